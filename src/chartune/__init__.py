@@ -1,0 +1,56 @@
+"""chartune tunes language models on clinical charts, parameter-efficiently, on hardware that a hospital owns.
+
+    raw CSV.gz ─load─▶ Records ─▶ TaskData, Corpus ─tokenize─▶ Batches ─run(Stage)─▶ Run ─▶ Report
+
+The names below are the face; everything else is found by walking in. They are imported on first use, so that asking
+for one does not load torch for another. Importing chartune switches hub access and telemetry off unless the
+environment already says otherwise: the libraries read these switches when they are imported.
+"""
+
+import os
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+OFFLINE = {
+    "HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1", "HF_HUB_DISABLE_UPDATE_CHECK": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TOKENIZERS_PARALLELISM": "true", "TRANSFORMERS_VERBOSITY": "error",
+}  # fmt: skip
+"""Environment switches that keep the libraries quiet and at home."""
+
+for _name, _value in OFFLINE.items():
+    os.environ.setdefault(_name, _value)
+
+_FACE = {
+    "Backbone": "chartune.models.backbone",
+    "ChartuneError": "chartune.errors",
+    "Duration": "chartune.quantities",
+    "Estimate": "chartune.quantities",
+    "Finetune": "chartune.stages.finetune",
+    "Fresh": "chartune.adapters.stack",
+    "Frozen": "chartune.adapters.stack",
+    "LoRA": "chartune.adapters.lora",
+    "Mimic3": "chartune.sources.mimic3",
+    "Mortality": "chartune.tasks.mortality",
+    "Optimisation": "chartune.train.optimizer",
+    "Preparation": "chartune.tasks.prepare",
+    "Pretrain": "chartune.stages.pretrain",
+    "Run": "chartune.runs.run",
+    "Stack": "chartune.adapters.stack",
+    "Store": "chartune.store",
+    "Tfidf": "chartune.stages.tfidf",
+    "Trainable": "chartune.adapters.stack",
+    "make_hospital": "chartune.sources.made_up",
+    "prepare": "chartune.tasks.prepare",
+    "run": "chartune.stages.catalog",
+}
+
+__all__ = sorted(_FACE)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FACE:
+        return getattr(import_module(_FACE[name]), name)
+    raise AttributeError(f"module 'chartune' has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""How a base model is adapted: the published methods, their trained weights, and how several are stacked."""

@@ -1,0 +1,48 @@
+"""LoRA: a low-rank update beside frozen matrices."""
+
+from typing import Literal
+
+from peft import LoraConfig, TaskType
+from pydantic import Field
+from torch import nn
+
+from chartune.adapters.method import Method
+from chartune.models.families import Family
+from chartune.quantities import Fraction
+
+
+class LoRA(Method):
+    """Low-rank adaptation: W ↦ W + (α/r)·BA (Hu et al., 2021, arXiv:2106.09685). Starts as the identity: B = 0."""
+
+    kind: Literal["lora"] = "lora"
+    rank: int = Field(8, gt=0)
+    """Rank r of the update; A is [r, d_in], B is [d_out, r]."""
+    alpha: float = Field(16, gt=0)
+    """Scale α: the update is multiplied by α/r."""
+    dropout: Fraction = 0.0
+    """Dropout on the input of A while training."""
+    targets: Literal["attention", "all-linear"] = "attention"
+    """`attention`: query and value projections, as published; `all-linear`: every matrix of a block."""
+
+    def to_peft(self, family: Family) -> LoraConfig:
+        """The peft config; `FEATURE_EXTRACTION`, because peft wraps the headless body only."""
+        return LoraConfig(
+            task_type=TaskType.FEATURE_EXTRACTION, r=self.rank, lora_alpha=self.alpha, lora_dropout=self.dropout,
+            target_modules=list(self._names(family)), bias="none",
+        )  # fmt: skip
+
+    def count(self, body: nn.Module, family: Family) -> int:
+        """Σ r·(d_in + d_out) over the targeted matrices."""
+        names = self._names(family)
+        matrices = [
+            m for name, m in body.named_modules()
+            if isinstance(m, nn.Linear) and any(name == n or name.endswith("." + n) for n in names)
+        ]  # fmt: skip
+        return sum(self.rank * (m.in_features + m.out_features) for m in matrices)
+
+    def title(self) -> str:
+        """`LoRA r=8`."""
+        return f"LoRA r={self.rank}"
+
+    def _names(self, family: Family) -> tuple[str, ...]:
+        return family.attention if self.targets == "attention" else family.linear

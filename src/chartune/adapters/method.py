@@ -1,0 +1,24 @@
+"""Method: the numbers of one published way of adapting a model; no weights."""
+
+from typing import Any
+
+from torch import nn
+
+from chartune.config import Config
+from chartune.models.families import Family
+
+
+class Method(Config):
+    """Base of all methods: a value with a `kind`, its peft translation and its parameter count by formula."""
+
+    def to_peft(self, family: Family) -> Any:
+        """The peft config for a family, or None when the method needs no peft layers."""
+        raise NotImplementedError
+
+    def count(self, body: nn.Module, family: Family) -> int:
+        """Trainable parameters that it adds to `body`, by formula; the head is not counted."""
+        raise NotImplementedError
+
+    def title(self) -> str:
+        """What to call it in a table."""
+        raise NotImplementedError

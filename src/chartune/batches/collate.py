@@ -1,0 +1,84 @@
+"""Token lists → one padded batch: never longer than its longest text, right-padded, masked."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from chartune.batches.tokenize import Encoded
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Texts as tokens, with what is asked of them."""
+
+    encoded: Encoded
+    """n texts."""
+    labels: NDArray[np.int64]
+    """[n], class numbers."""
+    weights: NDArray[np.float32]
+    """[n], weight of each example in the loss."""
+    pad_id: int
+    """Fills the right of short rows; masked, so its value never matters."""
+
+    def batch(self, indices: NDArray[np.int64]) -> dict[str, Tensor]:
+        """The model's arguments for some examples.
+
+        Returns:
+            input_ids and attention_mask [B, T], labels and weights [B].
+        """
+        tokens = pad([self.encoded[i] for i in indices], self.pad_id)
+        return {
+            **tokens,
+            "labels": torch.from_numpy(self.labels[indices]),
+            "weights": torch.from_numpy(self.weights[indices]),
+        }
+
+
+@dataclass(frozen=True)
+class Features:
+    """Pooled vectors of texts that a frozen body has read once, with what is asked of them."""
+
+    vectors: NDArray[np.float32]
+    """[n, D]."""
+    labels: NDArray[np.int64]
+    """[n]."""
+    weights: NDArray[np.float32]
+    """[n]."""
+
+    def batch(self, indices: NDArray[np.int64]) -> dict[str, Tensor]:
+        """Vectors [B, D], labels and weights [B]."""
+        return {
+            "vectors": torch.from_numpy(self.vectors[indices]),
+            "labels": torch.from_numpy(self.labels[indices]),
+            "weights": torch.from_numpy(self.weights[indices]),
+        }
+
+
+def pad(rows: list[NDArray[np.int32]], pad_id: int) -> dict[str, Tensor]:
+    """Right-pad token lists to the longest. Returns input_ids and attention_mask, [B, T] int64."""
+    width = max(len(row) for row in rows)
+    ids = np.full((len(rows), width), pad_id, dtype=np.int64)
+    mask = np.zeros((len(rows), width), dtype=np.int64)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = row
+        mask[i, : len(row)] = 1
+    return {"input_ids": torch.from_numpy(ids), "attention_mask": torch.from_numpy(mask)}
+
+
+def length_groups(lengths: NDArray[np.int64], budget: int) -> list[NDArray[np.int64]]:
+    """Indices sorted by length and cut so that rows × longest stays within a token budget (at least one row each).
+
+    Args:
+        lengths: tokens per text, [n].
+        budget: padded tokens of one batch.
+    """
+    groups: list[list[int]] = []
+    for index in np.argsort(lengths, kind="stable")[::-1]:  # longest first: a batch that does not fit shows at once
+        if groups and lengths[groups[-1][0]] * (len(groups[-1]) + 1) <= budget:
+            groups[-1].append(int(index))
+        else:
+            groups.append([int(index)])
+    return [np.asarray(group, dtype=np.int64) for group in groups]

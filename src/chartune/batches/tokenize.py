@@ -1,0 +1,178 @@
+"""Text → token ids, once: ragged arrays in the store, memory-mapped when they are read again.
+
+    texts [n] ─tokenizer─▶ ids [ΣT] int32 + offsets [n+1]     text i is ids[offsets[i]:offsets[i+1]]
+
+Token ids spell out the notes, so these arrays are as restricted as the text. This is the only door to tokenizers.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from chartune.config import fingerprint
+from chartune.errors import AdapterError
+from chartune.log import progress
+from chartune.models.backbone import LocalBackbone
+from chartune.store import Store
+
+REVISION: Final = 1
+SHELF: Final = "tokens"
+BATCH: Final = 256
+FIELDS: Final = ("ids", "offsets", "words_seen", "truncated")
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """n texts as one ragged array of token ids."""
+
+    ids: NDArray[np.int32]
+    """All tokens, one text after the other: [ΣT]."""
+    offsets: NDArray[np.int64]
+    """Where each text starts, and where the last ends: [n+1]."""
+    words_seen: NDArray[np.int32]
+    """How many whole words of each text the tokens cover: [n]."""
+    truncated: NDArray[np.bool_]
+    """Whether a text was cut at the maximum length: [n]."""
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, index: int) -> NDArray[np.int32]:
+        return self.ids[self.offsets[index] : self.offsets[index + 1]]
+
+    def take(self, indices: NDArray[np.int64]) -> "Encoded":
+        """Some of the texts, in the order of `indices`."""
+        offsets = np.cumsum([0, *self.lengths[indices]], dtype=np.int64)
+        ids = np.concatenate([self[i] for i in indices]) if len(indices) else np.zeros(0, dtype=np.int32)
+        return Encoded(ids, offsets, self.words_seen[indices], self.truncated[indices])
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens per text: [n]."""
+        return np.diff(self.offsets)
+
+
+def load_tokenizer(backbone: LocalBackbone) -> Any:
+    """The tokenizer of a base model, a transformers `PreTrainedTokenizerFast`.
+
+    Raises:
+        AdapterError: the files do not make a fast tokenizer.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(backbone.folder, local_files_only=True, trust_remote_code=False)
+    except (ValueError, OSError, KeyError) as error:
+        raise AdapterError(
+            f"{backbone.name} must have a readable tokenizer, but it has not: {type(error).__name__}."
+        ) from error
+    if not tokenizer.is_fast:
+        raise AdapterError(
+            f"{backbone.name} must have a fast tokenizer (tokenizer.json); convert it with transformers first."
+        )
+    tokenizer.model_max_length = 10**9  # chartune cuts by max_seq_len; the library's warning would only confuse
+    return tokenizer
+
+
+def encode(texts: Sequence[str], tokenizer: Any, max_seq_len: int | None, *, special: bool = True) -> Encoded:
+    """Tokenise texts.
+
+    Args:
+        texts: [n].
+        tokenizer: from `load_tokenizer`.
+        max_seq_len: tokens to keep of each text, special ones included; None: all.
+        special: add the model's own start and end tokens.
+    """
+    parts: list[NDArray[np.int32]] = []
+    words: list[int] = []
+    cut: list[bool] = []
+    with progress("tokenise", total=len(texts)) as meter:
+        for start in range(0, len(texts), BATCH):
+            batch = [text or " " for text in texts[start : start + BATCH]]
+            coded = tokenizer(
+                batch, add_special_tokens=special, truncation=max_seq_len is not None, max_length=max_seq_len,
+                return_offsets_mapping=True, return_attention_mask=False, return_token_type_ids=False, verbose=False,
+            )  # fmt: skip
+            for text, ids, spans in zip(batch, coded["input_ids"], coded["offset_mapping"], strict=True):
+                end = max((stop for _, stop in spans), default=0)
+                parts.append(np.asarray(ids, dtype=np.int32))
+                words.append(_whole_words(text, end))
+                cut.append(end < len(text.rstrip()))
+            meter.advance(len(batch))
+    lengths = np.asarray([0, *(len(part) for part in parts)], dtype=np.int64)
+    ids = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
+    return Encoded(ids, np.cumsum(lengths), np.asarray(words, dtype=np.int32), np.asarray(cut, dtype=np.bool_))
+
+
+def encode_once(
+    texts: Sequence[str],
+    backbone: LocalBackbone,
+    max_seq_len: int | None,
+    store: Store,
+    *,
+    data: str,
+    special: bool = True,
+) -> Encoded:
+    """As `encode`, kept in the store: a second stage on the same texts maps the arrays instead of tokenising again.
+
+    Args:
+        texts: [n], in an order that `data` determines.
+        backbone: whose tokenizer to use.
+        max_seq_len: tokens to keep of each text; None: all.
+        store: where the arrays are kept.
+        data: what determines the texts, such as the fingerprint of the prepared data and the split.
+        special: add the model's own start and end tokens.
+    """
+    parts = {
+        "data": data,
+        "backbone": backbone.content_hash,
+        "max_seq_len": max_seq_len,
+        "special": special,
+        "n": len(texts),
+    }
+    name = fingerprint(SHELF, REVISION, parts)
+    found = store.find(SHELF, name)
+    if found is None:
+        encoded = encode(texts, load_tokenizer(backbone), max_seq_len, special=special)
+        with store.writing(SHELF, name, {"sensitivity": "restricted"}) as folder:
+            for field in FIELDS:
+                np.save(folder / f"{field}.npy", getattr(encoded, field))
+        found = store.find(SHELF, name)
+    if found is None:
+        raise AssertionError("an artefact that was just published must be found")
+    return Encoded(*(np.load(found.path / f"{field}.npy", mmap_mode="r") for field in FIELDS))
+
+
+def train_tokenizer(texts: Iterable[str], vocabulary: int, folder: Path) -> Any:
+    """Train a byte-level BPE tokenizer (as LLaMA 3's) and save it in Hugging Face layout.
+
+    Args:
+        texts: what to learn from.
+        vocabulary: entries, the special ones `<s>`, `</s>`, `<pad>` included.
+        folder: where tokenizer.json goes.
+    """
+    inner = Tokenizer(models.BPE())
+    inner.normalizer = normalizers.NFC()
+    inner.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=True)]
+    )
+    inner.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary, special_tokens=["<s>", "</s>", "<pad>"], show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )  # fmt: skip
+    inner.train_from_iterator(texts, trainer)
+    inner.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A $B", special_tokens=[("<s>", 0)])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>", pad_token="<pad>")
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def _whole_words(text: str, end: int) -> int:
+    seen = text[:end]
+    broken = end < len(text) and not text[end].isspace() and seen[-1:].strip() != ""
+    return len(seen.split()) - broken

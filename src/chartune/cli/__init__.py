@@ -1,0 +1,33 @@
+"""The front door: one small file per verb. Results go to standard output, everything said to standard error.
+
+An error is told in one paragraph, without a traceback, and ends with the exit code of its kind (see chartune.errors).
+"""
+
+import sys
+
+import typer
+
+from chartune.cli import check, demo, finetune, ls, make_hospital, prepare, pretrain, report, show
+from chartune.errors import ChartuneError
+from chartune.log import console
+
+app = typer.Typer(
+    name="chartune", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="Tune language models on clinical charts, parameter-efficiently, on hardware that a hospital owns.\n\n"
+    "Start with `chartune demo`. On your own data: check FOLDER, prepare, pretrain, finetune, report.",
+)  # fmt: skip
+
+for _verb in (demo, make_hospital, check, prepare, pretrain, finetune, report, ls, show):
+    app.command(_verb.__name__.rpartition(".")[2].replace("_", "-"))(_verb.command)
+
+
+def main() -> None:
+    """Run the command line; the process ends with a documented exit code."""
+    try:
+        app()
+    except ChartuneError as error:
+        console.print(f"{type(error).__name__}: {error}", style="red", markup=False)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        console.print("interrupted; the same command goes on from the last checkpoint.", markup=False)
+        sys.exit(130)

@@ -1,0 +1,40 @@
+"""`chartune check`: is this machine ready, and is this folder what it should be?"""
+
+import shutil
+from pathlib import Path
+from typing import Annotated, Any
+
+import psutil
+import typer
+
+from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, open_store, yaml_told
+from chartune.quantities import human_bytes
+
+
+def command(
+    folder: Annotated[Path | None, typer.Argument(help="Raw data to look at: are the tables there and whole?")] = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Look before you leap: versions, processor or GPU, precision in force and why, memory, disk, store, base models.
+
+    With a folder, also its raw tables: found, missing, columns, sizes. Nothing is written except a probe in the store.
+    """
+    from chartune.stages.machine import survey_machine
+
+    opened = open_store(store)
+    facts: dict[str, Any] = survey_machine(opened)
+    facts["memory"] = {
+        "total": human_bytes(psutil.virtual_memory().total),
+        "free": human_bytes(psutil.virtual_memory().available),
+    }
+    facts["store"] = {
+        "folder": str(opened.root),
+        "writable": True,
+        "free": human_bytes(shutil.disk_usage(opened.root).free),
+    }
+    if folder is not None:
+        from chartune.sources.catalog import survey
+
+        facts["tables"] = survey(folder)
+    emit(facts, as_json, yaml_told(facts))

@@ -1,0 +1,33 @@
+"""`chartune ls`: what is in the store."""
+
+from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit
+from chartune.quantities import human_seconds
+from chartune.runs.ledger import finished_runs
+from chartune.runs.run import Run
+from chartune.store import Store
+
+
+def command(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """List the runs in the store with their main score, and what is unfinished."""
+    opened = Store(store)
+    runs = finished_runs(opened)
+    unfinished = sorted(p.name.removesuffix(".partial") for p in (opened.root / "runs").glob("*.partial"))
+    rows = [
+        {"run": run.fingerprint, "kind": run.kind, "name": run.name, "task": run.task, "score": _score(run),
+         "seconds": run.cost.seconds}
+        for run in runs
+    ]  # fmt: skip
+    lines = [
+        f"{r['run']}  {r['kind']:<9} {r['score']:<38} {human_seconds(run.cost.seconds):>12}  {r['name']}"
+        for r, run in zip(rows, runs, strict=True)
+    ]
+    lines += [f"{name}  unfinished: give its command again to go on" for name in unfinished]
+    emit({"runs": rows, "unfinished": unfinished}, as_json, "\n".join(lines) or f"no runs in {opened.root}")
+
+
+def _score(run: Run) -> str:
+    for metric in ("auroc", "perplexity"):
+        estimate = run.estimate(metric)
+        if estimate:
+            return f"{metric} {estimate}"
+    return "not measured"

@@ -1,0 +1,120 @@
+"""Options that several verbs share, and how flags become a Stage."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from chartune.config import override, read_yaml
+from chartune.errors import ConfigError
+from chartune.quantities import Estimate
+from chartune.runs.run import Run
+from chartune.store import Store
+
+StoreOption = Annotated[
+    Path,
+    typer.Option("--store", envvar="CHARTUNE_STORE", help="Folder for prepared data, models and runs; private to you."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
+FolderArgument = Annotated[
+    Path | None,
+    typer.Argument(help="Raw data as shipped: a folder with PATIENTS, ADMISSIONS, NOTEEVENTS (.csv or .csv.gz)."),
+]
+SourceOption = Annotated[str, typer.Option("--source", help="Kind of the raw data: mimic3.")]
+SplitsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--splits",
+        help="Folder with train.csv, validation.csv, test.csv of subject_id. Default: by hash of the patient.",
+    ),
+]
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="A YAML file with the whole stage, such as a run's stage.yaml.")
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="PATH=VALUE", help="Change one field, e.g. optimisation.learning_rate=1e-3. Repeatable."
+    ),
+]
+BaseOption = Annotated[
+    str | None,
+    typer.Option("--base", help="Base model: small-llama, minilm, a local folder, or a hub id in the local cache."),
+]
+NameOption = Annotated[str | None, typer.Option("--name", help="What to call the run in tables.")]
+
+DEFAULT_STORE = Path("chartune-store")
+
+
+def open_store(path: Path) -> Store:
+    """The store, proven to be writable."""
+    return Store(path).open()
+
+
+def stage_data(
+    kind: str,
+    config: Path | None,
+    folder: Path | None,
+    source: str,
+    splits: Path | None,
+    base: str | None,
+    name: str | None,
+) -> dict[str, Any]:
+    """A stage as plain data: the YAML file if there is one, with the flags written over it.
+
+    Raises:
+        ConfigError: neither a config nor a folder is given, or the config describes another kind of stage.
+    """
+    data: dict[str, Any] = read_yaml(config) if config else {"kind": kind}
+    if data.get("kind", kind) != kind:
+        raise ConfigError(
+            f"{config} must describe a stage of kind {kind}, but it says {data['kind']}; use `chartune {data['kind']}`."
+        )
+    if folder is None and not config:
+        raise ConfigError("a stage needs data: give the folder of the raw files, or --config with a stage.yaml.")
+    if folder is not None:
+        data.setdefault("data", {})["source"] = {"kind": source, "folder": str(folder)}
+    if splits is not None:
+        data.setdefault("data", {})["splits"] = {"kind": "imported", "folder": str(splits)}
+    if base is not None:
+        data["backbone"] = {"name": base}
+    if name is not None:
+        data["name"] = name
+    return data
+
+
+def overridden(data: dict[str, Any], sets: list[str] | None) -> dict[str, Any]:
+    """`data` with the --set assignments applied."""
+    return override(data, sets or [])
+
+
+def emit(result: Any, as_json: bool, told: str) -> None:
+    """The result on standard output: JSON for a script, lines for a person."""
+    typer.echo(json.dumps(result, indent=2, default=str) if as_json else told)
+
+
+def run_summary(run: Run) -> dict[str, Any]:
+    """What a script wants to know of a run."""
+    return {
+        "run": run.fingerprint, "name": run.name, "kind": run.kind, "folder": str(run.path), "task": run.task,
+        "scores": {s: {m: e.to_json() for m, e in row.items()} for s, row in run.scores.items()},
+        "cost": run.cost.to_json(),
+    }  # fmt: skip
+
+
+def run_told(run: Run) -> str:
+    """What a person wants to know of a run."""
+    lines = [f"{run.name}  ({run.kind} {run.fingerprint})"]
+    lines += [f"  {split}: {', '.join(_told(m, e) for m, e in row.items())}" for split, row in run.scores.items()]
+    return "\n".join([*lines, f"  {run.path}"])
+
+
+def _told(metric: str, estimate: Estimate) -> str:
+    return f"{metric.replace('_', ' ')} {estimate}"
+
+
+def yaml_told(data: Any) -> str:
+    """Plain data as YAML, for people."""
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True).rstrip()

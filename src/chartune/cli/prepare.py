@@ -1,0 +1,65 @@
+"""`chartune prepare`: raw tables → datasets of all tasks and the corpus."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from chartune.cli.options import (
+    DEFAULT_STORE,
+    JsonOption,
+    SetOption,
+    SourceOption,
+    SplitsOption,
+    StoreOption,
+    emit,
+    open_store,
+    overridden,
+)  # fmt: skip
+
+
+def command(
+    folder: Annotated[
+        Path, typer.Argument(help="Raw data as shipped: a folder with PATIENTS, ADMISSIONS, NOTEEVENTS.")
+    ],
+    source: SourceOption = "mimic3",
+    splits: SplitsOption = None,
+    sets: SetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Read raw files once and prepare every task and the corpus: who is in, what is seen, what is asked.
+
+    Every filter is named and counted. The result is kept in the store; asking again takes no time.
+    """
+    from chartune.tasks.prepare import Preparation, prepare, read_dataset
+
+    data: dict[str, Any] = {"source": {"kind": source, "folder": str(folder)}}
+    if splits:
+        data["splits"] = {"kind": "imported", "folder": str(splits)}
+    artefact = prepare(Preparation.parse(overridden(data, sets)), open_store(store))
+    dataset = read_dataset(artefact)
+    emit(
+        {"data": artefact.fingerprint, "folder": str(artefact.path), **dataset},
+        as_json,
+        told(artefact.fingerprint, dataset),
+    )
+
+
+def told(fingerprint: str, dataset: dict[str, Any]) -> str:
+    """The attrition of each task and of the corpus, as lines."""
+    lines = [f"{dataset['source']['title']}  (data {fingerprint})"]
+    parts = [*dataset["tasks"].items(), ("corpus", dataset["corpus"])]
+    for name, part in parts:
+        lines.append(f"{name}: {part['title']}")
+        lines += [f"  {_count(row):>10}  {row['step']}" for row in part["attrition"]]
+        lines += [
+            f"  {split:>10}  {', '.join(f'{n:,} {what}' for what, n in row.items())}"
+            for split, row in part["counts"].items()
+        ]
+    return "\n".join([*lines, *(f"warning: {warning}" for warning in dataset["source"].get("warnings", []))])
+
+
+def _count(row: dict[str, Any]) -> str:
+    left = row.get("admissions") if row.get("admissions") is not None else row.get("notes")
+    return "–" if left is None else f"{left:,}"

@@ -1,0 +1,27 @@
+"""`chartune report`: runs → one HTML file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, open_store
+
+
+def command(
+    runs: Annotated[list[str] | None, typer.Argument(help="Runs by fingerprint or name. Default: all.")] = None,
+    out: Annotated[Path, typer.Option("--out", help="The HTML file to write.")] = Path("report.html"),
+    title: Annotated[str, typer.Option("--title", help="Heading of the report.")] = "chartune report",
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Write one self-contained HTML file: cohort flow, perplexities, AUROC with intervals, cost, provenance.
+
+    It holds counts and scores, never the text of a note or an id of a patient, and loads nothing from a network.
+    """
+    from chartune.report.render import report_of
+    from chartune.runs.ledger import find_run
+
+    opened = open_store(store)
+    path = report_of(opened, [find_run(opened, run) for run in runs] if runs else None, out, title)
+    emit({"report": str(path)}, as_json, str(path))

@@ -1,0 +1,45 @@
+"""`chartune show`: one run or one prepared dataset, whole."""
+
+from typing import Annotated
+
+import typer
+
+from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, run_summary, yaml_told
+from chartune.cli.prepare import told
+from chartune.errors import ConfigError
+from chartune.runs.ledger import find_run
+from chartune.store import Artefact, Store
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="A run or prepared data: fingerprint, its beginning, or a run's name.")],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Hash every file again and compare with the manifest.")
+    ] = False,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what a run was asked, what it scored, what it cost and where it ran; or a dataset's attrition."""
+    from chartune.tasks.prepare import read_dataset
+
+    opened = Store(store)
+    data = [a for a in opened.artefacts("data") if a.fingerprint.startswith(name)]
+    if len(data) > 1:
+        raise ConfigError(
+            f"a name must be unique, but {len(data)} prepared datasets begin with {name}; give more digits."
+        )
+    if data:
+        if verify:
+            data[0].verify()
+        dataset = read_dataset(data[0])
+        emit(
+            {"data": data[0].fingerprint, "folder": str(data[0].path), **dataset},
+            as_json,
+            told(data[0].fingerprint, dataset),
+        )
+        return
+    run = find_run(opened, name)
+    if verify:
+        Artefact("runs", run.fingerprint, run.path).verify()
+    whole = {**run_summary(run), "about": run.about, "environment": run.environment, "stage": run.stage}
+    emit(whole, as_json, yaml_told(whole))

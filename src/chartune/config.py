@@ -1,0 +1,229 @@
+"""Config: a frozen, closed, typed value that says what is to be done; YAML is its shadow.
+
+A field that only says *where* or *how fast* (paths, workers, micro-batch) is marked `Unhashed`: it does not change
+the answer, so it stays out of the fingerprint.
+"""
+
+import difflib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Self, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+
+from chartune.errors import ConfigError
+
+
+class Unhashed:
+    """Marks a field (`Annotated[Path, Unhashed()]`) that does not change the answer and stays out of fingerprints."""
+
+
+class Config(BaseModel):
+    """A choice, written down completely. Frozen; unknown fields are refused; defaults live at their field."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_partial(cls, data: Any) -> Any:
+        """A mapping that names some fields of a nested config keeps the others at *this* field's default."""
+        return _filled(cls, data) if isinstance(data, dict) else data
+
+    @classmethod
+    def parse(cls, data: Mapping[str, Any], place: str = "") -> Self:
+        """The config that plain `data` describes.
+
+        Args:
+            data: field name → value, nested as in YAML.
+            place: where the data comes from, named in errors.
+
+        Raises:
+            ConfigError: a field is unknown, missing or out of range; the message names its path and the nearest name.
+        """
+        try:
+            return cls.model_validate(data)
+        except ValidationError as error:
+            raise ConfigError(_told(error, cls, place)) from None
+
+    @classmethod
+    def read(cls, path: Path | str, overrides: Sequence[str] = ()) -> Self:
+        """The config in a YAML file, with overrides such as `method.rank=16` applied in order.
+
+        Raises:
+            ConfigError: the file is missing, is not YAML, or does not describe this config.
+        """
+        return cls.parse(override(read_yaml(path), overrides), place=str(path))
+
+    def write(self, path: Path | str) -> None:
+        """Write every field, defaults filled in, as YAML."""
+        Path(path).write_text(self.to_yaml(), encoding="utf-8")
+
+    def to_yaml(self) -> str:
+        """Every field as YAML; `parse(yaml.safe_load(c.to_yaml())) == c`."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+    def hashable(self) -> dict[str, Any]:
+        """The fields that change the answer, as plain JSON; those marked `Unhashed` are left out at every depth."""
+        return {
+            name: _hashable(getattr(self, name)) for name, field in type(self).model_fields.items() if _counts(field)
+        }
+
+
+def fingerprint(kind: str, revision: int, parts: Mapping[str, Any]) -> str:
+    """A name for an artefact: 16 hexadecimal digits of the SHA-256 of what determines it.
+
+    Args:
+        kind: the kind of artefact, such as `finetune`.
+        revision: raised by hand when a bug fix changes what that kind of artefact holds.
+        parts: whatever else determines it: the config's `hashable()`, hashes of inputs, resolved numerics.
+    """
+    canonical = json.dumps({"kind": kind, "revision": revision, **parts}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def read_yaml(path: Path | str) -> dict[str, Any]:
+    """A YAML mapping from a file; tags that would build Python objects are refused.
+
+    Raises:
+        ConfigError: the file is missing, is not UTF-8, is not YAML or holds no mapping.
+    """
+    try:
+        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"a config file must exist, but {path} does not; give the path of a YAML file.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"a config file must be readable UTF-8 text, but {path} is not ({type(error).__name__})."
+        ) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "an unknown place"
+        raise ConfigError(
+            f"{path} must be plain YAML, but it is not at {where}: {getattr(error, 'problem', '')}."
+        ) from None
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path} must hold a YAML mapping (`name: value` lines), but got {type(data).__name__}.")
+    return data
+
+
+def override(data: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
+    """`data` with assignments such as `stack.layers.0.method.rank=16` applied; setting a `kind` drops its siblings.
+
+    Raises:
+        ConfigError: an override is not of the form `path=value`, or its path runs through a plain value.
+    """
+    result = json.loads(json.dumps(data, default=str))
+    for assignment in overrides:
+        path, sign, value = assignment.partition("=")
+        if not sign or not path:
+            raise ConfigError(
+                f"an override must read `path=value`, but got {assignment!r}; for example `method.rank=16`."
+            )
+        _assign(result, path.split("."), yaml.safe_load(value), assignment)
+    return result  # type: ignore[no-any-return]
+
+
+def _filled(model: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
+    """`data` with every partial mapping completed from the default value that stands at its field."""
+    full = dict(data)
+    for name, field in model.model_fields.items():
+        default, given = field.default, data.get(name)
+        if isinstance(default, BaseModel) and isinstance(given, dict):
+            same = given.get("kind", getattr(default, "kind", None)) == getattr(default, "kind", None)
+            full[name] = _merged(default.model_dump(), given) if same else given
+    return full
+
+
+def _merged(default: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    merged = {**default, **given}
+    for name, value in given.items():
+        if isinstance(value, dict) and isinstance(default.get(name), dict):
+            same = value.get("kind", default[name].get("kind")) == default[name].get("kind")
+            merged[name] = _merged(default[name], value) if same else value
+    return merged
+
+
+def _assign(data: Any, path: list[str], value: Any, assignment: str) -> None:
+    *parents, last = path
+    for name in parents:
+        try:
+            data = data.setdefault(name, {}) if isinstance(data, dict) else data[int(name)]
+        except (ValueError, IndexError, TypeError, KeyError):
+            raise ConfigError(
+                f"the path of {assignment!r} must lead through mappings and lists, but {name!r} does not."
+            ) from None
+    if isinstance(data, list) and last.isdigit() and int(last) < len(data):
+        data[int(last)] = value
+    elif isinstance(data, dict):
+        if last == "kind" and data.get("kind") != value:
+            data.clear()  # a rank means nothing to another method
+        data[last] = value
+    else:
+        raise ConfigError(f"the path of {assignment!r} must end in a field, but {last!r} is none.")
+
+
+def _counts(field: FieldInfo) -> bool:
+    return not any(isinstance(mark, Unhashed) for mark in field.metadata)
+
+
+def _hashable(value: Any) -> Any:
+    if isinstance(value, Config):
+        return value.hashable()
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, (list, tuple)):
+        return [_hashable(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _hashable(item) for key, item in value.items()}
+    return str(value) if isinstance(value, Path) else value
+
+
+_UNKNOWN: Final = "extra_forbidden"
+
+
+def _told(error: ValidationError, model: type[BaseModel], place: str) -> str:
+    """The first problems of a pydantic error as `path: law, got value. Did you mean …?` lines."""
+    lines = []
+    for problem in error.errors(include_url=False)[:5]:
+        path = ".".join(str(step) for step in problem["loc"]) or "the config"
+        if problem["type"] == _UNKNOWN:
+            name = str(problem["loc"][-1])
+            near = difflib.get_close_matches(name, _names(model, problem["loc"][:-1]), n=1)
+            hint = f" Did you mean `{near[0]}`?" if near else ""
+            lines.append(f"{path}: not a field, got {problem['input']!r}.{hint}")
+        else:
+            lines.append(f"{path}: {problem['msg']}, got {_short(problem['input'])}.")
+    return "\n".join(
+        [f"{place} must describe a {model.__name__}, but:" if place else f"not a {model.__name__}:", *lines]
+    )
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _names(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
+    """Field names of whatever model the path leads to; union members are told apart by the step pydantic adds."""
+    models: list[type[BaseModel]] = [model]
+    for step in path:
+        inner = [
+            m for one in models if step in one.model_fields for m in _models(one.model_fields[str(step)].annotation)
+        ]
+        models = inner or [m for m in models if step in (m.__name__, _kind(m))] or models
+    return sorted({name for one in models for name in one.model_fields})
+
+
+def _kind(model: type[BaseModel]) -> Any:
+    field = model.model_fields.get("kind")
+    return field.default if field else None
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type):
+        return [annotation] if issubclass(annotation, BaseModel) else []
+    return [model for argument in get_args(annotation) for model in _models(argument)]

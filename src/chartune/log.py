@@ -1,0 +1,148 @@
+"""What is said while work goes on: module loggers, one progress display, and Events with their sinks.
+
+The library never prints. Numbers are `Event` lines in a run's `events.jsonl`; the console and every tracker read the
+same events. Nothing here ever carries the text of a note.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any, Final, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+console: Final = Console(stderr=True, highlight=False, soft_wrap=True)
+"""Where people are spoken to: standard error, so that standard output stays clean for `--json`."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One measured number of a stage."""
+
+    step: int
+    """Optimizer steps done when it was measured."""
+    name: str
+    """What was measured, such as `loss` or `auroc`."""
+    value: float
+    """The number."""
+    split: str = "train"
+    """The split it was measured on."""
+    tokens: int = 0
+    """Training tokens seen so far, padding excluded."""
+    time: float = 0.0
+    """Seconds since the epoch, UTC."""
+
+
+Sink = Callable[[Event], None]
+"""Whatever reads events as they come."""
+
+
+class EventLog:
+    """Appends events to a JSON-lines file and hands each to the sinks; knows how to forget what a resume repeats."""
+
+    def __init__(self, path: Path, sinks: tuple[Sink, ...] = ()) -> None:
+        self.path = path
+        self.sinks = sinks
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> Self:
+        self._file = self.path.open("a", encoding="utf-8")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file:
+            self._file.close()
+        self._file = None
+
+    def record(self, step: int, name: str, value: float, *, split: str = "train", tokens: int = 0) -> None:
+        """Write one event now; a crash loses at most the line being written."""
+        event = Event(step, name, float(value), split, tokens, round(time.time(), 3))
+        if self._file:
+            self._file.write(json.dumps(asdict(event)) + "\n")
+            self._file.flush()
+        for sink in self.sinks:
+            sink(event)
+
+    @staticmethod
+    def read(path: Path) -> list[Event]:
+        """All whole events of a file, in order; a line cut off by a crash is passed over."""
+        if not path.exists():
+            return []
+        events = []
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                events.append(Event(**json.loads(line)))
+            except (json.JSONDecodeError, TypeError):
+                continue
+        return events
+
+    @staticmethod
+    def rewind(path: Path, step: int) -> None:
+        """Drop the events after `step`: a resumed run will measure them again."""
+        kept = [event for event in EventLog.read(path) if event.step <= step]
+        aside = path.with_suffix(".tmp")
+        aside.write_text("".join(json.dumps(asdict(event)) + "\n" for event in kept), encoding="utf-8")
+        os.replace(aside, path)
+
+
+class Meter:
+    """A bar in the progress display: `advance` it, `tell` it what is happening."""
+
+    def __init__(self, progress: Progress | None = None, task: TaskID | None = None) -> None:
+        self._progress, self._task = progress, task
+
+    def advance(self, steps: float = 1) -> None:
+        """So many units more are done."""
+        if self._progress is not None and self._task is not None:
+            self._progress.advance(self._task, steps)
+
+    def move_to(self, done: float) -> None:
+        """So many units are done in all."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=done)
+
+    def tell(self, text: str) -> None:
+        """A short remark at the end of the bar: a number, never a note."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, remark=text)
+
+
+_display: Progress | None = None
+_quiet = threading.local()
+
+
+@contextmanager
+def progress(title: str, total: float | None = None) -> Iterator[Meter]:
+    """A bar with rate and time left on standard error; silent when that is not a terminal. Bars may nest."""
+    global _display
+    if not sys.stderr.isatty() or getattr(_quiet, "on", False):
+        yield Meter()
+        return
+    outermost = _display is None
+    if _display is None:
+        _display = Progress(
+            TextColumn("[bold]{task.description}"), BarColumn(bar_width=28), MofNCompleteColumn(),
+            TimeRemainingColumn(elapsed_when_finished=True), TextColumn("[dim]{task.fields[remark]}"),
+            console=console, transient=True,
+        )  # fmt: skip
+        _display.start()
+    task = _display.add_task(title, total=total, remark="")
+    try:
+        yield Meter(_display, task)
+    finally:
+        _display.remove_task(task)
+        if outermost:
+            _display.stop()
+            _display = None
+
+
+def say(text: str, **fields: Any) -> None:
+    """One line for the person at the terminal, on standard error. Only `cli` and `studies` call it."""
+    console.print(text.format(**fields) if fields else text)

@@ -1,0 +1,121 @@
+"""AUROC: the chance that a patient who had the outcome was scored above one who had not, a tie counting half."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chartune.errors import DataError, LabelError
+from chartune.metrics.bootstrap import Statistic, patient_bootstrap
+from chartune.quantities import Estimate
+
+
+def auroc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float:
+    """Area under the ROC curve by mid-ranks, exact under ties (Hanley & McNeil, 1982).
+
+    Args:
+        labels: 0 or 1, [n].
+        scores: higher means more likely 1, [n].
+        weights: how often each row counts, [n]; None: once.
+
+    Raises:
+        LabelError: one class only, or a label that is neither 0 nor 1.
+        DataError: lengths disagree, or a score or weight is not finite.
+    """
+    y, s = rows(labels, scores)
+    w = np.ones(y.size) if weights is None else np.asarray(weights, dtype=np.float64)
+    if w.shape != y.shape or not np.isfinite(w).all() or (w < 0).any():
+        raise DataError(
+            f"weights must be finite, not negative, one per row, but got shape {w.shape} for {y.size} rows."
+        )
+    both_classes(y * (w > 0), "AUROC", int((w > 0).sum()))
+    return float(auroc_statistic(y, s)(w[None, :])[0])
+
+
+def auroc_estimate(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    subject_ids: ArrayLike,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Estimate:
+    """AUROC with its patient-bootstrap interval; draws that hold one class only are left out.
+
+    Raises:
+        LabelError: one class only, or a label that is neither 0 nor 1.
+        DataError: lengths disagree, or a score is not finite.
+    """
+    y, s = rows(labels, scores, subject_ids)
+    both_classes(y, "AUROC")
+    return patient_bootstrap(auroc_statistic(y, s), subject_ids, resamples=resamples, seed=seed, level=level)
+
+
+def auroc_statistic(labels: NDArray[np.float64], scores: NDArray[np.float64]) -> Statistic:
+    """AUROC as a function of row weights [B, n]: the scores are sorted once for all draws.
+
+    With P_g and N_g the weights of positives and negatives at the g-th distinct score,
+    AUROC = Σ_g P_g · (Σ_{h<g} N_h + N_g / 2) / (P · N), which for whole weights is the mid-rank formula.
+    """
+    order, starts = ties(scores)
+    positive = labels[order]
+
+    def values(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        sorted_weights = weights[:, order]
+        with_outcome = np.add.reduceat(sorted_weights * positive, starts, axis=1)
+        without = np.add.reduceat(sorted_weights * (1 - positive), starts, axis=1)
+        below = np.cumsum(without, axis=1) - without / 2
+        pairs = with_outcome.sum(axis=1) * without.sum(axis=1)
+        with np.errstate(invalid="ignore"):  # 0 / 0 in a draw of one class is NaN, and left out
+            return np.asarray((with_outcome * below).sum(axis=1) / pairs)
+
+    return values
+
+
+def ties(scores: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The order that sorts scores upwards, [n], and where in it each distinct score begins, [G]."""
+    order = np.argsort(scores, kind="stable")
+    distinct = np.concatenate([[True], np.diff(scores[order]) != 0])
+    return order, np.flatnonzero(distinct)
+
+
+def rows(
+    labels: ArrayLike, scores: ArrayLike, subject_ids: ArrayLike | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Labels and scores as float64 arrays [n], proved to belong together.
+
+    Raises:
+        LabelError: a label is neither 0 nor 1.
+        DataError: there are no rows, lengths disagree, or a score is not finite.
+    """
+    y, s = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    shapes = {y.shape, s.shape} | (set() if subject_ids is None else {np.asarray(subject_ids).shape})
+    if len(shapes) > 1 or y.ndim != 1 or y.size == 0:
+        raise DataError(
+            "labels, scores and subject_ids must be flat, not empty and equally long, "
+            f"but got shapes {', '.join(map(str, sorted(shapes)))}."
+        )
+    wrong = int((~np.isin(y, (0, 1))).sum())
+    if wrong:
+        raise LabelError(
+            f"every label must be 0 or 1, but {wrong} of {y.size} are neither; exclude and count those rows."
+        )
+    broken = int((~np.isfinite(s)).sum())
+    if broken:
+        raise DataError(
+            f"every score must be a finite number, but {broken} of {s.size} are not; such a model has diverged."
+        )
+    return y, s
+
+
+def both_classes(labels: NDArray[np.float64], metric: str, n: int | None = None) -> None:
+    """Refuse rows of one class only: nothing can be ranked above nothing.
+
+    Raises:
+        LabelError: one class only; the message counts both.
+    """
+    positives, total = int(labels.sum()), labels.size if n is None else n
+    if positives in (0, total):
+        raise LabelError(
+            f"{metric} needs rows of both classes, but got {positives} positive and {total - positives} negative; "
+            f"take a larger split or another task."
+        )

@@ -1,0 +1,113 @@
+"""The patient bootstrap: how far a number would move if other patients had come.
+
+Patients are drawn with replacement, never rows: admissions of one patient resemble each other, and resampling rows
+would pretend to more evidence than there is. A draw is kept as row weights, so a statistic sorts its scores once and
+is then evaluated on many draws together:
+
+    subjects   A A B C          the rows' patients
+    draw 1     2 2 0 1          A came twice, B never: weights [B, n] of the rows
+    draw 2     1 1 1 1
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chartune.errors import DataError
+from chartune.quantities import Estimate
+
+Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""Row weights [B, n] → one value per draw [B]; NaN where a draw leaves it undefined."""
+
+CHUNK: Final = 2**22
+"""Weights held at once: 32 MiB of float64."""
+
+
+@dataclass(frozen=True)
+class Resamples:
+    """A statistic on the rows as they are, and on resampled patients."""
+
+    value: float
+    """On the rows as they are."""
+    samples: NDArray[np.float64]
+    """On each draw where it is defined, [resamples - left_out]."""
+    left_out: int
+    """Draws in which it is undefined, for example because they hold one class only."""
+    n: int
+    """Rows."""
+
+    def estimate(self, level: float = 0.95) -> Estimate:
+        """The value with its percentile interval; no interval when fewer than half of the draws define one."""
+        if self.samples.size < max(2, self.left_out):
+            return Estimate(self.value, n=self.n, level=level)
+        tail = (1 - level) / 2
+        low, high = np.quantile(self.samples, [tail, 1 - tail])
+        return Estimate(self.value, float(low), float(high), n=self.n, level=level)
+
+
+def patient_bootstrap(
+    statistic: Statistic, subject_ids: ArrayLike, *, resamples: int = 1000, seed: int = 0, level: float = 0.95
+) -> Estimate:
+    """A statistic with the percentile interval of the patient bootstrap (Efron & Tibshirani, 1993, ch. 13).
+
+    Args:
+        statistic: row weights [B, n] → values [B].
+        subject_ids: the patient of each row, [n].
+        resamples: draws of as many patients as there are.
+        seed: the same seed gives the same draws for every statistic on these rows.
+        level: nominal coverage.
+
+    Raises:
+        DataError: there are no rows, or `resamples` or `level` is out of range.
+    """
+    drawn = resample({"statistic": statistic}, subject_ids, resamples=resamples, seed=seed)
+    if not 0 < level < 1:
+        raise DataError(f"an interval's level must lie between 0 and 1, but got {level}.")
+    return drawn["statistic"].estimate(level)
+
+
+def resample(
+    statistics: Mapping[str, Statistic], subject_ids: ArrayLike, *, resamples: int = 1000, seed: int = 0
+) -> dict[str, Resamples]:
+    """Several statistics on the same draws of patients; a draw undefined for one is left out for that one only.
+
+    Raises:
+        DataError: there are no rows, or `resamples` is below 1.
+    """
+    subjects = np.asarray(subject_ids)
+    if subjects.ndim != 1 or subjects.size == 0 or resamples < 1:
+        raise DataError(
+            "a bootstrap needs one subject_id per row and at least one draw, "
+            f"but got subject_ids of shape {subjects.shape} and resamples={resamples}."
+        )
+    drawn: dict[str, list[NDArray[np.float64]]] = {name: [] for name in statistics}
+    for weights in _draws(subjects, resamples, seed):
+        for name, statistic in statistics.items():
+            drawn[name].append(statistic(weights))
+    as_it_is = np.ones((1, subjects.size))
+    alone = np.unique(subjects).size < 2  # one patient drawn again is the same patient: no spread to speak of
+    return {
+        name: _resamples(float(statistic(as_it_is)[0]), np.concatenate(drawn[name]), subjects.size, alone)
+        for name, statistic in statistics.items()
+    }
+
+
+def _resamples(value: float, samples: NDArray[np.float64], n: int, alone: bool) -> Resamples:
+    defined = samples[np.isfinite(samples)] if not alone else samples[:0]
+    return Resamples(value, defined, samples.size - defined.size, n)
+
+
+def _draws(subjects: NDArray[np.generic], resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """Row weights [B, n] of all draws, in chunks that bound memory; the chunking does not change the draws."""
+    rng = np.random.default_rng(seed)
+    _, patient_of_row = np.unique(subjects, return_inverse=True)
+    patients = int(patient_of_row.max()) + 1
+    rows_at_once = max(1, CHUNK // subjects.size)
+    for start in range(0, resamples, rows_at_once):
+        draws = min(rows_at_once, resamples - start)
+        picked = rng.integers(patients, size=(draws, patients)) + patients * np.arange(draws)[:, None]
+        counts = np.bincount(picked.ravel(), minlength=draws * patients).reshape(draws, patients)
+        yield counts[:, patient_of_row].astype(np.float64)

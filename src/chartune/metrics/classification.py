@@ -1,0 +1,155 @@
+"""What else is asked of a binary prediction: precision among the flagged, distance to the truth, the base rate.
+
+AUROC says nothing on whether a probability can be believed; the Brier score and the log loss do. AUPRC means nothing
+without the prevalence, which is its value for a model that guesses, so the two always travel together.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chartune.errors import DataError
+from chartune.metrics.auroc import auroc_statistic, both_classes, rows, ties
+from chartune.metrics.bootstrap import Statistic, patient_bootstrap, resample
+from chartune.quantities import Estimate
+
+
+def binary_scores(
+    labels: ArrayLike,
+    logits: ArrayLike,
+    subject_ids: ArrayLike,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> dict[str, Estimate]:
+    """All scores of a binary prediction on the same draws of patients.
+
+    Args:
+        labels: 0 or 1, [n].
+        logits: log-odds of 1, [n]; not probabilities, which saturate into ties at 0 and 1.
+        subject_ids: the patient of each row, [n].
+        resamples: draws of the patient bootstrap.
+        seed: of the draws.
+        level: nominal coverage of the intervals.
+
+    Returns:
+        `auroc`, `auprc`, `brier`, `log_loss` (nats) and `prevalence`, in this order.
+
+    Raises:
+        LabelError: one class only, or a label that is neither 0 nor 1.
+        DataError: lengths disagree, or a logit is not finite.
+    """
+    y, z = rows(labels, logits, subject_ids)
+    both_classes(y, "a binary score")
+    statistics: Mapping[str, Statistic] = {
+        "auroc": auroc_statistic(y, z),
+        "auprc": auprc_statistic(y, z),
+        "brier": mean_statistic((sigmoid(z) - y) ** 2),
+        "log_loss": mean_statistic(np.logaddexp(0, z) - y * z),
+        "prevalence": mean_statistic(y),
+    }
+    drawn = resample(statistics, subject_ids, resamples=resamples, seed=seed)
+    return {name: drawn[name].estimate(level) for name in statistics}
+
+
+def auprc(labels: ArrayLike, scores: ArrayLike) -> float:
+    """Average precision: Σ over distinct scores of precision × gain in recall, without interpolation.
+
+    Raises:
+        LabelError: one class only, or a label that is neither 0 nor 1.
+        DataError: lengths disagree, or a score is not finite.
+    """
+    y, s = rows(labels, scores)
+    both_classes(y, "AUPRC")
+    return float(auprc_statistic(y, s)(np.ones((1, y.size)))[0])
+
+
+def auprc_estimate(
+    labels: ArrayLike,
+    scores: ArrayLike,
+    subject_ids: ArrayLike,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Estimate:
+    """AUPRC with its patient-bootstrap interval. Raises as `auprc`."""
+    y, s = rows(labels, scores, subject_ids)
+    both_classes(y, "AUPRC")
+    return patient_bootstrap(auprc_statistic(y, s), subject_ids, resamples=resamples, seed=seed, level=level)
+
+
+def auprc_statistic(labels: NDArray[np.float64], scores: NDArray[np.float64]) -> Statistic:
+    """Average precision as a function of row weights [B, n]; NaN in a draw without positives."""
+    order, starts = ties(-scores)
+    positive = labels[order]
+
+    def values(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        sorted_weights = weights[:, order]
+        found = np.add.reduceat(sorted_weights * positive, starts, axis=1)
+        flagged = np.cumsum(np.add.reduceat(sorted_weights, starts, axis=1), axis=1)
+        precision = np.cumsum(found, axis=1) / np.maximum(flagged, np.finfo(np.float64).tiny)
+        with np.errstate(invalid="ignore"):  # no positive drawn: 0 / 0 is NaN, and left out
+            return np.asarray((found * precision).sum(axis=1) / found.sum(axis=1))
+
+    return values
+
+
+def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """Mean squared distance of probability and outcome (Brier, 1950). Raises as `brier_estimate`."""
+    y, p = _probable(labels, probabilities)
+    return float(np.mean((p - y) ** 2))
+
+
+def brier_estimate(
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    subject_ids: ArrayLike,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Estimate:
+    """The Brier score with its patient-bootstrap interval.
+
+    Raises:
+        LabelError: a label is neither 0 nor 1.
+        DataError: lengths disagree, or a probability lies outside 0 to 1.
+    """
+    y, p = _probable(labels, probabilities)
+    statistic = mean_statistic((p - y) ** 2)
+    return patient_bootstrap(statistic, subject_ids, resamples=resamples, seed=seed, level=level)
+
+
+def log_loss(labels: ArrayLike, logits: ArrayLike) -> float:
+    """Mean negative log-likelihood in nats, computed from log-odds so that no probability is clipped."""
+    y, z = rows(labels, logits)
+    return float(np.mean(np.logaddexp(0, z) - y * z))
+
+
+def prevalence(labels: ArrayLike) -> float:
+    """The share of rows with the outcome."""
+    y, _ = rows(labels, labels)
+    return float(y.mean())
+
+
+def mean_statistic(values: NDArray[np.float64]) -> Statistic:
+    """The mean of a row's values as a function of row weights [B, n]."""
+    return lambda weights: np.asarray(weights @ values / weights.sum(axis=1))
+
+
+def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 / (1 + exp(-z)) without overflow."""
+    return np.asarray(np.exp(-np.logaddexp(0, -logits)))
+
+
+def _probable(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    y, p = rows(labels, probabilities)
+    outside = int(((p < 0) | (p > 1)).sum())
+    if outside:
+        raise DataError(
+            f"probabilities must lie within 0 and 1, but {outside} of {p.size} do not; give probabilities, not logits."
+        )
+    return y, p

@@ -1,0 +1,73 @@
+"""Our own heads: pooling by mask and a linear layer in fp32, so that no padding scheme can move a logit.
+
+hidden [B, T, D] ─pool(mask)─▶ [B, D] ─(norm)─linear─▶ logits [B, L]
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from chartune.config import Config
+from chartune.models.families import Family
+
+Pooling = Literal["first", "last", "mean"]
+
+
+class Head(Config):
+    """How hidden states become logits."""
+
+    pooling: Literal["auto", "first", "last", "mean"] = "auto"
+    """Which tokens speak for the text: `first` ([CLS]), `last` (the last unmasked one) or their `mean`. `auto`: `mean`
+    for encoders, `last` for decoders, which have read everything only there."""
+    normalise: bool = True
+    """Layer-normalise the pooled vector, so that one learning rate fits all base models."""
+
+    def pooling_for(self, family: Family) -> Pooling:
+        """The pooling in force for a family."""
+        if self.pooling == "auto":
+            return "last" if family.is_decoder else "mean"
+        return self.pooling
+
+    def build(self, hidden_size: int, labels: int, seed: int) -> "LinearHead":
+        """A head with weights drawn from `seed`. hidden_size: D; labels: L."""
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return LinearHead(hidden_size, labels, normalise=self.normalise)
+
+
+class LinearHead(nn.Module):
+    """pooled [B, D] → logits [B, L], always in fp32."""
+
+    def __init__(self, hidden_size: int, labels: int, *, normalise: bool) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(hidden_size, elementwise_affine=False) if normalise else nn.Identity()
+        self.linear = nn.Linear(hidden_size, labels)
+        nn.init.normal_(self.linear.weight, std=0.02)
+        nn.init.zeros_(self.linear.bias)
+
+    def forward(self, pooled: Tensor) -> Tensor:
+        """pooled: [B, D]; returns logits [B, L]."""
+        with torch.autocast(pooled.device.type, enabled=False):
+            logits: Tensor = self.linear(self.norm(pooled.float()))
+        return logits
+
+
+def pool(hidden: Tensor, mask: Tensor, how: Pooling) -> Tensor:
+    """The vector that speaks for each text, whatever side the padding is on.
+
+    Args:
+        hidden: [B, T, D].
+        mask: [B, T], 1 where there is a token; every row has at least one.
+        how: `first` or `last` unmasked token, or the `mean` of all.
+
+    Returns:
+        [B, D] in fp32.
+    """
+    hidden = hidden.float()
+    if how == "mean":
+        weights = mask.unsqueeze(-1).to(hidden.dtype)
+        return (hidden * weights).sum(1) / weights.sum(1)
+    positions = torch.arange(mask.shape[1], device=mask.device) * mask
+    chosen = positions.argmax(1) if how == "last" else mask.argmax(1)
+    return hidden[torch.arange(len(hidden), device=hidden.device), chosen]

@@ -1,0 +1,173 @@
+"""From a folder to modules: the headless body of a base model, its language-model head, and the numerics in force.
+
+LocalBackbone ─load─▶ Body(module, output embeddings)      precision and attention are resolved once, by rule
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+
+from chartune.config import Config
+from chartune.errors import AdapterError
+from chartune.models.backbone import LocalBackbone
+
+
+class Numerics(Config):
+    """How numbers are computed; part of every fingerprint once resolved."""
+
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """`bf16`: matrix products in bfloat16, the residual stream, adapters, head and loss in fp32. `auto`: bf16 where the
+    hardware multiplies it fast."""
+    attention: Literal["auto", "eager", "sdpa"] = "auto"
+    """`eager`: plain matrix products; `sdpa`: PyTorch's fused kernels. `auto`: measured best for device and length."""
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The numerics in force, and why."""
+
+    device: Literal["cpu", "cuda"]
+    precision: Literal["fp32", "bf16"]
+    attention: Literal["eager", "sdpa"]
+    reason: str
+
+    def hashable(self) -> dict[str, Any]:
+        """What of it changes the answer."""
+        return {name: value for name, value in asdict(self).items() if name != "reason"}
+
+
+def resolve(numerics: Numerics, max_seq_len: int, *, trains_body: bool = True) -> Resolved:
+    """Choose precision and attention by rule, never by a timing: the same machine must always answer alike.
+
+    Args:
+        numerics: the choice in the config.
+        max_seq_len: tokens of the longest sequence.
+        trains_body: whether gradients flow through the attention layers.
+    """
+    device: Literal["cpu", "cuda"] = "cuda" if torch.cuda.is_available() else "cpu"
+    fast = torch.cuda.is_bf16_supported() if device == "cuda" else cpu_multiplies_bf16()
+    precision: Literal["fp32", "bf16"] = (
+        ("bf16" if fast else "fp32") if numerics.precision == "auto" else numerics.precision
+    )
+    # The fused backward on CPU is slow for short sequences; forward alone, or long ones, it wins (docs/methods.md).
+    short = device == "cpu" and max_seq_len <= 256 and trains_body
+    attention: Literal["eager", "sdpa"] = (
+        ("eager" if short else "sdpa") if numerics.attention == "auto" else numerics.attention
+    )
+    asked = (
+        "chosen in the config"
+        if numerics.precision != "auto"
+        else ("the hardware multiplies bf16 fast" if fast else "no fast bf16")
+    )
+    return Resolved(
+        device, precision, attention, f"{precision}: {asked}; {attention}: {max_seq_len} tokens on {device}"
+    )
+
+
+def cpu_multiplies_bf16() -> bool:
+    """Whether the processor has AVX-512-BF16 or AMX-BF16 (or ARM's BF16) instructions."""
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16"))
+
+
+@dataclass
+class Body:
+    """A base model without task head."""
+
+    module: nn.Module
+    """token ids [B, T] → last hidden states [B, T, D]."""
+    hidden_size: int
+    """D."""
+    lm_head: nn.Linear | None
+    """[.., D] → [.., V], only of language models; its weight may be tied to the embeddings."""
+    whole: Any
+    """The transformers model that owns both."""
+
+    def save(self, folder: Path) -> None:
+        """Write config.json and safetensors weights in Hugging Face layout. The body must carry no adapter layers."""
+        self.whole.save_pretrained(folder, safe_serialization=True)
+
+
+def load_body(
+    backbone: LocalBackbone, resolved: Resolved, *, language_model: bool = False, trains_all: bool = False
+) -> Body:
+    """Load the base model, frozen unless all of it is to be trained.
+
+    Args:
+        backbone: where it lies.
+        resolved: precision and attention.
+        language_model: also load the language-model head.
+        trains_all: keep every weight in fp32 and trainable.
+
+    Raises:
+        AdapterError: an encoder is asked to be a language model, or the weights do not fit the architecture.
+    """
+    if language_model and not backbone.family.is_decoder:
+        raise AdapterError(
+            f"domain-adaptive pretraining needs a model that reads left to right, but {backbone.name} is of the family "
+            f"{backbone.family.model_type}; choose a decoder such as `small-llama`."
+        )
+    make = AutoModelForCausalLM if language_model else AutoModel
+    try:
+        model = make.from_pretrained(
+            backbone.folder, dtype=torch.float32, attn_implementation=resolved.attention, local_files_only=True,
+            use_safetensors=True, trust_remote_code=False, **_without_pooler(backbone, language_model),
+        )  # fmt: skip
+    except (ValueError, OSError, RuntimeError) as error:
+        raise AdapterError(f"{backbone.name} must load as {make.__name__}, but it does not: {error}") from error
+    return _body_of(model, resolved, language_model=language_model, trains_all=trains_all)
+
+
+def new_llama(shape: LlamaConfig, resolved: Resolved, seed: int) -> Body:
+    """A LLaMA with random weights, drawn from `seed`, to be pretrained from nothing."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = LlamaForCausalLM._from_config(shape, attn_implementation=resolved.attention, dtype=torch.float32)
+    return _body_of(model, resolved, language_model=True, trains_all=True)
+
+
+def parameters_of(backbone: LocalBackbone) -> int:
+    """Parameters of the headless model, counted without allocating it."""
+    with torch.device("meta"):
+        model = AutoModel.from_config(AutoConfig.from_pretrained(backbone.folder, local_files_only=True))
+    return sum(p.numel() for p in model.parameters())
+
+
+def _body_of(model: Any, resolved: Resolved, *, language_model: bool, trains_all: bool) -> Body:
+    body: nn.Module = model.get_decoder() if language_model else model
+    model.config.use_cache = False
+    body.config.use_cache = False  # type: ignore[union-attr]
+    _without_dropout(body)
+    model.requires_grad_(trains_all)
+    if resolved.precision == "bf16" and not trains_all:
+        _round_linear_weights(body)
+    return Body(body, int(model.config.hidden_size), model.get_output_embeddings() if language_model else None, model)
+
+
+def _without_pooler(backbone: LocalBackbone, language_model: bool) -> dict[str, bool]:
+    """BERT's pooler would be loaded and never used: the head pools by mask."""
+    return (
+        {"add_pooling_layer": False} if backbone.family.model_type in ("bert", "roberta") and not language_model else {}
+    )
+
+
+def _without_dropout(body: nn.Module) -> None:
+    """Dropout of the frozen base is off: with adapters it only costs time (four times at T = 512 on a CPU)."""
+    for module in body.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+        if isinstance(getattr(module, "attention_dropout", None), float):
+            module.attention_dropout = 0.0  # type: ignore[assignment]
+        if isinstance(getattr(module, "dropout_prob", None), float):
+            module.dropout_prob = 0.0  # type: ignore[assignment]
+
+
+def _round_linear_weights(body: nn.Module) -> None:
+    """Frozen matrices in bf16; norms, embeddings and with them the residual stream stay in fp32."""
+    for module in body.modules():
+        if isinstance(module, nn.Linear):
+            module.weight.data = module.weight.data.to(torch.bfloat16)

@@ -1,0 +1,81 @@
+"""What is optimised: a body with a task head, or with its language-model head. `forward` returns a summed loss.
+
+    Classifier      tokens ─body─pool─head─▶ logits [B, L] ─▶ Σ wᵢ·CE(logitsᵢ, labelᵢ)
+    FeatureReader   vectors ────────head─▶ the same, where the frozen body has read every text already
+    LanguageModel   tokens ─body─▶ hidden where a label is ─lm head, in chunks─▶ Σ −log p(next token)
+
+Sums, not means: the loop divides by the weight of the whole optimizer step, so that neither accumulation nor the
+number of processes changes the gradient.
+"""
+
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from chartune.models.heads import LinearHead, Pooling, pool
+
+CHUNK: Final = 1024
+"""Rows of logits computed at a time."""
+RECOMPUTE_ABOVE: Final = 2**25
+"""Logits (rows × vocabulary) above which they are recomputed in the backward pass instead of kept."""
+
+
+class Classifier(nn.Module):
+    """A body and a head on its pooled hidden state."""
+
+    def __init__(self, body: nn.Module, head: LinearHead, pooling: Pooling) -> None:
+        super().__init__()
+        self.body, self.head, self.pooling = body, head, pooling
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+        """Summed weighted cross-entropy. input_ids, attention_mask: [B, T]; labels, weights: [B]."""
+        return weighted_loss(self.head(self.pooled(input_ids, attention_mask)), labels, weights)
+
+    def pooled(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """The vector that speaks for each text, [B, D]."""
+        hidden = self.body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        return pool(hidden, attention_mask, self.pooling)
+
+
+class FeatureReader(nn.Module):
+    """The head alone, on vectors that a frozen body has left."""
+
+    def __init__(self, head: LinearHead) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, vectors: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+        """Summed weighted cross-entropy. vectors: [B, D]; labels, weights: [B]."""
+        return weighted_loss(self.head(vectors), labels, weights)
+
+
+class LanguageModel(nn.Module):
+    """A body and its language-model head."""
+
+    def __init__(self, body: nn.Module, lm_head: nn.Linear) -> None:
+        super().__init__()
+        self.body, self.lm_head = body, lm_head
+
+    def forward(self, input_ids: Tensor, position_ids: Tensor, predicts: Tensor) -> Tensor:
+        """Summed negative log-likelihood of the predicted tokens. All arguments: [B, T]."""
+        return self.nll(input_ids, position_ids, predicts).sum()
+
+    def nll(self, input_ids: Tensor, position_ids: Tensor, predicts: Tensor) -> Tensor:
+        """Negative log-likelihood of each predicted token, in order: [N]."""
+        hidden = self.body(input_ids=input_ids, position_ids=position_ids).last_hidden_state
+        told, targets = hidden[:, :-1][predicts[:, :-1]], input_ids[:, 1:][predicts[:, :-1]]
+        heavy = torch.is_grad_enabled() and len(told) * self.lm_head.out_features > RECOMPUTE_ABOVE
+        chunks = zip(torch.split(told, CHUNK), torch.split(targets, CHUNK), strict=True)
+        if heavy:
+            return torch.cat([checkpoint(self._chunk, h, t, use_reentrant=False) for h, t in chunks])
+        return torch.cat([self._chunk(h, t) for h, t in chunks])
+
+    def _chunk(self, hidden: Tensor, targets: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(self.lm_head(hidden).float(), targets, reduction="none")
+
+
+def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Σ wᵢ·CE(logitsᵢ, labelᵢ) in fp32. logits: [B, L]; labels, weights: [B]."""
+    return (nn.functional.cross_entropy(logits.float(), labels, reduction="none") * weights).sum()

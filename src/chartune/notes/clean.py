@@ -1,0 +1,40 @@
+"""Cleaning of a chart's text: small steps, each with its reason. They take a polars expression and give one back."""
+
+from typing import Final
+
+import polars as pl
+
+DEIDENTIFIED: Final = r"\[\*\*.*?\*\*\]"
+"""A span that was replaced before release, such as `[**2151-7-16**]`."""
+
+
+def collapsed(text: pl.Expr) -> pl.Expr:
+    """Runs of blanks and line breaks become one blank: lines of a chart are broken at a fixed width, not by meaning."""
+    return text.str.replace_all(r"\s+", " ").str.strip_chars(" ")
+
+
+def without_markers(text: pl.Expr) -> pl.Expr:
+    """`[**Hospital 18**]` → `Hospital 18`: the brackets are the release's typography, no hospital writes them.
+
+    As in the public code of Gema et al. (2023), arXiv:2307.03042.
+    """
+    return text.str.replace_all("[**", "", literal=True).str.replace_all("**]", "", literal=True)
+
+
+def adaptation_text(text: pl.Expr) -> pl.Expr:
+    """What a language model is adapted on: brackets of de-identified spans dropped, then blanks collapsed."""
+    return collapsed(without_markers(text))
+
+
+def copy_key(text: pl.Expr) -> pl.Expr:
+    """A 64-bit key that two copies of a text share, u64.
+
+    Case, blanks, punctuation and de-identified spans do not count: releases de-identify the same note differently.
+    """
+    bare = text.str.to_lowercase().str.replace_all(DEIDENTIFIED, "").str.replace_all(r"[^a-z0-9]+", "")
+    return bare.hash(seed=0)
+
+
+def word_count(text: pl.Expr) -> pl.Expr:
+    """Words of a text as `text.split()` counts them, u32."""
+    return text.str.count_matches(r"\S+")

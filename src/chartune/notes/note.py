@@ -1,0 +1,23 @@
+"""A note: one document of the chart, and the columns in which every source hands its notes on."""
+
+from typing import Final
+
+import polars as pl
+
+SCHEMA: Final[dict[str, type[pl.DataType]]] = {
+    "note_id": pl.String,
+    "note_seq": pl.Int64,
+    "subject_id": pl.Int64,
+    "hadm_id": pl.Int64,
+    "chartdate": pl.Date,
+    "category": pl.String,
+    "description": pl.String,
+    "is_error": pl.Boolean,
+    "text": pl.String,
+}
+"""Columns of a frame of notes. `hadm_id` is null for notes written outside any admission; `note_seq` orders the notes
+of one day, because a discharge summary has a date and no clock time; `is_error`: somebody at the bedside withdrew it.
+"""
+
+NOTES: Final = pl.DataFrame(schema=SCHEMA)
+"""No notes at all, with the right columns."""

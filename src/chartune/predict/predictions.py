@@ -1,0 +1,75 @@
+"""Reading without gradients: length-sorted inside, dataset order outside, so that no score meets the wrong patient."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from chartune.batches.collate import Examples, length_groups
+from chartune.batches.pack import Blocks
+from chartune.log import progress
+from chartune.models.readers import Classifier, FeatureReader, LanguageModel
+
+BUDGET = 8192
+"""Padded tokens of one batch in evaluation."""
+
+
+def pooled_vectors(model: Classifier, examples: Examples, precision: Literal["fp32", "bf16"]) -> NDArray[np.float32]:
+    """The pooled vector of each text. Returns [n, D], in the order of the examples."""
+    out: NDArray[np.float32] | None = None
+    device = next(model.parameters()).device
+    with _reading(model, precision), progress("read", total=len(examples.encoded)) as meter:
+        for group in length_groups(examples.encoded.lengths, BUDGET):
+            batch = examples.batch(group)
+            vectors = (
+                model.pooled(batch["input_ids"].to(device), batch["attention_mask"].to(device)).float().cpu().numpy()
+            )
+            out = np.empty((len(examples.encoded), vectors.shape[1]), dtype=np.float32) if out is None else out
+            out[group] = vectors
+            meter.advance(len(group))
+    return np.empty((0, 0), dtype=np.float32) if out is None else out
+
+
+def logits_of(model: Classifier, examples: Examples, precision: Literal["fp32", "bf16"]) -> NDArray[np.float32]:
+    """The logits of each text in fp32. Returns [n, L], in the order of the examples."""
+    return head_logits(FeatureReader(model.head), pooled_vectors(model, examples, precision))
+
+
+def head_logits(reader: FeatureReader, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The head's logits. vectors: [n, D]; returns [n, L]."""
+    device = reader.head.linear.weight.device
+    with torch.inference_mode():
+        logits: NDArray[np.float32] = (
+            reader.head(torch.from_numpy(np.ascontiguousarray(vectors)).to(device)).cpu().numpy()
+        )
+    return logits
+
+
+def total_nll(model: LanguageModel, blocks: Blocks, precision: Literal["fp32", "bf16"]) -> tuple[float, int]:
+    """Summed negative log-likelihood in nats, and the number of predicted tokens: perplexity = exp(nats / tokens)."""
+    device = next(model.parameters()).device
+    rows = max(1, BUDGET // blocks.ids.shape[1])
+    total = 0.0
+    with _reading(model, precision), progress("perplexity", total=len(blocks)) as meter:
+        for start in range(0, len(blocks), rows):
+            indices = np.arange(start, min(start + rows, len(blocks)))
+            batch = {name: tensor.to(device) for name, tensor in blocks.batch(indices).items()}
+            total += float(model.nll(**batch).double().sum())
+            meter.advance(len(indices))
+    return total, int(blocks.predicted_tokens.sum())
+
+
+@contextmanager
+def _reading(model: nn.Module, precision: Literal["fp32", "bf16"]) -> Iterator[None]:
+    """Evaluation mode, no gradients, the run's precision; the mode of before comes back."""
+    was_training, device = model.training, next(model.parameters()).device.type
+    model.eval()
+    try:
+        with torch.inference_mode(), torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16"):
+            yield
+    finally:
+        model.train(was_training)

@@ -1,0 +1,84 @@
+"""What the papers printed: their tables as CSV with citations, shown beside our numbers and never mixed with them.
+
+Values stand as printed, AUROC in percent; they come from other splits, models and sequence lengths than a run of
+ours, so they are marks to look at, not opponents to beat.
+"""
+
+import csv
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Final
+
+CITATION: Final = (
+    "Gema A. P., Minervini P., Daines L., Hope T., Alex B. "
+    "Parameter-Efficient Fine-Tuning of LLaMA for the Clinical Domain. arXiv:2307.03042 (2023)"
+)
+"""The paper that all tables of this room come from."""
+
+COLUMNS: Final = {
+    "ventilation": "PMV",
+    "mortality": "MOR",
+    "length_of_stay": "LOS",
+    "diagnoses": "DIAG",
+    "procedures": "PROC",
+}
+"""Our task → its column in Tables 3 and 4."""
+
+
+@dataclass(frozen=True)
+class PublishedScore:
+    """One printed AUROC."""
+
+    model: str
+    """The variant, in the paper's words."""
+    auroc: float
+    """From 0 to 1."""
+    table: str
+    """Where it is printed."""
+
+
+@dataclass(frozen=True)
+class PublishedPretraining:
+    """One printed row of domain-adaptive pretraining on 2,653,149 MIMIC-IV notes, one A100-80GB."""
+
+    base: str
+    """The base model."""
+    method: str
+    """The adapter method."""
+    trainable_parameters: int
+    """As printed."""
+    train_perplexity: float
+    """As printed."""
+    test_perplexity: float
+    """As printed."""
+    seconds: int
+    """Wall time."""
+
+
+def downstream(task: str) -> list[PublishedScore]:
+    """The printed AUROCs of a task (Gema et al. 2023, Tables 3 and 4); empty when the paper has not asked it."""
+    column = COLUMNS.get(task)
+    if column is None:
+        return []
+    return [PublishedScore(row["model"], float(row[column]) / 100, row["table"]) for row in _rows("p1_downstream.csv")]
+
+
+def pretraining() -> list[PublishedPretraining]:
+    """The printed perplexities and durations (Gema et al. 2023, Table 2)."""
+    return [
+        PublishedPretraining(
+            row["base"], row["method"], int(row["trainable_parameters"]),
+            float(row["train_perplexity"]), float(row["test_perplexity"]), _seconds(row["time"]),
+        )
+        for row in _rows("p1_pretraining.csv")
+    ]  # fmt: skip
+
+
+def _seconds(clock: str) -> int:
+    hours, minutes, seconds = map(int, clock.split(":"))
+    return 3600 * hours + 60 * minutes + seconds
+
+
+def _rows(file: str) -> list[dict[str, str]]:
+    text = files("chartune.published").joinpath(file).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))

@@ -1,0 +1,73 @@
+"""From a matplotlib figure to an inline SVG that follows the page: its fonts, its light and its dark.
+
+Figures are drawn in marker colours that stand for roles; in the SVG each becomes a CSS variable of `report.css`.
+Nothing in it names a host, loads a font or changes from one rendering to the next.
+"""
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+INK: Final = "#010101"
+MUTED: Final = "#010102"
+GRID: Final = "#010103"
+ACCENT: Final = "#010104"
+MARK: Final = "#010105"
+PAPER: Final = "#010106"
+SERIES: Final = tuple(f"#0102{n:02x}" for n in range(1, 7))
+"""Colours of up to six curves, told apart also by dash."""
+
+_ROLES: Final = {
+    INK: "ink", MUTED: "muted", GRID: "line", ACCENT: "accent", MARK: "mark", PAPER: "paper",
+    **{colour: f"series-{n}" for n, colour in enumerate(SERIES, start=1)},
+}  # fmt: skip
+
+_STYLE: Final[Any] = {  # matplotlib types its keys as literals, and adds some with each version
+    "text.parse_math": False,
+    "svg.fonttype": "none", "svg.hashsalt": "chartune", "font.family": "DejaVu Sans", "font.size": 9,
+    "text.color": INK, "axes.labelcolor": MUTED, "axes.edgecolor": GRID, "xtick.color": MUTED, "ytick.color": MUTED,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.facecolor": "none", "figure.facecolor": "none",
+    "axes.titlesize": 9, "axes.titlelocation": "left", "axes.unicode_minus": True, "grid.color": GRID,
+    "grid.linewidth": 0.6, "axes.axisbelow": True, "legend.frameon": False, "legend.fontsize": 8,
+}  # fmt: skip
+
+
+@contextmanager
+def drawing(width: float, height: float, columns: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:
+    """An empty figure of so many inches with axes side by side, in the style of the report."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        yield figure, list(figure.subplots(1, columns, squeeze=False)[0])
+
+
+def svg(figure: Figure, name: str, told: str) -> str:
+    """The figure as an `<svg>` element; call it inside `drawing`.
+
+    Args:
+        figure: what was drawn.
+        name: unique on the page; prefixes every id, so that figures do not share clip paths.
+        told: what the figure shows, for those who cannot see it.
+    """
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    box = re.search(r'viewBox="([^"]+)"', text)
+    opening = f'<svg viewBox="{box[1] if box else ""}" role="img" aria-label="{_attribute(told)}">'
+    text = opening + text[text.index(">") + 1 :]
+    text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
+    text = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', text)
+    text = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", text)
+    for colour, role in _ROLES.items():
+        text = text.replace(colour, f"var(--{role})")
+    return text.strip()
+
+
+def _attribute(text: str) -> str:
+    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")

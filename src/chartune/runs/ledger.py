@@ -1,0 +1,86 @@
+"""The ledger: every finished run of a store as one row, and the way to a run by what a person remembers of it."""
+
+import difflib
+from typing import Any, Final
+
+import polars as pl
+
+from chartune.errors import ConfigError, UnfinishedRun
+from chartune.quantities import Estimate
+from chartune.runs.run import Run
+from chartune.store import Store
+
+SCHEMA: Final = {
+    "fingerprint": pl.String, "kind": pl.String, "name": pl.String, "task": pl.String, "data": pl.String,
+    "backbone": pl.String, "stack": pl.String, "seed": pl.Int64,
+    "auroc": pl.Float64, "auroc_low": pl.Float64, "auroc_high": pl.Float64,
+    "perplexity_before": pl.Float64, "perplexity": pl.Float64,
+    "seconds": pl.Float64, "trainable_parameters": pl.Int64, "peak_bytes": pl.Int64, "finished": pl.String,
+}  # fmt: skip
+"""Columns of the ledger. Scores are those of the test split; null means "not measured"."""
+
+
+def ledger(store: Store) -> pl.DataFrame:
+    """One row per finished run, oldest first; columns and types as in `SCHEMA`, null where nothing was measured.
+
+    Raises:
+        RunError: a file of a finished run is damaged.
+    """
+    return pl.DataFrame([_row(run) for run in finished_runs(store)], schema=SCHEMA, orient="row")
+
+
+def finished_runs(store: Store) -> list[Run]:
+    """Every finished run, oldest first."""
+    return [Run(artefact.path) for artefact in store.artefacts("runs")]
+
+
+def find_run(store: Store, prefix: str) -> Run:
+    """The run with this exact name, or whose fingerprint begins so.
+
+    Raises:
+        ConfigError: no run or several answer to it; the message lists those that do, or the nearest.
+        UnfinishedRun: only a run that has not ended answers to it.
+    """
+    runs = finished_runs(store)
+    named = [run for run in runs if run.name == prefix]
+    found = named or [run for run in runs if prefix and run.fingerprint.startswith(prefix)]
+    if len(found) == 1:
+        return found[0]
+    if len(found) > 1:
+        raise ConfigError(
+            f"a run must be named without doubt, but {prefix!r} fits {len(found)}: {_told(found)}; "
+            f"give more digits of the fingerprint."
+        )
+    started = list((store.root / "runs").glob("*.partial"))
+    if prefix and any(path.name.startswith(prefix) for path in started):
+        raise UnfinishedRun(
+            f"run {prefix} has started but not ended; start its stage again, it resumes where it stopped."
+        )
+    raise ConfigError(f"a run must be in the store, but none is named {prefix!r}. {_nearest(runs, prefix)}")
+
+
+def _row(run: Run) -> list[Any]:
+    auroc, before, after = (run.estimate(name) for name in ("auroc", "perplexity_before", "perplexity"))
+    return [
+        run.fingerprint, run.kind, run.name, run.task, run.data,
+        run.backbone.get("name"), run.stack_title, run.about.get("seed"),
+        _value(auroc), auroc.low if auroc else None, auroc.high if auroc else None, _value(before), _value(after),
+        run.cost.seconds, run.cost.trainable_parameters, run.cost.peak_bytes, run.about.get("finished"),
+    ]  # fmt: skip
+
+
+def _value(estimate: Estimate | None) -> float | None:
+    return estimate.value if estimate else None
+
+
+def _nearest(runs: list[Run], prefix: str) -> str:
+    if not runs:
+        return "The store holds no finished run yet."
+    names = {run.name: run for run in runs} | {run.fingerprint: run for run in runs}
+    near = {names[name].fingerprint: names[name] for name in difflib.get_close_matches(prefix, names, n=3, cutoff=0.4)}
+    return f"The nearest: {_told(list(near.values()))}." if near else f"It holds {_told(runs[-5:])}."
+
+
+def _told(runs: list[Run]) -> str:
+    shown = ", ".join(f"{run.fingerprint} ({run.name})" for run in runs[:5])
+    return shown if len(runs) <= 5 else f"{shown} and {len(runs) - 5} more"

@@ -1,0 +1,219 @@
+"""Run: what a stage left behind, seen through the plain files of its folder. Nothing here writes, and nothing is torch.
+
+    runs/<fingerprint>/
+      stage.yaml           what was asked      run.json     what it was made from, when, by which parents
+      environment.json     where it ran        events.jsonl the numbers on the way
+      scores.json          how well            cost.json    at what price
+      predictions.parquet  row by row          adapter/     the weights          manifest.json  signed last
+
+What a file does not hold is "not measured" (None, or an empty mapping), never zero.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+
+import polars as pl
+
+from chartune.config import read_yaml
+from chartune.errors import RunError, UnfinishedRun
+from chartune.log import Event, EventLog
+from chartune.quantities import Cost, Estimate
+from chartune.store import MANIFEST, Store
+
+T = TypeVar("T")
+
+SCORING: Final = "test"
+"""The split whose scores are reported: looked at once, after every choice was made."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of the stack that a run trained or scored, base model side first."""
+
+    state: str
+    """`frozen`, `trainable` or `fresh`."""
+    method: str
+    """Its method, told shortly: `LoRA r=8`."""
+    run: str | None
+    """Fingerprint of the run that made it; None: made from nothing, or foreign."""
+    sha256: str | None
+    """Hash of the weights it started from."""
+
+    def __str__(self) -> str:
+        origin = f" from {self.run[:8]}" if self.run else ""
+        return f"{self.state} {self.method}{origin}"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Raises:
+        UnfinishedRun: on construction, when the folder is not signed by a manifest; its stage has not ended.
+    """
+
+    path: Path
+    """Its folder."""
+
+    def __post_init__(self) -> None:
+        if self.path.suffix == ".partial" or not (self.path / MANIFEST).is_file():
+            raise UnfinishedRun(
+                f"a run must have ended before it is read, but {self.path} holds no {MANIFEST}; "
+                f"start its stage again, it resumes where it stopped."
+            )
+
+    @classmethod
+    def of(cls, store: Store, fingerprint: str) -> Self:
+        """The run with this fingerprint.
+
+        Raises:
+            UnfinishedRun: there is no finished run of that name in the store.
+        """
+        return cls(store.root / "runs" / fingerprint)
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits of what determines the run."""
+        return self.path.name
+
+    @cached_property
+    def about(self) -> dict[str, Any]:
+        """`run.json` as it is: backbone, stack, parents, seed, times."""
+        return self._json("run.json")
+
+    @cached_property
+    def stage(self) -> dict[str, Any]:
+        """The complete config of the stage; empty when the run has kept none."""
+        path = self.path / "stage.yaml"
+        return read_yaml(path) if path.is_file() else {}
+
+    @cached_property
+    def environment(self) -> dict[str, Any]:
+        """Versions, device, precision and the fidelity switches in force."""
+        return self._json("environment.json")
+
+    @cached_property
+    def scores(self) -> dict[str, dict[str, Estimate]]:
+        """Split → metric → Estimate; a metric that is missing was not measured."""
+        splits = self._json("scores.json")
+        return self._parsed(
+            "scores.json",
+            lambda: {
+                split: {name: Estimate.from_json(e) for name, e in metrics.items() if e is not None}
+                for split, metrics in splits.items()
+            },
+        )
+
+    @cached_property
+    def cost(self) -> Cost:
+        """What the run has cost; every field None when it was not measured."""
+        data = self._json("cost.json")
+        return self._parsed("cost.json", lambda: Cost.from_json(data))
+
+    @property
+    def kind(self) -> str:
+        """`pretrain`, `finetune`, `tfidf`, …; `unknown` when the run does not say."""
+        return str(self.about.get("kind") or self.stage.get("kind") or "unknown")
+
+    @property
+    def name(self) -> str:
+        """What a person calls it; its fingerprint when nobody has named it."""
+        return str(self.about.get("name") or self.fingerprint)
+
+    @property
+    def task(self) -> str | None:
+        """The task it answers; None for a run on unlabelled text."""
+        return self.about.get("task")
+
+    @property
+    def data(self) -> str | None:
+        """Fingerprint of the prepared data."""
+        return self.about.get("data")
+
+    @property
+    def backbone(self) -> dict[str, Any]:
+        """Name, family, parameters, content hash and exposure of the base model; empty: it has none."""
+        return self.about.get("backbone") or {}
+
+    @cached_property
+    def stack(self) -> tuple[Layer, ...]:
+        """The layers on the base model, first to last."""
+        return tuple(
+            Layer(str(layer.get("state")), _short(layer.get("method") or {}), layer.get("run"), layer.get("sha256"))
+            for layer in self.about.get("stack") or []
+        )
+
+    @property
+    def stack_title(self) -> str | None:
+        """The stack in words: `frozen LoRA r=8 from 1a2b3c4d + fresh LoRA r=8`; None: there is no base model."""
+        return " + ".join(map(str, self.stack)) or ("head only" if self.backbone else None)
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """Fingerprints of the runs whose adapters it started from."""
+        return tuple(self.about.get("parents") or ())
+
+    def estimate(self, metric: str, split: str = SCORING) -> Estimate | None:
+        """One score; None: not measured."""
+        return self.scores.get(split, {}).get(metric)
+
+    def events(self, name: str | None = None, split: str | None = None) -> list[Event]:
+        """The numbers on the way, in order; all, or those of one name or split."""
+        every = EventLog.read(self.path / "events.jsonl")
+        return [e for e in every if name in (None, e.name) and split in (None, e.split)]
+
+    def has_predictions(self) -> bool:
+        """Whether the run has scored rows."""
+        return (self.path / "predictions.parquet").is_file()
+
+    def predictions(self, split: str | None = None) -> pl.DataFrame:
+        """Row by row: split, subject_id, hadm_id, label, logit, probability. Ids and numbers, never text.
+
+        Raises:
+            RunError: this run has scored no rows, or its file is damaged.
+        """
+        path = self.path / "predictions.parquet"
+        if not path.is_file():
+            raise RunError(f"run {self.fingerprint} ({self.kind}) has no predictions: its kind scores no rows.")
+        try:
+            frame = pl.read_parquet(path)
+        except pl.exceptions.PolarsError:
+            raise self._damaged("predictions.parquet") from None  # polars would echo cells
+        return frame if split is None else frame.filter(pl.col("split") == split)
+
+    def _json(self, file: str) -> dict[str, Any]:
+        """A file's mapping, empty when the run has none."""
+        path = self.path / file
+        if not path.is_file():
+            return {}
+        data = self._parsed(file, lambda: json.loads(path.read_text(encoding="utf-8")))
+        if not isinstance(data, dict):
+            raise self._damaged(file)
+        return data
+
+    def _parsed(self, file: str, parse: Callable[[], T]) -> T:
+        try:
+            return parse()
+        except (ValueError, TypeError, AttributeError, KeyError):
+            raise self._damaged(file) from None
+
+    def _damaged(self, file: str) -> RunError:
+        return RunError(
+            f"every file of a run must be as it was written, but {self.path / file} cannot be read; "
+            f"remove {self.path} and run its stage again."
+        )
+
+
+def _short(method: dict[str, Any]) -> str:
+    """A method in few words: its name and the number that sizes it."""
+    kind = str(method.get("kind") or "unknown method").replace("_", "-")
+    size = next((f" {sign}={method[key]}" for key, sign in _SIZES.items() if method.get(key) is not None), "")
+    return f"{_TITLES.get(kind, kind)}{size}"
+
+
+_TITLES: Final = {"lora": "LoRA", "full": "full tuning", "head-only": "head only", "none": "head only"}
+_SIZES: Final = {"rank": "r", "num_virtual_tokens": "tokens", "tokens": "tokens", "length": "length"}

@@ -1,0 +1,78 @@
+"""Facts about raw files: size, SHA-256, rows. What was read must be known to the byte before its results are quoted."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from chartune.errors import SchemaError
+from chartune.sources.reading import sanitised
+from chartune.store import Store, sha256, storing, write_json
+
+HASHES: Final = "hashes.json"
+"""In the store's root: hashes of raw files by path, size and time of change, so that a second look is quick."""
+SUMS: Final = "SHA256SUMS.txt"
+
+
+@dataclass(frozen=True)
+class TableFacts:
+    """A table as it was found, for the data card."""
+
+    file: str
+    """Its file name."""
+    bytes: int
+    """Its size on disk."""
+    sha256: str
+    """Hash of its bytes."""
+    rows: int | None = None
+    """Data rows; None: not counted."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return asdict(self)
+
+
+def file_facts(file: Path, store: Store) -> TableFacts:
+    """Name, size and hash of a raw file; checked against the `SHA256SUMS.txt` beside it, if that lists it.
+
+    Raises:
+        SchemaError: the file cannot be read, or its bytes are not those that were released.
+    """
+    digest = file_hash(file, store)
+    released = _released(file)
+    if released not in (None, digest):
+        raise SchemaError(
+            f"{file.name} must have the SHA-256 that {SUMS} lists ({str(released)[:12]}...), but has {digest[:12]}...; "
+            f"get the file again, or take its line out of {SUMS} if the change is yours."
+        )
+    return TableFacts(file.name, file.stat().st_size, digest)
+
+
+def file_hash(file: Path, store: Store) -> str:
+    """Hexadecimal SHA-256 of a file, remembered in the store until its size or time of change differs."""
+    stat = sanitised(file, file.stat)
+    key = f"{file.absolute()}|{stat.st_size}|{stat.st_mtime_ns}"
+    memory = store.root / HASHES
+    known = _remembered(memory)
+    if key not in known:
+        known[key] = sanitised(file, lambda: sha256(file))
+        with storing(memory):
+            store.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_json(memory, known)
+    return known[key]
+
+
+def _remembered(memory: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads(memory.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):  # a damaged memory costs only time
+        return {}
+
+
+def _released(file: Path) -> str | None:
+    """The hash that the release lists for this file; None where it lists none."""
+    sums = file.parent / SUMS
+    if not sums.is_file():
+        return None
+    lines = [line.split() for line in sanitised(sums, lambda: sums.read_text("utf-8", errors="replace")).splitlines()]
+    return next((line[0].lower() for line in lines if len(line) == 2 and line[1].lstrip("*./") == file.name), None)

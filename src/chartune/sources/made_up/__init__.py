@@ -1,0 +1,11 @@
+"""A fictional hospital in the raw formats of real ones, whose truth is known: for trying everything without real data.
+
+Latent conditions determine who dies (`outcome`); notes affirm some of them, deny others and are silent about the rest
+(`sentences`, `admission_text`), so that words alone do not tell; an oracle gives the best that any reader can do.
+"""
+
+from chartune.sources.made_up.admission_text import CANARY
+from chartune.sources.made_up.hospital import is_made_up, make_hospital
+from chartune.sources.made_up.oracle import oracle_probability
+
+__all__ = ["CANARY", "is_made_up", "make_hospital", "oracle_probability"]

@@ -1,0 +1,95 @@
+"""The oracle: after so many words of an admission text, the true probability of death given the facts in them.
+
+    oracle.parquet: hadm_id i64 · words i32 · p_death f64     per admission from words = 0, one row per change
+
+No model that reads the same words can rank better on average: its AUROC is the best reachable. Ages, facts and their
+negation count, chance does not. It is exact where sections end; inside one, a condition that is not yet written stands
+at its prior, though its silence so far already says a little. Probabilities are given that the note does not tell the
+death, since tasks drop those that do.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, Self
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from chartune.errors import DataError
+
+FOLDER: Final = "made-up"
+ORACLE: Final = "oracle.parquet"
+
+_SCHEMA: Final = pa.schema([("hadm_id", pa.int64()), ("words", pa.int32()), ("p_death", pa.float64())])
+_GROUP: Final = 65_536
+"""Rows kept in memory before they are written."""
+
+
+class OracleFile:
+    """The oracle being written, admission by admission."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = 0
+        self._pending: tuple[list[int], list[int], list[float]] = ([], [], [])
+
+    def __enter__(self) -> Self:
+        self._writer = pq.ParquetWriter(self.path, _SCHEMA, compression="zstd")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._flush()
+        self._writer.close()
+
+    def write(self, hadm_id: int, trace: Sequence[tuple[int, float]]) -> None:
+        """Append what is known of one admission: (words, probability), ascending."""
+        for words, probability in trace:
+            self._pending[0].append(hadm_id)
+            self._pending[1].append(words)
+            self._pending[2].append(probability)
+        self.rows += len(trace)
+        if len(self._pending[0]) >= _GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._pending[0]:
+            self._writer.write_table(pa.table(list(self._pending), schema=_SCHEMA))
+            self._pending = ([], [], [])
+
+
+def oracle_probability(folder: Path, read: pl.DataFrame) -> pl.DataFrame:
+    """The true P(death | facts within the first `words` words) of admissions of a made-up hospital.
+
+    Args:
+        folder: of the hospital.
+        read: hadm_id · words (of the admission text that a model sees, `len(text.split())` at most).
+
+    Returns:
+        hadm_id i64 · p_death f64, in the order of `read`.
+
+    Raises:
+        DataError: the hospital has no oracle, or none for one of the admissions, such as a newborn's.
+    """
+    path = Path(folder) / FOLDER / ORACLE
+    if not path.is_file():
+        raise DataError(
+            f"only a made-up hospital knows its truth, but {path} does not exist; make one with make-hospital."
+        )
+    asked = read.select(pl.col("hadm_id").cast(pl.Int64), pl.col("words").cast(pl.Int32)).with_row_index("place")
+    # Not an as-of join by group: sorting admissions apart is cheap and cannot mix them up.
+    known = pl.read_parquet(path, memory_map=False).rename({"words": "from"})
+    found = (
+        asked.join(known, on="hadm_id", how="inner")
+        .filter(pl.col("from") <= pl.col("words"))
+        .sort("place", "from")
+        .group_by("place", maintain_order=True)
+        .agg(pl.col("hadm_id").last(), pl.col("p_death").last())
+    )
+    if found.height < asked.height:
+        lacking = asked.join(found, on="place", how="anti")["hadm_id"].unique().sort()
+        raise DataError(
+            f"every admission asked about must have a written oracle, but {lacking.len()} have none in {path}, "
+            f"the first is {lacking[0]}; ask about adult admissions with a discharge summary of this hospital."
+        )
+    return found.select("hadm_id", "p_death")

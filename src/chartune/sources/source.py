@@ -1,0 +1,77 @@
+"""A source: a dataset at a version, and the canonical frames that it becomes.
+
+Column names are those of MIMIC-IV in lower case, whatever the source calls them, so that a task is written once:
+
+    subjects    subject_id i64 · gender str?
+    admissions  subject_id i64 · hadm_id i64 · admittime, dischtime?, deathtime? datetime · admission_type str?
+                · hospital_expire_flag i64? · age f64? (years at admission; 91.4: somewhere above 89)
+    notes       `chartune.notes.note.SCHEMA`, streamed
+    diagnoses, procedures              subject_id i64 · hadm_id i64? · seq_num i64? · icd_code str? · icd_version i64
+    diagnosis_titles, procedure_titles icd_code str · icd_version i64 · long_title str?
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import polars as pl
+
+from chartune.sources.facts import TableFacts
+from chartune.sources.tables import Tally
+from chartune.store import Store
+
+ANCIENT: float = 91.4
+"""The age of everybody above 89: the median of those whose true age the releases hide (MIMIC-III documentation)."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What the data card says of a source."""
+
+    kind: str
+    """Its reader, such as `mimic3`."""
+    version: str
+    """The release, as far as its row counts tell."""
+    title: str
+    """What a person calls it."""
+    licence: str
+    """Under which terms the text may be used."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Records:
+    """The canonical frames of a source. Notes are streamed, everything else fits into memory at any hospital."""
+
+    about: About
+    subjects: pl.DataFrame
+    admissions: pl.DataFrame
+    notes: Callable[[], Iterator[pl.DataFrame]]
+    """One pass over all notes, in batches; may be asked again."""
+    diagnoses: pl.DataFrame | None = None
+    procedures: pl.DataFrame | None = None
+    diagnosis_titles: pl.DataFrame | None = None
+    procedure_titles: pl.DataFrame | None = None
+    tallies: dict[str, Tally] = field(default_factory=dict)
+    """Per table what was counted so far; that of the notes is complete when a pass has ended."""
+    expected_rows: Mapping[str, int] = field(default_factory=dict)
+    """Per table the rows of the release that this seems to be; empty: no known release."""
+    warnings: tuple[str, ...] = ()
+    """What a reader of the data card should know; counts, no cells."""
+
+
+class Source(Protocol):
+    """What every member of `sources.catalog.AnySource` does."""
+
+    def files(self) -> dict[str, Path]:
+        """Table → raw file, for all tables that are read. Raises SchemaError: a required one is missing."""
+
+    def facts(self, store: Store) -> dict[str, TableFacts]:
+        """Table → size and hash of its file; quick when the store has seen the file before."""
+
+    def load(self) -> Records:
+        """The canonical frames. Raises SchemaError: a table breaks its contract."""

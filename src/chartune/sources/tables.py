@@ -1,0 +1,124 @@
+"""Raw tables: a contract per table, and where its file is.
+
+folder ─locate─▶ NOTEEVENTS.csv.gz ─reading.batches─▶ typed frames, cast as the contract says
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import polars as pl
+
+from chartune.errors import SchemaError
+
+Kind = Literal["integer", "text", "time", "date"]
+DTYPES: Final[dict[Kind, pl.DataType]] = {
+    "integer": pl.Int64(),
+    "text": pl.String(),
+    "time": pl.Datetime("us"),
+    "date": pl.Date(),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """The contract of one column."""
+
+    raw: str
+    """Its name in the file; case does not matter."""
+    kind: Kind
+    """What its cells hold."""
+    name: str = ""
+    """Its canonical name; empty: the raw name in lower case."""
+    may_be_empty: bool = True
+    """Whether a cell may be empty."""
+    may_be_absent: bool = False
+    """Whether the file may lack the column; it is then all null."""
+
+    @property
+    def canonical(self) -> str:
+        """The name that the rest of the house uses."""
+        return self.name or self.raw.lower()
+
+
+@dataclass(frozen=True)
+class Table:
+    """The contract of one table: what its file is called and which of its columns are read."""
+
+    name: str
+    """Such as `NOTEEVENTS`; the file is `NAME.csv` or `NAME.csv.gz`, in any case."""
+    columns: tuple[Column, ...]
+    """Columns that are read; others are passed over."""
+    required: bool = True
+    """Whether a source without this table is refused."""
+
+    def schema(self) -> dict[str, pl.DataType]:
+        """Canonical column → type, in order."""
+        return {column.canonical: DTYPES[column.kind] for column in self.columns}
+
+
+@dataclass
+class Tally:
+    """What has been counted while a table was read; complete once it is read to the end."""
+
+    rows: int = 0
+    """Data rows, blank lines left out."""
+    blank_lines: int = 0
+    """Rows without a single cell."""
+    replaced: int = 0
+    """Cells in which bytes were not UTF-8; each such byte sequence became U+FFFD."""
+
+    def restart(self) -> None:
+        """Count from nothing: the table is read again."""
+        self.rows = self.blank_lines = self.replaced = 0
+
+    def warnings(self, table: str) -> list[str]:
+        """What a reader of the data card should know: counts, no cells."""
+        said = []
+        if self.replaced:
+            said.append(f"{table}: {self.replaced} cells hold bytes that are not UTF-8; these became U+FFFD.")
+        if self.blank_lines:
+            said.append(f"{table}: {self.blank_lines} blank lines were passed over.")
+        return said
+
+
+def find(folder: Path, name: str) -> Path | None:
+    """The file of a table, directly in the folder or in the nested layout in which `wget -r` leaves a download.
+
+    Raises:
+        SchemaError: the folder is none, or two files could be the table.
+    """
+    if not folder.is_dir():
+        raise SchemaError(
+            f"a source must be a folder of tables, but {folder} is none; give the folder that holds them."
+        )
+    wanted = {f"{name}.csv".lower(), f"{name}.csv.gz".lower()}
+    found = [file for file in _files(folder) if file.name.lower() in wanted]
+    if len(found) > 1:
+        names = ", ".join(str(file.relative_to(folder)) for file in found)
+        raise SchemaError(f"one file must hold {name}, but {folder} has {len(found)}: {names}; move all but one away.")
+    return found[0] if found else None
+
+
+def _files(folder: Path) -> list[Path]:
+    """Files directly in the folder, or else those below its `physionet.org/files`."""
+    direct = [path for path in folder.iterdir() if path.is_file()]
+    nested = folder / "physionet.org" / "files"
+    return sorted([*direct, *(nested.rglob("*.csv*") if nested.is_dir() else [])])
+
+
+def locate(folder: Path, tables: tuple[Table, ...]) -> dict[str, Path]:
+    """Table name → file, for all that are there.
+
+    Raises:
+        SchemaError: a required table is missing, or two files could be one table.
+    """
+    found = {table.name: file for table in tables if (file := find(folder, table.name))}
+    missing = [table.name for table in tables if table.required and table.name not in found]
+    if missing:
+        near = sorted(path.name for path in _files(folder) if ".csv" in path.name.lower())[:12]
+        raise SchemaError(
+            f"{folder} must hold {', '.join(f'{name}.csv.gz (or .csv)' for name in missing)}, but has "
+            f"{', '.join(near) or 'no CSV file'}; give the folder that holds the tables, or add the missing file."
+        )
+    return found

@@ -1,0 +1,1 @@
+"""Data meets model: a Stage says what will be done, its Run what was done."""

@@ -1,0 +1,135 @@
+"""The small LLaMA: pretrained by the project itself, on this machine, from English that every machine has.
+
+Nothing can be downloaded behind a hospital's firewall, so the demo's base model is made on the spot: its own tokenizer,
+1.9 million parameters, about a minute on two cores. Real work names a real base model; the path is the same.
+"""
+
+from typing import Annotated, Final
+
+import numpy as np
+from pydantic import Field
+from transformers import LlamaConfig
+
+from chartune.batches.pack import Blocks, pack
+from chartune.batches.tokenize import encode, train_tokenizer
+from chartune.config import Config, Unhashed, fingerprint
+from chartune.log import EventLog
+from chartune.models.backbone import Backbone, LocalBackbone, find_backbone
+from chartune.models.load import Numerics, new_llama, resolve
+from chartune.models.readers import LanguageModel
+from chartune.predict.predictions import total_nll
+from chartune.quantities import Duration
+from chartune.sources.english import python_documents
+from chartune.stages.stage import CHECKPOINTS
+from chartune.store import Store, storing, write_json
+from chartune.train.loop import Evaluation, Objective, Training, fit
+from chartune.train.optimizer import Optimisation, Stopping
+
+SHELF: Final = "backbones"
+REVISION: Final = 1
+HELD_OUT: Final = 20
+"""Every so-manieth document is held out, to see that the base has learnt English and not the documents."""
+
+
+class SmallBase(Config):
+    """A LLaMA small enough to be made in a minute."""
+
+    vocabulary: int = Field(4096, gt=300)
+    """Entries of its byte-level tokenizer."""
+    hidden_size: int = Field(160, gt=0)
+    """D."""
+    layers: int = Field(4, gt=0)
+    """Blocks."""
+    heads: int = Field(5, gt=0)
+    """Attention heads; must divide the hidden size."""
+    intermediate_size: int = Field(432, gt=0)
+    """Width of the MLP."""
+    block: int = Field(128, gt=1)
+    """Tokens per packed block in pretraining."""
+    max_positions: int = Field(1024, gt=1)
+    """The longest sequence that it can read."""
+    optimisation: Optimisation = Optimisation(
+        learning_rate=3e-3, weight_decay=0.05, batch_size=8, duration=Duration.epochs(1.25), schedule="cosine"
+    )
+    """How it is trained; the duration is in passes over the text, not in seconds, so that it is the same everywhere."""
+    numerics: Numerics = Numerics()
+    """How numbers are computed."""
+    seed: int = Field(0, ge=0)
+    """Weights and order are drawn from it."""
+    documents: Annotated[int | None, Unhashed()] = None
+    """Use only so many documents; for tests."""
+
+    def shape(self, pad: int, bos: int, eos: int) -> LlamaConfig:
+        """As a transformers config."""
+        return LlamaConfig(
+            vocab_size=self.vocabulary, hidden_size=self.hidden_size, intermediate_size=self.intermediate_size,
+            num_hidden_layers=self.layers, num_attention_heads=self.heads, max_position_embeddings=self.max_positions,
+            tie_word_embeddings=True, pad_token_id=pad, bos_token_id=bos, eos_token_id=eos,
+        )  # fmt: skip
+
+
+def find_or_make(backbone: Backbone, store: Store) -> LocalBackbone:
+    """The base model; the small LLaMA is pretrained when the store has none yet.
+
+    Raises:
+        ConfigError: no such base model.
+        AdapterError: it cannot be used.
+    """
+    found = find_backbone(backbone, store)
+    if found is None:
+        make_base(SmallBase(), store)
+        found = find_backbone(backbone, store)
+    if found is None:
+        raise AssertionError("a base that was just made must be found")
+    return found
+
+
+def make_base(base: SmallBase, store: Store) -> None:
+    """Pretrain the small LLaMA into the store, resuming where a killed attempt stopped."""
+    documents = python_documents()[: base.documents]
+    resolved = resolve(base.numerics, base.block)
+    parts = {"base": base.hashable(), "documents": documents, "numerics": resolved.hashable()}
+    name = fingerprint(SHELF, REVISION, parts)
+    if store.find(SHELF, name):
+        return
+    with store.lease(SHELF, name):
+        folder = store.partial(SHELF, name)
+        with storing(folder):
+            tokenizer = train_tokenizer(documents, base.vocabulary, folder)
+            train, held = (
+                pack(encode(part, tokenizer, None, special=False), tokenizer, base.block)
+                for part in ([d for i, d in enumerate(documents) if i % HELD_OUT], documents[::HELD_OUT])
+            )
+            body = new_llama(
+                base.shape(tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id), resolved, base.seed
+            )
+            if body.lm_head is None:
+                raise AssertionError("a causal language model has a head")
+            model = LanguageModel(body.module, body.lm_head)
+            training = Training(
+                lm_objective(model, train), base.optimisation, Stopping(evaluations_per_epoch=2, patience=99),
+                base.seed, resolved.precision, folder / CHECKPOINTS, EventLog(folder / "events.jsonl"),
+                lambda: lm_evaluation(model, held, resolved.precision), title="pretrain the small LLaMA",
+            )  # fmt: skip
+            fitted = fit(training)
+            body.save(folder)
+            for checkpoint in sorted((folder / CHECKPOINTS).rglob("*"), reverse=True):
+                checkpoint.unlink() if checkpoint.is_file() else checkpoint.rmdir()
+            (folder / CHECKPOINTS).rmdir()
+            perplexity = lm_evaluation(model, held, resolved.precision).values["perplexity"]
+            facts = {"held_out_perplexity": perplexity, "tokens": fitted.state.tokens, "seconds": fitted.state.seconds}
+            write_json(folder / "base.json", {"config": base.model_dump(mode="json"), **facts})
+        store.publish(SHELF, name, {"sensitivity": "open"})
+
+
+def lm_objective(model: LanguageModel, blocks: Blocks) -> Objective:
+    """Next-token prediction over packed blocks, every predicted token weighing the same."""
+    lengths = np.full(len(blocks), blocks.ids.shape[1], dtype=np.int64)
+    return Objective(model, blocks.batch, lengths, blocks.predicted_tokens)
+
+
+def lm_evaluation(model: LanguageModel, blocks: Blocks, precision: str) -> Evaluation:
+    """Token-weighted perplexity on held-out blocks; the score is the negative log-likelihood, turned round."""
+    nats, tokens = total_nll(model, blocks, "bf16" if precision == "bf16" else "fp32")
+    mean = nats / max(1, tokens)
+    return Evaluation(-mean, {"nll": mean, "perplexity": float(np.exp(mean))})

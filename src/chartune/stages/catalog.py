@@ -1,0 +1,29 @@
+"""The stages, one line each, and the one verb that does any of them."""
+
+from typing import Annotated, assert_never
+
+from pydantic import Field
+
+from chartune.config import Config
+from chartune.runs.run import Run
+from chartune.stages.finetune import Finetune, finetune
+from chartune.stages.pretrain import Pretrain, pretrain
+from chartune.stages.tfidf import Tfidf, tfidf
+from chartune.store import Store
+
+AnyStage = Annotated[Pretrain | Finetune | Tfidf, Field(discriminator="kind")]
+
+stages: dict[str, type[Config]] = {"pretrain": Pretrain, "finetune": Finetune, "tfidf": Tfidf}
+
+
+def run(stage: Pretrain | Finetune | Tfidf, store: Store) -> Run:
+    """Do a stage, or find it done: the same question finds the same answer."""
+    match stage:
+        case Pretrain():
+            return pretrain(stage, store)
+        case Finetune():
+            return finetune(stage, store)
+        case Tfidf():
+            return tfidf(stage, store)
+        case _:
+            assert_never(stage)

@@ -1,0 +1,231 @@
+"""Fine-tuning: a Stack on a Task (P1, §3.2), one loop for every variant.
+
+    examples ─tokenize─▶ body + stack ─pool─▶ head ─▶ AUROC on validation stops training; test is scored once
+
+Where nothing below the head learns, the body reads each text once and the head is trained on the vectors it left.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save
+
+from chartune.adapters.adapter import Adapter, read_adapter, write_adapter
+from chartune.adapters.stack import Attached, Fresh, Stack, attach
+from chartune.batches.collate import Examples, Features
+from chartune.batches.tokenize import Encoded, encode_once, load_tokenizer
+from chartune.errors import RunError
+from chartune.log import EventLog
+from chartune.metrics.auroc import auroc
+from chartune.metrics.classification import log_loss
+from chartune.models.backbone import LocalBackbone
+from chartune.models.heads import Head
+from chartune.models.load import Resolved, load_body, parameters_of, resolve
+from chartune.models.readers import Classifier, FeatureReader
+from chartune.predict.predictions import head_logits, logits_of, pooled_vectors
+from chartune.runs.ledger import find_run
+from chartune.runs.run import Run
+from chartune.stages.base import find_or_make
+from chartune.stages.scoring import SCORED, TaskTable, read_table, score, write_predictions
+from chartune.stages.stage import ModelStage, Outcome, Work, backbone_facts, perform, source_facts
+from chartune.store import Artefact, Store, write_bytes
+from chartune.tasks.prepare import prepare, read_dataset
+from chartune.train.loop import Evaluation, Objective, Training, fit
+from chartune.train.optimizer import Optimisation, Stopping
+
+REVISION: Final = 1
+HEAD_FILE: Final = "head.safetensors"
+
+
+class Finetune(ModelStage):
+    """Train a stack and a head on a task."""
+
+    kind: Literal["finetune"] = "finetune"
+    task: str = "mortality"
+    """Which of the prepared tasks."""
+    stack: Stack = Stack()
+    """What is attached to the base; nothing: only the head is trained."""
+    head: Head = Head()
+    """How hidden states become logits."""
+    balance: Literal["none", "classes"] = "none"
+    """`classes`: each class weighs N/(K·n) in the training loss, as P1 did; probabilities then lose calibration."""
+    optimisation: Optimisation = Optimisation()
+    """How weights are moved."""
+    stopping: Stopping = Stopping()
+    """When to look at the validation part, and when to stop."""
+
+
+@dataclass
+class Reader:
+    """What is trained, and how each split is scored."""
+
+    module: Classifier | FeatureReader
+    """What the loop optimises."""
+    objective: Objective
+    """Its training examples."""
+    logits: dict[str, Any]
+    """By split: a function without arguments that returns logits, [n, 2]."""
+
+
+def finetune(stage: Finetune, store: Store) -> Run:
+    """Train, or find it done. Scores with patient-bootstrap intervals; predictions keyed by admission.
+
+    Raises:
+        LabelError: a split lacks a class.
+        AdapterError: an adapter of the stack does not fit the base model.
+        ConfigError: an adapter, a task or a base model is not there.
+    """
+    data = prepare(stage.data, store)
+    dataset, table = read_dataset(data), read_table(data, stage.task)
+    backbone = find_or_make(stage.backbone, store)
+    adapters = [
+        None if isinstance(layer, Fresh) else find_adapter(layer.adapter, store) for layer in stage.stack.layers
+    ]
+    for adapter in adapters:
+        if adapter:
+            adapter.must_fit(backbone)
+    resolved = resolve(stage.numerics, stage.max_seq_len, trains_body=stage.stack.trains_body())
+    layers = [_layer_facts(layer, adapter) for layer, adapter in zip(stage.stack.layers, adapters, strict=True)]
+    return perform(
+        stage, store, data, kind="finetune", revision=REVISION,
+        name=stage.name or f"{stage.stack.title()} on {backbone.name}",
+        parts={"backbone": backbone.content_hash, "numerics": resolved.hashable(),
+               "adapters": [a and a.sha256 for a in adapters]},
+        facts={"source": source_facts(dataset), "task": stage.task,
+               "backbone": backbone_facts(backbone, parameters_of(backbone)), "stack": layers,
+               "parents": [a.run for a in adapters if a and a.run], "max_seq_len": stage.max_seq_len},
+        resolved=resolved, work=lambda work: _train(stage, data, table, backbone, adapters, resolved, work),
+    )  # fmt: skip
+
+
+def find_adapter(reference: str, store: Store) -> Adapter:
+    """The adapter that a reference names: a folder, or a finished run (fingerprint, its beginning, or name).
+
+    Raises:
+        ConfigError: no such run.
+        AdapterError: the folder holds no usable adapter.
+    """
+    folder = Path(reference).expanduser()
+    return read_adapter(folder if folder.is_dir() else find_run(store, reference).path / "adapter")
+
+
+def _train(
+    stage: Finetune, data: Artefact, table: TaskTable, backbone: LocalBackbone, adapters: list[Adapter | None],
+    resolved: Resolved, work: Work,
+) -> Outcome:  # fmt: skip
+    table.must_be_learnable()
+    texts = table.frame.get_column("text").to_list()
+    encoded = encode_once(texts, backbone, stage.max_seq_len, work.store, data=f"{data.fingerprint}/{stage.task}")
+    body = load_body(backbone, resolved, trains_all=stage.stack.trains_all())
+    attached = attach(stage.stack, body.module, backbone.family, adapters, stage.seed)
+    head = stage.head.build(body.hidden_size, 2, stage.seed)
+    model = Classifier(attached.module, head, stage.head.pooling_for(backbone.family))
+    learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    reader = _reader(stage, model, table, encoded, load_tokenizer(backbone).pad_token_id or 0, resolved)
+    fitted = fit(Training(
+        reader.objective, stage.optimisation, stage.stopping, stage.seed, resolved.precision, work.checkpoints,
+        EventLog(work.folder / "events.jsonl"),
+        lambda: _evaluation(reader.logits["validation"](), table.labels("validation")),
+        title=f"fine-tune {stage.name or stage.stack.title()}",
+    ))  # fmt: skip
+    attached.keep_promises()
+    _keep(stage, attached, model, adapters, backbone, work)
+    logits = {split: _log_odds(reader.logits[split]()) for split in SCORED}
+    write_predictions(work.folder, table, logits)
+    test = table.rows("test")
+    scores = score(table, logits, words={"test": encoded.words_seen[test]}, source=stage.data.source)
+    return Outcome(scores, learning, sum(p.numel() for p in model.parameters()), fitted.state.tokens, fitted.state, {
+        "truncated_fraction": float(encoded.truncated[test].mean()), "stopped_early": fitted.stopped_early,
+        "best_step": fitted.state.best_step, "pooling": model.pooling,
+    })  # fmt: skip
+
+
+def _reader(
+    stage: Finetune, model: Classifier, table: TaskTable, encoded: Encoded, pad_id: int, resolved: Resolved
+) -> Reader:
+    examples = {split: _examples(stage, table, encoded, split, pad_id) for split in ("train", *SCORED)}
+    train = examples["train"]
+    if stage.stack.trains_body():
+        objective = Objective(model, train.batch, train.encoded.lengths, train.weights)
+        return Reader(model, objective, {s: _later(model, examples[s], resolved) for s in SCORED})
+    model.to("cuda" if resolved.device == "cuda" else "cpu")
+    vectors = {split: pooled_vectors(model, part, resolved.precision) for split, part in examples.items()}
+    reader = FeatureReader(model.head)
+    features = Features(vectors["train"], train.labels, train.weights)
+    objective = Objective(reader, features.batch, np.ones(len(train.labels), dtype=np.int64), train.weights)
+    return Reader(reader, objective, {s: (lambda s=s: head_logits(reader, vectors[s])) for s in SCORED})
+
+
+def _later(model: Classifier, examples: Examples, resolved: Resolved) -> Any:
+    return lambda: logits_of(model, examples, resolved.precision)
+
+
+def _examples(stage: Finetune, table: TaskTable, encoded: Encoded, split: str, pad_id: int) -> Examples:
+    labels = table.labels(split)
+    weights = np.ones(len(labels), dtype=np.float32)
+    if stage.balance == "classes":
+        weights = (len(labels) / (2 * np.bincount(labels, minlength=2)))[labels].astype(np.float32)
+    return Examples(encoded.take(table.rows(split)), labels, weights, pad_id)
+
+
+def _evaluation(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Evaluation:
+    odds = _log_odds(logits)
+    value = auroc(labels, odds)
+    return Evaluation(value, {"auroc": value, "log_loss": log_loss(labels, odds)})
+
+
+def _log_odds(logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Log-odds of class 1. logits: [n, 2]; returns [n]."""
+    return (logits[:, 1] - logits[:, 0]).astype(np.float64)
+
+
+def _layer_facts(layer: Any, adapter: Adapter | None) -> dict[str, Any]:
+    method = adapter.method if adapter else layer.method
+    return {
+        "state": layer.kind,
+        "method": method.model_dump(mode="json"),
+        "run": adapter and adapter.run,
+        "sha256": adapter and adapter.sha256,
+    }
+
+
+def _keep(
+    stage: Finetune,
+    attached: Attached,
+    model: Classifier,
+    adapters: list[Adapter | None],
+    backbone: LocalBackbone,
+    work: Work,
+) -> None:
+    """Write every layer, frozen ones too: a run can be scored when its parents are gone. Then read the head again."""
+    for index, (method, state) in enumerate(zip(attached.methods, attached.states, strict=True)):
+        folder = work.folder / "adapter" / ("" if len(attached.methods) == 1 else f"{index}-{state}")
+        parent = adapters[index]
+        lineage = {
+            "run": work.fingerprint,
+            "stage": "finetune",
+            "task": stage.task,
+            "state": state,
+            "parent": parent and parent.sha256,
+        }
+        write_adapter(folder, attached.tensors(index), method, backbone.family, backbone, lineage)
+        _must_equal(read_adapter(folder).tensors(), attached.tensors(index), folder)
+        if state == "frozen" and parent:
+            _must_equal(parent.tensors(), attached.tensors(index), parent.folder)
+    if stage.stack.trains_all():
+        attached.module.save_pretrained(work.folder / "model")  # type: ignore[operator]
+    head = {name: tensor.detach().cpu().contiguous() for name, tensor in model.head.state_dict().items()}
+    write_bytes(work.folder / HEAD_FILE, save(head))
+    _must_equal(load_file(work.folder / HEAD_FILE), head, work.folder / HEAD_FILE)
+
+
+def _must_equal(saved: dict[str, torch.Tensor], live: dict[str, torch.Tensor], place: Path) -> None:
+    """What was written, or was to stay frozen, must be bit-equal to what the model holds."""
+    if saved.keys() != live.keys() or any(not torch.equal(saved[name], live[name].detach().cpu()) for name in saved):
+        raise RunError(
+            f"weights must be bit-equal to those at {place}, but they are not; a defect of chartune, please report it."
+        )

@@ -1,0 +1,170 @@
+"""Domain-adaptive pretraining (P1, §3.1): a causal language model reads notes; an adapter learns their language.
+
+Corpus ─tokenize, pack─▶ blocks ─LoRA on a frozen base─▶ adapter     perplexity on held-out patients, before and after
+"""
+
+from typing import Any, Final, Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import Field
+
+from chartune.adapters.adapter import write_adapter
+from chartune.adapters.catalog import AnyMethod
+from chartune.adapters.lora import LoRA
+from chartune.adapters.stack import Attached, Fresh, Stack, attach
+from chartune.batches.pack import Blocks, pack
+from chartune.batches.tokenize import encode_once, load_tokenizer
+from chartune.errors import AdapterError, DataError
+from chartune.log import EventLog
+from chartune.models.backbone import LocalBackbone
+from chartune.models.load import Body, Resolved, load_body, parameters_of, resolve
+from chartune.models.readers import LanguageModel
+from chartune.predict.predictions import total_nll
+from chartune.quantities import Duration, Estimate
+from chartune.runs.run import Run
+from chartune.stages.base import find_or_make, lm_evaluation, lm_objective
+from chartune.stages.stage import ModelStage, Outcome, Work, backbone_facts, perform, source_facts
+from chartune.store import Artefact, Store
+from chartune.tasks.prepare import prepare, read_corpus, read_dataset
+from chartune.train.loop import Training, fit
+from chartune.train.optimizer import Optimisation, Stopping
+
+REVISION: Final = 1
+SPLITS: Final = ("train", "validation", "test")
+
+
+class Pretrain(ModelStage):
+    """Adapt a causal language model to the notes of a source."""
+
+    kind: Literal["pretrain"] = "pretrain"
+    method: AnyMethod = LoRA(rank=16, alpha=32, targets="all-linear")
+    """How the base is adapted."""
+    max_seq_len: int = Field(128, gt=1)
+    """Tokens of a packed block."""
+    optimisation: Optimisation = Optimisation(learning_rate=3e-3, batch_size=8, duration=Duration.epochs(1))
+    """How weights are moved."""
+    stopping: Stopping = Stopping(evaluations_per_epoch=4)
+    """When to look at the validation part."""
+    validation_blocks: int = Field(96, gt=0)
+    """Blocks of the validation part that are looked at while training, evenly spaced."""
+    held_out_blocks: int | None = Field(None, gt=0)
+    """Blocks of each held-out part that are scored at the end, evenly spaced; None: all."""
+
+
+def pretrain(stage: Pretrain, store: Store) -> Run:
+    """Adapt, or find it done. Scores: token-weighted perplexity on the test patients before and after, and a unigram's.
+
+    Raises:
+        AdapterError: the base model does not read left to right.
+        DataError: the corpus has no documents to learn from or to be tested on.
+    """
+    data = prepare(stage.data, store)
+    dataset = read_dataset(data)
+    backbone = find_or_make(stage.backbone, store)
+    if not backbone.family.is_decoder:
+        raise AdapterError(
+            f"domain-adaptive pretraining needs a model that reads left to right, but {backbone.name} reads both ways; "
+            f"take `small-llama` or another decoder."
+        )
+    resolved = resolve(stage.numerics, stage.max_seq_len)
+    return perform(
+        stage, store, data, kind="pretrain", revision=REVISION,
+        name=stage.name or f"{stage.method.title()} on {backbone.name}",
+        parts={"backbone": backbone.content_hash, "numerics": resolved.hashable()}, resolved=resolved,
+        facts={"source": source_facts(dataset), "task": None,
+               "backbone": backbone_facts(backbone, parameters_of(backbone)), "stack": [_layer(stage.method)],
+               "parents": [], "max_seq_len": stage.max_seq_len},
+        work=lambda work: _adapt(stage, data, backbone, resolved, work),
+    )  # fmt: skip
+
+
+def _adapt(stage: Pretrain, data: Artefact, backbone: LocalBackbone, resolved: Resolved, work: Work) -> Outcome:
+    blocks = corpus_blocks(data, backbone, stage.max_seq_len, work.store)
+    stack = Stack(layers=(Fresh(method=stage.method),))
+    body = load_body(backbone, resolved, language_model=True, trains_all=stack.trains_all())
+    total = sum(p.numel() for p in body.whole.parameters())
+    attached = attach(stack, body.module, backbone.family, [None], stage.seed)
+    if body.lm_head is None:
+        raise AssertionError("a decoder that was loaded as a language model has a head")
+    model = LanguageModel(attached.module, body.lm_head)
+    learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    held = {split: _some(blocks[split], stage.held_out_blocks) for split in ("test", "validation")}
+    before = _perplexity(model, held["test"], resolved)  # a fresh adapter is the identity
+    watched = _some(blocks["validation"], stage.validation_blocks)
+    fitted = fit(Training(
+        lm_objective(model, blocks["train"]), stage.optimisation, stage.stopping, stage.seed, resolved.precision,
+        work.checkpoints, EventLog(work.folder / "events.jsonl"),
+        lambda: lm_evaluation(model, watched, resolved.precision),
+        title=f"pretrain on {len(blocks['train'])} blocks",
+    ))  # fmt: skip
+    attached.keep_promises()
+    _keep(stage, attached, body, backbone, work)
+    unigram = unigram_perplexity(blocks["train"].targets(), held["test"].targets(), int(backbone.config["vocab_size"]))
+    after = {split: _perplexity(model, part, resolved) for split, part in held.items()}
+    scores = {
+        "test": {"perplexity_before": before, "perplexity": after["test"], "unigram_perplexity": unigram},
+        "validation": {"perplexity": after["validation"]},
+    }
+    facts = {"stopped_early": fitted.stopped_early, "best_step": fitted.state.best_step}
+    forward = total if stack.trains_all() else total + learning
+    return Outcome(scores, learning, forward, fitted.state.tokens, fitted.state, facts)
+
+
+def corpus_blocks(data: Artefact, backbone: LocalBackbone, max_seq_len: int, store: Store) -> dict[str, Blocks]:
+    """The corpus, packed, by split.
+
+    Raises:
+        DataError: a split has no documents.
+    """
+    corpus, tokenizer = read_corpus(data), load_tokenizer(backbone)
+    blocks = {}
+    for split in SPLITS:
+        texts = corpus.filter(pl.col("split") == split).sort("note_id").get_column("text").to_list()
+        if not texts:
+            raise DataError(
+                f"the corpus must have documents in every split, but {split} has none of {len(corpus)}; "
+                f"look at the attrition with `chartune show {data.fingerprint}`."
+            )
+        encoded = encode_once(texts, backbone, None, store, data=f"{data.fingerprint}/corpus/{split}", special=False)
+        blocks[split] = pack(encoded, tokenizer, max_seq_len)
+    return blocks
+
+
+def unigram_perplexity(train: NDArray[np.int32], held: NDArray[np.int32], vocabulary: int) -> Estimate:
+    """Perplexity of token frequencies with add-one smoothing: what is reached without reading at all.
+
+    Args:
+        train: tokens to count, [N].
+        held: tokens to predict, [M].
+        vocabulary: V.
+    """
+    counts = np.bincount(train, minlength=vocabulary) + 1.0
+    nats = -np.log(counts / counts.sum())[held].mean()
+    return Estimate(float(np.exp(nats)), n=len(held))
+
+
+def _layer(method: AnyMethod) -> dict[str, Any]:
+    return {"state": "fresh", "method": method.model_dump(mode="json"), "run": None, "sha256": None}
+
+
+def _perplexity(model: LanguageModel, blocks: Blocks, resolved: Resolved) -> Estimate:
+    nats, tokens = total_nll(model, blocks, resolved.precision)
+    return Estimate(float(np.exp(nats / max(1, tokens))), n=tokens)
+
+
+def _some(blocks: Blocks, count: int | None) -> Blocks:
+    if count is None or count >= len(blocks):
+        return blocks
+    chosen = np.unique(np.linspace(0, len(blocks) - 1, count).astype(np.int64))
+    return Blocks(blocks.ids[chosen], blocks.positions[chosen], blocks.predicts[chosen])
+
+
+def _keep(stage: Pretrain, attached: Attached, body: Body, backbone: LocalBackbone, work: Work) -> None:
+    if not attached.methods:
+        body.save(work.folder / "model")
+        load_tokenizer(backbone).save_pretrained(work.folder / "model")
+        return
+    lineage: dict[str, Any] = {"run": work.fingerprint, "stage": "pretrain", "state": "fresh"}
+    write_adapter(work.folder / "adapter", attached.tensors(0), attached.methods[0], backbone.family, backbone, lineage)

@@ -1,0 +1,180 @@
+"""Stage → Run: the frame around every stage, from the fingerprint to the signed folder.
+
+    stage ─fingerprint─▶ there already? ─▶ Run
+                       └▶ lease ▶ partial folder (checkpoints, events) ▶ work ▶ sign ▶ Run
+
+A stage that is killed leaves its partial folder; the same command takes it up from the newest checkpoint.
+"""
+
+import platform
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import torch
+from pydantic import Field
+
+from chartune.config import Config, Unhashed, fingerprint
+from chartune.models.backbone import Backbone, LocalBackbone
+from chartune.models.load import Numerics, Resolved
+from chartune.quantities import Cost, Estimate
+from chartune.runs.run import Run
+from chartune.store import Artefact, Store, storing, write_json
+from chartune.tasks.prepare import Preparation
+from chartune.train.checkpoint import State
+from chartune.train.meter import PeakMemory, device_name
+
+RUNS: Final = "runs"
+CHECKPOINTS: Final = "checkpoints"
+PACKAGES: Final = ("chartune", "torch", "transformers", "peft", "accelerate", "polars", "scikit-learn")
+
+
+class Stage(Config):
+    """What all stages have in common."""
+
+    name: Annotated[str | None, Unhashed()] = None
+    """What a person calls it; None: made from what it does."""
+    data: Annotated[Preparation, Unhashed()]
+    """What it is made from; the fingerprint takes the hash of the prepared data instead."""
+    seed: int = Field(0, ge=0)
+    """Order of examples, fresh weights and dropout are drawn from it."""
+
+
+class ModelStage(Stage):
+    """A stage that trains on a base model."""
+
+    backbone: Backbone = Backbone()
+    """The base model."""
+    numerics: Numerics = Numerics()
+    """How numbers are computed."""
+    max_seq_len: int = Field(256, gt=1)
+    """Tokens that the model reads of a text (or of a packed block)."""
+
+
+@dataclass
+class Work:
+    """What a stage needs while it works."""
+
+    store: Store
+    folder: Path
+    """The partial folder; its `checkpoints` are removed before signing."""
+    fingerprint: str
+    """Name of the run to be."""
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where the loop keeps its checkpoints."""
+        return self.folder / CHECKPOINTS
+
+
+@dataclass
+class Outcome:
+    """What a stage has to say when its work is done."""
+
+    scores: dict[str, dict[str, Estimate]]
+    """By split and metric."""
+    trainable_parameters: int | None = None
+    total_parameters: int | None = None
+    tokens: int | None = None
+    """Training tokens, padding excluded."""
+    state: State = field(default_factory=State)
+    """How training ended."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """Further entries of run.json."""
+
+
+def perform(
+    stage: Stage, store: Store, data: Artefact, *, kind: str, revision: int, name: str, parts: Mapping[str, Any],
+    facts: Mapping[str, Any], resolved: Resolved | None, work: Callable[[Work], Outcome],
+) -> Run:  # fmt: skip
+    """Do a stage, or find it done.
+
+    Args:
+        stage: what was asked.
+        store: where the run goes.
+        data: the prepared data that it stands on.
+        kind: `pretrain`, `finetune`, `tfidf`.
+        revision: raised when a bug fix changes what such a run holds.
+        name: what to call it.
+        parts: hashes of further inputs and resolved numerics, for the fingerprint.
+        facts: entries of run.json known beforehand.
+        resolved: the numerics in force; None where no model is involved.
+        work: does it, in the partial folder.
+
+    Raises:
+        StoreError: another process is at it, or the store cannot be written.
+    """
+    identity = fingerprint(
+        kind, revision, {"stage": stage.hashable(), "data": data.fingerprint, **parts, **_minor_versions()}
+    )
+    found = store.find(RUNS, identity)
+    if found:
+        return Run(found.path)
+    with store.lease(RUNS, identity):
+        folder = store.partial(RUNS, identity)
+        with storing(folder):
+            stage.write(folder / "stage.yaml")
+            write_json(folder / "environment.json", environment(resolved))
+            started, clock = datetime.now(UTC), time.monotonic()
+            with PeakMemory() as memory:
+                outcome = work(Work(store, folder, identity))
+            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+            write_json(folder / "scores.json", _plain(outcome.scores))
+            # Of earlier attempts only what the last checkpoint knew is left: their training time.
+            earlier = outcome.state.seconds if outcome.state.resumed else 0.0
+            write_json(
+                folder / "cost.json", _cost(outcome, memory.bytes, time.monotonic() - clock + earlier, folder).to_json()
+            )
+            write_json(folder / "run.json", {
+                "kind": kind, "name": name, "data": data.fingerprint, **facts, **outcome.facts, "seed": stage.seed,
+                "started": started.isoformat(timespec="seconds"),
+                "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+                "resumed": outcome.state.resumed,
+            })  # fmt: skip
+        return Run(store.publish(RUNS, identity, {"sensitivity": "restricted"}).path)
+
+
+def environment(resolved: Resolved | None) -> dict[str, Any]:
+    """What a number depends on beside the config: versions, machine, numerics, fidelity switches."""
+    return {
+        **{package: version(package) for package in PACKAGES},
+        "python": platform.python_version(), "platform": platform.platform(), "cpu": device_name(),
+        "threads": torch.get_num_threads(), "device": resolved.device if resolved else "cpu",
+        "precision": resolved.precision if resolved else None, "attention": resolved.attention if resolved else None,
+        "precision_reason": resolved.reason if resolved else None, "switches": {"preset": "sound"},
+    }  # fmt: skip
+
+
+def backbone_facts(backbone: LocalBackbone, parameters: int) -> dict[str, Any]:
+    """The base model's entry in run.json."""
+    return {
+        "name": backbone.name, "family": backbone.family.model_type, "parameters": parameters,
+        "content_hash": backbone.content_hash, "licence": backbone.licence, "exposure": backbone.exposure,
+    }  # fmt: skip
+
+
+def source_facts(dataset: Mapping[str, Any]) -> dict[str, str]:
+    """The source's entry in run.json."""
+    return {field: str(dataset["source"][field]) for field in ("kind", "version", "title")}
+
+
+def _cost(outcome: Outcome, peak: int | None, seconds: float, folder: Path) -> Cost:
+    weights = [p.stat().st_size for p in folder.rglob("*.safetensors")]
+    return Cost(
+        seconds=seconds, train_seconds=outcome.state.train_seconds or None, peak_bytes=peak,
+        trainable_parameters=outcome.trainable_parameters, total_parameters=outcome.total_parameters,
+        tokens=outcome.tokens, artefact_bytes=sum(weights) or None, device=device_name(),
+    )  # fmt: skip
+
+
+def _plain(scores: dict[str, dict[str, Estimate]]) -> dict[str, Any]:
+    return {split: {metric: estimate.to_json() for metric, estimate in row.items()} for split, row in scores.items()}
+
+
+def _minor_versions() -> dict[str, str]:
+    return {name: ".".join(version(name).split(".")[:2]) for name in ("torch", "peft")}

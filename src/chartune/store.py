@@ -1,0 +1,285 @@
+"""The store: where artefacts live, each in a folder named for the fingerprint of what determines it.
+
+    <root>/<kind>/<fingerprint>/            finished: its manifest.json lists every file with size and SHA-256
+    <root>/<kind>/<fingerprint>.partial/    being written (a run keeps its checkpoints there and can be resumed)
+    <root>/<kind>/<fingerprint>.lease       who is writing it: host, process, heartbeat
+
+Files are written aside and fsynced, the manifest comes last, the folder is renamed into place. A folder without a
+manifest therefore does not exist as far as anybody else can see. Everything is private to its owner (0700, 0600),
+because prepared text is as sensitive as the chart that it came from.
+"""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+
+from chartune.errors import StoreError
+
+MANIFEST: Final = "manifest.json"
+HEARTBEAT_SECONDS: Final = 5.0
+STALE_SECONDS: Final = 60.0
+"""A lease of another host is taken over when its heartbeat is older than this."""
+REFUSALS: Final = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EIO,
+    errno.ENAMETOOLONG,
+)  # fmt: skip
+"""How an operating system says that it will not write."""
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A finished folder of the store."""
+
+    kind: str
+    """Its shelf: `data`, `tokens`, `backbones` or `runs`."""
+    fingerprint: str
+    """16 hexadecimal digits."""
+    path: Path
+    """The folder."""
+
+    def manifest(self) -> dict[str, Any]:
+        """Its `manifest.json`: what it is, and its files with size and SHA-256."""
+        return json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+
+    def content_hash(self) -> str:
+        """SHA-256 over names and hashes of its files: changes with any byte of the content."""
+        files = self.manifest()["files"]
+        return hashlib.sha256(
+            json.dumps({n: f["sha256"] for n, f in files.items()}, sort_keys=True).encode()
+        ).hexdigest()
+
+    def verify(self) -> None:
+        """Hash every file again.
+
+        Raises:
+            StoreError: a file is missing or its bytes are not those that were written.
+        """
+        for name, entry in self.manifest()["files"].items():
+            file = self.path / name
+            if not file.is_file() or sha256(file) != entry["sha256"]:
+                raise StoreError(
+                    f"every file of an artefact must equal its manifest, but {file} does not; "
+                    f"remove {self.path} and run the command again."
+                )
+
+
+class Store:
+    """A folder of artefacts. Made on first use; the same question finds the same answer."""
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root).expanduser().absolute()
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.root)!r})"
+
+    def open(self) -> "Store":
+        """Make the folder if needed and prove that it can be written.
+
+        Raises:
+            StoreError: it cannot be made or written.
+        """
+        with storing(self.root):
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+            ignore = self.root / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("# patients' words and what was learnt from them never enter a repository\n*\n")
+            probe = self.root / f".probe-{os.getpid()}"
+            probe.write_bytes(b"")
+            probe.unlink()
+        return self
+
+    def find(self, kind: str, fingerprint: str) -> Artefact | None:
+        """The finished artefact, or None."""
+        path = self.root / kind / fingerprint
+        return Artefact(kind, fingerprint, path) if (path / MANIFEST).is_file() else None
+
+    def artefacts(self, kind: str) -> list[Artefact]:
+        """All finished artefacts of a kind, oldest first."""
+        shelf = self.root / kind
+        found = [
+            Artefact(kind, p.parent.name, p.parent) for p in shelf.glob(f"*/{MANIFEST}") if "." not in p.parent.name
+        ]
+        return sorted(found, key=lambda artefact: (artefact.path.stat().st_mtime, artefact.fingerprint))
+
+    def partial(self, kind: str, fingerprint: str) -> Path:
+        """The folder in which an unfinished artefact is kept between attempts; made if needed, private."""
+        path = self.root / kind / f"{fingerprint}.partial"
+        with storing(path):
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return path
+
+    def publish(self, kind: str, fingerprint: str, about: dict[str, Any]) -> Artefact:
+        """Sign the partial folder (hashes of all files last) and rename it into place.
+
+        Args:
+            kind: its shelf.
+            fingerprint: its name.
+            about: facts for the manifest beside the file list.
+        """
+        partial, final = self.partial(kind, fingerprint), self.root / kind / fingerprint
+        with storing(final):
+            files = {}
+            for file in sorted(p for p in partial.rglob("*") if p.is_file()):
+                file.chmod(0o600)
+                _fsync(file)
+                files[file.relative_to(partial).as_posix()] = {"bytes": file.stat().st_size, "sha256": sha256(file)}
+            write_json(partial / MANIFEST, {"kind": kind, "fingerprint": fingerprint, **about, "files": files})
+            if final.exists():  # an unsigned or abandoned folder
+                shutil.rmtree(final)
+            os.replace(partial, final)
+            _fsync(final.parent)
+        return Artefact(kind, fingerprint, final)
+
+    @contextmanager
+    def writing(self, kind: str, fingerprint: str, about: dict[str, Any] | None = None) -> Iterator[Path]:
+        """Write an artefact from nothing: yields an empty folder, publishes it at the end, leaves nothing on failure.
+
+        Raises:
+            StoreError: the disk is full or the store cannot be written; nothing half-written stays behind.
+        """
+        with self.lease(kind, fingerprint):
+            shutil.rmtree(self.partial(kind, fingerprint), ignore_errors=True)
+            folder = self.partial(kind, fingerprint)
+            try:
+                with storing(folder):
+                    yield folder
+                    self.publish(kind, fingerprint, about or {})
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+
+    @contextmanager
+    def lease(self, kind: str, fingerprint: str) -> Iterator[None]:
+        """Hold the right to write an artefact; a second process is refused, a dead one's lease is taken over.
+
+        Raises:
+            StoreError: a living process holds it.
+        """
+        path = self.root / kind / f"{fingerprint}.lease"
+        with storing(path):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _take(path)
+        done = threading.Event()
+        beat = threading.Thread(target=_heartbeat, args=(path, done), daemon=True)
+        beat.start()
+        try:
+            yield
+        finally:
+            done.set()
+            beat.join()
+            path.unlink(missing_ok=True)
+
+
+def _take(path: Path) -> None:
+    for _ in range(2):
+        try:
+            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        except FileExistsError:
+            holder = _living_holder(path)
+            if holder:
+                raise StoreError(
+                    f"one process at a time may write an artefact, but {path.name} is held by process {holder['pid']} "
+                    f"on {holder['host']}; wait for it, or end it and try again."
+                ) from None
+            path.unlink(missing_ok=True)
+            continue
+        with os.fdopen(handle, "w") as file:
+            json.dump({"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}, file)
+        return
+    raise StoreError(f"the lease {path} must be free, but another process keeps taking it; try again later.")
+
+
+def _living_holder(path: Path) -> dict[str, Any] | None:
+    """Who holds a lease, unless that process is gone."""
+    try:
+        holder: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        age = time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return None
+    except json.JSONDecodeError:  # killed between creating and writing it
+        return None if time.time() - path.stat().st_mtime > HEARTBEAT_SECONDS else {"pid": "unknown", "host": "unknown"}
+    if holder["host"] == socket.gethostname():
+        return holder if _started(holder["pid"]) == holder["started"] else None
+    return holder if age < STALE_SECONDS else None
+
+
+def _started(pid: int) -> float | None:
+    """When a process was born: a number reused by another process is not mistaken for it. None: no such process."""
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return process.create_time()
+    return None
+
+
+def _heartbeat(path: Path, done: threading.Event) -> None:
+    while not done.wait(HEARTBEAT_SECONDS):
+        with contextlib.suppress(FileNotFoundError):
+            os.utime(path)
+
+
+@contextmanager
+def storing(place: Path) -> Iterator[None]:
+    """Turn an operating system's refusal to write into a clear error that names the place.
+
+    Raises:
+        StoreError: full disk, read-only or foreign folder.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        reason = error.strerror or type(error).__name__
+        raise StoreError(
+            f"the store must be writable and have room, but writing {error.filename or place} failed: {reason}; "
+            f"free some space or choose another folder with --store (or CHARTUNE_STORE)."
+        ) from error
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON aside, fsync it and rename it into place: a reader sees the old file or the new one, never half."""
+    aside = path.with_name(f".{path.name}.tmp")
+    with aside.open("w", encoding="utf-8") as file:
+        json.dump(data, file, indent=2, sort_keys=False)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    aside.chmod(0o600)
+    os.replace(aside, path)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a private file and fsync it; safetensors itself would hide a full disk behind an error of its own."""
+    with path.open("wb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

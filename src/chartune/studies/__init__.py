@@ -1,0 +1,1 @@
+"""Which question: designed comparisons of stages."""

@@ -1,0 +1,87 @@
+"""Attrition: every filter by name, with the subjects, admissions and notes that it left: a paper's flow diagram.
+
+attrition.record("adults", why, cohort.whose(age >= 18))  →  1,233 subjects · 1,233 admissions · 1,640 notes left
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Whom a task is about, and what of their charts it may read."""
+
+    admissions: pl.DataFrame
+    """subject_id · hadm_id · split, and whatever the source knows of the admission."""
+    notes: pl.DataFrame
+    """One row per note, without its text: `chartune.tasks.staging.INDEX`."""
+
+    def whose(self, keep: pl.Expr) -> "Cohort":
+        """The admissions for which `keep` is true, and their notes; null counts as false."""
+        return self.of(self.admissions.filter(keep))
+
+    def of(self, admissions: pl.DataFrame) -> "Cohort":
+        """These admissions and their notes; a note must agree with its admission on the subject, too."""
+        notes = self.notes.join(admissions, on=["subject_id", "hadm_id"], how="semi")
+        return Cohort(admissions, notes)
+
+    def reading(self, keep: pl.Expr) -> "Cohort":
+        """The notes for which `keep` is true, and the admissions that still have one; null counts as false."""
+        notes = self.notes.filter(keep)
+        return Cohort(
+            self.admissions.join(notes, on=["subject_id", "hadm_id"], how="semi", maintain_order="left"), notes
+        )
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one filter left."""
+
+    why: str
+    subjects: int
+    admissions: int | None
+    notes: int
+
+
+class Attrition:
+    """The filters of a task or corpus, in order."""
+
+    def __init__(self) -> None:
+        self._steps: dict[str, Step] = {}
+
+    def record(self, step: str, why: str, cohort: Cohort) -> Cohort:
+        """Count what is left and hand it on."""
+        subjects = cohort.admissions["subject_id"].n_unique()
+        self.add(step, why, subjects, cohort.admissions.height, cohort.notes.height)
+        return cohort
+
+    def record_notes(self, step: str, why: str, notes: pl.DataFrame) -> pl.DataFrame:
+        """Count what is left where there are notes only, some of them of no admission."""
+        self.add(step, why, notes["subject_id"].n_unique(), None, notes.height)
+        return notes
+
+    def add(self, step: str, why: str, subjects: int, admissions: int | None, notes: int) -> None:
+        """Add to what a filter left: charts are read in shards of whole patients, so that counts add up."""
+        seen = self._steps.get(step, Step(why, 0, None if admissions is None else 0, 0))
+        total = None if admissions is None or seen.admissions is None else seen.admissions + admissions
+        self._steps[step] = replace(seen, subjects=seen.subjects + subjects, admissions=total, notes=seen.notes + notes)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """A row per filter: step, why, subjects, admissions, notes, removed_admissions, removed_notes."""
+        rows: list[dict[str, Any]] = []
+        before: Step | None = None
+        for name, step in self._steps.items():
+            left = {"subjects": step.subjects, "admissions": step.admissions, "notes": step.notes}
+            rows.append({"step": name, "why": step.why, **left, **_removed(before or step, step)})
+            before = step
+        return rows
+
+
+def _removed(before: Step, after: Step) -> dict[str, int | None]:
+    counted = before.admissions is not None and after.admissions is not None
+    return {
+        "removed_admissions": (before.admissions or 0) - (after.admissions or 0) if counted else None,
+        "removed_notes": before.notes - after.notes,
+    }

@@ -1,0 +1,89 @@
+"""Raw tables for tests: a handful of invented patients in the MIMIC-III layout, written cell by cell."""
+
+import csv
+import gzip
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+PATIENTS: Final = ("ROW_ID", "SUBJECT_ID", "GENDER", "DOB", "DOD", "EXPIRE_FLAG")
+ADMISSIONS: Final = (
+    "ROW_ID", "SUBJECT_ID", "HADM_ID", "ADMITTIME", "DISCHTIME", "DEATHTIME", "ADMISSION_TYPE", "INSURANCE",
+    "LANGUAGE", "ETHNICITY", "HOSPITAL_EXPIRE_FLAG",
+)  # fmt: skip
+NOTEEVENTS: Final = (
+    "ROW_ID", "SUBJECT_ID", "HADM_ID", "CHARTDATE", "CHARTTIME", "STORETIME", "CATEGORY", "DESCRIPTION", "CGID",
+    "ISERROR", "TEXT",
+)  # fmt: skip
+SUMMARY: Final = "Chief Complaint:\nFever {}\n\nBrief Hospital Course:\nTreated.\n"
+"""A discharge summary; the braces take something that tells one from another."""
+
+Row = tuple[object, ...]
+
+
+@dataclass
+class RawHospital:
+    """Rows to be written as PATIENTS, ADMISSIONS and NOTEEVENTS."""
+
+    patients: list[Row] = field(default_factory=list)
+    admissions: list[Row] = field(default_factory=list)
+    notes: list[Row] = field(default_factory=list)
+
+    def patient(self, subject_id: int, *, born: str = "2050-06-15 00:00:00") -> None:
+        """A patient, 50 years old in the middle of 2100."""
+        self.patients.append((len(self.patients) + 1, subject_id, "F", born, None, 0))
+
+    def admission(
+        self,
+        subject_id: int,
+        hadm_id: int,
+        *,
+        begins: str = "2100-07-01 10:00:00",
+        ends: str | None = "2100-07-05 11:00:00",
+        kind: str = "EMERGENCY",
+        died: int | None = 0,
+    ) -> None:
+        """An admission of four days."""
+        row = (len(self.admissions) + 1, subject_id, hadm_id, begins, ends, None, kind, "Medicare", None, "WHITE", died)
+        self.admissions.append(row)
+
+    def note(
+        self,
+        subject_id: int,
+        hadm_id: int | None,
+        text: str | None,
+        *,
+        category: str = "Discharge summary",
+        description: str = "Report",
+        date: str = "2100-07-05",
+        error: str | None = None,
+    ) -> int:
+        """A note; returns its ROW_ID."""
+        number = len(self.notes) + 1
+        self.notes.append((number, subject_id, hadm_id, date, None, None, category, description, None, error, text))
+        return number
+
+    def stay(self, subject_id: int, text: str | None = None, *, died: int = 0) -> None:
+        """A patient with one admission (hadm_id = 1000 + subject_id) and its discharge summary."""
+        self.patient(subject_id)
+        self.admission(subject_id, 1000 + subject_id, died=died)
+        self.note(subject_id, 1000 + subject_id, SUMMARY.format(subject_id) if text is None else text)
+
+    def write(self, folder: Path) -> Path:
+        """Write the three tables; returns the folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        write_table(folder / "PATIENTS.csv.gz", PATIENTS, self.patients)
+        write_table(folder / "ADMISSIONS.csv.gz", ADMISSIONS, self.admissions)
+        write_table(folder / "NOTEEVENTS.csv.gz", NOTEEVENTS, self.notes)
+        return folder
+
+
+def write_table(file: Path, columns: tuple[str, ...], rows: list[Row]) -> None:
+    """Write a CSV file, gzipped if its name says so; None becomes an empty cell, texts are quoted where needed."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    content = text.getvalue().encode()
+    file.write_bytes(gzip.compress(content) if file.suffix == ".gz" else content)

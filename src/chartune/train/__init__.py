@@ -1,0 +1,1 @@
+"""The one loop: every stage and every method is trained by it."""

@@ -1,0 +1,172 @@
+"""Checkpoints: everything that the next step depends on, as safetensors and JSON, written aside and signed last.
+
+    checkpoints/step-00000120/   trainable, best, optimizer (.safetensors), state.json, manifest.json
+
+A checkpoint whose manifest does not verify does not count: the one before it is taken. Order and dropout are pure
+functions of (seed, step), so no generator state has to be kept.
+"""
+
+import json
+import logging
+import os
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from chartune.errors import RunError
+from chartune.store import MANIFEST, sha256, storing, write_bytes, write_json
+
+log = logging.getLogger(__name__)
+
+KEPT: Final = 2
+"""Checkpoints on disk: the newest and one to fall back on."""
+
+
+@dataclass
+class State:
+    """Where training stands, apart from tensors."""
+
+    step: int = 0
+    """Optimizer steps done."""
+    tokens: int = 0
+    """Training tokens seen."""
+    seconds: float = 0.0
+    """Wall time of all attempts so far."""
+    train_seconds: float = 0.0
+    """Wall time in training steps."""
+    best_score: float | None = None
+    """Best validation score so far; higher is better."""
+    best_step: int = 0
+    """When it was reached."""
+    bad: int = 0
+    """Evaluations since then."""
+    micro_batch_tokens: int = 0
+    """In force, halvings included."""
+    resumed: int = 0
+    """How often the run was taken up again."""
+
+
+def save_checkpoint(
+    folder: Path, state: State, model: nn.Module, optimizer: Optimizer, best: dict[str, Tensor] | None
+) -> None:
+    """Write a checkpoint atomically and drop the oldest.
+
+    Args:
+        folder: holds all checkpoints of the run.
+        state: where training stands.
+        model: its trainable parameters are saved by name.
+        optimizer: its state is saved by the names of the parameters.
+        best: the best weights so far, by name; None before the first evaluation.
+
+    Raises:
+        StoreError: the disk is full; earlier checkpoints stay intact.
+    """
+    aside, final = folder / f".step-{state.step:08d}.tmp", folder / f"step-{state.step:08d}"
+    with storing(folder):
+        try:
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir(parents=True, mode=0o700)
+            _save(aside / "trainable.safetensors", trainable(model))
+            _save(aside / "optimizer.safetensors", _optimizer_tensors(model, optimizer))
+            if best is not None:
+                _save(aside / "best.safetensors", best)
+            write_json(aside / "state.json", asdict(state))
+            write_json(aside / MANIFEST, {file.name: sha256(file) for file in sorted(aside.iterdir())})
+            shutil.rmtree(final, ignore_errors=True)
+            os.replace(aside, final)
+        except BaseException:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+        for old in _checkpoints(folder)[:-KEPT]:
+            shutil.rmtree(old)
+
+
+def load_checkpoint(
+    folder: Path, model: nn.Module, optimizer: Optimizer
+) -> tuple[State, dict[str, Tensor] | None] | None:
+    """Put the newest whole checkpoint back in place.
+
+    Returns:
+        the state and the best weights so far, or None when there is no checkpoint.
+
+    Raises:
+        RunError: there are checkpoints, but none is whole, or the newest belongs to another model.
+    """
+    found = _checkpoints(folder)
+    for path in reversed(found):
+        if not _verifies(path):
+            log.warning("checkpoint %s is damaged; the one before it is taken", path.name)
+            continue
+        restore(model, load_file(path / "trainable.safetensors"), str(path))
+        _restore_optimizer(model, optimizer, load_file(path / "optimizer.safetensors"))
+        best = load_file(path / "best.safetensors") if (path / "best.safetensors").exists() else None
+        return State(**json.loads((path / "state.json").read_text(encoding="utf-8"))), best
+    if found:
+        raise RunError(
+            f"a run must be resumed from a whole checkpoint, but all {len(found)} in {folder} are damaged; "
+            f"remove {folder.parent} to start again from nothing."
+        )
+    return None
+
+
+def trainable(model: nn.Module) -> dict[str, Tensor]:
+    """The parameters that learn, by name; copies on the CPU."""
+    return {name: p.detach().cpu().clone() for name, p in model.named_parameters() if p.requires_grad}
+
+
+def restore(model: nn.Module, tensors: dict[str, Tensor], place: str) -> None:
+    """Copy saved weights into the parameters that learn.
+
+    Raises:
+        RunError: the names are not the same.
+    """
+    parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    if parameters.keys() != tensors.keys():
+        raise RunError(
+            f"a checkpoint must hold exactly the weights that learn, but {place} differs in "
+            f"{len(parameters.keys() ^ tensors.keys())} names."
+        )
+    with torch.no_grad():
+        for name, parameter in parameters.items():
+            parameter.copy_(tensors[name])
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    return sorted(folder.glob("step-*")) if folder.is_dir() else []
+
+
+def _verifies(path: Path) -> bool:
+    try:
+        hashes: dict[str, str] = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        return all(sha256(path / name) == expected for name, expected in hashes.items())
+    except (OSError, ValueError):
+        return False
+
+
+def _save(path: Path, tensors: dict[str, Tensor]) -> None:
+    # Shared or strided tensors (tied embeddings) are written as plain copies.
+    write_bytes(path, save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}))
+
+
+def _optimizer_tensors(model: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
+    names = {id(p): name for name, p in model.named_parameters()}
+    return {
+        f"{key}/{names[id(p)]}": torch.as_tensor(value)
+        for p, values in optimizer.state.items() for key, value in values.items()
+    }  # fmt: skip
+
+
+def _restore_optimizer(model: nn.Module, optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
+    parameters = dict(model.named_parameters())
+    state: dict[Tensor, dict[str, Any]] = {}
+    for path, tensor in tensors.items():
+        key, _, name = path.partition("/")
+        parameter = parameters[name]
+        state.setdefault(parameter, {})[key] = tensor if key == "step" else tensor.to(parameter.device)
+    optimizer.state.update(state)

@@ -1,0 +1,224 @@
+"""The one loop. It knows an objective, an optimizer and a clock; what is learnt is the caller's business.
+
+    index plan ─▶ micro-batches ─▶ Σ loss / weight of the step ─▶ clip ─▶ AdamW ─▶ [evaluate] ─▶ [checkpoint]
+
+accelerate gives device placement, mixed precision and DDP; order, seeds, schedule, checkpoints and stopping are ours,
+so that a killed run ends with the same weights, bit for bit, as one that was left alone.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from chartune.errors import Diverged, RunError
+from chartune.log import EventLog, Meter, progress
+from chartune.train.checkpoint import State, load_checkpoint, restore, save_checkpoint, trainable
+from chartune.train.optimizer import Optimisation, Stopping, make_optimizer, rate_factor
+from chartune.train.plan import epoch_steps, micro_batches, steps_per_epoch
+
+CHECKPOINT_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What is optimised, and over which examples."""
+
+    model: nn.Module
+    """`model(**batch)` returns the summed weighted loss of a micro-batch."""
+    batch: Callable[[NDArray[np.int64]], dict[str, Tensor]]
+    """Indices → the model's arguments."""
+    lengths: NDArray[np.int64]
+    """Tokens per example, [n]."""
+    weights: NDArray[np.floating[Any]] | NDArray[np.int64]
+    """What each example weighs in the loss, [n]; a step's gradient is divided by their sum."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a look at the validation part has shown."""
+
+    score: float
+    """Higher is better: what early stopping goes by."""
+    values: Mapping[str, float]
+    """Numbers for the event log, by name."""
+
+
+@dataclass
+class Fitted:
+    """How training went. The model holds the best weights."""
+
+    state: State
+    """Where it ended."""
+    total_steps: int
+    """What was planned."""
+    stopped_early: bool
+    """Whether patience ran out."""
+
+
+@dataclass
+class Training:
+    """One attempt at a training: the pieces that the loop moves."""
+
+    objective: Objective
+    optimisation: Optimisation
+    stopping: Stopping
+    seed: int
+    precision: Literal["fp32", "bf16"]
+    folder: Path
+    """Where checkpoints are kept between attempts."""
+    events: EventLog
+    evaluate: Callable[[], Evaluation]
+    title: str = "train"
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
+    state: State = field(default_factory=State)
+    best: dict[str, Tensor] | None = None
+
+
+def fit(training: Training) -> Fitted:
+    """Train to the end or until patience runs out, from the newest checkpoint if there is one.
+
+    Raises:
+        Diverged: the loss or the gradient is not finite; the last good checkpoint stays.
+        RunError: there is nothing to learn from, or nothing that learns.
+        StoreError: a checkpoint cannot be written; earlier ones stay.
+    """
+    choice, objective = training.optimisation, training.objective
+    if not len(objective.lengths):
+        raise RunError(
+            "training needs at least one example, but there is none; look at the attrition of the prepared data."
+        )
+    accelerator = Accelerator(mixed_precision="bf16" if training.precision == "bf16" else "no")
+    raw = objective.model
+    raw.to(accelerator.device)
+    optimizer = make_optimizer(raw, choice)
+    _resume(training, optimizer)
+    model, prepared = accelerator.prepare(raw, optimizer)
+    per_epoch = steps_per_epoch(len(objective.lengths), choice.batch_size)
+    total = choice.duration.total_steps(per_epoch)
+    every = max(1, round(min(per_epoch, total) / training.stopping.evaluations_per_epoch))
+    with progress(training.title, total=total) as meter:
+        stopped = _steps(training, accelerator, model, prepared, total, per_epoch, every, meter)
+    if training.best is not None:
+        restore(raw, training.best, "the best weights")
+    accelerator.free_memory()
+    return Fitted(training.state, total, stopped)
+
+
+def _resume(training: Training, optimizer: torch.optim.Optimizer) -> None:
+    training.state.micro_batch_tokens = training.optimisation.micro_batch_tokens
+    found = load_checkpoint(training.folder, training.objective.model, optimizer)
+    if found:
+        training.state, training.best = found
+        training.state.resumed += 1
+    EventLog.rewind(training.events.path, training.state.step)
+
+
+def _steps(
+    training: Training,
+    accelerator: Any,
+    model: Any,
+    optimizer: Any,
+    total: int,
+    per_epoch: int,
+    every: int,
+    meter: Meter,
+) -> bool:
+    """The loop proper. Returns whether patience ran out."""
+    state, saved = training.state, time.monotonic()
+    plan: list[NDArray[np.int64]] = []
+    planned = -1
+    meter.move_to(state.step)
+    with training.events:
+        while state.step < total and state.bad < training.stopping.patience:
+            started = time.monotonic()
+            epoch, position = divmod(state.step, per_epoch)
+            if epoch != planned:
+                plan = epoch_steps(training.objective.lengths, training.optimisation.batch_size, training.seed, epoch)
+                planned = epoch
+            loss = _one_step(training, accelerator, model, optimizer, plan[position], total)
+            state.train_seconds += time.monotonic() - started
+            training.events.record(state.step, "loss", loss, tokens=state.tokens)
+            meter.advance()
+            meter.tell(f"loss {loss:.3f}")
+            evaluated = state.step % every == 0 or state.step == total
+            if evaluated:
+                _evaluate(training)
+            state.seconds += time.monotonic() - started
+            if evaluated or time.monotonic() - saved >= training.checkpoint_seconds:
+                if accelerator.is_main_process:
+                    save_checkpoint(
+                        training.folder, state, training.objective.model, optimizer.optimizer, training.best
+                    )
+                saved = time.monotonic()
+    return state.step < total
+
+
+def _one_step(
+    training: Training, accelerator: Any, model: Any, optimizer: Any, step: NDArray[np.int64], total: int
+) -> float:
+    """One optimizer step over `step`; the micro-batch is halved, the gradient unchanged, when memory runs out."""
+    factor = rate_factor(training.optimisation, training.state.step, total)
+    for group in optimizer.param_groups:
+        group["lr"] = group["peak"] * factor
+    while True:
+        try:
+            loss = _gradients(training, accelerator, model, step)
+            break
+        except torch.OutOfMemoryError:
+            optimizer.zero_grad()
+            if training.state.micro_batch_tokens <= SMALLEST_MICRO_BATCH:
+                raise RunError(
+                    f"a micro-batch of {training.state.micro_batch_tokens} tokens must fit into memory, but it does "
+                    f"not; shorten max_seq_len or take a smaller base model."
+                ) from None
+            training.state.micro_batch_tokens //= 2
+    norm = float(accelerator.clip_grad_norm_(model.parameters(), training.optimisation.max_grad_norm))
+    if not (np.isfinite(loss) and np.isfinite(norm)):
+        raise Diverged(
+            f"loss and gradient must stay finite, but at step {training.state.step + 1} they are {loss} and {norm}; "
+            f"lower optimisation.learning_rate (now {training.optimisation.learning_rate:g}) and run again."
+        )
+    optimizer.step()
+    optimizer.zero_grad()
+    training.state.step += 1
+    training.state.tokens += int(training.objective.lengths[step].sum())
+    return loss
+
+
+def _gradients(training: Training, accelerator: Any, model: Any, step: NDArray[np.int64]) -> float:
+    """Accumulate the gradient of Σ loss / Σ weight over the step. Returns that mean loss."""
+    objective, rank, world = training.objective, accelerator.process_index, accelerator.num_processes
+    weight = float(objective.weights[step].sum())
+    # Dropout is a function of the step: a resumed run draws what an undisturbed one would have drawn.
+    torch.manual_seed(int(np.random.SeedSequence([training.seed, training.state.step, rank]).generate_state(1)[0]))
+    model.train()
+    loss = torch.zeros((), device=accelerator.device)
+    turns = micro_batches(step, objective.lengths, training.state.micro_batch_tokens, rank, world)
+    for turn, micro in enumerate(turns, start=1):
+        batch = {name: tensor.to(accelerator.device) for name, tensor in objective.batch(micro.indices).items()}
+        with nullcontext() if turn == len(turns) else accelerator.no_sync(model):
+            # DDP averages over ranks, hence × world; an empty turn of a rank counts nothing.
+            share = model(**batch) * (world / weight if micro.counts else 0.0)
+            accelerator.backward(share)
+        loss += share.detach() / world
+    return float(accelerator.reduce(loss, "sum"))
+
+
+def _evaluate(training: Training) -> None:
+    state, shown = training.state, training.evaluate()
+    for name, value in shown.values.items():
+        training.events.record(state.step, name, value, split="validation", tokens=state.tokens)
+    if state.best_score is None or shown.score > state.best_score:
+        state.best_score, state.best_step, state.bad = shown.score, state.step, 0
+        training.best = trainable(training.objective.model)
+    else:
+        state.bad += 1

@@ -1,0 +1,54 @@
+"""The meter: what training costs, measured while it runs."""
+
+import contextlib
+import threading
+from types import TracebackType
+from typing import Final, Self
+
+import psutil
+import torch
+
+INTERVAL: Final = 0.05
+
+
+class PeakMemory:
+    """The largest memory in use between enter and exit: of the device on a GPU, else of this process (resident)."""
+
+    def __init__(self) -> None:
+        self.bytes: int | None = None
+        self._done = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> Self:
+        if torch.cuda.is_available():
+            torch.cuda.reset_peak_memory_stats()
+            return self
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._thread is None:
+            self.bytes = int(torch.cuda.max_memory_allocated())
+            return
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        """Sampled, because the operating system's own maximum covers the whole life of the process."""
+        process = psutil.Process()
+        while True:
+            with contextlib.suppress(psutil.Error):
+                self.bytes = max(self.bytes or 0, process.memory_info().rss)
+            if self._done.wait(INTERVAL):
+                return
+
+
+def device_name() -> str:
+    """The device that costs are measured on, as a person would name it."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    model = str(torch.cpu.get_capabilities().get("cpu_name") or "CPU")
+    return f"{model}, {torch.get_num_threads()} threads"

@@ -1,0 +1,70 @@
+"""AdamW and its learning rate, as numbers in a config and pure functions of the step."""
+
+import math
+from typing import Annotated, Literal
+
+from pydantic import Field
+from torch import nn
+from torch.optim import AdamW
+
+from chartune.config import Config, Unhashed
+from chartune.quantities import Duration, Fraction
+
+
+class Optimisation(Config):
+    """How weights are moved."""
+
+    learning_rate: float = Field(5e-4, gt=0)
+    """Peak learning rate of the adapters (or of all weights under full training)."""
+    head_learning_rate: float = Field(2e-3, gt=0)
+    """Peak learning rate of a task head: it starts from nothing, the adapters from the identity."""
+    weight_decay: float = Field(0.01, ge=0)
+    """Decoupled weight decay (Loshchilov and Hutter, 2019)."""
+    warmup_fraction: Fraction = 0.06
+    """Share of all steps in which the rate rises from 0: a share, not a count (P1's code took 0.06 *steps*)."""
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    """How the rate falls from its peak to 0 afterwards."""
+    batch_size: int = Field(16, gt=0)
+    """Examples (or packed blocks) per optimizer step, over all processes and micro-batches."""
+    duration: Duration = Duration.epochs(3)
+    """How long to train at most."""
+    max_grad_norm: float = Field(1.0, gt=0)
+    """Gradients are scaled down to this norm."""
+    micro_batch_tokens: Annotated[int, Unhashed()] = Field(4096, gt=0)
+    """Padded tokens that go through the model at once; halved when memory runs out. Does not change the gradient."""
+
+
+class Stopping(Config):
+    """When to look at the validation part, and when to stop."""
+
+    evaluations_per_epoch: int = Field(2, gt=0)
+    """Evaluations in each epoch, evenly spaced."""
+    patience: int = Field(3, gt=0)
+    """Stop after so many evaluations without a better score; the best weights are kept."""
+
+
+def make_optimizer(module: nn.Module, choice: Optimisation) -> AdamW:
+    """AdamW over the parameters that learn: the head in a group of its own, vectors without decay."""
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((name.startswith("head."), parameter.ndim > 1), []).append(parameter)
+    return AdamW(
+        [
+            {"params": parameters, "peak": choice.head_learning_rate if head else choice.learning_rate,
+             "weight_decay": choice.weight_decay if matrix else 0.0}
+            for (head, matrix), parameters in groups.items()
+        ],
+        lr=choice.learning_rate, betas=(0.9, 0.98),
+    )  # fmt: skip
+
+
+def rate_factor(choice: Optimisation, step: int, total_steps: int) -> float:
+    """The share of the peak learning rate at a step, counted from 0; never 0 before the end."""
+    warmup = round(choice.warmup_fraction * total_steps)
+    if step < warmup:
+        return (step + 1) / (warmup + 1)
+    if choice.schedule == "constant":
+        return 1.0
+    left = 1 - (step - warmup) / max(1, total_steps - warmup)
+    return left if choice.schedule == "linear" else 0.5 * (1 - math.cos(math.pi * left))

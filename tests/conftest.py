@@ -1,0 +1,29 @@
+"""What all tests share: tiny base models made once per session, and an empty store."""
+
+from pathlib import Path
+
+import pytest
+
+from chartune.models.backbone import LocalBackbone
+from chartune.store import Store
+from chartune.testing.twins import twin
+
+
+@pytest.fixture(scope="session")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("twins")
+
+
+@pytest.fixture
+def llama(twins: Path) -> LocalBackbone:
+    return twin(twins, "llama")
+
+
+@pytest.fixture
+def bert(twins: Path) -> LocalBackbone:
+    return twin(twins, "bert")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store").open()

@@ -1,0 +1,133 @@
+"""Damaged raw files: a clean refusal that names the file, quotes no patient and leaves nothing half-written."""
+
+import gzip
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chartune.errors import SchemaError
+from chartune.sources.mimic3 import Mimic3
+from chartune.store import Store
+from chartune.tasks.prepare import Preparation, prepare
+from chartune.testing.raw_tables import RawHospital
+
+CANARY = "Mr Canary Birdsong of Cage Lane"
+
+
+def hospital(folder: Path) -> Path:
+    raw = RawHospital()
+    for subject_id in range(1, 400):
+        raw.stay(subject_id, f"Chief Complaint:\n{CANARY} fell, {subject_id} times.\n")
+    return raw.write(folder)
+
+
+def plain(folder: Path) -> bytes:
+    return gzip.decompress((folder / "NOTEEVENTS.csv.gz").read_bytes())
+
+
+def replaced(folder: Path, content: bytes, *, packed: bool = True) -> None:
+    (folder / "NOTEEVENTS.csv.gz").write_bytes(gzip.compress(content) if packed else content)
+
+
+def cut_off(folder: Path) -> None:
+    packed = (folder / "NOTEEVENTS.csv.gz").read_bytes()
+    replaced(folder, packed[: len(packed) // 2], packed=False)
+
+
+def wrong_checksum(folder: Path) -> None:
+    packed = bytearray((folder / "NOTEEVENTS.csv.gz").read_bytes())
+    packed[-8] ^= 0xFF
+    replaced(folder, bytes(packed), packed=False)
+
+
+def not_gzip(folder: Path) -> None:
+    replaced(folder, plain(folder), packed=False)
+
+
+def zero_bytes(folder: Path) -> None:
+    replaced(folder, b"", packed=False)
+
+
+def packed_nothing(folder: Path) -> None:
+    replaced(folder, b"")
+
+
+def open_quote(folder: Path) -> None:
+    replaced(
+        folder, plain(folder) + f'9001,1,1001,2100-07-05,,,"Radiology","Report",,,"{CANARY} never closed\n'.encode()
+    )
+
+
+def text_after_quote(folder: Path) -> None:
+    replaced(folder, plain(folder) + f'9001,1,1001,2100-07-05,,,"Radiology","Report",,,"{CANARY}"x\n'.encode())
+
+
+def too_many_fields(folder: Path) -> None:
+    replaced(folder, plain(folder) + f"9001,1,1001,2100-07-05,,,Radiology,Report,,,{CANARY}, and more,\n".encode())
+
+
+def text_in_a_number(folder: Path) -> None:
+    replaced(folder, plain(folder) + f"9001,{CANARY},1001,2100-07-05,,,Radiology,Report,,,x\n".encode())
+
+
+def text_in_a_date(folder: Path) -> None:
+    replaced(folder, plain(folder) + f"9001,1,1001,{CANARY},,,Radiology,Report,,,x\n".encode())
+
+
+def no_header(folder: Path) -> None:
+    replaced(folder, plain(folder).split(b"\n", 1)[1])
+
+
+def wide_characters(folder: Path) -> None:
+    replaced(folder, plain(folder).decode().encode("utf-16"))
+
+
+DAMAGES = (
+    cut_off, wrong_checksum, not_gzip, zero_bytes, packed_nothing, open_quote, text_after_quote, too_many_fields,
+    text_in_a_number, text_in_a_date, no_header, wide_characters,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_table_is_refused_by_name_without_a_patients_word(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    folder, store = hospital(tmp_path / "raw"), Store(tmp_path / "store").open()
+    damage(folder)
+    with pytest.raises(SchemaError, match=r"NOTEEVENTS\.csv\.gz") as caught:
+        prepare(Preparation(source=Mimic3(folder=folder)), store)
+    chain: BaseException | None = caught.value
+    while chain:
+        assert "Canary" not in f"{chain!r} {chain} {chain.args}"
+        chain = chain.__cause__ or chain.__context__
+    assert "Canary" not in "".join(traceback.format_exception(caught.value))
+    assert [file for file in (store.root / "data").rglob("*") if file.is_file()] == []
+
+
+def test_the_undamaged_hospital_is_prepared(tmp_path: Path) -> None:
+    artefact = prepare(Preparation(source=Mimic3(folder=hospital(tmp_path / "raw"))), Store(tmp_path / "store").open())
+    artefact.verify()
+
+
+def test_a_bad_cell_is_placed_by_file_column_and_row(tmp_path: Path) -> None:
+    folder = hospital(tmp_path / "raw")
+    text_in_a_date(folder)
+    with pytest.raises(SchemaError, match=r"NOTEEVENTS\.csv\.gz: every cell of CHARTDATE .* first in data row 400;"):
+        prepare(Preparation(source=Mimic3(folder=folder)), Store(tmp_path / "store").open())
+
+
+def test_a_stray_byte_neither_crashes_nor_goes_unsaid(tmp_path: Path) -> None:
+    folder = hospital(tmp_path / "raw")
+    replaced(folder, plain(folder).replace(b"fell", b"f\xe9ll"))
+    source = Mimic3(folder=folder).load()
+    assert sum(part.height for part in source.notes()) == 399
+    assert source.tallies["NOTEEVENTS"].replaced == 399
+
+
+def test_bytes_that_differ_from_the_released_sums_are_refused(tmp_path: Path) -> None:
+    folder = hospital(tmp_path / "raw")
+    (folder / "SHA256SUMS.txt").write_text(f"{'ab' * 32} NOTEEVENTS.csv.gz\n")
+    with pytest.raises(SchemaError, match=r"must have the SHA-256 that SHA256SUMS\.txt lists"):
+        prepare(Preparation(source=Mimic3(folder=folder)), Store(tmp_path / "store").open())

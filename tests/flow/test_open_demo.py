@@ -1,0 +1,50 @@
+"""From raw tables to prepared data on open data whose counts are known."""
+
+from pathlib import Path
+
+import polars as pl
+
+from chartune.sources.mimic3 import Mimic3
+from chartune.sources.splits import ImportedSplit
+from chartune.store import Store
+from chartune.tasks.prepare import Preparation, prepare, read_corpus, read_dataset, read_task
+from chartune.testing.open_data import open_data
+
+
+def test_the_demo_without_notes_ends_at_no_note_and_no_error(tmp_path: Path) -> None:
+    source = Mimic3(folder=open_data("mimic-iii-demo-1.4"))
+    artefact = prepare(Preparation(source=source), Store(tmp_path).open())
+    dataset = read_dataset(artefact)
+    rows = {row["step"]: row for row in dataset["tasks"]["mortality"]["attrition"]}
+    assert (rows["all admissions"]["subjects"], rows["all admissions"]["admissions"]) == (100, 129)
+    assert rows["all admissions"]["notes"] == 0
+    assert rows["not a newborn"]["removed_admissions"] == 0
+    assert rows["discharge summary"]["admissions"] == 0
+    assert read_task(artefact, "mortality").is_empty()
+    assert read_corpus(artefact).is_empty()
+    assert dataset["source"]["title"] == "MIMIC-III demo 1.4"
+    assert dataset["source"]["warnings"] == []
+    assert dataset["source"]["tables"]["DIAGNOSES_ICD"]["rows"] == 1761
+    assert sum(count["admissions"] for count in dataset["splits"]["counts"].values()) == 129
+
+
+def test_the_codiesp_twin_is_prepared_with_its_published_lists(tmp_path: Path) -> None:
+    folder = open_data("codiesp-as-mimic-iii")
+    preparation = Preparation(source=Mimic3(folder=folder), splits=ImportedSplit(folder=folder / "splits"))
+    artefact = prepare(preparation, Store(tmp_path).open())
+    dataset, examples, documents = read_dataset(artefact), read_task(artefact, "mortality"), read_corpus(artefact)
+    assert {split: count["subjects"] for split, count in dataset["splits"]["counts"].items()} == {
+        "train": 525, "validation": 75, "calibration": 0, "test": 150, "corpus": 750,
+    }  # fmt: skip
+    rows = {row["step"]: row for row in dataset["tasks"]["mortality"]["attrition"]}
+    assert (rows["all admissions"]["admissions"], rows["all admissions"]["notes"]) == (1500, 2016)
+    assert rows["not a newborn"]["removed_admissions"] == 7  # of the coded patients
+    assert rows["not a newborn"]["removed_admissions"] + rows["of age"]["removed_admissions"] == 118
+    assert dataset["source"]["tables"]["NOTEEVENTS"]["rows"] == 2016
+    assert dataset["tasks"]["mortality"]["counts"]["train"]["positives"] <= 59
+    assert not examples["text"].str.contains("(?i)hospital course:").any()
+    assert examples["text"].str.starts_with("CHIEF COMPLAINT: ").all()
+    listed = pl.read_csv(folder / "splits" / "test.csv")["subject_id"].to_list()
+    assert set(examples.filter(pl.col("split") == "test")["subject_id"]) <= set(listed)
+    assert documents.filter(pl.col("split") == "train", pl.col("subject_id").is_in(listed)).is_empty()
+    assert documents.height == 2016

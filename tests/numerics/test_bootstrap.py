@@ -1,0 +1,128 @@
+"""The patient bootstrap: its spread, its seed, its clusters, its coverage."""
+
+import time
+
+import numpy as np
+import pytest
+
+from chartune.errors import DataError
+from chartune.metrics import auroc, auroc_estimate, paired_difference, patient_bootstrap, resample
+from chartune.metrics.auroc import auroc_statistic
+from chartune.metrics.bootstrap import _draws
+from chartune.metrics.classification import mean_statistic
+
+
+def test_the_interval_of_a_mean_recovers_the_known_standard_error() -> None:
+    values = np.random.default_rng(0).normal(size=400)
+    estimate = patient_bootstrap(mean_statistic(values), np.arange(400), resamples=4000)
+    assert estimate.low is not None
+    assert estimate.high is not None
+    assert (estimate.high - estimate.low) / (2 * 1.96) == pytest.approx(values.std() / 20, rel=0.06)
+
+
+def test_the_vectorised_draws_equal_auroc_on_repeated_rows() -> None:
+    rng = np.random.default_rng(5)
+    subjects = rng.integers(0, 30, 60)
+    labels, scores = rng.integers(0, 2, 60).astype(float), np.round(rng.normal(size=60), 1)
+    (weights,) = _draws(subjects, 20, seed=9)
+    for draw, value in zip(weights, auroc_statistic(labels, scores)(weights), strict=True):
+        times = draw.astype(int)
+        assert value == pytest.approx(auroc(np.repeat(labels, times), np.repeat(scores, times)))
+
+
+def test_a_draw_takes_whole_patients_and_as_many_as_there_are() -> None:
+    subjects = np.array([7, 7, 7, 8, 9])
+    for weights in _draws(subjects, 50, seed=1):
+        assert (weights[:, 0] == weights[:, 1]).all()
+        assert (weights[:, 0] == weights[:, 2]).all()
+        assert (weights[:, [0, 3, 4]].sum(axis=1) == 3).all()
+
+
+def test_the_same_seed_gives_the_same_interval_and_another_seed_another() -> None:
+    rng = np.random.default_rng(2)
+    labels, scores, subjects = rng.integers(0, 2, 90), rng.normal(size=90), np.arange(90)
+    first = auroc_estimate(labels, scores, subjects, seed=4)
+    assert first == auroc_estimate(labels, scores, subjects, seed=4)
+    assert first.low != auroc_estimate(labels, scores, subjects, seed=5).low
+
+
+def test_the_interval_of_patients_is_wider_than_that_of_rows_when_a_patients_rows_resemble_each_other() -> None:
+    rng = np.random.default_rng(3)
+    labels = np.repeat(rng.integers(0, 2, 60), 8)
+    scores = np.repeat(rng.normal(size=60), 8) + labels * 0.8 + rng.normal(size=480) * 0.05
+    by_patient = auroc_estimate(labels, scores, np.repeat(np.arange(60), 8))
+    by_row = auroc_estimate(labels, scores, np.arange(480))
+    assert _width(by_patient.low, by_patient.high) > 2 * _width(by_row.low, by_row.high)
+
+
+def test_about_nineteen_of_twenty_intervals_hold_the_truth() -> None:
+    truth, held = 0.7602, 0  # P(N(1, 1) > N(0, 1)) = Φ(1 / √2)
+    for trial in range(200):
+        rng = np.random.default_rng(trial)
+        labels = np.repeat([0, 1], 75)
+        estimate = auroc_estimate(labels, rng.normal(size=150) + labels, np.arange(150), resamples=200, seed=trial)
+        held += (estimate.low or 1) <= truth <= (estimate.high or 0)
+    assert 178 <= held <= 199  # 190 expected; a percentile interval runs a little narrow
+
+
+def test_draws_of_one_class_only_are_counted_and_left_out() -> None:
+    labels, scores = np.array([1.0, 0, 0, 0]), np.array([3.0, 1, 2, 4])
+    drawn = resample({"auroc": auroc_statistic(labels, scores)}, np.arange(4), resamples=1000)["auroc"]
+    expected = 1000 * (0.75**4 + 0.25**4)  # the one positive never drawn, or nothing else drawn
+    assert drawn.left_out == pytest.approx(expected, rel=0.2)
+    assert drawn.left_out + drawn.samples.size == 1000
+
+
+def test_no_interval_is_claimed_where_most_draws_are_undefined() -> None:
+    estimate = auroc_estimate([1, 0], [2.0, 1.0], [1, 2], resamples=300)
+    kept = auroc_estimate([1, 0, 0, 0], [2.0, 1.0, 0, 0], [1, 2, 3, 4], resamples=300)
+    one_patient = auroc_estimate([1, 0], [2.0, 1.0], [1, 1], resamples=300)
+    assert (one_patient.low, one_patient.high, one_patient.value) == (None, None, 1.0)
+    assert kept.low is not None
+    assert estimate.value == 1.0
+
+
+def test_a_paired_difference_is_surer_than_two_separate_intervals() -> None:
+    rng = np.random.default_rng(6)
+    labels = rng.integers(0, 2, 300)
+    ours = rng.normal(size=300) + labels
+    theirs = ours + rng.normal(size=300) * 0.3
+    difference = paired_difference(labels, ours, theirs, np.arange(300))
+    alone = auroc_estimate(labels, ours, np.arange(300))
+    assert difference.value == pytest.approx(auroc(labels, ours) - auroc(labels, theirs))
+    assert _width(difference.low, difference.high) < 0.6 * _width(alone.low, alone.high)
+
+
+def test_a_model_differs_from_itself_by_nothing() -> None:
+    labels, scores = [0, 1, 0, 1, 1, 0], [0.1, 0.9, 0.3, 0.2, 0.7, 0.4]
+    difference = paired_difference(labels, scores, scores, range(6))
+    assert (difference.value, difference.low, difference.high) == (0.0, 0.0, 0.0)
+
+
+def test_no_rows_and_no_draws_are_refused() -> None:
+    with pytest.raises(DataError, match="shape"):
+        patient_bootstrap(mean_statistic(np.array([])), [])
+    with pytest.raises(DataError, match="resamples=0"):
+        patient_bootstrap(mean_statistic(np.ones(2)), [1, 2], resamples=0)
+
+
+def test_chunking_bounds_memory_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(8)
+    labels, scores, subjects = rng.integers(0, 2, 50), rng.normal(size=50), rng.integers(0, 25, 50)
+    whole = auroc_estimate(labels, scores, subjects, resamples=64)
+    monkeypatch.setattr("chartune.metrics.bootstrap.CHUNK", 200)
+    assert auroc_estimate(labels, scores, subjects, resamples=64) == whole
+
+
+def test_a_thousand_draws_of_a_paper_sized_test_set_take_seconds() -> None:
+    rng = np.random.default_rng(7)  # 9,822 test admissions: Gema et al. 2023, table 1
+    labels, scores = (rng.random(9822) < 0.1).astype(int), rng.normal(size=9822)
+    start = time.perf_counter()
+    auroc_estimate(labels, scores, rng.integers(0, 8000, 9822))
+    assert time.perf_counter() - start < 10  # about 1 s on one quiet core
+
+
+def _width(low: float | None, high: float | None) -> float:
+    assert low is not None
+    assert high is not None
+    return high - low

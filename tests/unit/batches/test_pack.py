@@ -1,0 +1,52 @@
+"""Packing: full blocks, no sight of a neighbour, every token but the first of a piece predicted."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import torch
+
+from chartune.batches.pack import Blocks, pack
+from chartune.batches.tokenize import Encoded
+from chartune.models.backbone import LocalBackbone
+from chartune.models.load import Resolved, load_body
+from chartune.models.readers import LanguageModel
+
+TOKENIZER = SimpleNamespace(bos_token_id=0, eos_token_id=1)
+
+
+def documents(*lengths: int) -> Encoded:
+    ids = np.concatenate([np.arange(10, 10 + n, dtype=np.int32) for n in lengths])
+    flat = np.zeros(len(lengths))
+    return Encoded(ids, np.cumsum([0, *lengths]), flat.astype(np.int32), flat.astype(np.bool_))
+
+
+def test_every_token_is_kept_and_only_the_last_block_is_padded() -> None:
+    blocks = pack(documents(5, 3, 9), TOKENIZER, 8)
+    assert blocks.ids.shape == (3, 8)  # 17 tokens, 3 starts, 3 ends: 23 of 24
+    assert blocks.ids.ravel()[:7].tolist() == [0, 10, 11, 12, 13, 14, 1]
+
+
+def test_positions_restart_with_every_document_and_every_block() -> None:
+    blocks = pack(documents(3, 6), TOKENIZER, 8)
+    assert blocks.positions[0].tolist() == [0, 1, 2, 3, 4, 0, 1, 2]
+    assert blocks.positions[1][:5].tolist() == [0, 1, 2, 3, 4]
+
+
+def test_the_first_token_of_a_piece_is_never_predicted() -> None:
+    blocks = pack(documents(3, 6), TOKENIZER, 8)
+    assert blocks.predicts[0].tolist() == [True, True, True, True, False, True, True, False]
+    assert 0 not in blocks.targets().tolist()
+    assert int(blocks.predicted_tokens.sum()) == len(blocks.targets())
+
+
+def test_a_document_reads_the_same_alone_and_packed(llama: LocalBackbone) -> None:
+    body = load_body(llama, Resolved("cpu", "fp32", "sdpa", "a test"), language_model=True)
+    assert body.lm_head is not None
+    model = LanguageModel(body.module, body.lm_head).eval()
+    together, alone = pack(documents(6, 7), TOKENIZER, 32), pack(documents(7), TOKENIZER, 32)
+
+    def nll(blocks: Blocks) -> torch.Tensor:
+        with torch.no_grad():
+            return model.nll(**blocks.batch(np.arange(len(blocks))))
+
+    assert torch.allclose(nll(together)[7:15], nll(alone)[:8], atol=1e-5)

@@ -1,0 +1,34 @@
+"""The head: no padding scheme moves a logit."""
+
+import pytest
+import torch
+
+from chartune.models.backbone import LocalBackbone
+from chartune.models.heads import Head, Pooling, pool
+from chartune.models.load import Resolved, load_body
+from chartune.models.readers import Classifier
+
+
+@pytest.mark.parametrize("how", ["first", "last", "mean"])
+def test_pooling_is_the_same_for_left_and_right_padding(how: Pooling) -> None:
+    tokens = torch.randn(1, 3, 4)
+    right = torch.cat([tokens, torch.full((1, 2, 4), 99.0)], 1), torch.tensor([[1, 1, 1, 0, 0]])
+    left = torch.cat([torch.full((1, 2, 4), 99.0), tokens], 1), torch.tensor([[0, 0, 1, 1, 1]])
+    expected = {"first": tokens[:, 0], "last": tokens[:, 2], "mean": tokens.mean(1)}[how]
+    assert torch.allclose(pool(*right, how), expected)
+    assert torch.allclose(pool(*left, how), expected)
+
+
+@pytest.mark.parametrize("family", ["llama", "bert"])
+def test_logits_of_a_text_do_not_depend_on_its_neighbours(family: str, request: pytest.FixtureRequest) -> None:
+    backbone: LocalBackbone = request.getfixturevalue(family)
+    body = load_body(backbone, Resolved("cpu", "fp32", "eager", "a test"))
+    model = Classifier(
+        body.module, Head().build(body.hidden_size, 2, seed=0), Head().pooling_for(backbone.family)
+    ).eval()
+    ids = torch.tensor([[5, 9, 22, 40, 0, 0], [7, 8, 9, 10, 11, 12]])
+    mask = torch.tensor([[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1]])
+    with torch.no_grad():
+        alone = model.pooled(ids[:1, :4], mask[:1, :4])
+        together = model.pooled(ids, mask)[:1]
+    assert torch.allclose(alone, together, atol=1e-5)

@@ -1,0 +1,31 @@
+"""Cleaning: small steps on the text of the chart."""
+
+import polars as pl
+import pytest
+
+from chartune.notes.clean import adaptation_text, copy_key, word_count
+
+
+def cleaned(step: pl.Expr, *texts: str) -> list[object]:
+    return pl.DataFrame({"text": texts}).select(step).to_series().to_list()
+
+
+def test_adaptation_text_has_single_blanks_and_no_brackets_of_deidentification() -> None:
+    text = "  Seen at [**Hospital 18**]\r\n on [**2151-7-16**],\n\n\twell [sic]. "
+    assert cleaned(adaptation_text(pl.col("text")), text) == ["Seen at Hospital 18 on 2151-7-16, well [sic]."]
+
+
+@pytest.mark.parametrize("text", ["", " ", "a", "a b\n c", "[**x**] y"])
+def test_words_are_counted_as_python_splits_them(text: str) -> None:
+    assert cleaned(word_count(pl.col("text")), text) == [len(text.split())]
+
+
+def test_copies_share_a_key_whatever_their_masks_case_and_line_breaks() -> None:
+    one, two, other = cleaned(
+        copy_key(pl.col("text")),
+        "Seen by [**Doctor 1**] on\n[**2151-7-16**]. Well.",
+        "SEEN BY [**Name (NI) 77**] ON [**2188-1-1**]  Well",
+        "Seen by [**Doctor 1**] on [**2151-7-16**]. Unwell.",
+    )
+    assert one == two
+    assert one != other

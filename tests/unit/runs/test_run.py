@@ -1,0 +1,145 @@
+"""Run and ledger: a finished folder is read as it was written, an unfinished one not at all."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from chartune.errors import ConfigError, RunError, UnfinishedRun
+from chartune.quantities import Cost, Estimate
+from chartune.runs import Run, find_run, ledger
+from chartune.runs.ledger import SCHEMA
+from chartune.store import Store, write_json
+
+FIRST, SECOND = "1" * 16, "1" * 8 + "2" * 8
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    store = Store(tmp_path / "store").open()
+    folder = store.partial("runs", FIRST)
+    write_json(folder / "run.json", {
+        "kind": "finetune", "name": "LoRA on small-llama", "task": "mortality", "seed": 3, "data": "d" * 16,
+        "backbone": {"name": "small-llama"}, "finished": "2026-03-01T08:00:00+00:00", "parents": ["a" * 16],
+        "stack": [{"state": "frozen", "method": {"kind": "lora", "rank": 8}, "run": "a" * 16, "sha256": "b" * 64},
+                  {"state": "fresh", "method": {"kind": "lora", "rank": 4}, "run": None, "sha256": None}],
+    })  # fmt: skip
+    write_json(folder / "scores.json", {"test": {"auroc": Estimate(0.8, 0.7, 0.9, 50).to_json(), "auprc": None}})
+    write_json(folder / "cost.json", Cost(seconds=12.5, trainable_parameters=100).to_json())
+    (folder / "stage.yaml").write_text("kind: finetune\nseed: 3\n")
+    (folder / "events.jsonl").write_text(
+        '{"step": 1, "name": "loss", "value": 0.7}\n'
+        '{"step": 2, "name": "auroc", "value": 0.6, "split": "validation"}\n{"step": 3, "na'
+    )
+    pl.DataFrame({"split": ["validation", "test"], "hadm_id": [1, 2], "logit": [0.1, 0.2]}).write_parquet(
+        folder / "predictions.parquet"
+    )
+    store.publish("runs", FIRST, {})
+    write_json(store.partial("runs", SECOND) / "run.json", {"kind": "pretrain", "name": "Clinical LoRA"})
+    store.publish("runs", SECOND, {})
+    return store
+
+
+def test_a_run_reads_what_was_written(store: Store) -> None:
+    run = Run.of(store, FIRST)
+    assert (run.kind, run.name, run.task, run.parents) == ("finetune", "LoRA on small-llama", "mortality", ("a" * 16,))
+    assert run.estimate("auroc") == Estimate(0.8, 0.7, 0.9, 50)
+    assert run.cost.seconds == 12.5
+    assert run.stage == {"kind": "finetune", "seed": 3}
+    assert run.stack_title == "frozen LoRA r=8 from aaaaaaaa + fresh LoRA r=4"
+
+
+def test_what_was_not_measured_is_none_and_never_zero(store: Store) -> None:
+    scored, bare = Run.of(store, FIRST), Run.of(store, SECOND)
+    assert scored.estimate("auprc") is None
+    assert scored.estimate("auroc", "validation") is None
+    assert scored.cost.peak_bytes is None
+    assert bare.scores == {}
+    assert bare.cost == Cost()
+    assert bare.events() == []
+    assert bare.stack_title is None
+
+
+def test_a_base_model_without_layers_trains_its_head_only(tmp_path: Path) -> None:
+    store = Store(tmp_path).open()
+    about = {"kind": "finetune", "backbone": {"name": "small-llama"}, "stack": []}
+    write_json(store.partial("runs", FIRST) / "run.json", about)
+    assert Run(store.publish("runs", FIRST, {}).path).stack_title == "head only"
+
+
+def test_events_are_read_up_to_the_line_that_a_crash_cut_off(store: Store) -> None:
+    run = Run.of(store, FIRST)
+    assert [event.step for event in run.events()] == [1, 2]
+    assert [event.value for event in run.events("auroc", "validation")] == [0.6]
+
+
+def test_predictions_are_read_by_split(store: Store) -> None:
+    assert Run.of(store, FIRST).predictions("test")["hadm_id"].to_list() == [2]
+    with pytest.raises(RunError, match="no predictions"):
+        Run.of(store, SECOND).predictions()
+
+
+def test_an_unfinished_folder_is_no_run(store: Store) -> None:
+    partial = store.partial("runs", "3" * 16)
+    with pytest.raises(UnfinishedRun, match=r"manifest\.json"):
+        Run(partial)
+    with pytest.raises(UnfinishedRun):
+        Run.of(store, "4" * 16)
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '{"test": {"auroc": {"worth": 1}}}', '{"test": 3}'])
+def test_a_damaged_file_is_named(store: Store, content: str) -> None:
+    (store.root / "runs" / FIRST / "scores.json").write_text(content)
+    with pytest.raises(RunError, match=r"scores\.json cannot be read"):
+        _ = Run.of(store, FIRST).scores
+
+
+def test_the_ledger_holds_one_row_per_finished_run_with_null_for_what_was_not_measured(store: Store) -> None:
+    store.partial("runs", "3" * 16)
+    frame = ledger(store)
+    assert dict(frame.schema) == SCHEMA
+    rows = {row["fingerprint"]: row for row in frame.iter_rows(named=True)}
+    assert set(rows) == {FIRST, SECOND}
+    assert (rows[FIRST]["auroc"], rows[FIRST]["auroc_low"], rows[FIRST]["seconds"]) == (0.8, 0.7, 12.5)
+    assert rows[SECOND]["auroc"] is None
+    assert rows[SECOND]["trainable_parameters"] is None
+
+
+def test_the_ledger_of_an_empty_store_is_empty_but_typed(tmp_path: Path) -> None:
+    assert ledger(Store(tmp_path)).schema == SCHEMA
+    assert ledger(Store(tmp_path)).is_empty()
+
+
+def test_a_run_is_found_by_its_name_or_the_beginning_of_its_fingerprint(store: Store) -> None:
+    assert find_run(store, "Clinical LoRA").fingerprint == SECOND
+    assert find_run(store, FIRST[:9]).fingerprint == FIRST
+
+
+def test_a_name_that_fits_several_runs_lists_them(store: Store) -> None:
+    with pytest.raises(ConfigError, match=f"{FIRST}.*{SECOND}|{SECOND}.*{FIRST}"):
+        find_run(store, "1111")
+
+
+def test_a_name_that_fits_none_tells_the_nearest(store: Store) -> None:
+    with pytest.raises(ConfigError, match=r"The nearest: .*Clinical LoRA"):
+        find_run(store, "clinical-lora")
+    with pytest.raises(ConfigError, match="none is named ''"):
+        find_run(store, "")
+
+
+def test_a_run_that_has_only_started_is_told_as_such(store: Store) -> None:
+    store.partial("runs", "abcd" * 4)
+    with pytest.raises(UnfinishedRun, match="not ended"):
+        find_run(store, "abcd")
+
+
+def test_reports_runs_and_metrics_never_load_torch() -> None:
+    program = (
+        "import sys, json, chartune.report, chartune.runs, chartune.metrics;"
+        "print(json.dumps([m for m in ('torch', 'transformers', 'peft', 'accelerate') if m in sys.modules]))"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert json.loads(told.stdout) == []

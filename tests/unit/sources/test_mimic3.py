@@ -1,0 +1,142 @@
+"""MIMIC-III as canonical frames: ages, codes, notes, keys."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from chartune.errors import SchemaError
+from chartune.notes.note import SCHEMA
+from chartune.sources.mimic3 import MADE_UP, Mimic3, age_at
+from chartune.testing.open_data import open_data
+from chartune.testing.raw_tables import RawHospital, write_table
+
+
+def age(born: str, at: str) -> float | None:
+    frame = pl.DataFrame({"born": [datetime.fromisoformat(born)], "at": [datetime.fromisoformat(at)]})
+    value: float | None = frame.select(age_at(pl.col("born"), pl.col("at"))).item()
+    return value
+
+
+@pytest.mark.parametrize(
+    ("born", "at", "years"),
+    [
+        ("2082-07-02", "2100-07-01", 17.0),
+        ("2082-07-01", "2100-07-01", 18.0),
+        ("2082-12-31", "2100-02-01", 17.0),
+        ("2082-02-01", "2100-12-31", 18.0),
+        ("2012-02-29", "2101-03-01", 89.0),
+        ("2010-01-01", "2100-07-01", 91.4),
+        ("1800-01-01", "2100-07-01", 91.4),
+        ("2100-07-01 00:00:00", "2100-07-01 13:00:00", 0.0),
+        ("2101-07-01", "2100-07-01", None),
+    ],
+)
+def test_ages_are_completed_years_by_the_calendar(born: str, at: str, years: float | None) -> None:
+    assert age(born, at) == years
+
+
+def hospital() -> RawHospital:
+    raw = RawHospital()
+    raw.stay(7)
+    raw.note(7, None, "clinic letter", category="Nursing/other ", error="1")
+    return raw
+
+
+def test_notes_come_under_canonical_names_with_blanks_of_categories_stripped(tmp_path: Path) -> None:
+    records = Mimic3(folder=hospital().write(tmp_path)).load()
+    notes = pl.concat(records.notes())
+    assert notes.schema == pl.Schema(SCHEMA)
+    assert notes.select("note_id", "hadm_id", "category", "is_error").rows() == [
+        ("1", 1007, "Discharge summary", False),
+        ("2", None, "Nursing/other", True),
+    ]
+
+
+def test_notes_can_be_read_again_and_are_counted_once(tmp_path: Path) -> None:
+    records = Mimic3(folder=hospital().write(tmp_path)).load()
+    assert sum(part.height for part in records.notes()) == sum(part.height for part in records.notes()) == 2
+    assert records.tallies["NOTEEVENTS"].rows == 2
+
+
+def test_codes_keep_their_zeros(tmp_path: Path) -> None:
+    codes = ["0331", "331", "042", "V451", "E8782", None]
+    write_table(
+        tmp_path / "DIAGNOSES_ICD.csv",
+        ("ROW_ID", "SUBJECT_ID", "HADM_ID", "SEQ_NUM", "ICD9_CODE"),
+        [(n, 7, 1007, n, code) for n, code in enumerate(codes)],
+    )
+    diagnoses = Mimic3(folder=hospital().write(tmp_path)).load().diagnoses
+    assert diagnoses is not None
+    assert diagnoses["icd_code"].to_list() == codes
+    assert diagnoses["icd_version"].unique().to_list() == [9]
+
+
+def test_a_repeated_key_is_refused(tmp_path: Path) -> None:
+    raw = hospital()
+    raw.admission(7, 1007)
+    with pytest.raises(SchemaError, match=r"ADMISSIONS\.csv\.gz: every hadm_id must occur once, but 2 rows"):
+        Mimic3(folder=raw.write(tmp_path)).load()
+
+
+def test_admissions_of_unknown_patients_are_counted(tmp_path: Path) -> None:
+    raw = hospital()
+    raw.admission(8, 1008)
+    records = Mimic3(folder=raw.write(tmp_path)).load()
+    assert records.warnings == ("ADMISSIONS: 1 admissions of subjects that PATIENTS lacks.",)
+    assert records.admissions.filter(pl.col("hadm_id") == 1008)["age"].to_list() == [None]
+
+
+def test_a_made_up_hospital_says_so(tmp_path: Path) -> None:
+    hospital().write(tmp_path)
+    (tmp_path / MADE_UP).parent.mkdir()
+    (tmp_path / MADE_UP).write_text(json.dumps({"title": "Nowhere General"}))
+    about = Mimic3(folder=tmp_path).load().about
+    assert (about.title, about.version) == ("Nowhere General", "made-up")
+
+
+def test_a_hospital_can_name_its_export_without_changing_its_fingerprint(tmp_path: Path) -> None:
+    source = Mimic3(folder=hospital().write(tmp_path), title="St. Elsewhere", licence="in-house")
+    assert (source.load().about.title, source.load().about.licence) == ("St. Elsewhere", "in-house")
+    assert source.hashable() == Mimic3(folder=tmp_path / "elsewhere").hashable()
+
+
+def test_the_open_demo_has_its_published_counts() -> None:
+    records = Mimic3(folder=open_data("mimic-iii-demo-1.4")).load()
+    assert records.about.title == "MIMIC-III demo 1.4"
+    assert (records.subjects.height, records.admissions.height) == (100, 129)
+    assert records.admissions["hospital_expire_flag"].sum() == 40
+    assert records.admissions.filter(pl.col("age") == 91.4).height == 9
+    assert dict(records.admissions["admission_type"].value_counts().iter_rows()) == {
+        "EMERGENCY": 119, "ELECTIVE": 8, "URGENT": 2,
+    }  # fmt: skip
+    assert records.diagnoses is not None
+    assert records.diagnoses.height == 1761
+    assert records.diagnoses.filter(pl.col("icd_code").str.starts_with("0")).height == 71
+    assert records.procedures is not None
+    assert records.procedures.filter(pl.col("icd_code").str.starts_with("0")).height == 34
+    assert records.diagnosis_titles is not None
+    assert records.diagnosis_titles.filter(pl.col("icd_code").str.starts_with("0")).height == 1064
+
+
+def test_the_codiesp_twin_has_its_documented_counts() -> None:
+    records = Mimic3(folder=open_data("codiesp-as-mimic-iii")).load()
+    admissions, notes = records.admissions, pl.concat(records.notes())
+    assert (records.subjects.height, admissions["hospital_expire_flag"].sum()) == (1500, 163)
+    assert admissions.filter(pl.col("admission_type") == "NEWBORN").height == 21
+    assert admissions.filter(pl.col("age") < 18).height == 267
+    assert admissions.filter(pl.col("age") == 91.4).height == 8
+    assert dict(notes["category"].value_counts().iter_rows()) == {"Discharge summary": 1500, "Radiology": 516}
+
+
+def test_dates_that_a_spreadsheet_has_mangled_are_refused(tmp_path: Path) -> None:
+    mangled = open_data("mimic-iii-demo-1.4-excel-mangled")
+    for name in ("PATIENTS.csv", "ADMISSIONS.csv"):
+        (tmp_path / name).write_bytes((mangled / name).read_bytes())
+    write_table(tmp_path / "NOTEEVENTS.csv", ("ROW_ID",), [])
+    with pytest.raises(
+        SchemaError, match=r"DOB must be a time .* look saved by a spreadsheet, which loses the century"
+    ):
+        Mimic3(folder=tmp_path).load()

@@ -1,0 +1,99 @@
+"""Config: closed, typed, and its own shadow in YAML."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+from pydantic import Field
+
+from chartune.config import Config, Unhashed, fingerprint, override
+from chartune.errors import ConfigError
+
+
+class Small(Config):
+    kind: Literal["small"] = "small"
+    rank: int = Field(8, gt=0)
+    """A rank."""
+
+
+class Large(Config):
+    kind: Literal["large"] = "large"
+    width: int = 3
+
+
+class Whole(Config):
+    method: Annotated[Small | Large, Field(discriminator="kind")] = Small()
+    layers: tuple[Small, ...] = ()
+    place: Annotated[Path, Unhashed()] = Path()
+    name: str = "x"
+
+
+def test_read_is_the_inverse_of_write(tmp_path: Path) -> None:
+    config = Whole(method=Large(width=5), layers=(Small(rank=2),), place=tmp_path, name="ümlaut: 'quoted'")
+    config.write(tmp_path / "x.yaml")
+    assert Whole.read(tmp_path / "x.yaml") == config
+
+
+def test_a_typo_is_answered_with_its_path_and_the_nearest_name() -> None:
+    with pytest.raises(ConfigError, match=r"method\.small\.rnak: not a field, got 16\. Did you mean `rank`\?"):
+        Whole.parse({"method": {"kind": "small", "rnak": 16}})
+    with pytest.raises(ConfigError, match=r"layers\.0\.rnak: not a field, got 16\. Did you mean `rank`\?"):
+        Whole.parse({"layers": [{"rnak": 16}]})
+    with pytest.raises(ConfigError, match=r"nmae: not a field, got 1\. Did you mean `name`\?"):
+        Whole.parse({"nmae": 1})
+
+
+def test_a_value_out_of_range_is_named_with_its_law() -> None:
+    with pytest.raises(ConfigError, match=r"method\.small\.rank: Input should be greater than 0, got -1"):
+        Whole.parse({"method": {"rank": -1, "kind": "small"}}, "x.yaml")
+
+
+def test_setting_a_kind_drops_the_other_kinds_fields() -> None:
+    data = override({"method": {"kind": "small", "rank": 4}}, ["method.kind=large", "method.width=7"])
+    assert Whole.parse(data).method == Large(width=7)
+
+
+def test_a_partial_mapping_keeps_the_other_fields_at_the_default_of_its_place() -> None:
+    class Outer(Config):
+        inner: Whole = Whole(name="mine", method=Small(rank=5))
+
+    assert Outer.parse({"inner": {"method": {"rank": 6}}}).inner == Whole(name="mine", method=Small(rank=6))
+    assert Outer.parse({"inner": {"method": {"kind": "large"}}}).inner == Whole(name="mine", method=Large())
+
+
+def test_overrides_reach_into_lists() -> None:
+    assert override({"layers": [{"rank": 1}, {"rank": 2}]}, ["layers.1.rank=9"])["layers"] == [{"rank": 1}, {"rank": 9}]
+
+
+@pytest.mark.parametrize("wrong", ["rank", "=3", "layers.7.rank=1", "name.deeper.rank=1"])
+def test_an_override_that_leads_nowhere_is_refused(wrong: str) -> None:
+    with pytest.raises(ConfigError):
+        override({"layers": [], "name": "x"}, [wrong])
+
+
+def test_where_and_how_fast_stay_out_of_the_fingerprint() -> None:
+    here, there = Whole(place=Path("/here")), Whole(place=Path("/there"))
+    assert fingerprint("k", 1, here.hashable()) == fingerprint("k", 1, there.hashable())
+    assert fingerprint("k", 1, here.hashable()) != fingerprint("k", 2, here.hashable())
+    assert fingerprint("k", 1, here.hashable()) != fingerprint("k", 1, Whole(name="y").hashable())
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("a: [1", "plain YAML, but it is not at line"), ("- 1", "must hold a YAML mapping"),
+     ("a: !!python/object/apply:os.system ['true']", "plain YAML")],
+)  # fmt: skip
+def test_a_file_that_is_not_plain_yaml_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "x.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=told):
+        Whole.read(tmp_path / "x.yaml")
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not"):
+        Whole.read(tmp_path / "none.yaml")
+
+
+def test_a_config_cannot_be_changed() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Whole().name = "z"

@@ -1,0 +1,109 @@
+"""The store: nothing half-written is ever seen, one writer at a time, damage is noticed."""
+
+import errno
+import json
+import multiprocessing
+import os
+import socket
+import time
+from collections.abc import Callable
+from multiprocessing.synchronize import Event
+from pathlib import Path
+
+import pytest
+
+from chartune.errors import StoreError
+from chartune.store import STALE_SECONDS, Store, storing
+
+
+def test_what_was_written_is_found_and_verifies(store: Store) -> None:
+    with store.writing("data", "f00d", {"n": 1}) as folder:
+        (folder / "a.txt").write_text("a")
+    artefact = store.find("data", "f00d")
+    assert artefact is not None
+    artefact.verify()
+    assert artefact.manifest()["n"] == 1
+    assert [a.fingerprint for a in store.artefacts("data")] == ["f00d"]
+
+
+def test_a_failure_leaves_nothing_behind(store: Store) -> None:
+    def half() -> None:
+        with store.writing("data", "f00d") as folder:
+            (folder / "a.txt").write_text("a")
+            raise ValueError("oops")
+
+    with pytest.raises(ValueError, match="oops"):
+        half()
+    assert store.find("data", "f00d") is None
+    assert list((store.root / "data").iterdir()) == []
+
+
+def test_a_full_disk_is_a_clear_error_and_leaves_nothing_behind(store: Store) -> None:
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "x.bin")
+    told = r"No space left on device; free some space or choose another folder"
+    with pytest.raises(StoreError, match=told), store.writing("data", "f00d"):
+        raise full
+    assert list((store.root / "data").iterdir()) == []
+
+
+def test_other_errors_of_the_operating_system_are_not_blamed_on_the_store() -> None:
+    with pytest.raises(FileNotFoundError), storing(Path("x")):
+        Path("does-not-exist").read_text()
+
+
+@pytest.mark.parametrize("harm", [lambda p: p.write_text("b"), lambda p: p.unlink()])
+def test_a_changed_or_lost_file_is_noticed(store: Store, harm: Callable[[Path], None]) -> None:
+    with store.writing("data", "f00d") as folder:
+        (folder / "a.txt").write_text("a")
+    artefact = store.find("data", "f00d")
+    assert artefact is not None
+    harm(artefact.path / "a.txt")
+    with pytest.raises(StoreError, match=r"a\.txt does not"):
+        artefact.verify()
+
+
+def test_a_store_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(StoreError, match=r"choose another folder with --store"):
+        Store(tmp_path / "file" / "store").open()
+
+
+def test_everything_is_private_and_stays_out_of_git(store: Store) -> None:
+    with store.writing("data", "f00d") as folder:
+        (folder / "a.txt").write_text("a")
+    assert (store.root / "data" / "f00d").stat().st_mode & 0o077 == 0
+    assert (store.root / "data" / "f00d" / "a.txt").stat().st_mode & 0o077 == 0
+    assert (store.root / ".gitignore").read_text().splitlines()[-1] == "*"
+
+
+def hold(root: Path, taken: Event, release: Event) -> None:
+    with Store(root).lease("runs", "f00d"):
+        taken.set()
+        release.wait(20)
+
+
+def test_a_second_writer_is_refused_and_a_dead_ones_lease_is_taken_over(store: Store) -> None:
+    context = multiprocessing.get_context("spawn")
+    taken, release = context.Event(), context.Event()
+    process = context.Process(target=hold, args=(store.root, taken, release))
+    process.start()
+    assert taken.wait(20)
+    with pytest.raises(StoreError, match=f"held by process {process.pid}"), store.lease("runs", "f00d"):
+        pass
+    process.kill()
+    process.join()
+    with store.lease("runs", "f00d"):
+        pass
+    assert not (store.root / "runs" / "f00d.lease").exists()
+
+
+def test_a_lease_of_another_host_counts_until_its_heartbeat_is_old(store: Store) -> None:
+    lease = store.root / "runs" / "f00d.lease"
+    lease.parent.mkdir()
+    lease.write_text(json.dumps({"host": socket.gethostname() + "-other", "pid": 1, "started": 0.0}))
+    with pytest.raises(StoreError, match="-other"), store.lease("runs", "f00d"):
+        pass
+    old = time.time() - STALE_SECONDS - 1
+    os.utime(lease, (old, old))
+    with store.lease("runs", "f00d"):
+        pass

@@ -1,0 +1,184 @@
+"""The loop: what is killed and taken up again ends bit for bit where an undisturbed run ends."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from chartune.errors import Diverged, RunError
+from chartune.log import EventLog
+from chartune.quantities import Duration
+from chartune.train.loop import Evaluation, Fitted, Objective, Training, fit
+from chartune.train.optimizer import Optimisation, Stopping
+
+N, D = 60, 6
+RANDOM = np.random.default_rng(0)
+INPUTS = torch.from_numpy(RANDOM.normal(size=(N, D)).astype(np.float32))
+TARGETS = (INPUTS[:, 0] > 0).long()
+LENGTHS = RANDOM.integers(5, 50, N)
+
+
+class PowerError(RuntimeError):
+    """Somebody pulled the plug."""
+
+
+class Small(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(3)
+        self.body = nn.Sequential(nn.Linear(D, 8), nn.Dropout(0.3), nn.Tanh())
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(self.head(self.body(inputs)), targets, reduction="sum")
+
+
+def training(
+    folder: Path, model: nn.Module, *, fail_at: int | None = None, score: Callable[[], float] = lambda: 0.0,
+    patience: int = 99, budget: int = 4096, rate: float = 0.05, targets: Tensor = TARGETS,
+) -> Training:  # fmt: skip
+    calls = {"n": 0}
+
+    def batch(indices: np.ndarray) -> dict[str, Tensor]:  # type: ignore[type-arg]
+        calls["n"] += 1
+        if fail_at is not None and calls["n"] > fail_at:
+            raise PowerError
+        return {"inputs": INPUTS[indices], "targets": targets[indices]}
+
+    folder.mkdir(exist_ok=True)
+    choice = Optimisation(
+        learning_rate=rate,
+        head_learning_rate=rate,
+        batch_size=8,
+        duration=Duration.epochs(4),
+        micro_batch_tokens=budget,
+    )
+    return Training(
+        Objective(model, batch, LENGTHS, np.ones(N)), choice, Stopping(evaluations_per_epoch=2, patience=patience), 11,
+        "fp32", folder / "checkpoints", EventLog(folder / "events.jsonl"), lambda: Evaluation(score(), {"s": score()}),
+        checkpoint_seconds=0.0,
+    )  # fmt: skip
+
+
+def weights(model: nn.Module) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def equal(one: dict[str, Tensor], two: dict[str, Tensor]) -> bool:
+    return all(torch.equal(one[name], two[name]) for name in one)
+
+
+@pytest.fixture
+def undisturbed(tmp_path: Path) -> tuple[dict[str, Tensor], Fitted]:
+    model = Small()
+    fitted = fit(training(tmp_path / "whole", model))
+    return weights(model), fitted
+
+
+@pytest.mark.parametrize("fail_at", [0, 1, 5, 13, 27])
+def test_a_run_that_broke_anywhere_ends_with_the_same_weights(
+    tmp_path: Path, undisturbed: tuple[dict[str, Tensor], Fitted], fail_at: int
+) -> None:
+    with pytest.raises(PowerError):
+        fit(training(tmp_path / "broken", Small(), fail_at=fail_at))
+    with pytest.raises(PowerError):  # and once more, in the middle of taking it up
+        fit(training(tmp_path / "broken", Small(), fail_at=2))
+    model = Small()
+    fitted = fit(training(tmp_path / "broken", model))
+    assert equal(weights(model), undisturbed[0])
+    assert fitted.state.step == undisturbed[1].state.step
+    assert fitted.state.tokens == undisturbed[1].state.tokens
+    steps = [event.step for event in EventLog.read(tmp_path / "broken" / "events.jsonl") if event.name == "loss"]
+    assert steps == list(range(1, 33))
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "no manifest"])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
+    tmp_path: Path, undisturbed: tuple[dict[str, Tensor], Fitted], damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(PowerError):
+        fit(training(tmp_path / "broken", Small(), fail_at=17))
+    newest = sorted((tmp_path / "broken" / "checkpoints").glob("step-*"))[-1]
+    file = newest / "trainable.safetensors"
+    content = bytearray(file.read_bytes())
+    if damage == "truncate":
+        file.write_bytes(content[:-7])
+    elif damage == "flip":
+        content[-3] ^= 1
+        file.write_bytes(content)
+    else:
+        (newest / "manifest.json").unlink()
+    model = Small()
+    fit(training(tmp_path / "broken", model))
+    assert "damaged" in caplog.text
+    assert equal(weights(model), undisturbed[0])
+
+
+def test_when_every_checkpoint_is_damaged_nothing_starts_silently_from_zero(tmp_path: Path) -> None:
+    with pytest.raises(PowerError):
+        fit(training(tmp_path / "broken", Small(), fail_at=9))
+    for manifest in (tmp_path / "broken" / "checkpoints").glob("*/manifest.json"):
+        manifest.unlink()
+    with pytest.raises(RunError, match=r"remove .* to start again from nothing"):
+        fit(training(tmp_path / "broken", Small()))
+
+
+def test_micro_batches_do_not_change_where_training_ends(
+    tmp_path: Path, undisturbed: tuple[dict[str, Tensor], Fitted]
+) -> None:
+    torch.manual_seed(0)
+    models = []
+    for budget in (64, 4096):
+        model = Small()
+        model.body[1] = nn.Identity()  # dropout would be drawn per micro-batch
+        fit(training(tmp_path / str(budget), model, budget=budget))
+        models.append(weights(model))
+    assert all(torch.allclose(models[0][name], models[1][name], atol=1e-5) for name in models[0])
+
+
+def test_running_out_of_memory_halves_the_micro_batch_and_keeps_the_step(tmp_path: Path) -> None:
+    class Hungry(Small):
+        def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
+            if len(inputs) > 3:
+                raise torch.OutOfMemoryError
+            return super().forward(inputs, targets)
+
+    fitted = fit(training(tmp_path / "hungry", Hungry()))
+    assert fitted.state.step == 32
+    assert fitted.state.micro_batch_tokens < 4096
+
+
+def test_the_best_weights_are_kept_and_patience_ends_training(tmp_path: Path) -> None:
+    model, seen = Small(), []
+    scores = iter([0.5, 0.9, 0.6, 0.7, 0.8, 0.2])
+
+    def look() -> Evaluation:
+        seen.append(weights(model))
+        value = next(scores)
+        return Evaluation(value, {"s": value})
+
+    task = training(tmp_path / "patient", model, patience=3)
+    task.evaluate = look
+    fitted = fit(task)
+    assert fitted.stopped_early
+    assert len(seen) == 5  # the best was the second; three without a better one
+    assert equal(weights(model), seen[1])
+
+
+def test_a_loss_that_is_no_number_stops_and_names_the_way_out(tmp_path: Path) -> None:
+    class Mad(Small):
+        def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
+            return super().forward(inputs, targets) * float("nan")
+
+    with pytest.raises(Diverged, match=r"at step 1 .* lower optimisation.learning_rate \(now 0.05\)"):
+        fit(training(tmp_path / "mad", Mad()))
+
+
+def test_training_without_examples_is_refused(tmp_path: Path) -> None:
+    task = training(tmp_path / "none", Small())
+    task.objective = Objective(task.objective.model, task.objective.batch, np.zeros(0, np.int64), np.zeros(0))
+    with pytest.raises(RunError, match="at least one example"):
+        fit(task)
