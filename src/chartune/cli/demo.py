@@ -12,7 +12,7 @@ PLACE: Final = "chartune-demo"
 
 def command(
     out: Annotated[Path, typer.Option("--out", help="Gets the hospital, the store and report.html.")] = Path(PLACE),
-    subjects: Annotated[int, typer.Option("--subjects", min=60, help="Patients of the made-up hospital.")] = 2400,
+    subjects: Annotated[int, typer.Option("--subjects", min=60, help="Patients of the made-up hospital.")] = 2000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the hospital and of every run.")] = 0,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip

@@ -13,7 +13,7 @@ def command(
         Path, typer.Option("--out", help="Folder to write; it must not exist yet, or hold the same hospital.")
     ],
     layout: Annotated[str, typer.Option("--layout", help="Raw layout: mimic3 (MIMIC-III v1.4).")] = "mimic3",
-    subjects: Annotated[int, typer.Option("--subjects", min=1, help="Patients.")] = 2400,
+    subjects: Annotated[int, typer.Option("--subjects", min=1, help="Patients.")] = 2000,
     seed: Annotated[
         int, typer.Option("--seed", min=0, help="The same seed makes the same hospital, byte for byte.")
     ] = 0,

@@ -175,10 +175,10 @@ def _one_step(
             break
         except torch.OutOfMemoryError:
             optimizer.zero_grad()
-            if training.state.micro_batch_tokens <= SMALLEST_MICRO_BATCH:
+            if training.state.micro_batch_tokens <= 1:
                 raise RunError(
-                    f"a micro-batch of {training.state.micro_batch_tokens} tokens must fit into memory, but it does "
-                    f"not; shorten max_seq_len or take a smaller base model."
+                    f"one example ({int(training.objective.lengths[step].max())} tokens) must fit into memory, but it "
+                    f"does not; shorten max_seq_len or take a smaller base model."
                 ) from None
             training.state.micro_batch_tokens //= 2
     norm = float(accelerator.clip_grad_norm_(model.parameters(), training.optimisation.max_grad_norm))
