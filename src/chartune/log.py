@@ -7,7 +7,6 @@ same events. Nothing here ever carries the text of a note.
 import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -44,12 +43,30 @@ Sink = Callable[[Event], None]
 """Whatever reads events as they come."""
 
 
+_sinks: list[Sink] = []
+
+
+@contextmanager
+def listening(sink: Sink) -> Iterator[None]:
+    """Hand every event that is recorded meanwhile to a sink, in whatever run it happens."""
+    _sinks.append(sink)
+    try:
+        yield
+    finally:
+        _sinks.remove(sink)
+
+
+def console_sink(event: Event) -> None:
+    """Tell the person at the terminal what was measured on held-out patients; training losses are in the bar."""
+    if event.split != "train":
+        console.print(f"  step {event.step}: {event.split} {event.name} {event.value:.4g}", style="dim", markup=False)
+
+
 class EventLog:
     """Appends events to a JSON-lines file and hands each to the sinks; knows how to forget what a resume repeats."""
 
-    def __init__(self, path: Path, sinks: tuple[Sink, ...] = ()) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self.sinks = sinks
         self._file: IO[str] | None = None
 
     def __enter__(self) -> Self:
@@ -67,7 +84,7 @@ class EventLog:
         if self._file:
             self._file.write(json.dumps(asdict(event)) + "\n")
             self._file.flush()
-        for sink in self.sinks:
+        for sink in _sinks:
             sink(event)
 
     @staticmethod
@@ -115,14 +132,13 @@ class Meter:
 
 
 _display: Progress | None = None
-_quiet = threading.local()
 
 
 @contextmanager
 def progress(title: str, total: float | None = None) -> Iterator[Meter]:
     """A bar with rate and time left on standard error; silent when that is not a terminal. Bars may nest."""
     global _display
-    if not sys.stderr.isatty() or getattr(_quiet, "on", False):
+    if not sys.stderr.isatty():
         yield Meter()
         return
     outermost = _display is None

@@ -9,7 +9,7 @@ import typer
 
 from chartune.cli import check, demo, finetune, ls, make_hospital, prepare, pretrain, report, show
 from chartune.errors import ChartuneError
-from chartune.log import console
+from chartune.log import console, console_sink, listening
 
 app = typer.Typer(
     name="chartune", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -24,7 +24,8 @@ for _verb in (demo, make_hospital, check, prepare, pretrain, finetune, report, l
 def main() -> None:
     """Run the command line; the process ends with a documented exit code."""
     try:
-        app()
+        with listening(console_sink):
+            app()
     except ChartuneError as error:
         console.print(f"{type(error).__name__}: {error}", style="red", markup=False)
         sys.exit(error.exit_code)

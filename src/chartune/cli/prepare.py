@@ -52,12 +52,20 @@ def told(fingerprint: str, dataset: dict[str, Any]) -> str:
     parts = [*dataset["tasks"].items(), ("corpus", dataset["corpus"])]
     for name, part in parts:
         lines.append(f"{name}: {part['title']}")
-        lines += [f"  {_count(row):>10}  {row['step']}" for row in part["attrition"]]
+        lines += _filters(part["attrition"])
         lines += [
             f"  {split:>10}  {', '.join(f'{n:,} {what}' for what, n in row.items())}"
             for split, row in part["counts"].items()
         ]
     return "\n".join([*lines, *(f"warning: {warning}" for warning in dataset["source"].get("warnings", []))])
+
+
+def _filters(attrition: list[dict[str, Any]]) -> list[str]:
+    """Where it begins, what each filter that removed something left, and how many removed nothing."""
+    first, *rest = attrition
+    active = [row for row in rest if row["removed_admissions"] or row["removed_notes"]]
+    lines = [f"  {_count(row):>10}  {row['step']}: {row['why']}" for row in (first, *active)]
+    return [*lines, f"  {'':>10}  ({len(rest) - len(active)} further filters removed nothing)"]
 
 
 def _count(row: dict[str, Any]) -> str:

@@ -123,7 +123,7 @@ def _train(
     body = load_body(backbone, resolved, trains_all=stage.stack.trains_all())
     attached = attach(stage.stack, body.module, backbone.family, adapters, stage.seed)
     head = stage.head.build(body.hidden_size, 2, stage.seed)
-    model = Classifier(attached.module, head, stage.head.pooling_for(backbone.family))
+    model = Classifier(attached.module, head, stage.head.pooling_for(backbone.family)).to(resolved.device)
     learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
     reader = _reader(stage, model, table, encoded, load_tokenizer(backbone).pad_token_id or 0, resolved)
     fitted = fit(Training(
@@ -152,7 +152,6 @@ def _reader(
     if stage.stack.trains_body():
         objective = Objective(model, train.batch, train.encoded.lengths, train.weights)
         return Reader(model, objective, {s: _later(model, examples[s], resolved) for s in SCORED})
-    model.to("cuda" if resolved.device == "cuda" else "cpu")
     vectors = {split: pooled_vectors(model, part, resolved.precision) for split, part in examples.items()}
     reader = FeatureReader(model.head)
     features = Features(vectors["train"], train.labels, train.weights)

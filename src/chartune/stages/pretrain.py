@@ -88,7 +88,7 @@ def _adapt(stage: Pretrain, data: Artefact, backbone: LocalBackbone, resolved: R
     attached = attach(stack, body.module, backbone.family, [None], stage.seed)
     if body.lm_head is None:
         raise AssertionError("a decoder that was loaded as a language model has a head")
-    model = LanguageModel(attached.module, body.lm_head)
+    model = LanguageModel(attached.module, body.lm_head).to(resolved.device)
     learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
     held = {split: _some(blocks[split], stage.held_out_blocks) for split in ("test", "validation")}
     before = _perplexity(model, held["test"], resolved)  # a fresh adapter is the identity

@@ -2,7 +2,7 @@
 
     index plan ─▶ micro-batches ─▶ Σ loss / weight of the step ─▶ clip ─▶ AdamW ─▶ [evaluate] ─▶ [checkpoint]
 
-accelerate gives device placement, mixed precision and DDP; order, seeds, schedule, checkpoints and stopping are ours,
+accelerate gives device placement and DDP; precision, order, seeds, schedule, checkpoints and stopping are ours,
 so that a killed run ends with the same weights, bit for bit, as one that was left alone.
 """
 
@@ -96,7 +96,7 @@ def fit(training: Training) -> Fitted:
         raise RunError(
             "training needs at least one example, but there is none; look at the attrition of the prepared data."
         )
-    accelerator = Accelerator(mixed_precision="bf16" if training.precision == "bf16" else "no")
+    accelerator = Accelerator()  # its own mixed precision is fixed once per process; ours belongs to the run
     raw = objective.model
     raw.to(accelerator.device)
     optimizer = make_optimizer(raw, choice)
@@ -207,7 +207,8 @@ def _gradients(training: Training, accelerator: Any, model: Any, step: NDArray[n
         batch = {name: tensor.to(accelerator.device) for name, tensor in objective.batch(micro.indices).items()}
         with nullcontext() if turn == len(turns) else accelerator.no_sync(model):
             # DDP averages over ranks, hence × world; an empty turn of a rank counts nothing.
-            share = model(**batch) * (world / weight if micro.counts else 0.0)
+            with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=training.precision == "bf16"):
+                share = model(**batch) * (world / weight if micro.counts else 0.0)
             accelerator.backward(share)
         loss += share.detach() / world
     return float(accelerator.reduce(loss, "sum"))

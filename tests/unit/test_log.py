@@ -1,0 +1,39 @@
+"""Events: every number once, in a file that survives a crash, to whoever listens."""
+
+from pathlib import Path
+
+import pytest
+
+from chartune.log import Event, EventLog, console_sink, listening
+
+
+def test_an_event_is_on_disk_at_once_and_heard_by_the_sinks(tmp_path: Path) -> None:
+    heard: list[Event] = []
+    with EventLog(tmp_path / "events.jsonl") as log, listening(heard.append):
+        log.record(3, "loss", 0.5, tokens=70)
+        assert EventLog.read(tmp_path / "events.jsonl") == heard
+    assert (heard[0].step, heard[0].name, heard[0].value, heard[0].tokens) == (3, "loss", 0.5, 70)
+
+
+def test_a_line_cut_off_by_a_crash_is_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    with EventLog(path) as log:
+        log.record(1, "loss", 0.5)
+    path.write_text(path.read_text() + '{"step": 2, "na')
+    assert [event.step for event in EventLog.read(path)] == [1]
+
+
+def test_a_resumed_run_forgets_what_it_will_measure_again(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    with EventLog(path) as log:
+        for step in range(1, 6):
+            log.record(step, "loss", step)
+    EventLog.rewind(path, 3)
+    assert [event.step for event in EventLog.read(path)] == [1, 2, 3]
+
+
+def test_the_console_is_told_of_held_out_numbers_only(capsys: pytest.CaptureFixture[str]) -> None:
+    console_sink(Event(4, "loss", 1.0, "train"))
+    console_sink(Event(4, "auroc", 0.75, "validation"))
+    told = capsys.readouterr().err
+    assert told.strip() == "step 4: validation auroc 0.75"
