@@ -123,7 +123,11 @@ def override(data: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
             raise ConfigError(
                 f"an override must read `path=value`, but got {assignment!r}; for example `method.rank=16`."
             )
-        _assign(result, path.split("."), yaml.safe_load(value), assignment)
+        try:
+            parsed = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ConfigError(f"the value of {assignment!r} must be YAML; put it in quotes.") from None
+        _assign(result, path.split("."), parsed, assignment)
     return result  # type: ignore[no-any-return]
 
 

@@ -18,7 +18,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,10 @@ from chartune.errors import StoreError
 
 MANIFEST: Final = "manifest.json"
 HEARTBEAT_SECONDS: Final = 5.0
+WAIT_SECONDS: Final = 600.0
+"""How long a shared artefact, such as token arrays, is waited for while another process makes it."""
+CLOCK_SECONDS: Final = 5.0
+"""How far the birth time of a process may seem to move when the clock is set."""
 STALE_SECONDS: Final = 60.0
 """A lease of another host is taken over when its heartbeat is older than this."""
 REFUSALS: Final = (
@@ -130,15 +134,22 @@ class Store:
             about: facts for the manifest beside the file list.
         """
         partial, final = self.partial(kind, fingerprint), self.root / kind / fingerprint
+        if (
+            final / MANIFEST
+        ).is_file():  # another process has finished it meanwhile: the same question, the same answer
+            shutil.rmtree(partial)
+            return Artefact(kind, fingerprint, final)
         with storing(final):
+            (partial / MANIFEST).unlink(missing_ok=True)  # of an attempt that was killed while signing
             files = {}
+            for folder in (p for p in partial.rglob("*") if p.is_dir()):
+                folder.chmod(0o700)
             for file in sorted(p for p in partial.rglob("*") if p.is_file()):
                 file.chmod(0o600)
                 _fsync(file)
                 files[file.relative_to(partial).as_posix()] = {"bytes": file.stat().st_size, "sha256": sha256(file)}
             write_json(partial / MANIFEST, {"kind": kind, "fingerprint": fingerprint, **about, "files": files})
-            if final.exists():  # an unsigned or abandoned folder
-                shutil.rmtree(final)
+            shutil.rmtree(final, ignore_errors=True)
             os.replace(partial, final)
             _fsync(final.parent)
         return Artefact(kind, fingerprint, final)
@@ -161,17 +172,43 @@ class Store:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
 
+    def obtain(self, kind: str, fingerprint: str, write: Callable[[Path], None], about: dict[str, Any]) -> Artefact:
+        """The artefact, written by `write` into an empty folder if nobody has done it; waits for whoever is at it."""
+        found = self.find(kind, fingerprint)
+        if found:
+            return found
+        with self.lease(kind, fingerprint, patience=WAIT_SECONDS):
+            found = self.find(kind, fingerprint)
+            if found:
+                return found
+            shutil.rmtree(self.partial(kind, fingerprint))
+            folder = self.partial(kind, fingerprint)
+            try:
+                with storing(folder):
+                    write(folder)
+                    return self.publish(kind, fingerprint, about)
+            except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+
     @contextmanager
-    def lease(self, kind: str, fingerprint: str) -> Iterator[None]:
+    def lease(self, kind: str, fingerprint: str, *, patience: float = 0.0) -> Iterator[None]:
         """Hold the right to write an artefact; a second process is refused, a dead one's lease is taken over.
+
+        Args:
+            kind: its shelf.
+            fingerprint: its name.
+            patience: seconds to wait for a living holder before giving up.
 
         Raises:
             StoreError: a living process holds it.
         """
         path = self.root / kind / f"{fingerprint}.lease"
+        deadline = time.monotonic() + patience
         with storing(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _take(path)
+            while not _take(path, refuse=time.monotonic() >= deadline):
+                time.sleep(0.2)
         done = threading.Event()
         beat = threading.Thread(target=_heartbeat, args=(path, done), daemon=True)
         beat.start()
@@ -180,40 +217,55 @@ class Store:
         finally:
             done.set()
             beat.join()
-            path.unlink(missing_ok=True)
+            if _holder(path).get("pid") == os.getpid():  # else another host has taken it for dead
+                path.unlink(missing_ok=True)
 
 
-def _take(path: Path) -> None:
-    for _ in range(2):
-        try:
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        except FileExistsError:
-            holder = _living_holder(path)
-            if holder:
-                raise StoreError(
-                    f"one process at a time may write an artefact, but {path.name} is held by process {holder['pid']} "
-                    f"on {holder['host']}; wait for it, or end it and try again."
-                ) from None
-            path.unlink(missing_ok=True)
-            continue
-        with os.fdopen(handle, "w") as file:
-            json.dump({"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}, file)
-        return
-    raise StoreError(f"the lease {path} must be free, but another process keeps taking it; try again later.")
-
-
-def _living_holder(path: Path) -> dict[str, Any] | None:
-    """Who holds a lease, unless that process is gone."""
+def _take(path: Path, *, refuse: bool) -> bool:
+    """Try to hold a lease. Returns whether it is held; with `refuse` a living holder is an error."""
     try:
-        holder: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        holder = _holder(path)
+        if _lives(holder, path):
+            if refuse:
+                raise StoreError(
+                    f"one process at a time may write an artefact, but {path.name} is held by process "
+                    f"{holder.get('pid', 'unknown')} on {holder.get('host', 'unknown')}; wait for it, or end "
+                    f"it and try again."
+                ) from None
+            return False
+        # Moved away, not unlinked: of two processes that find it dead, only one can move it.
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(path, path.with_name(f"{path.name}.stale-{os.getpid()}"))
+            path.with_name(f"{path.name}.stale-{os.getpid()}").unlink()
+        return _take(path, refuse=refuse)
+    with os.fdopen(handle, "w") as file:
+        json.dump({"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}, file)
+    return True
+
+
+def _holder(path: Path) -> dict[str, Any]:
+    """What a lease says; nothing when it is gone, or was being written when its process was killed."""
+    try:
+        holder = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return holder if isinstance(holder, dict) else {}
+
+
+def _lives(holder: dict[str, Any], path: Path) -> bool:
+    """Whether the holder of a lease is alive, as far as this host can tell."""
+    try:
         age = time.time() - path.stat().st_mtime
     except FileNotFoundError:
-        return None
-    except json.JSONDecodeError:  # killed between creating and writing it
-        return None if time.time() - path.stat().st_mtime > HEARTBEAT_SECONDS else {"pid": "unknown", "host": "unknown"}
+        return False
+    if not {"host", "pid", "started"} <= holder.keys():
+        return age < HEARTBEAT_SECONDS
     if holder["host"] == socket.gethostname():
-        return holder if _started(holder["pid"]) == holder["started"] else None
-    return holder if age < STALE_SECONDS else None
+        started = _started(holder["pid"])
+        return started is not None and abs(started - holder["started"]) < CLOCK_SECONDS
+    return age < STALE_SECONDS
 
 
 def _started(pid: int) -> float | None:
@@ -227,7 +279,7 @@ def _started(pid: int) -> float | None:
 
 def _heartbeat(path: Path, done: threading.Event) -> None:
     while not done.wait(HEARTBEAT_SECONDS):
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # a network disk may be away for a moment
             os.utime(path)
 
 
@@ -252,20 +304,17 @@ def storing(place: Path) -> Iterator[None]:
 
 def write_json(path: Path, data: Any) -> None:
     """Write JSON aside, fsync it and rename it into place: a reader sees the old file or the new one, never half."""
-    aside = path.with_name(f".{path.name}.tmp")
-    with aside.open("w", encoding="utf-8") as file:
-        json.dump(data, file, indent=2, sort_keys=False)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())
-    aside.chmod(0o600)
-    os.replace(aside, path)
+    aside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        write_bytes(aside, (json.dumps(data, indent=2) + "\n").encode())
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a private file and fsync it; safetensors itself would hide a full disk behind an error of its own."""
-    with path.open("wb") as file:
-        os.fchmod(file.fileno(), 0o600)
+    with open(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -107,3 +107,39 @@ def test_a_lease_of_another_host_counts_until_its_heartbeat_is_old(store: Store)
     os.utime(lease, (old, old))
     with store.lease("runs", "f00d"):
         pass
+
+
+def test_what_another_process_finished_meanwhile_is_kept(store: Store) -> None:
+    with store.writing("data", "f00d") as folder:
+        (folder / "a.txt").write_text("first")
+    (store.partial("data", "f00d") / "a.txt").write_text("second")
+    assert (store.publish("data", "f00d", {}).path / "a.txt").read_text() == "first"
+    assert not (store.root / "data" / "f00d.partial").exists()
+
+
+def test_an_attempt_killed_while_signing_does_not_spoil_the_next(store: Store) -> None:
+    partial = store.partial("runs", "f00d")
+    (partial / "a.txt").write_text("a")
+    (partial / "manifest.json").write_text("{}")
+    store.publish("runs", "f00d", {}).verify()
+
+
+def test_an_obtained_artefact_is_written_once(store: Store) -> None:
+    written = []
+
+    def write(folder: Path) -> None:
+        written.append(folder)
+        (folder / "a.txt").write_text("a")
+
+    first = store.obtain("tokens", "f00d", write, {})
+    assert store.obtain("tokens", "f00d", write, {}) == first
+    assert len(written) == 1
+
+
+def test_a_clock_that_was_set_does_not_kill_a_living_holder(store: Store) -> None:
+    with store.lease("runs", "f00d"):
+        lease = store.root / "runs" / "f00d.lease"
+        holder = json.loads(lease.read_text())
+        lease.write_text(json.dumps({**holder, "started": holder["started"] + 1.5}))
+        with pytest.raises(StoreError, match="one process at a time"), store.lease("runs", "f00d"):
+            pass

@@ -81,14 +81,14 @@ def read_adapter(folder: Path) -> Adapter:
             raise AdapterError(
                 f"an adapter must have {name}, but {folder} has not; point at the adapter/ folder of a finished run."
             )
-    about = json.loads((folder / LINEAGE).read_text(encoding="utf-8"))
-    return Adapter(
-        folder,
-        LoRA.parse(about["method"], str(folder / LINEAGE)),
-        about["base"]["content_hash"],
-        about["run"],
-        sha256(folder / WEIGHTS),
-    )
+    try:
+        about = json.loads((folder / LINEAGE).read_text(encoding="utf-8"))
+        method, base, run = about["method"], about["base"]["content_hash"], about["run"]
+    except (ValueError, KeyError, TypeError):
+        raise AdapterError(
+            f"{folder / LINEAGE} must say method, base and run, but it is damaged; train it again."
+        ) from None
+    return Adapter(folder, LoRA.parse(method, str(folder / LINEAGE)), base, run, sha256(folder / WEIGHTS))
 
 
 def write_adapter(

@@ -3,7 +3,8 @@
     hidden ─▶ W·x + (α₀/r₀)·B₀A₀·x  +  (α₁/r₁)·B₁A₁·x ─▶      layer 0: the clinical adapter, layer 1: downstream
 
 peft wraps the headless body and knows nothing of tasks. Which layers are in the forward pass and which get gradients
-is an invariant here, asserted again after every evaluation, because peft's own switches turn frozen adapters back on.
+is an invariant here, asserted after attaching and again after training, because
+peft's own switches turn frozen adapters back on.
 """
 
 import warnings

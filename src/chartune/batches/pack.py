@@ -66,7 +66,9 @@ def pack(documents: Encoded, tokenizer: Any, max_seq_len: int) -> Blocks:
     ids = np.concatenate([stream, np.zeros(padding, dtype=np.int32)]).reshape(blocks, max_seq_len)
     starts = np.concatenate([begins, np.ones(padding, dtype=np.bool_)]).reshape(blocks, max_seq_len)
     starts[:, :1] = True
-    return Blocks(ids, _positions(starts), np.concatenate([~starts[:, 1:], np.zeros((blocks, 1), np.bool_)], axis=1))
+    predicts = np.concatenate([~starts[:, 1:], np.zeros((blocks, 1), np.bool_)], axis=1)
+    told = predicts.any(1)  # a last block of one token predicts nothing
+    return Blocks(ids[told], _positions(starts)[told], predicts[told])
 
 
 def _positions(begins: NDArray[np.bool_]) -> NDArray[np.int32]:

@@ -5,6 +5,7 @@
 Token ids spell out the notes, so these arrays are as restricted as the text. This is the only door to tokenizers.
 """
 
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from chartune.config import fingerprint
 from chartune.errors import AdapterError
 from chartune.log import progress
 from chartune.models.backbone import LocalBackbone
-from chartune.store import Store
+from chartune.store import Store, write_bytes
 
 REVISION: Final = 1
 SHELF: Final = "tokens"
@@ -135,15 +136,15 @@ def encode_once(
         "n": len(texts),
     }
     name = fingerprint(SHELF, REVISION, parts)
-    found = store.find(SHELF, name)
-    if found is None:
+
+    def write(folder: Path) -> None:
         encoded = encode(texts, load_tokenizer(backbone), max_seq_len, special=special)
-        with store.writing(SHELF, name, {"sensitivity": "restricted"}) as folder:
-            for field in FIELDS:
-                np.save(folder / f"{field}.npy", getattr(encoded, field))
-        found = store.find(SHELF, name)
-    if found is None:
-        raise AssertionError("an artefact that was just published must be found")
+        for field in FIELDS:
+            buffer = io.BytesIO()
+            np.save(buffer, getattr(encoded, field))
+            write_bytes(folder / f"{field}.npy", buffer.getvalue())
+
+    found = store.obtain(SHELF, name, write, {"sensitivity": "restricted"})
     return Encoded(*(np.load(found.path / f"{field}.npy", mmap_mode="r") for field in FIELDS))
 
 

@@ -3,13 +3,17 @@
 An error is told in one paragraph, without a traceback, and ends with the exit code of its kind (see chartune.errors).
 """
 
+import os
 import sys
+from typing import Final
 
 import typer
 
 from chartune.cli import check, demo, finetune, ls, make_hospital, prepare, pretrain, report, show
 from chartune.errors import ChartuneError
 from chartune.log import console, console_sink, listening
+
+INTERRUPTED: Final = 130
 
 app = typer.Typer(
     name="chartune", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -23,12 +27,14 @@ for _verb in (demo, make_hospital, check, prepare, pretrain, finetune, report, l
 
 def main() -> None:
     """Run the command line; the process ends with a documented exit code."""
+    os.umask(0o077)  # whatever is written is for this user alone
     try:
         with listening(console_sink):
             app()
     except ChartuneError as error:
         console.print(f"{type(error).__name__}: {error}", style="red", markup=False)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        console.print("interrupted; the same command goes on from the last checkpoint.", markup=False)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # typer turns Ctrl-C into this
+            console.print("interrupted; the same command goes on from the last checkpoint.", markup=False)
+        raise

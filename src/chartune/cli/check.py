@@ -18,7 +18,7 @@ def command(
 ) -> None:  # fmt: skip
     """Look before you leap: versions, processor or GPU, precision in force and why, memory, disk, store, base models.
 
-    With a folder, also its raw tables: found, missing, columns, sizes. Nothing is written except a probe in the store.
+    With a folder, also its raw tables: found, missing, columns, sizes. Writes nothing but the store's folder.
     """
     from chartune.stages.machine import survey_machine
 

@@ -1,6 +1,7 @@
 """`chartune finetune`: a stack of adapters on a task."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +24,8 @@ from chartune.cli.options import (
     run_told,
     stage_data,
 )  # fmt: skip
+from chartune.config import read_yaml
+from chartune.errors import ConfigError
 
 
 class How(StrEnum):
@@ -42,22 +45,24 @@ class ClinicalState(StrEnum):
 
 
 MethodOption = Annotated[
-    How, typer.Option("--method", help="What is trained: a fresh LoRA, the head only, every weight, or TF-IDF.")
+    How | None,
+    typer.Option("--method", help="What is trained: a fresh LoRA (default), the head only, every weight, or TF-IDF."),
 ]
 ClinicalOption = Annotated[
     str | None,
     typer.Option("--clinical", metavar="RUN", help="A finished `pretrain` run (or adapter folder) to stack on."),
 ]
 StateOption = Annotated[
-    ClinicalState, typer.Option("--clinical-state", help="Whether that adapter stays as it is or goes on learning.")
+    ClinicalState | None,
+    typer.Option("--clinical-state", help="Whether that adapter stays as it is (default) or goes on learning."),
 ]
 
 
 def command(
     folder: FolderArgument = None,
-    method: MethodOption = How.lora,
+    method: MethodOption = None,
     clinical: ClinicalOption = None,
-    clinical_state: StateOption = ClinicalState.frozen,
+    clinical_state: StateOption = None,
     task: Annotated[str | None, typer.Option("--task", help="Which prepared task: mortality.")] = None,
     config: ConfigOption = None,
     source: SourceOption = "mimic3",
@@ -75,15 +80,27 @@ def command(
     """
     from chartune.stages.catalog import run, stages
 
-    kind = "tfidf" if method is How.tfidf else "finetune"
-    data = stage_data(kind, config, folder, source, splits, None if kind == "tfidf" else base, name)
+    kind = stage_kind(config, method)
+    data = stage_data(kind, config, folder, source, splits, base, name)
+    if config and (method, clinical, clinical_state) != (None, None, None):
+        raise ConfigError(
+            f"the stack must be told once, but both {config} and flags tell it; use --set stack.layers.0…=."
+        )
+    if kind == "tfidf" and (base or clinical):
+        raise ConfigError("TF-IDF has neither a base model nor adapters; leave out --base and --clinical.")
     if task is not None:
         data["task"] = task
     if kind == "finetune" and not config:
-        data["stack"] = {"layers": layers(method, clinical, clinical_state)}
+        data["stack"] = {"layers": layers(method or How.lora, clinical, clinical_state or ClinicalState.frozen)}
     stage = stages[kind].parse(overridden(data, sets), str(config or ""))
     done = run(stage, open_store(store))  # type: ignore[arg-type]
     emit(run_summary(done), as_json, run_told(done))
+
+
+def stage_kind(config: Path | None, method: How | None) -> str:
+    """`tfidf` or `finetune`, as the config says, or else the flag."""
+    told = read_yaml(config).get("kind") if config else None
+    return "tfidf" if "tfidf" in (told, method) else "finetune"
 
 
 def layers(method: How, clinical: str | None, state: ClinicalState) -> list[dict[str, Any]]:

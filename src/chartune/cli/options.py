@@ -69,15 +69,14 @@ def stage_data(
     """
     data: dict[str, Any] = read_yaml(config) if config else {"kind": kind}
     if data.get("kind", kind) != kind:
-        raise ConfigError(
-            f"{config} must describe a stage of kind {kind}, but it says {data['kind']}; use `chartune {data['kind']}`."
-        )
+        verb = "pretrain" if data["kind"] == "pretrain" else "finetune"
+        raise ConfigError(f"{config} must describe a {kind} stage, but it says {data['kind']}; use `chartune {verb}`.")
     if folder is None and not config:
         raise ConfigError("a stage needs data: give the folder of the raw files, or --config with a stage.yaml.")
     if folder is not None:
-        data.setdefault("data", {})["source"] = {"kind": source, "folder": str(folder)}
+        data["data"] = {**(data.get("data") or {}), "source": {"kind": source, "folder": str(folder)}}
     if splits is not None:
-        data.setdefault("data", {})["splits"] = {"kind": "imported", "folder": str(splits)}
+        data["data"] = {**(data.get("data") or {}), "splits": {"kind": "imported", "folder": str(splits)}}
     if base is not None:
         data["backbone"] = {"name": base}
     if name is not None:

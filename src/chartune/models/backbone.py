@@ -27,6 +27,12 @@ FORBIDDEN: Final = (
 """Keys of a `config.json` that would make a library run foreign code (CVE-2026-4372, CVE-2026-22807)."""
 
 
+TOKENIZER_FILES: Final = (
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
+    "vocab.json", "merges.txt", "tokenizer.model",
+)  # fmt: skip
+
+
 class Backbone(Config):
     """The base model to adapt."""
 
@@ -102,7 +108,7 @@ def inspect(folder: Path, *, name: str, licence: str, exposure: str) -> LocalBac
             f"a base model must be a row of the catalog ({', '.join(catalog)}) or a folder with config.json, "
             f"*.safetensors and tokenizer files, but {folder} is not."
         )
-    config = json.loads(path.read_text(encoding="utf-8"))
+    config = _json_object(path)
     forbidden = [key for key in FORBIDDEN if config.get(key)]
     if forbidden:
         raise AdapterError(
@@ -114,11 +120,7 @@ def inspect(folder: Path, *, name: str, licence: str, exposure: str) -> LocalBac
             f"base weights must be *.safetensors (a pickle can run code), but {folder} has none; "
             f"convert them on a machine of your trust and point at the new folder."
         )
-    tokenizer = [
-        folder / n
-        for n in ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "tokenizer.model")
-        if (folder / n).is_file()
-    ]
+    tokenizer = [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
     if not {"tokenizer.json", "vocab.txt", "tokenizer.model"} & {file.name for file in tokenizer}:
         raise AdapterError(
             f"a base model needs its tokenizer (tokenizer.json, vocab.txt or tokenizer.model), but {folder} has none; "
@@ -126,6 +128,16 @@ def inspect(folder: Path, *, name: str, licence: str, exposure: str) -> LocalBac
         )
     family = family_of(str(config.get("model_type")), str(path))
     return LocalBackbone(name, folder, family, config, _content([path, *weights, *tokenizer]), licence, exposure)
+
+
+def _json_object(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        config = None
+    if not isinstance(config, dict):
+        raise AdapterError(f"{path} must be a JSON object, but it is damaged; copy it again.")
+    return config
 
 
 def _content(files: list[Path]) -> str:

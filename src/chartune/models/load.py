@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from chartune.config import Config
-from chartune.errors import AdapterError
+from chartune.errors import AdapterError, StoreError
 from chartune.models.backbone import LocalBackbone
 
 
@@ -90,7 +92,12 @@ class Body:
 
     def save(self, folder: Path) -> None:
         """Write config.json and safetensors weights in Hugging Face layout. The body must carry no adapter layers."""
-        self.whole.save_pretrained(folder, safe_serialization=True)
+        try:
+            self.whole.save_pretrained(folder, safe_serialization=True)
+        except SafetensorError as error:  # how the library tells of a full disk
+            raise StoreError(
+                f"weights must fit into {folder}, but writing failed: {error}; free some space."
+            ) from error
 
 
 def load_body(
@@ -107,20 +114,37 @@ def load_body(
     Raises:
         AdapterError: an encoder is asked to be a language model, or the weights do not fit the architecture.
     """
-    if language_model and not backbone.family.is_decoder:
+    if language_model:
+        must_read_left_to_right(backbone)
+    make = AutoModelForCausalLM if language_model else AutoModel
+    try:
+        model, told = make.from_pretrained(
+            backbone.folder, output_loading_info=True, dtype=torch.float32,
+            attn_implementation=resolved.attention, local_files_only=True,
+            use_safetensors=True, trust_remote_code=False, **_without_pooler(backbone, language_model),
+        )  # fmt: skip
+    except (ValueError, OSError, RuntimeError, SafetensorError, StrictDataclassError) as error:
+        raise AdapterError(f"{backbone.name} must load as {make.__name__}, but it does not: {error}") from error
+    lacking = sorted(told["missing_keys"])
+    if lacking:  # they would be drawn at random, silently
+        raise AdapterError(
+            f"{backbone.name} must hold every weight of its architecture, but lacks {len(lacking)}, the first is "
+            f"{lacking[0]}; get the weights again."
+        )
+    return _body_of(model, resolved, language_model=language_model, trains_all=trains_all)
+
+
+def must_read_left_to_right(backbone: LocalBackbone) -> None:
+    """Refuse an encoder where a language model is needed.
+
+    Raises:
+        AdapterError: the base model reads both ways.
+    """
+    if not backbone.family.is_decoder:
         raise AdapterError(
             f"domain-adaptive pretraining needs a model that reads left to right, but {backbone.name} is of the family "
             f"{backbone.family.model_type}; choose a decoder such as `small-llama`."
         )
-    make = AutoModelForCausalLM if language_model else AutoModel
-    try:
-        model = make.from_pretrained(
-            backbone.folder, dtype=torch.float32, attn_implementation=resolved.attention, local_files_only=True,
-            use_safetensors=True, trust_remote_code=False, **_without_pooler(backbone, language_model),
-        )  # fmt: skip
-    except (ValueError, OSError, RuntimeError) as error:
-        raise AdapterError(f"{backbone.name} must load as {make.__name__}, but it does not: {error}") from error
-    return _body_of(model, resolved, language_model=language_model, trains_all=trains_all)
 
 
 def new_llama(shape: LlamaConfig, resolved: Resolved, seed: int) -> Body:
@@ -133,8 +157,11 @@ def new_llama(shape: LlamaConfig, resolved: Resolved, seed: int) -> Body:
 
 def parameters_of(backbone: LocalBackbone) -> int:
     """Parameters of the headless model, counted without allocating it."""
-    with torch.device("meta"):
-        model = AutoModel.from_config(AutoConfig.from_pretrained(backbone.folder, local_files_only=True))
+    try:
+        with torch.device("meta"):
+            model = AutoModel.from_config(AutoConfig.from_pretrained(backbone.folder, local_files_only=True))
+    except (ValueError, OSError, RuntimeError, TypeError, StrictDataclassError) as error:
+        raise AdapterError(f"{backbone.name} must describe a model in config.json, but it does not: {error}") from error
     return sum(p.numel() for p in model.parameters())
 
 
@@ -157,7 +184,7 @@ def _without_pooler(backbone: LocalBackbone, language_model: bool) -> dict[str, 
 
 
 def _without_dropout(body: nn.Module) -> None:
-    """Dropout of the frozen base is off: with adapters it only costs time (four times at T = 512 on a CPU)."""
+    """The base's own dropout is off, under full training too: on a CPU it costs four times the time at T = 512."""
     for module in body.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0

@@ -102,7 +102,12 @@ def find(folder: Path, name: str) -> Path | None:
 
 def _files(folder: Path) -> list[Path]:
     """Files directly in the folder, or else those below its `physionet.org/files`."""
-    direct = [path for path in folder.iterdir() if path.is_file()]
+    try:
+        direct = [path for path in folder.iterdir() if path.is_file()]
+    except PermissionError:
+        raise SchemaError(
+            f"a folder of tables must be readable, but {folder} is not; ask its owner for access."
+        ) from None
     nested = folder / "physionet.org" / "files"
     return sorted([*direct, *(nested.rglob("*.csv*") if nested.is_dir() else [])])
 

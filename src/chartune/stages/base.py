@@ -20,7 +20,7 @@ from chartune.models.readers import LanguageModel
 from chartune.predict.predictions import total_nll
 from chartune.quantities import Duration
 from chartune.sources.english import python_documents
-from chartune.stages.stage import CHECKPOINTS
+from chartune.stages.stage import CHECKPOINTS, spend
 from chartune.store import Store, storing, write_json
 from chartune.train.loop import Evaluation, Objective, Training, fit
 from chartune.train.optimizer import Optimisation, Stopping
@@ -113,12 +113,10 @@ def make_base(base: SmallBase, store: Store) -> None:
             )  # fmt: skip
             fitted = fit(training)
             body.save(folder)
-            for checkpoint in sorted((folder / CHECKPOINTS).rglob("*"), reverse=True):
-                checkpoint.unlink() if checkpoint.is_file() else checkpoint.rmdir()
-            (folder / CHECKPOINTS).rmdir()
             perplexity = lm_evaluation(model, held, resolved.precision).values["perplexity"]
             facts = {"held_out_perplexity": perplexity, "tokens": fitted.state.tokens, "seconds": fitted.state.seconds}
             write_json(folder / "base.json", {"config": base.model_dump(mode="json"), **facts})
+            spend(folder)
         store.publish(SHELF, name, {"sensitivity": "open"})
 
 

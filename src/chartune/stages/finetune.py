@@ -31,7 +31,7 @@ from chartune.runs.ledger import find_run
 from chartune.runs.run import Run
 from chartune.stages.base import find_or_make
 from chartune.stages.scoring import SCORED, TaskTable, read_table, score, write_predictions
-from chartune.stages.stage import ModelStage, Outcome, Work, backbone_facts, perform, source_facts
+from chartune.stages.stage import ModelStage, Outcome, Work, backbone_facts, must_reach, perform, source_facts
 from chartune.store import Artefact, Store, write_bytes
 from chartune.tasks.prepare import prepare, read_dataset
 from chartune.train.loop import Evaluation, Objective, Training, fit
@@ -77,10 +77,12 @@ def finetune(stage: Finetune, store: Store) -> Run:
     Raises:
         LabelError: a split lacks a class.
         AdapterError: an adapter of the stack does not fit the base model.
-        ConfigError: an adapter, a task or a base model is not there.
+        ConfigError: an adapter or a base model is not there, or `max_seq_len` is beyond its positions.
+        DataError: the task was not prepared.
     """
     data = prepare(stage.data, store)
     dataset, table = read_dataset(data), read_table(data, stage.task)
+    table.must_be_learnable()  # before a base is made and a run begun that nobody could finish
     backbone = find_or_make(stage.backbone, store)
     adapters = [
         None if isinstance(layer, Fresh) else find_adapter(layer.adapter, store) for layer in stage.stack.layers
@@ -88,13 +90,14 @@ def finetune(stage: Finetune, store: Store) -> Run:
     for adapter in adapters:
         if adapter:
             adapter.must_fit(backbone)
+    must_reach(stage.max_seq_len, backbone)
     resolved = resolve(stage.numerics, stage.max_seq_len, trains_body=stage.stack.trains_body())
     layers = [_layer_facts(layer, adapter) for layer, adapter in zip(stage.stack.layers, adapters, strict=True)]
     return perform(
         stage, store, data, kind="finetune", revision=REVISION,
         name=stage.name or f"{stage.stack.title()} on {backbone.name}",
         parts={"backbone": backbone.content_hash, "numerics": resolved.hashable(),
-               "adapters": [a and a.sha256 for a in adapters]},
+               "adapters": [a and {"sha256": a.sha256, "method": a.method.hashable()} for a in adapters]},
         facts={"source": source_facts(dataset), "task": stage.task,
                "backbone": backbone_facts(backbone, parameters_of(backbone)), "stack": layers,
                "parents": [a.run for a in adapters if a and a.run], "max_seq_len": stage.max_seq_len},
@@ -117,7 +120,6 @@ def _train(
     stage: Finetune, data: Artefact, table: TaskTable, backbone: LocalBackbone, adapters: list[Adapter | None],
     resolved: Resolved, work: Work,
 ) -> Outcome:  # fmt: skip
-    table.must_be_learnable()
     texts = table.frame.get_column("text").to_list()
     encoded = encode_once(texts, backbone, stage.max_seq_len, work.store, data=f"{data.fingerprint}/{stage.task}")
     body = load_body(backbone, resolved, trains_all=stage.stack.trains_all())

@@ -16,16 +16,16 @@ from chartune.adapters.lora import LoRA
 from chartune.adapters.stack import Attached, Fresh, Stack, attach
 from chartune.batches.pack import Blocks, pack
 from chartune.batches.tokenize import encode_once, load_tokenizer
-from chartune.errors import AdapterError, DataError
+from chartune.errors import DataError
 from chartune.log import EventLog
 from chartune.models.backbone import LocalBackbone
-from chartune.models.load import Body, Resolved, load_body, parameters_of, resolve
+from chartune.models.load import Body, Resolved, load_body, must_read_left_to_right, parameters_of, resolve
 from chartune.models.readers import LanguageModel
 from chartune.predict.predictions import total_nll
 from chartune.quantities import Duration, Estimate
 from chartune.runs.run import Run
 from chartune.stages.base import find_or_make, lm_evaluation, lm_objective
-from chartune.stages.stage import ModelStage, Outcome, Work, backbone_facts, perform, source_facts
+from chartune.stages.stage import ModelStage, Outcome, Work, backbone_facts, must_reach, perform, source_facts
 from chartune.store import Artefact, Store
 from chartune.tasks.prepare import prepare, read_corpus, read_dataset
 from chartune.train.loop import Training, fit
@@ -63,11 +63,8 @@ def pretrain(stage: Pretrain, store: Store) -> Run:
     data = prepare(stage.data, store)
     dataset = read_dataset(data)
     backbone = find_or_make(stage.backbone, store)
-    if not backbone.family.is_decoder:
-        raise AdapterError(
-            f"domain-adaptive pretraining needs a model that reads left to right, but {backbone.name} reads both ways; "
-            f"take `small-llama` or another decoder."
-        )
+    must_read_left_to_right(backbone)
+    must_reach(stage.max_seq_len, backbone)
     resolved = resolve(stage.numerics, stage.max_seq_len)
     return perform(
         stage, store, data, kind="pretrain", revision=REVISION,

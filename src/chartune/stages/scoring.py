@@ -15,6 +15,7 @@ from chartune.metrics.classification import binary_scores, sigmoid
 from chartune.quantities import Estimate
 from chartune.sources.made_up import is_made_up, oracle_probability
 from chartune.store import Artefact
+from chartune.tasks.frames import write_frame
 from chartune.tasks.prepare import read_task
 
 SCORED: Final = ("validation", "test")
@@ -64,7 +65,7 @@ def write_predictions(folder: Path, table: TaskTable, logits: Mapping[str, NDArr
         .with_columns(pl.Series("logit", values), pl.Series("probability", sigmoid(values)))
         for split, values in logits.items()
     ]  # fmt: skip
-    pl.concat(parts).write_parquet(folder / "predictions.parquet")
+    write_frame(pl.concat(parts), folder / "predictions.parquet")
 
 
 def score(

@@ -6,6 +6,7 @@
 A stage that is killed leaves its partial folder; the same command takes it up from the newest checkpoint.
 """
 
+import os
 import platform
 import shutil
 import time
@@ -20,6 +21,7 @@ import torch
 from pydantic import Field
 
 from chartune.config import Config, Unhashed, fingerprint
+from chartune.errors import ChartuneError, ConfigError
 from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.models.load import Numerics, Resolved
 from chartune.quantities import Cost, Estimate
@@ -31,6 +33,7 @@ from chartune.train.meter import PeakMemory, device_name
 
 RUNS: Final = "runs"
 CHECKPOINTS: Final = "checkpoints"
+SPENT: Final = ".spent"
 PACKAGES: Final = ("chartune", "torch", "transformers", "peft", "accelerate", "polars", "scikit-learn")
 
 
@@ -108,7 +111,10 @@ def perform(
 
     Raises:
         StoreError: another process is at it, or the store cannot be written.
+        ConfigError: it was launched as several processes.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise ConfigError("a stage runs in one process for now, but WORLD_SIZE > 1; start it without torchrun.")
     identity = fingerprint(
         kind, revision, {"stage": stage.hashable(), "data": data.fingerprint, **parts, **_minor_versions()}
     )
@@ -116,17 +122,18 @@ def perform(
     if found:
         return Run(found.path)
     with store.lease(RUNS, identity):
+        found = store.find(RUNS, identity)
+        if found:  # another process has finished it meanwhile
+            return Run(found.path)
         folder = store.partial(RUNS, identity)
         with storing(folder):
             stage.write(folder / "stage.yaml")
             write_json(folder / "environment.json", environment(resolved))
             started, clock = datetime.now(UTC), time.monotonic()
             with PeakMemory() as memory:
-                outcome = work(Work(store, folder, identity))
-            shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+                outcome = _worked(work, Work(store, folder, identity))
             write_json(folder / "scores.json", _plain(outcome.scores))
-            # Of earlier attempts only what the last checkpoint knew is left: their training time.
-            earlier = outcome.state.seconds if outcome.state.resumed else 0.0
+            earlier = outcome.state.earlier_seconds
             write_json(
                 folder / "cost.json", _cost(outcome, memory.bytes, time.monotonic() - clock + earlier, folder).to_json()
             )
@@ -136,7 +143,40 @@ def perform(
                 "finished": datetime.now(UTC).isoformat(timespec="seconds"),
                 "resumed": outcome.state.resumed,
             })  # fmt: skip
+            spend(folder)
         return Run(store.publish(RUNS, identity, {"sensitivity": "restricted"}).path)
+
+
+def _worked(work: Callable[[Work], Outcome], place: Work) -> Outcome:
+    """Do the work; when it is refused before anything was learnt, nothing half-written stays behind."""
+    try:
+        return work(place)
+    except ChartuneError:
+        if not any(place.checkpoints.glob("step-*")):
+            shutil.rmtree(place.folder, ignore_errors=True)
+        raise
+
+
+def spend(folder: Path) -> None:
+    """Remove the checkpoints of a finished training, renamed first: half a removal never looks like damage."""
+    spent = folder / SPENT
+    shutil.rmtree(spent, ignore_errors=True)
+    if (folder / CHECKPOINTS).exists():
+        os.replace(folder / CHECKPOINTS, spent)
+        shutil.rmtree(spent)
+
+
+def must_reach(max_seq_len: int, backbone: LocalBackbone) -> None:
+    """Refuse more tokens than a base model has positions.
+
+    Raises:
+        ConfigError: `max_seq_len` is too long.
+    """
+    if max_seq_len > backbone.max_positions:
+        raise ConfigError(
+            f"max_seq_len must be at most {backbone.max_positions} for {backbone.name}, but got {max_seq_len}; "
+            f"use `--set max_seq_len={backbone.max_positions}`."
+        )
 
 
 def environment(resolved: Resolved | None) -> dict[str, Any]:
@@ -177,4 +217,4 @@ def _plain(scores: dict[str, dict[str, Estimate]]) -> dict[str, Any]:
 
 
 def _minor_versions() -> dict[str, str]:
-    return {name: ".".join(version(name).split(".")[:2]) for name in ("torch", "peft")}
+    return {name: ".".join(version(name).split(".")[:2]) for name in ("torch", "peft", "transformers", "scikit-learn")}

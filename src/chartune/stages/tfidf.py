@@ -40,6 +40,7 @@ def tfidf(stage: Tfidf, store: Store) -> Run:
     """
     data = prepare(stage.data, store)
     table = read_table(data, stage.task)
+    table.must_be_learnable()
     return perform(
         stage, store, data, kind="tfidf", revision=REVISION,
         name=stage.name or "TF-IDF + logistic regression", parts={},
@@ -50,7 +51,6 @@ def tfidf(stage: Tfidf, store: Store) -> Run:
 
 
 def _fit(stage: Tfidf, table: TaskTable, work: Work) -> Outcome:
-    table.must_be_learnable()
     texts = {split: table.frame[table.rows(split)].get_column("text").to_list() for split in ("train", *SCORED)}
     vectorizer = TfidfVectorizer(ngram_range=(1, stage.longest_ngram), min_df=stage.least_documents, sublinear_tf=True)
     try:

@@ -38,6 +38,8 @@ class State:
     """Training tokens seen."""
     seconds: float = 0.0
     """Wall time of all attempts so far."""
+    earlier_seconds: float = 0.0
+    """That of the attempts before this one, as far as the last checkpoint knew."""
     train_seconds: float = 0.0
     """Wall time in training steps."""
     best_score: float | None = None

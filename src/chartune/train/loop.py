@@ -96,7 +96,9 @@ def fit(training: Training) -> Fitted:
         raise RunError(
             "training needs at least one example, but there is none; look at the attrition of the prepared data."
         )
-    accelerator = Accelerator()  # its own mixed precision is fixed once per process; ours belongs to the run
+    accelerator = Accelerator(
+        cpu=not torch.cuda.is_available()
+    )  # its own mixed precision is fixed once per process; ours belongs to the run
     raw = objective.model
     raw.to(accelerator.device)
     optimizer = make_optimizer(raw, choice)
@@ -119,6 +121,10 @@ def _resume(training: Training, optimizer: torch.optim.Optimizer) -> None:
     if found:
         training.state, training.best = found
         training.state.resumed += 1
+        training.state.earlier_seconds = training.state.seconds
+        training.state.micro_batch_tokens = min(
+            training.state.micro_batch_tokens, training.optimisation.micro_batch_tokens
+        )
     EventLog.rewind(training.events.path, training.state.step)
 
 
@@ -173,7 +179,9 @@ def _one_step(
         try:
             loss = _gradients(training, accelerator, model, step)
             break
-        except torch.OutOfMemoryError:
+        except RuntimeError as error:
+            if not _out_of_memory(error):
+                raise
             optimizer.zero_grad()
             if training.state.micro_batch_tokens <= 1:
                 raise RunError(
@@ -212,6 +220,11 @@ def _gradients(training: Training, accelerator: Any, model: Any, step: NDArray[n
             accelerator.backward(share)
         loss += share.detach() / world
     return float(accelerator.reduce(loss, "sum"))
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    """A GPU says it by type, a processor only in words."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _evaluate(training: Training) -> None:

@@ -5,9 +5,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from chartune.errors import AdapterError, ConfigError
 from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, inspect
+from chartune.models.load import Resolved, load_body
+from chartune.stages.stage import must_reach
 from chartune.store import Store
 
 
@@ -49,6 +52,28 @@ def test_an_unknown_architecture_is_refused_with_the_known_ones(copy: Path) -> N
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path, store: Store) -> None:
     with pytest.raises(ConfigError, match="small-llama, minilm"):
         find_backbone(Backbone(name=str(tmp_path)), store)
+
+
+def test_a_base_that_lacks_weights_is_refused_and_not_filled_at_random(copy: Path) -> None:
+    tensors = load_file(copy / "model.safetensors")
+    del tensors["model.layers.0.self_attn.q_proj.weight"]
+    save_file(tensors, copy / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(AdapterError, match=r"lacks 1, the first is layers\.0\.self_attn\.q_proj"):
+        load_body(look(copy), Resolved("cpu", "fp32", "eager", "a test"))
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "config.json"])
+def test_a_cut_off_file_is_a_clear_error(copy: Path, file: str) -> None:
+    content = (copy / file).read_bytes()
+    (copy / file).write_bytes(content[: len(content) // 2])
+    with pytest.raises(AdapterError, match="but it "):
+        load_body(look(copy), Resolved("cpu", "fp32", "eager", "a test"))
+
+
+def test_more_tokens_than_positions_are_refused(bert: LocalBackbone) -> None:
+    must_reach(160, bert)
+    with pytest.raises(ConfigError, match=r"at most 160 for tiny-bert, but got 161"):
+        must_reach(161, bert)
 
 
 def test_the_identity_is_the_content_not_the_place(copy: Path, llama: LocalBackbone) -> None:

@@ -1,0 +1,45 @@
+"""The straight path for tests, verb by verb as a person gives them: raw tables → data → runs → report."""
+
+from pathlib import Path
+from typing import Final
+
+from chartune.testing.command_line import Said, chartune
+
+PRETRAIN: Final = ("max_seq_len=64", "held_out_blocks=24", "validation_blocks=8", "optimisation.learning_rate=1e-2")
+FINETUNE: Final = ("max_seq_len=48", "optimisation.learning_rate=1e-2")
+CLINICAL: Final = "clinical"
+
+
+def steps(count: int, *assignments: str) -> list[str]:
+    """Flags that train for so many optimizer steps, with further assignments."""
+    every = (f"optimisation.duration.value={count}", "optimisation.duration.unit=steps", *assignments)
+    return [word for assignment in every for word in ("--set", assignment)]
+
+
+def walk(raw: Path, base: Path, store: Path, report: Path) -> dict[str, Said]:
+    """Every verb of the straight path in its order, small.
+
+    Args:
+        raw: folder of raw tables.
+        base: a twin.
+        store: new, or one in which all has been done already.
+        report: the HTML file to write.
+
+    Returns:
+        What each verb said, by the name of the run where it makes one.
+    """
+    model, named = ["--base", base, *steps(12, *FINETUNE)], ["--store", store, "--json", "--name"]
+    verbs: dict[str, list[object]] = {
+        "prepare": ["prepare", raw, "--store", store, "--json"],
+        CLINICAL: ["pretrain", raw, "--base", base, *steps(12, *PRETRAIN), *named, CLINICAL],
+        "tfidf": ["finetune", raw, "--method", "tfidf", *named, "tfidf"],
+        "head-only": ["finetune", raw, "--method", "head-only", *model, *named, "head-only"],
+        "lora": ["finetune", raw, "--method", "lora", *model, *named, "lora"],
+        "stacked": ["finetune", raw, "--method", "lora", "--clinical", CLINICAL, *model, *named, "stacked"],
+        "report": ["report", "--out", report, "--store", store, "--json"],
+        "ls": ["ls", "--store", store, "--json"],
+        "ls for people": ["ls", "--store", store],
+        "show": ["show", "stacked", "--verify", "--store", store, "--json"],
+        "show for people": ["show", "lora", "--store", store],
+    }
+    return {name: chartune(*words) for name, words in verbs.items()}
