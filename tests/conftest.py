@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from chartune.models.backbone import LocalBackbone
+from chartune.sources.made_up import make_hospital
 from chartune.store import Store
 from chartune.testing.twins import twin
 
@@ -14,12 +15,20 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("twins")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
+def hospital(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Raw tables of a made-up hospital whose every split holds both outcomes; not to be written into."""
+    folder = tmp_path_factory.mktemp("hospital") / "raw"
+    make_hospital(folder, subjects=220, seed=0)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def llama(twins: Path) -> LocalBackbone:
     return twin(twins, "llama")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def bert(twins: Path) -> LocalBackbone:
     return twin(twins, "bert")
 

@@ -25,7 +25,8 @@ IDS = torch.tensor([[5, 9, 22, 40, 7, 8, 301]])
 def hidden(module: nn.Module) -> torch.Tensor:
     module.eval()
     with torch.no_grad():
-        return module(input_ids=IDS, attention_mask=torch.ones_like(IDS)).last_hidden_state
+        states: torch.Tensor = module(input_ids=IDS, attention_mask=torch.ones_like(IDS)).last_hidden_state
+    return states
 
 
 def shaken(attached: Attached) -> Attached:
@@ -134,7 +135,8 @@ def test_a_switch_that_peft_turned_is_noticed(llama: LocalBackbone, tmp_path: Pa
     saved(tmp_path, llama, LoRA(rank=4))
     stack = Stack(layers=(Frozen(adapter="x"), Fresh(method=LoRA(rank=2))))
     attached = attach(stack, body_of(llama), llama.family, [read_adapter(tmp_path), None], 3)
-    attached.module.base_model.set_adapter(["layer0", "layer1"])  # peft turns the frozen one on again
+    # peft turns the frozen one on again
+    attached.module.base_model.set_adapter(["layer0", "layer1"])  # type: ignore[union-attr, operator]
     with pytest.raises(AdapterError, match="must have requires_grad=False"):
         attached.keep_promises()
 

@@ -96,4 +96,4 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 
 def test_a_config_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        Whole().name = "z"
+        Whole().name = "z"  # type: ignore[misc]

@@ -6,7 +6,7 @@ from typing import Final
 from chartune.testing.command_line import Said, chartune
 
 PRETRAIN: Final = ("max_seq_len=64", "held_out_blocks=24", "validation_blocks=8", "optimisation.learning_rate=1e-2")
-FINETUNE: Final = ("max_seq_len=48", "optimisation.learning_rate=1e-2")
+FINETUNE: Final = ("max_seq_len=48", "optimisation.learning_rate=1e-2", "numerics.precision=fp32")
 CLINICAL: Final = "clinical"
 
 

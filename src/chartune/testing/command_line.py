@@ -33,21 +33,22 @@ class Said:
 
 def chartune(*arguments: object) -> Said:
     """Give a command within this process; what it raises beside SystemExit comes through."""
-    out, err, code = StringIO(), StringIO(), 0
+    out, err, code, mask = StringIO(), StringIO(), 0, os.umask(0o022)
     with patch.object(sys, "argv", ["chartune", *map(str, arguments)]), redirect_stdout(out), redirect_stderr(err):
         try:
             main()
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+        finally:
+            os.umask(mask)
     return Said(code, out.getvalue(), err.getvalue())
 
 
 def started(*arguments: object) -> subprocess.Popen[str]:
     """Start a command in a process of its own, on as many threads as this one: sums are added in the same order."""
-    return subprocess.Popen(
-        [sys.executable, "-c", "from chartune.cli import main; main()", *map(str, arguments)],
-        env={**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+    words = [sys.executable, "-c", "from chartune.cli import main; main()", *map(str, arguments)]
+    inherited = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads())}
+    return subprocess.Popen(words, env=inherited, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
 def wait_until(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:

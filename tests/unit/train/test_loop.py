@@ -42,7 +42,7 @@ def training(
 ) -> Training:  # fmt: skip
     calls = {"n": 0}
 
-    def batch(indices: np.ndarray) -> dict[str, Tensor]:  # type: ignore[type-arg]
+    def batch(indices: np.ndarray) -> dict[str, Tensor]:
         calls["n"] += 1
         if fail_at is not None and calls["n"] > fail_at:
             raise PowerError

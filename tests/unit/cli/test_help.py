@@ -1,0 +1,66 @@
+"""Help: every verb explains itself and every option it has."""
+
+import inspect
+from typing import get_args
+
+import pytest
+from typer.models import OptionInfo
+
+from chartune.cli import app
+from chartune.testing.command_line import chartune
+
+VERBS = {str(verb.name): verb.callback for verb in app.registered_commands if verb.callback}
+
+
+def options(verb: str) -> list[OptionInfo]:
+    marks = [mark for p in inspect.signature(VERBS[verb]).parameters.values() for mark in get_args(p.annotation)]
+    return [mark for mark in marks if isinstance(mark, OptionInfo)]
+
+
+def test_the_front_door_names_every_verb_with_its_first_sentence() -> None:
+    said = chartune("--help")
+    assert said.code == 0
+    assert set(VERBS) == {
+        "demo", "make-hospital", "check", "prepare", "pretrain", "finetune", "report", "ls", "show",
+    }  # fmt: skip
+    for verb, callback in VERBS.items():
+        assert f" {verb} " in said.out
+        assert (callback.__doc__ or "").split()[0] in said.out
+
+
+def flags(option: OptionInfo) -> list[str]:
+    """Its names; inside Annotated typer takes the first of them for a default."""
+    return [str(name) for name in (option.default, *(option.param_decls or ())) if str(name).startswith("--")]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_verb_explains_itself_and_every_option(verb: str) -> None:
+    said = chartune(verb, "--help")
+    assert said.code == 0
+    assert said.err == ""
+    told = " ".join(said.out.replace("│", " ").split())
+    assert " ".join((VERBS[verb].__doc__ or "").split("\n")[0].split())[:50] in told
+    found = options(verb)
+    assert found
+    for option in found:
+        assert flags(option)
+        assert option.help, flags(option)
+        assert " ".join(str(option.help).split())[:25] in told
+        assert all(flag in told for flag in flags(option))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_can_answer_a_script(verb: str) -> None:
+    assert "--json" in [flag for option in options(verb) for flag in flags(option)]
+
+
+def test_without_a_verb_the_help_is_shown() -> None:
+    said = chartune()
+    assert "finetune" in said.out + said.err
+
+
+def test_an_unknown_verb_or_flag_is_refused_with_its_name() -> None:
+    for words in (["pretain"], ["ls", "--stroe", "x"]):
+        said = chartune(*words)
+        assert said.code == 2
+        assert words[-1] in said.err or words[-2] in said.err

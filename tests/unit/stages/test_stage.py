@@ -1,0 +1,143 @@
+"""A stage: its YAML says all of it, its fingerprint says what determines the answer and nothing else."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chartune.adapters.full import Full
+from chartune.adapters.lora import LoRA
+from chartune.adapters.stack import Fresh, Frozen, Stack, Trainable
+from chartune.models.backbone import Backbone
+from chartune.models.heads import Head
+from chartune.models.load import Numerics
+from chartune.quantities import Duration
+from chartune.sources.mimic3 import Mimic3
+from chartune.sources.splits import HashSplit, ImportedSplit
+from chartune.stages.catalog import stages
+from chartune.stages.finetune import Finetune
+from chartune.stages.pretrain import Pretrain, unigram_perplexity
+from chartune.stages.stage import Outcome, Stage, perform
+from chartune.stages.tfidf import Tfidf
+from chartune.store import Artefact, Store
+from chartune.tasks.prepare import Preparation
+from chartune.train.optimizer import Optimisation, Stopping
+
+RAW = Preparation(source=Mimic3(folder=Path("raw")))
+LISTED = Preparation(source=Mimic3(folder=Path("raw")), splits=ImportedSplit(folder=Path("lists")), corpus=None)
+STEPS = Optimisation(learning_rate=1e-5, duration=Duration.steps(7), schedule="constant", micro_batch_tokens=99)
+STAGES = [
+    Pretrain(data=RAW),
+    Pretrain(name="a name: with a colon", data=LISTED, seed=4, method=Full(), optimisation=STEPS, held_out_blocks=3),
+    Finetune(data=RAW),
+    Finetune(data=LISTED, stack=Stack(layers=(Fresh(method=Full()),)), numerics=Numerics(precision="bf16")),
+    Finetune(
+        data=RAW, backbone=Backbone(name="minilm"), balance="classes", head=Head(pooling="first"), max_seq_len=64,
+        stack=Stack(layers=(Frozen(adapter="01"), Trainable(adapter="23"), Fresh(method=LoRA(rank=2, dropout=0.5)))),
+        stopping=Stopping(patience=9),
+    ),
+    Tfidf(data=RAW),
+    Tfidf(data=LISTED, longest_ngram=1, strengths=(0.5,), seed=2),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.kind)
+def test_a_stage_is_read_back_from_its_yaml_as_it_was_written(stage: Stage, tmp_path: Path) -> None:
+    stage.write(tmp_path / "stage.yaml")
+    kind = type(stage)
+    again = kind.read(tmp_path / "stage.yaml")
+    assert again == stage
+    assert again.hashable() == stage.hashable()
+    assert stages[stage.model_dump()["kind"]] is kind
+
+
+def fingerprint(stage: Stage, store: Store, data: str = "d0") -> str:
+    """What a run of this stage is called."""
+    done = perform(
+        stage, store, Artefact("data", data, store.root), kind=str(stage.model_dump()["kind"]), revision=1, name="x",
+        parts={"backbone": "b0"}, facts={}, resolved=None, work=lambda work: Outcome({}),
+    )  # fmt: skip
+    return done.fingerprint
+
+
+LORA = Finetune(data=RAW, stack=Stack(layers=(Fresh(method=LoRA(rank=4)),)))
+STACKED = Finetune(data=RAW, stack=Stack(layers=(Frozen(adapter="runs/one"), Fresh())))
+
+
+@pytest.mark.parametrize(
+    ("stage", "other"),
+    [
+        (LORA, LORA.model_copy(update={"name": "another name"})),
+        (LORA, LORA.model_copy(update={"data": Preparation(source=Mimic3(folder=Path("elsewhere/raw")))})),
+        (LORA, LORA.model_copy(update={"optimisation": Optimisation(micro_batch_tokens=64)})),
+        (LORA, LORA.model_copy(update={"backbone": Backbone(name="elsewhere/base")})),
+        (STACKED, STACKED.model_copy(update={"stack": Stack(layers=(Frozen(adapter="elsewhere/one"), Fresh()))})),
+    ],
+    ids=["name", "path of the data", "micro-batch", "path of the base", "path of the adapter"],
+)
+def test_what_does_not_change_the_answer_does_not_change_the_name(stage: Stage, other: Stage, tmp_path: Path) -> None:
+    assert stage != other
+    stores = [Store(tmp_path / name).open() for name in ("one", "two")]
+    assert fingerprint(stage, stores[0]) == fingerprint(other, stores[0]) == fingerprint(other, stores[1])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        LORA.model_copy(update={"seed": 1}),
+        LORA.model_copy(update={"stack": Stack(layers=(Fresh(method=LoRA(rank=5)),))}),
+        LORA.model_copy(update={"stack": Stack()}),
+        LORA.model_copy(update={"max_seq_len": 255}),
+        LORA.model_copy(update={"optimisation": Optimisation(learning_rate=4e-4)}),
+        LORA.model_copy(update={"optimisation": Optimisation(duration=Duration.steps(3))}),
+        LORA.model_copy(update={"stopping": Stopping(patience=4)}),
+        LORA.model_copy(update={"balance": "classes"}),
+        STACKED,
+    ],
+    ids=["seed", "rank", "layers", "length", "rate", "unit", "patience", "balance", "stack"],
+)
+def test_what_changes_the_answer_changes_the_name(other: Stage, store: Store) -> None:
+    assert fingerprint(LORA, store) != fingerprint(other, store)
+
+
+def test_other_data_change_the_name(store: Store) -> None:
+    assert fingerprint(LORA, store, "d0") != fingerprint(LORA, store, "d1")
+
+
+@pytest.mark.parametrize(
+    "change", [lambda: Preparation(source=RAW.source, splits=HashSplit(salt="other")), lambda: LISTED]
+)
+def test_another_split_is_other_data(change: Callable[[], Preparation]) -> None:
+    assert change().hashable() != RAW.hashable()
+
+
+def test_a_stage_that_broke_is_no_run_and_the_next_attempt_makes_one(store: Store) -> None:
+    def work(_: object) -> Outcome:
+        raise KeyboardInterrupt
+
+    def attempt(do: Callable[[object], Outcome]) -> str:
+        return perform(
+            LORA, store, Artefact("data", "d0", store.root), kind="finetune", revision=1, name="x", parts={}, facts={},
+            resolved=None, work=do,
+        ).fingerprint  # fmt: skip
+
+    with pytest.raises(KeyboardInterrupt):
+        attempt(work)
+    assert store.artefacts("runs") == []
+    assert [path.suffix for path in (store.root / "runs").iterdir()] == [".partial"]  # and no lease
+    name = attempt(lambda _: Outcome({}))
+    assert attempt(work) == name  # found, not done again
+
+
+def test_the_perplexity_of_a_unigram_is_that_of_the_hand() -> None:
+    train, held = np.asarray([0, 0, 1], dtype=np.int32), np.asarray([0, 1, 2, 2], dtype=np.int32)
+    # Counts with one added: 3, 2, 1, 1 of 7. Four held-out tokens of probability 3/7, 2/7, 1/7, 1/7.
+    estimate = unigram_perplexity(train, held, 4)
+    assert estimate.value == pytest.approx((3 * 2 * 1 * 1 / 7**4) ** (-1 / 4), rel=1e-12)
+    assert estimate.n == 4
+
+
+def test_a_unigram_that_has_seen_nothing_is_as_perplexed_as_its_vocabulary_is_large() -> None:
+    nothing = np.zeros(0, dtype=np.int32)
+    assert unigram_perplexity(nothing, np.asarray([3, 1], dtype=np.int32), 10).value == pytest.approx(10)
