@@ -75,7 +75,10 @@ def main() -> None:
         print(f"{backbone.name}; chartune's numerics: {resolved.reason}")
         ways = {name: make(name, backbone, notes) for name in WAYS}
         real = int(notes.encoded.lengths.sum())
-        print(f"{TEXTS} notes, {real} tokens, mean {real / TEXTS:.0f}; medians of {ROUNDS} interleaved passes\n")
+        print(
+            f"{TEXTS} notes, {real} tokens, mean {real / TEXTS:.0f}; medians of {ROUNDS} interleaved passes\n",
+            flush=True,
+        )
         table("LoRA training step", {name: way.train for name, way in ways.items()}, real)
         table("reading without gradients", {name: way.read for name, way in ways.items()}, real)
     memory()
@@ -213,7 +216,7 @@ def table(title: str, ways: dict[str, Callable[[], None]], tokens: int) -> None:
     for name, found in rates.items():
         ratio = median(ours / theirs for ours, theirs in zip(rates[WAYS[0]], found, strict=True))
         print(f"  {name:<26}{median(found):>10,.0f}{min(found):>9,.0f}{max(found):>9,.0f}{ratio:>11.1f} ×")
-    print()
+    print(flush=True)
 
 
 def memory() -> None:
