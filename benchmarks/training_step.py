@@ -6,7 +6,7 @@
 
 All ways take turns in one process, so that whatever else the machine does hits each of them; medians and ratios are
 printed. Tokens are real ones: padding counts as time, never as work. Peak memory is measured in a process of its own
-for each way. Run it with `make bench` on an otherwise idle machine; it takes under two minutes on two cores.
+for each way. Run it with `make bench` on an otherwise idle machine; it takes some two minutes.
 """
 
 import importlib.util
