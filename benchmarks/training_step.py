@@ -123,7 +123,9 @@ def chartunes(backbone: LocalBackbone, notes: Examples) -> Way:
     body = load_body(backbone, resolved)
     stack = Stack(layers=(Fresh(method=LoRA(rank=RANK, alpha=ALPHA)),))
     attached = attach(stack, body.module, backbone.family, [None], 0)
-    model = Classifier(attached.module, Head(pooling="mean").build(body.hidden_size, 2, 0), "mean").to(resolved.device)
+    model = Classifier(
+        attached.module, Head(pooling="mean").build(body.hidden_size, np.zeros(2, dtype=np.float32), 0), "mean"
+    ).to(resolved.device)
     choice = Optimisation(batch_size=BATCH)
     optimizer = make_optimizer(model, choice)
 

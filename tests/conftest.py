@@ -19,7 +19,7 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Raw tables of a made-up hospital whose every split holds both outcomes; not to be written into."""
     folder = tmp_path_factory.mktemp("hospital") / "raw"
-    make_hospital(folder, subjects=220, seed=0)
+    make_hospital(folder, subjects=220, seed=0, events=False)
     return folder
 
 

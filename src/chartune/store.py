@@ -38,7 +38,7 @@ STALE_SECONDS: Final = 60.0
 """A lease of another host is taken over when its heartbeat is older than this."""
 REFUSALS: Final = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EIO,
-    errno.ENAMETOOLONG,
+    errno.ENAMETOOLONG, errno.ELOOP, errno.ESTALE, errno.ETIMEDOUT, errno.ENODEV, errno.ENXIO,
 )  # fmt: skip
 """How an operating system says that it will not write."""
 
@@ -84,7 +84,12 @@ class Store:
     """A folder of artefacts. Made on first use; the same question finds the same answer."""
 
     def __init__(self, root: Path | str) -> None:
-        self.root = Path(root).expanduser().absolute()
+        try:
+            self.root = Path(root).expanduser().absolute()
+        except RuntimeError:
+            raise StoreError(
+                f"the store must be a folder, but the home folder in {root} is not known; write its whole path."
+            ) from None
 
     def __repr__(self) -> str:
         return f"Store({str(self.root)!r})"
@@ -95,7 +100,7 @@ class Store:
         Raises:
             StoreError: it cannot be made or written.
         """
-        with storing(self.root):
+        with storing(self.root, every=True):
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
             ignore = self.root / ".gitignore"
             if not ignore.exists():
@@ -284,8 +289,13 @@ def _heartbeat(path: Path, done: threading.Event) -> None:
 
 
 @contextmanager
-def storing(place: Path) -> Iterator[None]:
+def storing(place: Path, *, every: bool = False) -> Iterator[None]:
     """Turn an operating system's refusal to write into a clear error that names the place.
+
+    Args:
+        place: what is written; named if the system names nothing.
+        every: take each OSError for such a refusal, where nothing but the store is touched: /proc says "no such
+            file" of a folder that it will not make. Elsewhere a missing file may be anybody's.
 
     Raises:
         StoreError: full disk, read-only or foreign folder.
@@ -293,7 +303,7 @@ def storing(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in REFUSALS:
+        if error.errno not in REFUSALS and not every:
             raise
         reason = error.strerror or type(error).__name__
         raise StoreError(

@@ -1,4 +1,4 @@
-"""The report in a real browser: it draws without complaint, and a phone need not scroll sideways."""
+"""The report in a real browser: it draws without complaint, and neither phone nor paper cuts anything off."""
 
 import re
 import shutil
@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from chartune.report import report_of
+from chartune.report.render import report_of
 from chartune.testing.past_runs import past_runs
 
 CHROMIUM: Final = next(
@@ -22,12 +22,17 @@ pytestmark = [
 
 PROBE: Final = """
 <body style="margin:0">
-<iframe id="phone" src="report.html" style="border:0;width:390px;height:800px"></iframe>
+<iframe id="phone" src="report.html" style="border:0;width:360px;height:800px"></iframe>
 <script>
 addEventListener("load", () => {
   const page = document.getElementById("phone").contentDocument;
-  const drawings = page.querySelectorAll("svg").length;
-  document.title = [page.documentElement.scrollWidth, drawings, page.body.innerText.length].join(" ");
+  for (const fold of page.querySelectorAll("details")) fold.open = true;
+  const boxed = e => e.closest(".scroll, pre, thead");
+  const out = [...page.querySelectorAll("body *")].filter(e => !boxed(e) && e.getBoundingClientRect().right > 361);
+  const kept = [...page.querySelectorAll(".flow, .strip, .panels, .tiles dd")];
+  const cut = kept.filter(e => e.scrollWidth > e.clientWidth + 1);
+  document.title = [page.documentElement.scrollWidth, page.querySelectorAll("svg").length,
+    page.body.innerText.length, out.length, cut.length].join(" ");
 });
 </script>
 </body>"""
@@ -41,20 +46,31 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_report_opens_without_an_error_on_the_console(report: Path) -> None:
-    told = _chromium(report, "--enable-logging=stderr", "--v=0")
+    told = _chromium(report, "--enable-logging=stderr", "--v=0", "--dump-dom")
     assert "In-hospital mortality" in told.stdout
     assert "CONSOLE" not in told.stderr
 
 
-def test_a_phone_shows_the_whole_width_of_the_page(report: Path) -> None:
+def test_a_phone_shows_the_whole_width_of_the_page_with_every_fold_open(report: Path) -> None:
     frame = report.with_name("phone.html")
     frame.write_text(PROBE)
-    title = re.search(r"<title>(\d+) (\d+) (\d+)</title>", _chromium(frame, "--allow-file-access-from-files").stdout)
+    told = _chromium(frame, "--allow-file-access-from-files", "--dump-dom").stdout
+    title = re.search(r"<title>(\d+) (\d+) (\d+) (\d+) (\d+)</title>", told)
     assert title is not None
-    width, drawings, letters = map(int, title.groups())
-    assert width <= 390
-    assert drawings == 4
-    assert letters > 1000
+    width, drawings, letters, outside, cut = map(int, title.groups())
+    assert width <= 360
+    assert (outside, cut) == (0, 0)
+    assert drawings > 40
+    assert letters > 10_000
+
+
+def test_the_page_can_be_printed(report: Path) -> None:
+    paper = report.with_name("report.pdf")
+    _chromium(report, f"--print-to-pdf={paper}", "--no-pdf-header-footer")
+    content = paper.read_bytes()
+    assert content.startswith(b"%PDF")
+    sizes = {tuple(round(float(x)) for x in box.split()[2:]) for box in re.findall(rb"/MediaBox ?\[([^]]+)\]", content)}
+    assert sizes == {(595, 842)}  # A4 in points
 
 
 def _chromium(page: Path, *flags: str) -> subprocess.CompletedProcess[str]:
@@ -62,6 +78,6 @@ def _chromium(page: Path, *flags: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync", f"--user-data-dir={page.parent / 'profile'}", *flags,
-         "--dump-dom", page.as_uri()],
+         page.as_uri()],
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip

@@ -103,6 +103,17 @@ def test_both_layers_of_a_stack_are_in_the_forward_pass(llama: LocalBackbone, tm
     assert not torch.equal(hidden(shaken(attached).module), clinical)
 
 
+def test_targets_can_be_named_and_a_name_that_is_none_is_refused(llama: LocalBackbone) -> None:
+    named = LoRA(rank=2, targets=("layers.0.self_attn.q_proj", "up_proj"))
+    attached = fresh(llama, named)
+    assert sum(p.numel() for p in attached.trainable().values()) == named.count(body_of(llama), llama.family)
+    assert {name.rpartition(".lora_")[0] for name in attached.tensors(0)} == {
+        f"base_model.model.layers.{name}" for name in ("0.self_attn.q_proj", "0.mlp.up_proj", "1.mlp.up_proj")
+    }
+    with pytest.raises(AdapterError, match="a fresh layer targets q_porj and a llama has none"):
+        fresh(llama, LoRA(targets=("v_proj", "q_porj")))
+
+
 @pytest.mark.parametrize("state", ["frozen", "trainable"])
 def test_the_clinical_layer_gets_gradients_only_when_it_is_trainable(
     llama: LocalBackbone, tmp_path: Path, state: str

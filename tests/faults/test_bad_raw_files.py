@@ -5,10 +5,13 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from chartune.errors import SchemaError
 from chartune.sources.mimic3 import Mimic3
+from chartune.sources.mimic4 import Mimic4
+from chartune.sources.tabular import Tabular
 from chartune.store import Store
 from chartune.tasks.prepare import Preparation, prepare
 from chartune.testing.raw_tables import RawHospital
@@ -16,11 +19,14 @@ from chartune.testing.raw_tables import RawHospital
 CANARY = "Mr Canary Birdsong of Cage Lane"
 
 
-def hospital(folder: Path) -> Path:
-    raw = RawHospital()
+def made(raw: RawHospital) -> RawHospital:
     for subject_id in range(1, 400):
         raw.stay(subject_id, f"Chief Complaint:\n{CANARY} fell, {subject_id} times.\n")
-    return raw.write(folder)
+    return raw
+
+
+def hospital(folder: Path) -> Path:
+    return made(RawHospital()).write(folder)
 
 
 def plain(folder: Path) -> bytes:
@@ -98,11 +104,7 @@ def test_a_damaged_table_is_refused_by_name_without_a_patients_word(
     damage(folder)
     with pytest.raises(SchemaError, match=r"NOTEEVENTS\.csv\.gz") as caught:
         prepare(Preparation(source=Mimic3(folder=folder)), store)
-    chain: BaseException | None = caught.value
-    while chain:
-        assert "Canary" not in f"{chain!r} {chain} {chain.args}"
-        chain = chain.__cause__ or chain.__context__
-    assert "Canary" not in "".join(traceback.format_exception(caught.value))
+    assert not_in("Canary", caught.value)
     assert [file for file in (store.root / "data").rglob("*") if file.is_file()] == []
 
 
@@ -131,3 +133,76 @@ def test_bytes_that_differ_from_the_released_sums_are_refused(tmp_path: Path) ->
     (folder / "SHA256SUMS.txt").write_text(f"{'ab' * 32} NOTEEVENTS.csv.gz\n")
     with pytest.raises(SchemaError, match=r"must have the SHA-256 that SHA256SUMS\.txt lists"):
         prepare(Preparation(source=Mimic3(folder=folder)), Store(tmp_path / "store").open())
+
+
+def not_in(word: str, error: BaseException) -> bool:
+    chain: BaseException | None = error
+    while chain:
+        if word in f"{chain!r} {chain} {chain.args}":
+            return False
+        chain = chain.__cause__ or chain.__context__
+    return word not in "".join(traceback.format_exception(error))
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_table_of_mimic_iv_is_refused_the_same_way(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    folder, aside = made(RawHospital()).write_mimic4(tmp_path / "raw"), tmp_path / "aside"
+    aside.mkdir()
+    (folder / "note" / "discharge.csv.gz").rename(aside / "NOTEEVENTS.csv.gz")
+    if damage in (text_in_a_number, text_in_a_date):  # their rows are those of MIMIC-III
+        row = f"n-1,{CANARY},1,DS,1,,,x\n" if damage is text_in_a_number else f"n-1,1,1,DS,1,{CANARY},,x\n"
+        replaced(aside, plain(aside) + row.encode())
+    else:
+        damage(aside)
+    (aside / "NOTEEVENTS.csv.gz").rename(folder / "note" / "discharge.csv.gz")
+    store = Store(tmp_path / "store").open()
+    with pytest.raises(SchemaError, match=r"discharge\.csv\.gz") as caught:
+        prepare(Preparation(source=Mimic4(folder=folder)), store)
+    assert not_in("Canary", caught.value)
+    assert [file for file in (store.root / "data").rglob("*") if file.is_file()] == []
+
+
+def cut_parquet(file: Path) -> None:
+    pl.DataFrame({"text": [CANARY] * 500, "subject_id": range(500), "label": [1] * 500}).write_parquet(file)
+    file.write_bytes(file.read_bytes()[:-20])
+
+
+def parquet_by_name_only(file: Path) -> None:
+    file.write_text(f"text,subject_id,label\n{CANARY},1,1\n")
+
+
+def objects_in_parquet(file: Path) -> None:
+    pl.DataFrame({"text": [{"said": CANARY}], "subject_id": [1], "label": [1]}).write_parquet(file)
+
+
+def cut_lines(file: Path) -> None:
+    lines = "".join(f'{{"text": "{CANARY} {n}", "subject_id": {n}, "label": 1}}\n' for n in range(3000))
+    packed = gzip.compress(lines.encode())
+    file.write_bytes(packed[: len(packed) // 2])
+
+
+def damaged_lines(file: Path) -> None:
+    packed = bytearray(gzip.compress(f'{{"text": "{CANARY}", "subject_id": 1, "label": 1}}\n'.encode() * 3000))
+    packed[40:60] = b"\xff" * 20
+    file.write_bytes(packed)
+
+
+def late_bad_line(file: Path) -> None:
+    good = f'{{"text": "{CANARY}", "subject_id": 1, "label": 1}}\n'
+    file.write_bytes(gzip.compress((good * 300 + f'{{"text": "{CANARY}\n').encode()))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [("n.parquet", cut_parquet), ("n.parquet", parquet_by_name_only), ("n.parquet", objects_in_parquet),
+     ("n.jsonl.gz", cut_lines), ("n.jsonl.gz", damaged_lines), ("n.jsonl.gz", late_bad_line)],
+)  # fmt: skip
+def test_a_damaged_table_of_ones_own_is_refused_without_a_patients_word(
+    tmp_path: Path, name: str, damage: Callable[[Path], None]
+) -> None:
+    damage(tmp_path / name)
+    store = Store(tmp_path / "store").open()
+    with pytest.raises(SchemaError, match=name.replace(".", r"\.")) as caught:
+        prepare(Preparation(source=Tabular(file=tmp_path / name), corpus=None), store)
+    assert not_in("Canary", caught.value)
+    assert [file for file in (store.root / "data").rglob("*") if file.is_file()] == []

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from chartune.cli.demo import SUBJECTS
 from chartune.studies.demo import Demo, demo
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[Demo, Path]:
     out = tmp_path_factory.mktemp("demo")
-    return demo(out), out
+    return demo(out, subjects=SUBJECTS), out
 
 
 @pytest.mark.slow
@@ -45,6 +46,6 @@ def test_the_best_trained_variant_comes_near_the_oracle(done: tuple[Demo, Path])
 @pytest.mark.slow
 def test_a_second_call_finds_everything_done(done: tuple[Demo, Path]) -> None:
     started = time.monotonic()
-    again = demo(done[1])
+    again = demo(done[1], subjects=SUBJECTS)
     assert [run.fingerprint for run in again.runs] == [run.fingerprint for run in done[0].runs]
     assert time.monotonic() - started < 60  # nothing is trained; a training takes minutes

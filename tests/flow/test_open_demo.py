@@ -5,7 +5,9 @@ from pathlib import Path
 import polars as pl
 
 from chartune.sources.mimic3 import Mimic3
+from chartune.sources.mimic4 import Mimic4
 from chartune.sources.splits import ImportedSplit
+from chartune.sources.tabular import Tabular
 from chartune.store import Store
 from chartune.tasks.prepare import Preparation, prepare, read_corpus, read_dataset, read_task
 from chartune.testing.open_data import open_data
@@ -48,3 +50,51 @@ def test_the_codiesp_twin_is_prepared_with_its_published_lists(tmp_path: Path) -
     assert set(examples.filter(pl.col("split") == "test")["subject_id"]) <= set(listed)
     assert documents.filter(pl.col("split") == "train", pl.col("subject_id").is_in(listed)).is_empty()
     assert documents.height == 2016
+
+
+def test_the_demo_of_mimic_iv_has_no_notes_and_says_so(tmp_path: Path) -> None:
+    dataset = read_dataset(
+        prepare(Preparation(source=Mimic4(folder=open_data("mimic-iv-demo-2.2"))), Store(tmp_path).open())
+    )
+    for task in dataset["tasks"].values():
+        rows = {row["step"]: row for row in task["attrition"]}
+        assert (rows["all admissions"]["subjects"], rows["all admissions"]["admissions"]) == (100, 275)
+        assert rows["all admissions"]["notes"] == 0
+    assert set(dataset["tasks"]) == {"mortality", "diagnoses_icd9", "diagnoses_icd10"}
+    assert (dataset["source"]["title"], dataset["source"]["licence"]) == ("MIMIC-IV demo 2.2", "ODbL 1.0")
+    assert [said.split(".")[0] for said in dataset["source"]["warnings"]] == ["notes: there are none"]
+    assert {table: fact["rows"] for table, fact in dataset["source"]["tables"].items()} == {
+        "patients": 100, "admissions": 275, "diagnoses_icd": 4506, "procedures_icd": 722,
+        "d_icd_diagnoses": 109775, "d_icd_procedures": 85257,
+    }  # fmt: skip
+
+
+def test_the_codiesp_twin_of_mimic_iv_is_prepared_with_its_published_lists(tmp_path: Path) -> None:
+    folder = open_data("codiesp-as-mimic-iv")
+    preparation = Preparation(source=Mimic4(folder=folder), splits=ImportedSplit(folder=folder / "splits"))
+    artefact = prepare(preparation, Store(tmp_path).open())
+    dataset, examples, documents = read_dataset(artefact), read_task(artefact, "mortality"), read_corpus(artefact)
+    assert {split: count["subjects"] for split, count in dataset["splits"]["counts"].items()} == {
+        "train": 525, "validation": 75, "calibration": 0, "test": 150, "corpus": 2745,
+    }  # fmt: skip
+    rows = {row["step"]: row for row in dataset["tasks"]["mortality"]["attrition"]}
+    assert (rows["all admissions"]["admissions"], rows["all admissions"]["notes"]) == (3495, 4011)
+    assert rows["of age"]["removed_admissions"] == 0  # the twin writes 18 for children
+    assert dataset["tasks"]["mortality"]["counts"]["train"]["positives"] <= 59
+    assert not examples["text"].str.contains("(?i)hospital course:").any()
+    assert examples["text"].str.starts_with("CHIEF COMPLAINT: ").all()
+    listed = pl.read_csv(folder / "splits" / "test.csv")["subject_id"].to_list()
+    assert set(examples.filter(pl.col("split") == "test")["subject_id"]) <= set(listed)
+    assert documents.filter(pl.col("split") == "train", pl.col("subject_id").is_in(listed)).is_empty()
+    assert dataset["source"]["warnings"] == []
+
+
+def test_a_table_of_real_sections_is_prepared_with_its_labels(tmp_path: Path) -> None:
+    file = open_data("mts-dialog") / "MTS-Dialog-TrainingSet.csv.gz"
+    source = Tabular(file=file, text="section_text", label="section_header", subject="ID", id="ID")
+    artefact = prepare(Preparation(source=source), Store(tmp_path).open())
+    dataset, examples = read_dataset(artefact), read_task(artefact, "labels")
+    assert dataset["source"]["tables"]["notes"]["rows"] == 1201
+    assert dataset["tasks"]["labels"]["answer"] == "multiclass"
+    assert len(dataset["tasks"]["labels"]["labels"]) == 20
+    assert 1000 < examples.height <= 1201

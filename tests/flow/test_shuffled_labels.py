@@ -55,7 +55,7 @@ def test_tfidf_finds_the_outcome_in_true_labels_and_chance_in_shuffled_ones(
     data, prepared = town
     true, low, _ = auroc(tfidf(Tfidf(data=data), Store(shutil.copytree(prepared, tmp_path / "true"))))
     assert low > 0.5  # or the test below would show nothing
-    monkeypatch.setattr("chartune.stages.scoring.read_task", shuffled)
+    monkeypatch.setattr("chartune.stages.table.read_task", shuffled)
     _, low, high = auroc(tfidf(Tfidf(data=data), Store(shutil.copytree(prepared, tmp_path / "shuffled"))))
     assert low < 0.5 < high
     assert high < true.value
@@ -71,6 +71,6 @@ def test_lora_finds_chance_in_shuffled_labels(
         data=data, backbone=Backbone(name=str(llama.folder)), stack=Stack(layers=(Fresh(method=LoRA()),)),
         head=Head(pooling="mean"), max_seq_len=160, optimisation=choice, stopping=Stopping(patience=99),
     )  # fmt: skip
-    monkeypatch.setattr("chartune.stages.scoring.read_task", shuffled)
+    monkeypatch.setattr("chartune.stages.table.read_task", shuffled)
     _, low, high = auroc(finetune(stage, Store(shutil.copytree(prepared, tmp_path / "shuffled"))))
     assert low < 0.5 < high

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -148,7 +149,7 @@ def test_the_weights_of_a_run_give_each_admission_the_logit_that_stands_beside_i
     stack = Stack(layers=tuple(Frozen(adapter=layer) for layer in layers))
     adapters = [read_adapter(run.path / "adapter" / layer) for layer in layers]
     body = attach(stack, loaded.module, llama.family, adapters, seed=9).module.eval()
-    head = Head().build(loaded.hidden_size, 2, seed=9)
+    head = Head().build(loaded.hidden_size, np.zeros(2, dtype=np.float32), seed=9)
     head.load_state_dict(load_file(run.path / "head.safetensors"))
     texts = walked.prepared("mortality.parquet").select("hadm_id", "text")
     rows = run.predictions("test").join(texts, on="hadm_id", validate="1:1")

@@ -90,7 +90,8 @@ def test_binary_scores_agree_with_the_single_metrics_and_stay_finite_at_extreme_
     rng = np.random.default_rng(3)
     labels, logits = rng.integers(0, 2, 200), rng.normal(size=200) * 400
     scores = binary_scores(labels, logits, np.arange(200), resamples=50)
-    assert list(scores) == ["auroc", "auprc", "brier", "log_loss", "prevalence"]
+    expected = ["auroc", "auprc", "brier", "log_loss", "prevalence", "calibration_intercept", "calibration_slope"]
+    assert list(scores) == expected
     assert scores["auroc"].value == auroc(labels, logits)
     assert scores["auprc"].value == auprc(labels, logits)
     assert scores["log_loss"].value == pytest.approx(log_loss(labels, logits))

@@ -62,10 +62,18 @@ def test_a_changed_or_lost_file_is_noticed(store: Store, harm: Callable[[Path], 
         artefact.verify()
 
 
-def test_a_store_that_cannot_be_made_is_a_clear_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["file/store", "file", "loop", "nowhere", "/proc/store"])
+def test_a_store_that_cannot_be_made_is_a_clear_error(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_text("not a folder")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
     with pytest.raises(StoreError, match=r"choose another folder with --store"):
-        Store(tmp_path / "file" / "store").open()
+        Store(tmp_path / name).open()
+
+
+def test_a_store_in_the_home_of_nobody_is_a_clear_error() -> None:
+    with pytest.raises(StoreError, match="write its whole path"):
+        Store("~nobody-of-this-name/store")
 
 
 def test_everything_is_private_and_stays_out_of_git(store: Store) -> None:

@@ -1,7 +1,8 @@
 """Adapter: trained weights with their method, the base model they belong to, and where they come from.
 
 A folder of two files that stock peft reads as well (`PeftModel.from_pretrained(AutoModel…, folder)`), and a third,
-`chartune.json`, that says what peft does not: the content hash of the base model and the run that trained it.
+`chartune.json`, that says what peft does not: the content hash of the base model and the run that trained it. Without
+the third it was trained elsewhere (see `adapters.foreign`).
 """
 
 import json
@@ -14,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from chartune.adapters.foreign import foreign_method, headless
 from chartune.adapters.lora import LoRA
 from chartune.errors import AdapterError
 from chartune.models.backbone import LocalBackbone
@@ -32,8 +34,10 @@ class Adapter:
     """adapter_config.json, adapter_model.safetensors, chartune.json."""
     method: LoRA
     """The numbers that it was trained with."""
-    base_hash: str
-    """Content hash of its base model."""
+    base: str
+    """What its maker called its base model."""
+    base_hash: str | None
+    """Content hash of its base model; None if it came from elsewhere, then names and shapes must do."""
     run: str | None
     """Fingerprint of the run that trained it; None if it came from elsewhere."""
     sha256: str
@@ -46,7 +50,8 @@ class Adapter:
             AdapterError: the file is damaged.
         """
         try:
-            return load_file(self.folder / WEIGHTS)
+            tensors = load_file(self.folder / WEIGHTS)
+            return tensors if self.base_hash else headless(tensors)
         except SafetensorError as error:
             raise AdapterError(
                 f"{self.folder / WEIGHTS} must be whole, but it is damaged ({error}); train it again."
@@ -58,7 +63,7 @@ class Adapter:
         Raises:
             AdapterError: it was trained on another base model.
         """
-        if self.base_hash != backbone.content_hash:
+        if self.base_hash and self.base_hash != backbone.content_hash:
             raise AdapterError(
                 f"an adapter must be used on the base model that it was trained on, but "
                 f"{self.folder.parent.name} belongs to {self.base_hash[:12]} and {backbone.name} is "
@@ -67,28 +72,34 @@ class Adapter:
 
 
 def read_adapter(folder: Path) -> Adapter:
-    """Open an adapter that chartune wrote.
+    """Open an adapter that chartune wrote, or a LoRA that stock peft wrote.
 
     Raises:
-        AdapterError: files are missing, or it holds a pickle.
+        AdapterError: files are missing, it holds a pickle, or it is more than a plain LoRA.
     """
     if (folder / "adapter_model.bin").exists():
         raise AdapterError(
             f"adapter weights must be safetensors (a pickle can run code), but {folder} holds adapter_model.bin."
         )
-    for name in ("adapter_config.json", WEIGHTS, LINEAGE):
+    for name in ("adapter_config.json", WEIGHTS):
         if not (folder / name).is_file():
             raise AdapterError(
-                f"an adapter must have {name}, but {folder} has not; point at the adapter/ folder of a finished run."
+                f"an adapter must have {name}, but {folder} has not; point at the adapter/ folder of a finished run, "
+                f"or at a folder that peft saved."
             )
+    if not (folder / LINEAGE).is_file():
+        method, base = foreign_method(folder, WEIGHTS)
+        return Adapter(folder, method, base, None, None, sha256(folder / WEIGHTS))
     try:
         about = json.loads((folder / LINEAGE).read_text(encoding="utf-8"))
-        method, base, run = about["method"], about["base"]["content_hash"], about["run"]
+        numbers, run = about["method"], about["run"]
+        base, base_hash = str(about["base"]["name"]), str(about["base"]["content_hash"])
     except (ValueError, KeyError, TypeError):
         raise AdapterError(
             f"{folder / LINEAGE} must say method, base and run, but it is damaged; train it again."
         ) from None
-    return Adapter(folder, LoRA.parse(method, str(folder / LINEAGE)), base, run, sha256(folder / WEIGHTS))
+    method = LoRA.parse(numbers, str(folder / LINEAGE))
+    return Adapter(folder, method, base, base_hash, run, sha256(folder / WEIGHTS))
 
 
 def write_adapter(

@@ -1,6 +1,6 @@
 """LoRA: a low-rank update beside frozen matrices."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from peft import LoraConfig, TaskType
 from pydantic import Field
@@ -21,8 +21,9 @@ class LoRA(Method):
     """Scale α: the update is multiplied by α/r."""
     dropout: Fraction = 0.0
     """Dropout on the input of A while training."""
-    targets: Literal["attention", "all-linear"] = "attention"
-    """`attention`: query and value projections, as published; `all-linear`: every matrix of a block."""
+    targets: Literal["attention", "all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] = "attention"
+    """`attention`: query and value projections, as published; `all-linear`: every matrix of a block; or the matrices
+    by name, whole (`layers.0.mlp.up_proj`) or how their names end (`up_proj`)."""
 
     def to_peft(self, family: Family) -> LoraConfig:
         """The peft config; `FEATURE_EXTRACTION`, because peft wraps the headless body only."""
@@ -34,15 +35,28 @@ class LoRA(Method):
     def count(self, body: nn.Module, family: Family) -> int:
         """Σ r·(d_in + d_out) over the targeted matrices."""
         names = self._names(family)
-        matrices = [
-            m for name, m in body.named_modules()
-            if isinstance(m, nn.Linear) and any(name == n or name.endswith("." + n) for n in names)
-        ]  # fmt: skip
+        matrices = [m for name, m in _matrices(body) if any(_ends(name, target) for target in names)]
         return sum(self.rank * (m.in_features + m.out_features) for m in matrices)
+
+    def without_matrix(self, body: nn.Module, family: Family) -> list[str]:
+        """Targets that name no matrix of `body`; peft would pass over them silently."""
+        matrices = [name for name, _ in _matrices(body)]
+        return [target for target in self._names(family) if not any(_ends(name, target) for name in matrices)]
 
     def title(self) -> str:
         """`LoRA r=8`."""
         return f"LoRA r={self.rank}"
 
     def _names(self, family: Family) -> tuple[str, ...]:
-        return family.attention if self.targets == "attention" else family.linear
+        if self.targets == "attention":
+            return family.attention
+        return family.linear if self.targets == "all-linear" else self.targets
+
+
+def _matrices(body: nn.Module) -> list[tuple[str, nn.Linear]]:
+    return [(name, module) for name, module in body.named_modules() if isinstance(module, nn.Linear)]
+
+
+def _ends(name: str, target: str) -> bool:
+    """As peft reads a list of targets."""
+    return name == target or name.endswith("." + target)

@@ -131,19 +131,20 @@ def attach(stack: Stack, body: nn.Module, family: Family, adapters: Sequence[Ada
         body: the headless model; its own weights stay frozen unless the stack trains all.
         family: the body's family.
         adapters: for each layer the trained adapter, or None for a fresh one.
-        seed: fresh weights are drawn from it.
+        seed: fresh weights are drawn from it, the same ones whatever lies below them.
 
     Raises:
-        AdapterError: a trained layer's weights do not fit the body.
+        AdapterError: a layer targets what the body does not have, or a trained layer's weights do not fit it.
     """
     if not stack.layers or stack.trains_all():
         body.requires_grad_(stack.trains_all())
         return Attached(body, stack, (), ())
     methods = tuple(_method(layer, adapter) for layer, adapter in zip(stack.layers, adapters, strict=True))
     states = tuple(layer.kind for layer in stack.layers)
+    for method, adapter in zip(methods, adapters, strict=True):
+        _must_target(method, adapter, body, family)
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        model = _wrap(body, [_peft(m, s, family) for m, s in zip(methods, states, strict=True)])
+        model = _wrap(body, [_peft(m, s, family) for m, s in zip(methods, states, strict=True)], states, seed)
     for index, adapter in enumerate(adapters):
         if adapter is not None:
             _fill(model, _name(index), adapter)
@@ -154,27 +155,45 @@ def attach(stack: Stack, body: nn.Module, family: Family, adapters: Sequence[Ada
     return attached
 
 
-def _wrap(body: nn.Module, configs: list[LoraConfig]) -> PeftModel:
+def _wrap(body: nn.Module, configs: list[LoraConfig], states: Sequence[str], seed: int) -> PeftModel:
     with warnings.catch_warnings():
         # peft 0.21 still asks transformers 5.23 by a deprecated name; nothing that a user could mend.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+        torch.manual_seed(seed)
         model = get_peft_model(body, configs[0], adapter_name=_name(0))
         for index, config in enumerate(configs[1:], start=1):
+            # Only fresh layers below count: with and without a clinical adapter, the task's own starts alike.
+            torch.manual_seed(seed + states[:index].count("fresh"))
             model.add_adapter(_name(index), config)
     model.base_model.set_adapter([_name(index) for index in range(len(configs))])
     return model
 
 
+def _must_target(method: LoRA, adapter: Adapter | None, body: nn.Module, family: Family) -> None:
+    lacking = method.without_matrix(body, family)
+    if lacking:
+        whose = f"{adapter.folder}, an adapter of {adapter.base}," if adapter else "a fresh layer"
+        raise AdapterError(
+            f"every target of a LoRA must be a matrix of the base model, but {whose} targets {lacking[0]} and a "
+            f"{family.model_type} has none; its matrices are {', '.join(family.linear)}."
+        )
+
+
 def _fill(model: PeftModel, name: str, adapter: Adapter) -> None:
     tensors = adapter.tensors()
     expected = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False)
-    shapes = {key: tuple(value.shape) for key, value in expected.items()}
-    if {key: tuple(value.shape) for key, value in tensors.items()} != shapes:
-        raise AdapterError(
-            f"an adapter's weights must fit the body, but {adapter.folder} has {len(tensors)} tensors that do not "
-            f"match the {len(shapes)} expected ones in name and shape; it was made for other targets."
-        )
+    for key in sorted(expected.keys() | tensors.keys()):
+        here, there = (tuple(side[key].shape) if key in side else None for side in (expected, tensors))
+        if here != there:
+            raise AdapterError(
+                f"an adapter's weights must fit the base model, but {adapter.folder}, an adapter of {adapter.base}, "
+                f"has {key} {_shaped(there)} where this base needs {_shaped(here)}; name its own base with --base."
+            )
     set_peft_model_state_dict(model, tensors, adapter_name=name)
+
+
+def _shaped(shape: tuple[int, ...] | None) -> str:
+    return "none" if shape is None else f"of shape {list(shape)}"
 
 
 def _method(layer: AnyLayer, adapter: Adapter | None) -> LoRA:

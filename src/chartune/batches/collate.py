@@ -16,8 +16,8 @@ class Examples:
 
     encoded: Encoded
     """n texts."""
-    labels: NDArray[np.int64]
-    """[n], class numbers."""
+    labels: NDArray[np.int64] | NDArray[np.float32]
+    """Class numbers [n], or which labels apply, [n, L]."""
     weights: NDArray[np.float32]
     """[n], weight of each example in the loss."""
     pad_id: int
@@ -27,7 +27,7 @@ class Examples:
         """The model's arguments for some examples.
 
         Returns:
-            input_ids and attention_mask [B, T], labels and weights [B].
+            input_ids and attention_mask [B, T], labels [B] or [B, L], weights [B].
         """
         tokens = pad([self.encoded[i] for i in indices], self.pad_id)
         return {
@@ -43,13 +43,13 @@ class Features:
 
     vectors: NDArray[np.float32]
     """[n, D]."""
-    labels: NDArray[np.int64]
-    """[n]."""
+    labels: NDArray[np.int64] | NDArray[np.float32]
+    """[n], or [n, L]."""
     weights: NDArray[np.float32]
     """[n]."""
 
     def batch(self, indices: NDArray[np.int64]) -> dict[str, Tensor]:
-        """Vectors [B, D], labels and weights [B]."""
+        """Vectors [B, D], labels [B] or [B, L], weights [B]."""
         return {
             "vectors": torch.from_numpy(self.vectors[indices]),
             "labels": torch.from_numpy(self.labels[indices]),

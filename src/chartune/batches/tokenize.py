@@ -17,10 +17,10 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from chartune.config import fingerprint
-from chartune.errors import AdapterError
+from chartune.errors import AdapterError, StoreError
 from chartune.log import progress
 from chartune.models.backbone import LocalBackbone
-from chartune.store import Store, write_bytes
+from chartune.store import Store, storing, write_bytes
 
 REVISION: Final = 1
 SHELF: Final = "tokens"
@@ -169,8 +169,19 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int, folder: Path) -> Any:
     inner.train_from_iterator(texts, trainer)
     inner.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A $B", special_tokens=[("<s>", 0)])
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, bos_token="<s>", eos_token="</s>", pad_token="<pad>")
-    tokenizer.save_pretrained(folder)
+    save_tokenizer(tokenizer, folder)
     return tokenizer
+
+
+def save_tokenizer(tokenizer: Any, folder: Path) -> None:
+    """Write a tokenizer in Hugging Face layout. Raises StoreError: the disk is full or the folder cannot be written."""
+    try:
+        with storing(folder):
+            tokenizer.save_pretrained(folder)
+    except Exception as error:  # how the tokenizers library tells of a full disk: a bare Exception with the number
+        if "os error" not in str(error):
+            raise
+        raise StoreError(f"a tokenizer must fit into {folder}, but writing failed: {error}; free some space.") from None
 
 
 def _whole_words(text: str, end: int) -> int:

@@ -9,7 +9,20 @@ from typing import Final
 
 import typer
 
-from chartune.cli import check, demo, finetune, ls, make_hospital, prepare, pretrain, report, show
+from chartune.cli import (
+    check,
+    demo,
+    finetune,
+    import_backbone,
+    ls,
+    make_hospital,
+    plan,
+    prepare,
+    pretrain,
+    report,
+    show,
+    study,
+)
 from chartune.errors import ChartuneError
 from chartune.log import console, console_sink, listening
 
@@ -21,7 +34,7 @@ app = typer.Typer(
     "Start with `chartune demo`. On your own data: check FOLDER, prepare, pretrain, finetune, report.",
 )  # fmt: skip
 
-for _verb in (demo, make_hospital, check, prepare, pretrain, finetune, report, ls, show):
+for _verb in (demo, make_hospital, check, import_backbone, prepare, plan, pretrain, finetune, study, report, ls, show):
     app.command(_verb.__name__.rpartition(".")[2].replace("_", "-"))(_verb.command)
 
 

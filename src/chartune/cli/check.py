@@ -12,13 +12,19 @@ from chartune.quantities import human_bytes
 
 
 def command(
-    folder: Annotated[Path | None, typer.Argument(help="Raw data to look at: are the tables there and whole?")] = None,
+    folder: Annotated[
+        Path | None, typer.Argument(help="Raw data to look at, a folder or one file: are the tables there and whole?")
+    ] = None,
+    notes: Annotated[
+        Path | None, typer.Option("--notes", help="Where MIMIC-IV-Note is, if not in that folder.", show_default=False)
+    ] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Look before you leap: versions, processor or GPU, precision in force and why, memory, disk, store, base models.
 
-    With a folder, also its raw tables: found, missing, columns, sizes. Writes nothing but the store's folder.
+    With a folder or a file, also its raw tables: found, missing, columns, sizes, rows. Writes nothing but the store's
+    folder.
     """
     from chartune.stages.machine import survey_machine
 
@@ -34,7 +40,8 @@ def command(
         "free": human_bytes(shutil.disk_usage(opened.root).free),
     }
     if folder is not None:
-        from chartune.sources.catalog import survey
+        from chartune.sources.catalog import detect, survey
 
-        facts["tables"] = survey(folder)
+        facts["source"] = detect(folder)
+        facts["tables"] = survey(folder, notes)
     emit(facts, as_json, yaml_told(facts))

@@ -58,14 +58,20 @@ StateOption = Annotated[
 ]
 
 
+TaskOption = Annotated[
+    str | None,
+    typer.Option("--task", help="Which prepared task, such as mortality or diagnoses. Default: the first."),
+]
+
+
 def command(
     folder: FolderArgument = None,
     method: MethodOption = None,
     clinical: ClinicalOption = None,
     clinical_state: StateOption = None,
-    task: Annotated[str | None, typer.Option("--task", help="Which prepared task: mortality.")] = None,
+    task: TaskOption = None,
     config: ConfigOption = None,
-    source: SourceOption = "mimic3",
+    source: SourceOption = None,
     splits: SplitsOption = None,
     base: BaseOption = None,
     name: NameOption = None,
@@ -82,17 +88,10 @@ def command(
 
     kind = stage_kind(config, method)
     data = stage_data(kind, config, folder, source, splits, base, name)
-    if config and (method, clinical, clinical_state) != (None, None, None):
-        raise ConfigError(
-            f"the stack must be told once, but both {config} and flags tell it; use --set stack.layers.0…=."
-        )
     if kind == "tfidf" and (base or clinical):
         raise ConfigError("TF-IDF has neither a base model nor adapters; leave out --base and --clinical.")
-    if task is not None:
-        data["task"] = task
-    if kind == "finetune" and not config:
-        data["stack"] = {"layers": layers(method or How.lora, clinical, clinical_state or ClinicalState.frozen)}
-    stage = stages[kind].parse(overridden(data, sets), str(config or ""))
+    data |= stacked(kind, config, method, clinical, clinical_state, task)
+    stage = stages[kind].parse(overridden(data, sets, stages[kind]), str(config or ""))
     done = run(stage, open_store(store))  # type: ignore[arg-type]
     emit(run_summary(done), as_json, run_told(done))
 
@@ -101,6 +100,25 @@ def stage_kind(config: Path | None, method: How | None) -> str:
     """`tfidf` or `finetune`, as the config says, or else the flag."""
     told = read_yaml(config).get("kind") if config else None
     return "tfidf" if "tfidf" in (told, method) else "finetune"
+
+
+def stacked(
+    kind: str, config: Path | None, method: How | None, clinical: str | None, state: ClinicalState | None,
+    task: str | None,
+) -> dict[str, Any]:  # fmt: skip
+    """The fields of a stage that the flags on stack and task describe.
+
+    Raises:
+        ConfigError: a config tells the stack, too.
+    """
+    if config and (method, clinical, state) != (None, None, None):
+        raise ConfigError(
+            f"the stack must be told once, but both {config} and flags tell it; use --set stack.layers.0…=."
+        )
+    told: dict[str, Any] = {} if task is None else {"task": task}
+    if kind == "finetune" and not config:
+        told["stack"] = {"layers": layers(method or How.lora, clinical, state or ClinicalState.frozen)}
+    return told
 
 
 def layers(method: How, clinical: str | None, state: ClinicalState) -> list[dict[str, Any]]:

@@ -13,12 +13,14 @@ def command(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> 
     runs = finished_runs(opened)
     unfinished = sorted(p.name.removesuffix(".partial") for p in (opened.root / "runs").glob("*.partial"))
     rows = [
-        {"run": run.fingerprint, "kind": run.kind, "name": run.name, "task": run.task, "score": _score(run),
+        {"run": run.fingerprint, "kind": run.kind, "name": run.name, "task": run.task, "answer": run.answer,
+         "seed": run.about.get("seed"), "score": _score(run),
          "seconds": run.cost.seconds}
         for run in runs
     ]  # fmt: skip
     lines = [
-        f"{r['run']}  {r['kind']:<9} {r['score']:<38} {human_seconds(run.cost.seconds):>12}  {r['name']}"
+        f"{r['run']}  {r['kind']:<9} {r['task'] or '':<16} {r['score']:<38} "
+        f"{human_seconds(run.cost.seconds):>12}  {r['name']}{_seed(run, runs)}"
         for r, run in zip(rows, runs, strict=True)
     ]
     lines += [f"{name}  unfinished: give its command again to go on" for name in unfinished]
@@ -29,5 +31,12 @@ def _score(run: Run) -> str:
     for metric in ("auroc", "perplexity"):
         estimate = run.estimate(metric)
         if estimate:
-            return f"{metric} {estimate}"
+            macro = "macro " if metric == "auroc" and run.answer != "binary" else ""
+            return f"{macro}{metric} {estimate}"
     return "not measured"
+
+
+def _seed(run: Run, runs: list[Run]) -> str:
+    """The seed of a run that shares its name and task with another; else nobody needs it."""
+    twins = sum(other.name == run.name and other.task == run.task for other in runs)
+    return f", seed {run.about.get('seed')}" if twins > 1 else ""

@@ -1,22 +1,38 @@
 """`chartune make-hospital`: a made-up hospital in a raw layout."""
 
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from chartune.cli.options import JsonOption, emit
 
 
+class Layout(Enum):
+    """Raw layouts that can be written."""
+
+    mimic3 = "mimic3"
+    mimic4 = "mimic4"
+
+
 def command(
     out: Annotated[
         Path, typer.Option("--out", help="Folder to write; it must not exist yet, or hold the same hospital.")
     ],
-    layout: Annotated[str, typer.Option("--layout", help="Raw layout: mimic3 (MIMIC-III v1.4).")] = "mimic3",
+    layout: Annotated[
+        Layout, typer.Option("--layout", help="Raw layout: MIMIC-III 1.4, or MIMIC-IV 2.2 with MIMIC-IV-Note 2.2.")
+    ] = Layout.mimic3,
     subjects: Annotated[int, typer.Option("--subjects", min=1, help="Patients.")] = 2000,
     seed: Annotated[
         int, typer.Option("--seed", min=0, help="The same seed makes the same hospital, byte for byte.")
     ] = 0,
+    events: Annotated[
+        bool,
+        typer.Option(
+            "--events / --no-events", help="Whether to write the tables of bedside events, most of the bytes."
+        ),
+    ] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Write a made-up hospital: raw tables as PhysioNet ships MIMIC, invented patients, a known truth.
@@ -26,10 +42,7 @@ def command(
     """
     from chartune.sources.made_up import make_hospital
 
-    known: Literal["mimic3"] = "mimic3"
-    if layout != known:
-        raise typer.BadParameter(f"the layout must be {known}, but got {layout}.", param_hint="--layout")
-    manifest = make_hospital(out, layout=known, subjects=subjects, seed=seed)
+    manifest = make_hospital(out, layout=layout.value, subjects=subjects, seed=seed, events=events)
     emit(
         manifest,
         as_json,

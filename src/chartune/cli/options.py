@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from chartune.config import override, read_yaml
+from chartune.config import Config, override, read_yaml
 from chartune.errors import ConfigError
 from chartune.quantities import Estimate
 from chartune.runs.run import Run
@@ -20,9 +20,12 @@ StoreOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 FolderArgument = Annotated[
     Path | None,
-    typer.Argument(help="Raw data as shipped: a folder with PATIENTS, ADMISSIONS, NOTEEVENTS (.csv or .csv.gz)."),
+    typer.Argument(help="Raw data as shipped (the folder of MIMIC-III or MIMIC-IV), or a table of your own notes."),
 ]
-SourceOption = Annotated[str, typer.Option("--source", help="Kind of the raw data: mimic3.")]
+SourceOption = Annotated[
+    str | None,
+    typer.Option("--source", help="Kind of the raw data: mimic3, mimic4 or tabular. Default: as it looks."),
+]
 SplitsOption = Annotated[
     Path | None,
     typer.Option(
@@ -57,7 +60,7 @@ def stage_data(
     kind: str,
     config: Path | None,
     folder: Path | None,
-    source: str,
+    source: str | None,
     splits: Path | None,
     base: str | None,
     name: str | None,
@@ -74,7 +77,7 @@ def stage_data(
     if folder is None and not config:
         raise ConfigError("a stage needs data: give the folder of the raw files, or --config with a stage.yaml.")
     if folder is not None:
-        data["data"] = {**(data.get("data") or {}), "source": {"kind": source, "folder": str(folder)}}
+        data["data"] = {**(data.get("data") or {}), "source": source_at(folder, source)}
     if splits is not None:
         data["data"] = {**(data.get("data") or {}), "splits": {"kind": "imported", "folder": str(splits)}}
     if base is not None:
@@ -84,9 +87,31 @@ def stage_data(
     return data
 
 
-def overridden(data: dict[str, Any], sets: list[str] | None) -> dict[str, Any]:
-    """`data` with the --set assignments applied."""
-    return override(data, sets or [])
+def source_at(path: Path, kind: str | None) -> dict[str, Any]:
+    """The source at a path as plain data; its kind as told, or as it looks.
+
+    Raises:
+        DataError: it looks like nothing that chartune reads.
+    """
+    from chartune.sources.detect import detect
+
+    known = kind or detect(path)
+    return {"kind": known, "file" if known == "tabular" else "folder": str(path)}
+
+
+def overridden(data: dict[str, Any], sets: list[str] | None, config: type[Config]) -> dict[str, Any]:
+    """`data` with the --set assignments applied; defaults are filled in first, so that a list has its elements."""
+    if not sets:
+        return data
+    return override(_filled(data, config), sets)
+
+
+def _filled(data: dict[str, Any], config: type[Config]) -> dict[str, Any]:
+    """All fields of the config; what does not parse yet stays as it is, because an assignment may mend it."""
+    try:
+        return config.parse(data).model_dump(mode="json")
+    except ConfigError:
+        return data
 
 
 def emit(result: Any, as_json: bool, told: str) -> None:

@@ -15,14 +15,16 @@ from chartune.cli.options import (
     emit,
     open_store,
     overridden,
+    source_at,
 )  # fmt: skip
 
 
 def command(
     folder: Annotated[
-        Path, typer.Argument(help="Raw data as shipped: a folder with PATIENTS, ADMISSIONS, NOTEEVENTS.")
+        Path,
+        typer.Argument(help="Raw data as shipped (the folder of MIMIC-III or MIMIC-IV), or a table of your own notes."),
     ],
-    source: SourceOption = "mimic3",
+    source: SourceOption = None,
     splits: SplitsOption = None,
     sets: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
@@ -34,10 +36,10 @@ def command(
     """
     from chartune.tasks.prepare import Preparation, prepare, read_dataset
 
-    data: dict[str, Any] = {"source": {"kind": source, "folder": str(folder)}}
+    data: dict[str, Any] = {"source": source_at(folder, source)}
     if splits:
         data["splits"] = {"kind": "imported", "folder": str(splits)}
-    artefact = prepare(Preparation.parse(overridden(data, sets)), open_store(store))
+    artefact = prepare(Preparation.parse(overridden(data, sets, Preparation)), open_store(store))
     dataset = read_dataset(artefact)
     emit(
         {"data": artefact.fingerprint, "folder": str(artefact.path), **dataset},
@@ -49,7 +51,7 @@ def command(
 def told(fingerprint: str, dataset: dict[str, Any]) -> str:
     """The attrition of each task and of the corpus, as lines."""
     lines = [f"{dataset['source']['title']}  (data {fingerprint})"]
-    parts = [*dataset["tasks"].items(), ("corpus", dataset["corpus"])]
+    parts = [*dataset["tasks"].items(), *([("corpus", dataset["corpus"])] if dataset["corpus"] else [])]
     for name, part in parts:
         lines.append(f"{name}: {part['title']}")
         lines += _filters(part["attrition"])

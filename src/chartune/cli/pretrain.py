@@ -23,7 +23,7 @@ from chartune.cli.options import (
 def command(
     folder: FolderArgument = None,
     config: ConfigOption = None,
-    source: SourceOption = "mimic3",
+    source: SourceOption = None,
     splits: SplitsOption = None,
     base: BaseOption = None,
     name: NameOption = None,
@@ -36,8 +36,9 @@ def command(
     Says the token-weighted perplexity on held-out patients before and after. A killed run goes on where it stopped when
     the same command is given again; a finished one is found.
     """
-    from chartune.stages.pretrain import Pretrain, pretrain
+    from chartune.stages.catalog import run
+    from chartune.stages.pretrain import Pretrain
 
-    data = overridden(stage_data("pretrain", config, folder, source, splits, base, name), sets)
-    run = pretrain(Pretrain.parse(data, str(config or "")), open_store(store))
-    emit(run_summary(run), as_json, run_told(run))
+    data = overridden(stage_data("pretrain", config, folder, source, splits, base, name), sets, Pretrain)
+    done = run(Pretrain.parse(data, str(config or "")), open_store(store))
+    emit(run_summary(done), as_json, run_told(done))

@@ -15,7 +15,7 @@ def command(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Write one self-contained HTML file: cohort flow, perplexities, AUROC with intervals, cost, provenance.
+    """Write one self-contained HTML file: cohort flow, perplexities, scores with intervals, cost, model cards.
 
     It holds counts and scores, never the text of a note or an id of a patient, and loads nothing from a network.
     """

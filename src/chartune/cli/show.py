@@ -8,6 +8,7 @@ from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, r
 from chartune.cli.prepare import told
 from chartune.errors import ConfigError
 from chartune.runs.ledger import find_run
+from chartune.runs.run import Run
 from chartune.store import Artefact, Store
 
 
@@ -16,6 +17,7 @@ def command(
     verify: Annotated[
         bool, typer.Option("--verify", help="Hash every file again and compare with the manifest.")
     ] = False,
+    card: Annotated[bool, typer.Option("--card", help="Print the model card of a run, as Markdown.")] = False,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
@@ -41,5 +43,21 @@ def command(
     run = find_run(opened, name)
     if verify:
         Artefact("runs", run.fingerprint, run.path).verify()
+    if card:
+        text = _card(opened, run)
+        emit({"run": run.fingerprint, "card": text}, as_json, text.rstrip())
+        return
     whole = {**run_summary(run), "about": run.about, "environment": run.environment, "stage": run.stage}
     emit(whole, as_json, yaml_told(whole))
+
+
+def _card(store: Store, run: Run) -> str:
+    """The card as it was signed with the run; of a run that kept none, as it would be written today."""
+    from chartune.report.card import model_card
+    from chartune.tasks.prepare import read_dataset
+
+    kept = run.path / "MODEL_CARD.md"
+    if kept.is_file():
+        return kept.read_text(encoding="utf-8")
+    data = store.find("data", run.data) if run.data else None
+    return model_card(run.about, run.scores, run.cost, run.environment, read_dataset(data) if data else None)

@@ -2,6 +2,7 @@
 
 from chartune.metrics.auroc import auroc, auroc_estimate
 from chartune.metrics.bootstrap import Resamples, patient_bootstrap, resample
+from chartune.metrics.calibration import Bin, calibration_curve
 from chartune.metrics.classification import (
     auprc,
     auprc_estimate,
@@ -12,8 +13,13 @@ from chartune.metrics.classification import (
     prevalence,
 )
 from chartune.metrics.compare import paired_difference
+from chartune.metrics.multiclass import multiclass_scores
+from chartune.metrics.multilabel import multilabel_scores
+from chartune.metrics.recalibration import calibration_intercept_slope
+from chartune.metrics.roc import roc_curve
 
 __all__ = [
+    "Bin",
     "Resamples",
     "auprc",
     "auprc_estimate",
@@ -22,9 +28,14 @@ __all__ = [
     "binary_scores",
     "brier",
     "brier_estimate",
+    "calibration_curve",
+    "calibration_intercept_slope",
     "log_loss",
+    "multiclass_scores",
+    "multilabel_scores",
     "paired_difference",
     "patient_bootstrap",
     "prevalence",
     "resample",
+    "roc_curve",
 ]

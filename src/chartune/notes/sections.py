@@ -45,7 +45,10 @@ _LATER: Final = (
 )
 """Headings that end a section even without a blank line before them: most introduce what nobody knew on arrival."""
 
-_LABEL: Final = re.compile(r"\n[ \t]*+([A-Za-z][^().|\d\\\n:]{0,60}+):")
+_LABEL: Final = re.compile(
+    r"\n[ \t]*+(?P<masked>(?:_{2,}+|\[\*\*[^\n\]]{0,60}+\])[ \t]++)?+(?P<label>[A-Za-z][^().|\d\\\n:]{0,60}+):"
+)
+"""A heading, as in `Chief Complaint:` or, behind a de-identified date, `___ DISCHARGE EXAM:`."""
 _BARE: Final = re.compile(
     r"\n[ \t]*+((?:brief |summary of )?hospital course(?: by [\w ,]{1,30})?"
     r"|discharge (?:medications?|diagnos[ie]s|condition|instructions?|disposition|status|labs?|(?:physical )?exam\w*))"
@@ -59,6 +62,8 @@ _TITLES: Final = re.compile(
 )
 _LATER_LABEL: Final = re.compile(_LATER, re.IGNORECASE)
 _HINT: Final = re.compile(r"complaint|illness|admission|allerg|exam|history|presentation", re.IGNORECASE)
+_WORD: Final = re.compile(r"[^\W_]")
+"""MIMIC-IV puts `___` in place of most social histories: such a section says nothing."""
 _BLANK_LINE: Final = re.compile(r"\n[ \t]*$")
 
 _DIED: Final = r"(?:expired|died|passed\s+away|deceased)\b"
@@ -96,7 +101,7 @@ def admission_sections(text: str) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for section in sections(text):
-        if section.title in HEADINGS and section.title not in found and section.body:
+        if section.title in HEADINGS and section.title not in found and _WORD.search(section.body):
             found[section.title] = " ".join(section.body.split())
     return found
 
@@ -143,9 +148,11 @@ def _headings(text: str) -> Iterator[tuple[int, int, str]]:
     """(where its line begins, where its body begins, title) of every line that begins a section."""
     opened = 0
     for match in _LABEL.finditer(text):
-        label = match[1].rstrip()
+        label = match["label"].rstrip()
         title = _title(label)
         known = title is not None or _LATER_LABEL.fullmatch(label) is not None
+        if match["masked"] and not (known and label[0].isupper()):
+            continue  # "___ presented with the following history: ..." is a name and prose
         # "Physical Exam:", an empty line, "Vitals: ...": a sub-heading does not close what has no words yet.
         if known or (_follows_blank_line(text, match.start()) and text[opened : match.start()].strip()):
             opened = match.end()

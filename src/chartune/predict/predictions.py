@@ -1,8 +1,8 @@
 """Reading without gradients: length-sorted inside, dataset order outside, so that no score meets the wrong patient."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import torch
@@ -11,9 +11,11 @@ from torch import nn
 
 from chartune.batches.collate import Examples, length_groups
 from chartune.batches.pack import Blocks
+from chartune.errors import RunError
 from chartune.log import progress
 from chartune.models.readers import Classifier, FeatureReader, LanguageModel
 
+T = TypeVar("T")
 BUDGET = 8192
 """Padded tokens of one batch in evaluation."""
 
@@ -24,12 +26,9 @@ def pooled_vectors(model: Classifier, examples: Examples, precision: Literal["fp
     device = next(model.parameters()).device
     with _reading(model, precision), progress("read", total=len(examples.encoded)) as meter:
         for group in length_groups(examples.encoded.lengths, BUDGET):
-            batch = examples.batch(group)
-            vectors = (
-                model.pooled(batch["input_ids"].to(device), batch["attention_mask"].to(device)).float().cpu().numpy()
-            )
-            out = np.empty((len(examples.encoded), vectors.shape[1]), dtype=np.float32) if out is None else out
-            out[group] = vectors
+            for part, vectors in _in_parts(group, lambda rows: _pooled(model, examples, rows, device)):
+                out = np.empty((len(examples.encoded), vectors.shape[1]), dtype=np.float32) if out is None else out
+                out[part] = vectors
             meter.advance(len(group))
     return np.empty((0, 0), dtype=np.float32) if out is None else out
 
@@ -57,10 +56,46 @@ def total_nll(model: LanguageModel, blocks: Blocks, precision: Literal["fp32", "
     with _reading(model, precision), progress("perplexity", total=len(blocks)) as meter:
         for start in range(0, len(blocks), rows):
             indices = np.arange(start, min(start + rows, len(blocks)))
-            batch = {name: tensor.to(device) for name, tensor in blocks.batch(indices).items()}
-            total += float(model.nll(**batch).double().sum())
+            total += sum(nats for _, nats in _in_parts(indices, lambda rows: _nats(model, blocks, rows, device)))
             meter.advance(len(indices))
     return total, int(blocks.predicted_tokens.sum())
+
+
+def out_of_memory(error: RuntimeError) -> bool:
+    """Whether memory has run out: a GPU says it by type, a processor only in words."""
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _pooled(
+    model: Classifier, examples: Examples, rows: NDArray[np.int64], device: torch.device
+) -> NDArray[np.float32]:
+    batch = examples.batch(rows)
+    vectors = model.pooled(batch["input_ids"].to(device), batch["attention_mask"].to(device))
+    return np.asarray(vectors.float().cpu().numpy(), dtype=np.float32)
+
+
+def _nats(model: LanguageModel, blocks: Blocks, rows: NDArray[np.int64], device: torch.device) -> float:
+    batch = {name: tensor.to(device) for name, tensor in blocks.batch(rows).items()}
+    return float(model.nll(**batch).double().sum())
+
+
+def _in_parts(rows: NDArray[np.int64], read: Callable[[NDArray[np.int64]], T]) -> list[tuple[NDArray[np.int64], T]]:
+    """`read(rows)`, in halves of halves where memory runs out; training and its micro-batch are left alone.
+
+    Raises:
+        RunError: one row alone does not fit.
+    """
+    try:
+        return [(rows, read(rows))]
+    except RuntimeError as error:
+        if not out_of_memory(error):
+            raise
+    if len(rows) == 1:
+        raise RunError(
+            "one text must fit into memory to be read, but it does not; shorten max_seq_len or take a smaller base."
+        )
+    middle = len(rows) // 2
+    return _in_parts(rows[:middle], read) + _in_parts(rows[middle:], read)
 
 
 @contextmanager

@@ -20,9 +20,19 @@ COLUMNS: Final = {
     "mortality": "MOR",
     "length_of_stay": "LOS",
     "diagnoses": "DIAG",
+    "diagnoses_icd9": "DIAG",
+    "diagnoses_icd10": "DIAG",
     "procedures": "PROC",
 }
 """Our task → its column in Tables 3 and 4."""
+
+REMARKS: Final = {
+    "diagnoses_icd10": "The paper asked for ICD-9 codes; here it is ICD-10, so not even the question is the same.",
+}
+"""Our task → how it departs from the one that the paper asked."""
+
+ERRATA: Final = "Tables 3 and 4 print different scores for the same model; both are listed as they stand."
+"""What a reader of Table 4's last row must know."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,11 @@ class PublishedScore:
     """From 0 to 1."""
     table: str
     """Where it is printed."""
+
+    @property
+    def disputed(self) -> bool:
+        """Whether the other table prints another score for this model."""
+        return self.table == "Table 4" and "Downstream" in self.model
 
 
 @dataclass(frozen=True)
@@ -61,6 +76,11 @@ def downstream(task: str) -> list[PublishedScore]:
     if column is None:
         return []
     return [PublishedScore(row["model"], float(row[column]) / 100, row["table"]) for row in _rows("p1_downstream.csv")]
+
+
+def remark(task: str) -> str:
+    """How our task departs from the paper's; empty: not in its name."""
+    return REMARKS.get(task, "")
 
 
 def pretraining() -> list[PublishedPretraining]:

@@ -1,5 +1,9 @@
-"""What we say: one self-contained HTML file over finished runs. It holds counts and scores, never a row or a word."""
+"""What we say: one self-contained HTML file over finished runs. It holds counts and scores, never a row or a word.
 
-from chartune.report.render import render, report_of
+    runs ─▶ variants (seeds together) ─┬─ cohort · scores · compare · labels · cost · adaptation   numbers in tables
+                                       ├─ forest · curves · diagnostics · price                    numbers in figures
+                                       ├─ marks · summary · words · provenance · card              words
+                                       └─▶ outcome ─▶ render ─▶ report.html
 
-__all__ = ["render", "report_of"]
+The way in is `chartune.report.render`. The card of a single run is `chartune.report.card`, which needs no drawing.
+"""

@@ -1,8 +1,11 @@
 """Who is in the data: the flow diagram of a clinical paper and the split counts, with small cells hidden.
 
-    ┌ all admissions ────── 52,000 ┐
-    │                              ├─▶ removed 310: newborns, because …
-    └ adults ────────────── 51,690 ┘
+    ┌ all admissions  52,000 ┐
+    └───────────┬────────────┘
+                ├───────────────────▶ 310 left out: newborns, because …
+    ┌ adults    ▼     51,690 ┐
+    └───────────┬────────────┘      filters that left nobody out are named in one line at the end
+         train · validation · test
 
 A count from 1 to 9 is printed as "<10", because so few patients could be known again. A hidden count could be had by
 subtracting its neighbours, so as soon as one is hidden, all counts of the flow are rounded to the nearest ten. The
@@ -52,7 +55,9 @@ class Cohort:
     title: str
     """Whose rows."""
     steps: tuple[Step, ...]
-    """The filters, in the order applied."""
+    """The first count and every filter that left somebody out, in the order applied."""
+    silent: tuple[Step, ...]
+    """The filters that left nobody out."""
     splits: Splits
     """Where the rows went."""
 
@@ -66,14 +71,14 @@ def cohorts(dataset: Mapping[str, Any]) -> list[Cohort]:
     """The cohort of every task of a prepared data set, then that of its adaptation text."""
     open_data = is_made_up(dataset.get("source", {}))
     rounded = not open_data and any(0 < count < SMALL for count in _counts(dataset))
-    return [
-        Cohort(
-            str(part.get("title", "")),
-            tuple(_step(row, rounded) for row in part.get("attrition", [])),
-            _splits(part.get("counts", {}), open_data),
-        )
-        for part in _parts(dataset)
-    ]
+    return [_cohort(part, rounded, open_data) for part in _parts(dataset)]
+
+
+def _cohort(part: Mapping[str, Any], rounded: bool, open_data: bool) -> Cohort:
+    steps = [_step(row, rounded) for row in part.get("attrition", [])]
+    loud = [step for n, step in enumerate(steps) if n == 0 or step.removed]
+    silent = [step for n, step in enumerate(steps) if n > 0 and not step.removed]
+    return Cohort(str(part.get("title", "")), tuple(loud), tuple(silent), _splits(part.get("counts", {}), open_data))
 
 
 def shown(count: int | None, open_data: bool) -> str:
@@ -86,11 +91,20 @@ def shown(count: int | None, open_data: bool) -> str:
 def _splits(counts: Mapping[str, Mapping[str, int]], open_data: bool) -> Splits:
     columns = list(dict.fromkeys(name for split in counts.values() for name in split))
     ordered = [s for s in SPLITS if s in counts] + [s for s in counts if s not in SPLITS]
-    rows = tuple((split, *(shown(counts[split].get(name), open_data) for name in columns)) for split in ordered)
+    rows = tuple(
+        (split, *(_in_split(name, counts[split].get(name), open_data) for name in columns)) for split in ordered
+    )
     return Splits(tuple(_TITLES.get(name, name) for name in columns), rows)
 
 
-_TITLES: Final = {"subjects": "patients", "positives": "with the outcome"}
+def _in_split(name: str, count: int | None, open_data: bool) -> str:
+    """A count of a split; a sum over labels is rounded, because with it a hidden label could be worked out."""
+    if name == "labels_assigned" and count and not open_data:
+        return f"≈\N{NO-BREAK SPACE}{round(count, -1):,}"
+    return shown(count, open_data)
+
+
+_TITLES: Final = {"subjects": "patients", "positives": "with the outcome", "labels_assigned": "labels given"}
 
 
 def _step(row: Mapping[str, Any], rounded: bool) -> Step:
@@ -105,7 +119,7 @@ def _counted(count: int, unit: str, rounded: bool) -> str:
     noun = {"subjects": "patients"}.get(unit, unit)
     if not rounded or count == 0:
         return f"{count:,} {noun.removesuffix('s') if count == 1 else noun}"
-    return f"<{SMALL} {noun}" if count < SMALL else f"≈ {round(count, -1):,} {noun}"
+    return f"<{SMALL} {noun}" if count < SMALL else f"≈\N{NO-BREAK SPACE}{round(count, -1):,} {noun}"
 
 
 def _counts(dataset: Mapping[str, Any]) -> Iterator[int]:

@@ -2,11 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+from chartune.quantities import human_bytes
+from chartune.report.card import KEPT, Section, sections
 from chartune.report.cohort import is_made_up
-from chartune.report.tables import NOT_MEASURED, Variant
+from chartune.report.table import NOT_MEASURED, Cell, Column, Table, count
+from chartune.report.variants import Variant
 from chartune.runs import Run
+
+Facts = tuple[tuple[str, str], ...]
+"""Terms and values."""
 
 
 @dataclass(frozen=True)
@@ -14,86 +20,136 @@ class Origin:
     """One run's provenance, ready to be shown."""
 
     title: str
-    facts: tuple[tuple[str, str], ...]
-    """Term and value."""
+    facts: Facts
     command: str
     """What to type, from inside the store, to have it again."""
+    card: tuple[Section, ...]
+    """Its model card; empty: the run keeps no weights."""
+    card_file: str
+    """Where the card stands in the store."""
 
 
-def origins(variants: Sequence[Variant]) -> list[Origin]:
-    """The provenance of numbered runs."""
-    return [Origin(f"{v.label} · {v.run.name}", _facts(v.run), _command(v.run)) for v in variants]
+@dataclass(frozen=True)
+class Lineage:
+    """One data set's provenance."""
+
+    fingerprint: str
+    facts: Facts
+    tables: Table | None
+    """The raw files; None: it does not list them."""
+    warnings: tuple[str, ...]
+    """What the source had to say of itself."""
 
 
-def caveats(runs: Sequence[Run], datasets: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What every reader of these numbers must know."""
-    sources = [dataset.get("source", {}) for dataset in datasets.values()]
-    tasks = [t for d in datasets.values() for name, t in d.get("tasks", {}).items() if name in {r.task for r in runs}]
-    notes = ["Research only. Nothing here supports a decision about a patient."]
-    if any(is_made_up(source) for source in sources):
-        notes.append(
-            "The patients are fictional and were written by a program. Scores tell how the methods behave on such "
-            "texts and say nothing about any hospital."
-        )
-    if any(task.get("kind") == "retrospective-text" for task in tasks):
-        notes.append(
-            "Retrospective text: the admission notes are assembled from sections of discharge summaries, which were "
-            "written after the outcome was known. They tell what was known on arrival, but hindsight may have shaped "
-            "the wording (van Aken et al., 2021, EACL). A prospective score may be lower."
-        )
-    notes += _on_intervals(runs)
-    if not all(is_made_up(source) for source in sources):
-        notes.append(
-            'Counts of 1 to 9 are shown as "<10"; where one is hidden, the flow is rounded to tens, so that nobody can '
-            "work it out."
-        )
-    return notes + [
-        f"{source.get('title', 'Source')}: {warning}" for source in sources for warning in source.get("warnings", [])
-    ]
+def origins(variants: Sequence[Variant], datasets: Mapping[str, Mapping[str, Any]]) -> list[Origin]:
+    """The provenance of every run of numbered variants, seed by seed."""
+    return [_origin(v, run, datasets.get(run.data or "")) for v in variants for run in v.runs]
 
 
-def _on_intervals(runs: Sequence[Run]) -> list[str]:
-    if not any(run.estimate("auroc") for run in runs):
-        return []
-    seeds = sorted({run.about["seed"] for run in runs if run.about.get("seed") is not None})
-    told = f"with seed {', '.join(map(str, seeds))}" if seeds else "with one seed"
-    return [
-        "Intervals are 95 % percentile intervals of a bootstrap that resamples patients, not rows. They cover the luck "
-        f"of who is in the test split, not the luck of training: each run was trained once, {told}.",
-        "No correction was made for comparing several variants.",
-    ]
+def lineages(datasets: Mapping[str, Mapping[str, Any]]) -> list[Lineage]:
+    """The provenance of every data set."""
+    return [_lineage(fingerprint, dataset) for fingerprint, dataset in datasets.items()]
 
 
-def _facts(run: Run) -> tuple[tuple[str, str], ...]:
+def switches(runs: Sequence[Run]) -> Table | None:
+    """Every fidelity switch in force, and where runs differ, which run has which; None: no run tells."""
+    settings: dict[str, dict[str, list[str]]] = {}
+    for run in runs:
+        for name, value in run.switches.items():
+            settings.setdefault(name, {}).setdefault(plain(value), []).append(run.name)
+    if not settings:
+        return None
+    rows = []
+    for name in sorted(settings, key=lambda name: (name != "preset", name)):
+        for value, names in settings[name].items():
+            whose = "all runs" if len(names) == len(runs) else ", ".join(dict.fromkeys(names))
+            rows.append((Cell(name.replace("_", " ")), Cell(value), Cell(whose)))
+    columns = (Column("Switch", numeric=False), Column("Setting", numeric=False), Column("In", numeric=False))
+    note = "Places where published recipes depart from what chartune stands behind; the preset sound departs nowhere."
+    return Table("Fidelity switches", columns, tuple(rows), note)
+
+
+def plain(value: object) -> str:
+    """A setting as people write it."""
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
+
+
+def _origin(variant: Variant, run: Run, dataset: Mapping[str, Any] | None) -> Origin:
+    seed = f", seed {run.about.get('seed')}" if len(variant.runs) > 1 else ""
+    card = sections(run.about, run.scores, run.cost, run.environment, dataset) if run.kind in KEPT else []
+    file = f"runs/{run.fingerprint}/MODEL_CARD.md"
+    return Origin(f"{variant.label} · {run.name}{seed}", _facts(run), _command(run), tuple(card), file)
+
+
+def _lineage(fingerprint: str, dataset: Mapping[str, Any]) -> Lineage:
+    source, rule = dataset.get("source", {}), dataset.get("splits", {}).get("rule", {})
+    told = {
+        "Prepared data": fingerprint,
+        "Source": source.get("title"),
+        "Kind": source.get("kind"),
+        "Version": source.get("version"),
+        "Licence": source.get("licence"),
+        "Split rule": ", ".join(f"{name.replace('_', ' ')} {plain(value)}" for name, value in rule.items()) or None,
+        "Prepared by": f"chartune {dataset['chartune']}" if dataset.get("chartune") else None,
+    }
+    facts = tuple((term, NOT_MEASURED if value is None else str(value)) for term, value in told.items())
+    return Lineage(
+        fingerprint, facts, _tables(source.get("tables", {}), is_made_up(source)), tuple(source.get("warnings", ()))
+    )
+
+
+def _tables(tables: Mapping[str, Mapping[str, Any]], open_data: bool) -> Table | None:
+    columns = (Column("Raw file", numeric=False), Column("Rows"), Column("Size"), Column("SHA-256", numeric=False))
+    rows = tuple(
+        (Cell(str(fact.get("file") or name)), Cell(_rows(fact.get("rows"), open_data)),
+         Cell(human_bytes(fact.get("bytes"))), Cell(str(fact.get("sha256", NOT_MEASURED))[:16]))
+        for name, fact in sorted(tables.items())
+    )  # fmt: skip
+    return Table("Raw files", columns, rows, cards=False) if rows else None
+
+
+def _rows(rows: int | None, open_data: bool) -> str:
+    """Rounded for real patients: beside the flow an exact count would tell how few a filter left out."""
+    return count(rows) if open_data or rows is None else f"≈\N{NO-BREAK SPACE}{round(rows, -1):,}"
+
+
+_ALWAYS: Final = frozenset({"Run", "Kind", "Data", "Seed", "Versions", "Switches", "Finished"})
+"""What is told of every run, be it as "not measured"."""
+
+
+def _facts(run: Run) -> Facts:
     env, backbone = run.environment, run.backbone
-    versions = [
-        f"{name} {env[name]}" for name in ("chartune", "python", "torch", "transformers", "peft") if env.get(name)
-    ]
+    packages = ("chartune", "python", "torch", "transformers", "peft", "scikit-learn", "polars")
+    versions = [f"{name} {env[name]}" for name in packages if env.get(name)]
     device = [str(env[name]) for name in ("device", "cpu", "platform") if env.get(name)]
-    switches = [f"{name}: {_plain(value)}" for name, value in sorted((env.get("switches") or {}).items())]
     layers = [f"{layer}{f' (sha256 {layer.sha256[:12]})' if layer.sha256 else ''}" for layer in run.stack]
     facts = {
         "Run": run.fingerprint,
         "Kind": run.kind,
+        "Task": run.task,
+        "Asked with": f"runs/{run.fingerprint}/stage.yaml" if run.stage else None,
         "Data": run.data,
         "Base model": _backbone(backbone),
+        "Base licence": backbone.get("licence"),
         "Base exposure": backbone.get("exposure"),
-        "Stack": " → ".join(layers) or None,
+        "Stack": " → ".join(layers) or run.stack_title,
         "Parents": ", ".join(run.parents) or None,
         "Seed": run.about.get("seed"),
+        "Switches": "; ".join(
+            f"{name.replace('_', ' ')}: {plain(value)}" for name, value in sorted(run.switches.items())
+        ),
         "Precision": _because(env.get("precision"), env.get("precision_reason")),
         "Attention": env.get("attention"),
         "Device": ", ".join(device) or None,
         "Threads": env.get("threads"),
         "Versions": ", ".join(versions) or None,
-        "Switches": "; ".join(switches) or None,
+        "Stopped early": None if run.about.get("stopped_early") is None else plain(run.about["stopped_early"]),
         "Started": run.about.get("started"),
         "Finished": run.about.get("finished"),
         "Resumed": run.about.get("resumed"),
     }
-    always = {"Run", "Kind", "Data", "Seed", "Versions", "Finished"}
-    shown = {term: value for term, value in facts.items() if value is not None or term in always}
-    return tuple((term, NOT_MEASURED if value is None else str(value)) for term, value in shown.items())
+    shown = {term: value for term, value in facts.items() if value not in (None, "") or term in _ALWAYS}
+    return tuple((term, NOT_MEASURED if value in (None, "") else str(value)) for term, value in shown.items())
 
 
 def _backbone(backbone: Mapping[str, Any]) -> str | None:
@@ -101,17 +157,12 @@ def _backbone(backbone: Mapping[str, Any]) -> str | None:
         return None
     size = f"{backbone['parameters']:,} parameters" if backbone.get("parameters") else ""
     content = f"content {str(backbone['content_hash'])[:16]}" if backbone.get("content_hash") else ""
-    return ", ".join(
-        part for part in (str(backbone.get("name")), str(backbone.get("family") or ""), size, content) if part
-    )
+    told = (str(backbone.get("name")), str(backbone.get("family") or ""), size, content)
+    return ", ".join(part for part in told if part)
 
 
 def _because(value: str | None, reason: str | None) -> str | None:
     return f"{value}: {reason}" if value and reason else value
-
-
-def _plain(value: object) -> str:
-    return {True: "yes", False: "no"}.get(value, str(value)) if isinstance(value, bool) else str(value)
 
 
 def _command(run: Run) -> str:

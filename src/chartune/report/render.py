@@ -1,10 +1,6 @@
 """From finished runs to one HTML file that opens anywhere: no script, no network, no font, no row of data.
 
-Runs ─┬─ cohort ──────┐
-      ├─ tables ──────┤
-      ├─ figures ─────┼─▶ report.html.jinja + report.css ─▶ report.html
-      ├─ summary ─────┤
-      └─ provenance ──┘
+runs ─▶ variants ─▶ outcomes, adaptation, cost, provenance ─▶ report.html.jinja + report.css ─▶ report.html
 """
 
 import json
@@ -13,40 +9,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import DictLoader, Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from chartune.errors import ConfigError
-from chartune.published import CITATION, downstream
-from chartune.report import cohort, figures, provenance, summary, tables
-from chartune.report.tables import Table, Variant
+from chartune.published import CITATION
+from chartune.report import adaptation, cohort, cost, marks, provenance, summary
+from chartune.report.caveats import caveats
+from chartune.report.curves import draw_panel, perplexity_curves
+from chartune.report.outcome import Outcome, outcome
+from chartune.report.table import Table
+from chartune.report.variants import Variant, numbered
+from chartune.report.words import WORDS
 from chartune.runs import Run, finished_runs
 from chartune.store import Store, storing
 
 Dataset = Mapping[str, Any]
 """The content of a `dataset.json`."""
-
-CARD: Final = ("who", "when", "seen", "asked", "scored", "citation")
-"""What a reader must know of a task, in the order asked."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One task on one data set: only its runs may be compared."""
-
-    title: str
-    kind: str
-    """Such as `retrospective-text`."""
-    card: tuple[tuple[str, str], ...]
-    """Who, when, what is seen, what is asked: term and answer."""
-    sentences: tuple[str, ...]
-    scores: Table
-    forest: str
-    curves: str
-    price: str
-    published: Table | None
 
 
 @dataclass(frozen=True)
@@ -56,6 +37,18 @@ class Population:
     fingerprint: str
     source: str
     cohorts: tuple[cohort.Cohort, ...]
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """What was adapted on unlabelled notes. A figure is drawn SVG."""
+
+    variants: tuple[Variant, ...]
+    table: Table | None
+    curves: tuple[Markup, ...]
+    published: Table
+    fictional: bool
+    """Whether the notes were made up, so that what was printed stays folded."""
 
 
 def report_of(store: Store, runs: Sequence[Run] | None, out: Path, title: str) -> Path:
@@ -101,52 +94,53 @@ def render(runs: Sequence[Run], out: Path, *, title: str, datasets: Mapping[str,
 
 def _contents(runs: Sequence[Run], title: str, datasets: Mapping[str, Dataset]) -> dict[str, Any]:
     """Everything the template shows, computed."""
-    pretrained = tables.numbered([run for run in runs if run.task is None], "P")
-    scored = [run for run in runs if run.task is not None]
-    groups = _groups(scored)
-    variants = _number_groups(groups)
-    first: Dataset = next(iter(datasets.values()), {})
-    outcomes = [
-        _outcome(group, datasets.get(data or "", {}), task, f"task{n}")
-        for n, ((data, task), group) in enumerate(variants.items(), start=1)
-    ]
-    panels = figures.learning_curves(pretrained)
-    with_perplexity = [v for v in pretrained if v.run.estimate("perplexity")]
+    every = {run.fingerprint: run for run in runs}
+    pretrained = numbered([run for run in runs if run.task is None], "P")
+    outcomes = _outcomes([run for run in runs if run.task is not None], datasets, every)
+    variants = [*pretrained, *(v for one in outcomes for v in one.variants)]
+    score_tiles = [one.tile for one in outcomes if one.tile]
     return {
         "title": title,
         "badges": sorted({_badge(run, datasets) for run in runs}),
-        "tiles": summary.tiles([v.run for v in pretrained], scored, first),
-        "sentences": summary.adapted([v.run for v in pretrained]),
+        "tiles": [*score_tiles[:3], *summary.tiles(runs, list(datasets.values()))],
+        "sentences": summary.adapted(pretrained),
         "populations": [_population(name, dataset) for name, dataset in datasets.items()],
-        "perplexities": tables.perplexity_table(with_perplexity) if with_perplexity else None,
-        "pretrain_curves": Markup(figures.draw_curves(panels, "pretrain")) if panels else "",
+        "adaptation": _adaptation(pretrained, datasets) if pretrained else None,
         "outcomes": outcomes,
-        "costs": tables.cost_table([*pretrained, *(v for group in variants.values() for v in group)]),
-        "origins": provenance.origins([*pretrained, *(v for group in variants.values() for v in group)]),
-        "caveats": provenance.caveats(runs, datasets),
+        "costs": cost.cost_table(variants, every),
+        "planned": cost.planned_table(variants),
+        "lineages": provenance.lineages(datasets),
+        "switches": provenance.switches(runs),
+        "origins": provenance.origins(variants, datasets),
+        "caveats": caveats(runs, datasets, sum(one.compared for one in outcomes)),
+        "words": WORDS,
         "citation": CITATION,
+        "warning": marks.WARNING,
         "version": runs[-1].environment.get("chartune"),
     }
 
 
-def _outcome(variants: Sequence[Variant], dataset: Dataset, name: str, figure: str) -> Outcome:
-    task = dataset.get("tasks", {}).get(name, {})
-    title = str(task.get("title") or name.replace("_", " "))
-    against = tables.differences([variant.run for variant in variants])
-    made_up = cohort.is_made_up(dataset.get("source") or variants[0].run.about.get("source") or {})
-    marks = _published_range(name, dataset)
-    forest, panels, price = figures.forest(variants, marks), figures.learning_curves(variants), figures.price(variants)
-    return Outcome(
-        title=title,
-        kind=str(task.get("kind") or ""),
-        card=tuple((term, str(task[term])) for term in CARD if task.get(term)),
-        sentences=tuple(summary.compared(variants, against)),
-        scores=tables.score_table(variants, against, f"{title}: scores on the test split", made_up),
-        forest=Markup(figures.draw_forest(forest, f"{figure}-forest")) if forest else "",
-        curves=Markup(figures.draw_curves(panels, f"{figure}-curves")) if panels else "",
-        price=Markup(figures.draw_price(price, f"{figure}-price")) if price else "",
-        published=tables.published_table(name) if marks else None,
-    )
+def _outcomes(runs: Sequence[Run], datasets: Mapping[str, Dataset], every: Mapping[str, Run]) -> list[Outcome]:
+    """One for each task on each data set; numbers run on, so that a number names one variant on the whole page."""
+    groups: dict[tuple[str | None, str], list[Run]] = {}
+    for run in runs:
+        groups.setdefault((run.data, run.task or ""), []).append(run)
+    outcomes: list[Outcome] = []
+    start = 0
+    for (data, task), group in groups.items():
+        variants = numbered(group, start=start)
+        start += len(variants)
+        figure = f"task{len(outcomes) + 1}"
+        outcomes.append(outcome(variants, datasets.get(data or "", {}), task, figure, every))
+    return outcomes
+
+
+def _adaptation(variants: Sequence[Variant], datasets: Mapping[str, Dataset]) -> Adaptation:
+    panels = perplexity_curves(variants)
+    curves = tuple(Markup(draw_panel(panel, f"adapt-curve{n}")) for n, panel in enumerate(panels))
+    badges = {_badge(run, datasets) for v in variants for run in v.runs}
+    table, printed = adaptation.perplexity_table(variants), marks.published_pretraining()
+    return Adaptation(tuple(variants), table, curves, printed, MADE_UP in badges)
 
 
 def _population(fingerprint: str, dataset: Dataset) -> Population:
@@ -156,35 +150,13 @@ def _population(fingerprint: str, dataset: Dataset) -> Population:
     return Population(fingerprint, " · ".join(told), tuple(cohort.cohorts(dataset)))
 
 
-def _published_range(task: str, dataset: Dataset) -> tuple[float, float] | None:
-    """The span of printed AUROCs, for runs on the source that the paper took; other patients are not comparable."""
-    printed = [row.auroc for row in downstream(task)]
-    source = dataset.get("source", {})
-    same = str(source.get("kind", "")).startswith("mimic3") and not cohort.is_made_up(source)
-    return (min(printed), max(printed)) if printed and same else None
-
-
-def _groups(runs: Sequence[Run]) -> dict[tuple[str | None, str], list[Run]]:
-    groups: dict[tuple[str | None, str], list[Run]] = {}
-    for run in runs:
-        groups.setdefault((run.data, run.task or ""), []).append(run)
-    return groups
-
-
-def _number_groups(groups: Mapping[tuple[str | None, str], list[Run]]) -> dict[tuple[str | None, str], list[Variant]]:
-    """Numbers that run on through all groups, so that a number names one run on the whole page."""
-    numbered = {}
-    start = 0
-    for key, runs in groups.items():
-        variants = tables.numbered(runs)
-        numbered[key] = [Variant(str(start + n), v.run) for n, v in enumerate(variants, start=1)]
-        start += len(variants)
-    return numbered
+MADE_UP = "made-up data"
+"""The badge of fictional patients."""
 
 
 def _badge(run: Run, datasets: Mapping[str, Dataset]) -> str:
     source = datasets.get(run.data or "", {}).get("source") or run.about.get("source") or {}
-    return "made-up data" if cohort.is_made_up(source) else str(source.get("title") or "source not recorded")
+    return MADE_UP if cohort.is_made_up(source) else str(source.get("title") or "source not recorded")
 
 
 def _with_parents(runs: Iterable[Run], every: Mapping[str, Run]) -> list[Run]:
@@ -202,8 +174,13 @@ def _with_parents(runs: Iterable[Run], every: Mapping[str, Run]) -> list[Run]:
     return list(ordered.values())
 
 
-def _template() -> Any:
+def _template() -> Template:
     folder = files("chartune.report")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    parts = {
+        name: folder.joinpath(name).read_text(encoding="utf-8") for name in ("report.html.jinja", "parts.html.jinja")
+    }
+    environment = Environment(
+        loader=DictLoader(parts), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     environment.globals["css"] = Markup(folder.joinpath("report.css").read_text(encoding="utf-8"))
-    return environment.from_string(folder.joinpath("report.html.jinja").read_text(encoding="utf-8"))
+    return environment.get_template("report.html.jinja")

@@ -6,7 +6,9 @@ from typing import Any
 
 from chartune.quantities import Estimate, human_seconds
 from chartune.report.cohort import is_made_up, shown
-from chartune.report.tables import Variant, baseline
+from chartune.report.compare import Comparison
+from chartune.report.table import listed, minus
+from chartune.report.variants import Variant, baseline
 from chartune.runs import Run
 
 
@@ -19,80 +21,97 @@ class Tile:
     detail: str = ""
 
 
-def tiles(pretrained: Sequence[Run], scored: Sequence[Run], dataset: Mapping[str, Any]) -> list[Tile]:
-    """The headline numbers of what was run; one that was not measured has no tile."""
-    found = [
-        _auroc_tile(scored),
-        _perplexity_tile(pretrained),
-        _patients_tile(scored, dataset),
-        _time_tile([*pretrained, *scored]),
-    ]
+def tiles(runs: Sequence[Run], datasets: Sequence[Mapping[str, Any]]) -> list[Tile]:
+    """How many patients, what adaptation brought, what it took; one that was not measured has no tile."""
+    found = [_patients_tile(datasets), _perplexity_tile(runs), _time_tile(runs)]
     return [tile for tile in found if tile is not None]
 
 
-def adapted(runs: Sequence[Run]) -> list[str]:
+def score_tile(variants: Sequence[Variant], task: str, score: str) -> Tile | None:
+    """The range of the headline scores of one task."""
+    values = [found.estimate.value for v in variants if (found := v.score("auroc")) is not None]
+    if not values:
+        return None
+    text = f"{min(values):.3f} – {max(values):.3f}" if len(values) > 1 else f"{values[0]:.3f}"
+    across = f"{len(values)} variants" if len(values) > 1 else "one variant"
+    return Tile(text, f"{score}, {task}", f"test split, {across}")
+
+
+def adapted(variants: Sequence[Variant]) -> list[str]:
     """One sentence for each adapter that was trained on unlabelled text."""
     sentences = []
-    for run in runs:
-        before, after = run.estimate("perplexity_before"), run.estimate("perplexity")
+    for variant in variants:
+        before, after = variant.score("perplexity_before"), variant.score("perplexity")
         if before and after:
+            seeds = f" (mean of {len(after.seeds)} seeds)" if after.several else ""
             sentences.append(
-                f"Adapting {run.backbone.get('name') or run.name} on unlabelled notes took its test perplexity "
-                f"from {before.value:.2f} to {after.value:.2f}."
+                f"Adapting {variant.run.backbone.get('name') or variant.name} on unlabelled notes took its test "
+                f"perplexity from {before.estimate.value:.2f} to {after.estimate.value:.2f}{seeds}."
             )
     return sentences
 
 
-def compared(variants: Sequence[Variant], against: Mapping[str, Estimate]) -> list[str]:
-    """What the AUROCs of one task allow one to say: the range, and which differences the intervals support."""
-    measured = [(v, e) for v in variants if (e := v.run.estimate("auroc")) is not None]
+def compared(variants: Sequence[Variant], made: Sequence[Comparison], score: str) -> list[str]:
+    """What the scores of one task allow one to say: the range, and which differences the intervals support.
+
+    Args:
+        variants: of the task.
+        made: paired comparisons among them.
+        score: what the headline score is called.
+    """
+    measured = [(v, found.estimate) for v in variants if (found := v.score("auroc")) is not None]
     if not measured:
-        return ["No AUROC was measured."]
-    lowest, highest = min(measured, key=_auroc), max(measured, key=_auroc)
+        return [f"No {score} was measured."]
+    lowest, highest = min(measured, key=_value), max(measured, key=_value)
     if len(measured) == 1:
-        return [f"{highest[0].run.name} reached an AUROC of {highest[1]} on the test split."]
+        return [f"{score} on the test split: {highest[1]} ({highest[0].name})."]
     sentences = [
-        f"Test AUROC runs from {lowest[1].value:.3f} ({lowest[0].run.name}) "
-        f"to {highest[1].value:.3f} ({highest[0].run.name})."
+        f"{score} on the test split: from {lowest[1].value:.3f} ({lowest[0].name}) "
+        f"to {highest[1].value:.3f} ({highest[0].name})."
     ]
-    if against:
-        return sentences + _against_baseline(variants, against)
+    if made:
+        return sentences + _paired(made, variants)
     low = highest[1].low
-    level = [v.run.name for v, e in measured if v != highest[0] and (low is None or e.high is None or e.high >= low)]
+    level = [v.name for v, e in measured if v != highest[0] and (low is None or e.high is None or e.high >= low)]
     if level:
-        sentences.append(f"Intervals do not tell the highest apart from {_listed(level)}.")
+        sentences.append(f"Intervals do not tell the highest apart from {listed(level)}.")
     return sentences
 
 
-def _against_baseline(variants: Sequence[Variant], against: Mapping[str, Estimate]) -> list[str]:
-    """Which paired differences exclude zero. Absence of a proof is said as such, not as equality."""
-    names = {v.run.fingerprint: v.run.name for v in variants}
-    reference = baseline([v.run for v in variants])
-    above = [names[f] for f, e in against.items() if e.low is not None and e.low > 0]
-    below = [names[f] for f, e in against.items() if e.high is not None and e.high < 0]
-    open_ = [names[f] for f in against if names[f] not in above + below]
-    beside = f"Against {reference.name if reference else 'the baseline'} on the same patients"
-    parts = [
-        f"the paired interval lies above zero for {_listed(above)}" if above else "",
-        f"below zero for {_listed(below)}" if below else "",
-        f"this test split cannot tell {_listed(open_)} apart from it" if open_ else "",
-    ]
-    said = "; ".join(part for part in parts if part)
-    if below and not above:
-        said = said.replace("below zero", "the paired interval lies below zero", 1)
-    return [f"{beside}, {said}."]
+def _paired(made: Sequence[Comparison], variants: Sequence[Variant]) -> list[str]:
+    """One sentence for each reference. Absence of a proof is said as such, never as equality."""
+    references = list(dict.fromkeys(one.theirs.label for one in made))
+    first = baseline(variants)
+    references.sort(key=lambda label: first is None or label != first.label)
+    return [_against([one for one in made if one.theirs.label == label]) for label in references]
 
 
-def _auroc(pair: tuple[Variant, Estimate]) -> float:
+def _against(made: Sequence[Comparison]) -> str:
+    """`LoRA beats head only: difference +0.05 [0.01, 0.09]`, and whom the split cannot tell apart."""
+    reference = made[0].theirs.name
+    parts = []
+    for verdict, one_does, they_do in (("above", "beats", "beat"), ("below", "falls short of", "fall short of")):
+        found = [one for one in made if one.verdict == verdict]
+        if len(found) == 1:
+            parts.append(f"{found[0].ours.name} {one_does} {reference}: difference {_told(found[0].difference)}")
+        elif found:
+            names = listed([f"{one.ours.name} ({_told(one.difference)})" for one in found])
+            parts.append(f"{names} {they_do} {reference}")
+    undecided = [f"{one.ours.name} ({_told(one.difference)})" for one in made if one.verdict == "open"]
+    if undecided:
+        parts.append(f"this test split cannot tell {listed(undecided)} apart from {reference}")
+    said = "; ".join(parts)
+    return f"{said[0].upper()}{said[1:]}."
+
+
+def _told(difference: Estimate) -> str:
+    if difference.low is None or difference.high is None:
+        return minus(f"{difference.value:+.3f}")
+    return minus(f"{difference.value:+.3f} [{difference.low:.3f}, {difference.high:.3f}]")
+
+
+def _value(pair: tuple[Variant, Estimate]) -> float:
     return pair[1].value
-
-
-def _auroc_tile(runs: Sequence[Run]) -> Tile | None:
-    values = [e.value for run in runs if (e := run.estimate("auroc")) is not None]
-    if not values:
-        return None
-    text = f"{min(values):.3f} – {max(values):.3f}" if len(values) > 1 else f"{values[0]:.3f}"
-    return Tile(text, "test AUROC", f"across {len(values)} variants" if len(values) > 1 else "one variant")
 
 
 def _perplexity_tile(runs: Sequence[Run]) -> Tile | None:
@@ -103,14 +122,18 @@ def _perplexity_tile(runs: Sequence[Run]) -> Tile | None:
     return None
 
 
-def _patients_tile(runs: Sequence[Run], dataset: Mapping[str, Any]) -> Tile | None:
-    task = next((run.task for run in runs if run.task), None)
-    counts = dataset.get("tasks", {}).get(task, {}).get("counts", {}).get("test", {})
-    if not counts.get("admissions"):
-        return None
-    open_data = is_made_up(dataset.get("source", {}))
-    positives = shown(counts.get("positives"), open_data)
-    return Tile(shown(counts["admissions"], open_data), "test admissions", f"{positives} with the outcome")
+def _patients_tile(datasets: Sequence[Mapping[str, Any]]) -> Tile | None:
+    """The test split of the task that asks most patients."""
+    largest: tuple[int, Tile] | None = None
+    for dataset in datasets:
+        open_data = is_made_up(dataset.get("source", {}))
+        for task in dataset.get("tasks", {}).values():
+            counts = task.get("counts", {}).get("test", {})
+            admissions = counts.get("admissions")
+            if admissions and (largest is None or admissions > largest[0]):
+                patients = f"of {shown(counts['subjects'], open_data)} patients" if counts.get("subjects") else ""
+                largest = admissions, Tile(shown(admissions, open_data), "test admissions", patients)
+    return largest[1] if largest else None
 
 
 def _time_tile(runs: Sequence[Run]) -> Tile | None:
@@ -118,11 +141,5 @@ def _time_tile(runs: Sequence[Run]) -> Tile | None:
     devices = {run.cost.device for run in runs if run.cost.device != "unknown"}
     if not seconds:
         return None
-    return Tile(
-        human_seconds(sum(seconds)), f"for {len(seconds)} runs", f"on {_listed(sorted(devices))}" if devices else ""
-    )
-
-
-def _listed(names: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    on = f"on {listed(sorted(devices))}" if devices else ""
+    return Tile(human_seconds(sum(seconds)), f"for {len(seconds)} runs", on)

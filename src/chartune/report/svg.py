@@ -14,14 +14,20 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from chartune.report.variants import COLOURS
+
 INK: Final = "#010101"
 MUTED: Final = "#010102"
 GRID: Final = "#010103"
 ACCENT: Final = "#010104"
 MARK: Final = "#010105"
 PAPER: Final = "#010106"
-SERIES: Final = tuple(f"#0102{n:02x}" for n in range(1, 7))
-"""Colours of up to six curves, told apart also by dash."""
+SERIES: Final = tuple(f"#0102{n:02x}" for n in range(1, COLOURS + 1))
+"""Colours of curves; a second round is told apart by dash."""
+
+WIDTH: Final = 4.3
+"""Inches of a panel: letters can be read when a phone shows it alone, and two stand side by side on a desk."""
+HEIGHT: Final = 3.1
 
 _ROLES: Final = {
     INK: "ink", MUTED: "muted", GRID: "line", ACCENT: "accent", MARK: "mark", PAPER: "paper",
@@ -39,11 +45,11 @@ _STYLE: Final[Any] = {  # matplotlib types its keys as literals, and adds some w
 
 
 @contextmanager
-def drawing(width: float, height: float, columns: int = 1) -> Iterator[tuple[Figure, list[Axes]]]:
-    """An empty figure of so many inches with axes side by side, in the style of the report."""
+def drawing(width: float = WIDTH, height: float = HEIGHT) -> Iterator[tuple[Figure, Axes]]:
+    """An empty figure of so many inches with one pair of axes, in the style of the report."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure, list(figure.subplots(1, columns, squeeze=False)[0])
+        yield figure, figure.subplots()
 
 
 def svg(figure: Figure, name: str, told: str) -> str:

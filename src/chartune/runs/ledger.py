@@ -11,7 +11,8 @@ from chartune.runs.run import Run
 from chartune.store import Store
 
 SCHEMA: Final = {
-    "fingerprint": pl.String, "kind": pl.String, "name": pl.String, "task": pl.String, "data": pl.String,
+    "fingerprint": pl.String, "kind": pl.String, "name": pl.String, "task": pl.String,
+    "answer": pl.String, "data": pl.String,
     "backbone": pl.String, "stack": pl.String, "seed": pl.Int64,
     "auroc": pl.Float64, "auroc_low": pl.Float64, "auroc_high": pl.Float64,
     "perplexity_before": pl.Float64, "perplexity": pl.Float64,
@@ -62,7 +63,7 @@ def find_run(store: Store, prefix: str) -> Run:
 def _row(run: Run) -> list[Any]:
     auroc, before, after = (run.estimate(name) for name in ("auroc", "perplexity_before", "perplexity"))
     return [
-        run.fingerprint, run.kind, run.name, run.task, run.data,
+        run.fingerprint, run.kind, run.name, run.task, run.answer, run.data,
         run.backbone.get("name"), run.stack_title, run.about.get("seed"),
         _value(auroc), auroc.low if auroc else None, auroc.high if auroc else None, _value(before), _value(after),
         run.cost.seconds, run.cost.trainable_parameters, run.cost.peak_bytes, run.about.get("finished"),

@@ -4,13 +4,14 @@
       stage.yaml           what was asked      run.json     what it was made from, when, by which parents
       environment.json     where it ran        events.jsonl the numbers on the way
       scores.json          how well            cost.json    at what price
-      predictions.parquet  row by row          adapter/     the weights          manifest.json  signed last
+      predictions.parquet  row by row          per_label.parquet  label by label
+      adapter/             the weights         MODEL_CARD.md what it is          manifest.json  signed last
 
 What a file does not hold is "not measured" (None, or an empty mapping), never zero.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -130,6 +131,11 @@ class Run:
         return self.about.get("task")
 
     @property
+    def answer(self) -> str | None:
+        """`binary`, `multiclass` or `multilabel`; None for a run on unlabelled text."""
+        return None if self.task is None else str(self.about.get("answer") or "binary")
+
+    @property
     def data(self) -> str | None:
         """Fingerprint of the prepared data."""
         return self.about.get("data")
@@ -142,15 +148,12 @@ class Run:
     @cached_property
     def stack(self) -> tuple[Layer, ...]:
         """The layers on the base model, first to last."""
-        return tuple(
-            Layer(str(layer.get("state")), _short(layer.get("method") or {}), layer.get("run"), layer.get("sha256"))
-            for layer in self.about.get("stack") or []
-        )
+        return layers(self.about)
 
     @property
     def stack_title(self) -> str | None:
         """The stack in words: `frozen LoRA r=8 from 1a2b3c4d + fresh LoRA r=8`; None: there is no base model."""
-        return " + ".join(map(str, self.stack)) or ("head only" if self.backbone else None)
+        return stack_title(self.about)
 
     @property
     def parents(self) -> tuple[str, ...]:
@@ -171,7 +174,7 @@ class Run:
         return (self.path / "predictions.parquet").is_file()
 
     def predictions(self, split: str | None = None) -> pl.DataFrame:
-        """Row by row: split, subject_id, hadm_id, label, logit, probability. Ids and numbers, never text.
+        """Row by row: split, subject_id, hadm_id, label, logit and probability, or logits. Ids and numbers, never text.
 
         Raises:
             RunError: this run has scored no rows, or its file is damaged.
@@ -184,6 +187,32 @@ class Run:
         except pl.exceptions.PolarsError:
             raise self._damaged("predictions.parquet") from None  # polars would echo cells
         return frame if split is None else frame.filter(pl.col("split") == split)
+
+    def per_label(self) -> pl.DataFrame | None:
+        """Label by label on the test split: label, title, train_cases, cases, auroc, auroc_low, auroc_high.
+
+        None: its answer has no labels of that kind. An AUROC is null where the split does not define it.
+
+        Raises:
+            RunError: its file is damaged.
+        """
+        path = self.path / "per_label.parquet"
+        if not path.is_file():
+            return None
+        try:
+            return pl.read_parquet(path)
+        except pl.exceptions.PolarsError:
+            raise self._damaged("per_label.parquet") from None
+
+    @property
+    def planned(self) -> dict[str, Any]:
+        """What `chartune plan` expected: seconds, peak_bytes, trainable_parameters; empty: nobody asked."""
+        return self.about.get("planned") or {}
+
+    @property
+    def switches(self) -> dict[str, Any]:
+        """The fidelity switches in force, by name; empty: it does not say."""
+        return self.environment.get("switches") or {}
 
     def _json(self, file: str) -> dict[str, Any]:
         """A file's mapping, empty when the run has none."""
@@ -206,6 +235,19 @@ class Run:
             f"every file of a run must be as it was written, but {self.path / file} cannot be read; "
             f"remove {self.path} and run its stage again."
         )
+
+
+def layers(about: Mapping[str, Any]) -> tuple[Layer, ...]:
+    """The layers of the stack that a `run.json` tells of."""
+    return tuple(
+        Layer(str(layer.get("state")), _short(layer.get("method") or {}), layer.get("run"), layer.get("sha256"))
+        for layer in about.get("stack") or []
+    )
+
+
+def stack_title(about: Mapping[str, Any]) -> str | None:
+    """The stack of a `run.json` in words; None: there is no base model."""
+    return " + ".join(map(str, layers(about))) or ("head only" if about.get("backbone") else None)
 
 
 def _short(method: dict[str, Any]) -> str:

@@ -33,7 +33,7 @@ class TableFacts:
 
 
 def file_facts(file: Path, store: Store) -> TableFacts:
-    """Name, size and hash of a raw file; checked against the `SHA256SUMS.txt` beside it, if that lists it.
+    """Name, size and hash of a raw file; checked against the `SHA256SUMS.txt` beside or above it that lists it.
 
     Raises:
         SchemaError: the file cannot be read, or its bytes are not those that were released.
@@ -71,8 +71,15 @@ def _remembered(memory: Path) -> dict[str, str]:
 
 def _released(file: Path) -> str | None:
     """The hash that the release lists for this file; None where it lists none."""
-    sums = file.parent / SUMS
+    for folder in (file.parent, file.parent.parent):  # MIMIC-IV has one list above hosp/ and icu/
+        name, lines = file.relative_to(folder).as_posix(), _lines(folder / SUMS)
+        listed = next((line[0].lower() for line in lines if len(line) == 2 and line[1].lstrip("*./") == name), None)
+        if listed:
+            return listed
+    return None
+
+
+def _lines(sums: Path) -> list[list[str]]:
     if not sums.is_file():
-        return None
-    lines = [line.split() for line in sanitised(sums, lambda: sums.read_text("utf-8", errors="replace")).splitlines()]
-    return next((line[0].lower() for line in lines if len(line) == 2 and line[1].lstrip("*./") == file.name), None)
+        return []
+    return [line.split() for line in sanitised(sums, lambda: sums.read_text("utf-8", errors="replace")).splitlines()]

@@ -3,20 +3,19 @@
 The open demo, a hospital's export in the same layout and the made-up hospital are read by the same contracts.
 """
 
-import json
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import polars as pl
 
 from chartune.config import Config, Unhashed
-from chartune.errors import SchemaError
 from chartune.notes.note import SCHEMA
+from chartune.sources.codes import coded, suspicions
 from chartune.sources.facts import TableFacts, file_facts
-from chartune.sources.reading import batches, read
-from chartune.sources.source import ANCIENT, About, Records
+from chartune.sources.reading import batches, keyed, read
+from chartune.sources.releases import CREDENTIALED, Layout, Release
+from chartune.sources.source import ANCIENT, RawPath, Records, orphans
 from chartune.sources.tables import Column, Table, Tally, locate
 from chartune.store import Store
 
@@ -66,32 +65,32 @@ DIAGNOSES_ICD: Final = Table("DIAGNOSES_ICD", _CODES, required=False)
 PROCEDURES_ICD: Final = Table("PROCEDURES_ICD", _CODES, required=False)
 D_ICD_DIAGNOSES: Final = Table("D_ICD_DIAGNOSES", _TITLES, required=False)
 D_ICD_PROCEDURES: Final = Table("D_ICD_PROCEDURES", _TITLES, required=False)
-TABLES: Final = (PATIENTS, ADMISSIONS, NOTEEVENTS, DIAGNOSES_ICD, PROCEDURES_ICD, D_ICD_DIAGNOSES, D_ICD_PROCEDURES)
+CODED: Final = (DIAGNOSES_ICD, PROCEDURES_ICD, D_ICD_DIAGNOSES, D_ICD_PROCEDURES)
+TABLES: Final = (PATIENTS, ADMISSIONS, NOTEEVENTS, *CODED)
 
-RELEASES: Final[dict[str, dict[str, int]]] = {
-    "MIMIC-III 1.4": {
-        "PATIENTS": 46_520, "ADMISSIONS": 58_976, "NOTEEVENTS": 2_083_180, "DIAGNOSES_ICD": 651_047,
-        "PROCEDURES_ICD": 240_095, "D_ICD_DIAGNOSES": 14_567, "D_ICD_PROCEDURES": 3_882,
-    },
-    "MIMIC-III demo 1.4": {
-        "PATIENTS": 100, "ADMISSIONS": 129, "NOTEEVENTS": 0, "DIAGNOSES_ICD": 1_761,
-        "PROCEDURES_ICD": 506, "D_ICD_DIAGNOSES": 14_567, "D_ICD_PROCEDURES": 3_882,
-    },
-}  # fmt: skip
-"""Release → rows of its tables (mimic.mit.edu; the demo counted from its files)."""
-LICENCES: Final = {
-    "MIMIC-III 1.4": "PhysioNet Credentialed Health Data License 1.5.0",
-    "MIMIC-III demo 1.4": "ODbL 1.0",
-}
-MADE_UP: Final = Path("made-up") / "manifest.json"
-"""Stands in the folder of a made-up hospital, so that nobody takes its patients for real ones."""
+LAYOUT: Final = Layout(
+    "mimic3",
+    "MIMIC-III 1.4",
+    "1.4 layout",
+    (
+        Release("MIMIC-III 1.4", CREDENTIALED, {
+            "PATIENTS": 46_520, "ADMISSIONS": 58_976, "NOTEEVENTS": 2_083_180, "DIAGNOSES_ICD": 651_047,
+            "PROCEDURES_ICD": 240_095, "D_ICD_DIAGNOSES": 14_567, "D_ICD_PROCEDURES": 3_882,
+        }),
+        Release("MIMIC-III demo 1.4", "ODbL 1.0", {
+            "PATIENTS": 100, "ADMISSIONS": 129, "NOTEEVENTS": 0, "DIAGNOSES_ICD": 1_761,
+            "PROCEDURES_ICD": 506, "D_ICD_DIAGNOSES": 14_567, "D_ICD_PROCEDURES": 3_882,
+        }),
+    ),
+)  # fmt: skip
+"""The layout and the rows of its releases (mimic.mit.edu; the demo counted from its files)."""
 
 
 class Mimic3(Config):
     """MIMIC-III 1.4, its demo, or any hospital's export in the same layout."""
 
     kind: Literal["mimic3"] = "mimic3"
-    folder: Annotated[Path, Unhashed()]
+    folder: RawPath
     """Where the tables are."""
     title: Annotated[str, Unhashed()] = ""
     """What to call it in reports; empty: what its row counts tell."""
@@ -121,61 +120,26 @@ class Mimic3(Config):
             tallies["NOTEEVENTS"].restart()
             return map(_notes, batches(files["NOTEEVENTS"], NOTEEVENTS, tallies["NOTEEVENTS"]))
 
-        patients = read(files["PATIENTS"], PATIENTS, tallies["PATIENTS"])
-        admissions = read(files["ADMISSIONS"], ADMISSIONS, tallies["ADMISSIONS"])
-        _unique(patients, "subject_id", files["PATIENTS"])
-        _unique(admissions, "hadm_id", files["ADMISSIONS"])
-        found = about(self.folder, {name: tallies[name].rows for name in ("PATIENTS", "ADMISSIONS")})
-        orphans = admissions.join(patients, on="subject_id", how="anti").height
+        patients = keyed(files["PATIENTS"], PATIENTS, tallies["PATIENTS"], "subject_id")
+        admissions = keyed(files["ADMISSIONS"], ADMISSIONS, tallies["ADMISSIONS"], "hadm_id")
+        rows = {name: tallies[name].rows for name in ("PATIENTS", "ADMISSIONS")}
+        release = LAYOUT.release(rows)
+        codes = {table.name: coded(whole(table)) for table in CODED}
         return Records(
-            about=replace(found, title=self.title or found.title, licence=self.licence or found.licence),
+            about=LAYOUT.about(self.folder, rows, self.title, self.licence),
             subjects=patients.select("subject_id", "gender"),
             admissions=_admissions(admissions, patients),
             notes=notes,
-            diagnoses=_coded(whole(DIAGNOSES_ICD)),
-            procedures=_coded(whole(PROCEDURES_ICD)),
-            diagnosis_titles=_coded(whole(D_ICD_DIAGNOSES)),
-            procedure_titles=_coded(whole(D_ICD_PROCEDURES)),
+            diagnoses=codes["DIAGNOSES_ICD"],
+            procedures=codes["PROCEDURES_ICD"],
+            diagnosis_titles=codes["D_ICD_DIAGNOSES"],
+            procedure_titles=codes["D_ICD_PROCEDURES"],
             tallies={name: tally for name, tally in tallies.items() if name in files},
-            expected_rows=RELEASES.get(found.version, {}),
-            warnings=(f"ADMISSIONS: {orphans} admissions of subjects that PATIENTS lacks.",) if orphans else (),
-        )
-
-
-def about(folder: Path, rows: dict[str, int]) -> About:
-    """What this folder holds: a made-up hospital says so itself, a release is known by its row counts."""
-    told = _made_up(folder)
-    if told is not None:
-        return About(
-            "mimic3", "made-up", str(told.get("title", "Made-up hospital")), str(told.get("licence", "CC0 1.0"))
-        )
-    version = release(rows)
-    title = version or "a hospital in the MIMIC-III 1.4 layout"
-    return About("mimic3", version or "1.4 layout", title, LICENCES.get(version or "", "unknown"))
-
-
-def release(rows: dict[str, int]) -> str | None:
-    """The release whose tables have these rows; None: no known one."""
-    fits = (name for name, expected in RELEASES.items() if all(expected.get(t) == n for t, n in rows.items()))
-    return next(fits, None)
-
-
-def _made_up(folder: Path) -> dict[str, Any] | None:
-    try:
-        told = json.loads((folder / MADE_UP).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValueError:
-        return {}
-    return told if isinstance(told, dict) else {}
-
-
-def _unique(frame: pl.DataFrame, key: str, file: Path) -> None:
-    twice = int(frame[key].is_duplicated().sum())
-    if twice:
-        raise SchemaError(
-            f"{file.name}: every {key} must occur once, but {twice} rows share theirs with another row; "
-            f"remove the repeated rows."
+            expected_rows=release.rows if release else {},
+            warnings=(
+                *orphans("ADMISSIONS", admissions, patients),
+                *(said for table, frame in codes.items() for said in suspicions(table, frame)),
+            ),
         )
 
 
@@ -208,10 +172,3 @@ def _notes(raw: pl.DataFrame) -> pl.DataFrame:
         description=pl.col("description").str.strip_chars(),
         is_error=pl.col("iserror").str.strip_chars().is_in(["1", "1.0"]).fill_null(False),
     ).select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
-
-
-def _coded(raw: pl.DataFrame | None) -> pl.DataFrame | None:
-    """ICD codes as text, because 0331 and 331 are two codes; the version beside them, because III has only ICD-9."""
-    if raw is None:
-        return None
-    return raw.with_columns(icd_code=pl.col("icd_code").str.strip_chars(), icd_version=pl.lit(9, pl.Int64))

@@ -1,13 +1,16 @@
 """Reading raw tables in batches, with every cell checked.
 
-    NOTEEVENTS.csv.gz ─_raw_batches─▶ text cells ─_typed─▶ frames of some thousand rows
-                                            └─ a bad cell: SchemaError with file, column and row, never the cell
+    NOTEEVENTS.csv.gz ─formats.batches─▶ text cells ─_typed─▶ frames of some thousand rows
+                                               └─ a bad cell: SchemaError with file, column and row, never the cell
 
 Nothing is inferred: every column is read as text and cast as its contract says, because a guess turns the ICD code
 "0331" into 331. Memory stays flat at any file size. Parser exceptions quote cells, that is patients' words; they end in
 `sanitised` and nowhere else.
 """
 
+import difflib
+import re
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,15 +19,17 @@ from typing import Final, TypeVar
 import polars as pl
 
 from chartune.errors import SchemaError
+from chartune.sources import formats
+from chartune.sources.formats import ROW
 from chartune.sources.tables import DTYPES, Column, Table, Tally
 
 T = TypeVar("T")
 BATCH_ROWS: Final = 8192
 """Rows of a batch: tens of megabytes of the longest notes."""
-ROW: Final = "_row"
 REPLACEMENT: Final = "\ufffd"
 """Stands where bytes were not UTF-8."""
-GZIP: Final = b"\x1f\x8b"
+_NAME: Final = re.compile(r"[A-Za-z]\w{0,40}")
+_SEPARATORS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _EXPECTED: Final = {
     "integer": "a whole number",
     "text": "text",
@@ -62,13 +67,33 @@ def batches(file: Path, table: Table, tally: Tally, size: int = BATCH_ROWS) -> I
             yield typed
     if bad:
         raise SchemaError(
-            "\n".join(_refusal(file, names, column, bad) for column in table.columns if column.raw in bad)
+            "\n".join(
+                _refusal(file, names, column, bad, table.otherwise) for column in table.columns if column.raw in bad
+            )
         )
 
 
 def read(file: Path, table: Table, tally: Tally) -> pl.DataFrame:
     """The whole table in memory, for tables that are small at any hospital. Raises SchemaError as `batches`."""
     return pl.concat([pl.DataFrame(schema=table.schema()), *batches(file, table, tally)])
+
+
+def keyed(file: Path, table: Table, tally: Tally, key: str) -> pl.DataFrame:
+    """A whole table that must have rows, each with a key of its own.
+
+    Raises:
+        SchemaError: as `batches`, or the table has no rows, or a key occurs twice.
+    """
+    frame = read(file, table, tally)
+    if frame.is_empty():
+        raise SchemaError(f"{file.name} must have rows, but it has a header line and nothing below; {table.otherwise}.")
+    twice = int(frame[key].is_duplicated().sum())
+    if twice:
+        raise SchemaError(
+            f"{file.name}: every {key} must occur once, but {twice} rows share theirs with another row; "
+            f"remove the repeated rows."
+        )
+    return frame
 
 
 def columns_of(file: Path, table: Table) -> dict[str, str]:
@@ -89,28 +114,39 @@ def columns_of(file: Path, table: Table) -> dict[str, str]:
             found[column.raw] = same[0]
     missing = [c.raw for c in table.columns if c.raw not in found and not c.may_be_absent]
     if missing:
-        # Never the names that were found: without a header line they are the first patient's cells.
         raise SchemaError(
             f"{file.name} must have the columns {', '.join(missing)}, but its first line does not name them "
-            f"({len(names)} columns, {len(found)} known); use the file as released, with its header line."
+            f"({len(names)} columns, {len(found)} known); {_what_helps(missing, names, len(found), table)}."
         )
     return found
 
 
+def nearest(wanted: str, names: list[str]) -> str | None:
+    """The name of a header that looks most like the wanted one; None: nothing is near."""
+    lower = {name.strip().lower(): name.strip() for name in names if _NAME.fullmatch(name.strip())}
+    alike = difflib.get_close_matches(wanted.lower(), lower, n=1, cutoff=0.6)
+    parts = [name for name in lower if len(name) > 3 and (wanted.lower() in name or name in wanted.lower())]
+    return next((lower[name] for name in [*alike, *parts]), None)
+
+
+def _what_helps(missing: list[str], names: list[str], known: int, table: Table) -> str:
+    for sign, word in _SEPARATORS.items():
+        if {part.strip(' "').lower() for part in names[0].split(sign)} & {name.lower() for name in missing}:
+            return f"it is separated by {word}; export it with commas"
+    # Without a header line the names are the first patient's cells: they are told only where one of them is known.
+    near = {name: found for name in missing if known and (found := nearest(name, names))}
+    told = ", ".join(f"{found} for {name}" for name, found in near.items())
+    return (table.renamed or f"{table.otherwise}, with its header line") + (f" (did you mean {told}?)" if told else "")
+
+
 def header(file: Path) -> list[str]:
-    """The names in the first line.
+    """The names of the columns.
 
     Raises:
         SchemaError: the file is empty, is not what its ending says, or cannot be read.
     """
-    start = sanitised(file, lambda: _first_bytes(file, 3))
-    if not start:
-        raise SchemaError(f"{file.name} must hold a table, but it has zero bytes; get the file again.")
-    if file.name.lower().endswith(".gz") and start[:2] != GZIP:
-        raise SchemaError(
-            f"{file.name} must be a gzip file, but its first bytes are not; get it again or drop the .gz."
-        )
-    return sanitised(file, lambda: _scan(file).collect_schema().names())
+    sanitised(file, lambda: formats.check(file))
+    return sanitised(file, lambda: formats.names(file))
 
 
 def sanitised(file: Path, step: Callable[[], T]) -> T:
@@ -127,31 +163,19 @@ def sanitised(file: Path, step: Callable[[], T]) -> T:
         reason = "it is gone; put it back"
     except PermissionError:
         reason = "this user may not read it; change its permissions"
-    except OSError:
+    except (OSError, EOFError, zlib.error):
         reason = "it is damaged or cut off; compare its SHA-256 with SHA256SUMS.txt and get it again"
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         reason = (
             "it is not a well-formed table (a quote that is never closed, a row with too many fields, bytes that are "
             "no text); use the file as released, or export it again with every text in double quotes"
         )
-    raise SchemaError(f"{file.name} must be readable as CSV, but {reason}.")
-
-
-def _first_bytes(file: Path, count: int) -> bytes:
-    with file.open("rb") as handle:
-        return handle.read(count)
-
-
-def _scan(file: Path) -> pl.LazyFrame:
-    return pl.scan_csv(
-        file, infer_schema=False, encoding="utf8-lossy", row_index_name=ROW, row_index_offset=1, glob=False
-    )
+    raise SchemaError(f"{file.name} must be readable as {formats.ending(file)[1:].upper()}, but {reason}.")
 
 
 def _raw_batches(file: Path, names: dict[str, str], size: int) -> Iterator[pl.DataFrame]:
     """Batches of text cells under the raw names of the contract, with the row's number."""
-    # Columns are chosen here and not in the scan: a scan of some columns passes over fields that a row has too many.
-    stream = sanitised(file, lambda: iter(_scan(file).collect_batches(chunk_size=size, engine="streaming")))
+    stream = formats.batches(file, list(dict.fromkeys(names.values())), size)
     while (batch := sanitised(file, lambda: next(stream, None))) is not None:
         yield batch.select(ROW, *(pl.col(found).alias(raw) for raw, found in names.items()))
 
@@ -198,14 +222,14 @@ def _hint(cells: pl.Series) -> str:
     return "slashes" if cells.str.contains(r"^\d{1,2}/\d{1,2}/\d\d").any() else ""
 
 
-def _refusal(file: Path, names: dict[str, str], column: Column, bad: dict[str, _Bad]) -> str:
+def _refusal(file: Path, names: dict[str, str], column: Column, bad: dict[str, _Bad], otherwise: str) -> str:
     found = bad[column.raw]
     law = f"{file.name}: every cell of {names[column.raw]} must be {_EXPECTED[column.kind]}"
-    law += "" if not column.may_be_empty else " or empty"
+    law += " or empty" if column.may_be_empty else " and not empty" if column.kind == "text" else ""
     place = f"but {found.cells} {'is' if found.cells == 1 else 'are'} not, first in data row {found.first}"
     way_out = (
-        "they look saved by a spreadsheet, which loses the century; use the file as released."
+        f"they look saved by a spreadsheet, which loses the century; {otherwise}."
         if found.hint == "slashes" and column.kind in ("time", "date")
-        else "correct those rows, or use the file as released."
+        else f"correct those rows, or {otherwise}."
     )
     return f"{law}, {place}; {way_out}"

@@ -8,21 +8,36 @@ Column names are those of MIMIC-IV in lower case, whatever the source calls them
     notes       `chartune.notes.note.SCHEMA`, streamed
     diagnoses, procedures              subject_id i64 · hadm_id i64? · seq_num i64? · icd_code str? · icd_version i64
     diagnosis_titles, procedure_titles icd_code str · icd_version i64 · long_title str?
+    labels      subject_id i64 · hadm_id i64 · label str? (what a table itself says of its notes)
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Annotated, Any, Final, Protocol, TypeAlias
 
 import polars as pl
+from pydantic import AfterValidator
 
+from chartune.config import Unhashed
 from chartune.sources.facts import TableFacts
 from chartune.sources.tables import Tally
 from chartune.store import Store
 
-ANCIENT: float = 91.4
+ANCIENT: Final[float] = 91.4
 """The age of everybody above 89: the median of those whose true age the releases hide (MIMIC-III documentation)."""
+
+
+def absolute(path: Path) -> Path:
+    """The path from the root, `~` resolved: a config that is kept must lead to the same place from anywhere."""
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError:  # pydantic tells ValueErrors with the path of the field
+        raise ValueError("the home folder of `~` must be known; write the whole path") from None
+
+
+RawPath: TypeAlias = Annotated[Path, Unhashed(), AfterValidator(absolute)]
+"""Where raw data are. The path stays out of the fingerprint; the bytes that it leads to are in it."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +71,22 @@ class Records:
     procedures: pl.DataFrame | None = None
     diagnosis_titles: pl.DataFrame | None = None
     procedure_titles: pl.DataFrame | None = None
+    labels: pl.DataFrame | None = None
+    """subject_id i64 · hadm_id i64 · label str?, of a source that brings its own labels; None: it brings none. A null
+    label: not labelled. One row per document, or, where its labels stand in one cell (`Tabular.separator`), one row
+    per document and label, each label once."""
     tallies: dict[str, Tally] = field(default_factory=dict)
     """Per table what was counted so far; that of the notes is complete when a pass has ended."""
     expected_rows: Mapping[str, int] = field(default_factory=dict)
     """Per table the rows of the release that this seems to be; empty: no known release."""
     warnings: tuple[str, ...] = ()
     """What a reader of the data card should know; counts, no cells."""
+
+
+def orphans(table: str, admissions: pl.DataFrame, patients: pl.DataFrame) -> tuple[str, ...]:
+    """The warning that admissions belong to nobody, if some do."""
+    count = admissions.join(patients, on="subject_id", how="anti").height
+    return (f"{table}: {count} admissions of subjects that the table of patients lacks.",) if count else ()
 
 
 class Source(Protocol):

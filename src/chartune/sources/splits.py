@@ -2,16 +2,17 @@
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Protocol, Self
+from typing import Any, Final, Literal, Protocol, Self
 
 import polars as pl
 from pydantic import model_validator
 
-from chartune.config import Config, Unhashed
+from chartune.config import Config
 from chartune.errors import DataError, LeakageError, SchemaError
 from chartune.quantities import Fraction
+from chartune.sources.ids import WHOLE, numbered, trimmed
 from chartune.sources.reading import read
+from chartune.sources.source import RawPath
 from chartune.sources.tables import Column, Table, Tally, find
 
 SPLITS: Final = ("train", "validation", "calibration", "test")
@@ -93,11 +94,12 @@ class HashSplit(Config):
 class ImportedSplit(Config):
     """Published lists of patients: `train.csv`, `validation.csv` and `test.csv` with a column `subject_id`.
 
-    Optional: `calibration.csv`, and `background.csv`: patients whose text is for adaptation only.
+    Optional: `calibration.csv`, and `background.csv`: patients whose text is for adaptation only. Ids need not be
+    numbers (`chartune.sources.ids`).
     """
 
     kind: Literal["imported"] = "imported"
-    folder: Annotated[Path, Unhashed()]
+    folder: RawPath
     """Where the lists are. The ids in them, not the path, determine the data."""
 
     def lists(self) -> dict[str, pl.Series]:
@@ -150,8 +152,16 @@ class ImportedSplit(Config):
             raise SchemaError(
                 f"imported splits need {name}.csv, but {self.folder} has none; add it (column subject_id)."
             )
-        ids = read(file, Table(name, (Column("SUBJECT_ID", "integer", may_be_empty=False),)), Tally())
-        return ids["subject_id"].unique().sort()
+        ids = trimmed(
+            read(file, Table(name, (Column("SUBJECT_ID", "text", may_be_empty=False),)), Tally())["subject_id"]
+        )
+        odd = ids.filter(~ids.str.contains(WHOLE))
+        if 0 < len(odd) < len(ids):
+            raise SchemaError(
+                f"{file.name} must name every patient in one way, but {len(odd)} of {len(ids)} subject_ids are no "
+                f"whole numbers and the others are; correct them."
+            )
+        return numbered(ids).unique().sort()
 
 
 def _coverage(listed: int, known: int, subjects: int) -> tuple[str, ...]:

@@ -51,6 +51,12 @@ class Table:
     """Columns that are read; others are passed over."""
     required: bool = True
     """Whether a source without this table is refused."""
+    folder: str = ""
+    """The folder of the source that holds it, such as `hosp`; empty: it stands in the source itself."""
+    otherwise: str = "use the file as released"
+    """What helps whoever has a broken one."""
+    renamed: str = ""
+    """What helps where a column is missing; empty: `otherwise`, with its header line."""
 
     def schema(self) -> dict[str, pl.DataType]:
         """Canonical column → type, in order."""
@@ -82,8 +88,13 @@ class Tally:
         return said
 
 
-def find(folder: Path, name: str) -> Path | None:
+def find(folder: Path, name: str, inner: str = "") -> Path | None:
     """The file of a table, directly in the folder or in the nested layout in which `wget -r` leaves a download.
+
+    Args:
+        folder: the source.
+        name: of the table.
+        inner: `Table.folder`.
 
     Raises:
         SchemaError: the folder is none, or two files could be the table.
@@ -93,23 +104,29 @@ def find(folder: Path, name: str) -> Path | None:
             f"a source must be a folder of tables, but {folder} is none; give the folder that holds them."
         )
     wanted = {f"{name}.csv".lower(), f"{name}.csv.gz".lower()}
-    found = [file for file in _files(folder) if file.name.lower() in wanted]
+    found = [file for file in _files(folder, inner) if file.name.lower() in wanted]
     if len(found) > 1:
         names = ", ".join(str(file.relative_to(folder)) for file in found)
         raise SchemaError(f"one file must hold {name}, but {folder} has {len(found)}: {names}; move all but one away.")
     return found[0] if found else None
 
 
-def _files(folder: Path) -> list[Path]:
-    """Files directly in the folder, or else those below its `physionet.org/files`."""
+def nested(folder: Path) -> Path:
+    """Where `wget -r` of PhysioNet leaves its files in a folder."""
+    return folder / "physionet.org" / "files"
+
+
+def _files(folder: Path, inner: str = "") -> list[Path]:
+    """Files directly in the folder (or in its inner folder), and those below its `physionet.org/files`."""
+    place = folder / inner
     try:
-        direct = [path for path in folder.iterdir() if path.is_file()]
+        direct = [path for path in (place.iterdir() if place.is_dir() else ()) if path.is_file()]
     except PermissionError:
         raise SchemaError(
-            f"a folder of tables must be readable, but {folder} is not; ask its owner for access."
+            f"a folder of tables must be readable, but {place} is not; ask its owner for access."
         ) from None
-    nested = folder / "physionet.org" / "files"
-    return sorted([*direct, *(nested.rglob("*.csv*") if nested.is_dir() else [])])
+    below = nested(folder).rglob("*.csv*") if nested(folder).is_dir() else ()
+    return sorted([*direct, *(file for file in below if not inner or file.parent.name == inner)])
 
 
 def locate(folder: Path, tables: tuple[Table, ...]) -> dict[str, Path]:
@@ -118,10 +135,11 @@ def locate(folder: Path, tables: tuple[Table, ...]) -> dict[str, Path]:
     Raises:
         SchemaError: a required table is missing, or two files could be one table.
     """
-    found = {table.name: file for table in tables if (file := find(folder, table.name))}
-    missing = [table.name for table in tables if table.required and table.name not in found]
+    found = {table.name: file for table in tables if (file := find(folder, table.name, table.folder))}
+    missing = [str(Path(table.folder, table.name)) for table in tables if table.required and table.name not in found]
     if missing:
-        near = sorted(path.name for path in _files(folder) if ".csv" in path.name.lower())[:12]
+        files = {file for inner in {"", *(table.folder for table in tables)} for file in _files(folder, inner)}
+        near = sorted(str(file.relative_to(folder)) for file in files if ".csv" in file.name.lower())[:12]
         raise SchemaError(
             f"{folder} must hold {', '.join(f'{name}.csv.gz (or .csv)' for name in missing)}, but has "
             f"{', '.join(near) or 'no CSV file'}; give the folder that holds the tables, or add the missing file."

@@ -7,6 +7,7 @@ from pydantic import Field
 from chartune.config import Config
 from chartune.runs.run import Run
 from chartune.stages.finetune import Finetune, finetune
+from chartune.stages.plan import plan, planned_facts
 from chartune.stages.pretrain import Pretrain, pretrain
 from chartune.stages.tfidf import Tfidf, tfidf
 from chartune.store import Store
@@ -17,12 +18,12 @@ stages: dict[str, type[Config]] = {"pretrain": Pretrain, "finetune": Finetune, "
 
 
 def run(stage: Pretrain | Finetune | Tfidf, store: Store) -> Run:
-    """Do a stage, or find it done: the same question finds the same answer."""
+    """Do a stage, or find it done: the same question finds the same answer. What it was planned to cost is kept."""
     match stage:
         case Pretrain():
-            return pretrain(stage, store)
+            return pretrain(stage, store, lambda: planned_facts(plan(stage, store)))
         case Finetune():
-            return finetune(stage, store)
+            return finetune(stage, store, lambda: planned_facts(plan(stage, store)))
         case Tfidf():
             return tfidf(stage, store)
         case _:

@@ -18,35 +18,47 @@ from chartune.adapters.adapter import Adapter, read_adapter, write_adapter
 from chartune.adapters.stack import Attached, Fresh, Stack, attach
 from chartune.batches.collate import Examples, Features
 from chartune.batches.tokenize import Encoded, encode_once, load_tokenizer
-from chartune.errors import RunError
+from chartune.errors import ConfigError, RunError
 from chartune.log import EventLog
-from chartune.metrics.auroc import auroc
-from chartune.metrics.classification import log_loss
 from chartune.models.backbone import LocalBackbone
 from chartune.models.heads import Head
-from chartune.models.load import Resolved, load_body, parameters_of, resolve
+from chartune.models.load import Resolved, load_body, parameters_of, resolve, save_model
 from chartune.models.readers import Classifier, FeatureReader
 from chartune.predict.predictions import head_logits, logits_of, pooled_vectors
 from chartune.runs.ledger import find_run
 from chartune.runs.run import Run
 from chartune.stages.base import find_or_make
-from chartune.stages.scoring import SCORED, TaskTable, read_table, score, write_predictions
-from chartune.stages.stage import ModelStage, Outcome, Work, backbone_facts, must_reach, perform, source_facts
+from chartune.stages.scoring import decisions, quick_scores, score, write_predictions
+from chartune.stages.stage import (
+    ModelStage,
+    Outcome,
+    Planned,
+    Work,
+    backbone_facts,
+    must_reach,
+    perform,
+    source_facts,
+    task_facts,
+)
+from chartune.stages.table import SCORED, TaskTable, read_table
 from chartune.store import Artefact, Store, write_bytes
 from chartune.tasks.prepare import prepare, read_dataset
 from chartune.train.loop import Evaluation, Objective, Training, fit
 from chartune.train.optimizer import Optimisation, Stopping
 
-REVISION: Final = 1
+REVISION: Final = 2
 HEAD_FILE: Final = "head.safetensors"
+TIE: Final = 1e-6
+"""Of two equal AUROCs the smaller log loss wins: on a small validation part the first of many perfect rankings is that
+of a model which has hardly learnt."""
 
 
 class Finetune(ModelStage):
     """Train a stack and a head on a task."""
 
     kind: Literal["finetune"] = "finetune"
-    task: str = "mortality"
-    """Which of the prepared tasks."""
+    task: str = ""
+    """Which of the prepared tasks; the beginning of a name will do; empty: the first."""
     stack: Stack = Stack()
     """What is attached to the base; nothing: only the head is trained."""
     head: Head = Head()
@@ -68,10 +80,10 @@ class Reader:
     objective: Objective
     """Its training examples."""
     logits: dict[str, Any]
-    """By split: a function without arguments that returns logits, [n, 2]."""
+    """By split: a function without arguments that returns logits, [n, outputs]."""
 
 
-def finetune(stage: Finetune, store: Store) -> Run:
+def finetune(stage: Finetune, store: Store, planned: Planned = None) -> Run:
     """Train, or find it done. Scores with patient-bootstrap intervals; predictions keyed by admission.
 
     Raises:
@@ -83,10 +95,12 @@ def finetune(stage: Finetune, store: Store) -> Run:
     data = prepare(stage.data, store)
     dataset, table = read_dataset(data), read_table(data, stage.task)
     table.must_be_learnable()  # before a base is made and a run begun that nobody could finish
-    backbone = find_or_make(stage.backbone, store)
+    if stage.balance == "classes" and table.space.answer == "multilabel":
+        raise ConfigError("`balance: classes` weighs one class per text, but a text may have many labels; use `none`.")
     adapters = [
         None if isinstance(layer, Fresh) else find_adapter(layer.adapter, store) for layer in stage.stack.layers
     ]
+    backbone = find_or_make(stage.backbone, store)
     for adapter in adapters:
         if adapter:
             adapter.must_fit(backbone)
@@ -96,12 +110,13 @@ def finetune(stage: Finetune, store: Store) -> Run:
     return perform(
         stage, store, data, kind="finetune", revision=REVISION,
         name=stage.name or f"{stage.stack.title()} on {backbone.name}",
-        parts={"backbone": backbone.content_hash, "numerics": resolved.hashable(),
+        parts={"task": table.task, "backbone": backbone.content_hash, "numerics": resolved.hashable(),
                "adapters": [a and {"sha256": a.sha256, "method": a.method.hashable()} for a in adapters]},
-        facts={"source": source_facts(dataset), "task": stage.task,
+        facts={"source": source_facts(dataset), **task_facts(table),
                "backbone": backbone_facts(backbone, parameters_of(backbone)), "stack": layers,
                "parents": [a.run for a in adapters if a and a.run], "max_seq_len": stage.max_seq_len},
-        resolved=resolved, work=lambda work: _train(stage, data, table, backbone, adapters, resolved, work),
+        resolved=resolved, planned=planned,
+        work=lambda work: _train(stage, data, table, backbone, adapters, resolved, work),
     )  # fmt: skip
 
 
@@ -121,26 +136,28 @@ def _train(
     resolved: Resolved, work: Work,
 ) -> Outcome:  # fmt: skip
     texts = table.frame.get_column("text").to_list()
-    encoded = encode_once(texts, backbone, stage.max_seq_len, work.store, data=f"{data.fingerprint}/{stage.task}")
+    encoded = encode_once(texts, backbone, stage.max_seq_len, work.store, data=f"{data.fingerprint}/{table.task}")
     body = load_body(backbone, resolved, trains_all=stage.stack.trains_all())
     attached = attach(stage.stack, body.module, backbone.family, adapters, stage.seed)
-    head = stage.head.build(body.hidden_size, 2, stage.seed)
+    head = stage.head.build(body.hidden_size, table.prior_logits(), stage.seed)
     model = Classifier(attached.module, head, stage.head.pooling_for(backbone.family)).to(resolved.device)
     learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
     reader = _reader(stage, model, table, encoded, load_tokenizer(backbone).pad_token_id or 0, resolved)
     fitted = fit(Training(
         reader.objective, stage.optimisation, stage.stopping, stage.seed, resolved.precision, work.checkpoints,
         EventLog(work.folder / "events.jsonl"),
-        lambda: _evaluation(reader.logits["validation"](), table.labels("validation")),
+        lambda: _evaluation(table, reader.logits["validation"]()),
         title=f"fine-tune {stage.name or stage.stack.title()}",
     ))  # fmt: skip
     attached.keep_promises()
-    _keep(stage, attached, model, adapters, backbone, work)
-    logits = {split: _log_odds(reader.logits[split]()) for split in SCORED}
-    write_predictions(work.folder, table, logits)
+    _keep(stage, attached, model, adapters, backbone, table.task, work)
+    decided = {split: decisions(table, reader.logits[split]()) for split in SCORED}
+    write_predictions(work.folder, table, decided)
     test = table.rows("test")
-    scores = score(table, logits, words={"test": encoded.words_seen[test]}, source=stage.data.source)
-    return Outcome(scores, learning, sum(p.numel() for p in model.parameters()), fitted.state.tokens, fitted.state, {
+    scores = score(table, decided, work.folder, words={"test": encoded.words_seen[test]}, source=stage.data.source)
+    # Vectors that a frozen body has left are no tokens: what a head alone was trained on is told as "not measured".
+    tokens = fitted.state.tokens if stage.stack.trains_body() else None
+    return Outcome(scores, learning, sum(p.numel() for p in model.parameters()), tokens, fitted.state, {
         "truncated_fraction": float(encoded.truncated[test].mean()), "stopped_early": fitted.stopped_early,
         "best_step": fitted.state.best_step, "pooling": model.pooling,
     })  # fmt: skip
@@ -169,19 +186,14 @@ def _examples(stage: Finetune, table: TaskTable, encoded: Encoded, split: str, p
     labels = table.labels(split)
     weights = np.ones(len(labels), dtype=np.float32)
     if stage.balance == "classes":
-        weights = (len(labels) / (2 * np.bincount(labels, minlength=2)))[labels].astype(np.float32)
+        cases = np.maximum(table.cases("train"), 1)
+        weights = (len(table.rows("train")) / (len(cases) * cases))[labels.astype(np.int64)].astype(np.float32)
     return Examples(encoded.take(table.rows(split)), labels, weights, pad_id)
 
 
-def _evaluation(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Evaluation:
-    odds = _log_odds(logits)
-    value = auroc(labels, odds)
-    return Evaluation(value, {"auroc": value, "log_loss": log_loss(labels, odds)})
-
-
-def _log_odds(logits: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Log-odds of class 1. logits: [n, 2]; returns [n]."""
-    return (logits[:, 1] - logits[:, 0]).astype(np.float64)
+def _evaluation(table: TaskTable, logits: NDArray[np.float32]) -> Evaluation:
+    values = quick_scores(table, "validation", decisions(table, logits))
+    return Evaluation(values["auroc"] - TIE * min(values["log_loss"], 1.0), values)
 
 
 def _layer_facts(layer: Any, adapter: Adapter | None) -> dict[str, Any]:
@@ -200,6 +212,7 @@ def _keep(
     model: Classifier,
     adapters: list[Adapter | None],
     backbone: LocalBackbone,
+    task: str,
     work: Work,
 ) -> None:
     """Write every layer, frozen ones too: a run can be scored when its parents are gone. Then read the head again."""
@@ -209,7 +222,7 @@ def _keep(
         lineage = {
             "run": work.fingerprint,
             "stage": "finetune",
-            "task": stage.task,
+            "task": task,
             "state": state,
             "parent": parent and parent.sha256,
         }
@@ -218,7 +231,7 @@ def _keep(
         if state == "frozen" and parent:
             _must_equal(parent.tensors(), attached.tensors(index), parent.folder)
     if stage.stack.trains_all():
-        attached.module.save_pretrained(work.folder / "model")  # type: ignore[operator]
+        save_model(attached.module, work.folder / "model")
     head = {name: tensor.detach().cpu().contiguous() for name, tensor in model.head.state_dict().items()}
     write_bytes(work.folder / HEAD_FILE, save(head))
     _must_equal(load_file(work.folder / HEAD_FILE), head, work.folder / HEAD_FILE)

@@ -15,7 +15,7 @@ from chartune.adapters.catalog import AnyMethod
 from chartune.adapters.lora import LoRA
 from chartune.adapters.stack import Attached, Fresh, Stack, attach
 from chartune.batches.pack import Blocks, pack
-from chartune.batches.tokenize import encode_once, load_tokenizer
+from chartune.batches.tokenize import encode_once, load_tokenizer, save_tokenizer
 from chartune.errors import DataError
 from chartune.log import EventLog
 from chartune.models.backbone import LocalBackbone
@@ -25,7 +25,7 @@ from chartune.predict.predictions import total_nll
 from chartune.quantities import Duration, Estimate
 from chartune.runs.run import Run
 from chartune.stages.base import find_or_make, lm_evaluation, lm_objective
-from chartune.stages.stage import ModelStage, Outcome, Work, backbone_facts, must_reach, perform, source_facts
+from chartune.stages.stage import ModelStage, Outcome, Planned, Work, backbone_facts, must_reach, perform, source_facts
 from chartune.store import Artefact, Store
 from chartune.tasks.prepare import prepare, read_corpus, read_dataset
 from chartune.train.loop import Training, fit
@@ -53,7 +53,7 @@ class Pretrain(ModelStage):
     """Blocks of each held-out part that are scored at the end, evenly spaced; None: all."""
 
 
-def pretrain(stage: Pretrain, store: Store) -> Run:
+def pretrain(stage: Pretrain, store: Store, planned: Planned = None) -> Run:
     """Adapt, or find it done. Scores: token-weighted perplexity on the test patients before and after, and a unigram's.
 
     Raises:
@@ -73,7 +73,7 @@ def pretrain(stage: Pretrain, store: Store) -> Run:
         facts={"source": source_facts(dataset), "task": None,
                "backbone": backbone_facts(backbone, parameters_of(backbone)), "stack": [_layer(stage.method)],
                "parents": [], "max_seq_len": stage.max_seq_len},
-        work=lambda work: _adapt(stage, data, backbone, resolved, work),
+        planned=planned, work=lambda work: _adapt(stage, data, backbone, resolved, work),
     )  # fmt: skip
 
 
@@ -161,7 +161,7 @@ def _some(blocks: Blocks, count: int | None) -> Blocks:
 def _keep(stage: Pretrain, attached: Attached, body: Body, backbone: LocalBackbone, work: Work) -> None:
     if not attached.methods:
         body.save(work.folder / "model")
-        load_tokenizer(backbone).save_pretrained(work.folder / "model")
+        save_tokenizer(load_tokenizer(backbone), work.folder / "model")
         return
     lineage: dict[str, Any] = {"run": work.fingerprint, "stage": "pretrain", "state": "fresh"}
     write_adapter(work.folder / "adapter", attached.tensors(0), attached.methods[0], backbone.family, backbone, lineage)

@@ -1,7 +1,13 @@
-"""What every stage with a task does at both ends: take the examples in, hand the scored rows out."""
+"""Scores and rows: what every stage with a task hands out.
+
+    binary       log-odds [n]       AUROC, calibration, and on a made-up hospital the best reachable AUROC
+    multiclass   logits [n, K]      macro one-vs-rest AUROC, and a row per class
+    multilabel   logits [n, L]      macro AUROC over labels with enough training cases, and a row per label
+
+Rows hold ids, labels and what was predicted; never text.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,86 +15,116 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from chartune.errors import LabelError
-from chartune.metrics.auroc import auroc_estimate
-from chartune.metrics.classification import binary_scores, sigmoid
+from chartune.metrics.auroc import auroc, auroc_estimate
+from chartune.metrics.classification import binary_scores, log_loss, sigmoid
+from chartune.metrics.multiclass import against_the_rest, multiclass_scores
+from chartune.metrics.multilabel import multilabel_scores
 from chartune.quantities import Estimate
 from chartune.sources.made_up import is_made_up, oracle_probability
-from chartune.store import Artefact
+from chartune.stages.table import TaskTable
 from chartune.tasks.frames import write_frame
-from chartune.tasks.prepare import read_task
 
-SCORED: Final = ("validation", "test")
-
-
-@dataclass(frozen=True)
-class TaskTable:
-    """The examples of a task, sorted by admission."""
-
-    frame: pl.DataFrame
-    """subject_id, hadm_id, split, text, label."""
-    task: str
-    """Its name."""
-
-    def rows(self, split: str) -> NDArray[np.int64]:
-        """Row numbers of a split."""
-        return np.flatnonzero((self.frame.get_column("split") == split).to_numpy())
-
-    def labels(self, split: str) -> NDArray[np.int64]:
-        """Labels of a split, [n]."""
-        return self.frame.filter(pl.col("split") == split).get_column("label").to_numpy().astype(np.int64)
-
-    def must_be_learnable(self) -> None:
-        """Each split needs both classes.
-
-        Raises:
-            LabelError: one does not have them; the message says which and how many.
-        """
-        for split in ("train", *SCORED):
-            labels = self.labels(split)
-            if len(np.unique(labels)) < 2:
-                raise LabelError(
-                    f"{self.task} needs both classes in every split, but {split} has {int(labels.sum())} positives "
-                    f"among {len(labels)} admissions; use more admissions or another split."
-                )
+ORACLE_KNOWS: Final = "mortality"
+"""The task whose true probabilities a made-up hospital tells."""
 
 
-def read_table(data: Artefact, task: str) -> TaskTable:
-    """The examples of a prepared task."""
-    return TaskTable(read_task(data, task).sort("hadm_id"), task)
+def decisions(table: TaskTable, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What is scored. logits: [n, outputs]; returns the log-odds of class 1, [n], of a binary task, else the logits."""
+    if table.space.answer == "binary":
+        return (logits[:, 1] - logits[:, 0]).astype(np.float64)
+    return logits.astype(np.float64)
 
 
-def write_predictions(folder: Path, table: TaskTable, logits: Mapping[str, NDArray[np.float64]]) -> None:
-    """Write predictions.parquet: split, subject_id, hadm_id, label, logit, probability; never text."""
-    parts = [
-        table.frame[table.rows(split)].select("split", "subject_id", "hadm_id", "label")
-        .with_columns(pl.Series("logit", values), pl.Series("probability", sigmoid(values)))
-        for split, values in logits.items()
-    ]  # fmt: skip
+def quick_scores(table: TaskTable, split: str, decided: NDArray[np.float64]) -> dict[str, float]:
+    """`auroc` and `log_loss` (nats; of many labels their mean), without intervals: what early stopping goes by."""
+    labels = table.labels(split)
+    match table.space.answer:
+        case "binary":
+            return {"auroc": auroc(labels, decided), "log_loss": log_loss(labels, decided)}
+        case "multiclass":
+            one_hot = labels[:, None] == np.arange(table.outputs)
+            nats = np.logaddexp.reduce(decided, axis=1) - decided[one_hot]
+            return {"auroc": _macro_auroc(one_hot, against_the_rest(decided)), "log_loss": float(nats.mean())}
+        case "multilabel":
+            counted = table.scored()
+            nats = np.logaddexp(0, decided) - labels * decided
+            return {
+                "auroc": _macro_auroc(labels[:, counted] > 0, decided[:, counted]), "log_loss": float(nats.mean()),
+            }  # fmt: skip
+
+
+def write_predictions(folder: Path, table: TaskTable, decided: Mapping[str, NDArray[np.float64]]) -> None:
+    """Write predictions.parquet: split, subject_id, hadm_id, label and what was predicted.
+
+    Binary: `logit`, `probability` f64. Multiclass and multilabel: `logits` list[f32].
+    """
+    parts = [_predicted(table, split, values) for split, values in decided.items()]
     write_frame(pl.concat(parts), folder / "predictions.parquet")
 
 
 def score(
-    table: TaskTable, logits: Mapping[str, NDArray[np.float64]], *, words: Mapping[str, NDArray[np.int32]], source: Any
-) -> dict[str, dict[str, Estimate]]:
-    """Scores by split, with patient-bootstrap intervals; on a made-up hospital also the best reachable AUROC.
+    table: TaskTable, decided: Mapping[str, NDArray[np.float64]], folder: Path,
+    *, words: Mapping[str, NDArray[np.int32]], source: Any,
+) -> dict[str, dict[str, Estimate]]:  # fmt: skip
+    """Scores by split, with patient-bootstrap intervals; writes per_label.parquet where there are several labels.
 
     Args:
         table: the examples.
-        logits: log-odds by split, [n] each, in the order of the table.
+        decided: what `decisions` gives, by split, in the order of the table.
+        folder: of the run.
         words: how many words of each text were read, by split, where the oracle is to be asked.
         source: where the data came from.
     """
     scores = {}
-    for split, values in logits.items():
+    for split, values in decided.items():
         part = table.frame[table.rows(split)]
-        subjects = part.get_column("subject_id").to_numpy()
-        scores[split] = binary_scores(part.get_column("label").to_numpy(), values, subjects)
-        if split in words and is_made_up(source.folder):
-            read = part.select("hadm_id").with_columns(pl.Series("words", words[split].astype(np.int32)))
-            truth = part.select("hadm_id").join(
-                oracle_probability(source.folder, read), on="hadm_id", how="left", maintain_order="left"
-            )
-            best = auroc_estimate(part.get_column("label").to_numpy(), truth.get_column("p_death").to_numpy(), subjects)
-            scores[split]["oracle_auroc"] = best
+        subjects, labels = part.get_column("subject_id").to_numpy(), table.labels(split)
+        each: list[Estimate | None] = []
+        match table.space.answer:
+            case "binary":
+                scores[split] = binary_scores(labels, values, subjects)
+            case "multiclass":
+                scores[split], each = multiclass_scores(labels, values, subjects)
+            case "multilabel":
+                scores[split], each = multilabel_scores(labels, values, subjects, table.scored())
+        if each and split == "test":
+            _write_per_label(folder, table, each)
+        if split in words and table.task == ORACLE_KNOWS and is_made_up(source.folder):
+            scores[split]["oracle_auroc"] = _oracle(part, words[split], source)
     return scores
+
+
+def _macro_auroc(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> float:
+    """Plain mean over the columns that have both classes. labels, scores: [n, L]."""
+    both = np.flatnonzero(labels.any(axis=0) & ~labels.all(axis=0))
+    return float(np.mean([auroc(labels[:, i], scores[:, i]) for i in both])) if len(both) else float("nan")
+
+
+def _predicted(table: TaskTable, split: str, decided: NDArray[np.float64]) -> pl.DataFrame:
+    rows = table.frame[table.rows(split)].select("split", "subject_id", "hadm_id", "label")
+    if decided.ndim == 1:
+        return rows.with_columns(pl.Series("logit", decided), pl.Series("probability", sigmoid(decided)))
+    return rows.with_columns(pl.Series("logits", decided.astype(np.float32).tolist(), dtype=pl.List(pl.Float32)))
+
+
+def _write_per_label(folder: Path, table: TaskTable, each: list[Estimate | None]) -> None:
+    frame = pl.DataFrame(
+        {
+            "label": table.space.labels, "title": table.space.titles,
+            "train_cases": table.cases("train"), "cases": table.cases("test"),
+            "auroc": [e and e.value for e in each], "auroc_low": [e and e.low for e in each],
+            "auroc_high": [e and e.high for e in each],
+        },
+        schema_overrides={"auroc": pl.Float64, "auroc_low": pl.Float64, "auroc_high": pl.Float64},
+    )  # fmt: skip
+    write_frame(frame.sort("label"), folder / "per_label.parquet")
+
+
+def _oracle(part: pl.DataFrame, words: NDArray[np.int32], source: Any) -> Estimate:
+    """The best AUROC that anybody could reach who has read so many words of each text."""
+    read = part.select("hadm_id").with_columns(pl.Series("words", words.astype(np.int32)))
+    truth = part.select("hadm_id").join(
+        oracle_probability(source.folder, read), on="hadm_id", how="left", maintain_order="left"
+    )
+    known = truth.get_column("p_death").to_numpy()
+    return auroc_estimate(part.get_column("label").to_numpy(), known, part.get_column("subject_id").to_numpy())

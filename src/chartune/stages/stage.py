@@ -6,6 +6,7 @@
 A stage that is killed leaves its partial folder; the same command takes it up from the newest checkpoint.
 """
 
+import json
 import os
 import platform
 import shutil
@@ -25,15 +26,20 @@ from chartune.errors import ChartuneError, ConfigError
 from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.models.load import Numerics, Resolved
 from chartune.quantities import Cost, Estimate
+from chartune.report.card import KEPT, model_card
 from chartune.runs.run import Run
-from chartune.store import Artefact, Store, storing, write_json
-from chartune.tasks.prepare import Preparation
+from chartune.stages.table import TaskTable
+from chartune.store import Artefact, Store, storing, write_bytes, write_json
+from chartune.tasks.prepare import Preparation, read_dataset
 from chartune.train.checkpoint import State
 from chartune.train.meter import PeakMemory, device_name
 
 RUNS: Final = "runs"
 CHECKPOINTS: Final = "checkpoints"
 SPENT: Final = ".spent"
+CARD: Final = "MODEL_CARD.md"
+Planned = Callable[[], Mapping[str, Any]] | None
+"""Tells `planned` of run.json: seconds, peak_bytes, trainable_parameters."""
 PACKAGES: Final = ("chartune", "torch", "transformers", "peft", "accelerate", "polars", "scikit-learn")
 
 
@@ -94,6 +100,7 @@ class Outcome:
 def perform(
     stage: Stage, store: Store, data: Artefact, *, kind: str, revision: int, name: str, parts: Mapping[str, Any],
     facts: Mapping[str, Any], resolved: Resolved | None, work: Callable[[Work], Outcome],
+    planned: Planned = None,
 ) -> Run:  # fmt: skip
     """Do a stage, or find it done.
 
@@ -108,6 +115,7 @@ def perform(
         facts: entries of run.json known beforehand.
         resolved: the numerics in force; None where no model is involved.
         work: does it, in the partial folder.
+        planned: tells what was expected of it, to stand beside what is measured; asked only when there is work to do.
 
     Raises:
         StoreError: another process is at it, or the store cannot be written.
@@ -129,22 +137,32 @@ def perform(
         with storing(folder):
             stage.write(folder / "stage.yaml")
             write_json(folder / "environment.json", environment(resolved))
+            expected = dict(planned()) if planned else None
             started, clock = datetime.now(UTC), time.monotonic()
             with PeakMemory() as memory:
                 outcome = _worked(work, Work(store, folder, identity))
-            write_json(folder / "scores.json", _plain(outcome.scores))
-            earlier = outcome.state.earlier_seconds
-            write_json(
-                folder / "cost.json", _cost(outcome, memory.bytes, time.monotonic() - clock + earlier, folder).to_json()
-            )
-            write_json(folder / "run.json", {
+            seconds = time.monotonic() - clock + outcome.state.earlier_seconds
+            about = {
                 "kind": kind, "name": name, "data": data.fingerprint, **facts, **outcome.facts, "seed": stage.seed,
                 "started": started.isoformat(timespec="seconds"),
                 "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-                "resumed": outcome.state.resumed,
-            })  # fmt: skip
+                "resumed": outcome.state.resumed, "planned": expected,
+            }  # fmt: skip
+            _write_account(folder, about, outcome, _cost(outcome, memory.bytes, seconds, folder), read_dataset(data))
             spend(folder)
         return Run(store.publish(RUNS, identity, {"sensitivity": "restricted"}).path)
+
+
+def _write_account(
+    folder: Path, about: dict[str, Any], outcome: Outcome, cost: Cost, dataset: Mapping[str, Any]
+) -> None:
+    """What was done, how well and at what cost; where weights are kept, also as a card for people."""
+    write_json(folder / "run.json", about)
+    write_json(folder / "scores.json", _plain(outcome.scores))
+    write_json(folder / "cost.json", cost.to_json())
+    if about["kind"] in KEPT:
+        told = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+        write_bytes(folder / CARD, model_card(about, outcome.scores, cost, told, dataset).encode())
 
 
 def _worked(work: Callable[[Work], Outcome], place: Work) -> Outcome:
@@ -198,13 +216,18 @@ def backbone_facts(backbone: LocalBackbone, parameters: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def task_facts(table: TaskTable) -> dict[str, Any]:
+    """The task's entries in run.json."""
+    return {"task": table.task, "answer": table.space.answer}
+
+
 def source_facts(dataset: Mapping[str, Any]) -> dict[str, str]:
     """The source's entry in run.json."""
     return {field: str(dataset["source"][field]) for field in ("kind", "version", "title")}
 
 
 def _cost(outcome: Outcome, peak: int | None, seconds: float, folder: Path) -> Cost:
-    weights = [p.stat().st_size for p in folder.rglob("*.safetensors")]
+    weights = [p.stat().st_size for p in folder.rglob("*.safetensors") if CHECKPOINTS not in p.parts]
     return Cost(
         seconds=seconds, train_seconds=outcome.state.train_seconds or None, peak_bytes=peak,
         trainable_parameters=outcome.trainable_parameters, total_parameters=outcome.total_parameters,

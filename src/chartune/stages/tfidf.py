@@ -1,35 +1,37 @@
 """TF-IDF and logistic regression: the honest baseline that every clinical text model has to beat."""
 
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
 
 from chartune.errors import LabelError
-from chartune.metrics.auroc import auroc
 from chartune.runs.run import Run
-from chartune.stages.scoring import SCORED, TaskTable, read_table, score, write_predictions
-from chartune.stages.stage import Outcome, Stage, Work, perform, source_facts
+from chartune.stages.scoring import quick_scores, score, write_predictions
+from chartune.stages.stage import Outcome, Stage, Work, perform, source_facts, task_facts
+from chartune.stages.table import SCORED, TaskTable, read_table
 from chartune.store import Store
 from chartune.tasks.prepare import prepare, read_dataset
 
-REVISION: Final = 1
+REVISION: Final = 2
 
 
 class Tfidf(Stage):
     """Term frequencies of words and word pairs, weighed by rarity; L2-penalised logistic regression on them."""
 
     kind: Literal["tfidf"] = "tfidf"
-    task: str = "mortality"
-    """Which of the prepared tasks."""
+    task: str = ""
+    """Which of the prepared tasks; the beginning of a name will do; empty: the first."""
     longest_ngram: int = Field(2, gt=0)
     """Words of the longest phrase that is counted."""
     least_documents: int = Field(3, gt=0)
     """Phrases in fewer training texts are left out."""
     strengths: tuple[float, ...] = (0.1, 1.0, 10.0, 100.0)
-    """Inverse penalties to choose from, by AUROC on the validation part."""
+    """Inverse penalties to choose from, by AUROC on the validation part; one for all labels."""
 
 
 def tfidf(stage: Tfidf, store: Store) -> Run:
@@ -43,8 +45,8 @@ def tfidf(stage: Tfidf, store: Store) -> Run:
     table.must_be_learnable()
     return perform(
         stage, store, data, kind="tfidf", revision=REVISION,
-        name=stage.name or "TF-IDF + logistic regression", parts={},
-        facts={"source": source_facts(read_dataset(data)), "task": stage.task, "backbone": None, "stack": None,
+        name=stage.name or "TF-IDF + logistic regression", parts={"task": table.task},
+        facts={"source": source_facts(read_dataset(data)), **task_facts(table), "backbone": None, "stack": None,
                "parents": [], "max_seq_len": None, "truncated_fraction": 0.0},
         resolved=None, work=lambda work: _fit(stage, table, work),
     )  # fmt: skip
@@ -61,11 +63,24 @@ def _fit(stage: Tfidf, table: TaskTable, work: Work) -> Outcome:
             f"{len(texts['train'])}; lower least_documents."
         ) from None
     held = {split: vectorizer.transform(texts[split]) for split in SCORED}
-    fitted = [LogisticRegression(C=c, max_iter=2000).fit(train, table.labels("train")) for c in stage.strengths]
-    reached = [auroc(table.labels("validation"), model.decision_function(held["validation"])) for model in fitted]
+    fitted = [_regression(table, strength).fit(train, table.labels("train")) for strength in stage.strengths]
+    reached = [quick_scores(table, "validation", _decided(model, held["validation"]))["auroc"] for model in fitted]
     model = fitted[int(np.argmax(reached))]
-    logits = {split: model.decision_function(held[split]).astype(np.float64) for split in SCORED}
-    write_predictions(work.folder, table, logits)
+    decided = {split: _decided(model, held[split]) for split in SCORED}
+    write_predictions(work.folder, table, decided)
     words = np.asarray([len(text.split()) for text in texts["test"]], dtype=np.int32)
-    scores = score(table, logits, words={"test": words}, source=stage.data.source)
-    return Outcome(scores, int(model.coef_.size + 1), int(model.coef_.size + 1))
+    scores = score(table, decided, work.folder, words={"test": words}, source=stage.data.source)
+    parameters = (train.shape[1] + 1) * (1 if table.space.answer == "binary" else len(table.space.labels))
+    return Outcome(scores, parameters, parameters)
+
+
+def _regression(table: TaskTable, strength: float) -> Any:
+    """L2-penalised logistic regression; of a multilabel task one for each label, by the solver that is fast on many."""
+    if table.space.answer != "multilabel":
+        return LogisticRegression(C=strength, max_iter=2000)
+    return OneVsRestClassifier(LogisticRegression(C=strength, solver="liblinear", max_iter=2000))
+
+
+def _decided(model: Any, features: Any) -> NDArray[np.float64]:
+    """Log-odds [n], or [n, K] of several labels."""
+    return np.asarray(model.decision_function(features), dtype=np.float64)

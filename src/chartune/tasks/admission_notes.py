@@ -11,7 +11,7 @@ import polars as pl
 from chartune.notes.sections import admission_sections, admission_text, tells_death, without_death_asides
 from chartune.sources.splits import SPLITS
 from chartune.tasks.attrition import Attrition, Cohort
-from chartune.tasks.task import NOTES_READ
+from chartune.tasks.task import EXAMPLES, NOTES_READ
 
 CATEGORY: Final = "Discharge summary"
 _KEY: Final = ["subject_id", "hadm_id"]
@@ -53,6 +53,15 @@ def summaries(cohort: Cohort, attrition: Attrition) -> Cohort:
     )
     report = pl.col("description").str.to_lowercase().ne_missing("addendum").any().over("hadm_id")
     return attrition.record("has a report", "an addendum alone tells half a story", cohort.reading(report))
+
+
+def examples_on_arrival(
+    admissions: pl.DataFrame, notes: pl.DataFrame, attrition: Attrition, *, death_told: bool
+) -> pl.DataFrame:
+    """Examples of a shard whose prediction is made on admission, sorted by hadm_id; arguments as `read_on_arrival`."""
+    texts = read_on_arrival(notes, attrition, death_told=death_told)
+    timed = admissions.with_columns(prediction_time=pl.col("admittime"))
+    return timed.join(texts, on=["subject_id", "hadm_id"]).select(*EXAMPLES, NOTES_READ).sort("hadm_id")
 
 
 def read_on_arrival(notes: pl.DataFrame, attrition: Attrition, *, death_told: bool) -> pl.DataFrame:

@@ -23,6 +23,15 @@ def write_joined(parts: list[Path], file: Path) -> None:
     _written(file, lambda: whole.sink_parquet(file, compression="zstd", row_group_size=ROW_GROUP, maintain_order=True))
 
 
+def read_frame(file: Path) -> pl.DataFrame:
+    """Read a frame of the store. Raises StoreError: it is gone or damaged; polars itself would quote cells."""
+    try:
+        return pl.read_parquet(file)
+    except (OSError, pl.exceptions.PolarsError):
+        damaged = f"a file of the store must be as it was written, but {file} is not"
+    raise StoreError(f"{damaged}; remove {file.parent} and run the command again.")
+
+
 def _written(file: Path, step: Callable[[], Any]) -> None:
     try:
         step()

@@ -1,6 +1,6 @@
 """Preparation: raw tables → prepared data in the store, under a fingerprint of everything that determines it.
 
-source ─load─▶ Records ─stage─▶ Staged ─┬─ task.select ─▶ task.examples ─▶ mortality.parquet
+source ─load─▶ Records ─stage─▶ Staged ─┬─ task.select ─▶ task.examples ─▶ task.label_space ─▶ mortality.parquet
 splits ─assign─────────────────────────┴─ corpus.select ▶ corpus.documents ▶ corpus.parquet    dataset.json
 """
 
@@ -16,7 +16,7 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from chartune.config import Config, fingerprint
-from chartune.errors import DataError, LeakageError
+from chartune.errors import ConfigError, DataError, LeakageError
 from chartune.log import progress
 from chartune.notes.clean import copy_key
 from chartune.sources.catalog import AnySource, AnySplit
@@ -25,15 +25,16 @@ from chartune.sources.source import Records
 from chartune.sources.splits import CORPUS_ONLY, HELD_OUT, SPLITS, Assignment, HashSplit
 from chartune.store import Artefact, Store, write_json
 from chartune.tasks.attrition import Attrition, Cohort
-from chartune.tasks.catalog import AnyTask
+from chartune.tasks.catalog import AnyTask, usual_tasks
 from chartune.tasks.corpus import CORPUS_SPLITS, Corpus
-from chartune.tasks.frames import write_frame, write_joined
-from chartune.tasks.mortality import Mortality
+from chartune.tasks.frames import read_frame, write_frame, write_joined
+from chartune.tasks.labelled import CATEGORY as TABULAR_CATEGORY
+from chartune.tasks.labels import LabelSpace
 from chartune.tasks.staging import SHARDS, Staged, stage
 from chartune.tasks.task import EXAMPLES, NOTES_READ
 
 SHELF: Final = "data"
-REVISION: Final = 1
+REVISION: Final = 2
 """Raised when a bug fix changes what prepared data hold."""
 DATASET: Final = "dataset.json"
 
@@ -45,16 +46,30 @@ class Preparation(Config):
     """Where the raw tables are and how they are read."""
     splits: AnySplit = HashSplit()
     """Who is learnt from and who is asked about."""
-    tasks: tuple[AnyTask, ...] = (Mortality(),)
-    """What is asked."""
+    tasks: tuple[AnyTask, ...] = ()
+    """What is asked; nothing said: all that the source can answer (`chartune.tasks.catalog.usual_tasks`)."""
     corpus: Corpus | None = Field(default_factory=Corpus)
     """What a language model is adapted on; null: nothing."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _asks_what_the_source_can_answer(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "source" not in data:
+            return data
+        source = data["source"]
+        kind = source.get("kind") if isinstance(source, dict) else getattr(source, "kind", None)
+        full = dict(data)
+        if not full.get("tasks"):
+            full["tasks"] = usual_tasks(str(kind))
+        if kind == "tabular" and "corpus" not in full:
+            full["corpus"] = Corpus(categories=(TABULAR_CATEGORY,))
+        return full
+
     @model_validator(mode="after")
     def _tasks_have_names_of_their_own(self) -> Self:
-        kinds = [task.kind for task in self.tasks]
-        if len(set(kinds)) < len(kinds):
-            raise ValueError("every task must occur once, because its kind names its file")
+        names = [task.name for task in self.tasks]
+        if len(set(names)) < len(names):
+            raise ValueError("every task must occur once, because its name is that of its file")
         return self
 
     def categories(self) -> frozenset[str]:
@@ -91,19 +106,41 @@ def read_dataset(artefact: Artefact) -> dict[str, Any]:
     return dict(json.loads((artefact.path / DATASET).read_text(encoding="utf-8")))
 
 
-def read_task(artefact: Artefact, name: str) -> pl.DataFrame:
-    """The examples of a task: subject_id · hadm_id · split · text · label · prediction_time, sorted by hadm_id.
+def task_named(dataset: Mapping[str, Any], name: str) -> str:
+    """The prepared task that a name, its beginning or nothing at all (the first) stands for.
 
     Raises:
-        DataError: the data were prepared without this task.
+        ConfigError: several begin like that.
+        DataError: the data were prepared without it.
     """
-    tasks = list(read_dataset(artefact)["tasks"])
-    if name not in tasks:
+    tasks: list[str] = list(dataset["tasks"])
+    found = [task for task in tasks if task == name] or [task for task in tasks if task.startswith(name)]
+    if name and len(found) > 1:
+        raise ConfigError(f"a task must be named without doubt, but {name!r} may be {' or '.join(found)}; say which.")
+    if not found:
         raise DataError(
             f"the task must be among those prepared ({', '.join(tasks) or 'none'}), but got {name!r}; "
             f"add it to `tasks` and prepare again."
         )
-    return pl.read_parquet(artefact.path / f"{name}.parquet")
+    return found[0]
+
+
+def read_task(artefact: Artefact, name: str) -> pl.DataFrame:
+    """The examples of a task: subject_id · hadm_id · split · text · label · prediction_time, sorted by hadm_id.
+
+    `label` is the number of the label (i64), or of all that apply (list[i32]) where the task is multilabel.
+
+    Raises:
+        DataError: the data were prepared without this task.
+        StoreError: the file is damaged.
+    """
+    return read_frame(artefact.path / f"{task_named(read_dataset(artefact), name)}.parquet")
+
+
+def label_space(artefact: Artefact, name: str) -> LabelSpace:
+    """The answers of a prepared task, in the order of their numbers. Raises DataError as `read_task`."""
+    dataset = read_dataset(artefact)
+    return LabelSpace.from_json(dataset["tasks"][task_named(dataset, name)])
 
 
 def read_corpus(artefact: Artefact) -> pl.DataFrame:
@@ -115,7 +152,7 @@ def read_corpus(artefact: Artefact) -> pl.DataFrame:
     file = artefact.path / "corpus.parquet"
     if not file.is_file():
         raise DataError("a corpus must have been prepared, but these data have none; set `corpus` and prepare again.")
-    return pl.read_parquet(file)
+    return read_frame(file)
 
 
 def _make(preparation: Preparation, facts: Mapping[str, TableFacts], folder: Path) -> None:
@@ -126,7 +163,9 @@ def _make(preparation: Preparation, facts: Mapping[str, TableFacts], folder: Pat
     aside = folder / "staged"
     staged = stage(records, preparation.categories(), aside)
     admissions = records.admissions.join(assignment.frame, on="subject_id", how="left", maintain_order="left")
-    tasks = {task.kind: _task(task, Cohort(admissions, staged.index), staged, folder) for task in preparation.tasks}
+    tasks = {
+        task.name: _task(task, records, Cohort(admissions, staged.index), staged, folder) for task in preparation.tasks
+    }
     corpus = _corpus(preparation.corpus, assignment.frame, staged, folder) if preparation.corpus else None
     write_frame(assignment.frame, folder / "splits.parquet")
     shutil.rmtree(aside)
@@ -154,19 +193,33 @@ def no_patient_twice(frame: pl.DataFrame) -> None:
         raise LeakageError(f"a patient must stand in one split, but {twice} stand in several; correct the split lists.")
 
 
-def _task(task: AnyTask, cohort: Cohort, staged: Staged, folder: Path) -> dict[str, Any]:
+def _task(task: AnyTask, records: Records, cohort: Cohort, staged: Staged, folder: Path) -> dict[str, Any]:
     """Write a task's examples; returns its entry in `dataset.json`."""
     attrition = Attrition()
-    chosen = task.select(cohort, attrition)
+    asked = cohort.admissions.join(task.asked(records), on=["subject_id", "hadm_id"], how="left", maintain_order="left")
+    chosen = task.select(Cohort(asked, cohort.notes), attrition)
     parts = []
-    with progress(f"preparing {task.kind}", SHARDS) as meter:
+    with progress(f"preparing {task.name}", SHARDS) as meter:
         for shard in range(SHARDS):
             mine = chosen.admissions.filter(pl.col("subject_id") % SHARDS == shard)
             parts.append(task.examples(mine, staged.read(shard, chosen.notes), attrition))
             meter.advance()
-    examples = _without_held_out_copies(pl.concat(parts), attrition).select(*EXAMPLES).sort("hadm_id")
-    write_frame(examples, folder / f"{task.kind}.parquet")
-    return {**task.card().to_json(), "attrition": attrition.to_json(), "counts": _task_counts(examples)}
+    examples = _without_held_out_copies(pl.concat(parts), attrition).sort("hadm_id")
+    space = task.label_space(examples, records)
+    labelled = space.number(examples)
+    if labelled["label"].has_nulls():
+        why = "no training patient has its label"
+        labelled = _counted(labelled.drop_nulls("label"), attrition, "label learnt", why)
+    written = labelled.select(*(name if name != "asked" else "label" for name in EXAMPLES))
+    write_frame(written, folder / f"{task.name}.parquet")
+    card = {**task.card().to_json(), **space.to_json()}
+    return {**card, "attrition": attrition.to_json(), "counts": _task_counts(written, space)}
+
+
+def _counted(examples: pl.DataFrame, attrition: Attrition, step: str, why: str) -> pl.DataFrame:
+    counts = examples["subject_id"].n_unique(), examples.height, int(examples[NOTES_READ].sum())
+    attrition.add(step, why, *counts)
+    return examples
 
 
 def _without_held_out_copies(examples: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
@@ -174,9 +227,7 @@ def _without_held_out_copies(examples: pl.DataFrame, attrition: Attrition) -> pl
     keyed = examples.with_columns(copy_key=copy_key(pl.col("text")))
     held = keyed.filter(pl.col("split").is_in(HELD_OUT))["copy_key"].unique()
     kept = keyed.filter((pl.col("split") != "train") | ~pl.col("copy_key").is_in(held.implode()))
-    counts = kept["subject_id"].n_unique(), kept.height, int(kept[NOTES_READ].sum())
-    attrition.add("not in a held-out chart", "training text that a held-out chart repeats", *counts)
-    return kept
+    return _counted(kept, attrition, "not in a held-out chart", "training text that a held-out chart repeats")
 
 
 def _corpus(corpus: Corpus, splits: pl.DataFrame, staged: Staged, folder: Path) -> dict[str, Any]:
@@ -216,10 +267,10 @@ def _split_counts(admissions: pl.DataFrame, splits: pl.DataFrame) -> dict[str, d
     return {split: count(split) for split in (*SPLITS, CORPUS_ONLY)}
 
 
-def _task_counts(examples: pl.DataFrame) -> dict[str, dict[str, int]]:
+def _task_counts(examples: pl.DataFrame, space: LabelSpace) -> dict[str, dict[str, int]]:
     def count(mine: pl.DataFrame) -> dict[str, int]:
-        positives = int(mine["label"].sum())
-        return {"subjects": mine["subject_id"].n_unique(), "admissions": mine.height, "positives": positives}
+        there = {"subjects": mine["subject_id"].n_unique(), "admissions": mine.height}
+        return there | space.counts(mine["label"])
 
     return {split: count(examples.filter(pl.col("split") == split)) for split in SPLITS}
 

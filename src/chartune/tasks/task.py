@@ -1,7 +1,9 @@
 """A task: who is asked about, when, what is seen, what is asked and how it is scored.
 
+Records ─asked─▶ what applies to each admission, by name
 Cohort ─select─▶ the admissions and notes it wants (no text read yet)
-       ─examples─▶ subject_id · hadm_id · split · text · label · prediction_time   (one shard of patients at a time)
+       ─examples─▶ subject_id · hadm_id · split · text · asked · prediction_time   (one shard of patients at a time)
+       ─label_space─▶ the names in the order of their numbers ─▶ label
 """
 
 from dataclasses import asdict, dataclass
@@ -9,17 +11,19 @@ from typing import Any, Final, Literal, Protocol
 
 import polars as pl
 
+from chartune.sources.source import Records
 from chartune.tasks.attrition import Attrition, Cohort
+from chartune.tasks.labels import LabelSpace
 
 EXAMPLES: Final[dict[str, pl.DataType]] = {
     "subject_id": pl.Int64(),
     "hadm_id": pl.Int64(),
     "split": pl.String(),
     "text": pl.String(),
-    "label": pl.Int64(),
+    "asked": pl.List(pl.String()),
     "prediction_time": pl.Datetime("us"),
 }
-"""Columns of a task's examples: one row per admission."""
+"""Columns of a task's examples, one row per admission. Prepared data have `label` in place of `asked`."""
 NOTES_READ: Final = "notes_read"
 """A further column while examples are being made: how many notes the text comes from, for the attrition."""
 
@@ -41,22 +45,21 @@ class Card:
     """The metric that decides."""
     citation: str
     """Who defined it."""
-    kind: Literal["retrospective-text", "prospective"]
-    """`retrospective-text`: the text was written after the outcome, even if it tells what was known before."""
-    labels: tuple[str, ...]
-    """Names of the classes, in the order of their numbers."""
+    kind: Literal["retrospective-text", "prospective", "as-given"]
+    """`retrospective-text`: the text was written after the outcome, even if it tells what was known before;
+    `as-given`: when it was written, only its owner knows."""
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
-        return asdict(self) | {"labels": list(self.labels)}
+        return asdict(self)
 
 
 class Task(Protocol):
     """What every member of `tasks.catalog.AnyTask` does."""
 
     @property
-    def kind(self) -> str:
-        """Its name, and that of its file in the prepared data."""
+    def name(self) -> str:
+        """What its runs and its file in the prepared data are called."""
 
     def card(self) -> Card:
         """The task in words."""
@@ -64,8 +67,18 @@ class Task(Protocol):
     def categories(self) -> tuple[str, ...]:
         """Categories of the notes that it may want to read."""
 
+    def asked(self, records: Records) -> pl.DataFrame:
+        """What applies to each admission (`chartune.tasks.labels.ASKED`)."""
+
     def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
-        """Apply every filter that needs no text."""
+        """Apply every filter that needs no text; admissions have a column `asked`, null where it is not known."""
 
     def examples(self, admissions: pl.DataFrame, notes: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
         """Examples (`EXAMPLES` and `NOTES_READ`) of a shard: selected admissions, selected notes with their text."""
+
+    def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
+        """The answers to learn, from all examples.
+
+        Raises:
+            LabelError: they are no labels, for example because nearly every example has one of its own.
+        """

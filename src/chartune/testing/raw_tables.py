@@ -1,4 +1,4 @@
-"""Raw tables for tests: a handful of invented patients in the MIMIC-III layout, written cell by cell."""
+"""Raw tables for tests: a handful of invented patients in the layout of MIMIC-III or IV, written cell by cell."""
 
 import csv
 import gzip
@@ -16,6 +16,13 @@ NOTEEVENTS: Final = (
     "ROW_ID", "SUBJECT_ID", "HADM_ID", "CHARTDATE", "CHARTTIME", "STORETIME", "CATEGORY", "DESCRIPTION", "CGID",
     "ISERROR", "TEXT",
 )  # fmt: skip
+PATIENTS_4: Final = ("subject_id", "gender", "anchor_age", "anchor_year", "anchor_year_group", "dod")
+ADMISSIONS_4: Final = (
+    "subject_id", "hadm_id", "admittime", "dischtime", "deathtime", "admission_type", "insurance", "language", "race",
+    "hospital_expire_flag",
+)  # fmt: skip
+NOTE_4: Final = ("note_id", "subject_id", "hadm_id", "note_type", "note_seq", "charttime", "storetime", "text")
+DIAGNOSES_4: Final = ("subject_id", "hadm_id", "seq_num", "icd_code", "icd_version")
 SUMMARY: Final = "Chief Complaint:\nFever {}\n\nBrief Hospital Course:\nTreated.\n"
 """A discharge summary; the braces take something that tells one from another."""
 
@@ -77,6 +84,30 @@ class RawHospital:
         write_table(folder / "ADMISSIONS.csv.gz", ADMISSIONS, self.admissions)
         write_table(folder / "NOTEEVENTS.csv.gz", NOTEEVENTS, self.notes)
         return folder
+
+    def write_mimic4(self, folder: Path) -> Path:
+        """Write the same patients as hosp/ and note/ of MIMIC-IV, notes numbered by row; returns the folder."""
+        patients = [(row[1], row[2], 2100 - int(str(row[3])[:4]), 2100, "2014 - 2016", None) for row in self.patients]
+        write_table(made(folder / "hosp") / "patients.csv.gz", PATIENTS_4, list(patients))
+        write_table(folder / "hosp" / "admissions.csv.gz", ADMISSIONS_4, [row[1:] for row in self.admissions])
+        for table, category, kinds in (
+            ("discharge", "Discharge summary", {"Report": "DS", "Addendum": "AD"}),
+            ("radiology", "Radiology", {"Report": "RR", "Addendum": "AR"}),
+        ):
+            rows: list[Row] = []
+            for number, subject_id, hadm_id, date, _, _, named, description, _, _, text in self.notes:
+                if named == category:
+                    kind = kinds[str(description)]
+                    name = f"{subject_id}-{kind}-{number}"
+                    rows.append((name, subject_id, hadm_id, kind, number, f"{date} 00:00:00", None, text))
+            write_table(made(folder / "note") / f"{table}.csv.gz", NOTE_4, rows)
+        return folder
+
+
+def made(folder: Path) -> Path:
+    """The folder, made if needed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def write_table(file: Path, columns: tuple[str, ...], rows: list[Row]) -> None:

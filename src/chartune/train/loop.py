@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from chartune.errors import Diverged, RunError
 from chartune.log import EventLog, Meter, progress
+from chartune.predict.predictions import out_of_memory
 from chartune.train.checkpoint import State, load_checkpoint, restore, save_checkpoint, trainable
 from chartune.train.optimizer import Optimisation, Stopping, make_optimizer, rate_factor
 from chartune.train.plan import epoch_steps, micro_batches, steps_per_epoch
@@ -180,7 +181,7 @@ def _one_step(
             loss = _gradients(training, accelerator, model, step)
             break
         except RuntimeError as error:
-            if not _out_of_memory(error):
+            if not out_of_memory(error):
                 raise
             optimizer.zero_grad()
             if training.state.micro_batch_tokens <= 1:
@@ -220,11 +221,6 @@ def _gradients(training: Training, accelerator: Any, model: Any, step: NDArray[n
             accelerator.backward(share)
         loss += share.detach() / world
     return float(accelerator.reduce(loss, "sum"))
-
-
-def _out_of_memory(error: RuntimeError) -> bool:
-    """A GPU says it by type, a processor only in words."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def _evaluate(training: Training) -> None:

@@ -1,9 +1,13 @@
 """Tokenising: how much of a text was read is known exactly, and arrays are kept privately."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 
 from chartune.batches.collate import length_groups
-from chartune.batches.tokenize import encode, encode_once, load_tokenizer
+from chartune.batches.tokenize import encode, encode_once, load_tokenizer, save_tokenizer
+from chartune.errors import StoreError
 from chartune.models.backbone import LocalBackbone
 from chartune.store import Store
 
@@ -44,3 +48,18 @@ def test_length_groups_hold_every_row_once_within_the_budget() -> None:
     assert all(len(group) == 1 or lengths[group].max() * len(group) <= 1024 for group in groups)
     padded = sum(int(lengths[group].max()) * len(group) for group in groups)
     assert padded / lengths.sum() < 1.05
+
+
+def test_a_full_disk_is_told_although_the_library_raises_a_bare_exception(tmp_path: Path) -> None:
+    class Full:
+        def save_pretrained(self, folder: Path) -> None:
+            raise Exception("No space left on device (os error 28)")
+
+    class Broken:
+        def save_pretrained(self, folder: Path) -> None:
+            raise Exception("something else")
+
+    with pytest.raises(StoreError, match="free some space"):
+        save_tokenizer(Full(), tmp_path)
+    with pytest.raises(Exception, match="something else"):
+        save_tokenizer(Broken(), tmp_path)

@@ -1,13 +1,14 @@
 """A base model is checked at the door."""
 
 import json
+import resource
 import shutil
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
 
-from chartune.errors import AdapterError, ConfigError
+from chartune.errors import AdapterError, ConfigError, StoreError
 from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, inspect
 from chartune.models.load import Resolved, load_body
 from chartune.stages.stage import must_reach
@@ -31,7 +32,7 @@ def test_a_base_without_a_tokenizer_is_refused_with_the_way_out(copy: Path) -> N
 
 def test_a_base_with_pickled_weights_only_is_refused(copy: Path) -> None:
     (copy / "model.safetensors").rename(copy / "pytorch_model.bin")
-    with pytest.raises(AdapterError, match="a pickle can run code"):
+    with pytest.raises(AdapterError, match=r"a pickle can run code.* `chartune import-backbone \S+ --out NEWFOLDER`"):
         look(copy)
 
 
@@ -74,6 +75,47 @@ def test_more_tokens_than_positions_are_refused(bert: LocalBackbone) -> None:
     must_reach(160, bert)
     with pytest.raises(ConfigError, match=r"at most 160 for tiny-bert, but got 161"):
         must_reach(161, bert)
+
+
+def test_a_base_is_named_after_its_folder_and_one_of_the_hub_s_cache_after_its_model(
+    copy: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = Path(shutil.copytree(copy, copy.parent / "models--lab--notes-bert" / "snapshots" / ("0" * 40)))
+    for name, expected in ((copy, "copy"), (cached, "notes-bert")):
+        found = find_backbone(Backbone(name=str(name)), store)
+        assert found is not None
+        assert found.name == expected
+    monkeypatch.chdir(copy)
+    here = find_backbone(Backbone(name="."), store)
+    assert here is not None
+    assert here.name == "copy"
+
+
+def test_a_copy_of_a_catalogued_base_keeps_its_name_and_licence(copy: Path, store: Store) -> None:
+    with store.writing("backbones", "0" * 16) as folder:
+        shutil.copytree(copy, folder, dirs_exist_ok=True)
+    for place in (copy, store.root / "backbones" / ("0" * 16)):
+        found = find_backbone(Backbone(name=str(place)), store)
+        assert found is not None
+        assert (found.name, found.licence, found.folder) == ("small-llama", "Python-2.0", place)
+    tensors = load_file(copy / "model.safetensors")
+    tensors["model.norm.weight"] += 1
+    save_file(tensors, copy / "model.safetensors", metadata={"format": "pt"})
+    changed = find_backbone(Backbone(name=str(copy)), store)
+    assert changed is not None
+    assert changed.name == "copy"
+
+
+def test_weights_that_do_not_fit_on_the_disk_are_a_store_error(copy: Path, tmp_path: Path) -> None:
+    body = load_body(look(copy), Resolved("cpu", "fp32", "eager", "a test"), language_model=True)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for room in (100, 4096):  # neither config.json fits, or it does and the weights do not
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))
+        try:
+            with pytest.raises(StoreError, match=r"must .*room|must fit into"):
+                body.save(tmp_path / f"made-{room}")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def test_the_identity_is_the_content_not_the_place(copy: Path, llama: LocalBackbone) -> None:

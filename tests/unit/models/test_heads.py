@@ -1,5 +1,6 @@
 """The head: no padding scheme moves a logit."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -24,7 +25,9 @@ def test_logits_of_a_text_do_not_depend_on_its_neighbours(family: str, request: 
     backbone: LocalBackbone = request.getfixturevalue(family)
     body = load_body(backbone, Resolved("cpu", "fp32", "eager", "a test"))
     model = Classifier(
-        body.module, Head().build(body.hidden_size, 2, seed=0), Head().pooling_for(backbone.family)
+        body.module,
+        Head().build(body.hidden_size, np.zeros(2, dtype=np.float32), seed=0),
+        Head().pooling_for(backbone.family),
     ).eval()
     ids = torch.tensor([[5, 9, 22, 40, 0, 0], [7, 8, 9, 10, 11, 12]])
     mask = torch.tensor([[1, 1, 1, 1, 0, 0], [1, 1, 1, 1, 1, 1]])

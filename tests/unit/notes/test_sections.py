@@ -160,3 +160,84 @@ def test_other_deaths_and_other_expiries_are_not(text: str) -> None:
 def test_asides_are_cut_from_examination_and_medication_only() -> None:
     found = {"PHYSICAL EXAM": "Patient has expired. T 38", "CHIEF COMPLAINT": "patient has died"}
     assert without_death_asides(found) == {"PHYSICAL EXAM": ". T 38", "CHIEF COMPLAINT": "patient has died"}
+
+
+MIMIC_IV = """
+Name:  ___                     Unit No:   ___
+ 
+Admission Date:  ___              Discharge Date:   ___
+ 
+Service: MEDICINE
+ 
+Allergies: 
+No Known Allergies / Adverse Drug Reactions
+ 
+Attending: ___.
+ 
+Chief Complaint:
+___ pain
+ 
+Major Surgical or Invasive Procedure:
+___ - Paracentesis
+ 
+History of Present Illness:
+___ is a ___ year old with:
+ 
+___: first seen by Dr. ___ 
+___ presented with the following history: cough.
+ 
+Past Medical History:
+1. CHF
+ 
+Social History:
+___
+Family History:
+Father: MI at ___
+ 
+Physical Exam:
+ADMISSION PHYSICAL EXAM:
+VS: 98.1
+ 
+___ DISCHARGE EXAM:
+VS: 97.0, comfortable
+ 
+Pertinent Results:
+___ 10:25PM   GLUCOSE-109*
+ 
+Brief Hospital Course:
+Ms. ___ was intubated.
+ 
+Medications on Admission:
+The Preadmission Medication list is accurate and complete.
+1. Aspirin 81 mg PO DAILY 
+ 
+Discharge Medications:
+1. Morphine
+"""
+"""The layout of MIMIC-IV-Note: a blank on every empty line, `___` for every de-identified span."""
+
+
+def test_a_summary_of_mimic_iv_note_is_read_as_one_of_mimic_iii() -> None:
+    assert admission_sections(MIMIC_IV) == {
+        "ALLERGIES": "No Known Allergies / Adverse Drug Reactions",
+        "CHIEF COMPLAINT": "___ pain",
+        "PRESENT ILLNESS": (
+            "___ is a ___ year old with: ___: first seen by Dr. ___ ___ presented with the following history: cough."
+        ),
+        "MEDICAL HISTORY": "1. CHF",
+        "FAMILY HISTORY": "Father: MI at ___",
+        "PHYSICAL EXAM": "VS: 98.1",
+        "MEDICATION ON ADMISSION": (
+            "The Preadmission Medication list is accurate and complete. 1. Aspirin 81 mg PO DAILY"
+        ),
+    }
+
+
+@pytest.mark.parametrize("masked", ["___", "[**2151-7-16**]"])
+def test_a_discharge_exam_behind_a_deidentified_date_ends_the_exam_on_arrival(masked: str) -> None:
+    found = admission_sections(f"Physical Exam:\nT 38\n{masked} DISCHARGE EXAM: T 36\n")
+    assert found == {"PHYSICAL EXAM": "T 38"}
+
+
+def test_a_section_of_nothing_but_masks_says_nothing() -> None:
+    assert admission_text(admission_sections("Chief Complaint:\n___ ___\n\nSocial History:\n___\n")) == ""

@@ -1,22 +1,16 @@
-"""The report: it says what the runs measured, hides what must be hidden and loads nothing."""
+"""The report as a page: it says what the runs measured, hides what must be hidden and loads nothing."""
 
 import json
 import re
 import shutil
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from chartune.errors import ConfigError
-from chartune.published import downstream, pretraining
-from chartune.quantities import Estimate
-from chartune.report import render, report_of
-from chartune.report.cohort import cohorts, is_made_up, shown
-from chartune.report.figures import draw_forest, draw_price, forest, learning_curves, price
-from chartune.report.summary import compared
-from chartune.report.tables import baseline, differences, numbered, score
+from chartune.report.render import render, report_of
 from chartune.runs import Run, finished_runs
 from chartune.store import Store
 from chartune.testing import past_runs as past
@@ -33,17 +27,23 @@ def page(store: Store, tmp_path_factory: pytest.TempPathFactory) -> str:
     return report_of(store, None, out, "Which adapter?").read_text(encoding="utf-8")
 
 
+@pytest.fixture(scope="module")
+def real_page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("real")
+    return report_of(past.past_runs(folder / "store", "mimic3"), None, folder / "r.html", "Real").read_text()
+
+
 class _Page(HTMLParser):
-    """Whatever a browser would fetch, and whether every element is closed."""
+    """Whatever a browser would fetch, and what is on the page."""
 
     def __init__(self) -> None:
         super().__init__()
         self.fetched: list[str] = []
-        self.tags: set[str] = set()
+        self.tags: list[str] = []
         self.ids: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.add(tag)
+        self.tags.append(tag)
         given = dict(attrs)
         self.ids += [value for name, value in attrs if name == "id" and value]
         self.fetched += [
@@ -51,37 +51,33 @@ class _Page(HTMLParser):
         ]
 
 
-def test_the_scores_of_every_variant_stand_in_the_page_with_their_intervals(store: Store, page: str) -> None:
-    runs = [run for run in finished_runs(store) if run.task]
-    assert len(runs) == 5
+def test_the_scores_of_every_single_run_stand_in_the_page_with_their_intervals(store: Store, page: str) -> None:
+    runs = [run for run in finished_runs(store) if run.task and run.name != "LoRA on small-llama"]
+    assert len(runs) == 7
     for run in runs:
-        for metric in ("auroc", "auprc", "brier"):
-            cell = score(run.estimate(metric))
-            assert f"{cell.text}<small>{cell.detail}</small>" in page
+        estimate = run.estimate("auroc")
+        assert estimate is not None
+        assert f"{estimate.value:.3f}<small>{estimate.low:.3f} to {estimate.high:.3f}</small>" in page
         assert run.name in page
 
 
-def test_a_cell_prints_value_and_interval_to_three_digits() -> None:
-    estimate = Estimate(0.81249, 0.7, 0.9)
-    assert score(estimate) == type(score(None))("0.812", "0.700 to 0.900")
-    assert score(Estimate(-0.05, -0.1, 0.02), signed=True).detail == "−0.100 to +0.020"
-    assert score(None).text == "not measured"
-
-
-def test_perplexities_costs_and_fingerprints_stand_in_the_page(page: str) -> None:
-    for text in (
-        "14.62",
-        "6.31",
-        "0.43",
-        "211.40",
-        "6 min 52 s",
-        "1.2 GiB",
-        "65,536",
-        "1.23\N{NO-BREAK SPACE}%",
-    ):
+def test_perplexities_costs_plans_and_fingerprints_stand_in_the_page(page: str) -> None:
+    for text in ("14.62", "6.31", "0.43", "211.40", "6 min 52 s", "1.2 GiB", "65,536", "1.23\N{NO-BREAK SPACE}%",
+                 "with its parents 9 min 29 s", "6 min 20 s → 6 min 52 s", "All on CPU, 2 threads."):  # fmt: skip
         assert text in page
-    for fingerprint in (past.DATA, past.PRETRAIN, past.MINILM):
+    for fingerprint in (past.DATA, past.PRETRAIN, past.MINILM, past.LORA_SEED_2, past.CODED_LORA):
         assert fingerprint in page
+
+
+def test_every_task_has_a_section_and_every_cohort_a_flow(page: str) -> None:
+    assert '<section id="outcome-1">' in page
+    assert '<section id="outcome-2">' in page
+    for title in ("In-hospital mortality", "Diagnoses of the stay (ICD-9)", "Adaptation text"):
+        assert f'aria-label="Cohort flow: {title}"' in page
+
+
+def test_filters_that_left_nobody_out_share_one_line(page: str) -> None:
+    assert "2 more filters left nobody out: ends after it begins, not empty" in page
 
 
 def test_what_is_missing_is_not_measured_and_never_zero(tmp_path: Path) -> None:
@@ -89,32 +85,35 @@ def test_what_is_missing_is_not_measured_and_never_zero(tmp_path: Path) -> None:
     for run in finished_runs(store):
         for file in ("scores.json", "cost.json", "environment.json", "events.jsonl", "predictions.parquet"):
             (run.path / file).unlink(missing_ok=True)
+        (run.path / "per_label.parquet").unlink(missing_ok=True)
     text = report_of(store, None, tmp_path / "report.html", "Nothing measured").read_text()
     assert "No AUROC was measured." in text
-    assert text.count("not measured") > 40
+    assert text.count("not measured") > 60
     assert "<svg" not in text
     assert ">0.000<" not in text
 
 
 def test_a_single_missing_metric_is_told_where_it_would_stand(page: str) -> None:
-    row = page[page.index("2 · Head only on small-llama") :]
-    assert 'class="number missing">not measured</td>' in row[: row.index("</tr>")]
+    row = page[page.index("<th scope=row>2 · Head only on small-llama") :]
+    assert 'class="number missing" data-label="Oracle">not measured</td>' in row[: row.index("</tr>")]
 
 
-def test_the_page_loads_nothing_and_runs_nothing(page: str) -> None:
-    parser = _Page()
-    parser.feed(page)
-    assert all(address.startswith("#") or address == "data:," for address in parser.fetched)
-    assert parser.tags.isdisjoint({"script", "iframe", "img", "object", "embed", "form"})
-    assert "://" not in page
-    assert "@import" not in page
-    assert not re.search(r"url\((?!#)", page)
+def test_the_page_loads_nothing_and_runs_nothing(page: str, real_page: str) -> None:
+    for text in (page, real_page):
+        parser = _Page()
+        parser.feed(text)
+        assert all(address.startswith("#") or address == "data:," for address in parser.fetched)
+        assert set(parser.tags).isdisjoint({"script", "iframe", "img", "object", "embed", "form"})
+        assert "://" not in text
+        assert "@import" not in text
+        assert not re.search(r"url\((?!#)", text)
 
 
-def test_no_two_elements_share_an_id(page: str) -> None:
+def test_ids_are_unique_and_every_link_within_the_page_leads_somewhere(page: str) -> None:
     parser = _Page()
     parser.feed(page)
     assert len(parser.ids) == len(set(parser.ids))
+    assert {address[1:] for address in parser.fetched if address.startswith("#")} <= set(parser.ids)
 
 
 def test_nothing_of_a_row_is_in_the_page(store: Store, page: str) -> None:
@@ -142,6 +141,19 @@ def test_the_same_runs_give_the_same_bytes(store: Store, page: str, tmp_path: Pa
 def test_the_page_tells_how_to_have_each_run_again(page: str) -> None:
     assert f"chartune pretrain --config runs/{past.PRETRAIN}/stage.yaml --store ." in page
     assert f"chartune finetune --method tfidf --config runs/{past.TFIDF}/stage.yaml --store ." in page
+    assert f"runs/{past.LORA_SEED_1}/stage.yaml" in page
+
+
+def test_switches_lineage_and_warnings_of_the_source_are_told(page: str) -> None:
+    for text in ("first 128 tokens", "all runs", "NOTEEVENTS.csv.gz", "kind hash, salt chartune", "CC0-1.0",
+                 "NOTEEVENTS: 12 rows have no admission", "trained from nothing on made-up notes"):  # fmt: skip
+        assert text in page
+
+
+def test_every_adapter_has_its_card_folded_in_and_a_bag_of_words_has_none(page: str) -> None:
+    for fingerprint in (past.PRETRAIN, past.LORA, past.LORA_SEED_1, past.CODED_CLINICAL):
+        assert f"runs/{fingerprint}/MODEL_CARD.md" in page
+    assert f"runs/{past.TFIDF}/MODEL_CARD.md" not in page
 
 
 def test_a_chosen_run_brings_its_parents_and_no_other(store: Store, tmp_path: Path) -> None:
@@ -164,127 +176,63 @@ def test_data_that_is_gone_from_the_store_is_told_as_such(tmp_path: Path) -> Non
 def test_made_up_patients_are_called_made_up_and_counted_exactly(page: str) -> None:
     assert '<span class="badge made-up">made-up data</span>' in page
     assert "6 admissions, 6 notes" in page
-    assert "Published values" not in page
 
 
-def test_small_counts_of_a_real_hospital_are_hidden_and_cannot_be_had_by_subtraction(tmp_path: Path) -> None:
-    store = past.past_runs(tmp_path / "store", "mimic3")
-    text = report_of(store, None, tmp_path / "r.html", "Real").read_text()
+def test_on_made_up_patients_printed_values_are_folded_and_out_of_the_figures(page: str) -> None:
+    assert "<details><summary>Published, other data" in page
+    assert "<details><summary>Published values for this task" in page
+    assert 'class="tick"' not in page
+
+
+def test_on_real_patients_printed_values_are_marks_with_a_warning(real_page: str) -> None:
+    assert real_page.count('class="tick"') == 2 * 21
+    assert "LLaMA + LoRA: 0.749" in real_page
+    assert (
+        "Grey ticks: printed by Gema et al. (2023). Other patients, other models: a mark, not an opponent." in real_page
+    )
+    assert "arXiv:2307.03042" in real_page
+    assert "LLaMA-7B, Prompt Tuning" in real_page
+
+
+def test_small_counts_of_a_real_hospital_are_hidden_and_cannot_be_had_by_subtraction(real_page: str) -> None:
+    text = unescape(real_page).replace("\N{NO-BREAK SPACE}", " ")
     assert "made-up" not in text[text.index("<header>") : text.index("</header>")]
-    assert "&lt;10 admissions, &lt;10 notes" in text
-    flow = text[text.index('<ol class="flow">') : text.index("</ol>")]
+    assert "<10 admissions, <10 notes" in text
+    flow = text[text.index('<div class="flow"') : text.index('<div class="fork">')]
     assert "1,755" not in flow
     assert "1,761" not in flow
     assert "≈ 1,760 admissions" in flow
+    assert "1,893" not in text
+    assert "1,317 labels" not in text
 
 
-def test_a_few_patients_lost_in_a_filter_round_the_flow_even_when_their_admissions_are_many() -> None:
-    data: dict[str, Any] = past.dataset("mimic3")
-    steps = data["tasks"]["mortality"]["attrition"] = data["tasks"]["mortality"]["attrition"][:2]
-    assert cohorts(data)[0].steps[1].left[0] == "1,412 patients"
-    steps[1]["subjects"] = 1497
-    assert cohorts(data)[0].steps[1].left[0] == "≈ 1,500 patients"
+def test_of_labels_with_few_real_cases_neither_count_nor_score_is_shown(store: Store, real_page: str) -> None:
+    labels = Run.of(store, past.CODED_LORA).per_label()
+    assert labels is not None
+    rare = labels.filter((labels["cases"] < 10) & (labels["cases"] > 0))
+    assert rare.height > 2
+    section = real_page[real_page.index("Diagnoses of the stay (ICD-9): label by label") : real_page.index('id="cost"')]
+    for row in rare.iter_rows(named=True):
+        start = section.index(f"{row['title']}<small>")
+        cells = section[start : section.index("</tr>", start)]
+        assert "&lt;10" in cells
+        assert cells.count("few cases") == 4
+        assert not re.search(r"0\.\d{3}", cells)
 
 
-def test_few_positives_are_hidden_in_the_splits_too() -> None:
-    data: dict[str, Any] = past.dataset("mimic3")
-    data["tasks"]["mortality"]["counts"]["test"]["positives"] = 7
-    rows = {row[0]: row for row in cohorts(data)[0].splits.rows}
-    assert rows["test"] == ("test", "330", "400", "<10")
-    data["source"]["version"] = "made-up"
-    assert {row[0]: row for row in cohorts(data)[0].splits.rows}["test"][3] == "7"
-
-
-def test_a_count_is_shown_hidden_or_not_measured() -> None:
-    assert [shown(n, open_data=False) for n in (0, 1, 9, 10, 1234, None)] == [
-        "0",
-        "<10",
-        "<10",
-        "10",
-        "1,234",
-        "not measured",
+def test_labels_are_sorted_by_training_cases_and_the_rare_ones_folded(page: str) -> None:
+    section = page[page.index("Diagnoses of the stay (ICD-9): label by label") : page.index('id="cost"')]
+    order = [
+        section.index(f"{title}<small>") for title in ("Heart failure", "Sepsis", "Alcohol withdrawal", "Epilepsy")
     ]
-    assert shown(3, open_data=True) == "3"
-    assert is_made_up({"kind": "made_up"})
-    assert not is_made_up({})
+    assert order == sorted(order)
+    assert order[2] < section.index("The other 5 labels") < order[3]
 
 
-def test_published_values_appear_for_the_source_that_the_paper_took(tmp_path: Path) -> None:
-    store = past.past_runs(tmp_path / "store", "mimic3")
-    text = report_of(store, None, tmp_path / "r.html", "Real").read_text()
-    assert "Published values for this task" in text
-    assert "0.7489" in text
-    assert "arXiv:2307.03042" in text
-
-
-def test_published_tables_are_as_the_paper_prints_them() -> None:
-    mortality = {row.model: row.auroc for row in downstream("mortality")}
-    assert len(mortality) == 20
-    assert mortality["LLaMA + Clinical (trainable) + Downstream LoRA"] == pytest.approx(0.7699)
-    assert mortality["BlueBERT + LoRA"] == pytest.approx(0.8190)
-    assert downstream("concepts") == []
-    assert {(p.base, p.method): p.seconds for p in pretraining()}["LLaMA-7B", "LoRA"] == 21 * 3600 + 37 * 60 + 42
-
-
-def test_differences_are_paired_and_leave_out_the_baseline(store: Store) -> None:
-    runs = [run for run in finished_runs(store) if run.task]
-    against = differences(runs)
-    reference = baseline(runs)
-    assert reference is not None
-    assert set(against) == {run.fingerprint for run in runs} - {reference.fingerprint}
-    for run in runs:
-        if run != reference:
-            ours, theirs = run.estimate("auroc"), reference.estimate("auroc")
-            assert ours is not None
-            assert theirs is not None
-            assert against[run.fingerprint].value == pytest.approx(ours.value - theirs.value)
-
-
-def test_other_admissions_are_never_compared_as_if_they_were_the_same(tmp_path: Path) -> None:
-    store = past.past_runs(tmp_path / "store")
-    path = store.root / "runs" / past.LORA / "predictions.parquet"
-    Run.of(store, past.LORA).predictions().head(300).write_parquet(path)
-    assert past.LORA not in differences([run for run in finished_runs(store) if run.task])
-
-
-def test_the_summary_claims_a_difference_only_where_the_paired_interval_excludes_zero(store: Store) -> None:
-    variants = numbered([run for run in finished_runs(store) if run.task])
-    fingerprints = [v.run.fingerprint for v in variants if v.run.kind != "tfidf"]
-    estimates = [Estimate(v, low, high) for v, low, high in ((0.1, 0.05, 0.15), (-0.1, -0.2, -0.01), (0.1, -0.01, 0.2))]
-    told = compared(variants, dict(zip(fingerprints, estimates, strict=False)))[1]
-    names = {v.run.fingerprint: v.run.name for v in variants}
-    above, below, unclear = (names[fingerprint] for fingerprint in fingerprints[:3])
-    assert f"lies above zero for {above}" in told
-    assert f"below zero for {below}" in told
-    assert f"cannot tell {unclear} apart" in told
-
-
-def test_without_a_baseline_overlapping_intervals_are_told_as_undecided(store: Store) -> None:
-    variants = numbered([Run.of(store, past.LORA), Run.of(store, past.CLINICAL)])
-    assert "do not tell the highest apart from" in compared(variants, {})[1]
-
-
-def test_figures_hold_the_numbers_of_the_runs(store: Store) -> None:
-    variants = numbered([run for run in finished_runs(store) if run.task])
-    plot = forest(variants)
-    assert plot is not None
-    assert [row.auroc for row in plot.rows] == [v.run.estimate("auroc") for v in variants]
-    assert [row.baseline for row in plot.rows] == [True, False, False, False, False]
-    assert sum(row.oracle is None for row in plot.rows) == 1
-    panels = learning_curves(variants)
-    assert [panel.title for panel in panels] == ["Training loss", "Validation AUROC"]
-    assert all(len(series.steps) <= 160 for panel in panels for series in panel.series)
-    paid = price(variants)
-    assert paid is not None
-    assert [trained for _, trained, _ in paid.points] == [v.run.cost.trainable_parameters for v in variants]
-    assert draw_price(paid, "p").startswith("<svg viewBox=")
-
-
-def test_figures_follow_the_page_in_colour_and_name_no_host(store: Store) -> None:
-    plot = forest(numbered([Run.of(store, past.LORA)]))
-    assert plot is not None
-    drawn = draw_forest(plot, "one")
-    assert "var(--accent)" in drawn
-    assert "#0101" not in drawn
-    assert "://" not in drawn
-    assert all(name.startswith("one-") for name in re.findall(r'\bid="([^"]+)"', drawn))
+def test_several_seeds_stand_in_one_row_with_their_range(store: Store, page: str) -> None:
+    runs = [Run.of(store, name) for name in (past.LORA, past.LORA_SEED_1, past.LORA_SEED_2)]
+    values = [e.value for run in runs if (e := run.estimate("auroc"))]
+    assert f"{sum(values) / 3:.3f}" in page
+    assert f"seeds {min(values):.3f} to {max(values):.3f}" in page
+    strip = page[page.index("3 · LoRA on small-llama<small>seeds 0, 1, 2</small>") :]
+    assert strip[: strip.index('class="value"')].count("<circle cx=") == 3

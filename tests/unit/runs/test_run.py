@@ -82,6 +82,26 @@ def test_predictions_are_read_by_split(store: Store) -> None:
         Run.of(store, SECOND).predictions()
 
 
+def test_labels_are_read_where_there_are_any(store: Store) -> None:
+    run = Run.of(store, FIRST)
+    assert run.per_label() is None
+    frame = pl.DataFrame(
+        {"label": ["428"], "train_cases": [12], "auroc": [None]}, schema_overrides={"auroc": pl.Float64}
+    )
+    frame.write_parquet(run.path / "per_label.parquet")
+    assert run.per_label() is not None
+    (run.path / "per_label.parquet").write_bytes(b"torn")
+    with pytest.raises(RunError, match=r"per_label\.parquet cannot be read"):
+        run.per_label()
+
+
+def test_a_task_is_answered_yes_or_no_unless_the_run_says_otherwise(store: Store) -> None:
+    assert Run.of(store, FIRST).answer == "binary"
+    assert Run.of(store, SECOND).answer is None
+    assert Run.of(store, FIRST).planned == {}
+    assert Run.of(store, FIRST).switches == {}
+
+
 def test_an_unfinished_folder_is_no_run(store: Store) -> None:
     partial = store.partial("runs", "3" * 16)
     with pytest.raises(UnfinishedRun, match=r"manifest\.json"):
@@ -138,7 +158,7 @@ def test_a_run_that_has_only_started_is_told_as_such(store: Store) -> None:
 
 def test_reports_runs_and_metrics_never_load_torch() -> None:
     program = (
-        "import sys, json, chartune.report, chartune.runs, chartune.metrics;"
+        "import sys, json, chartune.report.render, chartune.runs, chartune.metrics;"
         "print(json.dumps([m for m in ('torch', 'transformers', 'peft', 'accelerate') if m in sys.modules]))"
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

@@ -48,3 +48,13 @@ def test_bytes_that_are_not_those_released_are_refused(tmp_path: Path) -> None:
     (tmp_path / "B.csv").write_text("two")
     with pytest.raises(SchemaError, match=r"B\.csv must have the SHA-256 that SHA256SUMS\.txt lists \(0{12}"):
         file_facts(tmp_path / "B.csv", Store(tmp_path / "store"))
+
+
+def test_a_list_of_sums_above_the_folder_counts_too(tmp_path: Path) -> None:
+    (tmp_path / "hosp").mkdir()
+    (tmp_path / "hosp" / "a.csv").write_text("one")
+    (tmp_path / SUMS).write_text(f"{'0' * 64} a.csv\n{hashlib.sha256(b'one').hexdigest()} hosp/a.csv\n")
+    assert file_facts(tmp_path / "hosp" / "a.csv", Store(tmp_path / "store")).bytes == 3
+    (tmp_path / SUMS).write_text(f"{'0' * 64} hosp/a.csv\n")
+    with pytest.raises(SchemaError, match=r"a\.csv must have the SHA-256"):
+        file_facts(tmp_path / "hosp" / "a.csv", Store(tmp_path / "store"))

@@ -1,157 +1,163 @@
-"""The made-up hospital as files: the same bytes every time, the layout of MIMIC-III, its oddities counted."""
+"""The made-up hospital as files: the same bytes every time, in both layouts, refused where something else lies."""
 
-import csv
-import gzip
 import hashlib
-import io
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 import pytest
 
 from chartune.errors import ConfigError, DataError, StoreError
 from chartune.sources.made_up import CANARY, hospital, is_made_up, make_hospital, oracle_probability
-from chartune.sources.made_up.mimic3_layout import COLUMNS
-from chartune.sources.made_up.patients import admission_number, subject_number
+from chartune.sources.made_up.hospital import LAYOUTS
+from chartune.sources.made_up.patients import admission_number, icu_stay_number, subject_number
+from chartune.testing.made_up_tables import content, header, packed, rows
 
-SUBJECTS = 400
+SUBJECTS = 150
+NAMES: tuple[Literal["mimic3", "mimic4"], ...] = ("mimic3", "mimic4")
+SCRIPT = f"""
+import sys
+from pathlib import Path
+from chartune.sources.made_up import make_hospital
+for layout in ("mimic3", "mimic4"):
+    make_hospital(Path(sys.argv[1]) / layout, layout=layout, subjects={SUBJECTS}, seed=7)
+"""
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("made_up") / "hospital"
-    make_hospital(out, subjects=SUBJECTS, seed=7)
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same hospital in both layouts."""
+    out = tmp_path_factory.mktemp("made_up")
+    for layout in NAMES:
+        make_hospital(out / layout, layout=layout, subjects=SUBJECTS, seed=7)
     return out
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def folder(request: pytest.FixtureRequest, place: Path) -> Path:
+    return place / str(request.param)
 
 
 def _manifest(folder: Path) -> dict[str, Any]:
     return json.loads((folder / "made-up" / "manifest.json").read_text())  # type: ignore[no-any-return]
 
 
-def _content(folder: Path, table: str) -> str:
-    return gzip.decompress((folder / f"{table}.csv.gz").read_bytes()).decode()
+def _layout(folder: Path) -> Literal["mimic3", "mimic4"]:
+    return "mimic4" if folder.name == "mimic4" else "mimic3"
 
 
-def _rows(folder: Path, table: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(_content(folder, table), newline="")))
+def _notes(folder: Path) -> dict[str, str]:
+    """Table of notes → column of its text."""
+    return (
+        {"NOTEEVENTS": "text"} if _layout(folder) == "mimic3" else {"note/discharge": "text", "note/radiology": "text"}
+    )
 
 
 def _files(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def test_the_same_seed_makes_the_same_bytes_whatever_the_surroundings(folder: Path, tmp_path: Path) -> None:
-    script = (
-        "import sys; from pathlib import Path; from chartune.sources.made_up import make_hospital; "
-        f"make_hospital(Path(sys.argv[1]), subjects={SUBJECTS}, seed=7)"
-    )
+def test_the_same_seed_makes_the_same_bytes_whatever_the_surroundings(place: Path, tmp_path: Path) -> None:
     surroundings = {
         "PYTHONHASHSEED": "4711",
         "TZ": "Asia/Kathmandu",
         "LC_ALL": "C",
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
-    subprocess.run([sys.executable, "-c", script, str(tmp_path / "twin")], check=True, env=os.environ | surroundings)
-    assert _files(tmp_path / "twin") == _files(folder)
+    subprocess.run([sys.executable, "-c", SCRIPT, str(tmp_path)], check=True, env=os.environ | surroundings)
+    assert _files(tmp_path) == _files(place)
 
 
 def test_another_seed_makes_another_hospital(folder: Path, tmp_path: Path) -> None:
-    make_hospital(tmp_path / "other", subjects=SUBJECTS, seed=8)
-    assert _content(tmp_path / "other", "NOTEEVENTS") != _content(folder, "NOTEEVENTS")
+    make_hospital(tmp_path / "other", layout=_layout(folder), subjects=20, seed=8)
+    for table in _notes(folder):
+        assert content(tmp_path / "other", table) != content(folder, table)[: len(content(tmp_path / "other", table))]
 
 
 def test_a_bigger_hospital_begins_with_the_same_patients(folder: Path, tmp_path: Path) -> None:
-    make_hospital(tmp_path / "bigger", subjects=SUBJECTS + 50, seed=7)
-    for table in COLUMNS:
-        assert _content(tmp_path / "bigger", table).startswith(_content(folder, table))
-    few = pl.read_parquet(folder / "made-up" / "oracle.parquet")
-    assert pl.read_parquet(tmp_path / "bigger" / "made-up" / "oracle.parquet").head(few.height).equals(few)
+    few = tmp_path / "fewer"
+    make_hospital(few, layout=_layout(folder), subjects=SUBJECTS - 60, seed=7)
+    for table in LAYOUTS[_layout(folder)].columns:
+        assert packed(folder, table).startswith(packed(few, table))
+    for truth in ("oracle", "ventilation"):
+        known = pl.read_parquet(few / "made-up" / f"{truth}.parquet")
+        assert pl.read_parquet(folder / "made-up" / f"{truth}.parquet").head(known.height).equals(known)
 
 
-@pytest.mark.parametrize("table", sorted(COLUMNS))
-def test_headers_are_quoted_and_in_the_order_of_the_release(folder: Path, table: str) -> None:
-    first = _content(folder, table).split("\n", 1)[0]
-    assert first == ",".join(f'"{column}"' for column in COLUMNS[table])
+def test_without_events_all_other_tables_are_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    layout = LAYOUTS[_layout(folder)]
+    manifest = make_hospital(tmp_path / "h", layout=_layout(folder), subjects=SUBJECTS, seed=7, events=False)
+    here, there = _files(tmp_path / "h"), _files(folder)
+    gone = {f"{table}.csv.gz" for table in layout.events} | {"made-up/ventilation.parquet"}
+    assert set(there) - set(here) == gone
+    assert {name for name in here if here[name] != there[name]} == {"made-up/manifest.json"}
+    assert manifest["ventilation"] is None
+    assert manifest["counts"] == _manifest(folder)["counts"]
 
 
-def test_text_is_quoted_and_numbers_times_and_nulls_are_bare(folder: Path) -> None:
-    row = _content(folder, "PATIENTS").split("\n")[1]
+def test_headers_are_in_the_order_of_the_release(folder: Path) -> None:
+    for table, columns in LAYOUTS[_layout(folder)].columns.items():
+        assert header(folder, table) == list(columns)
+
+
+def test_mimic3_quotes_text_and_leaves_numbers_times_and_nulls_bare(place: Path) -> None:
+    folder = place / "mimic3"
+    first, row = content(folder, "PATIENTS").split("\n")[:2]
+    assert first.startswith('"ROW_ID","SUBJECT_ID","GENDER"')
     assert row.split(",")[:3] in (["1", "10000", '"M"'], ["1", "10000", '"F"'])
-    notes = _content(folder, "NOTEEVENTS")
+    notes = content(folder, "NOTEEVENTS")
     assert ',,,"Discharge summary","Report",,,"Admission Date:  [**21' in notes
     assert '""I ' in notes
-    assert '"0389"' in _content(folder, "DIAGNOSES_ICD")
+    assert '"0389"' in content(folder, "DIAGNOSES_ICD")
+
+
+def test_mimic4_quotes_only_what_needs_it(place: Path) -> None:
+    folder = place / "mimic4"
+    first, row = content(folder, "hosp/patients").split("\n")[:2]
+    assert first == "subject_id,gender,anchor_age,anchor_year,anchor_year_group,dod"
+    assert '"' not in row
+    assert " - 20" in row
+    assert ",A419,10," not in content(folder, "hosp/d_icd_diagnoses")
+    assert 'A419,10,"Sepsis, unspecified organism"' in content(folder, "hosp/d_icd_diagnoses")
+    assert '," \nName:  ___ ' in content(folder, "note/discharge")
 
 
 def test_the_manifest_counts_and_hashes_what_is_there(folder: Path) -> None:
     manifest = _manifest(folder)
     for table, entry in manifest["tables"].items():
-        packed = (folder / entry["file"]).read_bytes()
-        assert entry["rows"] == len(_rows(folder, table))
-        assert (entry["bytes"], entry["sha256"]) == (len(packed), hashlib.sha256(packed).hexdigest())
-        assert entry["content_sha256"] == hashlib.sha256(gzip.decompress(packed)).hexdigest()
-    assert manifest["oracle"]["rows"] == pl.read_parquet(folder / "made-up" / "oracle.parquet").height
-    assert manifest["counts"]["admissions"] == len(_rows(folder, "ADMISSIONS"))
-    assert (manifest["subjects"], manifest["seed"], manifest["layout"]) == (SUBJECTS, 7, "mimic3")
-
-
-def test_the_oddities_are_as_many_as_the_manifest_says(folder: Path) -> None:
-    told = _manifest(folder)["oddities"]
-    stays, notes, bills = (_rows(folder, table) for table in ("ADMISSIONS", "NOTEEVENTS", "DIAGNOSES_ICD"))
-    summaries = [note for note in notes if note["CATEGORY"] == "Discharge summary"]
-    listed = {row["ICD9_CODE"] for row in _rows(folder, "D_ICD_DIAGNOSES")}
-    codes = [row["ICD9_CODE"] for row in bills]
-    assert told["newborns"] == sum(stay["ADMISSION_TYPE"] == "NEWBORN" for stay in stays) > 0
-    assert told["admissions_without_summary"] == len(stays) - len({note["HADM_ID"] for note in summaries}) > 0
-    assert told["addenda"] == sum(note["DESCRIPTION"] == "Addendum" for note in notes) > 0
-    assert told["summaries_marked_as_error"] == sum(note["ISERROR"] == "1" for note in summaries) > 0
-    assert told["summaries_filed_twice"] == len(summaries) - len({n["TEXT"] for n in summaries}) > 0
-    assert told["notes_without_hadm_id"] == sum(note["HADM_ID"] == "" for note in notes) > 0
-    assert told["codes_empty"] == codes.count("")
-    assert told["codes_missing_from_dictionary"] == sum(bool(c) and c not in listed for c in codes) > 0
-    assert told["admissions_without_diagnoses"] == len(stays) - len({row["HADM_ID"] for row in bills})
-    assert {code[0] for code in codes if code} >= {"0", "V", "E"}
-
-
-def test_deaths_and_dates_agree_between_the_tables(folder: Path) -> None:
-    patients = {row["SUBJECT_ID"]: row for row in _rows(folder, "PATIENTS")}
-    stays = _rows(folder, "ADMISSIONS")
-    assert len({stay["HADM_ID"] for stay in stays}) == len(stays)
-    ended: dict[str, str] = {}
-    for stay in stays:
-        person = patients[stay["SUBJECT_ID"]]
-        assert ended.get(stay["SUBJECT_ID"], "") < stay["ADMITTIME"] < stay["DISCHTIME"]
-        assert person["DOB"] <= stay["ADMITTIME"]
-        ended[stay["SUBJECT_ID"]] = "9" if stay["DEATHTIME"] else stay["DISCHTIME"]  # nobody comes back from death
-        assert (stay["HOSPITAL_EXPIRE_FLAG"] == "1") == (stay["DISCHARGE_LOCATION"] == "DEAD/EXPIRED")
-        if stay["DEATHTIME"]:
-            assert person["DOD_HOSP"][:10] == person["DOD"][:10] == stay["DEATHTIME"][:10] == stay["DISCHTIME"][:10]
-    assert all((row["DOD"] != "") == (row["EXPIRE_FLAG"] == "1") for row in patients.values())
-    assert any(row["DOB"] < "1900" for row in patients.values()), "patients above 89 are born 300 years before"
+        gz = (folder / entry["file"]).read_bytes()
+        assert entry["rows"] == len(rows(folder, table))
+        assert (entry["bytes"], entry["sha256"]) == (len(gz), hashlib.sha256(gz).hexdigest())
+        assert entry["content_sha256"] == hashlib.sha256(packed(folder, table)).hexdigest()
+        assert entry["content_bytes"] == len(packed(folder, table))
+    for truth in ("oracle", "ventilation"):
+        assert manifest[truth]["rows"] == pl.read_parquet(folder / manifest[truth]["file"]).height
+    layout = _layout(folder)
+    assert (manifest["subjects"], manifest["seed"], manifest["layout"], manifest["events"]) == (150, 7, layout, True)
 
 
 def test_the_canary_sings_exactly_where_the_manifest_says(folder: Path) -> None:
     where = _manifest(folder)["canary"]
-    singing = [row for row in _rows(folder, "NOTEEVENTS") if CANARY in row["TEXT"]]
-    assert sorted(int(row["HADM_ID"]) for row in singing) == sorted(where.values())
-    by_stay = {int(row["HADM_ID"]): row["TEXT"] for row in singing}
-    course = by_stay[where["hospital_course"]].split("Brief Hospital Course:")[1].split("Medications on Admission:")[0]
-    social = by_stay[where["social_history"]].split("Social History:")[1].split("\n\n")[0]
-    assert CANARY in course
-    assert CANARY in social
+    assert set(where) == {"hospital_course", "radiology", "social_history"}
+    singing = [row for table in _notes(folder) for row in rows(folder, table) if CANARY in row["text"]]
+    assert sorted(int(row["hadm_id"]) for row in singing) == sorted(where.values())
+    summaries = {int(r["hadm_id"]): r["text"] for r in singing if "Chief Complaint:" in r["text"]}
+    course = summaries[where["hospital_course"]].split("Brief Hospital Course:")[1]
+    assert CANARY in course.split("Medications on Admission:")[0]
+    assert CANARY in summaries[where["social_history"]].split("Social History:")[1].split("\n\n")[0]
     assert "zebrafinch" not in json.dumps(_manifest(folder))
-    assert not any("zebrafinch" in _content(folder, table) for table in COLUMNS if table != "NOTEEVENTS")
+    others = set(_manifest(folder)["tables"]) - set(_notes(folder))
+    assert not any("zebrafinch" in content(folder, table) for table in others)
 
 
 def test_the_oracle_answers_with_the_last_belief_within_the_words_read(folder: Path) -> None:
-    rows = pl.read_parquet(folder / "made-up" / "oracle.parquet")
-    hadm_id = rows["hadm_id"][-1]
-    known = rows.filter(pl.col("hadm_id") == hadm_id)
+    known = pl.read_parquet(folder / "made-up" / "oracle.parquet")
+    hadm_id = known["hadm_id"][-1]
+    known = known.filter(pl.col("hadm_id") == hadm_id)
     second = int(known["words"][1])
     read = pl.DataFrame({"hadm_id": [hadm_id] * 4, "words": [0, second - 1, second, 10_000]})
     answer = oracle_probability(folder, read)
@@ -160,8 +166,9 @@ def test_the_oracle_answers_with_the_last_belief_within_the_words_read(folder: P
     assert answer["p_death"].to_list() == [first, first, then, last]
 
 
-def test_the_oracle_does_not_know_newborns_or_strangers(folder: Path) -> None:
-    newborn = next(int(r["HADM_ID"]) for r in _rows(folder, "ADMISSIONS") if r["ADMISSION_TYPE"] == "NEWBORN")
+def test_the_oracle_does_not_know_newborns_or_strangers(place: Path) -> None:
+    folder = place / "mimic3"
+    newborn = next(int(r["hadm_id"]) for r in rows(folder, "ADMISSIONS") if r["admission_type"] == "NEWBORN")
     with pytest.raises(DataError, match="1 have none"):
         oracle_probability(folder, pl.DataFrame({"hadm_id": [newborn], "words": [10]}))
     with pytest.raises(DataError, match="make-hospital"):
@@ -170,7 +177,7 @@ def test_the_oracle_does_not_know_newborns_or_strangers(folder: Path) -> None:
 
 def test_asking_again_does_nothing_and_gives_the_same_manifest(folder: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
-    assert make_hospital(folder, subjects=SUBJECTS, seed=7) == _manifest(folder)
+    assert make_hospital(folder, layout=_layout(folder), subjects=SUBJECTS, seed=7) == _manifest(folder)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
@@ -182,16 +189,30 @@ def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path: Path) ->
     assert not is_made_up(tmp_path)
 
 
-def test_another_hospital_in_the_folder_is_refused(folder: Path) -> None:
-    with pytest.raises(ConfigError, match=r"subjects 9, seed 7.*holds.*subjects 400, seed 7"):
-        make_hospital(folder, subjects=9, seed=7)
+@pytest.mark.parametrize(("subjects", "events"), [(9, True), (SUBJECTS, False)])
+def test_another_hospital_in_the_folder_is_refused(place: Path, subjects: int, events: bool) -> None:
+    with pytest.raises(
+        ConfigError, match=rf"subjects {subjects}, seed 7, events {events}.*holds.*subjects 150, seed 7"
+    ):
+        make_hospital(place / "mimic3", subjects=subjects, seed=7, events=events)
 
 
-def test_a_hospital_that_lost_a_table_is_refused(tmp_path: Path) -> None:
+def test_the_other_layout_in_the_folder_is_refused(place: Path) -> None:
+    with pytest.raises(ConfigError, match=r"layout mimic4.*holds layout mimic3"):
+        make_hospital(place / "mimic3", layout="mimic4", subjects=SUBJECTS, seed=7)
+
+
+@pytest.mark.parametrize("lost", ["PATIENTS.csv.gz", "made-up/oracle.parquet", "made-up/ventilation.parquet"])
+def test_a_hospital_that_lost_a_file_is_refused(tmp_path: Path, lost: str) -> None:
     make_hospital(tmp_path / "h", subjects=3)
-    (tmp_path / "h" / "PATIENTS.csv.gz").unlink()
-    with pytest.raises(ConfigError, match=r"PATIENTS\.csv\.gz is missing"):
+    (tmp_path / "h" / lost).unlink()
+    with pytest.raises(ConfigError, match=rf"{Path(lost).name} is missing"):
         make_hospital(tmp_path / "h", subjects=3)
+
+
+def test_an_unknown_layout_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="`layout` must be one of mimic3, mimic4, but got 'omop'"):
+        make_hospital(tmp_path / "h", layout="omop", subjects=3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("subjects", "seed"), [(0, 0), (3, -1)])
@@ -225,3 +246,5 @@ def test_a_killed_attempt_is_cleared_and_a_stranger_beside_is_not(tmp_path: Path
 def test_numbers_of_subjects_and_stays_are_unique() -> None:
     assert len({subject_number(i) for i in range(5000)}) == 5000
     assert len({admission_number(i, stay) for i in range(80_000) for stay in range(3)}) == 240_000
+    stays = {icu_stay_number(i, stay, place) for i in range(80_000) for stay in range(3) for place in (0, 1)}
+    assert len(stays) == 480_000

@@ -15,9 +15,11 @@ from chartune.notes.sections import admission_sections, admission_text, tells_de
 from chartune.sources.made_up.admission_text import Sections, assembled, trace, write_sections
 from chartune.sources.made_up.conditions import CONDITIONS
 from chartune.sources.made_up.dice import Dice
+from chartune.sources.made_up.notes_of_stay import Note
 from chartune.sources.made_up.outcome import MODEL, OutcomeModel, Reader, p_death, p_death_unread, prior, untold
 from chartune.sources.made_up.patients import Admission, Patient, draw_patient
 from chartune.sources.made_up.sentences import GRAMMARS
+from chartune.sources.made_up.spans import mimic3_text
 from chartune.sources.made_up.summary import summary
 
 Told = list[tuple[int, float]]
@@ -32,7 +34,7 @@ def _written(subjects: int, seed: int) -> tuple[list[str], NDArray[np.bool_], li
         dice = Dice(seed, index)
         patient = draw_patient(dice, MODEL, index)
         for stay in patient.admissions if not patient.newborn else ():
-            sections = write_sections(dice, MODEL, patient, stay, told=False, canary=False)
+            sections = write_sections(dice, MODEL, patient, stay, tells_death=False, canary=False)
             texts.append(assembled(sections))
             died.append(stay.died)
             traces.append(trace(MODEL, patient, stay, sections))
@@ -152,14 +154,16 @@ def _stays(subjects: int) -> list[tuple[Dice, Patient, Admission, Sections]]:
         dice = Dice(2, index)
         patient = draw_patient(dice, MODEL, index)
         for stay in patient.admissions if not patient.newborn else ():
-            sections = write_sections(dice, MODEL, patient, stay, told=stay.died and index % 2 == 0, canary=index == 1)
+            told = stay.died and index % 2 == 0
+            sections = write_sections(dice, MODEL, patient, stay, tells_death=told, canary=index == 1)
             written.append((dice, patient, stay, sections))
     return written
 
 
 def test_the_summary_gives_back_the_very_text_whose_words_the_oracle_counts() -> None:
     for dice, patient, stay, sections in _stays(400):
-        text = summary(dice, CONDITIONS, patient, stay, sections, canary=False)
+        parts = summary(dice, CONDITIONS, patient, stay, sections, canary=False)
+        text = mimic3_text(Note("Discharge summary", tuple(parts), stay.dischtime))
         assert admission_text(admission_sections(text)) == assembled(sections)
         for heading in ("Brief Hospital Course:\n", "Discharge Disposition:\n"):
             assert text.count(heading) == 1

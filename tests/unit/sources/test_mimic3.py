@@ -9,7 +9,8 @@ import pytest
 
 from chartune.errors import SchemaError
 from chartune.notes.note import SCHEMA
-from chartune.sources.mimic3 import MADE_UP, Mimic3, age_at
+from chartune.sources.mimic3 import Mimic3, age_at
+from chartune.sources.releases import MADE_UP
 from chartune.testing.open_data import open_data
 from chartune.testing.raw_tables import RawHospital, write_table
 
@@ -85,7 +86,7 @@ def test_admissions_of_unknown_patients_are_counted(tmp_path: Path) -> None:
     raw = hospital()
     raw.admission(8, 1008)
     records = Mimic3(folder=raw.write(tmp_path)).load()
-    assert records.warnings == ("ADMISSIONS: 1 admissions of subjects that PATIENTS lacks.",)
+    assert records.warnings == ("ADMISSIONS: 1 admissions of subjects that the table of patients lacks.",)
     assert records.admissions.filter(pl.col("hadm_id") == 1008)["age"].to_list() == [None]
 
 

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from chartune.errors import SchemaError
-from chartune.sources.reading import batches, read
+from chartune.sources.reading import batches, keyed, read
 from chartune.sources.tables import Column, Table, Tally
 
 NOTES = Table(
@@ -127,3 +127,38 @@ def test_a_missing_column_is_named_and_what_stands_instead_is_not(tmp_path: Path
 def test_a_column_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SchemaError, match="one column TEXT, but has 2"):
         read(written(tmp_path, "SUBJECT_ID,HADM_ID,CHARTDATE,TEXT,text\n1,,,a,b\n"), NOTES, Tally())
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path: Path) -> None:
+    content = b"\xef\xbb\xbf" + HEADER.encode() + b"1,,,,x\n"
+    assert texts(written(tmp_path, content)) == ["x"]
+    assert texts(written(tmp_path, gzip.compress(content), "NOTES.csv.gz")) == ["x"]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_utf16_is_named(tmp_path: Path, packed: bool) -> None:
+    content = (HEADER + "1,,,,x\n").encode("utf-16")
+    file = written(tmp_path, gzip.compress(content), "NOTES.csv.gz") if packed else written(tmp_path, content)
+    with pytest.raises(SchemaError, match=r"must be UTF-8, but it is UTF-16 by its first bytes"):
+        texts(file)
+
+
+def test_semicolons_are_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        SchemaError, match=r"must have the columns SUBJECT_ID, .*; it is separated by semicolons; export"
+    ):
+        texts(written(tmp_path, HEADER.replace(",", ";") + "1;;;;a, b\n"))
+
+
+def test_the_nearest_names_are_told_where_the_first_line_is_a_header(tmp_path: Path) -> None:
+    content = HEADER.replace("TEXT", "NOTE_TEXT").replace("CHARTDATE", "CHART_DATE") + "1,,,,x\n"
+    with pytest.raises(SchemaError, match=r"did you mean CHART_DATE for CHARTDATE, NOTE_TEXT for TEXT\?"):
+        texts(written(tmp_path, content))
+
+
+def test_a_table_with_a_key_must_have_rows_and_no_key_twice(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match="must have rows, but it has a header line and nothing below"):
+        keyed(written(tmp_path, HEADER), NOTES, Tally(), "subject_id")
+    with pytest.raises(SchemaError, match="every subject_id must occur once, but 2 rows"):
+        keyed(written(tmp_path, HEADER + "1,,,,x\n1,,,,y\n2,,,,z\n"), NOTES, Tally(), "subject_id")
+    assert keyed(written(tmp_path, HEADER + "1,,,,x\n"), NOTES, Tally(), "subject_id").height == 1

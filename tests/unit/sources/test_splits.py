@@ -1,15 +1,17 @@
 """Splits: by patient, made once, never moved by new rows."""
 
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
 from chartune.errors import ConfigError, DataError, LeakageError, SchemaError
+from chartune.sources.ids import numbered
 from chartune.sources.splits import HashSplit, ImportedSplit
 
 
-def lists(folder: Path, **ids: list[int]) -> ImportedSplit:
+def lists(folder: Path, **ids: list[Any]) -> ImportedSplit:
     folder.mkdir(exist_ok=True)
     for split, members in ids.items():
         (folder / f"{split}.csv").write_text("SUBJECT_ID\n" + "".join(f"{n}\n" for n in members))
@@ -90,3 +92,17 @@ def test_ids_and_not_paths_make_the_rule(tmp_path: Path) -> None:
     one = lists(tmp_path / "a", train=[1, 2], validation=[3], test=[4]).rule()
     assert one == lists(tmp_path / "b", train=[2, 1, 1], validation=[3], test=[4]).rule()
     assert one != lists(tmp_path / "c", train=[1], validation=[2, 3], test=[4]).rule()
+
+
+def test_patients_may_be_listed_by_ids_that_are_no_numbers(tmp_path: Path) -> None:
+    split = lists(tmp_path, train=["P-1", "P-2 "], validation=["P-3"], test=["P-4"])
+    frame = split.assign(numbered(pl.Series(["P-4", "P-2", "P-1", "P-9"]))).frame
+    assert dict(frame.iter_rows()) == dict(
+        zip(numbered(pl.Series(["P-1", "P-2", "P-4"])), ["train", "train", "test"], strict=True)
+    )
+
+
+def test_a_list_of_numbers_with_other_words_among_them_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match=r"test\.csv must name every patient in one way, but 1 of 3") as caught:
+        lists(tmp_path, train=[1], validation=[2], test=[3, "Canary", 4]).lists()
+    assert "Canary" not in str(caught.value)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from chartune.errors import SchemaError
+from chartune.errors import DataError, SchemaError
 from chartune.sources.survey import survey
 from chartune.testing.open_data import open_data
 from chartune.testing.raw_tables import RawHospital, write_table
@@ -38,7 +38,7 @@ def test_a_damaged_table_is_a_problem_and_no_exception(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SchemaError, match="needs a folder"):
+    with pytest.raises(SchemaError, match="a folder of tables or one file"):
         survey(tmp_path / "nowhere")
 
 
@@ -51,3 +51,37 @@ def test_mangled_dates_show_in_a_survey() -> None:
     rows = {row["table"]: row for row in survey(open_data("mimic-iii-demo-1.4-excel-mangled"))}
     assert "spreadsheet" in rows["ADMISSIONS"]["problem"]
     assert rows["DIAGNOSES_ICD"]["rows"] == 1761
+
+
+def test_mimic_iv_is_surveyed_with_its_inner_folders() -> None:
+    rows = {row["table"]: row for row in survey(open_data("mimic-iv-demo-2.2"))}
+    assert all(row["rows"] == row["expected_rows"] and row["problem"] is None for row in rows.values())
+    assert (rows["admissions"]["rows"], rows["discharge"]["file"]) == (275, None)
+    assert "marital_status" in rows["admissions"]["extra"]
+
+
+def test_notes_of_another_folder_are_surveyed_and_a_damaged_one_is_a_problem(tmp_path: Path) -> None:
+    raw = RawHospital()
+    raw.stay(1)
+    raw.write_mimic4(tmp_path / "raw")
+    (tmp_path / "raw" / "note").rename(tmp_path / "note")
+    rows = {row["table"]: row for row in survey(tmp_path / "raw", notes=tmp_path)}
+    assert (rows["discharge"]["rows"], rows["radiology"]["rows"]) == (1, 0)
+    (tmp_path / "note" / "discharge.csv").touch()
+    rows = {row["table"]: row for row in survey(tmp_path / "raw", notes=tmp_path)}
+    assert "one file must hold discharge" in rows["discharge"]["problem"]
+
+
+def test_one_file_is_surveyed_as_a_table_of_ones_own(tmp_path: Path) -> None:
+    write_table(tmp_path / "n.csv", ("text", "subject_id", "ward"), [("a", 1, "x")])
+    (row,) = survey(tmp_path / "n.csv")
+    assert (row["table"], row["missing"], row["extra"], row["rows"]) == ("notes", ["label"], ["ward"], None)
+    write_table(tmp_path / "n.csv", ("text", "subject_id", "label"), [("a", 1, "x")])
+    assert survey(tmp_path / "n.csv")[0]["rows"] == 1
+
+
+def test_what_no_reader_reads_is_refused(tmp_path: Path) -> None:
+    for table in ("patients", "encounters", "observations"):
+        write_table(tmp_path / f"{table}.csv", ("Id",), [])
+    with pytest.raises(DataError, match="Synthea"):
+        survey(tmp_path)

@@ -49,3 +49,12 @@ def test_an_optional_table_may_be_missing(tmp_path: Path) -> None:
 def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SchemaError, match="must be a folder of tables"):
         find(tmp_path / "nowhere", "NOTEEVENTS")
+
+
+def test_a_table_of_an_inner_folder_is_found_there_and_nowhere_else(tmp_path: Path) -> None:
+    (tmp_path / "patients.csv").touch()
+    assert find(tmp_path, "patients", "hosp") is None
+    (tmp_path / "hosp").mkdir()
+    (tmp_path / "hosp" / "patients.csv").touch()
+    assert find(tmp_path, "patients", "hosp") == tmp_path / "hosp" / "patients.csv"
+    assert find(tmp_path, "patients") == tmp_path / "patients.csv"

@@ -20,7 +20,7 @@ from chartune.stages.finetune import Finetune
 from chartune.stages.pretrain import Pretrain, unigram_perplexity
 from chartune.stages.stage import Outcome, Stage, perform
 from chartune.stages.tfidf import Tfidf
-from chartune.store import Artefact, Store
+from chartune.store import Artefact, Store, write_json
 from chartune.tasks.prepare import Preparation
 from chartune.train.optimizer import Optimisation, Stopping
 
@@ -52,10 +52,16 @@ def test_a_stage_is_read_back_from_its_yaml_as_it_was_written(stage: Stage, tmp_
     assert stages[stage.model_dump()["kind"]] is kind
 
 
+def nothing_prepared(data: str, store: Store) -> Artefact:
+    """A stand-in for prepared data, as far as a card asks for them."""
+    write_json(store.root / "dataset.json", {"source": {}, "tasks": {}, "corpus": None})
+    return Artefact("data", data, store.root)
+
+
 def fingerprint(stage: Stage, store: Store, data: str = "d0") -> str:
     """What a run of this stage is called."""
     done = perform(
-        stage, store, Artefact("data", data, store.root), kind=str(stage.model_dump()["kind"]), revision=1, name="x",
+        stage, store, nothing_prepared(data, store), kind=str(stage.model_dump()["kind"]), revision=1, name="x",
         parts={"backbone": "b0"}, facts={}, resolved=None, work=lambda work: Outcome({}),
     )  # fmt: skip
     return done.fingerprint
@@ -118,7 +124,7 @@ def test_a_stage_that_broke_is_no_run_and_the_next_attempt_makes_one(store: Stor
 
     def attempt(do: Callable[[object], Outcome]) -> str:
         return perform(
-            LORA, store, Artefact("data", "d0", store.root), kind="finetune", revision=1, name="x", parts={}, facts={},
+            LORA, store, nothing_prepared("d0", store), kind="finetune", revision=1, name="x", parts={}, facts={},
             resolved=None, work=do,
         ).fingerprint  # fmt: skip
 

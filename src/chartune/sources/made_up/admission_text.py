@@ -2,18 +2,21 @@
 
     CHIEF COMPLAINT      chance
     PRESENT ILLNESS      age, sex, earlier stays; then acute conditions, affirmed or denied
-    MEDICAL HISTORY      chronic conditions, affirmed or denied; harmless ones by chance
+    MEDICAL HISTORY      chronic conditions, affirmed or denied; chronic background
     MEDICATION ON …      chance, and drugs for what the history affirms
     ALLERGIES            chance
-    PHYSICAL EXAM        vital signs by chance; signs, affirmed or denied
+    PHYSICAL EXAM        vital signs by chance; acute background; signs, affirmed or denied
     FAMILY HISTORY       conditions of relatives, whatever the patient has
     SOCIAL HISTORY       chance
 
-Chance here never looks at the conditions or the outcome: what a section repeats was written before it.
+Chance here never looks at the conditions or the outcome: what a section repeats was written before it. The background
+(`background`) has no bearing on either.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
+from chartune.sources.made_up.background import Background, told
 from chartune.sources.made_up.dice import Dice
 from chartune.sources.made_up.outcome import OutcomeModel, Reader, p_death_unread, untold
 from chartune.sources.made_up.patients import OLDEST, Admission, Patient
@@ -65,8 +68,7 @@ _CALM = ("Admitted to the floor in stable condition.", "Felt better after fluids
          "The primary team was called.")
 _TOLD = ("The patient expired on hospital day {n}.", "Pt passed away despite full support.",
          "The patient died the next morning.", "Time of death was {n}:15 PM.")
-_HARMLESS = ("hypertension", "GERD", "hypothyroidism", "osteoarthritis", "glaucoma", "hyperlipidemia", "gout",
-             "s/p appendectomy", "s/p cholecystectomy", "migraine", "osteoporosis", "BPH", "cataracts", "depression")
+_LABS = ("Labs and exam in the ED showed {}.", "ED: {}.", "Also {}.")
 _DRUGS = ("aspirin 81 mg daily", "omeprazole 20 mg daily", "levothyroxine 50 mcg daily", "lisinopril 10 mg daily",
           "atorvastatin 40 mg daily", "metoprolol 25 mg BID", "multivitamin", "docusate PRN", "sertraline 50 mg daily",
           "furosemide", "metformin", "albuterol", "spironolactone", "insulin glargine", "calcitriol", "donepezil",
@@ -87,7 +89,7 @@ _HABITS = ("No tobacco.", "Quit smoking {n} years ago.", "Rare EtOH.", "No EtOH 
 
 
 def write_sections(
-    dice: Dice, model: OutcomeModel, patient: Patient, stay: Admission, told: bool, canary: bool
+    dice: Dice, model: OutcomeModel, patient: Patient, stay: Admission, tells_death: bool, canary: bool
 ) -> Sections:
     """The sections of one summary.
 
@@ -96,17 +98,18 @@ def write_sections(
         model: says what is affirmed and denied.
         patient: whose chart it is.
         stay: the admission.
-        told: whether the present illness gives the death away.
+        tells_death: whether the present illness gives the death away.
         canary: whether the social history holds the canary.
     """
     chief, what = dice.pick(COMPLAINTS)
     sections = {"complaint": Body(chief, len(chief.split()))}
-    sections["illness"] = _illness(dice, model, patient, stay, what, told)
-    sections["history"] = _history(dice, model, stay)
-    sections["medication"] = _medication(dice, model, sections["history"])
+    sections["illness"] = _illness(dice, model, patient, stay, what, tells_death)
+    besides = told(dice, stay.background, "history", patient.gender)
+    sections["history"] = _history(dice, model, stay, besides)
+    sections["medication"] = _medication(dice, model, sections["history"], besides)
     allergy = dice.pick(_ALLERGIES) if dice.chance(0.6) else _ALLERGIES[0]
     sections["allergies"] = Body(allergy, len(allergy.split()))
-    sections["exam"] = _exam(dice, model, stay)
+    sections["exam"] = _exam(dice, model, patient, stay)
     if dice.chance(0.93):
         sections["family"] = _family(dice, model)
     if canary or dice.chance(0.95):
@@ -114,7 +117,7 @@ def write_sections(
     return sections
 
 
-def _illness(dice: Dice, model: OutcomeModel, patient: Patient, stay: Admission, what: str, told: bool) -> Body:
+def _illness(dice: Dice, model: OutcomeModel, patient: Patient, stay: Admission, what: str, tells_death: bool) -> Body:
     body = Body()
     month = 1 + (stay.admittime.month + 7) % 12
     again = _AGAIN[stay.ordinal].format(month=month, year=stay.admittime.year - (month >= stay.admittime.month))
@@ -136,7 +139,7 @@ def _illness(dice: Dice, model: OutcomeModel, patient: Patient, stay: Admission,
     facts = draw_facts(dice, model.conditions, stay.present, "illness")
     write_facts(dice, body, model.conditions, facts, GRAMMARS["illness"])
     body.say(_what_was_done(dice, model, body))
-    if told:
+    if tells_death:
         body.say(dice.pick(_TOLD).format(n=dice.between(2, 9)))
         body.tells_death = True
     return body
@@ -148,27 +151,29 @@ def _what_was_done(dice: Dice, model: OutcomeModel, body: Body) -> str:
     return dice.pick(_GRAVE if dice.chance(0.65 if grave else 0.03) else _CALM)
 
 
-def _history(dice: Dice, model: OutcomeModel, stay: Admission) -> Body:
+def _history(dice: Dice, model: OutcomeModel, stay: Admission, besides: Sequence[Background]) -> Body:
     body = Body()
-    harmless = enumerated(dice.some(_HARMLESS, dice.between(1, 3)), "and")[0]
-    first = dice.chance(0.5)
+    harmless = enumerated([dice.pick(b.forms) for b in besides], "and")[0]
+    alone = f"{harmless[0].upper()}{harmless[1:]}." if harmless else "Otherwise none."
+    first = dice.chance(0.5) and bool(harmless)
     if first:
-        body.say(f"{harmless[0].upper()}{harmless[1:]}.")
+        body.say(alone)
     facts = draw_facts(dice, model.conditions, stay.present, "history")
     write_facts(dice, body, model.conditions, facts, GRAMMARS["history"])
-    if not first:
-        body.say(f"Also {harmless}." if facts else f"{harmless[0].upper()}{harmless[1:]}.")
+    if not first and (harmless or not facts):
+        body.say(f"Also {harmless}." if facts else alone)
     return body
 
 
-def _medication(dice: Dice, model: OutcomeModel, history: Body) -> Body:
+def _medication(dice: Dice, model: OutcomeModel, history: Body, besides: Sequence[Background]) -> Body:
     """Drugs for what the history affirms (they repeat what is written) among others by chance."""
     drugs = [
         dice.pick(model.conditions[fact.condition].drugs)
         for fact in history.facts
         if fact.affirmed and model.conditions[fact.condition].drugs and dice.chance(0.4)
     ]
-    drugs += [drug for drug in dice.some(_DRUGS, dice.between(2, 5)) if drug not in drugs]
+    drugs += [dice.pick(b.drugs) for b in besides if b.drugs and dice.chance(0.4)]
+    drugs += [drug for drug in dice.some(_DRUGS, dice.between(1, 4)) if drug not in drugs]
     body = Body()
     if dice.chance(0.3):
         for number, drug in enumerate(dice.shuffled(drugs), 1):
@@ -178,10 +183,13 @@ def _medication(dice: Dice, model: OutcomeModel, history: Body) -> Body:
     return body
 
 
-def _exam(dice: Dice, model: OutcomeModel, stay: Admission) -> Body:
+def _exam(dice: Dice, model: OutcomeModel, patient: Patient, stay: Admission) -> Body:
     body = Body()
     body.say(_vitals(dice, "VS: T {t} HR {hr} BP {sbp}/{dbp}"))
     body.say(" ".join(dice.some(_GENERAL, dice.between(2, 4))), new_line=True)
+    besides = [dice.pick(b.forms) for b in told(dice, stay.background, "exam", patient.gender)]
+    if besides:
+        body.say(dice.pick(_LABS).format(enumerated(besides, "and")[0]), new_line=True)
     facts = draw_facts(dice, model.conditions, stay.present, "exam")
     write_facts(dice, body, model.conditions, facts, GRAMMARS["exam"])
     return body

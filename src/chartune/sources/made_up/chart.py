@@ -1,110 +1,85 @@
-"""A patient's rows in the tables: register, stays and bills, with the notes of each stay.
+"""A patient's rows in the tables of a layout, what an ideal reader knows of them, and their oddities, counted.
 
-Patient ─write_chart─▶ Chart: PATIENTS 1 · ADMISSIONS n · DIAGNOSES_ICD n · NOTEEVENTS n rows
-                              the ideal reader's trace of each admission text
-                              how often each oddity of real charts was planted
+An oddity is counted where its row is written, so that a count is what a correct reader must find in the files.
 """
 
-from datetime import timedelta
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import Final
 
-from chartune.sources.made_up.admission_text import COMPLAINTS
-from chartune.sources.made_up.codes import BACKGROUND, NEWBORN, UNLISTED
-from chartune.sources.made_up.dice import Dice
-from chartune.sources.made_up.mimic3_layout import Cell
-from chartune.sources.made_up.notes_of_stay import Chart, write_notes
-from chartune.sources.made_up.outcome import OutcomeModel
-from chartune.sources.made_up.patients import OLDEST, ORDINARY, Admission, Patient
+from chartune.sources.made_up.icu_stays import IcuStay
+from chartune.sources.made_up.patients import OLDEST
+from chartune.sources.made_up.story import Chapter, Story
+from chartune.sources.made_up.table_file import Cell
 
-# fmt: off
-INSURANCES: Final = ("Medicare", "Medicare", "Private", "Medicaid", "Government", "Self Pay")
-LANGUAGES: Final = ("ENGL", "ENGL", "ENGL", None, None, "SPAN", "RUSS", "PTUN")
-RELIGIONS: Final = ("CATHOLIC", "NOT SPECIFIED", "UNOBTAINABLE", "PROTESTANT QUAKER", "JEWISH", "OTHER", None)
-MARRIAGES: Final = ("MARRIED", "SINGLE", "WIDOWED", "DIVORCED", "SEPARATED", None)
-ETHNICITIES: Final = ("WHITE", "WHITE", "WHITE", "BLACK/AFRICAN AMERICAN", "HISPANIC OR LATINO", "ASIAN",
-                      "UNKNOWN/NOT SPECIFIED")
-ORIGINS: Final = ("EMERGENCY ROOM ADMIT", "CLINIC REFERRAL/PREMATURE", "TRANSFER FROM HOSP/EXTRAM",
-                  "PHYS REFERRAL/NORMAL DELI")
-DESTINATIONS: Final = ("HOME", "HOME HEALTH CARE", "SNF", "REHAB/DISTINCT PART HOSP", "LONG TERM CARE HOSPITAL")
-# fmt: on
-
-NO_DIAGNOSES: Final = 0.006
-"""Share of stays that were never billed."""
-EMPTY_CODE: Final = 0.004
-UNLISTED_CODE: Final = 0.010
-REPEATED_CODE: Final = 0.020
+_FEATURES: Final = (
+    ("texts_with_doubled_quotes", '"'), ("texts_with_a_backslash", "\\"), ("texts_with_commas", ","),
+    ("texts_of_several_lines", "\n"), ("texts_with_a_latin1_byte", "\udce9"),
+)  # fmt: skip
 
 
-def write_chart(dice: Dice, model: OutcomeModel, patient: Patient) -> Chart:
-    """All rows of a patient, in the order of the stays."""
-    chart = Chart()
-    chart.count("newborns", patient.newborn)
+@dataclass(slots=True)
+class Chart:
+    """The rows of one patient in one layout."""
+
+    rows: list[tuple[str, tuple[Cell, ...]]] = field(default_factory=list)
+    """(table, cells; in MIMIC-III those after ROW_ID)."""
+    traces: list[tuple[int, list[tuple[int, float]]]] = field(default_factory=list)
+    """(hadm_id, what an ideal reader believes after so many words)."""
+    spells: list[tuple[Cell, ...]] = field(default_factory=list)
+    """hadm_id, ICU stay, start, end, invasive of each spell on a ventilator."""
+    oddities: Counter[str] = field(default_factory=Counter)
+    """How often each oddity was planted."""
+    counts: Counter[str] = field(default_factory=Counter)
+    """Sizes for the manifest."""
+    canary: dict[str, int] = field(default_factory=dict)
+    """Where the canary was planted → hadm_id."""
+
+    def add(self, table: str, *cells: Cell) -> None:
+        """One more row."""
+        self.rows.append((table, cells))
+
+    def count(self, oddity: str, planted: bool | int = True) -> None:
+        """One more oddity, if it was planted."""
+        self.oddities[oddity] += int(planted)
+
+    def count_text(self, text: str) -> None:
+        """What parsers stumble over in the text of a note."""
+        for oddity, sign in _FEATURES:
+            self.oddities[oddity] += sign in text
+        self.oddities["texts_equal_to_NA"] += text == "NA"
+        self.oddities["texts_equal_to_null"] += text == "null"
+
+
+def count_patient(chart: Chart, story: Story, *, deaths: int) -> None:
+    """What both layouts count of a patient; `deaths`: in hospital, of adults."""
+    patient = story.patient
     chart.count("subjects_over_89", patient.age > OLDEST)
     chart.count("subjects_with_several_admissions", len(patient.admissions) > 1)
-    chart.add("PATIENTS", *_register(dice, patient))
-    person = (dice.pick(LANGUAGES), dice.pick(RELIGIONS), dice.pick(MARRIAGES), dice.pick(ETHNICITIES))
-    for stay in patient.admissions:
-        chart.add("ADMISSIONS", *_stay(dice, patient, stay, person))
-        _bill(dice, model, chart, patient, stay)
-        write_notes(dice, model, chart, patient, stay)
-    return chart
+    chart.counts["subjects"] += 1
+    chart.counts["admissions"] += len(patient.admissions)
+    chart.counts["adult_admissions"] += 0 if patient.newborn else len(patient.admissions)
+    chart.counts["adult_deaths_in_hospital"] += deaths
 
 
-def _register(dice: Dice, patient: Patient) -> tuple[Cell, ...]:
-    inside = patient.dod if patient.died_in_hospital else None
-    registered = patient.dod if patient.died_later or dice.chance(0.5) else None
-    return (
-        patient.subject_id, patient.gender, patient.dob, patient.dod, inside, registered, int(patient.dod is not None),
-    )  # fmt: skip
+def count_chapter(chart: Chart, chapter: Chapter) -> None:
+    """What both layouts count of a stay."""
+    typed, told = chapter.typed, chapter.told
+    off = typed.deathtime is not None and typed.deathtime != typed.dischtime
+    chart.count("admissions_ending_before_they_begin", typed.backwards)
+    chart.count("deaths_not_at_discharge_time", off)
+    chart.count("deaths_after_discharge_time", off and (typed.deathtime or typed.dischtime) > typed.dischtime)
+    chart.count("admissions_without_diagnoses", not chapter.bill.diagnoses)
+    chart.count("admissions_without_procedures", not chapter.bill.procedures)
+    chart.count("admissions_without_summary", told.no_summary)
+    chart.count("deaths_told_on_admission", told.told)
+    if told.sections is not None:
+        chart.count("summaries_with_sections_left_out", len(told.sections) < 8)
+    chart.count("icu_stays_without_outtime", sum(chapter.without_outtime))
 
 
-def _stay(dice: Dice, patient: Patient, stay: Admission, person: tuple[str | None, ...]) -> tuple[Cell, ...]:
-    kind = "NEWBORN" if patient.newborn else dice.weighted((("EMERGENCY", 0.84), ("ELECTIVE", 0.12), ("URGENT", 0.04)))
-    emergency = kind == "EMERGENCY" and dice.chance(0.8)
-    seen = stay.admittime - timedelta(minutes=dice.between(60, 600))
-    left = stay.admittime + timedelta(minutes=dice.between(0, 120))
-    return (
-        patient.subject_id,
-        stay.hadm_id,
-        stay.admittime,
-        stay.dischtime,
-        stay.dischtime if stay.died else None,
-        kind,
-        ORIGINS[0] if emergency else dice.pick(ORIGINS[1:]),
-        "DEAD/EXPIRED" if stay.died else dice.pick(DESTINATIONS),
-        dice.pick(INSURANCES),
-        *person,
-        seen if emergency else None,
-        left if emergency else None,
-        "NEWBORN" if patient.newborn else dice.pick(COMPLAINTS)[1].upper(),
-        int(stay.died),
-        1,
-    )
-
-
-def _bill(dice: Dice, model: OutcomeModel, chart: Chart, patient: Patient, stay: Admission) -> None:
-    """Codes for everything that the patient had, written about or not, among others by chance."""
-    plain = patient.index < ORDINARY
-    if dice.chance(NO_DIAGNOSES) and not plain:
-        chart.count("admissions_without_diagnoses")
-        return
-    if patient.newborn:
-        codes: list[str | None] = [dice.pick(NEWBORN[:2]), *dice.some(NEWBORN[2:], dice.between(1, 3))]
-    else:
-        had = (c.codes for c, has in zip(model.conditions, stay.present, strict=True) if has)
-        codes = list(dict.fromkeys([code for some in had for code in some] + dice.some(BACKGROUND, dice.between(1, 4))))
-    if not plain:
-        _odd_codes(dice, chart, codes)
-    for place, code in enumerate(codes, 1):
-        chart.add("DIAGNOSES_ICD", patient.subject_id, stay.hadm_id, place if code else None, code)
-
-
-def _odd_codes(dice: Dice, chart: Chart, codes: list[str | None]) -> None:
-    for name, share, code in (
-        ("codes_missing_from_dictionary", UNLISTED_CODE, UNLISTED),
-        ("codes_repeated", REPEATED_CODE, codes[0]),
-        ("codes_empty", EMPTY_CODE, None),
-    ):
-        if dice.chance(share):
-            chart.count(name)
-            codes.append(code)
+def count_icu_stay(chart: Chart, one: IcuStay) -> None:
+    """What both layouts count of an ICU stay."""
+    chart.counts["icu_stays"] += 1
+    chart.counts["icu_stays_with_invasive_ventilation"] += bool(one.invasive)
+    chart.counts["icu_stays_with_prolonged_ventilation"] += one.prolonged

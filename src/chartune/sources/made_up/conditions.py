@@ -34,7 +34,7 @@ class Condition:
     forms: tuple[str, ...]
     """Ways of writing it; none is a form of another condition."""
     codes: tuple[str, ...]
-    """ICD-9-CM codes billed when present, without the point."""
+    """ICD-9-CM codes billed when present, without the point; `diagnosis_codes` knows their ICD-10-CM."""
     course: str
     """What the hospital course says was done."""
     in_family: float = 0.0
@@ -80,7 +80,7 @@ CONDITIONS: Final = (
               ("pneumonia", "PNA", "lobar consolidation"), ("486",),
               "treated with ceftriaxone and azithromycin"),
     Condition("urinary tract infection", "illness", (.080, .090, .120), .00, .80, .45,
-              ("urinary tract infection", "UTI", "pyelonephritis"), ("5990", "0414"),
+              ("urinary tract infection", "UTI", "pyelonephritis"), ("5990", "04149"),
               "treated with ciprofloxacin"),
     Condition("seizure", "illness", (.050, .040, .040), .02, .80, .40,
               ("seizure", "seizures", "convulsions"), ("78039",),

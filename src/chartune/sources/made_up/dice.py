@@ -1,16 +1,33 @@
-"""Chance that repeats itself: one stream of uniform draws for each patient, the same on every machine.
+"""Chance that repeats itself: streams of uniform draws for each patient, the same on every machine.
 
-The stream is numpy's Philox keyed by (seed, index of the patient), so a bigger hospital begins with the same
-patients. Everything is made from uniform doubles by comparison and multiplication: no library's idea of a shuffle,
-no logarithm whose last bit depends on the processor.
+A stream is numpy's Philox keyed by (seed, index of the patient, what it is for). So a bigger hospital begins with the
+same patients, both layouts tell of the same patients, and what is left out of one table changes no other. Everything is
+made from uniform doubles by comparison and multiplication: no library's idea of a shuffle, no logarithm whose last bit
+depends on the processor.
 """
 
 from collections.abc import Sequence
+from enum import IntEnum
 from typing import TypeVar
 
 from numpy.random import Generator, Philox, SeedSequence
 
 T = TypeVar("T")
+
+
+class Stream(IntEnum):
+    """What a stream of draws is for; the patient's own conditions and fate have the nameless one."""
+
+    BACKGROUND = 1
+    CARE = 2
+    REGISTER = 3
+    BILL = 4
+    SUMMARY = 5
+    NOTES = 6
+    EVENTS = 7
+    MIMIC3 = 8
+    MIMIC4 = 9
+
 
 _BLOCK = 256
 
@@ -18,11 +35,17 @@ _BLOCK = 256
 class Dice:
     """The draws of one patient, in order."""
 
-    __slots__ = ("_draws", "_generator")
+    __slots__ = ("_draws", "_generator", "_key")
 
-    def __init__(self, seed: int, index: int) -> None:
-        self._generator = Generator(Philox(SeedSequence(entropy=seed, spawn_key=(index,))))
+    def __init__(self, seed: int, index: int, stream: Stream | None = None) -> None:
+        self._key = (seed, index)
+        key = (index,) if stream is None else (index, int(stream))
+        self._generator = Generator(Philox(SeedSequence(entropy=seed, spawn_key=key)))
         self._draws: list[float] = []
+
+    def apart(self, stream: Stream) -> "Dice":
+        """The same patient's draws for something else, from their beginning."""
+        return Dice(*self._key, stream)
 
     def roll(self) -> float:
         """A number in [0, 1)."""

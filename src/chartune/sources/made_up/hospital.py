@@ -1,60 +1,105 @@
 """The made-up hospital: patients drawn one by one, written in a raw layout, with the truth beside them.
 
-    (seed, index) ─draw_patient─▶ Patient ─write_chart─▶ rows ──▶ OUT/TABLE.csv.gz
-                                                          └─────▶ OUT/made-up/oracle.parquet, manifest.json (last)
+    (seed, index) ─draw_patient─▶ Patient ─write_story─▶ Story ─▶ rows ──▶ OUT/TABLE.csv.gz
+                                                                  └─────▶ OUT/made-up/ oracle, ventilation, manifest
 
-Everything is invented. Memory does not grow with the number of patients; the folder appears when it is complete.
+The law: the same layout, subjects, seed and events make the same bytes on every machine; a bigger hospital begins with
+the same patients; both layouts have the same patients, who had, did and died of the same; without events all other
+tables are the same bytes. Everything is invented. Memory does not grow with the number of patients; the folder appears
+when it is complete.
 """
 
 import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import pyarrow as pa
+
 from chartune.errors import ConfigError, StoreError
 from chartune.log import progress
-from chartune.sources.made_up.chart import write_chart
-from chartune.sources.made_up.codes import DIAGNOSES, PROCEDURES
+from chartune.sources.made_up import care, mimic3_layout, mimic3_rows, mimic4_layout, mimic4_rows
+from chartune.sources.made_up.chart import Chart
 from chartune.sources.made_up.dice import Dice
-from chartune.sources.made_up.mimic3_layout import COLUMNS, TableFile
-from chartune.sources.made_up.oracle import FOLDER, ORACLE, OracleFile
-from chartune.sources.made_up.outcome import MODEL
+from chartune.sources.made_up.oracle import FOLDER, ORACLE, ORACLE_SCHEMA
+from chartune.sources.made_up.outcome import MODEL, OutcomeModel
 from chartune.sources.made_up.patients import Patient, draw_patient
-from chartune.store import MANIFEST, sha256, write_json
+from chartune.sources.made_up.table_file import Cell, TableFile
+from chartune.sources.made_up.truth_file import TruthFile
+from chartune.store import MANIFEST, write_json
 
-REVISION: Final = 1
-"""Raised when the same layout, subjects and seed give other bytes than before."""
+REVISION: Final = 2
+"""Raised when the same layout, subjects, seed and events give other bytes than before."""
+VENTILATION: Final = "ventilation.parquet"
+"""True spells on a ventilator: hadm_id i64 · icu_stay_id i64 · start · end · invasive."""
+
+_SPELLS: Final = pa.schema([
+    ("hadm_id", pa.int64()), ("icu_stay_id", pa.int64()), ("start", pa.timestamp("us")), ("end", pa.timestamp("us")),
+    ("invasive", pa.bool_()),
+])  # fmt: skip
 
 
-def make_hospital(out: Path, *, layout: Literal["mimic3"] = "mimic3", subjects: int, seed: int = 0) -> dict[str, Any]:
-    """Write a made-up hospital, the same bytes for the same layout, subjects and seed; a bigger one begins alike.
+@dataclass(frozen=True)
+class Layout:
+    """How a release is written."""
+
+    imitates: str
+    columns: Mapping[str, Sequence[str]]
+    events: frozenset[str]
+    numbered: bool
+    dictionaries: Callable[[], Iterator[tuple[str, tuple[Cell, ...]]]]
+    write: Callable[[Dice, OutcomeModel, Patient, bool], Chart]
+    standing: Mapping[str, int]
+    """Oddities of the dictionaries, which are the same in every hospital."""
+
+
+LAYOUTS: Final = {
+    "mimic3": Layout(
+        "MIMIC-III 1.4", mimic3_layout.COLUMNS, mimic3_layout.EVENTS, True, mimic3_rows.dictionaries,
+        mimic3_rows.write_mimic3, {},
+    ),
+    "mimic4": Layout(
+        "MIMIC-IV 2.2 with MIMIC-IV-Note 2.2", mimic4_layout.COLUMNS, mimic4_layout.EVENTS, False,
+        mimic4_rows.dictionaries, mimic4_rows.write_mimic4,
+        {"code_strings_in_both_versions": len(mimic4_rows.IN_BOTH_VERSIONS)},
+    ),
+}  # fmt: skip
+"""Name → layout."""
+
+
+def make_hospital(
+    out: Path, *, layout: Literal["mimic3", "mimic4"] = "mimic3", subjects: int, seed: int = 0, events: bool = True
+) -> dict[str, Any]:
+    """Write a made-up hospital, the same bytes for the same arguments; a bigger one begins alike.
 
     Args:
         out: the folder, new or empty; if it holds this very hospital nothing is done.
-        layout: `mimic3`: MIMIC-III v1.4 as PhysioNet ships it.
-        subjects: patients, newborns included.
+        layout: `mimic3`: MIMIC-III v1.4; `mimic4`: MIMIC-IV 2.2 with MIMIC-IV-Note 2.2; as PhysioNet ships them.
+        subjects: patients, newborns included, whom MIMIC-IV leaves out.
         seed: of all chance.
+        events: whether the tables of bedside events, most of the bytes, are there; ICU stays are in any case.
 
     Returns:
-        The manifest: layout, sizes, seed, revision, tables with rows and SHA-256, oddities, outcome model.
+        The manifest: layout, sizes, seed, revision, tables with rows and SHA-256, oddities, models of death and stay.
 
     Raises:
         ConfigError: a number is out of range, or `out` holds something else.
         StoreError: it cannot be written; nothing half-written stays behind.
     """
     out = Path(out)
-    asked = {"layout": layout, "subjects": subjects, "seed": seed, "revision": REVISION}
+    asked = {"layout": layout, "subjects": subjects, "seed": seed, "events": events, "revision": REVISION}
     _check(layout, subjects, seed)
     there = _standing(out, asked)
     if there is not None:
         return there
     with _aside(out) as folder:
         manifest = {"title": "Made-up hospital", "licence": "CC0 1.0", "made_up": True, **asked}
-        manifest |= _fill(folder, subjects, seed)
+        manifest |= {"imitates": LAYOUTS[layout].imitates} | _fill(folder, LAYOUTS[layout], subjects, seed, events)
         write_json(folder / FOLDER / MANIFEST, manifest)
     return manifest
 
@@ -65,8 +110,8 @@ def is_made_up(folder: Path) -> bool:
 
 
 def _check(layout: str, subjects: int, seed: int) -> None:
-    if layout != "mimic3":
-        raise ConfigError(f"`layout` must be mimic3, but got {layout!r}.")
+    if layout not in LAYOUTS:
+        raise ConfigError(f"`layout` must be one of {', '.join(LAYOUTS)}, but got {layout!r}.")
     if subjects < 1 or seed < 0:
         raise ConfigError(f"`subjects >= 1` and `seed >= 0` must hold, but got subjects={subjects}, seed={seed}.")
 
@@ -86,9 +131,8 @@ def _standing(out: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
             f"{out} must hold the hospital asked for, {_named(asked)}, but holds {_named(stands)}; "
             f"choose another --out, or remove the folder."
         )
-    entries = [(out / entry["file"], entry["bytes"]) for entry in manifest["tables"].values()]
-    entries.append((out / FOLDER / ORACLE, manifest["oracle"]["bytes"]))
-    for path, size in entries:
+    told = [*manifest["tables"].values(), manifest["oracle"], manifest["ventilation"]]
+    for path, size in ((out / entry["file"], entry["bytes"]) for entry in told if entry is not None):
         if not path.is_file() or path.stat().st_size != size:
             raise ConfigError(
                 f"{out} must be whole, but {path.name} is missing or cut off; remove the folder and try again."
@@ -100,52 +144,52 @@ def _named(facts: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in facts.items())
 
 
-def _fill(folder: Path, subjects: int, seed: int) -> dict[str, Any]:
+def _fill(folder: Path, layout: Layout, subjects: int, seed: int, events: bool) -> dict[str, Any]:
     """Write all files of a hospital but the manifest; returns what the manifest says about them."""
-    odd: Counter[str] = Counter()
-    size: Counter[str] = Counter()
+    oddities: Counter[str] = Counter(layout.standing)
+    counts: Counter[str] = Counter()
     canary: dict[str, int] = {}
     with ExitStack() as opened:
-        tables = {name: opened.enter_context(TableFile(folder, name)) for name in COLUMNS}
-        oracle = opened.enter_context(OracleFile(folder / FOLDER / ORACLE))
-        for name, entries in (("D_ICD_DIAGNOSES", DIAGNOSES), ("D_ICD_PROCEDURES", PROCEDURES)):
-            for entry in entries:
-                tables[name].write(entry)
+        tables = {
+            name: opened.enter_context(TableFile(folder, name, columns, numbered=layout.numbered))
+            for name, columns in layout.columns.items()
+            if events or name not in layout.events
+        }
+        oracle = opened.enter_context(TruthFile(folder / FOLDER / ORACLE, ORACLE_SCHEMA))
+        truth = opened.enter_context(TruthFile(folder / FOLDER / VENTILATION, _SPELLS)) if events else None
+        for table, cells in layout.dictionaries():
+            tables[table].write(cells)
         meter = opened.enter_context(progress("making a hospital", subjects))
         for index in range(subjects):
             dice = Dice(seed, index)
-            patient = draw_patient(dice, MODEL, index)
-            chart = write_chart(dice, MODEL, patient)
-            for table, cells in chart.rows:
-                tables[table].write(cells)
-            for hadm_id, trace in chart.traces:
-                oracle.write(hadm_id, trace)
-            odd.update(chart.counts)
-            size.update(_sizes(patient, len(chart.traces)))
+            chart = layout.write(dice, MODEL, draw_patient(dice, MODEL, index), events)
+            _write(chart, tables, oracle, truth)
+            oddities.update(chart.oddities)
+            counts.update(chart.counts)
+            counts["adult_admissions_with_oracle"] += len(chart.traces)
             canary |= chart.canary
             meter.advance()
     return {
-        "counts": dict(size),
+        "counts": dict(sorted(counts.items())),
         "tables": {name: table.about() for name, table in tables.items()},
-        "oracle": {
-            "file": f"{FOLDER}/{ORACLE}", "rows": oracle.rows, "bytes": oracle.path.stat().st_size,
-            "sha256": sha256(oracle.path),
-        },
-        "oddities": dict(sorted(odd.items())),
+        "oracle": oracle.about(),
+        "ventilation": None if truth is None else truth.about(),
+        "oddities": dict(sorted(oddities.items())),
         "canary": canary,
         "outcome_model": MODEL.describe(),
-    }  # fmt: skip
-
-
-def _sizes(patient: Patient, traced: int) -> dict[str, int]:
-    adult = 0 if patient.newborn else len(patient.admissions)
-    return {
-        "subjects": 1,
-        "admissions": len(patient.admissions),
-        "adult_admissions": adult,
-        "adult_admissions_with_oracle": traced,
-        "adult_deaths_in_hospital": int(patient.died_in_hospital and not patient.newborn),
+        "length_of_stay": care.describe(),
     }
+
+
+def _write(chart: Chart, tables: Mapping[str, TableFile], oracle: TruthFile, truth: TruthFile | None) -> None:
+    for table, cells in chart.rows:
+        tables[table].write(cells)
+    for hadm_id, trace in chart.traces:
+        for words, probability in trace:
+            oracle.write((hadm_id, words, probability))
+    if truth is not None:
+        for spell in chart.spells:
+            truth.write(spell)
 
 
 @contextmanager

@@ -8,54 +8,18 @@ at its prior, though its silence so far already says a little. Probabilities are
 death, since tasks drop those that do.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import polars as pl
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from chartune.errors import DataError
 
 FOLDER: Final = "made-up"
 ORACLE: Final = "oracle.parquet"
 
-_SCHEMA: Final = pa.schema([("hadm_id", pa.int64()), ("words", pa.int32()), ("p_death", pa.float64())])
-_GROUP: Final = 65_536
-"""Rows kept in memory before they are written."""
-
-
-class OracleFile:
-    """The oracle being written, admission by admission."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.rows = 0
-        self._pending: tuple[list[int], list[int], list[float]] = ([], [], [])
-
-    def __enter__(self) -> Self:
-        self._writer = pq.ParquetWriter(self.path, _SCHEMA, compression="zstd")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._flush()
-        self._writer.close()
-
-    def write(self, hadm_id: int, trace: Sequence[tuple[int, float]]) -> None:
-        """Append what is known of one admission: (words, probability), ascending."""
-        for words, probability in trace:
-            self._pending[0].append(hadm_id)
-            self._pending[1].append(words)
-            self._pending[2].append(probability)
-        self.rows += len(trace)
-        if len(self._pending[0]) >= _GROUP:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._pending[0]:
-            self._writer.write_table(pa.table(list(self._pending), schema=_SCHEMA))
-            self._pending = ([], [], [])
+ORACLE_SCHEMA: Final = pa.schema([("hadm_id", pa.int64()), ("words", pa.int32()), ("p_death", pa.float64())])
 
 
 def oracle_probability(folder: Path, read: pl.DataFrame) -> pl.DataFrame:

@@ -3,16 +3,18 @@
     Patient ──┬── Admission 0 ── survived ──▶ Admission 1 ── died
               └── newborns have one admission and none of the conditions
 
-Dates lie in the twenty-second century, as after the de-identification of MIMIC-III; nobody's birthday falls between
-two admissions, so that a patient has one age.
+Dates lie in the twenty-second century, as after the de-identification of MIMIC; nobody's birthday falls between two
+admissions, so that a patient has one age. Ids of MIMIC-IV are those of MIMIC-III with a digit in front.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from chartune.sources.made_up.background import draw_acute, draw_chronic
+from chartune.sources.made_up.care import minutes_of_stay
 from chartune.sources.made_up.conditions import BANDS
-from chartune.sources.made_up.dice import Dice
+from chartune.sources.made_up.dice import Dice, Stream
 from chartune.sources.made_up.outcome import OutcomeModel, p_death
 
 NEWBORNS: Final = 0.02
@@ -22,6 +24,13 @@ LATER_DEATHS: Final = 0.15
 """Share of survivors with a date of death after their last stay, from the social security register."""
 ORDINARY: Final = 2
 """The first subjects are adults with one stay and one plain summary: they carry the canary."""
+REAL_YEARS: Final = (
+    (2008, 0.10), (2009, 0.10), (2010, 0.09), (2011, 0.09), (2012, 0.08), (2013, 0.08), (2014, 0.07), (2015, 0.07),
+    (2016, 0.08), (2017, 0.08), (2018, 0.08), (2019, 0.08),
+)  # fmt: skip
+"""(real year of the first admission, share of subjects)."""
+LAST_YEAR_OF_NINE: Final = 2014
+"""Real year up to which MIMIC-IV's layout bills in ICD-9; afterwards in ICD-10."""
 OLDEST: Final = 89
 """Above it an age is hidden: the date of birth is moved to 300 years before the first admission."""
 
@@ -38,6 +47,8 @@ class Admission:
     died: bool
     present: tuple[bool, ...]
     """Which of the model's conditions the patient has; empty for a newborn."""
+    background: tuple[bool, ...] = ()
+    """Which of BACKGROUNDS, which have no bearing on the outcome; empty for a newborn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,8 @@ class Patient:
     admissions: tuple[Admission, ...]
     died_later: datetime | None
     """Date of death after the last stay."""
+    real_year: int = REAL_YEARS[0][0]
+    """The year in which the first admission really was, before dates were shifted."""
 
     @property
     def died_in_hospital(self) -> bool:
@@ -81,6 +94,18 @@ def admission_number(index: int, ordinal: int) -> int:
     return 100_001 + stay // block * 100_000 + stay * 31_337 % block
 
 
+def icu_stay_number(index: int, ordinal: int, place: int) -> int:
+    """ICUSTAY_ID of the first or second (`place` 0, 1) ICU stay of an admission, as HADM_ID but from 200,001."""
+    stay, block = (index * 3 + ordinal) * 2 + place, 99_991
+    return 200_001 + stay // block * 100_000 + stay * 31_337 % block
+
+
+def icd_version(patient: Patient, stay: Admission) -> int:
+    """In which version MIMIC-IV's layout bills a stay: by its real year, never two versions in one admission."""
+    real = patient.real_year + stay.admittime.year - patient.admissions[0].admittime.year
+    return 9 if real <= LAST_YEAR_OF_NINE else 10
+
+
 def draw_patient(dice: Dice, model: OutcomeModel, index: int) -> Patient:
     """The `index`-th patient of the hospital."""
     arrival = datetime(dice.between(2101, 2198), 1, 1) + timedelta(minutes=dice.below(365 * 24 * 60))  # noqa: DTZ001
@@ -94,6 +119,8 @@ def draw_patient(dice: Dice, model: OutcomeModel, index: int) -> Patient:
     if index < ORDINARY:
         age, stays = min(age, OLDEST), 1
     admissions = _stays(dice, model, index, band, arrival, stays)
+    besides = dice.apart(Stream.BACKGROUND)
+    admissions = _with_background(besides, admissions, band, gender)
     birthday = midnight(arrival) - timedelta(days=dice.between(0, 40))
     later = not admissions[-1].died and dice.chance(LATER_DEATHS)
     return Patient(
@@ -106,6 +133,7 @@ def draw_patient(dice: Dice, model: OutcomeModel, index: int) -> Patient:
         newborn=False,
         admissions=admissions,
         died_later=midnight(admissions[-1].dischtime) + timedelta(days=dice.between(5, 900)) if later else None,
+        real_year=besides.weighted(REAL_YEARS),
     )
 
 
@@ -120,12 +148,17 @@ def _stays(
             chronic[i] if c.chronic else dice.chance(c.prevalence[band]) for i, c in enumerate(model.conditions)
         )
         died = dice.chance(p_death(model, band, present))
-        leaves = arrival + timedelta(minutes=dice.between(14 * 60, (9 if died else 16) * 24 * 60))
+        leaves = arrival + timedelta(minutes=minutes_of_stay(dice, model.conditions, present, died))
         admissions.append(Admission(admission_number(index, ordinal), ordinal, arrival, leaves, died, present))
         if died:
             break
         arrival = leaves + timedelta(minutes=dice.between(4 * 24 * 60, 100 * 24 * 60))
     return tuple(admissions)
+
+
+def _with_background(dice: Dice, admissions: tuple[Admission, ...], band: int, gender: str) -> tuple[Admission, ...]:
+    chronic = draw_chronic(dice, band, gender)
+    return tuple(replace(stay, background=draw_acute(dice, band, gender, chronic)) for stay in admissions)
 
 
 def _newborn(dice: Dice, index: int, gender: str, arrival: datetime) -> Patient:

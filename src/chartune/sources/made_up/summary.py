@@ -1,7 +1,7 @@
 """The discharge summary as it lies in the chart: admission sections in the author's order, then what became of it.
 
-Written at discharge, so what follows the physical exam tells the truth about every condition and about the outcome.
-Lines are wrapped as by the dictation system; a section ends at a blank line before the next heading.
+Written at discharge, so what follows the physical exam tells the truth about every condition, about what was done and
+about the outcome. Lines are wrapped as by the dictation system; a section ends at a blank line before the next heading.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from chartune.sources.made_up.admission_text import CANARY, Sections
-from chartune.sources.made_up.codes import PROCEDURES
+from chartune.sources.made_up.background import BACKGROUNDS
 from chartune.sources.made_up.conditions import Condition
 from chartune.sources.made_up.dice import Dice
 from chartune.sources.made_up.patients import OLDEST, Admission, Patient
@@ -28,6 +28,7 @@ _SUPPORT = (
     "FEN: regular diet, electrolytes repleted.", "PPX: heparin SC and a PPI.", "Access: peripheral IV.",
     "Communication: daughter [**Name (NI) {n}**].", "Code status was discussed on admission.", "PT was consulted.",
     "Nutrition was consulted.", "Home medications were continued where possible.",
+    "Diet: cardiac\\diabetic, advanced as tolerated.",
 )
 _DEATHS = (
     "Given the poor prognosis the family elected comfort measures only, and the patient expired on [**{day}**].",
@@ -56,18 +57,35 @@ _ADVICE = (
 
 
 def summary(
-    dice: Dice, conditions: Sequence[Condition], patient: Patient, stay: Admission, sections: Sections, canary: bool
-) -> str:
-    """The text of one discharge summary; `canary` plants the canary in its hospital course."""
+    dice: Dice,
+    conditions: Sequence[Condition],
+    patient: Patient,
+    stay: Admission,
+    sections: Sections,
+    procedures: Sequence[str] = (),
+    *,
+    canary: bool,
+) -> list[str]:
+    """The parts of one discharge summary, to be parted by blank lines.
+
+    Args:
+        dice: the patient's stream.
+        conditions: of the outcome model.
+        patient: whose chart it is.
+        stay: the admission.
+        sections: what it tells of the arrival.
+        procedures: names of what was done.
+        canary: whether the canary stands in its hospital course.
+    """
     present = [c for c, has in zip(conditions, stay.present, strict=True) if has]
     told = {key: wrapped(body.text) for key, body in sections.items()}
     parts = [
-        _header(patient, stay),
+        *_header(patient, stay),
         f"Service: {dice.pick(SERVICES)}",
         f"Allergies:\n{told['allergies']}",
         f"Attending:[**First Name3 (LF) {dice.below(2000)}**]",
         f"Chief Complaint:\n{told['complaint']}",
-        f"Major Surgical or Invasive Procedure:\n{dice.pick(PROCEDURES)[2] if dice.chance(0.5) else 'None'}",
+        f"Major Surgical or Invasive Procedure:\n{wrapped(_enumerated(procedures))}",
         f"History of Present Illness:\n{told['illness']}",
         f"Past Medical History:\n{told['history']}",
     ]
@@ -80,7 +98,7 @@ def summary(
         f"Medications on Admission:\n{told['medication']}",
         *_ending(dice, present, stay),
     ]
-    return "\n\n".join(parts) + "\n"
+    return parts
 
 
 def wrapped(text: str) -> str:
@@ -102,13 +120,18 @@ def hidden(moment: datetime) -> str:
     return f"{moment.year}-{moment.month}-{moment.day}"
 
 
-def _header(patient: Patient, stay: Admission) -> str:
+def _header(patient: Patient, stay: Admission) -> list[str]:
     born = "" if patient.age > OLDEST else f"[**{hidden(patient.dob)}**]"
-    return (
+    return [
         f"Admission Date:  [**{hidden(stay.admittime)}**]              "
-        f"Discharge Date:   [**{hidden(stay.dischtime)}**]\n\n"
-        f"Date of Birth:  {born or '[**Age over 90**]'}             Sex:   {patient.gender}"
-    )
+        f"Discharge Date:   [**{hidden(stay.dischtime)}**]",
+        f"Date of Birth:  {born or '[**Age over 90**]'}             Sex:   {patient.gender}",
+    ]
+
+
+def _enumerated(procedures: Sequence[str]) -> str:
+    named = ", ".join(procedures) or "None"
+    return named[0].upper() + named[1:]
 
 
 def _results(dice: Dice, stay: Admission) -> str:
@@ -128,6 +151,8 @@ def _course(dice: Dice, present: Sequence[Condition], stay: Admission, canary: b
     for condition in dice.shuffled(present):
         form = dice.pick(condition.forms)
         lines.append(f"# {form[0].upper()}{form[1:]}: {condition.course}.")
+    besides = [dice.pick(b.forms) for b, has in zip(BACKGROUNDS, stay.background, strict=True) if has]
+    lines += [f"# Other issues: {', '.join(besides)}: followed."] if besides else []
     lines += [line.format(n=dice.below(1000)) for line in dice.some(_SUPPORT, dice.between(2, 4))]
     if canary:
         lines.append(CANARY)

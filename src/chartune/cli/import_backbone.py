@@ -1,0 +1,32 @@
+"""`chartune import-backbone`: pickled weights → a base model in safetensors."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chartune.cli.options import JsonOption, emit
+
+
+def command(
+    folder: Annotated[
+        Path, typer.Argument(help="A model folder: config.json, tokenizer files, pytorch_model.bin or its shards.")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="Folder to write; name it with --base afterwards.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Make a base model of a folder whose weights are pickled (pytorch_model.bin), without trusting the pickle.
+
+    Older clinical encoders are published like that, and a pickle can run code. It is opened in a process of its own
+    that may read tensors and nothing else. The copy holds safetensors, the tokenizer, and the hashes of both sides.
+    """
+    from chartune.batches.tokenize import load_tokenizer
+    from chartune.models.importing import doubts, import_backbone
+    from chartune.models.load import must_be_whole
+
+    made = import_backbone(folder, out, (must_be_whole, load_tokenizer))
+    warnings = doubts(out)
+    about = {"folder": str(out), "family": made.family.model_type, "content_hash": made.content_hash}
+    lines = [f"{out}: {made.family.model_type}, content {made.content_hash[:12]}; next: --base {out}"]
+    told = "\n".join([*lines, *(f"warning: {warning}" for warning in warnings)])
+    emit({**about, "warnings": warnings}, as_json, told)

@@ -1,0 +1,70 @@
+"""`chartune plan`: what pretrain or finetune would train, need and take, before anything runs."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from chartune.cli.finetune import ClinicalOption, MethodOption, StateOption, TaskOption, stacked, stage_kind
+from chartune.cli.options import (
+    DEFAULT_STORE,
+    BaseOption,
+    ConfigOption,
+    FolderArgument,
+    JsonOption,
+    SetOption,
+    SourceOption,
+    SplitsOption,
+    StoreOption,
+    emit,
+    overridden,
+    stage_data,
+)  # fmt: skip
+from chartune.errors import ConfigError
+from chartune.store import Store
+
+
+class Verb(StrEnum):
+    """What is planned."""
+
+    pretrain = "pretrain"
+    finetune = "finetune"
+
+
+def command(
+    verb: Annotated[Verb, typer.Argument(help="The command that is meant; what follows is what it would get.")],
+    folder: FolderArgument = None,
+    method: MethodOption = None,
+    clinical: ClinicalOption = None,
+    clinical_state: StateOption = None,
+    task: TaskOption = None,
+    config: ConfigOption = None,
+    source: SourceOption = None,
+    splits: SplitsOption = None,
+    base: BaseOption = None,
+    sets: SetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Say what a stage would train, need and take: parameters exactly, memory, time and disk estimated.
+
+    Nothing is prepared, pretrained or written. Tokens, steps and time need data that are prepared already. What does
+    not fit into the memory and disk that are free now is refused, with exit code 5.
+    """
+    from chartune.stages.finetune import Finetune
+    from chartune.stages.plan import plan
+    from chartune.stages.pretrain import Pretrain
+
+    told = (method, clinical, clinical_state, task)
+    if verb is Verb.pretrain and told != (None, None, None, None):
+        raise ConfigError("pretraining has no stack and no task; leave out --method, --clinical and --task.")
+    kind = "pretrain" if verb is Verb.pretrain else stage_kind(config, method)
+    if kind == "tfidf":
+        raise ConfigError("TF-IDF needs no plan: it has no base model, and takes seconds; plan another method.")
+    data = stage_data(kind, config, folder, source, splits, base, None)
+    data |= stacked(kind, config, method, clinical, clinical_state, task)
+    stages: dict[str, type[Pretrain] | type[Finetune]] = {"pretrain": Pretrain, "finetune": Finetune}
+    stage = stages[kind].parse(overridden(data, sets, stages[kind]), str(config or ""))
+    made = plan(stage, Store(store))
+    emit(made.to_json(), as_json, made.told())
+    made.must_fit()

@@ -1,0 +1,54 @@
+"""The calibration curve: what a model predicted against what came true, in bins of about equally many rows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from chartune.errors import DataError
+from chartune.metrics.auroc import ties
+from chartune.metrics.classification import probable
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Rows of about the same predicted probability."""
+
+    low: float
+    """Smallest predicted probability."""
+    high: float
+    """Largest predicted probability."""
+    predicted: float
+    """Mean predicted probability."""
+    observed: float
+    """Share of rows with the outcome."""
+    n: int
+    """Rows."""
+
+
+def calibration_curve(labels: ArrayLike, probabilities: ArrayLike, bins: int = 10) -> list[Bin]:
+    """Predicted against observed in bins of about equally many rows, from low to high.
+
+    Rows of the same probability stay together: their middle rank says into which bin they go. So bins can be unequal,
+    and there can be fewer than `bins` of them.
+
+    Args:
+        labels: 0 or 1, [n].
+        probabilities: of 1, [n].
+        bins: at most so many.
+
+    Raises:
+        LabelError: a label is neither 0 nor 1.
+        DataError: lengths disagree, a probability lies outside 0 to 1, or `bins` is below 1.
+    """
+    y, p = probable(labels, probabilities)
+    if bins < 1:
+        raise DataError(f"a calibration curve needs at least one bin, but got bins={bins}.")
+    order, starts = ties(p)
+    sizes = np.diff(np.append(starts, p.size))
+    bin_of_row = np.repeat(((starts + sizes / 2) * bins / p.size).astype(np.int64), sizes)
+    y, p = y[order], p[order]
+    return [
+        Bin(float(p[here].min()), float(p[here].max()), float(p[here].mean()), float(y[here].mean()), int(here.sum()))
+        for here in (bin_of_row == number for number in np.unique(bin_of_row))
+    ]

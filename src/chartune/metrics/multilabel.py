@@ -1,0 +1,136 @@
+"""Many yes-or-no labels at once, such as the diagnoses of a stay: means over labels, and each label by itself.
+
+A mean over labels is asked of the labels that can be scored: those with both classes in the rows, and, where the
+caller says so, with enough training cases. How many those are stands beside the mean.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chartune.errors import DataError, LabelError
+from chartune.metrics.areas import label_draws
+from chartune.metrics.bootstrap import Statistic, patient_bootstrap
+from chartune.quantities import Estimate
+
+STRETCH: Final = 2**20
+"""Cells of the label matrix that the micro average holds at once."""
+
+
+def multilabel_scores(
+    labels: ArrayLike,
+    logits: ArrayLike,
+    subject_ids: ArrayLike,
+    scored: ArrayLike | None = None,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[dict[str, Estimate], list[Estimate | None]]:
+    """All scores of a multilabel prediction, and the AUROC of each label, on the same draws of patients.
+
+    Args:
+        labels: 0 or 1, [n, L].
+        logits: log-odds of 1, [n, L].
+        subject_ids: the patient of each row, [n].
+        scored: which labels the means are over, [L]; None: all. Labels without both classes are left out in any case.
+        resamples: draws of the patient bootstrap. Work grows with n · L · resamples: 1,266 labels on 10,000 rows with
+            1,000 draws take some minutes, 150 labels on 200 rows about a second.
+        seed: of the draws.
+        level: nominal coverage of the intervals.
+
+    Returns:
+        `auroc` (macro: the plain mean over labels), `micro_auroc` (all cells of those labels in one ranking),
+        `macro_auprc`, `labels_scored` and `labels_all` (how many; no interval); and for each label its AUROC, or None
+        where the rows hold one class only. In a draw a label without both classes is left out of that draw's means.
+
+    Raises:
+        LabelError: no label can be scored, or a label is neither 0 nor 1.
+        DataError: shapes disagree, or a logit is not finite.
+    """
+    y, z = matrices(labels, logits, subject_ids)
+    wanted = np.ones(y.shape[1], dtype=np.bool_) if scored is None else np.asarray(scored, dtype=np.bool_)
+    if wanted.shape != (y.shape[1],):
+        raise DataError(f"`scored` must hold one entry per label, but got shape {wanted.shape} for {y.shape[1]}.")
+    both = y.any(axis=0) & ~y.all(axis=0)
+    which = wanted & both
+    if not which.any():
+        raise LabelError(
+            f"a multilabel score needs a label with both classes, but of {y.shape[1]} labels {int(wanted.sum())} are "
+            f"to be scored and {int(both.sum())} have both among {len(y)} rows; take a larger split."
+        )
+    draws = label_draws(y, z, subject_ids, resamples=resamples, seed=seed)
+    macro = draws.macro(which, level)
+    micro = micro_statistic(y[:, which], z[:, which])
+    scores = {
+        "auroc": macro["auroc"],
+        "micro_auroc": patient_bootstrap(micro, subject_ids, resamples=resamples, seed=seed, level=level),
+        "macro_auprc": macro["auprc"],
+        "labels_scored": Estimate(float(which.sum()), n=len(y), level=level),
+        "labels_all": Estimate(float(y.shape[1]), n=len(y), level=level),
+    }
+    return scores, draws.per_label(level)
+
+
+def micro_statistic(labels: NDArray[np.bool_], scores: NDArray[np.floating]) -> Statistic:
+    """AUROC over all cells [n · L] in one ranking, as a function of row weights [B, n].
+
+    The cells without the label are sorted once; a draw's running sum over them is read off where a cell with the
+    label falls, so that no array of draws times cells is ever held.
+    """
+    rows_without = np.nonzero(~labels)[0].astype(np.int32)
+    without = scores[~labels]
+    order = np.argsort(without, kind="stable")
+    without, rows_without = without[order], rows_without[order]
+    rows_with = np.nonzero(labels)[0]
+    ends = [np.searchsorted(without, scores[labels], side) for side in ("left", "right")]
+    wanted, back = np.unique(np.concatenate(ends), return_inverse=True)
+    low, high = back.reshape(2, -1)
+    cells_with, cells_without = labels.sum(axis=1), (~labels).sum(axis=1)
+
+    def values(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        pairs = (weights @ cells_with) * (weights @ cells_without)
+        won = np.empty(len(weights))
+        for i, draw in enumerate(weights):
+            sums = _running_sums(draw, rows_without, wanted)
+            won[i] = draw[rows_with] @ (sums[low] + sums[high]) / 2
+        with np.errstate(invalid="ignore"):  # no cell of one kind drawn: NaN, and left out
+            return np.asarray(won / pairs)
+
+    return values
+
+
+def _running_sums(draw: NDArray[np.float64], rows: NDArray[np.int32], wanted: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Σ over the first k of `rows` of their weight, for each k in `wanted` (sorted upwards)."""
+    sums, before = np.zeros(len(wanted)), 0.0
+    for start in range(0, len(rows), STRETCH):
+        running = np.cumsum(draw[rows[start : start + STRETCH]])
+        a, b = np.searchsorted(wanted, [start + 1, start + len(running) + 1])
+        sums[a:b] = before + running[wanted[a:b] - start - 1]
+        before += running[-1]
+    return sums
+
+
+def matrices(
+    labels: ArrayLike, logits: ArrayLike, subject_ids: ArrayLike
+) -> tuple[NDArray[np.bool_], NDArray[np.floating]]:
+    """Labels as booleans and logits as floats, [n, L] each, proved to belong together.
+
+    Raises:
+        LabelError: a label is neither 0 nor 1.
+        DataError: there are no rows or labels, shapes disagree, or a logit is not finite.
+    """
+    y, z, subjects = np.asarray(labels), np.asarray(logits), np.asarray(subject_ids)
+    if y.ndim != 2 or y.size == 0 or z.shape != y.shape or subjects.shape != (len(y),):
+        raise DataError(
+            "labels and logits must be [n, L], not empty and alike, with one subject_id per row, "
+            f"but got shapes {y.shape}, {z.shape} and {subjects.shape}."
+        )
+    wrong = int((~np.isin(y, (0, 1))).sum())
+    if wrong:
+        raise LabelError(f"every label must be 0 or 1, but {wrong} of {y.size} cells are neither.")
+    broken = int((~np.isfinite(z)).sum())
+    if broken:
+        raise DataError(f"every logit must be a finite number, but {broken} of {z.size} are not.")
+    return y.astype(np.bool_), z

@@ -1,0 +1,28 @@
+"""The ROC curve: how many of the well are flagged for how many of the ill, at every threshold."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chartune.metrics.auroc import both_classes, rows, ties
+
+
+def roc_curve(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Points of the ROC curve from (0, 0) to (1, 1), one for each distinct score, ties taken together.
+
+    Args:
+        labels: 0 or 1, [n].
+        scores: higher means more likely 1, [n].
+
+    Returns:
+        false-positive rates and true-positive rates, both rising, [G + 1]; the trapezoids below are the AUROC.
+
+    Raises:
+        LabelError: one class only, or a label that is neither 0 nor 1.
+        DataError: lengths disagree, or a score is not finite.
+    """
+    y, s = rows(labels, scores)
+    both_classes(y, "an ROC curve")
+    order, starts = ties(-s)
+    positives = np.cumsum(np.add.reduceat(y[order], starts))
+    negatives = np.cumsum(np.add.reduceat(1 - y[order], starts))
+    return np.append(0, negatives / negatives[-1]), np.append(0, positives / positives[-1])

@@ -1,0 +1,161 @@
+"""Rehearsal: one batch goes through a model that has shapes and no numbers, and what it would cost is counted.
+
+    config.json ─▶ body on the meta device ─(stack, head)─▶ fake tensors ─▶ forward, backward ─▶ flops, bytes
+
+Fake tensors (PyTorch's own, as its compiler uses them) know shape, type and device of every intermediate result and
+allocate none. So a model of any size is rehearsed within seconds, and no family needs a formula of its own.
+"""
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, PretrainedConfig
+
+from chartune.errors import AdapterError
+from chartune.models.backbone import LocalBackbone
+from chartune.models.families import Family
+from chartune.models.load import Body, Resolved, _body_of
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """What one batch would cost."""
+
+    flops: int
+    """Floating-point operations of all matrix products; a multiplication with its addition counts as two."""
+    peak_bytes: int
+    """Most bytes alive at once beside the weights: activations, gradients, temporary results."""
+    written_bytes: int
+    """Bytes of all results that were written: what element-wise work costs goes with it."""
+    operations: int
+    """How many operations there were: each costs a little, whatever its size."""
+
+
+@dataclass(frozen=True)
+class Rehearsals:
+    """What the batches of a stage would cost."""
+
+    training: Rehearsed | None
+    """A micro-batch, forward and backward; None where only a head learns."""
+    training_tokens: int
+    """Of that micro-batch."""
+    reading: Rehearsed
+    """A batch that is read without gradients."""
+    reading_tokens: int
+    """Of that batch."""
+
+    @property
+    def peak_bytes(self) -> int:
+        """Of the more demanding of the two."""
+        return max(self.reading.peak_bytes, self.training.peak_bytes if self.training else 0)
+
+
+def shape_of(backbone: LocalBackbone) -> PretrainedConfig:
+    """A base model's sizes, as a transformers config.
+
+    Raises:
+        AdapterError: its config.json describes no model.
+    """
+    try:
+        config: PretrainedConfig = AutoConfig.from_pretrained(backbone.folder, local_files_only=True)
+    except (ValueError, OSError, StrictDataclassError) as error:
+        raise AdapterError(f"{backbone.name} must describe a model in config.json, but it does not: {error}") from error
+    return config
+
+
+def meta_body(
+    shape: PretrainedConfig,
+    family: Family,
+    resolved: Resolved,
+    *,
+    language_model: bool = False,
+    trains_all: bool = False,
+) -> Body:
+    """The body that `load_body` would load, with the same types and parameters, on the meta device: nothing allocated.
+
+    Raises:
+        AdapterError: the sizes do not make a model.
+    """
+    make = AutoModelForCausalLM if language_model else AutoModel
+    poolerless = {"add_pooling_layer": False} if family.model_type in ("bert", "roberta") else {}
+    try:
+        with torch.device("meta"):
+            model = make.from_config(shape, dtype=torch.float32, attn_implementation=resolved.attention, **poolerless)
+    except (ValueError, RuntimeError, TypeError) as error:
+        raise AdapterError(f"config.json must describe a model, but its sizes do not: {error}") from error
+    return _body_of(model, resolved, language_model=language_model, trains_all=trains_all)
+
+
+def rehearse(module: nn.Module, device: str, run: Callable[[], Tensor], *, backward: bool) -> Rehearsed:
+    """Count what a batch costs.
+
+    Args:
+        module: on the meta device; its parameters and buffers are replaced by fake ones of the same types.
+        device: where it would run.
+        run: puts a batch, made by itself, through the module, and returns a loss.
+        backward: also go backward.
+    """
+    with FakeTensorMode():
+        _fake(module, device)
+        alive = _Alive({id(t.untyped_storage()) for t in (*module.parameters(), *module.buffers())})
+        with alive, torch.set_grad_enabled(backward):
+            loss = run()
+            if backward:
+                torch.autograd.backward(loss)
+    return Rehearsed(alive.flops, alive.peak, alive.written, alive.operations)
+
+
+class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Follows which results are alive."""
+
+    def __init__(self, weights: set[int]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now = self.peak = self.written = self.operations = self.flops = 0
+        self._known: set[int] = set(weights)
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        self.operations += 1
+        counted = flop_registry.get(func._overloadpacket)
+        if counted is not None:
+            self.flops += int(counted(*args, **(kwargs or {}), out_val=out))
+        for tensor in tree_leaves(out):
+            if isinstance(tensor, Tensor):
+                self._meet(tensor.untyped_storage())
+        return out
+
+    def _meet(self, storage: torch.UntypedStorage) -> None:
+        key, size = id(storage), storage.nbytes()
+        if key in self._known:
+            return
+        self._known.add(key)
+        self.now += size
+        self.written += size
+        self.peak = max(self.peak, self.now)
+        weakref.finalize(storage, self._gone, key, size)
+
+    def _gone(self, key: int, size: int) -> None:
+        self._known.discard(key)
+        self.now -= size
+
+
+def _fake(module: nn.Module, device: str) -> None:
+    """Replace parameters and buffers by fake tensors of the same shapes and types; ties between modules stay."""
+    made: dict[int, nn.Parameter] = {}
+    for part in module.modules():
+        for name, p in part._parameters.items():
+            if p is not None:
+                empty = torch.empty(p.shape, dtype=p.dtype, device=device)
+                part._parameters[name] = made.setdefault(id(p), nn.Parameter(empty, requires_grad=p.requires_grad))
+        for name, b in part._buffers.items():
+            if b is not None:
+                part._buffers[name] = torch.empty(b.shape, dtype=b.dtype, device=device)

@@ -1,0 +1,282 @@
+"""The model card: what an adapter is, what it learnt from, how well it does, and what it must not be used for.
+
+    run.json ─┐
+    scores  ──┤
+    cost    ──┼─▶ sections ─┬─▶ MODEL_CARD.md, in the run's folder
+    environment             └─▶ the report, folded
+    dataset ──┘
+
+It holds counts and scores: no text of a note, no id of a patient, and for real patients no count below ten. What was
+not measured is said to be "not measured". Nothing is drawn here, so a stage may write a card without matplotlib.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chartune.quantities import Cost, Estimate, human_bytes, human_seconds
+from chartune.report.cohort import SMALL, cohorts, is_made_up, shown
+from chartune.report.loading import loading
+from chartune.report.table import NOT_MEASURED, count
+from chartune.runs.run import layers, stack_title
+
+KEPT: Final = frozenset({"pretrain", "finetune"})
+"""Kinds of runs that leave weights behind."""
+
+Facts = tuple[tuple[str, str], ...]
+"""Terms and values."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a card."""
+
+    title: str
+    text: tuple[str, ...] = ()
+    """Paragraphs."""
+    facts: Facts = ()
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    code: str = ""
+
+
+def model_card(
+    about: Mapping[str, Any],
+    scores: Mapping[str, Mapping[str, Estimate]],
+    cost: Cost,
+    environment: Mapping[str, Any],
+    dataset: Mapping[str, Any] | None,
+) -> str:
+    """The card as Markdown.
+
+    Args:
+        about: `run.json`.
+        scores: split → metric → Estimate.
+        cost: what the run has cost.
+        environment: `environment.json`: versions, numerics, fidelity switches.
+        dataset: `dataset.json` of its data; None: it is not at hand.
+    """
+    parts = [f"# {_escaped(str(about.get('name') or 'An unnamed run'))}"]
+    parts += [_markdown(section) for section in sections(about, scores, cost, environment, dataset)]
+    return "\n\n".join(parts) + "\n"
+
+
+def sections(
+    about: Mapping[str, Any],
+    scores: Mapping[str, Mapping[str, Estimate]],
+    cost: Cost,
+    environment: Mapping[str, Any],
+    dataset: Mapping[str, Any] | None,
+) -> list[Section]:
+    """The card in parts; arguments as for `model_card`."""
+    data = dataset or {}
+    source = data.get("source") or about.get("source") or {}
+    open_data = is_made_up(source)
+    task = data.get("tasks", {}).get(about.get("task") or "", {})
+    found = [
+        _what(about, task),
+        _base(about),
+        _data(about, data, source),
+        _counts(about, data),
+        _task(task),
+        _scores(scores, open_data),
+        _cost(about, cost),
+        _limits(task, source, open_data),
+        loading_section(about),
+        _lineage(about, environment),
+    ]
+    return [section for section in found if section is not None]
+
+
+def loading_section(about: Mapping[str, Any]) -> Section:
+    """How the weights beside the card are read."""
+    text, code = loading(about)
+    return Section("How to load it", text, code=code)
+
+
+def _what(about: Mapping[str, Any], task: Mapping[str, Any]) -> Section:
+    base = (about.get("backbone") or {}).get("name")
+    if about.get("kind") == "pretrain":
+        text = f"Weights that adapt {base} to clinical text. They learnt to predict the next token of unlabelled notes."
+    elif base:
+        text = f"Weights on {base}, with a head, that learnt to answer: {task.get('asked') or about.get('task')}"
+    else:
+        text = f"Word weights and logistic regression, that learnt to answer: {task.get('asked') or about.get('task')}"
+    reach = about.get("max_seq_len")
+    cut = about.get("truncated_fraction")
+    facts = {
+        "Kind of run": about.get("kind"),
+        "Task": about.get("task"),
+        "Answer": about.get("answer"),
+        "Method and stack": stack_title(about),
+        "Method in full": "; ".join(_method(layer.get("method") or {}) for layer in about.get("stack") or []) or None,
+        "Text read": _reach(about, reach) if reach else None,
+        "Texts cut short": f"{100 * cut:.1f} %" if cut is not None else None,
+        "Pooling": about.get("pooling"),
+        "Use": "research only; no decision about a patient",
+    }
+    return Section("What it is", (text,), _told(facts, always=("Kind of run", "Method and stack", "Use")))
+
+
+def _reach(about: Mapping[str, Any], tokens: int) -> str:
+    return f"in blocks of {tokens:,} tokens" if about.get("kind") == "pretrain" else f"first {tokens:,} tokens"
+
+
+def _base(about: Mapping[str, Any]) -> Section | None:
+    base = about.get("backbone")
+    if not base:
+        return None
+    facts = {
+        "Name": base.get("name"),
+        "Family": base.get("family"),
+        "Parameters": count(base.get("parameters")),
+        "Content hash": base.get("content_hash"),
+        "Licence": base.get("licence"),
+        "What it had read before": base.get("exposure"),
+    }
+    return Section("Base model", (), _told(facts, always=facts))
+
+
+def _data(about: Mapping[str, Any], data: Mapping[str, Any], source: Mapping[str, Any]) -> Section:
+    facts = {
+        "Source": source.get("title"),
+        "Kind": source.get("kind"),
+        "Version": source.get("version"),
+        "Licence": source.get("licence"),
+        "Prepared data": about.get("data"),
+        "Split by": (data.get("splits", {}).get("rule") or {}).get("kind"),
+    }
+    warnings = tuple(f"The source says: {warning}" for warning in source.get("warnings", ()))
+    return Section("Data", warnings, _told(facts, always=("Source", "Version", "Licence", "Prepared data")))
+
+
+def _counts(about: Mapping[str, Any], data: Mapping[str, Any]) -> Section | None:
+    """Who is in which split, hidden counts hidden; None: nobody has counted."""
+    name = about.get("task")
+    part = data.get("tasks", {}).get(name) if name else data.get("corpus")
+    if not part:
+        return None
+    only = {"source": data.get("source", {}), "tasks": {"it": part}}
+    splits = cohorts(only)[0].splits
+    return Section("Who is in it", (), columns=("split", *splits.columns), rows=splits.rows)
+
+
+def _task(task: Mapping[str, Any]) -> Section | None:
+    asked = ("who", "when", "seen", "asked", "scored", "citation", "kind")
+    facts = _told({term.capitalize(): task.get(term) for term in asked})
+    labels = task.get("labels") or ()
+    if len(labels) > 2:
+        facts += (("Labels", f"{len(labels):,}"),)
+    return Section(f"Task: {task.get('title') or 'untitled'}", (), facts) if facts else None
+
+
+def _scores(scores: Mapping[str, Mapping[str, Estimate]], open_data: bool) -> Section:
+    rows = [
+        (split, metric.replace("_", " "), *_estimate(metric, estimate, open_data))
+        for split, metrics in scores.items()
+        for metric, estimate in metrics.items()
+    ]
+    if not rows:
+        return Section("Scores", (f"Scores: {NOT_MEASURED}.",))
+    text = "Intervals: 95 %, percentile bootstrap over patients. The test split was looked at once, after every choice."
+    return Section("Scores", (text,), columns=("split", "metric", "value", "interval", "counted"), rows=tuple(rows))
+
+
+def _estimate(metric: str, estimate: Estimate, open_data: bool) -> tuple[str, str, str]:
+    """Value, interval, rows; a prevalence that would tell how few had the outcome is hidden."""
+    rows = shown(estimate.n, open_data)
+    few = metric == "prevalence" and estimate.n and 0 < round(estimate.value * estimate.n) < SMALL
+    if few and not open_data:
+        return f"fewer than {SMALL} rows", "hidden", rows
+    if metric in ("labels_scored", "labels_all"):
+        return count(estimate.value), "", rows
+    ends = (estimate.low, estimate.high)
+    interval = "none" if None in ends else f"{ends[0]:.3f} to {ends[1]:.3f}"
+    return f"{estimate.value:.3f}", interval, rows
+
+
+def _cost(about: Mapping[str, Any], cost: Cost) -> Section:
+    planned = about.get("planned") or {}
+    told = (
+        ("Time", human_seconds, planned.get("seconds"), cost.seconds),
+        ("Time in training", human_seconds, None, cost.train_seconds),
+        ("Peak memory", human_bytes, planned.get("peak_bytes"), cost.peak_bytes),
+        ("Trained parameters", count, planned.get("trainable_parameters"), cost.trainable_parameters),
+        ("All parameters", count, None, cost.total_parameters),
+        ("Tokens trained on", count, None, cost.tokens),
+        ("Weights kept", human_bytes, None, cost.artefact_bytes),
+    )
+    rows = [(term, how(plan) if plan is not None else "not planned", how(value)) for term, how, plan, value in told]
+    rows.append(("Device", "", NOT_MEASURED if cost.device == "unknown" else cost.device))
+    return Section("Cost", (), columns=("what", "planned", "measured"), rows=tuple(rows))
+
+
+def _limits(task: Mapping[str, Any], source: Mapping[str, Any], open_data: bool) -> Section:
+    text = [
+        "Research only. It has not been tested on the patients of any other hospital, nor before the outcome was known."
+    ]
+    if task.get("kind") == "retrospective-text":
+        text.append(
+            "Retrospective text: what it read was written after the outcome, even where it tells what was known "
+            "before. A prospective score may be lower."
+        )
+    if open_data:
+        text.append("The patients are fictional and were written by a program; it says nothing about any hospital.")
+    else:
+        text.append(
+            f"Sensitive: what was learnt from patients' words can give some of them away. Treat these weights like the "
+            f"data ({source.get('title') or 'source not recorded'}, licence {source.get('licence') or NOT_MEASURED}): "
+            "the same people, the same machines, the same agreement, and no public upload."
+        )
+    text.append("The terms of the base model hold, too: an adapter stands on both.")
+    return Section("Limits", tuple(text))
+
+
+def _lineage(about: Mapping[str, Any], environment: Mapping[str, Any]) -> Section:
+    switches = environment.get("switches") or {}
+    packages = ("chartune", "python", "torch", "transformers", "peft", "scikit-learn")
+    stack = [f"{layer}{f', weights sha256 {layer.sha256}' if layer.sha256 else ''}" for layer in layers(about)]
+    facts = {
+        "Layers": "; ".join(stack) or None,
+        "Parents": ", ".join(about.get("parents") or ()) or None,
+        "Seed": about.get("seed"),
+        "Switches": "; ".join(f"{name}: {value}" for name, value in sorted(switches.items())) or None,
+        "Precision": environment.get("precision"),
+        "Device": environment.get("device"),
+        "Versions": ", ".join(f"{name} {environment[name]}" for name in packages if environment.get(name)) or None,
+        "Started": about.get("started"),
+        "Finished": about.get("finished"),
+    }
+    return Section("Lineage and switches", (), _told(facts, always=("Seed", "Switches", "Versions", "Finished")))
+
+
+def _method(method: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in method.items() if value is not None)
+
+
+def _told(facts: Mapping[str, Any], always: Iterable[str] = ()) -> Facts:
+    """Facts in order; those that must be told are "not measured" where they are missing."""
+    needed = set(always)
+    known = {term: value for term, value in facts.items() if value is not None or term in needed}
+    return tuple((term, NOT_MEASURED if value is None else str(value)) for term, value in known.items())
+
+
+def _markdown(section: Section) -> str:
+    parts = [f"## {_escaped(section.title)}", *(_escaped(paragraph) for paragraph in section.text)]
+    if section.facts:
+        parts.append("\n".join(f"- **{_escaped(term)}:** {_escaped(value)}" for term, value in section.facts))
+    if section.rows:
+        parts.append("\n".join(_line(row) for row in (section.columns, ["---"] * len(section.columns), *section.rows)))
+    if section.code:
+        parts.append(f"```python\n{section.code}\n```")
+    return "\n\n".join(parts)
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(_escaped(cell) for cell in cells)} |"
+
+
+def _escaped(text: str) -> str:
+    """Names are told as text, never as markup; a bar would end a cell and a line break a paragraph."""
+    plain = " ".join(text.split())
+    return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "\\|")

@@ -1,0 +1,72 @@
+"""What every reader of these numbers must know."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from chartune.report.cohort import is_made_up
+from chartune.report.compare import ENOUGH
+from chartune.runs import Run
+
+RETROSPECTIVE: Final = (
+    "Retrospective text: the admission notes are assembled from sections of discharge summaries, which were written "
+    "after the outcome was known. They tell what was known on arrival, but hindsight may have shaped the wording "
+    "(van Aken et al., 2021, EACL). A prospective score may be lower."
+)
+AS_GIVEN: Final = (
+    "Texts as given: when they were written, before or after the answer was known, only their owner knows."
+)
+
+
+def caveats(runs: Sequence[Run], datasets: Mapping[str, Mapping[str, Any]], comparisons: int) -> list[str]:
+    """The caveats of a page.
+
+    Args:
+        runs: all runs on it.
+        datasets: fingerprint → `dataset.json`.
+        comparisons: how many paired comparisons were made.
+    """
+    sources = [dataset.get("source", {}) for dataset in datasets.values()]
+    asked = {run.task for run in runs}
+    kinds = {t.get("kind") for d in datasets.values() for name, t in d.get("tasks", {}).items() if name in asked}
+    notes = ["Research only. Nothing here supports a decision about a patient."]
+    if any(is_made_up(source) for source in sources):
+        notes.append(
+            "The patients are fictional and were written by a program. Scores tell how the methods behave on such "
+            "texts and say nothing about any hospital."
+        )
+    notes += [RETROSPECTIVE] if "retrospective-text" in kinds else []
+    notes += [AS_GIVEN] if "as-given" in kinds else []
+    notes += _on_intervals(runs, comparisons)
+    if any(run.answer == "multilabel" for run in runs):
+        notes.append(
+            f"A macro score is the plain mean over the labels that can be scored: those with at least {ENOUGH} "
+            "training cases and, in the test split, an admission with the label and one without. The tables "
+            "say how many of all."
+        )
+    if not all(is_made_up(source) for source in sources):
+        notes.append(
+            'Counts of 1 to 9 are shown as "<10"; where one is hidden, the flow is rounded to tens, so that nobody can '
+            "work it out. Scores and curves that rest on so few patients are not shown."
+        )
+    return notes
+
+
+def _on_intervals(runs: Sequence[Run], comparisons: int) -> list[str]:
+    if not any(run.estimate("auroc") for run in runs):
+        return []
+    seeds = sorted({run.about["seed"] for run in runs if run.about.get("seed") is not None})
+    told = ", ".join(map(str, seeds))
+    trained = {
+        0: "each run was trained once, with one seed",
+        1: f"each run was trained once, with seed {told}",
+    }.get(len(seeds), f"for that several seeds are needed, and here they are {told}")
+    notes = [
+        "Intervals are 95 % percentile intervals of a bootstrap that resamples patients, not rows. They cover the luck "
+        f"of who is in the test split, not the luck of training: {trained}."
+    ]
+    if comparisons:
+        notes.append(
+            f"{comparisons} paired comparisons were made and none corrected for the number "
+            "of them: among twenty between equals, one is expected to exclude zero by chance."
+        )
+    return notes

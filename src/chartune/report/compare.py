@@ -1,0 +1,185 @@
+"""Which variant beats which: differences of the headline score on the same admissions and the same draws of patients.
+
+    TF-IDF ◀── every variant          what a language model adds to counting words
+    head only ◀── same base model     what adaptation adds to the base model as it came
+    fresh ◀── clinical + …            what adaptation to clinical text adds to adaptation to the task
+
+A difference over several seeds is the difference of their means, drawn by draw.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from chartune.metrics.areas import label_draws
+from chartune.metrics.multiclass import against_the_rest
+from chartune.quantities import Estimate
+from chartune.report.table import Cell, Column, Table, estimated
+from chartune.report.variants import Variant, baseline, is_head_only
+from chartune.runs import Run
+
+LARGEST: Final = 2**20
+"""Rows times labels beyond which no paired interval is drawn: it would take many minutes."""
+RESAMPLES: Final = 1000
+ENOUGH: Final = 10
+"""Training cases that a label needs to be counted in a macro mean."""
+
+Draws = NDArray[np.float64]
+"""The score as the rows are, then on each draw of patients; [1 + resamples], NaN where a draw leaves it undefined."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One variant against another on the same patients."""
+
+    ours: Variant
+    theirs: Variant
+    difference: Estimate
+
+    @property
+    def verdict(self) -> str:
+        """`above`, `below` or `open`, by the interval alone."""
+        low, high = self.difference.low, self.difference.high
+        if low is not None and low > 0:
+            return "above"
+        return "below" if high is not None and high < 0 else "open"
+
+
+def comparisons(variants: Sequence[Variant], answer: str, labels: Sequence[str] = ()) -> list[Comparison]:
+    """All comparisons of one task that mean something and can be made; each pair once.
+
+    Args:
+        variants: of one task on one data set.
+        answer: `binary`, `multiclass` or `multilabel`.
+        labels: ids of the labels in the order of their numbers; empty: as the runs list them.
+
+    A pair is absent when one side has no predictions, or they do not stand on the same admissions and answers.
+    """
+    drawn = {variant.label: _draws(variant, answer, labels) for variant in variants}
+    made = []
+    for ours, theirs in dict.fromkeys(_pairs(variants)):
+        mine, other = drawn[ours.label], drawn[theirs.label]
+        if mine and other and mine[0].equals(other[0]):
+            made.append(Comparison(ours, theirs, _estimate(mine[1] - other[1], mine[0].height)))
+    return made
+
+
+def from_baseline(made: Sequence[Comparison], variants: Sequence[Variant]) -> dict[str, Estimate]:
+    """The differences from TF-IDF by variant label."""
+    reference = baseline(variants)
+    return {one.ours.label: one.difference for one in made if one.theirs == reference}
+
+
+def comparison_table(made: Sequence[Comparison], score: str) -> Table | None:
+    """Every comparison with its interval and what that interval allows one to say; None when there is none."""
+    if not made:
+        return None
+    columns = (
+        Column("Variant", "and what it is compared with", numeric=False),
+        Column("Difference", f"of {score}"),
+        Column("The interval says", numeric=False),
+    )
+    said = {"above": "better", "below": "worse", "open": "cannot tell"}
+    rows = []
+    for one in made:
+        told = estimated(one.difference.value, one.difference.low, one.difference.high, signed=True)
+        rows.append((
+            Cell(f"{one.ours.label} · {one.ours.name}", f"against {one.theirs.label} · {one.theirs.name}"),
+            Cell(told.text, told.detail, strong=one.verdict != "open"), Cell(said[one.verdict]),
+        ))  # fmt: skip
+    note = f"Both score the same {_n(made)}admissions, and each draw of patients serves both. 95 % intervals."
+    return Table("Paired differences", columns, tuple(rows), note, cards=False)
+
+
+def _pairs(variants: Sequence[Variant]) -> Iterator[tuple[Variant, Variant]]:
+    reference = baseline(variants)
+    if reference:
+        yield from ((variant, reference) for variant in variants if variant != reference)
+    for variant in variants:
+        same = [v for v in variants if v.run.backbone and _base(v) == _base(variant) and v != variant]
+        yield from ((variant, other) for other in same if is_head_only(other) and not is_head_only(variant))
+        if any(layer.run for layer in variant.run.stack):
+            yield from ((variant, other) for other in same if _only_fresh(other))
+
+
+def _only_fresh(variant: Variant) -> bool:
+    """Whether its stack learnt the task alone: nothing in it was adapted to clinical text before."""
+    return bool(variant.run.stack) and all(layer.state == "fresh" for layer in variant.run.stack)
+
+
+def _base(variant: Variant) -> Any:
+    return variant.run.backbone.get("content_hash") or variant.run.backbone.get("name")
+
+
+def _draws(variant: Variant, answer: str, labels: Sequence[str]) -> tuple[pl.DataFrame, Draws] | None:
+    """Which rows a variant answered, and the mean over its seeds of the score on each draw; None: not comparable."""
+    found: list[Draws] = []
+    rows: pl.DataFrame | None = None
+    for run in variant.runs:
+        if not run.has_predictions():
+            return None
+        frame = run.predictions("test").sort("hadm_id")
+        mine = frame.select("subject_id", "hadm_id", "label")
+        if frame.is_empty() or not (rows is None or rows.equals(mine)):
+            return None  # other admissions: a difference would compare patients, not models
+        draws = _scored(run, frame, answer, labels)
+        if draws is None:
+            return None
+        rows, found = mine, [*found, draws]
+    return None if rows is None else (rows, np.mean(found, axis=0))
+
+
+def _scored(run: Run, frame: pl.DataFrame, answer: str, labels: Sequence[str]) -> Draws | None:
+    logits = frame["logit"].to_numpy()[:, None] if answer == "binary" else np.array(frame["logits"].to_list())
+    if logits.size > LARGEST:
+        return None
+    borne, which = _borne(frame, logits.shape[1], answer), _counted(run, logits.shape[1], labels)
+    which &= borne.any(axis=0) & ~borne.all(axis=0)
+    if not which.any():
+        return None  # one class only: the score itself is "not measured" too
+    scores = against_the_rest(logits.astype(np.float64)) if answer == "multiclass" else logits
+    subjects = frame["subject_id"].to_numpy()
+    drawn = label_draws(borne[:, which], scores[:, which], subjects, resamples=RESAMPLES, seed=0)
+    areas = np.vstack([drawn.auroc, drawn.auroc_draws])
+    defined = np.isfinite(areas)
+    with np.errstate(invalid="ignore"):  # a draw that defines no label stays NaN, and is left out
+        return np.asarray(np.where(defined, areas, 0).sum(axis=1) / defined.sum(axis=1))
+
+
+def _borne(frame: pl.DataFrame, count: int, answer: str) -> NDArray[np.bool_]:
+    """Which labels each row bears, [n, L]; of a binary task the one label is the outcome."""
+    if answer == "binary":
+        return np.asarray(frame["label"].to_numpy()[:, None] == 1)
+    if answer == "multiclass":
+        return np.asarray(frame["label"].to_numpy()[:, None] == np.arange(count))
+    borne = np.zeros((frame.height, count), dtype=np.bool_)
+    for row, numbers in enumerate(frame["label"].to_list()):
+        borne[row, numbers] = True
+    return borne
+
+
+def _counted(run: Run, count: int, labels: Sequence[str]) -> NDArray[np.bool_]:
+    """Which labels have enough training cases to count, [L]; all, where that is not told or not asked."""
+    about = run.per_label()
+    if run.answer != "multilabel" or about is None or about.height != count:
+        return np.ones(count, dtype=np.bool_)
+    cases = dict(about.select("label", "train_cases").iter_rows())
+    names = labels if len(labels) == count else about["label"].to_list()
+    return np.array([cases.get(name, 0) >= ENOUGH for name in names])
+
+
+def _estimate(draws: Draws, rows: int) -> Estimate:
+    samples = draws[1:][np.isfinite(draws[1:])]
+    if samples.size < RESAMPLES / 2:
+        return Estimate(float(draws[0]), n=rows)
+    low, high = np.quantile(samples, [0.025, 0.975])
+    return Estimate(float(draws[0]), float(low), float(high), rows)
+
+
+def _n(made: Sequence[Comparison]) -> str:
+    numbers = {one.difference.n for one in made}
+    return f"{numbers.pop():,} " if len(numbers) == 1 and None not in numbers else ""

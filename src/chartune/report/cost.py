@@ -1,0 +1,130 @@
+"""What each variant has cost, on which device, and what `chartune plan` had expected of it.
+
+Several seeds: the mean of one training. "With its parents" adds the runs whose adapters it stands on: adaptation to
+clinical text is not free because somebody did it before.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
+from typing import Final
+
+from chartune.quantities import Cost, human_bytes, human_seconds
+from chartune.report.table import NOT_MEASURED, Cell, Column, Table, count, percent
+from chartune.report.variants import Variant, named
+from chartune.runs import Run
+
+
+def cost_table(variants: Sequence[Variant], every: Mapping[str, Run]) -> Table:
+    """What every variant has cost.
+
+    Args:
+        variants: numbered.
+        every: all runs of the report by fingerprint, where parents are looked up.
+    """
+    columns: tuple[Column, ...] = (
+        Column("Run", numeric=False),
+        Column("Time", "whole stage"),
+        Column("Peak memory"),
+        Column("Trained parameters", "share of all"),
+        Column("Tokens trained on"),
+        Column("Artefact", "weights kept"),
+    )
+    devices = {run.cost.device for v in variants for run in v.runs}
+    rows = [_row(v, every) for v in variants]
+    notes = (
+        ["Of a variant with several seeds: the mean of one training."] if any(len(v.runs) > 1 for v in variants) else []
+    )
+    if len(devices) == 1 and devices != {"unknown"}:
+        notes.append(f"All on {devices.pop()}.")
+    else:
+        columns = (*columns, Column("Device", numeric=False))
+        rows = [(*row, _device(v)) for row, v in zip(rows, variants, strict=True)]
+    return Table("What each run has cost", columns, tuple(rows), " ".join(notes))
+
+
+def planned_table(variants: Sequence[Variant]) -> Table | None:
+    """What was expected before the start beside what was measured; None when nobody had planned."""
+    told = [v for v in variants if v.run.planned]
+    if not told:
+        return None
+    columns = (
+        Column("Run", numeric=False), Column("Time", "planned → measured"), Column("Peak memory", "planned → measured"),
+        Column("Trained parameters", "planned → measured"),
+    )  # fmt: skip
+    rows = tuple(
+        (Cell(f"{v.label} · {v.name}"), *(_beside(v.run, field, how) for field, how in _PLANNED)) for v in told
+    )
+    return Table(
+        "Planned and measured",
+        columns,
+        rows,
+        "What chartune plan expected before the start, and what the run measured.",
+    )
+
+
+def mean_cost(variant: Variant, field: str) -> float | None:
+    """The mean of a cost over the seeds; None: not measured."""
+    found = [value for run in variant.runs if (value := getattr(run.cost, field)) is not None]
+    return fmean(found) if found else None
+
+
+def seconds_with_parents(variant: Variant, every: Mapping[str, Run]) -> float | None:
+    """Mean seconds of one training and all the runs that it stands on; None: one of them was not measured."""
+    sums = []
+    for run in variant.runs:
+        parts = [every[fingerprint].cost if fingerprint in every else Cost() for fingerprint in _line_of(run, every)]
+        if run.cost.seconds is None or any(part.seconds is None for part in parts):
+            return None
+        sums.append(run.cost.seconds + sum(part.seconds or 0.0 for part in parts))
+    return fmean(sums)
+
+
+_PLANNED: Final[tuple[tuple[str, Callable[[float | None], str]], ...]] = (
+    ("seconds", human_seconds), ("peak_bytes", human_bytes), ("trainable_parameters", count),
+)  # fmt: skip
+
+
+def _row(variant: Variant, every: Mapping[str, Run]) -> tuple[Cell, ...]:
+    cost = variant.run.cost
+    trained, total = mean_cost(variant, "trainable_parameters"), mean_cost(variant, "total_parameters")
+    return (
+        named(variant),
+        Cell(human_seconds(mean_cost(variant, "seconds")), _time_details(variant, every)),
+        Cell(human_bytes(mean_cost(variant, "peak_bytes"))),
+        Cell(count(trained), percent(trained / total, 3) if trained and total else ""),
+        Cell(count(mean_cost(variant, "tokens"))),
+        Cell(human_bytes(cost.artefact_bytes)),
+    )
+
+
+def _device(variant: Variant) -> Cell:
+    return Cell(", ".join(sorted({run.cost.device for run in variant.runs} - {"unknown"})) or NOT_MEASURED)
+
+
+def _time_details(variant: Variant, every: Mapping[str, Run]) -> str:
+    training, whole = mean_cost(variant, "train_seconds"), seconds_with_parents(variant, every)
+    parts = [f"training {human_seconds(training)}"] if training else []
+    if variant.run.parents and whole is not None:
+        parts.append(f"with its parents {human_seconds(whole)}")
+    return "\n".join(parts)
+
+
+def _beside(run: Run, field: str, how: Callable[[float | None], str]) -> Cell:
+    planned, measured = run.planned.get(field), getattr(run.cost, field)
+    if planned is None and measured is None:
+        return Cell(NOT_MEASURED)
+    told = f"{how(planned) if planned is not None else 'not planned'} → {how(measured)}"
+    ratio = f"measured is {measured / planned:.2f} of planned" if planned and measured is not None else ""
+    return Cell(told, ratio)
+
+
+def _line_of(run: Run, every: Mapping[str, Run]) -> list[str]:
+    """Fingerprints of all runs that a run descends from, each once."""
+    found: list[str] = []
+    waiting = list(run.parents)
+    while waiting:
+        parent = waiting.pop()
+        if parent not in found:
+            found.append(parent)
+            waiting += every[parent].parents if parent in every else ()
+    return found

@@ -1,0 +1,129 @@
+"""Curves over optimizer steps: what the runs measured while they learnt.
+
+`learning_curves` and `perplexity_curves` give the numbers, `draw_panel` draws them. Of a variant with several seeds
+the run nearest to its mean is drawn. A quantity that no run recorded has no panel.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from chartune.report.svg import MUTED, SERIES, drawing, svg
+from chartune.report.variants import Variant
+
+MOST_POINTS: Final = 160
+"""A longer curve is averaged in bins: no eye tells more points apart."""
+WIDE: Final = 8.0
+"""Highest over lowest value beyond which the axis is logarithmic."""
+
+
+@dataclass(frozen=True)
+class Series:
+    """One curve: optimizer steps and values, both [N]."""
+
+    variant: Variant
+    steps: tuple[float, ...]
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A horizontal line to compare a curve with."""
+
+    label: str
+    value: float
+    series: int | None
+    """Number of the colour of its variant; None: it belongs to none."""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The curves of one quantity."""
+
+    title: str
+    series: tuple[Series, ...]
+    marks: tuple[Mark, ...] = ()
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether the values span so much that a linear axis would hide the small ones."""
+        values = [value for one in self.series for value in one.values] + [mark.value for mark in self.marks]
+        return min(values) > 0 and max(values) / min(values) > WIDE
+
+
+def learning_curves(variants: Sequence[Variant], *, headline: str = "AUROC") -> tuple[Panel, ...]:
+    """Training loss, and what the stage watched on validation: at most two panels.
+
+    Args:
+        variants: of one task.
+        headline: what the score of that task is called.
+    """
+    wanted = (
+        ("Training loss", "loss", "train"), (f"Validation {headline}", "auroc", "validation"),
+        ("Validation loss", "log_loss", "validation"), ("Validation loss", "loss", "validation"),
+    )  # fmt: skip
+    return _panels(variants, wanted)[:2]
+
+
+def perplexity_curves(variants: Sequence[Variant]) -> tuple[Panel, ...]:
+    """Validation perplexity between the marks that it is to be compared with, and training loss.
+
+    The marks stand for the test texts: the base model as it came, and token frequencies alone.
+    """
+    panels = _panels(variants, (("Validation perplexity", "perplexity", "validation"),))
+    marks = tuple(
+        Mark(f"{v.label} {told}", found.estimate.value, v.series)
+        for v in variants
+        for told, metric in (("before", "perplexity_before"), ("unigram", "unigram_perplexity"))
+        if (found := v.score(metric)) is not None
+    )
+    marked = tuple(Panel(panel.title, panel.series, marks) for panel in panels)
+    return marked + _panels(variants, (("Training loss", "loss", "train"),))
+
+
+def draw_panel(panel: Panel, name: str) -> str:
+    """A panel over optimizer steps; which colour is whose says the legend of the page."""
+    with drawing() as (figure, axes):
+        for one in panel.series:
+            axes.plot(
+                one.steps, one.values, color=SERIES[one.variant.series - 1],
+                linestyle="--" if one.variant.dashed else "-", linewidth=1.8,
+                marker="o" if len(one.steps) < 16 else "", markersize=3.4,
+            )  # fmt: skip
+        for mark in panel.marks:
+            colour = MUTED if mark.series is None else SERIES[mark.series - 1]
+            axes.axhline(mark.value, color=colour, linewidth=1.1, linestyle=(0, (4, 3)), alpha=0.8)
+            axes.annotate(
+                f"{mark.label} {mark.value:.1f}", (1, mark.value), xycoords=("axes fraction", "data"), ha="right",
+                va="bottom", xytext=(0, 2), textcoords="offset points", fontsize=8, color=MUTED,
+            )  # fmt: skip
+        if panel.logarithmic:
+            axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.yaxis.set_minor_formatter(NullFormatter())
+        axes.margins(y=0.1)
+        axes.set_title(f"{panel.title}{', log scale' if panel.logarithmic else ''}")
+        axes.set_xlabel("optimizer step")
+        axes.grid(axis="y")
+        return svg(figure, name, f"{panel.title} over optimizer steps of {len(panel.series)} variants")
+
+
+def _panels(variants: Sequence[Variant], wanted: Sequence[tuple[str, str, str]]) -> tuple[Panel, ...]:
+    panels = (
+        Panel(title, tuple(series for v in variants if (series := _series(v, name, split)) is not None))
+        for title, name, split in wanted
+    )
+    return tuple(panel for panel in panels if panel.series)
+
+
+def _series(variant: Variant, name: str, split: str) -> Series | None:
+    events = variant.run.events(name, split)
+    if not events:
+        return None
+    bins = np.array_split(np.array([(event.step, event.value) for event in events]), min(len(events), MOST_POINTS))
+    steps, values = np.array([part.mean(axis=0) for part in bins]).T
+    return Series(variant, tuple(steps.tolist()), tuple(values.tolist()))

@@ -1,0 +1,94 @@
+"""Label by label: how often each code occurs, and how well every variant ranks it.
+
+Sorted by training cases; long tables show the most frequent and fold the rest. For real patients, counts below ten and
+the scores that rest on so few test cases are hidden.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import polars as pl
+
+from chartune.report.cohort import SMALL, shown
+from chartune.report.table import NOT_MEASURED, Cell, Column, Table, estimated, span
+from chartune.report.variants import Variant
+
+SHOWN: Final = 25
+"""Labels that are not folded."""
+MOST: Final = 2000
+"""Labels that are listed at all; the page must open on a phone."""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The labels of one task, ready to be shown."""
+
+    first: Table
+    """Those with most training cases."""
+    rest: Table | None
+    """All others, to be folded; None: there are none."""
+    folded: str
+    """What the fold says."""
+
+
+def label_tables(variants: Sequence[Variant], title: str, open_data: bool) -> Labels | None:
+    """The AUROC of every label for every variant that has scored them; None when none has.
+
+    Args:
+        variants: of one multilabel or multiclass task.
+        title: of the task.
+        open_data: the patients are fictional, so that small counts may be told.
+    """
+    scored = [(v, frame) for v in variants if (frame := v.run.per_label()) is not None]
+    if not scored:
+        return None
+    order = scored[0][1].sort(["train_cases", "cases", "label"], descending=[True, True, False]).head(MOST)
+    by_label = [{row["label"]: row for row in frame.iter_rows(named=True)} for _, frame in scored]
+    rows = [_row(label, by_label, open_data) for label in order["label"]]
+    columns = (
+        Column("Label", numeric=False), Column("Training cases"), Column("Test cases"),
+        *(Column(f"{v.label} · {v.name}", v.seeds and f"seed {v.run.about.get('seed')}")
+          for v, _ in scored),
+    )  # fmt: skip
+    note = "AUROC with 95 % interval. Bold: its interval lies above those of all other variants."
+    first = Table(f"{title}: label by label", columns, tuple(rows[:SHOWN]), note, cards=False)
+    if len(rows) <= SHOWN:
+        return Labels(first, None, "")
+    told = f"The other {len(rows) - SHOWN:,} labels, by training cases"
+    return Labels(first, Table(told, columns, tuple(rows[SHOWN:]), cards=False), told)
+
+
+def labels_told(frame: pl.DataFrame | None, count: int) -> str:
+    """The most frequent labels in words; empty: nobody has counted them."""
+    if frame is None or frame.is_empty():
+        return ""
+    top = frame.sort(["train_cases", "label"], descending=[True, False]).head(count)
+    return ", ".join(f"{row['title'] or row['label']} ({row['label']})" for row in top.iter_rows(named=True))
+
+
+def _row(label: str, by_label: Sequence[dict[str, dict[str, Any]]], open_data: bool) -> tuple[Cell, ...]:
+    found = [rows.get(label) for rows in by_label]
+    about = next(row for row in found if row is not None)
+    few = about["cases"] < SMALL and not open_data
+    best = None if few else _clearly_best(found)
+    scores = (Cell("few cases") if few and about["cases"] else _score(row, row is best) for row in found)
+    named = Cell(str(about["title"] or label), str(label) if about["title"] else "")
+    return (named, Cell(shown(about["train_cases"], open_data)), Cell(shown(about["cases"], open_data)), *scores)
+
+
+def _score(row: dict[str, Any] | None, best: bool) -> Cell:
+    if row is None or row["auroc"] is None:
+        return Cell(NOT_MEASURED)
+    cell = estimated(row["auroc"], row["auroc_low"], row["auroc_high"])
+    low, high = row["auroc_low"], row["auroc_high"]
+    return Cell(cell.text, span(low, high) if low is not None and high is not None else cell.detail, best)
+
+
+def _clearly_best(rows: Sequence[dict[str, Any] | None]) -> dict[str, Any] | None:
+    """The row whose interval lies wholly above all others; None: the intervals do not allow one to name it."""
+    measured = [row for row in rows if row and row["auroc_low"] is not None and row["auroc_high"] is not None]
+    if len(measured) < 2:
+        return None
+    best = max(measured, key=lambda row: float(row["auroc_low"]))
+    return best if all(best["auroc_low"] > row["auroc_high"] for row in measured if row is not best) else None

@@ -1,0 +1,64 @@
+"""How the weights of a run are loaded again: with chartune, and with stock peft where that can read them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def loading(about: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
+    """Paragraphs and code for the card of a run, as of a `run.json`; no code: it keeps no weights."""
+    stack = about.get("stack") or []
+    if not about.get("backbone"):
+        return ("Nothing is kept: its vocabulary consists of patients' words. Run its `stage.yaml` again.",), ""
+    if any((layer.get("method") or {}).get("kind") == "full" for layer in stack):
+        return _whole(about)
+    if not stack:
+        return (
+            (
+                "The base model is as it came; what was learnt is in `head.safetensors`. It is read by chartune only: "
+                "run the `stage.yaml` of this folder again, and the finished run is found.",
+            ),
+            "",
+        )
+    folders = _folders(stack)
+    text = (
+        "With chartune, as a layer of the next stack: name this run, or its `adapter` folder. A base model with "
+        "another content hash is refused.",
+        "With stock peft, on the bare body (`AutoModel`), as in the second half. "
+        + ("The updates of the layers add up; all must be active. " if len(folders) > 1 else "")
+        + ("The head in `head.safetensors` is chartune's own and not read by peft." if about.get("task") else ""),
+    )
+    return tuple(
+        part.strip() for part in text
+    ), f"{_with_chartune(folders)}\n\n{_with_peft(folders, str(about['backbone'].get('name')))}"
+
+
+def _folders(stack: list[Mapping[str, Any]]) -> list[str]:
+    """Where each layer lies in the run's folder."""
+    if len(stack) == 1:
+        return ["adapter"]
+    return [f"adapter/{index}-{layer.get('state')}" for index, layer in enumerate(stack)]
+
+
+def _with_chartune(folders: list[str]) -> str:
+    layers = ", ".join(f'Frozen(adapter="{folder}")' for folder in folders)
+    return f"from chartune import Fresh, Frozen, Stack\n\nstack = Stack(layers=({layers}, Fresh()))"
+
+
+def _with_peft(folders: list[str], base: str) -> str:
+    lines = [
+        "from peft import PeftModel",
+        "from transformers import AutoModel",
+        "",
+        f"body = AutoModel.from_pretrained({base!r})  # a local folder with the content hash above",
+        f'model = PeftModel.from_pretrained(body, "{folders[0]}", adapter_name="layer0")',
+    ]
+    lines += [f'model.load_adapter("{folder}", adapter_name="layer{n}")' for n, folder in enumerate(folders[1:], 1)]
+    if len(folders) > 1:
+        lines.append(f"model.base_model.set_adapter({[f'layer{n}' for n in range(len(folders))]})")
+    return "\n".join(lines).replace("'", '"')
+
+
+def _whole(about: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
+    head = " The head is in `head.safetensors`." if about.get("task") else ""
+    code = 'from transformers import AutoModel\n\nbody = AutoModel.from_pretrained("model")'
+    return (f"Every weight was trained; the whole model is in `model`.{head}",), code

@@ -1,0 +1,47 @@
+"""What the papers printed, as marks beside our numbers: other patients, other models, and never an opponent.
+
+On a made-up hospital the marks are kept out of the figures, because fictional patients cannot be compared with
+anybody; the printed table is still there, folded.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from chartune.published import ERRATA, PublishedScore, downstream, pretraining, remark
+from chartune.quantities import human_seconds
+from chartune.report.cohort import is_made_up
+from chartune.report.table import Cell, Column, Table, count
+
+WARNING: Final = "Other patients, other models: a mark, not an opponent."
+
+
+def drawable(task: str, dataset: Mapping[str, Any]) -> list[PublishedScore]:
+    """The printed scores that may stand below ours in a figure: none for fictional patients, or an unknown source."""
+    source = dataset.get("source", {})
+    return downstream(task) if source and not is_made_up(source) else []
+
+
+def published_table(task: str) -> Table | None:
+    """What Gema et al. (2023) printed for a task; None when they did not ask it."""
+    printed = downstream(task)
+    if not printed:
+        return None
+    columns = (Column("Model, in the paper's words", numeric=False), Column("AUROC", "as printed"), Column("Where"))
+    rows = tuple((Cell(row.model), Cell(f"{row.auroc:.4f}"), Cell(row.table)) for row in printed)
+    told = [WARNING, remark(task), ERRATA if any(row.disputed for row in printed) else ""]
+    return Table("Printed by Gema et al. (2023)", columns, rows, " ".join(part for part in told if part), cards=False)
+
+
+def published_pretraining() -> Table:
+    """Table 2 of Gema et al. (2023): other data, other tokenizers, so not even the unit is the same."""
+    columns = (
+        Column("Base and method, in the paper's words", numeric=False), Column("Test perplexity"),
+        Column("Train perplexity"), Column("Trained parameters"), Column("Time", "one A100-80GB"),
+    )  # fmt: skip
+    rows = tuple(
+        (Cell(f"{row.base}, {row.method}"), Cell(f"{row.test_perplexity:.3f}"), Cell(f"{row.train_perplexity:.3f}"),
+         Cell(count(row.trainable_parameters)), Cell(human_seconds(row.seconds)))
+        for row in pretraining()
+    )  # fmt: skip
+    note = f"Published, other data: 2,653,149 notes of MIMIC-IV, perplexity per token of other tokenizers. {WARNING}"
+    return Table("Printed by Gema et al. (2023), Table 2", columns, rows, note, cards=False)

@@ -1,0 +1,107 @@
+"""One task on one data set, ready to be shown: only its runs may be compared with each other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from markupsafe import Markup
+
+from chartune.report import marks, summary
+from chartune.report.compare import comparison_table, comparisons, from_baseline
+from chartune.report.curves import draw_panel, learning_curves
+from chartune.report.diagnostics import calibration, draw_diagram, roc
+from chartune.report.forest import Forest, forest
+from chartune.report.labels import Labels, label_tables
+from chartune.report.price import draw_price, prices
+from chartune.report.scores import HEADLINE, calibration_table, prevalence, score_table
+from chartune.report.table import Table
+from chartune.report.variants import Variant, is_fictional
+from chartune.runs import Run
+
+CARD: Final = ("who", "when", "seen", "asked", "scored", "citation")
+"""What a reader must know of a task, in the order asked."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the page says of one task. A figure is drawn SVG; an empty one could not be drawn."""
+
+    title: str
+    kind: str
+    """Such as `retrospective-text`."""
+    answer: str
+    """`binary`, `multiclass` or `multilabel`."""
+    score: str
+    """What the headline score is called."""
+    variants: tuple[Variant, ...]
+    card: tuple[tuple[str, str], ...]
+    """Who, when, what is seen, what is asked: term and answer."""
+    sentences: tuple[str, ...]
+    tile: summary.Tile | None
+    scores: Table
+    forest: Forest | None
+    differences: Table | None
+    compared: int
+    """How many paired comparisons were made."""
+    diagrams: tuple[Markup, ...]
+    """ROC curve and calibration, of a yes-or-no task."""
+    few: bool
+    """Whether too few patients stand behind those diagrams to draw them."""
+    calibration: Table | None
+    prevalence: str
+    labels: Labels | None
+    curves: tuple[Markup, ...]
+    prices: tuple[Markup, ...]
+    published: Table | None
+    marked: bool
+    """Whether printed scores stand in the forest plot, too."""
+
+
+def outcome(
+    variants: Sequence[Variant], dataset: Mapping[str, Any], name: str, figure: str, every: Mapping[str, Run]
+) -> Outcome:
+    """All that the page says of one task.
+
+    Args:
+        variants: numbered.
+        dataset: `dataset.json`; empty: it is gone.
+        name: of the task.
+        figure: begins the id of every figure.
+        every: all runs of the report by fingerprint.
+    """
+    task = dataset.get("tasks", {}).get(name, {})
+    title = str(task.get("title") or name.replace("_", " "))
+    answer = variants[0].run.answer or "binary"
+    score, open_data = HEADLINE[answer], is_fictional(variants[0], dataset)
+    made = comparisons(variants, answer, tuple(map(str, task.get("labels") or ())))
+    printed = marks.drawable(name, dataset)
+    diagrams = (roc(variants, open_data), calibration(variants, open_data)) if answer == "binary" else ()
+    drawn = [draw_diagram(diagram, f"{figure}-look{n}") for n, diagram in enumerate(diagrams) if diagram]
+    panels = learning_curves(variants, headline=score)
+    return Outcome(
+        title=title,
+        kind=str(task.get("kind") or ""),
+        answer=answer,
+        score=score,
+        variants=tuple(variants),
+        card=tuple((term, str(task[term])) for term in CARD if task.get(term)),
+        sentences=tuple(summary.compared(variants, made, score)),
+        tile=summary.score_tile(variants, title, score),
+        scores=score_table(
+            variants, from_baseline(made, variants), f"{title}: scores on the test split", answer, open_data
+        ),
+        forest=forest(variants, printed),
+        differences=comparison_table(made, score),
+        compared=len(made),
+        diagrams=tuple(map(Markup, drawn)),
+        few=answer == "binary" and not drawn and any(run.has_predictions() for v in variants for run in v.runs),
+        calibration=calibration_table(variants) if answer == "binary" else None,
+        prevalence=prevalence(variants, open_data),
+        labels=label_tables(variants, title, open_data),
+        curves=tuple(Markup(draw_panel(panel, f"{figure}-curve{n}")) for n, panel in enumerate(panels)),
+        prices=tuple(
+            Markup(draw_price(plot, f"{figure}-price{n}")) for n, plot in enumerate(prices(variants, every, score))
+        ),
+        published=marks.published_table(name),
+        marked=bool(printed),
+    )

@@ -1,0 +1,173 @@
+"""A variant: what is compared. One training, or the same training with several seeds, under one number on the page.
+
+    runs ─grouped by all that they were asked, but for the seed─▶ variants ─numbered─▶ 1, 2, … (adaptation: P1, …)
+
+Over several seeds a score is the mean of the seeds. Its interval is the mean of the seeds' intervals: how far one such
+training would move with other patients. How far trainings differ is told beside it, by the lowest and highest seed.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
+from typing import Any, Final
+
+from chartune.quantities import Estimate
+from chartune.report.cohort import is_made_up
+from chartune.report.table import NOT_MEASURED, Cell, estimated, span
+from chartune.runs import Run
+
+COLOURS: Final = 8
+"""Series of the palette; a ninth variant takes the first colour again, with another dash."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A score of a variant."""
+
+    estimate: Estimate
+    """Mean over the seeds; ends: mean of the seeds' ends, None where one seed has none."""
+    seeds: tuple[float, ...]
+    """The value of each seed."""
+
+    @property
+    def several(self) -> bool:
+        """Whether more than one seed was scored."""
+        return len(self.seeds) > 1
+
+    def told(self) -> str:
+        """The value and its interval, and the seeds where there are several."""
+        return f"{self.estimate}{f' (mean of {len(self.seeds)} seeds)' if self.several else ''}"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Runs that differ in their seed only, with the number that they bear on the page."""
+
+    label: str
+    """`1`, `2`, … for outcomes; `P1`, `P2`, … for pretraining."""
+    runs: tuple[Run, ...]
+    """By seed."""
+    place: int = 0
+    """Its place in its section, from 0: decides its colour and dash."""
+
+    @cached_property
+    def run(self) -> Run:
+        """The run that stands for all where only one can be drawn: of the headline nearest to the mean."""
+        headline = "perplexity" if self.runs[0].task is None else "auroc"
+        scored = [(run, e.value) for run in self.runs if (e := run.estimate(headline)) is not None]
+        middle = fmean(value for _, value in scored) if scored else 0.0
+        return min(scored, key=lambda pair: abs(pair[1] - middle))[0] if scored else self.runs[0]
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        return self.run.name
+
+    @property
+    def seeds(self) -> str:
+        """Such as `seeds 0, 1, 2`; empty for a single run."""
+        known = [str(run.about.get("seed")) for run in self.runs]
+        return f"seeds {', '.join(known)}" if len(known) > 1 else ""
+
+    @property
+    def series(self) -> int:
+        """Number of its colour, from 1."""
+        return self.place % COLOURS + 1
+
+    @property
+    def dashed(self) -> bool:
+        """Whether its colour was given before."""
+        return self.place >= COLOURS
+
+    def score(self, metric: str, split: str = "test") -> Score | None:
+        """A score over its seeds; None: not measured."""
+        found = [e for run in self.runs if (e := run.estimate(metric, split)) is not None]
+        if not found:
+            return None
+        lows, highs = [e.low for e in found if e.low is not None], [e.high for e in found if e.high is not None]
+        whole = len(lows) == len(highs) == len(found)
+        low, high = (fmean(lows), fmean(highs)) if whole else (None, None)
+        value = fmean(e.value for e in found)
+        return Score(Estimate(value, low, high, found[0].n, found[0].level), tuple(e.value for e in found))
+
+
+def numbered(runs: Sequence[Run], prefix: str = "", start: int = 0) -> list[Variant]:
+    """Runs as numbered variants, baselines without a base model first; seeds of one variant together.
+
+    Args:
+        runs: of one task on one data set, or of the adaptation.
+        prefix: of every number.
+        start: the number before the first.
+    """
+    groups: dict[str, list[Run]] = {}
+    for run in sorted(runs, key=lambda run: bool(run.backbone)):
+        key = _asked(run)
+        if any(run.about.get("seed") == other.about.get("seed") for other in groups.get(key, [])):
+            key = f"{key} {run.fingerprint}"  # twice the same seed: they differ in something else
+        groups.setdefault(key, []).append(run)
+    return [
+        Variant(f"{prefix}{start + n}", tuple(sorted(group, key=_seed)), n - 1)
+        for n, group in enumerate(groups.values(), start=1)
+    ]
+
+
+def baseline(variants: Sequence[Variant]) -> Variant | None:
+    """The TF-IDF variant: what a hospital gets without any language model."""
+    return next((variant for variant in variants if variant.run.kind == "tfidf"), None)
+
+
+def is_head_only(variant: Variant) -> bool:
+    """Whether the base model was left as it came, and only a head was trained on it."""
+    return bool(variant.run.backbone) and not variant.run.stack
+
+
+def is_fictional(variant: Variant, dataset: Mapping[str, Any]) -> bool:
+    """Whether its patients are made up, by the data set or, where that is gone, by the run."""
+    return is_made_up(dataset.get("source") or variant.run.about.get("source") or {})
+
+
+def named(variant: Variant) -> Cell:
+    """A variant's number and name, with what it is made of beneath."""
+    run = variant.run
+    made_of = [part for part in (run.backbone.get("name"), run.stack_title, variant.seeds) if part]
+    return Cell(f"{variant.label} · {run.name}", " · ".join(made_of))
+
+
+def score(found: Score | None, digits: int = 3) -> Cell:
+    """A score with its interval beneath, and the range of its seeds; None: not measured."""
+    if found is None:
+        return Cell(NOT_MEASURED)
+    estimate = found.estimate
+    cell = estimated(estimate.value, estimate.low, estimate.high, digits)
+    if not found.several or len(set(found.seeds)) == 1:
+        return cell
+    return Cell(cell.text, f"{cell.detail}\nseeds {span(min(found.seeds), max(found.seeds), digits)}")
+
+
+def seeds_explained(variants: Sequence[Variant]) -> str:
+    """How several seeds are told; empty where every variant was trained once."""
+    if all(len(variant.runs) == 1 for variant in variants):
+        return ""
+    return (
+        "Of a variant with several seeds: the mean over the seeds, the mean of their intervals, "
+        "and the lowest to the highest seed."
+    )
+
+
+def _asked(run: Run) -> str:
+    """All that a run was asked, but for its seed and for which run's adapter it stood on."""
+    layers = [(layer.state, layer.method) for layer in run.stack]
+    asked = {
+        name: value for name, value in run.stage.items() if name not in ("seed", "stack", "name", "backbone")
+    }  # the resolved ones are in run.json
+    base = run.backbone.get("content_hash") or run.backbone.get("name")
+    return json.dumps(
+        [run.kind, run.name, run.task, run.data, base, layers, run.about.get("max_seq_len"), asked],
+        sort_keys=True, default=str,
+    )  # fmt: skip
+
+
+def _seed(run: Run) -> tuple[int, str]:
+    return int(run.about.get("seed") or 0), run.fingerprint

@@ -1,0 +1,42 @@
+"""ICD codes as they are read: always text, always with their version, and a warning where a program has spoilt them.
+
+A spreadsheet, or a parser that guesses, turns the code "0414" into the number 414, which is another disease, and
+41401 into 41401.0. The codes are read all the same: what was lost cannot be put back, but it must not go unsaid.
+"""
+
+from typing import Final
+
+import polars as pl
+
+ENOUGH: Final = 100
+"""Rows of ICD-9 below which the absence of a leading zero means nothing: in MIMIC about one code in twenty has one."""
+_FLOAT: Final = r"^\d{4,}\.0+$"
+"""A code with its dot has at most three digits before it, so this is a number."""
+
+
+def coded(raw: pl.DataFrame | None) -> pl.DataFrame | None:
+    """Codes without the blanks that pad them in old releases, beside their version; ICD-9 where a table has none."""
+    if raw is None:
+        return None
+    version = pl.col("icd_version") if "icd_version" in raw.columns else pl.lit(9, pl.Int64)
+    return raw.with_columns(icd_code=pl.col("icd_code").str.strip_chars(), icd_version=version)
+
+
+def suspicions(table: str, codes: pl.DataFrame | None) -> list[str]:
+    """What a reader of the data card should know of these codes: counts and a known example, no cells."""
+    if codes is None:
+        return []
+    known = codes.drop_nulls("icd_code")
+    nine = known.filter(pl.col("icd_version") == 9)["icd_code"]
+    said = []
+    if len(nine) >= ENOUGH and not nine.str.starts_with("0").any():
+        said.append(
+            f"{table}: no ICD-9 code starts with 0, of {len(nine)} rows; a spreadsheet may have removed the zeros, so "
+            f"that 0414 became 414. Use the file as released."
+        )
+    if floats := int(known["icd_code"].str.contains(_FLOAT).sum()):
+        said.append(
+            f"{table}: {floats} of {known.height} codes are written as numbers, such as 41401.0, so that no title and "
+            f"no group will be found for them. Use the file as released."
+        )
+    return said

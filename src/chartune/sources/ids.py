@@ -1,0 +1,38 @@
+"""Ids of patients and documents that need not be numbers: each becomes one, the same on every machine and every day.
+
+    17, 17.0   →  17                      a whole number stays as it is; a parser's ".0" means nothing
+    007, P-44  →  4712993108254411870     anything else: 63 bits of BLAKE2b over its UTF-8 bytes
+
+The number depends on nothing but the id, so new rows never change that of an old one, nor its place in a split.
+"""
+
+import hashlib
+from typing import Final
+
+import polars as pl
+
+WHOLE: Final = r"^(?:0|[1-9]\d{0,17})$"
+"""Reads the same when it is written again: `007` and `7` may be two patients."""
+
+
+def trimmed(ids: pl.Series) -> pl.Series:
+    """Ids without blanks at their ends and without the `.0` that pandas adds to whole numbers beside empty cells."""
+    return ids.str.strip_chars().str.replace(r"^(\d+)\.0+$", "$1")
+
+
+def all_whole(ids: pl.Series) -> bool:
+    """Whether each id is a whole number that fits into 63 bits."""
+    return bool(ids.str.contains(WHOLE).all())
+
+
+def numbered(ids: pl.Series) -> pl.Series:
+    """The number of each id (trimmed, none null), i64, ≥ 0."""
+    each = ids.unique()
+    whole = each.filter(each.str.contains(WHOLE))
+    others = each.filter(~each.str.contains(WHOLE))
+    number = {**dict(zip(whole, whole.cast(pl.Int64), strict=True)), **{text: _hash(text) for text in others}}
+    return ids.replace_strict(number, return_dtype=pl.Int64) if number else ids.cast(pl.Int64)
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1

@@ -1,0 +1,66 @@
+"""Everything that happens to a patient, before any layout writes it down: both layouts tell the same story.
+
+    Patient ─▶ Story: for each stay registration · ICU stays · procedures · bill · summary · radiology · ward notes
+
+Each part has its own stream of draws, so that a layout that leaves one out, or writes more of another, changes nothing
+else. The only difference between the layouts here is which admissions came to intensive care (`icu_stays`).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from chartune.sources.made_up.billing import Bill, draw_bill, draw_procedures
+from chartune.sources.made_up.dice import Dice, Stream
+from chartune.sources.made_up.icu_stays import IcuStay, Layout, draw_icu_stays
+from chartune.sources.made_up.notes_of_stay import Note, Told, write_radiology, write_summary
+from chartune.sources.made_up.outcome import OutcomeModel
+from chartune.sources.made_up.patients import Admission, Patient
+from chartune.sources.made_up.register import Person, Registration, draw_person, register
+from chartune.sources.made_up.ward_notes import write_ward_notes
+
+NO_OUTTIME: Final = 0.003
+"""Share of ICU stays whose end was never recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """One stay."""
+
+    stay: Admission
+    typed: Registration
+    icu: tuple[IcuStay, ...]
+    without_outtime: tuple[bool, ...]
+    """For each ICU stay, whether its end was never recorded."""
+    bill: Bill
+    told: Told
+    """The discharge summary and what it tells."""
+    radiology: list[Note]
+    ward: list[Note]
+    """Empty in MIMIC-IV."""
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One patient."""
+
+    patient: Patient
+    person: Person
+    chapters: list[Chapter]
+
+
+def write_story(dice: Dice, model: OutcomeModel, patient: Patient, layout: Layout) -> Story:
+    """The story of a patient; `dice` is any of the patient's streams."""
+    office, care, bills = dice.apart(Stream.REGISTER), dice.apart(Stream.CARE), dice.apart(Stream.BILL)
+    author, radiologist, ward = dice.apart(Stream.SUMMARY), dice.apart(Stream.NOTES), dice.apart(Stream.MIMIC3)
+    story = Story(patient, draw_person(office), [])
+    for stay in patient.admissions:
+        typed = register(office, patient, stay)
+        icu = draw_icu_stays(care, model, patient, stay, layout)
+        procedures = draw_procedures(care, model, stay, icu)
+        endless = tuple(care.chance(NO_OUTTIME) for _ in range(2))[: len(icu)]
+        bill = draw_bill(bills, model, patient, stay, procedures, icu)
+        told = write_summary(author, model, patient, stay, procedures)
+        radiology = write_radiology(radiologist, patient, stay)
+        notes = write_ward_notes(ward, model, patient, stay, icu) if layout == "mimic3" else []
+        story.chapters.append(Chapter(stay, typed, icu, endless, bill, told, radiology, notes))
+    return story

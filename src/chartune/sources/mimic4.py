@@ -1,0 +1,257 @@
+"""MIMIC-IV 2.0 to 3.1 with MIMIC-IV-Note 2.2, as PhysioNet ships them (Johnson et al., 2023).
+
+    hosp/  patients · admissions · diagnoses_icd · procedures_icd · d_icd_diagnoses · d_icd_procedures
+    note/  discharge · radiology                        a module of its own, not in the open demo
+
+The open demo, a hospital's export in the same layout and the made-up hospital are read by the same contracts.
+"""
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+import polars as pl
+
+from chartune.config import Config, Unhashed
+from chartune.errors import SchemaError
+from chartune.notes.note import SCHEMA
+from chartune.sources.codes import coded, suspicions
+from chartune.sources.facts import TableFacts, file_facts
+from chartune.sources.reading import batches, keyed, read
+from chartune.sources.releases import CREDENTIALED, Layout, Release
+from chartune.sources.source import ANCIENT, RawPath, Records, orphans
+from chartune.sources.tables import Column, Table, Tally, find, locate, nested
+from chartune.store import Store
+
+_SUBJECT: Final = Column("subject_id", "integer", may_be_empty=False)
+_ADMISSION: Final = Column("hadm_id", "integer", may_be_empty=False)
+_VERSION: Final = Column("icd_version", "integer", may_be_empty=False)
+_CODES: Final = (
+    _SUBJECT,
+    Column("hadm_id", "integer"),
+    Column("seq_num", "integer"),
+    Column("icd_code", "text"),
+    _VERSION,
+)
+_TITLES: Final = (Column("icd_code", "text"), _VERSION, Column("long_title", "text"))
+_NOTES: Final = (
+    Column("note_id", "text", may_be_empty=False),
+    _SUBJECT,
+    Column("hadm_id", "integer"),
+    Column("note_type", "text"),
+    Column("note_seq", "integer", may_be_empty=False),
+    Column("charttime", "time"),
+    Column("text", "text"),
+)
+
+PATIENTS: Final = Table(
+    "patients",
+    (
+        _SUBJECT,
+        Column("gender", "text"),
+        Column("anchor_age", "integer"),
+        Column("anchor_year", "integer"),
+        Column("anchor_year_group", "text", may_be_absent=True),
+    ),
+    folder="hosp",
+)
+ADMISSIONS: Final = Table(
+    "admissions",
+    (
+        _SUBJECT,
+        _ADMISSION,
+        Column("admittime", "time", may_be_empty=False),
+        Column("dischtime", "time"),
+        Column("deathtime", "time"),
+        Column("admission_type", "text"),
+        Column("hospital_expire_flag", "integer"),
+        Column("insurance", "text", may_be_absent=True),
+        Column("language", "text", may_be_absent=True),
+        Column("race", "text", may_be_absent=True),
+    ),
+    folder="hosp",
+)
+CODED: Final = (
+    Table("diagnoses_icd", _CODES, required=False, folder="hosp"),
+    Table("procedures_icd", _CODES, required=False, folder="hosp"),
+    Table("d_icd_diagnoses", _TITLES, required=False, folder="hosp"),
+    Table("d_icd_procedures", _TITLES, required=False, folder="hosp"),
+)
+HOSP: Final = (PATIENTS, ADMISSIONS, *CODED)
+NOTE: Final = (
+    Table("discharge", _NOTES, required=False, folder="note"),
+    Table("radiology", _NOTES, required=False, folder="note"),
+)
+TABLES: Final = (*HOSP, *NOTE)
+
+_NOTE_ROWS: Final = {"discharge": 331_793, "radiology": 2_321_355}
+LAYOUT: Final = Layout(
+    "mimic4",
+    "MIMIC-IV",
+    "2.0 to 3.1 layout",
+    (
+        Release("MIMIC-IV 3.1", CREDENTIALED, {
+            "patients": 364_627, "admissions": 546_028, "diagnoses_icd": 6_364_488, "procedures_icd": 859_655,
+            "d_icd_diagnoses": 112_107, "d_icd_procedures": 86_423, **_NOTE_ROWS,
+        }),
+        Release("MIMIC-IV 2.2", CREDENTIALED, {
+            "patients": 299_712, "admissions": 431_231, "diagnoses_icd": 4_756_326, "procedures_icd": 669_186,
+            "d_icd_diagnoses": 109_775, "d_icd_procedures": 85_257, **_NOTE_ROWS,
+        }),
+        Release("MIMIC-IV demo 2.2", "ODbL 1.0", {
+            "patients": 100, "admissions": 275, "diagnoses_icd": 4_506, "procedures_icd": 722,
+            "d_icd_diagnoses": 109_775, "d_icd_procedures": 85_257,
+        }),
+    ),
+)  # fmt: skip
+"""The layout and the rows of its releases (validated counts of mimic-code; the demo counted from its files)."""
+
+_KINDS: Final = {"discharge": "Discharge summary", "radiology": "Radiology"}
+_DESCRIPTIONS: Final = {"DS": "Report", "AD": "Addendum", "RR": "Report", "AR": "Addendum"}
+"""note_type → what MIMIC-III calls it."""
+_OLDEST: Final = 89
+"""Years above which the releases hide an age: anchor_age is then 91."""
+
+
+class Mimic4(Config):
+    """MIMIC-IV 2.0 to 3.1 with MIMIC-IV-Note 2.2, the demo, or any hospital's export in the same layout."""
+
+    kind: Literal["mimic4"] = "mimic4"
+    folder: RawPath
+    """Where `hosp/` is."""
+    notes: Annotated[RawPath | None, Unhashed()] = None
+    """Where `note/` is, because it is a download of its own; null: beside `hosp/`."""
+    title: Annotated[str, Unhashed()] = ""
+    """What to call it in reports; empty: what its row counts tell."""
+    licence: Annotated[str, Unhashed()] = ""
+    """Under which terms its text may be used; empty: those of the release that it is."""
+
+    def files(self) -> dict[str, Path]:
+        """Table → raw file.
+
+        Raises:
+            SchemaError: a required table is missing, two files could be one, or the folder is of another version.
+        """
+        refuse_first_version(self.folder)
+        return locate(self.folder, HOSP) | note_files(self.folder, self.notes)
+
+    def facts(self, store: Store) -> dict[str, TableFacts]:
+        """Table → size and hash of its file. Raises SchemaError: bytes are not those that `SHA256SUMS.txt` lists."""
+        return {table: file_facts(file, store) for table, file in self.files().items()}
+
+    def load(self) -> Records:
+        """The canonical frames.
+
+        Raises:
+            SchemaError: a table is missing, damaged or breaks its contract, or a key occurs twice.
+        """
+        files, tallies = self.files(), {table.name: Tally() for table in TABLES}
+
+        def whole(table: Table) -> pl.DataFrame | None:
+            return read(files[table.name], table, tallies[table.name]) if table.name in files else None
+
+        def stream(table: Table) -> Iterator[pl.DataFrame]:
+            tallies[table.name].restart()
+            for raw in batches(files[table.name], table, tallies[table.name]):
+                yield _notes(raw, table.name)
+
+        patients = keyed(files["patients"], PATIENTS, tallies["patients"], "subject_id")
+        admissions = keyed(files["admissions"], ADMISSIONS, tallies["admissions"], "hadm_id")
+        rows = {name: tallies[name].rows for name in ("patients", "admissions")}
+        release = LAYOUT.release(rows)
+        codes = {table.name: coded(whole(table)) for table in CODED}
+        return Records(
+            about=LAYOUT.about(self.folder, rows, self.title, self.licence),
+            subjects=patients.select("subject_id", "gender", "anchor_year_group"),
+            admissions=_admissions(admissions, patients),
+            notes=lambda: chain.from_iterable(stream(table) for table in NOTE if table.name in files),
+            diagnoses=codes["diagnoses_icd"],
+            procedures=codes["procedures_icd"],
+            diagnosis_titles=codes["d_icd_diagnoses"],
+            procedure_titles=codes["d_icd_procedures"],
+            tallies={name: tally for name, tally in tallies.items() if name in files},
+            expected_rows=release.rows if release else {},
+            warnings=(
+                *_no_notes(files),
+                *orphans("admissions", admissions, patients),
+                *(said for table, frame in codes.items() for said in suspicions(table, frame)),
+            ),
+        )
+
+
+def note_files(folder: Path, notes: Path | None) -> dict[str, Path]:
+    """The files of the note module: beside `hosp/`, or in a folder that is, holds or was downloaded with `note/`.
+
+    Raises:
+        SchemaError: two files could be one table, or the folder that was named for notes holds none.
+    """
+    if notes is None:
+        return locate(folder, NOTE)
+    inner = "note" if (notes / "note").is_dir() or nested(notes).is_dir() else ""
+    found = {table.name: file for table in NOTE if (file := find(notes, table.name, inner))}
+    if not found:
+        raise SchemaError(
+            f"`notes` must lead to MIMIC-IV-Note, but {notes} holds neither discharge.csv.gz nor radiology.csv.gz (nor "
+            f"a folder note/ with them); give the folder of that download, or leave `notes` out."
+        )
+    return found
+
+
+def refuse_first_version(folder: Path) -> None:
+    """Tell MIMIC-IV 0.x and 1.0 apart, which kept patients and admissions in `core/`.
+
+    Raises:
+        SchemaError: the folder is of that version.
+    """
+    if (folder / "core").is_dir() and find(folder, "patients", "hosp") is None:
+        raise SchemaError(
+            f"MIMIC-IV must be of version 2.0 or later, but {folder} keeps its patients in core/, as 0.x and 1.0 did; "
+            f"their successors have more patients and mended tables: get the current version from PhysioNet."
+        )
+
+
+def _no_notes(files: dict[str, Path]) -> tuple[str, ...]:
+    missing = [table.name for table in NOTE if table.name not in files]
+    if len(missing) < len(NOTE):
+        return tuple(f"{name}: the notes have no table {name}.csv.gz." for name in missing)
+    said = (
+        "notes: there are none. MIMIC-IV-Note is a download of its own; put its folder note/ beside hosp/, or name it"
+    )
+    return (f"{said} with `notes`. The open demo has none.",)
+
+
+def _admissions(admissions: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFrame:
+    anchors = patients.select("subject_id", "anchor_age", "anchor_year")
+    aged = admissions.join(anchors, on="subject_id", how="left", maintain_order="left")
+    return aged.with_columns(age=age_at(pl.col("anchor_age"), pl.col("anchor_year"), pl.col("admittime"))).drop(
+        "anchor_age", "anchor_year"
+    )
+
+
+def age_at(anchor_age: pl.Expr, anchor_year: pl.Expr, time: pl.Expr) -> pl.Expr:
+    """Years, f64, exact to one: age in the anchor year and the years since then; `ANCIENT` above 89.
+
+    Who is above 89 in the anchor year has the age 91 there, whatever the true one; that person counts as `ANCIENT` in
+    all years. Null where the patient would not have been born.
+    """
+    years = (anchor_age + time.dt.year() - anchor_year).cast(pl.Float64)
+    hidden = (anchor_age > _OLDEST) | (years > _OLDEST)
+    return pl.when(hidden).then(ANCIENT).when(years < 0).then(None).otherwise(years)
+
+
+def _notes(raw: pl.DataFrame, table: str) -> pl.DataFrame:
+    """A batch of a note table under canonical names. Nobody withdraws notes in MIMIC-IV: it has no ISERROR.
+
+    The file numbers the notes of a patient within each note_type; `note_seq` here is unique within the patient.
+    """
+    kind = pl.col("note_type").str.strip_chars()
+    place = kind.replace_strict({name: n for n, name in enumerate(_DESCRIPTIONS)}, default=0, return_dtype=pl.Int64)
+    return raw.with_columns(
+        note_id=pl.col("note_id").str.strip_chars(),
+        note_seq=pl.col("note_seq") * len(_DESCRIPTIONS) + place,
+        chartdate=pl.col("charttime").dt.date(),
+        category=pl.lit(_KINDS[table]),
+        description=kind.replace(_DESCRIPTIONS),
+        is_error=pl.lit(False),
+    ).select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())

@@ -1,0 +1,217 @@
+"""A table of one's own: a text per row, whose it is, and what is known of it. One file, any of the usual formats.
+
+    text                   subject_id  label          id        label
+    "Chief complaint: ..." 17          died           d-1       I10;E11.9
+    "Admitted with ..."    P-0044      survived       d-2
+          labels beside the notes                     or in a file of their own
+
+A row is a document, an admission and a note at once. Patients may have any id: whole numbers stay as they are, all
+others become a number by their hash, so that new rows never change the number, or the split, of anybody.
+"""
+
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+import polars as pl
+from pydantic import Field, model_validator
+
+from chartune.config import Config, Unhashed
+from chartune.errors import SchemaError
+from chartune.notes.note import SCHEMA
+from chartune.sources.facts import TableFacts, file_facts
+from chartune.sources.ids import all_whole, numbered, trimmed
+from chartune.sources.labels import beside, told
+from chartune.sources.reading import batches
+from chartune.sources.source import About, RawPath, Records
+from chartune.sources.tables import Column, Table, Tally
+from chartune.store import Store
+
+NOTES: Final = "notes"
+LABELS: Final = "labels"
+"""Names of the two tables."""
+CATEGORY: Final = "Note"
+_OTHERWISE: Final = "export it again, as UTF-8 with every text in double quotes"
+_RENAMED: Final = (
+    "say with `text`, `subject`, `label`, `id` and `time` what its columns are called (null: there is none), or give "
+    "it a header line"
+)
+_UNKNOWN: Final = {
+    "dischtime": pl.Datetime("us"), "deathtime": pl.Datetime("us"), "admission_type": pl.String(),
+    "hospital_expire_flag": pl.Int64(), "insurance": pl.String(), "language": pl.String(), "race": pl.String(),
+    "age": pl.Float64(),
+}  # fmt: skip
+"""What a table of one's own does not say of an admission."""
+_NOBODY: Final = (
+    "notes: no column names the patients, so each row counts as a patient of its own; if some have several rows, texts "
+    "of one person stand in training and in test."
+)
+
+Filled = Annotated[str, Field(min_length=1)]
+
+
+class Tabular(Config):
+    """One file with a text per row, and labels beside them or in a file of their own."""
+
+    kind: Literal["tabular"] = "tabular"
+    file: RawPath
+    """CSV, TSV, JSON Lines (each also as .gz) or Parquet."""
+    text: Filled = "text"
+    """The column that holds the text."""
+    subject: Filled | None = "subject_id"
+    """The column that names the patient; null: every row is a patient of its own."""
+    label: Filled | None = "label"
+    """The column of labels, in `labels` if that is given; null: there are none."""
+    id: Filled | None = None
+    """The column that names the document, in `labels` too; null: the row's number, counted from 1."""
+    time: Filled | None = None
+    """The column that says when the text was written; null: nobody knows."""
+    labels: Annotated[RawPath | None, Unhashed()] = None
+    """A file of labels, with the columns `id` (if that is null: one called id) and `label`; null: labels stand beside
+    the texts."""
+    separator: Filled | None = None
+    """What stands between the labels of a document, such as `;`; null: it has one label at most."""
+    title: Annotated[str, Unhashed()] = ""
+    """What to call it in reports; empty: the name of the file."""
+    licence: Annotated[str, Unhashed()] = ""
+    """Under which terms its text may be used; empty: unknown."""
+
+    @model_validator(mode="after")
+    def _columns_fit_together(self) -> Self:
+        if self.labels is not None and self.label is None:
+            raise ValueError("a file of `labels` needs the name of its column `label`, but that is null")
+        beside = self.label if self.labels is None else None
+        read = [name.lower() for name in (self.text, self.subject, beside, self.time) if name]
+        read += [self.id.lower()] if self.id and self.id != self.subject else []
+        if len(set(read)) < len(read):
+            raise ValueError(
+                "text, subject, label, id and time must be columns of their own (id and subject may be one)"
+            )
+        return self
+
+    @property
+    def folder(self) -> Path:
+        """Where the file is."""
+        return self.file.parent
+
+    def contract(self) -> Table:
+        """The columns of the file that are read, each once, under its own name."""
+        keys = dict.fromkeys(name for name in (self.subject, self.id) if name)
+        beside = self.label if self.labels is None else None
+        columns = [
+            *(Column(name, "text", name, may_be_empty=False) for name in keys),
+            *(Column(name, "text", name) for name in (self.text, beside) if name),
+            *(Column(name, "time", name) for name in (self.time,) if name),
+        ]
+        return Table(NOTES, tuple(columns), otherwise=_OTHERWISE, renamed=_RENAMED)
+
+    def files(self) -> dict[str, Path]:
+        """Table → raw file. Raises SchemaError: a file is missing."""
+        files = {NOTES: self.file} | ({LABELS: self.labels} if self.labels else {})
+        for table, file in files.items():
+            if not file.is_file():
+                raise SchemaError(f"the table of {table} must be a file, but {file} is none; correct its path.")
+        return files
+
+    def facts(self, store: Store) -> dict[str, TableFacts]:
+        """Table → size and hash of its file. Raises SchemaError: bytes are not those that `SHA256SUMS.txt` lists."""
+        return {table: file_facts(file, store) for table, file in self.files().items()}
+
+    def load(self) -> Records:
+        """The canonical frames.
+
+        Raises:
+            SchemaError: a file is missing, damaged or breaks its contract, or an id occurs twice.
+            DataError: labels name documents that the notes lack.
+        """
+        files = self.files()
+        tallies = {table: Tally() for table in files}
+        keys = self._keys(tallies[NOTES])
+
+        def notes() -> Iterator[pl.DataFrame]:
+            tallies[NOTES].restart()
+            start = 0
+            for batch in batches(self.file, self.contract(), tallies[NOTES]):
+                yield _notes(batch[self.text], keys.slice(start, batch.height))
+                start += batch.height
+
+        return Records(
+            about=About(self.kind, "one table", self.title or self.file.name, self.licence or "unknown"),
+            subjects=keys.select("subject_id", gender=pl.lit(None, pl.String)).unique("subject_id").sort("subject_id"),
+            admissions=keys.select(
+                "subject_id",
+                "hadm_id",
+                pl.col("time").alias("admittime"),
+                *(pl.lit(None, dtype).alias(name) for name, dtype in _UNKNOWN.items()),
+            ),
+            notes=notes,
+            labels=self._labels(keys, tallies),
+            tallies=tallies,
+            warnings=() if self.subject else (_NOBODY,),
+        )
+
+    def _keys(self, tally: Tally) -> pl.DataFrame:
+        """What is known of each row but its text: note_id · subject_id · hadm_id · time? · label?."""
+        beside = self.label if self.labels is None else None
+        names = {"subject": self.subject, "note_id": self.id, "label": beside, "time": self.time}
+        wanted = [
+            pl.col(self.text).is_null().alias("empty"),
+            *(pl.col(n).alias(role) for role, n in names.items() if n),
+        ]
+        contract = self.contract()
+        none = pl.DataFrame(schema=contract.schema())
+        rows = pl.concat([part.select(wanted) for part in chain([none], batches(self.file, contract, tally))])
+        if rows.is_empty():
+            raise SchemaError(f"{self.file.name} must have rows, but it has none below its header; {_OTHERWISE}.")
+        number = pl.Series("row", range(1, rows.height + 1), dtype=pl.Int64)
+        ids = _filled(rows["note_id"], self.file, str(self.id)) if self.id else number.cast(pl.String)
+        _unique(ids, self.file, str(self.id))
+        hadm_id = ids.cast(pl.Int64) if all_whole(ids) else number
+        subject = numbered(_filled(rows["subject"], self.file, self.subject)) if self.subject else numbered(ids)
+        time = rows["time"] if self.time else pl.repeat(None, rows.height, dtype=pl.Datetime("us"), eager=True)
+        label = [rows["label"]] if beside else []
+        named = {"row": number, "note_id": ids, "subject_id": subject, "hadm_id": hadm_id, "time": time}
+        return pl.DataFrame([*(values.alias(name) for name, values in named.items()), *label])
+
+    def _labels(self, keys: pl.DataFrame, tallies: dict[str, Tally]) -> pl.DataFrame | None:
+        if self.label is None:
+            return None
+        columns = ("subject_id", "hadm_id", "label")
+        if self.labels is None:
+            return told(keys.select(columns), self.file, self.label, self.separator)
+        cells = beside(keys, self.labels, self.id or "id", self.label, self.separator is not None, tallies[LABELS])
+        return told(cells, self.labels, self.label, self.separator)
+
+
+def _filled(ids: pl.Series, file: Path, column: str) -> pl.Series:
+    """Ids, trimmed. Raises SchemaError: some consist of blanks."""
+    ids = trimmed(ids)
+    blank = ids == ""
+    if blank.any():
+        raise SchemaError(
+            f"{file.name}: every cell of {column} must name something, but {int(blank.sum())} are blank, first in data "
+            f"row {blank.arg_true()[0] + 1}; correct those rows."
+        )
+    return ids
+
+
+def _unique(ids: pl.Series, file: Path, column: str) -> None:
+    twice = int(ids.is_duplicated().sum())
+    if twice:
+        raise SchemaError(
+            f"{file.name}: every {column} must occur once, but {twice} rows share theirs with another row; correct "
+            f"them, or leave `id` out and the row's number counts."
+        )
+
+
+def _notes(text: pl.Series, keys: pl.DataFrame) -> pl.DataFrame:
+    """A batch of texts under canonical names."""
+    return keys.with_columns(
+        text.alias("text"),
+        note_seq=pl.col("row"),
+        chartdate=pl.col("time").dt.date(),
+        category=pl.lit(CATEGORY),
+        description=pl.lit("Report"),
+        is_error=pl.lit(False),
+    ).select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())

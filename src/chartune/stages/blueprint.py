@@ -1,0 +1,181 @@
+"""Blueprint: the model of a stage without memory, its parameters by formula, and a rehearsal of its batches.
+
+sizes ─▶ body on the meta device + stack + head ─▶ parts (exact) ─▶ what a micro-batch and an evaluation would cost
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+from transformers import PretrainedConfig
+
+from chartune.adapters.adapter import Adapter
+from chartune.adapters.catalog import AnyMethod
+from chartune.adapters.stack import AnyLayer, Fresh, Frozen, Stack, attach
+from chartune.models.backbone import LocalBackbone
+from chartune.models.families import Family, families
+from chartune.models.heads import LinearHead
+from chartune.models.load import Body, Resolved
+from chartune.models.readers import CHUNK, RECOMPUTE_ABOVE, Classifier, LanguageModel
+from chartune.models.rehearsal import Rehearsals, meta_body, rehearse, shape_of
+from chartune.predict.predictions import BUDGET
+from chartune.stages.base import SmallBase
+from chartune.stages.finetune import Finetune
+from chartune.stages.pretrain import Pretrain
+from chartune.stages.requirements import Weights
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the model."""
+
+    name: str
+    """Such as `base`, `LoRA r=8`, `head`."""
+    parameters: int
+    """How many it has."""
+    trainable: int
+    """How many of them learn."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {"name": self.name, "parameters": self.parameters, "trainable": self.trainable}
+
+
+def stack_of(stage: Pretrain | Finetune) -> Stack:
+    """The layers that a stage attaches."""
+    return Stack(layers=(Fresh(method=stage.method),)) if isinstance(stage, Pretrain) else stage.stack
+
+
+@dataclass
+class Blueprint:
+    """A model without memory, as a stage would train it."""
+
+    module: Classifier | LanguageModel
+    """Body with stack and head, on the meta device."""
+    parts: tuple[Part, ...]
+    """Its parameters, counted by each method's formula."""
+    weights: Weights
+    """Its bytes."""
+
+
+def blueprint_of(
+    stage: Pretrain | Finetune, backbone: LocalBackbone | None, adapters: list[Adapter | None], resolved: Resolved,
+    outputs: int,
+) -> Blueprint:  # fmt: skip
+    """The model of a stage on the meta device, and its parameters by formula.
+
+    Args:
+        stage: what is asked.
+        backbone: the base model; None: the small LLaMA, not yet made.
+        adapters: for each layer its trained adapter, or None.
+        resolved: precision and attention.
+        outputs: logits of a task head.
+    """
+    shape, family = _shape(backbone)
+    stack, speaks = stack_of(stage), isinstance(stage, Pretrain)
+    body = meta_body(shape, family, resolved, language_model=speaks, trains_all=stack.trains_all())
+    base = sum(p.numel() for p in (body.whole if speaks else body.module).parameters())
+    parts = [Part("base", base, base if stack.trains_all() else 0)]
+    parts += [
+        _layer_part(layer, adapter, body.module, family) for layer, adapter in zip(stack.layers, adapters, strict=True)
+        if not stack.trains_all()
+    ]  # fmt: skip
+    module = _attached(stack, adapters, body, family)
+    if isinstance(stage, Finetune):
+        with torch.device("meta"):
+            head = LinearHead(body.hidden_size, outputs, normalise=stage.head.normalise)
+        count = (body.hidden_size + 1) * outputs
+        parts.append(Part("head", count, count))
+        reader: Classifier | LanguageModel = Classifier(module, head, stage.head.pooling_for(family))
+    else:
+        if body.lm_head is None:
+            raise AssertionError("a language model has a head")
+        reader = LanguageModel(module, body.lm_head)
+    return Blueprint(reader, tuple(parts), _weights(reader, parts, stack))
+
+
+def _shape(backbone: LocalBackbone | None) -> tuple[PretrainedConfig, Family]:
+    if backbone is not None:
+        return shape_of(backbone), backbone.family
+    return SmallBase().shape(pad=2, bos=0, eos=1), families["llama"]
+
+
+def _layer_part(layer: AnyLayer, adapter: Adapter | None, body: nn.Module, family: Family) -> Part:
+    method = _method(layer, adapter)
+    count = method.count(body, family)
+    name = method.title() if isinstance(layer, Fresh) else f"{layer.kind} {method.title()}"
+    return Part(name, count, 0 if isinstance(layer, Frozen) else count)
+
+
+def _method(layer: AnyLayer, adapter: Adapter | None) -> AnyMethod:
+    if isinstance(layer, Fresh):
+        return layer.method
+    if adapter is None:
+        raise AssertionError("a trained layer comes with its adapter")
+    return adapter.method
+
+
+def _attached(stack: Stack, adapters: list[Adapter | None], body: Body, family: Family) -> nn.Module:
+    """The body with layers of the right shapes; nothing is read from disk, so all are attached as fresh ones."""
+    if not stack.layers or stack.trains_all():
+        body.module.requires_grad_(stack.trains_all())
+        return body.module
+    layers = tuple(Fresh(method=_method(layer, a)) for layer, a in zip(stack.layers, adapters, strict=True))
+    module = attach(Stack(layers=layers), body.module, family, [None] * len(layers), 0).module
+    for index, layer in enumerate(stack.layers):
+        if isinstance(layer, Frozen):
+            for name, parameter in module.named_parameters():
+                if f".layer{index}." in name:
+                    parameter.requires_grad_(False)
+    return module
+
+
+def _weights(module: nn.Module, parts: list[Part], stack: Stack) -> Weights:
+    tensors = [*module.parameters(), *module.buffers()]
+    learning = sum(part.trainable for part in parts)
+    added = sum(part.parameters for part in parts[1:])
+    kept = 4 * (sum(part.parameters for part in parts) if stack.trains_all() else added)
+    return Weights(
+        4 * sum(t.numel() for t in tensors), sum(t.numel() * t.element_size() for t in tensors), learning, kept
+    )
+
+
+def rehearsals(stage: Pretrain | Finetune, drawn: Blueprint, resolved: Resolved) -> Rehearsals:
+    """Rehearse a micro-batch of full length, and a batch of an evaluation."""
+    length, choice = stage.max_seq_len, stage.optimisation
+    rows, read = min(choice.batch_size, max(1, choice.micro_batch_tokens // length)), max(1, BUDGET // length)
+    training = None
+    if stack_of(stage).trains_body():
+        run = _batch(drawn.module.train(), rows, length, resolved)
+        training = rehearse(drawn.module, resolved.device, run, backward=True)
+    run = _batch(drawn.module.eval(), read, length, resolved)
+    reading = rehearse(drawn.module, resolved.device, run, backward=False)
+    return Rehearsals(training, rows * length, reading, read * length)
+
+
+def _batch(module: Classifier | LanguageModel, rows: int, length: int, resolved: Resolved) -> Callable[[], Tensor]:
+    """A batch of full length and its loss, as a function."""
+
+    def loss() -> Tensor:
+        with torch.device(resolved.device):
+            ids = torch.ones(rows, length, dtype=torch.int64)
+            some, ones = torch.zeros(rows, dtype=torch.int64), torch.ones(rows)
+        with torch.autocast(resolved.device, torch.bfloat16, enabled=resolved.precision == "bf16"):
+            if isinstance(module, Classifier):
+                return module.forward(ids, torch.ones_like(ids), some, ones)
+            hidden = module.body(input_ids=ids, position_ids=torch.ones_like(ids)).last_hidden_state
+            return _nll(module, hidden.flatten(0, 1), ids.flatten())
+
+    return loss
+
+
+def _nll(module: LanguageModel, hidden: Tensor, targets: Tensor) -> Tensor:
+    """As `LanguageModel.nll` where every token is predicted: which ones are is no question of shapes."""
+    heavy = torch.is_grad_enabled() and len(hidden) * module.lm_head.out_features > RECOMPUTE_ABOVE
+    chunks = zip(torch.split(hidden, CHUNK), torch.split(targets, CHUNK), strict=True)
+    if heavy:
+        return torch.cat([checkpoint(module._chunk, h, t, use_reentrant=False) for h, t in chunks]).sum()
+    return torch.cat([module._chunk(h, t) for h, t in chunks]).sum()

@@ -1,0 +1,225 @@
+"""Plan: what a stage would train, need and take, said before anything runs.
+
+    stage ─▶ sizes of the base (config.json) ─▶ body without memory + stack + head ─▶ parameters, exactly
+                                                        └─ rehearsal of one micro-batch ─▶ memory, time, estimated
+
+Nothing is prepared, pretrained or written. What the data would tell is taken from prepared data, if there are any.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chartune.adapters.adapter import Adapter
+from chartune.adapters.stack import Fresh
+from chartune.errors import RunError
+from chartune.models.backbone import LocalBackbone, find_backbone
+from chartune.models.load import Resolved, must_read_left_to_right, resolve
+from chartune.models.rehearsal import Rehearsals
+from chartune.quantities import human_bytes, human_seconds
+from chartune.stages.blueprint import Part, blueprint_of, rehearsals, stack_of
+from chartune.stages.finetune import Finetune, find_adapter
+from chartune.stages.pretrain import Pretrain
+from chartune.stages.requirements import (
+    Disk,
+    Memory,
+    Rates,
+    Weights,
+    disk_of,
+    held_memory,
+    measured_rates,
+    memory_of,
+    micro_batch_within,
+    seconds_of,
+)
+from chartune.stages.stage import must_reach
+from chartune.stages.workload import Workload, workload_of
+from chartune.store import Store
+
+BINARY: Final = 2
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a stage would be. Parameters are exact; memory, time and disk are estimated."""
+
+    kind: str
+    """`pretrain` or `finetune`."""
+    title: str
+    """What would be trained on what."""
+    resolved: Resolved
+    """Device, precision and attention, with the reason."""
+    parts: tuple[Part, ...]
+    """The model, part by part."""
+    workload: Workload
+    """Examples, tokens and steps; None where the data are not prepared."""
+    memory: Memory
+    """At the worst moment, on the device."""
+    disk: Disk
+    """Where the store is."""
+    rates: Rates
+    """Of this machine, measured just now."""
+    seconds: float | None
+    """The whole stage; None: not known before the data are prepared."""
+    ways_out: tuple[str, ...]
+    """What would make it smaller, where it does not fit."""
+    notes: tuple[str, ...]
+    """What else there is to know."""
+
+    @property
+    def trainable_parameters(self) -> int:
+        """Parameters that would learn."""
+        return sum(part.trainable for part in self.parts)
+
+    @property
+    def total_parameters(self) -> int:
+        """All parameters in the forward pass."""
+        return sum(part.parameters for part in self.parts)
+
+    @property
+    def fits(self) -> bool:
+        """Whether memory and disk are enough, as far as can be told."""
+        return self.memory.peak <= self.memory.free and self.disk.kept + self.disk.while_training <= self.disk.free
+
+    def must_fit(self) -> None:
+        """Refuse what cannot end well.
+
+        Raises:
+            RunError: more memory or disk is needed than is free; the message says the ways out.
+        """
+        if not self.fits:
+            disk = self.disk.kept + self.disk.while_training
+            raise RunError(
+                f"a run must fit into what is free, but {self.title} would need about {human_bytes(self.memory.peak)} "
+                f"of memory and {human_bytes(disk)} of disk, and {human_bytes(self.memory.free)} and "
+                f"{human_bytes(self.disk.free)} are free; {'; or '.join(self.ways_out)}."
+            )
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {
+            "kind": self.kind, "title": self.title,
+            "numerics": {**self.resolved.hashable(), "why": self.resolved.reason},
+            "trainable_parameters": self.trainable_parameters, "total_parameters": self.total_parameters,
+            "parts": [part.to_json() for part in self.parts], "workload": self.workload.to_json(),
+            "memory": self.memory.to_json(), "disk": self.disk.to_json(), "rates": self.rates.to_json(),
+            "seconds": self.seconds, "fits": self.fits, "ways_out": list(self.ways_out), "notes": list(self.notes),
+        }  # fmt: skip
+
+    def told(self) -> str:
+        """As lines for a person."""
+        learn, total = self.trainable_parameters, self.total_parameters
+        numerics = f"{self.resolved.precision}, {self.resolved.attention}, {self.resolved.device}"
+        lines = [
+            f"{self.kind}: {self.title}  ({numerics})",
+            f"  parameters  {learn:,} of {total:,} learn ({learn / max(1, total):.2%}); {_sure(self)}",
+            *(f"{'':14}{part.name}: {part.trainable:,} of {part.parameters:,}" for part in self.parts),
+            f"  data        {_told_workload(self.workload)}",
+            f"  memory      about {human_bytes(self.memory.peak)} at most, {human_bytes(self.memory.free)} are free",
+            f"  disk        about {human_bytes(self.disk.kept)} kept, {human_bytes(self.disk.while_training)} while "
+            f"training, {human_bytes(self.disk.free)} are free",
+            f"  time        {_told_seconds(self.seconds)}",
+        ]
+        notes = [*self.notes, *([] if self.fits else ["does not fit: " + "; or ".join(self.ways_out)])]
+        return "\n".join([*lines, *(f"  note        {note}" for note in notes)])
+
+
+def plan(stage: Pretrain | Finetune, store: Store) -> Plan:
+    """What a stage would train, need and take on this machine as it is now. Makes nothing.
+
+    Raises:
+        AdapterError: an adapter does not fit the base model, or the base cannot be what is asked.
+        ConfigError: an adapter or a base model is not there, or `max_seq_len` is beyond its positions.
+        DataError: the data are prepared, but without the task or the corpus.
+    """
+    backbone = find_backbone(stage.backbone, store)
+    adapters = _adapters(stage, backbone, store)
+    if backbone is not None:
+        must_reach(stage.max_seq_len, backbone)
+        if isinstance(stage, Pretrain):
+            must_read_left_to_right(backbone)
+    stack = stack_of(stage)
+    resolved = resolve(stage.numerics, stage.max_seq_len, trains_body=stack.trains_body())
+    held = held_memory()
+    workload = workload_of(stage, backbone, store)
+    drawn = blueprint_of(stage, backbone, adapters, resolved, workload.outputs or BINARY)
+    rehearsed = rehearsals(stage, drawn, resolved)
+    memory = memory_of(drawn.weights, rehearsed, workload, resolved, held)
+    disk, rates = disk_of(drawn.weights, store.root), measured_rates(resolved)
+    return Plan(
+        stage.kind, f"{stack.title()} on {backbone.name if backbone else stage.backbone.name}", resolved, drawn.parts,
+        workload, memory, disk, rates,
+        seconds_of(workload, rehearsed, drawn.weights.trainable, rates),
+        _ways_out(stage, resolved, drawn.weights, memory, disk, rehearsed), _notes(stage, backbone, workload),
+    )  # fmt: skip
+
+
+def planned_facts(plan: Plan) -> dict[str, Any]:
+    """What a run keeps of its plan, to be compared with its cost: `seconds`, `peak_bytes`, `trainable_parameters`."""
+    return {
+        "seconds": plan.seconds,
+        "peak_bytes": plan.memory.peak,
+        "trainable_parameters": plan.trainable_parameters,
+    }
+
+
+def _adapters(stage: Pretrain | Finetune, backbone: LocalBackbone | None, store: Store) -> list[Adapter | None]:
+    found = [
+        None if isinstance(layer, Fresh) else find_adapter(layer.adapter, store) for layer in stack_of(stage).layers
+    ]
+    for adapter in found:
+        if adapter is not None and backbone is not None:
+            adapter.must_fit(backbone)
+    return found
+
+
+def _ways_out(
+    stage: Pretrain | Finetune, resolved: Resolved, weights: Weights, memory: Memory, disk: Disk, rehearsed: Rehearsals
+) -> tuple[str, ...]:
+    """What would make a stage fit, the mildest first; of micro-batches the largest that would; nothing if it fits."""
+    ways, length = [], stage.max_seq_len
+    if memory.peak > memory.free:
+        left = memory.free - (memory.peak - memory.batch)
+        fitting = micro_batch_within(left, rehearsed, weights) // length * length
+        if 0 < fitting < rehearsed.training_tokens:
+            ways.append(f"--set optimisation.micro_batch_tokens={fitting}")
+        if left > 0:
+            ways.append(f"--set max_seq_len={max(2, length // 2)}")
+        if stack_of(stage).trains_all():
+            ways.append("LoRA instead of full training")
+        elif resolved.precision == "fp32" and weights.fp32_bytes + memory.process < memory.free:
+            ways.append("--set numerics.precision=bf16")
+        ways.append("a smaller base model, or a machine with more memory")
+    if disk.kept + disk.while_training > disk.free:
+        ways.append("free some disk, or take another --store")
+    return tuple(ways)
+
+
+def _notes(stage: Pretrain | Finetune, backbone: LocalBackbone | None, workload: Workload) -> tuple[str, ...]:
+    notes = []
+    if backbone is None:
+        notes.append(f"{stage.backbone.name} is not made yet: its pretraining, some minutes, comes first")
+    if workload.data is None:
+        notes.append("tokens, steps and time are unknown: run `chartune prepare` first")
+    if isinstance(stage, Finetune) and workload.outputs is None:
+        notes.append("how many labels the task has is known once it is prepared; the head is counted with two")
+    return tuple(notes)
+
+
+def _sure(plan: Plan) -> str:
+    known = plan.kind == "pretrain" or plan.workload.outputs is not None
+    return "exact" if known else "exact for a head of two labels"
+
+
+def _told_workload(workload: Workload) -> str:
+    if workload.data is None or workload.examples is None:
+        return "not prepared"
+    lines = (
+        f"{workload.data}: {workload.examples:,} training examples, about {workload.epoch_tokens or 0:,} tokens",
+        f"at most {workload.steps or 0:,} steps with {workload.tokens or 0:,} tokens, "
+        f"and {workload.read_tokens or 0:,} tokens read without gradients",
+    )
+    return f"\n{'':14}".join(lines)
+
+
+def _told_seconds(seconds: float | None) -> str:
+    return "unknown" if seconds is None else f"about {human_seconds(seconds)}, if it is not stopped early"

@@ -1,0 +1,236 @@
+"""What a stage would need: memory, time and disk, from a rehearsal of one micro-batch and the rates of this machine.
+
+    memory    what is there ─▶ + weights ─▶ + optimizer, best weights ─▶ + the most that is alive in a micro-batch
+    time      flops / matmul rate + 3 · bytes written / memory rate + operations · 5 µs
+
+The factor 3 and the 5 µs were fitted on small models on one core, where the formula met measured steps within a third;
+the other constants were set by judgement.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psutil
+import torch
+from torch import Tensor
+
+from chartune.models.load import Resolved
+from chartune.models.rehearsal import Rehearsals, Rehearsed
+from chartune.stages.workload import Workload
+
+PASSES: Final = 3.0
+"""Passes over memory that each byte written costs: two operands are read, one result is written."""
+OPERATION_SECONDS: Final = 5e-6
+"""What an operation costs however small it is."""
+STEP_SECONDS: Final = 3e-3
+"""Optimizer, events and order, for each step."""
+SETUP_SECONDS: Final = 3.0
+"""Loading, tokenising, intervals, writing."""
+TRY_SECONDS: Final = 0.1
+"""How long a rate is tried."""
+RUNTIME: Final = 192 * 2**20
+"""What libraries take when the first batch runs: kernels, their work space, modules that are imported late."""
+SLACK: Final = 1.3
+"""An allocator holds more than is alive."""
+ADAMW: Final = 8
+"""Bytes of AdamW's state per weight that learns: two moments in fp32."""
+COPY: Final = 4
+"""Bytes of a copy of a weight in fp32."""
+CHECKPOINT: Final = 16
+"""Bytes per weight that learns while a checkpoint is written: the optimizer's state, copied and serialised."""
+CGROUPS: Final = (
+    ("memory.max", "memory.current", "inactive_file"),
+    ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
+)
+"""Limit, use and, in `memory.stat`, reclaimable pages of a container: version 2 and 1 of the kernel's interface."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a stage keeps in memory and on disk of its model."""
+
+    fp32_bytes: int
+    """All weights as they are loaded."""
+    resident_bytes: int
+    """All weights at the precision in force."""
+    trainable: int
+    """Weights that learn."""
+    kept_bytes: int
+    """What the run leaves on disk."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Estimated memory in bytes, at the worst moment."""
+
+    process: int
+    """On a processor: this process as it is, and what libraries will add. On a GPU: nothing."""
+    weights: int
+    """At the precision in force; while they are loaded, in fp32 as well."""
+    optimizer: int
+    """AdamW's state and the best weights so far."""
+    batch: int
+    """Activations, gradients and temporary results of a micro-batch, or copies while a checkpoint is written."""
+    data: int
+    """Texts and tokens."""
+    free: int
+    """What this process could still take, what it has included."""
+
+    @property
+    def peak(self) -> int:
+        """All together."""
+        return self.process + self.weights + self.optimizer + self.batch + self.data
+
+    def to_json(self) -> dict[str, int]:
+        """As plain JSON."""
+        return {**asdict(self), "peak": self.peak}
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Estimated bytes on disk."""
+
+    kept: int
+    """Weights that the run leaves."""
+    while_training: int
+    """Checkpoints: two, and one that is being written."""
+    free: int
+    """Free where the store is."""
+
+    def to_json(self) -> dict[str, int]:
+        """As plain JSON."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What this machine does in a second, measured just now."""
+
+    flops: float
+    """Floating-point operations of matrix products, at the precision in force."""
+    bytes: float
+    """Bytes that an element-wise operation writes."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {"gflops": round(self.flops / 1e9, 1), "gigabytes": round(self.bytes / 1e9, 2)}
+
+
+def memory_of(weights: Weights, rehearsed: Rehearsals, workload: Workload, resolved: Resolved, held: int) -> Memory:
+    """The memory at the worst moment: loading, a micro-batch, or a checkpoint.
+
+    Args:
+        weights: of the model.
+        rehearsed: its batches.
+        workload: what is held of the data.
+        resolved: device and precision.
+        held: what the process holds before anything is loaded.
+    """
+    n, cpu = weights.trainable, resolved.device == "cpu"
+    optimizer = n * (ADAMW + COPY) if cpu else n * ADAMW  # a GPU's best weights are kept by the processor
+    worst = round(SLACK * max(rehearsed.peak_bytes, CHECKPOINT * n if cpu else 0))
+    if not cpu:
+        return Memory(0, weights.resident_bytes, optimizer, worst, 0, free_memory("cuda"))
+    process = held + RUNTIME
+    loading = weights.fp32_bytes + max(0, weights.resident_bytes - weights.fp32_bytes)
+    if loading > weights.resident_bytes + optimizer + worst:  # fp32 weights stand there before they are rounded
+        return Memory(process, loading, 0, 0, workload.text_bytes, free_memory("cpu"))
+    return Memory(process, weights.resident_bytes, optimizer, worst, workload.text_bytes, free_memory("cpu"))
+
+
+def disk_of(weights: Weights, store: Path) -> Disk:
+    """What a run writes, and what is free where the store is or will be."""
+    place = next(folder for folder in (store, *store.parents) if folder.exists())
+    return Disk(weights.kept_bytes, 3 * (ADAMW + 2 * COPY) * weights.trainable, psutil.disk_usage(str(place)).free)
+
+
+def micro_batch_within(left: int, rehearsed: Rehearsals, weights: Weights) -> int:
+    """The most tokens of a micro-batch that stay within some bytes; 0 where something else is larger anyway."""
+    others = SLACK * max(rehearsed.reading.peak_bytes, CHECKPOINT * weights.trainable)
+    if rehearsed.training is None or others > left:
+        return 0
+    share = 0.95 * left / (SLACK * rehearsed.training.peak_bytes)  # not everything shrinks in proportion
+    return int(share * rehearsed.training_tokens)
+
+
+def seconds_of(workload: Workload, rehearsed: Rehearsals, trainable: int, rates: Rates) -> float | None:
+    """Seconds of the whole stage; None where the workload is not known.
+
+    Args:
+        workload: tokens and steps.
+        rehearsed: its batches.
+        trainable: weights that learn.
+        rates: of the machine.
+    """
+    if workload.tokens is None or workload.read_tokens is None or workload.steps is None:
+        return None
+    step = STEP_SECONDS + PASSES * 5 * COPY * trainable / rates.bytes  # AdamW writes moments, weights, temporaries
+    reads = workload.read_tokens / rehearsed.reading_tokens
+    total = SETUP_SECONDS + workload.steps * step + reads * seconds_of_batch(rehearsed.reading, rates)
+    if rehearsed.training is not None:
+        calls = OPERATION_SECONDS * rehearsed.training.operations
+        per_token = (seconds_of_batch(rehearsed.training, rates) - calls) / rehearsed.training_tokens
+        total += workload.tokens * per_token + (workload.micro_batches or 0) * calls
+    return total
+
+
+def seconds_of_batch(rehearsed: Rehearsed, rates: Rates) -> float:
+    """Matrix products, element-wise work, and what each operation costs by itself."""
+    return (
+        rehearsed.flops / rates.flops
+        + PASSES * rehearsed.written_bytes / rates.bytes
+        + OPERATION_SECONDS * rehearsed.operations
+    )
+
+
+def measured_rates(resolved: Resolved) -> Rates:
+    """The machine's rates, in some hundredths of a second. The best of a few tries: others may be at work."""
+    dtype = torch.bfloat16 if resolved.precision == "bf16" else torch.float32
+    rows, inner, columns = 1024, 512, 1376  # as layers of a small model
+    a, b = (torch.ones(shape, device=resolved.device, dtype=dtype) for shape in ((rows, inner), (inner, columns)))
+    product, wide = torch.empty(rows, columns, device=resolved.device, dtype=dtype), torch.ones(1024, 4096)
+    wide = wide.to(resolved.device)
+    written = torch.empty_like(wide)
+    return Rates(
+        2 * rows * inner * columns / _quickest(lambda: torch.mm(a, b, out=product)),
+        wide.nbytes / _quickest(lambda: torch.mul(wide, 1.5, out=written)),
+    )
+
+
+def _quickest(run: Callable[[], Tensor]) -> float:
+    """Seconds of the quickest of some runs, the first left out: it sets things up."""
+    float(run().flatten()[0])
+    best, ends = float("inf"), time.perf_counter() + TRY_SECONDS
+    while best == float("inf") or time.perf_counter() < ends:
+        started = time.perf_counter()
+        float(run().flatten()[0])  # waits for a GPU
+        best = min(best, time.perf_counter() - started)
+    return best
+
+
+def free_memory(device: str) -> int:
+    """Bytes that this process could hold on a device: what is free, within a container's limit, and what it has."""
+    if device == "cuda":
+        return int(torch.cuda.mem_get_info()[0]) + int(torch.cuda.memory_reserved())
+    return held_memory() + min(int(psutil.virtual_memory().available), *_left_in_container(Path("/sys/fs/cgroup")))
+
+
+def held_memory() -> int:
+    """Bytes that this process holds in main memory."""
+    return int(psutil.Process().memory_info().rss)
+
+
+def _left_in_container(root: Path) -> list[int]:
+    """What a container's limit leaves; an empty list, padded by one huge number, where there is no limit."""
+    left = [2**62]
+    for limit, use, reclaimable in CGROUPS:
+        try:
+            told, used = ((root / name).read_text().strip() for name in (limit, use))
+            lines = dict(line.split() for line in (root / limit).with_name("memory.stat").read_text().splitlines())
+            left.append(max(0, int(told) - int(used) + int(lines.get(reclaimable, 0))))
+        except (OSError, ValueError):  # another version, no container, or "max"
+            continue
+    return left

@@ -1,0 +1,88 @@
+"""The examples of a task as arrays: what every stage with a task takes in."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from chartune.errors import LabelError
+from chartune.store import Artefact
+from chartune.tasks.labels import LabelSpace
+from chartune.tasks.prepare import label_space, read_dataset, read_task, task_named
+
+SCORED: Final = ("validation", "test")
+"""The splits that are scored."""
+ENOUGH_CASES: Final = 10
+"""Training cases from which a label of a multilabel task counts in the macro average."""
+Labels = NDArray[np.int64] | NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class TaskTable:
+    """The examples of a task, sorted by admission."""
+
+    frame: pl.DataFrame
+    """subject_id, hadm_id, split, text, label."""
+    task: str
+    """Its name."""
+    space: LabelSpace
+    """What its labels mean."""
+
+    def rows(self, split: str) -> NDArray[np.int64]:
+        """Row numbers of a split."""
+        return np.flatnonzero((self.frame.get_column("split") == split).to_numpy())
+
+    @property
+    def outputs(self) -> int:
+        """How many logits a head gives: two for a binary task, else one per label."""
+        return max(2, len(self.space.labels)) if self.space.answer != "multilabel" else len(self.space.labels)
+
+    def labels(self, split: str) -> Labels:
+        """Class numbers [n] i64; of a multilabel task which labels apply, [n, L] float32 of 0 and 1."""
+        column = self.frame.filter(pl.col("split") == split).get_column("label")
+        if self.space.answer != "multilabel":
+            return column.to_numpy().astype(np.int64)
+        matrix = np.zeros((len(column), len(self.space.labels)), dtype=np.float32)
+        for row, numbers in enumerate(column):
+            matrix[row, numbers.to_numpy()] = 1
+        return matrix
+
+    def cases(self, split: str) -> NDArray[np.int64]:
+        """How many rows of a split each label applies to, [L]."""
+        labels = self.labels(split)
+        if labels.ndim == 2:
+            return np.asarray(labels.sum(axis=0), dtype=np.int64)
+        return np.bincount(labels.astype(np.int64), minlength=self.outputs)
+
+    def scored(self) -> NDArray[np.bool_]:
+        """Which labels of a multilabel task count in averages, [L]: those with enough training cases."""
+        return self.cases("train") >= ENOUGH_CASES
+
+    def must_be_learnable(self) -> None:
+        """Every split needs a label that applies to some rows and not to others.
+
+        Raises:
+            LabelError: one has none; the message says which and how many rows it has.
+        """
+        for split in ("train", *SCORED):
+            cases, rows = self.cases(split), len(self.rows(split))
+            if not ((cases > 0) & (cases < rows)).any():
+                told = f"{int(cases[1])} positives among {rows}" if self.space.answer == "binary" else f"{rows}"
+                raise LabelError(
+                    f"{self.task} needs both classes in every split, but {split} has {told} admissions "
+                    f"({len(self.space.labels)} labels); use more admissions or another split."
+                )
+
+    def prior_logits(self) -> NDArray[np.float32]:
+        """Logits that give every text the label frequencies of the training rows, [outputs]: where a head begins."""
+        share = (self.cases("train") + 0.5) / (len(self.rows("train")) + 1)
+        logits = np.log(share / (1 - share)) if self.space.answer == "multilabel" else np.log(share)
+        return logits.astype(np.float32)
+
+
+def read_table(data: Artefact, task: str) -> TaskTable:
+    """The examples of a prepared task; a beginning of its name will do, and nothing means the first."""
+    name = task_named(read_dataset(data), task)
+    return TaskTable(read_task(data, name).sort("hadm_id"), name, label_space(data, name))

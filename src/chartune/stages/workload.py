@@ -1,0 +1,188 @@
+"""Workload: how many examples, tokens and steps a stage would take, from data that are prepared already.
+
+Nothing is prepared for a plan. Texts are sampled and tokenised; where a split has few, all of them. The counts are
+those at the planned length: early stopping can only shorten a run.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from chartune.batches.tokenize import encode, load_tokenizer
+from chartune.errors import ConfigError, StoreError
+from chartune.models.backbone import LocalBackbone
+from chartune.stages.finetune import Finetune
+from chartune.stages.pretrain import SPLITS, Pretrain
+from chartune.stages.table import SCORED
+from chartune.store import Artefact, Store
+from chartune.tasks.mortality import Mortality
+from chartune.tasks.prepare import SHELF, Preparation, read_dataset, read_task, task_named
+from chartune.train.optimizer import Optimisation
+from chartune.train.plan import steps_per_epoch
+
+SAMPLE: Final = 200
+"""Texts of a split that are tokenised."""
+TOKENS_PER_WORD: Final = 3.2
+"""Where the tokenizer is not made yet: measured with that of the small LLaMA on notes of the made-up hospital."""
+BYTES_PER_PACKED_TOKEN: Final = 30
+"""Ids, positions and flags of packed blocks, and the stream that they are cut from."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a stage would go through. None: not known before the data are prepared."""
+
+    data: str | None = None
+    """Fingerprint of the prepared data that it was counted on."""
+    outputs: int | None = None
+    """Logits of the task head; None also where there is none."""
+    examples: int | None = None
+    """Training texts or packed blocks."""
+    epoch_tokens: int | None = None
+    """Tokens of one pass over them."""
+    steps: int | None = None
+    """Optimizer steps, at most."""
+    tokens: int | None = None
+    """Training tokens over all steps; 0 where the body reads once and only the head learns."""
+    micro_batches: int | None = None
+    """How often a micro-batch goes forward and backward."""
+    read_tokens: int | None = None
+    """Tokens read without gradients: evaluations, final scores, vectors for a head."""
+    text_bytes: int = 0
+    """Size of the texts that are held in memory."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+
+def workload_of(stage: Pretrain | Finetune, backbone: LocalBackbone | None, store: Store) -> Workload:
+    """The workload of a stage; mostly unknown where its data are not prepared.
+
+    Args:
+        stage: what would be done.
+        backbone: the base model; None where it is yet to be made.
+        store: where prepared data may be.
+
+    Raises:
+        DataError: the data are prepared, but without the task or the corpus.
+    """
+    data = prepared(stage.data, store)
+    if isinstance(stage, Pretrain):
+        return Workload() if data is None else _of_blocks(stage, data, backbone)
+    return Workload(outputs=_outputs_asked(stage)) if data is None else _of_texts(stage, data, backbone)
+
+
+def prepared(preparation: Preparation, store: Store) -> Artefact | None:
+    """The newest prepared data with this config. Raw files are not hashed again: they may have changed since."""
+    wanted = (preparation.hashable(), _place(preparation))
+    for artefact in reversed(store.artefacts(SHELF)):
+        try:
+            made = Preparation.parse(read_dataset(artefact)["config"])
+        except (ConfigError, KeyError):  # of another version of chartune
+            continue
+        if (made.hashable(), _place(made)) == wanted:
+            return artefact
+    return None
+
+
+def _place(preparation: Preparation) -> list[Path]:
+    """Where the raw files are, whichever field says so."""
+    return [
+        value.expanduser().absolute()
+        for part in (preparation.source, preparation.splits)
+        for value in (getattr(part, name) for name in type(part).model_fields)
+        if isinstance(value, Path)
+    ]
+
+
+def _outputs_asked(stage: Finetune) -> int | None:
+    """Two for a binary task; the labels of others are known once they are prepared."""
+    tasks = {task.name: task for task in stage.data.tasks}
+    task = tasks[task_named({"tasks": tasks}, stage.task)]
+    return 2 if isinstance(task, Mortality) or getattr(task, "answer", None) == "binary" else None
+
+
+def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None) -> Workload:
+    dataset = read_dataset(data)
+    task = task_named(dataset, stage.task)
+    labels, answer = len(dataset["tasks"][task]["labels"]), dataset["tasks"][task]["answer"]
+    frame = read_task(data, task).select("split", "text")
+    count, mean = {}, {}
+    for split in ("train", *SCORED):
+        texts = frame.filter(pl.col("split") == split).get_column("text").to_list()
+        count[split], mean[split] = len(texts), _mean_tokens(texts, backbone, stage.max_seq_len)
+    epoch = round(count["train"] * mean["train"])
+    steps, epochs, looks = _schedule(stage.optimisation, count["train"], stage.stopping.evaluations_per_epoch)
+    held = {split: round(count[split] * mean[split]) for split in SCORED}
+    trains = stage.stack.trains_body()
+    read = looks * held["validation"] + sum(held.values()) if trains else epoch + sum(held.values())
+    return Workload(
+        data.fingerprint, labels if answer == "multilabel" else max(2, labels), count["train"], epoch, steps,
+        round(epoch * epochs) if trains else 0,
+        steps * _turns(stage.optimisation, mean["train"]) if trains else 0, read,
+        2 * int(frame.get_column("text").str.len_bytes().sum()),
+    )  # fmt: skip
+
+
+def _of_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone | None) -> Workload:
+    counts = (read_dataset(data)["corpus"] or {}).get("counts", {})
+    blocks, text = {}, 0.0
+    for split in SPLITS:
+        documents, words = (int(counts.get(split, {}).get(what, 0)) for what in ("documents", "words"))
+        texts = _documents(data, split)
+        sampled = max(1, sum(len(t.split()) for t in texts))
+        tokens = words * _mean_tokens(texts, backbone, None) * len(texts) / sampled + 2 * documents
+        blocks[split] = math.ceil(tokens / stage.max_seq_len)
+        text += words * sum(len(t) for t in texts) / sampled
+    steps, epochs, looks = _schedule(stage.optimisation, blocks["train"], stage.stopping.evaluations_per_epoch)
+    test, validation = (min(blocks[s], stage.held_out_blocks or blocks[s]) for s in ("test", "validation"))
+    read = 2 * test + validation + looks * min(blocks["validation"], stage.validation_blocks)
+    length, stream = stage.max_seq_len, sum(blocks.values()) * stage.max_seq_len
+    return Workload(
+        data.fingerprint, None, blocks["train"], blocks["train"] * length, steps,
+        round(blocks["train"] * length * epochs), steps * _turns(stage.optimisation, length), read * length,
+        round(2 * text) + BYTES_PER_PACKED_TOKEN * stream,
+    )  # fmt: skip
+
+
+def _documents(data: Artefact, split: str) -> list[str]:
+    """The first documents of a split. Raises StoreError: the corpus is damaged; polars itself would quote cells."""
+    try:
+        found = pl.scan_parquet(data.path / "corpus.parquet").filter(pl.col("split") == split).head(SAMPLE)
+        return found.select("text").collect().get_column("text").to_list()
+    except (OSError, pl.exceptions.PolarsError):
+        damaged = f"the corpus must be as it was written, but {data.path / 'corpus.parquet'} is not"
+    raise StoreError(f"{damaged}; remove {data.path} and prepare again.")
+
+
+def _mean_tokens(texts: Sequence[str], backbone: LocalBackbone | None, max_seq_len: int | None) -> float:
+    """Mean tokens of the texts that are kept, from at most SAMPLE of them, evenly spaced."""
+    if not texts:
+        return 0.0
+    chosen = np.unique(np.linspace(0, len(texts) - 1, min(SAMPLE, len(texts))).astype(np.int64))
+    sample = [texts[i] for i in chosen]
+    if backbone is not None:
+        encoded = encode(sample, load_tokenizer(backbone), max_seq_len, special=max_seq_len is not None)
+        return float(encoded.lengths.mean())
+    guessed = [TOKENS_PER_WORD * len(text.split()) for text in sample]
+    return float(np.mean(guessed if max_seq_len is None else np.minimum(guessed, max_seq_len)))
+
+
+def _schedule(choice: Optimisation, examples: int, looks_per_epoch: int) -> tuple[int, float, int]:
+    """Steps, passes over the examples, looks at the validation part; as `chartune.train.loop.fit` counts them."""
+    per_epoch = steps_per_epoch(examples, choice.batch_size)
+    steps = choice.duration.total_steps(per_epoch)
+    every = max(1, round(min(per_epoch, steps) / looks_per_epoch))
+    return steps, steps / per_epoch, steps // every + (steps % every > 0)
+
+
+def _turns(choice: Optimisation, tokens: float) -> int:
+    """Micro-batches of a step whose examples have so many tokens each."""
+    at_once = max(1, int(choice.micro_batch_tokens // max(1.0, tokens)))
+    return math.ceil(choice.batch_size / at_once)

@@ -1,0 +1,102 @@
+"""Labelled: what a table of one's own asks: a text, a patient, a label. There is no chart, so no clinical filter."""
+
+from typing import Final, Literal
+
+import polars as pl
+from pydantic import Field
+
+from chartune.config import Config
+from chartune.errors import LabelError
+from chartune.sources.source import Records
+from chartune.sources.splits import SPLITS
+from chartune.tasks.attrition import Attrition, Cohort
+from chartune.tasks.labels import ASKED, LabelSpace, frequent
+from chartune.tasks.task import EXAMPLES, NOTES_READ, Card
+
+CATEGORY: Final = "Note"
+MOST_CLASSES: Final = 100
+"""More distinct single answers than this are numbers or free text, not classes."""
+
+
+class Labelled(Config):
+    """The labels of a table of one's own."""
+
+    kind: Literal["labels"] = "labels"
+    answer: Literal["auto", "binary", "multiclass", "multilabel"] = "auto"
+    """`auto`: `multilabel` where a row has several labels, else by the number of distinct ones."""
+    positive: str | None = None
+    """Of two labels the one that is asked about; none: the later in sorting (`1` of `0` and `1`, `yes` of `no`)."""
+    least_cases: int = Field(1, ge=1)
+    """Training cases that a label needs to be learnt."""
+    title: str = "Labels of the table"
+    """What to call the task in reports."""
+
+    @property
+    def name(self) -> str:
+        """`labels`."""
+        return self.kind
+
+    def card(self) -> Card:
+        """The task in words."""
+        return Card(
+            title=self.title, who="rows of the table that have a text and a label", when="as the table's owner says",
+            seen="the whole text of the row", asked="the label of the row", scored="auroc",
+            citation="the table's owner", kind="as-given",
+        )  # fmt: skip
+
+    def categories(self) -> tuple[str, ...]:
+        """Every text of a table."""
+        return (CATEGORY,)
+
+    def asked(self, records: Records) -> pl.DataFrame:
+        """The labels of each row; rows without one have no answer."""
+        if records.labels is None:
+            return pl.DataFrame(schema=ASKED)
+        known = records.labels.drop_nulls("label").with_columns(pl.col("label").str.strip_chars())
+        return known.group_by("subject_id", "hadm_id").agg(asked=pl.col("label").unique().sort())
+
+    def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
+        """Rows of a split with a label and a text."""
+        attrition.record("all rows", "what the table holds", cohort)
+        cohort = attrition.record(
+            "patient in a split", "train, validation, calibration or test", cohort.whose(pl.col("split").is_in(SPLITS))
+        )
+        cohort = attrition.record(
+            "has a label", "what is not known cannot be learnt or scored", cohort.whose(pl.col("asked").is_not_null())
+        )
+        return attrition.record("has text", "a row without words", cohort.reading(pl.col("words") > 0))
+
+    def examples(self, admissions: pl.DataFrame, notes: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
+        """One example per row; texts are read as they are, blanks at their ends apart."""
+        texts = notes.select("subject_id", "hadm_id", pl.col("text").str.strip_chars(), pl.lit(1).alias(NOTES_READ))
+        timed = admissions.with_columns(prediction_time=pl.col("admittime"))
+        return timed.join(texts, on=["subject_id", "hadm_id"]).select(*EXAMPLES, NOTES_READ).sort("hadm_id")
+
+    def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
+        """The labels of the training rows.
+
+        Raises:
+            LabelError: there are too many single answers to be classes, or `positive` is none of two.
+        """
+        names = frequent(examples, self.least_cases)
+        answer = self._answer(examples, len(names))
+        if answer != "multilabel" and len(names) > MOST_CLASSES:
+            raise LabelError(
+                f"a table's labels must be at most {MOST_CLASSES} classes, but {len(names)} distinct ones stand in the "
+                f"training rows; they look like numbers or free text. Put them into classes first."
+            )
+        if answer == "binary" and self.positive is not None:
+            if self.positive not in names or len(names) != 2:
+                raise LabelError(
+                    f"`positive` must be one of two labels, but the training rows have {len(names)} and "
+                    f"{self.positive!r} is {'one' if self.positive in names else 'none'} of them."
+                )
+            names.sort(key=lambda name: name == self.positive)
+        return LabelSpace(answer, tuple(names), tuple(names))
+
+    def _answer(self, examples: pl.DataFrame, names: int) -> Literal["binary", "multiclass", "multilabel"]:
+        if self.answer != "auto":
+            return self.answer
+        if (examples["asked"].list.len() > 1).any():
+            return "multilabel"
+        return "binary" if names <= 2 else "multiclass"

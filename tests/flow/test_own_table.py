@@ -1,0 +1,79 @@
+"""A table of one's own: 200 patients in a CSV become an adapter and a report in two commands, as the README says."""
+
+import json
+import random
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from chartune.models.backbone import LocalBackbone
+from chartune.runs.run import Run
+from chartune.testing.command_line import chartune
+
+CALM = ["stable", "improving", "afebrile", "walking", "comfortable"]
+GRAVE = ["septic", "intubated", "hypotensive"]
+FLAGS = ["--set", "optimisation.learning_rate=1e-2", "--set", "max_seq_len=48", "--set", "head.pooling=mean",
+         "--set", "optimisation.duration.value=8", "--set", "stopping.evaluations_per_epoch=1"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Patients with text ids, one or two rows each; grave words raise the odds of `worse`."""
+    chance = random.Random(0)
+    rows = []
+    for number in range(200):
+        worse = chance.random() < 0.4
+        words = [chance.choice(GRAVE if worse and chance.random() < 0.4 else CALM) for _ in range(12)]
+        rows += [(f"P-{number:03}", " ".join(words), "worse" if worse else "better")] * (1 + number % 2)
+    file = tmp_path_factory.mktemp("own") / "notes.csv"
+    pl.DataFrame(rows, schema=["subject_id", "text", "label"], orient="row").write_csv(file)
+    return file
+
+
+def test_a_csv_becomes_an_adapter_and_a_report(table: Path, twins: Path, bert: LocalBackbone, tmp_path: Path) -> None:
+    store, report = tmp_path / "store", tmp_path / "report.html"
+    trained = chartune(
+        "finetune", table, "--base", twins / "bert", "--name", "mine", "--store", store, "--json", *FLAGS
+    )
+    assert trained.code == 0, trained.err
+    told = json.loads(trained.out)
+    done = Run(Path(told["folder"]))
+    assert (done.task, done.about["answer"], done.about["source"]["kind"]) == ("labels", "binary", "tabular")
+    assert (done.path / "adapter" / "adapter_model.safetensors").is_file()
+    assert told["scores"]["test"]["auroc"]["value"] > 0.8
+    predictions = done.predictions("test")
+    rows = pl.read_csv(table).with_row_index("hadm_id", offset=1)
+    mine = predictions.join(rows.select(pl.col("hadm_id").cast(pl.Int64), pl.col("label").alias("told")), on="hadm_id")
+    assert mine.height == predictions.height > 20
+    assert mine.filter((pl.col("label") == 1) != (pl.col("told") == "worse")).is_empty()
+    written = chartune("report", "--out", report, "--store", store)
+    assert written.code == 0, written.err
+    page = report.read_text()
+    assert "mine" in page
+    assert "septic" not in page
+    assert "P-001" not in page
+
+
+def test_several_labels_and_several_classes_are_learnt_too(
+    table: Path, twins: Path, bert: LocalBackbone, tmp_path: Path
+) -> None:
+    frame = pl.read_csv(table)
+    both = pl.when(pl.col("text").str.contains("septic")).then(pl.col("label") + ";septic").otherwise("label")
+    three = pl.when(pl.col("text").str.contains("septic")).then(pl.lit("septic")).otherwise("label")
+    frame.with_columns(label=both).write_csv(tmp_path / "many.csv")
+    frame.with_columns(label=three).write_csv(tmp_path / "three.csv")
+    for file, sets, answer in (
+        ("many.csv", ["--set", "data.source.separator=;"], "multilabel"),
+        ("three.csv", [], "multiclass"),
+    ):
+        for method, least in (("lora", 0.6), ("tfidf", 0.8)):  # a random twin of two layers learns little
+            base = ["--base", twins / "bert", *FLAGS] if method == "lora" else []
+            said = chartune(
+                "finetune", tmp_path / file, "--method", method, *base, "--store", tmp_path / "s", "--json", *sets
+            )
+            assert said.code == 0, said.err
+            run = Run(Path(json.loads(said.out)["folder"]))
+            assert run.about["answer"] == answer
+            assert run.scores["test"]["auroc"].value > least
+            assert (run.path / "per_label.parquet").is_file()

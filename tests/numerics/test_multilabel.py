@@ -1,0 +1,141 @@
+"""Scores of many labels at once against scikit-learn, against single labels, and by hand."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from chartune.errors import DataError, LabelError
+from chartune.metrics import auprc, auroc_estimate, multilabel_scores, resample
+from chartune.metrics.areas import label_draws
+from chartune.metrics.auroc import auroc_statistic
+from chartune.metrics.bootstrap import _draws
+from chartune.metrics.classification import auprc_statistic
+from chartune.metrics.multilabel import micro_statistic
+
+Matrix = NDArray[np.float64]
+
+
+def cells(seed: int, n: int = 120, labels: int = 7, decimals: int = 1) -> tuple[Matrix, Matrix, Matrix]:
+    rng = np.random.default_rng(seed)
+    y = (rng.random((n, labels)) < np.linspace(0.1, 0.6, labels)).astype(np.float64)
+    return y, np.round(rng.normal(size=(n, labels)) + y, decimals), rng.integers(0, n // 2, n).astype(np.float64)
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 12])
+def test_macro_and_micro_equal_scikit_learn_under_every_degree_of_ties(decimals: int) -> None:
+    y, z, subjects = cells(decimals, decimals=decimals)
+    scores, _ = multilabel_scores(y, z, subjects, resamples=5)
+    assert list(scores) == ["auroc", "micro_auroc", "macro_auprc", "labels_scored", "labels_all"]
+    assert scores["auroc"].value == pytest.approx(roc_auc_score(y, z, average="macro"), abs=1e-12)
+    assert scores["micro_auroc"].value == pytest.approx(roc_auc_score(y, z, average="micro"), abs=1e-12)
+    assert scores["macro_auprc"].value == pytest.approx(average_precision_score(y, z, average="macro"), abs=1e-12)
+    assert (scores["labels_scored"].value, scores["labels_scored"].n) == (7, 120)
+
+
+def test_each_label_gets_the_interval_that_it_would_get_alone() -> None:
+    y, z, subjects = cells(3)
+    _, per_label = multilabel_scores(y, z, subjects, resamples=150, seed=4)
+    for i, estimate in enumerate(per_label):
+        assert estimate == auroc_estimate(y[:, i], z[:, i], subjects, resamples=150, seed=4)
+
+
+def test_one_label_is_the_binary_score() -> None:
+    y, z, subjects = cells(5, labels=1)
+    scores, per_label = multilabel_scores(y, z, subjects, resamples=100)
+    alone = auroc_estimate(y[:, 0], z[:, 0], subjects, resamples=100)
+    assert scores["auroc"] == scores["micro_auroc"] == per_label[0] == alone
+    assert scores["macro_auprc"].value == pytest.approx(auprc(y[:, 0], z[:, 0]), abs=1e-12)
+
+
+def test_the_areas_of_every_draw_equal_those_of_the_single_statistics() -> None:
+    y, z, subjects = cells(6, n=40, labels=3)
+    draws = label_draws(y == 1, z, subjects, resamples=130, seed=2)
+    (weights,) = _draws(subjects, 130, 2)
+    for i in range(3):
+        np.testing.assert_allclose(draws.auroc_draws[:, i], auroc_statistic(y[:, i], z[:, i])(weights), atol=1e-12)
+        np.testing.assert_allclose(draws.auprc_draws[:, i], auprc_statistic(y[:, i], z[:, i])(weights), atol=1e-12)
+
+
+def test_the_micro_average_of_a_draw_equals_scikit_learn_on_the_repeated_rows() -> None:
+    y, z, subjects = cells(7, n=30, labels=4)
+    (weights,) = _draws(subjects, 6, 3)
+    for draw, value in zip(weights, micro_statistic(y == 1, z)(weights), strict=True):
+        times = draw.astype(int)
+        expected = roc_auc_score(np.repeat(y, times, axis=0), np.repeat(z, times, axis=0), average="micro")
+        assert value == pytest.approx(expected, abs=1e-12)
+
+
+def test_how_much_is_held_at_once_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    y, z, subjects = cells(8, n=50)
+    whole = multilabel_scores(y, z, subjects, resamples=70)
+    monkeypatch.setattr("chartune.metrics.bootstrap.CHUNK", 200)
+    monkeypatch.setattr("chartune.metrics.areas.BLOCK", 3)
+    monkeypatch.setattr("chartune.metrics.multilabel.STRETCH", 17)
+    assert multilabel_scores(y, z, subjects, resamples=70) == whole
+
+
+def test_a_label_without_both_classes_is_left_out_of_the_means_and_has_no_score() -> None:
+    y, z, subjects = cells(9)
+    y[:, 2], y[:, 4] = 0, 1
+    scores, per_label = multilabel_scores(y, z, subjects, resamples=20)
+    rest = [0, 1, 3, 5, 6]
+    assert [i for i, estimate in enumerate(per_label) if estimate is None] == [2, 4]
+    assert scores["auroc"].value == pytest.approx(roc_auc_score(y[:, rest], z[:, rest], average="macro"), abs=1e-12)
+    assert scores["micro_auroc"].value == pytest.approx(roc_auc_score(y[:, rest], z[:, rest], average="micro"))
+    assert (scores["labels_scored"].value, scores["labels_all"].value) == (5, 7)
+
+
+def test_labels_that_are_not_to_be_scored_still_get_their_own_estimate() -> None:
+    y, z, subjects = cells(10)
+    scored = np.array([True, False, True, False, False, False, False])
+    scores, per_label = multilabel_scores(y, z, subjects, scored, resamples=20)
+    assert scores["auroc"].value == pytest.approx(roc_auc_score(y[:, [0, 2]], z[:, [0, 2]], average="macro"))
+    assert scores["labels_scored"].value == 2
+    assert all(per_label)
+
+
+def test_a_draw_that_lacks_a_label_takes_the_mean_of_the_others() -> None:
+    # Label 0 has one positive, so about a third of the draws lack it; label 1 is told apart perfectly.
+    y = np.array([[1, 1], [0, 1], [0, 1], [0, 0], [0, 0], [0, 0]])
+    z = np.array([[0.0, 3], [1, 3], [1, 3], [1, 1], [1, 1], [1, 1]])
+    draws = label_draws(y == 1, z, np.arange(6), resamples=400, seed=0)
+    lacking = np.isnan(draws.auroc_draws[:, 0])
+    assert 0.2 < lacking.mean() < 0.5
+    macro = draws._mean(draws.auroc, draws.auroc_draws, np.array([True, True]))
+    assert macro.value == 0.5
+    assert set(macro.samples.tolist()) == {0.0, 0.5, 1.0}  # 0: label 1 is lacking instead
+    assert (macro.samples == 1.0).sum() == (lacking & np.isfinite(draws.auroc_draws[:, 1])).sum()
+
+
+def test_the_draws_are_those_of_every_other_score_on_these_rows() -> None:
+    y, z, subjects = cells(11, labels=1)
+    drawn = resample({"auroc": auroc_statistic(y[:, 0], z[:, 0])}, subjects, resamples=60, seed=1)["auroc"]
+    many = label_draws(y == 1, z, subjects, resamples=60, seed=1)
+    assert drawn.samples.tolist() == many.auroc_draws[:, 0].tolist()
+
+
+def test_one_patient_alone_gives_values_without_intervals() -> None:
+    y, z, _ = cells(12, n=20)
+    scores, per_label = multilabel_scores(y, z, np.zeros(20), resamples=20)
+    assert scores["auroc"].low is scores["micro_auroc"].low is None
+    assert all(estimate is None or estimate.low is None for estimate in per_label)
+
+
+def test_rows_in_which_no_label_can_be_scored_are_refused_with_counts() -> None:
+    with pytest.raises(LabelError, match="of 2 labels 2 are to be scored and 0 have both among 3 rows"):
+        multilabel_scores(np.zeros((3, 2)), np.zeros((3, 2)), [1, 2, 3])
+
+
+def test_shapes_labels_and_logits_are_checked_at_the_door() -> None:
+    good = np.array([[0, 1], [1, 0]])
+    with pytest.raises(DataError, match=r"\(2, 2\), \(2, 1\)"):
+        multilabel_scores(good, [[0.0], [1.0]], [1, 2])
+    with pytest.raises(LabelError, match="1 of 4 cells"):
+        multilabel_scores([[0, 2], [1, 0]], good, [1, 2])
+    with pytest.raises(DataError, match="1 of 4"):
+        multilabel_scores(good, np.array([[0.0, np.nan], [1, 2]]), [1, 2])
+    with pytest.raises(DataError, match="one entry per label"):
+        multilabel_scores(good, good, [1, 2], np.array([True]))
+    with pytest.raises(DataError, match="resamples=0"):
+        multilabel_scores(good, good, [1, 2], resamples=0)

@@ -1,0 +1,92 @@
+"""The model card: everything a reader must know of an adapter, and nothing of a patient."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from chartune.quantities import Cost, Estimate
+from chartune.report.card import model_card
+from chartune.runs import Run
+from chartune.store import Store
+from chartune.testing import past_runs as past
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return past.past_runs(tmp_path_factory.mktemp("store"), "mimic3")
+
+
+def _card(store: Store, fingerprint: str, kind: str = "mimic3") -> str:
+    run = Run.of(store, fingerprint)
+    return model_card(run.about, run.scores, run.cost, run.environment, past.dataset(kind))
+
+
+def test_a_card_tells_what_it_is_where_it_comes_from_and_how_well_it_does(store: Store) -> None:
+    run, text = Run.of(store, past.CLINICAL), _card(store, past.CLINICAL)
+    auroc = run.estimate("auroc")
+    assert auroc is not None
+    for told in (
+        "# Clinical (frozen) + downstream LoRA", "Does the patient die during this stay?", "rank 8, alpha 16",
+        past.BACKBONE["content_hash"], "**Licence:** MIT", "MIMIC-III Clinical Database", "PhysioNet Credentialed",
+        f"| test | auroc | {auroc.value:.3f} | {auroc.low:.3f} to {auroc.high:.3f} | 400 |",
+        "| Time | 2 min 20 s | 2 min 37 s |", "pooling_on_pad: False; preset: sound", f"**Parents:** {past.PRETRAIN}",
+        "on admission", "**Kind:** retrospective-text",
+    ):  # fmt: skip
+        assert str(told) in text
+
+
+def test_a_card_tells_how_to_load_every_layer(store: Store) -> None:
+    text = _card(store, past.CLINICAL)
+    assert 'Frozen(adapter="adapter/0-frozen"), Frozen(adapter="adapter/1-fresh")' in text
+    assert 'model.base_model.set_adapter(["layer0", "layer1"])' in text
+    assert 'PeftModel.from_pretrained(body, "adapter", adapter_name="layer0")' in _card(store, past.LORA)
+    assert "head.safetensors" in _card(store, past.HEAD)
+    for block in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+        compile(block, "card", "exec")
+
+
+def test_weights_of_real_patients_inherit_the_terms_of_their_data(store: Store) -> None:
+    assert "Sensitive:" in _card(store, past.LORA)
+    assert "no public upload" in _card(store, past.PRETRAIN)
+    assert "Sensitive:" not in _card(store, past.LORA, "made-up")
+
+
+def test_small_counts_are_hidden_in_a_card(store: Store) -> None:
+    run, data = Run.of(store, past.LORA), past.dataset("mimic3")
+    data["tasks"]["mortality"]["counts"]["test"]["positives"] = 7
+    scores = {"test": {"prevalence": Estimate(7 / 400, 0.01, 0.03, 400)}}
+    text = model_card(run.about, scores, run.cost, run.environment, data)
+    assert "| test | 330 | 400 | &lt;10 |" in text
+    assert "0.018" not in text
+    assert "fewer than 10 rows" in text
+
+
+def test_what_was_not_measured_is_said_to_be_so() -> None:
+    text = model_card(
+        {"kind": "finetune", "name": "bare", "backbone": {"name": "b"}, "stack": []}, {}, Cost(), {}, None
+    )
+    assert "Scores: not measured." in text
+    assert text.count("not measured") > 15
+    assert "| Peak memory | not planned | not measured |" in text
+
+
+def test_a_name_cannot_break_out_of_a_card(store: Store) -> None:
+    run = Run.of(store, past.LORA)
+    text = model_card({**run.about, "name": "<img src=x>\n# Another | title"}, run.scores, run.cost, {}, None)
+    assert text.startswith("# &lt;img src=x&gt; # Another \\| title\n")
+
+
+def test_nothing_of_a_row_is_in_a_card(store: Store) -> None:
+    seen = set(re.findall(r"\d+", _card(store, past.LORA)))
+    rows = Run.of(store, past.LORA).predictions()
+    assert seen.isdisjoint({str(value) for name in ("subject_id", "hadm_id") for value in rows[name]})
+
+
+def test_a_stage_may_write_a_card_without_loading_a_drawing_library() -> None:
+    program = (
+        "import sys, chartune.report.card; print([m for m in ('matplotlib', 'jinja2', 'torch') if m in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"

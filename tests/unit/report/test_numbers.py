@@ -1,0 +1,277 @@
+"""The numbers behind the page: seeds, paired comparisons, small cells, places in figures, printed tables."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from chartune.metrics import calibration_curve, paired_difference, roc_curve
+from chartune.published import downstream, pretraining
+from chartune.quantities import Estimate
+from chartune.report.cohort import cohorts, is_made_up, shown
+from chartune.report.compare import Comparison, comparisons, from_baseline
+from chartune.report.cost import cost_table, seconds_with_parents
+from chartune.report.curves import draw_panel, learning_curves, perplexity_curves
+from chartune.report.diagnostics import calibration, draw_diagram, roc
+from chartune.report.forest import forest
+from chartune.report.labels import label_tables
+from chartune.report.marks import drawable, published_table
+from chartune.report.price import draw_price, prices
+from chartune.report.summary import compared
+from chartune.report.table import estimated
+from chartune.report.variants import Score, Variant, baseline, numbered, score
+from chartune.runs import Run, finished_runs
+from chartune.store import Store
+from chartune.testing import past_runs as past
+from chartune.testing.past_data import CODES
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return past.past_runs(tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="module")
+def binary(store: Store) -> list[Variant]:
+    return numbered([run for run in finished_runs(store) if run.task == "mortality"])
+
+
+@pytest.fixture(scope="module")
+def coded(store: Store) -> list[Variant]:
+    return numbered([run for run in finished_runs(store) if run.task == "diagnoses_icd9"], start=5)
+
+
+def test_a_cell_prints_value_and_interval_to_three_digits() -> None:
+    cell = score(Score(Estimate(0.81249, 0.7, 0.9), (0.81249,)))
+    assert (cell.text, cell.detail) == ("0.812", "0.700 to 0.900")
+    assert estimated(-0.05, -0.1, 0.02, signed=True).detail == "−0.100 to +0.020"
+    assert score(None).text == "not measured"
+
+
+def test_seeds_of_one_variant_are_one_row_and_its_run_is_the_nearest_to_their_mean(binary: list[Variant]) -> None:
+    assert [len(v.runs) for v in binary] == [1, 1, 3, 1, 1]
+    lora = binary[2]
+    found = lora.score("auroc")
+    assert found is not None
+    assert found.estimate.value == pytest.approx(np.mean(found.seeds))
+    lows = [e.low for run in lora.runs if (e := run.estimate("auroc")) is not None and e.low is not None]
+    assert found.estimate.low == pytest.approx(np.mean(lows))
+    chosen = lora.run.estimate("auroc")
+    assert chosen is not None
+    assert abs(chosen.value - found.estimate.value) == min(abs(v - found.estimate.value) for v in found.seeds)
+
+
+def test_the_same_seed_twice_or_other_settings_are_never_taken_for_seeds(tmp_path: Path) -> None:
+    store = past.past_runs(tmp_path)
+    about = store.root / "runs" / past.LORA_SEED_1 / "run.json"
+    about.write_text(json.dumps({**json.loads(about.read_text()), "seed": 0}))
+    stage = store.root / "runs" / past.LORA_SEED_2 / "stage.yaml"
+    stage.write_text("kind: finetune\nseed: 2\noptimisation: {learning_rate: 0.1}\n")
+    variants = numbered([run for run in finished_runs(store) if run.task == "mortality"])
+    assert [len(v.runs) for v in variants] == [1] * 7
+
+
+def test_a_difference_of_two_runs_is_that_of_the_metrics(binary: list[Variant]) -> None:
+    tfidf, minilm = binary[0].run.predictions(), binary[4].run.predictions()
+    mine = from_baseline(comparisons(binary, "binary"), binary)["5"]
+    known = paired_difference(minilm["label"], minilm["logit"], tfidf["logit"], minilm["subject_id"])
+    assert (mine.value, mine.low, mine.high) == pytest.approx((known.value, known.low, known.high))
+
+
+def test_everything_is_compared_with_tfidf_and_adapters_with_their_base_and_their_fresh_twin(
+    binary: list[Variant], coded: list[Variant]
+) -> None:
+    pairs = {(one.ours.label, one.theirs.label) for one in comparisons(binary, "binary")}
+    assert pairs == {("2", "1"), ("3", "1"), ("4", "1"), ("5", "1"), ("3", "2"), ("4", "2"), ("4", "3")}
+    made = comparisons(coded, "multilabel", CODES)
+    assert len(made) == 6
+    for one in made:
+        ours, theirs = one.ours.score("auroc"), one.theirs.score("auroc")
+        assert ours is not None
+        assert theirs is not None
+        assert one.difference.value == pytest.approx(ours.estimate.value - theirs.estimate.value, abs=1e-6)
+
+
+def test_other_admissions_are_never_compared_as_if_they_were_the_same(tmp_path: Path) -> None:
+    store = past.past_runs(tmp_path / "store")
+    path = store.root / "runs" / past.MINILM / "predictions.parquet"
+    Run.of(store, past.MINILM).predictions().head(300).write_parquet(path)
+    variants = numbered([run for run in finished_runs(store) if run.task == "mortality"])
+    assert "5" not in from_baseline(comparisons(variants, "binary"), variants)
+
+
+def test_the_summary_claims_a_difference_only_where_the_paired_interval_excludes_zero(binary: list[Variant]) -> None:
+    told = " ".join(compared(binary, [
+        Comparison(binary[1], binary[0], Estimate(0.05, 0.01, 0.09)),
+        Comparison(binary[2], binary[0], Estimate(-0.1, -0.2, -0.01)),
+        Comparison(binary[3], binary[0], Estimate(0.1, -0.01, 0.2)),
+    ], "AUROC"))  # fmt: skip
+    names = [v.name for v in binary]
+    assert f"{names[1]} beats {names[0]}: difference +0.050 [0.010, 0.090]" in told
+    assert f"{names[2]} falls short of {names[0]}: difference −0.100 [−0.200, −0.010]" in told
+    assert f"this test split cannot tell {names[3]} (+0.100 [−0.010, 0.200]) apart from {names[0]}" in told
+
+
+def test_without_comparisons_overlapping_intervals_are_told_as_undecided(binary: list[Variant]) -> None:
+    assert "do not tell the highest apart from" in compared(binary[2:4], [], "AUROC")[1]
+
+
+def test_a_forest_holds_every_variant_within_the_axis(binary: list[Variant]) -> None:
+    plot = forest(binary, downstream("mortality"))
+    assert plot is not None
+    assert [strip.baseline for strip in plot.strips] == [True, False, False, False, False]
+    assert [len(strip.seeds) for strip in plot.strips] == [0, 0, 3, 0, 0]
+    assert sum(strip.oracle is None for strip in plot.strips) == 1
+    places = [x for s in plot.strips for x in (s.low, s.at, s.high, s.oracle, *s.seeds) if x is not None]
+    places += [at for row in plot.printed for at, _ in row.marks] + [at for at, _ in plot.ticks]
+    assert all(0 <= place <= 100 for place in places)
+    assert all(s.low is not None and s.high is not None and s.low < s.at < s.high for s in plot.strips)
+    assert [len(row.marks) for row in plot.printed] == [16, 5]
+
+
+def test_a_forest_of_nothing_is_none(store: Store) -> None:
+    assert forest(numbered([Run.of(store, past.PRETRAIN)])) is None
+
+
+def test_roc_curves_begin_at_nothing_end_at_all_and_enclose_the_area(binary: list[Variant]) -> None:
+    diagram = roc(binary, open_data=True)
+    assert diagram is not None
+    for line in diagram.lines:
+        assert (line.x[0], line.y[0], line.x[-1], line.y[-1]) == (0, 0, 1, 1)
+        assert all(np.diff(line.y) >= 0)
+        auroc = line.variant.run.estimate("auroc")
+        assert auroc is not None
+        assert np.trapezoid(line.y, line.x) == pytest.approx(auroc.value, abs=0.01)
+        rows = line.variant.run.predictions()
+        assert len(line.x) < len(roc_curve(rows["label"], rows["logit"])[0])
+
+
+def test_calibration_bins_cover_the_range_and_have_about_ten_events(binary: list[Variant]) -> None:
+    diagram = calibration(binary, open_data=True)
+    assert diagram is not None
+    assert all(2 <= len(line.x) <= 5 for line in diagram.lines)
+    assert draw_diagram(diagram, "c").startswith("<svg viewBox=")
+
+
+def test_too_few_real_patients_are_not_drawn(tmp_path: Path) -> None:
+    store = past.past_runs(tmp_path, "mimic3")
+    path = store.root / "runs" / past.MINILM / "predictions.parquet"
+    rows = pl.read_parquet(path).sort("label", descending=True)
+    variants = numbered([Run.of(store, past.MINILM)])
+    rows[42:].write_parquet(path)  # nine with the outcome
+    assert (roc(variants, open_data=False), calibration(variants, open_data=False)) == (None, None)
+    assert roc(variants, open_data=True) is not None
+
+
+def test_bins_of_real_patients_hold_no_small_cell(binary: list[Variant]) -> None:
+    diagram = calibration(binary, open_data=False)
+    for line in diagram.lines if diagram else ():
+        rows = line.variant.run.predictions()
+        bins = calibration_curve(rows["label"], rows["probability"], len(line.x))
+        counts = [round(part.observed * part.n) for part in bins] + [
+            round(part.n * (1 - part.observed)) for part in bins
+        ]
+        assert all(count == 0 or count >= 10 for count in counts)
+
+
+def test_long_curves_are_averaged_and_wide_ones_logarithmic(store: Store, binary: list[Variant]) -> None:
+    panels = learning_curves(binary)
+    assert [panel.title for panel in panels] == ["Training loss", "Validation AUROC"]
+    assert all(len(series.steps) <= 160 for panel in panels for series in panel.series)
+    perplexity = perplexity_curves(numbered([Run.of(store, past.PRETRAIN)], "P"))[0]
+    assert [(mark.label, mark.value) for mark in perplexity.marks] == [("P1 before", 14.62), ("P1 unigram", 211.4)]
+    assert perplexity.logarithmic
+    assert "log scale" in draw_panel(perplexity, "p")
+    assert not panels[0].logarithmic
+
+
+def test_figures_follow_the_page_in_colour_and_name_no_host(binary: list[Variant]) -> None:
+    drawn = draw_panel(learning_curves(binary)[0], "one")
+    assert "var(--series-2)" in drawn
+    assert "#0102" not in drawn
+    assert "://" not in drawn
+
+
+def test_a_price_counts_the_runs_that_a_variant_stands_on(store: Store, binary: list[Variant]) -> None:
+    every = {run.fingerprint: run for run in finished_runs(store)}
+    clinical = binary[3]
+    own = clinical.run.cost.seconds
+    assert own is not None
+    assert seconds_with_parents(clinical, every) == pytest.approx(own + 412)
+    assert seconds_with_parents(clinical, {}) is None
+    seconds, parameters = prices(binary, every)
+    assert seconds.points[3].paid == pytest.approx(own + 412)
+    assert [point.paid for point in parameters.points] == [8_412, 257, 33_025, 33_025, 147_841]
+    assert draw_price(parameters, "p").startswith("<svg viewBox=")
+    assert cost_table(binary, every).note.endswith("All on CPU, 2 threads.")
+
+
+def test_the_best_label_is_strong_only_where_its_interval_lies_above_all_others(coded: list[Variant]) -> None:
+    tables = label_tables(coded, "Diagnoses", open_data=True)
+    assert tables is not None
+    rows = {row[0].detail: row for row in (*tables.first.rows, *(tables.rest.rows if tables.rest else ()))}
+    frames = [frame for v in coded if (frame := v.run.per_label()) is not None]
+    for label, cells in rows.items():
+        scores = [frame.row(by_predicate=pl.col("label") == label, named=True) for frame in frames]
+        for mine, cell in zip(scores, cells[3:], strict=True):
+            others = [other["auroc_high"] for other in scores if other is not mine]
+            assert cell.strong == (mine["auroc"] is not None and all(mine["auroc_low"] > high for high in others))
+
+
+def test_a_few_patients_lost_in_a_filter_round_the_flow_even_when_their_admissions_are_many() -> None:
+    data: dict[str, Any] = past.dataset("mimic3")
+    del data["tasks"]["diagnoses_icd9"]
+    steps = data["tasks"]["mortality"]["attrition"] = data["tasks"]["mortality"]["attrition"][:2]
+    assert cohorts(data)[0].steps[1].left[0] == "1,412 patients"
+    steps[1]["subjects"] = 1497
+    assert cohorts(data)[0].steps[1].left[0] == "≈\N{NO-BREAK SPACE}1,500 patients"
+
+
+def test_few_positives_are_hidden_in_the_splits_too() -> None:
+    data: dict[str, Any] = past.dataset("mimic3")
+    data["tasks"]["mortality"]["counts"]["test"]["positives"] = 7
+    rows = {row[0]: row for row in cohorts(data)[0].splits.rows}
+    assert rows["test"] == ("test", "330", "400", "<10")
+    data["source"]["version"] = "made-up"
+    assert {row[0]: row for row in cohorts(data)[0].splits.rows}["test"][3] == "7"
+
+
+def test_a_count_is_shown_hidden_or_not_measured() -> None:
+    told = [shown(n, open_data=False) for n in (0, 1, 9, 10, 1234, None)]
+    assert told == ["0", "<10", "<10", "10", "1,234", "not measured"]
+    assert shown(3, open_data=True) == "3"
+    assert is_made_up({"kind": "made_up"})
+    assert not is_made_up({})
+
+
+def test_published_tables_are_as_the_paper_prints_them() -> None:
+    mortality = {(row.table, row.model): row.auroc for row in downstream("mortality")}
+    assert len(mortality) == 21
+    assert mortality["Table 3", "LLaMA + Clinical (trainable) + Downstream LoRA"] == pytest.approx(0.7699)
+    assert mortality["Table 4", "LLaMA + Clinical + Downstream"] == pytest.approx(0.7662)
+    assert mortality["Table 4", "BlueBERT + LoRA"] == pytest.approx(0.8190)
+    assert downstream("concepts") == []
+    assert {(p.base, p.method): p.seconds for p in pretraining()}["LLaMA-7B", "LoRA"] == 21 * 3600 + 37 * 60 + 42
+
+
+def test_icd10_is_never_passed_off_as_the_papers_icd9() -> None:
+    ours, theirs = published_table("diagnoses_icd10"), published_table("diagnoses_icd9")
+    assert ours is not None
+    assert theirs is not None
+    assert "here it is ICD-10" in ours.note
+    assert "ICD-10" not in theirs.note
+    assert published_table("concepts") is None
+
+
+def test_printed_scores_stand_beside_real_patients_only() -> None:
+    assert drawable("mortality", past.dataset("mimic3"))
+    assert drawable("mortality", past.dataset("made-up")) == []
+    assert drawable("mortality", {}) == []
+
+
+def test_the_baseline_is_the_bag_of_words(binary: list[Variant]) -> None:
+    assert baseline(binary) is binary[0]
+    assert baseline(binary[1:]) is None

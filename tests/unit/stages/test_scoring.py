@@ -1,0 +1,100 @@
+"""Scoring: arrays of a task, and what a run keeps of them, for one of two, one of several and many labels."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from chartune.errors import LabelError
+from chartune.stages.scoring import decisions, quick_scores, score, write_predictions
+from chartune.stages.table import ENOUGH_CASES, TaskTable
+from chartune.tasks.labels import LabelSpace
+
+
+class Nowhere:
+    """A source that is no made-up hospital."""
+
+    folder = Path("nowhere")
+
+
+def table(space: LabelSpace, labels: Sequence[object], dtype: pl.DataType) -> TaskTable:
+    count = len(labels)
+    splits = (["train"] * (count // 2) + ["validation"] * (count // 4) + ["test"] * count)[:count]
+    frame = pl.DataFrame({"hadm_id": range(count), "subject_id": range(count), "split": splits, "text": [""] * count})
+    return TaskTable(frame.with_columns(pl.Series("label", labels, dtype=dtype)), "asked", space)
+
+
+def many(count: int = 120) -> TaskTable:
+    """Three labels: one of every second row, one of every third, one that training has nine times."""
+    labels = [[i for i, every in enumerate((2, 3, 7)) if n % every == 0] for n in range(count)]
+    space = LabelSpace("multilabel", ("a", "b", "c"), ("Alpha", "Beta", "Gamma"))
+    return table(space, list(labels), pl.List(pl.Int32()))
+
+
+def test_many_labels_become_a_matrix_and_a_head_as_wide() -> None:
+    rows = many()
+    assert rows.outputs == 3
+    assert rows.labels("train").shape == (60, 3)
+    assert rows.labels("train")[:4].tolist() == [[1, 1, 1], [0, 0, 0], [1, 0, 0], [0, 1, 0]]
+    assert rows.cases("train").tolist() == [30, 20, 9]
+    assert rows.scored().tolist() == [True, True, False]
+    assert ENOUGH_CASES == 10
+
+
+def test_a_head_begins_at_the_label_frequencies() -> None:
+    logits = many().prior_logits()
+    assert 1 / (1 + np.exp(-logits)) == pytest.approx([30.5 / 61, 20.5 / 61, 9.5 / 61])
+
+
+def test_macro_auroc_is_the_mean_over_labels_with_enough_cases(tmp_path: Path) -> None:
+    rows = many()
+    logits = {s: np.random.default_rng(0).normal(size=(len(rows.rows(s)), 3)) for s in ("validation", "test")}
+    scores = score(rows, logits, tmp_path, words={}, source=Nowhere())
+    truth = rows.labels("test")
+    by_hand = np.mean([roc_auc_score(truth[:, i], logits["test"][:, i]) for i in (0, 1)])
+    assert scores["test"]["auroc"].value == pytest.approx(by_hand)
+    assert scores["test"]["labels_scored"].value == 2
+    assert quick_scores(rows, "test", logits["test"])["auroc"] == pytest.approx(by_hand)
+    each = pl.read_parquet(tmp_path / "per_label.parquet")
+    assert each["label"].to_list() == ["a", "b", "c"]
+    assert each["title"].to_list() == ["Alpha", "Beta", "Gamma"]
+    assert each["train_cases"].to_list() == [30, 20, 9]
+    assert each["auroc"][2] == pytest.approx(roc_auc_score(truth[:, 2], logits["test"][:, 2]))
+
+
+def test_one_of_several_is_scored_one_against_the_rest(tmp_path: Path) -> None:
+    space = LabelSpace("multiclass", ("a", "b", "c"), ("a", "b", "c"))
+    rows = table(space, [n % 3 for n in range(120)], pl.Int64())
+    logits = np.random.default_rng(1).normal(size=(len(rows.rows("test")), 3)).astype(np.float32)
+    decided = decisions(rows, logits)
+    scores = score(rows, {"test": decided}, tmp_path, words={}, source=Nowhere())
+    chance = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    expected = roc_auc_score(rows.labels("test"), chance, multi_class="ovr")
+    assert scores["test"]["auroc"].value == pytest.approx(expected, abs=1e-6)
+    assert quick_scores(rows, "test", decided)["auroc"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_one_of_two_is_the_difference_of_two_logits() -> None:
+    rows = table(LabelSpace("binary", ("no", "yes"), ("no", "yes")), [n % 2 for n in range(40)], pl.Int64())
+    assert decisions(rows, np.array([[1.0, 3.0], [2.0, 0.5]], dtype=np.float32)).tolist() == [2.0, -1.5]
+
+
+def test_predictions_hold_ids_labels_and_logits(tmp_path: Path) -> None:
+    rows = many()
+    write_predictions(tmp_path, rows, {"test": np.zeros((len(rows.rows("test")), 3))})
+    kept = pl.read_parquet(tmp_path / "predictions.parquet")
+    assert kept.columns == ["split", "subject_id", "hadm_id", "label", "logits"]
+    assert kept.schema["logits"] == pl.List(pl.Float32)
+    assert kept["label"].to_list() == rows.frame.filter(split="test")["label"].to_list()
+
+
+def test_a_split_without_both_classes_is_refused_with_counts() -> None:
+    space = LabelSpace("binary", ("no", "yes"), ("no", "yes"))
+    with pytest.raises(LabelError, match="validation has 0 positives among 10"):
+        table(space, [1] + [0] * 29 + [1] * 10, pl.Int64()).must_be_learnable()
+    nothing = table(LabelSpace("multilabel", (), ()), [[] for _ in range(40)], pl.List(pl.Int32()))
+    with pytest.raises(LabelError, match="0 labels"):
+        nothing.must_be_learnable()

@@ -1,0 +1,324 @@
+"""Plans: parameters to the last one, estimates that move the right way, and nothing made."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from chartune.adapters.adapter import Adapter, read_adapter, write_adapter
+from chartune.adapters.full import Full
+from chartune.adapters.lora import LoRA
+from chartune.adapters.stack import AnyLayer, Fresh, Frozen, Stack, Trainable, attach
+from chartune.errors import AdapterError, DataError, RunError
+from chartune.models.backbone import LocalBackbone, inspect
+from chartune.models.families import families
+from chartune.models.heads import LinearHead
+from chartune.models.load import Resolved, load_body, new_llama
+from chartune.models.readers import Classifier, LanguageModel
+from chartune.models.rehearsal import _Alive
+from chartune.runs.run import Run
+from chartune.stages.base import SmallBase
+from chartune.stages.blueprint import _batch, blueprint_of, rehearsals
+from chartune.stages.finetune import Finetune
+from chartune.stages.plan import Plan, plan, planned_facts
+from chartune.stages.pretrain import Pretrain
+from chartune.stages.requirements import free_memory
+from chartune.store import Store
+from chartune.tasks.prepare import Preparation, prepare
+from chartune.testing.chain import FINETUNE, steps
+from chartune.testing.command_line import chartune
+from chartune.testing.twins import make_twin, twin
+
+EXACT = Resolved("cpu", "fp32", "eager", "a test")
+CLINICAL = LoRA(rank=4, alpha=8, targets="all-linear")
+DOWN = Fresh(method=LoRA(rank=2))
+STACKS: dict[str, tuple[AnyLayer, ...]] = {
+    "attention": (Fresh(method=LoRA(rank=3)),),
+    "all-linear": (Fresh(method=LoRA(rank=3, targets="all-linear", dropout=0.1)),),
+    "full": (Fresh(method=Full()),),
+    "head only": (),
+    "frozen clinical + LoRA": (Frozen(adapter="x"), DOWN),
+    "trainable clinical + LoRA": (Trainable(adapter="x"), DOWN),
+    "frozen clinical alone": (Frozen(adapter="x"),),
+}
+OUTPUTS = 5
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's rates matter to no test here."""
+    monkeypatch.setattr("chartune.stages.requirements.TRY_SECONDS", 0.0)
+
+
+def finetune_of(data: Any, layers: tuple[AnyLayer, ...] = (Fresh(),), **fields: Any) -> Finetune:
+    stack = [layer.model_dump() for layer in layers]
+    return Finetune.parse({"data": data, "stack": {"layers": stack}, "max_seq_len": 24, **fields})
+
+
+@pytest.fixture(scope="module")
+def anywhere() -> dict[str, Any]:
+    return {"source": {"kind": "mimic3", "folder": "nowhere"}}
+
+
+@pytest.fixture(scope="module")
+def data(hospital: Path) -> dict[str, Any]:
+    return {"source": {"kind": "mimic3", "folder": str(hospital)}}
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory, data: dict[str, Any]) -> Store:
+    """A store that holds the prepared data, and nothing else."""
+    store = Store(tmp_path_factory.mktemp("plan") / "store").open()
+    prepare(Preparation.parse(data), store)
+    return store
+
+
+def clinical(backbone: LocalBackbone, folder: Path) -> Adapter:
+    body = load_body(backbone, EXACT).module
+    attached = attach(Stack(layers=(Fresh(method=CLINICAL),)), body, backbone.family, [None], 0)
+    write_adapter(folder, attached.tensors(0), CLINICAL, backbone.family, backbone, {"run": None, "state": "fresh"})
+    return read_adapter(folder)
+
+
+def real(stage: Finetune, backbone: LocalBackbone, adapters: list[Adapter | None]) -> Classifier:
+    """The model as `finetune` puts it together, with weights."""
+    body = load_body(backbone, EXACT, trains_all=stage.stack.trains_all())
+    attached = attach(stage.stack, body.module, backbone.family, adapters, 0)
+    return Classifier(attached.module, LinearHead(body.hidden_size, OUTPUTS, normalise=True), "mean")
+
+
+def counts(module: torch.nn.Module) -> tuple[int, int]:
+    learning = sum(p.numel() for p in module.parameters() if p.requires_grad)
+    return learning, sum(p.numel() for p in module.parameters())
+
+
+@pytest.mark.parametrize("name", STACKS)
+@pytest.mark.parametrize("model_type", families)
+def test_the_parameters_of_a_plan_are_those_of_the_model(
+    twins: Path, tmp_path: Path, anywhere: dict[str, Any], model_type: str, name: str
+) -> None:
+    backbone, stage = twin(twins, model_type), finetune_of(anywhere, STACKS[name])
+    adapters = [None if isinstance(layer, Fresh) else clinical(backbone, tmp_path) for layer in stage.stack.layers]
+    drawn = blueprint_of(stage, backbone, adapters, EXACT, OUTPUTS)
+    planned = sum(part.trainable for part in drawn.parts), sum(part.parameters for part in drawn.parts)
+    assert planned == counts(real(stage, backbone, adapters))
+    assert planned == counts(drawn.module)
+
+
+@pytest.mark.parametrize("method", [CLINICAL, Full()], ids=lambda method: method.kind)
+@pytest.mark.parametrize("model_type", [name for name, family in families.items() if family.is_decoder])
+def test_so_are_those_of_a_language_model(
+    twins: Path, anywhere: dict[str, Any], model_type: str, method: LoRA | Full
+) -> None:
+    backbone = twin(twins, model_type)
+    stage = Pretrain.parse({"data": anywhere, "method": method.model_dump()})
+    body = load_body(backbone, EXACT, language_model=True, trains_all=isinstance(method, Full))
+    attached = attach(Stack(layers=(Fresh(method=method),)), body.module, backbone.family, [None], 0)
+    assert body.lm_head is not None
+    drawn = blueprint_of(stage, backbone, [None], EXACT, 0)
+    planned = sum(part.trainable for part in drawn.parts), sum(part.parameters for part in drawn.parts)
+    assert planned == counts(LanguageModel(attached.module, body.lm_head))
+
+
+@pytest.mark.parametrize("name", ["attention", "full", "frozen clinical + LoRA"])
+@pytest.mark.parametrize("model_type", families)
+def test_a_rehearsal_counts_the_operations_and_bytes_of_a_real_batch(
+    twins: Path, tmp_path: Path, anywhere: dict[str, Any], model_type: str, name: str
+) -> None:
+    backbone, stage = twin(twins, model_type), finetune_of(anywhere, STACKS[name])
+    adapters = [None if isinstance(layer, Fresh) else clinical(backbone, tmp_path) for layer in stage.stack.layers]
+    batches = rehearsals(stage, blueprint_of(stage, backbone, adapters, EXACT, OUTPUTS), EXACT)
+    rehearsed = batches.training
+    model = real(stage, backbone, adapters)
+    run = _batch(model, batches.training_tokens // stage.max_seq_len, stage.max_seq_len, EXACT)
+    torch.autograd.backward(run())  # what is set up once
+    model.zero_grad()
+    with _Alive({id(t.untyped_storage()) for t in (*model.parameters(), *model.buffers())}) as alive:
+        torch.autograd.backward(run())
+    assert rehearsed is not None
+    assert rehearsed.flops == alive.flops
+    assert rehearsed.peak_bytes == pytest.approx(alive.peak, rel=0.1)
+    assert rehearsed.written_bytes == pytest.approx(alive.written, rel=0.1)
+
+
+def test_the_flops_of_a_decoder_are_those_of_the_usual_formula(anywhere: dict[str, Any], tmp_path: Path) -> None:
+    make_twin("llama", tmp_path / "wide", hidden_size=128)
+    backbone = inspect(tmp_path / "wide", name="wide", licence="none", exposure="none")
+    stage = finetune_of(anywhere, STACKS["full"])
+    batches = rehearsals(stage, blueprint_of(stage, backbone, [None], EXACT, 2), EXACT)
+    body = load_body(backbone, EXACT).module
+    matrices = sum(m.weight.numel() for m in body.modules() if isinstance(m, torch.nn.Linear))
+    assert batches.training is not None
+    assert batches.reading.flops / batches.reading_tokens == pytest.approx(
+        2 * matrices, rel=0.1
+    )  # attention adds a little
+    assert batches.training.flops / batches.training_tokens == pytest.approx(6 * matrices, rel=0.1)
+
+
+def planned(stage: Pretrain | Finetune, store: Store, backbone: LocalBackbone | Path) -> Plan:
+    folder = backbone.folder if isinstance(backbone, LocalBackbone) else backbone
+    return plan(stage.model_copy(update={"backbone": stage.backbone.model_copy(update={"name": str(folder)})}), store)
+
+
+def test_a_plan_of_prepared_data_knows_steps_tokens_and_time(
+    filled: Store, data: dict[str, Any], llama: LocalBackbone
+) -> None:
+    once = planned(finetune_of(data, optimisation={"duration": {"value": 1}}), filled, llama)
+    thrice = planned(finetune_of(data, optimisation={"duration": {"value": 3}}), filled, llama)
+    assert once.workload.steps == -(-(once.workload.examples or 0) // 16)
+    assert thrice.workload.steps == 3 * (once.workload.steps or 0)
+    assert thrice.workload.tokens == pytest.approx(3 * (once.workload.tokens or 0), abs=2)
+    assert 0 < (once.workload.tokens or 0) <= 24 * (once.workload.examples or 0)
+    assert once.seconds is not None
+    assert thrice.seconds is not None
+    assert 0 < once.seconds < thrice.seconds < 3600
+    assert once.fits
+    assert once.ways_out == ()
+    once.must_fit()
+
+
+def test_more_is_needed_for_more(filled: Store, data: dict[str, Any], llama: LocalBackbone, tmp_path: Path) -> None:
+    wide = make_twin("llama", tmp_path / "wide", hidden_size=256)
+    stage = finetune_of(data, STACKS["attention"])
+    small, large = planned(stage, filled, llama), planned(stage, filled, wide)
+    full = planned(finetune_of(data, STACKS["full"]), filled, wide)
+    long = planned(finetune_of(data, STACKS["attention"], max_seq_len=96), filled, wide)
+    assert small.memory.weights < large.memory.weights
+    assert small.memory.batch < large.memory.batch < long.memory.batch
+    assert large.memory.optimizer < full.memory.optimizer
+    assert large.disk.kept < full.disk.kept
+    assert full.disk.kept == 4 * full.total_parameters
+    for made in (small, large, full, long):
+        assert min(made.memory.to_json().values()) >= 0
+        assert made.memory.peak > made.memory.weights > 0
+
+
+def test_where_only_the_head_learns_every_text_is_read_once(
+    filled: Store, data: dict[str, Any], llama: LocalBackbone
+) -> None:
+    made = planned(finetune_of(data, ()), filled, llama)
+    assert made.workload.tokens == 0
+    assert (made.workload.read_tokens or 0) > (made.workload.epoch_tokens or 0) > 0
+    assert [part.name for part in made.parts] == ["base", "head"]
+
+
+def test_the_head_of_a_multilabel_task_has_an_output_for_each_label(
+    filled: Store, data: dict[str, Any], llama: LocalBackbone
+) -> None:
+    made = planned(finetune_of(data, task="diagnoses"), filled, llama)
+    assert (made.workload.outputs or 0) > 2
+    assert made.parts[-1].parameters == 33 * (made.workload.outputs or 0)
+    with pytest.raises(DataError, match="must be among those prepared"):
+        planned(finetune_of(data, task="weather"), filled, llama)
+
+
+def test_a_plan_of_pretraining_counts_blocks(filled: Store, data: dict[str, Any], llama: LocalBackbone) -> None:
+    stage = Pretrain.parse({"data": data, "max_seq_len": 64, "held_out_blocks": 8, "validation_blocks": 4})
+    made = planned(stage, filled, llama)
+    assert (made.workload.epoch_tokens or 0) == 64 * (made.workload.examples or 0) > 0
+    assert made.workload.read_tokens == 64 * (2 * 8 + 8 + 4 * 4)
+    assert made.seconds is not None
+
+
+def test_without_prepared_data_parameters_are_told_and_the_rest_is_unknown(
+    store: Store, anywhere: dict[str, Any], llama: LocalBackbone
+) -> None:
+    made = planned(finetune_of(anywhere), store, llama)
+    assert made.trainable_parameters > 0
+    assert (made.workload.steps, made.workload.tokens, made.seconds) == (None, None, None)
+    assert any("chartune prepare" in note for note in made.notes)
+    assert "exact" in made.told()
+    unknown = planned(finetune_of(anywhere, task="diagnoses_icd9"), store, llama)
+    assert any("how many labels" in note for note in unknown.notes)
+    assert "exact for a head of two labels" in unknown.told()
+
+
+def test_a_plan_makes_nothing_and_leaves_the_dice_alone(store: Store, anywhere: dict[str, Any]) -> None:
+    before = sorted(store.root.rglob("*"))
+    torch.manual_seed(3)
+    made = plan(finetune_of(anywhere, STACKS["all-linear"]), store)
+    drawn = torch.rand(1)
+    torch.manual_seed(3)
+    assert torch.equal(drawn, torch.rand(1))
+    assert sorted(store.root.rglob("*")) == before
+    assert any("not made yet" in note for note in made.notes)
+    body = new_llama(SmallBase().shape(2, 0, 1), EXACT, 0).module
+    assert made.parts[0].parameters == sum(p.numel() for p in body.parameters())
+
+
+def test_an_encoder_cannot_be_planned_as_a_language_model(
+    store: Store, anywhere: dict[str, Any], bert: LocalBackbone
+) -> None:
+    with pytest.raises(AdapterError, match="reads left to right"):
+        planned(Pretrain.parse({"data": anywhere}), store, bert)
+
+
+def test_what_does_not_fit_is_refused_with_the_largest_micro_batch_that_would(
+    filled: Store, data: dict[str, Any], llama: LocalBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chartune.stages.plan.held_memory", lambda: 10**9)
+    many = {"batch_size": 1000, "micro_batch_tokens": 24000}
+    stage = finetune_of(data, optimisation=many)
+    roomy = planned(stage, filled, llama).memory
+    short = roomy.peak - roomy.batch // 8
+    monkeypatch.setattr("chartune.stages.requirements.free_memory", lambda device: short)
+    made = planned(stage, filled, llama)
+    assert not made.fits
+    with pytest.raises(RunError, match=r"must fit into what is free, but LoRA r=8 on llama would need about") as told:
+        made.must_fit()
+    (way,) = [way for way in made.ways_out if "micro_batch_tokens" in way]
+    assert way in str(told.value)
+    smaller = finetune_of(data, optimisation={**many, "micro_batch_tokens": int(way.partition("tokens=")[2])})
+    mended = planned(smaller, filled, llama)
+    assert mended.memory.batch > 0.75 * made.memory.batch
+    mended.must_fit()
+
+
+def test_a_full_disk_is_told_apart(filled: Store, data: dict[str, Any], llama: LocalBackbone) -> None:
+    made = planned(finetune_of(data), filled, llama)
+    crowded = replace(made, disk=replace(made.disk, free=1000), ways_out=("free some disk",))
+    with pytest.raises(RunError, match="free some disk"):
+        crowded.must_fit()
+
+
+def test_free_memory_is_some_and_a_container_may_bound_it() -> None:
+    assert 2**20 < free_memory("cpu") < 2**50
+
+
+def test_a_finished_run_had_the_parameters_of_its_plan(filled: Store, hospital: Path, llama: LocalBackbone) -> None:
+    words = ["finetune", hospital, "--base", llama.folder, *steps(2, *FINETUNE), "--store", filled.root, "--json"]
+    told = json.loads(chartune("plan", *words).out)
+    run = Run(Path(json.loads(chartune(*words).out)["folder"]))
+    assert told["trainable_parameters"] == run.cost.trainable_parameters
+    assert told["total_parameters"] == run.cost.total_parameters
+    assert told["workload"]["steps"] == 2
+    assert 0.2 < told["memory"]["peak"] / (run.cost.peak_bytes or 1) < 5
+
+
+def test_the_command_line_tells_a_plan_refuses_with_5_and_wants_nothing_foreign(
+    filled: Store, hospital: Path, llama: LocalBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["--base", llama.folder, "--store", filled.root, "--set", "max_seq_len=24"]
+    said = chartune("plan", "pretrain", hospital, *words)
+    assert said.code == 0
+    assert "pretrain: LoRA r=16 on llama" in said.out
+    for verb, flag in (("pretrain", "--method=lora"), ("finetune", "--method=tfidf")):
+        refused = chartune("plan", verb, hospital, flag, *words)
+        assert (refused.code, refused.out) == (2, "")
+    monkeypatch.setattr("chartune.stages.requirements.free_memory", lambda device: 1000)
+    refused = chartune("plan", "finetune", hospital, *words, "--json")
+    assert refused.code == 5
+    assert json.loads(refused.out)["fits"] is False
+    assert "a smaller base model" in refused.err
+
+
+def test_what_a_run_keeps_of_its_plan(filled: Store, data: dict[str, Any], llama: LocalBackbone) -> None:
+    made = planned(finetune_of(data), filled, llama)
+    facts = planned_facts(made)
+    assert facts == {
+        "seconds": made.seconds, "peak_bytes": made.memory.peak, "trainable_parameters": made.trainable_parameters,
+    }  # fmt: skip
+    assert json.loads(json.dumps(made.to_json()))["parts"][-1]["name"] == "head"

@@ -1,0 +1,116 @@
+"""A study: a grid becomes cells, references mean one cell each, and a failure leaves a gap and not a ruin."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from chartune.errors import ConfigError
+from chartune.store import Store
+from chartune.studies.conduct import conduct
+from chartune.studies.demo import demo_study
+from chartune.studies.study import Study, reference
+
+CLINICAL: dict[str, Any] = {"kind": "pretrain", "grid": {"seed": [0, 1]}}
+STACKED: dict[str, Any] = {
+    "kind": "finetune",
+    "grid": {"seed": [0, 1], "task": ["mortality", "diagnoses_icd9"]},
+    "stack": {"layers": [{"kind": "frozen", "adapter": {"from": "clinical"}}, {"kind": "fresh"}]},
+}
+
+
+def study(stages: dict[str, Any], folder: Path | str = "raw", **further: Any) -> Study:
+    data = {"source": {"kind": "mimic3", "folder": str(folder)}}
+    return Study.parse({"title": "t", "data": data, "stages": stages, **further})
+
+
+def test_a_grid_becomes_a_cell_for_each_combination() -> None:
+    cells = study({"clinical": CLINICAL, "stacked": STACKED}).cells()
+    assert [cell.title() for cell in cells] == [
+        "clinical (seed=0)", "clinical (seed=1)",
+        "stacked (seed=0, task=mortality)", "stacked (seed=0, task=diagnoses_icd9)",
+        "stacked (seed=1, task=mortality)", "stacked (seed=1, task=diagnoses_icd9)",
+    ]  # fmt: skip
+    assert {cell.asked["name"] for cell in cells} == {"clinical", "stacked"}
+
+
+def test_an_axis_that_is_neither_seed_nor_task_stands_in_the_name() -> None:
+    rank = {"kind": "finetune", "stack": {"layers": [{"kind": "fresh", "method": {"kind": "lora"}}]},
+            "grid": {"stack.layers.0.method.rank": [2, 16]}}  # fmt: skip
+    asked = study({"lora": rank})
+    assert [cell.asked["name"] for cell in asked.cells()] == ["lora rank=2", "lora rank=16"]
+    assert [asked.stage(cell, {}).stack.layers[0].method.rank for cell in asked.cells()] == [2, 16]
+
+
+def test_a_reference_means_the_cell_of_the_same_seed() -> None:
+    cells = dict(enumerate(study({"clinical": CLINICAL, "stacked": STACKED}).cells()))
+    assert [reference(cells[n], "clinical", cells) for n in (2, 3, 4, 5)] == [0, 0, 1, 1]
+
+
+def test_a_reference_that_could_mean_two_cells_is_refused() -> None:
+    without = {**STACKED, "grid": {"task": ["mortality"]}}
+    cells = dict(enumerate(study({"clinical": CLINICAL, "stacked": without}).cells()))
+    with pytest.raises(ConfigError, match="of which 2 fit"):
+        reference(cells[2], "clinical", cells)
+
+
+def test_a_reference_is_replaced_and_shared_fields_stand_below_own_ones() -> None:
+    asked = study(
+        {"clinical": {"kind": "pretrain"}, "stacked": {**STACKED, "grid": {}, "optimisation": {"batch_size": 2}}},
+        shared={"finetune": {"max_seq_len": 33, "optimisation": {"batch_size": 8, "learning_rate": 0.5}}},
+    )
+    stage = asked.stage(asked.cells()[1], {"clinical": "0123456789abcdef"})
+    assert stage.stack.layers[0].adapter == "0123456789abcdef"
+    assert (stage.max_seq_len, stage.optimisation.batch_size, stage.optimisation.learning_rate) == (33, 2, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("stages", "told"),
+    [
+        ({"stacked": STACKED, "clinical": CLINICAL}, "`stacked` refers to `clinical`, which must be a stage written"),
+        ({"lora": {"kind": "finetune", "max_seq_lenn": 3}}, "max_seq_lenn.*Did you mean `max_seq_len`"),
+        ({"lora": {"kind": "finetun"}}, "`kind` of `lora` must be one of"),
+        ({"lora": {"kind": "finetune", "grid": {"seed": 3}}}, "must map paths to lists"),
+        ({}, "stages"),
+    ],
+)
+def test_a_slip_is_told_before_anything_runs(stages: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=f"(?s){told}"):
+        study(stages)
+
+
+def test_a_study_survives_its_yaml(tmp_path: Path) -> None:
+    for asked in (study({"clinical": CLINICAL, "stacked": STACKED}), demo_study(tmp_path, range(3))):
+        assert Study.parse(yaml.safe_load(asked.to_yaml())) == asked
+
+
+def test_a_failed_stage_leaves_a_gap_and_the_others_go_on(hospital: Path, tmp_path: Path) -> None:
+    lost = {"kind": "finetune", "stack": {"layers": [{"kind": "frozen", "adapter": "nosuch"}]}}
+    above = {"kind": "finetune", "stack": {"layers": [{"kind": "frozen", "adapter": {"from": "lost"}}]}}
+    stages = {"lost": lost, "above": above, "words": {"kind": "tfidf", "grid": {"task": ["mortality"]}}}
+    store = Store(tmp_path / "store").open()
+    first = conduct(study(stages, hospital), store)
+    assert [run.name for run in first.runs] == ["words"]
+    assert [gap.cell for gap in first.gaps] == ["lost", "above"]
+    assert "nosuch" in first.gaps[0].why
+    assert "stands on `lost`" in first.gaps[1].why
+    again = conduct(study(stages, hospital), store)
+    assert [run.about["finished"] for run in again.runs] == [run.about["finished"] for run in first.runs]
+
+
+RECIPES = sorted((Path(__file__).parents[3] / "recipes").rglob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", RECIPES, ids=lambda file: f"{file.parent.name}/{file.stem}")
+def test_every_recipe_is_a_study_with_one_meaning_for_each_reference(file: Path) -> None:
+    asked = Study.read(file)
+    cells = dict(enumerate(asked.cells()))
+    for cell in cells.values():
+        for need in cell.needs():
+            reference(cell, need, cells)
+    assert Study.parse(yaml.safe_load(asked.to_yaml())) == asked
+
+
+def test_there_are_recipes() -> None:
+    assert RECIPES
