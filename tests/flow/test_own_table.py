@@ -77,3 +77,15 @@ def test_several_labels_and_several_classes_are_learnt_too(
             assert run.about["answer"] == answer
             assert run.scores["test"]["auroc"].value > least
             assert (run.path / "per_label.parquet").is_file()
+
+
+def test_a_head_that_begins_at_a_probe_is_kept_where_training_does_not_better_it(
+    table: Path, twins: Path, bert: LocalBackbone, tmp_path: Path
+) -> None:
+    still = ["--set", "optimisation.learning_rate=1e-12", "--set", "optimisation.head_learning_rate=1e-12"]
+    words = ["finetune", table, "--base", twins / "bert", "--store", tmp_path / "s", "--json"]
+    words += ["--set", "max_seq_len=48", "--set", "head.start=probe", "--set", "head.pooling=mean"]
+    runs = [chartune(*words, "--method", method, *still) for method in ("head-only", "lora")]
+    scores = [json.loads(said.out)["scores"]["test"]["auroc"]["value"] for said in runs]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-6)
+    assert scores[0] > 0.75

@@ -22,6 +22,9 @@ class Head(Config):
     pooling: Literal["auto", "first", "last", "mean"] = "auto"
     """Which tokens speak for the text: `first` ([CLS]), `last` (the last unmasked one) or their `mean`. `auto`: `mean`
     for encoders, `last` for decoders, which have read everything only there."""
+    start: Literal["prior", "probe"] = "prior"
+    """Where it begins: `prior` at the label frequencies; `probe` at a regression on what the body says already
+    (`chartune.train.probe`), which costs one reading of all training texts."""
     normalise: bool = True
     """Layer-normalise the pooled vector, so that one learning rate fits all base models."""
 

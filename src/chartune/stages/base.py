@@ -49,7 +49,7 @@ class SmallBase(Config):
     max_positions: int = Field(1024, gt=1)
     """The longest sequence that it can read."""
     optimisation: Optimisation = Optimisation(
-        learning_rate=3e-3, weight_decay=0.05, batch_size=8, duration=Duration.epochs(1.25), schedule="cosine"
+        learning_rate=3e-3, weight_decay=0.05, batch_size=8, duration=Duration.epochs(0.8), schedule="cosine"
     )
     """How it is trained; the duration is in passes over the text, not in seconds, so that it is the same everywhere."""
     numerics: Numerics = Numerics()

@@ -5,7 +5,7 @@
 Where nothing below the head learns, the body reads each text once and the head is trained on the vectors it left.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -43,8 +43,9 @@ from chartune.stages.stage import (
 from chartune.stages.table import SCORED, TaskTable, read_table
 from chartune.store import Artefact, Store, write_bytes
 from chartune.tasks.prepare import prepare, read_dataset
-from chartune.train.loop import Evaluation, Objective, Training, fit
+from chartune.train.loop import Evaluation, Objective, Training, begin, fit
 from chartune.train.optimizer import Optimisation, Stopping
+from chartune.train.probe import probe
 
 REVISION: Final = 2
 HEAD_FILE: Final = "head.safetensors"
@@ -75,12 +76,14 @@ class Finetune(ModelStage):
 class Reader:
     """What is trained, and how each split is scored."""
 
-    module: Classifier | FeatureReader
-    """What the loop optimises."""
     objective: Objective
     """Its training examples."""
     logits: dict[str, Any]
     """By split: a function without arguments that returns logits, [n, outputs]."""
+    examples: dict[str, Examples]
+    """By split."""
+    vectors: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    """By split what the body has left, [n, D], where nothing of it learns."""
 
 
 def finetune(stage: Finetune, store: Store, planned: Planned = None) -> Run:
@@ -143,12 +146,16 @@ def _train(
     model = Classifier(attached.module, head, stage.head.pooling_for(backbone.family)).to(resolved.device)
     learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
     reader = _reader(stage, model, table, encoded, load_tokenizer(backbone).pad_token_id or 0, resolved)
-    fitted = fit(Training(
+    training = Training(
         reader.objective, stage.optimisation, stage.stopping, stage.seed, resolved.precision, work.checkpoints,
         EventLog(work.folder / "events.jsonl"),
         lambda: _evaluation(table, reader.logits["validation"]()),
         title=f"fine-tune {stage.name or stage.stack.title()}",
-    ))  # fmt: skip
+    )  # fmt: skip
+    # A resumed run has its head from the checkpoint.
+    if stage.head.start == "probe" and not any(work.checkpoints.glob("step-*")):
+        _probe(training, model, reader, table, resolved)
+    fitted = fit(training)
     attached.keep_promises()
     _keep(stage, attached, model, adapters, backbone, table.task, work)
     decided = {split: decisions(table, reader.logits[split]()) for split in SCORED}
@@ -170,12 +177,28 @@ def _reader(
     train = examples["train"]
     if stage.stack.trains_body():
         objective = Objective(model, train.batch, train.encoded.lengths, train.weights)
-        return Reader(model, objective, {s: _later(model, examples[s], resolved) for s in SCORED})
+        return Reader(objective, {s: _later(model, examples[s], resolved) for s in SCORED}, examples)
     vectors = {split: pooled_vectors(model, part, resolved.precision) for split, part in examples.items()}
     reader = FeatureReader(model.head)
     features = Features(vectors["train"], train.labels, train.weights)
     objective = Objective(reader, features.batch, np.ones(len(train.labels), dtype=np.int64), train.weights)
-    return Reader(reader, objective, {s: (lambda s=s: head_logits(reader, vectors[s])) for s in SCORED})
+    logits = {s: (lambda s=s: head_logits(reader, vectors[s])) for s in SCORED}
+    return Reader(objective, logits, examples, vectors)
+
+
+def _probe(training: Training, model: Classifier, reader: Reader, table: TaskTable, resolved: Resolved) -> None:
+    """Begin at a regression on the vectors of the body as it is; what training does not better, stays."""
+    train, watched = (
+        reader.vectors[split] if reader.vectors else pooled_vectors(model, reader.examples[split], resolved.precision)
+        for split in ("train", "validation")
+    )
+    head, told = FeatureReader(model.head), reader.examples["train"]
+
+    def score() -> float:
+        return _evaluation(table, head_logits(head, watched)).score
+
+    probe(head, Features(train, told.labels, told.weights), score)
+    begin(training, score())
 
 
 def _later(model: Classifier, examples: Examples, resolved: Resolved) -> Any:

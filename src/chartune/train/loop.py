@@ -84,6 +84,12 @@ class Training:
     best: dict[str, Tensor] | None = None
 
 
+def begin(training: Training, score: float) -> None:
+    """The weights as they are count as the best so far: training that never betters them leaves them."""
+    training.state.best_score, training.state.best_step = score, 0
+    training.best = trainable(training.objective.model)
+
+
 def fit(training: Training) -> Fitted:
     """Train to the end or until patience runs out, from the newest checkpoint if there is one.
 
