@@ -25,6 +25,7 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/training_step.py
+	$(BIN)/chartune demo --seeds 3 --out chartune-bench
 
 $(VENV)/.demo: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -38,4 +39,4 @@ $(VENV)/.dev: $(VENV)/.demo
 	touch $@
 
 clean:
-	rm -rf $(VENV) chartune-demo build src/*.egg-info
+	rm -rf $(VENV) chartune-demo chartune-bench build src/*.egg-info
