@@ -14,6 +14,7 @@ from typing import Any, Final, Self, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from chartune.errors import ConfigError
 
@@ -198,12 +199,30 @@ def _told(error: ValidationError, model: type[BaseModel], place: str) -> str:
             name = str(problem["loc"][-1])
             near = difflib.get_close_matches(name, _names(model, problem["loc"][:-1]), n=1)
             hint = f" Did you mean `{near[0]}`?" if near else ""
-            lines.append(f"{path}: not a field, got {problem['input']!r}.{hint}")
+            lines.append(f"{path}: not a field, got {_short(problem['input'])}.{hint}")
         else:
-            lines.append(f"{path}: {problem['msg']}, got {_short(problem['input'])}.")
+            lines.append(f"{path}: {_law(problem, model)}.")
     return "\n".join(
         [f"{place} must describe a {model.__name__}, but:" if place else f"not a {model.__name__}:", *lines]
     )
+
+
+def _law(problem: ErrorDetails, model: type[BaseModel]) -> str:
+    """What a field must be and what it is; a config as a whole is not repeated, its validator says what is wrong."""
+    given, told = problem["input"], problem["msg"].removeprefix("Value error, ").removesuffix(".")
+    match problem["type"]:
+        case "union_tag_invalid":
+            known = str(problem["ctx"]["expected_tags"]).replace("'", "")
+            return f"`kind` must be one of {known}, but got {_short(problem['ctx']['tag'])}"
+        case "union_tag_not_found":
+            known = ", ".join(str(kind) for one in _at(model, problem["loc"]) if (kind := _kind(one)))
+            return f"`kind` must be given, one of {known}" if known else "`kind` must be given"
+        case "missing":
+            return told
+        case "value_error" if isinstance(given, (dict, BaseModel)):
+            return told
+        case _:
+            return f"{told}, got {_short(given)}"
 
 
 def _short(value: Any) -> str:
@@ -212,14 +231,19 @@ def _short(value: Any) -> str:
 
 
 def _names(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
-    """Field names of whatever model the path leads to; union members are told apart by the step pydantic adds."""
+    """Field names of whatever model the path leads to."""
+    return sorted({name for one in _at(model, path) for name in one.model_fields})
+
+
+def _at(model: type[BaseModel], path: Sequence[str | int]) -> list[type[BaseModel]]:
+    """The models that a path may lead to; union members are told apart by the step that pydantic adds."""
     models: list[type[BaseModel]] = [model]
     for step in path:
         inner = [
             m for one in models if step in one.model_fields for m in _models(one.model_fields[str(step)].annotation)
         ]
         models = inner or [m for m in models if step in (m.__name__, _kind(m))] or models
-    return sorted({name for one in models for name in one.model_fields})
+    return models
 
 
 def _kind(model: type[BaseModel]) -> Any:

@@ -306,3 +306,26 @@ def test_a_cased_vocabulary_that_would_be_lower_cased_is_told(tmp_path: Path) ->
     assert "do_lower_case" in doubts(tmp_path)[0]
     (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": false}')
     assert doubts(tmp_path) == []
+
+
+@pytest.mark.parametrize("big", [True, False], ids=["larger than its source may become", "a full disk"])
+def test_a_file_that_outgrows_its_limit_is_told_apart_from_a_full_disk(
+    folder: Path, tmp_path: Path, whole: BertForPreTraining, monkeypatch: pytest.MonkeyPatch, big: bool
+) -> None:
+    # The reader writes into a limit of its own, so it truly meets EFBIG; a disk cannot be filled in a test.
+    torch.save(whole.state_dict(), folder / "pytorch_model.bin")
+    spoilt = (
+        "from chartune.models import unpickle; limit = unpickle.limit; "
+        "unpickle.limit = lambda n: (limit(n), unpickle._lower(unpickle.resource.RLIMIT_FSIZE, 4096)); "
+        if big else
+        "from chartune.models import unpickle; "
+        "full = OSError(28, 'No space left on device'); "
+        "unpickle.save_file = lambda *_: (_ for _ in ()).throw(full); "
+    )  # fmt: skip
+    start = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); " + spoilt + "unpickle.main()"
+    monkeypatch.setattr("chartune.models.importing.START", start)
+    error, told = (AdapterError, "claims to be larger than its source") if big else (StoreError, "free some space")
+    with pytest.raises(error, match=told) as caught:
+        import_backbone(folder, tmp_path / "new")
+    assert ("free some space" in str(caught.value)) is not big
+    assert not (tmp_path / "new").exists()

@@ -1,10 +1,10 @@
 """Config: closed, typed, and its own shadow in YAML."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import pytest
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from chartune.config import Config, Unhashed, fingerprint, override
 from chartune.errors import ConfigError
@@ -46,6 +46,50 @@ def test_a_typo_is_answered_with_its_path_and_the_nearest_name() -> None:
 def test_a_value_out_of_range_is_named_with_its_law() -> None:
     with pytest.raises(ConfigError, match=r"method\.small\.rank: Input should be greater than 0, got -1"):
         Whole.parse({"method": {"rank": -1, "kind": "small"}}, "x.yaml")
+
+
+class Judged(Config):
+    low: int = 0
+    high: int = 1
+    text: str
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.high < self.low:
+            raise ValueError(f"high must not be below low, but is {self.high}")
+        return self
+
+    @field_validator("text")
+    @classmethod
+    def _short(cls, text: str) -> str:
+        if len(text) > 3:
+            raise ValueError("a text must be short")
+        return text
+
+
+class Above(Config):
+    judged: Judged
+
+
+def test_the_law_of_a_whole_config_is_told_without_repeating_the_config() -> None:
+    with pytest.raises(ConfigError) as caught:
+        Judged.parse({"high": -1, "text": "x"})
+    assert str(caught.value) == "not a Judged:\nthe config: high must not be below low, but is -1."
+    with pytest.raises(ConfigError) as caught:
+        Above.parse({"judged": {"high": -1, "text": "x"}})
+    assert str(caught.value) == "not a Above:\njudged: high must not be below low, but is -1."
+
+
+def test_the_law_of_a_field_is_told_with_its_value_and_a_missing_one_without() -> None:
+    with pytest.raises(ConfigError, match=r"\ntext: a text must be short, got 'long'\.$"):
+        Judged.parse({"text": "long"})
+    with pytest.raises(ConfigError, match=r"\ntext: Field required\.$"):
+        Judged.parse({"high": 2})
+
+
+def test_a_kind_that_is_none_is_told_with_those_there_are() -> None:
+    with pytest.raises(ConfigError, match=r"method: `kind` must be one of small, large, but got 'foo'\.$"):
+        Whole.parse({"method": {"kind": "foo"}})
 
 
 def test_setting_a_kind_drops_the_other_kinds_fields() -> None:

@@ -1,6 +1,7 @@
 """`chartune check`: is this machine ready, and is this folder what it should be?"""
 
 import shutil
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,12 +12,23 @@ from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, o
 from chartune.quantities import human_bytes
 
 
+class Source(StrEnum):
+    """How raw data are laid out."""
+
+    mimic3 = "mimic3"
+    mimic4 = "mimic4"
+    tabular = "tabular"
+
+
 def command(
     folder: Annotated[
         Path | None, typer.Argument(help="Raw data to look at, a folder or one file: are the tables there and whole?")
     ] = None,
     notes: Annotated[
         Path | None, typer.Option("--notes", help="Where MIMIC-IV-Note is, if not in that folder.", show_default=False)
+    ] = None,
+    source: Annotated[
+        Source | None, typer.Option("--source", help="Kind of the raw data. Default: as it looks.", show_default=False)
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
@@ -42,6 +54,7 @@ def command(
     if folder is not None:
         from chartune.sources.catalog import detect, survey
 
-        facts["source"] = detect(folder)
-        facts["tables"] = survey(folder, notes)
+        kind = source.value if source else detect(folder)
+        facts["source"] = kind
+        facts["tables"] = survey(folder, notes, kind)
     emit(facts, as_json, yaml_told(facts))

@@ -74,6 +74,8 @@ def stage_data(
     if data.get("kind", kind) != kind:
         verb = "pretrain" if data["kind"] == "pretrain" else "finetune"
         raise ConfigError(f"{config} must describe a {kind} stage, but it says {data['kind']}; use `chartune {verb}`.")
+    if not isinstance(data.get("data") or {}, dict):
+        raise ConfigError(f"`data` of {config} must be a mapping with `source`, but is {type(data['data']).__name__}.")
     if folder is None and not config:
         raise ConfigError("a stage needs data: give the folder of the raw files, or --config with a stage.yaml.")
     if folder is not None:

@@ -19,7 +19,7 @@ from chartune.cli.options import (
     source_at,
 )  # fmt: skip
 from chartune.config import override, read_yaml
-from chartune.errors import RunError
+from chartune.errors import ConfigError, RunError
 from chartune.runs.run import Run
 
 if TYPE_CHECKING:
@@ -46,7 +46,13 @@ def command(
     from chartune.studies.study import Study
 
     asked = read_yaml(file)
-    data: dict[str, Any] = dict(asked.get("data") or {})
+    told = asked.get("data") or {}
+    if not isinstance(told, dict):
+        raise ConfigError(
+            f"`data` of {file} must be a mapping, such as `source: {{kind: mimic3, folder: raw}}`, but is a "
+            f"{type(told).__name__}; correct it, or leave it out and give the folder of the raw data."
+        )
+    data: dict[str, Any] = dict(told)
     if folder is not None:
         data["source"] = source_at(folder, source)
     if splits is not None:

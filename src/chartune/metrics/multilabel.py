@@ -4,6 +4,7 @@ A mean over labels is asked of the labels that can be scored: those with both cl
 caller says so, with enough training cases. How many those are stands beside the mean.
 """
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -42,7 +43,7 @@ def multilabel_scores(
 
     Returns:
         `auroc` (macro: the plain mean over labels), `micro_auroc` (all cells of those labels in one ranking),
-        `macro_auprc`, `labels_scored` and `labels_all` (how many; no interval); and for each label its AUROC, or None
+        `macro_auprc`, `labels_scored` and `labels_all` (no intervals); and for each label its AUROC, or None
         where the rows hold one class only. In a draw a label without both classes is left out of that draw's means.
 
     Raises:
@@ -66,7 +67,8 @@ def multilabel_scores(
     scores = {
         "auroc": macro["auroc"],
         "micro_auroc": patient_bootstrap(micro, subject_ids, resamples=resamples, seed=seed, level=level),
-        "macro_auprc": macro["auprc"],
+        # No interval: a rare positive that is drawn twice helps itself, so that draws lie above the value.
+        "macro_auprc": replace(macro["auprc"], low=None, high=None),
         "labels_scored": Estimate(float(which.sum()), n=len(y), level=level),
         "labels_all": Estimate(float(y.shape[1]), n=len(y), level=level),
     }

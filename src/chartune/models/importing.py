@@ -5,6 +5,7 @@
 Nothing of the pickle is opened in this process. The new folder appears whole or not at all.
 """
 
+import errno
 import json
 import os
 import re
@@ -147,6 +148,11 @@ def _refuse(code: int, told: str, sources: list[Path]) -> None:
     what = sources[0].name if len(sources) == 1 else f"one of {len(sources)} shards"
     place = f"{what} in {sources[0].parent}"
     kind, message = _last(told)
+    if re.search(rf"\(os error {errno.EFBIG}\)|\[Errno {errno.EFBIG}\]", message):
+        raise AdapterError(
+            f"weights must take no more room than their file, but {place} claims to be larger than its source and was "
+            f"stopped while it was written; compare the file's hash with its source, and do not trust it."
+        )
     if "(os error" in message or kind == "OSError":
         raise StoreError(f"the new folder must have room, but writing it failed ({message}); free some space.")
     asked = re.search(r"GLOBAL ([\w.]+)|asked for ([\w.]+)", message)

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from chartune.quantities import Cost, Estimate, human_bytes, human_seconds
-from chartune.report.cohort import SMALL, cohorts, is_made_up, shown
+from chartune.report.cohort import cohorts, is_made_up, shown, too_few, warnings
 from chartune.report.loading import loading
-from chartune.report.table import NOT_MEASURED, count
-from chartune.runs.run import layers, stack_title
+from chartune.report.table import NOT_MEASURED, TOO_FEW, count
+from chartune.runs.run import WITHOUT_INTERVAL, layers, stack_title
 
 KEPT: Final = frozenset({"pretrain", "finetune"})
 """Kinds of runs that leave weights behind."""
@@ -79,7 +79,7 @@ def sections(
         _data(about, data, source),
         _counts(about, data),
         _task(task),
-        _scores(scores, open_data),
+        _scores(scores, {} if open_data else task.get("counts", {}), about, open_data),
         _cost(about, cost),
         _limits(task, source, open_data),
         loading_section(about),
@@ -115,7 +115,9 @@ def _what(about: Mapping[str, Any], task: Mapping[str, Any]) -> Section:
         "Pooling": about.get("pooling"),
         "Use": "research only; no decision about a patient",
     }
-    return Section("What it is", (text,), _told(facts, always=("Kind of run", "Method and stack", "Use")))
+    return Section(
+        "What it is", (text,), _told(facts, always=("Kind of run", "Use", *(("Method and stack",) if base else ())))
+    )
 
 
 def _reach(about: Mapping[str, Any], tokens: int) -> str:
@@ -146,8 +148,8 @@ def _data(about: Mapping[str, Any], data: Mapping[str, Any], source: Mapping[str
         "Prepared data": about.get("data"),
         "Split by": (data.get("splits", {}).get("rule") or {}).get("kind"),
     }
-    warnings = tuple(f"The source says: {warning}" for warning in source.get("warnings", ()))
-    return Section("Data", warnings, _told(facts, always=("Source", "Version", "Licence", "Prepared data")))
+    said = tuple(f"The source says: {warning}" for warning in warnings(source))
+    return Section("Data", said, _told(facts, always=("Source", "Version", "Licence", "Prepared data")))
 
 
 def _counts(about: Mapping[str, Any], data: Mapping[str, Any]) -> Section | None:
@@ -170,12 +172,19 @@ def _task(task: Mapping[str, Any]) -> Section | None:
     return Section(f"Task: {task.get('title') or 'untitled'}", (), facts) if facts else None
 
 
-def _scores(scores: Mapping[str, Mapping[str, Estimate]], open_data: bool) -> Section:
-    rows = [
-        (split, metric.replace("_", " "), *_estimate(metric, estimate, open_data))
-        for split, metrics in scores.items()
-        for metric, estimate in metrics.items()
-    ]
+def _scores(
+    scores: Mapping[str, Mapping[str, Estimate]], counts: Mapping[str, Mapping[str, int]], about: Mapping[str, Any],
+    open_data: bool,
+) -> Section:  # fmt: skip
+    answer = str(about.get("answer") or "binary") if about.get("task") else None
+    rows: list[tuple[str, ...]] = []
+    for split, metrics in scores.items():
+        if metrics and not open_data and too_few(metrics, counts.get(split, {}), answer):
+            rows.append((split, "all", TOO_FEW, "", ""))
+        else:
+            rows += [
+                (split, metric.replace("_", " "), *_estimate(metric, e, open_data)) for metric, e in metrics.items()
+            ]
     if not rows:
         return Section("Scores", (f"Scores: {NOT_MEASURED}.",))
     text = "Intervals: 95 %, percentile bootstrap over patients. The test split was looked at once, after every choice."
@@ -183,16 +192,13 @@ def _scores(scores: Mapping[str, Mapping[str, Estimate]], open_data: bool) -> Se
 
 
 def _estimate(metric: str, estimate: Estimate, open_data: bool) -> tuple[str, str, str]:
-    """Value, interval, rows; a prevalence that would tell how few had the outcome is hidden."""
+    """Value, interval, rows."""
     rows = shown(estimate.n, open_data)
-    few = metric == "prevalence" and estimate.n and 0 < round(estimate.value * estimate.n) < SMALL
-    if few and not open_data:
-        return f"fewer than {SMALL} rows", "hidden", rows
     if metric in ("labels_scored", "labels_all"):
         return count(estimate.value), "", rows
-    ends = (estimate.low, estimate.high)
-    interval = "none" if None in ends else f"{ends[0]:.3f} to {ends[1]:.3f}"
-    return f"{estimate.value:.3f}", interval, rows
+    if estimate.low is None or estimate.high is None or metric in WITHOUT_INTERVAL:
+        return f"{estimate.value:.3f}", "none", rows
+    return f"{estimate.value:.3f}", f"{estimate.low:.3f} to {estimate.high:.3f}", rows
 
 
 def _cost(about: Mapping[str, Any], cost: Cost) -> Section:
@@ -235,7 +241,12 @@ def _limits(task: Mapping[str, Any], source: Mapping[str, Any], open_data: bool)
 def _lineage(about: Mapping[str, Any], environment: Mapping[str, Any]) -> Section:
     switches = environment.get("switches") or {}
     packages = ("chartune", "python", "torch", "transformers", "peft", "scikit-learn")
-    stack = [f"{layer}{f', weights sha256 {layer.sha256}' if layer.sha256 else ''}" for layer in layers(about)]
+    stack = [
+        ", ".join(
+            part for part in (str(layer), layer.sha256 and f"weights sha256 {layer.sha256}", layer.foreign) if part
+        )
+        for layer in layers(about)
+    ]
     facts = {
         "Layers": "; ".join(stack) or None,
         "Parents": ", ".join(about.get("parents") or ()) or None,

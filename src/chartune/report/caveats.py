@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from chartune.report.cohort import is_made_up
+from chartune.report.cohort import is_made_up, unit
 from chartune.report.compare import ENOUGH
 from chartune.runs import Run
 
@@ -38,9 +38,10 @@ def caveats(runs: Sequence[Run], datasets: Mapping[str, Mapping[str, Any]], comp
     notes += [AS_GIVEN] if "as-given" in kinds else []
     notes += _on_intervals(runs, comparisons)
     if any(run.answer == "multilabel" for run in runs):
+        row = "a row" if sources and all(unit(source) == "rows" for source in sources) else "an admission"
         notes.append(
             f"A macro score is the plain mean over the labels that can be scored: those with at least {ENOUGH} "
-            "training cases and, in the test split, an admission with the label and one without. The tables "
+            f"training cases and, in the test split, {row} with the label and one without. The tables "
             "say how many of all."
         )
     if not all(is_made_up(source) for source in sources):

@@ -10,17 +10,24 @@
 A count from 1 to 9 is printed as "<10", because so few patients could be known again. A hidden count could be had by
 subtracting its neighbours, so as soon as one is hidden, all counts of the flow are rounded to the nearest ten. The
 patients of a made-up hospital need no such care.
+
+Words of a source about itself ("3 rows have no admission") are treated alike: a number from 1 to 9 that stands alone
+before a word is taken for a count and becomes "<10". Digits inside a name (`ICD-9`, `v1.4`) stay.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
+from chartune.quantities import Estimate
+
 SMALL: Final = 10
 """The smallest count of patients that is printed as it is."""
 
 UNITS: Final = ("subjects", "admissions", "notes")
+_COUNT: Final = re.compile(r"(?<![\w.,:/<-])[1-9](?=[ \N{NO-BREAK SPACE}][A-Za-z])")
 SPLITS: Final = ("train", "validation", "calibration", "test")
 
 
@@ -67,18 +74,57 @@ def is_made_up(source: Mapping[str, Any]) -> bool:
     return "made-up" in (str(source.get(key, "")).replace("_", "-") for key in ("kind", "version"))
 
 
+def unit(source: Mapping[str, Any]) -> str:
+    """What a row of the data is: `admissions`, or `rows` of a table of one's own."""
+    return "rows" if source.get("kind") == "tabular" else "admissions"
+
+
+def warnings(source: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a source says of itself; for real patients with its small counts hidden."""
+    told = tuple(map(str, source.get("warnings", ())))
+    return told if is_made_up(source) else tuple(_COUNT.sub(f"<{SMALL}", warning) for warning in told)
+
+
+def too_few(scores: Mapping[str, Estimate], counts: Mapping[str, int], answer: str | None) -> bool:
+    """Whether the scores of a split rest on fewer than ten rows or patients, or ten with or without the outcome.
+
+    Args:
+        scores: metric → Estimate of that split.
+        counts: of that split in `dataset.json`: subjects, admissions, positives; empty: not at hand.
+        answer: `binary`, `multiclass` or `multilabel`; None: unlabelled text, of which no row is scored.
+    """
+    if answer is None:
+        return False
+    rows = [e.n for e in scores.values() if e.n is not None]
+    n = min(rows, default=counts.get("admissions"))
+    known = [n, counts.get("admissions"), counts.get("subjects")]
+    if answer == "binary":
+        rate = scores.get("prevalence")
+        known += _either(round(rate.value * rate.n), rate.n) if rate and rate.n else []
+        known += _either(counts.get("positives"), counts.get("admissions"))
+    return any(number is not None and number < SMALL for number in known)
+
+
+def _either(positives: int | None, rows: int | None) -> list[int | None]:
+    return [positives, None if positives is None or rows is None else rows - positives]
+
+
 def cohorts(dataset: Mapping[str, Any]) -> list[Cohort]:
     """The cohort of every task of a prepared data set, then that of its adaptation text."""
     open_data = is_made_up(dataset.get("source", {}))
     rounded = not open_data and any(0 < count < SMALL for count in _counts(dataset))
-    return [_cohort(part, rounded, open_data) for part in _parts(dataset)]
+    rows = unit(dataset.get("source", {}))
+    return [_cohort(part, rounded, open_data, rows) for part in _parts(dataset)]
 
 
-def _cohort(part: Mapping[str, Any], rounded: bool, open_data: bool) -> Cohort:
-    steps = [_step(row, rounded) for row in part.get("attrition", [])]
+def _cohort(part: Mapping[str, Any], rounded: bool, open_data: bool, rows: str) -> Cohort:
+    titles = {**_TITLES, "admissions": rows}
+    steps = [_step(row, rounded, titles) for row in part.get("attrition", [])]
     loud = [step for n, step in enumerate(steps) if n == 0 or step.removed]
     silent = [step for n, step in enumerate(steps) if n > 0 and not step.removed]
-    return Cohort(str(part.get("title", "")), tuple(loud), tuple(silent), _splits(part.get("counts", {}), open_data))
+    return Cohort(
+        str(part.get("title", "")), tuple(loud), tuple(silent), _splits(part.get("counts", {}), open_data, titles)
+    )
 
 
 def shown(count: int | None, open_data: bool) -> str:
@@ -88,13 +134,13 @@ def shown(count: int | None, open_data: bool) -> str:
     return f"<{SMALL}" if 0 < count < SMALL and not open_data else f"{count:,}"
 
 
-def _splits(counts: Mapping[str, Mapping[str, int]], open_data: bool) -> Splits:
+def _splits(counts: Mapping[str, Mapping[str, int]], open_data: bool, titles: Mapping[str, str]) -> Splits:
     columns = list(dict.fromkeys(name for split in counts.values() for name in split))
     ordered = [s for s in SPLITS if s in counts] + [s for s in counts if s not in SPLITS]
     rows = tuple(
         (split, *(_in_split(name, counts[split].get(name), open_data) for name in columns)) for split in ordered
     )
-    return Splits(tuple(_TITLES.get(name, name) for name in columns), rows)
+    return Splits(tuple(titles.get(name, name) for name in columns), rows)
 
 
 def _in_split(name: str, count: int | None, open_data: bool) -> str:
@@ -107,16 +153,18 @@ def _in_split(name: str, count: int | None, open_data: bool) -> str:
 _TITLES: Final = {"subjects": "patients", "positives": "with the outcome", "labels_assigned": "labels given"}
 
 
-def _step(row: Mapping[str, Any], rounded: bool) -> Step:
-    left = [_counted(row[unit], unit, rounded) for unit in UNITS if row.get(unit) is not None]
+def _step(row: Mapping[str, Any], rounded: bool, titles: Mapping[str, str]) -> Step:
+    nouns = {name: titles.get(name, name) for name in UNITS}
+    left = [_counted(row[name], noun, rounded) for name, noun in nouns.items() if row.get(name) is not None]
     removed = [
-        _counted(row[f"removed_{unit}"], unit, rounded) for unit in UNITS if (row.get(f"removed_{unit}") or 0) > 0
+        _counted(row[f"removed_{name}"], noun, rounded)
+        for name, noun in nouns.items()
+        if (row.get(f"removed_{name}") or 0) > 0
     ]
     return Step(str(row.get("step", "")), str(row.get("why", "")), tuple(removed), tuple(left))
 
 
-def _counted(count: int, unit: str, rounded: bool) -> str:
-    noun = {"subjects": "patients"}.get(unit, unit)
+def _counted(count: int, noun: str, rounded: bool) -> str:
     if not rounded or count == 0:
         return f"{count:,} {noun.removesuffix('s') if count == 1 else noun}"
     return f"<{SMALL} {noun}" if count < SMALL else f"≈\N{NO-BREAK SPACE}{round(count, -1):,} {noun}"

@@ -22,11 +22,11 @@ from chartune.report.table import Cell, Column, Table, estimated
 from chartune.report.variants import Variant, baseline, is_head_only
 from chartune.runs import Run
 
-LARGEST: Final = 2**20
-"""Rows times labels beyond which no paired interval is drawn: it would take many minutes."""
+LARGEST: Final = 2**23
+"""Rows times labels beyond which no paired interval is drawn: it would take very long. Memory is bounded by blocks."""
 RESAMPLES: Final = 1000
 ENOUGH: Final = 10
-"""Training cases that a label needs to be counted in a macro mean."""
+"""Training cases that a label needs to be counted in a macro mean, where a run does not list which were."""
 
 Draws = NDArray[np.float64]
 """The score as the rows are, then on each draw of patients; [1 + resamples], NaN where a draw leaves it undefined."""
@@ -59,13 +59,19 @@ def comparisons(variants: Sequence[Variant], answer: str, labels: Sequence[str] 
 
     A pair is absent when one side has no predictions, or they do not stand on the same admissions and answers.
     """
-    drawn = {variant.label: _draws(variant, answer, labels) for variant in variants}
+    drawn = {variant.label: _draws(variant, answer, labels) for variant in variants if not variant.hidden}
     made = []
     for ours, theirs in dict.fromkeys(_pairs(variants)):
-        mine, other = drawn[ours.label], drawn[theirs.label]
+        mine, other = drawn.get(ours.label), drawn.get(theirs.label)
         if mine and other and mine[0].equals(other[0]):
             made.append(Comparison(ours, theirs, _estimate(mine[1] - other[1], mine[0].height)))
     return made
+
+
+def too_large(variants: Sequence[Variant], answer: str) -> bool:
+    """Whether there is a pair to compare, but more rows times labels than are drawn."""
+    asked = {id(v): v for pair in _pairs(variants) for v in pair if not v.hidden and answer != "binary"}
+    return any(_cells(run) > LARGEST for v in asked.values() for run in v.runs if run.has_predictions())
 
 
 def from_baseline(made: Sequence[Comparison], variants: Sequence[Variant]) -> dict[str, Estimate]:
@@ -74,7 +80,7 @@ def from_baseline(made: Sequence[Comparison], variants: Sequence[Variant]) -> di
     return {one.ours.label: one.difference for one in made if one.theirs == reference}
 
 
-def comparison_table(made: Sequence[Comparison], score: str) -> Table | None:
+def comparison_table(made: Sequence[Comparison], score: str, unit: str = "admissions") -> Table | None:
     """Every comparison with its interval and what that interval allows one to say; None when there is none."""
     if not made:
         return None
@@ -91,7 +97,7 @@ def comparison_table(made: Sequence[Comparison], score: str) -> Table | None:
             Cell(f"{one.ours.label} · {one.ours.name}", f"against {one.theirs.label} · {one.theirs.name}"),
             Cell(told.text, told.detail, strong=one.verdict != "open"), Cell(said[one.verdict]),
         ))  # fmt: skip
-    note = f"Both score the same {_n(made)}admissions, and each draw of patients serves both. 95 % intervals."
+    note = f"Both score the same {_n(made)}{unit}, and each draw of patients serves both. 95 % intervals."
     return Table("Paired differences", columns, tuple(rows), note, cards=False)
 
 
@@ -120,7 +126,7 @@ def _draws(variant: Variant, answer: str, labels: Sequence[str]) -> tuple[pl.Dat
     found: list[Draws] = []
     rows: pl.DataFrame | None = None
     for run in variant.runs:
-        if not run.has_predictions():
+        if not run.has_predictions() or (answer != "binary" and _cells(run) > LARGEST):
             return None
         frame = run.predictions("test").sort("hadm_id")
         mine = frame.select("subject_id", "hadm_id", "label")
@@ -134,9 +140,8 @@ def _draws(variant: Variant, answer: str, labels: Sequence[str]) -> tuple[pl.Dat
 
 
 def _scored(run: Run, frame: pl.DataFrame, answer: str, labels: Sequence[str]) -> Draws | None:
-    logits = frame["logit"].to_numpy()[:, None] if answer == "binary" else np.array(frame["logits"].to_list())
-    if logits.size > LARGEST:
-        return None
+    flat = frame["logit"] if answer == "binary" else frame["logits"].explode()
+    logits = flat.to_numpy().reshape(frame.height, -1)  # without a Python number for each cell
     borne, which = _borne(frame, logits.shape[1], answer), _counted(run, logits.shape[1], labels)
     which &= borne.any(axis=0) & ~borne.all(axis=0)
     if not which.any():
@@ -148,6 +153,12 @@ def _scored(run: Run, frame: pl.DataFrame, answer: str, labels: Sequence[str]) -
     defined = np.isfinite(areas)
     with np.errstate(invalid="ignore"):  # a draw that defines no label stays NaN, and is left out
         return np.asarray(np.where(defined, areas, 0).sum(axis=1) / defined.sum(axis=1))
+
+
+def _cells(run: Run) -> int:
+    """Rows times labels of the test split."""
+    frame = run.predictions("test")
+    return 0 if frame.is_empty() else frame.height * len(frame["logits"][0])
 
 
 def _borne(frame: pl.DataFrame, count: int, answer: str) -> NDArray[np.bool_]:
@@ -167,9 +178,10 @@ def _counted(run: Run, count: int, labels: Sequence[str]) -> NDArray[np.bool_]:
     about = run.per_label()
     if run.answer != "multilabel" or about is None or about.height != count:
         return np.ones(count, dtype=np.bool_)
-    cases = dict(about.select("label", "train_cases").iter_rows())
+    enough = pl.col("scored") if "scored" in about.columns else pl.col("train_cases") >= ENOUGH
+    counted = dict(about.select("label", enough.alias("counted")).iter_rows())
     names = labels if len(labels) == count else about["label"].to_list()
-    return np.array([cases.get(name, 0) >= ENOUGH for name in names])
+    return np.array([bool(counted.get(name)) for name in names])
 
 
 def _estimate(draws: Draws, rows: int) -> Estimate:

@@ -65,7 +65,8 @@ def learning_curves(variants: Sequence[Variant], *, headline: str = "AUROC") -> 
         ("Training loss", "loss", "train"), (f"Validation {headline}", "auroc", "validation"),
         ("Validation loss", "log_loss", "validation"), ("Validation loss", "loss", "validation"),
     )  # fmt: skip
-    return _panels(variants, wanted)[:2]
+    open_to_all = [one for one in wanted if one[2] == "train" or not any(v.hidden for v in variants)]
+    return _panels(variants, open_to_all)[:2]
 
 
 def perplexity_curves(variants: Sequence[Variant]) -> tuple[Panel, ...]:

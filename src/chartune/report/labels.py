@@ -1,7 +1,8 @@
 """Label by label: how often each code occurs, and how well every variant ranks it.
 
 Sorted by training cases; long tables show the most frequent and fold the rest. For real patients, counts below ten and
-the scores that rest on so few test cases are hidden.
+the scores that rest on so few test cases, or rows without the label, are hidden. Labels of a table of one's own are
+people's words: of real patients only those with ten training and ten test cases are named.
 """
 
 from collections.abc import Sequence
@@ -30,51 +31,60 @@ class Labels:
     """All others, to be folded; None: there are none."""
     folded: str
     """What the fold says."""
+    rarer: str = ""
+    """How many labels are not named; empty: none."""
 
 
-def label_tables(variants: Sequence[Variant], title: str, open_data: bool) -> Labels | None:
+def label_tables(variants: Sequence[Variant], title: str, open_data: bool, own: bool = False) -> Labels | None:
     """The AUROC of every label for every variant that has scored them; None when none has.
 
     Args:
         variants: of one multilabel or multiclass task.
         title: of the task.
         open_data: the patients are fictional, so that small counts may be told.
+        own: the labels are of a table of one's own, so that rare ones are not named.
     """
     scored = [(v, frame) for v in variants if (frame := v.run.per_label()) is not None]
     if not scored:
         return None
-    order = scored[0][1].sort(["train_cases", "cases", "label"], descending=[True, True, False]).head(MOST)
+    every = scored[0][1]
+    named = every.filter(pl.min_horizontal("train_cases", "cases") >= SMALL) if own and not open_data else every
+    order = named.sort(["train_cases", "cases", "label"], descending=[True, True, False]).head(MOST)
+    rarer = _rarer(every.height - named.height)
     by_label = [{row["label"]: row for row in frame.iter_rows(named=True)} for _, frame in scored]
-    rows = [_row(label, by_label, open_data) for label in order["label"]]
+    n = next((e.n for v, _ in scored if (e := v.run.estimate("auroc")) is not None), None)
+    rows = [_row(label, by_label, open_data, n) for label in order["label"]]
     columns = (
         Column("Label", numeric=False), Column("Training cases"), Column("Test cases"),
         *(Column(f"{v.label} · {v.name}", v.seeds and f"seed {v.run.about.get('seed')}")
           for v, _ in scored),
     )  # fmt: skip
     note = "AUROC with 95 % interval. Bold: its interval lies above those of all other variants."
+    if any(len(v.runs) > 1 for v, _ in scored):
+        note += " Of a variant with several seeds these are the values of one seed, the nearest to the mean."
     first = Table(f"{title}: label by label", columns, tuple(rows[:SHOWN]), note, cards=False)
     if len(rows) <= SHOWN:
-        return Labels(first, None, "")
+        return Labels(first, None, "", rarer)
     told = f"The other {len(rows) - SHOWN:,} labels, by training cases"
-    return Labels(first, Table(told, columns, tuple(rows[SHOWN:]), cards=False), told)
+    return Labels(first, Table(told, columns, tuple(rows[SHOWN:]), cards=False), told, rarer)
 
 
-def labels_told(frame: pl.DataFrame | None, count: int) -> str:
-    """The most frequent labels in words; empty: nobody has counted them."""
-    if frame is None or frame.is_empty():
-        return ""
-    top = frame.sort(["train_cases", "label"], descending=[True, False]).head(count)
-    return ", ".join(f"{row['title'] or row['label']} ({row['label']})" for row in top.iter_rows(named=True))
+def _rarer(count: int) -> str:
+    return f"{count:,} rarer {'label' if count == 1 else 'labels'}" if count else ""
 
 
-def _row(label: str, by_label: Sequence[dict[str, dict[str, Any]]], open_data: bool) -> tuple[Cell, ...]:
+def _row(label: str, by_label: Sequence[dict[str, dict[str, Any]]], open_data: bool, n: int | None) -> tuple[Cell, ...]:
     found = [rows.get(label) for rows in by_label]
     about = next(row for row in found if row is not None)
-    few = about["cases"] < SMALL and not open_data
+    without = None if n is None else n - about["cases"]
+    few = not open_data and min(about["cases"], SMALL if without is None else without) < SMALL
+    cases = shown(about["cases"], open_data)
+    if without is not None and n is not None and 0 < without < SMALL and not open_data:
+        cases = f">{n - SMALL:,}"  # else n would tell how few are without it
     best = None if few else _clearly_best(found)
     scores = (Cell("few cases") if few and about["cases"] else _score(row, row is best) for row in found)
     named = Cell(str(about["title"] or label), str(label) if about["title"] else "")
-    return (named, Cell(shown(about["train_cases"], open_data)), Cell(shown(about["cases"], open_data)), *scores)
+    return (named, Cell(shown(about["train_cases"], open_data)), Cell(cases), *scores)
 
 
 def _score(row: dict[str, Any] | None, best: bool) -> Cell:

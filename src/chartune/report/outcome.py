@@ -1,15 +1,16 @@
 """One task on one data set, ready to be shown: only its runs may be compared with each other."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from markupsafe import Markup
 
 from chartune.report import marks, summary
-from chartune.report.compare import comparison_table, comparisons, from_baseline
+from chartune.report.cohort import too_few, unit
+from chartune.report.compare import LARGEST, comparison_table, comparisons, from_baseline, too_large
 from chartune.report.curves import draw_panel, learning_curves
-from chartune.report.diagnostics import calibration, draw_diagram, roc
+from chartune.report.diagnostics import calibration, draw_diagram, few_patients, roc
 from chartune.report.forest import Forest, forest
 from chartune.report.labels import Labels, label_tables
 from chartune.report.price import draw_price, prices
@@ -27,6 +28,8 @@ class Outcome:
     """What the page says of one task. A figure is drawn SVG; an empty one could not be drawn."""
 
     title: str
+    unit: str
+    """What a row is: `admissions`, or `rows`."""
     kind: str
     """Such as `retrospective-text`."""
     answer: str
@@ -43,6 +46,8 @@ class Outcome:
     differences: Table | None
     compared: int
     """How many paired comparisons were made."""
+    too_large: str
+    """Why some or all were not; empty: none is missing for its size."""
     diagrams: tuple[Markup, ...]
     """ROC curve and calibration, of a yes-or-no task."""
     few: bool
@@ -55,6 +60,9 @@ class Outcome:
     published: Table | None
     marked: bool
     """Whether printed scores stand in the forest plot, too."""
+
+
+_LARGE: Final = f"Paired differences: too large to compare in pairs here (more than {LARGEST:,} rows times labels)."
 
 
 def outcome(
@@ -73,6 +81,9 @@ def outcome(
     title = str(task.get("title") or name.replace("_", " "))
     answer = variants[0].run.answer or "binary"
     score, open_data = HEADLINE[answer], is_fictional(variants[0], dataset)
+    source = dataset.get("source") or variants[0].run.about.get("source") or {}
+    if not open_data:
+        variants = _hidden(variants, task.get("counts", {}))
     made = comparisons(variants, answer, tuple(map(str, task.get("labels") or ())))
     printed = marks.drawable(name, dataset)
     diagrams = (roc(variants, open_data), calibration(variants, open_data)) if answer == "binary" else ()
@@ -80,6 +91,7 @@ def outcome(
     panels = learning_curves(variants, headline=score)
     return Outcome(
         title=title,
+        unit=unit(source),
         kind=str(task.get("kind") or ""),
         answer=answer,
         score=score,
@@ -88,16 +100,17 @@ def outcome(
         sentences=tuple(summary.compared(variants, made, score)),
         tile=summary.score_tile(variants, title, score),
         scores=score_table(
-            variants, from_baseline(made, variants), f"{title}: scores on the test split", answer, open_data
+            variants, from_baseline(made, variants), f"{title}: scores on the test split", answer, unit(source)
         ),
         forest=forest(variants, printed),
-        differences=comparison_table(made, score),
+        differences=comparison_table(made, score, unit(source)),
         compared=len(made),
+        too_large=_LARGE if too_large(variants, answer) else "",
         diagrams=tuple(map(Markup, drawn)),
         few=answer == "binary" and not drawn and any(run.has_predictions() for v in variants for run in v.runs),
         calibration=calibration_table(variants) if answer == "binary" else None,
-        prevalence=prevalence(variants, open_data),
-        labels=label_tables(variants, title, open_data),
+        prevalence=prevalence(variants),
+        labels=label_tables(variants, title, open_data, own=source.get("kind") == "tabular"),
         curves=tuple(Markup(draw_panel(panel, f"{figure}-curve{n}")) for n, panel in enumerate(panels)),
         prices=tuple(
             Markup(draw_price(plot, f"{figure}-price{n}")) for n, plot in enumerate(prices(variants, every, score))
@@ -105,3 +118,13 @@ def outcome(
         published=marks.published_table(name),
         marked=bool(printed),
     )
+
+
+def _hidden(variants: Sequence[Variant], counts: Mapping[str, Mapping[str, int]]) -> list[Variant]:
+    """The variants, all marked where too few real patients stand behind the scores of one."""
+    few = any(
+        too_few(run.scores.get("test", {}), counts.get("test", {}), run.answer) or few_patients(run)
+        for variant in variants
+        for run in variant.runs
+    )
+    return [replace(variant, hidden=few) for variant in variants]

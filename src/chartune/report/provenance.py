@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from chartune.quantities import human_bytes
 from chartune.report.card import KEPT, Section, sections
-from chartune.report.cohort import is_made_up
+from chartune.report.cohort import is_made_up, warnings
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, count
 from chartune.report.variants import Variant
-from chartune.runs import Run
+from chartune.runs import Layer, Run
 
 Facts = tuple[tuple[str, str], ...]
 """Terms and values."""
@@ -65,7 +65,10 @@ def switches(runs: Sequence[Run]) -> Table | None:
             whose = "all runs" if len(names) == len(runs) else ", ".join(dict.fromkeys(names))
             rows.append((Cell(name.replace("_", " ")), Cell(value), Cell(whose)))
     columns = (Column("Switch", numeric=False), Column("Setting", numeric=False), Column("In", numeric=False))
-    note = "Places where published recipes depart from what chartune stands behind; the preset sound departs nowhere."
+    note = (
+        "Places where published recipes depart from what chartune stands behind; the preset sound departs nowhere, and "
+        "`preset: sound` is the only one that can be set today."
+    )
     return Table("Fidelity switches", columns, tuple(rows), note)
 
 
@@ -93,9 +96,7 @@ def _lineage(fingerprint: str, dataset: Mapping[str, Any]) -> Lineage:
         "Prepared by": f"chartune {dataset['chartune']}" if dataset.get("chartune") else None,
     }
     facts = tuple((term, NOT_MEASURED if value is None else str(value)) for term, value in told.items())
-    return Lineage(
-        fingerprint, facts, _tables(source.get("tables", {}), is_made_up(source)), tuple(source.get("warnings", ()))
-    )
+    return Lineage(fingerprint, facts, _tables(source.get("tables", {}), is_made_up(source)), warnings(source))
 
 
 def _tables(tables: Mapping[str, Mapping[str, Any]], open_data: bool) -> Table | None:
@@ -122,7 +123,7 @@ def _facts(run: Run) -> Facts:
     packages = ("chartune", "python", "torch", "transformers", "peft", "scikit-learn", "polars")
     versions = [f"{name} {env[name]}" for name in packages if env.get(name)]
     device = [str(env[name]) for name in ("device", "cpu", "platform") if env.get(name)]
-    layers = [f"{layer}{f' (sha256 {layer.sha256[:12]})' if layer.sha256 else ''}" for layer in run.stack]
+    layers = [_layer(layer) for layer in run.stack]
     facts = {
         "Run": run.fingerprint,
         "Kind": run.kind,
@@ -150,6 +151,11 @@ def _facts(run: Run) -> Facts:
     }
     shown = {term: value for term, value in facts.items() if value not in (None, "") or term in _ALWAYS}
     return tuple((term, NOT_MEASURED if value in (None, "") else str(value)) for term, value in shown.items())
+
+
+def _layer(layer: Layer) -> str:
+    told = [part for part in (layer.sha256 and f"sha256 {layer.sha256[:12]}", layer.foreign) if part]
+    return f"{layer} ({', '.join(told)})" if told else str(layer)
 
 
 def _backbone(backbone: Mapping[str, Any]) -> str | None:

@@ -95,7 +95,7 @@ def render(runs: Sequence[Run], out: Path, *, title: str, datasets: Mapping[str,
 def _contents(runs: Sequence[Run], title: str, datasets: Mapping[str, Dataset]) -> dict[str, Any]:
     """Everything the template shows, computed."""
     every = {run.fingerprint: run for run in runs}
-    pretrained = numbered([run for run in runs if run.task is None], "P")
+    pretrained = numbered([run for run in runs if run.task is None], "P", every=every)
     outcomes = _outcomes([run for run in runs if run.task is not None], datasets, every)
     variants = [*pretrained, *(v for one in outcomes for v in one.variants)]
     score_tiles = [one.tile for one in outcomes if one.tile]
@@ -128,7 +128,7 @@ def _outcomes(runs: Sequence[Run], datasets: Mapping[str, Dataset], every: Mappi
     outcomes: list[Outcome] = []
     start = 0
     for (data, task), group in groups.items():
-        variants = numbered(group, start=start)
+        variants = numbered(group, start=start, every=every)
         start += len(variants)
         figure = f"task{len(outcomes) + 1}"
         outcomes.append(outcome(variants, datasets.get(data or "", {}), task, figure, every))

@@ -8,8 +8,8 @@ from typing import Final
 
 from chartune.quantities import Estimate
 from chartune.report.cohort import SMALL
-from chartune.report.table import NOT_MEASURED, Cell, Column, Table, count, estimated, percent
-from chartune.report.variants import Variant, baseline, named, score, seeds_explained
+from chartune.report.table import NOT_MEASURED, TOO_FEW, Cell, Column, Table, count, estimated, percent
+from chartune.report.variants import Variant, baseline, named, scored, seeds_explained
 from chartune.runs import Run
 
 HEADLINE: Final = {
@@ -28,7 +28,7 @@ _MORE: Final[Mapping[str, tuple[tuple[str, str, str], ...]]] = {
 
 
 def score_table(
-    variants: Sequence[Variant], against: Mapping[str, Estimate], caption: str, answer: str, open_data: bool
+    variants: Sequence[Variant], against: Mapping[str, Estimate], caption: str, answer: str, rows: str = "admissions"
 ) -> Table:
     """How well the variants of one task rank the test split.
 
@@ -37,31 +37,32 @@ def score_table(
         against: paired difference from the baseline by variant label; empty: that column is left out.
         caption: whose scores.
         answer: `binary`, `multiclass` or `multilabel`.
-        open_data: the patients are fictional, so that a small number of positives may be told.
+        rows: what a row of the data is.
     """
     reference = baseline(variants)
     columns: list[tuple[Column, Callable[[Variant], Cell]]] = [
         (Column("Variant", numeric=False), named),
-        (Column(HEADLINE[answer], "95 % interval"), lambda v: score(v.score("auroc"))),
+        (Column(HEADLINE[answer], "95 % interval"), lambda v: scored(v, "auroc")),
     ]
     if against:
         columns.append((Column("Difference", "from TF-IDF, paired"), lambda v: _against(v, reference, against)))
     if any(v.score("oracle_auroc") for v in variants):
-        columns.append((Column("Oracle", "best for the text it read"), lambda v: score(v.score("oracle_auroc"))))
+        columns.append((Column("Oracle", "best for the text it read"), lambda v: scored(v, "oracle_auroc")))
     for metric, heading, meaning in _MORE[answer]:
-        columns.append((Column(heading, meaning), lambda v, metric=metric: score(v.score(metric))))  # type: ignore[misc]
+        columns.append((Column(heading, meaning), lambda v, metric=metric: scored(v, metric)))  # type: ignore[misc]
     if answer == "multilabel":
         columns.append((Column("Labels scored", "of all"), _labels))
     columns.append((Column("Text read", "share of texts cut"), lambda v: _reach(v.run)))
-    rows = tuple(tuple(cell(v) for _, cell in columns) for v in variants)
-    notes = [_base_rate(variants, open_data) if answer == "binary" else _rows(variants), seeds_explained(variants)]
-    return Table(caption, tuple(column for column, _ in columns), rows, " ".join(note for note in notes if note))
+    cells = tuple(tuple(cell(v) for _, cell in columns) for v in variants)
+    told = _base_rate(variants, rows) if answer == "binary" else _rows(variants, rows)
+    notes = [told, seeds_explained(variants)]
+    return Table(caption, tuple(column for column, _ in columns), cells, " ".join(note for note in notes if note))
 
 
 def calibration_table(variants: Sequence[Variant]) -> Table | None:
     """Whether the probabilities can be believed; None when nothing of it was measured."""
     asked = ("brier", "log_loss", "calibration_intercept", "calibration_slope")
-    if not any(v.score(metric) for v in variants for metric in asked):
+    if not any(v.run.estimate(metric) for v in variants for metric in asked):
         return None
     columns = (
         Column("Variant", numeric=False),
@@ -71,23 +72,22 @@ def calibration_table(variants: Sequence[Variant]) -> Table | None:
         Column("Log loss", "lower is better"),
     )
     rows = tuple(
-        (Cell(f"{v.label} · {v.name}"), score(v.score("calibration_intercept"), 2),
-         score(v.score("calibration_slope"), 2), score(v.score("brier")), score(v.score("log_loss")))
+        (Cell(f"{v.label} · {v.name}"), scored(v, "calibration_intercept", 2),
+         scored(v, "calibration_slope", 2), scored(v, "brier"), scored(v, "log_loss"))
         for v in variants
     )  # fmt: skip
     return Table("Can the probabilities be believed?", columns, rows)
 
 
-def prevalence(variants: Sequence[Variant], open_data: bool) -> str:
-    """The share of rows with the outcome, unless it would tell how few they are; empty: not measured."""
-    rate = next((e for v in variants if (e := v.run.estimate("prevalence")) is not None), None)
-    if rate is None:
-        return ""
-    few = rate.n is not None and 0 < round(rate.value * rate.n) < SMALL and not open_data
-    return f"below {percent(SMALL / rate.n, 2)}" if few and rate.n else percent(rate.value, 3)
+def prevalence(variants: Sequence[Variant]) -> str:
+    """The share of rows with the outcome; empty: not measured, or hidden."""
+    rate = next((e for v in variants if not v.hidden and (e := v.run.estimate("prevalence")) is not None), None)
+    return percent(rate.value, 3) if rate else ""
 
 
 def _against(variant: Variant, reference: Variant | None, against: Mapping[str, Estimate]) -> Cell:
+    if variant.hidden:
+        return Cell(TOO_FEW)
     if variant == reference:
         return Cell("reference")
     difference = against.get(variant.label)
@@ -97,18 +97,22 @@ def _against(variant: Variant, reference: Variant | None, against: Mapping[str, 
 
 
 def _labels(variant: Variant) -> Cell:
-    scored, every = variant.run.estimate("labels_scored"), variant.run.estimate("labels_all")
-    return Cell(count(scored.value) if scored else NOT_MEASURED, f"of {count(every.value)}" if every else "")
+    ranked, every = variant.run.estimate("labels_scored"), variant.run.estimate("labels_all")
+    return Cell(count(ranked.value) if ranked else NOT_MEASURED, f"of {count(every.value)}" if every else "")
 
 
-def _base_rate(variants: Sequence[Variant], open_data: bool) -> str:
-    told = prevalence(variants, open_data)
-    return f"{_rows(variants)} Prevalence {told}.".strip() if told else f"Prevalence {NOT_MEASURED}."
+def _base_rate(variants: Sequence[Variant], rows: str) -> str:
+    told = prevalence(variants)
+    if told or any(v.hidden for v in variants):
+        return f"{_rows(variants, rows)} {f'Prevalence {told}.' if told else ''}".strip()
+    return f"Prevalence {NOT_MEASURED}."
 
 
-def _rows(variants: Sequence[Variant]) -> str:
+def _rows(variants: Sequence[Variant], rows: str) -> str:
+    if any(v.hidden for v in variants):
+        return f"The test split has fewer than {SMALL} {rows} or patients, or fewer with the outcome or without it."
     n = next((e.n for v in variants if (e := v.run.estimate("auroc")) is not None and e.n), None)
-    return f"{count(n)} test admissions." if n else ""
+    return f"{count(n)} test {rows}." if n else ""
 
 
 def _reach(run: Run) -> Cell:

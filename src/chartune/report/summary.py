@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from chartune.quantities import Estimate, human_seconds
-from chartune.report.cohort import is_made_up, shown
+from chartune.report.cohort import is_made_up, shown, unit
 from chartune.report.compare import Comparison
-from chartune.report.table import listed, minus
+from chartune.report.table import TOO_FEW, listed, minus
 from chartune.report.variants import Variant, baseline
 from chartune.runs import Run
 
@@ -29,6 +29,8 @@ def tiles(runs: Sequence[Run], datasets: Sequence[Mapping[str, Any]]) -> list[Ti
 
 def score_tile(variants: Sequence[Variant], task: str, score: str) -> Tile | None:
     """The range of the headline scores of one task."""
+    if any(v.hidden for v in variants):
+        return Tile(TOO_FEW, f"{score}, {task}", "fewer than ten test patients")
     values = [found.estimate.value for v in variants if (found := v.score("auroc")) is not None]
     if not values:
         return None
@@ -59,6 +61,8 @@ def compared(variants: Sequence[Variant], made: Sequence[Comparison], score: str
         made: paired comparisons among them.
         score: what the headline score is called.
     """
+    if any(v.hidden for v in variants):
+        return [f"{score} on the test split: {TOO_FEW}. Fewer than ten patients stand behind it."]
     measured = [(v, found.estimate) for v in variants if (found := v.score("auroc")) is not None]
     if not measured:
         return [f"No {score} was measured."]
@@ -132,7 +136,10 @@ def _patients_tile(datasets: Sequence[Mapping[str, Any]]) -> Tile | None:
             admissions = counts.get("admissions")
             if admissions and (largest is None or admissions > largest[0]):
                 patients = f"of {shown(counts['subjects'], open_data)} patients" if counts.get("subjects") else ""
-                largest = admissions, Tile(shown(admissions, open_data), "test admissions", patients)
+                largest = (
+                    admissions,
+                    Tile(shown(admissions, open_data), f"test {unit(dataset.get('source', {}))}", patients),
+                )
     return largest[1] if largest else None
 
 
@@ -142,4 +149,4 @@ def _time_tile(runs: Sequence[Run]) -> Tile | None:
     if not seconds:
         return None
     on = f"on {listed(sorted(devices))}" if devices else ""
-    return Tile(human_seconds(sum(seconds)), f"for {len(seconds)} runs", on)
+    return Tile(human_seconds(sum(seconds)), f"for {len(seconds)} {'run' if len(seconds) == 1 else 'runs'}", on)

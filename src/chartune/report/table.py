@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Final
 
 NOT_MEASURED: Final = "not measured"
+TOO_FEW: Final = "too few to show"
+"""Instead of a number that rests on one to nine real patients."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from chartune.quantities import Estimate
 from chartune.report.cohort import is_made_up
-from chartune.report.table import NOT_MEASURED, Cell, estimated, span
+from chartune.report.table import NOT_MEASURED, TOO_FEW, Cell, estimated, span
 from chartune.runs import Run
 
 COLOURS: Final = 8
@@ -51,6 +51,8 @@ class Variant:
     """By seed."""
     place: int = 0
     """Its place in its section, from 0: decides its colour and dash."""
+    hidden: bool = False
+    """Whether so few real patients stand behind its scores that none may be shown."""
 
     @cached_property
     def run(self) -> Run:
@@ -68,8 +70,11 @@ class Variant:
     @property
     def seeds(self) -> str:
         """Such as `seeds 0, 1, 2`; empty for a single run."""
-        known = [str(run.about.get("seed")) for run in self.runs]
-        return f"seeds {', '.join(known)}" if len(known) > 1 else ""
+        known = list(dict.fromkeys(str(run.about.get("seed")) for run in self.runs))
+        told = (
+            f"{len(self.runs)} runs, seed" if len(known) < len(self.runs) else "seed"
+        )  # seeds of their parents differ
+        return f"{told}{'s' if len(known) > 1 else ''} {', '.join(known)}" if len(self.runs) > 1 else ""
 
     @property
     def series(self) -> int:
@@ -82,7 +87,9 @@ class Variant:
         return self.place >= COLOURS
 
     def score(self, metric: str, split: str = "test") -> Score | None:
-        """A score over its seeds; None: not measured."""
+        """A score over its seeds; None: not measured, or hidden."""
+        if self.hidden:
+            return None
         found = [e for run in self.runs if (e := run.estimate(metric, split)) is not None]
         if not found:
             return None
@@ -93,19 +100,27 @@ class Variant:
         return Score(Estimate(value, low, high, found[0].n, found[0].level), tuple(e.value for e in found))
 
 
-def numbered(runs: Sequence[Run], prefix: str = "", start: int = 0) -> list[Variant]:
+def numbered(
+    runs: Sequence[Run], prefix: str = "", start: int = 0, every: Mapping[str, Run] | None = None
+) -> list[Variant]:
     """Runs as numbered variants, baselines without a base model first; seeds of one variant together.
 
     Args:
         runs: of one task on one data set, or of the adaptation.
         prefix: of every number.
         start: the number before the first.
+        every: all runs at hand by fingerprint, where parents are looked up; None: `runs` alone.
     """
+    known = every if every is not None else {run.fingerprint: run for run in runs}
+    ordered = sorted(runs, key=lambda run: bool(run.backbone))
+    asked: dict[str, list[Run]] = {}
+    for run in ordered:
+        asked.setdefault(_key([run.name, _asked(run, known)]), []).append(run)
     groups: dict[str, list[Run]] = {}
-    for run in sorted(runs, key=lambda run: bool(run.backbone)):
-        key = _asked(run)
-        if any(run.about.get("seed") == other.about.get("seed") for other in groups.get(key, [])):
-            key = f"{key} {run.fingerprint}"  # twice the same seed: they differ in something else
+    for run in ordered:
+        key = _key([run.name, _asked(run, known)])
+        if len({_luck(one) for one in asked[key]}) < len(asked[key]):
+            key = run.fingerprint  # twice the same seed: they differ in something that nobody has written down
         groups.setdefault(key, []).append(run)
     return [
         Variant(f"{prefix}{start + n}", tuple(sorted(group, key=_seed)), n - 1)
@@ -135,6 +150,11 @@ def named(variant: Variant) -> Cell:
     return Cell(f"{variant.label} · {run.name}", " · ".join(made_of))
 
 
+def scored(variant: Variant, metric: str, digits: int = 3) -> Cell:
+    """A score of a variant as `score` tells it, unless too few patients stand behind it."""
+    return Cell(TOO_FEW) if variant.hidden else score(variant.score(metric), digits)
+
+
 def score(found: Score | None, digits: int = 3) -> Cell:
     """A score with its interval beneath, and the range of its seeds; None: not measured."""
     if found is None:
@@ -156,17 +176,26 @@ def seeds_explained(variants: Sequence[Variant]) -> str:
     )
 
 
-def _asked(run: Run) -> str:
-    """All that a run was asked, but for its seed and for which run's adapter it stood on."""
-    layers = [(layer.state, layer.method) for layer in run.stack]
-    asked = {
-        name: value for name, value in run.stage.items() if name not in ("seed", "stack", "name", "backbone")
-    }  # the resolved ones are in run.json
+def _asked(run: Run, known: Mapping[str, Run]) -> list[Any]:
+    """All that a run and the runs below it were asked, but for their seeds; a foreign adapter is its weights."""
+    layers = []
+    for layer in run.stack:
+        parent = known.get(layer.run or "")
+        origin = _asked(parent, known) if parent and parent != run else [layer.run, layer.sha256]
+        layers.append([layer.state, layer.asked, origin])
+    told = ("seed", "stack", "name", "backbone", "data")  # run.json holds what they stood for: no paths, no names
+    asked = {name: value for name, value in run.stage.items() if name not in told}
     base = run.backbone.get("content_hash") or run.backbone.get("name")
-    return json.dumps(
-        [run.kind, run.name, run.task, run.data, base, layers, run.about.get("max_seq_len"), asked],
-        sort_keys=True, default=str,
-    )  # fmt: skip
+    return [run.kind, run.task, run.data, base, layers, run.about.get("max_seq_len"), asked]
+
+
+def _key(asked: list[Any]) -> str:
+    return json.dumps(asked, sort_keys=True, default=str)
+
+
+def _luck(run: Run) -> tuple[Any, ...]:
+    """What may differ among the runs of one variant: the seed, and the weights that it began with."""
+    return run.about.get("seed"), *((layer.run, layer.sha256) for layer in run.stack)
 
 
 def _seed(run: Run) -> tuple[int, str]:

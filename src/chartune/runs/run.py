@@ -12,7 +12,7 @@ What a file does not hold is "not measured" (None, or an empty mapping), never z
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
@@ -27,6 +27,8 @@ from chartune.store import MANIFEST, Store
 
 T = TypeVar("T")
 
+WITHOUT_INTERVAL: Final = frozenset({"macro_auprc"})
+"""A rare positive that is drawn twice helps itself: the draws lie above the value, and their ends may exclude it."""
 SCORING: Final = "test"
 """The split whose scores are reported: looked at once, after every choice was made."""
 
@@ -43,6 +45,15 @@ class Layer:
     """Fingerprint of the run that made it; None: made from nothing, or foreign."""
     sha256: str | None
     """Hash of the weights it started from."""
+    asked: Mapping[str, Any]
+    """Its method in full: kind, rank, alpha, dropout, targets, …"""
+    base: str | None = None
+    """The base model that the config of a foreign adapter names."""
+
+    @property
+    def foreign(self) -> str:
+        """`made on X by stock peft` of an adapter that no run of chartune made; empty: not foreign, or not told."""
+        return f"made on {self.base} by stock peft" if self.base and not self.run else ""
 
     def __str__(self) -> str:
         origin = f" from {self.run[:8]}" if self.run else ""
@@ -104,7 +115,7 @@ class Run:
         return self._parsed(
             "scores.json",
             lambda: {
-                split: {name: Estimate.from_json(e) for name, e in metrics.items() if e is not None}
+                split: {name: _read(name, e) for name, e in metrics.items() if e is not None}
                 for split, metrics in splits.items()
             },
         )
@@ -189,7 +200,7 @@ class Run:
         return frame if split is None else frame.filter(pl.col("split") == split)
 
     def per_label(self) -> pl.DataFrame | None:
-        """Label by label on the test split: label, title, train_cases, cases, auroc, auroc_low, auroc_high.
+        """Label by label on the test split: label, title, train_cases, cases, scored, auroc, auroc_low, auroc_high.
 
         None: its answer has no labels of that kind. An AUROC is null where the split does not define it.
 
@@ -239,15 +250,24 @@ class Run:
 
 def layers(about: Mapping[str, Any]) -> tuple[Layer, ...]:
     """The layers of the stack that a `run.json` tells of."""
-    return tuple(
-        Layer(str(layer.get("state")), _short(layer.get("method") or {}), layer.get("run"), layer.get("sha256"))
-        for layer in about.get("stack") or []
-    )
+    return tuple(_layer(layer, layer.get("method") or {}) for layer in about.get("stack") or [])
 
 
 def stack_title(about: Mapping[str, Any]) -> str | None:
     """The stack of a `run.json` in words; None: there is no base model."""
     return " + ".join(map(str, layers(about))) or ("head only" if about.get("backbone") else None)
+
+
+def _layer(layer: Mapping[str, Any], method: dict[str, Any]) -> Layer:
+    return Layer(
+        str(layer.get("state")), _short(method), layer.get("run"), layer.get("sha256"), method, layer.get("base")
+    )
+
+
+def _read(metric: str, data: dict[str, Any]) -> Estimate:
+    """An estimate; older runs kept ends that a bootstrap cannot give."""
+    estimate = Estimate.from_json(data)
+    return replace(estimate, low=None, high=None) if metric in WITHOUT_INTERVAL else estimate
 
 
 def _short(method: dict[str, Any]) -> str:

@@ -1,4 +1,7 @@
-"""ICD codes as they are read: always text, always with their version, and a warning where a program has spoilt them.
+"""ICD codes as they are read: text without its dot, with its version, and a warning where a program has spoilt it.
+
+    "V45.81"   →  "V4581"      as the releases write it; with its dot it would belong to no category
+    "41401.0"  →  "41401.0"    a number, and not a code with its dot
 
 A spreadsheet, or a parser that guesses, turns the code "0414" into the number 414, which is another disease, and
 41401 into 41401.0. The codes are read all the same: what was lost cannot be put back, but it must not go unsaid.
@@ -13,13 +16,29 @@ ENOUGH: Final = 100
 _FLOAT: Final = r"^\d{4,}\.0+$"
 """A code with its dot has at most three digits before it, so this is a number."""
 
+_DOTTED: Final = r"^[A-Za-z]?\d[0-9A-Za-z]{1,2}\.[0-9A-Za-z]{0,4}$"
+"""A code as people write it: V45.81, E880.9, I50.23, and the procedure 03.31."""
+
 
 def coded(raw: pl.DataFrame | None) -> pl.DataFrame | None:
-    """Codes without the blanks that pad them in old releases, beside their version; ICD-9 where a table has none."""
+    """Codes without the blanks that pad them in old releases and without dots, beside their version.
+
+    ICD-9 where a table has no column of versions.
+    """
     if raw is None:
         return None
     version = pl.col("icd_version") if "icd_version" in raw.columns else pl.lit(9, pl.Int64)
-    return raw.with_columns(icd_code=pl.col("icd_code").str.strip_chars(), icd_version=version)
+    return raw.with_columns(icd_code=_undotted(pl.col("icd_code").str.strip_chars()), icd_version=version)
+
+
+def dotted(table: str, raw: pl.DataFrame | None) -> list[str]:
+    """The warning that codes as they stand in the file have a dot, which `coded` drops."""
+    if raw is None:
+        return []
+    known = raw["icd_code"].drop_nulls().str.strip_chars()
+    count = int(known.str.contains(_DOTTED).sum())
+    told = f"{table}: {count} of {len(known)} codes are written with a dot, such as V45.81; the dot was dropped."
+    return [told] if count else []
 
 
 def suspicions(table: str, codes: pl.DataFrame | None) -> list[str]:
@@ -40,3 +59,8 @@ def suspicions(table: str, codes: pl.DataFrame | None) -> list[str]:
             f"no group will be found for them. Use the file as released."
         )
     return said
+
+
+def _undotted(code: pl.Expr) -> pl.Expr:
+    # "41401.0" stays: without its dot a number would become a code that nobody wrote.
+    return pl.when(code.str.contains(_DOTTED)).then(code.str.replace(".", "", literal=True)).otherwise(code)

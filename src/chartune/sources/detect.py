@@ -54,7 +54,7 @@ def _refuse_mixture(folder: Path) -> None:
     if any("row_id" in (name.lower() for name in header(file)) for file in admissions):
         raise DataError(
             f"a folder must hold one release, but {folder} holds MIMIC-IV (hosp/) and MIMIC-III (ADMISSIONS with "
-            f"ROW_ID); say by its kind which is meant, or move one of them into a folder of its own."
+            f"ROW_ID); say which is meant (--source mimic4, or mimic3), or move one of them into a folder of its own."
         )
 
 

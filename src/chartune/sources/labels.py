@@ -39,7 +39,8 @@ def told(cells: pl.DataFrame, file: Path, column: str, separator: str | None) ->
         if several:
             raise SchemaError(
                 f"{file.name}: a cell of {column} must be one label, but {several} hold lists or several lines; name a "
-                f"`separator` and the documents may have several labels."
+                f"`separator` (--set 'data.source.separator=;', for prepare 'source.separator=;') and the documents "
+                f"may have several labels."
             )
         return cells.with_columns(_plain(pl.col("label")))
     parts = cells.with_columns(pl.col("label").str.replace_all(GLUE, separator, literal=True).str.split(separator))
@@ -76,13 +77,15 @@ def beside(
         raise DataError(
             f"{file.name} must name documents of the notes in {id_column}, but {int(unknown.sum())} of {labels.height} "
             f"rows name none of the {keys.height} there, first in data row {unknown.arg_true()[0] + 1}; give the "
-            f"labels of these notes, or say with `id` which column names a document."
+            f"labels of these notes, or say which column names a document: --set data.source.id=… (for prepare "
+            f"source.id=…)."
         )
     twice = int(labels["note_id"].is_duplicated().sum())
     if twice and not several:
         raise SchemaError(
             f"{file.name}: every {id_column} must occur once, but {twice} rows share theirs with another row; keep "
-            f"one, or name a `separator` and the documents may have several labels."
+            f"one, or name a `separator` (--set 'data.source.separator=;', for prepare 'source.separator=;') and the "
+            f"documents may have several labels."
         )
     found = labels.group_by("note_id").agg(pl.col("label").drop_nulls().str.join(GLUE)) if several else labels
     return (

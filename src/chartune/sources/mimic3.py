@@ -11,7 +11,7 @@ import polars as pl
 
 from chartune.config import Config, Unhashed
 from chartune.notes.note import SCHEMA
-from chartune.sources.codes import coded, suspicions
+from chartune.sources.codes import coded, dotted, suspicions
 from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.reading import batches, keyed, read
 from chartune.sources.releases import CREDENTIALED, Layout, Release
@@ -124,7 +124,8 @@ class Mimic3(Config):
         admissions = keyed(files["ADMISSIONS"], ADMISSIONS, tallies["ADMISSIONS"], "hadm_id")
         rows = {name: tallies[name].rows for name in ("PATIENTS", "ADMISSIONS")}
         release = LAYOUT.release(rows)
-        codes = {table.name: coded(whole(table)) for table in CODED}
+        raw = {table.name: whole(table) for table in CODED}
+        codes = {table: coded(frame) for table, frame in raw.items()}
         return Records(
             about=LAYOUT.about(self.folder, rows, self.title, self.licence),
             subjects=patients.select("subject_id", "gender"),
@@ -138,7 +139,7 @@ class Mimic3(Config):
             expected_rows=release.rows if release else {},
             warnings=(
                 *orphans("ADMISSIONS", admissions, patients),
-                *(said for table, frame in codes.items() for said in suspicions(table, frame)),
+                *(said for table in raw for said in (*dotted(table, raw[table]), *suspicions(table, codes[table]))),
             ),
         )
 

@@ -16,7 +16,7 @@ import polars as pl
 from chartune.config import Config, Unhashed
 from chartune.errors import SchemaError
 from chartune.notes.note import SCHEMA
-from chartune.sources.codes import coded, suspicions
+from chartune.sources.codes import coded, dotted, suspicions
 from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.reading import batches, keyed, read
 from chartune.sources.releases import CREDENTIALED, Layout, Release
@@ -160,7 +160,8 @@ class Mimic4(Config):
         admissions = keyed(files["admissions"], ADMISSIONS, tallies["admissions"], "hadm_id")
         rows = {name: tallies[name].rows for name in ("patients", "admissions")}
         release = LAYOUT.release(rows)
-        codes = {table.name: coded(whole(table)) for table in CODED}
+        raw = {table.name: whole(table) for table in CODED}
+        codes = {table: coded(frame) for table, frame in raw.items()}
         return Records(
             about=LAYOUT.about(self.folder, rows, self.title, self.licence),
             subjects=patients.select("subject_id", "gender", "anchor_year_group"),
@@ -175,7 +176,7 @@ class Mimic4(Config):
             warnings=(
                 *_no_notes(files),
                 *orphans("admissions", admissions, patients),
-                *(said for table, frame in codes.items() for said in suspicions(table, frame)),
+                *(said for table in raw for said in (*dotted(table, raw[table]), *suspicions(table, codes[table]))),
             ),
         )
 
@@ -218,7 +219,7 @@ def _no_notes(files: dict[str, Path]) -> tuple[str, ...]:
     said = (
         "notes: there are none. MIMIC-IV-Note is a download of its own; put its folder note/ beside hosp/, or name it"
     )
-    return (f"{said} with `notes`. The open demo has none.",)
+    return (f"{said} with `notes` (--set data.source.notes=…, for prepare source.notes=…). The open demo has none.",)
 
 
 def _admissions(admissions: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFrame:

@@ -219,7 +219,7 @@ def _as_time(cells: pl.Series) -> pl.Series:
 
 
 def _hint(cells: pl.Series) -> str:
-    return "slashes" if cells.str.contains(r"^\d{1,2}/\d{1,2}/\d\d").any() else ""
+    return "spreadsheet" if cells.str.contains(r"^\d{1,2}[/.]\d{1,2}[/.]\d\d").any() else ""
 
 
 def _refusal(file: Path, names: dict[str, str], column: Column, bad: dict[str, _Bad], otherwise: str) -> str:
@@ -228,8 +228,8 @@ def _refusal(file: Path, names: dict[str, str], column: Column, bad: dict[str, _
     law += " or empty" if column.may_be_empty else " and not empty" if column.kind == "text" else ""
     place = f"but {found.cells} {'is' if found.cells == 1 else 'are'} not, first in data row {found.first}"
     way_out = (
-        f"they look saved by a spreadsheet, which loses the century; {otherwise}."
-        if found.hint == "slashes" and column.kind in ("time", "date")
+        f"they look saved by a spreadsheet, which may lose the century; {otherwise}."
+        if found.hint == "spreadsheet" and column.kind in ("time", "date")
         else f"correct those rows, or {otherwise}."
     )
     return f"{law}, {place}; {way_out}"

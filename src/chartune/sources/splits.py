@@ -10,7 +10,7 @@ from pydantic import model_validator
 from chartune.config import Config
 from chartune.errors import DataError, LeakageError, SchemaError
 from chartune.quantities import Fraction
-from chartune.sources.ids import WHOLE, numbered, trimmed
+from chartune.sources.ids import numbered, trimmed
 from chartune.sources.reading import read
 from chartune.sources.source import RawPath
 from chartune.sources.tables import Column, Table, Tally, find
@@ -152,16 +152,8 @@ class ImportedSplit(Config):
             raise SchemaError(
                 f"imported splits need {name}.csv, but {self.folder} has none; add it (column subject_id)."
             )
-        ids = trimmed(
-            read(file, Table(name, (Column("SUBJECT_ID", "text", may_be_empty=False),)), Tally())["subject_id"]
-        )
-        odd = ids.filter(~ids.str.contains(WHOLE))
-        if 0 < len(odd) < len(ids):
-            raise SchemaError(
-                f"{file.name} must name every patient in one way, but {len(odd)} of {len(ids)} subject_ids are no "
-                f"whole numbers and the others are; correct them."
-            )
-        return numbered(ids).unique().sort()
+        listed = read(file, Table(name, (Column("SUBJECT_ID", "text", may_be_empty=False),)), Tally())["subject_id"]
+        return numbered(trimmed(listed)).unique().sort()
 
 
 def _coverage(listed: int, known: int, subjects: int) -> tuple[str, ...]:

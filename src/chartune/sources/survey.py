@@ -22,12 +22,13 @@ _LAYOUTS: Final[dict[Kind, tuple[Layout, tuple[Table, ...]]]] = {
 }
 
 
-def survey(path: Path, notes: Path | None = None) -> list[dict[str, Any]]:
+def survey(path: Path, notes: Path | None = None, kind: Kind | None = None) -> list[dict[str, Any]]:
     """One row per table that chartune reads, whether it is there or not.
 
     Args:
         path: a folder of tables, or one file of notes with labels under the names that `Tabular` expects.
         notes: where MIMIC-IV-Note is, if not in the folder.
+        kind: of the source; None: as it looks.
 
     Returns:
         table · required · file, bytes (null: absent) · missing, extra (columns that are lacking, that are not read)
@@ -37,7 +38,7 @@ def survey(path: Path, notes: Path | None = None) -> list[dict[str, Any]]:
     Raises:
         DataError: there is nothing, or a layout that no reader reads.
     """
-    kind = detect(path)
+    kind = kind or detect(path)
     if kind == "tabular":
         return [_surveyed(path, Tabular(file=path).contract()) | {"expected_rows": None}]
     layout, tables = _LAYOUTS[kind]

@@ -34,8 +34,8 @@ LABELS: Final = "labels"
 CATEGORY: Final = "Note"
 _OTHERWISE: Final = "export it again, as UTF-8 with every text in double quotes"
 _RENAMED: Final = (
-    "say with `text`, `subject`, `label`, `id` and `time` what its columns are called (null: there is none), or give "
-    "it a header line"
+    "say what its columns are called with --set data.source.text=…, and so `subject`, `label`, `id` and `time` (null: "
+    "there is none; for prepare it is --set source.text=…), or give it a header line"
 )
 _UNKNOWN: Final = {
     "dischtime": pl.Datetime("us"), "deathtime": pl.Datetime("us"), "admission_type": pl.String(),

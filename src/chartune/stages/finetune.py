@@ -19,7 +19,7 @@ from chartune.adapters.stack import Attached, Fresh, Stack, attach
 from chartune.batches.collate import Examples, Features
 from chartune.batches.tokenize import Encoded, encode_once, load_tokenizer
 from chartune.errors import ConfigError, RunError
-from chartune.log import EventLog
+from chartune.log import EventLog, say
 from chartune.models.backbone import LocalBackbone
 from chartune.models.heads import Head
 from chartune.models.load import Resolved, load_body, parameters_of, resolve, save_model
@@ -107,6 +107,11 @@ def finetune(stage: Finetune, store: Store, planned: Planned = None) -> Run:
     for adapter in adapters:
         if adapter:
             adapter.must_fit(backbone)
+            if adapter.base_hash is None and Path(adapter.base).name != Path(backbone.name).name:
+                say(
+                    f"warning: {adapter.folder} says that it was trained on {adapter.base}, and the base here is "
+                    f"{backbone.name}; shapes fit, but whether it is the same model only you can know"
+                )
     must_reach(stage.max_seq_len, backbone)
     resolved = resolve(stage.numerics, stage.max_seq_len, trains_body=stage.stack.trains_body())
     layers = [_layer_facts(layer, adapter) for layer, adapter in zip(stage.stack.layers, adapters, strict=True)]
@@ -226,6 +231,7 @@ def _layer_facts(layer: Any, adapter: Adapter | None) -> dict[str, Any]:
         "method": method.model_dump(mode="json"),
         "run": adapter and adapter.run,
         "sha256": adapter and adapter.sha256,
+        "base": adapter and adapter.base,
     }
 
 

@@ -104,14 +104,15 @@ def _predicted(table: TaskTable, split: str, decided: NDArray[np.float64]) -> pl
     rows = table.frame[table.rows(split)].select("split", "subject_id", "hadm_id", "label")
     if decided.ndim == 1:
         return rows.with_columns(pl.Series("logit", decided), pl.Series("probability", sigmoid(decided)))
-    return rows.with_columns(pl.Series("logits", decided.astype(np.float32).tolist(), dtype=pl.List(pl.Float32)))
+    matrix = pl.Series("logits", decided.astype(np.float32))  # [n, L]: an array per row, without Python numbers
+    return rows.with_columns(matrix.cast(pl.List(pl.Float32)))
 
 
 def _write_per_label(folder: Path, table: TaskTable, each: list[Estimate | None]) -> None:
     frame = pl.DataFrame(
         {
             "label": table.space.labels, "title": table.space.titles,
-            "train_cases": table.cases("train"), "cases": table.cases("test"),
+            "train_cases": table.cases("train"), "cases": table.cases("test"), "scored": table.scored(),
             "auroc": [e and e.value for e in each], "auroc_low": [e and e.low for e in each],
             "auroc_high": [e and e.high for e in each],
         },

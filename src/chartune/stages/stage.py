@@ -137,7 +137,7 @@ def perform(
         with storing(folder):
             stage.write(folder / "stage.yaml")
             write_json(folder / "environment.json", environment(resolved))
-            expected = dict(planned()) if planned else None
+            expected = (dict(planned()) or None) if planned else None
             started, clock = datetime.now(UTC), time.monotonic()
             with PeakMemory() as memory:
                 outcome = _worked(work, Work(store, folder, identity))

@@ -68,12 +68,19 @@ class TaskTable:
         """
         for split in ("train", *SCORED):
             cases, rows = self.cases(split), len(self.rows(split))
-            if not ((cases > 0) & (cases < rows)).any():
+            counted = self.scored() if self.space.answer == "multilabel" else np.ones(len(cases), dtype=bool)
+            if not (counted & (cases > 0) & (cases < rows)).any():
                 told = f"{int(cases[1])} positives among {rows}" if self.space.answer == "binary" else f"{rows}"
                 raise LabelError(
                     f"{self.task} needs both classes in every split, but {split} has {told} admissions "
-                    f"({len(self.space.labels)} labels); use more admissions or another split."
+                    f"({self._labels_told()}); use more admissions or another split."
                 )
+
+    def _labels_told(self) -> str:
+        count = f"{len(self.space.labels)} labels"
+        if self.space.answer != "multilabel":
+            return count
+        return f"{count}, {int(self.scored().sum())} of them with {ENOUGH_CASES} training cases or more"
 
     def prior_logits(self) -> NDArray[np.float32]:
         """Logits that give every text the label frequencies of the training rows, [outputs]: where a head begins."""

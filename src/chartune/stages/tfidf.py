@@ -64,9 +64,11 @@ def _fit(stage: Tfidf, table: TaskTable, work: Work) -> Outcome:
         ) from None
     held = {split: vectorizer.transform(texts[split]) for split in SCORED}
     fitted = [_regression(table, strength).fit(train, table.labels("train")) for strength in stage.strengths]
-    reached = [quick_scores(table, "validation", _decided(model, held["validation"]))["auroc"] for model in fitted]
+    reached = [
+        quick_scores(table, "validation", _decided(model, held["validation"], table))["auroc"] for model in fitted
+    ]
     model = fitted[int(np.argmax(reached))]
-    decided = {split: _decided(model, held[split]) for split in SCORED}
+    decided = {split: _decided(model, held[split], table) for split in SCORED}
     write_predictions(work.folder, table, decided)
     words = np.asarray([len(text.split()) for text in texts["test"]], dtype=np.int32)
     scores = score(table, decided, work.folder, words={"test": words}, source=stage.data.source)
@@ -81,6 +83,13 @@ def _regression(table: TaskTable, strength: float) -> Any:
     return OneVsRestClassifier(LogisticRegression(C=strength, solver="liblinear", max_iter=2000))
 
 
-def _decided(model: Any, features: Any) -> NDArray[np.float64]:
-    """Log-odds [n], or [n, K] of several labels."""
-    return np.asarray(model.decision_function(features), dtype=np.float64)
+def _decided(model: Any, features: Any, table: TaskTable) -> NDArray[np.float64]:
+    """Log-odds [n] of a binary task; [n, K] of others, of which scikit-learn leaves out what one column tells."""
+    odds = np.asarray(model.decision_function(features), dtype=np.float64)
+    match table.space.answer:
+        case "multilabel":
+            return odds.reshape(len(odds), -1)
+        case "multiclass" if odds.ndim == 1:
+            return np.stack([-odds / 2, odds / 2], axis=1)
+        case _:
+            return odds

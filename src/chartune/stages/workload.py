@@ -122,6 +122,8 @@ def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None) -
     held = {split: round(count[split] * mean[split]) for split in SCORED}
     trains = stage.stack.trains_body()
     read = looks * held["validation"] + sum(held.values()) if trains else epoch + sum(held.values())
+    if trains and stage.head.start == "probe":
+        read += epoch + held["validation"]
     return Workload(
         data.fingerprint, labels if answer == "multilabel" else max(2, labels), count["train"], epoch, steps,
         round(epoch * epochs) if trains else 0,

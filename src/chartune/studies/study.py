@@ -95,14 +95,16 @@ class Study(Config):
     def _cells_of(self, name: str) -> Iterator[Cell]:
         own = dict(self.stages[name])
         grid = own.pop("grid", {})
-        if not isinstance(grid, dict) or not all(isinstance(values, list) and values for values in grid.values()):
+        if not isinstance(grid, dict) or not all(
+            isinstance(path, str) and isinstance(values, list) and values for path, values in grid.items()
+        ):
             raise ValueError(f"the grid of `{name}` must map paths to lists of values, such as `seed: [0, 1, 2]`")
         fields = _merged(self.shared.get(str(own.get("kind")), {}), own)
         for values in product(*grid.values()):
             axes = dict(zip(grid, values, strict=True))
             asked = copy.deepcopy(fields)
             for path, value in axes.items():
-                _set(asked, path, value)
+                _set(asked, path, value, name)
             told = [f"{path.rpartition('.')[2]}={value}" for path, value in axes.items() if path not in SILENT]
             asked["name"] = " ".join([str(asked.get("name") or name), *told])
             yield Cell(name, axes, asked)
@@ -167,13 +169,31 @@ def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]
     return merged
 
 
-def _set(data: dict[str, Any], path: str, value: Any) -> None:
-    """Set a dotted path; the mappings on the way are made."""
+def _set(data: dict[str, Any], path: str, value: Any, stage: str) -> None:
+    """Set a dotted path; the mappings on the way are made.
+
+    Raises:
+        ValueError: the path leads through a plain value, or to an element that a list does not have.
+    """
     *parents, last = path.split(".")
     place: Any = data
-    for step in parents:
-        place = place[int(step)] if isinstance(place, list) else place.setdefault(step, {})
-    if isinstance(place, list):
-        place[int(last)] = value
-    else:
-        place[last] = value
+    for number, step in enumerate((*parents, last)):
+        reached = ".".join(path.split(".")[:number])
+        if isinstance(place, list):
+            if not step.isdecimal() or int(step) >= len(place):
+                raise ValueError(
+                    f"the grid of `{stage}` must lead to a field, but for `{path}` there is no element {step!r} in "
+                    f"`{reached}`, which has {len(place)}; write those of `{reached}` into the stage, counted from 0"
+                )
+            key: Any = int(step)
+        elif isinstance(place, dict):
+            key = step
+        else:
+            raise ValueError(
+                f"the grid of `{stage}` must lead to a field, but `{path}` leads through `{reached}`, which is a plain "
+                f"value there; vary `{reached}` itself, or write it as a mapping"
+            )
+        if number == len(parents):
+            place[key] = value
+        else:
+            place = place.setdefault(key, {}) if isinstance(place, dict) else place[key]

@@ -16,6 +16,10 @@ from chartune.tasks.task import EXAMPLES, NOTES_READ, Card
 CATEGORY: Final = "Note"
 MOST_CLASSES: Final = 100
 """More distinct single answers than this are numbers or free text, not classes."""
+MOST_LABELS: Final = 5000
+"""More labels than this are free text: the largest published label space has some 1,300."""
+LEAST_CASES: Final = 10
+"""Training cases that a label needs where a row may have several: rarer ones are noise, and may be somebody's words."""
 
 
 class Labelled(Config):
@@ -80,10 +84,23 @@ class Labelled(Config):
         """
         names = frequent(examples, self.least_cases)
         answer = self._answer(examples, len(names))
-        if answer != "multilabel" and len(names) > MOST_CLASSES:
+        several = int((examples["asked"].list.len() > 1).sum())
+        if answer == "multilabel":
+            names = frequent(examples, max(self.least_cases, LEAST_CASES))
+        elif several:
             raise LabelError(
-                f"a table's labels must be at most {MOST_CLASSES} classes, but {len(names)} distinct ones stand in the "
-                f"training rows; they look like numbers or free text. Put them into classes first."
+                f"a {answer} task must have one label per row, but {several} rows have several; "
+                f"leave `answer` at auto, or say multilabel."
+            )
+        if len(names) > (MOST_LABELS if answer == "multilabel" else MOST_CLASSES):
+            raise LabelError(
+                f"a table's labels must be at most {MOST_CLASSES} classes (or {MOST_LABELS} labels of which a row may "
+                f"have several), but {len(names)} distinct ones stand in the training rows; they look like numbers or "
+                f"free text. Put them into classes first."
+            )
+        if answer == "binary" and len(names) > 2:
+            raise LabelError(
+                f"a binary task must have two labels, but the training rows have {len(names)}; leave `answer` at auto."
             )
         if answer == "binary" and self.positive is not None:
             if self.positive not in names or len(names) != 2:

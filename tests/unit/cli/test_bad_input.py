@@ -256,8 +256,18 @@ def test_a_task_that_was_not_prepared_is_refused(small: Path, tmp_path: Path) ->
     refused(said, 3, "DataError", "readmission", "mortality")
 
 
+@pytest.mark.parametrize("data", ["3", "[a, b]", "raw"])
+def test_a_study_whose_data_are_no_mapping_is_refused(small: Path, tmp_path: Path, data: str) -> None:
+    file = tmp_path / "study.yaml"
+    file.write_text(f"title: t\ndata: {data}\nstages: {{words: {{kind: tfidf}}}}\n")
+    for words in ([], [small]):
+        said = chartune("study", file, *words, "--store", tmp_path / "store")
+        refused(said, 2, "ConfigError", "`data` of", "study.yaml must be a mapping")
+
+
 def test_a_source_that_nobody_knows_is_refused(small: Path, tmp_path: Path) -> None:
-    refused(chartune("prepare", small, "--source", "mimic9", "--store", tmp_path / "store"), 2, "ConfigError", "mimic3")
+    said = chartune("prepare", small, "--source", "mimic9", "--store", tmp_path / "store")
+    refused(said, 2, "ConfigError", "`kind` must be one of mimic3, mimic4, tabular, but got 'mimic9'")
 
 
 def test_a_hospital_is_not_written_over_something_else(tmp_path: Path) -> None:

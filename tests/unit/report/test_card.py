@@ -60,7 +60,58 @@ def test_small_counts_are_hidden_in_a_card(store: Store) -> None:
     text = model_card(run.about, scores, run.cost, run.environment, data)
     assert "| test | 330 | 400 | &lt;10 |" in text
     assert "0.018" not in text
-    assert "fewer than 10 rows" in text
+    assert "| test | all | too few to show |" in text
+
+
+@pytest.mark.parametrize(
+    ("prevalence", "positives"), [(Estimate(0.5, 0.1, 0.9, 8), None), (Estimate(395 / 400, n=400), None), (None, 7)]
+)
+def test_scores_on_few_real_patients_are_not_in_a_card(
+    store: Store, prevalence: Estimate | None, positives: int | None
+) -> None:
+    run, data, open_data = Run.of(store, past.LORA), past.dataset("mimic3"), past.dataset("made-up")
+    if positives is not None:
+        data["tasks"]["mortality"]["counts"]["test"]["positives"] = positives
+    scores = {"test": {"auroc": Estimate(0.8125, 0.7, 0.9)} | ({"prevalence": prevalence} if prevalence else {})}
+    text = model_card(run.about, scores, run.cost, {}, data)
+    assert "| test | all | too few to show |" in text
+    assert "0.812" not in text
+    assert "0.812" in model_card(run.about, scores, run.cost, {}, open_data)
+
+
+def test_a_mean_of_auprcs_has_no_interval(store: Store) -> None:
+    run = Run.of(store, past.CODED_LORA)
+    scores = {"test": {"macro_auprc": Estimate(0.3, 0.31, 0.4, 400)}}
+    assert "| test | macro auprc | 0.300 | none | 400 |" in model_card(run.about, scores, run.cost, {}, None)
+
+
+def test_small_counts_in_the_words_of_a_source_are_hidden_for_real_patients(store: Store) -> None:
+    run, told = Run.of(store, past.LORA), "NOTEEVENTS: 3 rows of v1.4 have no ICD-9 code, 12 rows no patient."
+    for kind, said in (("mimic3", told.replace("3 rows", "&lt;10 rows")), ("made-up", told)):
+        data = past.dataset(kind)
+        data["source"]["warnings"] = [told]
+        assert said in model_card(run.about, run.scores, run.cost, {}, data)
+
+
+def test_rows_of_a_table_of_ones_own_are_not_called_admissions(store: Store) -> None:
+    run, data = Run.of(store, past.LORA), past.dataset("mimic3")
+    assert "| split | patients | admissions |" in model_card(run.about, {}, run.cost, {}, data)
+    data["source"]["kind"] = "tabular"
+    assert "| split | patients | rows |" in model_card(run.about, {}, run.cost, {}, data)
+
+
+def test_a_bag_of_words_has_no_method_to_be_measured(store: Store) -> None:
+    assert "Method and stack" not in _card(store, past.TFIDF)
+    assert "**Method and stack:** fresh LoRA r=8" in _card(store, past.LORA)
+
+
+def test_a_foreign_adapter_is_told_with_the_base_that_it_was_made_on(store: Store) -> None:
+    run = Run.of(store, past.CLINICAL)
+    layers = [{**layer, "base": "a-llama"} for layer in run.about["stack"]]
+    own = model_card({**run.about, "stack": layers[:1]}, {}, run.cost, {}, None)
+    assert "by stock peft" not in own.split("## Lineage")[1]
+    foreign = model_card({**run.about, "stack": [{**layers[0], "run": None}]}, {}, run.cost, {}, None)
+    assert "made on a-llama by stock peft" in foreign
 
 
 def test_what_was_not_measured_is_said_to_be_so() -> None:

@@ -11,16 +11,18 @@ import pytest
 from chartune.metrics import calibration_curve, paired_difference, roc_curve
 from chartune.published import downstream, pretraining
 from chartune.quantities import Estimate
+from chartune.report import compare
 from chartune.report.cohort import cohorts, is_made_up, shown
-from chartune.report.compare import Comparison, comparisons, from_baseline
+from chartune.report.compare import Comparison, comparisons, from_baseline, too_large
 from chartune.report.cost import cost_table, seconds_with_parents
 from chartune.report.curves import draw_panel, learning_curves, perplexity_curves
 from chartune.report.diagnostics import calibration, draw_diagram, roc
 from chartune.report.forest import forest
 from chartune.report.labels import label_tables
 from chartune.report.marks import drawable, published_table
+from chartune.report.outcome import outcome
 from chartune.report.price import draw_price, prices
-from chartune.report.summary import compared
+from chartune.report.summary import compared, tiles
 from chartune.report.table import estimated
 from chartune.report.variants import Score, Variant, baseline, numbered, score
 from chartune.runs import Run, finished_runs
@@ -64,14 +66,42 @@ def test_seeds_of_one_variant_are_one_row_and_its_run_is_the_nearest_to_their_me
     assert abs(chosen.value - found.estimate.value) == min(abs(v - found.estimate.value) for v in found.seeds)
 
 
-def test_the_same_seed_twice_or_other_settings_are_never_taken_for_seeds(tmp_path: Path) -> None:
+def test_what_is_too_large_to_compare_in_pairs_is_said(
+    coded: list[Variant], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not too_large(coded, "multilabel")
+    runs = {run.fingerprint: run for run in finished_runs(store)}
+    assert outcome(coded, past.dataset(), "diagnoses_icd9", "t", runs).too_large == ""
+    monkeypatch.setattr(compare, "LARGEST", 400 * 30 - 1)
+    assert comparisons(coded, "multilabel", CODES) == []
+    assert "too large to compare in pairs here" in outcome(coded, past.dataset(), "diagnoses_icd9", "t", runs).too_large
+    assert not too_large(coded[:1], "multilabel")  # nothing to compare it with
+
+
+def test_labels_that_a_run_marks_as_scored_are_those_that_are_compared(tmp_path: Path) -> None:
     store = past.past_runs(tmp_path)
-    about = store.root / "runs" / past.LORA_SEED_1 / "run.json"
-    about.write_text(json.dumps({**json.loads(about.read_text()), "seed": 0}))
-    stage = store.root / "runs" / past.LORA_SEED_2 / "stage.yaml"
-    stage.write_text("kind: finetune\nseed: 2\noptimisation: {learning_rate: 0.1}\n")
-    variants = numbered([run for run in finished_runs(store) if run.task == "mortality"])
-    assert [len(v.runs) for v in variants] == [1] * 7
+    for name in (past.CODED_TFIDF, past.CODED_LORA):
+        path = store.root / "runs" / name / "per_label.parquet"
+        frame = pl.read_parquet(path)
+        frame.with_columns(scored=pl.col("label") == CODES[0]).write_parquet(path)
+    variants = numbered([Run.of(store, name) for name in (past.CODED_TFIDF, past.CODED_LORA)])
+    values = []
+    for variant in variants:
+        about = variant.run.per_label()
+        assert about is not None
+        values.append(about.row(by_predicate=pl.col("label") == CODES[0], named=True)["auroc"])
+    made = comparisons(variants, "multilabel", CODES)
+    assert made[0].difference.value == pytest.approx(values[1] - values[0], abs=1e-6)
+
+
+def test_ends_that_may_exclude_their_own_value_are_dropped(tmp_path: Path) -> None:
+    store = past.past_runs(tmp_path)
+    path = store.root / "runs" / past.CODED_LORA / "scores.json"
+    scores = json.loads(path.read_text())
+    scores["test"]["macro_auprc"] = Estimate(0.3, 0.31, 0.4, 400).to_json()
+    path.write_text(json.dumps(scores))
+    told = score(numbered([Run.of(store, past.CODED_LORA)])[0].score("macro_auprc"))
+    assert (told.text, told.detail) == ("0.300", "no interval")
 
 
 def test_a_difference_of_two_runs_is_that_of_the_metrics(binary: list[Variant]) -> None:
@@ -219,6 +249,48 @@ def test_the_best_label_is_strong_only_where_its_interval_lies_above_all_others(
         for mine, cell in zip(scores, cells[3:], strict=True):
             others = [other["auroc_high"] for other in scores if other is not mine]
             assert cell.strong == (mine["auroc"] is not None and all(mine["auroc_low"] > high for high in others))
+
+
+def test_scores_on_few_patients_without_a_label_are_hidden_too(tmp_path: Path) -> None:
+    store = past.past_runs(tmp_path, "mimic3")
+    path = store.root / "runs" / past.CODED_LORA / "per_label.parquet"
+    frame = pl.read_parquet(path)
+    frame.with_columns(cases=pl.when(pl.col("label") == CODES[0]).then(395).otherwise("cases")).write_parquet(path)
+    variants = numbered([Run.of(store, past.CODED_LORA)])
+    for open_data, told in ((False, [">390", "few cases"]), (True, ["395", f"{_auroc(frame, CODES[0]):.3f}"])):
+        tables = label_tables(variants, "Diagnoses", open_data)
+        assert tables is not None
+        row = next(row for row in tables.first.rows if row[0].detail == CODES[0])
+        assert [cell.text for cell in row[2:]] == told
+
+
+def _auroc(frame: pl.DataFrame, label: str) -> float:
+    return float(frame.row(by_predicate=pl.col("label") == label, named=True)["auroc"])
+
+
+def test_rare_labels_of_a_table_of_ones_own_are_counted_and_not_named(coded: list[Variant]) -> None:
+    frame = coded[0].run.per_label()
+    assert frame is not None
+    rare = set(frame.filter((pl.col("cases") < 10) | (pl.col("train_cases") < 10))["title"])
+    for open_data, own, hidden in ((False, True, rare), (True, True, set()), (False, False, set())):
+        tables = label_tables(coded, "Mine", open_data, own=own)
+        assert tables is not None
+        named = {row[0].text for row in (*tables.first.rows, *(tables.rest.rows if tables.rest else ()))}
+        assert named == set(frame["title"]) - hidden
+        assert tables.rarer == (f"{len(rare)} rarer labels" if hidden else "")
+
+
+def test_values_of_one_seed_are_said_to_be_of_one_seed(store: Store, coded: list[Variant]) -> None:
+    several = Variant("1", (coded[0].run, Run.of(store, past.CODED_LORA)))
+    for variants, said in (([several], True), (coded, False)):
+        tables = label_tables(variants, "Diagnoses", open_data=True)
+        assert tables is not None
+        assert ("values of one seed" in tables.first.note) == said
+
+
+def test_one_run_is_one_run(store: Store) -> None:
+    labels = [tile.label for tile in tiles([Run.of(store, past.LORA)], [])]
+    assert labels == ["for 1 run"]
 
 
 def test_a_few_patients_lost_in_a_filter_round_the_flow_even_when_their_admissions_are_many() -> None:

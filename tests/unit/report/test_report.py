@@ -3,16 +3,19 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from chartune.errors import ConfigError
+from chartune.quantities import Estimate
 from chartune.report.render import render, report_of
 from chartune.runs import Run, finished_runs
-from chartune.store import Store
+from chartune.store import Store, write_json
 from chartune.testing import past_runs as past
 
 
@@ -236,3 +239,73 @@ def test_several_seeds_stand_in_one_row_with_their_range(store: Store, page: str
     assert f"seeds {min(values):.3f} to {max(values):.3f}" in page
     strip = page[page.index("3 · LoRA on small-llama<small>seeds 0, 1, 2</small>") :]
     assert strip[: strip.index('class="value"')].count("<circle cx=") == 3
+
+
+@pytest.mark.parametrize("keep", ["n", "positives", "patients"])
+def test_scores_on_few_real_patients_are_nowhere_in_the_page(tmp_path: Path, keep: str) -> None:
+    store = past.past_runs(tmp_path / "store", "mimic3")
+    secret = {"auroc": Estimate(0.83719, 0.6, 0.9, 400), "auprc": Estimate(0.7771, 0.6, 0.9, 400),
+              "prevalence": Estimate(0.33311, 0.2, 0.4, 400), "brier": Estimate(0.2229, 0.1, 0.3, 400)}  # fmt: skip
+    if keep == "n":
+        secret = {name: replace(estimate, n=9) for name, estimate in secret.items()}
+    if keep == "positives":
+        secret["prevalence"] = Estimate(7 / 400, 0.01, 0.03, 400)
+    for run in [run for run in finished_runs(store) if run.task == "mortality"]:
+        write_json(run.path / "scores.json", {"test": {name: e.to_json() for name, e in secret.items()}})
+        if keep == "patients":
+            outcome = pl.col("label") == 1
+            rows = run.predictions().with_columns(subject_id=pl.when(outcome).then(5).otherwise("subject_id"))
+            rows.write_parquet(run.path / "predictions.parquet")
+    runs = [run for run in finished_runs(store) if run.task == "mortality"]
+    text = render(runs, tmp_path / "r.html", title="Few", datasets={past.DATA: past.dataset("mimic3")}).read_text()
+    shown = text[: text.index('id="provenance"')]
+    assert "AUROC on the test split: too few to show." in shown
+    assert "<dt>AUROC, In-hospital mortality</dt><dd>too few to show</dd>" in shown
+    assert shown.count(">too few to show</td>") > 10
+    assert not re.search(r"0\.837|0\.777|33\.3\s%|0\.223|1\.75\s%|\b(9|400) test|Prevalence \d", shown)
+    assert "Validation AUROC" not in shown
+    assert "Paired differences" not in shown
+    if keep != "patients":  # a card knows rows, not patients
+        assert not re.search(r"0\.837|0\.777|0\.333|0\.223", text)
+
+
+def test_rows_of_a_table_of_ones_own_are_not_called_admissions_in_the_page(tmp_path: Path) -> None:
+    store = past.past_runs(tmp_path / "store", "mimic3")
+    data = past.dataset("mimic3")
+    data["source"]["kind"] = "tabular"
+    for task in data["tasks"].values():
+        for step in task["attrition"]:
+            step["step"] = step["why"] = ""
+    data["tasks"]["mortality"]["counts"]["test"]["admissions"] = 402
+    out = render(finished_runs(store), tmp_path / "r.html", title="Mine", datasets={past.DATA: data})
+    text = out.read_text()
+    words = text.index('id="words"')
+    body = text[:words]
+    for said in ("400 test rows.", "<dt>test rows</dt>", "the same 400 rows", "bins of equally many rows",
+                 "a row with the label", "rarer labels"):  # fmt: skip
+        assert said in body
+    assert "Epilepsy" not in text
+    assert not re.search(r"\d admissions", body)
+
+
+def test_the_only_preset_is_said_to_be_the_only_one(page: str) -> None:
+    assert "`preset: sound` is the only one that can be set today" in page
+
+
+def test_a_foreign_layer_is_told_with_its_base_in_the_page(tmp_path: Path) -> None:
+    store = past.past_runs(tmp_path / "store")
+    path = store.root / "runs" / past.CLINICAL / "run.json"
+    about = json.loads(path.read_text())
+    about["stack"][0] |= {"run": None, "base": "a-llama"}
+    path.write_text(json.dumps({**about, "parents": []}))
+    text = report_of(store, [Run.of(store, past.CLINICAL)], tmp_path / "r.html", "Foreign").read_text()
+    assert "(sha256 efefefefefef, made on a-llama by stock peft)" in text
+
+
+def test_small_counts_in_the_words_of_a_source_are_hidden_in_the_page(tmp_path: Path) -> None:
+    store = past.past_runs(tmp_path / "store", "mimic3")
+    data = past.dataset("mimic3")
+    data["source"]["warnings"] = ["NOTEEVENTS: 3 rows have no admission"]
+    out = render(finished_runs(store), tmp_path / "r.html", title="R", datasets={past.DATA: data})
+    assert "3 rows have" not in out.read_text().replace("13 rows", "")
+    assert "NOTEEVENTS: &lt;10 rows have no admission" in out.read_text()

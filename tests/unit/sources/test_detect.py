@@ -7,7 +7,7 @@ from pydantic import TypeAdapter
 
 from chartune.config import Config
 from chartune.errors import ConfigError, DataError, SchemaError
-from chartune.sources.catalog import AnySource, detect
+from chartune.sources.catalog import AnySource, detect, survey
 from chartune.sources.mimic3 import Mimic3
 from chartune.sources.mimic4 import Mimic4
 from chartune.sources.tabular import Tabular
@@ -89,7 +89,7 @@ def test_two_releases_in_one_folder_are_refused(tmp_path: Path, layout: str) -> 
     files = tmp_path / "physionet.org" / "files"
     hospital().write_mimic4(tmp_path if layout == "one folder" else files / "mimiciv" / "2.2")
     hospital().write(tmp_path if layout == "one folder" else files / "mimiciii" / "1.4")
-    with pytest.raises(DataError, match=r"one release, but .* MIMIC-IV \(hosp/\) and MIMIC-III"):
+    with pytest.raises(DataError, match=r"one release, but .* MIMIC-IV \(hosp/\) and MIMIC-III.*--source mimic4"):
         detect(tmp_path)
 
 
@@ -121,10 +121,22 @@ class Asking(Config):
 
 
 def test_a_kind_that_is_none_is_told_with_those_there_are(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="'mimic3', 'mimic4', 'tabular'"):
+    with pytest.raises(ConfigError, match=r"`kind` must be one of mimic3, mimic4, tabular, but got 'mimic9'\.$"):
         Asking.parse({"source": {"kind": "mimic9", "folder": str(tmp_path)}})
+
+
+def test_a_source_without_a_kind_is_told_which_there_are(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="source: `kind` must be given, one of mimic3, mimic4, tabular"):
+        Asking.parse({"source": {"folder": str(tmp_path)}})
 
 
 def test_the_home_of_nobody_is_a_slip_and_no_crash() -> None:
     with pytest.raises(ConfigError, match=r"source\.mimic3\.folder: .*home folder"):
         Asking.parse({"source": {"kind": "mimic3", "folder": "~nobody-of-this-name/raw"}})
+
+
+def test_of_two_releases_in_one_folder_the_one_that_is_meant_can_be_surveyed(tmp_path: Path) -> None:
+    hospital().write_mimic4(tmp_path)
+    hospital().write(tmp_path)
+    assert {row["table"] for row in survey(tmp_path, kind="mimic3")} >= {"NOTEEVENTS", "PATIENTS"}
+    assert {row["table"] for row in survey(tmp_path, kind="mimic4")} >= {"discharge", "patients"}

@@ -138,6 +138,6 @@ def test_dates_that_a_spreadsheet_has_mangled_are_refused(tmp_path: Path) -> Non
         (tmp_path / name).write_bytes((mangled / name).read_bytes())
     write_table(tmp_path / "NOTEEVENTS.csv", ("ROW_ID",), [])
     with pytest.raises(
-        SchemaError, match=r"DOB must be a time .* look saved by a spreadsheet, which loses the century"
+        SchemaError, match=r"DOB must be a time .* look saved by a spreadsheet, which may lose the century"
     ):
         Mimic3(folder=tmp_path).load()

@@ -112,6 +112,12 @@ def test_an_empty_key_is_a_bad_cell(tmp_path: Path) -> None:
         read(written(tmp_path, HEADER + "1,,,,x\n,5,,,y\n"), NOTES, Tally())
 
 
+@pytest.mark.parametrize("cell", ["31.01.2150", "1/31/50", "31/01/2150 13:05"])
+def test_dates_of_a_spreadsheet_are_named_as_such(tmp_path: Path, cell: str) -> None:
+    with pytest.raises(SchemaError, match=r"CHARTDATE .*saved by a spreadsheet"):
+        read(written(tmp_path, HEADER + f"1,,{cell},,x\n"), NOTES, Tally())
+
+
 @pytest.mark.parametrize("cell", ["2150-02-30 00:00:00", "2150-01-31T13:05:00", "31.01.2150", "2150-01-31 13:05"])
 def test_times_in_another_form_are_refused_and_never_guessed(tmp_path: Path, cell: str) -> None:
     with pytest.raises(SchemaError, match="STORETIME"):

@@ -9,6 +9,7 @@ import pytest
 from chartune.errors import ConfigError, DataError, LeakageError, SchemaError
 from chartune.sources.ids import numbered
 from chartune.sources.splits import HashSplit, ImportedSplit
+from chartune.sources.tabular import Tabular
 
 
 def lists(folder: Path, **ids: list[Any]) -> ImportedSplit:
@@ -102,7 +103,12 @@ def test_patients_may_be_listed_by_ids_that_are_no_numbers(tmp_path: Path) -> No
     )
 
 
-def test_a_list_of_numbers_with_other_words_among_them_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SchemaError, match=r"test\.csv must name every patient in one way, but 1 of 3") as caught:
-        lists(tmp_path, train=[1], validation=[2], test=[3, "Canary", 4]).lists()
-    assert "Canary" not in str(caught.value)
+def test_a_list_may_mix_numbers_and_other_ids_as_a_table_of_ones_own_may(tmp_path: Path) -> None:
+    (tmp_path / "n.csv").write_text("text,subject_id,label\na,17,x\nb,P-1,y\nc,007,x\nd,7.0,y\n")
+    of_table = Tabular(file=tmp_path / "n.csv").load().subjects["subject_id"]
+    split = lists(tmp_path / "lists", train=["P-1", 17], validation=["007"], test=[7])
+    assignment = split.assign(of_table)
+    assert dict(assignment.frame.iter_rows()) == dict(
+        zip(numbered(pl.Series(["17", "P-1", "007", "7"])), ["train", "train", "validation", "test"], strict=True)
+    )
+    assert assignment.warnings == ()

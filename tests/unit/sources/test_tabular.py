@@ -236,7 +236,7 @@ def test_a_bad_json_line_is_placed_and_not_quoted(tmp_path: Path, content: str, 
 
 def test_dates_that_a_spreadsheet_has_mangled_are_refused(tmp_path: Path) -> None:
     file = csv(tmp_path, "text,subject_id,label,seen\na,1,x,10/23/64 21:09\n")
-    with pytest.raises(SchemaError, match=r"seen must be a time .* saved by a spreadsheet, which loses the century"):
+    with pytest.raises(SchemaError, match=r"seen must be a time .* saved by a spreadsheet, which may lose the century"):
         Tabular(file=file, time="seen").load()
 
 

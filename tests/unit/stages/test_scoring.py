@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 from chartune.errors import LabelError
 from chartune.stages.scoring import decisions, quick_scores, score, write_predictions
 from chartune.stages.table import ENOUGH_CASES, TaskTable
+from chartune.stages.tfidf import _decided, _regression
 from chartune.tasks.labels import LabelSpace
 
 
@@ -98,3 +99,27 @@ def test_a_split_without_both_classes_is_refused_with_counts() -> None:
     nothing = table(LabelSpace("multilabel", (), ()), [[] for _ in range(40)], pl.List(pl.Int32()))
     with pytest.raises(LabelError, match="0 labels"):
         nothing.must_be_learnable()
+
+
+def test_words_answer_where_one_column_tells_all(tmp_path: Path) -> None:
+    """One label of a multilabel task, two classes of a multiclass one: scikit-learn gives one column for both."""
+    for space, labels, dtype, width in (
+        (LabelSpace("multilabel", ("a",), ("a",)), [[0] if n % 2 else [] for n in range(120)], pl.List(pl.Int32()), 1),
+        (LabelSpace("multiclass", ("a", "b"), ("a", "b")), [n % 2 for n in range(120)], pl.Int64(), 2),
+    ):
+        rows = table(space, labels, dtype)
+        x = np.random.default_rng(0).normal(size=(60, 3))
+        x[:, 0] += [n % 2 for n in range(60)]
+        model = _regression(rows, 1.0).fit(x, rows.labels("train"))
+        decided = _decided(model, np.eye(3)[[0] * len(rows.rows("test"))], rows)
+        assert decided.shape == (len(rows.rows("test")), width)
+        assert (decided[:, -1] > 0).all()
+        scores = score(rows, {"test": decided}, tmp_path, words={}, source=Nowhere())
+        assert scores["test"]["auroc"].value == pytest.approx(0.5)
+
+
+def test_labels_without_enough_training_cases_are_refused_before_training() -> None:
+    space = LabelSpace("multilabel", ("a", "b"), ("a", "b"))
+    rare = table(space, [[0] if n % 20 == 0 else [] for n in range(120)], pl.List(pl.Int32()))
+    with pytest.raises(LabelError, match="2 labels, 0 of them with 10 training cases"):
+        rare.must_be_learnable()

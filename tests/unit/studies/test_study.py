@@ -73,6 +73,19 @@ def test_a_reference_is_replaced_and_shared_fields_stand_below_own_ones() -> Non
         ({"lora": {"kind": "finetun"}}, "`kind` of `lora` must be one of"),
         ({"lora": {"kind": "finetune", "grid": {"seed": 3}}}, "must map paths to lists"),
         ({}, "stages"),
+        ({"lora": {"kind": "finetune", "grid": {3: [1]}}}, "the grid of `lora` must map paths to lists"),
+        (
+            {"lora": {"kind": "finetune", "task": "mortality", "grid": {"task.x": [1]}}},
+            "the grid of `lora` must lead to a field, but `task.x` leads through `task`, which is a plain value",
+        ),
+        (
+            {"lora": {"kind": "finetune", "stack": {"layers": []}, "grid": {"stack.layers.0.method.rank": [1]}}},
+            "for `stack.layers.0.method.rank` there is no element '0' in `stack.layers`, which has 0",
+        ),
+        (
+            {"lora": {"kind": "finetune", "stack": {"layers": [{"kind": "fresh"}]}, "grid": {"stack.layers.x": [1]}}},
+            "there is no element 'x' in `stack.layers`, which has 1",
+        ),
     ],
 )
 def test_a_slip_is_told_before_anything_runs(stages: dict[str, Any], told: str) -> None:

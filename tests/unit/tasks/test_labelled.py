@@ -34,6 +34,18 @@ def test_several_labels_are_multiclass_and_several_in_a_row_multilabel() -> None
     assert Labelled(answer="multilabel").label_space(examples([["a"], ["b"]]), NOTHING).answer == "multilabel"
 
 
+def test_a_rare_label_of_many_is_not_learnt_and_so_not_named() -> None:
+    often = Labelled().label_space(examples([["a", "b"]] * 10 + [["Mrs Smith of room 17", "a"]] * 9), NOTHING)
+    assert often.labels == ("a", "b")
+
+
+def test_an_answer_that_the_rows_contradict_is_refused() -> None:
+    with pytest.raises(LabelError, match="1 rows have several"):
+        Labelled(answer="multiclass").label_space(examples([["a", "b"], ["b"], ["c"]]), NOTHING)
+    with pytest.raises(LabelError, match="must have two labels, but the training rows have 3"):
+        Labelled(answer="binary").label_space(examples([["a"], ["b"], ["c"]]), NOTHING)
+
+
 def test_numbers_are_refused_as_classes_without_being_quoted() -> None:
     with pytest.raises(LabelError, match="101 distinct") as caught:
         Labelled().label_space(examples([[f"7.{n}13"] for n in range(101)]), NOTHING)
