@@ -31,11 +31,20 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def test_a_csv_becomes_an_adapter_and_a_report(table: Path, twins: Path, bert: LocalBackbone, tmp_path: Path) -> None:
+def readme_commands() -> list[list[str]]:
+    """What the README tells a holder of notes to type, without the word `chartune`."""
+    section = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").partition("## Your own notes")[2]
+    block = section.split("```")[1]
+    return [line.split()[1:] for line in block.splitlines() if line.startswith("chartune ")]
+
+
+def test_the_two_commands_of_the_readme_make_an_adapter_and_a_report(
+    table: Path, twins: Path, bert: LocalBackbone, tmp_path: Path
+) -> None:
     store, report = tmp_path / "store", tmp_path / "report.html"
-    trained = chartune(
-        "finetune", table, "--base", twins / "bert", "--name", "mine", "--store", store, "--json", *FLAGS
-    )
+    given = {"notes.csv": str(table), "minilm": str(twins / "bert"), "report.html": str(report)}
+    training, reporting = ([given.get(word, word) for word in words] for words in readme_commands())
+    trained = chartune(*training, "--store", store, "--json", *FLAGS)
     assert trained.code == 0, trained.err
     told = json.loads(trained.out)
     done = Run(Path(told["folder"]))
@@ -47,7 +56,7 @@ def test_a_csv_becomes_an_adapter_and_a_report(table: Path, twins: Path, bert: L
     mine = predictions.join(rows.select(pl.col("hadm_id").cast(pl.Int64), pl.col("label").alias("told")), on="hadm_id")
     assert mine.height == predictions.height > 20
     assert mine.filter((pl.col("label") == 1) != (pl.col("told") == "worse")).is_empty()
-    written = chartune("report", "--out", report, "--store", store)
+    written = chartune(*reporting, "--store", store)
     assert written.code == 0, written.err
     page = report.read_text()
     assert "mine" in page

@@ -179,7 +179,7 @@ def save_tokenizer(tokenizer: Any, folder: Path) -> None:
         with storing(folder):
             tokenizer.save_pretrained(folder)
     except Exception as error:  # how the tokenizers library tells of a full disk: a bare Exception with the number
-        if "os error" not in str(error):
+        if type(error) is not Exception or "os error" not in str(error):
             raise
         raise StoreError(f"a tokenizer must fit into {folder}, but writing failed: {error}; free some space.") from None
 

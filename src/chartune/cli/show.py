@@ -53,10 +53,10 @@ def command(
 
 def _card(store: Store, run: Run) -> str:
     """The card as it was signed with the run; of a run that kept none, as it would be written today."""
-    from chartune.report.card import model_card
+    from chartune.report.card import MODEL_CARD, model_card
     from chartune.tasks.prepare import read_dataset
 
-    kept = run.path / "MODEL_CARD.md"
+    kept = run.path / MODEL_CARD
     if kept.is_file():
         return kept.read_text(encoding="utf-8")
     data = store.find("data", run.data) if run.data else None

@@ -19,5 +19,8 @@ SCHEMA: Final[dict[str, type[pl.DataType]]] = {
 of one day, because a discharge summary has a date and no clock time; `is_error`: somebody at the bedside withdrew it.
 """
 
+PLAIN: Final = "Note"
+"""The category of a text that no chart has put into one."""
+
 NOTES: Final = pl.DataFrame(schema=SCHEMA)
 """No notes at all, with the right columns."""

@@ -20,6 +20,8 @@ from chartune.report.loading import loading
 from chartune.report.table import NOT_MEASURED, TOO_FEW, count
 from chartune.runs.run import WITHOUT_INTERVAL, layers, stack_title
 
+MODEL_CARD: Final = "MODEL_CARD.md"
+"""Its file in the folder of a run."""
 KEPT: Final = frozenset({"pretrain", "finetune"})
 """Kinds of runs that leave weights behind."""
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from chartune.report.cohort import is_made_up, unit
-from chartune.report.compare import ENOUGH
 from chartune.runs import Run
+from chartune.tasks.labels import ENOUGH_CASES
 
 RETROSPECTIVE: Final = (
     "Retrospective text: the admission notes are assembled from sections of discharge summaries, which were written "
@@ -40,7 +40,7 @@ def caveats(runs: Sequence[Run], datasets: Mapping[str, Mapping[str, Any]], comp
     if any(run.answer == "multilabel" for run in runs):
         row = "a row" if sources and all(unit(source) == "rows" for source in sources) else "an admission"
         notes.append(
-            f"A macro score is the plain mean over the labels that can be scored: those with at least {ENOUGH} "
+            f"A macro score is the plain mean over the labels that can be scored: those with at least {ENOUGH_CASES} "
             f"training cases and, in the test split, {row} with the label and one without. The tables "
             "say how many of all."
         )

@@ -21,12 +21,11 @@ from chartune.quantities import Estimate
 from chartune.report.table import Cell, Column, Table, estimated
 from chartune.report.variants import Variant, baseline, is_head_only
 from chartune.runs import Run
+from chartune.tasks.labels import ENOUGH_CASES
 
 LARGEST: Final = 2**23
 """Rows times labels beyond which no paired interval is drawn: it would take very long. Memory is bounded by blocks."""
 RESAMPLES: Final = 1000
-ENOUGH: Final = 10
-"""Training cases that a label needs to be counted in a macro mean, where a run does not list which were."""
 
 Draws = NDArray[np.float64]
 """The score as the rows are, then on each draw of patients; [1 + resamples], NaN where a draw leaves it undefined."""
@@ -178,7 +177,7 @@ def _counted(run: Run, count: int, labels: Sequence[str]) -> NDArray[np.bool_]:
     about = run.per_label()
     if run.answer != "multilabel" or about is None or about.height != count:
         return np.ones(count, dtype=np.bool_)
-    enough = pl.col("scored") if "scored" in about.columns else pl.col("train_cases") >= ENOUGH
+    enough = pl.col("scored") if "scored" in about.columns else pl.col("train_cases") >= ENOUGH_CASES
     counted = dict(about.select("label", enough.alias("counted")).iter_rows())
     names = labels if len(labels) == count else about["label"].to_list()
     return np.array([bool(counted.get(name)) for name in names])

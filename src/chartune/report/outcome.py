@@ -1,6 +1,6 @@
 """One task on one data set, ready to be shown: only its runs may be compared with each other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -86,9 +86,7 @@ def outcome(
         variants = _hidden(variants, task.get("counts", {}))
     made = comparisons(variants, answer, tuple(map(str, task.get("labels") or ())))
     printed = marks.drawable(name, dataset)
-    diagrams = (roc(variants, open_data), calibration(variants, open_data)) if answer == "binary" else ()
-    drawn = [draw_diagram(diagram, f"{figure}-look{n}") for n, diagram in enumerate(diagrams) if diagram]
-    panels = learning_curves(variants, headline=score)
+    diagrams = _diagrams(variants, figure, open_data) if answer == "binary" else ()
     return Outcome(
         title=title,
         unit=unit(source),
@@ -106,18 +104,26 @@ def outcome(
         differences=comparison_table(made, score, unit(source)),
         compared=len(made),
         too_large=_LARGE if too_large(variants, answer) else "",
-        diagrams=tuple(map(Markup, drawn)),
-        few=answer == "binary" and not drawn and any(run.has_predictions() for v in variants for run in v.runs),
+        diagrams=diagrams,
+        few=answer == "binary" and not diagrams and any(run.has_predictions() for v in variants for run in v.runs),
         calibration=calibration_table(variants) if answer == "binary" else None,
         prevalence=prevalence(variants),
         labels=label_tables(variants, title, open_data, own=source.get("kind") == "tabular"),
-        curves=tuple(Markup(draw_panel(panel, f"{figure}-curve{n}")) for n, panel in enumerate(panels)),
-        prices=tuple(
-            Markup(draw_price(plot, f"{figure}-price{n}")) for n, plot in enumerate(prices(variants, every, score))
-        ),
+        curves=_drawn(draw_panel, learning_curves(variants, headline=score), f"{figure}-curve"),
+        prices=_drawn(draw_price, prices(variants, every, score), f"{figure}-price"),
         published=marks.published_table(name),
         marked=bool(printed),
     )
+
+
+def _diagrams(variants: Sequence[Variant], figure: str, open_data: bool) -> tuple[Markup, ...]:
+    """ROC curve and calibration, each only where enough patients stand behind it."""
+    made = (roc(variants, open_data), calibration(variants, open_data))
+    return _drawn(draw_diagram, [diagram for diagram in made if diagram], f"{figure}-look")
+
+
+def _drawn(draw: Callable[[Any, str], str], pictures: Iterable[Any], figure: str) -> tuple[Markup, ...]:
+    return tuple(Markup(draw(picture, f"{figure}{n}")) for n, picture in enumerate(pictures))
 
 
 def _hidden(variants: Sequence[Variant], counts: Mapping[str, Mapping[str, int]]) -> list[Variant]:

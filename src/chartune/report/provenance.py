@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from chartune.quantities import human_bytes
-from chartune.report.card import KEPT, Section, sections
+from chartune.report.card import KEPT, MODEL_CARD, Section, sections
 from chartune.report.cohort import is_made_up, warnings
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, count
 from chartune.report.variants import Variant
@@ -80,7 +80,7 @@ def plain(value: object) -> str:
 def _origin(variant: Variant, run: Run, dataset: Mapping[str, Any] | None) -> Origin:
     seed = f", seed {run.about.get('seed')}" if len(variant.runs) > 1 else ""
     card = sections(run.about, run.scores, run.cost, run.environment, dataset) if run.kind in KEPT else []
-    file = f"runs/{run.fingerprint}/MODEL_CARD.md"
+    file = f"runs/{run.fingerprint}/{MODEL_CARD}"
     return Origin(f"{variant.label} · {run.name}{seed}", _facts(run), _command(run), tuple(card), file)
 
 

@@ -7,9 +7,15 @@ A spreadsheet, or a parser that guesses, turns the code "0414" into the number 4
 41401 into 41401.0. The codes are read all the same: what was lost cannot be put back, but it must not go unsaid.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import polars as pl
+
+from chartune.sources.reading import read
+from chartune.sources.tables import Table, Tally
 
 ENOUGH: Final = 100
 """Rows of ICD-9 below which the absence of a leading zero means nothing: in MIMIC about one code in twenty has one."""
@@ -18,6 +24,33 @@ _FLOAT: Final = r"^\d{4,}\.0+$"
 
 _DOTTED: Final = r"^[A-Za-z]?\d[0-9A-Za-z]{1,2}\.[0-9A-Za-z]{0,4}$"
 """A code as people write it: V45.81, E880.9, I50.23, and the procedure 03.31."""
+
+
+@dataclass(frozen=True)
+class Codes:
+    """The tables of codes of a release, each null where the folder has none."""
+
+    diagnoses: pl.DataFrame | None
+    procedures: pl.DataFrame | None
+    diagnosis_titles: pl.DataFrame | None
+    procedure_titles: pl.DataFrame | None
+    warnings: tuple[str, ...]
+    """What a reader of the data card should know of them."""
+
+
+def read_codes(tables: Sequence[Table], files: Mapping[str, Path], tallies: Mapping[str, Tally]) -> Codes:
+    """Read the tables of diagnoses, of procedures, and of the titles of both, given in this order.
+
+    Raises:
+        SchemaError: a table is damaged or breaks its contract.
+    """
+    frames, said = [], []
+    for table in tables:
+        raw = read(files[table.name], table, tallies[table.name]) if table.name in files else None
+        frames.append(coded(raw))
+        said += [*dotted(table.name, raw), *suspicions(table.name, frames[-1])]
+    diagnoses, procedures, diagnosis_titles, procedure_titles = frames
+    return Codes(diagnoses, procedures, diagnosis_titles, procedure_titles, tuple(said))
 
 
 def coded(raw: pl.DataFrame | None) -> pl.DataFrame | None:

@@ -11,9 +11,9 @@ import polars as pl
 
 from chartune.config import Config, Unhashed
 from chartune.notes.note import SCHEMA
-from chartune.sources.codes import coded, dotted, suspicions
+from chartune.sources.codes import read_codes
 from chartune.sources.facts import TableFacts, file_facts
-from chartune.sources.reading import batches, keyed, read
+from chartune.sources.reading import batches, keyed
 from chartune.sources.releases import CREDENTIALED, Layout, Release
 from chartune.sources.source import ANCIENT, RawPath, Records, orphans
 from chartune.sources.tables import Column, Table, Tally, locate
@@ -113,9 +113,6 @@ class Mimic3(Config):
         """
         files, tallies = self.files(), {table.name: Tally() for table in TABLES}
 
-        def whole(table: Table) -> pl.DataFrame | None:
-            return read(files[table.name], table, tallies[table.name]) if table.name in files else None
-
         def notes() -> Iterator[pl.DataFrame]:
             tallies["NOTEEVENTS"].restart()
             return map(_notes, batches(files["NOTEEVENTS"], NOTEEVENTS, tallies["NOTEEVENTS"]))
@@ -124,23 +121,19 @@ class Mimic3(Config):
         admissions = keyed(files["ADMISSIONS"], ADMISSIONS, tallies["ADMISSIONS"], "hadm_id")
         rows = {name: tallies[name].rows for name in ("PATIENTS", "ADMISSIONS")}
         release = LAYOUT.release(rows)
-        raw = {table.name: whole(table) for table in CODED}
-        codes = {table: coded(frame) for table, frame in raw.items()}
+        codes = read_codes(CODED, files, tallies)
         return Records(
             about=LAYOUT.about(self.folder, rows, self.title, self.licence),
             subjects=patients.select("subject_id", "gender"),
             admissions=_admissions(admissions, patients),
             notes=notes,
-            diagnoses=codes["DIAGNOSES_ICD"],
-            procedures=codes["PROCEDURES_ICD"],
-            diagnosis_titles=codes["D_ICD_DIAGNOSES"],
-            procedure_titles=codes["D_ICD_PROCEDURES"],
+            diagnoses=codes.diagnoses,
+            procedures=codes.procedures,
+            diagnosis_titles=codes.diagnosis_titles,
+            procedure_titles=codes.procedure_titles,
             tallies={name: tally for name, tally in tallies.items() if name in files},
             expected_rows=release.rows if release else {},
-            warnings=(
-                *orphans("ADMISSIONS", admissions, patients),
-                *(said for table in raw for said in (*dotted(table, raw[table]), *suspicions(table, codes[table]))),
-            ),
+            warnings=(*orphans("ADMISSIONS", admissions, patients), *codes.warnings),
         )
 
 

@@ -16,9 +16,9 @@ import polars as pl
 from chartune.config import Config, Unhashed
 from chartune.errors import SchemaError
 from chartune.notes.note import SCHEMA
-from chartune.sources.codes import coded, dotted, suspicions
+from chartune.sources.codes import read_codes
 from chartune.sources.facts import TableFacts, file_facts
-from chartune.sources.reading import batches, keyed, read
+from chartune.sources.reading import batches, keyed
 from chartune.sources.releases import CREDENTIALED, Layout, Release
 from chartune.sources.source import ANCIENT, RawPath, Records, orphans
 from chartune.sources.tables import Column, Table, Tally, find, locate, nested
@@ -148,9 +148,6 @@ class Mimic4(Config):
         """
         files, tallies = self.files(), {table.name: Tally() for table in TABLES}
 
-        def whole(table: Table) -> pl.DataFrame | None:
-            return read(files[table.name], table, tallies[table.name]) if table.name in files else None
-
         def stream(table: Table) -> Iterator[pl.DataFrame]:
             tallies[table.name].restart()
             for raw in batches(files[table.name], table, tallies[table.name]):
@@ -160,24 +157,19 @@ class Mimic4(Config):
         admissions = keyed(files["admissions"], ADMISSIONS, tallies["admissions"], "hadm_id")
         rows = {name: tallies[name].rows for name in ("patients", "admissions")}
         release = LAYOUT.release(rows)
-        raw = {table.name: whole(table) for table in CODED}
-        codes = {table: coded(frame) for table, frame in raw.items()}
+        codes = read_codes(CODED, files, tallies)
         return Records(
             about=LAYOUT.about(self.folder, rows, self.title, self.licence),
             subjects=patients.select("subject_id", "gender", "anchor_year_group"),
             admissions=_admissions(admissions, patients),
             notes=lambda: chain.from_iterable(stream(table) for table in NOTE if table.name in files),
-            diagnoses=codes["diagnoses_icd"],
-            procedures=codes["procedures_icd"],
-            diagnosis_titles=codes["d_icd_diagnoses"],
-            procedure_titles=codes["d_icd_procedures"],
+            diagnoses=codes.diagnoses,
+            procedures=codes.procedures,
+            diagnosis_titles=codes.diagnosis_titles,
+            procedure_titles=codes.procedure_titles,
             tallies={name: tally for name, tally in tallies.items() if name in files},
             expected_rows=release.rows if release else {},
-            warnings=(
-                *_no_notes(files),
-                *orphans("admissions", admissions, patients),
-                *(said for table in raw for said in (*dotted(table, raw[table]), *suspicions(table, codes[table]))),
-            ),
+            warnings=(*_no_notes(files), *orphans("admissions", admissions, patients), *codes.warnings),
         )
 
 

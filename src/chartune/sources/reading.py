@@ -28,7 +28,8 @@ BATCH_ROWS: Final = 8192
 """Rows of a batch: tens of megabytes of the longest notes."""
 REPLACEMENT: Final = "\ufffd"
 """Stands where bytes were not UTF-8."""
-_NAME: Final = re.compile(r"[A-Za-z]\w{0,40}")
+COLUMN_NAME: Final = re.compile(r"[A-Za-z]\w{0,40}")
+"""What may be shown of a header: a file without one begins with somebody's data."""
 _SEPARATORS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _EXPECTED: Final = {
     "integer": "a whole number",
@@ -123,7 +124,7 @@ def columns_of(file: Path, table: Table) -> dict[str, str]:
 
 def nearest(wanted: str, names: list[str]) -> str | None:
     """The name of a header that looks most like the wanted one; None: nothing is near."""
-    lower = {name.strip().lower(): name.strip() for name in names if _NAME.fullmatch(name.strip())}
+    lower = {name.strip().lower(): name.strip() for name in names if COLUMN_NAME.fullmatch(name.strip())}
     alike = difflib.get_close_matches(wanted.lower(), lower, n=1, cutoff=0.6)
     parts = [name for name in lower if len(name) > 3 and (wanted.lower() in name or name in wanted.lower())]
     return next((lower[name] for name in [*alike, *parts]), None)

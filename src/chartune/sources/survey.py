@@ -1,6 +1,5 @@
 """A survey of raw data: which tables are there, what they lack, how many rows they have. It refuses no broken table."""
 
-import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,14 +7,13 @@ from chartune.errors import SchemaError
 from chartune.sources import mimic3, mimic4
 from chartune.sources.detect import Kind, detect
 from chartune.sources.mimic4 import note_files
-from chartune.sources.reading import batches, header
+from chartune.sources.reading import COLUMN_NAME, batches, header
 from chartune.sources.releases import Layout
 from chartune.sources.tables import Table, Tally, find
 from chartune.sources.tabular import Tabular
 
 CHEAP_BYTES: Final = 64 * 2**20
 """Tables up to this size are read through: rows are counted and cells checked."""
-_NAME: Final = re.compile(r"[A-Za-z]\w{0,40}")
 _LAYOUTS: Final[dict[Kind, tuple[Layout, tuple[Table, ...]]]] = {
     "mimic3": (mimic3.LAYOUT, mimic3.TABLES),
     "mimic4": (mimic4.LAYOUT, mimic4.TABLES),
@@ -86,5 +84,7 @@ def _columns(names: list[str], table: Table) -> dict[str, Any]:
     known = {column.raw.lower() for column in table.columns}
     missing = [c.raw for c in table.columns if c.raw.lower() not in there and not c.may_be_absent]
     # A file without its header line begins with a patient: names are told only where the line is a header.
-    others = [there[name] for name in there.keys() - known if _NAME.fullmatch(name)] if there.keys() & known else []
+    others = (
+        [there[name] for name in there.keys() - known if COLUMN_NAME.fullmatch(name)] if there.keys() & known else []
+    )
     return {"missing": missing, "extra": sorted(others), "problem": f"lacks {', '.join(missing)}" if missing else None}

@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 
 from chartune.config import Config, Unhashed
 from chartune.errors import SchemaError
-from chartune.notes.note import SCHEMA
+from chartune.notes.note import PLAIN, SCHEMA
 from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.ids import all_whole, numbered, trimmed
 from chartune.sources.labels import beside, told
@@ -31,7 +31,6 @@ from chartune.store import Store
 NOTES: Final = "notes"
 LABELS: Final = "labels"
 """Names of the two tables."""
-CATEGORY: Final = "Note"
 _OTHERWISE: Final = "export it again, as UTF-8 with every text in double quotes"
 _RENAMED: Final = (
     "say what its columns are called with --set data.source.text=…, and so `subject`, `label`, `id` and `time` (null: "
@@ -211,7 +210,7 @@ def _notes(text: pl.Series, keys: pl.DataFrame) -> pl.DataFrame:
         text.alias("text"),
         note_seq=pl.col("row"),
         chartdate=pl.col("time").dt.date(),
-        category=pl.lit(CATEGORY),
+        category=pl.lit(PLAIN),
         description=pl.lit("Report"),
         is_error=pl.lit(False),
     ).select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())

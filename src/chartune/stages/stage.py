@@ -26,7 +26,7 @@ from chartune.errors import ChartuneError, ConfigError
 from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.models.load import Numerics, Resolved
 from chartune.quantities import Cost, Estimate
-from chartune.report.card import KEPT, model_card
+from chartune.report.card import KEPT, MODEL_CARD, model_card
 from chartune.runs.run import Run
 from chartune.stages.table import TaskTable
 from chartune.store import Artefact, Store, storing, write_bytes, write_json
@@ -37,7 +37,6 @@ from chartune.train.meter import PeakMemory, device_name
 RUNS: Final = "runs"
 CHECKPOINTS: Final = "checkpoints"
 SPENT: Final = ".spent"
-CARD: Final = "MODEL_CARD.md"
 Planned = Callable[[], Mapping[str, Any]] | None
 """Tells `planned` of run.json: seconds, peak_bytes, trainable_parameters."""
 PACKAGES: Final = ("chartune", "torch", "transformers", "peft", "accelerate", "polars", "scikit-learn")
@@ -162,7 +161,7 @@ def _write_account(
     write_json(folder / "cost.json", cost.to_json())
     if about["kind"] in KEPT:
         told = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-        write_bytes(folder / CARD, model_card(about, outcome.scores, cost, told, dataset).encode())
+        write_bytes(folder / MODEL_CARD, model_card(about, outcome.scores, cost, told, dataset).encode())
 
 
 def _worked(work: Callable[[Work], Outcome], place: Work) -> Outcome:

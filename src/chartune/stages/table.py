@@ -9,13 +9,11 @@ from numpy.typing import NDArray
 
 from chartune.errors import LabelError
 from chartune.store import Artefact
-from chartune.tasks.labels import LabelSpace
+from chartune.tasks.labels import ENOUGH_CASES, LabelSpace
 from chartune.tasks.prepare import label_space, read_dataset, read_task, task_named
 
 SCORED: Final = ("validation", "test")
 """The splits that are scored."""
-ENOUGH_CASES: Final = 10
-"""Training cases from which a label of a multilabel task counts in the macro average."""
 Labels = NDArray[np.int64] | NDArray[np.float32]
 
 

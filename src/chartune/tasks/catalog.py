@@ -1,9 +1,11 @@
-"""What can be asked: one line per task, and what is asked of a source when nobody says."""
+"""What can be asked: one line per task; and what is asked of a source, and learnt from it, when nobody says."""
 
 from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
+from chartune.notes.note import PLAIN
+from chartune.tasks.corpus import Corpus
 from chartune.tasks.diagnoses import Diagnoses
 from chartune.tasks.labelled import Labelled
 from chartune.tasks.mortality import Mortality
@@ -20,3 +22,8 @@ def usual_tasks(source_kind: str) -> tuple[Mortality | Diagnoses | Labelled, ...
             return (Mortality(), Diagnoses(icd_version=9), Diagnoses(icd_version=10))
         case _:
             return (Mortality(), Diagnoses(icd_version=9))
+
+
+def usual_corpus(source_kind: str) -> Corpus:
+    """What a language model is adapted on."""
+    return Corpus(categories=(PLAIN,)) if source_kind == "tabular" else Corpus()

@@ -5,7 +5,7 @@ that `038` (sepsis) and `38` are two things. ICD-9 and ICD-10 are two tasks: an 
 says nothing on the labels of the other.
 """
 
-from typing import Final, Literal
+from typing import Literal
 
 import polars as pl
 from pydantic import Field
@@ -14,11 +14,8 @@ from chartune.config import Config
 from chartune.sources.source import Records
 from chartune.tasks.admission_notes import CATEGORY, examples_on_arrival, studied, summaries
 from chartune.tasks.attrition import Attrition, Cohort
-from chartune.tasks.labels import ASKED, LabelSpace, frequent, titled
+from chartune.tasks.labels import ASKED, ENOUGH_CASES, LabelSpace, frequent, titled
 from chartune.tasks.task import Card
-
-LEAST_CASES: Final = 10
-"""Training cases below which a label is neither learnt nor scored: its AUROC would be noise."""
 
 
 class Diagnoses(Config):
@@ -27,7 +24,7 @@ class Diagnoses(Config):
     kind: Literal["diagnoses"] = "diagnoses"
     icd_version: Literal[9, 10] = 9
     """Version of the classification: only admissions coded in it are asked about."""
-    least_cases: int = Field(LEAST_CASES, ge=1)
+    least_cases: int = Field(ENOUGH_CASES, ge=1)
     """Training cases that a category needs to become a label."""
     min_age: int = Field(18, ge=0)
     """Youngest age at admission in completed years."""

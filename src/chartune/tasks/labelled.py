@@ -7,19 +7,17 @@ from pydantic import Field
 
 from chartune.config import Config
 from chartune.errors import LabelError
+from chartune.notes.note import PLAIN
 from chartune.sources.source import Records
 from chartune.sources.splits import SPLITS
 from chartune.tasks.attrition import Attrition, Cohort
-from chartune.tasks.labels import ASKED, LabelSpace, frequent
+from chartune.tasks.labels import ASKED, ENOUGH_CASES, LabelSpace, frequent
 from chartune.tasks.task import EXAMPLES, NOTES_READ, Card
 
-CATEGORY: Final = "Note"
 MOST_CLASSES: Final = 100
 """More distinct single answers than this are numbers or free text, not classes."""
 MOST_LABELS: Final = 5000
 """More labels than this are free text: the largest published label space has some 1,300."""
-LEAST_CASES: Final = 10
-"""Training cases that a label needs where a row may have several: rarer ones are noise, and may be somebody's words."""
 
 
 class Labelled(Config):
@@ -50,7 +48,7 @@ class Labelled(Config):
 
     def categories(self) -> tuple[str, ...]:
         """Every text of a table."""
-        return (CATEGORY,)
+        return (PLAIN,)
 
     def asked(self, records: Records) -> pl.DataFrame:
         """The labels of each row; rows without one have no answer."""
@@ -86,7 +84,7 @@ class Labelled(Config):
         answer = self._answer(examples, len(names))
         several = int((examples["asked"].list.len() > 1).sum())
         if answer == "multilabel":
-            names = frequent(examples, max(self.least_cases, LEAST_CASES))
+            names = frequent(examples, max(self.least_cases, ENOUGH_CASES))  # rarer: noise, or somebody's words
         elif several:
             raise LabelError(
                 f"a {answer} task must have one label per row, but {several} rows have several; "

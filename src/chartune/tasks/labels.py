@@ -9,9 +9,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import polars as pl
+
+ENOUGH_CASES: Final = 10
+"""Training cases below which a label is neither learnt from a hospital's own table nor scored: its score is chance."""
 
 Answer = Literal["binary", "multiclass", "multilabel"]
 """`binary`: one of two; `multiclass`: one of several; `multilabel`: any number of them."""

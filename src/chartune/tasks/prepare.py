@@ -25,10 +25,9 @@ from chartune.sources.source import Records
 from chartune.sources.splits import CORPUS_ONLY, HELD_OUT, SPLITS, Assignment, HashSplit
 from chartune.store import Artefact, Store, write_json
 from chartune.tasks.attrition import Attrition, Cohort
-from chartune.tasks.catalog import AnyTask, usual_tasks
+from chartune.tasks.catalog import AnyTask, usual_corpus, usual_tasks
 from chartune.tasks.corpus import CORPUS_SPLITS, Corpus
 from chartune.tasks.frames import read_frame, write_frame, write_joined
-from chartune.tasks.labelled import CATEGORY as TABULAR_CATEGORY
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.staging import SHARDS, Staged, stage
 from chartune.tasks.task import EXAMPLES, NOTES_READ
@@ -49,7 +48,7 @@ class Preparation(Config):
     tasks: tuple[AnyTask, ...] = ()
     """What is asked; nothing said: all that the source can answer (`chartune.tasks.catalog.usual_tasks`)."""
     corpus: Corpus | None = Field(default_factory=Corpus)
-    """What a language model is adapted on; null: nothing."""
+    """What a language model is adapted on; null: nothing; nothing said: the notes that the source has."""
 
     @model_validator(mode="before")
     @classmethod
@@ -61,8 +60,7 @@ class Preparation(Config):
         full = dict(data)
         if not full.get("tasks"):
             full["tasks"] = usual_tasks(str(kind))
-        if kind == "tabular" and "corpus" not in full:
-            full["corpus"] = Corpus(categories=(TABULAR_CATEGORY,))
+        full.setdefault("corpus", usual_corpus(str(kind)))
         return full
 
     @model_validator(mode="after")

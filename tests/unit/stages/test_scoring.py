@@ -10,9 +10,9 @@ from sklearn.metrics import roc_auc_score
 
 from chartune.errors import LabelError
 from chartune.stages.scoring import decisions, quick_scores, score, write_predictions
-from chartune.stages.table import ENOUGH_CASES, TaskTable
+from chartune.stages.table import TaskTable
 from chartune.stages.tfidf import _decided, _regression
-from chartune.tasks.labels import LabelSpace
+from chartune.tasks.labels import ENOUGH_CASES, LabelSpace
 
 
 class Nowhere:
