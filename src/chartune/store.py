@@ -48,7 +48,7 @@ class Artefact:
     """A finished folder of the store."""
 
     kind: str
-    """Its shelf: `data`, `tokens`, `backbones` or `runs`."""
+    """Its shelf: `data`, `events`, `audits`, `tokens`, `backbones` or `runs`."""
     fingerprint: str
     """16 hexadecimal digits."""
     path: Path
@@ -193,6 +193,24 @@ class Store:
                     write(folder)
                     return self.publish(kind, fingerprint, about)
             except BaseException:
+                shutil.rmtree(folder, ignore_errors=True)
+                raise
+
+    def continued(self, kind: str, fingerprint: str, write: Callable[[Path], None], about: dict[str, Any]) -> Artefact:
+        """The artefact; `write` finds in its folder what an earlier attempt has left, and goes on from there.
+
+        Raises:
+            StoreError: it cannot be written, or another process is at it.
+        """
+        if found := self.find(kind, fingerprint):
+            return found
+        with self.lease(kind, fingerprint), storing(folder := self.partial(kind, fingerprint)):
+            if found := self.find(kind, fingerprint):
+                return found
+            try:
+                write(folder)
+                return self.publish(kind, fingerprint, about)
+            except Exception:  # what is wrong now will be wrong again; only an interruption is worth continuing
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
 

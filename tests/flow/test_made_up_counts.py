@@ -100,10 +100,19 @@ def test_the_filters_of_both_layouts_find_what_was_planted(read: Read) -> None:
     )
     for step in ("patient in a split", "of age", "outcome known", "has a report"):
         assert removed("mortality", step) == 0
-    kept = read.left("mortality", "ends after it begins") - read.removed("mortality", "not a newborn")
-    coded = [read.left(task, f"coded in ICD-{task[13:]}") for task in read.dataset["tasks"] if task != "mortality"]
-    assert kept - sum(coded) == read.told["admissions_without_diagnoses"] > 0
     assert all(read.left(task, "all admissions") == read.records.admissions.height for task in read.dataset["tasks"])
+
+
+@pytest.mark.parametrize("noun", ["diagnoses", "procedures"])
+def test_an_admission_is_asked_for_its_codes_in_one_version_or_left_out_for_having_none(read: Read, noun: str) -> None:
+    kept = read.left("mortality", "ends after it begins") - read.removed("mortality", "not a newborn")
+    versions = [name.rpartition("icd")[2] for name in read.dataset["tasks"] if name.startswith(noun)]
+    coded = [read.left(f"{noun}_icd{version}", f"coded in ICD-{version}") for version in versions]
+    codes: pl.DataFrame = getattr(read.records, noun)
+    without = read.records.admissions.join(codes.filter(pl.col("icd_code") != ""), on="hadm_id", how="anti")
+    _agree({f"admissions_without_{noun}": without.height}, read.told)
+    adults = without.filter(pl.col("dischtime") >= pl.col("admittime"), pl.col("admission_type") != "NEWBORN")
+    assert kept - sum(coded) == adults.height > 0
 
 
 def test_the_filters_that_only_mimic3_needs_find_what_was_planted(three: Read) -> None:

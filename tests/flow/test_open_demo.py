@@ -60,12 +60,14 @@ def test_the_demo_of_mimic_iv_has_no_notes_and_says_so(tmp_path: Path) -> None:
         rows = {row["step"]: row for row in task["attrition"]}
         assert (rows["all admissions"]["subjects"], rows["all admissions"]["admissions"]) == (100, 275)
         assert rows["all admissions"]["notes"] == 0
-    assert set(dataset["tasks"]) == {"mortality", "diagnoses_icd9", "diagnoses_icd10"}
+    assert list(dataset["tasks"]) == [
+        "mortality", "length_of_stay", "diagnoses_icd9", "procedures_icd9", "diagnoses_icd10", "procedures_icd10",
+    ]  # fmt: skip
     assert (dataset["source"]["title"], dataset["source"]["licence"]) == ("MIMIC-IV demo 2.2", "ODbL 1.0")
     assert [said.split(".")[0] for said in dataset["source"]["warnings"]] == ["notes: there are none"]
     assert {table: fact["rows"] for table, fact in dataset["source"]["tables"].items()} == {
         "patients": 100, "admissions": 275, "diagnoses_icd": 4506, "procedures_icd": 722,
-        "d_icd_diagnoses": 109775, "d_icd_procedures": 85257,
+        "d_icd_diagnoses": 109775, "d_icd_procedures": 85257, "icustays": 140,
     }  # fmt: skip
 
 

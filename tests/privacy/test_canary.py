@@ -105,8 +105,8 @@ def test_the_canary_is_in_the_data_and_nowhere_else(walked: Walked) -> None:
     found = {file.relative_to(walked.place) for file in walked.place.rglob("*") if file.is_file() and holds(file)}
     (data,) = (walked.store / "data").iterdir()
     inside = {
-        Path("store/data") / data.name / name
-        for name in ("mortality.parquet", "diagnoses_icd9.parquet", "corpus.parquet")
+        Path("store/data") / data.name / f"{name}.parquet"
+        for name in ("mortality", "length_of_stay", "diagnoses_icd9", "procedures_icd9", "corpus")
     }
     assert found == inside  # both: or the made-up hospital has not hidden it
 

@@ -10,8 +10,11 @@ from typing import Final
 import typer
 
 from chartune.cli import (
+    audit_data,
     check,
+    datasets,
     demo,
+    export_data,
     finetune,
     import_backbone,
     ls,
@@ -34,7 +37,10 @@ app = typer.Typer(
     "Start with `chartune demo`. On your own data: check FOLDER, prepare, pretrain, finetune, report.",
 )  # fmt: skip
 
-for _verb in (demo, make_hospital, check, import_backbone, prepare, plan, pretrain, finetune, study, report, ls, show):
+for _verb in (
+    demo, make_hospital, check, import_backbone, prepare, datasets, audit_data, export_data, plan, pretrain, finetune,
+    study, report, ls, show,
+):  # fmt: skip
     app.command(_verb.__name__.rpartition(".")[2].replace("_", "-"))(_verb.command)
 
 

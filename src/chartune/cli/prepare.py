@@ -1,7 +1,7 @@
 """`chartune prepare`: raw tables → datasets of all tasks and the corpus."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 import typer
 
@@ -17,6 +17,11 @@ from chartune.cli.options import (
     overridden,
     source_at,
 )  # fmt: skip
+from chartune.errors import ConfigError
+from chartune.store import Artefact, Store
+
+CORPORA: Final = ("i2b2_2010", "i2b2_2012", "i2b2_2014", "n2c2_2018", "mednli")
+"""Annotated corpora: sources without charts."""
 
 
 def command(
@@ -26,6 +31,15 @@ def command(
     ],
     source: SourceOption = None,
     splits: SplitsOption = None,
+    tasks: Annotated[
+        str | None,
+        typer.Option("--tasks", metavar="NAMES", help="Only these, commas between; beginnings will do."),
+    ] = None,
+    preset: Annotated[
+        Literal["sound", "paper-text", "paper-code"],
+        typer.Option("--preset", help="Whose switches: this house's, the papers', or their public code's."),
+    ] = "sound",
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse raw data that give reason for a warning.")] = False,
     sets: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
@@ -34,18 +48,59 @@ def command(
 
     Every filter is named and counted. The result is kept in the store; asking again takes no time.
     """
-    from chartune.tasks.prepare import Preparation, prepare, read_dataset
+    from chartune.sources.annotated.catalog import detect_annotated
+    from chartune.tasks.prepare import read_dataset
 
-    data: dict[str, Any] = {"source": source_at(folder, source)}
-    if splits:
-        data["splits"] = {"kind": "imported", "folder": str(splits)}
-    artefact = prepare(Preparation.parse(overridden(data, sets, Preparation)), open_store(store))
+    opened = open_store(store)
+    corpus = source if source in CORPORA else None if source else detect_annotated(folder)
+    if corpus:
+        _only_of_charts(
+            corpus, {"--splits": splits, "--tasks": tasks, "--preset": preset != "sound", "--strict": strict}
+        )
+        artefact = _annotated(folder, corpus, sets, opened)
+    else:
+        asked: dict[str, Any] = {"source": source_at(folder, source), "preset": preset, "strict": strict}
+        artefact = _charts(asked, tasks, splits, sets, opened)
     dataset = read_dataset(artefact)
     emit(
         {"data": artefact.fingerprint, "folder": str(artefact.path), **dataset},
         as_json,
         told(artefact.fingerprint, dataset),
     )
+
+
+def _charts(
+    data: dict[str, Any], tasks: str | None, splits: Path | None, sets: list[str] | None, store: Store
+) -> Artefact:
+    from chartune.tasks.catalog import chosen_tasks
+    from chartune.tasks.prepare import Preparation, prepare
+
+    if any(one.startswith("preset=") for one in sets or ()):
+        raise ConfigError(
+            "a preset must be chosen with --preset, because it sets many switches at once; --set sets one."
+        )
+    if tasks:
+        data["tasks"] = chosen_tasks(tasks.split(","), data["source"]["kind"], data["preset"])
+    if splits:
+        data["splits"] = {"kind": "imported", "folder": str(splits)}
+    return prepare(Preparation.parse(overridden(data, sets, Preparation)), store)
+
+
+def _annotated(folder: Path, kind: str, sets: list[str] | None, store: Store) -> Artefact:
+    from chartune.tasks.annotated.prepare import AnnotatedPreparation, prepare_annotated
+
+    data = {"source": {"kind": kind, "folder": str(folder)}}
+    return prepare_annotated(AnnotatedPreparation.parse(overridden(data, sets, AnnotatedPreparation)), store)
+
+
+def _only_of_charts(corpus: str, flags: dict[str, object]) -> None:
+    """Refuse flags that say nothing of an annotated corpus."""
+    given = [flag for flag, value in flags.items() if value]
+    if given:
+        raise ConfigError(
+            f"{corpus} brings its own split and tasks, so {' and '.join(given)} cannot be said of it; use --set "
+            f"(splits.validation=0.2, tasks=[{{kind: ...}}])."
+        )
 
 
 def told(fingerprint: str, dataset: dict[str, Any]) -> str:

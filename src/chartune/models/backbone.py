@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final
 from chartune.config import Config, Unhashed
 from chartune.errors import AdapterError, ConfigError
 from chartune.models.catalog import Row, catalog
+from chartune.models.exposure import exposure_of
 from chartune.models.families import Family, family_of
 from chartune.store import Store, sha256
 
@@ -81,7 +82,8 @@ def find_backbone(backbone: Backbone, store: Store) -> LocalBackbone | None:
     row = catalog.get(backbone.name)
     if row is None:
         folder = _folder_of(backbone)
-        found = inspect(folder, name=_called(folder), licence="see its folder", exposure="not known")
+        read = exposure_of(_called(folder), safe_config(folder)).text
+        found = inspect(folder, name=_called(folder), licence="see its folder", exposure=read)
         return _of_the_catalog(found, store) or found
     if row.origin == "store":
         made = store.artefacts(row.place)

@@ -4,19 +4,23 @@ from typing import Final
 
 import polars as pl
 
-SCHEMA: Final[dict[str, type[pl.DataType]]] = {
-    "note_id": pl.String,
-    "note_seq": pl.Int64,
-    "subject_id": pl.Int64,
-    "hadm_id": pl.Int64,
-    "chartdate": pl.Date,
-    "category": pl.String,
-    "description": pl.String,
-    "is_error": pl.Boolean,
-    "text": pl.String,
+SCHEMA: Final[dict[str, pl.DataType]] = {
+    "note_id": pl.String(),
+    "note_seq": pl.Int64(),
+    "subject_id": pl.Int64(),
+    "hadm_id": pl.Int64(),
+    "chartdate": pl.Date(),
+    "charttime": pl.Datetime("us"),
+    "storetime": pl.Datetime("us"),
+    "category": pl.String(),
+    "description": pl.String(),
+    "is_error": pl.Boolean(),
+    "text": pl.String(),
 }
 """Columns of a frame of notes. `hadm_id` is null for notes written outside any admission; `note_seq` orders the notes
 of one day, because a discharge summary has a date and no clock time; `is_error`: somebody at the bedside withdrew it.
+`charttime`: when it was written, `storetime`: when it was saved; null where nobody knows, as for MIMIC-III's discharge
+summaries, which have a `chartdate` only.
 """
 
 PLAIN: Final = "Note"

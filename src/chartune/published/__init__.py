@@ -16,18 +16,20 @@ CITATION: Final = (
 """The paper that all tables of this room come from."""
 
 COLUMNS: Final = {
-    "ventilation": "PMV",
+    "prolonged_ventilation": "PMV",
     "mortality": "MOR",
     "length_of_stay": "LOS",
-    "diagnoses": "DIAG",
     "diagnoses_icd9": "DIAG",
     "diagnoses_icd10": "DIAG",
-    "procedures": "PROC",
+    "procedures_icd9": "PROC",
+    "procedures_icd10": "PROC",
 }
 """Our task → its column in Tables 3 and 4."""
 
+_OTHER_CODES: Final = "The paper asked for ICD-9 codes; here it is ICD-10, so not even the question is the same."
 REMARKS: Final = {
-    "diagnoses_icd10": "The paper asked for ICD-9 codes; here it is ICD-10, so not even the question is the same.",
+    "diagnoses_icd10": _OTHER_CODES,
+    "procedures_icd10": _OTHER_CODES,
 }
 """Our task → how it departs from the one that the paper asked."""
 
@@ -68,6 +70,29 @@ class PublishedPretraining:
     """As printed."""
     seconds: int
     """Wall time."""
+
+
+@dataclass(frozen=True)
+class PublishedDataset:
+    """One printed row of Table 1."""
+
+    name: str
+    """Of the dataset, in the paper's words."""
+    classes: int
+    """As printed; those of LOS and PMV are swapped there."""
+    admissions: tuple[int, int, int]
+    """Of train, validation and test."""
+
+
+def dataset_of(task: str) -> PublishedDataset | None:
+    """The printed size of a task (Gema et al. 2023, Table 1); None when the paper has not asked it."""
+    found = [row for row in _rows("p1_datasets.csv") if row["dataset"] == COLUMNS.get(task)]
+    if not found:
+        return None
+    row = found[0]
+    return PublishedDataset(
+        row["dataset"], int(row["classes"]), (int(row["train"]), int(row["validation"]), int(row["test"]))
+    )
 
 
 def downstream(task: str) -> list[PublishedScore]:

@@ -66,8 +66,8 @@ def switches(runs: Sequence[Run]) -> Table | None:
             rows.append((Cell(name.replace("_", " ")), Cell(value), Cell(whose)))
     columns = (Column("Switch", numeric=False), Column("Setting", numeric=False), Column("In", numeric=False))
     note = (
-        "Places where published recipes depart from what chartune stands behind; the preset sound departs nowhere, and "
-        "`preset: sound` is the only one that can be set today."
+        "Places where published recipes depart from what chartune stands behind. The preset sound departs nowhere; "
+        "paper-text and paper-code set the papers' own (`chartune prepare --preset`)."
     )
     return Table("Fidelity switches", columns, tuple(rows), note)
 

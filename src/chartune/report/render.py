@@ -21,6 +21,7 @@ from chartune.report.caveats import caveats
 from chartune.report.curves import draw_panel, perplexity_curves
 from chartune.report.outcome import Outcome, outcome
 from chartune.report.table import Table
+from chartune.report.table_one import table_one
 from chartune.report.variants import Variant, numbered
 from chartune.report.words import WORDS
 from chartune.runs import Run, finished_runs
@@ -37,6 +38,8 @@ class Population:
     fingerprint: str
     source: str
     cohorts: tuple[cohort.Cohort, ...]
+    table_one: Table | None
+    """Its size beside what the paper printed."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,7 @@ def _population(fingerprint: str, dataset: Dataset) -> Population:
     source = dataset.get("source", {})
     told = [source.get("title") or "a source without a title"]
     told += [f"{term} {source[term]}" for term in ("version", "licence") if source.get(term)]
-    return Population(fingerprint, " · ".join(told), tuple(cohort.cohorts(dataset)))
+    return Population(fingerprint, " · ".join(told), tuple(cohort.cohorts(dataset)), table_one(dataset))
 
 
 MADE_UP = "made-up data"

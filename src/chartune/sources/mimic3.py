@@ -4,6 +4,7 @@ The open demo, a hospital's export in the same layout and the made-up hospital a
 """
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -13,10 +14,13 @@ from chartune.config import Config, Unhashed
 from chartune.notes.note import SCHEMA
 from chartune.sources.codes import read_codes
 from chartune.sources.facts import TableFacts, file_facts
+from chartune.sources.icu_stays import ICUSTAYS_3, read_stays, strays
 from chartune.sources.reading import batches, keyed
 from chartune.sources.releases import CREDENTIALED, Layout, Release
 from chartune.sources.source import ANCIENT, RawPath, Records, orphans
 from chartune.sources.tables import Column, Table, Tally, locate
+from chartune.sources.ventilation.chart_rows import CHARTEVENTS_3, PROCEDUREEVENTS_MV, has_tables, refuse_without
+from chartune.sources.ventilation.mimic3 import episodes
 from chartune.store import Store
 
 _SUBJECT: Final = Column("SUBJECT_ID", "integer", may_be_empty=False)
@@ -31,7 +35,7 @@ _TITLES: Final = (Column("ICD9_CODE", "text", "icd_code"), Column("LONG_TITLE", 
 
 PATIENTS: Final = Table(
     "PATIENTS",
-    (_SUBJECT, Column("GENDER", "text"), Column("DOB", "time"), Column("DOD", "time", may_be_absent=True)),
+    (_SUBJECT, Column("GENDER", "text"), Column("DOB", "time"), Column("DOD", "date", may_be_absent=True)),
 )
 ADMISSIONS: Final = Table(
     "ADMISSIONS",
@@ -42,6 +46,8 @@ ADMISSIONS: Final = Table(
         Column("DISCHTIME", "time"),
         Column("DEATHTIME", "time"),
         Column("ADMISSION_TYPE", "text"),
+        Column("ADMISSION_LOCATION", "text", may_be_absent=True),
+        Column("DISCHARGE_LOCATION", "text", may_be_absent=True),
         Column("HOSPITAL_EXPIRE_FLAG", "integer"),
         Column("INSURANCE", "text", may_be_absent=True),
         Column("LANGUAGE", "text", may_be_absent=True),
@@ -55,6 +61,8 @@ NOTEEVENTS: Final = Table(
         _SUBJECT,
         Column("HADM_ID", "integer"),
         Column("CHARTDATE", "date"),
+        Column("CHARTTIME", "time", may_be_absent=True),
+        Column("STORETIME", "time", may_be_absent=True),
         Column("CATEGORY", "text"),
         Column("DESCRIPTION", "text"),
         Column("ISERROR", "text", may_be_absent=True),
@@ -66,7 +74,9 @@ PROCEDURES_ICD: Final = Table("PROCEDURES_ICD", _CODES, required=False)
 D_ICD_DIAGNOSES: Final = Table("D_ICD_DIAGNOSES", _TITLES, required=False)
 D_ICD_PROCEDURES: Final = Table("D_ICD_PROCEDURES", _TITLES, required=False)
 CODED: Final = (DIAGNOSES_ICD, PROCEDURES_ICD, D_ICD_DIAGNOSES, D_ICD_PROCEDURES)
-TABLES: Final = (PATIENTS, ADMISSIONS, NOTEEVENTS, *CODED)
+TABLES: Final = (PATIENTS, ADMISSIONS, NOTEEVENTS, *CODED, ICUSTAYS_3)
+EVENTS: Final = (CHARTEVENTS_3, PROCEDUREEVENTS_MV)
+"""Tables of bedside events: most of the bytes, read only when they are asked for."""
 
 LAYOUT: Final = Layout(
     "mimic3",
@@ -75,11 +85,13 @@ LAYOUT: Final = Layout(
     (
         Release("MIMIC-III 1.4", CREDENTIALED, {
             "PATIENTS": 46_520, "ADMISSIONS": 58_976, "NOTEEVENTS": 2_083_180, "DIAGNOSES_ICD": 651_047,
-            "PROCEDURES_ICD": 240_095, "D_ICD_DIAGNOSES": 14_567, "D_ICD_PROCEDURES": 3_882,
+            "PROCEDURES_ICD": 240_095, "D_ICD_DIAGNOSES": 14_567, "D_ICD_PROCEDURES": 3_882, "ICUSTAYS": 61_532,
+            "CHARTEVENTS": 330_712_483, "PROCEDUREEVENTS_MV": 258_066,
         }),
         Release("MIMIC-III demo 1.4", "ODbL 1.0", {
             "PATIENTS": 100, "ADMISSIONS": 129, "NOTEEVENTS": 0, "DIAGNOSES_ICD": 1_761,
-            "PROCEDURES_ICD": 506, "D_ICD_DIAGNOSES": 14_567, "D_ICD_PROCEDURES": 3_882,
+            "PROCEDURES_ICD": 506, "D_ICD_DIAGNOSES": 14_567, "D_ICD_PROCEDURES": 3_882, "ICUSTAYS": 136,
+            "PROCEDUREEVENTS_MV": 753,
         }),
     ),
 )  # fmt: skip
@@ -97,21 +109,32 @@ class Mimic3(Config):
     licence: Annotated[str, Unhashed()] = ""
     """Under which terms its text may be used; empty: those of the release that it is."""
 
-    def files(self) -> dict[str, Path]:
-        """Table → raw file. Raises SchemaError: a required table is missing, or two files could be one."""
-        return locate(self.folder, TABLES)
+    def has_events(self) -> bool:
+        """Whether CHARTEVENTS and ICUSTAYS are there."""
+        return has_tables(self.folder, (CHARTEVENTS_3, ICUSTAYS_3))
 
-    def facts(self, store: Store) -> dict[str, TableFacts]:
+    def files(self, events: bool = False) -> dict[str, Path]:
+        """Table → raw file; the bedside events only where they are wanted.
+
+        Raises:
+            SchemaError: a required table is missing, or two files could be one.
+        """
+        found = locate(self.folder, (*TABLES, *EVENTS) if events else TABLES)
+        if events:
+            refuse_without((CHARTEVENTS_3, ICUSTAYS_3), found, self.folder)
+        return found
+
+    def facts(self, store: Store, events: bool = False) -> dict[str, TableFacts]:
         """Table → size and hash of its file. Raises SchemaError: bytes are not those that `SHA256SUMS.txt` lists."""
-        return {table: file_facts(file, store) for table, file in self.files().items()}
+        return {table: file_facts(file, store) for table, file in self.files(events).items()}
 
-    def load(self) -> Records:
+    def load(self, events: bool = False) -> Records:
         """The canonical frames.
 
         Raises:
             SchemaError: a table is missing, damaged or breaks its contract, or a key occurs twice.
         """
-        files, tallies = self.files(), {table.name: Tally() for table in TABLES}
+        files, tallies = self.files(events), {table.name: Tally() for table in (*TABLES, *EVENTS)}
 
         def notes() -> Iterator[pl.DataFrame]:
             tallies["NOTEEVENTS"].restart()
@@ -122,19 +145,36 @@ class Mimic3(Config):
         rows = {name: tallies[name].rows for name in ("PATIENTS", "ADMISSIONS")}
         release = LAYOUT.release(rows)
         codes = read_codes(CODED, files, tallies)
+        stays = read_stays(ICUSTAYS_3, files, tallies)
         return Records(
             about=LAYOUT.about(self.folder, rows, self.title, self.licence),
-            subjects=patients.select("subject_id", "gender"),
+            subjects=patients.select("subject_id", "gender", "dod"),
             admissions=_admissions(admissions, patients),
             notes=notes,
             diagnoses=codes.diagnoses,
             procedures=codes.procedures,
             diagnosis_titles=codes.diagnosis_titles,
             procedure_titles=codes.procedure_titles,
+            stays=stays,
+            ventilation=cache(lambda: episodes(files, tallies, stays)) if events and stays is not None else None,
             tallies={name: tally for name, tally in tallies.items() if name in files},
             expected_rows=release.rows if release else {},
-            warnings=(*orphans("ADMISSIONS", admissions, patients), *codes.warnings),
+            warnings=(
+                *orphans("ADMISSIONS", admissions, patients),
+                *strays("ICUSTAYS", stays, admissions),
+                *codes.warnings,
+                *(_no_extubations(files, stays) if events else ()),
+            ),
         )
+
+
+def _no_extubations(files: dict[str, Path], stays: pl.DataFrame | None) -> tuple[str, ...]:
+    """The warning that one of the two bedside systems does not say when tubes came out."""
+    if PROCEDUREEVENTS_MV.name in files or stays is None:
+        return ()
+    count = stays.filter(pl.col("dbsource").is_in(["metavision", "both"])).height
+    told = f"ventilation: the source has no {PROCEDUREEVENTS_MV.name}, so that no extubation is known of {count} ICU "
+    return (f"{told}stays charted in MetaVision; their episodes end by pauses only.",) if count else ()
 
 
 def _admissions(admissions: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFrame:

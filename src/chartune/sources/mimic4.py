@@ -1,12 +1,14 @@
 """MIMIC-IV 2.0 to 3.1 with MIMIC-IV-Note 2.2, as PhysioNet ships them (Johnson et al., 2023).
 
     hosp/  patients · admissions · diagnoses_icd · procedures_icd · d_icd_diagnoses · d_icd_procedures
+    icu/   icustays · chartevents                       the second only where it is wanted
     note/  discharge · radiology                        a module of its own, not in the open demo
 
 The open demo, a hospital's export in the same layout and the made-up hospital are read by the same contracts.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -18,10 +20,13 @@ from chartune.errors import SchemaError
 from chartune.notes.note import SCHEMA
 from chartune.sources.codes import read_codes
 from chartune.sources.facts import TableFacts, file_facts
+from chartune.sources.icu_stays import ICUSTAYS_4, read_stays, strays
 from chartune.sources.reading import batches, keyed
 from chartune.sources.releases import CREDENTIALED, Layout, Release
 from chartune.sources.source import ANCIENT, RawPath, Records, orphans
 from chartune.sources.tables import Column, Table, Tally, find, locate, nested
+from chartune.sources.ventilation.chart_rows import CHARTEVENTS_4, has_tables, refuse_without
+from chartune.sources.ventilation.mimic4 import episodes
 from chartune.store import Store
 
 _SUBJECT: Final = Column("subject_id", "integer", may_be_empty=False)
@@ -42,6 +47,7 @@ _NOTES: Final = (
     Column("note_type", "text"),
     Column("note_seq", "integer", may_be_empty=False),
     Column("charttime", "time"),
+    Column("storetime", "time", may_be_absent=True),
     Column("text", "text"),
 )
 
@@ -53,6 +59,7 @@ PATIENTS: Final = Table(
         Column("anchor_age", "integer"),
         Column("anchor_year", "integer"),
         Column("anchor_year_group", "text", may_be_absent=True),
+        Column("dod", "date", may_be_absent=True),
     ),
     folder="hosp",
 )
@@ -65,6 +72,8 @@ ADMISSIONS: Final = Table(
         Column("dischtime", "time"),
         Column("deathtime", "time"),
         Column("admission_type", "text"),
+        Column("admission_location", "text", may_be_absent=True),
+        Column("discharge_location", "text", may_be_absent=True),
         Column("hospital_expire_flag", "integer"),
         Column("insurance", "text", may_be_absent=True),
         Column("language", "text", may_be_absent=True),
@@ -78,7 +87,9 @@ CODED: Final = (
     Table("d_icd_diagnoses", _TITLES, required=False, folder="hosp"),
     Table("d_icd_procedures", _TITLES, required=False, folder="hosp"),
 )
-HOSP: Final = (PATIENTS, ADMISSIONS, *CODED)
+HOSP: Final = (PATIENTS, ADMISSIONS, *CODED, ICUSTAYS_4)
+EVENTS: Final = (CHARTEVENTS_4,)
+"""Tables of bedside events: most of the bytes, read only when they are asked for."""
 NOTE: Final = (
     Table("discharge", _NOTES, required=False, folder="note"),
     Table("radiology", _NOTES, required=False, folder="note"),
@@ -93,15 +104,17 @@ LAYOUT: Final = Layout(
     (
         Release("MIMIC-IV 3.1", CREDENTIALED, {
             "patients": 364_627, "admissions": 546_028, "diagnoses_icd": 6_364_488, "procedures_icd": 859_655,
-            "d_icd_diagnoses": 112_107, "d_icd_procedures": 86_423, **_NOTE_ROWS,
+            "d_icd_diagnoses": 112_107, "d_icd_procedures": 86_423, "icustays": 94_458, "chartevents": 432_997_491,
+            **_NOTE_ROWS,
         }),
         Release("MIMIC-IV 2.2", CREDENTIALED, {
             "patients": 299_712, "admissions": 431_231, "diagnoses_icd": 4_756_326, "procedures_icd": 669_186,
-            "d_icd_diagnoses": 109_775, "d_icd_procedures": 85_257, **_NOTE_ROWS,
+            "d_icd_diagnoses": 109_775, "d_icd_procedures": 85_257, "icustays": 73_181, "chartevents": 313_645_063,
+            **_NOTE_ROWS,
         }),
         Release("MIMIC-IV demo 2.2", "ODbL 1.0", {
             "patients": 100, "admissions": 275, "diagnoses_icd": 4_506, "procedures_icd": 722,
-            "d_icd_diagnoses": 109_775, "d_icd_procedures": 85_257,
+            "d_icd_diagnoses": 109_775, "d_icd_procedures": 85_257, "icustays": 140,
         }),
     ),
 )  # fmt: skip
@@ -127,26 +140,33 @@ class Mimic4(Config):
     licence: Annotated[str, Unhashed()] = ""
     """Under which terms its text may be used; empty: those of the release that it is."""
 
-    def files(self) -> dict[str, Path]:
-        """Table → raw file.
+    def has_events(self) -> bool:
+        """Whether chartevents and icustays are there."""
+        return has_tables(self.folder, (CHARTEVENTS_4, ICUSTAYS_4))
+
+    def files(self, events: bool = False) -> dict[str, Path]:
+        """Table → raw file; the bedside events only where they are wanted.
 
         Raises:
             SchemaError: a required table is missing, two files could be one, or the folder is of another version.
         """
         refuse_first_version(self.folder)
-        return locate(self.folder, HOSP) | note_files(self.folder, self.notes)
+        found = locate(self.folder, (*HOSP, *EVENTS) if events else HOSP)
+        if events:
+            refuse_without((CHARTEVENTS_4, ICUSTAYS_4), found, self.folder)
+        return found | note_files(self.folder, self.notes)
 
-    def facts(self, store: Store) -> dict[str, TableFacts]:
+    def facts(self, store: Store, events: bool = False) -> dict[str, TableFacts]:
         """Table → size and hash of its file. Raises SchemaError: bytes are not those that `SHA256SUMS.txt` lists."""
-        return {table: file_facts(file, store) for table, file in self.files().items()}
+        return {table: file_facts(file, store) for table, file in self.files(events).items()}
 
-    def load(self) -> Records:
+    def load(self, events: bool = False) -> Records:
         """The canonical frames.
 
         Raises:
             SchemaError: a table is missing, damaged or breaks its contract, or a key occurs twice.
         """
-        files, tallies = self.files(), {table.name: Tally() for table in TABLES}
+        files, tallies = self.files(events), {table.name: Tally() for table in (*TABLES, *EVENTS)}
 
         def stream(table: Table) -> Iterator[pl.DataFrame]:
             tallies[table.name].restart()
@@ -158,18 +178,26 @@ class Mimic4(Config):
         rows = {name: tallies[name].rows for name in ("patients", "admissions")}
         release = LAYOUT.release(rows)
         codes = read_codes(CODED, files, tallies)
+        stays = read_stays(ICUSTAYS_4, files, tallies)
         return Records(
             about=LAYOUT.about(self.folder, rows, self.title, self.licence),
-            subjects=patients.select("subject_id", "gender", "anchor_year_group"),
+            subjects=patients.select("subject_id", "gender", "dod", "anchor_year_group", "anchor_year"),
             admissions=_admissions(admissions, patients),
             notes=lambda: chain.from_iterable(stream(table) for table in NOTE if table.name in files),
             diagnoses=codes.diagnoses,
             procedures=codes.procedures,
             diagnosis_titles=codes.diagnosis_titles,
             procedure_titles=codes.procedure_titles,
+            stays=stays,
+            ventilation=cache(lambda: episodes(files, tallies, stays)) if events and stays is not None else None,
             tallies={name: tally for name, tally in tallies.items() if name in files},
             expected_rows=release.rows if release else {},
-            warnings=(*_no_notes(files), *orphans("admissions", admissions, patients), *codes.warnings),
+            warnings=(
+                *_no_notes(files),
+                *orphans("admissions", admissions, patients),
+                *strays("icustays", stays, admissions),
+                *codes.warnings,
+            ),
         )
 
 

@@ -2,6 +2,7 @@
 
     NOTEEVENTS.csv.gz ─formats.batches─▶ text cells ─_typed─▶ frames of some thousand rows
                                                └─ a bad cell: SchemaError with file, column and row, never the cell
+    CHARTEVENTS.csv.gz ─formats.some_columns─▶ text cells ─`Table.rows`─▶ the few that are wanted ─_typed─▶ frames
 
 Nothing is inferred: every column is read as text and cast as its contract says, because a guess turns the ICD code
 "0331" into 331. Memory stays flat at any file size. Parser exceptions quote cells, that is patients' words; they end in
@@ -26,6 +27,8 @@ from chartune.sources.tables import DTYPES, Column, Table, Tally
 T = TypeVar("T")
 BATCH_ROWS: Final = 8192
 """Rows of a batch: tens of megabytes of the longest notes."""
+EVENT_ROWS: Final = 100_000
+"""Rows of a batch of a table of which some rows are read; its cells are short."""
 REPLACEMENT: Final = "\ufffd"
 """Stands where bytes were not UTF-8."""
 COLUMN_NAME: Final = re.compile(r"[A-Za-z]\w{0,40}")
@@ -57,13 +60,10 @@ def batches(file: Path, table: Table, tally: Tally, size: int = BATCH_ROWS) -> I
     """
     names = columns_of(file, table)
     bad: dict[str, _Bad] = {}
-    for raw in _raw_batches(file, names, size):
-        blank = pl.all_horizontal(pl.exclude(ROW).is_null())
-        filled = raw.filter(~blank)
-        tally.rows += filled.height
-        tally.blank_lines += raw.height - filled.height
-        tally.replaced += sum(filled.select(pl.exclude(ROW).str.contains(REPLACEMENT, literal=True).sum()).row(0), 0)
-        typed = _typed(filled, table, bad)
+    for raw in _wanted_rows(file, names, table, tally, size):
+        texts = [raw[column.raw] for column in table.columns if column.kind == "text" and column.raw in raw.columns]
+        tally.replaced += sum(int(cells.str.contains(REPLACEMENT, literal=True).sum()) for cells in texts)
+        typed = _typed(raw, table, bad)
         if not bad:
             yield typed
     if bad:
@@ -88,6 +88,11 @@ def keyed(file: Path, table: Table, tally: Tally, key: str) -> pl.DataFrame:
     frame = read(file, table, tally)
     if frame.is_empty():
         raise SchemaError(f"{file.name} must have rows, but it has a header line and nothing below; {table.otherwise}.")
+    return each_once(frame, key, file)
+
+
+def each_once(frame: pl.DataFrame, key: str, file: Path) -> pl.DataFrame:
+    """The frame itself. Raises SchemaError: a key occurs twice."""
     twice = int(frame[key].is_duplicated().sum())
     if twice:
         raise SchemaError(
@@ -174,9 +179,28 @@ def sanitised(file: Path, step: Callable[[], T]) -> T:
     raise SchemaError(f"{file.name} must be readable as {formats.ending(file)[1:].upper()}, but {reason}.")
 
 
-def _raw_batches(file: Path, names: dict[str, str], size: int) -> Iterator[pl.DataFrame]:
+def _wanted_rows(file: Path, names: dict[str, str], table: Table, tally: Tally, size: int) -> Iterator[pl.DataFrame]:
+    """Text cells of the rows that the contract reads; all rows are counted."""
+    columns, wanted = list(dict.fromkeys(names.values())), table.rows
+    if wanted is None:
+        stream = formats.batches(file, columns, size)
+    else:
+        stream = formats.some_columns(file, columns, max(size, EVENT_ROWS))
+    for raw in _raw_batches(file, names, stream):
+        filled = _without_blank_lines(raw)
+        tally.rows += filled.height
+        tally.blank_lines += raw.height - filled.height
+        yield filled if wanted is None else filled.filter(pl.col(wanted.column).is_in(wanted.cells))
+
+
+def _without_blank_lines(raw: pl.DataFrame) -> pl.DataFrame:
+    if any(not cells.has_nulls() for cells in raw.drop(ROW)):  # the usual case costs no look at each row
+        return raw
+    return raw.filter(~pl.all_horizontal(pl.exclude(ROW).is_null()))
+
+
+def _raw_batches(file: Path, names: dict[str, str], stream: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
     """Batches of text cells under the raw names of the contract, with the row's number."""
-    stream = formats.batches(file, list(dict.fromkeys(names.values())), size)
     while (batch := sanitised(file, lambda: next(stream, None))) is not None:
         yield batch.select(ROW, *(pl.col(found).alias(raw) for raw, found in names.items()))
 
@@ -186,7 +210,7 @@ def _typed(raw: pl.DataFrame, table: Table, bad: dict[str, _Bad]) -> pl.DataFram
     casts = {column: _cast(column, raw) for column in table.columns}
     for column, values in casts.items():
         cells = raw[column.raw] if column.raw in raw.columns else None
-        if cells is None or (column.kind == "text" and column.may_be_empty):
+        if cells is None or (column.kind == "text" and column.may_be_empty) or not values.has_nulls():
             continue
         wrong = values.is_null() if not column.may_be_empty else values.is_null() & (cells.fill_null("") != "")
         if wrong.any():
@@ -202,8 +226,8 @@ def _cast(column: Column, raw: pl.DataFrame) -> pl.Series:
         return pl.Series([None] * raw.height, dtype=DTYPES[column.kind])
     cells = raw[column.raw]
     match column.kind:
-        case "integer":  # pandas writes a nullable hadm_id as 167853.0
-            return cells.str.strip_chars(" ").str.strip_suffix(".0").cast(pl.Int64, strict=False)
+        case "integer":
+            return _as_integer(cells)
         case "time":
             return _as_time(cells)
         case "date":
@@ -212,8 +236,19 @@ def _cast(column: Column, raw: pl.DataFrame) -> pl.Series:
             return cells
 
 
+def _as_integer(cells: pl.Series) -> pl.Series:
+    """Whole numbers; pandas writes a nullable hadm_id as 167853.0."""
+    plain = cells.cast(pl.Int64, strict=False)
+    if plain.null_count() == cells.null_count():
+        return plain
+    return cells.str.strip_chars(" ").str.strip_suffix(".0").cast(pl.Int64, strict=False)
+
+
 def _as_time(cells: pl.Series) -> pl.Series:
     """Times to the second, or midnight of a bare date; anything else is null: a guess could be a century wrong."""
+    plain = cells.str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us")
+    if plain.null_count() == cells.null_count():
+        return plain
     day = cells.str.len_bytes() == 10
     full = pl.select(pl.when(day).then(cells + pl.lit(" 00:00:00")).otherwise(cells)).to_series()
     return full.str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us")

@@ -2,9 +2,14 @@
 
 Column names are those of MIMIC-IV in lower case, whatever the source calls them, so that a task is written once:
 
-    subjects    subject_id i64 · gender str?
+    subjects    subject_id i64 · gender str? · dod date? (day of death; null: not known)
+                · of MIMIC-IV also anchor_year_group str? · anchor_year i64?
     admissions  subject_id i64 · hadm_id i64 · admittime, dischtime?, deathtime? datetime · admission_type str?
+                · admission_location, discharge_location str? · insurance, language, race str?
                 · hospital_expire_flag i64? · age f64? (years at admission; 91.4: somewhere above 89)
+    stays       subject_id i64 · hadm_id i64 · stay_id i64 · dbsource str? (carevue, metavision, both)
+                · first_careunit str? · intime, outtime? datetime
+    ventilation `chartune.sources.ventilation.EPISODES`, derived from the bedside chart when it is asked for
     notes       `chartune.notes.note.SCHEMA`, streamed
     diagnoses, procedures              subject_id i64 · hadm_id i64? · seq_num i64? · icd_code str? · icd_version i64
     diagnosis_titles, procedure_titles icd_code str · icd_version i64 · long_title str?
@@ -75,6 +80,11 @@ class Records:
     """subject_id i64 · hadm_id i64 · label str?, of a source that brings its own labels; None: it brings none. A null
     label: not labelled. One row per document, or, where its labels stand in one cell (`Tabular.separator`), one row
     per document and label, each label once."""
+    stays: pl.DataFrame | None = None
+    """Stays in intensive care; None: the source has no table of them."""
+    ventilation: Callable[[], pl.DataFrame] | None = None
+    """Episodes of ventilation, from one pass over the largest table, made when first asked for; None: the source was
+    loaded without its bedside events."""
     tallies: dict[str, Tally] = field(default_factory=dict)
     """Per table what was counted so far; that of the notes is complete when a pass has ended."""
     expected_rows: Mapping[str, int] = field(default_factory=dict)
@@ -90,13 +100,20 @@ def orphans(table: str, admissions: pl.DataFrame, patients: pl.DataFrame) -> tup
 
 
 class Source(Protocol):
-    """What every member of `sources.catalog.AnySource` does."""
+    """What every member of `sources.catalog.AnySource` does.
 
-    def files(self) -> dict[str, Path]:
+    `events`: whether the tables of bedside events, by far the largest, are wanted. Without, they are not even looked
+    for.
+    """
+
+    def has_events(self) -> bool:
+        """Whether the tables are there of which ventilation is derived. Reads nothing and refuses nothing."""
+
+    def files(self, events: bool = False) -> dict[str, Path]:
         """Table → raw file, for all tables that are read. Raises SchemaError: a required one is missing."""
 
-    def facts(self, store: Store) -> dict[str, TableFacts]:
+    def facts(self, store: Store, events: bool = False) -> dict[str, TableFacts]:
         """Table → size and hash of its file; quick when the store has seen the file before."""
 
-    def load(self) -> Records:
+    def load(self, events: bool = False) -> Records:
         """The canonical frames. Raises SchemaError: a table breaks its contract."""

@@ -15,8 +15,8 @@ from chartune.sources.tabular import Tabular
 CHEAP_BYTES: Final = 64 * 2**20
 """Tables up to this size are read through: rows are counted and cells checked."""
 _LAYOUTS: Final[dict[Kind, tuple[Layout, tuple[Table, ...]]]] = {
-    "mimic3": (mimic3.LAYOUT, mimic3.TABLES),
-    "mimic4": (mimic4.LAYOUT, mimic4.TABLES),
+    "mimic3": (mimic3.LAYOUT, (*mimic3.TABLES, *mimic3.EVENTS)),
+    "mimic4": (mimic4.LAYOUT, (*mimic4.TABLES, *mimic4.EVENTS)),
 }
 
 

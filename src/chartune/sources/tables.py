@@ -3,7 +3,8 @@
 folder ─locate─▶ NOTEEVENTS.csv.gz ─reading.batches─▶ typed frames, cast as the contract says
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
 
@@ -42,6 +43,16 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """The rows that are read of a table which is mostly about something else."""
+
+    column: str
+    """Raw name of the column that decides."""
+    cells: frozenset[str]
+    """What its cells hold in the rows that are read."""
+
+
+@dataclass(frozen=True)
 class Table:
     """The contract of one table: what its file is called and which of its columns are read."""
 
@@ -57,6 +68,8 @@ class Table:
     """What helps whoever has a broken one."""
     renamed: str = ""
     """What helps where a column is missing; empty: `otherwise`, with its header line."""
+    rows: Rows | None = None
+    """Which rows are read, of CSV files only: the others are counted and their cells not looked at; None: all."""
 
     def schema(self) -> dict[str, pl.DataType]:
         """Canonical column → type, in order."""
@@ -73,10 +86,18 @@ class Tally:
     """Rows without a single cell."""
     replaced: int = 0
     """Cells in which bytes were not UTF-8; each such byte sequence became U+FFFD."""
+    passed_over: dict[str, int] = field(default_factory=dict)
+    """Why rows that were read do not count → how many, such as `marked as errors`."""
 
     def restart(self) -> None:
         """Count from nothing: the table is read again."""
         self.rows = self.blank_lines = self.replaced = 0
+        self.passed_over.clear()
+
+    def pass_over(self, counts: Mapping[str, int]) -> None:
+        """Add rows that do not count, by reason."""
+        for why in sorted({*self.passed_over, *counts}):  # in an order that does not depend on that of the rows
+            self.passed_over[why] = self.passed_over.pop(why, 0) + counts.get(why, 0)
 
     def warnings(self, table: str) -> list[str]:
         """What a reader of the data card should know: counts, no cells."""
@@ -85,6 +106,7 @@ class Tally:
             said.append(f"{table}: {self.replaced} cells hold bytes that are not UTF-8; these became U+FFFD.")
         if self.blank_lines:
             said.append(f"{table}: {self.blank_lines} blank lines were passed over.")
+        said += [f"{table}: {count} rows {why} were passed over." for why, count in self.passed_over.items() if count]
         return said
 
 

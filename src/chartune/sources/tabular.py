@@ -38,8 +38,8 @@ _RENAMED: Final = (
 )
 _UNKNOWN: Final = {
     "dischtime": pl.Datetime("us"), "deathtime": pl.Datetime("us"), "admission_type": pl.String(),
-    "hospital_expire_flag": pl.Int64(), "insurance": pl.String(), "language": pl.String(), "race": pl.String(),
-    "age": pl.Float64(),
+    "admission_location": pl.String(), "discharge_location": pl.String(), "hospital_expire_flag": pl.Int64(),
+    "insurance": pl.String(), "language": pl.String(), "race": pl.String(), "age": pl.Float64(),
 }  # fmt: skip
 """What a table of one's own does not say of an admission."""
 _NOBODY: Final = (
@@ -105,26 +105,35 @@ class Tabular(Config):
         ]
         return Table(NOTES, tuple(columns), otherwise=_OTHERWISE, renamed=_RENAMED)
 
-    def files(self) -> dict[str, Path]:
-        """Table → raw file. Raises SchemaError: a file is missing."""
+    def has_events(self) -> bool:
+        """Never: a table of one's own has no bedside chart."""
+        return False
+
+    def files(self, events: bool = False) -> dict[str, Path]:
+        """Table → raw file. Raises SchemaError: a file is missing, or `events` are wanted, which no table has."""
+        if events:
+            raise SchemaError(
+                f"tasks about ventilation read the bedside chart, but {self.file.name} is one table of notes; leave "
+                f"these tasks out with --tasks."
+            )
         files = {NOTES: self.file} | ({LABELS: self.labels} if self.labels else {})
         for table, file in files.items():
             if not file.is_file():
                 raise SchemaError(f"the table of {table} must be a file, but {file} is none; correct its path.")
         return files
 
-    def facts(self, store: Store) -> dict[str, TableFacts]:
+    def facts(self, store: Store, events: bool = False) -> dict[str, TableFacts]:
         """Table → size and hash of its file. Raises SchemaError: bytes are not those that `SHA256SUMS.txt` lists."""
-        return {table: file_facts(file, store) for table, file in self.files().items()}
+        return {table: file_facts(file, store) for table, file in self.files(events).items()}
 
-    def load(self) -> Records:
+    def load(self, events: bool = False) -> Records:
         """The canonical frames.
 
         Raises:
-            SchemaError: a file is missing, damaged or breaks its contract, or an id occurs twice.
+            SchemaError: a file is missing, damaged or breaks its contract, or an id occurs twice; `events` are wanted.
             DataError: labels name documents that the notes lack.
         """
-        files = self.files()
+        files = self.files(events)
         tallies = {table: Tally() for table in files}
         keys = self._keys(tallies[NOTES])
 
@@ -137,7 +146,7 @@ class Tabular(Config):
 
         return Records(
             about=About(self.kind, "one table", self.title or self.file.name, self.licence or "unknown"),
-            subjects=keys.select("subject_id", gender=pl.lit(None, pl.String)).unique("subject_id").sort("subject_id"),
+            subjects=_subjects(keys),
             admissions=keys.select(
                 "subject_id",
                 "hadm_id",
@@ -183,6 +192,12 @@ class Tabular(Config):
         return told(cells, self.labels, self.label, self.separator)
 
 
+def _subjects(keys: pl.DataFrame) -> pl.DataFrame:
+    """Each patient once; a table of one's own says nothing more."""
+    unknown = {"gender": pl.lit(None, pl.String), "dod": pl.lit(None, pl.Date)}
+    return keys.select("subject_id", **unknown).unique("subject_id").sort("subject_id")
+
+
 def _filled(ids: pl.Series, file: Path, column: str) -> pl.Series:
     """Ids, trimmed. Raises SchemaError: some consist of blanks."""
     ids = trimmed(ids)
@@ -210,6 +225,8 @@ def _notes(text: pl.Series, keys: pl.DataFrame) -> pl.DataFrame:
         text.alias("text"),
         note_seq=pl.col("row"),
         chartdate=pl.col("time").dt.date(),
+        charttime=pl.col("time"),
+        storetime=pl.lit(None),
         category=pl.lit(PLAIN),
         description=pl.lit("Report"),
         is_error=pl.lit(False),

@@ -31,6 +31,7 @@ from chartune.runs.run import Run
 from chartune.stages.table import TaskTable
 from chartune.store import Artefact, Store, storing, write_bytes, write_json
 from chartune.tasks.prepare import Preparation, read_dataset
+from chartune.tasks.switches import switches
 from chartune.train.checkpoint import State
 from chartune.train.meter import PeakMemory, device_name
 
@@ -135,7 +136,8 @@ def perform(
         folder = store.partial(RUNS, identity)
         with storing(folder):
             stage.write(folder / "stage.yaml")
-            write_json(folder / "environment.json", environment(resolved))
+            dataset = read_dataset(data)
+            write_json(folder / "environment.json", environment(resolved, switches(dataset, facts.get("task"))))
             expected = (dict(planned()) or None) if planned else None
             started, clock = datetime.now(UTC), time.monotonic()
             with PeakMemory() as memory:
@@ -147,7 +149,7 @@ def perform(
                 "finished": datetime.now(UTC).isoformat(timespec="seconds"),
                 "resumed": outcome.state.resumed, "planned": expected,
             }  # fmt: skip
-            _write_account(folder, about, outcome, _cost(outcome, memory.bytes, seconds, folder), read_dataset(data))
+            _write_account(folder, about, outcome, _cost(outcome, memory.bytes, seconds, folder), dataset)
             spend(folder)
         return Run(store.publish(RUNS, identity, {"sensitivity": "restricted"}).path)
 
@@ -196,14 +198,14 @@ def must_reach(max_seq_len: int, backbone: LocalBackbone) -> None:
         )
 
 
-def environment(resolved: Resolved | None) -> dict[str, Any]:
+def environment(resolved: Resolved | None, switched: Mapping[str, Any]) -> dict[str, Any]:
     """What a number depends on beside the config: versions, machine, numerics, fidelity switches."""
     return {
         **{package: version(package) for package in PACKAGES},
         "python": platform.python_version(), "platform": platform.platform(), "cpu": device_name(),
         "threads": torch.get_num_threads(), "device": resolved.device if resolved else "cpu",
         "precision": resolved.precision if resolved else None, "attention": resolved.attention if resolved else None,
-        "precision_reason": resolved.reason if resolved else None, "switches": {"preset": "sound"},
+        "precision_reason": resolved.reason if resolved else None, "switches": dict(switched),
     }  # fmt: skip
 
 

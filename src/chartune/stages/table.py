@@ -7,13 +7,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from chartune.errors import LabelError
+from chartune.errors import DataError, LabelError
 from chartune.store import Artefact
 from chartune.tasks.labels import ENOUGH_CASES, LabelSpace
 from chartune.tasks.prepare import label_space, read_dataset, read_task, task_named
 
 SCORED: Final = ("validation", "test")
 """The splits that are scored."""
+BESIDE: Final = ("hypothesis", "head_start", "start")
+"""Columns of tasks on two texts, or on places in a text."""
 Labels = NDArray[np.int64] | NDArray[np.float32]
 
 
@@ -88,6 +90,18 @@ class TaskTable:
 
 
 def read_table(data: Artefact, task: str) -> TaskTable:
-    """The examples of a prepared task; a beginning of its name will do, and nothing means the first."""
-    name = task_named(read_dataset(data), task)
-    return TaskTable(read_task(data, name).sort("hadm_id"), name, label_space(data, name))
+    """The examples of a prepared task; a beginning of its name will do, and nothing means the first.
+
+    Raises:
+        DataError: it asks for spans, or of two texts, which no stage reads yet.
+    """
+    dataset = read_dataset(data)
+    name = task_named(dataset, task)
+    frame = read_task(data, name)
+    beside = [column for column in BESIDE if column in frame.columns and frame[column].count()]
+    if dataset["tasks"][name]["answer"] == "spans" or beside:
+        raise DataError(
+            f"a stage reads one text and tells what applies to it, but {name} asks for spans or of two parts; such "
+            f"tasks can be prepared, audited and exported, and not learnt yet."
+        )
+    return TaskTable(frame.sort("hadm_id"), name, label_space(data, name))

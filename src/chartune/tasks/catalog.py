@@ -1,29 +1,167 @@
-"""What can be asked: one line per task; and what is asked of a source, and learnt from it, when nobody says."""
+"""What can be asked: one line per task; and what is asked of a source, and learnt from it, when nobody says.
 
-from typing import Annotated, TypeAlias
+A preset sets every switch in which a published recipe departs from what this house stands behind:
+
+                     sound                     paper-text                    paper-code
+    sections         chartune                  chartune                      CORe's rules, faults included
+    withdrawn notes  left out                  kept                          kept
+    ages, times      18 or more, checked       not looked at                 not looked at
+    labels           10 cases or more          the whole table               the whole table
+    procedure codes  text                      text                          numbers, zeros lost
+    length of stay   exact days                exact days                    tenths of a day
+    early death      an answer of its own      "not prolonged"               "not prolonged"
+    ventilated two days  when they are over    in hindsight                  in hindsight
+    triage           with septicaemia          with septicaemia              without
+    copies in held-out charts  left out        kept                          kept
+    corpus split     by patient                by note                       by note
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import Field
 
+from chartune.errors import ConfigError
 from chartune.notes.note import PLAIN
+from chartune.tasks.admission_note import AdmissionNote
 from chartune.tasks.corpus import Corpus
 from chartune.tasks.diagnoses import Diagnoses
+from chartune.tasks.external import External
 from chartune.tasks.labelled import Labelled
+from chartune.tasks.late_mortality import LateMortality
+from chartune.tasks.length_of_stay import LengthOfStay
 from chartune.tasks.mortality import Mortality
+from chartune.tasks.procedures import Procedures
+from chartune.tasks.prolonged_ventilation import ProlongedVentilation
+from chartune.tasks.stays import Stays
+from chartune.tasks.triage import Triage
+from chartune.tasks.whole_summary import WholeSummary
 
-AnyTask: TypeAlias = Annotated[Mortality | Diagnoses | Labelled, Field(discriminator="kind")]
+AnyTask: TypeAlias = Annotated[
+    Mortality
+    | LateMortality
+    | LengthOfStay
+    | Diagnoses
+    | Procedures
+    | ProlongedVentilation
+    | Triage
+    | Labelled
+    | External,
+    Field(discriminator="kind"),
+]
+Preset = Literal["sound", "paper-text", "paper-code"]
+"""Whose switches: those that this house stands behind, those of the papers' words, those of their public code."""
+
+_WHICH: Final = ("kind", "icd_version")
+"""Fields that tell which task is meant."""
+_ALL: Final = Stays(min_age=None, times="as-given")
 
 
-def usual_tasks(source_kind: str) -> tuple[Mortality | Diagnoses | Labelled, ...]:
-    """The tasks that a source can answer."""
-    match source_kind:
-        case "tabular":
-            return (Labelled(),)
-        case "mimic4":
-            return (Mortality(), Diagnoses(icd_version=9), Diagnoses(icd_version=10))
-        case _:
-            return (Mortality(), Diagnoses(icd_version=9))
+def usual_tasks(source_kind: str, preset: Preset, *, events: bool) -> tuple[AnyTask, ...]:
+    """The tasks that a source can answer: the five of P1, by version of the codes.
+
+    Args:
+        source_kind: its reader.
+        preset: whose switches.
+        events: whether its bedside chart is there.
+    """
+    if source_kind == "tabular":
+        return (Labelled(),)
+    versions: tuple[Literal[9, 10], ...] = (9, 10) if source_kind == "mimic4" else (9,)
+    coded = [task for version in versions for task in _coded(version, preset)]
+    return (*_stays(preset), *coded, *((_ventilation(preset),) if events else ()))
 
 
-def usual_corpus(source_kind: str) -> Corpus:
-    """What a language model is adapted on."""
-    return Corpus(categories=(PLAIN,)) if source_kind == "tabular" else Corpus()
+def further_tasks(preset: Preset) -> tuple[AnyTask, ...]:
+    """Tasks that are asked of a chart by name only."""
+    codes: Literal["fixed", "published"] = "published" if preset == "paper-code" else "fixed"
+    reads = WholeSummary(withdrawn=_note(preset).withdrawn)
+    everybody = Stays(min_age=None, newborns="kept", times=_who(preset).times)
+    return LateMortality(stays=_who(preset), reads=_note(preset)), Triage(codes=codes, stays=everybody, reads=reads)
+
+
+def chosen_tasks(names: Sequence[str], source_kind: str, preset: Preset) -> tuple[AnyTask, ...]:
+    """The tasks of these names; a name that none has stands for all that begin so.
+
+    Raises:
+        ConfigError: no task of the source begins so.
+    """
+    further = () if source_kind == "tabular" else further_tasks(preset)
+    every = (*usual_tasks(source_kind, preset, events=True), *further)
+    chosen = {task for name in names for task in _named(name.strip(), every)}
+    return tuple(task for task in every if task.name in chosen)
+
+
+def _named(name: str, every: Sequence[AnyTask]) -> list[str]:
+    there = [task.name for task in every]
+    found = [one for one in there if one == name] or [one for one in there if name and one.startswith(name)]
+    if not found:
+        raise ConfigError(f"a task must be one of {', '.join(there)} (or the beginning of one), but got {name!r}.")
+    return found
+
+
+def with_switches(given: Any, source_kind: str, preset: Preset) -> Any:
+    """A task as plain data, with the switches of the preset where nothing is said of them; else what was given."""
+    if not isinstance(given, Mapping) or source_kind == "tabular":
+        return given
+    every = (*usual_tasks(source_kind, preset, events=True), *further_tasks(preset))
+    known = [task.model_dump() for task in every]
+    same = [task for task in known if all(task[name] == given.get(name, task[name]) for name in _WHICH if name in task)]
+    return overlaid(same[0], given) if same else given
+
+
+def overlaid(usual: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Plain data with those of `usual` where nothing is said, at every depth; another `kind` begins anew."""
+    full = {**usual, **given}
+    for name, value in given.items():
+        before = usual.get(name)
+        if isinstance(value, Mapping) and isinstance(before, Mapping):
+            same = value.get("kind", before.get("kind")) == before.get("kind")
+            full[name] = overlaid(before, value) if same else value
+    return full
+
+
+def usual_corpus(source_kind: str, preset: Preset) -> Corpus:
+    """What a language model is adapted on; as published, patients stand on both sides of the split."""
+    if source_kind == "tabular":
+        return Corpus(categories=(PLAIN,))
+    return Corpus() if preset == "sound" else Corpus(split="note", repeats="kept", withdrawn="kept")
+
+
+def _stays(preset: Preset) -> tuple[AnyTask, ...]:
+    who, note = _who(preset), _note(preset)
+    days: Literal["exact", "tenths"] = "tenths" if preset == "paper-code" else "exact"
+    return Mortality(stays=who, reads=note), LengthOfStay(days=days, stays=who, reads=note)
+
+
+def _coded(version: Literal[9, 10], preset: Preset) -> tuple[AnyTask, ...]:
+    who, note = _who(preset), _note(preset)
+    labels: Literal["frequent", "whole-table"] = "frequent" if preset == "sound" else "whole-table"
+    # Nobody has read codes of ICD-10 as numbers: most have letters, and a column of them stays text.
+    codes: Literal["text", "numbers"] = "numbers" if preset == "paper-code" and version == 9 else "text"
+    return (
+        Diagnoses(icd_version=version, labels=labels, stays=who, reads=note),
+        Procedures(icd_version=version, labels=labels, codes=codes, stays=who, reads=note),
+    )
+
+
+def _ventilation(preset: Preset) -> ProlongedVentilation:
+    # Adults in every preset: Clinical XLNet left out who is younger than 18.
+    who = Stays(times=_who(preset).times)
+    if preset == "sound":
+        return ProlongedVentilation(stays=who, reads=_note(preset))
+    return ProlongedVentilation(cohort="in-hindsight", competing="negative", stays=who, reads=_note(preset))
+
+
+def _who(preset: Preset) -> Stays:
+    return Stays() if preset == "sound" else _ALL
+
+
+def _note(preset: Preset) -> AdmissionNote:
+    match preset:
+        case "sound":
+            return AdmissionNote()
+        case "paper-text":
+            return AdmissionNote(withdrawn="kept")
+        case "paper-code":
+            return AdmissionNote(sections="core", withdrawn="kept")

@@ -9,9 +9,11 @@ from typing import Final, Literal
 import polars as pl
 
 from chartune.config import Config
+from chartune.errors import DataError
 from chartune.notes.clean import adaptation_text
 from chartune.sources.splits import CORPUS_ONLY, HELD_OUT
 from chartune.tasks.attrition import Attrition
+from chartune.tasks.decontamination import Decontamination
 
 DOCUMENTS: Final[dict[str, pl.DataType]] = {
     "note_id": pl.String(),
@@ -31,6 +33,18 @@ class Corpus(Config):
     categories: tuple[str, ...] = ("Discharge summary", "Radiology")
     """Categories of notes, trailing blanks stripped; those that MIMIC-III and MIMIC-IV-Note share."""
 
+    split: Literal["patient", "note"] = "patient"
+    """`note`: each tenth note is tested on, whoever's it is, as published: a patient stands on both sides."""
+    repeats: Literal["left-out", "kept"] = "left-out"
+    """Training text that a held-out chart repeats, and copies within a split."""
+    withdrawn: Literal["left-out", "kept"] = "left-out"
+    """Notes that their author marked as an error."""
+    anchor_year_groups: tuple[str, ...] = ()
+    """Patients of these groups only, such as `2014 - 2016`; empty: of all. Whoever came to MIMIC-IV after 2012 cannot
+    stand in MIMIC-III."""
+    without: Decontamination | None = None
+    """Other data whose held-out texts must not be learnt from."""
+
     def title(self) -> str:
         """What a person calls it."""
         return " and ".join(f"{category.lower()} notes" for category in self.categories)
@@ -39,24 +53,40 @@ class Corpus(Config):
         """The documents to keep, with the split that they count for.
 
         Args:
-            notes: the index of all notes (`chartune.tasks.staging.INDEX`) with `split`, null where a patient has none.
+            notes: the index of all notes (`chartune.tasks.staging.INDEX`) with `split`, null where a patient has none,
+                and `anchor_year_group`.
             attrition: is told what was left out.
+
+        Raises:
+            DataError: `anchor_year_groups` are asked for, and the source does not tell them.
         """
         attrition.record_notes("all notes", "what the source holds", notes)
-        wanted = notes.filter(pl.col("category").is_in(self.categories))
-        attrition.record_notes("wanted category", ", ".join(self.categories), wanted)
-        sound = attrition.record_notes(
-            "not withdrawn", "its author marked it as an error", wanted.filter(~pl.col("is_error"))
-        )
-        worded = attrition.record_notes("has text", "a note without words", sound.filter(pl.col("words") > 0))
-        placed = worded.filter(pl.col("split").is_not_null())
-        attrition.record_notes("patient in a split", "of nobody else is known whether they are held out", placed)
-        fresh = placed.filter(~_repeats_held_out(notes))
-        attrition.record_notes("not in a held-out chart", "training text that a held-out chart repeats", fresh)
-        used = fresh.filter(pl.col("split") != "calibration").with_columns(
-            pl.col("split").replace(CORPUS_ONLY, "train")
-        )
+        kept = notes.filter(pl.col("category").is_in(self.categories))
+        attrition.record_notes("wanted category", ", ".join(self.categories), kept)
+        if self.withdrawn == "left-out":
+            kept = kept.filter(~pl.col("is_error"))
+            attrition.record_notes("not withdrawn", "its author marked it as an error", kept)
+        kept = attrition.record_notes("has text", "a note without words", kept.filter(pl.col("words") > 0))
+        kept = kept.filter(pl.col("split").is_not_null())
+        attrition.record_notes("patient in a split", "of nobody else is known whether they are held out", kept)
+        if self.anchor_year_groups:
+            _must_know_years(kept)
+            kept = kept.filter(pl.col("anchor_year_group").is_in(self.anchor_year_groups))
+            why = f"others may stand in the other dataset; kept are {', '.join(self.anchor_year_groups)}"
+            attrition.record_notes("patient of these years", why, kept)
+        if self.split == "note":
+            return kept.with_columns(split=_split_of_note(pl.col("note_id")))
+        return self._apart(kept, notes, attrition)
+
+    def _apart(self, kept: pl.DataFrame, notes: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
+        """The documents by patient, without those that stand on both sides."""
+        if self.repeats == "left-out":
+            kept = kept.filter(~_repeats_held_out(notes))
+            attrition.record_notes("not in a held-out chart", "training text that a held-out chart repeats", kept)
+        used = kept.filter(pl.col("split") != "calibration").with_columns(pl.col("split").replace(CORPUS_ONLY, "train"))
         attrition.record_notes("not set aside", "calibration patients adapt nothing and measure no perplexity", used)
+        if self.repeats == "kept":
+            return used
         first = used.sort("subject_id", "note_seq").filter(pl.struct("split", "copy_key").is_last_distinct())
         return attrition.record_notes("no copy", "of copies within a split the last counts", first)
 
@@ -66,6 +96,21 @@ class Corpus(Config):
         return cleaned.sort("subject_id", "note_seq").select(*DOCUMENTS)
 
 
+def _must_know_years(notes: pl.DataFrame) -> None:
+    if "anchor_year_group" not in notes.columns:
+        raise DataError(
+            "`anchor_year_groups` needs a source that tells them, as MIMIC-IV does; this one does not, so leave it out."
+        )
+
+
 def _repeats_held_out(notes: pl.DataFrame) -> pl.Expr:
     held = notes.filter(pl.col("split").is_in(HELD_OUT))["copy_key"].unique()
     return pl.col("split").is_in(["train", CORPUS_ONLY]) & pl.col("copy_key").is_in(held.implode())
+
+
+def _split_of_note(note_id: pl.Expr) -> pl.Expr:
+    """Of each hundred notes ten are tested on, one is watched while learning; the published code watches none."""
+    place = note_id.hash(seed=0) % 100
+    return (
+        pl.when(place < 10).then(pl.lit("test")).when(place == 10).then(pl.lit("validation")).otherwise(pl.lit("train"))
+    )

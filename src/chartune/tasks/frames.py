@@ -17,9 +17,20 @@ def write_frame(frame: pl.DataFrame, file: Path) -> None:
     _written(file, lambda: frame.write_parquet(file, compression="zstd", row_group_size=ROW_GROUP))
 
 
-def write_joined(parts: list[Path], file: Path) -> None:
-    """Write the rows of several files one after the other, without holding them. Raises StoreError as `write_frame`."""
+def write_joined(parts: list[Path], file: Path, only: pl.DataFrame | None = None) -> None:
+    """Write the rows of several files one after the other, without holding them.
+
+    Args:
+        parts: files of one schema.
+        file: gets their rows.
+        only: keys; rows that have none of these stay out. None: all rows.
+
+    Raises:
+        StoreError: as `write_frame`.
+    """
     whole = pl.scan_parquet(parts)
+    if only is not None:
+        whole = whole.join(only.lazy(), on=only.columns, how="semi", maintain_order="left")
     _written(file, lambda: whole.sink_parquet(file, compression="zstd", row_group_size=ROW_GROUP, maintain_order=True))
 
 

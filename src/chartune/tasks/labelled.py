@@ -11,13 +11,48 @@ from chartune.notes.note import PLAIN
 from chartune.sources.source import Records
 from chartune.sources.splits import SPLITS
 from chartune.tasks.attrition import Attrition, Cohort
+from chartune.tasks.inputs import TELLS_DEATH, Seen, joined, texts_of, timed
 from chartune.tasks.labels import ASKED, ENOUGH_CASES, LabelSpace, frequent
-from chartune.tasks.task import EXAMPLES, NOTES_READ, Card
+from chartune.tasks.task import Card
 
 MOST_CLASSES: Final = 100
 """More distinct single answers than this are numbers or free text, not classes."""
 MOST_LABELS: Final = 5000
 """More labels than this are free text: the largest published label space has some 1,300."""
+
+
+class WholeText(Config):
+    """A text of a table as it is, blanks at its ends apart."""
+
+    kind: Literal["whole-text"] = "whole-text"
+
+    @property
+    def shared(self) -> bool:
+        """Yes."""
+        return True
+
+    def seen(self) -> Seen:
+        """What the model reads, in words."""
+        return Seen("as the table's owner says", "the whole text of the row", "as-given")
+
+    def categories(self) -> tuple[str, ...]:
+        """Every text of a table."""
+        return (PLAIN,)
+
+    def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
+        """Rows with words."""
+        worded = attrition.record("has text", "a row without words", cohort.reading(pl.col("words") > 0))
+        return timed(worded, pl.col("admittime"))
+
+    def read_notes(self, notes: pl.DataFrame) -> pl.DataFrame:
+        """The text of each row."""
+        return texts_of(notes, lambda texts: texts[0].strip(), lambda text: False)
+
+    def examples(
+        self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, death_told: bool
+    ) -> pl.DataFrame:
+        """One example per row, sorted by hadm_id."""
+        return joined(admissions, read).drop(TELLS_DEATH)
 
 
 class Labelled(Config):
@@ -40,15 +75,25 @@ class Labelled(Config):
 
     def card(self) -> Card:
         """The task in words."""
+        seen = self.reads.seen()
         return Card(
-            title=self.title, who="rows of the table that have a text and a label", when="as the table's owner says",
-            seen="the whole text of the row", asked="the label of the row", scored="auroc",
-            citation="the table's owner", kind="as-given",
+            title=self.title, who="rows of the table that have a text and a label", when=seen.when, seen=seen.what,
+            asked="the label of the row", scored="auroc", citation="the table's owner", kind=seen.kind,
         )  # fmt: skip
+
+    @property
+    def reads(self) -> "WholeText":
+        """The whole text of a row."""
+        return WholeText()
+
+    @property
+    def needs_events(self) -> bool:
+        """A table has no bedside chart."""
+        return False
 
     def categories(self) -> tuple[str, ...]:
         """Every text of a table."""
-        return (PLAIN,)
+        return self.reads.categories()
 
     def asked(self, records: Records) -> pl.DataFrame:
         """The labels of each row; rows without one have no answer."""
@@ -66,13 +111,11 @@ class Labelled(Config):
         cohort = attrition.record(
             "has a label", "what is not known cannot be learnt or scored", cohort.whose(pl.col("asked").is_not_null())
         )
-        return attrition.record("has text", "a row without words", cohort.reading(pl.col("words") > 0))
+        return self.reads.select(cohort, attrition)
 
-    def examples(self, admissions: pl.DataFrame, notes: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
-        """One example per row; texts are read as they are, blanks at their ends apart."""
-        texts = notes.select("subject_id", "hadm_id", pl.col("text").str.strip_chars(), pl.lit(1).alias(NOTES_READ))
-        timed = admissions.with_columns(prediction_time=pl.col("admittime"))
-        return timed.join(texts, on=["subject_id", "hadm_id"]).select(*EXAMPLES, NOTES_READ).sort("hadm_id")
+    def examples(self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
+        """One example per row."""
+        return self.reads.examples(admissions, read, attrition, death_told=True)
 
     def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
         """The labels of the training rows.

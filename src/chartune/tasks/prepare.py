@@ -5,37 +5,40 @@ splits ─assign─────────────────────�
 """
 
 import json
-import shutil
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args
 
 import polars as pl
-from pydantic import Field, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from chartune.config import Config, fingerprint
+from chartune.config import Config, Unhashed, fingerprint
 from chartune.errors import ConfigError, DataError, LeakageError
-from chartune.log import progress
-from chartune.notes.clean import copy_key
 from chartune.sources.catalog import AnySource, AnySplit
 from chartune.sources.facts import TableFacts
-from chartune.sources.source import Records
-from chartune.sources.splits import CORPUS_ONLY, HELD_OUT, SPLITS, Assignment, HashSplit
+from chartune.sources.splits import CORPUS_ONLY, SPLITS, HashSplit, carevue_only
 from chartune.store import Artefact, Store, write_json
-from chartune.tasks.attrition import Attrition, Cohort
-from chartune.tasks.catalog import AnyTask, usual_corpus, usual_tasks
-from chartune.tasks.corpus import CORPUS_SPLITS, Corpus
-from chartune.tasks.frames import read_frame, write_frame, write_joined
+from chartune.tasks.catalog import AnyTask, Preset, overlaid, usual_corpus, usual_tasks, with_switches
+from chartune.tasks.corpus import Corpus
+from chartune.tasks.external import External
+from chartune.tasks.frames import read_frame, write_frame
 from chartune.tasks.labels import LabelSpace
-from chartune.tasks.staging import SHARDS, Staged, stage
-from chartune.tasks.task import EXAMPLES, NOTES_READ
+from chartune.tasks.making import (
+    forget_steps,
+    make_tasks,
+    source_entry,
+    split_counts,
+    staged_notes,
+    with_kept_episodes,
+)
+from chartune.tasks.making_corpus import DATA, make_corpus
 
-SHELF: Final = "data"
-REVISION: Final = 2
+SHELF: Final = DATA
+REVISION: Final = 3
 """Raised when a bug fix changes what prepared data hold."""
 DATASET: Final = "dataset.json"
+_SOURCE: Final[TypeAdapter[Any]] = TypeAdapter(AnySource)
 
 
 class Preparation(Config):
@@ -45,23 +48,27 @@ class Preparation(Config):
     """Where the raw tables are and how they are read."""
     splits: AnySplit = HashSplit()
     """Who is learnt from and who is asked about."""
+    stratum: Literal["all", "carevue"] = "all"
+    """`carevue`: tested are only patients of MIMIC-III whose every ICU stay was charted in CareVue, before 2008: of
+    them none stands in MIMIC-IV."""
     tasks: tuple[AnyTask, ...] = ()
     """What is asked; nothing said: all that the source can answer (`chartune.tasks.catalog.usual_tasks`)."""
     corpus: Corpus | None = Field(default_factory=Corpus)
     """What a language model is adapted on; null: nothing; nothing said: the notes that the source has."""
 
+    held_out_copies: Literal["left-out", "kept"] = "left-out"
+    """Training texts that a held-out chart repeats."""
+    preset: Annotated[Preset, Unhashed()] = "sound"
+    """Whose switches the tasks and the corpus have where nothing is said of them (`chartune.tasks.catalog`). It stays
+    out of the name: the switches themselves are in it."""
+
+    strict: Annotated[bool, Unhashed()] = False
+    """Whether raw data that give reason for a warning are refused: rows missing, bytes that are not UTF-8."""
+
     @model_validator(mode="before")
     @classmethod
     def _asks_what_the_source_can_answer(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or "source" not in data:
-            return data
-        source = data["source"]
-        kind = source.get("kind") if isinstance(source, dict) else getattr(source, "kind", None)
-        full = dict(data)
-        if not full.get("tasks"):
-            full["tasks"] = usual_tasks(str(kind))
-        full.setdefault("corpus", usual_corpus(str(kind)))
-        return full
+        return _with_usual(data) if isinstance(data, dict) and "source" in data else data
 
     @model_validator(mode="after")
     def _tasks_have_names_of_their_own(self) -> Self:
@@ -70,10 +77,37 @@ class Preparation(Config):
             raise ValueError("every task must occur once, because its name is that of its file")
         return self
 
+    @property
+    def needs_events(self) -> bool:
+        """Whether a task asks the bedside chart."""
+        return any(task.needs_events for task in self.tasks)
+
     def categories(self) -> frozenset[str]:
         """Categories of notes whose text somebody wants."""
         wanted = {category for task in self.tasks for category in task.categories()}
         return frozenset(wanted | set(self.corpus.categories if self.corpus else ()))
+
+
+def _with_usual(data: dict[str, Any]) -> dict[str, Any]:
+    """The plain config, with the tasks, the corpus and the switches that its preset stands for."""
+    full = dict(data)
+    try:
+        source: Any = _SOURCE.validate_python(data["source"])
+    except ValidationError:
+        return full  # told with its place when the whole is parsed
+    preset = full.get("preset", "sound")
+    if preset not in get_args(Preset):
+        return full
+    if not full.get("tasks"):
+        full["tasks"] = usual_tasks(source.kind, preset, events=source.has_events())
+    elif isinstance(full["tasks"], Sequence):
+        full["tasks"] = tuple(with_switches(task, source.kind, preset) for task in full["tasks"])
+    corpus = usual_corpus(source.kind, preset)
+    given = full.setdefault("corpus", corpus)
+    if isinstance(given, Mapping):
+        full["corpus"] = overlaid(corpus.model_dump(), given)
+    full.setdefault("held_out_copies", "left-out" if preset == "sound" else "kept")
+    return full
 
 
 def prepare(preparation: Preparation, store: Store) -> Artefact:
@@ -84,19 +118,20 @@ def prepare(preparation: Preparation, store: Store) -> Artefact:
 
     Raises:
         SchemaError: a raw table is missing, damaged or breaks its contract.
+        DataError: `strict`, and the raw data give reason for a warning.
         LeakageError: a patient stands in two splits.
         StoreError: the store cannot be written or is in use.
     """
-    facts = preparation.source.facts(store)
+    facts = preparation.source.facts(store, events=preparation.needs_events)
     files = {table: fact.sha256 for table, fact in sorted(facts.items())}
     parts = {"config": preparation.hashable(), "files": files, "splits": preparation.splits.rule()}
     name = fingerprint(SHELF, REVISION, parts)
-    found = store.find(SHELF, name)
-    if found:
-        return found
-    with store.writing(SHELF, name, {"sensitivity": "restricted"}) as folder:
-        _make(preparation, facts, folder)
-    return Artefact(SHELF, name, store.root / SHELF / name)
+    made = store.continued(
+        SHELF, name, lambda folder: _make(preparation, facts, store, folder), {"sensitivity": "restricted"}
+    )
+    if preparation.strict:
+        _must_be_sound(read_dataset(made))
+    return made
 
 
 def read_dataset(artefact: Artefact) -> dict[str, Any]:
@@ -153,31 +188,49 @@ def read_corpus(artefact: Artefact) -> pl.DataFrame:
     return read_frame(file)
 
 
-def _make(preparation: Preparation, facts: Mapping[str, TableFacts], folder: Path) -> None:
-    """Write all files of the artefact into an empty folder."""
-    records = preparation.source.load()
-    assignment = preparation.splits.assign(records.subjects["subject_id"])
+def _make(preparation: Preparation, facts: Mapping[str, TableFacts], store: Store, folder: Path) -> None:
+    """Write all files of the artefact; steps that an earlier attempt has finished are found."""
+    records = preparation.source.load(events=preparation.needs_events)
+    if preparation.needs_events:
+        records = with_kept_episodes(records, facts, store)
+    assignment = preparation.splits.assign(records.subjects)
+    if preparation.stratum == "carevue":
+        assignment = carevue_only(assignment, records.stays)
     no_patient_twice(assignment.frame)
-    aside = folder / "staged"
-    staged = stage(records, preparation.categories(), aside)
+    staged = staged_notes(records, preparation.categories(), folder)
     admissions = records.admissions.join(assignment.frame, on="subject_id", how="left", maintain_order="left")
-    tasks = {
-        task.name: _task(task, records, Cohort(admissions, staged.index), staged, folder) for task in preparation.tasks
-    }
-    corpus = _corpus(preparation.corpus, assignment.frame, staged, folder) if preparation.corpus else None
+    kept = preparation.held_out_copies == "kept"
+    tasks = make_tasks(preparation.tasks, records, admissions, staged, folder, copies=kept)
+    corpus = None
+    if preparation.corpus:
+        known = records.subjects.select("subject_id", pl.col("^anchor_year_group$"))
+        placed = assignment.frame.join(known, on="subject_id", how="left", maintain_order="left")
+        corpus = make_corpus(preparation.corpus, placed, staged, store, folder)
     write_frame(assignment.frame, folder / "splits.parquet")
-    shutil.rmtree(aside)
+    external = [task for task in preparation.tasks if isinstance(task, External)]
+    said = [warning for task in external for warning in task.warnings(records, assignment.frame)]
+    counts = split_counts(admissions, assignment.frame, (*SPLITS, CORPUS_ONLY))
+    forget_steps(folder)
     write_json(
         folder / DATASET,
         {
-            "source": _source(records, facts, assignment),
-            "splits": {"rule": preparation.splits.rule(), "counts": _split_counts(admissions, assignment.frame)},
+            "source": source_entry(records, facts, (*assignment.warnings, *said)),
+            "splits": {"rule": preparation.splits.rule(), "counts": counts},
             "tasks": tasks,
             "corpus": corpus,
             "config": preparation.model_dump(mode="json"),
             "chartune": _version(),
         },
     )
+
+
+def _must_be_sound(dataset: Mapping[str, Any]) -> None:
+    warnings = dataset["source"]["warnings"]
+    if warnings:
+        raise DataError(
+            f"with `strict` raw data must give no reason for a warning, but there are {len(warnings)}: "
+            f"{' '.join(warnings)} Get the files again, or leave `strict` out."
+        )
 
 
 def no_patient_twice(frame: pl.DataFrame) -> None:
@@ -189,96 +242,6 @@ def no_patient_twice(frame: pl.DataFrame) -> None:
     twice = frame.filter(pl.col("subject_id").is_duplicated())["subject_id"].n_unique()
     if twice:
         raise LeakageError(f"a patient must stand in one split, but {twice} stand in several; correct the split lists.")
-
-
-def _task(task: AnyTask, records: Records, cohort: Cohort, staged: Staged, folder: Path) -> dict[str, Any]:
-    """Write a task's examples; returns its entry in `dataset.json`."""
-    attrition = Attrition()
-    asked = cohort.admissions.join(task.asked(records), on=["subject_id", "hadm_id"], how="left", maintain_order="left")
-    chosen = task.select(Cohort(asked, cohort.notes), attrition)
-    parts = []
-    with progress(f"preparing {task.name}", SHARDS) as meter:
-        for shard in range(SHARDS):
-            mine = chosen.admissions.filter(pl.col("subject_id") % SHARDS == shard)
-            parts.append(task.examples(mine, staged.read(shard, chosen.notes), attrition))
-            meter.advance()
-    examples = _without_held_out_copies(pl.concat(parts), attrition).sort("hadm_id")
-    space = task.label_space(examples, records)
-    labelled = space.number(examples)
-    if labelled["label"].has_nulls():
-        why = "no training patient has its label"
-        labelled = _counted(labelled.drop_nulls("label"), attrition, "label learnt", why)
-    written = labelled.select(*(name if name != "asked" else "label" for name in EXAMPLES))
-    write_frame(written, folder / f"{task.name}.parquet")
-    card = {**task.card().to_json(), **space.to_json()}
-    return {**card, "attrition": attrition.to_json(), "counts": _task_counts(written, space)}
-
-
-def _counted(examples: pl.DataFrame, attrition: Attrition, step: str, why: str) -> pl.DataFrame:
-    counts = examples["subject_id"].n_unique(), examples.height, int(examples[NOTES_READ].sum())
-    attrition.add(step, why, *counts)
-    return examples
-
-
-def _without_held_out_copies(examples: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
-    """Examples without training texts that a held-out patient's text repeats but for case, blanks and masks."""
-    keyed = examples.with_columns(copy_key=copy_key(pl.col("text")))
-    held = keyed.filter(pl.col("split").is_in(HELD_OUT))["copy_key"].unique()
-    kept = keyed.filter((pl.col("split") != "train") | ~pl.col("copy_key").is_in(held.implode()))
-    return _counted(kept, attrition, "not in a held-out chart", "training text that a held-out chart repeats")
-
-
-def _corpus(corpus: Corpus, splits: pl.DataFrame, staged: Staged, folder: Path) -> dict[str, Any]:
-    """Write the corpus shard by shard; returns its entry in `dataset.json`."""
-    attrition = Attrition()
-    chosen = corpus.select(staged.index.join(splits, on="subject_id", how="left", maintain_order="left"), attrition)
-    parts = staged.folder / "corpus"
-    parts.mkdir()
-    with progress("preparing corpus", SHARDS) as meter:
-        for shard in range(SHARDS):
-            write_frame(corpus.documents(staged.read(shard, chosen)), parts / f"{shard:02}.parquet")
-            meter.advance()
-    write_joined(sorted(parts.glob("*.parquet")), folder / "corpus.parquet")
-    return {"title": corpus.title(), "attrition": attrition.to_json(), "counts": _corpus_counts(chosen)}
-
-
-def _source(records: Records, facts: Mapping[str, TableFacts], assignment: Assignment) -> dict[str, Any]:
-    tables = {table: replace(fact, rows=records.tallies[table].rows) for table, fact in facts.items()}
-    read = [text for table, tally in records.tallies.items() for text in tally.warnings(table)]
-    released = [
-        f"{table}: {records.about.version} has {expected} rows, this file {tables[table].rows}."
-        for table, expected in records.expected_rows.items()
-        if table in tables and tables[table].rows != expected
-    ]
-    return {
-        **records.about.to_json(),
-        "tables": {table: fact.to_json() for table, fact in tables.items()},
-        "warnings": [*records.warnings, *read, *released, *assignment.warnings],
-    }
-
-
-def _split_counts(admissions: pl.DataFrame, splits: pl.DataFrame) -> dict[str, dict[str, int]]:
-    def count(split: str) -> dict[str, int]:
-        mine = pl.col("split") == split
-        return {"subjects": splits.filter(mine).height, "admissions": admissions.filter(mine).height}
-
-    return {split: count(split) for split in (*SPLITS, CORPUS_ONLY)}
-
-
-def _task_counts(examples: pl.DataFrame, space: LabelSpace) -> dict[str, dict[str, int]]:
-    def count(mine: pl.DataFrame) -> dict[str, int]:
-        there = {"subjects": mine["subject_id"].n_unique(), "admissions": mine.height}
-        return there | space.counts(mine["label"])
-
-    return {split: count(examples.filter(pl.col("split") == split)) for split in SPLITS}
-
-
-def _corpus_counts(chosen: pl.DataFrame) -> dict[str, dict[str, int]]:
-    def count(mine: pl.DataFrame) -> dict[str, int]:
-        words = int(mine["words"].sum())
-        return {"subjects": mine["subject_id"].n_unique(), "documents": mine.height, "words": words}
-
-    return {split: count(chosen.filter(pl.col("split") == split)) for split in CORPUS_SPLITS}
 
 
 def _version() -> str:

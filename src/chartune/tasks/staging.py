@@ -21,11 +21,11 @@ from chartune.tasks.frames import write_frame
 
 SHARDS: Final = 16
 """Groups of patients by subject_id modulo this; all notes of a patient lie in one."""
-INDEX: Final[dict[str, type[pl.DataType]]] = {
+INDEX: Final[dict[str, pl.DataType]] = {
     **{name: dtype for name, dtype in SCHEMA.items() if name != "text"},
-    "words": pl.UInt32,
-    "text_key": pl.UInt64,
-    "copy_key": pl.UInt64,
+    "words": pl.UInt32(),
+    "text_key": pl.UInt64(),
+    "copy_key": pl.UInt64(),
 }
 """Columns of the index. `words`: of the cleaned text; `text_key`: the same for identical texts; `copy_key`: the same
 for copies (`chartune.notes.clean.copy_key`). All three are null for notes of categories that nobody asked for."""

@@ -2,7 +2,8 @@
 
 Records ─asked─▶ what applies to each admission, by name
 Cohort ─select─▶ the admissions and notes it wants (no text read yet)
-       ─examples─▶ subject_id · hadm_id · split · text · asked · prediction_time   (one shard of patients at a time)
+       ─reads.read_notes─▶ what is read of each admission          (one shard of patients at a time, once for all tasks)
+       ─examples─▶ subject_id · hadm_id · split · text · asked · prediction_time
        ─label_space─▶ the names in the order of their numbers ─▶ label
 """
 
@@ -13,19 +14,11 @@ import polars as pl
 
 from chartune.sources.source import Records
 from chartune.tasks.attrition import Attrition, Cohort
+from chartune.tasks.inputs import Input
 from chartune.tasks.labels import LabelSpace
 
-EXAMPLES: Final[dict[str, pl.DataType]] = {
-    "subject_id": pl.Int64(),
-    "hadm_id": pl.Int64(),
-    "split": pl.String(),
-    "text": pl.String(),
-    "asked": pl.List(pl.String()),
-    "prediction_time": pl.Datetime("us"),
-}
-"""Columns of a task's examples, one row per admission. Prepared data have `label` in place of `asked`."""
-NOTES_READ: Final = "notes_read"
-"""A further column while examples are being made: how many notes the text comes from, for the attrition."""
+CORE: Final = "van Aken et al. (2021), Clinical Outcome Prediction from Admission Notes, EACL"
+"""Who defined the outcomes that are asked on arrival."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +57,17 @@ class Task(Protocol):
     def card(self) -> Card:
         """The task in words."""
 
+    @property
+    def reads(self) -> Input:
+        """What the model reads."""
+
+    @property
+    def needs_events(self) -> bool:
+        """Whether the answer stands in the bedside chart, the largest table."""
+
+    def model_dump(self, *, mode: str = ...) -> dict[str, Any]:
+        """Its config as plain data."""
+
     def categories(self) -> tuple[str, ...]:
         """Categories of the notes that it may want to read."""
 
@@ -73,8 +77,8 @@ class Task(Protocol):
     def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
         """Apply every filter that needs no text; admissions have a column `asked`, null where it is not known."""
 
-    def examples(self, admissions: pl.DataFrame, notes: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
-        """Examples (`EXAMPLES` and `NOTES_READ`) of a shard: selected admissions, selected notes with their text."""
+    def examples(self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
+        """Examples (`EXAMPLES` and `NOTES_READ`) of a shard: selected admissions, and what `reads` reads of them."""
 
     def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
         """The answers to learn, from all examples.

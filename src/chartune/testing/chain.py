@@ -31,6 +31,9 @@ def walk(raw: Path, base: Path, store: Path, report: Path) -> dict[str, Said]:
     model, named = ["--base", base, *steps(12, *FINETUNE)], ["--store", store, "--json", "--name"]
     verbs: dict[str, list[object]] = {
         "prepare": ["prepare", raw, "--store", store, "--json"],
+        "datasets for people": ["datasets", "--store", store],
+        "audit-data for people": ["audit-data", "--base", base, "--store", store],
+        "audit-data": ["audit-data", "--base", base, "--store", store, "--json"],
         CLINICAL: ["pretrain", raw, "--base", base, *steps(12, *PRETRAIN), *named, CLINICAL],
         "tfidf": ["finetune", raw, "--method", "tfidf", *named, "tfidf"],
         "head-only": ["finetune", raw, "--method", "head-only", *model, *named, "head-only"],

@@ -21,8 +21,8 @@ def test_the_front_door_names_every_verb_with_its_first_sentence() -> None:
     said = chartune("--help")
     assert said.code == 0
     assert set(VERBS) == {
-        "demo", "make-hospital", "import-backbone", "check", "prepare", "plan", "pretrain", "finetune", "study",
-        "report", "ls", "show",
+        "demo", "make-hospital", "import-backbone", "check", "prepare", "datasets", "audit-data", "export-data", "plan",
+        "pretrain", "finetune", "study", "report", "ls", "show",
     }  # fmt: skip
     for verb, callback in VERBS.items():
         assert f" {verb} " in said.out

@@ -288,8 +288,8 @@ def test_rows_of_a_table_of_ones_own_are_not_called_admissions_in_the_page(tmp_p
     assert not re.search(r"\d admissions", body)
 
 
-def test_the_only_preset_is_said_to_be_the_only_one(page: str) -> None:
-    assert "`preset: sound` is the only one that can be set today" in page
+def test_whoever_reads_of_switches_is_told_of_the_presets(page: str) -> None:
+    assert "paper-text and paper-code set the papers&#39; own" in page
 
 
 def test_a_foreign_layer_is_told_with_its_base_in_the_page(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from chartune.sources.codes import ENOUGH, coded, dotted, suspicions
 from chartune.sources.mimic3 import Mimic3
 from chartune.sources.mimic4 import Mimic4
-from chartune.tasks.diagnoses import category
+from chartune.tasks.code_groups import diagnosis_group
 from chartune.testing.open_data import open_data
 from chartune.testing.raw_tables import RawHospital, write_table
 
@@ -77,7 +77,7 @@ def test_dots_make_no_categories_of_their_own_and_are_told(tmp_path: Path, layou
     assert records.diagnoses is not None
     assert records.diagnosis_titles is not None
     assert records.diagnoses["icd_code"].to_list() == ["V4581", "V4582"]
-    assert set(records.diagnoses.select(category(pl.col("icd_code"), 9)).to_series()) == {"V458"}
+    assert set(records.diagnoses.select(diagnosis_group(9)(pl.col("icd_code"))).to_series()) == {"V458"}
     assert records.diagnosis_titles["icd_code"].to_list() == ["V4581", "V45"]
     assert [said.partition(": ")[2][:43] for said in records.warnings if "dot" in said] == [
         "1 of 2 codes are written with a dot, such a"

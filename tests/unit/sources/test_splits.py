@@ -1,4 +1,4 @@
-"""Splits: by patient, made once, never moved by new rows."""
+"""Splits by hash and by list: by patient, made once, never moved by new rows."""
 
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ def lists(folder: Path, **ids: list[Any]) -> ImportedSplit:
     return ImportedSplit(folder=folder)
 
 
-def subjects(*ids: int) -> pl.Series:
-    return pl.Series(ids, dtype=pl.Int64)
+def subjects(*ids: int) -> pl.DataFrame:
+    return pl.DataFrame({"subject_id": ids}, schema={"subject_id": pl.Int64})
 
 
 def test_shares_come_out_as_asked() -> None:
@@ -97,7 +97,7 @@ def test_ids_and_not_paths_make_the_rule(tmp_path: Path) -> None:
 
 def test_patients_may_be_listed_by_ids_that_are_no_numbers(tmp_path: Path) -> None:
     split = lists(tmp_path, train=["P-1", "P-2 "], validation=["P-3"], test=["P-4"])
-    frame = split.assign(numbered(pl.Series(["P-4", "P-2", "P-1", "P-9"]))).frame
+    frame = split.assign(subjects(*numbered(pl.Series(["P-4", "P-2", "P-1", "P-9"])))).frame
     assert dict(frame.iter_rows()) == dict(
         zip(numbered(pl.Series(["P-1", "P-2", "P-4"])), ["train", "train", "test"], strict=True)
     )
@@ -105,7 +105,7 @@ def test_patients_may_be_listed_by_ids_that_are_no_numbers(tmp_path: Path) -> No
 
 def test_a_list_may_mix_numbers_and_other_ids_as_a_table_of_ones_own_may(tmp_path: Path) -> None:
     (tmp_path / "n.csv").write_text("text,subject_id,label\na,17,x\nb,P-1,y\nc,007,x\nd,7.0,y\n")
-    of_table = Tabular(file=tmp_path / "n.csv").load().subjects["subject_id"]
+    of_table = Tabular(file=tmp_path / "n.csv").load().subjects
     split = lists(tmp_path / "lists", train=["P-1", 17], validation=["007"], test=[7])
     assignment = split.assign(of_table)
     assert dict(assignment.frame.iter_rows()) == dict(

@@ -10,7 +10,8 @@ from chartune.sources.mimic3 import Mimic3
 from chartune.sources.source import About, Records
 from chartune.sources.splits import ImportedSplit
 from chartune.store import Store
-from chartune.tasks.diagnoses import Diagnoses, category
+from chartune.tasks.code_groups import diagnosis_group
+from chartune.tasks.diagnoses import Diagnoses
 from chartune.tasks.prepare import Preparation, label_space, prepare, read_dataset, read_task
 from chartune.testing.raw_tables import RawHospital, write_table
 
@@ -27,7 +28,7 @@ TITLES = ("ROW_ID", "ICD9_CODE", "SHORT_TITLE", "LONG_TITLE")
     ],
 )  # fmt: skip
 def test_a_code_belongs_to_its_category(code: str, version: Any, expected: str) -> None:
-    assert pl.select(category(pl.lit(code), version)).item() == expected
+    assert pl.select(diagnosis_group(version)(pl.lit(code))).item() == expected
 
 
 def records(rows: list[tuple[int, str | None, int]]) -> Records:

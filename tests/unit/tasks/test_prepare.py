@@ -12,9 +12,10 @@ from chartune.sources.mimic3 import Mimic3
 from chartune.sources.splits import HashSplit, ImportedSplit
 from chartune.store import Artefact, Store
 from chartune.tasks.corpus import DOCUMENTS, Corpus
+from chartune.tasks.inputs import EXAMPLES
 from chartune.tasks.mortality import Mortality
 from chartune.tasks.prepare import Preparation, prepare, read_corpus, read_dataset, read_task
-from chartune.tasks.task import EXAMPLES
+from chartune.tasks.stays import Stays
 from chartune.testing.raw_tables import NOTEEVENTS, SUMMARY, RawHospital, Row, write_table
 
 Prepared = Callable[..., Artefact]
@@ -134,7 +135,7 @@ def test_examples_have_their_columns_and_the_time_of_admission(prepared: Prepare
 
 
 def test_the_youngest_age_is_a_choice(prepared: Prepared) -> None:
-    examples = read_task(prepared(quirky(), task=Mortality(min_age=17)), "mortality")
+    examples = read_task(prepared(quirky(), task=Mortality(stays=Stays(min_age=17))), "mortality")
     assert 5 in examples["subject_id"].to_list()
 
 

@@ -1,0 +1,106 @@
+"""`chartune audit-data`: what prepared data give away, before anybody believes a score."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from chartune.cli.datasets import find_data
+from chartune.cli.options import DEFAULT_STORE, JsonOption, SetOption, StoreOption, emit, open_store, overridden
+
+if TYPE_CHECKING:
+    from chartune.stages.audit import Audit
+    from chartune.tasks.leakage.examples import Examples
+    from chartune.tasks.leakage.lengths import Lengths
+
+
+def command(
+    name: Annotated[
+        str, typer.Argument(help="Prepared data by fingerprint or its beginning. Default: the only ones.")
+    ] = "",
+    base: Annotated[
+        list[str] | None,
+        typer.Option("--base", help="Count tokens with this base model and tell what it has read. Repeatable."),
+    ] = None,
+    corpus: Annotated[
+        str | None,
+        typer.Option("--corpus", help="Other prepared data whose corpus a model is adapted on before it is asked."),
+    ] = None,
+    sets: SetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Look for what makes scores too good: shared patients, copied text, phrases and codes that tell the answer.
+
+    Counts and shares only, never an id or a word of a note. Exit code 3 where no score would mean anything: a patient
+    who is asked about is learnt from, or a test text is. The audit is kept in the store; asking again takes no time.
+    """
+    from chartune.models.backbone import Backbone
+    from chartune.stages.audit import LeakageAudit, audit, read_audit
+
+    opened = open_store(store)
+    settings = LeakageAudit.parse(overridden({}, sets, LeakageAudit))
+    other = find_data(opened, corpus) if corpus else None
+    bases = [Backbone(name=one) for one in base or ()]
+    artefact = audit(find_data(opened, name), opened, settings, bases, other)
+    found = read_audit(artefact)
+    whole: dict[str, Any] = {"audit": artefact.fingerprint, "folder": str(artefact.path), **found.to_json()}
+    emit(whole, as_json, told(artefact.fingerprint, found))
+    found.must_pass()
+
+
+def told(fingerprint: str, audit: "Audit") -> str:
+    """An audit as lines for a person, its verdicts last; places in which nothing was found are only counted."""
+    people = [f"{row.both}  {row.law}" for row in audit.patients if row.both.some]
+    copied = [
+        f"{row.asked} {row.split} in {row.learnt}: exact {row.exact}, near {row.near}, quoted {row.quoted}"
+        for row in audit.copies
+        if row.quoted.some
+    ]
+    limits = f"near: {audit.settings.near:g}, quoted: {audit.settings.quoted:g}"
+    return "\n".join([
+        f"{audit.title}  (audit {fingerprint} of data {audit.data})",
+        *_found("patients in two places that must not share any", people, len(audit.patients)),
+        *_found(f"held-out texts in training texts ({limits})", copied, len(audit.copies)),
+        *(line for one in audit.examples for line in _task(one)),
+        *(f"{one.name}: {one.exposure.text}; tokens {one.tokens}" for one in audit.bases),
+        *([] if audit.bases else ["tokens: not measured, because no --base was given"]),
+        "verdicts",
+        *(f"  {one.standing}  {one.law}{': ' if one.told else ''}{one.told}" for one in audit.verdicts),
+    ])  # fmt: skip
+
+
+def _found(title: str, lines: list[str], asked: int) -> list[str]:
+    return [title, *(f"  {line}" for line in lines), f"  none in {asked - len(lines)} of {asked} places"]
+
+
+def _task(one: "Examples") -> list[str]:
+    """What the texts of a task give away."""
+    wordings = [f"{r.split} {r.wording}: {r.label} {r.present}, others {r.absent}" for r in one.wordings or ()]
+    codes = [f"{row.split} {row.own}, by chance {row.by_chance}" for row in one.codes or ()]
+    later = [f"{row.split} {row.section}: {row.texts}" for row in one.later]
+    unasked, uncoded = "not measured: the task asks for no outcome", "not measured: its labels are no codes"
+    return [
+        f"{one.task} ({one.answer}, {one.times.kind})",
+        *_many("phrases of the outcome", wordings, unasked if one.wordings is None else "none"),
+        *_many("codes of their labels", codes, uncoded if one.codes is None else "none"),
+        *_many("sections written later", later, "none"),
+        *_many("lengths", [_length(row) for row in one.lengths], "none"),
+        f"  times: {_checked(one)}",
+    ]
+
+
+def _many(title: str, lines: list[str], otherwise: str) -> list[str]:
+    return [f"  {title}", *(f"    {line}" for line in lines)] if lines else [f"  {title}: {otherwise}"]
+
+
+def _length(row: "Lengths") -> str:
+    if row.mean is None or row.median is None:
+        return f"{row.split}, {row.unit}: not shown of {row.texts} texts"
+    cut = "".join(f", more than {one.tokens:,}: {one.texts}" for one in row.cut)
+    return f"{row.split}, {row.unit}: mean {row.mean:,.0f}, median {row.median:,.0f}, longest {row.longest:,}{cut}"
+
+
+def _checked(one: "Examples") -> str:
+    if one.times.late is None:
+        return "not measured, because the examples keep none of their text"
+    return f"later than the prediction {one.times.late}, by {', '.join(one.times.columns)}"

@@ -1,0 +1,127 @@
+"""What the corpora share: which split a path belongs to, which of several copies of a document counts, and its bytes.
+
+i2b2/                                                           split
+  concept_assertion_relation_training_data.tar.gz/beth/...      train
+  reference_standard_for_test_data.tar.gz/concepts/0001.con     test       a folder or archive is named for it
+"""
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+from chartune.errors import LeakageError, SchemaError
+from chartune.sources.annotated.archives import RawFile, is_archive, read_corpus
+from chartune.sources.annotated.findings import Findings
+from chartune.sources.facts import TableFacts, file_facts
+from chartune.sources.reading import sanitised
+from chartune.store import Store, sha256
+
+TRAIN: Final = "train"
+TEST: Final = "test"
+_TEST: Final = re.compile(r"(?<![a-z])(test(ing|s)?|ground[ _-]?truth)(?![a-z])")
+REPLACED: Final = "bytes were not UTF-8; each such sequence became U+FFFD"
+TEXT: Final = ".txt"
+NO_TEXT: Final = "it is annotated and its text is missing"
+NO_MARKS: Final = "it has a text and no annotation"
+COPY: Final = "a further copy of the same file"
+
+
+def split_of(path: str) -> str:
+    """`test` if a folder or archive on the way says so (`test_data`, `testing-PHI-Gold-fixed`), else `train`."""
+    return TEST if any(map(_TEST.search, path.lower().split("/")[:-1])) else TRAIN
+
+
+def decoded(file: RawFile, doc_id: str, findings: Findings) -> str:
+    """The text of a file; a byte order mark is dropped, bytes that are not UTF-8 are replaced and counted."""
+    try:
+        return file.content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        findings.note("documents", REPLACED, doc_id)
+    return file.content.decode("utf-8-sig", errors="replace")
+
+
+def notes(folder: Path, endings: tuple[str, ...], marks: str, findings: Findings) -> dict[str, dict[str, RawFile]]:
+    """Document → ending → its file, of notes that have a text (`.txt`) and annotations; sorted by document.
+
+    A text and its annotations may lie in different archives. Byte-equal copies count once. Texts without annotations,
+    among them any `README.txt`, and annotations without a text are counted as left out.
+
+    Args:
+        folder: the corpus.
+        endings: of a note's files.
+        marks: the ending of the file that makes it an annotated note.
+        findings: takes the counts.
+
+    Raises:
+        SchemaError: a file is damaged, an archive is hostile, or two files could be one document.
+        LeakageError: a document is there for training and for testing.
+    """
+    versions: defaultdict[str, list[RawFile]] = defaultdict(list)
+    for file in read_corpus(folder, endings):
+        versions[file.name.rpartition(".")[0]].append(file)
+    found: dict[str, dict[str, RawFile]] = {}
+    for doc_id, several in sorted(versions.items()):
+        findings.read("documents")
+        there = {_ending(file) for file in several}
+        if {marks, TEXT} <= there:
+            found[doc_id] = {ending: _only(doc_id, ending, several, findings) for ending in endings if ending in there}
+        else:
+            findings.left_out("documents", NO_TEXT if marks in there else NO_MARKS, doc_id)
+    return found
+
+
+def _ending(file: RawFile) -> str:
+    return f".{file.name.rpartition('.')[2].lower()}"
+
+
+def _only(doc_id: str, ending: str, several: Iterable[RawFile], findings: Findings) -> RawFile:
+    """The one file of a document with that ending; all files of the document must be of one split."""
+    first, *others = [file for file in several if _ending(file) == ending]
+    for other in others:
+        if other.content != first.content:
+            raise two_versions(first.path, other.path)
+        findings.note("documents", COPY, doc_id)
+    for other in several:
+        same_split(first.path, other.path)
+    return first
+
+
+def same_split(path: str, other: str) -> None:
+    """Refuse copies of a document of which one is for training and one for testing."""
+    if split_of(path) != split_of(other):
+        raise LeakageError(
+            f"a document must stand in one split, but {path} and {other} are the same, one for training and one for "
+            f"testing by their folders; remove one of them."
+        )
+
+
+def two_versions(path: str, other: str) -> SchemaError:
+    """That two files could be the same document."""
+    return SchemaError(f"one file must hold a document, but {path} and {other} differ; move one of them away.")
+
+
+def corpus_facts(files: Mapping[str, Path], store: Store) -> dict[str, TableFacts]:
+    """Archive → size and hash; loose files, of which there may be a thousand, are told together by their ending.
+
+    The hash of many files is that of their paths and hashes, sorted by path.
+
+    Raises:
+        SchemaError: a file cannot be read, or an archive is not the one that `SHA256SUMS.txt` lists.
+    """
+    facts = {path: file_facts(file, store) for path, file in files.items() if is_archive(file)}
+    loose = {path: file for path, file in files.items() if path not in facts}
+    for ending in sorted({Path(path).suffix.lower() for path in loose}):
+        mine = {path: file for path, file in loose.items() if path.lower().endswith(ending)}
+        digest = hashlib.sha256()
+        for path, file in sorted(mine.items()):
+            digest.update(f"{path}\0{_hash(file)}\n".encode())
+        size = sum(file.stat().st_size for file in mine.values())
+        facts[f"*{ending}"] = TableFacts(f"{len(mine)} files *{ending}", size, digest.hexdigest())
+    return facts
+
+
+def _hash(file: Path) -> str:
+    return sanitised(file, lambda: sha256(file))

@@ -1,0 +1,76 @@
+"""Detection: which annotated corpus a path holds, by names of files and, of XML, by the first element."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+from chartune.errors import DataError, SchemaError
+from chartune.sources.annotated import i2b2_2012, i2b2_2014, mednli
+from chartune.sources.annotated.archives import Member, archive_members, is_archive, members, raw_files
+
+Kind = Literal["i2b2_2010", "i2b2_2012", "i2b2_2014", "n2c2_2018", "mednli"]
+
+_ENDINGS: Final = (".con", ".ann", ".xml", ".jsonl")
+_ROOTS: Final[dict[str, Kind]] = {i2b2_2012.ROOT: "i2b2_2012", i2b2_2014.ROOT: "i2b2_2014"}
+_FIRST: Final = re.compile(rb"<([A-Za-z]\w*)")
+
+
+def detect_annotated(path: Path) -> Kind | None:
+    """The kind of the corpus in a folder or archive; None: it holds none that is read here.
+
+    Raises:
+        DataError: the path holds several corpora.
+        SchemaError: the path itself is an archive, and it is damaged or hostile.
+    """
+    kinds = {kind for member in _members(path) if (kind := _kind(member)) is not None}
+    if len(kinds) > 1:
+        raise DataError(
+            f"a path must hold one corpus, but {path} holds {' and '.join(sorted(kinds))}; give the folder of one of "
+            f"them, or say which with --source."
+        )
+    return kinds.pop() if kinds else None
+
+
+def _members(path: Path) -> Iterator[Member]:
+    """Members worth a look; of XML files one per folder."""
+    seen: set[str] = set()
+    for member in _all(path):
+        folder, _, name = member.path.rpartition("/")
+        look = not name.lower().endswith(".xml") or folder not in seen
+        seen.add(folder)
+        if look:
+            yield member
+
+
+def _all(path: Path) -> Iterator[Member]:
+    if is_archive(path):
+        yield from members(path, _ENDINGS)
+        return
+    try:
+        files = raw_files(path, _ENDINGS)
+    except SchemaError:  # no folder, none of these files, or far too many: no corpus
+        return
+    for inner, file in files.items():
+        if not is_archive(file):
+            yield Member(inner, file.read_bytes)
+            continue
+        try:
+            for member in archive_members(file):
+                yield Member(f"{inner}/{member.path}", member.read)
+        except SchemaError:  # an archive of something else; a reader that is asked for it will say what is wrong
+            continue
+
+
+def _kind(member: Member) -> Kind | None:
+    name = member.path.rpartition("/")[2].lower()
+    if mednli.FILE.fullmatch(name):
+        return "mednli"
+    if name.endswith(".con"):
+        return "i2b2_2010"
+    if name.endswith(".ann"):
+        return "n2c2_2018"
+    if not name.endswith(".xml"):
+        return None
+    first = _FIRST.search(member.read()[:4096])
+    return _ROOTS.get(first[1].decode(errors="replace")) if first else None

@@ -1,0 +1,153 @@
+"""i2b2 2010, concepts, assertions and relations (Uzuner et al., 2011): four text files per note.
+
+    0001.txt   He has    Severe pain .
+    0001.con   c="severe pain" 1:2 1:3||t="problem"
+    0001.ast   c="severe pain" 1:2 1:3||t="problem"||a="present"
+    0001.rel   c="morphine" 2:1 2:1||r="TrAP"||c="severe pain" 1:2 1:3
+
+Lines are counted from 1, tokens from 0, both ends inclusive; a span may cross lines. Words are quoted in lower case and
+may hold quotes and bars themselves. Notes without a `.con` (the unannotated folder) are counted and left out.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from chartune.config import Config, Unhashed
+from chartune.sources.annotated.archives import RawFile, raw_files
+from chartune.sources.annotated.corpus import TEXT, corpus_facts, decoded, notes, split_of
+from chartune.sources.annotated.documents import CONCEPT, N2C2, AnnotatedRecords, Rows, about, records
+from chartune.sources.annotated.findings import Findings, Thing
+from chartune.sources.annotated.placing import NEW_TYPE, NO_END
+from chartune.sources.annotated.spelling import NOT_SPELT
+from chartune.sources.annotated.tokens import Lines
+from chartune.sources.facts import TableFacts
+from chartune.sources.source import RawPath
+from chartune.store import Store
+
+CONCEPTS: Final = ".con"
+ENDINGS: Final = (TEXT, CONCEPTS, ".ast", ".rel")
+TYPES: Final = frozenset({"problem", "test", "treatment"})
+RELATIONS: Final = frozenset({"TrIP", "TrWP", "TrCP", "TrAP", "TrNAP", "TeRP", "TeCP", "PIP"})
+ASSERTIONS: Final = frozenset({
+    "present", "absent", "possible", "conditional", "hypothetical", "associated_with_someone_else",
+})  # fmt: skip
+ASSERTION: Final = "assertion"
+EXPECTED: Final = {"train": 170, "test": 256}
+NOT_READ: Final = "the line does not read as its format says"
+REPEATED: Final = "the same span and type a second time"
+
+_PLACE: Final = r'c="(?P<{0}>.*)" (?P<{0}_from>\d+:\d+) (?P<{0}_to>\d+:\d+)'
+_WORDS: Final = _PLACE.format("words")
+_CON: Final = re.compile(rf'{_WORDS}\|\|t="(?P<type>[^"]*)"')
+_AST: Final = re.compile(rf'{_WORDS}\|\|t="[^"]*"\|\|a="(?P<value>[^"]*)"')
+_REL: Final = re.compile(rf'{_PLACE.format("head")}\|\|r="(?P<type>[^"]*)"\|\|{_PLACE.format("tail")}')
+
+
+class I2b2Relations2010(Config):
+    """The i2b2 2010 corpus: problems, tests and treatments, their assertions and relations."""
+
+    kind: Literal["i2b2_2010"] = "i2b2_2010"
+    folder: RawPath
+    """The folder of the downloads, or one archive."""
+    title: Annotated[str, Unhashed()] = ""
+    """What to call it in reports; empty: its usual name."""
+    licence: Annotated[str, Unhashed()] = ""
+    """Under which terms its text may be used; empty: those of its owner."""
+
+    def files(self) -> dict[str, Path]:
+        """Path within the corpus → raw file or archive. Raises SchemaError: there is none."""
+        return raw_files(self.folder, ENDINGS)
+
+    def facts(self, store: Store) -> dict[str, TableFacts]:
+        """Archive, or kind of loose file, → size and hash. Raises SchemaError: a file cannot be read."""
+        return corpus_facts(self.files(), store)
+
+    def load(self) -> AnnotatedRecords:
+        """The canonical frames.
+
+        Raises:
+            SchemaError: a file is damaged, an archive is hostile, or two files could be one document.
+            LeakageError: a document is there for training and for testing.
+        """
+        rows, findings = Rows(), Findings()
+        for doc_id, files in notes(self.folder, ENDINGS, CONCEPTS, findings).items():
+            _add(doc_id, files, rows, findings)
+        usual = ("2010", "i2b2 2010 concepts, assertions and relations", N2C2)
+        return records(about(self.kind, self.folder, usual, self.title, self.licence), rows, findings, EXPECTED)
+
+
+def _add(doc_id: str, files: Mapping[str, RawFile], rows: Rows, findings: Findings) -> None:
+    text = decoded(files[TEXT], doc_id, findings)
+    rows.documents.append((doc_id, doc_id, split_of(files[CONCEPTS].path), text))
+    note = _Note(doc_id, Lines(text), rows, findings)
+    for ending, read in ((CONCEPTS, note.concept), (".ast", note.assertion), (".rel", note.relation)):
+        if ending in files:
+            for line in decoded(files[ending], doc_id, findings).split("\n"):
+                if line.strip():
+                    read(line.strip())
+
+
+class _Note:
+    """A note while its annotations are read: concepts first, then what refers to them."""
+
+    def __init__(self, doc_id: str, lines: Lines, rows: Rows, findings: Findings) -> None:
+        self._doc_id, self._lines, self._rows, self._findings = doc_id, lines, rows, findings
+        self._ids: dict[tuple[str, str], dict[str, str]] = {}
+        self._count = 0
+
+    def concept(self, line: str) -> None:
+        """A line of `.con`."""
+        found = self._match("entities", _CON, line)
+        if found is None:
+            return
+        place, type_ = (found["words_from"], found["words_to"]), found["type"].strip().lower()
+        there = self._ids.setdefault(place, {})
+        span, remark = self._lines.span(*place, found["words"])
+        if type_ in there or span is None:
+            self._findings.left_out("entities", REPEATED if type_ in there else NOT_SPELT, self._doc_id)
+            return
+        for said in (remark, "" if type_ in TYPES else NEW_TYPE):
+            if said:
+                self._findings.note("entities", said, self._doc_id)
+        self._count += 1
+        there[type_] = f"C{self._count}"
+        self._rows.entity(self._doc_id, there[type_], CONCEPT, type_ or None, [span])
+
+    def assertion(self, line: str) -> None:
+        """A line of `.ast`: what is claimed of a problem."""
+        found = self._match("attributes", _AST, line)
+        if found is None:
+            return
+        entity = self._ids.get((found["words_from"], found["words_to"]), {}).get("problem")
+        if entity is None:
+            self._findings.left_out("attributes", NO_END, self._doc_id)
+            return
+        if found["value"] not in ASSERTIONS:
+            self._findings.note("attributes", NEW_TYPE, self._doc_id)
+        self._rows.attributes.append((self._doc_id, entity, ASSERTION, found["value"]))
+
+    def relation(self, line: str) -> None:
+        """A line of `.rel`: a treatment, test or problem, then the problem to which it has a relation."""
+        found = self._match("relations", _REL, line)
+        if found is None:
+            return
+        type_ = found["type"].strip()
+        wanted = {"Tr": "treatment", "Te": "test", "PI": "problem"}.get(type_[:2], "")
+        head = self._ids.get((found["head_from"], found["head_to"]), {}).get(wanted)
+        tail = self._ids.get((found["tail_from"], found["tail_to"]), {}).get("problem")
+        if head is None or tail is None:
+            self._findings.left_out("relations", NO_END, self._doc_id)
+            return
+        if type_ not in RELATIONS:
+            self._findings.note("relations", NEW_TYPE, self._doc_id)
+        self._rows.relations.append((self._doc_id, head, tail, type_))
+
+    def _match(self, what: Thing, pattern: re.Pattern[str], line: str) -> dict[str, str] | None:
+        """The parts of a line; counted if it has none."""
+        self._findings.read(what)
+        found = pattern.fullmatch(line)
+        if found is None:
+            self._findings.left_out(what, NOT_READ, self._doc_id)
+        return found.groupdict() if found else None

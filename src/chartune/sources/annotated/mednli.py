@@ -1,0 +1,139 @@
+"""MedNLI (Romanov & Shivade, 2018): premises from MIMIC-III, hypotheses by clinicians, one JSON object per line.
+
+    {"gold_label": "entailment", "sentence1": premise, "sentence2": hypothesis, "pairID": "23eb94b8...", ...parses}
+
+Three files, `mli_train_v1.jsonl`, `mli_dev_v1.jsonl` and `mli_test_v1.jsonl`. Each premise has three hypotheses. The
+premises come from patients who died, whose other notes stand in MIMIC-III.
+"""
+
+import contextlib
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from chartune.config import Config, Unhashed
+from chartune.errors import LeakageError, SchemaError
+from chartune.sources.annotated.archives import RawFile, is_archive, raw_files, read_corpus
+from chartune.sources.annotated.corpus import decoded, two_versions
+from chartune.sources.annotated.documents import AnnotatedRecords, Rows, about, records
+from chartune.sources.annotated.findings import Findings
+from chartune.sources.facts import TableFacts, file_facts
+from chartune.sources.releases import CREDENTIALED
+from chartune.sources.source import RawPath
+from chartune.store import Store
+
+ENDING: Final = ".jsonl"
+FILE: Final = re.compile(r"mli_(?P<part>train|dev|test)_v1\.jsonl", re.IGNORECASE)
+SPLITS: Final = {"train": "train", "dev": "validation", "test": "test"}
+LABELS: Final = frozenset({"entailment", "neutral", "contradiction"})
+EXPECTED: Final = {"train": 11_232, "validation": 1_395, "test": 1_422}
+NO_LABEL: Final = "its label is none of entailment, neutral and contradiction"
+NO_SENTENCE: Final = "it has no premise or no hypothesis"
+TWICE: Final = "its pairID stands there twice"
+
+
+class MedNli(Config):
+    """The MedNLI corpus: does the hypothesis follow from the premise?"""
+
+    kind: Literal["mednli"] = "mednli"
+    folder: RawPath
+    """The folder of the downloads, or one archive."""
+    title: Annotated[str, Unhashed()] = ""
+    """What to call it in reports; empty: its usual name."""
+    licence: Annotated[str, Unhashed()] = ""
+    """Under which terms its text may be used; empty: those of its owner."""
+
+    def files(self) -> dict[str, Path]:
+        """Path within the corpus → raw file or archive. Raises SchemaError: there is none."""
+        found = raw_files(self.folder, (ENDING,))
+        return {path: file for path, file in found.items() if is_archive(file) or FILE.fullmatch(file.name)}
+
+    def facts(self, store: Store) -> dict[str, TableFacts]:
+        """File → size and hash. Raises SchemaError: bytes are not those that `SHA256SUMS.txt` lists."""
+        return {path: file_facts(file, store) for path, file in self.files().items()}
+
+    def load(self) -> AnnotatedRecords:
+        """The canonical frames; all but `pairs` are empty.
+
+        Raises:
+            SchemaError: the training pairs are missing, a file is damaged, or two files could be one part.
+            LeakageError: a pair stands in two parts.
+        """
+        rows, findings = Rows(), Findings()
+        parts = _parts(read_corpus(self.folder, (ENDING,)))
+        if "train" not in parts:
+            raise SchemaError(
+                f"MedNLI must have mli_train_v1.jsonl, but {self.folder} holds {len(parts)} other parts of it; "
+                f"add the file."
+            )
+        split_by_id: dict[str, str] = {}
+        for part, file in sorted(parts.items()):
+            for pair in _objects(file, findings):
+                _add(pair, part, split_by_id, rows, findings)
+        usual = ("1.0.0", "MedNLI", CREDENTIALED)
+        return records(about(self.kind, self.folder, usual, self.title, self.licence), rows, findings, EXPECTED)
+
+
+def _parts(files: list[RawFile]) -> dict[str, RawFile]:
+    """Part (`train`, `dev`, `test`) → its file."""
+    parts: dict[str, RawFile] = {}
+    for file in files:
+        named = FILE.fullmatch(file.name)
+        if named:
+            known = parts.setdefault(named["part"].lower(), file)
+            if known.content != file.content:
+                raise two_versions(known.path, file.path)
+    return parts
+
+
+def _objects(file: RawFile, findings: Findings) -> Iterator[dict[str, Any]]:
+    """The objects of a file's lines. Raises SchemaError: a line is none."""
+    for number, line in enumerate(decoded(file, file.name, findings).split("\n"), start=1):
+        if not line.strip():
+            continue
+        found: Any = None
+        with contextlib.suppress(ValueError, RecursionError):  # they quote the line
+            found = json.loads(line)
+        if not isinstance(found, dict):
+            raise SchemaError(
+                f"{file.path}: every line must be one JSON object, but line {number} is none; get the file again."
+            )
+        yield found
+
+
+def _add(pair: dict[str, Any], part: str, split_by_id: dict[str, str], rows: Rows, findings: Findings) -> None:
+    findings.read("pairs")
+    pair_id, label, *sentences = (_word(pair.get(name)) for name in ("pairID", "gold_label", "sentence1", "sentence2"))
+    pair_id = pair_id or f"{part}-{len(rows.pairs) + 1}"
+    reason = _cannot_be_used(label, sentences, pair_id in split_by_id)
+    if pair_id in split_by_id and split_by_id[pair_id] != part:
+        raise LeakageError(
+            f"a pair must stand in one part of MedNLI, but one pairID stands in {split_by_id[pair_id]} and {part}; get "
+            f"the files again."
+        )
+    if reason:
+        findings.left_out("pairs", reason, f"mli_{part}_v1")
+        return
+    split_by_id[pair_id] = part
+    rows.pairs.append((pair_id, _group(sentences[0]), SPLITS[part], *sentences, label))
+
+
+def _cannot_be_used(label: str, sentences: list[str], known: bool) -> str:
+    if label not in LABELS:
+        return NO_LABEL
+    if not all(sentences):
+        return NO_SENTENCE
+    return TWICE if known else ""
+
+
+def _word(value: Any) -> str:
+    # A half of a character pair is legal in JSON and in no text.
+    return value.encode("utf-8", "replace").decode().strip() if isinstance(value, str) else ""
+
+
+def _group(premise: str) -> str:
+    """Pairs with the same premise belong together: 64 bits of BLAKE2b over it, case and blanks apart."""
+    return hashlib.blake2b(" ".join(premise.casefold().split()).encode(), digest_size=8).hexdigest()

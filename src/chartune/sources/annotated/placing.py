@@ -1,0 +1,98 @@
+"""Placing: annotations with character offsets (i2b2 2012 and 2014, n2c2 2018) → entities whose offsets are proved."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from chartune.sources.annotated.documents import Rows
+from chartune.sources.annotated.findings import Findings
+from chartune.sources.annotated.spelling import BROKEN, EMPTY, JOINED, MOVED, NOT_SPELT, TRIMMED, found_shift, tidied
+
+NO_TYPE: Final = "its annotator left the type empty"
+NEW_TYPE: Final = "the type is none of the published ones"
+TWICE: Final = "its id stands there twice in the document"
+NO_OFFSETS: Final = "it has no offsets that are whole numbers"
+NO_END: Final = "an end of it is no entity of the document"
+
+
+@dataclass(frozen=True)
+class Marked:
+    """An annotation as it stands in the raw file."""
+
+    entity_id: str
+    group: str
+    type: str
+    """Empty: none was given."""
+    pieces: tuple[tuple[int, int], ...]
+    """Start and end of each piece, ascending; none: there were no whole numbers."""
+    words: str = field(repr=False)
+    """What the annotation quotes."""
+
+
+def place(
+    doc_id: str, text: str, marked: Iterable[Marked], known: frozenset[str], rows: Rows, findings: Findings
+) -> frozenset[str]:
+    """Add the entities of a document whose offsets lead to their own words; count all others by reason.
+
+    Args:
+        doc_id: the document.
+        text: its text.
+        marked: its annotations.
+        known: the published types; others are kept and counted.
+        rows: takes the entities.
+        findings: takes the counts.
+
+    Returns:
+        The ids of the entities that were kept.
+    """
+    kept: set[str] = set()
+    usual = 0
+    for one in sorted(marked, key=lambda one: one.pieces):
+        findings.read("entities")
+        reason = _cannot_be_placed(one, kept)
+        shift = None if reason else found_shift(text, one.pieces, one.words, usual)
+        if shift is None:
+            findings.left_out("entities", reason or NOT_SPELT, doc_id)
+            continue
+        usual = shift
+        pieces = [(start + shift, end + shift) for start, end in one.pieces]
+        tidy = tidied(text, pieces)
+        for said in _remarks(one, pieces, tidy, shift, known):
+            findings.note("entities", said, doc_id)
+        rows.entity(doc_id, one.entity_id, one.group, one.type or None, tidy)
+        kept.add(one.entity_id)
+    return frozenset(kept)
+
+
+def _cannot_be_placed(one: Marked, kept: set[str]) -> str:
+    if not one.pieces:
+        return NO_OFFSETS
+    if any(start >= end for start, end in one.pieces):
+        return EMPTY
+    return TWICE if one.entity_id in kept else ""
+
+
+def _remarks(
+    one: Marked, pieces: list[tuple[int, int]], tidy: list[tuple[int, int]], shift: int, known: frozenset[str]
+) -> list[str]:
+    ends = (pieces[0][0], pieces[-1][1]) != (tidy[0][0], tidy[-1][1])
+    said = {
+        MOVED: shift != 0,
+        TRIMMED: ends,
+        JOINED: len(tidy) < len(pieces),
+        BROKEN: len(tidy) > 1,
+        NO_TYPE: not one.type,
+        NEW_TYPE: bool(one.type) and one.type not in known,
+    }
+    return [reason for reason, applies in said.items() if applies]
+
+
+def relate(doc_id: str, head: str, tail: str, type_: str, kept: frozenset[str], rows: Rows, findings: Findings) -> None:
+    """Add a relation between two entities that were kept; count it otherwise."""
+    findings.read("relations")
+    if head not in kept or tail not in kept:
+        findings.left_out("relations", NO_END, doc_id)
+        return
+    if not type_:
+        findings.note("relations", NO_TYPE, doc_id)
+    rows.relations.append((doc_id, head, tail, type_ or None))

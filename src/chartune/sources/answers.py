@@ -1,0 +1,47 @@
+"""Answers: labels that somebody else has made, as every file of them is handed on.
+
+hadm_id 1042 · asked [1]                                        of an admission, or
+subject_id 7 · prediction_time 2150-01-31 13:00 · asked [true]  of a patient at a time
+"""
+
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from chartune.errors import SchemaError
+from chartune.sources.reading import sanitised
+from chartune.sources.splits.lists import split_named
+from chartune.sources.splits.split import NAMES
+from chartune.store import sha256
+
+ANSWERS: Final[dict[str, pl.DataType]] = {
+    "subject_id": pl.Int64(),
+    "hadm_id": pl.Int64(),
+    "prediction_time": pl.Datetime("us"),
+    "asked": pl.List(pl.String()),
+    "split": pl.String(),
+}
+"""Columns of answers. Either hadm_id is known, or subject_id and prediction_time are. `asked`: names of what applies,
+null: not labelled; `split`: where the file places it, null: nowhere, or nobody asked."""
+
+
+def hashed(file: Path) -> str:
+    """SHA-256 of a file of labels. Raises SchemaError: it cannot be read."""
+    return sanitised(file, lambda: sha256(file))
+
+
+def split_of(cells: pl.Series, file: Path) -> pl.Series:
+    """The splits that cells name, in the words of this house; null stays null.
+
+    Raises:
+        SchemaError: a cell names none.
+    """
+    named = {name: split_named(name) for name in cells.drop_nulls().unique() if name.strip()}
+    strange = int(cells.is_in([name for name, split in named.items() if split is None]).sum())
+    if strange:
+        raise SchemaError(
+            f"{file.name}: every split must be one of {', '.join(NAMES)}, but {strange} of {cells.len()} rows name "
+            f"another; rename it, or leave it out with split=source."
+        )
+    return cells.replace_strict(named, default=None, return_dtype=pl.String)

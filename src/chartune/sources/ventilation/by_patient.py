@@ -1,0 +1,70 @@
+"""Rows of the chart aside on disk, by group of patients: rules need all rows of a stay, memory holds only a few stays.
+
+    batch ─add─▶ ▒▒▒ some rows in memory ─▶ │0│3│1│0│2│… blocks of one nameless file ─groups─▶ all rows of group 0, 1, …
+
+The file has no name: when the process ends, however it ends, nothing is left of it.
+"""
+
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import ExitStack
+from io import BytesIO
+from pathlib import Path
+from typing import Final, Self
+
+import polars as pl
+
+from chartune.store import storing
+
+GROUPS: Final = 16
+"""Groups of rows, by the id modulo this."""
+_WAITING: Final = 500_000
+"""Rows in memory before they are written: some tens of megabytes."""
+
+
+class RowsByPatient:
+    """Rows added in any order, read back in groups that hold whole patients, or whole stays."""
+
+    def __init__(self, key: str) -> None:
+        """`key`: the column whose number decides; never null."""
+        self._key = key
+        self._opened = ExitStack()
+        self._waiting: list[pl.DataFrame] = []
+        self._blocks: dict[int, list[tuple[int, int]]] = defaultdict(list)
+
+    def __enter__(self) -> Self:
+        with storing(Path(tempfile.gettempdir())):
+            self._file = self._opened.enter_context(tempfile.TemporaryFile())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def add(self, rows: pl.DataFrame) -> None:
+        """Keep these rows. Raises StoreError: the disk of temporary files is full."""
+        self._waiting.append(rows)
+        if sum(part.height for part in self._waiting) >= _WAITING:
+            self._write()
+
+    def groups(self) -> Iterator[pl.DataFrame]:
+        """All rows, group by group; within a group in the order in which they came."""
+        self._write()
+        for _, blocks in sorted(self._blocks.items()):
+            yield pl.concat([self._read(place, size) for place, size in blocks])
+
+    def _write(self) -> None:
+        if not self._waiting:
+            return
+        rows, self._waiting = pl.concat(self._waiting), []
+        with storing(Path(tempfile.gettempdir())):
+            for (group,), part in rows.group_by(pl.col(self._key) % GROUPS, maintain_order=True):
+                packed = BytesIO()
+                part.write_ipc_stream(packed, compression="uncompressed")
+                self._blocks[int(group)].append((self._file.tell(), self._file.write(packed.getbuffer())))
+
+    def _read(self, place: int, size: int) -> pl.DataFrame:
+        self._file.seek(place)
+        rows = pl.read_ipc_stream(BytesIO(self._file.read(size)))
+        self._file.seek(0, 2)
+        return rows

@@ -1,0 +1,113 @@
+"""The admission note: what discharge summaries tell of the patient on arrival, as van Aken et al. (2021, CORe) put it.
+
+Written after the outcome, cut back to eight sections: the input of all five tasks of Gema et al. (2023).
+"""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+import polars as pl
+
+from chartune.config import Config
+from chartune.notes.core_rules import core_sections, core_tells_death, core_text, core_without_asides
+from chartune.notes.sections import admission_sections, admission_text, tells_death, without_death_asides
+from chartune.tasks.attrition import Attrition, Cohort
+from chartune.tasks.inputs import NOTES_READ, SUMMARY, TELLS_DEATH, Seen, dated, joined, texts_of, timed
+
+_NO_STORY: Final = "neither chief complaint nor present illness nor medical history"
+# Deaths told in the chief complaint give the answer away; the note is dropped, not trimmed (van Aken et al., 2021).
+_DEATH: Final = "wordings such as 'patient expired' give the answer away"
+
+
+class AdmissionNote(Config):
+    """Eight sections of the discharge summary, read as if on arrival."""
+
+    kind: Literal["admission-note"] = "admission-note"
+    sections: Literal["chartune", "core"] = "chartune"
+    """By whose rules sections are found and put together: `chartune.notes.sections` or `chartune.notes.core_rules`."""
+    withdrawn: Literal["left-out", "kept"] = "left-out"
+    """Notes that their author marked as an error (ISERROR); CORe keeps them."""
+
+    @property
+    def shared(self) -> bool:
+        """Yes."""
+        return True
+
+    def seen(self) -> Seen:
+        """What the model reads, in words."""
+        return Seen(
+            when="on admission (admittime)",
+            what="eight sections of the discharge summary that describe the patient on arrival",
+            kind="retrospective-text",
+        )
+
+    def categories(self) -> tuple[str, ...]:
+        """Discharge summaries only."""
+        return (SUMMARY,)
+
+    def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
+        """The discharge summaries that count; admissions without one leave."""
+        chosen = summaries(cohort, attrition, keep_withdrawn=self.withdrawn == "kept")
+        return timed(chosen, pl.col("admittime"))
+
+    def read_notes(self, notes: pl.DataFrame) -> pl.DataFrame:
+        """The admission text of each admission of a shard; empty where it does not say why the patient came."""
+        if self.sections == "core":
+            return texts_of(dated(notes), _on_arrival_core, _tells_death_core)
+        return texts_of(dated(notes), _on_arrival, tells_death)
+
+    def examples(
+        self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, death_told: bool
+    ) -> pl.DataFrame:
+        """Examples of a shard, sorted by hadm_id."""
+        there = joined(admissions, read).filter(pl.col("text") != "")
+        there = _record(there, attrition, "tells why the patient came", _NO_STORY)
+        if not death_told:
+            there = _record(there.filter(~pl.col(TELLS_DEATH)), attrition, "does not tell the death", _DEATH)
+            there = self._without_asides(there)
+        return there.drop(TELLS_DEATH)
+
+    def _without_asides(self, read: pl.DataFrame) -> pl.DataFrame:
+        """CORe cuts asides where death is asked only; by this house's rules they are gone from every task."""
+        if self.sections != "core":
+            return read
+        cut = [core_without_asides(text) for text in read["text"]]
+        return read.with_columns(pl.Series("text", cut, dtype=pl.String))
+
+
+def summaries(cohort: Cohort, attrition: Attrition, *, keep_withdrawn: bool = False) -> Cohort:
+    """The discharge summaries of these admissions that count; admissions without one leave."""
+    cohort = attrition.record(
+        "discharge summary", "the only note that tells the whole story", cohort.reading(pl.col("category") == SUMMARY)
+    )
+    if not keep_withdrawn:
+        why = "its author marked it as an error"
+        cohort = attrition.record("not withdrawn", why, cohort.reading(~pl.col("is_error")))
+    cohort = attrition.record("has text", "a note without words", cohort.reading(pl.col("words") > 0))
+    latest = Cohort(cohort.admissions, dated(cohort.notes))
+    cohort = attrition.record(
+        "no copy", "of identical texts the latest counts", latest.reading(pl.col("text_key").is_last_distinct())
+    )
+    report = pl.col("description").str.to_lowercase().ne_missing("addendum").any().over("hadm_id")
+    return attrition.record("has a report", "an addendum alone tells half a story", cohort.reading(report))
+
+
+def _on_arrival(texts: Sequence[str]) -> str:
+    # Not glued together: the last section of a report would run on into its addendum, which may tell the end.
+    found: dict[str, str] = {}
+    for text in texts:
+        found = admission_sections(text) | found
+    return admission_text(without_death_asides(found))
+
+
+def _on_arrival_core(texts: Sequence[str]) -> str:
+    return core_text(core_sections(texts))
+
+
+def _tells_death_core(text: str) -> bool:
+    return core_tells_death(core_without_asides(text))
+
+
+def _record(read: pl.DataFrame, attrition: Attrition, step: str, why: str) -> pl.DataFrame:
+    attrition.add(step, why, read["subject_id"].n_unique(), read.height, int(read[NOTES_READ].sum()))
+    return read

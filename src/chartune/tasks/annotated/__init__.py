@@ -1,0 +1,1 @@
+"""What is asked of an annotated corpus: spans, relations, assertions, entailment; and their preparation."""

@@ -1,0 +1,56 @@
+"""Assertions: whether a problem of i2b2 2010 is present, absent, possible, hypothetical or somebody else's.
+
+assertions.parquet  EXAMPLES · doc_id · start, end i64 (within `text`, the lines of the problem; end exclusive)
+"""
+
+from typing import Final, Literal
+
+import polars as pl
+
+from chartune.config import Config
+from chartune.sources.annotated.documents import AnnotatedRecords
+from chartune.sources.annotated.i2b2_2010 import ASSERTION
+from chartune.tasks.annotated.sentences import NoteLines
+from chartune.tasks.annotated.task import Made, one_label_each
+from chartune.tasks.task import Card
+
+SECOND: Final = "a second assertion of the same problem"
+_SCHEMA: Final = {
+    "split": pl.String(), "text": pl.String(), "answer": pl.String(), "doc_id": pl.String(), "patient": pl.String(),
+    "start": pl.Int64(), "end": pl.Int64(),
+}  # fmt: skip
+
+
+class Assertions(Config):
+    """What a note claims of each problem."""
+
+    kind: Literal["assertions"] = "assertions"
+
+    @property
+    def name(self) -> str:
+        """`assertions`."""
+        return self.kind
+
+    def card(self, source: str) -> Card:
+        """The task in words."""
+        return Card(
+            title="Assertions on problems", who=f"problems with an assertion in {source}", when="as the corpus is",
+            seen="the line of the problem, with its place", asked="whether it is present, absent, possible, ...",
+            scored="micro F1", citation="Uzuner et al., 2011", kind="as-given",
+        )  # fmt: skip
+
+    def make(self, records: AnnotatedRecords, documents: pl.DataFrame) -> Made:
+        """A row per problem."""
+        told = records.attributes.filter(pl.col("name") == ASSERTION)
+        once = told.unique(["doc_id", "entity_id"], keep="first", maintain_order=True)
+        spans = records.entities.select("doc_id", "entity_id", "start", "end")
+        asked = documents.join(once.join(spans, on=["doc_id", "entity_id"]), on="doc_id")
+        rows = []
+        for one in asked.sort("doc_id", "start", "end", "entity_id").iter_rows(named=True):
+            lines = NoteLines(one["text"])
+            text, start = lines.excerpt(*lines.lines(one["start"], one["end"]))
+            place = one["start"] - start, one["end"] - start
+            rows.append((one["split"], text, one["value"], one["doc_id"], one["patient"], *place))
+        frame = pl.DataFrame(rows, _SCHEMA, orient="row")
+        made = one_label_each(frame, "patient", {SECOND: told.height - once.height})
+        return Made(made.frame.drop("patient"), made.answer, made.labels, made.counts, made.left_out)

@@ -1,0 +1,176 @@
+"""Preparation of an annotated corpus: raw files → prepared data in the store, beside those of hospitals.
+
+source ─load─▶ AnnotatedRecords ─splits.assign─▶ documents ─task.make─▶ concepts.parquet, ...      dataset.json
+"""
+
+import json
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Final, Self
+
+import polars as pl
+from pydantic import model_validator
+
+from chartune.config import Config, fingerprint
+from chartune.errors import SchemaError
+from chartune.notes.clean import copy_key
+from chartune.sources.annotated.catalog import AnyAnnotated
+from chartune.sources.annotated.dev import DevSplit
+from chartune.sources.annotated.documents import AnnotatedRecords
+from chartune.sources.facts import TableFacts
+from chartune.sources.ids import numbered, trimmed
+from chartune.sources.splits import HELD_OUT
+from chartune.store import Artefact, Store, write_json
+from chartune.tasks.annotated.catalog import USUAL, AnyAnnotatedTask
+from chartune.tasks.annotated.task import per_split
+from chartune.tasks.attrition import Attrition
+from chartune.tasks.frames import write_frame
+
+SHELF: Final = "data"
+REVISION: Final = 1
+"""Raised when a bug fix changes what prepared corpora hold."""
+DATASET: Final = "dataset.json"
+
+
+class AnnotatedPreparation(Config):
+    """Which corpus, split how, asked what."""
+
+    source: AnyAnnotated
+    """Where the raw files are and how they are read."""
+    splits: DevSplit = DevSplit()
+    """Which training documents are for validation; published parts stay as they are."""
+    tasks: tuple[AnyAnnotatedTask, ...] = ()
+    """What is asked; nothing said: all that the corpus can answer (`chartune.tasks.annotated.catalog.USUAL`)."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _asks_what_the_corpus_can_answer(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or data.get("tasks") or "source" not in data:
+            return data
+        source = data["source"]
+        kind = source.get("kind") if isinstance(source, dict) else getattr(source, "kind", None)
+        return {**data, "tasks": USUAL.get(str(kind), ())}
+
+    @model_validator(mode="after")
+    def _tasks_fit_the_corpus(self) -> Self:
+        can = [task.kind for task in USUAL[self.source.kind]]
+        cannot = [task.kind for task in self.tasks if task.kind not in can]
+        if cannot:
+            raise ValueError(f"{self.source.kind} can answer {', '.join(can)}, but not {', '.join(cannot)}")
+        names = [task.name for task in self.tasks]
+        if len(set(names)) < len(names):
+            raise ValueError("every task must occur once, because its name is that of its file")
+        return self
+
+
+def prepare_annotated(preparation: AnnotatedPreparation, store: Store) -> Artefact:
+    """The prepared corpus: found in the store if it stands there, else made.
+
+    An artefact of kind `data` with `dataset.json`, `splits.parquet` and a file per task. A task that ends empty is no
+    error: `left_out` says where everything went.
+
+    Raises:
+        SchemaError: a raw file is missing, damaged or hostile.
+        LeakageError: a document stands in two splits.
+        StoreError: the store cannot be written or is in use.
+    """
+    facts = preparation.source.facts(store)
+    files = {name: fact.sha256 for name, fact in sorted(facts.items())}
+    parts = {"config": preparation.hashable(), "files": files, "splits": preparation.splits.rule()}
+    name = fingerprint(SHELF, REVISION, parts)
+    found = store.find(SHELF, name)
+    if found:
+        return found
+    with store.writing(SHELF, name, {"sensitivity": "restricted"}) as folder:
+        _make(preparation, facts, folder)
+    return Artefact(SHELF, name, store.root / SHELF / name)
+
+
+def _make(preparation: AnnotatedPreparation, facts: Mapping[str, TableFacts], folder: Path) -> None:
+    """Write all files of the artefact into an empty folder."""
+    records = preparation.source.load()
+    if records.documents.is_empty() and records.pairs.is_empty():
+        raise SchemaError(
+            f"a corpus must hold annotated documents, but none was found in {preparation.source.folder} "
+            f"({records.findings.count('documents')} without annotation or unreadable); add the missing files."
+        )
+    whole = preparation.splits.assign(records.documents)
+    documents, attrition = _usable(whole) if records.pairs.is_empty() else (whole, _pairs_only(records.pairs))
+    entries: dict[str, Any] = {}
+    for task in preparation.tasks:
+        made = task.make(records, documents)
+        write_frame(made.frame, folder / f"{task.name}.parquet")
+        entries[task.name] = {
+            **task.card(records.about.kind).to_json(), **made.to_json(), "attrition": attrition.to_json(),
+        }  # fmt: skip
+    patients = _patients(documents, records.pairs)
+    write_frame(patients, folder / "splits.parquet")
+    write_json(folder / DATASET, {
+        "source": _source(records, facts),
+        "splits": {"rule": preparation.splits.rule(), "counts": _split_counts(patients, documents, records.pairs)},
+        "tasks": entries,
+        "corpus": None,
+        "config": json.loads(preparation.model_dump_json()),
+        "chartune": _version(),
+    })  # fmt: skip
+
+
+def _usable(documents: pl.DataFrame) -> tuple[pl.DataFrame, Attrition]:
+    """Documents without training ones of held-out patients, or with the text of a held-out one; test parts stay."""
+    attrition = Attrition()
+    _count(attrition, "all documents", "annotated, and shipped with a split", documents)
+    tested = documents.filter(pl.col("split") == "test")["patient"].unique()
+    kept = documents.filter((pl.col("split") == "test") | ~pl.col("patient").is_in(tested.implode()))
+    _count(attrition, "patient in one split", "documents for learning of a patient who is also tested", kept)
+    keyed = kept.with_columns(key=copy_key(pl.col("text")))
+    held = keyed.filter(pl.col("split").is_in(HELD_OUT))["key"].unique()
+    kept = keyed.filter((pl.col("split") != "train") | ~pl.col("key").is_in(held.implode())).drop("key")
+    _count(attrition, "not in a held-out chart", "training text that a held-out document repeats", kept)
+    return kept, attrition
+
+
+def _count(attrition: Attrition, step: str, why: str, documents: pl.DataFrame) -> None:
+    attrition.add(step, why, documents["patient"].n_unique(), None, documents.height)
+
+
+def _pairs_only(pairs: pl.DataFrame) -> Attrition:
+    attrition = Attrition()
+    attrition.add("all pairs", "with both sentences and a label", pairs["group"].n_unique(), None, pairs.height)
+    return attrition
+
+
+def _patients(documents: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+    """subject_id i64 · split str · patient str, one row each: of pairs, the premise is the patient."""
+    of_pairs = pairs.select(pl.col("group").alias("patient"), "split")
+    rows = pl.concat([documents.select("patient", "split"), of_pairs]).unique().sort("patient", "split")
+    return rows.select(numbered(trimmed(rows["patient"])).alias("subject_id"), "split", "patient")
+
+
+def _split_counts(patients: pl.DataFrame, documents: pl.DataFrame, pairs: pl.DataFrame) -> dict[str, dict[str, int]]:
+    things = ("documents", documents) if pairs.is_empty() else ("pairs", pairs)
+    subjects = per_split(patients, lambda mine: {"subjects": mine.height})
+    counted = per_split(things[1], lambda mine: {things[0]: mine.height})
+    return {split: {**subjects[split], **counted[split]} for split in subjects}
+
+
+def _source(records: AnnotatedRecords, facts: Mapping[str, TableFacts]) -> dict[str, Any]:
+    return {
+        **records.about.to_json(),
+        "tables": {name: fact.to_json() for name, fact in facts.items()},
+        "warnings": [*records.warnings(), *_shared(records.pairs)],
+        "findings": [finding.to_json() for finding in records.findings.all()],
+    }
+
+
+def _shared(pairs: pl.DataFrame) -> list[str]:
+    """How many premises stand in several parts: published parts are not changed, so it is said."""
+    several = pairs.group_by("group").agg(parts=pl.col("split").n_unique()).filter(pl.col("parts") > 1).height
+    return [f"pairs: {several} premises stand in more than one split."] if several else []
+
+
+def _version() -> str:
+    try:
+        return version("chartune")
+    except PackageNotFoundError:  # run from a checkout
+        return "unknown"

@@ -1,0 +1,103 @@
+"""A task of an annotated corpus, and the shape of its examples.
+
+AnnotatedRecords ─make─▶ Made: a frame for parquet, the labels in the order of their numbers, counts per split
+
+Tasks with one label per row have the columns of every other task of the house (`EXAMPLES`), so that any stage can read
+them: a row is an example, `subject_id` the number of its patient (or document, or premise), `hadm_id` its own number.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import polars as pl
+
+from chartune.sources.annotated.documents import AnnotatedRecords
+from chartune.sources.ids import numbered, trimmed
+from chartune.sources.splits import SPLITS
+from chartune.tasks.task import Card
+
+EXAMPLES: Final[dict[str, pl.DataType]] = {
+    "subject_id": pl.Int64(),
+    "hadm_id": pl.Int64(),
+    "split": pl.String(),
+    "text": pl.String(),
+    "label": pl.Int64(),
+    "prediction_time": pl.Datetime("us"),
+}
+"""The first columns of a task with one label per row; its own follow."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """The examples of a task."""
+
+    frame: pl.DataFrame = field(repr=False)
+    answer: str
+    """`spans` or `multiclass`."""
+    labels: tuple[str, ...]
+    """Sorted; a label's number is its place."""
+    counts: dict[str, dict[str, int]]
+    """Split → what a data card says of it."""
+    left_out: dict[str, int]
+    """Why an annotation or example is not in the frame → how many; those with 0 are named, too."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The entry in `dataset.json`, card and attrition apart."""
+        left_out = [{"why": why, "count": count} for why, count in self.left_out.items()]
+        labels = list(self.labels)
+        return {
+            "answer": self.answer, "labels": labels, "titles": labels, "counts": self.counts, "left_out": left_out,
+        }  # fmt: skip
+
+
+class AnnotatedTask(Protocol):
+    """What every member of `tasks.annotated.catalog.AnyAnnotatedTask` does."""
+
+    @property
+    def name(self) -> str:
+        """What its runs and its file in the prepared data are called."""
+
+    def card(self, source: str) -> Card:
+        """The task in words, for the corpus of this kind."""
+
+    def make(self, records: AnnotatedRecords, documents: pl.DataFrame) -> Made:
+        """Its examples.
+
+        Args:
+            records: the corpus.
+            documents: doc_id · patient · split · text of the documents to use; splits as they are to be.
+
+        A task whose training part is empty is no error: it has no labels, and no stage will learn it.
+        """
+
+
+def one_label_each(frame: pl.DataFrame, patient: str, left_out: dict[str, int]) -> Made:
+    """Examples with one label per row.
+
+    Args:
+        frame: split, text, `answer` (the label's name) and a task's own columns, in their final order.
+        patient: the column that says whose row it is; rows of one patient are drawn together when scores are sampled.
+        left_out: so far; rows with a label that no training example has are added.
+    """
+    labels = tuple(sorted(frame.filter(pl.col("split") == "train")["answer"].unique()))
+    known = frame.filter(pl.col("answer").is_in(labels))
+    unlearnt = {**left_out, "no training example has its label": frame.height - known.height}
+    numbers = {label: number for number, label in enumerate(labels)}
+    examples = known.with_columns(
+        numbered(trimmed(known[patient])).alias("subject_id"),
+        pl.Series("hadm_id", range(1, known.height + 1), dtype=pl.Int64),
+        pl.col("answer").replace_strict(numbers, return_dtype=pl.Int64).alias("label"),
+        pl.lit(None, pl.Datetime("us")).alias("prediction_time"),
+    ).drop("answer")
+    rest = [name for name in examples.columns if name not in EXAMPLES]
+    return Made(examples.select(*EXAMPLES, *rest), "multiclass", labels, per_split(examples, _count), unlearnt)
+
+
+def per_split(frame: pl.DataFrame, count: Callable[[pl.DataFrame], dict[str, int]]) -> dict[str, dict[str, int]]:
+    """Split → its counts, in the order in which tables show them."""
+    return {split: count(frame.filter(pl.col("split") == split)) for split in SPLITS}
+
+
+def _count(mine: pl.DataFrame) -> dict[str, int]:
+    return {"subjects": mine["subject_id"].n_unique(), "examples": mine.height}

@@ -1,0 +1,163 @@
+"""Export: prepared data in a folder of its own, for other tools. Private, aside from any repository, with its papers.
+
+    chartune-store/data/<fingerprint> ─┬─ meds ────▶ labels/<task>/*.parquet  metadata/                 (no texts)
+                                       └─ parquet ─▶ data/<split>-00000.parquet  dataset.json  splits.parquet
+                                                     README.md  SHA256SUMS
+
+The folder appears whole or not at all. What was made from patients' charts stays as restricted as they are.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import polars as pl
+import pyarrow as pa
+
+from chartune.errors import ConfigError
+from chartune.sources.splits import SPLITS
+from chartune.store import Artefact, sha256, storing, write_bytes, write_json
+from chartune.tasks.frames import read_frame
+from chartune.tasks.labels import LabelSpace
+from chartune.tasks.meds import write_arrow, write_meds
+from chartune.tasks.prepare import DATASET, read_dataset, task_named
+
+Form = Literal["meds", "parquet"]
+SUMS: Final = "SHA256SUMS"
+README: Final = "README.md"
+_COLUMNS: Final = {
+    "subject_id": pa.int64(), "hadm_id": pa.int64(), "text": pa.large_string(), "label": pa.int64(),
+    "prediction_time": pa.timestamp("us"),
+}  # fmt: skip
+_TOLD: Final = ("source", "splits", "chartune")
+_RESTRICTED: Final = (
+    "**Restricted.** This folder was made from patients' charts and is as sensitive as they are. The terms of its "
+    "source hold for it and for all that is made from it: do not share it, do not send it to a service, keep it out of "
+    "repositories, and remove it when you no longer need it."
+)
+_OPEN: Final = "The terms of its source hold for it."
+
+
+def export(artefact: Artefact, to: Path, form: Form, task: str = "") -> Path:
+    """Write prepared data into a new folder.
+
+    Args:
+        artefact: prepared data.
+        to: the folder; it must not exist or be empty, and must not lie in a git working tree.
+        form: `meds`: labels and splits as MEDS has them; `parquet`: one task, loadable by Hugging Face datasets, polars
+            and others without a script.
+        task: the task, or its beginning; empty: all of them (meds), or the only one (parquet).
+
+    Returns:
+        The folder.
+
+    Raises:
+        ConfigError: the folder cannot be taken, or `parquet` is to write several tasks.
+        DataError: the data were prepared without the task, or MEDS needs times that are not known.
+        StoreError: no room, or a file of the store is damaged.
+    """
+    dataset, folder = read_dataset(artefact), to.expanduser().absolute()
+    names = [task_named(dataset, task)] if task else list(dataset["tasks"])
+    if form == "parquet" and len(names) != 1:
+        raise ConfigError(
+            f"a Parquet export must be of one task, but there are {', '.join(names) or 'none'}; say --task."
+        )
+    _refuse(folder)
+    with _aside(folder) as aside:
+        if form == "meds":
+            write_meds(artefact, dataset, names, aside)
+        else:
+            _write_parquet(artefact, dataset, names[0], aside)
+        write_bytes(aside / README, _readme(artefact, dataset, names, form, aside).encode())
+        sums = (f"{sha256(file)}  {file.relative_to(aside).as_posix()}\n" for file in _files(aside))
+        write_bytes(aside / SUMS, "".join(sums).encode())
+    return folder
+
+
+def _write_parquet(artefact: Artefact, dataset: dict[str, Any], name: str, folder: Path) -> None:
+    """One task: a file per split, what it is, and who stands where."""
+    examples, space = read_frame(artefact.path / f"{name}.parquet"), LabelSpace.from_json(dataset["tasks"][name])
+    for split in SPLITS:
+        mine = examples.filter(pl.col("split") == split).drop("split")
+        if mine.height:
+            write_arrow(mine.to_arrow().cast(_schema(space)), folder / _part(split))
+    shutil.copyfile(artefact.path / "splits.parquet", folder / "splits.parquet")
+    about = {"data": artefact.fingerprint, "sensitivity": _sensitivity(artefact), "task": name}
+    write_json(folder / DATASET, about | {key: dataset[key] for key in _TOLD} | {"definition": dataset["tasks"][name]})
+
+
+def _part(split: str) -> str:
+    return f"data/{split}-00000.parquet"
+
+
+def _schema(space: LabelSpace) -> pa.Schema:
+    """The columns, and beside them their names of labels in the words of Hugging Face datasets."""
+    several = space.answer == "multilabel"
+    named = {"names": list(space.labels), "_type": "ClassLabel"}
+    features = {
+        **{name: {"dtype": str(dtype), "_type": "Value"} for name, dtype in _COLUMNS.items()},
+        "label": {"feature": named, "_type": "List"} if several else named,
+    }
+    columns = _COLUMNS | {"label": pa.list_(pa.int64()) if several else pa.int64()}
+    told = {"huggingface": json.dumps({"info": {"features": {name: features[name] for name in columns}}})}
+    return pa.schema(list(columns.items()), metadata=told)
+
+
+def _readme(artefact: Artefact, dataset: dict[str, Any], names: list[str], form: Form, folder: Path) -> str:
+    source = dataset["source"]
+    files = [(split, file) for split in SPLITS if (folder / (file := _part(split))).is_file()]
+    front = [f"  - split: {split}\n    path: {file}" for split, file in files]
+    head = ["---\nconfigs:\n- config_name: default\n  data_files:", *front, "---\n"] if form == "parquet" else []
+    titles = "; ".join(f"{dataset['tasks'][name]['title']} ({name})" for name in names)
+    what = "labels and splits of MEDS 0.4, without texts" if form == "meds" else "Parquet, a file per split"
+    body = [
+        f"# {titles}\n",
+        (_RESTRICTED if _sensitivity(artefact) == "restricted" else _OPEN) + "\n",
+        f"- source: {source['title']} ({source['kind']}, {source['version']})",
+        f"- licence of the source: {source['licence']}",
+        f"- prepared by chartune {dataset['chartune']} as data {artefact.fingerprint}",
+        f"- format: {what}",
+        f"- hashes of all files: {SUMS}",
+    ]
+    return "\n".join([*head, *body]) + "\n"
+
+
+def _sensitivity(artefact: Artefact) -> str:
+    return str(artefact.manifest().get("sensitivity", "restricted"))
+
+
+def _refuse(folder: Path) -> None:
+    """Refuse a place that must not be written into. Raises ConfigError: it is taken, or may end in a repository."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(
+            f"an export must be a new folder, but {folder} exists and is not empty; choose another with --to."
+        )
+    tree = next((place for place in (folder, *folder.resolve().parents) if (place / ".git").exists()), None)
+    if tree is not None:
+        raise ConfigError(
+            f"an export must not lie in a git working tree, where it may be committed with the rest, but {tree} is "
+            f"one; choose another folder with --to."
+        )
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.rglob("*") if file.is_file())
+
+
+@contextmanager
+def _aside(folder: Path) -> Iterator[Path]:
+    """A private folder beside the new one that is renamed to it at the end, or removed on any failure."""
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.exporting")
+    try:
+        with storing(folder):
+            aside.mkdir(parents=True, mode=0o700)
+            yield aside
+            for path in aside.rglob("*"):
+                path.chmod(0o700 if path.is_dir() else 0o600)
+            os.replace(aside, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,118 @@
+"""Inputs: what a model reads of a chart, and from when on it could have been read.
+
+admission-note   sections of the discharge summary that describe the patient on arrival   written after the outcome
+whole-summary    the whole discharge summary                                              written after the outcome
+bedside-notes    what was stored before the prediction is made                            prospective
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+import polars as pl
+
+from chartune.tasks.attrition import Attrition, Cohort
+
+EXAMPLES: Final[dict[str, pl.DataType]] = {
+    "subject_id": pl.Int64(),
+    "hadm_id": pl.Int64(),
+    "split": pl.String(),
+    "text": pl.String(),
+    "asked": pl.List(pl.String()),
+    "prediction_time": pl.Datetime("us"),
+}
+"""Columns of a task's examples, one row per admission. Prepared data have `label` in place of `asked`."""
+NOTES_READ: Final = "notes_read"
+"""A further column while examples are being made: how many notes the text comes from, for the attrition."""
+SUMMARY: Final = "Discharge summary"
+TELLS_DEATH: Final = "tells_death"
+READ: Final[dict[str, pl.DataType]] = {
+    "subject_id": pl.Int64(),
+    "hadm_id": pl.Int64(),
+    "text": pl.String(),
+    NOTES_READ: pl.UInt32(),
+    TELLS_DEATH: pl.Boolean(),
+}
+"""Columns of what is read: one row per admission, the notes that it comes from, and whether it says that the patient
+died."""
+_KEY: Final = ["subject_id", "hadm_id"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An input in words."""
+
+    when: str
+    """The moment of the prediction."""
+    what: str
+    """The text."""
+    kind: Literal["retrospective-text", "prospective", "as-given"]
+
+
+class Input(Protocol):
+    """What every member of `tasks.any_input.AnyInput` does."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether the notes that it chooses of an admission are the same for every task."""
+
+    def seen(self) -> Seen:
+        """In words."""
+
+    def categories(self) -> tuple[str, ...]:
+        """Categories of the notes that it may want to read."""
+
+    def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
+        """The notes that count, and the admissions that have some; admissions get `prediction_time`."""
+
+    def read_notes(self, notes: pl.DataFrame) -> pl.DataFrame:
+        """What is read of each admission of a shard (`READ`), from its selected notes with their text."""
+
+    def examples(
+        self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, death_told: bool
+    ) -> pl.DataFrame:
+        """Examples (`EXAMPLES` and `NOTES_READ`) of a shard, sorted by hadm_id.
+
+        Args:
+            admissions: selected.
+            read: from `read_notes`; perhaps of more admissions.
+            attrition: is told what was left out.
+            death_told: whether texts that tell the death are kept.
+        """
+
+
+def timed(cohort: Cohort, prediction_time: pl.Expr) -> Cohort:
+    """The cohort, its admissions with the time of the prediction."""
+    return Cohort(cohort.admissions.with_columns(prediction_time=prediction_time), cohort.notes)
+
+
+def joined(admissions: pl.DataFrame, read: pl.DataFrame) -> pl.DataFrame:
+    """Admissions with what is read of them; those of which nothing is read leave."""
+    return admissions.join(read, on=_KEY).select(*EXAMPLES, NOTES_READ, TELLS_DEATH).sort("hadm_id")
+
+
+def dated(notes: pl.DataFrame) -> pl.DataFrame:
+    """Notes by date and order of writing: a discharge summary has a date and no clock time."""
+    return notes.sort("chartdate", "note_seq", nulls_last=False)
+
+
+def texts_of(
+    notes: pl.DataFrame, read: Callable[[Sequence[str]], str], tells_death: Callable[[str], bool]
+) -> pl.DataFrame:
+    """What is read (`READ`) of the notes of each admission, sorted by hadm_id.
+
+    Args:
+        notes: with `text`, in the order in which they are read.
+        read: the texts of an admission → one text.
+        tells_death: whether a text says that the patient died.
+    """
+    grouped = notes.group_by(_KEY, maintain_order=True).agg("text", pl.len().alias(NOTES_READ))
+    texts = [read(texts) for texts in grouped["text"].to_list()]
+    return (
+        grouped.with_columns(
+            pl.Series("text", texts, dtype=pl.String),
+            pl.Series(TELLS_DEATH, [tells_death(text) for text in texts], dtype=pl.Boolean),
+        )
+        .select(*READ)
+        .sort("hadm_id")
+    )

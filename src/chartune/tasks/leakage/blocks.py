@@ -1,0 +1,56 @@
+"""Blocks: prepared files read piece by piece, so that memory does not grow with them."""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, TypeVar
+
+import polars as pl
+
+from chartune.errors import StoreError
+from chartune.tasks.frames import ROW_GROUP
+
+BLOCK: Final = 512
+"""Texts that are worked on at once."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows of a prepared file."""
+
+    file: Path
+    """Parquet, with a column `split`."""
+    splits: Collection[str] = ()
+    """Whose rows; empty: all."""
+
+    def columns(self, *names: str) -> pl.DataFrame:
+        """A few narrow columns of all rows at once. Raises StoreError: the file is gone or damaged."""
+        return _guarded(self.file, lambda: self._wanted().select(*names).collect())
+
+    def blocks(self, *names: str) -> Iterator[pl.DataFrame]:
+        """The rows in order, at most `BLOCK` at once; no names: all columns. Raises StoreError as `columns`."""
+        for start in range(0, self._height(), ROW_GROUP):
+            some = self._wanted(start).select(*names or ["*"])
+            yield from _guarded(self.file, some.collect).iter_slices(BLOCK)
+
+    def schema(self) -> pl.Schema:
+        """The columns of the file. Raises StoreError as `columns`."""
+        return _guarded(self.file, pl.scan_parquet(self.file).collect_schema)
+
+    def _height(self) -> int:
+        return int(_guarded(self.file, lambda: pl.scan_parquet(self.file).select(pl.len()).collect()).item())
+
+    def _wanted(self, start: int | None = None) -> pl.LazyFrame:
+        rows = pl.scan_parquet(self.file)
+        some = rows if start is None else rows.slice(start, ROW_GROUP)
+        return some.filter(pl.col("split").is_in(list(self.splits))) if self.splits else some
+
+
+def _guarded(file: Path, read: Callable[[], T]) -> T:
+    """What `read` gives back; polars itself would quote cells."""
+    try:
+        return read()
+    except (OSError, pl.exceptions.PolarsError):
+        damaged = f"a file of the store must be as it was written, but {file} is not"
+    raise StoreError(f"{damaged}; remove {file.parent} and run the command again.")

@@ -1,0 +1,132 @@
+"""Verdicts: what the counts mean, law by law.
+
+pass   the law holds
+look   a person should look at it: it may be as meant, it may make scores too good
+fail   scores on these data mean nothing until it is mended
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from chartune.tasks.leakage.bases import Base
+from chartune.tasks.leakage.codes import Codes
+from chartune.tasks.leakage.copies import Copies
+from chartune.tasks.leakage.examples import Examples
+from chartune.tasks.leakage.patients import Patients
+from chartune.tasks.leakage.times import Times
+from chartune.tasks.leakage.wording import Wording
+
+Standing = Literal["pass", "look", "fail"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How a law stands in one place."""
+
+    standing: Standing
+    law: str
+    told: str
+    """Where it is broken and by how much; where it holds, nothing."""
+
+
+PATIENTS: Final = "who is asked about is learnt from nowhere"
+EXACT: Final = "no held-out text is learnt from"
+NEAR: Final = "no held-out text is nearly repeated or quoted in what is learnt from"
+WORDING: Final = "no phrase gives an outcome away"
+CODES: Final = "no text names the codes that it is labelled with"
+LATER: Final = "no text holds a section written after the outcome"
+TIMES: Final = "nothing that is read was written after the prediction"
+BASES: Final = "no base model has read the held-out texts before"
+
+
+def verdicts(
+    patients: Sequence[Patients], copies: Sequence[Copies], examples: Sequence[Examples], bases: Sequence[Base]
+) -> tuple[Verdict, ...]:
+    """How each law stands: a verdict for each place where it is broken, or one that it holds."""
+    return (
+        *_law(PATIENTS, (("fail", f"{row.both} {row.law}") for row in patients if row.both.some)),
+        *_law(EXACT, (_exact(row) for row in copies if row.exact.some)),
+        *_law(NEAR, (("look", told) for told in _alike(copies))),
+        *_law(WORDING, (("look", told) for one in examples for told in _telling(one))),
+        *_law(CODES, (("look", _named(one, row)) for one in examples for row in one.codes or () if row.telling())),
+        *_law(LATER, (("look", _later(one)) for one in examples if one.later)),
+        *_law(TIMES, _timed(examples)),
+        *(_law(BASES, (found for base in bases for found in _read(base))) if bases else ()),
+    )
+
+
+def _law(law: str, broken: Iterable[tuple[Standing, str]]) -> tuple[Verdict, ...]:
+    found = tuple(Verdict(standing, law, told) for standing, told in broken)
+    return found or (Verdict("pass", law, ""),)
+
+
+def _exact(row: Copies) -> tuple[Standing, str]:
+    told = f"{row.exact} {row.split} texts of {row.asked} are exact copies of training texts of {row.learnt}"
+    long = f", {row.long_exact} of them and no short phrase" if row.long_exact.some else ", all of them short phrases"
+    return ("fail" if row.split == "test" and row.long_exact.some else "look"), told + long
+
+
+def _alike(copies: Sequence[Copies]) -> Iterator[str]:
+    """A line per place that is learnt from."""
+    for learnt in dict.fromkeys(row.learnt for row in copies):
+        mine = [row for row in copies if row.learnt == learnt and (row.near.some or row.quoted.some)]
+        told = "; ".join(f"{row.split} of {row.asked}, near copies {row.near}, quoted {row.quoted}" for row in mine)
+        if mine:
+            yield f"in training texts of {learnt}: {told}"
+
+
+def _telling(one: Examples) -> Iterator[str]:
+    """The telling wordings of a task, a line per wording and label, the splits in it."""
+    telling: dict[tuple[str, str], list[Wording]] = {}
+    for row in one.wordings or ():
+        if row.telling():
+            telling.setdefault((row.wording, row.label), []).append(row)
+    for (name, label), rows in telling.items():
+        yield f"{one.task}: {name!r} of {label!r}, {'; '.join(map(_times_as_often, rows))}"
+
+
+def _times_as_often(row: Wording) -> str:
+    often = "and of no other" if row.ratio is None else f"{row.ratio:.1f} times as often as of all others"
+    return f"{row.split} {row.present} {often}"
+
+
+def _named(one: Examples, row: Codes) -> str:
+    return f"{one.task} {row.split}: {row.own}, by chance {row.by_chance}"
+
+
+def _later(one: Examples) -> str:
+    return f"{one.task}: " + "; ".join(f"{row.section}, {row.split} {row.texts}" for row in one.later)
+
+
+def _timed(examples: Sequence[Examples]) -> Iterator[tuple[Standing, str]]:
+    """A line per reason, the tasks in it."""
+    tasks: dict[tuple[Standing, str], list[str]] = {}
+    for one in examples:
+        broken = _late(one.times)
+        if broken:
+            tasks.setdefault(broken, []).append(one.task)
+    for (standing, reason), names in tasks.items():
+        yield standing, f"{', '.join(names)}: {reason}"
+
+
+def _late(times: Times) -> tuple[Standing, str] | None:
+    match times.kind:
+        case "prospective" if times.late is None:
+            return "look", "its examples keep no times of their text, so that only `prepare` has checked them"
+        case "prospective" if times.late is not None and times.late.some:
+            return "fail", f"{times.late} examples have a text of a later time than their prediction"
+        case "retrospective-text":
+            return "look", "the text was written after the outcome, even if it tells what was known before"
+        case "as-given":
+            return "look", "when the text was written, only its owner knows"
+        case _:
+            return None
+
+
+def _read(base: Base) -> Iterator[tuple[Standing, str]]:
+    told = base.exposure.text + (f" ({base.exposure.source})" if base.exposure.source else "")
+    if base.contaminated:
+        yield "look", f"{base.name} was pretrained on {told}: its scores on the held-out part are contaminated"
+    elif base.contaminated is None:
+        yield "look", f"{base.name}: what it has read of these texts is not known; it read: {told}"

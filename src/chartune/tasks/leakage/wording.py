@@ -1,0 +1,144 @@
+"""Wording: phrases of a text that tell the outcome, and headings of what is written after it.
+
+    "... made comfort measures only, and passed away"     died      what a mortality model should not be given
+    "Brief Hospital Course:"                              all       written with the outcome in view
+
+A wording gives an answer away when the texts of one label have it more often than all others: the ratio says so.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+import polars as pl
+
+from chartune.notes.sections import tells_death
+from chartune.tasks.labels import LabelSpace
+from chartune.tasks.leakage.shares import Share, enough, share
+
+TELLING: Final = 2.0
+"""A wording that is so many times more frequent with a label gives it away."""
+MOST_LABELS: Final = 6
+"""Tasks with more answers are not looked at: outcomes have few."""
+DEATH: Final = "death"
+"""The wordings for which a mortality task drops a note (`chartune.notes.sections.tells_death`)."""
+OUTCOMES: Final = {
+    "expired": r"\bexpired\b",
+    "hospice": r"\bhospice\b",
+    "comfort care": r"\bcomfort\s+(?:care|measures?)\b|\bcmo\b",
+    "brain death": r"\bbrain[\s-]+(?:death|dead)\b",
+    "withdrawal of care": r"\bwithdr(?:aw(?:al|ing|n)?|ew)\s+(?:of\s+)?(?:\w+\s+){0,2}(?:care|support)\b"
+    r"|\b(?:care|support)\s+(?:was\s+|were\s+)?withdrawn\b",
+    "tracheostomy": r"\btrach(?:eo(?:stom|tom)\w*|ed|'d)?\b",
+    "feeding tube": r"\bpeg\b|\bgastrostomy\b|\bg-tube\b",
+    "prolonged ventilation": r"\bprolonged\s+(?:mechanical\s+)?vent\w*|\bvent(?:ilator)?[\s-]+depend\w+"
+    r"|\bfail\w*\s+to\s+wean\b",
+}
+"""Wording → pattern, of lower case and upper case alike."""
+LATER: Final = {
+    "hospital course": r"(?:brief\s+|summary\s+of\s+)?hospital\s+course(?:\s+by\s+[\w ,]{1,30})?",
+    "discharge": r"discharge\s+(?:medications?|meds|diagnos[ie]s|condition|instructions?|disposition|status|labs?|date"
+    r"|weight|(?:physical\s+)?exam\w*)|(?:on|at|upon)\s+discharge",
+    "procedures": r"procedures?(?:\s+performed)?",
+    "follow-up": r"follow[\s-]?up(?:\s+(?:instructions?|plans?|appointments?))?",
+}
+"""Section → how its heading reads, before a colon or alone on its line (as in `chartune.notes.sections`)."""
+_MAY_TELL: Final = r"(?i)expired|died|passed\s+away|deceased|time\s+of\s+death"
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How often a phrase stands in texts with a label and without it."""
+
+    split: str
+    wording: str
+    """`death`, or a key of `OUTCOMES`."""
+    label: str
+    """Such as `died`; of two labels the one that is asked about."""
+    present: Share
+    """Texts that hold it, of those with the label."""
+    absent: Share
+    """Texts that hold it, of all others."""
+    ratio: float | None
+    """Frequency with the label over frequency without; None: one of them is zero, hidden or of nobody."""
+
+    def hidden(self) -> Self:
+        """As it is shown of real patients."""
+        present, absent = self.present.hidden(), self.absent.hidden()
+        return replace(self, present=present, absent=absent, ratio=_ratio(present, absent))
+
+    def telling(self) -> bool:
+        """Whether it gives the label away, as far as enough texts show."""
+        only = enough(self.present.count) and self.absent.count == 0
+        return only or (enough(self.present.count) and self.ratio is not None and self.ratio >= TELLING)
+
+
+@dataclass(frozen=True)
+class Later:
+    """Texts that hold a heading of what is written after the outcome."""
+
+    split: str
+    section: str
+    """A key of `LATER`."""
+    texts: Share
+
+
+def worded(texts: pl.Series) -> pl.DataFrame:
+    """Whether each text holds each wording: a column per wording, booleans [n]."""
+    text = pl.col("text")
+    found = [text.str.contains(f"(?i){pattern}").alias(name) for name, pattern in OUTCOMES.items()]
+    frame = texts.fill_null("").alias("text").to_frame()
+    asked = frame.select(text.str.contains(_MAY_TELL))["text"]  # most texts hold none of the words, and regex is slow
+    deaths = [may and tells_death(one) for one, may in zip(frame["text"], asked, strict=True)]
+    return frame.select(pl.Series(DEATH, deaths, dtype=pl.Boolean), *found)
+
+
+def headed(texts: pl.Series) -> pl.DataFrame:
+    """Whether each text holds a heading of each later section: a column per section, booleans [n]."""
+    text = pl.col("text")
+    found = [text.str.contains(rf"(?im)\b(?:{p})[ \t]*:|^[ \t]*(?:{p})[ \t]*$").alias(n) for n, p in LATER.items()]
+    return texts.fill_null("").alias("text").to_frame().select(*found)
+
+
+def tells_outcomes(space: LabelSpace) -> bool:
+    """Whether a task asks for an outcome: each text has one of a few labels."""
+    return space.answer in ("binary", "multiclass") and 0 < len(space.labels) <= MOST_LABELS
+
+
+def wordings(marks: pl.DataFrame, space: LabelSpace) -> tuple[Wording, ...]:
+    """The wordings that some text holds, by split and label.
+
+    Args:
+        marks: `split`, `label` (its number) and the columns of `worded`.
+        space: the labels; of two the second is asked about.
+    """
+    asked = list(enumerate(space.labels))[1 if space.answer == "binary" else 0 :]
+    rows = [
+        _wording(str(split), name, label, *(mine.filter(is_it)[name] for is_it in _with_and_without(number)))
+        for (split,), mine in marks.group_by("split", maintain_order=True)
+        for name in (DEATH, *OUTCOMES)
+        for number, label in asked
+    ]
+    return tuple(row for row in rows if row.present.some or row.absent.some)
+
+
+def later_sections(marks: pl.DataFrame) -> tuple[Later, ...]:
+    """The later sections that some text holds. marks: `split` and the columns of `headed`."""
+    rows = [
+        Later(str(split), name, share(int(mine[name].sum()), mine.height))
+        for (split,), mine in marks.group_by("split", maintain_order=True)
+        for name in LATER
+    ]
+    return tuple(row for row in rows if row.texts.some)
+
+
+def _with_and_without(number: int) -> tuple[pl.Expr, pl.Expr]:
+    return pl.col("label") == number, pl.col("label") != number
+
+
+def _wording(split: str, name: str, label: str, present: pl.Series, absent: pl.Series) -> Wording:
+    both = share(int(present.sum()), len(present)), share(int(absent.sum()), len(absent))
+    return Wording(split, name, label, *both, _ratio(*both))
+
+
+def _ratio(present: Share, absent: Share) -> float | None:
+    return present.share / absent.share if present.share and absent.share else None

@@ -1,0 +1,265 @@
+"""Making prepared data: one pass over each big table, then every task from what that pass left.
+
+    notes ──stage──▶ shards of patients ─┬─ reads.read_notes, once per way of reading ─▶ examples of each task
+    chart events ──▶ episodes            │                                          (shard by shard)
+                     (shelf `events`)
+
+What is finished stays when a preparation is cut off: the staged notes, each group of tasks, the episodes. The same
+command then goes on from there.
+"""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from chartune.config import fingerprint
+from chartune.log import progress
+from chartune.notes.clean import copy_key
+from chartune.sources.facts import TableFacts
+from chartune.sources.source import Records
+from chartune.sources.splits import HELD_OUT, SPLITS
+from chartune.sources.tables import Tally
+from chartune.store import Store, write_json
+from chartune.tasks.attrition import Attrition, Cohort
+from chartune.tasks.frames import read_frame, write_frame
+from chartune.tasks.inputs import EXAMPLES, NOTES_READ, Input
+from chartune.tasks.labels import LabelSpace
+from chartune.tasks.staging import SHARDS, Staged, stage
+from chartune.tasks.task import Task
+
+STAGED: Final = "staged"
+"""Folder of the notes while tasks are made."""
+EVENTS: Final = "events"
+"""The shelf of episodes."""
+EVENTS_REVISION: Final = 1
+"""Raised when a bug fix changes which episodes are found."""
+_INDEX: Final = "index.parquet"
+_EPISODES: Final = "ventilation.parquet"
+_TALLIES: Final = "tallies.json"
+
+
+@dataclass
+class _Making:
+    """A task under way."""
+
+    task: Task
+    chosen: Cohort
+    attrition: Attrition
+    parts: list[pl.DataFrame]
+
+
+def staged_notes(records: Records, categories: frozenset[str], folder: Path) -> Staged:
+    """All notes, read once; found where an earlier attempt has read them to the end.
+
+    The tallies of `records` are then those of that attempt.
+    """
+    aside, done = folder / STAGED, folder / STAGED / _TALLIES
+    if done.is_file():
+        read_tallies(records, done)
+        return Staged(read_frame(aside / _INDEX), aside)
+    shutil.rmtree(aside, ignore_errors=True)
+    staged = stage(records, categories, aside)
+    write_frame(staged.index, aside / _INDEX)
+    write_tallies(records, done)
+    return staged
+
+
+def with_kept_episodes(records: Records, facts: Mapping[str, TableFacts], store: Store) -> Records:
+    """The records, whose episodes of ventilation are kept on a shelf of their own: the chart is read once for all.
+
+    Raises:
+        SchemaError: the bedside chart breaks its contract.
+        StoreError: the store cannot be written.
+    """
+    derive = records.ventilation
+    if derive is None:
+        return records
+    files = {table: fact.sha256 for table, fact in sorted(facts.items())}
+
+    def write(folder: Path) -> None:
+        write_frame(derive(), folder / _EPISODES)
+        write_tallies(records, folder / _TALLIES)
+
+    name = fingerprint(EVENTS, EVENTS_REVISION, {"kind": records.about.kind, "files": files})
+    kept = store.obtain(EVENTS, name, write, {"sensitivity": "restricted"})
+    read_tallies(records, kept.path / _TALLIES)
+    return replace(records, ventilation=lambda: read_frame(kept.path / _EPISODES))
+
+
+def make_tasks(
+    tasks: Sequence[Task], records: Records, admissions: pl.DataFrame, staged: Staged, folder: Path, *, copies: bool
+) -> dict[str, dict[str, Any]]:
+    """Write the examples of all tasks; returns their entries in `dataset.json`.
+
+    Args:
+        tasks: in the order of the entries.
+        records: of the source.
+        admissions: with `split`.
+        staged: the notes.
+        folder: gets a parquet file per task.
+        copies: whether training texts that a held-out chart repeats are kept.
+    """
+    entries: dict[str, dict[str, Any]] = {}
+    for group in _groups(tasks):
+        missing = [task for task in group if not _entry(folder, task).is_file()]
+        for making in _examples(missing, records, admissions, staged) if missing else ():
+            write_json(_entry(folder, making.task), _finished(making, records, folder, copies=copies))
+        entries |= {task.name: json.loads(_entry(folder, task).read_text(encoding="utf-8")) for task in group}
+    return {task.name: entries[task.name] for task in tasks}
+
+
+def forget_steps(folder: Path) -> None:
+    """Remove what was kept for the case of an interruption only."""
+    shutil.rmtree(folder / STAGED, ignore_errors=True)
+    for entry in folder.glob(".*.entry.json"):
+        entry.unlink()
+
+
+def source_entry(
+    records: Records, facts: Mapping[str, TableFacts], assignment_warnings: Sequence[str]
+) -> dict[str, Any]:
+    """What `dataset.json` says of the source."""
+    rows = {table: records.tallies[table].rows for table in facts if table in records.tallies}
+    tables = {table: replace(fact, rows=rows.get(table)) for table, fact in facts.items()}
+    read = [text for table, tally in records.tallies.items() for text in tally.warnings(table)]
+    released = [
+        f"{table}: {records.about.version} has {expected} rows, this file {rows[table]}."
+        for table, expected in records.expected_rows.items()
+        if rows.get(table) not in (None, expected)
+    ]
+    return {
+        **records.about.to_json(),
+        "tables": {table: fact.to_json() for table, fact in tables.items()},
+        "warnings": [*records.warnings, *read, *released, *assignment_warnings],
+    }
+
+
+def split_counts(admissions: pl.DataFrame, splits: pl.DataFrame, names: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Patients and admissions of each split."""
+
+    def count(split: str) -> dict[str, int]:
+        mine = pl.col("split") == split
+        return {"subjects": splits.filter(mine).height, "admissions": admissions.filter(mine).height}
+
+    return {split: count(split) for split in names}
+
+
+def write_tallies(records: Records, file: Path) -> None:
+    """What was counted while tables were read; written last, it says that a step is finished."""
+    write_json(file, {table: vars(tally) for table, tally in records.tallies.items() if tally.rows})
+
+
+def read_tallies(records: Records, file: Path) -> None:
+    """Take over what was counted by an earlier attempt."""
+    for table, tally in json.loads(file.read_text(encoding="utf-8")).items():
+        records.tallies[table] = Tally(**tally)
+
+
+def _groups(tasks: Sequence[Task]) -> list[list[Task]]:
+    """Tasks that read the same of the same notes, so that a text is taken apart once for all of them."""
+    groups: list[tuple[Input, list[Task]]] = []
+    for task in tasks:
+        same = next((group for reads, group in groups if reads.shared and reads == task.reads), None)
+        if same is None:
+            groups.append((task.reads, [task]))
+        else:
+            same.append(task)
+    return [group for _, group in groups]
+
+
+def _examples(group: Sequence[Task], records: Records, admissions: pl.DataFrame, staged: Staged) -> list[_Making]:
+    """The examples of tasks that read alike."""
+    makings = [_chosen(task, records, admissions, staged.index) for task in group]
+    for same in _reading_the_same(makings):
+        _read(same, staged)
+    return makings
+
+
+def _reading_the_same(makings: Sequence[_Making]) -> list[list[_Making]]:
+    """Makings that chose the same notes wherever they share an admission.
+
+    Nearly always all of them. But of identical summaries the latest counts, and which is the latest depends on whom a
+    task asks about; what a task reads must not depend on the tasks that are prepared beside it.
+    """
+    groups: list[list[_Making]] = []
+    for making in makings:
+        same = next((group for group in groups if all(_agree(making, other) for other in group)), None)
+        if same is None:
+            groups.append([making])
+        else:
+            same.append(making)
+    return groups
+
+
+def _agree(one: _Making, other: _Making) -> bool:
+    def chosen(making: _Making, beside: _Making) -> pl.Series:
+        shared = making.chosen.notes.join(beside.chosen.admissions, on=["subject_id", "hadm_id"], how="semi")
+        return shared["note_id"].sort()
+
+    return chosen(one, other).equals(chosen(other, one))
+
+
+def _read(makings: Sequence[_Making], staged: Staged) -> None:
+    """Read the notes of these tasks once, a shard of patients at a time."""
+    wanted = pl.concat([making.chosen.notes for making in makings]).unique("note_id", maintain_order=True)
+    with progress(f"preparing {', '.join(making.task.name for making in makings)}", SHARDS) as meter:
+        for shard in range(SHARDS):
+            read = makings[0].task.reads.read_notes(staged.read(shard, wanted))
+            for making in makings:
+                mine = making.chosen.admissions.filter(pl.col("subject_id") % SHARDS == shard)
+                making.parts.append(making.task.examples(mine, read, making.attrition))
+            meter.advance()
+
+
+def _chosen(task: Task, records: Records, admissions: pl.DataFrame, index: pl.DataFrame) -> _Making:
+    attrition, key = Attrition(), ["subject_id", "hadm_id"]
+    asked = admissions.join(task.asked(records), on=key, how="left", maintain_order="left")
+    return _Making(task, task.select(Cohort(asked, index), attrition), attrition, [])
+
+
+def _finished(making: _Making, records: Records, folder: Path, *, copies: bool) -> dict[str, Any]:
+    """Write a task's examples; returns its entry in `dataset.json`."""
+    task, attrition = making.task, making.attrition
+    examples = pl.concat(making.parts)
+    if not copies:
+        examples = _without_held_out_copies(examples, attrition)
+    examples = examples.sort("hadm_id")
+    space = task.label_space(examples, records)
+    labelled = space.number(examples)
+    if labelled["label"].has_nulls():
+        why = "no training patient has its label"
+        labelled = _counted(labelled.drop_nulls("label"), attrition, "label learnt", why)
+    written = labelled.select(*(name if name != "asked" else "label" for name in EXAMPLES))
+    write_frame(written, folder / f"{task.name}.parquet")
+    card = {**task.card().to_json(), **space.to_json(), "config": task.model_dump(mode="json")}
+    return {**card, "attrition": attrition.to_json(), "counts": _task_counts(written, space)}
+
+
+def _entry(folder: Path, task: Task) -> Path:
+    return folder / f".{task.name}.entry.json"
+
+
+def _counted(examples: pl.DataFrame, attrition: Attrition, step: str, why: str) -> pl.DataFrame:
+    attrition.add(step, why, examples["subject_id"].n_unique(), examples.height, int(examples[NOTES_READ].sum()))
+    return examples
+
+
+def _without_held_out_copies(examples: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
+    """Examples without training texts that a held-out patient's text repeats but for case, blanks and masks."""
+    keyed = examples.with_columns(copy_key=copy_key(pl.col("text")))
+    held = keyed.filter(pl.col("split").is_in(HELD_OUT))["copy_key"].unique()
+    kept = keyed.filter((pl.col("split") != "train") | ~pl.col("copy_key").is_in(held.implode()))
+    return _counted(kept, attrition, "not in a held-out chart", "training text that a held-out chart repeats")
+
+
+def _task_counts(examples: pl.DataFrame, space: LabelSpace) -> dict[str, dict[str, int]]:
+    def count(mine: pl.DataFrame) -> dict[str, int]:
+        there = {"subjects": mine["subject_id"].n_unique(), "admissions": mine.height}
+        return there | space.counts(mine["label"])
+
+    return {split: count(examples.filter(pl.col("split") == split)) for split in SPLITS}

@@ -1,0 +1,51 @@
+"""The stays that an outcome can be asked of: of a split, with plausible times, neither newborn nor a minor.
+
+Tasks share these filters, so that they differ in what they ask and in nothing else.
+"""
+
+from typing import Literal
+
+import polars as pl
+from pydantic import Field
+
+from chartune.config import Config
+from chartune.sources.splits import SPLITS
+from chartune.tasks.attrition import Attrition, Cohort
+
+
+class Stays(Config):
+    """Which admissions are asked about."""
+
+    min_age: int | None = Field(18, ge=0)
+    """Youngest age at admission in completed years; null: ages are not looked at (CORe, van Aken et al., 2021)."""
+    newborns: Literal["left-out", "kept"] = "left-out"
+    """Admissions of the type NEWBORN: charts of their own kind."""
+    times: Literal["checked", "as-given"] = "checked"
+    """`checked`: a stay without an end, or with one before its beginning, is left out; CORe does not look."""
+
+    def who(self) -> str:
+        """Them, in words."""
+        aged = f"aged {self.min_age} or more" if self.min_age is not None else "of any age"
+        return f"admissions of patients {aged}, newborns {'excluded' if self.newborns == 'left-out' else 'included'}"
+
+    def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
+        """These admissions and their notes; every filter is counted."""
+        attrition.record("all admissions", "what the source holds", cohort)
+        cohort = attrition.record(
+            "note of an admission", "notes of clinics and other units have no admission", cohort.of(cohort.admissions)
+        )
+        cohort = attrition.record(
+            "patient in a split", "train, validation, calibration or test", cohort.whose(pl.col("split").is_in(SPLITS))
+        )
+        if self.times == "checked":
+            why = "a stay without an end, or with one before its beginning, is a typing error"
+            cohort = cohort.whose(pl.col("dischtime") >= pl.col("admittime"))
+            attrition.record("ends after it begins", why, cohort)
+        if self.newborns == "left-out":
+            why = "newborns have charts of their own kind (van Aken et al., 2021)"
+            cohort = cohort.whose(pl.col("admission_type").str.to_uppercase().ne_missing("NEWBORN"))
+            attrition.record("not a newborn", why, cohort)
+        if self.min_age is None:
+            return cohort
+        why = f"age at admission {self.min_age} or more; admission types alone let older children in"
+        return attrition.record("of age", why, cohort.whose(pl.col("age") >= self.min_age))

@@ -1,0 +1,32 @@
+"""Fidelity switches in force: each place where prepared data may follow a published recipe or this house's own.
+
+Every number that is made from the data carries them, so that two numbers can be told apart by what was switched.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+_NOT_SWITCHES: Final = ("kind", "title")
+
+
+def switches(dataset: Mapping[str, Any], task: str | None) -> dict[str, Any]:
+    """The switches of a task, or of the corpus where there is none, as flat names and values; `preset` first.
+
+    Args:
+        dataset: `dataset.json`.
+        task: its name; None: what a language model was adapted on.
+    """
+    config = dataset.get("config") or {}
+    asked = dataset["tasks"].get(task, {}).get("config") if task else config.get("corpus")
+    whole = {"preset": config.get("preset", "sound"), "held_out_copies": config.get("held_out_copies", "left-out")}
+    return whole | dict(_flat(asked or {}))
+
+
+def _flat(config: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in config.items():
+        if isinstance(value, Mapping):
+            if "kind" in value:
+                yield f"{above}{name}", value["kind"]
+            yield from _flat(value, f"{name}.")
+        elif name not in _NOT_SWITCHES:
+            yield f"{above}{name}", ", ".join(map(str, value)) if isinstance(value, list) else value

@@ -1,0 +1,56 @@
+"""The whole discharge summary, as published work on triage read it: it tells the course and the outcome."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import polars as pl
+
+from chartune.config import Config
+from chartune.notes.sections import tells_death
+from chartune.tasks.admission_note import summaries
+from chartune.tasks.attrition import Attrition, Cohort
+from chartune.tasks.inputs import SUMMARY, TELLS_DEATH, Seen, dated, joined, texts_of, timed
+
+
+class WholeSummary(Config):
+    """All discharge summaries of an admission, joined."""
+
+    kind: Literal["whole-summary"] = "whole-summary"
+    withdrawn: Literal["left-out", "kept"] = "left-out"
+    """Notes that their author marked as an error (ISERROR); published work keeps them."""
+
+    @property
+    def shared(self) -> bool:
+        """Yes."""
+        return True
+
+    def seen(self) -> Seen:
+        """What the model reads, in words."""
+        return Seen(
+            when="after discharge (dischtime)",
+            what="the whole discharge summary, which tells the course and the outcome",
+            kind="retrospective-text",
+        )
+
+    def categories(self) -> tuple[str, ...]:
+        """Discharge summaries only."""
+        return (SUMMARY,)
+
+    def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
+        """The discharge summaries that count; admissions without one leave."""
+        chosen = summaries(cohort, attrition, keep_withdrawn=self.withdrawn == "kept")
+        return timed(chosen, pl.col("dischtime"))
+
+    def read_notes(self, notes: pl.DataFrame) -> pl.DataFrame:
+        """All summaries of each admission of a shard, blanks and line breaks collapsed."""
+        return texts_of(dated(notes), _joined, tells_death)
+
+    def examples(
+        self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, death_told: bool
+    ) -> pl.DataFrame:
+        """Examples of a shard, sorted by hadm_id; it tells the outcome anyway, so nothing is left out."""
+        return joined(admissions, read).drop(TELLS_DEATH)
+
+
+def _joined(texts: Sequence[str]) -> str:
+    return " ".join(" ".join(texts).split())

@@ -1,0 +1,215 @@
+"""A made-up hospital with its bedside chart: every usual task is asked, and ventilation is told as its truth tells it.
+
+The hospital writes its true spells on a ventilator beside the tables. What follows from them is restated here in plain
+Python, from the raw tables as the csv module reads them, and must equal what the tasks say.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+import pytest
+
+from chartune.sources.made_up import make_hospital
+from chartune.sources.source import Records
+from chartune.store import Artefact, Store
+from chartune.tasks.bedside_notes import BedsideNotes
+from chartune.tasks.catalog import usual_tasks
+from chartune.tasks.late_mortality import LateMortality
+from chartune.tasks.mortality import Mortality
+from chartune.tasks.prepare import Preparation, prepare, read_dataset, read_task
+from chartune.tasks.prolonged_ventilation import ProlongedVentilation
+from chartune.tasks.triage import Triage
+from chartune.testing.made_up_tables import rows
+from chartune.testing.small_charts import answers
+
+Kind = Literal["mimic3", "mimic4"]
+Spell = tuple[datetime, datetime]
+TABLES = {
+    "mimic3": ("ADMISSIONS", "ICUSTAYS", "DIAGNOSES_ICD", "icustay_id"),
+    "mimic4": ("hosp/admissions", "icu/icustays", "hosp/diagnoses_icd", "stay_id"),
+}
+EXCLUDING = {"9": "14|3589|3590|3591|35801|941|948[3-9]", "10": "C0|C1[0-4]|G7001|G709|G710|G712|T20|T31[3-9]|Z52"}
+
+
+@dataclass(frozen=True)
+class Hospital:
+    """A hospital as its tables and its truth tell it, and what was prepared of it."""
+
+    kind: Kind
+    folder: Path
+    manifest: dict[str, Any]
+    records: Records
+    data: Artefact
+
+    def table(self, place: int) -> list[dict[str, str]]:
+        return rows(self.folder, TABLES[self.kind][place])
+
+    def spells(self) -> dict[int, list[Spell]]:
+        """ICU stay → its true spells with a tube."""
+        truth = pl.read_parquet(self.folder / "made-up" / "ventilation.parquet", memory_map=False)
+        found: dict[int, list[Spell]] = {}
+        for stay, start, end in truth.filter("invasive").select("icu_stay_id", "start", "end").sort("start").rows():
+            found.setdefault(stay, []).append((start, end))
+        return found
+
+
+def hospital_of(place: Path, kind: Kind) -> Hospital:
+    manifest = make_hospital(place / "raw", layout=kind, subjects=120, seed=17)
+    extra = (LateMortality(), Triage(), Mortality(hospice="died", reads=BedsideNotes(hours=12)))
+    tasks = (*usual_tasks(kind, "sound", events=True), *extra)
+    preparation = Preparation.parse({"source": {"kind": kind, "folder": place / "raw"}, "tasks": tasks})
+    data = prepare(preparation, Store(place / "store").open())
+    return Hospital(kind, place / "raw", manifest, preparation.source.load(events=True), data)
+
+
+@pytest.fixture(scope="module", params=["mimic3", "mimic4"])
+def hospital(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Hospital:
+    return hospital_of(tmp_path_factory.mktemp(request.param), request.param)
+
+
+def test_a_hospital_with_a_chart_is_asked_all_usual_tasks_and_none_is_empty(hospital: Hospital) -> None:
+    usual = Preparation.parse({"source": {"kind": hospital.kind, "folder": hospital.folder}})
+    assert usual.tasks == usual_tasks(hospital.kind, "sound", events=True)
+    dataset = read_dataset(hospital.data)
+    for name, entry in dataset["tasks"].items():
+        told = sum(count["admissions"] for count in entry["counts"].values())
+        assert told == read_task(hospital.data, name).height > 0, name
+    told = hospital.manifest["counts"]
+    assert (
+        dataset["tasks"]["prolonged_ventilation"]["counts"]["train"]["admissions"]
+        <= (told["icu_stays_with_invasive_ventilation"])
+    )
+    chart = "CHARTEVENTS" if hospital.kind == "mimic3" else "chartevents"
+    (rows_of_chart,) = [t["rows"] for name, t in hospital.manifest["tables"].items() if name.endswith(chart)]
+    assert dataset["source"]["tables"][chart]["rows"] == rows_of_chart
+
+
+def episodes(records: Records) -> dict[int, list[Spell]]:
+    """ICU stay → the spells that were derived from its chart."""
+    assert records.ventilation is not None
+    found: dict[int, list[Spell]] = {}
+    invasive = records.ventilation().filter(pl.col("status").is_in(["ventilated", "invasive"]))
+    for stay, start, end in invasive.select("stay_id", "starttime", "endtime").iter_rows():
+        found.setdefault(stay, []).append((start, end))
+    return found
+
+
+def test_the_spells_that_are_derived_are_those_that_happened(hospital: Hospital) -> None:
+    """The rules for MIMIC-IV end a spell at a charted status, of which a ventilator has one every second reading."""
+    derived, true = episodes(hospital.records), hospital.spells()
+    assert {stay: [start for start, _ in spells] for stay, spells in derived.items()} == {
+        stay: [start for start, _ in spells] for stay, spells in true.items()
+    }
+    off = [abs(d - t) for stay in true for (_, d), (_, t) in zip(derived[stay], true[stay], strict=True)]
+    assert max(off) <= (timedelta() if hospital.kind == "mimic3" else timedelta(hours=8))
+    assert len(hospital.spells()) == hospital.manifest["counts"]["icu_stays_with_invasive_ventilation"]
+
+
+def moment(cell: str) -> datetime | None:
+    return datetime.fromisoformat(cell) if cell else None
+
+
+def excluded(hospital: Hospital) -> set[int]:
+    """Admissions whose diagnoses leave them out, titles apart: no code of the made-up bill is that of a donor."""
+    out = set()
+    for row in hospital.table(2):
+        version = row.get("icd_version", "9")
+        code = row.get("icd9_code", row.get("icd_code", "")).strip()
+        if re.match(EXCLUDING[version], code):
+            out.add(int(row["hadm_id"]))
+    return out
+
+
+def span(spells: list[Spell]) -> timedelta:
+    return spells[-1][1] - spells[0][0] + timedelta(hours=6)
+
+
+def seen_by(landmark: timedelta, spells: list[Spell]) -> list[Spell]:
+    """What of the spells lies before the landmark."""
+    until = spells[0][0] + landmark
+    return [(start, min(end, until)) for start, end in spells if start <= until]
+
+
+def answer(row: dict[str, str], anchor: datetime, longest: timedelta) -> str:
+    """What became of an admission of the cohort, death and transfer told apart."""
+    week = anchor + timedelta(days=7)
+    left, died = moment(row["dischtime"]), moment(row["deathtime"])
+    if longest >= timedelta(days=7):
+        return "prolonged"
+    dead = died < week if died else row["hospital_expire_flag"] == "1" and left is not None and left < week
+    if dead:
+        return "died"
+    place = row["discharge_location"].upper()
+    gone = left is not None and left < week and bool(re.search("HOSPITAL|ACUTE|DISC-TRAN", place))
+    return "transferred" if gone else "weaned"
+
+
+def restated(hospital: Hospital, in_cohort: Callable[[list[Spell]], bool]) -> dict[int, str]:
+    """hadm_id → answer, from the true spells and the raw tables."""
+    spells, key = hospital.spells(), TABLES[hospital.kind][3]
+    stays: dict[int, list[tuple[str, int]]] = {}
+    for row in hospital.table(1):
+        if int(row[key]) in spells:
+            stays.setdefault(int(row["hadm_id"]), []).append((row["intime"], int(row[key])))
+    told = {}
+    out = excluded(hospital)
+    for row in hospital.table(0):
+        hadm_id = int(row["hadm_id"])
+        base = [stay for _, stay in sorted(stays.get(hadm_id, [])) if in_cohort(spells[stay])]
+        if base and hadm_id not in out:
+            longest = max(span(spells[stay]) for _, stay in stays[hadm_id])
+            told[hadm_id] = answer(row, spells[base[0]][0][0], longest)
+    return told
+
+
+def test_prolonged_ventilation_is_what_follows_from_the_truth(hospital: Hospital) -> None:
+    two = timedelta(days=2)
+    known = restated(hospital, lambda spells: span(seen_by(two, spells)) >= two)
+    later = restated(hospital, lambda spells: span(spells) >= two)
+    sound, published = ProlongedVentilation(), ProlongedVentilation(cohort="in-hindsight", competing="negative")
+    assert {n: asked for n, (asked,) in answers(sound, hospital.records).items()} == known
+    prolonged = {True: "prolonged", False: "not prolonged"}
+    assert {n: asked for n, (asked,) in answers(published, hospital.records).items()} == {
+        n: prolonged[asked == "prolonged"] for n, asked in later.items()
+    }
+    assert set(known) <= set(later)
+    assert {"prolonged", "weaned"} <= set(known.values())
+
+
+def test_the_prepared_answers_are_a_part_of_those(hospital: Hospital) -> None:
+    entry = read_dataset(hospital.data)["tasks"]["prolonged_ventilation"]
+    told = answers(ProlongedVentilation(), hospital.records)
+    examples = read_task(hospital.data, "prolonged_ventilation")
+    assert [entry["labels"][n] for n in examples["label"]] == [told[n][0] for n in examples["hadm_id"]]
+    (step,) = [row for row in entry["attrition"] if row["step"] == "ventilated long enough"]
+    adults = hospital.records.admissions.filter(pl.col("dischtime") >= pl.col("admittime"), pl.col("age") >= 18)
+    assert step["admissions"] == len(set(told) & set(adults["hadm_id"]))
+
+
+def test_no_ward_note_is_read_that_was_stored_after_the_prediction(hospital: Hospital) -> None:
+    examples = read_task(hospital.data, "mortality_or_hospice")
+    notes = pl.concat(list(hospital.records.notes()))
+    assert read_dataset(hospital.data)["tasks"]["mortality_or_hospice"]["kind"] == "prospective"
+    late = notes.join(examples, on="hadm_id", suffix="_read").filter(
+        (pl.max_horizontal("charttime", "storetime") > pl.col("prediction_time")) | pl.col("charttime").is_null()
+    )
+    assert late.height > 0
+    said = late.with_columns(pl.col("text").str.strip_chars()).filter(pl.col("text").str.len_chars() > 60)
+    leaked = [read for text, read in said.select("text", "text_read").iter_rows() if text in read]
+    assert leaked == []
+
+
+def test_the_episodes_are_kept_and_the_chart_is_read_once(hospital: Hospital) -> None:
+    store = hospital.data.path.parents[1]
+    (shelf,) = [folder for folder in (store / "events").iterdir() if folder.is_dir()]
+    manifest = json.loads((shelf / "manifest.json").read_text())
+    assert manifest["sensitivity"] == "restricted"
+    kept = pl.read_parquet(shelf / "ventilation.parquet")
+    assert hospital.records.ventilation is not None
+    assert kept.equals(hospital.records.ventilation())

@@ -1,0 +1,88 @@
+"""`datasets`: what is prepared, and the card of one of them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chartune.store import Store, write_json
+from chartune.testing.command_line import chartune
+from chartune.testing.past_data import dataset
+
+
+def published(store: Store, name: str, data: dict[str, Any]) -> None:
+    with store.writing("data", name, {"sensitivity": "restricted"}) as folder:
+        write_json(folder / "dataset.json", data)
+        (folder / "mortality.parquet").write_bytes(b"x" * 3000)
+
+
+@pytest.fixture
+def two(store: Store) -> Store:
+    published(store, "0123456789abcdef", dataset("made-up", positives=3, assigned=1007))
+    published(store, "fedcba9876543210", dataset("mimic3", positives=3, assigned=1007))
+    return store
+
+
+def test_every_dataset_is_listed_with_its_tasks(two: Store) -> None:
+    said = chartune("datasets", "--store", two.root)
+    assert said.code == 0
+    assert "0123456789abcdef  A made-up hospital, 1,500 patients made-up  (" in said.out
+    assert "fedcba9876543210  MIMIC-III Clinical Database 1.4  (" in said.out
+    assert "  splits: hash (salt chartune)" in said.out
+    assert "mortality                train 1,150 · validation 205 · test 400" in said.out
+    assert "corpus                   train 2,510 · validation 140 · test 140" in said.out
+
+
+def test_a_script_gets_size_date_and_whole_card(two: Store) -> None:
+    rows = json.loads(chartune("datasets", "--store", two.root, "--json").out)["datasets"]
+    assert {row["data"] for row in rows} == {"0123456789abcdef", "fedcba9876543210"}
+    for row in rows:
+        files = [file for file in Path(row["folder"]).iterdir() if file.name != "manifest.json"]
+        assert row["bytes"] == sum(file.stat().st_size for file in files)
+        assert row["made"].endswith("+00:00")
+        assert row["tasks"]["mortality"]["citation"]
+
+
+def test_the_card_of_one_says_who_when_seen_asked_and_every_filter(two: Store) -> None:
+    told = chartune("datasets", "0123", "--store", two.root).out
+    for line in (
+        "  licence: CC0-1.0", "  warning: NOTEEVENTS: 12 rows have no admission", "mortality: In-hospital mortality",
+        "  who: adults with a discharge summary", "  when: on admission", "  seen: eight sections", "  scored: AUROC",
+        "  asked: Does the patient die", "  kind: retrospective-text", "  citation: van Aken et al., 2021",
+        "diagnoses_icd9: Diagnoses of the stay (ICD-9)", "corpus: Adaptation text",
+    ):  # fmt: skip
+        assert line in told
+    assert "1,394 patients, 1,755 admissions, 1,755 notes  outcome not told: the chief complaint" in told
+    assert "removed nothing: ends after it begins, not empty" in told
+    assert "        test: 330 patients, 400 admissions, 3 with the outcome" in told
+
+
+def test_small_counts_of_real_patients_are_hidden_from_the_card(two: Store) -> None:
+    told = chartune("datasets", "fedc", "--store", two.root).out
+    assert "        test: 330 patients, 400 admissions, <10 with the outcome" in told
+    assert "1,394 patients" not in told  # rounded, or the four who left could be had by subtraction
+
+
+def test_an_annotated_corpus_is_listed_in_its_own_units(store: Store) -> None:
+    data = dataset("made-up", 1, 1)
+    counts = {"train": {"subjects": 3, "examples": 40}, "test": {"subjects": 2, "examples": 30}}
+    data["tasks"] = {"relations": {**data["tasks"]["mortality"], "counts": counts}}
+    published(store, "0123456789abcdef", {**data, "corpus": None})
+    told = chartune("datasets", "--store", store.root).out
+    assert "relations                train 40 · test 30" in told
+    assert "corpus" not in told
+
+
+def test_an_empty_store_is_told_and_left_alone(tmp_path: Path) -> None:
+    said = chartune("datasets", "--store", tmp_path / "none")
+    assert said.code == 0
+    assert "no prepared data" in said.out
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("name", ["", "feed"])
+def test_a_name_that_fits_none_or_several_is_refused(two: Store, name: str) -> None:
+    said = chartune("datasets", name, "--store", two.root)
+    assert said.code == 2
+    assert "must be named without doubt" in said.err

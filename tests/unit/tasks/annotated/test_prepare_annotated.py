@@ -1,0 +1,152 @@
+"""Prepared corpora: files and keys of prepared hospitals, the same bytes every time, no word outside parquet."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from chartune.errors import ConfigError, SchemaError
+from chartune.sources.annotated.dev import DevSplit
+from chartune.store import Artefact, Store
+from chartune.tasks.annotated.catalog import USUAL
+from chartune.tasks.annotated.prepare import AnnotatedPreparation, prepare_annotated
+from chartune.tasks.prepare import label_space, read_dataset, read_task
+from chartune.testing.annotated_corpora import (
+    ROOT_2014,
+    pair,
+    tag,
+    tagged,
+    write_2010,
+    write_2012,
+    write_2014,
+    write_2018,
+    write_loose,
+    write_mednli,
+)
+
+WRITERS: dict[str, Callable[[Path], Path]] = {
+    "i2b2_2010": write_2010,
+    "i2b2_2012": write_2012,
+    "i2b2_2014": write_2014,
+    "n2c2_2018": write_2018,
+    "mednli": write_mednli,
+}
+
+
+def prepared(kind: str, folder: Path, store: Store, **more: Any) -> Artefact:
+    data = {"source": {"kind": kind, "folder": str(folder)}, **more}
+    return prepare_annotated(AnnotatedPreparation.parse(data), store)
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_every_corpus_becomes_a_prepared_dataset(tmp_path: Path, store: Store, kind: str) -> None:
+    artefact = prepared(kind, WRITERS[kind](tmp_path / "raw"), store, splits=DevSplit(validation=0.3))
+    dataset = read_dataset(artefact)
+    assert list(dataset) == ["source", "splits", "tasks", "corpus", "config", "chartune"]
+    assert list(dataset["tasks"]) == [task.name for task in USUAL[kind]]
+    assert dataset["corpus"] is None
+    assert dataset["source"]["kind"] == kind
+    for name, entry in dataset["tasks"].items():
+        frame = read_task(artefact, name)
+        assert frame["hadm_id"].is_unique().all()
+        assert set(entry["counts"]) == {"train", "validation", "calibration", "test"}
+        rows = "documents" if entry["answer"] == "spans" else "examples"
+        assert sum(split[rows] for split in entry["counts"].values()) == frame.height
+        assert list(label_space(artefact, name).labels) == entry["labels"] == sorted(entry["labels"])
+    splits = pl.read_parquet(artefact.path / "splits.parquet")
+    assert splits["subject_id"].is_unique().all()
+    assert splits.height == sum(split["subjects"] for split in dataset["splits"]["counts"].values())
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_only_parquet_holds_words(tmp_path: Path, store: Store, kind: str) -> None:
+    artefact = prepared(kind, WRITERS[kind](tmp_path / "raw"), store)
+    for file in artefact.path.glob("*.json"):
+        text = file.read_text().lower()
+        for word in ("aspirin", "cough", "smith30", "boston", "effingham", "hypothesis neutral", "premise 1"):
+            assert word not in text
+
+
+def test_the_same_question_finds_the_same_answer(tmp_path: Path, store: Store) -> None:
+    folder = write_2010(tmp_path / "raw")
+    first = prepared("i2b2_2010", folder, store)
+    assert prepared("i2b2_2010", folder, store).path == first.path
+    assert prepared("i2b2_2010", folder, store, tasks=[{"kind": "concepts"}]).path != first.path
+    assert prepared("i2b2_2010", folder, store, splits={"salt": "other"}).path != first.path
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from chartune.store import Store
+from chartune.tasks.annotated.prepare import AnnotatedPreparation, prepare_annotated
+for kind in ("i2b2_2010", "n2c2_2018"):
+    data = {"source": {"kind": kind, "folder": str(Path(sys.argv[1], kind))}}
+    print(prepare_annotated(AnnotatedPreparation.parse(data), Store(sys.argv[2]).open()).content_hash())
+"""
+
+
+def test_the_bytes_do_not_depend_on_hash_seed_locale_or_time_zone(tmp_path: Path) -> None:
+    for kind in ("i2b2_2010", "n2c2_2018"):
+        WRITERS[kind](tmp_path / kind)
+    said = set()
+    for seed, locale, zone in (("1", "C", "UTC"), ("2", "C.UTF-8", "Asia/Tokyo")):
+        environment = {"PYTHONHASHSEED": seed, "LC_ALL": locale, "TZ": zone, "POLARS_MAX_THREADS": seed}
+        command = [sys.executable, "-c", SCRIPT, str(tmp_path), str(tmp_path / seed)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        said.add(done.stdout)
+    assert len(said) == 1
+
+
+def test_a_training_note_that_a_test_note_repeats_is_left_out_and_counted(tmp_path: Path, store: Store) -> None:
+    concept = 'c="cough" 1:2 1:2||t="problem"\n'
+    notes = {"train/1": "Aspirin for cough .", "train/2": "Rest for cough .", "test/3": "ASPIRIN  for cough"}
+    files = {f"{name}.txt": text for name, text in notes.items()} | {f"{name}.con": concept for name in notes}
+    artefact = prepared("i2b2_2010", write_loose(tmp_path / "raw", files), store, splits=DevSplit(validation=0))
+    assert read_task(artefact, "concepts")["doc_id"].to_list() == ["2", "3"]
+    steps = {row["step"]: row["removed_notes"] for row in read_dataset(artefact)["tasks"]["concepts"]["attrition"]}
+    assert steps == {"all documents": 0, "patient in one split": 0, "not in a held-out chart": 1}
+
+
+def test_training_notes_of_a_patient_who_is_tested_are_left_out(tmp_path: Path, store: Store) -> None:
+    files = {}
+    for name in ("train/1-01", "train/2-01", "test/1-02"):
+        text = f"\nSeen in Salem, record {name}\n"
+        files[f"{name}.xml"] = tagged(ROOT_2014, text, [tag("LOCATION", "P0", text, "Salem", TYPE="CITY")])
+    artefact = prepared("i2b2_2014", write_loose(tmp_path / "raw", files), store, splits=DevSplit(validation=0))
+    assert read_task(artefact, "deid")["doc_id"].to_list() == ["1-02", "2-01"]
+
+
+def test_a_premise_in_two_parts_is_told_and_kept(tmp_path: Path, store: Store) -> None:
+    files = {
+        f"mli_{part}_v1.jsonl": pair(part, "No pain.", f"He is {part}.", "neutral") for part in ("train", "dev", "test")
+    }
+    artefact = prepared("mednli", write_loose(tmp_path / "raw", files), store)
+    dataset = read_dataset(artefact)
+    assert read_task(artefact, "inference").height == 3
+    assert dataset["source"]["warnings"][-1] == "pairs: 1 premises stand in more than one split."
+
+
+def test_a_task_that_the_corpus_cannot_answer_is_refused() -> None:
+    with pytest.raises(ConfigError, match="i2b2_2014 can answer deidentification, but not relations"):
+        AnnotatedPreparation.parse({"source": {"kind": "i2b2_2014", "folder": "x"}, "tasks": [{"kind": "relations"}]})
+
+
+def test_a_corpus_without_annotation_is_refused_with_counts(tmp_path: Path, store: Store) -> None:
+    folder = write_loose(tmp_path / "raw", {"1.txt": "canary", "2.txt": "canary"})
+    with pytest.raises(SchemaError, match="2 without annotation") as told:
+        prepared("i2b2_2010", folder, store)
+    assert "canary" not in str(told.value)
+    assert not list(store.root.glob("data/*"))
+
+
+def test_a_made_up_corpus_says_so(tmp_path: Path, store: Store) -> None:
+    folder = write_mednli(tmp_path / "raw")
+    write_loose(folder, {"made-up/manifest.json": json.dumps({"title": "Invented pairs"})})
+    source = read_dataset(prepared("mednli", folder, store))["source"]
+    assert (source["version"], source["title"], source["licence"]) == ("made-up", "Invented pairs", "CC0 1.0")

@@ -1,0 +1,175 @@
+"""Bedside notes: what was stored until the prediction, and nothing that bears a later time, whatever chart it is."""
+
+import random
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+
+from chartune.errors import ConfigError
+from chartune.sources.source import Records
+from chartune.tasks.bedside_notes import ANCHOR, BedsideNotes
+from chartune.tasks.late_mortality import LateMortality
+from chartune.tasks.mortality import Mortality
+from chartune.testing.small_charts import Row, at, note, read_by, records_of, stay
+
+SECOND = 1 / 3600
+STAY = stay(1, days=5)
+
+
+def bedside(text: str, stored: float | None = None, **other: Any) -> Row:
+    return note(1, text, stored=stored, **{"category": "Nursing", **other})
+
+
+def texts(*notes: Row, stays: tuple[Row, ...] = (STAY,), **how: Any) -> list[str]:
+    """What is read of each admission."""
+    examples, _ = read_by(Mortality(reads=BedsideNotes.parse(how)), stays, notes)
+    return examples["text"].to_list()
+
+
+def test_a_note_stored_when_the_prediction_is_made_is_read_and_one_of_a_second_later_is_not() -> None:
+    assert texts(bedside("now", 24), bedside("later", 24 + SECOND)) == ["now"]
+    assert texts(bedside("later", 24 + SECOND)) == []
+    assert texts(bedside("now", 12), bedside("later", 12 + SECOND), hours=12) == ["now"]
+
+
+@pytest.mark.parametrize(
+    ("charted", "stored", "read"),
+    [
+        (20, 24, True), (20, 25, False), (25, 20, False), (None, 24, True), (24, None, True), (25, None, False),
+        (None, None, False), (-1, 5, False), (0, 5, True), (None, -1, False),
+    ],
+)  # fmt: skip
+def test_both_times_of_a_note_must_fit_and_one_must_be_known(
+    charted: float | None, stored: float | None, read: bool
+) -> None:
+    assert texts(bedside("x", stored, charted=charted)) == (["x"] if read else [])
+
+
+def test_whoever_has_died_or_left_by_then_is_not_asked_about() -> None:
+    ends: dict[int, dict[str, Any]] = {
+        1: {"dischtime": at(24)}, 2: {"dischtime": at(24 - SECOND)}, 3: {"dischtime": at(24 + SECOND)},
+        4: {"deathtime": at(24), "died": 1}, 5: {"deathtime": at(24 + SECOND), "died": 1}, 6: {"days": None},
+        7: {"deathtime": at(23), "dischtime": at(30), "died": 1},
+    }  # fmt: skip
+    stays = [stay(n, **end) for n, end in ends.items()]
+    notes = [note(n, f"stable {n}", stored=1, category="Nursing") for n in ends]
+    examples, steps = read_by(Mortality(reads=BedsideNotes()), stays, notes)
+    assert examples["hadm_id"].to_list() == [1, 3, 5]  # who leaves in that minute is still there
+    assert steps["still there at the prediction"]["removed_admissions"] == 3  # the stay without an end went before
+
+
+@pytest.mark.parametrize("types", [("Discharge summary",), ("Nursing", "Discharge summary")])
+def test_a_discharge_summary_is_refused(types: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigError, match="written after the outcome and is no bedside note"):
+        BedsideNotes.parse({"types": types})
+
+
+def test_a_discharge_summary_is_not_read_whatever_times_it_bears() -> None:
+    assert texts(note(1, "summary", charted=1, stored=2)) == []
+
+
+def test_other_categories_withdrawn_and_wordless_notes_are_left_out() -> None:
+    told = [
+        bedside("ECG", 1, category="ECG"), bedside("wrong", 1, is_error=True), bedside(" \n", 1), bedside("right", 1),
+        bedside("film", 1, category="Radiology"),
+    ]  # fmt: skip
+    assert texts(*told) == ["film\n\nright"]
+    assert texts(*told, types=["Radiology"]) == ["film"]
+
+
+def test_every_filter_counts_what_it_removes() -> None:
+    notes = [
+        bedside("a", 1), bedside("ECG", 1, category="ECG"), bedside("wrong", 1, is_error=True), bedside(" ", 1),
+        bedside("when?"), bedside("late", 30),
+    ]  # fmt: skip
+    _, steps = read_by(Mortality(reads=BedsideNotes()), [STAY], notes)
+    removed = {step: row["removed_notes"] for step, row in steps.items() if row["removed_notes"]}
+    assert removed == {"bedside note": 1, "not withdrawn": 1, "has text": 1, "has a time": 1, "stored in time": 1}
+
+
+def test_the_latest_news_come_first_or_last_and_ties_go_by_the_order_of_writing() -> None:
+    told = [bedside("two", 2), bedside("three", 3), bedside("one", 1), bedside("also two", 2)]
+    assert texts(*told) == ["three\n\nalso two\n\ntwo\n\none"]
+    assert texts(*told, order="oldest-first") == ["one\n\ntwo\n\nalso two\n\nthree"]
+
+
+def test_hours_count_from_the_anchor_and_notes_before_it_can_be_left_out() -> None:
+    class Anchored(Mortality):
+        """Death, asked from twelve hours after arrival on."""
+
+        def asked(self, records: Records) -> pl.DataFrame:
+            return super().asked(records).with_columns(pl.lit(at(12)).dt.cast_time_unit("us").alias(ANCHOR))
+
+    told = [bedside("before", 11), bedside("then", 12, charted=12), bedside("end", 36), bedside("after", 36 + SECOND)]
+    told += [bedside("charted before", 13, charted=11.5)]
+    both = [BedsideNotes(order="oldest-first"), BedsideNotes(order="oldest-first", since="anchor")]
+    read = [read_by(Anchored(reads=reads), [STAY], told)[0] for reads in both]
+    assert [frame["text"].item() for frame in read] == [
+        "before\n\nthen\n\ncharted before\n\nend", "then\n\nend"
+    ]  # fmt: skip
+    assert read[0]["prediction_time"].item() == at(36)
+
+
+def test_the_card_says_that_the_input_is_prospective_and_when_the_prediction_is_made() -> None:
+    card = Mortality(reads=BedsideNotes(hours=36.5, types=("Radiology",))).card()
+    assert card.kind == "prospective"
+    assert card.when.startswith("36.5 hours after admission")
+    assert "radiology" in card.seen
+    assert Mortality().card().kind == "retrospective-text"
+
+
+def test_fractions_of_an_hour_are_minutes() -> None:
+    assert texts(bedside("now", 1.5), bedside("later", 1.51), hours=1.5) == ["now"]
+
+
+def chart(dice: random.Random) -> tuple[list[Row], list[Row]]:
+    """A random chart of some stays; every note tells its own times, and which may be missing, early, late or odd."""
+    stays = [
+        stay(n, days=dice.choice([None, -1, 0, 0.5, 1, 2, 9]), died=dice.choice([0, 1, None]),
+             deathtime=dice.choice([None, at(dice.uniform(0, 72))]))
+        for n in range(1, 7)
+    ]  # fmt: skip
+    notes = []
+    for _ in range(60):
+        charted, stored = (dice.choice([None, 24, round(dice.uniform(-10, 60), 2)]) for _ in range(2))
+        category = dice.choice(["Nursing", "Discharge summary", "Radiology", "Physician", "ECG"])
+        text = f"{category} {charted} {stored}"
+        row = note(dice.randint(1, 7), text, charted=charted, stored=stored, category=category)
+        notes.append(row | {"is_error": dice.random() < 0.1})
+    return stays, notes
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_nothing_with_a_time_after_the_prediction_and_no_summary_is_ever_read(seed: int) -> None:
+    """Scenario 16: of random charts with missing, early, late and contradictory times."""
+    dice = random.Random(seed)
+    stays, notes = chart(dice)
+    hours = dice.choice([1, 12, 24, 48])
+    reads = BedsideNotes.parse({"hours": hours, "order": dice.choice(["latest-first", "oldest-first"])})
+    examples, _ = read_by(LateMortality(days=365, reads=reads), stays, notes, _told(stays))
+    by_id = {row["hadm_id"]: row for row in stays}
+    for hadm_id, text, predicted in examples.select("hadm_id", "text", "prediction_time").iter_rows():
+        row = by_id[hadm_id]
+        assert predicted == row["admittime"] + timedelta(hours=hours)
+        assert row["dischtime"] >= predicted
+        assert row["deathtime"] is None or row["deathtime"] > predicted
+        for line in text.split("\n\n"):
+            category, *times = line.rsplit(" ", 2)
+            known = [float(time) for time in times if time != "None"]
+            assert known
+            assert max(known) <= hours
+            assert category in ("Nursing", "Radiology", "Physician")
+
+
+def test_the_random_charts_hold_something_to_read() -> None:
+    read = 0
+    for seed in range(12):
+        stays, notes = chart(random.Random(seed))
+        read += read_by(LateMortality(reads=BedsideNotes()), stays, notes, _told(stays))[0].height
+    assert read > 10
+
+
+def _told(stays: list[Row]) -> Records:
+    return records_of(*stays, dod={1: at(2000).date()})

@@ -1,0 +1,213 @@
+"""The catalog: what is asked of each source, what each preset switches, and how tasks are named on the command line."""
+
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from chartune.errors import ConfigError
+from chartune.sources.mimic3 import Mimic3
+from chartune.tasks.admission_note import AdmissionNote
+from chartune.tasks.bedside_notes import BedsideNotes
+from chartune.tasks.catalog import AnyTask, Preset, chosen_tasks, further_tasks, usual_corpus, usual_tasks
+from chartune.tasks.mortality import Mortality
+from chartune.tasks.prepare import Preparation
+from chartune.tasks.procedures import Procedures
+from chartune.tasks.stays import Stays
+from chartune.tasks.switches import switches
+from chartune.testing.command_line import chartune
+from chartune.testing.raw_tables import RawHospital
+
+PRESETS = get_args(Preset)
+STAYS = ("mortality", "length_of_stay")
+NINE, TEN = (("diagnoses_icd9", "procedures_icd9"), ("diagnoses_icd10", "procedures_icd10"))
+VENTILATION = ("prolonged_ventilation",)
+
+
+def named(tasks: tuple[AnyTask, ...]) -> dict[str, Any]:
+    """Name → the task; no name stands for two."""
+    assert len({task.name for task in tasks}) == len(tasks)
+    return {task.name: task for task in tasks}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize(
+    ("kind", "events", "names"),
+    [
+        ("mimic3", True, (*STAYS, *NINE, *VENTILATION)), ("mimic3", False, (*STAYS, *NINE)),
+        ("mimic4", True, (*STAYS, *NINE, *TEN, *VENTILATION)), ("mimic4", False, (*STAYS, *NINE, *TEN)),
+        ("tabular", False, ("labels",)), ("tabular", True, ("labels",)),
+    ],
+)  # fmt: skip
+def test_every_source_is_asked_what_it_can_answer(
+    kind: str, events: bool, names: tuple[str, ...], preset: Preset
+) -> None:
+    tasks = named(usual_tasks(kind, preset, events=events))
+    assert tuple(tasks) == names
+    further = named((*usual_tasks(kind, preset, events=events), *further_tasks(preset)))
+    assert set(further) - set(names) == {"mortality_90d", "icd9_triage"}
+    assert not any(task.needs_events for name, task in further.items() if name not in VENTILATION)
+
+
+SWITCHES: dict[str, dict[str, tuple[Any, Any, Any]]] = {
+    "mortality": {
+        "stays.min_age": (18, None, None), "stays.times": ("checked", "as-given", "as-given"),
+        "stays.newborns": ("left-out",) * 3, "reads.sections": ("chartune", "chartune", "core"),
+        "reads.withdrawn": ("left-out", "kept", "kept"), "hospice": ("survived",) * 3,
+        "held_out_copies": ("left-out", "kept", "kept"),
+    },
+    "length_of_stay": {
+        "stays.min_age": (18, None, None), "reads.sections": ("chartune", "chartune", "core"),
+        "days": ("exact", "exact", "tenths"), "deaths": ("removed",) * 3,
+    },
+    "diagnoses_icd9": {
+        "labels": ("frequent", "whole-table", "whole-table"), "least_cases": (10,) * 3,
+        "reads.withdrawn": ("left-out", "kept", "kept"),
+    },
+    "procedures_icd9": {
+        "labels": ("frequent", "whole-table", "whole-table"), "codes": ("text", "text", "numbers"),
+        "reads.sections": ("chartune", "chartune", "core"),
+    },
+    "procedures_icd10": {"labels": ("frequent", "whole-table", "whole-table"), "codes": ("text",) * 3},
+    "prolonged_ventilation": {
+        "competing": ("classes", "negative", "negative"), "cohort": ("at-landmark", "in-hindsight", "in-hindsight"),
+        "stays.min_age": (18,) * 3, "stays.times": ("checked", "as-given", "as-given"),
+        "exclusions": ("published",) * 3, "measure": ("span",) * 3, "reads.sections": ("chartune", "chartune", "core"),
+    },
+    "mortality_90d": {"stays.min_age": (18, None, None), "reads.sections": ("chartune", "chartune", "core")},
+    "icd9_triage": {
+        "codes": ("fixed", "fixed", "published"), "reads": ("whole-summary",) * 3,
+        "reads.withdrawn": ("left-out", "kept", "kept"), "stays.newborns": ("kept",) * 3,
+        "stays.times": ("checked", "as-given", "as-given"), "stays.min_age": (None,) * 3, "with_procedure": (True,) * 3,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_sets_every_switch_of_the_table(preset: Preset, tmp_path: Path) -> None:
+    tasks = named((*usual_tasks("mimic4", preset, events=True), *further_tasks(preset)))
+    place = PRESETS.index(preset)
+    prepared = {
+        "config": {"preset": preset, "held_out_copies": "left-out" if preset == "sound" else "kept"},
+        "tasks": {name: {"config": task.model_dump(mode="json")} for name, task in tasks.items()},
+    }
+    for name, expected in SWITCHES.items():
+        told = switches(prepared, name)
+        assert {switch: told.get(switch) for switch in expected} == {s: v[place] for s, v in expected.items()}, name
+    assert (usual_corpus("mimic3", preset).split == "patient") == (preset == "sound")
+
+
+@pytest.mark.parametrize(
+    ("names", "kind", "chosen"),
+    [
+        (["mortality"], "mimic3", ["mortality"]),
+        (["mort"], "mimic3", ["mortality", "mortality_90d"]),
+        (["mortality_90d", "length"], "mimic3", ["length_of_stay", "mortality_90d"]),
+        (["diagnoses"], "mimic4", ["diagnoses_icd9", "diagnoses_icd10"]),
+        (["diagnoses_icd1", " procedures_icd9 "], "mimic4", ["procedures_icd9", "diagnoses_icd10"]),
+        (["prolonged", "icd9"], "mimic3", ["prolonged_ventilation", "icd9_triage"]),
+        (["mortality", "mortality"], "mimic3", ["mortality"]),
+        (["labels"], "tabular", ["labels"]),
+    ],
+)  # fmt: skip
+def test_a_beginning_stands_for_all_that_begin_so_unless_one_is_called_so(
+    names: list[str], kind: str, chosen: list[str]
+) -> None:
+    assert [task.name for task in chosen_tasks(names, kind, "sound")] == chosen
+
+
+@pytest.mark.parametrize("names", [["sepsis"], ["mortality", "sepsis"], [""], ["mortality", ""], ["diagnoses_icd10"]])
+def test_a_name_that_no_task_has_is_told_with_those_that_there_are(names: list[str]) -> None:
+    with pytest.raises(ConfigError, match="must be one of mortality, length_of_stay, diagnoses_icd9") as told:
+        chosen_tasks(names, "mimic3", "sound")
+    assert "icd9_triage" in str(told.value)
+
+
+def test_a_table_of_ones_own_is_asked_nothing_of_a_chart() -> None:
+    with pytest.raises(ConfigError, match="one of labels "):
+        chosen_tasks(["mortality"], "tabular", "sound")
+
+
+def test_chosen_tasks_have_the_switches_of_the_preset() -> None:
+    (task,) = chosen_tasks(["procedures"], "mimic3", "paper-code")
+    assert task in usual_tasks("mimic3", "paper-code", events=False)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preparation_survives_its_yaml_with_each_preset(preset: str, tmp_path: Path) -> None:
+    folder = RawHospital().write(tmp_path / "raw")
+    preparation = Preparation.parse({"source": {"kind": "mimic3", "folder": folder}, "preset": preset})
+    assert tuple(preparation.tasks) == usual_tasks("mimic3", preset, events=False)  # type: ignore[arg-type]
+    preparation.write(tmp_path / "p.yaml")
+    again = Preparation.read(tmp_path / "p.yaml")
+    assert again == preparation
+    assert again.hashable() == preparation.hashable()
+
+
+def test_presets_differ_in_what_is_hashed_and_the_word_itself_is_not(tmp_path: Path) -> None:
+    source = Mimic3(folder=RawHospital().write(tmp_path / "raw"))
+    prepared = {p: Preparation.parse({"source": source, "preset": p}) for p in PRESETS}
+    hashed = [prepared[preset].hashable() for preset in PRESETS]
+    assert len({str(parts) for parts in hashed}) == 3
+    assert all("preset" not in parts for parts in hashed)
+    sound = prepared["sound"]
+    named_otherwise = Preparation.parse({**sound.model_dump(), "preset": "paper-code"})
+    assert named_otherwise.hashable() == sound.hashable()
+
+
+def test_an_unknown_preset_is_told_with_those_that_there_are(tmp_path: Path) -> None:
+    folder = RawHospital().write(tmp_path / "raw")
+    with pytest.raises(ConfigError, match=r"preset.*'sound', 'paper-text' or 'paper-code'"):
+        Preparation.parse({"source": {"kind": "mimic3", "folder": folder}, "preset": "papercode"})
+
+
+def prepared(folder: Path, **more: Any) -> Preparation:
+    source = {"kind": "mimic4" if (folder / "hosp").is_dir() else "mimic3", "folder": folder}
+    return Preparation.parse({"source": source, **more})
+
+
+def test_a_task_that_is_named_has_the_switches_of_the_preset_where_nothing_is_said(tmp_path: Path) -> None:
+    folder = RawHospital().write(tmp_path / "raw")
+    asked = [{"kind": "mortality", "reads": {"withdrawn": "left-out"}}, {"kind": "procedures", "labels": "frequent"}]
+    mortality, procedures = prepared(folder, preset="paper-code", tasks=asked).tasks
+    assert mortality.reads == AdmissionNote(sections="core", withdrawn="left-out")
+    assert mortality == Mortality(stays=Stays(min_age=None, times="as-given"), reads=mortality.reads)
+    assert isinstance(procedures, Procedures)
+    assert (procedures.codes, procedures.labels) == ("numbers", "frequent")
+    assert prepared(folder, tasks=asked).tasks[1] == Procedures()
+
+
+def test_another_kind_of_input_begins_anew(tmp_path: Path) -> None:
+    folder = RawHospital().write(tmp_path / "raw")
+    asked = [{"kind": "mortality", "reads": {"kind": "bedside-notes", "hours": 6}}]
+    (task,) = prepared(folder, preset="paper-code", tasks=asked).tasks
+    assert task.reads == BedsideNotes(hours=6)
+
+
+def test_the_version_of_codes_tells_which_task_is_meant(tmp_path: Path) -> None:
+    folder = RawHospital().write_mimic4(tmp_path / "raw")
+    asked = [{"kind": "procedures"}, {"kind": "procedures", "icd_version": 10}]
+    nine, ten = prepared(folder, preset="paper-code", tasks=asked).tasks
+    assert isinstance(nine, Procedures)
+    assert isinstance(ten, Procedures)
+    assert (nine.icd_version, nine.codes, ten.icd_version, ten.codes) == (9, "numbers", 10, "text")
+
+
+def test_a_task_that_is_given_whole_stays_as_it_is(tmp_path: Path) -> None:
+    folder = RawHospital().write(tmp_path / "raw")
+    assert prepared(folder, preset="paper-code", tasks=(Mortality(),)).tasks == (Mortality(),)
+
+
+def test_a_corpus_has_the_switches_of_the_preset_where_nothing_is_said(tmp_path: Path) -> None:
+    folder = RawHospital().write(tmp_path / "raw")
+    corpus = prepared(folder, preset="paper-code", corpus={"categories": ["Radiology"]}).corpus
+    assert corpus is not None
+    assert (corpus.categories, corpus.split) == (("Radiology",), "note")
+    assert prepared(folder, preset="paper-code", corpus=None).corpus is None
+
+
+def test_a_preset_is_no_single_switch(tmp_path: Path) -> None:
+    folder = RawHospital().write(tmp_path / "raw")
+    said = chartune("prepare", folder, "--store", tmp_path / "store", "--set", "preset=paper-code")
+    assert said.code == 2
+    assert "chosen with --preset" in said.err

@@ -1,0 +1,210 @@
+"""What texts give away: phrases of the outcome, codes, later sections, lengths and times, in exact counts."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from chartune.tasks.labels import LabelSpace
+from chartune.tasks.leakage.codes import asks_for_codes, codes, named
+from chartune.tasks.leakage.examples import Examples, Prepared, look_at
+from chartune.tasks.leakage.shares import Share, hidden, share
+from chartune.tasks.leakage.wording import DEATH, LATER, OUTCOMES, headed, worded
+
+BINARY = LabelSpace("binary", ("survived", "died"), ("survived", "died"))
+CODES = LabelSpace("multilabel", ("428", "V458", "I50", "0DT"), ("", "", "", ""))
+WHEN = datetime.fromisoformat("2100-01-01 12:00")
+
+
+def looked(
+    folder: Path, rows: dict[str, Any], space: LabelSpace = BINARY, kind: str = "retrospective-text"
+) -> Examples:
+    pl.DataFrame(rows).write_parquet(folder / "some.parquet")
+    return look_at(Prepared("some", kind, space, folder / "some.parquet"), (2, 4), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "wording"),
+    [
+        ("The patient expired.", "expired"), ("d/c to Hospice", "hospice"), ("comfort measures only", "comfort care"),
+        ("now CMO", "comfort care"), ("comfort\n care", "comfort care"), ("declared brain-dead", "brain death"),
+        ("withdrawal of life support", "withdrawal of care"), ("family withdrew care", "withdrawal of care"),
+        ("care was withdrawn", "withdrawal of care"), ("s/p trach", "tracheostomy"), ("tracheostomy", "tracheostomy"),
+        ("trach and PEG", "feeding tube"), ("prolonged mechanical ventilation", "prolonged ventilation"),
+        ("ventilator dependence", "prolonged ventilation"), ("failure to wean", "prolonged ventilation"),
+        ("pt. passed away", DEATH), ("time of death 03:10", DEATH),
+    ],
+)  # fmt: skip
+def test_a_phrase_is_recognised(text: str, wording: str) -> None:
+    assert worded(pl.Series([text]))[wording].to_list() == [True]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["father died of MI", "he is comfortable", "deep in the brain; dead skin removed", "trachea midline, hospitable",
+     "she withdrew her hand", "a pegged tooth", "no ventilation defects", "the care plan"],
+)  # fmt: skip
+def test_words_that_only_look_alike_are_passed_over(text: str) -> None:
+    frame = worded(pl.Series([text]))
+    assert frame.columns == [DEATH, *OUTCOMES]
+    assert not any(frame.row(0))
+
+
+@pytest.mark.parametrize(
+    ("text", "section"),
+    [
+        ("ALLERGIES: none Brief Hospital Course: he was intubated", "hospital course"),
+        ("x\nBrief hospital course\nHe did well", "hospital course"), ("DISCHARGE MEDICATIONS: aspirin", "discharge"),
+        ("Labs on Discharge: WBC 5", "discharge"), ("x\n  discharge condition \ny", "discharge"),
+        ("Procedures performed: none", "procedures"), ("Followup Instructions: call us", "follow-up"),
+    ],
+)  # fmt: skip
+def test_a_heading_of_a_later_section_is_recognised(text: str, section: str) -> None:
+    frame = headed(pl.Series([text]))
+    assert [name for name in frame.columns if frame[name].item()] == [section]
+
+
+def test_prose_about_a_discharge_is_no_heading() -> None:
+    told = (
+        "Ear discharge for a week, since his discharge on Monday. No procedures were done, and no follow-up. Exam: ok"
+    )
+    frame = headed(pl.Series([told]))
+    assert frame.columns == list(LATER)
+    assert not any(frame.row(0))
+
+
+def test_phrases_are_counted_by_split_and_outcome(tmp_path: Path) -> None:
+    texts = ["to hospice", "hospice", "well", "hospice", "well", "well", "well", "well"]
+    rows = {"split": ["train"] * 6 + ["test"] * 2, "label": [1, 1, 1, 0, 0, 0, 1, 0], "text": texts}
+    found = looked(tmp_path, rows).wordings
+    assert found is not None
+    (row,) = found
+    assert (row.split, row.wording, row.label) == ("train", "hospice", "died")
+    assert (row.present, row.absent) == (share(2, 3), share(1, 3))
+    assert row.ratio == pytest.approx(2.0)
+    assert not row.telling()  # of three texts nothing can be told
+
+
+def test_a_phrase_gives_the_answer_away_when_enough_texts_say_so(tmp_path: Path) -> None:
+    def found(died: int, survived: int) -> bool:
+        texts = ["hospice"] * died + ["well"] * (40 - died) + ["hospice"] * survived + ["well"] * (40 - survived)
+        rows = {"split": ["train"] * 80, "label": [1] * 40 + [0] * 40, "text": texts}
+        wordings = looked(tmp_path, rows).wordings
+        assert wordings is not None
+        return wordings[0].telling()
+
+    assert found(20, 10)
+    assert found(20, 0)
+    assert not found(20, 15)
+    assert not found(9, 1)
+
+
+def test_of_several_answers_each_is_held_against_all_others(tmp_path: Path) -> None:
+    texts = ["trach", "trach", "well", "trach", "well", "well"]
+    rows = {"split": ["train"] * 6, "label": [2, 2, 2, 0, 0, 1], "text": texts}
+    found = looked(tmp_path, rows, LabelSpace("multiclass", ("short", "left", "long"), ("", "", ""))).wordings
+    assert found is not None
+    assert [(row.label, row.present, row.absent) for row in found] == [
+        ("short", share(1, 2), share(2, 4)), ("left", share(0, 1), share(3, 5)), ("long", share(2, 3), share(1, 3)),
+    ]  # fmt: skip
+
+
+def test_what_a_task_does_not_ask_is_not_measured(tmp_path: Path) -> None:
+    rows = {"split": ["train"], "label": [0], "text": ["hospice"]}
+    found = looked(tmp_path, rows, LabelSpace("multiclass", tuple("abcdefgh"), tuple("abcdefgh")))
+    assert found.wordings is None
+    assert found.codes is None
+
+
+def test_labels_are_told_apart_from_codes() -> None:
+    assert asks_for_codes(CODES)
+    assert asks_for_codes(LabelSpace("multilabel", ("66", "E880", "Z99"), ("", "", "")))
+    assert not asks_for_codes(BINARY)
+    assert not asks_for_codes(LabelSpace("multiclass", ("428", "more than 14 days"), ("", "")))
+    assert not asks_for_codes(LabelSpace("multilabel", (), ()))
+
+
+@pytest.mark.parametrize(
+    ("text", "label", "own"),
+    [
+        ("CHF (428.0)", [0], True), ("dx 4280.", [0], True), ("428.21", [0], True), ("bed 428", [0], False),
+        ("CHF 428.0", [1], False), ("v45.81", [1], True), ("hx V4581", [1], True), ("I50.23", [2], True),
+        ("I50", [2], True),
+        ("0DT60ZZ", [3], True), ("on [**4280-1-1**]", [0], False), ("x428.0", [0], False), ("428.0", [], False),
+        ("599.0 and 428.0", [1, 0], True), (None, [0], False),
+    ],
+)  # fmt: skip
+def test_the_code_of_a_label_is_recognised(text: str | None, label: list[int], own: bool) -> None:
+    block = pl.DataFrame({"split": ["test"], "text": [text], "label": [label]}, schema_overrides={"text": pl.String})
+    marks = named(block.with_columns(pl.col("label").cast(pl.List(pl.Int32))), CODES)
+    assert marks.row(0) == (bool(label), own, own)  # alone in its split, it is its own neighbour
+
+
+def test_codes_are_held_against_chance() -> None:
+    rows = {
+        "split": ["test"] * 3 + ["train"],
+        "text": ["428.0", "I50.1", "nothing", "428.9"],
+        "label": [[0], [0], [2], []],
+    }
+    found = codes(
+        pl.concat([pl.DataFrame({"split": rows["split"]}), named(pl.DataFrame(rows), CODES)], how="horizontal")
+    )
+    (row,) = found  # the train text bears no label
+    assert row.own == share(1, 3)  # 428.0; I50.1 is none of its labels
+    assert row.by_chance == share(2, 3)  # 428.0 of the second, I50.1 of the third
+
+
+def test_single_labels_that_are_codes_are_recognised_too() -> None:
+    block = pl.DataFrame({"split": ["test"], "text": ["seen for 428.0"], "label": [0]})
+    assert named(block, CODES).row(0) == (True, True, True)
+
+
+def test_later_sections_are_counted_by_split(tmp_path: Path) -> None:
+    rows = {"split": ["train", "test", "test"], "label": [0, 0, 1], "text": ["ok", "Discharge diagnosis: MI", "ok"]}
+    (row,) = looked(tmp_path, rows).later
+    assert (row.split, row.section, row.texts) == ("test", "discharge", share(1, 2))
+
+
+def test_words_and_tokens_are_counted_by_split_in_their_usual_order(tmp_path: Path) -> None:
+    rows = {"split": ["test", "train", "train", "train"], "label": [0] * 4, "text": ["a b", "a", "a b c", "a b c d e"]}
+    pl.DataFrame(rows).write_parquet(tmp_path / "some.parquet")
+    task = Prepared("some", "retrospective-text", BINARY, tmp_path / "some.parquet")
+    found = look_at(task, (4, 2), {"tiny": lambda texts: [2 * len(text.split()) for text in texts]}).lengths
+    assert [(row.split, row.unit) for row in found] == [
+        ("train", "words"), ("test", "words"), ("train", "tiny"), ("test", "tiny"),
+    ]  # fmt: skip
+    assert (found[0].mean, found[0].median, found[0].longest, found[0].cut) == (3.0, 3.0, 5, ())
+    assert [(cut.tokens, cut.texts) for cut in found[2].cut] == [(2, share(2, 3)), (4, share(2, 3))]
+    assert found[3].cut[1].texts == share(0, 1)
+
+
+def test_a_prospective_text_of_a_later_time_is_counted(tmp_path: Path) -> None:
+    rows: dict[str, Any] = {"split": ["train"] * 3, "label": [0] * 3, "text": ["a"] * 3, "prediction_time": [WHEN] * 3}
+    times = [WHEN.replace(hour=11), WHEN.replace(hour=13), None]
+    found = looked(tmp_path, rows | {"storetime": times}, kind="prospective").times
+    assert (found.columns, found.late) == (("storetime",), share(1, 3))
+    assert looked(tmp_path, rows, kind="prospective").times.late is None
+
+
+def test_a_task_without_examples_gives_nothing_away(tmp_path: Path) -> None:
+    empty = pl.DataFrame(schema={"split": pl.String, "text": pl.String, "label": pl.List(pl.Int32)})
+    empty.write_parquet(tmp_path / "some.parquet")
+    found = look_at(Prepared("some", "retrospective-text", CODES, tmp_path / "some.parquet"), (2,), {})
+    assert (found.codes, found.later, found.lengths) == ((), (), ())
+
+
+def test_small_counts_of_real_patients_are_hidden_with_what_would_tell_them(tmp_path: Path) -> None:
+    texts = ["hospice"] * 12 + ["well"] * 20 + ["hospice"] * 3 + ["well"] * 30
+    rows = {"split": ["train"] * 65, "label": [1] * 32 + [0] * 33, "text": texts}
+    shown = hidden(looked(tmp_path, rows))
+    assert shown.wordings is not None
+    row = shown.wordings[0]
+    assert (row.present, row.absent, row.ratio) == (share(12, 32), Share("<10", 33, None), None)
+    assert shown.lengths == looked(tmp_path, rows).lengths
+    few = {"split": ["test"] * 3, "label": [1, 0, 0], "text": ["hospice", "a", "b c"]}
+    (length,) = hidden(looked(tmp_path, few)).lengths
+    assert (length.texts, length.mean, length.longest) == ("<10", None, None)
+    assert str(Share("<10", 33, None)) == "<10 of 33"
+    assert hidden(share(0, 5)) == Share(0, "<10", None)

@@ -1,0 +1,89 @@
+"""Mortality: in hospital by its flag, hospices as a sensitivity, and within some days by the date of death."""
+
+from datetime import date, timedelta
+
+import polars as pl
+import pytest
+
+from chartune.errors import ConfigError
+from chartune.tasks.late_mortality import LateMortality
+from chartune.tasks.mortality import Mortality
+from chartune.testing.small_charts import BEGIN, answers, note, read_by, records_of, stay
+
+TODAY = BEGIN.date()
+
+
+def test_the_flag_tells_who_died_and_another_flag_is_no_answer() -> None:
+    told = records_of(stay(1), stay(2, died=1), stay(3, died=None), stay(4, died=7))
+    assert answers(Mortality(), told) == {1: ["survived"], 2: ["died"]}
+
+
+@pytest.mark.parametrize("place", ["HOSPICE-HOME", "HOSPICE-MEDICAL FACILITY", "Hospice"])
+def test_a_discharge_to_a_hospice_can_count_as_a_death(place: str) -> None:
+    told = records_of(stay(1, discharge_location=place), stay(2, discharge_location="HOME"), stay(3, died=1), stay(4))
+    survived = {n: ["survived"] for n in (1, 2, 4)}
+    assert answers(Mortality(), told) == {**survived, 3: ["died"]}
+    assert answers(Mortality(hospice="died"), told) == {**survived, 1: ["died"], 3: ["died"]}
+
+
+def test_the_sensitivity_has_a_name_of_its_own() -> None:
+    assert (Mortality().name, Mortality(hospice="died").name) == ("mortality", "mortality_or_hospice")
+    assert "hospice" in Mortality(hospice="died").card().asked
+    assert "hospice" not in Mortality().card().asked
+
+
+def test_the_number_of_death_is_one() -> None:
+    for task in (Mortality(), LateMortality()):
+        space = task.label_space(pl.DataFrame(), records_of())
+        assert (space.answer, space.labels) == ("binary", ("survived", "died"))
+
+
+def test_the_ninetieth_day_is_the_last_one_counted_from_the_day_of_admission() -> None:
+    days = {1: 0, 2: 89, 3: 90, 4: 91, 5: 4000}
+    told = records_of(*(stay(n) for n in (*days, 6)), dod={n: TODAY + timedelta(days=d) for n, d in days.items()})
+    assert answers(LateMortality(), told) == {
+        1: ["died"], 2: ["died"], 3: ["died"], 4: ["survived"], 5: ["survived"], 6: ["survived"]
+    }  # fmt: skip
+    assert answers(LateMortality(days=91), told)[4] == ["died"]
+
+
+def test_hours_do_not_move_the_day() -> None:
+    late = stay(1, admittime=BEGIN.replace(hour=23, minute=59))
+    assert answers(LateMortality(days=1), records_of(late, dod={1: TODAY + timedelta(days=1)})) == {1: ["died"]}
+
+
+def test_a_death_before_the_admission_is_no_answer() -> None:
+    told = records_of(stay(1), stay(2), dod={1: TODAY - timedelta(days=1), 2: TODAY})
+    assert answers(LateMortality(), told) == {2: ["died"]}
+
+
+def test_a_death_in_hospital_without_a_date_of_death_counts_from_its_time_and_else_is_no_answer() -> None:
+    told = records_of(
+        stay(1, died=1, deathtime=BEGIN + timedelta(days=3)), stay(2, died=1), stay(3, died=0), stay(4), dod={4: TODAY}
+    )
+    assert answers(LateMortality(), told) == {1: ["died"], 3: ["survived"], 4: ["died"]}
+
+
+def test_a_source_that_knows_no_dates_of_death_is_asked_nothing() -> None:
+    assert answers(LateMortality(), records_of(stay(1), stay(2, died=1))) == {}
+
+
+def test_every_admission_of_a_patient_is_asked_from_its_own_day() -> None:
+    again = stay(2, subject_id=1, admittime=BEGIN + timedelta(days=100), dischtime=BEGIN + timedelta(days=110))
+    told = records_of(stay(1), again, dod={1: TODAY + timedelta(days=120)})
+    assert answers(LateMortality(), told) == {1: ["survived"], 2: ["died"]}
+
+
+def test_days_are_at_most_a_year_because_later_deaths_are_censored() -> None:
+    with pytest.raises(ConfigError, match="less than or equal to 365"):
+        LateMortality.parse({"days": 366})
+    assert LateMortality(days=30).name == "mortality_30d"
+
+
+@pytest.mark.parametrize("task", [Mortality(), LateMortality()])
+def test_a_text_that_tells_the_death_is_left_out_where_death_is_asked(task: Mortality | LateMortality) -> None:
+    stays = [stay(1), stay(2)]
+    notes = [note(1, "Chief Complaint:\nFever"), note(2, "Chief Complaint:\nThe patient expired at home")]
+    examples, steps = read_by(task, stays, notes, records_of(*stays, dod={1: date(2100, 7, 9)}))
+    assert examples["hadm_id"].to_list() == [1]
+    assert steps["does not tell the death"]["removed_admissions"] == 1

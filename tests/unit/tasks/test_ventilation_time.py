@@ -1,0 +1,100 @@
+"""Ventilation time: three readings of the same episodes, the edge of each, and what a landmark can see of them."""
+
+import polars as pl
+import pytest
+
+from chartune.sources.ventilation import EPISODES
+from chartune.tasks.ventilation_time import INVASIVE, Measure, by_admission, ventilated
+from chartune.testing.small_charts import Row, at, frame, icu_stay
+from chartune.testing.small_charts import ventilated as episode
+
+
+def days_of(*episodes: Row, measure: Measure = "span", within: float | None = None) -> dict[int, float]:
+    """stay_id → days."""
+    told = ventilated(frame(episodes, EPISODES), INVASIVE, measure, within)
+    return dict(told.select("stay_id", "days").iter_rows())
+
+
+def test_a_span_runs_over_gaps_and_six_hours_further() -> None:
+    assert days_of(episode(1, 0, 12), episode(1, 100, 162)) == {1: 7.0}  # 6 days and 18 hours, and the tolerance
+    assert days_of(episode(1, 0, 12), episode(1, 100, 162 - 1 / 3600))[1] < 7.0
+
+
+def test_the_edge_is_exact_on_every_day_and_quarter() -> None:
+    """Days are a quotient of floats; one that fell short by its last digit would lose a patient at the edge."""
+    quarters = range(2, 400)
+    told = days_of(*(episode(n, 0, 6 * n - 6) for n in quarters))
+    assert told == {n: n / 4 for n in quarters}
+
+
+def test_the_order_of_episodes_does_not_matter() -> None:
+    assert days_of(episode(1, 100, 162), episode(1, 0, 12)) == days_of(episode(1, 0, 12), episode(1, 100, 162))
+
+
+def test_the_longest_and_the_sum_have_no_tolerance() -> None:
+    told = (episode(1, 0, 12), episode(1, 24, 72), episode(1, 80, 92))
+    assert days_of(*told, measure="longest") == {1: 2.0}
+    assert days_of(*told, measure="sum") == {1: 3.0}
+
+
+def test_stays_are_counted_apart_and_come_in_order() -> None:
+    told = (episode(1, 0, 18, stay_id=12), episode(1, 200, 218, stay_id=11), episode(2, 0, 42))
+    assert days_of(*told) == {2: 2.0, 11: 1.0, 12: 1.0}
+    frame_ = ventilated(frame(told, EPISODES), INVASIVE, "span")
+    assert frame_["stay_id"].to_list() == [2, 11, 12]
+    assert frame_["first"].to_list() == [at(0), at(200), at(0)]
+
+
+@pytest.mark.parametrize(
+    ("status", "counts"),
+    [
+        ("ventilated", True), ("invasive", True), ("non-invasive", False), ("tracheostomy", False), ("oxygen", False),
+        ("high-flow", False), ("none", False),
+    ],
+)  # fmt: skip
+def test_masks_cannulas_and_tracheostomies_are_no_invasive_ventilation(status: str, counts: bool) -> None:
+    assert (days_of(episode(1, 0, 18, status=status)) == {1: 1.0}) == counts
+
+
+def test_a_stay_without_an_admission_is_left_out() -> None:
+    assert days_of({**episode(1, 0, 18), "hadm_id": None}) == {}
+
+
+def test_nothing_that_comes_after_the_landmark_counts() -> None:
+    late = (episode(1, 0, 1), episode(1, 90, 120))
+    assert days_of(*late) == {1: 5.25}
+    assert days_of(*late, within=2) == {1: 7 / 24}
+    assert days_of(episode(1, 0, 500), within=2) == {1: 2.25}
+    assert days_of(episode(1, 0, 42), within=2) == {1: 2.0}
+    assert days_of(episode(1, 0, 500), within=2, measure="longest") == {1: 2.0}
+    assert days_of(episode(1, 0, 20), episode(1, 30, 500), within=2, measure="sum") == {1: 38 / 24}
+
+
+def test_the_landmark_is_counted_from_the_first_start_of_each_stay() -> None:
+    told = (episode(1, 0, 100, stay_id=1), episode(1, 300, 400, stay_id=2))
+    assert days_of(*told, within=2) == {1: 2.25, 2: 2.25}
+
+
+def cohort(*episodes: Row, icu: tuple[Row, ...], base_days: float = 2) -> list[tuple[object, ...]]:
+    times = ventilated(frame(episodes, EPISODES), INVASIVE, "span")
+    intimes = frame(icu, {"stay_id": pl.Int64, "intime": pl.Datetime("us")})
+    found = by_admission(times, times.filter(pl.col("days") >= base_days), intimes)
+    return found.select("hadm_id", "anchor", "days").rows()
+
+
+def test_the_first_stay_of_the_cohort_by_intime_gives_the_anchor_and_any_stay_the_days() -> None:
+    told = (episode(1, 300, 350, stay_id=1), episode(1, 20, 24, stay_id=2), episode(1, 100, 142, stay_id=3),
+            episode(1, 500, 900, stay_id=4))  # fmt: skip
+    icu = (icu_stay(1, stay_id=1, begins=290), icu_stay(1, stay_id=2, begins=10), icu_stay(1, stay_id=3, begins=90),
+           icu_stay(1, stay_id=4, begins=480))  # fmt: skip
+    assert cohort(*told, icu=icu) == [(1, at(100), pytest.approx(400 / 24 + 0.25))]
+
+
+def test_a_stay_without_an_intime_begins_with_its_ventilation() -> None:
+    told = (episode(1, 300, 350, stay_id=1), episode(1, 100, 150, stay_id=2))
+    assert cohort(*told, icu=(icu_stay(1, stay_id=1, begins=290),)) == [(1, at(100), pytest.approx(56 / 24))]
+    assert cohort(*told, icu=(icu_stay(1, stay_id=1, begins=90),)) == [(1, at(300), pytest.approx(56 / 24))]
+
+
+def test_an_admission_without_a_long_enough_stay_is_not_in_the_cohort() -> None:
+    assert cohort(episode(1, 0, 41), episode(2, 0, 42), icu=(icu_stay(1), icu_stay(2))) == [(2, at(0), 2.0)]
