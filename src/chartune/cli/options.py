@@ -102,10 +102,15 @@ def source_at(path: Path, kind: str | None) -> dict[str, Any]:
 
 
 def overridden(data: dict[str, Any], sets: list[str] | None, config: type[Config]) -> dict[str, Any]:
-    """`data` with the --set assignments applied; defaults are filled in first, so that a list has its elements."""
+    """`data` with the --set assignments applied; defaults are filled in first, so that a list has its elements.
+
+    But for a preset: it says what the defaults are.
+    """
     if not sets:
         return data
-    return override(_filled(data, config), sets)
+    presets = [one for one in sets if one.partition("=")[0].strip() in ("preset", "data.preset")]
+    others = [one for one in sets if one not in presets]
+    return override(_filled(override(data, presets), config), others)
 
 
 def _filled(data: dict[str, Any], config: type[Config]) -> dict[str, Any]:

@@ -38,6 +38,8 @@ EVENTS: Final = "events"
 """The shelf of episodes."""
 EVENTS_REVISION: Final = 1
 """Raised when a bug fix changes which episodes are found."""
+_CHART: Final = ("icustays", "chartevents", "procedureevents", "procedureevents_mv")
+"""Tables that determine the episodes."""
 _INDEX: Final = "index.parquet"
 _EPISODES: Final = "ventilation.parquet"
 _TALLIES: Final = "tallies.json"
@@ -79,7 +81,7 @@ def with_kept_episodes(records: Records, facts: Mapping[str, TableFacts], store:
     derive = records.ventilation
     if derive is None:
         return records
-    files = {table: fact.sha256 for table, fact in sorted(facts.items())}
+    files = {table: fact.sha256 for table, fact in sorted(facts.items()) if table.lower() in _CHART}
 
     def write(folder: Path) -> None:
         write_frame(derive(), folder / _EPISODES)

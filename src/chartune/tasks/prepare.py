@@ -5,7 +5,7 @@ splits ─assign─────────────────────�
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, get_args
@@ -100,7 +100,7 @@ def _with_usual(data: dict[str, Any]) -> dict[str, Any]:
         return full
     if not full.get("tasks"):
         full["tasks"] = usual_tasks(source.kind, preset, events=source.has_events())
-    elif isinstance(full["tasks"], Sequence):
+    elif isinstance(full["tasks"], list | tuple):
         full["tasks"] = tuple(with_switches(task, source.kind, preset) for task in full["tasks"])
     corpus = usual_corpus(source.kind, preset)
     given = full.setdefault("corpus", corpus)
