@@ -9,7 +9,7 @@ from chartune.cli.options import JsonOption
 from chartune.cli.study import emit_study
 
 PLACE: Final = "chartune-demo"
-SUBJECTS: Final = 2400
+SUBJECTS: Final = 1200
 
 
 def command(
