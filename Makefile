@@ -24,7 +24,9 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.demo
+	$(PIP) -c constraints.txt -e '.[bench]'
 	$(BIN)/python benchmarks/training_step.py
+	$(BIN)/python benchmarks/prepare.py
 	$(BIN)/chartune demo --seeds 3 --out chartune-bench
 
 $(VENV)/.demo: pyproject.toml constraints.txt

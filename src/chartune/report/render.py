@@ -98,6 +98,7 @@ def render(runs: Sequence[Run], out: Path, *, title: str, datasets: Mapping[str,
 def _contents(runs: Sequence[Run], title: str, datasets: Mapping[str, Dataset]) -> dict[str, Any]:
     """Everything the template shows, computed."""
     every = {run.fingerprint: run for run in runs}
+    asked = {run.task for run in runs if run.task}
     pretrained = numbered([run for run in runs if run.task is None], "P", every=every)
     outcomes = _outcomes([run for run in runs if run.task is not None], datasets, every)
     variants = [*pretrained, *(v for one in outcomes for v in one.variants)]
@@ -107,7 +108,7 @@ def _contents(runs: Sequence[Run], title: str, datasets: Mapping[str, Dataset]) 
         "badges": sorted({_badge(run, datasets) for run in runs}),
         "tiles": [*score_tiles[:3], *summary.tiles(runs, list(datasets.values()))],
         "sentences": summary.adapted(pretrained),
-        "populations": [_population(name, dataset) for name, dataset in datasets.items()],
+        "populations": [_population(name, dataset, asked) for name, dataset in datasets.items()],
         "adaptation": _adaptation(pretrained, datasets) if pretrained else None,
         "outcomes": outcomes,
         "costs": cost.cost_table(variants, every),
@@ -146,11 +147,13 @@ def _adaptation(variants: Sequence[Variant], datasets: Mapping[str, Dataset]) ->
     return Adaptation(tuple(variants), table, curves, printed, MADE_UP in badges)
 
 
-def _population(fingerprint: str, dataset: Dataset) -> Population:
+def _population(fingerprint: str, dataset: Dataset, asked: set[str]) -> Population:
+    """Who is in the tasks that a run has asked; all prepared tasks would fill pages."""
+    shown = {**dataset, "tasks": {name: task for name, task in dataset.get("tasks", {}).items() if name in asked}}
     source = dataset.get("source", {})
     told = [source.get("title") or "a source without a title"]
     told += [f"{term} {source[term]}" for term in ("version", "licence") if source.get(term)]
-    return Population(fingerprint, " · ".join(told), tuple(cohort.cohorts(dataset)), table_one(dataset))
+    return Population(fingerprint, " · ".join(told), tuple(cohort.cohorts(shown)), table_one(dataset))
 
 
 MADE_UP = "made-up data"

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from preparing.equality import agreements, compared
-from preparing.ways import CORE, PANDAS, TASKS, WAYS, Job
 
 from chartune.sources.made_up import make_hospital
+from preparing.equality import agreements, compared
+from preparing.ways import CORE, PANDAS, TASKS, WAYS, Job
 
 ROWS = pl.DataFrame({"hadm_id": [1, 2, 3], "text": ["a", "b", "c"], "label": ["0", "1", "038,428"]})
 

@@ -5,12 +5,21 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from preparing.growing import CHART_TABLES, NOTE_TABLES, NOTES, STRIDE, Size, apart, grow, spelled
+
+from chartune.sources.made_up import make_hospital
+from chartune.sources.mimic3 import Mimic3
+from preparing.growing import CHART_TABLES, DICTIONARIES, NOTE_TABLES, NOTES, STRIDE, Size, apart, grow, spelled
 from preparing.thickening import LENGTHS, OTHER_ITEMS, SUMMARY, VITAL_SIGNS, WARD_NOTES
 
-from chartune.sources.mimic3 import Mimic3
-
 COPIES = 3
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A made-up hospital to copy from; not to be written into."""
+    folder = tmp_path_factory.mktemp("base") / "raw"
+    make_hospital(folder, subjects=90, seed=4)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +44,7 @@ def _table(folder: Path, name: str) -> pl.DataFrame:
 
 
 def _lines(folder: Path, name: str) -> list[str]:
-    return gzip.decompress((folder / f"{name}.csv.gz").read_bytes()).decode().splitlines()
+    return gzip.decompress((folder / f"{name}.csv.gz").read_bytes()).decode(errors="replace").splitlines()
 
 
 @pytest.mark.parametrize(("table", "key"), [("PATIENTS", "SUBJECT_ID"), ("ADMISSIONS", "HADM_ID"), (NOTES, "ROW_ID")])
@@ -68,15 +77,19 @@ def test_texts_of_two_copies_are_never_the_same(base: Path, thin: Path) -> None:
 
 
 def test_texts_that_were_the_same_stay_so_within_a_copy(base: Path, tmp_path: Path) -> None:
-    notes, twice = _lines(base, NOTES), tmp_path / "twice"
+    twice = tmp_path / "twice"
     twice.mkdir()
-    for file in base.glob("*.csv.gz"):
-        (twice / file.name).write_bytes(file.read_bytes())
+    for name in DICTIONARIES:
+        (twice / f"{name}.csv.gz").write_bytes((base / f"{name}.csv.gz").read_bytes())
     text = '"Chief Complaint:\nfall\n\nPresent Illness:\nfell from a chair\n"'
     rows = [f'{n},10000,100001,2150-01-0{n},,,"{SUMMARY}","Report",,,{text}' for n in (1, 2)]
-    (twice / f"{NOTES}.csv.gz").write_bytes(gzip.compress("\n".join([notes[0], *rows, ""]).encode()))
-    grow(twice, tmp_path / "raw", (NOTES,), Size(NOTES, rows=6))
-    assert _table(tmp_path / "raw", NOTES)["TEXT"].unique_counts().to_list() == [2, 2, 2]
+    rows.append('3,10000,100001,2150-01-01,,,"Radiology","CHEST",,,"no acute process in the chest"')
+    content = "\n".join([_lines(base, NOTES)[0], *rows, ""])
+    (twice / f"{NOTES}.csv.gz").write_bytes(gzip.compress(content.encode()))
+    grow(twice, tmp_path / "raw", (NOTES,), Size(NOTES, rows=2 * (2 + WARD_NOTES)))
+    texts = _table(tmp_path / "raw", NOTES)
+    assert texts.filter(pl.col("CATEGORY") == SUMMARY)["TEXT"].unique_counts().to_list() == [2, 2]
+    assert texts.filter(pl.col("CATEGORY") != SUMMARY)["TEXT"].is_unique().all()
 
 
 def test_short_oddities_stay_as_they_are(base: Path, thin: Path) -> None:

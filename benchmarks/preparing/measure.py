@@ -1,0 +1,118 @@
+"""Measuring: every way once per round in a process of its own, ways taking turns.
+
+Whatever else the machine does then hits each of them. Told are medians of seconds, the highest peak of memory, and
+ratios paired round by round.
+"""
+
+import json
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from preparing.ways import WAYS, Job
+
+
+@dataclass(frozen=True)
+class Once:
+    """What one process took."""
+
+    seconds: float
+    """Of the work alone: neither the interpreter's start nor the import of libraries."""
+    peak_mib: float
+    """The most memory that was resident, libraries included; of the process or its largest child."""
+    rows: int
+    """That came out."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A way at a hospital."""
+
+    way: str
+    hospital: str
+    rounds: tuple[Once, ...]
+
+    @property
+    def seconds(self) -> float:
+        """The median."""
+        return median(once.seconds for once in self.rounds)
+
+    @property
+    def peak_mib(self) -> float:
+        """The highest."""
+        return max(once.peak_mib for once in self.rounds)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {"median_seconds": self.seconds, "highest_peak_mib": self.peak_mib} | asdict(self)
+
+
+def take_turns(ways: Sequence[str], hospital: str, folder: Path, rounds: int, script: Path) -> dict[str, Measured]:
+    """Let the ways take turns on a hospital; what each made in the last round stays in `made_by(folder, way)`.
+
+    Args:
+        ways: names of `preparing.ways.WAYS`.
+        hospital: what it is called in tables.
+        folder: where it is.
+        rounds: how often.
+        script: what is started, with `--one WAY FOLDER OUT`.
+    """
+    found: dict[str, list[Once]] = {way: [] for way in ways}
+    for _ in range(rounds):
+        for way in ways:
+            out = made_by(folder, way)
+            shutil.rmtree(out, ignore_errors=True)
+            out.mkdir(parents=True)
+            found[way].append(apart(script, way, folder, out))
+    return {way: Measured(way, hospital, tuple(once)) for way, once in found.items()}
+
+
+def makings(folder: Path) -> Path:
+    """Where all that is made of a hospital goes: beside it."""
+    return folder.with_name(f"{folder.name}.made")
+
+
+def made_by(folder: Path, way: str) -> Path:
+    """Where a way puts what it makes of a hospital."""
+    return makings(folder) / way.replace(": ", "-").replace(" ", "-")
+
+
+def apart(script: Path, way: str, folder: Path, out: Path) -> Once:
+    """A way done in a process of its own.
+
+    Raises:
+        subprocess.CalledProcessError: it failed; what it said is on standard error.
+    """
+    command = [sys.executable, str(script), "--one", way, str(folder), str(out)]
+    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return Once(**json.loads(told.splitlines()[-1]))
+
+
+def once(way: str, folder: Path, out: Path) -> Once:
+    """Do it here, in a process that does nothing else."""
+    do = WAYS[way](Job(way, folder, out))
+    started = time.perf_counter()
+    rows = do()
+    seconds = time.perf_counter() - started
+    return Once(seconds, peak_mib(), rows)
+
+
+def peak_mib() -> float:
+    """The most memory that was resident so far in this process or its largest child."""
+    most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return float(most) / (2**20 if platform.system() == "Darwin" else 2**10)
+
+
+def times(slower: Measured | Sequence[Measured], faster: Measured) -> float:
+    """How many times as long: the median of the ratios of single rounds; several are done one after the other."""
+    some = [slower] if isinstance(slower, Measured) else list(slower)
+    totals = [sum(way.rounds[number].seconds for way in some) for number in range(len(faster.rounds))]
+    return median(total / own.seconds for total, own in zip(totals, faster.rounds, strict=True))
