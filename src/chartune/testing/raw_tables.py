@@ -23,6 +23,17 @@ ADMISSIONS_4: Final = (
 )  # fmt: skip
 NOTE_4: Final = ("note_id", "subject_id", "hadm_id", "note_type", "note_seq", "charttime", "storetime", "text")
 DIAGNOSES_4: Final = ("subject_id", "hadm_id", "seq_num", "icd_code", "icd_version")
+ICUSTAYS: Final = ("ROW_ID", "SUBJECT_ID", "HADM_ID", "ICUSTAY_ID", "DBSOURCE", "FIRST_CAREUNIT", "INTIME", "OUTTIME")
+CHARTEVENTS: Final = (
+    "ROW_ID", "SUBJECT_ID", "HADM_ID", "ICUSTAY_ID", "ITEMID", "CHARTTIME", "STORETIME", "CGID", "VALUE", "VALUENUM",
+    "VALUEUOM", "WARNING", "ERROR", "RESULTSTATUS", "STOPPED",
+)  # fmt: skip
+PROCEDUREEVENTS_MV: Final = ("ROW_ID", "SUBJECT_ID", "HADM_ID", "ICUSTAY_ID", "STARTTIME", "ENDTIME", "ITEMID")
+ICUSTAYS_4: Final = ("subject_id", "hadm_id", "stay_id", "first_careunit", "intime", "outtime")
+CHARTEVENTS_4: Final = (
+    "subject_id", "hadm_id", "stay_id", "caregiver_id", "charttime", "storetime", "itemid", "value", "valuenum",
+    "valueuom", "warning",
+)  # fmt: skip
 SUMMARY: Final = "Chief Complaint:\nFever {}\n\nBrief Hospital Course:\nTreated.\n"
 """A discharge summary; the braces take something that tells one from another."""
 

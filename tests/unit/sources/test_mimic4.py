@@ -11,7 +11,7 @@ from chartune.notes.note import SCHEMA
 from chartune.sources.mimic3 import Mimic3
 from chartune.sources.mimic4 import Mimic4, age_at
 from chartune.testing.open_data import open_data
-from chartune.testing.raw_tables import DIAGNOSES_4, NOTE_4, RawHospital, write_table
+from chartune.testing.raw_tables import DIAGNOSES_4, ICUSTAYS_4, NOTE_4, PATIENTS_4, RawHospital, made, write_table
 
 
 def hospital() -> RawHospital:
@@ -195,6 +195,57 @@ def test_neither_folder_changes_the_fingerprint(tmp_path: Path) -> None:
     assert Mimic4(folder=tmp_path, notes=tmp_path / "n", title="St. Elsewhere").hashable() == {"kind": "mimic4"}
 
 
+def with_intensive_care(folder: Path) -> Path:
+    """The hospital with an ICU stay, in whose chart the patient is on a machine."""
+    hospital().write_mimic4(folder)
+    stay = (7, 1007, 70, "MICU", "2100-07-01 12:00:00", None)
+    write_table(made(folder / "icu") / "icustays.csv.gz", ICUSTAYS_4, [stay])
+    rows = [(7, 70, f"2100-07-01 {hour}:00:00", 223849, "CMV") for hour in (13, 15)]
+    columns = ("subject_id", "stay_id", "charttime", "itemid", "value")
+    write_table(folder / "icu" / "chartevents.csv.gz", columns, list(rows))
+    return folder
+
+
+def test_patients_and_notes_tell_when_they_died_and_when_they_were_written(tmp_path: Path) -> None:
+    folder = hospital().write_mimic4(tmp_path)
+    write_table(folder / "hosp" / "patients.csv.gz", PATIENTS_4, [(7, "F", 50, 2100, "2014 - 2016", "2100-08-02")])
+    note = ("7-DS-1", 7, 1007, "DS", 1, "2100-07-05 00:00:00", "2100-07-06 10:00:00", "x")
+    write_table(folder / "note" / "discharge.csv.gz", NOTE_4, [note])
+    records = Mimic4(folder=folder).load()
+    assert records.subjects.rows(named=True) == [
+        {"subject_id": 7, "gender": "F", "dod": date(2100, 8, 2), "anchor_year_group": "2014 - 2016",
+         "anchor_year": 2100},
+    ]  # fmt: skip
+    told = next(records.notes()).select("chartdate", "charttime", "storetime").row(0)
+    assert [str(time) for time in told] == ["2100-07-05", "2100-07-05 00:00:00", "2100-07-06 10:00:00"]
+
+
+def test_bedside_events_are_looked_for_when_they_are_wanted_only(tmp_path: Path) -> None:
+    source = Mimic4(folder=with_intensive_care(tmp_path))
+    assert source.has_events()
+    assert set(source.files(events=True)) - set(source.files()) == {"chartevents"}
+    records = source.load()
+    assert records.ventilation is None
+    assert records.stays is not None
+    assert records.stays.select("subject_id", "hadm_id", "stay_id", "dbsource", "first_careunit").rows() == [
+        (7, 1007, 70, "metavision", "MICU")
+    ]
+    records = source.load(events=True)
+    assert records.ventilation is not None
+    assert [str(cell) for cell in records.ventilation().row(0)] == [
+        "7", "1007", "70", "invasive", "2100-07-01 13:00:00", "2100-07-01 15:00:00",
+    ]  # fmt: skip
+    assert records.tallies["chartevents"].rows == 2
+
+
+def test_a_missing_chart_is_named_with_a_way_out(tmp_path: Path) -> None:
+    folder = with_intensive_care(tmp_path)
+    (folder / "icu" / "chartevents.csv.gz").unlink()
+    assert not Mimic4(folder=folder).has_events()
+    with pytest.raises(SchemaError, match=r"lacks icu/chartevents\.csv\.gz \(or \.csv\); add it, or leave these tasks"):
+        Mimic4(folder=folder).load(events=True)
+
+
 def test_the_open_demo_has_its_published_counts() -> None:
     records = Mimic4(folder=open_data("mimic-iv-demo-2.2")).load()
     assert (records.about.title, records.about.licence) == ("MIMIC-IV demo 2.2", "ODbL 1.0")
@@ -214,6 +265,9 @@ def test_the_open_demo_has_its_published_counts() -> None:
     )
     assert titles.select("icd_code", "icd_version").is_duplicated().sum() == 0
     assert all(records.tallies[table].rows == records.expected_rows[table] for table in records.tallies)
+    assert records.stays is not None
+    assert (records.stays.height, records.stays["hadm_id"].n_unique()) == (140, 128)
+    assert records.subjects["anchor_year"].null_count() == 0
 
 
 def test_the_codiesp_twin_has_its_documented_counts() -> None:

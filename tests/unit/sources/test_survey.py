@@ -42,6 +42,18 @@ def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
         survey(tmp_path / "nowhere")
 
 
+def test_a_small_chart_is_counted_whole_and_looked_at_where_it_tells_of_breathing(tmp_path: Path) -> None:
+    times = ("2130-05-01 08:00:00", "yesterday")
+    rows = [(1, 2, 3, item, time, "5") for item in (211, 720) for time in times]
+    columns = ("SUBJECT_ID", "HADM_ID", "ICUSTAY_ID", "ITEMID", "CHARTTIME", "VALUE")
+    write_table(tmp_path / "CHARTEVENTS.csv.gz", columns, list(rows[:3]))
+    (row,) = [row for row in survey(tmp_path, kind="mimic3") if row["table"] == "CHARTEVENTS"]
+    assert (row["rows"], row["required"], row["problem"], row["missing"]) == (3, False, None, [])
+    write_table(tmp_path / "CHARTEVENTS.csv.gz", columns, list(rows))
+    (row,) = [row for row in survey(tmp_path, kind="mimic3") if row["table"] == "CHARTEVENTS"]
+    assert "CHARTTIME must be a time" in row["problem"]
+
+
 def test_the_open_demo_has_all_the_rows_of_its_release() -> None:
     rows = survey(open_data("mimic-iii-demo-1.4"))
     assert all(row["rows"] == row["expected_rows"] and row["problem"] is None for row in rows)

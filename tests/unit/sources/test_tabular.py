@@ -67,6 +67,17 @@ def test_every_format_becomes_the_same_records(tmp_path: Path, name: str, write:
     assert records.warnings == ()
 
 
+def test_a_table_of_ones_own_has_no_bedside_chart_and_says_so(tmp_path: Path) -> None:
+    as_csv(tmp_path / "n.csv")
+    source = Tabular(file=tmp_path / "n.csv")
+    assert not source.has_events()
+    with pytest.raises(SchemaError, match=r"n\.csv is one table of notes; leave these tasks out with --tasks"):
+        source.load(events=True)
+    records = source.load()
+    assert (records.stays, records.ventilation) == (None, None)
+    assert records.subjects["dod"].null_count() == 2
+
+
 def test_admissions_have_the_columns_of_every_source_and_know_nothing(tmp_path: Path) -> None:
     as_csv(tmp_path / "n.csv")
     admissions = Tabular(file=tmp_path / "n.csv").load().admissions

@@ -8,23 +8,26 @@ The file has no name: when the process ends, however it ends, nothing is left of
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from io import BytesIO
-from pathlib import Path
 from typing import Final, Self
 
 import polars as pl
 
-from chartune.store import storing
+from chartune.errors import StoreError
 
-GROUPS: Final = 16
-"""Groups of rows, by the id modulo this."""
+GROUPS: Final = 64
+"""Groups of rows, by the id modulo this: few enough for large blocks, and many enough for small groups."""
 _WAITING: Final = 500_000
 """Rows in memory before they are written: some tens of megabytes."""
 
 
 class RowsByPatient:
-    """Rows added in any order, read back in groups that hold whole patients, or whole stays."""
+    """Rows added in any order, read back in groups that hold whole patients, or whole stays.
+
+    Raises:
+        StoreError: from every method: the folder of temporary files is full or cannot be written.
+    """
 
     def __init__(self, key: str) -> None:
         """`key`: the column whose number decides; never null."""
@@ -34,7 +37,7 @@ class RowsByPatient:
         self._blocks: dict[int, list[tuple[int, int]]] = defaultdict(list)
 
     def __enter__(self) -> Self:
-        with storing(Path(tempfile.gettempdir())):
+        with _room():
             self._file = self._opened.enter_context(tempfile.TemporaryFile())
         return self
 
@@ -42,7 +45,7 @@ class RowsByPatient:
         self._opened.close()
 
     def add(self, rows: pl.DataFrame) -> None:
-        """Keep these rows. Raises StoreError: the disk of temporary files is full."""
+        """Keep these rows; all have the same columns."""
         self._waiting.append(rows)
         if sum(part.height for part in self._waiting) >= _WAITING:
             self._write()
@@ -57,14 +60,26 @@ class RowsByPatient:
         if not self._waiting:
             return
         rows, self._waiting = pl.concat(self._waiting), []
-        with storing(Path(tempfile.gettempdir())):
+        with _room():
             for (group,), part in rows.group_by(pl.col(self._key) % GROUPS, maintain_order=True):
                 packed = BytesIO()
                 part.write_ipc_stream(packed, compression="uncompressed")
                 self._blocks[int(group)].append((self._file.tell(), self._file.write(packed.getbuffer())))
+            self._file.flush()
 
     def _read(self, place: int, size: int) -> pl.DataFrame:
-        self._file.seek(place)
-        rows = pl.read_ipc_stream(BytesIO(self._file.read(size)))
-        self._file.seek(0, 2)
-        return rows
+        with _room():
+            self._file.seek(place)
+            return pl.read_ipc_stream(BytesIO(self._file.read(size)))
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"rows of the bedside chart need room in the folder of temporary files, but writing in "
+            f"{tempfile.tempdir or 'it'} failed: {error.strerror or type(error).__name__}; free some space, or set "
+            f"TMPDIR to another folder."
+        ) from error
