@@ -5,6 +5,7 @@ ratios paired round by round.
 """
 
 import json
+import os
 import platform
 import resource
 import shutil
@@ -26,6 +27,8 @@ class Once:
 
     seconds: float
     """Of the work alone: neither the interpreter's start nor the import of libraries."""
+    cpu_seconds: float
+    """Of all threads and children; on a busy machine the steadier figure."""
     peak_mib: float
     """The most memory that was resident, libraries included; of the process or its largest child."""
     rows: int
@@ -46,13 +49,19 @@ class Measured:
         return median(once.seconds for once in self.rounds)
 
     @property
+    def cpu_seconds(self) -> float:
+        """The median."""
+        return median(once.cpu_seconds for once in self.rounds)
+
+    @property
     def peak_mib(self) -> float:
         """The highest."""
         return max(once.peak_mib for once in self.rounds)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
-        return {"median_seconds": self.seconds, "highest_peak_mib": self.peak_mib} | asdict(self)
+        told = {"median_seconds": self.seconds, "median_cpu_seconds": self.cpu_seconds}
+        return told | {"highest_peak_mib": self.peak_mib} | asdict(self)
 
 
 def take_turns(ways: Sequence[str], hospital: str, folder: Path, rounds: int, script: Path) -> dict[str, Measured]:
@@ -99,10 +108,15 @@ def apart(script: Path, way: str, folder: Path, out: Path) -> Once:
 def once(way: str, folder: Path, out: Path) -> Once:
     """Do it here, in a process that does nothing else."""
     do = WAYS[way](Job(way, folder, out))
-    started = time.perf_counter()
+    started, used = time.perf_counter(), cpu_seconds()
     rows = do()
-    seconds = time.perf_counter() - started
-    return Once(seconds, peak_mib(), rows)
+    return Once(time.perf_counter() - started, cpu_seconds() - used, peak_mib(), rows)
+
+
+def cpu_seconds() -> float:
+    """Of this process so far: all threads, and children that have ended."""
+    used = os.times()
+    return used.user + used.system + used.children_user + used.children_system
 
 
 def peak_mib() -> float:
@@ -111,8 +125,18 @@ def peak_mib() -> float:
     return float(most) / (2**20 if platform.system() == "Darwin" else 2**10)
 
 
-def times(slower: Measured | Sequence[Measured], faster: Measured) -> float:
-    """How many times as long: the median of the ratios of single rounds; several are done one after the other."""
+def times(slower: Measured | Sequence[Measured], faster: Measured, *, by_cpu: bool = False) -> float:
+    """How many times as long: the median of the ratios of single rounds.
+
+    Args:
+        slower: several are done one after the other.
+        faster: what it is held against.
+        by_cpu: of processor time, and not of the clock's.
+    """
+
+    def taken(one: Once) -> float:
+        return one.cpu_seconds if by_cpu else one.seconds
+
     some = [slower] if isinstance(slower, Measured) else list(slower)
-    totals = [sum(way.rounds[number].seconds for way in some) for number in range(len(faster.rounds))]
-    return median(total / own.seconds for total, own in zip(totals, faster.rounds, strict=True))
+    totals = [sum(taken(way.rounds[number]) for way in some) for number in range(len(faster.rounds))]
+    return median(total / taken(own) for total, own in zip(totals, faster.rounds, strict=True))

@@ -87,12 +87,11 @@ def told(frame: pl.DataFrame) -> set[Episode]:
 
 def spans(episodes: set[Episode]) -> list[tuple[str, str, str]]:
     """(status, start, end) as `1 08:00`, the form in which answers are written below."""
-    first = datetime.fromisoformat(DAY)
+    return sorted((episode.status, _moment(episode.start), _moment(episode.end)) for episode in episodes)
 
-    def moment(time: datetime) -> str:
-        return f"{(time - first).days + 1} {time:%H:%M}"
 
-    return sorted((e.status, moment(e.start), moment(e.end)) for e in episodes)
+def _moment(time: datetime) -> str:
+    return f"{(time - datetime.fromisoformat(DAY)).days + 1} {time:%H:%M}"
 
 
 PEEP, TUBE_OUT, BY_PATIENT = 220339, 227194, 225468

@@ -17,7 +17,7 @@ SCRIPT = Path(prepare.__file__)
 
 
 def _measured(way: str, *seconds: float, peak: float = 100, hospital: str = "one") -> Measured:
-    return Measured(way, hospital, tuple(Once(one, peak + number, 7) for number, one in enumerate(seconds)))
+    return Measured(way, hospital, tuple(Once(one, one / 2, peak + number, 7) for number, one in enumerate(seconds)))
 
 
 def _told(claims: list[Claim]) -> dict[str, tuple[float, bool]]:
@@ -33,6 +33,14 @@ def test_ratios_are_paired_round_by_round() -> None:
     # The machine was slow in the second round: the ratio of the medians would be 2.
     assert times(_measured("a", 4, 40, 4), _measured("b", 1, 20, 2)) == 2
     assert times(_measured("a", 4, 40), _measured("b", 1, 10)) == 4
+
+
+def test_ratios_by_processor_time_are_of_processor_time() -> None:
+    paused = Measured("a", "one", (Once(900, 4, 100, 7),))
+    assert times(paused, _measured("b", 4), by_cpu=True) == 2
+    assert time_claims(
+        {"copy notes": _measured("copy notes", 4), "prepare": Measured("prepare", "one", paused.rounds)}
+    )[0] == Claim("prepare : copy notes, time", "one", 225, 4, by_cpu=2)
 
 
 def test_what_is_done_one_after_the_other_is_added_up() -> None:
