@@ -177,41 +177,29 @@ class Store:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
 
-    def obtain(self, kind: str, fingerprint: str, write: Callable[[Path], None], about: dict[str, Any]) -> Artefact:
-        """The artefact, written by `write` into an empty folder if nobody has done it; waits for whoever is at it."""
-        found = self.find(kind, fingerprint)
-        if found:
+    def obtain(
+        self, kind: str, fingerprint: str, write: Callable[[Path], None], about: dict[str, Any], *, resume: bool = False
+    ) -> Artefact:
+        """The artefact, made by `write` in its folder if nobody has done it; waits for whoever is at it.
+
+        With `resume` an interrupted attempt is left, and `write` goes on from it; who is at it is not waited for.
+        """
+        if found := self.find(kind, fingerprint):
             return found
-        with self.lease(kind, fingerprint, patience=WAIT_SECONDS):
-            found = self.find(kind, fingerprint)
-            if found:
+        with self.lease(kind, fingerprint, patience=0.0 if resume else WAIT_SECONDS):
+            if found := self.find(kind, fingerprint):
                 return found
-            shutil.rmtree(self.partial(kind, fingerprint))
+            if not resume:
+                shutil.rmtree(self.partial(kind, fingerprint))
             folder = self.partial(kind, fingerprint)
             try:
                 with storing(folder):
                     write(folder)
                     return self.publish(kind, fingerprint, about)
-            except BaseException:
-                shutil.rmtree(folder, ignore_errors=True)
-                raise
-
-    def continued(self, kind: str, fingerprint: str, write: Callable[[Path], None], about: dict[str, Any]) -> Artefact:
-        """The artefact; `write` finds in its folder what an earlier attempt has left, and goes on from there.
-
-        Raises:
-            StoreError: it cannot be written, or another process is at it.
-        """
-        if found := self.find(kind, fingerprint):
-            return found
-        with self.lease(kind, fingerprint), storing(folder := self.partial(kind, fingerprint)):
-            if found := self.find(kind, fingerprint):
-                return found
-            try:
-                write(folder)
-                return self.publish(kind, fingerprint, about)
-            except Exception:  # what is wrong now will be wrong again; only an interruption is worth continuing
-                shutil.rmtree(folder, ignore_errors=True)
+            except BaseException as error:
+                # What is wrong now will be wrong again; only an interruption is worth continuing.
+                if not resume or isinstance(error, Exception):
+                    shutil.rmtree(folder, ignore_errors=True)
                 raise
 
     @contextmanager

@@ -126,9 +126,8 @@ def prepare(preparation: Preparation, store: Store) -> Artefact:
     files = {table: fact.sha256 for table, fact in sorted(facts.items())}
     parts = {"config": preparation.hashable(), "files": files, "splits": preparation.splits.rule()}
     name = fingerprint(SHELF, REVISION, parts)
-    made = store.continued(
-        SHELF, name, lambda folder: _make(preparation, facts, store, folder), {"sensitivity": "restricted"}
-    )
+    about = {"sensitivity": "restricted"}
+    made = store.obtain(SHELF, name, lambda folder: _make(preparation, facts, store, folder), about, resume=True)
     if preparation.strict:
         _must_be_sound(read_dataset(made))
     return made
