@@ -64,7 +64,8 @@ def stage(records: Records, categories: frozenset[str], folder: Path) -> Staged:
             wanted = pl.col("category").is_in(categories)
             kept = batch.filter(wanted)
             _write(kept.select("note_id", "subject_id", "text"), folder, number)
-            parts += [_described(kept), batch.filter(~wanted.fill_null(False))]
+            # Texts go before rows are chosen: what is chosen from a batch keeps all its texts in memory.
+            parts += [_described(kept), batch.drop("text").filter(~wanted.fill_null(False))]
             meter.advance(batch.height)
     index = pl.concat([part.drop("text", strict=False) for part in parts], how="diagonal").select(*INDEX)
     _unique(index)
