@@ -80,7 +80,8 @@ def _charts(
             "a preset must be chosen with --preset, because it sets many switches at once; --set sets one."
         )
     if tasks:
-        data["tasks"] = chosen_tasks(tasks.split(","), data["source"]["kind"], data["preset"])
+        chosen = chosen_tasks(tasks.split(","), data["source"]["kind"], data["preset"])
+        data["tasks"] = [task.model_dump(mode="json") for task in chosen]
     if splits:
         data["splits"] = {"kind": "imported", "folder": str(splits)}
     return prepare(Preparation.parse(overridden(data, sets, Preparation)), store)

@@ -1,6 +1,6 @@
 """Rows of the bedside chart: the contracts of its tables, and the rows of them that count.
 
-CHARTEVENTS has 331 million rows, of which some twenty million are about breathing. Their items are chosen while they
+CHARTEVENTS has 331 million rows, of which a small part is about breathing. Their items are chosen while they
 are text; nothing else is cast or kept (`chartune.sources.tables.Rows`).
 """
 
