@@ -267,7 +267,8 @@ def _tidy(name: str) -> str:
     return "/".join(part for part in re.split(r"[/\\]", name) if part not in ("", "."))
 
 
-_DAMAGED: Final = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, ValueError)
+_DAMAGED: Final = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError)
+"""What the libraries raise on broken archives; zipfile a RuntimeError on a packing method that it does not know."""
 
 
 def _asked(file: Path, step: Callable[[], T]) -> T:
