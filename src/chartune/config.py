@@ -194,7 +194,7 @@ def _told(error: ValidationError, model: type[BaseModel], place: str) -> str:
     """The first problems of a pydantic error as `path: law, got value. Did you mean …?` lines."""
     lines = []
     for problem in error.errors(include_url=False)[:5]:
-        path = ".".join(str(step) for step in problem["loc"]) or "the config"
+        path = ".".join(_walked(model, problem["loc"])[0]) or "the config"
         if problem["type"] == _UNKNOWN:
             name = str(problem["loc"][-1])
             near = difflib.get_close_matches(name, _names(model, problem["loc"][:-1]), n=1)
@@ -236,14 +236,29 @@ def _names(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
 
 
 def _at(model: type[BaseModel], path: Sequence[str | int]) -> list[type[BaseModel]]:
-    """The models that a path may lead to; union members are told apart by the step that pydantic adds."""
-    models: list[type[BaseModel]] = [model]
+    """The models that a path may lead to."""
+    return _walked(model, path)[1]
+
+
+def _walked(model: type[BaseModel], path: Sequence[str | int]) -> tuple[list[str], list[type[BaseModel]]]:
+    """The path as people type it, and the models that it may lead to.
+
+    After a field that holds one of several models pydantic puts a step of its own in: which of them it took.
+    """
+    typed: list[str] = []
+    models, may_be_member = [model], False
     for step in path:
+        members = [m for m in models if step in (m.__name__, _kind(m))]
+        if may_be_member and members:
+            models, may_be_member = members, False
+            continue
+        typed.append(str(step))
         inner = [
             m for one in models if step in one.model_fields for m in _models(one.model_fields[str(step)].annotation)
         ]
-        models = inner or [m for m in models if step in (m.__name__, _kind(m))] or models
-    return models
+        if inner:
+            models, may_be_member = inner, True
+    return typed, models
 
 
 def _kind(model: type[BaseModel]) -> Any:

@@ -10,7 +10,6 @@
     ├── RunError               exit 5   a stage did not end as it should
     │   ├── UnfinishedRun               it was asked for results that it does not have yet
     │   └── Diverged                    the loss is no longer a number
-    ├── ServeError             exit 6   a request cannot be answered
     └── StoreError             exit 7   the store cannot be written, is locked, or holds a damaged artefact
 
 Exit 0 is success, 130 an interruption by the user. A message states the law, the values, the place and the way
@@ -68,12 +67,6 @@ class UnfinishedRun(RunError):  # noqa: N818 - the noun of the house is Run
 
 class Diverged(RunError):  # noqa: N818 - names the event, as StopIteration does
     """The loss or a gradient is no longer a finite number."""
-
-
-class ServeError(ChartuneError):
-    """A request cannot be answered."""
-
-    exit_code: ClassVar[int] = 6
 
 
 class StoreError(ChartuneError):

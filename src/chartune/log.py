@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any, Final, Self
+from typing import IO, Final, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-console: Final = Console(stderr=True, highlight=False, soft_wrap=True)
-"""Where people are spoken to: standard error, so that standard output stays clean for `--json`."""
+console: Final = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+"""Where people are spoken to: standard error, so that standard output stays clean for `--json`. Names are printed as
+they are: `[x]` and `:x:` mean nothing here."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def listening(sink: Sink) -> Iterator[None]:
 def console_sink(event: Event) -> None:
     """Tell the person at the terminal what was measured on held-out patients; training losses are in the bar."""
     if event.split != "train":
-        console.print(f"  step {event.step}: {event.split} {event.name} {event.value:.4g}", style="dim", markup=False)
+        console.print(f"  step {event.step}: {event.split} {event.name} {event.value:.4g}", style="dim")
 
 
 class EventLog:
@@ -144,9 +145,9 @@ def progress(title: str, total: float | None = None) -> Iterator[Meter]:
     outermost = _display is None
     if _display is None:
         _display = Progress(
-            TextColumn("[bold]{task.description}"), BarColumn(bar_width=28), MofNCompleteColumn(),
-            TimeRemainingColumn(elapsed_when_finished=True), TextColumn("[dim]{task.fields[remark]}"),
-            console=console, transient=True,
+            TextColumn("{task.description}", style="bold", markup=False), BarColumn(bar_width=28),
+            MofNCompleteColumn(), TimeRemainingColumn(elapsed_when_finished=True),
+            TextColumn("{task.fields[remark]}", style="dim", markup=False), console=console, transient=True,
         )  # fmt: skip
         _display.start()
     task = _display.add_task(title, total=total, remark="")
@@ -159,6 +160,6 @@ def progress(title: str, total: float | None = None) -> Iterator[Meter]:
             _display = None
 
 
-def say(text: str, **fields: Any) -> None:
-    """One line for the person at the terminal, on standard error. Only `cli` and `studies` call it."""
-    console.print(text.format(**fields) if fields else text)
+def say(text: str) -> None:
+    """One line for the person at the terminal, as it is, on standard error; what a verb gives is on standard output."""
+    console.print(text)

@@ -159,30 +159,15 @@ class Store:
             _fsync(final.parent)
         return Artefact(kind, fingerprint, final)
 
-    @contextmanager
-    def writing(self, kind: str, fingerprint: str, about: dict[str, Any] | None = None) -> Iterator[Path]:
-        """Write an artefact from nothing: yields an empty folder, publishes it at the end, leaves nothing on failure.
-
-        Raises:
-            StoreError: the disk is full or the store cannot be written; nothing half-written stays behind.
-        """
-        with self.lease(kind, fingerprint):
-            shutil.rmtree(self.partial(kind, fingerprint), ignore_errors=True)
-            folder = self.partial(kind, fingerprint)
-            try:
-                with storing(folder):
-                    yield folder
-                    self.publish(kind, fingerprint, about or {})
-            except BaseException:
-                shutil.rmtree(folder, ignore_errors=True)
-                raise
-
     def obtain(
         self, kind: str, fingerprint: str, write: Callable[[Path], None], about: dict[str, Any], *, resume: bool = False
     ) -> Artefact:
         """The artefact, made by `write` in its folder if nobody has done it; waits for whoever is at it.
 
         With `resume` an interrupted attempt is left, and `write` goes on from it; who is at it is not waited for.
+
+        Raises:
+            StoreError: the disk is full or the store cannot be written; nothing half-written stays behind.
         """
         if found := self.find(kind, fingerprint):
             return found

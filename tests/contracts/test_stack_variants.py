@@ -278,3 +278,11 @@ def test_a_placebo_is_no_clinical_layer_at_all(base: LocalBackbone, tmp_path: Pa
         for one, two in zip(with_placebo.tensors(1).values(), without.tensors(0).values(), strict=True)
     )
     assert torch.equal(logits(model_of(base, with_placebo)), logits(model_of(base, without)))
+
+
+def test_two_fresh_layers_of_one_shape_do_not_start_alike(base: LocalBackbone) -> None:
+    attached = stacked(base, (Fresh(method=DOWNSTREAM), Fresh(method=DOWNSTREAM)))
+    one, two = attached.tensors(0), attached.tensors(1)
+    drawn = [name for name in one if "lora_A" in name]
+    assert drawn
+    assert not any(torch.equal(one[name], two[name]) for name in drawn)

@@ -10,13 +10,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import polars as pl
 import pytest
 
 from chartune.sources.made_up import make_hospital
 from chartune.sources.source import Records
+from chartune.sources.ventilation.episodes import OXYGEN_JOINS
 from chartune.store import Artefact, Store
 from chartune.tasks.bedside_notes import BedsideNotes
 from chartune.tasks.catalog import usual_tasks
@@ -25,6 +26,7 @@ from chartune.tasks.mortality import Mortality
 from chartune.tasks.prepare import Preparation, prepare, read_dataset, read_task
 from chartune.tasks.prolonged_ventilation import ProlongedVentilation
 from chartune.tasks.triage import Triage
+from chartune.tasks.ventilation_time import Measure
 from chartune.testing.made_up_tables import rows
 from chartune.testing.small_charts import answers
 
@@ -130,27 +132,40 @@ def span(spells: list[Spell]) -> timedelta:
     return spells[-1][1] - spells[0][0] + timedelta(hours=6)
 
 
-def seen_by(landmark: timedelta, spells: list[Spell]) -> list[Spell]:
-    """What of the spells lies before the landmark."""
-    until = spells[0][0] + landmark
-    return [(start, min(end, until)) for start, end in spells if start <= until]
+def begun(landmark: timedelta, spells: list[Spell]) -> list[Spell]:
+    """The spells that begin by the landmark."""
+    return [spell for spell in spells if spell[0] <= spells[0][0] + landmark]
 
 
-def answer(row: dict[str, str], anchor: datetime, longest: timedelta) -> str:
-    """What became of an admission of the cohort, death and transfer told apart."""
+def cut_short(row: dict[str, str], anchor: datetime) -> str | None:
+    """What ended an admission of the cohort before day seven."""
     week = anchor + timedelta(days=7)
     left, died = moment(row["dischtime"]), moment(row["deathtime"])
-    if longest >= timedelta(days=7):
-        return "prolonged"
-    dead = died < week if died else row["hospital_expire_flag"] == "1" and left is not None and left < week
-    if dead:
-        return "died"
-    place = row["discharge_location"].upper()
-    gone = left is not None and left < week and bool(re.search("HOSPITAL|ACUTE|DISC-TRAN", place))
-    return "transferred" if gone else "weaned"
+    place = row["discharge_location"].upper() if left is not None and left < week else ""
+    if died < week if died else row["hospital_expire_flag"] == "1" and left is not None and left < week:
+        return "died or hospice"
+    if "HOSPICE" in place:
+        return "died or hospice"
+    return "transferred" if re.search("HOSPITAL|ACUTE|DISC-TRAN", place) else None
 
 
-def restated(hospital: Hospital, in_cohort: Callable[[list[Spell]], bool]) -> dict[int, str]:
+def landmark_answer(row: dict[str, str], stay: list[Spell], stays: list[list[Spell]]) -> str:
+    """By what became of the stay that makes the cohort, in real days."""
+    ended = cut_short(row, stay[0][0])
+    whole = span(begun(timedelta(days=7), stay)) - timedelta(hours=6) >= timedelta(days=7)
+    return ended or ("prolonged" if whole else "weaned")
+
+
+def published_answer(row: dict[str, str], stay: list[Spell], stays: list[list[Spell]]) -> str:
+    """By the longest of all stays, six hours given."""
+    return "prolonged" if max(map(span, stays)) >= timedelta(days=7) else "not prolonged"
+
+
+def restated(
+    hospital: Hospital,
+    in_cohort: Callable[[list[Spell]], bool],
+    answer: Callable[[dict[str, str], list[Spell], list[list[Spell]]], str],
+) -> dict[int, str]:
     """hadm_id → answer, from the true spells and the raw tables."""
     spells, key = hospital.spells(), TABLES[hospital.kind][3]
     stays: dict[int, list[tuple[str, int]]] = {}
@@ -163,23 +178,27 @@ def restated(hospital: Hospital, in_cohort: Callable[[list[Spell]], bool]) -> di
         hadm_id = int(row["hadm_id"])
         base = [stay for _, stay in sorted(stays.get(hadm_id, [])) if in_cohort(spells[stay])]
         if base and hadm_id not in out:
-            longest = max(span(spells[stay]) for _, stay in stays[hadm_id])
-            told[hadm_id] = answer(row, spells[base[0]][0][0], longest)
+            told[hadm_id] = answer(row, spells[base[0]], [spells[stay] for _, stay in stays[hadm_id]])
     return told
 
 
 def test_prolonged_ventilation_is_what_follows_from_the_truth(hospital: Hospital) -> None:
     two = timedelta(days=2)
-    known = restated(hospital, lambda spells: span(seen_by(two, spells)) >= two)
-    later = restated(hospital, lambda spells: span(spells) >= two)
+    known = restated(hospital, lambda spells: span(begun(two, spells)) >= two, landmark_answer)
+    later = restated(hospital, lambda spells: span(spells) >= two, published_answer)
     sound, published = ProlongedVentilation(), ProlongedVentilation(cohort="in-hindsight", competing="negative")
     assert {n: asked for n, (asked,) in answers(sound, hospital.records).items()} == known
-    prolonged = {True: "prolonged", False: "not prolonged"}
-    assert {n: asked for n, (asked,) in answers(published, hospital.records).items()} == {
-        n: prolonged[asked == "prolonged"] for n, asked in later.items()
-    }
+    assert {n: asked for n, (asked,) in answers(published, hospital.records).items()} == later
     assert set(known) <= set(later)
     assert {"prolonged", "weaned"} <= set(known.values())
+
+
+@pytest.mark.parametrize("preset", ["sound", "paper-text"])
+def test_the_measures_ask_about_the_same_admissions(hospital: Hospital, preset: Literal["sound", "paper-text"]) -> None:
+    usual = next(task for task in usual_tasks(hospital.kind, preset, events=True) if task.needs_events)
+    found = [answers(usual.model_copy(update={"measure": one}), hospital.records) for one in get_args(Measure)]
+    assert len({frozenset(answer) for answer in found}) == 1
+    assert len(found[0]) > 10
 
 
 def test_the_prepared_answers_are_a_part_of_those(hospital: Hospital) -> None:
@@ -189,7 +208,21 @@ def test_the_prepared_answers_are_a_part_of_those(hospital: Hospital) -> None:
     assert [entry["labels"][n] for n in examples["label"]] == [told[n][0] for n in examples["hadm_id"]]
     (step,) = [row for row in entry["attrition"] if row["step"] == "ventilated long enough"]
     adults = hospital.records.admissions.filter(pl.col("dischtime") >= pl.col("admittime"), pl.col("age") >= 18)
-    assert step["admissions"] == len(set(told) & set(adults["hadm_id"]))
+    (gone,) = [row for row in entry["attrition"] if row["step"] == "still there at the landmark"]
+    assert step["admissions"] == len(set(told) & set(adults["hadm_id"])) - gone["removed_admissions"]
+
+
+def test_at_the_landmark_who_is_gone_is_not_asked_about_and_nobody_sooner(hospital: Hospital) -> None:
+    entry = read_dataset(hospital.data)["tasks"]["prolonged_ventilation"]
+    steps = [row["step"] for row in entry["attrition"]]
+    assert steps[steps.index("ventilated long enough") - 1] == "still there at the landmark"
+    assert entry["when"] == "48 hours after the first ventilation"
+    anchors = ProlongedVentilation().asked(hospital.records).select("hadm_id", "anchor")
+    examples = read_task(hospital.data, "prolonged_ventilation").join(anchors, on="hadm_id")
+    assert (examples["prediction_time"] - examples["anchor"]).unique().to_list() == [timedelta(days=2)]
+    there = examples.join(hospital.records.admissions, on="hadm_id")
+    assert there.filter(pl.col("dischtime") < pl.col("prediction_time")).is_empty()
+    assert there.filter(pl.col("deathtime") <= pl.col("prediction_time")).is_empty()
 
 
 def test_no_ward_note_is_read_that_was_stored_after_the_prediction(hospital: Hospital) -> None:
@@ -210,6 +243,6 @@ def test_the_episodes_are_kept_and_the_chart_is_read_once(hospital: Hospital) ->
     (shelf,) = [folder for folder in (store / "events").iterdir() if folder.is_dir()]
     manifest = json.loads((shelf / "manifest.json").read_text())
     assert manifest["sensitivity"] == "restricted"
-    kept = pl.read_parquet(shelf / "ventilation.parquet")
     assert hospital.records.ventilation is not None
-    assert kept.equals(hospital.records.ventilation())
+    for join in OXYGEN_JOINS:
+        assert pl.read_parquet(shelf / f"ventilation-{join}.parquet").equals(hospital.records.ventilation(join))

@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import polars as pl
+import pytest
 
+from chartune.errors import LabelError
 from chartune.sources.mimic3 import Mimic3
 from chartune.sources.mimic4 import Mimic4
 from chartune.sources.splits import ImportedSplit
 from chartune.sources.tabular import Tabular
 from chartune.store import Store
+from chartune.tasks.labelled import Labelled
 from chartune.tasks.prepare import Preparation, prepare, read_corpus, read_dataset, read_task
 from chartune.testing.open_data import open_data
 
@@ -94,9 +97,12 @@ def test_the_codiesp_twin_of_mimic_iv_is_prepared_with_its_published_lists(tmp_p
 def test_a_table_of_real_sections_is_prepared_with_its_labels(tmp_path: Path) -> None:
     file = open_data("mts-dialog") / "MTS-Dialog-TrainingSet.csv.gz"
     source = Tabular(file=file, text="section_text", label="section_header", subject="ID", id="ID")
-    artefact = prepare(Preparation(source=source), Store(tmp_path).open())
+    store = Store(tmp_path).open()
+    with pytest.raises(LabelError, match="9 of the 20 distinct ones belong to fewer than 10 training patients"):
+        prepare(Preparation(source=source), store)
+    artefact = prepare(Preparation(source=source, tasks=(Labelled(least_cases=10),)), store)
     dataset, examples = read_dataset(artefact), read_task(artefact, "labels")
     assert dataset["source"]["tables"]["notes"]["rows"] == 1201
     assert dataset["tasks"]["labels"]["answer"] == "multiclass"
-    assert len(dataset["tasks"]["labels"]["labels"]) == 20
+    assert len(dataset["tasks"]["labels"]["labels"]) == 11
     assert 1000 < examples.height <= 1201

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from pathlib import Path
 
 import polars as pl
@@ -9,6 +10,7 @@ import pytest
 
 from chartune.models.backbone import LocalBackbone
 from chartune.runs.run import Run
+from chartune.testing.chain import FINETUNE, PRETRAIN, steps
 from chartune.testing.command_line import chartune
 
 CALM = ["stable", "improving", "afebrile", "walking", "comfortable"]
@@ -19,14 +21,18 @@ FLAGS = ["--set", "optimisation.learning_rate=1e-2", "--set", "max_seq_len=48", 
 
 @pytest.fixture(scope="module")
 def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Patients with text ids, one or two rows each; grave words raise the odds of `worse`."""
-    chance = random.Random(0)
+    return notes(tmp_path_factory.mktemp("own"), 0.4)
+
+
+def notes(folder: Path, prevalence: float, seed: int = 0) -> Path:
+    """200 patients with text ids, one or two rows each; grave words raise the odds of `worse`."""
+    chance = random.Random(seed)
     rows = []
     for number in range(200):
-        worse = chance.random() < 0.4
+        worse = chance.random() < prevalence
         words = [chance.choice(GRAVE if worse and chance.random() < 0.4 else CALM) for _ in range(12)]
         rows += [(f"P-{number:03}", " ".join(words), "worse" if worse else "better")] * (1 + number % 2)
-    file = tmp_path_factory.mktemp("own") / "notes.csv"
+    file = folder / "notes.csv"
     pl.DataFrame(rows, schema=["subject_id", "text", "label"], orient="row").write_csv(file)
     return file
 
@@ -59,9 +65,48 @@ def test_the_two_commands_of_the_readme_make_an_adapter_and_a_report(
     written = chartune(*reporting, "--store", store)
     assert written.code == 0, written.err
     page = report.read_text()
+    auroc = done.scores["test"]["auroc"]
+    assert f"{auroc.value:.3f}<small>{auroc.low:.3f} to {auroc.high:.3f}</small>" in page
+    assert "warning:" not in trained.err
     assert "mine" in page
     assert "septic" not in page
     assert "P-001" not in page
+
+
+def test_of_a_rare_outcome_the_reason_and_the_way_out_are_said_and_the_way_leads_out(tmp_path: Path) -> None:
+    file, report = notes(tmp_path, 0.2, seed=3), tmp_path / "report.html"
+    words = ["finetune", file, "--method", "tfidf", "--json", "--store"]
+    reason = "fewer than ten test rows or patients with the outcome, or without it"
+    said = chartune(*words, tmp_path / "thin")
+    assert f"warning: a report hides these scores: {reason}." in said.err
+    hidden = json.loads(said.out)["scores"]["test"]["auroc"]
+    assert chartune("report", "--out", report, "--store", tmp_path / "thin").code == 0
+    page = report.read_text()
+    assert f"AUROC on the test split: too few to show. The reason: {reason}." in page
+    assert f"{hidden['value']:.3f}" not in page[: page.index('id="provenance"')]
+    way_out = re.findall(r"--set \S+=[\d.]+", said.err)
+    assert way_out == ["--set data.splits.test=0.4", "--set data.splits.train=0.5"]
+    again = chartune(*words, tmp_path / "thick", *" ".join(way_out).split())
+    assert "warning:" not in again.err
+    assert chartune("report", "--out", report, "--store", tmp_path / "thick").code == 0
+    assert f"{json.loads(again.out)['scores']['test']['auroc']['value']:.3f}" in report.read_text()
+
+
+def test_a_run_may_be_named_when_it_is_finished_and_is_stacked_on_by_that_name(
+    table: Path, twins: Path, llama: LocalBackbone, tmp_path: Path
+) -> None:
+    model = ["--base", twins / "llama", "--store", tmp_path / "s", "--json"]
+    runs = [
+        json.loads(chartune("pretrain", table, *model, *steps(2, *PRETRAIN), *named).out)
+        for named in ([], ["--name", "clinical"])
+    ]
+    assert runs[0]["run"] == runs[1]["run"]
+    assert runs[1]["name"] == "clinical"
+    said = chartune("finetune", table, "--clinical", "clinical", *model, *steps(2, *FINETUNE))
+    assert said.code == 0, said.err
+    assert Run(Path(json.loads(said.out)["folder"])).parents == (runs[0]["run"],)
+    shown = chartune("show", runs[0]["name"], "--verify", "--store", tmp_path / "s", "--json")
+    assert json.loads(shown.out)["run"] == runs[0]["run"]
 
 
 def test_several_labels_and_several_classes_are_learnt_too(
@@ -98,3 +143,10 @@ def test_a_head_that_begins_at_a_probe_is_kept_where_training_does_not_better_it
     scores = [json.loads(said.out)["scores"]["test"]["auroc"]["value"] for said in runs]
     assert scores[0] == pytest.approx(scores[1], abs=1e-6)
     assert scores[0] > 0.75
+    assert [json.loads(said.out)["best_step"] for said in runs] == [0, 0]
+    told = chartune(*(word for word in words if word != "--json"), "--method", "lora", *still).out
+    assert "  kept: the start, step 0; training bettered nothing on the validation part\n" in told
+    assert chartune("ls", "--store", tmp_path / "s").out.count("kept: the start, step 0") == 2
+    run = json.loads(runs[1].out)["run"]
+    card = chartune("show", run, "--card", "--store", tmp_path / "s").out
+    assert "**Kept:** the start, step 0; training bettered nothing" in card

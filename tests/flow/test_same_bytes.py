@@ -11,9 +11,11 @@ import polars as pl
 import pytest
 
 from chartune.sources.made_up import make_hospital
+from chartune.sources.ventilation.episodes import OXYGEN_JOINS
 from chartune.store import Store
 from chartune.tasks.catalog import Preset, further_tasks, usual_tasks
-from chartune.tasks.prepare import SHELF, Preparation, prepare
+from chartune.tasks.prepare import Preparation, prepare
+from chartune.tasks.prepared import SHELF
 
 CODE = """
 import json, sys
@@ -40,12 +42,18 @@ def hashes(store: Path) -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize(("kind", "preset"), [("mimic3", "sound"), ("mimic4", "paper-code")])
+def rows(store: Path, shelf: str) -> dict[str, int]:
+    """Name of a frame → its rows."""
+    (artefact,) = Store(store).artefacts(shelf)
+    return {file.stem: pl.read_parquet(file).height for file in artefact.path.glob("*.parquet")}
+
+
+@pytest.mark.parametrize(("kind", "preset"), [("mimic4", "sound"), ("mimic3", "paper-code")])
 def test_workers_time_zone_locale_and_hash_seed_change_no_byte(
     kind: Literal["mimic3", "mimic4"], preset: Preset, tmp_path: Path
 ) -> None:
     make_hospital(tmp_path / "raw", layout=kind, subjects=60, seed=3)
-    tasks = (*usual_tasks(kind, preset, events=True), *further_tasks(preset))
+    tasks = (*usual_tasks(kind, preset, events=True), *further_tasks(kind, preset))
     source = {"kind": kind, "folder": tmp_path / "raw"}
     preparation = Preparation.parse({"source": source, "tasks": tasks, "preset": preset})
     prepare(preparation, Store(tmp_path / "here").open())
@@ -55,5 +63,7 @@ def test_workers_time_zone_locale_and_hash_seed_change_no_byte(
     assert done.returncode == 0, done.stderr
     here, there = hashes(tmp_path / "here"), hashes(tmp_path / "there")
     assert here == there
-    names = {name.rpartition("/")[2] for name in here}
-    assert {"dataset.json", "corpus.parquet", "splits.parquet", "ventilation.parquet", "icd9_triage.parquet"} <= names
+    prepared, episodes = rows(tmp_path / "here", SHELF), rows(tmp_path / "here", "events")
+    assert set(prepared) == {"corpus", "splits", *(task.name for task in tasks)}
+    assert set(episodes) == {f"ventilation-{join}" for join in OXYGEN_JOINS}
+    assert [name for name, count in {**prepared, **episodes}.items() if not count] == []

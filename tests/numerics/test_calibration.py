@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_curve as reference_roc_curve
 
 from chartune.errors import DataError, LabelError
-from chartune.metrics import auroc, binary_scores, calibration_curve, calibration_intercept_slope, roc_curve
+from chartune.metrics import auroc, binary_scores, calibration_curve, roc_curve
 from chartune.metrics.bootstrap import _draws
 from chartune.metrics.recalibration import intercept_statistic, slope_statistic
 
@@ -19,6 +19,12 @@ def outcomes(seed: int, n: int = 500, intercept: float = 0, slope: float = 1) ->
     logits = rng.normal(size=n) * 2 - 1
     truth = 1 / (1 + np.exp(-(intercept + slope * logits)))
     return (rng.random(n) < truth).astype(np.float64), logits
+
+
+def fitted(labels: NDArray[np.float64], logits: NDArray[np.float64]) -> tuple[float, float]:
+    """Calibration-in-the-large and slope on the rows as they are."""
+    once = np.ones((1, len(labels)))
+    return float(intercept_statistic(labels, logits)(once)[0]), float(slope_statistic(labels, logits)(once)[0])
 
 
 def refit(
@@ -31,21 +37,21 @@ def refit(
 @pytest.mark.parametrize("scale", [0.01, 1, 50])
 def test_the_slope_equals_an_unpenalised_logistic_regression(scale: float) -> None:
     labels, logits = outcomes(0)
-    _, slope = calibration_intercept_slope(labels, logits * scale)
+    _, slope = fitted(labels, logits * scale)
     assert slope == pytest.approx(refit(labels, logits) / scale, rel=1e-4)
 
 
 def test_the_intercept_makes_the_mean_prediction_the_observed_share() -> None:
     labels, logits = outcomes(1, intercept=0.7)
-    intercept, _ = calibration_intercept_slope(labels, logits)
+    intercept, _ = fitted(labels, logits)
     assert (1 / (1 + np.exp(-(logits + intercept)))).mean() == pytest.approx(labels.mean(), abs=1e-8)
 
 
 def test_a_known_miscalibration_is_found_again() -> None:
     labels, logits = outcomes(2, n=40_000, slope=0.5)
-    assert calibration_intercept_slope(labels, logits)[1] == pytest.approx(0.5, abs=0.03)
+    assert fitted(labels, logits)[1] == pytest.approx(0.5, abs=0.03)
     labels, logits = outcomes(3, n=40_000, intercept=-0.8)
-    intercept, slope = calibration_intercept_slope(labels, logits)
+    intercept, slope = fitted(labels, logits)
     assert intercept == pytest.approx(-0.8, abs=0.05)
     assert slope == pytest.approx(1, abs=0.05)
 
@@ -61,17 +67,15 @@ def test_every_draw_is_fitted_as_its_repeated_rows_would_be() -> None:
 
 @pytest.mark.parametrize("logits", [[-2.0, -1, 1, 2], [2.0, 1, -1, -2], [0.0, 1, 1, 2], [3.0, 3, 3, 3]])
 def test_where_one_threshold_separates_the_classes_no_slope_is_claimed(logits: list[float]) -> None:
-    intercept, slope = calibration_intercept_slope([0, 0, 1, 1], logits)
-    assert slope is None
-    assert np.isfinite(intercept)
-    assert "calibration_slope" not in binary_scores([0, 0, 1, 1], logits, [1, 2, 3, 4], resamples=5)
+    scores = binary_scores([0, 0, 1, 1], logits, [1, 2, 3, 4], resamples=5)
+    assert "calibration_slope" not in scores
+    assert np.isfinite(scores["calibration_intercept"].value)
 
 
 def test_nearly_separated_and_extreme_logits_still_settle() -> None:
     logits = np.concatenate([np.linspace(-400, -1, 100), [5], np.linspace(4, 400, 100)])
     labels = np.concatenate([np.zeros(101), np.ones(100)])
-    intercept, slope = calibration_intercept_slope(labels, logits)
-    assert slope is not None
+    intercept, slope = fitted(labels, logits)
     assert slope > 0
     assert np.isfinite(intercept)
 
@@ -113,8 +117,6 @@ def test_logits_and_no_bins_are_refused() -> None:
         calibration_curve([0, 1], [-1.0, 2.0])
     with pytest.raises(DataError, match="bins=0"):
         calibration_curve([0, 1], [0.1, 0.2], bins=0)
-    with pytest.raises(LabelError, match="calibration"):
-        calibration_intercept_slope([1, 1], [0.0, 1.0])
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 12])

@@ -11,7 +11,7 @@ from chartune.batches.tokenize import encode, load_tokenizer
 from chartune.models.backbone import LocalBackbone
 from chartune.models.load import Resolved, load_body
 from chartune.models.readers import LanguageModel
-from chartune.predict.predictions import total_nll
+from chartune.predict.predictions import BUDGETS, total_nll
 from chartune.stages.base import lm_evaluation
 
 LONG = "the patient was admitted with chest pain and fever after a fall"
@@ -96,7 +96,7 @@ def test_what_stands_after_a_cut_is_read_without_what_stood_before(llama: LocalB
 def test_how_blocks_are_batched_does_not_change_the_sum(llama: LocalBackbone, monkeypatch: pytest.MonkeyPatch) -> None:
     packed, model = blocks(llama, *[LONG] * 9, width=24), reader(llama)
     whole = total_nll(model, packed, "fp32")
-    monkeypatch.setattr("chartune.predict.predictions.BUDGET", 24)
+    monkeypatch.setitem(BUDGETS, "cpu", 24)
     single = total_nll(model, packed, "fp32")
     assert whole[1] == single[1]
     assert whole[0] == pytest.approx(single[0], rel=1e-6)

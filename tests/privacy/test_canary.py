@@ -15,6 +15,7 @@ import pytest
 
 from chartune.models.backbone import LocalBackbone
 from chartune.sources.made_up import CANARY, make_hospital
+from chartune.testing.command_line import chartune
 
 pytestmark = pytest.mark.xdist_group("canary")
 RARE: Final = "zebrafinch-7719-canary"
@@ -171,3 +172,37 @@ def test_the_canary_is_found_where_it_is(tmp_path: Path) -> None:
         assert holds(tmp_path / encoding)
     pl.DataFrame({"text": ["", CANARY]}).write_parquet(tmp_path / "some.parquet")
     assert holds(tmp_path / "some.parquet")
+
+
+def own_table(folder: Path) -> Path:
+    """Notes with a column of comments about each patient, and one that holds such a comment beside codes."""
+    comments = ["ok" if n % 3 else f"{RARE} of Mrs {n % 60}" for n in range(120)]
+    beside = [f"I10;E11;{comment}" if n % 2 else "I10" for n, comment in enumerate(comments)]
+    file = folder / "own.csv"
+    texts = [f"seen in clinic number {n}" for n in range(120)]
+    pl.DataFrame({"subject_id": range(120), "text": texts, "comment": comments, "codes": beside}).write_csv(file)
+    return file
+
+
+@pytest.mark.parametrize("as_json", [(), ("--json",)], ids=["for people", "as JSON"])
+def test_comments_given_as_labels_are_refused_without_a_word(tmp_path: Path, as_json: tuple[str, ...]) -> None:
+    own, store = own_table(tmp_path), tmp_path / "store"
+    verbs = (["prepare", own, "--set", "source.label=comment"],
+             ["finetune", own, "--method", "tfidf", "--set", "data.source.label=comment"])  # fmt: skip
+    for words in (*verbs, ["datasets"]):
+        said = chartune(*words, "--store", store, *as_json)
+        assert said.code == (0 if words == ["datasets"] else 3), said.err
+        assert RARE not in said.out + said.err
+    assert [file for file in store.rglob("*") if file.is_file() and holds(file)] == []
+
+
+def test_a_comment_among_codes_is_no_label_and_is_not_said(tmp_path: Path) -> None:
+    own, store = own_table(tmp_path), ("--store", tmp_path / "store")
+    made = chartune("prepare", own, "--set", "source.label=codes", "--set", "source.separator=;", *store, "--json")
+    assert made.code == 0, made.err
+    told = json.loads(made.out)
+    assert told["tasks"]["labels"]["labels"] == ["E11", "I10", "ok"]
+    shown = [chartune(verb, told["data"], *more, *store) for verb in ("show", "datasets") for more in ((), ("--json",))]
+    assert all(said.code == 0 for said in shown)
+    assert not any(RARE in said.out + said.err for said in (made, *shown))
+    assert [file for file in (tmp_path / "store").rglob("*") if file.is_file() and holds(file)] == []

@@ -35,7 +35,7 @@ def test_read_is_the_inverse_of_write(tmp_path: Path) -> None:
 
 
 def test_a_typo_is_answered_with_its_path_and_the_nearest_name() -> None:
-    with pytest.raises(ConfigError, match=r"method\.small\.rnak: not a field, got 16\. Did you mean `rank`\?"):
+    with pytest.raises(ConfigError, match=r"\nmethod\.rnak: not a field, got 16\. Did you mean `rank`\?"):
         Whole.parse({"method": {"kind": "small", "rnak": 16}})
     with pytest.raises(ConfigError, match=r"layers\.0\.rnak: not a field, got 16\. Did you mean `rank`\?"):
         Whole.parse({"layers": [{"rnak": 16}]})
@@ -43,8 +43,29 @@ def test_a_typo_is_answered_with_its_path_and_the_nearest_name() -> None:
         Whole.parse({"nmae": 1})
 
 
+class Named(Config):
+    kind: Literal["labels"] = "labels"
+    rows: int = 1
+
+
+class Filed(Config):
+    kind: Literal["filed"] = "filed"
+    labels: Small = Small()
+
+
+class Asked(Config):
+    tasks: tuple[Annotated[Named | Filed, Field(discriminator="kind")], ...]
+
+
+def test_the_path_is_what_was_typed_where_a_kind_has_the_name_of_a_field() -> None:
+    with pytest.raises(ConfigError, match=r"\ntasks\.0\.rwos: not a field, got 2\. Did you mean `rows`\?"):
+        Asked.parse({"tasks": [{"kind": "labels", "rwos": 2}]})
+    with pytest.raises(ConfigError, match=r"\ntasks\.0\.labels\.rnak: not a field, got 2\. Did you mean `rank`\?"):
+        Asked.parse({"tasks": [{"kind": "filed", "labels": {"rnak": 2}}]})
+
+
 def test_a_value_out_of_range_is_named_with_its_law() -> None:
-    with pytest.raises(ConfigError, match=r"method\.small\.rank: Input should be greater than 0, got -1"):
+    with pytest.raises(ConfigError, match=r"\nmethod\.rank: Input should be greater than 0, got -1"):
         Whole.parse({"method": {"rank": -1, "kind": "small"}}, "x.yaml")
 
 

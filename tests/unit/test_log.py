@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from chartune.log import Event, EventLog, console_sink, listening
+from chartune import log
+from chartune.log import Event, EventLog, console_sink, listening, progress, say
 
 
 def test_an_event_is_on_disk_at_once_and_heard_by_the_sinks(tmp_path: Path) -> None:
@@ -37,3 +39,23 @@ def test_the_console_is_told_of_held_out_numbers_only(capsys: pytest.CaptureFixt
     console_sink(Event(4, "auroc", 0.75, "validation"))
     told = capsys.readouterr().err
     assert told.strip() == "step 4: validation auroc 0.75"
+
+
+@pytest.mark.parametrize("name", ["[red]", "run [bold] of :fire:", "a [/] that closes nothing", "{brace}"])
+def test_what_is_said_is_printed_as_it_is(capsys: pytest.CaptureFixture[str], name: str) -> None:
+    say(name)
+    console_sink(Event(4, name, 0.75, "validation"))
+    assert capsys.readouterr().err == f"{name}\n  step 4: validation {name} 0.75\n"
+
+
+def test_a_bar_shows_names_as_they_are(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    with progress("preparing [red]x[/red]", 2) as meter:
+        meter.tell("loss [bold]")
+        drawn = log._display
+        assert drawn is not None
+        console = Console(width=200, markup=False, emoji=False)
+        console.print(drawn)
+    shown = capsys.readouterr().out
+    assert "preparing [red]x[/red]" in shown
+    assert "loss [bold]" in shown

@@ -13,36 +13,57 @@ from pathlib import Path
 import pytest
 
 from chartune.errors import StoreError
-from chartune.store import STALE_SECONDS, Store, storing
+from chartune.store import STALE_SECONDS, Artefact, Store, storing
+
+
+def written(store: Store, text: str = "a") -> Artefact:
+    """A finished artefact of one small file."""
+    return store.obtain("data", "f00d", lambda folder: note(folder, text), {"n": 1})
+
+
+def note(folder: Path, text: str = "a", name: str = "a.txt") -> None:
+    (folder / name).write_text(text)
 
 
 def test_what_was_written_is_found_and_verifies(store: Store) -> None:
-    with store.writing("data", "f00d", {"n": 1}) as folder:
-        (folder / "a.txt").write_text("a")
-    artefact = store.find("data", "f00d")
-    assert artefact is not None
+    artefact = written(store)
+    assert store.find("data", "f00d") == artefact
     artefact.verify()
     assert artefact.manifest()["n"] == 1
     assert [a.fingerprint for a in store.artefacts("data")] == ["f00d"]
 
 
-def test_a_failure_leaves_nothing_behind(store: Store) -> None:
-    def half() -> None:
-        with store.writing("data", "f00d") as folder:
-            (folder / "a.txt").write_text("a")
-            raise ValueError("oops")
+@pytest.mark.parametrize("resume", [False, True])
+@pytest.mark.parametrize("error", [ValueError("oops"), KeyboardInterrupt("oops")])
+def test_a_failure_leaves_nothing_behind_but_what_an_interrupted_attempt_may_go_on_from(
+    store: Store, error: BaseException, resume: bool
+) -> None:
+    def half(folder: Path) -> None:
+        note(folder)
+        raise error
 
-    with pytest.raises(ValueError, match="oops"):
-        half()
+    with pytest.raises(type(error), match="oops"):
+        store.obtain("data", "f00d", half, {}, resume=resume)
     assert store.find("data", "f00d") is None
-    assert list((store.root / "data").iterdir()) == []
+    kept = resume and isinstance(error, KeyboardInterrupt)
+    assert [path.name for path in (store.root / "data").iterdir()] == ["f00d.partial"] * kept
+    found: list[bool] = []
+    store.obtain("data", "f00d", lambda folder: found.append((folder / "a.txt").exists()), {}, resume=resume)
+    assert found == [kept]
+
+
+def test_what_a_killed_process_left_is_not_taken_up_unasked(store: Store) -> None:
+    note(store.partial("data", "f00d"), "of another time")
+    artefact = store.obtain("data", "f00d", lambda folder: note(folder, name="b.txt"), {})
+    assert list(artefact.manifest()["files"]) == ["b.txt"]
 
 
 def test_a_full_disk_is_a_clear_error_and_leaves_nothing_behind(store: Store) -> None:
-    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "x.bin")
-    told = r"No space left on device; free some space or choose another folder"
-    with pytest.raises(StoreError, match=told), store.writing("data", "f00d"):
-        raise full
+    def full(folder: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "x.bin")
+
+    with pytest.raises(StoreError, match=r"No space left on device; free some space or choose another folder"):
+        store.obtain("data", "f00d", full, {})
     assert list((store.root / "data").iterdir()) == []
 
 
@@ -53,10 +74,7 @@ def test_other_errors_of_the_operating_system_are_not_blamed_on_the_store() -> N
 
 @pytest.mark.parametrize("harm", [lambda p: p.write_text("b"), lambda p: p.unlink()])
 def test_a_changed_or_lost_file_is_noticed(store: Store, harm: Callable[[Path], None]) -> None:
-    with store.writing("data", "f00d") as folder:
-        (folder / "a.txt").write_text("a")
-    artefact = store.find("data", "f00d")
-    assert artefact is not None
+    artefact = written(store)
     harm(artefact.path / "a.txt")
     with pytest.raises(StoreError, match=r"a\.txt does not"):
         artefact.verify()
@@ -77,8 +95,7 @@ def test_a_store_in_the_home_of_nobody_is_a_clear_error() -> None:
 
 
 def test_everything_is_private_and_stays_out_of_git(store: Store) -> None:
-    with store.writing("data", "f00d") as folder:
-        (folder / "a.txt").write_text("a")
+    written(store)
     assert (store.root / "data" / "f00d").stat().st_mode & 0o077 == 0
     assert (store.root / "data" / "f00d" / "a.txt").stat().st_mode & 0o077 == 0
     assert (store.root / ".gitignore").read_text().splitlines()[-1] == "*"
@@ -118,9 +135,8 @@ def test_a_lease_of_another_host_counts_until_its_heartbeat_is_old(store: Store)
 
 
 def test_what_another_process_finished_meanwhile_is_kept(store: Store) -> None:
-    with store.writing("data", "f00d") as folder:
-        (folder / "a.txt").write_text("first")
-    (store.partial("data", "f00d") / "a.txt").write_text("second")
+    written(store, "first")
+    note(store.partial("data", "f00d"), "second")
     assert (store.publish("data", "f00d", {}).path / "a.txt").read_text() == "first"
     assert not (store.root / "data" / "f00d.partial").exists()
 
@@ -133,15 +149,15 @@ def test_an_attempt_killed_while_signing_does_not_spoil_the_next(store: Store) -
 
 
 def test_an_obtained_artefact_is_written_once(store: Store) -> None:
-    written = []
+    asked = []
 
     def write(folder: Path) -> None:
-        written.append(folder)
-        (folder / "a.txt").write_text("a")
+        asked.append(folder)
+        note(folder)
 
     first = store.obtain("tokens", "f00d", write, {})
     assert store.obtain("tokens", "f00d", write, {}) == first
-    assert len(written) == 1
+    assert len(asked) == 1
 
 
 def test_a_clock_that_was_set_does_not_kill_a_living_holder(store: Store) -> None:

@@ -79,7 +79,9 @@ def read_adapter(folder: Path) -> Adapter:
     """
     if (folder / "adapter_model.bin").exists():
         raise AdapterError(
-            f"adapter weights must be safetensors (a pickle can run code), but {folder} holds adapter_model.bin."
+            f"adapter weights must be safetensors (a pickle can run code), but {folder} holds adapter_model.bin; have "
+            f"its maker save it again with peft's safe_serialization=True, or train it again; if {WEIGHTS} lies beside "
+            f"it, remove the .bin."
         )
     for name in ("adapter_config.json", WEIGHTS):
         if not (folder / name).is_file():

@@ -69,7 +69,9 @@ def foreign_method(folder: Path, weights: str) -> tuple[LoRA, str]:
         raise AdapterError(f"a LoRA must adapt at least one matrix, but {folder} adapts none; train it again.")
     rank, alpha = config.get("r"), config.get("lora_alpha")
     if not isinstance(rank, int) or not isinstance(alpha, (int, float)) or rank < 1:
-        raise AdapterError(f"a LoRA must have numbers r and lora_alpha, but {folder}/adapter_config.json has not.")
+        raise AdapterError(
+            f"a LoRA must have numbers r and lora_alpha, but {folder}/adapter_config.json has not; copy it again."
+        )
     scale = math.sqrt(rank) if config.get("use_rslora") else 1.0  # rsLoRA's α/√r is (α·√r)/r
     method = {
         "rank": rank, "alpha": alpha * scale, "dropout": config.get("lora_dropout") or 0.0,
@@ -159,7 +161,10 @@ def _must_be_lora(name: str, names: list[str], folder: Path) -> None:
     """Refuse a tensor that is no LoRA matrix of the body."""
     inner = name.removeprefix(ROOT)
     if "lora_magnitude_vector" in inner:
-        raise AdapterError(f"a layer of a stack must be a plain LoRA, but {folder} holds DoRA's magnitudes ({inner}).")
+        raise AdapterError(
+            f"a layer of a stack must be a plain LoRA, but {folder} holds DoRA's magnitudes ({inner}); merge it into "
+            f"its base and use that as the base model."
+        )
     if "embed" in inner:
         raise AdapterError(
             f"an adapter must leave the embeddings alone, but {folder} holds {inner}: its hidden states need those; "

@@ -35,12 +35,13 @@ def command(
 ) -> None:  # fmt: skip
     """Look before you leap: versions, processor or GPU, precision in force and why, memory, disk, store, base models.
 
-    With a folder or a file, also its raw tables: found, missing, columns, sizes, rows. Writes nothing but the store's
-    folder.
+    With a folder or a file, also its raw tables: found, missing, columns, sizes, rows. Small tables are read through,
+    of large ones the first rows, so that it takes seconds. Writes nothing but the store's folder.
     """
+    tables = _tables(folder, notes, source) if folder else {}  # a wrong path is told before anything is measured
+    opened = open_store(store)
     from chartune.stages.machine import survey_machine
 
-    opened = open_store(store)
     facts: dict[str, Any] = survey_machine(opened)
     facts["memory"] = {
         "total": human_bytes(psutil.virtual_memory().total),
@@ -51,10 +52,17 @@ def command(
         "writable": True,
         "free": human_bytes(shutil.disk_usage(opened.root).free),
     }
-    if folder is not None:
-        from chartune.sources.catalog import detect, survey
-
-        kind = source.value if source else detect(folder)
-        facts["source"] = kind
-        facts["tables"] = survey(folder, notes, kind)
+    facts |= tables
     emit(facts, as_json, yaml_told(facts))
+
+
+def _tables(folder: Path, notes: Path | None, source: Source | None) -> dict[str, Any]:
+    """The kind of the raw data, and a row per table; an annotated corpus has none."""
+    from chartune.sources.annotated.catalog import detect_annotated
+    from chartune.sources.catalog import detect, survey
+
+    corpus = None if source else detect_annotated(folder)
+    if corpus:
+        return {"source": corpus}
+    kind = source.value if source else detect(folder)
+    return {"source": kind, "tables": survey(folder, notes, kind)}

@@ -8,12 +8,14 @@ import typer
 from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit
 from chartune.errors import ConfigError
 from chartune.quantities import human_bytes
-from chartune.report.cohort import Cohort, cohorts, is_made_up, shown, warnings
 from chartune.store import Artefact, Store
+from chartune.tasks.flow import Cohort, cohorts, is_made_up, shown, warnings
 
 CARD: Final = ("who", "when", "seen", "asked", "scored", "kind", "citation")
 """What a task says of itself, in the order shown."""
 
+_CHOICES: Final = 8
+"""Datasets that a message lists."""
 
 UNITS: Final = ("admissions", "examples", "pairs", "documents", "subjects")
 """What a row of a task or corpus may be; the first that is counted."""
@@ -26,7 +28,7 @@ def command(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """List the prepared datasets: tasks, splits, counts, size; or show the card of one, with every filter.
+    """List the prepared datasets: tasks, splits, preset, counts, size; or show the card of one, with every filter.
 
     Small counts of real patients are shown as "<10" to people. JSON holds each dataset's own file, which is exact.
     """
@@ -43,14 +45,29 @@ def find_data(store: Store, name: str) -> Artefact:
     """The prepared data that a fingerprint, its beginning or nothing at all (the only ones) stands for.
 
     Raises:
-        ConfigError: there are none, or several.
+        ConfigError: there are none, or several; the message lists those that there are.
     """
-    found = [artefact for artefact in store.artefacts("data") if artefact.fingerprint.startswith(name)]
+    every = store.artefacts("data")
+    found = [artefact for artefact in every if artefact.fingerprint.startswith(name)]
     if len(found) == 1:
         return found[0]
-    told = ", ".join(artefact.fingerprint for artefact in found) or "none"
-    way = "give more digits" if found else "`chartune prepare FOLDER` makes some, `chartune datasets` lists them"
-    raise ConfigError(f"prepared data must be named without doubt, but {name or 'nothing'!r} fits {told}; {way}.")
+    if not every:
+        raise ConfigError(
+            f"prepared data must be there, but {store.root} has none; `chartune prepare FOLDER` makes some, --store "
+            f"leads to another store."
+        )
+    law = f"prepared data must be named, because {store.root} holds {len(every)}"
+    if name:
+        law = f"prepared data must be named by a fingerprint or its beginning, but {name!r} fits {len(found) or 'none'}"
+    raise ConfigError(f"{law}; give one of {_choices(found or every)}.")
+
+
+def _choices(artefacts: list[Artefact]) -> str:
+    """Fingerprints with what they hold, the newest first."""
+    rows = [_row(artefact) for artefact in artefacts[::-1][:_CHOICES]]
+    told = [f"{row['data']} ({row['source']['title']}: {', '.join(row['tasks'])}; {row['made'][:10]})" for row in rows]
+    more = f", or one of {len(artefacts) - _CHOICES} older (`chartune datasets`)" if len(artefacts) > _CHOICES else ""
+    return ", ".join(told) + more
 
 
 def _row(artefact: Artefact) -> dict[str, Any]:
@@ -71,10 +88,12 @@ def _listed(row: dict[str, Any]) -> str:
 
 
 def _head(row: dict[str, Any]) -> list[str]:
-    source = row["source"]
+    source, preset = row["source"], row["config"].get("preset")
     made = f"{row['made'][:10]}, {human_bytes(row['bytes'])}"
+    version = "" if source["version"].lower() in source["title"].lower() else f", {source['version']}"
     return [
-        f"{row['data']}  {source['title']} {source['version']}  ({made})",
+        f"{row['data']}  {source['title']}  ({made})",
+        f"  layout: {source['kind']}{version}{f' · preset: {preset}' if preset else ''}",
         f"  splits: {_rule(row['splits']['rule'])}",
     ]
 

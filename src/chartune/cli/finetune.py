@@ -26,6 +26,7 @@ from chartune.cli.options import (
 )  # fmt: skip
 from chartune.config import read_yaml
 from chartune.errors import ConfigError
+from chartune.log import say
 
 
 class How(StrEnum):
@@ -84,7 +85,9 @@ def command(
     Predictions are kept by admission id. Training stops when the AUROC on the validation part no longer rises; the test
     part is scored once, at the end.
     """
+    from chartune.report.hidden import warning
     from chartune.stages.catalog import run, stages
+    from chartune.tasks.prepare import read_dataset
 
     kind = stage_kind(config, method)
     data = stage_data(kind, config, folder, source, splits, base, name)
@@ -92,8 +95,12 @@ def command(
         raise ConfigError("TF-IDF has neither a base model nor adapters; leave out --base and --clinical.")
     data |= stacked(kind, config, method, clinical, clinical_state, task)
     stage = stages[kind].parse(overridden(data, sets, stages[kind]), str(config or ""))
-    done = run(stage, open_store(store))  # type: ignore[arg-type]
+    opened = open_store(store)
+    done = run(stage, opened)  # type: ignore[arg-type]
     emit(run_summary(done), as_json, run_told(done))
+    prepared = opened.find("data", done.data or "")
+    if prepared and (told := warning(done, read_dataset(prepared))):
+        say(f"warning: {told}")
 
 
 def stage_kind(config: Path | None, method: How | None) -> str:

@@ -3,7 +3,7 @@
 from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit
 from chartune.quantities import human_seconds
 from chartune.runs.ledger import finished_runs
-from chartune.runs.run import Run
+from chartune.runs.run import START, Run
 from chartune.store import Store
 
 
@@ -15,12 +15,13 @@ def command(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> 
     rows = [
         {"run": run.fingerprint, "kind": run.kind, "name": run.name, "task": run.task, "answer": run.answer,
          "seed": run.about.get("seed"), "score": _score(run),
-         "seconds": run.cost.seconds}
+         "best_step": run.about.get("best_step"), "seconds": run.cost.seconds}
         for run in runs
     ]  # fmt: skip
     lines = [
         f"{r['run']}  {r['kind']:<9} {r['task'] or '':<16} {r['score']:<38} "
         f"{human_seconds(run.cost.seconds):>12}  {r['name']}{_seed(run, runs)}"
+        f"{f', kept: {START}' if run.kept_start else ''}"
         for r, run in zip(rows, runs, strict=True)
     ]
     lines += [f"{name}  unfinished: give its command again to go on" for name in unfinished]

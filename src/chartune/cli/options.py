@@ -10,7 +10,7 @@ import yaml
 from chartune.config import Config, override, read_yaml
 from chartune.errors import ConfigError
 from chartune.quantities import Estimate
-from chartune.runs.run import Run
+from chartune.runs.run import START, Run
 from chartune.store import Store
 
 StoreOption = Annotated[
@@ -130,6 +130,7 @@ def run_summary(run: Run) -> dict[str, Any]:
     """What a script wants to know of a run."""
     return {
         "run": run.fingerprint, "name": run.name, "kind": run.kind, "folder": str(run.path), "task": run.task,
+        "best_step": run.about.get("best_step"),
         "scores": {s: {m: e.to_json() for m, e in row.items()} for s, row in run.scores.items()},
         "cost": run.cost.to_json(),
     }  # fmt: skip
@@ -139,6 +140,7 @@ def run_told(run: Run) -> str:
     """What a person wants to know of a run."""
     lines = [f"{run.name}  ({run.kind} {run.fingerprint})"]
     lines += [f"  {split}: {', '.join(_told(m, e) for m, e in row.items())}" for split, row in run.scores.items()]
+    lines += [f"  kept: {START}; training bettered nothing on the validation part"] if run.kept_start else []
     return "\n".join([*lines, f"  {run.path}"])
 
 

@@ -1,7 +1,7 @@
 """`chartune prepare`: raw tables → datasets of all tasks and the corpus."""
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
@@ -9,7 +9,6 @@ from chartune.cli.options import (
     DEFAULT_STORE,
     JsonOption,
     SetOption,
-    SourceOption,
     SplitsOption,
     StoreOption,
     emit,
@@ -20,6 +19,13 @@ from chartune.cli.options import (
 from chartune.errors import ConfigError
 from chartune.store import Artefact, Store
 
+if TYPE_CHECKING:
+    from chartune.tasks.prepare import Preparation
+
+_THIN: Final = (
+    "fewer than 10 are too few to learn from or to score: prepare more patients, or split them otherwise (--set "
+    "splits.…)."
+)
 CORPORA: Final = ("i2b2_2010", "i2b2_2012", "i2b2_2014", "n2c2_2018", "mednli")
 """Annotated corpora: sources without charts."""
 
@@ -29,11 +35,14 @@ def command(
         Path,
         typer.Argument(help="Raw data as shipped (the folder of MIMIC-III or MIMIC-IV), or a table of your own notes."),
     ],
-    source: SourceOption = None,
+    source: Annotated[
+        Literal["mimic3", "mimic4", "tabular", "i2b2_2010", "i2b2_2012", "i2b2_2014", "n2c2_2018", "mednli"] | None,
+        typer.Option("--source", help="Kind of the raw data. Default: as it looks.", show_default=False),
+    ] = None,
     splits: SplitsOption = None,
     tasks: Annotated[
         str | None,
-        typer.Option("--tasks", metavar="NAMES", help="Only these, commas between; beginnings will do."),
+        typer.Option("--tasks", metavar="NAMES", help="Only these, commas between; beginnings that fit one will do."),
     ] = None,
     preset: Annotated[
         Literal["sound", "paper-text", "paper-code"],
@@ -49,7 +58,8 @@ def command(
     Every filter is named and counted. The result is kept in the store; asking again takes no time.
     """
     from chartune.sources.annotated.catalog import detect_annotated
-    from chartune.tasks.prepare import read_dataset
+    from chartune.tasks.prepare import prepare, read_dataset
+    from chartune.tasks.thin_splits import thin_splits
 
     opened = open_store(store)
     corpus = source if source in CORPORA else None if source else detect_annotated(folder)
@@ -57,23 +67,25 @@ def command(
         _only_of_charts(
             corpus, {"--splits": splits, "--tasks": tasks, "--preset": preset != "sound", "--strict": strict}
         )
-        artefact = _annotated(folder, corpus, sets, opened)
+        artefact, lacking = _annotated(folder, corpus, sets, opened), []
     else:
         asked: dict[str, Any] = {"source": source_at(folder, source), "preset": preset, "strict": strict}
-        artefact = _charts(asked, tasks, splits, sets, opened)
+        preparation = _charts(asked, tasks, splits, sets)
+        artefact = prepare(preparation, opened)
+        lacking = [] if tasks else _left_out(preparation)
     dataset = read_dataset(artefact)
+    thin = thin_splits(artefact, dataset)
+    warnings = [*lacking, *thin, *([_THIN] if thin else [])]
     emit(
-        {"data": artefact.fingerprint, "folder": str(artefact.path), **dataset},
+        {"data": artefact.fingerprint, "folder": str(artefact.path), **dataset, "warnings": warnings},
         as_json,
-        told(artefact.fingerprint, dataset),
+        "\n".join([told(artefact.fingerprint, dataset), *(f"warning: {warning}" for warning in warnings)]),
     )
 
 
-def _charts(
-    data: dict[str, Any], tasks: str | None, splits: Path | None, sets: list[str] | None, store: Store
-) -> Artefact:
+def _charts(data: dict[str, Any], tasks: str | None, splits: Path | None, sets: list[str] | None) -> "Preparation":
     from chartune.tasks.catalog import chosen_tasks
-    from chartune.tasks.prepare import Preparation, prepare
+    from chartune.tasks.prepare import Preparation
 
     if any(one.startswith("preset=") for one in sets or ()):
         raise ConfigError(
@@ -84,7 +96,18 @@ def _charts(
         data["tasks"] = [task.model_dump(mode="json") for task in chosen]
     if splits:
         data["splits"] = {"kind": "imported", "folder": str(splits)}
-    return prepare(Preparation.parse(overridden(data, sets, Preparation)), store)
+    return Preparation.parse(overridden(data, sets, Preparation))
+
+
+def _left_out(preparation: "Preparation") -> list[str]:
+    """What the source could be asked if its bedside chart were there."""
+    from chartune.sources.survey import without_chart
+    from chartune.tasks.catalog import left_out
+
+    source = preparation.source
+    names = left_out(preparation.tasks, source.kind, preparation.preset)
+    why = without_chart(source.folder, source.kind)
+    return [f"{' and '.join(names)} was left out, because {why}"] if names and why else []
 
 
 def _annotated(folder: Path, kind: str, sets: list[str] | None, store: Store) -> Artefact:

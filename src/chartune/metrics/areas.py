@@ -47,11 +47,11 @@ class LabelDraws:
             for i, value in enumerate(self.auroc)
         ]  # fmt: skip
 
-    def macro(self, which: NDArray[np.bool_], level: float) -> dict[str, Estimate]:
+    def macro(self, which: NDArray[np.bool_]) -> dict[str, Resamples]:
         """Means over the labels `which`, [L]: `auroc` and `auprc`; a draw's mean is over the labels defined in it."""
         return {
-            "auroc": self._mean(self.auroc, self.auroc_draws, which).estimate(level),
-            "auprc": self._mean(self.auprc, self.auprc_draws, which).estimate(level),
+            "auroc": self._mean(self.auroc, self.auroc_draws, which),
+            "auprc": self._mean(self.auprc, self.auprc_draws, which),
         }
 
     def _mean(self, values: NDArray[np.float64], draws: NDArray[np.float64], which: NDArray[np.bool_]) -> Resamples:

@@ -8,26 +8,20 @@ from chartune.metrics.bootstrap import Statistic, patient_bootstrap
 from chartune.quantities import Estimate
 
 
-def auroc(labels: ArrayLike, scores: ArrayLike, weights: ArrayLike | None = None) -> float:
+def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
     """Area under the ROC curve by mid-ranks, exact under ties (Hanley & McNeil, 1982).
 
     Args:
         labels: 0 or 1, [n].
         scores: higher means more likely 1, [n].
-        weights: how often each row counts, [n]; None: once.
 
     Raises:
         LabelError: one class only, or a label that is neither 0 nor 1.
-        DataError: lengths disagree, or a score or weight is not finite.
+        DataError: lengths disagree, or a score is not finite.
     """
     y, s = rows(labels, scores)
-    w = np.ones(y.size) if weights is None else np.asarray(weights, dtype=np.float64)
-    if w.shape != y.shape or not np.isfinite(w).all() or (w < 0).any():
-        raise DataError(
-            f"weights must be finite, not negative, one per row, but got shape {w.shape} for {y.size} rows."
-        )
-    both_classes(y * (w > 0), "AUROC", int((w > 0).sum()))
-    return float(auroc_statistic(y, s)(w[None, :])[0])
+    both_classes(y, "AUROC")
+    return float(auroc_statistic(y, s)(np.ones((1, y.size)))[0])
 
 
 def auroc_estimate(
@@ -107,13 +101,13 @@ def rows(
     return y, s
 
 
-def both_classes(labels: NDArray[np.float64], metric: str, n: int | None = None) -> None:
+def both_classes(labels: NDArray[np.float64], metric: str) -> None:
     """Refuse rows of one class only: nothing can be ranked above nothing.
 
     Raises:
         LabelError: one class only; the message counts both.
     """
-    positives, total = int(labels.sum()), labels.size if n is None else n
+    positives, total = int(labels.sum()), labels.size
     if positives in (0, total):
         raise LabelError(
             f"{metric} needs rows of both classes, but got {positives} positive and {total - positives} negative; "

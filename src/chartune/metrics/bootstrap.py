@@ -33,18 +33,17 @@ class Resamples:
     value: float
     """On the rows as they are."""
     samples: NDArray[np.float64]
-    """On each draw where it is defined, [resamples - left_out]."""
-    left_out: int
-    """Draws in which it is undefined, for example because they hold one class only."""
+    """On each draw, [resamples]; NaN where it is undefined, for example because the draw holds one class only."""
     n: int
     """Rows."""
 
     def estimate(self, level: float = 0.95) -> Estimate:
         """The value with its percentile interval; no interval when fewer than half of the draws define one."""
-        if self.samples.size < max(2, self.left_out):
+        defined = self.samples[np.isfinite(self.samples)]
+        if defined.size < max(2, self.samples.size - defined.size):
             return Estimate(self.value, n=self.n, level=level)
         tail = (1 - level) / 2
-        low, high = np.quantile(self.samples, [tail, 1 - tail])
+        low, high = np.quantile(defined, [tail, 1 - tail])
         return Estimate(self.value, float(low), float(high), n=self.n, level=level)
 
 
@@ -96,8 +95,7 @@ def resample(
 
 
 def _resamples(value: float, samples: NDArray[np.float64], n: int, alone: bool) -> Resamples:
-    defined = samples[np.isfinite(samples)] if not alone else samples[:0]
-    return Resamples(value, defined, samples.size - defined.size, n)
+    return Resamples(value, np.full_like(samples, np.nan) if alone else samples, n)
 
 
 def _draws(subjects: NDArray[np.generic], resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:

@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from chartune.errors import DataError
-from chartune.metrics.auroc import ties
-from chartune.metrics.classification import probable
+from chartune.metrics.auroc import rows, ties
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ def calibration_curve(labels: ArrayLike, probabilities: ArrayLike, bins: int = 1
         LabelError: a label is neither 0 nor 1.
         DataError: lengths disagree, a probability lies outside 0 to 1, or `bins` is below 1.
     """
-    y, p = probable(labels, probabilities)
+    y, p = _probable(labels, probabilities)
     if bins < 1:
         raise DataError(f"a calibration curve needs at least one bin, but got bins={bins}.")
     order, starts = ties(p)
@@ -52,3 +51,14 @@ def calibration_curve(labels: ArrayLike, probabilities: ArrayLike, bins: int = 1
         Bin(float(p[here].min()), float(p[here].max()), float(p[here].mean()), float(y[here].mean()), int(here.sum()))
         for here in (bin_of_row == number for number in np.unique(bin_of_row))
     ]
+
+
+def _probable(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Labels and probabilities as float64 arrays [n], proved to belong together."""
+    y, p = rows(labels, probabilities)
+    outside = int(((p < 0) | (p > 1)).sum())
+    if outside:
+        raise DataError(
+            f"probabilities must lie within 0 and 1, but {outside} of {p.size} do not; give probabilities, not logits."
+        )
+    return y, p

@@ -10,9 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chartune.errors import DataError
 from chartune.metrics.auroc import auroc_statistic, both_classes, rows, ties
-from chartune.metrics.bootstrap import Statistic, patient_bootstrap, resample
+from chartune.metrics.bootstrap import Statistic, resample
 from chartune.metrics.recalibration import intercept_statistic, slope_statistic
 from chartune.quantities import Estimate
 
@@ -63,33 +62,6 @@ def binary_scores(
     return {name: drawn[name].estimate(level) for name in (*statistics, *fits) if np.isfinite(drawn[name].value)}
 
 
-def auprc(labels: ArrayLike, scores: ArrayLike) -> float:
-    """Average precision: Σ over distinct scores of precision × gain in recall, without interpolation.
-
-    Raises:
-        LabelError: one class only, or a label that is neither 0 nor 1.
-        DataError: lengths disagree, or a score is not finite.
-    """
-    y, s = rows(labels, scores)
-    both_classes(y, "AUPRC")
-    return float(auprc_statistic(y, s)(np.ones((1, y.size)))[0])
-
-
-def auprc_estimate(
-    labels: ArrayLike,
-    scores: ArrayLike,
-    subject_ids: ArrayLike,
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> Estimate:
-    """AUPRC with its patient-bootstrap interval. Raises as `auprc`."""
-    y, s = rows(labels, scores, subject_ids)
-    both_classes(y, "AUPRC")
-    return patient_bootstrap(auprc_statistic(y, s), subject_ids, resamples=resamples, seed=seed, level=level)
-
-
 def auprc_statistic(labels: NDArray[np.float64], scores: NDArray[np.float64]) -> Statistic:
     """Average precision as a function of row weights [B, n]; NaN in a draw without positives."""
     order, starts = ties(-scores)
@@ -106,42 +78,10 @@ def auprc_statistic(labels: NDArray[np.float64], scores: NDArray[np.float64]) ->
     return values
 
 
-def brier(labels: ArrayLike, probabilities: ArrayLike) -> float:
-    """Mean squared distance of probability and outcome (Brier, 1950). Raises as `brier_estimate`."""
-    y, p = probable(labels, probabilities)
-    return float(np.mean((p - y) ** 2))
-
-
-def brier_estimate(
-    labels: ArrayLike,
-    probabilities: ArrayLike,
-    subject_ids: ArrayLike,
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> Estimate:
-    """The Brier score with its patient-bootstrap interval.
-
-    Raises:
-        LabelError: a label is neither 0 nor 1.
-        DataError: lengths disagree, or a probability lies outside 0 to 1.
-    """
-    y, p = probable(labels, probabilities)
-    statistic = mean_statistic((p - y) ** 2)
-    return patient_bootstrap(statistic, subject_ids, resamples=resamples, seed=seed, level=level)
-
-
 def log_loss(labels: ArrayLike, logits: ArrayLike) -> float:
     """Mean negative log-likelihood in nats, computed from log-odds so that no probability is clipped."""
     y, z = rows(labels, logits)
     return float(np.mean(np.logaddexp(0, z) - y * z))
-
-
-def prevalence(labels: ArrayLike) -> float:
-    """The share of rows with the outcome."""
-    y, _ = rows(labels, labels)
-    return float(y.mean())
 
 
 def mean_statistic(values: NDArray[np.float64]) -> Statistic:
@@ -152,19 +92,3 @@ def mean_statistic(values: NDArray[np.float64]) -> Statistic:
 def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """1 / (1 + exp(-z)) without overflow."""
     return np.asarray(np.exp(-np.logaddexp(0, -logits)))
-
-
-def probable(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Labels and probabilities as float64 arrays [n], proved to belong together.
-
-    Raises:
-        LabelError: a label is neither 0 nor 1.
-        DataError: lengths disagree, or a probability lies outside 0 to 1.
-    """
-    y, p = rows(labels, probabilities)
-    outside = int(((p < 0) | (p > 1)).sum())
-    if outside:
-        raise DataError(
-            f"probabilities must lie within 0 and 1, but {outside} of {p.size} do not; give probabilities, not logits."
-        )
-    return y, p

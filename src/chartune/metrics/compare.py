@@ -1,52 +1,32 @@
-"""Two models on the same patients: the difference of a score, with both drawn together."""
+"""Two models on the same patients: the difference of a score, draw by draw."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from chartune.metrics.auroc import auroc_statistic, both_classes, rows
-from chartune.metrics.bootstrap import Statistic, patient_bootstrap
-from chartune.quantities import Estimate
+from chartune.errors import DataError
+from chartune.metrics.bootstrap import Resamples
 
 
-def paired_difference(
-    labels: ArrayLike,
-    scores: ArrayLike,
-    reference: ArrayLike,
-    subject_ids: ArrayLike,
-    *,
-    statistic: Callable[[NDArray[np.float64], NDArray[np.float64]], Statistic] = auroc_statistic,
-    resamples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> Estimate:
-    """How much better `scores` are than `reference` on the same rows; every draw of patients serves both.
+def paired_difference(ours: Sequence[Resamples], theirs: Sequence[Resamples]) -> Resamples:
+    """How much better `ours` score than `theirs` on the same rows and the same draws; of several seeds, their means.
 
-    The interval is narrower than two separate ones suggest, because a hard patient is hard for both models.
+    The interval is narrower than two separate ones suggest, because a hard patient is hard for both models. A draw that
+    leaves any of the scores undefined leaves the difference undefined.
 
     Args:
-        labels: 0 or 1, [n].
-        scores: of the model in question, [n].
-        reference: scores of the model it is compared with, [n].
-        subject_ids: the patient of each row, [n].
-        statistic: `auroc_statistic` or `auprc_statistic`.
-        resamples: draws of the patient bootstrap.
-        seed: of the draws.
-        level: nominal coverage.
+        ours: a score of the model in question, of each seed; drawn with one seed of draws on one order of rows.
+        theirs: that of the model it is compared with.
 
     Raises:
-        LabelError: one class only, or a label that is neither 0 nor 1.
-        DataError: lengths disagree, or a score is not finite.
+        DataError: one side has no run, or they do not have as many rows and draws each.
     """
-    y, ours = rows(labels, scores, subject_ids)
-    _, theirs = rows(labels, reference, subject_ids)
-    both_classes(y, "a difference of AUROC or AUPRC")
-    of_ours, of_theirs = statistic(y, ours), statistic(y, theirs)
-    return patient_bootstrap(
-        lambda weights: of_ours(weights) - of_theirs(weights),
-        subject_ids,
-        resamples=resamples,
-        seed=seed,
-        level=level,
-    )
+    sizes = {(one.n, one.samples.size) for one in (*ours, *theirs)}
+    if not ours or not theirs or len(sizes) > 1:
+        raise DataError(
+            f"a paired difference needs runs on both sides with the same rows and draws, but got {len(ours)} against "
+            f"{len(theirs)} with (rows, draws) of {', '.join(map(str, sorted(sizes))) or 'none'}."
+        )
+    value = np.mean([one.value for one in ours]) - np.mean([one.value for one in theirs])
+    samples = np.mean([one.samples for one in ours], axis=0) - np.mean([one.samples for one in theirs], axis=0)
+    return Resamples(float(value), np.asarray(samples), ours[0].n)

@@ -48,7 +48,7 @@ def multiclass_scores(
         subject_ids, resamples=resamples, seed=seed,
     )  # fmt: skip
     scores = {
-        "auroc": draws.macro(one_hot.any(axis=0), level)["auroc"],
+        "auroc": draws.macro(one_hot.any(axis=0))["auroc"].estimate(level),
         **{name: values.estimate(level) for name, values in drawn.items()},
     }
     return scores, draws.per_label(level)

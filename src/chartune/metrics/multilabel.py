@@ -4,7 +4,6 @@ A mean over labels is asked of the labels that can be scored: those with both cl
 caller says so, with enough training cases. How many those are stands beside the mean.
 """
 
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -62,13 +61,13 @@ def multilabel_scores(
             f"to be scored and {int(both.sum())} have both among {len(y)} rows; take a larger split."
         )
     draws = label_draws(y, z, subject_ids, resamples=resamples, seed=seed)
-    macro = draws.macro(which, level)
+    macro = draws.macro(which)
     micro = micro_statistic(y[:, which], z[:, which])
     scores = {
-        "auroc": macro["auroc"],
+        "auroc": macro["auroc"].estimate(level),
         "micro_auroc": patient_bootstrap(micro, subject_ids, resamples=resamples, seed=seed, level=level),
         # No interval: a rare positive that is drawn twice helps itself, so that draws lie above the value.
-        "macro_auprc": replace(macro["auprc"], low=None, high=None),
+        "macro_auprc": Estimate(macro["auprc"].value, n=len(y), level=level),
         "labels_scored": Estimate(float(which.sum()), n=len(y), level=level),
         "labels_all": Estimate(float(y.shape[1]), n=len(y), level=level),
     }

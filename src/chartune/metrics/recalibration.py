@@ -9,36 +9,13 @@ The intercept is calibration-in-the-large: fitted with the slope held at 1 (Cox,
 from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from chartune.metrics.auroc import both_classes, rows
 from chartune.metrics.bootstrap import Statistic
 
 ITERATIONS: Final = 60
 TOLERANCE: Final = 1e-9
 """Largest gradient, per unit of weight, that counts as zero."""
-
-
-def calibration_intercept_slope(labels: ArrayLike, logits: ArrayLike) -> tuple[float, float | None]:
-    """Calibration-in-the-large and calibration slope.
-
-    Args:
-        labels: 0 or 1, [n].
-        logits: predicted log-odds of 1, [n].
-
-    Returns:
-        the intercept with the slope held at 1, and the slope of the fit of both; None where no finite slope fits best,
-        that is where one threshold separates the classes, or all logits are equal.
-
-    Raises:
-        LabelError: one class only, or a label that is neither 0 nor 1.
-        DataError: lengths disagree, or a logit is not finite.
-    """
-    y, z = rows(labels, logits)
-    both_classes(y, "calibration")
-    once = np.ones((1, y.size))
-    slope = float(slope_statistic(y, z)(once)[0])
-    return float(intercept_statistic(y, z)(once)[0]), slope if np.isfinite(slope) else None
 
 
 def intercept_statistic(labels: NDArray[np.float64], logits: NDArray[np.float64]) -> Statistic:

@@ -4,6 +4,7 @@ Only safetensors weights are read and no code of a model folder is ever run: a p
 the door, before a library opens the file.
 """
 
+import difflib
 import hashlib
 import importlib.util
 import json
@@ -67,9 +68,8 @@ class LocalBackbone:
     @property
     def max_positions(self) -> int:
         """The longest sequence that it can read, in tokens."""
-        limit = int(self.config.get("max_position_embeddings", 512))
-        # RoBERTa numbers its positions from pad_id + 1, so two of its rows are never used.
-        return limit - 2 if self.family.model_type == "roberta" else limit
+        unused = int(self.config.get("pad_token_id", 1)) + 1 if self.family.numbers_after_padding else 0
+        return int(self.config.get("max_position_embeddings", 512)) - unused
 
 
 def find_backbone(backbone: Backbone, store: Store) -> LocalBackbone | None:
@@ -157,9 +157,10 @@ def safe_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / "config.json"
     if not path.is_file():
+        near = difflib.get_close_matches(folder.name, catalog, n=1)
         raise ConfigError(
             f"a base model must be a row of the catalog ({', '.join(catalog)}) or a folder with config.json, "
-            f"*.safetensors and tokenizer files, but {folder} is not."
+            f"*.safetensors and tokenizer files, but {folder} is not." + (f" Did you mean `{near[0]}`?" if near else "")
         )
     config = json_object(path)
     forbidden = [key for key in FORBIDDEN if config.get(key)]

@@ -20,11 +20,19 @@ class Family:
     """Every linear layer of a block."""
     prefix: str
     """What a model with a head calls its body: `model.layers.0…` there is `layers.0…` here."""
+    pooler: bool = False
+    """Whether the body has a layer above the first token that can be left out: a head pools by mask and reads none."""
+    numbers_after_padding: bool = False
+    """Whether the first token has the position after the padding's id, so that no token gets the rows up to it."""
 
     @property
     def is_decoder(self) -> bool:
         """Whether it can be a causal language model."""
         return self.reads == "left-to-right"
+
+    def parts(self, *, language_model: bool) -> dict[str, bool]:
+        """Arguments that tell transformers which parts of the body to make."""
+        return {"add_pooling_layer": False} if self.pooler and not language_model else {}
 
 
 _ROPE = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -38,8 +46,8 @@ families: Final = {
         Family("qwen2", "left-to-right", ("q_proj", "v_proj"), _ROPE, "model"),
         Family("gpt_neox", "left-to-right", ("query_key_value",),
                ("query_key_value", "attention.dense", "dense_h_to_4h", "dense_4h_to_h"), "gpt_neox"),
-        Family("bert", "both-ways", ("query", "value"), _BERT, "bert"),
-        Family("roberta", "both-ways", ("query", "value"), _BERT, "roberta"),
+        Family("bert", "both-ways", ("query", "value"), _BERT, "bert", pooler=True),
+        Family("roberta", "both-ways", ("query", "value"), _BERT, "roberta", pooler=True, numbers_after_padding=True),
         Family("distilbert", "both-ways", ("q_lin", "v_lin"),
                ("q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2"), "distilbert"),
     )

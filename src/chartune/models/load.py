@@ -153,7 +153,7 @@ def _read(backbone: LocalBackbone, dtype: torch.dtype | str, attention: str, *, 
         model, told = make.from_pretrained(
             backbone.folder, output_loading_info=True, dtype=dtype,
             attn_implementation=attention, local_files_only=True,
-            use_safetensors=True, trust_remote_code=False, **_without_pooler(backbone, language_model),
+            use_safetensors=True, trust_remote_code=False, **backbone.family.parts(language_model=language_model),
         )  # fmt: skip
     except (ValueError, OSError, RuntimeError, SafetensorError, StrictDataclassError) as error:
         raise AdapterError(f"{backbone.name} must load as {make.__name__}, but it does not: {error}") from error
@@ -230,13 +230,6 @@ def _body_of(model: Any, resolved: Resolved, *, language_model: bool, trains_all
     if resolved.precision == "bf16" and not trains_all:
         _round_linear_weights(body)
     return Body(body, int(model.config.hidden_size), model.get_output_embeddings() if language_model else None, model)
-
-
-def _without_pooler(backbone: LocalBackbone, language_model: bool) -> dict[str, bool]:
-    """BERT's pooler would be loaded and never used: the head pools by mask."""
-    return (
-        {"add_pooling_layer": False} if backbone.family.model_type in ("bert", "roberta") and not language_model else {}
-    )
 
 
 def _without_dropout(body: nn.Module) -> None:

@@ -86,10 +86,10 @@ def meta_body(
         AdapterError: the sizes do not make a model.
     """
     make = AutoModelForCausalLM if language_model else AutoModel
-    poolerless = {"add_pooling_layer": False} if family.model_type in ("bert", "roberta") else {}
+    parts = family.parts(language_model=language_model)
     try:
         with torch.device("meta"):
-            model = make.from_config(shape, dtype=torch.float32, attn_implementation=resolved.attention, **poolerless)
+            model = make.from_config(shape, dtype=torch.float32, attn_implementation=resolved.attention, **parts)
     except (ValueError, RuntimeError, TypeError) as error:
         raise AdapterError(f"config.json must describe a model, but its sizes do not: {error}") from error
     return _body_of(model, resolved, language_model=language_model, trains_all=trains_all)

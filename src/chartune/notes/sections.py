@@ -38,10 +38,25 @@ ADMISSION: Final = (
 ESSENTIAL: Final = ("CHIEF COMPLAINT", "PRESENT ILLNESS", "MEDICAL HISTORY")
 """A note that has none of these says nothing about why the patient came."""
 
-_LATER: Final = (
-    r"(?:\S+ )?hospital course.{0,40}|.{0,40}discharge.{0,20}|pertinent results|major surgical .{0,30}procedures?"
-    r"|follow ?-?up instructions|attending|service|procedures?(?: performed)?|laborator(?:y|ies).{0,20}|imaging"
-    r"|review of systems|date of birth|addendum"
+_UNIT: Final = r"(?:hospital|inpatient|floor|ward|(?:post-?)?operative|or|\w{0,4}icu|ccu|intensive\s+care(?:\s+unit)?)"
+LATER: Final = {
+    "hospital course": r"(?:(?:brief|concise|summary\s+of(?:\s+the)?)\s+){0,2}" + _UNIT + r"\s+course"
+    r"(?:\s+(?:by|per)\s+[\w ,/]{1,30})?|course\s+in\s+(?:the\s+)?" + _UNIT,
+    "transfer": r"(?:medications?|meds|condition|(?:physical\s+)?exam\w*)\s+(?:on|at|upon)\s+transfer"
+    r"(?:\s+to\s+[\w /]{1,30})?|transfer\s+med(?:ication)?s",
+    "discharge": r"discharge\s+(?:medications?|meds|diagnos[ie]s|condition|instructions?|disposition|status|labs?|date"
+    r"|weight|(?:physical\s+)?exam\w*)|(?:on|at|upon)\s+discharge",
+    "time of death": r"(?:exam\w*\s+)?(?:at\s+)?time\s+of\s+death",
+    "procedures": r"(?:major\s+surgical\s+.{0,30})?procedures?(?:\s+performed)?",
+    "follow-up": r"follow[\s-]?-?up(?:\s+(?:instructions?|plans?|appointments?))?",
+}
+"""Section that nobody knew on arrival → how its heading reads; the leakage audit looks for the same.
+
+The emergency department is none of the units: what it did stands in the present illness and was over by then."""
+_KNOWN_LATER: Final = (
+    rf"(?=.*course)(?:\S+\s+){{0,5}}(?:{LATER['hospital course']}).{{0,40}}|course|.{{0,40}}discharge.{{0,20}}|"
+    + "|".join(LATER.values())
+    + r"|pertinent results|attending|service|laborator(?:y|ies).{0,20}|imaging|review of systems|date of birth|addendum"
 )
 """Headings that end a section even without a blank line before them: most introduce what nobody knew on arrival."""
 
@@ -50,17 +65,17 @@ _LABEL: Final = re.compile(
 )
 """A heading, as in `Chief Complaint:` or, behind a de-identified date, `___ DISCHARGE EXAM:`."""
 _BARE: Final = re.compile(
-    r"\n[ \t]*+((?:brief |summary of )?hospital course(?: by [\w ,]{1,30})?"
-    r"|discharge (?:medications?|diagnos[ie]s|condition|instructions?|disposition|status|labs?|(?:physical )?exam\w*))"
-    r"[ \t]*(?=\n|$)",
+    r"\n[ \t#*]*+("
+    + "|".join(LATER[name] for name in ("hospital course", "transfer", "discharge"))
+    + r")[ \t]*(?:(?P<sign>[:(\[–—-])|(?=\n|$))",
     re.IGNORECASE,
 )
-"""Headings that some authors leave without a colon; narrow, because wrapped prose may begin a line with "discharge"."""
+"""Headings that some authors write with a dash, a bracket or nothing behind them; narrow, because prose is wrapped."""
 _TITLES: Final = re.compile(
     r"(?<!\w)(?:" + "|".join(f"(?P<{title.replace(' ', '_')}>{ending})" for title, ending in HEADINGS.items()) + r")$",
     re.IGNORECASE,
 )
-_LATER_LABEL: Final = re.compile(_LATER, re.IGNORECASE)
+_LATER_LABEL: Final = re.compile(_KNOWN_LATER, re.IGNORECASE)
 _HINT: Final = re.compile(r"complaint|illness|admission|allerg|exam|history|presentation", re.IGNORECASE)
 _WORD: Final = re.compile(r"[^\W_]")
 """MIMIC-IV puts `___` in place of most social histories: such a section says nothing."""
@@ -72,6 +87,8 @@ _DEATH: Final = re.compile(
     re.IGNORECASE,
 )
 _DEATH_ASIDE: Final = re.compile(rf"\b(?:patient|pt)\.?\s+(?:had|has)\s+{_DIED}", re.IGNORECASE)
+_DEATH_WORDS: Final = ("expired", "died", "passed", "deceased", "death")
+"""Every wording of a death has one of these."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +106,7 @@ class Section:
 def sections(text: str) -> Iterator[Section]:
     """The sections of a note in order; text before the first heading belongs to none."""
     text = "\n" + text.replace("\r\n", "\n")
-    headings = sorted(_headings(text))
+    headings = sorted({heading[0]: heading for heading in _headings(text)}.values())
     for (start, body, title), (end, _, _) in pairwise([*headings, (len(text), len(text), "")]):
         yield Section(title, text[body:end].strip(), start)
 
@@ -130,7 +147,15 @@ def tells_death(text: str) -> bool:
 
     Deaths of relatives ("father died") and "the expired inhaler" do not count.
     """
-    return _DEATH.search(text) is not None
+    return may_tell_death(text) and _DEATH.search(text) is not None
+
+
+def may_tell_death(text: str) -> bool:
+    """Whether a wording of a death may stand there: a look at words that spares most texts the patterns."""
+    if not text.isascii():  # some letters beyond ASCII count as these in a pattern, and are none in small
+        return True
+    small = text.lower()
+    return any(word in small for word in _DEATH_WORDS)
 
 
 def _title(label: str) -> str | None:
@@ -145,7 +170,10 @@ def _title(label: str) -> str | None:
 
 
 def _headings(text: str) -> Iterator[tuple[int, int, str]]:
-    """(where its line begins, where its body begins, title) of every line that begins a section."""
+    """(where its line begins, where its body begins, title) of the lines that begin a section; the last one counts."""
+    for match in _BARE.finditer(text):
+        if not match["sign"] or match[1][0].isupper():  # "at discharge (1.2 mg)" is prose
+            yield match.start(), match.end(), match[1]
     opened = 0
     for match in _LABEL.finditer(text):
         label = match["label"].rstrip()
@@ -157,8 +185,6 @@ def _headings(text: str) -> Iterator[tuple[int, int, str]]:
         if known or (_follows_blank_line(text, match.start()) and text[opened : match.start()].strip()):
             opened = match.end()
             yield match.start(), match.end(), title or label
-    for match in _BARE.finditer(text):
-        yield match.start(), match.end(), match[1]
 
 
 def _follows_blank_line(text: str, start: int) -> bool:

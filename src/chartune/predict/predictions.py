@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Literal, TypeVar
+from typing import Final, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -16,8 +16,8 @@ from chartune.log import progress
 from chartune.models.readers import Classifier, FeatureReader, LanguageModel
 
 T = TypeVar("T")
-BUDGET = 8192
-"""Padded tokens of one batch in evaluation."""
+BUDGETS: Final = {"cpu": 1536, "cuda": 8192}
+"""Padded tokens of one batch in evaluation, by device: what a processor's caches hold, what keeps a GPU busy."""
 
 
 def pooled_vectors(model: Classifier, examples: Examples, precision: Literal["fp32", "bf16"]) -> NDArray[np.float32]:
@@ -25,7 +25,7 @@ def pooled_vectors(model: Classifier, examples: Examples, precision: Literal["fp
     out: NDArray[np.float32] | None = None
     device = next(model.parameters()).device
     with _reading(model, precision), progress("read", total=len(examples.encoded)) as meter:
-        for group in length_groups(examples.encoded.lengths, BUDGET):
+        for group in length_groups(examples.encoded.lengths, BUDGETS[device.type]):
             for part, vectors in _in_parts(group, lambda rows: _pooled(model, examples, rows, device)):
                 out = np.empty((len(examples.encoded), vectors.shape[1]), dtype=np.float32) if out is None else out
                 out[part] = vectors
@@ -51,7 +51,7 @@ def head_logits(reader: FeatureReader, vectors: NDArray[np.float32]) -> NDArray[
 def total_nll(model: LanguageModel, blocks: Blocks, precision: Literal["fp32", "bf16"]) -> tuple[float, int]:
     """Summed negative log-likelihood in nats, and the number of predicted tokens: perplexity = exp(nats / tokens)."""
     device = next(model.parameters()).device
-    rows = max(1, BUDGET // blocks.ids.shape[1])
+    rows = max(1, BUDGETS[device.type] // blocks.ids.shape[1])
     total = 0.0
     with _reading(model, precision), progress("perplexity", total=len(blocks)) as meter:
         for start in range(0, len(blocks), rows):

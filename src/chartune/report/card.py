@@ -10,36 +10,21 @@ It holds counts and scores: no text of a note, no id of a patient, and for real 
 not measured is said to be "not measured". Nothing is drawn here, so a stage may write a card without matplotlib.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from chartune.cards import Facts, Section, markdown
 from chartune.quantities import Cost, Estimate, human_bytes, human_seconds
-from chartune.report.cohort import cohorts, is_made_up, shown, too_few, warnings
 from chartune.report.loading import loading
 from chartune.report.table import NOT_MEASURED, TOO_FEW, count
-from chartune.runs.run import WITHOUT_INTERVAL, layers, stack_title
+from chartune.runs.run import START, WITHOUT_INTERVAL, kept_start, layers, stack_title
+from chartune.tasks.dataset_card import task_facts
+from chartune.tasks.flow import cohorts, is_made_up, shown, too_few, warnings
 
 MODEL_CARD: Final = "MODEL_CARD.md"
 """Its file in the folder of a run."""
 KEPT: Final = frozenset({"pretrain", "finetune"})
 """Kinds of runs that leave weights behind."""
-
-Facts = tuple[tuple[str, str], ...]
-"""Terms and values."""
-
-
-@dataclass(frozen=True)
-class Section:
-    """A part of a card."""
-
-    title: str
-    text: tuple[str, ...] = ()
-    """Paragraphs."""
-    facts: Facts = ()
-    columns: tuple[str, ...] = ()
-    rows: tuple[tuple[str, ...], ...] = ()
-    code: str = ""
 
 
 def model_card(
@@ -58,9 +43,7 @@ def model_card(
         environment: `environment.json`: versions, numerics, fidelity switches.
         dataset: `dataset.json` of its data; None: it is not at hand.
     """
-    parts = [f"# {_escaped(str(about.get('name') or 'An unnamed run'))}"]
-    parts += [_markdown(section) for section in sections(about, scores, cost, environment, dataset)]
-    return "\n\n".join(parts) + "\n"
+    return markdown(str(about.get("name") or "An unnamed run"), sections(about, scores, cost, environment, dataset))
 
 
 def sections(
@@ -115,6 +98,7 @@ def _what(about: Mapping[str, Any], task: Mapping[str, Any]) -> Section:
         "Text read": _reach(about, reach) if reach else None,
         "Texts cut short": f"{100 * cut:.1f} %" if cut is not None else None,
         "Pooling": about.get("pooling"),
+        "Kept": _step(about),
         "Use": "research only; no decision about a patient",
     }
     return Section(
@@ -124,6 +108,13 @@ def _what(about: Mapping[str, Any], task: Mapping[str, Any]) -> Section:
 
 def _reach(about: Mapping[str, Any], tokens: int) -> str:
     return f"in blocks of {tokens:,} tokens" if about.get("kind") == "pretrain" else f"first {tokens:,} tokens"
+
+
+def _step(about: Mapping[str, Any]) -> str | None:
+    if kept_start(about):
+        return f"{START}; training bettered nothing on the validation part"
+    best = about.get("best_step")
+    return None if best is None else f"step {best:,}, the best on the validation part"
 
 
 def _base(about: Mapping[str, Any]) -> Section | None:
@@ -166,11 +157,7 @@ def _counts(about: Mapping[str, Any], data: Mapping[str, Any]) -> Section | None
 
 
 def _task(task: Mapping[str, Any]) -> Section | None:
-    asked = ("who", "when", "seen", "asked", "scored", "citation", "kind")
-    facts = _told({term.capitalize(): task.get(term) for term in asked})
-    labels = task.get("labels") or ()
-    if len(labels) > 2:
-        facts += (("Labels", f"{len(labels):,}"),)
+    facts = task_facts(task)
     return Section(f"Task: {task.get('title') or 'untitled'}", (), facts) if facts else None
 
 
@@ -272,24 +259,3 @@ def _told(facts: Mapping[str, Any], always: Iterable[str] = ()) -> Facts:
     needed = set(always)
     known = {term: value for term, value in facts.items() if value is not None or term in needed}
     return tuple((term, NOT_MEASURED if value is None else str(value)) for term, value in known.items())
-
-
-def _markdown(section: Section) -> str:
-    parts = [f"## {_escaped(section.title)}", *(_escaped(paragraph) for paragraph in section.text)]
-    if section.facts:
-        parts.append("\n".join(f"- **{_escaped(term)}:** {_escaped(value)}" for term, value in section.facts))
-    if section.rows:
-        parts.append("\n".join(_line(row) for row in (section.columns, ["---"] * len(section.columns), *section.rows)))
-    if section.code:
-        parts.append(f"```python\n{section.code}\n```")
-    return "\n\n".join(parts)
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(_escaped(cell) for cell in cells)} |"
-
-
-def _escaped(text: str) -> str:
-    """Names are told as text, never as markup; a bar would end a cell and a line break a paragraph."""
-    plain = " ".join(text.split())
-    return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "\\|")

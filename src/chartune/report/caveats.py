@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from chartune.report.cohort import is_made_up, unit
-from chartune.runs import Run
+from chartune.runs import START, Run
+from chartune.tasks.flow import is_made_up, unit
 from chartune.tasks.labels import ENOUGH_CASES
 
 RETROSPECTIVE: Final = (
@@ -14,6 +14,10 @@ RETROSPECTIVE: Final = (
 )
 AS_GIVEN: Final = (
     "Texts as given: when they were written, before or after the answer was known, only their owner knows."
+)
+STARTED: Final = (
+    f'"kept: {START}" stands where training bettered nothing on the validation part: such a row measures the probe, a '
+    "regression on what the base model and its frozen layers give, and not the adapter or head that was to be trained."
 )
 
 
@@ -36,6 +40,7 @@ def caveats(runs: Sequence[Run], datasets: Mapping[str, Mapping[str, Any]], comp
         )
     notes += [RETROSPECTIVE] if "retrospective-text" in kinds else []
     notes += [AS_GIVEN] if "as-given" in kinds else []
+    notes += [STARTED] if any(run.kept_start for run in runs) else []
     notes += _on_intervals(runs, comparisons)
     if any(run.answer == "multilabel" for run in runs):
         row = "a row" if sources and all(unit(source) == "rows" for source in sources) else "an admission"

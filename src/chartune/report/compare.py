@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from chartune.metrics import Resamples, paired_difference
 from chartune.metrics.areas import label_draws
 from chartune.metrics.multiclass import against_the_rest
 from chartune.quantities import Estimate
@@ -26,9 +27,6 @@ from chartune.tasks.labels import ENOUGH_CASES
 LARGEST: Final = 2**23
 """Rows times labels beyond which no paired interval is drawn: it would take very long. Memory is bounded by blocks."""
 RESAMPLES: Final = 1000
-
-Draws = NDArray[np.float64]
-"""The score as the rows are, then on each draw of patients; [1 + resamples], NaN where a draw leaves it undefined."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +61,7 @@ def comparisons(variants: Sequence[Variant], answer: str, labels: Sequence[str] 
     for ours, theirs in dict.fromkeys(_pairs(variants)):
         mine, other = drawn.get(ours.label), drawn.get(theirs.label)
         if mine and other and mine[0].equals(other[0]):
-            made.append(Comparison(ours, theirs, _estimate(mine[1] - other[1], mine[0].height)))
+            made.append(Comparison(ours, theirs, paired_difference(mine[1], other[1]).estimate()))
     return made
 
 
@@ -120,9 +118,9 @@ def _base(variant: Variant) -> Any:
     return variant.run.backbone.get("content_hash") or variant.run.backbone.get("name")
 
 
-def _draws(variant: Variant, answer: str, labels: Sequence[str]) -> tuple[pl.DataFrame, Draws] | None:
-    """Which rows a variant answered, and the mean over its seeds of the score on each draw; None: not comparable."""
-    found: list[Draws] = []
+def _draws(variant: Variant, answer: str, labels: Sequence[str]) -> tuple[pl.DataFrame, list[Resamples]] | None:
+    """Which rows a variant answered, and the score of each of its seeds on each draw; None: not comparable."""
+    found: list[Resamples] = []
     rows: pl.DataFrame | None = None
     for run in variant.runs:
         if not run.has_predictions() or (answer != "binary" and _cells(run) > LARGEST):
@@ -135,10 +133,10 @@ def _draws(variant: Variant, answer: str, labels: Sequence[str]) -> tuple[pl.Dat
         if draws is None:
             return None
         rows, found = mine, [*found, draws]
-    return None if rows is None else (rows, np.mean(found, axis=0))
+    return None if rows is None else (rows, found)
 
 
-def _scored(run: Run, frame: pl.DataFrame, answer: str, labels: Sequence[str]) -> Draws | None:
+def _scored(run: Run, frame: pl.DataFrame, answer: str, labels: Sequence[str]) -> Resamples | None:
     flat = frame["logit"] if answer == "binary" else frame["logits"].explode()
     logits = flat.to_numpy().reshape(frame.height, -1)  # without a Python number for each cell
     borne, which = _borne(frame, logits.shape[1], answer), _counted(run, logits.shape[1], labels)
@@ -148,10 +146,7 @@ def _scored(run: Run, frame: pl.DataFrame, answer: str, labels: Sequence[str]) -
     scores = against_the_rest(logits.astype(np.float64)) if answer == "multiclass" else logits
     subjects = frame["subject_id"].to_numpy()
     drawn = label_draws(borne[:, which], scores[:, which], subjects, resamples=RESAMPLES, seed=0)
-    areas = np.vstack([drawn.auroc, drawn.auroc_draws])
-    defined = np.isfinite(areas)
-    with np.errstate(invalid="ignore"):  # a draw that defines no label stays NaN, and is left out
-        return np.asarray(np.where(defined, areas, 0).sum(axis=1) / defined.sum(axis=1))
+    return drawn.macro(np.ones(which.sum(), dtype=np.bool_))["auroc"]
 
 
 def _cells(run: Run) -> int:
@@ -181,14 +176,6 @@ def _counted(run: Run, count: int, labels: Sequence[str]) -> NDArray[np.bool_]:
     counted = dict(about.select("label", enough.alias("counted")).iter_rows())
     names = labels if len(labels) == count else about["label"].to_list()
     return np.array([bool(counted.get(name)) for name in names])
-
-
-def _estimate(draws: Draws, rows: int) -> Estimate:
-    samples = draws[1:][np.isfinite(draws[1:])]
-    if samples.size < RESAMPLES / 2:
-        return Estimate(float(draws[0]), n=rows)
-    low, high = np.quantile(samples, [0.025, 0.975])
-    return Estimate(float(draws[0]), float(low), float(high), rows)
 
 
 def _n(made: Sequence[Comparison]) -> str:

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from chartune.metrics.calibration import Bin, calibration_curve
 from chartune.metrics.roc import roc_curve
-from chartune.report.cohort import SMALL
+from chartune.report.hidden import fewest
 from chartune.report.svg import MUTED, PAPER, SERIES, drawing, svg
 from chartune.report.variants import Variant
-from chartune.runs import Run
+from chartune.tasks.flow import SMALL
 
 GRID: Final = 101
 """False-positive rates at which an ROC curve is read off: fine to the eye, too coarse to tell single rows."""
@@ -106,22 +106,12 @@ def draw_diagram(diagram: Diagram, name: str) -> str:
         return svg(figure, name, f"{diagram.title} of {len(diagram.lines)} variants")
 
 
-def few_patients(run: Run) -> bool:
-    """Whether fewer than ten test patients of a yes-or-no task have the outcome, or are without it."""
-    return run.answer == "binary" and run.has_predictions() and _fewest(run.predictions("test")) < SMALL
-
-
 def _drawable(variant: Variant, open_data: bool) -> pl.DataFrame | None:
     """Test rows of the run that stands for a variant; None: there are none, of one class only, or of too few."""
     if variant.hidden or not variant.run.has_predictions():
         return None
     frame = variant.run.predictions("test")
-    return frame if _fewest(frame) >= (1 if open_data else SMALL) else None
-
-
-def _fewest(frame: pl.DataFrame) -> int:
-    """Patients with the outcome or without it, whichever are fewer."""
-    return min(frame.filter(pl.col("label") == label)["subject_id"].n_unique() for label in (0, 1))
+    return frame if fewest(frame) >= (1 if open_data else SMALL) else None
 
 
 def _bins(frame: pl.DataFrame, open_data: bool) -> list[Bin]:

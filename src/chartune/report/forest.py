@@ -30,7 +30,7 @@ class Strip:
     label: str
     name: str
     detail: str
-    """Its seeds, where there are several."""
+    """Its seeds, where there are several, and whether its start was kept."""
     value: str
     interval: str
     at: float
@@ -102,7 +102,8 @@ def _strip(variant: Variant, place: Callable[[float], float]) -> Strip:
     estimate = found.estimate
     low, high = estimate.low, estimate.high
     return Strip(
-        variant.label, clipped(variant.name), variant.seeds, f"{estimate.value:.3f}",
+        variant.label, clipped(variant.name), " · ".join(part for part in (variant.seeds, variant.kept) if part),
+        f"{estimate.value:.3f}",
         span(low, high) if low is not None and high is not None else "no interval",
         place(estimate.value), None if low is None else place(low), None if high is None else place(high),
         place(oracle.estimate.value) if oracle else None,

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import polars as pl
 
-from chartune.report.cohort import SMALL, shown
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, estimated, span
 from chartune.report.variants import Variant
+from chartune.tasks.flow import SMALL, shown
 
 SHOWN: Final = 25
 """Labels that are not folded."""

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from chartune.published import ERRATA, PublishedScore, downstream, pretraining, remark
 from chartune.quantities import human_seconds
-from chartune.report.cohort import is_made_up
 from chartune.report.table import Cell, Column, Table, count
+from chartune.tasks.flow import is_made_up
 
 WARNING: Final = "Other patients, other models: a mark, not an opponent."
 

@@ -7,17 +7,18 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from chartune.report import marks, summary
-from chartune.report.cohort import too_few, unit
 from chartune.report.compare import LARGEST, comparison_table, comparisons, from_baseline, too_large
 from chartune.report.curves import draw_panel, learning_curves
-from chartune.report.diagnostics import calibration, draw_diagram, few_patients, roc
+from chartune.report.diagnostics import calibration, draw_diagram, roc
 from chartune.report.forest import Forest, forest
+from chartune.report.hidden import hides
 from chartune.report.labels import Labels, label_tables
 from chartune.report.price import draw_price, prices
 from chartune.report.scores import HEADLINE, calibration_table, prevalence, score_table
 from chartune.report.table import Table
 from chartune.report.variants import Variant, is_fictional
 from chartune.runs import Run
+from chartune.tasks.flow import unit
 
 CARD: Final = ("who", "when", "seen", "asked", "scored", "citation")
 """What a reader must know of a task, in the order asked."""
@@ -95,8 +96,8 @@ def outcome(
         score=score,
         variants=tuple(variants),
         card=tuple((term, str(task[term])) for term in CARD if task.get(term)),
-        sentences=tuple(summary.compared(variants, made, score)),
-        tile=summary.score_tile(variants, title, score),
+        sentences=tuple(summary.compared(variants, made, score, unit(source))),
+        tile=summary.score_tile(variants, title, score, unit(source)),
         scores=score_table(
             variants, from_baseline(made, variants), f"{title}: scores on the test split", answer, unit(source)
         ),
@@ -128,9 +129,5 @@ def _drawn(draw: Callable[[Any, str], str], pictures: Iterable[Any], figure: str
 
 def _hidden(variants: Sequence[Variant], counts: Mapping[str, Mapping[str, int]]) -> list[Variant]:
     """The variants, all marked where too few real patients stand behind the scores of one."""
-    few = any(
-        too_few(run.scores.get("test", {}), counts.get("test", {}), run.answer) or few_patients(run)
-        for variant in variants
-        for run in variant.runs
-    )
+    few = any(hides(run, counts) for variant in variants for run in variant.runs)
     return [replace(variant, hidden=few) for variant in variants]

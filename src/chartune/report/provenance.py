@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from chartune.cards import Section
 from chartune.quantities import human_bytes
-from chartune.report.card import KEPT, MODEL_CARD, Section, sections
-from chartune.report.cohort import is_made_up, warnings
+from chartune.report.card import KEPT, MODEL_CARD, sections
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, count
 from chartune.report.variants import Variant
 from chartune.runs import Layer, Run
+from chartune.tasks.flow import is_made_up, warnings
 
 Facts = tuple[tuple[str, str], ...]
 """Terms and values."""

@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from chartune.errors import ConfigError
 from chartune.published import CITATION
-from chartune.report import adaptation, cohort, cost, marks, provenance, summary
+from chartune.report import adaptation, cost, marks, provenance, summary
 from chartune.report.caveats import caveats
 from chartune.report.curves import draw_panel, perplexity_curves
 from chartune.report.outcome import Outcome, outcome
@@ -26,6 +26,7 @@ from chartune.report.variants import Variant, numbered
 from chartune.report.words import WORDS
 from chartune.runs import Run, finished_runs
 from chartune.store import Store, storing
+from chartune.tasks import flow
 
 Dataset = Mapping[str, Any]
 """The content of a `dataset.json`."""
@@ -37,7 +38,7 @@ class Population:
 
     fingerprint: str
     source: str
-    cohorts: tuple[cohort.Cohort, ...]
+    cohorts: tuple[flow.Cohort, ...]
     table_one: Table | None
     """Its size beside what the paper printed."""
 
@@ -153,7 +154,7 @@ def _population(fingerprint: str, dataset: Dataset, asked: set[str]) -> Populati
     source = dataset.get("source", {})
     told = [source.get("title") or "a source without a title"]
     told += [f"{term} {source[term]}" for term in ("version", "licence") if source.get(term)]
-    return Population(fingerprint, " · ".join(told), tuple(cohort.cohorts(shown)), table_one(dataset))
+    return Population(fingerprint, " · ".join(told), tuple(flow.cohorts(shown)), table_one(dataset))
 
 
 MADE_UP = "made-up data"
@@ -162,7 +163,7 @@ MADE_UP = "made-up data"
 
 def _badge(run: Run, datasets: Mapping[str, Dataset]) -> str:
     source = datasets.get(run.data or "", {}).get("source") or run.about.get("source") or {}
-    return MADE_UP if cohort.is_made_up(source) else str(source.get("title") or "source not recorded")
+    return MADE_UP if flow.is_made_up(source) else str(source.get("title") or "source not recorded")
 
 
 def _with_parents(runs: Iterable[Run], every: Mapping[str, Run]) -> list[Run]:

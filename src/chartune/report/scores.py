@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from chartune.quantities import Estimate
-from chartune.report.cohort import SMALL
 from chartune.report.table import NOT_MEASURED, TOO_FEW, Cell, Column, Table, count, estimated, percent
 from chartune.report.variants import Variant, baseline, named, scored, seeds_explained
 from chartune.runs import Run
+from chartune.tasks.flow import SMALL
 
 HEADLINE: Final = {
     "binary": "AUROC",

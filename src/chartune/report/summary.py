@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from chartune.quantities import Estimate, human_seconds
-from chartune.report.cohort import is_made_up, shown, unit
 from chartune.report.compare import Comparison
+from chartune.report.hidden import reason
 from chartune.report.table import TOO_FEW, listed, minus
 from chartune.report.variants import Variant, baseline
 from chartune.runs import Run
+from chartune.tasks.flow import is_made_up, shown, unit
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,10 @@ def tiles(runs: Sequence[Run], datasets: Sequence[Mapping[str, Any]]) -> list[Ti
     return [tile for tile in found if tile is not None]
 
 
-def score_tile(variants: Sequence[Variant], task: str, score: str) -> Tile | None:
-    """The range of the headline scores of one task."""
+def score_tile(variants: Sequence[Variant], task: str, score: str, rows: str = "admissions") -> Tile | None:
+    """The range of the headline scores of one task; arguments as for `compared`."""
     if any(v.hidden for v in variants):
-        return Tile(TOO_FEW, f"{score}, {task}", "fewer than ten test patients")
+        return Tile(TOO_FEW, f"{score}, {task}", reason(variants[0].run.answer, rows))
     values = [found.estimate.value for v in variants if (found := v.score("auroc")) is not None]
     if not values:
         return None
@@ -53,16 +54,19 @@ def adapted(variants: Sequence[Variant]) -> list[str]:
     return sentences
 
 
-def compared(variants: Sequence[Variant], made: Sequence[Comparison], score: str) -> list[str]:
+def compared(
+    variants: Sequence[Variant], made: Sequence[Comparison], score: str, rows: str = "admissions"
+) -> list[str]:
     """What the scores of one task allow one to say: the range, and which differences the intervals support.
 
     Args:
         variants: of the task.
         made: paired comparisons among them.
         score: what the headline score is called.
+        rows: what a row of the data is.
     """
     if any(v.hidden for v in variants):
-        return [f"{score} on the test split: {TOO_FEW}. Fewer than ten patients stand behind it."]
+        return [f"{score} on the test split: {TOO_FEW}. The reason: {reason(variants[0].run.answer, rows)}."]
     measured = [(v, found.estimate) for v in variants if (found := v.score("auroc")) is not None]
     if not measured:
         return [f"No {score} was measured."]

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from chartune.published import PublishedDataset, dataset_of
-from chartune.report.cohort import is_made_up, shown
 from chartune.report.table import Cell, Column, Table, count
+from chartune.tasks.flow import is_made_up, shown
 
 SPLITS: Final = ("train", "validation", "test")
 NOTE: Final = (

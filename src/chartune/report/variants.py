@@ -14,9 +14,9 @@ from statistics import fmean
 from typing import Any, Final
 
 from chartune.quantities import Estimate
-from chartune.report.cohort import is_made_up
 from chartune.report.table import NOT_MEASURED, TOO_FEW, Cell, estimated, span
-from chartune.runs import Run
+from chartune.runs import START, Run
+from chartune.tasks.flow import is_made_up
 
 COLOURS: Final = 8
 """Series of the palette; a ninth variant takes the first colour again, with another dash."""
@@ -75,6 +75,13 @@ class Variant:
             f"{len(self.runs)} runs, seed" if len(known) < len(self.runs) else "seed"
         )  # seeds of their parents differ
         return f"{told}{'s' if len(known) > 1 else ''} {', '.join(known)}" if len(self.runs) > 1 else ""
+
+    @property
+    def kept(self) -> str:
+        """`kept: the start, step 0`, where training bettered nothing; of several seeds with how many; else empty."""
+        starts = sum(run.kept_start for run in self.runs)
+        told = f", with {starts} of {len(self.runs)} seeds" if starts < len(self.runs) else ""
+        return f"kept: {START}{told}" if starts else ""
 
     @property
     def series(self) -> int:
@@ -146,7 +153,7 @@ def is_fictional(variant: Variant, dataset: Mapping[str, Any]) -> bool:
 def named(variant: Variant) -> Cell:
     """A variant's number and name, with what it is made of beneath."""
     run = variant.run
-    made_of = [part for part in (run.backbone.get("name"), run.stack_title, variant.seeds) if part]
+    made_of = [part for part in (run.backbone.get("name"), run.stack_title, variant.seeds, variant.kept) if part]
     return Cell(f"{variant.label} · {run.name}", " · ".join(made_of))
 
 

@@ -7,8 +7,8 @@ import polars as pl
 
 from chartune.errors import ConfigError, UnfinishedRun
 from chartune.quantities import Estimate
-from chartune.runs.run import Run
-from chartune.store import Store
+from chartune.runs.run import NAMES, Run
+from chartune.store import Store, storing, write_json
 
 SCHEMA: Final = {
     "fingerprint": pl.String, "kind": pl.String, "name": pl.String, "task": pl.String,
@@ -36,14 +36,14 @@ def finished_runs(store: Store) -> list[Run]:
 
 
 def find_run(store: Store, prefix: str) -> Run:
-    """The run with this exact name, or whose fingerprint begins so.
+    """The run that is called so, or was called so, or whose fingerprint begins so.
 
     Raises:
         ConfigError: no run or several answer to it; the message lists those that do, or the nearest.
         UnfinishedRun: only a run that has not ended answers to it.
     """
     runs = finished_runs(store)
-    named = [run for run in runs if run.name == prefix]
+    named = [run for run in runs if run.name == prefix] or [run for run in runs if prefix in run.names]
     found = named or [run for run in runs if prefix and run.fingerprint.startswith(prefix)]
     if len(found) == 1:
         return found[0]
@@ -58,6 +58,20 @@ def find_run(store: Store, prefix: str) -> Run:
             f"run {prefix} has started but not ended; start its stage again, it resumes where it stopped."
         )
     raise ConfigError(f"a run must be in the store, but none is named {prefix!r}. {_nearest(runs, prefix)}")
+
+
+def rename(run: Run, name: str) -> Run:
+    """Call a finished run by another name from now on. What it was called finds it, too; its folder stays as signed.
+
+    Raises:
+        StoreError: the name cannot be written beside the folder.
+    """
+    if name == run.name:
+        return run
+    with storing(run.path):
+        later = [*(one for one in run.later_names() if one != name), name]
+        write_json(run.path.with_name(f"{run.path.name}{NAMES}"), later)
+    return Run(run.path)
 
 
 def _row(run: Run) -> list[Any]:
@@ -77,7 +91,7 @@ def _value(estimate: Estimate | None) -> float | None:
 def _nearest(runs: list[Run], prefix: str) -> str:
     if not runs:
         return "The store holds no finished run yet."
-    names = {run.name: run for run in runs} | {run.fingerprint: run for run in runs}
+    names = {name: run for run in runs for name in run.names} | {run.fingerprint: run for run in runs}
     near = {names[name].fingerprint: names[name] for name in difflib.get_close_matches(prefix, names, n=3, cutoff=0.4)}
     return f"The nearest: {_told(list(near.values()))}." if near else f"It holds {_told(runs[-5:])}."
 

@@ -6,6 +6,7 @@
       scores.json          how well            cost.json    at what price
       predictions.parquet  row by row          per_label.parquet  label by label
       adapter/             the weights         MODEL_CARD.md what it is          manifest.json  signed last
+    runs/<fingerprint>.names.json              names that it was given after it was signed
 
 What a file does not hold is "not measured" (None, or an empty mapping), never zero.
 """
@@ -29,6 +30,10 @@ T = TypeVar("T")
 
 WITHOUT_INTERVAL: Final = frozenset({"macro_auprc"})
 """A rare positive that is drawn twice helps itself: the draws lie above the value, and their ends may exclude it."""
+NAMES: Final = ".names.json"
+"""Ends the file beside a run's folder that lists the names given later, oldest first."""
+START: Final = "the start, step 0"
+"""What was kept of a run whose training bettered nothing on the validation part."""
 SCORING: Final = "test"
 """The split whose scores are reported: looked at once, after every choice was made."""
 
@@ -133,8 +138,30 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What a person calls it; its fingerprint when nobody has named it."""
-        return str(self.about.get("name") or self.fingerprint)
+        """What a person calls it: the last name that it was given; its fingerprint when nobody has named it."""
+        return self.names[-1]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """All that it was ever called, the signed name first."""
+        return (str(self.about.get("name") or self.fingerprint), *self.later_names())
+
+    def later_names(self) -> list[str]:
+        """Names that it was given after it was signed, oldest first.
+
+        Raises:
+            RunError: their file is damaged.
+        """
+        path = self.path.with_name(f"{self.path.name}{NAMES}")
+        try:
+            found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+        except ValueError:
+            found = None
+        if not isinstance(found, list):
+            raise RunError(
+                f"the names of a run must be a JSON list, but {path} is none; remove it and name the run again."
+            )
+        return [str(name) for name in found]
 
     @property
     def task(self) -> str | None:
@@ -170,6 +197,11 @@ class Run:
     def parents(self) -> tuple[str, ...]:
         """Fingerprints of the runs whose adapters it started from."""
         return tuple(self.about.get("parents") or ())
+
+    @property
+    def kept_start(self) -> bool:
+        """Whether training bettered nothing on the validation part, so that what it began with was kept."""
+        return kept_start(self.about)
 
     def estimate(self, metric: str, split: str = SCORING) -> Estimate | None:
         """One score; None: not measured."""
@@ -251,6 +283,11 @@ class Run:
 def layers(about: Mapping[str, Any]) -> tuple[Layer, ...]:
     """The layers of the stack that a `run.json` tells of."""
     return tuple(_layer(layer, layer.get("method") or {}) for layer in about.get("stack") or [])
+
+
+def kept_start(about: Mapping[str, Any]) -> bool:
+    """Whether the weights that a `run.json` tells of are those of step 0: the probe, and new layers as drawn."""
+    return about.get("best_step") == 0
 
 
 def stack_title(about: Mapping[str, Any]) -> str | None:

@@ -5,12 +5,14 @@ subject_id 7 · prediction_time 2150-01-31 13:00 · asked [true]  of a patient a
 """
 
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Any, Final
 
 import polars as pl
 
+from chartune.config import Config, Unhashed
 from chartune.errors import SchemaError
 from chartune.sources.reading import sanitised
+from chartune.sources.source import RawPath
 from chartune.sources.splits.lists import split_named
 from chartune.sources.splits.split import NAMES
 from chartune.store import sha256
@@ -24,6 +26,33 @@ ANSWERS: Final[dict[str, pl.DataType]] = {
 }
 """Columns of answers. Either hadm_id is known, or subject_id and prediction_time are. `asked`: names of what applies,
 null: not labelled; `split`: where the file places it, null: nowhere, or nobody asked."""
+
+
+class LabelFile(Config):
+    """Base of labels that stand in one file."""
+
+    kind: str
+    file: RawPath
+    """Its bytes, not its path, determine the data."""
+    licence: Annotated[str, Unhashed()] = ""
+    """Under which terms it may be used; empty: nobody says."""
+
+    def hashable(self) -> dict[str, Any]:
+        """The fields and the hash of the file's bytes. Raises SchemaError: it is not there, or cannot be read."""
+        return super().hashable() | {"sha256": hashed(self.there())}
+
+    def place(self) -> Path:
+        """Where it is."""
+        return self.file
+
+    def there(self) -> Path:
+        """The file. Raises SchemaError: it is not there."""
+        if not sanitised(self.file, self.file.is_file):
+            raise SchemaError(
+                f"labels must stand in a file, but there is none at {self.file}; correct `file` of these labels, or "
+                f"put it there."
+            )
+        return self.file
 
 
 def hashed(file: Path) -> str:

@@ -2,14 +2,17 @@
 
 a file                        → tabular
 a folder with hosp/           → mimic4
-any other folder              → mimic3
+a folder with PATIENTS, ADMISSIONS or NOTEEVENTS that are not those of MIMIC-IV   → mimic3
 Synthea, OMOP, MEDS, MIMIC-IV 1.0, two releases in one folder   → an error that says what it is
+any other folder              → an error that says what was looked for, what is there, and which folder to give
 """
 
+import contextlib
 from pathlib import Path
 from typing import Final, Literal
 
 from chartune.errors import DataError, SchemaError
+from chartune.sources.formats import ENDINGS
 from chartune.sources.mimic4 import refuse_first_version
 from chartune.sources.reading import header
 from chartune.sources.tables import find, nested
@@ -18,6 +21,12 @@ Kind = Literal["mimic3", "mimic4", "tabular"]
 
 _SYNTHEA: Final = ("patients", "encounters", "observations")
 _OMOP: Final = ("person", "visit_occurrence", "condition_occurrence")
+_MIMIC3: Final = ("PATIENTS", "ADMISSIONS", "NOTEEVENTS")
+"""Tables of which a folder of MIMIC-III has one at least."""
+_SHOWN: Final = 8
+"""Names of files that a message shows."""
+_LOOKED_INTO: Final = 50
+"""Folders that are tried for a way out."""
 _TABULAR: Final = "put the notes and what is asked of them into one file (text, subject_id, label) and give that"
 
 
@@ -40,10 +49,70 @@ def _kind(path: Path) -> Kind:
         raise SchemaError(f"raw data must be a folder of tables or one file, but {path} is neither; correct the path.")
     _refuse_other_layouts(path)
     refuse_first_version(path)
-    if find(path, "patients", "hosp") is None and find(path, "admissions", "hosp") is None:
-        return "mimic4" if (path / "hosp").is_dir() else "mimic3"
-    _refuse_mixture(path)
-    return "mimic4"
+    kind = _layout(path)
+    if kind is None:
+        raise SchemaError(_unknown(path))
+    if kind == "mimic4":
+        _refuse_mixture(path)
+    return kind
+
+
+def _layout(folder: Path) -> Literal["mimic3", "mimic4"] | None:
+    if (folder / "hosp").is_dir() or _holds(folder, "patients", "hosp") or _holds(folder, "admissions", "hosp"):
+        return "mimic4"
+    if _holds(folder, "NOTEEVENTS") or (any(_holds(folder, table) for table in _MIMIC3) and not _is_hosp(folder)):
+        return "mimic3"
+    return None
+
+
+def _holds(folder: Path, table: str, inner: str = "") -> bool:
+    try:
+        return find(folder, table, inner) is not None
+    except SchemaError:  # two files could be it: its reader says so
+        return True
+
+
+def _is_hosp(folder: Path) -> bool:
+    """Whether patients and admissions are those of MIMIC-IV, whose files have the same names as in MIMIC-III."""
+    if folder.absolute().name == "hosp":
+        return True
+    with contextlib.suppress(SchemaError):  # a damaged table: its reader says so
+        patients = find(folder, "patients")
+        return patients is not None and "anchor_age" in (name.strip().lower() for name in header(patients))
+    return False
+
+
+def _unknown(folder: Path) -> str:
+    """What is said of a folder without a known layout: the known ones, what is there, and what to give instead."""
+    names = sorted(f"{one.name}/" if one.is_dir() else one.name for one in folder.iterdir() if one.name[0] != ".")
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    there = f"has {', '.join(names[:_SHOWN])}{more}" if names else "is empty"
+    return (
+        f"a folder of raw data must be laid out as MIMIC-III ({', '.join(_MIMIC3)} as .csv.gz or .csv) or as MIMIC-IV "
+        f"(hosp/ with patients and admissions, note/ with discharge), but {folder} {there}; {_way_out(folder, names)}."
+    )
+
+
+def _way_out(folder: Path, names: list[str]) -> str:
+    near = _near(folder)
+    if near is not None:
+        return f"give {near}, which looks like one of these"
+    if _is_hosp(folder):
+        return "its tables are those of MIMIC-IV: put them into a folder hosp/, and give the folder that holds hosp/"
+    table = next((name for name in names if name.lower().endswith(ENDINGS)), None)
+    if table:
+        return f"if {table} is a table of your own notes, give {folder / table}; else the folder that holds such tables"
+    return "give the folder that holds such tables, or one file of your own notes"
+
+
+def _near(folder: Path) -> Path | None:
+    """The folder above, or one of the first in it, if that has a known layout."""
+    below = sorted(one for one in folder.iterdir() if one.is_dir())
+    for place in (folder.absolute().parent, *below[:_LOOKED_INTO]):
+        with contextlib.suppress(OSError):  # what may not be read is no way out
+            if next(place.iterdir(), None) and _layout(place):
+                return place
+    return None
 
 
 def _refuse_mixture(folder: Path) -> None:

@@ -4,30 +4,25 @@ hadm_id,label,split              subject_id · prediction_time · boolean_value
 100001,1,train                   labels/readmission/train/0.parquet, as ACES writes a cohort
 """
 
-from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 import polars as pl
 from pydantic import Field, model_validator
 
-from chartune.config import Config
 from chartune.errors import SchemaError
-from chartune.sources.answers import ANSWERS, hashed, split_of
+from chartune.sources.answers import ANSWERS, LabelFile, split_of
 from chartune.sources.labels import told
-from chartune.sources.reading import read
-from chartune.sources.source import RawPath
+from chartune.sources.reading import header, read
 from chartune.sources.tables import Column, Table, Tally
 
 Filled = Annotated[str, Field(min_length=1)]
 _KEY: Final = ["subject_id", "hadm_id", "prediction_time"]
 
 
-class TableLabels(Config):
+class TableLabels(LabelFile):
     """A CSV, TSV, JSON Lines or Parquet file: a row per admission, or per patient and time."""
 
     kind: Literal["table"] = "table"
-    file: RawPath
-    """Its bytes, not its path, determine the data."""
     admission: Filled | None = "hadm_id"
     """The column that names the admission; null: `subject` and `time` do."""
     subject: Filled | None = None
@@ -52,13 +47,9 @@ class TableLabels(Config):
         """Whether each label has a time of prediction of its own."""
         return self.time is not None
 
-    def files(self) -> tuple[Path, ...]:
-        """The file."""
-        return (self.file,)
-
-    def hashable(self) -> dict[str, Any]:
-        """The columns and the hash of the file's bytes."""
-        return super().hashable() | {"sha256": hashed(self.file)}
+    def has_splits(self) -> bool:
+        """Whether the file has the column of splits. Raises SchemaError: it is missing or damaged."""
+        return self.split.lower() in (name.strip().lower() for name in header(self.there()))
 
     def answers(self, *, with_split: bool) -> pl.DataFrame:
         """The labels (`chartune.sources.answers.ANSWERS`), a row per admission, or per patient and time.
@@ -66,7 +57,7 @@ class TableLabels(Config):
         Raises:
             SchemaError: the file is missing, damaged or breaks its contract, or two rows are of one key.
         """
-        table = read(self.file, self._contract(with_split), Tally())
+        table = read(self.there(), self._contract(with_split), Tally())
         lacking = [name for name in ANSWERS if name not in (*table.columns, "asked")]
         full = table.with_columns(pl.lit(None, ANSWERS[name]).alias(name) for name in lacking)
         if with_split:

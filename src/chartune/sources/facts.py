@@ -69,6 +69,11 @@ def _remembered(memory: Path) -> dict[str, str]:
         return {}
 
 
+def is_listed(file: Path) -> bool:
+    """Whether a `SHA256SUMS.txt` beside or above a raw file lists it: it is of a download that somebody published."""
+    return _released(file) is not None
+
+
 def _released(file: Path) -> str | None:
     """The hash that the release lists for this file; None where it lists none."""
     for folder in (file.parent, file.parent.parent):  # MIMIC-IV has one list above hosp/ and icu/

@@ -122,7 +122,12 @@ def _scan(file: Path) -> pl.LazyFrame:
 
 
 def _as_text(file: Path, cells: pl.Series) -> pl.Series:
-    """Cells of any type as text: times to the second, lists joined by `GLUE`."""
+    """Cells as text: times to the second, lists joined by `GLUE`. Raises SchemaError: times with a zone, or objects."""
+    if isinstance(cells.dtype, pl.Datetime) and cells.dtype.time_zone is not None:
+        raise SchemaError(
+            f"{file.name}: times must be the hospital's own, without a zone, as charts have them, but those of "
+            f"{cells.name} are in the zone {cells.dtype.time_zone}; convert them to local time and drop the zone."
+        )
     if isinstance(cells.dtype, pl.Datetime):
         return cells.dt.strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(cells.dtype, pl.List) and not cells.dtype.inner.is_nested():

@@ -36,7 +36,7 @@ ICUSTAYS_4: Final = Table(
     required=False,
     folder="icu",
 )
-"""MIMIC-IV, all of MetaVision."""
+"""MIMIC-IV, all of MetaVision: it does not say so."""
 
 
 def read_stays(table: Table, files: Mapping[str, Path], tallies: Mapping[str, Tally]) -> pl.DataFrame | None:
@@ -50,7 +50,7 @@ def read_stays(table: Table, files: Mapping[str, Path], tallies: Mapping[str, Ta
     raw = each_once(read(files[table.name], table, tallies[table.name]), "stay_id", files[table.name])
     told = pl.col("dbsource").str.strip_chars().str.to_lowercase()
     named = raw.with_columns(
-        dbsource=told if "dbsource" in raw.columns else pl.lit("metavision"),
+        dbsource=told if "dbsource" in raw.columns else pl.lit(None, pl.String),
         first_careunit=pl.col("first_careunit").str.strip_chars(),
     )
     return named.select("subject_id", "hadm_id", "stay_id", "dbsource", "first_careunit", "intime", "outtime")

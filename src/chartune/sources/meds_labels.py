@@ -9,11 +9,11 @@ of them empty.
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import polars as pl
 
-from chartune.config import Config
+from chartune.config import Config, Unhashed
 from chartune.errors import SchemaError
 from chartune.sources.answers import ANSWERS, hashed
 from chartune.sources.reading import sanitised
@@ -37,11 +37,17 @@ class MedsLabels(Config):
     """The file, or a folder; all Parquet files below it count. Their bytes, not their paths, determine the data."""
     value: Literal["auto", "boolean", "integer", "float", "categorical"] = "auto"
     """Which column holds the label; `auto`: the one that is not empty."""
+    licence: Annotated[str, Unhashed()] = ""
+    """Under which terms they may be used; empty: nobody says."""
 
     @property
     def timed(self) -> bool:
         """Whether each label has a time of prediction of its own: always."""
         return True
+
+    def place(self) -> Path:
+        """Where they are."""
+        return self.path
 
     def files(self) -> tuple[Path, ...]:
         """The shards. Raises SchemaError: there are none."""

@@ -4,7 +4,6 @@ The open demo, a hospital's export in the same layout and the made-up hospital a
 """
 
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -20,6 +19,7 @@ from chartune.sources.releases import CREDENTIALED, Layout, Release
 from chartune.sources.source import ANCIENT, RawPath, Records, orphans
 from chartune.sources.tables import Column, Table, Tally, locate
 from chartune.sources.ventilation.chart_rows import CHARTEVENTS_3, PROCEDUREEVENTS_MV, has_tables, refuse_without
+from chartune.sources.ventilation.episodes import OXYGEN_JOINS, once
 from chartune.sources.ventilation.mimic3 import episodes
 from chartune.store import Store
 
@@ -78,6 +78,12 @@ TABLES: Final = (PATIENTS, ADMISSIONS, NOTEEVENTS, *CODED, ICUSTAYS_3)
 EVENTS: Final = (CHARTEVENTS_3, PROCEDUREEVENTS_MV)
 """Tables of bedside events: most of the bytes, read only when they are asked for."""
 
+CATEGORIES: Final = (
+    "Case Management", "Consult", "Discharge summary", "ECG", "Echo", "General", "Nursing", "Nursing/other",
+    "Nutrition", "Pharmacy", "Physician", "Radiology", "Rehab Services", "Respiratory", "Social Work",
+)  # fmt: skip
+"""Categories of notes in the release; other words in that column may be anybody's and are not told."""
+
 LAYOUT: Final = Layout(
     "mimic3",
     "MIMIC-III 1.4",
@@ -94,6 +100,7 @@ LAYOUT: Final = Layout(
             "PROCEDUREEVENTS_MV": 753,
         }),
     ),
+    ("PATIENTS", "ADMISSIONS", "DIAGNOSES_ICD", "PROCEDURES_ICD", "ICUSTAYS"),
 )  # fmt: skip
 """The layout and the rows of its releases (mimic.mit.edu; the demo counted from its files)."""
 
@@ -137,17 +144,17 @@ class Mimic3(Config):
         files, tallies = self.files(events), {table.name: Tally() for table in (*TABLES, *EVENTS)}
 
         def notes() -> Iterator[pl.DataFrame]:
-            tallies["NOTEEVENTS"].restart()
-            return map(_notes, batches(files["NOTEEVENTS"], NOTEEVENTS, tallies["NOTEEVENTS"]))
+            tally = tallies["NOTEEVENTS"]
+            tally.restart()
+            return (_notes(raw, tally) for raw in batches(files["NOTEEVENTS"], NOTEEVENTS, tally))
 
         patients = keyed(files["PATIENTS"], PATIENTS, tallies["PATIENTS"], "subject_id")
         admissions = keyed(files["ADMISSIONS"], ADMISSIONS, tallies["ADMISSIONS"], "hadm_id")
-        rows = {name: tallies[name].rows for name in ("PATIENTS", "ADMISSIONS")}
-        release = LAYOUT.release(rows)
         codes = read_codes(CODED, files, tallies)
         stays = read_stays(ICUSTAYS_3, files, tallies)
+        release = LAYOUT.release(self.folder, {name: tallies[name].rows for name in LAYOUT.told_by if name in files})
         return Records(
-            about=LAYOUT.about(self.folder, rows, self.title, self.licence),
+            about=LAYOUT.about(self.folder, files["PATIENTS"], release, self.title, self.licence),
             subjects=patients.select("subject_id", "gender", "dod"),
             admissions=_admissions(admissions, patients),
             notes=notes,
@@ -156,9 +163,11 @@ class Mimic3(Config):
             diagnosis_titles=codes.diagnosis_titles,
             procedure_titles=codes.procedure_titles,
             stays=stays,
-            ventilation=cache(lambda: episodes(files, tallies, stays)) if events and stays is not None else None,
+            ventilation=once(lambda: dict.fromkeys(OXYGEN_JOINS, episodes(files, tallies, stays)))
+            if events and stays is not None
+            else None,
             tallies={name: tally for name, tally in tallies.items() if name in files},
-            expected_rows=release.rows if release else {},
+            expected_rows=release.accepted() if release else {},
             warnings=(
                 *orphans("ADMISSIONS", admissions, patients),
                 *strays("ICUSTAYS", stays, admissions),
@@ -198,11 +207,14 @@ def _day_of_year(time: pl.Expr) -> pl.Expr:
     return time.dt.month().cast(pl.Int32) * 100 + time.dt.day().cast(pl.Int32)
 
 
-def _notes(raw: pl.DataFrame) -> pl.DataFrame:
+def _notes(raw: pl.DataFrame, tally: Tally) -> pl.DataFrame:
     """A batch of NOTEEVENTS under canonical names; trailing blanks of `Physician ` are real and mean nothing."""
-    return raw.with_columns(
+    named = raw.with_columns(
         note_id=pl.col("note_seq").cast(pl.String),
         category=pl.col("category").str.strip_chars(),
         description=pl.col("description").str.strip_chars(),
         is_error=pl.col("iserror").str.strip_chars().is_in(["1", "1.0"]).fill_null(False),
-    ).select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
+    )
+    known = named["category"].filter(named["category"].is_in(CATEGORIES))
+    tally.add_kinds(dict(known.value_counts().iter_rows()))
+    return named.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())

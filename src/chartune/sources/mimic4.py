@@ -8,7 +8,6 @@ The open demo, a hospital's export in the same layout and the made-up hospital a
 """
 
 from collections.abc import Iterator
-from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -26,7 +25,9 @@ from chartune.sources.releases import CREDENTIALED, Layout, Release
 from chartune.sources.source import ANCIENT, RawPath, Records, orphans
 from chartune.sources.tables import Column, Table, Tally, find, locate, nested
 from chartune.sources.ventilation.chart_rows import CHARTEVENTS_4, has_tables, refuse_without
+from chartune.sources.ventilation.episodes import once
 from chartune.sources.ventilation.mimic4 import episodes
+from chartune.sources.years import as_written
 from chartune.store import Store
 
 _SUBJECT: Final = Column("subject_id", "integer", may_be_empty=False)
@@ -97,6 +98,8 @@ NOTE: Final = (
 TABLES: Final = (*HOSP, *NOTE)
 
 _NOTE_ROWS: Final = {"discharge": 331_793, "radiology": 2_321_355}
+_NOTE_ROWS_TOO: Final = {"discharge": (331_794,)}
+"""What the page of MIMIC-IV-Note 2.2 says of its own files."""
 LAYOUT: Final = Layout(
     "mimic4",
     "MIMIC-IV",
@@ -106,17 +109,18 @@ LAYOUT: Final = Layout(
             "patients": 364_627, "admissions": 546_028, "diagnoses_icd": 6_364_488, "procedures_icd": 859_655,
             "d_icd_diagnoses": 112_107, "d_icd_procedures": 86_423, "icustays": 94_458, "chartevents": 432_997_491,
             **_NOTE_ROWS,
-        }),
+        }, _NOTE_ROWS_TOO),
         Release("MIMIC-IV 2.2", CREDENTIALED, {
             "patients": 299_712, "admissions": 431_231, "diagnoses_icd": 4_756_326, "procedures_icd": 669_186,
             "d_icd_diagnoses": 109_775, "d_icd_procedures": 85_257, "icustays": 73_181, "chartevents": 313_645_063,
             **_NOTE_ROWS,
-        }),
+        }, _NOTE_ROWS_TOO),
         Release("MIMIC-IV demo 2.2", "ODbL 1.0", {
             "patients": 100, "admissions": 275, "diagnoses_icd": 4_506, "procedures_icd": 722,
             "d_icd_diagnoses": 109_775, "d_icd_procedures": 85_257, "icustays": 140,
         }),
     ),
+    ("patients", "admissions", "diagnoses_icd", "procedures_icd", "icustays"),
 )  # fmt: skip
 """The layout and the rows of its releases (validated counts of mimic-code; the demo counted from its files)."""
 
@@ -171,17 +175,17 @@ class Mimic4(Config):
         def stream(table: Table) -> Iterator[pl.DataFrame]:
             tallies[table.name].restart()
             for raw in batches(files[table.name], table, tallies[table.name]):
+                tallies[table.name].add_kinds({_KINDS[table.name]: raw.height})
                 yield _notes(raw, table.name)
 
         patients = keyed(files["patients"], PATIENTS, tallies["patients"], "subject_id")
         admissions = keyed(files["admissions"], ADMISSIONS, tallies["admissions"], "hadm_id")
-        rows = {name: tallies[name].rows for name in ("patients", "admissions")}
-        release = LAYOUT.release(rows)
         codes = read_codes(CODED, files, tallies)
         stays = read_stays(ICUSTAYS_4, files, tallies)
+        release = LAYOUT.release(self.folder, {name: tallies[name].rows for name in LAYOUT.told_by if name in files})
         return Records(
-            about=LAYOUT.about(self.folder, rows, self.title, self.licence),
-            subjects=patients.select("subject_id", "gender", "dod", "anchor_year_group", "anchor_year"),
+            about=LAYOUT.about(self.folder, files["patients"], release, self.title, self.licence),
+            subjects=_subjects(patients),
             admissions=_admissions(admissions, patients),
             notes=lambda: chain.from_iterable(stream(table) for table in NOTE if table.name in files),
             diagnoses=codes.diagnoses,
@@ -189,9 +193,9 @@ class Mimic4(Config):
             diagnosis_titles=codes.diagnosis_titles,
             procedure_titles=codes.procedure_titles,
             stays=stays,
-            ventilation=cache(lambda: episodes(files, tallies, stays)) if events and stays is not None else None,
+            ventilation=once(lambda: episodes(files, tallies, stays)) if events and stays is not None else None,
             tallies={name: tally for name, tally in tallies.items() if name in files},
-            expected_rows=release.rows if release else {},
+            expected_rows=release.accepted() if release else {},
             warnings=(
                 *_no_notes(files),
                 *orphans("admissions", admissions, patients),
@@ -240,6 +244,11 @@ def _no_notes(files: dict[str, Path]) -> tuple[str, ...]:
         "notes: there are none. MIMIC-IV-Note is a download of its own; put its folder note/ beside hosp/, or name it"
     )
     return (f"{said} with `notes` (--set data.source.notes=…, for prepare source.notes=…). The open demo has none.",)
+
+
+def _subjects(patients: pl.DataFrame) -> pl.DataFrame:
+    known = patients.select("subject_id", "gender", "dod", "anchor_year_group", "anchor_year")
+    return known.with_columns(as_written(pl.col("anchor_year_group")))
 
 
 def _admissions(admissions: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFrame:

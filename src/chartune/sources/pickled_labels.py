@@ -12,17 +12,17 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Final, Literal
 
 import polars as pl
 from pydantic import TypeAdapter, ValidationError
 
-from chartune.config import Config
+from chartune.config import Unhashed
 from chartune.errors import SchemaError
 from chartune.sources import restricted_pickle
-from chartune.sources.answers import ANSWERS, hashed, split_of
+from chartune.sources.answers import ANSWERS, LabelFile, split_of
 from chartune.sources.reading import sanitised
-from chartune.sources.source import RawPath
+from chartune.sources.releases import CREDENTIALED
 
 MOST_BYTES: Final = 16 << 20
 """A file of labels is far smaller: 40 bytes an admission."""
@@ -32,25 +32,17 @@ _ENTRIES: Final = TypeAdapter(list[tuple[int, str, str]])
 _WAY_OUT: Final = "have its owner write a CSV file with the columns hadm_id, label and split (labels.kind=table)"
 
 
-class PickledLabels(Config):
+class PickledLabels(LabelFile):
     """A dictionary `HADM_ID → (label, ..., name of the split)` in a pickle, as BEEP (Naik et al., 2022) ships it."""
 
     kind: Literal["beep"] = "beep"
-    file: RawPath
-    """The pickle. Its bytes, not its path, determine the data."""
+    licence: Annotated[str, Unhashed()] = CREDENTIALED
+    """Under which terms it may be used: it names admissions of MIMIC-III."""
 
     @property
     def timed(self) -> bool:
         """Whether each label has a time of prediction of its own: never."""
         return False
-
-    def files(self) -> tuple[Path, ...]:
-        """The file."""
-        return (self.file,)
-
-    def hashable(self) -> dict[str, Any]:
-        """The kind and the hash of the file's bytes."""
-        return super().hashable() | {"sha256": hashed(self.file)}
 
     def answers(self, *, with_split: bool) -> pl.DataFrame:
         """The labels (`chartune.sources.answers.ANSWERS`).
@@ -58,7 +50,7 @@ class PickledLabels(Config):
         Raises:
             SchemaError: the file is missing, too large, asks for code, or holds something else; nothing of it is run.
         """
-        rows = unpickled(self.file)
+        rows = unpickled(self.there())
         told = pl.DataFrame(rows, {"hadm_id": pl.Int64, "label": pl.String, "split": pl.String}, orient="row")
         split = split_of(told["split"], self.file) if with_split else pl.lit(None, pl.String)
         return told.select(
@@ -74,7 +66,7 @@ def unpickled(file: Path) -> list[tuple[int, str, str]]:
     """Have a process behind walls read a pickle: (hadm_id, label, split) of each entry.
 
     Raises:
-        SchemaError: as `PickledLabels.read`.
+        SchemaError: as `PickledLabels.answers`.
     """
     size = sanitised(file, lambda: file.stat().st_size)
     if not 0 < size <= MOST_BYTES:

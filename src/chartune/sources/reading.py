@@ -14,6 +14,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -25,10 +26,12 @@ from chartune.sources.formats import ROW
 from chartune.sources.tables import DTYPES, Column, Table, Tally
 
 T = TypeVar("T")
-BATCH_ROWS: Final = 8192
-"""Rows of a batch: tens of megabytes of the longest notes."""
+BATCH_ROWS: Final = 4096
+"""Rows of a batch: ten megabytes of notes, tens of the longest."""
 EVENT_ROWS: Final = 100_000
-"""Rows of a batch of a table of which some rows are read; its cells are short."""
+"""Rows that are looked at together in a table of which some are read; its cells are short."""
+EVENT_BATCHES: Final = 8
+"""So many times `EVENT_ROWS` are looked at for one batch of those that are read: work on few rows costs as on many."""
 REPLACEMENT: Final = "\ufffd"
 """Stands where bytes were not UTF-8."""
 COLUMN_NAME: Final = re.compile(r"[A-Za-z]\w{0,40}")
@@ -51,8 +54,17 @@ class _Bad:
     hint: str = ""
 
 
-def batches(file: Path, table: Table, tally: Tally, size: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
+def batches(
+    file: Path, table: Table, tally: Tally, size: int = BATCH_ROWS, most: int | None = None
+) -> Iterator[pl.DataFrame]:
     """The table in typed batches, canonical columns in contract order, rows in file order.
+
+    Args:
+        file: of the table.
+        table: its contract.
+        tally: gets what is counted.
+        size: rows of a batch, where all rows are read.
+        most: batches that are read; None: all.
 
     Raises:
         SchemaError: the file is damaged, a column is missing, or cells break the contract. The whole file is read
@@ -60,9 +72,8 @@ def batches(file: Path, table: Table, tally: Tally, size: int = BATCH_ROWS) -> I
     """
     names = columns_of(file, table)
     bad: dict[str, _Bad] = {}
-    for raw in _wanted_rows(file, names, table, tally, size):
-        texts = [raw[column.raw] for column in table.columns if column.kind == "text" and column.raw in raw.columns]
-        tally.replaced += sum(int(cells.str.contains(REPLACEMENT, literal=True).sum()) for cells in texts)
+    for raw in islice(_wanted_rows(file, names, table, tally, size), most):
+        _count_replaced(raw, table, tally)
         typed = _typed(raw, table, bad)
         if not bad:
             yield typed
@@ -183,14 +194,33 @@ def _wanted_rows(file: Path, names: dict[str, str], table: Table, tally: Tally, 
     """Text cells of the rows that the contract reads; all rows are counted."""
     columns, wanted = list(dict.fromkeys(names.values())), table.rows
     if wanted is None:
-        stream = formats.batches(file, columns, size)
-    else:
-        stream = formats.some_columns(file, columns, max(size, EVENT_ROWS))
-    for raw in _raw_batches(file, names, stream):
+        yield from _counted(_raw_batches(file, names, formats.batches(file, columns, size)), tally)
+        return
+    chosen = pl.col(wanted.column).is_in(wanted.cells)
+    every = _counted(_raw_batches(file, names, formats.some_columns(file, columns, EVENT_ROWS)), tally)
+    few = (rows.filter(chosen) for rows in every)
+    while some := list(islice(few, EVENT_BATCHES)):
+        yield pl.concat(some)
+
+
+def _counted(stream: Iterator[pl.DataFrame], tally: Tally) -> Iterator[pl.DataFrame]:
+    """The batches without their blank lines."""
+    for raw in stream:
         filled = _without_blank_lines(raw)
         tally.rows += filled.height
         tally.blank_lines += raw.height - filled.height
-        yield filled if wanted is None else filled.filter(pl.col(wanted.column).is_in(wanted.cells))
+        yield filled
+
+
+def _count_replaced(raw: pl.DataFrame, table: Table, tally: Tally) -> None:
+    """Count the cells in which bytes were not UTF-8, and keep the row of the first."""
+    for column in table.columns:
+        if column.kind == "text" and column.raw in raw.columns:
+            hit = raw[column.raw].str.contains(REPLACEMENT, literal=True).fill_null(False)
+            if count := int(hit.sum()):
+                first = int(raw[ROW].filter(hit)[0])
+                tally.first_replaced = min(tally.first_replaced or first, first)
+                tally.replaced += count
 
 
 def _without_blank_lines(raw: pl.DataFrame) -> pl.DataFrame:

@@ -2,15 +2,20 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from chartune.sources.facts import is_listed
 from chartune.sources.source import About
 
 CREDENTIALED: Final = "PhysioNet Credentialed Health Data License 1.5.0"
 MADE_UP: Final = Path("made-up") / "manifest.json"
 """Stands in the folder of a made-up hospital, so that nobody takes its patients for real ones."""
+TELLING: Final = 10_000
+"""Rows from which on a table tells a release by itself: of a hundred patients any hospital can have an export."""
+NEAR: Final = 0.01
+"""How far a table may be from the released one, where another is as near."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,24 @@ class Release:
     """Under which terms its text may be used."""
     rows: Mapping[str, int]
     """Table → its rows."""
+    also: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Table → the rows that other pages of its publisher give."""
+
+    def accepted(self) -> dict[str, tuple[int, ...]]:
+        """Table → the counts that are no reason for a warning."""
+        return {table: (count, *self.also.get(table, ())) for table, count in self.rows.items()}
+
+    def fits(self, rows: Mapping[str, int]) -> bool:
+        """Whether these tables are its own: one to the row, or two nearly; a small release: all to the row."""
+        known = {table: self.rows[table] for table in rows if table in self.rows}
+        large = {table: count for table, count in known.items() if count >= TELLING}
+        near = [table for table, count in large.items() if abs(rows[table] - count) <= NEAR * count]
+        exact = [table for table, count in known.items() if rows[table] == count]
+        return len(near) > 1 or any(table in large for table in exact) or len(exact) == len(known) > 1
+
+    def distance(self, rows: Mapping[str, int]) -> float:
+        """How far these tables are from its own: the sum of their differences, each as a share."""
+        return sum(abs(rows[table] - count) / max(count, 1) for table, count in self.rows.items() if table in rows)
 
 
 @dataclass(frozen=True)
@@ -36,22 +59,40 @@ class Layout:
     version: str
     """Such as `1.4 layout`."""
     releases: tuple[Release, ...]
-    """The known ones."""
+    """The known ones, that with the strictest terms first."""
+    told_by: tuple[str, ...]
+    """Tables whose rows tell the release: those of patients. Dictionaries of codes stand in any hospital."""
 
-    def release(self, rows: Mapping[str, int | None]) -> Release | None:
-        """The release whose tables have these rows; None: no known one."""
-        fits = (one for one in self.releases if all(one.rows.get(table) == count for table, count in rows.items()))
-        return next(fits, None) if rows else None
+    def release(self, folder: Path, rows: Mapping[str, int | None]) -> Release | None:
+        """The release that is nearest to tables with these rows; None: a made-up hospital, or nothing known is near.
 
-    def about(self, folder: Path, rows: Mapping[str, int | None], title: str, licence: str) -> About:
-        """What this folder holds; title and licence as its owner says, where they are not empty."""
+        Args:
+            folder: the source.
+            rows: table → its rows; null: not counted.
+        """
+        known = {table: count for table, count in rows.items() if count is not None and table in self.told_by}
+        fitting = [] if made_up(folder) is not None else [one for one in self.releases if one.fits(known)]
+        return min(fitting, key=lambda one: one.distance(known), default=None)
+
+    def about(self, folder: Path, file: Path, release: Release | None, title: str, licence: str) -> About:
+        """What this folder holds; title and licence as its owner says, where they are not empty.
+
+        Args:
+            folder: the source.
+            file: one of its tables. Where `SHA256SUMS.txt` lists it, it is a download of something published in this
+                layout, and its terms are taken for the strictest.
+            release: the one that it is.
+            title: its owner's.
+            licence: likewise.
+        """
         told = made_up(folder)
         if told is not None:
             called, terms = str(told.get("title", "Made-up hospital")), str(told.get("licence", "CC0 1.0"))
             return About(self.kind, "made-up", title or called, licence or terms)
-        found = self.release(rows)
-        called, terms = (found.title, found.licence) if found else (f"a hospital in the {self.name} layout", "unknown")
-        return About(self.kind, found.title if found else self.version, title or called, licence or terms)
+        if release is not None:
+            return About(self.kind, release.title, title or release.title, licence or release.licence)
+        terms = self.releases[0].licence if is_listed(file) else "unknown"
+        return About(self.kind, self.version, title or f"a hospital in the {self.name} layout", licence or terms)
 
 
 def made_up(folder: Path) -> dict[str, Any] | None:

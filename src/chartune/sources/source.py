@@ -7,7 +7,7 @@ Column names are those of MIMIC-IV in lower case, whatever the source calls them
     admissions  subject_id i64 · hadm_id i64 · admittime, dischtime?, deathtime? datetime · admission_type str?
                 · admission_location, discharge_location str? · insurance, language, race str?
                 · hospital_expire_flag i64? · age f64? (years at admission; 91.4: somewhere above 89)
-    stays       subject_id i64 · hadm_id i64 · stay_id i64 · dbsource str? (carevue, metavision, both)
+    stays       subject_id i64 · hadm_id i64 · stay_id i64 · dbsource str? (of MIMIC-III: carevue, metavision, both)
                 · first_careunit str? · intime, outtime? datetime
     ventilation `chartune.sources.ventilation.EPISODES`, derived from the bedside chart when it is asked for
     notes       `chartune.notes.note.SCHEMA`, streamed
@@ -27,6 +27,7 @@ from pydantic import AfterValidator
 from chartune.config import Unhashed
 from chartune.sources.facts import TableFacts
 from chartune.sources.tables import Tally
+from chartune.sources.ventilation import Ventilation
 from chartune.store import Store
 
 ANCIENT: Final[float] = 91.4
@@ -82,13 +83,14 @@ class Records:
     per document and label, each label once."""
     stays: pl.DataFrame | None = None
     """Stays in intensive care; None: the source has no table of them."""
-    ventilation: Callable[[], pl.DataFrame] | None = None
+    ventilation: Ventilation | None = None
     """Episodes of ventilation, from one pass over the largest table, made when first asked for; None: the source was
     loaded without its bedside events."""
     tallies: dict[str, Tally] = field(default_factory=dict)
     """Per table what was counted so far; that of the notes is complete when a pass has ended."""
-    expected_rows: Mapping[str, int] = field(default_factory=dict)
-    """Per table the rows of the release that this seems to be; empty: no known release."""
+    expected_rows: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Per table the rows of the release that this seems to be, more than one where its publisher's pages disagree;
+    empty: no known release."""
     warnings: tuple[str, ...] = ()
     """What a reader of the data card should know; counts, no cells."""
 

@@ -1,23 +1,35 @@
-"""A survey of raw data: which tables are there, what they lack, how many rows they have. It refuses no broken table."""
+"""A survey of raw data: which tables are there, what they lack, how many rows they have. It refuses no broken table.
 
+It takes seconds at any size: the smallest tables are read through, of the others the first rows.
+"""
+
+from collections.abc import Iterable
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Final
 
 from chartune.errors import SchemaError
 from chartune.sources import mimic3, mimic4
 from chartune.sources.detect import Kind, detect
+from chartune.sources.icu_stays import ICUSTAYS_3, ICUSTAYS_4
 from chartune.sources.mimic4 import note_files
 from chartune.sources.reading import COLUMN_NAME, batches, header
 from chartune.sources.releases import Layout
 from chartune.sources.tables import Table, Tally, find
 from chartune.sources.tabular import Tabular
+from chartune.sources.ventilation.chart_rows import CHARTEVENTS_3, CHARTEVENTS_4
 
-CHEAP_BYTES: Final = 64 * 2**20
-"""Tables up to this size are read through: rows are counted and cells checked."""
+CHEAP_BYTES: Final = 40 * 2**20
+"""Tables of this size together, the smallest first, are read through: rows are counted and all cells checked."""
 _LAYOUTS: Final[dict[Kind, tuple[Layout, tuple[Table, ...]]]] = {
     "mimic3": (mimic3.LAYOUT, (*mimic3.TABLES, *mimic3.EVENTS)),
     "mimic4": (mimic4.LAYOUT, (*mimic4.TABLES, *mimic4.EVENTS)),
 }
+_CHARTS: Final[dict[Kind, tuple[Table, ...]]] = {
+    "mimic3": (CHARTEVENTS_3, ICUSTAYS_3),
+    "mimic4": (CHARTEVENTS_4, ICUSTAYS_4),
+}
+"""Tables without which nobody is ventilated."""
 
 
 def survey(path: Path, notes: Path | None = None, kind: Kind | None = None) -> list[dict[str, Any]]:
@@ -30,20 +42,42 @@ def survey(path: Path, notes: Path | None = None, kind: Kind | None = None) -> l
 
     Returns:
         table · required · file, bytes (null: absent) · missing, extra (columns that are lacking, that are not read)
-        · rows (null: too large to count in passing) · problem · expected_rows (of the release whose patients and
-        admissions these are; null: unknown).
+        · read (`whole`; `first rows` of what is too large to be read in passing; null: not at all) · rows (null: not
+        counted) · problem · expected_rows (of the release that this seems to be; null: unknown).
 
     Raises:
         DataError: there is nothing, or a layout that no reader reads.
     """
     kind = kind or detect(path)
     if kind == "tabular":
-        return [_surveyed(path, Tabular(file=path).contract()) | {"expected_rows": None}]
+        return [_surveyed(path, Tabular(file=path).contract(), _cheap([path])) | {"expected_rows": None}]
     layout, tables = _LAYOUTS[kind]
-    rows = [_surveyed(file, table) for table in tables for file in [_file(path, table, notes)]]
-    counts = {row["table"]: row["rows"] for row in rows if row["table"].lower() in ("patients", "admissions")}
-    release = layout.release(counts)
+    files = [_file(path, table, notes) for table in tables]
+    cheap = _cheap(file for file in files if isinstance(file, Path))
+    rows = [_surveyed(file, table, cheap) for file, table in zip(files, tables, strict=True)]
+    release = layout.release(path, {row["table"]: row["rows"] for row in rows})
     return [{**row, "expected_rows": release.rows.get(row["table"]) if release else None} for row in rows]
+
+
+def without_chart(folder: Path, kind: Kind) -> str | None:
+    """Why the bedside chart of a folder cannot be read, and what to do; None: it can, or the kind knows none."""
+    try:
+        missing = [
+            str(Path(table.folder, f"{table.name}.csv.gz"))
+            for table in _CHARTS.get(kind, ())
+            if find(folder, table.name, table.folder) is None
+        ]
+    except SchemaError as error:  # two files could be one table
+        return str(error)
+    it = "it" if len(missing) == 1 else "them"
+    return f"{folder} lacks {' and '.join(missing)} (or .csv); add {it} and prepare again." if missing else None
+
+
+def _cheap(files: Iterable[Path]) -> set[Path]:
+    """The smallest of these files, as many as may be read through together."""
+    by_size = sorted((file.stat().st_size, file) for file in files if file.is_file())
+    sums = accumulate(size for size, _ in by_size)
+    return {file for (_, file), total in zip(by_size, sums, strict=True) if total <= CHEAP_BYTES}
 
 
 def _file(folder: Path, table: Table, notes: Path | None) -> Path | SchemaError | None:
@@ -55,9 +89,9 @@ def _file(folder: Path, table: Table, notes: Path | None) -> Path | SchemaError 
         return error
 
 
-def _surveyed(file: Path | SchemaError | None, table: Table) -> dict[str, Any]:
+def _surveyed(file: Path | SchemaError | None, table: Table, cheap: set[Path]) -> dict[str, Any]:
     row: dict[str, Any] = {"table": table.name, "required": table.required, "file": None, "bytes": None}
-    row |= {"missing": [], "extra": [], "rows": None, "problem": None}
+    row |= {"missing": [], "extra": [], "read": None, "rows": None, "problem": None}
     if file is None:
         return row | {"problem": "missing" if table.required else None}
     try:
@@ -65,18 +99,16 @@ def _surveyed(file: Path | SchemaError | None, table: Table) -> dict[str, Any]:
             raise file
         row |= {"file": file.name, "bytes": file.stat().st_size}
         row |= _columns(header(file), table)
-        return row | {
-            "rows": _checked_rows(file, table) if row["bytes"] <= CHEAP_BYTES and not row["missing"] else None
-        }
+        return row if row["missing"] else row | _checked(file, table, whole=file in cheap)
     except SchemaError as error:
         return row | {"problem": str(error)}
 
 
-def _checked_rows(file: Path, table: Table) -> int:
+def _checked(file: Path, table: Table, *, whole: bool) -> dict[str, Any]:
     tally = Tally()
-    for _ in batches(file, table, tally):
+    for _ in batches(file, table, tally, most=None if whole else 1):
         pass
-    return tally.rows
+    return {"read": "whole", "rows": tally.rows} if whole else {"read": "first rows"}
 
 
 def _columns(names: list[str], table: Table) -> dict[str, Any]:

@@ -86,24 +86,37 @@ class Tally:
     """Rows without a single cell."""
     replaced: int = 0
     """Cells in which bytes were not UTF-8; each such byte sequence became U+FFFD."""
+    first_replaced: int = 0
+    """Data row of the first of them, counted from 1; 0: there is none."""
     passed_over: dict[str, int] = field(default_factory=dict)
     """Why rows that were read do not count → how many, such as `marked as errors`."""
+    kinds: dict[str, int] = field(default_factory=dict)
+    """Of a table of notes: category → rows, where the category is one that the release knows."""
 
     def restart(self) -> None:
         """Count from nothing: the table is read again."""
-        self.rows = self.blank_lines = self.replaced = 0
+        self.rows = self.blank_lines = self.replaced = self.first_replaced = 0
         self.passed_over.clear()
+        self.kinds.clear()
 
     def pass_over(self, counts: Mapping[str, int]) -> None:
         """Add rows that do not count, by reason."""
         for why in sorted({*self.passed_over, *counts}):  # in an order that does not depend on that of the rows
             self.passed_over[why] = self.passed_over.pop(why, 0) + counts.get(why, 0)
 
+    def add_kinds(self, counts: Mapping[str, int]) -> None:
+        """Add rows by category."""
+        for kind in sorted({*self.kinds, *counts}):  # in an order that does not depend on that of the rows
+            self.kinds[kind] = self.kinds.pop(kind, 0) + counts.get(kind, 0)
+
     def warnings(self, table: str) -> list[str]:
         """What a reader of the data card should know: counts, no cells."""
         said = []
         if self.replaced:
-            said.append(f"{table}: {self.replaced} cells hold bytes that are not UTF-8; these became U+FFFD.")
+            said.append(
+                f"{table}: {self.replaced} cells hold bytes that are not UTF-8, first in data row "
+                f"{self.first_replaced}; these became U+FFFD."
+            )
         if self.blank_lines:
             said.append(f"{table}: {self.blank_lines} blank lines were passed over.")
         said += [f"{table}: {count} rows {why} were passed over." for why, count in self.passed_over.items() if count]

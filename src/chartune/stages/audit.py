@@ -5,6 +5,7 @@ It is a stage only because tokens are counted with a base model's tokenizer, whi
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import Field, TypeAdapter
@@ -13,9 +14,9 @@ from chartune.config import Config, fingerprint
 from chartune.errors import ConfigError, LeakageError, StoreError
 from chartune.models.backbone import Backbone, LocalBackbone, find_backbone
 from chartune.models.exposure import NOT_KNOWN, exposure_of
-from chartune.report.cohort import is_made_up
 from chartune.sources.splits import HELD_OUT
 from chartune.store import Artefact, Store, write_json
+from chartune.tasks.flow import is_made_up
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.leakage.bases import MEASURED, Base
 from chartune.tasks.leakage.blocks import Rows
@@ -27,7 +28,7 @@ from chartune.tasks.leakage.verdicts import Verdict, verdicts
 from chartune.tasks.prepare import read_dataset
 
 SHELF: Final = "audits"
-REVISION: Final = 1
+REVISION: Final = 2
 """Raised when a bug fix changes what an audit finds."""
 AUDIT: Final = "audit.json"
 CORPUS_HELD_OUT: Final = ("validation", "test")
@@ -110,12 +111,11 @@ def audit(
         "bases": [(name, base.content_hash if base else None) for name, base in found],
     }  # fmt: skip
     name = fingerprint(SHELF, REVISION, parts)
-    known = store.find(SHELF, name)
-    if known:
-        return known
-    with store.writing(SHELF, name, {"sensitivity": "counts"}) as folder:
+
+    def write(folder: Path) -> None:
         write_json(folder / AUDIT, _audited(data, settings, found, corpus).to_json())
-    return Artefact(SHELF, name, store.root / SHELF / name)
+
+    return store.obtain(SHELF, name, write, {"sensitivity": "counts"})
 
 
 def read_audit(artefact: Artefact) -> Audit:

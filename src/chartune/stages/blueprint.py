@@ -21,7 +21,7 @@ from chartune.models.heads import LinearHead
 from chartune.models.load import Body, Resolved
 from chartune.models.readers import CHUNK, RECOMPUTE_ABOVE, Classifier, LanguageModel
 from chartune.models.rehearsal import Rehearsals, meta_body, rehearse, shape_of
-from chartune.predict.predictions import BUDGET
+from chartune.predict.predictions import BUDGETS
 from chartune.stages.base import SmallBase
 from chartune.stages.finetune import Finetune
 from chartune.stages.pretrain import Pretrain
@@ -146,7 +146,8 @@ def _weights(module: nn.Module, parts: list[Part], stack: Stack) -> Weights:
 def rehearsals(stage: Pretrain | Finetune, drawn: Blueprint, resolved: Resolved) -> Rehearsals:
     """Rehearse a micro-batch of full length, and a batch of an evaluation."""
     length, choice = stage.max_seq_len, stage.optimisation
-    rows, read = min(choice.batch_size, max(1, choice.micro_batch_tokens // length)), max(1, BUDGET // length)
+    rows = min(choice.batch_size, max(1, choice.micro_batch_tokens // length))
+    read = max(1, BUDGETS[resolved.device] // length)
     training = None
     if stack_of(stage).trains_body():
         run = _batch(drawn.module.train(), rows, length, resolved)

@@ -199,7 +199,7 @@ def _notes(stage: Pretrain | Finetune, backbone: LocalBackbone | None, workload:
     if backbone is None:
         notes.append(f"{stage.backbone.name} is not made yet: its pretraining, some minutes, comes first")
     if workload.data is None:
-        notes.append("tokens, steps and time are unknown: run `chartune prepare` first")
+        notes.append("tokens, steps and time are not known: run `chartune prepare` first")
     if isinstance(stage, Finetune) and workload.outputs is None:
         notes.append("how many labels the task has is known once it is prepared; the head is counted with two")
     return tuple(notes)
@@ -211,15 +211,19 @@ def _sure(plan: Plan) -> str:
 
 
 def _told_workload(workload: Workload) -> str:
-    if workload.data is None or workload.examples is None:
+    if workload.data is None:
         return "not prepared"
     lines = (
-        f"{workload.data}: {workload.examples:,} training examples, about {workload.epoch_tokens or 0:,} tokens",
-        f"at most {workload.steps or 0:,} steps with {workload.tokens or 0:,} tokens, "
-        f"and {workload.read_tokens or 0:,} tokens read without gradients",
+        f"{workload.data}: training examples {_known(workload.examples)}, tokens about {_known(workload.epoch_tokens)}",
+        f"at most: steps {_known(workload.steps)}, tokens trained on {_known(workload.tokens)}, "
+        f"tokens read without gradients {_known(workload.read_tokens)}",
     )
     return f"\n{'':14}".join(lines)
 
 
+def _known(number: int | None) -> str:
+    return "not known" if number is None else f"{number:,}"
+
+
 def _told_seconds(seconds: float | None) -> str:
-    return "unknown" if seconds is None else f"about {human_seconds(seconds)}, if it is not stopped early"
+    return "not known" if seconds is None else f"about {human_seconds(seconds)}, if it is not stopped early"

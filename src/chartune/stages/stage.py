@@ -23,10 +23,12 @@ from pydantic import Field
 
 from chartune.config import Config, Unhashed, fingerprint
 from chartune.errors import ChartuneError, ConfigError
+from chartune.log import say
 from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.models.load import Numerics, Resolved
 from chartune.quantities import Cost, Estimate
 from chartune.report.card import KEPT, MODEL_CARD, model_card
+from chartune.runs.ledger import rename
 from chartune.runs.run import Run
 from chartune.stages.table import TaskTable
 from chartune.store import Artefact, Store, storing, write_bytes, write_json
@@ -128,11 +130,11 @@ def perform(
     )
     found = store.find(RUNS, identity)
     if found:
-        return Run(found.path)
+        return _called(Run(found.path), stage.name)
     with store.lease(RUNS, identity):
         found = store.find(RUNS, identity)
         if found:  # another process has finished it meanwhile
-            return Run(found.path)
+            return _called(Run(found.path), stage.name)
         folder = store.partial(RUNS, identity)
         with storing(folder):
             stage.write(folder / "stage.yaml")
@@ -151,7 +153,15 @@ def perform(
             }  # fmt: skip
             _write_account(folder, about, outcome, _cost(outcome, memory.bytes, seconds, folder), dataset)
             spend(folder)
-        return Run(store.publish(RUNS, identity, {"sensitivity": "restricted"}).path)
+        return _called(Run(store.publish(RUNS, identity, {"sensitivity": "restricted"}).path), stage.name)
+
+
+def _called(run: Run, name: str | None) -> Run:
+    """The run by the name that was asked for, even where it was finished under another."""
+    if name is None or name == run.name:
+        return run
+    say(f"found: run {run.fingerprint}, until now called {run.name!r}; from now on {name!r}, and both names find it")
+    return rename(run, name)
 
 
 def _write_account(

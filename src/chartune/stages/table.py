@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from chartune.errors import DataError, LabelError
 from chartune.store import Artefact
+from chartune.tasks.flow import shown, unit
 from chartune.tasks.labels import ENOUGH_CASES, LabelSpace
 from chartune.tasks.prepare import label_space, read_dataset, read_task, task_named
 
@@ -29,6 +30,8 @@ class TaskTable:
     """Its name."""
     space: LabelSpace
     """What its labels mean."""
+    unit: str = "admissions"
+    """What a row is, in words (`chartune.tasks.flow.unit`)."""
 
     def rows(self, split: str) -> NDArray[np.int64]:
         """Row numbers of a split."""
@@ -64,23 +67,37 @@ class TaskTable:
         """Every split needs a label that applies to some rows and not to others.
 
         Raises:
-            LabelError: one has none; the message says which and how many rows it has.
+            LabelError: one has none; the message says which and how many rows it has, small numbers hidden.
         """
+        if len(self.space.labels) < 2 and self.space.answer != "multilabel":
+            raise LabelError(
+                f"{self.task} needs two labels or more, but the training {self.unit} have {len(self.space.labels)}; "
+                f"name another column of labels (--set data.source.label=…), or give more {self.unit}."
+            )
         for split in ("train", *SCORED):
             cases, rows = self.cases(split), len(self.rows(split))
             counted = self.scored() if self.space.answer == "multilabel" else np.ones(len(cases), dtype=bool)
             if not (counted & (cases > 0) & (cases < rows)).any():
-                told = f"{int(cases[1])} positives among {rows}" if self.space.answer == "binary" else f"{rows}"
                 raise LabelError(
-                    f"{self.task} needs both classes in every split, but {split} has {told} admissions "
-                    f"({self._labels_told()}); use more admissions or another split."
+                    f"{self.task} needs {self._law()} in every split, but {split} has {self._counted(cases, rows)}; "
+                    f"give more patients, or split them otherwise (--set data.splits.salt=…, or --splits FOLDER)."
                 )
 
-    def _labels_told(self) -> str:
-        count = f"{len(self.space.labels)} labels"
-        if self.space.answer != "multilabel":
-            return count
-        return f"{count}, {int(self.scored().sum())} of them with {ENOUGH_CASES} training cases or more"
+    def _law(self) -> str:
+        match self.space.answer:
+            case "binary":
+                return f"{self.unit} with and without the outcome"
+            case "multiclass":
+                return f"{self.unit} of two classes or more"
+            case _:
+                return f"a label that applies to some {self.unit} and not to others"
+
+    def _counted(self, cases: NDArray[np.int64], rows: int) -> str:
+        told = f"{shown(rows, open_data=False)} {self.unit}"
+        if self.space.answer == "binary":
+            return f"{shown(int(cases[1]), open_data=False)} positives among {told}"
+        learnt = f", {int(self.scored().sum())} of them with {ENOUGH_CASES} training cases or more"
+        return f"{told} ({len(self.space.labels)} labels{learnt if self.space.answer == 'multilabel' else ''})"
 
     def prior_logits(self) -> NDArray[np.float32]:
         """Logits that give every text the label frequencies of the training rows, [outputs]: where a head begins."""
@@ -104,4 +121,4 @@ def read_table(data: Artefact, task: str) -> TaskTable:
             f"a stage reads one text and tells what applies to it, but {name} asks for spans or of two parts; such "
             f"tasks can be prepared, audited and exported, and not learnt yet."
         )
-    return TaskTable(frame.sort("hadm_id"), name, label_space(data, name))
+    return TaskTable(frame.sort("hadm_id"), name, label_space(data, name), unit(dataset["source"]))

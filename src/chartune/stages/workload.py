@@ -20,8 +20,8 @@ from chartune.stages.finetune import Finetune
 from chartune.stages.pretrain import SPLITS, Pretrain
 from chartune.stages.table import SCORED
 from chartune.store import Artefact, Store
-from chartune.tasks.mortality import Mortality
-from chartune.tasks.prepare import SHELF, Preparation, read_dataset, read_task, task_named
+from chartune.tasks.prepare import Preparation, read_dataset, read_task, task_named
+from chartune.tasks.prepared import SHELF
 from chartune.train.optimizer import Optimisation
 from chartune.train.plan import steps_per_epoch
 
@@ -102,10 +102,9 @@ def _place(preparation: Preparation) -> list[Path]:
 
 
 def _outputs_asked(stage: Finetune) -> int | None:
-    """Two for a binary task; the labels of others are known once they are prepared."""
+    """As many as the task has answers; None where they are known once it is prepared."""
     tasks = {task.name: task for task in stage.data.tasks}
-    task = tasks[task_named({"tasks": tasks}, stage.task)]
-    return 2 if isinstance(task, Mortality) or getattr(task, "answer", None) == "binary" else None
+    return tasks[task_named({"tasks": tasks}, stage.task)].answers
 
 
 def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None) -> Workload:

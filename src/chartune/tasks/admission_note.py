@@ -4,7 +4,7 @@ Written after the outcome, cut back to eight sections: the input of all five tas
 """
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import polars as pl
 
@@ -19,19 +19,26 @@ _NO_STORY: Final = "neither chief complaint nor present illness nor medical hist
 _DEATH: Final = "wordings such as 'patient expired' give the answer away"
 
 
-class AdmissionNote(Config):
+class SummaryInput(Config):
+    """Base of the inputs that read discharge summaries."""
+
+    shared: ClassVar[bool] = True
+
+    def categories(self) -> tuple[str, ...]:
+        """Discharge summaries only."""
+        return (SUMMARY,)
+
+
+class AdmissionNote(SummaryInput):
     """Eight sections of the discharge summary, read as if on arrival."""
 
     kind: Literal["admission-note"] = "admission-note"
-    sections: Literal["chartune", "core"] = "chartune"
-    """By whose rules sections are found and put together: `chartune.notes.sections` or `chartune.notes.core_rules`."""
+    sections: Literal["chartune", "core", "core-stripped"] = "chartune"
+    """By whose rules sections are found and put together: `chartune.notes.sections` or `chartune.notes.core_rules`;
+    `core-stripped`: the latter, when blanks at the ends of lines are gone. MIMIC-IV has one in every empty line, where
+    CORe's patterns, written for MIMIC-III, find no end of a section and so no section at all."""
     withdrawn: Literal["left-out", "kept"] = "left-out"
     """Notes that their author marked as an error (ISERROR); CORe keeps them."""
-
-    @property
-    def shared(self) -> bool:
-        """Yes."""
-        return True
 
     def seen(self) -> Seen:
         """What the model reads, in words."""
@@ -41,20 +48,17 @@ class AdmissionNote(Config):
             kind="retrospective-text",
         )
 
-    def categories(self) -> tuple[str, ...]:
-        """Discharge summaries only."""
-        return (SUMMARY,)
-
     def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
         """The discharge summaries that count; admissions without one leave."""
-        chosen = summaries(cohort, attrition, keep_withdrawn=self.withdrawn == "kept")
-        return timed(chosen, pl.col("admittime"))
+        return summaries(cohort, attrition, self.withdrawn, "admittime")
 
     def read_notes(self, notes: pl.DataFrame) -> pl.DataFrame:
         """The admission text of each admission of a shard; empty where it does not say why the patient came."""
-        if self.sections == "core":
-            return texts_of(dated(notes), _on_arrival_core, _tells_death_core)
-        return texts_of(dated(notes), _on_arrival, tells_death)
+        if self.sections == "chartune":
+            return texts_of(dated(notes), _on_arrival, tells_death)
+        if self.sections == "core-stripped":
+            notes = notes.with_columns(pl.col("text").str.replace_all(r"[ \t]+(\r?\n)", "$1"))
+        return texts_of(dated(notes), _on_arrival_core, _tells_death_core)
 
     def examples(
         self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, death_told: bool
@@ -69,18 +73,25 @@ class AdmissionNote(Config):
 
     def _without_asides(self, read: pl.DataFrame) -> pl.DataFrame:
         """CORe cuts asides where death is asked only; by this house's rules they are gone from every task."""
-        if self.sections != "core":
+        if self.sections == "chartune":
             return read
         cut = [core_without_asides(text) for text in read["text"]]
         return read.with_columns(pl.Series("text", cut, dtype=pl.String))
 
 
-def summaries(cohort: Cohort, attrition: Attrition, *, keep_withdrawn: bool = False) -> Cohort:
-    """The discharge summaries of these admissions that count; admissions without one leave."""
+def summaries(cohort: Cohort, attrition: Attrition, withdrawn: Literal["left-out", "kept"], at: str) -> Cohort:
+    """The discharge summaries of these admissions that count; admissions without one leave.
+
+    Args:
+        cohort: any.
+        attrition: is told each filter.
+        withdrawn: what becomes of notes that their author marked as an error.
+        at: column of admissions with the time of the prediction.
+    """
     cohort = attrition.record(
         "discharge summary", "the only note that tells the whole story", cohort.reading(pl.col("category") == SUMMARY)
     )
-    if not keep_withdrawn:
+    if withdrawn == "left-out":
         why = "its author marked it as an error"
         cohort = attrition.record("not withdrawn", why, cohort.reading(~pl.col("is_error")))
     cohort = attrition.record("has text", "a note without words", cohort.reading(pl.col("words") > 0))
@@ -89,7 +100,8 @@ def summaries(cohort: Cohort, attrition: Attrition, *, keep_withdrawn: bool = Fa
         "no copy", "of identical texts the latest counts", latest.reading(pl.col("text_key").is_last_distinct())
     )
     report = pl.col("description").str.to_lowercase().ne_missing("addendum").any().over("hadm_id")
-    return attrition.record("has a report", "an addendum alone tells half a story", cohort.reading(report))
+    cohort = attrition.record("has a report", "an addendum alone tells half a story", cohort.reading(report))
+    return timed(cohort, pl.col(at))
 
 
 def _on_arrival(texts: Sequence[str]) -> str:

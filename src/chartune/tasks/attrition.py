@@ -16,7 +16,7 @@ class Cohort:
     admissions: pl.DataFrame
     """subject_id · hadm_id · split, and whatever the source knows of the admission."""
     notes: pl.DataFrame
-    """One row per note, without its text: `chartune.tasks.staging.INDEX`."""
+    """What is known of each note, without its text: `chartune.tasks.staging.INDEX`."""
 
     def whose(self, keep: pl.Expr) -> "Cohort":
         """The admissions for which `keep` is true, and their notes; null counts as false."""
@@ -54,12 +54,12 @@ class Attrition:
     def record(self, step: str, why: str, cohort: Cohort) -> Cohort:
         """Count what is left and hand it on."""
         subjects = cohort.admissions["subject_id"].n_unique()
-        self.add(step, why, subjects, cohort.admissions.height, cohort.notes.height)
+        self.add(step, why, subjects, cohort.admissions.height, _counted(cohort.notes))
         return cohort
 
     def record_notes(self, step: str, why: str, notes: pl.DataFrame) -> pl.DataFrame:
         """Count what is left where there are notes only, some of them of no admission."""
-        self.add(step, why, notes["subject_id"].n_unique(), None, notes.height)
+        self.add(step, why, notes["subject_id"].n_unique(), None, _counted(notes))
         return notes
 
     def add(self, step: str, why: str, subjects: int, admissions: int | None, notes: int) -> None:
@@ -77,6 +77,10 @@ class Attrition:
             rows.append({"step": name, "why": step.why, **left, **_removed(before or step, step)})
             before = step
         return rows
+
+
+def _counted(notes: pl.DataFrame) -> int:
+    return int(notes["notes"].sum())
 
 
 def _removed(before: Step, after: Step) -> dict[str, int | None]:

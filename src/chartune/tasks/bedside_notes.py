@@ -88,7 +88,7 @@ class BedsideNotes(Config):
         ordered = notes.with_columns(known=KNOWN_AT).sort(
             "hadm_id", "known", "note_seq", descending=[False, latest, latest]
         )
-        return texts_of(ordered, _joined, tells_death)
+        return texts_of(ordered, _joined, tells_death, KNOWN_AT)
 
     def examples(
         self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, death_told: bool

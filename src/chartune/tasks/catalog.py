@@ -3,7 +3,8 @@
 A preset sets every switch in which a published recipe departs from what this house stands behind:
 
                      sound                     paper-text                    paper-code
-    sections         chartune                  chartune                      CORe's rules, faults included
+    sections         chartune                  chartune                      CORe's rules, faults included; MIMIC-IV's
+                                                                             lines lose the blanks at their ends first
     withdrawn notes  left out                  kept                          kept
     ages, times      18 or more, checked       not looked at                 not looked at
     labels           10 cases or more          the whole table               the whole table
@@ -11,11 +12,14 @@ A preset sets every switch in which a published recipe departs from what this ho
     length of stay   exact days                exact days                    tenths of a day
     early death      an answer of its own      "not prolonged"               "not prolonged"
     ventilated two days  when they are over    in hindsight                  in hindsight
+    devices in MIMIC-IV  all                   with a charted flow           with a charted flow
+    machine by tracheostomy in MIMIC-IV  counted  left out                   left out
     triage           with septicaemia          with septicaemia              without
     copies in held-out charts  left out        kept                          kept
     corpus split     by patient                by note                       by note
 """
 
+import difflib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
@@ -68,25 +72,38 @@ def usual_tasks(source_kind: str, preset: Preset, *, events: bool) -> tuple[AnyT
     if source_kind == "tabular":
         return (Labelled(),)
     versions: tuple[Literal[9, 10], ...] = (9, 10) if source_kind == "mimic4" else (9,)
-    coded = [task for version in versions for task in _coded(version, preset)]
-    return (*_stays(preset), *coded, *((_ventilation(preset),) if events else ()))
+    coded = [task for version in versions for task in _coded(source_kind, version, preset)]
+    return (*_stays(source_kind, preset), *coded, *((_ventilation(source_kind, preset),) if events else ()))
 
 
-def further_tasks(preset: Preset) -> tuple[AnyTask, ...]:
-    """Tasks that are asked of a chart by name only."""
+def left_out(tasks: Sequence[AnyTask], source_kind: str, preset: Preset) -> tuple[str, ...]:
+    """Names of the usual tasks that these lack because the bedside chart is not there; empty: others were chosen."""
+    short = usual_tasks(source_kind, preset, events=False)
+    if [task.kind for task in tasks] != [task.kind for task in short]:
+        return ()
+    return tuple(task.name for task in usual_tasks(source_kind, preset, events=True) if task not in short)
+
+
+def further_tasks(source_kind: str, preset: Preset) -> tuple[AnyTask, ...]:
+    """Tasks that are asked of a chart by name only. Args as `usual_tasks`."""
     codes: Literal["fixed", "published"] = "published" if preset == "paper-code" else "fixed"
-    reads = WholeSummary(withdrawn=_note(preset).withdrawn)
+    note = _note(source_kind, preset)
+    reads = WholeSummary(withdrawn=note.withdrawn)
     everybody = Stays(min_age=None, newborns="kept", times=_who(preset).times)
-    return LateMortality(stays=_who(preset), reads=_note(preset)), Triage(codes=codes, stays=everybody, reads=reads)
+    return LateMortality(stays=_who(preset), reads=note), Triage(codes=codes, stays=everybody, reads=reads)
 
 
 def chosen_tasks(names: Sequence[str], source_kind: str, preset: Preset) -> tuple[AnyTask, ...]:
-    """The tasks of these names; a name that none has stands for all that begin so.
+    """The tasks of these names, or of their beginnings.
+
+    A name that a task has means that task. Else it must be the beginning of one question's tasks: `diagnoses` means
+    those in ICD-9 and in ICD-10. Where one of them is the beginning of all others it is meant: `mort` is `mortality`
+    and not `mortality_90d`.
 
     Raises:
-        ConfigError: no task of the source begins so.
+        ConfigError: no task of the source begins so, or those of several questions do.
     """
-    further = () if source_kind == "tabular" else further_tasks(preset)
+    further = () if source_kind == "tabular" else further_tasks(source_kind, preset)
     every = (*usual_tasks(source_kind, preset, events=True), *further)
     chosen = {task for name in names for task in _named(name.strip(), every)}
     return tuple(task for task in every if task.name in chosen)
@@ -94,17 +111,31 @@ def chosen_tasks(names: Sequence[str], source_kind: str, preset: Preset) -> tupl
 
 def _named(name: str, every: Sequence[AnyTask]) -> list[str]:
     there = [task.name for task in every]
-    found = [one for one in there if one == name] or [one for one in there if name and one.startswith(name)]
+    if name in there:
+        return [name]
+    found = [task for task in every if name and task.name.startswith(name)]
     if not found:
-        raise ConfigError(f"a task must be one of {', '.join(there)} (or the beginning of one), but got {name!r}.")
-    return found
+        alike = difflib.get_close_matches(name, there, n=2, cutoff=0.5)
+        meant = f" Did you mean {' or '.join(alike)}?" if alike else ""
+        raise ConfigError(
+            f"a task must be one of {', '.join(there)} (or the beginning of one), but got {name!r}.{meant}"
+        )
+    names = [task.name for task in found]
+    shortest = min(names, key=len)
+    if all(one.startswith(shortest) for one in names):
+        return [shortest]
+    if len({task.kind for task in found}) > 1:
+        raise ConfigError(
+            f"a task must be named without doubt, but {name!r} may be {' or '.join(names)}; write more of its name."
+        )
+    return names
 
 
 def with_switches(given: Any, source_kind: str, preset: Preset) -> Any:
     """A task as plain data, with the switches of the preset where nothing is said of them; else what was given."""
     if not isinstance(given, Mapping) or source_kind == "tabular":
         return given
-    every = (*usual_tasks(source_kind, preset, events=True), *further_tasks(preset))
+    every = (*usual_tasks(source_kind, preset, events=True), *further_tasks(source_kind, preset))
     known = [task.model_dump() for task in every]
     same = [task for task in known if all(task[name] == given.get(name, task[name]) for name in _WHICH if name in task)]
     return overlaid(same[0], given) if same else given
@@ -128,14 +159,14 @@ def usual_corpus(source_kind: str, preset: Preset) -> Corpus:
     return Corpus() if preset == "sound" else Corpus(split="note", repeats="kept", withdrawn="kept")
 
 
-def _stays(preset: Preset) -> tuple[AnyTask, ...]:
-    who, note = _who(preset), _note(preset)
+def _stays(source_kind: str, preset: Preset) -> tuple[AnyTask, ...]:
+    who, note = _who(preset), _note(source_kind, preset)
     days: Literal["exact", "tenths"] = "tenths" if preset == "paper-code" else "exact"
     return Mortality(stays=who, reads=note), LengthOfStay(days=days, stays=who, reads=note)
 
 
-def _coded(version: Literal[9, 10], preset: Preset) -> tuple[AnyTask, ...]:
-    who, note = _who(preset), _note(preset)
+def _coded(source_kind: str, version: Literal[9, 10], preset: Preset) -> tuple[AnyTask, ...]:
+    who, note = _who(preset), _note(source_kind, preset)
     labels: Literal["frequent", "whole-table"] = "frequent" if preset == "sound" else "whole-table"
     # Nobody has read codes of ICD-10 as numbers: most have letters, and a column of them stays text.
     codes: Literal["text", "numbers"] = "numbers" if preset == "paper-code" and version == 9 else "text"
@@ -145,23 +176,28 @@ def _coded(version: Literal[9, 10], preset: Preset) -> tuple[AnyTask, ...]:
     )
 
 
-def _ventilation(preset: Preset) -> ProlongedVentilation:
+def _ventilation(source_kind: str, preset: Preset) -> ProlongedVentilation:
     # Adults in every preset: Clinical XLNet left out who is younger than 18.
     who = Stays(times=_who(preset).times)
     if preset == "sound":
-        return ProlongedVentilation(stays=who, reads=_note(preset))
-    return ProlongedVentilation(cohort="in-hindsight", competing="negative", stays=who, reads=_note(preset))
+        return ProlongedVentilation(stays=who, reads=_note(source_kind, preset))
+    fourth = source_kind == "mimic4"  # MIMIC-III's rules join nothing, and count a machine through a cannula
+    return ProlongedVentilation(
+        cohort="in-hindsight", competing="negative", cannula="left-out" if fourth else "counted",
+        oxygen_join="mimic-code" if fourth else "fixed", stays=who, reads=_note(source_kind, preset),
+    )  # fmt: skip
 
 
 def _who(preset: Preset) -> Stays:
     return Stays() if preset == "sound" else _ALL
 
 
-def _note(preset: Preset) -> AdmissionNote:
+def _note(source_kind: str, preset: Preset) -> AdmissionNote:
     match preset:
         case "sound":
             return AdmissionNote()
         case "paper-text":
             return AdmissionNote(withdrawn="kept")
         case "paper-code":
-            return AdmissionNote(sections="core", withdrawn="kept")
+            sections: Literal["core", "core-stripped"] = "core-stripped" if source_kind == "mimic4" else "core"
+            return AdmissionNote(sections=sections, withdrawn="kept")

@@ -6,12 +6,14 @@ Members say what is asked. Who is asked about and what is read are choices of th
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, ClassVar, Final, Self
 
 import polars as pl
+from pydantic import model_validator
 
-from chartune.config import Config
+from chartune.config import Config, Unhashed
 from chartune.sources.source import Records
 from chartune.tasks.admission_note import AdmissionNote
 from chartune.tasks.any_input import AnyInput
@@ -19,8 +21,11 @@ from chartune.tasks.attrition import Attrition, Cohort
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.stays import Stays
 from chartune.tasks.task import Card
+from chartune.tasks.whole_summary import WholeSummary
 
 MACRO: Final = "auroc, macro average of each class against the rest"
+Filter = tuple[str, str, pl.Expr]
+"""A filter of admissions: its name, why some are left out, and whom it keeps."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,21 @@ class ChartTask(Config, ABC):
     """Which admissions are asked about."""
     reads: AnyInput = AdmissionNote()
     """What the model reads."""
+    allow_retrospective: Annotated[bool, Unhashed()] = False
+    """Whether a text that tells the answer may be read all the same; the card says so. It stays out of the name:
+    where it matters, there is no task without it."""
+    asks_outcome: ClassVar[bool] = False
+    """Whether the answer is how the stay went: the whole discharge summary tells it, and is refused as input."""
+
+    @model_validator(mode="after")
+    def _answer_is_not_read(self) -> Self:
+        if self.answer_told and not self.allow_retrospective:
+            raise ValueError(
+                "what is read must not tell the answer, but this task asks how the stay went, which reads.kind="
+                "whole-summary tells; read admission-note or bedside-notes, or say allow_retrospective=true and the "
+                "card will tell"
+            )
+        return self
 
     @property
     @abstractmethod
@@ -69,28 +89,67 @@ class ChartTask(Config, ABC):
         return False
 
     @property
+    def answer_told(self) -> bool:
+        """Whether what is read tells the answer."""
+        return self.asks_outcome and isinstance(self.reads, WholeSummary)
+
+    @property
     def needs_events(self) -> bool:
         """Whether the answer stands in the bedside chart, the largest table."""
         return False
 
+    @property
+    def answers(self) -> int | None:
+        """How many answers it has; None where only the data tell."""
+        return None
+
+    @property
+    def usable(self) -> tuple[Filter, ...]:
+        """Filters before that of the answer: of admissions that have none for a reason of its own."""
+        return ()
+
     def card(self) -> Card:
         """The task in words."""
         seen, question = self.reads.seen(), self.question()
-        return Card(
+        card = Card(
             title=question.title, who=f"{self.stays.who()}, {question.whose}", when=seen.when, seen=seen.what,
             asked=question.asked, scored=question.scored, citation=question.citation, kind=seen.kind,
         )  # fmt: skip
-
-    def categories(self) -> tuple[str, ...]:
-        """Categories of the notes that it reads."""
-        return self.reads.categories()
+        if not self.answer_told:
+            return card
+        return replace(card, seen=f"{seen.what}, which is asked (allow_retrospective)", answer_told=True)
 
     def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
         """Admissions whose answer is known, and their notes."""
-        step, why = self.question().known
-        known = self.stays.select(cohort, attrition).whose(pl.col("asked").is_not_null())
-        return self.reads.select(attrition.record(step, why, known), attrition)
+        stays = self.stays.select(cohort, attrition)
+        return answered(stays, self.question().known, self.reads, attrition, self.usable)
 
     def examples(self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
         """One example per admission of which something is read."""
         return self.reads.examples(admissions, read, attrition, death_told=not self.death_is_asked)
+
+
+def answered(
+    stays: Cohort, known: tuple[str, str], reads: AnyInput, attrition: Attrition, usable: Sequence[Filter] = ()
+) -> Cohort:
+    """Of these stays those with an answer, and the notes that are read of them.
+
+    CORe drops identical texts before it looks for labels: where the one that counts belongs to a stay without an
+    answer, the text is asked about nowhere.
+
+    Args:
+        stays: admissions with `asked`.
+        known: the filter that leaves those with an answer: its name, and why others have none.
+        reads: chooses the notes.
+        attrition: is told each filter.
+        usable: filters before `known`.
+    """
+
+    def counted(cohort: Cohort) -> Cohort:
+        for step, why, keep in (*usable, (*known, pl.col("asked").is_not_null())):
+            cohort = attrition.record(step, why, cohort.whose(keep))
+        return cohort
+
+    if isinstance(reads, AdmissionNote) and reads.sections != "chartune":
+        return counted(reads.select(stays, attrition))
+    return reads.select(counted(stays), attrition)

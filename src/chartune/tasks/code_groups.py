@@ -11,7 +11,7 @@ in one says nothing on the labels of the other.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import polars as pl
 
@@ -22,6 +22,7 @@ Group = Callable[[pl.Expr], pl.Expr]
 Reading = Literal["text", "numbers"]
 """`numbers`: codes lose their leading zeros, as in CORe's public code and therefore in the papers' counts."""
 Version = Literal[9, 10]
+MIXED: Final = "mixed"
 
 
 def diagnosis_group(version: Version) -> Group:
@@ -63,14 +64,22 @@ class Billing:
 
 
 def billed(billing: Billing) -> pl.DataFrame:
-    """The groups billed for each admission (`ASKED`); admissions coded in another version, too, have no answer."""
+    """The groups billed for each admission (`ASKED`), and whether it is `mixed`: coded in another version, too.
+
+    A mixed one has no answer: the rest of its labels stands in the other version.
+    """
     if billing.codes is None:
-        return pl.DataFrame(schema=ASKED)
+        return pl.DataFrame(schema={**ASKED, MIXED: pl.Boolean()})
     coded = billing.codes.filter(pl.col("icd_code").is_not_null() & (pl.col("icd_code") != ""))
-    other = coded.filter(pl.col("icd_version") != billing.version).select("hadm_id").unique()
-    mine = coded.filter(pl.col("icd_version") == billing.version).join(other, on="hadm_id", how="anti")
-    grouped = mine.with_columns(asked=billing.group(pl.col("icd_code")))
-    return grouped.group_by("subject_id", "hadm_id").agg(pl.col("asked").unique().sort())
+    other = coded.filter(pl.col("icd_version") != billing.version)["hadm_id"].unique()
+    mine = coded.filter(pl.col("icd_version") == billing.version)
+    grouped = mine.with_columns(pl.col("hadm_id").is_in(other.implode()).alias(MIXED))
+    groups = billing.group(pl.col("icd_code")).unique().sort()
+    return (
+        grouped.group_by("subject_id", "hadm_id", MIXED)
+        .agg(asked=groups)
+        .select("subject_id", "hadm_id", pl.when(~pl.col(MIXED)).then("asked").alias("asked"), MIXED)
+    )
 
 
 def frequent_groups(examples: pl.DataFrame, least_cases: int, billing: Billing) -> LabelSpace:

@@ -10,8 +10,8 @@ import polars as pl
 from pydantic import Field
 
 from chartune.sources.source import Records
-from chartune.tasks.chart_task import ChartTask, Question
-from chartune.tasks.code_groups import Billing, billed, frequent_groups, whole_table
+from chartune.tasks.chart_task import ChartTask, Filter, Question
+from chartune.tasks.code_groups import MIXED, Billing, billed, frequent_groups, whole_table
 from chartune.tasks.labels import ENOUGH_CASES, LabelSpace
 from chartune.tasks.task import CORE
 
@@ -43,7 +43,7 @@ class Coded(ChartTask):
     def question(self) -> Question:
         """What is asked, in words."""
         labels = f"those with {self.least_cases} training cases or more" if self.labels == "frequent" else "all"
-        why = f"without billed {self.noun}, or with those of another version, the labels are not known"
+        why = f"without billed {self.noun}, or with those of the other version only, the labels are not known"
         return Question(
             title=f"{self.noun.capitalize()} (ICD-{self.icd_version})",
             asked=f"categories of the {self.noun} billed after discharge, {labels}",
@@ -53,8 +53,14 @@ class Coded(ChartTask):
             whose=f"with a text and {self.noun} coded in ICD-{self.icd_version}",
         )
 
+    @property
+    def usable(self) -> tuple[Filter, ...]:
+        """Admissions of one version."""
+        why = f"{self.noun} billed in ICD-9 and in ICD-10: each version tells a part of the labels"
+        return (("coded in one version", why, pl.col(MIXED).ne_missing(True)),)
+
     def asked(self, records: Records) -> pl.DataFrame:
-        """The categories billed for each admission."""
+        """The categories billed for each admission, and whether it is `mixed`."""
         return billed(self.billing(records))
 
     def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:

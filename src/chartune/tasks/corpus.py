@@ -7,11 +7,14 @@ that stand, but for case, blanks, punctuation and de-identified spans, in the ch
 from typing import Final, Literal
 
 import polars as pl
+from pydantic import field_validator
 
 from chartune.config import Config
 from chartune.errors import DataError
 from chartune.notes.clean import adaptation_text
-from chartune.sources.splits import CORPUS_ONLY, HELD_OUT
+from chartune.notes.note import PLAIN
+from chartune.sources.splits import CORPUS_ONLY, HELD_OUT, OUT_OF_YEARS, STRAYS, HashSplit
+from chartune.sources.years import written
 from chartune.tasks.attrition import Attrition
 from chartune.tasks.decontamination import Decontamination
 
@@ -24,6 +27,11 @@ DOCUMENTS: Final[dict[str, pl.DataType]] = {
 }
 """Columns of a corpus; sorted by subject and order of writing within each shard of patients."""
 CORPUS_SPLITS: Final = ("train", "validation", "test")
+_TITLES: Final = {"Discharge summary": "discharge summaries", "Radiology": "radiology reports",
+                  PLAIN: "texts of the table"}  # fmt: skip
+"""What the notes of a category are called; of any other, `nursing notes`."""
+_BY_NOTE: Final = HashSplit(train=0.89, validation=0.01, test=0.1)
+"""Places notes by their id as it does patients; the published code watches none while learning."""
 
 
 class Corpus(Config):
@@ -34,7 +42,7 @@ class Corpus(Config):
     """Categories of notes, trailing blanks stripped; those that MIMIC-III and MIMIC-IV-Note share."""
 
     split: Literal["patient", "note"] = "patient"
-    """`note`: each tenth note is tested on, whoever's it is, as published: a patient stands on both sides."""
+    """`note`: of ten notes one is tested on, whoever's it is, as published: a patient stands on both sides."""
     repeats: Literal["left-out", "kept"] = "left-out"
     """Training text that a held-out chart repeats, and copies within a split."""
     withdrawn: Literal["left-out", "kept"] = "left-out"
@@ -45,9 +53,20 @@ class Corpus(Config):
     without: Decontamination | None = None
     """Other data whose held-out texts must not be learnt from."""
 
+    @field_validator("anchor_year_groups")
+    @classmethod
+    def _as_mimic_writes_it(cls, groups: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(written(group) for group in groups)
+
+    @property
+    def compares_copies(self) -> bool:
+        """Whether notes are held against each other."""
+        return self.split == "patient" and self.repeats == "left-out"
+
     def title(self) -> str:
         """What a person calls it."""
-        return " and ".join(f"{category.lower()} notes" for category in self.categories)
+        titles = [_TITLES.get(category, f"{category.lower()} notes") for category in self.categories]
+        return f"Adaptation text: {' and '.join(titles)}"
 
     def select(self, notes: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
         """The documents to keep, with the split that they count for.
@@ -62,20 +81,23 @@ class Corpus(Config):
         """
         attrition.record_notes("all notes", "what the source holds", notes)
         kept = notes.filter(pl.col("category").is_in(self.categories))
-        attrition.record_notes("wanted category", ", ".join(self.categories), kept)
+        attrition.record_notes("wanted category", f"other than {' and '.join(self.categories)}", kept)
         if self.withdrawn == "left-out":
             kept = kept.filter(~pl.col("is_error"))
             attrition.record_notes("not withdrawn", "its author marked it as an error", kept)
         kept = attrition.record_notes("has text", "a note without words", kept.filter(pl.col("words") > 0))
         kept = kept.filter(pl.col("split").is_not_null())
         attrition.record_notes("patient in a split", "of nobody else is known whether they are held out", kept)
+        if OUT_OF_YEARS in kept["split"]:
+            kept = kept.filter(pl.col("split") != OUT_OF_YEARS)
+            attrition.record_notes("in the years of its split", STRAYS, kept)
         if self.anchor_year_groups:
             _must_know_years(kept)
             kept = kept.filter(pl.col("anchor_year_group").is_in(self.anchor_year_groups))
             why = f"others may stand in the other dataset; kept are {', '.join(self.anchor_year_groups)}"
             attrition.record_notes("patient of these years", why, kept)
         if self.split == "note":
-            return kept.with_columns(split=_split_of_note(pl.col("note_id")))
+            return kept.with_columns(split=pl.col("note_id").map_elements(_BY_NOTE.drawn, return_dtype=pl.String))
         return self._apart(kept, notes, attrition)
 
     def _apart(self, kept: pl.DataFrame, notes: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
@@ -106,11 +128,3 @@ def _must_know_years(notes: pl.DataFrame) -> None:
 def _repeats_held_out(notes: pl.DataFrame) -> pl.Expr:
     held = notes.filter(pl.col("split").is_in(HELD_OUT))["copy_key"].unique()
     return pl.col("split").is_in(["train", CORPUS_ONLY]) & pl.col("copy_key").is_in(held.implode())
-
-
-def _split_of_note(note_id: pl.Expr) -> pl.Expr:
-    """Of each hundred notes ten are tested on, one is watched while learning; the published code watches none."""
-    place = note_id.hash(seed=0) % 100
-    return (
-        pl.when(place < 10).then(pl.lit("test")).when(place == 10).then(pl.lit("validation")).otherwise(pl.lit("train"))
-    )

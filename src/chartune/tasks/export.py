@@ -21,25 +21,26 @@ import pyarrow as pa
 from chartune.errors import ConfigError
 from chartune.sources.splits import SPLITS
 from chartune.store import Artefact, sha256, storing, write_bytes, write_json
+from chartune.tasks.dataset_card import COLUMNS, README, dataset_card
 from chartune.tasks.frames import read_frame
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.meds import write_arrow, write_meds
-from chartune.tasks.prepare import DATASET, read_dataset, task_named
+from chartune.tasks.prepare import read_dataset, task_named
+from chartune.tasks.prepared import DATASET
 
 Form = Literal["meds", "parquet"]
 SUMS: Final = "SHA256SUMS"
-README: Final = "README.md"
 _COLUMNS: Final = {
     "subject_id": pa.int64(), "hadm_id": pa.int64(), "text": pa.large_string(), "label": pa.int64(),
-    "prediction_time": pa.timestamp("us"),
+    "prediction_time": pa.timestamp("us"), "text_time": pa.timestamp("us"),
 }  # fmt: skip
+_HASHES: Final = {SUMS: "SHA-256 of every file"}
+_PARQUET_FILES: Final = {DATASET: "what it is, in full", "splits.parquet": "who stands in which split"} | _HASHES
+_MEDS_FILES: Final = {
+    "labels/": "labels of MEDS 0.4, without texts: a folder per task, a file per split",
+    "metadata/": "who stands in which split, and what it is",
+} | _HASHES
 _TOLD: Final = ("source", "splits", "chartune")
-_RESTRICTED: Final = (
-    "**Restricted.** This folder was made from patients' charts and is as sensitive as they are. The terms of its "
-    "source hold for it and for all that is made from it: do not share it, do not send it to a service, keep it out of "
-    "repositories, and remove it when you no longer need it."
-)
-_OPEN: Final = "The terms of its source hold for it."
 
 
 def export(artefact: Artefact, to: Path, form: Form, task: str = "") -> Path:
@@ -84,7 +85,8 @@ def _write_parquet(artefact: Artefact, dataset: dict[str, Any], name: str, folde
     for split in SPLITS:
         mine = examples.filter(pl.col("split") == split).drop("split")
         if mine.height:
-            write_arrow(mine.to_arrow().cast(_schema(space)), folder / _part(split))
+            table = mine.to_arrow()
+            write_arrow(table.cast(_schema(table.schema, space)), folder / _part(split))
     shutil.copyfile(artefact.path / "splits.parquet", folder / "splits.parquet")
     about = {"data": artefact.fingerprint, "sensitivity": _sensitivity(artefact), "task": name}
     write_json(folder / DATASET, about | {key: dataset[key] for key in _TOLD} | {"definition": dataset["tasks"][name]})
@@ -94,36 +96,31 @@ def _part(split: str) -> str:
     return f"data/{split}-00000.parquet"
 
 
-def _schema(space: LabelSpace) -> pa.Schema:
-    """The columns, and beside them their names of labels in the words of Hugging Face datasets."""
+def _schema(written: pa.Schema, space: LabelSpace) -> pa.Schema:
+    """The columns, and beside them their names of labels in the words of Hugging Face datasets.
+
+    Annotated spans have no labels to be named, and columns that it reads without being told.
+    """
     several = space.answer == "multilabel"
+    known = _COLUMNS | {"label": pa.list_(pa.int64()) if several else pa.int64()}
+    columns = {field.name: known.get(field.name, field.type) for field in written}
+    if "label" not in columns:
+        return pa.schema(list(columns.items()))
     named = {"names": list(space.labels), "_type": "ClassLabel"}
-    features = {
-        **{name: {"dtype": str(dtype), "_type": "Value"} for name, dtype in _COLUMNS.items()},
-        "label": {"feature": named, "_type": "List"} if several else named,
-    }
-    columns = _COLUMNS | {"label": pa.list_(pa.int64()) if several else pa.int64()}
-    told = {"huggingface": json.dumps({"info": {"features": {name: features[name] for name in columns}}})}
-    return pa.schema(list(columns.items()), metadata=told)
+    features: dict[str, Any] = {name: {"dtype": str(dtype), "_type": "Value"} for name, dtype in columns.items()}
+    features["label"] = {"feature": named, "_type": "List"} if several else named
+    return pa.schema(list(columns.items()), metadata={"huggingface": json.dumps({"info": {"features": features}})})
 
 
 def _readme(artefact: Artefact, dataset: dict[str, Any], names: list[str], form: Form, folder: Path) -> str:
-    source = dataset["source"]
-    files = [(split, file) for split in SPLITS if (folder / (file := _part(split))).is_file()]
-    front = [f"  - split: {split}\n    path: {file}" for split, file in files]
-    head = ["---\nconfigs:\n- config_name: default\n  data_files:", *front, "---\n"] if form == "parquet" else []
-    titles = "; ".join(f"{dataset['tasks'][name]['title']} ({name})" for name in names)
-    what = "labels and splits of MEDS 0.4, without texts" if form == "meds" else "Parquet, a file per split"
-    body = [
-        f"# {titles}\n",
-        (_RESTRICTED if _sensitivity(artefact) == "restricted" else _OPEN) + "\n",
-        f"- source: {source['title']} ({source['kind']}, {source['version']})",
-        f"- licence of the source: {source['licence']}",
-        f"- prepared by chartune {dataset['chartune']} as data {artefact.fingerprint}",
-        f"- format: {what}",
-        f"- hashes of all files: {SUMS}",
-    ]
-    return "\n".join([*head, *body]) + "\n"
+    """The card of the data, of what was exported only."""
+    exported = {**dataset, "tasks": {name: dataset["tasks"][name] for name in names}, "corpus": None}
+    if form == "meds":
+        return dataset_card(exported, artefact.fingerprint, _MEDS_FILES, {})
+    parts = {split: file for split in SPLITS if (folder / (file := _part(split))).is_file()}
+    examples = {file: f"examples of {split}" for split, file in parts.items()}
+    columns = {name: holds for name, holds in COLUMNS.items() if name != "split"}
+    return dataset_card(exported, artefact.fingerprint, examples | _PARQUET_FILES, columns, parts)
 
 
 def _sensitivity(artefact: Artefact) -> str:

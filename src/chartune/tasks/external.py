@@ -8,19 +8,22 @@ task of a chart.
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 import polars as pl
 from pydantic import Field, field_validator, model_validator
 
 from chartune.config import Config, Unhashed
 from chartune.errors import LeakageError
+from chartune.log import say
 from chartune.sources.catalog import AnyLabels
+from chartune.sources.external_labels import TableLabels
 from chartune.sources.source import Records
 from chartune.tasks.admission_note import AdmissionNote
 from chartune.tasks.any_input import AnyInput
 from chartune.tasks.attrition import Attrition, Cohort
 from chartune.tasks.bedside_notes import ANCHOR, KNOWN_AT, BedsideNotes
+from chartune.tasks.chart_task import answered
 from chartune.tasks.inputs import timed
 from chartune.tasks.labelled import Labelled
 from chartune.tasks.labels import ASKED, LabelSpace
@@ -62,6 +65,7 @@ class External(Config):
     """What to call the task in reports; empty: its name."""
     citation: Annotated[str, Unhashed()] = "whoever made the labels"
     """Who defined it."""
+    needs_events: ClassVar[bool] = False
 
     @model_validator(mode="before")
     @classmethod
@@ -88,6 +92,11 @@ class External(Config):
             )
         return self
 
+    @property
+    def answers(self) -> int | None:
+        """Two where that is said; else the file of labels tells."""
+        return 2 if self.answer == "binary" else None
+
     def card(self) -> Card:
         """The task in words."""
         seen = self.reads.seen()
@@ -104,23 +113,19 @@ class External(Config):
             citation=self.citation, kind=seen.kind,
         )  # fmt: skip
 
-    @property
-    def needs_events(self) -> bool:
-        """The answer stands in a file of its own."""
-        return False
-
-    def categories(self) -> tuple[str, ...]:
-        """Categories of the notes that it reads."""
-        return self.reads.categories()
-
     def asked(self, records: Records) -> pl.DataFrame:
-        """The label of each admission that the file tells of.
+        """The label of each admission that the file tells of. Says aloud that a column of splits is not followed.
 
         Raises:
             SchemaError: the file is missing or breaks its contract.
             DataError: the labels are of another source.
             LeakageError: notes are to be read up to a time, and the source does not know when they were written.
         """
+        if self.split == "source" and isinstance(self.labels, TableLabels) and self.labels.has_splits():
+            say(
+                f"{self.name}: the column {self.labels.split} of the labels is not read, because the splits are the "
+                f"source's; to follow it, say `split: labels` in this task"
+            )
         return self._matched(records.admissions).frame.select(*ASKED)
 
     def warnings(self, records: Records, splits: pl.DataFrame) -> tuple[str, ...]:
@@ -145,8 +150,8 @@ class External(Config):
         matched = self._matched(cohort.admissions)
         refuse_two_splits(matched)
         placed = Cohort(self._placed(cohort.admissions, matched), cohort.notes)
-        known = self.stays.select(placed, attrition).whose(pl.col("asked").is_not_null())
-        chosen = self.reads.select(attrition.record("labelled", "the file of labels tells of it", known), attrition)
+        known = ("labelled", "the file of labels tells of it")
+        chosen = answered(self.stays.select(placed, attrition), known, self.reads, attrition)
         return timed(chosen, pl.coalesce(LABELLED_AT, "prediction_time"))
 
     def examples(self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
@@ -175,11 +180,12 @@ class External(Config):
     def _refuse_timeless(self, notes: pl.DataFrame) -> None:
         if not self.labels.timed or self.reads.seen().kind != "prospective":
             return
-        read = notes.filter(pl.col("category").is_in(self.categories()))
+        categories = self.reads.categories()
+        read = notes.filter(pl.col("category").is_in(categories))
         if not read.filter(KNOWN_AT.is_not_null()).height:
             raise LeakageError(
                 f"labels with a time must be asked of notes that were written before, but of {read.height} notes of "
-                f"these categories ({', '.join(self.categories())}) none says when it was written; choose other "
+                f"these categories ({', '.join(categories)}) none says when it was written; choose other "
                 f"`types`, or read the discharge summary with reads.kind=admission-note and allow_retrospective=true."
             )
 

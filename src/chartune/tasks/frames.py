@@ -1,6 +1,10 @@
-"""Frames on disk: parquet with fixed settings, so that equal rows are equal bytes, and a full disk is a clear error."""
+"""Frames on disk: parquet with fixed settings, so that equal rows are equal bytes, and a full disk is a clear error.
 
-from collections.abc import Callable
+A pile is a file that frames are added to, and read from one by one: length, Arrow stream, length, ...
+"""
+
+import io
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,6 +14,8 @@ from chartune.errors import StoreError
 
 ROW_GROUP: Final = 4096
 """Rows that a reader has in memory at once."""
+_LENGTH: Final = 8
+"""Bytes of a length, little-endian."""
 
 
 def write_frame(frame: pl.DataFrame, file: Path) -> None:
@@ -34,13 +40,33 @@ def write_joined(parts: list[Path], file: Path, only: pl.DataFrame | None = None
     _written(file, lambda: whole.sink_parquet(file, compression="zstd", row_group_size=ROW_GROUP, maintain_order=True))
 
 
-def read_frame(file: Path) -> pl.DataFrame:
-    """Read a frame of the store. Raises StoreError: it is gone or damaged; polars itself would quote cells."""
+def read_frame(file: Path, columns: list[str] | None = None) -> pl.DataFrame:
+    """Read a frame of the store, or some columns. Raises StoreError: it is gone or damaged; polars quotes cells."""
     try:
-        return pl.read_parquet(file)
+        return pl.read_parquet(file, columns=columns)
     except (OSError, pl.exceptions.PolarsError):
         damaged = f"a file of the store must be as it was written, but {file} is not"
     raise StoreError(f"{damaged}; remove {file.parent} and run the command again.")
+
+
+def add_frame(frame: pl.DataFrame, pile: Path) -> None:
+    """Add a frame to a pile, which begins with the first. Raises StoreError: as `write_frame`."""
+    block = io.BytesIO()
+    frame.write_ipc_stream(block, compression="lz4")
+
+    def write() -> None:
+        with pile.open("ab") as file:
+            file.write(block.tell().to_bytes(_LENGTH, "little"))
+            file.write(block.getbuffer())
+
+    _written(pile, write)
+
+
+def read_pile(file: Path) -> Iterator[pl.DataFrame]:
+    """The frames of a pile in order, one in memory at a time."""
+    with file.open("rb") as pile:
+        while length := pile.read(_LENGTH):
+            yield pl.read_ipc_stream(pile.read(int.from_bytes(length, "little")))
 
 
 def _written(file: Path, step: Callable[[], Any]) -> None:

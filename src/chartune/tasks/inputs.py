@@ -20,8 +20,13 @@ EXAMPLES: Final[dict[str, pl.DataType]] = {
     "text": pl.String(),
     "asked": pl.List(pl.String()),
     "prediction_time": pl.Datetime("us"),
+    "text_time": pl.Datetime("us"),
 }
-"""Columns of a task's examples, one row per admission. Prepared data have `label` in place of `asked`."""
+"""Columns of a task's examples, one row per admission. Prepared data have `label` in place of `asked`.
+
+`text_time`: when the latest note of the text was charted or stored, whichever came last; null where the text was
+written after the outcome, or nobody knows when."""
+TEXT_TIME: Final = "text_time"
 NOTES_READ: Final = "notes_read"
 """A further column while examples are being made: how many notes the text comes from, for the attrition."""
 SUMMARY: Final = "Discharge summary"
@@ -32,9 +37,12 @@ READ: Final[dict[str, pl.DataType]] = {
     "text": pl.String(),
     NOTES_READ: pl.UInt32(),
     TELLS_DEATH: pl.Boolean(),
+    TEXT_TIME: EXAMPLES[TEXT_TIME],
 }
-"""Columns of what is read: one row per admission, the notes that it comes from, and whether it says that the patient
-died."""
+"""Columns of what is read: one row per admission, the notes that it comes from, whether it says that the patient died,
+and since when it has been there to be read."""
+NOT_PROSPECTIVE: Final = pl.lit(None, EXAMPLES[TEXT_TIME])
+"""The time of a note that is not read as of a time."""
 _KEY: Final = ["subject_id", "hadm_id"]
 
 
@@ -97,7 +105,10 @@ def dated(notes: pl.DataFrame) -> pl.DataFrame:
 
 
 def texts_of(
-    notes: pl.DataFrame, read: Callable[[Sequence[str]], str], tells_death: Callable[[str], bool]
+    notes: pl.DataFrame,
+    read: Callable[[Sequence[str]], str],
+    tells_death: Callable[[str], bool],
+    known_at: pl.Expr = NOT_PROSPECTIVE,
 ) -> pl.DataFrame:
     """What is read (`READ`) of the notes of each admission, sorted by hadm_id.
 
@@ -105,8 +116,10 @@ def texts_of(
         notes: with `text`, in the order in which they are read.
         read: the texts of an admission → one text.
         tells_death: whether a text says that the patient died.
+        known_at: from when on a note could be read.
     """
-    grouped = notes.group_by(_KEY, maintain_order=True).agg("text", pl.len().alias(NOTES_READ))
+    latest = known_at.max().alias(TEXT_TIME)
+    grouped = notes.group_by(_KEY, maintain_order=True).agg("text", pl.len().alias(NOTES_READ), latest)
     texts = [read(texts) for texts in grouped["text"].to_list()]
     return (
         grouped.with_columns(

@@ -1,6 +1,6 @@
 """Labelled: what a table of one's own asks: a text, a patient, a label. There is no chart, so no clinical filter."""
 
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import polars as pl
 from pydantic import Field
@@ -12,24 +12,26 @@ from chartune.sources.source import Records
 from chartune.sources.splits import SPLITS
 from chartune.tasks.attrition import Attrition, Cohort
 from chartune.tasks.inputs import TELLS_DEATH, Seen, joined, texts_of, timed
-from chartune.tasks.labels import ASKED, ENOUGH_CASES, LabelSpace, frequent
+from chartune.tasks.labels import ASKED, ENOUGH_CASES, LabelSpace
 from chartune.tasks.task import Card
 
 MOST_CLASSES: Final = 100
 """More distinct single answers than this are numbers or free text, not classes."""
 MOST_LABELS: Final = 5000
 """More labels than this are free text: the largest published label space has some 1,300."""
+FEW_CLASSES: Final = 10
+"""Among so many classes a rare one may stand; where there are more, rare ones are numbers or free text."""
+SHARED: Final = 2
+"""Training patients that any class has: what one patient alone has may be somebody's words about that patient."""
+LONGEST: Final = 100
+"""Characters of a label; longer ones are sentences."""
 
 
 class WholeText(Config):
     """A text of a table as it is, blanks at its ends apart."""
 
     kind: Literal["whole-text"] = "whole-text"
-
-    @property
-    def shared(self) -> bool:
-        """Yes."""
-        return True
+    shared: ClassVar[bool] = True
 
     def seen(self) -> Seen:
         """What the model reads, in words."""
@@ -64,9 +66,10 @@ class Labelled(Config):
     positive: str | None = None
     """Of two labels the one that is asked about; none: the later in sorting (`1` of `0` and `1`, `yes` of `no`)."""
     least_cases: int = Field(1, ge=1)
-    """Training cases that a label needs to be learnt."""
+    """Training patients who need to have a label for it to be learnt."""
     title: str = "Labels of the table"
     """What to call the task in reports."""
+    needs_events: ClassVar[bool] = False
 
     @property
     def name(self) -> str:
@@ -82,18 +85,14 @@ class Labelled(Config):
         )  # fmt: skip
 
     @property
+    def answers(self) -> int | None:
+        """Two where that is said; else the table tells."""
+        return 2 if self.answer == "binary" else None
+
+    @property
     def reads(self) -> "WholeText":
         """The whole text of a row."""
         return WholeText()
-
-    @property
-    def needs_events(self) -> bool:
-        """A table has no bedside chart."""
-        return False
-
-    def categories(self) -> tuple[str, ...]:
-        """Every text of a table."""
-        return self.reads.categories()
 
     def asked(self, records: Records) -> pl.DataFrame:
         """The labels of each row; rows without one have no answer."""
@@ -118,39 +117,45 @@ class Labelled(Config):
         return self.reads.examples(admissions, read, attrition, death_told=True)
 
     def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
-        """The labels of the training rows.
+        """The labels of the training rows. Their names are shown to people, so each must be that of a class.
 
         Raises:
-            LabelError: there are too many single answers to be classes, or `positive` is none of two.
+            LabelError: the labels are no classes but numbers or free text, or `positive` is none of two; the message
+                counts them and names none.
         """
-        names = frequent(examples, self.least_cases)
-        answer = self._answer(examples, len(names))
+        told = _patients(examples)
+        patients = told.filter(pl.col("patients") >= self.least_cases)
+        answer = self._answer(examples, patients.height)
         several = int((examples["asked"].list.len() > 1).sum())
         if answer == "multilabel":
-            names = frequent(examples, max(self.least_cases, ENOUGH_CASES))  # rarer: noise, or somebody's words
+            patients = patients.filter(pl.col("patients") >= ENOUGH_CASES)  # rarer: noise, or somebody's words
         elif several:
             raise LabelError(
                 f"a {answer} task must have one label per row, but {several} rows have several; "
                 f"leave `answer` at auto, or say multilabel."
             )
-        if len(names) > (MOST_LABELS if answer == "multilabel" else MOST_CLASSES):
-            raise LabelError(
-                f"a table's labels must be at most {MOST_CLASSES} classes (or {MOST_LABELS} labels of which a row may "
-                f"have several), but {len(names)} distinct ones stand in the training rows; they look like numbers or "
-                f"free text. Put them into classes first."
-            )
-        if answer == "binary" and len(names) > 2:
+        _must_be_classes(
+            patients,
+            most=MOST_LABELS if answer == "multilabel" else MOST_CLASSES,
+            least=SHARED if told.height <= FEW_CLASSES else ENOUGH_CASES,
+        )
+        names = patients["asked"].sort().to_list()
+        if answer == "binary":
+            names = self._positive_last(names)
+        return LabelSpace(answer, tuple(names), tuple(names))
+
+    def _positive_last(self, names: list[str]) -> list[str]:
+        """Two labels or fewer, that which is asked about at the end."""
+        if len(names) > 2:
             raise LabelError(
                 f"a binary task must have two labels, but the training rows have {len(names)}; leave `answer` at auto."
             )
-        if answer == "binary" and self.positive is not None:
-            if self.positive not in names or len(names) != 2:
-                raise LabelError(
-                    f"`positive` must be one of two labels, but the training rows have {len(names)} and "
-                    f"{self.positive!r} is {'one' if self.positive in names else 'none'} of them."
-                )
-            names.sort(key=lambda name: name == self.positive)
-        return LabelSpace(answer, tuple(names), tuple(names))
+        if self.positive is not None and (self.positive not in names or len(names) != 2):
+            raise LabelError(
+                f"`positive` must be one of two labels, but the training rows have {len(names)} and "
+                f"{self.positive!r} is {'one' if self.positive in names else 'none'} of them."
+            )
+        return names if self.positive is None else sorted(names, key=lambda name: name == self.positive)
 
     def _answer(self, examples: pl.DataFrame, names: int) -> Literal["binary", "multiclass", "multilabel"]:
         if self.answer != "auto":
@@ -158,3 +163,39 @@ class Labelled(Config):
         if (examples["asked"].list.len() > 1).any():
             return "multilabel"
         return "binary" if names <= 2 else "multiclass"
+
+
+def _patients(examples: pl.DataFrame) -> pl.DataFrame:
+    """Columns asked and patients: how many training patients have each label."""
+    train = examples.filter(pl.col("split") == "train").explode("asked", empty_as_null=True).drop_nulls("asked")
+    return train.group_by("asked").agg(patients=pl.col("subject_id").n_unique())
+
+
+def _must_be_classes(patients: pl.DataFrame, *, most: int, least: int) -> None:
+    """Refuse numbers and free text.
+
+    Args:
+        patients: asked · patients, of the labels to learn.
+        most: how many there may be.
+        least: training patients who must share one.
+
+    Raises:
+        LabelError: there are more, one is long, or fewer share one.
+    """
+    distinct = patients.height
+    rare = patients.filter(pl.col("patients") < least).height
+    long = patients.filter(pl.col("asked").str.len_chars() > LONGEST).height
+    way_out = "name the column of classes (`label`; null: there is none), or put what it says into classes"
+    if distinct > most:
+        what = f"{distinct} distinct ones stand in the training rows, more than {most}, as numbers and free text do"
+    elif long:
+        what = f"{long} of the {distinct} distinct ones have more than {LONGEST} characters, as sentences have"
+    elif rare:
+        shared = f"belong to fewer than {least} training patients each, as numbers and free text do"
+        what = f"{rare} of the {distinct} distinct ones {shared}"
+        way_out += f", prepare more patients, or say `least_cases: {least}` in the task, and rarer ones are left out"
+    else:
+        return
+    raise LabelError(
+        f"labels must be classes that patients share, because people are shown their names, but {what}; {way_out}."
+    )

@@ -4,7 +4,7 @@ The date of death comes from hospital and state records. MIMIC-IV censors it one
 horizons up to a year are whole. Who has no date counts as alive, which a record that was never linked makes too good.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import polars as pl
 from pydantic import Field
@@ -21,6 +21,7 @@ class LateMortality(ChartTask):
     kind: Literal["late-mortality"] = "late-mortality"
     days: int = Field(90, ge=1, le=365)
     """From the day of admission."""
+    asks_outcome: ClassVar[bool] = True
 
     @property
     def name(self) -> str:
@@ -52,6 +53,11 @@ class LateMortality(ChartTask):
         name = pl.when((days <= self.days).fill_null(False)).then(pl.lit("died")).otherwise(pl.lit("survived"))
         known = sound.select("subject_id", "hadm_id", asked=pl.concat_list(name))
         return known.cast(ASKED)  # type: ignore[arg-type]
+
+    @property
+    def answers(self) -> int:
+        """Two."""
+        return len(CLASSES)
 
     def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
         """Survived or died."""

@@ -6,7 +6,7 @@ Deaths end a stay early and are no short stays: as published they are removed, w
 keeps them as a fifth answer.
 """
 
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import polars as pl
 
@@ -29,6 +29,7 @@ class LengthOfStay(ChartTask):
     """In-hospital deaths: `removed` as published, or a fifth `class`."""
     days: Literal["exact", "tenths"] = "exact"
     """`tenths`: rounded to 0.1 day before they are binned, as in CORe: 3.04 days are 3, and so are 3.05."""
+    asks_outcome: ClassVar[bool] = True
 
     @property
     def name(self) -> str:
@@ -64,10 +65,17 @@ class LengthOfStay(ChartTask):
         named = known.select("subject_id", "hadm_id", asked=told).drop_nulls("asked")
         return named.with_columns(pl.concat_list("asked")).cast(ASKED)  # type: ignore[arg-type]
 
+    @property
+    def answers(self) -> int:
+        """Four, or five with deaths."""
+        return len(self._names())
+
     def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
         """The classes, whether or not they occur."""
-        names = CLASSES if self.deaths == "removed" else (*CLASSES, DIED)
-        return LabelSpace("multiclass", names, names)
+        return LabelSpace("multiclass", self._names(), self._names())
+
+    def _names(self) -> tuple[str, ...]:
+        return CLASSES if self.deaths == "removed" else (*CLASSES, DIED)
 
 
 def _class(days: pl.Expr) -> pl.Expr:

@@ -10,7 +10,7 @@ command then goes on from there.
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -24,8 +24,10 @@ from chartune.sources.facts import TableFacts
 from chartune.sources.source import Records
 from chartune.sources.splits import HELD_OUT, SPLITS
 from chartune.sources.tables import Tally
+from chartune.sources.ventilation.episodes import OXYGEN_JOINS
 from chartune.store import Store, write_json
 from chartune.tasks.attrition import Attrition, Cohort
+from chartune.tasks.corpus import Corpus
 from chartune.tasks.frames import read_frame, write_frame
 from chartune.tasks.inputs import EXAMPLES, NOTES_READ, Input
 from chartune.tasks.labels import LabelSpace
@@ -36,12 +38,13 @@ STAGED: Final = "staged"
 """Folder of the notes while tasks are made."""
 EVENTS: Final = "events"
 """The shelf of episodes."""
-EVENTS_REVISION: Final = 1
+EVENTS_REVISION: Final = 2
 """Raised when a bug fix changes which episodes are found."""
 _CHART: Final = ("icustays", "chartevents", "procedureevents", "procedureevents_mv")
 """Tables that determine the episodes."""
 _INDEX: Final = "index.parquet"
-_EPISODES: Final = "ventilation.parquet"
+_EPISODES: Final = "ventilation-{}.parquet"
+"""By join (`chartune.sources.ventilation.OxygenJoin`)."""
 _TALLIES: Final = "tallies.json"
 
 
@@ -55,7 +58,7 @@ class _Making:
     parts: list[pl.DataFrame]
 
 
-def staged_notes(records: Records, categories: frozenset[str], folder: Path) -> Staged:
+def staged_notes(records: Records, categories: frozenset[str], corpus: Corpus | None, folder: Path) -> Staged:
     """All notes, read once; found where an earlier attempt has read them to the end.
 
     The tallies of `records` are then those of that attempt.
@@ -65,7 +68,7 @@ def staged_notes(records: Records, categories: frozenset[str], folder: Path) -> 
         read_tallies(records, done)
         return Staged(read_frame(aside / _INDEX), aside)
     shutil.rmtree(aside, ignore_errors=True)
-    staged = stage(records, categories, aside)
+    staged = stage(records, categories, corpus, aside)
     write_frame(staged.index, aside / _INDEX)
     write_tallies(records, done)
     return staged
@@ -84,13 +87,16 @@ def with_kept_episodes(records: Records, facts: Mapping[str, TableFacts], store:
     files = {table: fact.sha256 for table, fact in sorted(facts.items()) if table.lower() in _CHART}
 
     def write(folder: Path) -> None:
-        write_frame(derive(), folder / _EPISODES)
+        for join in OXYGEN_JOINS:
+            write_frame(derive(join), folder / _EPISODES.format(join))
         write_tallies(records, folder / _TALLIES)
 
     name = fingerprint(EVENTS, EVENTS_REVISION, {"kind": records.about.kind, "files": files})
     kept = store.obtain(EVENTS, name, write, {"sensitivity": "restricted"})
-    read_tallies(records, kept.path / _TALLIES)
-    return replace(records, ventilation=lambda: read_frame(kept.path / _EPISODES))
+    read_tallies(records, kept.path / _TALLIES, files)
+    return replace(
+        records, ventilation=lambda oxygen_join="fixed": read_frame(kept.path / _EPISODES.format(oxygen_join))
+    )
 
 
 def make_tasks(
@@ -122,25 +128,6 @@ def forget_steps(folder: Path) -> None:
         entry.unlink()
 
 
-def source_entry(
-    records: Records, facts: Mapping[str, TableFacts], assignment_warnings: Sequence[str]
-) -> dict[str, Any]:
-    """What `dataset.json` says of the source."""
-    rows = {table: records.tallies[table].rows for table in facts if table in records.tallies}
-    tables = {table: replace(fact, rows=rows.get(table)) for table, fact in facts.items()}
-    read = [text for table, tally in records.tallies.items() for text in tally.warnings(table)]
-    released = [
-        f"{table}: {records.about.version} has {expected} rows, this file {rows[table]}."
-        for table, expected in records.expected_rows.items()
-        if rows.get(table) not in (None, expected)
-    ]
-    return {
-        **records.about.to_json(),
-        "tables": {table: fact.to_json() for table, fact in tables.items()},
-        "warnings": [*records.warnings, *read, *released, *assignment_warnings],
-    }
-
-
 def split_counts(admissions: pl.DataFrame, splits: pl.DataFrame, names: Sequence[str]) -> dict[str, dict[str, int]]:
     """Patients and admissions of each split."""
 
@@ -156,10 +143,11 @@ def write_tallies(records: Records, file: Path) -> None:
     write_json(file, {table: vars(tally) for table, tally in records.tallies.items() if tally.rows})
 
 
-def read_tallies(records: Records, file: Path) -> None:
-    """Take over what was counted by an earlier attempt."""
+def read_tallies(records: Records, file: Path, tables: Collection[str] | None = None) -> None:
+    """Take over what was counted by an earlier attempt, of these tables or of all."""
     for table, tally in json.loads(file.read_text(encoding="utf-8")).items():
-        records.tallies[table] = Tally(**tally)
+        if tables is None or table in tables:
+            records.tallies[table] = Tally(**tally)
 
 
 def _groups(tasks: Sequence[Task]) -> list[list[Task]]:

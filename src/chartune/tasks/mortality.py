@@ -1,6 +1,6 @@
 """Mortality: will the patient die in hospital? Asked on arrival (van Aken et al., 2021, CORe; P1's MOR)."""
 
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import polars as pl
 
@@ -19,6 +19,7 @@ class Mortality(ChartTask):
     kind: Literal["mortality"] = "mortality"
     hospice: Literal["survived", "died"] = "survived"
     """How a discharge to a hospice counts: it was sent home to die. `died` is the sensitivity analysis."""
+    asks_outcome: ClassVar[bool] = True
 
     @property
     def name(self) -> str:
@@ -48,6 +49,11 @@ class Mortality(ChartTask):
         name = died.replace_strict(dict(enumerate(CLASSES)), default=None)
         known = records.admissions.select("subject_id", "hadm_id", asked=name).drop_nulls("asked")
         return known.with_columns(pl.concat_list("asked")).cast(ASKED)  # type: ignore[arg-type]
+
+    @property
+    def answers(self) -> int:
+        """Two."""
+        return len(CLASSES)
 
     def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
         """Survived or died."""

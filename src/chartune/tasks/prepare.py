@@ -6,38 +6,31 @@ splits ─assign─────────────────────�
 
 import json
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
 import polars as pl
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from chartune.config import Config, Unhashed, fingerprint
+from chartune.config import Config, Unhashed
 from chartune.errors import ConfigError, DataError, LeakageError
 from chartune.sources.catalog import AnySource, AnySplit
 from chartune.sources.facts import TableFacts
 from chartune.sources.splits import CORPUS_ONLY, SPLITS, HashSplit, carevue_only
-from chartune.store import Artefact, Store, write_json
+from chartune.store import Artefact, Store
 from chartune.tasks.catalog import AnyTask, Preset, overlaid, usual_corpus, usual_tasks, with_switches
 from chartune.tasks.corpus import Corpus
 from chartune.tasks.external import External
 from chartune.tasks.frames import read_frame, write_frame
 from chartune.tasks.labels import LabelSpace
-from chartune.tasks.making import (
-    forget_steps,
-    make_tasks,
-    source_entry,
-    split_counts,
-    staged_notes,
-    with_kept_episodes,
-)
-from chartune.tasks.making_corpus import DATA, make_corpus
+from chartune.tasks.lineage import inputs
+from chartune.tasks.making import forget_steps, make_tasks, split_counts, staged_notes, with_kept_episodes
+from chartune.tasks.making_corpus import make_corpus
+from chartune.tasks.prepared import DATASET, named_once, obtain_data, write_dataset
+from chartune.tasks.soundness import absent_categories, emptied, raw_warnings, refuse, source_entry, tables_read
 
-SHELF: Final = DATA
-REVISION: Final = 3
+REVISION: Final = 5
 """Raised when a bug fix changes what prepared data hold."""
-DATASET: Final = "dataset.json"
 _SOURCE: Final[TypeAdapter[Any]] = TypeAdapter(AnySource)
 
 
@@ -63,7 +56,8 @@ class Preparation(Config):
     out of the name: the switches themselves are in it."""
 
     strict: Annotated[bool, Unhashed()] = False
-    """Whether raw data that give reason for a warning are refused: rows missing, bytes that are not UTF-8."""
+    """Whether data that give reason for a warning are refused: rows missing, bytes that are not UTF-8, nobody left. It
+    happens as early as it is known, and before anything counts as prepared."""
 
     @model_validator(mode="before")
     @classmethod
@@ -72,9 +66,16 @@ class Preparation(Config):
 
     @model_validator(mode="after")
     def _tasks_have_names_of_their_own(self) -> Self:
-        names = [task.name for task in self.tasks]
-        if len(set(names)) < len(names):
-            raise ValueError("every task must occur once, because its name is that of its file")
+        named_once([task.name for task in self.tasks])
+        return self
+
+    @model_validator(mode="after")
+    def _source_has_the_stratum(self) -> Self:
+        if self.stratum == "carevue" and self.source.kind != "mimic3":
+            raise ValueError(
+                f"the CareVue stratum needs ICU stays that say where they were charted, and only MIMIC-III has them, "
+                f"but the source is {self.source.kind}; leave `stratum` at all"
+            )
         return self
 
     @property
@@ -84,7 +85,7 @@ class Preparation(Config):
 
     def categories(self) -> frozenset[str]:
         """Categories of notes whose text somebody wants."""
-        wanted = {category for task in self.tasks for category in task.categories()}
+        wanted = {category for task in self.tasks for category in task.reads.categories()}
         return frozenset(wanted | set(self.corpus.categories if self.corpus else ()))
 
 
@@ -114,22 +115,23 @@ def prepare(preparation: Preparation, store: Store) -> Artefact:
     """The prepared data: found in the store if they stand there, else made in one pass over the notes.
 
     An artefact of kind `data` with `dataset.json`, `splits.parquet`, a file per task and `corpus.parquet`. A task or
-    corpus that ends empty is no error: its attrition says where everything went.
+    corpus that ends empty is an error only if `strict`: its attrition says where everything went.
 
     Raises:
         SchemaError: a raw table is missing, damaged or breaks its contract.
-        DataError: `strict`, and the raw data give reason for a warning.
+        DataError: `strict`, and something gives reason for a warning; nothing is kept that was not there before.
         LeakageError: a patient stands in two splits.
         StoreError: the store cannot be written or is in use.
     """
     facts = preparation.source.facts(store, events=preparation.needs_events)
-    files = {table: fact.sha256 for table, fact in sorted(facts.items())}
-    parts = {"config": preparation.hashable(), "files": files, "splits": preparation.splits.rule()}
-    name = fingerprint(SHELF, REVISION, parts)
-    about = {"sensitivity": "restricted"}
-    made = store.obtain(SHELF, name, lambda folder: _make(preparation, facts, store, folder), about, resume=True)
-    if preparation.strict:
-        _must_be_sound(read_dataset(made))
+
+    def write(folder: Path) -> None:
+        _make(preparation, facts, store, folder)
+
+    made = obtain_data(preparation, preparation.splits.rule(), REVISION, facts, store, write, resume=True)
+    if preparation.strict:  # they may have been prepared without it
+        dataset = read_dataset(made)
+        refuse([*dataset["source"]["warnings"], *emptied(dataset).values()])
     return made
 
 
@@ -158,7 +160,7 @@ def task_named(dataset: Mapping[str, Any], name: str) -> str:
 
 
 def read_task(artefact: Artefact, name: str) -> pl.DataFrame:
-    """The examples of a task: subject_id · hadm_id · split · text · label · prediction_time, sorted by hadm_id.
+    """The examples of a task: `EXAMPLES` with `label` in place of `asked`, sorted by hadm_id.
 
     `label` is the number of the label (i64), or of all that apply (list[i32]) where the task is multilabel.
 
@@ -190,46 +192,42 @@ def read_corpus(artefact: Artefact) -> pl.DataFrame:
 def _make(preparation: Preparation, facts: Mapping[str, TableFacts], store: Store, folder: Path) -> None:
     """Write all files of the artefact; steps that an earlier attempt has finished are found."""
     records = preparation.source.load(events=preparation.needs_events)
-    if preparation.needs_events:
-        records = with_kept_episodes(records, facts, store)
     assignment = preparation.splits.assign(records.subjects)
     if preparation.stratum == "carevue":
         assignment = carevue_only(assignment, records.stays)
     no_patient_twice(assignment.frame)
-    staged = staged_notes(records, preparation.categories(), folder)
-    admissions = records.admissions.join(assignment.frame, on="subject_id", how="left", maintain_order="left")
+    external = [task for task in preparation.tasks if isinstance(task, External)]
+    said = [*assignment.warnings, *(said for task in external for said in task.warnings(records, assignment.frame))]
+    if preparation.strict:  # the chart and the notes are hours at a hospital's size
+        refuse([*raw_warnings(records, tables_read(records)), *said])
+    if preparation.needs_events:
+        records = with_kept_episodes(records, facts, store)
+    staged = staged_notes(records, preparation.categories(), preparation.corpus, folder)
+    said += absent_categories(records, staged, preparation.tasks, preparation.corpus)
+    warnings = [*raw_warnings(records, facts), *said]
+    if preparation.strict:
+        refuse(warnings)
+    admissions = assignment.placed(records.admissions, "admittime")
     kept = preparation.held_out_copies == "kept"
-    tasks = make_tasks(preparation.tasks, records, admissions, staged, folder, copies=kept)
-    corpus = None
+    made: dict[str, Any] = {
+        "tasks": make_tasks(preparation.tasks, records, admissions, staged, folder, copies=kept), "corpus": None,
+    }  # fmt: skip
     if preparation.corpus:
         known = records.subjects.select("subject_id", pl.col("^anchor_year_group$"))
-        placed = assignment.frame.join(known, on="subject_id", how="left", maintain_order="left")
-        corpus = make_corpus(preparation.corpus, placed, staged, store, folder)
+        index = assignment.placed(staged.index, "chartdate")
+        index = index.join(known, on="subject_id", how="left", maintain_order="left")
+        made["corpus"] = make_corpus(preparation.corpus, index, staged, store, folder)
+    if preparation.strict:
+        refuse(list(emptied(made).values()))
     write_frame(assignment.frame, folder / "splits.parquet")
-    external = [task for task in preparation.tasks if isinstance(task, External)]
-    said = [warning for task in external for warning in task.warnings(records, assignment.frame)]
     counts = split_counts(admissions, assignment.frame, (*SPLITS, CORPUS_ONLY))
     forget_steps(folder)
-    write_json(
-        folder / DATASET,
-        {
-            "source": source_entry(records, facts, (*assignment.warnings, *said)),
-            "splits": {"rule": preparation.splits.rule(), "counts": counts},
-            "tasks": tasks,
-            "corpus": corpus,
-            "config": preparation.model_dump(mode="json"),
-            "chartune": _version(),
-        },
-    )
-
-
-def _must_be_sound(dataset: Mapping[str, Any]) -> None:
-    warnings = dataset["source"]["warnings"]
-    if warnings:
-        raise DataError(
-            f"with `strict` raw data must give no reason for a warning, but there are {len(warnings)}: "
-            f"{' '.join(warnings)} Get the files again, or leave `strict` out."
-        )
+    write_dataset(folder, preparation, {
+        "source": source_entry(records, facts, warnings),
+        "splits": {"rule": preparation.splits.rule(), "counts": counts},
+        **made,
+        "inputs": inputs(preparation.tasks, preparation.splits, preparation.corpus, store),
+    })  # fmt: skip
 
 
 def no_patient_twice(frame: pl.DataFrame) -> None:
@@ -241,10 +239,3 @@ def no_patient_twice(frame: pl.DataFrame) -> None:
     twice = frame.filter(pl.col("subject_id").is_duplicated())["subject_id"].n_unique()
     if twice:
         raise LeakageError(f"a patient must stand in one split, but {twice} stand in several; correct the split lists.")
-
-
-def _version() -> str:
-    try:
-        return version("chartune")
-    except PackageNotFoundError:  # run from a checkout
-        return "unknown"

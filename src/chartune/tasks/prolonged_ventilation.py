@@ -2,117 +2,178 @@
 
     first ventilation ──── 48 h: the landmark ───────── 7 days ────▶
            anchor          who is in is known           prolonged, or weaned, dead, transferred before
+                           and asked about
 
-Clinical XLNet (Huang et al., 2020) and with it P1 count a death before day seven as "not prolonged". Here death and
-transfer are answers of their own (`competing: classes`), because neither is a success of weaning.
+Clinical XLNet (Huang et al., 2020) and with it P1 ask in hindsight (`cohort: in-hindsight`): any ICU stay of the
+admission counts, whenever it comes, with six hours of tolerance, and a death before day seven is "not prolonged". At
+the landmark only those are asked about who are still there, the ICU stay of the anchor counts, and death, hospice and
+transfer before day seven are answers of their own (`competing: classes`), because none is a success of weaning.
 """
 
-from typing import Final, Literal, Self
+from dataclasses import replace
+from typing import ClassVar, Final, Literal, Self
 
 import polars as pl
 from pydantic import Field, model_validator
 
 from chartune.sources.source import Records
-from chartune.tasks.bedside_notes import BedsideNotes
-from chartune.tasks.chart_task import MACRO, ChartTask, Question
+from chartune.sources.ventilation import OxygenJoin
+from chartune.sources.ventilation.episodes import ON_MACHINE
+from chartune.tasks.attrition import Attrition, Cohort
+from chartune.tasks.bedside_notes import ANCHOR, BedsideNotes
+from chartune.tasks.chart_task import MACRO, ChartTask, Filter, Question
+from chartune.tasks.inputs import timed
 from chartune.tasks.labels import ASKED, LabelSpace
+from chartune.tasks.task import Card
 from chartune.tasks.ventilation_cohort import excluded, tracheostomies
 from chartune.tasks.ventilation_time import INVASIVE, Measure, by_admission, ventilated
 
 CLASSES: Final = ("not prolonged", "prolonged")
-COMPETING: Final = ("weaned", "prolonged", "died", "transferred")
+COMPETING: Final = ("weaned", "prolonged", "died or hospice", "transferred")
+_PLACE: Final = pl.col("discharge_location").str.to_uppercase()
 # DISC-TRAN: to a hospital of cancer or children, or of the veterans; DISCH-TRAN TO PSYCH HOSP is none with ventilators.
-_ELSEWHERE: Final = (
-    pl.col("discharge_location").str.to_uppercase().str.contains("HOSPITAL|ACUTE|DISC-TRAN").fill_null(False)
-)
+_ELSEWHERE: Final = _PLACE.str.contains("HOSPITAL|ACUTE|DISC-TRAN").fill_null(False)
+_HOSPICE: Final = _PLACE.str.contains("HOSPICE").fill_null(False)
+_NAMED: Final = {
+    "measure": "{}", "days": "{}d", "base_days": "after_{}d", "cohort": "{}", "competing": "{}",
+    "exclusions": "{}_excluded", "tracheostomy": "trach_{}", "masks": "masks_{}", "cannula": "cannula_{}",
+    "oxygen_join": "oxygen_as_{}",
+}  # fmt: skip
+"""Switch → how the name of a task tells its value; of others also their own name is told."""
 _WORDS: Final = {
-    "span": "from the first start to the last end in an ICU stay, gaps ignored, 6 h tolerance",
-    "longest": "in the longest episode of an ICU stay",
-    "sum": "in all episodes of an ICU stay together",
+    "span": "from the first start to the last end, gaps ignored",
+    "longest": "in the longest episode",
+    "sum": "in all episodes together",
 }
+
+
+def _word(value: object) -> str:
+    """A value as part of a file's name: `in-hindsight` → `in_hindsight`, 7.0 → `7`, 2.5 → `2p5`."""
+    return str(value).removesuffix(".0").replace("-", "_").replace(".", "p")
 
 
 class ProlongedVentilation(ChartTask):
     """Ventilation for a week or more, among those who have been ventilated for two days."""
 
+    asks_outcome: ClassVar[bool] = True
     kind: Literal["prolonged-ventilation"] = "prolonged-ventilation"
     measure: Measure = "span"
-    """How ventilation time is counted; the published cohort counts the span."""
+    """How the ventilation time of the answer is counted; that of the cohort is the span."""
     days: float = Field(7, gt=0)
     """From how many on it is prolonged."""
     base_days: float = Field(2, ge=0)
     """How many the cohort has had: the landmark."""
     cohort: Literal["at-landmark", "in-hindsight"] = "at-landmark"
     """Whose ventilation up to the landmark makes `base_days`; `in-hindsight`: or that of the whole stay, as published.
-    A patient who is ventilated for an hour, and for another hour on day five, is in with hindsight only."""
+    A patient who is ventilated for an hour, and for another hour on day five, is in with hindsight only.
+
+    At the landmark the prediction is made there, and the answer counts episodes of the anchor's ICU stay that begin
+    by day seven, without tolerance; in hindsight all of any ICU stay, and the prediction is made as the input says."""
     competing: Literal["classes", "negative", "left-out"] = "classes"
-    """Death and transfer before day seven: answers of their own, not prolonged (as published), or left out."""
+    """Death, hospice and transfer before day seven: answers of their own, not prolonged (as published), or left out.
+    At the landmark they come first; in hindsight whoever was ventilated long enough is prolonged all the same."""
     exclusions: Literal["published", "none"] = "published"
     """Mouth and throat cancer, neuromuscular disease, severe burns and donors are left out, or nobody."""
     tracheostomy: Literal["as-charted", "prolonged"] = "as-charted"
-    """`prolonged`: a tracheostomy counts as prolonged ventilation; a sensitivity analysis."""
+    """`prolonged`: a billed tracheostomy counts as prolonged ventilation; a sensitivity analysis."""
     masks: Literal["left-out", "counted"] = "left-out"
     """Non-invasive ventilation of MIMIC-IV; the rules for MIMIC-III cannot tell it apart."""
+    cannula: Literal["counted", "left-out"] = "counted"
+    """MIMIC-IV: a machine through a tracheostomy. The published rules say `tracheostomy` of it as of who breathes
+    alone; those for MIMIC-III count the machine."""
+    oxygen_join: OxygenJoin = "fixed"
+    """MIMIC-IV: whether an oxygen device counts where no flow was charted; `mimic-code`: no, as its query published."""
 
     @model_validator(mode="after")
     def _who_is_asked_about_is_known_by_then(self) -> Self:
-        known_after = 24 * self.base_days if self.cohort == "at-landmark" else 0
-        if isinstance(self.reads, BedsideNotes) and self.reads.hours < known_after:
+        if self.days <= self.base_days:
             raise ValueError(
-                f"the prediction must be made when the cohort is known, {known_after:g} hours after the first "
-                f"ventilation, but reads.hours={self.reads.hours:g}; raise it, or lower `base_days`"
+                f"what is asked must lie after the landmark, but days={self.days:g} and base_days={self.base_days:g}; "
+                f"raise `days`, or lower `base_days`"
+            )
+        if self.cohort == "at-landmark" and self._predicted_after < self._landmark:
+            raise ValueError(
+                f"the prediction must be made when the cohort is known, {self._landmark:g} hours after the first "
+                f"ventilation, but reads.hours={self._predicted_after:g}; raise it, or lower `base_days`"
             )
         return self
 
     @property
     def name(self) -> str:
-        """`prolonged_ventilation`, with the measure where it is not the published one."""
-        return "prolonged_ventilation" + ("" if self.measure == "span" else f"_{self.measure}")
+        """`prolonged_ventilation`, then in the order of the fields each switch that is not as usual (`_NAMED`).
+
+        `prolonged_ventilation_in_hindsight_negative` is the published question. Who is asked about and what is read
+        (`stays`, `reads`) are not told, as in every task of a chart.
+        """
+        fields = type(self).model_fields
+        own = {name: getattr(self, name) for name in fields if name not in ("kind", *ChartTask.model_fields)}
+        told = [_NAMED.get(name, f"{name}_{{}}").format(_word(value)) for name, value in own.items()
+                if value != fields[name].default]  # fmt: skip
+        return "_".join(["prolonged_ventilation", *told])
 
     @property
     def needs_events(self) -> bool:
         """Ventilation is read from the bedside chart."""
         return True
 
+    def card(self) -> Card:
+        """The task in words; at the landmark its own time of prediction stands in place of the input's."""
+        card = super().card()
+        if self.cohort == "in-hindsight":
+            return card
+        return replace(card, when=f"{self._predicted_after:g} hours after the first ventilation")
+
     def question(self) -> Question:
         """What is asked, in words."""
+        landmark = self.cohort == "at-landmark"
         rule = {
-            "classes": "death and transfer before that are answers of their own",
+            "classes": "death or hospice and transfer before that are answers of their own",
             "negative": "death and transfer before that count as not prolonged, as published",
-            "left-out": "who died or was transferred before that is left out",
+            "left-out": "who died, or left for a hospice or another hospital before that, is left out",
         }[self.competing]
-        seen = "" if self.cohort == "at-landmark" else ", some of it after the landmark"
+        airways = ["a tube", *(["a cannula"] * (self.cannula == "counted")), *(["a mask"] * (self.masks == "counted"))]
+        tolerance = ", 6 h tolerance" if self.measure == "span" else ""
+        where = "in the ICU stay of the first ventilation" if landmark else f"in any ICU stay{tolerance}"
+        seen = ", alive and in hospital then" if landmark else ", some of it after the landmark"
         left_out = "; exclusions applied" if self.exclusions == "published" else ""
+        base = f"ventilated for {self.base_days:g} days or more"
         return Question(
             title="Prolonged mechanical ventilation",
-            asked=f"{self.days:g} days or more {_WORDS[self.measure]}; {rule}",
-            known=("ventilated long enough", f"{self.base_days:g} days or more in an ICU stay{seen}{left_out}"),
+            asked=f"{self.days:g} days or more by {' or '.join(airways)} {where}, {_WORDS[self.measure]}; {rule}",
+            known=("ventilated long enough", f"{self.base_days:g} days or more in an ICU stay, gaps ignored{left_out}"),
             citation="Huang et al. (2020), Clinical XLNet; Gema et al. (2023), arXiv:2307.03042",
             scored=MACRO if self.competing == "classes" else "auroc",
-            whose=f"ventilated for {self.base_days:g} days or more, with a text",
+            whose=f"{base} (gaps ignored, 6 h tolerance){seen}, with a text",
         )
 
     def asked(self, records: Records) -> pl.DataFrame:
         """The answer of each admission of the cohort, and `anchor`, its first ventilation."""
         if records.ventilation is None:
-            return pl.DataFrame(schema={**ASKED, "anchor": pl.Datetime("us")})
-        statuses = (*INVASIVE, "non-invasive") if self.masks == "counted" else INVASIVE
-        cohort = self._cohort(records.ventilation(), statuses, records.stays)
+            return pl.DataFrame(schema={**ASKED, ANCHOR: pl.Datetime("us")})
+        cohort = self._cohort(records.ventilation(self.oxygen_join), records.stays)
         if self.exclusions == "published":
             cohort = cohort.join(excluded(records), on="hadm_id", how="anti")
         told = cohort.join(records.admissions.drop("subject_id"), on="hadm_id", maintain_order="left")
         prolonged = pl.col("days") >= self.days
         if self.tracheostomy == "prolonged":
             prolonged |= pl.col("hadm_id").is_in(tracheostomies(records).implode())
-        named = told.select("subject_id", "hadm_id", "anchor", asked=self._named(prolonged)).drop_nulls("asked")
-        return named.with_columns(pl.concat_list("asked")).select(*ASKED, "anchor")
+        named = told.select("subject_id", "hadm_id", ANCHOR, asked=self._named(prolonged)).drop_nulls("asked")
+        return named.with_columns(pl.concat_list("asked")).select(*ASKED, ANCHOR)
 
-    def _cohort(self, episodes: pl.DataFrame, statuses: tuple[str, ...], stays: pl.DataFrame | None) -> pl.DataFrame:
-        """The admissions of the cohort, their anchor and their days on the ventilator."""
-        times = ventilated(episodes, statuses, self.measure)
-        known = times if self.cohort == "in-hindsight" else ventilated(episodes, statuses, self.measure, self.base_days)
-        base = known.filter(pl.col("days") >= self.base_days)
-        return by_admission(times, base, stays if stays is not None else times.select("stay_id", intime="first"))
+    @property
+    def usable(self) -> tuple[Filter, ...]:
+        """At the landmark: of who was ventilated long enough, those who are still there."""
+        if self.cohort == "in-hindsight":
+            return ()
+        why = f"who has left or died {self._landmark:g} hours after the first ventilation is not asked about"
+        landmark = _hours_on(self._landmark)
+        lasts = (pl.col("dischtime") >= landmark) & (pl.col("deathtime") > landmark).fill_null(True)
+        return (("still there at the landmark", why, pl.col(ANCHOR).is_null() | lasts),)
+
+    def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
+        """Admissions whose answer is known, and their notes; the landmark is the time of the prediction."""
+        chosen = super().select(cohort, attrition)
+        return chosen if self.cohort == "in-hindsight" else timed(chosen, _hours_on(self._predicted_after))
 
     def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
         """Prolonged or not; with competing events what ended the ventilation."""
@@ -120,16 +181,48 @@ class ProlongedVentilation(ChartTask):
             return LabelSpace("multiclass", COMPETING, COMPETING)
         return LabelSpace("binary", CLASSES, CLASSES)
 
+    @property
+    def _landmark(self) -> float:
+        """Hours from the anchor on."""
+        return 24 * self.base_days
+
+    @property
+    def _predicted_after(self) -> float:
+        """Hours from the anchor to the prediction at the landmark; bedside notes may be read for longer."""
+        return self.reads.hours if isinstance(self.reads, BedsideNotes) else self._landmark
+
+    def _cohort(self, episodes: pl.DataFrame, stays: pl.DataFrame | None) -> pl.DataFrame:
+        """The admissions of the cohort, their anchor and their days on the ventilator."""
+        more = {ON_MACHINE: self.cannula, "non-invasive": self.masks}
+        statuses = (*INVASIVE, *(status for status, switch in more.items() if switch == "counted"))
+        if self.cohort == "in-hindsight":
+            spans = ventilated(episodes, statuses, "span")
+            times = ventilated(episodes, statuses, self.measure)
+        else:
+            spans = ventilated(episodes, statuses, "span", self.base_days)
+            times = ventilated(episodes, statuses, self.measure, self.days, tolerance_hours=0)
+        base = spans.filter(pl.col("days") >= self.base_days)
+        intimes = stays if stays is not None else times.select("stay_id", intime="first")
+        return by_admission(times, base, intimes, "any-stay" if self.cohort == "in-hindsight" else "anchor-stay")
+
     def _named(self, prolonged: pl.Expr) -> pl.Expr:
-        until = pl.col("anchor") + pl.duration(minutes=round(self.days * 1440))
-        died = (pl.col("deathtime") < until).fill_null(
-            (pl.col("hospital_expire_flag") == 1) & (pl.col("dischtime") < until)
-        )
-        left = (pl.col("dischtime") < until) & _ELSEWHERE
-        told = {
-            "classes": ("died", "transferred", COMPETING[0], COMPETING[1]),
+        until = _hours_on(24 * self.days)
+        left = (pl.col("dischtime") < until).fill_null(False)
+        died = (pl.col("deathtime") < until).fill_null((pl.col("hospital_expire_flag") == 1) & left)
+        dead, moved, short, long = {
+            "classes": ("died or hospice", "transferred", COMPETING[0], COMPETING[1]),
             "negative": (CLASSES[0], CLASSES[0], *CLASSES),
             "left-out": (None, None, *CLASSES),
         }[self.competing]
-        dead, moved, short, long = (pl.lit(name, pl.String) for name in told)
-        return pl.when(prolonged).then(long).when(died).then(dead).when(left).then(moved).otherwise(short)
+        competing = ((died | (left & _HOSPICE), dead), (left & _ELSEWHERE, moved))
+        enough = (prolonged, long)
+        name = pl.lit(short, pl.String)
+        rules = (enough, *competing) if self.cohort == "in-hindsight" else (*competing, enough)
+        for happened, told in reversed(rules):
+            name = pl.when(happened).then(pl.lit(told, pl.String)).otherwise(name)
+        return name
+
+
+def _hours_on(hours: float) -> pl.Expr:
+    """So many hours after the anchor."""
+    return pl.col(ANCHOR) + pl.duration(minutes=round(hours * 60))

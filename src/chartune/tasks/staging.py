@@ -1,12 +1,14 @@
 """Staging: the one pass over all notes. Texts go to disk by patient, what is known of each note stays in memory.
 
-    notes ─▶ index: one row per note, no text          ─ filters decide here which notes are read
+    notes ─▶ index: one row per wanted note, no text   ─ filters decide here which notes are read
+         │         and one per admission for all others
          └─▶ shards of whole patients: texts on disk   ─ and here they are read, one shard at a time
 
-So memory grows with the number of notes and never with their length, and a pass costs the same for one task or ten.
+So memory grows with the number of wanted notes and never with their length, and a pass costs the same for one task or
+ten.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +17,10 @@ import polars as pl
 from chartune.errors import SchemaError
 from chartune.log import progress
 from chartune.notes.clean import copy_key, without_markers, word_count
-from chartune.notes.note import SCHEMA
+from chartune.notes.note import NOTES, SCHEMA
 from chartune.sources.source import Records
-from chartune.tasks.frames import write_frame
+from chartune.tasks.corpus import Corpus
+from chartune.tasks.frames import add_frame, read_pile
 
 SHARDS: Final = 16
 """Groups of patients by subject_id modulo this; all notes of a patient lie in one."""
@@ -26,9 +29,16 @@ INDEX: Final[dict[str, pl.DataType]] = {
     "words": pl.UInt32(),
     "text_key": pl.UInt64(),
     "copy_key": pl.UInt64(),
+    "notes": pl.UInt32(),
 }
-"""Columns of the index. `words`: of the cleaned text; `text_key`: the same for identical texts; `copy_key`: the same
-for copies (`chartune.notes.clean.copy_key`). All three are null for notes of categories that nobody asked for."""
+"""Columns of the index. `words`: of the cleaned text; without a corpus, which tells their number, 1 stands for any;
+`text_key`: the same for identical texts; `copy_key`: the same for copies (`chartune.notes.clean.copy_key`), null where
+no corpus asks for them; `notes`: 1, or how many notes of an admission are of categories that nobody asked for: of these
+a row has its patient, its admission and nulls."""
+_ADMISSION: Final = ("subject_id", "hadm_id")
+_TEXTS: Final = {"note_id": pl.String(), "text": pl.String()}
+_BLOCK: Final = 2**20
+"""Characters that wait in memory, of each shard, before they are added to its pile."""
 
 
 @dataclass(frozen=True)
@@ -36,60 +46,96 @@ class Staged:
     """All notes of a source, ready to be chosen from and read."""
 
     index: pl.DataFrame
-    """One row per note: `INDEX`."""
+    """What is known of them: `INDEX`."""
     folder: Path
-    """Texts of the wanted categories, one folder per shard."""
+    """Texts of the wanted categories, one pile (`chartune.tasks.frames`) per shard."""
 
     def read(self, shard: int, chosen: pl.DataFrame) -> pl.DataFrame:
         """The chosen notes of a shard, with their `text`."""
         mine = chosen.filter(pl.col("subject_id") % SHARDS == shard)
-        files = sorted(_place(self.folder, shard).glob("*.parquet"))
-        if mine.is_empty() or not files:
-            return mine.with_columns(text=pl.lit("")).clear()
-        texts = pl.scan_parquet(files).join(mine.lazy().select("note_id"), on="note_id", how="semi").collect()
-        return mine.join(texts, on="note_id")
+        texts = [pl.DataFrame(schema=_TEXTS)]
+        pile = _pile(self.folder, shard)
+        if mine.height and pile.is_file():
+            texts += [part.join(mine, on="note_id", how="semi") for part in read_pile(pile)]
+        return mine.join(pl.concat(texts), on="note_id", maintain_order="left")
 
 
-def stage(records: Records, categories: frozenset[str], folder: Path) -> Staged:
+@dataclass
+class _Waiting:
+    """Texts of a shard on their way to its pile. Copies: what is chosen from a batch keeps all its texts in memory."""
+
+    pile: Path
+    rows: list[tuple[str, str | None]] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, note_id: str, text: str | None) -> None:
+        self.rows.append((note_id, text))
+        self.size += len(text or "")
+        if self.size > _BLOCK:
+            self.write()
+
+    def write(self) -> None:
+        if self.rows:
+            add_frame(pl.DataFrame(self.rows, schema=_TEXTS, orient="row"), self.pile)
+        self.rows, self.size = [], 0
+
+
+def stage(records: Records, categories: frozenset[str], corpus: Corpus | None, folder: Path) -> Staged:
     """Read all notes once; keep the texts of these categories.
+
+    Args:
+        records: of the source.
+        categories: that somebody asks for.
+        corpus: what it asks of the index.
+        folder: a new one.
 
     Raises:
         SchemaError: the notes break their contract, or two have the same note_id.
+        StoreError: the folder cannot be written.
     """
-    for shard in range(SHARDS):
-        _place(folder, shard).mkdir(parents=True)
-    parts = [pl.DataFrame(schema=INDEX)]
+    folder.mkdir(parents=True)
+    wanted = pl.col("category").is_in(categories).fill_null(False)
+    ids, index, others = [pl.Series(dtype=pl.UInt64)], [pl.DataFrame(schema=INDEX)], [_counts(NOTES)]
+    waiting = [_Waiting(_pile(folder, shard)) for shard in range(SHARDS)]
     with progress("reading notes") as meter:
-        for number, batch in enumerate(records.notes()):
-            wanted = pl.col("category").is_in(categories)
+        for batch in records.notes():
             kept = batch.filter(wanted)
-            _write(kept.select("note_id", "subject_id", "text"), folder, number)
-            # Texts go before rows are chosen: what is chosen from a batch keeps all its texts in memory.
-            parts += [_described(kept), batch.drop("text").filter(~wanted.fill_null(False))]
+            for subject, note_id, text in kept.select("subject_id", "note_id", "text").iter_rows():
+                waiting[subject % SHARDS].add(note_id, text)
+            ids.append(batch["note_id"].hash(seed=0))
+            index.append(_described(kept, corpus))
+            others.append(_counts(batch.filter(~wanted)))
             meter.advance(batch.height)
-    index = pl.concat([part.drop("text", strict=False) for part in parts], how="diagonal").select(*INDEX)
-    _unique(index)
-    return Staged(index, folder)
+    for texts in waiting:
+        texts.write()
+    _unique(pl.concat(ids))
+    counted = pl.concat(others).group_by(_ADMISSION).agg(pl.col("notes").sum())
+    return Staged(pl.concat([*index, counted], how="diagonal"), folder)
 
 
-def _described(notes: pl.DataFrame) -> pl.DataFrame:
+def _described(notes: pl.DataFrame, corpus: Corpus | None) -> pl.DataFrame:
     text = pl.col("text").fill_null("")
+    bare = without_markers(text)
+    asked = corpus is not None and corpus.compares_copies
     keys = notes.with_columns(
-        words=word_count(without_markers(text)), text_key=text.hash(seed=0), copy_key=copy_key(text)
+        words=word_count(bare) if corpus else bare.str.contains(r"\S").cast(pl.UInt32),
+        text_key=text.hash(seed=0),
+        copy_key=copy_key(text) if asked else pl.lit(None, pl.UInt64),
+        notes=pl.lit(1, pl.UInt32),
     )
-    return keys.drop("text")
+    return keys.select(*INDEX)
 
 
-def _write(texts: pl.DataFrame, folder: Path, number: int) -> None:
-    for (shard,), part in texts.group_by(pl.col("subject_id") % SHARDS):
-        write_frame(part.select("note_id", "text"), _place(folder, int(shard)) / f"{number:06}.parquet")
+def _counts(notes: pl.DataFrame) -> pl.DataFrame:
+    """How many there are of each admission; null: of none."""
+    return notes.group_by(_ADMISSION).agg(notes=pl.len())
 
 
-def _place(folder: Path, shard: int) -> Path:
-    return folder / f"{shard:02}"
+def _pile(folder: Path, shard: int) -> Path:
+    return folder / f"{shard:02}.pile"
 
 
-def _unique(index: pl.DataFrame) -> None:
-    twice = int(index["note_id"].is_duplicated().sum())
+def _unique(ids: pl.Series) -> None:
+    twice = int(ids.is_duplicated().sum())
     if twice:
         raise SchemaError(f"every note must have an id of its own, but {twice} share theirs; remove the repeated rows.")

@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from chartune.config import Config
-from chartune.sources.splits import SPLITS
+from chartune.sources.splits import OUT_OF_YEARS, SPLITS, STRAYS
 from chartune.tasks.attrition import Attrition, Cohort
 
 
@@ -21,7 +21,8 @@ class Stays(Config):
     newborns: Literal["left-out", "kept"] = "left-out"
     """Admissions of the type NEWBORN: charts of their own kind."""
     times: Literal["checked", "as-given"] = "checked"
-    """`checked`: a stay without an end, or with one before its beginning, is left out; CORe does not look."""
+    """`checked`: a stay without an end, or with an end or a death before its beginning, is left out; CORe does not
+    look."""
 
     def who(self) -> str:
         """Them, in words."""
@@ -34,13 +35,18 @@ class Stays(Config):
         cohort = attrition.record(
             "note of an admission", "notes of clinics and other units have no admission", cohort.of(cohort.admissions)
         )
-        cohort = attrition.record(
-            "patient in a split", "train, validation, calibration or test", cohort.whose(pl.col("split").is_in(SPLITS))
-        )
+        cohort = cohort.whose(pl.col("split").is_in((*SPLITS, OUT_OF_YEARS)))
+        attrition.record("patient in a split", "train, validation, calibration or test", cohort)
+        if OUT_OF_YEARS in cohort.admissions["split"]:
+            cohort = cohort.whose(pl.col("split") != OUT_OF_YEARS)
+            attrition.record("in the years of its split", STRAYS, cohort)
         if self.times == "checked":
             why = "a stay without an end, or with one before its beginning, is a typing error"
             cohort = cohort.whose(pl.col("dischtime") >= pl.col("admittime"))
             attrition.record("ends after it begins", why, cohort)
+            why = "who was dead before (deathtime) is an organ donor or a typing error"
+            cohort = cohort.whose((pl.col("deathtime") >= pl.col("admittime")).fill_null(True))
+            attrition.record("alive when it begins", why, cohort)
         if self.newborns == "left-out":
             why = "newborns have charts of their own kind (van Aken et al., 2021)"
             cohort = cohort.whose(pl.col("admission_type").str.to_uppercase().ne_missing("NEWBORN"))

@@ -3,7 +3,7 @@
 Records ─asked─▶ what applies to each admission, by name
 Cohort ─select─▶ the admissions and notes it wants (no text read yet)
        ─reads.read_notes─▶ what is read of each admission          (one shard of patients at a time, once for all tasks)
-       ─examples─▶ subject_id · hadm_id · split · text · asked · prediction_time
+       ─examples─▶ subject_id · hadm_id · split · text · asked · prediction_time · text_time
        ─label_space─▶ the names in the order of their numbers ─▶ label
 """
 
@@ -41,6 +41,8 @@ class Card:
     kind: Literal["retrospective-text", "prospective", "as-given"]
     """`retrospective-text`: the text was written after the outcome, even if it tells what was known before;
     `as-given`: when it was written, only its owner knows."""
+    answer_told: bool = False
+    """Whether what is read tells the answer: such scores say nothing of a prediction."""
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
@@ -65,11 +67,12 @@ class Task(Protocol):
     def needs_events(self) -> bool:
         """Whether the answer stands in the bedside chart, the largest table."""
 
+    @property
+    def answers(self) -> int | None:
+        """How many answers it has; None where only the data tell."""
+
     def model_dump(self, *, mode: str = ...) -> dict[str, Any]:
         """Its config as plain data."""
-
-    def categories(self) -> tuple[str, ...]:
-        """Categories of the notes that it may want to read."""
 
     def asked(self, records: Records) -> pl.DataFrame:
         """What applies to each admission (`chartune.tasks.labels.ASKED`)."""

@@ -76,6 +76,11 @@ class Triage(ChartTask):
         named = first.select("subject_id", "hadm_id", asked=service).drop_nulls("asked")
         return named.with_columns(pl.concat_list("asked")).cast(ASKED)  # type: ignore[arg-type]
 
+    @property
+    def answers(self) -> int:
+        """One for each service."""
+        return len(SERVICES)
+
     def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
         """The services, whether or not they occur."""
         return LabelSpace("multiclass", tuple(SERVICES), tuple(SERVICES))

@@ -5,24 +5,18 @@ from typing import Literal
 
 import polars as pl
 
-from chartune.config import Config
 from chartune.notes.sections import tells_death
-from chartune.tasks.admission_note import summaries
+from chartune.tasks.admission_note import SummaryInput, summaries
 from chartune.tasks.attrition import Attrition, Cohort
-from chartune.tasks.inputs import SUMMARY, TELLS_DEATH, Seen, dated, joined, texts_of, timed
+from chartune.tasks.inputs import TELLS_DEATH, Seen, dated, joined, texts_of
 
 
-class WholeSummary(Config):
+class WholeSummary(SummaryInput):
     """All discharge summaries of an admission, joined."""
 
     kind: Literal["whole-summary"] = "whole-summary"
     withdrawn: Literal["left-out", "kept"] = "left-out"
     """Notes that their author marked as an error (ISERROR); published work keeps them."""
-
-    @property
-    def shared(self) -> bool:
-        """Yes."""
-        return True
 
     def seen(self) -> Seen:
         """What the model reads, in words."""
@@ -32,14 +26,9 @@ class WholeSummary(Config):
             kind="retrospective-text",
         )
 
-    def categories(self) -> tuple[str, ...]:
-        """Discharge summaries only."""
-        return (SUMMARY,)
-
     def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
         """The discharge summaries that count; admissions without one leave."""
-        chosen = summaries(cohort, attrition, keep_withdrawn=self.withdrawn == "kept")
-        return timed(chosen, pl.col("dischtime"))
+        return summaries(cohort, attrition, self.withdrawn, "dischtime")
 
     def read_notes(self, notes: pl.DataFrame) -> pl.DataFrame:
         """All summaries of each admission of a shard, blanks and line breaks collapsed."""

@@ -16,7 +16,7 @@ import yaml
 from numpy.typing import NDArray
 
 from chartune.log import Event
-from chartune.metrics import binary_scores, calibration_intercept_slope, multilabel_scores
+from chartune.metrics import binary_scores, multilabel_scores
 from chartune.quantities import Cost, Estimate
 from chartune.store import Store, write_json
 from chartune.testing import past_data
@@ -47,8 +47,7 @@ def past_runs(root: Path, source_kind: str = "made-up") -> Store:
         source_kind: `made-up`, or `mimic3` for what a report must hide of real patients.
     """
     store = Store(root).open()
-    with store.writing("data", DATA) as folder:
-        write_json(folder / "dataset.json", dataset(source_kind))
+    store.obtain("data", DATA, lambda folder: write_json(folder / "dataset.json", dataset(source_kind)), {})
     _pretrain(store, source_kind)
     fresh, clinical = [_layer("fresh", RANK8)], [_layer("frozen", RANK8, PRETRAIN), _layer("fresh", RANK8)]
     binary: list[tuple[str, str, dict[str, Any] | None, Layers, float, int]] = [
@@ -108,10 +107,6 @@ def _binary(strength: float, *, oracle: bool) -> tuple[dict[str, Estimate], pl.D
     own = np.random.default_rng(int(strength * 100)).normal(size=ROWS)
     logits = strength * labels + 0.8 * noise + 0.6 * own - 2.2
     scores = binary_scores(labels, logits, subjects, resamples=200)
-    intercept, slope = calibration_intercept_slope(labels, logits)
-    scores["calibration_intercept"] = Estimate(intercept, intercept - 0.3, intercept + 0.3, ROWS)
-    if slope is not None:
-        scores["calibration_slope"] = Estimate(slope, slope - 0.25, slope + 0.25, ROWS)
     if oracle:
         scores["oracle_auroc"] = Estimate(0.902, 0.86, 0.94, ROWS)
     rows = _keys().with_columns(

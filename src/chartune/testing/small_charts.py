@@ -28,6 +28,7 @@ NOTES: Final[dict[str, Any]] = {
     "note_id": pl.String, "note_seq": pl.Int64, "subject_id": pl.Int64, "hadm_id": pl.Int64, "chartdate": pl.Date,
     "charttime": pl.Datetime("us"), "storetime": pl.Datetime("us"), "category": pl.String, "description": pl.String,
     "is_error": pl.Boolean, "text": pl.String, "words": pl.UInt32, "text_key": pl.UInt64, "copy_key": pl.UInt64,
+    "notes": pl.UInt32,
 }  # fmt: skip
 CODES: Final[dict[str, Any]] = {
     "subject_id": pl.Int64, "hadm_id": pl.Int64, "seq_num": pl.Int64, "icd_code": pl.String, "icd_version": pl.Int64,
@@ -87,7 +88,7 @@ def records_of(
             titles, {"icd_code": pl.String, "icd_version": pl.Int64, "long_title": pl.String}, orient="row"
         ),
         stays=None if icu is None else frame(icu, _ICU),
-        ventilation=None if ventilation is None else lambda: ventilation,
+        ventilation=None if ventilation is None else lambda oxygen_join="fixed": ventilation,
     )  # fmt: skip
 
 
@@ -118,7 +119,7 @@ def note(hadm_id: int, text: str, *, charted: float | None = None, stored: float
     usual = {"subject_id": hadm_id, "hadm_id": hadm_id, "chartdate": (known[0] or BEGIN).date(), "charttime": known[0],
              "storetime": known[1], "category": SUMMARY, "description": "Report", "is_error": False, "text": text,
              "words": len(text.split()), "text_key": crc32(text.encode()),
-             "copy_key": crc32(text.lower().encode())}  # fmt: skip
+             "copy_key": crc32(text.lower().encode()), "notes": 1}  # fmt: skip
     return usual | other
 
 

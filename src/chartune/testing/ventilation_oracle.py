@@ -141,8 +141,12 @@ OXYGEN_4: Final = [
 # fmt: on
 
 
-def episodes_4(chart: Iterable[Row], join: Join, hours: Hours) -> set[Episode]:
-    """Episodes of MIMIC-IV. `chart`: subject_id, stay_id, charttime, storetime, itemid, value."""
+def episodes_4(chart: Iterable[Row], join: Join, hours: Hours, *, machine_first: bool = False) -> set[Episode]:
+    """Episodes of MIMIC-IV. `chart`: subject_id, stay_id, charttime, storetime, itemid, value.
+
+    machine_first: not the published rules, but chartune's: a machine is `on-machine` through whatever airway, and a
+    tracheostomy tube alone says nothing.
+    """
     rows = [{**row, "value": row["value"].strip()} for row in chart]
     charted = defaultdict(list)
     for row in rows:
@@ -150,14 +154,14 @@ def episodes_4(chart: Iterable[Row], join: Join, hours: Hours) -> set[Episode]:
             charted[int(row["subject_id"]), datetime.fromisoformat(row["charttime"])].append(row)
     moments: dict[int, dict[datetime, str]] = defaultdict(dict)
     for (_, time), some in charted.items():
-        status = _status_4(some, join)
+        status = _status_4(some, join, machine_first)
         if status is not None:
             (stay,) = {int(row["stay_id"]) for row in some}
             moments[stay][time] = status
     return {Episode(stay, *event) for stay, statuses in moments.items() for event in _durations_4(statuses, hours)}
 
 
-def _status_4(rows: list[Row], join: Join) -> str | None:
+def _status_4(rows: list[Row], join: Join, machine_first: bool) -> str | None:
     """How a patient breathed at one moment."""
     mode = max((row["value"] for row in rows if row["itemid"] == "223849"), default=None)
     hamilton = max((row["value"] for row in rows if row["itemid"] == "229314"), default=None)
@@ -166,9 +170,12 @@ def _status_4(rows: list[Row], join: Join) -> str | None:
     if join == "mimic-code" and not any(row["itemid"] in ("223834", "227582", "227287") for row in rows):
         devices = []
     first = devices[0] if devices else None
+    machine = first == "Endotracheal tube" or mode in MODES or hamilton in HAMILTON
+    if machine_first and (machine or first == "Tracheostomy tube"):
+        return "on-machine" if machine else None
     if first in TRACHEOSTOMY:
         return "tracheostomy"
-    if first == "Endotracheal tube" or mode in MODES or hamilton in HAMILTON:
+    if machine:
         return "invasive"
     if any(device in ("Bipap mask", "CPAP mask") for device in devices) or hamilton in HAMILTON_MASK:
         return "non-invasive"

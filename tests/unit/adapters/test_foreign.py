@@ -154,6 +154,15 @@ def test_more_than_a_plain_lora_is_refused_with_the_reason(llama: LocalBackbone,
         read_adapter(tmp_path)
 
 
+def test_magnitudes_without_a_word_in_the_config_are_refused_with_the_way_out(
+    llama: LocalBackbone, tmp_path: Path
+) -> None:
+    stock(llama, tmp_path, plain(use_dora=True))
+    edit(tmp_path, use_dora=False)
+    with pytest.raises(AdapterError, match=r"holds DoRA's magnitudes .* merge it into its base"):
+        read_adapter(tmp_path)
+
+
 def test_another_type_of_adapter_is_refused(llama: LocalBackbone, tmp_path: Path) -> None:
     config = PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3)
     get_peft_model(AutoModelForCausalLM.from_pretrained(llama.folder), config).save_pretrained(tmp_path)
@@ -194,7 +203,11 @@ def pickled(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("harm", "law"),
-    [(cut_weights, "must be whole"), (cut_config, "must be a JSON object"), (pickled, "a pickle can run code")],
+    [
+        (cut_weights, "must be whole"),
+        (cut_config, "must be a JSON object"),
+        (pickled, "a pickle can run code.* safe_serialization=True"),
+    ],
 )
 def test_a_damaged_or_pickled_adapter_is_refused(
     llama: LocalBackbone, tmp_path: Path, harm: Callable[[Path], None], law: str

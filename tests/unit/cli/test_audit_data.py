@@ -54,13 +54,11 @@ def worded(frame: pl.DataFrame, split: str, texts: list[str]) -> pl.DataFrame:
 
 
 def published(store: Store, frames: Frames, kind: str = "made-up", name: str = "0123456789abcdef") -> Artefact:
-    with store.writing("data", name, {"sensitivity": "restricted"}) as folder:
-        for title, frame in frames.items():
-            frame.write_parquet(folder / f"{title}.parquet")
-        write_json(folder / "dataset.json", dataset(kind, 10, 20))
-    found = store.find("data", name)
-    assert found is not None
-    return found
+    folder = store.partial("data", name)
+    for title, frame in frames.items():
+        frame.write_parquet(folder / f"{title}.parquet")
+    write_json(folder / "dataset.json", dataset(kind, 10, 20))
+    return store.publish("data", name, {"sensitivity": "restricted"})
 
 
 def audited(store: Store, *more: object) -> dict[str, Any]:

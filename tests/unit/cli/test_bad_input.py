@@ -164,7 +164,7 @@ def test_a_full_disk_in_preparation_is_told_and_leaves_nothing(
 ) -> None:
     words = ["prepare", small, "--store", tmp_path / "store"]
     with monkeypatch.context() as patched:
-        patched.setattr("chartune.tasks.prepare.write_json", full_after(0, write_json))
+        patched.setattr("chartune.tasks.prepared.write_json", full_after(0, write_json))
         refused(chartune(*words), 7, "StoreError", "No space left on device", "free some space")
     assert half_written(tmp_path / "store") == []
     assert chartune(*words).code == 0
@@ -267,7 +267,7 @@ def test_a_study_whose_data_are_no_mapping_is_refused(small: Path, tmp_path: Pat
 
 def test_a_source_that_nobody_knows_is_refused(small: Path, tmp_path: Path) -> None:
     said = chartune("prepare", small, "--source", "mimic9", "--store", tmp_path / "store")
-    refused(said, 2, "ConfigError", "`kind` must be one of mimic3, mimic4, tabular, but got 'mimic9'")
+    refused(said, 2, "'mimic9' is not one of 'mimic3', 'mimic4', 'tabular', 'i2b2_2010', ")
 
 
 def test_a_hospital_is_not_written_over_something_else(tmp_path: Path) -> None:

@@ -12,23 +12,28 @@ from chartune.testing.past_data import dataset
 
 
 def published(store: Store, name: str, data: dict[str, Any]) -> None:
-    with store.writing("data", name, {"sensitivity": "restricted"}) as folder:
-        write_json(folder / "dataset.json", data)
-        (folder / "mortality.parquet").write_bytes(b"x" * 3000)
+    folder = store.partial("data", name)
+    write_json(folder / "dataset.json", data)
+    (folder / "mortality.parquet").write_bytes(b"x" * 3000)
+    store.publish("data", name, {"sensitivity": "restricted"})
 
 
 @pytest.fixture
 def two(store: Store) -> Store:
     published(store, "0123456789abcdef", dataset("made-up", positives=3, assigned=1007))
-    published(store, "fedcba9876543210", dataset("mimic3", positives=3, assigned=1007))
+    real = dataset("mimic3", positives=3, assigned=1007)
+    published(store, "fedcba9876543210", {**real, "config": {"preset": "paper-code"}})
     return store
 
 
 def test_every_dataset_is_listed_with_its_tasks(two: Store) -> None:
     said = chartune("datasets", "--store", two.root)
     assert said.code == 0
-    assert "0123456789abcdef  A made-up hospital, 1,500 patients made-up  (" in said.out
-    assert "fedcba9876543210  MIMIC-III Clinical Database 1.4  (" in said.out
+    assert "0123456789abcdef  A made-up hospital, 1,500 patients  (" in said.out
+    assert "fedcba9876543210  MIMIC-III Clinical Database  (" in said.out
+    assert "  layout: mimic3\n" in said.out
+    assert "  layout: mimic3, 1.4 · preset: paper-code\n" in said.out
+    assert said.out.count("made-up") == 1
     assert "  splits: hash (salt chartune)" in said.out
     assert "mortality                train 1,150 · validation 205 · test 400" in said.out
     assert "corpus                   train 2,510 · validation 140 · test 140" in said.out
@@ -81,8 +86,37 @@ def test_an_empty_store_is_told_and_left_alone(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-@pytest.mark.parametrize("name", ["", "feed"])
-def test_a_name_that_fits_none_or_several_is_refused(two: Store, name: str) -> None:
-    said = chartune("datasets", name, "--store", two.root)
+TWO = (
+    "fedcba9876543210 (MIMIC-III Clinical Database: mortality, diagnoses_icd9; 20",
+    "0123456789abcdef (A made-up hospital, 1,500 patients: mortality, diagnoses_icd9; 20",
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "law"),
+    [
+        (["datasets", ""], "ConfigError: prepared data must be named, because {} holds 2; give one of "),
+        (["audit-data"], "ConfigError: prepared data must be named, because {} holds 2; give one of "),
+        (["datasets", "feed"], "by a fingerprint or its beginning, but 'feed' fits none; give one of "),
+        (["export-data", "feed", "--to", "x"], "by a fingerprint or its beginning, but 'feed' fits none; give one of "),
+    ],
+)
+def test_who_gives_no_name_or_a_wrong_one_is_told_the_choices(two: Store, words: list[str], law: str) -> None:
+    said = chartune(*words, "--store", two.root)
     assert said.code == 2
-    assert "must be named without doubt" in said.err
+    told = " ".join(said.err.split())
+    assert all(choice in told for choice in (law.format(two.root), *TWO)), told
+
+
+def test_who_asks_an_empty_store_for_data_is_told_how_they_are_made(store: Store) -> None:
+    said = chartune("audit-data", "--store", store.root)
+    assert said.code == 2
+    assert f"{store.root} has none; `chartune prepare FOLDER` makes some" in " ".join(said.err.split())
+
+
+def test_of_many_datasets_the_newest_are_told_and_the_others_counted(store: Store) -> None:
+    for number in range(10):
+        published(store, f"{number}0123456789abcde", dataset("made-up", 1, 1))
+    said = chartune("audit-data", "--store", store.root)
+    assert said.err.count("A made-up hospital") == 8
+    assert "or one of 2 older (`chartune datasets`)" in " ".join(said.err.split())

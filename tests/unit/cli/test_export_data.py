@@ -21,10 +21,11 @@ def filled(store: Store) -> Store:
     told["tasks"] = {"mortality": told["tasks"]["mortality"]}
     rows = {"subject_id": [1, 2], "hadm_id": [11, 12], "split": ["train", "test"], "text": ["a", "b"], "label": [0, 1]}
     times = pl.Series(["2100-07-01 10:00:00"] * 2).str.to_datetime(time_unit="us")
-    with store.writing("data", NAME, {"sensitivity": "restricted"}) as folder:
-        write_frame(pl.DataFrame({**rows, "prediction_time": times}), folder / "mortality.parquet")
-        write_frame(pl.DataFrame({"subject_id": [1, 2], "split": ["train", "test"]}), folder / "splits.parquet")
-        write_json(folder / "dataset.json", told)
+    folder = store.partial("data", NAME)
+    write_frame(pl.DataFrame({**rows, "prediction_time": times}), folder / "mortality.parquet")
+    write_frame(pl.DataFrame({"subject_id": [1, 2], "split": ["train", "test"]}), folder / "splits.parquet")
+    write_json(folder / "dataset.json", told)
+    store.publish("data", NAME, {"sensitivity": "restricted"})
     return store
 
 
@@ -43,7 +44,7 @@ def test_what_cannot_be_exported_is_said_in_one_paragraph(filled: Store, tmp_pat
     (tmp_path / "repository" / ".git").mkdir(parents=True)
     for words, told in (
         ((NAME, "--to", tmp_path / "repository" / "x"), "must not lie in a git working tree"),
-        (("ffff", "--to", tmp_path / "x"), "must be named without doubt"),
+        (("ffff", "--to", tmp_path / "x"), "'ffff' fits none; give one of"),
         ((NAME, "--to", filled.root), "exists and is not empty"),
     ):
         said = chartune("export-data", *words, "--store", filled.root)

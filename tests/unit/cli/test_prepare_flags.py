@@ -2,8 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any, get_args
 
+from chartune.sources.annotated.catalog import AnyAnnotated
+from chartune.sources.catalog import AnySource
 from chartune.testing.command_line import chartune
+from chartune.testing.raw_tables import RawHospital
 
 
 def test_chosen_tasks_and_single_fields_go_together(hospital: Path, tmp_path: Path) -> None:
@@ -18,4 +22,64 @@ def test_chosen_tasks_and_single_fields_go_together(hospital: Path, tmp_path: Pa
 def test_a_task_that_nobody_knows_is_refused_with_those_that_are(hospital: Path, tmp_path: Path) -> None:
     said = chartune("prepare", hospital, "--tasks", "mortalty", "--store", tmp_path)
     assert said.code == 2
-    assert "length_of_stay" in said.err
+    told = " ".join(said.err.split())
+    assert "must be one of mortality, length_of_stay, " in told
+    assert "but got 'mortalty'. Did you mean mortality or mortality_90d?" in told
+
+
+def test_a_beginning_takes_the_shortest_meaning(hospital: Path, tmp_path: Path) -> None:
+    said = chartune("prepare", hospital, "--tasks", "mort", "--set", "corpus=null", "--store", tmp_path, "--json")
+    assert list(json.loads(said.out)["tasks"]) == ["mortality"]
+
+
+def test_what_is_left_out_for_want_of_a_chart_is_told_once_and_only_to_who_chose_nothing(
+    hospital: Path, tmp_path: Path
+) -> None:
+    said = chartune("prepare", hospital, "--store", tmp_path)
+    assert said.code == 0, said.err
+    told = (
+        f"warning: prolonged_ventilation was left out, because {hospital} lacks CHARTEVENTS.csv.gz (or .csv); add it "
+        f"and prepare again.\n"
+    )
+    assert said.out.count(told) == 1
+    chosen = chartune("prepare", hospital, "--tasks", "mortality,length", "--set", "corpus=null", "--store", tmp_path)
+    assert "left out, because" not in chosen.out
+
+
+def small(folder: Path, patients: int) -> Path:
+    raw = RawHospital()
+    for subject_id in range(1, patients + 1):
+        raw.stay(subject_id, died=int(subject_id % 3 == 0))
+    return raw.write(folder)
+
+
+def test_splits_that_are_too_thin_to_score_are_told_with_their_counts(tmp_path: Path) -> None:
+    folder, store = small(tmp_path / "raw", 20), tmp_path / "store"
+    words = ["prepare", folder, "--tasks", "mortality,length,diagnoses", "--set", "corpus=null", "--store", store]
+    said = chartune(*words)
+    assert said.code == 0, said.err
+    counts = json.loads(chartune(*words, "--json").out)["tasks"]["mortality"]["counts"]
+    train, test = counts["train"], counts["test"]
+    assert 0 < test["admissions"] < 10
+    lines = said.out.splitlines()
+    (line,) = [line for line in lines if line.startswith("warning: mortality: ")]
+    assert f"test has {test['admissions']} examples, {test['positives']} of them with the outcome" in line
+    assert f"train has {train['admissions']} examples, " in line
+    assert "calibration" not in line
+    assert lines[-1].startswith(
+        "warning: fewer than 10 are too few to learn from or to score: prepare more patients, or "
+    )
+    assert json.loads(chartune(*words, "--json").out)["warnings"][-1] in lines[-1]
+
+
+def test_every_kind_of_raw_data_is_named_where_it_is_asked_for_and_where_it_is_mistyped(tmp_path: Path) -> None:
+    kinds = {one.model_fields["kind"].default for family in (AnySource, AnyAnnotated) for one in members(family)}
+    assert len(kinds) == 8
+    for said in (chartune("prepare", "--help").out, chartune("prepare", tmp_path, "--source", "bogus").err):
+        plain = "".join(said.replace("│", "").split())
+        assert [kind for kind in sorted(kinds) if kind not in plain] == []
+    assert chartune("prepare", tmp_path, "--source", "bogus").code == 2
+
+
+def members(family: Any) -> tuple[Any, ...]:
+    return get_args(get_args(family)[0])

@@ -6,13 +6,19 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from chartune.errors import AdapterError, ConfigError, StoreError
 from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, inspect
+from chartune.models.families import families
 from chartune.models.load import Resolved, load_body
+from chartune.models.rehearsal import meta_body, shape_of
 from chartune.stages.stage import must_reach
 from chartune.store import Store
+from chartune.testing.twins import twin
+
+EXACT = Resolved("cpu", "fp32", "eager", "a test")
 
 
 def look(folder: Path) -> LocalBackbone:
@@ -55,12 +61,33 @@ def test_a_folder_that_is_no_model_is_refused(tmp_path: Path, store: Store) -> N
         find_backbone(Backbone(name=str(tmp_path)), store)
 
 
+@pytest.mark.parametrize(("typed", "meant"), [("miniml", "minilm"), ("./small_lama", "small-llama"), ("gpt-9", None)])
+def test_a_name_that_is_near_one_of_the_catalog_is_answered_with_it(
+    store: Store, typed: str, meant: str | None
+) -> None:
+    with pytest.raises(ConfigError, match="must be a row of the catalog") as caught:
+        find_backbone(Backbone(name=typed), store)
+    assert str(caught.value).endswith(f"Did you mean `{meant}`?" if meant else "is not.")
+
+
+@pytest.mark.parametrize("model_type", families)
+def test_a_family_reads_as_far_as_it_says_and_has_no_pooler(twins: Path, model_type: str) -> None:
+    backbone = twin(twins, model_type)
+    body = load_body(backbone, EXACT)
+    assert not any("pooler" in name for name, _ in body.module.named_modules())
+    longest = torch.full((1, backbone.max_positions), 5)
+    assert body.module(input_ids=longest, attention_mask=torch.ones_like(longest)).last_hidden_state.isfinite().all()
+    shape = shape_of(backbone)
+    drawn = meta_body(shape, backbone.family, EXACT).module
+    assert {n: p.shape for n, p in drawn.named_parameters()} == {n: p.shape for n, p in body.module.named_parameters()}
+
+
 def test_a_base_that_lacks_weights_is_refused_and_not_filled_at_random(copy: Path) -> None:
     tensors = load_file(copy / "model.safetensors")
     del tensors["model.layers.0.self_attn.q_proj.weight"]
     save_file(tensors, copy / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(AdapterError, match=r"lacks 1, the first is layers\.0\.self_attn\.q_proj"):
-        load_body(look(copy), Resolved("cpu", "fp32", "eager", "a test"))
+        load_body(look(copy), EXACT)
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "config.json"])
@@ -68,7 +95,7 @@ def test_a_cut_off_file_is_a_clear_error(copy: Path, file: str) -> None:
     content = (copy / file).read_bytes()
     (copy / file).write_bytes(content[: len(content) // 2])
     with pytest.raises(AdapterError, match="but it "):
-        load_body(look(copy), Resolved("cpu", "fp32", "eager", "a test"))
+        load_body(look(copy), EXACT)
 
 
 def test_more_tokens_than_positions_are_refused(bert: LocalBackbone) -> None:
@@ -92,8 +119,8 @@ def test_a_base_is_named_after_its_folder_and_one_of_the_hub_s_cache_after_its_m
 
 
 def test_a_copy_of_a_catalogued_base_keeps_its_name_and_licence(copy: Path, store: Store) -> None:
-    with store.writing("backbones", "0" * 16) as folder:
-        shutil.copytree(copy, folder, dirs_exist_ok=True)
+    shutil.copytree(copy, store.partial("backbones", "0" * 16), dirs_exist_ok=True)
+    store.publish("backbones", "0" * 16, {})
     for place in (copy, store.root / "backbones" / ("0" * 16)):
         found = find_backbone(Backbone(name=str(place)), store)
         assert found is not None
@@ -107,7 +134,7 @@ def test_a_copy_of_a_catalogued_base_keeps_its_name_and_licence(copy: Path, stor
 
 
 def test_weights_that_do_not_fit_on_the_disk_are_a_store_error(copy: Path, tmp_path: Path) -> None:
-    body = load_body(look(copy), Resolved("cpu", "fp32", "eager", "a test"), language_model=True)
+    body = load_body(look(copy), EXACT, language_model=True)
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     for room in (100, 4096):  # neither config.json fits, or it does and the weights do not
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, limits[1]))

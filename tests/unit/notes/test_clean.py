@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from chartune.notes.clean import adaptation_text, copy_key, word_count
+from chartune.notes.clean import DEIDENTIFIED, adaptation_text, copy_key, word_count
 
 
 def cleaned(step: pl.Expr, *texts: str) -> list[object]:
@@ -29,3 +29,17 @@ def test_copies_share_a_key_whatever_their_masks_case_and_line_breaks() -> None:
     )
     assert one == two
     assert one != other
+
+
+def test_a_key_is_that_of_the_small_letters_and_digits_alone() -> None:
+    texts = [
+        "",
+        "  \n",
+        "A1-b2",
+        "\u212aelvin \u0130 \u00e9t\u00e9",
+        "\x00z\uffff\U0001f600 9",
+        "[**x\ny**] [**z**]q",
+        "\u0661\u00b2",
+    ]
+    bare = pl.col("text").str.to_lowercase().str.replace_all(DEIDENTIFIED, "").str.replace_all(r"[^a-z0-9]+", "")
+    assert cleaned(copy_key(pl.col("text")), *texts) == cleaned(bare.hash(seed=0), *texts)

@@ -152,6 +152,7 @@ def test_letters_that_grow_in_lower_case_shift_nothing() -> None:
     [
         "The patient expired", "pt had died", "PATIENT HAS DECEASED", "patient passed away",
         "patient  expired", "she expired", "the expired", "pronounced expired", "Time of death 4 am",
+        "patient pa\u017f\u017fed away", "t\u0131me of death",
     ],
 )  # fmt: skip
 def test_wordings_of_death_are_found(said: str) -> None:

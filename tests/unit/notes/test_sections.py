@@ -94,7 +94,11 @@ def test_headings_of_the_discharge_are_not_taken_for_those_of_the_arrival(headin
     [
         "\nBrief Hospital Course:", "Brief Hospital Course:", "HOSPITAL COURSE", "Hospital course by problem",
         "Hospital Course by System:", "Discharge Medications:", "Discharge Diagnosis", "Pertinent Results:",
-        "Physical Exam on discharge:", "Addendum:", "\nAnything at all:",
+        "Physical Exam on discharge:", "Addendum:", "\nAnything at all:", "ICU Course:", "MICU course:", "MICU Course",
+        "# CCU course:", "OR Course:", "Post-operative course:", "Hospital Course - he did well.", "Course:",
+        "Hospital Course (by problem):", "CONCISE SUMMARY OF HOSPITAL COURSE BY SYSTEM:", "Course in the hospital:",
+        "History and hospital course:", "Medications on transfer:", "Transfer medications", "Exam at time of death:",
+        "Physical Exam on transfer to the floor:", "DISCHARGE PHYSICAL EXAMINATION:", "At Discharge - walking",
     ],
 )  # fmt: skip
 def test_what_came_later_ends_a_section(heading: str) -> None:
@@ -104,8 +108,12 @@ def test_what_came_later_ends_a_section(heading: str) -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["discharge home was planned", "hospital course was complicated by a fall", "Cardiac: regular", "in 3:1 ratio"],
-)
+    [
+        "discharge home was planned", "hospital course was complicated by a fall", "Cardiac: regular", "in 3:1 ratio",
+        "at discharge (1.2 mg)", "hospital course - he fell", "ED course: fluids", "Vitals on transfer: 98.2",
+        "Medications on transfer from OSH: heparin",
+    ],
+)  # fmt: skip
 def test_prose_and_findings_do_not_end_a_section(line: str) -> None:
     assert admission_sections(f"Physical Exam:\nT 38.2\n{line}\n")["PHYSICAL EXAM"].endswith(line)
 

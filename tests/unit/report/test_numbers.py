@@ -8,11 +8,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from chartune.metrics import calibration_curve, paired_difference, roc_curve
+from chartune.metrics import calibration_curve, paired_difference, resample, roc_curve
+from chartune.metrics.auroc import auroc_statistic
 from chartune.published import downstream, pretraining
 from chartune.quantities import Estimate
 from chartune.report import compare
-from chartune.report.cohort import cohorts, is_made_up, shown
 from chartune.report.compare import Comparison, comparisons, from_baseline, too_large
 from chartune.report.cost import cost_table, seconds_with_parents
 from chartune.report.curves import draw_panel, learning_curves, perplexity_curves
@@ -27,6 +27,7 @@ from chartune.report.table import estimated
 from chartune.report.variants import Score, Variant, baseline, numbered, score
 from chartune.runs import Run, finished_runs
 from chartune.store import Store
+from chartune.tasks.flow import cohorts, is_made_up, shown
 from chartune.testing import past_runs as past
 from chartune.testing.past_data import CODES
 
@@ -107,7 +108,11 @@ def test_ends_that_may_exclude_their_own_value_are_dropped(tmp_path: Path) -> No
 def test_a_difference_of_two_runs_is_that_of_the_metrics(binary: list[Variant]) -> None:
     tfidf, minilm = binary[0].run.predictions(), binary[4].run.predictions()
     mine = from_baseline(comparisons(binary, "binary"), binary)["5"]
-    known = paired_difference(minilm["label"], minilm["logit"], tfidf["logit"], minilm["subject_id"])
+    drawn = [
+        resample({"auroc": auroc_statistic(rows["label"].to_numpy(), rows["logit"].to_numpy())}, rows["subject_id"])
+        for rows in (minilm, tfidf)
+    ]
+    known = paired_difference([drawn[0]["auroc"]], [drawn[1]["auroc"]]).estimate()
     assert (mine.value, mine.low, mine.high) == pytest.approx((known.value, known.low, known.high))
 
 
@@ -326,6 +331,10 @@ def test_published_tables_are_as_the_paper_prints_them() -> None:
     assert mortality["Table 4", "LLaMA + Clinical + Downstream"] == pytest.approx(0.7662)
     assert mortality["Table 4", "BlueBERT + LoRA"] == pytest.approx(0.8190)
     assert downstream("concepts") == []
+    disputed = {
+        task: [row.model for row in downstream(task) if row.disputed] for task in ("mortality", "length_of_stay")
+    }
+    assert disputed == {"mortality": ["LLaMA + Clinical + Downstream"], "length_of_stay": []}
     assert {(p.base, p.method): p.seconds for p in pretraining()}["LLaMA-7B", "LoRA"] == 21 * 3600 + 37 * 60 + 42
 
 

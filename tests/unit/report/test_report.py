@@ -182,8 +182,8 @@ def test_made_up_patients_are_called_made_up_and_counted_exactly(page: str) -> N
 
 
 def test_on_made_up_patients_printed_values_are_folded_and_out_of_the_figures(page: str) -> None:
-    assert "<details><summary>Published, other data" in page
-    assert "<details><summary>Published values for this task" in page
+    assert '<details class="more"><summary>Published, other data' in page
+    assert '<details class="more"><summary>Published values for this task' in page
     assert 'class="tick"' not in page
 
 
@@ -267,6 +267,50 @@ def test_scores_on_few_real_patients_are_nowhere_in_the_page(tmp_path: Path, kee
     assert "Paired differences" not in shown
     if keep != "patients":  # a card knows rows, not patients
         assert not re.search(r"0\.837|0\.777|0\.333|0\.223", text)
+
+
+def test_the_reason_why_scores_are_hidden_is_the_true_one(tmp_path: Path) -> None:
+    store = past.past_runs(tmp_path / "store", "mimic3")
+    data = past.dataset("mimic3")
+    data["tasks"]["mortality"]["counts"]["test"]["positives"] = 7
+    data["tasks"]["diagnoses_icd9"]["counts"]["test"]["subjects"] = 9
+    text = render(finished_runs(store), tmp_path / "r.html", title="Few", datasets={past.DATA: data}).read_text()
+    either = "fewer than ten test admissions or patients with the outcome, or without it"
+    for reason in (f"AUROC on the test split: too few to show. The reason: {either}.",
+                   f'too few to show</dd><dd class="detail">{either}</dd>',
+                   "Macro AUROC on the test split: too few to show. The reason: fewer than ten test admissions or "
+                   "patients.",
+                   'too few to show</dd><dd class="detail">fewer than ten test admissions or patients</dd>',
+                   ):  # fmt: skip
+        assert reason in text
+
+
+def _with_starts_kept(store: Store, *fingerprints: str) -> list[Run]:
+    for run in finished_runs(store):
+        if run.backbone:
+            step = 0 if run.fingerprint in fingerprints else 72
+            write_json(run.path / "run.json", {**run.about, "best_step": step})
+    return finished_runs(store)
+
+
+def test_a_run_that_kept_its_start_is_told_in_the_table_the_figure_the_card_and_the_notes(tmp_path: Path) -> None:
+    store = past.past_runs(tmp_path / "store")
+    runs = _with_starts_kept(store, past.CLINICAL, past.LORA_SEED_1)
+    text = render(runs, tmp_path / "r.html", title="Start", datasets={past.DATA: past.dataset()}).read_text()
+    scores = text[text.index("mortality: scores on the test split") : text.index("Paired differences")]
+    cells = re.findall(r"<th scope=row>(\d+) · .*?<small>(.*?)</small>", scores)
+    kept = {number: detail.partition("kept: ")[2] for number, detail in cells}
+    assert kept == {"2": "", "3": "the start, step 0, with 1 of 3 seeds", "4": "the start, step 0", "5": ""}
+    assert "downstream LoRA<small>kept: the start, step 0</small></div>" in text
+    assert text.count("<dd>the start, step 0; training bettered nothing on the validation part</dd>") == 2
+    assert "step 72, the best on the validation part" in text
+    assert "such a row measures the probe" in text[text.index('id="notes"') :]
+
+
+def test_of_runs_that_all_learnt_something_no_start_is_told(store: Store, tmp_path: Path) -> None:
+    again = past.past_runs(tmp_path / "store")
+    text = render(_with_starts_kept(again), tmp_path / "r.html", title="All", datasets={}).read_text()
+    assert "the start, step 0" not in text
 
 
 def test_rows_of_a_table_of_ones_own_are_not_called_admissions_in_the_page(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 from chartune.errors import ConfigError, RunError, UnfinishedRun
 from chartune.quantities import Cost, Estimate
 from chartune.runs import Run, find_run, ledger
-from chartune.runs.ledger import SCHEMA
-from chartune.store import Store, write_json
+from chartune.runs.ledger import SCHEMA, rename
+from chartune.store import Artefact, Store, write_json
 
 FIRST, SECOND = "1" * 16, "1" * 8 + "2" * 8
 
@@ -154,6 +154,37 @@ def test_a_run_that_has_only_started_is_told_as_such(store: Store) -> None:
     store.partial("runs", "abcd" * 4)
     with pytest.raises(UnfinishedRun, match="not ended"):
         find_run(store, "abcd")
+
+
+def test_a_name_given_later_counts_and_those_before_find_the_run_too(store: Store) -> None:
+    run = rename(rename(Run.of(store, SECOND), "clinical"), "clinical again")
+    assert (run.name, Run.of(store, SECOND).name) == ("clinical again", "clinical again")
+    assert {find_run(store, name).fingerprint for name in run.names} == {SECOND}
+    assert run.names == ("Clinical LoRA", "clinical", "clinical again")
+    assert ledger(store).filter(pl.col("fingerprint") == SECOND)["name"].to_list() == ["clinical again"]
+    assert rename(run, "clinical").names == ("Clinical LoRA", "clinical again", "clinical")
+    Artefact("runs", SECOND, run.path).verify()
+    assert {path.name for path in (store.root / "runs").iterdir()} == {FIRST, SECOND, f"{SECOND}.names.json"}
+
+
+def test_a_run_that_is_called_so_comes_before_one_that_was(store: Store) -> None:
+    rename(rename(Run.of(store, SECOND), "clinical"), "something else")
+    rename(Run.of(store, FIRST), "clinical")
+    assert find_run(store, "clinical").fingerprint == FIRST
+
+
+@pytest.mark.parametrize("content", ["[", "3"])
+def test_a_damaged_file_of_names_is_told_with_the_way_out(store: Store, content: str) -> None:
+    (store.root / "runs" / f"{SECOND}.names.json").write_text(content)
+    with pytest.raises(RunError, match=r"names\.json is none; remove it"):
+        find_run(store, "clinical")
+
+
+@pytest.mark.parametrize(("best_step", "kept"), [(0, True), (7, False), (None, False)])
+def test_a_run_that_training_did_not_better_says_so(store: Store, best_step: int | None, kept: bool) -> None:
+    path = store.root / "runs" / FIRST / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "best_step": best_step}))
+    assert Run.of(store, FIRST).kept_start is kept
 
 
 def test_reports_runs_and_metrics_never_load_torch() -> None:

@@ -40,8 +40,49 @@ def test_folders_are_told_apart_by_hosp(tmp_path: Path) -> None:
     assert detect(tmp_path / "download") == "mimic4"
     (tmp_path / "begun" / "hosp").mkdir(parents=True)
     assert detect(tmp_path / "begun") == "mimic4"
+    hospital().write(tmp_path / "partial")
+    for table in ("PATIENTS", "NOTEEVENTS"):
+        (tmp_path / "partial" / f"{table}.csv.gz").unlink()
+    assert detect(tmp_path / "partial") == "mimic3"  # its reader says what is missing
+
+
+KNOWN = r"must be laid out as MIMIC-III \(PATIENTS, .*\) or as MIMIC-IV \(hosp/ with patients and .*\), but "
+
+
+def test_an_empty_folder_is_told_which_layouts_there_are(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    assert detect(tmp_path / "empty") == "mimic3"
+    with pytest.raises(
+        SchemaError, match=KNOWN + r".*empty is empty; give the folder that holds such tables, or one file"
+    ):
+        detect(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("module", ["hosp", "note"])
+def test_of_a_part_of_mimic_iv_the_folder_above_is_the_way_out(tmp_path: Path, module: str) -> None:
+    folder = hospital().write_mimic4(tmp_path / "iv")
+    shown = {"hosp": "admissions.csv.gz, patients.csv.gz", "note": "discharge.csv.gz, radiology.csv.gz"}[module]
+    with pytest.raises(SchemaError, match=KNOWN + rf".* has {shown}; give {folder}, which looks like one of these\.$"):
+        detect(folder / module)
+
+
+def test_of_a_folder_above_the_one_below_is_the_way_out(tmp_path: Path) -> None:
+    folder = hospital().write(tmp_path / "files" / "1.4")
+    with pytest.raises(SchemaError, match=KNOWN + rf".* has 1\.4/; give {folder}, which looks like one of these\.$"):
+        detect(tmp_path / "files")
+
+
+def test_tables_of_mimic_iv_that_lie_about_are_told_where_they_belong(tmp_path: Path) -> None:
+    (hospital().write_mimic4(tmp_path / "iv") / "hosp").rename(tmp_path / "flat")
+    with pytest.raises(SchemaError, match=r"has admissions\.csv\.gz, .*tables are those of MIMIC-IV: put .* hosp/"):
+        detect(tmp_path / "flat")
+
+
+def test_a_table_in_a_folder_is_told_as_a_file_to_give_and_nothing_of_what_it_holds(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    header(folder, *(f"ward{n}" for n in range(12)), columns=("CANARY",))
+    with pytest.raises(SchemaError, match=rf"and 4 more; if ward0\.csv is .* notes, give {folder}/ward0\.csv;") as told:
+        detect(folder)
+    assert "CANARY" not in str(told.value)
 
 
 @pytest.mark.parametrize(
@@ -131,7 +172,7 @@ def test_a_source_without_a_kind_is_told_which_there_are(tmp_path: Path) -> None
 
 
 def test_the_home_of_nobody_is_a_slip_and_no_crash() -> None:
-    with pytest.raises(ConfigError, match=r"source\.mimic3\.folder: .*home folder"):
+    with pytest.raises(ConfigError, match=r"source\.folder: .*home folder"):
         Asking.parse({"source": {"kind": "mimic3", "folder": "~nobody-of-this-name/raw"}})
 
 

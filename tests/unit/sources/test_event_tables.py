@@ -49,6 +49,19 @@ def test_every_row_is_counted_over_many_batches_and_few_are_read(tmp_path: Path)
     assert tally.rows == 250_000
 
 
+def test_few_rows_of_many_come_in_few_batches_and_one_batch_is_no_pass_over_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chartune.sources.reading.EVENT_ROWS", 500)
+    file = written(tmp_path, *(row(720 if n % 50 == 0 else 211, f'"{n}"') for n in range(9000)))
+    tally, first = Tally(), Tally()
+    parts = list(batches(file, CHARTEVENTS_3, tally))
+    assert [part.height for part in parts] == [80, 80, 20]
+    assert pl.concat(parts)["value"].to_list() == [str(n) for n in range(0, 9000, 50)]
+    assert next(iter(batches(file, CHARTEVENTS_3, first, most=1))).equals(parts[0])
+    assert (tally.rows, first.rows) == (9000, 4000)
+
+
 def test_items_that_pandas_wrote_as_decimals_are_found(tmp_path: Path) -> None:
     file = written(
         tmp_path,
@@ -146,6 +159,16 @@ def test_rows_put_aside_come_back_in_groups_of_whole_patients(monkeypatch: pytes
     assert sum(group["id"].n_unique() for group in groups) == 97
     assert all(group["row"].is_sorted() for group in groups)
     assert pl.concat(groups).sort("row").equals(pl.concat(frames))
+
+
+def test_rows_that_memory_holds_at_once_are_one_group_and_are_not_written() -> None:
+    rows = pl.DataFrame({"id": [1, 2, 1]})
+    with RowsByPatient("id") as kept:
+        assert list(kept.groups()) == []
+        kept.add(rows)
+        kept.add(rows)
+        (group,) = kept.groups()
+    assert group.equals(pl.concat([rows, rows]))
 
 
 def test_a_folder_of_temporary_files_that_cannot_be_written_is_named(

@@ -1,5 +1,6 @@
 """Labels of others: tables and MEDS shards become the same frame; what is wrong is counted and never quoted."""
 
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from chartune.sources.answers import ANSWERS
 from chartune.sources.catalog import AnyLabels
 from chartune.sources.external_labels import TableLabels
 from chartune.sources.meds_labels import MedsLabels
+from chartune.sources.pickled_labels import PickledLabels
 
 NOON, LATER = (datetime.fromisoformat(time) for time in ("2100-07-02 12:00", "2100-07-03 13:05"))
 
@@ -96,8 +98,25 @@ def test_bytes_and_not_paths_make_the_fingerprint(tmp_path: Path) -> None:
     assert one.hashable() == two.hashable()
     assert one.hashable() != table(tmp_path, "hadm_id,label\n1,1\n", "c.csv").hashable()
     assert one.hashable() != one.model_copy(update={"label": "other"}).hashable()
-    with pytest.raises(SchemaError, match="it is gone"):
-        TableLabels(file=tmp_path / "nowhere.csv").hashable()
+
+
+@pytest.mark.parametrize("labels", [TableLabels, PickledLabels])
+def test_a_file_that_is_not_there_is_told_with_its_place(
+    tmp_path: Path, labels: type[TableLabels] | type[PickledLabels]
+) -> None:
+    for missing in (tmp_path / "nowhere.csv", tmp_path):  # a folder is no file
+        told = re.escape(f"labels must stand in a file, but there is none at {missing}; correct `file` of these labels")
+        with pytest.raises(SchemaError, match=told):
+            labels(file=missing).hashable()
+        with pytest.raises(SchemaError, match=told):
+            labels(file=missing).answers(with_split=False)
+
+
+@pytest.mark.parametrize(
+    ("head", "column", "there"), [("hadm_id,label, Split", "split", True), ("hadm_id,label,split", "set", False)]
+)
+def test_a_table_knows_whether_it_has_splits(tmp_path: Path, head: str, column: str, there: bool) -> None:
+    assert table(tmp_path, f"{head}\n1,0,x\n", split=column).has_splits() is there
 
 
 def test_an_aces_cohort_is_read_from_its_shards(tmp_path: Path) -> None:

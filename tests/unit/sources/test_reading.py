@@ -87,10 +87,13 @@ def test_a_table_without_rows_has_its_columns(tmp_path: Path) -> None:
 
 def test_bytes_that_are_no_utf8_are_replaced_and_counted(tmp_path: Path) -> None:
     tally = Tally()
-    frame = read(written(tmp_path, HEADER.encode() + b"1,,,,caf\xe9\n2,,,,tea\n"), NOTES, tally)
-    assert frame["text"].to_list() == ["caf\ufffd", "tea"]
-    assert tally.replaced == 1
-    assert tally.warnings("NOTES") == ["NOTES: 1 cells hold bytes that are not UTF-8; these became U+FFFD."]
+    rows = b"1,,,,tea\n2,,,,caf\xe9\n3,,,,th\xe9\n"
+    frame = read(written(tmp_path, HEADER.encode() + rows), NOTES, tally)
+    assert frame["text"].to_list() == ["tea", "caf\ufffd", "th\ufffd"]
+    assert (tally.replaced, tally.first_replaced) == (2, 2)
+    assert tally.warnings("NOTES") == [
+        "NOTES: 2 cells hold bytes that are not UTF-8, first in data row 2; these became U+FFFD."
+    ]
 
 
 def test_blank_lines_are_passed_over_and_counted(tmp_path: Path) -> None:

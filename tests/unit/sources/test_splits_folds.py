@@ -1,5 +1,6 @@
 """Repeated k-fold, splits by time, and the CareVue stratum."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from chartune.config import Config
 from chartune.errors import ConfigError, DataError
 from chartune.sources.catalog import AnySplit
-from chartune.sources.splits import Assignment, KFoldSplit, TemporalSplit, carevue_only
+from chartune.sources.splits import OUT_OF_YEARS, Assignment, KFoldSplit, TemporalSplit, carevue_only
 
 
 def subjects(*ids: int) -> pl.DataFrame:
@@ -78,7 +79,8 @@ GROUPS = ("2008 - 2010", "2011 - 2013", "2014 - 2016", "2017 - 2019", "2020 - 20
 def charted(*groups: str | None) -> pl.DataFrame:
     """Patients 0, 1, 2, … of these groups."""
     ids = pl.Series(range(len(groups)), dtype=pl.Int64)
-    return pl.DataFrame({"subject_id": ids, "anchor_year_group": pl.Series(groups, dtype=pl.String)})
+    told = pl.Series(groups, dtype=pl.String)
+    return ids.alias("subject_id").to_frame().with_columns(anchor_year=pl.lit(2150, pl.Int64), anchor_year_group=told)
 
 
 def test_earlier_groups_are_learnt_from_and_later_ones_are_asked_about() -> None:
@@ -95,14 +97,48 @@ def test_patients_without_a_group_and_of_groups_between_are_counted_and_left_out
     assignment = TemporalSplit(train=("2008-2010", "2011 - 2013"), validation=0).assign(people)
     assert dict(assignment.frame.iter_rows()) == {0: "train", 1: "train", 2: "test", 6: "test"}
     assert assignment.warnings == (
-        "splits: 2 of 7 patients have no anchor_year_group and are left out.",
+        "splits: 2 of 7 patients have no anchor_year_group or anchor_year and are left out.",
         "splits: 1 of 7 patients are of a group that is in neither part and are left out.",
     )
 
 
+def test_a_patient_whose_year_is_not_known_is_left_out() -> None:
+    people = charted(*GROUPS).with_columns(anchor_year=pl.when(pl.col("subject_id") != 1).then("anchor_year"))
+    assert TemporalSplit().assign(people).frame["subject_id"].to_list() == [0, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("group", "train", "kept", "left_out"),
+    [
+        ("2014 - 2016", GROUPS[:3], (2100, 2149, 2150), (2151, 2152, 2190)),  # 2151: 2015 to 2017
+        ("2011 - 2013", GROUPS[:3], (2100, 2150, 2153), (2154, 2190)),
+        ("2011 - 2013", GROUPS[:2], (2100, 2150, 2153), (2154, 2190)),
+        ("2017 - 2019", GROUPS[:3], (2148, 2150, 2190), (2147, 2100)),  # 2148: 2015 to 2017
+        ("2020 - 2022", GROUPS[:3], (2145, 2150, 2190), (2144, 2100)),
+    ],
+)
+def test_what_may_lie_in_the_years_of_the_test_is_not_learnt_from_and_what_lies_before_not_asked_about(
+    group: str, train: tuple[str, ...], kept: tuple[int, ...], left_out: tuple[int, ...]
+) -> None:
+    people = charted(group, "2017 - 2019" if group < "2017" else "2008 - 2010")
+    assignment = TemporalSplit(train=train, validation=0).assign(people)
+    times = [datetime(year, 7, 1) for year in (*kept, *left_out)] + [None]  # noqa: DTZ001
+    rows = pl.DataFrame({"subject_id": [0] * len(times), "admittime": times}, schema_overrides={"subject_id": pl.Int64})
+    usual = "train" if group < "2017" else "test"
+    placed = assignment.placed(rows, "admittime")
+    assert placed["split"].to_list() == [usual] * len(kept) + [OUT_OF_YEARS] * len(left_out) + [usual]
+    assert placed.columns == ["subject_id", "admittime", "split"]
+
+
+def test_other_splits_ask_for_no_year() -> None:
+    rows = pl.DataFrame({"subject_id": [1, 9], "admittime": [None, datetime.fromisoformat("2150-01-01")]})
+    assert PLACED.placed(rows, "admittime")["split"].to_list() == ["train", None]
+
+
 def test_a_source_without_groups_of_years_cannot_be_split_by_time() -> None:
-    with pytest.raises(DataError, match="only MIMIC-IV has it"):
-        TemporalSplit().assign(subjects(1, 2))
+    for lacking in (subjects(1, 2), charted(*GROUPS).drop("anchor_year"), charted(*GROUPS).drop("anchor_year_group")):
+        with pytest.raises(DataError, match="only MIMIC-IV has them"):
+            TemporalSplit().assign(lacking)
     with pytest.raises(DataError, match=r"0 patients are of its groups to learn from.*the source's groups are: none"):
         TemporalSplit().assign(charted(None, None))
     with pytest.raises(DataError, match=r"groups are: 2008 - 2010, 2011 - 2013\. Choose"):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from chartune.errors import DataError, SchemaError
-from chartune.sources.survey import survey
+from chartune.sources.survey import survey, without_chart
 from chartune.testing.open_data import open_data
 from chartune.testing.raw_tables import RawHospital, write_table
 
@@ -52,6 +52,43 @@ def test_a_small_chart_is_counted_whole_and_looked_at_where_it_tells_of_breathin
     write_table(tmp_path / "CHARTEVENTS.csv.gz", columns, list(rows))
     (row,) = [row for row in survey(tmp_path, kind="mimic3") if row["table"] == "CHARTEVENTS"]
     assert "CHARTTIME must be a time" in row["problem"]
+
+
+def test_of_tables_that_are_large_together_the_first_rows_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = RawHospital()
+    for subject_id in range(1, 20_001):
+        raw.stay(subject_id)
+    raw.patients[-1] = (*raw.patients[-1][:3], "yesterday", None, 0)
+    raw.write(tmp_path)
+    monkeypatch.setattr("chartune.sources.survey.CHEAP_BYTES", (tmp_path / "ADMISSIONS.csv.gz").stat().st_size)
+    rows = {row["table"]: row for row in survey(tmp_path)}
+    assert (rows["ADMISSIONS"]["read"], rows["ADMISSIONS"]["rows"]) == ("first rows", None)
+    assert "DOB must be a time" in rows["PATIENTS"]["problem"]  # the smallest is read to its end
+    assert rows["DIAGNOSES_ICD"]["read"] is None
+    raw.admissions[0] = (*raw.admissions[0][:3], "yesterday", *raw.admissions[0][4:])
+    raw.notes[-1] = ("nothing", *raw.notes[-1][1:])
+    raw.write(tmp_path)
+    monkeypatch.setattr("chartune.sources.survey.CHEAP_BYTES", 0)
+    rows = {row["table"]: row for row in survey(tmp_path)}
+    assert [rows[name]["problem"] for name in ("PATIENTS", "NOTEEVENTS")] == [None, None]  # nobody looks at their ends
+    assert "ADMITTIME must be a time" in rows["ADMISSIONS"]["problem"]
+
+
+def test_what_keeps_a_chart_from_being_read_is_told_with_the_way_out(tmp_path: Path) -> None:
+    three, four = RawHospital().write(tmp_path / "three"), RawHospital().write_mimic4(tmp_path / "four")
+    told = f"{three} lacks CHARTEVENTS.csv.gz and ICUSTAYS.csv.gz (or .csv); add them and prepare again."
+    assert without_chart(three, "mimic3") == told
+    (four / "icu").mkdir()
+    (four / "icu" / "icustays.csv").touch()
+    told = f"{four} lacks icu/chartevents.csv.gz (or .csv); add it and prepare again."
+    assert without_chart(four, "mimic4") == told
+    for ending in ("csv", "csv.gz"):
+        (four / "icu" / f"chartevents.{ending}").touch()
+    assert "one file must hold chartevents" in str(without_chart(four, "mimic4"))
+    (four / "icu" / "chartevents.csv").unlink()
+    assert without_chart(four, "mimic4") is without_chart(tmp_path, "tabular") is None
 
 
 def test_the_open_demo_has_all_the_rows_of_its_release() -> None:

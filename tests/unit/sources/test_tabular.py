@@ -3,7 +3,7 @@
 import gzip
 import json
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,15 @@ def test_times_and_whole_numbers_of_a_typed_file_are_read_as_such(tmp_path: Path
     assert records.labels is not None
     assert records.labels.rows() == [(1, 1, "1"), (2, 2, None)]
     assert records.admissions["admittime"].to_list() == [datetime(2150, 1, 31, 9)] * 2  # noqa: DTZ001
+
+
+def test_parquet_times_with_a_zone_are_refused_and_not_read_as_if_they_had_none(tmp_path: Path) -> None:
+    at = pl.Series([datetime(2101, 1, 1, 23, tzinfo=UTC)], dtype=pl.Datetime("us", "America/New_York"))
+    pl.DataFrame({"text": ["a"], "subject_id": [1], "at": at}).write_parquet(tmp_path / "n.parquet")
+    table = Tabular(file=tmp_path / "n.parquet", label=None)
+    assert table.load().admissions.height == 1  # nobody asks for the column
+    with pytest.raises(SchemaError, match=r"those of at are in the zone America/New_York; convert them to local time"):
+        table.model_copy(update={"time": "at"}).load()
 
 
 def test_new_rows_never_change_the_number_of_an_old_patient(tmp_path: Path) -> None:

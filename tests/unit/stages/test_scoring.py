@@ -1,6 +1,7 @@
 """Scoring: arrays of a task, and what a run keeps of them, for one of two, one of several and many labels."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ from sklearn.metrics import roc_auc_score
 
 from chartune.errors import LabelError
 from chartune.stages.scoring import decisions, quick_scores, score, write_predictions
-from chartune.stages.table import TaskTable
+from chartune.stages.table import TaskTable, read_table
 from chartune.stages.tfidf import _decided, _regression
+from chartune.store import Store
 from chartune.tasks.labels import ENOUGH_CASES, LabelSpace
+from chartune.tasks.prepare import Preparation, prepare
 
 
 class Nowhere:
@@ -43,6 +46,29 @@ def test_many_labels_become_a_matrix_and_a_head_as_wide() -> None:
     assert rows.cases("train").tolist() == [30, 20, 9]
     assert rows.scored().tolist() == [True, True, False]
     assert ENOUGH_CASES == 10
+
+
+def test_the_training_rows_decide_which_labels_are_scored() -> None:
+    labels: list[object] = [[0] if n % 6 == 0 else [] for n in range(120)]
+    rows = table(LabelSpace("multilabel", ("a",), ("a",)), labels, pl.List(pl.Int32()))
+    assert (rows.cases("train").tolist(), rows.cases("validation").tolist()) == ([10], [5])
+    assert rows.scored().tolist() == [True]
+
+
+def test_a_row_of_a_table_of_ones_own_is_called_a_row(tmp_path: Path) -> None:
+    own = pl.DataFrame({"subject_id": range(60), "text": "seen in clinic", "label": [n % 2 for n in range(60)]})
+    own.write_csv(tmp_path / "own.csv")
+    data = prepare(Preparation.parse({"source": {"kind": "tabular", "file": tmp_path / "own.csv"},
+                                      "held_out_copies": "kept"}), Store(tmp_path / "store"))  # fmt: skip
+    assert read_table(data, "").unit == "rows"
+
+
+def test_which_labels_count_is_for_the_training_part_to_say() -> None:
+    training, validation = [[0]] * 12 + [[1]] * 3 + [[]] * 45, [[0]] * 2 + [[1]] * 20 + [[]] * 8
+    space = LabelSpace("multilabel", ("a", "b"), ("a", "b"))
+    rows = table(space, training + validation + [[1]] * 30, pl.List(pl.Int32()))
+    assert (rows.cases("train").tolist(), rows.cases("validation").tolist()) == ([12, 3], [2, 20])
+    assert rows.scored().tolist() == [True, False]
 
 
 def test_a_head_begins_at_the_label_frequencies() -> None:
@@ -92,13 +118,30 @@ def test_predictions_hold_ids_labels_and_logits(tmp_path: Path) -> None:
     assert kept["label"].to_list() == rows.frame.filter(split="test")["label"].to_list()
 
 
-def test_a_split_without_both_classes_is_refused_with_counts() -> None:
+def test_a_split_without_both_classes_is_refused_with_counts_and_a_way_out() -> None:
     space = LabelSpace("binary", ("no", "yes"), ("no", "yes"))
-    with pytest.raises(LabelError, match="validation has 0 positives among 10"):
-        table(space, [1] + [0] * 29 + [1] * 10, pl.Int64()).must_be_learnable()
+    one_sided = table(space, [1] + [0] * 29 + [1] * 10, pl.Int64())
+    with pytest.raises(LabelError, match=r"validation has 0 positives among 10 admissions; .*data\.splits\.salt=…"):
+        one_sided.must_be_learnable()
+    with pytest.raises(LabelError, match=r"needs rows with and without the outcome .* among 10 rows;"):
+        replace(one_sided, unit="rows").must_be_learnable()
+    with pytest.raises(LabelError, match="validation has 0 positives among <10 admissions;"):
+        table(space, [1] + [0] * 20 + [1] * 8, pl.Int64()).must_be_learnable()
+    three = LabelSpace("multiclass", ("a", "b", "c"), ("a", "b", "c"))
+    with pytest.raises(
+        LabelError, match=r"admissions of two classes or more .* validation has 10 admissions \(3 labels\)"
+    ):
+        table(three, [n % 3 for n in range(20)] + [0] * 10 + [1] * 10, pl.Int64()).must_be_learnable()
     nothing = table(LabelSpace("multilabel", (), ()), [[] for _ in range(40)], pl.List(pl.Int32()))
     with pytest.raises(LabelError, match="0 labels"):
         nothing.must_be_learnable()
+
+
+@pytest.mark.parametrize("labels", [(), ("1",)])
+def test_a_column_with_one_label_is_told_as_such(labels: tuple[str, ...]) -> None:
+    rows = table(LabelSpace("binary", labels, labels), [0] * 40, pl.Int64())
+    with pytest.raises(LabelError, match=rf"two labels or more, .* have {len(labels)}; .*data\.source\.label=…"):
+        rows.must_be_learnable()
 
 
 def test_words_answer_where_one_column_tells_all(tmp_path: Path) -> None:

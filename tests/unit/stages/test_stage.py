@@ -13,6 +13,7 @@ from chartune.models.backbone import Backbone
 from chartune.models.heads import Head
 from chartune.models.load import Numerics
 from chartune.quantities import Duration
+from chartune.runs import Run, find_run
 from chartune.sources.mimic3 import Mimic3
 from chartune.sources.splits import HashSplit, ImportedSplit
 from chartune.stages.catalog import stages
@@ -111,6 +112,17 @@ def test_other_data_change_the_name(store: Store) -> None:
     assert fingerprint(LORA, store, "d0") != fingerprint(LORA, store, "d1")
 
 
+@pytest.mark.parametrize("package", ["torch", "peft", "transformers", "scikit-learn"])
+def test_another_minor_version_changes_the_name_and_another_patch_does_not(
+    package: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def installed(number: str) -> str:
+        monkeypatch.setattr("chartune.stages.stage.version", lambda name: number if name == package else "1.2.3")
+        return fingerprint(LORA, store)
+
+    assert installed("1.2.3") == installed("1.2.9") != installed("1.3.3")
+
+
 @pytest.mark.parametrize(
     "change", [lambda: Preparation(source=RAW.source, splits=HashSplit(salt="other")), lambda: LISTED]
 )
@@ -134,6 +146,29 @@ def test_a_stage_that_broke_is_no_run_and_the_next_attempt_makes_one(store: Stor
     assert [path.suffix for path in (store.root / "runs").iterdir()] == [".partial"]  # and no lease
     name = attempt(lambda _: Outcome({}))
     assert attempt(work) == name  # found, not done again
+
+
+def named(name: str | None, store: Store) -> Run:
+    """A stage that asks the same question, whatever the run is to be called."""
+    return perform(
+        LORA.model_copy(update={"name": name}), store, nothing_prepared("d0", store), kind="finetune", revision=1,
+        name=name or "LoRA r=4", parts={}, facts={}, resolved=None, work=lambda _: Outcome({}),
+    )  # fmt: skip
+
+
+def test_a_finished_run_takes_a_new_name_says_so_and_keeps_the_old_one(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = named(None, store)
+    assert named(None, store).name == "LoRA r=4"
+    assert not capsys.readouterr().err
+    second = named("clinical [/x]", store)
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"found: run {first.fingerprint}, until now called 'LoRA r=4'; from now on 'clinical [/x]'" in told
+    assert (second.fingerprint, second.name) == (first.fingerprint, "clinical [/x]")
+    assert named(None, store).name == "clinical [/x]"
+    assert {find_run(store, name).fingerprint for name in ("LoRA r=4", "clinical [/x]")} == {first.fingerprint}
+    assert not capsys.readouterr().err
 
 
 def test_the_perplexity_of_a_unigram_is_that_of_the_hand() -> None:

@@ -26,6 +26,7 @@ from chartune.stages.finetune import Finetune
 from chartune.stages.plan import Plan, plan, planned_facts
 from chartune.stages.pretrain import Pretrain
 from chartune.stages.requirements import free_memory
+from chartune.stages.workload import workload_of
 from chartune.store import Store
 from chartune.tasks.prepare import Preparation, prepare
 from chartune.testing.chain import FINETUNE, steps
@@ -234,6 +235,32 @@ def test_without_prepared_data_parameters_are_told_and_the_rest_is_unknown(
     unknown = planned(finetune_of(anywhere, task="diagnoses_icd9"), store, llama)
     assert any("how many labels" in note for note in unknown.notes)
     assert "exact for a head of two labels" in unknown.told()
+
+
+@pytest.mark.parametrize(
+    ("task", "outputs"),
+    [({"kind": "mortality"}, 2), ({"kind": "late-mortality"}, 2), ({"kind": "length-of-stay"}, 4),
+     ({"kind": "length-of-stay", "deaths": "class"}, 5), ({"kind": "triage"}, 7), ({"kind": "diagnoses"}, None),
+     ({"kind": "labels"}, None), ({"kind": "labels", "answer": "binary"}, 2)],
+)  # fmt: skip
+def test_a_task_tells_how_many_answers_it_has_before_its_data_are_there(
+    store: Store, anywhere: dict[str, Any], task: dict[str, Any], outputs: int | None
+) -> None:
+    assert workload_of(finetune_of({**anywhere, "tasks": [task]}), None, store).outputs == outputs
+
+
+def test_what_a_plan_does_not_know_is_not_known_and_never_zero(
+    filled: Store, data: dict[str, Any], llama: LocalBackbone
+) -> None:
+    made = planned(finetune_of(data), filled, llama)
+    unknown: dict[str, Any] = dict.fromkeys(("examples", "epoch_tokens", "steps", "tokens", "read_tokens"))
+    told = replace(made, workload=replace(made.workload, **unknown), seconds=None).told()
+    lines = told[told.index("  data ") : told.index("  memory ")]
+    assert lines.count("not known") == len(unknown)
+    assert " 0" not in lines
+    assert "time        not known" in told
+    idle = replace(made, workload=replace(made.workload, tokens=0)).told()
+    assert "tokens trained on 0, " in idle  # that is known
 
 
 def test_a_plan_makes_nothing_and_leaves_the_dice_alone(store: Store, anywhere: dict[str, Any]) -> None:

@@ -103,3 +103,19 @@ def test_who_is_asked_about_is_a_choice(who: Stays, left: list[int]) -> None:
     assert steps["patient in a split"]["removed_admissions"] == 2
     total = sum(row["removed_admissions"] for row in steps.values())
     assert total == len(stays) - len(left)
+
+
+def test_an_empty_line_of_mimic_iv_ends_a_section_of_core_when_blanks_at_line_ends_are_gone() -> None:
+    """MIMIC-IV writes an empty line as a blank; CORe's end of a section has none."""
+    three = "Chief Complaint:\nfall\n\nAllergies:\nlatex\n\nBrief Course:\nlong\n"
+    four = three.replace("\n\n", "\n \n").replace("fall\n", "fall \t\r\n")
+    stripped = AdmissionNote(sections="core-stripped")
+    (told,) = texts(LengthOfStay(reads=CORE), note(1, three))
+    assert "CHIEF COMPLAINT: fall\n\n" in told
+    assert "ALLERGIES: latex\n\n" in told
+    assert texts(LengthOfStay(reads=stripped), note(1, four)) == [told]
+    assert texts(LengthOfStay(reads=CORE), note(1, four)) == []
+    died = four.replace("latex", "patient expired")
+    assert texts(Mortality(reads=stripped), note(1, died)) == []
+    aside = four.replace("Allergies:\nlatex", "Physical Exam:\nShe died of cold.")
+    assert "She of cold." in texts(Mortality(reads=stripped), note(1, aside))[0]

@@ -9,6 +9,7 @@ def cohort() -> Cohort:
     admissions = pl.DataFrame({"subject_id": [1, 1, 2], "hadm_id": [11, 12, 21], "age": [40.0, None, 70.0]})
     notes = pl.DataFrame({
         "subject_id": [1, 1, 2, 2, 9], "hadm_id": [11, 12, 21, None, 21], "category": ["a", "a", "b", "a", "a"],
+        "notes": [1] * 5,
     })  # fmt: skip
     return Cohort(admissions, notes)
 
@@ -16,7 +17,10 @@ def cohort() -> Cohort:
 def test_filters_of_admissions_take_their_notes_along() -> None:
     kept = cohort().whose(pl.col("age") > 18)
     assert kept.admissions["hadm_id"].to_list() == [11, 21]
-    assert kept.notes.rows() == [(1, 11, "a"), (2, 21, "b")]  # the note of subject 9 names an admission of subject 2
+    assert kept.notes.rows() == [
+        (1, 11, "a", 1),
+        (2, 21, "b", 1),
+    ]  # the note of subject 9 names an admission of subject 2
 
 
 def test_filters_of_notes_take_admissions_without_any_along() -> None:
@@ -35,6 +39,14 @@ def test_removed_and_left_add_up() -> None:
     }  # fmt: skip
     assert (second["subjects"], second["admissions"], second["notes"]) == (1, 1, 1)
     assert (second["removed_admissions"], second["removed_notes"]) == (2, 4)
+
+
+def test_a_row_may_stand_for_many_notes() -> None:
+    attrition, start = Attrition(), cohort()
+    many = Cohort(start.admissions, start.notes.with_columns(notes=pl.lit(7)))
+    attrition.record("all", "everything", many)
+    attrition.record("of age", "adults", many.whose(pl.col("age") > 50))
+    assert [(row["notes"], row["removed_notes"]) for row in attrition.to_json()] == [(35, 0), (7, 28)]
 
 
 def test_counts_of_shards_are_summed() -> None:

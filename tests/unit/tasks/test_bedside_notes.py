@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -9,9 +10,15 @@ import pytest
 
 from chartune.errors import ConfigError
 from chartune.sources.source import Records
+from chartune.tasks.admission_note import AdmissionNote
 from chartune.tasks.bedside_notes import ANCHOR, BedsideNotes
+from chartune.tasks.inputs import EXAMPLES
+from chartune.tasks.labels import LabelSpace
 from chartune.tasks.late_mortality import LateMortality
+from chartune.tasks.leakage.examples import Prepared, look_at
+from chartune.tasks.leakage.verdicts import TIMES, verdicts
 from chartune.tasks.mortality import Mortality
+from chartune.tasks.whole_summary import WholeSummary
 from chartune.testing.small_charts import Row, at, note, read_by, records_of, stay
 
 SECOND = 1 / 3600
@@ -120,6 +127,38 @@ def test_the_card_says_that_the_input_is_prospective_and_when_the_prediction_is_
     assert Mortality().card().kind == "retrospective-text"
 
 
+@pytest.mark.parametrize("order", ["latest-first", "oldest-first"])
+def test_an_example_tells_when_the_latest_note_of_its_text_was_there_to_be_read(order: str) -> None:
+    told = [bedside("a", 3, charted=1), bedside("b", None, charted=5), bedside("c", 4), bedside("late", 30)]
+    told += [note(2, "d", charted=24, stored=2, category="Nursing")]
+    examples, _ = read_by(Mortality(reads=BedsideNotes.parse({"order": order})), [STAY, stay(2)], told)
+    assert examples["text_time"].to_list() == [at(5), at(24)]
+    assert examples["text_time"].dtype == EXAMPLES["text_time"]
+
+
+def test_the_audit_finds_that_every_text_was_there_in_time(tmp_path: Path) -> None:
+    examples, _ = read_by(Mortality(reads=BedsideNotes()), [STAY], [bedside("a", 3), bedside("b", 24)])
+    labelled = examples.with_columns(label=pl.lit(0)).drop("asked", "notes_read")
+
+    def standing(frame: pl.DataFrame) -> str:
+        frame.write_parquet(tmp_path / "mortality.parquet")
+        space = LabelSpace("binary", ("survived", "died"), ("survived", "died"))
+        found = look_at(Prepared("mortality", "prospective", space, tmp_path / "mortality.parquet"), (), {})
+        return next(one.standing for one in verdicts((), (), (found,), ()) if one.law == TIMES)
+
+    assert standing(labelled) == "pass"
+    assert standing(labelled.with_columns(pl.col("text_time") + pl.duration(seconds=1))) == "fail"
+    assert standing(labelled.drop("text_time")) == "look"  # as data of before were prepared
+
+
+@pytest.mark.parametrize("reads", [AdmissionNote(), WholeSummary()])
+def test_text_that_was_written_after_the_outcome_has_no_time(reads: AdmissionNote | WholeSummary) -> None:
+    summary = note(1, "Chief Complaint:\nFever\n", charted=1, stored=2)
+    examples, _ = read_by(Mortality(reads=reads, allow_retrospective=True), [STAY], [summary])
+    assert examples["text_time"].to_list() == [None]
+    assert examples.drop("notes_read").schema == pl.Schema(EXAMPLES)
+
+
 def test_fractions_of_an_hour_are_minutes() -> None:
     assert texts(bedside("now", 1.5), bedside("later", 1.51), hours=1.5) == ["now"]
 
@@ -152,6 +191,8 @@ def test_nothing_with_a_time_after_the_prediction_and_no_summary_is_ever_read(se
     by_id = {row["hadm_id"]: row for row in stays}
     for hadm_id, text, predicted in examples.select("hadm_id", "text", "prediction_time").iter_rows():
         row = by_id[hadm_id]
+        latest = examples.filter(pl.col("hadm_id") == hadm_id)["text_time"].item()
+        assert row["admittime"] < latest <= predicted
         assert predicted == row["admittime"] + timedelta(hours=hours)
         assert row["dischtime"] >= predicted
         assert row["deathtime"] is None or row["deathtime"] > predicted
@@ -161,6 +202,7 @@ def test_nothing_with_a_time_after_the_prediction_and_no_summary_is_ever_read(se
             assert known
             assert max(known) <= hours
             assert category in ("Nursing", "Radiology", "Physician")
+            assert row["admittime"] + timedelta(hours=max(known)) <= latest
 
 
 def test_the_random_charts_hold_something_to_read() -> None:

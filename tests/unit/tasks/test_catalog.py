@@ -6,10 +6,11 @@ from typing import Any, get_args
 import pytest
 
 from chartune.errors import ConfigError
+from chartune.published import dataset_of
 from chartune.sources.mimic3 import Mimic3
 from chartune.tasks.admission_note import AdmissionNote
 from chartune.tasks.bedside_notes import BedsideNotes
-from chartune.tasks.catalog import AnyTask, Preset, chosen_tasks, further_tasks, usual_corpus, usual_tasks
+from chartune.tasks.catalog import AnyTask, Preset, chosen_tasks, further_tasks, left_out, usual_corpus, usual_tasks
 from chartune.tasks.mortality import Mortality
 from chartune.tasks.prepare import Preparation
 from chartune.tasks.procedures import Procedures
@@ -21,7 +22,12 @@ from chartune.testing.raw_tables import RawHospital
 PRESETS = get_args(Preset)
 STAYS = ("mortality", "length_of_stay")
 NINE, TEN = (("diagnoses_icd9", "procedures_icd9"), ("diagnoses_icd10", "procedures_icd10"))
-VENTILATION = ("prolonged_ventilation",)
+VENTILATION = "prolonged_ventilation"
+PUBLISHED = {
+    "mimic3": f"{VENTILATION}_in_hindsight_negative",
+    "mimic4": f"{VENTILATION}_in_hindsight_negative_cannula_left_out_oxygen_as_mimic_code",
+}
+"""The same, switched as published."""
 
 
 def named(tasks: tuple[AnyTask, ...]) -> dict[str, Any]:
@@ -34,8 +40,8 @@ def named(tasks: tuple[AnyTask, ...]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("kind", "events", "names"),
     [
-        ("mimic3", True, (*STAYS, *NINE, *VENTILATION)), ("mimic3", False, (*STAYS, *NINE)),
-        ("mimic4", True, (*STAYS, *NINE, *TEN, *VENTILATION)), ("mimic4", False, (*STAYS, *NINE, *TEN)),
+        ("mimic3", True, (*STAYS, *NINE, VENTILATION)), ("mimic3", False, (*STAYS, *NINE)),
+        ("mimic4", True, (*STAYS, *NINE, *TEN, VENTILATION)), ("mimic4", False, (*STAYS, *NINE, *TEN)),
         ("tabular", False, ("labels",)), ("tabular", True, ("labels",)),
     ],
 )  # fmt: skip
@@ -43,21 +49,24 @@ def test_every_source_is_asked_what_it_can_answer(
     kind: str, events: bool, names: tuple[str, ...], preset: Preset
 ) -> None:
     tasks = named(usual_tasks(kind, preset, events=events))
+    if preset != "sound":
+        names = tuple(PUBLISHED[kind] if name == VENTILATION else name for name in names)
     assert tuple(tasks) == names
-    further = named((*usual_tasks(kind, preset, events=events), *further_tasks(preset)))
+    further = named((*usual_tasks(kind, preset, events=events), *further_tasks(kind, preset)))
     assert set(further) - set(names) == {"mortality_90d", "icd9_triage"}
-    assert not any(task.needs_events for name, task in further.items() if name not in VENTILATION)
+    assert not any(task.needs_events for name, task in further.items() if not name.startswith(VENTILATION))
 
 
+SECTIONS = ("chartune", "chartune", "core-stripped")
 SWITCHES: dict[str, dict[str, tuple[Any, Any, Any]]] = {
     "mortality": {
         "stays.min_age": (18, None, None), "stays.times": ("checked", "as-given", "as-given"),
-        "stays.newborns": ("left-out",) * 3, "reads.sections": ("chartune", "chartune", "core"),
+        "stays.newborns": ("left-out",) * 3, "reads.sections": SECTIONS,
         "reads.withdrawn": ("left-out", "kept", "kept"), "hospice": ("survived",) * 3,
         "held_out_copies": ("left-out", "kept", "kept"),
     },
     "length_of_stay": {
-        "stays.min_age": (18, None, None), "reads.sections": ("chartune", "chartune", "core"),
+        "stays.min_age": (18, None, None), "reads.sections": SECTIONS,
         "days": ("exact", "exact", "tenths"), "deaths": ("removed",) * 3,
     },
     "diagnoses_icd9": {
@@ -66,15 +75,16 @@ SWITCHES: dict[str, dict[str, tuple[Any, Any, Any]]] = {
     },
     "procedures_icd9": {
         "labels": ("frequent", "whole-table", "whole-table"), "codes": ("text", "text", "numbers"),
-        "reads.sections": ("chartune", "chartune", "core"),
+        "reads.sections": SECTIONS,
     },
     "procedures_icd10": {"labels": ("frequent", "whole-table", "whole-table"), "codes": ("text",) * 3},
     "prolonged_ventilation": {
         "competing": ("classes", "negative", "negative"), "cohort": ("at-landmark", "in-hindsight", "in-hindsight"),
         "stays.min_age": (18,) * 3, "stays.times": ("checked", "as-given", "as-given"),
-        "exclusions": ("published",) * 3, "measure": ("span",) * 3, "reads.sections": ("chartune", "chartune", "core"),
+        "exclusions": ("published",) * 3, "measure": ("span",) * 3, "reads.sections": SECTIONS,
+        "oxygen_join": ("fixed", "mimic-code", "mimic-code"), "cannula": ("counted", "left-out", "left-out"),
     },
-    "mortality_90d": {"stays.min_age": (18, None, None), "reads.sections": ("chartune", "chartune", "core")},
+    "mortality_90d": {"stays.min_age": (18, None, None), "reads.sections": SECTIONS},
     "icd9_triage": {
         "codes": ("fixed", "fixed", "published"), "reads": ("whole-summary",) * 3,
         "reads.withdrawn": ("left-out", "kept", "kept"), "stays.newborns": ("kept",) * 3,
@@ -85,23 +95,32 @@ SWITCHES: dict[str, dict[str, tuple[Any, Any, Any]]] = {
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_sets_every_switch_of_the_table(preset: Preset, tmp_path: Path) -> None:
-    tasks = named((*usual_tasks("mimic4", preset, events=True), *further_tasks(preset)))
+    tasks = named((*usual_tasks("mimic4", preset, events=True), *further_tasks("mimic4", preset)))
     place = PRESETS.index(preset)
     prepared = {
         "config": {"preset": preset, "held_out_copies": "left-out" if preset == "sound" else "kept"},
         "tasks": {name: {"config": task.model_dump(mode="json")} for name, task in tasks.items()},
     }
-    for name, expected in SWITCHES.items():
+    for usual, expected in SWITCHES.items():
+        name = PUBLISHED["mimic4"] if usual == VENTILATION and preset != "sound" else usual
         told = switches(prepared, name)
         assert {switch: told.get(switch) for switch in expected} == {s: v[place] for s, v in expected.items()}, name
     assert (usual_corpus("mimic3", preset).split == "patient") == (preset == "sound")
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("kind", ["mimic3", "mimic4"])
+def test_every_usual_task_of_a_preset_finds_what_was_published_of_it(kind: str, preset: Preset) -> None:
+    assert all(dataset_of(task.name) for task in usual_tasks(kind, preset, events=True))
 
 
 @pytest.mark.parametrize(
     ("names", "kind", "chosen"),
     [
         (["mortality"], "mimic3", ["mortality"]),
-        (["mort"], "mimic3", ["mortality", "mortality_90d"]),
+        (["mort"], "mimic3", ["mortality"]),
+        (["mort", "mortality_9"], "mimic3", ["mortality", "mortality_90d"]),
+        (["proc"], "mimic4", ["procedures_icd9", "procedures_icd10"]),
         (["mortality_90d", "length"], "mimic3", ["length_of_stay", "mortality_90d"]),
         (["diagnoses"], "mimic4", ["diagnoses_icd9", "diagnoses_icd10"]),
         (["diagnoses_icd1", " procedures_icd9 "], "mimic4", ["procedures_icd9", "diagnoses_icd10"]),
@@ -110,7 +129,7 @@ def test_a_preset_sets_every_switch_of_the_table(preset: Preset, tmp_path: Path)
         (["labels"], "tabular", ["labels"]),
     ],
 )  # fmt: skip
-def test_a_beginning_stands_for_all_that_begin_so_unless_one_is_called_so(
+def test_a_beginning_stands_for_one_question_and_the_shortest_name_wins(
     names: list[str], kind: str, chosen: list[str]
 ) -> None:
     assert [task.name for task in chosen_tasks(names, kind, "sound")] == chosen
@@ -121,6 +140,34 @@ def test_a_name_that_no_task_has_is_told_with_those_that_there_are(names: list[s
     with pytest.raises(ConfigError, match="must be one of mortality, length_of_stay, diagnoses_icd9") as told:
         chosen_tasks(names, "mimic3", "sound")
     assert "icd9_triage" in str(told.value)
+
+
+def test_a_beginning_of_several_questions_is_refused_with_their_names() -> None:
+    told = "'pro' may be procedures_icd9 or procedures_icd10 or prolonged_ventilation; write more of its name"
+    with pytest.raises(ConfigError, match=told):
+        chosen_tasks(["pro"], "mimic4", "sound")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("mortalty", "mortality or mortality_90d"), ("ventilation", "prolonged_ventilation"),
+        ("triage", "icd9_triage"), ("diagnosis", "diagnoses_icd9"), ("length-of-stay", "length_of_stay"),
+    ],
+)  # fmt: skip
+def test_a_name_that_nobody_has_is_told_with_the_nearest(name: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match=rf"got '{name}'\. Did you mean {meant}\?$"):
+        chosen_tasks([name], "mimic3", "sound")
+    with pytest.raises(ConfigError, match=r"got 'zzz'\.$"):
+        chosen_tasks(["zzz"], "mimic3", "sound")
+
+
+def test_what_lacks_for_want_of_a_chart_is_named_and_nothing_where_others_were_chosen() -> None:
+    for kind in ("mimic3", "mimic4"):
+        assert left_out(usual_tasks(kind, "sound", events=False), kind, "sound") == (VENTILATION,)
+        assert left_out(usual_tasks(kind, "sound", events=True), kind, "sound") == ()
+    assert left_out((Mortality(),), "mimic3", "sound") == ()
+    assert left_out(usual_tasks("tabular", "sound", events=False), "tabular", "sound") == ()
 
 
 def test_a_table_of_ones_own_is_asked_nothing_of_a_chart() -> None:

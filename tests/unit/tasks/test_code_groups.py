@@ -7,6 +7,7 @@ import pytest
 
 from chartune.errors import ConfigError
 from chartune.sources.source import Records
+from chartune.tasks.admission_note import AdmissionNote
 from chartune.tasks.code_groups import billed, frequent_groups, procedure_group, whole_table
 from chartune.tasks.diagnoses import Diagnoses
 from chartune.tasks.labels import LabelSpace
@@ -128,3 +129,16 @@ def test_the_card_says_which_codes_and_labels() -> None:
     assert (task.name, task.question().title) == ("procedures_icd10", "Procedures (ICD-10)")
     assert "30 training cases" in task.card().asked
     assert task.card().kind == "retrospective-text"
+
+
+@pytest.mark.parametrize("sections", ["chartune", "core"])
+@pytest.mark.parametrize("version", [9, 10])
+def test_admissions_of_both_versions_are_counted_apart_from_those_without_a_code(version: Any, sections: Any) -> None:
+    stays = [stay(n) for n in (1, 2, 3, 4)]
+    told = records_of(*stays, diagnoses=[(1, "4280", 9), (2, "I509", 10), (3, "4280", 9), (3, "I509", 10)])
+    notes = [note(n, f"Chief Complaint:\nFever {n}\n\nPlan:\nnone") for n in (1, 2, 3, 4)]
+    task = Diagnoses(icd_version=version, reads=AdmissionNote(sections=sections))
+    examples, steps = read_by(task, stays, notes, told)
+    assert examples["hadm_id"].to_list() == [1 if version == 9 else 2]
+    assert steps["coded in one version"]["removed_admissions"] == 1
+    assert steps[f"coded in ICD-{version}"]["removed_admissions"] == 2

@@ -1,14 +1,18 @@
 """Documents that hold a held-out text of other data are found; phrases of the house and the control prove nothing."""
 
 import random
+from itertools import count, repeat
+from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 
-from chartune.tasks.decontamination import Decontamination, Fingerprints, left_out
+from chartune.sources.splits import HashSplit
+from chartune.tasks.decontamination import COMMON, LEAST, Decontamination, Fingerprints, left_out
+from chartune.tasks.leakage.blocks import Rows
 
 WORDS = [f"w{n}" for n in range(5000)]
+NAMES = count()
 
 
 def text(seed: int, words: int = 120) -> str:
@@ -18,46 +22,140 @@ def text(seed: int, words: int = 120) -> str:
 HELD_OUT = [text(n) for n in range(40)]
 
 
-def prints() -> Fingerprints:
-    return Fingerprints([pl.Series(HELD_OUT[:25]), pl.Series(HELD_OUT[25:])], "unwrapped")
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Piles and documents are written here."""
+    monkeypatch.chdir(tmp_path)
+
+
+def prints(*blocks: list[str]) -> Fingerprints:
+    parts = blocks or (HELD_OUT[:25], HELD_OUT[25:])
+    return Fingerprints((pl.Series(part, dtype=pl.String) for part in parts), Path(f"{next(NAMES)}.pile"))
+
+
+def holding(texts: Fingerprints, documents: list[str], containment: float = 0.5) -> list[int]:
+    """The places of the documents that hold a text; they are read from two files."""
+    ids = [str(n) for n in range(len(documents))]
+    every = pl.DataFrame({"note_id": ids, "text": documents}, schema={"note_id": pl.String, "text": pl.String})
+    files = [Path(f"{next(NAMES)}.parquet") for _ in range(2)]
+    for number, file in enumerate(files):
+        every.gather_every(2, number).write_parquet(file)
+    return sorted(map(int, texts.holding([Rows(file) for file in files], containment)))
 
 
 def test_a_document_that_quotes_a_held_out_text_is_found_whatever_its_case_and_blanks() -> None:
     quoting = f"{text(900, 300)} {HELD_OUT[3].upper().replace(' ', chr(10))} {text(901, 300)}"
-    documents = pl.Series([text(1000), quoting, HELD_OUT[30], text(1001)])
-    assert prints().held(documents, 0.5).tolist() == [False, True, True, False]
+    assert holding(prints(), [text(1000), quoting, HELD_OUT[30], text(1001)]) == [1, 2]
 
 
 @pytest.mark.parametrize(("words", "found"), [(90, True), (40, False)])
 def test_half_of_a_text_is_needed(words: int, found: bool) -> None:
     part = " ".join(HELD_OUT[7].split()[:words])
-    assert prints().held(pl.Series([f"{part} {text(77)}"]), 0.5).tolist() == [found]
+    assert holding(prints(), [f"{part} {text(77)}"]) == ([0] if found else [])
+
+
+def test_brackets_of_masks_are_passed_over_on_both_sides() -> None:
+    masked = " ".join(f"[**{word.upper()}**]" for word in HELD_OUT[0].split())
+    assert holding(prints([masked]), [HELD_OUT[0]]) == holding(prints([HELD_OUT[0]]), [masked]) == [0]
+
+
+def test_texts_that_differ_in_their_masks_only_are_different_texts() -> None:
+    words = HELD_OUT[0].split()
+    one, two = (" ".join(w if n % 3 else f"[**{w}{end}**]" for n, w in enumerate(words)) for end in ("", "x"))
+    assert holding(prints([one, two]), [one, two], containment=1) == [0, 1]
 
 
 def test_phrases_of_the_house_lead_to_nobody() -> None:
     phrase = text(5, 60)
     shared = [f"{phrase} {text(2000 + n, 40)}" for n in range(30)]
-    alike = Fingerprints([pl.Series(shared)], "unwrapped")
-    assert alike.held(pl.Series([f"{phrase} {text(3000, 40)}"]), 0.5).tolist() == [False]
-    assert alike.held(pl.Series([shared[4]]), 0.5).tolist() == [True]
+    assert holding(prints(shared), [f"{phrase} {text(3000, 40)}", shared[4]]) == [1]
 
 
-def test_blocks_do_not_change_what_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    documents = pl.Series([HELD_OUT[n] if n % 3 == 0 else text(5000 + n) for n in range(39)])
-    whole = prints().held(documents, 0.5)
-    monkeypatch.setattr("chartune.tasks.decontamination.BLOCK", 4)
-    assert np.array_equal(prints().held(documents, 0.5), whole)
-    assert whole.sum() == 13
-    assert prints().held(pl.Series([], dtype=pl.String), 0.5).tolist() == []
+@pytest.mark.parametrize(("texts", "found"), [(COMMON, True), (COMMON + 1, False)])
+def test_what_more_than_sixteen_texts_share_is_a_phrase_of_the_house(texts: int, found: bool) -> None:
+    assert COMMON == 16
+    sharing = [f"{text(5, 60)} {text(2000 + n, 9)}" for n in range(texts)]
+    assert holding(prints(sharing), [text(5, 60)]) == ([0] if found else [])
 
 
-def test_the_control_leaves_out_as_many_others() -> None:
-    documents = pl.DataFrame({"note_id": [f"n{n}" for n in range(50)]})
-    held = pl.Series("note_id", ["n3", "n4", "n5"])
-    assert sorted(left_out(documents, held, control=False)["note_id"]) == ["n3", "n4", "n5"]
-    others = left_out(documents, held, control=True)["note_id"].to_list()
-    assert len(set(others) - {"n3", "n4", "n5"}) == 3
-    assert others == left_out(documents.reverse(), held, control=True)["note_id"].to_list()
+@pytest.mark.parametrize(("words", "found"), [(LEAST + 4, True), (LEAST + 3, False)])
+def test_a_text_is_recognised_by_no_fewer_than_eight_shingles(words: int, found: bool) -> None:
+    assert LEAST == 8
+    assert holding(prints([text(8, words)]), [f"{text(8, words)} {text(77)}"]) == ([0] if found else [])
+
+
+def test_a_text_counts_once_however_many_tasks_read_it() -> None:
+    """Three patients share a template; nine tasks ask about each of them. None of that is a phrase of the house."""
+    texts = [f"{text(1000 + n // 3, 100)} {text(n, 2)}" for n in range(30)]
+    other_masks = [one.upper().replace("W", "[**W**]") for one in texts]
+    every = list(range(30))
+    assert holding(prints(texts), texts) == every
+    assert holding(prints(*repeat(texts, 9)), texts) == every
+    assert holding(prints(texts * 9, other_masks), texts) == every
+
+
+def test_blocks_and_rounds_do_not_change_what_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A phrase of twenty texts is one of the house in every round, though each of them has only a few of these."""
+    house = text(6000, 200)
+    texts = [f"{house} {one}" if n % 2 else one for n, one in enumerate(HELD_OUT)]
+    documents = [texts[n] if n % 3 == 0 else f"{house} {text(5000 + n)}" for n in range(39)]
+    expected = [n for n in range(39) if n % 3 == 0]
+    assert holding(prints(texts), documents) == expected
+    monkeypatch.setattr("chartune.tasks.leakage.blocks.BLOCK", 4)
+    monkeypatch.setattr("chartune.tasks.decontamination.ROUND", 500)
+    small = prints(*([one] for one in texts))
+    assert holding(small, documents) == expected
+    rounds = [len(some.keys) for some in small.rounds()]
+    assert len(rounds) > 5
+    assert max(rounds) < 500 + 400  # the longest text may stand on an edge
+
+
+def test_where_nothing_is_held_out_nothing_is_found() -> None:
+    assert holding(prints([]), [text(1)]) == []
+    assert holding(prints(), []) == []
+
+
+def corpus() -> pl.DataFrame:
+    """Ten long summaries and two hundred short reports that are learnt from, and as many that are tested on."""
+    ids = [f"{split}-{kind}{n}" for split in ("train", "test") for kind, n in (("s", 10), ("r", 200)) for n in range(n)]
+    long = pl.col("category") == "Discharge summary"
+    split, kind = pl.col("note_id").str.split("-").list.first(), pl.col("note_id").str.contains("-s")
+    category = pl.when(kind).then(pl.lit("Discharge summary")).otherwise(pl.lit("Radiology"))
+    words = pl.when(long).then(1500).otherwise(200).cast(pl.UInt32)
+    return pl.DataFrame({"note_id": ids}).with_columns(split=split, category=category).with_columns(words=words)
+
+
+def test_documents_that_hold_a_text_are_left_out_themselves() -> None:
+    held = pl.Series("note_id", ["train-s3", "train-r5"])
+    assert left_out(corpus(), held, control=False)["note_id"].to_list() == ["train-s3", "train-r5"]
+
+
+def test_the_control_leaves_out_as_many_words_of_others_of_each_category() -> None:
+    documents = corpus().with_columns(words=pl.col("words") + pl.col("note_id").hash() % 50)
+    held = pl.Series("note_id", ["train-s3", "train-s4", "train-r5", "train-r6", "train-r7"])
+    gone, others = (left_out(documents, held, control) for control in (False, True))
+    assert set(others["note_id"]) & set(held) == set()
+    assert set(others["split"]) == {"train"}
+    for category, longest in (("Discharge summary", 1550), ("Radiology", 250)):
+        lost, wanted = (int(some.filter(pl.col("category") == category)["words"].sum()) for some in (others, gone))
+        assert wanted <= lost < wanted + longest
+    again = left_out(documents.reverse(), held, control=True)
+    assert others["note_id"].to_list() == again["note_id"].to_list()
+
+
+def test_the_control_takes_documents_of_a_length_of_their_own_until_the_words_are_reached() -> None:
+    """One summary of 1,500 words has been lost; where the other summaries have 300 each, five of them go."""
+    short = pl.when(pl.col("note_id") == "train-s3").then(1500).otherwise(300)
+    assert left_out(corpus().with_columns(words=short), pl.Series(["train-s3"]), control=True).height == 5
+    assert left_out(corpus(), pl.Series(["train-s3"]), control=True).height == 1
+    whole = pl.Series([f"train-s{n}" for n in range(8)])
+    assert sorted(left_out(corpus(), whole, control=True)["note_id"]) == ["train-s8", "train-s9"]
+
+
+def test_the_control_is_drawn_by_a_hash_that_no_library_changes() -> None:
+    drawn = left_out(corpus(), pl.Series(["train-s3"]), control=True)["note_id"].item()
+    others = [f"train-s{n}" for n in range(10) if n != 3]
+    assert drawn == min(others, key=HashSplit(salt="control").bits) == "train-s4"
 
 
 def test_data_to_compare_with_must_be_named() -> None:

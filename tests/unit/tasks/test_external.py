@@ -50,7 +50,7 @@ def notes(*rows: NOTE) -> pl.DataFrame:
         "is_error": False,
     }
     full = [
-        {"note_id": str(n), "note_seq": n, "words": 5, "text_key": n, "copy_key": n, **usual, **row}
+        {"note_id": str(n), "note_seq": n, "words": 5, "text_key": n, "copy_key": n, "notes": 1, **usual, **row}
         for n, row in enumerate(rows)
     ]
     times = {"charttime": pl.Datetime("us"), "storetime": pl.Datetime("us")}
@@ -104,7 +104,8 @@ def test_labels_of_admissions_are_asked_of_their_admission_notes(tmp_path: Path)
     )  # fmt: skip
     assert (steps["labelled"]["admissions"], steps["labelled"]["removed_admissions"]) == (2, 2)
     assert task.card().kind == "retrospective-text"
-    assert task.label_space(examples, None).labels == ("0", "1")  # type: ignore[arg-type]
+    more = pl.concat([examples, examples.with_columns(pl.col("subject_id") + 10)])
+    assert task.label_space(more, None).labels == ("0", "1")  # type: ignore[arg-type]
 
 
 def test_the_labels_of_beep_are_a_task_without_any_code(tmp_path: Path) -> None:
@@ -138,6 +139,20 @@ def test_splits_of_the_label_file_count_only_where_that_is_said(tmp_path: Path) 
         "x: 1 held-out patients stand in the source's train or corpus part, so that a model adapted on this corpus has "
         "read their notes.",
     )
+
+
+def test_a_column_of_splits_that_is_not_followed_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "hadm_id,label,set\n11,1,train\n21,0,test\n"
+    named = {"kind": "table", "file": tmp_path / "l.csv", "split": "set"}
+    asked_of(of_table(tmp_path, text, labels=named), STAYS, SUMMARIES)
+    assert capsys.readouterr().err == (
+        "x: the column set of the labels is not read, because the splits are the source's; to follow it, say `split: "
+        "labels` in this task\n"
+    )
+    asked_of(of_table(tmp_path, text, labels=named, split="labels"), STAYS, SUMMARIES)
+    asked_of(of_table(tmp_path, text), STAYS, SUMMARIES)  # its column would be called split
+    asked_of(of_times(tmp_path, (1, at(20), True)), STAYS, BEDSIDE)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_patient_whom_the_labels_put_into_two_splits_is_a_leak(tmp_path: Path) -> None:
@@ -224,8 +239,8 @@ def test_where_no_note_has_a_time_nothing_can_be_read_until_then(tmp_path: Path)
 def test_too_many_labels_to_be_classes_are_told(tmp_path: Path) -> None:
     rows = "".join(f"{n},{n / 7}\n" for n in range(1, 200))
     task = of_table(tmp_path, "hadm_id,label\n" + rows)
-    examples = pl.DataFrame({"split": ["train"] * 199, "asked": [[str(n)] for n in range(199)]})
-    with pytest.raises(LabelError, match="they look like numbers or free text"):
+    examples = pl.DataFrame({"subject_id": range(199), "split": "train", "asked": [[str(n)] for n in range(199)]})
+    with pytest.raises(LabelError, match=r"199 distinct ones .* as numbers and free text do"):
         task.label_space(examples, None)  # type: ignore[arg-type]
 
 
@@ -246,19 +261,19 @@ def test_a_task_survives_its_yaml_and_its_labels_are_in_its_fingerprint(tmp_path
 
 def test_from_raw_tables_and_a_csv_to_prepared_examples(tmp_path: Path) -> None:
     raw = RawHospital()
-    for subject_id in range(1, 7):
+    for subject_id in range(1, 8):
         raw.stay(subject_id)
     text = "hadm_id,label,split\n" + "".join(
-        f"{1000 + n},{n % 2},{split}\n" for n, split in enumerate(["train"] * 3 + ["val", "test"], start=1)
+        f"{1000 + n},{n % 2},{split}\n" for n, split in enumerate(["train"] * 4 + ["val", "test"], start=1)
     )
     task = of_table(tmp_path, text, split="labels", title="Ours")
     records = Mimic3(folder=raw.write(tmp_path / "raw")).load()
     placed = records.admissions.with_columns(split=pl.lit("train"))
-    staged = staged_notes(records, frozenset(task.categories()), tmp_path)
+    staged = staged_notes(records, frozenset(task.reads.categories()), None, tmp_path)
     entry = make_tasks([task], records, placed, staged, tmp_path, copies=False)["x"]
     assert (entry["title"], entry["answer"], entry["labels"]) == ("Ours", "binary", ["0", "1"])
     assert {split: row["admissions"] for split, row in entry["counts"].items()} == {
-        "train": 3, "validation": 1, "calibration": 0, "test": 1,
+        "train": 4, "validation": 1, "calibration": 0, "test": 1,
     }  # fmt: skip
     examples = pl.read_parquet(tmp_path / "x.parquet")
-    assert examples.select("hadm_id", "split", "label").rows()[-1] == (1005, "test", 1)
+    assert examples.select("hadm_id", "split", "label").rows()[-1] == (1006, "test", 0)

@@ -7,11 +7,13 @@ from typing import Any
 import polars as pl
 import pytest
 
+from chartune.notes.sections import LATER
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.leakage.codes import asks_for_codes, codes, named
 from chartune.tasks.leakage.examples import Examples, Prepared, look_at
 from chartune.tasks.leakage.shares import Share, hidden, share
-from chartune.tasks.leakage.wording import DEATH, LATER, OUTCOMES, headed, worded
+from chartune.tasks.leakage.verdicts import TIMES, verdicts
+from chartune.tasks.leakage.wording import DEATH, OUTCOMES, headed, worded
 
 BINARY = LabelSpace("binary", ("survived", "died"), ("survived", "died"))
 CODES = LabelSpace("multilabel", ("428", "V458", "I50", "0DT"), ("", "", "", ""))
@@ -59,6 +61,9 @@ def test_words_that_only_look_alike_are_passed_over(text: str) -> None:
         ("x\nBrief hospital course\nHe did well", "hospital course"), ("DISCHARGE MEDICATIONS: aspirin", "discharge"),
         ("Labs on Discharge: WBC 5", "discharge"), ("x\n  discharge condition \ny", "discharge"),
         ("Procedures performed: none", "procedures"), ("Followup Instructions: call us", "follow-up"),
+        ("T 38 MICU Course: intubated", "hospital course"), ("T 38 Hospital Course - he died", "hospital course"),
+        ("x\nICU course\ny", "hospital course"), ("aspirin Medications on transfer: heparin", "transfer"),
+        ("T 38 Exam at time of death: no pulse", "time of death"),
     ],
 )  # fmt: skip
 def test_a_heading_of_a_later_section_is_recognised(text: str, section: str) -> None:
@@ -184,8 +189,35 @@ def test_a_prospective_text_of_a_later_time_is_counted(tmp_path: Path) -> None:
     rows: dict[str, Any] = {"split": ["train"] * 3, "label": [0] * 3, "text": ["a"] * 3, "prediction_time": [WHEN] * 3}
     times = [WHEN.replace(hour=11), WHEN.replace(hour=13), None]
     found = looked(tmp_path, rows | {"storetime": times}, kind="prospective").times
-    assert (found.columns, found.late) == (("storetime",), share(1, 3))
-    assert looked(tmp_path, rows, kind="prospective").times.late is None
+    assert (found.columns, found.late, found.untimed) == (("storetime",), share(1, 2), share(1, 3))
+    found = looked(tmp_path, rows, kind="prospective").times
+    assert (found.columns, found.late, found.untimed) == ((), None, share(3, 3))
+
+
+@pytest.mark.parametrize(
+    ("kind", "times", "standing"),
+    [
+        ("prospective", [11, 12], "pass"), ("prospective", [11, 13], "fail"), ("prospective", [13, None], "fail"),
+        ("prospective", [11, None], "look"), ("prospective", [None, None], "look"),
+        ("retrospective-text", [None, None], "look"), ("as-given", [None, None], "look"),
+    ],
+)  # fmt: skip
+def test_whether_a_text_was_there_in_time_is_decided_by_its_time_where_it_has_one(
+    tmp_path: Path, kind: str, times: list[int | None], standing: str
+) -> None:
+    known = pl.Series([hour and WHEN.replace(hour=hour) for hour in times], dtype=pl.Datetime("us"))
+    rows = {"split": ["train"] * 2, "label": [0] * 2, "text": ["a"] * 2, "prediction_time": [WHEN] * 2}
+    found = looked(tmp_path, rows | {"text_time": known}, kind=kind)
+    (verdict,) = (one for one in verdicts((), (), (found,), ()) if one.law == TIMES)
+    assert verdict.standing == standing
+
+
+def test_a_prospective_task_without_examples_breaks_no_law(tmp_path: Path) -> None:
+    times = dict.fromkeys(("prediction_time", "text_time"), pl.Datetime("us"))
+    empty = pl.DataFrame(schema={"split": pl.String, "text": pl.String, "label": pl.Int64, **times})
+    empty.write_parquet(tmp_path / "some.parquet")
+    found = look_at(Prepared("some", "prospective", BINARY, tmp_path / "some.parquet"), (2,), {})
+    assert {one.standing for one in verdicts((), (), (found,), ())} == {"pass"}
 
 
 def test_a_task_without_examples_gives_nothing_away(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from chartune.tasks.admission_note import AdmissionNote
 from chartune.tasks.length_of_stay import CLASSES, DIED, LengthOfStay
 from chartune.tasks.stays import Stays
 from chartune.testing.small_charts import Row, answers, note, read_by, records_of, stay
@@ -87,3 +88,17 @@ def test_the_two_questions_have_names_and_answers_of_their_own() -> None:
     assert DIED not in one.card().asked
     assert two.card().asked.endswith(DIED)
     assert one.label_space(pl.DataFrame(), records_of()).answer == "multiclass"
+
+
+@pytest.mark.parametrize(("sections", "left"), [("chartune", [1]), ("core", [])])
+def test_by_the_rules_of_core_a_text_whose_last_copy_has_no_answer_is_asked_about_nowhere(
+    sections: Literal["chartune", "core"], left: list[int]
+) -> None:
+    """CORe drops copies before it looks for labels: the later copy counts, and its patient died."""
+    same = "Chief Complaint:\nFever\n\nAllergies:\nlatex\n\nNext:\n"
+    notes = [note(1, same, charted=0), note(2, same, charted=48)]
+    task = LengthOfStay(stays=Stays(times="as-given"), reads=AdmissionNote(sections=sections))
+    examples, steps = read_by(task, [stay(1), stay(2, died=1)], notes)
+    assert examples["hadm_id"].to_list() == left
+    order = list(steps)
+    assert (order.index("no copy") < order.index(task.question().known[0])) == (sections == "core")

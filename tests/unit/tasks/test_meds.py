@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -17,8 +18,10 @@ from chartune.sources.meds_labels import MedsLabels
 from chartune.sources.splits import ImportedSplit
 from chartune.store import Artefact, Store, sha256, write_json
 from chartune.tasks import export as exporting
+from chartune.tasks.annotated.prepare import AnnotatedPreparation, prepare_annotated
 from chartune.tasks.export import export
 from chartune.tasks.frames import write_frame
+from chartune.testing.annotated_corpora import write_2010
 from chartune.testing.past_data import dataset
 
 TIME = datetime.fromisoformat("2100-07-01 10:00")
@@ -39,21 +42,22 @@ def prepared(store: Store) -> Callable[..., Artefact]:
     def make(time: datetime | None = TIME) -> Artefact:
         told = dataset("mimic3", 40, 90)
         card = told["tasks"]["mortality"]
-        with store.writing("data", "f" * 16, {"sensitivity": "restricted"}) as folder:
-            for name, (answer, labels, values) in LABELS.items():
-                told["tasks"][name] = card | {"answer": answer, "labels": labels, "titles": labels, "title": name}
-                dtype = pl.List(pl.Int32) if answer == "multilabel" else pl.Int64()
-                frame = pl.DataFrame(
-                    {"subject_id": list(SPLITS)[:6], "hadm_id": [100 + n for n in list(SPLITS)[:6]],
-                     "split": list(SPLITS.values())[:6], "text": [WORDS] * 6, "label": pl.Series(values, dtype=dtype),
-                     "prediction_time": pl.Series([time] * 6, dtype=pl.Datetime("us"))}
-                )  # fmt: skip
-                write_frame(frame, folder / f"{name}.parquet")
-            told["tasks"] = {name: told["tasks"][name] for name in LABELS}
-            splits = pl.DataFrame({"subject_id": list(SPLITS), "split": list(SPLITS.values())})
-            write_frame(splits.sort("subject_id"), folder / "splits.parquet")
-            write_json(folder / "dataset.json", told)
-        return Artefact("data", "f" * 16, store.root / "data" / ("f" * 16))
+        folder = store.partial("data", "f" * 16)
+        for name, (answer, labels, values) in LABELS.items():
+            told["tasks"][name] = card | {"answer": answer, "labels": labels, "titles": labels, "title": name}
+            dtype = pl.List(pl.Int32) if answer == "multilabel" else pl.Int64()
+            frame = pl.DataFrame(
+                {"subject_id": list(SPLITS)[:6], "hadm_id": [100 + n for n in list(SPLITS)[:6]],
+                 "split": list(SPLITS.values())[:6], "text": [WORDS] * 6, "label": pl.Series(values, dtype=dtype),
+                 "prediction_time": pl.Series([time] * 6, dtype=pl.Datetime("us")),
+                 "text_time": pl.Series([time] * 6, dtype=pl.Datetime("us"))}
+            )  # fmt: skip
+            write_frame(frame, folder / f"{name}.parquet")
+        told["tasks"] = {name: told["tasks"][name] for name in LABELS}
+        splits = pl.DataFrame({"subject_id": list(SPLITS), "split": list(SPLITS.values())})
+        write_frame(splits.sort("subject_id"), folder / "splits.parquet")
+        write_json(folder / "dataset.json", told)
+        return store.publish("data", "f" * 16, {"sensitivity": "restricted"})
 
     return make
 
@@ -132,8 +136,9 @@ def test_a_parquet_export_holds_a_file_per_split_and_names_of_labels(
         "data/validation-00000.parquet", "data/calibration-00000.parquet", "data/test-00000.parquet",
     }  # fmt: skip
     schema = pq.read_schema(folder / "data" / "train-00000.parquet")
-    assert schema.names == ["subject_id", "hadm_id", "text", "label", "prediction_time"]
+    assert schema.names == ["subject_id", "hadm_id", "text", "label", "prediction_time", "text_time"]
     features = json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+    assert list(features) == schema.names
     assert features["label"] == {"names": ["survived", "died"], "_type": "ClassLabel"}
     about = json.loads((folder / "dataset.json").read_text())
     assert (about["task"], about["sensitivity"], about["definition"]["answer"]) == ("mortality", "restricted", "binary")
@@ -141,6 +146,32 @@ def test_a_parquet_export_holds_a_file_per_split_and_names_of_labels(
     for line in (folder / "SHA256SUMS").read_text().splitlines():
         digest, name = line.split("  ")
         assert sha256(folder / name) == digest
+
+
+def test_the_card_of_an_export_tells_of_what_was_exported_only(
+    prepared: Callable[..., Artefact], tmp_path: Path
+) -> None:
+    card = (export(prepared(), tmp_path / "out", "parquet", "stay") / "README.md").read_text()
+    assert "## Task stay: stay" in card
+    assert "| data/calibration-00000.parquet | examples of calibration |" in card
+    assert not re.search(r"mortality|diagnoses|[Cc]orpus|manifest", card)
+    meds = (export(prepared(), tmp_path / "meds", "meds") / "README.md").read_text()
+    assert "labels of MEDS 0.4, without texts" in meds
+    assert "configs" not in meds
+    assert "text_time" not in meds
+    assert "| text_time |" in card
+    assert "| split | " not in card.split("## Task")[0]
+    assert all(f"## Task {name}: " in meds for name in LABELS)
+
+
+@pytest.mark.parametrize("task", ["assertions", "concepts", "relations"])
+def test_examples_of_an_annotated_corpus_keep_their_own_columns(store: Store, tmp_path: Path, task: str) -> None:
+    source = {"kind": "i2b2_2010", "folder": str(write_2010(tmp_path / "corpus"))}
+    artefact = prepare_annotated(AnnotatedPreparation.parse({"source": source}), store)
+    table = pq.read_table(export(artefact, tmp_path / "out", "parquet", task) / "data" / "train-00000.parquet")
+    whole = pl.read_parquet(artefact.path / f"{task}.parquet")
+    assert table.schema.names == [name for name in whole.columns if name != "split"]
+    assert table.num_rows == whole.filter(pl.col("split") == "train").height > 0
 
 
 def test_one_parquet_export_is_of_one_task(prepared: Callable[..., Artefact], tmp_path: Path) -> None:

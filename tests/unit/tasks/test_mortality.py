@@ -8,7 +8,8 @@ import pytest
 from chartune.errors import ConfigError
 from chartune.tasks.late_mortality import LateMortality
 from chartune.tasks.mortality import Mortality
-from chartune.testing.small_charts import BEGIN, answers, note, read_by, records_of, stay
+from chartune.tasks.stays import Stays
+from chartune.testing.small_charts import BEGIN, answers, at, note, read_by, records_of, stay
 
 TODAY = BEGIN.date()
 
@@ -87,3 +88,16 @@ def test_a_text_that_tells_the_death_is_left_out_where_death_is_asked(task: Mort
     examples, steps = read_by(task, stays, notes, records_of(*stays, dod={1: date(2100, 7, 9)}))
     assert examples["hadm_id"].to_list() == [1]
     assert steps["does not tell the death"]["removed_admissions"] == 1
+
+
+def test_who_was_dead_before_the_stay_is_left_out_and_counted() -> None:
+    stays = [
+        stay(1, died=1, deathtime=at(-30)), stay(2, died=1, deathtime=at(0)), stay(3, died=1, deathtime=at(60)), stay(4)
+    ]  # fmt: skip
+    notes = [note(n, f"Chief Complaint:\nFever {n}") for n in (1, 2, 3, 4)]
+    examples, steps = read_by(Mortality(), stays, notes)
+    assert examples["hadm_id"].to_list() == [2, 3, 4]
+    assert steps["alive when it begins"]["removed_admissions"] == 1
+    assert steps["ends after it begins"]["removed_admissions"] == 0
+    as_given = Mortality(stays=Stays(times="as-given"))
+    assert read_by(as_given, stays, notes)[0]["hadm_id"].to_list() == [1, 2, 3, 4]

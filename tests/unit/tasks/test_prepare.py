@@ -283,7 +283,7 @@ def test_order_and_layout_of_the_raw_columns_change_no_prepared_row(tmp_path: Pa
 def test_only_named_files_stay_and_all_are_private(prepared: Prepared) -> None:
     artefact = prepared(quirky())
     assert {file.name for file in artefact.path.rglob("*")} == {
-        "corpus.parquet", "dataset.json", "manifest.json", "mortality.parquet", "splits.parquet",
+        "README.md", "corpus.parquet", "dataset.json", "manifest.json", "mortality.parquet", "splits.parquet",
     }  # fmt: skip
     assert {file.stat().st_mode & 0o777 for file in artefact.path.iterdir()} == {0o600}
     assert artefact.path.stat().st_mode & 0o777 == 0o700

@@ -1,15 +1,21 @@
-"""Prolonged ventilation: who is in, who is left out, and what death and transfer before day seven are."""
+"""Prolonged ventilation: who is in and when, who is left out, what death and transfer before day seven are."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, get_args
 
 import polars as pl
 import pytest
 
 from chartune.errors import ConfigError
+from chartune.sources.ventilation.episodes import OXYGEN_JOINS
 from chartune.tasks.bedside_notes import BedsideNotes
 from chartune.tasks.prolonged_ventilation import CLASSES, COMPETING, ProlongedVentilation
+from chartune.tasks.ventilation_time import Measure
+from chartune.tasks.whole_summary import WholeSummary
 from chartune.testing.small_charts import Row, answers, at, icu_stay, note, read_by, records_of, stay, ventilated
 
+HINDSIGHT = ProlongedVentilation(cohort="in-hindsight", competing="negative")
+MEASURES = get_args(Measure)
 NEGATIVE, POSITIVE = CLASSES
 WEANED, PROLONGED, DIED, TRANSFERRED = COMPETING
 DAY = 24
@@ -25,18 +31,32 @@ def told(task: ProlongedVentilation, *episodes: Row, stays: tuple[Row, ...] = ()
 
 @pytest.mark.parametrize(
     ("hours", "answer"),
-    [(41.9, None), (42, WEANED), (161.9, WEANED), (162, PROLONGED), (168, PROLONGED)],
+    [(41.9, None), (42, NEGATIVE), (161.9, NEGATIVE), (162, POSITIVE), (168, POSITIVE)],
 )
-def test_two_days_make_the_cohort_and_seven_the_answer_with_six_hours_of_tolerance(
+def test_as_published_two_days_make_the_cohort_and_seven_the_answer_with_six_hours_of_tolerance(
     hours: float, answer: str | None
 ) -> None:
-    assert told(ProlongedVentilation(), ventilated(1, 0, hours)).get(1) == answer
+    assert told(HINDSIGHT, ventilated(1, 0, hours)).get(1) == answer
+
+
+@pytest.mark.parametrize(
+    ("hours", "answer"), [(41.9, None), (42, WEANED), (167.99, WEANED), (168, PROLONGED), (500, PROLONGED)]
+)
+@pytest.mark.parametrize("measure", MEASURES)
+def test_at_the_landmark_seven_days_are_seven_days(measure: Measure, hours: float, answer: str | None) -> None:
+    assert told(ProlongedVentilation(measure=measure), ventilated(1, 0, hours)).get(1) == answer
 
 
 def test_fourteen_days_can_be_asked_about() -> None:
-    assert told(ProlongedVentilation(days=14), ventilated(1, 0, 14 * DAY - 6), ventilated(2, 0, 13 * DAY)) == {
+    assert told(ProlongedVentilation(days=14), ventilated(1, 0, 14 * DAY), ventilated(2, 0, 13 * DAY)) == {
         1: PROLONGED, 2: WEANED
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("days", [2, 1.5])
+def test_a_question_that_the_landmark_has_answered_is_refused(days: float) -> None:
+    with pytest.raises(ConfigError, match=rf"after the landmark, but days={days:g} and base_days=2"):
+        ProlongedVentilation.parse({"days": days})
 
 
 def test_measures_disagree_about_gaps() -> None:
@@ -47,18 +67,49 @@ def test_measures_disagree_about_gaps() -> None:
     assert told(ProlongedVentilation(measure="sum", days=5), *weaning) == {1: WEANED}
 
 
+@pytest.mark.parametrize("cohort", ["at-landmark", "in-hindsight"])
+def test_whatever_is_measured_the_same_admissions_are_asked_about(cohort: str) -> None:
+    gaps = (ventilated(1, 0, 20), ventilated(1, 29, 205), ventilated(2, 0, 48), ventilated(3, 0, 1),
+            ventilated(3, 41, 43), ventilated(4, 0, 41))  # fmt: skip
+    found = {m: told(ProlongedVentilation.parse({"measure": m, "cohort": cohort}), *gaps) for m in MEASURES}
+    assert all(set(answer) == {1, 2, 3} for answer in found.values())
+    assert [found[measure][1] for measure in MEASURES] == [PROLONGED] * 3
+
+
+def test_a_gap_on_the_way_to_the_landmark_leaves_nobody_out() -> None:
+    """Nine hours off the ventilator: of 48 hours it has not had 48."""
+    gap = (ventilated(1, 0, 20), ventilated(1, 29, 100))
+    assert [told(ProlongedVentilation(measure=measure), *gap) for measure in MEASURES] == [{1: WEANED}] * 3
+
+
 def test_who_was_ventilated_for_two_days_only_in_hindsight_is_in_as_published_only() -> None:
     """An hour, and two days later another: at the landmark nobody knows of the second."""
     later = (ventilated(1, 0, 1), ventilated(1, 100, 101))
     assert told(ProlongedVentilation(cohort="in-hindsight"), *later) == {1: WEANED}
     assert told(ProlongedVentilation(), *later) == {}
-    again = (ventilated(1, 0, 1), ventilated(1, 47, 60))  # on the ventilator when the landmark comes
-    assert told(ProlongedVentilation(), *again) == {1: WEANED}
+    for begins, answer in ((47, {1: WEANED}), (48, {1: WEANED}), (48.01, {})):  # is it there when the landmark comes?
+        assert told(ProlongedVentilation(), ventilated(1, 0, 1), ventilated(1, begins, 60)) == answer
 
 
-def test_any_stay_of_the_admission_can_be_the_prolonged_one() -> None:
-    both = (ventilated(1, 0, 60, stay_id=1), ventilated(1, 300, 500, stay_id=2))
-    assert told(ProlongedVentilation(), *both) == {1: PROLONGED}
+@pytest.mark.parametrize(
+    "later",
+    [
+        pytest.param((ventilated(1, 300, 500, stay_id=2),), id="a stay that would be in the cohort"),
+        pytest.param((ventilated(1, 300, 301, stay_id=2), ventilated(1, 420, 500, stay_id=2)), id="and one that fails"),
+    ],
+)
+def test_another_icu_stay_makes_it_prolonged_in_hindsight_only(later: tuple[Row, ...]) -> None:
+    both = (ventilated(1, 0, 60, stay_id=1), *later)
+    assert told(HINDSIGHT, *both) == {1: POSITIVE}
+    assert told(ProlongedVentilation(), *both) == {1: WEANED}
+
+
+@pytest.mark.parametrize(("begins", "answer"), [(160, PROLONGED), (168, PROLONGED), (168.01, WEANED), (480, WEANED)])
+def test_who_is_ventilated_again_after_day_seven_was_weaned(begins: float, answer: str) -> None:
+    """In the same ICU stay; the published span runs on over the gap, however long."""
+    again = (ventilated(1, 0, 60), ventilated(1, begins, begins + 20))
+    assert told(ProlongedVentilation(), *again) == {1: answer}
+    assert told(HINDSIGHT, *again) == {1: POSITIVE}
 
 
 def test_the_anchor_is_the_first_ventilation_of_the_first_such_stay() -> None:
@@ -79,24 +130,78 @@ CUT_SHORT = (
     stay(6, dischtime=at(6 * DAY), discharge_location="HOME"),
     stay(7, dischtime=at(6 * DAY), discharge_location=None),
     stay(8, died=1, deathtime=at(6.9 * DAY), dischtime=at(6.9 * DAY)),  # ventilated into the tolerance
+    stay(9, dischtime=at(70), discharge_location="HOSPICE-HOME"),
+    stay(10, dischtime=at(7 * DAY), discharge_location="HOSPICE-HOME"),
+    stay(11, dischtime=at(7 * DAY), discharge_location="SHORT TERM HOSPITAL"),
+    stay(12, died=1, dischtime=at(7 * DAY)),
 )
+LASTED = (2, 5, 6, 7, 10, 11, 12)
+"""Who was not cut short."""
 
 
 @pytest.mark.parametrize(
     ("competing", "expected"),
     [
-        ("classes", {1: DIED, 2: WEANED, 3: DIED, 4: TRANSFERRED, 5: WEANED, 6: WEANED, 7: WEANED, 8: PROLONGED}),
-        ("negative", {**dict.fromkeys(range(1, 8), NEGATIVE), 8: POSITIVE}),
-        ("left-out", {**dict.fromkeys((2, 5, 6, 7), NEGATIVE), 8: POSITIVE}),
+        ("classes", {**dict.fromkeys(LASTED, WEANED), **dict.fromkeys((1, 3, 8, 9), DIED), 4: TRANSFERRED}),
+        ("negative", dict.fromkeys(range(1, 13), NEGATIVE)),
+        ("left-out", dict.fromkeys(LASTED, NEGATIVE)),
     ],
 )
 def test_death_and_transfer_before_day_seven_are_told_apart(competing: str, expected: dict[int, str]) -> None:
-    episodes = [ventilated(n, 0, 60 if n < 8 else 162) for n in range(1, 9)]
+    episodes = [ventilated(n, 0, 162 if n == 8 else 60) for n in range(1, 13)]
     task = ProlongedVentilation.parse({"competing": competing})
     assert told(task, *episodes, stays=CUT_SHORT) == expected
     space = task.label_space(pl.DataFrame(), records_of())
     assert space.answer == ("multiclass" if competing == "classes" else "binary")
     assert set(expected.values()) <= set(space.labels)
+    late = {**expected, 8: PROLONGED}
+    assert told(task.model_copy(update={"cohort": "in-hindsight"}), *episodes, stays=CUT_SHORT) == late
+
+
+def test_at_the_landmark_what_cut_it_short_comes_before_a_chart_that_runs_on() -> None:
+    """Rows of a chart that was closed late; and of two ends death is the one that is told."""
+    gone: dict[str, Any] = {"dischtime": at(6 * DAY), "discharge_location": "ACUTE HOSPITAL"}
+    stays = (stay(1, **gone), stay(2, died=1, deathtime=at(6 * DAY), **gone))
+    charted = [ventilated(n, 0, 170) for n in (1, 2)]
+    assert told(ProlongedVentilation(), *charted, stays=stays) == {1: TRANSFERRED, 2: DIED}
+    assert told(HINDSIGHT, *charted, stays=stays) == {1: POSITIVE, 2: POSITIVE}
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_who_is_gone_at_the_landmark_is_not_asked_about(measure: Measure) -> None:
+    """42 hours and the tolerance are two days: the last episode ends before, and the patient may have died since."""
+    ends = {
+        1: stay(1, died=1, deathtime=at(43.5), dischtime=at(43.5)), 2: stay(2, dischtime=at(47.9)),
+        3: stay(3, died=1, deathtime=at(48), dischtime=at(48)), 4: stay(4, dischtime=at(48)),
+        5: stay(5, died=1, deathtime=at(48.1), dischtime=at(48.1)), 6: stay(6, days=60),
+    }  # fmt: skip
+    records = records_of(*ends.values(), episodes=[ventilated(n, 0, 43) for n in ends], icu=[icu_stay(n) for n in ends])
+    notes = [note(n, f"Chief Complaint:\nFever {n}") for n in ends]
+    found, steps = read_by(ProlongedVentilation(measure=measure), list(ends.values()), notes, records)
+    assert found["hadm_id"].to_list() == [4, 5, 6]
+    assert steps["still there at the landmark"]["removed_admissions"] == 3
+    published, steps = read_by(HINDSIGHT, list(ends.values()), notes, records)
+    assert published["hadm_id"].to_list() == list(ends)
+    assert "still there at the landmark" not in steps
+
+
+@pytest.mark.parametrize(
+    ("switched", "predicted"),
+    [
+        ({}, 10 + 48), ({"base_days": 1.5}, 10 + 36), ({"reads": WholeSummary()}, 10 + 48),
+        ({"reads": BedsideNotes(hours=72)}, 10 + 72), ({"cohort": "in-hindsight"}, 0),
+    ],
+)  # fmt: skip
+def test_the_prediction_is_made_at_the_landmark_whatever_is_read(switched: dict[str, Any], predicted: float) -> None:
+    task = ProlongedVentilation().model_copy(update=switched)
+    stays = [stay(1, days=60)]
+    records = records_of(*stays, episodes=[ventilated(1, 10, 70)], icu=[icu_stay(1)])
+    notes = [note(1, "Chief Complaint:\nFever"), note(1, "Vented.", stored=12, category="Nursing")]
+    found = read_by(task, stays, notes, records)[0]
+    assert found["prediction_time"].to_list() == [at(predicted)]
+    when = task.card().when
+    assert when == ("on admission (admittime)" if predicted == 0 else f"{predicted - 10} hours after the first "
+                    "ventilation")  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -104,14 +209,14 @@ def test_death_and_transfer_before_day_seven_are_told_apart(competing: str, expe
     [
         ("SHORT TERM HOSPITAL", True), ("LONG TERM CARE HOSPITAL", True), ("DISC-TRAN CANCER/CHLDRN H", True),
         ("DISC-TRAN TO FEDERAL HC", True), ("ACUTE HOSPITAL", True), ("CHRONIC/LONG TERM ACUTE CARE", True),
-        ("DISCH-TRAN TO PSYCH HOSP", False), ("REHAB/DISTINCT PART HOSP", False), ("HOSPICE-HOME", False),
-        ("SNF", False), ("HOSPICE-MEDICAL FACILITY", False), ("PSYCH FACILITY", False), ("HOME", False),
-        ("REHAB", False),
+        ("DISCH-TRAN TO PSYCH HOSP", False), ("REHAB/DISTINCT PART HOSP", False), ("HOSPICE-HOME", None),
+        ("SNF", False), ("HOSPICE-MEDICAL FACILITY", None), ("PSYCH FACILITY", False), ("HOME", False),
+        ("REHAB", False), ("Hospice", None),
     ],
 )  # fmt: skip
-def test_another_hospital_is_told_from_other_places(place: str, elsewhere: bool) -> None:
+def test_another_hospital_and_a_hospice_are_told_from_other_places(place: str, elsewhere: bool | None) -> None:
     left = (stay(1, dischtime=at(6 * DAY), discharge_location=place),)
-    expected = TRANSFERRED if elsewhere else WEANED
+    expected = DIED if elsewhere is None else TRANSFERRED if elsewhere else WEANED
     assert told(ProlongedVentilation(), ventilated(1, 0, 60), stays=left) == {1: expected}
 
 
@@ -164,6 +269,25 @@ def test_masks_count_where_it_is_said() -> None:
     assert told(ProlongedVentilation(masks="counted"), *masked) == {1: WEANED, 3: PROLONGED}
 
 
+@pytest.mark.parametrize("measure", MEASURES)
+def test_a_machine_through_a_cannula_counts(measure: Measure) -> None:
+    """Patient 1 gets one on day four and stays on the machine, patient 2 breathes through it alone."""
+    cut = (ventilated(1, 0, 96, status="invasive"), ventilated(1, 90, 700, status="on-machine"),
+           ventilated(1, 96, 700, status="tracheostomy"), ventilated(2, 0, 96, status="invasive"),
+           ventilated(2, 0, 97, status="on-machine"), ventilated(2, 97, 700, status="tracheostomy"))  # fmt: skip
+    assert told(ProlongedVentilation(measure=measure), *cut) == {1: PROLONGED, 2: WEANED}
+    assert told(ProlongedVentilation(measure=measure, cannula="left-out"), *cut) == {1: WEANED, 2: WEANED}
+
+
+def test_the_episodes_are_those_of_the_join_that_is_asked_for() -> None:
+    long, short = (records_of(stay(1), episodes=[ventilated(1, 0, hours)]).ventilation for hours in (168, 50))
+    assert long is not None
+    assert short is not None
+    records = replace(records_of(stay(1)), ventilation=lambda join="fixed": long() if join == "fixed" else short())
+    found = [answers(ProlongedVentilation(oxygen_join=join), records) for join in OXYGEN_JOINS]
+    assert found == [{1: [PROLONGED]}, {1: [WEANED]}]
+
+
 def test_a_source_without_a_bedside_chart_has_no_answers() -> None:
     asked = ProlongedVentilation().asked(records_of(stay(1)))
     assert asked.is_empty()
@@ -193,8 +317,14 @@ def test_read_prospectively_the_prediction_is_made_at_the_landmark() -> None:
     notes += [note(n, f"Too late {n}", stored=58.01, category="Nursing") for n in (1, 2, 3)]
     examples, steps = read_by(task, stays, notes, records)
     assert examples.select("hadm_id", "text", "prediction_time").rows() == [(1, "In time 1", at(58))]
-    assert steps["still there at the prediction"]["removed_admissions"] == 2
+    assert steps["still there at the landmark"]["removed_admissions"] == 2
+    assert steps["still there at the prediction"]["removed_admissions"] == 0
     assert task.card().kind == "prospective"
+
+
+def test_the_whole_summary_tells_how_it_went_on_and_is_refused() -> None:
+    with pytest.raises(ConfigError, match="must not tell the answer"):
+        ProlongedVentilation.parse({"reads": {"kind": "whole-summary"}})
 
 
 def test_a_prediction_before_the_landmark_is_refused() -> None:
@@ -208,6 +338,12 @@ def test_a_prediction_before_the_landmark_is_refused() -> None:
 def test_the_card_says_how_time_is_counted_and_what_death_is() -> None:
     card = ProlongedVentilation(measure="longest", competing="negative").card()
     assert "longest episode" in card.asked
+    assert "by a tube or a cannula in the ICU stay of the first ventilation" in card.asked
+    assert "tolerance" not in card.asked
     assert "count as not prolonged, as published" in card.asked
-    assert ProlongedVentilation(measure="longest").name == "prolonged_ventilation_longest"
-    assert ProlongedVentilation().name == "prolonged_ventilation"
+    assert "for 2 days or more (gaps ignored, 6 h tolerance), alive and in hospital then" in card.who
+    published = HINDSIGHT.model_copy(update={"cannula": "left-out"}).card()
+    assert "7 days or more by a tube in any ICU stay, 6 h tolerance" in published.asked
+    assert "some of it after the landmark" in published.who
+    assert "death or hospice and transfer" in ProlongedVentilation().card().asked
+    assert "a cannula or a mask" in ProlongedVentilation(masks="counted").card().asked

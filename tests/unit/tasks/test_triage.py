@@ -76,7 +76,7 @@ def test_newborns_and_minors_are_kept_and_the_whole_summary_is_read() -> None:
 
 @pytest.mark.parametrize(("preset", "left"), [("sound", [1]), ("paper-text", [1, 2]), ("paper-code", [1, 2])])
 def test_the_presets_of_papers_keep_withdrawn_notes_and_odd_times(preset: str, left: list[int]) -> None:
-    (task,) = [task for task in further_tasks(preset) if isinstance(task, Triage)]  # type: ignore[arg-type]
+    (task,) = [task for task in further_tasks("mimic3", preset) if isinstance(task, Triage)]  # type: ignore[arg-type]
     assert task.codes == ("published" if preset == "paper-code" else "fixed")
     stays = [stay(1), stay(2, days=-1)]
     told = records_of(*stays, diagnoses=[(1, "486", 9), (2, "486", 9)], procedures=[(1, "1", 9), (2, "1", 9)])

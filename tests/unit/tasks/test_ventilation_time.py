@@ -1,5 +1,7 @@
 """Ventilation time: three readings of the same episodes, the edge of each, and what a landmark can see of them."""
 
+from typing import Literal
+
 import polars as pl
 import pytest
 
@@ -64,30 +66,55 @@ def test_nothing_that_comes_after_the_landmark_counts() -> None:
     late = (episode(1, 0, 1), episode(1, 90, 120))
     assert days_of(*late) == {1: 5.25}
     assert days_of(*late, within=2) == {1: 7 / 24}
-    assert days_of(episode(1, 0, 500), within=2) == {1: 2.25}
-    assert days_of(episode(1, 0, 42), within=2) == {1: 2.0}
-    assert days_of(episode(1, 0, 500), within=2, measure="longest") == {1: 2.0}
-    assert days_of(episode(1, 0, 20), episode(1, 30, 500), within=2, measure="sum") == {1: 38 / 24}
+    assert days_of(episode(1, 0, 1), episode(1, 48, 90), within=2) == {1: 4.0}  # it begins at the landmark
+    assert days_of(episode(1, 0, 1), episode(1, 48 + 1 / 3600, 90), within=2) == {1: 7 / 24}
+    assert days_of(episode(1, 0, 18), episode(1, 30, 492), episode(1, 500, 600), within=2, measure="sum") == {1: 20.0}
+
+
+def test_the_tolerance_is_what_it_is_set_to() -> None:
+    told = ventilated(frame([episode(1, 0, 42)], EPISODES), INVASIVE, "span", tolerance_hours=0)
+    assert told["days"].to_list() == [42 / 24]
+
+
+@pytest.mark.parametrize(("begins", "longest", "total"), [(10, 2.0, 2.0), (24, 2.0, 2.0), (27, 1.0, 1.875)])
+def test_episodes_that_overlap_or_touch_are_one(begins: float, longest: float, total: float) -> None:
+    """Of several statuses that count, such as a tube and then a cannula; another stay is another matter."""
+    changed = (episode(1, 0, 24), episode(1, begins, 48, status="invasive"), episode(1, 2, 3, status="invasive"))
+    other = episode(2, 20, 44)
+    assert days_of(*changed, other, measure="longest") == {1: longest, 2: 1.0}
+    assert days_of(*changed, other, measure="sum") == {1: total, 2: 1.0}
 
 
 def test_the_landmark_is_counted_from_the_first_start_of_each_stay() -> None:
-    told = (episode(1, 0, 100, stay_id=1), episode(1, 300, 400, stay_id=2))
-    assert days_of(*told, within=2) == {1: 2.25, 2: 2.25}
+    told = (episode(1, 0, 18, stay_id=1), episode(1, 300, 318, stay_id=2))
+    later = (episode(1, 49, 70, stay_id=1), episode(1, 348, 366, stay_id=2))
+    assert days_of(*told, *later, within=2) == {1: 1.0, 2: 3.0}
 
 
-def cohort(*episodes: Row, icu: tuple[Row, ...], base_days: float = 2) -> list[tuple[object, ...]]:
+def cohort(
+    *episodes: Row, icu: tuple[Row, ...], counted: Literal["any-stay", "anchor-stay"] = "any-stay"
+) -> list[tuple[object, ...]]:
     times = ventilated(frame(episodes, EPISODES), INVASIVE, "span")
     intimes = frame(icu, {"stay_id": pl.Int64, "intime": pl.Datetime("us")})
-    found = by_admission(times, times.filter(pl.col("days") >= base_days), intimes)
+    found = by_admission(times, times.filter(pl.col("days") >= 2), intimes, counted)
     return found.select("hadm_id", "anchor", "days").rows()
 
 
-def test_the_first_stay_of_the_cohort_by_intime_gives_the_anchor_and_any_stay_the_days() -> None:
+def test_the_first_stay_of_the_cohort_by_intime_gives_the_anchor_and_any_stay_or_it_alone_the_days() -> None:
     told = (episode(1, 300, 350, stay_id=1), episode(1, 20, 24, stay_id=2), episode(1, 100, 142, stay_id=3),
             episode(1, 500, 900, stay_id=4))  # fmt: skip
     icu = (icu_stay(1, stay_id=1, begins=290), icu_stay(1, stay_id=2, begins=10), icu_stay(1, stay_id=3, begins=90),
            icu_stay(1, stay_id=4, begins=480))  # fmt: skip
     assert cohort(*told, icu=icu) == [(1, at(100), pytest.approx(400 / 24 + 0.25))]
+    assert cohort(*told, icu=icu, counted="anchor-stay") == [(1, at(100), 2.0)]
+
+
+def test_days_of_any_stay_are_also_those_of_a_stay_outside_the_cohort() -> None:
+    both = (episode(1, 0, 60, stay_id=1), episode(1, 300, 486, stay_id=2))
+    told = ventilated(frame(both, EPISODES), INVASIVE, "span")
+    base, intimes = told.head(1), told.select("stay_id", intime="first")
+    assert by_admission(told, base, intimes, "any-stay")["days"].to_list() == [8.0]
+    assert by_admission(told, base, intimes, "anchor-stay")["days"].to_list() == [66 / 24]
 
 
 def test_a_stay_without_an_intime_begins_with_its_ventilation() -> None:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from chartune.errors import Diverged, RunError
 from chartune.log import EventLog
@@ -175,6 +177,31 @@ def test_a_loss_that_is_no_number_stops_and_names_the_way_out(tmp_path: Path) ->
 
     with pytest.raises(Diverged, match=r"at step 1 .* lower optimisation.learning_rate \(now 0.05\)"):
         fit(training(tmp_path / "mad", Mad()))
+
+
+@pytest.mark.parametrize("scale", [1e-4, 1e4])
+def test_a_step_is_taken_with_a_gradient_no_longer_than_its_bound(tmp_path: Path, scale: float) -> None:
+    class Loud(Small):
+        def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
+            return super().forward(inputs, targets) * scale
+
+    lengths: list[float] = []
+
+    def look(optimizer: Optimizer, *_: object) -> None:
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
+        lengths.append(float(torch.stack([g.square().sum() for g in gradients]).sum().sqrt()))
+
+    model = Loud()
+    watching = register_optimizer_step_pre_hook(look)
+    try:
+        fit(training(tmp_path / "loud", model))
+    finally:
+        watching.remove()
+    assert len(lengths) == 32
+    if scale > 1:
+        assert lengths == pytest.approx([1.0] * 32, rel=1e-3)  # max_grad_norm
+    else:
+        assert 0 < max(lengths) < 1e-3  # a short one is left as it is
 
 
 def test_training_without_examples_is_refused(tmp_path: Path) -> None:

@@ -14,9 +14,8 @@ from typing import Final
 
 from chartune.sources.annotated.documents import CONCEPT
 from chartune.sources.annotated.findings import Findings, Thing
-from chartune.sources.annotated.placing import Marked
+from chartune.sources.annotated.placing import NOT_READ, Marked
 
-NOT_READ: Final = "the line does not read as its format says"
 CONTINUED: Final = "its words go on in a further line of the file"
 PASSED_OVER: Final = "a remark, attribute or event of brat, passed over"
 STRAY: Final = "a line that belongs to no annotation, passed over"

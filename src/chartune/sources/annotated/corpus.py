@@ -1,4 +1,4 @@
-"""What the corpora share: which split a path belongs to, which of several copies of a document counts, and its bytes.
+"""What the corpora share: their config, which split a path belongs to, which of several copies of a document counts.
 
 i2b2/                                                           split
   concept_assertion_relation_training_data.tar.gz/beth/...      train
@@ -7,16 +7,22 @@ i2b2/                                                           split
 
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Annotated, ClassVar, Final
 
+from chartune.config import Config, Unhashed
 from chartune.errors import LeakageError, SchemaError
-from chartune.sources.annotated.archives import RawFile, is_archive, read_corpus
+from chartune.sources.annotated.archives import RawFile, is_archive, raw_files, read_corpus
+from chartune.sources.annotated.documents import AnnotatedRecords, Rows, records
 from chartune.sources.annotated.findings import Findings
 from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.reading import sanitised
+from chartune.sources.releases import made_up
+from chartune.sources.source import About, RawPath
 from chartune.store import Store, sha256
 
 TRAIN: Final = "train"
@@ -27,6 +33,65 @@ TEXT: Final = ".txt"
 NO_TEXT: Final = "it is annotated and its text is missing"
 NO_MARKS: Final = "it has a text and no annotation"
 COPY: Final = "a further copy of the same file"
+N2C2: Final = "n2c2 data use agreement (DBMI Data Portal)"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A corpus as its owner ships it."""
+
+    version: str
+    title: str
+    licence: str
+    counts: Mapping[str, int]
+    """Split → documents (or pairs)."""
+
+
+class AnnotatedCorpus(Config, ABC):
+    """Base of the annotated corpora: where the downloads lie, and how they become the canonical frames."""
+
+    published: ClassVar[Published]
+    endings: ClassVar[tuple[str, ...]]
+    """Of the raw files, in lower case."""
+
+    kind: str
+    folder: RawPath
+    """The folder of the downloads, or one archive."""
+    title: Annotated[str, Unhashed()] = ""
+    """What to call it in reports; empty: its usual name."""
+    licence: Annotated[str, Unhashed()] = ""
+    """Under which terms its text may be used; empty: those of its owner."""
+
+    def files(self) -> dict[str, Path]:
+        """Path within the corpus → raw file or archive. Raises SchemaError: there is none."""
+        return raw_files(self.folder, self.endings)
+
+    def facts(self, store: Store) -> dict[str, TableFacts]:
+        """Archive, or all loose files of an ending, → size and hash. Raises SchemaError as `corpus_facts`."""
+        return corpus_facts(self.files(), store)
+
+    def about(self) -> About:
+        """What the data card says; a made-up corpus says so in `made-up/manifest.json`."""
+        told = made_up(self.folder) if self.folder.is_dir() else None
+        version, title, licence = self.published.version, self.published.title, self.published.licence
+        if told is not None:
+            version, title, licence = "made-up", str(told.get("title", "Made-up corpus")), "CC0 1.0"
+        return About(self.kind, version, self.title or title, self.licence or licence)
+
+    def load(self) -> AnnotatedRecords:
+        """The canonical frames.
+
+        Raises:
+            SchemaError: a file is missing, damaged or hostile, or two files could be one document.
+            LeakageError: a document or pair is there for training and for testing.
+        """
+        rows, findings = Rows(), Findings()
+        self.fill(rows, findings)
+        return records(self.about(), rows, findings, self.published.counts)
+
+    @abstractmethod
+    def fill(self, rows: Rows, findings: Findings) -> None:
+        """Add all that is annotated, and count what is not. Raises as `load`."""
 
 
 def split_of(path: str) -> str:

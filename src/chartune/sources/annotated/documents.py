@@ -14,16 +14,12 @@ the end of its last piece, as the scorer of n2c2 2018 counts it; the pieces stan
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import polars as pl
 
 from chartune.sources.annotated.findings import Findings
-from chartune.sources.facts import TableFacts
-from chartune.sources.releases import made_up
 from chartune.sources.source import About
-from chartune.store import Store
 
 DOCUMENTS: Final = {"doc_id": pl.String(), "patient": pl.String(), "split": pl.String(), "text": pl.String()}
 ENTITIES: Final = {
@@ -41,7 +37,6 @@ PAIRS: Final = {
 }  # fmt: skip
 CONCEPT: Final = "CONCEPT"
 """The group of entities of a corpus that has one kind of them."""
-N2C2: Final = "n2c2 data use agreement (DBMI Data Portal)"
 
 Row = tuple[Any, ...]
 
@@ -122,33 +117,3 @@ def records(about: About, rows: Rows, findings: Findings, expected: Mapping[str,
         }
     )
     return kept
-
-
-def about(kind: str, folder: Path, usual: tuple[str, str, str], title: str, licence: str) -> About:
-    """What the data card says.
-
-    Args:
-        kind: of the reader.
-        folder: of the corpus; a made-up one says so in `made-up/manifest.json`.
-        usual: version, title and licence of the published corpus.
-        title: as its owner says; empty: the usual one.
-        licence: the same.
-    """
-    told = made_up(folder) if folder.is_dir() else None
-    if told is not None:
-        return About(kind, "made-up", title or str(told.get("title", "Made-up corpus")), licence or "CC0 1.0")
-    version, called, terms = usual
-    return About(kind, version, title or called, licence or terms)
-
-
-class AnnotatedSource(Protocol):
-    """What every member of `sources.annotated.catalog.AnyAnnotated` does."""
-
-    def files(self) -> dict[str, Path]:
-        """Path within the corpus → raw file or archive. Raises SchemaError: there is none."""
-
-    def facts(self, store: Store) -> dict[str, TableFacts]:
-        """Archive, or kind of loose file, → size and hash."""
-
-    def load(self) -> AnnotatedRecords:
-        """The canonical frames. Raises SchemaError: a file is damaged, hostile or stands there in two versions."""

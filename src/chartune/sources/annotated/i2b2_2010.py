@@ -11,31 +11,23 @@ may hold quotes and bars themselves. Notes without a `.con` (the unannotated fol
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
-from chartune.config import Config, Unhashed
-from chartune.sources.annotated.archives import RawFile, raw_files
-from chartune.sources.annotated.corpus import TEXT, corpus_facts, decoded, notes, split_of
-from chartune.sources.annotated.documents import CONCEPT, N2C2, AnnotatedRecords, Rows, about, records
+from chartune.sources.annotated.archives import RawFile
+from chartune.sources.annotated.corpus import N2C2, TEXT, AnnotatedCorpus, Published, decoded, notes, split_of
+from chartune.sources.annotated.documents import CONCEPT, Rows
 from chartune.sources.annotated.findings import Findings, Thing
-from chartune.sources.annotated.placing import NEW_TYPE, NO_END
+from chartune.sources.annotated.placing import NEW_TYPE, NO_END, NOT_READ
 from chartune.sources.annotated.spelling import NOT_SPELT
 from chartune.sources.annotated.tokens import Lines
-from chartune.sources.facts import TableFacts
-from chartune.sources.source import RawPath
-from chartune.store import Store
 
 CONCEPTS: Final = ".con"
-ENDINGS: Final = (TEXT, CONCEPTS, ".ast", ".rel")
 TYPES: Final = frozenset({"problem", "test", "treatment"})
 RELATIONS: Final = frozenset({"TrIP", "TrWP", "TrCP", "TrAP", "TrNAP", "TeRP", "TeCP", "PIP"})
 ASSERTIONS: Final = frozenset({
     "present", "absent", "possible", "conditional", "hypothetical", "associated_with_someone_else",
 })  # fmt: skip
 ASSERTION: Final = "assertion"
-EXPECTED: Final = {"train": 170, "test": 256}
-NOT_READ: Final = "the line does not read as its format says"
 REPEATED: Final = "the same span and type a second time"
 
 _PLACE: Final = r'c="(?P<{0}>.*)" (?P<{0}_from>\d+:\d+) (?P<{0}_to>\d+:\d+)'
@@ -45,37 +37,17 @@ _AST: Final = re.compile(rf'{_WORDS}\|\|t="[^"]*"\|\|a="(?P<value>[^"]*)"')
 _REL: Final = re.compile(rf'{_PLACE.format("head")}\|\|r="(?P<type>[^"]*)"\|\|{_PLACE.format("tail")}')
 
 
-class I2b2Relations2010(Config):
+class I2b2Relations2010(AnnotatedCorpus):
     """The i2b2 2010 corpus: problems, tests and treatments, their assertions and relations."""
 
     kind: Literal["i2b2_2010"] = "i2b2_2010"
-    folder: RawPath
-    """The folder of the downloads, or one archive."""
-    title: Annotated[str, Unhashed()] = ""
-    """What to call it in reports; empty: its usual name."""
-    licence: Annotated[str, Unhashed()] = ""
-    """Under which terms its text may be used; empty: those of its owner."""
+    published = Published("2010", "i2b2 2010 concepts, assertions and relations", N2C2, {"train": 170, "test": 256})
+    endings = (TEXT, CONCEPTS, ".ast", ".rel")
 
-    def files(self) -> dict[str, Path]:
-        """Path within the corpus → raw file or archive. Raises SchemaError: there is none."""
-        return raw_files(self.folder, ENDINGS)
-
-    def facts(self, store: Store) -> dict[str, TableFacts]:
-        """Archive, or kind of loose file, → size and hash. Raises SchemaError: a file cannot be read."""
-        return corpus_facts(self.files(), store)
-
-    def load(self) -> AnnotatedRecords:
-        """The canonical frames.
-
-        Raises:
-            SchemaError: a file is damaged, an archive is hostile, or two files could be one document.
-            LeakageError: a document is there for training and for testing.
-        """
-        rows, findings = Rows(), Findings()
-        for doc_id, files in notes(self.folder, ENDINGS, CONCEPTS, findings).items():
+    def fill(self, rows: Rows, findings: Findings) -> None:
+        """Read the notes one by one."""
+        for doc_id, files in notes(self.folder, self.endings, CONCEPTS, findings).items():
             _add(doc_id, files, rows, findings)
-        usual = ("2010", "i2b2 2010 concepts, assertions and relations", N2C2)
-        return records(about(self.kind, self.folder, usual, self.title, self.licence), rows, findings, EXPECTED)
 
 
 def _add(doc_id: str, files: Mapping[str, RawFile], rows: Rows, findings: Findings) -> None:

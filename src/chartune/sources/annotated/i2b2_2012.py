@@ -9,20 +9,14 @@ The text begins with the line break after CDATA, and `&apos;` in it counts as si
 stands, so that the published offsets hold. Fourteen files are not well-formed; they are mended and counted.
 """
 
-from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
-from chartune.config import Config, Unhashed
-from chartune.sources.annotated.archives import raw_files
-from chartune.sources.annotated.corpus import corpus_facts
-from chartune.sources.annotated.documents import N2C2, AnnotatedRecords, Rows, about, records
+from chartune.sources.annotated.corpus import N2C2, AnnotatedCorpus, Published
+from chartune.sources.annotated.documents import Rows
 from chartune.sources.annotated.findings import Findings
 from chartune.sources.annotated.placing import NEW_TYPE, place, relate
-from chartune.sources.annotated.tagged import ENDING, Tagged, annotated, marked, read_tagged
+from chartune.sources.annotated.tagged import ENDING, Tagged, marked, read_tagged
 from chartune.sources.annotated.xml import Element
-from chartune.sources.facts import TableFacts
-from chartune.sources.source import RawPath
-from chartune.store import Store
 
 ROOT: Final = "ClinicalNarrativeTemporalAnnotation"
 GROUPS: Final = frozenset({"EVENT", "TIMEX3", "SECTIME"})
@@ -34,41 +28,20 @@ LINKS: Final = frozenset({
 })  # fmt: skip
 """The eight relations of the annotation; the shared task scored the first three, to which the others were merged."""
 ATTRIBUTES: Final = ("modality", "polarity", "val", "mod", "dvalue")
-EXPECTED: Final = {"train": 190, "test": 120}
 OTHER_TAG: Final = "a tag of another kind, passed over"
 
 
-class I2b2Temporal2012(Config):
+class I2b2Temporal2012(AnnotatedCorpus):
     """The i2b2 2012 corpus: EVENT, TIMEX3, SECTIME as entities, TLINK as relations."""
 
     kind: Literal["i2b2_2012"] = "i2b2_2012"
-    folder: RawPath
-    """The folder of the downloads, or one archive."""
-    title: Annotated[str, Unhashed()] = ""
-    """What to call it in reports; empty: its usual name."""
-    licence: Annotated[str, Unhashed()] = ""
-    """Under which terms its text may be used; empty: those of its owner."""
+    published = Published("2012", "i2b2 2012 temporal relations", N2C2, {"train": 190, "test": 120})
+    endings = (ENDING,)
 
-    def files(self) -> dict[str, Path]:
-        """Path within the corpus → raw file or archive. Raises SchemaError: there is none."""
-        return raw_files(self.folder, (ENDING,))
-
-    def facts(self, store: Store) -> dict[str, TableFacts]:
-        """Archive, or all loose XML files, → size and hash. Raises SchemaError: a file cannot be read."""
-        return corpus_facts(self.files(), store)
-
-    def load(self) -> AnnotatedRecords:
-        """The canonical frames.
-
-        Raises:
-            SchemaError: a file is damaged or hostile, or stands there in two versions.
-            LeakageError: a document is there for training and for testing.
-        """
-        rows, findings = Rows(), Findings()
-        for document in annotated(read_tagged(self.folder, ROOT, GROUPS, findings), GROUPS, findings):
+    def fill(self, rows: Rows, findings: Findings) -> None:
+        """Read the documents one by one."""
+        for document in read_tagged(self.folder, ROOT, GROUPS, findings):
             _add(document, rows, findings)
-        usual = ("2012", "i2b2 2012 temporal relations", N2C2)
-        return records(about(self.kind, self.folder, usual, self.title, self.licence), rows, findings, EXPECTED)
 
 
 def _add(document: Tagged, rows: Rows, findings: Findings) -> None:

@@ -12,58 +12,43 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
-from chartune.config import Config, Unhashed
 from chartune.errors import LeakageError, SchemaError
-from chartune.sources.annotated.archives import RawFile, is_archive, raw_files, read_corpus
-from chartune.sources.annotated.corpus import decoded, two_versions
-from chartune.sources.annotated.documents import AnnotatedRecords, Rows, about, records
+from chartune.sources.annotated.archives import RawFile, is_archive, read_corpus
+from chartune.sources.annotated.corpus import AnnotatedCorpus, Published, decoded, two_versions
+from chartune.sources.annotated.documents import Rows
 from chartune.sources.annotated.findings import Findings
 from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.releases import CREDENTIALED
-from chartune.sources.source import RawPath
 from chartune.store import Store
 
-ENDING: Final = ".jsonl"
 FILE: Final = re.compile(r"mli_(?P<part>train|dev|test)_v1\.jsonl", re.IGNORECASE)
 SPLITS: Final = {"train": "train", "dev": "validation", "test": "test"}
 LABELS: Final = frozenset({"entailment", "neutral", "contradiction"})
-EXPECTED: Final = {"train": 11_232, "validation": 1_395, "test": 1_422}
 NO_LABEL: Final = "its label is none of entailment, neutral and contradiction"
 NO_SENTENCE: Final = "it has no premise or no hypothesis"
 TWICE: Final = "its pairID stands there twice"
 
 
-class MedNli(Config):
+class MedNli(AnnotatedCorpus):
     """The MedNLI corpus: does the hypothesis follow from the premise?"""
 
     kind: Literal["mednli"] = "mednli"
-    folder: RawPath
-    """The folder of the downloads, or one archive."""
-    title: Annotated[str, Unhashed()] = ""
-    """What to call it in reports; empty: its usual name."""
-    licence: Annotated[str, Unhashed()] = ""
-    """Under which terms its text may be used; empty: those of its owner."""
+    published = Published("1.0.0", "MedNLI", CREDENTIALED, {"train": 11_232, "validation": 1_395, "test": 1_422})
+    endings = (".jsonl",)
 
     def files(self) -> dict[str, Path]:
-        """Path within the corpus → raw file or archive. Raises SchemaError: there is none."""
-        found = raw_files(self.folder, (ENDING,))
-        return {path: file for path, file in found.items() if is_archive(file) or FILE.fullmatch(file.name)}
+        """The three parts, and archives. Raises SchemaError: there is no such file."""
+        return {path: file for path, file in super().files().items() if is_archive(file) or FILE.fullmatch(file.name)}
 
     def facts(self, store: Store) -> dict[str, TableFacts]:
         """File → size and hash. Raises SchemaError: bytes are not those that `SHA256SUMS.txt` lists."""
         return {path: file_facts(file, store) for path, file in self.files().items()}
 
-    def load(self) -> AnnotatedRecords:
-        """The canonical frames; all but `pairs` are empty.
-
-        Raises:
-            SchemaError: the training pairs are missing, a file is damaged, or two files could be one part.
-            LeakageError: a pair stands in two parts.
-        """
-        rows, findings = Rows(), Findings()
-        parts = _parts(read_corpus(self.folder, (ENDING,)))
+    def fill(self, rows: Rows, findings: Findings) -> None:
+        """Read the pairs, part by part. Raises SchemaError, too, where those for training are missing."""
+        parts = _parts(read_corpus(self.folder, self.endings))
         if "train" not in parts:
             raise SchemaError(
                 f"MedNLI must have mli_train_v1.jsonl, but {self.folder} holds {len(parts)} other parts of it; "
@@ -73,8 +58,6 @@ class MedNli(Config):
         for part, file in sorted(parts.items()):
             for pair in _objects(file, findings):
                 _add(pair, part, split_by_id, rows, findings)
-        usual = ("1.0.0", "MedNLI", CREDENTIALED)
-        return records(about(self.kind, self.folder, usual, self.title, self.licence), rows, findings, EXPECTED)
 
 
 def _parts(files: list[RawFile]) -> dict[str, RawFile]:

@@ -8,6 +8,7 @@ from chartune.sources.annotated.documents import Rows
 from chartune.sources.annotated.findings import Findings
 from chartune.sources.annotated.spelling import BROKEN, EMPTY, JOINED, MOVED, NOT_SPELT, TRIMMED, found_shift, tidied
 
+NOT_READ: Final = "the line does not read as its format says"
 NO_TYPE: Final = "its annotator left the type empty"
 NEW_TYPE: Final = "the type is none of the published ones"
 TWICE: Final = "its id stands there twice in the document"

@@ -6,7 +6,7 @@ Releases overlap: without tags, with some, with all. Of files that hold the same
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -41,7 +41,9 @@ class Tagged:
 
 
 def read_tagged(folder: Path, root: str, groups: frozenset[str], findings: Findings) -> list[Tagged]:
-    """The documents of a corpus, sorted by id, each in the version with the most tags of these groups.
+    """The documents of a corpus that have tags of these groups, sorted by id, each in the version with the most.
+
+    Those without are counted as left out.
 
     Raises:
         SchemaError: a file or archive is damaged or hostile, or two files hold different texts of one document.
@@ -52,19 +54,15 @@ def read_tagged(folder: Path, root: str, groups: frozenset[str], findings: Findi
         document = _read(file, root, findings)
         if document is not None:
             versions[document.doc_id].append(document)
-    return [_chosen(several, groups, findings) for _, several in sorted(versions.items())]
-
-
-def annotated(documents: Iterable[Tagged], groups: frozenset[str], findings: Findings) -> list[Tagged]:
-    """The documents that have tags of these groups; the others are counted as left out."""
-    kept = []
-    for document in documents:
+    chosen = []
+    for doc_id, several in sorted(versions.items()):
+        best = _chosen(several, groups, findings)
         findings.read("documents")
-        if _weight(document, groups):
-            kept.append(document)
+        if _weight(best, groups):
+            chosen.append(best)
         else:
-            findings.left_out("documents", NO_TAGS, document.doc_id)
-    return kept
+            findings.left_out("documents", NO_TAGS, doc_id)
+    return chosen
 
 
 def _read(file: RawFile, root: str, findings: Findings) -> Tagged | None:

@@ -9,23 +9,18 @@ One config is one fold; a study runs over `splits.fold`. A hash decides, so that
 folds are therefore of nearly, not exactly, the same size.
 """
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
-import polars as pl
 from pydantic import Field, model_validator
 
-from chartune.config import Config
 from chartune.quantities import Fraction
-from chartune.sources.splits.hashed import BITS, digest, share_at
-from chartune.sources.splits.split import Assignment, assigned
+from chartune.sources.splits.hashed import BITS, SaltedSplit, learnt_from
 
 
-class KFoldSplit(Config):
+class KFoldSplit(SaltedSplit):
     """One fold is asked about, the others are learnt from."""
 
     kind: Literal["kfold"] = "kfold"
-    salt: str = "chartune"
-    """Another salt, other folds."""
     folds: int = Field(5, ge=2)
     """How many folds there are."""
     fold: int = Field(1, ge=1)
@@ -41,30 +36,18 @@ class KFoldSplit(Config):
     def _there_is_such_a_fold(self) -> Self:
         if self.fold > self.folds:
             raise ValueError(f"fold must be from 1 to {self.folds}, the number of folds, but is {self.fold}")
-        if self.validation + self.calibration >= 1:
-            raise ValueError(
-                f"validation + calibration must be below 1, so that somebody is learnt from, but are "
-                f"{self.validation + self.calibration:g}"
-            )
         return self
 
-    def rule(self) -> dict[str, Any]:
-        """The config itself: it depends on no file."""
-        return self.hashable()
-
-    def assign(self, subjects: pl.DataFrame) -> Assignment:
-        """The split of each of these patients."""
-        ids = subjects["subject_id"].unique()
-        return Assignment(assigned(ids, [self.split_of(subject_id) for subject_id in ids]))
+    def shares(self) -> dict[str, float]:
+        """Split → its share of the other folds."""
+        return learnt_from(self.validation, self.calibration)
 
     def split_of(self, subject_id: int) -> str:
         """The split of one patient: `test` in its own fold, elsewhere as a hash of its own for that fold says."""
         if self.fold_of(subject_id) == self.fold:
             return "test"
-        place = digest(f"{self.salt}:{self.repeat}:{self.fold}:rest:{subject_id}") / 2**BITS
-        kept = 1 - self.validation - self.calibration
-        return share_at(place, {"train": kept, "validation": self.validation, "calibration": self.calibration})
+        return self.drawn(f"{self.repeat}:{self.fold}:rest:{subject_id}")
 
     def fold_of(self, subject_id: int) -> int:
         """The fold of one patient in this repeat, counted from 1."""
-        return 1 + (digest(f"{self.salt}:{self.repeat}:{subject_id}") * self.folds >> BITS)
+        return 1 + (self.bits(f"{self.repeat}:{subject_id}") * self.folds >> BITS)

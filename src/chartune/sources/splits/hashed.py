@@ -5,6 +5,7 @@
 """
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, Final, Literal, Self
 
@@ -18,20 +19,12 @@ from chartune.sources.splits.split import Assignment, assigned
 BITS: Final = 64
 
 
-class HashSplit(Config):
-    """A salted hash of the subject_id decides: adding rows or patients never moves anybody."""
+class SaltedSplit(Config, ABC):
+    """Base of the splits in which a salted hash of the subject_id decides: nobody is moved by rows that are added."""
 
-    kind: Literal["hash"] = "hash"
+    kind: str
     salt: str = "chartune"
     """Another salt, another split."""
-    train: Fraction = 0.7
-    """Share of patients to learn from."""
-    validation: Fraction = 0.1
-    """Share to choose settings and the moment to stop by."""
-    calibration: Fraction = 0.0
-    """Share to fit probabilities on."""
-    test: Fraction = 0.2
-    """Share that is asked about once, at the end."""
 
     @model_validator(mode="after")
     def _shares_make_a_whole(self) -> Self:
@@ -40,12 +33,12 @@ class HashSplit(Config):
             raise ValueError(f"train + validation + calibration + test must be 1, but are {total:g}")
         return self
 
+    @abstractmethod
     def shares(self) -> dict[str, float]:
-        """Split → its share."""
-        return {"train": self.train, "validation": self.validation, "calibration": self.calibration, "test": self.test}
+        """Split → its share of the patients whom the hash places."""
 
     def rule(self) -> dict[str, Any]:
-        """The config itself: it depends on no file."""
+        """The config itself: whatever else it goes by stands in the source's files, which are hashed."""
         return self.hashable()
 
     def assign(self, subjects: pl.DataFrame) -> Assignment:
@@ -55,12 +48,43 @@ class HashSplit(Config):
 
     def split_of(self, subject_id: int) -> str:
         """The split of one patient, from 64 bits of BLAKE2b over salt and id."""
-        return share_at(digest(f"{self.salt}:{subject_id}") / 2**BITS, self.shares())
+        return self.drawn(str(subject_id))
+
+    def drawn(self, whom: str) -> str:
+        """The split whose share covers the place of a name from 0 to 1, as the hash says."""
+        return share_at(self.bits(whom) / 2**BITS, self.shares())
+
+    def bits(self, whom: str) -> int:
+        """64 bits of BLAKE2b over salt and name, as a number below 2^64."""
+        return int.from_bytes(hashlib.blake2b(f"{self.salt}:{whom}".encode(), digest_size=BITS // 8).digest(), "big")
 
 
-def digest(text: str) -> int:
-    """64 bits of BLAKE2b over a text, as a number below 2^64."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=BITS // 8).digest(), "big")
+class HashSplit(SaltedSplit):
+    """Shares of all patients."""
+
+    kind: Literal["hash"] = "hash"
+    train: Fraction = 0.7
+    """Share of patients to learn from."""
+    validation: Fraction = 0.1
+    """Share to choose settings and the moment to stop by."""
+    calibration: Fraction = 0.0
+    """Share to fit probabilities on."""
+    test: Fraction = 0.2
+    """Share that is asked about once, at the end."""
+
+    def shares(self) -> dict[str, float]:
+        """Split → its share."""
+        return {"train": self.train, "validation": self.validation, "calibration": self.calibration, "test": self.test}
+
+
+def learnt_from(validation: float, calibration: float) -> dict[str, float]:
+    """The shares of a part that is learnt from. Raises ValueError: so much is set aside that nobody is."""
+    if validation + calibration >= 1:
+        raise ValueError(
+            f"validation + calibration must be below 1, so that somebody is learnt from, but are "
+            f"{validation + calibration:g}"
+        )
+    return {"train": 1 - validation - calibration, "validation": validation, "calibration": calibration}
 
 
 def share_at(place: float, shares: Mapping[str, float]) -> str:

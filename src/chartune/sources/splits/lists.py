@@ -12,11 +12,11 @@ import gzip
 import hashlib
 import re
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import polars as pl
 
-from chartune.config import Config
+from chartune.config import Config, Unhashed
 from chartune.errors import DataError, LeakageError, SchemaError
 from chartune.sources import formats
 from chartune.sources.ids import WHOLE, numbered, trimmed
@@ -44,6 +44,13 @@ class ImportedSplit(Config):
     kind: Literal["imported"] = "imported"
     folder: RawPath
     """Where the lists are, or the one file that holds all. The ids in them, not the path, determine the data."""
+    licence: Annotated[str, Unhashed()] = ""
+    """Under which terms they may be used; empty: nobody says."""
+
+    def files(self) -> tuple[Path, ...]:
+        """The lists, or the one file. Raises SchemaError: they are none, or two files could be one."""
+        whole = _one_table(self.folder)
+        return (whole,) if whole else tuple(list_files(self.folder).values())
 
     def lists(self) -> dict[str, pl.Series]:
         """Split → its subject_ids, unique and ascending.

@@ -11,6 +11,10 @@ CORPUS_ONLY: Final = "corpus"
 """Patients whose text a language model may be adapted on, and who stand in no task."""
 HELD_OUT: Final = ("validation", "calibration", "test")
 """Patients whose text must not be learnt from."""
+OUT_OF_YEARS: Final = "other years"
+"""Stands in place of the split of an admission or note whose year its patient's split leaves out."""
+STRAYS: Final = "to learn from, it may lie in the years of the test; to be asked about, it lies before them"
+"""Why they are left out."""
 SCHEMA: Final = {"subject_id": pl.Int64(), "split": pl.String()}
 """Columns of an assignment."""
 NAMES: Final = {
@@ -32,6 +36,25 @@ class Assignment:
     """subject_id i64 (unique, ascending) · split str; patients in no split are left out."""
     warnings: tuple[str, ...] = ()
     """How lists and patients fail to cover each other, and who was left out; counts only."""
+    years: pl.DataFrame | None = None
+    """Of a split by time, which years of a patient count, as the source shifts them: subject_id i64 (unique) ·
+    from_year i64? · to_year i64? (null: no bound); None: all."""
+
+    def placed(self, rows: pl.DataFrame, time: str) -> pl.DataFrame:
+        """Rows with the `split` of their patient: null where it has none, `OUT_OF_YEARS` where that leaves them out.
+
+        Args:
+            rows: subject_id i64, and whatever else.
+            time: their column with a date or time; rows without one are of no year and stay.
+        """
+        placed = rows.join(self.frame, on="subject_id", how="left", maintain_order="left")
+        if self.years is None:
+            return placed
+        year = pl.col(time).dt.year()
+        out = pl.any_horizontal(year < pl.col("from_year"), year > pl.col("to_year")).fill_null(False)
+        bounded = placed.join(self.years, on="subject_id", how="left", maintain_order="left")
+        split = pl.when(out).then(pl.lit(OUT_OF_YEARS)).otherwise("split")
+        return bounded.with_columns(split=split).drop("from_year", "to_year")
 
 
 class Split(Protocol):

@@ -4,31 +4,33 @@
     └─ train, validation ───────────────┘ │ └─ test ──────────────┘
 
 Dates in MIMIC are shifted by patient, so only `anchor_year_group` says in which years a patient came. It is the group
-of one year of that patient: some of their admissions may be earlier or later than it.
+of one year, `anchor_year`: an admission in another year was as many years earlier or later, which tells three years of
+which one is meant. Admissions to learn from that may lie in the years of the test, and those to ask about that surely
+lie before them, count nowhere.
+
+    anchor_year 2150, of 2014 - 2016    admitted in 2150    2014 to 2016    learnt from
+                                                    2152    2016 to 2018    left out: may lie in 2017
 """
 
-import re
-from typing import Any, Final, Literal, Self
+from typing import Final, Literal, Self
 
 import polars as pl
 from pydantic import field_validator, model_validator
 
-from chartune.config import Config
 from chartune.errors import DataError
 from chartune.quantities import Fraction
-from chartune.sources.splits.hashed import BITS, digest, share_at
+from chartune.sources.splits.hashed import SaltedSplit, learnt_from
 from chartune.sources.splits.split import Assignment, assigned
+from chartune.sources.years import YEARS, as_written, written
 
 COLUMN: Final = "anchor_year_group"
-_YEARS: Final = r"^\s*(\d{4})\s*-\s*(\d{4})\s*$"
+ANCHOR: Final = "anchor_year"
 
 
-class TemporalSplit(Config):
+class TemporalSplit(SaltedSplit):
     """Groups of years decide; within the earlier ones a hash sets patients aside for validation."""
 
     kind: Literal["temporal"] = "temporal"
-    salt: str = "chartune"
-    """Another salt, other validation patients."""
     train: tuple[str, ...] = ("2008 - 2010", "2011 - 2013", "2014 - 2016")
     """The groups to learn from; a group between them and `test` is left out."""
     test: str = "2017 - 2019"
@@ -41,7 +43,7 @@ class TemporalSplit(Config):
     @field_validator("train", "test")
     @classmethod
     def _as_mimic_writes_it(cls, groups: tuple[str, ...] | str) -> tuple[str, ...] | str:
-        return _written(groups) if isinstance(groups, str) else tuple(sorted({_written(group) for group in groups}))
+        return written(groups) if isinstance(groups, str) else tuple(sorted({written(group) for group in groups}))
 
     @model_validator(mode="after")
     def _train_is_before_test(self) -> Self:
@@ -50,29 +52,25 @@ class TemporalSplit(Config):
                 f"train must name groups before test, but {', '.join(self.train) or 'none'} do not all lie before "
                 f"{self.test}"
             )
-        if self.validation + self.calibration >= 1:
-            raise ValueError(
-                f"validation + calibration must be below 1, so that somebody is learnt from, but are "
-                f"{self.validation + self.calibration:g}"
-            )
         return self
 
-    def rule(self) -> dict[str, Any]:
-        """The config itself: the groups are in the source's files, which are hashed."""
-        return self.hashable()
+    def shares(self) -> dict[str, float]:
+        """Split → its share of the patients of `train`."""
+        return learnt_from(self.validation, self.calibration)
 
     def assign(self, subjects: pl.DataFrame) -> Assignment:
-        """The split of each of these patients; those without a group, or of a group that is not named, stand in none.
+        """The split of each of these patients; those without a group or year, or of a group not named, stand in none.
 
         Raises:
             DataError: the source knows no groups, or nobody is of a group to learn from or to be asked about.
         """
-        if COLUMN not in subjects.columns:
+        if not {COLUMN, ANCHOR} <= set(subjects.columns):
             raise DataError(
-                f"a temporal split needs the column {COLUMN}, but this source has none; only MIMIC-IV has it: use "
-                f"another kind of split."
+                f"a temporal split needs the columns {COLUMN} and {ANCHOR}, but this source lacks them; only MIMIC-IV "
+                f"has them: use another kind of split."
             )
-        grouped = subjects.unique("subject_id").select("subject_id", group=_group(pl.col(COLUMN)))
+        known = pl.when(pl.col(ANCHOR).is_not_null()).then(_group(pl.col(COLUMN)))
+        grouped = subjects.unique("subject_id").select("subject_id", ANCHOR, group=known)
         placed = grouped.filter(pl.col("group").is_in(self.train) | (pl.col("group") >= self.test))
         learnt = placed.filter(pl.col("group") < self.test).height
         if subjects.height and not 0 < learnt < placed.height:
@@ -82,32 +80,29 @@ class TemporalSplit(Config):
                 f"from and {placed.height - learnt} of those from {self.test} on; the source's groups are: {groups}. "
                 f"Choose `train` and `test` among them."
             )
-        frame = assigned(placed["subject_id"], [self._split_of(*row) for row in placed.iter_rows()])
-        return Assignment(frame, _left_out(grouped, placed.height))
+        told = placed.select("subject_id", "group").iter_rows()
+        splits = ["test" if group >= self.test else self.split_of(who) for who, group in told]
+        return Assignment(
+            assigned(placed["subject_id"], splits), _left_out(grouped, placed.height), self._years(placed)
+        )
 
-    def _split_of(self, subject_id: int, group: str) -> str:
-        if group >= self.test:
-            return "test"
-        place = digest(f"{self.salt}:{subject_id}") / 2**BITS
-        kept = 1 - self.validation - self.calibration
-        return share_at(place, {"train": kept, "validation": self.validation, "calibration": self.calibration})
+    def _years(self, placed: pl.DataFrame) -> pl.DataFrame:
+        """The years of each patient that count (`Assignment.years`): those to learn from end before any of the test."""
+        first = pl.col(ANCHOR) + int(self.test[:4]) - pl.col("group").str.tail(4).cast(pl.Int64)
+        tested = pl.col("group") >= self.test
+        return placed.select(
+            "subject_id", from_year=pl.when(tested).then(first), to_year=pl.when(~tested).then(first - 1)
+        )
 
 
 def _left_out(grouped: pl.DataFrame, placed: int) -> tuple[str, ...]:
     unknown = grouped["group"].null_count()
     between = grouped.height - unknown - placed
-    counts = {f"have no {COLUMN}": unknown, "are of a group that is in neither part": between}
+    counts = {f"have no {COLUMN} or {ANCHOR}": unknown, "are of a group that is in neither part": between}
     told = ((count, f"of {grouped.height} patients {why} and are left out.") for why, count in counts.items())
     return tuple(f"splits: {count} {said}" for count, said in told if count)
 
 
 def _group(cell: pl.Expr) -> pl.Expr:
     """A group as MIMIC-IV writes it, such as `2008 - 2010`; null where the cell is none."""
-    return pl.when(cell.str.contains(_YEARS)).then(cell.str.replace(_YEARS, "$1 - $2"))
-
-
-def _written(group: str) -> str:
-    found = re.match(_YEARS, group)
-    if not found:
-        raise ValueError("a group of years must read like 2008 - 2010")
-    return f"{found[1]} - {found[2]}"
+    return pl.when(cell.str.contains(YEARS)).then(as_written(cell))

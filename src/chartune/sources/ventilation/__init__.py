@@ -5,6 +5,6 @@
 The rules are those that mimic-code publishes for MIMIC-III and for MIMIC-IV, written anew from their description.
 """
 
-from chartune.sources.ventilation.episodes import EPISODES
+from chartune.sources.ventilation.episodes import EPISODES, OxygenJoin, Ventilation
 
-__all__ = ["EPISODES"]
+__all__ = ["EPISODES", "OxygenJoin", "Ventilation"]

@@ -51,7 +51,13 @@ class RowsByPatient:
             self._write()
 
     def groups(self) -> Iterator[pl.DataFrame]:
-        """All rows, group by group; within a group in the order in which they came."""
+        """All rows, group by group; within a group in the order in which they came.
+
+        Rows that memory holds at once are one group.
+        """
+        if not self._blocks:
+            yield from [pl.concat(self._waiting)] if self._waiting else []
+            return
         self._write()
         for _, blocks in sorted(self._blocks.items()):
             yield pl.concat([self._read(place, size) for place, size in blocks])

@@ -60,11 +60,13 @@ MODE_4: Final = 223849
 HAMILTON_4: Final = 229314
 """MIMIC-IV: ventilator mode of the Hamilton machines."""
 FLOWS_4: Final = frozenset({223834, 227582, 227287})
-"""MIMIC-IV: oxygen flows, which decide by being there (`chartune.sources.ventilation.mimic4.OxygenJoin`)."""
+"""MIMIC-IV: oxygen flows, which decide by being there (`chartune.sources.ventilation.OxygenJoin`)."""
 CHARTED_4: Final = frozenset({DEVICE_4, MODE_4, HAMILTON_4, *FLOWS_4})
 """MIMIC-IV: all items of chart events that decide. The query collects ventilator settings too, which never do."""
 TRACHEOSTOMY_4: Final = frozenset({"Tracheostomy tube", "Trach mask"})
 """MIMIC-IV: devices that need a tracheostomy; a T-piece may do without."""
+CANNULA_4: Final = "Tracheostomy tube"
+"""MIMIC-IV: of these the one that is charted with a machine and without; under a mask the patient breathes alone."""
 TUBE_4: Final = frozenset({"Endotracheal tube"})
 """MIMIC-IV: devices that mean invasive ventilation."""
 INVASIVE_MODES_4: Final = frozenset({

@@ -5,6 +5,11 @@
                               └───┘                        └───┘       unless that is 14 h away
 
 An episode needs two rows of its status at different times.
+
+To the published rules a tracheostomy is a status before a machine's mode is looked at. Nurses and therapists chart the
+two minutes apart, so that a machine through a cannula falls to pieces. Of stays with a tracheostomy there is therefore
+a second reading beside the published one (`on-machine`): there the machine comes first, and a cannula alone says
+nothing of it.
 """
 
 from collections.abc import Mapping
@@ -18,11 +23,8 @@ from chartune.sources.tables import Tally
 from chartune.sources.ventilation import items
 from chartune.sources.ventilation.by_patient import RowsByPatient
 from chartune.sources.ventilation.chart_rows import CHARTEVENTS_4, charted
-from chartune.sources.ventilation.episodes import placed
+from chartune.sources.ventilation.episodes import ON_MACHINE, OXYGEN_JOINS, OxygenJoin, placed
 
-OxygenJoin = Literal["mimic-code", "fixed"]
-"""Whether an oxygen device counts where no oxygen flow was charted. `mimic-code`: no, by an oversight of the published
-query, which joins devices to flows and then filters on the flows (its issue 1570); `fixed`: yes."""
 Counting = Literal["boundaries", "elapsed"]
 """How hours between two times are counted. `boundaries`: full hours of the clock that begin between them, as the
 published query does, so that 00:59 and 14:00 are 14 h apart; `elapsed`: as time that goes by."""
@@ -38,17 +40,14 @@ def episodes(
     files: Mapping[str, Path],
     tallies: Mapping[str, Tally],
     stays: pl.DataFrame,
-    *,
-    oxygen_join: OxygenJoin = "mimic-code",
     counting: Counting = "boundaries",
-) -> pl.DataFrame:
-    """All episodes of a release: `chartune.sources.ventilation.EPISODES`, in one pass over chartevents.
+) -> dict[OxygenJoin, pl.DataFrame]:
+    """All episodes of a release by both joins: `chartune.sources.ventilation.EPISODES`, in one pass over chartevents.
 
     Args:
         files: table → raw file.
         tallies: table → what was counted while it was read.
         stays: `chartune.sources.source.Records.stays`.
-        oxygen_join: see `OxygenJoin`.
         counting: see `Counting`.
 
     Raises:
@@ -60,11 +59,11 @@ def episodes(
     with RowsByPatient("subject_id") as kept:
         for rows in charted(files[CHARTEVENTS_4.name], CHARTEVENTS_4, tally):
             kept.add(rows)
-        found = [durations(statuses(rows, oxygen_join), counting) for rows in kept.groups()]
-    return placed(found, stays)
+        found = [{join: derived(statuses(rows, join), counting) for join in OXYGEN_JOINS} for rows in kept.groups()]
+    return {join: placed([part[join] for part in found], stays) for join in OXYGEN_JOINS}
 
 
-def statuses(rows: pl.DataFrame, oxygen_join: OxygenJoin = "mimic-code") -> pl.DataFrame:
+def statuses(rows: pl.DataFrame, oxygen_join: OxygenJoin) -> pl.DataFrame:
     """How patients breathed at each moment that says it.
 
     A moment belongs to a patient, as in the published query; in the odd case of two ICU stays the later number counts.
@@ -74,19 +73,30 @@ def statuses(rows: pl.DataFrame, oxygen_join: OxygenJoin = "mimic-code") -> pl.D
         oxygen_join: see `OxygenJoin`.
 
     Returns:
-        subject_id · stay_id · charttime · status.
+        subject_id · stay_id · charttime · status? · own? (that of this house).
     """
     modes = _modes(rows)
     oxygen = _oxygen(rows, oxygen_join)
     both = modes.join(oxygen, on=["subject_id", "stay_id", "charttime"], how="full", coalesce=True)
-    return both.select("subject_id", "stay_id", "charttime", status=_status()).drop_nulls("status")
+    return both.select("subject_id", "stay_id", "charttime", status=_status(), own=_own_status())
+
+
+def derived(moments: pl.DataFrame, counting: Counting = "boundaries") -> pl.DataFrame:
+    """The published episodes of whole ICU stays, and beside them, where there is a tracheostomy, those on a machine.
+
+    Args and returns: as `durations`; moments from `statuses`.
+    """
+    cut = moments.filter(pl.col("status") == "tracheostomy")
+    own = moments.join(cut, on="stay_id", how="semi").drop("status").rename({"own": "status"}).drop_nulls("status")
+    published = durations(moments.drop_nulls("status"), counting)
+    return pl.concat([published, durations(own, counting).filter(pl.col("status") == ON_MACHINE)])
 
 
 def durations(moments: pl.DataFrame, counting: Counting = "boundaries") -> pl.DataFrame:
     """The episodes of whole ICU stays.
 
     Args:
-        moments: from `statuses`, all of each stay.
+        moments: subject_id · stay_id · charttime · status, all of each stay.
         counting: see `Counting`.
 
     Returns:
@@ -144,11 +154,10 @@ def _oxygen(rows: pl.DataFrame, oxygen_join: OxygenJoin) -> pl.DataFrame:
 
 def _status() -> pl.Expr:
     """The first rule that applies."""
-    device, mode, hamilton = pl.col("device"), pl.col("mode"), pl.col("hamilton")
-    tube = device.is_in(items.TUBE_4) | mode.is_in(items.INVASIVE_MODES_4)
+    device, hamilton = pl.col("device"), pl.col("hamilton")
     rules = {
         "tracheostomy": [device.is_in(items.TRACHEOSTOMY_4)],
-        "invasive": [tube, hamilton.is_in(items.INVASIVE_HAMILTON_4)],
+        "invasive": _invasive(),
         "non-invasive": [pl.col("masked"), hamilton.is_in(items.NONINVASIVE_HAMILTON_4)],
         "high-flow": [device.is_in(items.HIGH_FLOW_4)],
         "oxygen": [device.is_in(items.OXYGEN_4)],
@@ -159,3 +168,18 @@ def _status() -> pl.Expr:
         for status, some in rules.items()
     ]
     return pl.coalesce(named)
+
+
+def _own_status() -> pl.Expr:
+    """`on-machine` first; nothing where a cannula stands alone; else as published."""
+    cannula = (pl.col("device") == items.CANNULA_4).fill_null(False)
+    machine = pl.any_horizontal(rule.fill_null(False) for rule in _invasive())
+    return pl.when(machine).then(pl.lit(ON_MACHINE)).when(~cannula).then(_status())
+
+
+def _invasive() -> list[pl.Expr]:
+    return [
+        pl.col("device").is_in(items.TUBE_4),
+        pl.col("mode").is_in(items.INVASIVE_MODES_4),
+        pl.col("hamilton").is_in(items.INVASIVE_HAMILTON_4),
+    ]

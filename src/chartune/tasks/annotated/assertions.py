@@ -7,11 +7,10 @@ from typing import Final, Literal
 
 import polars as pl
 
-from chartune.config import Config
 from chartune.sources.annotated.documents import AnnotatedRecords
 from chartune.sources.annotated.i2b2_2010 import ASSERTION
 from chartune.tasks.annotated.sentences import NoteLines
-from chartune.tasks.annotated.task import Made, one_label_each
+from chartune.tasks.annotated.task import AnnotatedTask, Made, card_of, one_label_each
 from chartune.tasks.task import Card
 
 SECOND: Final = "a second assertion of the same problem"
@@ -21,22 +20,17 @@ _SCHEMA: Final = {
 }  # fmt: skip
 
 
-class Assertions(Config):
+class Assertions(AnnotatedTask):
     """What a note claims of each problem."""
 
     kind: Literal["assertions"] = "assertions"
 
-    @property
-    def name(self) -> str:
-        """`assertions`."""
-        return self.kind
-
     def card(self, source: str) -> Card:
         """The task in words."""
-        return Card(
-            title="Assertions on problems", who=f"problems with an assertion in {source}", when="as the corpus is",
+        return card_of(
+            source, title="Assertions on problems", who=f"problems with an assertion in {source}",
             seen="the line of the problem, with its place", asked="whether it is present, absent, possible, ...",
-            scored="micro F1", citation="Uzuner et al., 2011", kind="as-given",
+            scored="micro F1",
         )  # fmt: skip
 
     def make(self, records: AnnotatedRecords, documents: pl.DataFrame) -> Made:
@@ -52,5 +46,4 @@ class Assertions(Config):
             place = one["start"] - start, one["end"] - start
             rows.append((one["split"], text, one["value"], one["doc_id"], one["patient"], *place))
         frame = pl.DataFrame(rows, _SCHEMA, orient="row")
-        made = one_label_each(frame, "patient", {SECOND: told.height - once.height})
-        return Made(made.frame.drop("patient"), made.answer, made.labels, made.counts, made.left_out)
+        return one_label_each(frame, "patient", {SECOND: told.height - once.height})

@@ -12,22 +12,15 @@ from typing import Final, Literal
 
 import polars as pl
 
-from chartune.config import Config
 from chartune.sources.annotated.documents import AnnotatedRecords
 from chartune.sources.ids import numbered, trimmed
-from chartune.tasks.annotated.task import Made, per_split
+from chartune.tasks.annotated.task import AnnotatedTask, Made, card_of, per_split
 from chartune.tasks.task import Card
 
 Level = Literal["type", "group"]
 USUAL_GROUPS: Final = {"i2b2_2012": ("EVENT",)}
 """Corpora of which only some kinds of entities are asked, as in the published comparisons."""
 _SPAN: Final = pl.Struct({"start": pl.Int32, "end": pl.Int32, "type": pl.String})
-_CITED: Final = {
-    "i2b2_2010": "Uzuner et al., 2011",
-    "i2b2_2012": "Sun et al., 2013",
-    "i2b2_2014": "Stubbs & Uzuner, 2015",
-    "n2c2_2018": "Henry et al., 2020",
-}
 _TITLES: Final = {
     "i2b2_2010": "Problems, tests and treatments",
     "i2b2_2012": "Clinical events",
@@ -35,17 +28,12 @@ _TITLES: Final = {
 }
 
 
-class Concepts(Config):
+class Concepts(AnnotatedTask):
     """Spans and their types (named entity recognition) of i2b2 2010, i2b2 2012 or n2c2 2018."""
 
     kind: Literal["concepts"] = "concepts"
     groups: tuple[str, ...] = ()
     """Groups of entities that are asked, such as `EVENT` and `TIMEX3`; none: `USUAL_GROUPS`, else all."""
-
-    @property
-    def name(self) -> str:
-        """`concepts`."""
-        return self.kind
 
     def card(self, source: str) -> Card:
         """The task in words."""
@@ -56,17 +44,12 @@ class Concepts(Config):
         return span_examples(records, documents, self.groups or USUAL_GROUPS.get(records.about.kind, ()), "type")
 
 
-class Deidentification(Config):
+class Deidentification(AnnotatedTask):
     """Protected health information of i2b2 2014: which characters would tell who the patient is."""
 
     kind: Literal["deidentification"] = "deidentification"
     level: Level = "type"
     """`type`: some 25 (`DOCTOR`, `ZIP`); `group`: seven (`NAME`, `LOCATION`)."""
-
-    @property
-    def name(self) -> str:
-        """`deidentification`."""
-        return self.kind
 
     def card(self, source: str) -> Card:
         """The task in words."""
@@ -78,9 +61,9 @@ class Deidentification(Config):
 
 
 def _card(title: str, asked: str, source: str) -> Card:
-    return Card(
-        title=title, who="annotated notes of the corpus", when="as the corpus is", seen="the whole note",
-        asked=asked, scored="strict span F1", citation=_CITED.get(source, "the corpus's owner"), kind="as-given",
+    return card_of(
+        source, title=title, who="annotated notes of the corpus", seen="the whole note", asked=asked,
+        scored="strict span F1",
     )  # fmt: skip
 
 

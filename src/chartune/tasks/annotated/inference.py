@@ -10,33 +10,25 @@ from typing import Literal
 
 import polars as pl
 
-from chartune.config import Config
 from chartune.sources.annotated.documents import AnnotatedRecords
-from chartune.tasks.annotated.task import Made, one_label_each
+from chartune.tasks.annotated.task import AnnotatedTask, Made, card_of, one_label_each
 from chartune.tasks.task import Card
 
 
-class Inference(Config):
+class Inference(AnnotatedTask):
     """The label of each pair of sentences."""
 
     kind: Literal["inference"] = "inference"
     pairs: Literal["both", "premise-only"] = "both"
     """`both`: premise and hypothesis; `premise-only`: as the public code of Taylor et al. (2024) does."""
 
-    @property
-    def name(self) -> str:
-        """`inference`."""
-        return self.kind
-
     def card(self, source: str) -> Card:
         """The task in words."""
         alone = "the premise alone, as the public code of Taylor et al. (2024) does"
         seen = "premise and hypothesis" if self.pairs == "both" else alone
-        return Card(
-            title="Natural language inference", who=f"pairs of sentences of {source}", when="as the corpus is",
-            seen=seen,
-            asked="entailment, neutral or contradiction", scored="accuracy", citation="Romanov & Shivade, 2018",
-            kind="as-given",
+        return card_of(
+            source, title="Natural language inference", who=f"pairs of sentences of {source}", seen=seen,
+            asked="entailment, neutral or contradiction", scored="accuracy",
         )  # fmt: skip
 
     def make(self, records: AnnotatedRecords, documents: pl.DataFrame) -> Made:
@@ -45,5 +37,4 @@ class Inference(Config):
         frame = records.pairs.select(
             "split", pl.col("premise").alias("text"), pl.col("label").alias("answer"), hypothesis, "pair_id", "group"
         )
-        made = one_label_each(frame, "group", {})
-        return Made(made.frame.drop("group"), made.answer, made.labels, made.counts, made.left_out)
+        return one_label_each(frame, "group", {})

@@ -3,16 +3,14 @@
 source ─load─▶ AnnotatedRecords ─splits.assign─▶ documents ─task.make─▶ concepts.parquet, ...      dataset.json
 """
 
-import json
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final, Self
 
 import polars as pl
 from pydantic import model_validator
 
-from chartune.config import Config, fingerprint
+from chartune.config import Config
 from chartune.errors import SchemaError
 from chartune.notes.clean import copy_key
 from chartune.sources.annotated.catalog import AnyAnnotated
@@ -21,16 +19,15 @@ from chartune.sources.annotated.documents import AnnotatedRecords
 from chartune.sources.facts import TableFacts
 from chartune.sources.ids import numbered, trimmed
 from chartune.sources.splits import HELD_OUT
-from chartune.store import Artefact, Store, write_json
+from chartune.store import Artefact, Store
 from chartune.tasks.annotated.catalog import USUAL, AnyAnnotatedTask
 from chartune.tasks.annotated.task import per_split
 from chartune.tasks.attrition import Attrition
 from chartune.tasks.frames import write_frame
+from chartune.tasks.prepared import named_once, obtain_data, write_dataset
 
-SHELF: Final = "data"
-REVISION: Final = 1
+REVISION: Final = 2
 """Raised when a bug fix changes what prepared corpora hold."""
-DATASET: Final = "dataset.json"
 
 
 class AnnotatedPreparation(Config):
@@ -58,9 +55,7 @@ class AnnotatedPreparation(Config):
         cannot = [task.kind for task in self.tasks if task.kind not in can]
         if cannot:
             raise ValueError(f"{self.source.kind} can answer {', '.join(can)}, but not {', '.join(cannot)}")
-        names = [task.name for task in self.tasks]
-        if len(set(names)) < len(names):
-            raise ValueError("every task must occur once, because its name is that of its file")
+        named_once([task.name for task in self.tasks])
         return self
 
 
@@ -76,15 +71,11 @@ def prepare_annotated(preparation: AnnotatedPreparation, store: Store) -> Artefa
         StoreError: the store cannot be written or is in use.
     """
     facts = preparation.source.facts(store)
-    files = {name: fact.sha256 for name, fact in sorted(facts.items())}
-    parts = {"config": preparation.hashable(), "files": files, "splits": preparation.splits.rule()}
-    name = fingerprint(SHELF, REVISION, parts)
-    found = store.find(SHELF, name)
-    if found:
-        return found
-    with store.writing(SHELF, name, {"sensitivity": "restricted"}) as folder:
+
+    def write(folder: Path) -> None:
         _make(preparation, facts, folder)
-    return Artefact(SHELF, name, store.root / SHELF / name)
+
+    return obtain_data(preparation, preparation.splits.rule(), REVISION, facts, store, write)
 
 
 def _make(preparation: AnnotatedPreparation, facts: Mapping[str, TableFacts], folder: Path) -> None:
@@ -106,13 +97,11 @@ def _make(preparation: AnnotatedPreparation, facts: Mapping[str, TableFacts], fo
         }  # fmt: skip
     patients = _patients(documents, records.pairs)
     write_frame(patients, folder / "splits.parquet")
-    write_json(folder / DATASET, {
+    write_dataset(folder, preparation, {
         "source": _source(records, facts),
         "splits": {"rule": preparation.splits.rule(), "counts": _split_counts(patients, documents, records.pairs)},
         "tasks": entries,
         "corpus": None,
-        "config": json.loads(preparation.model_dump_json()),
-        "chartune": _version(),
     })  # fmt: skip
 
 
@@ -167,10 +156,3 @@ def _shared(pairs: pl.DataFrame) -> list[str]:
     """How many premises stand in several parts: published parts are not changed, so it is said."""
     several = pairs.group_by("group").agg(parts=pl.col("split").n_unique()).filter(pl.col("parts") > 1).height
     return [f"pairs: {several} premises stand in more than one split."] if several else []
-
-
-def _version() -> str:
-    try:
-        return version("chartune")
-    except PackageNotFoundError:  # run from a checkout
-        return "unknown"

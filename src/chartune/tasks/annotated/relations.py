@@ -17,11 +17,10 @@ from typing import Any, Final, Literal
 import polars as pl
 from pydantic import Field
 
-from chartune.config import Config
 from chartune.sources.annotated.documents import AnnotatedRecords
 from chartune.sources.annotated.n2c2_2018 import DRUG, PARTS
 from chartune.tasks.annotated.sentences import NoteLines
-from chartune.tasks.annotated.task import Made, one_label_each
+from chartune.tasks.annotated.task import AnnotatedTask, Made, card_of, one_label_each
 from chartune.tasks.task import Card
 
 NO_RELATION: Final = "no relation"
@@ -31,7 +30,6 @@ ADMISSIBLE: Final[dict[str, frozenset[tuple[str, str]]]] = {
 }
 """Types of head and tail that the annotators could relate; the order counts."""
 USUAL_LINES: Final = {"i2b2_2010": 1, "n2c2_2018": 3}
-_CITED: Final = {"i2b2_2010": "Uzuner et al., 2011", "n2c2_2018": "Henry et al., 2020"}
 _SCHEMA: Final = {
     "split": pl.String(), "text": pl.String(), "answer": pl.String(), "doc_id": pl.String(), "patient": pl.String(),
     "head_start": pl.Int64(), "head_end": pl.Int64(), "tail_start": pl.Int64(), "tail_end": pl.Int64(),
@@ -44,24 +42,20 @@ SECOND: Final = "a second relation between the same two entities"
 UNTYPED: Final = "a relation without a type"
 
 
-class Relations(Config):
+class Relations(AnnotatedTask):
     """The relation of each pair of entities in a sentence, or that there is none."""
 
     kind: Literal["relations"] = "relations"
     lines: int | None = Field(None, ge=1)
     """Lines of the note within which both entities must lie; null: 1 for i2b2 2010, 3 for n2c2 2018."""
 
-    @property
-    def name(self) -> str:
-        """`relations`."""
-        return self.kind
-
     def card(self, source: str) -> Card:
         """The task in words."""
-        return Card(
-            title="Relations between concepts", who="ordered pairs of concepts in a sentence that may be related",
-            when="as the corpus is", seen="the sentence, with the places of both", asked="their relation, if any",
-            scored="micro F1 over relations", citation=_CITED.get(source, "the corpus's owner"), kind="as-given",
+        return card_of(
+            source, title="Relations between concepts",
+            who="ordered pairs of concepts in a sentence that may be related",
+            seen="the sentence, with the places of both", asked="their relation, if any",
+            scored="micro F1 over relations",
         )  # fmt: skip
 
     def make(self, records: AnnotatedRecords, documents: pl.DataFrame) -> Made:
@@ -76,8 +70,7 @@ class Relations(Config):
             for text, answer, places in pairs.of(note, entities.get(doc_id, []), relations.get(doc_id, []))
         ]
         left_out = {why: pairs.left_out[why] for why in (FAR, ODD, SECOND, UNTYPED)}
-        made = one_label_each(pl.DataFrame(rows, _SCHEMA, orient="row"), "patient", left_out)
-        return Made(made.frame.drop("patient"), made.answer, made.labels, made.counts, made.left_out)
+        return one_label_each(pl.DataFrame(rows, _SCHEMA, orient="row"), "patient", left_out)
 
 
 Named = dict[str, Any]

@@ -6,12 +6,14 @@ Tasks with one label per row have the columns of every other task of the house (
 them: a row is an example, `subject_id` the number of its patient (or document, or premise), `hadm_id` its own number.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import polars as pl
 
+from chartune.config import Config
 from chartune.sources.annotated.documents import AnnotatedRecords
 from chartune.sources.ids import numbered, trimmed
 from chartune.sources.splits import SPLITS
@@ -24,8 +26,17 @@ EXAMPLES: Final[dict[str, pl.DataType]] = {
     "text": pl.String(),
     "label": pl.Int64(),
     "prediction_time": pl.Datetime("us"),
+    "text_time": pl.Datetime("us"),
 }
 """The first columns of a task with one label per row; its own follow."""
+_CITED: Final = {
+    "i2b2_2010": "Uzuner et al., 2011",
+    "i2b2_2012": "Sun et al., 2013",
+    "i2b2_2014": "Stubbs & Uzuner, 2015",
+    "n2c2_2018": "Henry et al., 2020",
+    "mednli": "Romanov & Shivade, 2018",
+}
+"""Kind of corpus → who defined what is asked of it."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +62,21 @@ class Made:
         }  # fmt: skip
 
 
-class AnnotatedTask(Protocol):
-    """What every member of `tasks.annotated.catalog.AnyAnnotatedTask` does."""
+class AnnotatedTask(Config, ABC):
+    """Base of what can be asked of an annotated corpus."""
+
+    kind: str
 
     @property
     def name(self) -> str:
         """What its runs and its file in the prepared data are called."""
+        return self.kind
 
+    @abstractmethod
     def card(self, source: str) -> Card:
         """The task in words, for the corpus of this kind."""
 
+    @abstractmethod
     def make(self, records: AnnotatedRecords, documents: pl.DataFrame) -> Made:
         """Its examples.
 
@@ -72,12 +88,18 @@ class AnnotatedTask(Protocol):
         """
 
 
+def card_of(source: str, *, title: str, who: str, seen: str, asked: str, scored: str) -> Card:
+    """The card of a task whose text and split are given by the corpus of this kind."""
+    return Card(title, who, "as the corpus is", seen, asked, scored, _CITED[source], "as-given")
+
+
 def one_label_each(frame: pl.DataFrame, patient: str, left_out: dict[str, int]) -> Made:
     """Examples with one label per row.
 
     Args:
         frame: split, text, `answer` (the label's name) and a task's own columns, in their final order.
         patient: the column that says whose row it is; rows of one patient are drawn together when scores are sampled.
+            It is not in the examples.
         left_out: so far; rows with a label that no training example has are added.
     """
     labels = tuple(sorted(frame.filter(pl.col("split") == "train")["answer"].unique()))
@@ -88,8 +110,8 @@ def one_label_each(frame: pl.DataFrame, patient: str, left_out: dict[str, int]) 
         numbered(trimmed(known[patient])).alias("subject_id"),
         pl.Series("hadm_id", range(1, known.height + 1), dtype=pl.Int64),
         pl.col("answer").replace_strict(numbers, return_dtype=pl.Int64).alias("label"),
-        pl.lit(None, pl.Datetime("us")).alias("prediction_time"),
-    ).drop("answer")
+        *(pl.lit(None, EXAMPLES[name]).alias(name) for name in ("prediction_time", "text_time")),
+    ).drop("answer", patient)
     rest = [name for name in examples.columns if name not in EXAMPLES]
     return Made(examples.select(*EXAMPLES, *rest), "multiclass", labels, per_split(examples, _count), unlearnt)
 

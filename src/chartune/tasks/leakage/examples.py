@@ -19,7 +19,7 @@ from chartune.tasks.labels import LabelSpace
 from chartune.tasks.leakage.blocks import Rows
 from chartune.tasks.leakage.codes import Codes, asks_for_codes, codes, named
 from chartune.tasks.leakage.lengths import Lengths, lengths
-from chartune.tasks.leakage.times import Times, late, time_columns, times
+from chartune.tasks.leakage.times import Times, compared, time_columns, times
 from chartune.tasks.leakage.wording import Later, Wording, headed, later_sections, tells_outcomes, worded, wordings
 
 WORDS: Final = "words"
@@ -95,7 +95,8 @@ def _marks(task: Prepared, tokens: Mapping[str, TokenCount]) -> tuple[pl.DataFra
 def _marked(block: pl.DataFrame, space: LabelSpace, tokens: Mapping[str, TokenCount]) -> pl.DataFrame:
     text, counts = block["text"], tokens.items()
     parts = [
-        block.select("split", word_count(pl.col("text")).alias(WORDS), late(block)),
+        block.select("split", word_count(pl.col("text")).alias(WORDS)),
+        compared(block),
         headed(text),
         pl.DataFrame([pl.Series(_tokens(name), count(text.to_list()), dtype=pl.Int64) for name, count in counts]),
     ]

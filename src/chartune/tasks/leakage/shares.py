@@ -1,10 +1,10 @@
 """Shares: so many of so many, fit to be shown. A count from 1 to 9 of real patients is shown as "<10"."""
 
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, Final, Literal, Protocol, Self, TypeVar, cast, runtime_checkable
+from typing import Any, Literal, Protocol, Self, TypeVar, cast, runtime_checkable
 
-FEW: Final = 10
-"""The smallest count of real patients that is shown as it is, as in reports."""
+from chartune.tasks.flow import SMALL
+
 Count = int | Literal["<10"]
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ def share(count: int, of: int) -> Share:
 
 def hidden_count(count: Count) -> Count:
     """1 to 9 → `<10`."""
-    return "<10" if isinstance(count, int) and 0 < count < FEW else count
+    return "<10" if isinstance(count, int) and 0 < count < SMALL else count
 
 
 def shown(count: Count) -> str:
@@ -58,7 +58,7 @@ def shown(count: Count) -> str:
 
 def enough(count: Count) -> bool:
     """Whether a count is large enough to say something."""
-    return isinstance(count, int) and count >= FEW
+    return isinstance(count, int) and count >= SMALL
 
 
 def hidden(tree: T) -> T:

@@ -66,6 +66,11 @@ def sketch(texts: pl.Series, masks: Masks) -> Sketches:
     return Sketches(copies, shingles, offsets, _bands(shingles, offsets))
 
 
+def shingle_sets(texts: pl.Series, masks: Masks) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+    """The shingles alone, as in `Sketches.shingles`: [ΣS], and how many each text has: [n]. texts: str [n], n ≥ 1."""
+    return _sets(*_runs(*_words(_bare(texts.fill_null(""), masks))))
+
+
 def joined(parts: Sequence[Sketches]) -> Sketches:
     """Several sketches as one, in their order."""
     return Sketches(

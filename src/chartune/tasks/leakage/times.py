@@ -18,16 +18,18 @@ class Times:
     """Of the task's card: `retrospective-text`, `prospective` or `as-given`."""
     columns: tuple[str, ...]
     """Columns of the examples that say when what is read was written or stored; empty: they keep none."""
+    untimed: Share
+    """Examples without a time of their text, or of their prediction: nothing can be said of them."""
     late: Share | None
-    """Examples with a time later than the prediction; None: not measured."""
+    """Of the others those with a time later than the prediction; None: not measured, because there are no others."""
 
 
-def late(block: pl.DataFrame) -> pl.Series:
-    """Whether a row has a time later than its prediction: booleans [n]; false where there is nothing to compare."""
+def compared(block: pl.DataFrame) -> pl.DataFrame:
+    """Whether a row has times to compare, and one that is later than its prediction: `timed` · `late`, booleans [n]."""
     later = [pl.col(name) > pl.col(PREDICTED) for name in time_columns(block.schema)]
-    if not later:
-        return pl.repeat(False, block.height, dtype=pl.Boolean, eager=True).alias("late")
-    return block.select(late=pl.any_horizontal(*later).fill_null(False))["late"]
+    timed = pl.any_horizontal(pl.lit(False), *(one.is_not_null() for one in later))
+    late = pl.any_horizontal(pl.lit(False), *(one.fill_null(False) for one in later))
+    return block.with_columns(timed=timed, late=late).select("timed", "late")
 
 
 def time_columns(schema: pl.Schema) -> tuple[str, ...]:
@@ -36,5 +38,6 @@ def time_columns(schema: pl.Schema) -> tuple[str, ...]:
 
 
 def times(kind: str, columns: tuple[str, ...], marks: pl.DataFrame) -> Times:
-    """The check of a task. marks: the column of `late`."""
-    return Times(kind, columns, share(int(marks["late"].sum()), marks.height) if columns else None)
+    """The check of a task. marks: the columns of `compared`."""
+    timed, late = int(marks["timed"].sum()), int(marks["late"].sum())
+    return Times(kind, columns, share(marks.height - timed, marks.height), share(late, timed) if timed else None)

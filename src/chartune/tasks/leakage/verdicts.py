@@ -112,10 +112,10 @@ def _timed(examples: Sequence[Examples]) -> Iterator[tuple[Standing, str]]:
 
 def _late(times: Times) -> tuple[Standing, str] | None:
     match times.kind:
-        case "prospective" if times.late is None:
-            return "look", "its examples keep no times of their text, so that only `prepare` has checked them"
         case "prospective" if times.late is not None and times.late.some:
             return "fail", f"{times.late} examples have a text of a later time than their prediction"
+        case "prospective" if times.untimed.some:
+            return "look", f"{times.untimed} examples keep no time of their text, so that only `prepare` has checked it"
         case "retrospective-text":
             return "look", "the text was written after the outcome, even if it tells what was known before"
         case "as-given":

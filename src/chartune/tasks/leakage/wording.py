@@ -11,7 +11,7 @@ from typing import Final, Self
 
 import polars as pl
 
-from chartune.notes.sections import tells_death
+from chartune.notes.sections import LATER, tells_death
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.leakage.shares import Share, enough, share
 
@@ -34,14 +34,6 @@ OUTCOMES: Final = {
     r"|\bfail\w*\s+to\s+wean\b",
 }
 """Wording → pattern, of lower case and upper case alike."""
-LATER: Final = {
-    "hospital course": r"(?:brief\s+|summary\s+of\s+)?hospital\s+course(?:\s+by\s+[\w ,]{1,30})?",
-    "discharge": r"discharge\s+(?:medications?|meds|diagnos[ie]s|condition|instructions?|disposition|status|labs?|date"
-    r"|weight|(?:physical\s+)?exam\w*)|(?:on|at|upon)\s+discharge",
-    "procedures": r"procedures?(?:\s+performed)?",
-    "follow-up": r"follow[\s-]?up(?:\s+(?:instructions?|plans?|appointments?))?",
-}
-"""Section → how its heading reads, before a colon or alone on its line (as in `chartune.notes.sections`)."""
 _MAY_TELL: Final = r"(?i)expired|died|passed\s+away|deceased|time\s+of\s+death"
 
 
@@ -78,7 +70,7 @@ class Later:
 
     split: str
     section: str
-    """A key of `LATER`."""
+    """A key of `chartune.notes.sections.LATER`."""
     texts: Share
 
 
@@ -95,7 +87,10 @@ def worded(texts: pl.Series) -> pl.DataFrame:
 def headed(texts: pl.Series) -> pl.DataFrame:
     """Whether each text holds a heading of each later section: a column per section, booleans [n]."""
     text = pl.col("text")
-    found = [text.str.contains(rf"(?im)\b(?:{p})[ \t]*:|^[ \t]*(?:{p})[ \t]*$").alias(n) for n, p in LATER.items()]
+    found = [
+        text.str.contains(rf"(?im)\b(?:{p})(?:[ \t]*:|[ \t]+[–—-][ \t])|^[ \t]*(?:{p})[ \t]*$").alias(name)
+        for name, p in LATER.items()
+    ]
     return texts.fill_null("").alias("text").to_frame().select(*found)
 
 

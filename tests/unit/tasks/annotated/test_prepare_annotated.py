@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import polars as pl
@@ -14,6 +15,7 @@ from chartune.errors import ConfigError, SchemaError
 from chartune.sources.annotated.dev import DevSplit
 from chartune.store import Artefact, Store
 from chartune.tasks.annotated.catalog import USUAL
+from chartune.tasks.annotated.concepts import Concepts
 from chartune.tasks.annotated.prepare import AnnotatedPreparation, prepare_annotated
 from chartune.tasks.prepare import label_space, read_dataset, read_task
 from chartune.testing.annotated_corpora import (
@@ -66,7 +68,9 @@ def test_every_corpus_becomes_a_prepared_dataset(tmp_path: Path, store: Store, k
 @pytest.mark.parametrize("kind", WRITERS)
 def test_only_parquet_holds_words(tmp_path: Path, store: Store, kind: str) -> None:
     artefact = prepared(kind, WRITERS[kind](tmp_path / "raw"), store)
-    for file in artefact.path.glob("*.json"):
+    told = [file for file in artefact.path.iterdir() if file.suffix != ".parquet"]
+    assert {file.name for file in told} == {"dataset.json", "manifest.json", "README.md"}
+    for file in told:
         text = file.read_text().lower()
         for word in ("aspirin", "cough", "smith30", "boston", "effingham", "hypothesis neutral", "premise 1"):
             assert word not in text
@@ -150,3 +154,47 @@ def test_a_made_up_corpus_says_so(tmp_path: Path, store: Store) -> None:
     write_loose(folder, {"made-up/manifest.json": json.dumps({"title": "Invented pairs"})})
     source = read_dataset(prepared("mednli", folder, store))["source"]
     assert (source["version"], source["title"], source["licence"]) == ("made-up", "Invented pairs", "CC0 1.0")
+
+
+def test_a_task_twice_is_refused() -> None:
+    data = {"source": {"kind": "i2b2_2010", "folder": "x"}, "tasks": [{"kind": "relations"}, {"kind": "relations"}]}
+    with pytest.raises(ConfigError, match="every task must occur once"):
+        AnnotatedPreparation.parse(data)
+
+
+def test_nothing_of_an_attempt_that_was_killed_is_published(tmp_path: Path, store: Store) -> None:
+    folder = write_2010(tmp_path / "raw")
+    name = prepared("i2b2_2010", folder, Store(tmp_path / "other").open()).fingerprint
+    (store.partial("data", name) / "stray.parquet").write_bytes(b"half")
+    artefact = prepared("i2b2_2010", folder, store)
+    assert artefact.fingerprint == name
+    assert {file.stem for file in artefact.path.glob("*.parquet")} == {
+        "splits",
+        *(task.name for task in USUAL["i2b2_2010"]),
+    }
+
+
+def test_an_interrupted_attempt_leaves_nothing_behind(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Concepts, "make", killed)
+    with pytest.raises(KeyboardInterrupt):
+        prepared("i2b2_2010", write_2010(tmp_path / "raw"), store)
+    assert not list(store.root.glob("data/*"))
+
+
+def test_what_another_process_is_making_is_waited_for(tmp_path: Path, store: Store) -> None:
+    folder = write_2010(tmp_path / "raw")
+    name = prepared("i2b2_2010", folder, Store(tmp_path / "other").open()).fingerprint
+    found: list[Artefact] = []
+    with store.lease("data", name):
+        second = Thread(target=lambda: found.append(prepared("i2b2_2010", folder, store)))
+        second.start()
+        second.join(0.5)
+        assert second.is_alive()
+        assert not found
+    second.join()
+    assert found[0].fingerprint == name

@@ -22,13 +22,13 @@ from itertools import pairwise
 from typing import Any, Final
 
 from chartune.quantities import Estimate
+from chartune.sources.splits import SPLITS
 
 SMALL: Final = 10
 """The smallest count of patients that is printed as it is."""
 
 UNITS: Final = ("subjects", "admissions", "notes")
 _COUNT: Final = re.compile(r"(?<![\w.,:/<-])[1-9](?=[ \N{NO-BREAK SPACE}][A-Za-z])")
-SPLITS: Final = ("train", "validation", "calibration", "test")
 
 
 @dataclass(frozen=True)

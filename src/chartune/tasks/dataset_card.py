@@ -1,0 +1,187 @@
+"""The dataset card: what prepared data are, whom they are about, and what may be done with them.
+
+    dataset.json ─▶ Sections ─▶ README.md: a head of YAML as Hugging Face reads it, then words and tables
+
+It holds choices and counts: no text of a note, no name of a label, no id of a patient, and for real patients no count
+below ten.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any, Final
+
+import yaml
+
+from chartune.cards import Facts, Section, markdown
+from chartune.quantities import human_bytes
+from chartune.tasks.flow import Cohort, cohorts, is_made_up, warnings
+from chartune.tasks.switches import switches
+
+README: Final = "README.md"
+"""Its file in the folder of the data."""
+COLUMNS: Final = {
+    "subject_id": "the patient",
+    "hadm_id": "the admission, or the row",
+    "split": "`train`, `validation`, `calibration` or `test`, by patient",
+    "text": "what the model reads",
+    "label": "the number of the label, or the numbers of all that apply; `labels` in dataset.json tells their names",
+    "prediction_time": "the moment at which the prediction is made; null: not known",
+    "text_time": "when the latest note of the text was charted or stored, whichever came last; null: written after "
+    "the outcome, or not known",
+}  # fmt: skip
+"""The columns of a task with one row per example."""
+_KEPT: Final = {
+    "dataset.json": "the facts of this card, exact and in full", "splits.parquet": "who stands in which split",
+    "manifest.json": "size and SHA-256 of every file, this one included",
+}  # fmt: skip
+_RESTRICTED: Final = (
+    "**Restricted.** This folder was made from patients' charts and is as sensitive as they are. The terms of its "
+    "source hold for it and for all that is made from it, adapters included: do not share it, do not send it to a "
+    "service, keep it out of repositories, and remove it when you no longer need it."
+)
+_FICTIONAL: Final = "The patients are fictional and were written by a program. The terms of the source hold."
+_OPEN_LICENCES: Final = ("cc0-1.0", "unknown")
+"""Licences that Hugging Face knows by these names; others are `other` there."""
+_SIZES: Final = (0, 10**3, 10**4, 10**5, 10**6, 10**7, 10**8)
+_SIZE_NAMES: Final = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M")
+_ROWS: Final = ("admissions", "examples", "pairs", "documents")
+"""What a row of a table may be counted as."""
+_OF_ALL: Final = ("preset", "held_out_copies")
+"""Switches that all tasks share."""
+
+
+def dataset_card(
+    dataset: Mapping[str, Any],
+    fingerprint: str,
+    files: Mapping[str, str] | None = None,
+    columns: Mapping[str, str] = COLUMNS,
+    parts: Mapping[str, str] | None = None,
+) -> str:
+    """The card as Markdown.
+
+    Args:
+        dataset: `dataset.json`.
+        fingerprint: of the data.
+        files: file → what it holds; None: those of prepared data.
+        columns: of the examples → what they hold; empty: it has none.
+        parts: split → the file of its examples, where each split has a file of its own.
+    """
+    title = f"{' '.join(str(dataset['source']['title']).split())}, prepared by chartune"
+    known = _files(dataset) if files is None else files
+    head = yaml.safe_dump(_head(dataset, title, parts or {}), sort_keys=False, allow_unicode=True)
+    return f"---\n{head}---\n\n" + markdown(title, list(_sections(dataset, fingerprint, known, columns)))
+
+
+def task_facts(task: Mapping[str, Any]) -> Facts:
+    """A task of `dataset.json` in words: who, when, what is seen, what is asked, and how many labels it has."""
+    terms = ("who", "when", "seen", "asked", "scored", "citation", "kind", "answer")
+    labels = f"{len(task['labels']):,}" if task.get("labels") else None
+    return _known({term.capitalize(): task.get(term) for term in terms} | {"Labels": labels})
+
+
+def _head(dataset: Mapping[str, Any], title: str, parts: Mapping[str, str]) -> dict[str, Any]:
+    source, corpus = dataset["source"], dataset.get("corpus")
+    kinds = ["token-classification" if task["answer"] == "spans" else "text-classification"
+             for task in dataset["tasks"].values()]  # fmt: skip
+    kinds += ["text-generation", "fill-mask"] if corpus else []
+    head: dict[str, Any] = {
+        "pretty_name": title, **_licence(str(source["licence"])), "task_categories": list(dict.fromkeys(kinds)),
+        "size_categories": [_size(dataset)], "tags": ["medical", "clinical-notes", "chartune", str(source["kind"])],
+    }  # fmt: skip
+    if parts:
+        files = [{"split": split, "path": path} for split, path in parts.items()]
+        head["configs"] = [{"config_name": "default", "data_files": files}]
+    return head
+
+
+def _licence(licence: str) -> dict[str, str]:
+    name = "-".join(licence.lower().split())
+    return {"license": name} if name in _OPEN_LICENCES else {"license": "other", "license_name": name}
+
+
+def _size(dataset: Mapping[str, Any]) -> str:
+    """The size of the largest table, in the steps of Hugging Face."""
+    parts = [*dataset["tasks"].values(), *([dataset["corpus"]] if dataset.get("corpus") else [])]
+    rows = [sum(next((row[unit] for unit in _ROWS if unit in row), 0) for row in part["counts"].values())
+            for part in parts]  # fmt: skip
+    steps = zip(pairwise(_SIZES), _SIZE_NAMES, strict=True)
+    return next((name for (low, high), name in steps if low <= max(rows, default=0) < high), "n>100M")
+
+
+def _files(dataset: Mapping[str, Any]) -> dict[str, str]:
+    tasks = {f"{name}.parquet": f"examples: {task['title']}" for name, task in dataset["tasks"].items()}
+    corpus = {"corpus.parquet": "unlabelled text for adaptation"} if dataset.get("corpus") else {}
+    return tasks | corpus | _KEPT
+
+
+def _sections(
+    dataset: Mapping[str, Any], fingerprint: str, files: Mapping[str, str], columns: Mapping[str, str]
+) -> Iterator[Section]:
+    tasks, source = dataset["tasks"], dataset["source"]
+    yield _what(dataset, fingerprint)
+    yield Section("Files", columns=("file", "holds"), rows=tuple(files.items()))
+    if columns and any(task["answer"] != "spans" for task in tasks.values()):
+        yield Section("Columns of the examples", columns=("column", "holds"), rows=tuple(columns.items()))
+    names = [*tasks, *([None] if dataset.get("corpus") else [])]
+    for name, cohort in zip(names, cohorts(dataset), strict=True):
+        yield _counted(dataset, name, cohort)
+        yield _flow(name or "the corpus", cohort)
+    told = tuple(f"The source says: {warning}" for warning in warnings(source))
+    raw = tuple(
+        (str(fact.get("file") or name), human_bytes(fact.get("bytes")), str(fact.get("sha256")))
+        for name, fact in sorted(source["tables"].items())
+    )
+    yield Section("Raw files", told, columns=("file", "size", "SHA-256"), rows=raw)
+    others = tuple((str(row["file"]), str(row["sha256"]), str(row["licence"])) for row in dataset.get("inputs", ()))
+    if others:
+        yield Section("Other inputs", columns=("file", "SHA-256", "licence"), rows=others)
+    yield _citing(dataset, fingerprint)
+
+
+def _what(dataset: Mapping[str, Any], fingerprint: str) -> Section:
+    source, rule = dataset["source"], dataset["splits"]["rule"]
+    config = dataset.get("config") or {}
+    facts = {
+        "Source": source["title"], "Kind": source["kind"], "Version": source["version"], "Licence": source["licence"],
+        "Prepared data": fingerprint, "Prepared by": f"chartune {dataset['chartune']}",
+        "Preset": config.get("preset"),
+        "Training texts that a held-out chart repeats": config.get("held_out_copies"),
+        "Split rule": ", ".join(f"{name} {value}" for name, value in rule.items()),
+        "Use": "research only; no decision about a patient",
+    }  # fmt: skip
+    return Section("What it is", (_FICTIONAL if is_made_up(source) else _RESTRICTED,), _known(facts))
+
+
+def _counted(dataset: Mapping[str, Any], name: str | None, cohort: Cohort) -> Section:
+    """A task, or the corpus where there is no name: its choices, and who stands in which split."""
+    chosen = switches(dataset, name) if name is None or "config" in dataset["tasks"][name] else {}
+    told = "; ".join(f"{switch}: {value}" for switch, value in chosen.items() if switch not in _OF_ALL)
+    facts = (*(task_facts(dataset["tasks"][name]) if name else ()), *_known({"Switches": told}))
+    title = f"Task {name}: {cohort.title}" if name else f"Corpus: {cohort.title}"
+    return Section(title, (), facts, ("split", *cohort.splits.columns), cohort.splits.rows)
+
+
+def _flow(whose: str, cohort: Cohort) -> Section:
+    silent = ", ".join(step.name for step in cohort.silent)
+    return Section(
+        f"Who is left out of {whose}",
+        (f"These filters left nobody out: {silent}.",) if silent else (),
+        columns=("filter", "because", "left out", "left"),
+        rows=tuple((step.name, step.why, ", ".join(step.removed), ", ".join(step.left)) for step in cohort.steps),
+    )
+
+
+def _citing(dataset: Mapping[str, Any], fingerprint: str) -> Section:
+    source = dataset["source"]
+    asked = "; ".join(dict.fromkeys(str(task["citation"]) for task in dataset["tasks"].values()))
+    text = [
+        f"The source, as its publisher asks: {source['title']}, {source['version']}.",
+        *([f"Who defined the questions: {asked}."] if asked else []),
+        f"These data: chartune {dataset['chartune']}, data {fingerprint}. The fingerprint stands for the raw files, "
+        "the split and every switch: whoever has the same gets the same.",
+    ]  # fmt: skip
+    return Section("How to cite", tuple(text))
+
+
+def _known(facts: Mapping[str, Any]) -> Facts:
+    return tuple((term, str(value)) for term, value in facts.items() if value not in (None, ""))

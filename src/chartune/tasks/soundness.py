@@ -1,0 +1,97 @@
+"""Soundness: what gives reason for a warning, of the raw tables as they are read and of the datasets that come out.
+
+    read: bytes, rows, keys ─▶ a warning each ─┬─▶ dataset.json, and who prepares is told
+    made: nobody is left    ─▶ a warning each ─┘   strict: refused, as soon as one is known
+
+No word of a patient is in them: a category of notes is named where the release has it, or where it was asked for.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from chartune.errors import DataError
+from chartune.sources.facts import TableFacts
+from chartune.sources.source import Records
+from chartune.tasks.bedside_notes import BedsideNotes
+from chartune.tasks.corpus import Corpus
+from chartune.tasks.staging import Staged
+from chartune.tasks.task import Task
+
+
+def source_entry(records: Records, facts: Mapping[str, TableFacts], warnings: Sequence[str]) -> dict[str, Any]:
+    """What `dataset.json` says of the source."""
+    tables = {table: replace(fact, rows=_rows(records, table)).to_json() for table, fact in facts.items()}
+    return {**records.about.to_json(), "tables": tables, "warnings": list(warnings)}
+
+
+def raw_warnings(records: Records, tables: Iterable[str]) -> list[str]:
+    """What the raw tables give reason to warn of.
+
+    Args:
+        records: of the source.
+        tables: that have been read to their end; of others nothing is known yet.
+    """
+    read = set(tables)
+    counted = [text for table, tally in records.tallies.items() if table in read for text in tally.warnings(table)]
+    released = [
+        f"{table}: {records.about.version} has {' or '.join(map(str, expected))} rows, this file {rows}."
+        for table, expected in records.expected_rows.items()
+        if table in read and (rows := _rows(records, table)) not in (None, *expected)
+    ]
+    return [*records.warnings, *counted, *released]
+
+
+def tables_read(records: Records) -> list[str]:
+    """The tables of which rows have been counted."""
+    return [table for table, tally in records.tallies.items() if tally.rows]
+
+
+def absent_categories(records: Records, staged: Staged, tasks: Sequence[Task], corpus: Corpus | None) -> list[str]:
+    """The warning that no note has a category that somebody named; empty: all are there, or nobody named one."""
+    named = {kind for task in tasks if isinstance(task.reads, BedsideNotes) for kind in _named(task.reads, "types")}
+    named |= set(_named(corpus, "categories")) if corpus else set()
+    absent = sorted(named - set(staged.index["category"].drop_nulls().unique()))
+    if not absent:
+        return []
+    there: Counter[str] = sum((Counter(tally.kinds) for tally in records.tallies.values()), Counter())
+    told = f"there are {', '.join(sorted(there))}" if there else "there are none that a release knows"
+    return [f"notes: none is of the category {' or '.join(absent)}, which was asked for; {told}."]
+
+
+def emptied(dataset: Mapping[str, Any]) -> dict[str, str]:
+    """Name of each task without examples, and `corpus` if it has no documents → the filter that left nothing.
+
+    Args:
+        dataset: `dataset.json`, or its `tasks` and `corpus`.
+    """
+    parts = {**dataset["tasks"], **({"corpus": dataset["corpus"]} if dataset.get("corpus") else {})}
+    told = {name: _emptied(part.get("attrition") or []) for name, part in parts.items()}
+    return {name: f"{name}: {why}" for name, why in told.items() if why}
+
+
+def refuse(warnings: Sequence[str]) -> None:
+    """Refuse data that give reason for a warning. Raises DataError: there is one."""
+    if warnings:
+        raise DataError(
+            f"with `strict` nothing may give reason for a warning, but there are {len(warnings)}: "
+            f"{' '.join(warnings)} Mend what they name, or leave `strict` out."
+        )
+
+
+def _rows(records: Records, table: str) -> int | None:
+    return records.tallies[table].rows if table in records.tallies else None
+
+
+def _named(config: BedsideNotes | Corpus, field: str) -> set[str]:
+    """Categories that are not there by default: not every source has all of those."""
+    return set(getattr(config, field)) - set(type(config).model_fields[field].default)
+
+
+def _emptied(attrition: Sequence[Mapping[str, Any]]) -> str:
+    """Which filter left nothing; empty: none did."""
+    for row in attrition:
+        if not row["notes" if row["admissions"] is None else "admissions"]:
+            return f"nobody is left by the filter `{row['step']}` ({row['why']})."
+    return ""

@@ -1,0 +1,80 @@
+"""Thin splits: told when data are prepared, so that nobody trains for a day to score three deaths."""
+
+from collections.abc import Mapping
+from itertools import compress
+from typing import Any, Final
+
+import polars as pl
+
+from chartune.sources.splits import SPLITS
+from chartune.store import Artefact
+from chartune.tasks.frames import read_frame
+from chartune.tasks.labels import ENOUGH_CASES
+from chartune.tasks.soundness import emptied
+
+_OPTIONAL: Final = ("calibration",)
+"""Splits that may have nobody."""
+
+
+def thin_splits(artefact: Artefact, dataset: Mapping[str, Any]) -> list[str]:
+    """A line for each task or corpus that has nobody, with the filter that left nobody, and for each thin task.
+
+    Thin is a split of fewer than ten examples; of a yes-or-no task, with fewer than ten of either; of a task with one
+    answer of several, without an example of some; of a task with many labels, without one that has ten training cases
+    and tells the examples of the split apart.
+
+    Raises:
+        StoreError: a file of the store is damaged.
+    """
+    empty, lines = emptied(dataset), []
+    for name, entry in dataset["tasks"].items():
+        learnt = entry["answer"] in ("binary", "multiclass", "multilabel")
+        frame = read_frame(artefact.path / f"{name}.parquet", ["split", *(["label"] if learnt else [])])
+        if name in empty:
+            continue
+        told = _told(frame, entry["answer"], len(entry["labels"]) if learnt else 0)
+        lines += [f"{name}: {told}."] if told else []
+    return [*empty.values(), *lines]
+
+
+def _told(frame: pl.DataFrame, answer: str, labels: int) -> str:
+    """What is thin in the examples of a task; empty: nothing."""
+    if frame.is_empty():
+        return "no split has an example"
+    if answer == "multilabel" and not labels:
+        return f"no label has {ENOUGH_CASES} training cases, so that there is nothing to learn"
+    rows = {split: frame.filter(pl.col("split") == split) for split in SPLITS}
+    scored = [cases >= ENOUGH_CASES for cases in _cases(rows["train"], labels)]
+    parts = []
+    for split, mine in rows.items():
+        if mine.is_empty() and split in _OPTIONAL:
+            continue
+        cases = _cases(mine, labels)
+        counted = list(compress(cases, scored)) if answer == "multilabel" else cases
+        lacking = _lacking(answer, mine.height, counted) if labels and mine.height else ""
+        if lacking or mine.height < ENOUGH_CASES:
+            parts.append(f"{split} has {mine.height:,} example{'s' * (mine.height != 1)}{lacking}")
+    return "; ".join(parts)
+
+
+def _cases(mine: pl.DataFrame, labels: int) -> list[int]:
+    """How many examples each label applies to."""
+    if not labels:
+        return []
+    flat = mine["label"].explode() if mine.schema["label"].is_nested() else mine["label"]
+    counted = dict(flat.drop_nulls().value_counts().iter_rows())
+    return [counted.get(label, 0) for label in range(labels)]
+
+
+def _lacking(answer: str, rows: int, cases: list[int]) -> str:
+    """What the answers of a split lack, where `cases` of its rows have each; empty: nothing."""
+    match answer:
+        case "binary" if min(cases) < ENOUGH_CASES:
+            rarer = cases.index(min(cases))
+            return f", {cases[rarer]} of them {('without', 'with')[rarer]} the outcome"
+        case "multiclass" if 0 in cases:
+            return f", none for {cases.count(0)} of the {len(cases)} answers"
+        case "multilabel" if not any(0 < case < rows for case in cases):
+            return ", and no label that could be scored"
+        case _:
+            return ""

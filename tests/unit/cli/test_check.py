@@ -1,0 +1,65 @@
+"""`check`: a wrong path is told before anything is measured, and large tables are not read through."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chartune.testing.annotated_corpora import write_2010
+from chartune.testing.command_line import chartune
+from chartune.testing.raw_tables import RawHospital
+
+
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What the machine was asked; it answers nothing."""
+    asked: list[object] = []
+
+    def survey_machine(store: object) -> dict[str, Any]:
+        asked.append(store)
+        return {}
+
+    monkeypatch.setattr("chartune.stages.machine.survey_machine", survey_machine)
+    return asked
+
+
+@pytest.mark.parametrize("place", ["nowhere", "empty", "iv/hosp"])
+def test_a_wrong_path_is_told_before_anything_is_measured_or_made(
+    tmp_path: Path, measured: list[object], place: str
+) -> None:
+    raw = RawHospital()
+    raw.stay(1)
+    raw.write_mimic4(tmp_path / "iv")
+    (tmp_path / "empty").mkdir()
+    said = chartune("check", tmp_path / place, "--store", tmp_path / "store")
+    assert (said.code, said.out) == (3, "")
+    told = " ".join(said.err.split())
+    assert str(tmp_path / place) in told
+    if place == "iv/hosp":
+        assert f"give {tmp_path / 'iv'}, which looks like one of these." in told
+    assert measured == []
+    assert not (tmp_path / "store").exists()
+
+
+def test_tables_are_told_with_how_they_were_read(
+    tmp_path: Path, measured: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = RawHospital()
+    for subject_id in range(1, 5):
+        raw.stay(subject_id)
+    folder = raw.write(tmp_path / "raw")
+    sizes = sorted(file.stat().st_size for file in folder.iterdir())
+    monkeypatch.setattr("chartune.sources.survey.CHEAP_BYTES", sum(sizes[:2]))
+    told = json.loads(chartune("check", folder, "--store", tmp_path / "store", "--json").out)
+    assert told["source"] == "mimic3"
+    there = {row["table"]: row["read"] for row in told["tables"] if row["file"]}
+    assert sorted(there.values()) == ["first rows", "whole", "whole"]
+    assert len(measured) == 1
+    assert told["store"]["writable"] is True
+
+
+def test_an_annotated_corpus_is_known_by_name(tmp_path: Path, measured: list[object]) -> None:
+    told = json.loads(chartune("check", write_2010(tmp_path / "raw"), "--store", tmp_path / "store", "--json").out)
+    assert told["source"] == "i2b2_2010"
+    assert len(measured) == 1

@@ -1,0 +1,43 @@
+"""TF-IDF: what is chosen is chosen on the validation part."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from chartune.sources.mimic3 import Mimic3
+from chartune.stages.stage import Outcome, Work
+from chartune.stages.table import TaskTable
+from chartune.stages.tfidf import Tfidf, _fit
+from chartune.store import Store
+from chartune.tasks.labels import LabelSpace
+from chartune.tasks.prepare import Preparation
+
+DATA = Preparation(source=Mimic3(folder=Path("raw")))
+WORDS = np.array([f"word{n}" for n in range(33)])
+
+
+def table() -> TaskTable:
+    """Noisy texts of 60 training and 30 validation rows; the test part has those of validation, told the other way."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, 90)
+    texts = [" ".join(rng.choice(WORDS[3 * y :][:30], 6)) for y in labels]
+    rows = {
+        "hadm_id": range(120), "subject_id": range(120), "split": ["train"] * 60 + ["validation"] * 30 + ["test"] * 30,
+        "text": texts + texts[60:], "label": [*labels.tolist(), *(1 - labels[60:]).tolist()],
+    }  # fmt: skip
+    return TaskTable(pl.DataFrame(rows), "asked", LabelSpace("binary", ("no", "yes"), ("no", "yes")))
+
+
+def fitted(store: Store, strengths: tuple[float, ...]) -> Outcome:
+    folder = store.partial("runs", "-".join(map(str, strengths)))
+    return _fit(Tfidf(data=DATA, strengths=strengths), table(), Work(store, folder, "0" * 16))
+
+
+def test_the_penalty_that_validation_prefers_is_chosen_though_the_test_part_prefers_another(store: Store) -> None:
+    alone = {strength: fitted(store, (strength,)).scores["validation"]["auroc"].value for strength in (0.01, 100.0)}
+    assert abs(alone[0.01] - alone[100.0]) > 0.01  # and on the test part it is as much the other way round
+    chosen = fitted(store, (0.01, 100.0)).scores
+    assert chosen["validation"]["auroc"].value == max(alone.values())
+    assert chosen["test"]["auroc"].value == pytest.approx(1 - max(alone.values()))
