@@ -119,17 +119,19 @@ def _card(row: dict[str, Any]) -> str:
     cards = [*row["tasks"].values(), *([row["corpus"]] if row.get("corpus") else [])]
     for name, card, cohort in zip([*row["tasks"], "corpus"], cards, cohorts(row), strict=False):
         told = [f"  {key}: {card[key]}" for key in CARD if card.get(key)]
-        lines += ["", f"{name}: {cohort.title}", *told, *_filters(cohort), *_splits(cohort)]
+        lines += ["", f"{name}: {cohort.title}", *told, *filters_told(cohort), *splits_told(cohort)]
     return "\n".join(lines)
 
 
-def _filters(cohort: Cohort) -> list[str]:
+def filters_told(cohort: Cohort) -> list[str]:
+    """Each filter that left somebody out, with what it left, then the names of the others."""
     steps = [f"  {', '.join(step.left):>44}  {step.name}: {step.why}" for step in cohort.steps]
     silent = ", ".join(step.name for step in cohort.silent)
     return [*steps, *([f"  {'':>44}  removed nothing: {silent}"] if silent else [])]
 
 
-def _splits(cohort: Cohort) -> list[str]:
+def splits_told(cohort: Cohort) -> list[str]:
+    """Each split with its counts."""
     columns = cohort.splits.columns
     return [
         f"  {split:>12}: {', '.join(f'{n} {what}' for what, n in zip(columns, counts, strict=True))}"

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
+from chartune.cli.datasets import filters_told, splits_told
 from chartune.cli.options import (
     DEFAULT_STORE,
     JsonOption,
@@ -18,6 +19,7 @@ from chartune.cli.options import (
 )  # fmt: skip
 from chartune.errors import ConfigError
 from chartune.store import Artefact, Store
+from chartune.tasks.flow import cohorts, warnings
 
 if TYPE_CHECKING:
     from chartune.tasks.prepare import Preparation
@@ -75,11 +77,11 @@ def command(
         lacking = [] if tasks else _left_out(preparation)
     dataset = read_dataset(artefact)
     thin = thin_splits(artefact, dataset)
-    warnings = [*lacking, *thin, *([_THIN] if thin else [])]
+    said = [*lacking, *thin, *([_THIN] if thin else [])]
     emit(
-        {"data": artefact.fingerprint, "folder": str(artefact.path), **dataset, "warnings": warnings},
+        {"data": artefact.fingerprint, "folder": str(artefact.path), **dataset, "warnings": said},
         as_json,
-        "\n".join([told(artefact.fingerprint, dataset), *(f"warning: {warning}" for warning in warnings)]),
+        "\n".join([told(artefact.fingerprint, dataset), *(f"warning: {warning}" for warning in said)]),
     )
 
 
@@ -128,27 +130,8 @@ def _only_of_charts(corpus: str, flags: dict[str, object]) -> None:
 
 
 def told(fingerprint: str, dataset: dict[str, Any]) -> str:
-    """The attrition of each task and of the corpus, as lines."""
+    """The attrition of each task and of the corpus, as lines; small counts of real patients hidden."""
     lines = [f"{dataset['source']['title']}  (data {fingerprint})"]
-    parts = [*dataset["tasks"].items(), *([("corpus", dataset["corpus"])] if dataset["corpus"] else [])]
-    for name, part in parts:
-        lines.append(f"{name}: {part['title']}")
-        lines += _filters(part["attrition"])
-        lines += [
-            f"  {split:>10}  {', '.join(f'{n:,} {what}' for what, n in row.items())}"
-            for split, row in part["counts"].items()
-        ]
-    return "\n".join([*lines, *(f"warning: {warning}" for warning in dataset["source"].get("warnings", []))])
-
-
-def _filters(attrition: list[dict[str, Any]]) -> list[str]:
-    """Where it begins, what each filter that removed something left, and how many removed nothing."""
-    first, *rest = attrition
-    active = [row for row in rest if row["removed_admissions"] or row["removed_notes"]]
-    lines = [f"  {_count(row):>10}  {row['step']}: {row['why']}" for row in (first, *active)]
-    return [*lines, f"  {'':>10}  ({len(rest) - len(active)} further filters removed nothing)"]
-
-
-def _count(row: dict[str, Any]) -> str:
-    left = row.get("admissions") if row.get("admissions") is not None else row.get("notes")
-    return "–" if left is None else f"{left:,}"
+    for name, cohort in zip([*dataset["tasks"], "corpus"], cohorts(dataset), strict=False):
+        lines += [f"{name}: {cohort.title}", *filters_told(cohort), *splits_told(cohort)]
+    return "\n".join([*lines, *(f"warning: {warning}" for warning in warnings(dataset["source"]))])

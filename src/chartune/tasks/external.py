@@ -60,7 +60,7 @@ class External(Config):
     positive: str | None = None
     """Of two labels the one that is asked about; none: the later in sorting (`1`, `true`, `yes`)."""
     least_cases: int = Field(1, ge=1)
-    """Training cases that a label needs to be learnt."""
+    """Training patients that a label needs to be learnt."""
     title: Annotated[str, Unhashed()] = ""
     """What to call the task in reports; empty: its name."""
     citation: Annotated[str, Unhashed()] = "whoever made the labels"

@@ -116,6 +116,11 @@ class ProlongedVentilation(ChartTask):
         """Ventilation is read from the bedside chart."""
         return True
 
+    @property
+    def answers(self) -> int:
+        """Two, or as many as weaning and its competing events make."""
+        return len(COMPETING if self.competing == "classes" else CLASSES)
+
     def card(self) -> Card:
         """The task in words; at the landmark its own time of prediction stands in place of the input's."""
         card = super().card()

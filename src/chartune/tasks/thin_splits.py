@@ -8,6 +8,7 @@ import polars as pl
 
 from chartune.sources.splits import SPLITS
 from chartune.store import Artefact
+from chartune.tasks.flow import is_made_up, shown
 from chartune.tasks.frames import read_frame
 from chartune.tasks.labels import ENOUGH_CASES
 from chartune.tasks.soundness import emptied
@@ -32,12 +33,13 @@ def thin_splits(artefact: Artefact, dataset: Mapping[str, Any]) -> list[str]:
         frame = read_frame(artefact.path / f"{name}.parquet", ["split", *(["label"] if learnt else [])])
         if name in empty:
             continue
-        told = _told(frame, entry["answer"], len(entry["labels"]) if learnt else 0)
+        labels, open_data = len(entry["labels"]) if learnt else 0, is_made_up(dataset.get("source", {}))
+        told = _told(frame, entry["answer"], labels, open_data)
         lines += [f"{name}: {told}."] if told else []
     return [*empty.values(), *lines]
 
 
-def _told(frame: pl.DataFrame, answer: str, labels: int) -> str:
+def _told(frame: pl.DataFrame, answer: str, labels: int, open_data: bool) -> str:
     """What is thin in the examples of a task; empty: nothing."""
     if frame.is_empty():
         return "no split has an example"
@@ -51,9 +53,9 @@ def _told(frame: pl.DataFrame, answer: str, labels: int) -> str:
             continue
         cases = _cases(mine, labels)
         counted = list(compress(cases, scored)) if answer == "multilabel" else cases
-        lacking = _lacking(answer, mine.height, counted) if labels and mine.height else ""
+        lacking = _lacking(answer, mine.height, counted, open_data) if labels and mine.height else ""
         if lacking or mine.height < ENOUGH_CASES:
-            parts.append(f"{split} has {mine.height:,} example{'s' * (mine.height != 1)}{lacking}")
+            parts.append(f"{split} has {shown(mine.height, open_data)} example{'s' * (mine.height != 1)}{lacking}")
     return "; ".join(parts)
 
 
@@ -66,12 +68,12 @@ def _cases(mine: pl.DataFrame, labels: int) -> list[int]:
     return [counted.get(label, 0) for label in range(labels)]
 
 
-def _lacking(answer: str, rows: int, cases: list[int]) -> str:
+def _lacking(answer: str, rows: int, cases: list[int], open_data: bool) -> str:
     """What the answers of a split lack, where `cases` of its rows have each; empty: nothing."""
     match answer:
         case "binary" if min(cases) < ENOUGH_CASES:
             rarer = cases.index(min(cases))
-            return f", {cases[rarer]} of them {('without', 'with')[rarer]} the outcome"
+            return f", {shown(cases[rarer], open_data)} of them {('without', 'with')[rarer]} the outcome"
         case "multiclass" if 0 in cases:
             return f", none for {cases.count(0)} of the {len(cases)} answers"
         case "multilabel" if not any(0 < case < rows for case in cases):

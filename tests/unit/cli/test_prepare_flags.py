@@ -53,7 +53,7 @@ def small(folder: Path, patients: int) -> Path:
     return raw.write(folder)
 
 
-def test_splits_that_are_too_thin_to_score_are_told_with_their_counts(tmp_path: Path) -> None:
+def test_splits_that_are_too_thin_to_score_are_told_and_their_small_counts_hidden(tmp_path: Path) -> None:
     folder, store = small(tmp_path / "raw", 20), tmp_path / "store"
     words = ["prepare", folder, "--tasks", "mortality,length,diagnoses", "--set", "corpus=null", "--store", store]
     said = chartune(*words)
@@ -63,7 +63,8 @@ def test_splits_that_are_too_thin_to_score_are_told_with_their_counts(tmp_path: 
     assert 0 < test["admissions"] < 10
     lines = said.out.splitlines()
     (line,) = [line for line in lines if line.startswith("warning: mortality: ")]
-    assert f"test has {test['admissions']} examples, {test['positives']} of them with the outcome" in line
+    assert test["positives"] > 0
+    assert "test has <10 examples, <10 of them with the outcome" in line
     assert f"train has {train['admissions']} examples, " in line
     assert "calibration" not in line
     assert lines[-1].startswith(

@@ -15,14 +15,15 @@ Rows = dict[str, Sequence[Any]]
 """Split → the labels of its examples."""
 
 
-def told(folder: Path, answer: str, labels: int, rows: Rows) -> list[str]:
+def told(folder: Path, answer: str, labels: int, rows: Rows, *, made_up: bool = True) -> list[str]:
     """What is said of one task."""
     flat = [(split, label) for split, mine in rows.items() for label in mine]
     kind = pl.List(pl.Int32) if answer == "multilabel" else pl.Int64()
     schema = {"split": pl.String(), "label": kind}
     pl.DataFrame(flat, schema=schema, orient="row").write_parquet(folder / "asked.parquet")
     entry = {"answer": answer, "labels": [f"label {n}" for n in range(labels)]}
-    return thin_splits(Artefact("data", "0" * 16, folder), {"tasks": {"asked": entry}})
+    dataset = {"source": {"kind": "made-up" if made_up else "mimic3"}, "tasks": {"asked": entry}}
+    return thin_splits(Artefact("data", "0" * 16, folder), dataset)
 
 
 BOTH = [0, 1] * 10
@@ -49,6 +50,13 @@ def test_nothing_is_said_where_every_split_is_thick(tmp_path: Path) -> None:
 )
 def test_a_yes_or_no_task_needs_ten_of_either(tmp_path: Path, validation: list[int], line: str) -> None:
     assert told(tmp_path, "binary", 2, {"train": BOTH, "validation": validation, "test": BOTH}) == [line]
+
+
+def test_small_counts_of_real_patients_are_not_told(tmp_path: Path) -> None:
+    rows: Rows = {"train": BOTH, "validation": [0] * 40 + [1] * 9, "test": BOTH}
+    assert told(tmp_path, "binary", 2, rows, made_up=False) == [
+        "asked: validation has 49 examples, <10 of them with the outcome."
+    ]
 
 
 def test_an_answer_that_a_split_lacks_is_counted_and_not_named(tmp_path: Path) -> None:
