@@ -1,7 +1,7 @@
 """`chartune prepare`: raw tables → datasets of all tasks and the corpus."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 import typer
 
@@ -28,8 +28,6 @@ _THIN: Final = (
     "fewer than 10 are too few to learn from or to score: prepare more patients, or split them otherwise (--set "
     "splits.…)."
 )
-CORPORA: Final = ("i2b2_2010", "i2b2_2012", "i2b2_2014", "n2c2_2018", "mednli")
-"""Annotated corpora: sources without charts."""
 
 
 def command(
@@ -59,12 +57,12 @@ def command(
 
     Every filter is named and counted. The result is kept in the store; asking again takes no time.
     """
-    from chartune.sources.annotated.catalog import detect_annotated
+    from chartune.sources.annotated.detect import Kind, detect_annotated
     from chartune.tasks.prepare import prepare, read_dataset
     from chartune.tasks.thin_splits import thin_splits
 
     opened = open_store(store)
-    corpus = source if source in CORPORA else None if source else detect_annotated(folder)
+    corpus = source if source in get_args(Kind) else None if source else detect_annotated(folder)
     if corpus:
         _only_of_charts(
             corpus, {"--splits": splits, "--tasks": tasks, "--preset": preset != "sound", "--strict": strict}

@@ -24,6 +24,11 @@ class SummaryInput(Config):
 
     shared: ClassVar[bool] = True
 
+    @property
+    def chosen_first(self) -> bool:
+        """No: notes of admissions with an answer are looked at."""
+        return False
+
     def categories(self) -> tuple[str, ...]:
         """Discharge summaries only."""
         return (SUMMARY,)
@@ -39,6 +44,15 @@ class AdmissionNote(SummaryInput):
     CORe's patterns, written for MIMIC-III, find no end of a section and so no section at all."""
     withdrawn: Literal["left-out", "kept"] = "left-out"
     """Notes that their author marked as an error (ISERROR); CORe keeps them."""
+
+    @property
+    def chosen_first(self) -> bool:
+        """By CORe's rules yes.
+
+        CORe drops identical texts before it looks for labels: where the one that counts belongs to an admission
+        without an answer, the text is asked about nowhere.
+        """
+        return self.sections != "chartune"
 
     def seen(self) -> Seen:
         """What the model reads, in words."""

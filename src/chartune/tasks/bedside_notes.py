@@ -9,7 +9,7 @@ discharge summary never counts, whatever times it bears.
 """
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import polars as pl
 from pydantic import Field, field_validator
@@ -29,6 +29,9 @@ class BedsideNotes(Config):
     """The notes that were stored in the first hours."""
 
     kind: Literal["bedside-notes"] = "bedside-notes"
+    shared: ClassVar[bool] = False
+    """The anchor is the task's."""
+    chosen_first: ClassVar[bool] = False
     hours: float = Field(24, gt=0)
     """From the anchor to the prediction."""
     since: Literal["admission", "anchor"] = "admission"
@@ -44,11 +47,6 @@ class BedsideNotes(Config):
         if SUMMARY in types:
             raise ValueError("a discharge summary is written after the outcome and is no bedside note; leave it out")
         return types
-
-    @property
-    def shared(self) -> bool:
-        """No: the anchor is the task's."""
-        return False
 
     def seen(self) -> Seen:
         """What the model reads, in words."""

@@ -21,7 +21,6 @@ from chartune.tasks.attrition import Attrition, Cohort
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.stays import Stays
 from chartune.tasks.task import Card
-from chartune.tasks.whole_summary import WholeSummary
 
 MACRO: Final = "auroc, macro average of each class against the rest"
 Filter = tuple[str, str, pl.Expr]
@@ -91,7 +90,7 @@ class ChartTask(Config, ABC):
     @property
     def answer_told(self) -> bool:
         """Whether what is read tells the answer."""
-        return self.asks_outcome and isinstance(self.reads, WholeSummary)
+        return self.asks_outcome and self.reads.seen().tells_outcome
 
     @property
     def needs_events(self) -> bool:
@@ -134,9 +133,6 @@ def answered(
 ) -> Cohort:
     """Of these stays those with an answer, and the notes that are read of them.
 
-    CORe drops identical texts before it looks for labels: where the one that counts belongs to a stay without an
-    answer, the text is asked about nowhere.
-
     Args:
         stays: admissions with `asked`.
         known: the filter that leaves those with an answer: its name, and why others have none.
@@ -150,6 +146,6 @@ def answered(
             cohort = attrition.record(step, why, cohort.whose(keep))
         return cohort
 
-    if isinstance(reads, AdmissionNote) and reads.sections != "chartune":
+    if reads.chosen_first:
         return counted(reads.select(stays, attrition))
     return reads.select(counted(stays), attrition)

@@ -55,6 +55,8 @@ class Seen:
     what: str
     """The text."""
     kind: Literal["retrospective-text", "prospective", "as-given"]
+    tells_outcome: bool = False
+    """Whether the text says how the stay went."""
 
 
 class Input(Protocol):
@@ -63,6 +65,10 @@ class Input(Protocol):
     @property
     def shared(self) -> bool:
         """Whether the notes that it chooses of an admission are the same for every task."""
+
+    @property
+    def chosen_first(self) -> bool:
+        """Whether notes are chosen of all admissions, and only then those with an answer kept; else the reverse."""
 
     def seen(self) -> Seen:
         """In words."""

@@ -32,6 +32,7 @@ class WholeText(Config):
 
     kind: Literal["whole-text"] = "whole-text"
     shared: ClassVar[bool] = True
+    chosen_first: ClassVar[bool] = False
 
     def seen(self) -> Seen:
         """What the model reads, in words."""

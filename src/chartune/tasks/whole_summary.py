@@ -24,6 +24,7 @@ class WholeSummary(SummaryInput):
             when="after discharge (dischtime)",
             what="the whole discharge summary, which tells the course and the outcome",
             kind="retrospective-text",
+            tells_outcome=True,
         )
 
     def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
