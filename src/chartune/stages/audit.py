@@ -28,7 +28,7 @@ from chartune.tasks.leakage.verdicts import Verdict, verdicts
 from chartune.tasks.prepare import read_dataset
 
 SHELF: Final = "audits"
-REVISION: Final = 2
+REVISION: Final = 3
 """Raised when a bug fix changes what an audit finds."""
 AUDIT: Final = "audit.json"
 CORPUS_HELD_OUT: Final = ("validation", "test")
@@ -169,7 +169,8 @@ def _held_out(tasks: Sequence[Prepared]) -> list[Asked]:
 
 
 def _prepared(data: Artefact, name: str, told: Mapping[str, Any]) -> Prepared:
-    return Prepared(name, str(told["kind"]), LabelSpace.from_json(told), data.path / f"{name}.parquet")
+    space, file = LabelSpace.from_json(told), data.path / f"{name}.parquet"
+    return Prepared(name, str(told["kind"]), space, file, answer_told=bool(told.get("answer_told")))
 
 
 def _corpus(data: Artefact) -> Rows:

@@ -81,7 +81,7 @@ def unit(source: Mapping[str, Any]) -> str:
 
 def warnings(source: Mapping[str, Any]) -> tuple[str, ...]:
     """What a source says of itself; for real patients with its small counts hidden."""
-    told = tuple(map(str, source.get("warnings", ())))
+    told = (*map(str, source.get("warnings", ())), *map(str, source.get("notices", ())))
     return told if is_made_up(source) else tuple(_COUNT.sub(f"<{SMALL}", warning) for warning in told)
 
 

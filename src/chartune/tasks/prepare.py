@@ -29,7 +29,7 @@ from chartune.tasks.making_corpus import make_corpus
 from chartune.tasks.prepared import DATASET, named_once, obtain_data, write_dataset
 from chartune.tasks.soundness import absent_categories, emptied, raw_warnings, refuse, source_entry, tables_read
 
-REVISION: Final = 5
+REVISION: Final = 6
 """Raised when a bug fix changes what prepared data hold."""
 _SOURCE: Final[TypeAdapter[Any]] = TypeAdapter(AnySource)
 
@@ -223,7 +223,7 @@ def _make(preparation: Preparation, facts: Mapping[str, TableFacts], store: Stor
     counts = split_counts(admissions, assignment.frame, (*SPLITS, CORPUS_ONLY))
     forget_steps(folder)
     write_dataset(folder, preparation, {
-        "source": source_entry(records, facts, warnings),
+        "source": source_entry(records, facts, warnings, assignment.notices),
         "splits": {"rule": preparation.splits.rule(), "counts": counts},
         **made,
         "inputs": inputs(preparation.tasks, preparation.splits, preparation.corpus, store),

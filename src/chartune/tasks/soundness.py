@@ -20,10 +20,19 @@ from chartune.tasks.staging import Staged
 from chartune.tasks.task import Task
 
 
-def source_entry(records: Records, facts: Mapping[str, TableFacts], warnings: Sequence[str]) -> dict[str, Any]:
-    """What `dataset.json` says of the source."""
+def source_entry(
+    records: Records, facts: Mapping[str, TableFacts], warnings: Sequence[str], notices: Sequence[str]
+) -> dict[str, Any]:
+    """What `dataset.json` says of the source.
+
+    Args:
+        records: of it.
+        facts: of its tables.
+        warnings: what `strict` refuses.
+        notices: what a reader should know, and is as asked for.
+    """
     tables = {table: replace(fact, rows=_rows(records, table)).to_json() for table, fact in facts.items()}
-    return {**records.about.to_json(), "tables": tables, "warnings": list(warnings)}
+    return {**records.about.to_json(), "tables": tables, "warnings": list(warnings), "notices": list(notices)}
 
 
 def raw_warnings(records: Records, tables: Iterable[str]) -> list[str]:

@@ -96,10 +96,9 @@ def test_patients_without_a_group_and_of_groups_between_are_counted_and_left_out
     people = charted("2008 - 2010", "2011 - 2013", "2017 - 2019", None, "before the war", "2014 - 2016", "2020-2022")
     assignment = TemporalSplit(train=("2008-2010", "2011 - 2013"), validation=0).assign(people)
     assert dict(assignment.frame.iter_rows()) == {0: "train", 1: "train", 2: "test", 6: "test"}
-    assert assignment.warnings == (
-        "splits: 2 of 7 patients have no anchor_year_group or anchor_year and are left out.",
-        "splits: 1 of 7 patients are of a group that is in neither part and are left out.",
-    )
+    none, between = "have no anchor_year_group or anchor_year", "are of a group that is in neither part"
+    assert assignment.warnings == (f"splits: 2 of 7 patients {none} and are left out.",)
+    assert assignment.notices == (f"splits: 1 of 7 patients {between} and are left out.",)
 
 
 def test_a_patient_whose_year_is_not_known_is_left_out() -> None:
@@ -187,8 +186,8 @@ def test_the_carevue_stratum_leaves_only_patients_whose_every_stay_was_charted_t
     )
     assignment = carevue_only(PLACED, charted_in)
     assert dict(assignment.frame.iter_rows()) == {1: "train", 2: "test"}
-    assert assignment.warnings == (
-        "said before",
+    assert assignment.warnings == ("said before",)
+    assert assignment.notices == (
         "splits: 3 of 5 test patients have an ICU stay that was not charted in CareVue and are left out, and 1 who "
         "have no ICU stay.",
     )

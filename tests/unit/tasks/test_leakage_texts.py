@@ -12,7 +12,7 @@ from chartune.tasks.labels import LabelSpace
 from chartune.tasks.leakage.codes import asks_for_codes, codes, named
 from chartune.tasks.leakage.examples import Examples, Prepared, look_at
 from chartune.tasks.leakage.shares import Share, hidden, share
-from chartune.tasks.leakage.verdicts import TIMES, verdicts
+from chartune.tasks.leakage.verdicts import TIMES, WORDING, verdicts
 from chartune.tasks.leakage.wording import DEATH, OUTCOMES, headed, worded
 
 BINARY = LabelSpace("binary", ("survived", "died"), ("survived", "died"))
@@ -104,6 +104,26 @@ def test_a_phrase_gives_the_answer_away_when_enough_texts_say_so(tmp_path: Path)
     assert found(20, 0)
     assert not found(20, 15)
     assert not found(9, 1)
+
+
+@pytest.mark.parametrize(
+    ("died", "survived", "standing"), [(40, 0, "fail"), (32, 2, "fail"), (31, 0, "look"), (40, 3, "look")]
+)
+def test_a_phrase_that_is_the_answer_fails(died: int, survived: int, standing: str, tmp_path: Path) -> None:
+    texts = ["hospice"] * died + ["well"] * (40 - died) + ["hospice"] * survived + ["well"] * (40 - survived)
+    rows = {"split": ["train"] * 80, "label": [1] * 40 + [0] * 40, "text": texts}
+    (row,) = [row for row in verdicts((), (), [looked(tmp_path, rows)], ()) if row.law == WORDING]
+    assert (row.standing, row.told.startswith("some: 'hospice' of 'died', train")) == (standing, True)
+
+
+@pytest.mark.parametrize(("told", "standing"), [(True, "fail"), (False, "pass")])
+def test_a_task_that_was_let_in_although_its_texts_tell_the_answer_fails(
+    told: bool, standing: str, tmp_path: Path
+) -> None:
+    pl.DataFrame({"split": ["train"], "label": [1], "text": ["he did well"]}).write_parquet(tmp_path / "some.parquet")
+    task = Prepared("some", "retrospective-text", BINARY, tmp_path / "some.parquet", answer_told=told)
+    (row,) = [row for row in verdicts((), (), [look_at(task, (2,), {})], ()) if row.law == WORDING]
+    assert row.standing == standing
 
 
 def test_of_several_answers_each_is_held_against_all_others(tmp_path: Path) -> None:

@@ -35,7 +35,9 @@ class Assignment:
     frame: pl.DataFrame
     """subject_id i64 (unique, ascending) · split str; patients in no split are left out."""
     warnings: tuple[str, ...] = ()
-    """How lists and patients fail to cover each other, and who was left out; counts only."""
+    """How lists and patients fail to cover each other, and of whom too little is known; counts only."""
+    notices: tuple[str, ...] = ()
+    """Who was left out because the split asks for it; counts only."""
     years: pl.DataFrame | None = None
     """Of a split by time, which years of a patient count, as the source shifts them: subject_id i64 (unique) ·
     from_year i64? · to_year i64? (null: no bound); None: all."""

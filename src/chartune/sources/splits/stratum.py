@@ -1,5 +1,6 @@
 """A stratum: a part of the test split on which another question can be asked."""
 
+from dataclasses import replace
 from typing import Final
 
 import polars as pl
@@ -45,4 +46,4 @@ def carevue_only(assignment: Assignment, stays: pl.DataFrame | None) -> Assignme
         f"splits: {others} of {tested.height} test patients have an ICU stay that was not charted in CareVue and are "
         f"left out, and {stayless} who have no ICU stay.",
     )
-    return Assignment(kept.select("subject_id", "split"), (*assignment.warnings, *said))
+    return replace(assignment, frame=kept.select("subject_id", "split"), notices=(*assignment.notices, *said))

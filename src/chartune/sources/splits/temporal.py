@@ -80,10 +80,14 @@ class TemporalSplit(SaltedSplit):
                 f"from and {placed.height - learnt} of those from {self.test} on; the source's groups are: {groups}. "
                 f"Choose `train` and `test` among them."
             )
+        every, unknown = grouped.height, grouped["group"].null_count()
         told = placed.select("subject_id", "group").iter_rows()
         splits = ["test" if group >= self.test else self.split_of(who) for who, group in told]
         return Assignment(
-            assigned(placed["subject_id"], splits), _left_out(grouped, placed.height), self._years(placed)
+            assigned(placed["subject_id"], splits),
+            warnings=_left_out(unknown, every, f"have no {COLUMN} or {ANCHOR}"),
+            notices=_left_out(every - unknown - placed.height, every, "are of a group that is in neither part"),
+            years=self._years(placed),
         )
 
     def _years(self, placed: pl.DataFrame) -> pl.DataFrame:
@@ -95,12 +99,8 @@ class TemporalSplit(SaltedSplit):
         )
 
 
-def _left_out(grouped: pl.DataFrame, placed: int) -> tuple[str, ...]:
-    unknown = grouped["group"].null_count()
-    between = grouped.height - unknown - placed
-    counts = {f"have no {COLUMN} or {ANCHOR}": unknown, "are of a group that is in neither part": between}
-    told = ((count, f"of {grouped.height} patients {why} and are left out.") for why, count in counts.items())
-    return tuple(f"splits: {count} {said}" for count, said in told if count)
+def _left_out(count: int, every: int, why: str) -> tuple[str, ...]:
+    return (f"splits: {count} of {every} patients {why} and are left out.",) if count else ()
 
 
 def _group(cell: pl.Expr) -> pl.Expr:

@@ -36,6 +36,8 @@ class Prepared:
     """Of its card."""
     space: LabelSpace
     file: Path
+    answer_told: bool = False
+    """Whether its texts were let in although they tell the answer."""
 
     def rows(self, *splits: str) -> Rows:
         """Its examples, of these splits; none said: of all."""
@@ -58,6 +60,8 @@ class Examples:
     lengths: tuple[Lengths, ...]
     """In words, then in tokens of each base model that was asked for."""
     times: Times
+    answer_told: bool = False
+    """Whether its texts were let in although they tell the answer."""
 
 
 def look_at(task: Prepared, limits: Sequence[int], tokens: Mapping[str, TokenCount]) -> Examples:
@@ -78,6 +82,7 @@ def look_at(task: Prepared, limits: Sequence[int], tokens: Mapping[str, TokenCou
         later=later_sections(marks),
         lengths=tuple(row for column, unit, most in units for row in lengths(marks, column, unit, most)),
         times=times(task.kind, columns, marks),
+        answer_told=task.answer_told,
     )  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def verdicts(
         *_law(PATIENTS, (("fail", f"{row.both} {row.law}") for row in patients if row.both.some)),
         *_law(EXACT, (_exact(row) for row in copies if row.exact.some)),
         *_law(NEAR, (("look", told) for told in _alike(copies))),
-        *_law(WORDING, (("look", told) for one in examples for told in _telling(one))),
+        *_law(WORDING, (found for one in examples for found in _telling(one))),
         *_law(CODES, (("look", _named(one, row)) for one in examples for row in one.codes or () if row.telling())),
         *_law(LATER, (("look", _later(one)) for one in examples if one.later)),
         *_law(TIMES, _timed(examples)),
@@ -76,14 +76,17 @@ def _alike(copies: Sequence[Copies]) -> Iterator[str]:
             yield f"in training texts of {learnt}: {told}"
 
 
-def _telling(one: Examples) -> Iterator[str]:
-    """The telling wordings of a task, a line per wording and label, the splits in it."""
+def _telling(one: Examples) -> Iterator[tuple[Standing, str]]:
+    """That a task's texts tell its answer; and its telling wordings, a line each per label, the splits in it."""
+    if one.answer_told:
+        yield "fail", f"{one.task}: its texts tell how the stay went, and were let in on purpose (allow_retrospective)"
     telling: dict[tuple[str, str], list[Wording]] = {}
     for row in one.wordings or ():
         if row.telling():
             telling.setdefault((row.wording, row.label), []).append(row)
     for (name, label), rows in telling.items():
-        yield f"{one.task}: {name!r} of {label!r}, {'; '.join(map(_times_as_often, rows))}"
+        standing: Standing = "fail" if any(row.answers() for row in rows) else "look"
+        yield standing, f"{one.task}: {name!r} of {label!r}, {'; '.join(map(_times_as_often, rows))}"
 
 
 def _times_as_often(row: Wording) -> str:

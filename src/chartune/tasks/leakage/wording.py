@@ -17,6 +17,10 @@ from chartune.tasks.leakage.shares import Share, enough, share
 
 TELLING: Final = 2.0
 """A wording that is so many times more frequent with a label gives it away."""
+MOST: Final = 0.8
+"""A wording in so large a share of the texts of a label, and in at most `FEW` of all others, is the answer itself."""
+FEW: Final = 0.05
+"""See `MOST`."""
 MOST_LABELS: Final = 6
 """Tasks with more answers are not looked at: outcomes have few."""
 DEATH: Final = "death"
@@ -62,6 +66,11 @@ class Wording:
         """Whether it gives the label away, as far as enough texts show."""
         only = enough(self.present.count) and self.absent.count == 0
         return only or (enough(self.present.count) and self.ratio is not None and self.ratio >= TELLING)
+
+    def answers(self) -> bool:
+        """Whether nearly all texts of the label have it and nearly no other: a search for it scores like any model."""
+        mine, others = self.present.share or 0.0, self.absent.share
+        return enough(self.present.count) and others is not None and mine >= MOST and others <= FEW
 
 
 @dataclass(frozen=True)
