@@ -5,7 +5,8 @@
                                                                         must be
     chart events → episodes  : polars scans and counts them             at most 1.5 ×
     notes → four tasks       : polars copies CSV to Parquet             at most 4 ×
-    memory of preparing      : the same at the size before              at most 1.1 × for double the size, below 2 GiB
+    audit of what comes out  : polars copies CSV to Parquet             a figure of its own
+    memory of all three      : the same at the size before              at most 1.1 × for double the size, below 2 GiB
     CORe's steps in pandas   : the same by chartune                     at least 10 × as long, 5 × the memory, same rows
 
     python benchmarks/prepare.py                                                        some minutes
@@ -31,7 +32,7 @@ from typing import Any, Final
 
 from preparing.measure import Measured, made_by, makings, once, take_turns, times
 from preparing.steps import STEPS, aside
-from preparing.ways import CORE, PANDAS, PREPARE
+from preparing.ways import AUDIT, CORE, PANDAS, PREPARE
 
 SCRIPT: Final = Path(__file__).resolve()
 LIMIT_MIB: Final = 2048
@@ -128,7 +129,14 @@ def _measure_all(asked: argparse.Namespace, folder: Path) -> Findings:
         _at(findings, asked, folder, "events", rows, EVENTS)
     for size in asked.notes_mb:
         compared = with_pandas and size == max((s for s in asked.notes_mb if s <= asked.pandas_mb), default=None)
-        _at(findings, asked, folder, "notes", size, ("copy notes", *PREPARE, *((CORE, *PANDAS) if compared else ())))
+        _at(
+            findings,
+            asked,
+            folder,
+            "notes",
+            size,
+            ("copy notes", *PREPARE, AUDIT, *((CORE, *PANDAS) if compared else ())),
+        )
     findings.claims += memory_claims(findings.measured)
     _print_claims(findings.claims)
     return findings
@@ -163,7 +171,7 @@ def time_claims(found: Mapping[str, Measured]) -> list[Claim]:
     """How far above the floor chartune is at one hospital."""
     floors = (
         ("episodes", "count events", 1.5), ("episodes", "split events", None),
-        *((way, "copy notes", 4.0) for way in PREPARE),
+        *((way, "copy notes", 4.0) for way in PREPARE), (AUDIT, "copy notes", None),
     )  # fmt: skip
     return [
         _slower(f"{way} : {floor}, time", found[way], found[floor], bound)
@@ -192,7 +200,7 @@ def core_claims(found: Mapping[str, Measured]) -> list[Claim]:
 def memory_claims(measured: Sequence[Measured]) -> list[Claim]:
     """That memory is below the limit and does not grow with the hospital."""
     claims = []
-    for way in ("episodes", *PREPARE):
+    for way in ("episodes", *PREPARE, AUDIT):
         mine = [one for one in measured if one.way == way]
         claims += [Claim(f"{way}, peak MiB", one.hospital, one.peak_mib, LIMIT_MIB) for one in mine]
         claims += [

@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from preparing.ways import WAYS, Job
+from preparing.ways import WAYS, Job, folder_of
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def makings(folder: Path) -> Path:
 
 def made_by(folder: Path, way: str) -> Path:
     """Where a way puts what it makes of a hospital."""
-    return makings(folder) / way.replace(": ", "-").replace(" ", "-")
+    return makings(folder) / folder_of(way)
 
 
 def apart(script: Path, way: str, folder: Path, out: Path) -> Once:

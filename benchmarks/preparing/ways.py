@@ -6,6 +6,7 @@ episodes             CHARTEVENTS            chartune: episodes of ventilation
 copy notes           NOTEEVENTS             polars: CSV to Parquet, every cell as text
 prepare              NOTEEVENTS and tables  chartune: four tasks
 prepare with corpus                         the same and a corpus
+audit                what the latter made   chartune: everything that `audit-data` looks for
 prepare as CORe                             four tasks by the rules of CORe's code
 pandas: TASK                                CORe's steps for one task
 """
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from chartune.tasks.prepare import Preparation
 
 TASKS: Final = ("mortality", "length_of_stay", "diagnoses_icd9", "procedures_icd9")
-PREPARE: Final = ("prepare", "prepare with corpus")
+CORPUS: Final = "prepare with corpus"
+PREPARE: Final = ("prepare", CORPUS)
+AUDIT: Final = "audit"
 CORE: Final = "prepare as CORe"
 PANDAS: Final = tuple(f"pandas: {task}" for task in TASKS)
 
@@ -34,6 +37,15 @@ class Job:
     """The hospital."""
     out: Path
     """A new folder for what is made."""
+
+    def beside(self, way: str) -> Path:
+        """The folder of another way at the same hospital, which has had its turn."""
+        return self.out.with_name(folder_of(way))
+
+
+def folder_of(way: str) -> str:
+    """What the folder of a way is called."""
+    return way.replace(": ", "-").replace(" ", "-")
 
 
 Done = Callable[[], int]
@@ -101,6 +113,22 @@ def prepare(job: Job, *, preset: Literal["sound", "paper-code"] = "sound", corpu
     return do
 
 
+def audit_data(job: Job) -> Done:
+    """The leakage audit of what was prepared with a corpus, in a store of its own."""
+    from chartune.stages.audit import audit, read_audit
+    from chartune.store import Store
+    from chartune.tasks.prepare import prepare
+
+    made = prepare(preparation_of(job.folder, "sound", corpus=True), Store(job.beside(CORPUS)))  # found, not made
+    store = Store(job.out)
+
+    def do() -> int:
+        found = read_audit(audit(made, store))
+        return sum(int(lengths.texts) for task in found.examples for lengths in task.lengths)
+
+    return do
+
+
 def preparation_of(folder: Path, preset: Literal["sound", "paper-code"], *, corpus: bool = False) -> "Preparation":
     """The four tasks of CORe, asked of a hospital."""
     from chartune.sources.mimic3 import Mimic3
@@ -135,7 +163,8 @@ WAYS: Final[Mapping[str, Callable[[Job], Done]]] = {
     "episodes": episodes,
     "copy notes": copy_notes,
     "prepare": prepare,
-    "prepare with corpus": partial(prepare, corpus=True),
+    CORPUS: partial(prepare, corpus=True),
+    AUDIT: audit_data,
     CORE: partial(prepare, preset="paper-code"),
     **{f"pandas: {task}": partial(core_in_pandas, task=task) for task in TASKS},
 }

@@ -49,6 +49,16 @@ def test_every_row_is_counted_over_many_batches_and_few_are_read(tmp_path: Path)
     assert tally.rows == 250_000
 
 
+@pytest.mark.parametrize("late", [0, 150_000])
+def test_bytes_that_are_no_text_are_replaced_wherever_they_stand_and_no_row_is_lost(tmp_path: Path, late: int) -> None:
+    rows = [row(720 if n % 50 == 0 else 211, f'"{n}"' if n != late else '"odd"') for n in range(250_000)]
+    file = written(tmp_path, *rows)
+    file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes()).replace(b'"odd"', b'"\xff"')))
+    tally = Tally()
+    assert values(file, tally) == [str(n) if n != late else "\ufffd" for n in range(0, 250_000, 50)]
+    assert (tally.rows, tally.replaced, tally.first_replaced) == (250_000, 1, late + 1)
+
+
 def test_few_rows_of_many_come_in_few_batches_and_one_batch_is_no_pass_over_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
