@@ -26,6 +26,9 @@ DOCUMENTS: Final[dict[str, pl.DataType]] = {
     "text": pl.String(),
 }
 """Columns of a corpus; sorted by subject and order of writing within each shard of patients."""
+ASKED_OF: Final = ("note_id", "note_seq", "subject_id", "hadm_id", "category", "chartdate", "is_error", "words",
+                   "copy_key", "notes")  # fmt: skip
+"""Columns of the index (`chartune.tasks.staging.INDEX`) that decide which notes are chosen."""
 CORPUS_SPLITS: Final = ("train", "validation", "test")
 _TITLES: Final = {"Discharge summary": "discharge summaries", "Radiology": "radiology reports",
                   PLAIN: "texts of the table"}  # fmt: skip
@@ -72,45 +75,50 @@ class Corpus(Config):
         """The documents to keep, with the split that they count for.
 
         Args:
-            notes: the index of all notes (`chartune.tasks.staging.INDEX`) with `split`, null where a patient has none,
-                and `anchor_year_group`.
+            notes: what is known of all notes (`ASKED_OF`), with `split`, null where a patient has none, and
+                `anchor_year_group`.
             attrition: is told what was left out.
 
         Raises:
             DataError: `anchor_year_groups` are asked for, and the source does not tell them.
         """
+        held = _held_out_keys(notes) if self.compares_copies else None
         attrition.record_notes("all notes", "what the source holds", notes)
-        kept = notes.filter(pl.col("category").is_in(self.categories))
-        attrition.record_notes("wanted category", f"other than {' and '.join(self.categories)}", kept)
+        # Each frame takes the name of the one before, which is gone then: there may be millions of notes.
+        notes = notes.filter(pl.col("category").is_in(self.categories))
+        attrition.record_notes("wanted category", f"other than {' and '.join(self.categories)}", notes)
         if self.withdrawn == "left-out":
-            kept = kept.filter(~pl.col("is_error"))
-            attrition.record_notes("not withdrawn", "its author marked it as an error", kept)
-        kept = attrition.record_notes("has text", "a note without words", kept.filter(pl.col("words") > 0))
-        kept = kept.filter(pl.col("split").is_not_null())
-        attrition.record_notes("patient in a split", "of nobody else is known whether they are held out", kept)
-        if OUT_OF_YEARS in kept["split"]:
-            kept = kept.filter(pl.col("split") != OUT_OF_YEARS)
-            attrition.record_notes("in the years of its split", STRAYS, kept)
+            notes = notes.filter(~pl.col("is_error"))
+            attrition.record_notes("not withdrawn", "its author marked it as an error", notes)
+        notes = attrition.record_notes("has text", "a note without words", notes.filter(pl.col("words") > 0))
+        notes = notes.filter(pl.col("split").is_not_null())
+        attrition.record_notes("patient in a split", "of nobody else is known whether they are held out", notes)
+        if OUT_OF_YEARS in notes["split"]:
+            notes = notes.filter(pl.col("split") != OUT_OF_YEARS)
+            attrition.record_notes("in the years of its split", STRAYS, notes)
         if self.anchor_year_groups:
-            _must_know_years(kept)
-            kept = kept.filter(pl.col("anchor_year_group").is_in(self.anchor_year_groups))
+            _must_know_years(notes)
+            notes = notes.filter(pl.col("anchor_year_group").is_in(self.anchor_year_groups))
             why = f"others may stand in the other dataset; kept are {', '.join(self.anchor_year_groups)}"
-            attrition.record_notes("patient of these years", why, kept)
+            attrition.record_notes("patient of these years", why, notes)
         if self.split == "note":
-            return kept.with_columns(split=pl.col("note_id").map_elements(_BY_NOTE.drawn, return_dtype=pl.String))
-        return self._apart(kept, notes, attrition)
+            return notes.with_columns(split=pl.col("note_id").map_elements(_BY_NOTE.drawn, return_dtype=pl.String))
+        return self._apart(notes, held, attrition)
 
-    def _apart(self, kept: pl.DataFrame, notes: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
-        """The documents by patient, without those that stand on both sides."""
-        if self.repeats == "left-out":
-            kept = kept.filter(~_repeats_held_out(notes))
-            attrition.record_notes("not in a held-out chart", "training text that a held-out chart repeats", kept)
-        used = kept.filter(pl.col("split") != "calibration").with_columns(pl.col("split").replace(CORPUS_ONLY, "train"))
-        attrition.record_notes("not set aside", "calibration patients adapt nothing and measure no perplexity", used)
-        if self.repeats == "kept":
-            return used
-        first = used.sort("subject_id", "note_seq").filter(pl.struct("split", "copy_key").is_last_distinct())
-        return attrition.record_notes("no copy", "of copies within a split the last counts", first)
+    def _apart(self, notes: pl.DataFrame, held: pl.Series | None, attrition: Attrition) -> pl.DataFrame:
+        """The documents by patient, without those that stand on both sides; held: the `copy_key` of held-out notes."""
+        if held is not None:
+            learnt = pl.col("split").is_in(["train", CORPUS_ONLY])
+            notes = notes.filter(~(learnt & pl.col("copy_key").is_in(held.implode())))
+            attrition.record_notes("not in a held-out chart", "training text that a held-out chart repeats", notes)
+        notes = notes.filter(pl.col("split") != "calibration").with_columns(
+            pl.col("split").replace(CORPUS_ONLY, "train")
+        )
+        attrition.record_notes("not set aside", "calibration patients adapt nothing and measure no perplexity", notes)
+        if held is None:
+            return notes
+        notes = notes.sort("subject_id", "note_seq").filter(pl.struct("split", "copy_key").is_last_distinct())
+        return attrition.record_notes("no copy", "of copies within a split the last counts", notes)
 
     def documents(self, notes: pl.DataFrame) -> pl.DataFrame:
         """The documents (`DOCUMENTS`) of a shard from selected notes with their text."""
@@ -125,6 +133,5 @@ def _must_know_years(notes: pl.DataFrame) -> None:
         )
 
 
-def _repeats_held_out(notes: pl.DataFrame) -> pl.Expr:
-    held = notes.filter(pl.col("split").is_in(HELD_OUT))["copy_key"].unique()
-    return pl.col("split").is_in(["train", CORPUS_ONLY]) & pl.col("copy_key").is_in(held.implode())
+def _held_out_keys(notes: pl.DataFrame) -> pl.Series:
+    return notes.filter(pl.col("split").is_in(HELD_OUT))["copy_key"].unique()

@@ -42,7 +42,6 @@ EVENTS_REVISION: Final = 2
 """Raised when a bug fix changes which episodes are found."""
 _CHART: Final = ("icustays", "chartevents", "procedureevents", "procedureevents_mv")
 """Tables that determine the episodes."""
-_INDEX: Final = "index.parquet"
 _EPISODES: Final = "ventilation-{}.parquet"
 """By join (`chartune.sources.ventilation.OxygenJoin`)."""
 _TALLIES: Final = "tallies.json"
@@ -66,10 +65,9 @@ def staged_notes(records: Records, categories: frozenset[str], corpus: Corpus | 
     aside, done = folder / STAGED, folder / STAGED / _TALLIES
     if done.is_file():
         read_tallies(records, done)
-        return Staged(read_frame(aside / _INDEX), aside)
+        return Staged(aside)
     shutil.rmtree(aside, ignore_errors=True)
     staged = stage(records, categories, corpus, aside)
-    write_frame(staged.index, aside / _INDEX)
     write_tallies(records, done)
     return staged
 
@@ -164,7 +162,8 @@ def _groups(tasks: Sequence[Task]) -> list[list[Task]]:
 
 def _examples(group: Sequence[Task], records: Records, admissions: pl.DataFrame, staged: Staged) -> list[_Making]:
     """The examples of tasks that read alike."""
-    makings = [_chosen(task, records, admissions, staged.index) for task in group]
+    index = staged.index(group[0].reads.categories())
+    makings = [_chosen(task, records, admissions, index) for task in group]
     for same in _reading_the_same(makings):
         _read(same, staged)
     return makings

@@ -1,7 +1,7 @@
 """Making the corpus: documents shard by shard, without what other data ask about."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from chartune.log import progress
 from chartune.sources.splits import HELD_OUT
 from chartune.store import Store
 from chartune.tasks.attrition import Attrition
-from chartune.tasks.corpus import CORPUS_SPLITS, Corpus
+from chartune.tasks.corpus import ASKED_OF, CORPUS_SPLITS, Corpus
 from chartune.tasks.decontamination import Decontamination, Fingerprints, left_out
 from chartune.tasks.frames import write_frame, write_joined
 from chartune.tasks.leakage.blocks import Rows
@@ -20,13 +20,15 @@ from chartune.tasks.prepared import SHELF
 from chartune.tasks.staging import SHARDS, Staged
 
 
-def make_corpus(corpus: Corpus, index: pl.DataFrame, staged: Staged, store: Store, folder: Path) -> dict[str, Any]:
+def make_corpus(
+    corpus: Corpus, staged: Staged, placed: Callable[[pl.DataFrame], pl.DataFrame], store: Store, folder: Path
+) -> dict[str, Any]:
     """Write the corpus; returns its entry in `dataset.json`.
 
     Args:
         corpus: which notes.
-        index: what is known of all notes (`Staged.index`), with `split` and `anchor_year_group`.
         staged: the notes.
+        placed: adds `split`, null where a patient has none, and `anchor_year_group`, where the source knows it.
         store: where the data lie that must not be learnt from.
         folder: gets `corpus.parquet`.
 
@@ -34,7 +36,7 @@ def make_corpus(corpus: Corpus, index: pl.DataFrame, staged: Staged, store: Stor
         DataError: those data are not in the store.
     """
     attrition = Attrition()
-    chosen = corpus.select(index, attrition)
+    chosen = corpus.select(placed(staged.index(columns=ASKED_OF)), attrition)
     parts = staged.folder / "corpus"
     shutil.rmtree(parts, ignore_errors=True)
     parts.mkdir()

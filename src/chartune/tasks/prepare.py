@@ -214,9 +214,11 @@ def _make(preparation: Preparation, facts: Mapping[str, TableFacts], store: Stor
     }  # fmt: skip
     if preparation.corpus:
         known = records.subjects.select("subject_id", pl.col("^anchor_year_group$"))
-        index = assignment.placed(staged.index, "chartdate")
-        index = index.join(known, on="subject_id", how="left", maintain_order="left")
-        made["corpus"] = make_corpus(preparation.corpus, index, staged, store, folder)
+
+        def placed(notes: pl.DataFrame) -> pl.DataFrame:
+            return assignment.placed(notes.join(known, on="subject_id", how="left", maintain_order="left"), "chartdate")
+
+        made["corpus"] = make_corpus(preparation.corpus, staged, placed, store, folder)
     if preparation.strict:
         refuse(list(emptied(made).values()))
     write_frame(assignment.frame, folder / "splits.parquet")

@@ -61,7 +61,7 @@ def absent_categories(records: Records, staged: Staged, tasks: Sequence[Task], c
     """The warning that no note has a category that somebody named; empty: all are there, or nobody named one."""
     named = {kind for task in tasks if isinstance(task.reads, BedsideNotes) for kind in _named(task.reads, "types")}
     named |= set(_named(corpus, "categories")) if corpus else set()
-    absent = sorted(named - set(staged.index["category"].drop_nulls().unique()))
+    absent = sorted(named - staged.categories())
     if not absent:
         return []
     there: Counter[str] = sum((Counter(tally.kinds) for tally in records.tallies.values()), Counter())

@@ -1,13 +1,14 @@
-"""Staging: the one pass over all notes. Texts go to disk by patient, what is known of each note stays in memory.
+"""Staging: the one pass over all notes. Texts go to disk by patient, and so does what is known of each note.
 
     notes ─▶ index: one row per wanted note, no text   ─ filters decide here which notes are read
          │         and one per admission for all others
          └─▶ shards of whole patients: texts on disk   ─ and here they are read, one shard at a time
 
-So memory grows with the number of wanted notes and never with their length, and a pass costs the same for one task or
-ten.
+So memory holds some bytes for each note that somebody asks for and never its text, and a pass costs the same for one
+task or ten.
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -22,7 +23,7 @@ from chartune.sources.source import Records
 from chartune.tasks.corpus import Corpus
 from chartune.tasks.frames import add_frame, read_pile
 
-SHARDS: Final = 16
+SHARDS: Final = 64
 """Groups of patients by subject_id modulo this; all notes of a patient lie in one."""
 INDEX: Final[dict[str, pl.DataType]] = {
     **{name: dtype for name, dtype in SCHEMA.items() if name != "text"},
@@ -37,18 +38,43 @@ no corpus asks for them; `notes`: 1, or how many notes of an admission are of ca
 a row has its patient, its admission and nulls."""
 _ADMISSION: Final = ("subject_id", "hadm_id")
 _TEXTS: Final = {"note_id": pl.String(), "text": pl.String()}
-_BLOCK: Final = 2**20
+_BLOCK: Final = 2**18
 """Characters that wait in memory, of each shard, before they are added to its pile."""
+_INDEX: Final = "index.pile"
+_INDEX_ROWS: Final = 2**16
+"""Rows of the index that wait in memory before they are added to its pile."""
 
 
 @dataclass(frozen=True)
 class Staged:
     """All notes of a source, ready to be chosen from and read."""
 
-    index: pl.DataFrame
-    """What is known of them: `INDEX`."""
     folder: Path
-    """Texts of the wanted categories, one pile (`chartune.tasks.frames`) per shard."""
+    """Piles (`chartune.tasks.frames`): the index, and the texts of the wanted categories, one per shard."""
+
+    def index(self, categories: Collection[str] | None = None, columns: Sequence[str] = tuple(INDEX)) -> pl.DataFrame:
+        """What is known of the notes.
+
+        Args:
+            categories: whose notes have a row each, all others one per admission; None: all that anybody wanted.
+            columns: of `INDEX`, those of an admission among them.
+
+        Returns:
+            The columns; rows of admissions come last.
+        """
+        wanted = pl.col("note_id").is_not_null()
+        if categories is not None:
+            wanted &= pl.col("category").is_in(list(categories))
+        rows, others = [pl.DataFrame(schema=INDEX).select(columns)], [_counts(NOTES)]
+        for part in read_pile(self.folder / _INDEX):
+            rows.append(part.filter(wanted).select(columns))
+            others.append(part.filter(~wanted).select(*_ADMISSION, "notes"))
+        counted = pl.concat(others).group_by(_ADMISSION).agg(pl.col("notes").sum())
+        return pl.concat([*rows, counted.select(set(counted.columns) & set(columns))], how="diagonal")
+
+    def categories(self) -> set[str]:
+        """The categories of the notes that somebody wanted."""
+        return {kind for part in read_pile(self.folder / _INDEX) for kind in part["category"].drop_nulls().unique()}
 
     def read(self, shard: int, chosen: pl.DataFrame) -> pl.DataFrame:
         """The chosen notes of a shard, with their `text`."""
@@ -80,6 +106,23 @@ class _Waiting:
         self.rows, self.size = [], 0
 
 
+@dataclass
+class _Index:
+    """Rows of the index on their way to its pile."""
+
+    pile: Path
+    rows: list[pl.DataFrame] = field(default_factory=list)
+
+    def add(self, rows: pl.DataFrame) -> None:
+        self.rows.append(rows)
+        if sum(part.height for part in self.rows) > _INDEX_ROWS:
+            self.write()
+
+    def write(self) -> None:
+        add_frame(pl.concat([pl.DataFrame(schema=INDEX), *self.rows]), self.pile)
+        self.rows = []
+
+
 def stage(records: Records, categories: frozenset[str], corpus: Corpus | None, folder: Path) -> Staged:
     """Read all notes once; keep the texts of these categories.
 
@@ -95,7 +138,7 @@ def stage(records: Records, categories: frozenset[str], corpus: Corpus | None, f
     """
     folder.mkdir(parents=True)
     wanted = pl.col("category").is_in(categories).fill_null(False)
-    ids, index, others = [pl.Series(dtype=pl.UInt64)], [pl.DataFrame(schema=INDEX)], [_counts(NOTES)]
+    ids, index = [pl.Series(dtype=pl.UInt64)], _Index(folder / _INDEX)
     waiting = [_Waiting(_pile(folder, shard)) for shard in range(SHARDS)]
     with progress("reading notes") as meter:
         for batch in records.notes():
@@ -103,14 +146,13 @@ def stage(records: Records, categories: frozenset[str], corpus: Corpus | None, f
             for subject, note_id, text in kept.select("subject_id", "note_id", "text").iter_rows():
                 waiting[subject % SHARDS].add(note_id, text)
             ids.append(batch["note_id"].hash(seed=0))
-            index.append(_described(kept, corpus))
-            others.append(_counts(batch.filter(~wanted)))
+            index.add(pl.concat([_described(kept, corpus), _counts(batch.filter(~wanted))], how="diagonal"))
             meter.advance(batch.height)
     for texts in waiting:
         texts.write()
     _unique(pl.concat(ids))
-    counted = pl.concat(others).group_by(_ADMISSION).agg(pl.col("notes").sum())
-    return Staged(pl.concat([*index, counted], how="diagonal"), folder)
+    index.write()
+    return Staged(folder)
 
 
 def _described(notes: pl.DataFrame, corpus: Corpus | None) -> pl.DataFrame:
@@ -136,6 +178,8 @@ def _pile(folder: Path, shard: int) -> Path:
 
 
 def _unique(ids: pl.Series) -> None:
-    twice = int(ids.is_duplicated().sum())
+    ordered = ids.sort()
+    same = ordered == ordered.shift()
+    twice = int((same | same.shift(-1)).sum())
     if twice:
         raise SchemaError(f"every note must have an id of its own, but {twice} share theirs; remove the repeated rows.")

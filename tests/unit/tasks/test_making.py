@@ -176,7 +176,7 @@ def test_killed_in_the_middle_of_any_file_it_ends_with_the_same_bytes(
         seen = writes(watched, None)
         undisturbed = make(Mortality(), TRIAGE, store="undisturbed")
     names = [file.name for file in seen]
-    places = {names.index(name) for name in ("index.parquet", "mortality.parquet", "icd9_triage.parquet",
+    places = {names.index(name) for name in ("index.pile", "mortality.parquet", "icd9_triage.parquet",
                                              "corpus.parquet", "splits.parquet")}  # fmt: skip
     for last in sorted({0, 3, *places}):
         with monkeypatch.context() as interrupted:
