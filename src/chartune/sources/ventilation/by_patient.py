@@ -18,8 +18,8 @@ from chartune.errors import StoreError
 
 GROUPS: Final = 64
 """Groups of rows, by the id modulo this: few enough for large blocks, and many enough for small groups."""
-_WAITING: Final = 500_000
-"""Rows in memory before they are written: some tens of megabytes."""
+_WAITING: Final = 100_000
+"""Rows in memory before they are written: some megabytes, copies included."""
 
 
 class RowsByPatient:
