@@ -32,7 +32,8 @@ def command(
     """Look for what makes scores too good: shared patients, copied text, phrases and codes that tell the answer.
 
     Counts and shares only, never an id or a word of a note. Exit code 3 where no score would mean anything: a patient
-    who is asked about is learnt from, or a test text is. The audit is kept in the store; asking again takes no time.
+    who is asked about is learnt from, or a test text is; a text is later than its prediction, was let in although it
+    tells the answer, or has a phrase that is the answer. The audit is kept in the store; asking again takes no time.
     """
     from chartune.models.backbone import Backbone
     from chartune.stages.audit import LeakageAudit, audit, read_audit

@@ -9,7 +9,7 @@ from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit
 from chartune.errors import ConfigError
 from chartune.quantities import human_bytes
 from chartune.store import Artefact, Store
-from chartune.tasks.flow import Cohort, cohorts, is_made_up, shown, warnings
+from chartune.tasks.flow import Cohort, cohorts, is_made_up, notices, shown, warnings
 
 CARD: Final = ("who", "when", "seen", "asked", "scored", "kind", "citation")
 """What a task says of itself, in the order shown."""
@@ -116,6 +116,7 @@ def _card(row: dict[str, Any]) -> str:
     source = row["source"]
     lines = [*_head(row), f"  licence: {source['licence']}", f"  folder: {row['folder']}"]
     lines += [f"  warning: {warning}" for warning in warnings(source)]
+    lines += [f"  note: {notice}" for notice in notices(source)]
     cards = [*row["tasks"].values(), *([row["corpus"]] if row.get("corpus") else [])]
     for name, card, cohort in zip([*row["tasks"], "corpus"], cards, cohorts(row), strict=False):
         told = [f"  {key}: {card[key]}" for key in CARD if card.get(key)]

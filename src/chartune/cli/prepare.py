@@ -19,7 +19,7 @@ from chartune.cli.options import (
 )  # fmt: skip
 from chartune.errors import ConfigError
 from chartune.store import Artefact, Store
-from chartune.tasks.flow import cohorts, warnings
+from chartune.tasks.flow import cohorts, notices, warnings
 
 if TYPE_CHECKING:
     from chartune.tasks.prepare import Preparation
@@ -132,4 +132,5 @@ def told(fingerprint: str, dataset: dict[str, Any]) -> str:
     lines = [f"{dataset['source']['title']}  (data {fingerprint})"]
     for name, cohort in zip([*dataset["tasks"], "corpus"], cohorts(dataset), strict=False):
         lines += [f"{name}: {cohort.title}", *filters_told(cohort), *splits_told(cohort)]
+    lines += [f"note: {notice}" for notice in notices(dataset["source"])]
     return "\n".join([*lines, *(f"warning: {warning}" for warning in warnings(dataset["source"]))])

@@ -19,7 +19,7 @@ from chartune.report.loading import loading
 from chartune.report.table import NOT_MEASURED, TOO_FEW, count
 from chartune.runs.run import START, WITHOUT_INTERVAL, kept_start, layers, stack_title
 from chartune.tasks.dataset_card import task_facts
-from chartune.tasks.flow import cohorts, is_made_up, shown, too_few, warnings
+from chartune.tasks.flow import cohorts, is_made_up, shown, told_of, too_few
 
 MODEL_CARD: Final = "MODEL_CARD.md"
 """Its file in the folder of a run."""
@@ -141,7 +141,7 @@ def _data(about: Mapping[str, Any], data: Mapping[str, Any], source: Mapping[str
         "Prepared data": about.get("data"),
         "Split by": (data.get("splits", {}).get("rule") or {}).get("kind"),
     }
-    said = tuple(f"The source says: {warning}" for warning in warnings(source))
+    said = tuple(f"The source says: {one}" for one in told_of(source))
     return Section("Data", said, _told(facts, always=("Source", "Version", "Licence", "Prepared data")))
 
 

@@ -10,7 +10,7 @@ from chartune.report.card import KEPT, MODEL_CARD, sections
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, count
 from chartune.report.variants import Variant
 from chartune.runs import Layer, Run
-from chartune.tasks.flow import is_made_up, warnings
+from chartune.tasks.flow import is_made_up, told_of
 
 Facts = tuple[tuple[str, str], ...]
 """Terms and values."""
@@ -97,7 +97,7 @@ def _lineage(fingerprint: str, dataset: Mapping[str, Any]) -> Lineage:
         "Prepared by": f"chartune {dataset['chartune']}" if dataset.get("chartune") else None,
     }
     facts = tuple((term, NOT_MEASURED if value is None else str(value)) for term, value in told.items())
-    return Lineage(fingerprint, facts, _tables(source.get("tables", {}), is_made_up(source)), warnings(source))
+    return Lineage(fingerprint, facts, _tables(source.get("tables", {}), is_made_up(source)), told_of(source))
 
 
 def _tables(tables: Mapping[str, Mapping[str, Any]], open_data: bool) -> Table | None:

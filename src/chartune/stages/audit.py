@@ -24,11 +24,11 @@ from chartune.tasks.leakage.copies import Asked, Copies, copies
 from chartune.tasks.leakage.examples import Examples, Prepared, TokenCount, look_at
 from chartune.tasks.leakage.patients import Patients, patients
 from chartune.tasks.leakage.shares import hidden
-from chartune.tasks.leakage.verdicts import Verdict, verdicts
+from chartune.tasks.leakage.verdicts import WAYS_OUT, Verdict, verdicts
 from chartune.tasks.prepare import read_dataset
 
 SHELF: Final = "audits"
-REVISION: Final = 3
+REVISION: Final = 4
 """Raised when a bug fix changes what an audit finds."""
 AUDIT: Final = "audit.json"
 CORPUS_HELD_OUT: Final = ("validation", "test")
@@ -73,7 +73,8 @@ class Audit:
                 failed.setdefault(verdict.law, []).append(verdict.told)
         if failed:
             told = "; and ".join(f"{law}, but {', '.join(places)}" for law, places in failed.items())
-            raise LeakageError(f"{told}. Correct the split lists or the corpus of data {self.data} and prepare again.")
+            ways = dict.fromkeys(WAYS_OUT.get(law, "correct the split lists or the corpus") for law in failed)
+            raise LeakageError(f"{told}. To mend data {self.data}, {'; '.join(ways)}; and prepare again.")
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""

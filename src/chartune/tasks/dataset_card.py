@@ -14,7 +14,7 @@ import yaml
 
 from chartune.cards import Facts, Section, markdown
 from chartune.quantities import human_bytes
-from chartune.tasks.flow import Cohort, cohorts, is_made_up, warnings
+from chartune.tasks.flow import Cohort, cohorts, is_made_up, told_of
 from chartune.tasks.switches import switches
 
 README: Final = "README.md"
@@ -126,7 +126,7 @@ def _sections(
     for name, cohort in zip(names, cohorts(dataset), strict=True):
         yield _counted(dataset, name, cohort)
         yield _flow(name or "the corpus", cohort)
-    told = tuple(f"The source says: {warning}" for warning in warnings(source))
+    told = tuple(f"The source says: {one}" for one in told_of(source))
     raw = tuple(
         (str(fact.get("file") or name), human_bytes(fact.get("bytes")), str(fact.get("sha256")))
         for name, fact in sorted(source["tables"].items())

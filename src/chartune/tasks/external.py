@@ -106,11 +106,12 @@ class External(Config):
         if isinstance(self.reads, BedsideNotes) and self.labels.timed:
             since = "" if self.reads.since == "admission" else f", from {self.reads.hours:g} hours before"
             what = f"notes of the admission stored until then{since} ({', '.join(self.reads.types).lower()})"
-        written = " (written after it)" if self.labels.timed and seen.kind == "retrospective-text" else ""
+        told = self.labels.timed and seen.kind == "retrospective-text"
+        written = " (written after it)" if told else ""
         return Card(
             title=self.title or self.name, who=f"{self.stays.who()}, with a label and a text", when=when,
             seen=what + written, asked="what the file of labels says of the admission", scored="auroc",
-            citation=self.citation, kind=seen.kind,
+            citation=self.citation, kind=seen.kind, answer_told=told,
         )  # fmt: skip
 
     def asked(self, records: Records) -> pl.DataFrame:

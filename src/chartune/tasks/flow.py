@@ -79,9 +79,23 @@ def unit(source: Mapping[str, Any]) -> str:
     return "rows" if source.get("kind") == "tabular" else "admissions"
 
 
+def told_of(source: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a source says of itself, warnings first; for real patients with its small counts hidden."""
+    return (*warnings(source), *notices(source))
+
+
 def warnings(source: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a source says of itself; for real patients with its small counts hidden."""
-    told = (*map(str, source.get("warnings", ())), *map(str, source.get("notices", ())))
+    """What may be wrong with a source; for real patients with its small counts hidden."""
+    return _told(source, "warnings")
+
+
+def notices(source: Mapping[str, Any]) -> tuple[str, ...]:
+    """What is as asked for and should be known; for real patients with its small counts hidden."""
+    return _told(source, "notices")
+
+
+def _told(source: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    told = tuple(map(str, source.get(key, ())))
     return told if is_made_up(source) else tuple(_COUNT.sub(f"<{SMALL}", warning) for warning in told)
 
 

@@ -11,7 +11,7 @@ import pytest
 import prepare
 from prepare import Claim, core_claims, memory_claims, time_claims
 from preparing.measure import Measured, Once, made_by, take_turns, times
-from preparing.ways import CORE, PANDAS, PREPARE, WAYS
+from preparing.ways import AUDIT, CORE, PANDAS, PREPARE, WAYS
 
 SCRIPT = Path(prepare.__file__)
 
@@ -84,7 +84,7 @@ def test_a_way_is_done_in_a_process_of_its_own(tmp_path: Path) -> None:
 
 
 def test_every_way_that_is_printed_can_be_done() -> None:
-    assert {*prepare.EVENTS, *PREPARE, "copy notes", CORE, *PANDAS} == set(WAYS)
+    assert {*prepare.EVENTS, *PREPARE, AUDIT, "copy notes", CORE, *PANDAS} == set(WAYS)
 
 
 @pytest.mark.slow

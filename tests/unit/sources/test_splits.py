@@ -73,10 +73,8 @@ def test_a_patient_in_two_lists_is_a_leak(tmp_path: Path) -> None:
 def test_lists_that_do_not_cover_the_source_are_counted(tmp_path: Path) -> None:
     assignment = lists(tmp_path, train=[1, 77, 78], validation=[2], test=[3]).assign(subjects(1, 2, 3, 4))
     assert assignment.frame["subject_id"].to_list() == [1, 2, 3]
-    assert assignment.warnings == (
-        "splits: 2 of 5 listed patients are not in the source.",
-        "splits: 1 of 4 patients of the source stand in no list and are left out.",
-    )
+    assert assignment.warnings == ("splits: 2 of 5 listed patients are not in the source.",)
+    assert assignment.notices == ("splits: 1 of 4 patients of the source stand in no list and are left out.",)
 
 
 def test_lists_of_another_source_are_refused(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_phrases_are_counted_by_split_and_outcome(tmp_path: Path) -> None:
     assert (row.split, row.wording, row.label) == ("train", "hospice", "died")
     assert (row.present, row.absent) == (share(2, 3), share(1, 3))
     assert row.ratio == pytest.approx(2.0)
-    assert not row.telling()  # of three texts nothing can be told
+    assert not row.telling  # of three texts nothing can be told
 
 
 def test_a_phrase_gives_the_answer_away_when_enough_texts_say_so(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_a_phrase_gives_the_answer_away_when_enough_texts_say_so(tmp_path: Path)
         rows = {"split": ["train"] * 80, "label": [1] * 40 + [0] * 40, "text": texts}
         wordings = looked(tmp_path, rows).wordings
         assert wordings is not None
-        return wordings[0].telling()
+        return wordings[0].telling
 
     assert found(20, 10)
     assert found(20, 0)
@@ -124,6 +124,29 @@ def test_a_task_that_was_let_in_although_its_texts_tell_the_answer_fails(
     task = Prepared("some", "retrospective-text", BINARY, tmp_path / "some.parquet", answer_told=told)
     (row,) = [row for row in verdicts((), (), [look_at(task, (2,), {})], ()) if row.law == WORDING]
     assert row.standing == standing
+
+
+def test_a_small_count_that_is_hidden_does_not_hide_the_leak(tmp_path: Path) -> None:
+    texts = ["hospice"] * 40 + ["hospice"] * 3 + ["well"] * 97
+    shown = hidden(looked(tmp_path, {"split": ["train"] * 140, "label": [1] * 40 + [0] * 100, "text": texts}))
+    (row,) = [row for row in verdicts((), (), [shown], ()) if row.law == WORDING]
+    assert row.standing == "fail"
+    assert row.told.endswith("train 40 of 40 (100.0 %) far more often than of all others")
+    labels = [0, 0, 0, 0, *([1, 0] * 18)]
+    rows = {
+        "split": ["train"] * 40,
+        "label": [[one] for one in labels],
+        "text": ["dx V45.8" if one else "dx 428.0" for one in labels],
+    }
+    coded = hidden(looked(tmp_path, rows, CODES)).codes
+    assert coded is not None
+    assert (coded[0].own.count, coded[0].by_chance.count, coded[0].telling) == (40, "<10", True)
+
+
+def test_a_phrase_that_labels_were_made_of_is_told_and_fails_nothing(tmp_path: Path) -> None:
+    rows = {"split": ["train"] * 80, "label": [1] * 40 + [0] * 40, "text": ["hospice"] * 40 + ["well"] * 40}
+    (row,) = [row for row in verdicts((), (), [looked(tmp_path, rows, kind="as-given")], ()) if row.law == WORDING]
+    assert row.standing == "look"
 
 
 def test_of_several_answers_each_is_held_against_all_others(tmp_path: Path) -> None:

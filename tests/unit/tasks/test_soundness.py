@@ -14,7 +14,7 @@ from chartune.sources.mimic3 import Mimic3
 from chartune.sources.releases import Layout, Release
 from chartune.sources.splits import ImportedSplit
 from chartune.store import Store
-from chartune.tasks.flow import warnings
+from chartune.tasks.flow import notices
 from chartune.tasks.prepare import Preparation, prepare, read_dataset
 from chartune.tasks.soundness import emptied, raw_warnings, tables_read
 from chartune.testing.command_line import chartune
@@ -66,16 +66,19 @@ def test_who_leaves_because_the_split_asks_for_it_is_told_and_not_refused(
 ) -> None:
     raw = sound()
     raw.stay(22)
+    raw.stay(33)
     folder = raw.write(tmp_path / "raw")
     (tmp_path / "lists" / "test.csv").write_text("subject_id\n21\n22\n")
     stays = [(n, n, 1000 + n, 5000 + n, systems, "MICU", "2100-07-01 12:00:00", "2100-07-03 12:00:00")
              for n, systems in ((21, "carevue"), (22, "metavision"))]  # fmt: skip
     write_table(folder / "ICUSTAYS.csv.gz", ICUSTAYS, list(stays))
-    made = read_dataset(prepare(asked(folder, stratum="carevue", strict=True), store))
-    told = "{} of {} test patients have an ICU stay that was not charted in CareVue and are left out, and 0 who have no"
-    assert (made["source"]["warnings"], len(made["source"]["notices"])) == ([], 1)
-    assert made["source"]["notices"][0].startswith(f"splits: {told.format(1, 2)}")
-    assert warnings(made["source"])[0].startswith(f"splits: {told.format('<10', '<10')}")
+    made = read_dataset(prepare(asked(folder, stratum="carevue", strict=True), store))["source"]
+    assert (made["warnings"], len(made["notices"])) == ([], 2)
+    unlisted, stratum = made["notices"]
+    assert unlisted == "splits: 1 of 6 patients of the source stand in no list and are left out."
+    told = "splits: {} of {} test patients have an ICU stay that was not charted in CareVue and are left out, and 0"
+    assert stratum.startswith(told.format(1, 2))
+    assert notices(made)[1].startswith(told.format("<10", "<10"))
 
 
 def test_what_the_small_tables_tell_is_refused_before_the_chart_and_the_notes_are_read(

@@ -99,7 +99,11 @@ class ImportedSplit(Config):
                 f"split lists must name patients of the source, but none of {listed.height} ids in {self.folder} is "
                 f"among its {len(there)} patients; give the lists that belong to this source."
             )
-        return Assignment(known, _coverage(listed.height, known.height, len(there)))
+        strange = listed.height - known.height
+        absent = f"splits: {strange} of {listed.height} listed patients are not in the source."
+        unlisted = len(there) - known.height
+        rest = f"splits: {unlisted} of {len(there)} patients of the source stand in no list and are left out."
+        return Assignment(known, (absent,) if strange else (), (rest,) if unlisted else ())
 
 
 def list_files(folder: Path) -> dict[str, Path]:
@@ -228,14 +232,3 @@ def _lines(file: Path) -> pl.Series:
 def _text(file: Path) -> str:
     raw = gzip.decompress(file.read_bytes()) if file.name.lower().endswith(".gz") else file.read_bytes()
     return raw.decode("utf-8-sig", errors="replace")
-
-
-def _coverage(listed: int, known: int, subjects: int) -> tuple[str, ...]:
-    said = []
-    if listed > known:
-        said.append(f"splits: {listed - known} of {listed} listed patients are not in the source.")
-    if subjects > known:
-        said.append(
-            f"splits: {subjects - known} of {subjects} patients of the source stand in no list and are left out."
-        )
-    return tuple(said)

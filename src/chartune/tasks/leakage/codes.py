@@ -37,11 +37,8 @@ class Codes:
     """Of the texts with a label."""
     by_chance: Share
     """The same, each text with the labels of another."""
-
-    def telling(self) -> bool:
-        """Whether more texts than by chance name their codes."""
-        own, chance = self.own.share, self.by_chance.share
-        return enough(self.own.count) and own is not None and chance is not None and own > TELLING * chance
+    telling: bool
+    """Whether more texts than by chance name their codes; decided before small counts are hidden."""
 
 
 def asks_for_codes(space: LabelSpace) -> bool:
@@ -72,10 +69,14 @@ def named(block: pl.DataFrame, space: LabelSpace) -> pl.DataFrame:
 def codes(marks: pl.DataFrame) -> tuple[Codes, ...]:
     """How many texts name their codes. marks: `split` and the columns of `named`."""
     labelled = marks.filter("labelled")
-    return tuple(
-        Codes(str(split), share(int(mine["own"].sum()), mine.height), share(int(mine["by_chance"].sum()), mine.height))
-        for (split,), mine in labelled.group_by("split", maintain_order=True)
-    )
+    groups = labelled.group_by("split", maintain_order=True)
+    return tuple(_codes(str(split), mine["own"], mine["by_chance"]) for (split,), mine in groups)
+
+
+def _codes(split: str, own: pl.Series, by_chance: pl.Series) -> Codes:
+    mine, chance = int(own.sum()), int(by_chance.sum())
+    telling = enough(mine) and mine > TELLING * chance
+    return Codes(split, share(mine, len(own)), share(chance, len(own)), telling)
 
 
 def _found(rows: pl.DataFrame, lengths: Sequence[int]) -> pl.DataFrame:

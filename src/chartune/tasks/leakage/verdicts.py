@@ -38,6 +38,9 @@ CODES: Final = "no text names the codes that it is labelled with"
 LATER: Final = "no text holds a section written after the outcome"
 TIMES: Final = "nothing that is read was written after the prediction"
 BASES: Final = "no base model has read the held-out texts before"
+_READ_OTHERS: Final = "read what was written before the outcome (`reads`), or drop the texts that tell it"
+WAYS_OUT: Final = {WORDING: _READ_OTHERS, TIMES: "choose notes that were there by then"}
+"""Law that may fail → what helps; at any other the split lists or the corpus are wrong."""
 
 
 def verdicts(
@@ -49,7 +52,7 @@ def verdicts(
         *_law(EXACT, (_exact(row) for row in copies if row.exact.some)),
         *_law(NEAR, (("look", told) for told in _alike(copies))),
         *_law(WORDING, (found for one in examples for found in _telling(one))),
-        *_law(CODES, (("look", _named(one, row)) for one in examples for row in one.codes or () if row.telling())),
+        *_law(CODES, (("look", _named(one, row)) for one in examples for row in one.codes or () if row.telling)),
         *_law(LATER, (("look", _later(one)) for one in examples if one.later)),
         *_law(TIMES, _timed(examples)),
         *(_law(BASES, (found for base in bases for found in _read(base))) if bases else ()),
@@ -82,15 +85,19 @@ def _telling(one: Examples) -> Iterator[tuple[Standing, str]]:
         yield "fail", f"{one.task}: its texts tell how the stay went, and were let in on purpose (allow_retrospective)"
     telling: dict[tuple[str, str], list[Wording]] = {}
     for row in one.wordings or ():
-        if row.telling():
+        if row.telling:
             telling.setdefault((row.wording, row.label), []).append(row)
     for (name, label), rows in telling.items():
-        standing: Standing = "fail" if any(row.answers() for row in rows) else "look"
+        meant = one.times.kind == "as-given"  # whoever labels texts by a phrase asks for it
+        standing: Standing = "fail" if any(row.answer for row in rows) and not meant else "look"
         yield standing, f"{one.task}: {name!r} of {label!r}, {'; '.join(map(_times_as_often, rows))}"
 
 
 def _times_as_often(row: Wording) -> str:
-    often = "and of no other" if row.ratio is None else f"{row.ratio:.1f} times as often as of all others"
+    known = (
+        "far more often than of all others" if row.ratio is None else f"{row.ratio:.1f} times as often as of all others"
+    )
+    often = known if row.absent.some else "and of no other"
     return f"{row.split} {row.present} {often}"
 
 

@@ -56,21 +56,15 @@ class Wording:
     """Texts that hold it, of all others."""
     ratio: float | None
     """Frequency with the label over frequency without; None: one of them is zero, hidden or of nobody."""
+    telling: bool
+    """Whether it gives the label away, as far as enough texts show; decided before small counts are hidden."""
+    answer: bool
+    """Whether nearly all texts of the label have it and nearly no other: a search for it scores like any model."""
 
     def hidden(self) -> Self:
         """As it is shown of real patients."""
         present, absent = self.present.hidden(), self.absent.hidden()
         return replace(self, present=present, absent=absent, ratio=_ratio(present, absent))
-
-    def telling(self) -> bool:
-        """Whether it gives the label away, as far as enough texts show."""
-        only = enough(self.present.count) and self.absent.count == 0
-        return only or (enough(self.present.count) and self.ratio is not None and self.ratio >= TELLING)
-
-    def answers(self) -> bool:
-        """Whether nearly all texts of the label have it and nearly no other: a search for it scores like any model."""
-        mine, others = self.present.share or 0.0, self.absent.share
-        return enough(self.present.count) and others is not None and mine >= MOST and others <= FEW
 
 
 @dataclass(frozen=True)
@@ -140,8 +134,11 @@ def _with_and_without(number: int) -> tuple[pl.Expr, pl.Expr]:
 
 
 def _wording(split: str, name: str, label: str, present: pl.Series, absent: pl.Series) -> Wording:
-    both = share(int(present.sum()), len(present)), share(int(absent.sum()), len(absent))
-    return Wording(split, name, label, *both, _ratio(*both))
+    mine, others = share(int(present.sum()), len(present)), share(int(absent.sum()), len(absent))
+    ratio = _ratio(mine, others)
+    telling = enough(mine.count) and (others.count == 0 or (ratio is not None and ratio >= TELLING))
+    answer = telling and (mine.share or 0.0) >= MOST and others.share is not None and others.share <= FEW
+    return Wording(split, name, label, mine, others, ratio, telling, answer)
 
 
 def _ratio(present: Share, absent: Share) -> float | None:
