@@ -1,7 +1,9 @@
-"""Documents → full blocks for language modelling: no padding but in the last block, no sight of a neighbour.
+"""Documents → blocks for language modelling.
 
-<s> doc one </s> <s> document | two, go- …        positions restart with every document and every block, and the
-0   1   2   3    0   1          0    1             model's own mask keeps attention inside a piece
+packed         <s> doc one </s> <s> document | two, go- …     no padding but in the last block, no sight of a neighbour
+first tokens   <s> doc one - - - | <s> document two, goes     as published: what follows in a document is never read
+
+Positions restart with every document and every block, and the model's own mask keeps attention inside a piece.
 """
 
 from dataclasses import dataclass
@@ -65,9 +67,32 @@ def pack(documents: Encoded, tokenizer: Any, max_seq_len: int) -> Blocks:
     padding = blocks * max_seq_len - len(stream)
     ids = np.concatenate([stream, np.zeros(padding, dtype=np.int32)]).reshape(blocks, max_seq_len)
     starts = np.concatenate([begins, np.ones(padding, dtype=np.bool_)]).reshape(blocks, max_seq_len)
+    return _blocks(ids, starts)
+
+
+def first_tokens(documents: Encoded, tokenizer: Any, max_seq_len: int) -> Blocks:
+    """Make a block of the beginning of each document, behind the start token and padded (Gema et al. 2023, as coded).
+
+    Args:
+        documents: n token lists without special tokens.
+        tokenizer: knows the start token; a missing one is left out.
+        max_seq_len: T; documents with less than two tokens teach nothing and are left out.
+    """
+    start = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
+    ids = np.zeros((len(documents), max_seq_len), dtype=np.int32)
+    starts = np.ones_like(ids, dtype=np.bool_)
+    for row in range(len(documents)):
+        piece = [*start, *documents[row][: max_seq_len - len(start)]]
+        ids[row, : len(piece)] = piece
+        starts[row, 1 : len(piece)] = False
+    return _blocks(ids, starts)
+
+
+def _blocks(ids: NDArray[np.int32], starts: NDArray[np.bool_]) -> Blocks:
+    """Blocks of tokens [n, T], of which these begin a piece; padding begins one with every token."""
     starts[:, :1] = True
-    predicts = np.concatenate([~starts[:, 1:], np.zeros((blocks, 1), np.bool_)], axis=1)
-    told = predicts.any(1)  # a last block of one token predicts nothing
+    predicts = np.concatenate([~starts[:, 1:], np.zeros((len(ids), 1), np.bool_)], axis=1)
+    told = predicts.any(1)  # a block of one token predicts nothing
     return Blocks(ids[told], _positions(starts)[told], predicts[told])
 
 

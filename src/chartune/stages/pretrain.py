@@ -14,7 +14,7 @@ from chartune.adapters.adapter import write_adapter
 from chartune.adapters.catalog import AnyMethod
 from chartune.adapters.lora import LoRA
 from chartune.adapters.stack import Attached, Fresh, Stack, attach
-from chartune.batches.pack import Blocks, pack
+from chartune.batches.pack import Blocks, first_tokens, pack
 from chartune.batches.tokenize import encode_once, load_tokenizer, save_tokenizer
 from chartune.errors import DataError
 from chartune.log import EventLog
@@ -42,7 +42,10 @@ class Pretrain(ModelStage):
     method: AnyMethod = LoRA(rank=16, alpha=32, targets="all-linear")
     """How the base is adapted."""
     max_seq_len: int = Field(128, gt=1)
-    """Tokens of a packed block."""
+    """Tokens of a block."""
+    notes: Literal["packed", "first-tokens"] = "packed"
+    """`packed`: whole notes, one after the other; `first-tokens`: the first `max_seq_len` tokens of each, as published,
+    of a discharge summary little more than its header."""
     optimisation: Optimisation = Optimisation(learning_rate=3e-3, batch_size=8, duration=Duration.epochs(1))
     """How weights are moved."""
     stopping: Stopping = Stopping(evaluations_per_epoch=4)
@@ -78,7 +81,7 @@ def pretrain(stage: Pretrain, store: Store, planned: Planned = None) -> Run:
 
 
 def _adapt(stage: Pretrain, data: Artefact, backbone: LocalBackbone, resolved: Resolved, work: Work) -> Outcome:
-    blocks = corpus_blocks(data, backbone, stage.max_seq_len, work.store)
+    blocks = corpus_blocks(stage, data, backbone, work.store)
     stack = Stack(layers=(Fresh(method=stage.method),))
     body = load_body(backbone, resolved, language_model=True, trains_all=stack.trains_all())
     total = sum(p.numel() for p in body.whole.parameters())
@@ -109,13 +112,15 @@ def _adapt(stage: Pretrain, data: Artefact, backbone: LocalBackbone, resolved: R
     return Outcome(scores, learning, forward, fitted.state.tokens, fitted.state, facts)
 
 
-def corpus_blocks(data: Artefact, backbone: LocalBackbone, max_seq_len: int, store: Store) -> dict[str, Blocks]:
-    """The corpus, packed, by split.
+def corpus_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone, store: Store) -> dict[str, Blocks]:
+    """The corpus in blocks, by split.
 
     Raises:
         DataError: a split has no documents.
     """
     corpus, tokenizer = read_corpus(data), load_tokenizer(backbone)
+    whole = stage.notes == "packed"
+    most, made = (None, pack) if whole else (stage.max_seq_len, first_tokens)
     blocks = {}
     for split in SPLITS:
         texts = corpus.filter(pl.col("split") == split).sort("note_id").get_column("text").to_list()
@@ -124,8 +129,8 @@ def corpus_blocks(data: Artefact, backbone: LocalBackbone, max_seq_len: int, sto
                 f"the corpus must have documents in every split, but {split} has none of {len(corpus)}; "
                 f"look at the attrition with `chartune show {data.fingerprint}`."
             )
-        encoded = encode_once(texts, backbone, None, store, data=f"{data.fingerprint}/corpus/{split}", special=False)
-        blocks[split] = pack(encoded, tokenizer, max_seq_len)
+        encoded = encode_once(texts, backbone, most, store, data=f"{data.fingerprint}/corpus/{split}", special=False)
+        blocks[split] = made(encoded, tokenizer, stage.max_seq_len)
     return blocks
 
 

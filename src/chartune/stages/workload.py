@@ -42,7 +42,7 @@ class Workload:
     outputs: int | None = None
     """Logits of the task head; None also where there is none."""
     examples: int | None = None
-    """Training texts or packed blocks."""
+    """Training texts or blocks of notes."""
     epoch_tokens: int | None = None
     """Tokens of one pass over them."""
     steps: int | None = None
@@ -139,7 +139,7 @@ def _of_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone | None) 
         texts = _documents(data, split)
         sampled = max(1, sum(len(t.split()) for t in texts))
         tokens = words * _mean_tokens(texts, backbone, None) * len(texts) / sampled + 2 * documents
-        blocks[split] = math.ceil(tokens / stage.max_seq_len)
+        blocks[split] = math.ceil(tokens / stage.max_seq_len) if stage.notes == "packed" else documents
         text += words * sum(len(t) for t in texts) / sampled
     steps, epochs, looks = _schedule(stage.optimisation, blocks["train"], stage.stopping.evaluations_per_epoch)
     test, validation = (min(blocks[s], stage.held_out_blocks or blocks[s]) for s in ("test", "validation"))

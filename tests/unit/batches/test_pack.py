@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from chartune.batches.pack import Blocks, pack
+from chartune.batches.pack import Blocks, first_tokens, pack
 from chartune.batches.tokenize import Encoded
 from chartune.models.backbone import LocalBackbone
 from chartune.models.load import Resolved, load_body
@@ -37,6 +37,16 @@ def test_the_first_token_of_a_piece_is_never_predicted() -> None:
     assert blocks.predicts[0].tolist() == [True, True, True, True, False, True, True, False]
     assert 0 not in blocks.targets().tolist()
     assert int(blocks.predicted_tokens.sum()) == len(blocks.targets())
+
+
+def test_as_published_only_the_beginning_of_each_document_is_read() -> None:
+    blocks = first_tokens(documents(3, 0, 20, 7), TOKENIZER, 8)
+    assert blocks.ids.tolist() == [
+        [0, 10, 11, 12, 0, 0, 0, 0], [0, *range(10, 17)], [0, *range(10, 17)],
+    ]  # fmt: skip
+    assert blocks.predicted_tokens.tolist() == [3, 7, 7]
+    assert blocks.targets().tolist() == [10, 11, 12, *range(10, 17), *range(10, 17)]
+    assert blocks.positions[0].tolist() == [0, 1, 2, 3, 0, 0, 0, 0]
 
 
 def test_a_document_reads_the_same_alone_and_packed(llama: LocalBackbone) -> None:

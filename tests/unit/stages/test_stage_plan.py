@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import torch
 
@@ -12,6 +13,7 @@ from chartune.adapters.adapter import Adapter, read_adapter, write_adapter
 from chartune.adapters.full import Full
 from chartune.adapters.lora import LoRA
 from chartune.adapters.stack import AnyLayer, Fresh, Frozen, Stack, Trainable, attach
+from chartune.batches.tokenize import load_tokenizer
 from chartune.errors import AdapterError, DataError, RunError
 from chartune.models.backbone import LocalBackbone, inspect
 from chartune.models.families import families
@@ -24,11 +26,11 @@ from chartune.stages.base import SmallBase
 from chartune.stages.blueprint import _batch, blueprint_of, rehearsals
 from chartune.stages.finetune import Finetune
 from chartune.stages.plan import Plan, plan, planned_facts
-from chartune.stages.pretrain import Pretrain
+from chartune.stages.pretrain import Pretrain, corpus_blocks
 from chartune.stages.requirements import free_memory
 from chartune.stages.workload import workload_of
 from chartune.store import Store
-from chartune.tasks.prepare import Preparation, prepare
+from chartune.tasks.prepare import Preparation, prepare, read_corpus
 from chartune.testing.chain import FINETUNE, steps
 from chartune.testing.command_line import chartune
 from chartune.testing.twins import make_twin, twin
@@ -222,6 +224,18 @@ def test_a_plan_of_pretraining_counts_blocks(filled: Store, data: dict[str, Any]
     assert (made.workload.epoch_tokens or 0) == 64 * (made.workload.examples or 0) > 0
     assert made.workload.read_tokens == 64 * (2 * 8 + 8 + 4 * 4)
     assert made.seconds is not None
+
+
+def test_as_published_each_note_makes_one_block(filled: Store, data: dict[str, Any], llama: LocalBackbone) -> None:
+    stage = Pretrain.parse({"data": data, "max_seq_len": 16, "notes": "first-tokens"})
+    made = prepare(stage.data, filled)
+    notes = read_corpus(made).filter(pl.col("split") == "train").sort("note_id")["text"].to_list()
+    blocks = corpus_blocks(stage, made, llama, filled)["train"]
+    assert planned(stage, filled, llama).workload.examples == len(blocks) == len(notes)
+    tokenizer = load_tokenizer(llama)
+    start = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]
+    first = [[*start, *tokenizer(text, add_special_tokens=False)["input_ids"]][:16] for text in notes]
+    assert [ids[: len(told)] for ids, told in zip(blocks.ids.tolist(), first, strict=True)] == first
 
 
 def test_without_prepared_data_parameters_are_told_and_the_rest_is_unknown(
