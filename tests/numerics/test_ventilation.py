@@ -231,6 +231,14 @@ def _values_3() -> Callable[[random.Random], tuple[int, str]]:
     return draw
 
 
+@pytest.fixture(params=[True, False], ids=["in memory", "through the disk"])
+def held(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether memory holds all rows of the chart at once, or some dozens."""
+    if not request.param:
+        monkeypatch.setattr("chartune.sources.ventilation.by_patient._WAITING", 60)
+
+
+@pytest.mark.usefixtures("held")
 def test_on_random_charts_of_mimic3_package_and_oracle_agree(tmp_path: Path) -> None:
     dice, draw = random.Random(3), _values_3()
     chart: list[Row] = []
@@ -254,6 +262,7 @@ def test_on_random_charts_of_mimic3_package_and_oracle_agree(tmp_path: Path) -> 
     assert len(found) > 300
 
 
+@pytest.mark.usefixtures("held")
 @pytest.mark.parametrize(("join", "hours"), BOTH)
 def test_on_random_charts_of_mimic4_package_and_oracle_agree(tmp_path: Path, join: Join, hours: Hours) -> None:
     dice = random.Random(4)

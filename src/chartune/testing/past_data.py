@@ -14,7 +14,7 @@ DISEASES = (
     "Obstructive sleep apnoea", "Alcohol withdrawal", "Septic shock", "Portal hypertension", "Cirrhosis of liver",
     "Pressure ulcer", "Gout", "Epilepsy",
 )  # fmt: skip
-CODES = tuple(str(401 + 7 * n) for n in range(LABELS))
+CODES = tuple(f"{38 + 7 * n:03}" for n in range(LABELS))
 
 _STEPS: list[tuple[str, str, int, int | None, int]] = [
     ("all admissions", "every admission of the source", 1500, 1893, 4021),

@@ -228,6 +228,8 @@ def test_discharge_summaries_are_not_read_for_a_time_unless_that_is_allowed(tmp_
     assert examples.select("hadm_id", "prediction_time").rows() == [(11, at(20))]
     assert task.card().kind == "retrospective-text"
     assert task.card().seen.endswith("(written after it)")
+    assert task.card().answer_told  # so that the audit fails
+    assert not of_times(tmp_path, (1, at(20), True)).card().answer_told
 
 
 def test_where_no_note_has_a_time_nothing_can_be_read_until_then(tmp_path: Path) -> None:

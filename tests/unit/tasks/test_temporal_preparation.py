@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from chartune.errors import DataError
+from chartune.sources.mimic3 import Mimic3
 from chartune.sources.mimic4 import Mimic4
 from chartune.sources.splits import TemporalSplit
 from chartune.store import Store
@@ -48,3 +50,22 @@ def test_strays_are_left_out_and_counted(tmp_path: Path, split: str) -> None:
         removed = {row["step"]: row["removed_notes"] for row in entry["attrition"]}
         assert (removed["in the years of its split"], removed["patient in a split"]) == (4, 0)
     assert dataset["splits"]["counts"]["train"] == {"subjects": 2, "admissions": 5}
+
+
+def test_a_corpus_of_some_years_holds_their_patients_only_and_counts_the_others(tmp_path: Path) -> None:
+    """Whoever came to MIMIC-IV after 2012 cannot stand in MIMIC-III."""
+    source = Mimic4(folder=hospital(tmp_path / "raw"))
+    corpus = Corpus(anchor_year_groups=("2014-2016", "2017 - 2019"))
+    data = prepare(Preparation(source=source, tasks=(), corpus=corpus), Store(tmp_path / "store").open())
+    assert set(read_corpus(data)["subject_id"]) == {1, 3}
+    (step,) = [row for row in read_dataset(data)["corpus"]["attrition"] if row["step"] == "patient of these years"]
+    assert (step["subjects"], step["removed_notes"]) == (2, 4)
+    assert step["why"].endswith("kept are 2014 - 2016, 2017 - 2019")
+
+
+def test_a_source_that_tells_no_years_has_no_corpus_of_some(tmp_path: Path) -> None:
+    raw = RawHospital()
+    raw.stay(1)
+    source, corpus = Mimic3(folder=raw.write(tmp_path / "raw")), Corpus(anchor_year_groups=("2014 - 2016",))
+    with pytest.raises(DataError, match="`anchor_year_groups` needs a source that tells them"):
+        prepare(Preparation(source=source, tasks=(), corpus=corpus), Store(tmp_path / "store").open())
