@@ -4,10 +4,10 @@ Text that a held-out chart repeats does not count as new to the model, so it is 
 that stand, but for case, blanks, punctuation and de-identified spans, in the chart of a held-out patient are dropped.
 """
 
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 import polars as pl
-from pydantic import field_validator
+from pydantic import field_validator, model_validator
 
 from chartune.config import Config
 from chartune.errors import DataError
@@ -16,7 +16,7 @@ from chartune.notes.note import PLAIN
 from chartune.sources.splits import CORPUS_ONLY, HELD_OUT, OUT_OF_YEARS, STRAYS, HashSplit
 from chartune.sources.years import written
 from chartune.tasks.attrition import Attrition
-from chartune.tasks.decontamination import Decontamination
+from chartune.tasks.decontamination import Decontamination, drawn
 
 DOCUMENTS: Final[dict[str, pl.DataType]] = {
     "note_id": pl.String(),
@@ -53,6 +53,8 @@ class Corpus(Config):
     anchor_year_groups: tuple[str, ...] = ()
     """Patients of these groups only, such as `2014 - 2016`; empty: of all. Whoever came to MIMIC-IV after 2012 cannot
     stand in MIMIC-III."""
+    anchor_year_control: bool = False
+    """Patients of all years instead, and as many words as those of these groups have: the control of the same size."""
     without: Decontamination | None = None
     """Other data whose held-out texts must not be learnt from."""
 
@@ -60,6 +62,14 @@ class Corpus(Config):
     @classmethod
     def _as_mimic_writes_it(cls, groups: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(written(group) for group in groups)
+
+    @model_validator(mode="after")
+    def _control_of_something(self) -> Self:
+        if self.anchor_year_control and not self.anchor_year_groups:
+            raise ValueError(
+                "a control must be of as many words as some years have, but no `anchor_year_groups` are named"
+            )
+        return self
 
     @property
     def compares_copies(self) -> bool:
@@ -82,6 +92,8 @@ class Corpus(Config):
         Raises:
             DataError: `anchor_year_groups` are asked for, and the source does not tell them.
         """
+        if self.anchor_year_groups and self.anchor_year_control:
+            return self._as_large(notes, attrition)
         held = _held_out_keys(notes) if self.compares_copies else None
         attrition.record_notes("all notes", "what the source holds", notes)
         # Each frame takes the name of the one before, which is gone then: there may be millions of notes.
@@ -104,6 +116,13 @@ class Corpus(Config):
         if self.split == "note":
             return notes.with_columns(split=pl.col("note_id").map_elements(_BY_NOTE.drawn, return_dtype=pl.String))
         return self._apart(notes, held, attrition)
+
+    def _as_large(self, notes: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
+        """Documents of all years, of each split and category as many words as those of some years have."""
+        some = self.model_copy(update={"anchor_year_control": False}).select(notes, Attrition())
+        every = self.model_copy(update={"anchor_year_groups": ()}).select(notes, attrition)
+        why = f"drawn from all years, as many words as of {', '.join(self.anchor_year_groups)}"
+        return attrition.record_notes("control of the same size", why, drawn(every, some, ["split", "category"]))
 
     def _apart(self, notes: pl.DataFrame, held: pl.Series | None, attrition: Attrition) -> pl.DataFrame:
         """The documents by patient, without those that stand on both sides; held: the `copy_key` of held-out notes."""

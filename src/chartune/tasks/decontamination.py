@@ -178,14 +178,24 @@ def left_out(documents: pl.DataFrame, held: pl.Series, control: bool) -> pl.Data
             words are those of its `held` or, by less than the last document, more. All of them, if they have fewer.
     """
     holds = pl.col("note_id").is_in(held.implode())
+    holding = documents.filter(holds)
+    return drawn(documents.filter(~holds & (pl.col("split") == "train")), holding, ["category"]) if control else holding
+
+
+def drawn(documents: pl.DataFrame, like: pl.DataFrame, groups: Sequence[str]) -> pl.DataFrame:
+    """Documents by lot, of each group so many that their words are those of `like` or, by less than the last, more.
+
+    Args:
+        documents: note_id · words and the columns of the groups; all of a group, if it has fewer words.
+        like: words and the columns of the groups.
+        groups: columns that tell a group.
+    """
     words = pl.col("words").cast(pl.Int64)
-    if not control:
-        return documents.filter(holds)
-    wanted = documents.filter(holds).group_by("category").agg(wanted=words.sum())
-    others = documents.filter(~holds & (pl.col("split") == "train")).join(wanted, on="category")
+    wanted = like.group_by(groups).agg(wanted=words.sum())
     order = pl.col("note_id").map_elements(_CONTROL.bits, return_dtype=pl.UInt64)
-    before = words.cum_sum().over("category") - words
-    return others.sort(order, "note_id").filter(before < pl.col("wanted")).drop("wanted")
+    before = words.cum_sum().over(groups) - words
+    there = documents.join(wanted, on=groups).sort(order, "note_id")
+    return there.filter(before < pl.col("wanted")).drop("wanted")
 
 
 def _distinct(texts: Iterable[pl.Series]) -> Iterator[pl.Series]:

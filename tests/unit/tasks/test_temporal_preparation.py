@@ -1,14 +1,15 @@
 """A split by time, prepared: stays and notes of the years that are asked about are learnt from nowhere."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from chartune.errors import DataError
 from chartune.sources.mimic3 import Mimic3
 from chartune.sources.mimic4 import Mimic4
-from chartune.sources.splits import TemporalSplit
-from chartune.store import Store
+from chartune.sources.splits import HashSplit, TemporalSplit
+from chartune.store import Artefact, Store
 from chartune.tasks.corpus import Corpus
 from chartune.tasks.mortality import Mortality
 from chartune.tasks.prepare import Preparation, prepare, read_corpus, read_dataset, read_task
@@ -69,3 +70,19 @@ def test_a_source_that_tells_no_years_has_no_corpus_of_some(tmp_path: Path) -> N
     source, corpus = Mimic3(folder=raw.write(tmp_path / "raw")), Corpus(anchor_year_groups=("2014 - 2016",))
     with pytest.raises(DataError, match="`anchor_year_groups` needs a source that tells them"):
         prepare(Preparation(source=source, tasks=(), corpus=corpus), Store(tmp_path / "store").open())
+
+
+def test_the_control_of_a_cut_by_years_has_as_many_words_of_patients_of_all_years(tmp_path: Path) -> None:
+    source, store = Mimic4(folder=hospital(tmp_path / "raw")), Store(tmp_path / "store").open()
+
+    def corpus(**more: Any) -> Artefact:
+        splits = HashSplit(train=1, validation=0, test=0)
+        asked = Corpus.parse({"anchor_year_groups": ["2014 - 2016"], **more})
+        return prepare(Preparation(source=source, splits=splits, tasks=(), corpus=asked), store)
+
+    some, control = corpus(), corpus(anchor_year_control=True)
+    words = [read_dataset(made)["corpus"]["counts"]["train"]["words"] for made in (some, control)]
+    assert words[0] == words[1] > 0
+    assert set(read_corpus(some)["subject_id"]) == {1}
+    assert set(read_corpus(control)["subject_id"]) - {1}
+    assert read_dataset(control)["corpus"]["attrition"][-1]["step"] == "control of the same size"
