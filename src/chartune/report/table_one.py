@@ -1,7 +1,7 @@
-"""Table 1 of P1, made again: how many admissions and classes each task has, beside what was printed.
+"""Table 1 of P1: how many admissions and classes each task has, beside what was printed.
 
-The published counts are those of MIMIC-III 1.4 with the split lists of CORe. Another source, or another split, has
-others; the printed row is then a mark and nothing more.
+The published counts are those of MIMIC-III 1.4 with the split lists of CORe. Another source has no such table; under
+another split the printed row is a mark and nothing more.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,9 @@ from chartune.report.table import Cell, Column, Table, count
 from chartune.tasks.flow import is_made_up, shown
 
 SPLITS: Final = ("train", "validation", "test")
+MEANT: Final = {"LOS": 4, "PMV": 2}
+"""Classes whose cells the paper swaps."""
+OTHER_SPLIT: Final = "These data are split otherwise than the paper's. "
 NOTE: Final = (
     "Printed: Gema et al. (2023), Table 1, MIMIC-III 1.4 with the lists of CORe. The paper swaps two cells: it prints "
     "2 classes for length of stay and 4 for prolonged ventilation, and means 4 and 2, as its text and its code say. "
@@ -21,7 +24,7 @@ NOTE: Final = (
 
 
 def table_one(dataset: Mapping[str, Any]) -> Table | None:
-    """The counts of prepared data beside the published ones; None where no task was asked by the paper.
+    """The counts of prepared data beside the published ones; None for another source, or tasks not of the paper.
 
     Args:
         dataset: `dataset.json`.
@@ -29,8 +32,9 @@ def table_one(dataset: Mapping[str, Any]) -> Table | None:
     rows = [
         (name, task, printed) for name, task in dataset.get("tasks", {}).items() if (printed := dataset_of(str(name)))
     ]
-    if not rows:
+    if not rows or dataset["source"].get("kind") != "mimic3":
         return None
+    note = NOTE if dataset.get("splits", {}).get("rule", {}).get("kind") == "imported" else OTHER_SPLIT + NOTE
     fictional = is_made_up(dataset.get("source", {}))
     columns = (
         Column("Task", numeric=False),
@@ -38,20 +42,21 @@ def table_one(dataset: Mapping[str, Any]) -> Table | None:
         *(Column(split.capitalize(), "admissions") for split in SPLITS),
     )
     return Table(
-        "Table 1 of Gema et al. (2023), made again",
+        "Beside Table 1 of Gema et al. (2023)",
         columns,
         tuple(_row(task, printed, fictional) for _, task, printed in rows),
-        NOTE,
+        note,
         cards=False,
     )
 
 
 def _row(task: Mapping[str, Any], printed: PublishedDataset, fictional: bool) -> tuple[Cell, ...]:
     counts = task.get("counts", {})
+    meant = f", meant {MEANT[printed.name]}" if printed.name in MEANT else ""
     ours = (counts.get(split, {}).get("admissions") for split in SPLITS)
     return (
         Cell(str(task.get("title")), f"printed as {printed.name}"),
-        Cell(count(len(task.get("labels", ()))), f"printed {printed.classes:,}"),
+        Cell(count(len(task.get("labels", ()))), f"printed {printed.classes:,}{meant}"),
         *(
             Cell(shown(mine, fictional), f"printed {theirs:,}")
             for mine, theirs in zip(ours, printed.admissions, strict=True)

@@ -37,6 +37,11 @@ REPLACEMENT: Final = "\ufffd"
 COLUMN_NAME: Final = re.compile(r"[A-Za-z]\w{0,40}")
 """What may be shown of a header: a file without one begins with somebody's data."""
 _SEPARATORS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_NO_PARQUET: Final = "it is damaged, or no Parquet at all; write it again"
+_NO_TABLE: Final = (
+    "it is not a well-formed table (a quote that is never closed, a row with too many fields, bytes that are no text); "
+    "use the file as released, or export it again with every text in double quotes"
+)
 _EXPECTED: Final = {
     "integer": "a whole number",
     "text": "text",
@@ -183,10 +188,7 @@ def sanitised(file: Path, step: Callable[[], T]) -> T:
     except (OSError, EOFError, zlib.error):
         reason = "it is damaged or cut off; compare its SHA-256 with SHA256SUMS.txt and get it again"
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
-        reason = (
-            "it is not a well-formed table (a quote that is never closed, a row with too many fields, bytes that are "
-            "no text); use the file as released, or export it again with every text in double quotes"
-        )
+        reason = _NO_PARQUET if formats.ending(file) == ".parquet" else _NO_TABLE
     raise SchemaError(f"{file.name} must be readable as {formats.ending(file)[1:].upper()}, but {reason}.")
 
 

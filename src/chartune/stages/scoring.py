@@ -24,8 +24,8 @@ from chartune.sources.made_up import is_made_up, oracle_probability
 from chartune.stages.table import TaskTable
 from chartune.tasks.frames import write_frame
 
-ORACLE_KNOWS: Final = "mortality"
-"""The task whose true probabilities a made-up hospital tells."""
+ORACLE_KNOWS: Final = ("mortality", "admission-note")
+"""The task whose true probabilities a made-up hospital tells, and what is read: it knows those of each prefix."""
 
 
 def decisions(table: TaskTable, logits: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -89,7 +89,7 @@ def score(
                 scores[split], each = multilabel_scores(labels, values, subjects, table.scored())
         if each and split == "test":
             _write_per_label(folder, table, each)
-        if split in words and table.task == ORACLE_KNOWS and is_made_up(source.folder):
+        if split in words and (table.task, table.reads) == ORACLE_KNOWS and is_made_up(source.folder):
             scores[split]["oracle_auroc"] = _oracle(part, words[split], source)
     return scores
 

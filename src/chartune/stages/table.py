@@ -32,6 +32,8 @@ class TaskTable:
     """What its labels mean."""
     unit: str = "admissions"
     """What a row is, in words (`chartune.tasks.flow.unit`)."""
+    reads: str = "admission-note"
+    """Kind of its input (`chartune.tasks.inputs.Input`)."""
 
     def rows(self, split: str) -> NDArray[np.int64]:
         """Row numbers of a split."""
@@ -121,4 +123,5 @@ def read_table(data: Artefact, task: str) -> TaskTable:
             f"a stage reads one text and tells what applies to it, but {name} asks for spans or of two parts; such "
             f"tasks can be prepared, audited and exported, and not learnt yet."
         )
-    return TaskTable(frame.sort("hadm_id"), name, label_space(data, name), unit(dataset["source"]))
+    reads = dataset["tasks"][name].get("config", {}).get("reads", {}).get("kind", TaskTable.reads)
+    return TaskTable(frame.sort("hadm_id"), name, label_space(data, name), unit(dataset["source"]), reads)

@@ -84,12 +84,16 @@ def _regression(table: TaskTable, strength: float) -> Any:
 
 
 def _decided(model: Any, features: Any, table: TaskTable) -> NDArray[np.float64]:
-    """Log-odds [n] of a binary task; [n, K] of others, of which scikit-learn leaves out what one column tells."""
+    """Log-odds [n] of a binary task; logits [n, K] of others."""
     odds = np.asarray(model.decision_function(features), dtype=np.float64)
     match table.space.answer:
         case "multilabel":
             return odds.reshape(len(odds), -1)
-        case "multiclass" if odds.ndim == 1:
-            return np.stack([-odds / 2, odds / 2], axis=1)
+        case "multiclass":
+            # One column tells two classes; a class without a training case has none, and keeps its prior.
+            known = odds if odds.ndim == 2 else np.stack([-odds / 2, odds / 2], axis=1)
+            every = np.tile(table.prior_logits().astype(np.float64), (len(odds), 1))
+            every[:, model.classes_] = known - np.logaddexp.reduce(known, axis=1, keepdims=True)
+            return every
         case _:
             return odds

@@ -106,7 +106,9 @@ class Labelled(Config):
         """Rows of a split with a label and a text."""
         attrition.record("all rows", "what the table holds", cohort)
         cohort = attrition.record(
-            "patient in a split", "train, validation, calibration or test", cohort.whose(pl.col("split").is_in(SPLITS))
+            "patient in a split",
+            "stands in none of train, validation, calibration and test",
+            cohort.whose(pl.col("split").is_in(SPLITS)),
         )
         cohort = attrition.record(
             "has a label", "what is not known cannot be learnt or scored", cohort.whose(pl.col("asked").is_not_null())

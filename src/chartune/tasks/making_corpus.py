@@ -79,7 +79,7 @@ def _held_out_texts(asked: Decontamination, store: Store) -> Iterator[pl.Series]
         if found is None:
             raise DataError(
                 f"`without` must name prepared data, but {store.root} has none called {name}; "
-                f"`chartune datasets` lists them."
+                f"give the whole fingerprint: `chartune datasets` lists them."
             )
         for file in sorted(found.path.glob("*.parquet")):
             rows = Rows(file, HELD_OUT)

@@ -74,7 +74,7 @@ class Preparation(Config):
         if self.stratum == "carevue" and self.source.kind != "mimic3":
             raise ValueError(
                 f"the CareVue stratum needs ICU stays that say where they were charted, and only MIMIC-III has them, "
-                f"but the source is {self.source.kind}; leave `stratum` at all"
+                f"but the source is {self.source.kind}; leave `stratum` out"
             )
         return self
 

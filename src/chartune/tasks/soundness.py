@@ -84,7 +84,7 @@ def refuse(warnings: Sequence[str]) -> None:
     """Refuse data that give reason for a warning. Raises DataError: there is one."""
     if warnings:
         raise DataError(
-            f"with `strict` nothing may give reason for a warning, but there are {len(warnings)}: "
+            f"with `strict` nothing may give reason for a warning, but this does: "
             f"{' '.join(warnings)} Mend what they name, or leave `strict` out."
         )
 
@@ -94,8 +94,9 @@ def _rows(records: Records, table: str) -> int | None:
 
 
 def _named(config: BedsideNotes | Corpus, field: str) -> set[str]:
-    """Categories that are not there by default: not every source has all of those."""
-    return set(getattr(config, field)) - set(type(config).model_fields[field].default)
+    """Categories that somebody named: the usual ones are told of nowhere, because not every source has all of them."""
+    named, usual = getattr(config, field), type(config).model_fields[field].default
+    return set(named) if named != usual else set()
 
 
 def _emptied(attrition: Sequence[Mapping[str, Any]]) -> str:

@@ -36,7 +36,7 @@ class Stays(Config):
             "note of an admission", "notes of clinics and other units have no admission", cohort.of(cohort.admissions)
         )
         cohort = cohort.whose(pl.col("split").is_in((*SPLITS, OUT_OF_YEARS)))
-        attrition.record("patient in a split", "train, validation, calibration or test", cohort)
+        attrition.record("patient in a split", "stands in none of train, validation, calibration and test", cohort)
         if OUT_OF_YEARS in cohort.admissions["split"]:
             cohort = cohort.whose(pl.col("split") != OUT_OF_YEARS)
             attrition.record("in the years of its split", STRAYS, cohort)

@@ -23,16 +23,24 @@ def test_only_tasks_of_the_paper_stand_there_with_what_was_printed() -> None:
     stay, procedures = table.rows
     assert [cell.text for cell in stay] == ["Length of stay", "4", "30,421", "<10", "1,200"]
     assert [cell.detail for cell in stay] == [
-        "printed as LOS", "printed 2", "printed 30,421", "printed 4,391", "printed 8,797"
+        "printed as LOS", "printed 2, meant 4", "printed 30,421", "printed 4,391", "printed 8,797"
     ]  # fmt: skip
     assert [cell.text for cell in procedures][1:] == ["711", "not measured", "not measured", "not measured"]
     assert "swaps two cells" in table.note
+    assert table.note.startswith("These data are split otherwise than the paper's.")
+    listed = table_one(dataset() | {"splits": {"rule": {"kind": "imported"}}})
+    assert listed is not None
+    assert listed.note.startswith("Printed: Gema")
 
 
 def test_fictional_patients_need_no_care() -> None:
     table = table_one(dataset(version="made-up"))
     assert table is not None
     assert table.rows[0][3].text == "7"
+
+
+def test_another_source_has_other_counts() -> None:
+    assert table_one(dataset("mimic4")) is None
 
 
 def test_data_without_a_task_of_the_paper_have_no_such_table() -> None:

@@ -66,7 +66,7 @@ def test_imported_lists_are_followed_whatever_their_order_and_repeats(tmp_path: 
 
 
 def test_a_patient_in_two_lists_is_a_leak(tmp_path: Path) -> None:
-    with pytest.raises(LeakageError, match="2 stand in two or more lists"):
+    with pytest.raises(LeakageError, match=r"share patients \(2\)"):
         lists(tmp_path, train=[1, 2, 3], validation=[3], test=[2]).lists()
 
 

@@ -81,7 +81,7 @@ def test_a_table_of_all_and_lists_of_the_same_patients_are_one_rule(tmp_path: Pa
 def test_a_patient_whom_one_table_places_twice_is_a_leak(tmp_path: Path) -> None:
     table = pl.DataFrame({"subject_id": [1, 1, 4, 5], "split": ["train", "test", "tuning", "held_out"]})
     table.write_parquet(tmp_path / "splits.parquet")
-    with pytest.raises(LeakageError, match="1 stand in two or more lists"):
+    with pytest.raises(LeakageError, match=r"share patients \(1\)"):
         ImportedSplit(folder=tmp_path).lists()
 
 

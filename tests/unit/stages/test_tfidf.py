@@ -41,3 +41,27 @@ def test_the_penalty_that_validation_prefers_is_chosen_though_the_test_part_pref
     chosen = fitted(store, (0.01, 100.0)).scores
     assert chosen["validation"]["auroc"].value == max(alone.values())
     assert chosen["test"]["auroc"].value == pytest.approx(1 - max(alone.values()))
+
+
+@pytest.mark.parametrize("classes", [("a", "b", "c"), ("a", "b")])
+def test_a_class_without_a_training_case_keeps_its_prior_and_everything_is_scored(
+    store: Store, classes: tuple[str, ...]
+) -> None:
+    names = ("a", "never learnt", "b", "c")
+    numbers = [names.index(name) for name in classes]
+    train = [numbers[n % len(numbers)] for n in range(60)]
+    held = [*(numbers[n % len(numbers)] for n in range(28)), 1, 1]
+    rows = {
+        "hadm_id": range(120), "subject_id": range(120), "split": ["train"] * 60 + ["validation"] * 30 + ["test"] * 30,
+        "text": [f"word{label} and" for label in [*train, *held, *held]], "label": [*train, *held, *held],
+    }  # fmt: skip
+    asked = TaskTable(pl.DataFrame(rows), "asked", LabelSpace("multiclass", names, names))
+    folder = store.partial("runs", "multiclass")
+    outcome = _fit(Tfidf(data=DATA, strengths=(1.0,)), asked, Work(store, folder, "0" * 16))
+    assert 0.5 < outcome.scores["test"]["auroc"].value < 1
+    told = pl.read_parquet(folder / "predictions.parquet").filter(pl.col("split") == "test")["logits"].to_list()
+    odds = np.exp(np.asarray(told))
+    assert odds.shape == (30, 4)
+    assert (odds[:, 1] < 0.02).all()
+    right = odds[np.arange(28), held[:28]]
+    assert (right == odds[:28].max(axis=1)).all()

@@ -12,6 +12,7 @@ from chartune.tasks.labels import LabelSpace
 from chartune.tasks.leakage.codes import asks_for_codes, codes, named
 from chartune.tasks.leakage.examples import Examples, Prepared, look_at
 from chartune.tasks.leakage.shares import Share, hidden, share
+from chartune.tasks.leakage.verdicts import CODES as LAW_OF_CODES
 from chartune.tasks.leakage.verdicts import TIMES, WORDING, verdicts
 from chartune.tasks.leakage.wording import DEATH, OUTCOMES, headed, worded
 
@@ -114,6 +115,13 @@ def test_a_phrase_that_is_the_answer_fails(died: int, survived: int, standing: s
     rows = {"split": ["train"] * 80, "label": [1] * 40 + [0] * 40, "text": texts}
     (row,) = [row for row in verdicts((), (), [looked(tmp_path, rows)], ()) if row.law == WORDING]
     assert (row.standing, row.told.startswith("some: 'hospice' of 'died', train")) == (standing, True)
+
+
+def test_what_was_not_measured_has_no_verdict(tmp_path: Path) -> None:
+    rows = {"split": ["train"], "label": [[0]], "text": ["428.0"]}
+    coded = {row.law for row in verdicts((), (), [looked(tmp_path, rows, CODES)], ())}
+    asked = {row.law for row in verdicts((), (), [looked(tmp_path, rows | {"label": [0]})], ())}
+    assert (coded - asked, asked - coded) == ({LAW_OF_CODES}, {WORDING})
 
 
 @pytest.mark.parametrize(("told", "standing"), [(True, "fail"), (False, "pass")])

@@ -70,7 +70,7 @@ class ImportedSplit(Config):
         twice = everybody.filter(everybody.is_duplicated()).n_unique()
         if twice:
             raise LeakageError(
-                f"a patient must stand in one split, but {twice} stand in two or more lists of {self.folder}; "
+                f"a patient must stand in one split, but the lists of {self.folder} share patients ({twice}); "
                 f"remove them from all lists but one."
             )
         return found

@@ -13,7 +13,9 @@ HELD_OUT: Final = ("validation", "calibration", "test")
 """Patients whose text must not be learnt from."""
 OUT_OF_YEARS: Final = "other years"
 """Stands in place of the split of an admission or note whose year its patient's split leaves out."""
-STRAYS: Final = "to learn from, it may lie in the years of the test; to be asked about, it lies before them"
+STRAYS: Final = (
+    "may lie in the years of the test and is not learnt from, or surely lies before them and is not asked about"
+)
 """Why they are left out."""
 SCHEMA: Final = {"subject_id": pl.Int64(), "split": pl.String()}
 """Columns of an assignment."""

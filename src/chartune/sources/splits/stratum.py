@@ -28,7 +28,7 @@ def carevue_only(assignment: Assignment, stays: pl.DataFrame | None) -> Assignme
     if stays is None or stays["dbsource"].null_count() == stays.height:
         raise DataError(
             "the CareVue stratum needs ICUSTAYS with its column DBSOURCE, but this source does not have it; only "
-            "MIMIC-III does: leave `stratum` at all."
+            "MIMIC-III does: leave `stratum` out."
         )
     pure = pl.col("dbsource").str.to_lowercase().str.strip_chars().eq_missing(CAREVUE).all()
     charted = stays.group_by("subject_id").agg(pure.alias("pure"))
@@ -40,7 +40,7 @@ def carevue_only(assignment: Assignment, stays: pl.DataFrame | None) -> Assignme
     if tested.height and others + stayless == tested.height:
         raise DataError(
             f"the CareVue stratum must leave somebody in the test split, but of {tested.height} test patients {others} "
-            f"have stays charted elsewhere and {stayless} none at all; leave `stratum` at all, or use other splits."
+            f"have stays charted elsewhere and {stayless} none at all; leave `stratum` out, or use other splits."
         )
     said = (
         f"splits: {others} of {tested.height} test patients have an ICU stay that was not charted in CareVue and are "

@@ -39,6 +39,7 @@ LATER: Final = "no text holds a section written after the outcome"
 TIMES: Final = "nothing that is read was written after the prediction"
 BASES: Final = "no base model has read the held-out texts before"
 _READ_OTHERS: Final = "read what was written before the outcome (`reads`), or drop the texts that tell it"
+_TOLD: Final = "the text was written after the outcome and tells it"
 WAYS_OUT: Final = {WORDING: _READ_OTHERS, TIMES: "choose notes that were there by then"}
 """Law that may fail → what helps; at any other the split lists or the corpus are wrong."""
 
@@ -51,8 +52,8 @@ def verdicts(
         *_law(PATIENTS, (("fail", f"{row.both} {row.law}") for row in patients if row.both.some)),
         *_law(EXACT, (_exact(row) for row in copies if row.exact.some)),
         *_law(NEAR, (("look", told) for told in _alike(copies))),
-        *_law(WORDING, (found for one in examples for found in _telling(one))),
-        *_law(CODES, (("look", _named(one, row)) for one in examples for row in one.codes or () if row.telling)),
+        *(_law(WORDING, (found for one in examples for found in _telling(one))) if _worded(examples) else ()),
+        *(_law(CODES, _naming(examples)) if any(one.codes is not None for one in examples) else ()),
         *_law(LATER, (("look", _later(one)) for one in examples if one.later)),
         *_law(TIMES, _timed(examples)),
         *(_law(BASES, (found for base in bases for found in _read(base))) if bases else ()),
@@ -93,6 +94,18 @@ def _telling(one: Examples) -> Iterator[tuple[Standing, str]]:
         yield standing, f"{one.task}: {name!r} of {label!r}, {'; '.join(map(_times_as_often, rows))}"
 
 
+def _worded(examples: Sequence[Examples]) -> bool:
+    """Whether any task asks for an outcome, or told it."""
+    return any(one.wordings is not None or one.answer_told for one in examples)
+
+
+def _naming(examples: Sequence[Examples]) -> Iterator[tuple[Standing, str]]:
+    for one in examples:
+        for row in one.codes or ():
+            if row.telling:
+                yield "look", _named(one, row)
+
+
 def _times_as_often(row: Wording) -> str:
     known = (
         "far more often than of all others" if row.ratio is None else f"{row.ratio:.1f} times as often as of all others"
@@ -113,7 +126,7 @@ def _timed(examples: Sequence[Examples]) -> Iterator[tuple[Standing, str]]:
     """A line per reason, the tasks in it."""
     tasks: dict[tuple[Standing, str], list[str]] = {}
     for one in examples:
-        broken = _late(one.times)
+        broken: tuple[Standing, str] | None = ("look", _TOLD) if one.answer_told else _late(one.times)
         if broken:
             tasks.setdefault(broken, []).append(one.task)
     for (standing, reason), names in tasks.items():
