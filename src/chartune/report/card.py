@@ -20,6 +20,7 @@ from chartune.report.table import NOT_MEASURED, TOO_FEW, count
 from chartune.runs.run import START, WITHOUT_INTERVAL, kept_start, layers, stack_title
 from chartune.tasks.dataset_card import task_facts
 from chartune.tasks.flow import cohorts, is_made_up, shown, told_of, too_few
+from chartune.tasks.task import ANSWER_TOLD
 
 MODEL_CARD: Final = "MODEL_CARD.md"
 """Its file in the folder of a run."""
@@ -210,7 +211,9 @@ def _limits(task: Mapping[str, Any], source: Mapping[str, Any], open_data: bool)
     text = [
         "Research only. It has not been tested on the patients of any other hospital, nor before the outcome was known."
     ]
-    if task.get("kind") == "retrospective-text":
+    if task.get("answer_told"):
+        text.append(ANSWER_TOLD)
+    elif task.get("kind") == "retrospective-text":
         text.append(
             "Retrospective text: what it read was written after the outcome, even where it tells what was known "
             "before. A prospective score may be lower."

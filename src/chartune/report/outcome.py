@@ -19,6 +19,7 @@ from chartune.report.table import Table
 from chartune.report.variants import Variant, is_fictional
 from chartune.runs import Run
 from chartune.tasks.flow import unit
+from chartune.tasks.task import ANSWER_TOLD
 
 CARD: Final = ("who", "when", "seen", "asked", "scored", "citation")
 """What a reader must know of a task, in the order asked."""
@@ -96,7 +97,10 @@ def outcome(
         score=score,
         variants=tuple(variants),
         card=tuple((term, str(task[term])) for term in CARD if task.get(term)),
-        sentences=tuple(summary.compared(variants, made, score, unit(source))),
+        sentences=(
+            *([ANSWER_TOLD] if task.get("answer_told") else []),
+            *summary.compared(variants, made, score, unit(source)),
+        ),
         tile=summary.score_tile(variants, title, score, unit(source)),
         scores=score_table(
             variants, from_baseline(made, variants), f"{title}: scores on the test split", answer, unit(source)

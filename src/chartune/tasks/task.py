@@ -49,6 +49,12 @@ class Card:
         return asdict(self)
 
 
+ANSWER_TOLD: Final = (
+    "The texts tell how the stay went, which is what is asked: these scores say nothing of a prediction."
+)
+"""What is said of a task with `Card.answer_told` wherever its scores stand."""
+
+
 class Task(Protocol):
     """What every member of `tasks.catalog.AnyTask` does."""
 

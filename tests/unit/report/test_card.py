@@ -8,8 +8,11 @@ import pytest
 
 from chartune.quantities import Cost, Estimate
 from chartune.report.card import model_card
+from chartune.report.outcome import outcome
+from chartune.report.variants import numbered
 from chartune.runs import Run
 from chartune.store import Store
+from chartune.tasks.task import ANSWER_TOLD
 from chartune.testing import past_runs as past
 
 
@@ -35,6 +38,15 @@ def test_a_card_tells_what_it_is_where_it_comes_from_and_how_well_it_does(store:
         "on admission", "**Kind:** retrospective-text",
     ):  # fmt: skip
         assert str(told) in text
+
+
+def test_a_card_of_a_task_whose_texts_tell_the_answer_says_so(store: Store) -> None:
+    run, data = Run.of(store, past.CLINICAL), past.dataset("mimic3")
+    assert ANSWER_TOLD not in model_card(run.about, run.scores, run.cost, run.environment, data)
+    data["tasks"]["mortality"]["answer_told"] = True
+    assert ANSWER_TOLD in model_card(run.about, run.scores, run.cost, run.environment, data)
+    said = outcome(numbered([run]), data, "mortality", "m", {run.fingerprint: run}).sentences
+    assert said[0] == ANSWER_TOLD
 
 
 def test_a_card_tells_how_to_load_every_layer(store: Store) -> None:
