@@ -2,7 +2,7 @@
 
 import time
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Final
 
 import torch
 
@@ -13,6 +13,11 @@ from chartune.models.load import Numerics, resolve
 from chartune.stages.stage import PACKAGES
 from chartune.store import Store
 from chartune.train.meter import device_name
+
+REPEATS: Final = 20
+"""Products that are timed."""
+LONGEST: Final = 0.5
+"""Seconds after which no further one is begun: without bf16 in hardware one takes as long as a hundred in fp32."""
 
 
 def survey_machine(store: Store) -> dict[str, Any]:
@@ -30,12 +35,13 @@ def survey_machine(store: Store) -> dict[str, Any]:
 def gflops(dtype: torch.dtype, device: str) -> int:
     """Measured rate of a matrix product of the size of a small model's layers, in 10⁹ operations per second."""
     a, b = (torch.randn(shape, device=device).to(dtype) for shape in ((1280, 512), (512, 1376)))
-    a @ b
-    repeats, started = 20, time.perf_counter()
-    for _ in range(repeats):
+    product = a @ b
+    done, started = 0, time.perf_counter()
+    while done < REPEATS and time.perf_counter() - started < LONGEST:
         product = a @ b
+        done += 1
     float(product[0, 0])  # waits for a GPU
-    return round(2 * 1280 * 512 * 1376 * repeats / (time.perf_counter() - started) / 1e9)
+    return round(2 * 1280 * 512 * 1376 * done / (time.perf_counter() - started) / 1e9)
 
 
 def _standing(name: str, store: Store) -> str:
