@@ -132,7 +132,7 @@ def _shard(file: Path) -> pl.DataFrame:
     if subject is None or not subject.is_integer() or not isinstance(time, pl.Datetime) or time.time_zone is not None:
         raise SchemaError(
             f"{file.name}: MEDS labels must have subject_id (whole numbers) and prediction_time (times without a "
-            f"zone), but these are {subject or 'missing'} and {time or 'missing'}; give the folder of one task, such as "
+            f"zone), but these are {subject or 'missing'} and {time or 'missing'}; give the folder of one task, as "
             f"labels/mortality, or see the LabelSchema of MEDS."
         )
     nulls = frame["subject_id"].null_count() + frame["prediction_time"].null_count()
