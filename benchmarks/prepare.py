@@ -10,7 +10,7 @@
     CORe's steps in pandas   : the same by chartune                     at least 10 × as long, 5 × the memory, same rows
 
     python benchmarks/prepare.py                                                        some minutes
-    python benchmarks/prepare.py --notes-mb 200,500,1000 --pandas-mb 500 --chart-rows 25e6,50e6          hours
+    python benchmarks/prepare.py --notes-mb 500,1000 --pandas-mb 500 --chart-rows 25e6,50e6 --rounds 1   25 minutes
 
 pandas is needed for the last row alone (`pip install 'pandas>=2.2,<4'`, or `--without-pandas`). It takes some 20 times
 the memory that its gzipped notes take on disk.
@@ -129,14 +129,8 @@ def _measure_all(asked: argparse.Namespace, folder: Path) -> Findings:
         _at(findings, asked, folder, "events", rows, EVENTS)
     for size in asked.notes_mb:
         compared = with_pandas and size == max((s for s in asked.notes_mb if s <= asked.pandas_mb), default=None)
-        _at(
-            findings,
-            asked,
-            folder,
-            "notes",
-            size,
-            ("copy notes", *PREPARE, AUDIT, *((CORE, *PANDAS) if compared else ())),
-        )
+        ways = ("copy notes", *PREPARE, AUDIT, *((CORE, *PANDAS) if compared else ()))
+        _at(findings, asked, folder, "notes", size, ways)
     findings.claims += memory_claims(findings.measured)
     _print_claims(findings.claims)
     return findings

@@ -28,6 +28,8 @@ COLUMNS: Final = {
 }
 """Our task → its column in Tables 3 and 4."""
 
+_MEANT: Final = {"LOS": 4, "PMV": 2}
+"""Datasets whose cells of classes are swapped in print."""
 _OTHER_CODES: Final = "The paper asked for ICD-9 codes; here it is ICD-10, so not even the question is the same."
 REMARKS: Final = {
     "diagnoses_icd10": _OTHER_CODES,
@@ -81,7 +83,9 @@ class PublishedDataset:
     name: str
     """Of the dataset, in the paper's words."""
     classes: int
-    """As printed; those of LOS and PMV are swapped there."""
+    """As printed."""
+    meant: int
+    """Classes that text and code of the paper have: the cells of LOS and PMV are swapped."""
     admissions: tuple[int, int, int]
     """Of train, validation and test."""
 
@@ -92,9 +96,9 @@ def dataset_of(task: str) -> PublishedDataset | None:
     if not found:
         return None
     row = found[0]
-    return PublishedDataset(
-        row["dataset"], int(row["classes"]), (int(row["train"]), int(row["validation"]), int(row["test"]))
-    )
+    name, classes = row["dataset"], int(row["classes"])
+    admissions = (int(row["train"]), int(row["validation"]), int(row["test"]))
+    return PublishedDataset(name, classes, _MEANT.get(name, classes), admissions)
 
 
 def downstream(task: str) -> list[PublishedScore]:

@@ -108,7 +108,10 @@ def _what(about: Mapping[str, Any], task: Mapping[str, Any]) -> Section:
 
 
 def _reach(about: Mapping[str, Any], tokens: int) -> str:
-    return f"in blocks of {tokens:,} tokens" if about.get("kind") == "pretrain" else f"first {tokens:,} tokens"
+    if about.get("kind") != "pretrain":
+        return f"first {tokens:,} tokens"
+    cut = about.get("notes") == "first-tokens"
+    return f"first {tokens:,} tokens of each note" if cut else f"in blocks of {tokens:,} tokens"
 
 
 def _step(about: Mapping[str, Any]) -> str | None:

@@ -75,7 +75,7 @@ def pretrain(stage: Pretrain, store: Store, planned: Planned = None) -> Run:
         parts={"backbone": backbone.content_hash, "numerics": resolved.hashable()}, resolved=resolved,
         facts={"source": source_facts(dataset), "task": None,
                "backbone": backbone_facts(backbone, parameters_of(backbone)), "stack": [_layer(stage.method)],
-               "parents": [], "max_seq_len": stage.max_seq_len},
+               "parents": [], "max_seq_len": stage.max_seq_len, "notes": stage.notes},
         planned=planned, work=lambda work: _adapt(stage, data, backbone, resolved, work),
     )  # fmt: skip
 

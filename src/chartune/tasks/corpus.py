@@ -67,7 +67,8 @@ class Corpus(Config):
     def _control_of_something(self) -> Self:
         if self.anchor_year_control and not self.anchor_year_groups:
             raise ValueError(
-                "a control must be of as many words as some years have, but no `anchor_year_groups` are named"
+                "a control must be of as many words as some years have, but no `anchor_year_groups` are named; name "
+                "them, or leave `anchor_year_control` out"
             )
         return self
 

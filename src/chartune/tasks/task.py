@@ -21,6 +21,12 @@ CORE: Final = "van Aken et al. (2021), Clinical Outcome Prediction from Admissio
 """Who defined the outcomes that are asked on arrival."""
 
 
+ANSWER_TOLD: Final = (
+    "The texts were written when the answer was known and may tell it: these scores say nothing of a prediction."
+)
+"""What is said beside the scores of a task whose card has `answer_told`."""
+
+
 @dataclass(frozen=True)
 class Card:
     """A task in words, for data cards and tables."""
@@ -47,12 +53,6 @@ class Card:
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
         return asdict(self)
-
-
-ANSWER_TOLD: Final = (
-    "The texts tell how the stay went, which is what is asked: these scores say nothing of a prediction."
-)
-"""What is said of a task with `Card.answer_told` wherever its scores stand."""
 
 
 class Task(Protocol):

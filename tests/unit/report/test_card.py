@@ -40,6 +40,15 @@ def test_a_card_tells_what_it_is_where_it_comes_from_and_how_well_it_does(store:
         assert str(told) in text
 
 
+@pytest.mark.parametrize(
+    ("notes", "told"), [("packed", "in blocks of 128 tokens"), ("first-tokens", "first 128 tokens of each note")]
+)
+def test_a_card_tells_how_much_of_each_note_was_adapted_on(store: Store, notes: str, told: str) -> None:
+    run = Run.of(store, past.PRETRAIN)
+    about = {**run.about, "max_seq_len": 128, "notes": notes}
+    assert told in model_card(about, run.scores, run.cost, run.environment, past.dataset("mimic3"))
+
+
 def test_a_card_of_a_task_whose_texts_tell_the_answer_says_so(store: Store) -> None:
     run, data = Run.of(store, past.CLINICAL), past.dataset("mimic3")
     assert ANSWER_TOLD not in model_card(run.about, run.scores, run.cost, run.environment, data)

@@ -22,7 +22,7 @@ from chartune.sources import formats
 from chartune.sources.ids import WHOLE, numbered, trimmed
 from chartune.sources.reading import header, read, sanitised
 from chartune.sources.source import RawPath
-from chartune.sources.splits.split import CORPUS_ONLY, NAMES, SCHEMA, SPLITS, Assignment
+from chartune.sources.splits.split import CORPUS_ONLY, NAMES, SCHEMA, SPLITS, Assignment, left_out
 from chartune.sources.tables import Column, Table, Tally
 
 SUBJECT: Final = "subject_id"
@@ -101,9 +101,8 @@ class ImportedSplit(Config):
             )
         strange = listed.height - known.height
         absent = f"splits: {strange} of {listed.height} listed patients are not in the source."
-        unlisted = len(there) - known.height
-        rest = f"splits: {unlisted} of {len(there)} patients of the source stand in no list and are left out."
-        return Assignment(known, (absent,) if strange else (), (rest,) if unlisted else ())
+        rest = left_out(len(there) - known.height, len(there), "of the source stand in no list")
+        return Assignment(known, (absent,) if strange else (), rest)
 
 
 def list_files(folder: Path) -> dict[str, Path]:

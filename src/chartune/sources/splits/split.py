@@ -78,3 +78,8 @@ class Split(Protocol):
 def assigned(ids: pl.Series, splits: list[str]) -> pl.DataFrame:
     """The frame of an assignment from subject_ids in any order and their splits."""
     return pl.DataFrame({"subject_id": ids, "split": splits}, schema=SCHEMA).sort("subject_id")
+
+
+def left_out(count: int, every: int, why: str) -> tuple[str, ...]:
+    """That so many of all patients are in no split, and why; empty: it is nobody."""
+    return (f"splits: {count} of {every} patients {why} and are left out.",) if count else ()

@@ -20,7 +20,7 @@ from pydantic import field_validator, model_validator
 from chartune.errors import DataError
 from chartune.quantities import Fraction
 from chartune.sources.splits.hashed import SaltedSplit, learnt_from
-from chartune.sources.splits.split import Assignment, assigned
+from chartune.sources.splits.split import Assignment, assigned, left_out
 from chartune.sources.years import YEARS, as_written, written
 
 COLUMN: Final = "anchor_year_group"
@@ -85,8 +85,8 @@ class TemporalSplit(SaltedSplit):
         splits = ["test" if group >= self.test else self.split_of(who) for who, group in told]
         return Assignment(
             assigned(placed["subject_id"], splits),
-            warnings=_left_out(unknown, every, f"have no {COLUMN} or {ANCHOR}"),
-            notices=_left_out(every - unknown - placed.height, every, "are of a group that is in neither part"),
+            warnings=left_out(unknown, every, f"have no {COLUMN} or {ANCHOR}"),
+            notices=left_out(every - unknown - placed.height, every, "are of a group that is in neither part"),
             years=self._years(placed),
         )
 
@@ -97,10 +97,6 @@ class TemporalSplit(SaltedSplit):
         return placed.select(
             "subject_id", from_year=pl.when(tested).then(first), to_year=pl.when(~tested).then(first - 1)
         )
-
-
-def _left_out(count: int, every: int, why: str) -> tuple[str, ...]:
-    return (f"splits: {count} of {every} patients {why} and are left out.",) if count else ()
 
 
 def _group(cell: pl.Expr) -> pl.Expr:

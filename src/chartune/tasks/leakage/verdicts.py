@@ -39,7 +39,7 @@ LATER: Final = "no text holds a section written after the outcome"
 TIMES: Final = "nothing that is read was written after the prediction"
 BASES: Final = "no base model has read the held-out texts before"
 _READ_OTHERS: Final = "read what was written before the outcome (`reads`), or drop the texts that tell it"
-_TOLD: Final = "the text was written after the outcome and tells it"
+_TOLD: Final = "the text was written when the answer was known and may tell it"
 WAYS_OUT: Final = {WORDING: _READ_OTHERS, TIMES: "choose notes that were there by then"}
 """Law that may fail → what helps; at any other the split lists or the corpus are wrong."""
 
@@ -52,17 +52,19 @@ def verdicts(
         *_law(PATIENTS, (("fail", f"{row.both} {row.law}") for row in patients if row.both.some)),
         *_law(EXACT, (_exact(row) for row in copies if row.exact.some)),
         *_law(NEAR, (("look", told) for told in _alike(copies))),
-        *(_law(WORDING, (found for one in examples for found in _telling(one))) if _worded(examples) else ()),
-        *(_law(CODES, _naming(examples)) if any(one.codes is not None for one in examples) else ()),
+        *_law(WORDING, (found for one in examples for found in _telling(one)), measured=_worded(examples)),
+        *_law(CODES, (("look", _named(one, row)) for one in examples for row in one.codes or () if row.telling),
+              measured=any(one.codes is not None for one in examples)),
         *_law(LATER, (("look", _later(one)) for one in examples if one.later)),
         *_law(TIMES, _timed(examples)),
-        *(_law(BASES, (found for base in bases for found in _read(base))) if bases else ()),
-    )
+        *_law(BASES, (found for base in bases for found in _read(base)), measured=bool(bases)),
+    )  # fmt: skip
 
 
-def _law(law: str, broken: Iterable[tuple[Standing, str]]) -> tuple[Verdict, ...]:
+def _law(law: str, broken: Iterable[tuple[Standing, str]], *, measured: bool = True) -> tuple[Verdict, ...]:
+    """A verdict per place, or that the law holds; none of what nobody has measured."""
     found = tuple(Verdict(standing, law, told) for standing, told in broken)
-    return found or (Verdict("pass", law, ""),)
+    return found or ((Verdict("pass", law, ""),) if measured else ())
 
 
 def _exact(row: Copies) -> tuple[Standing, str]:
@@ -83,7 +85,7 @@ def _alike(copies: Sequence[Copies]) -> Iterator[str]:
 def _telling(one: Examples) -> Iterator[tuple[Standing, str]]:
     """That a task's texts tell its answer; and its telling wordings, a line each per label, the splits in it."""
     if one.answer_told:
-        yield "fail", f"{one.task}: its texts tell how the stay went, and were let in on purpose (allow_retrospective)"
+        yield "fail", f"{one.task}: {_TOLD}, and was let in on purpose (allow_retrospective)"
     telling: dict[tuple[str, str], list[Wording]] = {}
     for row in one.wordings or ():
         if row.telling:
@@ -99,19 +101,11 @@ def _worded(examples: Sequence[Examples]) -> bool:
     return any(one.wordings is not None or one.answer_told for one in examples)
 
 
-def _naming(examples: Sequence[Examples]) -> Iterator[tuple[Standing, str]]:
-    for one in examples:
-        for row in one.codes or ():
-            if row.telling:
-                yield "look", _named(one, row)
-
-
 def _times_as_often(row: Wording) -> str:
-    known = (
-        "far more often than of all others" if row.ratio is None else f"{row.ratio:.1f} times as often as of all others"
-    )
-    often = known if row.absent.some else "and of no other"
-    return f"{row.split} {row.present} {often}"
+    if not row.absent.some:
+        return f"{row.split} {row.present} and of no other"
+    often = "far more often than" if row.ratio is None else f"{row.ratio:.1f} times as often as"
+    return f"{row.split} {row.present} {often} of all others"
 
 
 def _named(one: Examples, row: Codes) -> str:

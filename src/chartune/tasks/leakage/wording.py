@@ -18,9 +18,9 @@ from chartune.tasks.leakage.shares import Share, enough, share
 TELLING: Final = 2.0
 """A wording that is so many times more frequent with a label gives it away."""
 MOST: Final = 0.8
-"""A wording in so large a share of the texts of a label, and in at most `FEW` of all others, is the answer itself."""
+"""A wording in so large a share of the texts of a label is the answer itself, if few others have it."""
 FEW: Final = 0.05
-"""See `MOST`."""
+"""Share of all others that are few."""
 MOST_LABELS: Final = 6
 """Tasks with more answers are not looked at: outcomes have few."""
 DEATH: Final = "death"
