@@ -9,38 +9,25 @@ manifest therefore does not exist as far as anybody else can see. Everything is 
 because prepared text is as sensitive as the chart that it came from.
 """
 
-import contextlib
-import errno
 import hashlib
 import json
 import os
 import shutil
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
-
 from chartune.errors import StoreError
+from chartune.lease import kept, take
+from chartune.writing import REFUSALS, fsync, sha256, storing, write_bytes, write_json
+
+__all__ = ["MANIFEST", "REFUSALS", "Artefact", "Store", "sha256", "storing", "write_bytes", "write_json"]
 
 MANIFEST: Final = "manifest.json"
-HEARTBEAT_SECONDS: Final = 5.0
 WAIT_SECONDS: Final = 600.0
 """How long a shared artefact, such as token arrays, is waited for while another process makes it."""
-CLOCK_SECONDS: Final = 5.0
-"""How far the birth time of a process may seem to move when the clock is set."""
-STALE_SECONDS: Final = 60.0
-"""A lease of another host is taken over when its heartbeat is older than this."""
-REFUSALS: Final = (
-    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EIO,
-    errno.ENAMETOOLONG, errno.ELOOP, errno.ESTALE, errno.ETIMEDOUT, errno.ENODEV, errno.ENXIO,
-)  # fmt: skip
-"""How an operating system says that it will not write."""
 
 
 @dataclass(frozen=True)
@@ -151,12 +138,12 @@ class Store:
                 folder.chmod(0o700)
             for file in sorted(p for p in partial.rglob("*") if p.is_file()):
                 file.chmod(0o600)
-                _fsync(file)
+                fsync(file)
                 files[file.relative_to(partial).as_posix()] = {"bytes": file.stat().st_size, "sha256": sha256(file)}
             write_json(partial / MANIFEST, {"kind": kind, "fingerprint": fingerprint, **about, "files": files})
             shutil.rmtree(final, ignore_errors=True)
             os.replace(partial, final)
-            _fsync(final.parent)
+            fsync(final.parent)
         return Artefact(kind, fingerprint, final)
 
     def obtain(
@@ -200,136 +187,8 @@ class Store:
             StoreError: a living process holds it.
         """
         path = self.root / kind / f"{fingerprint}.lease"
-        deadline = time.monotonic() + patience
         with storing(path):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            while not _take(path, refuse=time.monotonic() >= deadline):
-                time.sleep(0.2)
-        done = threading.Event()
-        beat = threading.Thread(target=_heartbeat, args=(path, done), daemon=True)
-        beat.start()
-        try:
+            take(path, patience)
+        with kept(path):
             yield
-        finally:
-            done.set()
-            beat.join()
-            if _holder(path).get("pid") == os.getpid():  # else another host has taken it for dead
-                path.unlink(missing_ok=True)
-
-
-def _take(path: Path, *, refuse: bool) -> bool:
-    """Try to hold a lease. Returns whether it is held; with `refuse` a living holder is an error."""
-    try:
-        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        holder = _holder(path)
-        if _lives(holder, path):
-            if refuse:
-                raise StoreError(
-                    f"one process at a time may write an artefact, but {path.name} is held by process "
-                    f"{holder.get('pid', 'unknown')} on {holder.get('host', 'unknown')}; wait for it, or end "
-                    f"it and try again."
-                ) from None
-            return False
-        # Moved away, not unlinked: of two processes that find it dead, only one can move it.
-        with contextlib.suppress(FileNotFoundError):
-            os.rename(path, path.with_name(f"{path.name}.stale-{os.getpid()}"))
-            path.with_name(f"{path.name}.stale-{os.getpid()}").unlink()
-        return _take(path, refuse=refuse)
-    with os.fdopen(handle, "w") as file:
-        json.dump({"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}, file)
-    return True
-
-
-def _holder(path: Path) -> dict[str, Any]:
-    """What a lease says; nothing when it is gone, or was being written when its process was killed."""
-    try:
-        holder = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return holder if isinstance(holder, dict) else {}
-
-
-def _lives(holder: dict[str, Any], path: Path) -> bool:
-    """Whether the holder of a lease is alive, as far as this host can tell."""
-    try:
-        age = time.time() - path.stat().st_mtime
-    except FileNotFoundError:
-        return False
-    if not {"host", "pid", "started"} <= holder.keys():
-        return age < HEARTBEAT_SECONDS
-    if holder["host"] == socket.gethostname():
-        started = _started(holder["pid"])
-        return started is not None and abs(started - holder["started"]) < CLOCK_SECONDS
-    return age < STALE_SECONDS
-
-
-def _started(pid: int) -> float | None:
-    """When a process was born: a number reused by another process is not mistaken for it. None: no such process."""
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        if process.status() != psutil.STATUS_ZOMBIE:
-            return process.create_time()
-    return None
-
-
-def _heartbeat(path: Path, done: threading.Event) -> None:
-    while not done.wait(HEARTBEAT_SECONDS):
-        with contextlib.suppress(OSError):  # a network disk may be away for a moment
-            os.utime(path)
-
-
-@contextmanager
-def storing(place: Path, *, every: bool = False) -> Iterator[None]:
-    """Turn an operating system's refusal to write into a clear error that names the place.
-
-    Args:
-        place: what is written; named if the system names nothing.
-        every: take each OSError for such a refusal, where nothing but the store is touched: /proc says "no such
-            file" of a folder that it will not make. Elsewhere a missing file may be anybody's.
-
-    Raises:
-        StoreError: full disk, read-only or foreign folder.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in REFUSALS and not every:
-            raise
-        reason = error.strerror or type(error).__name__
-        raise StoreError(
-            f"the store must be writable and have room, but writing {error.filename or place} failed: {reason}; "
-            f"free some space or choose another folder with --store (or CHARTUNE_STORE)."
-        ) from error
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Write JSON aside, fsync it and rename it into place: a reader sees the old file or the new one, never half."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
-    try:
-        write_bytes(aside, (json.dumps(data, indent=2) + "\n").encode())
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a private file and fsync it; safetensors itself would hide a full disk behind an error of its own."""
-    with open(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's bytes, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from chartune.errors import StoreError
-from chartune.store import STALE_SECONDS, Artefact, Store, storing
+from chartune.lease import STALE_SECONDS
+from chartune.store import Artefact, Store, storing
 
 
 def written(store: Store, text: str = "a") -> Artefact:

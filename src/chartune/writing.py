@@ -1,0 +1,76 @@
+"""Writing: how a file comes onto the disk. Aside, fsynced, renamed into place; a refusal is a clear error."""
+
+import errno
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from chartune.errors import StoreError
+
+REFUSALS: Final = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EIO,
+    errno.ENAMETOOLONG, errno.ELOOP, errno.ESTALE, errno.ETIMEDOUT, errno.ENODEV, errno.ENXIO,
+)  # fmt: skip
+"""How an operating system says that it will not write."""
+
+
+@contextmanager
+def storing(place: Path, *, every: bool = False) -> Iterator[None]:
+    """Turn an operating system's refusal to write into a clear error that names the place.
+
+    Args:
+        place: what is written; named if the system names nothing.
+        every: take each OSError for such a refusal, where nothing but the store is touched: /proc says "no such
+            file" of a folder that it will not make. Elsewhere a missing file may be anybody's.
+
+    Raises:
+        StoreError: full disk, read-only or foreign folder.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REFUSALS and not every:
+            raise
+        reason = error.strerror or type(error).__name__
+        raise StoreError(
+            f"the store must be writable and have room, but writing {error.filename or place} failed: {reason}; "
+            f"free some space or choose another folder with --store (or CHARTUNE_STORE)."
+        ) from error
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON aside, fsync it and rename it into place: a reader sees the old file or the new one, never half."""
+    aside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        write_bytes(aside, (json.dumps(data, indent=2) + "\n").encode())
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a private file and fsync it; safetensors itself would hide a full disk behind an error of its own."""
+    with open(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes, read in blocks."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fsync(path: Path) -> None:
+    """Have the operating system put a file, or the names in a folder, onto the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
