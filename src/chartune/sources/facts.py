@@ -1,6 +1,7 @@
 """Facts about raw files: size, SHA-256, rows. What was read must be known to the byte before its results are quoted."""
 
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -10,8 +11,11 @@ from chartune.sources.reading import sanitised
 from chartune.store import Store, sha256, storing, write_json
 
 HASHES: Final = "hashes.json"
-"""In the store's root: hashes of raw files by path, size and time of change, so that a second look is quick."""
+"""In the store's root: hashes of raw files by path, size, times of change and inode, so that a second look is quick."""
+MOST_BYTES: Final = 64 << 20
+"""Of that memory; more is taken for damaged."""
 SUMS: Final = "SHA256SUMS.txt"
+_HEX: Final = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -49,24 +53,38 @@ def file_facts(file: Path, store: Store) -> TableFacts:
 
 
 def file_hash(file: Path, store: Store) -> str:
-    """Hexadecimal SHA-256 of a file, remembered in the store until its size or time of change differs."""
-    stat = sanitised(file, file.stat)
-    key = f"{file.absolute()}|{stat.st_size}|{stat.st_mtime_ns}"
-    memory = store.root / HASHES
+    """Hexadecimal SHA-256 of a file, remembered in the store until the file is another one or has been touched.
+
+    The time of the last change of its inode counts, too: a program can set back the time of change of the content.
+    """
+    memory, key = store.root / HASHES, _key(file)
     known = _remembered(memory)
     if key not in known:
-        known[key] = sanitised(file, lambda: sha256(file))
-        with storing(memory):
+        digest = sanitised(file, lambda: sha256(file))
+        if _key(file) != key:  # changed while it was read: true of no state of the file, and not to be remembered
+            return digest
+        known[key] = digest
+        with storing(memory, every=True):
             store.root.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_json(memory, known)
     return known[key]
 
 
+def _key(file: Path) -> str:
+    stat = sanitised(file, file.stat)
+    return f"{file.absolute()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ctime_ns}|{stat.st_dev}:{stat.st_ino}"
+
+
 def _remembered(memory: Path) -> dict[str, str]:
+    """What is remembered; entries of another form, as of an older version, are not believed and cost only time."""
     try:
-        return dict(json.loads(memory.read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError):  # a damaged memory costs only time
+        if memory.stat().st_size > MOST_BYTES:
+            return {}
+        known = json.loads(memory.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         return {}
+    entries = known.items() if isinstance(known, dict) else ()
+    return {key: digest for key, digest in entries if key.count("|") >= 4 and _HEX.fullmatch(str(digest))}
 
 
 def is_listed(file: Path) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chartune.errors import SchemaError
+from chartune.errors import SchemaError, StoreError
 from chartune.sources import facts
 from chartune.sources.facts import HASHES, SUMS, file_facts, file_hash
 from chartune.store import Store
@@ -38,6 +38,49 @@ def test_a_damaged_memory_of_hashes_costs_only_time(tmp_path: Path) -> None:
     (store.root / HASHES).write_text("{half")
     assert file_hash(file, store) == digest
     assert list(json.loads((store.root / HASHES).read_text()).values()) == [digest]
+
+
+@pytest.mark.parametrize("damage", ["[1, 2]", "7", '{"A": 5}', "[" * 100_000, "\udcff", '{"A": ["b"]}'])
+def test_a_memory_of_hashes_of_any_other_form_is_not_believed(tmp_path: Path, damage: str) -> None:
+    file, store = tmp_path / "A.csv", Store(tmp_path / "store")
+    file.write_text("one")
+    digest = file_hash(file, store)
+    (store.root / HASHES).write_text(damage, errors="surrogateescape")
+    assert file_hash(file, store) == digest
+    assert list(json.loads((store.root / HASHES).read_text()).values()) == [digest]
+
+
+def test_a_memory_that_cannot_be_opened_is_a_store_error(tmp_path: Path) -> None:
+    file, store = tmp_path / "A.csv", Store(tmp_path / "store")
+    file.write_text("one")
+    (store.root / HASHES).mkdir(parents=True)
+    with pytest.raises(StoreError, match="writing"):
+        file_hash(file, store)
+
+
+@pytest.mark.parametrize("how", ["in place", "replaced"])
+def test_a_change_that_keeps_size_and_time_is_seen(tmp_path: Path, how: str) -> None:
+    file, store, other = tmp_path / "A.csv", Store(tmp_path / "store"), tmp_path / "B.csv"
+    file.write_text("one")
+    before = file.stat()
+    file_hash(file, store)
+    if how == "in place":
+        file.write_text("two")
+    else:
+        other.write_text("two")
+        other.replace(file)
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert file_hash(file, store) == hashlib.sha256(b"two").hexdigest()
+
+
+def test_a_record_of_an_older_version_is_not_believed(tmp_path: Path) -> None:
+    file, store = tmp_path / "A.csv", Store(tmp_path / "store").open()
+    file.write_text("one")
+    stat = file.stat()
+    old = {f"{file.absolute()}|{stat.st_size}|{stat.st_mtime_ns}": "0" * 64}
+    (store.root / HASHES).write_text(json.dumps(old))
+    assert file_hash(file, store) == hashlib.sha256(b"one").hexdigest()
 
 
 def test_bytes_that_are_not_those_released_are_refused(tmp_path: Path) -> None:
