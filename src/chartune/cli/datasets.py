@@ -10,8 +10,9 @@ from chartune.errors import ConfigError
 from chartune.quantities import human_bytes
 from chartune.store import Artefact, Store
 from chartune.tasks.flow import Cohort, cohorts, is_made_up, notices, shown, warnings
+from chartune.tasks.positive import question_told, unchosen
 
-CARD: Final = ("who", "when", "seen", "asked", "scored", "kind", "citation")
+CARD: Final = ("who", "when", "seen", "question", "asked", "scored", "kind", "citation")
 """What a task says of itself, in the order shown."""
 
 _CHOICES: Final = 8
@@ -116,10 +117,12 @@ def _card(row: dict[str, Any]) -> str:
     source = row["source"]
     lines = [*_head(row), f"  licence: {source['licence']}", f"  folder: {row['folder']}"]
     lines += [f"  warning: {warning}" for warning in warnings(source)]
+    lines += [f"  warning: {warning}" for warning in unchosen(row["tasks"])]
     lines += [f"  note: {notice}" for notice in notices(source)]
     cards = [*row["tasks"].values(), *([row["corpus"]] if row.get("corpus") else [])]
     for name, card, cohort in zip([*row["tasks"], "corpus"], cards, cohorts(row), strict=False):
-        told = [f"  {key}: {card[key]}" for key in CARD if card.get(key)]
+        facts = {**card, "asked": "", **question_told(card)}
+        told = [f"  {key}: {facts[key]}" for key in CARD if facts.get(key)]
         lines += ["", f"{name}: {cohort.title}", *told, *filters_told(cohort), *splits_told(cohort)]
     return "\n".join(lines)
 

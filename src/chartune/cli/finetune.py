@@ -24,6 +24,7 @@ from chartune.cli.options import (
     run_told,
     stage_data,
 )  # fmt: skip
+from chartune.cli.warned import say_warnings
 from chartune.config import read_yaml
 from chartune.errors import ConfigError
 from chartune.log import say
@@ -96,8 +97,9 @@ def command(
     data |= stacked(kind, config, method, clinical, clinical_state, task)
     stage = stages[kind].parse(overridden(data, sets, stages[kind]), str(config or ""))
     opened = open_store(store)
+    warned = say_warnings(stage.data, opened, stage.task)  # type: ignore[attr-defined]
     done = run(stage, opened)  # type: ignore[arg-type]
-    emit(run_summary(done), as_json, run_told(done))
+    emit(run_summary(done) | {"warnings": warned}, as_json, run_told(done))
     prepared = opened.find("data", done.data or "")
     if prepared and (told := warning(done, read_dataset(prepared))):
         say(f"warning: {told}")

@@ -12,6 +12,7 @@ from chartune.errors import ConfigError
 from chartune.quantities import Estimate
 from chartune.runs.run import START, Run
 from chartune.store import Store
+from chartune.tasks.positive import asked_told
 
 StoreOption = Annotated[
     Path,
@@ -139,6 +140,8 @@ def run_summary(run: Run) -> dict[str, Any]:
 def run_told(run: Run) -> str:
     """What a person wants to know of a run."""
     lines = [f"{run.name}  ({run.kind} {run.fingerprint})"]
+    asked = asked_told({"answer": run.answer, "labels": run.about.get("classes")})
+    lines += [f"  asked: {asked}"] if asked else []
     lines += [f"  {split}: {', '.join(_told(m, e) for m, e in row.items())}" for split, row in run.scores.items()]
     lines += [f"  kept: {START}; training bettered nothing on the validation part"] if run.kept_start else []
     return "\n".join([*lines, f"  {run.path}"])

@@ -1,7 +1,7 @@
 """`chartune prepare`: raw tables → datasets of all tasks and the corpus."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
@@ -17,17 +17,14 @@ from chartune.cli.options import (
     overridden,
     source_at,
 )  # fmt: skip
+from chartune.cli.warned import raw_and_asked, thin
 from chartune.errors import ConfigError
 from chartune.store import Artefact, Store
-from chartune.tasks.flow import cohorts, notices, warnings
+from chartune.tasks.flow import cohorts, notices
+from chartune.tasks.positive import asked_told
 
 if TYPE_CHECKING:
     from chartune.tasks.prepare import Preparation
-
-_THIN: Final = (
-    "fewer than 10 are too few to learn from or to score: prepare more patients, or split them otherwise (--set "
-    "splits.…)."
-)
 
 
 def command(
@@ -59,7 +56,6 @@ def command(
     """
     from chartune.sources.annotated.detect import Kind, detect_annotated
     from chartune.tasks.prepare import prepare, read_dataset
-    from chartune.tasks.thin_splits import thin_splits
 
     opened = open_store(store)
     corpus = source if source in get_args(Kind) else None if source else detect_annotated(folder)
@@ -74,8 +70,7 @@ def command(
         artefact = prepare(preparation, opened)
         lacking = [] if tasks else _left_out(preparation)
     dataset = read_dataset(artefact)
-    thin = thin_splits(artefact, dataset)
-    said = [*lacking, *thin, *([_THIN] if thin else [])]
+    said = [*lacking, *thin(artefact, dataset)]
     emit(
         {"data": artefact.fingerprint, "folder": str(artefact.path), **dataset, "warnings": said},
         as_json,
@@ -131,6 +126,8 @@ def told(fingerprint: str, dataset: dict[str, Any]) -> str:
     """The attrition of each task and of the corpus, as lines; small counts of real patients hidden."""
     lines = [f"{dataset['source']['title']}  (data {fingerprint})"]
     for name, cohort in zip([*dataset["tasks"], "corpus"], cohorts(dataset), strict=False):
-        lines += [f"{name}: {cohort.title}", *filters_told(cohort), *splits_told(cohort)]
+        asked = asked_told(dataset["tasks"].get(name, {}))
+        lines += [f"{name}: {cohort.title}", *([f"  asked: {asked}"] if asked else [])]
+        lines += [*filters_told(cohort), *splits_told(cohort)]
     lines += [f"note: {notice}" for notice in notices(dataset["source"])]
-    return "\n".join([*lines, *(f"warning: {warning}" for warning in warnings(dataset["source"]))])
+    return "\n".join([*lines, *(f"warning: {warning}" for warning in raw_and_asked(dataset))])

@@ -18,6 +18,7 @@ from chartune.cli.options import (
     run_told,
     stage_data,
 )  # fmt: skip
+from chartune.cli.warned import say_warnings
 
 
 def command(
@@ -40,5 +41,7 @@ def command(
     from chartune.stages.pretrain import Pretrain
 
     data = overridden(stage_data("pretrain", config, folder, source, splits, base, name), sets, Pretrain)
-    done = run(Pretrain.parse(data, str(config or "")), open_store(store))
-    emit(run_summary(done), as_json, run_told(done))
+    stage, opened = Pretrain.parse(data, str(config or "")), open_store(store)
+    warned = say_warnings(stage.data, opened, None)
+    done = run(stage, opened)
+    emit(run_summary(done) | {"warnings": warned}, as_json, run_told(done))

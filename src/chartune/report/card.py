@@ -20,6 +20,7 @@ from chartune.report.table import NOT_MEASURED, TOO_FEW, count
 from chartune.runs.run import START, WITHOUT_INTERVAL, kept_start, layers, stack_title
 from chartune.tasks.dataset_card import task_facts
 from chartune.tasks.flow import cohorts, is_made_up, shown, told_of, too_few
+from chartune.tasks.positive import asked_told
 from chartune.tasks.task import ANSWER_TOLD
 
 MODEL_CARD: Final = "MODEL_CARD.md"
@@ -94,6 +95,7 @@ def _what(about: Mapping[str, Any], task: Mapping[str, Any]) -> Section:
         "Kind of run": about.get("kind"),
         "Task": about.get("task"),
         "Answer": about.get("answer"),
+        "Asked": asked_told({"answer": about.get("answer"), "labels": about.get("classes")}) or None,
         "Method and stack": stack_title(about),
         "Method in full": "; ".join(_method(layer.get("method") or {}) for layer in about.get("stack") or []) or None,
         "Text read": _reach(about, reach) if reach else None,

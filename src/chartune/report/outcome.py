@@ -19,10 +19,11 @@ from chartune.report.table import Table
 from chartune.report.variants import Variant, is_fictional
 from chartune.runs import Run
 from chartune.tasks.flow import unit
+from chartune.tasks.positive import question_told
 from chartune.tasks.task import ANSWER_TOLD
 
-CARD: Final = ("who", "when", "seen", "asked", "scored", "citation")
-"""What a reader must know of a task, in the order asked."""
+CARD: Final = ("who", "when", "seen", "question", "asked", "scored", "citation")
+"""What a reader must know of a task, in the order told; `asked`: the positive class of a yes-or-no task."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ def outcome(
         answer=answer,
         score=score,
         variants=tuple(variants),
-        card=tuple((term, str(task[term])) for term in CARD if task.get(term)),
+        card=_card(task, variants[0].run),
         sentences=(
             *([ANSWER_TOLD] if task.get("answer_told") else []),
             *summary.compared(variants, made, score, unit(source)),
@@ -119,6 +120,13 @@ def outcome(
         published=marks.published_table(name),
         marked=bool(printed),
     )
+
+
+def _card(task: Mapping[str, Any], run: Run) -> tuple[tuple[str, str], ...]:
+    """What a reader must know of a task; of data that are gone the class that is asked about, as the run tells it."""
+    known = task or {"answer": run.answer, "labels": run.about.get("classes")}
+    facts = {**task, "asked": "", **question_told(known)}
+    return tuple((term, str(facts[term])) for term in CARD if facts.get(term))
 
 
 def _diagrams(variants: Sequence[Variant], figure: str, open_data: bool) -> tuple[Markup, ...]:

@@ -47,7 +47,7 @@ from chartune.train.loop import Evaluation, Objective, Training, begin, fit
 from chartune.train.optimizer import Optimisation, Stopping
 from chartune.train.probe import probe
 
-REVISION: Final = 2
+REVISION: Final = 3
 HEAD_FILE: Final = "head.safetensors"
 TIE: Final = 1e-6
 """Of two equal AUROCs the smaller log loss wins: on a small validation part the first of many perfect rankings is that

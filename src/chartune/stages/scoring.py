@@ -23,6 +23,7 @@ from chartune.quantities import Estimate
 from chartune.sources.made_up import is_made_up, oracle_probability
 from chartune.stages.table import TaskTable
 from chartune.tasks.frames import write_frame
+from chartune.tasks.positive import probability_column
 
 ORACLE_KNOWS: Final = ("mortality", "admission-note")
 """The task whose true probabilities a made-up hospital tells, and what is read: it knows those of each prefix."""
@@ -56,7 +57,8 @@ def quick_scores(table: TaskTable, split: str, decided: NDArray[np.float64]) -> 
 def write_predictions(folder: Path, table: TaskTable, decided: Mapping[str, NDArray[np.float64]]) -> None:
     """Write predictions.parquet: split, subject_id, hadm_id, label and what was predicted.
 
-    Binary: `logit`, `probability` f64. Multiclass and multilabel: `logits` list[f32].
+    Binary: `logit`, `probability` f64, and the latter again under the name of the class that it is the probability of
+    (`chartune.tasks.positive.probability_column`), such as `p_died`. Multiclass and multilabel: `logits` list[f32].
     """
     parts = [_predicted(table, split, values) for split, values in decided.items()]
     write_frame(pl.concat(parts), folder / "predictions.parquet")
@@ -103,7 +105,9 @@ def _macro_auroc(labels: NDArray[np.bool_], scores: NDArray[np.float64]) -> floa
 def _predicted(table: TaskTable, split: str, decided: NDArray[np.float64]) -> pl.DataFrame:
     rows = table.frame[table.rows(split)].select("split", "subject_id", "hadm_id", "label")
     if decided.ndim == 1:
-        return rows.with_columns(pl.Series("logit", decided), pl.Series("probability", sigmoid(decided)))
+        probability = pl.Series("probability", sigmoid(decided))
+        named = [probability.alias(probability_column(table.space.positive))] if table.space.positive else []
+        return rows.with_columns(pl.Series("logit", decided), probability, *named)
     matrix = pl.Series("logits", decided.astype(np.float32))  # [n, L]: an array per row, without Python numbers
     return rows.with_columns(matrix.cast(pl.List(pl.Float32)))
 

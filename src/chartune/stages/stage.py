@@ -228,8 +228,11 @@ def backbone_facts(backbone: LocalBackbone, parameters: int) -> dict[str, Any]:
 
 
 def task_facts(table: TaskTable) -> dict[str, Any]:
-    """The task's entries in run.json."""
-    return {"task": table.task, "answer": table.space.answer}
+    """The task's entries in run.json; of a yes-or-no task with the class that is asked about, and both."""
+    told: dict[str, Any] = {"task": table.task, "answer": table.space.answer}
+    if table.space.positive is not None:
+        told |= {"positive": table.space.positive, "classes": list(table.space.labels)}
+    return told
 
 
 def source_facts(dataset: Mapping[str, Any]) -> dict[str, str]:

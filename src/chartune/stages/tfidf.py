@@ -17,7 +17,7 @@ from chartune.stages.table import SCORED, TaskTable, read_table
 from chartune.store import Store
 from chartune.tasks.prepare import prepare, read_dataset
 
-REVISION: Final = 2
+REVISION: Final = 3
 
 
 class Tfidf(Stage):

@@ -2,8 +2,8 @@
 
     dataset.json ─▶ Sections ─▶ README.md: a head of YAML as Hugging Face reads it, then words and tables
 
-It holds choices and counts: no text of a note, no name of a label, no id of a patient, and for real patients no count
-below ten.
+It holds choices and counts: no text of a note, no id of a patient, no name of a label but those of the two classes of a
+yes-or-no task, and for real patients no count below ten.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,6 +15,7 @@ import yaml
 from chartune.cards import Facts, Section, markdown
 from chartune.quantities import human_bytes
 from chartune.tasks.flow import Cohort, cohorts, is_made_up, told_of
+from chartune.tasks.positive import question_told
 from chartune.tasks.switches import switches
 
 README: Final = "README.md"
@@ -74,9 +75,10 @@ def dataset_card(
 
 def task_facts(task: Mapping[str, Any]) -> Facts:
     """A task of `dataset.json` in words: who, when, what is seen, what is asked, and how many labels it has."""
-    terms = ("who", "when", "seen", "asked", "scored", "citation", "kind", "answer")
+    before, after = ("who", "when", "seen"), ("scored", "citation", "kind", "answer")
     labels = f"{len(task['labels']):,}" if task.get("labels") else None
-    return _known({term.capitalize(): task.get(term) for term in terms} | {"Labels": labels})
+    told = {term: task.get(term) for term in before} | question_told(task) | {term: task.get(term) for term in after}
+    return _known({term.capitalize(): value for term, value in told.items()} | {"Labels": labels})
 
 
 def _head(dataset: Mapping[str, Any], title: str, parts: Mapping[str, str]) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class External(Config):
     answer: Literal["auto", "binary", "multiclass", "multilabel"] = "auto"
     """As in the task `labels`: `auto` goes by the labels that there are."""
     positive: str | None = None
-    """Of two labels the one that is asked about; none: the later in sorting (`1`, `true`, `yes`)."""
+    """Of two labels the one that is asked about; none: as in the task `labels` (`1`, `true`, `yes`, `died`)."""
     least_cases: int = Field(1, ge=1)
     """Training patients that a label needs to be learnt."""
     title: Annotated[str, Unhashed()] = ""

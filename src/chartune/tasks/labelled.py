@@ -13,6 +13,7 @@ from chartune.sources.splits import SPLITS
 from chartune.tasks.attrition import Attrition, Cohort
 from chartune.tasks.inputs import TELLS_DEATH, Seen, joined, texts_of, timed
 from chartune.tasks.labels import ASKED, ENOUGH_CASES, LabelSpace
+from chartune.tasks.positive import positive_of
 from chartune.tasks.task import Card
 
 MOST_CLASSES: Final = 100
@@ -65,7 +66,8 @@ class Labelled(Config):
     answer: Literal["auto", "binary", "multiclass", "multilabel"] = "auto"
     """`auto`: `multilabel` where a row has several labels, else by the number of distinct ones."""
     positive: str | None = None
-    """Of two labels the one that is asked about; none: the later in sorting (`1` of `0` and `1`, `yes` of `no`)."""
+    """Of two labels the one that is asked about; none: as is usual (`1` of `0` and `1`, `died` of `survived`; see
+    `chartune.tasks.positive.CONVENTIONS`), else the later in sorting, with a warning."""
     least_cases: int = Field(1, ge=1)
     """Training patients who need to have a label for it to be learnt."""
     title: str = "Labels of the table"
@@ -143,11 +145,9 @@ class Labelled(Config):
             least=SHARED if told.height <= FEW_CLASSES else ENOUGH_CASES,
         )
         names = patients["asked"].sort().to_list()
-        if answer == "binary":
-            names = self._positive_last(names)
-        return LabelSpace(answer, tuple(names), tuple(names))
+        return self._binary(names) if answer == "binary" else LabelSpace(answer, tuple(names), tuple(names))
 
-    def _positive_last(self, names: list[str]) -> list[str]:
+    def _binary(self, names: list[str]) -> LabelSpace:
         """Two labels or fewer, that which is asked about at the end."""
         if len(names) > 2:
             raise LabelError(
@@ -158,7 +158,11 @@ class Labelled(Config):
                 f"`positive` must be one of two labels, but the training rows have {len(names)} and "
                 f"{self.positive!r} is {'one' if self.positive in names else 'none'} of them."
             )
-        return names if self.positive is None else sorted(names, key=lambda name: name == self.positive)
+        if len(names) < 2:
+            return LabelSpace("binary", tuple(names), tuple(names))
+        positive, by = positive_of(names, self.positive)
+        ordered = tuple(sorted(names, key=lambda name: name == positive))
+        return LabelSpace("binary", ordered, ordered, by)
 
     def _answer(self, examples: pl.DataFrame, names: int) -> Literal["binary", "multiclass", "multilabel"]:
         if self.answer != "auto":

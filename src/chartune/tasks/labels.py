@@ -13,6 +13,8 @@ from typing import Any, Final, Literal, Self
 
 import polars as pl
 
+from chartune.tasks.positive import PositiveBy
+
 ENOUGH_CASES: Final = 10
 """Training cases below which a label is neither learnt from a hospital's own table nor scored: its score is chance."""
 
@@ -37,6 +39,13 @@ class LabelSpace:
     """Their names, such as `died` or the code group `428`; a label's number is its place."""
     titles: tuple[str, ...]
     """What people call them, such as `Heart failure`."""
+    positive_by: PositiveBy = "definition"
+    """Who says which class of a yes-or-no task is asked about."""
+
+    @property
+    def positive(self) -> str | None:
+        """The class that a yes-or-no task asks about, whose number is 1; None: it is another task."""
+        return self.labels[1] if self.answer == "binary" and len(self.labels) == 2 else None
 
     def number(self, examples: pl.DataFrame) -> pl.DataFrame:
         """Examples with `label` instead of `asked`: i64, or list[i32] of a multilabel task; null: not in this space."""
@@ -58,13 +67,16 @@ class LabelSpace:
         return {"labels_assigned": int(label.list.len().sum())} if self.answer == "multilabel" else {}
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        """As plain JSON; of a yes-or-no task with `positive`, the class that is asked about, and who says so."""
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        by = plain.pop("positive_by")
+        return plain if self.positive is None else {**plain, "positive": self.positive, "positive_by": by}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`; further entries are passed over."""
-        return cls(data["answer"], tuple(data["labels"]), tuple(data["titles"]))
+        by = data.get("positive_by", "definition")
+        return cls(data["answer"], tuple(data["labels"]), tuple(data["titles"]), by)
 
 
 def frequent(examples: pl.DataFrame, least_cases: int) -> list[str]:

@@ -29,7 +29,7 @@ from chartune.tasks.making_corpus import make_corpus
 from chartune.tasks.prepared import DATASET, named_once, obtain_data, write_dataset
 from chartune.tasks.soundness import absent_categories, emptied, raw_warnings, refuse, source_entry, tables_read
 
-REVISION: Final = 7
+REVISION: Final = 8
 """Raised when a bug fix changes what prepared data hold."""
 _SOURCE: Final[TypeAdapter[Any]] = TypeAdapter(AnySource)
 

@@ -54,7 +54,7 @@ def test_the_card_of_one_says_who_when_seen_asked_and_every_filter(two: Store) -
     for line in (
         "  licence: CC0-1.0", "  warning: NOTEEVENTS: 12 rows have no admission", "mortality: In-hospital mortality",
         "  who: adults with a discharge summary", "  when: on admission", "  seen: eight sections", "  scored: AUROC",
-        "  asked: Does the patient die", "  kind: retrospective-text", "  citation: van Aken et al., 2021",
+        "  question: Does the patient die", "  kind: retrospective-text", "  citation: van Aken et al., 2021",
         "diagnoses_icd9: Diagnoses of the stay (ICD-9)", "corpus: Adaptation text",
     ):  # fmt: skip
         assert line in told

@@ -66,7 +66,7 @@ def test_a_card_tells_whom_when_what_and_from_where() -> None:
         f"- **Prepared data:** {NAME}", "- **Split rule:** kind hash, salt chartune",
         "hospice: survived; stays.min_age: 18",
         "- **Who:** adults with a discharge summary", "- **When:** on admission", "- **Kind:** retrospective-text",
-        "- **Asked:** Does the patient die during this stay?", "- **Labels:** 30", "| validation | 144 | 205 | 24 |",
+        "- **Question:** Does the patient die during this stay?", "- **Labels:** 30", "| validation | 144 | 205 | 24 |",
         "These filters left nobody out: ends", "| not a duplicate | copied notes teach a model to copy |",
         f"| PATIENTS.csv.gz | 29.7 KiB | {'2a' * 32} |", "The source says: NOTEEVENTS: 12 rows have no admission",
         "## How to cite", "van Aken et al., 2021", f"chartune 0.1.0, data {NAME}", "| corpus.parquet |",

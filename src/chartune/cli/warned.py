@@ -1,0 +1,60 @@
+"""What prepared data give reason to warn of, said alike by every verb that prepares: before a long training, not after.
+
+rows that are missing or damaged · a class that nobody chose · splits too thin to score
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from chartune.log import say
+from chartune.store import Artefact, Store
+from chartune.tasks.flow import warnings
+from chartune.tasks.positive import unchosen
+
+if TYPE_CHECKING:
+    from chartune.tasks.prepare import Preparation
+
+_THIN: Final = (
+    "fewer than 10 are too few to learn from or to score: prepare more patients, or split them otherwise (--set {}…)."
+)
+
+
+def raw_and_asked(dataset: Mapping[str, Any]) -> list[str]:
+    """Of the raw tables, small counts hidden, and of classes that nobody chose."""
+    return [*warnings(dataset["source"]), *unchosen(dataset["tasks"])]
+
+
+def thin(artefact: Artefact, dataset: Mapping[str, Any], field: str = "splits.") -> list[str]:
+    """Of splits with too few examples, and what can be done; `field`: where the verb takes splits."""
+    from chartune.tasks.thin_splits import thin_splits
+
+    lines = thin_splits(artefact, dataset)
+    return [*lines, *([_THIN.format(field)] if lines else [])]
+
+
+def say_warnings(preparation: "Preparation", store: Store, task: str | None) -> list[str]:
+    """Prepare the data of a stage, or find them, and say what `prepare` would warn of.
+
+    Args:
+        preparation: the data of the stage.
+        store: where they are kept.
+        task: what the stage asks; None: nothing, it reads the corpus.
+
+    Returns:
+        What was said.
+
+    Raises:
+        ChartuneError: as `chartune.tasks.prepare.prepare` and `task_named`.
+    """
+    from chartune.tasks.prepare import prepare, read_dataset, task_named
+
+    artefact = prepare(preparation, store)
+    whole = read_dataset(artefact)
+    asked = None if task is None else task_named(whole, task)
+    only = {**whole, "tasks": {name: entry for name, entry in whole["tasks"].items() if name == asked}}
+    if asked is not None:
+        only["corpus"] = None
+    said = [*raw_and_asked(only), *thin(artefact, only, "data.splits.")]
+    for warning in said:
+        say(f"warning: {warning}")
+    return said
