@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from chartune.notes.sections import ADMISSION, ESSENTIAL, may_tell_death
+from chartune.notes.sections import ADMISSION, ESSENTIAL, may_word_death
 
 HEADINGS: Final = {
     "CHIEF COMPLAINT": "chief complaint:",
@@ -58,12 +58,12 @@ def core_text(found: dict[str, str]) -> str:
 
 def core_without_asides(text: str) -> str:
     """An admission note, the first word of a death cut from its examination and from its medication."""
-    return _ASIDE.sub(r"\1", text) if may_tell_death(text) else text
+    return _ASIDE.sub(r"\1", text) if may_word_death(text) else text
 
 
 def core_tells_death(text: str) -> bool:
     """Whether the text says that the patient died."""
-    return may_tell_death(text) and _TOLD.search(text) is not None
+    return may_word_death(text) and _TOLD.search(text) is not None
 
 
 def _ends(text: str) -> Iterator[tuple[str, int]]:

@@ -136,22 +136,22 @@ def admission_text(found: Mapping[str, str]) -> str:
 def without_death_asides(found: Mapping[str, str]) -> dict[str, str]:
     """The sections with "patient has expired" cut from examination and medication, where a template repeats it.
 
-    As in CORe; elsewhere the same words are part of the story, and `tells_death` drops the note.
+    As in CORe; elsewhere the same words are part of the story, and the note is dropped.
     """
     aside = ("PHYSICAL EXAM", "MEDICATION ON ADMISSION")
     return {t: " ".join(_DEATH_ASIDE.sub("", body).split()) if t in aside else body for t, body in found.items()}
 
 
-def tells_death(text: str) -> bool:
-    """Whether the text says that the patient died, by the wordings of CORe (van Aken et al., 2021), at word bounds.
+def words_death_as_core(text: str) -> bool:
+    """Whether the text has one of CORe's wordings of a death (van Aken et al., 2021), at word bounds.
 
-    Deaths of relatives ("father died") and "the expired inhaler" do not count.
+    Most deaths are told in other words; `chartune.notes.deaths` knows them.
     """
-    return may_tell_death(text) and _DEATH.search(text) is not None
+    return may_word_death(text) and _DEATH.search(text) is not None
 
 
-def may_tell_death(text: str) -> bool:
-    """Whether a wording of a death may stand there: a look at words that spares most texts the patterns."""
+def may_word_death(text: str) -> bool:
+    """Whether a wording of CORe's may stand there: a look at words that spares most texts the patterns."""
     if not text.isascii():  # some letters beyond ASCII count as these in a pattern, and are none in small
         return True
     small = text.lower()

@@ -28,7 +28,7 @@ from chartune.tasks.leakage.verdicts import WAYS_OUT, Verdict, verdicts
 from chartune.tasks.prepare import read_dataset
 
 SHELF: Final = "audits"
-REVISION: Final = 4
+REVISION: Final = 5
 """Raised when a bug fix changes what an audit finds."""
 AUDIT: Final = "audit.json"
 CORPUS_HELD_OUT: Final = ("validation", "test")

@@ -10,13 +10,19 @@ import polars as pl
 
 from chartune.config import Config
 from chartune.notes.core_rules import core_sections, core_tells_death, core_text, core_without_asides
-from chartune.notes.sections import admission_sections, admission_text, tells_death, without_death_asides
+from chartune.notes.deaths import tells_death
+from chartune.notes.sections import (
+    admission_sections,
+    admission_text,
+    without_death_asides,
+    words_death_as_core,
+)
 from chartune.tasks.attrition import Attrition, Cohort
 from chartune.tasks.inputs import NOTES_READ, SUMMARY, TELLS_DEATH, Seen, dated, joined, texts_of, timed
 
 _NO_STORY: Final = "neither chief complaint nor present illness nor medical history"
-# Deaths told in the chief complaint give the answer away; the note is dropped, not trimmed (van Aken et al., 2021).
-_DEATH: Final = "wordings such as 'patient expired' give the answer away"
+# A told death gives the answer away; the note is dropped, not trimmed (van Aken et al., 2021).
+_DEATH: Final = "'passed away', 'autopsy' and the like give the answer away"
 
 
 class SummaryInput(Config):
@@ -44,6 +50,9 @@ class AdmissionNote(SummaryInput):
     CORe's patterns, written for MIMIC-III, find no end of a section and so no section at all."""
     withdrawn: Literal["left-out", "kept"] = "left-out"
     """Notes that their author marked as an error (ISERROR); CORe keeps them."""
+    told_deaths: Literal["by-context", "core-wordings"] = "by-context"
+    """How a told death is known, where death is asked: by its words and what stands around them
+    (`chartune.notes.deaths`), or by CORe's few wordings. CORe's `sections` bring CORe's own."""
 
     @property
     def chosen_first(self) -> bool:
@@ -69,7 +78,8 @@ class AdmissionNote(SummaryInput):
     def read_notes(self, notes: pl.DataFrame) -> pl.DataFrame:
         """The admission text of each admission of a shard; empty where it does not say why the patient came."""
         if self.sections == "chartune":
-            return texts_of(dated(notes), _on_arrival, tells_death)
+            by_core = self.told_deaths == "core-wordings"
+            return texts_of(dated(notes), _on_arrival, words_death_as_core if by_core else tells_death)
         if self.sections == "core-stripped":
             notes = notes.with_columns(pl.col("text").str.replace_all(r"[ \t]+(\r?\n)", "$1"))
         return texts_of(dated(notes), _on_arrival_core, _tells_death_core)

@@ -15,9 +15,8 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from chartune.config import Config
-from chartune.notes.sections import tells_death
 from chartune.tasks.attrition import Attrition, Cohort
-from chartune.tasks.inputs import SUMMARY, TELLS_DEATH, Seen, joined, texts_of, timed
+from chartune.tasks.inputs import SUMMARY, TELLS_DEATH, Seen, joined, texts_of, timed, unread
 
 ANCHOR: Final = "anchor"
 """Column of admissions from which hours are counted; where a task has none, it is admittime."""
@@ -86,7 +85,7 @@ class BedsideNotes(Config):
         ordered = notes.with_columns(known=KNOWN_AT).sort(
             "hadm_id", "known", "note_seq", descending=[False, latest, latest]
         )
-        return texts_of(ordered, _joined, tells_death, KNOWN_AT)
+        return texts_of(ordered, _joined, unread, KNOWN_AT)
 
     def examples(
         self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, death_told: bool

@@ -6,6 +6,7 @@ A preset sets every switch in which a published recipe departs from what this ho
     sections         chartune                  chartune                      CORe's rules, faults included; MIMIC-IV's
                                                                              lines lose the blanks at their ends first
     withdrawn notes  left out                  kept                          kept
+    told deaths      by context                CORe's wordings               CORe's wordings, as its code finds them
     ages, times      18 or more, checked       not looked at                 not looked at
     labels           10 cases or more          the whole table               the whole table
     procedure codes  text                      text                          numbers, zeros lost
@@ -197,7 +198,7 @@ def _note(source_kind: str, preset: Preset) -> AdmissionNote:
         case "sound":
             return AdmissionNote()
         case "paper-text":
-            return AdmissionNote(withdrawn="kept")
+            return AdmissionNote(withdrawn="kept", told_deaths="core-wordings")
         case "paper-code":
             sections: Literal["core", "core-stripped"] = "core-stripped" if source_kind == "mimic4" else "core"
-            return AdmissionNote(sections=sections, withdrawn="kept")
+            return AdmissionNote(sections=sections, withdrawn="kept", told_deaths="core-wordings")

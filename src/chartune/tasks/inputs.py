@@ -110,6 +110,11 @@ def dated(notes: pl.DataFrame) -> pl.DataFrame:
     return notes.sort("chartdate", "note_seq", nulls_last=False)
 
 
+def unread(text: str) -> bool:
+    """That nobody asks whether this text tells a death: of the living, or of an input that tells it anyway."""
+    return False
+
+
 def texts_of(
     notes: pl.DataFrame,
     read: Callable[[Sequence[str]], str],

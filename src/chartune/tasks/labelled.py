@@ -11,7 +11,7 @@ from chartune.notes.note import PLAIN
 from chartune.sources.source import Records
 from chartune.sources.splits import SPLITS
 from chartune.tasks.attrition import Attrition, Cohort
-from chartune.tasks.inputs import TELLS_DEATH, Seen, joined, texts_of, timed
+from chartune.tasks.inputs import TELLS_DEATH, Seen, joined, texts_of, timed, unread
 from chartune.tasks.labels import ASKED, ENOUGH_CASES, LabelSpace
 from chartune.tasks.positive import positive_of
 from chartune.tasks.task import Card
@@ -50,7 +50,7 @@ class WholeText(Config):
 
     def read_notes(self, notes: pl.DataFrame) -> pl.DataFrame:
         """The text of each row."""
-        return texts_of(notes, lambda texts: texts[0].strip(), lambda text: False)
+        return texts_of(notes, lambda texts: texts[0].strip(), unread)
 
     def examples(
         self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, death_told: bool

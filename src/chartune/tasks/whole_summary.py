@@ -5,10 +5,9 @@ from typing import Literal
 
 import polars as pl
 
-from chartune.notes.sections import tells_death
 from chartune.tasks.admission_note import SummaryInput, summaries
 from chartune.tasks.attrition import Attrition, Cohort
-from chartune.tasks.inputs import TELLS_DEATH, Seen, dated, joined, texts_of
+from chartune.tasks.inputs import TELLS_DEATH, Seen, dated, joined, texts_of, unread
 
 
 class WholeSummary(SummaryInput):
@@ -33,7 +32,7 @@ class WholeSummary(SummaryInput):
 
     def read_notes(self, notes: pl.DataFrame) -> pl.DataFrame:
         """All summaries of each admission of a shard, blanks and line breaks collapsed."""
-        return texts_of(dated(notes), _joined, tells_death)
+        return texts_of(dated(notes), _joined, unread)
 
     def examples(
         self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, death_told: bool

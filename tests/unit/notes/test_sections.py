@@ -7,8 +7,8 @@ from chartune.notes.sections import (
     admission_sections,
     admission_text,
     sections,
-    tells_death,
     without_death_asides,
+    words_death_as_core,
 )
 
 SUMMARY = """Admission Date:  [**2188-4-30**]     Discharge Date:   [**2188-5-2**]
@@ -147,7 +147,7 @@ def test_every_title_can_be_found() -> None:
     ],
 )  # fmt: skip
 def test_the_wordings_of_death_are_recognised(text: str) -> None:
-    assert tells_death(f"Some words. {text} Some more.")
+    assert words_death_as_core(f"Some words. {text} Some more.")
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_the_wordings_of_death_are_recognised(text: str) -> None:
     ],
 )
 def test_other_deaths_and_other_expiries_are_not(text: str) -> None:
-    assert not tells_death(text)
+    assert not words_death_as_core(text)
 
 
 def test_asides_are_cut_from_examination_and_medication_only() -> None:

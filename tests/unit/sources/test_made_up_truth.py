@@ -11,7 +11,8 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from chartune.notes.sections import admission_sections, admission_text, tells_death
+from chartune.notes.deaths import tells_death
+from chartune.notes.sections import admission_sections, admission_text
 from chartune.sources.made_up.admission_text import Sections, assembled, trace, write_sections
 from chartune.sources.made_up.conditions import CONDITIONS
 from chartune.sources.made_up.dice import Dice

@@ -19,8 +19,25 @@ def texts(task: Mortality | LengthOfStay, *notes: Row, stays: tuple[Row, ...] = 
 
 
 def test_by_this_houses_rules_asides_are_gone_from_every_task() -> None:
-    told = "CHIEF COMPLAINT: fall\n\nPHYSICAL EXAM: She died of cold. ."
-    assert texts(Mortality(), note(1, NOTE)) == texts(LengthOfStay(), note(1, NOTE)) == [told]
+    aside = NOTE.replace("She died of cold. ", "T 38. ")
+    told = "CHIEF COMPLAINT: fall\n\nPHYSICAL EXAM: T 38. ."
+    assert texts(Mortality(), note(1, aside)) == texts(LengthOfStay(), note(1, aside)) == [told]
+
+
+@pytest.mark.parametrize(
+    ("said", "by_context", "by_core"),
+    [
+        ("Autopsy was performed.", 0, 1), ("He worsened and died 2 hours later.", 0, 1), ("Pt expired.", 0, 0),
+        ("His father died of MI.", 1, 1), ("the patient's wife, she expired", 1, 0),
+    ],
+)  # fmt: skip
+def test_where_death_is_asked_a_told_death_is_known_by_context_or_by_the_wordings_of_core(
+    said: str, by_context: int, by_core: int
+) -> None:
+    told = f"Chief Complaint:\nfall. {said}\n\nBrief Course:\nlong\n"
+    assert len(texts(Mortality(), note(1, told))) == by_context
+    assert len(texts(Mortality(reads=AdmissionNote(told_deaths="core-wordings")), note(1, told))) == by_core
+    assert len(texts(LengthOfStay(), note(1, told))) == 1
 
 
 def test_by_the_rules_of_core_the_first_aside_is_cut_where_death_is_asked_only() -> None:

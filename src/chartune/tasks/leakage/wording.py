@@ -11,7 +11,8 @@ from typing import Final, Self
 
 import polars as pl
 
-from chartune.notes.sections import LATER, tells_death
+from chartune.notes.deaths import tells_death
+from chartune.notes.sections import LATER
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.leakage.shares import Share, enough, share
 
@@ -24,7 +25,7 @@ FEW: Final = 0.05
 MOST_LABELS: Final = 6
 """Tasks with more answers are not looked at: outcomes have few."""
 DEATH: Final = "death"
-"""The wordings for which a mortality task drops a note (`chartune.notes.sections.tells_death`)."""
+"""The told deaths for which a mortality task drops a note (`chartune.notes.deaths`)."""
 OUTCOMES: Final = {
     "expired": r"\bexpired\b",
     "hospice": r"\bhospice\b",
@@ -38,7 +39,6 @@ OUTCOMES: Final = {
     r"|\bfail\w*\s+to\s+wean\b",
 }
 """Wording → pattern, of lower case and upper case alike."""
-_MAY_TELL: Final = r"(?i)expired|died|passed\s+away|deceased|time\s+of\s+death"
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,7 @@ def worded(texts: pl.Series) -> pl.DataFrame:
     text = pl.col("text")
     found = [text.str.contains(f"(?i){pattern}").alias(name) for name, pattern in OUTCOMES.items()]
     frame = texts.fill_null("").alias("text").to_frame()
-    asked = frame.select(text.str.contains(_MAY_TELL))["text"]  # most texts hold none of the words, and regex is slow
-    deaths = [may and tells_death(one) for one, may in zip(frame["text"], asked, strict=True)]
+    deaths = [tells_death(one) for one in frame["text"]]
     return frame.select(pl.Series(DEATH, deaths, dtype=pl.Boolean), *found)
 
 
