@@ -28,7 +28,7 @@ def test_by_this_houses_rules_asides_are_gone_from_every_task() -> None:
     ("said", "by_context", "by_core"),
     [
         ("Autopsy was performed.", 0, 1), ("He worsened and died 2 hours later.", 0, 1), ("Pt expired.", 0, 0),
-        ("His father died of MI.", 1, 1), ("the patient's wife, she expired", 1, 0),
+        ("His father died of MI.", 1, 1), ("Asked what to do if the patient died.", 1, 0),
     ],
 )  # fmt: skip
 def test_where_death_is_asked_a_told_death_is_known_by_context_or_by_the_wordings_of_core(
