@@ -14,6 +14,7 @@ from chartune.notes.note import SCHEMA
 from chartune.sources.codes import read_codes
 from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.icu_stays import ICUSTAYS_3, read_stays, strays
+from chartune.sources.marker import disowned, marker_facts
 from chartune.sources.reading import batches, keyed
 from chartune.sources.releases import CREDENTIALED, Layout, Release
 from chartune.sources.source import ANCIENT, RawPath, Records, orphans
@@ -133,7 +134,8 @@ class Mimic3(Config):
 
     def facts(self, store: Store, events: bool = False) -> dict[str, TableFacts]:
         """Table → size and hash of its file. Raises SchemaError: bytes are not those that `SHA256SUMS.txt` lists."""
-        return {table: file_facts(file, store) for table, file in self.files(events).items()}
+        tables = {table: file_facts(file, store) for table, file in self.files(events).items()}
+        return tables | marker_facts(self.folder, store)
 
     def load(self, events: bool = False) -> Records:
         """The canonical frames.
@@ -152,9 +154,10 @@ class Mimic3(Config):
         admissions = keyed(files["ADMISSIONS"], ADMISSIONS, tallies["ADMISSIONS"], "hadm_id")
         codes = read_codes(CODED, files, tallies)
         stays = read_stays(ICUSTAYS_3, files, tallies)
-        release = LAYOUT.release(self.folder, {name: tallies[name].rows for name in LAYOUT.told_by if name in files})
+        counted = {name: tallies[name].rows for name in LAYOUT.told_by if name in files}
+        release = LAYOUT.release(self.folder, files.values(), counted)
         return Records(
-            about=LAYOUT.about(self.folder, files["PATIENTS"], release, self.title, self.licence),
+            about=LAYOUT.about(self.folder, files.values(), release, self.title, self.licence),
             subjects=patients.select("subject_id", "gender", "dod"),
             admissions=_admissions(admissions, patients),
             notes=notes,
@@ -169,6 +172,7 @@ class Mimic3(Config):
             tallies={name: tally for name, tally in tallies.items() if name in files},
             expected_rows=release.accepted() if release else {},
             warnings=(
+                *disowned(self.folder, files.values()),
                 *orphans("ADMISSIONS", admissions, patients),
                 *strays("ICUSTAYS", stays, admissions),
                 *codes.warnings,

@@ -20,6 +20,7 @@ from chartune.notes.note import SCHEMA
 from chartune.sources.codes import read_codes
 from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.icu_stays import ICUSTAYS_4, read_stays, strays
+from chartune.sources.marker import disowned, marker_facts
 from chartune.sources.reading import batches, keyed
 from chartune.sources.releases import CREDENTIALED, Layout, Release
 from chartune.sources.source import ANCIENT, RawPath, Records, orphans
@@ -162,7 +163,8 @@ class Mimic4(Config):
 
     def facts(self, store: Store, events: bool = False) -> dict[str, TableFacts]:
         """Table → size and hash of its file. Raises SchemaError: bytes are not those that `SHA256SUMS.txt` lists."""
-        return {table: file_facts(file, store) for table, file in self.files(events).items()}
+        tables = {table: file_facts(file, store) for table, file in self.files(events).items()}
+        return tables | marker_facts(self.folder, store)
 
     def load(self, events: bool = False) -> Records:
         """The canonical frames.
@@ -182,9 +184,10 @@ class Mimic4(Config):
         admissions = keyed(files["admissions"], ADMISSIONS, tallies["admissions"], "hadm_id")
         codes = read_codes(CODED, files, tallies)
         stays = read_stays(ICUSTAYS_4, files, tallies)
-        release = LAYOUT.release(self.folder, {name: tallies[name].rows for name in LAYOUT.told_by if name in files})
+        counted = {name: tallies[name].rows for name in LAYOUT.told_by if name in files}
+        release = LAYOUT.release(self.folder, files.values(), counted)
         return Records(
-            about=LAYOUT.about(self.folder, files["patients"], release, self.title, self.licence),
+            about=LAYOUT.about(self.folder, files.values(), release, self.title, self.licence),
             subjects=_subjects(patients),
             admissions=_admissions(admissions, patients),
             notes=lambda: chain.from_iterable(stream(table) for table in NOTE if table.name in files),
@@ -197,6 +200,7 @@ class Mimic4(Config):
             tallies={name: tally for name, tally in tallies.items() if name in files},
             expected_rows=release.accepted() if release else {},
             warnings=(
+                *disowned(self.folder, files.values()),
                 *_no_notes(files),
                 *orphans("admissions", admissions, patients),
                 *strays("icustays", stays, admissions),

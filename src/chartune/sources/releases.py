@@ -1,17 +1,15 @@
 """Releases: which published data a folder holds, told by the rows of its tables; a made-up hospital says so itself."""
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from chartune.sources.facts import is_listed
+from chartune.sources.marker import marker
 from chartune.sources.source import About
 
 CREDENTIALED: Final = "PhysioNet Credentialed Health Data License 1.5.0"
-MADE_UP: Final = Path("made-up") / "manifest.json"
-"""Stands in the folder of a made-up hospital, so that nobody takes its patients for real ones."""
 TELLING: Final = 10_000
 """Rows from which on a table tells a release by itself: of a hundred patients any hospital can have an export."""
 NEAR: Final = 0.01
@@ -63,44 +61,35 @@ class Layout:
     told_by: tuple[str, ...]
     """Tables whose rows tell the release: those of patients. Dictionaries of codes stand in any hospital."""
 
-    def release(self, folder: Path, rows: Mapping[str, int | None]) -> Release | None:
+    def release(self, folder: Path, files: Iterable[Path], rows: Mapping[str, int | None]) -> Release | None:
         """The release that is nearest to tables with these rows; None: a made-up hospital, or nothing known is near.
 
         Args:
             folder: the source.
+            files: all of it that is read.
             rows: table → its rows; null: not counted.
         """
         known = {table: count for table, count in rows.items() if count is not None and table in self.told_by}
-        fitting = [] if made_up(folder) is not None else [one for one in self.releases if one.fits(known)]
+        fitting = [] if marker(folder, files) is not None else [one for one in self.releases if one.fits(known)]
         return min(fitting, key=lambda one: one.distance(known), default=None)
 
-    def about(self, folder: Path, file: Path, release: Release | None, title: str, licence: str) -> About:
+    def about(self, folder: Path, files: Iterable[Path], release: Release | None, title: str, licence: str) -> About:
         """What this folder holds; title and licence as its owner says, where they are not empty.
 
         Args:
             folder: the source.
-            file: one of its tables. Where `SHA256SUMS.txt` lists it, it is a download of something published in this
-                layout, and its terms are taken for the strictest.
+            files: all of it that is read. Where `SHA256SUMS.txt` lists the first, it is a download of something
+                published in this layout, and its terms are taken for the strictest.
             release: the one that it is.
             title: its owner's.
             licence: likewise.
         """
-        told = made_up(folder)
+        read = list(files)
+        told = marker(folder, read)
         if told is not None:
             called, terms = str(told.get("title", "Made-up hospital")), str(told.get("licence", "CC0 1.0"))
             return About(self.kind, "made-up", title or called, licence or terms)
         if release is not None:
             return About(self.kind, release.title, title or release.title, licence or release.licence)
-        terms = self.releases[0].licence if is_listed(file) else "unknown"
+        terms = self.releases[0].licence if is_listed(read[0]) else "unknown"
         return About(self.kind, self.version, title or f"a hospital in the {self.name} layout", licence or terms)
-
-
-def made_up(folder: Path) -> dict[str, Any] | None:
-    """What a made-up hospital says of itself; None: the folder is none."""
-    try:
-        told = json.loads((folder / MADE_UP).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except ValueError:
-        return {}
-    return told if isinstance(told, dict) else {}

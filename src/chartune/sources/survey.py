@@ -55,7 +55,9 @@ def survey(path: Path, notes: Path | None = None, kind: Kind | None = None) -> l
     files = [_file(path, table, notes) for table in tables]
     cheap = _cheap(file for file in files if isinstance(file, Path))
     rows = [_surveyed(file, table, cheap) for file, table in zip(files, tables, strict=True)]
-    release = layout.release(path, {row["table"]: row["rows"] for row in rows})
+    release = layout.release(
+        path, [file for file in files if isinstance(file, Path)], {row["table"]: row["rows"] for row in rows}
+    )
     return [{**row, "expected_rows": release.rows.get(row["table"]) if release else None} for row in rows]
 
 

@@ -20,7 +20,8 @@ from chartune.metrics.classification import binary_scores, log_loss, sigmoid
 from chartune.metrics.multiclass import against_the_rest, multiclass_scores
 from chartune.metrics.multilabel import multilabel_scores
 from chartune.quantities import Estimate
-from chartune.sources.made_up import is_made_up, oracle_probability
+from chartune.sources.made_up import oracle_probability
+from chartune.sources.marker import marker
 from chartune.stages.table import TaskTable
 from chartune.tasks.frames import write_frame
 from chartune.tasks.positive import probability_column
@@ -91,7 +92,7 @@ def score(
                 scores[split], each = multilabel_scores(labels, values, subjects, table.scored())
         if each and split == "test":
             _write_per_label(folder, table, each)
-        if split in words and (table.task, table.reads) == ORACLE_KNOWS and is_made_up(source.folder):
+        if split in words and (table.task, table.reads) == ORACLE_KNOWS and _has_an_oracle(source):
             scores[split]["oracle_auroc"] = _oracle(part, words[split], source)
     return scores
 
@@ -123,6 +124,11 @@ def _write_per_label(folder: Path, table: TaskTable, each: list[Estimate | None]
         schema_overrides={"auroc": pl.Float64, "auroc_low": pl.Float64, "auroc_high": pl.Float64},
     )  # fmt: skip
     write_frame(frame.sort("label"), folder / "per_label.parquet")
+
+
+def _has_an_oracle(source: Any) -> bool:
+    """Whether the very tables that were read are those of a made-up hospital, and the oracle is its own."""
+    return marker(source.folder, source.files().values(), truths=("oracle",)) is not None
 
 
 def _oracle(part: pl.DataFrame, words: NDArray[np.int32], source: Any) -> Estimate:

@@ -2,7 +2,9 @@
 
 import csv
 import gzip
+import hashlib
 import io
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -113,6 +115,20 @@ class RawHospital:
                     rows.append((name, subject_id, hadm_id, kind, number, f"{date} 00:00:00", None, text))
             write_table(made(folder / "note") / f"{table}.csv.gz", NOTE_4, rows)
         return folder
+
+
+def mark(folder: Path, title: str = "Nowhere General") -> Path:
+    """Put a marker of a made-up hospital or corpus into a folder, which lists every file in it; returns the marker."""
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
+    tables = {
+        file.relative_to(folder).as_posix(): {
+            "bytes": file.stat().st_size, "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        }
+        for file in files
+    }  # fmt: skip
+    marker = made(folder / "made-up") / "manifest.json"
+    marker.write_text(json.dumps({"title": title, "licence": "CC0 1.0", "made_up": True, "tables": tables}))
+    return marker
 
 
 def made(folder: Path) -> Path:

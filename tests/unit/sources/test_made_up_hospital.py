@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from chartune.errors import ConfigError, DataError, StoreError
-from chartune.sources.made_up import CANARY, hospital, is_made_up, make_hospital, oracle_probability
+from chartune.sources.made_up import CANARY, hospital, make_hospital, oracle_probability
 from chartune.sources.made_up.hospital import LAYOUTS
 from chartune.sources.made_up.patients import admission_number, icu_stay_number, subject_number
 from chartune.testing.made_up_tables import content, header, packed, rows
@@ -186,7 +186,7 @@ def test_a_folder_with_other_things_is_refused_and_left_alone(tmp_path: Path) ->
     with pytest.raises(ConfigError, match="holds other things"):
         make_hospital(tmp_path, subjects=3)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
-    assert not is_made_up(tmp_path)
+    assert not (tmp_path / "made-up").exists()
 
 
 @pytest.mark.parametrize(("subjects", "events"), [(9, True), (SUBJECTS, False)])

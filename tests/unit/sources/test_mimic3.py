@@ -1,6 +1,5 @@
 """MIMIC-III as canonical frames: ages, codes, notes, keys."""
 
-import json
 from datetime import date, datetime
 from pathlib import Path
 
@@ -10,10 +9,9 @@ import pytest
 from chartune.errors import SchemaError
 from chartune.notes.note import SCHEMA
 from chartune.sources.mimic3 import Mimic3, age_at
-from chartune.sources.releases import MADE_UP
 from chartune.store import Store
 from chartune.testing.open_data import open_data
-from chartune.testing.raw_tables import ICUSTAYS, PROCEDUREEVENTS_MV, RawHospital, write_table
+from chartune.testing.raw_tables import ICUSTAYS, PROCEDUREEVENTS_MV, RawHospital, mark, write_table
 
 
 def age(born: str, at: str) -> float | None:
@@ -92,9 +90,7 @@ def test_admissions_of_unknown_patients_are_counted(tmp_path: Path) -> None:
 
 
 def test_a_made_up_hospital_says_so(tmp_path: Path) -> None:
-    hospital().write(tmp_path)
-    (tmp_path / MADE_UP).parent.mkdir()
-    (tmp_path / MADE_UP).write_text(json.dumps({"title": "Nowhere General"}))
+    mark(hospital().write(tmp_path), "Nowhere General")
     about = Mimic3(folder=tmp_path).load().about
     assert (about.title, about.version) == ("Nowhere General", "made-up")
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from chartune.sources import mimic3, mimic4
-from chartune.sources.releases import CREDENTIALED, MADE_UP, Layout
+from chartune.sources.releases import CREDENTIALED, Layout
+from chartune.testing.raw_tables import mark
 
 THREE, FOUR = mimic3.LAYOUT, mimic4.LAYOUT
 
@@ -35,15 +36,17 @@ THREE, FOUR = mimic3.LAYOUT, mimic4.LAYOUT
 def test_one_large_table_to_the_row_or_two_nearly_tell_a_release(
     layout: Layout, rows: dict[str, int | None], title: str | None, tmp_path: Path
 ) -> None:
-    found = layout.release(tmp_path, rows)
+    found = layout.release(tmp_path, [], rows)
     assert (found.title if found else None) == title
 
 
 def test_a_made_up_hospital_is_no_release_whatever_its_size(tmp_path: Path) -> None:
-    manifest = tmp_path / MADE_UP
-    manifest.parent.mkdir()
-    manifest.write_text("{}")
-    assert THREE.release(tmp_path, {"PATIENTS": 46_520, "ADMISSIONS": 58_976}) is None
+    table = tmp_path / "PATIENTS.csv"
+    table.write_text("SUBJECT_ID")
+    mark(tmp_path)
+    assert THREE.release(tmp_path, [table], {"PATIENTS": 46_520, "ADMISSIONS": 58_976}) is None
+    table.write_text("subject_id")
+    assert THREE.release(tmp_path, [table], {"PATIENTS": 46_520, "ADMISSIONS": 58_976}) is not None
 
 
 def test_both_counts_of_discharge_notes_that_physionet_gives_are_accepted() -> None:
@@ -55,10 +58,10 @@ def test_both_counts_of_discharge_notes_that_physionet_gives_are_accepted() -> N
 def test_an_unknown_version_that_was_published_has_the_strictest_terms_of_its_layout(tmp_path: Path) -> None:
     (tmp_path / "hosp").mkdir()
     file = tmp_path / "hosp" / "patients.csv.gz"
-    unknown = FOUR.about(tmp_path, file, None, "", "")
+    unknown = FOUR.about(tmp_path, [file], None, "", "")
     assert (unknown.title, unknown.licence) == ("a hospital in the MIMIC-IV layout", "unknown")
     (tmp_path / "SHA256SUMS.txt").write_text(f"{'0' * 64} hosp/patients.csv.gz\n")
-    published = FOUR.about(tmp_path, file, None, "", "")
+    published = FOUR.about(tmp_path, [file], None, "", "")
     assert (published.version, published.licence) == (FOUR.version, CREDENTIALED)
-    assert FOUR.about(tmp_path, file, None, "", "in-house").licence == "in-house"
-    assert FOUR.about(tmp_path, file, FOUR.releases[2], "", "").licence == "ODbL 1.0"
+    assert FOUR.about(tmp_path, [file], None, "", "in-house").licence == "in-house"
+    assert FOUR.about(tmp_path, [file], FOUR.releases[2], "", "").licence == "ODbL 1.0"

@@ -20,8 +20,8 @@ from chartune.sources.annotated.archives import RawFile, is_archive, raw_files, 
 from chartune.sources.annotated.documents import AnnotatedRecords, Rows, records
 from chartune.sources.annotated.findings import Findings
 from chartune.sources.facts import TableFacts, file_facts
+from chartune.sources.marker import MADE_UP, marker, marker_facts
 from chartune.sources.reading import sanitised
-from chartune.sources.releases import made_up
 from chartune.sources.source import About, RawPath
 from chartune.store import Store, sha256
 
@@ -68,11 +68,11 @@ class AnnotatedCorpus(Config, ABC):
 
     def facts(self, store: Store) -> dict[str, TableFacts]:
         """Archive, or all loose files of an ending, → size and hash. Raises SchemaError as `corpus_facts`."""
-        return corpus_facts(self.files(), store)
+        return corpus_facts(self.files(), store) | marker_facts(self.folder, store)
 
     def about(self) -> About:
-        """What the data card says; a made-up corpus says so in `made-up/manifest.json`."""
-        told = made_up(self.folder) if self.folder.is_dir() else None
+        """What the data card says; a made-up corpus says so in a marker that lists its files."""
+        told = marker(self.folder, self.files().values()) if (self.folder / MADE_UP).is_file() else None
         version, title, licence = self.published.version, self.published.title, self.published.licence
         if told is not None:
             version, title, licence = "made-up", str(told.get("title", "Made-up corpus")), "CC0 1.0"

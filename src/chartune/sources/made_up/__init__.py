@@ -7,7 +7,7 @@ told besides. One `story` is written in the layout of MIMIC-III or of MIMIC-IV, 
 """
 
 from chartune.sources.made_up.admission_text import CANARY
-from chartune.sources.made_up.hospital import is_made_up, make_hospital
+from chartune.sources.made_up.hospital import make_hospital
 from chartune.sources.made_up.oracle import oracle_probability
 
-__all__ = ["CANARY", "is_made_up", "make_hospital", "oracle_probability"]
+__all__ = ["CANARY", "make_hospital", "oracle_probability"]

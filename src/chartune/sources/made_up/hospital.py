@@ -104,11 +104,6 @@ def make_hospital(
     return manifest
 
 
-def is_made_up(folder: Path) -> bool:
-    """Whether a folder is a finished made-up hospital."""
-    return (Path(folder) / FOLDER / MANIFEST).is_file()
-
-
 def _check(layout: str, subjects: int, seed: int) -> None:
     if layout not in LAYOUTS:
         raise ConfigError(f"`layout` must be one of {', '.join(LAYOUTS)}, but got {layout!r}.")
@@ -120,7 +115,7 @@ def _standing(out: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
     """The manifest of the hospital that already stands there, if it is the one asked for."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return None
-    if not is_made_up(out):
+    if not (out / FOLDER / MANIFEST).is_file():
         raise ConfigError(
             f"a hospital goes into a new or empty folder, but {out} holds other things; choose another --out."
         )

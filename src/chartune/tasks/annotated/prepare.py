@@ -26,7 +26,7 @@ from chartune.tasks.attrition import Attrition
 from chartune.tasks.frames import write_frame
 from chartune.tasks.prepared import named_once, obtain_data, write_dataset
 
-REVISION: Final = 2
+REVISION: Final = 3
 """Raised when a bug fix changes what prepared corpora hold."""
 
 

@@ -1,6 +1,5 @@
 """What all annotated corpora share: their fields, their name in fingerprints, and what the data card says of them."""
 
-import json
 from pathlib import Path
 from typing import get_args
 
@@ -11,6 +10,7 @@ from chartune.sources.annotated.catalog import AnyAnnotated
 from chartune.sources.annotated.corpus import AnnotatedCorpus
 from chartune.sources.annotated.i2b2_2014 import I2b2Deid2014
 from chartune.testing.annotated_corpora import write_loose
+from chartune.testing.raw_tables import mark
 
 CORPORA: dict[str, type[AnnotatedCorpus]] = {
     corpus.model_fields["kind"].default: corpus for corpus in get_args(get_args(AnyAnnotated)[0])
@@ -32,8 +32,11 @@ def test_a_corpus_is_told_as_it_is_published_unless_its_owner_says_otherwise(tmp
         kind, usual.published.version, usual.published.title, usual.published.licence,
     )  # fmt: skip
     assert CORPORA[kind].parse({"folder": tmp_path, "title": "Ours", "licence": "Mine"}).about().title == "Ours"
-    write_loose(tmp_path, {"made-up/manifest.json": json.dumps({"title": "Invented"})})
+    write_loose(tmp_path, {f"mli_train_v1{usual.endings[0]}": "x"})
+    mark(tmp_path, "Invented")
     assert (usual.about().version, usual.about().title, usual.about().licence) == ("made-up", "Invented", "CC0 1.0")
+    write_loose(tmp_path, {f"mli_test_v1{usual.endings[0]}": "of somebody else"})
+    assert usual.about().version == usual.published.version
 
 
 def test_published_facts_cannot_be_set(tmp_path: Path) -> None:

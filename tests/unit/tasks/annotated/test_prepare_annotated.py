@@ -1,6 +1,5 @@
 """Prepared corpora: files and keys of prepared hospitals, the same bytes every time, no word outside parquet."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -30,6 +29,7 @@ from chartune.testing.annotated_corpora import (
     write_loose,
     write_mednli,
 )
+from chartune.testing.raw_tables import mark
 
 WRITERS: dict[str, Callable[[Path], Path]] = {
     "i2b2_2010": write_2010,
@@ -151,7 +151,7 @@ def test_a_corpus_without_annotation_is_refused_with_counts(tmp_path: Path, stor
 
 def test_a_made_up_corpus_says_so(tmp_path: Path, store: Store) -> None:
     folder = write_mednli(tmp_path / "raw")
-    write_loose(folder, {"made-up/manifest.json": json.dumps({"title": "Invented pairs"})})
+    mark(folder, "Invented pairs")
     source = read_dataset(prepared("mednli", folder, store))["source"]
     assert (source["version"], source["title"], source["licence"]) == ("made-up", "Invented pairs", "CC0 1.0")
 
