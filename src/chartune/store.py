@@ -9,62 +9,24 @@ manifest therefore does not exist as far as anybody else can see. Everything is 
 because prepared text is as sensitive as the chart that it came from.
 """
 
-import hashlib
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from chartune.artefact import MANIFEST, PARTIAL, Artefact, opened, write_manifest
 from chartune.errors import StoreError
 from chartune.lease import kept, take
 from chartune.writing import REFUSALS, fsync, sha256, storing, write_bytes, write_json
 
-__all__ = ["MANIFEST", "REFUSALS", "Artefact", "Store", "sha256", "storing", "write_bytes", "write_json"]
+__all__ = [
+    "MANIFEST", "REFUSALS", "Artefact", "Store", "opened", "sha256", "storing", "write_bytes", "write_json",
+]  # fmt: skip
 
-MANIFEST: Final = "manifest.json"
 WAIT_SECONDS: Final = 600.0
 """How long a shared artefact, such as token arrays, is waited for while another process makes it."""
-
-
-@dataclass(frozen=True)
-class Artefact:
-    """A finished folder of the store."""
-
-    kind: str
-    """Its shelf: `data`, `events`, `audits`, `tokens`, `backbones` or `runs`."""
-    fingerprint: str
-    """16 hexadecimal digits."""
-    path: Path
-    """The folder."""
-
-    def manifest(self) -> dict[str, Any]:
-        """Its `manifest.json`: what it is, and its files with size and SHA-256."""
-        return json.loads((self.path / MANIFEST).read_text(encoding="utf-8"))  # type: ignore[no-any-return]
-
-    def content_hash(self) -> str:
-        """SHA-256 over names and hashes of its files: changes with any byte of the content."""
-        files = self.manifest()["files"]
-        return hashlib.sha256(
-            json.dumps({n: f["sha256"] for n, f in files.items()}, sort_keys=True).encode()
-        ).hexdigest()
-
-    def verify(self) -> None:
-        """Hash every file again.
-
-        Raises:
-            StoreError: a file is missing or its bytes are not those that were written.
-        """
-        for name, entry in self.manifest()["files"].items():
-            file = self.path / name
-            if not file.is_file() or sha256(file) != entry["sha256"]:
-                raise StoreError(
-                    f"every file of an artefact must equal its manifest, but {file} does not; "
-                    f"remove {self.path} and run the command again."
-                )
 
 
 class Store:
@@ -112,7 +74,7 @@ class Store:
 
     def partial(self, kind: str, fingerprint: str) -> Path:
         """The folder in which an unfinished artefact is kept between attempts; made if needed, private."""
-        path = self.root / kind / f"{fingerprint}.partial"
+        path = self.root / kind / f"{fingerprint}{PARTIAL}"
         with storing(path):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
         return path
@@ -133,14 +95,12 @@ class Store:
             return Artefact(kind, fingerprint, final)
         with storing(final):
             (partial / MANIFEST).unlink(missing_ok=True)  # of an attempt that was killed while signing
-            files = {}
             for folder in (p for p in partial.rglob("*") if p.is_dir()):
                 folder.chmod(0o700)
-            for file in sorted(p for p in partial.rglob("*") if p.is_file()):
+            for file in (p for p in partial.rglob("*") if p.is_file()):
                 file.chmod(0o600)
                 fsync(file)
-                files[file.relative_to(partial).as_posix()] = {"bytes": file.stat().st_size, "sha256": sha256(file)}
-            write_json(partial / MANIFEST, {"kind": kind, "fingerprint": fingerprint, **about, "files": files})
+            write_manifest(partial, kind, fingerprint, about)
             shutil.rmtree(final, ignore_errors=True)
             os.replace(partial, final)
             fsync(final.parent)

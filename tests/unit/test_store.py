@@ -30,7 +30,7 @@ def test_what_was_written_is_found_and_verifies(store: Store) -> None:
     artefact = written(store)
     assert store.find("data", "f00d") == artefact
     artefact.verify()
-    assert artefact.manifest()["n"] == 1
+    assert artefact.manifest().model_extra == {"n": 1}
     assert [a.fingerprint for a in store.artefacts("data")] == ["f00d"]
 
 
@@ -56,7 +56,7 @@ def test_a_failure_leaves_nothing_behind_but_what_an_interrupted_attempt_may_go_
 def test_what_a_killed_process_left_is_not_taken_up_unasked(store: Store) -> None:
     note(store.partial("data", "f00d"), "of another time")
     artefact = store.obtain("data", "f00d", lambda folder: note(folder, name="b.txt"), {})
-    assert list(artefact.manifest()["files"]) == ["b.txt"]
+    assert list(artefact.manifest().files) == ["b.txt"]
 
 
 def test_a_full_disk_is_a_clear_error_and_leaves_nothing_behind(store: Store) -> None:
@@ -77,7 +77,7 @@ def test_other_errors_of_the_operating_system_are_not_blamed_on_the_store() -> N
 def test_a_changed_or_lost_file_is_noticed(store: Store, harm: Callable[[Path], None]) -> None:
     artefact = written(store)
     harm(artefact.path / "a.txt")
-    with pytest.raises(StoreError, match=r"a\.txt does not"):
+    with pytest.raises(StoreError, match=r"a\.txt (has the SHA-256|is missing)"):
         artefact.verify()
 
 

@@ -20,7 +20,7 @@ from chartune.adapters.lora import LoRA
 from chartune.errors import AdapterError
 from chartune.models.backbone import LocalBackbone
 from chartune.models.families import Family
-from chartune.store import sha256, write_bytes, write_json
+from chartune.store import opened, sha256, write_bytes, write_json
 
 WEIGHTS: Final = "adapter_model.safetensors"
 LINEAGE: Final = "chartune.json"
@@ -50,7 +50,7 @@ class Adapter:
             AdapterError: the file is damaged.
         """
         try:
-            tensors = load_file(self.folder / WEIGHTS)
+            tensors = load_file(opened(self.folder / WEIGHTS))
             return tensors if self.base_hash else headless(tensors)
         except SafetensorError as error:
             raise AdapterError(
@@ -93,7 +93,7 @@ def read_adapter(folder: Path) -> Adapter:
         method, base = foreign_method(folder, WEIGHTS)
         return Adapter(folder, method, base, None, None, sha256(folder / WEIGHTS))
     try:
-        about = json.loads((folder / LINEAGE).read_text(encoding="utf-8"))
+        about = json.loads(opened(folder / LINEAGE).read_text(encoding="utf-8"))
         numbers, run = about["method"], about["run"]
         base, base_hash = str(about["base"]["name"]), str(about["base"]["content_hash"])
     except (ValueError, KeyError, TypeError):
@@ -101,7 +101,7 @@ def read_adapter(folder: Path) -> Adapter:
             f"{folder / LINEAGE} must say method, base and run, but it is damaged; train it again."
         ) from None
     method = LoRA.parse(numbers, str(folder / LINEAGE))
-    return Adapter(folder, method, base, base_hash, run, sha256(folder / WEIGHTS))
+    return Adapter(folder, method, base, base_hash, run, sha256(opened(folder / WEIGHTS)))
 
 
 def write_adapter(

@@ -145,7 +145,7 @@ def encode_once(
             write_bytes(folder / f"{field}.npy", buffer.getvalue())
 
     found = store.obtain(SHELF, name, write, {"sensitivity": "restricted"})
-    return Encoded(*(np.load(found.path / f"{field}.npy", mmap_mode="r") for field in FIELDS))
+    return Encoded(*(np.load(found.file(f"{field}.npy"), mmap_mode="r") for field in FIELDS))
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int, folder: Path) -> Any:

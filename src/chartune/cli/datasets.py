@@ -76,8 +76,7 @@ def _row(artefact: Artefact) -> dict[str, Any]:
     from chartune.tasks.prepare import read_dataset
 
     made = datetime.fromtimestamp((artefact.path / "manifest.json").stat().st_mtime, UTC)
-    size = sum(file["bytes"] for file in artefact.manifest()["files"].values())
-    about = {"data": artefact.fingerprint, "folder": str(artefact.path), "bytes": size}
+    about = {"data": artefact.fingerprint, "folder": str(artefact.path), "bytes": artefact.size()}
     return about | {"made": made.isoformat(timespec="seconds"), **read_dataset(artefact)}
 
 

@@ -32,7 +32,7 @@ def command(
     sizes = {
         file.relative_to(folder).as_posix(): file.stat().st_size for file in sorted(folder.rglob("*")) if file.is_file()
     }
-    sensitivity = str(data.manifest().get("sensitivity", "restricted"))
+    sensitivity = data.manifest().sensitivity
     lines = [f"{folder}  ({sensitivity}: the terms of its source hold, see README.md)", *(f"  {one}" for one in sizes)]
     result = {"data": data.fingerprint, "folder": str(folder), "sensitivity": sensitivity, "files": sizes}
     emit(result, as_json, "\n".join(lines))

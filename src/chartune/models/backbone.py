@@ -87,7 +87,7 @@ def find_backbone(backbone: Backbone, store: Store) -> LocalBackbone | None:
         return _of_the_catalog(found, store) or found
     if row.origin == "store":
         made = store.artefacts(row.place)
-        return inspect(made[-1].path, name=row.name, licence=row.licence, exposure=row.exposure) if made else None
+        return inspect(made[-1].whole(), name=row.name, licence=row.licence, exposure=row.exposure) if made else None
     packaged = _packaged(row)
     if not packaged:
         raise ConfigError(

@@ -67,8 +67,8 @@ def report_of(store: Store, runs: Sequence[Run] | None, out: Path, title: str) -
     datasets = {}
     for fingerprint in dict.fromkeys(run.data for run in chosen if run.data):
         artefact = store.find("data", fingerprint)
-        if artefact is not None and (artefact.path / "dataset.json").is_file():
-            datasets[fingerprint] = json.loads((artefact.path / "dataset.json").read_text(encoding="utf-8"))
+        if artefact is not None:
+            datasets[fingerprint] = json.loads(artefact.file("dataset.json").read_text(encoding="utf-8"))
     return render(chosen, out, title=title, datasets=datasets)
 
 

@@ -21,15 +21,17 @@ from typing import Any, Final, Self, TypeVar
 import polars as pl
 
 from chartune.config import read_yaml
-from chartune.errors import RunError, UnfinishedRun
+from chartune.errors import RunError, StoreError, UnfinishedRun
 from chartune.log import Event, EventLog
 from chartune.quantities import Cost, Estimate
-from chartune.store import MANIFEST, Store
+from chartune.store import MANIFEST, Artefact, Store
 
 T = TypeVar("T")
 
+PREDICTIONS: Final = "predictions.parquet"
 WITHOUT_INTERVAL: Final = frozenset({"macro_auprc"})
 """A rare positive that is drawn twice helps itself: the draws lie above the value, and their ends may exclude it."""
+SHELF: Final = "runs"
 NAMES: Final = ".names.json"
 """Ends the file beside a run's folder that lists the names given later, oldest first."""
 START: Final = "the start, step 0"
@@ -90,7 +92,12 @@ class Run:
         Raises:
             UnfinishedRun: there is no finished run of that name in the store.
         """
-        return cls(store.root / "runs" / fingerprint)
+        return cls(store.root / SHELF / fingerprint)
+
+    @property
+    def artefact(self) -> Artefact:
+        """Its folder as an artefact: every file is read through it."""
+        return Artefact(SHELF, self.path.name, self.path)
 
     @property
     def fingerprint(self) -> str:
@@ -105,8 +112,7 @@ class Run:
     @cached_property
     def stage(self) -> dict[str, Any]:
         """The complete config of the stage; empty when the run has kept none."""
-        path = self.path / "stage.yaml"
-        return read_yaml(path) if path.is_file() else {}
+        return read_yaml(self.artefact.file("stage.yaml")) if self.artefact.holds("stage.yaml") else {}
 
     @cached_property
     def environment(self) -> dict[str, Any]:
@@ -209,12 +215,12 @@ class Run:
 
     def events(self, name: str | None = None, split: str | None = None) -> list[Event]:
         """The numbers on the way, in order; all, or those of one name or split."""
-        every = EventLog.read(self.path / "events.jsonl")
+        every = EventLog.read(self.artefact.file("events.jsonl")) if self.artefact.holds("events.jsonl") else []
         return [e for e in every if name in (None, e.name) and split in (None, e.split)]
 
     def has_predictions(self) -> bool:
         """Whether the run has scored rows."""
-        return (self.path / "predictions.parquet").is_file()
+        return self.artefact.holds(PREDICTIONS)
 
     def predictions(self, split: str | None = None) -> pl.DataFrame:
         """Row by row: split, subject_id, hadm_id, label, logit and probability, or logits. Ids and numbers, never text.
@@ -222,13 +228,9 @@ class Run:
         Raises:
             RunError: this run has scored no rows, or its file is damaged.
         """
-        path = self.path / "predictions.parquet"
-        if not path.is_file():
+        if self.task is None:
             raise RunError(f"run {self.fingerprint} ({self.kind}) has no predictions: its kind scores no rows.")
-        try:
-            frame = pl.read_parquet(path)
-        except pl.exceptions.PolarsError:
-            raise self._damaged("predictions.parquet") from None  # polars would echo cells
+        frame = self._frame(PREDICTIONS)
         return frame if split is None else frame.filter(pl.col("split") == split)
 
     def per_label(self) -> pl.DataFrame | None:
@@ -239,13 +241,7 @@ class Run:
         Raises:
             RunError: its file is damaged.
         """
-        path = self.path / "per_label.parquet"
-        if not path.is_file():
-            return None
-        try:
-            return pl.read_parquet(path)
-        except pl.exceptions.PolarsError:
-            raise self._damaged("per_label.parquet") from None
+        return self._frame("per_label.parquet") if self.artefact.holds("per_label.parquet") else None
 
     @property
     def planned(self) -> dict[str, Any]:
@@ -257,11 +253,16 @@ class Run:
         """The fidelity switches in force, by name; empty: it does not say."""
         return self.environment.get("switches") or {}
 
+    def _frame(self, file: str) -> pl.DataFrame:
+        path = self.artefact.file(file)
+        try:
+            return pl.read_parquet(path)
+        except pl.exceptions.PolarsError:
+            raise self._damaged(file) from None  # polars would echo cells
+
     def _json(self, file: str) -> dict[str, Any]:
-        """A file's mapping, empty when the run has none."""
-        path = self.path / file
-        if not path.is_file():
-            return {}
+        """A file's mapping."""
+        path = self.artefact.file(file)
         data = self._parsed(file, lambda: json.loads(path.read_text(encoding="utf-8")))
         if not isinstance(data, dict):
             raise self._damaged(file)
@@ -273,8 +274,8 @@ class Run:
         except (ValueError, TypeError, AttributeError, KeyError):
             raise self._damaged(file) from None
 
-    def _damaged(self, file: str) -> RunError:
-        return RunError(
+    def _damaged(self, file: str) -> StoreError:
+        return StoreError(
             f"every file of a run must be as it was written, but {self.path / file} cannot be read; "
             f"remove {self.path} and run its stage again."
         )

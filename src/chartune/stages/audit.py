@@ -122,7 +122,7 @@ def audit(
 def read_audit(artefact: Artefact) -> Audit:
     """An audit of the store. Raises StoreError: it is damaged."""
     try:
-        return TypeAdapter(Audit).validate_json((artefact.path / AUDIT).read_bytes())
+        return TypeAdapter(Audit).validate_json(artefact.file(AUDIT).read_bytes())
     except (OSError, ValueError):
         damaged = f"an audit must be as it was written, but {artefact.path} is not"
     raise StoreError(f"{damaged}; remove it and run the command again.")

@@ -155,7 +155,7 @@ def _of_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone | None) 
 def _documents(data: Artefact, split: str) -> list[str]:
     """The first documents of a split. Raises StoreError: the corpus is damaged; polars itself would quote cells."""
     try:
-        found = pl.scan_parquet(data.path / "corpus.parquet").filter(pl.col("split") == split).head(SAMPLE)
+        found = pl.scan_parquet(data.file("corpus.parquet")).filter(pl.col("split") == split).head(SAMPLE)
         return found.select("text").collect().get_column("text").to_list()
     except (OSError, pl.exceptions.PolarsError):
         damaged = f"the corpus must be as it was written, but {data.path / 'corpus.parquet'} is not"

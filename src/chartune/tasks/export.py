@@ -87,7 +87,7 @@ def _write_parquet(artefact: Artefact, dataset: dict[str, Any], name: str, folde
         if mine.height:
             table = mine.to_arrow()
             write_arrow(table.cast(_schema(table.schema, space)), folder / _part(split))
-    shutil.copyfile(artefact.path / "splits.parquet", folder / "splits.parquet")
+    shutil.copyfile(artefact.file("splits.parquet"), folder / "splits.parquet")
     about = {"data": artefact.fingerprint, "sensitivity": _sensitivity(artefact), "task": name}
     write_json(folder / DATASET, about | {key: dataset[key] for key in _TOLD} | {"definition": dataset["tasks"][name]})
 
@@ -124,7 +124,7 @@ def _readme(artefact: Artefact, dataset: dict[str, Any], names: list[str], form:
 
 
 def _sensitivity(artefact: Artefact) -> str:
-    return str(artefact.manifest().get("sensitivity", "restricted"))
+    return artefact.manifest().sensitivity
 
 
 def _refuse(folder: Path) -> None:

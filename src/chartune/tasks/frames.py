@@ -11,6 +11,7 @@ from typing import Any, Final
 import polars as pl
 
 from chartune.errors import StoreError
+from chartune.store import opened
 
 ROW_GROUP: Final = 4096
 """Rows that a reader has in memory at once."""
@@ -43,7 +44,7 @@ def write_joined(parts: list[Path], file: Path, only: pl.DataFrame | None = None
 def read_frame(file: Path, columns: list[str] | None = None) -> pl.DataFrame:
     """Read a frame of the store, or some columns. Raises StoreError: it is gone or damaged; polars quotes cells."""
     try:
-        return pl.read_parquet(file, columns=columns)
+        return pl.read_parquet(opened(file), columns=columns)
     except (OSError, pl.exceptions.PolarsError):
         damaged = f"a file of the store must be as it was written, but {file} is not"
     raise StoreError(f"{damaged}; remove {file.parent} and run the command again.")

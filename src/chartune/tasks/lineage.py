@@ -52,7 +52,7 @@ def _held_out(corpus: Corpus | None, store: Store) -> Iterator[dict[str, str]]:
         found = store.find(SHELF, name)
         if found is None:
             raise DataError(f"`without` must name prepared data, but {store.root} has no {name} any more; prepare it.")
-        licence = json.loads((found.path / DATASET).read_text(encoding="utf-8"))["source"]["licence"]
+        licence = json.loads(found.file(DATASET).read_text(encoding="utf-8"))["source"]["licence"]
         yield _row(f"{SHELF}/{name}", found.content_hash(), licence)
 
 

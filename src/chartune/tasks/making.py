@@ -25,7 +25,7 @@ from chartune.sources.source import Records
 from chartune.sources.splits import HELD_OUT, SPLITS
 from chartune.sources.tables import Tally
 from chartune.sources.ventilation.episodes import OXYGEN_JOINS
-from chartune.store import Store, write_json
+from chartune.store import Store, opened, write_json
 from chartune.tasks.attrition import Attrition, Cohort
 from chartune.tasks.corpus import Corpus
 from chartune.tasks.frames import read_frame, write_frame
@@ -143,7 +143,7 @@ def write_tallies(records: Records, file: Path) -> None:
 
 def read_tallies(records: Records, file: Path, tables: Collection[str] | None = None) -> None:
     """Take over what was counted by an earlier attempt, of these tables or of all."""
-    for table, tally in json.loads(file.read_text(encoding="utf-8")).items():
+    for table, tally in json.loads(opened(file).read_text(encoding="utf-8")).items():
         if tables is None or table in tables:
             records.tallies[table] = Tally(**tally)
 

@@ -119,7 +119,7 @@ def _about(artefact: Artefact, dataset: dict[str, Any], tasks: list[str], withou
         "etl_version": dataset["chartune"], "meds_version": VERSION,
         "created_at": datetime.fromtimestamp(made, UTC).isoformat(timespec="seconds"), "license": source["licence"],
         "chartune": {
-            "data": artefact.fingerprint, "sensitivity": artefact.manifest().get("sensitivity", "restricted"),
+            "data": artefact.fingerprint, "sensitivity": artefact.manifest().sensitivity,
             "splits": f"validation is tuning, test is held_out; {CORPUS_ONLY}: text for adaptation only",
             "tasks": {name: {word: dataset["tasks"][name][word] for word in words}
                       | {"examples_without_any_label": without[name]} for name in tasks},

@@ -29,6 +29,7 @@ from chartune.tasks.making_corpus import make_corpus
 from chartune.tasks.prepared import DATASET, named_once, obtain_data, write_dataset
 from chartune.tasks.soundness import absent_categories, emptied, raw_warnings, refuse, source_entry, tables_read
 
+CORPUS_FILE: Final = "corpus.parquet"
 REVISION: Final = 8
 """Raised when a bug fix changes what prepared data hold."""
 _SOURCE: Final[TypeAdapter[Any]] = TypeAdapter(AnySource)
@@ -137,7 +138,7 @@ def prepare(preparation: Preparation, store: Store) -> Artefact:
 
 def read_dataset(artefact: Artefact) -> dict[str, Any]:
     """What the prepared data are: `dataset.json`."""
-    return dict(json.loads((artefact.path / DATASET).read_text(encoding="utf-8")))
+    return dict(json.loads(artefact.file(DATASET).read_text(encoding="utf-8")))
 
 
 def task_named(dataset: Mapping[str, Any], name: str) -> str:
@@ -183,10 +184,9 @@ def read_corpus(artefact: Artefact) -> pl.DataFrame:
     Raises:
         DataError: the data were prepared without a corpus.
     """
-    file = artefact.path / "corpus.parquet"
-    if not file.is_file():
+    if not artefact.holds(CORPUS_FILE):
         raise DataError("a corpus must have been prepared, but these data have none; set `corpus` and prepare again.")
-    return read_frame(file)
+    return read_frame(artefact.file(CORPUS_FILE))
 
 
 def _make(preparation: Preparation, facts: Mapping[str, TableFacts], store: Store, folder: Path) -> None:

@@ -13,6 +13,7 @@ from chartune.sources.made_up import make_hospital
 from chartune.store import Artefact, Store, write_json
 from chartune.testing.command_line import Said, chartune
 from chartune.testing.past_data import CODES, dataset
+from chartune.testing.signing import rewrite
 
 Frames = dict[str, pl.DataFrame]
 SECRET = "zebrafinch"
@@ -303,7 +304,7 @@ def test_a_prospective_text_of_a_later_time_fails(store: Store) -> None:
     artefact = published(store, planted)
     data = json.loads((artefact.path / "dataset.json").read_text())
     data["tasks"]["mortality"]["kind"] = "prospective"
-    write_json(artefact.path / "dataset.json", data)
+    rewrite(artefact.path / "dataset.json", data)
     found = audited(store)
     assert found["code"] == 3
     assert "mortality: 2 of 60 (3.3 %) examples have a text of a later time than their prediction" in found["err"]

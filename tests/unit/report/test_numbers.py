@@ -30,6 +30,7 @@ from chartune.store import Store
 from chartune.tasks.flow import cohorts, is_made_up, shown
 from chartune.testing import past_runs as past
 from chartune.testing.past_data import CODES
+from chartune.testing.signing import rewrite, sign_again
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +86,7 @@ def test_labels_that_a_run_marks_as_scored_are_those_that_are_compared(tmp_path:
         path = store.root / "runs" / name / "per_label.parquet"
         frame = pl.read_parquet(path)
         frame.with_columns(scored=pl.col("label") == CODES[0]).write_parquet(path)
+        sign_again(path.parent)
     variants = numbered([Run.of(store, name) for name in (past.CODED_TFIDF, past.CODED_LORA)])
     values = []
     for variant in variants:
@@ -100,7 +102,7 @@ def test_ends_that_may_exclude_their_own_value_are_dropped(tmp_path: Path) -> No
     path = store.root / "runs" / past.CODED_LORA / "scores.json"
     scores = json.loads(path.read_text())
     scores["test"]["macro_auprc"] = Estimate(0.3, 0.31, 0.4, 400).to_json()
-    path.write_text(json.dumps(scores))
+    rewrite(path, scores)
     told = score(numbered([Run.of(store, past.CODED_LORA)])[0].score("macro_auprc"))
     assert (told.text, told.detail) == ("0.300", "no interval")
 
@@ -134,6 +136,7 @@ def test_other_admissions_are_never_compared_as_if_they_were_the_same(tmp_path: 
     store = past.past_runs(tmp_path / "store")
     path = store.root / "runs" / past.MINILM / "predictions.parquet"
     Run.of(store, past.MINILM).predictions().head(300).write_parquet(path)
+    sign_again(path.parent)
     variants = numbered([run for run in finished_runs(store) if run.task == "mortality"])
     assert "5" not in from_baseline(comparisons(variants, "binary"), variants)
 
@@ -197,6 +200,7 @@ def test_too_few_real_patients_are_not_drawn(tmp_path: Path) -> None:
     rows = pl.read_parquet(path).sort("label", descending=True)
     variants = numbered([Run.of(store, past.MINILM)])
     rows[42:].write_parquet(path)  # nine with the outcome
+    sign_again(path.parent)
     assert (roc(variants, open_data=False), calibration(variants, open_data=False)) == (None, None)
     assert roc(variants, open_data=True) is not None
 
@@ -261,6 +265,7 @@ def test_scores_on_few_patients_without_a_label_are_hidden_too(tmp_path: Path) -
     path = store.root / "runs" / past.CODED_LORA / "per_label.parquet"
     frame = pl.read_parquet(path)
     frame.with_columns(cases=pl.when(pl.col("label") == CODES[0]).then(395).otherwise("cases")).write_parquet(path)
+    sign_again(path.parent)
     variants = numbered([Run.of(store, past.CODED_LORA)])
     for open_data, told in ((False, [">390", "few cases"]), (True, ["395", f"{_auroc(frame, CODES[0]):.3f}"])):
         tables = label_tables(variants, "Diagnoses", open_data)

@@ -17,6 +17,7 @@ from chartune.report.render import render, report_of
 from chartune.runs import Run, finished_runs
 from chartune.store import Store, write_json
 from chartune.testing import past_runs as past
+from chartune.testing.signing import rewrite, sign_again
 
 
 @pytest.fixture(scope="module")
@@ -86,9 +87,11 @@ def test_filters_that_left_nobody_out_share_one_line(page: str) -> None:
 def test_what_is_missing_is_not_measured_and_never_zero(tmp_path: Path) -> None:
     store = past.past_runs(tmp_path / "store")
     for run in finished_runs(store):
-        for file in ("scores.json", "cost.json", "environment.json", "events.jsonl", "predictions.parquet"):
+        for file in ("scores.json", "cost.json", "environment.json"):
+            write_json(run.path / file, {})
+        for file in ("events.jsonl", "predictions.parquet", "per_label.parquet"):
             (run.path / file).unlink(missing_ok=True)
-        (run.path / "per_label.parquet").unlink(missing_ok=True)
+        sign_again(run.path)
     text = report_of(store, None, tmp_path / "report.html", "Nothing measured").read_text()
     assert "No AUROC was measured." in text
     assert text.count("not measured") > 60
@@ -130,7 +133,7 @@ def test_nothing_of_a_row_is_in_the_page(store: Store, page: str) -> None:
 def test_a_name_is_told_as_text_and_never_as_markup(tmp_path: Path) -> None:
     store = past.past_runs(tmp_path / "store")
     about = store.root / "runs" / past.LORA / "run.json"
-    about.write_text(json.dumps({**json.loads(about.read_text()), "name": "<script>alert(1)</script> $x$"}))
+    rewrite(about, {**json.loads(about.read_text()), "name": "<script>alert(1)</script> $x$"})
     text = report_of(store, None, tmp_path / "r.html", "<b>title</b>").read_text()
     assert "<script" not in text
     assert "<b>title" not in text
@@ -256,6 +259,7 @@ def test_scores_on_few_real_patients_are_nowhere_in_the_page(tmp_path: Path, kee
             outcome = pl.col("label") == 1
             rows = run.predictions().with_columns(subject_id=pl.when(outcome).then(5).otherwise("subject_id"))
             rows.write_parquet(run.path / "predictions.parquet")
+        sign_again(run.path)
     runs = [run for run in finished_runs(store) if run.task == "mortality"]
     text = render(runs, tmp_path / "r.html", title="Few", datasets={past.DATA: past.dataset("mimic3")}).read_text()
     shown = text[: text.index('id="provenance"')]
@@ -289,7 +293,7 @@ def _with_starts_kept(store: Store, *fingerprints: str) -> list[Run]:
     for run in finished_runs(store):
         if run.backbone:
             step = 0 if run.fingerprint in fingerprints else 72
-            write_json(run.path / "run.json", {**run.about, "best_step": step})
+            rewrite(run.path / "run.json", {**run.about, "best_step": step})
     return finished_runs(store)
 
 
@@ -341,7 +345,7 @@ def test_a_foreign_layer_is_told_with_its_base_in_the_page(tmp_path: Path) -> No
     path = store.root / "runs" / past.CLINICAL / "run.json"
     about = json.loads(path.read_text())
     about["stack"][0] |= {"run": None, "base": "a-llama"}
-    path.write_text(json.dumps({**about, "parents": []}))
+    rewrite(path, {**about, "parents": []})
     text = report_of(store, [Run.of(store, past.CLINICAL)], tmp_path / "r.html", "Foreign").read_text()
     assert "(sha256 efefefefefef, made on a-llama by stock peft)" in text
 

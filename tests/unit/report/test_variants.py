@@ -12,14 +12,16 @@ from chartune.report.variants import numbered
 from chartune.runs import Run, finished_runs
 from chartune.store import Store
 from chartune.testing import past_runs as past
+from chartune.testing.signing import rewrite, sign_again
 
 
 def test_the_same_seed_twice_or_other_settings_are_never_taken_for_seeds(tmp_path: Path) -> None:
     store = past.past_runs(tmp_path)
     about = store.root / "runs" / past.LORA_SEED_1 / "run.json"
-    about.write_text(json.dumps({**json.loads(about.read_text()), "seed": 0}))
+    rewrite(about, {**json.loads(about.read_text()), "seed": 0})
     stage = store.root / "runs" / past.LORA_SEED_2 / "stage.yaml"
     stage.write_text("kind: finetune\nseed: 2\noptimisation: {learning_rate: 0.1}\n")
+    sign_again(stage.parent)
     variants = numbered([run for run in finished_runs(store) if run.task == "mortality"])
     assert [len(v.runs) for v in variants] == [1] * 7
 
@@ -30,7 +32,7 @@ def _edited(store: Store, fingerprint: str, method: dict[str, Any] | None = None
     about = {**json.loads(path.read_text()), **facts}
     if method:
         about["stack"] = [{**layer, "method": {**layer["method"], **method}} for layer in about["stack"]]
-    path.write_text(json.dumps(about))
+    rewrite(path, about)
 
 
 def test_runs_that_differ_in_alpha_or_dropout_are_no_seeds_of_each_other(tmp_path: Path) -> None:
@@ -52,7 +54,9 @@ def _with_second_parent(store: Store, learning_rate: float) -> list[Run]:
             f"kind: pretrain\nseed: {seed}\nname: n{seed}\ndata: {{path: /{seed}}}\noptimisation: {{rate: {rate}}}\n"
         )
         (store.root / "runs" / fingerprint / "stage.yaml").write_text(asked)
+        sign_again(store.root / "runs" / fingerprint)
     (store.root / "runs" / ("f" * 16) / "stage.yaml").write_text("kind: finetune\nseed: 1\n")
+    sign_again(store.root / "runs" / ("f" * 16))
     stack = Run.of(store, past.CLINICAL).about["stack"]
     _edited(store, "f" * 16, stack=[{**stack[0], "run": "c" * 16, "sha256": "01" * 32}, stack[1]], parents=["c" * 16])
     return [Run.of(store, past.CLINICAL), Run.of(store, "f" * 16)]

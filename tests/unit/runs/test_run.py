@@ -8,11 +8,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from chartune.errors import ConfigError, RunError, UnfinishedRun
+from chartune.errors import ConfigError, RunError, StoreError, UnfinishedRun
 from chartune.quantities import Cost, Estimate
 from chartune.runs import Run, find_run, ledger
 from chartune.runs.ledger import SCHEMA, rename
 from chartune.store import Artefact, Store, write_json
+from chartune.testing.signing import rewrite, sign_again
 
 FIRST, SECOND = "1" * 16, "1" * 8 + "2" * 8
 
@@ -29,6 +30,7 @@ def store(tmp_path: Path) -> Store:
     })  # fmt: skip
     write_json(folder / "scores.json", {"test": {"auroc": Estimate(0.8, 0.7, 0.9, 50).to_json(), "auprc": None}})
     write_json(folder / "cost.json", Cost(seconds=12.5, trainable_parameters=100).to_json())
+    write_json(folder / "environment.json", {})
     (folder / "stage.yaml").write_text("kind: finetune\nseed: 3\n")
     (folder / "events.jsonl").write_text(
         '{"step": 1, "name": "loss", "value": 0.7}\n'
@@ -38,7 +40,10 @@ def store(tmp_path: Path) -> Store:
         folder / "predictions.parquet"
     )
     store.publish("runs", FIRST, {})
-    write_json(store.partial("runs", SECOND) / "run.json", {"kind": "pretrain", "name": "Clinical LoRA"})
+    bare = store.partial("runs", SECOND)
+    write_json(bare / "run.json", {"kind": "pretrain", "name": "Clinical LoRA"})
+    for file in ("scores.json", "cost.json", "environment.json"):
+        write_json(bare / file, {})
     store.publish("runs", SECOND, {})
     return store
 
@@ -89,9 +94,11 @@ def test_labels_are_read_where_there_are_any(store: Store) -> None:
         {"label": ["428"], "train_cases": [12], "auroc": [None]}, schema_overrides={"auroc": pl.Float64}
     )
     frame.write_parquet(run.path / "per_label.parquet")
+    sign_again(run.path)
     assert run.per_label() is not None
     (run.path / "per_label.parquet").write_bytes(b"torn")
-    with pytest.raises(RunError, match=r"per_label\.parquet cannot be read"):
+    sign_again(run.path)
+    with pytest.raises(StoreError, match=r"per_label\.parquet cannot be read"):
         run.per_label()
 
 
@@ -112,8 +119,12 @@ def test_an_unfinished_folder_is_no_run(store: Store) -> None:
 
 @pytest.mark.parametrize("content", ["{", "[1]", '{"test": {"auroc": {"worth": 1}}}', '{"test": 3}'])
 def test_a_damaged_file_is_named(store: Store, content: str) -> None:
-    (store.root / "runs" / FIRST / "scores.json").write_text(content)
-    with pytest.raises(RunError, match=r"scores\.json cannot be read"):
+    file = store.root / "runs" / FIRST / "scores.json"
+    file.write_text(content)
+    with pytest.raises(StoreError, match=r"scores\.json has the SHA-256"):
+        _ = Run.of(store, FIRST).scores
+    sign_again(file.parent)  # as it never was written
+    with pytest.raises(StoreError, match=r"scores\.json cannot be read"):
         _ = Run.of(store, FIRST).scores
 
 
@@ -183,7 +194,7 @@ def test_a_damaged_file_of_names_is_told_with_the_way_out(store: Store, content:
 @pytest.mark.parametrize(("best_step", "kept"), [(0, True), (7, False), (None, False)])
 def test_a_run_that_training_did_not_better_says_so(store: Store, best_step: int | None, kept: bool) -> None:
     path = store.root / "runs" / FIRST / "run.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "best_step": best_step}))
+    rewrite(path, {**json.loads(path.read_text()), "best_step": best_step})
     assert Run.of(store, FIRST).kept_start is kept
 
 

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 import polars as pl
 
 from chartune.errors import StoreError
+from chartune.store import opened
 from chartune.tasks.frames import ROW_GROUP
 
 BLOCK: Final = 512
@@ -36,13 +37,16 @@ class Rows:
 
     def schema(self) -> pl.Schema:
         """The columns of the file. Raises StoreError as `columns`."""
-        return _guarded(self.file, pl.scan_parquet(self.file).collect_schema)
+        return _guarded(self.file, lambda: self._all().collect_schema())
 
     def _height(self) -> int:
-        return int(_guarded(self.file, lambda: pl.scan_parquet(self.file).select(pl.len()).collect()).item())
+        return int(_guarded(self.file, lambda: self._all().select(pl.len()).collect()).item())
+
+    def _all(self) -> pl.LazyFrame:
+        return pl.scan_parquet(opened(self.file))
 
     def _wanted(self, start: int | None = None) -> pl.LazyFrame:
-        rows = pl.scan_parquet(self.file)
+        rows = self._all()
         some = rows if start is None else rows.slice(start, ROW_GROUP)
         return some.filter(pl.col("split").is_in(list(self.splits))) if self.splits else some
 

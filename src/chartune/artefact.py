@@ -1,0 +1,272 @@
+"""Artefact: a finished folder of the store, and the one door through which its files are read.
+
+    opened(runs/<fingerprint>/adapter/x) ─▶ manifest.json of runs/<fingerprint> ─▶ SHA-256 as signed? ─▶ the path
+                                                                                 └▶ no: StoreError, with the way out
+
+A file is hashed when it is opened, once per process and for as long as its size, times and inode stay as they are. What
+is large is hashed once per machine: `<fingerprint>.verified.json` beside the folder remembers size, times and inode at
+the last full check with the hash that was seen. That hash must still be the signed one, so that a damaged record costs
+time and never lets damage pass.
+"""
+
+import contextlib
+import hashlib
+import json
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from chartune.errors import StoreError
+from chartune.writing import sha256, write_json
+
+MANIFEST: Final = "manifest.json"
+VERIFIED: Final = ".verified.json"
+"""Ends the record beside a folder of its large files as they were at their last full check."""
+SHELVES: Final = ("data", "events", "audits", "tokens", "backbones", "runs")
+LARGE: Final = 256 * 2**20
+"""Bytes from which the record is trusted in place of hashing again in every process."""
+SETTLED_NS: Final = 2_000_000_000
+"""A file that was changed less than this ago may change once more without a new time; its hash is not remembered."""
+PARTIAL: Final = ".partial"
+_DEPTH: Final = 3
+"""How far below its artefact's folder a file may lie."""
+Stamp = tuple[int, int, int, int, int]
+
+_seen: dict[tuple[str, Stamp], str] = {}
+"""Files that this process has hashed: path and stamp → SHA-256."""
+
+
+class Entry(BaseModel):
+    """A file of a manifest."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    bytes: Annotated[int, Field(ge=0)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Manifest(BaseModel):
+    """What an artefact is, and every file with size and SHA-256; signed by a hash over all of it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+    kind: str
+    fingerprint: str
+    files: dict[str, Entry]
+    sensitivity: str = "restricted"
+    signature: str | None = None
+    """SHA-256 over all other fields; None: written before manifests were signed."""
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A finished folder of the store."""
+
+    kind: str
+    """Its shelf: `data`, `events`, `audits`, `tokens`, `backbones` or `runs`."""
+    fingerprint: str
+    """16 hexadecimal digits."""
+    path: Path
+    """The folder."""
+
+    def manifest(self) -> Manifest:
+        """Its `manifest.json`.
+
+        Raises:
+            StoreError: it is damaged; the message says how.
+        """
+        file = self.path / MANIFEST
+        told, why = _parsed(file)
+        if told is None:
+            raise self._damaged(file, why)
+        if (told.kind, told.fingerprint) != (self.kind, self.fingerprint):
+            raise self._damaged(file, f"is that of {told.kind[:20]!r}/{told.fingerprint[:20]!r}")
+        return told
+
+    def content_hash(self) -> str:
+        """SHA-256 over names and hashes of its files: changes with any byte of the content."""
+        files = {name: entry.sha256 for name, entry in self.manifest().files.items()}
+        return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+
+    def size(self) -> int:
+        """Bytes of all its files, as signed."""
+        return sum(entry.bytes for entry in self.manifest().files.values())
+
+    def holds(self, name: str) -> bool:
+        """Whether a file is one of its, by the manifest: one that was lost counts, and `file` will say so."""
+        return name in self.manifest().files
+
+    def file(self, name: str) -> Path:
+        """A file of it, ready to be read.
+
+        Args:
+            name: below the folder, such as `adapter/adapter_model.safetensors`.
+
+        Raises:
+            StoreError: it is gone, it was never signed, or its bytes are not those that were.
+        """
+        entry, path = self.manifest().files.get(name), self.path / name
+        if entry is None:
+            raise self._damaged(path, "is not among the files that it lists")
+        self._must_equal(path, entry, full=False)
+        return path
+
+    def whole(self) -> Path:
+        """Its folder, when a library is to read it by itself: every file checked, and none there that was not signed.
+
+        Raises:
+            StoreError: as `file`.
+        """
+        self._check(full=False)
+        return self.path
+
+    def verify(self) -> None:
+        """Hash every file again, whatever is remembered.
+
+        Raises:
+            StoreError: a file is missing, its bytes are not those that were written, or it was never signed.
+        """
+        self._check(full=True)
+
+    def _check(self, *, full: bool) -> None:
+        files = self.manifest().files
+        for name, entry in files.items():
+            self._must_equal(self.path / name, entry, full=full)
+        for path in sorted(self.path.rglob("*")):
+            name = path.relative_to(self.path).as_posix()
+            if not path.is_dir() and name not in files and name != MANIFEST:
+                raise self._damaged(path, "is not among the files that it lists")
+
+    def _must_equal(self, path: Path, entry: Entry, *, full: bool) -> None:
+        if not path.is_file():
+            raise self._damaged(path, "is missing")
+        record = self.path.with_name(f"{self.path.name}{VERIFIED}")
+        try:
+            digest = sha256(path) if full else _digest(path, path.relative_to(self.path).as_posix(), entry, record)
+        except OSError as error:
+            raise self._damaged(path, f"cannot be read ({error.strerror})") from None
+        if digest != entry.sha256:
+            raise self._damaged(path, f"has the SHA-256 {digest[:12]}… in place of {entry.sha256[:12]}…")
+
+    def _damaged(self, path: Path, why: str) -> StoreError:
+        return StoreError(
+            f"every file of an artefact must equal its manifest, but {path} {why}; bring back a copy of it, or "
+            f"{self._way_out()}."
+        )
+
+    def _way_out(self) -> str:
+        """The command that makes it again."""
+        if self.kind == "runs":
+            verb = "pretrain" if _kind_of_run(self.path / "stage.yaml") == "pretrain" else "finetune"
+            return (
+                f"copy its stage.yaml, remove {self.path} and run `chartune {verb} --config COPY --store "
+                f"{self.path.parent.parent}` again"
+            )
+        verbs = {"data": "`chartune prepare`", "events": "`chartune prepare`", "audits": "`chartune audit-data`"}
+        return f"remove {self.path} and run the same {verbs.get(self.kind, '')} command again".replace("  ", " ")
+
+
+def opened(path: Path) -> Path:
+    """A file of the store, ready to be read: THE door for every file of an artefact.
+
+    What lies in no finished artefact (an unfinished one's folder, a folder of somebody's own) is handed back unchecked.
+
+    Raises:
+        StoreError: its artefact does not vouch for it.
+    """
+    artefact = artefact_of(path)
+    return path if artefact is None else artefact.file(path.relative_to(artefact.path).as_posix())
+
+
+def artefact_of(path: Path) -> Artefact | None:
+    """The finished artefact in whose folder a file lies, or a folder is; None: it lies in none."""
+    for folder in [path, *path.parents][: _DEPTH + 1]:
+        if folder.suffix == PARTIAL:
+            return None
+        if (folder / MANIFEST).is_file():
+            told = _parsed(folder / MANIFEST)[0]
+            if folder.parent.name in SHELVES:
+                return Artefact(folder.parent.name, folder.name, folder)
+            if told is not None:  # a copy of an artefact, outside a store
+                return Artefact(told.kind, told.fingerprint, folder)
+    return None
+
+
+def write_manifest(folder: Path, kind: str, fingerprint: str, about: dict[str, Any]) -> None:
+    """Sign a folder: hash all its files, and write the manifest last.
+
+    Args:
+        folder: holds all files.
+        kind: its shelf.
+        fingerprint: its name.
+        about: facts for the manifest beside the file list.
+    """
+    files = {
+        file.relative_to(folder).as_posix(): {"bytes": file.stat().st_size, "sha256": sha256(file)}
+        for file in sorted(p for p in folder.rglob("*") if p.is_file())
+    }
+    told = {"kind": kind, "fingerprint": fingerprint, **about, "files": files}
+    write_json(folder / MANIFEST, {**told, "signature": _signature(told)})
+
+
+def _signature(told: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _parsed(file: Path) -> tuple[Manifest | None, str]:
+    """A manifest, or what is wrong with it."""
+    try:
+        data = json.loads(file.read_bytes())
+        told = Manifest.model_validate(data)
+    except OSError as error:
+        return None, f"cannot be read ({error.strerror})"
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)[0]
+        return None, f"is no manifest ({'.'.join(map(str, wrong['loc']))[:60] or 'it'}: {wrong['msg']})"
+    except (ValueError, RecursionError):
+        return None, "is empty" if not file.stat().st_size else "is cut off or no JSON"
+    if told.signature is not None and told.signature != _signature({k: v for k, v in data.items() if k != "signature"}):
+        return None, "was changed after it was signed"
+    return told, ""
+
+
+def _digest(path: Path, name: str, entry: Entry, record: Path) -> str:
+    """SHA-256 of a file; remembered while nothing about it changes, and beside its artefact when it is large."""
+    stamp = _stamp(path)
+    known = _seen.get((str(path), stamp))
+    if known is not None:
+        return known
+    large = entry.bytes >= LARGE
+    if large and _recorded(record).get(name) == [*stamp, entry.sha256]:
+        return entry.sha256
+    digest = sha256(path)
+    if _stamp(path) == stamp and time.time_ns() - max(stamp[1], stamp[2]) > SETTLED_NS:
+        _seen[str(path), stamp] = digest
+        if large and digest == entry.sha256:
+            with contextlib.suppress(OSError):  # a store that may only be read is hashed each time
+                write_json(record, {**_recorded(record), name: [*stamp, digest]})
+    return digest
+
+
+def _stamp(path: Path) -> Stamp:
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev
+
+
+def _recorded(record: Path) -> dict[str, Any]:
+    try:
+        told = json.loads(record.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _kind_of_run(stage: Path) -> str:
+    """`kind` of a stage.yaml that may be damaged itself."""
+    try:
+        found = re.search(r"^kind: (\w+)$", stage.read_text("utf-8", errors="replace"), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1] if found else "unknown"
