@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from chartune.tasks.leakage.examples import Examples
     from chartune.tasks.leakage.lengths import Lengths
 
+_RULE = (
+    "share: of a text's runs of eight words, without those in texts of more than {} held-out patients; "
+    "not seen: paraphrase, other languages, tables in another order"
+)
+
 
 def command(
     name: Annotated[
@@ -32,8 +37,9 @@ def command(
     """Look for what makes scores too good: shared patients, copied text, phrases and codes that tell the answer.
 
     Counts and shares only, never an id or a word of a note. Exit code 3 where no score would mean anything: a patient
-    who is asked about is learnt from, or a test text is; a text is later than its prediction, was let in although it
-    tells the answer, or has a phrase that is the answer. The audit is kept in the store; asking again takes no time.
+    who is asked about is learnt from, or half of a held-out text stands in one training text; a text is later than its
+    prediction, was let in although it tells the answer, or has a phrase that is the answer. The audit is kept in the
+    store; asking again takes no time.
     """
     from chartune.models.backbone import Backbone
     from chartune.stages.audit import LeakageAudit, audit, read_audit
@@ -53,15 +59,19 @@ def told(fingerprint: str, audit: "Audit") -> str:
     """An audit as lines for a person, its verdicts last; places in which nothing was found are only counted."""
     people = [f"{row.both}  {row.law}" for row in audit.patients if row.both.some]
     copied = [
-        f"{row.asked} {row.split} in {row.learnt}: exact {row.exact}, near {row.near}, quoted {row.quoted}"
+        f"{row.asked} {row.split} in {row.learnt}: contained {row.contained}, in part {row.partly}, exact {row.exact}"
         for row in audit.copies
-        if row.quoted.some
+        if row.contained.some or row.partly.some or row.exact.some
     ]
-    limits = f"near: {audit.settings.near:g}, quoted: {audit.settings.quoted:g}"
+    unjudged = [f"{row.asked} {row.split} in {row.learnt}: {row.unjudged}" for row in audit.copies if row.unjudged.some]
+    limits = audit.settings
+    shares = f"contained: {limits.containment:.0%} or more in one text, in part: {limits.look:.0%} or more"
     return "\n".join([
         f"{audit.title}  (audit {fingerprint} of data {audit.data})",
         *_found("patients in two places that must not share any", people, len(audit.patients)),
-        *_found(f"held-out texts in training texts ({limits})", copied, len(audit.copies)),
+        *_found(f"held-out texts in training texts ({shares})", copied, len(audit.copies)),
+        *_found("held-out texts too short, or too much boilerplate, to be judged", unjudged, len(audit.copies)),
+        f"  {_RULE.format(limits.boilerplate)}",
         *(line for one in audit.examples for line in _task(one)),
         *(f"{one.name}: {one.exposure.text}; tokens {one.tokens}" for one in audit.bases),
         *([] if audit.bases else ["tokens: not measured, because no --base was given"]),

@@ -16,11 +16,12 @@ from chartune.models.backbone import Backbone, LocalBackbone, find_backbone
 from chartune.models.exposure import NOT_KNOWN, exposure_of
 from chartune.sources.splits import HELD_OUT
 from chartune.store import Artefact, Store, write_json
+from chartune.tasks.containment.settings import AUDITED, BOILERPLATE
 from chartune.tasks.flow import is_made_up
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.leakage.bases import MEASURED, Base
 from chartune.tasks.leakage.blocks import Rows
-from chartune.tasks.leakage.copies import Asked, Copies, copies
+from chartune.tasks.leakage.copies import Asked, Copies, Limits, copies
 from chartune.tasks.leakage.examples import Examples, Prepared, TokenCount, look_at
 from chartune.tasks.leakage.patients import Patients, patients
 from chartune.tasks.leakage.shares import hidden
@@ -37,10 +38,12 @@ CORPUS_HELD_OUT: Final = ("validation", "test")
 class LeakageAudit(Config):
     """What counts as alike, and which lengths are asked about."""
 
-    near: Annotated[float, Field(ge=0.7, le=1)] = 0.8
-    """Least Jaccard similarity, over runs of five words, of a near copy. Below 0.7 too many would be missed."""
-    quoted: Annotated[float, Field(ge=0.4, le=1)] = 0.5
-    """Least share of a held-out text's runs of five words in one training text for it to count as quoted."""
+    containment: Annotated[float, Field(gt=0, le=1)] = AUDITED
+    """Share of a held-out text's runs of eight words in one training text from which on the audit fails."""
+    look: Annotated[float, Field(gt=0, le=1)] = 0.1
+    """Share from which on a person should look."""
+    boilerplate: Annotated[int, Field(ge=1)] = BOILERPLATE
+    """Runs that stand in texts of more held-out patients are phrases of the house and do not count."""
     lengths: tuple[int, ...] = (128, 512, 1024, 2048)
     """Tokens beyond which a text is cut off."""
 
@@ -114,7 +117,7 @@ def audit(
     name = fingerprint(SHELF, REVISION, parts)
 
     def write(folder: Path) -> None:
-        write_json(folder / AUDIT, _audited(data, settings, found, corpus).to_json())
+        write_json(folder / AUDIT, _audited(data, settings, found, corpus, folder).to_json())
 
     return store.obtain(SHELF, name, write, {"sensitivity": "counts"})
 
@@ -133,6 +136,7 @@ def _audited(
     settings: LeakageAudit,
     bases: Sequence[tuple[str, LocalBackbone | None]],
     corpus: Artefact | None,
+    folder: Path,
 ) -> Audit:
     dataset = read_dataset(data)
     tasks = [_prepared(data, name, told) for name, told in dataset["tasks"].items()]
@@ -140,7 +144,7 @@ def _audited(
     counters = {base.name: _counter(base) for _, base in bases if base}
     measured = (
         patients(Rows(data.path / "splits.parquet"), {task.name: task.rows() for task in tasks}, own),
-        _copies(tasks, own, settings, corpus),
+        _copies(tasks, own, settings, corpus, folder),
         tuple(look_at(task, settings.lengths, counters) for task in tasks),
     )
     shown = measured if is_made_up(dataset["source"]) else hidden(measured)
@@ -149,19 +153,19 @@ def _audited(
 
 
 def _copies(
-    tasks: Sequence[Prepared], corpus: Rows | None, settings: LeakageAudit, other: Artefact | None
+    tasks: Sequence[Prepared], corpus: Rows | None, settings: LeakageAudit, other: Artefact | None, folder: Path
 ) -> tuple[Copies, ...]:
     """Every comparison of held-out texts with what is learnt from: each task's own part, the corpora."""
-    limits = settings.near, settings.quoted
+    how = Limits(settings.containment, settings.look, settings.boilerplate), folder
     rows: list[Copies] = []
     for task in tasks:
-        rows += copies(task.name, task.rows("train"), _held_out([task]), "dropped", *limits)
+        rows += copies(task.name, task.rows("train"), _held_out([task]), "dropped", *how)
     if corpus:
         asked = [*_held_out(tasks), *(Asked("corpus", split, Rows(corpus.file, (split,))) for split in CORPUS_HELD_OUT)]
-        rows += copies("corpus", Rows(corpus.file, ("train",)), asked, "unwrapped", *limits)
+        rows += copies("corpus", Rows(corpus.file, ("train",)), asked, "unwrapped", *how)
     if other:
         name, train = f"corpus of {other.fingerprint}", Rows(_corpus(other).file, ("train",))
-        rows += copies(name, train, _held_out(tasks), "dropped", *limits)
+        rows += copies(name, train, _held_out(tasks), "dropped", *how)
     return tuple(row for row in rows if row.exact.of != 0)
 
 

@@ -1,22 +1,23 @@
-"""Copies: how many held-out texts stand in what is learnt from, as they are, nearly so, or quoted in a longer text."""
+"""Copies: how many held-out texts stand in what is learnt from, whole or in part, each in one training text."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from chartune.log import progress
+from chartune.notes.clean import copy_key, without_markers
+from chartune.tasks.containment.held_out import HeldOutTexts
+from chartune.tasks.containment.round import LEAST
+from chartune.tasks.containment.shingles import Masks
 from chartune.tasks.leakage.blocks import Rows
-from chartune.tasks.leakage.near_copies import HeldOut
 from chartune.tasks.leakage.shares import Share, share
-from chartune.tasks.leakage.shingles import Masks, Sketches, joined, sketch
 
-ROUND: Final = 1 << 25
-"""Shingles of held-out texts that are held at once, four bytes each: more are looked for in several rounds."""
-LONG: Final = 16
-"""Different runs of five words that a text has which nobody writes twice by chance: some twenty words."""
+PILE: Final = "held-out.pile"
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,18 @@ class Asked:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """From which share on a text of which runs is contained in another."""
+
+    containment: float
+    """Least share of a text that is contained."""
+    look: float
+    """Least share of a text that stands there in part."""
+    boilerplate: int
+    """Runs in texts of more held-out patients are phrases of the house."""
+
+
+@dataclass(frozen=True)
 class Copies:
     """What of the held-out texts of a split stands in what is learnt from."""
 
@@ -39,17 +52,20 @@ class Copies:
     """Where the held-out texts come from."""
     split: str
     exact: Share
-    """Equal but for case, blanks, punctuation and masks."""
+    """Equal to a training text but for case, blanks, punctuation and masks."""
     long_exact: Share
-    """Those of them that have at least `LONG` runs of words: shorter ones are written again by whoever means them."""
-    near: Share
-    """Exact copies, and texts that share `near` of their five-word runs with one training text (Jaccard)."""
-    quoted: Share
-    """Near copies, and texts of whose five-word runs `quoted` stand in one training text."""
+    """Those of them that have at least `LEAST` runs of eight words: shorter ones are written again by whoever means
+    them."""
+    contained: Share
+    """Of the texts that can be judged those of whose rare runs `containment` or more stand in one training text."""
+    partly: Share
+    """Of the texts that can be judged those of which less stands in one training text, but `look` or more."""
+    unjudged: Share
+    """Texts with fewer than `LEAST` rare runs: too short, or phrases of the house."""
 
 
 def copies(
-    learnt: str, train: Rows, asked: Sequence[Asked], masks: Masks, near: float, quoted: float
+    learnt: str, train: Rows, asked: Sequence[Asked], masks: Masks, limits: Limits, folder: Path
 ) -> tuple[Copies, ...]:
     """Look for held-out texts in training texts; both are read block by block, the training texts once per round.
 
@@ -58,55 +74,71 @@ def copies(
         train: the training texts.
         asked: the held-out texts.
         masks: what becomes of de-identified spans.
-        near: least Jaccard similarity of a near copy.
-        quoted: least share of a quoted text.
+        limits: what counts.
+        folder: where the runs of the held-out texts lie meanwhile.
 
     Returns:
         A row for each of `asked`, in this order.
     """
-    counts = np.zeros((len(asked), 5), dtype=np.int64)
-    for owners, texts in _rounds(asked, masks):
-        index = HeldOut(texts, near, quoted)
+    with HeldOutTexts(folder / PILE, masks, limits.boilerplate) as held:
+        keys: dict[int, int] = {}
+        numbers = [_taken_in(one.rows.blocks("subject_id", "text"), held, keys) for one in asked]
+        looked = _looked(held, np.array([keys[n] for n in range(len(held))], dtype=np.uint64), train, learnt)
+    return tuple(_row(learnt, one, mine, looked, limits) for one, mine in zip(asked, numbers, strict=True))
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What was seen of each text: [n]."""
+
+    long: NDArray[np.bool_]
+    exact: NDArray[np.bool_]
+    rare: NDArray[np.int64]
+    best: NDArray[np.float64]
+    """Greatest share in one training text."""
+
+
+def _taken_in(blocks: Iterable[pl.DataFrame], held: HeldOutTexts, keys: dict[int, int]) -> NDArray[np.int64]:
+    """The numbers of these texts; `keys` gets the key of each that copies of it share."""
+    every = [np.zeros(0, dtype=np.int64)]
+    for block in blocks:
+        numbers = held.add(block)
+        keys.update(zip(numbers.tolist(), _copy_keys(block["text"], held.masks).tolist(), strict=True))
+        every.append(numbers)
+    return np.concatenate(every)
+
+
+def _looked(held: HeldOutTexts, keys: NDArray[np.uint64], train: Rows, learnt: str) -> _Looked:
+    """Look for the texts in all training texts."""
+    n = len(held)
+    found = _Looked(held.sizes >= LEAST, np.zeros(n, np.bool_), np.zeros(n, np.int64), np.zeros(n))
+    for number, some in enumerate(held.rounds()):
+        found.rare[some.first : some.first + len(some.sizes)] = some.sizes
         with progress(f"looking for copies in {learnt}") as meter:
             for block in train.blocks("text"):
-                index.look_in(sketch(block["text"], masks))
+                if not number:
+                    found.exact[np.isin(keys, _copy_keys(block["text"], held.masks))] = True
+                for shared in some.look_in(block["text"]):
+                    np.maximum.at(found.best, shared.texts, shared.shares)
                 meter.advance(block.height)
-        for column, flag in enumerate(_found(index)):
-            counts[:, column] += np.bincount(owners[flag], minlength=len(asked))
-    return tuple(_row(learnt, one, *map(int, row)) for one, row in zip(asked, counts, strict=True))
+    return found
 
 
-def _found(index: HeldOut) -> Iterator[NDArray[np.bool_]]:
-    """Whether a text is there at all, an exact copy, a long one, a near copy, quoted: each [n]."""
-    near = index.exact | (index.jaccard >= index.near)
-    yield np.ones(len(near), dtype=np.bool_)
-    yield index.exact
-    yield index.exact & (index.texts.sizes >= LONG)
-    yield near
-    yield near | (index.containment >= index.quoted)
+def _copy_keys(texts: pl.Series, masks: Masks) -> NDArray[np.uint64]:
+    text = pl.col("text").fill_null("")
+    key = copy_key(text if masks == "dropped" else without_markers(text))
+    return texts.alias("text").to_frame().select(key)["text"].to_numpy()
 
 
-def _rounds(asked: Sequence[Asked], masks: Masks) -> Iterator[tuple[NDArray[np.int64], Sketches]]:
-    """Held-out texts in rounds of some `ROUND` shingles, each with the place of its owner in `asked`."""
-    owners: list[NDArray[np.int64]] = []
-    parts: list[Sketches] = []
-    for place, one in enumerate(asked):
-        for block in one.rows.blocks("text"):
-            parts.append(sketch(block["text"], masks))
-            owners.append(np.full(block.height, place))
-            if sum(len(part.shingles) for part in parts) >= ROUND:
-                yield _taken(owners, parts)
-    if parts:
-        yield _taken(owners, parts)
-
-
-def _taken(owners: list[NDArray[np.int64]], parts: list[Sketches]) -> tuple[NDArray[np.int64], Sketches]:
-    """All of them as one; the lists are emptied, so that nothing is held twice."""
-    together = np.concatenate(owners), joined(parts)
-    owners.clear()
-    parts.clear()
-    return together
-
-
-def _row(learnt: str, asked: Asked, texts: int, *counts: int) -> Copies:
-    return Copies(learnt, asked.name, asked.split, *(share(count, texts) for count in counts))
+def _row(learnt: str, asked: Asked, texts: NDArray[np.int64], looked: _Looked, limits: Limits) -> Copies:
+    exact, long, best = looked.exact[texts], looked.long[texts], looked.best[texts]
+    judged = looked.rare[texts] >= LEAST
+    contained = best >= limits.containment
+    n, some = len(texts), int(judged.sum())
+    return Copies(
+        learnt, asked.name, asked.split,
+        exact=share(int(exact.sum()), n), long_exact=share(int((exact & long).sum()), n),
+        contained=share(int(contained.sum()), some),
+        partly=share(int((~contained & (best >= limits.look)).sum()), some),
+        unjudged=share(n - some, n),
+    )  # fmt: skip

@@ -14,10 +14,13 @@ from chartune.tasks.leakage.codes import Codes
 from chartune.tasks.leakage.copies import Copies
 from chartune.tasks.leakage.examples import Examples
 from chartune.tasks.leakage.patients import Patients
+from chartune.tasks.leakage.shares import enough
 from chartune.tasks.leakage.times import Times
 from chartune.tasks.leakage.wording import Wording
 
 Standing = Literal["pass", "look", "fail"]
+MANY: Final = 0.1
+"""Share of texts that could not be judged from which on a person should know."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,8 @@ class Verdict:
 
 PATIENTS: Final = "who is asked about is learnt from nowhere"
 EXACT: Final = "no held-out text is learnt from"
-NEAR: Final = "no held-out text is nearly repeated or quoted in what is learnt from"
+CONTAINED: Final = "no held-out text stands in a text that is learnt from"
+PARTS: Final = "no part of a held-out text stands in a text that is learnt from"
 WORDING: Final = "no phrase gives an outcome away"
 CODES: Final = "no text names the codes that it is labelled with"
 LATER: Final = "no text holds a section written after the outcome"
@@ -40,7 +44,13 @@ TIMES: Final = "nothing that is read was written after the prediction"
 BASES: Final = "no base model has read the held-out texts before"
 _READ_OTHERS: Final = "read what was written before the outcome (`reads`), or drop the texts that tell it"
 _TOLD: Final = "the text was written when the answer was known and may tell it"
-WAYS_OUT: Final = {WORDING: _READ_OTHERS, TIMES: "choose notes that were there by then"}
+_APART: Final = "leave such training texts out (`near_copies`), or correct the split lists or the corpus"
+WAYS_OUT: Final = {
+    EXACT: _APART,
+    CONTAINED: _APART,
+    WORDING: _READ_OTHERS,
+    TIMES: "choose notes that were there by then",
+}
 """Law that may fail → what helps; at any other the split lists or the corpus are wrong."""
 
 
@@ -51,7 +61,8 @@ def verdicts(
     return (
         *_law(PATIENTS, (("fail", f"{row.both} {row.law}") for row in patients if row.both.some)),
         *_law(EXACT, (_exact(row) for row in copies if row.exact.some)),
-        *_law(NEAR, (("look", told) for told in _alike(copies))),
+        *_law(CONTAINED, _contained(copies), measured=bool(copies)),
+        *_law(PARTS, (("look", told) for told in _by_place(copies, "partly")), measured=bool(copies)),
         *_law(WORDING, (found for one in examples for found in _telling(one)), measured=_worded(examples)),
         *_law(CODES, (("look", _named(one, row)) for one in examples for row in one.codes or () if row.telling),
               measured=any(one.codes is not None for one in examples)),
@@ -70,16 +81,24 @@ def _law(law: str, broken: Iterable[tuple[Standing, str]], *, measured: bool = T
 def _exact(row: Copies) -> tuple[Standing, str]:
     told = f"{row.exact} {row.split} texts of {row.asked} are exact copies of training texts of {row.learnt}"
     long = f", {row.long_exact} of them and no short phrase" if row.long_exact.some else ", all of them short phrases"
-    return ("fail" if row.split == "test" and row.long_exact.some else "look"), told + long
+    return ("fail" if row.long_exact.some else "look"), told + long
 
 
-def _alike(copies: Sequence[Copies]) -> Iterator[str]:
-    """A line per place that is learnt from."""
+def _contained(copies: Sequence[Copies]) -> Iterator[tuple[Standing, str]]:
+    """A line per place that is learnt from; and where too many texts could not be judged."""
+    yield from (("fail", told) for told in _by_place(copies, "contained"))
+    unjudged = [row for row in copies if enough(row.unjudged.count) and (row.unjudged.share or 0.0) >= MANY]
+    if unjudged:
+        told = "; ".join(f"{row.unjudged} {row.split} texts of {row.asked} in {row.learnt}" for row in unjudged)
+        yield "look", f"too short, or too much boilerplate, to be judged but as exact copies: {told}"
+
+
+def _by_place(copies: Sequence[Copies], how: Literal["contained", "partly"]) -> Iterator[str]:
     for learnt in dict.fromkeys(row.learnt for row in copies):
-        mine = [row for row in copies if row.learnt == learnt and (row.near.some or row.quoted.some)]
-        told = "; ".join(f"{row.split} of {row.asked}, near copies {row.near}, quoted {row.quoted}" for row in mine)
-        if mine:
-            yield f"in training texts of {learnt}: {told}"
+        mine = [(row, getattr(row, how)) for row in copies if row.learnt == learnt]
+        told = "; ".join(f"{share} {row.split} texts of {row.asked}" for row, share in mine if share.some)
+        if told:
+            yield f"of {told} in training texts of {learnt}"
 
 
 def _telling(one: Examples) -> Iterator[tuple[Standing, str]]:
