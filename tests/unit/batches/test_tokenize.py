@@ -1,14 +1,15 @@
 """Tokenising: how much of a text was read is known exactly, and arrays are kept privately."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from chartune.batches.collate import length_groups
-from chartune.batches.tokenize import encode, encode_once, load_tokenizer, save_tokenizer
+from chartune.batches.tokenize import encode, encode_once, load_tokenizer, save_tokenizer, train_tokenizer
 from chartune.errors import StoreError
-from chartune.models.backbone import LocalBackbone
+from chartune.models.backbone import LocalBackbone, inspect
 from chartune.store import Store
 
 TEXTS = ["the patient was admitted with chest pain", "fever", "denies history of stroke after a fall on the stairs"]
@@ -39,6 +40,22 @@ def test_a_second_stage_maps_the_same_arrays(llama: LocalBackbone, store: Store)
     assert len(store.artefacts("tokens")) == 1
     folder = store.artefacts("tokens")[0].path
     assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
+
+
+def test_another_length_or_tokenizer_is_tokenised_anew(llama: LocalBackbone, store: Store, tmp_path: Path) -> None:
+    folder = shutil.copytree(llama.folder, tmp_path / "other")
+    train_tokenizer([" ".join(TEXTS)] * 3, 300, folder)  # the same weights, other words
+    other = inspect(folder, name=llama.name, licence=llama.licence, exposure=llama.exposure)
+    for base in (llama, other):
+        for length in (6, 16, None):
+            for special in (True, False):
+                kept = encode_once(TEXTS, base, length, store, data="d", special=special)
+                fresh = encode(TEXTS, load_tokenizer(base), length, special=special)
+                assert kept.ids.tolist() == fresh.ids.tolist()
+    turned = TEXTS[::-1]
+    again = encode_once(turned, llama, 16, store, data="turned")
+    assert again.ids.tolist() == encode(turned, load_tokenizer(llama), 16).ids.tolist()
+    assert len(store.artefacts("tokens")) == 13
 
 
 def test_length_groups_hold_every_row_once_within_the_budget() -> None:

@@ -23,6 +23,7 @@ from chartune.stages.stage import Outcome, Stage, perform
 from chartune.stages.tfidf import Tfidf
 from chartune.store import Artefact, Store, write_json
 from chartune.tasks.prepare import Preparation
+from chartune.train.checkpoint import State
 from chartune.train.optimizer import Optimisation, Stopping
 
 RAW = Preparation(source=Mimic3(folder=Path("raw")))
@@ -146,6 +147,16 @@ def test_a_stage_that_broke_is_no_run_and_the_next_attempt_makes_one(store: Stor
     assert [path.suffix for path in (store.root / "runs").iterdir()] == [".partial"]  # and no lease
     name = attempt(lambda _: Outcome({}))
     assert attempt(work) == name  # found, not done again
+
+
+def test_what_a_run_took_is_what_all_its_attempts_took(store: Store) -> None:
+    state = State(seconds=1003.0, earlier_seconds=1000.0, train_seconds=900.0, resumed=1)
+    run = perform(
+        LORA, store, nothing_prepared("d0", store), kind="finetune", revision=1, name="x", parts={}, facts={},
+        resolved=None, work=lambda _: Outcome({}, state=state),
+    )  # fmt: skip
+    assert 1000 < (run.cost.seconds or 0) < 2000  # of the last attempt all is timed
+    assert run.cost.train_seconds == 900
 
 
 def named(name: str | None, store: Store) -> Run:

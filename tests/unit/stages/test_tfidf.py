@@ -1,5 +1,6 @@
 """TF-IDF: what is chosen is chosen on the validation part."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,28 @@ def test_the_penalty_that_validation_prefers_is_chosen_though_the_test_part_pref
     chosen = fitted(store, (0.01, 100.0)).scores
     assert chosen["validation"]["auroc"].value == max(alone.values())
     assert chosen["test"]["auroc"].value == pytest.approx(1 - max(alone.values()))
+
+
+def test_words_that_only_held_out_texts_have_are_not_learnt(store: Store) -> None:
+    rows = table()
+    asked = _fit(Tfidf(data=DATA, strengths=(1.0,)), rows, Work(store, store.partial("runs", "as it is"), "0" * 16))
+    foreign = pl.when(pl.col("split") == "train").then("text").otherwise(pl.col("text") + " seldom heard words")
+    longer = replace(rows, frame=rows.frame.with_columns(text=foreign))
+    again = _fit(Tfidf(data=DATA, strengths=(1.0,)), longer, Work(store, store.partial("runs", "longer"), "0" * 16))
+    assert again.trainable_parameters == asked.trainable_parameters  # a weight for each phrase
+    told = [pl.read_parquet(store.partial("runs", name) / "predictions.parquet") for name in ("as it is", "longer")]
+    assert told[0]["logit"].to_list() == pytest.approx(told[1]["logit"].to_list(), rel=1e-12)
+
+
+def test_each_held_out_text_keeps_its_own_prediction(store: Store) -> None:
+    """The test part has the texts of validation from the last to the first."""
+    frame = table().frame
+    held = pl.concat([frame[:90], frame[90:].with_columns(text=frame["text"][60:90].reverse())])
+    folder = store.partial("runs", "turned")
+    _fit(Tfidf(data=DATA, strengths=(1.0,)), replace(table(), frame=held), Work(store, folder, "0" * 16))
+    told = pl.read_parquet(folder / "predictions.parquet").sort("hadm_id")
+    assert told["logit"][:30].n_unique() > 20
+    assert told["logit"][30:].to_list() == pytest.approx(told["logit"][:30].reverse().to_list(), rel=1e-12)
 
 
 @pytest.mark.parametrize("classes", [("a", "b", "c"), ("a", "b")])

@@ -166,13 +166,14 @@ def test_of_identical_summaries_the_latest_counts(prepared: Prepared) -> None:
     assert steps(read_dataset(artefact)["tasks"]["mortality"]["attrition"]) == {"no copy": (2, 2)}
 
 
-def test_a_training_text_that_a_held_out_chart_repeats_is_dropped(prepared: Prepared) -> None:
+@pytest.mark.parametrize("held_out", [101, 201, 301], ids=["validation", "test", "calibration"])
+def test_a_training_text_that_a_held_out_chart_repeats_is_dropped(prepared: Prepared, held_out: int) -> None:
     raw = RawHospital()
     raw.stay(1, SUMMARY.format("since [**2100-1-1**]"))
     raw.stay(2)
-    raw.stay(201, SUMMARY.format("SINCE [**2144-9-9**]").replace("Treated", "Cured"))
+    raw.stay(held_out, SUMMARY.format("SINCE [**2144-9-9**]").replace("Treated", "Cured"))
     artefact = prepared(raw)
-    assert read_task(artefact, "mortality")["subject_id"].to_list() == [2, 201]
+    assert read_task(artefact, "mortality")["subject_id"].to_list() == [2, held_out]
     assert steps(read_dataset(artefact)["tasks"]["mortality"]["attrition"]) == {"not in a held-out chart": (1, 1)}
 
 

@@ -97,6 +97,20 @@ def test_a_run_that_broke_anywhere_ends_with_the_same_weights(
     assert steps == list(range(1, 33))
 
 
+def test_the_seconds_of_earlier_attempts_count_whatever_became_of_them(tmp_path: Path) -> None:
+    spent = [0.0]
+    for fail_at in (9, 4, None):
+        attempt = training(tmp_path / "broken", Small(), fail_at=fail_at)
+        if fail_at is None:
+            fit(attempt)
+        else:
+            with pytest.raises(PowerError):
+                fit(attempt)
+        assert attempt.state.earlier_seconds == spent[-1]  # a checkpoint after every step has kept them
+        assert attempt.state.seconds > spent[-1]
+        spent.append(attempt.state.seconds)
+
+
 @pytest.mark.parametrize("damage", ["truncate", "flip", "no manifest"])
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     tmp_path: Path, undisturbed: tuple[dict[str, Tensor], Fitted], damage: str, caplog: pytest.LogCaptureFixture
