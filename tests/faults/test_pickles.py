@@ -130,6 +130,23 @@ def test_the_same_import_is_found_and_another_one_does_not_overwrite_it(
         import_backbone(folder, tmp_path / "new")
 
 
+def test_papers_that_are_no_files_are_left_and_never_waited_for(
+    folder: Path, tmp_path: Path, whole: BertForPreTraining
+) -> None:
+    torch.save(whole.state_dict(), folder / "pytorch_model.bin")
+    os.mkfifo(folder / "README.md")
+    (folder / "LICENSES").mkdir()
+    (folder / "NOTICE").symlink_to("/dev/zero")
+    (folder / "LICENSE.gone").symlink_to("nowhere")
+    (folder / "LICENSE").write_text("as is")
+    (folder / "README.huge").touch()
+    os.truncate(folder / "README.huge", 1 << 40)
+    os.mkfifo(folder / "special_tokens_map.json")
+    import_backbone(folder, tmp_path / "new")
+    copied = sorted(p.name for p in (tmp_path / "new").iterdir() if p.name.startswith(("LIC", "NOT", "READ", "spec")))
+    assert copied == ["LICENSE"]
+
+
 def test_a_folder_that_has_safetensors_is_used_as_it_is(bert: LocalBackbone, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=f"--base {bert.folder}"):
         import_backbone(bert.folder, tmp_path / "new")

@@ -63,7 +63,7 @@ class Adapter:
         Raises:
             AdapterError: it was trained on another base model.
         """
-        if self.base_hash and self.base_hash != backbone.content_hash:
+        if self.base_hash and self.base_hash not in (backbone.content_hash, backbone.former_hash):
             raise AdapterError(
                 f"an adapter must be used on the base model that it was trained on, but "
                 f"{self.folder.parent.name} belongs to {self.base_hash[:12]} and {backbone.name} is "

@@ -2,7 +2,7 @@
 
     texts [n] ─tokenizer─▶ ids [ΣT] int32 + offsets [n+1]     text i is ids[offsets[i]:offsets[i+1]]
 
-Token ids spell out the notes, so these arrays are as restricted as the text. This is the only door to tokenizers.
+Token ids spell out the notes, so these arrays are as restricted as the text.
 """
 
 import io
@@ -14,13 +14,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from chartune.config import fingerprint
-from chartune.errors import AdapterError, StoreError
+from chartune.errors import StoreError
 from chartune.log import progress
-from chartune.models.backbone import LocalBackbone
+from chartune.models.local import LocalBackbone
+from chartune.models.tokenizer import load_tokenizer
 from chartune.store import Store, storing, write_bytes
+
+__all__ = ["BATCH", "Encoded", "encode", "encode_once", "load_tokenizer", "save_tokenizer", "train_tokenizer"]
 
 REVISION: Final = 1
 SHELF: Final = "tokens"
@@ -57,26 +60,6 @@ class Encoded:
     def lengths(self) -> NDArray[np.int64]:
         """Tokens per text: [n]."""
         return np.diff(self.offsets)
-
-
-def load_tokenizer(backbone: LocalBackbone) -> Any:
-    """The tokenizer of a base model, a transformers `PreTrainedTokenizerFast`.
-
-    Raises:
-        AdapterError: the files do not make a fast tokenizer.
-    """
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(backbone.folder, local_files_only=True, trust_remote_code=False)
-    except (ValueError, OSError, KeyError) as error:
-        raise AdapterError(
-            f"{backbone.name} must have a readable tokenizer, but it has not: {type(error).__name__}."
-        ) from error
-    if not tokenizer.is_fast:
-        raise AdapterError(
-            f"{backbone.name} must have a fast tokenizer (tokenizer.json); convert it with transformers first."
-        )
-    tokenizer.model_max_length = 10**9  # chartune cuts by max_seq_len; the library's warning would only confuse
-    return tokenizer
 
 
 def encode(texts: Sequence[str], tokenizer: Any, max_seq_len: int | None, *, special: bool = True) -> Encoded:

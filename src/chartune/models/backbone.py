@@ -4,31 +4,24 @@ Only safetensors weights are read and no code of a model folder is ever run: a p
 the door, before a library opens the file.
 """
 
-import difflib
-import hashlib
 import importlib.util
-import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from chartune.config import Config, Unhashed
 from chartune.errors import AdapterError, ConfigError
 from chartune.models.catalog import Row, catalog
+from chartune.models.config_json import architecture_of, safe_config
 from chartune.models.exposure import exposure_of
-from chartune.models.families import Family, family_of
-from chartune.store import Store, sha256
+from chartune.models.families import family_of
+from chartune.models.foreign import is_plain
+from chartune.models.local import INDEX, LocalBackbone, hashed, identity
+from chartune.models.weights import weight_files
+from chartune.store import Store
 
-FORBIDDEN: Final = (
-    "auto_map",
-    "trust_remote_code",
-    "_attn_implementation",
-    "_attn_implementation_internal",
-    "custom_pipelines",
-)
-"""Keys of a `config.json` that would make a library run foreign code (CVE-2026-4372, CVE-2026-22807)."""
-
+__all__ = ["Backbone", "LocalBackbone", "find_backbone", "inspect"]
 
 TOKENIZER_FILES: Final = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
@@ -44,32 +37,6 @@ class Backbone(Config):
     cache. Runs are named after the content of the weights, not after this name."""
     revision: Annotated[str | None, Unhashed()] = None
     """Commit of a hub id."""
-
-
-@dataclass(frozen=True)
-class LocalBackbone:
-    """A base model found on this machine, its content hashed."""
-
-    name: str
-    """What to call it in tables."""
-    folder: Path
-    """Hugging Face layout: `config.json`, `*.safetensors`, tokenizer files."""
-    family: Family
-    """Its architecture's row."""
-    config: dict[str, Any]
-    """`config.json`."""
-    content_hash: str
-    """SHA-256 over config, weights and tokenizer: the identity that adapters are bound to."""
-    licence: str
-    """Licence of the weights."""
-    exposure: str
-    """What clinical text it may have seen."""
-
-    @property
-    def max_positions(self) -> int:
-        """The longest sequence that it can read, in tokens."""
-        unused = int(self.config.get("pad_token_id", 1)) + 1 if self.family.numbers_after_padding else 0
-        return int(self.config.get("max_position_embeddings", 512)) - unused
 
 
 def find_backbone(backbone: Backbone, store: Store) -> LocalBackbone | None:
@@ -105,7 +72,7 @@ def _of_the_catalog(found: LocalBackbone, store: Store) -> LocalBackbone | None:
             if _bytes(place) == _bytes(found.folder):  # hash only what can be equal
                 known = inspect(place, name=row.name, licence=row.licence, exposure=row.exposure)
                 if known.content_hash == found.content_hash:
-                    return replace(known, folder=found.folder)
+                    return replace(found, name=known.name, licence=known.licence, exposure=known.exposure)
     return None
 
 
@@ -127,48 +94,30 @@ def _called(folder: Path) -> str:
 
 
 def inspect(folder: Path, *, name: str, licence: str, exposure: str) -> LocalBackbone:
-    """Check a model folder at the door and hash it.
+    """Check a model folder at the door and hash it: every verb that uses a base model passes here.
+
+    Looked at are config.json, the headers of the weights and the tokenizer; the numbers are looked at when they are
+    loaded (`chartune.models.load`).
 
     Raises:
         ConfigError: it is no folder with a `config.json`.
-        AdapterError: it lacks weights or a tokenizer, or is not safe to open.
+        AdapterError: it lacks weights or a tokenizer, is not safe to open, or its files do not belong together.
     """
+    from chartune.models.architecture import must_match  # torch and transformers take seconds
+    from chartune.models.tokenizer import must_share_tokens
+
     config = safe_config(folder)
-    weights = sorted(folder.glob("*.safetensors"))
-    if not weights:
-        pickled = any(folder.glob("pytorch_model*.bin"))
-        raise AdapterError(
-            f"base weights must be *.safetensors (a pickle can run code), but {folder} has none; "
-            + (f"`chartune import-backbone {folder} --out NEWFOLDER` reads its pickle behind walls and writes them."
-               if pickled else "get the weights in that format.")
-        )  # fmt: skip
-    tokenizer = tokenizer_files(folder)
-    family = family_of(str(config.get("model_type")), str(folder / "config.json"))
-    content = _content([folder / "config.json", *weights, *tokenizer])
-    return LocalBackbone(name, folder, family, config, content, licence, exposure)
-
-
-def safe_config(folder: Path) -> dict[str, Any]:
-    """`config.json` of a model folder, as plain data.
-
-    Raises:
-        ConfigError: there is none.
-        AdapterError: it is damaged, or asks for foreign code.
-    """
-    path = folder / "config.json"
-    if not path.is_file():
-        near = difflib.get_close_matches(folder.name, catalog, n=1)
-        raise ConfigError(
-            f"a base model must be a row of the catalog ({', '.join(catalog)}) or a folder with config.json, "
-            f"*.safetensors and tokenizer files, but {folder} is not." + (f" Did you mean `{near[0]}`?" if near else "")
-        )
-    config = json_object(path)
-    forbidden = [key for key in FORBIDDEN if config.get(key)]
-    if forbidden:
-        raise AdapterError(
-            f"a config.json must not ask for foreign code, but {path} sets {', '.join(forbidden)}; remove it."
-        )
-    return config
+    family = family_of(architecture_of(config, folder), str(folder / "config.json"))
+    _must_stand_alone(folder)
+    weights, tokenizer = weight_files(folder), tokenizer_files(folder)
+    files = tuple(hashed(file) for file in (folder / "config.json", *weights, *tokenizer))
+    former = tuple(file for file in files if file.path.name != INDEX)
+    found = LocalBackbone(
+        name, folder, family, config, identity(files), licence, exposure, files, identity(former)
+    )  # fmt: skip
+    must_match(found)
+    must_share_tokens(found)
+    return found
 
 
 def tokenizer_files(folder: Path) -> list[Path]:
@@ -177,39 +126,31 @@ def tokenizer_files(folder: Path) -> list[Path]:
     Raises:
         AdapterError: none that a tokenizer could be made of.
     """
-    found = [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
+    found = [folder / name for name in TOKENIZER_FILES if is_plain(folder / name)]
     if not {"tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model"} & {file.name for file in found}:
         raise AdapterError(
-            f"a base model needs its tokenizer (tokenizer.json, vocab.txt, vocab.json with merges.txt, or "
-            f"tokenizer.model), but {folder} has none; copy the tokenizer files that belong to these weights into it."
+            f"a base model needs its tokenizer (tokenizer.json, vocab.txt, or vocab.json with merges.txt), but "
+            f"{folder} has none; copy the tokenizer files that belong to these weights into it."
         )
     return found
 
 
-def json_object(path: Path) -> dict[str, Any]:
-    """A JSON file that holds an object.
-
-    Raises:
-        AdapterError: it is damaged.
-    """
-    try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        config = None
-    if not isinstance(config, dict):
-        raise AdapterError(f"{path} must be a JSON object, but it is damaged; copy it again.")
-    return config
-
-
-def _content(files: list[Path]) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(f"{file.name}:{sha256(file)}\n".encode())
-    return digest.hexdigest()
+def _must_stand_alone(folder: Path) -> None:
+    """Refuse a folder of base and adapter together: transformers would load the adapter into the base, unasked."""
+    if os.path.lexists(folder / "adapter_config.json"):
+        raise AdapterError(
+            f"a base model must be the base alone, but {folder} holds adapter_config.json, too; move the adapter's "
+            f"files to a folder of their own, and give that with --clinical if it is wanted."
+        )
 
 
 def _folder_of(backbone: Backbone) -> Path:
-    folder = Path(backbone.name).expanduser()
+    try:
+        folder = Path(backbone.name).expanduser()
+    except RuntimeError:
+        raise ConfigError(
+            f"the home folder in {backbone.name} is not known; write the base model's whole path."
+        ) from None
     if folder.exists() or backbone.name.count("/") != 1 or backbone.name.startswith((".", "/", "~")):
         return folder
     from huggingface_hub import snapshot_download

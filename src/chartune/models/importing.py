@@ -15,20 +15,23 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 from chartune.errors import AdapterError, ConfigError, StoreError
-from chartune.models.backbone import LocalBackbone, inspect, json_object, safe_config, tokenizer_files
+from chartune.models.backbone import LocalBackbone, inspect, tokenizer_files
+from chartune.models.config_json import architecture_of, safe_config
 from chartune.models.families import family_of
+from chartune.models.foreign import PAPER_BYTES, is_plain, json_object, plain_bytes
 from chartune.models.load import must_be_whole, ties_and_leavings
-from chartune.store import REFUSALS, sha256, write_json
+from chartune.store import REFUSALS, sha256, write_bytes, write_json
 
 RECORD: Final = "chartune-import.json"
 PICKLE: Final = "pytorch_model.bin"
 INDEX: Final = "pytorch_model.bin.index.json"
+MOST_COPIED: Final = 1 << 30
+"""Bytes of the largest file that is copied: a vocabulary."""
 START: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from chartune.models.unpickle import main; main()"
 )
@@ -54,7 +57,7 @@ def import_backbone(
     """
     sources = pickles_of(folder)
     config = safe_config(folder)
-    family = family_of(str(config.get("model_type")), str(folder / "config.json"))
+    family = family_of(architecture_of(config, folder), str(folder / "config.json"))
     tokenizer = tokenizer_files(folder)
     hashes = _hashes([*sources, folder / "config.json", *tokenizer])
     if out.exists():
@@ -63,7 +66,7 @@ def import_backbone(
         ties, drops = ties_and_leavings(folder, family)
         answer = unpickled(sources, aside, ties, drops)
         for file in (folder / "config.json", *tokenizer, *_papers(folder)):
-            shutil.copyfile(file, aside / file.name)
+            write_bytes(aside / file.name, plain_bytes(file, MOST_COPIED))
         if len(sources) > 1:
             index = {"metadata": {"total_size": answer["total_size"]}, "weight_map": answer["weight_map"]}
             write_json(aside / "model.safetensors.index.json", index)
@@ -71,7 +74,7 @@ def import_backbone(
         for check in checks:
             check(made)
         write_json(aside / RECORD, _record(folder, hashes, aside, made, answer))
-    return replace(made, folder=out)
+    return made.moved(out)
 
 
 def doubts(folder: Path) -> list[str]:
@@ -180,8 +183,9 @@ def _last(told: str) -> tuple[str, str]:
 
 
 def _papers(folder: Path) -> list[Path]:
-    """Licence and model card go along with the weights."""
-    return [file for file in sorted(folder.iterdir()) if re.match(r"(LICEN[SC]E|NOTICE|README)", file.name)]
+    """Licence and model card go along with the weights; what bears their name and is no file of their size does not."""
+    named = [file for file in sorted(folder.iterdir()) if re.match(r"(LICEN[SC]E|NOTICE|README)", file.name)]
+    return [file for file in named if is_plain(file) and file.stat().st_size <= PAPER_BYTES]
 
 
 def _hashes(files: Sequence[Path]) -> dict[str, Any]:

@@ -3,17 +3,14 @@
 LocalBackbone ─load─▶ Body(module, output embeddings)      precision and attention are resolved once, by rule
 """
 
-import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import nn
 from transformers import (
-    AutoConfig,
     AutoModel,
     AutoModelForCausalLM,
     AutoModelForPreTraining,
@@ -23,8 +20,10 @@ from transformers import (
 
 from chartune.config import Config
 from chartune.errors import AdapterError, StoreError
-from chartune.models.backbone import LocalBackbone
+from chartune.models.architecture import computed, must_match, shape_at, shape_of, skeleton
 from chartune.models.families import Family
+from chartune.models.foreign import reading
+from chartune.models.local import LocalBackbone, only
 from chartune.store import storing
 
 
@@ -148,21 +147,19 @@ def must_be_whole(backbone: LocalBackbone) -> None:
 
 
 def _read(backbone: LocalBackbone, dtype: torch.dtype | str, attention: str, *, language_model: bool) -> Any:
+    """The model from the hashed files and no others, once their headers are known to fit."""
     make = AutoModelForCausalLM if language_model else AutoModel
-    try:
+    must_match(backbone, language_model=language_model)
+    law = f"{backbone.name} must load as {make.__name__}"
+    with only(backbone.files) as folder, reading("transformers", law, "get the weights again"):
         model, told = make.from_pretrained(
-            backbone.folder, output_loading_info=True, dtype=dtype,
-            attn_implementation=attention, local_files_only=True,
-            use_safetensors=True, trust_remote_code=False, **backbone.family.parts(language_model=language_model),
+            folder, config=shape_of(backbone), output_loading_info=True, dtype=dtype,
+            attn_implementation=attention, local_files_only=True, use_safetensors=True, trust_remote_code=False,
+            **backbone.family.parts(language_model=language_model),
         )  # fmt: skip
-    except (ValueError, OSError, RuntimeError, SafetensorError, StrictDataclassError) as error:
-        raise AdapterError(f"{backbone.name} must load as {make.__name__}, but it does not: {error}") from error
-    lacking = sorted(told["missing_keys"])
-    if lacking:  # they would be drawn at random, silently
-        raise AdapterError(
-            f"{backbone.name} must hold every weight of its architecture, but lacks {len(lacking)}, the first is "
-            f"{lacking[0]}; get the weights again."
-        )
+    if told["missing_keys"]:
+        raise AssertionError("headers that fit leave nothing to be drawn at random")
+    model.config.name_or_path = backbone.name
     return model
 
 
@@ -201,24 +198,15 @@ def ties_and_leavings(backbone_folder: Path, family: Family) -> tuple[dict[str, 
         AdapterError: config.json does not describe a model.
     """
     make = AutoModelForCausalLM if family.is_decoder else AutoModelForPreTraining
-    model = _skeleton(backbone_folder, make)
-    computed = {name for name, _ in model.named_buffers()} - model.state_dict().keys()
-    patterns = [rf"(^|\.){re.escape(name.removeprefix(family.prefix + '.'))}$" for name in sorted(computed)]
-    return dict(model.all_tied_weights_keys), [*patterns, *(type(model)._keys_to_ignore_on_load_unexpected or ())]
+    place = backbone_folder / "config.json"
+    model = skeleton(shape_at(backbone_folder, family), make, place)
+    return dict(model.all_tied_weights_keys), computed(model, family.prefix)
 
 
 def parameters_of(backbone: LocalBackbone) -> int:
     """Parameters of the headless model, counted without allocating it."""
-    return sum(p.numel() for p in _skeleton(backbone.folder, AutoModel).parameters())
-
-
-def _skeleton(folder: Path, make: Any) -> Any:
-    """The model that a config.json describes, without memory for its weights."""
-    try:
-        with torch.device("meta"):
-            return make.from_config(AutoConfig.from_pretrained(folder, local_files_only=True))
-    except (ValueError, OSError, RuntimeError, TypeError, StrictDataclassError) as error:
-        raise AdapterError(f"{folder} must describe a model in config.json, but it does not: {error}") from error
+    model = skeleton(shape_of(backbone), AutoModel, backbone.folder / "config.json")
+    return sum(p.numel() for p in model.parameters())
 
 
 def _body_of(model: Any, resolved: Resolved, *, language_model: bool, trains_all: bool) -> Body:

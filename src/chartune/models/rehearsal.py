@@ -12,17 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, PretrainedConfig
+from transformers import AutoModel, AutoModelForCausalLM, PretrainedConfig
 
-from chartune.errors import AdapterError
-from chartune.models.backbone import LocalBackbone
 from chartune.models.families import Family
+from chartune.models.foreign import reading
 from chartune.models.load import Body, Resolved, _body_of
 
 
@@ -59,19 +57,6 @@ class Rehearsals:
         return max(self.reading.peak_bytes, self.training.peak_bytes if self.training else 0)
 
 
-def shape_of(backbone: LocalBackbone) -> PretrainedConfig:
-    """A base model's sizes, as a transformers config.
-
-    Raises:
-        AdapterError: its config.json describes no model.
-    """
-    try:
-        config: PretrainedConfig = AutoConfig.from_pretrained(backbone.folder, local_files_only=True)
-    except (ValueError, OSError, StrictDataclassError) as error:
-        raise AdapterError(f"{backbone.name} must describe a model in config.json, but it does not: {error}") from error
-    return config
-
-
 def meta_body(
     shape: PretrainedConfig,
     family: Family,
@@ -87,11 +72,8 @@ def meta_body(
     """
     make = AutoModelForCausalLM if language_model else AutoModel
     parts = family.parts(language_model=language_model)
-    try:
-        with torch.device("meta"):
-            model = make.from_config(shape, dtype=torch.float32, attn_implementation=resolved.attention, **parts)
-    except (ValueError, RuntimeError, TypeError) as error:
-        raise AdapterError(f"config.json must describe a model, but its sizes do not: {error}") from error
+    with reading("transformers", "config.json must describe a model", "copy it again"), torch.device("meta"):
+        model = make.from_config(shape, dtype=torch.float32, attn_implementation=resolved.attention, **parts)
     return _body_of(model, resolved, language_model=language_model, trains_all=trains_all)
 
 

@@ -15,12 +15,13 @@ from transformers import PretrainedConfig
 from chartune.adapters.adapter import Adapter
 from chartune.adapters.catalog import AnyMethod
 from chartune.adapters.stack import AnyLayer, Fresh, Frozen, Stack, attach
+from chartune.models.architecture import shape_of
 from chartune.models.backbone import LocalBackbone
 from chartune.models.families import Family, families
 from chartune.models.heads import LinearHead
 from chartune.models.load import Body, Resolved
 from chartune.models.readers import CHUNK, RECOMPUTE_ABOVE, Classifier, LanguageModel
-from chartune.models.rehearsal import Rehearsals, meta_body, rehearse, shape_of
+from chartune.models.rehearsal import Rehearsals, meta_body, rehearse
 from chartune.predict.predictions import BUDGETS
 from chartune.stages.base import SmallBase
 from chartune.stages.finetune import Finetune

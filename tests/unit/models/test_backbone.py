@@ -10,10 +10,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from chartune.errors import AdapterError, ConfigError, StoreError
+from chartune.models.architecture import shape_of
 from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, inspect
 from chartune.models.families import families
 from chartune.models.load import Resolved, load_body
-from chartune.models.rehearsal import meta_body, shape_of
+from chartune.models.rehearsal import meta_body
 from chartune.stages.stage import must_reach
 from chartune.store import Store
 from chartune.testing.twins import twin

@@ -1,0 +1,221 @@
+"""The architecture that a config.json describes, without memory, and whether the files hold just its weights.
+
+    headers (names, shapes, types) ─transformers loads them, without numbers─▶ missing · other shape · left unread
+                                                                                             └─ known heads? buffers?
+    largest token id of the tokenizer ◀──compare──▶ rows of the embedding
+
+transformers itself says what it would take, so this holds for every architecture that it knows.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import nn
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForPreTraining, PretrainedConfig
+from transformers.models.auto.auto_factory import _get_model_class
+
+from chartune.errors import AdapterError
+from chartune.models.config_json import cause
+from chartune.models.families import Family
+from chartune.models.foreign import json_object, reading
+from chartune.models.local import LocalBackbone, ModelFile, hashed, only
+from chartune.models.weights import FLOATS, Header, headers, must_be_named_plainly
+
+HEADS: Final = ("lm_head", "cls", "classifier", "score", "qa_outputs", "pooler", "embed_out", "vocab_transform",
+                "vocab_layer_norm", "vocab_projector", "pre_classifier", "pre_quantization")  # fmt: skip
+"""What task heads are called where the body's names have no prefix that would tell them apart."""
+ADAPTED: Final = re.compile(r"\.(lora_[AB]|base_layer|lora_embedding_[AB])\b|^base_model\.model\.")
+
+
+def shape_of(backbone: LocalBackbone) -> PretrainedConfig:
+    """A base model's sizes, as a transformers config.
+
+    Raises:
+        AdapterError: its config.json describes no model.
+    """
+    return shape_in(next(file for file in backbone.files if file.path.name == "config.json"), backbone.family)
+
+
+def shape_at(folder: Path, family: Family) -> PretrainedConfig:
+    """As `shape_of`, of a folder whose config.json was looked at and whose weights are not readable yet."""
+    return shape_in(hashed(folder / "config.json"), family)
+
+
+def shape_in(file: ModelFile, family: Family) -> PretrainedConfig:
+    """As `shape_of`, of a config.json.
+
+    A padding token beyond the vocabulary is left out: padding is masked, and any id will do.
+    """
+    with only([file]) as folder, _building(file.path):
+        shape: PretrainedConfig = AutoConfig.from_pretrained(folder, local_files_only=True)
+        rows, pad = int(shape.vocab_size), shape.pad_token_id
+    if isinstance(pad, int) and pad >= rows:
+        if family.numbers_after_padding:
+            raise AdapterError(
+                f"pad_token_id must be below vocab_size where positions are counted after it, but it is {pad:,} of "
+                f"{rows:,} at {file.path}; copy the file again from the model's maker."
+            )
+        shape.pad_token_id = None
+    return shape
+
+
+def skeleton(shape: PretrainedConfig, make: Any, place: Path, **parts: bool) -> Any:
+    """The model of these sizes, without memory for its weights.
+
+    Args:
+        shape: its sizes.
+        make: an auto class of transformers.
+        place: its config.json, for messages.
+        parts: what is left out.
+
+    Raises:
+        AdapterError: the sizes make no model.
+    """
+    with _building(place), torch.device("meta"):
+        return make.from_config(shape, attn_implementation="eager", dtype=torch.float32, **parts)
+
+
+def must_match(backbone: LocalBackbone, *, language_model: bool = False) -> None:
+    """Refuse a base whose files do not hold just the weights of its architecture; looks at headers only.
+
+    Args:
+        backbone: what was found.
+        language_model: also its language-model head is needed.
+
+    Raises:
+        AdapterError: weights are missing, of another shape, quantised, named by a wrapper, or would be left unread.
+    """
+    _matched(backbone.files, backbone.family, language_model)
+
+
+@lru_cache(maxsize=64)
+def _matched(files: tuple[ModelFile, ...], family: Family, language_model: bool) -> None:
+    config, weights = files[0].path, [file.path for file in files if file.path.suffix == ".safetensors"]
+    found, folder = headers(weights), config.parent
+    must_be_named_plainly(sorted(found), folder)
+    _must_be_merged(found, folder)
+    shape = shape_in(files[0], family)
+    _must_be_plausible(json_object(config), found, config)
+    make = AutoModelForCausalLM if language_model else AutoModel
+    model, told = _rehearsed(found, shape, make, config, family.parts(language_model=language_model))
+    ignored = [re.compile(pattern) for pattern in computed(model, str(model.base_model_prefix))]
+    _must_be_floats(found, model, ignored, folder)
+    if lacking := sorted(told["missing_keys"]):  # they would be drawn at random, silently
+        raise AdapterError(
+            f"{folder.name} must hold every weight of its architecture, but lacks {len(lacking)}, the first is "
+            f"{lacking[0]}; get the weights again."
+        )
+    for name, here, needed in sorted(told["mismatched_keys"], key=str):
+        raise AdapterError(
+            f"weights must have the shapes that config.json describes, but in {folder} {name} is of {list(here)} where "
+            f"{list(needed)} is needed; copy config.json and weights of one model."
+        )
+    unread = [name for name in sorted(told["unexpected_keys"]) if not _may_be_left(name, model, ignored, found)]
+    if unread and not language_model:
+        unread = sorted(set(unread) - _of_the_whole(shape, config))
+    if unread:
+        raise AdapterError(
+            f"a base model must hold nothing that its architecture does not take, but {folder} holds {len(unread)} "
+            f"such tensors, the first is {ascii(unread[0])[:100]}: scales of a quantisation, or parts of another "
+            f"architecture; get the weights as they were trained, with their own config.json."
+        )
+
+
+@lru_cache(maxsize=64)
+def embedded(files: tuple[ModelFile, ...], family: Family) -> int:
+    """Rows of a base model's embedding: the token ids that it knows are below.
+
+    Args:
+        files: of a base model, its config.json first.
+        family: its architecture's row.
+
+    Raises:
+        AdapterError: its sizes make no model.
+    """
+    model = skeleton(shape_in(files[0], family), AutoModel, files[0].path)
+    return int(model.get_input_embeddings().weight.shape[0])
+
+
+def computed(model: nn.Module, prefix: str) -> list[str]:
+    """Patterns of the names of buffers that a model computes and never loads, such as positions and frequencies."""
+    names = {name for name, _ in model.named_buffers()} - model.state_dict().keys()
+    listed: Sequence[str] = getattr(type(model), "_keys_to_ignore_on_load_unexpected", None) or ()
+    own = [rf"(^|\.){re.escape(name.removeprefix(prefix + '.'))}$" for name in sorted(names)]
+    return [*own, r"(^|\.)rotary_emb\.inv_freq$", *listed]
+
+
+def _building(place: Path) -> AbstractContextManager[None]:
+    law, way_out = f"{place} must describe a model", "copy it again from the model's maker"
+    return reading("transformers", law, way_out, lambda: cause(json_object(place)))
+
+
+def _must_be_plausible(config: Mapping[str, Any], found: Mapping[str, Header], place: Path) -> None:
+    """Before a library makes one layer after the other: each must hold a tensor at least."""
+    for key in ("num_hidden_layers", "n_layers", "n_layer", "num_layers"):
+        layers = config.get(key)
+        if isinstance(layers, int) and layers > len(found):
+            raise AdapterError(
+                f"{key} must be the number of layers in the weights, but {place} says {layers:,} and the files beside "
+                f"it hold {len(found):,} tensors in all; copy config.json and weights of one model."
+            )
+
+
+def _must_be_merged(names: Mapping[str, Header], folder: Path) -> None:
+    adapted = next((name for name in sorted(names) if ADAPTED.search(name)), None)
+    if adapted:
+        raise AdapterError(
+            f"a base model must be plain, but {folder} holds {ascii(adapted)[:100]}: a model that was saved with its "
+            f"adapter in place. Merge it first (peft: merge_and_unload), or give base and adapter apart."
+        )
+
+
+def _rehearsed(
+    found: Mapping[str, Header], shape: PretrainedConfig, make: Any, place: Path, parts: dict[str, bool]
+) -> tuple[Any, dict[str, Any]]:
+    """What transformers would load of these tensors: it is given their names and shapes, and no numbers."""
+    state = {name: torch.empty(header.shape, device="meta") for name, header in found.items()}
+    with _building(place):
+        kind = _get_model_class(shape, make._model_mapping)
+        model, told = kind.from_pretrained(
+            None, config=shape, state_dict=state, output_loading_info=True, ignore_mismatched_sizes=True,
+            device_map={"": "meta"}, dtype=torch.float32, attn_implementation="eager", **parts,
+        )  # fmt: skip
+    return model, told
+
+
+def _must_be_floats(found: Mapping[str, Header], model: Any, ignored: Sequence[re.Pattern[str]], folder: Path) -> None:
+    whole = {name for name, tensor in model.state_dict().items() if not tensor.is_floating_point()}
+    for name, header in found.items():
+        inner = name.removeprefix(f"{model.base_model_prefix}.")
+        if header.dtype in FLOATS or inner in whole or any(pattern.search(name) for pattern in ignored):
+            continue
+        raise AdapterError(
+            f"base weights must be plain floating-point numbers ({', '.join(sorted(FLOATS))}), but {folder} holds "
+            f"{ascii(name)[:100]} as {header.dtype}, as a quantised model does; get the unquantised weights."
+        )
+
+
+def _may_be_left(name: str, model: Any, ignored: Sequence[re.Pattern[str]], found: Mapping[str, Header]) -> bool:
+    """Whether a tensor that the model does not take is one that need not be read: a buffer, or a task's head."""
+    prefix = str(model.base_model_prefix)
+    if any(pattern.search(name) for pattern in ignored):
+        return True
+    if name.rpartition(".")[0] in dict(model.named_modules()):  # beside weights that are taken: their scale, their bias
+        return False
+    if any(other.startswith(f"{prefix}.") for other in found):
+        return not name.startswith(f"{prefix}.")
+    return name.partition(".")[0] in HEADS
+
+
+def _of_the_whole(shape: PretrainedConfig, place: Path) -> set[str]:
+    """Names of the model with all its usual parts: a body may leave its pooler out."""
+    names: set[str] = set()
+    for make in (AutoModel, AutoModelForPreTraining):
+        if type(shape) in make._model_mapping:
+            names |= skeleton(shape, make, place).state_dict().keys()
+    return names

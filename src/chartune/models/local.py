@@ -1,0 +1,146 @@
+"""LocalBackbone: a base model that was found on this machine, with the hash of every file that is read of it.
+
+    config.json · model*.safetensors · index · tokenizer files ─SHA-256─▶ content_hash
+                             └─links in a private folder─▶ the only folder that a library is ever shown
+
+What a library would pick up beside the hashed files (an adapter, settings of generation, another weights' file) is not
+in that folder, and a file that has changed since it was hashed is refused.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from chartune.errors import AdapterError, StoreError
+from chartune.models.families import Family
+from chartune.store import sha256
+
+INDEX: Final = "model.safetensors.index.json"
+
+Stamp = tuple[int, int, int, int, int]
+"""Size, times of change of content and of inode, device and inode."""
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A file of a model folder, as it was when it was hashed."""
+
+    path: Path
+    sha256: str
+    stamp: Stamp
+
+    def must_be_unchanged(self) -> None:
+        """Refuse a file that is not the one that was hashed.
+
+        Raises:
+            AdapterError: it was touched since.
+        """
+        if _stamp(self.path) != self.stamp:
+            raise AdapterError(
+                f"a base model must stay as it was when it was hashed, but {self.path} has changed since; "
+                f"run the command again when nothing writes to it."
+            )
+
+
+def hashed(path: Path) -> ModelFile:
+    """A file and its hash.
+
+    Raises:
+        AdapterError: it cannot be read, or changes while it is hashed.
+    """
+    made = ModelFile(path, _sha256(path, _stamp(path)), _stamp(path))
+    made.must_be_unchanged()
+    return made
+
+
+@dataclass(frozen=True)
+class LocalBackbone:
+    """A base model found on this machine, its content hashed."""
+
+    name: str
+    """What to call it in tables."""
+    folder: Path
+    """Hugging Face layout: `config.json`, `*.safetensors`, tokenizer files."""
+    family: Family
+    """Its architecture's row."""
+    config: dict[str, Any]
+    """`config.json`."""
+    content_hash: str
+    """SHA-256 over config, weights, index and tokenizer: the identity that adapters are bound to."""
+    licence: str
+    """Licence of the weights."""
+    exposure: str
+    """What clinical text it may have seen."""
+    files: tuple[ModelFile, ...] = ()
+    """All that is ever read of it."""
+    former_hash: str | None = None
+    """Its content hash as versions reckoned it that left the index out; adapters of theirs are bound to that."""
+    memory: Path | None = None
+    """Where is kept which weights were seen to be finite; None: nowhere."""
+
+    @property
+    def max_positions(self) -> int:
+        """The longest sequence that it can read, in tokens."""
+        unused = int(self.config.get("pad_token_id", 1)) + 1 if self.family.numbers_after_padding else 0
+        return int(self.config.get("max_position_embeddings", 512)) - unused
+
+    @property
+    def weights(self) -> tuple[Path, ...]:
+        """The files that hold its tensors."""
+        return tuple(file.path for file in self.files if file.path.suffix == ".safetensors")
+
+    def moved(self, folder: Path) -> "LocalBackbone":
+        """The same, after its folder was renamed."""
+        return replace(
+            self, folder=folder, files=tuple(replace(file, path=folder / file.path.name) for file in self.files)
+        )
+
+
+def identity(files: Sequence[ModelFile]) -> str:
+    """SHA-256 over the names and hashes of files, in their order."""
+    return hashlib.sha256("".join(f"{file.path.name}:{file.sha256}\n" for file in files).encode()).hexdigest()
+
+
+@contextmanager
+def only(files: Sequence[ModelFile]) -> Iterator[Path]:
+    """A private folder of links to exactly these files, for a library that looks for more than it is given.
+
+    Raises:
+        AdapterError: a file is no longer the one that was hashed, before or after it was read.
+        StoreError: no temporary folder can be made.
+    """
+    try:
+        place = tempfile.TemporaryDirectory(prefix="chartune-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise StoreError(
+            f"a temporary folder must be writable, but making one failed ({error.strerror}); set TMPDIR to a folder "
+            f"that can be written."
+        ) from None
+    with place as name:
+        for file in files:
+            file.must_be_unchanged()
+            (Path(name) / file.path.name).symlink_to(file.path.absolute())
+        yield Path(name)
+        for file in files:
+            file.must_be_unchanged()
+
+
+@lru_cache(maxsize=4096)
+def _sha256(path: Path, stamp: Stamp) -> str:
+    try:
+        return sha256(path)
+    except OSError as error:
+        raise AdapterError(f"{path} must be readable, but it is not ({error.strerror}); correct its rights.") from None
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise AdapterError(f"{path} must be readable, but it is not ({error.strerror}); copy it again.") from None
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_dev, found.st_ino

@@ -1,0 +1,104 @@
+"""The tokenizer of a base model, and whether the model knows every token that it may give."""
+
+import importlib.util
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoTokenizer
+
+from chartune.errors import AdapterError
+from chartune.models.architecture import embedded
+from chartune.models.families import Family
+from chartune.models.foreign import JSON_BYTES, json_object, plain_bytes, reading
+from chartune.models.local import LocalBackbone, ModelFile, only
+
+
+def load_tokenizer(backbone: LocalBackbone) -> Any:
+    """The tokenizer of a base model, a transformers `PreTrainedTokenizerFast`.
+
+    Where only its padding lies beyond the embedding, padding is another token's id (it is masked), and the name of the
+    padding token in a text is text.
+
+    Raises:
+        AdapterError: the files do not make a fast tokenizer, or it gives tokens that the model does not know.
+    """
+    return _load(backbone.files, backbone.family, backbone.name)
+
+
+def must_share_tokens(backbone: LocalBackbone) -> None:
+    """Refuse a base whose tokenizer cannot be read or gives tokens that the embedding has no rows for.
+
+    Raises:
+        AdapterError: as `load_tokenizer`.
+    """
+    _looked_at(backbone.files, backbone.family, backbone.name)
+
+
+@lru_cache(maxsize=64)
+def _looked_at(files: tuple[ModelFile, ...], family: Family, name: str) -> None:
+    """A base is looked at once per process."""
+    _load(files, family, name)
+
+
+def _load(files: tuple[ModelFile, ...], family: Family, name: str) -> Any:
+    names, place = {file.path.name for file in files}, files[0].path.parent
+    _must_have_a_reader(names, place)
+    _must_lead_nowhere(names, place)
+    law = f"the tokenizer of {name} must be readable"
+    way_out = "update the library, or save the tokenizer again with the version here, or copy its files again"
+    with only(files) as folder, reading("tokenizers", law, way_out):
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    if not tokenizer.is_fast:
+        raise AdapterError(f"{name} must have a fast tokenizer (tokenizer.json); convert it with transformers first.")
+    tokenizer.model_max_length = 10**9  # chartune cuts by max_seq_len; the library's warning would only confuse
+    _keep_below(tokenizer, embedded(files, family), name)
+    return tokenizer
+
+
+def _must_have_a_reader(names: set[str], folder: Path) -> None:
+    if "tokenizer.model" not in names or names & {"tokenizer.json", "vocab.txt", "vocab.json"}:
+        return
+    if importlib.util.find_spec("sentencepiece") is None:
+        raise AdapterError(
+            f"a tokenizer must be readable, but {folder} has tokenizer.model alone, which needs the package "
+            f"sentencepiece; `pip install sentencepiece protobuf`, or make a tokenizer.json of it once, where it is "
+            f"installed: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)."
+        )
+
+
+def _must_lead_nowhere(names: set[str], folder: Path) -> None:
+    """Refuse a tokenizer_config.json that is none, or leads to files that were not looked at."""
+    for name in ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"):
+        if name in names:
+            told = json_object(folder / name)
+            if told.get("fast_tokenizer_files"):
+                raise AdapterError(
+                    f"a tokenizer must lie in its usual files, but {folder / name} names fast_tokenizer_files; remove "
+                    f"that field, and keep the one file that is meant as tokenizer.json."
+                )
+    if "tokenizer.json" in names:
+        try:
+            json.loads(plain_bytes(folder / "tokenizer.json", 8 * JSON_BYTES))
+        except (ValueError, RecursionError):
+            raise AdapterError(
+                f"{folder / 'tokenizer.json'} must be a JSON object, but it is damaged; copy it again."
+            ) from None
+
+
+def _keep_below(tokenizer: Any, rows: int, name: str) -> None:
+    """Padding beyond the embedding becomes a token that is there; any other token beyond it is refused."""
+    beyond = sorted((number, token) for token, number in tokenizer.get_vocab().items() if number >= rows)
+    if not beyond:
+        return
+    if [token for _, token in beyond] != [tokenizer.pad_token]:
+        others = [number for number, token in beyond if token != tokenizer.pad_token]
+        raise AdapterError(
+            f"a base model must know every token of its tokenizer, but {name} has an embedding of {rows:,} rows "
+            f"and its tokenizer {len(others):,} tokens beyond it, up to the id {others[-1]:,}; copy the tokenizer that "
+            f"belongs to these weights, or resize the embedding (resize_token_embeddings) and save the model again."
+        )
+    known = [tokenizer.eos_token, tokenizer.unk_token, tokenizer.bos_token, tokenizer.convert_ids_to_tokens(0)]
+    tokenizer.split_special_tokens = True  # else its name in a text would be its id
+    tokenizer.pad_token = next(token for token in known if token is not None)
