@@ -153,10 +153,10 @@ class Artefact:
     def _damaged(self, path: Path, why: str) -> StoreError:
         return StoreError(
             f"every file of an artefact must equal its manifest, but {path} {why}; bring back a copy of it, or "
-            f"{self._way_out()}."
+            f"{self.again()}."
         )
 
-    def _way_out(self) -> str:
+    def again(self) -> str:
         """The command that makes it again."""
         if self.kind == "runs":
             verb = "pretrain" if _kind_of_run(self.path / "stage.yaml") == "pretrain" else "finetune"

@@ -14,7 +14,8 @@ import pytest
 from chartune.sources.made_up import make_hospital
 from chartune.sources.source import ANCIENT, Records
 from chartune.store import Store
-from chartune.tasks.prepare import Preparation, prepare, read_dataset
+from chartune.tasks.prepare import Preparation, prepare
+from chartune.testing.plain import plain_dataset
 
 SEED: Final = 17
 """Chosen so that every oddity that is asked about occurs, and that none hides another."""
@@ -49,7 +50,7 @@ def _read(aside: Path, layout: Literal["mimic3", "mimic4"]) -> Read:
     make_hospital(aside / "raw", layout=layout, subjects=250, seed=SEED, events=False)
     manifest = json.loads((aside / "raw" / "made-up" / "manifest.json").read_text())
     preparation = Preparation.parse({"source": {"kind": layout, "folder": str(aside / "raw")}})
-    dataset = read_dataset(prepare(preparation, Store(aside / "store").open()))
+    dataset = plain_dataset(prepare(preparation, Store(aside / "store").open()))
     records = preparation.source.load()
     for _ in records.notes():
         pass

@@ -23,11 +23,12 @@ from chartune.tasks.bedside_notes import BedsideNotes
 from chartune.tasks.catalog import usual_tasks
 from chartune.tasks.late_mortality import LateMortality
 from chartune.tasks.mortality import Mortality
-from chartune.tasks.prepare import Preparation, prepare, read_dataset, read_task
+from chartune.tasks.prepare import Preparation, prepare, read_task
 from chartune.tasks.prolonged_ventilation import ProlongedVentilation
 from chartune.tasks.triage import Triage
 from chartune.tasks.ventilation_time import Measure
 from chartune.testing.made_up_tables import rows
+from chartune.testing.plain import plain_dataset
 from chartune.testing.small_charts import answers
 
 Kind = Literal["mimic3", "mimic4"]
@@ -78,7 +79,7 @@ def hospital(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 def test_a_hospital_with_a_chart_is_asked_all_usual_tasks_and_none_is_empty(hospital: Hospital) -> None:
     usual = Preparation.parse({"source": {"kind": hospital.kind, "folder": hospital.folder}})
     assert usual.tasks == usual_tasks(hospital.kind, "sound", events=True)
-    dataset = read_dataset(hospital.data)
+    dataset = plain_dataset(hospital.data)
     for name, entry in dataset["tasks"].items():
         told = sum(count["admissions"] for count in entry["counts"].values())
         assert told == read_task(hospital.data, name).height > 0, name
@@ -202,7 +203,7 @@ def test_the_measures_ask_about_the_same_admissions(hospital: Hospital, preset: 
 
 
 def test_the_prepared_answers_are_a_part_of_those(hospital: Hospital) -> None:
-    entry = read_dataset(hospital.data)["tasks"]["prolonged_ventilation"]
+    entry = plain_dataset(hospital.data)["tasks"]["prolonged_ventilation"]
     told = answers(ProlongedVentilation(), hospital.records)
     examples = read_task(hospital.data, "prolonged_ventilation")
     assert [entry["labels"][n] for n in examples["label"]] == [told[n][0] for n in examples["hadm_id"]]
@@ -213,7 +214,7 @@ def test_the_prepared_answers_are_a_part_of_those(hospital: Hospital) -> None:
 
 
 def test_at_the_landmark_who_is_gone_is_not_asked_about_and_nobody_sooner(hospital: Hospital) -> None:
-    entry = read_dataset(hospital.data)["tasks"]["prolonged_ventilation"]
+    entry = plain_dataset(hospital.data)["tasks"]["prolonged_ventilation"]
     steps = [row["step"] for row in entry["attrition"]]
     assert steps[steps.index("ventilated long enough") - 1] == "still there at the landmark"
     assert entry["when"] == "48 hours after the first ventilation"
@@ -228,7 +229,7 @@ def test_at_the_landmark_who_is_gone_is_not_asked_about_and_nobody_sooner(hospit
 def test_no_ward_note_is_read_that_was_stored_after_the_prediction(hospital: Hospital) -> None:
     examples = read_task(hospital.data, "mortality_or_hospice")
     notes = pl.concat(list(hospital.records.notes()))
-    assert read_dataset(hospital.data)["tasks"]["mortality_or_hospice"]["kind"] == "prospective"
+    assert plain_dataset(hospital.data)["tasks"]["mortality_or_hospice"]["kind"] == "prospective"
     late = notes.join(examples, on="hadm_id", suffix="_read").filter(
         (pl.max_horizontal("charttime", "storetime") > pl.col("prediction_time")) | pl.col("charttime").is_null()
     )

@@ -12,14 +12,15 @@ from chartune.sources.splits import ImportedSplit
 from chartune.sources.tabular import Tabular
 from chartune.store import Store
 from chartune.tasks.labelled import Labelled
-from chartune.tasks.prepare import Preparation, prepare, read_corpus, read_dataset, read_task
+from chartune.tasks.prepare import Preparation, prepare, read_corpus, read_task
 from chartune.testing.open_data import open_data
+from chartune.testing.plain import plain_dataset
 
 
 def test_the_demo_without_notes_ends_at_no_note_and_no_error(tmp_path: Path) -> None:
     source = Mimic3(folder=open_data("mimic-iii-demo-1.4"))
     artefact = prepare(Preparation(source=source), Store(tmp_path).open())
-    dataset = read_dataset(artefact)
+    dataset = plain_dataset(artefact)
     rows = {row["step"]: row for row in dataset["tasks"]["mortality"]["attrition"]}
     assert (rows["all admissions"]["subjects"], rows["all admissions"]["admissions"]) == (100, 129)
     assert rows["all admissions"]["notes"] == 0
@@ -37,7 +38,7 @@ def test_the_codiesp_twin_is_prepared_with_its_published_lists(tmp_path: Path) -
     folder = open_data("codiesp-as-mimic-iii")
     preparation = Preparation(source=Mimic3(folder=folder), splits=ImportedSplit(folder=folder / "splits"))
     artefact = prepare(preparation, Store(tmp_path).open())
-    dataset, examples, documents = read_dataset(artefact), read_task(artefact, "mortality"), read_corpus(artefact)
+    dataset, examples, documents = plain_dataset(artefact), read_task(artefact, "mortality"), read_corpus(artefact)
     assert {split: count["subjects"] for split, count in dataset["splits"]["counts"].items()} == {
         "train": 525, "validation": 75, "calibration": 0, "test": 150, "corpus": 750,
     }  # fmt: skip
@@ -56,7 +57,7 @@ def test_the_codiesp_twin_is_prepared_with_its_published_lists(tmp_path: Path) -
 
 
 def test_the_demo_of_mimic_iv_has_no_notes_and_says_so(tmp_path: Path) -> None:
-    dataset = read_dataset(
+    dataset = plain_dataset(
         prepare(Preparation(source=Mimic4(folder=open_data("mimic-iv-demo-2.2"))), Store(tmp_path).open())
     )
     for task in dataset["tasks"].values():
@@ -78,7 +79,7 @@ def test_the_codiesp_twin_of_mimic_iv_is_prepared_with_its_published_lists(tmp_p
     folder = open_data("codiesp-as-mimic-iv")
     preparation = Preparation(source=Mimic4(folder=folder), splits=ImportedSplit(folder=folder / "splits"))
     artefact = prepare(preparation, Store(tmp_path).open())
-    dataset, examples, documents = read_dataset(artefact), read_task(artefact, "mortality"), read_corpus(artefact)
+    dataset, examples, documents = plain_dataset(artefact), read_task(artefact, "mortality"), read_corpus(artefact)
     assert {split: count["subjects"] for split, count in dataset["splits"]["counts"].items()} == {
         "train": 525, "validation": 75, "calibration": 0, "test": 150, "corpus": 2745,
     }  # fmt: skip
@@ -101,7 +102,7 @@ def test_a_table_of_real_sections_is_prepared_with_its_labels(tmp_path: Path) ->
     with pytest.raises(LabelError, match="9 of the 20 distinct ones belong to fewer than 10 training patients"):
         prepare(Preparation(source=source), store)
     artefact = prepare(Preparation(source=source, tasks=(Labelled(least_cases=10),)), store)
-    dataset, examples = read_dataset(artefact), read_task(artefact, "labels")
+    dataset, examples = plain_dataset(artefact), read_task(artefact, "labels")
     assert dataset["source"]["tables"]["notes"]["rows"] == 1201
     assert dataset["tasks"]["labels"]["answer"] == "multiclass"
     assert len(dataset["tasks"]["labels"]["labels"]) == 11

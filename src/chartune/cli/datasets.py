@@ -1,14 +1,16 @@
 """`chartune datasets`: the prepared data in the store, or the card of one of them."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import typer
 
 from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit
-from chartune.errors import ConfigError
+from chartune.errors import ConfigError, StoreError
 from chartune.quantities import human_bytes
-from chartune.store import Artefact, Store
+from chartune.store import MANIFEST, Artefact, Store
+from chartune.tasks.dataset import Dataset, TaskEntry, read_dataset
 from chartune.tasks.flow import Cohort, cohorts, is_made_up, notices, shown, warnings
 from chartune.tasks.positive import question_told, unchosen
 
@@ -35,11 +37,14 @@ def command(
     """
     opened = Store(store)
     if name is None:
-        rows = [_row(artefact) for artefact in opened.artefacts("data")]
-        emit({"datasets": rows}, as_json, "\n\n".join(map(_listed, rows)) or f"no prepared data in {opened.root}")
+        rows = [_listing(artefact) for artefact in opened.artefacts("data")]
+        told = "\n\n".join(map(_listed, rows)) or f"no prepared data in {opened.root}"
+        emit({"datasets": [row.to_json() for row in rows]}, as_json, told)
         return
     row = _row(find_data(opened, name))
-    emit(row, as_json, _card(row))
+    if row.dataset is None:
+        raise AssertionError("what is damaged was refused")
+    emit(row.to_json(), as_json, _card(row, row.dataset))
 
 
 def find_data(store: Store, name: str) -> Artefact:
@@ -65,36 +70,66 @@ def find_data(store: Store, name: str) -> Artefact:
 
 def _choices(artefacts: list[Artefact]) -> str:
     """Fingerprints with what they hold, the newest first."""
-    rows = [_row(artefact) for artefact in artefacts[::-1][:_CHOICES]]
-    told = [f"{row['data']} ({row['source']['title']}: {', '.join(row['tasks'])}; {row['made'][:10]})" for row in rows]
+    rows = [_listing(artefact) for artefact in artefacts[::-1][:_CHOICES]]
+    told = [
+        f"{row.artefact.fingerprint} "
+        + (f"({row.dataset.source.title}: {', '.join(row.dataset.tasks)}; {row.made[:10]})" if row.dataset
+           else "(damaged)")
+        for row in rows
+    ]  # fmt: skip
     more = f", or one of {len(artefacts) - _CHOICES} older (`chartune datasets`)" if len(artefacts) > _CHOICES else ""
     return ", ".join(told) + more
 
 
-def _row(artefact: Artefact) -> dict[str, Any]:
-    """A dataset whole: `dataset.json`, its size on disk in bytes, and when it was made (UTC)."""
-    from chartune.tasks.prepare import read_dataset
+@dataclass(frozen=True)
+class _Listing:
+    """A dataset of the store, with its size on disk and when it was made; or why that cannot be told."""
 
-    made = datetime.fromtimestamp((artefact.path / "manifest.json").stat().st_mtime, UTC)
-    about = {"data": artefact.fingerprint, "folder": str(artefact.path), "bytes": artefact.size()}
-    return about | {"made": made.isoformat(timespec="seconds"), **read_dataset(artefact)}
+    artefact: Artefact
+    made: str
+    """UTC."""
+    bytes: int = 0
+    dataset: Dataset | None = None
+    damage: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        about: dict[str, Any] = {"data": self.artefact.fingerprint, "folder": str(self.artefact.path)}
+        if self.dataset is None:
+            return {**about, "made": self.made, "damaged": self.damage}
+        return {**about, "bytes": self.bytes, "made": self.made, **self.dataset.to_json()}
 
 
-def _listed(row: dict[str, Any]) -> str:
+def _row(artefact: Artefact) -> _Listing:
+    """Raises StoreError: it is damaged."""
+    made = datetime.fromtimestamp((artefact.path / MANIFEST).stat().st_mtime, UTC).isoformat(timespec="seconds")
+    return _Listing(artefact, made, artefact.size(), read_dataset(artefact))
+
+
+def _listing(artefact: Artefact) -> _Listing:
+    """As `_row`, but a damaged one is told as such: one must not hide the others."""
+    try:
+        return _row(artefact)
+    except StoreError as error:
+        made = datetime.fromtimestamp(artefact.path.stat().st_mtime, UTC).isoformat(timespec="seconds")
+        return _Listing(artefact, made, damage=str(error))
+
+
+def _listed(row: _Listing) -> str:
     """A dataset in some lines."""
-    parts = [*row["tasks"].items(), *([("corpus", row["corpus"])] if row.get("corpus") else [])]
-    tasks = [f"  {name:<24} {_counted(part['counts'], is_made_up(row['source']))}" for name, part in parts]
-    return "\n".join([*_head(row), *tasks])
+    if row.dataset is None:
+        return f"{row.artefact.fingerprint}  damaged: {row.damage}"
+    open_data = is_made_up(row.dataset.source)
+    tasks = [f"  {name:<24} {_counted(part.counts, open_data)}" for name, part in row.dataset.parts().items()]
+    return "\n".join([*_head(row, row.dataset), *tasks])
 
 
-def _head(row: dict[str, Any]) -> list[str]:
-    source, preset = row["source"], row["config"].get("preset")
-    made = f"{row['made'][:10]}, {human_bytes(row['bytes'])}"
-    version = "" if source["version"].lower() in source["title"].lower() else f", {source['version']}"
+def _head(row: _Listing, dataset: Dataset) -> list[str]:
+    source, preset = dataset.source, dataset.config.get("preset")
+    version = "" if source.version.lower() in source.title.lower() else f", {source.version}"
     return [
-        f"{row['data']}  {source['title']}  ({made})",
-        f"  layout: {source['kind']}{version}{f' · preset: {preset}' if preset else ''}",
-        f"  splits: {_rule(row['splits']['rule'])}",
+        f"{row.artefact.fingerprint}  {source.title}  ({row.made[:10]}, {human_bytes(row.bytes)})",
+        f"  layout: {source.kind}{version}{f' · preset: {preset}' if preset else ''}",
+        f"  splits: {_rule(dataset.splits.rule)}",
     ]
 
 
@@ -111,16 +146,15 @@ def _counted(counts: dict[str, dict[str, int]], open_data: bool) -> str:
     return " · ".join(f"{split} {shown(count, open_data)}" for split, count in rows.items() if count) or "nobody"
 
 
-def _card(row: dict[str, Any]) -> str:
+def _card(row: _Listing, dataset: Dataset) -> str:
     """The dataset card: licence, warnings, and of each task its card, its filters and its splits."""
-    source = row["source"]
-    lines = [*_head(row), f"  licence: {source['licence']}", f"  folder: {row['folder']}"]
+    source = dataset.source
+    lines = [*_head(row, dataset), f"  licence: {source.licence}", f"  folder: {row.artefact.path}"]
     lines += [f"  warning: {warning}" for warning in warnings(source)]
-    lines += [f"  warning: {warning}" for warning in unchosen(row["tasks"])]
+    lines += [f"  warning: {warning}" for warning in unchosen(dataset.tasks)]
     lines += [f"  note: {notice}" for notice in notices(source)]
-    cards = [*row["tasks"].values(), *([row["corpus"]] if row.get("corpus") else [])]
-    for name, card, cohort in zip([*row["tasks"], "corpus"], cards, cohorts(row), strict=False):
-        facts = {**card, "asked": "", **question_told(card)}
+    for (name, part), cohort in zip(dataset.parts().items(), cohorts(dataset), strict=True):
+        facts = {**part.model_dump(), "asked": "", **question_told(part)} if isinstance(part, TaskEntry) else {}
         told = [f"  {key}: {facts[key]}" for key in CARD if facts.get(key)]
         lines += ["", f"{name}: {cohort.title}", *told, *filters_told(cohort), *splits_told(cohort)]
     return "\n".join(lines)

@@ -88,7 +88,7 @@ def command(
     """
     from chartune.report.hidden import warning
     from chartune.stages.catalog import run, stages
-    from chartune.tasks.prepare import read_dataset
+    from chartune.tasks.dataset import read_dataset
 
     kind = stage_kind(config, method)
     data = stage_data(kind, config, folder, source, splits, base, name)

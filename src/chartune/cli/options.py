@@ -140,7 +140,7 @@ def run_summary(run: Run) -> dict[str, Any]:
 def run_told(run: Run) -> str:
     """What a person wants to know of a run."""
     lines = [f"{run.name}  ({run.kind} {run.fingerprint})"]
-    asked = asked_told({"answer": run.answer, "labels": run.about.get("classes")})
+    asked = asked_told(run.answer, run.about.get("classes") or ())
     lines += [f"  asked: {asked}"] if asked else []
     lines += [f"  {split}: {', '.join(_told(m, e) for m, e in row.items())}" for split, row in run.scores.items()]
     lines += [f"  kept: {START}; training bettered nothing on the validation part"] if run.kept_start else []

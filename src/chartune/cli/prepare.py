@@ -20,6 +20,7 @@ from chartune.cli.options import (
 from chartune.cli.warned import raw_and_asked, thin
 from chartune.errors import ConfigError
 from chartune.store import Artefact, Store
+from chartune.tasks.dataset import Dataset
 from chartune.tasks.flow import cohorts, notices
 from chartune.tasks.positive import asked_told
 
@@ -55,7 +56,8 @@ def command(
     Every filter is named and counted. The result is kept in the store; asking again takes no time.
     """
     from chartune.sources.annotated.detect import Kind, detect_annotated
-    from chartune.tasks.prepare import prepare, read_dataset
+    from chartune.tasks.dataset import read_dataset
+    from chartune.tasks.prepare import prepare
 
     opened = open_store(store)
     corpus = source if source in get_args(Kind) else None if source else detect_annotated(folder)
@@ -72,7 +74,7 @@ def command(
     dataset = read_dataset(artefact)
     said = [*lacking, *thin(artefact, dataset)]
     emit(
-        {"data": artefact.fingerprint, "folder": str(artefact.path), **dataset, "warnings": said},
+        {"data": artefact.fingerprint, "folder": str(artefact.path), **dataset.to_json(), "warnings": said},
         as_json,
         "\n".join([told(artefact.fingerprint, dataset), *(f"warning: {warning}" for warning in said)]),
     )
@@ -122,12 +124,12 @@ def _only_of_charts(corpus: str, flags: dict[str, object]) -> None:
         )
 
 
-def told(fingerprint: str, dataset: dict[str, Any]) -> str:
+def told(fingerprint: str, dataset: Dataset) -> str:
     """The attrition of each task and of the corpus, as lines; small counts of real patients hidden."""
-    lines = [f"{dataset['source']['title']}  (data {fingerprint})"]
-    for name, cohort in zip([*dataset["tasks"], "corpus"], cohorts(dataset), strict=False):
-        asked = asked_told(dataset["tasks"].get(name, {}))
+    lines = [f"{dataset.source.title}  (data {fingerprint})"]
+    for name, cohort in zip([*dataset.tasks, "corpus"], cohorts(dataset), strict=False):
+        asked = asked_told(task.answer, task.labels) if (task := dataset.tasks.get(name)) else ""
         lines += [f"{name}: {cohort.title}", *([f"  asked: {asked}"] if asked else [])]
         lines += [*filters_told(cohort), *splits_told(cohort)]
-    lines += [f"note: {notice}" for notice in notices(dataset["source"])]
+    lines += [f"note: {notice}" for notice in notices(dataset.source)]
     return "\n".join([*lines, *(f"warning: {warning}" for warning in raw_and_asked(dataset))])

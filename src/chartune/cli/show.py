@@ -22,7 +22,7 @@ def command(
     as_json: JsonOption = False,
 ) -> None:
     """Show what a run was asked, what it scored, what it cost and where it ran; or a dataset's attrition."""
-    from chartune.tasks.prepare import read_dataset
+    from chartune.tasks.dataset import read_dataset
 
     opened = Store(store)
     data = [a for a in opened.artefacts("data") if a.fingerprint.startswith(name)]
@@ -35,7 +35,7 @@ def command(
             data[0].verify()
         dataset = read_dataset(data[0])
         emit(
-            {"data": data[0].fingerprint, "folder": str(data[0].path), **dataset},
+            {"data": data[0].fingerprint, "folder": str(data[0].path), **dataset.to_json()},
             as_json,
             told(data[0].fingerprint, dataset),
         )
@@ -54,7 +54,7 @@ def command(
 def _card(store: Store, run: Run) -> str:
     """The card as it was signed with the run; of a run that kept none, as it would be written today."""
     from chartune.report.card import MODEL_CARD, model_card
-    from chartune.tasks.prepare import read_dataset
+    from chartune.tasks.dataset import read_dataset
 
     kept = run.path / MODEL_CARD
     if kept.is_file():

@@ -3,11 +3,11 @@
 rows that are missing or damaged · a class that nobody chose · splits too thin to score
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from chartune.log import say
 from chartune.store import Artefact, Store
+from chartune.tasks.dataset import Dataset
 from chartune.tasks.flow import warnings
 from chartune.tasks.positive import unchosen
 
@@ -19,12 +19,12 @@ _THIN: Final = (
 )
 
 
-def raw_and_asked(dataset: Mapping[str, Any]) -> list[str]:
+def raw_and_asked(dataset: Dataset) -> list[str]:
     """Of the raw tables, small counts hidden, and of classes that nobody chose."""
-    return [*warnings(dataset["source"]), *unchosen(dataset["tasks"])]
+    return [*warnings(dataset.source), *unchosen(dataset.tasks)]
 
 
-def thin(artefact: Artefact, dataset: Mapping[str, Any], field: str = "splits.") -> list[str]:
+def thin(artefact: Artefact, dataset: Dataset, field: str = "splits.") -> list[str]:
     """Of splits with too few examples, and what can be done; `field`: where the verb takes splits."""
     from chartune.tasks.thin_splits import thin_splits
 
@@ -46,14 +46,13 @@ def say_warnings(preparation: "Preparation", store: Store, task: str | None) -> 
     Raises:
         ChartuneError: as `chartune.tasks.prepare.prepare` and `task_named`.
     """
-    from chartune.tasks.prepare import prepare, read_dataset, task_named
+    from chartune.tasks.dataset import read_dataset
+    from chartune.tasks.prepare import prepare, task_named
 
     artefact = prepare(preparation, store)
     whole = read_dataset(artefact)
-    asked = None if task is None else task_named(whole, task)
-    only = {**whole, "tasks": {name: entry for name, entry in whole["tasks"].items() if name == asked}}
-    if asked is not None:
-        only["corpus"] = None
+    asked = None if task is None else task_named(whole.tasks, task)
+    only = whole.only([asked]) if asked is not None else whole.only([]).but(corpus=whole.corpus)
     said = [*raw_and_asked(only), *thin(artefact, only, "data.splits.")]
     for warning in said:
         say(f"warning: {warning}")

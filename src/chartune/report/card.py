@@ -18,6 +18,7 @@ from chartune.quantities import Cost, Estimate, human_bytes, human_seconds
 from chartune.report.loading import loading
 from chartune.report.table import NOT_MEASURED, TOO_FEW, count
 from chartune.runs.run import START, WITHOUT_INTERVAL, kept_start, layers, stack_title
+from chartune.tasks.dataset import Dataset, SourceEntry, TaskEntry, gone
 from chartune.tasks.dataset_card import task_facts
 from chartune.tasks.flow import cohorts, is_made_up, shown, told_of, too_few
 from chartune.tasks.positive import asked_told
@@ -34,7 +35,7 @@ def model_card(
     scores: Mapping[str, Mapping[str, Estimate]],
     cost: Cost,
     environment: Mapping[str, Any],
-    dataset: Mapping[str, Any] | None,
+    dataset: Dataset | None,
 ) -> str:
     """The card as Markdown.
 
@@ -53,20 +54,19 @@ def sections(
     scores: Mapping[str, Mapping[str, Estimate]],
     cost: Cost,
     environment: Mapping[str, Any],
-    dataset: Mapping[str, Any] | None,
+    dataset: Dataset | None,
 ) -> list[Section]:
     """The card in parts; arguments as for `model_card`."""
-    data = dataset or {}
-    source = data.get("source") or about.get("source") or {}
+    data = dataset or gone(about.get("source"))
+    source, task = data.source, data.tasks.get(about.get("task") or "")
     open_data = is_made_up(source)
-    task = data.get("tasks", {}).get(about.get("task") or "", {})
     found = [
         _what(about, task),
         _base(about),
         _data(about, data, source),
         _counts(about, data),
         _task(task),
-        _scores(scores, {} if open_data else task.get("counts", {}), about, open_data),
+        _scores(scores, {} if open_data or task is None else task.counts, about, open_data),
         _cost(about, cost),
         _limits(task, source, open_data),
         loading_section(about),
@@ -81,21 +81,21 @@ def loading_section(about: Mapping[str, Any]) -> Section:
     return Section("How to load it", text, code=code)
 
 
-def _what(about: Mapping[str, Any], task: Mapping[str, Any]) -> Section:
-    base = (about.get("backbone") or {}).get("name")
+def _what(about: Mapping[str, Any], task: TaskEntry | None) -> Section:
+    base, question = (about.get("backbone") or {}).get("name"), (task and task.asked) or about.get("task")
     if about.get("kind") == "pretrain":
         text = f"Weights that adapt {base} to clinical text. They learnt to predict the next token of unlabelled notes."
     elif base:
-        text = f"Weights on {base}, with a head, that learnt to answer: {task.get('asked') or about.get('task')}"
+        text = f"Weights on {base}, with a head, that learnt to answer: {question}"
     else:
-        text = f"Word weights and logistic regression, that learnt to answer: {task.get('asked') or about.get('task')}"
+        text = f"Word weights and logistic regression, that learnt to answer: {question}"
     reach = about.get("max_seq_len")
     cut = about.get("truncated_fraction")
     facts = {
         "Kind of run": about.get("kind"),
         "Task": about.get("task"),
         "Answer": about.get("answer"),
-        "Asked": asked_told({"answer": about.get("answer"), "labels": about.get("classes")}) or None,
+        "Asked": _asked(about),
         "Method and stack": stack_title(about),
         "Method in full": "; ".join(_method(layer.get("method") or {}) for layer in about.get("stack") or []) or None,
         "Text read": _reach(about, reach) if reach else None,
@@ -107,6 +107,11 @@ def _what(about: Mapping[str, Any], task: Mapping[str, Any]) -> Section:
     return Section(
         "What it is", (text,), _told(facts, always=("Kind of run", "Use", *(("Method and stack",) if base else ())))
     )
+
+
+def _asked(about: Mapping[str, Any]) -> str | None:
+    """The class that is asked about, as the run tells it; None: it is no yes-or-no task."""
+    return asked_told(about.get("answer"), about.get("classes") or ()) or None
 
 
 def _reach(about: Mapping[str, Any], tokens: int) -> str:
@@ -138,33 +143,32 @@ def _base(about: Mapping[str, Any]) -> Section | None:
     return Section("Base model", (), _told(facts, always=facts))
 
 
-def _data(about: Mapping[str, Any], data: Mapping[str, Any], source: Mapping[str, Any]) -> Section:
+def _data(about: Mapping[str, Any], data: Dataset, source: SourceEntry) -> Section:
     facts = {
-        "Source": source.get("title"),
-        "Kind": source.get("kind"),
-        "Version": source.get("version"),
-        "Licence": source.get("licence"),
+        "Source": source.title or None,
+        "Kind": source.kind or None,
+        "Version": source.version or None,
+        "Licence": source.licence or None,
         "Prepared data": about.get("data"),
-        "Split by": (data.get("splits", {}).get("rule") or {}).get("kind"),
+        "Split by": data.splits.rule.get("kind"),
     }
     said = tuple(f"The source says: {one}" for one in told_of(source))
     return Section("Data", said, _told(facts, always=("Source", "Version", "Licence", "Prepared data")))
 
 
-def _counts(about: Mapping[str, Any], data: Mapping[str, Any]) -> Section | None:
+def _counts(about: Mapping[str, Any], data: Dataset) -> Section | None:
     """Who is in which split, hidden counts hidden; None: nobody has counted."""
     name = about.get("task")
-    part = data.get("tasks", {}).get(name) if name else data.get("corpus")
+    part = data.tasks.get(name) if name else data.corpus
     if not part:
         return None
-    only = {"source": data.get("source", {}), "tasks": {"it": part}}
-    splits = cohorts(only)[0].splits
+    splits = cohorts(data.only([name]) if name else data.only([]).but(corpus=part))[0].splits
     return Section("Who is in it", (), columns=("split", *splits.columns), rows=splits.rows)
 
 
-def _task(task: Mapping[str, Any]) -> Section | None:
-    facts = task_facts(task)
-    return Section(f"Task: {task.get('title') or 'untitled'}", (), facts) if facts else None
+def _task(task: TaskEntry | None) -> Section | None:
+    facts = task_facts(task) if task else None
+    return Section(f"Task: {(task and task.title) or 'untitled'}", (), facts) if facts else None
 
 
 def _scores(
@@ -212,13 +216,13 @@ def _cost(about: Mapping[str, Any], cost: Cost) -> Section:
     return Section("Cost", (), columns=("what", "planned", "measured"), rows=tuple(rows))
 
 
-def _limits(task: Mapping[str, Any], source: Mapping[str, Any], open_data: bool) -> Section:
+def _limits(task: TaskEntry | None, source: SourceEntry, open_data: bool) -> Section:
     text = [
         "Research only. It has not been tested on the patients of any other hospital, nor before the outcome was known."
     ]
-    if task.get("answer_told"):
+    if task and task.answer_told:
         text.append(ANSWER_TOLD)
-    elif task.get("kind") == "retrospective-text":
+    elif task and task.kind == "retrospective-text":
         text.append(
             "Retrospective text: what it read was written after the outcome, even where it tells what was known "
             "before. A prospective score may be lower."
@@ -228,7 +232,7 @@ def _limits(task: Mapping[str, Any], source: Mapping[str, Any], open_data: bool)
     else:
         text.append(
             f"Sensitive: what was learnt from patients' words can give some of them away. Treat these weights like the "
-            f"data ({source.get('title') or 'source not recorded'}, licence {source.get('licence') or NOT_MEASURED}): "
+            f"data ({source.title or 'source not recorded'}, licence {source.licence or NOT_MEASURED}): "
             "the same people, the same machines, the same agreement, and no public upload."
         )
     text.append("The terms of the base model hold, too: an adapter stands on both.")

@@ -1,9 +1,10 @@
 """What every reader of these numbers must know."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from chartune.runs import START, Run
+from chartune.tasks.dataset import Dataset
 from chartune.tasks.flow import is_made_up, unit
 from chartune.tasks.labels import ENOUGH_CASES
 
@@ -21,7 +22,7 @@ STARTED: Final = (
 )
 
 
-def caveats(runs: Sequence[Run], datasets: Mapping[str, Mapping[str, Any]], comparisons: int) -> list[str]:
+def caveats(runs: Sequence[Run], datasets: Mapping[str, Dataset], comparisons: int) -> list[str]:
     """The caveats of a page.
 
     Args:
@@ -29,9 +30,9 @@ def caveats(runs: Sequence[Run], datasets: Mapping[str, Mapping[str, Any]], comp
         datasets: fingerprint → `dataset.json`.
         comparisons: how many paired comparisons were made.
     """
-    sources = [dataset.get("source", {}) for dataset in datasets.values()]
+    sources = [dataset.source for dataset in datasets.values()]
     asked = {run.task for run in runs}
-    kinds = {t.get("kind") for d in datasets.values() for name, t in d.get("tasks", {}).items() if name in asked}
+    kinds = {task.kind for d in datasets.values() for name, task in d.tasks.items() if name in asked}
     notes = ["Research only. Nothing here supports a decision about a patient."]
     if any(is_made_up(source) for source in sources):
         notes.append(

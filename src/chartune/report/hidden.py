@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from chartune.runs import Run
+from chartune.tasks.dataset import Dataset
 from chartune.tasks.flow import SMALL, is_made_up, too_few, unit
 
 
@@ -41,18 +42,17 @@ def reason(answer: str | None, rows: str) -> str:
     return f"{told} with the outcome, or without it" if answer == "binary" else told
 
 
-def warning(run: Run, dataset: Mapping[str, Any]) -> str:
+def warning(run: Run, dataset: Dataset) -> str:
     """What whoever has trained a run should know before asking for a report: that it hides the scores; empty: no.
 
     Args:
         run: finished.
         dataset: `dataset.json` of its data.
     """
-    source = dataset.get("source", {})
-    counts = dataset.get("tasks", {}).get(run.task, {}).get("counts", {})
-    if run.task is None or is_made_up(source) or not hides(run, counts):
+    source, task = dataset.source, dataset.tasks.get(run.task or "")
+    if run.task is None or is_made_up(source) or not hides(run, task.counts if task else {}):
         return ""
-    way = _larger_test_part(dataset.get("splits", {}).get("rule") or {})
+    way = _larger_test_part(dataset.splits.rule)
     return f"a report hides these scores: {reason(run.answer, unit(source))}. The way out: {way}"
 
 

@@ -4,21 +4,20 @@ On a made-up hospital the marks are kept out of the figures, because fictional p
 anybody; the printed table is still there, folded.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from chartune.published import ERRATA, PublishedScore, downstream, pretraining, remark
 from chartune.quantities import human_seconds
 from chartune.report.table import Cell, Column, Table, count
+from chartune.tasks.dataset import Dataset
 from chartune.tasks.flow import is_made_up
 
 WARNING: Final = "Other patients, other models: a mark, not an opponent."
 
 
-def drawable(task: str, dataset: Mapping[str, Any]) -> list[PublishedScore]:
+def drawable(task: str, dataset: Dataset) -> list[PublishedScore]:
     """The printed scores that may stand below ours in a figure: none for fictional patients, or an unknown source."""
-    source = dataset.get("source", {})
-    return downstream(task) if source and not is_made_up(source) else []
+    return downstream(task) if dataset.source.kind and not is_made_up(dataset.source) else []
 
 
 def published_table(task: str) -> Table | None:

@@ -18,6 +18,7 @@ from chartune.report.scores import HEADLINE, calibration_table, prevalence, scor
 from chartune.report.table import Table
 from chartune.report.variants import Variant, is_fictional
 from chartune.runs import Run
+from chartune.tasks.dataset import Dataset, TaskEntry
 from chartune.tasks.flow import unit
 from chartune.tasks.positive import question_told
 from chartune.tasks.task import ANSWER_TOLD
@@ -68,38 +69,36 @@ class Outcome:
 _LARGE: Final = f"Paired differences: too large to compare in pairs here (more than {LARGEST:,} rows times labels)."
 
 
-def outcome(
-    variants: Sequence[Variant], dataset: Mapping[str, Any], name: str, figure: str, every: Mapping[str, Run]
-) -> Outcome:
+def outcome(variants: Sequence[Variant], dataset: Dataset, name: str, figure: str, every: Mapping[str, Run]) -> Outcome:
     """All that the page says of one task.
 
     Args:
         variants: numbered.
-        dataset: `dataset.json`; empty: it is gone.
+        dataset: what it is; `chartune.tasks.dataset.gone` if it is.
         name: of the task.
         figure: begins the id of every figure.
         every: all runs of the report by fingerprint.
     """
-    task = dataset.get("tasks", {}).get(name, {})
-    title = str(task.get("title") or name.replace("_", " "))
+    task = dataset.tasks.get(name)
+    title = task.title if task else name.replace("_", " ")
     answer = variants[0].run.answer or "binary"
-    score, open_data = HEADLINE[answer], is_fictional(variants[0], dataset)
-    source = dataset.get("source") or variants[0].run.about.get("source") or {}
+    score, open_data = HEADLINE[answer], is_fictional(dataset)
+    source = dataset.source
     if not open_data:
-        variants = _hidden(variants, task.get("counts", {}))
-    made = comparisons(variants, answer, tuple(map(str, task.get("labels") or ())))
+        variants = _hidden(variants, task.counts if task else {})
+    made = comparisons(variants, answer, task.labels if task else ())
     printed = marks.drawable(name, dataset)
     diagrams = _diagrams(variants, figure, open_data) if answer == "binary" else ()
     return Outcome(
         title=title,
         unit=unit(source),
-        kind=str(task.get("kind") or ""),
+        kind=task.kind if task else "",
         answer=answer,
         score=score,
         variants=tuple(variants),
         card=_card(task, variants[0].run),
         sentences=(
-            *([ANSWER_TOLD] if task.get("answer_told") else []),
+            *([ANSWER_TOLD] if task and task.answer_told else []),
             *summary.compared(variants, made, score, unit(source)),
         ),
         tile=summary.score_tile(variants, title, score, unit(source)),
@@ -114,7 +113,7 @@ def outcome(
         few=answer == "binary" and not diagrams and any(run.has_predictions() for v in variants for run in v.runs),
         calibration=calibration_table(variants) if answer == "binary" else None,
         prevalence=prevalence(variants),
-        labels=label_tables(variants, title, open_data, own=source.get("kind") == "tabular"),
+        labels=label_tables(variants, title, open_data, own=source.kind == "tabular"),
         curves=_drawn(draw_panel, learning_curves(variants, headline=score), f"{figure}-curve"),
         prices=_drawn(draw_price, prices(variants, every, score), f"{figure}-price"),
         published=marks.published_table(name),
@@ -122,10 +121,11 @@ def outcome(
     )
 
 
-def _card(task: Mapping[str, Any], run: Run) -> tuple[tuple[str, str], ...]:
+def _card(task: TaskEntry | None, run: Run) -> tuple[tuple[str, str], ...]:
     """What a reader must know of a task; of data that are gone the class that is asked about, as the run tells it."""
-    known = task or {"answer": run.answer, "labels": run.about.get("classes")}
-    facts = {**task, "asked": "", **question_told(known)}
+    if task is None:
+        task = TaskEntry(title="", answer=run.answer or "binary", labels=tuple(run.about.get("classes") or ()))
+    facts = {**task.model_dump(), "asked": "", **question_told(task)}
     return tuple((term, str(facts[term])) for term in CARD if facts.get(term))
 
 

@@ -10,6 +10,7 @@ from chartune.report.card import KEPT, MODEL_CARD, sections
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, count
 from chartune.report.variants import Variant
 from chartune.runs import Layer, Run
+from chartune.tasks.dataset import Dataset, RawFile
 from chartune.tasks.flow import is_made_up, told_of
 
 Facts = tuple[tuple[str, str], ...]
@@ -42,12 +43,12 @@ class Lineage:
     """What the source had to say of itself."""
 
 
-def origins(variants: Sequence[Variant], datasets: Mapping[str, Mapping[str, Any]]) -> list[Origin]:
+def origins(variants: Sequence[Variant], datasets: Mapping[str, Dataset]) -> list[Origin]:
     """The provenance of every run of numbered variants, seed by seed."""
     return [_origin(v, run, datasets.get(run.data or "")) for v in variants for run in v.runs]
 
 
-def lineages(datasets: Mapping[str, Mapping[str, Any]]) -> list[Lineage]:
+def lineages(datasets: Mapping[str, Dataset]) -> list[Lineage]:
     """The provenance of every data set."""
     return [_lineage(fingerprint, dataset) for fingerprint, dataset in datasets.items()]
 
@@ -78,34 +79,33 @@ def plain(value: object) -> str:
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 
-def _origin(variant: Variant, run: Run, dataset: Mapping[str, Any] | None) -> Origin:
+def _origin(variant: Variant, run: Run, dataset: Dataset | None) -> Origin:
     seed = f", seed {run.about.get('seed')}" if len(variant.runs) > 1 else ""
     card = sections(run.about, run.scores, run.cost, run.environment, dataset) if run.kind in KEPT else []
     file = f"runs/{run.fingerprint}/{MODEL_CARD}"
     return Origin(f"{variant.label} · {run.name}{seed}", _facts(run), _command(run), tuple(card), file)
 
 
-def _lineage(fingerprint: str, dataset: Mapping[str, Any]) -> Lineage:
-    source, rule = dataset.get("source", {}), dataset.get("splits", {}).get("rule", {})
+def _lineage(fingerprint: str, dataset: Dataset) -> Lineage:
+    source, rule = dataset.source, dataset.splits.rule
     told = {
         "Prepared data": fingerprint,
-        "Source": source.get("title"),
-        "Kind": source.get("kind"),
-        "Version": source.get("version"),
-        "Licence": source.get("licence"),
+        "Source": source.title,
+        "Kind": source.kind,
+        "Version": source.version,
+        "Licence": source.licence,
         "Split rule": ", ".join(f"{name.replace('_', ' ')} {plain(value)}" for name, value in rule.items()) or None,
-        "Prepared by": f"chartune {dataset['chartune']}" if dataset.get("chartune") else None,
+        "Prepared by": f"chartune {dataset.chartune}",
     }
     facts = tuple((term, NOT_MEASURED if value is None else str(value)) for term, value in told.items())
-    return Lineage(fingerprint, facts, _tables(source.get("tables", {}), is_made_up(source)), told_of(source))
+    return Lineage(fingerprint, facts, _tables(source.tables, is_made_up(source)), told_of(source))
 
 
-def _tables(tables: Mapping[str, Mapping[str, Any]], open_data: bool) -> Table | None:
+def _tables(tables: Mapping[str, RawFile], open_data: bool) -> Table | None:
     columns = (Column("Raw file", numeric=False), Column("Rows"), Column("Size"), Column("SHA-256", numeric=False))
     rows = tuple(
-        (Cell(str(fact.get("file") or name)), Cell(_rows(fact.get("rows"), open_data)),
-         Cell(human_bytes(fact.get("bytes"))), Cell(str(fact.get("sha256", NOT_MEASURED))[:16]))
-        for name, fact in sorted(tables.items())
+        (Cell(fact.file), Cell(_rows(fact.rows, open_data)), Cell(human_bytes(fact.bytes)), Cell(fact.sha256[:16]))
+        for _, fact in sorted(tables.items())
     )  # fmt: skip
     return Table("Raw files", columns, rows, cards=False) if rows else None
 

@@ -3,7 +3,6 @@
 runs ─▶ variants ─▶ outcomes, adaptation, cost, provenance ─▶ report.html.jinja + report.css ─▶ report.html
 """
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,9 +26,7 @@ from chartune.report.words import WORDS
 from chartune.runs import Run, finished_runs
 from chartune.store import Store, storing
 from chartune.tasks import flow
-
-Dataset = Mapping[str, Any]
-"""The content of a `dataset.json`."""
+from chartune.tasks.dataset import Dataset, gone, read_dataset
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ def report_of(store: Store, runs: Sequence[Run] | None, out: Path, title: str) -
     for fingerprint in dict.fromkeys(run.data for run in chosen if run.data):
         artefact = store.find("data", fingerprint)
         if artefact is not None:
-            datasets[fingerprint] = json.loads(artefact.file("dataset.json").read_text(encoding="utf-8"))
+            datasets[fingerprint] = read_dataset(artefact)
     return render(chosen, out, title=title, datasets=datasets)
 
 
@@ -136,7 +133,8 @@ def _outcomes(runs: Sequence[Run], datasets: Mapping[str, Dataset], every: Mappi
         variants = numbered(group, start=start, every=every)
         start += len(variants)
         figure = f"task{len(outcomes) + 1}"
-        outcomes.append(outcome(variants, datasets.get(data or "", {}), task, figure, every))
+        known = datasets.get(data or "") or gone(group[0].about.get("source"))
+        outcomes.append(outcome(variants, known, task, figure, every))
     return outcomes
 
 
@@ -150,10 +148,10 @@ def _adaptation(variants: Sequence[Variant], datasets: Mapping[str, Dataset]) ->
 
 def _population(fingerprint: str, dataset: Dataset, asked: set[str]) -> Population:
     """Who is in the tasks that a run has asked; all prepared tasks would fill pages."""
-    shown = {**dataset, "tasks": {name: task for name, task in dataset.get("tasks", {}).items() if name in asked}}
-    source = dataset.get("source", {})
-    told = [source.get("title") or "a source without a title"]
-    told += [f"{term} {source[term]}" for term in ("version", "licence") if source.get(term)]
+    shown = dataset.only(asked).but(corpus=dataset.corpus)
+    source = dataset.source
+    told = [source.title or "a source without a title"]
+    told += [f"{term} {value}" for term in ("version", "licence") if (value := getattr(source, term))]
     return Population(fingerprint, " · ".join(told), tuple(flow.cohorts(shown)), table_one(dataset))
 
 
@@ -162,8 +160,8 @@ MADE_UP = "made-up data"
 
 
 def _badge(run: Run, datasets: Mapping[str, Dataset]) -> str:
-    source = datasets.get(run.data or "", {}).get("source") or run.about.get("source") or {}
-    return MADE_UP if flow.is_made_up(source) else str(source.get("title") or "source not recorded")
+    source = (datasets.get(run.data or "") or gone(run.about.get("source"))).source
+    return MADE_UP if flow.is_made_up(source) else source.title or "source not recorded"
 
 
 def _with_parents(runs: Iterable[Run], every: Mapping[str, Run]) -> list[Run]:

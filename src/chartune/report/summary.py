@@ -1,8 +1,7 @@
 """What a reader takes home: the few numbers on top, and sentences that claim no more than the intervals allow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from chartune.quantities import Estimate, human_seconds
 from chartune.report.compare import Comparison
@@ -10,6 +9,7 @@ from chartune.report.hidden import reason
 from chartune.report.table import TOO_FEW, listed, minus
 from chartune.report.variants import Variant, baseline
 from chartune.runs import Run
+from chartune.tasks.dataset import Dataset
 from chartune.tasks.flow import is_made_up, shown, unit
 
 
@@ -22,7 +22,7 @@ class Tile:
     detail: str = ""
 
 
-def tiles(runs: Sequence[Run], datasets: Sequence[Mapping[str, Any]]) -> list[Tile]:
+def tiles(runs: Sequence[Run], datasets: Sequence[Dataset]) -> list[Tile]:
     """How many patients, what adaptation brought, what it took; one that was not measured has no tile."""
     found = [_patients_tile(datasets), _perplexity_tile(runs), _time_tile(runs)]
     return [tile for tile in found if tile is not None]
@@ -130,19 +130,19 @@ def _perplexity_tile(runs: Sequence[Run]) -> Tile | None:
     return None
 
 
-def _patients_tile(datasets: Sequence[Mapping[str, Any]]) -> Tile | None:
+def _patients_tile(datasets: Sequence[Dataset]) -> Tile | None:
     """The test split of the task that asks most patients."""
     largest: tuple[int, Tile] | None = None
     for dataset in datasets:
-        open_data = is_made_up(dataset.get("source", {}))
-        for task in dataset.get("tasks", {}).values():
-            counts = task.get("counts", {}).get("test", {})
+        open_data = is_made_up(dataset.source)
+        for task in dataset.tasks.values():
+            counts = task.counts.get("test", {})
             admissions = counts.get("admissions")
             if admissions and (largest is None or admissions > largest[0]):
                 patients = f"of {shown(counts['subjects'], open_data)} patients" if counts.get("subjects") else ""
                 largest = (
                     admissions,
-                    Tile(shown(admissions, open_data), f"test {unit(dataset.get('source', {}))}", patients),
+                    Tile(shown(admissions, open_data), f"test {unit(dataset.source)}", patients),
                 )
     return largest[1] if largest else None
 

@@ -4,11 +4,11 @@ The published counts are those of MIMIC-III 1.4 with the split lists of CORe. An
 another split the printed row is a mark and nothing more.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from chartune.published import PublishedDataset, dataset_of
 from chartune.report.table import Cell, Column, Table, count
+from chartune.tasks.dataset import Dataset, TaskEntry
 from chartune.tasks.flow import is_made_up, shown
 
 SPLITS: Final = ("train", "validation", "test")
@@ -21,19 +21,17 @@ NOTE: Final = (
 )
 
 
-def table_one(dataset: Mapping[str, Any]) -> Table | None:
+def table_one(dataset: Dataset) -> Table | None:
     """The counts of prepared data beside the published ones; None for another source, or tasks not of the paper.
 
     Args:
         dataset: `dataset.json`.
     """
-    rows = [
-        (name, task, printed) for name, task in dataset.get("tasks", {}).items() if (printed := dataset_of(str(name)))
-    ]
-    if not rows or dataset["source"].get("kind") != "mimic3":
+    rows = [(name, task, printed) for name, task in dataset.tasks.items() if (printed := dataset_of(name))]
+    if not rows or dataset.source.kind != "mimic3":
         return None
-    note = NOTE if dataset.get("splits", {}).get("rule", {}).get("kind") == "imported" else OTHER_SPLIT + NOTE
-    fictional = is_made_up(dataset.get("source", {}))
+    note = NOTE if dataset.splits.rule.get("kind") == "imported" else OTHER_SPLIT + NOTE
+    fictional = is_made_up(dataset.source)
     columns = (
         Column("Task", numeric=False),
         Column("Classes"),
@@ -48,13 +46,13 @@ def table_one(dataset: Mapping[str, Any]) -> Table | None:
     )
 
 
-def _row(task: Mapping[str, Any], printed: PublishedDataset, fictional: bool) -> tuple[Cell, ...]:
-    counts = task.get("counts", {})
+def _row(task: TaskEntry, printed: PublishedDataset, fictional: bool) -> tuple[Cell, ...]:
+    counts = task.counts
     meant = f", meant {printed.meant:,}" if printed.meant != printed.classes else ""
     ours = (counts.get(split, {}).get("admissions") for split in SPLITS)
     return (
-        Cell(str(task.get("title")), f"printed as {printed.name}"),
-        Cell(count(len(task.get("labels", ()))), f"printed {printed.classes:,}{meant}"),
+        Cell(task.title, f"printed as {printed.name}"),
+        Cell(count(len(task.labels)), f"printed {printed.classes:,}{meant}"),
         *(
             Cell(shown(mine, fictional), f"printed {theirs:,}")
             for mine, theirs in zip(ours, printed.admissions, strict=True)

@@ -16,6 +16,7 @@ from typing import Any, Final
 from chartune.quantities import Estimate
 from chartune.report.table import NOT_MEASURED, TOO_FEW, Cell, estimated, span
 from chartune.runs import START, Run
+from chartune.tasks.dataset import Dataset
 from chartune.tasks.flow import is_made_up
 
 COLOURS: Final = 8
@@ -145,9 +146,9 @@ def is_head_only(variant: Variant) -> bool:
     return bool(variant.run.backbone) and not variant.run.stack
 
 
-def is_fictional(variant: Variant, dataset: Mapping[str, Any]) -> bool:
-    """Whether its patients are made up, by the data set or, where that is gone, by the run."""
-    return is_made_up(dataset.get("source") or variant.run.about.get("source") or {})
+def is_fictional(dataset: Dataset) -> bool:
+    """Whether its patients are made up, by the data set or, where that is gone, by what the run says of it."""
+    return is_made_up(dataset.source)
 
 
 def named(variant: Variant) -> Cell:

@@ -3,7 +3,7 @@
 It is a stage only because tokens are counted with a base model's tokenizer, which the data wing does not know.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -17,8 +17,8 @@ from chartune.models.exposure import NOT_KNOWN, exposure_of
 from chartune.sources.splits import HELD_OUT
 from chartune.store import Artefact, Store, write_json
 from chartune.tasks.containment.settings import AUDITED, BOILERPLATE
+from chartune.tasks.dataset import SourceEntry, TaskEntry, read_dataset
 from chartune.tasks.flow import is_made_up
-from chartune.tasks.labels import LabelSpace
 from chartune.tasks.leakage.bases import MEASURED, Base
 from chartune.tasks.leakage.blocks import Rows
 from chartune.tasks.leakage.copies import Asked, Copies, Limits, copies
@@ -26,7 +26,6 @@ from chartune.tasks.leakage.examples import Examples, Prepared, TokenCount, look
 from chartune.tasks.leakage.patients import Patients, patients
 from chartune.tasks.leakage.shares import hidden
 from chartune.tasks.leakage.verdicts import WAYS_OUT, Verdict, verdicts
-from chartune.tasks.prepare import read_dataset
 
 SHELF: Final = "audits"
 REVISION: Final = 5
@@ -139,17 +138,17 @@ def _audited(
     folder: Path,
 ) -> Audit:
     dataset = read_dataset(data)
-    tasks = [_prepared(data, name, told) for name, told in dataset["tasks"].items()]
-    own = _corpus(data) if dataset.get("corpus") else None
+    tasks = [_prepared(data, name, told) for name, told in dataset.tasks.items()]
+    own = _corpus(data) if dataset.corpus else None
     counters = {base.name: _counter(base) for _, base in bases if base}
     measured = (
         patients(Rows(data.path / "splits.parquet"), {task.name: task.rows() for task in tasks}, own),
         _copies(tasks, own, settings, corpus, folder),
         tuple(look_at(task, settings.lengths, counters) for task in tasks),
     )
-    shown = measured if is_made_up(dataset["source"]) else hidden(measured)
-    read = tuple(_base(name, base, dataset["source"]) for name, base in bases)
-    return Audit(data.fingerprint, dataset["source"]["title"], settings, *shown, read, verdicts(*shown, read))
+    shown = measured if is_made_up(dataset.source) else hidden(measured)
+    read = tuple(_base(name, base, dataset.source) for name, base in bases)
+    return Audit(data.fingerprint, dataset.source.title, settings, *shown, read, verdicts(*shown, read))
 
 
 def _copies(
@@ -173,9 +172,8 @@ def _held_out(tasks: Sequence[Prepared]) -> list[Asked]:
     return [Asked(task.name, split, task.rows(split)) for task in tasks for split in HELD_OUT]
 
 
-def _prepared(data: Artefact, name: str, told: Mapping[str, Any]) -> Prepared:
-    space, file = LabelSpace.from_json(told), data.path / f"{name}.parquet"
-    return Prepared(name, str(told["kind"]), space, file, answer_told=bool(told.get("answer_told")))
+def _prepared(data: Artefact, name: str, told: TaskEntry) -> Prepared:
+    return Prepared(name, told.kind, told.space(), data.path / f"{name}.parquet", answer_told=told.answer_told)
 
 
 def _corpus(data: Artefact) -> Rows:
@@ -199,11 +197,11 @@ def _counter(base: LocalBackbone) -> TokenCount:
     return lambda texts: encode(texts, tokenizer, None).lengths.tolist()
 
 
-def _base(asked: str, base: LocalBackbone | None, source: Mapping[str, Any]) -> Base:
+def _base(asked: str, base: LocalBackbone | None, source: SourceEntry) -> Base:
     """The exposure of a base by the name that it was asked by, or else by its own."""
     exposure = exposure_of(asked, base.config if base else None)
     if base and exposure == NOT_KNOWN:
         exposure = exposure_of(base.name)
-    contaminated = exposure.contaminates(str(source["kind"]), is_made_up(source))
+    contaminated = exposure.contaminates(source.kind, is_made_up(source))
     named = base.name if base else asked
     return Base(named, exposure, contaminated, MEASURED if base else "not measured: it is not on this machine")

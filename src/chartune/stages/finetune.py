@@ -42,7 +42,8 @@ from chartune.stages.stage import (
 )
 from chartune.stages.table import SCORED, TaskTable, read_table
 from chartune.store import Artefact, Store, write_bytes
-from chartune.tasks.prepare import prepare, read_dataset
+from chartune.tasks.dataset import read_dataset
+from chartune.tasks.prepare import prepare
 from chartune.train.loop import Evaluation, Objective, Training, begin, fit
 from chartune.train.optimizer import Optimisation, Stopping
 from chartune.train.probe import probe

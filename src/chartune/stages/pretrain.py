@@ -27,7 +27,8 @@ from chartune.runs.run import Run
 from chartune.stages.base import find_or_make, lm_evaluation, lm_objective
 from chartune.stages.stage import ModelStage, Outcome, Planned, Work, backbone_facts, must_reach, perform, source_facts
 from chartune.store import Artefact, Store
-from chartune.tasks.prepare import prepare, read_corpus, read_dataset
+from chartune.tasks.dataset import read_dataset
+from chartune.tasks.prepare import prepare, read_corpus
 from chartune.train.loop import Training, fit
 from chartune.train.optimizer import Optimisation, Stopping
 

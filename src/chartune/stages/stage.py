@@ -32,7 +32,8 @@ from chartune.runs.ledger import rename
 from chartune.runs.run import Run
 from chartune.stages.table import TaskTable
 from chartune.store import Artefact, Store, storing, write_bytes, write_json
-from chartune.tasks.prepare import Preparation, read_dataset
+from chartune.tasks.dataset import Dataset, read_dataset
+from chartune.tasks.prepare import Preparation
 from chartune.tasks.switches import switches
 from chartune.train.checkpoint import State
 from chartune.train.meter import PeakMemory, device_name
@@ -164,9 +165,7 @@ def _called(run: Run, name: str | None) -> Run:
     return rename(run, name)
 
 
-def _write_account(
-    folder: Path, about: dict[str, Any], outcome: Outcome, cost: Cost, dataset: Mapping[str, Any]
-) -> None:
+def _write_account(folder: Path, about: dict[str, Any], outcome: Outcome, cost: Cost, dataset: Dataset) -> None:
     """What was done, how well and at what cost; where weights are kept, also as a card for people."""
     write_json(folder / "run.json", about)
     write_json(folder / "scores.json", _plain(outcome.scores))
@@ -235,9 +234,9 @@ def task_facts(table: TaskTable) -> dict[str, Any]:
     return told
 
 
-def source_facts(dataset: Mapping[str, Any]) -> dict[str, str]:
+def source_facts(dataset: Dataset) -> dict[str, str]:
     """The source's entry in run.json."""
-    return {field: str(dataset["source"][field]) for field in ("kind", "version", "title")}
+    return {field: getattr(dataset.source, field) for field in ("kind", "version", "title")}
 
 
 def _cost(outcome: Outcome, peak: int | None, seconds: float, folder: Path) -> Cost:

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from chartune.errors import DataError, LabelError
 from chartune.store import Artefact
+from chartune.tasks.dataset import read_dataset
 from chartune.tasks.flow import shown, unit
 from chartune.tasks.labels import ENOUGH_CASES, LabelSpace
-from chartune.tasks.prepare import label_space, read_dataset, read_task, task_named
+from chartune.tasks.prepare import label_space, read_task, task_named
 
 SCORED: Final = ("validation", "test")
 """The splits that are scored."""
@@ -115,13 +116,13 @@ def read_table(data: Artefact, task: str) -> TaskTable:
         DataError: it asks for spans, or of two texts, which no stage reads yet.
     """
     dataset = read_dataset(data)
-    name = task_named(dataset, task)
+    name = task_named(dataset.tasks, task)
     frame = read_task(data, name)
     beside = [column for column in BESIDE if column in frame.columns and frame[column].count()]
-    if dataset["tasks"][name]["answer"] == "spans" or beside:
+    if dataset.tasks[name].answer == "spans" or beside:
         raise DataError(
             f"a stage reads one text and tells what applies to it, but {name} asks for spans or of two parts; such "
             f"tasks can be prepared, audited and exported, and not learnt yet."
         )
-    reads = dataset["tasks"][name].get("config", {}).get("reads", {}).get("kind", TaskTable.reads)
-    return TaskTable(frame.sort("hadm_id"), name, label_space(data, name), unit(dataset["source"]), reads)
+    reads = (dataset.tasks[name].config or {}).get("reads", {}).get("kind", TaskTable.reads)
+    return TaskTable(frame.sort("hadm_id"), name, label_space(data, name), unit(dataset.source), reads)

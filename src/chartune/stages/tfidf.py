@@ -15,7 +15,8 @@ from chartune.stages.scoring import quick_scores, score, write_predictions
 from chartune.stages.stage import Outcome, Stage, Work, perform, source_facts, task_facts
 from chartune.stages.table import SCORED, TaskTable, read_table
 from chartune.store import Store
-from chartune.tasks.prepare import prepare, read_dataset
+from chartune.tasks.dataset import read_dataset
+from chartune.tasks.prepare import prepare
 
 REVISION: Final = 3
 

@@ -20,7 +20,8 @@ from chartune.stages.finetune import Finetune
 from chartune.stages.pretrain import SPLITS, Pretrain
 from chartune.stages.table import SCORED
 from chartune.store import Artefact, Store
-from chartune.tasks.prepare import Preparation, read_dataset, read_task, task_named
+from chartune.tasks.dataset import read_dataset
+from chartune.tasks.prepare import Preparation, read_task, task_named
 from chartune.tasks.prepared import SHELF
 from chartune.train.optimizer import Optimisation
 from chartune.train.plan import steps_per_epoch
@@ -83,8 +84,8 @@ def prepared(preparation: Preparation, store: Store) -> Artefact | None:
     wanted = (preparation.hashable(), _place(preparation))
     for artefact in reversed(store.artefacts(SHELF)):
         try:
-            made = Preparation.parse(read_dataset(artefact)["config"])
-        except (ConfigError, KeyError):  # of another version of chartune
+            made = Preparation.parse(read_dataset(artefact).config)
+        except (ConfigError, StoreError):  # of another version of chartune, or damaged
             continue
         if (made.hashable(), _place(made)) == wanted:
             return artefact
@@ -104,13 +105,13 @@ def _place(preparation: Preparation) -> list[Path]:
 def _outputs_asked(stage: Finetune) -> int | None:
     """As many as the task has answers; None where they are known once it is prepared."""
     tasks = {task.name: task for task in stage.data.tasks}
-    return tasks[task_named({"tasks": tasks}, stage.task)].answers
+    return tasks[task_named(tasks, stage.task)].answers
 
 
 def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None) -> Workload:
     dataset = read_dataset(data)
-    task = task_named(dataset, stage.task)
-    labels, answer = len(dataset["tasks"][task]["labels"]), dataset["tasks"][task]["answer"]
+    task = task_named(dataset.tasks, stage.task)
+    labels, answer = len(dataset.tasks[task].labels), dataset.tasks[task].answer
     frame = read_task(data, task).select("split", "text")
     count, mean = {}, {}
     for split in ("train", *SCORED):
@@ -132,7 +133,8 @@ def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None) -
 
 
 def _of_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone | None) -> Workload:
-    counts = (read_dataset(data)["corpus"] or {}).get("counts", {})
+    corpus = read_dataset(data).corpus
+    counts = corpus.counts if corpus else {}
     blocks, text = {}, 0.0
     for split in SPLITS:
         documents, words = (int(counts.get(split, {}).get(what, 0)) for what in ("documents", "words"))

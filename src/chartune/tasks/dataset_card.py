@@ -14,6 +14,7 @@ import yaml
 
 from chartune.cards import Facts, Section, markdown
 from chartune.quantities import human_bytes
+from chartune.tasks.dataset import Dataset, TaskEntry
 from chartune.tasks.flow import Cohort, cohorts, is_made_up, told_of
 from chartune.tasks.positive import question_told
 from chartune.tasks.switches import switches
@@ -52,7 +53,7 @@ _OF_ALL: Final = ("preset", "held_out_copies")
 
 
 def dataset_card(
-    dataset: Mapping[str, Any],
+    dataset: Dataset,
     fingerprint: str,
     files: Mapping[str, str] | None = None,
     columns: Mapping[str, str] = COLUMNS,
@@ -67,28 +68,32 @@ def dataset_card(
         columns: of the examples → what they hold; empty: it has none.
         parts: split → the file of its examples, where each split has a file of its own.
     """
-    title = f"{' '.join(str(dataset['source']['title']).split())}, prepared by chartune"
+    title = f"{' '.join(str(dataset.source.title).split())}, prepared by chartune"
     known = _files(dataset) if files is None else files
     head = yaml.safe_dump(_head(dataset, title, parts or {}), sort_keys=False, allow_unicode=True)
     return f"---\n{head}---\n\n" + markdown(title, list(_sections(dataset, fingerprint, known, columns)))
 
 
-def task_facts(task: Mapping[str, Any]) -> Facts:
+def task_facts(task: TaskEntry) -> Facts:
     """A task of `dataset.json` in words: who, when, what is seen, what is asked, and how many labels it has."""
     before, after = ("who", "when", "seen"), ("scored", "citation", "kind", "answer")
-    labels = f"{len(task['labels']):,}" if task.get("labels") else None
-    told = {term: task.get(term) for term in before} | question_told(task) | {term: task.get(term) for term in after}
+    labels = f"{len(task.labels):,}" if task.labels else None
+    told = (
+        {term: getattr(task, term) for term in before}
+        | question_told(task)
+        | {term: getattr(task, term) for term in after}
+    )
     return _known({term.capitalize(): value for term, value in told.items()} | {"Labels": labels})
 
 
-def _head(dataset: Mapping[str, Any], title: str, parts: Mapping[str, str]) -> dict[str, Any]:
-    source, corpus = dataset["source"], dataset.get("corpus")
-    kinds = ["token-classification" if task["answer"] == "spans" else "text-classification"
-             for task in dataset["tasks"].values()]  # fmt: skip
+def _head(dataset: Dataset, title: str, parts: Mapping[str, str]) -> dict[str, Any]:
+    source, corpus = dataset.source, dataset.corpus
+    kinds = ["token-classification" if task.answer == "spans" else "text-classification"
+             for task in dataset.tasks.values()]  # fmt: skip
     kinds += ["text-generation", "fill-mask"] if corpus else []
     head: dict[str, Any] = {
-        "pretty_name": title, **_licence(str(source["licence"])), "task_categories": list(dict.fromkeys(kinds)),
-        "size_categories": [_size(dataset)], "tags": ["medical", "clinical-notes", "chartune", str(source["kind"])],
+        "pretty_name": title, **_licence(str(source.licence)), "task_categories": list(dict.fromkeys(kinds)),
+        "size_categories": [_size(dataset)], "tags": ["medical", "clinical-notes", "chartune", str(source.kind)],
     }  # fmt: skip
     if parts:
         files = [{"split": split, "path": path} for split, path in parts.items()]
@@ -101,51 +106,47 @@ def _licence(licence: str) -> dict[str, str]:
     return {"license": name} if name in _OPEN_LICENCES else {"license": "other", "license_name": name}
 
 
-def _size(dataset: Mapping[str, Any]) -> str:
+def _size(dataset: Dataset) -> str:
     """The size of the largest table, in the steps of Hugging Face."""
-    parts = [*dataset["tasks"].values(), *([dataset["corpus"]] if dataset.get("corpus") else [])]
-    rows = [sum(next((row[unit] for unit in _ROWS if unit in row), 0) for row in part["counts"].values())
-            for part in parts]  # fmt: skip
+    rows = [sum(next((row[unit] for unit in _ROWS if unit in row), 0) for row in part.counts.values())
+            for part in dataset.parts().values()]  # fmt: skip
     steps = zip(pairwise(_SIZES), _SIZE_NAMES, strict=True)
     return next((name for (low, high), name in steps if low <= max(rows, default=0) < high), "n>100M")
 
 
-def _files(dataset: Mapping[str, Any]) -> dict[str, str]:
-    tasks = {f"{name}.parquet": f"examples: {task['title']}" for name, task in dataset["tasks"].items()}
-    corpus = {"corpus.parquet": "unlabelled text for adaptation"} if dataset.get("corpus") else {}
+def _files(dataset: Dataset) -> dict[str, str]:
+    tasks = {f"{name}.parquet": f"examples: {task.title}" for name, task in dataset.tasks.items()}
+    corpus = {"corpus.parquet": "unlabelled text for adaptation"} if dataset.corpus else {}
     return tasks | corpus | _KEPT
 
 
 def _sections(
-    dataset: Mapping[str, Any], fingerprint: str, files: Mapping[str, str], columns: Mapping[str, str]
+    dataset: Dataset, fingerprint: str, files: Mapping[str, str], columns: Mapping[str, str]
 ) -> Iterator[Section]:
-    tasks, source = dataset["tasks"], dataset["source"]
+    tasks, source = dataset.tasks, dataset.source
     yield _what(dataset, fingerprint)
     yield Section("Files", columns=("file", "holds"), rows=tuple(files.items()))
-    if columns and any(task["answer"] != "spans" for task in tasks.values()):
+    if columns and any(task.answer != "spans" for task in tasks.values()):
         yield Section("Columns of the examples", columns=("column", "holds"), rows=tuple(columns.items()))
-    names = [*tasks, *([None] if dataset.get("corpus") else [])]
+    names = [*tasks, *([None] if dataset.corpus else [])]
     for name, cohort in zip(names, cohorts(dataset), strict=True):
         yield _counted(dataset, name, cohort)
         yield _flow(name or "the corpus", cohort)
     told = tuple(f"The source says: {one}" for one in told_of(source))
-    raw = tuple(
-        (str(fact.get("file") or name), human_bytes(fact.get("bytes")), str(fact.get("sha256")))
-        for name, fact in sorted(source["tables"].items())
-    )
+    raw = tuple((fact.file, human_bytes(fact.bytes), fact.sha256) for _, fact in sorted(source.tables.items()))
     yield Section("Raw files", told, columns=("file", "size", "SHA-256"), rows=raw)
-    others = tuple((str(row["file"]), str(row["sha256"]), str(row["licence"])) for row in dataset.get("inputs", ()))
+    others = tuple((row.file, row.sha256, row.licence) for row in dataset.inputs)
     if others:
         yield Section("Other inputs", columns=("file", "SHA-256", "licence"), rows=others)
     yield _citing(dataset, fingerprint)
 
 
-def _what(dataset: Mapping[str, Any], fingerprint: str) -> Section:
-    source, rule = dataset["source"], dataset["splits"]["rule"]
-    config = dataset.get("config") or {}
+def _what(dataset: Dataset, fingerprint: str) -> Section:
+    source, rule = dataset.source, dataset.splits.rule
+    config = dataset.config
     facts = {
-        "Source": source["title"], "Kind": source["kind"], "Version": source["version"], "Licence": source["licence"],
-        "Prepared data": fingerprint, "Prepared by": f"chartune {dataset['chartune']}",
+        "Source": source.title, "Kind": source.kind, "Version": source.version, "Licence": source.licence,
+        "Prepared data": fingerprint, "Prepared by": f"chartune {dataset.chartune}",
         "Preset": config.get("preset"),
         "Training texts that a held-out chart repeats": config.get("held_out_copies"),
         "Split rule": ", ".join(f"{name} {value}" for name, value in rule.items()),
@@ -154,11 +155,11 @@ def _what(dataset: Mapping[str, Any], fingerprint: str) -> Section:
     return Section("What it is", (_FICTIONAL if is_made_up(source) else _RESTRICTED,), _known(facts))
 
 
-def _counted(dataset: Mapping[str, Any], name: str | None, cohort: Cohort) -> Section:
+def _counted(dataset: Dataset, name: str | None, cohort: Cohort) -> Section:
     """A task, or the corpus where there is no name: its choices, and who stands in which split."""
-    chosen = switches(dataset, name) if name is None or "config" in dataset["tasks"][name] else {}
+    chosen = switches(dataset, name) if name is None or dataset.tasks[name].config is not None else {}
     told = "; ".join(f"{switch}: {value}" for switch, value in chosen.items() if switch not in _OF_ALL)
-    facts = (*(task_facts(dataset["tasks"][name]) if name else ()), *_known({"Switches": told}))
+    facts = (*(task_facts(dataset.tasks[name]) if name else ()), *_known({"Switches": told}))
     title = f"Task {name}: {cohort.title}" if name else f"Corpus: {cohort.title}"
     return Section(title, (), facts, ("split", *cohort.splits.columns), cohort.splits.rows)
 
@@ -173,13 +174,13 @@ def _flow(whose: str, cohort: Cohort) -> Section:
     )
 
 
-def _citing(dataset: Mapping[str, Any], fingerprint: str) -> Section:
-    source = dataset["source"]
-    asked = "; ".join(dict.fromkeys(str(task["citation"]) for task in dataset["tasks"].values()))
+def _citing(dataset: Dataset, fingerprint: str) -> Section:
+    source = dataset.source
+    asked = "; ".join(dict.fromkeys(str(task.citation) for task in dataset.tasks.values()))
     text = [
-        f"The source, as its publisher asks: {source['title']}, {source['version']}.",
+        f"The source, as its publisher asks: {source.title}, {source.version}.",
         *([f"Who defined the questions: {asked}."] if asked else []),
-        f"These data: chartune {dataset['chartune']}, data {fingerprint}. The fingerprint stands for the raw files, "
+        f"These data: chartune {dataset.chartune}, data {fingerprint}. The fingerprint stands for the raw files, "
         "the split and every switch: whoever has the same gets the same.",
     ]  # fmt: skip
     return Section("How to cite", tuple(text))

@@ -21,12 +21,12 @@ import pyarrow as pa
 from chartune.errors import ConfigError
 from chartune.sources.splits import SPLITS
 from chartune.store import Artefact, sha256, storing, write_bytes, write_json
+from chartune.tasks.dataset import DATASET, Dataset, read_dataset
 from chartune.tasks.dataset_card import COLUMNS, README, dataset_card
 from chartune.tasks.frames import read_frame
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.meds import write_arrow, write_meds
-from chartune.tasks.prepare import read_dataset, task_named
-from chartune.tasks.prepared import DATASET
+from chartune.tasks.prepare import task_named
 
 Form = Literal["meds", "parquet"]
 SUMS: Final = "SHA256SUMS"
@@ -62,7 +62,7 @@ def export(artefact: Artefact, to: Path, form: Form, task: str = "") -> Path:
         StoreError: no room, or a file of the store is damaged.
     """
     dataset, folder = read_dataset(artefact), to.expanduser().absolute()
-    names = [task_named(dataset, task)] if task else list(dataset["tasks"])
+    names = [task_named(dataset.tasks, task)] if task else list(dataset.tasks)
     if form == "parquet" and len(names) != 1:
         raise ConfigError(
             f"a Parquet export must be of one task, but there are {', '.join(names) or 'none'}; say --task."
@@ -79,9 +79,9 @@ def export(artefact: Artefact, to: Path, form: Form, task: str = "") -> Path:
     return folder
 
 
-def _write_parquet(artefact: Artefact, dataset: dict[str, Any], name: str, folder: Path) -> None:
+def _write_parquet(artefact: Artefact, dataset: Dataset, name: str, folder: Path) -> None:
     """One task: a file per split, what it is, and who stands where."""
-    examples, space = read_frame(artefact.path / f"{name}.parquet"), LabelSpace.from_json(dataset["tasks"][name])
+    examples, space = read_frame(artefact.path / f"{name}.parquet"), dataset.tasks[name].space()
     for split in SPLITS:
         mine = examples.filter(pl.col("split") == split).drop("split")
         if mine.height:
@@ -89,7 +89,8 @@ def _write_parquet(artefact: Artefact, dataset: dict[str, Any], name: str, folde
             write_arrow(table.cast(_schema(table.schema, space)), folder / _part(split))
     shutil.copyfile(artefact.file("splits.parquet"), folder / "splits.parquet")
     about = {"data": artefact.fingerprint, "sensitivity": _sensitivity(artefact), "task": name}
-    write_json(folder / DATASET, about | {key: dataset[key] for key in _TOLD} | {"definition": dataset["tasks"][name]})
+    told = dataset.only([name]).to_json()
+    write_json(folder / DATASET, about | {key: told[key] for key in _TOLD} | {"definition": told["tasks"][name]})
 
 
 def _part(split: str) -> str:
@@ -112,9 +113,9 @@ def _schema(written: pa.Schema, space: LabelSpace) -> pa.Schema:
     return pa.schema(list(columns.items()), metadata={"huggingface": json.dumps({"info": {"features": features}})})
 
 
-def _readme(artefact: Artefact, dataset: dict[str, Any], names: list[str], form: Form, folder: Path) -> str:
+def _readme(artefact: Artefact, dataset: Dataset, names: list[str], form: Form, folder: Path) -> str:
     """The card of the data, of what was exported only."""
-    exported = {**dataset, "tasks": {name: dataset["tasks"][name] for name in names}, "corpus": None}
+    exported = dataset.only(names)
     if form == "meds":
         return dataset_card(exported, artefact.fingerprint, _MEDS_FILES, {})
     parts = {split: file for split in SPLITS if (folder / (file := _part(split))).is_file()}

@@ -19,10 +19,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final, Protocol
 
 from chartune.quantities import Estimate
 from chartune.sources.splits import SPLITS
+from chartune.tasks.dataset import Counts, Dataset, Part, SourceEntry, StepEntry
 
 SMALL: Final = 10
 """The smallest count of patients that is printed as it is."""
@@ -69,33 +70,44 @@ class Cohort:
     """Where the rows went."""
 
 
-def is_made_up(source: Mapping[str, Any]) -> bool:
+class Sourced(Protocol):
+    """Whatever tells of a source."""
+
+    @property
+    def kind(self) -> str:
+        """Its reader."""
+
+    @property
+    def version(self) -> str:
+        """Its release."""
+
+
+def is_made_up(source: Sourced) -> bool:
     """Whether the patients are fictional: by kind, or by version where their layout is that of a real source."""
-    return "made-up" in (str(source.get(key, "")).replace("_", "-") for key in ("kind", "version"))
+    return "made-up" in (told.replace("_", "-") for told in (source.kind, source.version))
 
 
-def unit(source: Mapping[str, Any]) -> str:
+def unit(source: Sourced) -> str:
     """What a row of the data is: `admissions`, or `rows` of a table of one's own."""
-    return "rows" if source.get("kind") == "tabular" else "admissions"
+    return "rows" if source.kind == "tabular" else "admissions"
 
 
-def told_of(source: Mapping[str, Any]) -> tuple[str, ...]:
+def told_of(source: SourceEntry) -> tuple[str, ...]:
     """What a source says of itself, warnings first; for real patients with its small counts hidden."""
     return (*warnings(source), *notices(source))
 
 
-def warnings(source: Mapping[str, Any]) -> tuple[str, ...]:
+def warnings(source: SourceEntry) -> tuple[str, ...]:
     """What may be wrong with a source; for real patients with its small counts hidden."""
-    return _told(source, "warnings")
+    return _told(source, source.warnings)
 
 
-def notices(source: Mapping[str, Any]) -> tuple[str, ...]:
+def notices(source: SourceEntry) -> tuple[str, ...]:
     """What is as asked for and should be known; for real patients with its small counts hidden."""
-    return _told(source, "notices")
+    return _told(source, source.notices)
 
 
-def _told(source: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    told = tuple(map(str, source.get(key, ())))
+def _told(source: SourceEntry, told: tuple[str, ...]) -> tuple[str, ...]:
     return told if is_made_up(source) else tuple(_COUNT.sub(f"<{SMALL}", warning) for warning in told)
 
 
@@ -123,22 +135,20 @@ def _either(positives: int | None, rows: int | None) -> list[int | None]:
     return [positives, None if positives is None or rows is None else rows - positives]
 
 
-def cohorts(dataset: Mapping[str, Any]) -> list[Cohort]:
+def cohorts(dataset: Dataset) -> list[Cohort]:
     """The cohort of every task of a prepared data set, then that of its adaptation text."""
-    open_data = is_made_up(dataset.get("source", {}))
+    open_data = is_made_up(dataset.source)
     rounded = not open_data and any(0 < count < SMALL for count in _counts(dataset))
-    rows = unit(dataset.get("source", {}))
-    return [_cohort(part, rounded, open_data, rows) for part in _parts(dataset)]
+    rows = unit(dataset.source)
+    return [_cohort(part, rounded, open_data, rows) for part in dataset.parts().values()]
 
 
-def _cohort(part: Mapping[str, Any], rounded: bool, open_data: bool, rows: str) -> Cohort:
+def _cohort(part: Part, rounded: bool, open_data: bool, rows: str) -> Cohort:
     titles = {**_TITLES, "admissions": rows}
-    steps = [_step(row, rounded, titles) for row in part.get("attrition", [])]
+    steps = [_step(row, rounded, titles) for row in part.attrition]
     loud = [step for n, step in enumerate(steps) if n == 0 or step.removed]
     silent = [step for n, step in enumerate(steps) if n > 0 and not step.removed]
-    return Cohort(
-        str(part.get("title", "")), tuple(loud), tuple(silent), _splits(part.get("counts", {}), open_data, titles)
-    )
+    return Cohort(part.title, tuple(loud), tuple(silent), _splits(part.counts, open_data, titles))
 
 
 def shown(count: int | None, open_data: bool) -> str:
@@ -148,7 +158,7 @@ def shown(count: int | None, open_data: bool) -> str:
     return f"<{SMALL}" if 0 < count < SMALL and not open_data else f"{count:,}"
 
 
-def _splits(counts: Mapping[str, Mapping[str, int]], open_data: bool, titles: Mapping[str, str]) -> Splits:
+def _splits(counts: Counts, open_data: bool, titles: Mapping[str, str]) -> Splits:
     columns = list(dict.fromkeys(name for split in counts.values() for name in split))
     ordered = [s for s in SPLITS if s in counts] + [s for s in counts if s not in SPLITS]
     rows = tuple(
@@ -167,15 +177,13 @@ def _in_split(name: str, count: int | None, open_data: bool) -> str:
 _TITLES: Final = {"subjects": "patients", "positives": "with the outcome", "labels_assigned": "labels given"}
 
 
-def _step(row: Mapping[str, Any], rounded: bool, titles: Mapping[str, str]) -> Step:
+def _step(row: StepEntry, rounded: bool, titles: Mapping[str, str]) -> Step:
     nouns = {name: titles.get(name, name) for name in UNITS}
-    left = [_counted(row[name], noun, rounded) for name, noun in nouns.items() if row.get(name) is not None]
+    left = [_counted(n, noun, rounded) for name, noun in nouns.items() if (n := getattr(row, name)) is not None]
     removed = [
-        _counted(row[f"removed_{name}"], noun, rounded)
-        for name, noun in nouns.items()
-        if (row.get(f"removed_{name}") or 0) > 0
+        _counted(n, noun, rounded) for name, noun in nouns.items() if (n := getattr(row, f"removed_{name}") or 0) > 0
     ]
-    return Step(str(row.get("step", "")), str(row.get("why", "")), tuple(removed), tuple(left))
+    return Step(row.step, row.why, tuple(removed), tuple(left))
 
 
 def _counted(count: int, noun: str, rounded: bool) -> str:
@@ -184,17 +192,12 @@ def _counted(count: int, noun: str, rounded: bool) -> str:
     return f"<{SMALL} {noun}" if count < SMALL else f"≈\N{NO-BREAK SPACE}{round(count, -1):,} {noun}"
 
 
-def _counts(dataset: Mapping[str, Any]) -> Iterator[int]:
+def _counts(dataset: Dataset) -> Iterator[int]:
     """Every count about patients that a report would print, or that a reader could have by subtraction."""
-    for part in _parts(dataset):
-        subjects = [row["subjects"] for row in part.get("attrition", []) if row.get("subjects") is not None]
+    for part in dataset.parts().values():
+        subjects = [row.subjects for row in part.attrition if row.subjects is not None]
         yield from (before - after for before, after in pairwise(subjects))
-        for row in part.get("attrition", []):
-            yield from (v for k, v in row.items() if k.removeprefix("removed_") in UNITS and isinstance(v, int))
-        for split in part.get("counts", {}).values():
-            yield from (v for v in split.values() if isinstance(v, int))
-
-
-def _parts(dataset: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    corpus = [dataset["corpus"]] if dataset.get("corpus") else []
-    return [*dataset.get("tasks", {}).values(), *corpus]
+        for row in part.attrition:
+            yield from (n for n in row.model_dump().values() if isinstance(n, int))
+        for split in part.counts.values():
+            yield from split.values()

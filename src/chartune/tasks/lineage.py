@@ -3,7 +3,6 @@
 labels.csv · train.csv, validation.csv, test.csv · data that the corpus must not hold ─▶ file · sha256 · licence, each
 """
 
-import json
 from collections.abc import Iterator, Sequence
 
 from chartune.errors import DataError
@@ -12,8 +11,9 @@ from chartune.sources.catalog import AnySplit
 from chartune.sources.splits import ImportedSplit
 from chartune.store import Store
 from chartune.tasks.corpus import Corpus
+from chartune.tasks.dataset import read_dataset
 from chartune.tasks.external import External
-from chartune.tasks.prepared import DATASET, SHELF
+from chartune.tasks.prepared import SHELF
 from chartune.tasks.task import Task
 
 UNKNOWN = "unknown"
@@ -52,7 +52,7 @@ def _held_out(corpus: Corpus | None, store: Store) -> Iterator[dict[str, str]]:
         found = store.find(SHELF, name)
         if found is None:
             raise DataError(f"`without` must name prepared data, but {store.root} has no {name} any more; prepare it.")
-        licence = json.loads(found.file(DATASET).read_text(encoding="utf-8"))["source"]["licence"]
+        licence = read_dataset(found).source.licence
         yield _row(f"{SHELF}/{name}", found.content_hash(), licence)
 
 

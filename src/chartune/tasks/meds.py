@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from chartune.errors import DataError
 from chartune.sources.splits import CORPUS_ONLY, SPLITS
 from chartune.store import Artefact, write_bytes, write_json
+from chartune.tasks.dataset import Dataset
 from chartune.tasks.frames import read_frame
 from chartune.tasks.labels import Answer, LabelSpace
 
@@ -37,7 +38,7 @@ _VALUES: Final[dict[Answer, pa.Field]] = {
 _SPLITS: Final = pa.schema([("subject_id", pa.int64()), ("split", pa.string())])
 
 
-def write_meds(artefact: Artefact, dataset: dict[str, Any], tasks: list[str], folder: Path) -> None:
+def write_meds(artefact: Artefact, dataset: Dataset, tasks: list[str], folder: Path) -> None:
     """Write the labels of these tasks, and the splits, into an empty folder.
 
     Args:
@@ -52,7 +53,7 @@ def write_meds(artefact: Artefact, dataset: dict[str, Any], tasks: list[str], fo
     """
     counts = {}
     for name in tasks:
-        space = LabelSpace.from_json(dataset["tasks"][name])
+        space = dataset.tasks[name].space()
         examples = read_frame(artefact.path / f"{name}.parquet")
         _refuse_timeless(examples, name)
         for split in SPLITS:
@@ -110,18 +111,18 @@ def _without(examples: pl.DataFrame, space: LabelSpace) -> int:
     return examples.filter(pl.col("label").list.len() == 0).height if space.answer == "multilabel" else 0
 
 
-def _about(artefact: Artefact, dataset: dict[str, Any], tasks: list[str], without: dict[str, int]) -> dict[str, Any]:
+def _about(artefact: Artefact, dataset: Dataset, tasks: list[str], without: dict[str, int]) -> dict[str, Any]:
     """The DatasetMetadataSchema of MEDS; what chartune adds stands under its own name."""
-    source, made = dataset["source"], (artefact.path / "dataset.json").stat().st_mtime
-    words = ("title", "asked", "answer", "labels", "titles", "kind", "citation")
+    source, made = dataset.source, (artefact.path / "dataset.json").stat().st_mtime
+    words = {"title", "asked", "answer", "labels", "titles", "kind", "citation"}
     return {
-        "dataset_name": source["title"], "dataset_version": source["version"], "etl_name": "chartune",
-        "etl_version": dataset["chartune"], "meds_version": VERSION,
-        "created_at": datetime.fromtimestamp(made, UTC).isoformat(timespec="seconds"), "license": source["licence"],
+        "dataset_name": source.title, "dataset_version": source.version, "etl_name": "chartune",
+        "etl_version": dataset.chartune, "meds_version": VERSION,
+        "created_at": datetime.fromtimestamp(made, UTC).isoformat(timespec="seconds"), "license": source.licence,
         "chartune": {
             "data": artefact.fingerprint, "sensitivity": artefact.manifest().sensitivity,
             "splits": f"validation is tuning, test is held_out; {CORPUS_ONLY}: text for adaptation only",
-            "tasks": {name: {word: dataset["tasks"][name][word] for word in words}
+            "tasks": {name: dataset.tasks[name].model_dump(mode="json", include=words)
                       | {"examples_without_any_label": without[name]} for name in tasks},
         },
     }  # fmt: skip

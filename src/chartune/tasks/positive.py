@@ -7,7 +7,10 @@ blue, green         nobody chose: the later in sorting            asked: green (
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from chartune.tasks.dataset import TaskEntry
 
 PositiveBy = Literal["definition", "choice", "convention", "sorting"]
 """Who says which class is asked: the task itself, whoever asked (`positive`), the list below, or nobody."""
@@ -42,35 +45,37 @@ def positive_of(names: Sequence[str], chosen: str | None = None) -> tuple[str, P
     return other, "sorting"
 
 
-def asked_told(task: Mapping[str, Any]) -> str:
+def asked_told(answer: str | None, labels: Sequence[str]) -> str:
     """Such as `died (of died, survived)`; empty: the task is no yes-or-no task, or has not two classes.
 
     Args:
-        task: its entry in `dataset.json`, or any mapping with `answer` and `labels`, the positive class last.
+        answer: of the task.
+        labels: its, the positive class last.
     """
-    labels = [_printable(str(label)) for label in task.get("labels") or ()]
-    if task.get("answer") != "binary" or len(labels) != 2:
+    named = [_printable(label) for label in labels]
+    if answer != "binary" or len(named) != 2:
         return ""
-    return f"{labels[1]} (of {', '.join(sorted(labels))})"
+    return f"{named[1]} (of {', '.join(sorted(named))})"
 
 
-def question_told(task: Mapping[str, Any]) -> dict[str, str]:
+def question_told(task: "TaskEntry") -> dict[str, str]:
     """The question of a task in words, and the class that is asked about where it is a yes-or-no task."""
-    facts = {"question": str(task.get("asked") or ""), "asked": asked_told(task)}
+    facts = {"question": task.asked, "asked": asked_told(task.answer, task.labels)}
     return {term: value for term, value in facts.items() if value}
 
 
-def unchosen(tasks: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def unchosen(tasks: Mapping[str, "TaskEntry"]) -> list[str]:
     """A line for each task whose positive class nobody chose: it is the later in sorting, which may be the wrong one.
 
     Args:
         tasks: name → entry in `dataset.json`.
     """
     return [
-        f"{name}: nobody chose the class that is asked about, so the later in sorting is: {asked_told(task)}; if the "
-        f"other is meant, or to say that this one is, name it with `positive` in the task ({_example(task)})."
+        f"{name}: nobody chose the class that is asked about, so the later in sorting is: "
+        f"{asked_told(task.answer, task.labels)}; if the other is "
+        f"meant, or to say that this one is, name it with `positive` in the task ({_example(task)})."
         for name, task in tasks.items()
-        if task.get("positive_by") == "sorting" and asked_told(task)
+        if task.positive_by == "sorting" and asked_told(task.answer, task.labels)
     ]
 
 
@@ -79,8 +84,8 @@ def probability_column(positive: str) -> str:
     return f"p_{re.sub(r'[^a-z0-9]+', '_', _plain(positive)).strip('_') or '1'}"
 
 
-def _example(task: Mapping[str, Any]) -> str:
-    if (task.get("config") or {}).get("kind") != "labels":
+def _example(task: "TaskEntry") -> str:
+    if (task.config or {}).get("kind") != "labels":
         return "positive: …"
     return "--set 'data.tasks=[{kind: labels, positive: \"…\"}]', for prepare 'tasks=…'"
 

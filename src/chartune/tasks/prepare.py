@@ -4,8 +4,7 @@ source ─load─▶ Records ─stage─▶ Staged ─┬─ task.select ─▶ 
 splits ─assign─────────────────────────┴─ corpus.select ▶ corpus.documents ▶ corpus.parquet    dataset.json
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, get_args
 
@@ -20,13 +19,14 @@ from chartune.sources.splits import CORPUS_ONLY, SPLITS, HashSplit, carevue_only
 from chartune.store import Artefact, Store
 from chartune.tasks.catalog import AnyTask, Preset, overlaid, usual_corpus, usual_tasks, with_switches
 from chartune.tasks.corpus import Corpus
+from chartune.tasks.dataset import CorpusEntry, Part, TaskEntry, read_dataset
 from chartune.tasks.external import External
 from chartune.tasks.frames import read_frame, write_frame
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.lineage import inputs
 from chartune.tasks.making import forget_steps, make_tasks, split_counts, staged_notes, with_kept_episodes
 from chartune.tasks.making_corpus import make_corpus
-from chartune.tasks.prepared import DATASET, named_once, obtain_data, write_dataset
+from chartune.tasks.prepared import named_once, obtain_data, write_dataset
 from chartune.tasks.soundness import absent_categories, emptied, raw_warnings, refuse, source_entry, tables_read
 
 CORPUS_FILE: Final = "corpus.parquet"
@@ -132,23 +132,17 @@ def prepare(preparation: Preparation, store: Store) -> Artefact:
     made = obtain_data(preparation, preparation.splits.rule(), REVISION, facts, store, write, resume=True)
     if preparation.strict:  # they may have been prepared without it
         dataset = read_dataset(made)
-        refuse([*dataset["source"]["warnings"], *emptied(dataset).values()])
+        refuse([*dataset.source.warnings, *emptied(dataset.parts()).values()])
     return made
 
 
-def read_dataset(artefact: Artefact) -> dict[str, Any]:
-    """What the prepared data are: `dataset.json`."""
-    return dict(json.loads(artefact.file(DATASET).read_text(encoding="utf-8")))
-
-
-def task_named(dataset: Mapping[str, Any], name: str) -> str:
+def task_named(tasks: Collection[str], name: str) -> str:
     """The prepared task that a name, its beginning or nothing at all (the first) stands for.
 
     Raises:
         ConfigError: several begin like that.
         DataError: the data were prepared without it.
     """
-    tasks: list[str] = list(dataset["tasks"])
     found = [task for task in tasks if task == name] or [task for task in tasks if task.startswith(name)]
     if name and len(found) > 1:
         raise ConfigError(f"a task must be named without doubt, but {name!r} may be {' or '.join(found)}; say which.")
@@ -169,13 +163,13 @@ def read_task(artefact: Artefact, name: str) -> pl.DataFrame:
         DataError: the data were prepared without this task.
         StoreError: the file is damaged.
     """
-    return read_frame(artefact.path / f"{task_named(read_dataset(artefact), name)}.parquet")
+    return read_frame(artefact.path / f"{task_named(read_dataset(artefact).tasks, name)}.parquet")
 
 
 def label_space(artefact: Artefact, name: str) -> LabelSpace:
     """The answers of a prepared task, in the order of their numbers. Raises DataError as `read_task`."""
     dataset = read_dataset(artefact)
-    return LabelSpace.from_json(dataset["tasks"][task_named(dataset, name)])
+    return dataset.tasks[task_named(dataset.tasks, name)].space()
 
 
 def read_corpus(artefact: Artefact) -> pl.DataFrame:
@@ -220,7 +214,7 @@ def _make(preparation: Preparation, facts: Mapping[str, TableFacts], store: Stor
 
         made["corpus"] = make_corpus(preparation.corpus, staged, placed, store, folder)
     if preparation.strict:
-        refuse(list(emptied(made).values()))
+        refuse(list(emptied(_parts(made)).values()))
     write_frame(assignment.frame, folder / "splits.parquet")
     counts = split_counts(admissions, assignment.frame, (*SPLITS, CORPUS_ONLY))
     forget_steps(folder)
@@ -230,6 +224,11 @@ def _make(preparation: Preparation, facts: Mapping[str, TableFacts], store: Stor
         **made,
         "inputs": inputs(preparation.tasks, preparation.splits, preparation.corpus, store),
     })  # fmt: skip
+
+
+def _parts(made: Mapping[str, Any]) -> dict[str, Part]:
+    tasks = {name: TaskEntry.model_validate(entry) for name, entry in made["tasks"].items()}
+    return {**tasks, **({"corpus": CorpusEntry.model_validate(made["corpus"])} if made["corpus"] else {})}
 
 
 def no_patient_twice(frame: pl.DataFrame) -> None:

@@ -3,6 +3,7 @@
 data/<fingerprint>/   dataset.json · README.md · splits.parquet · a file per task · corpus.parquet, if there is a corpus
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -11,10 +12,10 @@ from chartune import __version__
 from chartune.config import Config, fingerprint
 from chartune.sources.facts import TableFacts
 from chartune.store import Artefact, Store, write_bytes, write_json
+from chartune.tasks.dataset import DATASET, Dataset
 from chartune.tasks.dataset_card import README, dataset_card
 
 SHELF: Final = "data"
-DATASET: Final = "dataset.json"
 
 
 def named_once(names: Sequence[str]) -> None:
@@ -49,6 +50,6 @@ def write_dataset(folder: Path, preparation: Config, entries: Mapping[str, Any])
     Its card for people stands beside it. The folder bears the fingerprint.
     """
     about = {"config": preparation.model_dump(mode="json"), "chartune": __version__}
-    dataset = {**entries, **about}
-    write_json(folder / DATASET, dataset)
+    dataset = Dataset.model_validate_json(json.dumps({**entries, **about}))
+    write_json(folder / DATASET, dataset.to_json())
     write_bytes(folder / README, dataset_card(dataset, folder.stem).encode())

@@ -16,6 +16,7 @@ from chartune.sources.facts import TableFacts
 from chartune.sources.source import Records
 from chartune.tasks.bedside_notes import BedsideNotes
 from chartune.tasks.corpus import Corpus
+from chartune.tasks.dataset import Part, StepEntry
 from chartune.tasks.staging import Staged
 from chartune.tasks.task import Task
 
@@ -69,14 +70,13 @@ def absent_categories(records: Records, staged: Staged, tasks: Sequence[Task], c
     return [f"notes: none is of the category {' or '.join(absent)}, which was asked for; {told}."]
 
 
-def emptied(dataset: Mapping[str, Any]) -> dict[str, str]:
+def emptied(parts: Mapping[str, Part]) -> dict[str, str]:
     """Name of each task without examples, and `corpus` if it has no documents → the filter that left nothing.
 
     Args:
-        dataset: `dataset.json`, or its `tasks` and `corpus`.
+        parts: `Dataset.parts`.
     """
-    parts = {**dataset["tasks"], **({"corpus": dataset["corpus"]} if dataset.get("corpus") else {})}
-    told = {name: _emptied(part.get("attrition") or []) for name, part in parts.items()}
+    told = {name: _emptied(part.attrition) for name, part in parts.items()}
     return {name: f"{name}: {why}" for name, why in told.items() if why}
 
 
@@ -99,9 +99,9 @@ def _named(config: BedsideNotes | Corpus, field: str) -> set[str]:
     return set(named) if named != usual else set()
 
 
-def _emptied(attrition: Sequence[Mapping[str, Any]]) -> str:
+def _emptied(attrition: Sequence[StepEntry]) -> str:
     """Which filter left nothing; empty: none did."""
     for row in attrition:
-        if not row["notes" if row["admissions"] is None else "admissions"]:
-            return f"nobody is left by the filter `{row['step']}` ({row['why']})."
+        if not (row.notes if row.admissions is None else row.admissions):
+            return f"nobody is left by the filter `{row.step}` ({row.why})."
     return ""

@@ -6,18 +6,20 @@ Every number that is made from the data carries them, so that two numbers can be
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from chartune.tasks.dataset import Dataset
+
 _NOT_SWITCHES: Final = ("kind", "title")
 
 
-def switches(dataset: Mapping[str, Any], task: str | None) -> dict[str, Any]:
+def switches(dataset: Dataset, task: str | None) -> dict[str, Any]:
     """The switches of a task, or of the corpus where there is none, as flat names and values; `preset` first.
 
     Args:
         dataset: `dataset.json`.
         task: its name; None: what a language model was adapted on.
     """
-    config = dataset.get("config") or {}
-    asked = dataset["tasks"].get(task, {}).get("config") if task else config.get("corpus")
+    config = dataset.config
+    asked = (dataset.tasks[task].config if task in dataset.tasks else None) if task else config.get("corpus")
     whole = {"preset": config.get("preset", "sound"), "held_out_copies": config.get("held_out_copies", "left-out")}
     return whole | dict(_flat(asked or {}))
 

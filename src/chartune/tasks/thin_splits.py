@@ -1,13 +1,13 @@
 """Thin splits: told when data are prepared, so that nobody trains for a day to score three deaths."""
 
-from collections.abc import Mapping
 from itertools import compress
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
 from chartune.sources.splits import SPLITS
 from chartune.store import Artefact
+from chartune.tasks.dataset import Dataset
 from chartune.tasks.flow import is_made_up, shown
 from chartune.tasks.frames import read_frame
 from chartune.tasks.labels import ENOUGH_CASES
@@ -17,7 +17,7 @@ _OPTIONAL: Final = ("calibration",)
 """Splits that may have nobody."""
 
 
-def thin_splits(artefact: Artefact, dataset: Mapping[str, Any]) -> list[str]:
+def thin_splits(artefact: Artefact, dataset: Dataset) -> list[str]:
     """A line for each task or corpus that has nobody, with the filter that left nobody, and for each thin task.
 
     Thin is a split of fewer than ten examples; of a yes-or-no task, with fewer than ten of either; of a task with one
@@ -27,14 +27,14 @@ def thin_splits(artefact: Artefact, dataset: Mapping[str, Any]) -> list[str]:
     Raises:
         StoreError: a file of the store is damaged.
     """
-    empty, lines = emptied(dataset), []
-    for name, entry in dataset["tasks"].items():
-        learnt = entry["answer"] in ("binary", "multiclass", "multilabel")
+    empty, lines = emptied(dataset.parts()), []
+    for name, entry in dataset.tasks.items():
+        learnt = entry.answer in ("binary", "multiclass", "multilabel")
         frame = read_frame(artefact.path / f"{name}.parquet", ["split", *(["label"] if learnt else [])])
         if name in empty:
             continue
-        labels, open_data = len(entry["labels"]) if learnt else 0, is_made_up(dataset.get("source", {}))
-        told = _told(frame, entry["answer"], labels, open_data)
+        labels, open_data = len(entry.labels) if learnt else 0, is_made_up(dataset.source)
+        told = _told(frame, entry.answer, labels, open_data)
         lines += [f"{name}: {told}."] if told else []
     return [*empty.values(), *lines]
 

@@ -14,6 +14,7 @@ from chartune.runs import Run
 from chartune.store import Store
 from chartune.tasks.task import ANSWER_TOLD
 from chartune.testing import past_runs as past
+from chartune.testing.plain import typed
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 def _card(store: Store, fingerprint: str, kind: str = "mimic3") -> str:
     run = Run.of(store, fingerprint)
-    return model_card(run.about, run.scores, run.cost, run.environment, past.dataset(kind))
+    return model_card(run.about, run.scores, run.cost, run.environment, typed(past.dataset(kind)))
 
 
 def test_a_card_tells_what_it_is_where_it_comes_from_and_how_well_it_does(store: Store) -> None:
@@ -46,15 +47,15 @@ def test_a_card_tells_what_it_is_where_it_comes_from_and_how_well_it_does(store:
 def test_a_card_tells_how_much_of_each_note_was_adapted_on(store: Store, notes: str, told: str) -> None:
     run = Run.of(store, past.PRETRAIN)
     about = {**run.about, "max_seq_len": 128, "notes": notes}
-    assert told in model_card(about, run.scores, run.cost, run.environment, past.dataset("mimic3"))
+    assert told in model_card(about, run.scores, run.cost, run.environment, typed(past.dataset("mimic3")))
 
 
 def test_a_card_of_a_task_whose_texts_tell_the_answer_says_so(store: Store) -> None:
     run, data = Run.of(store, past.CLINICAL), past.dataset("mimic3")
-    assert ANSWER_TOLD not in model_card(run.about, run.scores, run.cost, run.environment, data)
+    assert ANSWER_TOLD not in model_card(run.about, run.scores, run.cost, run.environment, typed(data))
     data["tasks"]["mortality"]["answer_told"] = True
-    assert ANSWER_TOLD in model_card(run.about, run.scores, run.cost, run.environment, data)
-    said = outcome(numbered([run]), data, "mortality", "m", {run.fingerprint: run}).sentences
+    assert ANSWER_TOLD in model_card(run.about, run.scores, run.cost, run.environment, typed(data))
+    said = outcome(numbered([run]), typed(data), "mortality", "m", {run.fingerprint: run}).sentences
     assert said[0] == ANSWER_TOLD
 
 
@@ -78,7 +79,7 @@ def test_small_counts_are_hidden_in_a_card(store: Store) -> None:
     run, data = Run.of(store, past.LORA), past.dataset("mimic3")
     data["tasks"]["mortality"]["counts"]["test"]["positives"] = 7
     scores = {"test": {"prevalence": Estimate(7 / 400, 0.01, 0.03, 400)}}
-    text = model_card(run.about, scores, run.cost, run.environment, data)
+    text = model_card(run.about, scores, run.cost, run.environment, typed(data))
     assert "| test | 330 | 400 | &lt;10 |" in text
     assert "0.018" not in text
     assert "| test | all | too few to show |" in text
@@ -94,10 +95,10 @@ def test_scores_on_few_real_patients_are_not_in_a_card(
     if positives is not None:
         data["tasks"]["mortality"]["counts"]["test"]["positives"] = positives
     scores = {"test": {"auroc": Estimate(0.8125, 0.7, 0.9)} | ({"prevalence": prevalence} if prevalence else {})}
-    text = model_card(run.about, scores, run.cost, {}, data)
+    text = model_card(run.about, scores, run.cost, {}, typed(data))
     assert "| test | all | too few to show |" in text
     assert "0.812" not in text
-    assert "0.812" in model_card(run.about, scores, run.cost, {}, open_data)
+    assert "0.812" in model_card(run.about, scores, run.cost, {}, typed(open_data))
 
 
 def test_a_mean_of_auprcs_has_no_interval(store: Store) -> None:
@@ -111,14 +112,14 @@ def test_small_counts_in_the_words_of_a_source_are_hidden_for_real_patients(stor
     for kind, said in (("mimic3", told.replace("3 rows", "&lt;10 rows")), ("made-up", told)):
         data = past.dataset(kind)
         data["source"]["warnings"] = [told]
-        assert said in model_card(run.about, run.scores, run.cost, {}, data)
+        assert said in model_card(run.about, run.scores, run.cost, {}, typed(data))
 
 
 def test_rows_of_a_table_of_ones_own_are_not_called_admissions(store: Store) -> None:
     run, data = Run.of(store, past.LORA), past.dataset("mimic3")
-    assert "| split | patients | admissions |" in model_card(run.about, {}, run.cost, {}, data)
+    assert "| split | patients | admissions |" in model_card(run.about, {}, run.cost, {}, typed(data))
     data["source"]["kind"] = "tabular"
-    assert "| split | patients | rows |" in model_card(run.about, {}, run.cost, {}, data)
+    assert "| split | patients | rows |" in model_card(run.about, {}, run.cost, {}, typed(data))
 
 
 def test_a_bag_of_words_has_no_method_to_be_measured(store: Store) -> None:

@@ -30,6 +30,7 @@ from chartune.store import Store
 from chartune.tasks.flow import cohorts, is_made_up, shown
 from chartune.testing import past_runs as past
 from chartune.testing.past_data import CODES
+from chartune.testing.plain import typed
 from chartune.testing.signing import rewrite, sign_again
 
 
@@ -73,10 +74,13 @@ def test_what_is_too_large_to_compare_in_pairs_is_said(
 ) -> None:
     assert not too_large(coded, "multilabel")
     runs = {run.fingerprint: run for run in finished_runs(store)}
-    assert outcome(coded, past.dataset(), "diagnoses_icd9", "t", runs).too_large == ""
+    assert outcome(coded, typed(past.dataset()), "diagnoses_icd9", "t", runs).too_large == ""
     monkeypatch.setattr(compare, "LARGEST", 400 * 30 - 1)
     assert comparisons(coded, "multilabel", CODES) == []
-    assert "too large to compare in pairs here" in outcome(coded, past.dataset(), "diagnoses_icd9", "t", runs).too_large
+    assert (
+        "too large to compare in pairs here"
+        in outcome(coded, typed(past.dataset()), "diagnoses_icd9", "t", runs).too_large
+    )
     assert not too_large(coded[:1], "multilabel")  # nothing to compare it with
 
 
@@ -307,26 +311,26 @@ def test_a_few_patients_lost_in_a_filter_round_the_flow_even_when_their_admissio
     data: dict[str, Any] = past.dataset("mimic3")
     del data["tasks"]["diagnoses_icd9"]
     steps = data["tasks"]["mortality"]["attrition"] = data["tasks"]["mortality"]["attrition"][:2]
-    assert cohorts(data)[0].steps[1].left[0] == "1,412 patients"
+    assert cohorts(typed(data))[0].steps[1].left[0] == "1,412 patients"
     steps[1]["subjects"] = 1497
-    assert cohorts(data)[0].steps[1].left[0] == "≈\N{NO-BREAK SPACE}1,500 patients"
+    assert cohorts(typed(data))[0].steps[1].left[0] == "≈\N{NO-BREAK SPACE}1,500 patients"
 
 
 def test_few_positives_are_hidden_in_the_splits_too() -> None:
     data: dict[str, Any] = past.dataset("mimic3")
     data["tasks"]["mortality"]["counts"]["test"]["positives"] = 7
-    rows = {row[0]: row for row in cohorts(data)[0].splits.rows}
+    rows = {row[0]: row for row in cohorts(typed(data))[0].splits.rows}
     assert rows["test"] == ("test", "330", "400", "<10")
     data["source"]["version"] = "made-up"
-    assert {row[0]: row for row in cohorts(data)[0].splits.rows}["test"][3] == "7"
+    assert {row[0]: row for row in cohorts(typed(data))[0].splits.rows}["test"][3] == "7"
 
 
 def test_a_count_is_shown_hidden_or_not_measured() -> None:
     told = [shown(n, open_data=False) for n in (0, 1, 9, 10, 1234, None)]
     assert told == ["0", "<10", "<10", "10", "1,234", "not measured"]
     assert shown(3, open_data=True) == "3"
-    assert is_made_up({"kind": "made_up"})
-    assert not is_made_up({})
+    assert is_made_up(typed({"source": {"kind": "made_up"}}).source)
+    assert not is_made_up(typed({"source": {}}).source)
 
 
 def test_published_tables_are_as_the_paper_prints_them() -> None:
@@ -353,9 +357,9 @@ def test_icd10_is_never_passed_off_as_the_papers_icd9() -> None:
 
 
 def test_printed_scores_stand_beside_real_patients_only() -> None:
-    assert drawable("mortality", past.dataset("mimic3"))
-    assert drawable("mortality", past.dataset("made-up")) == []
-    assert drawable("mortality", {}) == []
+    assert drawable("mortality", typed(past.dataset("mimic3")))
+    assert drawable("mortality", typed(past.dataset("made-up"))) == []
+    assert drawable("mortality", typed({})) == []
 
 
 def test_the_baseline_is_the_bag_of_words(binary: list[Variant]) -> None:

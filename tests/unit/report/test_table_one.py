@@ -3,6 +3,7 @@
 from typing import Any
 
 from chartune.report.table_one import table_one
+from chartune.testing.plain import typed
 
 
 def dataset(kind: str = "mimic3", *, version: str = "1.4 layout") -> dict[str, Any]:
@@ -18,7 +19,7 @@ def dataset(kind: str = "mimic3", *, version: str = "1.4 layout") -> dict[str, A
 
 
 def test_only_tasks_of_the_paper_stand_there_with_what_was_printed() -> None:
-    table = table_one(dataset())
+    table = table_one(typed(dataset()))
     assert table is not None
     stay, procedures = table.rows
     assert [cell.text for cell in stay] == ["Length of stay", "4", "30,421", "<10", "1,200"]
@@ -28,20 +29,20 @@ def test_only_tasks_of_the_paper_stand_there_with_what_was_printed() -> None:
     assert [cell.text for cell in procedures][1:] == ["711", "not measured", "not measured", "not measured"]
     assert "swaps two cells" in table.note
     assert table.note.startswith("These data are split otherwise than the paper's.")
-    listed = table_one(dataset() | {"splits": {"rule": {"kind": "imported"}}})
+    listed = table_one(typed(dataset() | {"splits": {"rule": {"kind": "imported"}}}))
     assert listed is not None
     assert listed.note.startswith("Printed: Gema")
 
 
 def test_fictional_patients_need_no_care() -> None:
-    table = table_one(dataset(version="made-up"))
+    table = table_one(typed(dataset(version="made-up")))
     assert table is not None
     assert table.rows[0][3].text == "7"
 
 
 def test_another_source_has_other_counts() -> None:
-    assert table_one(dataset("mimic4")) is None
+    assert table_one(typed(dataset("mimic4"))) is None
 
 
 def test_data_without_a_task_of_the_paper_have_no_such_table() -> None:
-    assert table_one({"source": {}, "tasks": {"labels": {"title": "mine"}}}) is None
+    assert table_one(typed({"source": {}, "tasks": {"labels": {"title": "mine"}}})) is None

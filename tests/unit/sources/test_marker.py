@@ -9,7 +9,8 @@ from chartune.sources.marker import MADE_UP, marker
 from chartune.sources.mimic3 import Mimic3
 from chartune.sources.mimic4 import Mimic4
 from chartune.store import Store
-from chartune.tasks.prepare import Preparation, prepare, read_dataset
+from chartune.tasks.prepare import Preparation, prepare
+from chartune.testing.plain import plain_dataset
 from chartune.testing.raw_tables import SUMMARY, RawHospital, mark
 
 
@@ -80,7 +81,7 @@ def test_the_marker_is_in_the_fingerprint_and_removing_it_heals_the_store(tmp_pa
     file.write_text(file.read_text().replace("sha256", "other"))
     false = prepare(preparation, store)
     assert len({plain.fingerprint, marked.fingerprint, false.fingerprint}) == 3
-    versions = [read_dataset(data)["source"]["version"] for data in (plain, marked, false)]
+    versions = [plain_dataset(data)["source"]["version"] for data in (plain, marked, false)]
     assert versions == ["1.4 layout", "made-up", "1.4 layout"]
     file.unlink()
     assert prepare(preparation, store).fingerprint == plain.fingerprint

@@ -17,6 +17,7 @@ from chartune.tasks.procedures import Procedures
 from chartune.tasks.stays import Stays
 from chartune.tasks.switches import switches
 from chartune.testing.command_line import chartune
+from chartune.testing.plain import typed
 from chartune.testing.raw_tables import RawHospital
 
 PRESETS = get_args(Preset)
@@ -103,7 +104,7 @@ def test_a_preset_sets_every_switch_of_the_table(preset: Preset, tmp_path: Path)
     }
     for usual, expected in SWITCHES.items():
         name = PUBLISHED["mimic4"] if usual == VENTILATION and preset != "sound" else usual
-        told = switches(prepared, name)
+        told = switches(typed(prepared), name)
         assert {switch: told.get(switch) for switch in expected} == {s: v[place] for s, v in expected.items()}, name
     assert (usual_corpus("mimic3", preset).split == "patient") == (preset == "sound")
 

@@ -16,7 +16,8 @@ from chartune.tasks.corpus import Corpus
 from chartune.tasks.decontamination import Decontamination
 from chartune.tasks.length_of_stay import LengthOfStay
 from chartune.tasks.mortality import Mortality
-from chartune.tasks.prepare import Preparation, prepare, read_corpus, read_dataset
+from chartune.tasks.prepare import Preparation, prepare, read_corpus
+from chartune.testing.plain import plain_dataset
 from chartune.testing.raw_tables import RawHospital
 
 SPLITS = {"train": range(100), "validation": range(100, 200), "test": range(200, 300), "calibration": range(300, 400)}
@@ -104,7 +105,7 @@ def test_learnt_documents_that_hold_a_held_out_text_of_other_data_are_left_out(s
     summaries = pl.col("text").str.starts_with("Chief")
     assert gone.filter(summaries)["subject_id"].to_list() == [2, 3, 4]
     assert gone.filter(~summaries)["subject_id"].to_list() == [2, 4, 5]  # no corpus holds calibration patients
-    corpus, before = (read_dataset(artefact)["corpus"] for artefact in (made, whole))
+    corpus, before = (plain_dataset(artefact)["corpus"] for artefact in (made, whole))
     assert corpus["counts"]["test"] == before["counts"]["test"]
     assert corpus["counts"]["test"]["documents"] == 4
     words_lost = sum(len(text.split()) for text in gone["text"])
@@ -122,8 +123,8 @@ def test_the_control_has_lost_as_much_of_other_documents(second: Second) -> None
     assert set(others["split"]) == {"train"}
     summaries = pl.col("text").str.starts_with("Chief")
     assert [some.filter(summaries).height for some in (theirs, others)] == [3, 3]
-    told = read_dataset(control)["corpus"]
-    assert told["holding"] == read_dataset(made)["corpus"]["left_out"]
+    told = plain_dataset(control)["corpus"]
+    assert told["holding"] == plain_dataset(made)["corpus"]["left_out"]
     assert 0 <= told["left_out"]["words"] - told["holding"]["words"] < 2 * 95
     assert told["left_out"]["words"] == sum(len(text.split()) for text in others["text"])
     assert told["attrition"][-1]["step"] == "control of the same size"

@@ -10,10 +10,12 @@ import yaml
 from chartune.sources.mimic3 import Mimic3
 from chartune.store import Artefact, Store
 from chartune.tasks.annotated.task import EXAMPLES as ANNOTATED
+from chartune.tasks.dataset import read_dataset
 from chartune.tasks.dataset_card import COLUMNS, dataset_card
 from chartune.tasks.inputs import EXAMPLES
-from chartune.tasks.prepare import Preparation, prepare, read_dataset
+from chartune.tasks.prepare import Preparation, prepare
 from chartune.testing import past_data
+from chartune.testing.plain import typed
 from chartune.testing.raw_tables import RawHospital
 
 NAME = "0123456789abcdef"
@@ -36,14 +38,14 @@ def head(card: str) -> dict[str, Any]:
 
 
 def test_the_head_is_yaml_that_tells_licence_tasks_and_size() -> None:
-    told = head(dataset_card(past_data.dataset("mimic3", 40, 90), NAME))
+    told = head(dataset_card(typed(past_data.dataset("mimic3", 40, 90)), NAME))
     assert told == {
         "pretty_name": "MIMIC-III Clinical Database, prepared by chartune", "license": "other",
         "license_name": "physionet-credentialed-health-data-license-1.5.0",
         "task_categories": ["text-classification", "text-generation", "fill-mask"],
         "size_categories": ["1K<n<10K"], "tags": ["medical", "clinical-notes", "chartune", "mimic3"],
     }  # fmt: skip
-    assert head(dataset_card(past_data.dataset("made-up", 40, 90), NAME))["license"] == "cc0-1.0"
+    assert head(dataset_card(typed(past_data.dataset("made-up", 40, 90)), NAME))["license"] == "cc0-1.0"
 
 
 @pytest.mark.parametrize(
@@ -53,14 +55,14 @@ def test_the_head_is_yaml_that_tells_licence_tasks_and_size() -> None:
 def test_the_size_is_that_of_the_largest_table(documents: int, size: str) -> None:
     told = past_data.dataset("mimic3", 40, 90)
     told["corpus"]["counts"] = {"train": {"subjects": 1, "documents": documents}}
-    assert head(dataset_card(told, NAME))["size_categories"] == [size]
+    assert head(dataset_card(typed(told), NAME))["size_categories"] == [size]
 
 
 def test_a_card_tells_whom_when_what_and_from_where() -> None:
     told = past_data.dataset("mimic3", 40, 90)
     told["config"] = {"preset": "paper-text", "held_out_copies": "kept"}
     told["tasks"]["mortality"]["config"] = {"kind": "mortality", "hospice": "survived", "stays": {"min_age": 18}}
-    card = dataset_card(told, NAME)
+    card = dataset_card(typed(told), NAME)
     for said in (
         "**Restricted.**", "- **Licence:** PhysioNet Credentialed Health Data License", "- **Preset:** paper-text",
         f"- **Prepared data:** {NAME}", "- **Split rule:** kind hash, salt chartune",
@@ -76,13 +78,13 @@ def test_a_card_tells_whom_when_what_and_from_where() -> None:
 
 
 def test_fictional_patients_need_no_protection() -> None:
-    card = dataset_card(past_data.dataset("made-up", 7, 90), NAME)
+    card = dataset_card(typed(past_data.dataset("made-up", 7, 90)), NAME)
     assert "Restricted" not in card
     assert "| test | 330 | 400 | 7 |" in card
 
 
 def test_small_counts_of_real_patients_and_names_of_labels_are_not_in_a_card() -> None:
-    card = dataset_card(past_data.dataset("mimic3", 7, 90), NAME)
+    card = dataset_card(typed(past_data.dataset("mimic3", 7, 90)), NAME)
     assert "| test | 330 | 400 | &lt;10 |" in card
     assert "1,893" not in card
     assert not any(disease in card for disease in past_data.DISEASES)
@@ -92,7 +94,7 @@ def test_the_columns_are_those_of_every_task_with_a_row_per_example() -> None:
     assert set(COLUMNS) == (set(EXAMPLES) - {"asked"}) | {"label"} == set(ANNOTATED)
     spans = past_data.dataset("mimic3", 40, 90)
     spans["tasks"] = {"concepts": spans["tasks"]["mortality"] | {"answer": "spans"}}
-    card = dataset_card(spans, NAME)
+    card = dataset_card(typed(spans), NAME)
     assert "text_time" not in card
     assert head(card)["task_categories"][0] == "token-classification"
 
@@ -100,7 +102,7 @@ def test_the_columns_are_those_of_every_task_with_a_row_per_example() -> None:
 def test_a_name_cannot_break_out_of_a_card() -> None:
     told = past_data.dataset("mimic3", 40, 90)
     told["source"]["title"] = "<img src=x>: 'a' | \"b\"\n---\n# Another"
-    card = dataset_card(told, NAME)
+    card = dataset_card(typed(told), NAME)
     assert head(card)["pretty_name"] == "<img src=x>: 'a' | \"b\" --- # Another, prepared by chartune"
     assert "\n# &lt;img src=x&gt;: 'a' \\| \"b\" --- # Another, prepared by chartune\n" in card
 

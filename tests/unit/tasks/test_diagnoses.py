@@ -12,7 +12,8 @@ from chartune.sources.splits import ImportedSplit
 from chartune.store import Store
 from chartune.tasks.code_groups import diagnosis_group
 from chartune.tasks.diagnoses import Diagnoses
-from chartune.tasks.prepare import Preparation, label_space, prepare, read_dataset, read_task
+from chartune.tasks.prepare import Preparation, label_space, prepare, read_task
+from chartune.testing.plain import plain_dataset
 from chartune.testing.raw_tables import RawHospital, write_table
 
 CODES = ("ROW_ID", "SUBJECT_ID", "HADM_ID", "SEQ_NUM", "ICD9_CODE")
@@ -85,6 +86,6 @@ def test_raw_codes_become_labels_with_titles(tmp_path: Path) -> None:
     assert space.titles == ("Unspecified septicemia …", "401", "Heart failure")
     examples = read_task(data, "diagnoses_icd9")
     assert examples.filter(split="train")["label"].to_list() == [[1, 2], [0, 1], [1, 2], [0, 1]]
-    entry = read_dataset(data)["tasks"]["diagnoses_icd9"]
+    entry = plain_dataset(data)["tasks"]["diagnoses_icd9"]
     assert entry["answer"] == "multilabel"
     assert entry["counts"]["test"] == {"subjects": 4, "admissions": 4, "labels_assigned": 8}

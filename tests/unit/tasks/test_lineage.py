@@ -13,7 +13,8 @@ from chartune.store import Store
 from chartune.tasks.dataset_card import README
 from chartune.tasks.external import External
 from chartune.tasks.lineage import inputs
-from chartune.tasks.prepare import Preparation, prepare, read_dataset
+from chartune.tasks.prepare import Preparation, prepare
+from chartune.testing.plain import plain_dataset
 from chartune.testing.raw_tables import RawHospital
 
 
@@ -38,7 +39,7 @@ def lists(folder: Path) -> Path:
 def test_labels_lists_and_data_to_avoid_are_told_with_hash_and_licence(tmp_path: Path, store: Store) -> None:
     source = {"kind": "mimic3", "folder": hospital(tmp_path / "raw"), "licence": "in-house"}
     first = prepare(Preparation.parse({"source": source, "tasks": [{"kind": "mortality"}]}), store)
-    assert read_dataset(first)["inputs"] == []
+    assert plain_dataset(first)["inputs"] == []
     assert "Other inputs" not in (first.path / README).read_text()
     labels = tmp_path / "labels.csv"
     labels.write_text("hadm_id,label\n1001,1\n1002,0\n1003,1\n1004,0\n1011,0\n1021,1\n")
@@ -50,7 +51,7 @@ def test_labels_lists_and_data_to_avoid_are_told_with_hash_and_licence(tmp_path:
     }  # fmt: skip
     made = prepare(Preparation.parse(asked), store)
     names = [f"core_{split}.csv" for split in ("train", "validation", "test")]
-    assert read_dataset(made)["inputs"] == [
+    assert plain_dataset(made)["inputs"] == [
         {"file": "labels.csv", "sha256": sha(labels), "licence": "CC BY 4.0"},
         *({"file": name, "sha256": sha(tmp_path / "lists" / name), "licence": "MIT"} for name in names),
         {"file": f"data/{first.fingerprint}", "sha256": first.content_hash(), "licence": "in-house"},

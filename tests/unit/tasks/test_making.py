@@ -16,10 +16,11 @@ from chartune.tasks.bedside_notes import BedsideNotes
 from chartune.tasks.catalog import AnyTask
 from chartune.tasks.length_of_stay import LengthOfStay
 from chartune.tasks.mortality import Mortality
-from chartune.tasks.prepare import Preparation, prepare, read_dataset, read_task
+from chartune.tasks.prepare import Preparation, prepare, read_task
 from chartune.tasks.stays import Stays
 from chartune.tasks.triage import Triage
 from chartune.tasks.whole_summary import WholeSummary
+from chartune.testing.plain import plain_dataset
 from chartune.testing.raw_tables import SUMMARY, RawHospital, write_table
 
 CODES = ("ROW_ID", "SUBJECT_ID", "HADM_ID", "SEQ_NUM", "ICD9_CODE")
@@ -111,13 +112,13 @@ def test_what_a_task_reads_does_not_depend_on_the_tasks_beside_it(tmp_path: Path
 
 
 def test_inputs_that_count_from_an_anchor_are_read_for_each_task(make: Make) -> None:
-    dataset = read_dataset(make(Mortality(reads=BedsideNotes(types=("Radiology",))), LengthOfStay()))
+    dataset = plain_dataset(make(Mortality(reads=BedsideNotes(types=("Radiology",))), LengthOfStay()))
     assert [task["kind"] for task in dataset["tasks"].values()] == ["prospective", "retrospective-text"]
 
 
 def test_tasks_stand_in_the_order_in_which_they_were_asked(make: Make) -> None:
     tasks = (LengthOfStay(), TRIAGE, Mortality())
-    assert list(read_dataset(make(*tasks))["tasks"]) == ["length_of_stay", "icd9_triage", "mortality"]
+    assert list(plain_dataset(make(*tasks))["tasks"]) == ["length_of_stay", "icd9_triage", "mortality"]
 
 
 def killed(*_: object) -> pl.DataFrame:
@@ -150,7 +151,7 @@ def test_an_error_leaves_nothing_behind(make: Make, monkeypatch: pytest.MonkeyPa
         with pytest.raises(ValueError, match="comes again"):
             make(Mortality(), TRIAGE)
     assert list((tmp_path / "store" / "data").iterdir()) == []
-    assert read_dataset(make(Mortality(), TRIAGE))["tasks"]["mortality"]["counts"]["train"]["positives"] == 1
+    assert plain_dataset(make(Mortality(), TRIAGE))["tasks"]["mortality"]["counts"]["train"]["positives"] == 1
 
 
 def writes(monkeypatch: pytest.MonkeyPatch, last: int | None) -> list[Path]:

@@ -10,6 +10,7 @@ from chartune.runs.run import Run
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.positive import CONVENTIONS, asked_told, positive_of, probability_column, unchosen
 from chartune.testing.command_line import chartune
+from chartune.testing.plain import typed_task
 
 
 @pytest.mark.parametrize(
@@ -38,10 +39,10 @@ def test_no_convention_contradicts_another() -> None:
 
 
 def test_it_is_told_with_both_classes_and_only_of_two() -> None:
-    assert asked_told({"answer": "binary", "labels": ["survived", "died"]}) == "died (of died, survived)"
-    assert asked_told({"answer": "binary", "labels": ["a\x1b[2J", "b"]}) == "b (of a\ufffd[2J, b)"
-    for other in ({"answer": "multiclass", "labels": ["a", "b"]}, {"answer": "binary", "labels": ["a"]}, {}):
-        assert asked_told(other) == ""
+    assert asked_told("binary", ["survived", "died"]) == "died (of died, survived)"
+    assert asked_told("binary", ["a\x1b[2J", "b"]) == "b (of a\ufffd[2J, b)"
+    for answer, labels in (("multiclass", ["a", "b"]), ("binary", ["a"]), (None, [])):
+        assert asked_told(answer, labels) == ""
 
 
 def test_who_chose_is_kept_with_the_labels() -> None:
@@ -49,8 +50,10 @@ def test_who_chose_is_kept_with_the_labels() -> None:
     assert LabelSpace.from_json(space.to_json()) == space
     assert (space.to_json()["positive"], space.to_json()["positive_by"]) == ("green", "sorting")
     assert LabelSpace("multiclass", ("a", "b"), ("a", "b")).positive is None
-    assert unchosen({"labels": space.to_json()})[0].startswith("labels: nobody chose the class that is asked about")
-    assert unchosen({"labels": {**space.to_json(), "positive_by": "convention"}}) == []
+    assert unchosen({"labels": typed_task(space.to_json())})[0].startswith(
+        "labels: nobody chose the class that is asked about"
+    )
+    assert unchosen({"labels": typed_task({**space.to_json(), "positive_by": "convention"})}) == []
 
 
 def test_a_column_of_predictions_has_a_plain_name() -> None:

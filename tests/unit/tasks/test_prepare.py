@@ -14,8 +14,9 @@ from chartune.store import Artefact, Store
 from chartune.tasks.corpus import DOCUMENTS, Corpus
 from chartune.tasks.inputs import EXAMPLES
 from chartune.tasks.mortality import Mortality
-from chartune.tasks.prepare import Preparation, prepare, read_corpus, read_dataset, read_task
+from chartune.tasks.prepare import Preparation, prepare, read_corpus, read_task
 from chartune.tasks.stays import Stays
+from chartune.testing.plain import plain_dataset
 from chartune.testing.raw_tables import NOTEEVENTS, SUMMARY, RawHospital, Row, write_table
 
 Prepared = Callable[..., Artefact]
@@ -94,7 +95,7 @@ def quirky() -> RawHospital:
 
 def test_every_filter_of_mortality_counts_what_it_removes(prepared: Prepared) -> None:
     artefact = prepared(quirky())
-    task = read_dataset(artefact)["tasks"]["mortality"]
+    task = plain_dataset(artefact)["tasks"]["mortality"]
     assert steps(task["attrition"]) == {
         "note of an admission": (0, 1),
         "patient in a split": (2, 2),
@@ -118,7 +119,7 @@ def test_every_filter_of_mortality_counts_what_it_removes(prepared: Prepared) ->
 def test_attrition_starts_at_the_raw_rows_and_ends_at_the_examples(prepared: Prepared) -> None:
     raw = quirky()
     artefact = prepared(raw)
-    rows = read_dataset(artefact)["tasks"]["mortality"]["attrition"]
+    rows = plain_dataset(artefact)["tasks"]["mortality"]["attrition"]
     assert (rows[0]["admissions"], rows[0]["notes"]) == (len(raw.admissions), len(raw.notes))
     examples = read_task(artefact, "mortality")
     assert (rows[-1]["subjects"], rows[-1]["admissions"]) == (examples["subject_id"].n_unique(), examples.height)
@@ -163,7 +164,7 @@ def test_of_identical_summaries_the_latest_counts(prepared: Prepared) -> None:
         raw.note(subject_id, 1000 + subject_id, SUMMARY.format("again"), date=date)
     artefact = prepared(raw)
     assert read_task(artefact, "mortality")["subject_id"].to_list() == [2]
-    assert steps(read_dataset(artefact)["tasks"]["mortality"]["attrition"]) == {"no copy": (2, 2)}
+    assert steps(plain_dataset(artefact)["tasks"]["mortality"]["attrition"]) == {"no copy": (2, 2)}
 
 
 @pytest.mark.parametrize("held_out", [101, 201, 301], ids=["validation", "test", "calibration"])
@@ -174,7 +175,7 @@ def test_a_training_text_that_a_held_out_chart_repeats_is_dropped(prepared: Prep
     raw.stay(held_out, SUMMARY.format("SINCE [**2144-9-9**]").replace("Treated", "Cured"))
     artefact = prepared(raw)
     assert read_task(artefact, "mortality")["subject_id"].to_list() == [2, held_out]
-    assert steps(read_dataset(artefact)["tasks"]["mortality"]["attrition"]) == {"not in a held-out chart": (1, 1)}
+    assert steps(plain_dataset(artefact)["tasks"]["mortality"]["attrition"]) == {"not in a held-out chart": (1, 1)}
 
 
 def radiology() -> RawHospital:
@@ -208,7 +209,7 @@ def test_the_corpus_keeps_held_out_charts_out_of_training(prepared: Prepared) ->
         (201, "test", "Ct of Other 77 normal"),
         (401, "train", "Skull"),
     ]
-    corpus = read_dataset(artefact)["corpus"]
+    corpus = plain_dataset(artefact)["corpus"]
     assert steps(corpus["attrition"]) == {
         "wanted category": (None, 1),
         "not withdrawn": (None, 1),
@@ -226,7 +227,7 @@ def test_counts_of_words_are_those_of_the_documents(prepared: Prepared) -> None:
     words = dict.fromkeys(("train", "validation", "test"), 0)
     for split, text in read_corpus(artefact).select("split", "text").iter_rows():
         words[split] += len(text.split())
-    assert {split: count["words"] for split, count in read_dataset(artefact)["corpus"]["counts"].items()} == words
+    assert {split: count["words"] for split, count in plain_dataset(artefact)["corpus"]["counts"].items()} == words
 
 
 def test_a_hospital_without_notes_is_no_error(prepared: Prepared) -> None:
@@ -236,7 +237,7 @@ def test_a_hospital_without_notes_is_no_error(prepared: Prepared) -> None:
     artefact = prepared(raw)
     assert read_task(artefact, "mortality").is_empty()
     assert read_corpus(artefact).is_empty()
-    assert read_dataset(artefact)["tasks"]["mortality"]["attrition"][-1]["admissions"] == 0
+    assert plain_dataset(artefact)["tasks"]["mortality"]["attrition"][-1]["admissions"] == 0
 
 
 def test_the_same_question_finds_the_same_artefact_without_reading_again(
@@ -308,7 +309,7 @@ def test_two_notes_of_one_id_are_refused_and_nothing_is_left(tmp_path: Path, pre
 def test_bytes_that_were_replaced_are_told_in_the_data_card(prepared: Prepared) -> None:
     raw = RawHospital()
     raw.stay(1, "Chief Complaint:\nna\ufffdsea")
-    assert read_dataset(prepared(raw))["source"]["warnings"][0].startswith("NOTEEVENTS: 1 cells hold bytes")
+    assert plain_dataset(prepared(raw))["source"]["warnings"][0].startswith("NOTEEVENTS: 1 cells hold bytes")
 
 
 def test_a_task_that_was_not_prepared_is_named(prepared: Prepared) -> None:
@@ -319,7 +320,7 @@ def test_a_task_that_was_not_prepared_is_named(prepared: Prepared) -> None:
 def test_data_can_be_prepared_without_a_corpus(tmp_path: Path, store: Store) -> None:
     source = Mimic3(folder=quirky().write(tmp_path / "raw"))
     artefact = prepare(Preparation(source=source, corpus=None), store)
-    assert read_dataset(artefact)["corpus"] is None
+    assert plain_dataset(artefact)["corpus"] is None
     with pytest.raises(DataError, match="these data have none"):
         read_corpus(artefact)
 

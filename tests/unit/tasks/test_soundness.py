@@ -15,9 +15,10 @@ from chartune.sources.releases import Layout, Release
 from chartune.sources.splits import ImportedSplit
 from chartune.store import Store
 from chartune.tasks.flow import notices
-from chartune.tasks.prepare import Preparation, prepare, read_dataset
+from chartune.tasks.prepare import Preparation, prepare
 from chartune.tasks.soundness import emptied, raw_warnings, tables_read
 from chartune.testing.command_line import chartune
+from chartune.testing.plain import plain_dataset, typed
 from chartune.testing.raw_tables import CHARTEVENTS, ICUSTAYS, SUMMARY, RawHospital, write_table
 
 Asked = Callable[..., Preparation]
@@ -58,7 +59,7 @@ def test_sound_data_pass_and_are_the_same_data(tmp_path: Path, asked: Asked, sto
     folder = sound().write(tmp_path / "raw")
     strict = prepare(asked(folder, strict=True), store)
     assert prepare(asked(folder), store) == strict
-    assert read_dataset(strict)["source"]["warnings"] == []
+    assert plain_dataset(strict)["source"]["warnings"] == []
 
 
 def test_who_leaves_because_the_split_asks_for_it_is_told_and_not_refused(
@@ -72,13 +73,13 @@ def test_who_leaves_because_the_split_asks_for_it_is_told_and_not_refused(
     stays = [(n, n, 1000 + n, 5000 + n, systems, "MICU", "2100-07-01 12:00:00", "2100-07-03 12:00:00")
              for n, systems in ((21, "carevue"), (22, "metavision"))]  # fmt: skip
     write_table(folder / "ICUSTAYS.csv.gz", ICUSTAYS, list(stays))
-    made = read_dataset(prepare(asked(folder, stratum="carevue", strict=True), store))["source"]
+    made = plain_dataset(prepare(asked(folder, stratum="carevue", strict=True), store))["source"]
     assert (made["warnings"], len(made["notices"])) == ([], 2)
     unlisted, stratum = made["notices"]
     assert unlisted == "splits: 1 of 6 patients of the source stand in no list and are left out."
     told = "splits: {} of {} test patients have an ICU stay that was not charted in CareVue and are left out, and 0"
     assert stratum.startswith(told.format(1, 2))
-    assert notices(made)[1].startswith(told.format("<10", "<10"))
+    assert notices(typed({"source": made}).source)[1].startswith(told.format("<10", "<10"))
 
 
 def test_what_the_small_tables_tell_is_refused_before_the_chart_and_the_notes_are_read(
@@ -116,7 +117,7 @@ def test_bytes_that_are_no_utf8_are_refused_with_their_row_and_nothing_is_kept(
         prepare(asked(folder, strict=True), store)
     assert kept(store) == []
     loose = prepare(asked(folder), store)
-    assert read_dataset(loose)["source"]["warnings"] == [told]
+    assert plain_dataset(loose)["source"]["warnings"] == [told]
     with pytest.raises(DataError, match="first in data row 3"):  # found, and refused all the same
         prepare(asked(folder, strict=True), store)
     assert store.find("data", loose.fingerprint) == loose
@@ -144,7 +145,7 @@ def test_a_release_with_a_row_missing_keeps_its_name_and_its_terms_and_is_not_so
     raw = sound()
     raw.admissions.pop()
     folder = raw.write(tmp_path / "raw")
-    source = read_dataset(prepare(asked(folder), store))["source"]
+    source = plain_dataset(prepare(asked(folder), store))["source"]
     assert (source["version"], source["licence"]) == ("MIMIC-V 0.1", "its terms")
     lacking = "ADMISSIONS: MIMIC-V 0.1 has 4 rows, this file 3."
     assert source["warnings"] == [lacking, "NOTEEVENTS: MIMIC-V 0.1 has 5 rows, this file 4."]
@@ -165,8 +166,8 @@ def test_a_task_and_a_corpus_without_anybody_are_told_with_the_filter_that_empti
         "illness nor medical history)."
     )
     corpus = {"categories": ["Echo"]}
-    made = read_dataset(prepare(asked(folder, corpus=corpus), store))
-    told = emptied(made)
+    made = plain_dataset(prepare(asked(folder, corpus=corpus), store))
+    told = emptied(typed(made).parts())
     assert told["mortality"] == mortality
     assert told["corpus"].startswith("corpus: nobody is left by the filter `wanted category` (")
     assert made["source"]["warnings"] == [
@@ -196,15 +197,15 @@ def test_a_category_that_is_there_or_that_nobody_named_is_not_missed(
     ):  # fmt: skip
         reads = {"kind": "bedside-notes", "types": types}
         made = prepare(asked(folder, tasks=[{"kind": "mortality", "reads": reads}]), store)
-        assert read_dataset(made)["source"]["warnings"] == told
+        assert plain_dataset(made)["source"]["warnings"] == told
     usual = prepare(asked(folder, tasks=[{"kind": "mortality", "reads": {"kind": "bedside-notes"}}]), store)
-    assert read_dataset(usual)["source"]["warnings"] == []
+    assert plain_dataset(usual)["source"]["warnings"] == []
 
 
 def test_what_mimic_iv_has_no_notes_of_is_told(tmp_path: Path, store: Store) -> None:
     source = {"kind": "mimic4", "folder": sound().write_mimic4(tmp_path / "raw")}
     asked = Preparation.parse({"source": source, "tasks": [{"kind": "mortality"}], "corpus": {"categories": ["ECG"]}})
-    told = read_dataset(prepare(asked, store))["source"]["warnings"]
+    told = plain_dataset(prepare(asked, store))["source"]["warnings"]
     assert told == ["notes: none is of the category ECG, which was asked for; there are Discharge summary."]
 
 
@@ -217,7 +218,7 @@ def test_rows_of_other_tables_are_not_those_of_an_earlier_preparation_from_the_s
         for table, columns in (("CHARTEVENTS", CHARTEVENTS), ("ICUSTAYS", ICUSTAYS)):
             write_table(folder / f"{table}.csv.gz", columns, [])
         made = prepare(asked(folder, tasks=[{"kind": "prolonged-ventilation"}]), store)
-        tables = read_dataset(made)["source"]["tables"]
+        tables = plain_dataset(made)["source"]["tables"]
         assert (tables["PATIENTS"]["rows"], tables["ADMISSIONS"]["rows"], tables["CHARTEVENTS"]["rows"]) == (
             rows,
             rows,

@@ -4,6 +4,7 @@ from chartune.tasks.corpus import Corpus
 from chartune.tasks.mortality import Mortality
 from chartune.tasks.stays import Stays
 from chartune.tasks.switches import switches
+from chartune.testing.plain import typed
 
 
 def test_the_fields_of_a_task_become_flat_switches() -> None:
@@ -12,7 +13,7 @@ def test_the_fields_of_a_task_become_flat_switches() -> None:
         "config": {"preset": "paper-code", "held_out_copies": "kept"},
         "tasks": {"mortality": {"config": task.model_dump(mode="json")}},
     }
-    told = switches(dataset, "mortality")
+    told = switches(typed(dataset), "mortality")
     assert next(iter(told)) == "preset"
     assert told["preset"] == "paper-code"
     assert told["held_out_copies"] == "kept"
@@ -25,10 +26,13 @@ def test_the_fields_of_a_task_become_flat_switches() -> None:
 
 def test_without_a_task_the_corpus_tells_its_own() -> None:
     dataset = {"config": {"corpus": Corpus(split="note").model_dump(mode="json")}, "tasks": {}}
-    told = switches(dataset, None)
+    told = switches(typed(dataset), None)
     assert (told["preset"], told["split"]) == ("sound", "note")
     assert told["categories"] == "Discharge summary, Radiology"
 
 
 def test_data_of_an_older_version_have_no_switches_but_the_usual() -> None:
-    assert switches({"tasks": {"mortality": {}}}, "mortality") == {"preset": "sound", "held_out_copies": "left-out"}
+    assert switches(typed({"tasks": {"mortality": {}}}), "mortality") == {
+        "preset": "sound",
+        "held_out_copies": "left-out",
+    }

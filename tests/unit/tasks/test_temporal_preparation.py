@@ -12,7 +12,8 @@ from chartune.sources.splits import HashSplit, TemporalSplit
 from chartune.store import Artefact, Store
 from chartune.tasks.corpus import Corpus
 from chartune.tasks.mortality import Mortality
-from chartune.tasks.prepare import Preparation, prepare, read_corpus, read_dataset, read_task
+from chartune.tasks.prepare import Preparation, prepare, read_corpus, read_task
+from chartune.testing.plain import plain_dataset
 from chartune.testing.raw_tables import PATIENTS_4, SUMMARY, RawHospital, Row, write_table
 
 GROUPS = {1: "2014 - 2016", 2: "2011 - 2013", 3: "2017 - 2019"}
@@ -46,7 +47,7 @@ def test_strays_are_left_out_and_counted(tmp_path: Path, split: str) -> None:
     assert set(corpus["hadm_id"]) == set(kept)
     if split == "patient":
         assert dict(corpus.select("hadm_id", "split").iter_rows()) == kept
-    dataset = read_dataset(data)
+    dataset = plain_dataset(data)
     for entry in (dataset["tasks"]["mortality"], dataset["corpus"]):
         removed = {row["step"]: row["removed_notes"] for row in entry["attrition"]}
         assert (removed["in the years of its split"], removed["patient in a split"]) == (4, 0)
@@ -59,7 +60,7 @@ def test_a_corpus_of_some_years_holds_their_patients_only_and_counts_the_others(
     corpus = Corpus(anchor_year_groups=("2014-2016", "2017 - 2019"))
     data = prepare(Preparation(source=source, tasks=(), corpus=corpus), Store(tmp_path / "store").open())
     assert set(read_corpus(data)["subject_id"]) == {1, 3}
-    (step,) = [row for row in read_dataset(data)["corpus"]["attrition"] if row["step"] == "patient of these years"]
+    (step,) = [row for row in plain_dataset(data)["corpus"]["attrition"] if row["step"] == "patient of these years"]
     assert (step["subjects"], step["removed_notes"]) == (2, 4)
     assert step["why"].endswith("kept are 2014 - 2016, 2017 - 2019")
 
@@ -81,8 +82,8 @@ def test_the_control_of_a_cut_by_years_has_as_many_words_of_patients_of_all_year
         return prepare(Preparation(source=source, splits=splits, tasks=(), corpus=asked), store)
 
     some, control = corpus(), corpus(anchor_year_control=True)
-    words = [read_dataset(made)["corpus"]["counts"]["train"]["words"] for made in (some, control)]
+    words = [plain_dataset(made)["corpus"]["counts"]["train"]["words"] for made in (some, control)]
     assert words[0] == words[1] > 0
     assert set(read_corpus(some)["subject_id"]) == {1}
     assert set(read_corpus(control)["subject_id"]) - {1}
-    assert read_dataset(control)["corpus"]["attrition"][-1]["step"] == "control of the same size"
+    assert plain_dataset(control)["corpus"]["attrition"][-1]["step"] == "control of the same size"

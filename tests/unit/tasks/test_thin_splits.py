@@ -10,6 +10,7 @@ import pytest
 from chartune.errors import StoreError
 from chartune.store import Artefact
 from chartune.tasks.thin_splits import thin_splits
+from chartune.testing.plain import typed
 
 Rows = dict[str, Sequence[Any]]
 """Split → the labels of its examples."""
@@ -23,7 +24,7 @@ def told(folder: Path, answer: str, labels: int, rows: Rows, *, made_up: bool = 
     pl.DataFrame(flat, schema=schema, orient="row").write_parquet(folder / "asked.parquet")
     entry = {"answer": answer, "labels": [f"label {n}" for n in range(labels)]}
     dataset = {"source": {"kind": "made-up" if made_up else "mimic3"}, "tasks": {"asked": entry}}
-    return thin_splits(Artefact("data", "0" * 16, folder), dataset)
+    return thin_splits(Artefact("data", "0" * 16, folder), typed(dataset))
 
 
 BOTH = [0, 1] * 10
@@ -93,7 +94,7 @@ def test_a_task_without_anybody_is_told_in_few_words(tmp_path: Path) -> None:
     steps[2]["step"] = "later"
     entries = {"tasks": {"asked": {"answer": "binary", "labels": ["a", "b"], "attrition": steps}}}
     corpus = {"attrition": [{"step": "has text", "why": "a note without words", "admissions": None, "notes": 0}]}
-    assert thin_splits(Artefact("data", "0" * 16, tmp_path), entries | {"corpus": corpus}) == [
+    assert thin_splits(Artefact("data", "0" * 16, tmp_path), typed(entries | {"corpus": corpus})) == [
         "asked: nobody is left by the filter `adults` (of age).",
         "corpus: nobody is left by the filter `has text` (a note without words).",
     ]
@@ -103,4 +104,6 @@ def test_a_damaged_file_is_refused_by_name(tmp_path: Path) -> None:
     told(tmp_path, "binary", 2, {"train": BOTH})
     (tmp_path / "asked.parquet").write_bytes(b"x")
     with pytest.raises(StoreError, match=r"asked\.parquet"):
-        thin_splits(Artefact("data", "0" * 16, tmp_path), {"tasks": {"asked": {"answer": "binary", "labels": []}}})
+        thin_splits(
+            Artefact("data", "0" * 16, tmp_path), typed({"tasks": {"asked": {"answer": "binary", "labels": []}}})
+        )

@@ -16,7 +16,7 @@ from chartune.store import Artefact, Store
 from chartune.tasks.annotated.catalog import USUAL
 from chartune.tasks.annotated.concepts import Concepts
 from chartune.tasks.annotated.prepare import AnnotatedPreparation, prepare_annotated
-from chartune.tasks.prepare import label_space, read_dataset, read_task
+from chartune.tasks.prepare import label_space, read_task
 from chartune.testing.annotated_corpora import (
     ROOT_2014,
     pair,
@@ -29,6 +29,7 @@ from chartune.testing.annotated_corpora import (
     write_loose,
     write_mednli,
 )
+from chartune.testing.plain import plain_dataset
 from chartune.testing.raw_tables import mark
 
 WRITERS: dict[str, Callable[[Path], Path]] = {
@@ -48,7 +49,7 @@ def prepared(kind: str, folder: Path, store: Store, **more: Any) -> Artefact:
 @pytest.mark.parametrize("kind", WRITERS)
 def test_every_corpus_becomes_a_prepared_dataset(tmp_path: Path, store: Store, kind: str) -> None:
     artefact = prepared(kind, WRITERS[kind](tmp_path / "raw"), store, splits=DevSplit(validation=0.3))
-    dataset = read_dataset(artefact)
+    dataset = plain_dataset(artefact)
     assert list(dataset) == ["source", "splits", "tasks", "corpus", "config", "chartune"]
     assert list(dataset["tasks"]) == [task.name for task in USUAL[kind]]
     assert dataset["corpus"] is None
@@ -113,7 +114,7 @@ def test_a_training_note_that_a_test_note_repeats_is_left_out_and_counted(tmp_pa
     files = {f"{name}.txt": text for name, text in notes.items()} | {f"{name}.con": concept for name in notes}
     artefact = prepared("i2b2_2010", write_loose(tmp_path / "raw", files), store, splits=DevSplit(validation=0))
     assert read_task(artefact, "concepts")["doc_id"].to_list() == ["2", "3"]
-    steps = {row["step"]: row["removed_notes"] for row in read_dataset(artefact)["tasks"]["concepts"]["attrition"]}
+    steps = {row["step"]: row["removed_notes"] for row in plain_dataset(artefact)["tasks"]["concepts"]["attrition"]}
     assert steps == {"all documents": 0, "patient in one split": 0, "not in a held-out chart": 1}
 
 
@@ -131,7 +132,7 @@ def test_a_premise_in_two_parts_is_told_and_kept(tmp_path: Path, store: Store) -
         f"mli_{part}_v1.jsonl": pair(part, "No pain.", f"He is {part}.", "neutral") for part in ("train", "dev", "test")
     }
     artefact = prepared("mednli", write_loose(tmp_path / "raw", files), store)
-    dataset = read_dataset(artefact)
+    dataset = plain_dataset(artefact)
     assert read_task(artefact, "inference").height == 3
     assert dataset["source"]["warnings"][-1] == "pairs: 1 premises stand in more than one split."
 
@@ -152,7 +153,7 @@ def test_a_corpus_without_annotation_is_refused_with_counts(tmp_path: Path, stor
 def test_a_made_up_corpus_says_so(tmp_path: Path, store: Store) -> None:
     folder = write_mednli(tmp_path / "raw")
     mark(folder, "Invented pairs")
-    source = read_dataset(prepared("mednli", folder, store))["source"]
+    source = plain_dataset(prepared("mednli", folder, store))["source"]
     assert (source["version"], source["title"], source["licence"]) == ("made-up", "Invented pairs", "CC0 1.0")
 
 
