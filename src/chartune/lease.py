@@ -1,114 +1,329 @@
-"""Lease: the right to write an artefact, in a file that says who holds it: host, process, heartbeat."""
+"""Lease: the right to write an artefact, in a file that says who holds it.
+
+    <fingerprint>.lease   {host, boot, namespace, pid, started, token}   its time of change is the heartbeat
+    .guard                an empty file for all leases of a store; who judges or changes one holds its `flock`
+
+          ┌─ nobody ──────────────────────────────┐
+    look ─┼─ a process of here: its number and its birth say whether it lives ─┬─ dead ─▶ replaced
+          └─ any other: its heartbeat is watched ──────────────────────────────┴─ lives ─▶ waited for, or refused
+
+Looking and replacing are one act under the guard: of many that find a dead holder, one takes its place. The guard is
+never removed, so that two processes cannot hold two files of that name. No date is believed: clocks differ and are set.
+"""
 
 import contextlib
+import errno
+import fcntl
 import json
+import logging
 import os
+import secrets
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, Self
 
 import psutil
 
 from chartune.errors import StoreError
+from chartune.log import say
+from chartune.writing import storing
+
+log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS: Final = 5.0
-CLOCK_SECONDS: Final = 5.0
-"""How far the birth time of a process may seem to move when the clock is set."""
 STALE_SECONDS: Final = 60.0
-"""A lease of another host is taken over when its heartbeat is older than this."""
+"""So long a waiter watches a holder that it cannot ask (another host or container): no heartbeat meanwhile, and the
+lease is taken over."""
+GUARD_SECONDS: Final = 60.0
+"""How long the guard is waited for; who holds it reads a small file."""
+POLL_SECONDS: Final = (0.01, 0.2)
+"""Between two looks: at first, and at last."""
+UNKNOWN: Final = "unknown"
+"""A namespace in which no process can be asked."""
+ATTENTION_SECONDS: Final = 1.0
+"""The most that counts as watched between two looks: a waiter that was asleep has not watched."""
 
 
-def take(path: Path, patience: float) -> None:
-    """Hold a lease; a living holder is waited for, a dead one's lease is taken over.
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lease."""
 
-    Args:
-        path: the lease's file.
-        patience: seconds to wait for a living holder before giving up.
+    host: str
+    """Name of its machine."""
+    boot: str
+    """Of its machine's start, as Linux names it; empty elsewhere."""
+    namespace: str
+    """In which process numbers and their times mean something (Linux: of this container); empty elsewhere."""
+    pid: int
+    """Its process number."""
+    started: float
+    """When the process was born: clock ticks since boot on Linux, else seconds since the epoch as its kernel says."""
+    token: str
+    """Of this very lease: a process may hold several, one after the other."""
+
+    @classmethod
+    def here(cls) -> Self:
+        """This process, with a new token."""
+        pid, started = os.getpid(), 0.0
+        with contextlib.suppress(PermissionError):
+            started = born(pid) or 0.0
+        return cls(socket.gethostname(), _boot(), _namespace(), pid, started, secrets.token_hex(8))
+
+    @classmethod
+    def read(cls, content: bytes) -> Self | None:
+        """The holder that a lease names; None: it is damaged, or of an older version."""
+        try:
+            told = json.loads(content)
+            holder = cls(**{field.name: told[field.name] for field in fields(cls)})
+        except (ValueError, KeyError, TypeError, RecursionError):
+            return None
+        numbers = isinstance(holder.pid, int) and isinstance(holder.started, int | float) and holder.pid > 0
+        return holder if numbers else None
+
+    def lives(self) -> bool | None:
+        """Whether it is alive; None: it cannot be asked from here.
+
+        Its number means something on this start of this machine and in this container only. A name alone is not
+        enough: hosts share names, and copies of a virtual machine the name of their boot.
+        """
+        here = (socket.gethostname(), _boot(), _namespace())
+        if (self.host, self.boot, self.namespace) != here or self.namespace == UNKNOWN:
+            return None
+        try:
+            return born(self.pid) == self.started
+        except PermissionError:
+            return None
+
+
+def born(pid: int) -> float | None:
+    """When a process was born: its number may have been given to another one. None: no such process, or a dead one.
 
     Raises:
-        StoreError: a living process holds it.
+        PermissionError: there is a process of that number, but nothing is told of it.
     """
-    deadline = time.monotonic() + patience
-    while not _take(path, refuse=time.monotonic() >= deadline):
-        time.sleep(0.2)
+    if sys.platform != "linux":
+        return _born_elsewhere(pid)
+    try:
+        told = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        if _hidden(pid):
+            raise PermissionError(errno.EPERM, "a process is hidden") from None
+        return None
+    return None if told[0] in "ZXx" else float(told[19])
+
+
+def _born_elsewhere(pid: int) -> float | None:
+    """On a system whose kernel keeps the time of birth itself (macOS): setting the clock does not move it."""
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+    except psutil.AccessDenied:
+        raise PermissionError(errno.EPERM, "a process is hidden") from None
+    except (psutil.NoSuchProcess, OverflowError):
+        return None
+
+
+def _hidden(pid: int) -> bool:
+    """Whether there is a process that /proc does not show: another user's (`hidepid`), or of a system without it."""
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _boot() -> str:
+    """The name of this start of the machine; empty where the system has none."""
+    with contextlib.suppress(OSError):
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    return ""
+
+
+def _namespace() -> str:
+    """Where process numbers and their times are counted; empty where the system has no such places."""
+    if sys.platform != "linux":
+        return ""
+    try:
+        if os.readlink("/proc/self") != str(os.getpid()):  # /proc shows the numbers of another container
+            return UNKNOWN
+        return " ".join(os.readlink(f"/proc/self/ns/{kind}") for kind in ("pid", "time"))
+    except OSError:
+        return UNKNOWN
 
 
 @contextmanager
-def kept(path: Path) -> Iterator[None]:
-    """Keep a lease that was taken alive, and give it back at the end."""
+def leased(path: Path, guard: Path, patience: float = 0.0) -> Iterator[None]:
+    """Hold a lease; a living holder is waited for, a dead one is replaced.
+
+    Args:
+        path: the lease's file; its folder is made if needed.
+        guard: the file whose lock all leases of the store share.
+        patience: seconds to wait for a living holder before giving up. A holder that cannot be asked whether it lives
+            is watched for `STALE_SECONDS` first, whatever the patience.
+
+    Raises:
+        StoreError: a living process holds it, or the folder cannot be written.
+    """
+    with storing(path, every=True):
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        own = _taken(path, guard, patience)
     done = threading.Event()
-    beat = threading.Thread(target=_heartbeat, args=(path, done), daemon=True)
+    beat = threading.Thread(target=_heartbeat, args=(path, guard, own, done), daemon=True)
     beat.start()
     try:
         yield
     finally:
         done.set()
         beat.join()
-        if _holder(path).get("pid") == os.getpid():  # else another host has taken it for dead
-            path.unlink(missing_ok=True)
+        _release(path, guard, own)
 
 
-def _take(path: Path, *, refuse: bool) -> bool:
-    """Try to hold a lease. Returns whether it is held; with `refuse` a living holder is an error."""
+@contextmanager
+def guarded(guard: Path) -> Iterator[None]:
+    """Be the only one, of all processes and threads of all hosts, between here and the end.
+
+    Raises:
+        StoreError: the file system has no locks, or somebody does not let go of this one.
+    """
+    handle = os.open(guard, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        holder = _holder(path)
-        if _lives(holder, path):
-            if refuse:
+        _lock(handle, guard)
+        try:
+            yield
+        finally:
+            fcntl.flock(handle, fcntl.LOCK_UN)  # a child that was forked meanwhile has the handle, too
+    finally:
+        os.close(handle)
+
+
+def _lock(handle: int, guard: Path) -> None:
+    deadline = time.monotonic() + GUARD_SECONDS
+    while True:
+        try:
+            return fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
                 raise StoreError(
-                    f"one process at a time may write an artefact, but {path.name} is held by process "
-                    f"{holder.get('pid', 'unknown')} on {holder.get('host', 'unknown')}; wait for it, or end "
-                    f"it and try again."
+                    f"a store must be free for a moment to take a lease, but {guard} was locked for "
+                    f"{GUARD_SECONDS:.0f} s; look which process has stopped while it held it, and end it."
                 ) from None
-            return False
-        # Moved away, not unlinked: of two processes that find it dead, only one can move it.
-        with contextlib.suppress(FileNotFoundError):
-            os.rename(path, path.with_name(f"{path.name}.stale-{os.getpid()}"))
-            path.with_name(f"{path.name}.stale-{os.getpid()}").unlink()
-        return _take(path, refuse=refuse)
-    with os.fdopen(handle, "w") as file:
-        json.dump({"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}, file)
-    return True
+            time.sleep(POLL_SECONDS[0])
+        except OSError as error:
+            raise StoreError(
+                f"a store must lie where files can be locked (flock), but {guard.parent} does not "
+                f"({error.strerror}); mount it with locks, or choose another folder with --store."
+            ) from None
 
 
-def _holder(path: Path) -> dict[str, Any]:
-    """What a lease says; nothing when it is gone, or was being written when its process was killed."""
+class _Watch:
+    """What a waiter has seen of a holder. Alive is who moves; the time is the waiter's own, of watching only."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[bytes, int] | None = None
+        self._still = 0.0
+        self._moved = False
+        self._looked = time.monotonic()
+
+    def lives(self, seen: tuple[bytes, int]) -> bool | None:
+        """Whether the holder of the lease with this content and time of change lives; None: it is too early to say."""
+        now = time.monotonic()
+        self._still += min(now - self._looked, ATTENTION_SECONDS)
+        self._looked = now
+        if self._seen != seen:
+            self._moved = self._seen is not None and self._seen[0] == seen[0]
+            self._seen, self._still = seen, 0.0
+        holder = Holder.read(seen[0])
+        known = holder.lives() if holder else None
+        if known is not None:
+            return known
+        return False if self._still >= STALE_SECONDS else self._moved or None
+
+
+def _taken(path: Path, guard: Path, patience: float) -> Holder:
+    """Wait until the lease is ours; returns what was written into it."""
+    own, watch, pause = Holder.here(), _Watch(), POLL_SECONDS[0]
+    deadline, told = time.monotonic() + patience, False
+    while True:
+        with guarded(guard):
+            seen = _look(path)
+            lives = watch.lives(seen) if seen else False
+            if lives is False:
+                _write(path, own)
+                return own
+        if lives and time.monotonic() >= deadline:
+            raise _refusal(path, seen)
+        if not told and pause == POLL_SECONDS[1]:
+            say(f"waiting: {_named(seen)} is at {path.name.removesuffix('.lease')}, or was")
+            told = True
+        time.sleep(pause)
+        pause = min(2 * pause, POLL_SECONDS[1])
+
+
+def _look(path: Path) -> tuple[bytes, int] | None:
+    """A lease's content and time of change (opened, so that a network disk tells of today); None: nobody holds it."""
     try:
-        holder = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return holder if isinstance(holder, dict) else {}
-
-
-def _lives(holder: dict[str, Any], path: Path) -> bool:
-    """Whether the holder of a lease is alive, as far as this host can tell."""
-    try:
-        age = time.time() - path.stat().st_mtime
+        with path.open("rb") as file:
+            return file.read(65536), os.fstat(file.fileno()).st_mtime_ns
     except FileNotFoundError:
-        return False
-    if not {"host", "pid", "started"} <= holder.keys():
-        return age < HEARTBEAT_SECONDS
-    if holder["host"] == socket.gethostname():
-        started = _started(holder["pid"])
-        return started is not None and abs(started - holder["started"]) < CLOCK_SECONDS
-    return age < STALE_SECONDS
+        return None
 
 
-def _started(pid: int) -> float | None:
-    """When a process was born: a number reused by another process is not mistaken for it. None: no such process."""
-    with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        if process.status() != psutil.STATUS_ZOMBIE:
-            return process.create_time()
-    return None
+def _write(path: Path, holder: Holder) -> None:
+    """Put a lease into place whole. Under the guard: its name aside is nobody else's."""
+    aside = path.with_name(f"{path.name}.aside")
+    aside.unlink(missing_ok=True)
+    handle = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(asdict(holder), file)
+    os.replace(aside, path)
 
 
-def _heartbeat(path: Path, done: threading.Event) -> None:
+def _heartbeat(path: Path, guard: Path, own: Holder, done: threading.Event) -> None:
     while not done.wait(HEARTBEAT_SECONDS):
-        with contextlib.suppress(OSError):  # a network disk may be away for a moment
+        with contextlib.suppress(OSError, StoreError):  # a network disk may be away for a moment
+            if not _renewed(path, guard, own):
+                log.warning("%s was taken by another process", path)
+                return
+
+
+def _renewed(path: Path, guard: Path, own: Holder) -> bool:
+    """Give a sign of life, and mend the lease if it was damaged; False: it is somebody else's."""
+    with guarded(guard):
+        seen = _look(path)
+        holder = Holder.read(seen[0]) if seen else None
+        if holder == own:
             os.utime(path)
+        elif holder is None:
+            _write(path, own)
+        return holder in (own, None)
+
+
+def _release(path: Path, guard: Path, own: Holder) -> None:
+    """Give a lease back. One that somebody else has taken meanwhile, holding us for dead, stays theirs."""
+    try:
+        with guarded(guard):
+            seen = _look(path)
+            if seen and Holder.read(seen[0]) == own:
+                path.unlink(missing_ok=True)
+    except (OSError, StoreError) as error:  # what was done under it is done; a dead holder is replaced
+        log.warning("%s could not be given back (%s)", path, type(error).__name__)
+
+
+def _refusal(path: Path, seen: tuple[bytes, int] | None) -> StoreError:
+    return StoreError(
+        f"one process at a time may write an artefact, but {path.name} is held by {_named(seen)}; wait for it, or end "
+        f"it and try again."
+    )
+
+
+def _named(seen: tuple[bytes, int] | None) -> str:
+    holder = Holder.read(seen[0]) if seen else None
+    return f"process {holder.pid} on {holder.host}" if holder else "process unknown on unknown"

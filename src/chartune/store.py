@@ -2,15 +2,17 @@
 
     <root>/<kind>/<fingerprint>/            finished: its manifest.json lists every file with size and SHA-256
     <root>/<kind>/<fingerprint>.partial/    being written (a run keeps its checkpoints there and can be resumed)
-    <root>/<kind>/<fingerprint>.lease       who is writing it: host, process, heartbeat
+    <root>/<kind>/<fingerprint>.lease       who is writing it: host, process, heartbeat (see chartune.lease)
 
 Files are written aside and fsynced, the manifest comes last, the folder is renamed into place. A folder without a
 manifest therefore does not exist as far as anybody else can see. Everything is private to its owner (0700, 0600),
 because prepared text is as sensitive as the chart that it came from.
 """
 
+import math
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,15 +20,17 @@ from typing import Any, Final
 
 from chartune.artefact import MANIFEST, PARTIAL, Artefact, opened, write_manifest
 from chartune.errors import StoreError
-from chartune.lease import kept, take
+from chartune.lease import leased
 from chartune.writing import REFUSALS, fsync, sha256, storing, write_bytes, write_json
 
 __all__ = [
     "MANIFEST", "REFUSALS", "Artefact", "Store", "opened", "sha256", "storing", "write_bytes", "write_json",
 ]  # fmt: skip
 
-WAIT_SECONDS: Final = 600.0
-"""How long a shared artefact, such as token arrays, is waited for while another process makes it."""
+WAIT_SECONDS: Final = math.inf
+"""How long a shared artefact, such as prepared data, is waited for while a living process makes it."""
+GUARD: Final = ".guard"
+"""In the store's root: whoever judges or changes a lease holds its lock."""
 
 
 class Store:
@@ -54,9 +58,8 @@ class Store:
             ignore = self.root / ".gitignore"
             if not ignore.exists():
                 ignore.write_text("# patients' words and what was learnt from them never enter a repository\n*\n")
-            probe = self.root / f".probe-{os.getpid()}"
-            probe.write_bytes(b"")
-            probe.unlink()
+            with tempfile.NamedTemporaryFile(dir=self.root, prefix=".probe-"):
+                pass
         return self
 
     def find(self, kind: str, fingerprint: str) -> Artefact | None:
@@ -111,14 +114,14 @@ class Store:
     ) -> Artefact:
         """The artefact, made by `write` in its folder if nobody has done it; waits for whoever is at it.
 
-        With `resume` an interrupted attempt is left, and `write` goes on from it; who is at it is not waited for.
+        With `resume` an interrupted attempt is left, and `write` goes on from it.
 
         Raises:
             StoreError: the disk is full or the store cannot be written; nothing half-written stays behind.
         """
         if found := self.find(kind, fingerprint):
             return found
-        with self.lease(kind, fingerprint, patience=0.0 if resume else WAIT_SECONDS):
+        with self.lease(kind, fingerprint, patience=WAIT_SECONDS):
             if found := self.find(kind, fingerprint):
                 return found
             if not resume:
@@ -146,9 +149,5 @@ class Store:
         Raises:
             StoreError: a living process holds it.
         """
-        path = self.root / kind / f"{fingerprint}.lease"
-        with storing(path):
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            take(path, patience)
-        with kept(path):
+        with leased(self.root / kind / f"{fingerprint}.lease", self.root / GUARD, patience):
             yield

@@ -1,19 +1,13 @@
 """The store: nothing half-written is ever seen, one writer at a time, damage is noticed."""
 
 import errno
-import json
-import multiprocessing
 import os
-import socket
-import time
 from collections.abc import Callable
-from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
 
 from chartune.errors import StoreError
-from chartune.lease import STALE_SECONDS
 from chartune.store import Artefact, Store, storing
 
 
@@ -102,39 +96,6 @@ def test_everything_is_private_and_stays_out_of_git(store: Store) -> None:
     assert (store.root / ".gitignore").read_text().splitlines()[-1] == "*"
 
 
-def hold(root: Path, taken: Event, release: Event) -> None:
-    with Store(root).lease("runs", "f00d"):
-        taken.set()
-        release.wait(20)
-
-
-def test_a_second_writer_is_refused_and_a_dead_ones_lease_is_taken_over(store: Store) -> None:
-    context = multiprocessing.get_context("spawn")
-    taken, release = context.Event(), context.Event()
-    process = context.Process(target=hold, args=(store.root, taken, release))
-    process.start()
-    assert taken.wait(20)
-    with pytest.raises(StoreError, match=f"held by process {process.pid}"), store.lease("runs", "f00d"):
-        pass
-    process.kill()
-    process.join()
-    with store.lease("runs", "f00d"):
-        pass
-    assert not (store.root / "runs" / "f00d.lease").exists()
-
-
-def test_a_lease_of_another_host_counts_until_its_heartbeat_is_old(store: Store) -> None:
-    lease = store.root / "runs" / "f00d.lease"
-    lease.parent.mkdir()
-    lease.write_text(json.dumps({"host": socket.gethostname() + "-other", "pid": 1, "started": 0.0}))
-    with pytest.raises(StoreError, match="-other"), store.lease("runs", "f00d"):
-        pass
-    old = time.time() - STALE_SECONDS - 1
-    os.utime(lease, (old, old))
-    with store.lease("runs", "f00d"):
-        pass
-
-
 def test_what_another_process_finished_meanwhile_is_kept(store: Store) -> None:
     written(store, "first")
     note(store.partial("data", "f00d"), "second")
@@ -159,12 +120,3 @@ def test_an_obtained_artefact_is_written_once(store: Store) -> None:
     first = store.obtain("tokens", "f00d", write, {})
     assert store.obtain("tokens", "f00d", write, {}) == first
     assert len(asked) == 1
-
-
-def test_a_clock_that_was_set_does_not_kill_a_living_holder(store: Store) -> None:
-    with store.lease("runs", "f00d"):
-        lease = store.root / "runs" / "f00d.lease"
-        holder = json.loads(lease.read_text())
-        lease.write_text(json.dumps({**holder, "started": holder["started"] + 1.5}))
-        with pytest.raises(StoreError, match="one process at a time"), store.lease("runs", "f00d"):
-            pass

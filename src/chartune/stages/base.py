@@ -21,7 +21,7 @@ from chartune.predict.predictions import total_nll
 from chartune.quantities import Duration
 from chartune.sources.english import python_documents
 from chartune.stages.stage import CHECKPOINTS, spend
-from chartune.store import Store, storing, write_json
+from chartune.store import WAIT_SECONDS, Store, storing, write_json
 from chartune.train.loop import Evaluation, Objective, Training, fit
 from chartune.train.optimizer import Optimisation, Stopping
 
@@ -92,7 +92,9 @@ def make_base(base: SmallBase, store: Store) -> None:
     name = fingerprint(SHELF, REVISION, parts)
     if store.find(SHELF, name):
         return
-    with store.lease(SHELF, name):
+    with store.lease(SHELF, name, patience=WAIT_SECONDS):
+        if store.find(SHELF, name):  # another process has made it meanwhile
+            return
         folder = store.partial(SHELF, name)
         with storing(folder):
             tokenizer = train_tokenizer(documents, base.vocabulary, folder)
