@@ -7,7 +7,7 @@ Python, from the raw tables as the csv module reads them, and must equal what th
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -94,10 +94,15 @@ def test_a_hospital_with_a_chart_is_asked_all_usual_tasks_and_none_is_empty(hosp
 
 
 def episodes(records: Records) -> dict[int, list[Spell]]:
-    """ICU stay → the spells that were derived from its chart."""
+    """ICU stay → the spells that were derived from its chart; with a cannula those on a machine, as the tasks do."""
     assert records.ventilation is not None
     found: dict[int, list[Spell]] = {}
-    invasive = records.ventilation().filter(pl.col("status").is_in(["ventilated", "invasive"]))
+    told = records.ventilation()
+    cut = told.filter(status="on-machine")["stay_id"].unique().implode()
+    invasive = told.filter(
+        pl.when(pl.col("stay_id").is_in(cut)).then(pl.col("status") == "on-machine")
+        .otherwise(pl.col("status").is_in(["ventilated", "invasive"]))
+    )  # fmt: skip
     for stay, start, end in invasive.select("stay_id", "starttime", "endtime").iter_rows():
         found.setdefault(stay, []).append((start, end))
     return found
@@ -150,11 +155,14 @@ def cut_short(row: dict[str, str], anchor: datetime) -> str | None:
     return "transferred" if re.search("HOSPITAL|ACUTE|DISC-TRAN", place) else None
 
 
-def landmark_answer(row: dict[str, str], stay: list[Spell], stays: list[list[Spell]]) -> str:
-    """By what became of the stay that makes the cohort, in real days."""
+def landmark_answer(row: dict[str, str], stay: list[Spell], stays: list[list[Spell]]) -> str | None:
+    """By what became of the stay that makes the cohort, in real days; nobody knows of who left on the machine."""
     ended = cut_short(row, stay[0][0])
     whole = span(begun(timedelta(days=7), stay)) - timedelta(hours=6) >= timedelta(days=7)
-    return ended or ("prolonged" if whole else "weaned")
+    left = moment(row["dischtime"])
+    last = max(end for spells in stays for _, end in spells)
+    gone = left is not None and left < stay[0][0] + timedelta(days=7) and left - last <= timedelta(hours=6)
+    return ended or ("prolonged" if whole else None if gone else "weaned")
 
 
 def published_answer(row: dict[str, str], stay: list[Spell], stays: list[list[Spell]]) -> str:
@@ -165,7 +173,7 @@ def published_answer(row: dict[str, str], stay: list[Spell], stays: list[list[Sp
 def restated(
     hospital: Hospital,
     in_cohort: Callable[[list[Spell]], bool],
-    answer: Callable[[dict[str, str], list[Spell], list[list[Spell]]], str],
+    answer: Callable[[dict[str, str], list[Spell], list[list[Spell]]], str | None],
 ) -> dict[int, str]:
     """hadm_id → answer, from the true spells and the raw tables."""
     spells, key = hospital.spells(), TABLES[hospital.kind][3]
@@ -180,7 +188,7 @@ def restated(
         base = [stay for _, stay in sorted(stays.get(hadm_id, [])) if in_cohort(spells[stay])]
         if base and hadm_id not in out:
             told[hadm_id] = answer(row, spells[base[0]], [spells[stay] for _, stay in stays[hadm_id]])
-    return told
+    return {hadm_id: known for hadm_id, known in told.items() if known is not None}
 
 
 def test_prolonged_ventilation_is_what_follows_from_the_truth(hospital: Hospital) -> None:
@@ -191,7 +199,20 @@ def test_prolonged_ventilation_is_what_follows_from_the_truth(hospital: Hospital
     assert {n: asked for n, (asked,) in answers(sound, hospital.records).items()} == known
     assert {n: asked for n, (asked,) in answers(published, hospital.records).items()} == later
     assert set(known) <= set(later)
-    assert {"prolonged", "weaned"} <= set(known.values())
+    assert {"prolonged", "weaned", "died or hospice", "transferred"} <= set(known.values())
+
+
+def test_hospices_other_hospitals_and_cannulas_change_answers(hospital: Hospital) -> None:
+    """Those of the made-up patients who went there before day seven, and who were long on a machine through one."""
+    homely = hospital.records.admissions.with_columns(discharge_location=pl.lit("HOME"))
+    sound, left_out = ProlongedVentilation(), ProlongedVentilation(cannula="left-out")
+    told = answers(sound, hospital.records)
+    at_home = answers(sound, replace(hospital.records, admissions=homely))
+    changed = {(told[n][0], at_home[n][0]) for n in set(told) & set(at_home) if told[n] != at_home[n]}
+    assert {("died or hospice", "weaned"), ("transferred", "weaned")} <= changed
+    published = answers(left_out, hospital.records)
+    cut = {(told[n][0], published[n][0]) for n in set(told) & set(published) if told[n] != published[n]}
+    assert cut == ({("prolonged", "weaned")} if hospital.kind == "mimic4" else set())
 
 
 @pytest.mark.parametrize("preset", ["sound", "paper-text"])
@@ -209,20 +230,24 @@ def test_the_prepared_answers_are_a_part_of_those(hospital: Hospital) -> None:
     assert [entry["labels"][n] for n in examples["label"]] == [told[n][0] for n in examples["hadm_id"]]
     (step,) = [row for row in entry["attrition"] if row["step"] == "ventilated long enough"]
     adults = hospital.records.admissions.filter(pl.col("dischtime") >= pl.col("admittime"), pl.col("age") >= 18)
-    (gone,) = [row for row in entry["attrition"] if row["step"] == "still there at the landmark"]
-    assert step["admissions"] == len(set(told) & set(adults["hadm_id"])) - gone["removed_admissions"]
+    anchors = ProlongedVentilation().asked(hospital.records).drop_nulls("asked").select("hadm_id", "anchor")
+    landmark = pl.col("anchor") + timedelta(days=2)
+    there = (pl.col("dischtime") > landmark) & (pl.col("deathtime") > landmark).fill_null(True)
+    assert step["admissions"] == adults.join(anchors, on="hadm_id").filter(there).height > 0
+    assert set(anchors["hadm_id"]) == set(told)
 
 
 def test_at_the_landmark_who_is_gone_is_not_asked_about_and_nobody_sooner(hospital: Hospital) -> None:
     entry = plain_dataset(hospital.data)["tasks"]["prolonged_ventilation"]
     steps = [row["step"] for row in entry["attrition"]]
-    assert steps[steps.index("ventilated long enough") - 1] == "still there at the landmark"
+    last = steps.index("ventilated long enough")
+    assert steps[last - 2 : last] == ["still there at the landmark", "did not leave on the machine"]
     assert entry["when"] == "48 hours after the first ventilation"
     anchors = ProlongedVentilation().asked(hospital.records).select("hadm_id", "anchor")
     examples = read_task(hospital.data, "prolonged_ventilation").join(anchors, on="hadm_id")
     assert (examples["prediction_time"] - examples["anchor"]).unique().to_list() == [timedelta(days=2)]
     there = examples.join(hospital.records.admissions, on="hadm_id")
-    assert there.filter(pl.col("dischtime") < pl.col("prediction_time")).is_empty()
+    assert there.filter(pl.col("dischtime") <= pl.col("prediction_time")).is_empty()
     assert there.filter(pl.col("deathtime") <= pl.col("prediction_time")).is_empty()
 
 

@@ -23,6 +23,7 @@ from chartune.tasks.dataset import CorpusEntry, Part, TaskEntry, read_dataset
 from chartune.tasks.external import External
 from chartune.tasks.frames import read_frame, write_frame
 from chartune.tasks.labels import LabelSpace
+from chartune.tasks.late_mortality import LateMortality
 from chartune.tasks.lineage import inputs
 from chartune.tasks.making import forget_steps, make_tasks, split_counts, staged_notes, with_kept_episodes
 from chartune.tasks.making_corpus import make_corpus
@@ -190,8 +191,8 @@ def _make(preparation: Preparation, facts: Mapping[str, TableFacts], store: Stor
     if preparation.stratum == "carevue":
         assignment = carevue_only(assignment, records.stays)
     no_patient_twice(assignment.frame)
-    external = [task for task in preparation.tasks if isinstance(task, External)]
-    said = [*assignment.warnings, *(said for task in external for said in task.warnings(records, assignment.frame))]
+    warn = [task for task in preparation.tasks if isinstance(task, External | LateMortality)]
+    said = [*assignment.warnings, *(said for task in warn for said in task.warnings(records, assignment.frame))]
     if preparation.strict:  # the chart and the notes are hours at a hospital's size
         refuse([*raw_warnings(records, tables_read(records)), *said])
     if preparation.needs_events:

@@ -7,7 +7,8 @@
 Clinical XLNet (Huang et al., 2020) and with it P1 ask in hindsight (`cohort: in-hindsight`): any ICU stay of the
 admission counts, whenever it comes, with six hours of tolerance, and a death before day seven is "not prolonged". At
 the landmark only those are asked about who are still there, the ICU stay of the anchor counts, and death, hospice and
-transfer before day seven are answers of their own (`competing: classes`), because none is a success of weaning.
+transfer before day seven are answers of their own (`competing: classes`), because none is a success of weaning. Who
+leaves for any other place on the machine was not weaned either: how long it went on nobody knows.
 """
 
 from dataclasses import replace
@@ -26,14 +27,16 @@ from chartune.tasks.inputs import timed
 from chartune.tasks.labels import ASKED, LabelSpace
 from chartune.tasks.task import Card
 from chartune.tasks.ventilation_cohort import excluded, tracheostomies
-from chartune.tasks.ventilation_time import INVASIVE, Measure, by_admission, ventilated
+from chartune.tasks.ventilation_time import INVASIVE, TOLERANCE_HOURS, Measure, by_admission, last_ends, ventilated
 
 CLASSES: Final = ("not prolonged", "prolonged")
 COMPETING: Final = ("weaned", "prolonged", "died or hospice", "transferred")
 _PLACE: Final = pl.col("discharge_location").str.to_uppercase()
-# DISC-TRAN: to a hospital of cancer or children, or of the veterans; DISCH-TRAN TO PSYCH HOSP is none with ventilators.
-_ELSEWHERE: Final = _PLACE.str.contains("HOSPITAL|ACUTE|DISC-TRAN").fill_null(False)
+# DISC-TRAN: to a hospital of cancer or children, or of the veterans. One of psychiatry has no ventilators.
+_ELSEWHERE: Final = (_PLACE.str.contains("HOSPITAL|ACUTE|DISC-TRAN") & ~_PLACE.str.contains("PSYCH")).fill_null(False)
 _HOSPICE: Final = _PLACE.str.contains("HOSPICE").fill_null(False)
+LEFT_VENTILATED: Final = "left_ventilated"
+"""Column of what is asked: whether the patient left on the machine, so that the answer is not known."""
 _NAMED: Final = {
     "measure": "{}", "days": "{}d", "base_days": "after_{}d", "cohort": "{}", "competing": "{}",
     "exclusions": "{}_excluded", "tracheostomy": "trach_{}", "masks": "masks_{}", "cannula": "cannula_{}",
@@ -72,6 +75,10 @@ class ProlongedVentilation(ChartTask):
     competing: Literal["classes", "negative", "left-out"] = "classes"
     """Death, hospice and transfer before day seven: answers of their own, not prolonged (as published), or left out.
     At the landmark they come first; in hindsight whoever was ventilated long enough is prolonged all the same."""
+    left_ventilated: Literal["left-out", "weaned"] = "left-out"
+    """Who leaves before day seven for a facility or home within six hours of the last episode: as far as the chart
+    tells, on the machine. `left-out`: how long it went on is not known, and they are counted; `weaned`: as if it had
+    ended. Nothing to `competing: negative`, which calls whoever is not prolonged so."""
     exclusions: Literal["published", "none"] = "published"
     """Mouth and throat cancer, neuromuscular disease, severe burns and donors are left out, or nobody."""
     tracheostomy: Literal["as-charted", "prolonged"] = "as-charted"
@@ -136,6 +143,7 @@ class ProlongedVentilation(ChartTask):
             "negative": "death and transfer before that count as not prolonged, as published",
             "left-out": "who died, or left for a hospice or another hospital before that, is left out",
         }[self.competing]
+        rule += "" if self._leavers_answer else "; who left on the machine before that is left out"
         airways = ["a tube", *(["a cannula"] * (self.cannula == "counted")), *(["a mask"] * (self.masks == "counted"))]
         tolerance = ", 6 h tolerance" if self.measure == "span" else ""
         where = "in the ICU stay of the first ventilation" if landmark else f"in any ICU stay{tolerance}"
@@ -154,26 +162,31 @@ class ProlongedVentilation(ChartTask):
     def asked(self, records: Records) -> pl.DataFrame:
         """The answer of each admission of the cohort, and `anchor`, its first ventilation."""
         if records.ventilation is None:
-            return pl.DataFrame(schema={**ASKED, ANCHOR: pl.Datetime("us")})
+            return pl.DataFrame(schema={**ASKED, ANCHOR: pl.Datetime("us"), LEFT_VENTILATED: pl.Boolean()})
         cohort = self._cohort(records.ventilation(self.oxygen_join), records.stays)
         if self.exclusions == "published":
             cohort = cohort.join(excluded(records), on="hadm_id", how="anti")
-        told = cohort.join(records.admissions.drop("subject_id"), on="hadm_id", maintain_order="left")
+        known = cohort.join(records.admissions.drop("subject_id"), on="hadm_id", maintain_order="left")
         prolonged = pl.col("days") >= self.days
         if self.tracheostomy == "prolonged":
             prolonged |= pl.col("hadm_id").is_in(tracheostomies(records).implode())
-        named = told.select("subject_id", "hadm_id", ANCHOR, asked=self._named(prolonged)).drop_nulls("asked")
-        return named.with_columns(pl.concat_list("asked")).select(*ASKED, ANCHOR)
+        named = known.select("subject_id", "hadm_id", ANCHOR, asked=self._named(prolonged), gone=self._gone(prolonged))
+        answered = pl.when(~pl.col("gone") & pl.col("asked").is_not_null()).then(pl.concat_list("asked"))
+        told = named.with_columns(answered.alias("asked"), pl.col("gone").alias(LEFT_VENTILATED))
+        return told.filter(pl.col("gone") | pl.col("asked").is_not_null()).select(*ASKED, ANCHOR, LEFT_VENTILATED)
 
     @property
     def usable(self) -> tuple[Filter, ...]:
-        """At the landmark: of who was ventilated long enough, those who are still there."""
+        """At the landmark: of who was ventilated long enough, those who are still there; then whose answer is known."""
+        why = f"who left on the machine before day {self.days:g}: how long it went on is not known"
+        known = ("did not leave on the machine", why, ~pl.col(LEFT_VENTILATED).fill_null(False))
+        kept = () if self._leavers_answer else (known,)
         if self.cohort == "in-hindsight":
-            return ()
+            return kept
         why = f"who has left or died {self._landmark:g} hours after the first ventilation is not asked about"
         landmark = _hours_on(self._landmark)
-        lasts = (pl.col("dischtime") >= landmark) & (pl.col("deathtime") > landmark).fill_null(True)
-        return (("still there at the landmark", why, pl.col(ANCHOR).is_null() | lasts),)
+        lasts = (pl.col("dischtime") > landmark) & (pl.col("deathtime") > landmark).fill_null(True)
+        return (("still there at the landmark", why, pl.col(ANCHOR).is_null() | lasts), *kept)
 
     def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
         """Admissions whose answer is known, and their notes; the landmark is the time of the prediction."""
@@ -185,6 +198,11 @@ class ProlongedVentilation(ChartTask):
         if self.competing == "classes":
             return LabelSpace("multiclass", COMPETING, COMPETING)
         return LabelSpace("binary", CLASSES, CLASSES)
+
+    @property
+    def _leavers_answer(self) -> bool:
+        """Whether who leaves on the machine counts as not prolonged."""
+        return self.competing == "negative" or self.left_ventilated == "weaned"
 
     @property
     def _landmark(self) -> float:
@@ -208,12 +226,11 @@ class ProlongedVentilation(ChartTask):
             times = ventilated(episodes, statuses, self.measure, self.days, tolerance_hours=0)
         base = spans.filter(pl.col("days") >= self.base_days)
         intimes = stays if stays is not None else times.select("stay_id", intime="first")
-        return by_admission(times, base, intimes, "any-stay" if self.cohort == "in-hindsight" else "anchor-stay")
+        found = by_admission(times, base, intimes, "any-stay" if self.cohort == "in-hindsight" else "anchor-stay")
+        return found.join(last_ends(episodes, statuses), on="hadm_id", how="left", maintain_order="left")
 
     def _named(self, prolonged: pl.Expr) -> pl.Expr:
-        until = _hours_on(24 * self.days)
-        left = (pl.col("dischtime") < until).fill_null(False)
-        died = (pl.col("deathtime") < until).fill_null((pl.col("hospital_expire_flag") == 1) & left)
+        left, died = self._left_and_died()
         dead, moved, short, long = {
             "classes": ("died or hospice", "transferred", COMPETING[0], COMPETING[1]),
             "negative": (CLASSES[0], CLASSES[0], *CLASSES),
@@ -226,6 +243,20 @@ class ProlongedVentilation(ChartTask):
         for happened, told in reversed(rules):
             name = pl.when(happened).then(pl.lit(told, pl.String)).otherwise(name)
         return name
+
+    def _gone(self, prolonged: pl.Expr) -> pl.Expr:
+        """Whether a patient left on the machine, and no rule but that would tell the answer."""
+        if self._leavers_answer:
+            return pl.lit(False)
+        left, died = self._left_and_died()
+        on_it = pl.col("dischtime") - pl.col("last") <= pl.duration(hours=TOLERANCE_HOURS)
+        return (left & on_it & ~(died | _HOSPICE | _ELSEWHERE | prolonged)).fill_null(False)
+
+    def _left_and_died(self) -> tuple[pl.Expr, pl.Expr]:
+        """Whether a patient left, and died, before the day that is asked about."""
+        until = _hours_on(24 * self.days)
+        left = (pl.col("dischtime") < until).fill_null(False)
+        return left, (pl.col("deathtime") < until).fill_null((pl.col("hospital_expire_flag") == 1) & left)
 
 
 def _hours_on(hours: float) -> pl.Expr:

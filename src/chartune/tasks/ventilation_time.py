@@ -37,7 +37,7 @@ def ventilated(
     Returns:
         subject_id · hadm_id · stay_id · first (its first start) · days f64, sorted by stay_id.
     """
-    counted = _united(episodes.filter(pl.col("status").is_in(statuses) & pl.col("hadm_id").is_not_null()))
+    counted = _united(_counted(episodes, statuses))
     if within is not None:
         until = pl.col("starttime").min().over("stay_id") + pl.duration(seconds=round(within * 86_400))
         counted = counted.filter(pl.col("starttime") <= until)
@@ -51,6 +51,15 @@ def ventilated(
         first=pl.col("starttime").min(), days=times[measure].dt.total_seconds() / 86_400
     )
     return grouped.sort("stay_id")
+
+
+def last_ends(episodes: pl.DataFrame, statuses: tuple[str, ...]) -> pl.DataFrame:
+    """When the last ventilation of each admission ended, in any of its ICU stays. Args as `ventilated`.
+
+    Returns:
+        hadm_id · last.
+    """
+    return _counted(episodes, statuses).group_by("hadm_id").agg(last=pl.col("endtime").max())
 
 
 def by_admission(
@@ -76,6 +85,10 @@ def by_admission(
         longest = begun.group_by("hadm_id").agg(pl.col("days").max())
         told = told.drop("days").join(longest, on="hadm_id", maintain_order="left")
     return told.select("subject_id", "hadm_id", "anchor", "days")
+
+
+def _counted(episodes: pl.DataFrame, statuses: tuple[str, ...]) -> pl.DataFrame:
+    return episodes.filter(pl.col("status").is_in(statuses) & pl.col("hadm_id").is_not_null())
 
 
 def _united(episodes: pl.DataFrame) -> pl.DataFrame:

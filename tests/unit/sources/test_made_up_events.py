@@ -109,7 +109,7 @@ def test_tubes_of_mimic4_begin_and_end_with_their_spells(four: Path) -> None:
     tubes: dict[int, list[datetime]] = defaultdict(list)
     modes = Counter[str]()
     for row in rows(four, "icu/chartevents"):
-        if row["value"] == "Endotracheal tube":
+        if row["value"] in ("Endotracheal tube", "Tracheostomy tube"):
             tubes[int(row["stay_id"])].append(datetime.fromisoformat(row["charttime"]))
         if row["itemid"] in ("223849", "229314"):
             modes[row["itemid"]] += 1

@@ -25,6 +25,9 @@ RARE = {
 """So rare that a hospital of some hundred patients may have none."""
 
 
+ACUTE = ("SHORT TERM HOSPITAL", "ACUTE HOSPITAL")
+
+
 def _make(tmp_path_factory: pytest.TempPathFactory, layout: Literal["mimic3", "mimic4"]) -> Path:
     out = tmp_path_factory.mktemp("odd") / layout
     make_hospital(out, layout=layout, subjects=500, seed=11)
@@ -43,6 +46,12 @@ def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _told(folder: Path) -> dict[str, int]:
     return json.loads((folder / "made-up" / "manifest.json").read_text())["oddities"]  # type: ignore[no-any-return]
+
+
+def _cut(charted: list[Row], stay: str) -> int:
+    """ICU stays with a machine's mode and a cannula at one moment."""
+    at = {(r[stay], r["charttime"]) for r in charted if r["itemid"] in ("223849", "229314")}
+    return len({r[stay] for r in charted if r["value"] == "Tracheostomy tube" and (r[stay], r["charttime"]) in at})
 
 
 def _number(some: list[Row], law: Callable[[Row], Any]) -> int:
@@ -68,6 +77,9 @@ def _stay_counts(stays: list[Row], bills: list[Row], done: list[Row], summarised
         "admissions_ending_before_they_begin": _number(stays, lambda r: r["dischtime"] < r["admittime"]),
         "deaths_not_at_discharge_time": _number(stays, lambda r: r["deathtime"] not in ("", r["dischtime"])),
         "deaths_after_discharge_time": _number(stays, lambda r: r["deathtime"] > r["dischtime"]),
+        "admissions_discharged_to_a_hospice": _number(stays, lambda r: "HOSPICE" in r["discharge_location"]),
+        "admissions_discharged_to_an_acute_hospital": _number(stays, lambda r: r["discharge_location"] in ACUTE),
+        "admissions_discharged_to_psychiatry": _number(stays, lambda r: "PSYCH" in r["discharge_location"]),
         "admissions_without_diagnoses": len(ids - {row["hadm_id"] for row in bills}),
         "admissions_without_procedures": len(ids - {row["hadm_id"] for row in done}),
         "admissions_without_summary": len(ids - summarised),
@@ -159,6 +171,7 @@ def test_mimic3_events(three: Path) -> None:
         "chart_values_empty": _number(charted, lambda r: not r["value"]),
         "chart_values_with_a_trailing_blank": _number(charted, lambda r: r["value"] != r["value"].rstrip()),
         "chart_values_equal_to_None": _number(charted, lambda r: r["value"] == "None"),
+        "icu_stays_with_a_machine_through_a_cannula": _cut(charted, "icustay_id"),
         "procedure_rows_rewritten": _number(done, lambda r: r["statusdescription"] == "Rewritten"),
     }
     _check(counted, _told(three))
@@ -234,6 +247,7 @@ def test_mimic4_events(four: Path) -> None:
     counted = {
         "chart_times_a_year_off": _number(charted, lambda r: _days(inside[r["stay_id"]], r["charttime"]) > 300),
         "chart_values_equal_to_None": _number(charted, lambda r: r["value"] == "None"),
+        "icu_stays_with_a_machine_through_a_cannula": _cut(charted, "stay_id"),
     }
     _check(counted, _told(four))
     assert all(row["value"] and row["stay_id"] and int(row["itemid"]) >= 220_000 for row in charted)

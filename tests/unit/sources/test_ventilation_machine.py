@@ -46,6 +46,8 @@ def found(*charts: list[Charted], of: tuple[str, ...]) -> set[tuple[int, str, fl
         pytest.param([(22, HAMILTON_4, "ASV"), (22, DEVICE_4, MASK)], 22, id="a mode beside a mask is a machine"),
         pytest.param([(23, DEVICE_4, "T-piece"), (24, DEVICE_4, CANNULA), (25, DEVICE_4, CANNULA)], 20,
                      id="a cannula alone prolongs nothing"),
+        pytest.param([(21, HAMILTON_4, "NIV"), (21, DEVICE_4, CANNULA), (22, HAMILTON_4, "DuoPaP"),
+                      (22, DEVICE_4, CANNULA)], 20, id="nor does one beside a mode for masks"),
         pytest.param([(33, DEVICE_4, CANNULA), (33.5, MODE_4, "CMV")], 33.5, id="nor does it break anything"),
     ],
 )  # fmt: skip

@@ -142,3 +142,5 @@ def test_each_split_has_the_scores_of_its_own_predictions_though_both_are_of_one
             reached[split] = roc_auc_score(rows["label"], rows["logit"])
             assert run.scores[split]["auroc"].value == pytest.approx(reached[split])
         assert reached["validation"] != reached["test"]
+        held = [run.predictions(split)["logit"].to_list() for split in ("validation", "test")]
+        assert held[0] != held[1]  # other texts, other predictions

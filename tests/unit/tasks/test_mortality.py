@@ -6,10 +6,11 @@ import polars as pl
 import pytest
 
 from chartune.errors import ConfigError
+from chartune.sources.source import Records
 from chartune.tasks.late_mortality import LateMortality
 from chartune.tasks.mortality import Mortality
 from chartune.tasks.stays import Stays
-from chartune.testing.small_charts import BEGIN, answers, at, note, read_by, records_of, stay
+from chartune.testing.small_charts import BEGIN, answers, at, icu_stay, note, read_by, records_of, stay, ventilated
 
 TODAY = BEGIN.date()
 
@@ -63,6 +64,50 @@ def test_a_death_in_hospital_without_a_date_of_death_counts_from_its_time_and_el
         stay(1, died=1, deathtime=BEGIN + timedelta(days=3)), stay(2, died=1), stay(3, died=0), stay(4), dod={4: TODAY}
     )
     assert answers(LateMortality(), told) == {1: ["died"], 3: ["survived"], 4: ["died"]}
+
+
+def disagreeing() -> Records:
+    """Deaths in hospital on day three; the register says a later day, the next, an earlier one; 4 has no time."""
+    three = BEGIN + timedelta(days=3)
+    inside = [stay(n, died=1, dischtime=three, deathtime=None if n == 4 else three) for n in (1, 2, 3, 4)]
+    stays = [*inside, stay(5)]
+    days = {1: 200, 2: 4, 3: 1, 4: 200, 5: 200}
+    return records_of(*stays, dod={n: TODAY + timedelta(days=d) for n, d in days.items()})
+
+
+def test_a_death_in_hospital_wins_over_a_later_date_of_death_and_is_counted() -> None:
+    died = {n: ["died"] for n in (1, 2, 3, 4)}
+    assert answers(LateMortality(), disagreeing()) == {**died, 5: ["survived"]}
+    assert answers(LateMortality(days=3), disagreeing()) == {**died, 5: ["survived"]}
+    assert answers(LateMortality(days=2), disagreeing()) == {n: ["survived"] for n in (1, 2, 3, 4, 5)}
+    (said,) = LateMortality().warnings(disagreeing(), pl.DataFrame())
+    assert said.startswith("mortality_90d: <10 admissions end with a death in hospital, but a later date of death")
+    agreeing = records_of(stay(1, died=1, deathtime=BEGIN, dischtime=BEGIN), stay(2), dod={1: TODAY, 2: TODAY})
+    assert LateMortality().warnings(agreeing, pl.DataFrame()) == ()
+    many = [stay(n, died=1, deathtime=BEGIN, dischtime=BEGIN) for n in range(12)]
+    late = records_of(*many, dod=dict.fromkeys(range(12), TODAY + timedelta(days=9)))
+    assert LateMortality(days=30).warnings(late, pl.DataFrame())[0].startswith("mortality_30d: 12 admissions")
+
+
+def test_days_can_be_counted_from_the_first_ventilation_of_those_who_were_ventilated_for_two_days() -> None:
+    """Huang's: within 92 days of it. Patient 3 was ventilated for a day only; 4 had no ventilator; 5 died before."""
+    days = {1: 102, 2: 103, 3: 20, 4: 20, 5: 5}
+    stays = [stay(n, days=60) for n in days]
+    records = records_of(
+        *stays, dod={n: TODAY + timedelta(days=d) for n, d in days.items()}, icu=[icu_stay(n) for n in (1, 2, 3, 5)],
+        episodes=[ventilated(n, 240, 240 + hours) for n, hours in ((1, 42), (2, 300), (3, 24), (5, 60))],
+    )  # fmt: skip
+    task = LateMortality(days=92, anchor="first-ventilation")
+    assert answers(task, records) == {1: ["died"], 2: ["survived"]}
+    assert task.asked(records)["anchor"].to_list() == [at(240)] * 2
+    assert (task.name, LateMortality(days=92).name) == ("mortality_92d_after_ventilation", "mortality_92d")
+    assert (task.needs_events, LateMortality().needs_events) == (True, False)
+    card = task.card()
+    assert "within 92 days of the day of the first ventilation" in card.asked
+    assert "ventilated for 2 days or more" in card.who
+    assert card.citation == "Huang et al. (2020), Clinical XLNet"
+    assert "from the first ventilation" in LateMortality().card().citation
+    assert answers(task, records_of(*stays, dod={1: TODAY})) == {}  # a source without a bedside chart
 
 
 def test_a_source_that_knows_no_dates_of_death_is_asked_nothing() -> None:

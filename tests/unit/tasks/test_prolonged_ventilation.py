@@ -174,12 +174,13 @@ def test_who_is_gone_at_the_landmark_is_not_asked_about(measure: Measure) -> Non
         1: stay(1, died=1, deathtime=at(43.5), dischtime=at(43.5)), 2: stay(2, dischtime=at(47.9)),
         3: stay(3, died=1, deathtime=at(48), dischtime=at(48)), 4: stay(4, dischtime=at(48)),
         5: stay(5, died=1, deathtime=at(48.1), dischtime=at(48.1)), 6: stay(6, days=60),
+        7: stay(7, dischtime=at(49.5)),
     }  # fmt: skip
     records = records_of(*ends.values(), episodes=[ventilated(n, 0, 43) for n in ends], icu=[icu_stay(n) for n in ends])
     notes = [note(n, f"Chief Complaint:\nFever {n}") for n in ends]
     found, steps = read_by(ProlongedVentilation(measure=measure), list(ends.values()), notes, records)
-    assert found["hadm_id"].to_list() == [4, 5, 6]
-    assert steps["still there at the landmark"]["removed_admissions"] == 3
+    assert found["hadm_id"].to_list() == [5, 6, 7]
+    assert steps["still there at the landmark"]["removed_admissions"] == 4  # at the landmark is neither there nor alive
     published, steps = read_by(HINDSIGHT, list(ends.values()), notes, records)
     assert published["hadm_id"].to_list() == list(ends)
     assert "still there at the landmark" not in steps
@@ -204,12 +205,56 @@ def test_the_prediction_is_made_at_the_landmark_whatever_is_read(switched: dict[
                     "ventilation")  # fmt: skip
 
 
+def left_on_day_six(place: str | None, *, hours: float) -> tuple[Row, Row]:
+    """A stay that ends on day six, and ventilation that ends so many hours before."""
+    return stay(1, dischtime=at(6 * DAY), discharge_location=place), ventilated(1, 0, 6 * DAY - hours)
+
+
+@pytest.mark.parametrize("place", ["HOME", "SNF", "REHAB/DISTINCT PART HOSP", "PSYCH FACILITY", None])
+@pytest.mark.parametrize("cohort", ["at-landmark", "in-hindsight"])
+def test_who_leaves_on_the_machine_was_not_weaned_and_is_left_out_and_counted(cohort: str, place: str | None) -> None:
+    task = ProlongedVentilation.parse({"cohort": cohort})
+    for hours, answer in ((0, {}), (6, {}), (6.01, {1: WEANED}), (-5, {})):  # six hours are the tolerance of a chart
+        left, episode = left_on_day_six(place, hours=hours)
+        assert told(task, episode, stays=(left,)) == answer
+        records = records_of(left, episodes=[episode], icu=[icu_stay(1)])
+        found, steps = read_by(task, [left], [note(1, "Chief Complaint:\nFever")], records)
+        assert found["hadm_id"].to_list() == list(answer)
+        assert steps["did not leave on the machine"]["removed_admissions"] == 1 - len(answer)
+
+
+def test_what_is_known_of_who_left_on_the_machine_is_told_all_the_same() -> None:
+    for place, answer in (("SHORT TERM HOSPITAL", TRANSFERRED), ("HOSPICE-HOME", DIED)):
+        left, episode = left_on_day_six(place, hours=0)
+        assert told(ProlongedVentilation(), episode, stays=(left,)) == {1: answer}
+    left, episode = left_on_day_six("HOME", hours=0)
+    assert told(ProlongedVentilation(days=5), episode, stays=(left,)) == {1: PROLONGED}
+    dead = left | {"hospital_expire_flag": 1, "deathtime": at(6 * DAY)}
+    assert told(ProlongedVentilation(), episode, stays=(dead,)) == {1: DIED}
+    later = (episode, ventilated(1, 0, 6 * DAY - 20))
+    assert told(ProlongedVentilation(), later[1], stays=(left,)) == {1: WEANED}
+    elsewhere = (ventilated(1, 0, 60, stay_id=1), ventilated(1, 130, 6 * DAY - 1, stay_id=2))  # in a later ICU stay
+    assert told(ProlongedVentilation(), *elsewhere, stays=(left,)) == {}
+
+
+def test_who_left_on_the_machine_can_count_as_weaned_and_is_not_prolonged_as_published() -> None:
+    left, episode = left_on_day_six("HOME", hours=0)
+    weaned = ProlongedVentilation(left_ventilated="weaned")
+    assert told(weaned, episode, stays=(left,)) == {1: WEANED}
+    assert weaned.name == "prolonged_ventilation_left_ventilated_weaned"
+    assert told(HINDSIGHT, episode, stays=(left,)) == {1: NEGATIVE}
+    assert told(ProlongedVentilation(competing="left-out"), episode, stays=(left,)) == {}
+    asked = [task.card().asked for task in (ProlongedVentilation(), weaned, HINDSIGHT)]
+    assert ["who left on the machine before that is left out" in text for text in asked] == [True, False, False]
+
+
 @pytest.mark.parametrize(
     ("place", "elsewhere"),
     [
         ("SHORT TERM HOSPITAL", True), ("LONG TERM CARE HOSPITAL", True), ("DISC-TRAN CANCER/CHLDRN H", True),
         ("DISC-TRAN TO FEDERAL HC", True), ("ACUTE HOSPITAL", True), ("CHRONIC/LONG TERM ACUTE CARE", True),
-        ("DISCH-TRAN TO PSYCH HOSP", False), ("REHAB/DISTINCT PART HOSP", False), ("HOSPICE-HOME", None),
+        ("DISCH-TRAN TO PSYCH HOSP", False), ("PSYCHIATRIC HOSPITAL", False),
+        ("REHAB/DISTINCT PART HOSP", False), ("HOSPICE-HOME", None),
         ("SNF", False), ("HOSPICE-MEDICAL FACILITY", None), ("PSYCH FACILITY", False), ("HOME", False),
         ("REHAB", False), ("Hospice", None),
     ],
@@ -291,7 +336,7 @@ def test_the_episodes_are_those_of_the_join_that_is_asked_for() -> None:
 def test_a_source_without_a_bedside_chart_has_no_answers() -> None:
     asked = ProlongedVentilation().asked(records_of(stay(1)))
     assert asked.is_empty()
-    assert asked.columns == ["subject_id", "hadm_id", "asked", "anchor"]
+    assert asked.columns == ["subject_id", "hadm_id", "asked", "anchor", "left_ventilated"]
     assert ProlongedVentilation().needs_events
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from chartune.sources.made_up.icu_stays import IcuStay
 from chartune.sources.made_up.patients import OLDEST
+from chartune.sources.made_up.register import ACUTE_HOSPITAL, HOSPICES, PSYCHIATRY
 from chartune.sources.made_up.story import Chapter, Story
 from chartune.sources.made_up.table_file import Cell
 
@@ -69,6 +70,9 @@ def count_chapter(chart: Chart, chapter: Chapter) -> None:
     chart.count("admissions_ending_before_they_begin", typed.backwards)
     chart.count("deaths_not_at_discharge_time", off)
     chart.count("deaths_after_discharge_time", off and (typed.deathtime or typed.dischtime) > typed.dischtime)
+    chart.count("admissions_discharged_to_a_hospice", typed.destination in HOSPICES)
+    chart.count("admissions_discharged_to_an_acute_hospital", typed.destination == ACUTE_HOSPITAL)
+    chart.count("admissions_discharged_to_psychiatry", typed.destination == PSYCHIATRY)
     chart.count("admissions_without_diagnoses", not chapter.bill.diagnoses)
     chart.count("admissions_without_procedures", not chapter.bill.procedures)
     chart.count("admissions_without_summary", told.no_summary)

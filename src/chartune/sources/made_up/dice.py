@@ -27,6 +27,8 @@ class Stream(IntEnum):
     EVENTS = 7
     MIMIC3 = 8
     MIMIC4 = 9
+    LEAVING = 10
+    AIRWAY = 11
 
 
 _BLOCK = 256

@@ -70,7 +70,8 @@ def readings(dice: Dice, one: IcuStay, *, metavision: bool, fourth: bool) -> Ite
         else:
             yield from _on_mask(dice, spell, metavision)
     for begins, ends in _afterwards(one):
-        yield from _on_oxygen(dice, begins, ends, metavision)
+        cut = one.cannula is not None and begins > one.cannula
+        yield from _on_oxygen(dice, begins, ends, metavision, cut)
 
 
 def procedures(dice: Dice, one: IcuStay) -> Iterator[Done]:
@@ -119,12 +120,17 @@ def _on_ventilator(dice: Dice, spell: Ventilation, metavision: bool, fourth: boo
         if place % 2 == 0:
             yield Reading(mode, moment, dice.pick(modes))
             yield _number(items.PLATEAU[metavision], moment, dice.between(15, 29))
-        yield Reading(device, moment, items.TUBE[metavision])
+        yield Reading(device, moment, _airway(spell, moment, metavision))
         yield _number(items.PEEP[metavision], moment, peep)
         yield _number(items.TIDAL[metavision], moment, dice.between(36, 60) * 10)
         yield _number(items.MINUTE[metavision], moment, dice.between(55, 130) / 10)
         if not fourth:
             yield from _odd(dice, moment, metavision)
+
+
+def _airway(spell: Ventilation, moment: datetime, metavision: bool) -> str:
+    cut = metavision and spell.cannula is not None and moment >= spell.cannula
+    return items.CANNULA if cut else items.TUBE[metavision]
 
 
 def _odd(dice: Dice, moment: datetime, metavision: bool) -> Iterator[Reading]:
@@ -151,8 +157,9 @@ def _afterwards(one: IcuStay) -> Iterator[tuple[datetime, datetime]]:
     yield begins, min(one.outtime, begins + timedelta(hours=36))
 
 
-def _on_oxygen(dice: Dice, begins: datetime, ends: datetime, metavision: bool) -> Iterator[Reading]:
-    device = dice.pick(items.OXYGEN[metavision])
+def _on_oxygen(dice: Dice, begins: datetime, ends: datetime, metavision: bool, cut: bool) -> Iterator[Reading]:
+    drawn = dice.pick(items.OXYGEN[metavision])
+    device = items.TRACH_MASK[metavision] if cut else drawn
     moments = _rhythm(dice, begins + timedelta(minutes=30), ends - timedelta(minutes=30), 200, 240)
     for place, moment in enumerate(moments):
         # `None` is a value: the patient breathes room air. Readers that take it for a null lose it.

@@ -33,7 +33,7 @@ from chartune.sources.made_up.table_file import Cell, TableFile
 from chartune.sources.made_up.truth_file import TruthFile
 from chartune.store import MANIFEST, write_json
 
-REVISION: Final = 2
+REVISION: Final = 3
 """Raised when the same layout, subjects, seed and events give other bytes than before."""
 VENTILATION: Final = "ventilation.parquet"
 """True spells on a ventilator: hadm_id i64 · icu_stay_id i64 · start · end · invasive."""

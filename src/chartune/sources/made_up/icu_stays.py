@@ -8,7 +8,7 @@ Who needs it is read off the conditions (`care`). MIMIC-III holds hardly anythin
 MIMIC-IV the whole hospital: a layout takes the stays that are needed enough.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -32,6 +32,9 @@ TUBE_OUT_BY_PATIENT: Final = 0.08
 """Share of extubations that the patient did."""
 NONINVASIVE: Final = 0.10
 """Share of the others who get a mask for some hours."""
+CANNULA: Final = 0.4
+"""Share of spells of more than `LONG` that go on through a cannula, which replaces the tube."""
+LONG: Final = timedelta(days=4)
 METAVISION: Final = 0.45
 """Share of MIMIC-III's ICU stays that its second bedside system recorded."""
 PROLONGED: Final = timedelta(days=6.75)
@@ -46,6 +49,8 @@ class Ventilation:
     end: datetime
     invasive: bool = True
     ends_by: Literal["extubation", "patient", "death", "mask off"] = "extubation"
+    cannula: datetime | None = None
+    """When a cannula took the place of the tube."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,11 @@ class IcuStay:
     def invasive(self) -> tuple[Ventilation, ...]:
         """The spells with a tube."""
         return tuple(v for v in self.ventilation if v.invasive)
+
+    @property
+    def cannula(self) -> datetime | None:
+        """When the first tube became a cannula; None: none did."""
+        return min((v.cannula for v in self.ventilation if v.cannula), default=None)
 
     @property
     def prolonged(self) -> bool:
@@ -93,6 +103,21 @@ def draw_icu_stays(
         ends = _second(back + (stay.dischtime - back) * 0.7)
         stays.append(IcuStay(second, back, ends, unit, metavision, ()))
     return tuple(stays) if ventilated or needed < _share(model, stay, layout) else ()
+
+
+def with_cannulas(dice: Dice, stays: tuple[IcuStay, ...]) -> tuple[IcuStay, ...]:
+    """The ICU stays of an admission, in which some long spells go on through a cannula; all times stay as they are."""
+    cuts = [(dice.chance(CANNULA), 0.4 + 0.3 * dice.roll()) for _ in range(2)]  # as many as there can be spells
+    return tuple(
+        replace(one, ventilation=tuple(_cut(v, *cut) for v, cut in zip(one.ventilation, cuts, strict=False)))
+        for one in stays
+    )
+
+
+def _cut(spell: Ventilation, wanted: bool, share: float) -> Ventilation:
+    lasts = spell.end - spell.start
+    fits = wanted and spell.invasive and lasts > LONG
+    return replace(spell, cannula=_minute(spell.start + lasts * share)) if fits else spell
 
 
 def _share(model: OutcomeModel, stay: Admission, layout: Layout) -> float:

@@ -78,5 +78,8 @@ OXYGEN: Final = (
 )
 """Oxygen devices of CareVue and MetaVision."""
 TUBE: Final = ("Ventilator", "Endotracheal tube")
+CANNULA: Final = "Tracheostomy tube"
+"""Of MetaVision; CareVue says `Ventilator` of any machine."""
+TRACH_MASK: Final = ("Trach Mask", "Trach mask")
 MASK: Final = ("Bipap Mask", "Bipap mask")
 # fmt: on

@@ -29,6 +29,7 @@ def add_events(dice: Dice, chart: Chart, patient: Patient, chapter: Chapter) -> 
             _reading(dice, chart, ids, one, reading, author)
         for done in procedures(dice, one) if one.metavision else ():
             _done(dice, chart, ids, done, author)
+        chart.count("icu_stays_with_a_machine_through_a_cannula", one.metavision and one.cannula is not None)
         for spell in one.ventilation:
             chart.spells.append((hadm_id, one.icustay_id, spell.start, spell.end, spell.invasive))
 

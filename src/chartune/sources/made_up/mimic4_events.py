@@ -20,6 +20,7 @@ def add_events(dice: Dice, chart: Chart, ids: tuple[int, int, int], one: IcuStay
         _reading(dice, chart, ids, one.outtime, reading, author)
     for done in procedures(dice, one):
         chart.add("icu/procedureevents", *ids, author, *_done(dice, done, weight))
+    chart.count("icu_stays_with_a_machine_through_a_cannula", one.cannula is not None)
     for spell in one.ventilation:
         chart.spells.append((*ids[1:], spell.start, spell.end, spell.invasive))
 

@@ -45,7 +45,8 @@ RACES: Final = ("WHITE", "WHITE", "WHITE - OTHER EUROPEAN", "BLACK/AFRICAN AMERI
                 "ASIAN", "UNKNOWN")
 EMERGENCY: Final = "EMERGENCY ROOM"
 ORIGINS: Final = ("CLINIC REFERRAL", "TRANSFER FROM HOSPITAL", "PHYSICIAN REFERRAL")
-DESTINATIONS: Final = ("HOME", "HOME HEALTH CARE", "SKILLED NURSING FACILITY", "REHAB", None)
+DESTINATIONS: Final = ("HOME", "HOME HEALTH CARE", "SKILLED NURSING FACILITY", "REHAB", None, "HOSPICE", "HOSPICE",
+                       "ACUTE HOSPITAL", "PSYCH FACILITY")
 UNITS: Final = ("Medical Intensive Care Unit (MICU)", "Surgical Intensive Care Unit (SICU)",
                 "Coronary Care Unit (CCU)", "Cardiac Vascular Intensive Care Unit (CVICU)", "Trauma SICU (TSICU)")
 # fmt: on

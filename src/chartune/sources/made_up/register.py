@@ -3,7 +3,7 @@
 Typing errors are here, not in the patient: notes and bedside events keep the true times.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
@@ -17,6 +17,13 @@ BACKWARDS: Final = 0.004
 """Share of stays whose end is typed before their beginning, or that begin after death, for organ donation."""
 DEATH_ELSEWHEN: Final = 0.04
 """Share of deaths whose time is not the time of discharge."""
+HOSPICES, ACUTE_HOSPITAL, PSYCHIATRY = (5, 6), 7, 8
+"""Places in the layouts' lists of destinations; those before them are the usual ones."""
+REFERRED: Final = ((5, 0.02), (6, 0.02), (7, 0.02), (8, 0.01), (None, 0.93))
+"""(place in the lists of destinations, share of survivors who go there); None: as the office had typed."""
+REFERRED_EARLY: Final = ((5, 0.08), (6, 0.08), (7, 0.35), (8, 0.04), (None, 0.45))
+"""The same of those who were on a ventilator and leave within `EARLY`: hardly anybody is well by then."""
+EARLY: Final = timedelta(days=7.5)
 FAMILIES: Final = 7
 """Entries of each layout's list of ethnicities; the other lists are as long as below."""
 
@@ -84,6 +91,15 @@ def register(dice: Dice, patient: Patient, stay: Admission) -> Registration:
         "NEWBORN" if patient.newborn else dice.pick(COMPLAINTS)[1].upper(),
         dice.roll(),
     )
+
+
+def referred(dice: Dice, patient: Patient, stay: Admission, typed: Registration, *, ventilated: bool) -> Registration:
+    """The stay of a survivor as typed, with a hospice or another hospital in place of home for some."""
+    early = ventilated and stay.dischtime - stay.admittime < EARLY
+    place = dice.weighted(REFERRED_EARLY if early else REFERRED)
+    if place is None or stay.died or patient.newborn or patient.index < ORDINARY:
+        return typed
+    return replace(typed, destination=place)
 
 
 def _typed(dice: Dice, patient: Patient, stay: Admission) -> tuple[datetime, datetime, datetime | None]:

@@ -11,11 +11,11 @@ from typing import Final
 
 from chartune.sources.made_up.billing import Bill, draw_bill, draw_procedures
 from chartune.sources.made_up.dice import Dice, Stream
-from chartune.sources.made_up.icu_stays import IcuStay, Layout, draw_icu_stays
+from chartune.sources.made_up.icu_stays import IcuStay, Layout, draw_icu_stays, with_cannulas
 from chartune.sources.made_up.notes_of_stay import Note, Told, write_radiology, write_summary
 from chartune.sources.made_up.outcome import OutcomeModel
 from chartune.sources.made_up.patients import Admission, Patient
-from chartune.sources.made_up.register import Person, Registration, draw_person, register
+from chartune.sources.made_up.register import Person, Registration, draw_person, referred, register
 from chartune.sources.made_up.ward_notes import write_ward_notes
 
 NO_OUTTIME: Final = 0.003
@@ -51,11 +51,13 @@ class Story:
 def write_story(dice: Dice, model: OutcomeModel, patient: Patient, layout: Layout) -> Story:
     """The story of a patient; `dice` is any of the patient's streams."""
     office, care, bills = dice.apart(Stream.REGISTER), dice.apart(Stream.CARE), dice.apart(Stream.BILL)
+    leaving, airway = dice.apart(Stream.LEAVING), dice.apart(Stream.AIRWAY)
     author, radiologist, ward = dice.apart(Stream.SUMMARY), dice.apart(Stream.NOTES), dice.apart(Stream.MIMIC3)
     story = Story(patient, draw_person(office), [])
     for stay in patient.admissions:
         typed = register(office, patient, stay)
-        icu = draw_icu_stays(care, model, patient, stay, layout)
+        icu = with_cannulas(airway, draw_icu_stays(care, model, patient, stay, layout))
+        typed = referred(leaving, patient, stay, typed, ventilated=any(one.invasive for one in icu))
         procedures = draw_procedures(care, model, stay, icu)
         endless = tuple(care.chance(NO_OUTTIME) for _ in range(2))[: len(icu)]
         bill = draw_bill(bills, model, patient, stay, procedures, icu)
