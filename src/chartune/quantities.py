@@ -1,6 +1,6 @@
 """Numbers that travel with their unit: how long to train, how sure an estimate is, what a run has cost."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -54,9 +54,18 @@ class Estimate:
     """The interval's nominal coverage."""
 
     def __str__(self) -> str:
+        return self.told(3)
+
+    def told(self, digits: int) -> str:
+        """The value, and the ends of its interval if it has some, with so many digits after the point."""
         if self.low is None or self.high is None:
-            return f"{self.value:.3f}"
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+            return f"{self.value:.{digits}f}"
+        return f"{self.value:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}]"
+
+    def rounded(self, digits: int) -> Self:
+        """The same with so many digits after the point."""
+        low, high = (None if end is None else round(end, digits) for end in (self.low, self.high))
+        return replace(self, value=round(self.value, digits), low=low, high=high)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""

@@ -72,7 +72,7 @@ def test_the_two_commands_of_the_readme_make_an_adapter_and_a_report(
     assert written.code == 0, written.err
     page = report.read_text()
     auroc = done.scores["test"]["auroc"]
-    assert f"{auroc.value:.3f}<small>{auroc.low:.3f} to {auroc.high:.3f}</small>" in page
+    assert f"{auroc.value:.2f}<small>{auroc.low:.2f} to {auroc.high:.2f}</small>" in page
     prepared = chartune("prepare", table, "--store", store)
     assert warnings(trained.err, "data.") == warnings(prepared.out) != []  # the first command says what `prepare` would
     assert "mine" in page
@@ -86,7 +86,10 @@ def test_of_a_rare_outcome_the_reason_and_the_way_out_are_said_and_the_way_leads
     reason = "fewer than ten test rows or patients with the outcome, or without it"
     said = chartune(*words, tmp_path / "thin")
     assert f"warning: a report hides these scores: {reason}." in said.err
-    hidden = json.loads(said.out)["scores"]["test"]["auroc"]
+    assert json.loads(said.out)["scores"]["test"] == "too few to show"
+    exact = json.loads(chartune(*words, tmp_path / "thin", "--exact-counts").out)
+    assert (exact["figures"], exact["do_not_release"]) == ("exact", True)
+    hidden = exact["scores"]["test"]["auroc"]
     assert chartune("report", "--out", report, "--store", tmp_path / "thin").code == 0
     page = report.read_text()
     assert f"AUROC on the test split: too few to show. The reason: {reason}." in page
@@ -96,7 +99,7 @@ def test_of_a_rare_outcome_the_reason_and_the_way_out_are_said_and_the_way_leads
     again = chartune(*words, tmp_path / "thick", *" ".join(way_out).split())
     assert "a report hides these scores" not in again.err
     assert chartune("report", "--out", report, "--store", tmp_path / "thick").code == 0
-    assert f"{json.loads(again.out)['scores']['test']['auroc']['value']:.3f}" in report.read_text()
+    assert f"{json.loads(again.out)['scores']['test']['auroc']['value']:.2f}" in report.read_text()
 
 
 def test_a_run_may_be_named_when_it_is_finished_and_is_stacked_on_by_that_name(

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chartune.cli.datasets import find_data
-from chartune.cli.options import DEFAULT_STORE, JsonOption, SetOption, StoreOption, emit, open_store, overridden
+from chartune.cli.figures import ExactOption, emit_figures
+from chartune.cli.options import DEFAULT_STORE, JsonOption, SetOption, StoreOption, open_store, overridden
 
 if TYPE_CHECKING:
     from chartune.stages.audit import Audit
@@ -32,6 +33,7 @@ def command(
     ] = None,
     sets: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
+    exact_counts: ExactOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Look for what makes scores too good: shared patients, copied text, phrases and codes that tell the answer.
@@ -43,15 +45,17 @@ def command(
     """
     from chartune.models.backbone import Backbone
     from chartune.stages.audit import LeakageAudit, audit, read_audit
+    from chartune.tasks.dataset import read_dataset
 
     opened = open_store(store)
     settings = LeakageAudit.parse(overridden({}, sets, LeakageAudit))
     other = find_data(opened, corpus) if corpus else None
     bases = [Backbone(name=one) for one in base or ()]
-    artefact = audit(find_data(opened, name), opened, settings, bases, other)
-    found = read_audit(artefact)
+    data = find_data(opened, name)
+    artefact = audit(data, opened, settings, bases, other, exact_counts)
+    found, source = read_audit(artefact), read_dataset(data).source
     whole: dict[str, Any] = {"audit": artefact.fingerprint, "folder": str(artefact.path), **found.to_json()}
-    emit(whole, as_json, told(artefact.fingerprint, found))
+    emit_figures(whole, as_json, told(artefact.fingerprint, found), source, exact_counts)
     found.must_pass()
 
 

@@ -6,12 +6,14 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from chartune.cli.figures import ExactOption, emit_figures
 from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit
+from chartune.disclosure import RELEASE, figures, is_made_up, released, shown
 from chartune.errors import ConfigError, StoreError
 from chartune.quantities import human_bytes
 from chartune.store import MANIFEST, Artefact, Store
 from chartune.tasks.dataset import Dataset, TaskEntry, read_dataset
-from chartune.tasks.flow import Cohort, cohorts, is_made_up, notices, shown, warnings
+from chartune.tasks.flow import Cohort, cohorts, notices, warnings
 from chartune.tasks.positive import question_told, unchosen
 
 CARD: Final = ("who", "when", "seen", "question", "asked", "scored", "kind", "citation")
@@ -29,22 +31,29 @@ def command(
         str | None, typer.Argument(help="Prepared data by fingerprint or its beginning. Default: list them all.")
     ] = None,
     store: StoreOption = DEFAULT_STORE,
+    exact_counts: ExactOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List the prepared datasets: tasks, splits, preset, counts, size; or show the card of one, with every filter.
 
-    Small counts of real patients are shown as "<10" to people. JSON holds each dataset's own file, which is exact.
+    Counts of real patients are shown by their class of ten ("<10", "30+"); --exact-counts shows them as they are.
     """
     opened = Store(store)
     if name is None:
         rows = [_listing(artefact) for artefact in opened.artefacts("data")]
-        told = "\n\n".join(map(_listed, rows)) or f"no prepared data in {opened.root}"
-        emit({"datasets": [row.to_json() for row in rows]}, as_json, told)
+        every = [row.to_json(exact_counts) for row in rows]
+        exact = any(row.get("do_not_release") for row in every)
+        told = [*([RELEASE] if exact else []), *(_listed(row, exact_counts) for row in rows)]
+        emit(
+            {"datasets": every, "do_not_release": exact}, as_json,
+            "\n\n".join(told) or f"no prepared data in {opened.root}",
+        )  # fmt: skip
         return
     row = _row(find_data(opened, name))
     if row.dataset is None:
         raise AssertionError("what is damaged was refused")
-    emit(row.to_json(), as_json, _card(row, row.dataset))
+    card = _card(row, row.dataset, exact_counts)
+    emit_figures(row.to_json(exact_counts), as_json, card, row.dataset.source, exact_counts)
 
 
 def find_data(store: Store, name: str) -> Artefact:
@@ -92,11 +101,13 @@ class _Listing:
     dataset: Dataset | None = None
     damage: str = ""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self, exact: bool) -> dict[str, Any]:
         about: dict[str, Any] = {"data": self.artefact.fingerprint, "folder": str(self.artefact.path)}
         if self.dataset is None:
             return {**about, "made": self.made, "damaged": self.damage}
-        return {**about, "bytes": self.bytes, "made": self.made, **self.dataset.to_json()}
+        source = self.dataset.source
+        plain = released(self.dataset.to_json(), exact or is_made_up(source))
+        return {**figures(source, exact), **about, "bytes": self.bytes, "made": self.made, **plain}
 
 
 def _row(artefact: Artefact) -> _Listing:
@@ -114,11 +125,11 @@ def _listing(artefact: Artefact) -> _Listing:
         return _Listing(artefact, made, damage=str(error))
 
 
-def _listed(row: _Listing) -> str:
+def _listed(row: _Listing, exact: bool) -> str:
     """A dataset in some lines."""
     if row.dataset is None:
         return f"{row.artefact.fingerprint}  damaged: {row.damage}"
-    open_data = is_made_up(row.dataset.source)
+    open_data = exact or is_made_up(row.dataset.source)
     tasks = [f"  {name:<24} {_counted(part.counts, open_data)}" for name, part in row.dataset.parts().items()]
     return "\n".join([*_head(row, row.dataset), *tasks])
 
@@ -146,14 +157,14 @@ def _counted(counts: dict[str, dict[str, int]], open_data: bool) -> str:
     return " · ".join(f"{split} {shown(count, open_data)}" for split, count in rows.items() if count) or "nobody"
 
 
-def _card(row: _Listing, dataset: Dataset) -> str:
+def _card(row: _Listing, dataset: Dataset, exact: bool) -> str:
     """The dataset card: licence, warnings, and of each task its card, its filters and its splits."""
     source = dataset.source
     lines = [*_head(row, dataset), f"  licence: {source.licence}", f"  folder: {row.artefact.path}"]
-    lines += [f"  warning: {warning}" for warning in warnings(source)]
+    lines += [f"  warning: {warning}" for warning in warnings(source, exact)]
     lines += [f"  warning: {warning}" for warning in unchosen(dataset.tasks)]
-    lines += [f"  note: {notice}" for notice in notices(source)]
-    for (name, part), cohort in zip(dataset.parts().items(), cohorts(dataset), strict=True):
+    lines += [f"  note: {notice}" for notice in notices(source, exact)]
+    for (name, part), cohort in zip(dataset.parts().items(), cohorts(dataset, exact), strict=True):
         facts = {**part.model_dump(), "asked": "", **question_told(part)} if isinstance(part, TaskEntry) else {}
         told = [f"  {key}: {facts[key]}" for key in CARD if facts.get(key)]
         lines += ["", f"{name}: {cohort.title}", *told, *filters_told(cohort), *splits_told(cohort)]
@@ -164,7 +175,7 @@ def filters_told(cohort: Cohort) -> list[str]:
     """Each filter that left somebody out, with what it left, then the names of the others."""
     steps = [f"  {', '.join(step.left):>44}  {step.name}: {step.why}" for step in cohort.steps]
     silent = ", ".join(step.name for step in cohort.silent)
-    return [*steps, *([f"  {'':>44}  removed nothing: {silent}"] if silent else [])]
+    return [*steps, *([f"  {'':>44}  removed nothing{cohort.or_few}: {silent}"] if silent else [])]
 
 
 def splits_told(cohort: Cohort) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from chartune.cli.figures import ExactOption, emit_run
 from chartune.cli.options import (
     DEFAULT_STORE,
     BaseOption,
@@ -17,11 +18,8 @@ from chartune.cli.options import (
     SourceOption,
     SplitsOption,
     StoreOption,
-    emit,
     open_store,
     overridden,
-    run_summary,
-    run_told,
     stage_data,
 )  # fmt: skip
 from chartune.cli.warned import say_warnings
@@ -79,6 +77,7 @@ def command(
     name: NameOption = None,
     sets: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
+    exact_counts: ExactOption = False,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Train adapters and a head on an outcome; score held-out patients with AUROC and a patient-bootstrap interval.
@@ -99,7 +98,7 @@ def command(
     opened = open_store(store)
     warned = say_warnings(stage.data, opened, stage.task)  # type: ignore[attr-defined]
     done = run(stage, opened)  # type: ignore[arg-type]
-    emit(run_summary(done) | {"warnings": warned}, as_json, run_told(done))
+    emit_run(done, as_json, exact_counts, {"warnings": warned})
     prepared = opened.find("data", done.data or "")
     if prepared and (told := warning(done, read_dataset(prepared))):
         say(f"warning: {told}")

@@ -1,20 +1,23 @@
 """`chartune ls`: what is in the store."""
 
+from chartune.cli.figures import ExactOption, headline_told, source_of
 from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit
+from chartune.disclosure import RELEASE, figures
 from chartune.quantities import human_seconds
+from chartune.report.table import TOO_FEW
 from chartune.runs.ledger import finished_runs
 from chartune.runs.run import START, Run
 from chartune.store import Store
 
 
-def command(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+def command(store: StoreOption = DEFAULT_STORE, exact_counts: ExactOption = False, as_json: JsonOption = False) -> None:
     """List the runs in the store with their main score, and what is unfinished."""
     opened = Store(store)
     runs = finished_runs(opened)
     unfinished = sorted(p.name.removesuffix(".partial") for p in (opened.root / "runs").glob("*.partial"))
     rows = [
         {"run": run.fingerprint, "kind": run.kind, "name": run.name, "task": run.task, "answer": run.answer,
-         "seed": run.about.get("seed"), "score": _score(run),
+         "seed": run.about.get("seed"), "score": _score(run, exact_counts), **figures(source_of(run), exact_counts),
          "best_step": run.about.get("best_step"), "seconds": run.cost.seconds}
         for run in runs
     ]  # fmt: skip
@@ -25,15 +28,19 @@ def command(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> 
         for r, run in zip(rows, runs, strict=True)
     ]
     lines += [f"{name}  unfinished: give its command again to go on" for name in unfinished]
-    emit({"runs": rows, "unfinished": unfinished}, as_json, "\n".join(lines) or f"no runs in {opened.root}")
+    exact = any(row["do_not_release"] for row in rows)
+    lines = [RELEASE, *lines] if exact else lines
+    result = {"runs": rows, "unfinished": unfinished, "do_not_release": exact}
+    emit(result, as_json, "\n".join(lines) or f"no runs in {opened.root}")
 
 
-def _score(run: Run) -> str:
+def _score(run: Run, exact: bool) -> str:
     for metric in ("auroc", "perplexity"):
-        estimate = run.estimate(metric)
-        if estimate:
+        if told := headline_told(run, metric, exact):
+            if told == TOO_FEW:
+                return told
             macro = "macro " if metric == "auroc" and run.answer != "binary" else ""
-            return f"{macro}{metric} {estimate}"
+            return f"{macro}{metric} {told}"
     return "not measured"
 
 

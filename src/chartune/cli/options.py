@@ -1,6 +1,7 @@
 """Options that several verbs share, and how flags become a Stage."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,6 @@ import yaml
 
 from chartune.config import Config, override, read_yaml
 from chartune.errors import ConfigError
-from chartune.quantities import Estimate
 from chartune.runs.run import START, Run
 from chartune.store import Store
 from chartune.tasks.positive import asked_told
@@ -127,28 +127,24 @@ def emit(result: Any, as_json: bool, told: str) -> None:
     typer.echo(json.dumps(result, indent=2, default=str) if as_json else told)
 
 
-def run_summary(run: Run) -> dict[str, Any]:
-    """What a script wants to know of a run."""
+def run_summary(run: Run, scores: Mapping[str, Any]) -> dict[str, Any]:
+    """What a script wants to know of a run; `scores`: by split, as they may be shown."""
     return {
         "run": run.fingerprint, "name": run.name, "kind": run.kind, "folder": str(run.path), "task": run.task,
         "best_step": run.about.get("best_step"),
-        "scores": {s: {m: e.to_json() for m, e in row.items()} for s, row in run.scores.items()},
+        "scores": scores,
         "cost": run.cost.to_json(),
     }  # fmt: skip
 
 
-def run_told(run: Run) -> str:
-    """What a person wants to know of a run."""
+def run_told(run: Run, scores: Mapping[str, str]) -> str:
+    """What a person wants to know of a run; `scores`: a line per split, as it may be shown."""
     lines = [f"{run.name}  ({run.kind} {run.fingerprint})"]
     asked = asked_told(run.answer, run.about.get("classes") or ())
     lines += [f"  asked: {asked}"] if asked else []
-    lines += [f"  {split}: {', '.join(_told(m, e) for m, e in row.items())}" for split, row in run.scores.items()]
+    lines += [f"  {split}: {told}" for split, told in scores.items()]
     lines += [f"  kept: {START}; training bettered nothing on the validation part"] if run.kept_start else []
     return "\n".join([*lines, f"  {run.path}"])
-
-
-def _told(metric: str, estimate: Estimate) -> str:
-    return f"{metric.replace('_', ' ')} {estimate}"
 
 
 def yaml_told(data: Any) -> str:

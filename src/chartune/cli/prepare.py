@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 import typer
 
 from chartune.cli.datasets import filters_told, splits_told
+from chartune.cli.figures import ExactOption, emit_figures
 from chartune.cli.options import (
     DEFAULT_STORE,
     JsonOption,
     SetOption,
     SplitsOption,
     StoreOption,
-    emit,
     open_store,
     overridden,
     source_at,
 )  # fmt: skip
 from chartune.cli.warned import raw_and_asked, thin
+from chartune.disclosure import is_made_up, released
 from chartune.errors import ConfigError
 from chartune.store import Artefact, Store
 from chartune.tasks.dataset import Dataset
@@ -49,6 +50,7 @@ def command(
     strict: Annotated[bool, typer.Option("--strict", help="Refuse raw data that give reason for a warning.")] = False,
     sets: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
+    exact_counts: ExactOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Read raw files once and prepare every task and the corpus: who is in, what is seen, what is asked.
@@ -73,11 +75,12 @@ def command(
         lacking = [] if tasks else _left_out(preparation)
     dataset = read_dataset(artefact)
     said = [*lacking, *thin(artefact, dataset)]
-    emit(
-        {"data": artefact.fingerprint, "folder": str(artefact.path), **dataset.to_json(), "warnings": said},
-        as_json,
-        "\n".join([told(artefact.fingerprint, dataset), *(f"warning: {warning}" for warning in said)]),
-    )
+    whole = released(dataset.to_json(), exact_counts or is_made_up(dataset.source)) | {"warnings": said}
+    emit_figures(
+        {"data": artefact.fingerprint, "folder": str(artefact.path), **whole}, as_json,
+        "\n".join([told(artefact.fingerprint, dataset, exact_counts), *(f"warning: {one}" for one in said)]),
+        dataset.source, exact_counts,
+    )  # fmt: skip
 
 
 def _charts(data: dict[str, Any], tasks: str | None, splits: Path | None, sets: list[str] | None) -> "Preparation":
@@ -124,12 +127,12 @@ def _only_of_charts(corpus: str, flags: dict[str, object]) -> None:
         )
 
 
-def told(fingerprint: str, dataset: Dataset) -> str:
-    """The attrition of each task and of the corpus, as lines; small counts of real patients hidden."""
+def told(fingerprint: str, dataset: Dataset, exact: bool = False) -> str:
+    """The attrition of each task and of the corpus, as lines; unless exact, as they may be shown."""
     lines = [f"{dataset.source.title}  (data {fingerprint})"]
-    for name, cohort in zip([*dataset.tasks, "corpus"], cohorts(dataset), strict=False):
+    for name, cohort in zip([*dataset.tasks, "corpus"], cohorts(dataset, exact), strict=False):
         asked = asked_told(task.answer, task.labels) if (task := dataset.tasks.get(name)) else ""
         lines += [f"{name}: {cohort.title}", *([f"  asked: {asked}"] if asked else [])]
         lines += [*filters_told(cohort), *splits_told(cohort)]
-    lines += [f"note: {notice}" for notice in notices(dataset.source)]
-    return "\n".join([*lines, *(f"warning: {warning}" for warning in raw_and_asked(dataset))])
+    lines += [f"note: {notice}" for notice in notices(dataset.source, exact)]
+    return "\n".join([*lines, *(f"warning: {warning}" for warning in raw_and_asked(dataset, exact))])

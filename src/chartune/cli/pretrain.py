@@ -1,5 +1,6 @@
 """`chartune pretrain`: domain-adaptive pretraining."""
 
+from chartune.cli.figures import ExactOption, emit_run
 from chartune.cli.options import (
     DEFAULT_STORE,
     BaseOption,
@@ -11,11 +12,8 @@ from chartune.cli.options import (
     SourceOption,
     SplitsOption,
     StoreOption,
-    emit,
     open_store,
     overridden,
-    run_summary,
-    run_told,
     stage_data,
 )  # fmt: skip
 from chartune.cli.warned import say_warnings
@@ -30,6 +28,7 @@ def command(
     name: NameOption = None,
     sets: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
+    exact_counts: ExactOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Let a causal language model read the notes of the training patients; keep what it learnt as an adapter.
@@ -44,4 +43,4 @@ def command(
     stage, opened = Pretrain.parse(data, str(config or "")), open_store(store)
     warned = say_warnings(stage.data, opened, None)
     done = run(stage, opened)
-    emit(run_summary(done) | {"warnings": warned}, as_json, run_told(done))
+    emit_run(done, as_json, exact_counts, {"warnings": warned})

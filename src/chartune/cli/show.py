@@ -4,8 +4,10 @@ from typing import Annotated
 
 import typer
 
-from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, run_summary, yaml_told
+from chartune.cli.figures import ExactOption, about_shown, emit_figures, scores_json, source_of
+from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, run_summary, yaml_told
 from chartune.cli.prepare import told
+from chartune.disclosure import is_made_up, released
 from chartune.errors import ConfigError
 from chartune.runs.ledger import find_run
 from chartune.runs.run import Run
@@ -19,6 +21,7 @@ def command(
     ] = False,
     card: Annotated[bool, typer.Option("--card", help="Print the model card of a run, as Markdown.")] = False,
     store: StoreOption = DEFAULT_STORE,
+    exact_counts: ExactOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show what a run was asked, what it scored, what it cost and where it ran; or a dataset's attrition."""
@@ -34,30 +37,32 @@ def command(
         if verify:
             data[0].verify()
         dataset = read_dataset(data[0])
-        emit(
-            {"data": data[0].fingerprint, "folder": str(data[0].path), **dataset.to_json()},
-            as_json,
-            told(data[0].fingerprint, dataset),
-        )
+        exact = exact_counts or is_made_up(dataset.source)
+        emit_figures(
+            {"data": data[0].fingerprint, "folder": str(data[0].path), **released(dataset.to_json(), exact)}, as_json,
+            told(data[0].fingerprint, dataset, exact_counts), dataset.source, exact_counts,
+        )  # fmt: skip
         return
     run = find_run(opened, name)
     if verify:
         Artefact("runs", run.fingerprint, run.path).verify()
     if card:
-        text = _card(opened, run)
-        emit({"run": run.fingerprint, "card": text}, as_json, text.rstrip())
+        text = _card(opened, run, exact_counts)
+        emit_figures({"run": run.fingerprint, "card": text}, as_json, text.rstrip(), source_of(run), exact_counts)
         return
-    whole = {**run_summary(run), "about": run.about, "environment": run.environment, "stage": run.stage}
-    emit(whole, as_json, yaml_told(whole))
+    whole = {
+        **run_summary(run, scores_json(run, exact_counts)), "about": about_shown(run, exact_counts),
+        "environment": run.environment, "stage": run.stage,
+    }  # fmt: skip
+    emit_figures(whole, as_json, yaml_told(whole), source_of(run), exact_counts)
 
 
-def _card(store: Store, run: Run) -> str:
-    """The card as it was signed with the run; of a run that kept none, as it would be written today."""
-    from chartune.report.card import MODEL_CARD, model_card
+def _card(store: Store, run: Run, exact: bool) -> str:
+    """The card as it would be written today: what may be shown of a run can have changed since it was signed."""
+    from chartune.cards import markdown
+    from chartune.report.card import card_of
     from chartune.tasks.dataset import read_dataset
 
-    kept = run.path / MODEL_CARD
-    if kept.is_file():
-        return kept.read_text(encoding="utf-8")
     data = store.find("data", run.data) if run.data else None
-    return model_card(run.about, run.scores, run.cost, run.environment, read_dataset(data) if data else None)
+    parts = card_of(run, read_dataset(data) if data else None, exact)
+    return markdown(str(run.about.get("name") or "An unnamed run"), parts)

@@ -19,9 +19,9 @@ _THIN: Final = (
 )
 
 
-def raw_and_asked(dataset: Dataset) -> list[str]:
-    """Of the raw tables, small counts hidden, and of classes that nobody chose."""
-    return [*warnings(dataset.source), *unchosen(dataset.tasks)]
+def raw_and_asked(dataset: Dataset, exact: bool = False) -> list[str]:
+    """Of the raw tables, counts as they may be shown, and of classes that nobody chose."""
+    return [*warnings(dataset.source, exact), *unchosen(dataset.tasks)]
 
 
 def thin(artefact: Artefact, dataset: Dataset, field: str = "splits.") -> list[str]:

@@ -13,14 +13,17 @@ not measured is said to be "not measured". Nothing is drawn here, so a stage may
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+import polars as pl
+
 from chartune.cards import Facts, Section, markdown
+from chartune.disclosure import Behind, behind, is_made_up, rates, shown
 from chartune.quantities import Cost, Estimate, human_bytes, human_seconds
 from chartune.report.loading import loading
 from chartune.report.table import NOT_MEASURED, TOO_FEW, count
-from chartune.runs.run import START, WITHOUT_INTERVAL, kept_start, layers, stack_title
+from chartune.runs.run import START, WITHOUT_INTERVAL, Run, kept_start, layers, stack_title
 from chartune.tasks.dataset import Dataset, SourceEntry, TaskEntry, gone
 from chartune.tasks.dataset_card import task_facts
-from chartune.tasks.flow import cohorts, is_made_up, shown, told_of, too_few
+from chartune.tasks.flow import cohorts, told_of
 from chartune.tasks.positive import asked_told
 from chartune.tasks.task import ANSWER_TOLD
 
@@ -36,6 +39,8 @@ def model_card(
     cost: Cost,
     environment: Mapping[str, Any],
     dataset: Dataset | None,
+    predicted: pl.DataFrame | None = None,
+    exact: bool = False,
 ) -> str:
     """The card as Markdown.
 
@@ -45,8 +50,17 @@ def model_card(
         cost: what the run has cost.
         environment: `environment.json`: versions, numerics, fidelity switches.
         dataset: `dataset.json` of its data; None: it is not at hand.
+        predicted: its rows: split, subject_id, label; None: not at hand.
+        exact: whether the analyst has asked for exact counts of real patients.
     """
-    return markdown(str(about.get("name") or "An unnamed run"), sections(about, scores, cost, environment, dataset))
+    parts = sections(about, scores, cost, environment, dataset, predicted, exact)
+    return markdown(str(about.get("name") or "An unnamed run"), parts)
+
+
+def card_of(run: Run, dataset: Dataset | None, exact: bool = False) -> list[Section]:
+    """The card of a finished run, in parts; arguments as for `model_card`."""
+    predicted = run.predictions() if run.task and run.has_predictions() else None
+    return sections(run.about, run.scores, run.cost, run.environment, dataset, predicted, exact)
 
 
 def sections(
@@ -55,18 +69,22 @@ def sections(
     cost: Cost,
     environment: Mapping[str, Any],
     dataset: Dataset | None,
+    predicted: pl.DataFrame | None = None,
+    exact: bool = False,
 ) -> list[Section]:
     """The card in parts; arguments as for `model_card`."""
     data = dataset or gone(about.get("source"))
     source, task = data.source, data.tasks.get(about.get("task") or "")
     open_data = is_made_up(source)
+    exact = exact or open_data
+    stand = None if exact else _behind(scores, about, task.counts if task else {}, predicted)
     found = [
-        _what(about, task),
+        _what(about, task, exact),
         _base(about),
-        _data(about, data, source),
-        _counts(about, data),
+        _data(about, data, source, exact),
+        _counts(about, data, exact),
         _task(task),
-        _scores(scores, {} if open_data or task is None else task.counts, about, open_data),
+        _scores(scores, stand),
         _cost(about, cost),
         _limits(task, source, open_data),
         loading_section(about),
@@ -81,7 +99,7 @@ def loading_section(about: Mapping[str, Any]) -> Section:
     return Section("How to load it", text, code=code)
 
 
-def _what(about: Mapping[str, Any], task: TaskEntry | None) -> Section:
+def _what(about: Mapping[str, Any], task: TaskEntry | None, exact: bool) -> Section:
     base, question = (about.get("backbone") or {}).get("name"), (task and task.asked) or about.get("task")
     if about.get("kind") == "pretrain":
         text = f"Weights that adapt {base} to clinical text. They learnt to predict the next token of unlabelled notes."
@@ -99,7 +117,7 @@ def _what(about: Mapping[str, Any], task: TaskEntry | None) -> Section:
         "Method and stack": stack_title(about),
         "Method in full": "; ".join(_method(layer.get("method") or {}) for layer in about.get("stack") or []) or None,
         "Text read": _reach(about, reach) if reach else None,
-        "Texts cut short": f"{100 * cut:.1f} %" if cut is not None else None,
+        "Texts cut short": rates.percent(cut, exact) if cut is not None else None,
         "Pooling": about.get("pooling"),
         "Kept": _step(about),
         "Use": "research only; no decision about a patient",
@@ -143,7 +161,7 @@ def _base(about: Mapping[str, Any]) -> Section | None:
     return Section("Base model", (), _told(facts, always=facts))
 
 
-def _data(about: Mapping[str, Any], data: Dataset, source: SourceEntry) -> Section:
+def _data(about: Mapping[str, Any], data: Dataset, source: SourceEntry, exact: bool) -> Section:
     facts = {
         "Source": source.title or None,
         "Kind": source.kind or None,
@@ -152,17 +170,17 @@ def _data(about: Mapping[str, Any], data: Dataset, source: SourceEntry) -> Secti
         "Prepared data": about.get("data"),
         "Split by": data.splits.rule.get("kind"),
     }
-    said = tuple(f"The source says: {one}" for one in told_of(source))
+    said = tuple(f"The source says: {one}" for one in told_of(source, exact))
     return Section("Data", said, _told(facts, always=("Source", "Version", "Licence", "Prepared data")))
 
 
-def _counts(about: Mapping[str, Any], data: Dataset) -> Section | None:
+def _counts(about: Mapping[str, Any], data: Dataset, exact: bool) -> Section | None:
     """Who is in which split, hidden counts hidden; None: nobody has counted."""
     name = about.get("task")
     part = data.tasks.get(name) if name else data.corpus
     if not part:
         return None
-    splits = cohorts(data.only([name]) if name else data.only([]).but(corpus=part))[0].splits
+    splits = cohorts(data.only([name]) if name else data.only([]).but(corpus=part), exact)[0].splits
     return Section("Who is in it", (), columns=("split", *splits.columns), rows=splits.rows)
 
 
@@ -171,33 +189,44 @@ def _task(task: TaskEntry | None) -> Section | None:
     return Section(f"Task: {(task and task.title) or 'untitled'}", (), facts) if facts else None
 
 
-def _scores(
-    scores: Mapping[str, Mapping[str, Estimate]], counts: Mapping[str, Mapping[str, int]], about: Mapping[str, Any],
-    open_data: bool,
-) -> Section:  # fmt: skip
+def _behind(
+    scores: Mapping[str, Mapping[str, Estimate]], about: Mapping[str, Any], counts: Mapping[str, Mapping[str, int]],
+    predicted: pl.DataFrame | None,
+) -> dict[str, Behind]:  # fmt: skip
+    """Split → who stands behind its scores."""
     answer = str(about.get("answer") or "binary") if about.get("task") else None
+    rows = {split: predicted.filter(pl.col("split") == split) for split in scores} if predicted is not None else {}
+    return {split: behind(answer, one, counts.get(split), rows.get(split)) for split, one in scores.items()}
+
+
+def _scores(scores: Mapping[str, Mapping[str, Estimate]], behinds: Mapping[str, Behind] | None) -> Section:
+    """The scores; `behinds`: None where all may be shown."""
     rows: list[tuple[str, ...]] = []
     for split, metrics in scores.items():
-        if metrics and not open_data and too_few(metrics, counts.get(split, {}), answer):
+        stands = behinds[split] if behinds is not None else None
+        if metrics and stands is not None and stands.few:
             rows.append((split, "all", TOO_FEW, "", ""))
         else:
-            rows += [
-                (split, metric.replace("_", " "), *_estimate(metric, e, open_data)) for metric, e in metrics.items()
-            ]
+            rows += [(split, metric.replace("_", " "), *_estimate(metric, e, stands)) for metric, e in metrics.items()]
     if not rows:
         return Section("Scores", (f"Scores: {NOT_MEASURED}.",))
     text = "Intervals: 95 %, percentile bootstrap over patients. The test split was looked at once, after every choice."
     return Section("Scores", (text,), columns=("split", "metric", "value", "interval", "counted"), rows=tuple(rows))
 
 
-def _estimate(metric: str, estimate: Estimate, open_data: bool) -> tuple[str, str, str]:
+def _estimate(metric: str, estimate: Estimate, stands: Behind | None) -> tuple[str, str, str]:
     """Value, interval, rows."""
-    rows = shown(estimate.n, open_data)
+    rows = shown(estimate.n, stands is None or stands.answer is None)
     if metric in ("labels_scored", "labels_all"):
         return count(estimate.value), "", rows
+    digits = 3 if stands is None else stands.precision(metric)
+    if stands is not None:
+        if stands.hides(metric, estimate):
+            return TOO_FEW, "", rows
+        estimate = stands.release(metric, estimate)
     if estimate.low is None or estimate.high is None or metric in WITHOUT_INTERVAL:
-        return f"{estimate.value:.3f}", "none", rows
-    return f"{estimate.value:.3f}", f"{estimate.low:.3f} to {estimate.high:.3f}", rows
+        return f"{estimate.value:.{digits}f}", "none", rows
+    return f"{estimate.value:.{digits}f}", f"{estimate.low:.{digits}f} to {estimate.high:.{digits}f}", rows
 
 
 def _cost(about: Mapping[str, Any], cost: Cost) -> Section:

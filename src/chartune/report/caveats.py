@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from chartune.disclosure import EXPLAINED, is_made_up
 from chartune.runs import START, Run
 from chartune.tasks.dataset import Dataset
-from chartune.tasks.flow import is_made_up, unit
+from chartune.tasks.flow import unit
 from chartune.tasks.labels import ENOUGH_CASES
 
 RETROSPECTIVE: Final = (
@@ -51,10 +52,7 @@ def caveats(runs: Sequence[Run], datasets: Mapping[str, Dataset], comparisons: i
             "say how many of all."
         )
     if not all(is_made_up(source) for source in sources):
-        notes.append(
-            'Counts of 1 to 9 are shown as "<10"; where one is hidden, the flow is rounded to tens, so that nobody can '
-            "work it out. Scores and curves that rest on so few patients are not shown."
-        )
+        notes.append(EXPLAINED)
     return notes
 
 

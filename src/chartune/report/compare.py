@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from chartune.disclosure import shown
 from chartune.metrics import Resamples, paired_difference
 from chartune.metrics.areas import label_draws
 from chartune.metrics.multiclass import against_the_rest
@@ -36,6 +37,19 @@ class Comparison:
     ours: Variant
     theirs: Variant
     difference: Estimate
+    """As measured: the verdict goes by it."""
+
+    @property
+    def digits(self) -> int:
+        """After the point, as it is shown."""
+        return min(3 if v.behind is None else v.behind.precision("auroc") for v in (self.ours, self.theirs))
+
+    @property
+    def shown(self) -> Estimate:
+        """The difference as it is shown."""
+        if self.ours.behind is None and self.theirs.behind is None:
+            return self.difference
+        return self.difference.rounded(self.digits)
 
     @property
     def verdict(self) -> str:
@@ -74,7 +88,7 @@ def too_large(variants: Sequence[Variant], answer: str) -> bool:
 def from_baseline(made: Sequence[Comparison], variants: Sequence[Variant]) -> dict[str, Estimate]:
     """The differences from TF-IDF by variant label."""
     reference = baseline(variants)
-    return {one.ours.label: one.difference for one in made if one.theirs == reference}
+    return {one.ours.label: one.shown for one in made if one.theirs == reference}
 
 
 def comparison_table(made: Sequence[Comparison], score: str, unit: str = "admissions") -> Table | None:
@@ -89,7 +103,7 @@ def comparison_table(made: Sequence[Comparison], score: str, unit: str = "admiss
     said = {"above": "better", "below": "worse", "open": "cannot tell"}
     rows = []
     for one in made:
-        told = estimated(one.difference.value, one.difference.low, one.difference.high, signed=True)
+        told = estimated(one.shown.value, one.shown.low, one.shown.high, one.digits, signed=True)
         rows.append((
             Cell(f"{one.ours.label} · {one.ours.name}", f"against {one.theirs.label} · {one.theirs.name}"),
             Cell(told.text, told.detail, strong=one.verdict != "open"), Cell(said[one.verdict]),
@@ -180,4 +194,5 @@ def _counted(run: Run, count: int, labels: Sequence[str]) -> NDArray[np.bool_]:
 
 def _n(made: Sequence[Comparison]) -> str:
     numbers = {one.difference.n for one in made}
-    return f"{numbers.pop():,} " if len(numbers) == 1 and None not in numbers else ""
+    exact = all(one.ours.behind is None and one.theirs.behind is None for one in made)
+    return f"{shown(numbers.pop(), exact)} " if len(numbers) == 1 and None not in numbers else ""

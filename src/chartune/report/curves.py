@@ -65,7 +65,8 @@ def learning_curves(variants: Sequence[Variant], *, headline: str = "AUROC") -> 
         ("Training loss", "loss", "train"), (f"Validation {headline}", "auroc", "validation"),
         ("Validation loss", "log_loss", "validation"), ("Validation loss", "loss", "validation"),
     )  # fmt: skip
-    open_to_all = [one for one in wanted if one[2] == "train" or not any(v.hidden for v in variants)]
+    few = any(v.hidden or (v.watched is not None and v.watched.few) for v in variants)
+    open_to_all = [one for one in wanted if one[2] == "train" or not few]
     return _panels(variants, open_to_all)[:2]
 
 
@@ -127,4 +128,6 @@ def _series(variant: Variant, name: str, split: str) -> Series | None:
         return None
     bins = np.array_split(np.array([(event.step, event.value) for event in events]), min(len(events), MOST_POINTS))
     steps, values = np.array([part.mean(axis=0) for part in bins]).T
+    if name == "auroc" and variant.watched is not None:
+        values = values.round(variant.watched.precision(name))
     return Series(variant, tuple(steps.tolist()), tuple(values.tolist()))

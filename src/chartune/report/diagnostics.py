@@ -13,12 +13,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from chartune.disclosure import SMALL, lowest
 from chartune.metrics.calibration import Bin, calibration_curve
 from chartune.metrics.roc import roc_curve
-from chartune.report.hidden import fewest
 from chartune.report.svg import MUTED, PAPER, SERIES, drawing, svg
 from chartune.report.variants import Variant
-from chartune.tasks.flow import SMALL
 
 GRID: Final = 101
 """False-positive rates at which an ROC curve is read off: fine to the eye, too coarse to tell single rows."""
@@ -63,7 +62,7 @@ def roc(variants: Sequence[Variant], open_data: bool) -> Diagram | None:
         if frame is not None:
             fpr, tpr = roc_curve(frame["label"].to_numpy(), frame["logit"].to_numpy())
             across = np.linspace(0, 1, GRID)
-            lines.append(_line(variant, across, _highest(across, fpr, tpr)))
+            lines.append(_line(variant, across, _coarse(_highest(across, fpr, tpr), variant)))
     told = ("ROC curve", "share of those without the outcome who are flagged", "share of those with it who are flagged")
     return Diagram(*told, tuple(lines), points=False) if lines else None
 
@@ -80,7 +79,8 @@ def calibration(variants: Sequence[Variant], open_data: bool) -> Diagram | None:
         frame = _drawable(variant, open_data)
         bins = _bins(frame, open_data) if frame is not None else []
         if len(bins) > 1:
-            lines.append(_line(variant, np.array([b.predicted for b in bins]), np.array([b.observed for b in bins])))
+            observed = [b.observed if open_data else _observed(b) for b in bins]
+            lines.append(_line(variant, np.array([b.predicted for b in bins]), np.array(observed)))
     told = ("Calibration", "predicted probability, mean of a bin", "observed share of a bin")
     return Diagram(*told, tuple(lines), points=True) if lines else None
 
@@ -111,7 +111,8 @@ def _drawable(variant: Variant, open_data: bool) -> pl.DataFrame | None:
     if variant.hidden or not variant.run.has_predictions():
         return None
     frame = variant.run.predictions("test")
-    return frame if fewest(frame) >= (1 if open_data else SMALL) else None
+    patients = [frame.filter(pl.col("label") == label)["subject_id"].n_unique() for label in (0, 1)]
+    return frame if min(patients) >= (1 if open_data else SMALL) else None
 
 
 def _bins(frame: pl.DataFrame, open_data: bool) -> list[Bin]:
@@ -122,6 +123,18 @@ def _bins(frame: pl.DataFrame, open_data: bool) -> list[Bin]:
         if open_data or not any(_small(part) for part in found):
             return found
     return []
+
+
+def _observed(part: Bin) -> float:
+    """The share of a bin, to a multiple of what its class of rows allows."""
+    steps = lowest(part.n)
+    return round(part.observed * steps) / steps if steps else 0.0
+
+
+def _coarse(shares: NDArray[np.float64], variant: Variant) -> NDArray[np.float64]:
+    """Shares of those with the outcome, to a multiple of what their class allows: the steps of a curve count them."""
+    steps = 0 if variant.behind is None else lowest(variant.behind.positives or 0)
+    return np.asarray((shares * steps).round() / steps) if steps else shares
 
 
 def _small(part: Bin) -> bool:

@@ -103,8 +103,8 @@ def _strip(variant: Variant, place: Callable[[float], float]) -> Strip:
     low, high = estimate.low, estimate.high
     return Strip(
         variant.label, clipped(variant.name), " · ".join(part for part in (variant.seeds, variant.kept) if part),
-        f"{estimate.value:.3f}",
-        span(low, high) if low is not None and high is not None else "no interval",
+        found.value,
+        span(low, high, found.digits) if low is not None and high is not None else "no interval",
         place(estimate.value), None if low is None else place(low), None if high is None else place(high),
         place(oracle.estimate.value) if oracle else None,
         tuple(place(value) for value in found.seeds) if found.several else (),

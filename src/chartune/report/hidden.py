@@ -1,34 +1,30 @@
-"""Which scores are not shown: those of real patients that rest on fewer than ten of them, and what can be done.
+"""Who stands behind the scores of a run on real patients, why these are not shown, and what can be done.
 
-The law: at least ten test rows and ten test patients; of a yes-or-no task, ten with the outcome and ten without it.
+The law is that of `chartune.disclosure`.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-import polars as pl
-
+from chartune.disclosure import Behind, behind, is_made_up
 from chartune.runs import Run
 from chartune.tasks.dataset import Dataset
-from chartune.tasks.flow import SMALL, is_made_up, too_few, unit
+from chartune.tasks.flow import unit
 
 
-def hides(run: Run, counts: Mapping[str, Mapping[str, int]]) -> bool:
-    """Whether too few rows or patients stand behind the test scores of a run on real patients.
+def behind_run(run: Run, counts: Mapping[str, Mapping[str, int]] | None = None, split: str = "test") -> Behind:
+    """Who stands behind the scores of a split of a run.
 
     Args:
-        run: of a task.
-        counts: split → what is counted, as `dataset.json` tells of the task; empty: not at hand.
+        run: finished.
+        counts: split → what is counted, as `dataset.json` tells of the task; None or empty: not at hand.
+        split: `test` or `validation`.
 
     Raises:
-        RunError: its predictions are damaged.
+        StoreError: its predictions are damaged.
     """
-    return too_few(run.scores.get("test", {}), counts.get("test", {}), run.answer) or _few_patients(run)
-
-
-def fewest(frame: pl.DataFrame) -> int:
-    """Patients of a yes-or-no task with the outcome or without it, whichever are fewer; columns label, subject_id."""
-    return min(frame.filter(pl.col("label") == label)["subject_id"].n_unique() for label in (0, 1))
+    rows = run.predictions(split) if run.task and run.has_predictions() else None
+    return behind(run.answer, run.scores.get(split, {}), (counts or {}).get(split), rows)
 
 
 def reason(answer: str | None, rows: str) -> str:
@@ -50,14 +46,10 @@ def warning(run: Run, dataset: Dataset) -> str:
         dataset: `dataset.json` of its data.
     """
     source, task = dataset.source, dataset.tasks.get(run.task or "")
-    if run.task is None or is_made_up(source) or not hides(run, task.counts if task else {}):
+    if run.task is None or is_made_up(source) or not behind_run(run, task.counts if task else {}).few:
         return ""
     way = _larger_test_part(dataset.splits.rule)
     return f"a report hides these scores: {reason(run.answer, unit(source))}. The way out: {way}"
-
-
-def _few_patients(run: Run) -> bool:
-    return run.answer == "binary" and run.has_predictions() and fewest(run.predictions("test")) < SMALL
 
 
 def _larger_test_part(rule: Mapping[str, Any]) -> str:

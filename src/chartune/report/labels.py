@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import polars as pl
 
+from chartune.disclosure import SMALL, lowest, part_of_whole, rates
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, estimated, span
 from chartune.report.variants import Variant
-from chartune.tasks.flow import SMALL, shown
 
 SHOWN: Final = 25
 """Labels that are not folded."""
@@ -53,7 +53,8 @@ def label_tables(variants: Sequence[Variant], title: str, open_data: bool, own: 
     rarer = _rarer(every.height - named.height)
     by_label = [{row["label"]: row for row in frame.iter_rows(named=True)} for _, frame in scored]
     n = next((e.n for v, _ in scored if (e := v.run.estimate("auroc")) is not None), None)
-    rows = [_row(label, by_label, open_data, n) for label in order["label"]]
+    parts = every.height if variants[0].run.answer == "multiclass" else 1  # its classes add up to all rows
+    rows = [_row(label, by_label, open_data, n, parts) for label in order["label"]]
     columns = (
         Column("Label", numeric=False), Column("Training cases"), Column("Test cases"),
         *(Column(f"{v.label} · {v.name}", v.seeds and f"seed {v.run.about.get('seed')}")
@@ -73,26 +74,27 @@ def _rarer(count: int) -> str:
     return f"{count:,} rarer {'label' if count == 1 else 'labels'}" if count else ""
 
 
-def _row(label: str, by_label: Sequence[dict[str, dict[str, Any]]], open_data: bool, n: int | None) -> tuple[Cell, ...]:
+def _row(
+    label: str, by_label: Sequence[dict[str, dict[str, Any]]], open_data: bool, n: int | None, parts: int
+) -> tuple[Cell, ...]:
     found = [rows.get(label) for rows in by_label]
     about = next(row for row in found if row is not None)
-    without = None if n is None else n - about["cases"]
-    few = not open_data and min(about["cases"], SMALL if without is None else without) < SMALL
-    cases = shown(about["cases"], open_data)
-    if without is not None and n is not None and 0 < without < SMALL and not open_data:
-        cases = f">{n - SMALL:,}"  # else n would tell how few are without it
+    without = SMALL if n is None else n - about["cases"]
+    few = not open_data and min(about["cases"], without) < SMALL
+    cases = part_of_whole(about["cases"], open_data, parts)
+    digits = 3 if open_data else rates.digits(lowest(about["cases"]) * lowest(without))
     best = None if few else _clearly_best(found)
-    scores = (Cell("few cases") if few and about["cases"] else _score(row, row is best) for row in found)
+    scores = (Cell("few cases") if few and about["cases"] else _score(row, row is best, digits) for row in found)
     named = Cell(str(about["title"] or label), str(label) if about["title"] else "")
-    return (named, Cell(shown(about["train_cases"], open_data)), Cell(cases), *scores)
+    return (named, Cell(part_of_whole(about["train_cases"], open_data, parts)), Cell(cases), *scores)
 
 
-def _score(row: dict[str, Any] | None, best: bool) -> Cell:
+def _score(row: dict[str, Any] | None, best: bool, digits: int) -> Cell:
     if row is None or row["auroc"] is None:
         return Cell(NOT_MEASURED)
-    cell = estimated(row["auroc"], row["auroc_low"], row["auroc_high"])
+    cell = estimated(row["auroc"], row["auroc_low"], row["auroc_high"], digits)
     low, high = row["auroc_low"], row["auroc_high"]
-    return Cell(cell.text, span(low, high) if low is not None and high is not None else cell.detail, best)
+    return Cell(cell.text, span(low, high, digits) if low is not None and high is not None else cell.detail, best)
 
 
 def _clearly_best(rows: Sequence[dict[str, Any] | None]) -> dict[str, Any] | None:

@@ -6,11 +6,11 @@ anybody; the printed table is still there, folded.
 
 from typing import Final
 
+from chartune.disclosure import is_made_up
 from chartune.published import ERRATA, PublishedScore, downstream, pretraining, remark
 from chartune.quantities import human_seconds
 from chartune.report.table import Cell, Column, Table, count
 from chartune.tasks.dataset import Dataset
-from chartune.tasks.flow import is_made_up
 
 WARNING: Final = "Other patients, other models: a mark, not an opponent."
 

@@ -6,12 +6,13 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from chartune.disclosure import fewest
 from chartune.report import marks, summary
 from chartune.report.compare import LARGEST, comparison_table, comparisons, from_baseline, too_large
 from chartune.report.curves import draw_panel, learning_curves
 from chartune.report.diagnostics import calibration, draw_diagram, roc
 from chartune.report.forest import Forest, forest
-from chartune.report.hidden import hides
+from chartune.report.hidden import behind_run
 from chartune.report.labels import Labels, label_tables
 from chartune.report.price import draw_price, prices
 from chartune.report.scores import HEADLINE, calibration_table, prevalence, score_table
@@ -85,7 +86,7 @@ def outcome(variants: Sequence[Variant], dataset: Dataset, name: str, figure: st
     score, open_data = HEADLINE[answer], is_fictional(dataset)
     source = dataset.source
     if not open_data:
-        variants = _hidden(variants, task.counts if task else {})
+        variants = _behind(variants, task.counts if task else {})
     made = comparisons(variants, answer, task.labels if task else ())
     printed = marks.drawable(name, dataset)
     diagrams = _diagrams(variants, figure, open_data) if answer == "binary" else ()
@@ -139,7 +140,8 @@ def _drawn(draw: Callable[[Any, str], str], pictures: Iterable[Any], figure: str
     return tuple(Markup(draw(picture, f"{figure}{n}")) for n, picture in enumerate(pictures))
 
 
-def _hidden(variants: Sequence[Variant], counts: Mapping[str, Mapping[str, int]]) -> list[Variant]:
-    """The variants, all marked where too few real patients stand behind the scores of one."""
-    few = any(hides(run, counts) for variant in variants for run in variant.runs)
-    return [replace(variant, hidden=few) for variant in variants]
+def _behind(variants: Sequence[Variant], counts: Mapping[str, Mapping[str, int]]) -> list[Variant]:
+    """The variants with who stands behind their scores; all alike, so that none tells what another hides."""
+    runs = [run for variant in variants for run in variant.runs]
+    tested, watched = (fewest([behind_run(run, counts, split) for run in runs]) for split in ("test", "validation"))
+    return [replace(variant, behind=tested, watched=watched) for variant in variants]

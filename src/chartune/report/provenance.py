@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from chartune.cards import Section
+from chartune.disclosure import is_made_up, shown
 from chartune.quantities import human_bytes
-from chartune.report.card import KEPT, MODEL_CARD, sections
-from chartune.report.table import NOT_MEASURED, Cell, Column, Table, count
+from chartune.report.card import KEPT, MODEL_CARD, card_of
+from chartune.report.table import NOT_MEASURED, Cell, Column, Table
 from chartune.report.variants import Variant
 from chartune.runs import Layer, Run
 from chartune.tasks.dataset import Dataset, RawFile
-from chartune.tasks.flow import is_made_up, told_of
+from chartune.tasks.flow import told_of
 
 Facts = tuple[tuple[str, str], ...]
 """Terms and values."""
@@ -81,7 +82,7 @@ def plain(value: object) -> str:
 
 def _origin(variant: Variant, run: Run, dataset: Dataset | None) -> Origin:
     seed = f", seed {run.about.get('seed')}" if len(variant.runs) > 1 else ""
-    card = sections(run.about, run.scores, run.cost, run.environment, dataset) if run.kind in KEPT else []
+    card = card_of(run, dataset) if run.kind in KEPT else []
     file = f"runs/{run.fingerprint}/{MODEL_CARD}"
     return Origin(f"{variant.label} · {run.name}{seed}", _facts(run), _command(run), tuple(card), file)
 
@@ -111,8 +112,8 @@ def _tables(tables: Mapping[str, RawFile], open_data: bool) -> Table | None:
 
 
 def _rows(rows: int | None, open_data: bool) -> str:
-    """Rounded for real patients: beside the flow an exact count would tell how few a filter left out."""
-    return count(rows) if open_data or rows is None else f"≈\N{NO-BREAK SPACE}{round(rows, -1):,}"
+    """Of real patients its class: beside the flow an exact count would tell how few a filter left out."""
+    return shown(rows, open_data)
 
 
 _ALWAYS: Final = frozenset({"Run", "Kind", "Data", "Seed", "Versions", "Switches", "Finished"})

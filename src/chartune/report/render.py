@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import DictLoader, Environment, StrictUndefined, Template
 from markupsafe import Markup
 
+from chartune.disclosure import is_made_up
 from chartune.errors import ConfigError
 from chartune.published import CITATION
 from chartune.report import adaptation, cost, marks, provenance, summary
@@ -161,7 +162,7 @@ MADE_UP = "made-up data"
 
 def _badge(run: Run, datasets: Mapping[str, Dataset]) -> str:
     source = (datasets.get(run.data or "") or gone(run.about.get("source"))).source
-    return MADE_UP if flow.is_made_up(source) else source.title or "source not recorded"
+    return MADE_UP if is_made_up(source) else source.title or "source not recorded"
 
 
 def _with_parents(runs: Iterable[Run], every: Mapping[str, Run]) -> list[Run]:

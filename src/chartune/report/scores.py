@@ -6,11 +6,10 @@ The answer decides what is asked: yes or no (`binary`), one of several (`multicl
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from chartune.disclosure import SMALL, rates, shown
 from chartune.quantities import Estimate
 from chartune.report.table import NOT_MEASURED, TOO_FEW, Cell, Column, Table, count, estimated, percent
 from chartune.report.variants import Variant, baseline, named, scored, seeds_explained
-from chartune.runs import Run
-from chartune.tasks.flow import SMALL
 
 HEADLINE: Final = {
     "binary": "AUROC",
@@ -52,7 +51,7 @@ def score_table(
         columns.append((Column(heading, meaning), lambda v, metric=metric: scored(v, metric)))  # type: ignore[misc]
     if answer == "multilabel":
         columns.append((Column("Labels scored", "of all"), _labels))
-    columns.append((Column("Text read", "share of texts cut"), lambda v: _reach(v.run)))
+    columns.append((Column("Text read", "share of texts cut"), _reach))
     cells = tuple(tuple(cell(v) for _, cell in columns) for v in variants)
     told = _base_rate(variants, rows) if answer == "binary" else _rows(variants, rows)
     notes = [told, seeds_explained(variants)]
@@ -81,8 +80,8 @@ def calibration_table(variants: Sequence[Variant]) -> Table | None:
 
 def prevalence(variants: Sequence[Variant]) -> str:
     """The share of rows with the outcome; empty: not measured, or hidden."""
-    rate = next((e for v in variants if not v.hidden and (e := v.run.estimate("prevalence")) is not None), None)
-    return percent(rate.value, 3) if rate else ""
+    rate = next((found for v in variants if (found := v.score("prevalence")) is not None), None)
+    return percent(rate.estimate.value, 3) if rate else ""
 
 
 def _against(variant: Variant, reference: Variant | None, against: Mapping[str, Estimate]) -> Cell:
@@ -93,7 +92,8 @@ def _against(variant: Variant, reference: Variant | None, against: Mapping[str, 
     difference = against.get(variant.label)
     if difference is None:
         return Cell(NOT_MEASURED)
-    return estimated(difference.value, difference.low, difference.high, signed=True)
+    digits = 3 if variant.behind is None else variant.behind.precision("auroc")
+    return estimated(difference.value, difference.low, difference.high, digits, signed=True)
 
 
 def _labels(variant: Variant) -> Cell:
@@ -112,13 +112,15 @@ def _rows(variants: Sequence[Variant], rows: str) -> str:
     if any(v.hidden for v in variants):
         return f"The test split has fewer than {SMALL} {rows} or patients, or fewer with the outcome or without it."
     n = next((e.n for v in variants if (e := v.run.estimate("auroc")) is not None and e.n), None)
-    return f"{count(n)} test {rows}." if n else ""
+    return f"{shown(n, all(v.behind is None for v in variants))} test {rows}." if n else ""
 
 
-def _reach(run: Run) -> Cell:
+def _reach(variant: Variant) -> Cell:
     """How much of an admission text a variant has seen: truncation belongs beside every score."""
+    run = variant.run
     length, cut = run.about.get("max_seq_len"), run.about.get("truncated_fraction")
     if length is None and cut is None:
         return Cell("whole text" if run.kind == "tfidf" else NOT_MEASURED)
     seen = "whole text" if length is None else f"first {length:,} tokens"
-    return Cell(seen, f"{percent(cut, 3)} of texts cut" if cut is not None else "share cut not measured")
+    share = "share" if cut is None else rates.percent(cut, variant.behind is None)
+    return Cell(seen, "share cut not measured" if cut is None else f"{share} of texts cut")

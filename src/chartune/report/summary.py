@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chartune.quantities import Estimate, human_seconds
+from chartune.disclosure import is_made_up, shown
+from chartune.quantities import human_seconds
 from chartune.report.compare import Comparison
 from chartune.report.hidden import reason
 from chartune.report.table import TOO_FEW, listed, minus
-from chartune.report.variants import Variant, baseline
+from chartune.report.variants import Score, Variant, baseline
 from chartune.runs import Run
 from chartune.tasks.dataset import Dataset
-from chartune.tasks.flow import is_made_up, shown, unit
+from chartune.tasks.flow import unit
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,11 @@ def score_tile(variants: Sequence[Variant], task: str, score: str, rows: str = "
     """The range of the headline scores of one task; arguments as for `compared`."""
     if any(v.hidden for v in variants):
         return Tile(TOO_FEW, f"{score}, {task}", reason(variants[0].run.answer, rows))
-    values = [found.estimate.value for v in variants if (found := v.score("auroc")) is not None]
+    found = [v.score("auroc") for v in variants]
+    values = sorted((one for one in found if one is not None), key=lambda one: one.estimate.value)
     if not values:
         return None
-    text = f"{min(values):.3f} – {max(values):.3f}" if len(values) > 1 else f"{values[0]:.3f}"
+    text = f"{values[0].value} – {values[-1].value}" if len(values) > 1 else values[0].value
     across = f"{len(values)} variants" if len(values) > 1 else "one variant"
     return Tile(text, f"{score}, {task}", f"test split, {across}")
 
@@ -67,20 +69,21 @@ def compared(
     """
     if any(v.hidden for v in variants):
         return [f"{score} on the test split: {TOO_FEW}. The reason: {reason(variants[0].run.answer, rows)}."]
-    measured = [(v, found.estimate) for v in variants if (found := v.score("auroc")) is not None]
+    measured = [(v, found) for v in variants if (found := v.score("auroc")) is not None]
     if not measured:
         return [f"No {score} was measured."]
     lowest, highest = min(measured, key=_value), max(measured, key=_value)
     if len(measured) == 1:
-        return [f"{score} on the test split: {highest[1]} ({highest[0].name})."]
+        return [f"{score} on the test split: {highest[1].told()} ({highest[0].name})."]
     sentences = [
-        f"{score} on the test split: from {lowest[1].value:.3f} ({lowest[0].name}) "
-        f"to {highest[1].value:.3f} ({highest[0].name})."
+        f"{score} on the test split: from {lowest[1].value} ({lowest[0].name}) "
+        f"to {highest[1].value} ({highest[0].name})."
     ]
     if made:
         return sentences + _paired(made, variants)
-    low = highest[1].low
-    level = [v.name for v, e in measured if v != highest[0] and (low is None or e.high is None or e.high >= low)]
+    low = highest[1].estimate.low
+    others = [(v.name, found.estimate.high) for v, found in measured if v != highest[0]]
+    level = [name for name, high in others if low is None or high is None or high >= low]
     if level:
         sentences.append(f"Intervals do not tell the highest apart from {listed(level)}.")
     return sentences
@@ -101,25 +104,24 @@ def _against(made: Sequence[Comparison]) -> str:
     for verdict, one_does, they_do in (("above", "beats", "beat"), ("below", "falls short of", "fall short of")):
         found = [one for one in made if one.verdict == verdict]
         if len(found) == 1:
-            parts.append(f"{found[0].ours.name} {one_does} {reference}: difference {_told(found[0].difference)}")
+            parts.append(f"{found[0].ours.name} {one_does} {reference}: difference {_told(found[0])}")
         elif found:
-            names = listed([f"{one.ours.name} ({_told(one.difference)})" for one in found])
+            names = listed([f"{one.ours.name} ({_told(one)})" for one in found])
             parts.append(f"{names} {they_do} {reference}")
-    undecided = [f"{one.ours.name} ({_told(one.difference)})" for one in made if one.verdict == "open"]
+    undecided = [f"{one.ours.name} ({_told(one)})" for one in made if one.verdict == "open"]
     if undecided:
         parts.append(f"this test split cannot tell {listed(undecided)} apart from {reference}")
     said = "; ".join(parts)
     return f"{said[0].upper()}{said[1:]}."
 
 
-def _told(difference: Estimate) -> str:
-    if difference.low is None or difference.high is None:
-        return minus(f"{difference.value:+.3f}")
-    return minus(f"{difference.value:+.3f} [{difference.low:.3f}, {difference.high:.3f}]")
+def _told(one: Comparison) -> str:
+    difference = one.shown
+    return minus(f"{'+' if difference.value >= 0 else ''}{difference.told(one.digits)}")
 
 
-def _value(pair: tuple[Variant, Estimate]) -> float:
-    return pair[1].value
+def _value(pair: tuple[Variant, Score]) -> float:
+    return pair[1].estimate.value
 
 
 def _perplexity_tile(runs: Sequence[Run]) -> Tile | None:

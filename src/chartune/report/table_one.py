@@ -6,10 +6,10 @@ another split the printed row is a mark and nothing more.
 
 from typing import Final
 
+from chartune.disclosure import is_made_up, shown
 from chartune.published import PublishedDataset, dataset_of
 from chartune.report.table import Cell, Column, Table, count
 from chartune.tasks.dataset import Dataset, TaskEntry
-from chartune.tasks.flow import is_made_up, shown
 
 SPLITS: Final = ("train", "validation", "test")
 OTHER_SPLIT: Final = "These data are split otherwise than the paper's. "

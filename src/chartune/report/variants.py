@@ -13,11 +13,11 @@ from functools import cached_property
 from statistics import fmean
 from typing import Any, Final
 
+from chartune.disclosure import Behind, is_made_up
 from chartune.quantities import Estimate
 from chartune.report.table import NOT_MEASURED, TOO_FEW, Cell, estimated, span
 from chartune.runs import START, Run
 from chartune.tasks.dataset import Dataset
-from chartune.tasks.flow import is_made_up
 
 COLOURS: Final = 8
 """Series of the palette; a ninth variant takes the first colour again, with another dash."""
@@ -31,6 +31,8 @@ class Score:
     """Mean over the seeds; ends: mean of the seeds' ends, None where one seed has none."""
     seeds: tuple[float, ...]
     """The value of each seed."""
+    digits: int = 3
+    """After the point, at most."""
 
     @property
     def several(self) -> bool:
@@ -39,7 +41,13 @@ class Score:
 
     def told(self) -> str:
         """The value and its interval, and the seeds where there are several."""
-        return f"{self.estimate}{f' (mean of {len(self.seeds)} seeds)' if self.several else ''}"
+        seeds = f" (mean of {len(self.seeds)} seeds)" if self.several else ""
+        return f"{self.estimate.told(self.digits)}{seeds}"
+
+    @property
+    def value(self) -> str:
+        """The value alone."""
+        return f"{self.estimate.value:.{self.digits}f}"
 
 
 @dataclass(frozen=True)
@@ -52,8 +60,15 @@ class Variant:
     """By seed."""
     place: int = 0
     """Its place in its section, from 0: decides its colour and dash."""
-    hidden: bool = False
-    """Whether so few real patients stand behind its scores that none may be shown."""
+    behind: Behind | None = None
+    """Who stands behind its test scores, where they are real patients; None: fictional ones, all may be shown."""
+    watched: Behind | None = None
+    """Likewise, behind what was measured on the validation part."""
+
+    @property
+    def hidden(self) -> bool:
+        """Whether so few real patients stand behind its scores that none may be shown."""
+        return self.behind is not None and self.behind.few
 
     @cached_property
     def run(self) -> Run:
@@ -99,13 +114,24 @@ class Variant:
         if self.hidden:
             return None
         found = [e for run in self.runs if (e := run.estimate(metric, split)) is not None]
-        if not found:
+        if not found or self.hides(metric):
             return None
+        places = 3 if self.behind is None else self.behind.precision(metric)
+        if self.behind is not None:
+            found = [self.behind.release(metric, e) for e in found]
         lows, highs = [e.low for e in found if e.low is not None], [e.high for e in found if e.high is not None]
         whole = len(lows) == len(highs) == len(found)
         low, high = (fmean(lows), fmean(highs)) if whole else (None, None)
         value = fmean(e.value for e in found)
-        return Score(Estimate(value, low, high, found[0].n, found[0].level), tuple(e.value for e in found))
+        mean = Estimate(value, low, high, found[0].n, found[0].level)
+        if self.behind is not None:
+            mean = mean.rounded(places)
+        return Score(mean, tuple(e.value for e in found), places)
+
+    def hides(self, metric: str) -> bool:
+        """Whether a score that was measured is not shown."""
+        every = [e for run in self.runs if (e := run.estimate(metric)) is not None]
+        return self.behind is not None and any(self.behind.hides(metric, e) for e in every)
 
 
 def numbered(
@@ -160,14 +186,14 @@ def named(variant: Variant) -> Cell:
 
 def scored(variant: Variant, metric: str, digits: int = 3) -> Cell:
     """A score of a variant as `score` tells it, unless too few patients stand behind it."""
-    return Cell(TOO_FEW) if variant.hidden else score(variant.score(metric), digits)
+    return Cell(TOO_FEW) if variant.hidden or variant.hides(metric) else score(variant.score(metric), digits)
 
 
 def score(found: Score | None, digits: int = 3) -> Cell:
     """A score with its interval beneath, and the range of its seeds; None: not measured."""
     if found is None:
         return Cell(NOT_MEASURED)
-    estimate = found.estimate
+    estimate, digits = found.estimate, min(digits, found.digits)
     cell = estimated(estimate.value, estimate.low, estimate.high, digits)
     if not found.several or len(set(found.seeds)) == 1:
         return cell

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, TypeAdapter
 
 from chartune.config import Config, fingerprint
+from chartune.disclosure import is_made_up
 from chartune.errors import ConfigError, LeakageError, StoreError
 from chartune.models.backbone import Backbone, LocalBackbone, find_backbone
 from chartune.models.exposure import NOT_KNOWN, exposure_of
@@ -18,7 +19,6 @@ from chartune.sources.splits import HELD_OUT
 from chartune.store import Artefact, Store, write_json
 from chartune.tasks.containment.settings import AUDITED, BOILERPLATE
 from chartune.tasks.dataset import SourceEntry, TaskEntry, read_dataset
-from chartune.tasks.flow import is_made_up
 from chartune.tasks.leakage.bases import MEASURED, Base
 from chartune.tasks.leakage.blocks import Rows
 from chartune.tasks.leakage.copies import Asked, Copies, Limits, copies
@@ -28,7 +28,7 @@ from chartune.tasks.leakage.shares import hidden
 from chartune.tasks.leakage.verdicts import WAYS_OUT, Verdict, verdicts
 
 SHELF: Final = "audits"
-REVISION: Final = 5
+REVISION: Final = 6
 """Raised when a bug fix changes what an audit finds."""
 AUDIT: Final = "audit.json"
 CORPUS_HELD_OUT: Final = ("validation", "test")
@@ -49,7 +49,7 @@ class LeakageAudit(Config):
 
 @dataclass(frozen=True)
 class Audit:
-    """What prepared data give away. Counts from 1 to 9 of real patients are hidden."""
+    """What prepared data give away; counts of real patients as `chartune.disclosure` shows them, unless exact."""
 
     data: str
     """Fingerprint of the prepared data."""
@@ -89,6 +89,7 @@ def audit(
     settings: LeakageAudit | None = None,
     bases: Sequence[Backbone] = (),
     corpus: Artefact | None = None,
+    exact: bool = False,
 ) -> Artefact:
     """The audit of prepared data: found in the store, or made by reading them once.
 
@@ -98,6 +99,7 @@ def audit(
         settings: what counts as alike.
         bases: base models whose exposure is told, and whose tokens are counted if they are on this machine.
         corpus: other prepared data, on whose corpus a model is adapted before it is asked about these.
+        exact: whether counts of real patients are kept as they are, for the analyst alone.
 
     Returns:
         An artefact of kind `audits` with `audit.json` (`read_audit`). Whether it passes is for the caller to ask.
@@ -111,14 +113,14 @@ def audit(
     parts = {
         "data": data.content_hash(), "corpus": corpus.content_hash() if corpus else None,
         "settings": settings.hashable(),
-        "bases": [(name, base.content_hash if base else None) for name, base in found],
+        "bases": [(name, base.content_hash if base else None) for name, base in found], "exact": exact,
     }  # fmt: skip
     name = fingerprint(SHELF, REVISION, parts)
 
     def write(folder: Path) -> None:
-        write_json(folder / AUDIT, _audited(data, settings, found, corpus, folder).to_json())
+        write_json(folder / AUDIT, _audited(data, settings, found, corpus, folder, exact=exact).to_json())
 
-    return store.obtain(SHELF, name, write, {"sensitivity": "counts"})
+    return store.obtain(SHELF, name, write, {"sensitivity": "restricted" if exact else "counts"})
 
 
 def read_audit(artefact: Artefact) -> Audit:
@@ -136,6 +138,8 @@ def _audited(
     bases: Sequence[tuple[str, LocalBackbone | None]],
     corpus: Artefact | None,
     folder: Path,
+    *,
+    exact: bool,
 ) -> Audit:
     dataset = read_dataset(data)
     tasks = [_prepared(data, name, told) for name, told in dataset.tasks.items()]
@@ -146,7 +150,7 @@ def _audited(
         _copies(tasks, own, settings, corpus, folder),
         tuple(look_at(task, settings.lengths, counters) for task in tasks),
     )
-    shown = measured if is_made_up(dataset.source) else hidden(measured)
+    shown = measured if exact or is_made_up(dataset.source) else hidden(measured)
     read = tuple(_base(name, base, dataset.source) for name, base in bases)
     return Audit(data.fingerprint, dataset.source.title, settings, *shown, read, verdicts(*shown, read))
 

@@ -32,7 +32,7 @@ from chartune.tasks.prepare import prepare, read_corpus
 from chartune.train.loop import Training, fit
 from chartune.train.optimizer import Optimisation, Stopping
 
-REVISION: Final = 1
+REVISION: Final = 2
 SPLITS: Final = ("train", "validation", "test")
 
 

@@ -29,10 +29,11 @@ from chartune.models.load import Numerics, Resolved
 from chartune.quantities import Cost, Estimate
 from chartune.report.card import KEPT, MODEL_CARD, model_card
 from chartune.runs.ledger import rename
-from chartune.runs.run import Run
+from chartune.runs.run import PREDICTIONS, Run
 from chartune.stages.table import TaskTable
 from chartune.store import Artefact, Store, storing, write_bytes, write_json
 from chartune.tasks.dataset import Dataset, read_dataset
+from chartune.tasks.frames import read_frame
 from chartune.tasks.prepare import Preparation
 from chartune.tasks.switches import switches
 from chartune.train.checkpoint import State
@@ -172,7 +173,9 @@ def _write_account(folder: Path, about: dict[str, Any], outcome: Outcome, cost: 
     write_json(folder / "cost.json", cost.to_json())
     if about["kind"] in KEPT:
         told = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-        write_bytes(folder / MODEL_CARD, model_card(about, outcome.scores, cost, told, dataset).encode())
+        rows = folder / PREDICTIONS
+        predicted = read_frame(rows, ["split", "subject_id", "label"]) if rows.is_file() else None
+        write_bytes(folder / MODEL_CARD, model_card(about, outcome.scores, cost, told, dataset, predicted).encode())
 
 
 def _worked(work: Callable[[Work], Outcome], place: Work) -> Outcome:

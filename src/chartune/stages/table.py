@@ -7,10 +7,11 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from chartune.disclosure import shown
 from chartune.errors import DataError, LabelError
 from chartune.store import Artefact
 from chartune.tasks.dataset import read_dataset
-from chartune.tasks.flow import shown, unit
+from chartune.tasks.flow import unit
 from chartune.tasks.labels import ENOUGH_CASES, LabelSpace
 from chartune.tasks.prepare import label_space, read_task, task_named
 
@@ -96,9 +97,9 @@ class TaskTable:
                 return f"a label that applies to some {self.unit} and not to others"
 
     def _counted(self, cases: NDArray[np.int64], rows: int) -> str:
-        told = f"{shown(rows, open_data=False)} {self.unit}"
+        told = f"{shown(rows, exact=False)} {self.unit}"
         if self.space.answer == "binary":
-            return f"{shown(int(cases[1]), open_data=False)} positives among {told}"
+            return f"{shown(int(cases[1]), exact=False)} positives among {told}"
         learnt = f", {int(self.scored().sum())} of them with {ENOUGH_CASES} training cases or more"
         return f"{told} ({len(self.space.labels)} labels{learnt if self.space.answer == 'multilabel' else ''})"
 

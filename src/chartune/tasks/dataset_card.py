@@ -13,9 +13,10 @@ from typing import Any, Final
 import yaml
 
 from chartune.cards import Facts, Section, markdown
+from chartune.disclosure import EXPLAINED, is_made_up
 from chartune.quantities import human_bytes
 from chartune.tasks.dataset import Dataset, TaskEntry
-from chartune.tasks.flow import Cohort, cohorts, is_made_up, told_of
+from chartune.tasks.flow import Cohort, cohorts, told_of
 from chartune.tasks.positive import question_told
 from chartune.tasks.switches import switches
 
@@ -152,7 +153,8 @@ def _what(dataset: Dataset, fingerprint: str) -> Section:
         "Split rule": ", ".join(f"{name} {value}" for name, value in rule.items()),
         "Use": "research only; no decision about a patient",
     }  # fmt: skip
-    return Section("What it is", (_FICTIONAL if is_made_up(source) else _RESTRICTED,), _known(facts))
+    said = (_FICTIONAL,) if is_made_up(source) else (_RESTRICTED, EXPLAINED)
+    return Section("What it is", said, _known(facts))
 
 
 def _counted(dataset: Dataset, name: str | None, cohort: Cohort) -> Section:
@@ -168,7 +170,7 @@ def _flow(whose: str, cohort: Cohort) -> Section:
     silent = ", ".join(step.name for step in cohort.silent)
     return Section(
         f"Who is left out of {whose}",
-        (f"These filters left nobody out: {silent}.",) if silent else (),
+        (f"These filters left nobody out{cohort.or_few}: {silent}.",) if silent else (),
         columns=("filter", "because", "left out", "left"),
         rows=tuple((step.name, step.why, ", ".join(step.removed), ", ".join(step.left)) for step in cohort.steps),
     )

@@ -1,4 +1,4 @@
-"""Who is in the data: the flow diagram of a clinical paper and the split counts, with small cells hidden.
+"""Who is in the data: the flow diagram of a clinical paper and the split counts, as far as it may be shown.
 
     ┌ all admissions  52,000 ┐
     └───────────┬────────────┘
@@ -7,29 +7,21 @@
     └───────────┬────────────┘      filters that left nobody out are named in one line at the end
          train · validation · test
 
-A count from 1 to 9 is printed as "<10", because so few patients could be known again. A hidden count could be had by
-subtracting its neighbours, so as soon as one is hidden, all counts of the flow are rounded to the nearest ten. The
-patients of a made-up hospital need no such care.
-
-Words of a source about itself ("3 rows have no admission") are treated alike: a number from 1 to 9 that stands alone
-before a word is taken for a count and becomes "<10". Digits inside a name (`ICD-9`, `v1.4`) stay.
+Of real patients every count is shown as `chartune.disclosure` allows; whom a filter left out is then the difference of
+what is shown, and a filter that changes nothing in it is named with those that left nobody out.
 """
 
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Final, Protocol
+from typing import Final
 
-from chartune.quantities import Estimate
+from chartune.disclosure import Sourced, is_made_up, lowest, said, shown
 from chartune.sources.splits import SPLITS
 from chartune.tasks.dataset import Counts, Dataset, Part, SourceEntry, StepEntry
 
-SMALL: Final = 10
-"""The smallest count of patients that is printed as it is."""
-
 UNITS: Final = ("subjects", "admissions", "notes")
-_COUNT: Final = re.compile(r"(?<![\w.,:/<-])[1-9](?=[ \N{NO-BREAK SPACE}][A-Za-z])")
+NOT_OF_REAL: Final = "labels_assigned"
+"""A sum over labels: with it the cases of a rare one could be worked out."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +33,7 @@ class Step:
     why: str
     """The reason, best a clinical one."""
     removed: tuple[str, ...]
-    """Such as `310 admissions`; empty: it removed nothing."""
+    """Such as `310 admissions`; empty: it removed nothing that may be shown."""
     left: tuple[str, ...]
     """Such as `51,690 admissions`, for each unit that the flow counts."""
 
@@ -65,26 +57,16 @@ class Cohort:
     steps: tuple[Step, ...]
     """The first count and every filter that left somebody out, in the order applied."""
     silent: tuple[Step, ...]
-    """The filters that left nobody out."""
+    """The filters that left nobody out, or of real patients too few to show."""
     splits: Splits
     """Where the rows went."""
-
-
-class Sourced(Protocol):
-    """Whatever tells of a source."""
+    exact: bool = True
+    """Whether the counts are exact."""
 
     @property
-    def kind(self) -> str:
-        """Its reader."""
-
-    @property
-    def version(self) -> str:
-        """Its release."""
-
-
-def is_made_up(source: Sourced) -> bool:
-    """Whether the patients are fictional: by kind, or by version where their layout is that of a real source."""
-    return "made-up" in (told.replace("_", "-") for told in (source.kind, source.version))
+    def or_few(self) -> str:
+        """What must be said of the silent filters beside that they left nobody out; empty: nothing."""
+        return "" if self.exact else ", or too few to show"
 
 
 def unit(source: Sourced) -> str:
@@ -92,112 +74,84 @@ def unit(source: Sourced) -> str:
     return "rows" if source.kind == "tabular" else "admissions"
 
 
-def told_of(source: SourceEntry) -> tuple[str, ...]:
-    """What a source says of itself, warnings first; for real patients with its small counts hidden."""
-    return (*warnings(source), *notices(source))
+def told_of(source: SourceEntry, exact: bool = False) -> tuple[str, ...]:
+    """What a source says of itself, warnings first; counts of real patients as they may be shown."""
+    return (*warnings(source, exact), *notices(source, exact))
 
 
-def warnings(source: SourceEntry) -> tuple[str, ...]:
-    """What may be wrong with a source; for real patients with its small counts hidden."""
-    return _told(source, source.warnings)
+def warnings(source: SourceEntry, exact: bool = False) -> tuple[str, ...]:
+    """What may be wrong with a source; counts of real patients as they may be shown."""
+    return _told(source, source.warnings, exact)
 
 
-def notices(source: SourceEntry) -> tuple[str, ...]:
-    """What is as asked for and should be known; for real patients with its small counts hidden."""
-    return _told(source, source.notices)
+def notices(source: SourceEntry, exact: bool = False) -> tuple[str, ...]:
+    """What is as asked for and should be known; counts of real patients as they may be shown."""
+    return _told(source, source.notices, exact)
 
 
-def _told(source: SourceEntry, told: tuple[str, ...]) -> tuple[str, ...]:
-    return told if is_made_up(source) else tuple(_COUNT.sub(f"<{SMALL}", warning) for warning in told)
+def _told(source: SourceEntry, sentences: tuple[str, ...], exact: bool) -> tuple[str, ...]:
+    return tuple(said(one, exact or is_made_up(source)) for one in sentences)
 
 
-def too_few(scores: Mapping[str, Estimate], counts: Mapping[str, int], answer: str | None) -> bool:
-    """Whether the scores of a split rest on fewer than ten rows or patients, or ten with or without the outcome.
+def cohorts(dataset: Dataset, exact: bool = False) -> list[Cohort]:
+    """The cohort of every task of a prepared data set, then that of its adaptation text.
 
     Args:
-        scores: metric → Estimate of that split.
-        counts: of that split in `dataset.json`: subjects, admissions, positives; empty: not at hand.
-        answer: `binary`, `multiclass` or `multilabel`; None: unlabelled text, of which no row is scored.
+        dataset: `dataset.json`.
+        exact: whether the analyst has asked for exact counts of real patients.
     """
-    if answer is None:
-        return False
-    rows = [e.n for e in scores.values() if e.n is not None]
-    n = min(rows, default=counts.get("admissions"))
-    known = [n, counts.get("admissions"), counts.get("subjects")]
-    if answer == "binary":
-        rate = scores.get("prevalence")
-        known += _either(round(rate.value * rate.n), rate.n) if rate and rate.n else []
-        known += _either(counts.get("positives"), counts.get("admissions"))
-    return any(number is not None and number < SMALL for number in known)
-
-
-def _either(positives: int | None, rows: int | None) -> list[int | None]:
-    return [positives, None if positives is None or rows is None else rows - positives]
-
-
-def cohorts(dataset: Dataset) -> list[Cohort]:
-    """The cohort of every task of a prepared data set, then that of its adaptation text."""
-    open_data = is_made_up(dataset.source)
-    rounded = not open_data and any(0 < count < SMALL for count in _counts(dataset))
+    exact = exact or is_made_up(dataset.source)
     rows = unit(dataset.source)
-    return [_cohort(part, rounded, open_data, rows) for part in dataset.parts().values()]
+    return [_cohort(part, exact, rows) for part in dataset.parts().values()]
 
 
-def _cohort(part: Part, rounded: bool, open_data: bool, rows: str) -> Cohort:
+def _cohort(part: Part, exact: bool, rows: str) -> Cohort:
     titles = {**_TITLES, "admissions": rows}
-    steps = [_step(row, rounded, titles) for row in part.attrition]
+    before = [None, *part.attrition]
+    steps = [_step(row, earlier, exact, titles) for earlier, row in zip(before, part.attrition, strict=False)]
     loud = [step for n, step in enumerate(steps) if n == 0 or step.removed]
     silent = [step for n, step in enumerate(steps) if n > 0 and not step.removed]
-    return Cohort(part.title, tuple(loud), tuple(silent), _splits(part.counts, open_data, titles))
+    splits = _splits(part.counts, exact, titles)
+    return Cohort(part.title, tuple(loud), tuple(silent), splits, exact)
 
 
-def shown(count: int | None, open_data: bool) -> str:
-    """`1234` → `1,234`; 1 to 9 → `<10` unless the patients are fictional; None → `not measured`."""
-    if count is None:
-        return "not measured"
-    return f"<{SMALL}" if 0 < count < SMALL and not open_data else f"{count:,}"
-
-
-def _splits(counts: Counts, open_data: bool, titles: Mapping[str, str]) -> Splits:
-    columns = list(dict.fromkeys(name for split in counts.values() for name in split))
+def _splits(counts: Counts, exact: bool, titles: Mapping[str, str]) -> Splits:
+    names = dict.fromkeys(name for split in counts.values() for name in split)
+    columns = [name for name in names if exact or name != NOT_OF_REAL]
     ordered = [s for s in SPLITS if s in counts] + [s for s in counts if s not in SPLITS]
-    rows = tuple(
-        (split, *(_in_split(name, counts[split].get(name), open_data) for name in columns)) for split in ordered
-    )
+    rows = tuple((split, *(shown(counts[split].get(name), exact) for name in columns)) for split in ordered)
     return Splits(tuple(titles.get(name, name) for name in columns), rows)
-
-
-def _in_split(name: str, count: int | None, open_data: bool) -> str:
-    """A count of a split; a sum over labels is rounded, because with it a hidden label could be worked out."""
-    if name == "labels_assigned" and count and not open_data:
-        return f"≈\N{NO-BREAK SPACE}{round(count, -1):,}"
-    return shown(count, open_data)
 
 
 _TITLES: Final = {"subjects": "patients", "positives": "with the outcome", "labels_assigned": "labels given"}
 
 
-def _step(row: StepEntry, rounded: bool, titles: Mapping[str, str]) -> Step:
+def _step(row: StepEntry, before: StepEntry | None, exact: bool, titles: Mapping[str, str]) -> Step:
     nouns = {name: titles.get(name, name) for name in UNITS}
-    left = [_counted(n, noun, rounded) for name, noun in nouns.items() if (n := getattr(row, name)) is not None]
+    left = [_counted(n, noun, exact) for name, noun in nouns.items() if (n := getattr(row, name)) is not None]
     removed = [
-        _counted(n, noun, rounded) for name, noun in nouns.items() if (n := getattr(row, f"removed_{name}") or 0) > 0
+        f"{_about(gone, exact)} {_noun(gone, noun)}"
+        for name, noun in nouns.items()
+        if (gone := _gone(row, before, name, exact)) > 0
     ]
     return Step(row.step, row.why, tuple(removed), tuple(left))
 
 
-def _counted(count: int, noun: str, rounded: bool) -> str:
-    if not rounded or count == 0:
-        return f"{count:,} {noun.removesuffix('s') if count == 1 else noun}"
-    return f"<{SMALL} {noun}" if count < SMALL else f"≈\N{NO-BREAK SPACE}{round(count, -1):,} {noun}"
+def _gone(row: StepEntry, before: StepEntry | None, name: str, exact: bool) -> int:
+    """How many a filter left out; of real patients the difference of what is shown."""
+    removed, earlier, left = getattr(row, f"removed_{name}"), getattr(before, name, None), getattr(row, name)
+    if exact or removed is None or earlier is None or left is None:
+        return removed or 0 if exact else 0
+    return lowest(earlier) - lowest(left)
 
 
-def _counts(dataset: Dataset) -> Iterator[int]:
-    """Every count about patients that a report would print, or that a reader could have by subtraction."""
-    for part in dataset.parts().values():
-        subjects = [row.subjects for row in part.attrition if row.subjects is not None]
-        yield from (before - after for before, after in pairwise(subjects))
-        for row in part.attrition:
-            yield from (n for n in row.model_dump().values() if isinstance(n, int))
-        for split in part.counts.values():
-            yield from split.values()
+def _about(gone: int, exact: bool) -> str:
+    return f"{gone:,}" if exact else f"≈\N{NO-BREAK SPACE}{gone:,}"
+
+
+def _counted(count: int, noun: str, exact: bool) -> str:
+    return f"{shown(count, exact)} {_noun(count if exact else 0, noun)}"
+
+
+def _noun(count: int, noun: str) -> str:
+    return noun.removesuffix("s") if count == 1 else noun

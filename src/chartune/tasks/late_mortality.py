@@ -12,10 +12,10 @@ from typing import ClassVar, Final, Literal
 import polars as pl
 from pydantic import Field
 
+from chartune.disclosure import shown
 from chartune.sources.source import Records
 from chartune.tasks.bedside_notes import ANCHOR
 from chartune.tasks.chart_task import ChartTask, Question
-from chartune.tasks.flow import shown
 from chartune.tasks.labels import ASKED, LabelSpace
 from chartune.tasks.mortality import CLASSES
 from chartune.tasks.prolonged_ventilation import ProlongedVentilation
@@ -89,7 +89,7 @@ class LateMortality(ChartTask):
         if not later:
             return ()
         return (
-            f"{self.name}: {shown(later, open_data=False)} admissions end with a death in hospital, but a later date "
+            f"{self.name}: {shown(later, exact=False)} admissions end with a death in hospital, but a later date "
             f"of death; that in hospital counts.",
         )
 

@@ -5,10 +5,10 @@ from typing import Final
 
 import polars as pl
 
+from chartune.disclosure import is_made_up, shown
 from chartune.sources.splits import SPLITS
 from chartune.store import Artefact
 from chartune.tasks.dataset import Dataset
-from chartune.tasks.flow import is_made_up, shown
 from chartune.tasks.frames import read_frame
 from chartune.tasks.labels import ENOUGH_CASES
 from chartune.tasks.soundness import emptied

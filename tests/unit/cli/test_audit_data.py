@@ -217,7 +217,7 @@ def test_small_counts_of_real_patients_are_hidden_wherever_they_are_told(store: 
     artefact = published(store, planted, kind="mimic3")
     found = audited(store)
     (row,) = (r for r in found["copies"] if (r["learnt"], r["split"]) == ("mortality", "test"))
-    assert row["exact"] == {"count": "<10", "of": 20, "share": None}
+    assert row["exact"] == {"count": "<10", "of": 20, "share": None, "rounded": True}
     people = chartune("audit-data", artefact.fingerprint[:4], "--store", store.root)
     for told in (people.out, people.err, found["err"]):
         assert "<10 " in told

@@ -65,8 +65,32 @@ def test_the_card_of_one_says_who_when_seen_asked_and_every_filter(two: Store) -
 
 def test_small_counts_of_real_patients_are_hidden_from_the_card(two: Store) -> None:
     told = chartune("datasets", "fedc", "--store", two.root).out
-    assert "        test: 330 patients, 400 admissions, <10 with the outcome" in told
-    assert "1,394 patients" not in told  # rounded, or the four who left could be had by subtraction
+    assert "        test: 330+ patients, 400+ admissions, <10 with the outcome" in told
+    assert "1,390+ patients, 1,750+ admissions" in told  # by classes, or the four who left could be had by subtraction
+    assert "1,394" not in told
+
+
+def test_json_says_which_of_the_two_figures_it_holds(two: Store) -> None:
+    rows = json.loads(chartune("datasets", "--store", two.root, "--json").out)
+    assert rows["do_not_release"] is False
+    held = {row["data"][:4]: (row["figures"], row["do_not_release"]) for row in rows["datasets"]}
+    assert held == {"0123": ("exact", False), "fedc": ("rounded", False)}
+    row = json.loads(chartune("datasets", "fedc", "--store", two.root, "--json").out)
+    assert row["tasks"]["mortality"]["counts"]["test"] == {"subjects": "330+", "admissions": "400+", "positives": "<10"}
+    assert "removed_admissions" not in row["tasks"]["mortality"]["attrition"][1]
+    assert row["source"]["tables"]["PATIENTS"]["rows"] == "1,500+"
+    assert "10+ rows have no admission" in row["source"]["warnings"][1]
+
+
+def test_exact_counts_are_for_the_analyst_who_asks_and_are_marked(two: Store) -> None:
+    told = chartune("datasets", "fedc", "--exact-counts", "--store", two.root).out
+    assert told.startswith("DO NOT RELEASE")
+    assert "1,394 patients, 1,755 admissions, 1,755 notes  outcome not told" in told
+    row = json.loads(chartune("datasets", "fedc", "--exact-counts", "--store", two.root, "--json").out)
+    assert (row["figures"], row["do_not_release"]) == ("exact", True)
+    assert row["tasks"]["mortality"]["counts"]["test"]["admissions"] == 400
+    assert "DO NOT RELEASE" not in chartune("datasets", "0123", "--exact-counts", "--store", two.root).out
+    assert chartune("datasets", "--exact-counts", "--store", two.root).out.startswith("DO NOT RELEASE")
 
 
 def test_an_annotated_corpus_is_listed_in_its_own_units(store: Store) -> None:

@@ -34,7 +34,7 @@ def test_a_card_tells_what_it_is_where_it_comes_from_and_how_well_it_does(store:
     for told in (
         "# Clinical (frozen) + downstream LoRA", "Does the patient die during this stay?", "rank 8, alpha 16",
         past.BACKBONE["content_hash"], "**Licence:** MIT", "MIMIC-III Clinical Database", "PhysioNet Credentialed",
-        f"| test | auroc | {auroc.value:.3f} | {auroc.low:.3f} to {auroc.high:.3f} | 400 |",
+        f"| test | auroc | {auroc.value:.3f} | {auroc.low:.3f} to {auroc.high:.3f} | 400+ |",
         "| Time | 2 min 20 s | 2 min 37 s |", "pooling_on_pad: False; preset: sound", f"**Parents:** {past.PRETRAIN}",
         "on admission", "**Kind:** retrospective-text",
     ):  # fmt: skip
@@ -80,7 +80,7 @@ def test_small_counts_are_hidden_in_a_card(store: Store) -> None:
     data["tasks"]["mortality"]["counts"]["test"]["positives"] = 7
     scores = {"test": {"prevalence": Estimate(7 / 400, 0.01, 0.03, 400)}}
     text = model_card(run.about, scores, run.cost, run.environment, typed(data))
-    assert "| test | 330 | 400 | &lt;10 |" in text
+    assert "| test | 330+ | 400+ | &lt;10 |" in text
     assert "0.018" not in text
     assert "| test | all | too few to show |" in text
 
@@ -104,12 +104,13 @@ def test_scores_on_few_real_patients_are_not_in_a_card(
 def test_a_mean_of_auprcs_has_no_interval(store: Store) -> None:
     run = Run.of(store, past.CODED_LORA)
     scores = {"test": {"macro_auprc": Estimate(0.3, 0.31, 0.4, 400)}}
-    assert "| test | macro auprc | 0.300 | none | 400 |" in model_card(run.about, scores, run.cost, {}, None)
+    assert "| test | macro auprc | 0.300 | none | 400+ |" in model_card(run.about, scores, run.cost, {}, None)
 
 
 def test_small_counts_in_the_words_of_a_source_are_hidden_for_real_patients(store: Store) -> None:
     run, told = Run.of(store, past.LORA), "NOTEEVENTS: 3 rows of v1.4 have no ICD-9 code, 12 rows no patient."
-    for kind, said in (("mimic3", told.replace("3 rows", "&lt;10 rows")), ("made-up", told)):
+    hidden = told.replace("3 rows", "&lt;10 rows").replace("12 rows", "10+ rows")
+    for kind, said in (("mimic3", hidden), ("made-up", told)):
         data = past.dataset(kind)
         data["source"]["warnings"] = [told]
         assert said in model_card(run.about, run.scores, run.cost, {}, typed(data))

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from chartune.disclosure import is_made_up, shown
 from chartune.metrics import calibration_curve, paired_difference, resample, roc_curve
 from chartune.metrics.auroc import auroc_statistic
 from chartune.published import downstream, pretraining
@@ -27,7 +28,8 @@ from chartune.report.table import estimated
 from chartune.report.variants import Score, Variant, baseline, numbered, score
 from chartune.runs import Run, finished_runs
 from chartune.store import Store
-from chartune.tasks.flow import cohorts, is_made_up, shown
+from chartune.tasks.flow import cohorts
+from chartune.testing import past_data
 from chartune.testing import past_runs as past
 from chartune.testing.past_data import CODES
 from chartune.testing.plain import typed
@@ -271,7 +273,7 @@ def test_scores_on_few_patients_without_a_label_are_hidden_too(tmp_path: Path) -
     frame.with_columns(cases=pl.when(pl.col("label") == CODES[0]).then(395).otherwise("cases")).write_parquet(path)
     sign_again(path.parent)
     variants = numbered([Run.of(store, past.CODED_LORA)])
-    for open_data, told in ((False, [">390", "few cases"]), (True, ["395", f"{_auroc(frame, CODES[0]):.3f}"])):
+    for open_data, told in ((False, ["390+", "few cases"]), (True, ["395", f"{_auroc(frame, CODES[0]):.3f}"])):
         tables = label_tables(variants, "Diagnoses", open_data)
         assert tables is not None
         row = next(row for row in tables.first.rows if row[0].detail == CODES[0])
@@ -307,28 +309,38 @@ def test_one_run_is_one_run(store: Store) -> None:
     assert labels == ["for 1 run"]
 
 
-def test_a_few_patients_lost_in_a_filter_round_the_flow_even_when_their_admissions_are_many() -> None:
+def test_whom_a_filter_left_out_is_the_difference_of_what_is_shown() -> None:
     data: dict[str, Any] = past.dataset("mimic3")
-    del data["tasks"]["diagnoses_icd9"]
-    steps = data["tasks"]["mortality"]["attrition"] = data["tasks"]["mortality"]["attrition"][:2]
-    assert cohorts(typed(data))[0].steps[1].left[0] == "1,412 patients"
-    steps[1]["subjects"] = 1497
-    assert cohorts(typed(data))[0].steps[1].left[0] == "≈\N{NO-BREAK SPACE}1,500 patients"
+    data["tasks"]["mortality"]["attrition"] = past_data.attrition([
+        ("all", "what is there", 1500, 1893, 4021), ("few", "six of them", 1498, 1887, 4021),
+        ("fewer", "a ten is passed", 1496, 1879, 4021), ("none", "nobody", 1496, 1879, 4021),
+    ])  # fmt: skip
+    flow, about = cohorts(typed(data))[0], "≈\N{NO-BREAK SPACE}10 admissions"
+    assert [step.left for step in flow.steps] == [
+        ("1,500+ patients", "1,890+ admissions", "4,020+ notes"),
+        ("1,490+ patients", "1,880+ admissions", "4,020+ notes"),
+        ("1,490+ patients", "1,870+ admissions", "4,020+ notes"),
+    ]
+    assert [step.removed for step in flow.steps] == [(), (about,), (about,)]
+    assert ([step.name for step in flow.silent], flow.or_few) == (["none"], ", or too few to show")
+    exact = cohorts(typed(data), exact=True)[0]
+    assert [step.removed for step in exact.steps] == [(), ("6 admissions",), ("8 admissions",)]
+    assert exact.or_few == ""
 
 
 def test_few_positives_are_hidden_in_the_splits_too() -> None:
     data: dict[str, Any] = past.dataset("mimic3")
     data["tasks"]["mortality"]["counts"]["test"]["positives"] = 7
     rows = {row[0]: row for row in cohorts(typed(data))[0].splits.rows}
-    assert rows["test"] == ("test", "330", "400", "<10")
+    assert rows["test"] == ("test", "330+", "400+", "<10")
     data["source"]["version"] = "made-up"
     assert {row[0]: row for row in cohorts(typed(data))[0].splits.rows}["test"][3] == "7"
 
 
 def test_a_count_is_shown_hidden_or_not_measured() -> None:
-    told = [shown(n, open_data=False) for n in (0, 1, 9, 10, 1234, None)]
-    assert told == ["0", "<10", "<10", "10", "1,234", "not measured"]
-    assert shown(3, open_data=True) == "3"
+    told = [shown(n, exact=False) for n in (0, 1, 9, 10, 1234, None)]
+    assert told == ["0", "<10", "<10", "10+", "1,230+", "not measured"]
+    assert shown(3, exact=True) == "3"
     assert is_made_up(typed({"source": {"kind": "made_up"}}).source)
     assert not is_made_up(typed({"source": {}}).source)
 

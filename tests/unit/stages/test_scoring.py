@@ -121,9 +121,9 @@ def test_predictions_hold_ids_labels_and_logits(tmp_path: Path) -> None:
 def test_a_split_without_both_classes_is_refused_with_counts_and_a_way_out() -> None:
     space = LabelSpace("binary", ("no", "yes"), ("no", "yes"))
     one_sided = table(space, [1] + [0] * 29 + [1] * 10, pl.Int64())
-    with pytest.raises(LabelError, match=r"validation has 0 positives among 10 admissions; .*data\.splits\.salt=…"):
+    with pytest.raises(LabelError, match=r"validation has 0 positives among 10\+ admissions; .*data\.splits\.salt=…"):
         one_sided.must_be_learnable()
-    with pytest.raises(LabelError, match=r"needs rows with and without the outcome .* among 10 rows;"):
+    with pytest.raises(LabelError, match=r"needs rows with and without the outcome .* among 10\+ rows;"):
         replace(one_sided, unit="rows").must_be_learnable()
     with pytest.raises(LabelError, match="validation has 0 positives among <10 admissions;"):
         table(space, [1] + [0] * 20 + [1] * 8, pl.Int64()).must_be_learnable()

@@ -56,7 +56,7 @@ def test_a_yes_or_no_task_needs_ten_of_either(tmp_path: Path, validation: list[i
 def test_small_counts_of_real_patients_are_not_told(tmp_path: Path) -> None:
     rows: Rows = {"train": BOTH, "validation": [0] * 40 + [1] * 9, "test": BOTH}
     assert told(tmp_path, "binary", 2, rows, made_up=False) == [
-        "asked: validation has 49 examples, <10 of them with the outcome."
+        "asked: validation has 40+ examples, <10 of them with the outcome."
     ]
 
 

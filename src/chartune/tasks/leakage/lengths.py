@@ -36,7 +36,7 @@ class Lengths:
         """As it is shown of real patients."""
         cut = tuple(Cut(one.tokens, one.texts.hidden()) for one in self.cut)
         if enough(self.texts) or self.texts == 0:
-            return replace(self, cut=cut)
+            return replace(self, texts=hidden_count(self.texts), cut=cut)
         return replace(self, texts=hidden_count(self.texts), mean=None, median=None, longest=None, cut=cut)
 
 

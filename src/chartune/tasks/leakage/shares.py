@@ -1,9 +1,10 @@
-"""Shares: so many of so many, fit to be shown. A count from 1 to 9 of real patients is shown as "<10"."""
+"""Shares: so many of so many, fit to be shown: of real patients the classes of the counts (`chartune.disclosure`)."""
 
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, Literal, Protocol, Self, TypeVar, cast, runtime_checkable
 
-from chartune.tasks.flow import SMALL
+from chartune.disclosure import SMALL, lowest
+from chartune.disclosure import share as as_shown
 
 Count = int | Literal["<10"]
 T = TypeVar("T")
@@ -17,11 +18,15 @@ class Share:
     of: Count
     share: float | None
     """From 0 to 1; None: of nobody, or hidden with its count."""
+    rounded: bool = False
+    """Whether the counts are the lowest of their classes."""
 
     def hidden(self) -> Self:
         """As it is shown of real patients."""
-        count, of = hidden_count(self.count), hidden_count(self.of)
-        return replace(self, count=count, of=of, share=None if "<10" in (count, of) else self.share)
+        if self.rounded or isinstance(self.count, str) or isinstance(self.of, str):
+            return self
+        rate = as_shown(self.count, self.of, exact=False)
+        return replace(self, count=hidden_count(self.count), of=hidden_count(self.of), share=rate, rounded=True)
 
     @property
     def some(self) -> bool:
@@ -29,7 +34,7 @@ class Share:
         return self.count != 0
 
     def __str__(self) -> str:
-        told = f"{shown(self.count)} of {shown(self.of)}"
+        told = f"{shown(self.count, self.rounded)} of {shown(self.of, self.rounded)}"
         return told if self.share is None else f"{told} ({100 * self.share:.1f} %)"
 
 
@@ -47,13 +52,13 @@ def share(count: int, of: int) -> Share:
 
 
 def hidden_count(count: Count) -> Count:
-    """1 to 9 → `<10`."""
-    return "<10" if isinstance(count, int) and 0 < count < SMALL else count
+    """1 to 9 → `<10`; else the lowest count of its class."""
+    return "<10" if isinstance(count, int) and 0 < count < SMALL else count if isinstance(count, str) else lowest(count)
 
 
-def shown(count: Count) -> str:
-    """`1234` → `1,234`."""
-    return count if isinstance(count, str) else f"{count:,}"
+def shown(count: Count, rounded: bool) -> str:
+    """`1234` → `1,234`; the lowest count of a class: `1230` → `1,230+`."""
+    return count if isinstance(count, str) else f"{count:,}{'+' if rounded and count else ''}"
 
 
 def enough(count: Count) -> bool:

@@ -1,0 +1,98 @@
+"""What verbs print of counts and scores: as may be released, or exact for the analyst who asks, and marked as such."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from chartune.cli.options import emit, run_summary, run_told
+from chartune.disclosure import RELEASE, Behind, Sourced, figures, is_made_up, rates, shown
+from chartune.quantities import Estimate
+from chartune.report.hidden import behind_run
+from chartune.report.table import TOO_FEW
+from chartune.runs.run import Run
+from chartune.tasks.dataset import gone
+
+ExactOption = Annotated[
+    bool,
+    typer.Option("--exact-counts", help="Exact counts of real patients, for you alone: what it prints is marked."),
+]
+
+
+def emit_figures(result: Mapping[str, Any], as_json: bool, told: str, source: Sourced, exact: bool) -> None:
+    """Print a result that holds counts of a source: which of the two they are is said first.
+
+    Args:
+        result: for a script; gets `figures` and `do_not_release`.
+        as_json: whether it is for a script.
+        told: for a person; gets a heading where it must not be released.
+        source: whose counts they are.
+        exact: whether the analyst has asked for exact counts.
+    """
+    said = figures(source, exact)
+    emit({**said, **result}, as_json, f"{RELEASE}\n{told}" if said["do_not_release"] else told)
+
+
+def emit_run(run: Run, as_json: bool, exact: bool, more: Mapping[str, Any] | None = None) -> None:
+    """Print a finished run; `more`: what a script gets besides."""
+    summary = run_summary(run, scores_json(run, exact)) | dict(more or {})
+    told = run_told(run, {split: scores_told(run, split, exact) for split in run.scores})
+    emit_figures(summary, as_json, told, source_of(run), exact)
+
+
+def source_of(run: Run) -> Sourced:
+    """Whose patients a run has learnt from, as it says itself."""
+    return gone(run.about.get("source")).source
+
+
+def is_exact(run: Run, exact: bool) -> bool:
+    """Whether its figures are shown as they are."""
+    return exact or is_made_up(source_of(run))
+
+
+def scores_json(run: Run, exact: bool) -> dict[str, Any]:
+    """Split → metric → Estimate as JSON, or why it is not shown."""
+    if is_exact(run, exact):
+        return {split: {m: e.to_json() for m, e in row.items()} for split, row in run.scores.items()}
+    return {split: _released(row, behind_run(run, split=split)) for split, row in run.scores.items()}
+
+
+def scores_told(run: Run, split: str, exact: bool) -> str:
+    """Such as `auroc 0.853 [0.797, 0.914], prevalence 0.12`."""
+    stands = None if is_exact(run, exact) else behind_run(run, split=split)
+    if stands is not None and stands.few:
+        return TOO_FEW
+    return ", ".join(f"{m.replace('_', ' ')} {_told(m, e, stands)}" for m, e in run.scores[split].items())
+
+
+def headline_told(run: Run, metric: str, exact: bool) -> str:
+    """One score on the test split; empty: not measured."""
+    estimate = run.estimate(metric)
+    return "" if estimate is None else _told(metric, estimate, None if is_exact(run, exact) else behind_run(run))
+
+
+def about_shown(run: Run, exact: bool) -> dict[str, Any]:
+    """`run.json` as it may be shown."""
+    cut = run.about.get("truncated_fraction")
+    if is_exact(run, exact) or not isinstance(cut, float):
+        return run.about
+    return run.about | {"truncated_fraction": rates.percent(cut, exact=False)}
+
+
+def _released(row: Mapping[str, Estimate], stands: Behind) -> dict[str, Any] | str:
+    if stands.few:
+        return TOO_FEW
+    return {
+        metric: TOO_FEW
+        if stands.hides(metric, e)
+        else stands.release(metric, e).to_json() | {"n": e.n if stands.answer is None else shown(e.n, exact=False)}
+        for metric, e in row.items()
+    }
+
+
+def _told(metric: str, estimate: Estimate, stands: Behind | None) -> str:
+    if stands is None:
+        return str(estimate)
+    if stands.hides(metric, estimate):
+        return TOO_FEW
+    return stands.release(metric, estimate).told(stands.precision(metric))

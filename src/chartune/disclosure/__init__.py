@@ -1,0 +1,28 @@
+"""What may be shown of counts of real patients: one rule for consoles, reports, cards and exports.
+
+    7 ─▶ <10     34 ─▶ 30+     1,237 ─▶ 1,230+     0 ─▶ 0      a class of ten, the same wherever that count is printed
+
+The law. Of every count of people, and of the rows and texts that they have, its class of ten is shown and nothing else.
+Rates are worked out of classes, or told in so few digits that every count of the class could stand behind them; where
+fewer than ten people bear a rate, it is not shown. So a page never tells more than the classes do, however it is added
+up: small cells are hidden (primary suppression), and what is subtracted from them is blurred (complementary).
+
+Why ten-wide classes that begin at multiples of ten: let a sum be printed beside its parts. From above a part is bounded
+by a number that ends in 9, so never below 9; from below it reaches 9 only if a multiple of ten of parts all end in 9.
+Parts of one whole are therefore printed up to nine, else in classes of twenty, where that cannot happen. A filter of a
+flow has no printed count of its own: who was left out is the difference of what was printed.
+
+The exact figures are for the analyst, who asks for them (`--exact-counts`) and gets them marked "do not release".
+Fictional patients have no secrets.
+"""
+
+from chartune.disclosure.counts import EXPLAINED, SMALL, Sourced, is_made_up, lowest, part_of_whole, shown
+from chartune.disclosure.figures import EXACT, RELEASE, ROUNDED, figures, released
+from chartune.disclosure.rates import digits, percent, share
+from chartune.disclosure.scores import Behind, behind, fewest, too_few
+from chartune.disclosure.words import said
+
+__all__ = [
+    "EXACT", "EXPLAINED", "RELEASE", "ROUNDED", "SMALL", "Behind", "Sourced", "behind", "digits", "fewest", "figures",
+    "is_made_up", "lowest", "part_of_whole", "percent", "released", "said", "share", "shown", "too_few",
+]  # fmt: skip

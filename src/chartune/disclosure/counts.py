@@ -1,0 +1,58 @@
+"""Counts: each is shown by its class of ten, so that no difference of two of them tells a small one."""
+
+from typing import Final, Protocol
+
+SMALL: Final = 10
+"""Fewer people than these could be known again; also how wide a class is."""
+MOST_PARTS: Final = 9
+"""Parts of a printed whole that classes of ten protect (see the room's docstring)."""
+EXPLAINED: Final = (
+    f"Counts of real patients, and of what they have, are shown by their class of ten: <{SMALL} is 1 to {SMALL - 1}, "
+    f"30+ is 30 to 39. Who was left out by a filter is the difference of such numbers. Scores and curves that rest on "
+    f"fewer than ten patients are not shown, others in fewer digits where these would tell a count."
+)
+
+
+class Sourced(Protocol):
+    """Whatever tells of a source."""
+
+    @property
+    def kind(self) -> str:
+        """Its reader."""
+
+    @property
+    def version(self) -> str:
+        """Its release."""
+
+
+def is_made_up(source: Sourced) -> bool:
+    """Whether the patients are fictional: by kind, or by version where their layout is that of a real source."""
+    return "made-up" in (told.replace("_", "-") for told in (source.kind, source.version))
+
+
+def lowest(count: int, width: int = SMALL) -> int:
+    """The lowest number of its class: `37` → 30."""
+    return count - count % width
+
+
+def shown(count: int | None, exact: bool, width: int = SMALL) -> str:
+    """`1234` → `1,230+`; 1 to 9 → `<10`; 0 → `0`; None → `not measured`.
+
+    Args:
+        count: of people, or of what they have.
+        exact: whether it is told as it is: the patients are fictional, or it is for the analyst alone.
+        width: of a class.
+    """
+    if count is None:
+        return "not measured"
+    if exact or count == 0:
+        return f"{count:,}"
+    return f"<{width}" if count < width else f"{lowest(count, width):,}+"
+
+
+def part_of_whole(count: int | None, exact: bool, parts: int) -> str:
+    """As `shown`, of one of so many parts whose sum is printed, too; of many parts none tells whether it is empty."""
+    if count is None or exact or parts <= MOST_PARTS:
+        return shown(count, exact)
+    wide = 2 * SMALL
+    return f"<{wide}" if count < wide else shown(count, exact, wide)

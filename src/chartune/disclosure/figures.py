@@ -1,0 +1,63 @@
+"""What a program gets: JSON whose every count is shown by its class, and which says so.
+
+The rule is closed: every number of a `dataset.json` counts people unless it is listed here as something else, so that
+a count that somebody adds later is not given away.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from chartune.disclosure.counts import Sourced, is_made_up, shown
+from chartune.disclosure.words import said
+
+EXACT: Final = "exact"
+ROUNDED: Final = "rounded"
+RELEASE: Final = "DO NOT RELEASE: exact counts of real patients, for the analyst alone"
+"""Stands over everything that holds them."""
+_CHOICES: Final = frozenset({
+    "config", "rule", "labels", "titles", "bytes", "sha256", "revision", "chartune", "file", "made", "classes",
+    "inputs",
+})  # fmt: skip
+"""Entries that hold choices, names and sizes of files."""
+_SENTENCES: Final = frozenset({"warnings", "notices"})
+_DIGITS: Final = 1
+"""After the point, of a share that stands in an entry of data: some in ten."""
+
+
+def figures(source: Sourced, exact: bool) -> dict[str, Any]:
+    """The fields of a JSON answer that say what its counts are: `figures` and `do_not_release`.
+
+    Args:
+        source: whose counts they are.
+        exact: whether the analyst has asked for exact counts.
+    """
+    fictional = is_made_up(source)
+    return {"figures": EXACT if exact or fictional else ROUNDED, "do_not_release": exact and not fictional}
+
+
+def released(dataset: Mapping[str, Any], exact: bool) -> dict[str, Any]:
+    """A `dataset.json` as it is shown: of real patients with classes (`30+`) in place of counts.
+
+    Args:
+        dataset: its content.
+        exact: whether it is told as it is: the patients are fictional, or the analyst has asked for exact counts.
+    """
+    if exact:
+        return dict(dataset)
+    return {name: _told(name, value) for name, value in dataset.items()}
+
+
+def _told(name: str, value: Any) -> Any:
+    if name in _CHOICES or isinstance(value, bool) or value is None:
+        return value
+    if name in _SENTENCES and isinstance(value, list):
+        return [said(str(one), exact=False) for one in value]
+    if name == "attrition" and isinstance(value, list):
+        return [_told("", {key: of for key, of in row.items() if not key.startswith("removed_")}) for row in value]
+    if isinstance(value, Mapping):
+        return {key: _told(str(key), of) for key, of in value.items() if key != "labels_assigned"}
+    if isinstance(value, (list, tuple)):
+        return [_told(name, one) for one in value]
+    if isinstance(value, int):
+        return shown(value, exact=False)
+    return round(value, _DIGITS) if isinstance(value, float) else value

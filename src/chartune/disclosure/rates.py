@@ -1,0 +1,41 @@
+"""Rates of people: k of n tells both where n is small, so a rate says no more than the classes of k and n."""
+
+from typing import Final
+
+from chartune.disclosure.counts import SMALL, lowest
+
+MIDDLE: Final = (SMALL - 1) / 2
+"""From the lowest number of a class to its middle."""
+
+
+def share(part: int, whole: int, exact: bool) -> float | None:
+    """`part / whole`; of real patients that of the middles of their classes, None where either is small.
+
+    Args:
+        part: of the whole.
+        whole: may be 0: None.
+        exact: as for `shown`.
+    """
+    if not whole or exact:
+        return part / whole if whole else None
+    if whole < SMALL or 0 < part < SMALL:
+        return None
+    return (lowest(part) + MIDDLE) / (lowest(whole) + MIDDLE) if part else 0.0
+
+
+def percent(rate: float, exact: bool) -> str:
+    """A share of test texts, in percent; of real patients in tens, so that no denominator is told."""
+    if exact or rate in (0, 1):
+        return f"{100 * rate:.3g}\N{NO-BREAK SPACE}%"
+    if not 0.1 <= rate <= 0.9:
+        return f"{'<10' if rate < 0.1 else '>90'}\N{NO-BREAK SPACE}%"
+    return f"≈\N{NO-BREAK SPACE}{10 * round(10 * rate)}\N{NO-BREAK SPACE}%"
+
+
+def digits(denominator: int, most: int = 3) -> int:
+    """Digits after the point in which a share of so many may be told.
+
+    With these a share of any count of the denominator's class is possible, so that the digits exclude none. Of an AUROC
+    the denominator is the product of those with and without the outcome.
+    """
+    return max(0, min(most, len(str(denominator)) - 1)) if denominator > 0 else 0
