@@ -12,7 +12,6 @@ from typing import ClassVar, Final, Literal
 import polars as pl
 from pydantic import Field
 
-from chartune.disclosure import shown
 from chartune.sources.source import Records
 from chartune.tasks.bedside_notes import ANCHOR
 from chartune.tasks.chart_task import ChartTask, Question
@@ -83,14 +82,14 @@ class LateMortality(ChartTask):
         return known.select(*ASKED, *anchor).cast(ASKED)  # type: ignore[arg-type]
 
     def warnings(self, records: Records, splits: pl.DataFrame) -> tuple[str, ...]:
-        """How many died in hospital though their date of death is later, small counts hidden; `splits` says nothing."""
+        """How many died in hospital though their date of death is later; `splits` says nothing of it."""
         days = _with_days(records.admissions, records)
         later = days.filter(_INSIDE & (pl.col("dod") > pl.col("died_on"))).height
         if not later:
             return ()
         return (
-            f"{self.name}: {shown(later, exact=False)} admissions end with a death in hospital, but a later date "
-            f"of death; that in hospital counts.",
+            f"{self.name}: {later} admissions end with a death in hospital, but a later date of death; that in "
+            f"hospital counts.",
         )
 
     @property

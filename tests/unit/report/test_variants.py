@@ -44,6 +44,19 @@ def test_runs_that_differ_in_alpha_or_dropout_are_no_seeds_of_each_other(tmp_pat
     assert len(numbered([Run.of(store, name) for name in names])) == 3
 
 
+@pytest.mark.parametrize(
+    "facts",
+    [{"data": "f" * 16}, {"backbone": {"name": "base", "content_hash": "f" * 64}}, {"task": "other"}, {"kind": "x"},
+     {"max_seq_len": 7}],
+    ids=lambda facts: next(iter(facts)),
+)  # fmt: skip
+def test_runs_on_other_data_or_another_base_are_no_seeds_of_each_other(tmp_path: Path, facts: dict[str, Any]) -> None:
+    store = past.past_runs(tmp_path)
+    _edited(store, past.LORA_SEED_1, **facts)
+    variants = numbered([Run.of(store, name) for name in (past.LORA, past.LORA_SEED_1, past.LORA_SEED_2)])
+    assert sorted(len(variant.runs) for variant in variants) == [1, 2]
+
+
 def _with_second_parent(store: Store, learning_rate: float) -> list[Run]:
     """Two clinical runs with other seeds; so have their parents, and the second has this learning rate."""
     for twin, of in (("c" * 16, past.PRETRAIN), ("f" * 16, past.CLINICAL)):

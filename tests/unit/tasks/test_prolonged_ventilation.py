@@ -174,13 +174,13 @@ def test_who_is_gone_at_the_landmark_is_not_asked_about(measure: Measure) -> Non
         1: stay(1, died=1, deathtime=at(43.5), dischtime=at(43.5)), 2: stay(2, dischtime=at(47.9)),
         3: stay(3, died=1, deathtime=at(48), dischtime=at(48)), 4: stay(4, dischtime=at(48)),
         5: stay(5, died=1, deathtime=at(48.1), dischtime=at(48.1)), 6: stay(6, days=60),
-        7: stay(7, dischtime=at(49.5)),
+        7: stay(7, dischtime=at(49.5)), 8: stay(8, died=1, deathtime=at(48), dischtime=at(60)),
     }  # fmt: skip
     records = records_of(*ends.values(), episodes=[ventilated(n, 0, 43) for n in ends], icu=[icu_stay(n) for n in ends])
     notes = [note(n, f"Chief Complaint:\nFever {n}") for n in ends]
     found, steps = read_by(ProlongedVentilation(measure=measure), list(ends.values()), notes, records)
     assert found["hadm_id"].to_list() == [5, 6, 7]
-    assert steps["still there at the landmark"]["removed_admissions"] == 4  # at the landmark is neither there nor alive
+    assert steps["still there at the landmark"]["removed_admissions"] == 5  # who leaves or dies right then is not there
     published, steps = read_by(HINDSIGHT, list(ends.values()), notes, records)
     assert published["hadm_id"].to_list() == list(ends)
     assert "still there at the landmark" not in steps
