@@ -78,8 +78,8 @@ def must_be_equal(whole: Run, broken: Run, least_resumed: int) -> None:
     assert weights(whole)
     assert weights(whole) == weights(broken)
     assert whole.scores == broken.scores
-    assert broken.about["resumed"] >= least_resumed
-    assert whole.about["resumed"] == 0
+    assert (broken.about.resumed or 0) >= least_resumed
+    assert whole.about.resumed == 0
     numbers = [[(e.step, e.name, e.value) for e in run.events()] for run in (whole, broken)]
     assert numbers[0] == numbers[1]
     assert not (broken.path / "checkpoints").exists()

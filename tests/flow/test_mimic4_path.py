@@ -48,9 +48,7 @@ def studied(twins: Path, llama: LocalBackbone, tmp_path_factory: pytest.TempPath
     assert said.code == 0, said.err
     told = json.loads(said.out)
     assert told["gaps"] == []
-    return place, {
-        f"{run.name}/{run.task}/{run.about['seed']}": run.fingerprint for run in runs_of(place, told["runs"])
-    }
+    return place, {f"{run.name}/{run.task}/{run.about.seed}": run.fingerprint for run in runs_of(place, told["runs"])}
 
 
 def runs_of(place: Path, fingerprints: list[str]) -> list[Run]:

@@ -60,7 +60,11 @@ def test_the_two_commands_of_the_readme_make_an_adapter_and_a_report(
     assert trained.code == 0, trained.err
     told = json.loads(trained.out)
     done = Run(Path(told["folder"]))
-    assert (done.task, done.about["answer"], done.about["source"]["kind"]) == ("labels", "binary", "tabular")
+    assert (done.task, done.about.answer, done.about.source and done.about.source.kind) == (
+        "labels",
+        "binary",
+        "tabular",
+    )
     assert (done.path / "adapter" / "adapter_model.safetensors").is_file()
     assert told["scores"]["test"]["auroc"]["value"] > 0.8
     predictions = done.predictions("test")
@@ -138,7 +142,7 @@ def test_several_labels_and_several_classes_are_learnt_too(
             )
             assert said.code == 0, said.err
             run = Run(Path(json.loads(said.out)["folder"]))
-            assert run.about["answer"] == answer
+            assert run.about.answer == answer
             assert run.scores["test"]["auroc"].value > least
             assert (run.path / "per_label.parquet").is_file()
 

@@ -46,7 +46,7 @@ def test_a_stage_on_the_device_goes_on_after_a_break_and_scores(
     one, two = (Run(Path(json.loads(said.out)["folder"])) for said in (broken, whole))
     assert one.environment["device"] == "cuda"
     assert one.cost.peak_bytes
-    assert (one.about["resumed"], two.about["resumed"]) == (1, 0)
+    assert (one.about.resumed, two.about.resumed) == (1, 0)
     estimates = [run.scores["test"][metric].value for run in (one, two)]
     # Kernels on a device may add in another order: near, not equal.
     assert estimates[0] == pytest.approx(estimates[1], rel=0.02)

@@ -42,7 +42,7 @@ def emit_run(run: Run, as_json: bool, exact: bool, more: Mapping[str, Any] | Non
 
 def source_of(run: Run) -> Sourced:
     """Whose patients a run has learnt from, as it says itself."""
-    return gone(run.about.get("source")).source
+    return gone(run.about.source).source
 
 
 def is_exact(run: Run, exact: bool) -> bool:
@@ -73,10 +73,10 @@ def headline_told(run: Run, metric: str, exact: bool) -> str:
 
 def about_shown(run: Run, exact: bool) -> dict[str, Any]:
     """`run.json` as it may be shown."""
-    cut = run.about.get("truncated_fraction")
+    cut = run.about.truncated_fraction
     if is_exact(run, exact) or not isinstance(cut, float):
-        return run.about
-    return run.about | {"truncated_fraction": rates.percent(cut, exact=False)}
+        return run.about.to_json()
+    return run.about.to_json() | {"truncated_fraction": rates.percent(cut, exact=False)}
 
 
 def _released(row: Mapping[str, Estimate], stands: Behind) -> dict[str, Any] | str:

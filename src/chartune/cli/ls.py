@@ -17,8 +17,8 @@ def command(store: StoreOption = DEFAULT_STORE, exact_counts: ExactOption = Fals
     unfinished = sorted(p.name.removesuffix(".partial") for p in (opened.root / "runs").glob("*.partial"))
     rows = [
         {"run": run.fingerprint, "kind": run.kind, "name": run.name, "task": run.task, "answer": run.answer,
-         "seed": run.about.get("seed"), "score": _score(run, exact_counts), **figures(source_of(run), exact_counts),
-         "best_step": run.about.get("best_step"), "seconds": run.cost.seconds}
+         "seed": run.about.seed, "score": _score(run, exact_counts), **figures(source_of(run), exact_counts),
+         "best_step": run.about.best_step, "seconds": run.cost.seconds}
         for run in runs
     ]  # fmt: skip
     lines = [
@@ -47,4 +47,4 @@ def _score(run: Run, exact: bool) -> str:
 def _seed(run: Run, runs: list[Run]) -> str:
     """The seed of a run that shares its name and task with another; else nobody needs it."""
     twins = sum(other.name == run.name and other.task == run.task for other in runs)
-    return f", seed {run.about.get('seed')}" if twins > 1 else ""
+    return f", seed {run.about.seed}" if twins > 1 else ""

@@ -131,7 +131,7 @@ def run_summary(run: Run, scores: Mapping[str, Any]) -> dict[str, Any]:
     """What a script wants to know of a run; `scores`: by split, as they may be shown."""
     return {
         "run": run.fingerprint, "name": run.name, "kind": run.kind, "folder": str(run.path), "task": run.task,
-        "best_step": run.about.get("best_step"),
+        "best_step": run.about.best_step,
         "scores": scores,
         "cost": run.cost.to_json(),
     }  # fmt: skip
@@ -140,7 +140,7 @@ def run_summary(run: Run, scores: Mapping[str, Any]) -> dict[str, Any]:
 def run_told(run: Run, scores: Mapping[str, str]) -> str:
     """What a person wants to know of a run; `scores`: a line per split, as it may be shown."""
     lines = [f"{run.name}  ({run.kind} {run.fingerprint})"]
-    asked = asked_told(run.answer, run.about.get("classes") or ())
+    asked = asked_told(run.answer, run.about.classes or ())
     lines += [f"  asked: {asked}"] if asked else []
     lines += [f"  {split}: {told}" for split, told in scores.items()]
     lines += [f"  kept: {START}; training bettered nothing on the validation part"] if run.kept_start else []

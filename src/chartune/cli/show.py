@@ -65,4 +65,4 @@ def _card(store: Store, run: Run, exact: bool) -> str:
 
     data = store.find("data", run.data) if run.data else None
     parts = card_of(run, read_dataset(data) if data else None, exact)
-    return markdown(str(run.about.get("name") or "An unnamed run"), parts)
+    return markdown(str(run.about.name or "An unnamed run"), parts)

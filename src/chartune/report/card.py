@@ -20,7 +20,8 @@ from chartune.disclosure import Behind, behind, is_made_up, rates, shown
 from chartune.quantities import Cost, Estimate, human_bytes, human_seconds
 from chartune.report.loading import loading
 from chartune.report.table import NOT_MEASURED, TOO_FEW, count
-from chartune.runs.run import START, WITHOUT_INTERVAL, Run, kept_start, layers, stack_title
+from chartune.runs.record import RunRecord
+from chartune.runs.run import START, WITHOUT_INTERVAL, Run
 from chartune.tasks.dataset import Dataset, SourceEntry, TaskEntry, gone
 from chartune.tasks.dataset_card import task_facts
 from chartune.tasks.flow import cohorts, told_of
@@ -34,7 +35,7 @@ KEPT: Final = frozenset({"pretrain", "finetune"})
 
 
 def model_card(
-    about: Mapping[str, Any],
+    about: RunRecord,
     scores: Mapping[str, Mapping[str, Estimate]],
     cost: Cost,
     environment: Mapping[str, Any],
@@ -54,7 +55,7 @@ def model_card(
         exact: whether the analyst has asked for exact counts of real patients.
     """
     parts = sections(about, scores, cost, environment, dataset, predicted, exact)
-    return markdown(str(about.get("name") or "An unnamed run"), parts)
+    return markdown(about.name or "An unnamed run", parts)
 
 
 def card_of(run: Run, dataset: Dataset | None, exact: bool = False) -> list[Section]:
@@ -64,7 +65,7 @@ def card_of(run: Run, dataset: Dataset | None, exact: bool = False) -> list[Sect
 
 
 def sections(
-    about: Mapping[str, Any],
+    about: RunRecord,
     scores: Mapping[str, Mapping[str, Estimate]],
     cost: Cost,
     environment: Mapping[str, Any],
@@ -73,8 +74,8 @@ def sections(
     exact: bool = False,
 ) -> list[Section]:
     """The card in parts; arguments as for `model_card`."""
-    data = dataset or gone(about.get("source"))
-    source, task = data.source, data.tasks.get(about.get("task") or "")
+    data = dataset or gone(about.source)
+    source, task = data.source, data.tasks.get(about.task or "")
     open_data = is_made_up(source)
     exact = exact or open_data
     stand = None if exact else _behind(scores, about, task.counts if task else {}, predicted)
@@ -93,32 +94,32 @@ def sections(
     return [section for section in found if section is not None]
 
 
-def loading_section(about: Mapping[str, Any]) -> Section:
+def loading_section(about: RunRecord) -> Section:
     """How the weights beside the card are read."""
     text, code = loading(about)
     return Section("How to load it", text, code=code)
 
 
-def _what(about: Mapping[str, Any], task: TaskEntry | None, exact: bool) -> Section:
-    base, question = (about.get("backbone") or {}).get("name"), (task and task.asked) or about.get("task")
-    if about.get("kind") == "pretrain":
+def _what(about: RunRecord, task: TaskEntry | None, exact: bool) -> Section:
+    base, question = about.backbone and about.backbone.name, (task and task.asked) or about.task
+    if about.kind == "pretrain":
         text = f"Weights that adapt {base} to clinical text. They learnt to predict the next token of unlabelled notes."
     elif base:
         text = f"Weights on {base}, with a head, that learnt to answer: {question}"
     else:
         text = f"Word weights and logistic regression, that learnt to answer: {question}"
-    reach = about.get("max_seq_len")
-    cut = about.get("truncated_fraction")
+    reach = about.max_seq_len
+    cut = about.truncated_fraction
     facts = {
-        "Kind of run": about.get("kind"),
-        "Task": about.get("task"),
-        "Answer": about.get("answer"),
+        "Kind of run": about.kind,
+        "Task": about.task,
+        "Answer": about.answer,
         "Asked": _asked(about),
-        "Method and stack": stack_title(about),
-        "Method in full": "; ".join(_method(layer.get("method") or {}) for layer in about.get("stack") or []) or None,
+        "Method and stack": about.stack_title,
+        "Method in full": "; ".join(_method(layer.method or {}) for layer in about.layers) or None,
         "Text read": _reach(about, reach) if reach else None,
         "Texts cut short": rates.percent(cut, exact) if cut is not None else None,
-        "Pooling": about.get("pooling"),
+        "Pooling": about.pooling,
         "Kept": _step(about),
         "Use": "research only; no decision about a patient",
     }
@@ -127,56 +128,56 @@ def _what(about: Mapping[str, Any], task: TaskEntry | None, exact: bool) -> Sect
     )
 
 
-def _asked(about: Mapping[str, Any]) -> str | None:
+def _asked(about: RunRecord) -> str | None:
     """The class that is asked about, as the run tells it; None: it is no yes-or-no task."""
-    return asked_told(about.get("answer"), about.get("classes") or ()) or None
+    return asked_told(about.answer, about.classes or ()) or None
 
 
-def _reach(about: Mapping[str, Any], tokens: int) -> str:
-    if about.get("kind") != "pretrain":
+def _reach(about: RunRecord, tokens: int) -> str:
+    if about.kind != "pretrain":
         return f"first {tokens:,} tokens"
-    cut = about.get("notes") == "first-tokens"
+    cut = about.notes == "first-tokens"
     return f"first {tokens:,} tokens of each note" if cut else f"in blocks of {tokens:,} tokens"
 
 
-def _step(about: Mapping[str, Any]) -> str | None:
-    if kept_start(about):
+def _step(about: RunRecord) -> str | None:
+    if about.kept_start:
         return f"{START}; training bettered nothing on the validation part"
-    best = about.get("best_step")
+    best = about.best_step
     return None if best is None else f"step {best:,}, the best on the validation part"
 
 
-def _base(about: Mapping[str, Any]) -> Section | None:
-    base = about.get("backbone")
+def _base(about: RunRecord) -> Section | None:
+    base = about.backbone
     if not base:
         return None
     facts = {
-        "Name": base.get("name"),
-        "Family": base.get("family"),
-        "Parameters": count(base.get("parameters")),
-        "Content hash": base.get("content_hash"),
-        "Licence": base.get("licence"),
-        "What it had read before": base.get("exposure"),
+        "Name": base.name,
+        "Family": base.family,
+        "Parameters": count(base.parameters),
+        "Content hash": base.content_hash,
+        "Licence": base.licence,
+        "What it had read before": base.exposure,
     }
     return Section("Base model", (), _told(facts, always=facts))
 
 
-def _data(about: Mapping[str, Any], data: Dataset, source: SourceEntry, exact: bool) -> Section:
+def _data(about: RunRecord, data: Dataset, source: SourceEntry, exact: bool) -> Section:
     facts = {
         "Source": source.title or None,
         "Kind": source.kind or None,
         "Version": source.version or None,
         "Licence": source.licence or None,
-        "Prepared data": about.get("data"),
+        "Prepared data": about.data,
         "Split by": data.splits.rule.get("kind"),
     }
     said = tuple(f"The source says: {one}" for one in told_of(source, exact))
     return Section("Data", said, _told(facts, always=("Source", "Version", "Licence", "Prepared data")))
 
 
-def _counts(about: Mapping[str, Any], data: Dataset, exact: bool) -> Section | None:
+def _counts(about: RunRecord, data: Dataset, exact: bool) -> Section | None:
     """Who is in which split, hidden counts hidden; None: nobody has counted."""
-    name = about.get("task")
+    name = about.task
     part = data.tasks.get(name) if name else data.corpus
     if not part:
         return None
@@ -190,11 +191,11 @@ def _task(task: TaskEntry | None) -> Section | None:
 
 
 def _behind(
-    scores: Mapping[str, Mapping[str, Estimate]], about: Mapping[str, Any], counts: Mapping[str, Mapping[str, int]],
+    scores: Mapping[str, Mapping[str, Estimate]], about: RunRecord, counts: Mapping[str, Mapping[str, int]],
     predicted: pl.DataFrame | None,
 ) -> dict[str, Behind]:  # fmt: skip
     """Split → who stands behind its scores."""
-    answer = str(about.get("answer") or "binary") if about.get("task") else None
+    answer = (about.answer or "binary") if about.task else None
     rows = {split: predicted.filter(pl.col("split") == split) for split in scores} if predicted is not None else {}
     return {split: behind(answer, one, counts.get(split), rows.get(split)) for split, one in scores.items()}
 
@@ -229,8 +230,8 @@ def _estimate(metric: str, estimate: Estimate, stands: Behind | None) -> tuple[s
     return f"{estimate.value:.{digits}f}", f"{estimate.low:.{digits}f} to {estimate.high:.{digits}f}", rows
 
 
-def _cost(about: Mapping[str, Any], cost: Cost) -> Section:
-    planned = about.get("planned") or {}
+def _cost(about: RunRecord, cost: Cost) -> Section:
+    planned = about.planned or {}
     told = (
         ("Time", human_seconds, planned.get("seconds"), cost.seconds),
         ("Time in training", human_seconds, None, cost.train_seconds),
@@ -268,25 +269,25 @@ def _limits(task: TaskEntry | None, source: SourceEntry, open_data: bool) -> Sec
     return Section("Limits", tuple(text))
 
 
-def _lineage(about: Mapping[str, Any], environment: Mapping[str, Any]) -> Section:
+def _lineage(about: RunRecord, environment: Mapping[str, Any]) -> Section:
     switches = environment.get("switches") or {}
     packages = ("chartune", "python", "torch", "transformers", "peft", "scikit-learn")
     stack = [
         ", ".join(
             part for part in (str(layer), layer.sha256 and f"weights sha256 {layer.sha256}", layer.foreign) if part
         )
-        for layer in layers(about)
+        for layer in about.layers
     ]
     facts = {
         "Layers": "; ".join(stack) or None,
-        "Parents": ", ".join(about.get("parents") or ()) or None,
-        "Seed": about.get("seed"),
+        "Parents": ", ".join(about.parents) or None,
+        "Seed": about.seed,
         "Switches": "; ".join(f"{name}: {value}" for name, value in sorted(switches.items())) or None,
         "Precision": environment.get("precision"),
         "Device": environment.get("device"),
         "Versions": ", ".join(f"{name} {environment[name]}" for name in packages if environment.get(name)) or None,
-        "Started": about.get("started"),
-        "Finished": about.get("finished"),
+        "Started": about.started,
+        "Finished": about.finished,
     }
     return Section("Lineage and switches", (), _told(facts, always=("Seed", "Switches", "Versions", "Finished")))
 

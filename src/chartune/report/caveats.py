@@ -59,7 +59,7 @@ def caveats(runs: Sequence[Run], datasets: Mapping[str, Dataset], comparisons: i
 def _on_intervals(runs: Sequence[Run], comparisons: int) -> list[str]:
     if not any(run.estimate("auroc") for run in runs):
         return []
-    seeds = sorted({run.about["seed"] for run in runs if run.about.get("seed") is not None})
+    seeds = sorted({run.about.seed for run in runs if run.about.seed is not None})
     told = ", ".join(map(str, seeds))
     trained = {
         0: "each run was trained once, with one seed",

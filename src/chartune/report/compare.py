@@ -129,7 +129,8 @@ def _only_fresh(variant: Variant) -> bool:
 
 
 def _base(variant: Variant) -> Any:
-    return variant.run.backbone.get("content_hash") or variant.run.backbone.get("name")
+    base = variant.run.backbone
+    return base and (base.content_hash or base.name)
 
 
 def _draws(variant: Variant, answer: str, labels: Sequence[str]) -> tuple[pl.DataFrame, list[Resamples]] | None:

@@ -57,7 +57,7 @@ def label_tables(variants: Sequence[Variant], title: str, open_data: bool, own: 
     rows = [_row(label, by_label, open_data, n, parts) for label in order["label"]]
     columns = (
         Column("Label", numeric=False), Column("Training cases"), Column("Test cases"),
-        *(Column(f"{v.label} · {v.name}", v.seeds and f"seed {v.run.about.get('seed')}")
+        *(Column(f"{v.label} · {v.name}", v.seeds and f"seed {v.run.about.seed}")
           for v, _ in scored),
     )  # fmt: skip
     note = "AUROC with 95 % interval. Bold: its interval lies above those of all other variants."

@@ -1,15 +1,16 @@
 """How the weights of a run are loaded again: with chartune, and with stock peft where that can read them."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+
+from chartune.runs.record import Layer, RunRecord
 
 
-def loading(about: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
+def loading(about: RunRecord) -> tuple[tuple[str, ...], str]:
     """Paragraphs and code for the card of a run, as of a `run.json`; no code: it keeps no weights."""
-    stack = about.get("stack") or []
-    if not about.get("backbone"):
+    stack = about.layers
+    if not about.backbone:
         return ("Nothing is kept: its vocabulary consists of patients' words. Run its `stage.yaml` again.",), ""
-    if any((layer.get("method") or {}).get("kind") == "full" for layer in stack):
+    if any(layer.kind == "full" for layer in stack):
         return _whole(about)
     if not stack:
         return (
@@ -25,18 +26,18 @@ def loading(about: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
         "another content hash is refused.",
         "With stock peft, on the bare body (`AutoModel`), as in the second half. "
         + ("The updates of the layers add up; all must be active. " if len(folders) > 1 else "")
-        + ("The head in `head.safetensors` is chartune's own and not read by peft." if about.get("task") else ""),
+        + ("The head in `head.safetensors` is chartune's own and not read by peft." if about.task else ""),
     )
     return tuple(
         part.strip() for part in text
-    ), f"{_with_chartune(folders)}\n\n{_with_peft(folders, str(about['backbone'].get('name')))}"
+    ), f"{_with_chartune(folders)}\n\n{_with_peft(folders, str(about.backbone.name))}"
 
 
-def _folders(stack: list[Mapping[str, Any]]) -> list[str]:
+def _folders(stack: Sequence[Layer]) -> list[str]:
     """Where each layer lies in the run's folder."""
     if len(stack) == 1:
         return ["adapter"]
-    return [f"adapter/{index}-{layer.get('state')}" for index, layer in enumerate(stack)]
+    return [f"adapter/{index}-{layer.state}" for index, layer in enumerate(stack)]
 
 
 def _with_chartune(folders: list[str]) -> str:
@@ -58,7 +59,7 @@ def _with_peft(folders: list[str], base: str) -> str:
     return "\n".join(lines).replace("'", '"')
 
 
-def _whole(about: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:
-    head = " The head is in `head.safetensors`." if about.get("task") else ""
+def _whole(about: RunRecord) -> tuple[tuple[str, ...], str]:
+    head = " The head is in `head.safetensors`." if about.task else ""
     code = 'from transformers import AutoModel\n\nbody = AutoModel.from_pretrained("model")'
     return (f"Every weight was trained; the whole model is in `model`.{head}",), code

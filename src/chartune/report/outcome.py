@@ -125,7 +125,7 @@ def outcome(variants: Sequence[Variant], dataset: Dataset, name: str, figure: st
 def _card(task: TaskEntry | None, run: Run) -> tuple[tuple[str, str], ...]:
     """What a reader must know of a task; of data that are gone the class that is asked about, as the run tells it."""
     if task is None:
-        task = TaskEntry(title="", answer=run.answer or "binary", labels=tuple(run.about.get("classes") or ()))
+        task = TaskEntry(title="", answer=run.answer or "binary", labels=tuple(run.about.classes or ()))
     facts = {**task.model_dump(), "asked": "", **question_told(task)}
     return tuple((term, str(facts[term])) for term in CARD if facts.get(term))
 

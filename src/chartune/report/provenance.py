@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from chartune.cards import Section
 from chartune.disclosure import is_made_up, shown
@@ -11,6 +11,7 @@ from chartune.report.card import KEPT, MODEL_CARD, card_of
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table
 from chartune.report.variants import Variant
 from chartune.runs import Layer, Run
+from chartune.runs.record import BaseModel
 from chartune.tasks.dataset import Dataset, RawFile
 from chartune.tasks.flow import told_of
 
@@ -81,7 +82,7 @@ def plain(value: object) -> str:
 
 
 def _origin(variant: Variant, run: Run, dataset: Dataset | None) -> Origin:
-    seed = f", seed {run.about.get('seed')}" if len(variant.runs) > 1 else ""
+    seed = f", seed {run.about.seed}" if len(variant.runs) > 1 else ""
     card = card_of(run, dataset) if run.kind in KEPT else []
     file = f"runs/{run.fingerprint}/{MODEL_CARD}"
     return Origin(f"{variant.label} · {run.name}{seed}", _facts(run), _command(run), tuple(card), file)
@@ -133,11 +134,11 @@ def _facts(run: Run) -> Facts:
         "Asked with": f"runs/{run.fingerprint}/stage.yaml" if run.stage else None,
         "Data": run.data,
         "Base model": _backbone(backbone),
-        "Base licence": backbone.get("licence"),
-        "Base exposure": backbone.get("exposure"),
+        "Base licence": backbone and backbone.licence,
+        "Base exposure": backbone and backbone.exposure,
         "Stack": " → ".join(layers) or run.stack_title,
         "Parents": ", ".join(run.parents) or None,
-        "Seed": run.about.get("seed"),
+        "Seed": run.about.seed,
         "Switches": "; ".join(
             f"{name.replace('_', ' ')}: {plain(value)}" for name, value in sorted(run.switches.items())
         ),
@@ -146,10 +147,10 @@ def _facts(run: Run) -> Facts:
         "Device": ", ".join(device) or None,
         "Threads": env.get("threads"),
         "Versions": ", ".join(versions) or None,
-        "Stopped early": None if run.about.get("stopped_early") is None else plain(run.about["stopped_early"]),
-        "Started": run.about.get("started"),
-        "Finished": run.about.get("finished"),
-        "Resumed": run.about.get("resumed"),
+        "Stopped early": None if run.about.stopped_early is None else plain(run.about.stopped_early),
+        "Started": run.about.started,
+        "Finished": run.about.finished,
+        "Resumed": run.about.resumed,
     }
     shown = {term: value for term, value in facts.items() if value not in (None, "") or term in _ALWAYS}
     return tuple((term, NOT_MEASURED if value in (None, "") else str(value)) for term, value in shown.items())
@@ -160,12 +161,12 @@ def _layer(layer: Layer) -> str:
     return f"{layer} ({', '.join(told)})" if told else str(layer)
 
 
-def _backbone(backbone: Mapping[str, Any]) -> str | None:
-    if not backbone:
+def _backbone(backbone: BaseModel | None) -> str | None:
+    if backbone is None:
         return None
-    size = f"{backbone['parameters']:,} parameters" if backbone.get("parameters") else ""
-    content = f"content {str(backbone['content_hash'])[:16]}" if backbone.get("content_hash") else ""
-    told = (str(backbone.get("name")), str(backbone.get("family") or ""), size, content)
+    size = f"{backbone.parameters:,} parameters" if backbone.parameters else ""
+    content = f"content {backbone.content_hash[:16]}" if backbone.content_hash else ""
+    told = (str(backbone.name), backbone.family, size, content)
     return ", ".join(part for part in told if part)
 
 

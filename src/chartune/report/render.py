@@ -134,7 +134,7 @@ def _outcomes(runs: Sequence[Run], datasets: Mapping[str, Dataset], every: Mappi
         variants = numbered(group, start=start, every=every)
         start += len(variants)
         figure = f"task{len(outcomes) + 1}"
-        known = datasets.get(data or "") or gone(group[0].about.get("source"))
+        known = datasets.get(data or "") or gone(group[0].about.source)
         outcomes.append(outcome(variants, known, task, figure, every))
     return outcomes
 
@@ -161,7 +161,7 @@ MADE_UP = "made-up data"
 
 
 def _badge(run: Run, datasets: Mapping[str, Dataset]) -> str:
-    source = (datasets.get(run.data or "") or gone(run.about.get("source"))).source
+    source = (datasets.get(run.data or "") or gone(run.about.source)).source
     return MADE_UP if is_made_up(source) else source.title or "source not recorded"
 
 

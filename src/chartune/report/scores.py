@@ -118,7 +118,7 @@ def _rows(variants: Sequence[Variant], rows: str) -> str:
 def _reach(variant: Variant) -> Cell:
     """How much of an admission text a variant has seen: truncation belongs beside every score."""
     run = variant.run
-    length, cut = run.about.get("max_seq_len"), run.about.get("truncated_fraction")
+    length, cut = run.about.max_seq_len, run.about.truncated_fraction
     if length is None and cut is None:
         return Cell("whole text" if run.kind == "tfidf" else NOT_MEASURED)
     seen = "whole text" if length is None else f"first {length:,} tokens"

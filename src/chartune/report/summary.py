@@ -50,7 +50,7 @@ def adapted(variants: Sequence[Variant]) -> list[str]:
         if before and after:
             seeds = f" (mean of {len(after.seeds)} seeds)" if after.several else ""
             sentences.append(
-                f"Adapting {variant.run.backbone.get('name') or variant.name} on unlabelled notes took its test "
+                f"Adapting {variant.run.base_name or variant.name} on unlabelled notes took its test "
                 f"perplexity from {before.estimate.value:.2f} to {after.estimate.value:.2f}{seeds}."
             )
     return sentences

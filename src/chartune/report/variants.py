@@ -86,7 +86,7 @@ class Variant:
     @property
     def seeds(self) -> str:
         """Such as `seeds 0, 1, 2`; empty for a single run."""
-        known = list(dict.fromkeys(str(run.about.get("seed")) for run in self.runs))
+        known = list(dict.fromkeys(str(run.about.seed) for run in self.runs))
         told = (
             f"{len(self.runs)} runs, seed" if len(known) < len(self.runs) else "seed"
         )  # seeds of their parents differ
@@ -180,7 +180,7 @@ def is_fictional(dataset: Dataset) -> bool:
 def named(variant: Variant) -> Cell:
     """A variant's number and name, with what it is made of beneath."""
     run = variant.run
-    made_of = [part for part in (run.backbone.get("name"), run.stack_title, variant.seeds, variant.kept) if part]
+    made_of = [part for part in (run.base_name, run.stack_title, variant.seeds, variant.kept) if part]
     return Cell(f"{variant.label} · {run.name}", " · ".join(made_of))
 
 
@@ -216,11 +216,11 @@ def _asked(run: Run, known: Mapping[str, Run]) -> list[Any]:
     for layer in run.stack:
         parent = known.get(layer.run or "")
         origin = _asked(parent, known) if parent and parent != run else [layer.run, layer.sha256]
-        layers.append([layer.state, layer.asked, origin])
+        layers.append([layer.state, layer.method, origin])
     told = ("seed", "stack", "name", "backbone", "data")  # run.json holds what they stood for: no paths, no names
     asked = {name: value for name, value in run.stage.items() if name not in told}
-    base = run.backbone.get("content_hash") or run.backbone.get("name")
-    return [run.kind, run.task, run.data, base, layers, run.about.get("max_seq_len"), asked]
+    base = run.backbone and (run.backbone.content_hash or run.backbone.name)
+    return [run.kind, run.task, run.data, base, layers, run.about.max_seq_len, asked]
 
 
 def _key(asked: list[Any]) -> str:
@@ -229,8 +229,8 @@ def _key(asked: list[Any]) -> str:
 
 def _luck(run: Run) -> tuple[Any, ...]:
     """What may differ among the runs of one variant: the seed, and the weights that it began with."""
-    return run.about.get("seed"), *((layer.run, layer.sha256) for layer in run.stack)
+    return run.about.seed, *((layer.run, layer.sha256) for layer in run.stack)
 
 
 def _seed(run: Run) -> tuple[int, str]:
-    return int(run.about.get("seed") or 0), run.fingerprint
+    return int(run.about.seed or 0), run.fingerprint

@@ -78,9 +78,9 @@ def _row(run: Run) -> list[Any]:
     auroc, before, after = (run.estimate(name) for name in ("auroc", "perplexity_before", "perplexity"))
     return [
         run.fingerprint, run.kind, run.name, run.task, run.answer, run.data,
-        run.backbone.get("name"), run.stack_title, run.about.get("seed"),
+        run.base_name, run.stack_title, run.about.seed,
         _value(auroc), auroc.low if auroc else None, auroc.high if auroc else None, _value(before), _value(after),
-        run.cost.seconds, run.cost.trainable_parameters, run.cost.peak_bytes, run.about.get("finished"),
+        run.cost.seconds, run.cost.trainable_parameters, run.cost.peak_bytes, run.about.finished,
     ]  # fmt: skip
 
 

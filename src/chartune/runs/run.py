@@ -24,6 +24,8 @@ from chartune.config import read_yaml
 from chartune.errors import RunError, StoreError, UnfinishedRun
 from chartune.log import Event, EventLog
 from chartune.quantities import Cost, Estimate
+from chartune.record import read_record
+from chartune.runs.record import RUN, BaseModel, Layer, RunRecord
 from chartune.store import MANIFEST, Artefact, Store
 
 T = TypeVar("T")
@@ -38,33 +40,6 @@ START: Final = "the start, step 0"
 """What was kept of a run whose training bettered nothing on the validation part."""
 SCORING: Final = "test"
 """The split whose scores are reported: looked at once, after every choice was made."""
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One layer of the stack that a run trained or scored, base model side first."""
-
-    state: str
-    """`frozen`, `trainable` or `fresh`."""
-    method: str
-    """Its method, told shortly: `LoRA r=8`."""
-    run: str | None
-    """Fingerprint of the run that made it; None: made from nothing, or foreign."""
-    sha256: str | None
-    """Hash of the weights it started from."""
-    asked: Mapping[str, Any]
-    """Its method in full: kind, rank, alpha, dropout, targets, …"""
-    base: str | None = None
-    """The base model that the config of a foreign adapter names."""
-
-    @property
-    def foreign(self) -> str:
-        """`made on X by stock peft` of an adapter that no run of chartune made; empty: not foreign, or not told."""
-        return f"made on {self.base} by stock peft" if self.base and not self.run else ""
-
-    def __str__(self) -> str:
-        origin = f" from {self.run[:8]}" if self.run else ""
-        return f"{self.state} {self.method}{origin}"
 
 
 @dataclass(frozen=True)
@@ -105,9 +80,13 @@ class Run:
         return self.path.name
 
     @cached_property
-    def about(self) -> dict[str, Any]:
-        """`run.json` as it is: backbone, stack, parents, seed, times."""
-        return self._json("run.json")
+    def about(self) -> RunRecord:
+        """`run.json`: backbone, stack, parents, seed, times.
+
+        Raises:
+            StoreError: it is damaged, or of a version that this one cannot read.
+        """
+        return read_record(self.artefact, RUN, RunRecord)
 
     @cached_property
     def stage(self) -> dict[str, Any]:
@@ -139,8 +118,8 @@ class Run:
 
     @property
     def kind(self) -> str:
-        """`pretrain`, `finetune`, `tfidf`, …; `unknown` when the run does not say."""
-        return str(self.about.get("kind") or self.stage.get("kind") or "unknown")
+        """`pretrain`, `finetune` or `tfidf`."""
+        return self.about.kind
 
     @property
     def name(self) -> str:
@@ -149,8 +128,12 @@ class Run:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """All that it was ever called, the signed name first."""
-        return (str(self.about.get("name") or self.fingerprint), *self.later_names())
+        """All that it was ever called, the signed name first; its fingerprint where that cannot be read."""
+        try:
+            signed = self.about.name
+        except StoreError:  # damaged, or of another version: its weights may still be a layer, found by fingerprint
+            signed = None
+        return (signed or self.fingerprint, *self.later_names())
 
     def later_names(self) -> list[str]:
         """Names that it was given after it was signed, oldest first.
@@ -172,42 +155,47 @@ class Run:
     @property
     def task(self) -> str | None:
         """The task it answers; None for a run on unlabelled text."""
-        return self.about.get("task")
+        return self.about.task
 
     @property
     def answer(self) -> str | None:
         """`binary`, `multiclass` or `multilabel`; None for a run on unlabelled text."""
-        return None if self.task is None else str(self.about.get("answer") or "binary")
+        return None if self.task is None else self.about.answer or "binary"
 
     @property
     def data(self) -> str | None:
         """Fingerprint of the prepared data."""
-        return self.about.get("data")
+        return self.about.data
 
     @property
-    def backbone(self) -> dict[str, Any]:
-        """Name, family, parameters, content hash and exposure of the base model; empty: it has none."""
-        return self.about.get("backbone") or {}
+    def backbone(self) -> BaseModel | None:
+        """Name, family, parameters, content hash and exposure of the base model; None: it has none."""
+        return self.about.backbone
 
-    @cached_property
+    @property
+    def base_name(self) -> str | None:
+        """What the base model is called; None: there is none, or it has no name."""
+        return self.backbone.name if self.backbone else None
+
+    @property
     def stack(self) -> tuple[Layer, ...]:
         """The layers on the base model, first to last."""
-        return layers(self.about)
+        return self.about.layers
 
     @property
     def stack_title(self) -> str | None:
         """The stack in words: `frozen LoRA r=8 from 1a2b3c4d + fresh LoRA r=8`; None: there is no base model."""
-        return stack_title(self.about)
+        return self.about.stack_title
 
     @property
     def parents(self) -> tuple[str, ...]:
         """Fingerprints of the runs whose adapters it started from."""
-        return tuple(self.about.get("parents") or ())
+        return self.about.parents
 
     @property
     def kept_start(self) -> bool:
         """Whether training bettered nothing on the validation part, so that what it began with was kept."""
-        return kept_start(self.about)
+        return self.about.kept_start
 
     def estimate(self, metric: str, split: str = SCORING) -> Estimate | None:
         """One score; None: not measured."""
@@ -244,9 +232,9 @@ class Run:
         return self._frame("per_label.parquet") if self.artefact.holds("per_label.parquet") else None
 
     @property
-    def planned(self) -> dict[str, Any]:
+    def planned(self) -> Mapping[str, float | None]:
         """What `chartune plan` expected: seconds, peak_bytes, trainable_parameters; empty: nobody asked."""
-        return self.about.get("planned") or {}
+        return self.about.planned or {}
 
     @property
     def switches(self) -> dict[str, Any]:
@@ -281,39 +269,7 @@ class Run:
         )
 
 
-def layers(about: Mapping[str, Any]) -> tuple[Layer, ...]:
-    """The layers of the stack that a `run.json` tells of."""
-    return tuple(_layer(layer, layer.get("method") or {}) for layer in about.get("stack") or [])
-
-
-def kept_start(about: Mapping[str, Any]) -> bool:
-    """Whether the weights that a `run.json` tells of are those of step 0: the probe, and new layers as drawn."""
-    return about.get("best_step") == 0
-
-
-def stack_title(about: Mapping[str, Any]) -> str | None:
-    """The stack of a `run.json` in words; None: there is no base model."""
-    return " + ".join(map(str, layers(about))) or ("head only" if about.get("backbone") else None)
-
-
-def _layer(layer: Mapping[str, Any], method: dict[str, Any]) -> Layer:
-    return Layer(
-        str(layer.get("state")), _short(method), layer.get("run"), layer.get("sha256"), method, layer.get("base")
-    )
-
-
 def _read(metric: str, data: dict[str, Any]) -> Estimate:
     """An estimate; older runs kept ends that a bootstrap cannot give."""
     estimate = Estimate.from_json(data)
     return replace(estimate, low=None, high=None) if metric in WITHOUT_INTERVAL else estimate
-
-
-def _short(method: dict[str, Any]) -> str:
-    """A method in few words: its name and the number that sizes it."""
-    kind = str(method.get("kind") or "unknown method").replace("_", "-")
-    size = next((f" {sign}={method[key]}" for key, sign in _SIZES.items() if method.get(key) is not None), "")
-    return f"{_TITLES.get(kind, kind)}{size}"
-
-
-_TITLES: Final = {"lora": "LoRA", "full": "full tuning", "head-only": "head only", "none": "head only"}
-_SIZES: Final = {"rank": "r", "num_virtual_tokens": "tokens", "tokens": "tokens", "length": "length"}

@@ -29,6 +29,7 @@ from chartune.models.load import Numerics, Resolved
 from chartune.quantities import Cost, Estimate
 from chartune.report.card import KEPT, MODEL_CARD, model_card
 from chartune.runs.ledger import rename
+from chartune.runs.record import RUN, RunRecord
 from chartune.runs.run import PREDICTIONS, Run
 from chartune.stages.table import TaskTable
 from chartune.store import Artefact, Store, storing, write_bytes, write_json
@@ -147,12 +148,12 @@ def perform(
             with PeakMemory() as memory:
                 outcome = _worked(work, Work(store, folder, identity))
             seconds = time.monotonic() - clock + outcome.state.earlier_seconds
-            about = {
+            about = RunRecord.model_validate_json(json.dumps({
                 "kind": kind, "name": name, "data": data.fingerprint, **facts, **outcome.facts, "seed": stage.seed,
                 "started": started.isoformat(timespec="seconds"),
                 "finished": datetime.now(UTC).isoformat(timespec="seconds"),
                 "resumed": outcome.state.resumed, "planned": expected,
-            }  # fmt: skip
+            }))  # fmt: skip
             _write_account(folder, about, outcome, _cost(outcome, memory.bytes, seconds, folder), dataset)
             spend(folder)
         return _called(Run(store.publish(RUNS, identity, {"sensitivity": "restricted"}).path), stage.name)
@@ -166,12 +167,12 @@ def _called(run: Run, name: str | None) -> Run:
     return rename(run, name)
 
 
-def _write_account(folder: Path, about: dict[str, Any], outcome: Outcome, cost: Cost, dataset: Dataset) -> None:
+def _write_account(folder: Path, about: RunRecord, outcome: Outcome, cost: Cost, dataset: Dataset) -> None:
     """What was done, how well and at what cost; where weights are kept, also as a card for people."""
-    write_json(folder / "run.json", about)
+    write_json(folder / RUN, about.to_json())
     write_json(folder / "scores.json", _plain(outcome.scores))
     write_json(folder / "cost.json", cost.to_json())
-    if about["kind"] in KEPT:
+    if about.kind in KEPT:
         told = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
         rows = folder / PREDICTIONS
         predicted = read_frame(rows, ["split", "subject_id", "label"]) if rows.is_file() else None

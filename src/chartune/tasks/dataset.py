@@ -8,12 +8,13 @@ Dataset ─┬─ source   whence, under which licence, which raw files, what it
 └─ config   its Preparation as plain data
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 from pydantic import Field
 
 from chartune.record import Record, read_record
+from chartune.runs.record import NamedSource
 from chartune.store import Artefact
 from chartune.tasks.labels import LabelSpace
 
@@ -165,10 +166,10 @@ class Dataset(Record):
         return self.but(tasks={name: self.tasks[name] for name in self.tasks if name in set(names)}, corpus=None)
 
 
-def gone(source: Mapping[str, Any] | None) -> Dataset:
+def gone(source: NamedSource | None) -> Dataset:
     """What is known of data that are gone: their source, as far as a run names it, and no task."""
-    known = {field: str((source or {}).get(field) or "") for field in ("kind", "version", "title", "licence")}
-    return Dataset(source=SourceEntry.model_validate(known), tasks={})
+    known = source or NamedSource()
+    return Dataset(source=SourceEntry(**known.model_dump(), licence=""), tasks={})
 
 
 def read_dataset(artefact: Artefact) -> Dataset:

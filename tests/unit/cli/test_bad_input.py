@@ -184,7 +184,7 @@ def test_a_full_disk_in_training_is_told_and_leaves_whole_checkpoints_to_go_on_f
     assert len(list(store.glob("runs/*.partial/checkpoints/*"))) == kept
     again = chartune(*words, "--json")
     assert again.code == 0, again.err
-    assert Run(Path(json.loads(again.out)["folder"])).about["resumed"] == kept
+    assert Run(Path(json.loads(again.out)["folder"])).about.resumed == kept
     assert half_written(store) == []
 
 

@@ -11,6 +11,7 @@ from chartune.report.card import model_card
 from chartune.report.outcome import outcome
 from chartune.report.variants import numbered
 from chartune.runs import Run
+from chartune.runs.record import BaseModel, RunRecord
 from chartune.store import Store
 from chartune.tasks.task import ANSWER_TOLD
 from chartune.testing import past_runs as past
@@ -46,7 +47,7 @@ def test_a_card_tells_what_it_is_where_it_comes_from_and_how_well_it_does(store:
 )
 def test_a_card_tells_how_much_of_each_note_was_adapted_on(store: Store, notes: str, told: str) -> None:
     run = Run.of(store, past.PRETRAIN)
-    about = {**run.about, "max_seq_len": 128, "notes": notes}
+    about = run.about.but(max_seq_len=128, notes=notes)
     assert told in model_card(about, run.scores, run.cost, run.environment, typed(past.dataset("mimic3")))
 
 
@@ -130,16 +131,16 @@ def test_a_bag_of_words_has_no_method_to_be_measured(store: Store) -> None:
 
 def test_a_foreign_adapter_is_told_with_the_base_that_it_was_made_on(store: Store) -> None:
     run = Run.of(store, past.CLINICAL)
-    layers = [{**layer, "base": "a-llama"} for layer in run.about["stack"]]
-    own = model_card({**run.about, "stack": layers[:1]}, {}, run.cost, {}, None)
+    layers = [layer.but(base="a-llama") for layer in run.about.layers]
+    own = model_card(run.about.but(stack=tuple(layers[:1])), {}, run.cost, {}, None)
     assert "by stock peft" not in own.split("## Lineage")[1]
-    foreign = model_card({**run.about, "stack": [{**layers[0], "run": None}]}, {}, run.cost, {}, None)
+    foreign = model_card(run.about.but(stack=(layers[0].but(run=None),)), {}, run.cost, {}, None)
     assert "made on a-llama by stock peft" in foreign
 
 
 def test_what_was_not_measured_is_said_to_be_so() -> None:
     text = model_card(
-        {"kind": "finetune", "name": "bare", "backbone": {"name": "b"}, "stack": []}, {}, Cost(), {}, None
+        RunRecord(kind="finetune", name="bare", backbone=BaseModel(name="b"), stack=()), {}, Cost(), {}, None
     )
     assert "Scores: not measured." in text
     assert text.count("not measured") > 15
@@ -148,7 +149,7 @@ def test_what_was_not_measured_is_said_to_be_so() -> None:
 
 def test_a_name_cannot_break_out_of_a_card(store: Store) -> None:
     run = Run.of(store, past.LORA)
-    text = model_card({**run.about, "name": "<img src=x>\n# Another | title"}, run.scores, run.cost, {}, None)
+    text = model_card(run.about.but(name="<img src=x>\n# Another | title"), run.scores, run.cost, {}, None)
     assert text.startswith("# &lt;img src=x&gt; # Another \\| title\n")
 
 

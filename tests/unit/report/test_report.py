@@ -296,7 +296,7 @@ def _with_starts_kept(store: Store, *fingerprints: str) -> list[Run]:
     for run in finished_runs(store):
         if run.backbone:
             step = 0 if run.fingerprint in fingerprints else 72
-            rewrite(run.path / "run.json", {**run.about, "best_step": step})
+            rewrite(run.path / "run.json", {**run.about.to_json(), "best_step": step})
     return finished_runs(store)
 
 

@@ -70,7 +70,7 @@ def _with_second_parent(store: Store, learning_rate: float) -> list[Run]:
         sign_again(store.root / "runs" / fingerprint)
     (store.root / "runs" / ("f" * 16) / "stage.yaml").write_text("kind: finetune\nseed: 1\n")
     sign_again(store.root / "runs" / ("f" * 16))
-    stack = Run.of(store, past.CLINICAL).about["stack"]
+    stack = Run.of(store, past.CLINICAL).about.to_json()["stack"]
     _edited(store, "f" * 16, stack=[{**stack[0], "run": "c" * 16, "sha256": "01" * 32}, stack[1]], parents=["c" * 16])
     return [Run.of(store, past.CLINICAL), Run.of(store, "f" * 16)]
 

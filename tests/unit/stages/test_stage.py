@@ -23,6 +23,7 @@ from chartune.stages.stage import Outcome, Stage, perform
 from chartune.stages.tfidf import Tfidf
 from chartune.store import Artefact, Store, write_json
 from chartune.tasks.prepare import Preparation
+from chartune.testing.plain import typed
 from chartune.train.checkpoint import State
 from chartune.train.optimizer import Optimisation, Stopping
 
@@ -56,8 +57,8 @@ def test_a_stage_is_read_back_from_its_yaml_as_it_was_written(stage: Stage, tmp_
 
 def nothing_prepared(data: str, store: Store) -> Artefact:
     """A stand-in for prepared data, as far as a card asks for them."""
-    write_json(store.root / "dataset.json", {"source": {}, "tasks": {}, "corpus": None})
-    return Artefact("data", data, store.root)
+    plain = typed({}).to_json()
+    return store.obtain("data", data, lambda folder: write_json(folder / "dataset.json", plain), {})
 
 
 def fingerprint(stage: Stage, store: Store, data: str = "d0") -> str:

@@ -109,7 +109,7 @@ def test_a_failed_stage_leaves_a_gap_and_the_others_go_on(hospital: Path, tmp_pa
     assert "nosuch" in first.gaps[0].why
     assert "stands on `lost`" in first.gaps[1].why
     again = conduct(study(stages, hospital), store)
-    assert [run.about["finished"] for run in again.runs] == [run.about["finished"] for run in first.runs]
+    assert [run.about.finished for run in again.runs] == [run.about.finished for run in first.runs]
 
 
 RECIPES = sorted((Path(__file__).parents[3] / "recipes").rglob("*.yaml"))

@@ -98,7 +98,7 @@ def test_every_place_that_shows_a_score_names_the_class(
     rows = run.predictions("test")
     assert rows[column].equals(rows["probability"].alias(column))
     assert rows.filter(pl.col("label") == 1)[column].mean() > rows.filter(pl.col("label") == 0)[column].mean()  # type: ignore[operator]
-    assert (run.about["positive"], sorted(run.about["classes"])) == (asked.split()[0], sorted(classes))
+    assert (run.about.positive, sorted(run.about.classes or ())) == (asked.split()[0], sorted(classes))
 
 
 def test_who_names_the_class_is_warned_of_nothing(tmp_path: Path) -> None:

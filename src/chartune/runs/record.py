@@ -1,0 +1,127 @@
+"""RunRecord: what was done, as `run.json` tells it: on which data, base and layers, with which seed, when.
+
+A field that is None was not measured, not asked, or not yet written down by the version that made the run.
+"""
+
+from typing import Any, Final
+
+from chartune.record import Record
+
+RUN: Final = "run.json"
+_TITLES: Final = {"lora": "LoRA", "full": "full tuning", "head-only": "head only", "none": "head only"}
+_SIZES: Final = {"rank": "r", "num_virtual_tokens": "tokens", "tokens": "tokens", "length": "length"}
+
+
+class Layer(Record):
+    """One layer of the stack that a run trained or scored, base model side first."""
+
+    state: str
+    """`frozen`, `trainable` or `fresh`."""
+    method: dict[str, Any] | None = None
+    """Its method in full: kind, rank, alpha, dropout, targets, …"""
+    run: str | None = None
+    """Fingerprint of the run that made it; None: made from nothing, or foreign."""
+    sha256: str | None = None
+    """Hash of the weights it started from."""
+    base: str | None = None
+    """The base model that the config of a foreign adapter names."""
+
+    @property
+    def kind(self) -> str:
+        """Of its method."""
+        return str((self.method or {}).get("kind") or "unknown method")
+
+    @property
+    def title(self) -> str:
+        """Its method in few words, its name and the number that sizes it: `LoRA r=8`."""
+        kind, method = self.kind.replace("_", "-"), self.method or {}
+        size = next((f" {sign}={method[key]}" for key, sign in _SIZES.items() if method.get(key) is not None), "")
+        return f"{_TITLES.get(kind, kind)}{size}"
+
+    @property
+    def foreign(self) -> str:
+        """`made on X by stock peft` of an adapter that no run of chartune made; empty: not foreign, or not told."""
+        return f"made on {self.base} by stock peft" if self.base and not self.run else ""
+
+    def __str__(self) -> str:
+        origin = f" from {self.run[:8]}" if self.run else ""
+        return f"{self.state} {self.title}{origin}"
+
+
+class BaseModel(Record):
+    """The base model of a run."""
+
+    name: str | None = None
+    family: str | None = None
+    parameters: int | None = None
+    content_hash: str | None = None
+    """SHA-256 over config, weights and tokenizer."""
+    licence: str | None = None
+    exposure: str | None = None
+    """What clinical text it may have read before."""
+
+
+class NamedSource(Record):
+    """Where the data come from, as far as a run tells it."""
+
+    kind: str = ""
+    version: str = ""
+    title: str = ""
+
+
+class RunRecord(Record):
+    """What was done."""
+
+    kind: str
+    """`pretrain`, `finetune` or `tfidf`."""
+    name: str | None = None
+    """What a person called it when it was made."""
+    data: str | None = None
+    """Fingerprint of the prepared data."""
+    source: NamedSource | None = None
+    task: str | None = None
+    """The task it answers; None: it read unlabelled text."""
+    answer: str | None = None
+    """`binary`, `multiclass` or `multilabel`."""
+    positive: str | None = None
+    """The class that a yes-or-no task asks about."""
+    classes: tuple[str, ...] | None = None
+    """Both classes of a yes-or-no task, the positive one last."""
+    backbone: BaseModel | None = None
+    """None: there is no base model."""
+    stack: tuple[Layer, ...] | None = None
+    parents: tuple[str, ...] = ()
+    """Fingerprints of the runs whose adapters it started from."""
+    max_seq_len: int | None = None
+    """Tokens that were read of a text, or of a block."""
+    truncated_fraction: float | None = None
+    """Share of the test texts that were cut."""
+    notes: str | None = None
+    """How notes became blocks: `packed` or `first-tokens`."""
+    pooling: str | None = None
+    stopped_early: bool | None = None
+    best_step: int | None = None
+    """The step whose weights were kept; 0: the start."""
+    seed: int | None = None
+    started: str | None = None
+    finished: str | None = None
+    """UTC, ISO 8601."""
+    resumed: int | None = None
+    """How often it was taken up again."""
+    planned: dict[str, float | None] | None = None
+    """What was expected: seconds, peak_bytes, trainable_parameters; None: nobody asked."""
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers on the base model, first to last."""
+        return self.stack or ()
+
+    @property
+    def stack_title(self) -> str | None:
+        """The stack in words: `frozen LoRA r=8 from 1a2b3c4d + fresh LoRA r=8`; None: there is no base model."""
+        return " + ".join(map(str, self.layers)) or ("head only" if self.backbone else None)
+
+    @property
+    def kept_start(self) -> bool:
+        """Whether the weights are those of step 0: the probe, and new layers as drawn."""
+        return self.best_step == 0
