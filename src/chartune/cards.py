@@ -5,8 +5,10 @@ dataset.json ─────▶ tasks.dataset_card ─┴─▶ Sections ─┬�
                                                       └─▶ the report, folded
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 Facts = tuple[tuple[str, str], ...]
 """Terms and values."""
@@ -26,18 +28,19 @@ class Section:
 
 
 def markdown(title: str, sections: Sequence[Section]) -> str:
-    """A card as Markdown. Names are told as text, never as markup."""
+    """A card as Markdown. Names and titles are told as text, never as markup."""
     return "\n\n".join([f"# {_escaped(title)}", *map(_section, sections)]) + "\n"
 
 
 def _section(section: Section) -> str:
-    parts = [f"## {_escaped(section.title)}", *(_escaped(paragraph) for paragraph in section.text)]
+    parts = [f"## {_escaped(section.title)}", *map(_paragraph, section.text)]
     if section.facts:
         parts.append("\n".join(f"- **{_escaped(term)}:** {_escaped(value)}" for term, value in section.facts))
     if section.rows:
         parts.append("\n".join(_line(row) for row in (section.columns, ["---"] * len(section.columns), *section.rows)))
     if section.code:
-        parts.append(f"```python\n{section.code}\n```")
+        fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", section.code))])
+        parts.append(f"{fence}python\n{section.code}\n{fence}")
     return "\n\n".join(parts)
 
 
@@ -45,7 +48,31 @@ def _line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(_escaped(cell) for cell in cells)} |"
 
 
+def quoted(text: str) -> str:
+    """A string literal of Python that holds `text` and nothing else."""
+    return f'"{text}"' if re.fullmatch(r"[\w./ :-]*", text) else repr(text)
+
+
+_OURS: Final = re.compile(r"(?<![`\\*])(`[\w./=, -]+`|\*\*[\w., -]+\*\*)(?![`*])")
+"""Code or bold words in a sentence of ours: letters between two marks, so nothing in them can mean anything."""
+
+
 def _escaped(text: str) -> str:
-    """A bar would end a cell and a line break a paragraph."""
-    plain = " ".join(text.split())
-    return plain.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("|", "\\|")
+    """Text in which nothing is markup: no link, image, tag, cell or formula. `Names` stay code, **words** bold."""
+    parts = _OURS.split(" ".join(text.split()))
+    return "".join(part if place % 2 else _plain(part) for place, part in enumerate(parts))
+
+
+def _paragraph(text: str) -> str:
+    """Nor does it begin with what would make a heading, a list, a rule or the address of a link of it."""
+    return re.sub(
+        r"^([#+=~\[-])|^(\d+)(?=[.)])", lambda found: f"\\{found[1]}" if found[1] else f"{found[2]}\\", _escaped(text)
+    )
+
+
+def _plain(text: str) -> str:
+    """Without a link's second half its first is text; a `_` within a word is one."""
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = re.sub(r"([\\`*|~$])", r"\\\1", text)
+    text = re.sub(r"\](?=[(\[:])", r"]\\", text)
+    return re.sub(r"(?<!\w)_|_(?!\w)", r"\_", text)

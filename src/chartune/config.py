@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from chartune.errors import ConfigError
+from chartune.yaml_text import MOST_BYTES, plain
 
 
 class Unhashed:
@@ -26,13 +27,26 @@ class Unhashed:
 class Config(BaseModel):
     """A choice, written down completely. Frozen; unknown fields are refused; defaults live at their field."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, validate_default=True, allow_inf_nan=False
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _fill_partial(cls, data: Any) -> Any:
         """A mapping that names some fields of a nested config keeps the others at *this* field's default."""
         return _filled(cls, data) if isinstance(data, dict) else data
+
+    @model_validator(mode="after")
+    def _must_be_storable(self) -> Self:
+        """A whole number beyond 64 bits fits no table, no seed and no tensor."""
+        for name in type(self).model_fields:
+            value = getattr(self, name)
+            if isinstance(value, int) and not -(2**63) <= value < 2**63:
+                raise ValueError(
+                    f"`{name}` must be a whole number of 64 bits (below 9.2e18 in size), got {_short(value)}"
+                )
+        return self
 
     @classmethod
     def parse(cls, data: Mapping[str, Any], place: str = "") -> Self:
@@ -90,22 +104,18 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     """A YAML mapping from a file; tags that would build Python objects are refused.
 
     Raises:
-        ConfigError: the file is missing, is not UTF-8, is not YAML or holds no mapping.
+        ConfigError: the file is missing, is not UTF-8, is not YAML, holds no mapping, or more than a config can.
     """
     try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        with Path(path).open("rb") as file:
+            text = file.read(MOST_BYTES + 1).decode()
     except FileNotFoundError:
         raise ConfigError(f"a config file must exist, but {path} does not; give the path of a YAML file.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"a config file must be readable UTF-8 text, but {path} is not ({type(error).__name__})."
         ) from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "an unknown place"
-        raise ConfigError(
-            f"{path} must be plain YAML, but it is not at {where}: {getattr(error, 'problem', '')}."
-        ) from None
+    data = plain(text, str(path))
     if not isinstance(data, dict):
         raise ConfigError(f"{path} must hold a YAML mapping (`name: value` lines), but got {type(data).__name__}.")
     return data
@@ -124,10 +134,7 @@ def override(data: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
             raise ConfigError(
                 f"an override must read `path=value`, but got {assignment!r}; for example `method.rank=16`."
             )
-        try:
-            parsed = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ConfigError(f"the value of {assignment!r} must be YAML; put it in quotes.") from None
+        parsed = plain(value, f"the value of {_short(assignment)}")
         _assign(result, path.split("."), parsed, assignment)
     return result  # type: ignore[no-any-return]
 
@@ -226,7 +233,10 @@ def _law(problem: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of thousands of digits
+        return "a number of thousands of digits"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 

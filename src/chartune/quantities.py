@@ -12,9 +12,9 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 class Duration(BaseModel):
     """How long to train, in epochs or in optimizer steps."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    value: float = Field(gt=0)
+    value: float = Field(gt=0, le=1e9)
     """How many; a count of steps is rounded up."""
     unit: Literal["epochs", "steps"] = "epochs"
     """`epochs`: passes over the training examples; `steps`: optimizer steps."""

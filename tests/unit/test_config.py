@@ -8,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from chartune.config import Config, Unhashed, fingerprint, override
 from chartune.errors import ConfigError
+from chartune.quantities import Duration, Fraction
 
 
 class Small(Config):
@@ -162,3 +163,30 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 def test_a_config_cannot_be_changed() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Whole().name = "z"  # type: ignore[misc]
+
+
+class Numbers(Config):
+    seed: int = Field(0, ge=0)
+    size: int | None = None
+    rate: float = Field(1e-3, gt=0)
+    weight: float | None = None
+    share: Fraction = 0.5
+    duration: Duration = Duration.epochs(1)
+
+
+@pytest.mark.parametrize("field", ["rate", "weight", "share", "duration.value"])
+@pytest.mark.parametrize("value", [".inf", "-.inf", ".nan"])
+def test_every_number_is_finite(field: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=field.partition(".")[0]):
+        Numbers.parse(override(Numbers().model_dump(mode="json"), [f"{field}={value}"]))
+
+
+@pytest.mark.parametrize("field", ["seed", "size"])
+def test_every_whole_number_has_64_bits(field: str) -> None:
+    assert getattr(Numbers.parse({field: 2**63 - 1}), field) == 2**63 - 1
+    with pytest.raises(ConfigError, match=f"`{field}` must be a whole number of 64 bits"):
+        Numbers.parse({field: 2**63})
+    with pytest.raises(ConfigError, match=field):
+        Numbers.parse({field: -(2**63) - 1})
+    with pytest.raises(ConfigError, match=field):
+        Numbers.parse({field: 10**5000})

@@ -1,9 +1,10 @@
 """Options that several verbs share, and how flags become a Stage."""
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 import yaml
@@ -14,10 +15,30 @@ from chartune.runs.run import START, Run
 from chartune.store import Store
 from chartune.tasks.positive import asked_told
 
+DEFAULT_STORE: Final = Path("chartune-store")
+STORE: Final = "CHARTUNE_STORE"
+"""The variable of the environment that names it."""
+
+
+def _store_path(text: str) -> Path:
+    """The folder that was named. Raises ConfigError: none was; what is blank would be the folder one stands in."""
+    if not str(text).strip():
+        raise ConfigError(f"the store must be a folder, but --store (or {STORE}) is empty; name one, or leave it out.")
+    return Path(text)
+
+
+def _store(path: Path) -> Path:
+    """Click takes a variable that is set to nothing for one that is not set."""
+    return _store_path("") if path == DEFAULT_STORE and os.environ.get(STORE) == "" else path
+
+
 StoreOption = Annotated[
     Path,
-    typer.Option("--store", envvar="CHARTUNE_STORE", help="Folder for prepared data, models and runs; private to you."),
-]
+    typer.Option(
+        "--store", envvar=STORE, parser=_store_path, callback=_store, metavar="PATH",
+        help="Folder for prepared data, models and runs; private to you.",
+    ),
+]  # fmt: skip
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 FolderArgument = Annotated[
     Path | None,
@@ -48,8 +69,6 @@ BaseOption = Annotated[
     typer.Option("--base", help="Base model: small-llama, minilm, a local folder, or a hub id in the local cache."),
 ]
 NameOption = Annotated[str | None, typer.Option("--name", help="What to call the run in tables.")]
-
-DEFAULT_STORE = Path("chartune-store")
 
 
 def open_store(path: Path) -> Store:

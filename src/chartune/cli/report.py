@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, open_store
+from chartune.names import checked_title
 
 
 def command(
@@ -22,6 +23,7 @@ def command(
     from chartune.report.render import report_of
     from chartune.runs.ledger import find_run
 
+    heading = checked_title(title, "--title")
     opened = open_store(store)
-    path = report_of(opened, [find_run(opened, run) for run in runs] if runs else None, out, title)
+    path = report_of(opened, [find_run(opened, run) for run in runs] if runs else None, out, heading)
     emit({"report": str(path)}, as_json, str(path))

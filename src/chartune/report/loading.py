@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 from chartune.runs.record import Layer, RunRecord
 
+from chartune.cards import quoted
+
 
 def loading(about: RunRecord) -> tuple[tuple[str, ...], str]:
     """Paragraphs and code for the card of a run, as of a `run.json`; no code: it keeps no weights."""
@@ -41,7 +43,7 @@ def _folders(stack: Sequence[Layer]) -> list[str]:
 
 
 def _with_chartune(folders: list[str]) -> str:
-    layers = ", ".join(f'Frozen(adapter="{folder}")' for folder in folders)
+    layers = ", ".join(f"Frozen(adapter={quoted(folder)})" for folder in folders)
     return f"from chartune import Fresh, Frozen, Stack\n\nstack = Stack(layers=({layers}, Fresh()))"
 
 
@@ -50,13 +52,16 @@ def _with_peft(folders: list[str], base: str) -> str:
         "from peft import PeftModel",
         "from transformers import AutoModel",
         "",
-        f"body = AutoModel.from_pretrained({base!r})  # a local folder with the content hash above",
-        f'model = PeftModel.from_pretrained(body, "{folders[0]}", adapter_name="layer0")',
+        f"body = AutoModel.from_pretrained({quoted(base)})  # a local folder with the content hash above",
+        f'model = PeftModel.from_pretrained(body, {quoted(folders[0])}, adapter_name="layer0")',
     ]
-    lines += [f'model.load_adapter("{folder}", adapter_name="layer{n}")' for n, folder in enumerate(folders[1:], 1)]
+    lines += [
+        f'model.load_adapter({quoted(folder)}, adapter_name="layer{n}")' for n, folder in enumerate(folders[1:], 1)
+    ]
     if len(folders) > 1:
-        lines.append(f"model.base_model.set_adapter({[f'layer{n}' for n in range(len(folders))]})")
-    return "\n".join(lines).replace("'", '"')
+        names = ", ".join(f'"layer{n}"' for n in range(len(folders)))
+        lines.append(f"model.base_model.set_adapter([{names}])")
+    return "\n".join(lines)
 
 
 def _whole(about: RunRecord) -> tuple[tuple[str, ...], str]:

@@ -36,14 +36,15 @@ def finished_runs(store: Store) -> list[Run]:
 
 
 def find_run(store: Store, prefix: str) -> Run:
-    """The run that is called so, or was called so, or whose fingerprint begins so.
+    """The run with this fingerprint, or that is called so, or was called so, or whose fingerprint begins so.
 
     Raises:
         ConfigError: no run or several answer to it; the message lists those that do, or the nearest.
         UnfinishedRun: only a run that has not ended answers to it.
     """
     runs = finished_runs(store)
-    named = [run for run in runs if run.name == prefix] or [run for run in runs if prefix in run.names]
+    exact = [run for run in runs if run.fingerprint == prefix]
+    named = exact or [run for run in runs if run.name == prefix] or [run for run in runs if prefix in run.names]
     found = named or [run for run in runs if prefix and run.fingerprint.startswith(prefix)]
     if len(found) == 1:
         return found[0]

@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 import polars as pl
 
 from chartune.config import Config, Unhashed
+from chartune.names import MaybeTitle
 from chartune.notes.note import SCHEMA
 from chartune.sources.codes import read_codes
 from chartune.sources.facts import TableFacts, file_facts
@@ -112,7 +113,7 @@ class Mimic3(Config):
     kind: Literal["mimic3"] = "mimic3"
     folder: RawPath
     """Where the tables are."""
-    title: Annotated[str, Unhashed()] = ""
+    title: Annotated[MaybeTitle, Unhashed()] = ""
     """What to call it in reports; empty: what its row counts tell."""
     licence: Annotated[str, Unhashed()] = ""
     """Under which terms its text may be used; empty: those of the release that it is."""

@@ -16,6 +16,7 @@ import polars as pl
 
 from chartune.config import Config, Unhashed
 from chartune.errors import SchemaError
+from chartune.names import MaybeTitle
 from chartune.notes.note import SCHEMA
 from chartune.sources.codes import read_codes
 from chartune.sources.facts import TableFacts, file_facts
@@ -140,7 +141,7 @@ class Mimic4(Config):
     """Where `hosp/` is."""
     notes: Annotated[RawPath | None, Unhashed()] = None
     """Where `note/` is, because it is a download of its own; null: beside `hosp/`."""
-    title: Annotated[str, Unhashed()] = ""
+    title: Annotated[MaybeTitle, Unhashed()] = ""
     """What to call it in reports; empty: what its row counts tell."""
     licence: Annotated[str, Unhashed()] = ""
     """Under which terms its text may be used; empty: those of the release that it is."""

@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 
 from chartune.config import Config, Unhashed
 from chartune.errors import SchemaError
+from chartune.names import MaybeTitle
 from chartune.notes.note import PLAIN, SCHEMA
 from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.ids import all_whole, numbered, trimmed
@@ -71,7 +72,7 @@ class Tabular(Config):
     the texts."""
     separator: Filled | None = None
     """What stands between the labels of a document, such as `;`; null: it has one label at most."""
-    title: Annotated[str, Unhashed()] = ""
+    title: Annotated[MaybeTitle, Unhashed()] = ""
     """What to call it in reports; empty: the name of the file."""
     licence: Annotated[str, Unhashed()] = ""
     """Under which terms its text may be used; empty: unknown."""

@@ -26,6 +26,7 @@ from chartune.errors import ChartuneError, ConfigError
 from chartune.log import say
 from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.models.load import Numerics, Resolved
+from chartune.names import Name
 from chartune.quantities import Cost, Estimate
 from chartune.report.card import KEPT, MODEL_CARD, model_card
 from chartune.runs.ledger import rename
@@ -51,7 +52,7 @@ PACKAGES: Final = ("chartune", "torch", "transformers", "peft", "accelerate", "p
 class Stage(Config):
     """What all stages have in common."""
 
-    name: Annotated[str | None, Unhashed()] = None
+    name: Annotated[Name | None, Unhashed()] = None
     """What a person calls it; None: made from what it does."""
     data: Annotated[Preparation, Unhashed()]
     """What it is made from; the fingerprint takes the hash of the prepared data instead."""

@@ -21,6 +21,7 @@ from pydantic import Field, model_validator
 
 from chartune.config import Config
 from chartune.errors import ConfigError
+from chartune.names import Title, named
 from chartune.stages.catalog import stages
 from chartune.tasks.prepare import Preparation
 
@@ -57,7 +58,7 @@ class Cell:
 class Study(Config):
     """Stages with references between them, run in order and taken up again where they stopped."""
 
-    title: str
+    title: Title
     """The heading of its report."""
     question: str = ""
     """What it is to answer, in a sentence."""
@@ -106,7 +107,7 @@ class Study(Config):
             for path, value in axes.items():
                 _set(asked, path, value, name)
             told = [f"{path.rpartition('.')[2]}={value}" for path, value in axes.items() if path not in SILENT]
-            asked["name"] = " ".join([str(asked.get("name") or name), *told])
+            asked["name"] = named(" ".join([str(asked.get("name") or name), *told]))
             yield Cell(name, axes, asked)
 
     def _must_parse(self, cell: Cell) -> None:

@@ -31,7 +31,7 @@ class BedsideNotes(Config):
     shared: ClassVar[bool] = False
     """The anchor is the task's."""
     chosen_first: ClassVar[bool] = False
-    hours: float = Field(24, gt=0)
+    hours: float = Field(24, gt=0, le=24 * 36500)
     """From the anchor to the prediction."""
     since: Literal["admission", "anchor"] = "admission"
     """Whether notes before the anchor count; `anchor` is the window of Clinical XLNet (Huang et al., 2020)."""

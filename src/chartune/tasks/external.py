@@ -16,6 +16,7 @@ from pydantic import Field, field_validator, model_validator
 from chartune.config import Config, Unhashed
 from chartune.errors import LeakageError
 from chartune.log import say
+from chartune.names import MaybeTitle
 from chartune.sources.catalog import AnyLabels
 from chartune.sources.external_labels import TableLabels
 from chartune.sources.source import Records
@@ -61,7 +62,7 @@ class External(Config):
     """Of two labels the one that is asked about; none: as in the task `labels` (`1`, `true`, `yes`, `died`)."""
     least_cases: int = Field(1, ge=1)
     """Training patients that a label needs to be learnt."""
-    title: Annotated[str, Unhashed()] = ""
+    title: Annotated[MaybeTitle, Unhashed()] = ""
     """What to call the task in reports; empty: its name."""
     citation: Annotated[str, Unhashed()] = "whoever made the labels"
     """Who defined it."""

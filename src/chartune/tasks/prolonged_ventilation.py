@@ -62,9 +62,9 @@ class ProlongedVentilation(ChartTask):
     kind: Literal["prolonged-ventilation"] = "prolonged-ventilation"
     measure: Measure = "span"
     """How the ventilation time of the answer is counted; that of the cohort is the span."""
-    days: float = Field(7, gt=0)
+    days: float = Field(7, gt=0, le=36500)
     """From how many on it is prolonged."""
-    base_days: float = Field(2, ge=0)
+    base_days: float = Field(2, ge=0, le=36500)
     """How many the cohort has had: the landmark."""
     cohort: Literal["at-landmark", "in-hindsight"] = "at-landmark"
     """Whose ventilation up to the landmark makes `base_days`; `in-hindsight`: or that of the whole stay, as published.

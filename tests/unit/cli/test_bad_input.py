@@ -274,3 +274,17 @@ def test_a_hospital_is_not_written_over_something_else(tmp_path: Path) -> None:
     (tmp_path / "diary.txt").write_text("mine")
     refused(chartune("make-hospital", "--out", tmp_path, "--subjects", 5), 2, "ConfigError", "choose another --out")
     assert (tmp_path / "diary.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_store_without_a_name_is_not_the_folder_one_stands_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    refused = chartune("ls", "--store", name)
+    assert refused.code == 2
+    assert "the store must be a folder" in refused.err
+    monkeypatch.setenv("CHARTUNE_STORE", name)
+    assert chartune("ls").code == 2
+    assert list(tmp_path.iterdir()) == []
+    assert chartune("ls", "--store", ".").code == 0

@@ -205,3 +205,8 @@ def test_reports_runs_and_metrics_never_load_torch() -> None:
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert json.loads(told.stdout) == []
+
+
+def test_a_name_that_equals_the_fingerprint_of_another_run_does_not_win_over_it(store: Store) -> None:
+    rename(Run.of(store, FIRST), SECOND)
+    assert find_run(store, SECOND).fingerprint == SECOND

@@ -1,5 +1,9 @@
 """Fine-tuning: validation chooses, the training part weighs, the test part is only told of."""
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -174,3 +178,32 @@ def test_a_frozen_layer_that_has_moved_is_no_result(
     else:
         with pytest.raises(RunError, match=r"bit-equal to those at .*parent"):
             _keep(stage, attached, model, [parent], bert, "asked", work)
+
+
+PRINTED_CONFIG = """
+import sys
+from pathlib import Path
+from chartune.adapters.adapter import write_adapter
+from chartune.adapters.lora import LoRA
+from chartune.models.backbone import inspect
+base = inspect(Path(sys.argv[1]), name="x", licence="none", exposure="none")
+write_adapter(Path(sys.argv[2]), {}, LoRA(targets="all-linear"), base.family, base, {"run": None})
+"""
+
+
+@pytest.mark.slow
+def test_an_adapter_has_the_same_bytes_whatever_the_seed_of_hashes(bert: LocalBackbone, tmp_path: Path) -> None:
+    for seed in ("1", "2", "3"):
+        place = [str(bert.folder), str(tmp_path / seed)]
+        subprocess.run(
+            [sys.executable, "-c", PRINTED_CONFIG, *place], env=os.environ | {"PYTHONHASHSEED": seed}, check=True
+        )
+    configs = {(tmp_path / seed / "adapter_config.json").read_bytes() for seed in ("1", "2", "3")}
+    assert len(configs) == 1
+
+
+def test_the_targets_of_an_adapter_are_written_in_order(bert: LocalBackbone, tmp_path: Path) -> None:
+    write_adapter(tmp_path, {}, LoRA(targets="all-linear"), bert.family, bert, {"run": None})
+    written = json.loads((tmp_path / "adapter_config.json").read_text())["target_modules"]
+    assert written == sorted(bert.family.linear)
+    assert len(written) > 4

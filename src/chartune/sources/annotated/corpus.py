@@ -16,6 +16,7 @@ from typing import Annotated, ClassVar, Final
 
 from chartune.config import Config, Unhashed
 from chartune.errors import LeakageError, SchemaError
+from chartune.names import MaybeTitle
 from chartune.sources.annotated.archives import RawFile, is_archive, raw_files, read_corpus
 from chartune.sources.annotated.documents import AnnotatedRecords, Rows, records
 from chartune.sources.annotated.findings import Findings
@@ -57,7 +58,7 @@ class AnnotatedCorpus(Config, ABC):
     kind: str
     folder: RawPath
     """The folder of the downloads, or one archive."""
-    title: Annotated[str, Unhashed()] = ""
+    title: Annotated[MaybeTitle, Unhashed()] = ""
     """What to call it in reports; empty: its usual name."""
     licence: Annotated[str, Unhashed()] = ""
     """Under which terms its text may be used; empty: those of its owner."""
