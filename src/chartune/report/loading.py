@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from chartune.runs.record import Layer, RunRecord
-
 from chartune.cards import quoted
+from chartune.runs.record import Layer, RunRecord
 
 
 def loading(about: RunRecord) -> tuple[tuple[str, ...], str]:
