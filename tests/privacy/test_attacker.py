@@ -1,0 +1,193 @@
+"""Nobody can work a small count of real patients out of what is printed: an attacker program tries to, and cannot.
+
+A made-up hospital without its marker counts as real. Everything that a walk through the verbs prints of it is given to
+the attacker: consoles, JSON, the report, the cards, an export.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from html import unescape
+from typing import Any
+
+import pytest
+
+from chartune.disclosure import Behind, counts
+from chartune.quantities import Estimate
+from chartune.sources.made_up import make_hospital
+from chartune.store import Store
+from chartune.testing.attacker import Attacker, Name, interval, true_counts, with_gone
+from chartune.testing.command_line import chartune
+
+
+@dataclass(frozen=True)
+class Walked:
+    """What was printed, and the truth."""
+
+    truth: dict[str, Any]
+    consoles: list[str]
+    answers: list[dict[str, Any]]
+    page: str
+    cards: list[str]
+    runs: list[str]
+
+    @property
+    def titles(self) -> dict[str, str]:
+        parts = {**self.truth["tasks"], "corpus": self.truth["corpus"]}
+        return {part["title"]: name for name, part in parts.items()}
+
+    def attacker(self) -> Attacker:
+        """One that has read it all."""
+        attacker = Attacker(self.titles)
+        for text in self.consoles:
+            attacker.read_console(text)
+        for answer in self.answers:
+            attacker.read_json(answer)
+        attacker.read_report(self.page)
+        for card in self.cards:
+            attacker.read_card(card)
+        return attacker
+
+
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
+    place = tmp_path_factory.mktemp("attacked")
+    raw, store, page = place / "raw", place / "store", place / "report.html"
+    make_hospital(raw, subjects=140, seed=3, events=False)
+    (raw / "made-up" / "manifest.json").unlink()
+    at = ["--store", store]
+
+    def said(*words: object) -> str:
+        done = chartune(*words, *at)
+        assert done.code == 0, done.err
+        return done.out + done.err
+
+    prepared = said("prepare", raw)
+    fingerprint = re.search(r"\(data (\w+)\)", prepared)[1]  # type: ignore[index]
+    runs = [said("finetune", raw, "--method", "tfidf", "--task", task) for task in ("mortality", "length_of_stay")]
+    said("report", "--out", page)
+    said("export-data", fingerprint, "--to", place / "out", "--task", "mortality")
+    answers = [json.loads(chartune(*words, *at, "--json").out) for words in
+               (("prepare", raw), ("datasets", fingerprint), ("show", fingerprint))]  # fmt: skip
+    (data,) = Store(store).artefacts("data")
+    cards = [(folder / "README.md").read_text() for folder in (data.path, place / "out")]
+    consoles = [prepared, said("datasets", fingerprint), said("show", fingerprint)]
+    others = [*runs, said("ls"), said("datasets"), said("audit-data")]
+    return Walked(
+        json.loads((data.path / "dataset.json").read_text()), consoles, answers, page.read_text(), cards, others
+    )
+
+
+def test_no_small_count_of_real_patients_can_be_worked_out(walked: Walked) -> None:
+    attacker = walked.attacker()
+    truth = with_gone(true_counts(walked.truth), attacker.order)
+    assert sum(1 <= n <= 9 for n in truth.values()) > 20  # else there is nothing to find
+    assert attacker.pinned(truth) == {}
+
+
+def test_the_exact_figures_give_them_all_away(walked: Walked) -> None:
+    attacker = Attacker()
+    attacker.read_json(walked.truth)
+    truth = with_gone(true_counts(walked.truth), attacker.order)
+    small = {name for name, n in truth.items() if 1 <= n <= 9}
+    assert set(attacker.pinned(truth)) >= {name for name in small if name[0] in ("split", "gone")}
+
+
+def test_no_exact_count_stands_in_anything_that_is_printed(walked: Walked) -> None:
+    exact = {n for n in true_counts(walked.truth).values() if n >= 100 and n % 10}
+    assert len(exact) > 5
+    page = re.sub(r"<style>.*?</style>|<svg.*?</svg>|<pre>.*?</pre>", "", walked.page, flags=re.DOTALL)
+    texts = [*walked.consoles, *walked.runs, *walked.cards, unescape(re.sub(r"<[^>]+>", " ", page))]
+    texts = [re.sub(r"longest \d+", "", text) for text in texts]  # words of a text
+    for text in [*texts, *(json.dumps(answer["tasks"]) for answer in walked.answers)]:
+        assert [n for n in exact if re.search(rf"(?<![\w.,:/-]){n:,}(?![\w.,:%/-])", text)] == []
+
+
+def test_scores_that_rest_on_few_are_told_nowhere(walked: Walked) -> None:
+    positives = walked.truth["tasks"]["mortality"]["counts"]["test"]["positives"]
+    assert 0 < positives < 10
+    mortality, _, listed, _, _ = walked.runs
+    for text in (mortality, next(line for line in listed.splitlines() if "mortality" in line)):
+        assert "too few to show" in text
+        assert not re.search(r"auroc [\d.]+|prevalence", text)
+
+
+LEAKY = """hospital  (data 0123456789abcdef)
+mortality: In-hospital mortality
+   140 patients, 150 admissions, 680 notes  all admissions: what the source holds
+    28 patients, 30 admissions, 40 notes  of age: eighteen or more
+          test: 28 patients, 30 admissions, <10 with the outcome
+length_of_stay: Length of stay
+   140 patients, 150 admissions, 680 notes  all admissions: what the source holds
+    22 patients, 24 admissions, 30 notes  length known: a stay that ends in death has no length
+          test: 22 patients, 24 admissions
+"""
+DEATHS = ("split", "mortality", "test", "positives")
+
+
+def test_an_attacker_subtracts() -> None:
+    attacker = Attacker()
+    attacker.read_console(LEAKY)
+    assert attacker.pinned({DEATHS: 6}) == {DEATHS: 6}
+    blurred = Attacker()
+    blurred.read_console(re.sub(r"\b\d*(\d)\b(?= (?:patients|admissions|notes))", _blurred, LEAKY))
+    assert blurred.pinned({DEATHS: 6}) == {}
+
+
+def _blurred(found: re.Match[str]) -> str:
+    return counts.shown(int(found[0]), exact=False)
+
+
+def test_an_attacker_works_with_rates_and_with_numbers_of_pairs() -> None:
+    attacker = Attacker()
+    attacker.bound(("split", "mortality", "test", "admissions"), 30, 30)
+    attacker.bound(DEATHS, 1, 9)
+    assert attacker.pinned({DEATHS: 6}) == {}
+    attacker.read_rate("mortality", "test", 0.2, 3)
+    assert attacker.pinned({DEATHS: 6}) == {DEATHS: 6}
+    pairs = Attacker()
+    pairs.bound(DEATHS, 1, 9)
+    pairs.bound(("split", "mortality", "test", "negatives"), 11, 11)
+    pairs.read_auroc("mortality", "test", 0.5909, 4)  # 13 of 22 halves of pairs, or a multiple of both
+    assert pairs.known[DEATHS] == (1, 9)
+    pairs.read_auroc("mortality", "test", 71 / 77, 4)
+    assert pairs.known[DEATHS] == (7, 7)
+
+
+@pytest.mark.parametrize(("positives", "negatives"), [(12, 45), (10, 19), (37, 1204), (99, 99)])
+def test_the_digits_of_an_auroc_exclude_no_count(positives: int, negatives: int) -> None:
+    rows = positives + negatives
+    stands = Behind("binary", rows, positives, negatives)
+    names = [("split", "mortality", "test", what) for what in ("positives", "negatives")]
+    for pairs in range(positives * negatives // 2, positives * negatives, 7):
+        attacker, auroc = Attacker(), Estimate(pairs / (positives * negatives), n=rows)
+        for name, count in zip(names, (positives, negatives), strict=True):
+            attacker.learn(name, counts.shown(count, exact=False))
+        before = dict(attacker.known)
+        attacker.read_auroc("mortality", "test", stands.release("auroc", auroc).value, stands.precision("auroc"))
+        assert attacker.known == before
+
+
+def test_the_law_on_many_parts_holds_at_its_edges() -> None:
+    """Ten cells that all end in nine, and their sum: classes of ten would pin them, classes of twenty do not."""
+    total = ("split", "many", "all", "admissions")
+    for width, found in ((10, 10), (20, 0)):
+        attacker, truth = Attacker(), dict[Name, int]({total: 90})
+        attacker.bound(total, *interval(counts.shown(90, exact=False)))
+        for n in range(10):
+            cell = ("split", "many", str(n), "cases")
+            truth[cell] = 9
+            attacker.bound(cell, 0, width - 1)
+        attacker.laws.append(([(1, total), *((-1.0, name) for name in truth if name != total)], 0, 0))
+        assert len(attacker.pinned(truth)) == found
+    assert counts.part_of_whole(9, exact=False, parts=10) == "<20"
+    assert counts.part_of_whole(9, exact=False, parts=9) == "<10"
+
+
+def test_a_printed_count_stands_for_what_the_rule_says() -> None:
+    assert [interval(told) for told in ("0", "<10", "30+", "1,230+", "≈ 1,760", "<20")] == [
+        (0, 0), (1, 9), (30, 39), (1230, 1239), (1755, 1765), (1, 19),
+    ]  # fmt: skip
+    for count in (*range(120), 1237):
+        low, high = interval(counts.shown(count, exact=False))
+        assert low <= count <= high

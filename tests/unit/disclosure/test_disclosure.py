@@ -1,0 +1,119 @@
+"""The rule: classes of ten, rates worked out of them, scores that rest on ten, sentences, JSON that says what it is."""
+
+from typing import Any
+
+import polars as pl
+import pytest
+
+from chartune.disclosure import Behind, behind, digits, fewest, figures, percent, released, said, share, shown
+from chartune.quantities import Estimate
+from chartune.runs.record import NamedSource
+
+
+def test_all_numbers_of_a_class_are_shown_alike_and_those_of_two_classes_are_not() -> None:
+    for low in range(10, 200, 10):
+        assert {shown(low + n, exact=False) for n in range(10)} == {f"{low}+"}
+    assert {shown(n, exact=False) for n in range(1, 10)} == {"<10"}
+    assert shown(1237, exact=True) == "1,237"
+
+
+def test_a_share_says_no_more_than_the_classes_of_its_counts() -> None:
+    assert {share(part, whole, exact=False) for part in range(10, 20) for whole in range(30, 40)} == {14.5 / 34.5}
+    assert [share(part, 40, exact=False) for part in (0, 1, 9)] == [0.0, None, None]
+    assert share(3, 9, exact=False) is None
+    assert share(0, 0, exact=False) is None
+    assert share(3, 9, exact=True) == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("least", [10, 30, 90, 100, 990, 1000, 12340])
+def test_in_so_many_digits_every_denominator_of_the_class_can_give_every_share(least: int) -> None:
+    step = 10.0 ** -digits(least)
+    for of in (least, least + 9):
+        assert 1 / of <= step + 1e-12
+    assert digits(least, most=9) == len(str(least)) - 1
+
+
+def test_of_texts_that_were_cut_some_in_ten_are_told() -> None:
+    told = [percent(rate, exact=False).replace("\N{NO-BREAK SPACE}", " ") for rate in (0, 0.01, 0.183, 0.5, 0.97, 1)]
+    assert told == ["0 %", "<10 %", "≈ 20 %", "≈ 50 %", ">90 %", "100 %"]
+    assert percent(0.183, exact=True) == "18.3\N{NO-BREAK SPACE}%"
+
+
+@pytest.mark.parametrize(
+    ("sentence", "told"),
+    [
+        ("NOTEEVENTS: 3 rows have no admission", "NOTEEVENTS: <10 rows have no admission"),
+        ("T: MIMIC-III 1.4 has 46520 rows, this file 1237.", "T: MIMIC-III 1.4 has 46,520+ rows, this file 1,230+."),
+        ("T: 12 of 1,893 codes are written with a dot, such as V45.81", None),
+        (
+            "2 cells, first in data row 14; these became U+FFFD.",
+            "<10 cells, first in data row 14; these became U+FFFD.",
+        ),
+        ("ICD-9 from v1.4, within 48 hours of 2 days, before 2008: none", "the same"),
+    ],
+)
+def test_counts_in_a_sentence_become_classes_and_names_and_times_stay(sentence: str, told: str | None) -> None:
+    expected = {None: "T: 10+ of 1,890+ codes are written with a dot, such as V45.81", "the same": sentence}
+    assert said(sentence, exact=False) == expected.get(told, told)
+    assert said(sentence, exact=True) == sentence
+
+
+def rows(positives: int, negatives: int, each: int = 1) -> pl.DataFrame:
+    """Predicted rows, `each` of them of one patient."""
+    labels = [1] * positives + [0] * negatives
+    return pl.DataFrame({"subject_id": [n // each for n in range(len(labels))], "label": labels})
+
+
+@pytest.mark.parametrize(
+    ("frame", "few"),
+    [(rows(10, 10), False), (rows(9, 40), True), (rows(40, 9), True), (rows(20, 20, each=2), False),
+     (rows(18, 40, each=2), True)],
+)  # fmt: skip
+def test_ten_rows_and_ten_patients_with_the_outcome_and_without_it_stand_behind_a_score(
+    frame: pl.DataFrame, few: bool
+) -> None:
+    stands = behind("binary", {"auroc": Estimate(0.8, n=frame.height)}, {}, frame)
+    assert stands.few is few
+    assert behind("multiclass", {}, {}, frame).few is False
+    assert fewest([stands, behind("binary", {}, {}, rows(9, 9))]).few
+    assert not behind(None, {"perplexity": Estimate(3.0, n=5)}).few
+
+
+def test_a_prevalence_is_worked_out_of_classes_and_an_auroc_has_the_digits_of_its_pairs() -> None:
+    stands = Behind("binary", 139, 21, 118)
+    rate = stands.release("prevalence", Estimate(21 / 139, 0.1, 0.2, 139))
+    assert (rate.value, rate.low, rate.n) == (round(24.5 / 134.5, 2), None, None)
+    assert stands.release("auroc", Estimate(0.81249, 0.71111, 0.9, 139)) == Estimate(0.812, 0.711, 0.9)
+    assert Behind("binary", 40, 12, 28).release("auroc", Estimate(0.81249)).value == 0.81
+
+
+def test_an_accuracy_with_few_errors_is_not_shown() -> None:
+    stands = Behind("multiclass", 30)
+    assert stands.hides("accuracy", Estimate(28 / 30))
+    assert stands.hides("accuracy", Estimate(2 / 30))
+    assert not stands.hides("accuracy", Estimate(15 / 30))
+    assert stands.release("accuracy", Estimate(17 / 30)).value == 0.6
+
+
+def test_a_count_that_nobody_has_listed_is_hidden_in_json() -> None:
+    entry: dict[str, Any] = {
+        "new": {"seen": 7, "of": [12, 1237], "share": 0.123, "told": True, "nothing": None}, "config": {"rank": 8},
+        "tasks": {"t": {"labels": ["428"], "counts": {"test": {"labels_assigned": 70, "subjects": 3}}}},
+        "warnings": ["3 rows lack a day"], "attrition": [{"step": "of age 18", "notes": 5, "removed_notes": 2}],
+    }  # fmt: skip
+    assert released(entry, exact=False) == {
+        "new": {"seen": "<10", "of": ["10+", "1,230+"], "share": 0.1, "told": True, "nothing": None},
+        "config": {"rank": 8}, "tasks": {"t": {"labels": ["428"], "counts": {"test": {"subjects": "<10"}}}},
+        "warnings": ["<10 rows lack a day"], "attrition": [{"step": "of age 18", "notes": "<10"}],
+    }  # fmt: skip
+    assert released(entry, exact=True) == entry
+
+
+@pytest.mark.parametrize(
+    ("version", "exact", "held"),
+    [("1.4", False, ("rounded", False)), ("1.4", True, ("exact", True)), ("made-up", True, ("exact", False)),
+     ("made-up", False, ("exact", False))],
+)  # fmt: skip
+def test_json_says_which_figures_it_holds(version: str, exact: bool, held: tuple[str, bool]) -> None:
+    told = figures(NamedSource(kind="mimic3", version=version), exact)
+    assert (told["figures"], told["do_not_release"]) == held
