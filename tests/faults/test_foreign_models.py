@@ -14,7 +14,8 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForPreTraining, AutoModelForSequenceClassification
 
 from chartune.errors import AdapterError
-from chartune.models.backbone import LocalBackbone, inspect
+from chartune.models import values
+from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, inspect
 from chartune.models.load import Resolved, load_body
 from chartune.models.tokenizer import load_tokenizer
 from chartune.store import Store
@@ -405,6 +406,54 @@ def test_a_file_that_changes_between_hashing_and_loading_is_refused(base: Path, 
         load_body(found, EXACT)
     with pytest.raises(AdapterError, match="has changed"):
         load_tokenizer(found)
+
+
+def test_weights_that_are_no_numbers_are_refused_when_they_are_loaded_and_at_the_door_from_then_on(
+    base: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weighted(
+        base, lambda tensors: tensors | {PROJECTION: tensors[PROJECTION].index_fill(0, torch.tensor(3), torch.nan)}
+    )
+    found = find_backbone(Backbone(name=str(base)), store)
+    assert found is not None
+    with pytest.raises(AdapterError, match=r"must be finite numbers, but layers\.0\.self_attn\.q_proj\.weight of base"):
+        load_body(found, EXACT)
+    with pytest.raises(AdapterError, match="must be finite numbers"):
+        find_backbone(Backbone(name=str(base)), store)
+
+
+@pytest.mark.parametrize("damage", [None, "[1]", "[" * 100_000, '{"x": 7}'])
+def test_weights_are_looked_at_once_and_a_damaged_memory_costs_only_time(
+    base: Path, store: Store, monkeypatch: pytest.MonkeyPatch, damage: str | None
+) -> None:
+    looked: list[object] = []
+
+    def look_at(model: object) -> str:
+        looked.append(model)
+        return ""
+
+    monkeypatch.setattr(values, "_not_finite", look_at)
+    for _ in range(2):
+        found = find_backbone(Backbone(name=str(base)), store)
+        assert found is not None
+        load_body(found, EXACT)
+        if damage is not None:
+            (store.root / values.SEEN).write_text(damage)
+    assert len(looked) == (1 if damage is None else 2)
+    weighted(base, lambda tensors: tensors | {PROJECTION: tensors[PROJECTION] + 1})
+    other = find_backbone(Backbone(name=str(base)), store)
+    assert other is not None
+    load_body(other, EXACT)
+    assert len(looked) == (2 if damage is None else 3)
+
+
+def test_infinity_is_no_number_in_any_precision() -> None:
+    for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
+        assert values.is_finite(torch.ones(3, 3, dtype=dtype))
+        for odd in (torch.inf, -torch.inf, torch.nan):
+            assert not values.is_finite(torch.tensor([1.0, odd, 2.0], dtype=dtype))
+    assert values.is_finite(torch.tensor([1, 2]))
+    assert values.is_finite(torch.zeros(0))
 
 
 @pytest.fixture

@@ -5,22 +5,24 @@ A folder of two files that stock peft reads as well (`PeftModel.from_pretrained(
 the third it was trained elsewhere (see `adapters.foreign`).
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from peft import PeftConfig
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from chartune.adapters.foreign import foreign_method, headless
+from chartune.adapters.fit import body_of, must_equal, must_target
+from chartune.adapters.foreign import CONFIG, foreign_method, headless, headless_name
 from chartune.adapters.lora import LoRA
-from chartune.errors import AdapterError
-from chartune.models.backbone import LocalBackbone
+from chartune.adapters.sound import adapter_headers, is_idle, must_be_of_rank
+from chartune.errors import AdapterError, ConfigError
 from chartune.models.families import Family
-from chartune.store import opened, sha256, write_bytes, write_json
+from chartune.models.foreign import is_plain, json_object, reading
+from chartune.models.local import LocalBackbone, hashed
+from chartune.models.weights import headers
+from chartune.store import write_bytes, write_json
 
 WEIGHTS: Final = "adapter_model.safetensors"
 LINEAGE: Final = "chartune.json"
@@ -43,22 +45,21 @@ class Adapter:
     sha256: str
     """Of the weights: goes into the fingerprint of every stage that stands on it."""
 
+    idle: bool = False
+    """Whether it changes nothing: its B is zero in every matrix."""
+
     def tensors(self) -> dict[str, Tensor]:
         """Its weights, by peft's names.
 
         Raises:
             AdapterError: the file is damaged.
         """
-        try:
-            tensors = load_file(opened(self.folder / WEIGHTS))
-            return tensors if self.base_hash else headless(tensors)
-        except SafetensorError as error:
-            raise AdapterError(
-                f"{self.folder / WEIGHTS} must be whole, but it is damaged ({error}); train it again."
-            ) from None
+        with reading("safetensors", f"{self.folder / WEIGHTS} must be whole", "train it again, or copy it again"):
+            tensors = load_file(self.folder / WEIGHTS)
+        return tensors if self.base_hash else headless(tensors)
 
     def must_fit(self, backbone: LocalBackbone) -> None:
-        """Refuse a stranger.
+        """Refuse a stranger: by the hash of its base where it knows that, and by the names and shapes of its matrices.
 
         Raises:
             AdapterError: it was trained on another base model.
@@ -69,39 +70,67 @@ class Adapter:
                 f"{self.folder.parent.name} belongs to {self.base_hash[:12]} and {backbone.name} is "
                 f"{backbone.content_hash[:12]}; name its own base, or train one on this."
             )
+        body, whose = body_of(backbone), f"{self.folder}, an adapter of {self.base},"
+        must_target(self.method, whose, body, backbone.family)
+        held = {name: header.shape for name, header in headers([self.folder / WEIGHTS]).items()}
+        if not self.base_hash:
+            held = {inner: shape for name, shape in held.items() if (inner := headless_name(name))}
+        must_equal(self.method.shapes(body, backbone.family), held, whose)
+
+    def doubt(self) -> str | None:
+        """What its user should know before a run is begun."""
+        if not self.idle:
+            return None
+        return (
+            f"{self.folder} changes nothing, because B is zero in every matrix: it was not trained, or not "
+            f"saved whole; a stack on it is a stack on the base alone"
+        )
 
 
 def read_adapter(folder: Path) -> Adapter:
     """Open an adapter that chartune wrote, or a LoRA that stock peft wrote.
 
     Raises:
-        AdapterError: files are missing, it holds a pickle, or it is more than a plain LoRA.
+        AdapterError: files are missing, it holds a pickle, is more than a plain LoRA, or its numbers are none.
     """
+    _must_be_there(folder)
+    weights = folder / WEIGHTS
+    found = adapter_headers(weights)
+    foreign = not is_plain(folder / LINEAGE)
+    try:
+        method, base, base_hash, run = (*foreign_method(folder, list(found)), None, None) if foreign else _own(folder)
+    except ConfigError as error:  # a number of its configuration is out of range: its maker's doing, not the caller's
+        raise AdapterError(str(error)) from None
+    must_be_of_rank(found, method.rank, weights)
+    return Adapter(folder, method, base, base_hash, run, hashed(weights).sha256, is_idle(weights))
+
+
+def _must_be_there(folder: Path) -> None:
     if (folder / "adapter_model.bin").exists():
         raise AdapterError(
             f"adapter weights must be safetensors (a pickle can run code), but {folder} holds adapter_model.bin; have "
             f"its maker save it again with peft's safe_serialization=True, or train it again; if {WEIGHTS} lies beside "
             f"it, remove the .bin."
         )
-    for name in ("adapter_config.json", WEIGHTS):
-        if not (folder / name).is_file():
+    for name in (CONFIG, WEIGHTS):
+        if not is_plain(folder / name):
+            below = sorted(inner.parent for inner in folder.glob(f"*/{CONFIG}"))
             raise AdapterError(
-                f"an adapter must have {name}, but {folder} has not; point at the adapter/ folder of a finished run, "
-                f"or at a folder that peft saved."
-            )
-    if not (folder / LINEAGE).is_file():
-        method, base = foreign_method(folder, WEIGHTS)
-        return Adapter(folder, method, base, None, None, sha256(folder / WEIGHTS))
-    try:
-        about = json.loads(opened(folder / LINEAGE).read_text(encoding="utf-8"))
-        numbers, run = about["method"], about["run"]
-        base, base_hash = str(about["base"]["name"]), str(about["base"]["content_hash"])
-    except (ValueError, KeyError, TypeError):
-        raise AdapterError(
-            f"{folder / LINEAGE} must say method, base and run, but it is damaged; train it again."
-        ) from None
-    method = LoRA.parse(numbers, str(folder / LINEAGE))
-    return Adapter(folder, method, base, base_hash, run, sha256(opened(folder / WEIGHTS)))
+                f"an adapter must have {name}, but {folder} has not; "
+                + (f"did you mean {' or '.join(map(str, below[:3]))}?" if below else
+                   "point at the adapter/ folder of a finished run, or at a folder that peft saved.")
+            )  # fmt: skip
+
+
+def _own(folder: Path) -> tuple[LoRA, str, str, str | None]:
+    """Method, base with its hash, and run, as chartune wrote them."""
+    about = json_object(folder / LINEAGE)
+    base, run = about.get("base"), about.get("run")
+    told = isinstance(base, dict) and isinstance(base.get("name"), str) and isinstance(base.get("content_hash"), str)
+    if not told or not isinstance(run, str | None) or not isinstance(about.get("method"), dict):
+        raise AdapterError(f"{folder / LINEAGE} must say method, base and run, but it is damaged; train it again.")
+    method = LoRA.parse(about["method"], str(folder / LINEAGE))
+    return method, str(about["base"]["name"]), str(about["base"]["content_hash"]), run
 
 
 def write_adapter(

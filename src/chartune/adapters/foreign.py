@@ -8,19 +8,19 @@ plain LoRA is refused: an approximate reading would look like a worse adapter. I
 library that it names is imported (`auto_mapping`), no pickle opened.
 """
 
-import json
 import math
 import re
 from pathlib import Path
 from typing import Any, Final
 
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from chartune.adapters.lora import LoRA
 from chartune.errors import AdapterError
 from chartune.models.families import families
+from chartune.models.foreign import json_object
 
+CONFIG: Final = "adapter_config.json"
 ROOT: Final = "base_model.model."
 PREFIXES: Final = tuple({f"{family.prefix}." for family in families.values()})
 LORA: Final = re.compile(r"\.lora_[AB]\.weight$")
@@ -34,6 +34,22 @@ NEUTRAL: Final = frozenset(
      "exclude_modules", "layers_to_transform", "layers_pattern", "eva_config"}
 )  # fmt: skip
 """Fields that only said how the adapter was started, saved, or which matrices got one; the file itself tells that."""
+_WORDS: Final = {
+    int: "a whole number", float: "a number", str: "text", list: "a list", dict: "an object", bool: "true or false",
+}  # fmt: skip
+KINDS: Final[dict[str, tuple[type, ...]]] = {
+    "peft_type": (str,),
+    "r": (int,),
+    "lora_alpha": (int, float),
+    "lora_dropout": (int, float),
+    "target_modules": (str, list),
+    "bias": (str,),
+    "init_lora_weights": (bool, str),
+    "auto_mapping": (dict,),
+    "modules_to_save": (list,),
+    "base_model_name_or_path": (str,),
+}
+"""What the fields that are read may be, beside null."""
 REASONS: Final = {
     "use_dora": "DoRA rescales whole matrices, and the layers of a stack are summed",
     "rank_pattern": "a layer has one rank for all matrices",
@@ -49,26 +65,25 @@ STARTS: Final = (True, False, None, "gaussian", "eva", "orthogonal")
 """Ways to start a LoRA that leave the base as it is; PiSSA, OLoRA, CorDA, LoftQ and LoRA-GA rewrite it."""
 
 
-def foreign_method(folder: Path, weights: str) -> tuple[LoRA, str]:
+def foreign_method(folder: Path, names: list[str]) -> tuple[LoRA, str]:
     """The numbers of a LoRA that stock peft saved, and what it calls its base model.
 
     Args:
         folder: holds adapter_config.json.
-        weights: the name of its weights' file.
+        names: of its tensors.
 
     Raises:
         AdapterError: it is not a plain LoRA, or is damaged; the message says what and the way out.
     """
     config = _config(folder)
     _must_be_plain(config, folder)
-    names = _names(folder / weights)
     for name in names:
         _must_be_lora(name, names, folder)
-    modules = sorted({LORA.sub("", _headless(name)) for name in names} - {""})
+    modules = sorted({LORA.sub("", headless_name(name)) for name in names} - {""})
     if not modules:
         raise AdapterError(f"a LoRA must adapt at least one matrix, but {folder} adapts none; train it again.")
     rank, alpha = config.get("r"), config.get("lora_alpha")
-    if not isinstance(rank, int) or not isinstance(alpha, (int, float)) or rank < 1:
+    if rank is None or alpha is None or rank < 1 or not math.isfinite(alpha):
         raise AdapterError(
             f"a LoRA must have numbers r and lora_alpha, but {folder}/adapter_config.json has not; copy it again."
         )
@@ -82,11 +97,11 @@ def foreign_method(folder: Path, weights: str) -> tuple[LoRA, str]:
 
 def headless(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Tensors in fp32, by the names that they have on a body without head."""
-    renamed = {_headless(name): tensor.float() for name, tensor in tensors.items()}
+    renamed = {headless_name(name): tensor.float() for name, tensor in tensors.items()}
     return {name: tensor for name, tensor in renamed.items() if name}
 
 
-def _headless(name: str) -> str:
+def headless_name(name: str) -> str:
     """A tensor's name on a body without head; empty on the pooler, which no head of chartune reads."""
     inner = name.removeprefix(ROOT)
     inner = next((inner.removeprefix(prefix) for prefix in PREFIXES if inner.startswith(prefix)), inner)
@@ -104,22 +119,17 @@ def _targets(config: dict[str, Any], modules: list[str]) -> tuple[str, ...]:
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    try:
-        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
-    except (ValueError, OSError):
-        config = None
-    if not isinstance(config, dict):
-        raise AdapterError(f"{folder}/adapter_config.json must be a JSON object, but it is damaged; copy it again.")
+    """adapter_config.json, each field that is read of a kind that can be."""
+    config = json_object(folder / CONFIG)
+    for field, kinds in KINDS.items():
+        value = config.get(field)
+        if value is not None and not isinstance(value, kinds):
+            names = " or ".join(_WORDS[kind] for kind in kinds)
+            raise AdapterError(
+                f"{field} must be {names}, but it is {_WORDS.get(type(value), 'something else')} at {folder / CONFIG}; "
+                f"copy it again."
+            )
     return config
-
-
-def _names(path: Path) -> list[str]:
-    """The tensors' names; the weights themselves stay on disk."""
-    try:
-        with safe_open(path, framework="pt") as file:
-            return list(file.keys())
-    except SafetensorError as error:
-        raise AdapterError(f"{path} must be whole, but it is damaged ({error}); copy it again.") from None
 
 
 def _must_be_plain(config: dict[str, Any], folder: Path) -> None:

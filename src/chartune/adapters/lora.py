@@ -15,7 +15,7 @@ class LoRA(Method):
     """Low-rank adaptation: W ↦ W + (α/r)·BA (Hu et al., 2021, arXiv:2106.09685). Starts as the identity: B = 0."""
 
     kind: Literal["lora"] = "lora"
-    rank: int = Field(8, gt=0)
+    rank: int = Field(8, gt=0, le=65536)
     """Rank r of the update; A is [r, d_in], B is [d_out, r]."""
     alpha: float = Field(16, gt=0)
     """Scale α: the update is multiplied by α/r."""
@@ -37,6 +37,16 @@ class LoRA(Method):
         names = self._names(family)
         matrices = [m for name, m in _matrices(body) if any(_ends(name, target) for target in names)]
         return sum(self.rank * (m.in_features + m.out_features) for m in matrices)
+
+    def shapes(self, body: nn.Module, family: Family) -> dict[str, tuple[int, ...]]:
+        """A [r, d_in] and B [d_out, r] of every targeted matrix, by the names that peft saves them under."""
+        names = self._names(family)
+        shapes: dict[str, tuple[int, ...]] = {}
+        for name, matrix in _matrices(body):
+            if any(_ends(name, target) for target in names):
+                shapes[f"base_model.model.{name}.lora_A.weight"] = (self.rank, matrix.in_features)
+                shapes[f"base_model.model.{name}.lora_B.weight"] = (matrix.out_features, self.rank)
+        return shapes
 
     def without_matrix(self, body: nn.Module, family: Family) -> list[str]:
         """Targets that name no matrix of `body`; peft would pass over them silently."""

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from chartune.adapters.adapter import Adapter
 from chartune.adapters.catalog import AnyMethod
+from chartune.adapters.fit import must_equal, must_target
 from chartune.adapters.full import Full
 from chartune.adapters.lora import LoRA
 from chartune.config import Config, Unhashed
@@ -142,7 +143,8 @@ def attach(stack: Stack, body: nn.Module, family: Family, adapters: Sequence[Ada
     methods = tuple(_method(layer, adapter) for layer, adapter in zip(stack.layers, adapters, strict=True))
     states = tuple(layer.kind for layer in stack.layers)
     for method, adapter in zip(methods, adapters, strict=True):
-        _must_target(method, adapter, body, family)
+        whose = f"{adapter.folder}, an adapter of {adapter.base}," if adapter else "a fresh layer"
+        must_target(method, whose, body, family)
     with torch.random.fork_rng():
         model = _wrap(body, [_peft(m, s, family) for m, s in zip(methods, states, strict=True)], states, seed)
     for index, adapter in enumerate(adapters):
@@ -169,31 +171,12 @@ def _wrap(body: nn.Module, configs: list[LoraConfig], states: Sequence[str], see
     return model
 
 
-def _must_target(method: LoRA, adapter: Adapter | None, body: nn.Module, family: Family) -> None:
-    lacking = method.without_matrix(body, family)
-    if lacking:
-        whose = f"{adapter.folder}, an adapter of {adapter.base}," if adapter else "a fresh layer"
-        raise AdapterError(
-            f"every target of a LoRA must be a matrix of the base model, but {whose} targets {lacking[0]} and a "
-            f"{family.model_type} has none; its matrices are {', '.join(family.linear)}."
-        )
-
-
 def _fill(model: PeftModel, name: str, adapter: Adapter) -> None:
     tensors = adapter.tensors()
     expected = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False)
-    for key in sorted(expected.keys() | tensors.keys()):
-        here, there = (tuple(side[key].shape) if key in side else None for side in (expected, tensors))
-        if here != there:
-            raise AdapterError(
-                f"an adapter's weights must fit the base model, but {adapter.folder}, an adapter of {adapter.base}, "
-                f"has {key} {_shaped(there)} where this base needs {_shaped(here)}; name its own base with --base."
-            )
+    needed, held = ({key: tuple(tensor.shape) for key, tensor in side.items()} for side in (expected, tensors))
+    must_equal(needed, held, f"{adapter.folder}, an adapter of {adapter.base},")
     set_peft_model_state_dict(model, tensors, adapter_name=name)
-
-
-def _shaped(shape: tuple[int, ...] | None) -> str:
-    return "none" if shape is None else f"of shape {list(shape)}"
 
 
 def _method(layer: AnyLayer, adapter: Adapter | None) -> LoRA:

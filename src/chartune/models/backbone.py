@@ -44,8 +44,19 @@ def find_backbone(backbone: Backbone, store: Store) -> LocalBackbone | None:
 
     Raises:
         ConfigError: no such name, folder or package; the message says how to get it.
-        AdapterError: the folder lacks a tokenizer or safetensors weights, is of no known family, or asks to run code.
+        AdapterError: the folder lacks a tokenizer or safetensors weights, is of no known family, asks to run code, or
+            its files do not belong together.
     """
+    from chartune.models.values import SEEN, must_not_be_known_as_bad  # torch takes seconds
+
+    found = _found(backbone, store)
+    if found is not None:
+        found = replace(found, memory=store.root / SEEN)
+        must_not_be_known_as_bad(found)
+    return found
+
+
+def _found(backbone: Backbone, store: Store) -> LocalBackbone | None:
     row = catalog.get(backbone.name)
     if row is None:
         folder = _folder_of(backbone)

@@ -44,7 +44,7 @@ def reading(library: str, law: str, way_out: str, why: Callable[[], str] = str) 
         raise
     except Exception as error:  # the one deliberate door: its type is kept, its words are not
         raise AdapterError(
-            f"{law}, but it does not: {why()}{library} {version(library)} stops with {type(error).__name__}; {way_out}."
+            f"{law}, but {why()}{library} {version(library)} stops with {type(error).__name__}; {way_out}."
         ) from None
 
 

@@ -24,6 +24,7 @@ from chartune.models.architecture import computed, must_match, shape_at, shape_o
 from chartune.models.families import Family
 from chartune.models.foreign import reading
 from chartune.models.local import LocalBackbone, only
+from chartune.models.values import must_be_numbers
 from chartune.store import storing
 
 
@@ -159,6 +160,7 @@ def _read(backbone: LocalBackbone, dtype: torch.dtype | str, attention: str, *, 
         )  # fmt: skip
     if told["missing_keys"]:
         raise AssertionError("headers that fit leave nothing to be drawn at random")
+    must_be_numbers(model, backbone)
     model.config.name_or_path = backbone.name
     return model
 

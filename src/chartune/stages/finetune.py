@@ -108,6 +108,8 @@ def finetune(stage: Finetune, store: Store, planned: Planned = None) -> Run:
     for adapter in adapters:
         if adapter:
             adapter.must_fit(backbone)
+            if doubt := adapter.doubt():
+                say(f"warning: {doubt}")
             if adapter.base_hash is None and Path(adapter.base).name != Path(backbone.name).name:
                 say(
                     f"warning: {adapter.folder} says that it was trained on {adapter.base}, and the base here is "

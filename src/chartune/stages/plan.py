@@ -149,7 +149,7 @@ def plan(stage: Pretrain | Finetune, store: Store) -> Plan:
         stage.kind, f"{stack.title()} on {backbone.name if backbone else stage.backbone.name}", resolved, drawn.parts,
         workload, memory, disk, rates,
         seconds_of(workload, rehearsed, drawn.weights.trainable, rates),
-        _ways_out(stage, resolved, drawn.weights, memory, disk, rehearsed), _notes(stage, backbone, workload),
+        _ways_out(stage, resolved, drawn.weights, memory, disk, rehearsed), _notes(stage, backbone, workload, adapters),
     )  # fmt: skip
 
 
@@ -194,8 +194,10 @@ def _ways_out(
     return tuple(ways)
 
 
-def _notes(stage: Pretrain | Finetune, backbone: LocalBackbone | None, workload: Workload) -> tuple[str, ...]:
-    notes = []
+def _notes(
+    stage: Pretrain | Finetune, backbone: LocalBackbone | None, workload: Workload, adapters: list[Adapter | None]
+) -> tuple[str, ...]:
+    notes = [doubt for adapter in adapters if adapter and (doubt := adapter.doubt())]
     if backbone is None:
         notes.append(f"{stage.backbone.name} is not made yet: its pretraining, some minutes, comes first")
     if workload.data is None:

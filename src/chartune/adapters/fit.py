@@ -1,0 +1,60 @@
+"""Whether an adapter's matrices are those that a body would get: by names and shapes, before anything is loaded."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+from torch import nn
+from transformers import AutoModel
+
+from chartune.adapters.lora import LoRA
+from chartune.errors import AdapterError
+from chartune.models.architecture import shape_in, skeleton
+from chartune.models.families import Family
+from chartune.models.local import LocalBackbone, ModelFile
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""Of tensors by peft's names."""
+
+
+def body_of(backbone: LocalBackbone) -> nn.Module:
+    """The headless body of a base model without memory."""
+    return _body(backbone.files[0], backbone.family)
+
+
+@lru_cache(maxsize=8)
+def _body(config: ModelFile, family: Family) -> nn.Module:
+    body: nn.Module = skeleton(shape_in(config, family), AutoModel, config.path, **family.parts(language_model=False))
+    return body
+
+
+def must_target(method: LoRA, whose: str, body: nn.Module, family: Family) -> None:
+    """Refuse targets that the body has no matrix for; peft would pass over them silently.
+
+    Raises:
+        AdapterError: a target is no matrix.
+    """
+    lacking = method.without_matrix(body, family)
+    if lacking:
+        raise AdapterError(
+            f"every target of a LoRA must be a matrix of the base model, but {whose} targets {lacking[0]} and a "
+            f"{family.model_type} has none; its matrices are {', '.join(family.linear)}."
+        )
+
+
+def must_equal(expected: Shapes, given: Shapes, whose: str) -> None:
+    """Refuse tensors that are not just those that are expected.
+
+    Raises:
+        AdapterError: a name is on one side only, or a shape differs.
+    """
+    for key in sorted(expected.keys() | given.keys()):
+        needed, held = expected.get(key), given.get(key)
+        if needed != held:
+            raise AdapterError(
+                f"an adapter's weights must fit the base model, but {whose} has {key} {_shaped(held)} where this base "
+                f"needs {_shaped(needed)}; name its own base with --base."
+            )
+
+
+def _shaped(shape: tuple[int, ...] | None) -> str:
+    return "none" if shape is None else f"of shape {list(shape)}"
