@@ -51,7 +51,9 @@ def test_case_and_wrapped_lines_change_nothing(case: Callable[[str], str]) -> No
 
 def test_a_family_history_tells_no_death_unless_it_names_the_patient() -> None:
     assert not tells_death("CHIEF COMPLAINT: fall\n\nFAMILY HISTORY: Two died early. Autopsy showed a tumour.")
-    assert not tells_death("CHIEF COMPLAINT: fall\n\nFAMILY HISTORY: CAD, died at age 60.")  # who, it does not say
+    assert not tells_death(
+        "CHIEF COMPLAINT: fall\n\nFAMILY HISTORY: Stroke. Passed away in 1990."
+    )  # who, it does not say
     assert tells_death("CHIEF COMPLAINT: fall\n\nFAMILY HISTORY: none. The patient died.")
     assert tells_death("FAMILY HISTORY: none\n\nSOCIAL HISTORY: lived alone, died at home")
 

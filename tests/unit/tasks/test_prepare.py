@@ -263,14 +263,20 @@ def test_another_byte_in_a_table_is_another_artefact(prepared: Prepared) -> None
     assert prepared(raw).fingerprint != first.fingerprint
 
 
-def test_another_patient_in_a_list_is_another_artefact(prepared: Prepared, split_lists: ImportedSplit) -> None:
-    first = prepared(quirky())
+def test_another_patient_in_a_list_is_another_artefact(
+    tmp_path: Path, split_lists: ImportedSplit, store: Store
+) -> None:
+    asked = Preparation(
+        source=Mimic3(folder=quirky().write(tmp_path / "raw")), splits=split_lists, tasks=(Mortality(),)
+    )
+    first = prepare(asked, store)
     moved = split_lists.folder / "validation.csv"
     moved.write_text(moved.read_text().replace("\n101\n", "\n"))
     (split_lists.folder / "test.csv").write_text("subject_id\n101\n201\n")
-    second = prepared(quirky())
+    second = prepare(asked, store)
     assert second.fingerprint != first.fingerprint
-    assert dict(read_task(second, "mortality").select("subject_id", "split").iter_rows())[101] == "test"
+    places = [dict(read_task(made, "mortality").select("subject_id", "split").iter_rows()) for made in (first, second)]
+    assert [place[101] for place in places] == ["validation", "test"]
 
 
 def test_prepared_twice_from_the_same_rows_every_file_is_equal(tmp_path: Path) -> None:

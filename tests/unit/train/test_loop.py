@@ -111,6 +111,19 @@ def test_the_seconds_of_earlier_attempts_count_whatever_became_of_them(tmp_path:
         spent.append(attempt.state.seconds)
 
 
+def test_what_was_told_after_the_last_checkpoint_is_told_again_and_once(tmp_path: Path) -> None:
+    for fail_at in (6, None):  # a checkpoint after every fourth step
+        attempt = training(tmp_path / "broken", Small(), fail_at=fail_at)
+        attempt.checkpoint_seconds = 3600.0
+        if fail_at is None:
+            fit(attempt)
+        else:
+            with pytest.raises(PowerError):
+                fit(attempt)
+    steps = [event.step for event in EventLog.read(attempt.events.path) if event.name == "loss"]
+    assert steps == list(range(1, 33))
+
+
 @pytest.mark.parametrize("damage", ["truncate", "flip", "no manifest"])
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     tmp_path: Path, undisturbed: tuple[dict[str, Tensor], Fitted], damage: str, caplog: pytest.LogCaptureFixture
@@ -182,6 +195,26 @@ def test_the_best_weights_are_kept_and_patience_ends_training(tmp_path: Path) ->
     assert fitted.stopped_early
     assert len(seen) == 5  # the best was the second; three without a better one
     assert equal(weights(model), seen[1])
+
+
+def test_an_equal_score_is_no_better_one(tmp_path: Path) -> None:
+    fitted = fit(training(tmp_path / "level", Small(), patience=2))
+    assert (fitted.state.best_step, fitted.state.step, fitted.stopped_early) == (4, 12, True)
+
+
+def test_every_step_drops_out_anew_and_a_second_training_alike(tmp_path: Path) -> None:
+    class Watched(Small):
+        def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
+            masks.append(nn.functional.dropout(torch.ones(32), 0.5, training=self.training).tolist())
+            return super().forward(inputs, targets)
+
+    seen = []
+    for name in ("one", "two"):
+        masks: list[list[float]] = []
+        fit(training(tmp_path / name, Watched()))
+        seen.append(masks)
+    assert seen[0] == seen[1]
+    assert len({tuple(mask) for mask in seen[0]}) == 32
 
 
 def test_a_loss_that_is_no_number_stops_and_names_the_way_out(tmp_path: Path) -> None:
