@@ -122,10 +122,42 @@ def test_a_bad_cell_is_placed_by_file_column_and_row(tmp_path: Path) -> None:
 
 def test_a_stray_byte_neither_crashes_nor_goes_unsaid(tmp_path: Path) -> None:
     folder = hospital(tmp_path / "raw")
-    replaced(folder, plain(folder).replace(b"fell", b"f\xe9ll"))
+    replaced(folder, plain(folder).replace(b"fell", b"f\xe9ll", 199))
     source = Mimic3(folder=folder).load()
     assert sum(part.height for part in source.notes()) == 399
-    assert source.tallies["NOTEEVENTS"].replaced == 399
+    assert source.tallies["NOTEEVENTS"].replaced == 199
+
+
+def test_a_table_in_another_encoding_is_refused_and_not_learnt_from(tmp_path: Path) -> None:
+    folder = hospital(tmp_path / "raw")
+    replaced(folder, plain(folder).replace(b"fell", b"f\xe9ll"))
+    with pytest.raises(
+        SchemaError, match=r"NOTEEVENTS\.csv\.gz must be UTF-8, but bytes of 399 of its 399 rows are none"
+    ):
+        prepare(Preparation(source=Mimic3(folder=folder)), Store(tmp_path / "store").open())
+
+
+def backslashes(folder: Path) -> None:
+    replaced(folder, plain(folder).replace(b"fell", b'said \\"no\\" and fell'))
+
+
+def one_quote(folder: Path) -> None:
+    replaced(folder, plain(folder).replace(b"fell, 7 times", b'has a 6" tube'))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [(backslashes, r"behind a backslash, as Spark and MySQL write it, first in line 3 \(798 "),
+     (one_quote, r"neither doubled nor at the end of its cell, first in line")],
+)  # fmt: skip
+def test_a_quote_that_would_join_two_rows_is_refused_with_its_place(
+    tmp_path: Path, spoil: Callable[[Path], None], told: str
+) -> None:
+    folder = hospital(tmp_path / "raw")
+    spoil(folder)
+    with pytest.raises(SchemaError, match=r"NOTEEVENTS\.csv\.gz .*" + told) as caught:
+        prepare(Preparation(source=Mimic3(folder=folder)), Store(tmp_path / "store").open())
+    assert not_in("Canary", caught.value)
 
 
 def test_bytes_that_differ_from_the_released_sums_are_refused(tmp_path: Path) -> None:

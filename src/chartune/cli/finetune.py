@@ -14,6 +14,8 @@ from chartune.cli.options import (
     FolderArgument,
     JsonOption,
     NameOption,
+    NullMarksOption,
+    PresetOption,
     SetOption,
     SourceOption,
     SplitsOption,
@@ -73,6 +75,8 @@ def command(
     config: ConfigOption = None,
     source: SourceOption = None,
     splits: SplitsOption = None,
+    preset: PresetOption = None,
+    null_marks: NullMarksOption = None,
     base: BaseOption = None,
     name: NameOption = None,
     sets: SetOption = None,
@@ -90,7 +94,7 @@ def command(
     from chartune.tasks.dataset import read_dataset
 
     kind = stage_kind(config, method)
-    data = stage_data(kind, config, folder, source, splits, base, name)
+    data = stage_data(kind, config, folder, source, splits, base, name, preset=preset, null_marks=null_marks)
     if kind == "tfidf" and (base or clinical):
         raise ConfigError("TF-IDF has neither a base model nor adapters; leave out --base and --clinical.")
     data |= stacked(kind, config, method, clinical, clinical_state, task)

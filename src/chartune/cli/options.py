@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import typer
 import yaml
@@ -69,6 +69,21 @@ BaseOption = Annotated[
     typer.Option("--base", help="Base model: small-llama, minilm, a local folder, or a hub id in the local cache."),
 ]
 NameOption = Annotated[str | None, typer.Option("--name", help="What to call the run in tables.")]
+NullMarksOption = Annotated[
+    str | None,
+    typer.Option(
+        "--null-marks", metavar="MARKS", show_default=False,
+        help="Of a table of your own: what means nothing beside an empty cell, commas between, such as NA,NULL; '': "
+        "nothing does.",
+    ),
+]  # fmt: skip
+PresetOption = Annotated[
+    Literal["sound", "paper-text", "paper-code"] | None,
+    typer.Option(
+        "--preset", help="Whose switches: this house's (sound, the default), the papers', or their public code's.",
+        show_default=False,
+    ),
+]  # fmt: skip
 
 
 def open_store(path: Path) -> Store:
@@ -84,6 +99,9 @@ def stage_data(
     splits: Path | None,
     base: str | None,
     name: str | None,
+    *,
+    preset: str | None = None,
+    null_marks: str | None = None,
 ) -> dict[str, Any]:
     """A stage as plain data: the YAML file if there is one, with the flags written over it.
 
@@ -99,7 +117,11 @@ def stage_data(
     if folder is None and not config:
         raise ConfigError("a stage needs data: give the folder of the raw files, or --config with a stage.yaml.")
     if folder is not None:
-        data["data"] = {**(data.get("data") or {}), "source": source_at(folder, source)}
+        data["data"] = {**(data.get("data") or {}), "source": source_at(folder, source, null_marks)}
+    elif null_marks is not None:
+        raise ConfigError("--null-marks goes with the table that it is said of; give that, too, or use --set.")
+    if preset is not None:
+        data["data"] = {**(data.get("data") or {}), "preset": preset}
     if splits is not None:
         data["data"] = {**(data.get("data") or {}), "splits": {"kind": "imported", "folder": str(splits)}}
     if base is not None:
@@ -109,16 +131,25 @@ def stage_data(
     return data
 
 
-def source_at(path: Path, kind: str | None) -> dict[str, Any]:
+def source_at(path: Path, kind: str | None, null_marks: str | None = None) -> dict[str, Any]:
     """The source at a path as plain data; its kind as told, or as it looks.
 
     Raises:
         DataError: it looks like nothing that chartune reads.
+        ConfigError: null marks are said of something else than a table of one's own.
     """
     from chartune.sources.detect import detect
 
     known = kind or detect(path)
-    return {"kind": known, "file" if known == "tabular" else "folder": str(path)}
+    told: dict[str, Any] = {"kind": known, "file" if known == "tabular" else "folder": str(path)}
+    if null_marks is None:
+        return told
+    if known != "tabular":
+        raise ConfigError(
+            f"--null-marks is said of a table of your own, but {path} is {known}, whose release leaves cells empty; "
+            f"leave it out, and export the tables with empty cells."
+        )
+    return told | {"null_marks": [mark.strip() for mark in null_marks.split(",") if mark.strip()]}
 
 
 def overridden(data: dict[str, Any], sets: list[str] | None, config: type[Config]) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from chartune.cli.options import (
     ConfigOption,
     FolderArgument,
     JsonOption,
+    NullMarksOption,
+    PresetOption,
     SetOption,
     SourceOption,
     SplitsOption,
@@ -41,6 +43,8 @@ def command(
     config: ConfigOption = None,
     source: SourceOption = None,
     splits: SplitsOption = None,
+    preset: PresetOption = None,
+    null_marks: NullMarksOption = None,
     base: BaseOption = None,
     sets: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
@@ -61,7 +65,7 @@ def command(
     kind = "pretrain" if verb is Verb.pretrain else stage_kind(config, method)
     if kind == "tfidf":
         raise ConfigError("TF-IDF needs no plan: it has no base model, and takes seconds; plan another method.")
-    data = stage_data(kind, config, folder, source, splits, base, None)
+    data = stage_data(kind, config, folder, source, splits, base, None, preset=preset, null_marks=null_marks)
     data |= stacked(kind, config, method, clinical, clinical_state, task)
     stages: dict[str, type[Pretrain] | type[Finetune]] = {"pretrain": Pretrain, "finetune": Finetune}
     stage = stages[kind].parse(overridden(data, sets, stages[kind]), str(config or ""))

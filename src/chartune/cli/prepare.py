@@ -10,6 +10,7 @@ from chartune.cli.figures import ExactOption, emit_figures
 from chartune.cli.options import (
     DEFAULT_STORE,
     JsonOption,
+    NullMarksOption,
     SetOption,
     SplitsOption,
     StoreOption,
@@ -47,6 +48,7 @@ def command(
         Literal["sound", "paper-text", "paper-code"],
         typer.Option("--preset", help="Whose switches: this house's, the papers', or their public code's."),
     ] = "sound",
+    null_marks: NullMarksOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse raw data that give reason for a warning.")] = False,
     sets: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
@@ -65,11 +67,18 @@ def command(
     corpus = source if source in get_args(Kind) else None if source else detect_annotated(folder)
     if corpus:
         _only_of_charts(
-            corpus, {"--splits": splits, "--tasks": tasks, "--preset": preset != "sound", "--strict": strict}
+            corpus,
+            {
+                "--splits": splits,
+                "--tasks": tasks,
+                "--preset": preset != "sound",
+                "--strict": strict,
+                "--null-marks": null_marks is not None,
+            },
         )
         artefact, lacking = _annotated(folder, corpus, sets, opened), []
     else:
-        asked: dict[str, Any] = {"source": source_at(folder, source), "preset": preset, "strict": strict}
+        asked: dict[str, Any] = {"source": source_at(folder, source, null_marks), "preset": preset, "strict": strict}
         preparation = _charts(asked, tasks, splits, sets)
         artefact = prepare(preparation, opened)
         lacking = [] if tasks else _left_out(preparation)

@@ -8,6 +8,8 @@ from chartune.cli.options import (
     FolderArgument,
     JsonOption,
     NameOption,
+    NullMarksOption,
+    PresetOption,
     SetOption,
     SourceOption,
     SplitsOption,
@@ -24,6 +26,8 @@ def command(
     config: ConfigOption = None,
     source: SourceOption = None,
     splits: SplitsOption = None,
+    preset: PresetOption = None,
+    null_marks: NullMarksOption = None,
     base: BaseOption = None,
     name: NameOption = None,
     sets: SetOption = None,
@@ -39,7 +43,10 @@ def command(
     from chartune.stages.catalog import run
     from chartune.stages.pretrain import Pretrain
 
-    data = overridden(stage_data("pretrain", config, folder, source, splits, base, name), sets, Pretrain)
+    told = stage_data(
+        "pretrain", config, folder, source, splits, base, name, preset=preset, null_marks=null_marks
+    )  # fmt: skip
+    data = overridden(told, sets, Pretrain)
     stage, opened = Pretrain.parse(data, str(config or "")), open_store(store)
     warned = say_warnings(stage.data, opened, None)
     done = run(stage, opened)

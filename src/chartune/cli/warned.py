@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from chartune.log import say
 from chartune.store import Artefact, Store
 from chartune.tasks.dataset import Dataset
-from chartune.tasks.flow import warnings
+from chartune.tasks.flow import notices, warnings
 from chartune.tasks.positive import unchosen
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ def say_warnings(preparation: "Preparation", store: Store, task: str | None) -> 
     asked = None if task is None else task_named(whole.tasks, task)
     only = whole.only([asked]) if asked is not None else whole.only([]).but(corpus=whole.corpus)
     said = [*raw_and_asked(only), *thin(artefact, only, "data.splits.")]
+    for notice in notices(only.source):
+        say(f"note: {notice}")
     for warning in said:
         say(f"warning: {warning}")
     return said

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from chartune.errors import SchemaError
 from chartune.sources.answers import ANSWERS, LabelFile, split_of
 from chartune.sources.labels import told
+from chartune.sources.own_dialect import LOOK, Found, OwnDialect
 from chartune.sources.reading import header, read
 from chartune.sources.tables import Column, Table, Tally
 
@@ -19,7 +20,7 @@ Filled = Annotated[str, Field(min_length=1)]
 _KEY: Final = ["subject_id", "hadm_id", "prediction_time"]
 
 
-class TableLabels(LabelFile):
+class TableLabels(OwnDialect, LabelFile):
     """A CSV, TSV, JSON Lines or Parquet file: a row per admission, or per patient and time."""
 
     kind: Literal["table"] = "table"
@@ -49,7 +50,12 @@ class TableLabels(LabelFile):
 
     def has_splits(self) -> bool:
         """Whether the file has the column of splits. Raises SchemaError: it is missing or damaged."""
-        return self.split.lower() in (name.strip().lower() for name in header(self.there()))
+        dialect = self._contract(False, most=LOOK).dialect
+        return self.split.lower() in (name.strip().lower() for name in header(self.there(), dialect))
+
+    def written(self) -> Found:
+        """How the file is written: as said, else by rule. Raises SchemaError: it is missing or damaged."""
+        return self.found(self.there(), self._names())
 
     def answers(self, *, with_split: bool) -> pl.DataFrame:
         """The labels (`chartune.sources.answers.ANSWERS`), a row per admission, or per patient and time.
@@ -70,7 +76,10 @@ class TableLabels(LabelFile):
             )
         return full.with_columns(asked=self._asked(full["label"])).select(*ANSWERS).cast(ANSWERS)  # type: ignore[arg-type]
 
-    def _contract(self, with_split: bool) -> Table:
+    def _names(self) -> list[str]:
+        return [name for name in (self.admission, self.subject, self.time, self.label) if name]
+
+    def _contract(self, with_split: bool, most: int | None = None) -> Table:
         named = {"hadm_id": self.admission, "subject_id": self.subject}
         columns = [Column(raw, "integer", name, may_be_empty=False) for name, raw in named.items() if raw]
         columns += [Column(self.time, "time", "prediction_time", may_be_empty=False)] if self.time else []
@@ -80,11 +89,14 @@ class TableLabels(LabelFile):
             "say what its columns are called with `admission`, `subject`, `time`, `label` and `split` of these labels "
             "(admission=null: patient and time name a row)"
         )
-        return Table("labels", tuple(columns), otherwise="export it again", renamed=renamed)
+        dialect = self.found(self.there(), self._names(), most).dialect
+        return Table(
+            "labels", tuple(columns), otherwise="export it again", renamed=renamed, dialect=dialect, marks=self.marks
+        )  # fmt: skip
 
     def _asked(self, label: pl.Series) -> pl.Series:
         row = pl.Series(range(label.len()), dtype=pl.Int64)
         cells = pl.DataFrame({"subject_id": row, "hadm_id": row, "label": label})
-        each = told(cells, self.file, self.label, self.separator).drop_nulls("label")
+        each = told(cells, self.file, self.label, self.separator, self.spellings).drop_nulls("label")
         listed = each.group_by("hadm_id").agg(pl.col("label").unique().sort())
         return pl.DataFrame({"hadm_id": row}).join(listed, on="hadm_id", how="left", maintain_order="left")["label"]

@@ -1,6 +1,6 @@
 """File formats: whatever a table is stored as, batches of text cells come out of it.
 
-    .csv .tsv      polars, all columns as text   ┐
+    .csv .tsv      `whole_rows`, polars, as text ┐
     .jsonl .ndjson one JSON object per line      ├─▶ frames of text with the row's number, counted from 1
     .parquet       every type written as text    ┘
 
@@ -10,15 +10,19 @@ Each but Parquet may be packed as `.gz`. What goes wrong here may quote a cell; 
 
 import contextlib
 import gzip
+import io
 import json
+import math
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, Final
 
 import polars as pl
 
 from chartune.errors import SchemaError
+from chartune.sources.dialect import PLAIN, Dialect
+from chartune.sources.whole_rows import delimiter_of, letters, refuse_long, unpacked, whole_rows
 
 ROW: Final = "_row"
 GLUE: Final = "\n"
@@ -35,7 +39,7 @@ _OTHERS: Final = {
 """Endings that people try → what such a file is."""
 
 
-def check(file: Path) -> None:
+def check(file: Path, dialect: Dialect = PLAIN) -> None:
     """Look at name and first bytes of a file.
 
     Raises:
@@ -56,7 +60,7 @@ def check(file: Path) -> None:
             f"{file.name} must be a gzip file, but its first bytes are not; get it again or drop the .gz."
         )
     text = _first_bytes(file, packed=_packed(file))
-    if text[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if text[:2] in (b"\xff\xfe", b"\xfe\xff") and dialect.encoding != "utf-16":
         raise SchemaError(f"{file.name} must be UTF-8, but it is UTF-16 by its first bytes; export it again as UTF-8.")
     if ending(file) != ".parquet" and text[:4] == b"PAR1":
         raise SchemaError(f"{file.name} is a Parquet file by its first bytes; give it the ending .parquet.")
@@ -68,56 +72,91 @@ def ending(file: Path) -> str:
     return f".{name.rpartition('.')[2]}"
 
 
-def names(file: Path) -> list[str]:
+def names(file: Path, dialect: Dialect = PLAIN) -> list[str]:
     """The columns; of JSON Lines the keys of the first hundred objects.
 
     Raises:
-        SchemaError: a line is no JSON object.
-        PolarsError, OSError: the file is damaged; the message may quote a cell.
-    """
-    if ending(file) in (".jsonl", ".ndjson"):
-        return list(dict.fromkeys(key for _, row in islice(_objects(file), _LOOKED_AT) for key in row))
-    return _scan(file).collect_schema().names()
-
-
-def batches(file: Path, columns: list[str], size: int) -> Iterator[pl.DataFrame]:
-    """The rows in order, as text: `ROW` and at least these columns.
-
-    Raises:
-        SchemaError: a line is no JSON object, or holds one within.
+        SchemaError: a line is no JSON object, or a row is longer than a row may be.
         PolarsError, OSError: the file is damaged; the message may quote a cell.
     """
     match ending(file):
         case ".jsonl" | ".ndjson":
-            yield from _json_batches(file, columns, size)
+            return list(dict.fromkeys(key for _, row in islice(_objects(file, dialect), _LOOKED_AT) for key in row))
         case ".parquet":
-            for batch in _numbered(_scan(file).select(columns), size):
+            return pl.scan_parquet(file, glob=False).collect_schema().names()
+        case _:
+            first = next(whole_rows(file, dialect, strict=False), b"")  # a wrong delimiter is told first
+            return pl.read_csv(io.BytesIO(first), n_rows=0, **_as_written(file, dialect)).columns
+
+
+def batches(file: Path, columns: list[str], size: int, dialect: Dialect = PLAIN) -> Iterator[pl.DataFrame]:
+    """The rows in order, as text: `ROW` and at least these columns.
+
+    Raises:
+        SchemaError: a line is no JSON object, or holds one within; a row is longer than a row may be.
+        PolarsError, OSError: the file is damaged; the message may quote a cell.
+    """
+    match ending(file):
+        case ".jsonl" | ".ndjson":
+            yield from _json_batches(file, columns, size, dialect)
+        case ".parquet":
+            rows = pl.scan_parquet(file, glob=False).select(columns)
+            for batch in _numbered(rows.collect_batches(chunk_size=size, engine="streaming")):
                 yield batch.select(ROW, *(_as_text(file, batch[name]) for name in columns))
         case _:
-            # Columns are not chosen in the scan: a scan of some columns passes over fields that a row has too many.
-            yield from _numbered(_scan(file), size)
+            # All columns are parsed: a parser of some passes over fields that a row has too many.
+            yield from _numbered(_sized(_csv_frames(file, dialect, None), size))
 
 
-def some_columns(file: Path, columns: list[str], size: int) -> Iterator[pl.DataFrame]:
+def some_columns(file: Path, columns: list[str], size: int, dialect: Dialect = PLAIN) -> Iterator[pl.DataFrame]:
     """`ROW` and these columns of a CSV file, rows in order, as text; fields that a row has too many go unseen.
 
     Raises:
+        SchemaError: a row is longer than a row may be.
         PolarsError, OSError: the file is damaged; the message may quote a cell.
     """
-    yield from _numbered(_scan(file).select(columns), size)
+    yield from _numbered(_sized(_csv_frames(file, dialect, columns), size))
 
 
-def _scan(file: Path) -> pl.LazyFrame:
-    if ending(file) == ".parquet":
-        return pl.scan_parquet(file, glob=False)
-    separator = "\t" if ending(file) == ".tsv" else ","
-    return pl.scan_csv(file, separator=separator, infer_schema=False, encoding="utf8-lossy", glob=False)
+def _csv_frames(file: Path, dialect: Dialect, columns: list[str] | None) -> Iterator[pl.DataFrame]:
+    """A frame per block of whole rows: all columns, or some."""
+    known: list[str] | None = None
+    for block in whole_rows(file, dialect, strict=columns is None):
+        told: dict[str, Any] = _as_written(file, dialect) | {"columns": columns}
+        if known is None:
+            known = pl.read_csv(io.BytesIO(block), n_rows=0, **_as_written(file, dialect)).columns
+        else:
+            told |= {"has_header": False, "new_columns": known if columns is None else None}
+            told |= {"columns": None if columns is None else [known.index(name) for name in columns]}
+        frame = pl.read_csv(io.BytesIO(block), truncate_ragged_lines=columns is not None, **told)
+        yield frame if columns is None else frame.rename(dict(zip(frame.columns, columns, strict=True)))
 
 
-def _numbered(rows: pl.LazyFrame, size: int) -> Iterator[pl.DataFrame]:
-    """Batches with `ROW`; numbers that the scan itself gives would cost a tenth of its time."""
+def _as_written(file: Path, dialect: Dialect) -> dict[str, Any]:
+    """How polars reads a block: nothing is inferred, because a guess turns the ICD code 0331 into 331."""
+    return {"separator": delimiter_of(file, dialect), "infer_schema": False, "encoding": "utf8-lossy"}
+
+
+def _sized(frames: Iterator[pl.DataFrame], size: int) -> Iterator[pl.DataFrame]:
+    """The same rows, `size` in each frame but the last."""
+    held: list[pl.DataFrame] = []
+    for frame in frames:
+        held.append(frame)
+        whole = sum(one.height for one in held)
+        if whole < size:
+            continue
+        rows = pl.concat(held)
+        yield from (rows.slice(start, size) for start in range(0, whole - size + 1, size))
+        held = [rows.slice(whole - whole % size)]
+    rest = pl.concat(held) if held else pl.DataFrame()
+    if rest.height:
+        yield rest
+
+
+def _numbered(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Batches with `ROW`; numbers that a scan itself gives would cost a tenth of its time."""
     first = 1
-    for batch in rows.collect_batches(chunk_size=size, engine="streaming"):
+    for batch in frames:
         yield batch.with_row_index(ROW, offset=first)
         first += batch.height
 
@@ -138,25 +177,41 @@ def _as_text(file: Path, cells: pl.Series) -> pl.Series:
             f"{file.name}: a cell must be a text, a number or a list of these, but those of {cells.name} hold objects; "
             f"flatten them."
         )
+    if cells.dtype.is_float():  # no number is nothing
+        return cells.fill_nan(None).cast(pl.String)
     return cells.cast(pl.String)
 
 
-def _json_batches(file: Path, columns: list[str], size: int) -> Iterator[pl.DataFrame]:
+def _json_batches(file: Path, columns: list[str], size: int, dialect: Dialect) -> Iterator[pl.DataFrame]:
     schema = {ROW: pl.UInt32, **dict.fromkeys(columns, pl.String)}
-    rows = ([number, *(_told(file, number, row.get(name)) for name in columns)] for number, row in _objects(file))
+    rows = (
+        [number, *(_told(file, number, row.get(name)) for name in columns)] for number, row in _objects(file, dialect)
+    )
     while some := list(islice(rows, size)):
         yield pl.DataFrame(some, schema=schema, orient="row")
 
 
-def _objects(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _objects(file: Path, dialect: Dialect) -> Iterator[tuple[int, dict[str, Any]]]:
     """(number, object) of every line that is not blank."""
     number = 0
-    with _unpacked(file) as lines:
-        for line in lines:
-            if not (text := line.decode("utf-8-sig", errors="replace").strip()):
-                continue
-            number += 1
-            yield number, _object(file, number, text)
+    for line in _lines(file, dialect):
+        if not (text := line.decode("utf-8", errors="replace").strip()):
+            continue
+        number += 1
+        yield number, _object(file, number, text)
+
+
+def _lines(file: Path, dialect: Dialect) -> Iterator[bytes]:
+    """The lines of a file in UTF-8. Raises SchemaError: one is longer than a row may be."""
+    rest = b""
+    with unpacked(file) as handle:
+        for chunk in letters(handle, dialect.encoding):
+            *whole, rest = (rest + chunk).split(b"\n")
+            for line in whole:
+                refuse_long(file, len(line), dialect.longest_row)
+                yield line
+            refuse_long(file, len(rest), dialect.longest_row)
+    yield rest
 
 
 def _object(file: Path, number: int, text: str) -> dict[str, Any]:
@@ -177,6 +232,8 @@ def _told(file: Path, number: int, value: Any) -> str | None:
         return value if value is None else value.encode("utf-8", "replace").decode()
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float) and math.isnan(value):
+        return None
     if isinstance(value, (int, float)):
         return str(value)
     if isinstance(value, list) and not any(isinstance(item, (list, dict)) for item in value):
@@ -189,10 +246,6 @@ def _told(file: Path, number: int, value: Any) -> str | None:
 
 def _packed(file: Path) -> bool:
     return file.name.lower().endswith(".gz")
-
-
-def _unpacked(file: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(file, "rb")) if _packed(file) else file.open("rb")
 
 
 def _first_bytes(file: Path, *, packed: bool) -> bytes:

@@ -11,6 +11,10 @@ from typing import Final
 
 import polars as pl
 
+from chartune.errors import SchemaError
+
+_ROUNDED: Final = r"^\d(?:\.\d+[eE]\+?|[eE]\+)\d+$"
+"""A number as a spreadsheet shows it where the column is narrow: 1.23457E+11, 1E+07. `3E12` may be an id."""
 WHOLE: Final = r"^(?:0|[1-9]\d{0,17})$"
 """Reads the same when it is written again: `007` and `7` may be two patients."""
 
@@ -18,6 +22,21 @@ WHOLE: Final = r"^(?:0|[1-9]\d{0,17})$"
 def trimmed(ids: pl.Series) -> pl.Series:
     """Ids without blanks at their ends and without the `.0` that pandas adds to whole numbers beside empty cells."""
     return ids.str.strip_chars().str.replace(r"^(\d+)\.0+$", "$1")
+
+
+def refuse_rounded(ids: pl.Series, where: str) -> None:
+    """See to it that ids are whole. `where`: of the file and column, for the error.
+
+    Raises:
+        SchemaError: some are in scientific notation; different patients may have become one.
+    """
+    rounded = ids.str.strip_chars().str.contains(_ROUNDED).fill_null(False)
+    if rounded.any():
+        raise SchemaError(
+            f"{where} must name somebody, but {int(rounded.sum())} of {ids.len()} cells are numbers in scientific "
+            f"notation, first in data row {rounded.arg_true()[0] + 1}: a spreadsheet has rounded them, so that "
+            f"different ids may be alike; get the ids from where they were exported, and keep them as text."
+        )
 
 
 def all_whole(ids: pl.Series) -> bool:

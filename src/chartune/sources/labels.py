@@ -12,14 +12,20 @@ import polars as pl
 
 from chartune.errors import DataError, SchemaError
 from chartune.sources.formats import GLUE
-from chartune.sources.ids import trimmed
+from chartune.sources.ids import refuse_rounded, trimmed
+from chartune.sources.own_dialect import OwnDialect
 from chartune.sources.reading import read
+from chartune.sources.spellings import Spellings, spelled
 from chartune.sources.tables import Column, Table, Tally
 
+LABELS: Final = "labels"
+"""Name of the table."""
 _FLOATS: Final = r"^-?\d+(?:\.0+)?$"
 
 
-def told(cells: pl.DataFrame, file: Path, column: str, separator: str | None) -> pl.DataFrame:
+def told(
+    cells: pl.DataFrame, file: Path, column: str, separator: str | None, spellings: Spellings = None
+) -> pl.DataFrame:
     """Cells as labels.
 
     Args:
@@ -27,12 +33,13 @@ def told(cells: pl.DataFrame, file: Path, column: str, separator: str | None) ->
         file: where they come from, for errors.
         column: of the labels, for errors.
         separator: between the labels of a cell; None: a cell is one label.
+        spellings: whether labels that are spelled differently are one; None: they are refused.
 
     Returns:
         subject_id · hadm_id · label, a row per label; null where a document has none.
 
     Raises:
-        SchemaError: cells hold several labels and no separator was named.
+        SchemaError: cells hold several labels and no separator was named, or a label is spelled in several ways.
     """
     if separator is None:
         several = cells.filter(pl.col("label").str.strip_chars().str.contains(GLUE, literal=True)).height
@@ -42,23 +49,29 @@ def told(cells: pl.DataFrame, file: Path, column: str, separator: str | None) ->
                 f"`separator` (--set 'data.source.separator=;', for prepare 'source.separator=;') and the documents "
                 f"may have several labels."
             )
-        return cells.with_columns(_plain(pl.col("label")))
+        plain = cells.with_columns(_plain(pl.col("label")))
+        return plain.with_columns(spelled(plain["label"], f"{file.name}: {column}", spellings))
     parts = cells.with_columns(pl.col("label").str.replace_all(GLUE, separator, literal=True).str.split(separator))
     each = parts.explode("label", empty_as_null=True).with_columns(_plain(pl.col("label")))
+    each = each.with_columns(spelled(each["label"], f"{file.name}: {column}", spellings))
     kept = each.drop_nulls("label").unique(["subject_id", "hadm_id", "label"], maintain_order=True)
     return cells.drop("label").join(kept, on=["subject_id", "hadm_id"], how="left", maintain_order="left_right")
 
 
-def beside(
-    keys: pl.DataFrame, file: Path, id_column: str, label_column: str, several: bool, tally: Tally
-) -> pl.DataFrame:
+def labels_table(id_column: str, label_column: str, dialect: OwnDialect, file: Path, most: int | None = None) -> Table:
+    """The contract of a file of labels."""
+    columns = (Column(id_column, "text", "note_id", may_be_empty=False), Column(label_column, "text", "label"))
+    found = dialect.found(file, [id_column, label_column], most)
+    return Table(LABELS, columns, otherwise="export it again", dialect=found.dialect, marks=dialect.marks)
+
+
+def beside(keys: pl.DataFrame, file: Path, table: Table, several: bool, tally: Tally) -> pl.DataFrame:
     """The cells of a file of labels, put beside the documents that they belong to.
 
     Args:
         keys: note_id · subject_id · hadm_id of all documents.
         file: the labels.
-        id_column: its column of document ids.
-        label_column: its column of labels.
+        table: its contract (`labels_table`).
         several: whether an id may stand in several rows, one per label.
         tally: is told its rows.
 
@@ -69,8 +82,8 @@ def beside(
         SchemaError: the file breaks its contract, or an id stands there twice.
         DataError: it names documents that are not there.
     """
-    columns = (Column(id_column, "text", "note_id", may_be_empty=False), Column(label_column, "text", "label"))
-    labels = read(file, Table("labels", columns, otherwise="export it again"), tally)
+    labels, id_column = read(file, table, tally), table.columns[0].raw
+    refuse_rounded(labels["note_id"], f"{file.name}: {id_column}")
     labels = labels.with_columns(trimmed(labels["note_id"]))
     unknown = ~labels["note_id"].is_in(keys["note_id"].implode())
     if unknown.any():

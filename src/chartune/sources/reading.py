@@ -1,8 +1,8 @@
 """Reading raw tables in batches, with every cell checked.
 
-    NOTEEVENTS.csv.gz ─formats.batches─▶ text cells ─_typed─▶ frames of some thousand rows
+    NOTEEVENTS.csv.gz ─formats.batches─▶ text cells ─typed─▶ frames of some thousand rows
                                                └─ a bad cell: SchemaError with file, column and row, never the cell
-    CHARTEVENTS.csv.gz ─formats.some_columns─▶ text cells ─`Table.rows`─▶ the few that are wanted ─_typed─▶ frames
+    CHARTEVENTS.csv.gz ─formats.some_columns─▶ text cells ─`Table.rows`─▶ the few that are wanted ─typed─▶ frames
 
 Nothing is inferred: every column is read as text and cast as its contract says, because a guess turns the ICD code
 "0331" into 331. Memory stays flat at any file size. Parser exceptions quote cells, that is patients' words; they end in
@@ -12,8 +12,7 @@ Nothing is inferred: every column is read as text and cast as its contract says,
 import difflib
 import re
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Final, TypeVar
@@ -22,8 +21,11 @@ import polars as pl
 
 from chartune.errors import SchemaError
 from chartune.sources import formats
+from chartune.sources.cells import Bad, refusal, typed
+from chartune.sources.dialect import PLAIN, Dialect
 from chartune.sources.formats import ROW
-from chartune.sources.tables import DTYPES, Column, Table, Tally
+from chartune.sources.strange import REPLACEMENT, count_strange, refuse_strange, without_marks
+from chartune.sources.tables import Table, Tally
 
 T = TypeVar("T")
 BATCH_ROWS: Final = 4096
@@ -32,31 +34,16 @@ EVENT_ROWS: Final = 100_000
 """Rows that are looked at together in a table of which some are read; its cells are short."""
 EVENT_BATCHES: Final = 8
 """So many times `EVENT_ROWS` are looked at for one batch of those that are read: work on few rows costs as on many."""
-REPLACEMENT: Final = "\ufffd"
-"""Stands where bytes were not UTF-8."""
 COLUMN_NAME: Final = re.compile(r"[A-Za-z]\w{0,40}")
 """What may be shown of a header: a file without one begins with somebody's data."""
+_SHOWN: Final = 12
+"""Names of columns that a message shows."""
 _SEPARATORS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _NO_PARQUET: Final = "it is damaged, or no Parquet at all; write it again"
 _NO_TABLE: Final = (
     "it is not a well-formed table (a quote that is never closed, a row with too many fields, bytes that are no text); "
     "use the file as released, or export it again with every text in double quotes"
 )
-_EXPECTED: Final = {
-    "integer": "a whole number",
-    "text": "text",
-    "time": "a time such as 2150-01-31 13:05:00",
-    "date": "a date such as 2150-01-31",
-}
-
-
-@dataclass
-class _Bad:
-    """Cells of one column that break its contract."""
-
-    cells: int = 0
-    first: int = 0
-    hint: str = ""
 
 
 def batches(
@@ -76,18 +63,20 @@ def batches(
             before the refusal, so that it counts every bad cell.
     """
     names = columns_of(file, table)
-    bad: dict[str, _Bad] = {}
+    bad: dict[str, Bad] = {}
     for raw in islice(_wanted_rows(file, names, table, tally, size), most):
         _count_replaced(raw, table, tally)
-        typed = _typed(raw, table, bad)
+        count_strange(raw, table, tally)
+        cast = typed(raw, table, bad)
         if not bad:
-            yield typed
+            yield cast
     if bad:
         raise SchemaError(
             "\n".join(
-                _refusal(file, names, column, bad, table.otherwise) for column in table.columns if column.raw in bad
+                refusal(file, names, column, bad, table.otherwise) for column in table.columns if column.raw in bad
             )
         )
+    refuse_strange(file, table, tally)
 
 
 def read(file: Path, table: Table, tally: Tally) -> pl.DataFrame:
@@ -124,7 +113,7 @@ def columns_of(file: Path, table: Table) -> dict[str, str]:
     Raises:
         SchemaError: a required column is missing or stands there twice.
     """
-    names = header(file)
+    names = header(file, table.dialect)
     found: dict[str, str] = {}
     for column in table.columns:
         same = [name for name in names if name.strip().lower() == column.raw.lower()]
@@ -136,11 +125,23 @@ def columns_of(file: Path, table: Table) -> dict[str, str]:
             found[column.raw] = same[0]
     missing = [c.raw for c in table.columns if c.raw not in found and not c.may_be_absent]
     if missing:
+        where = "they are not among its keys" if _has_keys(file) else "its first line does not name them"
         raise SchemaError(
-            f"{file.name} must have the columns {', '.join(missing)}, but its first line does not name them "
-            f"({len(names)} columns, {len(found)} known); {_what_helps(missing, names, len(found), table)}."
+            f"{file.name} must have the columns {', '.join(missing)}, but {where} ({_seen(file, names, len(found))}); "
+            f"{_what_helps(missing, names, len(found), table)}."
         )
     return found
+
+
+def _has_keys(file: Path) -> bool:
+    """Whether the names of columns are told apart from cells by the format: they are then nobody's words."""
+    return formats.ending(file) not in (".csv", ".tsv")
+
+
+def _seen(file: Path, names: list[str], known: int) -> str:
+    """How many columns a file has; which, where its format tells names and cells apart."""
+    shown = [name for name in names if COLUMN_NAME.fullmatch(name)][:_SHOWN] if _has_keys(file) else []
+    return f"{len(names)} columns, {known} known" + (f": {', '.join(shown)}" if shown else "")
 
 
 def nearest(wanted: str, names: list[str]) -> str | None:
@@ -161,14 +162,14 @@ def _what_helps(missing: list[str], names: list[str], known: int, table: Table) 
     return (table.renamed or f"{table.otherwise}, with its header line") + (f" (did you mean {told}?)" if told else "")
 
 
-def header(file: Path) -> list[str]:
+def header(file: Path, dialect: Dialect = PLAIN) -> list[str]:
     """The names of the columns.
 
     Raises:
         SchemaError: the file is empty, is not what its ending says, or cannot be read.
     """
-    sanitised(file, lambda: formats.check(file))
-    return sanitised(file, lambda: formats.names(file))
+    sanitised(file, lambda: formats.check(file, dialect))
+    return sanitised(file, lambda: formats.names(file, dialect))
 
 
 def sanitised(file: Path, step: Callable[[], T]) -> T:
@@ -194,12 +195,15 @@ def sanitised(file: Path, step: Callable[[], T]) -> T:
 
 def _wanted_rows(file: Path, names: dict[str, str], table: Table, tally: Tally, size: int) -> Iterator[pl.DataFrame]:
     """Text cells of the rows that the contract reads; all rows are counted."""
-    columns, wanted = list(dict.fromkeys(names.values())), table.rows
+    columns, wanted, marks = list(dict.fromkeys(names.values())), table.rows, table.dialect.null_marks
     if wanted is None:
-        yield from _counted(_raw_batches(file, names, formats.batches(file, columns, size)), tally)
+        yield from _counted(
+            _raw_batches(file, names, marks, formats.batches(file, columns, size, table.dialect)), tally
+        )
         return
     chosen = pl.col(wanted.column).is_in(wanted.cells)
-    every = _counted(_raw_batches(file, names, formats.some_columns(file, columns, EVENT_ROWS)), tally)
+    stream = formats.some_columns(file, columns, EVENT_ROWS, table.dialect)
+    every = _counted(_raw_batches(file, names, marks, stream), tally)
     few = (rows.filter(chosen) for rows in every)
     while some := list(islice(few, EVENT_BATCHES)):
         yield pl.concat(some)
@@ -216,6 +220,7 @@ def _counted(stream: Iterator[pl.DataFrame], tally: Tally) -> Iterator[pl.DataFr
 
 def _count_replaced(raw: pl.DataFrame, table: Table, tally: Tally) -> None:
     """Count the cells in which bytes were not UTF-8, and keep the row of the first."""
+    hits: list[pl.Series] = []
     for column in table.columns:
         if column.kind == "text" and column.raw in raw.columns:
             hit = raw[column.raw].str.contains(REPLACEMENT, literal=True).fill_null(False)
@@ -223,6 +228,9 @@ def _count_replaced(raw: pl.DataFrame, table: Table, tally: Tally) -> None:
                 first = int(raw[ROW].filter(hit)[0])
                 tally.first_replaced = min(tally.first_replaced or first, first)
                 tally.replaced += count
+                hits.append(hit)
+    if hits:
+        tally.damaged_rows += int(pl.select(pl.any_horizontal(hits)).to_series().sum())
 
 
 def _without_blank_lines(raw: pl.DataFrame) -> pl.DataFrame:
@@ -231,73 +239,9 @@ def _without_blank_lines(raw: pl.DataFrame) -> pl.DataFrame:
     return raw.filter(~pl.all_horizontal(pl.exclude(ROW).is_null()))
 
 
-def _raw_batches(file: Path, names: dict[str, str], stream: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Batches of text cells under the raw names of the contract, with the row's number."""
+def _raw_batches(
+    file: Path, names: dict[str, str], marks: Sequence[str], stream: Iterator[pl.DataFrame]
+) -> Iterator[pl.DataFrame]:
+    """Batches of text cells under the raw names of the contract, with the row's number; null marks are null."""
     while (batch := sanitised(file, lambda: next(stream, None))) is not None:
-        yield batch.select(ROW, *(pl.col(found).alias(raw) for raw, found in names.items()))
-
-
-def _typed(raw: pl.DataFrame, table: Table, bad: dict[str, _Bad]) -> pl.DataFrame:
-    """The batch cast as the contract says; cells that cannot be are added to `bad`."""
-    casts = {column: _cast(column, raw) for column in table.columns}
-    for column, values in casts.items():
-        cells = raw[column.raw] if column.raw in raw.columns else None
-        if cells is None or (column.kind == "text" and column.may_be_empty) or not values.has_nulls():
-            continue
-        wrong = values.is_null() if not column.may_be_empty else values.is_null() & (cells.fill_null("") != "")
-        if wrong.any():
-            seen = bad.setdefault(
-                column.raw, _Bad(first=int(raw[ROW].filter(wrong)[0]), hint=_hint(cells.filter(wrong)))
-            )
-            seen.cells += int(wrong.sum())
-    return pl.DataFrame([values.alias(column.canonical) for column, values in casts.items()])
-
-
-def _cast(column: Column, raw: pl.DataFrame) -> pl.Series:
-    if column.raw not in raw.columns:
-        return pl.Series([None] * raw.height, dtype=DTYPES[column.kind])
-    cells = raw[column.raw]
-    match column.kind:
-        case "integer":
-            return _as_integer(cells)
-        case "time":
-            return _as_time(cells)
-        case "date":
-            return _as_time(cells).dt.date()
-        case "text":
-            return cells
-
-
-def _as_integer(cells: pl.Series) -> pl.Series:
-    """Whole numbers; pandas writes a nullable hadm_id as 167853.0."""
-    plain = cells.cast(pl.Int64, strict=False)
-    if plain.null_count() == cells.null_count():
-        return plain
-    return cells.str.strip_chars(" ").str.strip_suffix(".0").cast(pl.Int64, strict=False)
-
-
-def _as_time(cells: pl.Series) -> pl.Series:
-    """Times to the second, or midnight of a bare date; anything else is null: a guess could be a century wrong."""
-    plain = cells.str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us")
-    if plain.null_count() == cells.null_count():
-        return plain
-    day = cells.str.len_bytes() == 10
-    full = pl.select(pl.when(day).then(cells + pl.lit(" 00:00:00")).otherwise(cells)).to_series()
-    return full.str.to_datetime("%Y-%m-%d %H:%M:%S", strict=False, time_unit="us")
-
-
-def _hint(cells: pl.Series) -> str:
-    return "spreadsheet" if cells.str.contains(r"^\d{1,2}[/.]\d{1,2}[/.]\d\d").any() else ""
-
-
-def _refusal(file: Path, names: dict[str, str], column: Column, bad: dict[str, _Bad], otherwise: str) -> str:
-    found = bad[column.raw]
-    law = f"{file.name}: every cell of {names[column.raw]} must be {_EXPECTED[column.kind]}"
-    law += " or empty" if column.may_be_empty else " and not empty" if column.kind == "text" else ""
-    place = f"but {found.cells} {'is' if found.cells == 1 else 'are'} not, first in data row {found.first}"
-    way_out = (
-        f"they look saved by a spreadsheet, which may lose the century; {otherwise}."
-        if found.hint == "spreadsheet" and column.kind in ("time", "date")
-        else f"correct those rows, or {otherwise}."
-    )
-    return f"{law}, {place}; {way_out}"
+        yield without_marks(batch.select(ROW, *(pl.col(found).alias(raw) for raw, found in names.items())), marks)

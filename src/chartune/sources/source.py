@@ -93,6 +93,8 @@ class Records:
     empty: no known release."""
     warnings: tuple[str, ...] = ()
     """What a reader of the data card should know; counts, no cells."""
+    notices: tuple[str, ...] = ()
+    """How the files were read, where a rule decided; no reason for a warning."""
 
 
 def orphans(table: str, admissions: pl.DataFrame, patients: pl.DataFrame) -> tuple[str, ...]:

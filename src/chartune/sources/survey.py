@@ -11,8 +11,10 @@ from typing import Any, Final
 from chartune.errors import SchemaError
 from chartune.sources import mimic3, mimic4
 from chartune.sources.detect import Kind, detect
+from chartune.sources.dialect import PLAIN
 from chartune.sources.icu_stays import ICUSTAYS_3, ICUSTAYS_4
 from chartune.sources.mimic4 import note_files
+from chartune.sources.own_dialect import LOOK
 from chartune.sources.reading import COLUMN_NAME, batches, header
 from chartune.sources.releases import Layout
 from chartune.sources.tables import Table, Tally, find
@@ -50,7 +52,7 @@ def survey(path: Path, notes: Path | None = None, kind: Kind | None = None) -> l
     """
     kind = kind or detect(path)
     if kind == "tabular":
-        return [_surveyed(path, Tabular(file=path).contract(), _cheap([path])) | {"expected_rows": None}]
+        return [_own(Tabular(file=path)) | {"expected_rows": None}]
     layout, tables = _LAYOUTS[kind]
     files = [_file(path, table, notes) for table in tables]
     cheap = _cheap(file for file in files if isinstance(file, Path))
@@ -59,6 +61,15 @@ def survey(path: Path, notes: Path | None = None, kind: Kind | None = None) -> l
         path, [file for file in files if isinstance(file, Path)], {row["table"]: row["rows"] for row in rows}
     )
     return [{**row, "expected_rows": release.rows.get(row["table"]) if release else None} for row in rows]
+
+
+def _own(source: Tabular) -> dict[str, Any]:
+    """The row of a table of one's own, however it is written."""
+    try:
+        dialect = source.written(LOOK).dialect
+    except SchemaError:  # told by whoever reads the table
+        dialect = PLAIN
+    return _surveyed(source.file, source.contract(dialect), _cheap([source.file]))
 
 
 def without_chart(folder: Path, kind: Kind) -> str | None:
@@ -100,7 +111,7 @@ def _surveyed(file: Path | SchemaError | None, table: Table, cheap: set[Path]) -
         if isinstance(file, SchemaError):
             raise file
         row |= {"file": file.name, "bytes": file.stat().st_size}
-        row |= _columns(header(file), table)
+        row |= _columns(header(file, table.dialect), table)
         return row if row["missing"] else row | _checked(file, table, whole=file in cheap)
     except SchemaError as error:
         return row | {"problem": str(error)}

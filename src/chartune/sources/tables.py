@@ -11,7 +11,10 @@ from typing import Final, Literal
 import polars as pl
 
 from chartune.errors import SchemaError
+from chartune.sources.dialect import PLAIN, Dialect
 
+EXCEL_CELL: Final = 32_767
+"""Characters that a cell of a spreadsheet holds at most (Microsoft, Excel specifications and limits)."""
 Kind = Literal["integer", "text", "time", "date"]
 DTYPES: Final[dict[Kind, pl.DataType]] = {
     "integer": pl.Int64(),
@@ -70,6 +73,11 @@ class Table:
     """What helps where a column is missing; empty: `otherwise`, with its header line."""
     rows: Rows | None = None
     """Which rows are read, of CSV files only: the others are counted and their cells not looked at; None: all."""
+    dialect: Dialect = PLAIN
+    """How the file is written."""
+    marks: Literal["refused", "counted", "kept"] = "counted"
+    """What becomes of the marks of other programs for nothing in columns of text: all are refused
+    (`chartune.sources.dialect.NULL_MARKS`), those that are never a value are counted, or they are values."""
 
     def schema(self) -> dict[str, pl.DataType]:
         """Canonical column → type, in order."""
@@ -88,6 +96,12 @@ class Tally:
     """Cells in which bytes were not UTF-8; each such byte sequence became U+FFFD."""
     first_replaced: int = 0
     """Data row of the first of them, counted from 1; 0: there is none."""
+    damaged_rows: int = 0
+    """Rows with such cells."""
+    cut: int = 0
+    """Texts of as many characters as a cell of Excel holds, which has cut them."""
+    marks: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Column → mark of another program for nothing, such as `NULL` → cells."""
     passed_over: dict[str, int] = field(default_factory=dict)
     """Why rows that were read do not count → how many, such as `marked as errors`."""
     kinds: dict[str, int] = field(default_factory=dict)
@@ -95,7 +109,8 @@ class Tally:
 
     def restart(self) -> None:
         """Count from nothing: the table is read again."""
-        self.rows = self.blank_lines = self.replaced = self.first_replaced = 0
+        self.rows = self.blank_lines = self.replaced = self.first_replaced = self.damaged_rows = self.cut = 0
+        self.marks.clear()
         self.passed_over.clear()
         self.kinds.clear()
 
@@ -117,10 +132,25 @@ class Tally:
                 f"{table}: {self.replaced} cells hold bytes that are not UTF-8, first in data row "
                 f"{self.first_replaced}; these became U+FFFD."
             )
+        if self.cut:
+            said.append(
+                f"{table}: {self.cut} texts end at {EXCEL_CELL:,} characters, the most that a cell of Excel holds, so "
+                f"that what followed is lost; export them again without a spreadsheet."
+            )
+        said += [
+            f"{table}: {marked(found)} of {column} hold what a program writes where nothing is known, and are read as "
+            f"that word; export them as empty cells."
+            for column, found in self.marks.items()
+        ]
         if self.blank_lines:
             said.append(f"{table}: {self.blank_lines} blank lines were passed over.")
         said += [f"{table}: {count} rows {why} were passed over." for why, count in self.passed_over.items() if count]
         return said
+
+
+def marked(found: Mapping[str, int]) -> str:
+    """Such as `52 cells (NA) and 3 cells (NULL)`."""
+    return " and ".join(f"{count} cells ({mark})" for mark, count in sorted(found.items()))
 
 
 def find(folder: Path, name: str, inner: str = "") -> Path | None:

@@ -17,21 +17,23 @@ from typing import Annotated, Final, Literal, Self
 import polars as pl
 from pydantic import Field, model_validator
 
-from chartune.config import Config, Unhashed
+from chartune.config import Unhashed
 from chartune.errors import SchemaError
 from chartune.names import MaybeTitle
 from chartune.notes.note import PLAIN, SCHEMA
+from chartune.sources.dialect import PLAIN as PLAIN_DIALECT
+from chartune.sources.dialect import Dialect
 from chartune.sources.facts import TableFacts, file_facts
-from chartune.sources.ids import all_whole, numbered, trimmed
-from chartune.sources.labels import beside, told
+from chartune.sources.ids import all_whole, numbered, refuse_rounded, trimmed
+from chartune.sources.labels import LABELS, beside, labels_table, told
+from chartune.sources.own_dialect import Found, OwnDialect
 from chartune.sources.reading import batches
 from chartune.sources.source import About, RawPath, Records
 from chartune.sources.tables import Column, Table, Tally
 from chartune.store import Store
 
 NOTES: Final = "notes"
-LABELS: Final = "labels"
-"""Names of the two tables."""
+"""Name of the table; that of labels is `chartune.sources.labels.LABELS`."""
 _OTHERWISE: Final = "export it again, as UTF-8 with every text in double quotes"
 _RENAMED: Final = (
     "say what its columns are called with --set data.source.text=…, and so `subject`, `label`, `id` and `time` (null: "
@@ -51,8 +53,8 @@ _NOBODY: Final = (
 Filled = Annotated[str, Field(min_length=1)]
 
 
-class Tabular(Config):
-    """One file with a text per row, and labels beside them or in a file of their own."""
+class Tabular(OwnDialect):
+    """One file with a text per row, and labels beside them or in a file of their own, both written alike."""
 
     kind: Literal["tabular"] = "tabular"
     file: RawPath
@@ -95,7 +97,7 @@ class Tabular(Config):
         """Where the file is."""
         return self.file.parent
 
-    def contract(self) -> Table:
+    def contract(self, dialect: Dialect = PLAIN_DIALECT) -> Table:
         """The columns of the file that are read, each once, under its own name."""
         keys = dict.fromkeys(name for name in (self.subject, self.id) if name)
         beside = self.label if self.labels is None else None
@@ -104,7 +106,17 @@ class Tabular(Config):
             *(Column(name, "text", name) for name in (self.text, beside) if name),
             *(Column(name, "time", name) for name in (self.time,) if name),
         ]
-        return Table(NOTES, tuple(columns), otherwise=_OTHERWISE, renamed=_RENAMED)
+        return Table(
+            NOTES, tuple(columns), otherwise=_OTHERWISE, renamed=_RENAMED, dialect=dialect, marks=self.marks
+        )  # fmt: skip
+
+    def written(self, most: int | None = None) -> Found:
+        """How the file is written: as said, else by rule, of which `most` bytes are looked at (None: all).
+
+        Raises:
+            SchemaError: the file cannot be read.
+        """
+        return self.found(self.file, [column.raw for column in self.contract().columns], most)
 
     def has_events(self) -> bool:
         """Never: a table of one's own has no bedside chart."""
@@ -136,12 +148,14 @@ class Tabular(Config):
         """
         files = self.files(events)
         tallies = {table: Tally() for table in files}
-        keys = self._keys(tallies[NOTES])
+        written = self.written()
+        contract = self.contract(written.dialect)
+        keys = self._keys(contract, tallies[NOTES])
 
         def notes() -> Iterator[pl.DataFrame]:
             tallies[NOTES].restart()
             start = 0
-            for batch in batches(self.file, self.contract(), tallies[NOTES]):
+            for batch in batches(self.file, contract, tallies[NOTES]):
                 yield _notes(batch[self.text], keys.slice(start, batch.height))
                 start += batch.height
 
@@ -157,10 +171,11 @@ class Tabular(Config):
             notes=notes,
             labels=self._labels(keys, tallies),
             tallies=tallies,
-            warnings=() if self.subject else (_NOBODY,),
+            warnings=(*written.warnings, *(() if self.subject else (_NOBODY,))),
+            notices=written.notices,
         )
 
-    def _keys(self, tally: Tally) -> pl.DataFrame:
+    def _keys(self, contract: Table, tally: Tally) -> pl.DataFrame:
         """What is known of each row but its text: note_id · subject_id · hadm_id · time? · label?."""
         beside = self.label if self.labels is None else None
         names = {"subject": self.subject, "note_id": self.id, "label": beside, "time": self.time}
@@ -168,7 +183,6 @@ class Tabular(Config):
             pl.col(self.text).is_null().alias("empty"),
             *(pl.col(n).alias(role) for role, n in names.items() if n),
         ]
-        contract = self.contract()
         none = pl.DataFrame(schema=contract.schema())
         rows = pl.concat([part.select(wanted) for part in chain([none], batches(self.file, contract, tally))])
         if rows.is_empty():
@@ -188,9 +202,10 @@ class Tabular(Config):
             return None
         columns = ("subject_id", "hadm_id", "label")
         if self.labels is None:
-            return told(keys.select(columns), self.file, self.label, self.separator)
-        cells = beside(keys, self.labels, self.id or "id", self.label, self.separator is not None, tallies[LABELS])
-        return told(cells, self.labels, self.label, self.separator)
+            return told(keys.select(columns), self.file, self.label, self.separator, self.spellings)
+        table = labels_table(self.id or "id", self.label, self, self.labels)
+        cells = beside(keys, self.labels, table, self.separator is not None, tallies[LABELS])
+        return told(cells, self.labels, self.label, self.separator, self.spellings)
 
 
 def _subjects(keys: pl.DataFrame) -> pl.DataFrame:
@@ -200,7 +215,8 @@ def _subjects(keys: pl.DataFrame) -> pl.DataFrame:
 
 
 def _filled(ids: pl.Series, file: Path, column: str) -> pl.Series:
-    """Ids, trimmed. Raises SchemaError: some consist of blanks."""
+    """Ids, trimmed. Raises SchemaError: some consist of blanks, or a spreadsheet has rounded them."""
+    refuse_rounded(ids, f"{file.name}: every cell of {column}")
     ids = trimmed(ids)
     blank = ids == ""
     if blank.any():

@@ -139,7 +139,9 @@ class External(Config):
         """
         matched = self._matched(records.admissions)
         own = moved(self.name, matched, splits) if self.split == "labels" else ()
-        return (*matched.told(self.name), *own)
+        written = self.labels.written() if isinstance(self.labels, TableLabels) else None
+        how = (*written.notices, *written.warnings) if written else ()
+        return (*(f"{self.name}: {line}" for line in how), *matched.told(self.name), *own)
 
     def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
         """The labelled admissions among the stays, in the splits that count, and the notes that are read.

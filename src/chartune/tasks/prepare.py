@@ -220,7 +220,7 @@ def _make(preparation: Preparation, facts: Mapping[str, TableFacts], store: Stor
     counts = split_counts(admissions, assignment.frame, (*SPLITS, CORPUS_ONLY))
     forget_steps(folder)
     write_dataset(folder, preparation, {
-        "source": source_entry(records, facts, warnings, assignment.notices),
+        "source": source_entry(records, facts, warnings, [*records.notices, *assignment.notices]),
         "splits": {"rule": preparation.splits.rule(), "counts": counts},
         **made,
         "inputs": inputs(preparation.tasks, preparation.splits, preparation.corpus, store),

@@ -88,8 +88,8 @@ def test_a_table_without_rows_has_its_columns(tmp_path: Path) -> None:
 def test_bytes_that_are_no_utf8_are_replaced_and_counted(tmp_path: Path) -> None:
     tally = Tally()
     rows = b"1,,,,tea\n2,,,,caf\xe9\n3,,,,th\xe9\n"
-    frame = read(written(tmp_path, HEADER.encode() + rows), NOTES, tally)
-    assert frame["text"].to_list() == ["tea", "caf\ufffd", "th\ufffd"]
+    frame = read(written(tmp_path, HEADER.encode() + rows + b"4,,,,ale\n"), NOTES, tally)
+    assert frame["text"].to_list() == ["tea", "caf\ufffd", "th\ufffd", "ale"]
     assert (tally.replaced, tally.first_replaced) == (2, 2)
     assert tally.warnings("NOTES") == [
         "NOTES: 2 cells hold bytes that are not UTF-8, first in data row 2; these became U+FFFD."
@@ -121,7 +121,47 @@ def test_dates_of_a_spreadsheet_are_named_as_such(tmp_path: Path, cell: str) -> 
         read(written(tmp_path, HEADER + f"1,,{cell},,x\n"), NOTES, Tally())
 
 
-@pytest.mark.parametrize("cell", ["2150-02-30 00:00:00", "2150-01-31T13:05:00", "31.01.2150", "2150-01-31 13:05"])
+def test_a_table_most_of_whose_rows_lose_letters_is_refused(tmp_path: Path) -> None:
+    rows = b"1,,,,tea\n2,,,,caf\xe9\n3,,,,th\xe9\n"
+    with pytest.raises(SchemaError, match=r"must be UTF-8, but bytes of 2 of its 3 rows are none, first in data row 2"):
+        read(written(tmp_path, HEADER.encode() + rows), NOTES, Tally())
+
+
+@pytest.mark.parametrize("cell", ["2150-01-31T13:05:00", "2150-01-31 13:05:00.000", "2150-01-31T13:05:00.123456"])
+def test_times_of_a_warehouse_are_read_to_the_second(tmp_path: Path, cell: str) -> None:
+    frame = read(written(tmp_path, HEADER + f"1,,{cell},{cell},x\n2,,,2150-02-01 00:00:00,y\n"), NOTES, Tally())
+    assert frame["storetime"][0] == datetime(2150, 1, 31, 13, 5)  # noqa: DTZ001 - charts have no zone
+    assert frame["chartdate"][0] == date(2150, 1, 31)
+
+
+@pytest.mark.parametrize("cell", ["2150-01-31 13:05:00 UTC", "2150-01-31T13:05:00Z", "2150-01-31 13:05:00+00:00"])
+def test_times_with_a_zone_are_refused_with_that_reason(tmp_path: Path, cell: str) -> None:
+    with pytest.raises(SchemaError, match=r"STORETIME .*they have a time zone, .*convert them to local time"):
+        read(written(tmp_path, HEADER + f"1,,,{cell},x\n"), NOTES, Tally())
+
+
+def test_whole_numbers_that_a_spreadsheet_has_rounded_are_refused_with_that_reason(tmp_path: Path) -> None:
+    with pytest.raises(SchemaError, match=r"HADM_ID .*a spreadsheet has rounded them"):
+        read(written(tmp_path, HEADER + "1,1.0E+07,,,x\n"), NOTES, Tally())
+
+
+def test_words_that_only_programs_write_are_counted_where_a_release_leaves_cells_empty(tmp_path: Path) -> None:
+    tally = Tally()
+    read(written(tmp_path, HEADER + "1,,,,NULL\n2,,,,\\N\n3,,,,NA\n4,,,,x\n"), NOTES, tally)
+    assert tally.warnings("NOTES") == [
+        "NOTES: 1 cells (NULL) and 1 cells (\\N) of TEXT hold what a program writes where nothing is known, and are "
+        "read as that word; export them as empty cells."
+    ]  # `NA` may be a word of the hospital
+
+
+def test_texts_that_excel_has_cut_are_counted(tmp_path: Path) -> None:
+    tally = Tally()
+    rows = "".join(f"{n},,,,{'x' * length}\n" for n, length in enumerate((32_767, 32_766, 32_768, 32_767)))
+    read(written(tmp_path, HEADER + rows), NOTES, tally)
+    assert tally.warnings("NOTES")[0].startswith("NOTES: 2 texts end at 32,767 characters, the most that a cell of Exc")
+
+
+@pytest.mark.parametrize("cell", ["2150-02-30 00:00:00", "2150-02-30T00:00:00", "31.01.2150", "2150-01-31 13:05"])
 def test_times_in_another_form_are_refused_and_never_guessed(tmp_path: Path, cell: str) -> None:
     with pytest.raises(SchemaError, match="STORETIME"):
         read(written(tmp_path, HEADER + f"1,,,{cell},x\n"), NOTES, Tally())

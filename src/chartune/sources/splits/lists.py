@@ -19,7 +19,7 @@ import polars as pl
 from chartune.config import Config, Unhashed
 from chartune.errors import DataError, LeakageError, SchemaError
 from chartune.sources import formats
-from chartune.sources.ids import WHOLE, numbered, trimmed
+from chartune.sources.ids import WHOLE, numbered, refuse_rounded, trimmed
 from chartune.sources.reading import header, read, sanitised
 from chartune.sources.source import RawPath
 from chartune.sources.splits.split import CORPUS_ONLY, NAMES, SCHEMA, SPLITS, Assignment, left_out
@@ -195,7 +195,8 @@ def _ids(file: Path) -> pl.Series:
 
 
 def _named(file: Path, ids: pl.Series) -> pl.Series:
-    """Ids, trimmed. Raises SchemaError: some consist of blanks."""
+    """Ids, trimmed. Raises SchemaError: some consist of blanks, or a spreadsheet has rounded them."""
+    refuse_rounded(ids, f"{file.name}: every cell of {SUBJECT}")
     ids = trimmed(ids)
     if blank := int((ids == "").sum()):
         raise SchemaError(

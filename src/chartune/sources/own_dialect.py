@@ -1,0 +1,170 @@
+"""The dialect of a table of one's own: as its owner says, else found by rules that are told with what they found.
+
+delimiter   the sign that parts the header line into most of the names that are read, else into most names
+encoding    UTF-8; where nine of ten letters beyond ASCII are none of UTF-8: cp1252, as Windows writes it
+escape      quotes doubled; where quotes stand in the middle of cells, and each behind a backslash: backslash
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import Field, field_validator
+
+from chartune.config import Config
+from chartune.sources import formats
+from chartune.sources.dialect import LONGEST_ROW, Delimiter, Dialect, Encoding, Escape
+from chartune.sources.reading import sanitised
+from chartune.sources.spellings import Spellings
+from chartune.sources.whole_rows import delimiter_of, letters, refuse_long, stray_quotes, unpacked
+
+LOOK: Final = 64 * 2**20
+"""Bytes that are looked at in passing, as by `chartune check`."""
+_NAMES: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_NOT_CP1252: Final = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
+"""Bytes that are no letter of Windows."""
+_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A dialect, and what is said of it."""
+
+    dialect: Dialect
+    notices: tuple[str, ...] = ()
+    """What the rules found, and is certain."""
+    warnings: tuple[str, ...] = ()
+    """What they found, and somebody should confirm."""
+
+
+class OwnDialect(Config):
+    """How a table of one's own is written; what is not said is found by rule."""
+
+    delimiter: Delimiter | None = None
+    """What stands between cells of CSV: `,`, `;`, `|` or a tab; null: as the header line shows."""
+    encoding: Encoding | None = None
+    """How bytes are letters; null: UTF-8, or cp1252 where most letters beyond ASCII are none of UTF-8."""
+    escape: Escape | None = None
+    """How a quote stands in a quoted cell of CSV: `doubled`, or behind a `backslash`; null: as the file shows."""
+    null_marks: tuple[str, ...] | None = None
+    """What means nothing, beside an empty cell, such as `NA`; empty: nothing does. Null: the usual marks of other
+    programs are refused in what is read, because one may be a class."""
+    spellings: Spellings = None
+    """Labels that differ only in case, in blanks, or as TRUE, true and 1 do: one class or several; null: refused."""
+    longest_row: int = Field(LONGEST_ROW, ge=1)
+    """Bytes of a row, and so of a line and of a cell; a longer one is refused before it fills the memory."""
+
+    @property
+    def marks(self) -> Literal["refused", "counted", "kept"]:
+        """What becomes of marks for nothing that are not among `null_marks`."""
+        return "refused" if self.null_marks is None else "counted" if self.null_marks else "kept"
+
+    @field_validator("null_marks", mode="before")
+    @classmethod
+    def _null_is_a_mark(cls, marks: Any) -> Any:
+        # YAML reads [NULL] as a list of nothing.
+        return ["NULL" if mark is None else mark for mark in marks] if isinstance(marks, list | tuple) else marks
+
+    def found(self, file: Path, names: Sequence[str], most: int | None = None) -> Found:
+        """How a file is written.
+
+        Args:
+            file: of the table.
+            names: of the columns that are read.
+            most: bytes that are looked at; None: all.
+
+        Raises:
+            SchemaError: it cannot be read, or a row is longer than a row may be.
+        """
+        said = Dialect(
+            self.delimiter, self.encoding or "utf-8", self.escape or "doubled", self.longest_row, self.null_marks or ()
+        )
+        if formats.ending(file) == ".parquet" or (self.delimiter and self.encoding and self.escape):
+            return Found(said)
+        sanitised(file, lambda: formats.check(file, replace(said, encoding=self.encoding or "utf-16")))
+        return sanitised(file, lambda: self._looked_at(file, said, names, most))
+
+    def _looked_at(self, file: Path, said: Dialect, names: Sequence[str], most: int | None) -> Found:
+        found = Found(said)
+        if self.encoding is None:
+            found = _with_encoding(file, found, most)
+        if formats.ending(file) in (".jsonl", ".ndjson"):
+            return found
+        if self.delimiter is None:
+            found = _with_delimiter(file, found, names)
+        return _with_escape(file, found, most) if self.escape is None else found
+
+
+def _with_encoding(file: Path, found: Found, most: int | None) -> Found:
+    with unpacked(file) as handle:
+        if handle.read(2) in _UTF16:
+            said = f"{file.name}: read as UTF-16, by its first bytes."
+            return replace(found, dialect=replace(found.dialect, encoding="utf-16"), notices=(*found.notices, said))
+    right = wrong = strange = 0
+    for lines in _lines(file, found.dialect, most):
+        if lines.isascii():
+            continue
+        text = lines.decode("utf-8", errors="replace")
+        replaced = text.count("\N{REPLACEMENT CHARACTER}") - lines.count("\N{REPLACEMENT CHARACTER}".encode())
+        wrong += replaced
+        right += sum(sign > "\x7f" for sign in text) - replaced
+        strange += len(_NOT_CP1252.findall(lines)) if replaced else 0
+    if not wrong or wrong <= 9 * right or strange:
+        return found
+    said = (
+        f"{file.name}: read as cp1252, as Windows writes it, because {wrong:,} of its {wrong + right:,} letters beyond "
+        f"ASCII are none of UTF-8; say which `encoding` it has (--set data.source.encoding=cp1252, for prepare "
+        f"source.encoding=…)."
+    )
+    return replace(found, dialect=replace(found.dialect, encoding="cp1252"), warnings=(*found.warnings, said))
+
+
+def _with_delimiter(file: Path, found: Found, names: Sequence[str]) -> Found:
+    first = next(_lines(file, found.dialect, 1), b"").partition(b"\n")[0].decode("utf-8", errors="replace")
+    usual = delimiter_of(file, found.dialect)
+    wanted = {name.lower() for name in names}
+
+    def parted(sign: str) -> tuple[int, int]:
+        parts = [part.strip(' \r"').lower() for part in first.split(sign)]
+        return len(wanted & set(parts)), len(parts)
+
+    best: Any = max((usual, *(sign for sign in _NAMES if sign != usual)), key=parted)
+    if best == usual:
+        return found
+    said = f"{file.name}: cells stand between {_NAMES[best]}, by its header line."
+    return replace(found, dialect=replace(found.dialect, delimiter=best), notices=(*found.notices, said))
+
+
+def _with_escape(file: Path, found: Found, most: int | None) -> Found:
+    delimiter = delimiter_of(file, found.dialect)
+    stray = behind = 0
+    for lines in _lines(file, found.dialect, most):
+        for quote in stray_quotes(lines, delimiter):
+            stray += 1
+            behind += lines[quote.start() - 1 : quote.start()] == b"\\"
+    if not stray or behind < stray:  # others than behind a backslash: whoever reads the rows refuses them, with place
+        return found
+    said = f"{file.name}: quotes within texts stand behind a backslash ({behind:,} of them), as Spark and MySQL write."
+    return replace(found, dialect=replace(found.dialect, escape="backslash"), notices=(*found.notices, said))
+
+
+def _lines(file: Path, dialect: Dialect, most: int | None) -> Iterator[bytes]:
+    """Whole lines, many at once, as UTF-8 where the encoding is known.
+
+    Raises:
+        SchemaError: a line is longer than a row may be.
+    """
+    rest, seen = b"", 0
+    with unpacked(file) as handle:
+        for chunk in letters(handle, dialect.encoding):
+            data = rest + chunk
+            end = data.rfind(b"\n") + 1
+            rest = data[end:]
+            refuse_long(file, len(rest), dialect.longest_row)
+            yield data[:end]
+            seen += end
+            if most is not None and seen >= most:
+                return
+    yield rest

@@ -1,0 +1,116 @@
+"""Blocks of whole rows: cut where a row ends, however small the pieces, and no row longer than it may be."""
+
+import gzip
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chartune.errors import SchemaError
+from chartune.sources import whole_rows as module
+from chartune.sources.dialect import Dialect
+from chartune.sources.reading import read
+from chartune.sources.tables import Column, Table, Tally
+from chartune.sources.whole_rows import last_row_end, stray_quotes, whole_rows
+
+ROWS = b'a,b\n1,"x ""y"", z\n\nw"\r\n2,\n3,"""q"""\n'
+
+
+@pytest.mark.parametrize(
+    ("data", "end"),
+    [(b"abc", 0), (b"a\nb", 2), (b'a,"b\n\nc', 0), (b'x\na,"b\n\nc"\nq', 11), (b'"\n"\n', 4), (b'x\n"a\n""\n', 2)],
+)
+def test_a_row_ends_at_a_line_break_outside_of_quotes(data: bytes, end: int) -> None:
+    assert last_row_end(data) == end
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 7, 1000])
+def test_blocks_are_the_file_and_each_ends_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
+    monkeypatch.setattr(module, "CHUNK", chunk)
+    (tmp_path / "t.csv").write_bytes(b"\xef\xbb\xbf"[: 3 * (chunk > 2)] + ROWS)
+    blocks = list(whole_rows(tmp_path / "t.csv", Dialect()))
+    assert b"".join(blocks) == ROWS
+    assert all(block.count(b'"') % 2 == 0 and block.endswith(b"\n") for block in blocks)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 5, 1000])
+def test_a_quote_behind_a_backslash_is_doubled_wherever_the_pieces_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(module, "CHUNK", chunk)
+    (tmp_path / "t.csv").write_bytes(b'a\n"say \\"no\\", c:\\\\"\n"x"\n')
+    assert b"".join(whole_rows(tmp_path / "t.csv", Dialect(escape="backslash"))) == b'a\n"say ""no"", c:\\"\n"x"\n'
+
+
+@pytest.mark.parametrize(
+    ("row", "count"),
+    [(b'a,"x ""y"" z",b', 0), (b'"a""",b', 0), (b'"""a""",b', 0), (b'"","x"\r', 0), (b'a,"x \\"y\\" z"', 2),
+     (b'5" tube,x', 1), (b'"abc"x,1', 1), (b'"a"""b"', 1)],
+)  # fmt: skip
+def test_quotes_in_the_middle_of_a_cell_are_seen(row: bytes, count: int) -> None:
+    assert sum(1 for _ in stray_quotes(row + b"\n", ",")) == count
+
+
+def test_a_quote_that_is_never_closed_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_bytes(b'a,b\n1,"open\n2,x\n')
+    with pytest.raises(SchemaError, match=r"t\.csv must be readable as CSV, .* a quote is never closed"):
+        list(whole_rows(tmp_path / "t.csv", Dialect()))
+
+
+TABLE = Table("notes", (Column("text", "text"),), dialect=Dialect(longest_row=100))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("t.csv", "text,other\n{},1\n"), ("t.csv", 'text,other\n"{}",1\n'), ("t.csv.gz", "text\n{}"),
+     ("t.tsv", "text\tother\n{}\t1\n"), ("t.jsonl", '{{"text": "{}"}}\n'), ("t.jsonl.gz", '{{"text": "{}"}}')],
+)  # fmt: skip
+@pytest.mark.parametrize("chunk", [16, 4 * 2**20])
+def test_a_row_that_is_too_long_is_refused_in_every_format_and_the_limit_is_a_switch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str, chunk: int
+) -> None:
+    monkeypatch.setattr(module, "CHUNK", chunk)
+    for length, file in ((40, tmp_path / f"short-{name}"), (200, tmp_path / name)):
+        raw = content.format("x" * length).encode()
+        file.write_bytes(gzip.compress(raw) if name.endswith(".gz") else raw)
+    assert read(tmp_path / f"short-{name}", TABLE, Tally())["text"].to_list() == ["x" * 40]
+    if chunk > 200 and not name.startswith("t.json"):
+        return  # a block is at most a row and a piece
+    with pytest.raises(SchemaError, match=r"a row must have at most 100 bytes, .* raise `longest_row`"):
+        read(tmp_path / name, TABLE, Tally())
+
+
+BOMB = """
+import resource, sys
+from pathlib import Path
+from chartune.errors import SchemaError
+from chartune.sources.tabular import Tabular
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+try:
+    Tabular(file=Path(sys.argv[1])).load()
+except SchemaError as error:
+    assert "longest_row" in str(error), error
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def zeros(head: bytes, mebibytes: int) -> Iterator[bytes]:
+    yield head
+    yield from (b"0" * 2**20 for _ in range(mebibytes))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "head"), [("b.csv.gz", b"text,subject_id,label\n"), ("b.jsonl.gz", b'{"text": "')])
+def test_a_bomb_of_one_line_does_not_fill_the_memory(tmp_path: Path, name: str, head: bytes) -> None:
+    with gzip.open(tmp_path / name, "wb", 1) as file:
+        for piece in zeros(head, 400):
+            file.write(piece)
+    limit = (4 * 2**30, 4 * 2**30)
+    ended = subprocess.run(
+        [sys.executable, "-c", BOMB, tmp_path / name], capture_output=True, text=True, check=True, timeout=120,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS, limit),
+    )  # fmt: skip
+    assert int(ended.stdout) < 200 * 1024  # KiB: the limit of a row, a piece, and their copies
