@@ -17,6 +17,7 @@ A preset sets every switch in which a published recipe departs from what this ho
     machine by tracheostomy in MIMIC-IV  counted  left out                   left out
     triage           with septicaemia          with septicaemia              without
     copies in held-out charts  left out        kept                          kept
+    corpus near held-out texts  left out       kept                          kept
     corpus split     by patient                by note                       by note
 """
 

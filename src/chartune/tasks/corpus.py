@@ -1,10 +1,12 @@
 """The corpus: unlabelled text of training patients, on which a language model is adapted to the language of charts.
 
 Text that a held-out chart repeats does not count as new to the model, so it is kept out of training: whole documents
-that stand, but for case, blanks, punctuation and de-identified spans, in the chart of a held-out patient are dropped.
+that stand, but for case, blanks, punctuation and de-identified spans, in the chart of a held-out patient are dropped,
+and documents that hold too much of a held-out text of a task or of the corpus (`chartune.tasks.decontamination`).
 """
 
-from typing import Final, Literal, Self
+from collections.abc import Mapping
+from typing import Any, Final, Literal, Self
 
 import polars as pl
 from pydantic import field_validator, model_validator
@@ -16,7 +18,7 @@ from chartune.notes.note import PLAIN
 from chartune.sources.splits import CORPUS_ONLY, HELD_OUT, OUT_OF_YEARS, STRAYS, HashSplit
 from chartune.sources.years import written
 from chartune.tasks.attrition import Attrition
-from chartune.tasks.decontamination import Decontamination, drawn
+from chartune.tasks.decontamination import Decontamination, Quoting, drawn
 
 DOCUMENTS: Final[dict[str, pl.DataType]] = {
     "note_id": pl.String(),
@@ -48,6 +50,9 @@ class Corpus(Config):
     """`note`: of ten notes one is tested on, whoever's it is, as published: a patient stands on both sides."""
     repeats: Literal["left-out", "kept"] = "left-out"
     """Training text that a held-out chart repeats, and copies within a split."""
+    near_copies: Quoting | None = Quoting()
+    """From which share of a held-out text of these data on a training document that holds it is left out; null: it is
+    kept, as always where `repeats` are kept or the split is by note."""
     withdrawn: Literal["left-out", "kept"] = "left-out"
     """Notes that their author marked as an error."""
     anchor_year_groups: tuple[str, ...] = ()
@@ -71,6 +76,12 @@ class Corpus(Config):
                 "them, or leave `anchor_year_control` out"
             )
         return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _near_copies_are_kept_where_copies_are(cls, data: Any) -> Any:
+        kept = isinstance(data, Mapping) and (data.get("repeats") == "kept" or data.get("split") == "note")
+        return {**data, "near_copies": None} if kept else data
 
     @property
     def compares_copies(self) -> bool:

@@ -1,9 +1,9 @@
-"""Making the corpus: documents shard by shard, without what other data ask about."""
+"""Making the corpus: documents shard by shard, without what these data and others ask about."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
@@ -13,23 +13,31 @@ from chartune.sources.splits import HELD_OUT
 from chartune.store import Store
 from chartune.tasks.attrition import Attrition
 from chartune.tasks.corpus import ASKED_OF, CORPUS_SPLITS, Corpus
-from chartune.tasks.decontamination import Decontamination, Fingerprints, left_out
+from chartune.tasks.decontamination import Decontamination, Quoting, holders, left_out
 from chartune.tasks.frames import write_frame, write_joined
 from chartune.tasks.leakage.blocks import Rows
 from chartune.tasks.prepared import SHELF
 from chartune.tasks.staging import SHARDS, Staged
 
+NEAR_COPIES: Final = "near_copies"
+"""Entry of `dataset.json` on what held too much of a held-out text of the same data."""
+OWN: Final = ("near no held-out text", "control of the same size, of these data", "these data")
+OTHER: Final = ("not asked elsewhere", "control of the same size", "other data")
+"""Step of the attrition, of a control, and whose held-out texts are looked for."""
+
 
 def make_corpus(
-    corpus: Corpus, staged: Staged, placed: Callable[[pl.DataFrame], pl.DataFrame], store: Store, folder: Path
-) -> dict[str, Any]:
+    corpus: Corpus, staged: Staged, placed: Callable[[pl.DataFrame], pl.DataFrame], tasks: Sequence[str], store: Store,
+    folder: Path,
+) -> dict[str, Any]:  # fmt: skip
     """Write the corpus; returns its entry in `dataset.json`.
 
     Args:
         corpus: which notes.
         staged: the notes.
         placed: adds `split`, null where a patient has none, and `anchor_year_group`, where the source knows it.
-        store: where the data lie that must not be learnt from.
+        tasks: whose examples lie in the folder: the held-out ones must not be learnt from.
+        store: where other data lie that must not be learnt from.
         folder: gets `corpus.parquet`.
 
     Raises:
@@ -46,33 +54,45 @@ def make_corpus(
             meter.advance()
     files = sorted(parts.glob("*.parquet"))
     kept, told = chosen, dict[str, Any]()
+    if corpus.near_copies:
+        own = _own_texts([folder / f"{name}.parquet" for name in tasks], files)
+        kept, told[NEAR_COPIES] = _decontaminated(corpus.near_copies, own, OWN, kept, files, attrition)
     if corpus.without:
-        kept, told = _decontaminated(corpus.without, chosen, files, store, attrition)
-    write_joined(files, folder / "corpus.parquet", kept.select("note_id") if corpus.without else None)
+        others = _held_out_texts(corpus.without, store)
+        kept, sizes = _decontaminated(corpus.without, others, OTHER, kept, files, attrition)
+        told |= sizes
+    write_joined(files, folder / "corpus.parquet", kept.select("note_id") if told else None)
     return {"title": corpus.title(), "attrition": attrition.to_json(), "counts": _counts(kept), **told}
 
 
 def _decontaminated(
-    asked: Decontamination, chosen: pl.DataFrame, files: list[Path], store: Store, attrition: Attrition
-) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """The notes without those whose document holds a held-out text of other data, or without as much of others.
+    asked: Quoting, texts: Iterator[pl.DataFrame], whose: tuple[str, str, str], chosen: pl.DataFrame, files: list[Path],
+    attrition: Attrition,
+) -> tuple[pl.DataFrame, dict[str, Any]]:  # fmt: skip
+    """The notes without those whose document holds a held-out text, or without as much of others.
 
     Returns:
         Them, and for `dataset.json` the size of what was `left_out` and of the documents `holding` such a text.
     """
-    prints = Fingerprints(_held_out_texts(asked, store), files[0].parent / "held-out.pile")
-    held = prints.holding([Rows(file, ("train",)) for file in files], asked.containment)
+    (step, control, data), rows = whose, [Rows(file, ("train",)) for file in files]
+    held = holders(asked, texts, rows, files[0].parent / "held-out.pile", f"looking for held-out texts of {data}")
     out = left_out(chosen, held, asked.control)
     kept = chosen.join(out, on="note_id", how="anti", maintain_order="left")
-    step, why = "not asked elsewhere", f"holds {asked.containment:.0%} or more of a held-out text of other data"
+    why = f"holds {asked.containment:.0%} or more of a held-out text of {data}"
     if asked.control:
-        step, why = "control of the same size", "drawn by category in place of documents that hold a held-out text"
+        step, why = control, f"drawn by category in place of documents that hold a held-out text of {data}"
     told = {"left_out": _size(out), "holding": _size(left_out(chosen, held, control=False))}
     attrition.record_notes(step, f"{why}; {told['left_out']['words']:,} words", kept)
     return kept, told
 
 
-def _held_out_texts(asked: Decontamination, store: Store) -> Iterator[pl.Series]:
+def _own_texts(tasks: Sequence[Path], documents: Sequence[Path]) -> Iterator[pl.DataFrame]:
+    """The held-out texts of the tasks and of the corpus itself, a block at a time."""
+    every = [*(Rows(file, HELD_OUT) for file in tasks), *(Rows(file, HELD_OUT) for file in documents)]
+    return (block for rows in every for block in rows.blocks("subject_id", "text"))
+
+
+def _held_out_texts(asked: Decontamination, store: Store) -> Iterator[pl.DataFrame]:
     """The held-out texts of these data, a block at a time."""
     for name in asked.against:
         found = store.find(SHELF, name)
@@ -83,8 +103,8 @@ def _held_out_texts(asked: Decontamination, store: Store) -> Iterator[pl.Series]
             )
         for file in sorted(found.path.glob("*.parquet")):
             rows = Rows(file, HELD_OUT)
-            if {"split", "text"} <= set(rows.schema()):
-                yield from (block["text"] for block in rows.blocks("text"))
+            if {"split", "subject_id", "text"} <= set(rows.schema()):
+                yield from rows.blocks("subject_id", "text")
 
 
 def _counts(chosen: pl.DataFrame) -> dict[str, dict[str, int]]:

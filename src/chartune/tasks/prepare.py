@@ -213,7 +213,9 @@ def _make(preparation: Preparation, facts: Mapping[str, TableFacts], store: Stor
         def placed(notes: pl.DataFrame) -> pl.DataFrame:
             return assignment.placed(notes.join(known, on="subject_id", how="left", maintain_order="left"), "chartdate")
 
-        made["corpus"] = make_corpus(preparation.corpus, staged, placed, store, folder)
+        made["corpus"] = make_corpus(
+            preparation.corpus, staged, placed, [task.name for task in preparation.tasks], store, folder
+        )
     if preparation.strict:
         refuse(list(emptied(_parts(made)).values()))
     write_frame(assignment.frame, folder / "splits.parquet")

@@ -113,7 +113,7 @@ def test_learnt_documents_that_hold_a_held_out_text_of_other_data_are_left_out(s
     assert before["counts"]["train"]["words"] - corpus["counts"]["train"]["words"] == words_lost
     last = corpus["attrition"][-1]
     assert (last["step"], last["removed_notes"]) == ("not asked elsewhere", 6)
-    assert last["why"] == f"holds 50% or more of a held-out text of other data; {words_lost:,} words"
+    assert last["why"] == f"holds 25% or more of a held-out text of other data; {words_lost:,} words"
 
 
 def test_the_control_has_lost_as_much_of_other_documents(second: Second) -> None:

@@ -1,0 +1,149 @@
+"""A corpus without near copies of its own held-out texts, from raw tables on: what `sound` leaves passes its audit."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from chartune.sources.mimic3 import Mimic3
+from chartune.sources.splits import ImportedSplit
+from chartune.stages.audit import audit, read_audit
+from chartune.store import Artefact, Store
+from chartune.tasks.corpus import Corpus
+from chartune.tasks.decontamination import Quoting
+from chartune.tasks.mortality import Mortality
+from chartune.tasks.prepare import Preparation, prepare, read_corpus, read_dataset, read_task
+from chartune.testing.raw_tables import RawHospital
+
+SHARES = (0.94, 0.8, 0.6, 0.5, 0.35, 0.26)
+"""Of the runs of a held-out admission note, in the training document that is its near copy."""
+TRAIN, TEST = range(1, 31), range(101, 121)
+
+
+def words(seed: int, count: int) -> list[str]:
+    """Words that no other seed has."""
+    return [f"w{seed}x{n}" for n in range(count)]
+
+
+def note(subject_id: int) -> str:
+    return f"Chief Complaint:\n{' '.join(words(subject_id, 105))}\n\nBrief Hospital Course:\n{course(subject_id)}\n"
+
+
+def course(subject_id: int) -> str:
+    """What no admission note holds."""
+    return " ".join(words(-subject_id, 70))
+
+
+def near_copy(of: int, share: float, own: int) -> str:
+    """A report that quotes so much of an admission note of 100 runs in two passages, among words of its own."""
+    text, runs = ["CHIEF", "COMPLAINT", *words(of, 105)], round(100 * share)
+    first, second = text[: runs // 2 + 7], text[100 - (runs - runs // 2) :]
+    return " ".join([*words(5000 + own, 60), *first, *words(6000 + own, 30), *second, *words(7000 + own, 60)])
+
+
+def share_of(held: str, document: str) -> float:
+    """By hand: runs of eight words of one text that stand in another."""
+
+    def runs(text: str) -> set[tuple[str, ...]]:
+        told = re.findall(r"[a-z0-9]+", text.lower())
+        return {tuple(told[n : n + 8]) for n in range(len(told) - 7)}
+
+    return len(runs(held) & runs(document)) / len(runs(held))
+
+
+Made = Callable[..., Artefact]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "store").open()
+
+
+@pytest.fixture
+def made(tmp_path: Path, store: Store) -> Made:
+    """Reports of six training patients are near copies of test patients' admission notes, one quotes a course."""
+    raw = RawHospital()
+    for subject_id in (*TRAIN, *TEST):
+        raw.stay(subject_id, note(subject_id))
+    for number, share in enumerate(SHARES):
+        raw.note(1 + number, 1001 + number, near_copy(101 + number, share, number), category="Radiology")
+    raw.note(7, 1007, " ".join([*words(8000, 90), course(110), *words(8001, 90)]), category="Radiology")
+    for subject_id in TRAIN[10:]:
+        raw.note(subject_id, 2000 + subject_id, " ".join(words(9000 + subject_id, 200)), category="Radiology")
+    (tmp_path / "lists").mkdir()
+    for name, ids in {"train": TRAIN, "validation": TEST[:2], "test": TEST[2:]}.items():
+        (tmp_path / "lists" / f"{name}.csv").write_text("subject_id\n" + "".join(f"{n}\n" for n in ids))
+    source, splits = Mimic3(folder=raw.write(tmp_path / "raw")), ImportedSplit(folder=tmp_path / "lists")
+
+    def run(**chosen: Any) -> Artefact:
+        return prepare(Preparation(source=source, splits=splits, tasks=(Mortality(),), corpus=Corpus(**chosen)), store)
+
+    return run
+
+
+def near_copies_in(artefact: Artefact) -> list[int]:
+    """Which of the near copies a corpus holds."""
+    own = read_corpus(artefact).filter(pl.col("text").str.starts_with("w500"))
+    return sorted(int(text.split("x")[0][2:]) % 10 for text in own["text"])
+
+
+def standings(artefact: Artefact, store: Store) -> dict[str, str]:
+    verdicts = read_audit(audit(artefact, store)).verdicts
+    return {one.law: one.standing for one in verdicts if "held-out text" in one.law}
+
+
+def test_of_six_near_copies_of_known_containment_the_usual_corpus_holds_none_and_passes_its_audit(
+    made: Made, store: Store
+) -> None:
+    kept, usual = made(near_copies=None), made()
+    held = dict(
+        read_task(kept, "mortality").filter(pl.col("split") != "train").select("subject_id", "text").iter_rows()
+    )
+    documents = read_corpus(kept).filter(pl.col("text").str.starts_with("w500")).sort("subject_id")["text"]
+    assert [share_of(held[101 + n], text) for n, text in enumerate(documents)] == list(SHARES)
+    assert (near_copies_in(kept), near_copies_in(usual)) == ([0, 1, 2, 3, 4, 5], [])
+    assert near_copies_in(made(near_copies=Quoting(containment=0.5))) == [4, 5]
+    assert standings(kept, store)["no held-out text stands in a text that is learnt from"] == "fail"
+    assert set(standings(usual, store).values()) == {"pass"}
+
+
+def test_what_is_left_out_is_named_and_counted_and_nothing_else_is(made: Made) -> None:
+    kept, usual = read_corpus(made(near_copies=None)), made()
+    gone = kept.join(read_corpus(usual), on="note_id", how="anti")
+    assert sorted(gone["subject_id"]) == [1, 2, 3, 4, 5, 6, 7]
+    told = read_dataset(usual)["corpus"]
+    lost = sum(len(text.split()) for text in gone["text"])
+    assert told["near_copies"]["left_out"] == told["near_copies"]["holding"] == {
+        "subjects": 7, "documents": 7, "words": lost,
+    }  # fmt: skip
+    last = told["attrition"][-1]
+    assert (last["step"], last["removed_notes"]) == ("near no held-out text", 7)
+    assert last["why"] == f"holds 25% or more of a held-out text of these data; {lost:,} words"
+
+
+def test_the_control_has_lost_as_many_words_of_others_and_the_audit_says_what_it_holds(
+    made: Made, store: Store
+) -> None:
+    control = made(near_copies=Quoting(control=True))
+    assert near_copies_in(control) == [0, 1, 2, 3, 4, 5]
+    told = read_dataset(control)["corpus"]
+    assert told["attrition"][-1]["step"] == "control of the same size, of these data"
+    assert 0 <= told["near_copies"]["left_out"]["words"] - told["near_copies"]["holding"]["words"] < 250
+    assert standings(control, store)["no held-out text stands in a text that is learnt from"] == "fail"
+
+
+def test_a_document_that_quotes_a_held_out_document_of_the_corpus_itself_is_left_out_too(made: Made) -> None:
+    """No task asks about the course of a stay, but perplexity is measured on it."""
+    kept, usual = (read_corpus(artefact) for artefact in (made(near_copies=None), made()))
+    quoting = pl.col("text").str.contains(course(110), literal=True)
+    assert sorted(kept.filter(quoting)["split"]) == ["test", "train"]
+    assert usual.filter(quoting)["split"].to_list() == ["test"]
+
+
+@pytest.mark.parametrize("chosen", [{"repeats": "kept"}, {"split": "note"}])
+def test_where_copies_are_kept_near_copies_are(made: Made, chosen: dict[str, Any]) -> None:
+    assert Corpus(**chosen).near_copies is None
+    assert read_dataset(made(**chosen))["config"]["corpus"]["near_copies"] is None
