@@ -134,6 +134,8 @@ class CorpusEntry(Part):
     """The size of what was left out because other data ask about it."""
     holding: dict[str, int] | None = None
     """The size of the documents that hold such a text."""
+    near_copies: dict[str, dict[str, int]] | None = None
+    """`left_out` and `holding` once more, because these data ask about it; None: nobody looked."""
 
 
 class InputEntry(Record):

@@ -13,9 +13,10 @@ from chartune.sources.splits import ImportedSplit
 from chartune.stages.audit import audit, read_audit
 from chartune.store import Artefact, Store
 from chartune.tasks.corpus import Corpus
+from chartune.tasks.dataset import read_dataset
 from chartune.tasks.decontamination import Quoting
 from chartune.tasks.mortality import Mortality
-from chartune.tasks.prepare import Preparation, prepare, read_corpus, read_dataset, read_task
+from chartune.tasks.prepare import Preparation, prepare, read_corpus, read_task
 from chartune.testing.raw_tables import RawHospital
 
 SHARES = (0.94, 0.8, 0.6, 0.5, 0.35, 0.26)
@@ -114,7 +115,7 @@ def test_what_is_left_out_is_named_and_counted_and_nothing_else_is(made: Made) -
     kept, usual = read_corpus(made(near_copies=None)), made()
     gone = kept.join(read_corpus(usual), on="note_id", how="anti")
     assert sorted(gone["subject_id"]) == [1, 2, 3, 4, 5, 6, 7]
-    told = read_dataset(usual)["corpus"]
+    told = read_dataset(usual).to_json()["corpus"]
     lost = sum(len(text.split()) for text in gone["text"])
     assert told["near_copies"]["left_out"] == told["near_copies"]["holding"] == {
         "subjects": 7, "documents": 7, "words": lost,
@@ -129,7 +130,7 @@ def test_the_control_has_lost_as_many_words_of_others_and_the_audit_says_what_it
 ) -> None:
     control = made(near_copies=Quoting(control=True))
     assert near_copies_in(control) == [0, 1, 2, 3, 4, 5]
-    told = read_dataset(control)["corpus"]
+    told = read_dataset(control).to_json()["corpus"]
     assert told["attrition"][-1]["step"] == "control of the same size, of these data"
     assert 0 <= told["near_copies"]["left_out"]["words"] - told["near_copies"]["holding"]["words"] < 250
     assert standings(control, store)["no held-out text stands in a text that is learnt from"] == "fail"
@@ -146,4 +147,4 @@ def test_a_document_that_quotes_a_held_out_document_of_the_corpus_itself_is_left
 @pytest.mark.parametrize("chosen", [{"repeats": "kept"}, {"split": "note"}])
 def test_where_copies_are_kept_near_copies_are(made: Made, chosen: dict[str, Any]) -> None:
     assert Corpus(**chosen).near_copies is None
-    assert read_dataset(made(**chosen))["config"]["corpus"]["near_copies"] is None
+    assert read_dataset(made(**chosen)).config["corpus"]["near_copies"] is None
