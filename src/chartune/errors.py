@@ -12,8 +12,8 @@
     │   └── Diverged                    the loss is no longer a number
     └── StoreError             exit 7   the store cannot be written, is locked, or holds a damaged artefact
 
-Exit 0 is success, 130 an interruption by the user. A message states the law, the values, the place and the way
-out; it never quotes a note, because a message ends in terminals, logs and issue trackers.
+Exit 0 is success, 130 an interruption by the user, 143 the end by SIGTERM. A message states the law, the values, the
+place and the way out; it never quotes a note, because a message ends in terminals, logs and issue trackers.
 """
 
 from typing import ClassVar

@@ -21,6 +21,7 @@ from typing import Any, Final
 from chartune.artefact import MANIFEST, PARTIAL, Artefact, opened, write_manifest
 from chartune.errors import StoreError
 from chartune.lease import leased
+from chartune.outputs import swept
 from chartune.writing import REFUSALS, fsync, sha256, storing, write_bytes, write_json
 
 __all__ = [
@@ -57,7 +58,8 @@ class Store:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
             ignore = self.root / ".gitignore"
             if not ignore.exists():
-                ignore.write_text("# patients' words and what was learnt from them never enter a repository\n*\n")
+                write_bytes(ignore, b"# patients' words and what was learnt from them never enter a repository\n*\n")
+            swept(self.root)
             with tempfile.NamedTemporaryFile(dir=self.root, prefix=".probe-"):
                 pass
         return self

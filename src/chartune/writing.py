@@ -4,7 +4,7 @@ import errno
 import hashlib
 import json
 import os
-import threading
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,17 +45,23 @@ def storing(place: Path, *, every: bool = False) -> Iterator[None]:
 
 def write_json(path: Path, data: Any) -> None:
     """Write JSON aside, fsync it and rename it into place: a reader sees the old file or the new one, never half."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    write_bytes(path, (json.dumps(data, indent=2) + "\n").encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a private file as `write_json` does; safetensors itself would hide a full disk behind its own error."""
+    aside = path.with_name(f".{secrets.token_hex(8)}.tmp")
     try:
-        write_bytes(aside, (json.dumps(data, indent=2) + "\n").encode())
+        write_exclusively(aside, data)
         os.replace(aside, path)
     finally:
         aside.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a private file and fsync it; safetensors itself would hide a full disk behind an error of its own."""
-    with open(os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600), "wb") as file:
+def write_exclusively(path: Path, data: bytes) -> None:
+    """Write a new private file and fsync it; whatever has its name already, a link too, is an error and not touched."""
+    handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with open(handle, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

@@ -4,7 +4,11 @@ An error is told in one paragraph, without a traceback, and ends with the exit c
 """
 
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import typer
@@ -30,6 +34,8 @@ from chartune.errors import ChartuneError
 from chartune.log import console, console_sink, listening
 
 INTERRUPTED: Final = 130
+TERMINATED: Final = 143
+"""As shells name the end by SIGTERM."""
 
 app = typer.Typer(
     name="chartune", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -44,16 +50,33 @@ for _verb in (
     app.command(_verb.__name__.rpartition(".")[2].replace("_", "-"))(_verb.command)
 
 
+@contextmanager
+def _orderly() -> Iterator[None]:
+    """Have SIGTERM (a batch system's time limit) end what is under way as Ctrl-C does: nothing half-written stays."""
+
+    def end(*_: object) -> None:
+        sys.exit(TERMINATED)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def main() -> None:
     """Run the command line; the process ends with a documented exit code."""
     os.umask(0o077)  # whatever is written is for this user alone
     try:
-        with listening(console_sink):
+        with _orderly(), listening(console_sink):
             app()
     except ChartuneError as error:
         console.print(f"{type(error).__name__}: {error}", style="red", markup=False)
         sys.exit(error.exit_code)
     except SystemExit as end:
-        if end.code == INTERRUPTED:  # typer turns Ctrl-C into this
+        if end.code in (INTERRUPTED, TERMINATED):  # typer turns Ctrl-C into the first
             console.print("interrupted; the same command goes on from the last checkpoint.", markup=False)
         raise

@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 
 from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, open_store
+from chartune.errors import ConfigError
 from chartune.names import checked_title
 
 
 def command(
     runs: Annotated[list[str] | None, typer.Argument(help="Runs by fingerprint or name. Default: all.")] = None,
-    out: Annotated[Path, typer.Option("--out", help="The HTML file to write.")] = Path("report.html"),
+    out: Annotated[Path, typer.Option("--out", help="The HTML file to write; or -.")] = Path("report.html"),
     title: Annotated[str, typer.Option("--title", help="Heading of the report.")] = "chartune report",
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
@@ -20,10 +21,16 @@ def command(
 
     It holds counts and scores, never the text of a note or an id of a patient, and loads nothing from a network.
     """
-    from chartune.report.render import report_of
+    from chartune.report.render import page_of, report_of
     from chartune.runs.ledger import find_run
 
     heading = checked_title(title, "--title")
     opened = open_store(store)
-    path = report_of(opened, [find_run(opened, run) for run in runs] if runs else None, out, heading)
+    chosen = [find_run(opened, run) for run in runs] if runs else None
+    if str(out) == "-":
+        if as_json:
+            raise ConfigError("standard output holds the report or its JSON, but --out - and --json ask for both.")
+        typer.echo(page_of(opened, chosen, heading))
+        return
+    path = report_of(opened, chosen, out, heading)
     emit({"report": str(path)}, as_json, str(path))

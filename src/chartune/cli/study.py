@@ -41,6 +41,7 @@ def command(
     Stages that are done already are found; one that fails leaves a gap, and the others go on. Given again, a study
     tries what is missing. FOLDER takes the place of the data that the file names.
     """
+    from chartune.outputs import must_be_a_file
     from chartune.report.render import report_of
     from chartune.studies.conduct import conduct
     from chartune.studies.study import Study
@@ -58,6 +59,7 @@ def command(
     if splits is not None:
         data["splits"] = {"kind": "imported", "folder": str(splits)}
     study = Study.parse(override({**asked, "data": data}, sets or []), str(file))
+    must_be_a_file(out)  # not after a night of training
     opened = open_store(store)
     done = conduct(study, opened)
     if not done.runs:

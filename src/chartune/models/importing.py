@@ -9,12 +9,10 @@ import errno
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +23,8 @@ from chartune.models.config_json import architecture_of, safe_config
 from chartune.models.families import family_of
 from chartune.models.foreign import PAPER_BYTES, is_plain, json_object, plain_bytes
 from chartune.models.load import must_be_whole, ties_and_leavings
-from chartune.store import REFUSALS, sha256, write_bytes, write_json
+from chartune.outputs import new_folder
+from chartune.store import sha256, write_bytes, write_json
 
 RECORD: Final = "chartune-import.json"
 PICKLE: Final = "pytorch_model.bin"
@@ -62,7 +61,7 @@ def import_backbone(
     hashes = _hashes([*sources, folder / "config.json", *tokenizer])
     if out.exists():
         return _found(out, hashes)
-    with _aside(out) as aside:
+    with new_folder(out) as aside:
         ties, drops = ties_and_leavings(folder, family)
         answer = unpickled(sources, aside, ties, drops)
         for file in (folder / "config.json", *tokenizer, *_papers(folder)):
@@ -211,25 +210,3 @@ def _found(out: Path, hashes: dict[str, Any]) -> LocalBackbone:
     if damaged:
         raise AdapterError(f"{out / damaged[0]} must equal {RECORD}, but it does not; remove {out} and import again.")
     return inspect(out, name=out.name, licence="see its folder", exposure="not known")
-
-
-@contextmanager
-def _aside(out: Path) -> Iterator[Path]:
-    """A private folder beside `out` that is renamed to it at the end, or removed on any failure."""
-    aside = out.absolute().with_name(f".{out.name}.{os.getpid()}.importing")
-    try:
-        aside.mkdir(parents=True, mode=0o700)
-        yield aside
-        for file in aside.iterdir():
-            with file.open("rb") as opened:
-                os.fsync(opened.fileno())
-        os.rename(aside, out)
-    except OSError as error:
-        if error.errno not in REFUSALS:
-            raise
-        raise StoreError(
-            f"the new folder must be writable and have room, but writing {out} failed: {error.strerror}; free some "
-            f"space or choose another place with --out."
-        ) from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)

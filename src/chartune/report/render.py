@@ -3,7 +3,6 @@
 runs ─▶ variants ─▶ outcomes, adaptation, cost, provenance ─▶ report.html.jinja + report.css ─▶ report.html
 """
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -15,6 +14,7 @@ from markupsafe import Markup
 
 from chartune.disclosure import is_made_up
 from chartune.errors import ConfigError
+from chartune.outputs import must_be_a_file, write_output
 from chartune.published import CITATION
 from chartune.report import adaptation, cost, marks, provenance, summary
 from chartune.report.caveats import caveats
@@ -25,7 +25,7 @@ from chartune.report.table_one import table_one
 from chartune.report.variants import Variant, numbered
 from chartune.report.words import WORDS
 from chartune.runs import Run, finished_runs
-from chartune.store import Store, storing
+from chartune.store import Store
 from chartune.tasks import flow
 from chartune.tasks.dataset import Dataset, gone, read_dataset
 
@@ -57,9 +57,22 @@ def report_of(store: Store, runs: Sequence[Run] | None, out: Path, title: str) -
     """Write the report of some runs of a store and the runs they descend from; None: of all.
 
     Raises:
-        ConfigError: there is no finished run to report on.
+        ConfigError: there is no finished run to report on, or `out` is a folder, a device or a pipe.
         StoreError: `out` cannot be written.
     """
+    must_be_a_file(out)
+    chosen, datasets = _material(store, runs)
+    return render(chosen, out, title=title, datasets=datasets)
+
+
+def page_of(store: Store, runs: Sequence[Run] | None, title: str) -> str:
+    """The same report as HTML, not written anywhere."""
+    chosen, datasets = _material(store, runs)
+    return page(chosen, title=title, datasets=datasets)
+
+
+def _material(store: Store, runs: Sequence[Run] | None) -> tuple[list[Run], dict[str, Dataset]]:
+    """The runs with those that they descend from, and their data sets as far as the store has them."""
     every = {run.fingerprint: run for run in finished_runs(store)}
     chosen = list(every.values()) if runs is None else _with_parents(runs, every)
     datasets = {}
@@ -67,7 +80,7 @@ def report_of(store: Store, runs: Sequence[Run] | None, out: Path, title: str) -
         artefact = store.find("data", fingerprint)
         if artefact is not None:
             datasets[fingerprint] = read_dataset(artefact)
-    return render(chosen, out, title=title, datasets=datasets)
+    return chosen, datasets
 
 
 def render(runs: Sequence[Run], out: Path, *, title: str, datasets: Mapping[str, Dataset]) -> Path:
@@ -80,18 +93,22 @@ def render(runs: Sequence[Run], out: Path, *, title: str, datasets: Mapping[str,
         datasets: data fingerprint → content of its `dataset.json`; a data set that is absent is told as such.
 
     Raises:
-        ConfigError: there are no runs.
+        ConfigError: there are no runs, or `out` is a folder, a device or a pipe.
         StoreError: `out` cannot be written.
+    """
+    write_output(out, page(runs, title=title, datasets=datasets).encode())
+    return out
+
+
+def page(runs: Sequence[Run], *, title: str, datasets: Mapping[str, Dataset]) -> str:
+    """The report as HTML; arguments as for `render`.
+
+    Raises:
+        ConfigError: there are no runs.
     """
     if not runs:
         raise ConfigError("a report needs at least one finished run, but got none; run a study first.")
-    page = _template().render(_contents(runs, title, datasets))
-    with storing(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        aside = out.with_name(f".{out.name}.tmp")
-        aside.write_text(page, encoding="utf-8")
-        os.replace(aside, out)
-    return out
+    return _template().render(_contents(runs, title, datasets))
 
 
 def _contents(runs: Sequence[Run], title: str, datasets: Mapping[str, Dataset]) -> dict[str, Any]:

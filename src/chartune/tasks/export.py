@@ -8,10 +8,7 @@ The folder appears whole or not at all. What was made from patients' charts stay
 """
 
 import json
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -19,8 +16,9 @@ import polars as pl
 import pyarrow as pa
 
 from chartune.errors import ConfigError
+from chartune.outputs import new_folder
 from chartune.sources.splits import SPLITS
-from chartune.store import Artefact, sha256, storing, write_bytes, write_json
+from chartune.store import Artefact, sha256, write_bytes, write_json
 from chartune.tasks.dataset import DATASET, Dataset, read_dataset
 from chartune.tasks.dataset_card import COLUMNS, README, dataset_card
 from chartune.tasks.frames import read_frame
@@ -68,7 +66,7 @@ def export(artefact: Artefact, to: Path, form: Form, task: str = "") -> Path:
             f"a Parquet export must be of one task, but there are {', '.join(names) or 'none'}; say --task."
         )
     _refuse(folder)
-    with _aside(folder) as aside:
+    with new_folder(folder, "--to", artefact.path.parent.parent) as aside:
         if form == "meds":
             write_meds(artefact, dataset, names, aside)
         else:
@@ -76,6 +74,8 @@ def export(artefact: Artefact, to: Path, form: Form, task: str = "") -> Path:
         write_bytes(aside / README, _readme(artefact, dataset, names, form, aside).encode())
         sums = (f"{sha256(file)}  {file.relative_to(aside).as_posix()}\n" for file in _files(aside))
         write_bytes(aside / SUMS, "".join(sums).encode())
+        for path in aside.rglob("*"):
+            path.chmod(0o700 if path.is_dir() else 0o600)
     return folder
 
 
@@ -144,18 +144,3 @@ def _refuse(folder: Path) -> None:
 
 def _files(folder: Path) -> list[Path]:
     return sorted(file for file in folder.rglob("*") if file.is_file())
-
-
-@contextmanager
-def _aside(folder: Path) -> Iterator[Path]:
-    """A private folder beside the new one that is renamed to it at the end, or removed on any failure."""
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.exporting")
-    try:
-        with storing(folder):
-            aside.mkdir(parents=True, mode=0o700)
-            yield aside
-            for path in aside.rglob("*"):
-                path.chmod(0o700 if path.is_dir() else 0o600)
-            os.replace(aside, folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)

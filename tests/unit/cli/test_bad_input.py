@@ -288,3 +288,19 @@ def test_a_store_without_a_name_is_not_the_folder_one_stands_in(
     assert chartune("ls").code == 2
     assert list(tmp_path.iterdir()) == []
     assert chartune("ls", "--store", ".").code == 0
+
+
+@pytest.mark.parametrize(
+    ("out", "law"), [("/dev/null", "give `-` for standard output"), ("folder", "name a file in it")]
+)
+def test_a_report_into_a_device_or_a_folder_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str, law: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    refused = chartune("report", "--out", out, "--store", tmp_path / "store")
+    assert refused.code == 2
+    assert law in refused.err
+    both = chartune("report", "--out", "-", "--json", "--store", tmp_path / "store")
+    assert both.code == 2
+    assert "ask for both" in both.err

@@ -17,6 +17,7 @@ from chartune.report.render import render, report_of
 from chartune.runs import Run, finished_runs
 from chartune.store import Store, write_json
 from chartune.testing import past_runs as past
+from chartune.testing.command_line import chartune
 from chartune.testing.plain import typed
 from chartune.testing.signing import rewrite, sign_again
 
@@ -360,3 +361,10 @@ def test_small_counts_in_the_words_of_a_source_are_hidden_in_the_page(tmp_path: 
     out = render(finished_runs(store), tmp_path / "r.html", title="R", datasets={past.DATA: typed(data)})
     assert "3 rows have" not in out.read_text().replace("13 rows", "")
     assert "NOTEEVENTS: &lt;10 rows have no admission" in out.read_text()
+
+
+def test_a_report_on_standard_output_is_the_same_page(store: Store, tmp_path: Path) -> None:
+    assert chartune("report", "--out", tmp_path / "r.html", "--store", store.root).code == 0
+    said = chartune("report", "--out", "-", "--store", store.root)
+    assert said.code == 0
+    assert said.out.rstrip("\n") == (tmp_path / "r.html").read_text().rstrip("\n")

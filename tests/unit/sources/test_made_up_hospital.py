@@ -233,14 +233,21 @@ def test_nothing_half_written_stays_behind_when_the_disk_is_full(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_killed_attempt_is_cleared_and_a_stranger_beside_is_not(tmp_path: Path) -> None:
-    (tmp_path / "h.partial" / "made-up").mkdir(parents=True)
-    make_hospital(tmp_path / "h", subjects=3)
+def test_of_two_that_make_a_hospital_in_one_folder_the_later_is_told_and_the_folder_is_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = hospital._fill
+
+    def overtaken(*arguments: Any) -> dict[str, Any]:
+        monkeypatch.setattr(hospital, "_fill", made)
+        make_hospital(tmp_path / "h", subjects=3)
+        return made(*arguments)
+
+    monkeypatch.setattr(hospital, "_fill", overtaken)
+    with pytest.raises(ConfigError, match="was taken meanwhile"):
+        make_hospital(tmp_path / "h", subjects=3)
     assert [path.name for path in tmp_path.iterdir()] == ["h"]
-    (tmp_path / "g.partial").mkdir()
-    with pytest.raises(ConfigError, match=r"g\.partial must be free"):
-        make_hospital(tmp_path / "g", subjects=3)
-    assert (tmp_path / "g.partial").exists()
+    assert make_hospital(tmp_path / "h", subjects=3)["subjects"] == 3
 
 
 def test_numbers_of_subjects_and_stays_are_unique() -> None:

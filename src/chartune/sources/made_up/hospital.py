@@ -10,19 +10,18 @@ when it is complete.
 """
 
 import json
-import os
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import pyarrow as pa
 
-from chartune.errors import ConfigError, StoreError
+from chartune.errors import ConfigError
 from chartune.log import progress
+from chartune.outputs import new_folder
 from chartune.sources.made_up import care, mimic3_layout, mimic3_rows, mimic4_layout, mimic4_rows
 from chartune.sources.made_up.chart import Chart
 from chartune.sources.made_up.dice import Dice
@@ -97,7 +96,8 @@ def make_hospital(
     there = _standing(out, asked)
     if there is not None:
         return there
-    with _aside(out) as folder:
+    with new_folder(out) as folder:
+        (folder / FOLDER).mkdir()
         manifest = {"title": "Made-up hospital", "licence": "CC0 1.0", "made_up": True, **asked}
         manifest |= {"imitates": LAYOUTS[layout].imitates} | _fill(folder, LAYOUTS[layout], subjects, seed, events)
         write_json(folder / FOLDER / MANIFEST, manifest)
@@ -185,28 +185,3 @@ def _write(chart: Chart, tables: Mapping[str, TableFile], oracle: TruthFile, tru
     if truth is not None:
         for spell in chart.spells:
             truth.write(spell)
-
-
-@contextmanager
-def _aside(out: Path) -> Iterator[Path]:
-    """A folder beside `out` that takes its place at the end, or vanishes.
-
-    Raises:
-        ConfigError: something else lies where it would be written.
-        StoreError: the disk is full or the place cannot be written.
-    """
-    partial = out.absolute().with_name(f"{out.absolute().name}.partial")
-    if partial.exists() and not (partial / FOLDER).is_dir():
-        raise ConfigError(f"{partial} must be free, because {out} is written there first; move it away.")
-    try:
-        shutil.rmtree(partial, ignore_errors=True)
-        (partial / FOLDER).mkdir(parents=True)
-        yield partial
-        os.replace(partial, out)
-    except OSError as error:
-        raise StoreError(
-            f"a hospital needs a folder that can be written and has room, but writing {error.filename or partial} "
-            f"failed: {error.strerror or type(error).__name__}; free some space or choose another --out."
-        ) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)

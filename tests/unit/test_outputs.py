@@ -1,0 +1,150 @@
+"""Files and folders that a user names: whole or not at all, and nothing that was planted there is touched."""
+
+import errno
+import json
+import os
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+
+from chartune.errors import ConfigError, StoreError
+from chartune.lease import Holder
+from chartune.outputs import ASIDE, HOLDER, OUTGOING, new_folder, write_output
+from chartune.store import Store
+from chartune.writing import write_bytes, write_json
+
+DEAD = replace(Holder.here(), pid=2**22 + 1)
+ELSEWHERE = replace(Holder.here(), host="elsewhere")
+
+
+def test_a_file_is_written_and_replaced(tmp_path: Path) -> None:
+    out = tmp_path / "new" / ("n" * 250)
+    for content in (b"a", b"bb"):
+        write_output(out, content)
+        assert out.read_bytes() == content
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert os.listdir(out.parent) == [out.name]
+
+
+def test_a_link_is_replaced_and_what_it_leads_to_stays(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("mine")
+    for name in ("r.html", ".r.html.tmp"):
+        (tmp_path / name).symlink_to(tmp_path / "victim")
+    write_output(tmp_path / "r.html", b"page")
+    assert (tmp_path / "victim").read_text() == "mine"
+    assert (tmp_path / "r.html").read_text() == "page"
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "device", "link to a device"])
+def test_what_is_no_file_is_refused_and_stays(tmp_path: Path, kind: str) -> None:
+    out = Path("/dev/null") if kind == "device" else tmp_path / "out"
+    if kind == "folder":
+        out.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(out)
+    elif kind == "link to a device":
+        out.symlink_to("/dev/stdout" if Path("/dev/stdout").is_char_device() else "/dev/null")
+    before = out.lstat()
+    with pytest.raises(ConfigError, match="name a file in it" if kind == "folder" else "give `-` for standard output"):
+        write_output(out, b"page")
+    assert (out.lstat().st_ino, out.lstat().st_mode) == (before.st_ino, before.st_mode)
+
+
+def test_a_full_disk_leaves_the_old_file_and_says_which_option_leads_elsewhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "r.html").write_text("old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match=r"r\.html failed: No space left on device; .* another place with --out"):
+        write_output(tmp_path / "r.html", b"page")
+    with pytest.raises(OSError, match="No space"):
+        write_json(tmp_path / "r.html", {})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"r.html": "old"}
+
+
+def test_a_link_planted_in_the_store_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / "a.bin").symlink_to(tmp_path / "victim")
+    write_bytes(tmp_path / "a.bin", b"weights")
+    assert (tmp_path / "victim").read_text() == "mine"
+
+
+def left(parent: Path, holder: Holder, name: str = f"{ASIDE}0123456789abcdef") -> Path:
+    """What a killed process leaves beside the folder that it was writing."""
+    (parent / name / "folder").mkdir(parents=True)
+    (parent / name / HOLDER).write_text(json.dumps(asdict(holder)))
+    return parent / name
+
+
+def test_what_a_killed_process_left_is_removed_by_the_next_and_what_others_write_is_not(tmp_path: Path) -> None:
+    dead, foreign = left(tmp_path, DEAD), left(tmp_path, ELSEWHERE, f"{ASIDE}b")
+    living, stranger = left(tmp_path, Holder.here(), f"{ASIDE}c"), tmp_path / f"{ASIDE}d"
+    stranger.mkdir()
+    with new_folder(tmp_path / "out") as folder:
+        (folder / "a").write_text("x")
+    assert not dead.exists()
+    assert foreign.exists()
+    assert living.exists()
+    assert stranger.exists()
+    assert os.listdir(tmp_path / "out") == ["a"]
+
+
+def test_a_store_lists_what_is_written_outside_it_and_clears_it_after_a_kill(store: Store, tmp_path: Path) -> None:
+    with new_folder(tmp_path / "far" / "out", "--to", store.root):
+        (entry,) = (store.root / OUTGOING).iterdir()
+        aside = Path(json.loads(entry.read_text())["folder"])
+        assert (aside / "folder").is_dir()
+        Store(store.root).open()
+        assert aside.exists()  # its process lives
+    assert not list((store.root / OUTGOING).iterdir())
+    dead = left(tmp_path / "far", DEAD)
+    entry.write_text(json.dumps({"folder": str(dead), **asdict(DEAD)}))
+    Store(store.root).open()
+    assert not dead.exists()
+    assert not entry.exists()
+    (tmp_path / "thesis").mkdir()
+    entry.write_text(json.dumps({"folder": str(tmp_path / "thesis"), **asdict(DEAD)}))
+    Store(store.root).open()
+    assert (tmp_path / "thesis").exists()
+
+
+def test_the_later_of_two_is_told_and_the_folder_of_the_first_is_whole(tmp_path: Path) -> None:
+    def write(text: str, between: Callable[[], None] = lambda: None) -> None:
+        with new_folder(tmp_path / "out") as folder:
+            (folder / "a").write_text(text)
+            between()
+
+    with pytest.raises(ConfigError, match="was taken meanwhile"):
+        write("second", lambda: write("first"))
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (tmp_path / "out" / "a").read_text() == "first"
+
+
+def test_a_folder_on_a_disk_of_its_own_is_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "out").mkdir()
+
+    def across(*_: object) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    with new_folder(tmp_path / "out") as folder:
+        (folder / "sub").mkdir()
+        (folder / "sub" / "a").write_text("x")
+        monkeypatch.setattr("os.replace", across)
+    assert (tmp_path / "out" / "sub" / "a").read_text() == "x"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_failure_leaves_nothing_beside(tmp_path: Path) -> None:
+    def interrupted() -> None:
+        with new_folder(tmp_path / "out") as folder:
+            (folder / "a").write_text("x")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert list(tmp_path.iterdir()) == []
