@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from chartune.cli.figures import ExactOption, emit_figures
 from chartune.cli.finetune import ClinicalOption, MethodOption, StateOption, TaskOption, stacked, stage_kind
 from chartune.cli.options import (
     DEFAULT_STORE,
@@ -18,10 +19,10 @@ from chartune.cli.options import (
     SourceOption,
     SplitsOption,
     StoreOption,
-    emit,
     overridden,
     stage_data,
 )  # fmt: skip
+from chartune.disclosure import is_made_up
 from chartune.errors import ConfigError
 from chartune.store import Store
 
@@ -48,6 +49,7 @@ def command(
     base: BaseOption = None,
     sets: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
+    exact_counts: ExactOption = False,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Say what a stage would train, need and take: parameters exactly, memory, time and disk estimated.
@@ -58,6 +60,7 @@ def command(
     from chartune.stages.finetune import Finetune
     from chartune.stages.plan import plan
     from chartune.stages.pretrain import Pretrain
+    from chartune.tasks.dataset import gone, read_dataset
 
     told = (method, clinical, clinical_state, task)
     if verb is Verb.pretrain and told != (None, None, None, None):
@@ -69,6 +72,10 @@ def command(
     data |= stacked(kind, config, method, clinical, clinical_state, task)
     stages: dict[str, type[Pretrain] | type[Finetune]] = {"pretrain": Pretrain, "finetune": Finetune}
     stage = stages[kind].parse(overridden(data, sets, stages[kind]), str(config or ""))
-    made = plan(stage, Store(store))
-    emit(made.to_json(), as_json, made.told())
+    opened = Store(store)
+    made = plan(stage, opened)
+    prepared = opened.find("data", made.workload.data) if made.workload.data else None
+    whose = read_dataset(prepared).source if prepared else gone(None).source
+    exact = exact_counts or is_made_up(whose)
+    emit_figures(made.to_json(exact), as_json, made.told(exact), whose, exact_counts)
     made.must_fit()

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from chartune.adapters.adapter import Adapter
 from chartune.adapters.stack import Fresh
+from chartune.disclosure import shown
 from chartune.errors import RunError
 from chartune.models.backbone import LocalBackbone, find_backbone
 from chartune.models.load import Resolved, must_read_left_to_right, resolve
@@ -94,26 +95,26 @@ class Plan:
                 f"{human_bytes(self.disk.free)} are free; {'; or '.join(self.ways_out)}."
             )
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain JSON."""
+    def to_json(self, exact: bool = True) -> dict[str, Any]:
+        """As plain JSON; `exact`: whether texts of real patients are counted as they are."""
         return {
             "kind": self.kind, "title": self.title,
             "numerics": {**self.resolved.hashable(), "why": self.resolved.reason},
             "trainable_parameters": self.trainable_parameters, "total_parameters": self.total_parameters,
-            "parts": [part.to_json() for part in self.parts], "workload": self.workload.to_json(),
+            "parts": [part.to_json() for part in self.parts], "workload": self.workload.to_json(exact),
             "memory": self.memory.to_json(), "disk": self.disk.to_json(), "rates": self.rates.to_json(),
             "seconds": self.seconds, "fits": self.fits, "ways_out": list(self.ways_out), "notes": list(self.notes),
         }  # fmt: skip
 
-    def told(self) -> str:
-        """As lines for a person."""
+    def told(self, exact: bool = True) -> str:
+        """As lines for a person; `exact`: whether texts of real patients are counted as they are."""
         learn, total = self.trainable_parameters, self.total_parameters
         numerics = f"{self.resolved.precision}, {self.resolved.attention}, {self.resolved.device}"
         lines = [
             f"{self.kind}: {self.title}  ({numerics})",
             f"  parameters  {learn:,} of {total:,} learn ({learn / max(1, total):.2%}); {_sure(self)}",
             *(f"{'':14}{part.name}: {part.trainable:,} of {part.parameters:,}" for part in self.parts),
-            f"  data        {_told_workload(self.workload)}",
+            f"  data        {_told_workload(self.workload, exact)}",
             f"  memory      about {human_bytes(self.memory.peak)} at most, {human_bytes(self.memory.free)} are free",
             f"  disk        about {human_bytes(self.disk.kept)} kept, {human_bytes(self.disk.while_training)} while "
             f"training, {human_bytes(self.disk.free)} are free",
@@ -212,11 +213,12 @@ def _sure(plan: Plan) -> str:
     return "exact" if known else "exact for a head of two labels"
 
 
-def _told_workload(workload: Workload) -> str:
+def _told_workload(workload: Workload, exact: bool) -> str:
     if workload.data is None:
         return "not prepared"
+    examples = "not known" if workload.examples is None else shown(workload.examples, exact)
     lines = (
-        f"{workload.data}: training examples {_known(workload.examples)}, tokens about {_known(workload.epoch_tokens)}",
+        f"{workload.data}: training examples {examples}, tokens about {_known(workload.epoch_tokens)}",
         f"at most: steps {_known(workload.steps)}, tokens trained on {_known(workload.tokens)}, "
         f"tokens read without gradients {_known(workload.read_tokens)}",
     )

@@ -16,6 +16,7 @@ from chartune.adapters.lora import LoRA
 from chartune.adapters.stack import Attached, Fresh, Stack, attach
 from chartune.batches.pack import Blocks, first_tokens, pack
 from chartune.batches.tokenize import encode_once, load_tokenizer, save_tokenizer
+from chartune.disclosure import shown
 from chartune.errors import DataError
 from chartune.log import EventLog
 from chartune.models.backbone import LocalBackbone
@@ -127,8 +128,8 @@ def corpus_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone, stor
         texts = corpus.filter(pl.col("split") == split).sort("note_id").get_column("text").to_list()
         if not texts:
             raise DataError(
-                f"the corpus must have documents in every split, but {split} has none of {len(corpus)}; "
-                f"look at the attrition with `chartune show {data.fingerprint}`."
+                f"the corpus must have documents in every split, but {split} has none of "
+                f"{shown(len(corpus), exact=False)}; look at the attrition with `chartune show {data.fingerprint}`."
             )
         encoded = encode_once(texts, backbone, most, store, data=f"{data.fingerprint}/corpus/{split}", special=False)
         blocks[split] = made(encoded, tokenizer, stage.max_seq_len)

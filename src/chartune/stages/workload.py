@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from chartune.batches.tokenize import encode, load_tokenizer
+from chartune.disclosure import shown
 from chartune.errors import ConfigError, StoreError
 from chartune.models.backbone import LocalBackbone
 from chartune.stages.finetune import Finetune
@@ -57,9 +58,10 @@ class Workload:
     text_bytes: int = 0
     """Size of the texts that are held in memory."""
 
-    def to_json(self) -> dict[str, Any]:
-        """As plain JSON."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+    def to_json(self, exact: bool = True) -> dict[str, Any]:
+        """As plain JSON; `exact`: whether texts of real patients are counted as they are."""
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        return plain if exact or self.examples is None else plain | {"examples": shown(self.examples, exact)}
 
 
 def workload_of(stage: Pretrain | Finetune, backbone: LocalBackbone | None, store: Store) -> Workload:

@@ -1,6 +1,7 @@
 """The numbers behind the page: seeds, paired comparisons, small cells, places in figures, printed tables."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from chartune.disclosure import is_made_up, shown
+from chartune.disclosure import Behind, is_made_up, lowest, shown
 from chartune.metrics import calibration_curve, paired_difference, resample, roc_curve
 from chartune.metrics.auroc import auroc_statistic
 from chartune.published import downstream, pretraining
@@ -19,6 +20,7 @@ from chartune.report.cost import cost_table, seconds_with_parents
 from chartune.report.curves import draw_panel, learning_curves, perplexity_curves
 from chartune.report.diagnostics import calibration, draw_diagram, roc
 from chartune.report.forest import forest
+from chartune.report.hidden import behind_run
 from chartune.report.labels import label_tables
 from chartune.report.marks import drawable, published_table
 from chartune.report.outcome import outcome
@@ -44,6 +46,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.fixture(scope="module")
 def binary(store: Store) -> list[Variant]:
     return numbered([run for run in finished_runs(store) if run.task == "mortality"])
+
+
+@pytest.fixture(scope="module")
+def real(binary: list[Variant]) -> list[Variant]:
+    """The same, as if of real patients."""
+    stands = behind_run(binary[0].run)
+    return [replace(v, behind=stands, watched=Behind("binary", 60, 12, 48)) for v in binary]
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +229,32 @@ def test_bins_of_real_patients_hold_no_small_cell(binary: list[Variant]) -> None
             round(part.n * (1 - part.observed)) for part in bins
         ]
         assert all(count == 0 or count >= 10 for count in counts)
+
+
+def test_curves_of_real_patients_tell_no_number_of_them(real: list[Variant]) -> None:
+    stands = real[0].behind
+    assert stands is not None
+    assert stands.positives is not None
+    ranking, believed = roc(real, open_data=False), calibration(real, open_data=False)
+    assert ranking is not None
+    assert believed is not None
+    least = lowest(stands.positives)
+    for line in ranking.lines:
+        steps = np.array(line.y) * least
+        assert np.abs(steps - steps.round()).max() < 1e-9
+        for others in range(least, least + 10):  # whoever else could be meant: each share is a number of them, rounded
+            near = (np.array(line.y) * others).round() / others
+            assert np.abs(near - line.y).max() <= 0.5 / least + 1e-9
+    for line in believed.lines:
+        size = lowest(past.ROWS // len(line.x))
+        assert all(abs(y * size - round(y * size)) < 1e-9 for y in line.y)
+
+
+def test_validation_curves_of_real_patients_have_the_digits_of_their_pairs(real: list[Variant]) -> None:
+    panel = next(panel for panel in learning_curves(real) if panel.title == "Validation AUROC")
+    assert {round(y, 2) == y for series in panel.series for y in series.values} == {True}
+    few = [replace(v, watched=Behind("binary", 20, 9, 11)) for v in real]
+    assert [panel.title for panel in learning_curves(few)] == ["Training loss"]
 
 
 def test_long_curves_are_averaged_and_wide_ones_logarithmic(store: Store, binary: list[Variant]) -> None:

@@ -14,6 +14,7 @@ from chartune.adapters.full import Full
 from chartune.adapters.lora import LoRA
 from chartune.adapters.stack import AnyLayer, Fresh, Frozen, Stack, Trainable, attach
 from chartune.batches.tokenize import load_tokenizer
+from chartune.disclosure import shown
 from chartune.errors import AdapterError, DataError, RunError
 from chartune.models.backbone import LocalBackbone, inspect
 from chartune.models.families import families
@@ -267,6 +268,11 @@ def test_what_a_plan_does_not_know_is_not_known_and_never_zero(
     filled: Store, data: dict[str, Any], llama: LocalBackbone
 ) -> None:
     made = planned(finetune_of(data), filled, llama)
+    examples = made.workload.examples
+    assert examples is not None
+    assert f"training examples {examples:,}," in made.told()
+    assert f"training examples {shown(examples, exact=False)}," in made.told(exact=False)
+    assert made.to_json(exact=False)["workload"]["examples"] == shown(examples, exact=False)
     unknown: dict[str, Any] = dict.fromkeys(("examples", "epoch_tokens", "steps", "tokens", "read_tokens"))
     told = replace(made, workload=replace(made.workload, **unknown), seconds=None).told()
     lines = told[told.index("  data ") : told.index("  memory ")]
