@@ -9,6 +9,7 @@ import psutil
 import typer
 
 from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, open_store, yaml_told
+from chartune.errors import SchemaError
 from chartune.quantities import human_bytes
 
 
@@ -36,13 +37,16 @@ def command(
     """Look before you leap: versions, processor or GPU, precision in force and why, memory, disk, store, base models.
 
     With a folder or a file, also its raw tables: found, missing, columns, sizes, rows. Small tables are read through,
-    of large ones the first rows, so that it takes seconds. Writes nothing but the store's folder.
+    of large ones the first rows, so that it takes seconds. Writes nothing but the store's folder. Where a table that is
+    needed is missing or cannot be read, that comes first and the exit code is 3.
     """
     tables = _tables(folder, notes, source) if folder else {}  # a wrong path is told before anything is measured
     opened = open_store(store)
     from chartune.stages.machine import survey_machine
 
-    facts: dict[str, Any] = survey_machine(opened)
+    broken = _broken(tables)
+    facts: dict[str, Any] = {"needed": broken} if broken else {}
+    facts |= survey_machine(opened)
     facts["memory"] = {
         "total": human_bytes(psutil.virtual_memory().total),
         "free": human_bytes(psutil.virtual_memory().available),
@@ -54,6 +58,17 @@ def command(
     }
     facts |= tables
     emit(facts, as_json, yaml_told(facts))
+    if broken:
+        raise SchemaError(
+            f"{folder} must hold every table that is needed, but {'; '.join(broken)}; give the folder that holds them, "
+            f"or add them as released."
+        )
+
+
+def _broken(tables: dict[str, Any]) -> list[str]:
+    """What is wrong with each table without which nothing can be prepared."""
+    needed = [row for row in tables.get("tables", ()) if row["required"] and row["problem"]]
+    return [f"{row['table']}: {row['problem'].rstrip('.')}" for row in needed]
 
 
 def _tables(folder: Path, notes: Path | None, source: Source | None) -> dict[str, Any]:

@@ -139,9 +139,23 @@ def _only_of_charts(corpus: str, flags: dict[str, object]) -> None:
 def told(fingerprint: str, dataset: Dataset, exact: bool = False) -> str:
     """The attrition of each task and of the corpus, as lines; unless exact, as they may be shown."""
     lines = [f"{dataset.source.title}  (data {fingerprint})"]
+    uncoded = _uncoded(dataset)
     for name, cohort in zip([*dataset.tasks, "corpus"], cohorts(dataset, exact), strict=False):
+        if name in uncoded:
+            lines.append(f"{name}: {cohort.title}: nobody, by the filter `{uncoded[name]}`")
+            continue
         asked = asked_told(task.answer, task.labels) if (task := dataset.tasks.get(name)) else ""
         lines += [f"{name}: {cohort.title}", *([f"  asked: {asked}"] if asked else [])]
         lines += [*filters_told(cohort), *splits_told(cohort)]
     lines += [f"note: {notice}" for notice in notices(dataset.source, exact)]
     return "\n".join([*lines, *(f"warning: {warning}" for warning in raw_and_asked(dataset, exact))])
+
+
+def _uncoded(dataset: Dataset) -> dict[str, str]:
+    """Tasks in a version of codes that the source does not have → the filter that says so: their flows are empty."""
+    steps = {
+        name: next((step.step for step in task.attrition if step.subjects == 0), "")
+        for name, task in dataset.tasks.items()
+        if "icd_version" in (task.config or {})
+    }
+    return {name: step for name, step in steps.items() if step.startswith("coded in ICD-")}

@@ -63,3 +63,30 @@ def test_an_annotated_corpus_is_known_by_name(tmp_path: Path, measured: list[obj
     told = json.loads(chartune("check", write_2010(tmp_path / "raw"), "--store", tmp_path / "store", "--json").out)
     assert told["source"] == "i2b2_2010"
     assert len(measured) == 1
+
+
+@pytest.mark.parametrize("as_json", [(), ("--json",)], ids=["for people", "as JSON"])
+def test_tables_that_are_needed_and_missing_come_first_and_the_exit_code_is_3(
+    tmp_path: Path, measured: list[object], as_json: tuple[str, ...]
+) -> None:
+    raw = RawHospital()
+    raw.stay(1)
+    folder = raw.write(tmp_path / "raw")
+    (folder / "ADMISSIONS.csv.gz").unlink()
+    said = chartune("check", folder, "--store", tmp_path / "store", *as_json)
+    assert said.code == 3
+    assert "but ADMISSIONS: missing; give the folder that holds them" in " ".join(said.err.split())
+    first = said.out.strip("{ \n").splitlines()[:2]
+    assert "needed" in first[0]
+    assert "ADMISSIONS: missing" in first[1]
+    assert len(measured) == 1
+
+
+def test_a_table_of_ones_own_without_its_columns_is_told_by_the_exit_code(
+    tmp_path: Path, measured: list[object]
+) -> None:
+    (tmp_path / "n.csv").write_text("text,label\na,b\n")
+    said = chartune("check", tmp_path / "n.csv", "--store", tmp_path / "store")
+    assert (said.code, "notes: lacks subject_id" in said.err) == (3, True)
+    (tmp_path / "n.csv").write_text("text;subject_id;label\na;1;b\n")
+    assert chartune("check", tmp_path / "n.csv", "--store", tmp_path / "store").code == 0

@@ -1,5 +1,6 @@
 """Flags of `chartune prepare` go together: some tasks, and single fields set beside them."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any, get_args
@@ -85,3 +86,49 @@ def test_every_kind_of_raw_data_is_named_where_it_is_asked_for_and_where_it_is_m
 
 def members(family: Any) -> tuple[Any, ...]:
     return get_args(get_args(family)[0])
+
+
+def test_a_source_with_codes_of_one_version_shows_no_empty_flows_of_the_other(tmp_path: Path) -> None:
+    raw = RawHospital()
+    for subject_id in range(1, 41):
+        raw.stay(subject_id, died=int(subject_id % 3 == 0))
+    folder = raw.write_mimic4(tmp_path / "raw")
+    for table, code in (("diagnoses_icd", "I10"), ("procedures_icd", "0BH17EZ")):
+        rows = [f"{row[0]},{row[1]},1,{code},10\n" for row in _stays(folder)]
+        text = "subject_id,hadm_id,seq_num,icd_code,icd_version\n" + "".join(rows)
+        (folder / "hosp" / f"{table}.csv.gz").write_bytes(gzip.compress(text.encode()))
+    told = chartune("prepare", folder, "--store", tmp_path / "store").out
+    for noun in ("Diagnoses", "Procedures"):
+        assert f"{noun.lower()}_icd9: {noun} (ICD-9): nobody, by the filter `coded in ICD-9`\n" in told
+        assert f"{noun.lower()}_icd10: {noun} (ICD-10)\n" in told
+    assert told.count("coded in ICD-9: ") == 0
+
+
+def _stays(folder: Path) -> list[list[str]]:
+    lines = gzip.decompress((folder / "hosp" / "admissions.csv.gz").read_bytes()).decode().splitlines()
+    names = lines[0].replace('"', "").split(",")
+    at = [names.index("subject_id"), names.index("hadm_id")]
+    return [[line.replace('"', "").split(",")[n] for n in at] for line in lines[1:]]
+
+
+def test_a_preset_and_null_marks_are_flags_wherever_data_are_prepared(tmp_path: Path) -> None:
+    folder, store = small(tmp_path / "raw", 60), ("--store", tmp_path / "store")
+    said = chartune("finetune", folder, "--method", "tfidf", "--preset", "paper-code", *store, "--json")
+    assert said.code == 0, said.err
+    assert json.loads(chartune("datasets", *store, "--json").out)["datasets"][0]["config"]["preset"] == "paper-code"
+    for verb in (("pretrain",), ("plan", "pretrain"), ("plan", "finetune"), ("finetune",)):
+        refused = chartune(*verb, folder, "--preset", "paper", *store)
+        assert (refused.code, "is not one of 'sound', 'paper-text'" in " ".join(refused.err.split())) == (2, True)
+        refused = chartune(*verb, folder, "--null-marks", "NA", *store)
+        assert (refused.code, "--null-marks is said of a table of your own" in refused.err) == (2, True)
+
+
+def test_null_marks_are_said_with_a_flag(tmp_path: Path) -> None:
+    rows = "".join(f"seen {n},{n},{('yes', 'no', 'NA')[n % 3]}\n" for n in range(120))
+    (tmp_path / "n.csv").write_text("text,subject_id,label\n" + rows)
+    words = ("finetune", tmp_path / "n.csv", "--method", "tfidf", "--store", tmp_path / "store", "--json")
+    refused = chartune(*words)
+    assert (refused.code, "(label: 40 cells (NA))" in " ".join(refused.err.split())) == (3, True)
+    for marks, answer in (("NA", "binary"), ("", "multiclass")):
+        said = chartune("prepare", *words[1:2], "--null-marks", marks, *words[-3:])
+        assert json.loads(said.out)["tasks"]["labels"]["answer"] == answer, said.err
