@@ -5,7 +5,19 @@ from typing import Any
 import polars as pl
 import pytest
 
-from chartune.disclosure import Behind, behind, digits, fewest, figures, percent, released, said, share, shown
+from chartune.disclosure import (
+    Behind,
+    behind,
+    digits,
+    fewest,
+    figures,
+    part_of_whole,
+    percent,
+    released,
+    said,
+    share,
+    shown,
+)
 from chartune.quantities import Estimate
 from chartune.runs.record import NamedSource
 
@@ -67,7 +79,7 @@ def rows(positives: int, negatives: int, each: int = 1) -> pl.DataFrame:
 @pytest.mark.parametrize(
     ("frame", "few"),
     [(rows(10, 10), False), (rows(9, 40), True), (rows(40, 9), True), (rows(20, 20, each=2), False),
-     (rows(18, 40, each=2), True)],
+     (rows(18, 40, each=2), True), (rows(40, 18, each=2), True)],
 )  # fmt: skip
 def test_ten_rows_and_ten_patients_with_the_outcome_and_without_it_stand_behind_a_score(
     frame: pl.DataFrame, few: bool
@@ -77,6 +89,24 @@ def test_ten_rows_and_ten_patients_with_the_outcome_and_without_it_stand_behind_
     assert behind("multiclass", {}, {}, frame).few is False
     assert fewest([stands, behind("binary", {}, {}, rows(9, 9))]).few
     assert not behind(None, {"perplexity": Estimate(3.0, n=5)}).few
+
+
+def test_where_rows_and_counts_disagree_the_fewest_count() -> None:
+    for counts in ({"admissions": 40, "positives": 9}, {"admissions": 40, "positives": 31}, {"admissions": 9},
+                   {"subjects": 9}):  # fmt: skip
+        assert behind("binary", {}, counts, rows(20, 20)).few
+    assert behind("binary", {"prevalence": Estimate(0.2, n=40)}, {}, rows(20, 20)).few
+    stands = behind("binary", {}, {"admissions": 40, "positives": 12}, rows(20, 20))
+    assert (stands.rows, stands.positives, stands.negatives, stands.few) == (40, 12, 20, False)
+
+
+def test_of_many_parts_whose_sum_is_printed_classes_are_twice_as_wide() -> None:
+    assert [part_of_whole(n, exact=False, parts=9) for n in (0, 9, 19, 20)] == ["0", "<10", "10+", "20+"]
+    assert [part_of_whole(n, exact=False, parts=10) for n in (0, 9, 19, 20, 39, 40)] == [
+        "<20", "<20", "<20", "20+", "20+", "40+"
+    ]  # fmt: skip
+    assert part_of_whole(7, exact=True, parts=10) == "7"
+    assert part_of_whole(None, exact=False, parts=10) == "not measured"
 
 
 def test_a_prevalence_is_worked_out_of_classes_and_an_auroc_has_the_digits_of_its_pairs() -> None:
