@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from chartune.errors import ConfigError, StoreError
-from chartune.lease import Holder
+from chartune.holder import Holder
 from chartune.writing import REFUSALS, fsync, write_exclusively
 
 ASIDE: Final = ".chartune-"

@@ -13,6 +13,7 @@ import pytest
 
 from chartune import lease
 from chartune.errors import StoreError
+from chartune.holder import born
 from chartune.store import Store
 
 ELSEWHERE: dict[str, dict[str, Any]] = {
@@ -77,7 +78,7 @@ def test_a_second_writer_is_refused_and_a_dead_ones_lease_is_taken_over(store: S
 
 
 def test_a_process_that_got_the_number_of_a_dead_holder_does_not_hold_its_lease(store: Store) -> None:
-    taken(store, started=(lease.born(os.getpid()) or 0) - 1)
+    taken(store, started=(born(os.getpid()) or 0) - 1)
     with store.lease("runs", "f00d"):
         pass
 
@@ -191,8 +192,8 @@ def test_a_file_system_without_locks_is_a_clear_error(store: Store, monkeypatch:
 
 
 def test_a_process_is_known_by_its_birth() -> None:
-    own = lease.born(os.getpid())
+    own = born(os.getpid())
     assert own is not None
-    assert own == lease.born(os.getpid())
-    assert lease.born(dead_pid()) is None
-    assert lease.born(2**40) is None
+    assert own == born(os.getpid())
+    assert born(dead_pid()) is None
+    assert born(2**40) is None

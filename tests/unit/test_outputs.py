@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chartune.errors import ConfigError, StoreError
-from chartune.lease import Holder
+from chartune.holder import Holder
 from chartune.outputs import ASIDE, HOLDER, OUTGOING, new_folder, write_output
 from chartune.store import Store
 from chartune.writing import write_bytes, write_json

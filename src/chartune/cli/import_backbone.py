@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from chartune.cli.options import JsonOption, emit
+from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit
+from chartune.store import Store
 
 
 def command(
@@ -13,6 +14,7 @@ def command(
         Path, typer.Argument(help="A model folder: config.json, tokenizer files, pytorch_model.bin or its shards.")
     ],
     out: Annotated[Path, typer.Option("--out", help="Folder to write; name it with --base afterwards.")],
+    store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
     """Make a base model of a folder whose weights are pickled (pytorch_model.bin), without trusting the pickle.
@@ -24,7 +26,7 @@ def command(
     from chartune.models.importing import doubts, import_backbone
     from chartune.models.load import must_be_whole
 
-    made = import_backbone(folder, out, (must_be_whole, load_tokenizer))
+    made = import_backbone(folder, out, (must_be_whole, load_tokenizer), Store(store).root if store.is_dir() else None)
     warnings = doubts(out)
     about = {"folder": str(out), "family": made.family.model_type, "content_hash": made.content_hash}
     lines = [f"{out}: {made.family.model_type}, content {made.content_hash[:12]}; next: --base {out}"]

@@ -40,7 +40,10 @@ QUIET: Final = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-
 
 
 def import_backbone(
-    folder: Path, out: Path, checks: Sequence[Callable[[LocalBackbone], object]] = (must_be_whole,)
+    folder: Path,
+    out: Path,
+    checks: Sequence[Callable[[LocalBackbone], object]] = (must_be_whole,),
+    store: Path | None = None,
 ) -> LocalBackbone:
     """Make a safetensors copy of a model folder, or find that it was made already.
 
@@ -48,6 +51,7 @@ def import_backbone(
         folder: config.json, tokenizer files, and pytorch_model.bin or its shards with an index.
         out: the folder to write; it must not exist, or hold the import of the same files.
         checks: what must pass without an error before `out` appears.
+        store: the root of a store that lists what is being written, so that it is cleared after a kill.
 
     Raises:
         ConfigError: there is nothing to import, or `out` holds something else.
@@ -61,7 +65,7 @@ def import_backbone(
     hashes = _hashes([*sources, folder / "config.json", *tokenizer])
     if out.exists():
         return _found(out, hashes)
-    with new_folder(out) as aside:
+    with new_folder(out, store=store) as aside:
         ties, drops = ties_and_leavings(folder, family)
         answer = unpickled(sources, aside, ties, drops)
         for file in (folder / "config.json", *tokenizer, *_papers(folder)):
