@@ -156,13 +156,8 @@ def _must_stand_alone(folder: Path) -> None:
 
 
 def _folder_of(backbone: Backbone) -> Path:
-    try:
-        folder = Path(backbone.name).expanduser()
-    except RuntimeError:
-        raise ConfigError(
-            f"the home folder in {backbone.name} is not known; write the base model's whole path."
-        ) from None
-    if folder.exists() or backbone.name.count("/") != 1 or backbone.name.startswith((".", "/", "~")):
+    folder = Path(os.path.expanduser(backbone.name))  # of os.path: a home or a name that cannot be is no folder
+    if os.path.exists(folder) or backbone.name.count("/") != 1 or backbone.name.startswith((".", "/", "~")):
         return folder
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError

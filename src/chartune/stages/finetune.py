@@ -5,6 +5,7 @@
 Where nothing below the head learns, the body reads each text once and the head is trained on the vectors it left.
 """
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -138,8 +139,8 @@ def find_adapter(reference: str, store: Store) -> Adapter:
         ConfigError: no such run.
         AdapterError: the folder holds no usable adapter.
     """
-    folder = Path(reference).expanduser()
-    return read_adapter(folder if folder.is_dir() else find_run(store, reference).path / "adapter")
+    folder = Path(os.path.expanduser(reference))  # of os.path: a home or a name that cannot be is no folder
+    return read_adapter(folder if os.path.isdir(folder) else find_run(store, reference).path / "adapter")
 
 
 def _train(

@@ -15,6 +15,7 @@ from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, ins
 from chartune.models.families import families
 from chartune.models.load import Resolved, load_body
 from chartune.models.rehearsal import meta_body
+from chartune.stages.finetune import find_adapter
 from chartune.stages.stage import must_reach
 from chartune.store import Store
 from chartune.testing.twins import twin
@@ -55,6 +56,14 @@ def test_an_unknown_architecture_is_refused_with_the_known_ones(copy: Path) -> N
     (copy / "config.json").write_text(json.dumps({"model_type": "mamba"}))
     with pytest.raises(AdapterError, match=r"bert, .*llama.*mamba"):
         look(copy)
+
+
+@pytest.mark.parametrize("name", ["~nobody-of-this-name/base", "n" * 5000, "a\0b", "./" + "n" * 300])
+def test_a_name_that_no_folder_can_have_is_refused_like_any_other(store: Store, name: str) -> None:
+    with pytest.raises(ConfigError, match=r"must be a row of the catalog|must be in the local cache"):
+        find_backbone(Backbone(name=name), store)
+    with pytest.raises(ConfigError):
+        find_adapter(name, store)
 
 
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path, store: Store) -> None:
