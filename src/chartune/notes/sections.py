@@ -12,28 +12,19 @@ known heading of a discharge summary, or the end of the text.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-HEADINGS: Final = {
-    "CHIEF COMPLAINT": r"chief complaints?",
-    "PRESENT ILLNESS": r"present illness",
-    "MEDICATION ON ADMISSION": r"medications? (?:on|prior to|at) admission|admission medications?",
-    "ALLERGIES": r"allerg(?:ies|y)",
-    "PHYSICAL EXAM": r"physical exam(?:ination)?(?: (?:on|at|upon) (?:admission|presentation))?",
-    "FAMILY HISTORY": r"family (?:medical )?history",
-    "SOCIAL HISTORY": r"social history",
-    "MEDICAL HISTORY": r"medical history",
-}
-"""Title in an admission text → how its heading ends; the first that fits wins: "Family Medical History" is family."""
+from chartune.notes.headings import SURGICAL, Known, is_variant, title_of
 
 ADMISSION: Final = (
     "CHIEF COMPLAINT", "PRESENT ILLNESS", "MEDICAL HISTORY", "MEDICATION ON ADMISSION",
     "ALLERGIES", "PHYSICAL EXAM", "FAMILY HISTORY", "SOCIAL HISTORY",
 )  # fmt: skip
 """Titles of the admission text, in its order."""
+_ON_ARRIVAL: Final = frozenset((*ADMISSION, SURGICAL))
 
 ESSENTIAL: Final = ("CHIEF COMPLAINT", "PRESENT ILLNESS", "MEDICAL HISTORY")
 """A note that has none of these says nothing about why the patient came."""
@@ -71,14 +62,12 @@ _BARE: Final = re.compile(
     re.IGNORECASE,
 )
 """Headings that some authors write with a dash, a bracket or nothing behind them; narrow, because prose is wrapped."""
-_TITLES: Final = re.compile(
-    r"(?<!\w)(?:" + "|".join(f"(?P<{title.replace(' ', '_')}>{ending})" for title, ending in HEADINGS.items()) + r")$",
-    re.IGNORECASE,
-)
 _LATER_LABEL: Final = re.compile(_KNOWN_LATER, re.IGNORECASE)
-_HINT: Final = re.compile(r"complaint|illness|admission|allerg|exam|history|presentation", re.IGNORECASE)
 _WORD: Final = re.compile(r"[^\W_]")
 """MIMIC-IV puts `___` in place of most social histories: such a section says nothing."""
+_COURSE: Final = re.compile(r"course|discharge\s+(?!date)\w", re.IGNORECASE)
+"""The part of a note that was written later has begun; "Discharge Date" stands at its head."""
+_ALONE: Final = re.compile(r"[ \t]*(?:\n|$)")
 _BLANK_LINE: Final = re.compile(r"\n[ \t]*$")
 
 _DIED: Final = r"(?:expired|died|passed\s+away|deceased)\b"
@@ -103,24 +92,39 @@ class Section:
     """Where its heading's line begins, in characters of the note; CR LF counts as one."""
 
 
-def sections(text: str) -> Iterator[Section]:
-    """The sections of a note in order; text before the first heading belongs to none."""
+def sections(text: str, known: Known = "variants") -> Iterator[Section]:
+    """The sections of a note in order; text before the first heading belongs to none.
+
+    Args:
+        text: of the note.
+        known: which headings are.
+    """
     text = "\n" + text.replace("\r\n", "\n")
-    headings = sorted({heading[0]: heading for heading in _headings(text)}.values())
+    headings = sorted({heading[0]: heading for heading in _headings(text, known)}.values())
     for (start, body, title), (end, _, _) in pairwise([*headings, (len(text), len(text), "")]):
         yield Section(title, text[body:end].strip(), start)
 
 
-def admission_sections(text: str) -> dict[str, str]:
+def admission_sections(text: str, known: Known = "variants") -> dict[str, str]:
     """Title → body of the sections that describe the patient on arrival, blanks collapsed; absent ones are left out.
 
     Of a title that occurs twice the first with any words counts: later ones come from addenda or from the discharge.
+    A surgical history is added to the medical one.
     """
-    found: dict[str, str] = {}
-    for section in sections(text):
-        if section.title in HEADINGS and section.title not in found and _WORD.search(section.body):
-            found[section.title] = " ".join(section.body.split())
-    return found
+    return arrival(sections(text, known))
+
+
+def arrival(found: Iterable[Section]) -> dict[str, str]:
+    """`admission_sections` of a note whose sections are at hand."""
+    bodies: dict[str, str] = {}
+    for section in found:
+        if section.title in _ON_ARRIVAL and section.title not in bodies and _WORD.search(section.body):
+            bodies[section.title] = " ".join(section.body.split())
+    surgical = bodies.pop(SURGICAL, None)
+    if surgical is not None:
+        medical = bodies.get("MEDICAL HISTORY")
+        bodies["MEDICAL HISTORY"] = f"{medical} Surgical history: {surgical}" if medical else surgical
+    return bodies
 
 
 def admission_text(found: Mapping[str, str]) -> str:
@@ -158,33 +162,33 @@ def may_word_death(text: str) -> bool:
     return any(word in small for word in _DEATH_WORDS)
 
 
-def _title(label: str) -> str | None:
-    """The admission title that a heading stands for; None for any other heading."""
-    if not _HINT.search(label):
-        return None
-    match = _TITLES.search(label)
-    # "Discharge physical exam" ends like an admission heading, but was taken days later.
-    if not match or "discharge" in label.lower():
-        return None
-    return (match.lastgroup or "").replace("_", " ")
-
-
-def _headings(text: str) -> Iterator[tuple[int, int, str]]:
+def _headings(text: str, known: Known) -> Iterator[tuple[int, int, str]]:
     """(where its line begins, where its body begins, title) of the lines that begin a section; the last one counts."""
-    for match in _BARE.finditer(text):
-        if not match["sign"] or match[1][0].isupper():  # "at discharge (1.2 mg)" is prose
-            yield match.start(), match.end(), match[1]
-    opened = 0
+    bare = [match for match in _BARE.finditer(text) if not match["sign"] or match[1][0].isupper()]
+    for match in bare:  # "at discharge (1.2 mg)" is prose
+        yield match.start(), match.end(), match[1]
+    opened, later = 0, min((match.start() for match in bare if _COURSE.search(match[1])), default=len(text))
     for match in _LABEL.finditer(text):
         label = match["label"].rstrip()
-        title = _title(label)
-        known = title is not None or _LATER_LABEL.fullmatch(label) is not None
-        if match["masked"] and not (known and label[0].isupper()):
+        title = _title(text, match, label, known, later)
+        told_later = title is None and _LATER_LABEL.fullmatch(label) is not None
+        if match["masked"] and not ((title or told_later) and label[0].isupper()):
             continue  # "___ presented with the following history: ..." is a name and prose
         # "Physical Exam:", an empty line, "Vitals: ...": a sub-heading does not close what has no words yet.
-        if known or (_follows_blank_line(text, match.start()) and text[opened : match.start()].strip()):
+        follows = _follows_blank_line(text, match.start())
+        if title or told_later or (follows and text[opened : match.start()].strip()):
             opened = match.end()
+            later = min(later, match.start()) if told_later and _COURSE.search(label) else later
             yield match.start(), match.end(), title or label
+
+
+def _title(text: str, match: re.Match[str], label: str, known: Known, later: int) -> str | None:
+    """The admission title of a heading; below the hospital course a variant is one on a line of its own only."""
+    title = title_of(label, known)
+    if title is None or match.start() < later or not is_variant(label):
+        return title
+    alone = _follows_blank_line(text, match.start()) and _ALONE.match(text, match.end()) is not None
+    return title if alone else None
 
 
 def _follows_blank_line(text: str, start: int) -> bool:

@@ -4,6 +4,7 @@ Written after the outcome, cut back to eight sections: the input of all five tas
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar, Final, Literal
 
 import polars as pl
@@ -11,6 +12,7 @@ import polars as pl
 from chartune.config import Config
 from chartune.notes.core_rules import core_sections, core_tells_death, core_text, core_without_asides
 from chartune.notes.deaths import tells_death
+from chartune.notes.headings import Known
 from chartune.notes.sections import (
     admission_sections,
     admission_text,
@@ -50,6 +52,9 @@ class AdmissionNote(SummaryInput):
     CORe's patterns, written for MIMIC-III, find no end of a section and so no section at all."""
     withdrawn: Literal["left-out", "kept"] = "left-out"
     """Notes that their author marked as an error (ISERROR); CORe keeps them."""
+    headings: Literal["variants", "core"] = "variants"
+    """Which headings of the eight sections are known: as other authors write them, too ("HPI", "Home Medications";
+    `chartune.notes.headings`), or CORe's own. CORe's `sections` know none but these."""
     told_deaths: Literal["by-context", "core-wordings"] = "by-context"
     """How a told death is known, where death is asked: by its words and what stands around them
     (`chartune.notes.deaths`), or by CORe's few wordings. CORe's `sections` bring CORe's own."""
@@ -79,7 +84,9 @@ class AdmissionNote(SummaryInput):
         """The admission text of each admission of a shard; empty where it does not say why the patient came."""
         if self.sections == "chartune":
             by_core = self.told_deaths == "core-wordings"
-            return texts_of(dated(notes), _on_arrival, words_death_as_core if by_core else tells_death)
+            return texts_of(
+                dated(notes), partial(_on_arrival, self.headings), words_death_as_core if by_core else tells_death
+            )
         if self.sections == "core-stripped":
             notes = notes.with_columns(pl.col("text").str.replace_all(r"[ \t]+(\r?\n)", "$1"))
         return texts_of(dated(notes), _on_arrival_core, _tells_death_core)
@@ -128,11 +135,11 @@ def summaries(cohort: Cohort, attrition: Attrition, withdrawn: Literal["left-out
     return timed(cohort, pl.col(at))
 
 
-def _on_arrival(texts: Sequence[str]) -> str:
+def _on_arrival(known: Known, texts: Sequence[str]) -> str:
     # Not glued together: the last section of a report would run on into its addendum, which may tell the end.
     found: dict[str, str] = {}
     for text in texts:
-        found = admission_sections(text) | found
+        found = admission_sections(text, known) | found
     return admission_text(without_death_asides(found))
 
 

@@ -6,6 +6,7 @@ A preset sets every switch in which a published recipe departs from what this ho
     sections         chartune                  chartune                      CORe's rules, faults included; MIMIC-IV's
                                                                              lines lose the blanks at their ends first
     withdrawn notes  left out                  kept                          kept
+    headings         and their variants        CORe's own                    CORe's own
     told deaths      by context                CORe's wordings               CORe's wordings, as its code finds them
     ages, times      18 or more, checked       not looked at                 not looked at
     labels           10 cases or more          the whole table               the whole table
@@ -199,7 +200,7 @@ def _note(source_kind: str, preset: Preset) -> AdmissionNote:
         case "sound":
             return AdmissionNote()
         case "paper-text":
-            return AdmissionNote(withdrawn="kept", told_deaths="core-wordings")
+            return AdmissionNote(withdrawn="kept", headings="core", told_deaths="core-wordings")
         case "paper-code":
             sections: Literal["core", "core-stripped"] = "core-stripped" if source_kind == "mimic4" else "core"
-            return AdmissionNote(sections=sections, withdrawn="kept", told_deaths="core-wordings")
+            return AdmissionNote(sections=sections, withdrawn="kept", headings="core", told_deaths="core-wordings")
