@@ -93,13 +93,8 @@ class EventLog:
         """All whole events of a file, in order; a line cut off by a crash is passed over."""
         if not path.exists():
             return []
-        events = []
-        for line in path.read_text(encoding="utf-8").splitlines():
-            try:
-                events.append(Event(**json.loads(line)))
-            except (json.JSONDecodeError, TypeError):
-                continue
-        return events
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        return [event for line in lines if (event := _event(line)) is not None]
 
     @staticmethod
     def rewind(path: Path, step: int) -> None:
@@ -108,6 +103,17 @@ class EventLog:
         aside = path.with_suffix(".tmp")
         aside.write_text("".join(json.dumps(asdict(event)) + "\n" for event in kept), encoding="utf-8")
         os.replace(aside, path)
+
+
+def _event(line: str) -> Event | None:
+    """The event of a line; None: it is cut off or damaged."""
+    try:
+        event = Event(**json.loads(line))
+    except (ValueError, TypeError, RecursionError):
+        return None
+    numbers = (event.step, event.value, event.tokens, event.time)
+    whole = all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers)
+    return event if whole and isinstance(event.name, str) and isinstance(event.split, str) else None
 
 
 class Meter:

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from transformers import PreTrainedTokenizerFast
 
 from chartune.config import fingerprint
-from chartune.errors import StoreError
+from chartune.errors import AdapterError, StoreError
 from chartune.log import progress
 from chartune.models.local import LocalBackbone
 from chartune.models.tokenizer import load_tokenizer
@@ -103,6 +103,10 @@ def encode_once(
 ) -> Encoded:
     """As `encode`, kept in the store: a second stage on the same texts maps the arrays instead of tokenising again.
 
+    Raises:
+        AdapterError: the tokenizer gives ids that the base model has no embedding for.
+        StoreError: the arrays are damaged, or the store cannot be written.
+
     Args:
         texts: [n], in an order that `data` determines.
         backbone: whose tokenizer to use.
@@ -128,7 +132,24 @@ def encode_once(
             write_bytes(folder / f"{field}.npy", buffer.getvalue())
 
     found = store.obtain(SHELF, name, write, {"sensitivity": "restricted"})
-    return Encoded(*(np.load(found.file(f"{field}.npy"), mmap_mode="r") for field in FIELDS))
+    encoded = Encoded(*(np.load(found.file(f"{field}.npy"), mmap_mode="r") for field in FIELDS))
+    must_be_of_the_vocabulary(encoded, backbone)
+    return encoded
+
+
+def must_be_of_the_vocabulary(encoded: Encoded, backbone: LocalBackbone) -> None:
+    """Refuse token ids without a row in the embedding: they would read memory of others, or stop a training midway.
+
+    Raises:
+        AdapterError: an id is negative, or not below the vocabulary of the base model.
+    """
+    rows = backbone.config.get("vocab_size")
+    least, most = (int(encoded.ids.min()), int(encoded.ids.max())) if len(encoded.ids) else (0, 0)
+    if least < 0 or (isinstance(rows, int) and most >= rows):
+        raise AdapterError(
+            f"token ids must lie between 0 and the last row of the embedding, but those of {backbone.name} lie between "
+            f"{least} and {most}, and it has {rows} rows; use the tokenizer that belongs to these weights."
+        )
 
 
 def train_tokenizer(texts: Iterable[str], vocabulary: int, folder: Path) -> Any:

@@ -5,15 +5,15 @@ from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit
 from chartune.disclosure import RELEASE, figures
 from chartune.quantities import human_seconds
 from chartune.report.table import TOO_FEW
-from chartune.runs.ledger import finished_runs
+from chartune.runs.ledger import finished_runs, whole_runs
 from chartune.runs.run import START, Run
 from chartune.store import Store
 
 
 def command(store: StoreOption = DEFAULT_STORE, exact_counts: ExactOption = False, as_json: JsonOption = False) -> None:
-    """List the runs in the store with their main score, and what is unfinished."""
+    """List the runs in the store with their main score, and what is unfinished or damaged."""
     opened = Store(store)
-    runs = finished_runs(opened)
+    runs, damaged = whole_runs(finished_runs(opened))
     unfinished = sorted(p.name.removesuffix(".partial") for p in (opened.root / "runs").glob("*.partial"))
     rows = [
         {"run": run.fingerprint, "kind": run.kind, "name": run.name, "task": run.task, "answer": run.answer,
@@ -27,10 +27,11 @@ def command(store: StoreOption = DEFAULT_STORE, exact_counts: ExactOption = Fals
         f"{f', kept: {START}' if run.kept_start else ''}"
         for r, run in zip(rows, runs, strict=True)
     ]
+    lines += [f"{name}  damaged: {why}" for name, why in damaged.items()]
     lines += [f"{name}  unfinished: give its command again to go on" for name in unfinished]
     exact = any(row["do_not_release"] for row in rows)
     lines = [RELEASE, *lines] if exact else lines
-    result = {"runs": rows, "unfinished": unfinished, "do_not_release": exact}
+    result = {"runs": rows, "unfinished": unfinished, "damaged": damaged, "do_not_release": exact}
     emit(result, as_json, "\n".join(lines) or f"no runs in {opened.root}")
 
 

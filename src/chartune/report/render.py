@@ -3,7 +3,7 @@
 runs ─▶ variants ─▶ outcomes, adaptation, cost, provenance ─▶ report.html.jinja + report.css ─▶ report.html
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -19,15 +19,16 @@ from chartune.published import CITATION
 from chartune.report import adaptation, cost, marks, provenance, summary
 from chartune.report.caveats import caveats
 from chartune.report.curves import draw_panel, perplexity_curves
+from chartune.report.material import damage_told, material
 from chartune.report.outcome import Outcome, outcome
 from chartune.report.table import Table
 from chartune.report.table_one import table_one
 from chartune.report.variants import Variant, numbered
 from chartune.report.words import WORDS
-from chartune.runs import Run, finished_runs
+from chartune.runs import Run
 from chartune.store import Store
 from chartune.tasks import flow
-from chartune.tasks.dataset import Dataset, gone, read_dataset
+from chartune.tasks.dataset import Dataset, gone
 
 
 @dataclass(frozen=True)
@@ -58,32 +59,22 @@ def report_of(store: Store, runs: Sequence[Run] | None, out: Path, title: str) -
 
     Raises:
         ConfigError: there is no finished run to report on, or `out` is a folder, a device or a pipe.
-        StoreError: `out` cannot be written.
+        StoreError: `out` cannot be written, or every run that was asked for is damaged.
     """
     must_be_a_file(out)
-    chosen, datasets = _material(store, runs)
-    return render(chosen, out, title=title, datasets=datasets)
+    found = material(store, runs)
+    return render(found.runs, out, title=title, datasets=found.datasets, left_out=found.left_out)
 
 
 def page_of(store: Store, runs: Sequence[Run] | None, title: str) -> str:
     """The same report as HTML, not written anywhere."""
-    chosen, datasets = _material(store, runs)
-    return page(chosen, title=title, datasets=datasets)
+    found = material(store, runs)
+    return page(found.runs, title=title, datasets=found.datasets, left_out=found.left_out)
 
 
-def _material(store: Store, runs: Sequence[Run] | None) -> tuple[list[Run], dict[str, Dataset]]:
-    """The runs with those that they descend from, and their data sets as far as the store has them."""
-    every = {run.fingerprint: run for run in finished_runs(store)}
-    chosen = list(every.values()) if runs is None else _with_parents(runs, every)
-    datasets = {}
-    for fingerprint in dict.fromkeys(run.data for run in chosen if run.data):
-        artefact = store.find("data", fingerprint)
-        if artefact is not None:
-            datasets[fingerprint] = read_dataset(artefact)
-    return chosen, datasets
-
-
-def render(runs: Sequence[Run], out: Path, *, title: str, datasets: Mapping[str, Dataset]) -> Path:
+def render(
+    runs: Sequence[Run], out: Path, *, title: str, datasets: Mapping[str, Dataset], left_out: Sequence[str] = ()
+) -> Path:
     """Write one self-contained HTML file.
 
     Args:
@@ -91,16 +82,17 @@ def render(runs: Sequence[Run], out: Path, *, title: str, datasets: Mapping[str,
         out: the file to write; its folder is made if needed.
         title: the page's heading.
         datasets: data fingerprint → content of its `dataset.json`; a data set that is absent is told as such.
+        left_out: fingerprints of runs that are damaged; the page says so.
 
     Raises:
         ConfigError: there are no runs, or `out` is a folder, a device or a pipe.
         StoreError: `out` cannot be written.
     """
-    write_output(out, page(runs, title=title, datasets=datasets).encode())
+    write_output(out, page(runs, title=title, datasets=datasets, left_out=left_out).encode())
     return out
 
 
-def page(runs: Sequence[Run], *, title: str, datasets: Mapping[str, Dataset]) -> str:
+def page(runs: Sequence[Run], *, title: str, datasets: Mapping[str, Dataset], left_out: Sequence[str] = ()) -> str:
     """The report as HTML; arguments as for `render`.
 
     Raises:
@@ -108,10 +100,12 @@ def page(runs: Sequence[Run], *, title: str, datasets: Mapping[str, Dataset]) ->
     """
     if not runs:
         raise ConfigError("a report needs at least one finished run, but got none; run a study first.")
-    return _template().render(_contents(runs, title, datasets))
+    return _template().render(_contents(runs, title, datasets, left_out))
 
 
-def _contents(runs: Sequence[Run], title: str, datasets: Mapping[str, Dataset]) -> dict[str, Any]:
+def _contents(
+    runs: Sequence[Run], title: str, datasets: Mapping[str, Dataset], left_out: Sequence[str]
+) -> dict[str, Any]:
     """Everything the template shows, computed."""
     every = {run.fingerprint: run for run in runs}
     asked = {run.task for run in runs if run.task}
@@ -132,7 +126,7 @@ def _contents(runs: Sequence[Run], title: str, datasets: Mapping[str, Dataset]) 
         "lineages": provenance.lineages(datasets),
         "switches": provenance.switches(runs),
         "origins": provenance.origins(variants, datasets),
-        "caveats": caveats(runs, datasets, sum(one.compared for one in outcomes)),
+        "caveats": [*caveats(runs, datasets, sum(one.compared for one in outcomes)), *damage_told(left_out)],
         "words": WORDS,
         "citation": CITATION,
         "warning": marks.WARNING,
@@ -180,21 +174,6 @@ MADE_UP = "made-up data"
 def _badge(run: Run, datasets: Mapping[str, Dataset]) -> str:
     source = (datasets.get(run.data or "") or gone(run.about.source)).source
     return MADE_UP if is_made_up(source) else source.title or "source not recorded"
-
-
-def _with_parents(runs: Iterable[Run], every: Mapping[str, Run]) -> list[Run]:
-    """Runs and all that they descend from, parents first; each once."""
-    ordered: dict[str, Run] = {}
-
-    def add(run: Run) -> None:
-        for parent in run.parents:
-            if parent in every and parent not in ordered:
-                add(every[parent])
-        ordered.setdefault(run.fingerprint, run)
-
-    for run in runs:
-        add(run)
-    return list(ordered.values())
 
 
 def _template() -> Template:

@@ -1,6 +1,7 @@
 """The ledger: every finished run of a store as one row, and the way to a run by what a person remembers of it."""
 
 import difflib
+from collections.abc import Iterable
 from typing import Any, Final
 
 import polars as pl
@@ -25,7 +26,7 @@ def ledger(store: Store) -> pl.DataFrame:
     """One row per finished run, oldest first; columns and types as in `SCHEMA`, null where nothing was measured.
 
     Raises:
-        RunError: a file of a finished run is damaged.
+        StoreError: a file of a finished run is damaged.
     """
     return pl.DataFrame([_row(run) for run in finished_runs(store)], schema=SCHEMA, orient="row")
 
@@ -33,6 +34,15 @@ def ledger(store: Store) -> pl.DataFrame:
 def finished_runs(store: Store) -> list[Run]:
     """Every finished run, oldest first."""
     return [Run(artefact.path) for artefact in store.artefacts("runs")]
+
+
+def whole_runs(runs: Iterable[Run]) -> tuple[list[Run], dict[str, str]]:
+    """Those of which all that is told can be read, and of the others, by fingerprint, what is damaged.
+
+    For listings: one damaged run must not take them down.
+    """
+    told = {run: run.damage() for run in runs}
+    return [run for run, why in told.items() if not why], {run.fingerprint: why for run, why in told.items() if why}
 
 
 def find_run(store: Store, prefix: str) -> Run:

@@ -21,7 +21,7 @@ from typing import Any, Final, Self, TypeVar
 import polars as pl
 
 from chartune.config import read_yaml
-from chartune.errors import RunError, StoreError, UnfinishedRun
+from chartune.errors import ChartuneError, RunError, StoreError, UnfinishedRun
 from chartune.log import Event, EventLog
 from chartune.quantities import Cost, Estimate
 from chartune.record import read_record
@@ -144,13 +144,24 @@ class Run:
         path = self.path.with_name(f"{self.path.name}{NAMES}")
         try:
             found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-        except ValueError:
+        except (ValueError, RecursionError, OSError):
             found = None
-        if not isinstance(found, list):
+        if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
             raise RunError(
-                f"the names of a run must be a JSON list, but {path} is none; remove it and name the run again."
+                f"the names of a run must be a JSON list of texts, but {path} is none; remove it and name it again."
             )
-        return [str(name) for name in found]
+        return found
+
+    def damage(self) -> str:
+        """What of it cannot be read, with the way out; empty: nothing. Weights are not looked at."""
+        try:
+            _ = self.about, self.scores, self.cost, self.environment, self.stage, self.events(), self.later_names()
+            if self.task is not None:
+                self.predictions()
+            self.per_label()
+        except ChartuneError as error:
+            return str(error)
+        return ""
 
     @property
     def task(self) -> str | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from pydantic import TypeAdapter
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -24,6 +25,9 @@ from chartune.store import MANIFEST, sha256, storing, write_bytes, write_json
 
 log = logging.getLogger(__name__)
 
+STATE: Final = "state.json"
+NEEDED: Final = frozenset({"trainable.safetensors", "optimizer.safetensors", STATE})
+"""Files without which there is no checkpoint; `best.safetensors` comes with the first evaluation."""
 KEPT: Final = 2
 """Checkpoints on disk: the newest and one to fall back on."""
 
@@ -78,7 +82,7 @@ def save_checkpoint(
             _save(aside / "optimizer.safetensors", _optimizer_tensors(model, optimizer))
             if best is not None:
                 _save(aside / "best.safetensors", best)
-            write_json(aside / "state.json", asdict(state))
+            write_json(aside / STATE, asdict(state))
             write_json(aside / MANIFEST, {file.name: sha256(file) for file in sorted(aside.iterdir())})
             shutil.rmtree(final, ignore_errors=True)
             os.replace(aside, final)
@@ -102,13 +106,14 @@ def load_checkpoint(
     """
     found = _checkpoints(folder)
     for path in reversed(found):
-        if not _verifies(path):
+        state = _state(path)
+        if state is None:
             log.warning("checkpoint %s is damaged; the one before it is taken", path.name)
             continue
         restore(model, load_file(path / "trainable.safetensors"), str(path))
         _restore_optimizer(model, optimizer, load_file(path / "optimizer.safetensors"))
         best = load_file(path / "best.safetensors") if (path / "best.safetensors").exists() else None
-        return State(**json.loads((path / "state.json").read_text(encoding="utf-8"))), best
+        return state, best
     if found:
         raise RunError(
             f"a run must be resumed from a whole checkpoint, but all {len(found)} in {folder} are damaged; "
@@ -143,12 +148,18 @@ def _checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("step-*")) if folder.is_dir() else []
 
 
-def _verifies(path: Path) -> bool:
+def _state(path: Path) -> State | None:
+    """Where training stood; None: the checkpoint is not whole, or not as it was signed."""
     try:
-        hashes: dict[str, str] = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
-        return all(sha256(path / name) == expected for name, expected in hashes.items())
-    except (OSError, ValueError):
-        return False
+        hashes = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+        names = {file.name for file in path.iterdir()} - {MANIFEST}
+        if not isinstance(hashes, dict) or hashes.keys() != names or not names >= NEEDED:
+            return None
+        if any(sha256(path / name) != expected for name, expected in hashes.items()):
+            return None
+        return TypeAdapter(State).validate_json((path / STATE).read_bytes(), strict=True)
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def _save(path: Path, tensors: dict[str, Tensor]) -> None:

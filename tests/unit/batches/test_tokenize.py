@@ -1,6 +1,7 @@
 """Tokenising: how much of a text was read is known exactly, and arrays are kept privately."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 
 from chartune.batches.collate import length_groups
 from chartune.batches.tokenize import encode, encode_once, load_tokenizer, save_tokenizer, train_tokenizer
-from chartune.errors import StoreError
+from chartune.errors import AdapterError, StoreError
 from chartune.models.backbone import LocalBackbone, inspect
 from chartune.store import Store
 
@@ -40,6 +41,24 @@ def test_a_second_stage_maps_the_same_arrays(llama: LocalBackbone, store: Store)
     assert len(store.artefacts("tokens")) == 1
     folder = store.artefacts("tokens")[0].path
     assert {file.stat().st_mode & 0o777 for file in folder.iterdir()} == {0o600}
+
+
+def test_a_damaged_array_of_tokens_is_not_trained_on(llama: LocalBackbone, store: Store) -> None:
+    encode_once(TEXTS, llama, 16, store, data="d")
+    file = store.artefacts("tokens")[0].path / "ids.npy"
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 0x40  # beyond any vocabulary
+    file.write_bytes(content)
+    with pytest.raises(StoreError, match=r"ids\.npy has the SHA-256 .* run the same command again"):
+        encode_once(TEXTS, llama, 16, store, data="d")
+
+
+def test_token_ids_without_a_row_in_the_embedding_are_refused(llama: LocalBackbone, store: Store) -> None:
+    highest = int(encode_once(TEXTS, llama, 16, store, data="d").ids.max())
+    enough, few = ({**llama.config, "vocab_size": highest + more} for more in (1, 0))
+    encode_once(TEXTS, replace(llama, config=enough), 16, store, data="d")
+    with pytest.raises(AdapterError, match=f"lie between .* and {highest}, and it has {highest} rows"):
+        encode_once(TEXTS, replace(llama, config=few), 16, store, data="d")
 
 
 def test_another_length_or_tokenizer_is_tokenised_anew(llama: LocalBackbone, store: Store, tmp_path: Path) -> None:

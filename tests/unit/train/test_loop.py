@@ -1,5 +1,6 @@
 """The loop: what is killed and taken up again ends bit for bit where an undisturbed run ends."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from chartune.errors import Diverged, RunError
 from chartune.log import EventLog
 from chartune.quantities import Duration
+from chartune.store import sha256
 from chartune.train.loop import Evaluation, Fitted, Objective, Training, fit
 from chartune.train.optimizer import Optimisation, Stopping
 
@@ -124,7 +126,9 @@ def test_what_was_told_after_the_last_checkpoint_is_told_again_and_once(tmp_path
     assert steps == list(range(1, 33))
 
 
-@pytest.mark.parametrize("damage", ["truncate", "flip", "no manifest"])
+@pytest.mark.parametrize(
+    "damage", ["truncate", "flip", "no manifest", "{}", "[]", "no state", "odd state", "a file more"]
+)
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     tmp_path: Path, undisturbed: tuple[dict[str, Tensor], Fitted], damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -138,8 +142,20 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(
     elif damage == "flip":
         content[-3] ^= 1
         file.write_bytes(content)
-    else:
+    elif damage == "no manifest":
         (newest / "manifest.json").unlink()
+    elif damage in ("{}", "[]"):  # nothing that is listed differs
+        (newest / "manifest.json").write_text(damage)
+    elif damage == "a file more":
+        (newest / "best.safetensors.2").write_bytes(b"")
+    else:
+        state = newest / "state.json"
+        state.write_text("{}" if damage == "no state" else '{"step": "many"}')
+        signed = {**json.loads((newest / "manifest.json").read_text()), "state.json": sha256(state)}
+        if damage == "no state":
+            state.unlink()
+            signed.pop("state.json")
+        (newest / "manifest.json").write_text(json.dumps(signed))
     model = Small()
     fit(training(tmp_path / "broken", model))
     assert "damaged" in caplog.text

@@ -1,0 +1,73 @@
+"""Material: the runs of a report with those that they descend from, and their data; what is damaged is left out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from chartune.errors import StoreError
+from chartune.log import say
+from chartune.runs import Run, finished_runs
+from chartune.runs.ledger import whole_runs
+from chartune.store import Store
+from chartune.tasks.dataset import Dataset, read_dataset
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a report is made from."""
+
+    runs: list[Run]
+    """Parents first."""
+    datasets: dict[str, Dataset]
+    """By fingerprint; those that are gone or damaged are not in it."""
+    left_out: tuple[str, ...]
+    """Fingerprints of damaged runs."""
+
+
+def material(store: Store, runs: Sequence[Run] | None) -> Material:
+    """The runs that were asked for, or all, with their parents. What is damaged is left out and said.
+
+    Raises:
+        StoreError: every run that was asked for is damaged.
+    """
+    whole, damaged = whole_runs(finished_runs(store))
+    every = {run.fingerprint: run for run in whole}
+    chosen = whole if runs is None else _with_parents([run for run in runs if run.fingerprint in every], every)
+    asked = {*every, *damaged} if runs is None else {run.fingerprint for run in runs}
+    left_out = tuple(name for name in damaged if name in asked.union(*(run.parents for run in chosen)))
+    if left_out and not chosen:
+        raise StoreError(damaged[left_out[0]])
+    for name in left_out:
+        say(f"warning: run {name} is left out of the report: {damaged[name]}")
+    return Material(chosen, _datasets(store, chosen), left_out)
+
+
+def damage_told(left_out: Sequence[str]) -> list[str]:
+    """The caveat that damaged runs are missing from the page; empty: none is."""
+    told = f"Left out, because files of theirs are damaged: {', '.join(left_out)} (`chartune ls` says which)."
+    return [told] if left_out else []
+
+
+def _datasets(store: Store, runs: Sequence[Run]) -> dict[str, Dataset]:
+    datasets: dict[str, Dataset] = {}
+    for fingerprint in dict.fromkeys(run.data for run in runs if run.data):
+        artefact = store.find("data", fingerprint)
+        try:
+            datasets |= {fingerprint: read_dataset(artefact)} if artefact is not None else {}
+        except StoreError as error:
+            say(f"warning: of data {fingerprint} the report tells no more than the runs do: {error}")
+    return datasets
+
+
+def _with_parents(runs: Iterable[Run], every: Mapping[str, Run]) -> list[Run]:
+    """Runs and all that they descend from, parents first; each once."""
+    ordered: dict[str, Run] = {}
+
+    def add(run: Run) -> None:
+        for parent in run.parents:
+            if parent in every and parent not in ordered:
+                add(every[parent])
+        ordered.setdefault(run.fingerprint, run)
+
+    for run in runs:
+        add(run)
+    return list(ordered.values())
