@@ -109,11 +109,6 @@ def fewest(every: Sequence[Behind]) -> Behind:
     return Behind(every[0].answer, least["rows"], least["positives"], least["negatives"], people)
 
 
-def too_few(scores: Mapping[str, Estimate], counts: Mapping[str, int], answer: str | None) -> bool:
-    """Whether the scores of a split rest on so few that none is shown; arguments as for `behind`."""
-    return behind(answer, scores, counts).few
-
-
 def _classes(scores: Mapping[str, Estimate], counts: Mapping[str, int]) -> list[tuple[int, int]]:
     """Rows with the outcome and without it, as each source tells them."""
     rate = scores.get("prevalence")

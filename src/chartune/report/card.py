@@ -6,8 +6,9 @@
     environment             └─▶ the report, folded
     dataset ──┘
 
-It holds counts and scores: no text of a note, no id of a patient, and for real patients no count below ten. What was
-not measured is said to be "not measured". Nothing is drawn here, so a stage may write a card without matplotlib.
+It holds counts and scores: no text of a note, no id of a patient, and of real patients what `chartune.disclosure`
+allows. What was not measured is said to be "not measured". Nothing is drawn here, so a stage may write a card without
+matplotlib.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,12 +17,13 @@ from typing import Any, Final
 import polars as pl
 
 from chartune.cards import Facts, Section, markdown
-from chartune.disclosure import Behind, behind, is_made_up, rates, shown
+from chartune.disclosure import is_made_up, rates
 from chartune.quantities import Cost, Estimate, human_bytes, human_seconds
+from chartune.report.card_scores import behinds, scores_section
 from chartune.report.loading import loading
-from chartune.report.table import NOT_MEASURED, TOO_FEW, count
+from chartune.report.table import NOT_MEASURED, count
 from chartune.runs.record import RunRecord
-from chartune.runs.run import START, WITHOUT_INTERVAL, Run
+from chartune.runs.run import START, Run
 from chartune.tasks.dataset import Dataset, SourceEntry, TaskEntry, gone
 from chartune.tasks.dataset_card import task_facts
 from chartune.tasks.flow import cohorts, told_of
@@ -78,14 +80,14 @@ def sections(
     source, task = data.source, data.tasks.get(about.task or "")
     open_data = is_made_up(source)
     exact = exact or open_data
-    stand = None if exact else _behind(scores, about, task.counts if task else {}, predicted)
+    stand = None if exact else behinds(scores, about, task.counts if task else {}, predicted)
     found = [
         _what(about, task, exact),
         _base(about),
         _data(about, data, source, exact),
         _counts(about, data, exact),
         _task(task),
-        _scores(scores, stand),
+        scores_section(scores, stand),
         _cost(about, cost),
         _limits(task, source, open_data),
         loading_section(about),
@@ -188,46 +190,6 @@ def _counts(about: RunRecord, data: Dataset, exact: bool) -> Section | None:
 def _task(task: TaskEntry | None) -> Section | None:
     facts = task_facts(task) if task else None
     return Section(f"Task: {(task and task.title) or 'untitled'}", (), facts) if facts else None
-
-
-def _behind(
-    scores: Mapping[str, Mapping[str, Estimate]], about: RunRecord, counts: Mapping[str, Mapping[str, int]],
-    predicted: pl.DataFrame | None,
-) -> dict[str, Behind]:  # fmt: skip
-    """Split → who stands behind its scores."""
-    answer = (about.answer or "binary") if about.task else None
-    rows = {split: predicted.filter(pl.col("split") == split) for split in scores} if predicted is not None else {}
-    return {split: behind(answer, one, counts.get(split), rows.get(split)) for split, one in scores.items()}
-
-
-def _scores(scores: Mapping[str, Mapping[str, Estimate]], behinds: Mapping[str, Behind] | None) -> Section:
-    """The scores; `behinds`: None where all may be shown."""
-    rows: list[tuple[str, ...]] = []
-    for split, metrics in scores.items():
-        stands = behinds[split] if behinds is not None else None
-        if metrics and stands is not None and stands.few:
-            rows.append((split, "all", TOO_FEW, "", ""))
-        else:
-            rows += [(split, metric.replace("_", " "), *_estimate(metric, e, stands)) for metric, e in metrics.items()]
-    if not rows:
-        return Section("Scores", (f"Scores: {NOT_MEASURED}.",))
-    text = "Intervals: 95 %, percentile bootstrap over patients. The test split was looked at once, after every choice."
-    return Section("Scores", (text,), columns=("split", "metric", "value", "interval", "counted"), rows=tuple(rows))
-
-
-def _estimate(metric: str, estimate: Estimate, stands: Behind | None) -> tuple[str, str, str]:
-    """Value, interval, rows."""
-    rows = shown(estimate.n, stands is None or stands.answer is None)
-    if metric in ("labels_scored", "labels_all"):
-        return count(estimate.value), "", rows
-    digits = 3 if stands is None else stands.precision(metric)
-    if stands is not None:
-        if stands.hides(metric, estimate):
-            return TOO_FEW, "", rows
-        estimate = stands.release(metric, estimate)
-    if estimate.low is None or estimate.high is None or metric in WITHOUT_INTERVAL:
-        return f"{estimate.value:.{digits}f}", "none", rows
-    return f"{estimate.value:.{digits}f}", f"{estimate.low:.{digits}f} to {estimate.high:.{digits}f}", rows
 
 
 def _cost(about: RunRecord, cost: Cost) -> Section:

@@ -1,0 +1,52 @@
+"""The scores on a model card, as they may be shown."""
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from chartune.cards import Section
+from chartune.disclosure import TOLD, Behind, behind, shown
+from chartune.quantities import Estimate
+from chartune.report.table import NOT_MEASURED, TOO_FEW, count
+from chartune.runs.record import RunRecord
+from chartune.runs.run import WITHOUT_INTERVAL
+
+
+def behinds(
+    scores: Mapping[str, Mapping[str, Estimate]], about: RunRecord, counts: Mapping[str, Mapping[str, int]],
+    predicted: pl.DataFrame | None,
+) -> dict[str, Behind]:  # fmt: skip
+    """Split → who stands behind its scores."""
+    answer = (about.answer or "binary") if about.task else None
+    rows = {split: predicted.filter(pl.col("split") == split) for split in scores} if predicted is not None else {}
+    return {split: behind(answer, one, counts.get(split), rows.get(split)) for split, one in scores.items()}
+
+
+def scores_section(scores: Mapping[str, Mapping[str, Estimate]], stand: Mapping[str, Behind] | None) -> Section:
+    """The scores; `stand`: who stands behind each split; None where all may be shown."""
+    rows: list[tuple[str, ...]] = []
+    for split, metrics in scores.items():
+        stands = stand[split] if stand is not None else None
+        if metrics and stands is not None and stands.few:
+            rows.append((split, "all", TOO_FEW, "", ""))
+        else:
+            rows += [(split, metric.replace("_", " "), *_estimate(metric, e, stands)) for metric, e in metrics.items()]
+    if not rows:
+        return Section("Scores", (f"Scores: {NOT_MEASURED}.",))
+    text = "Intervals: 95 %, percentile bootstrap over patients. The test split was looked at once, after every choice."
+    return Section("Scores", (text,), columns=("split", "metric", "value", "interval", "counted"), rows=tuple(rows))
+
+
+def _estimate(metric: str, estimate: Estimate, stands: Behind | None) -> tuple[str, str, str]:
+    """Value, interval, rows."""
+    rows = shown(estimate.n, stands is None or stands.answer is None)
+    if metric in TOLD:
+        return count(estimate.value), "", rows
+    digits = 3 if stands is None else stands.precision(metric)
+    if stands is not None:
+        if stands.hides(metric, estimate):
+            return TOO_FEW, "", rows
+        estimate = stands.release(metric, estimate)
+    if estimate.low is None or estimate.high is None or metric in WITHOUT_INTERVAL:
+        return f"{estimate.value:.{digits}f}", "none", rows
+    return f"{estimate.value:.{digits}f}", f"{estimate.low:.{digits}f} to {estimate.high:.{digits}f}", rows
