@@ -13,7 +13,7 @@ from chartune.errors import ConfigError, StoreError
 from chartune.holder import Holder
 from chartune.outputs import ASIDE, HOLDER, OUTGOING, new_folder, write_output
 from chartune.store import Store
-from chartune.writing import write_bytes, write_json
+from chartune.writing import write_bytes, write_exclusively, write_json
 
 DEAD = replace(Holder.here(), pid=2**22 + 1)
 ELSEWHERE = replace(Holder.here(), host="elsewhere")
@@ -148,3 +148,17 @@ def test_a_failure_leaves_nothing_beside(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("planted", ["a file", "a link", "a link to nowhere"])
+def test_a_name_aside_that_somebody_has_planted_is_not_written_through(tmp_path: Path, planted: str) -> None:
+    (tmp_path / "victim").write_text("mine")
+    name = tmp_path / "aside"
+    if planted == "a file":
+        name.write_text("mine")
+    else:
+        name.symlink_to(tmp_path / ("victim" if planted == "a link" else "nowhere"))
+    with pytest.raises(FileExistsError):
+        write_exclusively(name, b"weights")
+    assert {path.read_text() for path in tmp_path.iterdir() if path.exists()} == {"mine"}
+    assert not (tmp_path / "nowhere").exists()

@@ -155,9 +155,7 @@ def write_adapter(
     config: PeftConfig = method.to_peft(family)
     config.base_model_name_or_path = backbone.name
     config.inference_mode = True
-    config.target_modules = sorted(
-        config.target_modules
-    )  # peft keeps a set, whose order changes from process to process
+    config.target_modules = sorted(config.target_modules)  # peft's own set has another order in each process
     config.save_pretrained(str(folder))
     write_bytes(
         folder / WEIGHTS, save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()})
