@@ -11,6 +11,7 @@ import pytest
 from chartune.errors import SchemaError
 from chartune.sources.mimic3 import Mimic3
 from chartune.sources.mimic4 import Mimic4
+from chartune.sources.splits import ImportedSplit
 from chartune.sources.tabular import Tabular
 from chartune.store import Store
 from chartune.tasks.prepare import Preparation, prepare
@@ -135,6 +136,28 @@ def test_a_table_in_another_encoding_is_refused_and_not_learnt_from(tmp_path: Pa
         SchemaError, match=r"NOTEEVENTS\.csv\.gz must be UTF-8, but bytes of 399 of its 399 rows are none"
     ):
         prepare(Preparation(source=Mimic3(folder=folder)), Store(tmp_path / "store").open())
+
+
+@pytest.mark.parametrize("generation", [3, 4])
+def test_a_row_that_is_too_long_is_refused_and_the_limit_is_a_switch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, generation: int
+) -> None:
+    monkeypatch.setattr("chartune.sources.whole_rows.CHUNK", 64)
+    raw = made(RawHospital())
+    folder = raw.write(tmp_path / "raw") if generation == 3 else raw.write_mimic4(tmp_path / "raw")
+    source = Mimic3(folder=folder) if generation == 3 else Mimic4(folder=folder)
+    bounded = source.model_copy(update={"longest_row": 1000})
+    assert sum(part.height for part in bounded.load().notes()) == 399
+    with pytest.raises(SchemaError, match=r"csv\.gz: a row must have at most 10 bytes"):
+        list(source.model_copy(update={"longest_row": 10}).load().notes())
+
+
+def test_a_list_that_unpacks_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chartune.sources.splits.lists.LONGEST_LIST", 100)
+    for length, name in ((20, "train"), (200, "test")):
+        (tmp_path / f"{name}.txt.gz").write_bytes(gzip.compress(b"1" * 10 + b"\n" * length))
+    with pytest.raises(SchemaError, match=r"at most 100 bytes, but test\.txt\.gz has more"):
+        ImportedSplit(folder=tmp_path).lists()
 
 
 def backslashes(folder: Path) -> None:

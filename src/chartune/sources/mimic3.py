@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import polars as pl
+from pydantic import Field
 
 from chartune.config import Config, Unhashed
 from chartune.names import MaybeTitle
 from chartune.notes.note import SCHEMA
 from chartune.sources.codes import read_codes
+from chartune.sources.dialect import LONGEST_ROW
 from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.icu_stays import ICUSTAYS_3, read_stays, strays
 from chartune.sources.marker import disowned, marker_facts
@@ -117,6 +119,8 @@ class Mimic3(Config):
     """What to call it in reports; empty: what its row counts tell."""
     licence: Annotated[str, Unhashed()] = ""
     """Under which terms its text may be used; empty: those of the release that it is."""
+    longest_row: Annotated[int, Unhashed()] = Field(LONGEST_ROW, ge=1)
+    """Bytes of a row, and so of a line and of a cell; a longer one is refused before it fills the memory."""
 
     def has_events(self) -> bool:
         """Whether CHARTEVENTS and ICUSTAYS are there."""
@@ -144,17 +148,18 @@ class Mimic3(Config):
         Raises:
             SchemaError: a table is missing, damaged or breaks its contract, or a key occurs twice.
         """
+        most = self.longest_row
         files, tallies = self.files(events), {table.name: Tally() for table in (*TABLES, *EVENTS)}
 
         def notes() -> Iterator[pl.DataFrame]:
             tally = tallies["NOTEEVENTS"]
             tally.restart()
-            return (_notes(raw, tally) for raw in batches(files["NOTEEVENTS"], NOTEEVENTS, tally))
+            return (_notes(raw, tally) for raw in batches(files["NOTEEVENTS"], NOTEEVENTS.bounded(most), tally))
 
-        patients = keyed(files["PATIENTS"], PATIENTS, tallies["PATIENTS"], "subject_id")
-        admissions = keyed(files["ADMISSIONS"], ADMISSIONS, tallies["ADMISSIONS"], "hadm_id")
-        codes = read_codes(CODED, files, tallies)
-        stays = read_stays(ICUSTAYS_3, files, tallies)
+        patients = keyed(files["PATIENTS"], PATIENTS.bounded(most), tallies["PATIENTS"], "subject_id")
+        admissions = keyed(files["ADMISSIONS"], ADMISSIONS.bounded(most), tallies["ADMISSIONS"], "hadm_id")
+        codes = read_codes([table.bounded(most) for table in CODED], files, tallies)
+        stays = read_stays(ICUSTAYS_3.bounded(most), files, tallies)
         counted = {name: tallies[name].rows for name in LAYOUT.told_by if name in files}
         release = LAYOUT.release(self.folder, files.values(), counted)
         return Records(

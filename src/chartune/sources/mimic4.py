@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import polars as pl
+from pydantic import Field
 
 from chartune.config import Config, Unhashed
 from chartune.errors import SchemaError
 from chartune.names import MaybeTitle
 from chartune.notes.note import SCHEMA
 from chartune.sources.codes import read_codes
+from chartune.sources.dialect import LONGEST_ROW
 from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.icu_stays import ICUSTAYS_4, read_stays, strays
 from chartune.sources.marker import disowned, marker_facts
@@ -145,6 +147,8 @@ class Mimic4(Config):
     """What to call it in reports; empty: what its row counts tell."""
     licence: Annotated[str, Unhashed()] = ""
     """Under which terms its text may be used; empty: those of the release that it is."""
+    longest_row: Annotated[int, Unhashed()] = Field(LONGEST_ROW, ge=1)
+    """Bytes of a row, and so of a line and of a cell; a longer one is refused before it fills the memory."""
 
     def has_events(self) -> bool:
         """Whether chartevents and icustays are there."""
@@ -173,18 +177,19 @@ class Mimic4(Config):
         Raises:
             SchemaError: a table is missing, damaged or breaks its contract, or a key occurs twice.
         """
+        most = self.longest_row
         files, tallies = self.files(events), {table.name: Tally() for table in (*TABLES, *EVENTS)}
 
         def stream(table: Table) -> Iterator[pl.DataFrame]:
             tallies[table.name].restart()
-            for raw in batches(files[table.name], table, tallies[table.name]):
+            for raw in batches(files[table.name], table.bounded(most), tallies[table.name]):
                 tallies[table.name].add_kinds({_KINDS[table.name]: raw.height})
                 yield _notes(raw, table.name)
 
-        patients = keyed(files["patients"], PATIENTS, tallies["patients"], "subject_id")
-        admissions = keyed(files["admissions"], ADMISSIONS, tallies["admissions"], "hadm_id")
-        codes = read_codes(CODED, files, tallies)
-        stays = read_stays(ICUSTAYS_4, files, tallies)
+        patients = keyed(files["patients"], PATIENTS.bounded(most), tallies["patients"], "subject_id")
+        admissions = keyed(files["admissions"], ADMISSIONS.bounded(most), tallies["admissions"], "hadm_id")
+        codes = read_codes([table.bounded(most) for table in CODED], files, tallies)
+        stays = read_stays(ICUSTAYS_4.bounded(most), files, tallies)
         counted = {name: tallies[name].rows for name in LAYOUT.told_by if name in files}
         release = LAYOUT.release(self.folder, files.values(), counted)
         return Records(

@@ -4,7 +4,7 @@ folder ─locate─▶ NOTEEVENTS.csv.gz ─reading.batches─▶ typed frames, 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -78,6 +78,10 @@ class Table:
     marks: Literal["refused", "counted", "kept"] = "counted"
     """What becomes of the marks of other programs for nothing in columns of text: all are refused
     (`chartune.sources.dialect.NULL_MARKS`), those that are never a value are counted, or they are values."""
+
+    def bounded(self, longest_row: int) -> "Table":
+        """The same contract with another bound on the bytes of a row."""
+        return replace(self, dialect=replace(self.dialect, longest_row=longest_row))
 
     def schema(self) -> dict[str, pl.DataType]:
         """Canonical column → type, in order."""

@@ -8,7 +8,6 @@
 A list is a table with a column `subject_id`, or one column of whole numbers without a header line (in a .txt, too).
 """
 
-import gzip
 import hashlib
 import re
 from pathlib import Path
@@ -24,11 +23,14 @@ from chartune.sources.reading import header, read, sanitised
 from chartune.sources.source import RawPath
 from chartune.sources.splits.split import CORPUS_ONLY, NAMES, SCHEMA, SPLITS, Assignment, left_out
 from chartune.sources.tables import Column, Table, Tally
+from chartune.sources.whole_rows import unpacked
 
 SUBJECT: Final = "subject_id"
 ONE_TABLE: Final = ("subject_splits", "splits")
 """Stems of a file that holds all splits: columns subject_id and split."""
 REQUIRED: Final = ("train", "validation", "test")
+LONGEST_LIST: Final = 256 * 2**20
+"""Bytes of a list without columns: ten million patients need some 100 MB."""
 _ENDINGS: Final = (".txt.gz", ".txt", *sorted(formats.ENDINGS, key=len, reverse=True))
 _LAW: Final = "a list must have a column subject_id, or be one column of whole numbers without a header line"
 
@@ -230,5 +232,11 @@ def _lines(file: Path) -> pl.Series:
 
 
 def _text(file: Path) -> str:
-    raw = gzip.decompress(file.read_bytes()) if file.name.lower().endswith(".gz") else file.read_bytes()
+    with unpacked(file) as handle:
+        raw = handle.read(LONGEST_LIST + 1)
+    if len(raw) > LONGEST_LIST:
+        raise SchemaError(
+            f"a list of patients must have at most {LONGEST_LIST:,} bytes, but {file.name} has more, as a file that is "
+            f"damaged or made to fill the memory; get it again, or give the list as CSV."
+        )
     return raw.decode("utf-8-sig", errors="replace")
