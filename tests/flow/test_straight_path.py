@@ -90,7 +90,7 @@ def test_predictions_are_those_of_the_held_out_admissions_with_their_labels(walk
     assert expected["label"].n_unique() == 2
     for name in TASKED:
         predictions = walked.run(name).predictions()
-        assert predictions.columns == ["split", "subject_id", "hadm_id", "label", "logit", "probability"]
+        assert predictions.columns == ["split", "subject_id", "hadm_id", "label", "logit", "probability", "p_died"]
         assert predictions["hadm_id"].is_unique().all()
         assert predictions.sort("hadm_id").select(expected.columns).equals(expected), name
         assert predictions["probability"].is_between(0, 1).all()

@@ -325,6 +325,7 @@ def test_two_notes_of_one_id_are_refused_and_nothing_is_left(tmp_path: Path, pre
 def test_bytes_that_were_replaced_are_told_in_the_data_card(prepared: Prepared) -> None:
     raw = RawHospital()
     raw.stay(1, "Chief Complaint:\nna\ufffdsea")
+    raw.stay(2)
     assert plain_dataset(prepared(raw))["source"]["warnings"][0].startswith("NOTEEVENTS: 1 cells hold bytes")
 
 
