@@ -49,7 +49,7 @@ _SIZES: Final = (0, 10**3, 10**4, 10**5, 10**6, 10**7, 10**8)
 _SIZE_NAMES: Final = ("n<1K", "1K<n<10K", "10K<n<100K", "100K<n<1M", "1M<n<10M", "10M<n<100M")
 _ROWS: Final = ("admissions", "examples", "pairs", "documents")
 """What a row of a table may be counted as."""
-_OF_ALL: Final = ("preset", "held_out_copies")
+_OF_ALL: Final = ("preset", "held_out_copies", "held_out_near_copies")
 """Switches that all tasks share."""
 
 

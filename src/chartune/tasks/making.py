@@ -27,6 +27,8 @@ from chartune.sources.tables import Tally
 from chartune.sources.ventilation.episodes import OXYGEN_JOINS
 from chartune.store import Store, opened, write_json
 from chartune.tasks.attrition import Attrition, Cohort
+from chartune.tasks.containment.examples import without_near_copies
+from chartune.tasks.containment.settings import NearCopies
 from chartune.tasks.corpus import Corpus
 from chartune.tasks.frames import read_frame, write_frame
 from chartune.tasks.inputs import EXAMPLES, NOTES_READ, Input
@@ -98,8 +100,9 @@ def with_kept_episodes(records: Records, facts: Mapping[str, TableFacts], store:
 
 
 def make_tasks(
-    tasks: Sequence[Task], records: Records, admissions: pl.DataFrame, staged: Staged, folder: Path, *, copies: bool
-) -> dict[str, dict[str, Any]]:
+    tasks: Sequence[Task], records: Records, admissions: pl.DataFrame, staged: Staged, folder: Path, *, copies: bool,
+    near: NearCopies | None = None,
+) -> dict[str, dict[str, Any]]:  # fmt: skip
     """Write the examples of all tasks; returns their entries in `dataset.json`.
 
     Args:
@@ -109,12 +112,13 @@ def make_tasks(
         staged: the notes.
         folder: gets a parquet file per task.
         copies: whether training texts that a held-out chart repeats are kept.
+        near: which training texts hold too much of a held-out text of their task; None: they are kept.
     """
     entries: dict[str, dict[str, Any]] = {}
     for group in _groups(tasks):
         missing = [task for task in group if not _entry(folder, task).is_file()]
         for making in _examples(missing, records, admissions, staged) if missing else ():
-            write_json(_entry(folder, making.task), _finished(making, records, folder, copies=copies))
+            write_json(_entry(folder, making.task), _finished(making, records, folder, copies=copies, near=near))
         entries |= {task.name: json.loads(_entry(folder, task).read_text(encoding="utf-8")) for task in group}
     return {task.name: entries[task.name] for task in tasks}
 
@@ -211,12 +215,18 @@ def _chosen(task: Task, records: Records, admissions: pl.DataFrame, index: pl.Da
     return _Making(task, task.select(Cohort(asked, index), attrition), attrition, [])
 
 
-def _finished(making: _Making, records: Records, folder: Path, *, copies: bool) -> dict[str, Any]:
+def _finished(
+    making: _Making, records: Records, folder: Path, *, copies: bool, near: NearCopies | None
+) -> dict[str, Any]:
     """Write a task's examples; returns its entry in `dataset.json`."""
     task, attrition = making.task, making.attrition
     examples = pl.concat(making.parts)
     if not copies:
         examples = _without_held_out_copies(examples, attrition)
+    if near:
+        kept = without_near_copies(examples, near, folder / f".{task.name}.pile")
+        why = f"training text that holds {near.containment:.0%} or more of a held-out text"
+        examples = _counted(kept, attrition, "near no held-out text", why)
     examples = examples.sort("hadm_id")
     space = task.label_space(examples, records)
     labelled = space.number(examples)

@@ -18,6 +18,7 @@ from chartune.sources.facts import TableFacts
 from chartune.sources.splits import CORPUS_ONLY, SPLITS, HashSplit, carevue_only
 from chartune.store import Artefact, Store
 from chartune.tasks.catalog import AnyTask, Preset, overlaid, usual_corpus, usual_tasks, with_switches
+from chartune.tasks.containment.settings import NearCopies
 from chartune.tasks.corpus import Corpus
 from chartune.tasks.dataset import CorpusEntry, Part, TaskEntry, read_dataset
 from chartune.tasks.external import External
@@ -31,7 +32,7 @@ from chartune.tasks.prepared import named_once, obtain_data, write_dataset
 from chartune.tasks.soundness import absent_categories, emptied, raw_warnings, refuse, source_entry, tables_read
 
 CORPUS_FILE: Final = "corpus.parquet"
-REVISION: Final = 9
+REVISION: Final = 10
 """Raised when a bug fix changes what prepared data hold."""
 _SOURCE: Final[TypeAdapter[Any]] = TypeAdapter(AnySource)
 
@@ -53,6 +54,9 @@ class Preparation(Config):
 
     held_out_copies: Literal["left-out", "kept"] = "left-out"
     """Training texts that a held-out chart repeats."""
+    near_copies: NearCopies | None = NearCopies()
+    """Which training texts hold too much of a held-out text of their task; null: they are kept, as always where
+    `held_out_copies` are."""
     preset: Annotated[Preset, Unhashed()] = "sound"
     """Whose switches the tasks and the corpus have where nothing is said of them (`chartune.tasks.catalog`). It stays
     out of the name: the switches themselves are in it."""
@@ -65,6 +69,12 @@ class Preparation(Config):
     @classmethod
     def _asks_what_the_source_can_answer(cls, data: Any) -> Any:
         return _with_usual(data) if isinstance(data, dict) and "source" in data else data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _near_copies_are_kept_where_copies_are(cls, data: Any) -> Any:
+        kept = isinstance(data, dict) and _keeps_copies(data)
+        return {**data, "near_copies": None} if kept else data
 
     @model_validator(mode="after")
     def _tasks_have_names_of_their_own(self) -> Self:
@@ -111,6 +121,11 @@ def _with_usual(data: dict[str, Any]) -> dict[str, Any]:
         full["corpus"] = overlaid(corpus.model_dump(), given)
     full.setdefault("held_out_copies", "left-out" if preset == "sound" else "kept")
     return full
+
+
+def _keeps_copies(data: Mapping[str, Any]) -> bool:
+    usual = "left-out" if data.get("preset", "sound") == "sound" else "kept"
+    return bool(data.get("held_out_copies", usual) == "kept")
 
 
 def prepare(preparation: Preparation, store: Store) -> Artefact:
@@ -204,9 +219,9 @@ def _make(preparation: Preparation, facts: Mapping[str, TableFacts], store: Stor
         refuse(warnings)
     admissions = assignment.placed(records.admissions, "admittime")
     kept = preparation.held_out_copies == "kept"
-    made: dict[str, Any] = {
-        "tasks": make_tasks(preparation.tasks, records, admissions, staged, folder, copies=kept), "corpus": None,
-    }  # fmt: skip
+    near = preparation.near_copies
+    tasks = make_tasks(preparation.tasks, records, admissions, staged, folder, copies=kept, near=near)
+    made: dict[str, Any] = {"tasks": tasks, "corpus": None}
     if preparation.corpus:
         known = records.subjects.select("subject_id", pl.col("^anchor_year_group$"))
 

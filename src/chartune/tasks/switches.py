@@ -20,7 +20,11 @@ def switches(dataset: Dataset, task: str | None) -> dict[str, Any]:
     """
     config = dataset.config
     asked = (dataset.tasks[task].config if task in dataset.tasks else None) if task else config.get("corpus")
-    whole = {"preset": config.get("preset", "sound"), "held_out_copies": config.get("held_out_copies", "left-out")}
+    near = config.get("near_copies") or {}
+    whole = {
+        "preset": config.get("preset", "sound"), "held_out_copies": config.get("held_out_copies", "left-out"),
+        "held_out_near_copies": near.get("containment", "kept"),
+    }  # fmt: skip
     return whole | dict(_flat(asked or {}))
 
 

@@ -148,3 +148,45 @@ def test_a_document_that_quotes_a_held_out_document_of_the_corpus_itself_is_left
 def test_where_copies_are_kept_near_copies_are(made: Made, chosen: dict[str, Any]) -> None:
     assert Corpus(**chosen).near_copies is None
     assert read_dataset(made(**chosen)).config["corpus"]["near_copies"] is None
+
+
+@pytest.fixture
+def pasted(tmp_path: Path, made: Made, store: Store) -> Callable[..., Artefact]:
+    """The summaries of four training patients hold half, 26, 24 and none of a test patient's 100 runs."""
+    raw = RawHospital()
+    for subject_id in (*TRAIN, *TEST):
+        raw.stay(subject_id, note(subject_id))
+    for subject_id, runs in ((40, 50), (41, 26), (42, 24)):
+        told = [*words(subject_id, 80), *words(110, 105)[20 : 27 + runs]]
+        raw.stay(subject_id, f"Chief Complaint:\n{' '.join(told)}\n")
+    source, lists = Mimic3(folder=raw.write(tmp_path / "pasted")), tmp_path / "lists"
+    (lists / "train.csv").write_text("subject_id\n" + "".join(f"{n}\n" for n in (*TRAIN, 40, 41, 42)))
+
+    def run(**chosen: Any) -> Artefact:
+        splits = ImportedSplit(folder=lists)
+        return prepare(Preparation(source=source, splits=splits, tasks=(Mortality(),), corpus=None, **chosen), store)
+
+    return run
+
+
+def test_training_examples_that_hold_a_quarter_of_a_held_out_text_are_left_out_and_counted(
+    pasted: Callable[..., Artefact], store: Store
+) -> None:
+    usual, kept = pasted(), pasted(near_copies=None)
+    left = [set(read_task(one, "mortality")["subject_id"]) & {40, 41, 42} for one in (usual, kept)]
+    assert left == [{42}, {40, 41, 42}]
+    (step,) = [row for row in read_dataset(usual).to_json()["tasks"]["mortality"]["attrition"]
+               if row["step"] == "near no held-out text"]  # fmt: skip
+    assert (step["removed_admissions"], step["why"]) == (2, "training text that holds 25% or more of a held-out text")
+    assert read_task(usual, "mortality").filter(pl.col("split") != "train").height == len(TEST)
+    found = [standings(one, store)["no held-out text stands in a text that is learnt from"] for one in (usual, kept)]
+    assert found == ["pass", "fail"]
+    assert not list(usual.path.glob(".*pile"))
+
+
+@pytest.mark.parametrize("chosen", [{"held_out_copies": "kept"}, {"preset": "paper-text"}, {"preset": "paper-code"}])
+def test_examples_near_held_out_ones_are_kept_where_copies_are(
+    pasted: Callable[..., Artefact], chosen: dict[str, Any]
+) -> None:
+    config = read_dataset(pasted(**chosen)).config
+    assert (config["near_copies"], config["held_out_copies"]) == (None, "kept")
