@@ -7,6 +7,7 @@ import pytest
 
 from chartune import artefact as house
 from chartune import writing
+from chartune.adapters.adapter import read_adapter
 from chartune.artefact import MANIFEST, Artefact, opened
 from chartune.errors import StoreError
 from chartune.store import Store
@@ -132,3 +133,16 @@ def test_a_forged_record_of_other_bytes_lets_nothing_pass(kept: Artefact, monkey
     writing.write_json(record, {"a.txt": [*stamp, writing.sha256(file)]})
     with pytest.raises(StoreError, match=r"a\.txt has the SHA-256"):
         opened(file)
+
+
+@pytest.mark.parametrize("name", ["adapter_config.json", "adapter_model.safetensors", "chartune.json"])
+def test_a_damaged_file_of_a_parent_run_is_refused_before_it_is_parsed(tmp_path: Path, name: str) -> None:
+    def write(folder: Path) -> None:
+        (folder / "adapter").mkdir()
+        for file in ("adapter_config.json", "adapter_model.safetensors", "chartune.json"):
+            (folder / "adapter" / file).write_text("no adapter, which nobody may find out")
+
+    run = Store(tmp_path / "store").obtain("runs", "0123456789abcdef", write, {})
+    flip(run.path / "adapter" / name)
+    with pytest.raises(StoreError, match=rf"{name} has the SHA-256"):
+        read_adapter(run.path / "adapter")

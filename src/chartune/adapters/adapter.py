@@ -22,7 +22,7 @@ from chartune.models.families import Family
 from chartune.models.foreign import is_plain, json_object, reading
 from chartune.models.local import LocalBackbone, hashed
 from chartune.models.weights import headers
-from chartune.store import write_bytes, write_json
+from chartune.store import opened, write_bytes, write_json
 
 WEIGHTS: Final = "adapter_model.safetensors"
 LINEAGE: Final = "chartune.json"
@@ -55,7 +55,7 @@ class Adapter:
             AdapterError: the file is damaged.
         """
         with reading("safetensors", f"{self.folder / WEIGHTS} must be whole", "train it again, or copy it again"):
-            tensors = load_file(self.folder / WEIGHTS)
+            tensors = load_file(opened(self.folder / WEIGHTS))
         return tensors if self.base_hash else headless(tensors)
 
     def must_fit(self, backbone: LocalBackbone) -> None:
@@ -95,6 +95,9 @@ def read_adapter(folder: Path) -> Adapter:
     """
     _must_be_there(folder)
     weights = folder / WEIGHTS
+    for name in (CONFIG, WEIGHTS, LINEAGE):
+        if (folder / name).is_file():
+            opened(folder / name)  # of a finished run: as it was signed
     found = adapter_headers(weights)
     foreign = not is_plain(folder / LINEAGE)
     try:
