@@ -121,6 +121,8 @@ class TaskEntry(Part):
     """Its choices as plain data; None: it has none."""
     left_out: tuple[LeftOut, ...] = ()
     """Of annotated corpora."""
+    sections: dict[str, int] = Field(default_factory=dict)
+    """In how many texts each section of an admission note was found, of `texts`; empty: another input is read."""
 
     def space(self) -> LabelSpace:
         """Its labels in the order of their numbers; of a task that asks for spans there is none to learn."""

@@ -1,0 +1,63 @@
+"""Coverage: how much of the notes the rule of sections reached is told, and warned of where it is little."""
+
+from pathlib import Path
+
+import pytest
+
+from chartune.errors import DataError
+from chartune.store import Store
+from chartune.tasks.coverage import rare, told
+from chartune.tasks.prepare import Preparation, prepare, read_dataset
+from chartune.testing.raw_tables import RawHospital
+
+OTHER_AUTHOR = (
+    "CC:\nfall {0}\n\nHistory of Presenting Illness:\nfell {0}\n\nPast Medical/Surgical History:\nCHF\n\n"
+    "Home Medications:\naspirin\n\nAdmission Exam:\nT 38\n\nBrief Hospital Course:\nlong\n"
+)
+GERMAN = "Chief Complaint:\nSturz {0}\n\nAnamnese:\nStolperte\n\nBefund:\nT 38\n\nVerlauf:\nlang\n"
+
+
+def dataset(folder: Path, text: str, **more: object):  # type: ignore[no-untyped-def]
+    raw = RawHospital()
+    for patient in range(1, 31):
+        raw.stay(patient, text.format(patient), died=patient % 2)
+    data = {
+        "source": {"kind": "mimic3", "folder": str(raw.write(folder / "raw"))},
+        "tasks": [{"kind": "mortality"}, {"kind": "length-of-stay"}], "corpus": None,
+    }  # fmt: skip
+    return read_dataset(prepare(Preparation.parse(data | more), Store(folder / "store")))
+
+
+def test_the_share_of_texts_with_each_section_is_kept_and_told_once_for_all_tasks_that_agree(tmp_path: Path) -> None:
+    made = dataset(tmp_path, OTHER_AUTHOR)
+    sections = made.tasks["mortality"].sections
+    assert (sections["texts"], sections["PRESENT ILLNESS"], sections["MEDICATION ON ADMISSION"]) == (30, 30, 30)
+    assert sections["SOCIAL HISTORY"] == 0
+    assert not [line for line in made.source.warnings if "summaries" in line]
+
+
+def test_usual_sections_that_are_rare_are_warned_of_and_refused_where_it_is_strict(tmp_path: Path) -> None:
+    made = dataset(tmp_path, GERMAN)
+    (warning,) = [line for line in made.source.warnings if "summaries" in line]
+    assert "present illness, medical history, medication on admission, physical exam" in warning
+    assert "chief complaint" not in warning
+    assert "another language" in warning
+    with pytest.raises(DataError, match="present illness"):
+        dataset(tmp_path / "strict", GERMAN, strict=True)
+
+
+def counts(texts: int, found: int) -> dict[str, int]:
+    titles = ("PRESENT ILLNESS", "MEDICAL HISTORY", "MEDICATION ON ADMISSION", "PHYSICAL EXAM", "CHIEF COMPLAINT")
+    return {"texts": texts, **dict.fromkeys((*titles, "ALLERGIES", "FAMILY HISTORY", "SOCIAL HISTORY"), found)}
+
+
+def test_below_half_of_at_least_ten_texts_is_rare() -> None:
+    assert rare({"a": counts(10, 5)}) == []
+    assert rare({"a": counts(9, 0)}) == []
+    assert len(rare({"a": counts(10, 4), "b": counts(10, 4), "c": {}})) == 1
+
+
+def test_shares_are_told_in_tens_of_percent() -> None:
+    (line,) = told({"a": counts(30, 14), "b": counts(30, 14)})
+    assert line.startswith("a, b: ")
+    assert "chief complaint ≈\N{NO-BREAK SPACE}50\N{NO-BREAK SPACE}%" in line
