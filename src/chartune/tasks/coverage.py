@@ -10,7 +10,6 @@ from typing import Final
 
 import polars as pl
 
-from chartune.disclosure import percent
 from chartune.notes.sections import ADMISSION
 
 TEXTS: Final = "texts"
@@ -36,12 +35,12 @@ def sections_found(admissions: pl.DataFrame, read: pl.DataFrame) -> Counter[str]
 
 
 def told(tasks: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """The share of texts in which each section was found, in tens of percent; tasks that agree share a line.
+    """In how many of the texts each section was found; tasks that agree share a line.
 
     Args:
         tasks: name → what `sections_found` counted; empty: it reads something else.
     """
-    return _lines(tasks, _shares, "{}: sections found in the summaries that were read: {}.")
+    return _lines(tasks, _counts, "{}: sections found in the summaries that were read: {}.")
 
 
 def rare(tasks: Mapping[str, Mapping[str, int]]) -> list[str]:
@@ -60,8 +59,9 @@ def _lines(tasks: Mapping[str, Mapping[str, int]], say: Callable[[Mapping[str, i
     return [line.format(", ".join(who), what) for what, who in names.items()]
 
 
-def _shares(found: Mapping[str, int]) -> str:
-    return ", ".join(f"{title.lower()} {percent(found[title] / found[TEXTS], exact=False)}" for title in ADMISSION)
+def _counts(found: Mapping[str, int]) -> str:
+    # Counts, which are shown by their class wherever a sentence is: "<10 %" of 12 would be one patient.
+    return f"of {found[TEXTS]} texts " + ", ".join(f"{title.lower()} {found[title]}" for title in ADMISSION)
 
 
 def _few(found: Mapping[str, int]) -> str:

@@ -33,7 +33,7 @@ from chartune.tasks.prepared import named_once, obtain_data, write_dataset
 from chartune.tasks.soundness import absent_categories, emptied, raw_warnings, refuse, source_entry, tables_read
 
 CORPUS_FILE: Final = "corpus.parquet"
-REVISION: Final = 10
+REVISION: Final = 11
 """Raised when a bug fix changes what prepared data hold."""
 _SOURCE: Final[TypeAdapter[Any]] = TypeAdapter(AnySource)
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from chartune.disclosure import said
 from chartune.errors import DataError
 from chartune.store import Store
 from chartune.tasks.coverage import rare, told
@@ -57,7 +58,7 @@ def test_below_half_of_at_least_ten_texts_is_rare() -> None:
     assert len(rare({"a": counts(10, 4), "b": counts(10, 4), "c": {}})) == 1
 
 
-def test_shares_are_told_in_tens_of_percent() -> None:
-    (line,) = told({"a": counts(30, 14), "b": counts(30, 14)})
-    assert line.startswith("a, b: ")
-    assert "chief complaint ≈\N{NO-BREAK SPACE}50\N{NO-BREAK SPACE}%" in line
+def test_what_was_found_is_told_in_counts_that_are_shown_by_their_class() -> None:
+    (line,) = told({"a": counts(30, 2), "b": counts(30, 2)})
+    assert line.startswith("a, b: sections found in the summaries that were read: of 30 texts chief complaint 2, ")
+    assert "of 30+ texts chief complaint <10, present illness <10," in said(line, exact=False)

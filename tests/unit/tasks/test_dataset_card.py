@@ -19,6 +19,8 @@ from chartune.testing.plain import typed
 from chartune.testing.raw_tables import RawHospital
 
 NAME = "0123456789abcdef"
+HASHES = re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{16})\b")
+"""In one card of a hundred the digits of a hash spell an id."""
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +123,7 @@ def test_no_line_of_a_note_and_no_id_is_in_the_card(prepared: Artefact) -> None:
     assert len(lines - {""}) > 3
     assert not [line for line in lines if line and line in card.lower()]
     ids = {str(hadm_id) for hadm_id in frames[0]["hadm_id"]}
-    assert ids.isdisjoint(re.findall(r"\d+", card))
+    assert ids.isdisjoint(re.findall(r"\d+", HASHES.sub("", card)))
 
 
 def test_no_path_of_this_machine_is_in_the_card(prepared: Artefact) -> None:
