@@ -8,7 +8,8 @@ from chartune.disclosure import said
 from chartune.errors import DataError
 from chartune.store import Store
 from chartune.tasks.coverage import rare, told
-from chartune.tasks.prepare import Preparation, prepare, read_dataset
+from chartune.tasks.dataset import Dataset, read_dataset
+from chartune.tasks.prepare import Preparation, prepare
 from chartune.testing.raw_tables import RawHospital
 
 OTHER_AUTHOR = (
@@ -18,7 +19,7 @@ OTHER_AUTHOR = (
 GERMAN = "Chief Complaint:\nSturz {0}\n\nAnamnese:\nStolperte\n\nBefund:\nT 38\n\nVerlauf:\nlang\n"
 
 
-def dataset(folder: Path, text: str, **more: object):  # type: ignore[no-untyped-def]
+def dataset(folder: Path, text: str, **more: object) -> Dataset:
     raw = RawHospital()
     for patient in range(1, 31):
         raw.stay(patient, text.format(patient), died=patient % 2)
