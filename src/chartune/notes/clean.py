@@ -1,12 +1,16 @@
 """Cleaning of a chart's text: small steps, each with its reason. They take a polars expression and give one back."""
 
+import re
 from typing import Final
 
 import polars as pl
 
 DEIDENTIFIED: Final = r"\[\*\*.*?\*\*\]"
 """A span that was replaced before release, such as `[**2151-7-16**]`."""
-_NEITHER: Final = bytes(set(range(256)) - set(b"abcdefghijklmnopqrstuvwxyz0123456789"))
+_NEITHER: Final = bytes(set(range(128)) - set(b"abcdefghijklmnopqrstuvwxyz0123456789"))
+"""Of ASCII; what is not has been told apart before."""
+_FOREIGN: Final = re.compile(r"(?:(?![\x00-\x7f])\W)+")
+"""Punctuation and blanks that are not ASCII."""
 
 
 def collapsed(text: pl.Expr) -> pl.Expr:
@@ -31,6 +35,7 @@ def copy_key(text: pl.Expr) -> pl.Expr:
     """A 64-bit key that two copies of a text share, u64.
 
     Case, blanks, punctuation and de-identified spans do not count: releases de-identify the same note differently.
+    Letters and digits of every alphabet do.
     """
     told = text.str.to_lowercase().str.replace_all(DEIDENTIFIED, "")
     return told.map_batches(_letters_and_digits, return_dtype=pl.String).hash(seed=0)
@@ -43,5 +48,6 @@ def word_count(text: pl.Expr) -> pl.Expr:
 
 def _letters_and_digits(texts: pl.Series) -> pl.Series:
     """What is left of small texts; by bytes, because a pattern takes three times as long."""
-    left = [None if text is None else text.encode().translate(None, _NEITHER).decode() for text in texts]
+    told = (text if text is None or text.isascii() else _FOREIGN.sub("", text) for text in texts)
+    left = [None if text is None else text.encode().translate(None, _NEITHER).decode() for text in told]
     return pl.Series(left, dtype=pl.String)

@@ -18,6 +18,7 @@ from chartune.notes.note import PLAIN
 from chartune.sources.splits import CORPUS_ONLY, HELD_OUT, OUT_OF_YEARS, STRAYS, HashSplit
 from chartune.sources.years import written
 from chartune.tasks.attrition import Attrition
+from chartune.tasks.containment.settings import near_copies_kept
 from chartune.tasks.decontamination import Decontamination, Quoting, drawn
 
 DOCUMENTS: Final[dict[str, pl.DataType]] = {
@@ -81,7 +82,7 @@ class Corpus(Config):
     @classmethod
     def _near_copies_are_kept_where_copies_are(cls, data: Any) -> Any:
         kept = isinstance(data, Mapping) and (data.get("repeats") == "kept" or data.get("split") == "note")
-        return {**data, "near_copies": None} if kept else data
+        return near_copies_kept(data, "`repeats: left-out` and `split: patient`") if kept else data
 
     @property
     def compares_copies(self) -> bool:

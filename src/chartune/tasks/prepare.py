@@ -18,7 +18,7 @@ from chartune.sources.facts import TableFacts
 from chartune.sources.splits import CORPUS_ONLY, SPLITS, HashSplit, carevue_only
 from chartune.store import Artefact, Store
 from chartune.tasks.catalog import AnyTask, Preset, overlaid, usual_corpus, usual_tasks, with_switches
-from chartune.tasks.containment.settings import NearCopies
+from chartune.tasks.containment.settings import NearCopies, near_copies_kept
 from chartune.tasks.corpus import Corpus
 from chartune.tasks.coverage import rare, told
 from chartune.tasks.dataset import CorpusEntry, Part, TaskEntry, read_dataset
@@ -75,7 +75,7 @@ class Preparation(Config):
     @classmethod
     def _near_copies_are_kept_where_copies_are(cls, data: Any) -> Any:
         kept = isinstance(data, dict) and _keeps_copies(data)
-        return {**data, "near_copies": None} if kept else data
+        return near_copies_kept(data, "`held_out_copies: left-out`") if kept else data
 
     @model_validator(mode="after")
     def _tasks_have_names_of_their_own(self) -> Self:
@@ -119,7 +119,7 @@ def _with_usual(data: dict[str, Any]) -> dict[str, Any]:
     corpus = usual_corpus(source.kind, preset)
     given = full.setdefault("corpus", corpus)
     if isinstance(given, Mapping):
-        full["corpus"] = overlaid(corpus.model_dump(), given)
+        full["corpus"] = overlaid(corpus.model_dump(exclude_defaults=True), given)
     full.setdefault("held_out_copies", "left-out" if preset == "sound" else "kept")
     return full
 

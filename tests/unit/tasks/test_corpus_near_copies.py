@@ -8,10 +8,12 @@ from typing import Any
 import polars as pl
 import pytest
 
+from chartune.errors import ConfigError
 from chartune.sources.mimic3 import Mimic3
 from chartune.sources.splits import ImportedSplit
 from chartune.stages.audit import audit, read_audit
 from chartune.store import Artefact, Store
+from chartune.tasks.containment.settings import NearCopies
 from chartune.tasks.corpus import Corpus
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.decontamination import Quoting
@@ -148,6 +150,31 @@ def test_a_document_that_quotes_a_held_out_document_of_the_corpus_itself_is_left
 def test_where_copies_are_kept_near_copies_are(made: Made, chosen: dict[str, Any]) -> None:
     assert Corpus(**chosen).near_copies is None
     assert read_dataset(made(**chosen)).config["corpus"]["near_copies"] is None
+
+
+@pytest.mark.parametrize("chosen", [{"repeats": "kept"}, {"split": "note"}])
+def test_a_corpus_that_keeps_copies_and_leaves_out_near_copies_is_refused(chosen: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="set `repeats: left-out` and `split: patient`, or leave `near_copies` out"):
+        Corpus.parse({**chosen, "near_copies": {"containment": 0.5}})
+
+
+@pytest.mark.parametrize("chosen", [{"held_out_copies": "kept"}, {"preset": "paper-code"}])
+def test_examples_that_keep_copies_and_leave_out_near_copies_are_refused(
+    tmp_path: Path, chosen: dict[str, Any]
+) -> None:
+    given = {"source": {"kind": "mimic3", "folder": str(tmp_path)}, **chosen}
+    assert Preparation.parse(given).near_copies is None
+    assert Preparation.parse({**given, "held_out_copies": "left-out", "near_copies": {}}).near_copies == NearCopies()
+    with pytest.raises(ConfigError, match="set `held_out_copies: left-out`, or leave `near_copies` out"):
+        Preparation.parse({**given, "near_copies": {"containment": 0.5}})
+
+
+def test_a_corpus_of_which_only_its_copies_are_said_keeps_near_copies_too(tmp_path: Path) -> None:
+    given = {"source": {"kind": "mimic3", "folder": str(tmp_path)}}
+    for said, near in (({"repeats": "kept"}, None), ({"withdrawn": "kept"}, Quoting())):
+        corpus = Preparation.parse({**given, "corpus": said}).corpus
+        assert corpus is not None
+        assert corpus.near_copies == near
 
 
 @pytest.fixture

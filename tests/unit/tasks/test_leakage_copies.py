@@ -95,6 +95,12 @@ def test_the_corpus_has_lost_its_brackets_and_is_recognised_all_the_same(tmp_pat
     assert (row.exact.count, row.long_exact.count, row.contained.count) == (1, 1, 1)
 
 
+def test_a_text_in_another_alphabet_is_no_exact_copy_of_any_other(tmp_path: Path) -> None:
+    train, test = "Больной жалуется на боль в груди.", "Пациентка жалуется на кашель."
+    row = rows_of(tmp_path, [train], [test, train.upper()])
+    assert (row.exact.count, row.exact.of) == (1, 2)
+
+
 def found(*rows: Copies) -> tuple[Verdict, ...]:
     """Verdicts of nothing but copies."""
     return verdicts((), rows, (), ())

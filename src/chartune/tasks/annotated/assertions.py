@@ -10,7 +10,7 @@ import polars as pl
 from chartune.sources.annotated.documents import AnnotatedRecords
 from chartune.sources.annotated.i2b2_2010 import ASSERTION
 from chartune.tasks.annotated.sentences import NoteLines
-from chartune.tasks.annotated.task import AnnotatedTask, Made, card_of, one_label_each
+from chartune.tasks.annotated.task import AnnotatedTask, Apart, Made, as_they_are, card_of, one_label_each
 from chartune.tasks.task import Card
 
 SECOND: Final = "a second assertion of the same problem"
@@ -33,7 +33,7 @@ class Assertions(AnnotatedTask):
             scored="micro F1",
         )  # fmt: skip
 
-    def make(self, records: AnnotatedRecords, documents: pl.DataFrame) -> Made:
+    def make(self, records: AnnotatedRecords, documents: pl.DataFrame, apart: Apart = as_they_are) -> Made:
         """A row per problem."""
         told = records.attributes.filter(pl.col("name") == ASSERTION)
         once = told.unique(["doc_id", "entity_id"], keep="first", maintain_order=True)
@@ -46,4 +46,4 @@ class Assertions(AnnotatedTask):
             place = one["start"] - start, one["end"] - start
             rows.append((one["split"], text, one["value"], one["doc_id"], one["patient"], *place))
         frame = pl.DataFrame(rows, _SCHEMA, orient="row")
-        return one_label_each(frame, "patient", {SECOND: told.height - once.height})
+        return one_label_each(frame, "patient", {SECOND: told.height - once.height}, apart)

@@ -14,7 +14,7 @@ import polars as pl
 
 from chartune.sources.annotated.documents import AnnotatedRecords
 from chartune.sources.ids import numbered, trimmed
-from chartune.tasks.annotated.task import AnnotatedTask, Made, card_of, per_split
+from chartune.tasks.annotated.task import AnnotatedTask, Apart, Made, as_they_are, card_of, per_split
 from chartune.tasks.task import Card
 
 Level = Literal["type", "group"]
@@ -39,7 +39,7 @@ class Concepts(AnnotatedTask):
         """The task in words."""
         return _card(_TITLES.get(source, "Concepts"), "which characters are a concept, and of which type", source)
 
-    def make(self, records: AnnotatedRecords, documents: pl.DataFrame) -> Made:
+    def make(self, records: AnnotatedRecords, documents: pl.DataFrame, apart: Apart = as_they_are) -> Made:
         """A row per document."""
         return span_examples(records, documents, self.groups or USUAL_GROUPS.get(records.about.kind, ()), "type")
 
@@ -55,7 +55,7 @@ class Deidentification(AnnotatedTask):
         """The task in words."""
         return _card("De-identification", f"which characters tell who the patient is, by {self.level}", source)
 
-    def make(self, records: AnnotatedRecords, documents: pl.DataFrame) -> Made:
+    def make(self, records: AnnotatedRecords, documents: pl.DataFrame, apart: Apart = as_they_are) -> Made:
         """A row per document."""
         return span_examples(records, documents, (), self.level)
 

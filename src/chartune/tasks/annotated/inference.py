@@ -11,7 +11,7 @@ from typing import Literal
 import polars as pl
 
 from chartune.sources.annotated.documents import AnnotatedRecords
-from chartune.tasks.annotated.task import AnnotatedTask, Made, card_of, one_label_each
+from chartune.tasks.annotated.task import AnnotatedTask, Apart, Made, as_they_are, card_of, one_label_each
 from chartune.tasks.task import Card
 
 
@@ -31,10 +31,10 @@ class Inference(AnnotatedTask):
             asked="entailment, neutral or contradiction", scored="accuracy",
         )  # fmt: skip
 
-    def make(self, records: AnnotatedRecords, documents: pl.DataFrame) -> Made:
+    def make(self, records: AnnotatedRecords, documents: pl.DataFrame, apart: Apart = as_they_are) -> Made:
         """A row per pair; `documents` is not read."""
         hypothesis = pl.col("hypothesis") if self.pairs == "both" else pl.lit(None, pl.String).alias("hypothesis")
         frame = records.pairs.select(
             "split", pl.col("premise").alias("text"), pl.col("label").alias("answer"), hypothesis, "pair_id", "group"
         )
-        return one_label_each(frame, "group", {})
+        return one_label_each(frame, "group", {}, apart)

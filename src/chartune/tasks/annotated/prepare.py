@@ -21,12 +21,14 @@ from chartune.sources.ids import numbered, trimmed
 from chartune.sources.splits import HELD_OUT
 from chartune.store import Artefact, Store
 from chartune.tasks.annotated.catalog import USUAL, AnyAnnotatedTask
-from chartune.tasks.annotated.task import per_split
+from chartune.tasks.annotated.task import Apart, as_they_are, per_split
 from chartune.tasks.attrition import Attrition
+from chartune.tasks.containment.examples import without_near_copies
+from chartune.tasks.containment.settings import NearCopies
 from chartune.tasks.frames import write_frame
 from chartune.tasks.prepared import named_once, obtain_data, write_dataset
 
-REVISION: Final = 3
+REVISION: Final = 4
 """Raised when a bug fix changes what prepared corpora hold."""
 
 
@@ -39,6 +41,8 @@ class AnnotatedPreparation(Config):
     """Which training documents are for validation; published parts stay as they are."""
     tasks: tuple[AnyAnnotatedTask, ...] = ()
     """What is asked; nothing said: all that the corpus can answer (`chartune.tasks.annotated.catalog.USUAL`)."""
+    near_copies: NearCopies | None = NearCopies()
+    """Which training documents and sentences hold too much of a held-out one; null: they stay, as they are shipped."""
 
     @model_validator(mode="before")
     @classmethod
@@ -87,10 +91,11 @@ def _make(preparation: AnnotatedPreparation, facts: Mapping[str, TableFacts], fo
             f"({records.findings.count('documents')} without annotation or unreadable); add the missing files."
         )
     whole = preparation.splits.assign(records.documents)
-    documents, attrition = _usable(whole) if records.pairs.is_empty() else (whole, _pairs_only(records.pairs))
+    apart = _apart(preparation.near_copies, folder)
+    documents, attrition = _usable(whole, apart) if records.pairs.is_empty() else (whole, _pairs_only(records.pairs))
     entries: dict[str, Any] = {}
     for task in preparation.tasks:
-        made = task.make(records, documents)
+        made = task.make(records, documents, apart)
         write_frame(made.frame, folder / f"{task.name}.parquet")
         entries[task.name] = {
             **task.card(records.about.kind).to_json(), **made.to_json(), "attrition": attrition.to_json(),
@@ -105,8 +110,20 @@ def _make(preparation: AnnotatedPreparation, facts: Mapping[str, TableFacts], fo
     })  # fmt: skip
 
 
-def _usable(documents: pl.DataFrame) -> tuple[pl.DataFrame, Attrition]:
-    """Documents without training ones of held-out patients, or with the text of a held-out one; test parts stay."""
+def _apart(near: NearCopies | None, folder: Path) -> Apart:
+    """Leaves out training texts that hold that share of a held-out one."""
+    if near is None:
+        return as_they_are
+
+    def apart(examples: pl.DataFrame) -> pl.DataFrame:
+        whose = examples.with_columns(numbered(trimmed(examples["patient"])).alias("subject_id"))
+        return without_near_copies(whose, near, folder / ".held-out.pile").drop("subject_id")
+
+    return apart
+
+
+def _usable(documents: pl.DataFrame, apart: Apart) -> tuple[pl.DataFrame, Attrition]:
+    """Documents without training ones of held-out patients, or near a held-out one's text; test parts stay."""
     attrition = Attrition()
     _count(attrition, "all documents", "annotated, and shipped with a split", documents)
     tested = documents.filter(pl.col("split") == "test")["patient"].unique()
@@ -116,6 +133,8 @@ def _usable(documents: pl.DataFrame) -> tuple[pl.DataFrame, Attrition]:
     held = keyed.filter(pl.col("split").is_in(HELD_OUT))["key"].unique()
     kept = keyed.filter((pl.col("split") != "train") | ~pl.col("key").is_in(held.implode())).drop("key")
     _count(attrition, "not in a held-out chart", "training text that a held-out document repeats", kept)
+    kept = apart(kept)
+    _count(attrition, "near no held-out text", "training text that holds too much of a held-out one", kept)
     return kept, attrition
 
 

@@ -20,7 +20,7 @@ from pydantic import Field
 from chartune.sources.annotated.documents import AnnotatedRecords
 from chartune.sources.annotated.n2c2_2018 import DRUG, PARTS
 from chartune.tasks.annotated.sentences import NoteLines
-from chartune.tasks.annotated.task import AnnotatedTask, Made, card_of, one_label_each
+from chartune.tasks.annotated.task import AnnotatedTask, Apart, Made, as_they_are, card_of, one_label_each
 from chartune.tasks.task import Card
 
 NO_RELATION: Final = "no relation"
@@ -58,7 +58,7 @@ class Relations(AnnotatedTask):
             scored="micro F1 over relations",
         )  # fmt: skip
 
-    def make(self, records: AnnotatedRecords, documents: pl.DataFrame) -> Made:
+    def make(self, records: AnnotatedRecords, documents: pl.DataFrame, apart: Apart = as_they_are) -> Made:
         """A row per pair."""
         kind = records.about.kind
         pairs = _Pairs(ADMISSIBLE[kind], self.lines or USUAL_LINES[kind])
@@ -70,7 +70,7 @@ class Relations(AnnotatedTask):
             for text, answer, places in pairs.of(note, entities.get(doc_id, []), relations.get(doc_id, []))
         ]
         left_out = {why: pairs.left_out[why] for why in (FAR, ODD, SECOND, UNTYPED)}
-        return one_label_each(pl.DataFrame(rows, _SCHEMA, orient="row"), "patient", left_out)
+        return one_label_each(pl.DataFrame(rows, _SCHEMA, orient="row"), "patient", left_out, apart)
 
 
 Named = dict[str, Any]

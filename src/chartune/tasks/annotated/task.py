@@ -9,7 +9,7 @@ them: a row is an example, `subject_id` the number of its patient (or document, 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import polars as pl
 
@@ -29,6 +29,8 @@ EXAMPLES: Final[dict[str, pl.DataType]] = {
     "text_time": pl.Datetime("us"),
 }
 """The first columns of a task with one label per row; its own follow."""
+NEAR: Final = "training text that holds too much of a held-out text"
+"""Why a row is left out."""
 _CITED: Final = {
     "i2b2_2010": "Uzuner et al., 2011",
     "i2b2_2012": "Sun et al., 2013",
@@ -37,6 +39,15 @@ _CITED: Final = {
     "mednli": "Romanov & Shivade, 2018",
 }
 """Kind of corpus → who defined what is asked of it."""
+
+
+Apart: TypeAlias = Callable[[pl.DataFrame], pl.DataFrame]
+"""Examples (patient · split · text) → the same without training ones that hold too much of a held-out text."""
+
+
+def as_they_are(examples: pl.DataFrame) -> pl.DataFrame:
+    """Near copies stay."""
+    return examples
 
 
 @dataclass(frozen=True)
@@ -77,12 +88,13 @@ class AnnotatedTask(Config, ABC):
         """The task in words, for the corpus of this kind."""
 
     @abstractmethod
-    def make(self, records: AnnotatedRecords, documents: pl.DataFrame) -> Made:
+    def make(self, records: AnnotatedRecords, documents: pl.DataFrame, apart: Apart = as_they_are) -> Made:
         """Its examples.
 
         Args:
             records: the corpus.
             documents: doc_id · patient · split · text of the documents to use; splits as they are to be.
+            apart: leaves out near copies of held-out texts; documents have been apart before, sentences have not.
 
         A task whose training part is empty is no error: it has no labels, and no stage will learn it.
         """
@@ -93,7 +105,7 @@ def card_of(source: str, *, title: str, who: str, seen: str, asked: str, scored:
     return Card(title, who, "as the corpus is", seen, asked, scored, _CITED[source], "as-given")
 
 
-def one_label_each(frame: pl.DataFrame, patient: str, left_out: dict[str, int]) -> Made:
+def one_label_each(frame: pl.DataFrame, patient: str, left_out: dict[str, int], apart: Apart = as_they_are) -> Made:
     """Examples with one label per row.
 
     Args:
@@ -101,10 +113,16 @@ def one_label_each(frame: pl.DataFrame, patient: str, left_out: dict[str, int]) 
         patient: the column that says whose row it is; rows of one patient are drawn together when scores are sampled.
             It is not in the examples.
         left_out: so far; rows with a label that no training example has are added.
+        apart: leaves out near copies of held-out texts.
     """
+    shipped, frame = frame.height, apart(frame.rename({patient: "patient"})).rename({"patient": patient})
     labels = tuple(sorted(frame.filter(pl.col("split") == "train")["answer"].unique()))
     known = frame.filter(pl.col("answer").is_in(labels))
-    unlearnt = {**left_out, "no training example has its label": frame.height - known.height}
+    unlearnt = {
+        **left_out,
+        NEAR: shipped - frame.height,
+        "no training example has its label": frame.height - known.height,
+    }
     numbers = {label: number for number, label in enumerate(labels)}
     examples = known.with_columns(
         numbered(trimmed(known[patient])).alias("subject_id"),

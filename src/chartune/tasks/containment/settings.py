@@ -1,6 +1,7 @@
 """Settings: from which share on a text holds another, and what is a phrase of the house."""
 
-from typing import Annotated, Final
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
@@ -19,3 +20,21 @@ class NearCopies(Config):
     """Share of a held-out text's runs of eight words from which on a text that is learnt from is left out."""
     boilerplate: Annotated[int, Field(ge=1)] = BOILERPLATE
     """Runs that stand in texts of more held-out patients are phrases of the house and do not count."""
+
+
+def near_copies_kept(data: Mapping[str, Any], copies: str) -> dict[str, Any]:
+    """A plain config that keeps whole copies, and therefore near copies.
+
+    Args:
+        data: with or without `near_copies`.
+        copies: the switch by which copies are kept, and how it must stand for them to be left out.
+
+    Raises:
+        ValueError: near copies are to be left out all the same.
+    """
+    if data.get("near_copies") is not None:
+        raise ValueError(
+            f"`near_copies` leaves out what holds a part of a held-out text, but whole copies of it are kept; "
+            f"set {copies}, or leave `near_copies` out"
+        )
+    return {**data, "near_copies": None}

@@ -115,7 +115,49 @@ def test_a_training_note_that_a_test_note_repeats_is_left_out_and_counted(tmp_pa
     artefact = prepared("i2b2_2010", write_loose(tmp_path / "raw", files), store, splits=DevSplit(validation=0))
     assert read_task(artefact, "concepts")["doc_id"].to_list() == ["2", "3"]
     steps = {row["step"]: row["removed_notes"] for row in plain_dataset(artefact)["tasks"]["concepts"]["attrition"]}
-    assert steps == {"all documents": 0, "patient in one split": 0, "not in a held-out chart": 1}
+    assert steps == {
+        "all documents": 0, "patient in one split": 0, "not in a held-out chart": 1, "near no held-out text": 0,
+    }  # fmt: skip
+
+
+def text_of(seed: int, count: int) -> str:
+    """Words that no other seed has."""
+    return " ".join(f"w{seed}x{n}" for n in range(count))
+
+
+def test_a_training_note_that_holds_a_quarter_of_a_held_out_note_is_left_out_and_counted(
+    tmp_path: Path, store: Store
+) -> None:
+    held, concept = text_of(3, 46), 'c="cough" 1:0 1:0||t="problem"\n'  # with "cough" forty runs
+    quoted = {runs: " ".join(held.split()[: 7 + runs]) for runs in (10, 9)}
+    notes = {
+        "train/1": f"cough {text_of(1, 30)} {quoted[10]}", "train/2": f"cough {text_of(2, 30)} {quoted[9]}",
+        "test/3": f"cough\n{held}",
+    }  # fmt: skip
+    files = {f"{name}.txt": text for name, text in notes.items()} | {f"{name}.con": concept for name in notes}
+    folder, split = write_loose(tmp_path / "raw", files), DevSplit(validation=0)
+    usual, kept = (prepared("i2b2_2010", folder, store, splits=split, **one) for one in ({}, {"near_copies": None}))
+    assert [read_task(one, "concepts")["doc_id"].to_list() for one in (usual, kept)] == [["2", "3"], ["1", "2", "3"]]
+    last = plain_dataset(usual)["tasks"]["concepts"]["attrition"][-1]
+    assert (last["step"], last["removed_notes"]) == ("near no held-out text", 1)
+
+
+def test_a_training_sentence_that_holds_a_quarter_of_a_held_out_one_is_left_out_and_counted(
+    tmp_path: Path, store: Store
+) -> None:
+    """Though the note around it holds far less of the held-out note."""
+    concept = 'c="cough" 1:0 1:0||t="problem"\n'
+    lines = {"train/1": text_of(9, 20), "train/2": text_of(8, 20), "test/3": text_of(9, 24)}
+    files = {}
+    for number, (name, line) in enumerate(lines.items()):
+        files[f"{name}.txt"] = f"cough {line}\n{text_of(100 + number, 200)}\n"
+        files[f"{name}.con"] = concept
+        files[f"{name}.ast"] = concept.rstrip("\n") + '||a="present"\n'
+    artefact = prepared("i2b2_2010", write_loose(tmp_path / "raw", files), store, splits=DevSplit(validation=0))
+    assert read_task(artefact, "concepts").height == 3
+    assert read_task(artefact, "assertions")["doc_id"].to_list() == ["2", "3"]
+    told = {row["why"]: row["count"] for row in plain_dataset(artefact)["tasks"]["assertions"]["left_out"]}
+    assert told["training text that holds too much of a held-out text"] == 1
 
 
 def test_training_notes_of_a_patient_who_is_tested_are_left_out(tmp_path: Path, store: Store) -> None:
