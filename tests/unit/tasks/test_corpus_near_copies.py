@@ -67,13 +67,14 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def made(tmp_path: Path, store: Store) -> Made:
-    """Reports of six training patients are near copies of test patients' admission notes, one quotes a course."""
+    """Reports of six training patients are near copies of held-out patients' admission notes, two quote a course."""
     raw = RawHospital()
     for subject_id in (*TRAIN, *TEST):
         raw.stay(subject_id, note(subject_id))
     for number, share in enumerate(SHARES):
         raw.note(1 + number, 1001 + number, near_copy(101 + number, share, number), category="Radiology")
     raw.note(7, 1007, " ".join([*words(8000, 90), course(110), *words(8001, 90)]), category="Radiology")
+    raw.note(8, 1008, " ".join([*words(8002, 90), course(101), *words(8003, 90)]), category="Radiology")
     for subject_id in TRAIN[10:]:
         raw.note(subject_id, 2000 + subject_id, " ".join(words(9000 + subject_id, 200)), category="Radiology")
     (tmp_path / "lists").mkdir()
@@ -116,14 +117,14 @@ def test_of_six_near_copies_of_known_containment_the_usual_corpus_holds_none_and
 def test_what_is_left_out_is_named_and_counted_and_nothing_else_is(made: Made) -> None:
     kept, usual = read_corpus(made(near_copies=None)), made()
     gone = kept.join(read_corpus(usual), on="note_id", how="anti")
-    assert sorted(gone["subject_id"]) == [1, 2, 3, 4, 5, 6, 7]
+    assert sorted(gone["subject_id"]) == [1, 2, 3, 4, 5, 6, 7, 8]
     told = read_dataset(usual).to_json()["corpus"]
     lost = sum(len(text.split()) for text in gone["text"])
     assert told["near_copies"]["left_out"] == told["near_copies"]["holding"] == {
-        "subjects": 7, "documents": 7, "words": lost,
+        "subjects": 8, "documents": 8, "words": lost,
     }  # fmt: skip
     last = told["attrition"][-1]
-    assert (last["step"], last["removed_notes"]) == ("near no held-out text", 7)
+    assert (last["step"], last["removed_notes"]) == ("near no held-out text", 8)
     assert last["why"] == f"holds 25% or more of a held-out text of these data; {lost:,} words"
 
 
@@ -141,9 +142,10 @@ def test_the_control_has_lost_as_many_words_of_others_and_the_audit_says_what_it
 def test_a_document_that_quotes_a_held_out_document_of_the_corpus_itself_is_left_out_too(made: Made) -> None:
     """No task asks about the course of a stay, but perplexity is measured on it."""
     kept, usual = (read_corpus(artefact) for artefact in (made(near_copies=None), made()))
-    quoting = pl.col("text").str.contains(course(110), literal=True)
-    assert sorted(kept.filter(quoting)["split"]) == ["test", "train"]
-    assert usual.filter(quoting)["split"].to_list() == ["test"]
+    for subject_id, split in ((110, "test"), (101, "validation")):
+        quoting = pl.col("text").str.contains(course(subject_id), literal=True)
+        assert sorted(kept.filter(quoting)["split"]) == sorted([split, "train"])
+        assert usual.filter(quoting)["split"].to_list() == [split]
 
 
 @pytest.mark.parametrize("chosen", [{"repeats": "kept"}, {"split": "note"}])
@@ -179,15 +181,16 @@ def test_a_corpus_of_which_only_its_copies_are_said_keeps_near_copies_too(tmp_pa
 
 @pytest.fixture
 def pasted(tmp_path: Path, made: Made, store: Store) -> Callable[..., Artefact]:
-    """The summaries of four training patients hold half, 26, 24 and none of a test patient's 100 runs."""
+    """The summaries of four training patients hold half, 26 and 24 of a test patient's 100 runs, and 50 of another's who
+    is watched while learning."""
     raw = RawHospital()
     for subject_id in (*TRAIN, *TEST):
         raw.stay(subject_id, note(subject_id))
-    for subject_id, runs in ((40, 50), (41, 26), (42, 24)):
-        told = [*words(subject_id, 80), *words(110, 105)[20 : 27 + runs]]
+    for subject_id, runs, of in ((40, 50, 110), (41, 26, 110), (42, 24, 110), (43, 50, 102)):
+        told = [*words(subject_id, 80), *words(of, 105)[20 : 27 + runs]]
         raw.stay(subject_id, f"Chief Complaint:\n{' '.join(told)}\n")
     source, lists = Mimic3(folder=raw.write(tmp_path / "pasted")), tmp_path / "lists"
-    (lists / "train.csv").write_text("subject_id\n" + "".join(f"{n}\n" for n in (*TRAIN, 40, 41, 42)))
+    (lists / "train.csv").write_text("subject_id\n" + "".join(f"{n}\n" for n in (*TRAIN, 40, 41, 42, 43)))
 
     def run(**chosen: Any) -> Artefact:
         splits = ImportedSplit(folder=lists)
@@ -200,11 +203,11 @@ def test_training_examples_that_hold_a_quarter_of_a_held_out_text_are_left_out_a
     pasted: Callable[..., Artefact], store: Store
 ) -> None:
     usual, kept = pasted(), pasted(near_copies=None)
-    left = [set(read_task(one, "mortality")["subject_id"]) & {40, 41, 42} for one in (usual, kept)]
-    assert left == [{42}, {40, 41, 42}]
+    left = [set(read_task(one, "mortality")["subject_id"]) & {40, 41, 42, 43} for one in (usual, kept)]
+    assert left == [{42}, {40, 41, 42, 43}]
     (step,) = [row for row in read_dataset(usual).to_json()["tasks"]["mortality"]["attrition"]
                if row["step"] == "near no held-out text"]  # fmt: skip
-    assert (step["removed_admissions"], step["why"]) == (2, "training text that holds 25% or more of a held-out text")
+    assert (step["removed_admissions"], step["why"]) == (3, "training text that holds 25% or more of a held-out text")
     assert read_task(usual, "mortality").filter(pl.col("split") != "train").height == len(TEST)
     found = [standings(one, store)["no held-out text stands in a text that is learnt from"] for one in (usual, kept)]
     assert found == ["pass", "fail"]
