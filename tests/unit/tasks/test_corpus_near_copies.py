@@ -181,8 +181,7 @@ def test_a_corpus_of_which_only_its_copies_are_said_keeps_near_copies_too(tmp_pa
 
 @pytest.fixture
 def pasted(tmp_path: Path, made: Made, store: Store) -> Callable[..., Artefact]:
-    """The summaries of four training patients hold half, 26 and 24 of a test patient's 100 runs, and 50 of another's who
-    is watched while learning."""
+    """Summaries of training patients hold 50, 26 and 24 of a test patient's 100 runs, one 50 of who is watched."""
     raw = RawHospital()
     for subject_id in (*TRAIN, *TEST):
         raw.stay(subject_id, note(subject_id))
