@@ -96,6 +96,14 @@ CONFIGS: dict[str, tuple[dict[str, Any], str]] = {
     "code further in": ({"text_config": {"auto_map": {"AutoModel": "x.y"}}}, "foreign code, but .* sets auto_map"),
     "other weights": ({"transformers_weights": "evil.safetensors"}, "sets transformers_weights"),
     "another config": ({"configuration_files": ["config.5.0.0.json"]}, "sets configuration_files"),
+    "a thousand million labels": ({"num_labels": 10**9}, r"num_labels \(labels\) .* it is 1000000000"),
+    "an epsilon that is no number": ({"rms_norm_eps": float("nan")}, "rms_norm_eps must be a number above 0, .* nan"),
+    "a negative epsilon": ({"rms_norm_eps": -1e-6}, "rms_norm_eps must be a number above 0, but it is -1e-06"),
+    "rotary positions stretched by 0": (
+        {"rope_parameters": {"rope_type": "linear", "factor": 0.0, "rope_theta": 1e4}}, "factor must be a number"),
+    "an infinite number": ({"initializer_range": float("inf")}, "must be a finite number, but it is inf"),
+    "no model type": ({"model_type": None}, "must name its architecture in model_type"),
+    "a long model type": ({"model_type": "x" * 5000}, "got model_type='x{60}' at"),
     "a model type that is none": ({"model_type": ["llama"]}, "known family"),
 }  # fmt: skip
 
@@ -121,6 +129,18 @@ def test_json_that_is_too_deep_or_too_large_is_refused(base: Path) -> None:
 def test_padding_beyond_the_vocabulary_is_no_matter(base: Path) -> None:
     expected = hidden(base)
     assert torch.equal(hidden(configured(base, pad_token_id=384)), expected)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"return_dict": False}, {"output_hidden_states": True}, {"output_hidden_states": "x"}, {"output_attentions": True},
+     {"chunk_size_feed_forward": 3}],
+    ids=str,
+)  # fmt: skip
+def test_how_a_model_is_called_is_not_asked_by_its_file(base: Path, encoder: Path, fields: dict[str, Any]) -> None:
+    for folder in (base, encoder):
+        expected = hidden(folder)
+        assert torch.equal(hidden(configured(folder, **fields)), expected)
 
 
 def added(folder: Path, *words: str, pad: str | None = None) -> Path:

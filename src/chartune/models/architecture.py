@@ -53,6 +53,7 @@ def shape_in(file: ModelFile, family: Family) -> PretrainedConfig:
     """
     with only([file]) as folder, _building(file.path):
         shape: PretrainedConfig = AutoConfig.from_pretrained(folder, local_files_only=True)
+        _as_it_is_called(shape)
         rows, pad = int(shape.vocab_size), shape.pad_token_id
     if isinstance(pad, int) and pad >= rows:
         if family.numbers_after_padding:
@@ -62,6 +63,13 @@ def shape_in(file: ModelFile, family: Family) -> PretrainedConfig:
             )
         shape.pad_token_id = None
     return shape
+
+
+def _as_it_is_called(shape: PretrainedConfig) -> None:
+    """What a model gives back, and in which portions it works, is asked by who calls it and not by its file."""
+    shape.return_dict = True
+    shape.output_hidden_states = shape.output_attentions = False
+    shape.chunk_size_feed_forward = 0
 
 
 def skeleton(shape: PretrainedConfig, make: Any, place: Path, **parts: bool) -> Any:

@@ -1,6 +1,7 @@
 """A model's config.json at the door: what it asks for, how large a model it describes, before a library reads it."""
 
 import difflib
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,12 +30,15 @@ QUANTISED: Final = ("quantization_config", "compression_config")
 _LAYERS = re.compile(r"(^|_)(layers?|blocks?|depth|experts)$")
 _POSITIONS = re.compile(r"max_position|n_positions|n_ctx|max_seq")
 _VOCABULARY = re.compile(r"vocab_size$")
+_LABELS = re.compile(r"^(num|n)_labels$")
 _WIDTHS = re.compile(
     r"hidden_size$|hidden_dim$|intermediate_size$|^dim$|n_embd$|n_inner$|d_model$|d_ff$|heads?$|head_dim$"
 )
+_POSITIVE = re.compile(r"eps$|epsilon$|^rope_theta$|^factor$|_factor$")
+"""What is divided by, or a root is drawn of."""
 MOST: Final = (
     (_LAYERS, 1024, "layers"), (_POSITIONS, 1 << 27, "positions"), (_VOCABULARY, 1 << 24, "vocabulary"),
-    (_WIDTHS, 1 << 20, "width"),
+    (_WIDTHS, 1 << 20, "width"), (_LABELS, 1 << 17, "labels"),
 )  # fmt: skip
 """The largest sizes that are taken for a model's, far above any that exists: a library makes its layers one by one."""
 ESSENTIAL: Final = frozenset(
@@ -64,6 +68,7 @@ def safe_config(folder: Path) -> dict[str, Any]:
     for key, value in _fields(config):
         _must_be_harmless(key, value, path)
         _must_be_a_size(key, value, path)
+        _must_be_a_number(key, value, path)
     return config
 
 
@@ -73,7 +78,7 @@ def architecture_of(config: dict[str, Any], folder: Path) -> str:
     Raises:
         AdapterError: it names none; the message guesses which one has to be added.
     """
-    if "model_type" in config:
+    if config.get("model_type") is not None:
         return str(config["model_type"])
     guess, why = _guess(config, folder)
     way_out = (
@@ -144,6 +149,18 @@ def _must_be_a_size(key: str, value: Any, path: Path) -> None:
         raise AdapterError(
             f"{key} ({what}) must be a whole number from 1 to {most:,}, but it is {ascii(value)[:40]} at {path}; "
             f"copy the file again from the model's maker."
+        )
+
+
+def _must_be_a_number(key: str, value: Any, path: Path) -> None:
+    """NaN, which Python's JSON lets in, and a zero that something is divided by show as a diverging training."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return
+    positive = _POSITIVE.search(key)
+    if not math.isfinite(value) or (positive and value <= 0):
+        law = "a number above 0" if positive else "a finite number"
+        raise AdapterError(
+            f"{key} must be {law}, but it is {value} at {path}; copy the file again from the model's maker."
         )
 
 

@@ -62,7 +62,7 @@ def family_of(model_type: str, place: str) -> Family:
     """
     if model_type not in families:
         raise AdapterError(
-            f"a base model must belong to a known family ({', '.join(sorted(families))}), but got {model_type=} "
-            f"at {place}; a new family is one row in chartune/models/families.py."
+            f"a base model must belong to a known family ({', '.join(sorted(families))}), but got "
+            f"model_type={model_type[:60]!a} at {place}; a new family is one row in chartune/models/families.py."
         )
     return families[model_type]
