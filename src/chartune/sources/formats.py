@@ -31,6 +31,12 @@ ENDINGS: Final = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz", "
 _LOOKED_AT: Final = 100
 """Lines of a JSON Lines file whose keys are taken for its columns."""
 _GZIP: Final = b"\x1f\x8b"
+_MARKS: Final = {
+    b"PAR1": ("a Parquet file", "give it the ending .parquet"),
+    _GZIP: ("a gzip file", "give it the ending .gz"),
+    b"PK\x03\x04": ("an archive or a spreadsheet", "export it as UTF-8 CSV with every text in double quotes"),
+}
+"""First bytes → what such a file is, whatever its name says, and the way out."""
 _OTHERS: Final = {
     ".xlsx": "a spreadsheet", ".xls": "a spreadsheet", ".ods": "a spreadsheet", ".json": "JSON of one piece",
     ".zip": "an archive", ".tar": "an archive", ".tgz": "an archive", ".pkl": "a pickle, which can run code",
@@ -39,8 +45,13 @@ _OTHERS: Final = {
 """Endings that people try → what such a file is."""
 
 
-def check(file: Path, dialect: Dialect = PLAIN) -> None:
+def check(file: Path, dialect: Dialect = PLAIN, *, any_mark: bool = False) -> None:
     """Look at name and first bytes of a file.
+
+    Args:
+        file: the table.
+        dialect: how it is written.
+        any_mark: whether UTF-16 is as good as what the dialect says, where the first bytes mark it.
 
     Raises:
         SchemaError: it is empty, in a format that is not read, or not what its name says.
@@ -60,10 +71,31 @@ def check(file: Path, dialect: Dialect = PLAIN) -> None:
             f"{file.name} must be a gzip file, but its first bytes are not; get it again or drop the .gz."
         )
     text = _first_bytes(file, packed=_packed(file))
-    if text[:2] in (b"\xff\xfe", b"\xfe\xff") and dialect.encoding != "utf-16":
-        raise SchemaError(f"{file.name} must be UTF-8, but it is UTF-16 by its first bytes; export it again as UTF-8.")
-    if ending(file) != ".parquet" and text[:4] == b"PAR1":
-        raise SchemaError(f"{file.name} is a Parquet file by its first bytes; give it the ending .parquet.")
+    for mark, (what, way_out) in _MARKS.items():
+        if text.startswith(mark) and ending(file) != ".parquet":
+            raise SchemaError(f"{file.name} is {what} by its first bytes; {way_out}.")
+    _must_be_letters(file, text, dialect.encoding, any_mark)
+
+
+def _must_be_letters(file: Path, start: bytes, encoding: str, any_mark: bool) -> None:
+    """That the first bytes are of the encoding, as far as they tell: letters of two or four bytes hold zeros."""
+    if ending(file) == ".parquet":
+        return
+    marked = start[:2] in (b"\xff\xfe", b"\xfe\xff")
+    what = ""
+    if start in (b"\xff\xfe\0\0", b"\0\0\xfe\xff") or start.count(b"\0") > 2:
+        what = "UTF-32"
+    elif b"\0" in start and not marked:
+        what = "UTF-16 without its mark"
+    elif marked and not any_mark and encoding != "utf-16":
+        what = "UTF-16"
+    if what:
+        raise SchemaError(f"{file.name} must be UTF-8, but it is {what} by its first bytes; export it again as UTF-8.")
+    if encoding == "utf-16" and not marked:
+        raise SchemaError(
+            f"{file.name} must be UTF-16, as `encoding` says, but its first bytes are no mark of it; leave `encoding` "
+            f"out, and it is found."
+        )
 
 
 def ending(file: Path) -> str:

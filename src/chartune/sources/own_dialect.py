@@ -52,7 +52,8 @@ class OwnDialect(Config):
     """What means nothing, beside an empty cell, such as `NA`; empty: nothing does. Null: the usual marks of other
     programs are refused in what is read, because one may be a class."""
     spellings: Spellings = None
-    """Labels that differ only in case, in blanks, or as TRUE, true and 1 do: one class or several; null: refused."""
+    """Labels that differ only in case, in blanks, in how a letter is coded, or as TRUE, true and 1 do: one class or
+    several; null: refused."""
     longest_row: int = Field(LONGEST_ROW, ge=1)
     """Bytes of a row, and so of a line and of a cell; a longer one is refused before it fills the memory."""
 
@@ -83,7 +84,7 @@ class OwnDialect(Config):
         )
         if formats.ending(file) == ".parquet" or (self.delimiter and self.encoding and self.escape):
             return Found(said)
-        sanitised(file, lambda: formats.check(file, replace(said, encoding=self.encoding or "utf-16")))
+        sanitised(file, lambda: formats.check(file, said, any_mark=self.encoding is None))
         return sanitised(file, lambda: self._looked_at(file, said, names, most))
 
     def _looked_at(self, file: Path, said: Dialect, names: Sequence[str], most: int | None) -> Found:

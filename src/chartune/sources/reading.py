@@ -15,14 +15,14 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, TypeVar, get_args
 
 import polars as pl
 
 from chartune.errors import SchemaError
 from chartune.sources import formats
 from chartune.sources.cells import Bad, refusal, typed
-from chartune.sources.dialect import PLAIN, Dialect
+from chartune.sources.dialect import PLAIN, Delimiter, Dialect
 from chartune.sources.formats import ROW
 from chartune.sources.strange import REPLACEMENT, count_strange, refuse_strange, without_marks
 from chartune.sources.tables import Table, Tally
@@ -38,7 +38,10 @@ COLUMN_NAME: Final = re.compile(r"[A-Za-z]\w{0,40}")
 """What may be shown of a header: a file without one begins with somebody's data."""
 _SHOWN: Final = 12
 """Names of columns that a message shows."""
-_SEPARATORS: Final = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_SEPARATORS: Final = {
+    ";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas", "^": "circumflexes", "~": "tildes", ":": "colons",
+    "\x01": "control characters", "¦": "broken bars", "§": "paragraph signs",
+}  # fmt: skip
 _NO_PARQUET: Final = "it is damaged, or no Parquet at all; write it again"
 _NO_TABLE: Final = (
     "it is not a well-formed table (a quote that is never closed, a row with too many fields, bytes that are no text); "
@@ -155,7 +158,12 @@ def nearest(wanted: str, names: list[str]) -> str | None:
 def _what_helps(missing: list[str], names: list[str], known: int, table: Table) -> str:
     for sign, word in _SEPARATORS.items():
         if {part.strip(' "').lower() for part in names[0].split(sign)} & {name.lower() for name in missing}:
-            return f"it is separated by {word}; export it with commas"
+            own = table.renamed and sign in get_args(Delimiter)
+            return f"it is separated by {word}; " + ("leave `delimiter` out" if own else "export it with commas")
+    if names[0].lower().startswith("sep="):
+        return "its first line is for Excel alone; remove that line"
+    if any("\r" in name.rstrip("\r") for name in names):
+        return "its lines end in a carriage return alone; export it with line feeds"
     # Without a header line the names are the first patient's cells: they are told only where one of them is known.
     near = {name: found for name in missing if known and (found := nearest(name, names))}
     told = ", ".join(f"{found} for {name}" for name, found in near.items())

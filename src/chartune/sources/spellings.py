@@ -3,9 +3,11 @@
 labels        asked alike     unified
 Died, died    died            died
 TRUE, 1, no   true, true, no  true, true, no
+é, e + ´      é               é: one letter as one or two characters, wide digits, characters of no width
 0, 1, 2       as they are     a number stands for true or false only beside such a word
 """
 
+import unicodedata
 from typing import Final, Literal
 
 import polars as pl
@@ -34,7 +36,7 @@ def spelled(labels: pl.Series, where: str, spellings: Spellings) -> pl.Series:
     if spellings == "apart":
         return labels
     written = labels.drop_nulls().unique().to_list()
-    alike = {label: " ".join(label.casefold().split()) for label in written}
+    alike = {label: _to_a_reader(label) for label in written}
     alike = {label: _word(plain, set(alike.values())) for label, plain in alike.items()}
     several = [name for name in set(alike.values()) if sum(plain == name for plain in alike.values()) > 1]
     if not several:
@@ -44,10 +46,17 @@ def spelled(labels: pl.Series, where: str, spellings: Spellings) -> pl.Series:
         rows = int(labels.is_in(list(changed)).sum())
         raise SchemaError(
             f"{where} must spell each class in one way, but {len(changed)} labels in {rows} rows are {len(several)} "
-            f"classes that differ only in case, in blanks, or as TRUE, true and 1 do; correct them, or say whether "
-            f"they are one: --set data.source.spellings=unify (for prepare source.spellings=unify), or =apart."
+            f"classes that differ only in case, in blanks, in how a letter is coded, or as TRUE, true and 1 do; "
+            f"correct them, or say whether they are one: --set data.source.spellings=unify (for prepare "
+            f"source.spellings=unify), or =apart."
         )
     return labels.replace(changed)
+
+
+def _to_a_reader(label: str) -> str:
+    """In small letters, with single blanks, without what cannot be seen: letters that look alike are alike."""
+    seen = "".join(letter for letter in unicodedata.normalize("NFKC", label) if unicodedata.category(letter) != "Cf")
+    return " ".join(seen.casefold().split())
 
 
 def _word(plain: str, there: set[str]) -> str:

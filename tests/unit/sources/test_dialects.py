@@ -242,3 +242,62 @@ def test_other_columns_of_a_format_with_keys_are_named(tmp_path: Path) -> None:
         with pytest.raises(SchemaError, match=r"not among its keys \(3 columns, 0 known: note_text, mrn\)") as caught:
             Tabular(file=written(tmp_path, name, rows)).load()
         assert "Canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("codec", "said", "told"),
+    [
+        ("utf-16-le", None, "must be UTF-8, but it is UTF-16 without its mark"),
+        ("utf-16-be", None, "must be UTF-8, but it is UTF-16 without its mark"),
+        ("utf-32", None, "must be UTF-8, but it is UTF-32"),
+        ("utf-32-le", None, "must be UTF-8, but it is UTF-32"),
+        ("utf-8", "utf-16", "must be UTF-16, as `encoding` says, but its first bytes are no mark"),
+        ("utf-16-le", "utf-16", "must be UTF-8, but it is UTF-16 without its mark"),
+        ("utf-16", "cp1252", "must be UTF-8, but it is UTF-16 by"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_letters_of_two_or_four_bytes_are_named(tmp_path: Path, codec: str, said: Any, told: str, ending: str) -> None:
+    frame, file = pl.DataFrame(UMLAUTS), tmp_path / f"n.{ending}"
+    file.write_bytes((frame.write_csv() if ending == "csv" else frame.write_ndjson()).encode(codec))
+    with pytest.raises(SchemaError, match=told):
+        Tabular(file=file, encoding=said).load()
+
+
+@pytest.mark.parametrize(
+    ("sign", "told"), [("^", "circumflexes"), ("~", "tildes"), (":", "colons"), ("\x01", "control characters")]
+)
+def test_a_sign_between_cells_that_cannot_be_named_is_told_by_the_message(tmp_path: Path, sign: str, told: str) -> None:
+    (tmp_path / "n.csv").write_text(pl.DataFrame(UMLAUTS).write_csv(separator=sign))
+    with pytest.raises(SchemaError, match=f"separated by {told}; export it with commas"):
+        Tabular(file=tmp_path / "n.csv").load()
+
+
+def test_a_delimiter_that_was_named_in_error_is_told(tmp_path: Path) -> None:
+    (tmp_path / "n.csv").write_text(pl.DataFrame(UMLAUTS).write_csv())
+    with pytest.raises(SchemaError, match="separated by commas; leave `delimiter` out"):
+        Tabular(file=tmp_path / "n.csv", delimiter=";").load()
+
+
+def test_a_line_for_excel_is_told(tmp_path: Path) -> None:
+    (tmp_path / "n.csv").write_text("sep=,\n" + pl.DataFrame(UMLAUTS).write_csv())
+    with pytest.raises(SchemaError, match="its first line is for Excel alone; remove that line"):
+        Tabular(file=tmp_path / "n.csv").load()
+
+
+def test_lines_that_end_as_on_an_old_macintosh_are_told(tmp_path: Path) -> None:
+    (tmp_path / "n.csv").write_text(pl.DataFrame(UMLAUTS).write_csv().replace("\n", "\r"), newline="")
+    with pytest.raises(SchemaError, match="lines end in a carriage return alone; export it with line feeds"):
+        Tabular(file=tmp_path / "n.csv").load()
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(gzip.compress(b"text,label"), "is a gzip file by its first bytes; give it the ending .gz"),
+     (b"PK\x03\x04" + bytes(40), "is an archive or a spreadsheet by its first bytes"),
+     (gzip.compress(gzip.compress(b"text,label")), "is a gzip file by its first bytes")],
+)  # fmt: skip
+def test_a_packed_file_under_another_name_is_told(tmp_path: Path, content: bytes, told: str) -> None:
+    (tmp_path / "n.csv").write_bytes(content)
+    with pytest.raises(SchemaError, match=told):
+        Tabular(file=tmp_path / "n.csv").load()

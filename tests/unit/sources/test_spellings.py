@@ -18,3 +18,13 @@ def test_beside_a_truth_value_they_stand_for_it() -> None:
     with pytest.raises(SchemaError, match="4 labels in 4 rows are 2 classes"):
         spelled(labels, "x", None)
     assert spelled(labels, "x", "unify").to_list() == ["true", "true", "false", "false"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("café", "cafe\u0301"), ("1", "\uff11"), ("yes", "yes\u200b"), ("a b", "a\u00a0b")]
+)
+def test_what_nobody_sees_makes_no_class(one: str, other: str) -> None:
+    labels = pl.Series([one, other, "never"])
+    with pytest.raises(SchemaError, match="2 labels in 2 rows are 1 classes"):
+        spelled(labels, "x", None)
+    assert spelled(labels, "x", "unify").to_list() == [one, one, "never"]
