@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from chartune.stages.audit import Audit
     from chartune.tasks.leakage.examples import Examples
     from chartune.tasks.leakage.lengths import Lengths
+    from chartune.tasks.leakage.phrases import Phrases
 
 _RULE = (
     "share: of a text's runs of eight words, without those in texts of more than {} held-out patients; "
@@ -38,10 +39,10 @@ def command(
 ) -> None:
     """Look for what makes scores too good: shared patients, copied text, phrases and codes that tell the answer.
 
-    Counts and shares only, never an id or a word of a note. Exit code 3 where no score would mean anything: a patient
-    who is asked about is learnt from, or half of a held-out text stands in one training text; a text is later than its
-    prediction, was let in although it tells the answer, or has a phrase that is the answer. The audit is kept in the
-    store; asking again takes no time.
+    Counts, shares and phrases that ten patients share, never an id or another word of a note. Exit code 3 where no
+    score would mean anything: a patient who is asked about is learnt from, or half of a held-out text stands in one
+    training text; a text is later than its prediction, was let in although it tells the answer, or has a phrase that is
+    the answer. The audit is kept in the store; asking again takes no time.
     """
     from chartune.models.backbone import Backbone
     from chartune.stages.audit import LeakageAudit, audit, read_audit
@@ -97,11 +98,22 @@ def _task(one: "Examples") -> list[str]:
     return [
         f"{one.task} ({one.answer}, {one.times.kind})",
         *_many("phrases of the outcome", wordings, unasked if one.wordings is None else "none"),
+        *_phrases(one.phrases),
         *_many("codes of their labels", codes, uncoded if one.codes is None else "none"),
         *_many("sections written later", later, "none"),
         *_many("lengths", [_length(row) for row in one.lengths], "none"),
         f"  times: {_checked(one)}",
     ]
+
+
+def _phrases(learnt: "Phrases | None") -> list[str]:
+    """What was learnt of the phrases of the training texts."""
+    if learnt is None:
+        return ["  phrases learnt: not measured, because the task is no question of yes or no"]
+    lines = [f"{one.phrase}: {learnt.label} {one.present}, others {one.absent}" for one in learnt.shown]
+    lines += [f"{learnt.withheld} more that fewer than ten patients share"] if learnt.withheld else []
+    title = f"phrases learnt, in patients, strongest first ({learnt.passed:,} of {learnt.tested:,} go along with it)"
+    return _many(title, lines, "none")
 
 
 def _many(title: str, lines: list[str], otherwise: str) -> list[str]:

@@ -24,11 +24,12 @@ from chartune.tasks.leakage.blocks import Rows
 from chartune.tasks.leakage.copies import Asked, Copies, Limits, copies
 from chartune.tasks.leakage.examples import Examples, Prepared, TokenCount, look_at
 from chartune.tasks.leakage.patients import Patients, patients
+from chartune.tasks.leakage.phrases import FALSE_DISCOVERY, SUPPORT, Learning
 from chartune.tasks.leakage.shares import hidden
 from chartune.tasks.leakage.verdicts import WAYS_OUT, Verdict, verdicts
 
 SHELF: Final = "audits"
-REVISION: Final = 6
+REVISION: Final = 7
 """Raised when a bug fix changes what an audit finds."""
 AUDIT: Final = "audit.json"
 CORPUS_HELD_OUT: Final = ("validation", "test")
@@ -45,6 +46,10 @@ class LeakageAudit(Config):
     """Runs that stand in texts of more held-out patients are phrases of the house and do not count."""
     lengths: tuple[int, ...] = (128, 512, 1024, 2048)
     """Tokens beyond which a text is cut off."""
+    false_discovery: Annotated[float, Field(gt=0, lt=1)] = FALSE_DISCOVERY
+    """Share, on average, of the phrases of the outcome learnt from the data that are there by chance."""
+    support: Annotated[int, Field(ge=2)] = SUPPORT
+    """Patients at least in whose training texts a phrase stands that is tried."""
 
 
 @dataclass(frozen=True)
@@ -145,10 +150,11 @@ def _audited(
     tasks = [_prepared(data, name, told) for name, told in dataset.tasks.items()]
     own = _corpus(data) if dataset.corpus else None
     counters = {base.name: _counter(base) for _, base in bases if base}
+    learning = Learning(settings.false_discovery, settings.support)
     measured = (
         patients(Rows(data.path / "splits.parquet"), {task.name: task.rows() for task in tasks}, own),
         _copies(tasks, own, settings, corpus, folder),
-        tuple(look_at(task, settings.lengths, counters) for task in tasks),
+        tuple(look_at(task, settings.lengths, counters, learning) for task in tasks),
     )
     shown = measured if exact or is_made_up(dataset.source) else hidden(measured)
     read = tuple(_base(name, base, dataset.source) for name, base in bases)

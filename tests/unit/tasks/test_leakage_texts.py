@@ -13,7 +13,7 @@ from chartune.tasks.leakage.codes import asks_for_codes, codes, named
 from chartune.tasks.leakage.examples import Examples, Prepared, look_at
 from chartune.tasks.leakage.shares import Share, hidden, share
 from chartune.tasks.leakage.verdicts import CODES as LAW_OF_CODES
-from chartune.tasks.leakage.verdicts import TIMES, WORDING, verdicts
+from chartune.tasks.leakage.verdicts import PHRASES, TIMES, WORDING, verdicts
 from chartune.tasks.leakage.wording import DEATH, OUTCOMES, headed, worded
 
 BINARY = LabelSpace("binary", ("survived", "died"), ("survived", "died"))
@@ -24,7 +24,8 @@ WHEN = datetime.fromisoformat("2100-01-01 12:00")
 def looked(
     folder: Path, rows: dict[str, Any], space: LabelSpace = BINARY, kind: str = "retrospective-text"
 ) -> Examples:
-    pl.DataFrame(rows).write_parquet(folder / "some.parquet")
+    known = {"subject_id": list(range(len(rows["split"])))}
+    pl.DataFrame(known | rows).write_parquet(folder / "some.parquet")
     return look_at(Prepared("some", kind, space, folder / "some.parquet"), (2, 4), {})
 
 
@@ -121,14 +122,15 @@ def test_what_was_not_measured_has_no_verdict(tmp_path: Path) -> None:
     rows = {"split": ["train"], "label": [[0]], "text": ["428.0"]}
     coded = {row.law for row in verdicts((), (), [looked(tmp_path, rows, CODES)], ())}
     asked = {row.law for row in verdicts((), (), [looked(tmp_path, rows | {"label": [0]})], ())}
-    assert (coded - asked, asked - coded) == ({LAW_OF_CODES}, {WORDING})
+    assert (coded - asked, asked - coded) == ({LAW_OF_CODES}, {WORDING, PHRASES})
 
 
 @pytest.mark.parametrize(("told", "standing"), [(True, "fail"), (False, "pass")])
 def test_a_task_that_was_let_in_although_its_texts_tell_the_answer_fails(
     told: bool, standing: str, tmp_path: Path
 ) -> None:
-    pl.DataFrame({"split": ["train"], "label": [1], "text": ["he did well"]}).write_parquet(tmp_path / "some.parquet")
+    rows = {"subject_id": [1], "split": ["train"], "label": [1], "text": ["he did well"]}
+    pl.DataFrame(rows).write_parquet(tmp_path / "some.parquet")
     task = Prepared("some", "retrospective-text", BINARY, tmp_path / "some.parquet", answer_told=told)
     (row,) = [row for row in verdicts((), (), [look_at(task, (2,), {})], ()) if row.law == WORDING]
     assert row.standing == standing
@@ -224,7 +226,8 @@ def test_later_sections_are_counted_by_split(tmp_path: Path) -> None:
 
 
 def test_words_and_tokens_are_counted_by_split_in_their_usual_order(tmp_path: Path) -> None:
-    rows = {"split": ["test", "train", "train", "train"], "label": [0] * 4, "text": ["a b", "a", "a b c", "a b c d e"]}
+    texts = ["a b", "a", "a b c", "a b c d e"]
+    rows = {"subject_id": range(4), "split": ["test", "train", "train", "train"], "label": [0] * 4, "text": texts}
     pl.DataFrame(rows).write_parquet(tmp_path / "some.parquet")
     task = Prepared("some", "retrospective-text", BINARY, tmp_path / "some.parquet")
     found = look_at(task, (4, 2), {"tiny": lambda texts: [2 * len(text.split()) for text in texts]}).lengths
@@ -265,7 +268,9 @@ def test_whether_a_text_was_there_in_time_is_decided_by_its_time_where_it_has_on
 
 def test_a_prospective_task_without_examples_breaks_no_law(tmp_path: Path) -> None:
     times = dict.fromkeys(("prediction_time", "text_time"), pl.Datetime("us"))
-    empty = pl.DataFrame(schema={"split": pl.String, "text": pl.String, "label": pl.Int64, **times})
+    empty = pl.DataFrame(
+        schema={"subject_id": pl.Int64, "split": pl.String, "text": pl.String, "label": pl.Int64, **times}
+    )
     empty.write_parquet(tmp_path / "some.parquet")
     found = look_at(Prepared("some", "prospective", BINARY, tmp_path / "some.parquet"), (2,), {})
     assert {one.standing for one in verdicts((), (), (found,), ())} == {"pass"}

@@ -1,1 +1,1 @@
-"""The leakage audit: what prepared data give away. Counts and shares only, never an id or a word of a note."""
+"""The leakage audit: what prepared data give away. Counts, shares and widely shared phrases, never an id."""

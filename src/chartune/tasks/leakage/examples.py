@@ -19,6 +19,7 @@ from chartune.tasks.labels import LabelSpace
 from chartune.tasks.leakage.blocks import Rows
 from chartune.tasks.leakage.codes import Codes, asks_for_codes, codes, named
 from chartune.tasks.leakage.lengths import Lengths, lengths
+from chartune.tasks.leakage.phrases import Learning, Phrases, learns_phrases, phrases
 from chartune.tasks.leakage.times import Times, compared, time_columns, times
 from chartune.tasks.leakage.wording import Later, Wording, headed, later_sections, tells_outcomes, worded, wordings
 
@@ -62,15 +63,20 @@ class Examples:
     times: Times
     answer_told: bool = False
     """Whether its texts were let in although they tell the answer."""
+    phrases: Phrases | None = None
+    """Phrases of training texts that go along with the outcome; None: not measured, because it is no yes or no."""
 
 
-def look_at(task: Prepared, limits: Sequence[int], tokens: Mapping[str, TokenCount]) -> Examples:
+def look_at(
+    task: Prepared, limits: Sequence[int], tokens: Mapping[str, TokenCount], how: Learning | None = None
+) -> Examples:
     """Read the texts of a task and count what they give away.
 
     Args:
         task: which.
         limits: tokens beyond which a text is cut off.
         tokens: base model → how its tokens are counted.
+        how: when a phrase goes along with the outcome.
     """
     marks, columns = _marks(task, tokens)
     coded = asks_for_codes(task.space)
@@ -83,6 +89,7 @@ def look_at(task: Prepared, limits: Sequence[int], tokens: Mapping[str, TokenCou
         lengths=tuple(row for column, unit, most in units for row in lengths(marks, column, unit, most)),
         times=times(task.kind, columns, marks),
         answer_told=task.answer_told,
+        phrases=phrases(task.rows("train"), task.space, how or Learning()) if learns_phrases(task.space) else None,
     )  # fmt: skip
 
 

@@ -14,11 +14,14 @@ from chartune.tasks.leakage.codes import Codes
 from chartune.tasks.leakage.copies import Copies
 from chartune.tasks.leakage.examples import Examples
 from chartune.tasks.leakage.patients import Patients
+from chartune.tasks.leakage.phrases import Phrases
 from chartune.tasks.leakage.shares import enough
 from chartune.tasks.leakage.times import Times
 from chartune.tasks.leakage.wording import Wording
 
 Standing = Literal["pass", "look", "fail"]
+SAID: Final = 3
+"""Phrases that a verdict names; the list stands with its task."""
 MANY: Final = 0.1
 """Share of texts that could not be judged from which on a person should know."""
 
@@ -38,6 +41,7 @@ EXACT: Final = "no held-out text is learnt from"
 CONTAINED: Final = "no held-out text stands in a text that is learnt from"
 PARTS: Final = "no part of a held-out text stands in a text that is learnt from"
 WORDING: Final = "no phrase gives an outcome away"
+PHRASES: Final = "no phrase of the training texts goes along with an outcome"
 CODES: Final = "no text names the codes that it is labelled with"
 LATER: Final = "no text holds a section written after the outcome"
 TIMES: Final = "nothing that is read was written after the prediction"
@@ -64,6 +68,8 @@ def verdicts(
         *_law(CONTAINED, _contained(copies), measured=bool(copies)),
         *_law(PARTS, (("look", told) for told in _by_place(copies, "partly")), measured=bool(copies)),
         *_law(WORDING, (found for one in examples for found in _telling(one)), measured=_worded(examples)),
+        *_law(PHRASES, (("look", _learnt(one.task, one.phrases)) for one in examples
+                        if one.phrases and one.phrases.passed), measured=any(one.phrases for one in examples)),
         *_law(CODES, (("look", _named(one, row)) for one in examples for row in one.codes or () if row.telling),
               measured=any(one.codes is not None for one in examples)),
         *_law(LATER, (("look", _later(one)) for one in examples if one.later)),
@@ -113,6 +119,13 @@ def _telling(one: Examples) -> Iterator[tuple[Standing, str]]:
         meant = one.times.kind == "as-given"  # whoever labels texts by a phrase asks for it
         standing: Standing = "fail" if any(row.answer for row in rows) and not meant else "look"
         yield standing, f"{one.task}: {name!r} of {label!r}, {'; '.join(map(_times_as_often, rows))}"
+
+
+def _learnt(task: str, learnt: Phrases) -> str:
+    """Which phrases go along with an outcome; a person has to say whether they tell it or foretell it."""
+    first = "; ".join(f"{one.phrase!r} {one.present}, others {one.absent}" for one in learnt.shown[:SAID])
+    many = f"{learnt.passed:,} of {learnt.tested:,} phrases go along with {learnt.label!r}"
+    return f"{task}: {many}: honest signs, or told answers{', first ' if first else ''}{first}"
 
 
 def _worded(examples: Sequence[Examples]) -> bool:
