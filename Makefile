@@ -27,6 +27,7 @@ bench: $(VENV)/.demo
 	$(PIP) -c constraints.txt -e '.[bench]'
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/prepare.py
+	$(BIN)/python benchmarks/verification.py
 	$(BIN)/chartune demo --seeds 3 --out chartune-bench
 
 $(VENV)/.demo: pyproject.toml constraints.txt

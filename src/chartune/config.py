@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from chartune.errors import ConfigError
+from chartune.writing import write_bytes
 from chartune.yaml_text import MOST_BYTES, plain
 
 
@@ -75,7 +76,7 @@ class Config(BaseModel):
 
     def write(self, path: Path | str) -> None:
         """Write every field, defaults filled in, as YAML."""
-        Path(path).write_text(self.to_yaml(), encoding="utf-8")
+        write_bytes(Path(path), self.to_yaml().encode())
 
     def to_yaml(self) -> str:
         """Every field as YAML; `parse(yaml.safe_load(c.to_yaml())) == c`."""

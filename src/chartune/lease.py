@@ -27,7 +27,7 @@ from typing import Final
 from chartune.errors import StoreError
 from chartune.holder import Holder
 from chartune.log import say
-from chartune.writing import storing
+from chartune.writing import storing, write_exclusively
 
 log = logging.getLogger(__name__)
 
@@ -164,9 +164,7 @@ def _write(path: Path, holder: Holder) -> None:
     """Put a lease into place whole. Under the guard: its name aside is nobody else's."""
     aside = path.with_name(f"{path.name}.aside")
     aside.unlink(missing_ok=True)
-    handle = os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(asdict(holder), file)
+    write_exclusively(aside, json.dumps(asdict(holder)).encode())
     os.replace(aside, path)
 
 

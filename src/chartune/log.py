@@ -5,7 +5,6 @@ same events. Nothing here ever carries the text of a note.
 """
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +15,8 @@ from typing import IO, Final, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from chartune.writing import write_bytes
 
 console: Final = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 """Where people are spoken to: standard error, so that standard output stays clean for `--json`. Names are printed as
@@ -100,9 +101,7 @@ class EventLog:
     def rewind(path: Path, step: int) -> None:
         """Drop the events after `step`: a resumed run will measure them again."""
         kept = [event for event in EventLog.read(path) if event.step <= step]
-        aside = path.with_suffix(".tmp")
-        aside.write_text("".join(json.dumps(asdict(event)) + "\n" for event in kept), encoding="utf-8")
-        os.replace(aside, path)
+        write_bytes(path, "".join(json.dumps(asdict(event)) + "\n" for event in kept).encode())
 
 
 def _event(line: str) -> Event | None:

@@ -23,10 +23,8 @@ from typing import Final
 
 from chartune.errors import ConfigError, StoreError
 from chartune.holder import Holder
-from chartune.writing import REFUSALS, fsync, write_exclusively
+from chartune.writing import ASIDE, REFUSALS, fsync, write_bytes, write_exclusively
 
-ASIDE: Final = ".chartune-"
-"""Begins the name of what is being written."""
 HOLDER: Final = "holder.json"
 PLACES: Final = frozenset(
     {*REFUSALS, errno.EEXIST, errno.EISDIR, errno.ENOTEMPTY, errno.EBUSY, errno.EXDEV, errno.EINVAL}
@@ -51,12 +49,7 @@ def write_output(path: Path, data: bytes, option: str = "--out") -> None:
     must_be_a_file(path, option)
     with _refused(path, option):
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f"{ASIDE}{secrets.token_hex(8)}.tmp")
-        try:
-            write_exclusively(aside, data)
-            os.replace(aside, path)
-        finally:
-            aside.unlink(missing_ok=True)
+        write_bytes(path, data)
 
 
 def must_be_a_file(path: Path, option: str = "--out") -> None:

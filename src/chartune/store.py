@@ -22,7 +22,7 @@ from chartune.artefact import MANIFEST, PARTIAL, Artefact, opened, write_manifes
 from chartune.errors import StoreError
 from chartune.lease import leased
 from chartune.outputs import swept
-from chartune.writing import REFUSALS, fsync, sha256, storing, write_bytes, write_json
+from chartune.writing import ASIDE, REFUSALS, fsync, sha256, storing, write_bytes, write_json
 
 __all__ = [
     "MANIFEST", "REFUSALS", "Artefact", "Store", "opened", "sha256", "storing", "write_bytes", "write_json",
@@ -100,6 +100,8 @@ class Store:
             return Artefact(kind, fingerprint, final)
         with storing(final):
             (partial / MANIFEST).unlink(missing_ok=True)  # of an attempt that was killed while signing
+            for aside in list(partial.rglob(f"{ASIDE}*.tmp")):  # of one that was killed while writing
+                aside.unlink()
             for folder in (p for p in partial.rglob("*") if p.is_dir()):
                 folder.chmod(0o700)
             for file in (p for p in partial.rglob("*") if p.is_file()):

@@ -18,6 +18,9 @@ REFUSALS: Final = (
 )  # fmt: skip
 """How an operating system says that it will not write."""
 
+ASIDE: Final = ".chartune-"
+"""Begins the name of what is being written."""
+
 
 @contextmanager
 def storing(place: Path, *, every: bool = False) -> Iterator[None]:
@@ -50,7 +53,7 @@ def write_json(path: Path, data: Any) -> None:
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a private file as `write_json` does; safetensors itself would hide a full disk behind its own error."""
-    aside = path.with_name(f".{secrets.token_hex(8)}.tmp")
+    aside = path.with_name(f"{ASIDE}{secrets.token_hex(8)}.tmp")
     try:
         write_exclusively(aside, data)
         os.replace(aside, path)

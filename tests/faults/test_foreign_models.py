@@ -217,7 +217,9 @@ def test_a_config_without_an_architecture_is_told_which_one_to_add(
     with pytest.raises(AdapterError, match=told):
         look(encoder)
     (encoder / WEIGHTS).rename(encoder / "pytorch_model.bin")
-    said = chartune("import-backbone", encoder, "--out", encoder.with_name("new"))
+    said = chartune(
+        "import-backbone", encoder, "--out", encoder.with_name("new"), "--store", encoder.with_name("store")
+    )
     assert (said.code, "model_type" in said.err) == (4, True)
 
 
@@ -497,7 +499,7 @@ def test_every_verb_passes_the_same_door(
     if verb == ("import-backbone",):
         torch.save(load_file(base / WEIGHTS), base / "pytorch_model.bin")
         (base / WEIGHTS).unlink()
-        arguments = [*verb, base, "--out", base.with_name("new")]
+        arguments = [*verb, base, "--out", base.with_name("new"), "--store", store.root]
     if verb == ("audit-data",):
         assert chartune("prepare", notes, "--store", store.root).code == 0
         arguments = [*verb, "--base", base, "--store", store.root]

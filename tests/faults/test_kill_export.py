@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from chartune.outputs import ASIDE, OUTGOING
+from chartune.outputs import OUTGOING
 from chartune.store import Store
 from chartune.testing.command_line import chartune, wait_until
+from chartune.writing import ASIDE
 
 SLOW = """
 import time

@@ -19,6 +19,7 @@ from chartune.errors import AdapterError, ConfigError, StoreError
 from chartune.models.backbone import LocalBackbone, inspect
 from chartune.models.importing import RECORD, doubts, import_backbone
 from chartune.models.load import Resolved, load_body
+from chartune.outputs import OUTGOING
 from chartune.store import sha256
 from chartune.testing.command_line import chartune
 
@@ -86,8 +87,11 @@ def test_an_old_clinical_encoder_becomes_a_base_with_the_same_hidden_states(
     folder: Path, tmp_path: Path, whole: BertForPreTraining, zipped: bool
 ) -> None:
     torch.save(old_names(whole), folder / "pytorch_model.bin", _use_new_zipfile_serialization=zipped)
-    said = chartune("import-backbone", folder, "--out", tmp_path / "new", "--json")
+    said = chartune(
+        "import-backbone", folder, "--out", tmp_path / "new", "--store", tmp_path / "no store yet", "--json"
+    )
     assert said.code == 0, said.err
+    assert (tmp_path / "no store yet" / OUTGOING).is_dir()  # what is being written is listed, for after a kill
     assert torch.equal(hidden(tmp_path / "new"), expected(whole))
     record = json.loads((tmp_path / "new" / RECORD).read_text())
     assert record["left_out"] == {

@@ -30,8 +30,12 @@ def test_a_resumed_run_forgets_what_it_will_measure_again(tmp_path: Path) -> Non
     with EventLog(path) as log:
         for step in range(1, 6):
             log.record(step, "loss", step)
+    (tmp_path / "victim").write_text("mine")
+    (tmp_path / "events.tmp").symlink_to(tmp_path / "victim")
     EventLog.rewind(path, 3)
     assert [event.step for event in EventLog.read(path)] == [1, 2, 3]
+    assert (tmp_path / "victim").read_text() == "mine"
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_the_console_is_told_of_held_out_numbers_only(capsys: pytest.CaptureFixture[str]) -> None:

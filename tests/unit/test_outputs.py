@@ -11,9 +11,9 @@ import pytest
 
 from chartune.errors import ConfigError, StoreError
 from chartune.holder import Holder
-from chartune.outputs import ASIDE, HOLDER, OUTGOING, new_folder, write_output
+from chartune.outputs import HOLDER, OUTGOING, new_folder, write_output
 from chartune.store import Store
-from chartune.writing import write_bytes, write_exclusively, write_json
+from chartune.writing import ASIDE, write_bytes, write_exclusively, write_json
 
 DEAD = replace(Holder.here(), pid=2**22 + 1)
 ELSEWHERE = replace(Holder.here(), host="elsewhere")

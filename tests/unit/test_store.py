@@ -103,6 +103,17 @@ def test_what_another_process_finished_meanwhile_is_kept(store: Store) -> None:
     assert not (store.root / "data" / "f00d.partial").exists()
 
 
+def test_a_file_that_a_killed_attempt_was_writing_is_not_signed(store: Store) -> None:
+    partial = store.partial("runs", "f00d")
+    (partial / "inner").mkdir()
+    for folder in (partial, partial / "inner"):
+        note(folder, name=".chartune-0123456789abcdef.tmp")
+    note(partial)
+    artefact = store.publish("runs", "f00d", {})
+    assert set(artefact.manifest().files) == {"a.txt"}
+    artefact.verify()
+
+
 def test_an_attempt_killed_while_signing_does_not_spoil_the_next(store: Store) -> None:
     partial = store.partial("runs", "f00d")
     (partial / "a.txt").write_text("a")

@@ -5,8 +5,7 @@ from typing import Annotated
 
 import typer
 
-from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit
-from chartune.store import Store
+from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, open_store
 
 
 def command(
@@ -26,7 +25,7 @@ def command(
     from chartune.models.importing import doubts, import_backbone
     from chartune.models.load import must_be_whole
 
-    made = import_backbone(folder, out, (must_be_whole, load_tokenizer), Store(store).root if store.is_dir() else None)
+    made = import_backbone(folder, out, (must_be_whole, load_tokenizer), open_store(store).root)
     warnings = doubts(out)
     about = {"folder": str(out), "family": made.family.model_type, "content_hash": made.content_hash}
     lines = [f"{out}: {made.family.model_type}, content {made.content_hash[:12]}; next: --base {out}"]

@@ -1,12 +1,13 @@
 """The ledger: every finished run of a store as one row, and the way to a run by what a person remembers of it."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import polars as pl
 
-from chartune.errors import ConfigError, UnfinishedRun
+from chartune.errors import ConfigError, RunError, UnfinishedRun
+from chartune.log import say
 from chartune.quantities import Estimate
 from chartune.runs.run import NAMES, Run
 from chartune.store import Store, storing, write_json
@@ -54,13 +55,15 @@ def find_run(store: Store, prefix: str) -> Run:
     """
     runs = finished_runs(store)
     exact = [run for run in runs if run.fingerprint == prefix]
-    named = exact or [run for run in runs if run.name == prefix] or [run for run in runs if prefix in run.names]
+    called = {} if exact else {run: _called(run) for run in runs}
+    named = exact or [run for run in called if called[run][-1] == prefix]
+    named = named or [run for run in called if prefix in called[run]]
     found = named or [run for run in runs if prefix and run.fingerprint.startswith(prefix)]
     if len(found) == 1:
         return found[0]
     if len(found) > 1:
         raise ConfigError(
-            f"a run must be named without doubt, but {prefix!r} fits {len(found)}: {_told(found)}; "
+            f"a run must be named without doubt, but {prefix!r} fits {len(found)}: {_told(found, called)}; "
             f"give more digits of the fingerprint."
         )
     started = list((store.root / "runs").glob("*.partial"))
@@ -68,7 +71,7 @@ def find_run(store: Store, prefix: str) -> Run:
         raise UnfinishedRun(
             f"run {prefix} has started but not ended; start its stage again, it resumes where it stopped."
         )
-    raise ConfigError(f"a run must be in the store, but none is named {prefix!r}. {_nearest(runs, prefix)}")
+    raise ConfigError(f"a run must be in the store, but none is named {prefix!r}. {_nearest(called, prefix)}")
 
 
 def rename(run: Run, name: str) -> Run:
@@ -99,14 +102,24 @@ def _value(estimate: Estimate | None) -> float | None:
     return estimate.value if estimate else None
 
 
-def _nearest(runs: list[Run], prefix: str) -> str:
-    if not runs:
+def _called(run: Run) -> tuple[str, ...]:
+    """All that a run was ever called, as far as that can be read: one damaged file of names hides no other run."""
+    try:
+        return run.names
+    except RunError as error:
+        say(f"warning: {error}")
+        return (run.signed_name,)
+
+
+def _nearest(called: Mapping[Run, Sequence[str]], prefix: str) -> str:
+    if not called:
         return "The store holds no finished run yet."
-    names = {name: run for run in runs for name in run.names} | {run.fingerprint: run for run in runs}
+    runs = list(called)
+    names = {name: run for run in runs for name in called[run]} | {run.fingerprint: run for run in runs}
     near = {names[name].fingerprint: names[name] for name in difflib.get_close_matches(prefix, names, n=3, cutoff=0.4)}
-    return f"The nearest: {_told(list(near.values()))}." if near else f"It holds {_told(runs[-5:])}."
+    return f"The nearest: {_told(list(near.values()), called)}." if near else f"It holds {_told(runs[-5:], called)}."
 
 
-def _told(runs: list[Run]) -> str:
-    shown = ", ".join(f"{run.fingerprint} ({run.name})" for run in runs[:5])
+def _told(runs: list[Run], called: Mapping[Run, Sequence[str]]) -> str:
+    shown = ", ".join(f"{run.fingerprint} ({called[run][-1]})" for run in runs[:5])
     return shown if len(runs) <= 5 else f"{shown} and {len(runs) - 5} more"

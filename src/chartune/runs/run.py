@@ -128,12 +128,20 @@ class Run:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """All that it was ever called, the signed name first; its fingerprint where that cannot be read."""
+        """All that it was ever called, the signed name first.
+
+        Raises:
+            RunError: the file of its later names is damaged.
+        """
+        return (self.signed_name, *self.later_names())
+
+    @property
+    def signed_name(self) -> str:
+        """What it was called when it was made; its fingerprint where nobody named it or that cannot be read."""
         try:
-            signed = self.about.name
+            return self.about.name or self.fingerprint
         except StoreError:  # damaged, or of another version: its weights may still be a layer, found by fingerprint
-            signed = None
-        return (signed or self.fingerprint, *self.later_names())
+            return self.fingerprint
 
     def later_names(self) -> list[str]:
         """Names that it was given after it was signed, oldest first.

@@ -185,10 +185,21 @@ def test_a_run_that_is_called_so_comes_before_one_that_was(store: Store) -> None
 
 
 @pytest.mark.parametrize("content", ["[", "3"])
-def test_a_damaged_file_of_names_is_told_with_the_way_out(store: Store, content: str) -> None:
+def test_a_damaged_file_of_names_is_told_with_the_way_out_and_hides_no_other_run(
+    store: Store, capsys: pytest.CaptureFixture[str], content: str
+) -> None:
+    rename(Run.of(store, FIRST), "lora")
     (store.root / "runs" / f"{SECOND}.names.json").write_text(content)
     with pytest.raises(RunError, match=r"names\.json is none; remove it"):
-        find_run(store, "clinical")
+        _ = Run.of(store, SECOND).name
+    assert find_run(store, "lora").fingerprint == FIRST
+    assert find_run(store, "Clinical LoRA").fingerprint == SECOND  # its signed name
+    assert "names.json is none; remove it" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match=f"The nearest: {SECOND}"):
+        find_run(store, "Clinical LoRo")
+    with pytest.raises(ConfigError, match="fits 2"):
+        find_run(store, "1" * 8)
+    assert find_run(store, SECOND).fingerprint == SECOND
 
 
 @pytest.mark.parametrize(("best_step", "kept"), [(0, True), (7, False), (None, False)])
