@@ -162,6 +162,11 @@ def may_word_death(text: str) -> bool:
     return any(word in small for word in _DEATH_WORDS)
 
 
+def comes_later(label: str) -> bool:
+    """Whether a heading, without its colon, is known to end what was known on arrival."""
+    return _LATER_LABEL.fullmatch(label) is not None
+
+
 def _headings(text: str, known: Known) -> Iterator[tuple[int, int, str]]:
     """(where its line begins, where its body begins, title) of the lines that begin a section; the last one counts."""
     bare = [match for match in _BARE.finditer(text) if not match["sign"] or match[1][0].isupper()]

@@ -123,6 +123,8 @@ class TaskEntry(Part):
     """Of annotated corpora."""
     sections: dict[str, int] = Field(default_factory=dict)
     """In how many texts each section of an admission note was found, of `texts`; empty: another input is read."""
+    headings: dict[str, int] = Field(default_factory=dict)
+    """The most frequent headings that no rule knows → patients whose texts hold them; none of fewer than ten."""
 
     def space(self) -> LabelSpace:
         """Its labels in the order of their numbers; of a task that asks for spans there is none to learn."""

@@ -10,7 +10,6 @@ command then goes on from there.
 
 import json
 import shutil
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,12 +26,11 @@ from chartune.sources.splits import HELD_OUT, SPLITS
 from chartune.sources.tables import Tally
 from chartune.sources.ventilation.episodes import OXYGEN_JOINS
 from chartune.store import Store, opened, write_json
-from chartune.tasks.admission_note import AdmissionNote
 from chartune.tasks.attrition import Attrition, Cohort
 from chartune.tasks.containment.examples import without_near_copies
 from chartune.tasks.containment.settings import NearCopies
 from chartune.tasks.corpus import Corpus
-from chartune.tasks.coverage import sections_found
+from chartune.tasks.coverage import Reached, headings_unknown
 from chartune.tasks.frames import read_frame, write_frame
 from chartune.tasks.inputs import EXAMPLES, NOTES_READ, Input
 from chartune.tasks.labels import LabelSpace
@@ -60,8 +58,8 @@ class _Making:
     chosen: Cohort
     attrition: Attrition
     parts: list[pl.DataFrame]
-    sections: Counter[str] = field(default_factory=Counter)
-    """In how many texts each section of an admission note was found (`chartune.tasks.coverage`)."""
+    reached: Reached = field(default_factory=Reached)
+    """By the rule of sections."""
 
 
 def staged_notes(records: Records, categories: frozenset[str], corpus: Corpus | None, folder: Path) -> Staged:
@@ -207,12 +205,12 @@ def _read(makings: Sequence[_Making], staged: Staged) -> None:
     wanted = pl.concat([making.chosen.notes for making in makings]).unique("note_id", maintain_order=True)
     with progress(f"preparing {', '.join(making.task.name for making in makings)}", SHARDS) as meter:
         for shard in range(SHARDS):
-            read = makings[0].task.reads.read_notes(staged.read(shard, wanted))
+            notes, reads = staged.read(shard, wanted), makings[0].task.reads
+            read, unknown = reads.read_notes(notes), headings_unknown(reads, notes)
             for making in makings:
                 mine = making.chosen.admissions.filter(pl.col("subject_id") % SHARDS == shard)
                 making.parts.append(making.task.examples(mine, read, making.attrition))
-                if isinstance(making.task.reads, AdmissionNote):
-                    making.sections.update(sections_found(mine, read))
+                making.reached.add(mine, read, unknown)
             meter.advance()
 
 
@@ -243,7 +241,7 @@ def _finished(
     written = labelled.select(*(name if name != "asked" else "label" for name in EXAMPLES))
     write_frame(written, folder / f"{task.name}.parquet")
     card = {**task.card().to_json(), **space.to_json(), "config": task.model_dump(mode="json")}
-    counts = {"counts": _task_counts(written, space), "sections": dict(making.sections)}
+    counts = {"counts": _task_counts(written, space), **making.reached.to_json()}
     return {**card, "attrition": attrition.to_json(), **counts}
 
 

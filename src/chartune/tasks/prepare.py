@@ -20,7 +20,7 @@ from chartune.store import Artefact, Store
 from chartune.tasks.catalog import AnyTask, Preset, overlaid, usual_corpus, usual_tasks, with_switches
 from chartune.tasks.containment.settings import NearCopies, near_copies_kept
 from chartune.tasks.corpus import Corpus
-from chartune.tasks.coverage import rare, told
+from chartune.tasks.coverage import rare, told, unknown
 from chartune.tasks.dataset import CorpusEntry, Part, TaskEntry, read_dataset
 from chartune.tasks.external import External
 from chartune.tasks.frames import read_frame, write_frame
@@ -233,6 +233,7 @@ def _make(preparation: Preparation, facts: Mapping[str, TableFacts], store: Stor
             preparation.corpus, staged, placed, [task.name for task in preparation.tasks], store, folder
         )
     sections = {name: entry["sections"] for name, entry in made["tasks"].items()}
+    reached = [*told(sections), *unknown({name: entry["headings"] for name, entry in made["tasks"].items()})]
     warnings += rare(sections)
     if preparation.strict:
         refuse([*emptied(_parts(made)).values(), *rare(sections)])
@@ -240,7 +241,7 @@ def _make(preparation: Preparation, facts: Mapping[str, TableFacts], store: Stor
     counts = split_counts(admissions, assignment.frame, (*SPLITS, CORPUS_ONLY))
     forget_steps(folder)
     write_dataset(folder, preparation, {
-        "source": source_entry(records, facts, warnings, [*records.notices, *assignment.notices, *told(sections)]),
+        "source": source_entry(records, facts, warnings, [*records.notices, *assignment.notices, *reached]),
         "splits": {"rule": preparation.splits.rule(), "counts": counts},
         **made,
         "inputs": inputs(preparation.tasks, preparation.splits, preparation.corpus, store),

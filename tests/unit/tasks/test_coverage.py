@@ -44,8 +44,27 @@ def test_usual_sections_that_are_rare_are_warned_of_and_refused_where_it_is_stri
     assert "present illness, medical history, medication on admission, physical exam" in warning
     assert "chief complaint" not in warning
     assert "another language" in warning
+    assert made.tasks["mortality"].headings == {"anamnese": 30, "befund": 30, "verlauf": 30}
+    notice, _length_of_stay = [line for line in made.source.notices if "no rule knows" in line]
+    assert notice.endswith("whose texts hold them: anamnese 30, befund 30, verlauf 30.")
     with pytest.raises(DataError, match="present illness"):
         dataset(tmp_path / "strict", GERMAN, strict=True)
+
+
+def test_a_heading_that_fewer_than_ten_patients_texts_hold_is_nobodys_to_see(tmp_path: Path) -> None:
+    raw = RawHospital()
+    for patient in range(1, 21):
+        rare, usual = ("\n\nAnna Muster:\nwept" * (patient <= 9), "\n\nBefund:\nT 38" * (patient <= 10))
+        raw.stay(patient, f"Chief Complaint:\nfall {patient}{rare}{usual}\n", died=patient % 2)
+    for hadm_id in range(2001, 2004):  # more stays of one patient are no more patients
+        raw.admission(1, hadm_id)
+        raw.note(1, hadm_id, f"Chief Complaint:\nfall {hadm_id}\n\nAnna Muster:\nwept")
+    source = {"kind": "mimic3", "folder": str(raw.write(tmp_path / "raw"))}
+    data = {"source": source, "tasks": [{"kind": "mortality"}], "corpus": None}
+    made = prepare(Preparation.parse(data), Store(tmp_path / "store"))
+    assert read_dataset(made).tasks["mortality"].headings == {"befund": 10}
+    assert b"anna" not in made.file("dataset.json").read_bytes().lower()
+    assert "muster" not in made.file("README.md").read_text().lower()
 
 
 def counts(texts: int, found: int) -> dict[str, int]:
