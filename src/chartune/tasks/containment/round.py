@@ -73,14 +73,20 @@ class Round:
         """
         runs, counts = shingles(texts, self._masks)
         may = np.flatnonzero(self._marked[runs >> self._passed_over])
-        document = np.searchsorted(np.cumsum(counts), may, "right")
-        asked = once(keyed(runs[may], document))
-        low = np.searchsorted(self._keys, asked & ~LOW, "left")
-        count = np.searchsorted(self._keys, asked | LOW, "right") - low
+        asked = once(keyed(runs[may], np.repeat(np.arange(len(counts)), counts)[may]))
+        low, count = self._places(asked & ~LOW)
         hit = np.flatnonzero(count)
         document = numbers(asked[hit])
-        order = np.argsort(document, kind="stable")
+        order = np.argsort(document.astype(np.uint16 if len(counts) < 1 << 16 else np.int64), kind="stable")
         yield from self._pairs(document[order], low[hit][order], count[hit][order])
+
+    def _places(self, runs: NDArray[np.uint64]) -> tuple[Ints, Ints]:
+        """From which place on ascending runs stand in the index, and in how many texts; each is looked up once."""
+        first = np.flatnonzero(np.append(True, runs[1:] != runs[:-1])[: len(runs)])
+        low = np.searchsorted(self._keys, runs[first], "left")
+        count = np.searchsorted(self._keys, runs[first] | LOW, "right") - low
+        times = np.diff(np.append(first, len(runs)))
+        return np.repeat(low, times), np.repeat(count, times)
 
     def _pairs(self, document: Ints, low: Ints, count: Ints) -> Iterator[Shared]:
         """The pairs behind runs that stand in `document` and in `count` texts from place `low` on; by document."""

@@ -56,12 +56,10 @@ def shingles(texts: pl.Series, masks: Masks) -> tuple[NDArray[np.uint64], NDArra
 def _bytes(texts: pl.Series, masks: Masks) -> tuple[bytes, NDArray[np.int64]]:
     """Words with blanks around them, and where each text ends; a chunk of blanks follows the last."""
     text = pl.col("text").str.replace_all(DEIDENTIFIED, "") if masks == "dropped" else without_markers(pl.col("text"))
-    bare = texts.alias("text").to_frame().select(text)["text"]
-    if bare.str.len_bytes().sum() != bare.str.len_chars().sum():
-        bare = pl.Series([_told_apart(one) for one in bare], dtype=pl.String)
-    ends = np.cumsum(bare.str.len_bytes().to_numpy().astype(np.int64) + 1)
-    joined = " ".join(["", *bare, " " * _CHUNK])
-    return joined.encode().translate(_PLAIN), ends
+    bare = texts.alias("text").to_frame().select(text)["text"].to_list()
+    words = [_told_apart(one).encode() for one in bare]
+    ends = np.cumsum(np.fromiter(map(len, words), dtype=np.int64, count=len(words)) + 1)
+    return b" ".join([b"", *words, b" " * _CHUNK]).translate(_PLAIN), ends
 
 
 def _told_apart(text: str) -> str:
