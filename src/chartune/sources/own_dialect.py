@@ -2,7 +2,8 @@
 
 delimiter   the sign that parts the header line into most of the names that are read, else into most names
 encoding    UTF-8; where nine of ten letters beyond ASCII are none of UTF-8: cp1252, as Windows writes it
-escape      quotes doubled; where quotes stand in the middle of cells, and each behind a backslash: backslash
+escape      quotes doubled; where quotes stand in the middle of cells, and each behind a backslash: backslash; so too
+            where each of those ends what looks like a cell, and the text goes on behind it
 """
 
 import re
@@ -18,7 +19,15 @@ from chartune.sources import formats
 from chartune.sources.dialect import LONGEST_ROW, Delimiter, Dialect, Encoding, Escape
 from chartune.sources.reading import sanitised
 from chartune.sources.spellings import Spellings
-from chartune.sources.whole_rows import delimiter_of, letters, refuse_long, stray_quotes, unpacked
+from chartune.sources.whole_rows import (
+    delimiter_of,
+    doubled,
+    letters,
+    misplaced_quotes,
+    refuse_long,
+    stray_quotes,
+    unpacked,
+)
 
 LOOK: Final = 64 * 2**20
 """Bytes that are looked at in passing, as by `chartune check`."""
@@ -140,13 +149,20 @@ def _with_delimiter(file: Path, found: Found, names: Sequence[str]) -> Found:
 
 def _with_escape(file: Path, found: Found, most: int | None) -> Found:
     delimiter = delimiter_of(file, found.dialect)
-    stray = behind = 0
+    stray = behind = misplaced = still = quotes = as_doubled = 0
     for lines in _lines(file, found.dialect, most):
         for quote in stray_quotes(lines, delimiter):
             stray += 1
             behind += lines[quote.start() - 1 : quote.start()] == b"\\"
-    if not stray or behind < stray:  # others than behind a backslash: whoever reads the rows refuses them, with place
-        return found
+        rewritten = doubled(lines) if b'\\"' in lines else lines
+        if rewritten is not lines:  # where each escaped quote ends what looks like a cell, the next opens none
+            misplaced += len(misplaced_quotes(lines, delimiter, quotes))
+            still += len(misplaced_quotes(rewritten, delimiter, as_doubled))
+        quotes += lines.count(b'"')
+        as_doubled += rewritten.count(b'"')
+    if behind < stray or not (stray or misplaced > still == 0):
+        return found  # others than behind a backslash: whoever reads the rows refuses them, with their place
+    behind = behind or misplaced
     said = f"{file.name}: quotes within texts stand behind a backslash ({behind:,} of them), as Spark and MySQL write."
     return replace(found, dialect=replace(found.dialect, escape="backslash"), notices=(*found.notices, said))
 

@@ -1,6 +1,7 @@
 """Bytes of a CSV file in blocks that end where a row ends, so that a parser may take them one by one.
 
     gzip ─▶ chunks ─▶ letters in UTF-8 ─▶ quotes doubled ─▶ ┃ rows 1 … 900 ┃ rows 901 … 1,700 ┃ …
+    ╰────── a thread of its own ────────────────────────╯   ╰── another ──╯  while the caller parses the block before
 
 A row ends at a line break outside of quotes. Memory holds one block: a row above the limit is refused while it is
 read. A quote in the middle of a cell that is neither doubled nor at the cell's end is refused, because parsers then
@@ -26,7 +27,7 @@ _BEHIND_BACKSLASH: Final = re.compile(rb'\\(["\\])')
 
 
 def whole_rows(file: Path, dialect: Dialect, *, strict: bool = True) -> Iterator[bytes]:
-    """Blocks of whole rows in UTF-8, quotes doubled, the header line among them.
+    """Blocks of whole rows in UTF-8, quotes doubled, the header line among them; the next is made ahead.
 
     Args:
         file: CSV, or the like with another delimiter; packed or not.
@@ -38,8 +39,12 @@ def whole_rows(file: Path, dialect: Dialect, *, strict: bool = True) -> Iterator
             a cell.
         OSError, EOFError, zlib.error: the file is damaged.
     """
+    return _ahead(_blocks(file, dialect, strict))
+
+
+def _blocks(file: Path, dialect: Dialect, strict: bool) -> Generator[bytes]:
     rest, row = b"", 0
-    for chunk in _ahead(_chunks(file, dialect)):
+    for chunk in _ahead(_chunks(file, dialect)) if file.name.lower().endswith(".gz") else _chunks(file, dialect):
         data = rest + chunk if rest else chunk
         end = last_row_end(data)
         if end:
@@ -88,6 +93,19 @@ def last_row_end(data: bytes) -> int:
 def stray_quotes(data: bytes, delimiter: str) -> Iterator[re.Match[bytes]]:
     """Quotes in the middle of a cell that are neither doubled nor at its beginning or end."""
     return _stray(delimiter).finditer(data)
+
+
+def misplaced_quotes(data: bytes, delimiter: str, before: int = 0) -> list[int]:
+    """Where a quote opens a cell in its middle, as if the one before it had not closed any.
+
+    Args:
+        data: part of a table.
+        delimiter: between its cells.
+        before: quotes that stand before this part.
+    """
+    opening = [quote.start() for quote in re.finditer(b'"', data)][before % 2 :: 2]
+    edges = (*b'\n"', *delimiter.encode())
+    return [place for place in opening if place and data[place - 1] not in edges]
 
 
 def unpacked(file: Path) -> BinaryIO:
@@ -147,8 +165,11 @@ def doubled(data: bytes) -> bytes:
 
 
 def _refuse_stray_quotes(file: Path, rows: bytes, dialect: Dialect, before: int) -> None:
-    stray = next(stray_quotes(rows, delimiter_of(file, dialect)), None)
+    delimiter = delimiter_of(file, dialect)
+    stray = next(stray_quotes(rows, delimiter), None)
     if stray is None:
+        if b'\\"' in rows and (places := misplaced_quotes(rows, delimiter)):
+            raise _behind_backslash(file, before + rows.count(b"\n", 0, places[0]) + 1)
         return
     line = before + rows.count(b"\n", 0, stray.start()) + 1
     count = sum(1 for _ in stray_quotes(rows, delimiter_of(file, dialect)))
@@ -158,6 +179,15 @@ def _refuse_stray_quotes(file: Path, rows: bytes, dialect: Dialect, before: int)
         f"{file.name} must be readable as CSV, but a quote within a cell is {told}, first in line {line} ({count} in "
         f"this part of the file), and two rows may be taken for one; export it again with every text in double quotes "
         f"and each quote within doubled."
+    )
+
+
+def _behind_backslash(file: Path, line: int) -> SchemaError:
+    return SchemaError(
+        f"{file.name} must be readable as CSV, but quotes seem to stand behind a backslash at the end of what looks "
+        f"like a cell, first before or in line {line}, and two rows may be taken for one; say how quotes stand (--set "
+        f"data.source.escape=backslash, for prepare source.escape=backslash, of a table of your own), or export it "
+        f"again with each quote within doubled."
     )
 
 

@@ -134,6 +134,27 @@ def test_quotes_behind_a_backslash_are_read_by_rule_and_it_is_said(tmp_path: Pat
         source.model_copy(update={"escape": "doubled"}).load()
 
 
+def test_other_quotes_beside_those_behind_a_backslash_leave_the_rule_in_doubt(tmp_path: Path) -> None:
+    file = tmp_path / "n.csv"
+    rows = "".join(f'"a 6" tube, {n}",{n},yes\n' for n in range(4))
+    file.write_text(f'text,subject_id,label\n"said \\"no\\" twice",9,no\n{rows}')
+    source = Tabular(file=file)
+    assert (source.written().dialect.escape, source.written().notices) == ("doubled", ())
+    with pytest.raises(SchemaError, match=r"first in line 2 "):
+        source.load()
+
+
+def test_escaped_quotes_that_each_stand_before_a_separator_are_seen(tmp_path: Path) -> None:
+    file = tmp_path / "n.csv"
+    rows = "".join(f'"5\\", then 6\\",{n}, more",{n},yes\n"tube 7\\",\nfree",1{n},no\n' for n in range(4))
+    file.write_text(f"text,subject_id,label\n{rows}")
+    source = Tabular(file=file)
+    assert source.written().dialect.escape == "backslash"
+    assert texts(source.load())[:2] == ['5", then 6",0, more', 'tube 7",\nfree']
+    with pytest.raises(SchemaError, match=r"seem to stand behind a backslash .*source\.escape=backslash"):
+        source.model_copy(update={"escape": "doubled"}).load()
+
+
 def test_a_backslash_of_a_text_is_no_escape(tmp_path: Path) -> None:
     rows = [{**row, "text": f'C:\\ {n} "x" \\'} for n, row in enumerate(ROWS)]
     records = Tabular(file=written(tmp_path, "n.csv", rows)).load()

@@ -28,3 +28,10 @@ def test_what_nobody_sees_makes_no_class(one: str, other: str) -> None:
     with pytest.raises(SchemaError, match="2 labels in 2 rows are 1 classes"):
         spelled(labels, "x", None)
     assert spelled(labels, "x", "unify").to_list() == [one, one, "never"]
+
+
+def test_case_beyond_ascii_is_a_spelling_too() -> None:
+    labels = pl.Series(["Straße", "STRASSE", "Died", "dIED"])
+    with pytest.raises(SchemaError, match="4 labels in 4 rows are 2 classes"):
+        spelled(labels, "x", None)
+    assert spelled(labels, "x", "unify").to_list() == ["strasse", "strasse", "died", "died"]

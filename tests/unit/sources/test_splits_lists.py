@@ -144,3 +144,11 @@ def test_a_place_that_holds_no_lists_is_told(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_names_of_splits_are_known_by_their_ending(name: str, split: str | None) -> None:
     assert split_named(name) == split
+
+
+@pytest.mark.parametrize("name", ["train.csv", "train.txt"])
+def test_a_mark_for_nothing_is_nobody_and_refused_by_name(tmp_path: Path, name: str) -> None:
+    rest(tmp_path)
+    (tmp_path / name).write_text("subject_id\np-1\nNA\np-2\nNA\nNULL\n")
+    with pytest.raises(SchemaError, match=r"2 cells \(NA\) and 1 cells \(NULL\) hold .* remove these rows"):
+        ImportedSplit(folder=tmp_path).lists()

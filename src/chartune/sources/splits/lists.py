@@ -18,11 +18,12 @@ import polars as pl
 from chartune.config import Config, Unhashed
 from chartune.errors import DataError, LeakageError, SchemaError
 from chartune.sources import formats
+from chartune.sources.dialect import NULL_MARKS
 from chartune.sources.ids import WHOLE, numbered, refuse_rounded, trimmed
 from chartune.sources.reading import header, read, sanitised
 from chartune.sources.source import RawPath
 from chartune.sources.splits.split import CORPUS_ONLY, NAMES, SCHEMA, SPLITS, Assignment, left_out
-from chartune.sources.tables import Column, Table, Tally
+from chartune.sources.tables import Column, Table, Tally, marked
 from chartune.sources.whole_rows import unpacked
 
 SUBJECT: Final = "subject_id"
@@ -204,7 +205,19 @@ def _named(file: Path, ids: pl.Series) -> pl.Series:
         raise SchemaError(
             f"{file.name}: every cell of {SUBJECT} must name somebody, but {blank} are blank; remove them."
         )
+    _refuse_marks(file, ids)
     return ids
+
+
+def _refuse_marks(file: Path, ids: pl.Series) -> None:
+    """See to it that every id is somebody. Raises SchemaError: some are what programs write for nobody."""
+    marks = ids.filter(ids.is_in(list(NULL_MARKS))).value_counts()
+    if marks.height:
+        raise SchemaError(
+            f"{file.name}: every id must name somebody, but {marked(dict(marks.iter_rows()))} hold what programs write "
+            f"where nothing is known; remove these rows, or, where one is a patient's id, rename it here and in the "
+            f"source."
+        )
 
 
 def _is_text(file: Path) -> bool:
@@ -228,6 +241,7 @@ def _lines(file: Path) -> pl.Series:
             f"{file.name}: {_LAW}, but {int(wrong.sum())} of its {ids.len()} ids are none, first in row "
             f"{wrong.arg_true()[0] + 1}; correct those rows, or give the file a header line."
         )
+    _refuse_marks(file, ids)
     return ids
 
 
