@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import psutil
 import typer
 
+from chartune.cli.figures import ExactOption
 from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, open_store, yaml_told
+from chartune.disclosure import EXACT, RELEASE, ROUNDED, shown
 from chartune.errors import SchemaError
 from chartune.quantities import human_bytes
 
@@ -32,6 +34,7 @@ def command(
         Source | None, typer.Option("--source", help="Kind of the raw data. Default: as it looks.", show_default=False)
     ] = None,
     store: StoreOption = DEFAULT_STORE,
+    exact_counts: ExactOption = False,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Look before you leap: versions, processor or GPU, precision in force and why, memory, disk, store, base models.
@@ -40,7 +43,8 @@ def command(
     of large ones the first rows, so that it takes seconds. Writes nothing but the store's folder. Where a table that is
     needed is missing or cannot be read, that comes first and the exit code is 3.
     """
-    tables = _tables(folder, notes, source) if folder else {}  # a wrong path is told before anything is measured
+    # A wrong path is told before anything is measured.
+    tables = _tables(folder, notes, source, exact_counts) if folder else {}
     opened = open_store(store)
     from chartune.stages.machine import survey_machine
 
@@ -57,7 +61,8 @@ def command(
         "free": human_bytes(shutil.disk_usage(opened.root).free),
     }
     facts |= tables
-    emit(facts, as_json, yaml_told(facts))
+    told = yaml_told(facts)
+    emit(facts, as_json, f"{RELEASE}\n{told}" if tables.get("do_not_release") else told)
     if broken:
         raise SchemaError(
             f"{folder} must hold every table that is needed, but {'; '.join(broken)}; give the folder that holds them, "
@@ -71,13 +76,25 @@ def _broken(tables: dict[str, Any]) -> list[str]:
     return [f"{row['table']}: {row['problem'].rstrip('.')}" for row in needed]
 
 
-def _tables(folder: Path, notes: Path | None, source: Source | None) -> dict[str, Any]:
+def shown_rows(tables: list[dict[str, Any]], exact: bool) -> list[dict[str, Any]]:
+    """Tables with their rows as they may be shown: by their class, or as the release's publisher tells them, too."""
+    return [
+        row | ({} if exact or row["rows"] in (None, row.get("expected_rows")) else {"rows": shown(row["rows"], exact)})
+        for row in tables
+    ]
+
+
+def _tables(folder: Path, notes: Path | None, source: Source | None, exact: bool) -> dict[str, Any]:
     """The kind of the raw data, and a row per table; an annotated corpus has none."""
     from chartune.sources.annotated.catalog import detect_annotated
-    from chartune.sources.catalog import detect, survey
+    from chartune.sources.catalog import detect, fictional, survey
 
     corpus = None if source else detect_annotated(folder)
     if corpus:
         return {"source": corpus}
     kind = source.value if source else detect(folder)
-    return {"source": kind, "tables": survey(folder, notes, kind)}
+    made_up = fictional(folder, notes, kind)
+    return {
+        "source": kind, "figures": EXACT if exact or made_up else ROUNDED, "do_not_release": exact and not made_up,
+        "tables": shown_rows(survey(folder, notes, kind), exact or made_up),
+    }  # fmt: skip

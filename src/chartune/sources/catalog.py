@@ -11,10 +11,10 @@ from chartune.sources.mimic3 import Mimic3
 from chartune.sources.mimic4 import Mimic4
 from chartune.sources.pickled_labels import PickledLabels
 from chartune.sources.splits import HashSplit, ImportedSplit, KFoldSplit, TemporalSplit
-from chartune.sources.survey import survey, without_chart
+from chartune.sources.survey import fictional, survey, without_chart
 from chartune.sources.tabular import Tabular
 
-__all__ = ["AnyLabels", "AnySource", "AnySplit", "detect", "survey", "without_chart"]
+__all__ = ["AnyLabels", "AnySource", "AnySplit", "detect", "fictional", "survey", "without_chart"]
 
 AnySource: TypeAlias = Annotated[Mimic3 | Mimic4 | Tabular, Field(discriminator="kind")]
 AnySplit: TypeAlias = Annotated[HashSplit | ImportedSplit | KFoldSplit | TemporalSplit, Field(discriminator="kind")]

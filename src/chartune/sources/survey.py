@@ -13,6 +13,7 @@ from chartune.sources import mimic3, mimic4
 from chartune.sources.detect import Kind, detect
 from chartune.sources.dialect import PLAIN
 from chartune.sources.icu_stays import ICUSTAYS_3, ICUSTAYS_4
+from chartune.sources.marker import marker
 from chartune.sources.mimic4 import note_files
 from chartune.sources.own_dialect import LOOK
 from chartune.sources.reading import COLUMN_NAME, batches, header
@@ -61,6 +62,12 @@ def survey(path: Path, notes: Path | None = None, kind: Kind | None = None) -> l
         path, [file for file in files if isinstance(file, Path)], {row["table"]: row["rows"] for row in rows}
     )
     return [{**row, "expected_rows": release.rows.get(row["table"]) if release else None} for row in rows]
+
+
+def fictional(path: Path, notes: Path | None, kind: Kind) -> bool:
+    """Whether every table is one that the marker of a made-up hospital lists."""
+    files = [_file(path, table, notes) for table in _LAYOUTS[kind][1]] if kind in _LAYOUTS else []
+    return marker(path, [file for file in files if isinstance(file, Path)]) is not None
 
 
 def _own(source: Tabular) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from chartune.cli.check import shown_rows
 from chartune.testing.annotated_corpora import write_2010
 from chartune.testing.command_line import chartune
 from chartune.testing.raw_tables import RawHospital
@@ -90,3 +91,33 @@ def test_a_table_of_ones_own_without_its_columns_is_told_by_the_exit_code(
     assert (said.code, "notes: lacks subject_id" in said.err) == (3, True)
     (tmp_path / "n.csv").write_text("text;subject_id;label\na;1;b\n")
     assert chartune("check", tmp_path / "n.csv", "--store", tmp_path / "store").code == 0
+
+
+def test_rows_of_real_patients_are_told_by_their_class_and_exact_ones_are_marked(
+    tmp_path: Path, measured: list[object], hospital: Path
+) -> None:
+    raw = RawHospital()
+    for subject_id in range(1, 13):
+        raw.stay(subject_id)
+    folder, store = raw.write(tmp_path / "raw"), ("--store", tmp_path / "store")
+
+    def rows(place: Path, *words: str) -> tuple[dict[str, Any], Any]:
+        told = json.loads(chartune("check", place, *store, "--json", *words).out)
+        return told, next(row["rows"] for row in told["tables"] if row["table"] == "PATIENTS")
+
+    shown, exact, fictional = rows(folder), rows(folder, "--exact-counts"), rows(hospital)
+    assert (shown[1], exact[1], fictional[1]) == ("10+", 12, 220)
+    assert [(told["figures"], told["do_not_release"]) for told, _ in (shown, exact, fictional)] == [
+        ("rounded", False), ("exact", True), ("exact", False),
+    ]  # fmt: skip
+    assert chartune("check", folder, *store, "--exact-counts").out.startswith("DO NOT RELEASE")
+    assert "rows: 12\n" not in chartune("check", folder, *store).out
+
+
+def test_rows_that_the_publisher_tells_are_no_secret() -> None:
+    rows: list[dict[str, Any]] = [
+        {"rows": 46_520, "expected_rows": 46_520},
+        {"rows": 46_519, "expected_rows": 46_520},
+        {"rows": None},
+    ]
+    assert [row["rows"] for row in shown_rows(rows, exact=False)] == [46_520, "46,510+", None]
