@@ -140,6 +140,7 @@ CONFIGS: dict[str, tuple[dict[str, Any], str]] = {
     "a rank in words": ({"r": "four"}, "r must be a whole number, but it is text"),
     "no rank": ({"r": None}, "must have numbers r and lora_alpha"),
     "an endless alpha": ({"lora_alpha": float("inf")}, "must have numbers r and lora_alpha"),
+    "an alpha beyond measure": ({"lora_alpha": 1e308}, "must describe a LoRA, but:\nalpha: .* got 1e.308"),
     "a list for a mapping": ({"auto_mapping": ["x"]}, "auto_mapping must be an object, but it is a list"),
     "an object for targets": ({"target_modules": {"a": 1}}, "target_modules must be text or a list, but it is an obj"),
     "a number of modules": ({"modules_to_save": 3}, "modules_to_save must be a list, but it is a whole number"),

@@ -17,7 +17,7 @@ class LoRA(Method):
     kind: Literal["lora"] = "lora"
     rank: int = Field(8, gt=0, le=65536)
     """Rank r of the update; A is [r, d_in], B is [d_out, r]."""
-    alpha: float = Field(16, gt=0)
+    alpha: float = Field(16, gt=0, le=1 << 20)
     """Scale α: the update is multiplied by α/r."""
     dropout: Fraction = 0.0
     """Dropout on the input of A while training."""

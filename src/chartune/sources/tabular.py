@@ -171,12 +171,12 @@ class Tabular(OwnDialect):
             notes=notes,
             labels=self._labels(keys, tallies),
             tallies=tallies,
-            warnings=(*written.warnings, *(() if self.subject else (_NOBODY,))),
+            warnings=(*written.warnings, *_bare(self.file, keys), *(() if self.subject else (_NOBODY,))),
             notices=written.notices,
         )
 
     def _keys(self, contract: Table, tally: Tally) -> pl.DataFrame:
-        """What is known of each row but its text: note_id · subject_id · hadm_id · time? · label?."""
+        """What is known of each row but its text: note_id · subject_id · hadm_id · time? · empty · label?."""
         beside = self.label if self.labels is None else None
         names = {"subject": self.subject, "note_id": self.id, "label": beside, "time": self.time}
         wanted = [
@@ -195,7 +195,7 @@ class Tabular(OwnDialect):
         time = rows["time"] if self.time else pl.repeat(None, rows.height, dtype=pl.Datetime("us"), eager=True)
         label = [rows["label"]] if beside else []
         named = {"row": number, "note_id": ids, "subject_id": subject, "hadm_id": hadm_id, "time": time}
-        return pl.DataFrame([*(values.alias(name) for name, values in named.items()), *label])
+        return pl.DataFrame([*(values.alias(name) for name, values in named.items()), rows["empty"], *label])
 
     def _labels(self, keys: pl.DataFrame, tallies: dict[str, Tally]) -> pl.DataFrame | None:
         if self.label is None:
@@ -212,6 +212,15 @@ def _subjects(keys: pl.DataFrame) -> pl.DataFrame:
     """Each patient once; a table of one's own says nothing more."""
     unknown = {"gender": pl.lit(None, pl.String), "dod": pl.lit(None, pl.Date)}
     return keys.select("subject_id", **unknown).unique("subject_id").sort("subject_id")
+
+
+def _bare(file: Path, keys: pl.DataFrame) -> tuple[str, ...]:
+    """The warning that rows hold neither text nor label; none: all hold one of them, or nobody reads labels there."""
+    bare = keys.filter(pl.col("empty") & pl.col("label").is_null()).height if "label" in keys.columns else 0
+    if not bare:
+        return ()
+    why = "as lines below a table leave, or rows whose cells stand between other signs than those of the header"
+    return (f"{file.name}: {bare:,} rows hold neither text nor label, {why}; remove or correct them.",)
 
 
 def _filled(ids: pl.Series, file: Path, column: str) -> pl.Series:

@@ -322,3 +322,20 @@ def test_a_packed_file_under_another_name_is_told(tmp_path: Path, content: bytes
     (tmp_path / "n.csv").write_bytes(content)
     with pytest.raises(SchemaError, match=told):
         Tabular(file=tmp_path / "n.csv").load()
+
+
+@pytest.mark.parametrize("below", ["(12 rows affected)\n", "P90;a cough;yes\nP91;a fever;no\n"])
+def test_lines_that_are_no_rows_are_counted_and_not_taken_for_patients_in_silence(tmp_path: Path, below: str) -> None:
+    file = tmp_path / "n.csv"
+    file.write_text(pl.DataFrame(ROWS).select("subject_id", "text", "label").write_csv() + below)
+    warned = Tabular(file=file).load().warnings
+    assert [line for line in warned if "neither text nor label" in line] == [
+        f"n.csv: {below.count(chr(10))} rows hold neither text nor label, as lines below a table leave, or rows whose "
+        "cells stand between other signs than those of the header; remove or correct them."
+    ]
+
+
+def test_a_row_of_text_or_label_alone_is_no_such_line(tmp_path: Path) -> None:
+    file = tmp_path / "n.csv"
+    file.write_text(pl.DataFrame(ROWS).write_csv() + f"{CANARY},P90,\n,P91,yes\n")
+    assert Tabular(file=file).load().warnings == ()

@@ -3,6 +3,7 @@
     held-out texts ─runs of eight words─▶ pile ─▶ rare runs, round by round ◀─ texts that are learnt from, by block
                                                          └─▶ text · document · share of the text's rare runs
 
-What it cannot see: paraphrase, another language, tables whose cells stand in another order, and texts with too few rare
-runs (`chartune.tasks.containment.held_out.LEAST`), which are told as not judged.
+What it cannot see: paraphrase, another language, tables whose cells stand in another order, a text spread over several
+documents or cut every few words (line numbers, hyphens, in a corpus other masks), and texts with too few rare runs
+(`chartune.tasks.containment.held_out.LEAST`), which are told as not judged.
 """
