@@ -4,7 +4,9 @@
                          per copy:        ids + copy · 1,000,000, another name, other paragraphs ─▶ out/TABLE.csv.gz
 
 Generating patients one by one takes minutes for what a large hospital writes in a day; copying does not. No text of a
-copy is that of another, because preparation leaves copies out. Memory holds one copy, whatever the size.
+copy is that of another, because preparation leaves copies out; but nearly all of an admission note is, so that `sound`
+leaves out whoever is learnt from while another copy of the same patient is held out. The comparison of rows keeps them
+(`paper-code`). Memory holds one copy, whatever the size.
 """
 
 import gzip
