@@ -219,10 +219,11 @@ def _day_of_year(time: pl.Expr) -> pl.Expr:
 
 def _notes(raw: pl.DataFrame, tally: Tally) -> pl.DataFrame:
     """A batch of NOTEEVENTS under canonical names; trailing blanks of `Physician ` are real and mean nothing."""
+    category = pl.col("category").str.strip_chars()
     named = raw.with_columns(
         note_id=pl.col("note_seq").cast(pl.String),
-        category=pl.col("category").str.strip_chars(),
-        description=pl.col("description").str.strip_chars(),
+        category=category,
+        category_padded=category != pl.col("category"),
         is_error=pl.col("iserror").str.strip_chars().is_in(["1", "1.0"]).fill_null(False),
     )
     known = named["category"].filter(named["category"].is_in(CATEGORIES))

@@ -292,6 +292,7 @@ def _notes(raw: pl.DataFrame, table: str) -> pl.DataFrame:
         note_seq=pl.col("note_seq") * len(_DESCRIPTIONS) + place,
         chartdate=pl.col("charttime").dt.date(),
         category=pl.lit(_KINDS[table]),
+        category_padded=pl.lit(False),
         description=kind.replace(_DESCRIPTIONS),
         is_error=pl.lit(False),
     ).select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())

@@ -254,6 +254,7 @@ def _notes(text: pl.Series, keys: pl.DataFrame) -> pl.DataFrame:
         charttime=pl.col("time"),
         storetime=pl.lit(None),
         category=pl.lit(PLAIN),
+        category_padded=pl.lit(False),
         description=pl.lit("Report"),
         is_error=pl.lit(False),
     ).select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())

@@ -31,15 +31,55 @@ class SummaryInput(Config):
     """Base of the inputs that read discharge summaries."""
 
     shared: ClassVar[bool] = True
+    withdrawn: Literal["left-out", "kept"] = "left-out"
+    """Notes that their author marked as an error (ISERROR); CORe and published work keep them."""
+    copies: Literal["among-eligible", "among-all-notes"] = "among-eligible"
+    """Among whose summaries one counts of identical texts: those of the stays with an answer, or of all admissions
+    (newborns apart), as in CORe's code. There a text whose latest copy belongs to a patient in no split, or to an
+    admission without an answer, is asked about nowhere."""
+
+    blanks: Literal["stripped", "as-written"] = "stripped"
+    """Blanks at the ends of CATEGORY and DESCRIPTION. CORe's code compares both as they are written: a category with a
+    blank behind it is none of a summary, and nothing but `Report` is a report."""
 
     @property
     def chosen_first(self) -> bool:
-        """No: notes of admissions with an answer are looked at."""
-        return False
+        """Whether copies are looked for among all notes."""
+        return self.copies == "among-all-notes"
 
     def categories(self) -> tuple[str, ...]:
         """Discharge summaries only."""
         return (SUMMARY,)
+
+    def summaries(self, cohort: Cohort, attrition: Attrition, at: str) -> Cohort:
+        """The discharge summaries of these admissions that count; admissions without one leave.
+
+        Args:
+            cohort: any.
+            attrition: is told each filter.
+            at: column of admissions with the time of the prediction.
+        """
+        why = "the only note that tells the whole story"
+        cohort = attrition.record("discharge summary", why, cohort.reading(pl.col("category") == SUMMARY))
+        if self.blanks == "as-written":
+            why = "its CATEGORY has blanks around it, with which CORe's code does not know it"
+            cohort = attrition.record("category as written", why, cohort.reading(~pl.col("category_padded")))
+        if self.withdrawn == "left-out":
+            why = "its author marked it as an error"
+            cohort = attrition.record("not withdrawn", why, cohort.reading(~pl.col("is_error")))
+        cohort = attrition.record("has text", "a note without words", cohort.reading(pl.col("words") > 0))
+        latest = Cohort(cohort.admissions, dated(cohort.notes))
+        cohort = attrition.record(
+            "no copy", "of identical texts the latest counts", latest.reading(pl.col("text_key").is_last_distinct())
+        )
+        reported = cohort.reading(self._report().any().over("hadm_id"))
+        return timed(attrition.record("has a report", "an addendum alone tells half a story", reported), pl.col(at))
+
+    def _report(self) -> pl.Expr:
+        """Whether a note is a report."""
+        if self.blanks == "as-written":
+            return pl.col("description").eq_missing("Report")
+        return pl.col("description").str.strip_chars().str.to_lowercase().ne_missing("addendum")
 
 
 class AdmissionNote(SummaryInput):
@@ -50,23 +90,12 @@ class AdmissionNote(SummaryInput):
     """By whose rules sections are found and put together: `chartune.notes.sections` or `chartune.notes.core_rules`;
     `core-stripped`: the latter, when blanks at the ends of lines are gone. MIMIC-IV has one in every empty line, where
     CORe's patterns, written for MIMIC-III, find no end of a section and so no section at all."""
-    withdrawn: Literal["left-out", "kept"] = "left-out"
-    """Notes that their author marked as an error (ISERROR); CORe keeps them."""
     headings: Literal["variants", "core"] = "variants"
     """Which headings of the eight sections are known: as other authors write them, too ("HPI", "Home Medications";
     `chartune.notes.headings`), or CORe's own. CORe's `sections` know none but these."""
     told_deaths: Literal["by-context", "core-wordings"] = "by-context"
     """How a told death is known, where death is asked: by its words and what stands around them
     (`chartune.notes.deaths`), or by CORe's few wordings. CORe's `sections` bring CORe's own."""
-
-    @property
-    def chosen_first(self) -> bool:
-        """By CORe's rules yes.
-
-        CORe drops identical texts before it looks for labels: where the one that counts belongs to an admission
-        without an answer, the text is asked about nowhere.
-        """
-        return self.sections != "chartune"
 
     def seen(self) -> Seen:
         """What the model reads, in words."""
@@ -78,7 +107,7 @@ class AdmissionNote(SummaryInput):
 
     def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
         """The discharge summaries that count; admissions without one leave."""
-        return summaries(cohort, attrition, self.withdrawn, "admittime")
+        return self.summaries(cohort, attrition, "admittime")
 
     def read_notes(self, notes: pl.DataFrame) -> pl.DataFrame:
         """The admission text of each admission of a shard; empty where it does not say why the patient came."""
@@ -108,31 +137,6 @@ class AdmissionNote(SummaryInput):
             return read
         cut = [core_without_asides(text) for text in read["text"]]
         return read.with_columns(pl.Series("text", cut, dtype=pl.String))
-
-
-def summaries(cohort: Cohort, attrition: Attrition, withdrawn: Literal["left-out", "kept"], at: str) -> Cohort:
-    """The discharge summaries of these admissions that count; admissions without one leave.
-
-    Args:
-        cohort: any.
-        attrition: is told each filter.
-        withdrawn: what becomes of notes that their author marked as an error.
-        at: column of admissions with the time of the prediction.
-    """
-    cohort = attrition.record(
-        "discharge summary", "the only note that tells the whole story", cohort.reading(pl.col("category") == SUMMARY)
-    )
-    if withdrawn == "left-out":
-        why = "its author marked it as an error"
-        cohort = attrition.record("not withdrawn", why, cohort.reading(~pl.col("is_error")))
-    cohort = attrition.record("has text", "a note without words", cohort.reading(pl.col("words") > 0))
-    latest = Cohort(cohort.admissions, dated(cohort.notes))
-    cohort = attrition.record(
-        "no copy", "of identical texts the latest counts", latest.reading(pl.col("text_key").is_last_distinct())
-    )
-    report = pl.col("description").str.to_lowercase().ne_missing("addendum").any().over("hadm_id")
-    cohort = attrition.record("has a report", "an addendum alone tells half a story", cohort.reading(report))
-    return timed(cohort, pl.col(at))
 
 
 def _on_arrival(known: Known, texts: Sequence[str]) -> str:

@@ -6,6 +6,9 @@ A preset sets every switch in which a published recipe departs from what this ho
     sections         chartune                  chartune                      CORe's rules, faults included; MIMIC-IV's
                                                                              lines lose the blanks at their ends first
     withdrawn notes  left out                  kept                          kept
+    copies dropped   among eligible stays      among eligible stays          among all notes
+    blanks of CATEGORY  stripped               stripped                      as written
+    written-out line breaks  repaired          as written                    as written
     headings         and their variants        CORe's own                    CORe's own
     told deaths      by context                CORe's wordings               CORe's wordings, as its code finds them
     ages, times      18 or more, checked       not looked at                 not looked at
@@ -91,7 +94,7 @@ def further_tasks(source_kind: str, preset: Preset) -> tuple[AnyTask, ...]:
     """Tasks that are asked of a chart by name only. Args as `usual_tasks`."""
     codes: Literal["fixed", "published"] = "published" if preset == "paper-code" else "fixed"
     note = _note(source_kind, preset)
-    reads = WholeSummary(withdrawn=note.withdrawn)
+    reads = WholeSummary(withdrawn=note.withdrawn, copies=note.copies, blanks=note.blanks)
     everybody = Stays(min_age=None, newborns="kept", times=_who(preset).times)
     return LateMortality(stays=_who(preset), reads=note), Triage(codes=codes, stays=everybody, reads=reads)
 
@@ -203,4 +206,7 @@ def _note(source_kind: str, preset: Preset) -> AdmissionNote:
             return AdmissionNote(withdrawn="kept", headings="core", told_deaths="core-wordings")
         case "paper-code":
             sections: Literal["core", "core-stripped"] = "core-stripped" if source_kind == "mimic4" else "core"
-            return AdmissionNote(sections=sections, withdrawn="kept", headings="core", told_deaths="core-wordings")
+            return AdmissionNote(
+                sections=sections, withdrawn="kept", copies="among-all-notes", blanks="as-written", headings="core",
+                told_deaths="core-wordings",
+            )  # fmt: skip

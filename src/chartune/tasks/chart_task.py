@@ -120,8 +120,7 @@ class ChartTask(Config, ABC):
 
     def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
         """Admissions whose answer is known, and their notes."""
-        stays = self.stays.select(cohort, attrition)
-        return answered(stays, self.question().known, self.reads, attrition, self.usable)
+        return answered(self.stays, cohort, self.question().known, self.reads, attrition, self.usable)
 
     def examples(self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
         """One example per admission of which something is read."""
@@ -129,23 +128,20 @@ class ChartTask(Config, ABC):
 
 
 def answered(
-    stays: Cohort, known: tuple[str, str], reads: AnyInput, attrition: Attrition, usable: Sequence[Filter] = ()
-) -> Cohort:
+    stays: Stays, cohort: Cohort, known: tuple[str, str], reads: AnyInput, attrition: Attrition,
+    usable: Sequence[Filter] = (),
+) -> Cohort:  # fmt: skip
     """Of these stays those with an answer, and the notes that are read of them.
 
     Args:
-        stays: admissions with `asked`.
+        stays: who is asked about.
+        cohort: everybody, admissions with `asked`.
         known: the filter that leaves those with an answer: its name, and why others have none.
         reads: chooses the notes.
         attrition: is told each filter.
         usable: filters before `known`.
     """
-
-    def counted(cohort: Cohort) -> Cohort:
-        for step, why, keep in (*usable, (*known, pl.col("asked").is_not_null())):
-            cohort = attrition.record(step, why, cohort.whose(keep))
-        return cohort
-
-    if reads.chosen_first:
-        return counted(reads.select(stays, attrition))
-    return reads.select(counted(stays), attrition)
+    cohort = stays.select(cohort, attrition, reads.select if reads.chosen_first else None)
+    for step, why, keep in (*usable, (*known, pl.col("asked").is_not_null())):
+        cohort = attrition.record(step, why, cohort.whose(keep))
+    return cohort if reads.chosen_first else reads.select(cohort, attrition)

@@ -155,7 +155,7 @@ class External(Config):
         refuse_two_splits(matched)
         placed = Cohort(self._placed(cohort.admissions, matched), cohort.notes)
         known = ("labelled", "the file of labels tells of it")
-        chosen = answered(self.stays.select(placed, attrition), known, self.reads, attrition)
+        chosen = answered(self.stays, placed, known, self.reads, attrition)
         return timed(chosen, pl.coalesce(LABELLED_AT, "prediction_time"))
 
     def examples(self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:

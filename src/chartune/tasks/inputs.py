@@ -68,7 +68,7 @@ class Input(Protocol):
 
     @property
     def chosen_first(self) -> bool:
-        """Whether notes are chosen of all admissions, and only then those with an answer kept; else the reverse."""
+        """Whether notes are chosen of all admissions, whatever their split and answer; else of those that are left."""
 
     def seen(self) -> Seen:
         """In words."""
@@ -106,8 +106,11 @@ def joined(admissions: pl.DataFrame, read: pl.DataFrame) -> pl.DataFrame:
 
 
 def dated(notes: pl.DataFrame) -> pl.DataFrame:
-    """Notes by date and order of writing: a discharge summary has a date and no clock time."""
-    return notes.sort("chartdate", "note_seq", nulls_last=False)
+    """Notes by date and order of writing: a discharge summary has a date and no clock time.
+
+    The id settles the rest: MIMIC-IV numbers the notes of each patient anew.
+    """
+    return notes.sort("chartdate", "note_seq", "note_id", nulls_last=False)
 
 
 def unread(text: str) -> bool:

@@ -20,6 +20,7 @@ import polars as pl
 from chartune.config import fingerprint
 from chartune.log import progress
 from chartune.notes.clean import copy_key
+from chartune.notes.line_breaks import Breaks
 from chartune.sources.facts import TableFacts
 from chartune.sources.source import Records
 from chartune.sources.splits import HELD_OUT, SPLITS
@@ -62,7 +63,9 @@ class _Making:
     """By the rule of sections."""
 
 
-def staged_notes(records: Records, categories: frozenset[str], corpus: Corpus | None, folder: Path) -> Staged:
+def staged_notes(
+    records: Records, categories: frozenset[str], corpus: Corpus | None, folder: Path, breaks: Breaks = "repaired"
+) -> Staged:
     """All notes, read once; found where an earlier attempt has read them to the end.
 
     The tallies of `records` are then those of that attempt.
@@ -72,7 +75,7 @@ def staged_notes(records: Records, categories: frozenset[str], corpus: Corpus | 
         read_tallies(records, done)
         return Staged(aside)
     shutil.rmtree(aside, ignore_errors=True)
-    staged = stage(records, categories, corpus, aside)
+    staged = stage(records, categories, corpus, aside, breaks)
     write_tallies(records, done)
     return staged
 

@@ -13,6 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from chartune.config import Config, Unhashed
 from chartune.errors import ConfigError, DataError, LeakageError
+from chartune.notes.line_breaks import Breaks
 from chartune.sources.catalog import AnySource, AnySplit
 from chartune.sources.facts import TableFacts
 from chartune.sources.splits import CORPUS_ONLY, SPLITS, HashSplit, carevue_only
@@ -30,7 +31,15 @@ from chartune.tasks.lineage import inputs
 from chartune.tasks.making import forget_steps, make_tasks, split_counts, staged_notes, with_kept_episodes
 from chartune.tasks.making_corpus import make_corpus
 from chartune.tasks.prepared import named_once, obtain_data, write_dataset
-from chartune.tasks.soundness import absent_categories, emptied, raw_warnings, refuse, source_entry, tables_read
+from chartune.tasks.soundness import (
+    absent_categories,
+    breaks_told,
+    emptied,
+    raw_warnings,
+    refuse,
+    source_entry,
+    tables_read,
+)
 
 CORPUS_FILE: Final = "corpus.parquet"
 REVISION: Final = 11
@@ -55,6 +64,9 @@ class Preparation(Config):
 
     held_out_copies: Literal["left-out", "kept"] = "left-out"
     """Training texts that a held-out chart repeats."""
+    line_breaks: Breaks = "repaired"
+    r"""A backslash and an n in place of each line break of a text, as some exports write it
+    (`chartune.notes.line_breaks`): repaired, or read as it is written, as by CORe's code."""
     near_copies: NearCopies | None = NearCopies()
     """Which training texts hold too much of a held-out text of their task; null: they are kept, as always where
     `held_out_copies` are."""
@@ -121,6 +133,7 @@ def _with_usual(data: dict[str, Any]) -> dict[str, Any]:
     if isinstance(given, Mapping):
         full["corpus"] = overlaid(corpus.model_dump(exclude_defaults=True), given)
     full.setdefault("held_out_copies", "left-out" if preset == "sound" else "kept")
+    full.setdefault("line_breaks", "repaired" if preset == "sound" else "as-written")
     return full
 
 
@@ -213,11 +226,12 @@ def _make(preparation: Preparation, facts: Mapping[str, TableFacts], store: Stor
         refuse([*raw_warnings(records, tables_read(records)), *said])
     if preparation.needs_events:
         records = with_kept_episodes(records, facts, store)
-    staged = staged_notes(records, preparation.categories(), preparation.corpus, folder)
+    staged = staged_notes(records, preparation.categories(), preparation.corpus, folder, preparation.line_breaks)
     said += absent_categories(records, staged, preparation.tasks, preparation.corpus)
     warnings = [*raw_warnings(records, facts), *said]
     if preparation.strict:
         refuse(warnings)
+    notices = [*records.notices, *assignment.notices, *breaks_told(staged.written_out(), preparation.line_breaks)]
     admissions = assignment.placed(records.admissions, "admittime")
     kept = preparation.held_out_copies == "kept"
     near = preparation.near_copies
@@ -241,7 +255,7 @@ def _make(preparation: Preparation, facts: Mapping[str, TableFacts], store: Stor
     counts = split_counts(admissions, assignment.frame, (*SPLITS, CORPUS_ONLY))
     forget_steps(folder)
     write_dataset(folder, preparation, {
-        "source": source_entry(records, facts, warnings, [*records.notices, *assignment.notices, *reached]),
+        "source": source_entry(records, facts, warnings, [*notices, *reached]),
         "splits": {"rule": preparation.splits.rule(), "counts": counts},
         **made,
         "inputs": inputs(preparation.tasks, preparation.splits, preparation.corpus, store),

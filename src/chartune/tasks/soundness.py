@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from chartune.errors import DataError
+from chartune.notes.line_breaks import Breaks
 from chartune.sources.facts import TableFacts
 from chartune.sources.source import Records
 from chartune.tasks.bedside_notes import BedsideNotes
@@ -68,6 +69,22 @@ def absent_categories(records: Records, staged: Staged, tasks: Sequence[Task], c
     there: Counter[str] = sum((Counter(tally.kinds) for tally in records.tallies.values()), Counter())
     told = f"there are {', '.join(sorted(there))}" if there else "there are none that a release knows"
     return [f"notes: none is of the category {' or '.join(absent)}, which was asked for; {told}."]
+
+
+def breaks_told(texts: int, breaks: Breaks) -> list[str]:
+    r"""How many texts had their line breaks written out, and what became of them; empty: none had.
+
+    Args:
+        texts: `Staged.written_out`.
+        breaks: what became of them.
+    """
+    if not texts:
+        return []
+    became = (
+        "these were made line breaks" if breaks == "repaired"
+        else "these are read as they stand, so that few sections are found (`line_breaks: repaired` mends them)"
+    )  # fmt: skip
+    return [rf"notes: {texts} texts held more written-out line breaks (\n) than line breaks; {became}."]
 
 
 def emptied(parts: Mapping[str, Part]) -> dict[str, str]:

@@ -8,6 +8,7 @@ So memory holds some bytes for each note that somebody asks for and never its te
 task or ten.
 """
 
+import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +19,12 @@ import polars as pl
 from chartune.errors import SchemaError
 from chartune.log import progress
 from chartune.notes.clean import copy_key, without_markers, word_count
+from chartune.notes.line_breaks import Breaks, repaired, written_out
 from chartune.notes.note import NOTES, SCHEMA
 from chartune.sources.source import Records
 from chartune.tasks.corpus import Corpus
 from chartune.tasks.frames import add_frame, read_pile
+from chartune.writing import write_json
 
 SHARDS: Final = 64
 """Groups of patients by subject_id modulo this; all notes of a patient lie in one."""
@@ -41,6 +44,7 @@ _TEXTS: Final = {"note_id": pl.String(), "text": pl.String()}
 _BLOCK: Final = 2**18
 """Characters that wait in memory, of each shard, before they are added to its pile."""
 _INDEX: Final = "index.pile"
+_WRITTEN_OUT: Final = "written-out.json"
 _INDEX_ROWS: Final = 2**16
 """Rows of the index that wait in memory before they are added to its pile."""
 
@@ -75,6 +79,10 @@ class Staged:
     def categories(self) -> set[str]:
         """The categories of the notes that somebody wanted."""
         return {kind for part in read_pile(self.folder / _INDEX) for kind in part["category"].drop_nulls().unique()}
+
+    def written_out(self) -> int:
+        """How many of the texts that somebody wanted had their line breaks written out."""
+        return int(json.loads((self.folder / _WRITTEN_OUT).read_text(encoding="utf-8"))["texts"])
 
     def read(self, shard: int, chosen: pl.DataFrame) -> pl.DataFrame:
         """The chosen notes of a shard, with their `text`."""
@@ -123,7 +131,9 @@ class _Index:
         self.rows = []
 
 
-def stage(records: Records, categories: frozenset[str], corpus: Corpus | None, folder: Path) -> Staged:
+def stage(
+    records: Records, categories: frozenset[str], corpus: Corpus | None, folder: Path, breaks: Breaks = "repaired"
+) -> Staged:
     """Read all notes once; keep the texts of these categories.
 
     Args:
@@ -131,6 +141,7 @@ def stage(records: Records, categories: frozenset[str], corpus: Corpus | None, f
         categories: that somebody asks for.
         corpus: what it asks of the index.
         folder: a new one.
+        breaks: what becomes of line breaks that are written out (`chartune.notes.line_breaks`).
 
     Raises:
         SchemaError: the notes break their contract, or two have the same note_id.
@@ -138,11 +149,12 @@ def stage(records: Records, categories: frozenset[str], corpus: Corpus | None, f
     """
     folder.mkdir(parents=True)
     wanted = pl.col("category").is_in(categories).fill_null(False)
-    ids, index = [pl.Series(dtype=pl.UInt64)], _Index(folder / _INDEX)
+    ids, index, found = [pl.Series(dtype=pl.UInt64)], _Index(folder / _INDEX), 0
     waiting = [_Waiting(_pile(folder, shard)) for shard in range(SHARDS)]
     with progress("reading notes") as meter:
         for batch in records.notes():
-            kept = batch.filter(wanted)
+            kept, more = _with_breaks(batch.filter(wanted), breaks)
+            found += more
             for subject, note_id, text in kept.select("subject_id", "note_id", "text").iter_rows():
                 waiting[subject % SHARDS].add(note_id, text)
             ids.append(batch["note_id"].hash(seed=0))
@@ -152,7 +164,16 @@ def stage(records: Records, categories: frozenset[str], corpus: Corpus | None, f
         texts.write()
     _unique(pl.concat(ids))
     index.write()
+    write_json(folder / _WRITTEN_OUT, {"texts": found})
     return Staged(folder)
+
+
+def _with_breaks(notes: pl.DataFrame, breaks: Breaks) -> tuple[pl.DataFrame, int]:
+    """The notes, and in how many of them line breaks were written out."""
+    out = written_out(notes["text"])
+    if breaks == "repaired" and out.any():
+        notes = notes.with_columns(text=pl.when(out).then(repaired(notes["text"])).otherwise(pl.col("text")))
+    return notes, int(out.sum())
 
 
 def _described(notes: pl.DataFrame, corpus: Corpus | None) -> pl.DataFrame:

@@ -3,7 +3,8 @@
 Tasks share these filters, so that they differ in what they ask and in nothing else.
 """
 
-from typing import Literal
+from collections.abc import Callable
+from typing import Literal, TypeAlias
 
 import polars as pl
 from pydantic import Field
@@ -11,6 +12,9 @@ from pydantic import Field
 from chartune.config import Config
 from chartune.sources.splits import OUT_OF_YEARS, SPLITS, STRAYS
 from chartune.tasks.attrition import Attrition, Cohort
+
+Choosing: TypeAlias = Callable[[Cohort, Attrition], Cohort]
+"""Chooses notes, and the admissions that have some; tells each filter to the attrition."""
 
 
 class Stays(Config):
@@ -29,29 +33,48 @@ class Stays(Config):
         aged = f"aged {self.min_age} or more" if self.min_age is not None else "of any age"
         return f"admissions of patients {aged}, newborns {'excluded' if self.newborns == 'left-out' else 'included'}"
 
-    def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
-        """These admissions and their notes; every filter is counted."""
+    def select(self, cohort: Cohort, attrition: Attrition, first: Choosing | None = None) -> Cohort:
+        """These admissions and their notes; every filter is counted.
+
+        Args:
+            cohort: everybody.
+            attrition: is told each filter.
+            first: chooses notes of all admissions but newborns' (where these are left out), before anybody else leaves.
+        """
         attrition.record("all admissions", "what the source holds", cohort)
         cohort = attrition.record(
             "note of an admission", "notes of clinics and other units have no admission", cohort.of(cohort.admissions)
         )
-        cohort = cohort.whose(pl.col("split").is_in((*SPLITS, OUT_OF_YEARS)))
-        attrition.record("patient in a split", "stands in none of train, validation, calibration and test", cohort)
-        if OUT_OF_YEARS in cohort.admissions["split"]:
-            cohort = cohort.whose(pl.col("split") != OUT_OF_YEARS)
-            attrition.record("in the years of its split", STRAYS, cohort)
-        if self.times == "checked":
-            why = "a stay without an end, or with one before its beginning, is a typing error"
-            cohort = cohort.whose(pl.col("dischtime") >= pl.col("admittime"))
-            attrition.record("ends after it begins", why, cohort)
-            why = "who was dead before (deathtime) is an organ donor or a typing error"
-            cohort = cohort.whose((pl.col("deathtime") >= pl.col("admittime")).fill_null(True))
-            attrition.record("alive when it begins", why, cohort)
-        if self.newborns == "left-out":
-            why = "newborns have charts of their own kind (van Aken et al., 2021)"
-            cohort = cohort.whose(pl.col("admission_type").str.to_uppercase().ne_missing("NEWBORN"))
-            attrition.record("not a newborn", why, cohort)
+        if first is not None:
+            cohort = self._timely(_split(first(self._born(cohort, attrition), attrition), attrition), attrition)
+        else:
+            cohort = self._born(self._timely(_split(cohort, attrition), attrition), attrition)
         if self.min_age is None:
             return cohort
         why = f"age at admission {self.min_age} or more; admission types alone let older children in"
         return attrition.record("of age", why, cohort.whose(pl.col("age") >= self.min_age))
+
+    def _timely(self, cohort: Cohort, attrition: Attrition) -> Cohort:
+        if self.times == "as-given":
+            return cohort
+        why = "a stay without an end, or with one before its beginning, is a typing error"
+        cohort = cohort.whose(pl.col("dischtime") >= pl.col("admittime"))
+        attrition.record("ends after it begins", why, cohort)
+        why = "who was dead before (deathtime) is an organ donor or a typing error"
+        cohort = cohort.whose((pl.col("deathtime") >= pl.col("admittime")).fill_null(True))
+        return attrition.record("alive when it begins", why, cohort)
+
+    def _born(self, cohort: Cohort, attrition: Attrition) -> Cohort:
+        if self.newborns == "kept":
+            return cohort
+        why = "newborns have charts of their own kind (van Aken et al., 2021)"
+        cohort = cohort.whose(pl.col("admission_type").str.to_uppercase().ne_missing("NEWBORN"))
+        return attrition.record("not a newborn", why, cohort)
+
+
+def _split(cohort: Cohort, attrition: Attrition) -> Cohort:
+    cohort = cohort.whose(pl.col("split").is_in((*SPLITS, OUT_OF_YEARS)))
+    attrition.record("patient in a split", "stands in none of train, validation, calibration and test", cohort)
+    if OUT_OF_YEARS not in cohort.admissions["split"]:
+        return cohort
+    return attrition.record("in the years of its split", STRAYS, cohort.whose(pl.col("split") != OUT_OF_YEARS))

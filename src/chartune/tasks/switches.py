@@ -24,6 +24,7 @@ def switches(dataset: Dataset, task: str | None) -> dict[str, Any]:
     whole = {
         "preset": config.get("preset", "sound"), "held_out_copies": config.get("held_out_copies", "left-out"),
         "held_out_near_copies": near.get("containment", "kept"),
+        "line_breaks": config.get("line_breaks", "as-written"),
     }  # fmt: skip
     return whole | dict(_flat(asked or {}))
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 import polars as pl
 
-from chartune.tasks.admission_note import SummaryInput, summaries
+from chartune.tasks.admission_note import SummaryInput
 from chartune.tasks.attrition import Attrition, Cohort
 from chartune.tasks.inputs import TELLS_DEATH, Seen, dated, joined, texts_of, unread
 
@@ -14,8 +14,6 @@ class WholeSummary(SummaryInput):
     """All discharge summaries of an admission, joined."""
 
     kind: Literal["whole-summary"] = "whole-summary"
-    withdrawn: Literal["left-out", "kept"] = "left-out"
-    """Notes that their author marked as an error (ISERROR); published work keeps them."""
 
     def seen(self) -> Seen:
         """What the model reads, in words."""
@@ -28,7 +26,7 @@ class WholeSummary(SummaryInput):
 
     def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
         """The discharge summaries that count; admissions without one leave."""
-        return summaries(cohort, attrition, self.withdrawn, "dischtime")
+        return self.summaries(cohort, attrition, "dischtime")
 
     def read_notes(self, notes: pl.DataFrame) -> pl.DataFrame:
         """All summaries of each admission of a shard, blanks and line breaks collapsed."""

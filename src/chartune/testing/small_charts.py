@@ -26,9 +26,9 @@ ADMISSIONS: Final[dict[str, Any]] = {
 }  # fmt: skip
 NOTES: Final[dict[str, Any]] = {
     "note_id": pl.String, "note_seq": pl.Int64, "subject_id": pl.Int64, "hadm_id": pl.Int64, "chartdate": pl.Date,
-    "charttime": pl.Datetime("us"), "storetime": pl.Datetime("us"), "category": pl.String, "description": pl.String,
-    "is_error": pl.Boolean, "text": pl.String, "words": pl.UInt32, "text_key": pl.UInt64, "copy_key": pl.UInt64,
-    "notes": pl.UInt32,
+    "charttime": pl.Datetime("us"), "storetime": pl.Datetime("us"), "category": pl.String,
+    "category_padded": pl.Boolean, "description": pl.String, "is_error": pl.Boolean,
+    "text": pl.String, "words": pl.UInt32, "text_key": pl.UInt64, "copy_key": pl.UInt64, "notes": pl.UInt32,
 }  # fmt: skip
 CODES: Final[dict[str, Any]] = {
     "subject_id": pl.Int64, "hadm_id": pl.Int64, "seq_num": pl.Int64, "icd_code": pl.String, "icd_version": pl.Int64,
@@ -117,7 +117,8 @@ def note(hadm_id: int, text: str, *, charted: float | None = None, stored: float
     """A note, its times in hours after `BEGIN`; a discharge summary if nothing is said of its category."""
     known = [None if hours is None else at(hours) for hours in (charted, stored)]
     usual = {"subject_id": hadm_id, "hadm_id": hadm_id, "chartdate": (known[0] or BEGIN).date(), "charttime": known[0],
-             "storetime": known[1], "category": SUMMARY, "description": "Report", "is_error": False, "text": text,
+             "storetime": known[1], "category": SUMMARY, "category_padded": False,
+             "description": "Report", "is_error": False, "text": text,
              "words": len(text.split()), "text_key": crc32(text.encode()),
              "copy_key": crc32(text.lower().encode()), "notes": 1}  # fmt: skip
     return usual | other

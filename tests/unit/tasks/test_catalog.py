@@ -219,8 +219,9 @@ def test_a_task_that_is_named_has_the_switches_of_the_preset_where_nothing_is_sa
     asked = [{"kind": "mortality", "reads": {"withdrawn": "left-out"}}, {"kind": "procedures", "labels": "frequent"}]
     mortality, procedures = prepared(folder, preset="paper-code", tasks=asked).tasks
     assert mortality.reads == AdmissionNote(
-        sections="core", withdrawn="left-out", headings="core", told_deaths="core-wordings"
-    )
+        sections="core", withdrawn="left-out", copies="among-all-notes", blanks="as-written", headings="core",
+        told_deaths="core-wordings",
+    )  # fmt: skip
     assert mortality == Mortality(stays=Stays(min_age=None, times="as-given"), reads=mortality.reads)
     assert isinstance(procedures, Procedures)
     assert (procedures.codes, procedures.labels) == ("numbers", "frequent")

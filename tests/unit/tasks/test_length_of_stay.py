@@ -90,15 +90,15 @@ def test_the_two_questions_have_names_and_answers_of_their_own() -> None:
     assert one.label_space(pl.DataFrame(), records_of()).answer == "multiclass"
 
 
-@pytest.mark.parametrize(("sections", "left"), [("chartune", [1]), ("core", [])])
-def test_by_the_rules_of_core_a_text_whose_last_copy_has_no_answer_is_asked_about_nowhere(
-    sections: Literal["chartune", "core"], left: list[int]
+@pytest.mark.parametrize(("copies", "left"), [("among-eligible", [1]), ("among-all-notes", [])])
+def test_where_copies_are_looked_for_among_all_notes_a_text_whose_last_copy_has_no_answer_is_asked_about_nowhere(
+    copies: Literal["among-eligible", "among-all-notes"], left: list[int]
 ) -> None:
     """CORe drops copies before it looks for labels: the later copy counts, and its patient died."""
     same = "Chief Complaint:\nFever\n\nAllergies:\nlatex\n\nNext:\n"
     notes = [note(1, same, charted=0), note(2, same, charted=48)]
-    task = LengthOfStay(stays=Stays(times="as-given"), reads=AdmissionNote(sections=sections))
+    task = LengthOfStay(stays=Stays(times="as-given"), reads=AdmissionNote(copies=copies))
     examples, steps = read_by(task, [stay(1), stay(2, died=1)], notes)
     assert examples["hadm_id"].to_list() == left
     order = list(steps)
-    assert (order.index("no copy") < order.index(task.question().known[0])) == (sections == "core")
+    assert (order.index("no copy") < order.index(task.question().known[0])) == (copies == "among-all-notes")

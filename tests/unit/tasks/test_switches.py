@@ -36,4 +36,5 @@ def test_data_of_an_older_version_have_no_switches_but_the_usual() -> None:
         "preset": "sound",
         "held_out_copies": "left-out",
         "held_out_near_copies": "kept",
+        "line_breaks": "as-written",
     }
