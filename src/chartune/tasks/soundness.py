@@ -17,7 +17,7 @@ from chartune.sources.facts import TableFacts
 from chartune.sources.source import Records
 from chartune.tasks.bedside_notes import BedsideNotes
 from chartune.tasks.corpus import Corpus
-from chartune.tasks.dataset import Part, StepEntry
+from chartune.tasks.dataset import Part, StepEntry, TaskEntry
 from chartune.tasks.staging import Staged
 from chartune.tasks.task import Task
 
@@ -90,11 +90,35 @@ def breaks_told(texts: int, breaks: Breaks) -> list[str]:
 def emptied(parts: Mapping[str, Part]) -> dict[str, str]:
     """Name of each task without examples, and `corpus` if it has no documents → the filter that left nothing.
 
+    A task in the version of codes that a source lacks is none of them, as long as the same is asked in its own version.
+
     Args:
         parts: `Dataset.parts`.
     """
-    told = {name: _emptied(part.attrition) for name, part in parts.items()}
+    told = {name: _emptied(part.attrition) for name, part in parts.items() if name not in of_other_codes(parts)}
     return {name: f"{name}: {why}" for name, why in told.items() if why}
+
+
+def of_other_codes(parts: Mapping[str, Part]) -> set[str]:
+    """Tasks about a version of codes in which nobody is coded, while others are in the version beside it."""
+    coded = {name: part for name, part in parts.items() if isinstance(part, TaskEntry) and _version(part)}
+    absent = {name for name, part in coded.items() if _without_codes(part)}
+    answered = {_asked(part) for name, part in coded.items() if not _emptied(part.attrition)}
+    return {name for name in absent if _asked(coded[name]) in answered}
+
+
+def _version(task: TaskEntry) -> int | None:
+    return (task.config or {}).get("icd_version")
+
+
+def _asked(task: TaskEntry) -> str:
+    return str((task.config or {}).get("kind"))
+
+
+def _without_codes(task: TaskEntry) -> bool:
+    """Whether the first filter that leaves nobody is that of the version."""
+    first = next((row.step for row in task.attrition if not row.admissions), "")
+    return first == f"coded in ICD-{_version(task)}"
 
 
 def refuse(warnings: Sequence[str]) -> None:

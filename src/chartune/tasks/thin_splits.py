@@ -11,7 +11,7 @@ from chartune.store import Artefact
 from chartune.tasks.dataset import Dataset
 from chartune.tasks.frames import read_frame
 from chartune.tasks.labels import ENOUGH_CASES
-from chartune.tasks.soundness import emptied
+from chartune.tasks.soundness import emptied, of_other_codes
 
 _OPTIONAL: Final = ("calibration",)
 """Splits that may have nobody."""
@@ -28,10 +28,11 @@ def thin_splits(artefact: Artefact, dataset: Dataset) -> list[str]:
         StoreError: a file of the store is damaged.
     """
     empty, lines = emptied(dataset.parts()), []
+    silent = {*empty, *of_other_codes(dataset.parts())}
     for name, entry in dataset.tasks.items():
         learnt = entry.answer in ("binary", "multiclass", "multilabel")
         frame = read_frame(artefact.path / f"{name}.parquet", ["split", *(["label"] if learnt else [])])
-        if name in empty:
+        if name in silent:
             continue
         labels, open_data = len(entry.labels) if learnt else 0, is_made_up(dataset.source)
         told = _told(frame, entry.answer, labels, open_data)

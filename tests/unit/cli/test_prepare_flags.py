@@ -102,6 +102,12 @@ def test_a_source_with_codes_of_one_version_shows_no_empty_flows_of_the_other(tm
         assert f"{noun.lower()}_icd9: {noun} (ICD-9): nobody, by the filter `coded in ICD-9`\n" in told
         assert f"{noun.lower()}_icd10: {noun} (ICD-10)\n" in told
     assert told.count("coded in ICD-9: ") == 0
+    warned = [line for line in told.splitlines() if line.startswith("warning: ")]
+    assert not [line for line in warned if "icd9" in line]
+    strict = ("prepare", folder, "--store", tmp_path / "store", "--strict", "--set", "corpus=null", "--tasks")
+    assert "icd9" not in chartune(*strict, "diagnoses").err
+    named = chartune(*strict, "diagnoses_icd9")
+    assert (named.code, "diagnoses_icd9: nobody is left" in " ".join(named.err.split())) == (3, True)
 
 
 def _stays(folder: Path) -> list[list[str]]:
