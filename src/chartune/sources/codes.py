@@ -8,12 +8,13 @@ A spreadsheet, or a parser that guesses, turns the code "0414" into the number 4
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import polars as pl
 
+from chartune.sources.links import own_table
 from chartune.sources.reading import read
 from chartune.sources.tables import Table, Tally
 
@@ -36,6 +37,12 @@ class Codes:
     procedure_titles: pl.DataFrame | None
     warnings: tuple[str, ...]
     """What a reader of the data card should know of them."""
+
+    def linked(self, tables: Sequence[Table], admissions: pl.DataFrame) -> "Codes":
+        """These codes, none of them of another patient's admission; `tables` as for `read_codes`."""
+        diagnoses, said = own_table(tables[0].name, self.diagnoses, admissions)
+        procedures, more = own_table(tables[1].name, self.procedures, admissions)
+        return replace(self, diagnoses=diagnoses, procedures=procedures, warnings=(*self.warnings, *said, *more))
 
 
 def read_codes(tables: Sequence[Table], files: Mapping[str, Path], tallies: Mapping[str, Tally]) -> Codes:

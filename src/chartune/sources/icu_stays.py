@@ -58,5 +58,9 @@ def read_stays(table: Table, files: Mapping[str, Path], tallies: Mapping[str, Ta
 
 def strays(table: str, stays: pl.DataFrame | None, admissions: pl.DataFrame) -> tuple[str, ...]:
     """The warning that ICU stays belong to no admission, if some do."""
-    count = 0 if stays is None else stays.join(admissions, on=["subject_id", "hadm_id"], how="anti").height
+    count = (
+        0
+        if stays is None
+        else stays.drop_nulls("hadm_id").join(admissions, on=["subject_id", "hadm_id"], how="anti").height
+    )
     return (f"{table}: {count} stays of admissions that the table of admissions lacks.",) if count else ()

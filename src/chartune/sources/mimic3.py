@@ -17,6 +17,7 @@ from chartune.sources.codes import read_codes
 from chartune.sources.dialect import LONGEST_ROW
 from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.icu_stays import ICUSTAYS_3, read_stays, strays
+from chartune.sources.links import own_notes, own_table
 from chartune.sources.marker import disowned, marker_facts
 from chartune.sources.reading import batches, keyed
 from chartune.sources.releases import CREDENTIALED, Layout, Release
@@ -154,12 +155,13 @@ class Mimic3(Config):
         def notes() -> Iterator[pl.DataFrame]:
             tally = tallies["NOTEEVENTS"]
             tally.restart()
-            return (_notes(raw, tally) for raw in batches(files["NOTEEVENTS"], NOTEEVENTS.bounded(most), tally))
+            read = batches(files["NOTEEVENTS"], NOTEEVENTS.bounded(most), tally)
+            return (own_notes(_notes(raw, tally), admissions, tally) for raw in read)
 
         patients = keyed(files["PATIENTS"], PATIENTS.bounded(most), tallies["PATIENTS"], "subject_id")
         admissions = keyed(files["ADMISSIONS"], ADMISSIONS.bounded(most), tallies["ADMISSIONS"], "hadm_id")
-        codes = read_codes([table.bounded(most) for table in CODED], files, tallies)
-        stays = read_stays(ICUSTAYS_3.bounded(most), files, tallies)
+        codes = read_codes([table.bounded(most) for table in CODED], files, tallies).linked(CODED, admissions)
+        stays, strange = own_table("ICUSTAYS", read_stays(ICUSTAYS_3.bounded(most), files, tallies), admissions)
         counted = {name: tallies[name].rows for name in LAYOUT.told_by if name in files}
         release = LAYOUT.release(self.folder, files.values(), counted)
         return Records(
@@ -181,6 +183,7 @@ class Mimic3(Config):
                 *disowned(self.folder, files.values()),
                 *orphans("ADMISSIONS", admissions, patients),
                 *strays("ICUSTAYS", stays, admissions),
+                *strange,
                 *codes.warnings,
                 *(_no_extubations(files, stays) if events else ()),
             ),

@@ -23,6 +23,7 @@ from chartune.sources.codes import read_codes
 from chartune.sources.dialect import LONGEST_ROW
 from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.icu_stays import ICUSTAYS_4, read_stays, strays
+from chartune.sources.links import own_notes, own_table
 from chartune.sources.marker import disowned, marker_facts
 from chartune.sources.reading import batches, keyed
 from chartune.sources.releases import CREDENTIALED, Layout, Release
@@ -184,12 +185,12 @@ class Mimic4(Config):
             tallies[table.name].restart()
             for raw in batches(files[table.name], table.bounded(most), tallies[table.name]):
                 tallies[table.name].add_kinds({_KINDS[table.name]: raw.height})
-                yield _notes(raw, table.name)
+                yield own_notes(_notes(raw, table.name), admissions, tallies[table.name])
 
         patients = keyed(files["patients"], PATIENTS.bounded(most), tallies["patients"], "subject_id")
         admissions = keyed(files["admissions"], ADMISSIONS.bounded(most), tallies["admissions"], "hadm_id")
-        codes = read_codes([table.bounded(most) for table in CODED], files, tallies)
-        stays = read_stays(ICUSTAYS_4.bounded(most), files, tallies)
+        codes = read_codes([table.bounded(most) for table in CODED], files, tallies).linked(CODED, admissions)
+        stays, strange = own_table("icustays", read_stays(ICUSTAYS_4.bounded(most), files, tallies), admissions)
         counted = {name: tallies[name].rows for name in LAYOUT.told_by if name in files}
         release = LAYOUT.release(self.folder, files.values(), counted)
         return Records(
@@ -210,6 +211,7 @@ class Mimic4(Config):
                 *_no_notes(files),
                 *orphans("admissions", admissions, patients),
                 *strays("icustays", stays, admissions),
+                *strange,
                 *codes.warnings,
             ),
         )

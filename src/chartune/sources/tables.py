@@ -12,6 +12,7 @@ import polars as pl
 
 from chartune.errors import SchemaError
 from chartune.sources.dialect import PLAIN, Dialect
+from chartune.sources.links import strangers
 
 EXCEL_CELL: Final = 32_767
 """Characters that a cell of a spreadsheet holds at most (Microsoft, Excel specifications and limits)."""
@@ -102,6 +103,8 @@ class Tally:
     """Data row of the first of them, counted from 1; 0: there is none."""
     damaged_rows: int = 0
     """Rows with such cells."""
+    strangers: int = 0
+    """Rows that name an admission of another patient (`chartune.sources.links`)."""
     cut: int = 0
     """Texts of as many characters as a cell of Excel holds, which has cut them."""
     marks: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -114,6 +117,7 @@ class Tally:
     def restart(self) -> None:
         """Count from nothing: the table is read again."""
         self.rows = self.blank_lines = self.replaced = self.first_replaced = self.damaged_rows = self.cut = 0
+        self.strangers = 0
         self.marks.clear()
         self.passed_over.clear()
         self.kinds.clear()
@@ -146,6 +150,7 @@ class Tally:
             f"that word; export them as empty cells."
             for column, found in self.marks.items()
         ]
+        said += strangers(table, self.strangers)
         if self.blank_lines:
             said.append(f"{table}: {self.blank_lines} blank lines were passed over.")
         said += [f"{table}: {count} rows {why} were passed over." for why, count in self.passed_over.items() if count]

@@ -42,7 +42,7 @@ STAGED: Final = "staged"
 """Folder of the notes while tasks are made."""
 EVENTS: Final = "events"
 """The shelf of episodes."""
-EVENTS_REVISION: Final = 2
+EVENTS_REVISION: Final = 3
 """Raised when a bug fix changes which episodes are found."""
 _CHART: Final = ("icustays", "chartevents", "procedureevents", "procedureevents_mv")
 """Tables that determine the episodes."""

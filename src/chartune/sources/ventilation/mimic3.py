@@ -15,6 +15,7 @@ from typing import Final
 
 import polars as pl
 
+from chartune.sources.links import of_own_stays
 from chartune.sources.tables import Tally
 from chartune.sources.ventilation import items
 from chartune.sources.ventilation.by_patient import RowsByPatient
@@ -48,7 +49,7 @@ def episodes(files: Mapping[str, Path], tallies: Mapping[str, Tally], stays: pl.
             if table.name in files:
                 tallies[table.name].restart()
                 for rows in charted(files[table.name], table, tallies[table.name]):
-                    kept.add(read(rows))
+                    kept.add(read(of_own_stays(rows, stays, tallies[table.name])))
         return placed([durations(rows) for rows in kept.groups()], stays)
 
 

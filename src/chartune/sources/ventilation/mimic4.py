@@ -19,6 +19,7 @@ from typing import Final, Literal
 
 import polars as pl
 
+from chartune.sources.links import of_own_stays
 from chartune.sources.tables import Tally
 from chartune.sources.ventilation import items
 from chartune.sources.ventilation.by_patient import RowsByPatient
@@ -58,7 +59,7 @@ def episodes(
     tally.restart()
     with RowsByPatient("subject_id") as kept:
         for rows in charted(files[CHARTEVENTS_4.name], CHARTEVENTS_4, tally):
-            kept.add(rows)
+            kept.add(of_own_stays(rows, stays, tally))
         found = [{join: derived(statuses(rows, join), counting) for join in OXYGEN_JOINS} for rows in kept.groups()]
     return {join: placed([part[join] for part in found], stays) for join in OXYGEN_JOINS}
 

@@ -1,0 +1,73 @@
+"""Links: a row that names an admission or an ICU stay names its patient, too; where the two disagree, it is not used.
+
+    note of patient 7, admission 1042 of patient 9   ─▶ note of patient 7 without an admission, counted and warned of
+    charted of patient 7, ICU stay of patient 9      ─▶ passed over, counted and warned of
+
+Which of both keys is wrong nobody knows; by either alone one patient's data would become another's.
+"""
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+import polars as pl
+
+STRANGE_STAY: Final = "that name an ICU stay of another patient"
+"""Why rows of the bedside chart are passed over."""
+
+
+class Counting(Protocol):
+    """Who counts: `chartune.sources.tables.Tally`."""
+
+    strangers: int
+
+    def pass_over(self, counts: Mapping[str, int]) -> None:
+        """Add rows that do not count, by reason."""
+
+
+def own(rows: pl.DataFrame, admissions: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """The rows, `hadm_id` null where that admission is of another patient, and how many these are.
+
+    Args:
+        rows: subject_id · hadm_id? and others.
+        admissions: subject_id · hadm_id of the source; of an admission that it lacks nothing is known.
+    """
+    strange = _strange(rows, admissions, "hadm_id")
+    count = int(strange.sum())
+    kept = pl.when(~strange).then(pl.col("hadm_id")).alias("hadm_id")
+    return (rows.with_columns(kept) if count else rows), count
+
+
+def own_table(table: str, rows: pl.DataFrame | None, admissions: pl.DataFrame) -> tuple[pl.DataFrame | None, list[str]]:
+    """As `own`, of a whole table or none, with the warning."""
+    if rows is None:
+        return None, []
+    kept, count = own(rows, admissions)
+    return kept, strangers(table, count)
+
+
+def own_notes(notes: pl.DataFrame, admissions: pl.DataFrame, tally: Counting) -> pl.DataFrame:
+    """As `own`, of a batch; counted by the tally."""
+    kept, count = own(notes, admissions)
+    tally.strangers += count
+    return kept
+
+
+def of_own_stays(rows: pl.DataFrame, stays: pl.DataFrame, tally: Counting) -> pl.DataFrame:
+    """The rows (subject_id · stay_id? · …) whose ICU stay is not of another patient; the others are counted."""
+    strange = _strange(rows, stays, "stay_id")
+    if not strange.any():
+        return rows
+    tally.pass_over({STRANGE_STAY: int(strange.sum())})
+    return rows.filter(~strange)
+
+
+def strangers(table: str, count: int) -> list[str]:
+    """The warning that rows name an admission of another patient; none of 0."""
+    said = f"{table}: {count} rows name an admission of another patient; that they belong to it is not used."
+    return [said] if count else []
+
+
+def _strange(rows: pl.DataFrame, of: pl.DataFrame, key: str) -> pl.Series:
+    owners = of.select(key, owner="subject_id").unique(key)
+    named = rows.select("subject_id", key).join(owners, on=key, how="left", maintain_order="left")
+    return (named["owner"] != named["subject_id"]).fill_null(False)
