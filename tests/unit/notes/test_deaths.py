@@ -81,3 +81,15 @@ def test_the_look_at_words_lets_no_term_through() -> None:
 )  # fmt: skip
 def test_what_foretells_a_death_tells_none(foretold: str) -> None:
     assert not tells_death(foretold)
+
+
+@pytest.mark.parametrize(
+    "denied", ["The patient has not died.", "Patient did not die, was never pronounced dead.", "No death occurred."]
+)
+def test_a_negation_undoes_a_death_whatever_its_word(denied: str) -> None:
+    assert not tells_death(denied)
+
+
+def test_a_negation_reaches_over_five_words_and_no_further() -> None:
+    assert not tells_death("The patient never in all this time died.")
+    assert tells_death("The patient never in all this long hard bitter time died.")
