@@ -134,7 +134,10 @@ def batches(file: Path, columns: list[str], size: int, dialect: Dialect = PLAIN)
         case ".parquet":
             rows = pl.scan_parquet(file, glob=False).select(columns)
             for batch in _numbered(rows.collect_batches(chunk_size=size, engine="streaming")):
-                yield batch.select(ROW, *(_as_text(file, batch[name]) for name in columns))
+                cells = batch.select(ROW, *(_as_text(file, batch[name]) for name in columns))
+                longest = cells.select(pl.max_horizontal(pl.lit(0), pl.col(columns).str.len_bytes().max())).item()
+                refuse_long(file, longest, dialect.longest_row)
+                yield cells
         case _:
             # All columns are parsed: a parser of some passes over fields that a row has too many.
             yield from _numbered(_sized(_csv_frames(file, dialect, None), size))

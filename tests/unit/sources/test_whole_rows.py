@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from chartune.errors import SchemaError
@@ -81,6 +82,14 @@ def test_a_row_that_is_too_long_is_refused_in_every_format_and_the_limit_is_a_sw
         return  # a block is at most a row and a piece
     with pytest.raises(SchemaError, match=r"a row must have at most 100 bytes, .* raise `longest_row`"):
         read(tmp_path / name, TABLE, Tally())
+
+
+def test_a_cell_of_parquet_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    for length, name in ((100, "short"), (101, "long")):
+        pl.DataFrame({"text": ["a", None, "x" * length]}).write_parquet(tmp_path / f"{name}.parquet")
+    assert read(tmp_path / "short.parquet", TABLE, Tally()).height == 2
+    with pytest.raises(SchemaError, match=r"long\.parquet: a row must have at most 100 bytes"):
+        read(tmp_path / "long.parquet", TABLE, Tally())
 
 
 BOMB = """
