@@ -262,3 +262,14 @@ def test_a_preset_is_no_single_switch(tmp_path: Path) -> None:
     said = chartune("prepare", folder, "--store", tmp_path / "store", "--set", "preset=paper-code")
     assert said.code == 2
     assert "chosen with --preset" in said.err
+
+
+@pytest.mark.parametrize(
+    ("preset", "how"), [("sound", "by-context"), ("paper-text", "core-wordings"), ("paper-code", "core-wordings")]
+)
+def test_each_preset_knows_told_deaths_in_its_own_way(preset: str, how: str, tmp_path: Path) -> None:
+    folder = RawHospital().write(tmp_path / "raw")
+    (mortality,) = prepared(folder, preset=preset, tasks=[{"kind": "mortality"}]).tasks
+    assert isinstance(mortality, Mortality)
+    assert isinstance(mortality.reads, AdmissionNote)
+    assert mortality.reads.told_deaths == how
