@@ -8,20 +8,22 @@ from chartune.sources.links import STRANGE_STAY, of_own_stays, own, own_notes
 from chartune.sources.mimic3 import Mimic3
 from chartune.sources.mimic4 import Mimic4
 from chartune.sources.tables import Tally
-from chartune.sources.ventilation.chart_rows import CHARTEVENTS_4
+from chartune.sources.ventilation import mimic3
+from chartune.sources.ventilation.chart_rows import CHARTEVENTS_3, CHARTEVENTS_4
 from chartune.sources.ventilation.mimic4 import episodes
 from chartune.store import Store
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.prepare import Preparation, prepare, read_corpus
 from chartune.testing.raw_tables import (
-    CHARTEVENTS_4 as COLUMNS,
-)
-from chartune.testing.raw_tables import (
+    CHARTEVENTS,
     DIAGNOSES_4,
     ICUSTAYS,
     SUMMARY,
     RawHospital,
     write_table,
+)
+from chartune.testing.raw_tables import (
+    CHARTEVENTS_4 as COLUMNS,
 )
 
 ADMISSIONS = pl.DataFrame({"subject_id": [1, 2], "hadm_id": [1001, 1002]})
@@ -93,3 +95,14 @@ def test_what_was_charted_in_a_stay_of_another_patient_is_passed_over(tmp_path: 
     found = episodes({CHARTEVENTS_4.name: tmp_path / "chartevents.csv"}, tallies, stays)["fixed"]
     assert found.select("subject_id", pl.col("endtime").dt.hour()).rows() == [(1, 2)]
     assert tallies[CHARTEVENTS_4.name].passed_over == {STRANGE_STAY: 3}
+
+
+def test_in_mimic3_what_was_charted_in_a_stay_of_another_patient_is_passed_over_too(tmp_path: Path) -> None:
+    charted = [(hour, 1 + (hour > 2), 1001, 11, 223849, f"2100-07-01 {hour:02}:00:00", None, None, "CMV", *[None] * 6)
+               for hour in range(1, 6)]  # fmt: skip
+    write_table(tmp_path / "CHARTEVENTS.csv", CHARTEVENTS, list(charted))
+    tallies = {CHARTEVENTS_3.name: Tally()}
+    stays = pl.DataFrame({"subject_id": [1], "hadm_id": [1001], "stay_id": [11]})
+    found = mimic3.episodes({CHARTEVENTS_3.name: tmp_path / "CHARTEVENTS.csv"}, tallies, stays)
+    assert found.select("subject_id", pl.col("endtime").dt.hour()).rows() == [(1, 2)]
+    assert tallies[CHARTEVENTS_3.name].passed_over == {STRANGE_STAY: 3}
