@@ -92,7 +92,8 @@ def test_the_codiesp_twin_of_mimic_iv_is_prepared_with_its_published_lists(tmp_p
     listed = pl.read_csv(folder / "splits" / "test.csv")["subject_id"].to_list()
     assert set(examples.filter(pl.col("split") == "test")["subject_id"]) <= set(listed)
     assert documents.filter(pl.col("split") == "train", pl.col("subject_id").is_in(listed)).is_empty()
-    assert dataset["source"]["warnings"] == []
+    (rare,) = dataset["source"]["warnings"]  # journals seldom list medication
+    assert "in fewer than half of the summaries was found: medication on admission. " in rare
 
 
 def test_a_table_of_real_sections_is_prepared_with_its_labels(tmp_path: Path) -> None:

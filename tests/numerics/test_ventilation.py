@@ -27,7 +27,7 @@ from chartune.testing.open_data import open_data
 from chartune.testing.raw_tables import CHARTEVENTS, CHARTEVENTS_4, PROCEDUREEVENTS_MV, made, write_table
 from chartune.testing.ventilation_oracle import Episode, Hours, Join, Row, episodes_3, episodes_4
 
-STAYS: Final = pl.DataFrame(schema={"stay_id": pl.Int64, "hadm_id": pl.Int64})
+STAYS: Final = pl.DataFrame(schema={"subject_id": pl.Int64, "stay_id": pl.Int64, "hadm_id": pl.Int64})
 DAY: Final = "2130-05-01"
 Charted = tuple[str, int, str | None]
 """(time of day, itemid, value) of a row of the chart."""
