@@ -110,7 +110,7 @@ class AdmissionNote(SummaryInput):
         return self.summaries(cohort, attrition, "admittime")
 
     def read_notes(self, notes: pl.DataFrame) -> pl.DataFrame:
-        """The admission text of each admission of a shard; empty where it does not say why the patient came."""
+        """The admission text of each admission of a portion; empty where it does not say why the patient came."""
         if self.sections == "chartune":
             by_core = self.told_deaths == "core-wordings"
             return texts_of(
@@ -123,7 +123,7 @@ class AdmissionNote(SummaryInput):
     def examples(
         self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, death_told: bool
     ) -> pl.DataFrame:
-        """Examples of a shard, sorted by hadm_id."""
+        """Examples of a portion, sorted by hadm_id."""
         there = joined(admissions, read).filter(pl.col("text") != "")
         there = _record(there, attrition, "tells why the patient came", _NO_STORY)
         if not death_told:

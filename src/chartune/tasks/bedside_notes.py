@@ -80,7 +80,7 @@ class BedsideNotes(Config):
         return attrition.record("stored in time", "written later", self._in_time(cohort))
 
     def read_notes(self, notes: pl.DataFrame) -> pl.DataFrame:
-        """The notes of each admission of a shard, joined in order."""
+        """The notes of each admission of a portion, joined in order."""
         latest = self.order == "latest-first"
         ordered = notes.with_columns(known=KNOWN_AT).sort(
             "hadm_id", "known", "note_seq", descending=[False, latest, latest]
@@ -90,7 +90,7 @@ class BedsideNotes(Config):
     def examples(
         self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, death_told: bool
     ) -> pl.DataFrame:
-        """Examples of a shard, sorted by hadm_id. Whoever is asked about is alive, so that no text tells the death."""
+        """Examples of a portion, sorted by hadm_id. Whoever is asked about is alive, so no text tells the death."""
         return joined(admissions, read).drop(TELLS_DEATH)
 
     def _in_time(self, cohort: Cohort) -> Cohort:

@@ -153,7 +153,7 @@ class Corpus(Config):
         return attrition.record_notes("no copy", "of copies within a split the last counts", notes)
 
     def documents(self, notes: pl.DataFrame) -> pl.DataFrame:
-        """The documents (`DOCUMENTS`) of a shard from selected notes with their text."""
+        """The documents (`DOCUMENTS`) of a portion from selected notes with their text."""
         cleaned = notes.with_columns(text=adaptation_text(pl.col("text")))
         return cleaned.sort("subject_id", "note_seq").select(*DOCUMENTS)
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import polars as pl
 
 from chartune.disclosure import SMALL
+from chartune.notes.headings import Known
 from chartune.notes.sections import ADMISSION
 from chartune.notes.unknown_headings import unknown_headings
 from chartune.tasks.admission_note import AdmissionNote
@@ -27,30 +28,40 @@ MOST_LISTED: Final = 12
 """Unknown headings that are listed."""
 ENOUGH: Final = 10
 """Texts below which nothing is warned of."""
+_KEY: Final = ["subject_id", "hadm_id"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the rule of sections reached in notes that were read, whichever task asks about them."""
+
+    sections: pl.DataFrame
+    """subject_id · hadm_id · for each title of the admission text whether it has words: an admission a row."""
+    headings: pl.DataFrame
+    """subject_id · hadm_id · heading: the headings of the summaries that no rule knows."""
 
 
 @dataclass
 class Reached:
-    """What the rule of sections reached in the texts of a task, added up over shards of whole patients."""
+    """What the rule of sections reached in the texts of a task, added up over portions of whole patients."""
 
     sections: Counter[str] = field(default_factory=Counter)
-    """As `sections_found`; empty: the task reads something else."""
+    """Title of the admission text → admissions that have words under it, and `TEXTS`, how many were read; empty: the
+    task reads something else."""
     headings: Counter[str] = field(default_factory=Counter)
     """Unknown heading → patients in whose texts it stands."""
 
-    def add(self, admissions: pl.DataFrame, read: pl.DataFrame, unknown: pl.DataFrame | None) -> None:
-        """Add a shard.
+    def add(self, admissions: pl.DataFrame, reading: Reading) -> None:
+        """Add a portion.
 
         Args:
             admissions: selected.
-            read: as for `sections_found`.
-            unknown: of `headings_unknown`; None: no admission notes are read.
+            reading: perhaps of more admissions.
         """
-        if unknown is None:
-            return
-        self.sections.update(sections_found(admissions, read))
-        mine = unknown.join(admissions, on=["subject_id", "hadm_id"], how="semi")
-        patients = mine.select("subject_id", "heading").unique()
+        mine = reading.sections.join(admissions, on=_KEY, how="semi")
+        self.sections.update({TEXTS: mine.height, **mine.select(pl.col(*ADMISSION).sum()).row(0, named=True)})
+        headings = reading.headings.join(admissions, on=_KEY, how="semi")
+        patients = headings.select("subject_id", "heading").unique()
         self.headings.update(dict(patients["heading"].value_counts().iter_rows()))
 
     def to_json(self) -> dict[str, Any]:
@@ -60,38 +71,32 @@ class Reached:
         return {"sections": dict(self.sections), "headings": dict(listed)}
 
 
-def headings_unknown(reads: Input, notes: pl.DataFrame) -> pl.DataFrame | None:
-    """The headings of these summaries that no rule knows: subject_id · hadm_id · heading; None: none are looked for.
+def reading_of(reads: Input, notes: pl.DataFrame, read: pl.DataFrame) -> Reading | None:
+    """What the rule of sections reached, once for all tasks that read these notes; None: no admission notes are read.
 
     Args:
         reads: the input.
-        notes: of a shard, with `text`.
+        notes: of a portion, with `text`.
+        read: of these notes (`chartune.tasks.inputs.READ`).
     """
     if not isinstance(reads, AdmissionNote):
         return None
+    worded = [pl.col("text").str.contains(rf"(?:^|\n\n){title}: \S").alias(title) for title in ADMISSION]
     known = reads.headings if reads.sections == "chartune" else "core"
+    return Reading(read.select(*_KEY, *worded), _headings_unknown(notes, known))
+
+
+def _headings_unknown(notes: pl.DataFrame, known: Known) -> pl.DataFrame:
     found = [sorted(unknown_headings(text or "", known)) for text in notes["text"].to_list()]
     headings = pl.Series("heading", found, dtype=pl.List(pl.String))
-    return notes.select("subject_id", "hadm_id", headings).explode("heading").drop_nulls("heading")
-
-
-def sections_found(admissions: pl.DataFrame, read: pl.DataFrame) -> Counter[str]:
-    """How many of these admissions have words under each title of the admission text, and `TEXTS`, how many were read.
-
-    Args:
-        admissions: selected.
-        read: `chartune.tasks.inputs.READ` of admission notes; perhaps of more admissions.
-    """
-    texts = read.join(admissions, on=["subject_id", "hadm_id"], how="semi")["text"]
-    found = {title: int(texts.str.contains(rf"(?:^|\n\n){title}: \S").sum()) for title in ADMISSION}
-    return Counter({TEXTS: len(texts), **found})
+    return notes.select(*_KEY, headings).explode("heading").drop_nulls("heading")
 
 
 def told(tasks: Mapping[str, Mapping[str, int]]) -> list[str]:
     """In how many of the texts each section was found; tasks that agree share a line.
 
     Args:
-        tasks: name → what `sections_found` counted; empty: it reads something else.
+        tasks: name → `sections` of `Reached`; empty: it reads something else.
     """
     return _lines(tasks, _counts, "{}: sections found in the summaries that were read: {}.")
 

@@ -80,12 +80,12 @@ class Input(Protocol):
         """The notes that count, and the admissions that have some; admissions get `prediction_time`."""
 
     def read_notes(self, notes: pl.DataFrame) -> pl.DataFrame:
-        """What is read of each admission of a shard (`READ`), from its selected notes with their text."""
+        """What is read of each admission of a portion (`READ`), from its selected notes with their text."""
 
     def examples(
         self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, death_told: bool
     ) -> pl.DataFrame:
-        """Examples (`EXAMPLES` and `NOTES_READ`) of a shard, sorted by hadm_id.
+        """Examples (`EXAMPLES` and `NOTES_READ`) of a portion, sorted by hadm_id.
 
         Args:
             admissions: selected.

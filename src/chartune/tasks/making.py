@@ -1,7 +1,7 @@
 """Making prepared data: one pass over each big table, then every task from what that pass left.
 
     notes ──stage──▶ shards of patients ─┬─ reads.read_notes, once per way of reading ─▶ examples of each task
-    chart events ──▶ episodes            │                                          (shard by shard)
+    chart events ──▶ episodes            │                                          (portion by portion)
                      (shelf `events`)
 
 What is finished stays when a preparation is cut off: the staged notes, each group of tasks, the episodes. The same
@@ -31,11 +31,11 @@ from chartune.tasks.attrition import Attrition, Cohort
 from chartune.tasks.containment.examples import without_near_copies
 from chartune.tasks.containment.settings import NearCopies
 from chartune.tasks.corpus import Corpus
-from chartune.tasks.coverage import Reached, headings_unknown
+from chartune.tasks.coverage import Reached, reading_of
 from chartune.tasks.frames import read_frame, write_frame
 from chartune.tasks.inputs import EXAMPLES, NOTES_READ, Input
 from chartune.tasks.labels import LabelSpace
-from chartune.tasks.staging import SHARDS, Staged, stage
+from chartune.tasks.staging import SHARDS, Staged, of_shards, stage
 from chartune.tasks.task import Task
 
 STAGED: Final = "staged"
@@ -204,17 +204,19 @@ def _agree(one: _Making, other: _Making) -> bool:
 
 
 def _read(makings: Sequence[_Making], staged: Staged) -> None:
-    """Read the notes of these tasks once, a shard of patients at a time."""
+    """Read the notes of these tasks once, a portion of the patients at a time."""
     wanted = pl.concat([making.chosen.notes for making in makings]).unique("note_id", maintain_order=True)
     with progress(f"preparing {', '.join(making.task.name for making in makings)}", SHARDS) as meter:
-        for shard in range(SHARDS):
-            notes, reads = staged.read(shard, wanted), makings[0].task.reads
-            read, unknown = reads.read_notes(notes), headings_unknown(reads, notes)
+        for shards in staged.portions():
+            notes, reads = staged.read(shards, wanted), makings[0].task.reads
+            read = reads.read_notes(notes)
+            reading = reading_of(reads, notes, read)
             for making in makings:
-                mine = making.chosen.admissions.filter(pl.col("subject_id") % SHARDS == shard)
+                mine = making.chosen.admissions.filter(of_shards(shards))
                 making.parts.append(making.task.examples(mine, read, making.attrition))
-                making.reached.add(mine, read, unknown)
-            meter.advance()
+                if reading:
+                    making.reached.add(mine, reading)
+            meter.advance(len(shards))
 
 
 def _chosen(task: Task, records: Records, admissions: pl.DataFrame, index: pl.DataFrame) -> _Making:

@@ -1,4 +1,4 @@
-"""Making the corpus: documents shard by shard, without what these data and others ask about."""
+"""Making the corpus: documents portion by portion, without what these data and others ask about."""
 
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -49,9 +49,11 @@ def make_corpus(
     shutil.rmtree(parts, ignore_errors=True)
     parts.mkdir()
     with progress("preparing corpus", SHARDS) as meter:
-        for shard in range(SHARDS):
-            write_frame(corpus.documents(staged.read(shard, chosen)), parts / f"{shard:02}.parquet")
-            meter.advance()
+        for shards in staged.portions():
+            documents = corpus.documents(staged.read(shards, chosen))
+            by_shard = documents.sort(pl.col("subject_id") % SHARDS, maintain_order=True)
+            write_frame(by_shard, parts / f"{shards.start:02}.parquet")
+            meter.advance(len(shards))
     files = sorted(parts.glob("*.parquet"))
     kept, told = chosen, dict[str, Any]()
     if corpus.near_copies:

@@ -2,7 +2,8 @@
 
     notes ─▶ index: one row per wanted note, no text   ─ filters decide here which notes are read
          │         and one per admission for all others
-         └─▶ shards of whole patients: texts on disk   ─ and here they are read, one shard at a time
+         └─▶ shards of whole patients: texts on disk   ─ and here they are read, a portion at a time: some small
+                                                         shards together, a large one alone
 
 So memory holds some bytes for each note that somebody asks for and never its text, and a pass costs the same for one
 task or ten.
@@ -11,6 +12,7 @@ task or ten.
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -41,6 +43,8 @@ no corpus asks for them; `notes`: 1, or how many notes of an admission are of ca
 a row has its patient, its admission and nulls."""
 _ADMISSION: Final = ("subject_id", "hadm_id")
 _TEXTS: Final = {"note_id": pl.String(), "text": pl.String()}
+PORTION: Final = 2**22
+"""Bytes on disk of shards that are read together: a portion costs as much as a shard, and most hospitals are small."""
 _BLOCK: Final = 2**18
 """Characters that wait in memory, of each shard, before they are added to its pile."""
 _INDEX: Final = "index.pile"
@@ -84,14 +88,32 @@ class Staged:
         """How many of the texts that somebody wanted had their line breaks written out."""
         return int(json.loads((self.folder / _WRITTEN_OUT).read_text(encoding="utf-8"))["texts"])
 
-    def read(self, shard: int, chosen: pl.DataFrame) -> pl.DataFrame:
-        """The chosen notes of a shard, with their `text`."""
-        mine = chosen.filter(pl.col("subject_id") % SHARDS == shard)
+    def portions(self) -> list[range]:
+        """All shards, in runs that lie on disk in `PORTION` bytes or are one shard: each is read at once."""
+        sizes = [pile.stat().st_size if pile.is_file() else 0 for pile in map(self._pile, range(SHARDS))]
+        starts, size = [0], 0
+        for shard, more in enumerate(sizes):
+            size += more
+            if size > PORTION and shard > starts[-1]:
+                starts.append(shard)
+                size = more
+        return [range(start, stop) for start, stop in pairwise([*starts, SHARDS])]
+
+    def read(self, shards: range, chosen: pl.DataFrame) -> pl.DataFrame:
+        """The chosen notes of these shards, with their `text`."""
+        mine = chosen.filter(of_shards(shards))
         texts = [pl.DataFrame(schema=_TEXTS)]
-        pile = _pile(self.folder, shard)
-        if mine.height and pile.is_file():
+        for pile in filter(Path.is_file, map(self._pile, shards if mine.height else ())):
             texts += [part.join(mine, on="note_id", how="semi") for part in read_pile(pile)]
         return mine.join(pl.concat(texts), on="note_id", maintain_order="left")
+
+    def _pile(self, shard: int) -> Path:
+        return _pile(self.folder, shard)
+
+
+def of_shards(shards: range) -> pl.Expr:
+    """Whether a patient's notes lie in these shards."""
+    return (pl.col("subject_id") % SHARDS).is_between(shards.start, shards.stop, closed="left")
 
 
 @dataclass

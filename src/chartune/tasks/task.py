@@ -2,7 +2,7 @@
 
 Records ─asked─▶ what applies to each admission, by name
 Cohort ─select─▶ the admissions and notes it wants (no text read yet)
-       ─reads.read_notes─▶ what is read of each admission          (one shard of patients at a time, once for all tasks)
+       ─reads.read_notes─▶ what is read of each admission          (some patients at a time, once for all tasks)
        ─examples─▶ subject_id · hadm_id · split · text · asked · prediction_time · text_time
        ─label_space─▶ the names in the order of their numbers ─▶ label
 """
@@ -87,7 +87,7 @@ class Task(Protocol):
         """Apply every filter that needs no text; admissions have a column `asked`, null where it is not known."""
 
     def examples(self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
-        """Examples (`EXAMPLES` and `NOTES_READ`) of a shard: selected admissions, and what `reads` reads of them."""
+        """Examples (`EXAMPLES` and `NOTES_READ`) of a portion: selected admissions, and what `reads` reads of them."""
 
     def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
         """The answers to learn, from all examples.

@@ -29,13 +29,13 @@ class WholeSummary(SummaryInput):
         return self.summaries(cohort, attrition, "dischtime")
 
     def read_notes(self, notes: pl.DataFrame) -> pl.DataFrame:
-        """All summaries of each admission of a shard, blanks and line breaks collapsed."""
+        """All summaries of each admission of a portion, blanks and line breaks collapsed."""
         return texts_of(dated(notes), _joined, unread)
 
     def examples(
         self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, death_told: bool
     ) -> pl.DataFrame:
-        """Examples of a shard, sorted by hadm_id; it tells the outcome anyway, so nothing is left out."""
+        """Examples of a portion, sorted by hadm_id; it tells the outcome anyway, so nothing is left out."""
         return joined(admissions, read).drop(TELLS_DEATH)
 
 

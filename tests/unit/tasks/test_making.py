@@ -10,13 +10,13 @@ import pytest
 from chartune.sources.mimic3 import Mimic3
 from chartune.sources.splits import ImportedSplit
 from chartune.store import Artefact, Store
-from chartune.tasks import frames, making
+from chartune.tasks import frames, making, making_corpus, staging
 from chartune.tasks.admission_note import AdmissionNote
 from chartune.tasks.bedside_notes import BedsideNotes
 from chartune.tasks.catalog import AnyTask
 from chartune.tasks.length_of_stay import LengthOfStay
 from chartune.tasks.mortality import Mortality
-from chartune.tasks.prepare import Preparation, prepare, read_task
+from chartune.tasks.prepare import Preparation, prepare, read_corpus, read_task
 from chartune.tasks.stays import Stays
 from chartune.tasks.triage import Triage
 from chartune.tasks.whole_summary import WholeSummary
@@ -109,6 +109,16 @@ def test_what_a_task_reads_does_not_depend_on_the_tasks_beside_it(tmp_path: Path
     assert apart["mortality"][0] == "CHIEF COMPLAINT: fall\n\nALLERGIES: latex"
     assert apart["length_of_stay"][0] == "CHIEF COMPLAINT: fever"
     assert texts(adults, everybody) == texts(everybody, adults) == apart
+
+
+def test_how_many_patients_are_read_at_once_changes_no_byte(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    for room in (staging, making, making_corpus):
+        monkeypatch.setattr(room, "SHARDS", 4)
+    together = make(Mortality(), TRIAGE, store="together")
+    monkeypatch.setattr(staging, "PORTION", 0)
+    apart = make(Mortality(), TRIAGE, store="apart")
+    assert apart.content_hash() == together.content_hash()
+    assert read_corpus(apart)["subject_id"].unique(maintain_order=True).to_list() == [4, 8, 1, 5, 2, 6, 3, 7]
 
 
 def test_inputs_that_count_from_an_anchor_are_read_for_each_task(make: Make) -> None:

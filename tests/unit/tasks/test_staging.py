@@ -10,6 +10,7 @@ import pytest
 from chartune.errors import SchemaError, StoreError
 from chartune.notes.note import SCHEMA
 from chartune.sources.source import About, Records
+from chartune.tasks import staging
 from chartune.tasks.corpus import Corpus
 from chartune.tasks.frames import add_frame, read_pile
 from chartune.tasks.staging import INDEX, SHARDS, Staged, stage
@@ -44,11 +45,11 @@ def test_chosen_notes_come_back_with_their_texts_from_every_batch(tmp_path: Path
     batches = [[note(n, n, n, "Radiology", f"Report {n}, \u00e9t\u00e9") for n in range(k, k + 20)] for k in (0, 20)]
     found = staged(tmp_path, batches)
     chosen = found.index().filter(pl.col("note_seq") % 3 == 0)
-    read = pl.concat([found.read(shard, chosen) for shard in range(SHARDS)])
+    read = pl.concat([found.read(shards, chosen) for shards in found.portions()])
     assert dict(read.select("note_id", "text").iter_rows()) == {
         str(n): f"Report {n}, \u00e9t\u00e9" for n in range(0, 40, 3)
     }
-    assert found.read(3, chosen.clear()).columns == read.columns
+    assert found.read(range(3, 4), chosen.clear()).columns == read.columns
 
 
 def test_a_note_without_a_text_has_no_words(tmp_path: Path) -> None:
@@ -83,7 +84,19 @@ def test_long_texts_go_to_their_pile_in_blocks(tmp_path: Path) -> None:
     found = staged(tmp_path, [batch])
     pile = found.folder / "00.pile"
     assert [part.height for part in read_pile(pile)] == [3, 3, 3]
-    assert found.read(0, found.index())["text"].to_list() == [one["text"] for one in batch]
+    assert found.read(range(1), found.index())["text"].to_list() == [one["text"] for one in batch]
+
+
+def test_small_shards_are_read_together_and_a_large_one_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    long = " ".join(map(str, range(9_000)))
+    found = staged(tmp_path, [[note(n, n, n, "Radiology", long if n == 9 else "Clear") for n in range(20)]])
+    assert found.portions() == [range(SHARDS)]
+    sizes = [(found.folder / f"{shard:02}.pile").stat().st_size for shard in range(20)]
+    monkeypatch.setattr(staging, "PORTION", sum(sizes[:9]))
+    assert found.portions()[:2] == [range(9), range(9, 10)]
+    monkeypatch.setattr(staging, "PORTION", 0)
+    assert found.portions()[:20] == [range(shard, shard + 1) for shard in range(20)]
+    assert [row for shards in found.portions() for row in found.read(shards, found.index())["note_seq"]] == [*range(20)]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the device /dev/full")
