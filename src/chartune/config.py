@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from chartune.errors import ConfigError
+from chartune.mapping import KIND, KindAt, merged, of_one_kind, put, value_at
 from chartune.writing import write_bytes
 from chartune.yaml_text import MOST_BYTES, plain
 
@@ -67,12 +68,23 @@ class Config(BaseModel):
 
     @classmethod
     def read(cls, path: Path | str, overrides: Sequence[str] = ()) -> Self:
-        """The config in a YAML file, with overrides such as `method.rank=16` applied in order.
+        """The config in a YAML file, with overrides such as `method.rank=16` applied.
 
         Raises:
             ConfigError: the file is missing, is not YAML, or does not describe this config.
         """
-        return cls.parse(override(read_yaml(path), overrides), place=str(path))
+        data = read_yaml(path)
+        return cls.parse(override(data, overrides, lambda at: cls.kind_at(data, at)), place=str(path))
+
+    @classmethod
+    def kind_at(cls, data: Mapping[str, Any], path: Sequence[str]) -> Any:
+        """The `kind` of the mapping that a path leads to, by the defaults where `data` does not say it; None: none.
+
+        Args:
+            data: a config as plain data, which may lack fields.
+            path: field names, and places in lists.
+        """
+        return _kind_at([cls], None, data, path)
 
     def write(self, path: Path | str) -> None:
         """Write every field, defaults filled in, as YAML."""
@@ -122,22 +134,30 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     return data
 
 
-def override(data: dict[str, Any], overrides: Sequence[str]) -> dict[str, Any]:
-    """`data` with assignments such as `stack.layers.0.method.rank=16` applied; setting a `kind` drops its siblings.
+def override(data: dict[str, Any], overrides: Sequence[str], kind_at: KindAt = lambda path: None) -> dict[str, Any]:
+    """`data` with assignments such as `stack.layers.0.method.rank=16`; a new `kind` drops its siblings, and goes first.
+
+    Args:
+        data: a config as plain data.
+        overrides: `path=value`, the value as YAML.
+        kind_at: the kind of mappings that do not say it (`Config.kind_at`).
 
     Raises:
         ConfigError: an override is not of the form `path=value`, or its path runs through a plain value.
     """
     result = json.loads(json.dumps(data, default=str))
-    for assignment in overrides:
-        path, sign, value = assignment.partition("=")
-        if not sign or not path:
-            raise ConfigError(
-                f"an override must read `path=value`, but got {assignment!r}; for example `method.rank=16`."
-            )
-        parsed = plain(value, f"the value of {_short(assignment)}")
-        _assign(result, path.split("."), parsed, assignment)
+    try:
+        put(result, [_assignment(one) for one in overrides], kind_at)
+    except ValueError as error:
+        raise ConfigError(f"an override must lead to a field, but {error}.") from None
     return result  # type: ignore[no-any-return]
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    path, sign, value = text.partition("=")
+    if not sign or not path:
+        raise ConfigError(f"an override must read `path=value`, but got {text!r}; for example `method.rank=16`.")
+    return path, plain(value, f"the value of {_short(text)}")
 
 
 def _filled(model: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
@@ -146,37 +166,26 @@ def _filled(model: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
     for name, field in model.model_fields.items():
         default, given = field.default, data.get(name)
         if isinstance(default, BaseModel) and isinstance(given, dict):
-            same = given.get("kind", getattr(default, "kind", None)) == getattr(default, "kind", None)
-            full[name] = _merged(default.model_dump(), given) if same else given
+            below = default.model_dump()
+            full[name] = merged(below, given) if of_one_kind(below, given) else given
     return full
 
 
-def _merged(default: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    merged = {**default, **given}
-    for name, value in given.items():
-        if isinstance(value, dict) and isinstance(default.get(name), dict):
-            same = value.get("kind", default[name].get("kind")) == default[name].get("kind")
-            merged[name] = _merged(default[name], value) if same else value
-    return merged
-
-
-def _assign(data: Any, path: list[str], value: Any, assignment: str) -> None:
-    *parents, last = path
-    for name in parents:
-        try:
-            data = data.setdefault(name, {}) if isinstance(data, dict) else data[int(name)]
-        except (ValueError, IndexError, TypeError, KeyError):
-            raise ConfigError(
-                f"the path of {assignment!r} must lead through mappings and lists, but {name!r} does not."
-            ) from None
-    if isinstance(data, list) and last.isdigit() and int(last) < len(data):
-        data[int(last)] = value
-    elif isinstance(data, dict):
-        if last == "kind" and data.get("kind") != value:
-            data.clear()  # a rank means nothing to another method
-        data[last] = value
-    else:
-        raise ConfigError(f"the path of {assignment!r} must end in a field, but {last!r} is none.")
+def _kind_at(models: Sequence[type[BaseModel]], default: Any, data: Any, path: Sequence[str]) -> Any:
+    """`Config.kind_at` below a place that holds one of `models`, by default `default`."""
+    if path and path[0].isdecimal():
+        return _kind_at(models, value_at(default, path[0]), value_at(data, path[0]), path[1:])
+    kind = value_at(data, KIND)
+    known = [one for one in models if kind is not None and _kind(one) == kind]
+    usual = [type(default)] if isinstance(default, BaseModel) and kind is None else models if len(models) == 1 else []
+    member = next(iter([*known, *usual]), None)
+    if not path or member is None:
+        return kind if member is None else _kind(member)
+    field = member.model_fields.get(path[0])
+    if field is None:
+        return None
+    below = getattr(default, path[0]) if type(default) is member else field.default
+    return _kind_at(_models(field.annotation), below, value_at(data, path[0]), path[1:])
 
 
 def _counts(field: FieldInfo) -> bool:

@@ -127,6 +127,19 @@ def test_a_partial_mapping_keeps_the_other_fields_at_the_default_of_its_place() 
     assert Outer.parse({"inner": {"method": {"kind": "large"}}}).inner == Whole(name="mine", method=Large())
 
 
+def test_the_kind_of_a_place_is_what_the_data_say_or_else_its_default() -> None:
+    class Outer(Config):
+        inner: Whole = Whole(method=Large())
+        layers: tuple[Annotated[Small | Large, Field(discriminator="kind")], ...] = (Small(), Large())
+
+    assert Outer.kind_at({}, ["inner", "method"]) == "large"
+    assert Outer.kind_at({"inner": {"method": {"kind": "small"}}}, ["inner", "method"]) == "small"
+    assert Outer.kind_at({}, ["layers", "1"]) == "large"
+    assert Outer.kind_at({"layers": [{"kind": "large"}]}, ["layers", "0"]) == "large"
+    assert Outer.kind_at({}, ["layers", "7"]) is None
+    assert Outer.kind_at({}, ["nosuch", "method"]) is None
+
+
 def test_overrides_reach_into_lists() -> None:
     assert override({"layers": [{"rank": 1}, {"rank": 2}]}, ["layers.1.rank=9"])["layers"] == [{"rank": 1}, {"rank": 9}]
 

@@ -161,7 +161,8 @@ def overridden(data: dict[str, Any], sets: list[str] | None, config: type[Config
         return data
     presets = [one for one in sets if one.partition("=")[0].strip() in ("preset", "data.preset")]
     others = [one for one in sets if one not in presets]
-    return override(_filled(override(data, presets), config), others)
+    filled = _filled(override(data, presets), config)
+    return override(filled, others, lambda path: config.kind_at(filled, path))
 
 
 def _filled(data: dict[str, Any], config: type[Config]) -> dict[str, Any]:

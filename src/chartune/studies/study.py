@@ -21,6 +21,7 @@ from pydantic import Field, model_validator
 
 from chartune.config import Config
 from chartune.errors import ConfigError
+from chartune.mapping import merged, put
 from chartune.names import Title, named
 from chartune.stages.catalog import stages
 from chartune.tasks.prepare import Preparation
@@ -100,12 +101,15 @@ class Study(Config):
             isinstance(path, str) and isinstance(values, list) and values for path, values in grid.items()
         ):
             raise ValueError(f"the grid of `{name}` must map paths to lists of values, such as `seed: [0, 1, 2]`")
-        fields = _merged(self.shared.get(str(own.get("kind")), {}), own)
+        kind = str(own.get("kind"))
+        fields = merged(self.shared.get(kind, {}), own)
         for values in product(*grid.values()):
             axes = dict(zip(grid, values, strict=True))
             asked = copy.deepcopy(fields)
-            for path, value in axes.items():
-                _set(asked, path, value, name)
+            try:
+                put(asked, list(axes.items()), lambda at: kind in stages and stages[kind].kind_at(asked, at))  # noqa: B023
+            except ValueError as error:
+                raise ValueError(f"the grid of `{name}` must lead to a field, but {error}") from None
             told = [f"{path.rpartition('.')[2]}={value}" for path, value in axes.items() if path not in SILENT]
             asked["name"] = named(" ".join([str(asked.get("name") or name), *told]))
             yield Cell(name, axes, asked)
@@ -158,43 +162,3 @@ def _replaced(data: Any, made: Mapping[str, str]) -> Any:
             return made[str(data[FROM])]
         return {name: _replaced(value, made) for name, value in data.items()}
     return [_replaced(value, made) for value in data] if isinstance(data, (list, tuple)) else data
-
-
-def _merged(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """`own` over `shared`, mappings merged field by field unless they are of another `kind`."""
-    merged = {**shared, **own}
-    for name, value in own.items():
-        below = shared.get(name)
-        if isinstance(value, Mapping) and isinstance(below, Mapping) and value.get("kind") in (None, below.get("kind")):
-            merged[name] = _merged(below, value)
-    return merged
-
-
-def _set(data: dict[str, Any], path: str, value: Any, stage: str) -> None:
-    """Set a dotted path; the mappings on the way are made.
-
-    Raises:
-        ValueError: the path leads through a plain value, or to an element that a list does not have.
-    """
-    *parents, last = path.split(".")
-    place: Any = data
-    for number, step in enumerate((*parents, last)):
-        reached = ".".join(path.split(".")[:number])
-        if isinstance(place, list):
-            if not step.isdecimal() or int(step) >= len(place):
-                raise ValueError(
-                    f"the grid of `{stage}` must lead to a field, but for `{path}` there is no element {step!r} in "
-                    f"`{reached}`, which has {len(place)}; write those of `{reached}` into the stage, counted from 0"
-                )
-            key: Any = int(step)
-        elif isinstance(place, dict):
-            key = step
-        else:
-            raise ValueError(
-                f"the grid of `{stage}` must lead to a field, but `{path}` leads through `{reached}`, which is a plain "
-                f"value there; vary `{reached}` itself, or write it as a mapping"
-            )
-        if number == len(parents):
-            place[key] = value
-        else:
-            place = place.setdefault(key, {}) if isinstance(place, dict) else place[key]

@@ -32,6 +32,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias
 from pydantic import Field
 
 from chartune.errors import ConfigError
+from chartune.mapping import merged
 from chartune.notes.note import PLAIN
 from chartune.tasks.admission_note import AdmissionNote
 from chartune.tasks.corpus import Corpus
@@ -144,18 +145,7 @@ def with_switches(given: Any, source_kind: str, preset: Preset) -> Any:
     every = (*usual_tasks(source_kind, preset, events=True), *further_tasks(source_kind, preset))
     known = [task.model_dump() for task in every]
     same = [task for task in known if all(task[name] == given.get(name, task[name]) for name in _WHICH if name in task)]
-    return overlaid(same[0], given) if same else given
-
-
-def overlaid(usual: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Plain data with those of `usual` where nothing is said, at every depth; another `kind` begins anew."""
-    full = {**usual, **given}
-    for name, value in given.items():
-        before = usual.get(name)
-        if isinstance(value, Mapping) and isinstance(before, Mapping):
-            same = value.get("kind", before.get("kind")) == before.get("kind")
-            full[name] = overlaid(before, value) if same else value
-    return full
+    return merged(same[0], given) if same else given
 
 
 def usual_corpus(source_kind: str, preset: Preset) -> Corpus:

@@ -13,12 +13,13 @@ from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from chartune.config import Config, Unhashed
 from chartune.errors import ConfigError, DataError, LeakageError
+from chartune.mapping import merged
 from chartune.notes.line_breaks import Breaks
 from chartune.sources.catalog import AnySource, AnySplit
 from chartune.sources.facts import TableFacts
 from chartune.sources.splits import CORPUS_ONLY, SPLITS, HashSplit, carevue_only
 from chartune.store import Artefact, Store
-from chartune.tasks.catalog import AnyTask, Preset, overlaid, usual_corpus, usual_tasks, with_switches
+from chartune.tasks.catalog import AnyTask, Preset, usual_corpus, usual_tasks, with_switches
 from chartune.tasks.containment.settings import NearCopies, near_copies_kept
 from chartune.tasks.corpus import Corpus
 from chartune.tasks.coverage import rare, told, unknown
@@ -131,7 +132,7 @@ def _with_usual(data: dict[str, Any]) -> dict[str, Any]:
     corpus = usual_corpus(source.kind, preset)
     given = full.setdefault("corpus", corpus)
     if isinstance(given, Mapping):
-        full["corpus"] = overlaid(corpus.model_dump(exclude_defaults=True), given)
+        full["corpus"] = merged(corpus.model_dump(exclude_defaults=True), given)
     full.setdefault("held_out_copies", "left-out" if preset == "sound" else "kept")
     full.setdefault("line_breaks", "repaired" if preset == "sound" else "as-written")
     return full

@@ -43,6 +43,24 @@ def test_an_axis_that_is_neither_seed_nor_task_stands_in_the_name() -> None:
     assert [asked.stage(cell, {}).stack.layers[0].method.rank for cell in asked.cells()] == [2, 16]
 
 
+def test_a_grid_over_kinds_gives_each_kind_its_own_fields() -> None:
+    shared = {"pretrain": {"method": {"rank": 4}}}
+    kinds = {"kind": "pretrain", "grid": {"method.kind": ["lora", "full"]}}
+    asked = study({"adapted": kinds}, shared=shared)
+    methods = [asked.stage(cell, {}).method for cell in asked.cells()]
+    assert [method.kind for method in methods] == ["lora", "full"]
+    assert (methods[0].rank, methods[0].alpha) == (4, 32)  # pretraining's own default, but for what is shared
+
+
+def test_a_grid_over_kinds_reaches_into_a_stack() -> None:
+    layers = {"stack": {"layers": [{"kind": "fresh", "method": {"rank": 4}}]}}
+    kinds = {"kind": "finetune", **layers, "grid": {"stack.layers.0.method.kind": ["full", "lora"]}}
+    methods = [
+        study({"tuned": kinds}).stage(cell, {}).stack.layers[0].method for cell in study({"tuned": kinds}).cells()
+    ]
+    assert [(method.kind, getattr(method, "rank", None)) for method in methods] == [("full", None), ("lora", 4)]
+
+
 def test_a_reference_means_the_cell_of_the_same_seed() -> None:
     cells = dict(enumerate(study({"clinical": CLINICAL, "stacked": STACKED}).cells()))
     assert [reference(cells[n], "clinical", cells) for n in (2, 3, 4, 5)] == [0, 0, 1, 1]
