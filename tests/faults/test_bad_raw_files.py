@@ -150,6 +150,8 @@ def test_a_row_that_is_too_long_is_refused_and_the_limit_is_a_switch(
     assert sum(part.height for part in bounded.load().notes()) == 399
     with pytest.raises(SchemaError, match=r"csv\.gz: a row must have at most 10 bytes"):
         list(source.model_copy(update={"longest_row": 10}).load().notes())
+    with pytest.raises(SchemaError, match=r"csv\.gz: a cell must have at most 4 bytes"):
+        list(source.model_copy(update={"longest_cell": 4}).load().notes())
 
 
 def test_a_list_that_unpacks_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

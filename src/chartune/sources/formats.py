@@ -22,6 +22,7 @@ import polars as pl
 
 from chartune.errors import SchemaError
 from chartune.sources.dialect import PLAIN, Dialect
+from chartune.sources.parquet_footer import refuse_long_values
 from chartune.sources.whole_rows import delimiter_of, letters, refuse_long, unpacked, whole_rows
 
 ROW: Final = "_row"
@@ -104,6 +105,11 @@ def ending(file: Path) -> str:
     return f".{name.rpartition('.')[2]}"
 
 
+def has_keys(file: Path) -> bool:
+    """Whether the names of columns are told apart from cells by the format: they are then nobody's words."""
+    return ending(file) not in (".csv", ".tsv")
+
+
 def names(file: Path, dialect: Dialect = PLAIN) -> list[str]:
     """The columns; of JSON Lines the keys of the first hundred objects.
 
@@ -132,12 +138,11 @@ def batches(file: Path, columns: list[str], size: int, dialect: Dialect = PLAIN)
         case ".jsonl" | ".ndjson":
             yield from _json_batches(file, columns, size, dialect)
         case ".parquet":
+            refuse_long_values(file, columns, dialect)
             rows = pl.scan_parquet(file, glob=False).select(columns)
             for batch in _numbered(rows.collect_batches(chunk_size=size, engine="streaming")):
                 cells = batch.select(ROW, *(_as_text(file, batch[name]) for name in columns))
-                longest = cells.select(pl.max_horizontal(pl.lit(0), pl.col(columns).str.len_bytes().max())).item()
-                refuse_long(file, longest, dialect.longest_row)
-                yield cells
+                yield _bounded(file, cells, dialect.longest_cell, dialect.longest_row)
         case _:
             # All columns are parsed: a parser of some passes over fields that a row has too many.
             yield from _numbered(_sized(_csv_frames(file, dialect, None), size))
@@ -164,6 +169,8 @@ def _csv_frames(file: Path, dialect: Dialect, columns: list[str] | None) -> Iter
             told |= {"has_header": False, "new_columns": known if columns is None else None}
             told |= {"columns": None if columns is None else [known.index(name) for name in columns]}
         frame = pl.read_csv(io.BytesIO(block), truncate_ragged_lines=columns is not None, **told)
+        if len(block) > dialect.longest_cell:  # no cell is longer than the block that it stands in
+            frame = _bounded(file, frame, dialect.longest_cell)
         yield frame if columns is None else frame.rename(dict(zip(frame.columns, columns, strict=True)))
 
 
@@ -196,6 +203,14 @@ def _numbered(frames: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         first += batch.height
 
 
+def _bounded(file: Path, cells: pl.DataFrame, longest_cell: int, longest_row: int | None = None) -> pl.DataFrame:
+    """The same. Raises SchemaError: a cell of text is longer than a cell, or than a row, may be."""
+    longest = cells.select(pl.max_horizontal(pl.lit(0), pl.col(pl.String).str.len_bytes().max())).item()
+    refuse_long(file, longest, longest_cell, "cell")
+    refuse_long(file, longest, longest if longest_row is None else longest_row)
+    return cells
+
+
 def _as_text(file: Path, cells: pl.Series) -> pl.Series:
     """Cells as text: times to the second, lists joined by `GLUE`. Raises SchemaError: times with a zone, or objects."""
     if isinstance(cells.dtype, pl.Datetime) and cells.dtype.time_zone is not None:
@@ -223,7 +238,7 @@ def _json_batches(file: Path, columns: list[str], size: int, dialect: Dialect) -
         [number, *(_told(file, number, row.get(name)) for name in columns)] for number, row in _objects(file, dialect)
     )
     while some := list(islice(rows, size)):
-        yield pl.DataFrame(some, schema=schema, orient="row")
+        yield _bounded(file, pl.DataFrame(some, schema=schema, orient="row"), dialect.longest_cell)
 
 
 def _objects(file: Path, dialect: Dialect) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import polars as pl
-from pydantic import Field
 
-from chartune.config import Config, Unhashed
+from chartune.config import Unhashed
 from chartune.names import MaybeTitle
 from chartune.notes.note import SCHEMA
 from chartune.sources.codes import read_codes
-from chartune.sources.dialect import LONGEST_ROW
+from chartune.sources.dialect import Bounds
 from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.icu_stays import ICUSTAYS_3, read_stays, strays
 from chartune.sources.links import own_notes, own_table
@@ -110,7 +109,7 @@ LAYOUT: Final = Layout(
 """The layout and the rows of its releases (mimic.mit.edu; the demo counted from its files)."""
 
 
-class Mimic3(Config):
+class Mimic3(Bounds):
     """MIMIC-III 1.4, its demo, or any hospital's export in the same layout."""
 
     kind: Literal["mimic3"] = "mimic3"
@@ -120,8 +119,6 @@ class Mimic3(Config):
     """What to call it in reports; empty: what its row counts tell."""
     licence: Annotated[str, Unhashed()] = ""
     """Under which terms its text may be used; empty: those of the release that it is."""
-    longest_row: Annotated[int, Unhashed()] = Field(LONGEST_ROW, ge=1)
-    """Bytes of a row, and so of a line and of a cell; a longer one is refused before it fills the memory."""
 
     def has_events(self) -> bool:
         """Whether CHARTEVENTS and ICUSTAYS are there."""
@@ -149,19 +146,19 @@ class Mimic3(Config):
         Raises:
             SchemaError: a table is missing, damaged or breaks its contract, or a key occurs twice.
         """
-        most = self.longest_row
+        most = self.longest_row, self.longest_cell
         files, tallies = self.files(events), {table.name: Tally() for table in (*TABLES, *EVENTS)}
 
         def notes() -> Iterator[pl.DataFrame]:
             tally = tallies["NOTEEVENTS"]
             tally.restart()
-            read = batches(files["NOTEEVENTS"], NOTEEVENTS.bounded(most), tally)
+            read = batches(files["NOTEEVENTS"], NOTEEVENTS.bounded(*most), tally)
             return (own_notes(_notes(raw, tally), admissions, tally) for raw in read)
 
-        patients = keyed(files["PATIENTS"], PATIENTS.bounded(most), tallies["PATIENTS"], "subject_id")
-        admissions = keyed(files["ADMISSIONS"], ADMISSIONS.bounded(most), tallies["ADMISSIONS"], "hadm_id")
-        codes = read_codes([table.bounded(most) for table in CODED], files, tallies).linked(CODED, admissions)
-        stays, strange = own_table("ICUSTAYS", read_stays(ICUSTAYS_3.bounded(most), files, tallies), admissions)
+        patients = keyed(files["PATIENTS"], PATIENTS.bounded(*most), tallies["PATIENTS"], "subject_id")
+        admissions = keyed(files["ADMISSIONS"], ADMISSIONS.bounded(*most), tallies["ADMISSIONS"], "hadm_id")
+        codes = read_codes([table.bounded(*most) for table in CODED], files, tallies).linked(CODED, admissions)
+        stays, strange = own_table("ICUSTAYS", read_stays(ICUSTAYS_3.bounded(*most), files, tallies), admissions)
         counted = {name: tallies[name].rows for name in LAYOUT.told_by if name in files}
         release = LAYOUT.release(self.folder, files.values(), counted)
         return Records(

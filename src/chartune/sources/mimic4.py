@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import polars as pl
-from pydantic import Field
 
-from chartune.config import Config, Unhashed
+from chartune.config import Unhashed
 from chartune.errors import SchemaError
 from chartune.names import MaybeTitle
 from chartune.notes.note import SCHEMA
 from chartune.sources.codes import read_codes
-from chartune.sources.dialect import LONGEST_ROW
+from chartune.sources.dialect import Bounds
 from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.icu_stays import ICUSTAYS_4, read_stays, strays
 from chartune.sources.links import own_notes, own_table
@@ -136,7 +135,7 @@ _OLDEST: Final = 89
 """Years above which the releases hide an age: anchor_age is then 91."""
 
 
-class Mimic4(Config):
+class Mimic4(Bounds):
     """MIMIC-IV 2.0 to 3.1 with MIMIC-IV-Note 2.2, the demo, or any hospital's export in the same layout."""
 
     kind: Literal["mimic4"] = "mimic4"
@@ -148,8 +147,6 @@ class Mimic4(Config):
     """What to call it in reports; empty: what its row counts tell."""
     licence: Annotated[str, Unhashed()] = ""
     """Under which terms its text may be used; empty: those of the release that it is."""
-    longest_row: Annotated[int, Unhashed()] = Field(LONGEST_ROW, ge=1)
-    """Bytes of a row, and so of a line and of a cell; a longer one is refused before it fills the memory."""
 
     def has_events(self) -> bool:
         """Whether chartevents and icustays are there."""
@@ -178,19 +175,19 @@ class Mimic4(Config):
         Raises:
             SchemaError: a table is missing, damaged or breaks its contract, or a key occurs twice.
         """
-        most = self.longest_row
+        most = self.longest_row, self.longest_cell
         files, tallies = self.files(events), {table.name: Tally() for table in (*TABLES, *EVENTS)}
 
         def stream(table: Table) -> Iterator[pl.DataFrame]:
             tallies[table.name].restart()
-            for raw in batches(files[table.name], table.bounded(most), tallies[table.name]):
+            for raw in batches(files[table.name], table.bounded(*most), tallies[table.name]):
                 tallies[table.name].add_kinds({_KINDS[table.name]: raw.height})
                 yield own_notes(_notes(raw, table.name), admissions, tallies[table.name])
 
-        patients = keyed(files["patients"], PATIENTS.bounded(most), tallies["patients"], "subject_id")
-        admissions = keyed(files["admissions"], ADMISSIONS.bounded(most), tallies["admissions"], "hadm_id")
-        codes = read_codes([table.bounded(most) for table in CODED], files, tallies).linked(CODED, admissions)
-        stays, strange = own_table("icustays", read_stays(ICUSTAYS_4.bounded(most), files, tallies), admissions)
+        patients = keyed(files["patients"], PATIENTS.bounded(*most), tallies["patients"], "subject_id")
+        admissions = keyed(files["admissions"], ADMISSIONS.bounded(*most), tallies["admissions"], "hadm_id")
+        codes = read_codes([table.bounded(*most) for table in CODED], files, tallies).linked(CODED, admissions)
+        stays, strange = own_table("icustays", read_stays(ICUSTAYS_4.bounded(*most), files, tallies), admissions)
         counted = {name: tallies[name].rows for name in LAYOUT.told_by if name in files}
         release = LAYOUT.release(self.folder, files.values(), counted)
         return Records(

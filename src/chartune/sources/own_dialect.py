@@ -12,11 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from pydantic import Field, field_validator
+from pydantic import field_validator
 
-from chartune.config import Config
 from chartune.sources import formats
-from chartune.sources.dialect import LONGEST_ROW, Delimiter, Dialect, Encoding, Escape
+from chartune.sources.dialect import Bounds, Delimiter, Dialect, Encoding, Escape
 from chartune.sources.reading import sanitised
 from chartune.sources.spellings import Spellings
 from chartune.sources.whole_rows import (
@@ -48,7 +47,7 @@ class Found:
     """What they found, and somebody should confirm."""
 
 
-class OwnDialect(Config):
+class OwnDialect(Bounds):
     """How a table of one's own is written; what is not said is found by rule."""
 
     delimiter: Delimiter | None = None
@@ -63,8 +62,6 @@ class OwnDialect(Config):
     spellings: Spellings = None
     """Labels that differ only in case, in blanks, in how a letter is coded, or as TRUE, true and 1 do: one class or
     several; null: refused."""
-    longest_row: int = Field(LONGEST_ROW, ge=1)
-    """Bytes of a row, and so of a line and of a cell; a longer one is refused before it fills the memory."""
 
     @property
     def marks(self) -> Literal["refused", "counted", "kept"]:
@@ -89,8 +86,9 @@ class OwnDialect(Config):
             SchemaError: it cannot be read, or a row is longer than a row may be.
         """
         said = Dialect(
-            self.delimiter, self.encoding or "utf-8", self.escape or "doubled", self.longest_row, self.null_marks or ()
-        )
+            self.delimiter, self.encoding or "utf-8", self.escape or "doubled", self.longest_row, self.longest_cell,
+            self.null_marks or (),
+        )  # fmt: skip
         if formats.ending(file) == ".parquet" or (self.delimiter and self.encoding and self.escape):
             return Found(said)
         sanitised(file, lambda: formats.check(file, said, any_mark=self.encoding is None))

@@ -128,22 +128,17 @@ def columns_of(file: Path, table: Table) -> dict[str, str]:
             found[column.raw] = same[0]
     missing = [c.raw for c in table.columns if c.raw not in found and not c.may_be_absent]
     if missing:
-        where = "they are not among its keys" if _has_keys(file) else "its first line does not name them"
+        where = "they are not among its keys" if formats.has_keys(file) else "its first line does not name them"
         raise SchemaError(
             f"{file.name} must have the columns {', '.join(missing)}, but {where} ({_seen(file, names, len(found))}); "
-            f"{_what_helps(missing, names, len(found), table)}."
+            f"{_what_helps(file, missing, names, len(found), table)}."
         )
     return found
 
 
-def _has_keys(file: Path) -> bool:
-    """Whether the names of columns are told apart from cells by the format: they are then nobody's words."""
-    return formats.ending(file) not in (".csv", ".tsv")
-
-
 def _seen(file: Path, names: list[str], known: int) -> str:
     """How many columns a file has; which, where its format tells names and cells apart."""
-    shown = [name for name in names if COLUMN_NAME.fullmatch(name)][:_SHOWN] if _has_keys(file) else []
+    shown = [name for name in names if COLUMN_NAME.fullmatch(name)][:_SHOWN] if formats.has_keys(file) else []
     return f"{len(names)} columns, {known} known" + (f": {', '.join(shown)}" if shown else "")
 
 
@@ -155,7 +150,10 @@ def nearest(wanted: str, names: list[str]) -> str | None:
     return next((lower[name] for name in [*alike, *parts]), None)
 
 
-def _what_helps(missing: list[str], names: list[str], known: int, table: Table) -> str:
+def _what_helps(file: Path, missing: list[str], names: list[str], known: int, table: Table) -> str:
+    near = _near(missing, names, known)
+    if formats.has_keys(file):
+        return (table.renamed or f"{table.otherwise}, with these columns") + near
     for sign, word in _SEPARATORS.items():
         if {part.strip(' "').lower() for part in names[0].split(sign)} & {name.lower() for name in missing}:
             own = table.renamed and sign in get_args(Delimiter)
@@ -164,10 +162,14 @@ def _what_helps(missing: list[str], names: list[str], known: int, table: Table) 
         return "its first line is for Excel alone; remove that line"
     if any("\r" in name.rstrip("\r") for name in names):
         return "its lines end in a carriage return alone; export it with line feeds"
-    # Without a header line the names are the first patient's cells: they are told only where one of them is known.
+    return (table.renamed or f"{table.otherwise}, with its header line") + near
+
+
+def _near(missing: list[str], names: list[str], known: int) -> str:
+    """What was perhaps meant; without a header line the names are a patient's cells, so only where one is known."""
     near = {name: found for name in missing if known and (found := nearest(name, names))}
     told = ", ".join(f"{found} for {name}" for name, found in near.items())
-    return (table.renamed or f"{table.otherwise}, with its header line") + (f" (did you mean {told}?)" if told else "")
+    return f" (did you mean {told}?)" if told else ""
 
 
 def header(file: Path, dialect: Dialect = PLAIN) -> list[str]:

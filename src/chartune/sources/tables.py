@@ -80,9 +80,9 @@ class Table:
     """What becomes of the marks of other programs for nothing in columns of text: all are refused
     (`chartune.sources.dialect.NULL_MARKS`), those that are never a value are counted, or they are values."""
 
-    def bounded(self, longest_row: int) -> "Table":
-        """The same contract with another bound on the bytes of a row."""
-        return replace(self, dialect=replace(self.dialect, longest_row=longest_row))
+    def bounded(self, longest_row: int, longest_cell: int) -> "Table":
+        """The same contract with other bounds on the bytes of a row and of a cell."""
+        return replace(self, dialect=replace(self.dialect, longest_row=longest_row, longest_cell=longest_cell))
 
     def schema(self) -> dict[str, pl.DataType]:
         """Canonical column → type, in order."""

@@ -24,6 +24,7 @@ from chartune.notes.note import PLAIN, SCHEMA
 from chartune.sources.dialect import PLAIN as PLAIN_DIALECT
 from chartune.sources.dialect import Dialect
 from chartune.sources.facts import TableFacts, file_facts
+from chartune.sources.formats import has_keys
 from chartune.sources.ids import all_whole, numbered, refuse_rounded, trimmed
 from chartune.sources.labels import LABELS, beside, labels_table, told
 from chartune.sources.own_dialect import Found, OwnDialect
@@ -37,7 +38,7 @@ NOTES: Final = "notes"
 _OTHERWISE: Final = "export it again, as UTF-8 with every text in double quotes"
 _RENAMED: Final = (
     "say what its columns are called with --set data.source.text=…, and so `subject`, `label`, `id` and `time` (null: "
-    "there is none; for prepare it is --set source.text=…), or give it a header line"
+    "there is none; for prepare it is --set source.text=…)"
 )
 _UNKNOWN: Final = {
     "dischtime": pl.Datetime("us"), "deathtime": pl.Datetime("us"), "admission_type": pl.String(),
@@ -106,8 +107,9 @@ class Tabular(OwnDialect):
             *(Column(name, "text", name) for name in (self.text, beside) if name),
             *(Column(name, "time", name) for name in (self.time,) if name),
         ]
+        renamed = _RENAMED if has_keys(self.file) else f"{_RENAMED}, or give it a header line"
         return Table(
-            NOTES, tuple(columns), otherwise=_OTHERWISE, renamed=_RENAMED, dialect=dialect, marks=self.marks
+            NOTES, tuple(columns), otherwise=_OTHERWISE, renamed=renamed, dialect=dialect, marks=self.marks
         )  # fmt: skip
 
     def written(self, most: int | None = None) -> Found:
@@ -186,7 +188,7 @@ class Tabular(OwnDialect):
         none = pl.DataFrame(schema=contract.schema())
         rows = pl.concat([part.select(wanted) for part in chain([none], batches(self.file, contract, tally))])
         if rows.is_empty():
-            raise SchemaError(f"{self.file.name} must have rows, but it has none below its header; {_OTHERWISE}.")
+            raise SchemaError(f"{self.file.name} must have rows, but it has none; {_OTHERWISE}.")
         number = pl.Series("row", range(1, rows.height + 1), dtype=pl.Int64)
         ids = _filled(rows["note_id"], self.file, str(self.id)) if self.id else number.cast(pl.String)
         _unique(ids, self.file, str(self.id))
@@ -219,8 +221,9 @@ def _bare(file: Path, keys: pl.DataFrame) -> tuple[str, ...]:
     bare = keys.filter(pl.col("empty") & pl.col("label").is_null()).height if "label" in keys.columns else 0
     if not bare:
         return ()
-    why = "as lines below a table leave, or rows whose cells stand between other signs than those of the header"
-    return (f"{file.name}: {bare:,} rows hold neither text nor label, {why}; remove or correct them.",)
+    why = ", as lines below a table leave, or rows whose cells stand between other signs than those of the header"
+    why = "" if has_keys(file) else why
+    return (f"{file.name}: {bare:,} rows hold neither text nor label{why}; remove or correct them.",)
 
 
 def _filled(ids: pl.Series, file: Path, column: str) -> pl.Series:

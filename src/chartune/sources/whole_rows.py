@@ -15,7 +15,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, Literal, cast
 
 from chartune.errors import SchemaError
 from chartune.sources.dialect import Dialect
@@ -66,13 +66,13 @@ def _blocks(file: Path, dialect: Dialect, strict: bool) -> Generator[bytes]:
         yield rest
 
 
-def refuse_long(file: Path, length: int, longest: int) -> None:
-    """See to it that a row is one. Raises SchemaError: it has more than `longest` bytes."""
+def refuse_long(file: Path, length: int, longest: int, what: Literal["row", "cell"] = "row") -> None:
+    """See to it that a row or cell is one. Raises SchemaError: it has more than `longest` bytes."""
     if length > longest:
         raise SchemaError(
-            f"{file.name}: a row must have at most {longest:,} bytes, but one is longer, as in a file that is damaged "
-            f"or made to fill the memory; get the file again, or raise `longest_row` of the source (--set "
-            f"data.source.longest_row=…, for prepare source.longest_row=…)."
+            f"{file.name}: a {what} must have at most {longest:,} bytes, but one is longer, as in a file that is "
+            f"damaged or made to fill the memory; get the file again, or raise `longest_{what}` of the source (--set "
+            f"data.source.longest_{what}=…, for prepare source.longest_{what}=…)."
         )
 
 

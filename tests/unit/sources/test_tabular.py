@@ -12,6 +12,8 @@ import pytest
 
 from chartune.errors import ConfigError, DataError, SchemaError
 from chartune.notes.note import SCHEMA
+from chartune.sources.reading import columns_of
+from chartune.sources.tables import Column, Table
 from chartune.sources.tabular import Tabular
 from chartune.testing.open_data import open_data
 
@@ -207,6 +209,21 @@ def test_a_missing_column_is_told_with_the_nearest_name(tmp_path: Path) -> None:
     file = csv(tmp_path, "note_text,subject_id,outcome\na,1,x\n")
     with pytest.raises(SchemaError, match=r"columns text, label, .* \(did you mean note_text for text\?\)"):
         Tabular(file=file).load()
+
+
+@pytest.mark.parametrize(("name", "headed"), [("n.jsonl", False), ("n.parquet", False), ("n.csv", True)])
+def test_only_a_file_that_begins_with_names_is_advised_a_header_line(tmp_path: Path, name: str, headed: bool) -> None:
+    file, row = tmp_path / name, {"note": "a", "person": "7"}
+    if name == "n.parquet":
+        pl.DataFrame(row).write_parquet(file)
+    else:
+        file.write_text(json.dumps(row) + "\n" if name == "n.jsonl" else "note,person\na,7\n", encoding="utf-8")
+    with pytest.raises(SchemaError, match=r"must have the columns .* say what its columns are called") as caught:
+        Tabular(file=file).load()
+    assert ("header line" in str(caught.value)) == headed
+    with pytest.raises(SchemaError, match="must have the columns") as plain:
+        columns_of(file, Table("t", (Column("text", "text"),)))
+    assert ("header line" in str(plain.value)) == headed
 
 
 def test_a_file_without_its_header_line_shows_nobodys_words(tmp_path: Path) -> None:

@@ -5,9 +5,12 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 
 from chartune.errors import SchemaError
@@ -84,12 +87,54 @@ def test_a_row_that_is_too_long_is_refused_in_every_format_and_the_limit_is_a_sw
         read(tmp_path / name, TABLE, Tally())
 
 
-def test_a_cell_of_parquet_that_is_too_long_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.jsonl"])
+def test_a_cell_has_a_bound_of_its_own(tmp_path: Path, name: str) -> None:
+    bounded = replace(TABLE, dialect=Dialect(longest_cell=100))
+    content = {"t.csv": "text,other\n{},1\n", "t.tsv": "text\tother\n{}\t1\n", "t.jsonl": '{{"text": "{}"}}\n'}[name]
+    (tmp_path / name).write_text(content.format("x" * 100) * 3, encoding="utf-8")
+    assert read(tmp_path / name, bounded, Tally()).height >= 2
+    (tmp_path / name).write_text(content.format("x" * 101), encoding="utf-8")
+    with pytest.raises(SchemaError, match=r"t\.\w+: a cell must have at most 100 bytes, .* raise `longest_cell`"):
+        read(tmp_path / name, bounded, Tally())
+
+
+@pytest.mark.parametrize(("bound", "law"), [(Dialect(longest_row=100), "a row"), (Dialect(longest_cell=100), "a cell")])
+@pytest.mark.parametrize("statistics", [True, False])
+def test_a_cell_of_parquet_that_is_too_long_is_refused(
+    tmp_path: Path, bound: Dialect, law: str, statistics: bool
+) -> None:
     for length, name in ((100, "short"), (101, "long")):
-        pl.DataFrame({"text": ["a", None, "x" * length]}).write_parquet(tmp_path / f"{name}.parquet")
-    assert read(tmp_path / "short.parquet", TABLE, Tally()).height == 2
-    with pytest.raises(SchemaError, match=r"long\.parquet: a row must have at most 100 bytes"):
-        read(tmp_path / "long.parquet", TABLE, Tally())
+        frame = pl.DataFrame({"text": ["a", None, "x" * length]})
+        frame.write_parquet(tmp_path / f"{name}.parquet", statistics=statistics)
+    bounded = replace(TABLE, dialect=bound)
+    assert read(tmp_path / "short.parquet", bounded, Tally()).height == 2
+    with pytest.raises(SchemaError, match=rf"long\.parquet: {law} must have at most 100 bytes"):
+        read(tmp_path / "long.parquet", bounded, Tally())
+
+
+@pytest.mark.parametrize(
+    ("cells", "statistics"),
+    [(["a", "x" * 101], True), (["x" * 6000, "y" * 6000], False), ([["x" * 6000], ["y" * 6000]], False)],
+)
+def test_the_footer_of_parquet_tells_of_long_cells_before_any_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cells: list[Any], statistics: bool
+) -> None:
+    table = pl.DataFrame({"text": cells, "other": [1, 2]}).to_arrow()
+    pq.write_table(table, tmp_path / "t.parquet", write_statistics=statistics)
+    names = pl.scan_parquet(tmp_path / "t.parquet").collect_schema().names()
+    monkeypatch.setattr("chartune.sources.formats.names", lambda *_: names)
+    monkeypatch.setattr("chartune.sources.formats.pl.scan_parquet", lambda *_, **__: pytest.fail("rows were read"))
+    with pytest.raises(SchemaError, match="a cell must have at most 100 bytes"):
+        read(tmp_path / "t.parquet", replace(TABLE, dialect=Dialect(longest_cell=100)), Tally())
+
+
+def test_the_footer_of_parquet_refuses_no_cell_that_is_short_enough(tmp_path: Path) -> None:
+    """One value per column is its own least and greatest, and the heads of a page are longer than it."""
+    bounded = replace(TABLE, dialect=Dialect(longest_cell=100))
+    for count in (1, 2, 1000):
+        cells = pl.DataFrame({"text": [f"{n:0100}" for n in range(count)], "other": ["z" * 500] * count})
+        cells.write_parquet(tmp_path / f"{count}.parquet", compression="uncompressed")
+        assert read(tmp_path / f"{count}.parquet", bounded, Tally()).height == count
 
 
 BOMB = """
