@@ -1,0 +1,253 @@
+"""Anatomy: where a headless body keeps its parts, found by looking at one forward pass of it without numbers.
+
+    config ─meta device─▶ body ─one forward─▶ which matrices are called, and what attention is given
+                                  autograd's graph, backwards: query ◀ … ◀ q_proj,  down_proj ◀ act ◀ gate_proj, up_proj
+
+So an architecture needs no table of names. Only where attention does not go through transformers' interface are its
+matrices told apart by how they are called, and the one body that cannot run without numbers is in a table here.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+from transformers.pytorch_utils import Conv1D
+
+Names = tuple[str, ...]
+"""Full names of modules as `named_modules` gives them, in its order."""
+
+SPY: Final = "chartune-spy"
+"""What the attention function that only looks is called in transformers' registry."""
+PROJECTIONS: Final = tuple(re.compile(rf"(^|_)({one}|qkv)(_|$)") for one in ("q|query", "k|key", "v|value"))
+"""How query, key and value projections are called where attention does not go through the interface."""
+OUTPUT: Final = re.compile(r"attention\.(output\.)?dense$")
+NEEDS_NUMBERS: Final = {"xlnet": re.compile(r"\.ff\.layer_2$")}
+"""Bodies that look at numbers while they run, and how the matrices are called that end their feed-forward parts."""
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """Where a body keeps its parts. A fused projection stands in `query`, `key` and `value` alike."""
+
+    matrices: Names
+    """Every matrix of the blocks that a forward pass reaches, `nn.Linear` or GPT-2's `Conv1D`: no pooler, and no
+    projection of embeddings."""
+    query: Names
+    """Empty where the projections are no modules (XLNet)."""
+    key: Names
+    value: Names
+    attention_outputs: Names
+    """The projections behind attention."""
+    feed_forward: Names
+    """All other matrices of the blocks."""
+    feed_forward_outputs: Names
+    """Those of them that read nothing but what other matrices have written: IA3 scales their input."""
+    norms: Names
+    """Modules that hold vectors alone: LayerNorm, RMSNorm."""
+    embeddings: Names
+    attention: Names
+    """Modules that reach transformers' attention interface; none where the architecture does not use it."""
+
+
+def anatomy_of(body: nn.Module) -> Anatomy:
+    """Where a body keeps its parts. Its weights are not touched, and layers that were put into it do not show.
+
+    Args:
+        body: a headless transformers model, on any device.
+    """
+    if not isinstance(body, PreTrainedModel):
+        raise TypeError(f"a body must be a transformers model, not {type(body).__name__}")
+    return _anatomy(type(body), body.config.to_json_string(use_diff=False))  # type: ignore[arg-type]
+
+
+def is_matrix(module: nn.Module) -> bool:
+    """Whether a module is a linear map of the last axis, however it stores its weight."""
+    return isinstance(module, (nn.Linear, Conv1D))
+
+
+def matrix_shape(matrix: nn.Module) -> tuple[int, int]:
+    """Outputs and inputs of a matrix; `Conv1D` stores its weight as [inputs, outputs]."""
+    rows, columns = matrix.get_parameter("weight").shape
+    return (columns, rows) if isinstance(matrix, Conv1D) else (rows, columns)
+
+
+@lru_cache(maxsize=64)
+def _anatomy(kind: Any, config: str) -> Anatomy:
+    """Of a class of transformers and its sizes."""
+    shape = kind.config_class.from_dict(json.loads(config))
+    shape.use_cache = False
+    listens = bool(kind._supports_attention_backend)
+    with torch.device("meta"):
+        body = kind._from_config(shape, attn_implementation=SPY if listens else "eager", dtype=torch.float32).eval()
+    names = _of_the_blocks(body)
+    if shape.model_type in NEEDS_NUMBERS:
+        ends = {name for name in names if NEEDS_NUMBERS[shape.model_type].search(name)}
+        seen = _Seen(called=dict.fromkeys(names), ends=ends)
+    else:
+        seen = _looked(body, names)
+    return _sorted(body, seen if listens else _by_name(seen))
+
+
+def _of_the_blocks(body: nn.Module) -> list[str]:
+    """Names of the matrices that lie in one of the body's lists of like blocks."""
+    lists = tuple(f"{name}." for name, module in body.named_modules() if isinstance(module, nn.ModuleList))
+    return [name for name, module in body.named_modules() if is_matrix(module) and name.startswith(lists)]
+
+
+@dataclass
+class _Seen:
+    """What one forward pass shows. Names are in the order of calls."""
+
+    called: dict[str, None] = field(default_factory=dict)
+    """Matrices; those of shared blocks stand here once."""
+    ends: set[str] = field(default_factory=set)
+    """Matrices that read nothing but what other matrices have written."""
+    projections: tuple[set[str], set[str], set[str]] = field(default_factory=lambda: (set(), set(), set()))
+    """Where query, key and value come from."""
+    outputs: set[str] = field(default_factory=set)
+    """The first matrix that is called after each attention."""
+    attention: list[nn.Module] = field(default_factory=list)
+    attended: bool = False
+    """Whether attention was the last that was called."""
+
+
+def _looked(body: nn.Module, names: list[str]) -> _Seen:
+    """Put a few tokens through a body on the meta device and look."""
+    seen, modules = _Seen(), dict(body.named_modules())
+    weights = {id(modules[name].weight): name for name in names}
+    biases = {id(getattr(modules[name], "bias", None)) for name in names}
+
+    def matrix(name: str, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        seen.called[name] = None
+        if seen.attended:
+            seen.outputs.add(name)
+        elif _sources(inputs[0], weights, biases).alone:
+            seen.ends.add(name)
+        seen.attended = False
+
+    def attention(module: nn.Module, *projected: Tensor) -> None:
+        seen.attention.append(module)
+        for names, tensor in zip(seen.projections, projected, strict=True):
+            names |= _sources(tensor, weights, biases).names
+        seen.attended = True
+
+    for name in names:
+        modules[name].register_forward_pre_hook(partial(matrix, name))
+    token = _watcher.set(attention)
+    try:
+        with _NoNumbers(), torch.enable_grad():  # type: ignore[no-untyped-call]
+            body(input_ids=torch.zeros(1, 8, dtype=torch.long, device="meta"))
+    finally:
+        _watcher.reset(token)
+    return seen
+
+
+@dataclass(frozen=True)
+class _Sources:
+    """The nearest matrices that a tensor was computed by."""
+
+    names: set[str]
+    alone: bool
+    """Whether nothing else that is learnt took part: no norm, no embedding."""
+
+
+def _sources(tensor: Tensor, weights: dict[int, str], biases: set[int]) -> _Sources:
+    """Walk autograd's graph backwards, up to the first matrix on each way.
+
+    Args:
+        tensor: a result of the body.
+        weights: matrices by the `id` of their weights.
+        biases: of the same matrices, by `id`.
+    """
+    names: set[str] = set()
+    alone, known, ahead = True, set(), [tensor.grad_fn]
+    while ahead:
+        node = ahead.pop()
+        if node is None or node in known:
+            continue
+        known.add(node)
+        here = {weights[i] for i in _leaves(node) if i in weights}
+        names |= here
+        alone &= not hasattr(node, "variable") or id(node.variable) in biases
+        ahead += [] if here else [before for before, _ in node.next_functions]
+    return _Sources(names, alone)
+
+
+def _leaves(node: Any) -> Iterator[int]:
+    """The `id` of every parameter that an operation takes, as it is or transposed."""
+    for before, _ in node.next_functions:
+        if hasattr(before, "variable"):
+            yield id(before.variable)
+        elif type(before).__name__ in ("TBackward0", "PermuteBackward0"):
+            yield from _leaves(before)
+
+
+def _by_name(seen: _Seen) -> _Seen:
+    """Tell the matrices of attention apart by what they are called."""
+    for names, pattern in zip(seen.projections, PROJECTIONS, strict=True):
+        names |= {name for name in seen.called if pattern.search(name.rpartition(".")[2])}
+    seen.outputs |= {name for name in seen.called if OUTPUT.search(name)}
+    return seen
+
+
+def _sorted(body: nn.Module, seen: _Seen) -> Anatomy:
+    """What was seen, in the order of the body's modules."""
+    modules = dict(body.named_modules())
+
+    def those(which: Callable[[str], bool]) -> Names:
+        return tuple(name for name in modules if which(name))
+
+    query, key, value = seen.projections
+    of_attention = query | key | value | seen.outputs
+    attending = {id(module) for module in seen.attention}
+    return Anatomy(
+        matrices=those(seen.called.__contains__),
+        query=those(query.__contains__),
+        key=those(key.__contains__),
+        value=those(value.__contains__),
+        attention_outputs=those(seen.outputs.__contains__),
+        feed_forward=those((seen.called.keys() - of_attention).__contains__),
+        feed_forward_outputs=those((seen.ends - of_attention).__contains__),
+        norms=those(lambda name: _is_norm(modules[name])),
+        embeddings=those(lambda name: isinstance(modules[name], nn.Embedding)),
+        attention=those(lambda name: id(modules[name]) in attending),
+    )
+
+
+def _is_norm(module: nn.Module) -> bool:
+    own = list(module.parameters())
+    return bool(own) and not list(module.children()) and all(parameter.ndim == 1 for parameter in own)
+
+
+_watcher: ContextVar[Callable[..., None]] = ContextVar("_watcher")
+"""Is told of every call of attention: the module, then query, key and value, each [B, heads, T, d_head]."""
+
+
+def _spy(
+    module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **_: Any
+) -> tuple[Tensor, None]:
+    """Attention in shape only: the values as they are, [B, T, heads, d_head]."""
+    _watcher.get()(module, query, key, value)
+    return value.repeat_interleave(query.shape[1] // value.shape[1], dim=1).transpose(1, 2).contiguous(), None
+
+
+AttentionInterface.register(SPY, _spy)
+AttentionMaskInterface.register(SPY, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
+
+
+class _NoNumbers(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Answers 0 (none, false) where a body asks for a number of a tensor that has none."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten._local_scalar_dense.default and args[0].is_meta:
+            return 0
+        return func(*args, **(kwargs or {}))
