@@ -116,21 +116,34 @@ def _areas(labels: NDArray[np.bool_], scores: NDArray[np.floating]) -> Areas:
     order = np.argsort(scores, kind="stable")
     positives = order[labels[order]]
     values, starts = np.unique(scores[positives], return_index=True)
-    low, high = (np.searchsorted(scores[order], values, side) for side in ("left", "right"))
+    low, high = np.searchsorted(scores[order], values, "left"), np.searchsorted(scores[order], values, "right")  # [G]
 
     def values_of(by_row: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        found = np.add.reduceat(by_row[positives], starts, axis=0)  # P_g
-        found_below = np.cumsum(found, axis=0) - found
-        everyone = by_row[order]
-        np.cumsum(everyone, axis=0, out=everyone)
-        nothing = np.asarray(low == 0)[:, None]
-        below, upto = np.where(nothing, 0, everyone[low - 1]), everyone[high - 1]
-        total, positive = everyone[-1], found.sum(axis=0)
+        ties = np.add.reduceat(by_row[positives], starts, axis=0)  # P_g, [G, B]
+        positives_below = np.cumsum(ties, axis=0) - ties
+        below, upto, total = _weight_below(by_row[order], low, high)  # A(score < g), A(score ≤ g) [G, B]; A [B]
+        positive = ties.sum(axis=0)
         negative = total - positive
+        negatives_twice = below + upto - 2 * positives_below - ties  # 2·N(score < g) + N(score = g)
         with np.errstate(invalid="ignore"):  # 0 / 0 in a draw of one class is NaN, and left out
-            auroc = (found * (below + upto - 2 * found_below - found)).sum(axis=0) / (2 * positive * negative)
-            precision = (positive - found_below) / np.maximum(total - below, np.finfo(np.float64).tiny)
-            auprc = (found * precision).sum(axis=0) / positive
+            auroc = (ties * negatives_twice).sum(axis=0) / (2 * positive * negative)
+            precision = (positive - positives_below) / np.maximum(total - below, np.finfo(np.float64).tiny)
+            auprc = (ties * precision).sum(axis=0) / positive
         return auroc, np.where(negative > 0, auprc, np.nan)
 
     return values_of
+
+
+def _weight_below(
+    sorted_rows: NDArray[np.float64], low: NDArray[np.int64], high: NDArray[np.int64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """The weight of the rows before each of two places, [G, B], and of all, [B].
+
+    Args:
+        sorted_rows: weights by score, [n, B]; summed up in place.
+        low: rows with a lower score than the g-th, [G].
+        high: rows with no higher score, [G]; at least 1.
+    """
+    np.cumsum(sorted_rows, axis=0, out=sorted_rows)
+    nothing = np.asarray(low == 0)[:, None]
+    return np.where(nothing, 0, sorted_rows[low - 1]), sorted_rows[high - 1], sorted_rows[-1]

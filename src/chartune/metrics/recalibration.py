@@ -6,117 +6,159 @@ A slope below 1 says that the model is too sure of itself; an intercept below 0,
 The intercept is calibration-in-the-large: fitted with the slope held at 1 (Cox, 1958; Steyerberg, 2019, ch. 15).
 """
 
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from chartune.metrics.bootstrap import Statistic
 
+Array: TypeAlias = NDArray[np.float64]
+
 ITERATIONS: Final = 60
+HALVINGS: Final = 30
+TINY: Final = float(np.finfo(np.float64).tiny)
 TOLERANCE: Final = 1e-9
 """Largest gradient, per unit of weight, that counts as zero."""
 
 
-def intercept_statistic(labels: NDArray[np.float64], logits: NDArray[np.float64]) -> Statistic:
+def intercept_statistic(labels: Array, logits: Array) -> Statistic:
     """Calibration-in-the-large as a function of row weights [B, n]; NaN in a draw of one class.
 
     Solves Σ w·(y - σ(a + z)) = 0 by Newton's steps, kept inside a bracket that is halved where a step leaves it.
+
+    Args:
+        labels: 0 or 1, [n].
+        logits: predicted log-odds z, [n].
     """
 
-    def values(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        total, found = weights.sum(axis=1), weights @ labels
-        defined = (found > 0) & (found < total)
-        share = np.where(defined, found / total, 0.5)
-        middle = np.log(share / (1 - share))
-        low, high = middle - logits.max(), middle - logits.min()
-        a = np.clip(middle, low, high)
+    def values(weights: Array) -> Array:
+        total, positive = weights.sum(axis=1), weights @ labels  # [B]
+        defined = (positive > 0) & (positive < total)
+        share = np.where(defined, positive / total, 0.5)
+        a = np.log(share / (1 - share))  # solves it where all logits are 0
+        low, high = a - logits.max(), a - logits.min()
+        a = np.clip(a, low, high)
         for _ in range(2 * ITERATIONS):
-            p = _sigmoid(a[:, None] + logits)
-            excess = np.where(defined, (weights * p).sum(axis=1) - found, 0)
+            p = _sigmoid(a[:, None] + logits)  # [B, n]
+            excess = np.where(defined, (weights * p).sum(axis=1) - positive, 0)
             if (np.abs(excess) <= TOLERANCE * total).all():
                 break
             low, high = np.where(excess < 0, a, low), np.where(excess > 0, a, high)
-            steepness = (weights * p * (1 - p)).sum(axis=1)
-            step = a - excess / np.maximum(steepness, np.finfo(np.float64).tiny)
-            a = np.where((step > low) & (step < high), step, (low + high) / 2)
+            a = _newton_within(a, excess, (weights * p * (1 - p)).sum(axis=1), low, high)
         return np.where(defined, a, np.nan)
 
     return values
 
 
-def slope_statistic(labels: NDArray[np.float64], logits: NDArray[np.float64]) -> Statistic:
+def _newton_within(a: Array, excess: Array, steepness: Array, low: Array, high: Array) -> Array:
+    """Newton's step from `a` towards excess 0, or the middle of the bracket where it would leave it; all [B]."""
+    step = a - excess / np.maximum(steepness, TINY)
+    return np.where((step > low) & (step < high), step, (low + high) / 2)
+
+
+def slope_statistic(labels: Array, logits: Array) -> Statistic:
     """Calibration slope as a function of row weights [B, n]; NaN in a draw that has no finite one.
 
     Newton's method on intercept and slope together, a step being halved until it does not raise the loss.
+
+    Args:
+        labels: 0 or 1, [n].
+        logits: predicted log-odds, [n].
     """
     spread = float(logits.std()) or 1.0
     x = (logits - logits.mean()) / spread  # scaled, so that one tolerance fits all; the slope is scaled back
 
-    def values(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    def values(weights: Array) -> Array:
         defined = _overlap(labels, x, weights)
-        fits = np.full(len(weights), np.nan)
-        fits[defined] = _slopes(labels, x, weights[defined]) / spread
-        return fits
+        slopes = np.full(len(weights), np.nan)
+        slopes[defined] = _Regressions(labels, x, weights[defined]).slopes() / spread
+        return slopes
 
     return values
 
 
-def _overlap(y: NDArray[np.float64], x: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _overlap(y: Array, x: Array, weights: Array) -> NDArray[np.bool_]:
     """Whether the drawn positives and negatives overlap, [B]: only then is the likelihood's maximum finite."""
-    ends = []
-    for rows_of in (y == 1, y == 0):
-        here = (weights[:, rows_of] > 0) if rows_of.any() else np.zeros((len(weights), 0), dtype=np.bool_)
-        low = np.where(here, x[rows_of], np.inf).min(axis=1, initial=np.inf)
-        high = np.where(here, x[rows_of], -np.inf).max(axis=1, initial=-np.inf)
-        ends.append((low, high))
-    (low_1, high_1), (low_0, high_0) = ends
+    low_1, high_1 = _range(x[y == 1], weights[:, y == 1])
+    low_0, high_0 = _range(x[y == 0], weights[:, y == 0])
     return np.asarray((low_1 < high_0) & (low_0 < high_1))
 
 
-def _slopes(y: NDArray[np.float64], x: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Slopes [B] of the logistic regressions of y on x with row weights [B, n]; NaN where steps do not settle."""
-    total = weights.sum(axis=1)
-    a, b = np.zeros(len(weights)), np.zeros(len(weights))
-    loss = _loss(a, b, y, x, weights)
-    gradient = np.full(len(weights), np.inf)
-    for _ in range(ITERATIONS):
-        p = _sigmoid(a[:, None] + b[:, None] * x)
-        off, curve = weights * (p - y), weights * p * (1 - p)
-        to_a, to_b = off.sum(axis=1), off @ x
-        gradient = np.maximum(np.abs(to_a), np.abs(to_b)) / total
-        if (gradient <= TOLERANCE).all():
-            break
-        aa, ab, bb = curve.sum(axis=1), curve @ x, curve @ x**2
-        determinant = np.maximum(aa * bb - ab**2, np.finfo(np.float64).tiny)
-        step_a, step_b = (bb * to_a - ab * to_b) / determinant, (aa * to_b - ab * to_a) / determinant
-        a, b, loss = _descended(a, b, step_a, step_b, loss, y, x, weights)
-    return np.where(gradient <= TOLERANCE, b, np.nan)
+def _range(x: Array, weights: Array) -> tuple[Array, Array]:
+    """Lowest and highest value that each draw holds, [B]; of none, an empty range. x: [m]; weights: [B, m]."""
+    low = np.where(weights > 0, x, np.inf).min(axis=1, initial=np.inf)
+    return low, np.where(weights > 0, x, -np.inf).max(axis=1, initial=-np.inf)
 
 
-def _descended(
-    a: NDArray[np.float64], b: NDArray[np.float64], step_a: NDArray[np.float64], step_b: NDArray[np.float64],
-    loss: NDArray[np.float64], y: NDArray[np.float64], x: NDArray[np.float64], weights: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:  # fmt: skip
-    """a, b and loss after the longest of the steps 1, 1/2, 1/4 ... that does not raise the loss, for each draw."""
-    size = np.ones(len(a))
-    for _ in range(30):
-        reached = _loss(a - size * step_a, b - size * step_b, y, x, weights)
-        worse = reached > loss + TOLERANCE * np.abs(loss)
-        if not worse.any():
-            break
-        size = np.where(worse, size / 2, size)
-    return a - size * step_a, b - size * step_b, reached
+class _Line(NamedTuple):
+    """log-odds = a + b·x in each draw."""
+
+    a: Array
+    """[B]"""
+    b: Array
+    """[B]"""
+
+    def less(self, step: "_Line", size: Array) -> "_Line":
+        """This line less so much of a step. size: [B]."""
+        return _Line(self.a - size * step.a, self.b - size * step.b)
 
 
-def _loss(
-    a: NDArray[np.float64], b: NDArray[np.float64],
-    y: NDArray[np.float64], x: NDArray[np.float64], weights: NDArray[np.float64],
-) -> NDArray[np.float64]:  # fmt: skip
-    z = a[:, None] + b[:, None] * x
-    return np.asarray((weights * (np.logaddexp(0, z) - y * z)).sum(axis=1))
+@dataclass(frozen=True)
+class _Regressions:
+    """Logistic regressions of y on x, one for each draw."""
+
+    y: Array
+    """0 or 1, [n]."""
+    x: Array
+    """[n]"""
+    weights: Array
+    """[B, n]"""
+
+    def slopes(self) -> Array:
+        """The slope b of each draw, [B]; NaN where steps do not settle."""
+        total, zeros = self.weights.sum(axis=1), np.zeros(len(self.weights))
+        line = _Line(zeros, zeros)
+        loss = self._loss(line)
+        steepest = np.full(len(total), np.inf)
+        for _ in range(ITERATIONS):
+            gradient, step = self._newton(line)
+            steepest = np.maximum(np.abs(gradient.a), np.abs(gradient.b)) / total
+            if (steepest <= TOLERANCE).all():
+                break
+            line, loss = self._descended(line, step, loss)
+        return np.where(steepest <= TOLERANCE, line.b, np.nan)
+
+    def _newton(self, line: _Line) -> tuple[_Line, _Line]:
+        """The gradient of the loss by a and b, and Newton's step: the Hessian's inverse times it."""
+        p = _sigmoid(line.a[:, None] + line.b[:, None] * self.x)  # [B, n]
+        residual, curve = self.weights * (p - self.y), self.weights * p * (1 - p)
+        gradient = _Line(residual.sum(axis=1), residual @ self.x)
+        aa, ab, bb = curve.sum(axis=1), curve @ self.x, curve @ self.x**2  # Hessian
+        determinant = np.maximum(aa * bb - ab**2, TINY)
+        step = _Line(
+            (bb * gradient.a - ab * gradient.b) / determinant, (aa * gradient.b - ab * gradient.a) / determinant
+        )
+        return gradient, step
+
+    def _descended(self, line: _Line, step: _Line, loss: Array) -> tuple[_Line, Array]:
+        """Line and loss after the longest of the steps 1, 1/2, 1/4 ... that does not raise the loss, in each draw."""
+        size = np.ones(len(loss))
+        for _ in range(HALVINGS):
+            reached = self._loss(line.less(step, size))
+            worse = reached > loss + TOLERANCE * np.abs(loss)
+            if not worse.any():
+                break
+            size = np.where(worse, size / 2, size)
+        return line.less(step, size), reached
+
+    def _loss(self, line: _Line) -> Array:
+        """Weighted negative log-likelihood, [B]."""
+        z = line.a[:, None] + line.b[:, None] * self.x
+        return np.asarray((self.weights * (np.logaddexp(0, z) - self.y * z)).sum(axis=1))
 
 
-def _sigmoid(z: NDArray[np.float64]) -> NDArray[np.float64]:
+def _sigmoid(z: Array) -> Array:
     """As 1 / (1 + exp(-z)), to absolute precision; many times faster than the way that keeps digits near 0."""
     return np.asarray(0.5 + 0.5 * np.tanh(z / 2))
