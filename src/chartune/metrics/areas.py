@@ -115,7 +115,8 @@ def _areas(labels: NDArray[np.bool_], scores: NDArray[np.floating]) -> Areas:
     """
     order = np.argsort(scores, kind="stable")
     positives = order[labels[order]]
-    values, starts = np.unique(scores[positives], return_index=True)
+    values: NDArray[np.floating]
+    values, starts = np.unique(scores[positives], return_index=True)  # [G]
     low, high = np.searchsorted(scores[order], values, "left"), np.searchsorted(scores[order], values, "right")  # [G]
 
     def values_of(by_row: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
