@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from chartune.notes import death_terms as terms
+from chartune.notes.caseless import caseless
 
 NEGATED_WITHIN: Final = 5
 """Words over which a negation or a conjecture reaches, as in NegEx."""
@@ -28,6 +29,8 @@ _NEAR: Final = 400
 _FAR: Final = 2000
 """Characters over which a heading reaches back."""
 _WORD: Final = re.compile(r"[\w'/]+")
+_TERMS: Final = caseless(terms.TERMS.pattern)
+_PSEUDO: Final = caseless(terms.PSEUDO.pattern)
 
 
 def tells_death(text: str) -> bool:
@@ -45,8 +48,9 @@ def may_tell_death(text: str) -> bool:
 
 def _deaths(text: str) -> Iterator[re.Match[str]]:
     """The terms of a death, without those that stand in a pseudo-term."""
-    pseudo = [match.span() for match in terms.PSEUDO.finditer(text)]
-    for match in terms.TERMS.finditer(text):
+    found = list(_TERMS(text))
+    pseudo = [match.span() for match in _PSEUDO(text)] if found else []
+    for match in found:
         if not any(start <= match.start() and match.end() <= end for start, end in pseudo):
             yield match
 

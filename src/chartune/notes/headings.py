@@ -70,6 +70,7 @@ _LATER: Final = "discharge"
 """A heading with this ends like one of the arrival, but was written days later."""
 
 
+@lru_cache(maxsize=1 << 14)
 def title_of(label: str, known: Known = "variants") -> str | None:
     """The admission title that a heading stands for, `SURGICAL` among them; None: for none, or it came later.
 
@@ -77,23 +78,19 @@ def title_of(label: str, known: Known = "variants") -> str | None:
         label: the heading, without its colon.
         known: which headings are.
     """
-    return _title(" ".join(label.split()).lower(), known)
+    plain = " ".join(label.split()).lower()
+    if _LATER in plain:
+        return None
+    match = _PATTERNS[known].search(plain)
+    if match is None and known == "variants":
+        match = _WHOLE.fullmatch(plain)
+    return (match.lastgroup or "").replace("_", " ") if match else None
 
 
 def is_variant(label: str) -> bool:
     """Whether a heading is known as a variant only, and does not end as one that is known for sure."""
     plain = " ".join(label.split()).lower()
     return _PATTERNS["variants"].search(plain) is None
-
-
-@lru_cache(maxsize=1 << 14)
-def _title(label: str, known: Known) -> str | None:
-    if _LATER in label:
-        return None
-    match = _PATTERNS[known].search(label)
-    if match is None and known == "variants":
-        match = _WHOLE.fullmatch(label)
-    return (match.lastgroup or "").replace("_", " ") if match else None
 
 
 def _any(endings: dict[str, str]) -> str:

@@ -14,9 +14,11 @@ known heading of a discharge summary, or the end of the text.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
+from chartune.notes.caseless import caseless
 from chartune.notes.headings import SURGICAL, Known, is_variant, title_of
 
 ADMISSION: Final = (
@@ -55,11 +57,10 @@ _LABEL: Final = re.compile(
     r"\n[ \t]*+(?P<masked>(?:_{2,}+|\[\*\*[^\n\]]{0,60}+\])[ \t]++)?+(?P<label>[A-Za-z][^().|\d\\\n:]{0,60}+):"
 )
 """A heading, as in `Chief Complaint:` or, behind a de-identified date, `___ DISCHARGE EXAM:`."""
-_BARE: Final = re.compile(
+_BARE: Final = caseless(
     r"\n[ \t#*]*+("
     + "|".join(LATER[name] for name in ("hospital course", "transfer", "discharge"))
-    + r")[ \t]*(?:(?P<sign>[:(\[–—-])|(?=\n|$))",
-    re.IGNORECASE,
+    + r")[ \t]*(?:(?P<sign>[:(\[–—-])|(?=\n|$))"
 )
 """Headings that some authors write with a dash, a bracket or nothing behind them; narrow, because prose is wrapped."""
 _LATER_LABEL: Final = re.compile(_KNOWN_LATER, re.IGNORECASE)
@@ -68,7 +69,6 @@ _WORD: Final = re.compile(r"[^\W_]")
 _COURSE: Final = re.compile(r"course|discharge\s+(?!date)\w", re.IGNORECASE)
 """The part of a note that was written later has begun; "Discharge Date" stands at its head."""
 _ALONE: Final = re.compile(r"[ \t]*(?:\n|$)")
-_BLANK_LINE: Final = re.compile(r"\n[ \t]*$")
 
 _DIED: Final = r"(?:expired|died|passed\s+away|deceased)\b"
 _DEATH: Final = re.compile(
@@ -162,6 +162,7 @@ def may_word_death(text: str) -> bool:
     return any(word in small for word in _DEATH_WORDS)
 
 
+@lru_cache(maxsize=1 << 14)
 def comes_later(label: str) -> bool:
     """Whether a heading, without its colon, is known to end what was known on arrival."""
     return _LATER_LABEL.fullmatch(label) is not None
@@ -169,19 +170,20 @@ def comes_later(label: str) -> bool:
 
 def _headings(text: str, known: Known) -> Iterator[tuple[int, int, str]]:
     """(where its line begins, where its body begins, title) of the lines that begin a section; the last one counts."""
-    bare = [match for match in _BARE.finditer(text) if not match["sign"] or match[1][0].isupper()]
-    for match in bare:  # "at discharge (1.2 mg)" is prose
-        yield match.start(), match.end(), match[1]
+    # "at discharge (1.2 mg)" is prose
+    bare = [match for match in _BARE(text) if not match["sign"] or text[match.start(1)].isupper()]
+    for match in bare:
+        yield match.start(), match.end(), text[slice(*match.span(1))]
     opened, later = 0, min((match.start() for match in bare if _COURSE.search(match[1])), default=len(text))
     for match in _LABEL.finditer(text):
         label = match["label"].rstrip()
         title = _title(text, match, label, known, later)
-        told_later = title is None and _LATER_LABEL.fullmatch(label) is not None
+        told_later = title is None and comes_later(label)
         if match["masked"] and not ((title or told_later) and label[0].isupper()):
             continue  # "___ presented with the following history: ..." is a name and prose
         # "Physical Exam:", an empty line, "Vitals: ...": a sub-heading does not close what has no words yet.
-        follows = _follows_blank_line(text, match.start())
-        if title or told_later or (follows and text[opened : match.start()].strip()):
+        closes = title or told_later or _follows_blank_line(text, match.start())
+        if closes and (title or told_later or text[opened : match.start()].strip()):
             opened = match.end()
             later = min(later, match.start()) if told_later and _COURSE.search(label) else later
             yield match.start(), match.end(), title or label
@@ -197,4 +199,4 @@ def _title(text: str, match: re.Match[str], label: str, known: Known, later: int
 
 
 def _follows_blank_line(text: str, start: int) -> bool:
-    return _BLANK_LINE.search(text, max(0, start - 8), start) is not None
+    return text[max(0, start - 8) : start].rstrip(" \t").endswith("\n")

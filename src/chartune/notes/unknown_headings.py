@@ -10,6 +10,8 @@ lists these must leave it out.
 """
 
 import re
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from chartune.notes.headings import Known, title_of
@@ -19,10 +21,12 @@ LONGEST: Final = 40
 """Characters of a heading."""
 MOST_WORDS: Final = 5
 """Words of a heading."""
-_LINE: Final = re.compile(
-    r"(?:\A|\n[ \t]*\n)[ \t#*]*+(?P<label>[^\W\d_](?:[^\W\d_]|[ /&'-])"
+_LINE: Final = (
+    r"[ \t#*]*+(?P<label>[^\W\d_](?:[^\W\d_]|[ /&'-])"
     rf"{{1,{LONGEST - 1}}})(?P<colon>[ \t]*:)?(?P<rest>[^\n]*)"
 )
+_FIRST: Final = re.compile(_LINE)
+_LATER: Final = re.compile(r"\n[ \t]*\n" + _LINE)
 
 
 def unknown_headings(text: str, known: Known = "variants") -> set[str]:
@@ -32,15 +36,30 @@ def unknown_headings(text: str, known: Known = "variants") -> set[str]:
         text: of the note.
         known: which headings of the arrival are.
     """
-    return {label for match in _LINE.finditer(text.replace("\r\n", "\n")) if (label := _heading(match, known))}
+    return {label for match in _lines(text.replace("\r\n", "\n")) if (label := _heading(match, known))}
+
+
+def _lines(text: str) -> Iterator[re.Match[str]]:
+    """The lines that may be one; apart from the first they begin with a line break, which is found at once."""
+    first = _FIRST.match(text)
+    if first:
+        yield first
+    yield from _LATER.finditer(text, first.end() if first else 0)
 
 
 def _heading(match: re.Match[str], known: Known) -> str:
     """Of a line that could be one; empty: it is none, or is known."""
-    label = " ".join(match["label"].split())
-    if len(label.split()) > MOST_WORDS:
-        return ""
-    if match["colon"]:
-        return "" if title_of(label, known) or comes_later(label) else label.lower()
+    colon = match["colon"] is not None
     # Without a colon a line of prose looks alike, and no rule takes even a known word for a heading.
-    return label.lower() if label.isupper() and not match["rest"].strip() and not comes_later(label) else ""
+    if not colon and (match["rest"].strip() or not match["label"].isupper()):
+        return ""
+    return _unknown(match["label"], colon, known)
+
+
+@lru_cache(maxsize=1 << 14)
+def _unknown(label: str, colon: bool, known: Known) -> str:
+    words = label.split()
+    plain = " ".join(words)
+    if len(words) > MOST_WORDS or comes_later(plain) or (colon and title_of(plain, known)):
+        return ""
+    return plain.lower()

@@ -22,6 +22,8 @@ PAIRS: Final = 1 << 21
 NUMBER: Final = 22
 """Bits for the number of a text, document or patient."""
 LOW: Final = np.uint64((1 << NUMBER) - 1)
+_APART: Final = 4
+"""Numbers for each that is counted, at most, where numbers are counted in a table of them all."""
 _MARK: Final = 26
 """Bits of a run by which the small table knows it, at most; two more than would number the runs."""
 
@@ -100,13 +102,21 @@ class Round:
     def _shared(self, document: Ints, low: Ints, count: Ints) -> Shared:
         ends = np.cumsum(count)
         places = np.arange(count.sum()) + np.repeat(low - (ends - count), count)
-        text = self._keys[places] & LOW
-        both = np.repeat(document, count).astype(np.uint64) << np.uint64(NUMBER) | text
-        pairs, shared = np.unique(both, return_counts=True)
-        texts = numbers(pairs)
+        pairs = np.repeat((document - document[0]) * len(self.sizes), count) + numbers(self._keys[places])
+        pairs, shared = _counted(pairs)
+        documents, texts = np.divmod(pairs, len(self.sizes))
         judged = self.judged[texts]
-        pairs, texts, shared = pairs[judged], texts[judged], shared[judged]
-        return Shared((pairs >> np.uint64(NUMBER)).astype(np.int64), texts + self.first, shared / self.sizes[texts])
+        documents, texts, shared = documents[judged] + document[0], texts[judged], shared[judged]
+        return Shared(documents, texts + self.first, shared / self.sizes[texts])
+
+
+def _counted(pairs: Ints) -> tuple[Ints, Ints]:
+    """Each pair once, ascending, and how often it is there; sorted are only those that are too far apart to count."""
+    if pairs.max(initial=0) >= _APART * len(pairs):
+        return np.unique(pairs, return_counts=True)
+    counts = np.bincount(pairs)
+    there = np.flatnonzero(counts)
+    return there, counts[there]
 
 
 def keyed(runs: NDArray[np.uint64], numbers: NDArray[np.integer]) -> NDArray[np.uint64]:
