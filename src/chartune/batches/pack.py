@@ -42,11 +42,14 @@ class Blocks:
         return self.ids[:, 1:][self.predicts[:, :-1]]
 
     def batch(self, indices: NDArray[np.int64]) -> dict[str, Tensor]:
-        """The model's arguments for some blocks: input_ids, position_ids and predicts, each [B, T]."""
+        """The model's arguments for some blocks: input_ids and position_ids, [B, T]; predicting, [N].
+
+        The last names the places b·T + t of the tokens whose successor is predicted.
+        """
         return {
             "input_ids": torch.from_numpy(self.ids[indices].astype(np.int64)),
             "position_ids": torch.from_numpy(self.positions[indices].astype(np.int64)),
-            "predicts": torch.from_numpy(self.predicts[indices]),
+            "predicting": torch.from_numpy(np.flatnonzero(self.predicts[indices])),
         }
 
 

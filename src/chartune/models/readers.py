@@ -58,16 +58,22 @@ class LanguageModel(nn.Module):
         super().__init__()
         self.body, self.lm_head = body, lm_head
 
-    def forward(self, input_ids: Tensor, position_ids: Tensor, predicts: Tensor) -> Tensor:
-        """Summed negative log-likelihood of the predicted tokens. All arguments: [B, T]."""
-        return self.nll(input_ids, position_ids, predicts).sum()
+    def forward(self, input_ids: Tensor, position_ids: Tensor, predicting: Tensor) -> Tensor:
+        """Summed negative log-likelihood of the predicted tokens; arguments as of `nll`."""
+        return self.nll(input_ids, position_ids, predicting).sum()
 
-    def nll(self, input_ids: Tensor, position_ids: Tensor, predicts: Tensor) -> Tensor:
-        """Negative log-likelihood of each predicted token, in order: [N]."""
-        hidden = self.body(input_ids=input_ids, position_ids=position_ids).last_hidden_state
-        told, targets = hidden[:, :-1][predicts[:, :-1]], input_ids[:, 1:][predicts[:, :-1]]
-        heavy = torch.is_grad_enabled() and len(told) * self.lm_head.out_features > RECOMPUTE_ABOVE
-        chunks = zip(torch.split(told, CHUNK), torch.split(targets, CHUNK), strict=True)
+    def nll(self, input_ids: Tensor, position_ids: Tensor, predicting: Tensor) -> Tensor:
+        """Negative log-likelihood of each predicted token, in order: [N].
+
+        Args:
+            input_ids: [B, T].
+            position_ids: [B, T].
+            predicting: places b·T + t of the tokens whose successor is predicted, ascending, [N].
+        """
+        hidden = self.body(input_ids=input_ids, position_ids=position_ids).last_hidden_state.flatten(0, 1)
+        states, targets = hidden[predicting], input_ids.flatten()[predicting + 1]  # [N, D], [N]
+        heavy = torch.is_grad_enabled() and len(states) * self.lm_head.out_features > RECOMPUTE_ABOVE
+        chunks = zip(torch.split(states, CHUNK), torch.split(targets, CHUNK), strict=True)
         if heavy:
             return torch.cat([checkpoint(self._chunk, h, t, use_reentrant=False) for h, t in chunks])
         return torch.cat([self._chunk(h, t) for h, t in chunks])

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 from transformers import PretrainedConfig
 
 from chartune.adapters.adapter import Adapter
@@ -20,7 +19,7 @@ from chartune.models.backbone import LocalBackbone
 from chartune.models.families import Family, families
 from chartune.models.heads import LinearHead
 from chartune.models.load import Body, Resolved
-from chartune.models.readers import CHUNK, RECOMPUTE_ABOVE, Classifier, LanguageModel
+from chartune.models.readers import Classifier, LanguageModel
 from chartune.models.rehearsal import Rehearsals, meta_body, rehearse
 from chartune.predict.predictions import BUDGETS
 from chartune.stages.base import SmallBase
@@ -165,19 +164,10 @@ def _batch(module: Classifier | LanguageModel, rows: int, length: int, resolved:
         with torch.device(resolved.device):
             ids = torch.ones(rows, length, dtype=torch.int64)
             some, ones = torch.zeros(rows, dtype=torch.int64), torch.ones(rows)
+            places = torch.zeros(rows * length, dtype=torch.int64)  # every token is predicted
         with torch.autocast(resolved.device, torch.bfloat16, enabled=resolved.precision == "bf16"):
             if isinstance(module, Classifier):
                 return module.forward(ids, torch.ones_like(ids), some, ones)
-            hidden = module.body(input_ids=ids, position_ids=torch.ones_like(ids)).last_hidden_state
-            return _nll(module, hidden.flatten(0, 1), ids.flatten())
+            return module.forward(ids, torch.ones_like(ids), places)
 
     return loss
-
-
-def _nll(module: LanguageModel, hidden: Tensor, targets: Tensor) -> Tensor:
-    """As `LanguageModel.nll` where every token is predicted: which ones are is no question of shapes."""
-    heavy = torch.is_grad_enabled() and len(hidden) * module.lm_head.out_features > RECOMPUTE_ABOVE
-    chunks = zip(torch.split(hidden, CHUNK), torch.split(targets, CHUNK), strict=True)
-    if heavy:
-        return torch.cat([checkpoint(module._chunk, h, t, use_reentrant=False) for h, t in chunks]).sum()
-    return torch.cat([module._chunk(h, t) for h, t in chunks]).sum()

@@ -25,7 +25,7 @@ from chartune.tasks.dataset import read_dataset
 from chartune.tasks.prepare import Preparation, read_task, task_named
 from chartune.tasks.prepared import SHELF
 from chartune.train.optimizer import Optimisation
-from chartune.train.plan import steps_per_epoch
+from chartune.train.plan import micro_batches, schedule_of
 
 SAMPLE: Final = 200
 """Texts of a split that are tokenised."""
@@ -120,16 +120,16 @@ def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None) -
         texts = frame.filter(pl.col("split") == split).get_column("text").to_list()
         count[split], mean[split] = len(texts), _mean_tokens(texts, backbone, stage.max_seq_len)
     epoch = round(count["train"] * mean["train"])
-    steps, epochs, looks = _schedule(stage.optimisation, count["train"], stage.stopping.evaluations_per_epoch)
+    schedule = schedule_of(stage.optimisation, stage.stopping, count["train"])
     held = {split: round(count[split] * mean[split]) for split in SCORED}
     trains = stage.stack.trains_body()
-    read = looks * held["validation"] + sum(held.values()) if trains else epoch + sum(held.values())
+    read = schedule.evaluations * held["validation"] + sum(held.values()) if trains else epoch + sum(held.values())
     if trains and stage.head.start == "probe":
         read += epoch + held["validation"]
     return Workload(
-        data.fingerprint, labels if answer == "multilabel" else max(2, labels), count["train"], epoch, steps,
-        round(epoch * epochs) if trains else 0,
-        steps * _turns(stage.optimisation, mean["train"]) if trains else 0, read,
+        data.fingerprint, labels if answer == "multilabel" else max(2, labels), count["train"], epoch, schedule.steps,
+        round(epoch * schedule.epochs) if trains else 0,
+        schedule.steps * _turns(stage.optimisation, mean["train"]) if trains else 0, read,
         2 * int(frame.get_column("text").str.len_bytes().sum()),
     )  # fmt: skip
 
@@ -145,13 +145,14 @@ def _of_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone | None) 
         tokens = words * _mean_tokens(texts, backbone, None) * len(texts) / sampled + 2 * documents
         blocks[split] = math.ceil(tokens / stage.max_seq_len) if stage.notes == "packed" else documents
         text += words * sum(len(t) for t in texts) / sampled
-    steps, epochs, looks = _schedule(stage.optimisation, blocks["train"], stage.stopping.evaluations_per_epoch)
+    schedule = schedule_of(stage.optimisation, stage.stopping, blocks["train"])
     test, validation = (min(blocks[s], stage.held_out_blocks or blocks[s]) for s in ("test", "validation"))
-    read = 2 * test + validation + looks * min(blocks["validation"], stage.validation_blocks)
+    read = 2 * test + validation + schedule.evaluations * min(blocks["validation"], stage.validation_blocks)
     length, stream = stage.max_seq_len, sum(blocks.values()) * stage.max_seq_len
+    epoch, turns = blocks["train"] * length, schedule.steps * _turns(stage.optimisation, length)
     return Workload(
-        data.fingerprint, None, blocks["train"], blocks["train"] * length, steps,
-        round(blocks["train"] * length * epochs), steps * _turns(stage.optimisation, length), read * length,
+        data.fingerprint, None, blocks["train"], epoch, schedule.steps,
+        round(epoch * schedule.epochs), turns, read * length,
         round(2 * text) + BYTES_PER_PACKED_TOKEN * stream,
     )  # fmt: skip
 
@@ -179,15 +180,7 @@ def _mean_tokens(texts: Sequence[str], backbone: LocalBackbone | None, max_seq_l
     return float(np.mean(guessed if max_seq_len is None else np.minimum(guessed, max_seq_len)))
 
 
-def _schedule(choice: Optimisation, examples: int, looks_per_epoch: int) -> tuple[int, float, int]:
-    """Steps, passes over the examples, looks at the validation part; as `chartune.train.loop.fit` counts them."""
-    per_epoch = steps_per_epoch(examples, choice.batch_size)
-    steps = choice.duration.total_steps(per_epoch)
-    every = max(1, round(min(per_epoch, steps) / looks_per_epoch))
-    return steps, steps / per_epoch, steps // every + (steps % every > 0)
-
-
 def _turns(choice: Optimisation, tokens: float) -> int:
     """Micro-batches of a step whose examples have so many tokens each."""
-    at_once = max(1, int(choice.micro_batch_tokens // max(1.0, tokens)))
-    return math.ceil(choice.batch_size / at_once)
+    lengths = np.full(choice.batch_size, max(1, round(tokens)), dtype=np.int64)
+    return len(micro_batches(np.arange(choice.batch_size), lengths, choice.micro_batch_tokens))

@@ -24,7 +24,7 @@ from chartune.log import EventLog, Meter, progress
 from chartune.predict.predictions import out_of_memory
 from chartune.train.checkpoint import State, load_checkpoint, restore, save_checkpoint, trainable
 from chartune.train.optimizer import Optimisation, Stopping, make_optimizer, rate_factor
-from chartune.train.plan import epoch_steps, micro_batches, steps_per_epoch
+from chartune.train.plan import Schedule, epoch_steps, micro_batches, schedule_of
 
 CHECKPOINT_SECONDS: Final = 30.0
 
@@ -111,15 +111,13 @@ def fit(training: Training) -> Fitted:
     optimizer = make_optimizer(raw, choice)
     _resume(training, optimizer)
     model, prepared = accelerator.prepare(raw, optimizer)
-    per_epoch = steps_per_epoch(len(objective.lengths), choice.batch_size)
-    total = choice.duration.total_steps(per_epoch)
-    every = max(1, round(min(per_epoch, total) / training.stopping.evaluations_per_epoch))
-    with progress(training.title, total=total) as meter:
-        stopped = _steps(training, accelerator, model, prepared, total, per_epoch, every, meter)
+    schedule = schedule_of(choice, training.stopping, len(objective.lengths))
+    with progress(training.title, total=schedule.steps) as meter:
+        stopped = _steps(training, accelerator, model, prepared, schedule, meter)
     if training.best is not None:
         restore(raw, training.best, "the best weights")
     accelerator.free_memory()
-    return Fitted(training.state, total, stopped)
+    return Fitted(training.state, schedule.steps, stopped)
 
 
 def _resume(training: Training, optimizer: torch.optim.Optimizer) -> None:
@@ -135,25 +133,16 @@ def _resume(training: Training, optimizer: torch.optim.Optimizer) -> None:
     EventLog.rewind(training.events.path, training.state.step)
 
 
-def _steps(
-    training: Training,
-    accelerator: Any,
-    model: Any,
-    optimizer: Any,
-    total: int,
-    per_epoch: int,
-    every: int,
-    meter: Meter,
-) -> bool:
+def _steps(training: Training, accelerator: Any, model: Any, optimizer: Any, schedule: Schedule, meter: Meter) -> bool:
     """The loop proper. Returns whether patience ran out."""
-    state, saved = training.state, time.monotonic()
+    state, saved, total = training.state, time.monotonic(), schedule.steps
     plan: list[NDArray[np.int64]] = []
     planned = -1
     meter.move_to(state.step)
     with training.events:
         while state.step < total and state.bad < training.stopping.patience:
             started = time.monotonic()
-            epoch, position = divmod(state.step, per_epoch)
+            epoch, position = divmod(state.step, schedule.steps_per_epoch)
             if epoch != planned:
                 plan = epoch_steps(training.objective.lengths, training.optimisation.batch_size, training.seed, epoch)
                 planned = epoch
@@ -162,7 +151,7 @@ def _steps(
             training.events.record(state.step, "loss", loss, tokens=state.tokens)
             meter.advance()
             meter.tell(f"loss {loss:.3f}")
-            evaluated = state.step % every == 0 or state.step == total
+            evaluated = state.step % schedule.interval == 0 or state.step == total
             if evaluated:
                 _evaluate(training)
             state.seconds += time.monotonic() - started

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chartune.batches.collate import length_groups
+from chartune.train.optimizer import Optimisation, Stopping
 
 WINDOW: Final = 16
 """Optimizer steps whose examples are sorted by length together."""
@@ -27,9 +28,33 @@ class MicroBatch:
     """False: an empty turn, so that all ranks call backward equally often; its loss is multiplied by zero."""
 
 
-def steps_per_epoch(examples: int, batch_size: int) -> int:
-    """Optimizer steps of one epoch; the last may be smaller."""
-    return max(1, -(-examples // batch_size))
+@dataclass(frozen=True)
+class Schedule:
+    """How many optimizer steps a training has at most, and when the validation split is scored."""
+
+    steps_per_epoch: int
+    """The last of an epoch may have fewer examples."""
+    steps: int
+    """Of the whole training, if it is not stopped early."""
+    interval: int
+    """Steps from one evaluation to the next; the last step is followed by one in any case."""
+
+    @property
+    def epochs(self) -> float:
+        """Passes over the training examples."""
+        return self.steps / self.steps_per_epoch
+
+    @property
+    def evaluations(self) -> int:
+        """On the validation split, the last included."""
+        return -(-self.steps // self.interval)
+
+
+def schedule_of(choice: Optimisation, stopping: Stopping, examples: int) -> Schedule:
+    """The schedule of a training over so many examples."""
+    per_epoch = max(1, -(-examples // choice.batch_size))
+    steps = choice.duration.total_steps(per_epoch)
+    return Schedule(per_epoch, steps, max(1, round(min(per_epoch, steps) / stopping.evaluations_per_epoch)))
 
 
 def epoch_steps(lengths: NDArray[np.int64], batch_size: int, seed: int, epoch: int) -> list[NDArray[np.int64]]:

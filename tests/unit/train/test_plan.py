@@ -3,15 +3,33 @@
 import numpy as np
 import pytest
 
-from chartune.train.plan import epoch_steps, micro_batches, steps_per_epoch
+from chartune.quantities import Duration
+from chartune.train.optimizer import Optimisation, Stopping
+from chartune.train.plan import Schedule, epoch_steps, micro_batches, schedule_of
 
 LENGTHS = np.random.default_rng(1).integers(3, 200, 103)
 
 
 def test_an_epoch_holds_every_example_once() -> None:
     steps = epoch_steps(LENGTHS, 8, seed=5, epoch=2)
-    assert len(steps) == steps_per_epoch(103, 8)
+    assert len(steps) == schedule_of(Optimisation(batch_size=8), Stopping(), 103).steps_per_epoch == 13
     assert sorted(np.concatenate(steps).tolist()) == list(range(103))
+
+
+@pytest.mark.parametrize(
+    ("duration", "looks", "expected", "evaluations"),
+    [
+        (Duration.epochs(3), 2, Schedule(13, 39, 6), 7),  # after 6, 12, … 36, and after the last
+        (Duration.steps(5), 2, Schedule(13, 5, 2), 3),
+        (Duration.epochs(1), 99, Schedule(13, 13, 1), 13),
+    ],
+)
+def test_a_schedule_counts_steps_and_evaluations(
+    duration: Duration, looks: int, expected: Schedule, evaluations: int
+) -> None:
+    made = schedule_of(Optimisation(batch_size=8, duration=duration), Stopping(evaluations_per_epoch=looks), 103)
+    assert made == expected
+    assert made.evaluations == evaluations
 
 
 def test_order_is_a_pure_function_of_seed_and_epoch() -> None:
