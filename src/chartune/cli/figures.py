@@ -76,7 +76,7 @@ def about_shown(run: Run, exact: bool) -> dict[str, Any]:
     cut = run.about.truncated_fraction
     if is_exact(run, exact) or not isinstance(cut, float):
         return run.about.to_json()
-    return run.about.to_json() | {"truncated_fraction": rates.percent(cut, exact=False)}
+    return run.about.to_json() | {"truncated_fraction": rates.percent(cut, False, behind_run(run).rows)}
 
 
 def _released(row: Mapping[str, Estimate], stands: Behind) -> dict[str, Any] | str:

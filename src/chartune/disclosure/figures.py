@@ -15,7 +15,7 @@ ROUNDED: Final = "rounded"
 RELEASE: Final = "DO NOT RELEASE: exact counts of real patients, for the analyst alone"
 """Stands over everything that holds them."""
 _CHOICES: Final = frozenset({
-    "config", "rule", "labels", "titles", "bytes", "sha256", "revision", "chartune", "file", "made", "classes",
+    "config", "rule", "usual", "labels", "titles", "bytes", "sha256", "revision", "chartune", "file", "made", "classes",
     "inputs",
 })  # fmt: skip
 """Entries that hold choices, names and sizes of files."""

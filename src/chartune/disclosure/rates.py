@@ -4,6 +4,8 @@ from typing import Final
 
 from chartune.disclosure.counts import SMALL, lowest
 
+TOO_FEW: Final = "too few to show"
+"""Stands in place of what rests on fewer than ten."""
 MIDDLE: Final = (SMALL - 1) / 2
 """From the lowest number of a class to its middle."""
 
@@ -23,10 +25,22 @@ def share(part: int, whole: int, exact: bool) -> float | None:
     return (lowest(part) + MIDDLE) / (lowest(whole) + MIDDLE) if part else 0.0
 
 
-def percent(rate: float, exact: bool) -> str:
-    """A share of test texts, in percent; of real patients in tens, so that no denominator is told."""
+def percent(rate: float, exact: bool, whole: int | None = None) -> str:
+    """A share of test texts, in percent; of real patients in tens, so that no denominator is told.
+
+    Where fewer than ten bear it, or do not, it is told of a hundred and more only, of whom "<10 %" may be any number up
+    to nine: of 12 it would be one.
+
+    Args:
+        rate: of them.
+        exact: as for `shown`.
+        whole: how many they are; None: nobody knows.
+    """
     if exact or rate in (0, 1):
         return f"{100 * rate:.3g}\N{NO-BREAK SPACE}%"
+    part = round(rate * (whole or 0))
+    if not whole or (min(part, whole - part) < SMALL and lowest(whole) < SMALL**2):
+        return TOO_FEW
     if not 0.1 <= rate <= 0.9:
         return f"{'<10' if rate < 0.1 else '>90'}\N{NO-BREAK SPACE}%"
     return f"≈\N{NO-BREAK SPACE}{10 * round(10 * rate)}\N{NO-BREAK SPACE}%"

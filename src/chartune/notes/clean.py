@@ -7,6 +7,8 @@ import polars as pl
 
 DEIDENTIFIED: Final = r"\[\*\*.*?\*\*\]"
 """A span that was replaced before release, such as `[**2151-7-16**]`."""
+MASKED: Final = r"\[\*\*|___"
+"""Where a span was replaced before release, as MIMIC-III and as MIMIC-IV write it."""
 _NEITHER: Final = bytes(set(range(128)) - set(b"abcdefghijklmnopqrstuvwxyz0123456789"))
 """Of ASCII; what is not has been told apart before."""
 _FOREIGN: Final = re.compile(r"(?:(?![\x00-\x7f])\W)+")

@@ -17,7 +17,7 @@ from typing import Any, Final
 import polars as pl
 
 from chartune.cards import Facts, Section, markdown
-from chartune.disclosure import is_made_up, rates
+from chartune.disclosure import Behind, is_made_up, rates
 from chartune.quantities import Cost, Estimate, human_bytes, human_seconds
 from chartune.report.card_scores import behinds, scores_section
 from chartune.report.loading import loading
@@ -82,7 +82,7 @@ def sections(
     exact = exact or open_data
     stand = None if exact else behinds(scores, about, task.counts if task else {}, predicted)
     found = [
-        _what(about, task, exact),
+        _what(about, task, None if stand is None else stand.get("test", Behind(None))),
         _base(about),
         _data(about, data, source, exact),
         _counts(about, data, exact),
@@ -102,7 +102,8 @@ def loading_section(about: RunRecord) -> Section:
     return Section("How to load it", text, code=code)
 
 
-def _what(about: RunRecord, task: TaskEntry | None, exact: bool) -> Section:
+def _what(about: RunRecord, task: TaskEntry | None, stands: Behind | None) -> Section:
+    """What it is; `stands`: who stands behind the test scores, None: all may be shown."""
     base, question = about.backbone and about.backbone.name, (task and task.asked) or about.task
     if about.kind == "pretrain":
         text = f"Weights that adapt {base} to clinical text. They learnt to predict the next token of unlabelled notes."
@@ -111,7 +112,7 @@ def _what(about: RunRecord, task: TaskEntry | None, exact: bool) -> Section:
     else:
         text = f"Word weights and logistic regression, that learnt to answer: {question}"
     reach = about.max_seq_len
-    cut = about.truncated_fraction
+    cut, rows = about.truncated_fraction, stands.rows if stands else None
     facts = {
         "Kind of run": about.kind,
         "Task": about.task,
@@ -120,7 +121,7 @@ def _what(about: RunRecord, task: TaskEntry | None, exact: bool) -> Section:
         "Method and stack": about.stack_title,
         "Method in full": "; ".join(_method(layer.method or {}) for layer in about.layers) or None,
         "Text read": _reach(about, reach) if reach else None,
-        "Texts cut short": rates.percent(cut, exact) if cut is not None else None,
+        "Texts cut short": None if cut is None else rates.percent(cut, stands is None, rows),
         "Pooling": about.pooling,
         "Kept": _step(about),
         "Use": "research only; no decision about a patient",

@@ -122,5 +122,7 @@ def _reach(variant: Variant) -> Cell:
     if length is None and cut is None:
         return Cell("whole text" if run.kind == "tfidf" else NOT_MEASURED)
     seen = "whole text" if length is None else f"first {length:,} tokens"
-    share = "share" if cut is None else rates.percent(cut, variant.behind is None)
-    return Cell(seen, "share cut not measured" if cut is None else f"{share} of texts cut")
+    if cut is None:
+        return Cell(seen, "share cut not measured")
+    share = rates.percent(cut, variant.behind is None, variant.behind.rows if variant.behind else None)
+    return Cell(seen, f"share cut {share}" if share == TOO_FEW else f"{share} of texts cut")

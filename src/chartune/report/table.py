@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Final
 
+from chartune import disclosure
+
 NOT_MEASURED: Final = "not measured"
-TOO_FEW: Final = "too few to show"
+TOO_FEW: Final = disclosure.TOO_FEW
 """Instead of a number that rests on one to nine real patients."""
 
 

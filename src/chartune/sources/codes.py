@@ -14,6 +14,7 @@ from typing import Final
 
 import polars as pl
 
+from chartune.sources.coverage import ICD_VERSION, TITLE
 from chartune.sources.links import own_table
 from chartune.sources.reading import read
 from chartune.sources.tables import Table, Tally
@@ -38,10 +39,11 @@ class Codes:
     warnings: tuple[str, ...]
     """What a reader of the data card should know of them."""
 
-    def linked(self, tables: Sequence[Table], admissions: pl.DataFrame) -> "Codes":
-        """These codes, none of them of another patient's admission; `tables` as for `read_codes`."""
-        diagnoses, said = own_table(tables[0].name, self.diagnoses, admissions)
-        procedures, more = own_table(tables[1].name, self.procedures, admissions)
+    def linked(self, tables: Sequence[Table], admissions: pl.DataFrame, tallies: Mapping[str, Tally]) -> "Codes":
+        """These codes, none of them of another patient's admission; `tables` and `tallies` as for `read_codes`."""
+        one, other = (table.name for table in tables[:2])
+        diagnoses, said = own_table(one, self.diagnoses, admissions, tallies[one])
+        procedures, more = own_table(other, self.procedures, admissions, tallies[other])
         return replace(self, diagnoses=diagnoses, procedures=procedures, warnings=(*self.warnings, *said, *more))
 
 
@@ -57,6 +59,8 @@ def read_codes(tables: Sequence[Table], files: Mapping[str, Path], tallies: Mapp
         frames.append(coded(raw))
         said += [*dotted(table.name, raw), *suspicions(table.name, frames[-1])]
     diagnoses, procedures, diagnosis_titles, procedure_titles = frames
+    _count_reached(diagnoses, diagnosis_titles, tallies[tables[0].name])
+    _count_reached(procedures, procedure_titles, tallies[tables[1].name])
     return Codes(diagnoses, procedures, diagnosis_titles, procedure_titles, tuple(said))
 
 
@@ -99,6 +103,21 @@ def suspicions(table: str, codes: pl.DataFrame | None) -> list[str]:
             f"no group will be found for them. Use the file as released."
         )
     return said
+
+
+def _count_reached(codes: pl.DataFrame | None, titles: pl.DataFrame | None, tally: Tally) -> None:
+    """Count the codes whose version is known, and those that have a title, where there is a table of titles."""
+    if codes is None:
+        return
+    each = codes.drop_nulls("icd_code").group_by("icd_code", "icd_version").len()
+    tally.reach(ICD_VERSION, *_sums(each, each.filter(pl.col("icd_version").is_in([9, 10]))))
+    if titles is not None:
+        titled = titles.drop_nulls("long_title")
+        tally.reach(TITLE, *_sums(each, each.join(titled, on=["icd_code", "icd_version"], how="semi")))
+
+
+def _sums(*each: pl.DataFrame) -> tuple[int, ...]:
+    return tuple(int(rows["len"].sum()) for rows in each)
 
 
 def _undotted(code: pl.Expr) -> pl.Expr:

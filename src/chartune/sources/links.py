@@ -11,6 +11,8 @@ from typing import Final, Protocol
 
 import polars as pl
 
+from chartune.sources.coverage import KNOWN_ADMISSION, Rule
+
 STRANGE_STAY: Final = "that name an ICU stay of another patient"
 """Why rows of the bedside chart are passed over."""
 
@@ -23,38 +25,47 @@ class Counting(Protocol):
     def pass_over(self, counts: Mapping[str, int]) -> None:
         """Add rows that do not count, by reason."""
 
+    def reach(self, rule: Rule, reachable: int, reached: int) -> None:
+        """Add rows that a rule could have reached, and did."""
 
-def own(rows: pl.DataFrame, admissions: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+
+def own(rows: pl.DataFrame, admissions: pl.DataFrame, tally: Counting | None = None) -> tuple[pl.DataFrame, int]:
     """The rows, `hadm_id` null where that admission is of another patient, and how many these are.
 
     Args:
         rows: subject_id · hadm_id? and others.
         admissions: subject_id · hadm_id of the source; of an admission that it lacks nothing is known.
+        tally: is told how many name an admission of the source; None: nobody asks.
     """
-    strange = _strange(rows, admissions, "hadm_id")
+    owners = _owners(rows, admissions, "hadm_id")
+    strange = (owners != rows["subject_id"]).fill_null(False)
     count = int(strange.sum())
+    if tally is not None:
+        tally.reach(KNOWN_ADMISSION, rows.height - rows["hadm_id"].null_count(), rows.height - owners.null_count())
     kept = pl.when(~strange).then(pl.col("hadm_id")).alias("hadm_id")
     return (rows.with_columns(kept) if count else rows), count
 
 
-def own_table(table: str, rows: pl.DataFrame | None, admissions: pl.DataFrame) -> tuple[pl.DataFrame | None, list[str]]:
+def own_table(
+    table: str, rows: pl.DataFrame | None, admissions: pl.DataFrame, tally: Counting | None = None
+) -> tuple[pl.DataFrame | None, list[str]]:
     """As `own`, of a whole table or none, with the warning."""
     if rows is None:
         return None, []
-    kept, count = own(rows, admissions)
+    kept, count = own(rows, admissions, tally)
     return kept, strangers(table, count)
 
 
 def own_notes(notes: pl.DataFrame, admissions: pl.DataFrame, tally: Counting) -> pl.DataFrame:
     """As `own`, of a batch; counted by the tally."""
-    kept, count = own(notes, admissions)
+    kept, count = own(notes, admissions, tally)
     tally.strangers += count
     return kept
 
 
 def of_own_stays(rows: pl.DataFrame, stays: pl.DataFrame, tally: Counting) -> pl.DataFrame:
     """The rows (subject_id · stay_id? · …) whose ICU stay is not of another patient; the others are counted."""
-    strange = _strange(rows, stays, "stay_id")
+    strange = (_owners(rows, stays, "stay_id") != rows["subject_id"]).fill_null(False)
     if not strange.any():
         return rows
     tally.pass_over({STRANGE_STAY: int(strange.sum())})
@@ -67,7 +78,7 @@ def strangers(table: str, count: int) -> list[str]:
     return [said] if count else []
 
 
-def _strange(rows: pl.DataFrame, of: pl.DataFrame, key: str) -> pl.Series:
+def _owners(rows: pl.DataFrame, of: pl.DataFrame, key: str) -> pl.Series:
+    """Whose the admission or stay of each row is; null: it names none, or one that is not known."""
     owners = of.select(key, owner="subject_id").unique(key)
-    named = rows.select("subject_id", key).join(owners, on=key, how="left", maintain_order="left")
-    return (named["owner"] != named["subject_id"]).fill_null(False)
+    return rows.select(key).join(owners, on=key, how="left", maintain_order="left")["owner"]

@@ -13,6 +13,7 @@ from chartune.config import Unhashed
 from chartune.names import MaybeTitle
 from chartune.notes.note import SCHEMA
 from chartune.sources.codes import read_codes
+from chartune.sources.coverage import CATEGORY
 from chartune.sources.dialect import Bounds
 from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.icu_stays import ICUSTAYS_3, read_stays, strays
@@ -157,7 +158,7 @@ class Mimic3(Bounds):
 
         patients = keyed(files["PATIENTS"], PATIENTS.bounded(*most), tallies["PATIENTS"], "subject_id")
         admissions = keyed(files["ADMISSIONS"], ADMISSIONS.bounded(*most), tallies["ADMISSIONS"], "hadm_id")
-        codes = read_codes([table.bounded(*most) for table in CODED], files, tallies).linked(CODED, admissions)
+        codes = read_codes([table.bounded(*most) for table in CODED], files, tallies).linked(CODED, admissions, tallies)
         stays, strange = own_table("ICUSTAYS", read_stays(ICUSTAYS_3.bounded(*most), files, tallies), admissions)
         counted = {name: tallies[name].rows for name in LAYOUT.told_by if name in files}
         release = LAYOUT.release(self.folder, files.values(), counted)
@@ -228,4 +229,5 @@ def _notes(raw: pl.DataFrame, tally: Tally) -> pl.DataFrame:
     )
     known = named["category"].filter(named["category"].is_in(CATEGORIES))
     tally.add_kinds(dict(known.value_counts().iter_rows()))
+    tally.reach(CATEGORY, raw.height, known.len())
     return named.select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())

@@ -19,6 +19,7 @@ from chartune.errors import SchemaError
 from chartune.names import MaybeTitle
 from chartune.notes.note import SCHEMA
 from chartune.sources.codes import read_codes
+from chartune.sources.coverage import CATEGORY
 from chartune.sources.dialect import Bounds
 from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.icu_stays import ICUSTAYS_4, read_stays, strays
@@ -182,11 +183,13 @@ class Mimic4(Bounds):
             tallies[table.name].restart()
             for raw in batches(files[table.name], table.bounded(*most), tallies[table.name]):
                 tallies[table.name].add_kinds({_KINDS[table.name]: raw.height})
+                known = raw["note_type"].str.strip_chars().is_in(list(_DESCRIPTIONS))
+                tallies[table.name].reach(CATEGORY, raw.height, int(known.sum()))
                 yield own_notes(_notes(raw, table.name), admissions, tallies[table.name])
 
         patients = keyed(files["patients"], PATIENTS.bounded(*most), tallies["patients"], "subject_id")
         admissions = keyed(files["admissions"], ADMISSIONS.bounded(*most), tallies["admissions"], "hadm_id")
-        codes = read_codes([table.bounded(*most) for table in CODED], files, tallies).linked(CODED, admissions)
+        codes = read_codes([table.bounded(*most) for table in CODED], files, tallies).linked(CODED, admissions, tallies)
         stays, strange = own_table("icustays", read_stays(ICUSTAYS_4.bounded(*most), files, tallies), admissions)
         counted = {name: tallies[name].rows for name in LAYOUT.told_by if name in files}
         release = LAYOUT.release(self.folder, files.values(), counted)

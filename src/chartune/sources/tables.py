@@ -11,6 +11,7 @@ from typing import Final, Literal
 import polars as pl
 
 from chartune.errors import SchemaError
+from chartune.sources.coverage import OF_TABLES, Coverage, Rule
 from chartune.sources.dialect import PLAIN, Dialect
 from chartune.sources.links import strangers
 
@@ -111,6 +112,8 @@ class Tally:
     """Column → mark of another program for nothing, such as `NULL` → cells."""
     passed_over: dict[str, int] = field(default_factory=dict)
     """Why rows that were read do not count → how many, such as `marked as errors`."""
+    reached: dict[str, list[int]] = field(default_factory=dict)
+    """Rule (`chartune.sources.coverage.OF_TABLES`) → how many rows it could have reached, and how many it did."""
     kinds: dict[str, int] = field(default_factory=dict)
     """Of a table of notes: category → rows, where the category is one that the release knows."""
 
@@ -120,12 +123,22 @@ class Tally:
         self.strangers = 0
         self.marks.clear()
         self.passed_over.clear()
+        self.reached.clear()
         self.kinds.clear()
 
     def pass_over(self, counts: Mapping[str, int]) -> None:
         """Add rows that do not count, by reason."""
         for why in sorted({*self.passed_over, *counts}):  # in an order that does not depend on that of the rows
             self.passed_over[why] = self.passed_over.pop(why, 0) + counts.get(why, 0)
+
+    def reach(self, rule: Rule, reachable: int, reached: int) -> None:
+        """Add rows that a rule could have reached, and did."""
+        before = self.reached.get(rule.rule, [0, 0])
+        self.reached[rule.rule] = [before[0] + reachable, before[1] + reached]
+
+    def coverage(self) -> list[Coverage]:
+        """What each rule reached."""
+        return [OF_TABLES[rule].of(*counts) for rule, counts in sorted(self.reached.items())]
 
     def add_kinds(self, counts: Mapping[str, int]) -> None:
         """Add rows by category."""

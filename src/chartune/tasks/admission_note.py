@@ -19,9 +19,14 @@ from chartune.notes.sections import (
     without_death_asides,
     words_death_as_core,
 )
+from chartune.sources.coverage import Rule
 from chartune.tasks.attrition import Attrition, Cohort
 from chartune.tasks.inputs import NOTES_READ, SUMMARY, TELLS_DEATH, Seen, dated, joined, texts_of, timed
 
+_SUMMARIES: Final = Rule(
+    "a discharge summary", "admissions", 0.5,
+    "Do notes name their admission (hadm_id), and is a summary's category that of the release?",
+)  # fmt: skip
 _NO_STORY: Final = "neither chief complaint nor present illness nor medical history"
 # A told death gives the answer away; the note is dropped, not trimmed (van Aken et al., 2021).
 _DEATH: Final = "'passed away', 'autopsy' and the like give the answer away"
@@ -60,7 +65,7 @@ class SummaryInput(Config):
             at: column of admissions with the time of the prediction.
         """
         why = "the only note that tells the whole story"
-        cohort = attrition.record("discharge summary", why, cohort.reading(pl.col("category") == SUMMARY))
+        cohort = attrition.record("discharge summary", why, cohort.reading(pl.col("category") == SUMMARY), _SUMMARIES)
         if self.blanks == "as-written":
             why = "its CATEGORY has blanks around it, with which CORe's code does not know it"
             cohort = attrition.record("category as written", why, cohort.reading(~pl.col("category_padded")))

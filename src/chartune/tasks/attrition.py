@@ -4,9 +4,12 @@ attrition.record("adults", why, cohort.whose(age >= 18))  →  1,233 subjects ·
 """
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
+
+from chartune.sources.coverage import Coverage, Rule
 
 
 @dataclass(frozen=True)
@@ -50,12 +53,28 @@ class Attrition:
 
     def __init__(self) -> None:
         self._steps: dict[str, Step] = {}
+        self._finding: dict[str, Rule] = {}
 
-    def record(self, step: str, why: str, cohort: Cohort) -> Cohort:
-        """Count what is left and hand it on."""
+    def record(self, step: str, why: str, cohort: Cohort, finds: Rule | None = None) -> Cohort:
+        """Count what is left and hand it on.
+
+        Args:
+            step: the filter.
+            why: the reason.
+            cohort: what it left.
+            finds: what it looks for, which may be there unseen; None: it leaves out by choice.
+        """
         subjects = cohort.admissions["subject_id"].n_unique()
         self.add(step, why, subjects, cohort.admissions.height, _counted(cohort.notes))
+        self._finding |= {step: finds} if finds else {}
         return cohort
+
+    def coverage(self) -> list[Coverage]:
+        """What the filters that look for something found; of one that found nothing it is said that it left nobody."""
+        rows = pairwise(self._steps.items())
+        found = [(self._finding[name], before, step) for (_, before), (name, step) in rows if name in self._finding]
+        counts = [(rule, getattr(before, rule.unit), getattr(step, rule.unit)) for rule, before, step in found]
+        return [rule.of(reachable, reached).but(in_flow=True) for rule, reachable, reached in counts if reached]
 
     def record_notes(self, step: str, why: str, notes: pl.DataFrame) -> pl.DataFrame:
         """Count what is left where there are notes only, some of them of no admission."""

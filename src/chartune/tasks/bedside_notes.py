@@ -15,6 +15,7 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from chartune.config import Config
+from chartune.sources.coverage import Rule
 from chartune.tasks.attrition import Attrition, Cohort
 from chartune.tasks.inputs import SUMMARY, TELLS_DEATH, Seen, joined, texts_of, timed, unread
 
@@ -22,6 +23,16 @@ ANCHOR: Final = "anchor"
 """Column of admissions from which hours are counted; where a task has none, it is admittime."""
 KNOWN_AT: Final = pl.max_horizontal("storetime", "charttime")
 """From when on a note could be read; a note that bears a time after the prediction never counts."""
+
+_BEDSIDE: Final = Rule(
+    "a bedside note", "admissions", 0.25,
+    "Do notes name their admission (hadm_id), and are their categories among `reads.types`?",
+)  # fmt: skip
+_TIMED: Final = Rule("a time", "notes", 0.5, "Are charttime and storetime filled, or is there only a date?")
+_IN_TIME: Final = Rule(
+    "a note stored by the prediction", "admissions", 0.25,
+    "Are the times of notes and of admissions of one clock, or is `reads.hours` short?",
+)  # fmt: skip
 
 
 class BedsideNotes(Config):
@@ -72,12 +83,14 @@ class BedsideNotes(Config):
         why = "who has left or died by then is not asked about"
         cohort = attrition.record("still there at the prediction", why, cohort.whose(lasts))
         told = ", ".join(self.types)
-        cohort = attrition.record("bedside note", told, cohort.reading(pl.col("category").is_in(self.types)))
+        bedside = cohort.reading(pl.col("category").is_in(self.types))
+        cohort = attrition.record("bedside note", told, bedside, _BEDSIDE)
         why = "its author marked it as an error"
         cohort = attrition.record("not withdrawn", why, cohort.reading(~pl.col("is_error")))
         cohort = attrition.record("has text", "a note without words", cohort.reading(pl.col("words") > 0))
-        cohort = attrition.record("has a time", "of others nobody knows when", cohort.reading(KNOWN_AT.is_not_null()))
-        return attrition.record("stored in time", "written later", self._in_time(cohort))
+        why = "of others nobody knows when"
+        cohort = attrition.record("has a time", why, cohort.reading(KNOWN_AT.is_not_null()), _TIMED)
+        return attrition.record("stored in time", "written later", self._in_time(cohort), _IN_TIME)
 
     def read_notes(self, notes: pl.DataFrame) -> pl.DataFrame:
         """The notes of each admission of a portion, joined in order."""

@@ -14,6 +14,7 @@ import polars as pl
 from pydantic import model_validator
 
 from chartune.config import Config, Unhashed
+from chartune.sources.coverage import Coverage, Rule
 from chartune.sources.source import Records
 from chartune.tasks.admission_note import AdmissionNote
 from chartune.tasks.any_input import AnyInput
@@ -38,6 +39,8 @@ class Question:
     """The filter that leaves the admissions with an answer: its name, and why some have none."""
     citation: str
     scored: str = "auroc"
+    finds: Rule | None = None
+    """What that filter looks for, where it may be there unseen."""
     whose: str = "with a text"
     """What the cohort has, beside being stays."""
 
@@ -120,7 +123,12 @@ class ChartTask(Config, ABC):
 
     def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
         """Admissions whose answer is known, and their notes."""
-        return answered(self.stays, cohort, self.question().known, self.reads, attrition, self.usable)
+        question = self.question()
+        return answered(self.stays, cohort, question.known, self.reads, attrition, self.usable, question.finds)
+
+    def coverage(self, records: Records) -> list[Coverage]:
+        """What rules reached by which the answer is found in the source."""
+        return []
 
     def examples(self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
         """One example per admission of which something is read."""
@@ -129,7 +137,7 @@ class ChartTask(Config, ABC):
 
 def answered(
     stays: Stays, cohort: Cohort, known: tuple[str, str], reads: AnyInput, attrition: Attrition,
-    usable: Sequence[Filter] = (),
+    usable: Sequence[Filter] = (), finds: Rule | None = None,
 ) -> Cohort:  # fmt: skip
     """Of these stays those with an answer, and the notes that are read of them.
 
@@ -140,8 +148,10 @@ def answered(
         reads: chooses the notes.
         attrition: is told each filter.
         usable: filters before `known`.
+        finds: what `known` looks for.
     """
     cohort = stays.select(cohort, attrition, reads.select if reads.chosen_first else None)
-    for step, why, keep in (*usable, (*known, pl.col("asked").is_not_null())):
+    for step, why, keep in usable:
         cohort = attrition.record(step, why, cohort.whose(keep))
+    cohort = attrition.record(*known, cohort.whose(pl.col("asked").is_not_null()), finds)
     return cohort if reads.chosen_first else reads.select(cohort, attrition)

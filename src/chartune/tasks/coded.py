@@ -4,16 +4,19 @@ A group is a category of the classification (`chartune.tasks.code_groups`). ICD-
 """
 
 from abc import abstractmethod
-from typing import Literal
+from typing import Final, Literal
 
 import polars as pl
 from pydantic import Field
 
+from chartune.sources.coverage import Rule
 from chartune.sources.source import Records
 from chartune.tasks.chart_task import ChartTask, Filter, Question
 from chartune.tasks.code_groups import MIXED, Billing, billed, frequent_groups, whole_table
 from chartune.tasks.labels import ENOUGH_CASES, LabelSpace
 from chartune.tasks.task import CORE
+
+_FEW: Final = "Does the table of codes name its admissions (hadm_id), and icd_version their version?"
 
 
 class Coded(ChartTask):
@@ -48,6 +51,7 @@ class Coded(ChartTask):
             title=f"{self.noun.capitalize()} (ICD-{self.icd_version})",
             asked=f"categories of the {self.noun} billed after discharge, {labels}",
             known=(f"coded in ICD-{self.icd_version}", why),
+            finds=Rule(f"{self.noun} in ICD-{self.icd_version}", "admissions", 0.1, _FEW),
             citation=CORE,
             scored="auroc, macro average over categories",
             whose=f"with a text and {self.noun} coded in ICD-{self.icd_version}",

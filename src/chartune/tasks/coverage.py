@@ -1,11 +1,11 @@
-"""Coverage: in how many of the admission texts each of the eight sections was found, said and warned of.
+"""Coverage of sections: in how many of the admission texts each of the eight was found, and which headings are unknown.
 
 Where another hospital's headings are not known, or its notes are in another language, a rule that fits badly looks like
 short notes; so what it reached is told, and which headings it does not know.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from chartune.disclosure import SMALL
 from chartune.notes.headings import Known
 from chartune.notes.sections import ADMISSION
 from chartune.notes.unknown_headings import unknown_headings
+from chartune.sources.coverage import Coverage, Rule
 from chartune.tasks.admission_note import AdmissionNote
 from chartune.tasks.inputs import Input
 
@@ -26,8 +27,10 @@ RARE: Final = 0.5
 """A usual section in a smaller share of texts is warned of."""
 MOST_LISTED: Final = 12
 """Unknown headings that are listed."""
-ENOUGH: Final = 10
-"""Texts below which nothing is warned of."""
+_WHY: Final = (
+    "Their headings may be others than are known, or the notes in another language than English, which is not read."
+)
+_UNIT: Final = "summaries that were read"
 _KEY: Final = ["subject_id", "hadm_id"]
 
 
@@ -92,21 +95,15 @@ def _headings_unknown(notes: pl.DataFrame, known: Known) -> pl.DataFrame:
     return notes.select(*_KEY, headings).explode("heading").drop_nulls("heading")
 
 
-def told(tasks: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """In how many of the texts each section was found; tasks that agree share a line.
+def of_sections(found: Mapping[str, int]) -> list[Coverage]:
+    """What the rule of each section reached.
 
     Args:
-        tasks: name → `sections` of `Reached`; empty: it reads something else.
+        found: `sections` of `Reached`; empty: the task reads something else.
     """
-    return _lines(tasks, _counts, "{}: sections found in the summaries that were read: {}.")
-
-
-def rare(tasks: Mapping[str, Mapping[str, int]]) -> list[str]:
-    """The warning that usual sections are rare, where enough texts were read. Args as `told`."""
-    why = (
-        "Their headings may be others than are known, or the notes in another language than English, which is not read."
-    )
-    return _lines(tasks, _few, f"{{}}: in fewer than half of the summaries was found: {{}}. {why}")
+    usual = {title: Rule(title.lower(), _UNIT, RARE, _WHY) for title in USUAL}
+    rules = {title: usual.get(title, Rule(title.lower(), _UNIT)) for title in ADMISSION}
+    return [rule.of(found[TEXTS], found[title]) for title, rule in rules.items()] if found else []
 
 
 def unknown(tasks: Mapping[str, Mapping[str, int]]) -> list[str]:
@@ -115,25 +112,9 @@ def unknown(tasks: Mapping[str, Mapping[str, int]]) -> list[str]:
     Args:
         tasks: name → `headings` of `Reached.to_json`.
     """
-    line = "{}: the most frequent headings that no rule knows, with the patients whose texts hold them: {}."
-    return _lines(tasks, lambda found: ", ".join(f"{heading} {n}" for heading, n in found.items()), line)
-
-
-def _lines(tasks: Mapping[str, Mapping[str, int]], say: Callable[[Mapping[str, int]], str], line: str) -> list[str]:
     names: dict[str, list[str]] = {}
     for name, found in tasks.items():
-        if what := say(found):
-            names.setdefault(what, []).append(name)
-    return [line.format(", ".join(who), what) for what, who in names.items()]
-
-
-def _counts(found: Mapping[str, int]) -> str:
-    if not found.get(TEXTS):
-        return ""
-    # Counts, which are shown by their class wherever a sentence is: "<10 %" of 12 would be one patient.
-    return f"of {found[TEXTS]} texts " + ", ".join(f"{title.lower()} {found[title]}" for title in ADMISSION)
-
-
-def _few(found: Mapping[str, int]) -> str:
-    few = [title.lower() for title in USUAL if found.get(title, 0) < RARE * found.get(TEXTS, 0)]
-    return ", ".join(few) if found.get(TEXTS, 0) >= ENOUGH else ""
+        if listed := ", ".join(f"{heading} {n}" for heading, n in found.items()):
+            names.setdefault(listed, []).append(name)
+    line = "{}: the most frequent headings that no rule knows, with the patients whose texts hold them: {}."
+    return [line.format(", ".join(who), listed) for listed, who in names.items()]

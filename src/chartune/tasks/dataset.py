@@ -15,6 +15,7 @@ from pydantic import Field
 
 from chartune.record import Record, read_record
 from chartune.runs.record import NamedSource
+from chartune.sources.coverage import Coverage
 from chartune.store import Artefact
 from chartune.tasks.labels import LabelSpace
 
@@ -57,6 +58,8 @@ class SourceEntry(Record):
     """What `strict` refuses."""
     notices: tuple[str, ...] = ()
     """What is as asked for and should be known."""
+    coverage: dict[str, tuple[Coverage, ...]] = Field(default_factory=dict)
+    """Table → what rules reached that can miss without a word; `notes`: in the texts."""
     findings: tuple[Finding, ...] = ()
     """Of annotated corpora."""
 
@@ -123,6 +126,8 @@ class TaskEntry(Part):
     """Of annotated corpora."""
     sections: dict[str, int] = Field(default_factory=dict)
     """In how many texts each section of an admission note was found, of `texts`; empty: another input is read."""
+    coverage: tuple[Coverage, ...] = ()
+    """What filters and parsers reached that can miss without a word, the sections apart."""
     headings: dict[str, int] = Field(default_factory=dict)
     """The most frequent headings that no rule knows → patients whose texts hold them; none of fewer than ten."""
 

@@ -12,6 +12,7 @@ from typing import ClassVar, Final, Literal
 import polars as pl
 from pydantic import Field
 
+from chartune.sources.coverage import Coverage
 from chartune.sources.source import Records
 from chartune.tasks.bedside_notes import ANCHOR
 from chartune.tasks.chart_task import ChartTask, Question
@@ -46,6 +47,10 @@ class LateMortality(ChartTask):
     def needs_events(self) -> bool:
         """Whether days are counted from the first ventilation."""
         return self.anchor == "first-ventilation"
+
+    def coverage(self, records: Records) -> list[Coverage]:
+        """In how many ICU stays ventilation was found, where days are counted from the first."""
+        return _COHORT.coverage(records) if self.needs_events else []
 
     def question(self) -> Question:
         """What is asked, in words."""

@@ -16,13 +16,14 @@ from chartune.errors import ConfigError, DataError, LeakageError
 from chartune.mapping import merged
 from chartune.notes.line_breaks import Breaks
 from chartune.sources.catalog import AnySource, AnySplit
+from chartune.sources.coverage import rare, told
 from chartune.sources.facts import TableFacts
 from chartune.sources.splits import CORPUS_ONLY, SPLITS, HashSplit, carevue_only
 from chartune.store import Artefact, Store
 from chartune.tasks.catalog import AnyTask, Preset, usual_corpus, usual_tasks, with_switches
 from chartune.tasks.containment.settings import NearCopies, near_copies_kept
 from chartune.tasks.corpus import Corpus
-from chartune.tasks.coverage import rare, told, unknown
+from chartune.tasks.coverage import unknown
 from chartune.tasks.dataset import CorpusEntry, Part, TaskEntry, read_dataset
 from chartune.tasks.external import External
 from chartune.tasks.frames import read_frame, write_frame
@@ -39,11 +40,13 @@ from chartune.tasks.soundness import (
     raw_warnings,
     refuse,
     source_entry,
+    tables_covered,
     tables_read,
+    tasks_covered,
 )
 
 CORPUS_FILE: Final = "corpus.parquet"
-REVISION: Final = 11
+REVISION: Final = 12
 """Raised when a bug fix changes what prepared data hold."""
 _SOURCE: Final[TypeAdapter[Any]] = TypeAdapter(AnySource)
 
@@ -229,7 +232,8 @@ def _make(preparation: Preparation, facts: Mapping[str, TableFacts], store: Stor
         records = with_kept_episodes(records, facts, store)
     staged = staged_notes(records, preparation.categories(), preparation.corpus, folder, preparation.line_breaks)
     said += absent_categories(records, staged, preparation.tasks, preparation.corpus)
-    warnings = [*raw_warnings(records, facts), *said]
+    covered = tables_covered(records, staged)
+    warnings = [*raw_warnings(records, facts), *said, *rare(covered)]
     if preparation.strict:
         refuse(warnings)
     notices = [*records.notices, *assignment.notices, *breaks_told(staged.written_out(), preparation.line_breaks)]
@@ -247,16 +251,17 @@ def _make(preparation: Preparation, facts: Mapping[str, TableFacts], store: Stor
         made["corpus"] = make_corpus(
             preparation.corpus, staged, placed, [task.name for task in preparation.tasks], store, folder
         )
-    sections = {name: entry["sections"] for name, entry in made["tasks"].items()}
-    reached = [*told(sections), *unknown({name: entry["headings"] for name, entry in made["tasks"].items()})]
-    warnings += rare(sections)
+    parts = _parts(made)
+    reached = tasks_covered(parts)
+    unread = unknown({name: entry["headings"] for name, entry in made["tasks"].items()})
+    warnings += rare(reached)
     if preparation.strict:
-        refuse([*emptied(_parts(made)).values(), *rare(sections)])
+        refuse([*emptied(parts).values(), *rare(reached)])
     write_frame(assignment.frame, folder / "splits.parquet")
     counts = split_counts(admissions, assignment.frame, (*SPLITS, CORPUS_ONLY))
     forget_steps(folder)
     write_dataset(folder, preparation, {
-        "source": source_entry(records, facts, warnings, [*notices, *reached]),
+        "source": source_entry(records, facts, warnings, [*notices, *told(covered), *told(reached), *unread], covered),
         "splits": {"rule": preparation.splits.rule(), "counts": counts},
         **made,
         "inputs": inputs(preparation.tasks, preparation.splits, preparation.corpus, store),

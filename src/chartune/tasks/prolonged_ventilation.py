@@ -17,6 +17,7 @@ from typing import ClassVar, Final, Literal, Self
 import polars as pl
 from pydantic import Field, model_validator
 
+from chartune.sources.coverage import Coverage, Rule
 from chartune.sources.source import Records
 from chartune.sources.ventilation import OxygenJoin
 from chartune.sources.ventilation.episodes import ON_MACHINE
@@ -35,6 +36,14 @@ _PLACE: Final = pl.col("discharge_location").str.to_uppercase()
 # DISC-TRAN: to a hospital of cancer or children, or of the veterans. One of psychiatry has no ventilators.
 _ELSEWHERE: Final = (_PLACE.str.contains("HOSPITAL|ACUTE|DISC-TRAN") & ~_PLACE.str.contains("PSYCH")).fill_null(False)
 _HOSPICE: Final = _PLACE.str.contains("HOSPICE").fill_null(False)
+_VENTILATED: Final = Rule(
+    "ventilation", "ICU stays", 0.1,
+    "Are the itemids of the bedside chart those of the release, and do its rows name their ICU stay?",
+)  # fmt: skip
+_PLACED: Final = Rule(
+    "a discharge location", "admissions", 0.5,
+    "Who left for a hospice or another hospital counts as weaned, or as having left on the machine, where it is empty.",
+)  # fmt: skip
 LEFT_VENTILATED: Final = "left_ventilated"
 """Column of what is asked: whether the patient left on the machine, so that the answer is not known."""
 _NAMED: Final = {
@@ -199,6 +208,24 @@ class ProlongedVentilation(ChartTask):
             return LabelSpace("multiclass", COMPETING, COMPETING)
         return LabelSpace("binary", CLASSES, CLASSES)
 
+    def coverage(self, records: Records) -> list[Coverage]:
+        """In how many ICU stays ventilation was found, and how many admissions say where patients went."""
+        if records.ventilation is None:
+            return []
+        place = records.admissions["discharge_location"]
+        placed = [] if self.competing == "negative" else [_PLACED.of(place.len(), place.len() - place.null_count())]
+        stays = records.stays.select("stay_id").unique() if records.stays is not None else None
+        if stays is None:
+            return placed
+        episodes = records.ventilation(self.oxygen_join).filter(pl.col("status").is_in(self._statuses))
+        return [_VENTILATED.of(stays.height, stays.join(episodes, on="stay_id", how="semi").height), *placed]
+
+    @property
+    def _statuses(self) -> tuple[str, ...]:
+        """Those of episodes that count."""
+        more = {ON_MACHINE: self.cannula, "non-invasive": self.masks}
+        return (*INVASIVE, *(status for status, switch in more.items() if switch == "counted"))
+
     @property
     def _leavers_answer(self) -> bool:
         """Whether who leaves on the machine counts as not prolonged."""
@@ -216,8 +243,7 @@ class ProlongedVentilation(ChartTask):
 
     def _cohort(self, episodes: pl.DataFrame, stays: pl.DataFrame | None) -> pl.DataFrame:
         """The admissions of the cohort, their anchor and their days on the ventilator."""
-        more = {ON_MACHINE: self.cannula, "non-invasive": self.masks}
-        statuses = (*INVASIVE, *(status for status, switch in more.items() if switch == "counted"))
+        statuses = self._statuses
         if self.cohort == "in-hindsight":
             spans = ventilated(episodes, statuses, "span")
             times = ventilated(episodes, statuses, self.measure)

@@ -13,17 +13,19 @@ from typing import Any
 
 from chartune.errors import DataError
 from chartune.notes.line_breaks import Breaks
+from chartune.sources.coverage import Coverage, Whose
 from chartune.sources.facts import TableFacts
 from chartune.sources.source import Records
 from chartune.tasks.bedside_notes import BedsideNotes
 from chartune.tasks.corpus import Corpus
+from chartune.tasks.coverage import of_sections
 from chartune.tasks.dataset import Part, StepEntry, TaskEntry
 from chartune.tasks.staging import Staged
 from chartune.tasks.task import Task
 
 
 def source_entry(
-    records: Records, facts: Mapping[str, TableFacts], warnings: Sequence[str], notices: Sequence[str]
+    records: Records, facts: Mapping[str, TableFacts], warnings: Sequence[str], notices: Sequence[str], coverage: Whose
 ) -> dict[str, Any]:
     """What `dataset.json` says of the source.
 
@@ -32,9 +34,28 @@ def source_entry(
         facts: of its tables.
         warnings: what `strict` refuses.
         notices: what a reader should know, and is as asked for.
+        coverage: `tables_covered`.
     """
     tables = {table: replace(fact, rows=_rows(records, table)).to_json() for table, fact in facts.items()}
-    return {**records.about.to_json(), "tables": tables, "warnings": list(warnings), "notices": list(notices)}
+    reached = {whose: [rule.to_json() for rule in rules] for whose, rules in coverage.items()}
+    told = {"warnings": list(warnings), "notices": list(notices), "coverage": reached}
+    return {**records.about.to_json(), "tables": tables, **told}
+
+
+def tables_covered(records: Records, staged: Staged) -> dict[str, list[Coverage]]:
+    """Table → what rules reached that can miss without a word; `notes`: in the texts that somebody wanted."""
+    tables = {table: tally.coverage() for table, tally in records.tallies.items() if tally.reached}
+    return {**tables, "notes": [staged.masked()]}
+
+
+def tasks_covered(parts: Mapping[str, Part]) -> dict[str, list[Coverage]]:
+    """Task → what its rules reached, the sections first.
+
+    Args:
+        parts: `Dataset.parts`.
+    """
+    tasks = {name: part for name, part in parts.items() if isinstance(part, TaskEntry)}
+    return {name: [*of_sections(task.sections), *task.coverage] for name, task in tasks.items()}
 
 
 def raw_warnings(records: Records, tables: Iterable[str]) -> list[str]:

@@ -10,6 +10,7 @@ task or ten.
 """
 
 import json
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -20,9 +21,10 @@ import polars as pl
 
 from chartune.errors import SchemaError
 from chartune.log import progress
-from chartune.notes.clean import copy_key, without_markers, word_count
+from chartune.notes.clean import MASKED, copy_key, without_markers, word_count
 from chartune.notes.line_breaks import Breaks, repaired, written_out
 from chartune.notes.note import NOTES, SCHEMA
+from chartune.sources.coverage import MASKS, Coverage
 from chartune.sources.source import Records
 from chartune.tasks.corpus import Corpus
 from chartune.tasks.frames import add_frame, read_pile
@@ -48,7 +50,7 @@ PORTION: Final = 2**22
 _BLOCK: Final = 2**18
 """Characters that wait in memory, of each shard, before they are added to its pile."""
 _INDEX: Final = "index.pile"
-_WRITTEN_OUT: Final = "written-out.json"
+_TEXTS_COUNTED: Final = "texts.json"
 _INDEX_ROWS: Final = 2**16
 """Rows of the index that wait in memory before they are added to its pile."""
 
@@ -86,7 +88,15 @@ class Staged:
 
     def written_out(self) -> int:
         """How many of the texts that somebody wanted had their line breaks written out."""
-        return int(json.loads((self.folder / _WRITTEN_OUT).read_text(encoding="utf-8"))["texts"])
+        return self._counted()["written_out"]
+
+    def masked(self) -> Coverage:
+        """In how many of the texts that somebody wanted masks of de-identification stand."""
+        counted = self._counted()
+        return MASKS.of(counted["texts"], counted["masked"])
+
+    def _counted(self) -> dict[str, int]:
+        return {name: int(n) for name, n in json.loads((self.folder / _TEXTS_COUNTED).read_text("utf-8")).items()}
 
     def portions(self) -> list[range]:
         """All shards, in runs that lie on disk in `PORTION` bytes or are one shard: each is read at once."""
@@ -171,12 +181,14 @@ def stage(
     """
     folder.mkdir(parents=True)
     wanted = pl.col("category").is_in(categories).fill_null(False)
-    ids, index, found = [pl.Series(dtype=pl.UInt64)], _Index(folder / _INDEX), 0
+    ids, index = [pl.Series(dtype=pl.UInt64)], _Index(folder / _INDEX)
+    counted = Counter(texts=0, written_out=0, masked=0)
     waiting = [_Waiting(_pile(folder, shard)) for shard in range(SHARDS)]
     with progress("reading notes") as meter:
         for batch in records.notes():
-            kept, more = _with_breaks(batch.filter(wanted), breaks)
-            found += more
+            kept, found = _with_breaks(batch.filter(wanted), breaks)
+            masked = kept["text"].str.contains(MASKED).sum()
+            counted.update(texts=kept.height, written_out=found, masked=int(masked))
             for subject, note_id, text in kept.select("subject_id", "note_id", "text").iter_rows():
                 waiting[subject % SHARDS].add(note_id, text)
             ids.append(batch["note_id"].hash(seed=0))
@@ -186,7 +198,7 @@ def stage(
         texts.write()
     _unique(pl.concat(ids))
     index.write()
-    write_json(folder / _WRITTEN_OUT, {"texts": found})
+    write_json(folder / _TEXTS_COUNTED, dict(counted))
     return Staged(folder)
 
 

@@ -77,11 +77,12 @@ class RawHospital:
         category: str = "Discharge summary",
         description: str = "Report",
         date: str = "2100-07-05",
+        time: str | None = None,
         error: str | None = None,
     ) -> int:
-        """A note; returns its ROW_ID."""
+        """A note, charted and stored at one time; returns its ROW_ID."""
         number = len(self.notes) + 1
-        self.notes.append((number, subject_id, hadm_id, date, None, None, category, description, None, error, text))
+        self.notes.append((number, subject_id, hadm_id, date, time, time, category, description, None, error, text))
         return number
 
     def stay(self, subject_id: int, text: str | None = None, *, died: int = 0) -> None:

@@ -20,6 +20,7 @@ from chartune.disclosure import (
 )
 from chartune.quantities import Estimate
 from chartune.runs.record import NamedSource
+from chartune.sources.coverage import Coverage
 
 
 def test_all_numbers_of_a_class_are_shown_alike_and_those_of_two_classes_are_not() -> None:
@@ -46,9 +47,24 @@ def test_in_so_many_digits_every_denominator_of_the_class_can_give_every_share(l
 
 
 def test_of_texts_that_were_cut_some_in_ten_are_told() -> None:
-    told = [percent(rate, exact=False).replace("\N{NO-BREAK SPACE}", " ") for rate in (0, 0.01, 0.183, 0.5, 0.97, 1)]
+    rates = (0, 0.01, 0.183, 0.5, 0.97, 1)
+    told = [percent(rate, exact=False, whole=1000).replace("\N{NO-BREAK SPACE}", " ") for rate in rates]
     assert told == ["0 %", "<10 %", "≈ 20 %", "≈ 50 %", ">90 %", "100 %"]
     assert percent(0.183, exact=True) == "18.3\N{NO-BREAK SPACE}%"
+    assert percent(0.183, exact=False) == "too few to show"  # of nobody knows how many
+
+
+def test_a_share_beside_the_class_of_its_whole_pins_no_small_count() -> None:
+    """The attacker tries all pairs that fit what is printed: every count of a class is among those of another print."""
+    fitting: dict[tuple[str, str], set[int]] = {}
+    for whole in range(1, 320):
+        for part in range(1, whole):
+            printed = (shown(whole, exact=False), percent(part / whole, exact=False, whole=whole))
+            fitting.setdefault(printed, set()).update((part, whole - part))
+    for printed, counts in fitting.items():
+        small = {count for count in counts if count < 10}
+        assert small in (set(), set(range(1, 10))) or printed[0] == "<10", printed
+    assert "too few to show" not in {share for whole, share in fitting if whole == "100+"}
 
 
 @pytest.mark.parametrize(
@@ -147,3 +163,10 @@ def test_a_count_that_nobody_has_listed_is_hidden_in_json() -> None:
 def test_json_says_which_figures_it_holds(version: str, exact: bool, held: tuple[str, bool]) -> None:
     told = figures(NamedSource(kind="mimic3", version=version), exact)
     assert (told["figures"], told["do_not_release"]) == held
+
+
+def test_what_rules_reached_is_released_by_class_and_what_is_usual_as_it_is() -> None:
+    rule = Coverage(rule="a title", unit="codes", reachable=1234, reached=7, usual=0.25)
+    told = released({"source": {"coverage": {"diagnoses_icd": [rule.to_json()]}}}, exact=False)
+    (row,) = told["source"]["coverage"]["diagnoses_icd"]
+    assert row == {"rule": "a title", "unit": "codes", "reachable": "1,230+", "reached": "<10", "usual": 0.25}

@@ -392,3 +392,23 @@ def test_the_card_says_how_time_is_counted_and_what_death_is() -> None:
     assert "some of it after the landmark" in published.who
     assert "death or hospice and transfer" in ProlongedVentilation().card().asked
     assert "a cannula or a mask" in ProlongedVentilation(masks="counted").card().asked
+
+
+def test_icu_stays_with_ventilation_and_admissions_with_a_place_are_counted() -> None:
+    """Of three stays one has no episode, one a mask only; an episode of no stay counts for none."""
+    episodes = (
+        ventilated(1, 0, 5),
+        ventilated(1, 9, 10),
+        ventilated(2, 0, 5, status="non-invasive"),
+        ventilated(9, 0, 5),
+    )
+    there = [stay(n, discharge_location=place) for n, place in ((1, "HOME"), (2, None), (3, "HOSPICE"))]
+    records = records_of(*there, episodes=episodes, icu=[icu_stay(n, stay_id=n) for n in (1, 2, 3)])
+
+    def counts(task: ProlongedVentilation) -> dict[str, tuple[int, int]]:
+        return {rule.rule: (rule.reachable, rule.reached) for rule in task.coverage(records)}
+
+    assert counts(ProlongedVentilation()) == {"ventilation": (3, 1), "a discharge location": (3, 2)}
+    assert counts(ProlongedVentilation(masks="counted"))["ventilation"] == (3, 2)
+    assert set(counts(HINDSIGHT)) == {"ventilation"}  # there every place is the same answer
+    assert ProlongedVentilation().coverage(replace(records, ventilation=None)) == []
