@@ -112,10 +112,11 @@ class Staged:
     def read(self, shards: range, chosen: pl.DataFrame) -> pl.DataFrame:
         """The chosen notes of these shards, with their `text`."""
         mine = chosen.filter(of_shards(shards))
-        texts = [pl.DataFrame(schema=_TEXTS)]
-        for pile in filter(Path.is_file, map(self._pile, shards if mine.height else ())):
-            texts += [part.join(mine, on="note_id", how="semi") for part in read_pile(pile)]
-        return mine.join(pl.concat(texts), on="note_id", maintain_order="left")
+        piles = filter(Path.is_file, map(self._pile, shards if mine.height else ()))
+        parts = (part for pile in piles for part in read_pile(pile))
+        if len(shards) == 1:  # perhaps far more than is chosen of it
+            parts = (part.join(mine, on="note_id", how="semi") for part in parts)
+        return mine.join(pl.concat([pl.DataFrame(schema=_TEXTS), *parts]), on="note_id", maintain_order="left")
 
     def _pile(self, shard: int) -> Path:
         return _pile(self.folder, shard)
@@ -131,19 +132,21 @@ class _Waiting:
     """Texts of a shard on their way to its pile. Copies: what is chosen from a batch keeps all its texts in memory."""
 
     pile: Path
-    rows: list[tuple[str, str | None]] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
+    texts: list[str | None] = field(default_factory=list)
     size: int = 0
 
     def add(self, note_id: str, text: str | None) -> None:
-        self.rows.append((note_id, text))
+        self.ids.append(note_id)
+        self.texts.append(text)
         self.size += len(text or "")
         if self.size > _BLOCK:
             self.write()
 
     def write(self) -> None:
-        if self.rows:
-            add_frame(pl.DataFrame(self.rows, schema=_TEXTS, orient="row"), self.pile)
-        self.rows, self.size = [], 0
+        if self.ids:
+            add_frame(pl.DataFrame({"note_id": self.ids, "text": self.texts}, schema=_TEXTS), self.pile)
+        self.ids, self.texts, self.size = [], [], 0
 
 
 @dataclass
