@@ -1,11 +1,15 @@
 """Cleaning: small steps on the text of the chart."""
 
 import re
+import sys
+import unicodedata
+from collections.abc import Callable
+from typing import Final
 
 import polars as pl
 import pytest
 
-from chartune.notes.clean import DEIDENTIFIED, adaptation_text, copy_key, word_count
+from chartune.notes.clean import DEIDENTIFIED, adaptation_text, copy_key, folded, word_count
 
 
 def cleaned(step: pl.Expr, *texts: str) -> list[object]:
@@ -41,6 +45,35 @@ def test_texts_in_another_alphabet_are_no_copies_of_each_other() -> None:
     assert one != other
 
 
+SPELLINGS: Final[dict[str, Callable[[str], str]]] = {
+    "soft hyphens": lambda text: "\u00ad".join(text),
+    "zero-width blanks": lambda text: "\u200b".join(text),
+    "variation selectors": lambda text: text.replace("e", "e\ufe0f"),
+    "accents of their own": lambda text: unicodedata.normalize("NFD", text),
+    "wide letters": lambda text: "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in text),
+    "ligatures": lambda text: text.replace("fi", "\ufb01"),
+    "letterlike signs": lambda text: text.replace("TM", "\u2122"),
+    "capitals": lambda text: text.upper(),
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_what_reads_alike_is_folded_alike_and_a_copy(spelling: str) -> None:
+    text = "Fièvre à 39, infiltrat fin au café; Straße. Πρωΐ: ΐ, XTM"
+    other = SPELLINGS[spelling](text)
+    assert other != text
+    assert folded(other) == folded(text)
+    one, same, another = cleaned(copy_key(pl.col("text")), text, other, text.replace("39", "40"))
+    assert one == same
+    assert one != another
+
+
+def test_every_character_of_format_is_invisible() -> None:
+    formats = [chr(code) for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)) == "Cf"]
+    assert len(formats) > 100
+    assert folded("a".join(formats)) == "a" * (len(formats) - 1)
+
+
 def test_a_key_is_that_of_the_small_letters_and_digits_alone() -> None:
     texts = [
         "",
@@ -52,5 +85,5 @@ def test_a_key_is_that_of_the_small_letters_and_digits_alone() -> None:
         "\u0661\u00b2",
     ]
     small = cleaned(pl.col("text").str.to_lowercase().str.replace_all(DEIDENTIFIED, ""), *texts)
-    bare = [re.sub(r"[\W_]+", "", str(text)) for text in small]
+    bare = [re.sub(r"[\W_]+", "", folded(str(text))) for text in small]
     assert cleaned(copy_key(pl.col("text")), *texts) == pl.Series(bare).hash(seed=0).to_list()

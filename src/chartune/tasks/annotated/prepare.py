@@ -28,7 +28,7 @@ from chartune.tasks.containment.settings import NearCopies
 from chartune.tasks.frames import write_frame
 from chartune.tasks.prepared import named_once, obtain_data, write_dataset
 
-REVISION: Final = 4
+REVISION: Final = 5
 """Raised when a bug fix changes what prepared corpora hold."""
 
 

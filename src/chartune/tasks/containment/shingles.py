@@ -2,8 +2,9 @@
 
     "Pt. [**Name**] was seen ..." ─▶ bytes: small letters, digits, blanks ─▶ a hash per word ─▶ a hash per eight words
 
-Case, blanks, punctuation and the brackets of masks do not count. Letters of every alphabet do. It works on bytes,
-because words as Python or polars strings take three times as long.
+Case, blanks, punctuation, invisible characters and the brackets of masks do not count, nor in which of its encodings a
+letter is written. Letters of every alphabet do. It works on bytes, because words as Python or polars strings take three
+times as long.
 """
 
 import re
@@ -13,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from chartune.notes.clean import DEIDENTIFIED, without_markers
+from chartune.notes.clean import DEIDENTIFIED, folded, without_markers
 
 WORDS: Final = 8
 """Words of a run; a shorter text has none."""
@@ -57,14 +58,14 @@ def _bytes(texts: pl.Series, masks: Masks) -> tuple[bytes, NDArray[np.int64]]:
     """Words with blanks around them, and where each text ends; a chunk of blanks follows the last."""
     text = pl.col("text").str.replace_all(DEIDENTIFIED, "") if masks == "dropped" else without_markers(pl.col("text"))
     bare = texts.alias("text").to_frame().select(text)["text"].to_list()
-    words = [_told_apart(one).encode() for one in bare]
+    words = [_tokenized(one).encode() for one in bare]
     ends = np.cumsum(np.fromiter(map(len, words), dtype=np.int64, count=len(words)) + 1)
     return b" ".join([b"", *words, b" " * _CHUNK]).translate(_PLAIN), ends
 
 
-def _told_apart(text: str) -> str:
+def _tokenized(text: str) -> str:
     """Small letters of any alphabet and digits with blanks between; ASCII is left to `_PLAIN`."""
-    return text if text.isascii() else _NO_WORD.sub(" ", text.lower())
+    return text if text.isascii() else _NO_WORD.sub(" ", folded(text))
 
 
 def _words(content: bytes) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:

@@ -2,6 +2,7 @@
 
 import random
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -145,6 +146,16 @@ def test_letters_of_every_alphabet_count(tmp_path: Path) -> None:
     (size, _), (shares, others) = looked(tmp_path, [(1, text), (2, other)], [text.upper().replace(" ", "  ")])
     assert size == len(runs_of(text))
     assert (shares, others) == ([1.0], [0.0])
+
+
+@pytest.mark.parametrize("masks", ["dropped", "unwrapped"])
+def test_how_letters_are_encoded_hides_no_text(tmp_path: Path, masks: Masks) -> None:
+    """Soft hyphens, wide letters, accents of their own: beside the same text in plain letters it had shared nothing."""
+    text = " ".join(f"Fièvre{n} et toux{n}" for n in range(20))
+    wide = "".join(chr(ord(letter) + 0xFEE0) if "!" <= letter <= "~" else letter for letter in text)
+    documents = ["\u00ad".join(text), wide, unicodedata.normalize("NFD", text), text.replace("e", "e\u200b")]
+    (shares,) = looked(tmp_path, [(1, text)], documents, masks=masks)[1]
+    assert shares == [1.0] * 4
 
 
 def test_masks_of_two_releases_hide_nothing_where_they_are_dropped(tmp_path: Path) -> None:
