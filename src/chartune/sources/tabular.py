@@ -46,6 +46,8 @@ _UNKNOWN: Final = {
     "insurance": pl.String(), "language": pl.String(), "race": pl.String(), "age": pl.Float64(),
 }  # fmt: skip
 """What a table of one's own does not say of an admission."""
+ENOUGH_ROWS: Final = 10
+"""Rows below which a table may be of one patient."""
 _NOBODY: Final = (
     "notes: no column names the patients, so each row counts as a patient of its own; if some have several rows, texts "
     "of one person stand in training and in test."
@@ -194,6 +196,7 @@ class Tabular(OwnDialect):
         _unique(ids, self.file, str(self.id))
         hadm_id = ids.cast(pl.Int64) if all_whole(ids) else number
         subject = numbered(_filled(rows["subject"], self.file, self.subject)) if self.subject else numbered(ids)
+        _several_patients(subject, self.file, self.subject)
         time = rows["time"] if self.time else pl.repeat(None, rows.height, dtype=pl.Datetime("us"), eager=True)
         label = [rows["label"]] if beside else []
         named = {"row": number, "note_id": ids, "subject_id": subject, "hadm_id": hadm_id, "time": time}
@@ -237,6 +240,16 @@ def _filled(ids: pl.Series, file: Path, column: str) -> pl.Series:
             f"row {blank.arg_true()[0] + 1}; correct those rows."
         )
     return ids
+
+
+def _several_patients(subject: pl.Series, file: Path, column: str | None) -> None:
+    """Raises SchemaError: a table of some rows is of one patient, as where a column holds something else."""
+    if subject.len() >= ENOUGH_ROWS and subject.n_unique() == 1:
+        raise SchemaError(
+            f"{file.name}: {column} must name the patients, but all of its cells are alike, so that every row is of "
+            f"one patient and nobody is left to test on; name another column (--set data.source.subject=…, for prepare "
+            f"source.subject=…; null: every row is a patient of its own)."
+        )
 
 
 def _unique(ids: pl.Series, file: Path, column: str) -> None:

@@ -231,18 +231,14 @@ def _finished(
 ) -> dict[str, Any]:
     """Write a task's examples; returns its entry in `dataset.json`."""
     task, attrition = making.task, making.attrition
-    examples = pl.concat(making.parts)
-    if not copies:
-        examples = _without_held_out_copies(examples, attrition)
-    if near:
-        kept = without_near_copies(examples, near, folder / f".{task.name}.pile")
-        why = f"training text that holds {near.containment:.0%} or more of a held-out text"
-        examples = _counted(kept, attrition, "near no held-out text", why)
-    examples = examples.sort("hadm_id")
+    read = pl.concat(making.parts)
+    examples = _of_no_held_out_text(read, attrition, folder / f".{task.name}.pile", copies, near).sort("hadm_id")
     space = task.label_space(examples, records)
     labelled = space.number(examples)
     if labelled["label"].has_nulls():
+        repeated = _training(read) and not _training(examples)
         why = "no training patient has its label"
+        why = "every training text repeats a held-out one, so that no label is learnt" if repeated else why
         labelled = _counted(labelled.drop_nulls("label"), attrition, "label learnt", why)
     written = labelled.select(*(name if name != "asked" else "label" for name in EXAMPLES))
     write_frame(written, folder / f"{task.name}.parquet")
@@ -251,6 +247,22 @@ def _finished(
     counts = {"counts": _task_counts(written, space), **making.reached.to_json()}
     counts["coverage"] = [rule.to_json() for rule in found]
     return {**card, "attrition": attrition.to_json(), **counts}
+
+
+def _of_no_held_out_text(
+    examples: pl.DataFrame, attrition: Attrition, pile: Path, copies: bool, near: NearCopies | None
+) -> pl.DataFrame:
+    """The examples without training texts that a held-out one is in; as for `make_tasks`, `pile` for shingles."""
+    if not copies:
+        examples = _without_held_out_copies(examples, attrition)
+    if not near:
+        return examples
+    why = f"training text that holds {near.containment:.0%} or more of a held-out text"
+    return _counted(without_near_copies(examples, near, pile), attrition, "near no held-out text", why)
+
+
+def _training(examples: pl.DataFrame) -> bool:
+    return "train" in examples["split"]
 
 
 def _entry(folder: Path, task: Task) -> Path:

@@ -20,9 +20,9 @@ _OPTIONAL: Final = ("calibration",)
 def thin_splits(artefact: Artefact, dataset: Dataset) -> list[str]:
     """A line for each task or corpus that has nobody, with the filter that left nobody, and for each thin task.
 
-    Thin is a split of fewer than ten examples; of a yes-or-no task, with fewer than ten of either; of a task with one
-    answer of several, without an example of some; of a task with many labels, without one that has ten training cases
-    and tells the examples of the split apart.
+    Thin is a split of fewer than ten examples; of a task that chooses among classes, one class only; of a yes-or-no
+    task, with fewer than ten of either; of a task with one answer of several, without an example of some; of a task
+    with many labels, without one that has ten training cases and tells the examples of the split apart.
 
     Raises:
         StoreError: a file of the store is damaged.
@@ -46,6 +46,8 @@ def _told(frame: pl.DataFrame, answer: str, labels: int, open_data: bool) -> str
         return "no split has an example"
     if answer == "multilabel" and not labels:
         return f"no label has {ENOUGH_CASES} training cases, so that there is nothing to learn"
+    if answer in ("binary", "multiclass") and labels < 2:
+        return "all training examples have one class, so that there is nothing to tell apart"
     rows = {split: frame.filter(pl.col("split") == split) for split in SPLITS}
     scored = [cases >= ENOUGH_CASES for cases in _cases(rows["train"], labels)]
     parts = []

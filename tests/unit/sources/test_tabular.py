@@ -335,3 +335,17 @@ def test_real_sections_with_their_headers_are_read() -> None:
     assert records.labels is not None
     counts = dict(records.labels["label"].value_counts().iter_rows())
     assert (len(counts), counts["FAM/SOCHX"], counts["LABS"]) == (20, 351, 2)
+
+
+@pytest.mark.parametrize(("rows", "refused"), [(9, False), (10, True)])
+def test_ids_that_are_all_alike_are_told_as_such_and_not_by_the_labels(
+    tmp_path: Path, rows: int, refused: bool
+) -> None:
+    content = "text,subject_id,label\n" + "".join(f"note {n},7,{n % 2}\n" for n in range(rows))
+    source = Tabular(file=csv(tmp_path, content))
+    if not refused:
+        assert source.load().subjects.height == 1
+        return
+    with pytest.raises(SchemaError, match=r"subject_id must name the patients, but all of its cells are alike"):
+        source.load()
+    assert source.model_copy(update={"subject": None}).load().subjects.height == rows

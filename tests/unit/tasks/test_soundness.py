@@ -232,3 +232,12 @@ def test_only_mimic_iii_has_the_carevue_stratum(kind: str, tmp_path: Path) -> No
     source = {"kind": kind, "file" if kind == "tabular" else "folder": tmp_path}
     with pytest.raises(ConfigError, match=f"only MIMIC-III has them, but the source is {kind}; leave `stratum` out"):
         Preparation.parse({"source": source, "stratum": "carevue"})
+
+
+def test_a_table_whose_training_texts_are_all_copies_says_so(tmp_path: Path, store: Store) -> None:
+    rows = "".join(f"the same text,{n},{'yes' if n % 2 else 'no'}\n" for n in range(60))
+    (tmp_path / "n.csv").write_text(f"text,subject_id,label\n{rows}", encoding="utf-8")
+    source = {"kind": "tabular", "file": tmp_path / "n.csv"}
+    made = prepare(Preparation.parse({"source": source, "corpus": None}), store)
+    (told,) = emptied(typed(plain_dataset(made)).parts()).values()
+    assert "(every training text repeats a held-out one, so that no label is learnt)" in told

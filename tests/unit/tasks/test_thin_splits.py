@@ -53,6 +53,13 @@ def test_a_yes_or_no_task_needs_ten_of_either(tmp_path: Path, validation: list[i
     assert told(tmp_path, "binary", 2, {"train": BOTH, "validation": validation, "test": BOTH}) == [line]
 
 
+@pytest.mark.parametrize("answer", ["binary", "multiclass"])
+def test_a_table_of_one_class_has_nothing_to_learn(tmp_path: Path, answer: str) -> None:
+    rows: Rows = {split: [0] * 30 for split in ("train", "validation", "test")}
+    line = "asked: all training examples have one class, so that there is nothing to tell apart."
+    assert told(tmp_path, answer, 1, rows) == [line]
+
+
 def test_small_counts_of_real_patients_are_not_told(tmp_path: Path) -> None:
     rows: Rows = {"train": BOTH, "validation": [0] * 40 + [1] * 9, "test": BOTH}
     assert told(tmp_path, "binary", 2, rows, made_up=False) == [
