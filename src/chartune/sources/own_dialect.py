@@ -46,6 +46,11 @@ class Found:
     warnings: tuple[str, ...] = ()
     """What they found, and somebody should confirm."""
 
+    def of(self, table: str, file: Path) -> "Found":
+        """The same said of a table, not of its file: equal bytes under another name are the same data."""
+        warnings, notices = ((_of(table, file, one) for one in each) for each in (self.warnings, self.notices))
+        return Found(self.dialect, tuple(notices), tuple(warnings))
+
 
 class OwnDialect(Bounds):
     """How a table of one's own is written; what is not said is found by rule."""
@@ -103,6 +108,10 @@ class OwnDialect(Bounds):
         if self.delimiter is None:
             found = _with_delimiter(file, found, names)
         return _with_escape(file, found, most) if self.escape is None else found
+
+
+def _of(table: str, file: Path, said: str) -> str:
+    return f"{table}: {said.removeprefix(f'{file.name}: ')}"
 
 
 def _with_encoding(file: Path, found: Found, most: int | None) -> Found:

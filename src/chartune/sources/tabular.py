@@ -152,7 +152,7 @@ class Tabular(OwnDialect):
         """
         files = self.files(events)
         tallies = {table: Tally() for table in files}
-        written = self.written()
+        written = self.written().of(NOTES, self.file)
         contract = self.contract(written.dialect)
         keys = self._keys(contract, tallies[NOTES])
 
@@ -226,7 +226,7 @@ def _bare(file: Path, keys: pl.DataFrame) -> tuple[str, ...]:
         return ()
     why = ", as lines below a table leave, or rows whose cells stand between other signs than those of the header"
     why = "" if has_keys(file) else why
-    return (f"{file.name}: {bare:,} rows hold neither text nor label{why}; remove or correct them.",)
+    return (f"{NOTES}: {bare:,} rows hold neither text nor label{why}; remove or correct them.",)
 
 
 def _filled(ids: pl.Series, file: Path, column: str) -> pl.Series:

@@ -139,7 +139,7 @@ class External(Config):
         """
         matched = self._matched(records.admissions)
         own = moved(self.name, matched, splits) if self.split == "labels" else ()
-        written = self.labels.written() if isinstance(self.labels, TableLabels) else None
+        written = self.labels.written().of("labels", self.labels.file) if isinstance(self.labels, TableLabels) else None
         how = (*written.notices, *written.warnings) if written else ()
         return (*(f"{self.name}: {line}" for line in how), *matched.told(self.name), *own)
 

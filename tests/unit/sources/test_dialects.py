@@ -128,7 +128,7 @@ def test_quotes_behind_a_backslash_are_read_by_rule_and_it_is_said(tmp_path: Pat
     source = Tabular(file=of_spark(tmp_path, delimiter))
     records = source.load()
     assert texts(records) == QUOTED
-    assert records.notices[-1].startswith("n.csv: quotes within texts stand behind a backslash (")
+    assert records.notices[-1].startswith("notes: quotes within texts stand behind a backslash (")
     assert source.model_copy(update={"escape": "backslash"}).load().notices == records.notices[:-1]
     with pytest.raises(SchemaError, match=r"behind a backslash, as Spark and MySQL write it, first in line 3"):
         source.model_copy(update={"escape": "doubled"}).load()
@@ -175,7 +175,7 @@ def test_what_stands_between_cells_is_seen_in_the_header_line_and_said(tmp_path:
     (tmp_path / "n.csv").write_text(text)
     records = Tabular(file=tmp_path / "n.csv").load()
     assert texts(records)[0] == "a, b; c 0"
-    assert records.notices == (f"n.csv: cells stand between {told}, by its header line.",)
+    assert records.notices == (f"notes: cells stand between {told}, by its header line.",)
     if sign != "\t":
         with pytest.raises(SchemaError, match=f"it is separated by {told}"):
             Tabular(file=tmp_path / "n.csv", delimiter=",").load()
@@ -199,7 +199,7 @@ def test_letters_of_windows_are_read_as_such_and_somebody_should_confirm(tmp_pat
     (tmp_path / name).write_bytes(gzip.compress(raw) if name.endswith(".gz") else raw)
     records = Tabular(file=tmp_path / name).load()
     assert texts(records)[0] == "Übelkeit und Erbrechen – größer 0"
-    assert f"{name}: read as cp1252, as Windows writes it, because 48 of its 48 letters" in records.warnings[0]
+    assert "notes: read as cp1252, as Windows writes it, because 48 of its 48 letters" in records.warnings[0]
     assert Tabular(file=tmp_path / name, encoding="cp1252").load().warnings == ()
     with pytest.raises(SchemaError, match=r"must be UTF-8, but bytes of 12 of its 12 rows are none"):
         Tabular(file=tmp_path / name, encoding="utf-8").load()
@@ -217,7 +217,7 @@ def test_utf16_is_read_by_its_first_bytes(tmp_path: Path) -> None:
     (tmp_path / "n.csv").write_bytes(pl.DataFrame(UMLAUTS).write_csv().encode("utf-16"))
     records = Tabular(file=tmp_path / "n.csv").load()
     assert texts(records) == [row["text"] for row in UMLAUTS]
-    assert records.notices == ("n.csv: read as UTF-16, by its first bytes.",)
+    assert records.notices == ("notes: read as UTF-16, by its first bytes.",)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -331,7 +331,7 @@ def test_lines_that_are_no_rows_are_counted_and_not_taken_for_patients_in_silenc
     file.write_text(pl.DataFrame(ROWS).select("subject_id", "text", "label").write_csv() + below)
     warned = Tabular(file=file).load().warnings
     assert [line for line in warned if "neither text nor label" in line] == [
-        f"n.csv: {below.count(chr(10))} rows hold neither text nor label, as lines below a table leave, or rows whose "
+        f"notes: {below.count(chr(10))} rows hold neither text nor label, as lines below a table leave, or rows whose "
         "cells stand between other signs than those of the header; remove or correct them."
     ]
 
@@ -340,3 +340,13 @@ def test_a_row_of_text_or_label_alone_is_no_such_line(tmp_path: Path) -> None:
     file = tmp_path / "n.csv"
     file.write_text(pl.DataFrame(ROWS).write_csv() + f"{CANARY},P90,\n,P91,yes\n")
     assert Tabular(file=file).load().warnings == ()
+
+
+def test_what_is_said_of_a_table_names_no_file_since_equal_bytes_are_the_same_data(tmp_path: Path) -> None:
+    said = []
+    for name in ("first.csv", "second.csv"):
+        (tmp_path / name).write_bytes("text;subject_id;label\nMüller;1;a\nGröße;2;b\n;3;\n".encode("cp1252"))
+        records = Tabular(file=tmp_path / name).load()
+        said.append((*records.warnings, *records.notices))
+    assert said[0] == said[1]
+    assert [line.partition(":")[0] for line in said[0]] == ["notes"] * 3
