@@ -23,7 +23,7 @@ from chartune.notes.clean import copy_key
 from chartune.notes.line_breaks import Breaks
 from chartune.sources.facts import TableFacts
 from chartune.sources.source import Records
-from chartune.sources.splits import HELD_OUT, SPLITS
+from chartune.sources.splits import CORPUS_ONLY, HELD_OUT, SPLITS, Assignment
 from chartune.sources.tables import Tally
 from chartune.sources.ventilation.episodes import OXYGEN_JOINS
 from chartune.store import Store, opened, write_json
@@ -137,14 +137,15 @@ def forget_steps(folder: Path) -> None:
         entry.unlink()
 
 
-def split_counts(admissions: pl.DataFrame, splits: pl.DataFrame, names: Sequence[str]) -> dict[str, dict[str, int]]:
+def split_counts(admissions: pl.DataFrame, assignment: Assignment) -> dict[str, dict[str, int]]:
     """Patients and admissions of each split."""
+    placed = assignment.placed(admissions, "admittime")
 
     def count(split: str) -> dict[str, int]:
         mine = pl.col("split") == split
-        return {"subjects": splits.filter(mine).height, "admissions": admissions.filter(mine).height}
+        return {"subjects": assignment.frame.filter(mine).height, "admissions": placed.filter(mine).height}
 
-    return {split: count(split) for split in names}
+    return {split: count(split) for split in (*SPLITS, CORPUS_ONLY)}
 
 
 def write_tallies(records: Records, file: Path) -> None:

@@ -1,7 +1,7 @@
 """Making the corpus: documents portion by portion, without what these data and others ask about."""
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ import polars as pl
 
 from chartune.errors import DataError
 from chartune.log import progress
-from chartune.sources.splits import HELD_OUT
+from chartune.sources.splits import HELD_OUT, Assignment
 from chartune.store import Store
 from chartune.tasks.attrition import Attrition
 from chartune.tasks.corpus import ASKED_OF, CORPUS_SPLITS, Corpus
@@ -27,7 +27,7 @@ OTHER: Final = ("not asked elsewhere", "control of the same size", "other data")
 
 
 def make_corpus(
-    corpus: Corpus, staged: Staged, placed: Callable[[pl.DataFrame], pl.DataFrame], tasks: Sequence[str], store: Store,
+    corpus: Corpus, staged: Staged, subjects: pl.DataFrame, assignment: Assignment, tasks: Sequence[str], store: Store,
     folder: Path,
 ) -> dict[str, Any]:  # fmt: skip
     """Write the corpus; returns its entry in `dataset.json`.
@@ -35,7 +35,8 @@ def make_corpus(
     Args:
         corpus: which notes.
         staged: the notes.
-        placed: adds `split`, null where a patient has none, and `anchor_year_group`, where the source knows it.
+        subjects: of the source, with `anchor_year_group` where it knows it.
+        assignment: who is learnt from.
         tasks: whose examples lie in the folder: the held-out ones must not be learnt from.
         store: where other data lie that must not be learnt from.
         folder: gets `corpus.parquet`.
@@ -44,7 +45,7 @@ def make_corpus(
         DataError: those data are not in the store.
     """
     attrition = Attrition()
-    chosen = corpus.select(placed(staged.index(columns=ASKED_OF)), attrition)
+    chosen = corpus.select(_notes(staged, subjects, assignment), attrition)
     parts = staged.folder / "corpus"
     shutil.rmtree(parts, ignore_errors=True)
     parts.mkdir()
@@ -65,6 +66,13 @@ def make_corpus(
         told |= sizes
     write_joined(files, folder / "corpus.parquet", kept.select("note_id") if told else None)
     return {"title": corpus.title(), "attrition": attrition.to_json(), "counts": _counts(kept), **told}
+
+
+def _notes(staged: Staged, subjects: pl.DataFrame, assignment: Assignment) -> pl.DataFrame:
+    """What is known of all notes, with `split`, and `anchor_year_group` where the source knows it."""
+    years = subjects.select("subject_id", pl.col("^anchor_year_group$"))
+    notes = staged.index(columns=ASKED_OF).join(years, on="subject_id", how="left", maintain_order="left")
+    return assignment.placed(notes, "chartdate")
 
 
 def _decontaminated(

@@ -12,13 +12,14 @@ import polars as pl
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from chartune.config import Config, Unhashed
-from chartune.errors import ConfigError, DataError, LeakageError
+from chartune.errors import ConfigError, DataError
 from chartune.mapping import merged
 from chartune.notes.line_breaks import Breaks
 from chartune.sources.catalog import AnySource, AnySplit
 from chartune.sources.coverage import rare, told
 from chartune.sources.facts import TableFacts
-from chartune.sources.splits import CORPUS_ONLY, SPLITS, HashSplit, carevue_only
+from chartune.sources.source import Records
+from chartune.sources.splits import Assignment, HashSplit, carevue_only
 from chartune.store import Artefact, Store
 from chartune.tasks.catalog import AnyTask, Preset, usual_corpus, usual_tasks, with_switches
 from chartune.tasks.containment.settings import NearCopies, near_copies_kept
@@ -37,6 +38,7 @@ from chartune.tasks.soundness import (
     absent_categories,
     breaks_told,
     emptied,
+    no_patient_twice,
     raw_warnings,
     refuse,
     source_entry,
@@ -44,6 +46,7 @@ from chartune.tasks.soundness import (
     tables_read,
     tasks_covered,
 )
+from chartune.tasks.staging import Staged
 
 CORPUS_FILE: Final = "corpus.parquet"
 REVISION: Final = 12
@@ -219,66 +222,76 @@ def read_corpus(artefact: Artefact) -> pl.DataFrame:
 
 def _make(preparation: Preparation, facts: Mapping[str, TableFacts], store: Store, folder: Path) -> None:
     """Write all files of the artefact; steps that an earlier attempt has finished are found."""
+    records, assignment, early = _assigned(preparation)
+    if preparation.needs_events:
+        records = with_kept_episodes(records, facts, store)
+    staged = staged_notes(records, preparation.categories(), preparation.corpus, folder, preparation.line_breaks)
+    absent = absent_categories(records, staged, preparation.tasks, preparation.corpus)
+    covered = tables_covered(records, staged)
+    warnings = [*raw_warnings(records, facts), *early, *absent, *rare(covered)]
+    if preparation.strict:
+        refuse(warnings)
+    written = breaks_told(staged.written_out(), preparation.line_breaks)
+    notices = [*records.notices, *assignment.notices, *written, *told(covered)]
+    made = _made(preparation, records, assignment, staged, store, folder)
+    rarely, reached = _reached(preparation, made)
+    source = source_entry(records, facts, [*warnings, *rarely], [*notices, *reached], covered)
+    write_frame(assignment.frame, folder / "splits.parquet")
+    forget_steps(folder)
+    write_dataset(folder, preparation, {
+        "source": source,
+        "splits": {"rule": preparation.splits.rule(), "counts": split_counts(records.admissions, assignment)},
+        **made,
+        "inputs": inputs(preparation.tasks, preparation.splits, preparation.corpus, store),
+    })  # fmt: skip
+
+
+def _assigned(preparation: Preparation) -> tuple[Records, Assignment, list[str]]:
+    """The tables without the chart and the notes, who stands where, and what the latter gives reason to warn of.
+
+    Raises:
+        DataError: `strict`, and there is a reason: the chart and the notes are hours at a hospital's size.
+    """
     records = preparation.source.load(events=preparation.needs_events)
     assignment = preparation.splits.assign(records.subjects)
     if preparation.stratum == "carevue":
         assignment = carevue_only(assignment, records.stays)
     no_patient_twice(assignment.frame)
     warn = [task for task in preparation.tasks if isinstance(task, External | LateMortality)]
-    said = [*assignment.warnings, *(said for task in warn for said in task.warnings(records, assignment.frame))]
-    if preparation.strict:  # the chart and the notes are hours at a hospital's size
-        refuse([*raw_warnings(records, tables_read(records)), *said])
-    if preparation.needs_events:
-        records = with_kept_episodes(records, facts, store)
-    staged = staged_notes(records, preparation.categories(), preparation.corpus, folder, preparation.line_breaks)
-    said += absent_categories(records, staged, preparation.tasks, preparation.corpus)
-    covered = tables_covered(records, staged)
-    warnings = [*raw_warnings(records, facts), *said, *rare(covered)]
+    of_tasks = [text for task in warn for text in task.warnings(records, assignment.frame)]
     if preparation.strict:
-        refuse(warnings)
-    notices = [*records.notices, *assignment.notices, *breaks_told(staged.written_out(), preparation.line_breaks)]
+        refuse([*raw_warnings(records, tables_read(records)), *assignment.warnings, *of_tasks])
+    return records, assignment, [*assignment.warnings, *of_tasks]
+
+
+def _made(
+    preparation: Preparation, records: Records, assignment: Assignment, staged: Staged, store: Store, folder: Path
+) -> dict[str, Any]:
+    """Write the tasks and the corpus; returns their entries."""
+    asked, corpus = preparation.tasks, preparation.corpus
     admissions = assignment.placed(records.admissions, "admittime")
     kept = preparation.held_out_copies == "kept"
-    near = preparation.near_copies
-    tasks = make_tasks(preparation.tasks, records, admissions, staged, folder, copies=kept, near=near)
-    made: dict[str, Any] = {"tasks": tasks, "corpus": None}
-    if preparation.corpus:
-        known = records.subjects.select("subject_id", pl.col("^anchor_year_group$"))
+    tasks = make_tasks(asked, records, admissions, staged, folder, copies=kept, near=preparation.near_copies)
+    if corpus is None:
+        return {"tasks": tasks, "corpus": None}
+    names = [task.name for task in asked]
+    return {"tasks": tasks, "corpus": make_corpus(corpus, staged, records.subjects, assignment, names, store, folder)}
 
-        def placed(notes: pl.DataFrame) -> pl.DataFrame:
-            return assignment.placed(notes.join(known, on="subject_id", how="left", maintain_order="left"), "chartdate")
 
-        made["corpus"] = make_corpus(
-            preparation.corpus, staged, placed, [task.name for task in preparation.tasks], store, folder
-        )
+def _reached(preparation: Preparation, made: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """What the rules reached in the texts: what is rare enough for a warning, and what is said of all.
+
+    Raises:
+        DataError: `strict`, and there is a warning, or a task or the corpus is empty.
+    """
     parts = _parts(made)
-    reached = tasks_covered(parts)
-    unread = unknown({name: entry["headings"] for name, entry in made["tasks"].items()})
-    warnings += rare(reached)
+    covered = tasks_covered(parts)
     if preparation.strict:
-        refuse([*emptied(parts).values(), *rare(reached)])
-    write_frame(assignment.frame, folder / "splits.parquet")
-    counts = split_counts(admissions, assignment.frame, (*SPLITS, CORPUS_ONLY))
-    forget_steps(folder)
-    write_dataset(folder, preparation, {
-        "source": source_entry(records, facts, warnings, [*notices, *told(covered), *told(reached), *unread], covered),
-        "splits": {"rule": preparation.splits.rule(), "counts": counts},
-        **made,
-        "inputs": inputs(preparation.tasks, preparation.splits, preparation.corpus, store),
-    })  # fmt: skip
+        refuse([*emptied(parts).values(), *rare(covered)])
+    headings = {name: entry["headings"] for name, entry in made["tasks"].items()}
+    return rare(covered), [*told(covered), *unknown(headings)]
 
 
 def _parts(made: Mapping[str, Any]) -> dict[str, Part]:
     tasks = {name: TaskEntry.model_validate(entry) for name, entry in made["tasks"].items()}
     return {**tasks, **({"corpus": CorpusEntry.model_validate(made["corpus"])} if made["corpus"] else {})}
-
-
-def no_patient_twice(frame: pl.DataFrame) -> None:
-    """Refuse an assignment in which a subject_id occurs twice.
-
-    Raises:
-        LeakageError: with the number of such patients.
-    """
-    twice = frame.filter(pl.col("subject_id").is_duplicated())["subject_id"].n_unique()
-    if twice:
-        raise LeakageError(f"a patient must stand in one split, but {twice} stand in several; correct the split lists.")

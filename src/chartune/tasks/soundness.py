@@ -11,7 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from chartune.errors import DataError
+import polars as pl
+
+from chartune.errors import DataError, LeakageError
 from chartune.notes.line_breaks import Breaks
 from chartune.sources.coverage import Coverage, Whose
 from chartune.sources.facts import TableFacts
@@ -149,6 +151,17 @@ def refuse(warnings: Sequence[str]) -> None:
             f"with `strict` nothing may give reason for a warning, but this does: "
             f"{' '.join(warnings)} Mend what they name, or leave `strict` out."
         )
+
+
+def no_patient_twice(frame: pl.DataFrame) -> None:
+    """Refuse an assignment in which a subject_id occurs twice.
+
+    Raises:
+        LeakageError: with the number of such patients.
+    """
+    twice = frame.filter(pl.col("subject_id").is_duplicated())["subject_id"].n_unique()
+    if twice:
+        raise LeakageError(f"a patient must stand in one split, but {twice} stand in several; correct the split lists.")
 
 
 def _rows(records: Records, table: str) -> int | None:
