@@ -64,10 +64,34 @@ def must_be_a_file(path: Path, option: str = "--out") -> None:
         return
     if stat.S_ISDIR(mode):
         raise ConfigError(f"{option} must be a file, but {path} is a folder; name a file in it.")
-    if not stat.S_ISREG(mode):
+    if not stat.S_ISREG(mode) or _is_open_file(path):
         raise ConfigError(
             f"{option} must be a plain file, but {path} is a device or a pipe; give `-` for standard output."
         )
+
+
+def _is_open_file(path: Path) -> bool:
+    """Whether a name leads through what processes hold open: `/dev/stdout` is a plain file once it is redirected."""
+    while path.is_symlink():
+        parent = path.parent.resolve()
+        if parent == Path("/dev") or parent.is_relative_to("/proc"):
+            return True
+        path = parent / path.readlink()
+    return False
+
+
+def placed(out: Path, option: str) -> Path:
+    """The whole path of what a user names.
+
+    Raises:
+        ConfigError: the home folder in it is not known.
+    """
+    try:
+        return out.expanduser().absolute()
+    except RuntimeError:
+        raise ConfigError(
+            f"{option} must lead to a folder, but the home folder in {out} is not known; write its whole path."
+        ) from None
 
 
 @contextmanager
@@ -80,31 +104,39 @@ def new_folder(out: Path, option: str = "--out", store: Path | None = None) -> I
         store: the root of a store that lists the folder while it is written, for `swept` to find after a kill.
 
     Raises:
-        ConfigError: another process has taken the name meanwhile.
+        ConfigError: the name is that of a link, or another process has taken it meanwhile.
         StoreError: it cannot be written, or there is no room.
     """
-    final = out.expanduser().absolute()
-    with _refused(out, option, PLACES):
-        final.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(final.parent)
-        aside = final.with_name(f"{ASIDE}{secrets.token_hex(8)}")
-        entry = _listed(store, aside) if store else None
-        try:
-            aside.mkdir(mode=0o700)
-            write_exclusively(aside / HOLDER, json.dumps(asdict(Holder.here())).encode())
-            (aside / "folder").mkdir(mode=0o700)
+    final = placed(out, option)
+    if final.is_symlink():
+        raise ConfigError(f"{option} must be a new or empty folder, but {final} is a link; name what it leads to.")
+    aside = final.with_name(f"{ASIDE}{secrets.token_hex(8)}")
+    entry: Path | None = None
+    try:
+        with _refused(out, option):
+            final.parent.mkdir(parents=True, exist_ok=True)
+            _sweep(final.parent)
+            entry = _listed(store, aside) if store else None
+            _begun(aside)
+        with _refused(out, option, PLACES):
             yield aside / "folder"
             _publish(aside / "folder", final, option)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-            if entry:
-                entry.unlink(missing_ok=True)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        if entry:
+            entry.unlink(missing_ok=True)
+
+
+def _begun(aside: Path) -> None:
+    aside.mkdir(mode=0o700)
+    write_exclusively(aside / HOLDER, json.dumps(asdict(Holder.here())).encode())
+    (aside / "folder").mkdir(mode=0o700)
 
 
 def swept(store: Path) -> None:
     """Remove what killed processes left outside a store while they wrote there, as far as the store lists it."""
     for entry in (store / OUTGOING).glob("*.json"):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
             aside = Path(json.loads(entry.read_text(encoding="utf-8"))["folder"])
             if aside.name.startswith(ASIDE) and (not aside.exists() or _dead(entry)):
                 shutil.rmtree(aside, ignore_errors=True)

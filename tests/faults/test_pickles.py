@@ -134,6 +134,21 @@ def test_the_same_import_is_found_and_another_one_does_not_overwrite_it(
         import_backbone(folder, tmp_path / "new")
 
 
+@pytest.mark.parametrize(("record", "error"), [
+    ({"source": []}, ConfigError), ({"files": None}, ConfigError), ({"files": {"config.json": 3}}, AdapterError),
+    ({"files": {"../config.json": {}}}, AdapterError),
+])  # fmt: skip
+def test_an_import_whose_record_is_damaged_is_refused(
+    folder: Path, tmp_path: Path, whole: BertForPreTraining, record: dict[str, Any], error: type[Exception]
+) -> None:
+    torch.save(whole.state_dict(), folder / "pytorch_model.bin")
+    import_backbone(folder, tmp_path / "new")
+    kept = json.loads((tmp_path / "new" / RECORD).read_text())
+    (tmp_path / "new" / RECORD).write_text(json.dumps(kept | record))
+    with pytest.raises(error, match=r"must not exist yet|must equal"):
+        import_backbone(folder, tmp_path / "new")
+
+
 def test_papers_that_are_no_files_are_left_and_never_waited_for(
     folder: Path, tmp_path: Path, whole: BertForPreTraining
 ) -> None:

@@ -52,6 +52,18 @@ def test_what_is_no_file_is_refused_and_stays(tmp_path: Path, kind: str) -> None
     assert (out.lstat().st_ino, out.lstat().st_mode) == (before.st_ino, before.st_mode)
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no /proc")
+def test_standard_output_that_is_redirected_to_a_file_is_refused_and_its_name_stays(tmp_path: Path) -> None:
+    with (tmp_path / "redirected").open("w") as stdout:
+        name, beside = tmp_path / "stdout", tmp_path / "link"
+        name.symlink_to(f"/proc/self/fd/{stdout.fileno()}")
+        beside.symlink_to("stdout")
+        for out in (name, beside, Path(f"/proc/self/fd/{stdout.fileno()}")):
+            with pytest.raises(ConfigError, match="give `-` for standard output"):
+                write_output(out, b"page")
+            assert out.is_symlink()
+
+
 def test_a_full_disk_leaves_the_old_file_and_says_which_option_leads_elsewhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,6 +149,37 @@ def test_a_folder_on_a_disk_of_its_own_is_filled(tmp_path: Path, monkeypatch: py
         monkeypatch.setattr("os.replace", across)
     assert (tmp_path / "out" / "sub" / "a").read_text() == "x"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize("target", ["empty", "nowhere"])
+def test_a_link_is_no_new_folder_and_that_is_said_before_any_work(tmp_path: Path, target: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "out").symlink_to(target)
+    with pytest.raises(ConfigError, match="is a link"), new_folder(tmp_path / "out"):
+        pytest.fail("work was done")
+    assert (tmp_path / "out").is_symlink()
+
+
+def test_a_home_that_nobody_has_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--to must lead to a folder, but the home folder in ~nobody-here"):
+        new_folder(Path("~nobody-here/out"), "--to").__enter__()
+
+
+@pytest.mark.parametrize("code", [errno.ENOENT, errno.ENOSPC])
+def test_a_place_that_takes_no_folder_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(Path, "mkdir", refused)  # /proc says "no such file" of a folder that it will not make
+    with pytest.raises(StoreError, match="--to must be writable"), new_folder(tmp_path / "out", "--to"):
+        pytest.fail("work was done")
+
+
+def test_a_list_of_what_is_written_outside_that_no_reader_survives_is_passed_over(store: Store) -> None:
+    (store.root / OUTGOING).mkdir(parents=True)
+    for number, content in enumerate((b"[" * 100_000, b"\xff", b"[]", b'{"folder": 3}', b'{"folder": "a\\u0000"}')):
+        (store.root / OUTGOING / f"{number}.json").write_bytes(content)
+    assert store.open() is store
 
 
 def test_a_failure_leaves_nothing_beside(tmp_path: Path) -> None:

@@ -208,9 +208,10 @@ def _record(
 def _found(out: Path, hashes: dict[str, Any]) -> LocalBackbone:
     """An import that was made before, if it is of the same files and still whole."""
     record = json_object(out / RECORD) if (out / RECORD).is_file() else {}
-    if record.get("source", {}).get("files") != hashes:
+    source, files = record.get("source"), record.get("files")
+    if not isinstance(source, dict) or source.get("files") != hashes or not isinstance(files, dict):
         raise ConfigError(f"the new folder must not exist yet, but {out} does; choose another one with --out.")
-    damaged = [n for n, f in record["files"].items() if not (out / n).is_file() or sha256(out / n) != f["sha256"]]
-    if damaged:
+    there = _hashes([out / name for name in files if is_plain(out / name)])
+    if damaged := [name for name in files if there.get(name) != files[name]]:
         raise AdapterError(f"{out / damaged[0]} must equal {RECORD}, but it does not; remove {out} and import again.")
     return inspect(out, name=out.name, licence="see its folder", exposure="not known")

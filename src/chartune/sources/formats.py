@@ -13,6 +13,7 @@ import gzip
 import io
 import json
 import math
+import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -31,6 +32,8 @@ GLUE: Final = "\n"
 ENDINGS: Final = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz", ".parquet")
 _LOOKED_AT: Final = 100
 """Lines of a JSON Lines file whose keys are taken for its columns."""
+_AGAIN: Final = re.compile(r"(.*)_duplicated_\d+")
+"""How polars calls a column whose name stands there a second time."""
 _GZIP: Final = b"\x1f\x8b"
 _MARKS: Final = {
     b"PAR1": ("a Parquet file", "give it the ending .parquet"),
@@ -124,7 +127,8 @@ def names(file: Path, dialect: Dialect = PLAIN) -> list[str]:
             return pl.scan_parquet(file, glob=False).collect_schema().names()
         case _:
             first = next(whole_rows(file, dialect, strict=False), b"")  # a wrong delimiter is told first
-            return pl.read_csv(io.BytesIO(first), n_rows=0, **_as_written(file, dialect)).columns
+            known = pl.read_csv(io.BytesIO(first), n_rows=0, **_as_written(file, dialect)).columns
+            return [again[1] if (again := _AGAIN.fullmatch(name)) and again[1] in known else name for name in known]
 
 
 def batches(file: Path, columns: list[str], size: int, dialect: Dialect = PLAIN) -> Iterator[pl.DataFrame]:

@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from chartune.errors import ConfigError
-from chartune.outputs import new_folder
+from chartune.outputs import new_folder, placed
 from chartune.sources.splits import SPLITS
 from chartune.store import Artefact, sha256, write_bytes, write_json
 from chartune.tasks.dataset import DATASET, Dataset, read_dataset
@@ -59,7 +59,7 @@ def export(artefact: Artefact, to: Path, form: Form, task: str = "") -> Path:
         DataError: the data were prepared without the task, or MEDS needs times that are not known.
         StoreError: no room, or a file of the store is damaged.
     """
-    dataset, folder = read_dataset(artefact), to.expanduser().absolute()
+    dataset, folder = read_dataset(artefact), placed(to, "--to")
     names = [task_named(dataset.tasks, task)] if task else list(dataset.tasks)
     if form == "parquet" and len(names) != 1:
         raise ConfigError(

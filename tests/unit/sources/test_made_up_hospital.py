@@ -210,6 +210,14 @@ def test_a_hospital_that_lost_a_file_is_refused(tmp_path: Path, lost: str) -> No
         make_hospital(tmp_path / "h", subjects=3)
 
 
+@pytest.mark.parametrize("content", [b"", b'{"tables": {', b"[]", b"\xff", b"[" * 100_000, b'{"tables": {"A": 3}}'])
+def test_a_hospital_whose_manifest_is_damaged_is_refused(tmp_path: Path, content: bytes) -> None:
+    make_hospital(tmp_path / "h", subjects=3, events=False)
+    (tmp_path / "h" / "made-up" / "manifest.json").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"made-up/manifest\.json is damaged; remove the folder"):
+        make_hospital(tmp_path / "h", subjects=3, events=False)
+
+
 def test_an_unknown_layout_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="`layout` must be one of mimic3, mimic4, but got 'omop'"):
         make_hospital(tmp_path / "h", layout="omop", subjects=3)  # type: ignore[arg-type]

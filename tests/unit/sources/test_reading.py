@@ -173,9 +173,14 @@ def test_a_missing_column_is_named_and_what_stands_instead_is_not(tmp_path: Path
     assert "Canary" not in str(caught.value)
 
 
-def test_a_column_that_stands_there_twice_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("again", ["text", "TEXT", '" TEXT"'])
+def test_a_column_that_stands_there_twice_is_refused(tmp_path: Path, again: str) -> None:
     with pytest.raises(SchemaError, match="one column TEXT, but has 2"):
-        read(written(tmp_path, "SUBJECT_ID,HADM_ID,CHARTDATE,TEXT,text\n1,,,a,b\n"), NOTES, Tally())
+        read(written(tmp_path, f"SUBJECT_ID,HADM_ID,CHARTDATE,TEXT,{again}\n1,,,a,b\n"), NOTES, Tally())
+
+
+def test_columns_that_nobody_asks_for_may_stand_there_twice_or_have_no_name(tmp_path: Path) -> None:
+    assert texts(written(tmp_path, "SUBJECT_ID,x,,x,HADM_ID,CHARTDATE,,TEXT\n1,,,,,,,a\n")) == ["a"]
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_name(tmp_path: Path) -> None:

@@ -119,20 +119,35 @@ def _standing(out: Path, asked: dict[str, Any]) -> dict[str, Any] | None:
         raise ConfigError(
             f"a hospital goes into a new or empty folder, but {out} holds other things; choose another --out."
         )
-    manifest: dict[str, Any] = json.loads((out / FOLDER / MANIFEST).read_text(encoding="utf-8"))
+    manifest, files = _manifest(out)
     stands = {name: manifest.get(name) for name in asked}
     if stands != asked:
         raise ConfigError(
             f"{out} must hold the hospital asked for, {_named(asked)}, but holds {_named(stands)}; "
             f"choose another --out, or remove the folder."
         )
-    told = [*manifest["tables"].values(), manifest["oracle"], manifest["ventilation"]]
-    for path, size in ((out / entry["file"], entry["bytes"]) for entry in told if entry is not None):
+    for path, size in files.items():
         if not path.is_file() or path.stat().st_size != size:
             raise ConfigError(
                 f"{out} must be whole, but {path.name} is missing or cut off; remove the folder and try again."
             )
     return manifest
+
+
+def _manifest(out: Path) -> tuple[dict[str, Any], dict[Path, int]]:
+    """What a hospital that stands there says of itself, and its files with their bytes.
+
+    Raises:
+        ConfigError: its manifest is damaged.
+    """
+    try:
+        said = json.loads((out / FOLDER / MANIFEST).read_text(encoding="utf-8"))
+        listed = [*said["tables"].values(), said["oracle"], said["ventilation"]]
+        return said, {out / entry["file"]: entry["bytes"] for entry in listed if entry is not None}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ConfigError(
+            f"{out} must be whole, but {FOLDER}/{MANIFEST} is damaged; remove the folder and try again."
+        ) from None
 
 
 def _named(facts: dict[str, Any]) -> str:
