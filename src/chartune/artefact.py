@@ -13,7 +13,6 @@ import contextlib
 import hashlib
 import json
 import re
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -21,7 +20,8 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chartune.errors import StoreError
-from chartune.writing import sha256, write_json
+from chartune.hashing import hashed, sha256, stamp_of
+from chartune.writing import write_json
 
 MANIFEST: Final = "manifest.json"
 VERIFIED: Final = ".verified.json"
@@ -29,15 +29,9 @@ VERIFIED: Final = ".verified.json"
 SHELVES: Final = ("data", "events", "audits", "tokens", "backbones", "runs")
 LARGE: Final = 256 * 2**20
 """Bytes from which the record is trusted in place of hashing again in every process."""
-SETTLED_NS: Final = 2_000_000_000
-"""A file that was changed less than this ago may change once more without a new time; its hash is not remembered."""
 PARTIAL: Final = ".partial"
 _DEPTH: Final = 3
 """How far below its artefact's folder a file may lie."""
-Stamp = tuple[int, int, int, int, int]
-
-_seen: dict[tuple[str, Stamp], str] = {}
-"""Files that this process has hashed: path and stamp → SHA-256."""
 
 
 class Entry(BaseModel):
@@ -234,25 +228,14 @@ def _parsed(file: Path) -> tuple[Manifest | None, str]:
 
 def _digest(path: Path, name: str, entry: Entry, record: Path) -> str:
     """SHA-256 of a file; remembered while nothing about it changes, and beside its artefact when it is large."""
-    stamp = _stamp(path)
-    known = _seen.get((str(path), stamp))
-    if known is not None:
-        return known
     large = entry.bytes >= LARGE
-    if large and _recorded(record).get(name) == [*stamp, entry.sha256]:
+    if large and _recorded(record).get(name) == [*stamp_of(path), entry.sha256]:
         return entry.sha256
-    digest = sha256(path)
-    if _stamp(path) == stamp and time.time_ns() - max(stamp[1], stamp[2]) > SETTLED_NS:
-        _seen[str(path), stamp] = digest
-        if large and digest == entry.sha256:
-            with contextlib.suppress(OSError):  # a store that may only be read is hashed each time
-                write_json(record, {**_recorded(record), name: [*stamp, digest]})
-    return digest
-
-
-def _stamp(path: Path) -> Stamp:
-    stat = path.stat()
-    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev
+    made = hashed(path)
+    if large and made.settled and made.sha256 == entry.sha256:
+        with contextlib.suppress(OSError):  # a store that may only be read is hashed in each process
+            write_json(record, {**_recorded(record), name: [*made.stamp, made.sha256]})
+    return made.sha256
 
 
 def _recorded(record: Path) -> dict[str, Any]:

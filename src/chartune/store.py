@@ -20,9 +20,10 @@ from typing import Any, Final
 
 from chartune.artefact import MANIFEST, PARTIAL, Artefact, opened, write_manifest
 from chartune.errors import StoreError
+from chartune.hashing import sha256
 from chartune.lease import leased
 from chartune.outputs import swept
-from chartune.writing import ASIDE, REFUSALS, fsync, sha256, storing, write_bytes, write_json
+from chartune.writing import ASIDE, REFUSALS, fsync, storing, write_bytes, write_json
 
 __all__ = [
     "MANIFEST", "REFUSALS", "Artefact", "Store", "opened", "sha256", "storing", "write_bytes", "write_json",

@@ -1,7 +1,6 @@
 """Writing: how a file comes onto the disk. Aside, fsynced, renamed into place; a refusal is a clear error."""
 
 import errno
-import hashlib
 import json
 import os
 import secrets
@@ -68,12 +67,6 @@ def write_exclusively(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def sha256(path: Path) -> str:
-    """Hexadecimal SHA-256 of a file's bytes, read in blocks."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fsync(path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chartune import artefact as house
-from chartune import writing
+from chartune import hashing, writing
 from chartune.adapters.adapter import read_adapter
 from chartune.artefact import MANIFEST, Artefact, opened
 from chartune.errors import StoreError
@@ -91,18 +91,19 @@ def test_a_large_file_is_hashed_once_per_machine_and_again_whenever_anything_abo
     kept: Artefact, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hashed: list[Path] = []
-    sha256 = writing.sha256
+    sha256 = hashing.sha256
 
     def counting(path: Path) -> str:
         hashed.append(path)
         return sha256(path)
 
     monkeypatch.setattr(house, "LARGE", 4)
-    monkeypatch.setattr(house, "SETTLED_NS", 0)
+    monkeypatch.setattr(hashing, "SETTLED_NS", 0)
+    monkeypatch.setattr(hashing, "sha256", counting)
     monkeypatch.setattr(house, "sha256", counting)
 
     def another_process_opens() -> int:
-        house._seen.clear()
+        hashing._known.clear()
         hashed.clear()
         opened(kept.path / "a.txt")
         opened(kept.path / "a.txt")
@@ -130,7 +131,7 @@ def test_a_forged_record_of_other_bytes_lets_nothing_pass(kept: Artefact, monkey
     stat = file.stat()
     stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev]
     record = kept.path.with_name(f"{kept.fingerprint}.verified.json")
-    writing.write_json(record, {"a.txt": [*stamp, writing.sha256(file)]})
+    writing.write_json(record, {"a.txt": [*stamp, hashing.sha256(file)]})
     with pytest.raises(StoreError, match=r"a\.txt has the SHA-256"):
         opened(file)
 

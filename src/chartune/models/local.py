@@ -9,21 +9,19 @@ in that folder, and a file that has changed since it was hashed is refused.
 
 import hashlib
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+from chartune import hashing
 from chartune.errors import AdapterError, StoreError
+from chartune.hashing import Stamp
 from chartune.models.families import Family
-from chartune.store import sha256
 
 INDEX: Final = "model.safetensors.index.json"
-
-Stamp = tuple[int, int, int, int, int]
-"""Size, times of change of content and of inode, device and inode."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -40,7 +38,7 @@ class ModelFile:
         Raises:
             AdapterError: it was touched since.
         """
-        if _stamp(self.path) != self.stamp:
+        if _readable(self.path, hashing.stamp_of) != self.stamp:
             raise AdapterError(
                 f"a base model must stay as it was when it was hashed, but {self.path} has changed since; "
                 f"run the command again when nothing writes to it."
@@ -53,7 +51,8 @@ def hashed(path: Path) -> ModelFile:
     Raises:
         AdapterError: it cannot be read, or changes while it is hashed.
     """
-    made = ModelFile(path, _sha256(path, _stamp(path)), _stamp(path))
+    known = _readable(path, hashing.hashed)
+    made = ModelFile(path, known.sha256, known.stamp)
     made.must_be_unchanged()
     return made
 
@@ -130,17 +129,10 @@ def only(files: Sequence[ModelFile]) -> Iterator[Path]:
             file.must_be_unchanged()
 
 
-@lru_cache(maxsize=4096)
-def _sha256(path: Path, stamp: Stamp) -> str:
+def _readable(path: Path, look: Callable[[Path], T]) -> T:
     try:
-        return sha256(path)
+        return look(path)
     except OSError as error:
-        raise AdapterError(f"{path} must be readable, but it is not ({error.strerror}); correct its rights.") from None
-
-
-def _stamp(path: Path) -> Stamp:
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise AdapterError(f"{path} must be readable, but it is not ({error.strerror}); copy it again.") from None
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_dev, found.st_ino
+        raise AdapterError(
+            f"{path} must be readable, but it is not ({error.strerror}); correct its rights, or copy it again."
+        ) from None

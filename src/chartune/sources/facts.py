@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from chartune.errors import SchemaError
+from chartune.hashing import Stamp, hashed, stamp_of
 from chartune.sources.reading import sanitised
-from chartune.store import Store, sha256, storing, write_json
+from chartune.store import Store, storing, write_json
 
 HASHES: Final = "hashes.json"
 """In the store's root: hashes of raw files by path, size, times of change and inode, so that a second look is quick."""
@@ -55,24 +56,23 @@ def file_facts(file: Path, store: Store) -> TableFacts:
 def file_hash(file: Path, store: Store) -> str:
     """Hexadecimal SHA-256 of a file, remembered in the store until the file is another one or has been touched.
 
-    The time of the last change of its inode counts, too: a program can set back the time of change of the content.
+    The time of the last change of its inode counts, too: a program can set back the time of change of the content. What
+    was changed just now, or while it was read, is not remembered.
     """
-    memory, key = store.root / HASHES, _key(file)
+    memory, key = store.root / HASHES, _key(file, sanitised(file, lambda: stamp_of(file)))
     known = _remembered(memory)
     if key not in known:
-        digest = sanitised(file, lambda: sha256(file))
-        if _key(file) != key:  # changed while it was read: true of no state of the file, and not to be remembered
-            return digest
-        known[key] = digest
-        with storing(memory, every=True):
-            store.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_json(memory, known)
+        made = sanitised(file, lambda: hashed(file))
+        if made.settled:
+            with storing(memory, every=True):
+                store.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+                write_json(memory, {**known, _key(file, made.stamp): made.sha256})
+        return made.sha256
     return known[key]
 
 
-def _key(file: Path) -> str:
-    stat = sanitised(file, file.stat)
-    return f"{file.absolute()}|{stat.st_size}|{stat.st_mtime_ns}|{stat.st_ctime_ns}|{stat.st_dev}:{stat.st_ino}"
+def _key(file: Path, stamp: Stamp) -> str:
+    return "|".join(map(str, (file.absolute(), *stamp)))
 
 
 def _remembered(memory: Path) -> dict[str, str]:
@@ -84,7 +84,7 @@ def _remembered(memory: Path) -> dict[str, str]:
     except (OSError, ValueError, RecursionError):
         return {}
     entries = known.items() if isinstance(known, dict) else ()
-    return {key: digest for key, digest in entries if key.count("|") >= 4 and _HEX.fullmatch(str(digest))}
+    return {key: digest for key, digest in entries if key.count("|") >= 5 and _HEX.fullmatch(str(digest))}
 
 
 def is_listed(file: Path) -> bool:

@@ -8,13 +8,13 @@ is left over must not pass for fictional: the marker counts only if every file t
 
 import json
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from chartune.hashing import hashed
 from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.reading import sanitised
-from chartune.store import Store, sha256
+from chartune.store import Store
 
 MADE_UP: Final = Path("made-up") / "manifest.json"
 """Stands in the folder of a made-up hospital, so that nobody takes its patients for real ones."""
@@ -83,11 +83,4 @@ def _is_as_listed(folder: Path, entry: Mapping[str, Any]) -> bool:
 
 
 def _hash(file: Path) -> str:
-    stat = sanitised(file, file.stat)
-    return _hashed(file.absolute(), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
-
-
-@lru_cache(maxsize=1024)
-def _hashed(file: Path, *_identity: int) -> str:
-    """SHA-256 of a file, once per process as long as it does not change."""
-    return sanitised(file, lambda: sha256(file))
+    return sanitised(file, lambda: hashed(file)).sha256

@@ -7,10 +7,29 @@ from pathlib import Path
 
 import pytest
 
+from chartune import hashing
 from chartune.errors import SchemaError, StoreError
 from chartune.sources import facts
 from chartune.sources.facts import HASHES, SUMS, file_facts, file_hash
 from chartune.store import Store
+
+
+@pytest.fixture(autouse=True)
+def _settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hashing, "SETTLED_NS", 0)
+
+
+def test_a_file_that_was_changed_just_now_is_not_remembered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, store, stamp = tmp_path / "A.csv", Store(tmp_path / "store"), hashing.stamp_of
+    file.write_text("one")
+    written = stamp(file)
+    monkeypatch.setattr(hashing, "SETTLED_NS", 10**18)
+    monkeypatch.setattr(facts, "stamp_of", lambda _: written)  # a second change within one tick of the disk's clock
+    monkeypatch.setattr(hashing, "stamp_of", lambda _: written)
+    file_hash(file, store)
+    file.write_text("two")
+    assert file_hash(file, store) == hashlib.sha256(b"two").hexdigest()
+    assert not (store.root / HASHES).exists()
 
 
 def test_a_file_is_hashed_once_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,7 +39,7 @@ def test_a_file_is_hashed_once_until_it_changes(tmp_path: Path, monkeypatch: pyt
         hashed.append(path)
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
-    monkeypatch.setattr(facts, "sha256", sha256)
+    monkeypatch.setattr(hashing, "sha256", sha256)
     file.write_text("one")
     first = file_hash(file, store)
     assert file_hash(file, store) == first == hashlib.sha256(b"one").hexdigest()
