@@ -107,6 +107,8 @@ UNFIT: dict[str, tuple[Callable[[Tensors], Tensors], str]] = {
     "a vector": (first(lambda tensor: tensor[0]), r"r is 4 and .* is of shape \[32\]"),
     "A alone": (without_b, "must hold A and B of every matrix, but .*lora_A.weight' alone"),
     "not a number": (first(with_nan), "must hold finite numbers, but .* holds NaN or infinity: its training diverged"),
+    "all zero": (lambda tensors: {name: tensor * 0 for name, tensor in tensors.items()},
+                 "must hold what was learnt, but .* every number of A and of B is zero: .* its gradient is zero"),
     "infinite": (first(lambda tensor: tensor / 0, "lora_B.weight"), "holds NaN or infinity"),
 }  # fmt: skip
 NAMES: dict[str, tuple[Callable[[Tensors], Tensors], str]] = {
@@ -220,6 +222,12 @@ def test_an_adapter_bound_to_the_identity_of_an_older_version_still_fits(own: Pa
                 read_adapter(own).must_fit(llama)
 
 
+@pytest.mark.parametrize(("zero", "idle"), [("lora_A", True), ("lora_B", True), ("1.self_attn.v_proj", False)])
+def test_an_adapter_without_any_product_changes_nothing(foreign: Path, zero: str, idle: bool) -> None:
+    weighted(foreign, lambda tensors: {name: tensor * (zero not in name) for name, tensor in tensors.items()})
+    assert read_adapter(foreign).idle is idle
+
+
 def test_an_adapter_that_changes_nothing_is_warned_of_by_plan_and_finetune(
     llama: LocalBackbone, tmp_path: Path, store: Store, foreign: Path
 ) -> None:
@@ -233,4 +241,4 @@ def test_an_adapter_that_changes_nothing_is_warned_of_by_plan_and_finetune(
             "--store", store.root, "--set", "max_seq_len=16",
         )  # fmt: skip
         assert said.code == 0, said.err
-        assert "dead changes nothing, because B is zero in every matrix" in said.out + said.err
+        assert "dead changes nothing, because B (or A) is zero in every matrix" in said.out + said.err

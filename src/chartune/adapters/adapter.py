@@ -46,7 +46,7 @@ class Adapter:
     """Of the weights: goes into the fingerprint of every stage that stands on it."""
 
     idle: bool = False
-    """Whether it changes nothing: its B is zero in every matrix."""
+    """Whether it changes nothing: of every matrix its B is zero, as before training, or its A."""
 
     def tensors(self) -> dict[str, Tensor]:
         """Its weights, by peft's names.
@@ -82,7 +82,7 @@ class Adapter:
         if not self.idle:
             return None
         return (
-            f"{self.folder} changes nothing, because B is zero in every matrix: it was not trained, or not "
+            f"{self.folder} changes nothing, because B (or A) is zero in every matrix: it was not trained, or not "
             f"saved whole; a stack on it is a stack on the base alone"
         )
 

@@ -1,6 +1,6 @@
 """Whether an adapter's file holds what an adapter is: pairs of matrices of its rank, finite, and not all zero.
 
-headers ─▶ plain names · floats · not empty · A [r, in] beside B [out, r]      numbers ─▶ finite · some B not zero
+headers ─▶ plain names · floats · not empty · A [r, in] beside B [out, r]      numbers ─▶ finite · not all zero · some B·A not zero
 """
 
 import re
@@ -77,17 +77,30 @@ def _must_be_plain(place: str, name: str, header: Header) -> None:
 
 
 def is_idle(path: Path) -> bool:
-    """Whether an adapter changes nothing, because B is zero in every matrix; looks at its numbers once per process.
+    """Whether an adapter changes nothing, because of every matrix A or B is zero; looks once per process.
 
     Raises:
-        AdapterError: a number is NaN or infinite.
+        AdapterError: a number is NaN or infinite, or all of them are zero.
     """
     return _idle(path, hashed(path).sha256)
 
 
 @lru_cache(maxsize=256)
 def _idle(path: Path, _: str) -> bool:
-    idle = True
+    zero = _zero(path)
+    if all(zero.values()):
+        raise AdapterError(
+            f"an adapter must hold what was learnt, but in {path} every number of A and of B is zero: it changes "
+            f"nothing, and its gradient is zero, so that it never can. It was saved before its weights were gathered "
+            f"or loaded; have its maker save it again, or train a fresh layer in its place."
+        )
+    matrices = {name: name.replace(".lora_B.", ".lora_A.") for name in zero if ".lora_B." in name}
+    return all(zero[b] or zero[a] for b, a in matrices.items())
+
+
+def _zero(path: Path) -> dict[str, bool]:
+    """Each tensor, and whether all of it is zero."""
+    zero = {}
     law = f"{path} must be whole"
     with reading("safetensors", law, "copy it again"), safe_open(path, framework="pt") as file:
         for name in sorted(file.keys()):
@@ -97,5 +110,5 @@ def _idle(path: Path, _: str) -> bool:
                     f"an adapter must hold finite numbers, but {ascii(name)[:120]} in {path} holds NaN or infinity: "
                     f"its training diverged or the file is damaged; train it again, or take an earlier checkpoint."
                 )
-            idle = idle and not (".lora_B." in name and bool(tensor.any()))
-    return idle
+            zero[name] = not bool(tensor.any())
+    return zero
