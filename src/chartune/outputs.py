@@ -1,6 +1,6 @@
 """Outputs: files and folders that a user names, outside the store. Whole or not at all, and nothing else is touched.
 
-    a file     FOLDER/.chartune-<16 hex>.tmp ─────────────rename──▶ FOLDER/NAME
+    a file     FOLDER/.chartune-<16 hex>/{holder.json, file} ─────rename──▶ FOLDER/NAME
     a folder   PARENT/.chartune-<16 hex>/{holder.json, folder/} ──rename──▶ PARENT/NAME
                                     └─ of a process that was killed: removed by the next one that writes into PARENT,
                                        or, where a store keeps a list of them, by the next one that opens the store
@@ -23,7 +23,7 @@ from typing import Final
 
 from chartune.errors import ConfigError, StoreError
 from chartune.holder import Holder
-from chartune.writing import ASIDE, REFUSALS, fsync, write_bytes, write_exclusively
+from chartune.writing import ASIDE, REFUSALS, fsync, write_exclusively
 
 HOLDER: Final = "holder.json"
 PLACES: Final = frozenset(
@@ -47,9 +47,9 @@ def write_output(path: Path, data: bytes, option: str = "--out") -> None:
         StoreError: it cannot be written, or there is no room.
     """
     must_be_a_file(path, option)
-    with _refused(path, option):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_bytes(path, data)
+    with _aside(path.parent, path, option) as aside, _refused(path, option):
+        write_exclusively(aside / "file", data)
+        os.replace(aside / "file", path)
 
 
 def must_be_a_file(path: Path, option: str = "--out") -> None:
@@ -110,27 +110,10 @@ def new_folder(out: Path, option: str = "--out", store: Path | None = None) -> I
     final = placed(out, option)
     if final.is_symlink():
         raise ConfigError(f"{option} must be a new or empty folder, but {final} is a link; name what it leads to.")
-    aside = final.with_name(f"{ASIDE}{secrets.token_hex(8)}")
-    entry: Path | None = None
-    try:
-        with _refused(out, option):
-            final.parent.mkdir(parents=True, exist_ok=True)
-            _sweep(final.parent)
-            entry = _listed(store, aside) if store else None
-            _begun(aside)
-        with _refused(out, option, PLACES):
-            yield aside / "folder"
-            _publish(aside / "folder", final, option)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-        if entry:
-            entry.unlink(missing_ok=True)
-
-
-def _begun(aside: Path) -> None:
-    aside.mkdir(mode=0o700)
-    write_exclusively(aside / HOLDER, json.dumps(asdict(Holder.here())).encode())
-    (aside / "folder").mkdir(mode=0o700)
+    with _aside(final.parent, out, option, store) as aside, _refused(out, option, PLACES):
+        (aside / "folder").mkdir(mode=0o700)
+        yield aside / "folder"
+        _publish(aside / "folder", final, option)
 
 
 def swept(store: Path) -> None:
@@ -144,6 +127,24 @@ def swept(store: Path) -> None:
                     entry.unlink(missing_ok=True)
 
 
+@contextmanager
+def _aside(parent: Path, out: Path, option: str, store: Path | None = None) -> Iterator[Path]:
+    """A private folder beside what is to be written, which says whose it is; what killed processes left there goes."""
+    aside, entry = parent / f"{ASIDE}{secrets.token_hex(8)}", None
+    try:
+        with _refused(out, option):
+            parent.mkdir(parents=True, exist_ok=True)
+            _sweep(parent)
+            entry = _listed(store, aside) if store else None
+            aside.mkdir(mode=0o700)
+            write_exclusively(aside / HOLDER, json.dumps(asdict(Holder.here())).encode())
+        yield aside
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        if entry:
+            entry.unlink(missing_ok=True)
+
+
 def _listed(store: Path, aside: Path) -> Path:
     shelf = store / OUTGOING
     shelf.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -153,7 +154,7 @@ def _listed(store: Path, aside: Path) -> Path:
 
 
 def _sweep(parent: Path) -> None:
-    """Remove what killed processes left beside a folder that is to be written."""
+    """Remove what killed processes left beside what is to be written."""
     for aside in parent.glob(f"{ASIDE}*"):
         if aside.is_dir() and not aside.is_symlink() and _dead(aside / HOLDER):
             shutil.rmtree(aside, ignore_errors=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chartune.outputs import OUTGOING
+from chartune.outputs import OUTGOING, write_output
 from chartune.store import Store
 from chartune.testing.command_line import chartune, wait_until
 from chartune.writing import ASIDE
@@ -48,3 +48,25 @@ def test_an_export_that_is_ended_leaves_no_text_outside_the_store(
         assert chartune("report", "--store", store.root).code == 2  # any verb that opens the store to write
     assert list(far.iterdir()) == []
     assert list((store.root / OUTGOING).iterdir()) == []
+
+
+HANGING = """
+import os, sys, time
+from pathlib import Path
+from chartune.outputs import write_output
+
+os.replace = lambda *_: time.sleep(60)
+write_output(Path(sys.argv[1]), b"a page")
+"""
+
+
+def test_a_report_that_is_killed_before_it_has_its_name_leaves_nothing_after_the_next(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HANGING, str(tmp_path / "report.html")], text=True, stderr=subprocess.PIPE
+    )
+    wait_until(lambda: any(tmp_path.glob(f"{ASIDE}*/file")), process)
+    process.kill()
+    process.communicate(timeout=60)
+    assert list(tmp_path.iterdir())
+    write_output(tmp_path / "report.html", b"the next")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]

@@ -106,6 +106,13 @@ def test_what_a_killed_process_left_is_removed_by_the_next_and_what_others_write
     assert os.listdir(tmp_path / "out") == ["a"]
 
 
+def test_a_file_removes_what_a_killed_process_left_of_its_own_and_not_what_others_write(tmp_path: Path) -> None:
+    dead, living = left(tmp_path, DEAD), left(tmp_path, Holder.here(), f"{ASIDE}c")
+    (dead / "file").write_text("half a page")
+    write_output(tmp_path / "r.html", b"page")
+    assert sorted(os.listdir(tmp_path)) == sorted([living.name, "r.html"])
+
+
 def test_a_store_lists_what_is_written_outside_it_and_clears_it_after_a_kill(store: Store, tmp_path: Path) -> None:
     with new_folder(tmp_path / "far" / "out", "--to", store.root):
         (entry,) = (store.root / OUTGOING).iterdir()

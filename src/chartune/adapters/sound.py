@@ -1,6 +1,7 @@
 """Whether an adapter's file holds what an adapter is: pairs of matrices of its rank, finite, and not all zero.
 
-headers ─▶ plain names · floats · not empty · A [r, in] beside B [out, r]      numbers ─▶ finite · not all zero · some B·A not zero
+headers ─▶ plain names · floats · not empty · A [r, in] beside B [out, r]
+numbers ─▶ finite · not all zero · some B·A not zero
 """
 
 import re
