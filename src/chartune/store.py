@@ -9,9 +9,11 @@ manifest therefore does not exist as far as anybody else can see. Everything is 
 because prepared text is as sensitive as the chart that it came from.
 """
 
+import contextlib
 import math
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,6 +47,7 @@ class Store:
             raise StoreError(
                 f"the store must be a folder, but the home folder in {root} is not known; write its whole path."
             ) from None
+        _must_be_a_folder(self.root)
 
     def __repr__(self) -> str:
         return f"Store({str(self.root)!r})"
@@ -73,10 +76,13 @@ class Store:
     def artefacts(self, kind: str) -> list[Artefact]:
         """All finished artefacts of a kind, oldest first."""
         shelf = self.root / kind
-        found = [
-            Artefact(kind, p.parent.name, p.parent) for p in shelf.glob(f"*/{MANIFEST}") if "." not in p.parent.name
-        ]
-        return sorted(found, key=lambda artefact: (artefact.path.stat().st_mtime, artefact.fingerprint))
+        found = []
+        for manifest in shelf.glob(f"*/{MANIFEST}"):
+            folder = manifest.parent
+            with contextlib.suppress(FileNotFoundError):  # removed since it was listed
+                if "." not in folder.name:
+                    found.append((folder.stat().st_mtime, folder.name, Artefact(kind, folder.name, folder)))
+        return [artefact for *_, artefact in sorted(found, key=lambda row: row[:2])]
 
     def partial(self, kind: str, fingerprint: str) -> Path:
         """The folder in which an unfinished artefact is kept between attempts; made if needed, private."""
@@ -156,3 +162,20 @@ class Store:
         """
         with leased(self.root / kind / f"{fingerprint}.lease", self.root / GUARD, patience):
             yield
+
+
+def _must_be_a_folder(root: Path) -> None:
+    """Refuse what no store can be, before somebody is told that it holds nothing; what is not there may yet be made."""
+    try:
+        if stat.S_ISDIR(root.stat().st_mode):
+            return
+        why = "is none"
+    except FileNotFoundError:
+        if not root.is_symlink():
+            return
+        why = "is a link that leads nowhere"
+    except OSError as error:
+        why = f"cannot be looked at ({error.strerror})"
+    raise StoreError(
+        f"the store must be a folder, but {root} {why}; choose another folder with --store (or CHARTUNE_STORE)."
+    )

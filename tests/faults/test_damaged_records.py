@@ -106,7 +106,9 @@ def test_a_damaged_file_of_names_is_told_by_listings(kept: Store, content: bytes
     file = kept.root / "runs" / f"{past.TFIDF}.names.json"
     file.write_bytes(content)
     assert list(json.loads(said(kept, "ls", "--json").out)["damaged"]) == [past.TFIDF]
-    assert said(kept, "show", past.TFIDF).code == 5
+    for words in (("show", past.TFIDF), ("report", past.TFIDF, "--out", kept.root.parent / "r.html")):
+        told = said(kept, *words)
+        assert (told.code, str(file) in told.err) == (7, True)
     file.unlink()
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from chartune.errors import StoreError
 from chartune.store import Artefact, Store, storing
+from chartune.testing.command_line import chartune
 
 
 def written(store: Store, text: str = "a") -> Artefact:
@@ -82,6 +83,24 @@ def test_a_store_that_cannot_be_made_is_a_clear_error(tmp_path: Path, name: str)
     (tmp_path / "nowhere").symlink_to(tmp_path / "missing")
     with pytest.raises(StoreError, match=r"choose another folder with --store"):
         Store(tmp_path / name).open()
+    if name != "/proc/store":  # nothing tells that none can be made there
+        said = chartune("ls", "--store", tmp_path / name)
+        assert (said.code, said.out) == (7, "")
+
+
+def test_an_artefact_that_is_removed_while_all_are_listed_is_left_out(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, gone = written(store), store.obtain("data", "dead", lambda folder: note(folder, "b"), {})
+    look = Path.stat
+
+    def purged(path: Path, **asked: bool) -> os.stat_result:
+        if path == gone.path:
+            raise FileNotFoundError(path)
+        return look(path, **asked)
+
+    monkeypatch.setattr(Path, "stat", purged)
+    assert store.artefacts("data") == [kept]
 
 
 def test_a_store_in_the_home_of_nobody_is_a_clear_error() -> None:

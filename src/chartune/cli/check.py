@@ -9,7 +9,7 @@ import psutil
 import typer
 
 from chartune.cli.figures import ExactOption
-from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, open_store, yaml_told
+from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, named_path, open_store, yaml_told
 from chartune.disclosure import EXACT, RELEASE, ROUNDED, shown
 from chartune.errors import SchemaError
 from chartune.quantities import human_bytes
@@ -25,10 +25,18 @@ class Source(StrEnum):
 
 def command(
     folder: Annotated[
-        Path | None, typer.Argument(help="Raw data to look at, a folder or one file: are the tables there and whole?")
+        Path | None,
+        typer.Argument(
+            parser=named_path, metavar="FOLDER",
+            help="Raw data to look at, a folder or one file: are the tables there and whole?",
+        ),
     ] = None,
     notes: Annotated[
-        Path | None, typer.Option("--notes", help="Where MIMIC-IV-Note is, if not in that folder.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--notes", parser=named_path, metavar="PATH", show_default=False,
+            help="Where MIMIC-IV-Note is, if not in that folder.",
+        ),
     ] = None,
     source: Annotated[
         Source | None, typer.Option("--source", help="Kind of the raw data. Default: as it looks.", show_default=False)

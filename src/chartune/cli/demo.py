@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 import typer
 
-from chartune.cli.options import JsonOption
+from chartune.cli.options import JsonOption, named_path
 from chartune.cli.study import emit_study
 
 PLACE: Final = "chartune-demo"
@@ -13,7 +13,12 @@ SUBJECTS: Final = 1200
 
 
 def command(
-    out: Annotated[Path, typer.Option("--out", help="Gets the hospital, the store and report.html.")] = Path(PLACE),
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", parser=named_path, metavar="PATH", help="Gets the hospital, the store and report.html."
+        ),
+    ] = Path(PLACE),
     subjects: Annotated[int, typer.Option("--subjects", min=60, help="Patients of the made-up hospital.")] = SUBJECTS,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the hospital, and the first of the runs.")] = 0,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="With how many seeds every variant is trained.")] = 1,

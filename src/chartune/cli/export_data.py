@@ -6,13 +6,19 @@ from typing import Annotated, Literal
 import typer
 
 from chartune.cli.datasets import find_data
-from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit
+from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, named_path
 from chartune.store import Store
 
 
 def command(
     name: Annotated[str, typer.Argument(help="Prepared data: its fingerprint, or the beginning of it.")],
-    to: Annotated[Path, typer.Option("--to", help="The folder to write; it must be new, and in no git working tree.")],
+    to: Annotated[
+        Path,
+        typer.Option(
+            "--to", parser=named_path, metavar="PATH",
+            help="The folder to write; it must be new, and in no git working tree.",
+        ),
+    ],
     form: Annotated[
         Literal["meds", "parquet"],
         typer.Option("--format", help="meds: labels and splits, no texts; parquet: a task, for Hugging Face datasets."),
@@ -20,7 +26,7 @@ def command(
     task: Annotated[str, typer.Option("--task", help="The task, or its beginning. Default: all (meds).")] = "",
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
-) -> None:
+) -> None:  # fmt: skip
     """Write labels and splits in the MEDS format, or a task as Parquet that other tools load without a script.
 
     The folder is for you alone (0700). What was made from restricted data stays restricted; its README says so.

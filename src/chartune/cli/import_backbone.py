@@ -5,17 +5,26 @@ from typing import Annotated
 
 import typer
 
-from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, open_store
+from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, named_path, open_store
 
 
 def command(
     folder: Annotated[
-        Path, typer.Argument(help="A model folder: config.json, tokenizer files, pytorch_model.bin or its shards.")
+        Path,
+        typer.Argument(
+            parser=named_path, metavar="FOLDER",
+            help="A model folder: config.json, tokenizer files, pytorch_model.bin or its shards.",
+        ),
     ],
-    out: Annotated[Path, typer.Option("--out", help="Folder to write; name it with --base afterwards.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", parser=named_path, metavar="PATH", help="Folder to write; name it with --base afterwards."
+        ),
+    ],
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
-) -> None:
+) -> None:  # fmt: skip
     """Make a base model of a folder whose weights are pickled (pytorch_model.bin), without trusting the pickle.
 
     Older clinical encoders are published like that, and a pickle can run code. It is opened in a process of its own

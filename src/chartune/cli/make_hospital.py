@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from chartune.cli.options import JsonOption, emit
+from chartune.cli.options import JsonOption, emit, named_path
 
 
 class Layout(Enum):
@@ -18,7 +18,11 @@ class Layout(Enum):
 
 def command(
     out: Annotated[
-        Path, typer.Option("--out", help="Folder to write; it must not exist yet, or hold the same hospital.")
+        Path,
+        typer.Option(
+            "--out", parser=named_path, metavar="PATH",
+            help="Folder to write; it must not exist yet, or hold the same hospital.",
+        ),
     ],
     layout: Annotated[
         Layout, typer.Option("--layout", help="Raw layout: MIMIC-III 1.4, or MIMIC-IV 2.2 with MIMIC-IV-Note 2.2.")
@@ -34,7 +38,7 @@ def command(
         ),
     ] = True,
     as_json: JsonOption = False,
-) -> None:
+) -> None:  # fmt: skip
     """Write a made-up hospital: raw tables as PhysioNet ships MIMIC, invented patients, a known truth.
 
     Good for trying every command without access to real data. OUT/made-up/ holds the manifest and, per admission, the

@@ -20,6 +20,17 @@ STORE: Final = "CHARTUNE_STORE"
 """The variable of the environment that names it."""
 
 
+def named_path(text: str) -> Path:
+    """The path that was named; what is blank, such as a variable that is not set, would be the folder one stands in.
+
+    Raises:
+        ConfigError: none was.
+    """
+    if not str(text).strip():
+        raise ConfigError("a path must be named, but an empty one was given; `.` is the folder that you stand in.")
+    return Path(text)
+
+
 def _store_path(text: str) -> Path:
     """The folder that was named. Raises ConfigError: none was; what is blank would be the folder one stands in."""
     if not str(text).strip():
@@ -42,7 +53,11 @@ StoreOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 FolderArgument = Annotated[
     Path | None,
-    typer.Argument(help="Raw data as shipped (the folder of MIMIC-III or MIMIC-IV), or a table of your own notes."),
+    typer.Argument(
+        parser=named_path,
+        metavar="FOLDER",
+        help="Raw data as shipped (the folder of MIMIC-III or MIMIC-IV), or a table of your own notes.",
+    ),
 ]
 SourceOption = Annotated[
     str | None,
@@ -52,12 +67,18 @@ SplitsOption = Annotated[
     Path | None,
     typer.Option(
         "--splits",
+        parser=named_path,
+        metavar="PATH",
         help="Folder with train.csv, validation.csv, test.csv of subject_id. Default: by hash of the patient.",
     ),
 ]
 ConfigOption = Annotated[
-    Path | None, typer.Option("--config", help="A YAML file with the whole stage, such as a run's stage.yaml.")
-]
+    Path | None,
+    typer.Option(
+        "--config", parser=named_path, metavar="PATH",
+        help="A YAML file with the whole stage, such as a run's stage.yaml.",
+    ),
+]  # fmt: skip
 SetOption = Annotated[
     list[str] | None,
     typer.Option(

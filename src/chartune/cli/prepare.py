@@ -14,6 +14,7 @@ from chartune.cli.options import (
     SetOption,
     SplitsOption,
     StoreOption,
+    named_path,
     open_store,
     overridden,
     source_at,
@@ -33,7 +34,10 @@ if TYPE_CHECKING:
 def command(
     folder: Annotated[
         Path,
-        typer.Argument(help="Raw data as shipped (the folder of MIMIC-III or MIMIC-IV), or a table of your own notes."),
+        typer.Argument(
+            parser=named_path, metavar="FOLDER",
+            help="Raw data as shipped (the folder of MIMIC-III or MIMIC-IV), or a table of your own notes.",
+        ),
     ],
     source: Annotated[
         Literal["mimic3", "mimic4", "tabular", "i2b2_2010", "i2b2_2012", "i2b2_2014", "n2c2_2018", "mednli"] | None,
@@ -54,7 +58,7 @@ def command(
     store: StoreOption = DEFAULT_STORE,
     exact_counts: ExactOption = False,
     as_json: JsonOption = False,
-) -> None:
+) -> None:  # fmt: skip
     """Read raw files once and prepare every task and the corpus: who is in, what is seen, what is asked.
 
     Every filter is named and counted. The result is kept in the store; asking again takes no time.

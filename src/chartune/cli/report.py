@@ -5,14 +5,16 @@ from typing import Annotated
 
 import typer
 
-from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, open_store
+from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, named_path, open_store
 from chartune.errors import ConfigError
 from chartune.names import checked_title
 
 
 def command(
     runs: Annotated[list[str] | None, typer.Argument(help="Runs by fingerprint or name. Default: all.")] = None,
-    out: Annotated[Path, typer.Option("--out", help="The HTML file to write; or -.")] = Path("report.html"),
+    out: Annotated[
+        Path, typer.Option("--out", parser=named_path, metavar="PATH", help="The HTML file to write; or -.")
+    ] = Path("report.html"),
     title: Annotated[str, typer.Option("--title", help="Heading of the report.")] = "chartune report",
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,

@@ -15,6 +15,7 @@ from chartune.cli.options import (
     SplitsOption,
     StoreOption,
     emit,
+    named_path,
     open_store,
     source_at,
 )  # fmt: skip
@@ -27,9 +28,16 @@ if TYPE_CHECKING:
 
 
 def command(
-    file: Annotated[Path, typer.Argument(help="A study: title, data, and stages with a grid and references.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            parser=named_path, metavar="FILE", help="A study: title, data, and stages with a grid and references."
+        ),
+    ],
     folder: FolderArgument = None,
-    out: Annotated[Path, typer.Option("--out", help="The HTML file to write.")] = Path("report.html"),
+    out: Annotated[
+        Path, typer.Option("--out", parser=named_path, metavar="PATH", help="The HTML file to write.")
+    ] = Path("report.html"),
     source: SourceOption = None,
     splits: SplitsOption = None,
     sets: SetOption = None,

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from chartune.errors import ConfigError, RunError, UnfinishedRun
+from chartune.errors import ConfigError, StoreError, UnfinishedRun
 from chartune.log import say
 from chartune.quantities import Estimate
 from chartune.runs.run import NAMES, Run
@@ -106,7 +106,7 @@ def _called(run: Run) -> tuple[str, ...]:
     """All that a run was ever called, as far as that can be read: one damaged file of names hides no other run."""
     try:
         return run.names
-    except RunError as error:
+    except StoreError as error:
         say(f"warning: {error}")
         return (run.signed_name,)
 

@@ -131,7 +131,7 @@ class Run:
         """All that it was ever called, the signed name first.
 
         Raises:
-            RunError: the file of its later names is damaged.
+            StoreError: the file of its later names is damaged.
         """
         return (self.signed_name, *self.later_names())
 
@@ -147,7 +147,7 @@ class Run:
         """Names that it was given after it was signed, oldest first.
 
         Raises:
-            RunError: their file is damaged.
+            StoreError: their file is damaged.
         """
         path = self.path.with_name(f"{self.path.name}{NAMES}")
         try:
@@ -155,7 +155,7 @@ class Run:
         except (ValueError, RecursionError, OSError):
             found = None
         if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
-            raise RunError(
+            raise StoreError(
                 f"the names of a run must be a JSON list of texts, but {path} is none; remove it and name it again."
             )
         return found
@@ -233,7 +233,8 @@ class Run:
         """Row by row: split, subject_id, hadm_id, label, logit and probability, or logits. Ids and numbers, never text.
 
         Raises:
-            RunError: this run has scored no rows, or its file is damaged.
+            RunError: this run has scored no rows.
+            StoreError: its file is damaged.
         """
         if self.task is None:
             raise RunError(f"run {self.fingerprint} ({self.kind}) has no predictions: its kind scores no rows.")
@@ -246,7 +247,7 @@ class Run:
         None: its answer has no labels of that kind. An AUROC is null where the split does not define it.
 
         Raises:
-            RunError: its file is damaged.
+            StoreError: its file is damaged.
         """
         return self._frame("per_label.parquet") if self.artefact.holds("per_label.parquet") else None
 

@@ -1,12 +1,14 @@
 """Help: every verb explains itself and every option it has."""
 
 import inspect
+from pathlib import Path
 from typing import get_args
 
 import pytest
-from typer.models import OptionInfo
+from typer.models import ArgumentInfo, OptionInfo
 
 from chartune.cli import app
+from chartune.errors import ConfigError
 from chartune.testing.command_line import chartune
 
 VERBS = {str(verb.name): verb.callback for verb in app.registered_commands if verb.callback}
@@ -53,6 +55,23 @@ def test_a_verb_explains_itself_and_every_option(verb: str) -> None:
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_can_answer_a_script(verb: str) -> None:
     assert "--json" in [flag for option in options(verb) for flag in flags(option)]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_an_empty_path_is_refused_and_never_the_folder_one_stands_in(verb: str) -> None:
+    signature = inspect.signature(VERBS[verb]).parameters.values()
+    paths = [p for p in signature if get_args(p.annotation)[:1] in ((Path,), (Path | None,))]
+    for parameter in paths:
+        (mark,) = (mark for mark in get_args(parameter.annotation) if isinstance(mark, OptionInfo | ArgumentInfo))
+        assert mark.parser, parameter.name
+        with pytest.raises(ConfigError, match="empty"):
+            mark.parser("")
+
+
+def test_a_path_from_a_variable_that_is_not_set_is_told() -> None:
+    said = chartune("check", "")
+    assert (said.code, said.out) == (2, "")
+    assert "a path must be named, but an empty one was given" in said.err
 
 
 def test_without_a_verb_the_help_is_shown() -> None:

@@ -190,7 +190,7 @@ def test_a_damaged_file_of_names_is_told_with_the_way_out_and_hides_no_other_run
 ) -> None:
     rename(Run.of(store, FIRST), "lora")
     (store.root / "runs" / f"{SECOND}.names.json").write_text(content)
-    with pytest.raises(RunError, match=r"names\.json is none; remove it"):
+    with pytest.raises(StoreError, match=r"names\.json is none; remove it"):
         _ = Run.of(store, SECOND).name
     assert find_run(store, "lora").fingerprint == FIRST
     assert find_run(store, "Clinical LoRA").fingerprint == SECOND  # its signed name
