@@ -8,6 +8,7 @@ import difflib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Final, Self, get_args
 
@@ -37,7 +38,10 @@ class Config(BaseModel):
     @classmethod
     def _fill_partial(cls, data: Any) -> Any:
         """A mapping that names some fields of a nested config keeps the others at *this* field's default."""
-        return _filled(cls, data) if isinstance(data, dict) else data
+        if not isinstance(data, dict):
+            return data
+        _must_not_count_truth(cls, data)
+        return _filled(cls, data)
 
     @model_validator(mode="after")
     def _must_be_storable(self) -> Self:
@@ -160,6 +164,28 @@ def _assignment(text: str) -> tuple[str, Any]:
     return path, plain(value, f"the value of {_short(text)}")
 
 
+def _must_not_count_truth(model: type[BaseModel], data: dict[str, Any]) -> None:
+    """Refuse a truth value where a number is asked: it would become 1 or 0 without a word."""
+    for name, field in model.model_fields.items():
+        if not _holds_truth(data.get(name)):
+            continue
+        asked = _leaves(field.annotation)
+        if bool not in asked and (int in asked or float in asked):
+            raise ValueError(
+                f"`{name}` must be a number, but is a truth value, as which YAML reads yes, no, on and off"
+            )
+
+
+def _leaves(annotation: Any) -> list[Any]:
+    """The types that an annotation is made of."""
+    inner = get_args(annotation)
+    return [leaf for one in inner for leaf in _leaves(one)] if inner else [annotation]
+
+
+def _holds_truth(value: Any) -> bool:
+    return isinstance(value, bool) or (isinstance(value, list | tuple) and any(_holds_truth(one) for one in value))
+
+
 def _filled(model: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
     """`data` with every partial mapping completed from the default value that stands at its field."""
     full = dict(data)
@@ -238,6 +264,8 @@ def _law(problem: ErrorDetails, model: type[BaseModel]) -> str:
             return told
         case "value_error" if isinstance(given, (dict, BaseModel)):
             return told
+        case "string_type" | "literal_error" | "enum" if isinstance(given, bool | int | float | date):
+            return f"{told}, got {_short(given)}; put a text that looks like one of these in quotes"
         case _:
             return f"{told}, got {_short(given)}"
 

@@ -1,9 +1,12 @@
 """YAML text → plain values: mappings, lists, strings, numbers. Bounded before anything is built from it.
 
 A few lines can stand for billions of values (an alias of aliases), for themselves, or for a nesting that no reader
-survives. Such text is refused by what it would become: its size, its depth, and how many values it names.
+survives. Such text is refused by what it would become: its size, its depth, and how many values it names. So is what
+would be read otherwise than people mean it, silently: a name that stands twice, and 010 or 1:30 as a number.
 """
 
+import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 import yaml
@@ -16,6 +19,9 @@ MOST_DEPTH: Final = 50
 """Mappings and lists within each other."""
 MOST_VALUES: Final = 100_000
 """Values, each alias counted with all that it stands for."""
+_NUMBERS: Final = {"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"}
+_MERGE: Final = "tag:yaml.org,2002:merge"
+_OCTAL: Final = re.compile(r"[-+]?0[0-7_]+")
 
 
 def plain(text: str, place: str) -> Any:
@@ -38,6 +44,9 @@ def plain(text: str, place: str) -> Any:
         if node is None:
             return None
         _measured(node, place, {})
+        for part in _nodes(node, set()):
+            _must_be_named_once(part, place)
+            _must_be_decimal(part, place)
         value = loader.construct_document(node)
     except yaml.YAMLError as error:
         raise ConfigError(f"{place} must be plain YAML, but it is not at {_where(error)}.") from None
@@ -99,14 +108,52 @@ def _parts(node: yaml.Node) -> list[yaml.Node]:
     return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
+def _nodes(node: yaml.Node, known: set[int]) -> Iterator[yaml.Node]:
+    """A node and all below it, each once."""
+    if id(node) not in known:
+        known.add(id(node))
+        yield node
+        for part in _parts(node):
+            yield from _nodes(part, known)
+
+
+def _must_be_named_once(node: yaml.Node, place: str) -> None:
+    """Refuse a mapping that gives a name twice: the last would win without a word."""
+    lines: dict[str, int] = {}
+    for key in [key for key, _ in node.value] if isinstance(node, yaml.MappingNode) else ():
+        if not isinstance(key, yaml.ScalarNode) or key.tag == _MERGE:
+            continue
+        line = key.start_mark.line + 1
+        if key.value in lines:
+            raise ConfigError(
+                f"{place} must name each value once, but {key.value[:60]!r} stands in line {lines[key.value]} and "
+                f"again in line {line}; take one of them out."
+            )
+        lines[key.value] = line
+
+
+def _must_be_decimal(node: yaml.Node, place: str) -> None:
+    """Refuse numbers to the base 60 and 8 that look like a time or an id with a leading zero."""
+    if not isinstance(node, yaml.ScalarNode) or node.tag not in _NUMBERS:
+        return
+    base = 60 if ":" in node.value else 8 if _OCTAL.fullmatch(node.value) else 10
+    if base != 10:
+        raise ConfigError(
+            f"{place} must write its numbers in tens, but line {node.start_mark.line + 1} has {node.value[:60]}, which "
+            f"YAML reads as a number to the base {base}; put it in quotes if it is a text, or write the number that is "
+            f"meant."
+        )
+
+
 def _must_have_names(value: Any, place: str) -> None:
     """Refuse what JSON could not hold: a mapping whose keys are dates or lists."""
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    strange = [key for key in value if not isinstance(key, str | int | float | None)] if isinstance(value, dict) else []
+    keys = value if isinstance(value, dict) else ()
+    strange = [key for key in keys if isinstance(key, bool) or not isinstance(key, str | int | float | None)]
     if strange:
         raise ConfigError(
             f"{place} must name its values by words or numbers, but a key is a {type(strange[0]).__name__}; put it in "
-            f"quotes."
+            f"quotes (yes, no, on and off are truth values to YAML)."
         )
     for part in inner:
         _must_have_names(part, place)

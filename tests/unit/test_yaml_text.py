@@ -1,6 +1,7 @@
 """YAML is read within bounds: nothing that a few lines can stand for hangs the reader or ends in a traceback."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -30,6 +31,12 @@ MERGES = "a0: &a0 {x0: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}
         ("a: !!python/object/apply:os.system [x]", "plain YAML"),
         ("a: \0", "plain YAML"),
         ("? [a]\n: b", "plain YAML|a key is"),
+        ("{yes: 1}", "a key is a bool; put it in quotes"),
+        ("seed: 1\nname: x\nseed: 2", "'seed' stands in line 1 and again in line 3"),
+        ("a: {b: 1}\nc:\n  - {b: 1,\n     'b': 2}", "'b' stands in line 3 and again in line 4"),
+        ("seed: 1:2:3:4", "line 1 has 1:2:3:4, which YAML reads as a number to the base 60; put it in quotes if"),
+        ("[7, -1:30.5]", "-1:30.5, which YAML reads as a number to the base 60"),
+        ("- x\n- code: 010", "line 2 has 010, which YAML reads as a number to the base 8"),
     ],
 )
 def test_text_that_stands_for_more_than_a_config_is_a_clear_error(tmp_path: Path, text: str, why: str) -> None:
@@ -39,6 +46,41 @@ def test_text_that_stands_for_more_than_a_config_is_a_clear_error(tmp_path: Path
         Config.read(file)
     with pytest.raises(ConfigError):
         override({}, [f"a={text}"])
+
+
+def test_what_people_write_and_mean_is_read_as_ever() -> None:
+    text = "a: '010'\nb: \"1:30\"\nc: 0.10\nd: 0\ne: 1e-3\nf: -12\ng: 0x1F\nh: yes\ni: 09:30 o'clock\nj: 08"
+    read = {"a": "010", "b": "1:30", "c": 0.1, "d": 0, "e": "1e-3", "f": -12, "g": 31, "h": True, "j": "08"}
+    assert plain(text, "x") == {**read, "i": "09:30 o'clock"}
+
+
+class Asked(Config):
+    """Fields of each kind."""
+
+    seed: int = 0
+    share: float | None = None
+    ranks: tuple[int, ...] = ()
+    positive: str | None = None
+    mode: Literal["on", "off"] = "on"
+    verbose: bool = False
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("seed: yes", "`seed` must be a number, but is a truth value, as which YAML reads yes, no, on and off"),
+        ("share: off", "`share` must be a number"),
+        ("ranks: [8, on]", "`ranks` must be a number"),
+        ("positive: no", "positive: Input should be a valid string, got False; put a text .* in quotes"),
+        ("positive: 1", "positive: .* got 1; put a text .* in quotes"),
+        ("positive: 2001-01-01", "positive: .* put a text .* in quotes"),
+        ("mode: off", "mode: Input should be 'on' or 'off', got False; put a text .* in quotes"),
+    ],
+)
+def test_a_word_that_yaml_takes_for_something_else_is_told_with_the_way_out(text: str, why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        Asked.parse(plain(text, "x"))
+    assert Asked.parse(plain("verbose: on\nmode: 'off'\npositive: 'no'\nseed: 7", "x")).verbose
 
 
 def test_a_file_larger_than_any_config_is_a_clear_error(tmp_path: Path) -> None:
