@@ -315,6 +315,19 @@ def test_tied_weights_are_needed_once(base: Path) -> None:
     assert torch.equal(body.lm_head.weight, body.module.get_input_embeddings().weight)  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_head_that_is_tied_and_differs_is_refused_where_it_is_needed(base: Path, tied: bool) -> None:
+    configured(base, tie_word_embeddings=tied)
+    body = look(base)
+    assert load_body(body, EXACT).lm_head is None  # a body has no head to doubt
+    if tied:
+        with pytest.raises(AdapterError, match=r"lm_head\.weight and model\.embed_tokens\.weight differ, and tie_word"):
+            load_body(body, EXACT, language_model=True)
+        embedding = "model.embed_tokens.weight"
+        weighted(base, lambda tensors: tensors | {"lm_head.weight": tensors[embedding].clone()})
+    assert load_body(look(base), EXACT, language_model=True).lm_head is not None
+
+
 def test_a_language_model_without_its_head_is_refused_before_it_is_loaded(base: Path) -> None:
     weighted(base, lambda tensors: {name: tensor for name, tensor in tensors.items() if name != "lm_head.weight"})
     found = look(base)

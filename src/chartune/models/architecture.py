@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from safetensors import safe_open
 from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForPreTraining, PretrainedConfig
 from transformers.models.auto.auto_factory import _get_model_class
@@ -93,10 +94,11 @@ def must_match(backbone: LocalBackbone, *, language_model: bool = False) -> None
 
     Args:
         backbone: what was found.
-        language_model: also its language-model head is needed.
+        language_model: also its language-model head is needed; where it is tied, its numbers are looked at.
 
     Raises:
-        AdapterError: weights are missing, of another shape, quantised, named by a wrapper, or would be left unread.
+        AdapterError: weights are missing, of another shape, quantised, named by a wrapper, or would be left unread; or
+            the head is tied to the embedding, and its numbers differ.
     """
     _matched(backbone.files, backbone.family, language_model)
 
@@ -132,6 +134,29 @@ def _matched(files: tuple[ModelFile, ...], family: Family, language_model: bool)
             f"such tensors, the first is {ascii(unread[0])[:100]}: scales of a quantisation, or parts of another "
             f"architecture; get the weights as they were trained, with their own config.json."
         )
+    if language_model:
+        _must_be_tied(found, dict(model.all_tied_weights_keys), folder)
+
+
+def _must_be_tied(found: Mapping[str, Header], tied: Mapping[str, str], folder: Path) -> None:
+    """Refuse matrices that config.json calls one and that differ: versions of transformers take both, or drop one."""
+    for name, other in tied.items():
+        if name in found and other in found and not _equal(found[name].file, name, found[other].file, other):
+            raise AdapterError(
+                f"weights that config.json ties must be equal, but in {folder} {name} and {other} differ, and "
+                f"tie_word_embeddings is true: only you can know which is meant. Set tie_word_embeddings to false if "
+                f"the head was trained apart, else take {name} out of the weights."
+            )
+
+
+def _equal(file: Path, name: str, other_file: Path, other: str) -> bool:
+    with (
+        reading("safetensors", f"{file} must be whole", "get the file again"),
+        safe_open(file, framework="pt") as one,
+        safe_open(other_file, framework="pt") as two,
+    ):
+        equal = torch.equal(one.get_tensor(name), two.get_tensor(other))
+    return equal
 
 
 @lru_cache(maxsize=64)

@@ -166,16 +166,17 @@ def _read(backbone: LocalBackbone, dtype: torch.dtype | str, attention: str, *, 
 
 
 def must_read_left_to_right(backbone: LocalBackbone) -> None:
-    """Refuse an encoder where a language model is needed.
+    """Refuse an encoder where a language model is needed, and a decoder without a head of its own.
 
     Raises:
-        AdapterError: the base model reads both ways.
+        AdapterError: the base model reads both ways, or its head is missing or another than config.json says.
     """
     if not backbone.family.is_decoder:
         raise AdapterError(
             f"domain-adaptive pretraining needs a model that reads left to right, but {backbone.name} is of the family "
             f"{backbone.family.model_type}; choose a decoder such as `small-llama`."
         )
+    must_match(backbone, language_model=True)
 
 
 def new_llama(shape: LlamaConfig, resolved: Resolved, seed: int) -> Body:

@@ -145,4 +145,4 @@ def write_table(file: Path, columns: tuple[str, ...], rows: list[Row]) -> None:
     writer.writerow(columns)
     writer.writerows(rows)
     content = text.getvalue().encode()
-    file.write_bytes(gzip.compress(content) if file.suffix == ".gz" else content)
+    file.write_bytes(gzip.compress(content, mtime=0) if file.suffix == ".gz" else content)

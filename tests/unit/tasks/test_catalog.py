@@ -11,6 +11,7 @@ from chartune.sources.mimic3 import Mimic3
 from chartune.tasks.admission_note import AdmissionNote
 from chartune.tasks.bedside_notes import BedsideNotes
 from chartune.tasks.catalog import AnyTask, Preset, chosen_tasks, further_tasks, left_out, usual_corpus, usual_tasks
+from chartune.tasks.decontamination import Quoting
 from chartune.tasks.mortality import Mortality
 from chartune.tasks.prepare import Preparation
 from chartune.tasks.procedures import Procedures
@@ -201,6 +202,17 @@ def test_presets_differ_in_what_is_hashed_and_the_word_itself_is_not(tmp_path: P
     sound = prepared["sound"]
     named_otherwise = Preparation.parse({**sound.model_dump(), "preset": "paper-code"})
     assert named_otherwise.hashable() == sound.hashable()
+
+
+def test_a_switch_of_a_paper_s_corpus_moves_alone(tmp_path: Path) -> None:
+    folder, chosen = RawHospital().write(tmp_path / "raw"), {"repeats": "left-out", "split": "patient"}
+    alone, both = (
+        prepared(folder, preset="paper-code", corpus=chosen | more).corpus for more in ({}, {"near_copies": {}})
+    )
+    assert alone is not None
+    assert both is not None
+    assert (alone.compares_copies, alone.near_copies) == (True, None)
+    assert both.near_copies == Quoting()
 
 
 def test_an_unknown_preset_is_told_with_those_that_there_are(tmp_path: Path) -> None:
