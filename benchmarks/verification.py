@@ -1,75 +1,78 @@
-"""What verification costs: seconds of hashing files that are opened, as a share of the stages' wall time.
+"""What verification costs: seconds of hashing files that are opened, as a share of the wall time of the demo's stages.
 
-    made-up hospital ─▶ prepare · pretrain · finetune (stacked) · TF-IDF, each in a process of its own, small
-                                                     └─▶ seconds in `chartune.artefact`, and of the stage
+    demo.yaml on a made-up hospital ─▶ prepare · pretrain · finetune … · TF-IDF
+                                                 └─▶ seconds in `chartune.artefact`, and of the stage
 
-python benchmarks/verification.py [patients [words for every training …]]
+python benchmarks/verification.py [patients]
 
-With no words the small LLaMA is made and trained on as in the demo; `--base FOLDER --set …` makes stages shorter, and
-the share larger.
+Whole stages in one process, as `chartune demo` runs them: what a stage has hashed the next one does not hash again. A
+line per stage, as soon as it ends.
 """
 
-import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from unittest.mock import patch
+
+from chartune.artefact import Artefact
+from chartune.studies import conduct
+from chartune.studies.demo import demo
 
 LIMIT: Final = 0.05
 """Share of a stage's wall time that verification may take."""
-TRIAL: Final = """
-import sys, time
-import chartune.artefact as house
-spent, open_now = 0.0, house.Artefact.file
-whole_now = house.Artefact.whole
-def timed(act):
-    def run(*given):
-        global spent
-        clock = time.perf_counter()
-        try:
-            return act(*given)
-        finally:
-            spent += time.perf_counter() - clock
-    return run
-house.Artefact.file, house.Artefact.whole = timed(open_now), timed(whole_now)
-from chartune.cli import main
-clock = time.perf_counter()
-try:
-    main()
-except SystemExit as ended:
-    if ended.code: raise
-print(f"SPENT {spent} {time.perf_counter() - clock}", file=sys.stderr)
-"""
 
 
-def cost(*words: object) -> tuple[float, float]:
-    """Seconds of verification and of the whole command, in a process of its own."""
-    done = subprocess.run([sys.executable, "-c", TRIAL, *map(str, words)], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    line = next(line for line in done.stderr.splitlines() if line.startswith("SPENT"))
-    spent, whole = map(float, line.split()[1:])
-    return spent, whole
+class Meter:
+    """Seconds of stages, and how many of them went into verification."""
+
+    def __init__(self) -> None:
+        self.spent, self.worst = 0.0, 0.0
+
+    def verifying(self, act: Callable[..., Any]) -> Callable[..., Any]:
+        """A way into an artefact whose seconds are added up."""
+
+        def timed(*given: Any) -> Any:
+            clock = time.perf_counter()
+            try:
+                return act(*given)
+            finally:
+                self.spent += time.perf_counter() - clock
+
+        return timed
+
+    def staged(self, act: Callable[..., Any]) -> Callable[..., Any]:
+        """A stage that ends with its line."""
+
+        def timed(asked: Any, store: Any) -> Any:
+            before, clock = self.spent, time.perf_counter()
+            done = act(asked, store)
+            self.tell(getattr(done, "name", "prepare"), self.spent - before, time.perf_counter() - clock)
+            return done
+
+        return timed
+
+    def tell(self, name: str, spent: float, whole: float) -> None:
+        """Print a stage's line."""
+        self.worst = max(self.worst, spent / whole)
+        print(f"{name:<30} {spent:8.3f} s of {whole:8.1f} s  {100 * spent / whole:6.2f} %", flush=True)
 
 
 def main() -> None:
     """Print a line per stage; the last says whether the limit holds."""
-    patients, *more = sys.argv[1:] or ["1500"]
-    with tempfile.TemporaryDirectory() as place:
-        raw, store = Path(place) / "hospital", Path(place) / "store"
-        cost("make-hospital", "--out", raw, "--subjects", patients)
-        stages = {
-            "prepare": ("prepare", raw),
-            "pretrain": ("pretrain", raw, "--name", "clinical", *more),
-            "finetune, stacked": ("finetune", raw, "--clinical", "clinical", *more),
-            "TF-IDF": ("finetune", raw, "--method", "tfidf"),
-        }
-        worst = 0.0
-        for name, words in stages.items():
-            spent, whole = cost(*words, "--store", store)
-            worst = max(worst, spent / whole)
-            print(f"{name:<18} {spent:8.3f} s of {whole:8.1f} s  {100 * spent / whole:6.2f} %", flush=True)
-        print(f"worst {100 * worst:.2f} %, allowed {100 * LIMIT:.0f} %: {'holds' if worst <= LIMIT else 'BROKEN'}")
+    patients, meter = int((sys.argv[1:] or ["1200"])[0]), Meter()
+    with (
+        tempfile.TemporaryDirectory() as place,
+        patch.object(Artefact, "file", meter.verifying(Artefact.file)),
+        patch.object(Artefact, "whole", meter.verifying(Artefact.whole)),
+        patch.object(conduct, "prepare", meter.staged(conduct.prepare)),
+        patch.object(conduct, "run", meter.staged(conduct.run)),
+    ):
+        demo(Path(place), subjects=patients)
+    holds = "holds" if meter.worst <= LIMIT else "BROKEN"
+    print(f"worst {100 * meter.worst:.2f} %, allowed {100 * LIMIT:.0f} %: {holds}")
 
 
 if __name__ == "__main__":
