@@ -18,8 +18,9 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from chartune.artefact import Artefact
-from chartune.studies import conduct
+from chartune.stages.catalog import run
 from chartune.studies.demo import demo
+from chartune.tasks.prepare import prepare
 
 LIMIT: Final = 0.05
 """Share of a stage's wall time that verification may take."""
@@ -67,8 +68,8 @@ def main() -> None:
         tempfile.TemporaryDirectory() as place,
         patch.object(Artefact, "file", meter.verifying(Artefact.file)),
         patch.object(Artefact, "whole", meter.verifying(Artefact.whole)),
-        patch.object(conduct, "prepare", meter.staged(conduct.prepare)),
-        patch.object(conduct, "run", meter.staged(conduct.run)),
+        patch("chartune.studies.conduct.prepare", meter.staged(prepare)),
+        patch("chartune.studies.conduct.run", meter.staged(run)),
     ):
         demo(Path(place), subjects=patients)
     holds = "holds" if meter.worst <= LIMIT else "BROKEN"

@@ -22,7 +22,7 @@ def made(store: Store) -> Artefact:
     def write(folder: Path) -> None:
         (folder / "inner").mkdir()
         (folder / "a.txt").write_bytes(b"as it was signed")
-        (folder / "inner" / "b.txt").write_bytes(b"this, too")
+        (folder / "inner" / "b.parquet").write_bytes(b"this, too")
 
     return store.obtain("tokens", "0123456789abcdef", write, {"sensitivity": "restricted"})
 
@@ -33,7 +33,7 @@ def flip(file: Path, bit: int = 3) -> None:
     file.write_bytes(data)
 
 
-@pytest.mark.parametrize("name", ["a.txt", "inner/b.txt"])
+@pytest.mark.parametrize("name", ["a.txt", "inner/b.parquet"])
 def test_a_flipped_bit_is_noticed_when_the_file_is_opened(kept: Artefact, name: str) -> None:
     assert opened(kept.path / name) == kept.path / name
     flip(kept.path / name)

@@ -206,9 +206,8 @@ def test_presets_differ_in_what_is_hashed_and_the_word_itself_is_not(tmp_path: P
 
 def test_a_switch_of_a_paper_s_corpus_moves_alone(tmp_path: Path) -> None:
     folder, chosen = RawHospital().write(tmp_path / "raw"), {"repeats": "left-out", "split": "patient"}
-    alone, both = (
-        prepared(folder, preset="paper-code", corpus=chosen | more).corpus for more in ({}, {"near_copies": {}})
-    )
+    alone = prepared(folder, preset="paper-code", corpus=chosen).corpus
+    both = prepared(folder, preset="paper-code", corpus={**chosen, "near_copies": {}}).corpus
     assert alone is not None
     assert both is not None
     assert (alone.compares_copies, alone.near_copies) == (True, None)
