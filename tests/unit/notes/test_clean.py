@@ -21,6 +21,12 @@ def test_adaptation_text_has_single_blanks_and_no_brackets_of_deidentification()
     assert cleaned(adaptation_text(pl.col("text")), text) == ["Seen at Hospital 18 on 2151-7-16, well [sic]."]
 
 
+@pytest.mark.parametrize("blanks", [" ", "\n", "\t", "\u00a0", " \n", "\n ", "   ", "\r\n\r\n", "\u2003\n"])
+def test_any_blanks_become_one(blanks: str) -> None:
+    text = blanks.join(["", "seen", "well", ""])
+    assert cleaned(adaptation_text(pl.col("text")), text) == ["seen well"]
+
+
 @pytest.mark.parametrize("text", ["", " ", "a", "a b\n c", "[**x**] y"])
 def test_words_are_counted_as_python_splits_them(text: str) -> None:
     assert cleaned(word_count(pl.col("text")), text) == [len(text.split())]
