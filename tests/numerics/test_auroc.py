@@ -6,8 +6,9 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 from sklearn.metrics import log_loss as reference_log_loss
 
+from chartune.answers import BINARY
 from chartune.errors import DataError, LabelError
-from chartune.metrics import auroc, binary_scores, log_loss
+from chartune.metrics import auroc, log_loss
 from chartune.metrics.auroc import auroc_statistic
 from chartune.metrics.classification import auprc_statistic
 
@@ -78,7 +79,7 @@ def test_brier_and_log_loss_equal_scikit_learn_and_prevalence_is_the_base_rate()
     rng = np.random.default_rng(2)
     labels, logits = rng.integers(0, 2, 300), rng.normal(size=300) * 3
     probabilities = 1 / (1 + np.exp(-logits))
-    scores = binary_scores(labels, logits, np.arange(300), resamples=5)
+    scores, _ = BINARY.score(labels, logits, np.arange(300), resamples=5)
     assert scores["brier"].value == pytest.approx(brier_score_loss(labels, probabilities), abs=1e-12)
     assert scores["log_loss"].value == pytest.approx(reference_log_loss(labels, probabilities), abs=1e-9)
     assert scores["prevalence"].value == labels.mean()
@@ -87,7 +88,7 @@ def test_brier_and_log_loss_equal_scikit_learn_and_prevalence_is_the_base_rate()
 def test_binary_scores_agree_with_the_single_metrics_and_stay_finite_at_extreme_logits() -> None:
     rng = np.random.default_rng(3)
     labels, logits = rng.integers(0, 2, 200), rng.normal(size=200) * 400
-    scores = binary_scores(labels, logits, np.arange(200), resamples=50)
+    scores, _ = BINARY.score(labels, logits, np.arange(200), resamples=50)
     expected = ["auroc", "auprc", "brier", "log_loss", "prevalence", "calibration_intercept", "calibration_slope"]
     assert list(scores) == expected
     assert scores["auroc"].value == auroc(labels, logits)
@@ -98,4 +99,4 @@ def test_binary_scores_agree_with_the_single_metrics_and_stay_finite_at_extreme_
 
 def test_probabilities_that_saturate_do_not_blur_the_ranking() -> None:
     # sigmoid(40) and sigmoid(50) are both 1.0 in float64: ranking must happen on logits.
-    assert binary_scores([0, 1], [40.0, 50.0], [1, 2], resamples=5)["auroc"].value == 1.0
+    assert BINARY.score([0, 1], [40.0, 50.0], [1, 2], resamples=5)[0]["auroc"].value == 1.0

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_curve as reference_roc_curve
 
+from chartune.answers import BINARY
 from chartune.errors import DataError, LabelError
-from chartune.metrics import auroc, binary_scores, calibration_curve, roc_curve
+from chartune.metrics import auroc, calibration_curve, roc_curve
 from chartune.metrics.bootstrap import _draws
 from chartune.metrics.recalibration import intercept_statistic, slope_statistic
 
@@ -67,7 +68,7 @@ def test_every_draw_is_fitted_as_its_repeated_rows_would_be() -> None:
 
 @pytest.mark.parametrize("logits", [[-2.0, -1, 1, 2], [2.0, 1, -1, -2], [0.0, 1, 1, 2], [3.0, 3, 3, 3]])
 def test_where_one_threshold_separates_the_classes_no_slope_is_claimed(logits: list[float]) -> None:
-    scores = binary_scores([0, 0, 1, 1], logits, [1, 2, 3, 4], resamples=5)
+    scores, _ = BINARY.score([0, 0, 1, 1], logits, [1, 2, 3, 4], resamples=5)
     assert "calibration_slope" not in scores
     assert np.isfinite(scores["calibration_intercept"].value)
 
@@ -82,7 +83,7 @@ def test_nearly_separated_and_extreme_logits_still_settle() -> None:
 
 def test_binary_scores_hold_the_calibration_with_intervals_around_the_truth() -> None:
     labels, logits = outcomes(5)
-    scores = binary_scores(labels, logits, np.arange(500), resamples=300)
+    scores, _ = BINARY.score(labels, logits, np.arange(500), resamples=300)
     for name, truth in (("calibration_intercept", 0), ("calibration_slope", 1)):
         low, high = scores[name].low, scores[name].high
         assert low is not None

@@ -6,8 +6,9 @@ from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, roc_auc_score
 from sklearn.metrics import log_loss as reference_log_loss
 
+from chartune.answers import BINARY, ONE_OF
 from chartune.errors import DataError, LabelError
-from chartune.metrics import auroc_estimate, binary_scores, multiclass_scores
+from chartune.metrics import auroc_estimate
 
 
 def guesses(seed: int, n: int = 150, classes: int = 4) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -23,7 +24,7 @@ def softmax(logits: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def test_all_scores_equal_scikit_learn() -> None:
     labels, logits = guesses(0)
-    scores, per_class = multiclass_scores(labels, logits, np.arange(150), resamples=40)
+    scores, per_class = ONE_OF.score(labels, logits, np.arange(150), resamples=40)
     probabilities = softmax(logits)
     assert list(scores) == ["auroc", "accuracy", "log_loss"]
     assert scores["auroc"].value == pytest.approx(roc_auc_score(labels, probabilities, multi_class="ovr"), abs=1e-9)
@@ -37,7 +38,7 @@ def test_all_scores_equal_scikit_learn() -> None:
 def test_classes_that_the_rows_lack_are_left_out_and_not_counted() -> None:
     labels, logits = guesses(1)
     kept = labels != 2
-    scores, per_class = multiclass_scores(labels[kept], logits[kept], np.arange(kept.sum()), resamples=20)
+    scores, per_class = ONE_OF.score(labels[kept], logits[kept], np.arange(kept.sum()), resamples=20)
     probabilities = softmax(logits[kept])
     present = [float(roc_auc_score(labels[kept] == k, probabilities[:, k])) for k in (0, 1, 3)]
     assert per_class[2] is None
@@ -46,9 +47,9 @@ def test_classes_that_the_rows_lack_are_left_out_and_not_counted() -> None:
 
 def test_two_classes_are_scored_as_a_binary_task_is() -> None:
     labels, logits = guesses(2, classes=2)
-    scores, per_class = multiclass_scores(labels, logits, np.arange(150), resamples=50)
+    scores, per_class = ONE_OF.score(labels, logits, np.arange(150), resamples=50)
     odds = logits[:, 1] - logits[:, 0]
-    binary = binary_scores(labels, odds, np.arange(150), resamples=50)
+    binary, _ = BINARY.score(labels, odds, np.arange(150), resamples=50)
     assert per_class[1] == auroc_estimate(labels, odds, np.arange(150), resamples=50)
     assert scores["auroc"].value == pytest.approx(binary["auroc"].value)
     assert scores["log_loss"].value == pytest.approx(binary["log_loss"].value)
@@ -56,7 +57,7 @@ def test_two_classes_are_scored_as_a_binary_task_is() -> None:
 
 def test_probabilities_that_saturate_do_not_blur_the_ranking() -> None:
     # softmax gives 1.0 for both rows of class 0 and for the first row of class 1 in float64.
-    scores, _ = multiclass_scores([0, 0, 1], [[90.0, 0, 0], [80.0, 0, 0], [50.0, 0, 0]], [1, 2, 3], resamples=5)
+    scores, _ = ONE_OF.score([0, 0, 1], [[90.0, 0, 0], [80.0, 0, 0], [50.0, 0, 0]], [1, 2, 3], resamples=5)
     assert scores["auroc"].value == 1.0
     assert scores["accuracy"].value == pytest.approx(2 / 3)
     assert scores["log_loss"].value == pytest.approx(50 / 3)
@@ -64,10 +65,10 @@ def test_probabilities_that_saturate_do_not_blur_the_ranking() -> None:
 
 def test_labels_that_are_no_class_and_rows_of_one_class_are_refused() -> None:
     with pytest.raises(LabelError, match="from 0 to 1, but 1 of 2"):
-        multiclass_scores([0, 2], [[0.0, 1.0]] * 2, [1, 2])
+        ONE_OF.score([0, 2], [[0.0, 1.0]] * 2, [1, 2])
     with pytest.raises(LabelError, match="all 2 are of one"):
-        multiclass_scores([1, 1], [[0.0, 1.0]] * 2, [1, 2])
+        ONE_OF.score([1, 1], [[0.0, 1.0]] * 2, [1, 2])
     with pytest.raises(DataError, match=r"\(3,\)"):
-        multiclass_scores([0, 1, 1], [[0.0, 1.0]] * 2, [1, 2])
+        ONE_OF.score([0, 1, 1], [[0.0, 1.0]] * 2, [1, 2])
     with pytest.raises(DataError, match="1 of 4"):
-        multiclass_scores([0, 1], [[0.0, 1.0], [float("inf"), 0]], [1, 2])
+        ONE_OF.score([0, 1], [[0.0, 1.0], [float("inf"), 0]], [1, 2])

@@ -5,8 +5,9 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from chartune.answers import ANY_OF
 from chartune.errors import DataError, LabelError
-from chartune.metrics import auroc_estimate, multilabel_scores, resample
+from chartune.metrics import auroc_estimate, resample
 from chartune.metrics.areas import label_draws
 from chartune.metrics.auroc import auroc_statistic
 from chartune.metrics.bootstrap import _draws
@@ -25,7 +26,7 @@ def cells(seed: int, n: int = 120, labels: int = 7, decimals: int = 1) -> tuple[
 @pytest.mark.parametrize("decimals", [0, 1, 12])
 def test_macro_and_micro_equal_scikit_learn_under_every_degree_of_ties(decimals: int) -> None:
     y, z, subjects = cells(decimals, decimals=decimals)
-    scores, _ = multilabel_scores(y, z, subjects, resamples=5)
+    scores, _ = ANY_OF.score(y, z, subjects, resamples=5)
     assert list(scores) == ["auroc", "micro_auroc", "macro_auprc", "labels_scored", "labels_all"]
     assert scores["auroc"].value == pytest.approx(roc_auc_score(y, z, average="macro"), abs=1e-12)
     assert scores["micro_auroc"].value == pytest.approx(roc_auc_score(y, z, average="micro"), abs=1e-12)
@@ -35,14 +36,14 @@ def test_macro_and_micro_equal_scikit_learn_under_every_degree_of_ties(decimals:
 
 def test_each_label_gets_the_interval_that_it_would_get_alone() -> None:
     y, z, subjects = cells(3)
-    _, per_label = multilabel_scores(y, z, subjects, resamples=150, seed=4)
+    _, per_label = ANY_OF.score(y, z, subjects, resamples=150, seed=4)
     for i, estimate in enumerate(per_label):
         assert estimate == auroc_estimate(y[:, i], z[:, i], subjects, resamples=150, seed=4)
 
 
 def test_one_label_is_the_binary_score() -> None:
     y, z, subjects = cells(5, labels=1)
-    scores, per_label = multilabel_scores(y, z, subjects, resamples=100)
+    scores, per_label = ANY_OF.score(y, z, subjects, resamples=100)
     alone = auroc_estimate(y[:, 0], z[:, 0], subjects, resamples=100)
     assert scores["auroc"] == scores["micro_auroc"] == per_label[0] == alone
     assert scores["macro_auprc"].value == pytest.approx(average_precision_score(y[:, 0], z[:, 0]), abs=1e-12)
@@ -68,17 +69,17 @@ def test_the_micro_average_of_a_draw_equals_scikit_learn_on_the_repeated_rows() 
 
 def test_how_much_is_held_at_once_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     y, z, subjects = cells(8, n=50)
-    whole = multilabel_scores(y, z, subjects, resamples=70)
+    whole = ANY_OF.score(y, z, subjects, resamples=70)
     monkeypatch.setattr("chartune.metrics.bootstrap.CHUNK", 200)
     monkeypatch.setattr("chartune.metrics.areas.BLOCK", 3)
     monkeypatch.setattr("chartune.metrics.multilabel.STRETCH", 17)
-    assert multilabel_scores(y, z, subjects, resamples=70) == whole
+    assert ANY_OF.score(y, z, subjects, resamples=70) == whole
 
 
 def test_a_label_without_both_classes_is_left_out_of_the_means_and_has_no_score() -> None:
     y, z, subjects = cells(9)
     y[:, 2], y[:, 4] = 0, 1
-    scores, per_label = multilabel_scores(y, z, subjects, resamples=20)
+    scores, per_label = ANY_OF.score(y, z, subjects, resamples=20)
     rest = [0, 1, 3, 5, 6]
     assert [i for i, estimate in enumerate(per_label) if estimate is None] == [2, 4]
     assert scores["auroc"].value == pytest.approx(roc_auc_score(y[:, rest], z[:, rest], average="macro"), abs=1e-12)
@@ -89,7 +90,7 @@ def test_a_label_without_both_classes_is_left_out_of_the_means_and_has_no_score(
 def test_labels_that_are_not_to_be_scored_still_get_their_own_estimate() -> None:
     y, z, subjects = cells(10)
     scored = np.array([True, False, True, False, False, False, False])
-    scores, per_label = multilabel_scores(y, z, subjects, scored, resamples=20)
+    scores, per_label = ANY_OF.score(y, z, subjects, scored, resamples=20)
     assert scores["auroc"].value == pytest.approx(roc_auc_score(y[:, [0, 2]], z[:, [0, 2]], average="macro"))
     assert scores["labels_scored"].value == 2
     assert all(per_label)
@@ -118,25 +119,25 @@ def test_the_draws_are_those_of_every_other_score_on_these_rows() -> None:
 
 def test_one_patient_alone_gives_values_without_intervals() -> None:
     y, z, _ = cells(12, n=20)
-    scores, per_label = multilabel_scores(y, z, np.zeros(20), resamples=20)
+    scores, per_label = ANY_OF.score(y, z, np.zeros(20), resamples=20)
     assert scores["auroc"].low is scores["micro_auroc"].low is None
     assert all(estimate is None or estimate.low is None for estimate in per_label)
 
 
 def test_rows_in_which_no_label_can_be_scored_are_refused_with_counts() -> None:
     with pytest.raises(LabelError, match="of 2 labels 2 are to be scored and 0 have both among 3 rows"):
-        multilabel_scores(np.zeros((3, 2)), np.zeros((3, 2)), [1, 2, 3])
+        ANY_OF.score(np.zeros((3, 2)), np.zeros((3, 2)), [1, 2, 3])
 
 
 def test_shapes_labels_and_logits_are_checked_at_the_door() -> None:
     good = np.array([[0, 1], [1, 0]])
     with pytest.raises(DataError, match=r"\(2, 2\), \(2, 1\)"):
-        multilabel_scores(good, [[0.0], [1.0]], [1, 2])
+        ANY_OF.score(good, [[0.0], [1.0]], [1, 2])
     with pytest.raises(LabelError, match="1 of 4 cells"):
-        multilabel_scores([[0, 2], [1, 0]], good, [1, 2])
+        ANY_OF.score([[0, 2], [1, 0]], good, [1, 2])
     with pytest.raises(DataError, match="1 of 4"):
-        multilabel_scores(good, np.array([[0.0, np.nan], [1, 2]]), [1, 2])
+        ANY_OF.score(good, np.array([[0.0, np.nan], [1, 2]]), [1, 2])
     with pytest.raises(DataError, match="one entry per label"):
-        multilabel_scores(good, good, [1, 2], np.array([True]))
+        ANY_OF.score(good, good, [1, 2], np.array([True]))
     with pytest.raises(DataError, match="resamples=0"):
-        multilabel_scores(good, good, [1, 2], resamples=0)
+        ANY_OF.score(good, good, [1, 2], resamples=0)

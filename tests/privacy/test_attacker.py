@@ -157,7 +157,7 @@ def test_an_attacker_works_with_rates_and_with_numbers_of_pairs() -> None:
 @pytest.mark.parametrize(("positives", "negatives"), [(12, 45), (10, 19), (37, 1204), (99, 99)])
 def test_the_digits_of_an_auroc_exclude_no_count(positives: int, negatives: int) -> None:
     rows = positives + negatives
-    stands = Behind("binary", rows, positives, negatives)
+    stands = Behind(rows, positives, negatives)
     names = [("split", "mortality", "test", what) for what in ("positives", "negatives")]
     for pairs in range(positives * negatives // 2, positives * negatives, 7):
         attacker, auroc = Attacker(), Estimate(pairs / (positives * negatives), n=rows)

@@ -85,7 +85,7 @@ def _released(row: Mapping[str, Estimate], stands: Behind) -> dict[str, Any] | s
     return {
         metric: TOO_FEW
         if stands.hides(metric, e)
-        else stands.release(metric, e).to_json() | {"n": e.n if stands.answer is None else shown(e.n, exact=False)}
+        else stands.release(metric, e).to_json() | {"n": e.n if not stands.scored else shown(e.n, exact=False)}
         for metric, e in row.items()
     }
 

@@ -36,13 +36,8 @@ def command(store: StoreOption = DEFAULT_STORE, exact_counts: ExactOption = Fals
 
 
 def _score(run: Run, exact: bool) -> str:
-    for metric in ("auroc", "perplexity"):
-        if told := headline_told(run, metric, exact):
-            if told == TOO_FEW:
-                return told
-            macro = "macro " if metric == "auroc" and run.answer != "binary" else ""
-            return f"{macro}{metric} {told}"
-    return "not measured"
+    told = headline_told(run, run.headline.metric, exact)
+    return told if told == TOO_FEW else f"{run.headline.title.lower()} {told}" if told else "not measured"
 
 
 def _seed(run: Run, runs: list[Run]) -> str:

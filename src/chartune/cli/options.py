@@ -13,7 +13,6 @@ from chartune.config import Config, override, read_yaml
 from chartune.errors import ConfigError
 from chartune.runs.run import START, Run
 from chartune.store import Store
-from chartune.tasks.positive import asked_told
 
 DEFAULT_STORE: Final = Path("chartune-store")
 STORE: Final = "CHARTUNE_STORE"
@@ -212,7 +211,7 @@ def run_summary(run: Run, scores: Mapping[str, Any]) -> dict[str, Any]:
 def run_told(run: Run, scores: Mapping[str, str]) -> str:
     """What a person wants to know of a run; `scores`: a line per split, as it may be shown."""
     lines = [f"{run.name}  ({run.kind} {run.fingerprint})"]
-    asked = asked_told(run.answer, run.about.classes or ())
+    asked = run.form.outcome(run.about.classes or ()) if run.form else ""
     lines += [f"  asked: {asked}"] if asked else []
     lines += [f"  {split}: {told}" for split, told in scores.items()]
     lines += [f"  kept: {START}; training bettered nothing on the validation part"] if run.kept_start else []

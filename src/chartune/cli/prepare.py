@@ -25,7 +25,6 @@ from chartune.errors import ConfigError
 from chartune.store import Artefact, Store
 from chartune.tasks.dataset import Dataset
 from chartune.tasks.flow import cohorts, notices
-from chartune.tasks.positive import asked_told
 
 if TYPE_CHECKING:
     from chartune.tasks.prepare import Preparation
@@ -148,7 +147,7 @@ def told(fingerprint: str, dataset: Dataset, exact: bool = False) -> str:
         if name in uncoded:
             lines.append(f"{name}: {cohort.title}: nobody, by the filter `{uncoded[name]}`")
             continue
-        asked = asked_told(task.answer, task.labels) if (task := dataset.tasks.get(name)) else ""
+        asked = task.form.outcome(task.labels) if (task := dataset.tasks.get(name)) else ""
         lines += [f"{name}: {cohort.title}", *([f"  asked: {asked}"] if asked else [])]
         lines += [*filters_told(cohort), *splits_told(cohort)]
     lines += [f"note: {notice}" for notice in notices(dataset.source, exact)]

@@ -13,8 +13,6 @@ from chartune.disclosure.counts import SMALL, lowest
 from chartune.disclosure.rates import digits, share
 from chartune.quantities import Estimate
 
-TOLD: Final = frozenset({"labels_scored", "labels_all"})
-"""Metrics that count labels and not people."""
 MOST: Final = 3
 """Digits of a score behind which many stand."""
 
@@ -23,20 +21,24 @@ MOST: Final = 3
 class Behind:
     """Who stands behind the scores of a split."""
 
-    answer: str | None
-    """`binary`, `multiclass` or `multilabel`; None: unlabelled text, of which no row is scored."""
     rows: int | None = None
     positives: int | None = None
-    """Rows with the outcome of a yes-or-no task."""
+    """Rows with the outcome, where one outcome is asked about."""
     negatives: int | None = None
     """Rows without it."""
     patients: tuple[int, ...] = ()
-    """All; of a yes-or-no task also those with the outcome, and without it."""
+    """All; of one outcome also those with it, and without it."""
+    shares: frozenset[str] = frozenset()
+    """Metrics that are a share of the rows: times their number they count some."""
+    of_labels: frozenset[str] = frozenset()
+    """Metrics that count labels and not people."""
+    scored: bool = True
+    """Whether rows are scored; not those of unlabelled text."""
 
     @property
     def few(self) -> bool:
         """Whether too few for anything to be shown."""
-        if self.answer is None:
+        if not self.scored:
             return False
         known = [*self.patients, *(n for n in (self.rows, self.positives, self.negatives) if n is not None)]
         return any(number < SMALL for number in known)
@@ -50,20 +52,20 @@ class Behind:
 
     def hides(self, metric: str, estimate: Estimate) -> bool:
         """Whether a score is not shown although others of its split are: few were right, or few were wrong."""
-        if metric != "accuracy" or self.rows is None:
+        if metric not in self.shares or self.rows is None:
             return self.few
         right = round(estimate.value * self.rows)
         return self.few or 0 < right < SMALL or 0 < self.rows - right < SMALL
 
     def precision(self, metric: str) -> int:
         """Digits after the point in which a metric is shown."""
-        if self.answer is None:
+        if not self.scored:
             return MOST
-        return digits(lowest(self.rows or 0), MOST) if metric in ("accuracy", "prevalence") else self.digits
+        return digits(lowest(self.rows or 0), MOST) if metric in self.shares else self.digits
 
     def release(self, metric: str, estimate: Estimate) -> Estimate:
         """A score as it is shown; ask `hides` first. No n; a prevalence is worked out of classes and has no ends."""
-        if self.answer is None or metric in TOLD:
+        if not self.scored or metric in self.of_labels:
             return estimate
         if metric == "prevalence" and self.positives is not None and self.rows is not None:
             rate = share(self.positives, self.rows, exact=False)
@@ -71,34 +73,43 @@ class Behind:
         return replace(estimate.rounded(self.precision(metric)), n=None)
 
 
+UNSCORED: Final = Behind(scored=False)
+"""Behind the perplexity of unlabelled text, which no small count can be read off."""
+
+
 def behind(
-    answer: str | None,
     scores: Mapping[str, Estimate],
     counts: Mapping[str, int] | None = None,
     predicted: pl.DataFrame | None = None,
+    *,
+    one_outcome: bool = False,
+    shares: frozenset[str] = frozenset(),
+    of_labels: frozenset[str] = frozenset(),
 ) -> Behind:
     """Who stands behind the scores of a split, by all that is at hand; where that differs, the fewest.
 
     Args:
-        answer: of the task; None: it has none.
         scores: metric → Estimate of the split.
         counts: of the split in `dataset.json`: subjects, admissions, positives; None or empty: not at hand.
         predicted: its rows: subject_id, label; None: not at hand.
+        one_outcome: whether rows have one outcome or not, so that both kinds are counted.
+        shares: metrics that are a share of the rows.
+        of_labels: metrics that count labels.
     """
     counts = counts or {}
     rows = [e.n for e in scores.values() if e.n is not None]
     rows += [counts["admissions"]] if "admissions" in counts else []
     people = [counts["subjects"]] if "subjects" in counts else []
-    classes = _classes(scores, counts) if answer == "binary" else []
+    classes = _classes(scores, counts) if one_outcome else []
     if predicted is not None and not predicted.is_empty():
         rows.append(predicted.height)
         people.append(predicted["subject_id"].n_unique())
-        if answer == "binary":
+        if one_outcome:
             without, with_outcome = (predicted.filter(pl.col("label") == label) for label in (0, 1))
             people += [with_outcome["subject_id"].n_unique(), without["subject_id"].n_unique()]
             classes.append((with_outcome.height, without.height))
     positives, negatives = (min(each, default=None) for each in ([one[n] for one in classes] for n in (0, 1)))
-    return Behind(answer, min(rows, default=None), positives, negatives, tuple(people))
+    return Behind(min(rows, default=None), positives, negatives, tuple(people), shares, of_labels)
 
 
 def fewest(every: Sequence[Behind]) -> Behind:
@@ -106,7 +117,9 @@ def fewest(every: Sequence[Behind]) -> Behind:
     known = ("rows", "positives", "negatives")
     least = {name: min((n for one in every if (n := getattr(one, name)) is not None), default=None) for name in known}
     people = tuple(sorted({n for one in every for n in one.patients}))
-    return Behind(every[0].answer, least["rows"], least["positives"], least["negatives"], people)
+    return replace(
+        every[0], rows=least["rows"], positives=least["positives"], negatives=least["negatives"], patients=people
+    )
 
 
 def _classes(scores: Mapping[str, Estimate], counts: Mapping[str, int]) -> list[tuple[int, int]]:

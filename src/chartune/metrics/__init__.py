@@ -3,10 +3,8 @@
 from chartune.metrics.auroc import auroc, auroc_estimate
 from chartune.metrics.bootstrap import Resamples, patient_bootstrap, resample
 from chartune.metrics.calibration import Bin, calibration_curve
-from chartune.metrics.classification import binary_scores, log_loss
+from chartune.metrics.classification import log_loss
 from chartune.metrics.compare import paired_difference
-from chartune.metrics.multiclass import multiclass_scores
-from chartune.metrics.multilabel import multilabel_scores
 from chartune.metrics.roc import roc_curve
 
 __all__ = [
@@ -14,11 +12,8 @@ __all__ = [
     "Resamples",
     "auroc",
     "auroc_estimate",
-    "binary_scores",
     "calibration_curve",
     "log_loss",
-    "multiclass_scores",
-    "multilabel_scores",
     "paired_difference",
     "patient_bootstrap",
     "resample",

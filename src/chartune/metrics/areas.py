@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chartune.errors import DataError
+from chartune.metrics.auroc import auroc
 from chartune.metrics.bootstrap import Resamples, _draws, _resamples
 from chartune.quantities import Estimate
 
@@ -89,6 +90,12 @@ def label_draws(
         start += len(weights)
     alone = np.unique(subjects).size < 2
     return LabelDraws(value[0, 0], value[1, 0], drawn[0], drawn[1], len(labels), alone)
+
+
+def macro_auroc(labels: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
+    """Plain mean over the labels that have both classes; NaN: none has. labels, scores: [n, L]."""
+    both = np.flatnonzero(labels.any(axis=0) & ~labels.all(axis=0))
+    return float(np.mean([auroc(labels[:, i], scores[:, i]) for i in both])) if len(both) else float("nan")
 
 
 def _fill(

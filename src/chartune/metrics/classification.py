@@ -4,62 +4,11 @@ AUROC says nothing on whether a probability can be believed; the Brier score and
 without the prevalence, which is its value for a model that guesses, so the two always travel together.
 """
 
-from collections.abc import Mapping
-from typing import Final
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chartune.metrics.auroc import auroc_statistic, both_classes, rows, ties
-from chartune.metrics.bootstrap import Statistic, resample
-from chartune.metrics.recalibration import intercept_statistic, slope_statistic
-from chartune.quantities import Estimate
-
-FITS: Final = 200
-"""Draws for the scores that need a fit on each."""
-
-
-def binary_scores(
-    labels: ArrayLike,
-    logits: ArrayLike,
-    subject_ids: ArrayLike,
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> dict[str, Estimate]:
-    """All scores of a binary prediction on the same draws of patients.
-
-    Args:
-        labels: 0 or 1, [n].
-        logits: log-odds of 1, [n]; not probabilities, which saturate into ties at 0 and 1.
-        subject_ids: the patient of each row, [n].
-        resamples: draws of the patient bootstrap.
-        seed: of the draws.
-        level: nominal coverage of the intervals.
-
-    Returns:
-        `auroc`, `auprc`, `brier`, `log_loss` (nats), `prevalence`, `calibration_intercept` and `calibration_slope`, in
-        this order. The last two rest on at most 200 of the draws, because each is a fit of its own. `calibration_slope`
-        is missing where no finite slope fits best, that is where one threshold separates the classes.
-
-    Raises:
-        LabelError: one class only, or a label that is neither 0 nor 1.
-        DataError: lengths disagree, or a logit is not finite.
-    """
-    y, z = rows(labels, logits, subject_ids)
-    both_classes(y, "a binary score")
-    statistics: Mapping[str, Statistic] = {
-        "auroc": auroc_statistic(y, z),
-        "auprc": auprc_statistic(y, z),
-        "brier": mean_statistic((sigmoid(z) - y) ** 2),
-        "log_loss": mean_statistic(np.logaddexp(0, z) - y * z),
-        "prevalence": mean_statistic(y),
-    }
-    fits = {"calibration_intercept": intercept_statistic(y, z), "calibration_slope": slope_statistic(y, z)}
-    drawn = resample(statistics, subject_ids, resamples=resamples, seed=seed)
-    drawn |= resample(fits, subject_ids, resamples=min(resamples, FITS), seed=seed)
-    return {name: drawn[name].estimate(level) for name in (*statistics, *fits) if np.isfinite(drawn[name].value)}
+from chartune.metrics.auroc import rows, ties
+from chartune.metrics.bootstrap import Statistic
 
 
 def auprc_statistic(labels: NDArray[np.float64], scores: NDArray[np.float64]) -> Statistic:
@@ -80,8 +29,12 @@ def auprc_statistic(labels: NDArray[np.float64], scores: NDArray[np.float64]) ->
 
 def log_loss(labels: ArrayLike, logits: ArrayLike) -> float:
     """Mean negative log-likelihood in nats, computed from log-odds so that no probability is clipped."""
-    y, z = rows(labels, logits)
-    return float(np.mean(np.logaddexp(0, z) - y * z))
+    return float(np.mean(log_losses(*rows(labels, logits))))
+
+
+def log_losses(labels: NDArray[np.float64], logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The negative log-likelihood of each row in nats, [n]."""
+    return np.asarray(np.logaddexp(0, logits) - labels * logits)
 
 
 def mean_statistic(values: NDArray[np.float64]) -> Statistic:

@@ -1,57 +1,9 @@
-"""One class out of several: how well each is told from the rest, how often the first guess is right."""
+"""One class out of several: each against the rest, and the log loss of all."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chartune.errors import DataError, LabelError
-from chartune.metrics.areas import label_draws
-from chartune.metrics.bootstrap import resample
-from chartune.metrics.classification import mean_statistic
-from chartune.quantities import Estimate
-
-
-def multiclass_scores(
-    labels: ArrayLike,
-    logits: ArrayLike,
-    subject_ids: ArrayLike,
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> tuple[dict[str, Estimate], list[Estimate | None]]:
-    """All scores of a multiclass prediction, and the AUROC of each class, on the same draws of patients.
-
-    Args:
-        labels: the class of each row, 0 to K-1, [n].
-        logits: [n, K].
-        subject_ids: the patient of each row, [n].
-        resamples: draws of the patient bootstrap.
-        seed: of the draws.
-        level: nominal coverage of the intervals.
-
-    Returns:
-        `auroc`: the plain mean over classes of one-versus-rest AUROC on softmax probabilities, as scikit-learn's
-        `roc_auc_score(multi_class="ovr")`; ranked by the log-odds of those probabilities, which do not saturate.
-        `accuracy` and `log_loss` (nats). And for each class its one-versus-rest AUROC; None where the rows lack the
-        class. Such a class is not counted in the mean; in a draw neither is one that the draw lacks.
-
-    Raises:
-        LabelError: fewer than two classes in the rows, or a label that is no class.
-        DataError: shapes disagree, or a logit is not finite.
-    """
-    y, z = _rows(labels, logits, subject_ids)
-    one_hot = y[:, None] == np.arange(z.shape[1])
-    draws = label_draws(one_hot, against_the_rest(z), subject_ids, resamples=resamples, seed=seed)
-    nats = np.logaddexp.reduce(z, axis=1) - z[np.arange(len(y)), y]
-    drawn = resample(
-        {"accuracy": mean_statistic((z.argmax(axis=1) == y).astype(np.float64)), "log_loss": mean_statistic(nats)},
-        subject_ids, resamples=resamples, seed=seed,
-    )  # fmt: skip
-    scores = {
-        "auroc": draws.macro(one_hot.any(axis=0))["auroc"].estimate(level),
-        **{name: values.estimate(level) for name, values in drawn.items()},
-    }
-    return scores, draws.per_label(level)
 
 
 def against_the_rest(logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -60,7 +12,20 @@ def against_the_rest(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(logits - np.stack(rest, axis=1))
 
 
-def _rows(labels: ArrayLike, logits: ArrayLike, subject_ids: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+def cross_entropies(labels: NDArray[np.integer], logits: NDArray[np.floating]) -> NDArray[np.float64]:
+    """The negative log-likelihood of each row's class in nats, [n]. labels: [n]; logits: [n, K]."""
+    return np.asarray(np.logaddexp.reduce(logits, axis=1) - logits[np.arange(len(labels)), labels])
+
+
+def matching(
+    labels: ArrayLike, logits: ArrayLike, subject_ids: ArrayLike
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Class numbers [n] and logits [n, K], proved to belong together.
+
+    Raises:
+        LabelError: fewer than two classes in the rows, or a label that is no class.
+        DataError: shapes disagree, or a logit is not finite.
+    """
     y, z, subjects = np.asarray(labels), np.asarray(logits, dtype=np.float64), np.asarray(subject_ids)
     if z.ndim != 2 or len(z) == 0 or y.shape != (len(z),) or subjects.shape != y.shape:
         raise DataError(

@@ -1,8 +1,4 @@
-"""Many yes-or-no labels at once, such as the diagnoses of a stay: means over labels, and each label by itself.
-
-A mean over labels is asked of the labels that can be scored: those with both classes in the rows, and, where the
-caller says so, with enough training cases. How many those are stands beside the mean.
-"""
+"""Many yes-or-no labels at once, such as the diagnoses of a stay, in one ranking."""
 
 from typing import Final
 
@@ -10,68 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chartune.errors import DataError, LabelError
-from chartune.metrics.areas import label_draws
-from chartune.metrics.bootstrap import Statistic, patient_bootstrap
-from chartune.quantities import Estimate
+from chartune.metrics.bootstrap import Statistic
 
 STRETCH: Final = 2**20
 """Cells of the label matrix that the micro average holds at once."""
-
-
-def multilabel_scores(
-    labels: ArrayLike,
-    logits: ArrayLike,
-    subject_ids: ArrayLike,
-    scored: ArrayLike | None = None,
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> tuple[dict[str, Estimate], list[Estimate | None]]:
-    """All scores of a multilabel prediction, and the AUROC of each label, on the same draws of patients.
-
-    Args:
-        labels: 0 or 1, [n, L].
-        logits: log-odds of 1, [n, L].
-        subject_ids: the patient of each row, [n].
-        scored: which labels the means are over, [L]; None: all. Labels without both classes are left out in any case.
-        resamples: draws of the patient bootstrap. Work grows with n · L · resamples: 1,266 labels on 10,000 rows with
-            1,000 draws take some minutes, 150 labels on 200 rows about a second.
-        seed: of the draws.
-        level: nominal coverage of the intervals.
-
-    Returns:
-        `auroc` (macro: the plain mean over labels), `micro_auroc` (all cells of those labels in one ranking),
-        `macro_auprc`, `labels_scored` and `labels_all` (no intervals); and for each label its AUROC, or None
-        where the rows hold one class only. In a draw a label without both classes is left out of that draw's means.
-
-    Raises:
-        LabelError: no label can be scored, or a label is neither 0 nor 1.
-        DataError: shapes disagree, or a logit is not finite.
-    """
-    y, z = matrices(labels, logits, subject_ids)
-    wanted = np.ones(y.shape[1], dtype=np.bool_) if scored is None else np.asarray(scored, dtype=np.bool_)
-    if wanted.shape != (y.shape[1],):
-        raise DataError(f"`scored` must hold one entry per label, but got shape {wanted.shape} for {y.shape[1]}.")
-    both = y.any(axis=0) & ~y.all(axis=0)
-    which = wanted & both
-    if not which.any():
-        raise LabelError(
-            f"a multilabel score needs a label with both classes, but of {y.shape[1]} labels {int(wanted.sum())} are "
-            f"to be scored and {int(both.sum())} have both among {len(y)} rows; take a larger split."
-        )
-    draws = label_draws(y, z, subject_ids, resamples=resamples, seed=seed)
-    macro = draws.macro(which)
-    micro = micro_statistic(y[:, which], z[:, which])
-    scores = {
-        "auroc": macro["auroc"].estimate(level),
-        "micro_auroc": patient_bootstrap(micro, subject_ids, resamples=resamples, seed=seed, level=level),
-        # No interval: a rare positive that is drawn twice helps itself, so that draws lie above the value.
-        "macro_auprc": Estimate(macro["auprc"].value, n=len(y), level=level),
-        "labels_scored": Estimate(float(which.sum()), n=len(y), level=level),
-        "labels_all": Estimate(float(y.shape[1]), n=len(y), level=level),
-    }
-    return scores, draws.per_label(level)
 
 
 def micro_statistic(labels: NDArray[np.bool_], scores: NDArray[np.floating]) -> Statistic:

@@ -1,6 +1,6 @@
 """What is optimised: a body with a task head, or with its language-model head. `forward` returns a summed loss.
 
-    Classifier      tokens ─body─pool─head─▶ logits [B, L] ─▶ Σ wᵢ·CE(logitsᵢ, labelᵢ), or BCE over many labels
+    Classifier      tokens ─body─pool─head─▶ logits [B, L] ─▶ Σ wᵢ·loss(logitsᵢ, labelᵢ), as the answer says
     FeatureReader   vectors ────────head─▶ the same, where the frozen body has read every text already
     LanguageModel   tokens ─body─▶ hidden where a label is ─lm head, in chunks─▶ Σ −log p(next token)
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from chartune.models.heads import LinearHead, Pooling, pool
+from chartune.models.losses import CROSS_ENTROPY, weighted_loss
 
 CHUNK: Final = 1024
 """Rows of logits computed at a time."""
@@ -25,13 +26,13 @@ RECOMPUTE_ABOVE: Final = 2**25
 class Classifier(nn.Module):
     """A body and a head on its pooled hidden state."""
 
-    def __init__(self, body: nn.Module, head: LinearHead, pooling: Pooling) -> None:
+    def __init__(self, body: nn.Module, head: LinearHead, pooling: Pooling, loss: str = CROSS_ENTROPY) -> None:
         super().__init__()
-        self.body, self.head, self.pooling = body, head, pooling
+        self.body, self.head, self.pooling, self.loss = body, head, pooling, loss
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
         """Summed weighted loss. input_ids, attention_mask: [B, T]; labels: [B] or [B, L]; weights: [B]."""
-        return weighted_loss(self.head(self.pooled(input_ids, attention_mask)), labels, weights)
+        return weighted_loss(self.loss, self.head(self.pooled(input_ids, attention_mask)), labels, weights)
 
     def pooled(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """The vector that speaks for each text, [B, D]."""
@@ -42,13 +43,13 @@ class Classifier(nn.Module):
 class FeatureReader(nn.Module):
     """The head alone, on vectors that a frozen body has left."""
 
-    def __init__(self, head: LinearHead) -> None:
+    def __init__(self, head: LinearHead, loss: str = CROSS_ENTROPY) -> None:
         super().__init__()
-        self.head = head
+        self.head, self.loss = head, loss
 
     def forward(self, vectors: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
         """Summed weighted loss. vectors: [B, D]; labels: [B] or [B, L]; weights: [B]."""
-        return weighted_loss(self.head(vectors), labels, weights)
+        return weighted_loss(self.loss, self.head(vectors), labels, weights)
 
 
 class LanguageModel(nn.Module):
@@ -80,19 +81,3 @@ class LanguageModel(nn.Module):
 
     def _chunk(self, hidden: Tensor, targets: Tensor) -> Tensor:
         return nn.functional.cross_entropy(self.lm_head(hidden).float(), targets, reduction="none")
-
-
-def weighted_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Σ wᵢ·lossᵢ in fp32, one class or many labels per text.
-
-    Args:
-        logits: [B, L].
-        labels: class numbers [B], scored by cross-entropy; or which labels apply, [B, L] of 0 and 1, by the mean
-            binary cross-entropy over labels.
-        weights: [B].
-    """
-    if labels.ndim == 2:
-        each = nn.functional.binary_cross_entropy_with_logits(logits.float(), labels, reduction="none").mean(dim=1)
-    else:
-        each = nn.functional.cross_entropy(logits.float(), labels, reduction="none")
-    return (each * weights).sum()

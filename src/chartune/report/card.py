@@ -27,7 +27,6 @@ from chartune.runs.run import START, Run
 from chartune.tasks.dataset import Dataset, SourceEntry, TaskEntry, gone
 from chartune.tasks.dataset_card import task_facts
 from chartune.tasks.flow import cohorts, told_of
-from chartune.tasks.positive import asked_told
 from chartune.tasks.task import ANSWER_TOLD
 
 MODEL_CARD: Final = "MODEL_CARD.md"
@@ -87,7 +86,7 @@ def sections(
         _data(about, data, source, exact),
         _counts(about, data, exact),
         _task(task),
-        scores_section(scores, stand),
+        scores_section(scores, about.form, stand),
         _cost(about, cost),
         _limits(task, source, open_data),
         loading_section(about),
@@ -133,7 +132,7 @@ def _what(about: RunRecord, task: TaskEntry | None, stands: Behind | None) -> Se
 
 def _asked(about: RunRecord) -> str | None:
     """The class that is asked about, as the run tells it; None: it is no yes-or-no task."""
-    return asked_told(about.answer, about.classes or ()) or None
+    return (about.form and about.form.outcome(about.classes or ())) or None
 
 
 def _reach(about: RunRecord, tokens: int) -> str:

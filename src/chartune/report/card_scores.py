@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from chartune.answers import Answer
 from chartune.cards import Section
-from chartune.disclosure import TOLD, Behind, behind, shown
+from chartune.disclosure import UNSCORED, Behind, shown
 from chartune.quantities import Estimate
 from chartune.report.table import NOT_MEASURED, TOO_FEW, count
 from chartune.runs.record import RunRecord
@@ -17,30 +18,37 @@ def behinds(
     predicted: pl.DataFrame | None,
 ) -> dict[str, Behind]:  # fmt: skip
     """Split → who stands behind its scores."""
-    answer = (about.answer or "binary") if about.task else None
     rows = {split: predicted.filter(pl.col("split") == split) for split in scores} if predicted is not None else {}
-    return {split: behind(answer, one, counts.get(split), rows.get(split)) for split, one in scores.items()}
+    form = about.form
+    return {split: form.behind(one, counts.get(split), rows.get(split)) if form else UNSCORED
+            for split, one in scores.items()}  # fmt: skip
 
 
-def scores_section(scores: Mapping[str, Mapping[str, Estimate]], stand: Mapping[str, Behind] | None) -> Section:
-    """The scores; `stand`: who stands behind each split; None where all may be shown."""
+def scores_section(
+    scores: Mapping[str, Mapping[str, Estimate]], form: Answer | None, stand: Mapping[str, Behind] | None
+) -> Section:
+    """The scores of answers of this form; `stand`: who stands behind each split; None where all may be shown."""
+    of_labels = form.of_labels if form else frozenset()
     rows: list[tuple[str, ...]] = []
     for split, metrics in scores.items():
         stands = stand[split] if stand is not None else None
         if metrics and stands is not None and stands.few:
             rows.append((split, "all", TOO_FEW, "", ""))
         else:
-            rows += [(split, metric.replace("_", " "), *_estimate(metric, e, stands)) for metric, e in metrics.items()]
+            rows += [
+                (split, metric.replace("_", " "), *_estimate(metric, e, stands, metric in of_labels))
+                for metric, e in metrics.items()
+            ]
     if not rows:
         return Section("Scores", (f"Scores: {NOT_MEASURED}.",))
     text = "Intervals: 95 %, percentile bootstrap over patients. The test split was looked at once, after every choice."
     return Section("Scores", (text,), columns=("split", "metric", "value", "interval", "counted"), rows=tuple(rows))
 
 
-def _estimate(metric: str, estimate: Estimate, stands: Behind | None) -> tuple[str, str, str]:
+def _estimate(metric: str, estimate: Estimate, stands: Behind | None, of_labels: bool) -> tuple[str, str, str]:
     """Value, interval, rows."""
-    rows = shown(estimate.n, stands is None or stands.answer is None)
-    if metric in TOLD:
+    rows = shown(estimate.n, stands is None or not stands.scored)
+    if of_labels:
         return count(estimate.value), "", rows
     digits = 3 if stands is None else stands.precision(metric)
     if stands is not None:

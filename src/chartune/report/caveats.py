@@ -7,7 +7,6 @@ from chartune.disclosure import EXPLAINED, is_made_up
 from chartune.runs import START, Run
 from chartune.tasks.dataset import Dataset
 from chartune.tasks.flow import unit
-from chartune.tasks.labels import ENOUGH_CASES
 
 RETROSPECTIVE: Final = (
     "Retrospective text: the admission notes are assembled from sections of discharge summaries, which were written "
@@ -44,20 +43,15 @@ def caveats(runs: Sequence[Run], datasets: Mapping[str, Dataset], comparisons: i
     notes += [AS_GIVEN] if "as-given" in kinds else []
     notes += [STARTED] if any(run.kept_start for run in runs) else []
     notes += _on_intervals(runs, comparisons)
-    if any(run.answer == "multilabel" for run in runs):
-        row = "a row" if sources and all(unit(source) == "rows" for source in sources) else "an admission"
-        notes.append(
-            f"A macro score is the plain mean over the labels that can be scored: those with at least {ENOUGH_CASES} "
-            f"training cases and, in the test split, {row} with the label and one without. The tables "
-            "say how many of all."
-        )
+    row = "a row" if sources and all(unit(source) == "rows" for source in sources) else "an admission"
+    notes += dict.fromkeys(said for run in runs if run.form and (said := run.form.caveat(row)))
     if not all(is_made_up(source) for source in sources):
         notes.append(EXPLAINED)
     return notes
 
 
 def _on_intervals(runs: Sequence[Run], comparisons: int) -> list[str]:
-    if not any(run.estimate("auroc") for run in runs):
+    if not any(run.form and run.estimate(run.headline.metric) for run in runs):
         return []
     seeds = sorted({run.about.seed for run in runs if run.about.seed is not None})
     told = ", ".join(map(str, seeds))

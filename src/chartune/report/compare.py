@@ -8,22 +8,21 @@ A difference over several seeds is the difference of their means, drawn by draw.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from chartune.answers import ENOUGH_CASES, Answer
+from chartune.answers.score import drawn
 from chartune.disclosure import shown
 from chartune.metrics import Resamples, paired_difference
-from chartune.metrics.areas import label_draws
-from chartune.metrics.multiclass import against_the_rest
 from chartune.quantities import Estimate
 from chartune.report.table import Cell, Column, Table, estimated
 from chartune.report.variants import Variant, baseline, is_head_only
 from chartune.runs import Run
-from chartune.tasks.labels import ENOUGH_CASES
 
 LARGEST: Final = 2**23
 """Rows times labels beyond which no paired interval is drawn: it would take very long. Memory is bounded by blocks."""
@@ -42,7 +41,7 @@ class Comparison:
     @property
     def digits(self) -> int:
         """After the point, as it is shown."""
-        return min(3 if v.behind is None else v.behind.precision("auroc") for v in (self.ours, self.theirs))
+        return min(3 if v.behind is None else v.behind.precision(v.headline) for v in (self.ours, self.theirs))
 
     @property
     def shown(self) -> Estimate:
@@ -60,29 +59,31 @@ class Comparison:
         return "below" if high is not None and high < 0 else "open"
 
 
-def comparisons(variants: Sequence[Variant], answer: str, labels: Sequence[str] = ()) -> list[Comparison]:
+def comparisons(variants: Sequence[Variant], form: Answer, labels: Sequence[str] = ()) -> list[Comparison]:
     """All comparisons of one task that mean something and can be made; each pair once.
 
     Args:
         variants: of one task on one data set.
-        answer: `binary`, `multiclass` or `multilabel`.
+        form: of their answers.
         labels: ids of the labels in the order of their numbers; empty: as the runs list them.
 
     A pair is absent when one side has no predictions, or they do not stand on the same admissions and answers.
     """
-    drawn = {variant.label: _draws(variant, answer, labels) for variant in variants if not variant.hidden}
+    scored = {variant.label: _draws(variant, form, labels) for variant in variants if not variant.hidden}
     made = []
     for ours, theirs in dict.fromkeys(_pairs(variants)):
-        mine, other = drawn.get(ours.label), drawn.get(theirs.label)
+        mine, other = scored.get(ours.label), scored.get(theirs.label)
         if mine and other and mine[0].equals(other[0]):
             made.append(Comparison(ours, theirs, paired_difference(mine[1], other[1]).estimate()))
     return made
 
 
-def too_large(variants: Sequence[Variant], answer: str) -> bool:
+def too_large(variants: Sequence[Variant], form: Answer) -> bool:
     """Whether there is a pair to compare, but more rows times labels than are drawn."""
-    asked = {id(v): v for pair in _pairs(variants) for v in pair if not v.hidden and answer != "binary"}
-    return any(_cells(run) > LARGEST for v in asked.values() for run in v.runs if run.has_predictions())
+    asked = {id(v): v for pair in _pairs(variants) for v in pair if not v.hidden}
+    return any(
+        form.cells(run.predictions("test")) > LARGEST for v in asked.values() for run in v.runs if run.has_predictions()
+    )
 
 
 def from_baseline(made: Sequence[Comparison], variants: Sequence[Variant]) -> dict[str, Estimate]:
@@ -133,59 +134,40 @@ def _base(variant: Variant) -> Any:
     return base and (base.content_hash or base.name)
 
 
-def _draws(variant: Variant, answer: str, labels: Sequence[str]) -> tuple[pl.DataFrame, list[Resamples]] | None:
+def _draws(variant: Variant, form: Answer, labels: Sequence[str]) -> tuple[pl.DataFrame, list[Resamples]] | None:
     """Which rows a variant answered, and the score of each of its seeds on each draw; None: not comparable."""
     found: list[Resamples] = []
     rows: pl.DataFrame | None = None
     for run in variant.runs:
-        if not run.has_predictions() or (answer != "binary" and _cells(run) > LARGEST):
+        if not run.has_predictions():
             return None
         frame = run.predictions("test").sort("hadm_id")
+        if form.cells(frame) > LARGEST:
+            return None
         mine = frame.select("subject_id", "hadm_id", "label")
         if frame.is_empty() or not (rows is None or rows.equals(mine)):
             return None  # other admissions: a difference would compare patients, not models
-        draws = _scored(run, frame, answer, labels)
+        draws = _scored(run, form, frame, labels)
         if draws is None:
             return None
         rows, found = mine, [*found, draws]
     return None if rows is None else (rows, found)
 
 
-def _scored(run: Run, frame: pl.DataFrame, answer: str, labels: Sequence[str]) -> Resamples | None:
-    flat = frame["logit"] if answer == "binary" else frame["logits"].explode()
-    logits = flat.to_numpy().reshape(frame.height, -1)  # without a Python number for each cell
-    borne, which = _borne(frame, logits.shape[1], answer), _counted(run, logits.shape[1], labels)
-    which &= borne.any(axis=0) & ~borne.all(axis=0)
-    if not which.any():
+def _scored(run: Run, form: Answer, frame: pl.DataFrame, labels: Sequence[str]) -> Resamples | None:
+    encoded, decided = form.read(frame)
+    rows = form.rows(encoded, decided, frame["subject_id"].to_numpy(), resamples=RESAMPLES)
+    rows = replace(rows, counted=_counted(run, form, rows.borne.shape[1], labels)).scorable()
+    if not rows.which.any():
         return None  # one class only: the score itself is "not measured" too
-    scores = against_the_rest(logits.astype(np.float64)) if answer == "multiclass" else logits
-    subjects = frame["subject_id"].to_numpy()
-    drawn = label_draws(borne[:, which], scores[:, which], subjects, resamples=RESAMPLES, seed=0)
-    return drawn.macro(np.ones(which.sum(), dtype=np.bool_))["auroc"]
+    draws = drawn([form.headline], rows)[form.headline.metric]
+    return draws if isinstance(draws, Resamples) else None
 
 
-def _cells(run: Run) -> int:
-    """Rows times labels of the test split."""
-    frame = run.predictions("test")
-    return 0 if frame.is_empty() else frame.height * len(frame["logits"][0])
-
-
-def _borne(frame: pl.DataFrame, count: int, answer: str) -> NDArray[np.bool_]:
-    """Which labels each row bears, [n, L]; of a binary task the one label is the outcome."""
-    if answer == "binary":
-        return np.asarray(frame["label"].to_numpy()[:, None] == 1)
-    if answer == "multiclass":
-        return np.asarray(frame["label"].to_numpy()[:, None] == np.arange(count))
-    borne = np.zeros((frame.height, count), dtype=np.bool_)
-    for row, numbers in enumerate(frame["label"].to_list()):
-        borne[row, numbers] = True
-    return borne
-
-
-def _counted(run: Run, count: int, labels: Sequence[str]) -> NDArray[np.bool_]:
-    """Which labels have enough training cases to count, [L]; all, where that is not told or not asked."""
+def _counted(run: Run, form: Answer, count: int, labels: Sequence[str]) -> NDArray[np.bool_]:
+    """Which labels count in averages, [L]; all, where that is not told or not asked."""
     about = run.per_label()
-    if run.answer != "multilabel" or about is None or about.height != count:
+    if not form.several or about is None or about.height != count:
         return np.ones(count, dtype=np.bool_)
     enough = pl.col("scored") if "scored" in about.columns else pl.col("train_cases") >= ENOUGH_CASES
     counted = dict(about.select("label", enough.alias("counted")).iter_rows())

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from chartune.answers import BINARY, Metric
 from chartune.report.svg import MUTED, SERIES, drawing, svg
 from chartune.report.variants import Variant
 
@@ -54,15 +55,15 @@ class Panel:
         return min(values) > 0 and max(values) / min(values) > WIDE
 
 
-def learning_curves(variants: Sequence[Variant], *, headline: str = "AUROC") -> tuple[Panel, ...]:
+def learning_curves(variants: Sequence[Variant], *, headline: Metric = BINARY.headline) -> tuple[Panel, ...]:
     """Training loss, and what the stage watched on validation: at most two panels.
 
     Args:
         variants: of one task.
-        headline: what the score of that task is called.
+        headline: the score that decides.
     """
     wanted = (
-        ("Training loss", "loss", "train"), (f"Validation {headline}", "auroc", "validation"),
+        ("Training loss", "loss", "train"), (f"Validation {headline.title}", headline.metric, "validation"),
         ("Validation loss", "log_loss", "validation"), ("Validation loss", "loss", "validation"),
     )  # fmt: skip
     few = any(v.hidden or (v.watched is not None and v.watched.few) for v in variants)
@@ -128,6 +129,6 @@ def _series(variant: Variant, name: str, split: str) -> Series | None:
         return None
     bins = np.array_split(np.array([(event.step, event.value) for event in events]), min(len(events), MOST_POINTS))
     steps, values = np.array([part.mean(axis=0) for part in bins]).T
-    if name == "auroc" and variant.watched is not None:
+    if name == variant.headline and variant.watched is not None:
         values = values.round(variant.watched.precision(name))
     return Series(variant, tuple(steps.tolist()), tuple(values.tolist()))

@@ -11,16 +11,12 @@ with the page, so that letters keep their size on a phone.
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from matplotlib.ticker import MaxNLocator
 
 from chartune.published import PublishedScore
 from chartune.report.table import clipped, span
 from chartune.report.variants import Variant
-
-CHANCE: Final = 0.5
-"""AUROC of a model that guesses."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ class Forest:
     """Empty: nothing was printed, or it may not stand beside these patients."""
     ticks: tuple[tuple[float, str], ...]
     chance: float | None
-    """Where a model that guesses would stand; None: off the axis."""
+    """Where a model that guesses would stand; None: off the axis, or not the same for all rows."""
 
 
 def forest(variants: Sequence[Variant], published: Sequence[PublishedScore] = ()) -> Forest | None:
@@ -75,28 +71,29 @@ def forest(variants: Sequence[Variant], published: Sequence[PublishedScore] = ()
         variants: of one task.
         published: to be marked below ours; empty: none.
     """
-    measured = [(v, found) for v in variants if (found := v.score("auroc")) is not None]
-    if not measured:
+    measured = [(v, found) for v in variants if (found := v.score(v.headline)) is not None]
+    form = variants[0].run.form if measured else None
+    if form is None:
         return None
-    ends = [row.auroc for row in published]
+    ends, least, chance = [row.auroc for row in published], form.headline.least, form.headline.chance
     for variant, found in measured:
         oracle = variant.score("oracle_auroc")
         best = oracle.estimate.value if oracle else None
         known = (found.estimate.value, found.estimate.low, found.estimate.high, best)
         ends += [x for x in (*known, *found.seeds) if x is not None]
-    low, high = _bounds(ends)
+    low, high = _bounds(ends, least)
     place = _scale(low, high)
     ticks = [tick for tick in MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high) if low <= tick <= high]
     return Forest(
         tuple(_strip(variant, place) for variant, _ in measured),
         tuple(_printed(published, place)),
         tuple((place(tick), f"{tick:.3f}".rstrip("0").rstrip(".")) for tick in ticks),
-        place(CHANCE) if low <= CHANCE <= high else None,
+        place(chance) if chance is not None and low <= chance <= high else None,
     )
 
 
 def _strip(variant: Variant, place: Callable[[float], float]) -> Strip:
-    found, oracle = variant.score("auroc"), variant.score("oracle_auroc")
+    found, oracle = variant.score(variant.headline), variant.score("oracle_auroc")
     if found is None:
         raise ValueError("only what was measured is drawn")
     estimate = found.estimate
@@ -120,10 +117,10 @@ def _printed(published: Sequence[PublishedScore], place: Callable[[float], float
         yield Printed(f"Printed, {table}", f"{len(rows)} models", marks, span(min(values), max(values)))
 
 
-def _bounds(ends: Sequence[float]) -> tuple[float, float]:
+def _bounds(ends: Sequence[float], least: float) -> tuple[float, float]:
     """All that is drawn, with some air."""
     air = 0.05 * max(max(ends) - min(ends), 0.1)
-    return max(0.0, min(ends) - air), min(1.0 + air, max(ends) + air)
+    return max(least, min(ends) - air), min(1.0 + air, max(ends) + air)
 
 
 def _scale(low: float, high: float) -> Callable[[float], float]:

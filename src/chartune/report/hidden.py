@@ -6,7 +6,7 @@ The law is that of `chartune.disclosure`.
 from collections.abc import Mapping
 from typing import Any
 
-from chartune.disclosure import Behind, behind, is_made_up
+from chartune.disclosure import UNSCORED, Behind, is_made_up
 from chartune.runs import Run
 from chartune.tasks.dataset import Dataset
 from chartune.tasks.flow import unit
@@ -24,18 +24,8 @@ def behind_run(run: Run, counts: Mapping[str, Mapping[str, int]] | None = None, 
         StoreError: its predictions are damaged.
     """
     rows = run.predictions(split) if run.task and run.has_predictions() else None
-    return behind(run.answer, run.scores.get(split, {}), (counts or {}).get(split), rows)
-
-
-def reason(answer: str | None, rows: str) -> str:
-    """Why scores are hidden, without saying how few there are.
-
-    Args:
-        answer: `binary`, `multiclass` or `multilabel`.
-        rows: what a row of the data is.
-    """
-    told = f"fewer than ten test {rows} or patients"
-    return f"{told} with the outcome, or without it" if answer == "binary" else told
+    scores, counted = run.scores.get(split, {}), (counts or {}).get(split)
+    return run.form.behind(scores, counted, rows) if run.form else UNSCORED
 
 
 def warning(run: Run, dataset: Dataset) -> str:
@@ -46,10 +36,10 @@ def warning(run: Run, dataset: Dataset) -> str:
         dataset: `dataset.json` of its data.
     """
     source, task = dataset.source, dataset.tasks.get(run.task or "")
-    if run.task is None or is_made_up(source) or not behind_run(run, task.counts if task else {}).few:
+    if run.form is None or is_made_up(source) or not behind_run(run, task.counts if task else {}).few:
         return ""
     way = _larger_test_part(dataset.splits.rule)
-    return f"a report hides these scores: {reason(run.answer, unit(source))}. The way out: {way}"
+    return f"a report hides these scores: {run.form.too_few(unit(source))}. The way out: {way}"
 
 
 def _larger_test_part(rule: Mapping[str, Any]) -> str:

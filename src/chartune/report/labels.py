@@ -11,7 +11,9 @@ from typing import Any, Final
 
 import polars as pl
 
+from chartune.answers import AUROC, BINARY
 from chartune.disclosure import SMALL, lowest, part_of_whole, rates
+from chartune.quantities import Estimate
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, estimated, span
 from chartune.report.variants import Variant
 
@@ -36,7 +38,7 @@ class Labels:
 
 
 def label_tables(variants: Sequence[Variant], title: str, open_data: bool, own: bool = False) -> Labels | None:
-    """The AUROC of every label for every variant that has scored them; None when none has.
+    """The score of every label for every variant that has scored them; None when none has.
 
     Args:
         variants: of one multilabel or multiclass task.
@@ -52,15 +54,16 @@ def label_tables(variants: Sequence[Variant], title: str, open_data: bool, own: 
     order = named.sort(["train_cases", "cases", "label"], descending=[True, True, False]).head(MOST)
     rarer = _rarer(every.height - named.height)
     by_label = [{row["label"]: row for row in frame.iter_rows(named=True)} for _, frame in scored]
-    n = next((e.n for v, _ in scored if (e := v.run.estimate("auroc")) is not None), None)
-    parts = every.height if variants[0].run.answer == "multiclass" else 1  # its classes add up to all rows
-    rows = [_row(label, by_label, open_data, n, parts) for label in order["label"]]
+    n = next((e.n for v, _ in scored if (e := v.run.estimate(v.headline)) is not None), None)
+    form = variants[0].run.form or BINARY
+    metric, parts = form.per_label or AUROC, form.parts(every.height)
+    rows = [_row(label, by_label, metric.metric, open_data, n, parts) for label in order["label"]]
     columns = (
         Column("Label", numeric=False), Column("Training cases"), Column("Test cases"),
         *(Column(f"{v.label} · {v.name}", v.seeds and f"seed {v.run.about.seed}")
           for v, _ in scored),
     )  # fmt: skip
-    note = "AUROC with 95 % interval. Bold: its interval lies above those of all other variants."
+    note = f"{metric.title} with 95 % interval. Bold: its interval lies above those of all other variants."
     if any(len(v.runs) > 1 for v, _ in scored):
         note += " Of a variant with several seeds these are the values of one seed, the nearest to the mean."
     first = Table(f"{title}: label by label", columns, tuple(rows[:SHOWN]), note, cards=False)
@@ -75,7 +78,7 @@ def _rarer(count: int) -> str:
 
 
 def _row(
-    label: str, by_label: Sequence[dict[str, dict[str, Any]]], open_data: bool, n: int | None, parts: int
+    label: str, by_label: Sequence[dict[str, dict[str, Any]]], metric: str, open_data: bool, n: int | None, parts: int
 ) -> tuple[Cell, ...]:
     found = [rows.get(label) for rows in by_label]
     about = next(row for row in found if row is not None)
@@ -83,24 +86,32 @@ def _row(
     few = not open_data and min(about["cases"], without) < SMALL
     cases = part_of_whole(about["cases"], open_data, parts)
     digits = 3 if open_data else rates.digits(lowest(about["cases"]) * lowest(without))
-    best = None if few else _clearly_best(found)
-    scores = (Cell("few cases") if few and about["cases"] else _score(row, row is best, digits) for row in found)
+    measured = [_measured(row, metric) for row in found]
+    best = None if few else _clearly_best(measured)
+    scores = (Cell("few cases") if few and about["cases"] else _score(one, one is best, digits) for one in measured)
     named = Cell(str(about["title"] or label), str(label) if about["title"] else "")
     return (named, Cell(part_of_whole(about["train_cases"], open_data, parts)), Cell(cases), *scores)
 
 
-def _score(row: dict[str, Any] | None, best: bool, digits: int) -> Cell:
-    if row is None or row["auroc"] is None:
-        return Cell(NOT_MEASURED)
-    cell = estimated(row["auroc"], row["auroc_low"], row["auroc_high"], digits)
-    low, high = row["auroc_low"], row["auroc_high"]
-    return Cell(cell.text, span(low, high, digits) if low is not None and high is not None else cell.detail, best)
-
-
-def _clearly_best(rows: Sequence[dict[str, Any] | None]) -> dict[str, Any] | None:
-    """The row whose interval lies wholly above all others; None: the intervals do not allow one to name it."""
-    measured = [row for row in rows if row and row["auroc_low"] is not None and row["auroc_high"] is not None]
-    if len(measured) < 2:
+def _measured(row: dict[str, Any] | None, metric: str) -> Estimate | None:
+    """What a variant reached of a label; None: not measured."""
+    if row is None or row[metric] is None:
         return None
-    best = max(measured, key=lambda row: float(row["auroc_low"]))
-    return best if all(best["auroc_low"] > row["auroc_high"] for row in measured if row is not best) else None
+    return Estimate(row[metric], row[f"{metric}_low"], row[f"{metric}_high"])
+
+
+def _score(one: Estimate | None, best: bool, digits: int) -> Cell:
+    if one is None:
+        return Cell(NOT_MEASURED)
+    cell = estimated(one.value, one.low, one.high, digits)
+    interval = cell.detail if one.low is None or one.high is None else span(one.low, one.high, digits)
+    return Cell(cell.text, interval, best)
+
+
+def _clearly_best(every: Sequence[Estimate | None]) -> Estimate | None:
+    """The one whose interval lies wholly above all others; None: the intervals do not allow one to name it."""
+    ends = [(one.low, one.high, one) for one in every if one and one.low is not None and one.high is not None]
+    if len(ends) < 2:
+        return None
+    low, _, best = max(ends, key=lambda end: end[0])
+    return best if all(low > high for _, high, one in ends if one is not best) else None

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from chartune.answers import BINARY
 from chartune.disclosure import fewest
 from chartune.report import marks, summary
 from chartune.report.compare import LARGEST, comparison_table, comparisons, from_baseline, too_large
@@ -15,7 +16,7 @@ from chartune.report.forest import Forest, forest
 from chartune.report.hidden import behind_run
 from chartune.report.labels import Labels, label_tables
 from chartune.report.price import draw_price, prices
-from chartune.report.scores import HEADLINE, calibration_table, prevalence, score_table
+from chartune.report.scores import calibration_table, prevalence, score_table
 from chartune.report.table import Table
 from chartune.report.variants import Variant, is_fictional
 from chartune.runs import Run
@@ -38,7 +39,7 @@ class Outcome:
     kind: str
     """Such as `retrospective-text`."""
     answer: str
-    """`binary`, `multiclass` or `multilabel`."""
+    """Kind of the form of its answers."""
     score: str
     """What the headline score is called."""
     variants: tuple[Variant, ...]
@@ -82,19 +83,18 @@ def outcome(variants: Sequence[Variant], dataset: Dataset, name: str, figure: st
     """
     task = dataset.tasks.get(name)
     title = task.title if task else name.replace("_", " ")
-    answer = variants[0].run.answer or "binary"
-    score, open_data = HEADLINE[answer], is_fictional(dataset)
-    source = dataset.source
+    form, source = variants[0].run.form or BINARY, dataset.source
+    score, open_data = form.headline.title, is_fictional(dataset)
     if not open_data:
         variants = _behind(variants, task.counts if task else {})
-    made = comparisons(variants, answer, task.labels if task else ())
+    made = comparisons(variants, form, task.labels if task else ())
     printed = marks.drawable(name, dataset)
-    diagrams = _diagrams(variants, figure, open_data) if answer == "binary" else ()
+    diagrams = _diagrams(variants, figure, open_data) if form.one_outcome else ()
     return Outcome(
         title=title,
         unit=unit(source),
         kind=task.kind if task else "",
-        answer=answer,
+        answer=form.kind,
         score=score,
         variants=tuple(variants),
         card=_card(task, variants[0].run),
@@ -104,18 +104,18 @@ def outcome(variants: Sequence[Variant], dataset: Dataset, name: str, figure: st
         ),
         tile=summary.score_tile(variants, title, score, unit(source)),
         scores=score_table(
-            variants, from_baseline(made, variants), f"{title}: scores on the test split", answer, unit(source)
+            variants, from_baseline(made, variants), f"{title}: scores on the test split", form, unit(source)
         ),
         forest=forest(variants, printed),
         differences=comparison_table(made, score, unit(source)),
         compared=len(made),
-        too_large=_LARGE if too_large(variants, answer) else "",
+        too_large=_LARGE if too_large(variants, form) else "",
         diagrams=diagrams,
-        few=answer == "binary" and not diagrams and any(run.has_predictions() for v in variants for run in v.runs),
-        calibration=calibration_table(variants) if answer == "binary" else None,
+        few=form.one_outcome and not diagrams and any(run.has_predictions() for v in variants for run in v.runs),
+        calibration=calibration_table(variants) if form.one_outcome else None,
         prevalence=prevalence(variants),
         labels=label_tables(variants, title, open_data, own=source.kind == "tabular"),
-        curves=_drawn(draw_panel, learning_curves(variants, headline=score), f"{figure}-curve"),
+        curves=_drawn(draw_panel, learning_curves(variants, headline=form.headline), f"{figure}-curve"),
         prices=_drawn(draw_price, prices(variants, every, score), f"{figure}-price"),
         published=marks.published_table(name),
         marked=bool(printed),
@@ -125,7 +125,7 @@ def outcome(variants: Sequence[Variant], dataset: Dataset, name: str, figure: st
 def _card(task: TaskEntry | None, run: Run) -> tuple[tuple[str, str], ...]:
     """What a reader must know of a task; of data that are gone the class that is asked about, as the run tells it."""
     if task is None:
-        task = TaskEntry(title="", answer=run.answer or "binary", labels=tuple(run.about.classes or ()))
+        task = TaskEntry(title="", answer=(run.form or BINARY).kind, labels=tuple(run.about.classes or ()))
     facts = {**task.model_dump(), "asked": "", **question_told(task)}
     return tuple((term, str(facts[term])) for term in CARD if facts.get(term))
 

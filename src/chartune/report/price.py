@@ -1,4 +1,4 @@
-"""What a score costs: AUROC over seconds and over trained parameters, each variant a numbered point."""
+"""What a score costs: it is drawn over seconds and over trained parameters, each variant a numbered point."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Point:
 
     variant: Variant
     paid: float
-    auroc: Estimate
+    reached: Estimate
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def prices(variants: Sequence[Variant], every: Mapping[str, Run], score: str = "
         points = tuple(
             Point(v, cost, found.estimate)
             for v in variants
-            if (found := v.score("auroc")) is not None and (cost := paid[v.label])
+            if (found := v.score(v.headline)) is not None and (cost := paid[v.label])
         )
         if len(points) > 1:
             made.append(Price(title, across, score, points, in_seconds))
@@ -65,11 +65,11 @@ def draw_price(plot: Price, name: str) -> str:
     """Each variant at its cost (log scale) and score, with interval and number."""
     with drawing() as (figure, axes):
         for point, paid in zip(plot.points, _apart(plot), strict=True):
-            colour, auroc = SERIES[point.variant.series - 1], point.auroc
-            if auroc.low is not None and auroc.high is not None:
-                axes.plot([paid, paid], [auroc.low, auroc.high], color=colour, linewidth=1.8, alpha=0.5)
-            axes.plot(paid, auroc.value, "o", color=colour, markersize=13, markeredgecolor=PAPER)
-            axes.annotate(point.variant.label, (paid, auroc.value), color=PAPER, ha="center", va="center", fontsize=8)
+            colour, reached = SERIES[point.variant.series - 1], point.reached
+            if reached.low is not None and reached.high is not None:
+                axes.plot([paid, paid], [reached.low, reached.high], color=colour, linewidth=1.8, alpha=0.5)
+            axes.plot(paid, reached.value, "o", color=colour, markersize=13, markeredgecolor=PAPER)
+            axes.annotate(point.variant.label, (paid, reached.value), color=PAPER, ha="center", va="center", fontsize=8)
         axes.set_xscale("log")
         _few_ticks(axes, plot)
         axes.margins(x=0.12, y=0.12)

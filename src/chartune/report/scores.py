@@ -1,59 +1,44 @@
-"""The score tables of one task: how well each variant ranks, and whether its probabilities can be believed.
+"""The score tables of one task: how well each variant does, and whether its probabilities can be believed.
 
-The answer decides what is asked: yes or no (`binary`), one of several (`multiclass`), any of many (`multilabel`).
+The form of the answer says which scores there are (`chartune.answers`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
 
+from chartune.answers import Answer, Score
 from chartune.disclosure import SMALL, rates, shown
 from chartune.quantities import Estimate
 from chartune.report.table import NOT_MEASURED, TOO_FEW, Cell, Column, Table, count, estimated, percent
 from chartune.report.variants import Variant, baseline, named, scored, seeds_explained
 
-HEADLINE: Final = {
-    "binary": "AUROC",
-    "multiclass": "Macro AUROC",
-    "multilabel": "Macro AUROC",
-}
-"""What the headline score of an answer is called."""
-
-_MORE: Final[Mapping[str, tuple[tuple[str, str, str], ...]]] = {
-    "binary": (("auprc", "AUPRC", "chance: prevalence"),),
-    "multiclass": (("accuracy", "Accuracy", "first guess right"), ("log_loss", "Log loss", "lower is better")),
-    "multilabel": (("micro_auroc", "Micro AUROC", "all cells in one ranking"), ("macro_auprc", "Macro AUPRC", "")),
-}
-"""Further scores of an answer: metric, heading, meaning."""
-
 
 def score_table(
-    variants: Sequence[Variant], against: Mapping[str, Estimate], caption: str, answer: str, rows: str = "admissions"
+    variants: Sequence[Variant], against: Mapping[str, Estimate], caption: str, form: Answer, rows: str = "admissions"
 ) -> Table:
-    """How well the variants of one task rank the test split.
+    """How well the variants of one task do on the test split.
 
     Args:
         variants: numbered.
         against: paired difference from the baseline by variant label; empty: that column is left out.
         caption: whose scores.
-        answer: `binary`, `multiclass` or `multilabel`.
+        form: of the answers.
         rows: what a row of the data is.
     """
-    reference = baseline(variants)
+    reference, first = baseline(variants), form.headline
     columns: list[tuple[Column, Callable[[Variant], Cell]]] = [
         (Column("Variant", numeric=False), named),
-        (Column(HEADLINE[answer], "95 % interval"), lambda v: scored(v, "auroc")),
+        (Column(first.title, first.meaning), lambda v: scored(v, first.metric)),
     ]
     if against:
         columns.append((Column("Difference", "from TF-IDF, paired"), lambda v: _against(v, reference, against)))
     if any(v.score("oracle_auroc") for v in variants):
         columns.append((Column("Oracle", "best for the text it read"), lambda v: scored(v, "oracle_auroc")))
-    for metric, heading, meaning in _MORE[answer]:
-        columns.append((Column(heading, meaning), lambda v, metric=metric: scored(v, metric)))  # type: ignore[misc]
-    if answer == "multilabel":
-        columns.append((Column("Labels scored", "of all"), _labels))
+    for one in form.measures[1:]:
+        if one.column:
+            columns.append((Column(one.title, one.meaning), lambda v, one=one: _further(v, one)))  # type: ignore[misc]
     columns.append((Column("Text read", "share of texts cut"), _reach))
     cells = tuple(tuple(cell(v) for _, cell in columns) for v in variants)
-    told = _base_rate(variants, rows) if answer == "binary" else _rows(variants, rows)
+    told = _base_rate(variants, rows) if form.one_outcome else _rows(variants, rows)
     notes = [told, seeds_explained(variants)]
     return Table(caption, tuple(column for column, _ in columns), cells, " ".join(note for note in notes if note))
 
@@ -92,13 +77,16 @@ def _against(variant: Variant, reference: Variant | None, against: Mapping[str, 
     difference = against.get(variant.label)
     if difference is None:
         return Cell(NOT_MEASURED)
-    digits = 3 if variant.behind is None else variant.behind.precision("auroc")
+    digits = 3 if variant.behind is None else variant.behind.precision(variant.headline)
     return estimated(difference.value, difference.low, difference.high, digits, signed=True)
 
 
-def _labels(variant: Variant) -> Cell:
-    ranked, every = variant.run.estimate("labels_scored"), variant.run.estimate("labels_all")
-    return Cell(count(ranked.value) if ranked else NOT_MEASURED, f"of {count(every.value)}" if every else "")
+def _further(variant: Variant, score: Score) -> Cell:
+    """A score that is not the headline; a count of labels hides nobody."""
+    if score.counts != "labels":
+        return scored(variant, score.metric)
+    some, every = variant.run.estimate(score.metric), variant.run.estimate(score.out_of)
+    return Cell(count(some.value) if some else NOT_MEASURED, f"of {count(every.value)}" if every else "")
 
 
 def _base_rate(variants: Sequence[Variant], rows: str) -> str:
@@ -111,7 +99,7 @@ def _base_rate(variants: Sequence[Variant], rows: str) -> str:
 def _rows(variants: Sequence[Variant], rows: str) -> str:
     if any(v.hidden for v in variants):
         return f"The test split has fewer than {SMALL} {rows} or patients, or fewer with the outcome or without it."
-    n = next((e.n for v in variants if (e := v.run.estimate("auroc")) is not None and e.n), None)
+    n = next((e.n for v in variants if (e := v.run.estimate(v.headline)) is not None and e.n), None)
     return f"{shown(n, all(v.behind is None for v in variants))} test {rows}." if n else ""
 
 

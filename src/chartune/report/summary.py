@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from chartune.disclosure import is_made_up, shown
 from chartune.quantities import human_seconds
 from chartune.report.compare import Comparison
-from chartune.report.hidden import reason
 from chartune.report.table import TOO_FEW, listed, minus
 from chartune.report.variants import Score, Variant, baseline
 from chartune.runs import Run
@@ -32,8 +31,8 @@ def tiles(runs: Sequence[Run], datasets: Sequence[Dataset]) -> list[Tile]:
 def score_tile(variants: Sequence[Variant], task: str, score: str, rows: str = "admissions") -> Tile | None:
     """The range of the headline scores of one task; arguments as for `compared`."""
     if any(v.hidden for v in variants):
-        return Tile(TOO_FEW, f"{score}, {task}", reason(variants[0].run.answer, rows))
-    found = [v.score("auroc") for v in variants]
+        return Tile(TOO_FEW, f"{score}, {task}", _few(variants, rows))
+    found = [v.score(v.headline) for v in variants]
     values = sorted((one for one in found if one is not None), key=lambda one: one.estimate.value)
     if not values:
         return None
@@ -68,8 +67,8 @@ def compared(
         rows: what a row of the data is.
     """
     if any(v.hidden for v in variants):
-        return [f"{score} on the test split: {TOO_FEW}. The reason: {reason(variants[0].run.answer, rows)}."]
-    measured = [(v, found) for v in variants if (found := v.score("auroc")) is not None]
+        return [f"{score} on the test split: {TOO_FEW}. The reason: {_few(variants, rows)}."]
+    measured = [(v, found) for v in variants if (found := v.score(v.headline)) is not None]
     if not measured:
         return [f"No {score} was measured."]
     lowest, highest = min(measured, key=_value), max(measured, key=_value)
@@ -118,6 +117,11 @@ def _against(made: Sequence[Comparison]) -> str:
 def _told(one: Comparison) -> str:
     difference = one.shown
     return minus(f"{'+' if difference.value >= 0 else ''}{difference.told(one.digits)}")
+
+
+def _few(variants: Sequence[Variant], rows: str) -> str:
+    form = variants[0].run.form
+    return form.too_few(rows) if form else ""
 
 
 def _value(pair: tuple[Variant, Score]) -> float:

@@ -70,11 +70,15 @@ class Variant:
         """Whether so few real patients stand behind its scores that none may be shown."""
         return self.behind is not None and self.behind.few
 
+    @property
+    def headline(self) -> str:
+        """The metric that ranks it."""
+        return self.runs[0].headline.metric
+
     @cached_property
     def run(self) -> Run:
         """The run that stands for all where only one can be drawn: of the headline nearest to the mean."""
-        headline = "perplexity" if self.runs[0].task is None else "auroc"
-        scored = [(run, e.value) for run in self.runs if (e := run.estimate(headline)) is not None]
+        scored = [(run, e.value) for run in self.runs if (e := run.estimate(self.headline)) is not None]
         middle = fmean(value for _, value in scored) if scored else 0.0
         return min(scored, key=lambda pair: abs(pair[1] - middle))[0] if scored else self.runs[0]
 

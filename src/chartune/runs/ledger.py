@@ -16,11 +16,12 @@ SCHEMA: Final = {
     "fingerprint": pl.String, "kind": pl.String, "name": pl.String, "task": pl.String,
     "answer": pl.String, "data": pl.String,
     "backbone": pl.String, "stack": pl.String, "seed": pl.Int64,
-    "auroc": pl.Float64, "auroc_low": pl.Float64, "auroc_high": pl.Float64,
-    "perplexity_before": pl.Float64, "perplexity": pl.Float64,
+    "metric": pl.String, "score": pl.Float64, "score_low": pl.Float64, "score_high": pl.Float64,
+    "perplexity_before": pl.Float64,
     "seconds": pl.Float64, "trainable_parameters": pl.Int64, "peak_bytes": pl.Int64, "finished": pl.String,
 }  # fmt: skip
-"""Columns of the ledger. Scores are those of the test split; null means "not measured"."""
+"""Columns of the ledger. `metric` is the headline of the run, its score that of the test split; null means "not
+measured"."""
 
 
 def ledger(store: Store) -> pl.DataFrame:
@@ -89,11 +90,11 @@ def rename(run: Run, name: str) -> Run:
 
 
 def _row(run: Run) -> list[Any]:
-    auroc, before, after = (run.estimate(name) for name in ("auroc", "perplexity_before", "perplexity"))
+    score, before = (run.estimate(name) for name in (run.headline.metric, "perplexity_before"))
     return [
         run.fingerprint, run.kind, run.name, run.task, run.answer, run.data,
         run.base_name, run.stack_title, run.about.seed,
-        _value(auroc), auroc.low if auroc else None, auroc.high if auroc else None, _value(before), _value(after),
+        run.headline.metric, _value(score), score and score.low, score and score.high, _value(before),
         run.cost.seconds, run.cost.trainable_parameters, run.cost.peak_bytes, run.about.finished,
     ]  # fmt: skip
 

@@ -5,6 +5,7 @@ A field that is None was not measured, not asked, or not yet written down by the
 
 from typing import Any, Final
 
+from chartune.answers import BINARY, Answer, answer_of
 from chartune.record import Record
 
 RUN: Final = "run.json"
@@ -82,7 +83,7 @@ class RunRecord(Record):
     task: str | None = None
     """The task it answers; None: it read unlabelled text."""
     answer: str | None = None
-    """`binary`, `multiclass` or `multilabel`."""
+    """Kind of the form of its answers."""
     positive: str | None = None
     """The class that a yes-or-no task asks about."""
     classes: tuple[str, ...] | None = None
@@ -110,6 +111,15 @@ class RunRecord(Record):
     """How often it was taken up again."""
     planned: dict[str, float | None] | None = None
     """What was expected: seconds, peak_bytes, trainable_parameters; None: nobody asked."""
+
+    @property
+    def form(self) -> Answer | None:
+        """The form of its answers; runs that do not say were all of one outcome. None: it read unlabelled text.
+
+        Raises:
+            DataError: this version does not know it.
+        """
+        return None if self.task is None else answer_of(self.answer or BINARY.kind)
 
     @property
     def layers(self) -> tuple[Layer, ...]:

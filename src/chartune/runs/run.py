@@ -20,6 +20,7 @@ from typing import Any, Final, Self, TypeVar
 
 import polars as pl
 
+from chartune.answers import PERPLEXITY, Answer, Metric
 from chartune.config import read_yaml
 from chartune.errors import ChartuneError, RunError, StoreError, UnfinishedRun
 from chartune.log import Event, EventLog
@@ -32,7 +33,7 @@ T = TypeVar("T")
 
 PREDICTIONS: Final = "predictions.parquet"
 WITHOUT_INTERVAL: Final = frozenset({"macro_auprc"})
-"""A rare positive that is drawn twice helps itself: the draws lie above the value, and their ends may exclude it."""
+"""Older runs have one all the same (`chartune.answers.multilabel`)."""
 SHELF: Final = "runs"
 NAMES: Final = ".names.json"
 """Ends the file beside a run's folder that lists the names given later, oldest first."""
@@ -163,7 +164,16 @@ class Run:
     def damage(self) -> str:
         """What of it cannot be read, with the way out; empty: nothing. Weights are not looked at."""
         try:
-            _ = self.about, self.scores, self.cost, self.environment, self.stage, self.events(), self.later_names()
+            _ = (
+                self.about,
+                self.form,
+                self.scores,
+                self.cost,
+                self.environment,
+                self.stage,
+                self.events(),
+                self.later_names(),
+            )
             if self.task is not None:
                 self.predictions()
             self.per_label()
@@ -177,9 +187,19 @@ class Run:
         return self.about.task
 
     @property
+    def form(self) -> Answer | None:
+        """The form of its answers; None for a run on unlabelled text."""
+        return self.about.form
+
+    @property
     def answer(self) -> str | None:
-        """`binary`, `multiclass` or `multilabel`; None for a run on unlabelled text."""
-        return None if self.task is None else self.about.answer or "binary"
+        """Kind of that form."""
+        return self.form.kind if self.form else None
+
+    @property
+    def headline(self) -> Metric:
+        """The score that decides how good it is."""
+        return self.form.headline if self.form else PERPLEXITY
 
     @property
     def data(self) -> str | None:
@@ -244,7 +264,8 @@ class Run:
     def per_label(self) -> pl.DataFrame | None:
         """Label by label on the test split: label, title, train_cases, cases, scored, auroc, auroc_low, auroc_high.
 
-        None: its answer has no labels of that kind. An AUROC is null where the split does not define it.
+        The last three by the name of `Answer.per_label`, null where the split does not define it. None: nothing is told
+        of labels.
 
         Raises:
             StoreError: its file is damaged.

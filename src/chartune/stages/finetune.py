@@ -1,6 +1,6 @@
 """Fine-tuning: a Stack on a Task (P1, §3.2), one loop for every variant.
 
-    examples ─tokenize─▶ body + stack ─pool─▶ head ─▶ AUROC on validation stops training; test is scored once
+    examples ─tokenize─▶ body + stack ─pool─▶ head ─▶ the score on validation stops training; test is scored once
 
 Where nothing below the head learns, the body reads each text once and the head is trained on the vectors it left.
 """
@@ -29,7 +29,7 @@ from chartune.predict.predictions import head_logits, logits_of, pooled_vectors
 from chartune.runs.ledger import find_run
 from chartune.runs.run import Run
 from chartune.stages.base import find_or_make
-from chartune.stages.scoring import decisions, quick_scores, score, write_predictions
+from chartune.stages.scoring import score, write_predictions
 from chartune.stages.stage import (
     ModelStage,
     Outcome,
@@ -52,7 +52,7 @@ from chartune.train.probe import probe
 REVISION: Final = 3
 HEAD_FILE: Final = "head.safetensors"
 TIE: Final = 1e-6
-"""Of two equal AUROCs the smaller log loss wins: on a small validation part the first of many perfect rankings is that
+"""Of two equal scores the smaller log loss wins: on a small validation part the first of many perfect rankings is that
 of a model which has hardly learnt."""
 
 
@@ -100,7 +100,7 @@ def finetune(stage: Finetune, store: Store, planned: Planned = None) -> Run:
     data = prepare(stage.data, store)
     dataset, table = read_dataset(data), read_table(data, stage.task)
     table.must_be_learnable()  # before a base is made and a run begun that nobody could finish
-    if stage.balance == "classes" and table.space.answer == "multilabel":
+    if stage.balance == "classes" and table.form.several:
         raise ConfigError("`balance: classes` weighs one class per text, but a text may have many labels; use `none`.")
     adapters = [
         None if isinstance(layer, Fresh) else find_adapter(layer.adapter, store) for layer in stage.stack.layers
@@ -152,7 +152,8 @@ def _train(
     body = load_body(backbone, resolved, trains_all=stage.stack.trains_all())
     attached = attach(stage.stack, body.module, backbone.family, adapters, stage.seed)
     head = stage.head.build(body.hidden_size, table.prior_logits(), stage.seed)
-    model = Classifier(attached.module, head, stage.head.pooling_for(backbone.family)).to(resolved.device)
+    pooling = stage.head.pooling_for(backbone.family)
+    model = Classifier(attached.module, head, pooling, table.form.loss).to(resolved.device)
     learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
     reader = _reader(stage, model, table, encoded, load_tokenizer(backbone).pad_token_id or 0, resolved)
     training = Training(
@@ -167,7 +168,7 @@ def _train(
     fitted = fit(training)
     attached.keep_promises()
     _keep(stage, attached, model, adapters, backbone, table.task, work)
-    decided = {split: decisions(table, reader.logits[split]()) for split in SCORED}
+    decided = {split: table.form.decide(reader.logits[split]()) for split in SCORED}
     write_predictions(work.folder, table, decided)
     test = table.rows("test")
     scores = score(table, decided, work.folder, words={"test": encoded.words_seen[test]}, source=stage.data.source)
@@ -188,7 +189,7 @@ def _reader(
         objective = Objective(model, train.batch, train.encoded.lengths, train.weights)
         return Reader(objective, {s: _later(model, examples[s], resolved) for s in SCORED}, examples)
     vectors = {split: pooled_vectors(model, part, resolved.precision) for split, part in examples.items()}
-    reader = FeatureReader(model.head)
+    reader = FeatureReader(model.head, model.loss)
     features = Features(vectors["train"], train.labels, train.weights)
     objective = Objective(reader, features.batch, np.ones(len(train.labels), dtype=np.int64), train.weights)
     logits = {s: (lambda s=s: head_logits(reader, vectors[s])) for s in SCORED}
@@ -201,7 +202,7 @@ def _probe(training: Training, model: Classifier, reader: Reader, table: TaskTab
         reader.vectors[split] if reader.vectors else pooled_vectors(model, reader.examples[split], resolved.precision)
         for split in ("train", "validation")
     )
-    head, told = FeatureReader(model.head), reader.examples["train"]
+    head, told = FeatureReader(model.head, model.loss), reader.examples["train"]
 
     def score() -> float:
         return _evaluation(table, head_logits(head, watched)).score
@@ -224,8 +225,9 @@ def _examples(stage: Finetune, table: TaskTable, encoded: Encoded, split: str, p
 
 
 def _evaluation(table: TaskTable, logits: NDArray[np.float32]) -> Evaluation:
-    values = quick_scores(table, "validation", decisions(table, logits))
-    return Evaluation(values["auroc"] - TIE * min(values["log_loss"], 1.0), values)
+    form = table.form
+    values = form.quick(table.labels("validation"), form.decide(logits), table.counted())
+    return Evaluation(values[form.headline.metric] - TIE * min(values["log_loss"], 1.0), values)
 
 
 def _layer_facts(layer: Any, adapter: Adapter | None) -> dict[str, Any]:

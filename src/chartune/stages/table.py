@@ -7,12 +7,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from chartune.disclosure import shown
+from chartune.answers import Answer
 from chartune.errors import DataError, LabelError
 from chartune.store import Artefact
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.flow import unit
-from chartune.tasks.labels import ENOUGH_CASES, LabelSpace
+from chartune.tasks.labels import LabelSpace
 from chartune.tasks.prepare import label_space, read_task, task_named
 
 SCORED: Final = ("validation", "test")
@@ -42,30 +42,27 @@ class TaskTable:
         return np.flatnonzero((self.frame.get_column("split") == split).to_numpy())
 
     @property
+    def form(self) -> Answer:
+        """The form of its answer."""
+        return self.space.form
+
+    @property
     def outputs(self) -> int:
-        """How many logits a head gives: two for a binary task, else one per label."""
-        return max(2, len(self.space.labels)) if self.space.answer != "multilabel" else len(self.space.labels)
+        """How many logits a head gives."""
+        return self.form.outputs(len(self.space.labels))
 
     def labels(self, split: str) -> Labels:
-        """Class numbers [n] i64; of a multilabel task which labels apply, [n, L] float32 of 0 and 1."""
+        """Class numbers [n] i64; where several may apply which do, [n, L] float32 of 0 and 1."""
         column = self.frame.filter(pl.col("split") == split).get_column("label")
-        if self.space.answer != "multilabel":
-            return column.to_numpy().astype(np.int64)
-        matrix = np.zeros((len(column), len(self.space.labels)), dtype=np.float32)
-        for row, numbers in enumerate(column):
-            matrix[row, numbers.to_numpy()] = 1
-        return matrix
+        return self.form.encoded(column, len(self.space.labels))
 
     def cases(self, split: str) -> NDArray[np.int64]:
-        """How many rows of a split each label applies to, [L]."""
-        labels = self.labels(split)
-        if labels.ndim == 2:
-            return np.asarray(labels.sum(axis=0), dtype=np.int64)
-        return np.bincount(labels.astype(np.int64), minlength=self.outputs)
+        """How many rows of a split each label applies to, [outputs]."""
+        return self.form.cases(self.labels(split), len(self.space.labels))
 
-    def scored(self) -> NDArray[np.bool_]:
-        """Which labels of a multilabel task count in averages, [L]: those with enough training cases."""
-        return self.cases("train") >= ENOUGH_CASES
+    def counted(self) -> NDArray[np.bool_]:
+        """Which labels averages are over, [outputs]."""
+        return self.form.counted(self.cases("train"))
 
     def must_be_learnable(self) -> None:
         """Every split needs a label that applies to some rows and not to others.
@@ -73,41 +70,24 @@ class TaskTable:
         Raises:
             LabelError: one has none; the message says which and how many rows it has, small numbers hidden.
         """
-        if len(self.space.labels) < 2 and self.space.answer != "multilabel":
+        if len(self.space.labels) < self.form.fewest_labels:
             raise LabelError(
                 f"{self.task} needs two labels or more, but the training {self.unit} have {len(self.space.labels)}; "
                 f"name another column of labels (--set data.source.label=…), or give more {self.unit}."
             )
+        train = self.cases("train")
         for split in ("train", *SCORED):
             cases, rows = self.cases(split), len(self.rows(split))
-            counted = self.scored() if self.space.answer == "multilabel" else np.ones(len(cases), dtype=bool)
-            if not (counted & (cases > 0) & (cases < rows)).any():
+            if not (self.counted() & (cases > 0) & (cases < rows)).any():
                 raise LabelError(
-                    f"{self.task} needs {self._law()} in every split, but {split} has {self._counted(cases, rows)}; "
+                    f"{self.task} needs {self.form.needs(self.unit)} in every split, but {split} has "
+                    f"{self.form.holds(cases, train, rows, self.unit)}; "
                     f"give more patients, or split them otherwise (--set data.splits.salt=…, or --splits FOLDER)."
                 )
 
-    def _law(self) -> str:
-        match self.space.answer:
-            case "binary":
-                return f"{self.unit} with and without the outcome"
-            case "multiclass":
-                return f"{self.unit} of two classes or more"
-            case _:
-                return f"a label that applies to some {self.unit} and not to others"
-
-    def _counted(self, cases: NDArray[np.int64], rows: int) -> str:
-        told = f"{shown(rows, exact=False)} {self.unit}"
-        if self.space.answer == "binary":
-            return f"{shown(int(cases[1]), exact=False)} positives among {told}"
-        learnt = f", {int(self.scored().sum())} of them with {ENOUGH_CASES} training cases or more"
-        return f"{told} ({len(self.space.labels)} labels{learnt if self.space.answer == 'multilabel' else ''})"
-
     def prior_logits(self) -> NDArray[np.float32]:
         """Logits that give every text the label frequencies of the training rows, [outputs]: where a head begins."""
-        share = (self.cases("train") + 0.5) / (len(self.rows("train")) + 1)
-        logits = np.log(share / (1 - share)) if self.space.answer == "multilabel" else np.log(share)
-        return logits.astype(np.float32)
+        return self.form.prior_logits(self.cases("train"), len(self.rows("train")))
 
 
 def read_table(data: Artefact, task: str) -> TaskTable:
@@ -120,7 +100,7 @@ def read_table(data: Artefact, task: str) -> TaskTable:
     name = task_named(dataset.tasks, task)
     frame = read_task(data, name)
     beside = [column for column in BESIDE if column in frame.columns and frame[column].count()]
-    if dataset.tasks[name].answer == "spans" or beside:
+    if not dataset.tasks[name].form.learnable or beside:
         raise DataError(
             f"a stage reads one text and tells what applies to it, but {name} asks for spans or of two parts; such "
             f"tasks can be prepared, audited and exported, and not learnt yet."

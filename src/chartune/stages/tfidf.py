@@ -11,7 +11,7 @@ from sklearn.multiclass import OneVsRestClassifier
 
 from chartune.errors import LabelError
 from chartune.runs.run import Run
-from chartune.stages.scoring import quick_scores, score, write_predictions
+from chartune.stages.scoring import score, write_predictions
 from chartune.stages.stage import Outcome, Stage, Work, perform, source_facts, task_facts
 from chartune.stages.table import SCORED, TaskTable, read_table
 from chartune.store import Store
@@ -32,7 +32,7 @@ class Tfidf(Stage):
     least_documents: int = Field(3, gt=0)
     """Phrases in fewer training texts are left out."""
     strengths: tuple[float, ...] = (0.1, 1.0, 10.0, 100.0)
-    """Inverse penalties to choose from, by AUROC on the validation part; one for all labels."""
+    """Inverse penalties to choose from, by the headline score of the validation part; one for all labels."""
 
 
 def tfidf(stage: Tfidf, store: Store) -> Run:
@@ -65,36 +65,25 @@ def _fit(stage: Tfidf, table: TaskTable, work: Work) -> Outcome:
         ) from None
     held = {split: vectorizer.transform(texts[split]) for split in SCORED}
     fitted = [_regression(table, strength).fit(train, table.labels("train")) for strength in stage.strengths]
-    reached = [
-        quick_scores(table, "validation", _decided(model, held["validation"], table))["auroc"] for model in fitted
-    ]
-    model = fitted[int(np.argmax(reached))]
+    form, watched, counted = table.form, table.labels("validation"), table.counted()
+    tried = [form.quick(watched, _decided(model, held["validation"], table), counted) for model in fitted]
+    model = fitted[int(np.argmax([scores[form.headline.metric] for scores in tried]))]
     decided = {split: _decided(model, held[split], table) for split in SCORED}
     write_predictions(work.folder, table, decided)
     words = np.asarray([len(text.split()) for text in texts["test"]], dtype=np.int32)
     scores = score(table, decided, work.folder, words={"test": words}, source=stage.data.source)
-    parameters = (train.shape[1] + 1) * (1 if table.space.answer == "binary" else len(table.space.labels))
+    parameters = (train.shape[1] + 1) * form.regressions(len(table.space.labels))
     return Outcome(scores, parameters, parameters)
 
 
 def _regression(table: TaskTable, strength: float) -> Any:
-    """L2-penalised logistic regression; of a multilabel task one for each label, by the solver that is fast on many."""
-    if table.space.answer != "multilabel":
+    """L2-penalised logistic regression; where several labels apply one for each, by the solver that is fast on many."""
+    if not table.form.several:
         return LogisticRegression(C=strength, max_iter=2000)
     return OneVsRestClassifier(LogisticRegression(C=strength, solver="liblinear", max_iter=2000))
 
 
 def _decided(model: Any, features: Any, table: TaskTable) -> NDArray[np.float64]:
-    """Log-odds [n] of a binary task; logits [n, K] of others."""
+    """What is scored of each text."""
     odds = np.asarray(model.decision_function(features), dtype=np.float64)
-    match table.space.answer:
-        case "multilabel":
-            return odds.reshape(len(odds), -1)
-        case "multiclass":
-            # One column tells two classes; a class without a training case has none, and keeps its prior.
-            known = odds if odds.ndim == 2 else np.stack([-odds / 2, odds / 2], axis=1)
-            every = np.tile(table.prior_logits().astype(np.float64), (len(odds), 1))
-            every[:, model.classes_] = known - np.logaddexp.reduce(known, axis=1, keepdims=True)
-            return every
-        case _:
-            return odds
+    return table.form.from_odds(odds, model.classes_, table.prior_logits())

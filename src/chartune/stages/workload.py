@@ -113,7 +113,7 @@ def _outputs_asked(stage: Finetune) -> int | None:
 def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None) -> Workload:
     dataset = read_dataset(data)
     task = task_named(dataset.tasks, stage.task)
-    labels, answer = len(dataset.tasks[task].labels), dataset.tasks[task].answer
+    outputs = dataset.tasks[task].form.outputs(len(dataset.tasks[task].labels))
     frame = read_task(data, task).select("split", "text")
     count, mean = {}, {}
     for split in ("train", *SCORED):
@@ -127,7 +127,7 @@ def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None) -
     if trains and stage.head.start == "probe":
         read += epoch + held["validation"]
     return Workload(
-        data.fingerprint, labels if answer == "multilabel" else max(2, labels), count["train"], epoch, schedule.steps,
+        data.fingerprint, outputs, count["train"], epoch, schedule.steps,
         round(epoch * schedule.epochs) if trains else 0,
         schedule.steps * _turns(stage.optimisation, mean["train"]) if trains else 0, read,
         2 * int(frame.get_column("text").str.len_bytes().sum()),

@@ -73,8 +73,8 @@ def _tried(study: Study, cell: Cell, made: dict[str, str], store: Store) -> Run 
     except ChartuneError as error:
         say(f"{cell.title()}: {error}")
         return Gap(cell.title(), str(error))
-    score = finished.estimate("auroc") or finished.estimate("perplexity")
-    what = "AUROC" if finished.task else "perplexity"
+    what = finished.headline
     told = f" on {finished.task}" if finished.task else ""
-    say(f"{finished.name}{told}: {what} {score}, {human_seconds(finished.cost.seconds)}")
+    score = finished.estimate(what.metric)
+    say(f"{finished.name}{told}: {what.title} {score}, {human_seconds(finished.cost.seconds)}")
     return finished

@@ -13,6 +13,7 @@ from typing import Annotated, ClassVar, Final, Self
 import polars as pl
 from pydantic import model_validator
 
+from chartune.answers import BINARY
 from chartune.config import Config, Unhashed
 from chartune.sources.coverage import Coverage, Rule
 from chartune.sources.source import Records
@@ -38,7 +39,7 @@ class Question:
     known: tuple[str, str]
     """The filter that leaves the admissions with an answer: its name, and why some have none."""
     citation: str
-    scored: str = "auroc"
+    scored: str = BINARY.headline.metric
     finds: Rule | None = None
     """What that filter looks for, where it may be there unseen."""
     whose: str = "with a text"

@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 import polars as pl
 
+from chartune.answers import ANY_OF
 from chartune.tasks.labels import ASKED, LabelSpace, frequent, titled
 
 Group = Callable[[pl.Expr], pl.Expr]
@@ -85,7 +86,7 @@ def billed(billing: Billing) -> pl.DataFrame:
 def frequent_groups(examples: pl.DataFrame, least_cases: int, billing: Billing) -> LabelSpace:
     """The groups with enough training cases, titled by the dictionary."""
     names = frequent(examples, least_cases)
-    return LabelSpace("multilabel", tuple(names), titled(names, group_titles(billing)))
+    return LabelSpace(ANY_OF.kind, tuple(names), titled(names, group_titles(billing)))
 
 
 def whole_table(billing: Billing) -> LabelSpace:
@@ -94,10 +95,10 @@ def whole_table(billing: Billing) -> LabelSpace:
     They were made before notes were joined, so that some labels can have no case at all.
     """
     if billing.codes is None:
-        return LabelSpace("multilabel", (), ())
+        return LabelSpace(ANY_OF.kind, (), ())
     coded = billing.codes.filter((pl.col("icd_version") == billing.version) & (pl.col("icd_code") != ""))
     names = coded.select(group=billing.group(pl.col("icd_code")))["group"].unique(maintain_order=True).to_list()
-    return LabelSpace("multilabel", tuple(names), titled(names, group_titles(billing)))
+    return LabelSpace(ANY_OF.kind, tuple(names), titled(names, group_titles(billing)))
 
 
 def group_titles(billing: Billing) -> dict[str, str]:

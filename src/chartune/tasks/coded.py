@@ -9,11 +9,12 @@ from typing import Final, Literal
 import polars as pl
 from pydantic import Field
 
+from chartune.answers import ENOUGH_CASES
 from chartune.sources.coverage import Rule
 from chartune.sources.source import Records
 from chartune.tasks.chart_task import ChartTask, Filter, Question
 from chartune.tasks.code_groups import MIXED, Billing, billed, frequent_groups, whole_table
-from chartune.tasks.labels import ENOUGH_CASES, LabelSpace
+from chartune.tasks.labels import LabelSpace
 from chartune.tasks.task import CORE
 
 _FEW: Final = "Does the table of codes name its admissions (hadm_id), and icd_version their version?"

@@ -9,10 +9,11 @@ Dataset ─┬─ source   whence, under which licence, which raw files, what it
 """
 
 from collections.abc import Iterable
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from pydantic import Field
 
+from chartune.answers import Answer, AnswerKind, answer_of
 from chartune.record import Record, read_record
 from chartune.runs.record import NamedSource
 from chartune.sources.coverage import Coverage
@@ -113,7 +114,7 @@ class TaskEntry(Part):
     """`retrospective-text`, `prospective` or `as-given`."""
     answer_told: bool = False
     """Whether what is read tells the answer."""
-    answer: Literal["binary", "multiclass", "multilabel", "spans"]
+    answer: AnswerKind
     labels: tuple[str, ...]
     titles: tuple[str, ...] = ()
     positive: str | None = None
@@ -130,6 +131,11 @@ class TaskEntry(Part):
     """What filters and parsers reached that can miss without a word, the sections apart."""
     headings: dict[str, int] = Field(default_factory=dict)
     """The most frequent headings that no rule knows → patients whose texts hold them; none of fewer than ten."""
+
+    @property
+    def form(self) -> Answer:
+        """The form of its answer."""
+        return answer_of(self.answer)
 
     def space(self) -> LabelSpace:
         """Its labels in the order of their numbers; of a task that asks for spans there is none to learn."""

@@ -89,8 +89,7 @@ def task_facts(task: TaskEntry) -> Facts:
 
 def _head(dataset: Dataset, title: str, parts: Mapping[str, str]) -> dict[str, Any]:
     source, corpus = dataset.source, dataset.corpus
-    kinds = ["token-classification" if task.answer == "spans" else "text-classification"
-             for task in dataset.tasks.values()]  # fmt: skip
+    kinds = [task.form.category for task in dataset.tasks.values()]
     kinds += ["text-generation", "fill-mask"] if corpus else []
     head: dict[str, Any] = {
         "pretty_name": title, **_licence(str(source.licence)), "task_categories": list(dict.fromkeys(kinds)),
@@ -127,7 +126,7 @@ def _sections(
     tasks, source = dataset.tasks, dataset.source
     yield _what(dataset, fingerprint)
     yield Section("Files", columns=("file", "holds"), rows=tuple(files.items()))
-    if columns and any(task.answer != "spans" for task in tasks.values()):
+    if columns and any(task.form.learnable for task in tasks.values()):
         yield Section("Columns of the examples", columns=("column", "holds"), rows=tuple(columns.items()))
     names = [*tasks, *([None] if dataset.corpus else [])]
     for name, cohort in zip(names, cohorts(dataset), strict=True):

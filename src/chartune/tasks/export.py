@@ -102,7 +102,7 @@ def _schema(written: pa.Schema, space: LabelSpace) -> pa.Schema:
 
     Annotated spans have no labels to be named, and columns that it reads without being told.
     """
-    several = space.answer == "multilabel"
+    several = space.form.several
     known = _COLUMNS | {"label": pa.list_(pa.int64()) if several else pa.int64()}
     columns = {field.name: known.get(field.name, field.type) for field in written}
     if "label" not in columns:

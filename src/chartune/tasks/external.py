@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, Self
 import polars as pl
 from pydantic import Field, field_validator, model_validator
 
+from chartune.answers import AUTO, ChosenAnswer
 from chartune.config import Config, Unhashed
 from chartune.errors import LeakageError
 from chartune.log import say
@@ -26,7 +27,7 @@ from chartune.tasks.attrition import Attrition, Cohort
 from chartune.tasks.bedside_notes import ANCHOR, KNOWN_AT, BedsideNotes
 from chartune.tasks.chart_task import answered
 from chartune.tasks.inputs import timed
-from chartune.tasks.labelled import Labelled
+from chartune.tasks.labelled import Labelled, deciding, labels_of
 from chartune.tasks.labels import ASKED, LabelSpace
 from chartune.tasks.matching import LABELLED_AT, Matched, match, moved, refuse_two_splits
 from chartune.tasks.stays import Stays
@@ -56,7 +57,7 @@ class External(Config):
     """Whose splits count; `labels`: those of the file, whose patients may then stand elsewhere than in the corpus."""
     death_told: Literal["left-out", "kept"] = "left-out"
     """Texts that tell the patient's death, which gives many an answer away."""
-    answer: Literal["auto", "binary", "multiclass", "multilabel"] = "auto"
+    answer: ChosenAnswer = AUTO
     """As in the task `labels`: `auto` goes by the labels that there are."""
     positive: str | None = None
     """Of two labels the one that is asked about; none: as in the task `labels` (`1`, `true`, `yes`, `died`)."""
@@ -96,7 +97,7 @@ class External(Config):
     @property
     def answers(self) -> int | None:
         """Two where that is said; else the file of labels tells."""
-        return 2 if self.answer == "binary" else None
+        return labels_of(self.answer)
 
     def card(self) -> Card:
         """The task in words."""
@@ -111,7 +112,7 @@ class External(Config):
         written = " (written after it)" if told else ""
         return Card(
             title=self.title or self.name, who=f"{self.stays.who()}, with a label and a text", when=when,
-            seen=what + written, asked="what the file of labels says of the admission", scored="auroc",
+            seen=what + written, asked="what the file of labels says of the admission", scored=deciding(self.answer),
             citation=self.citation, kind=seen.kind, answer_told=told,
         )  # fmt: skip
 

@@ -5,6 +5,7 @@ from typing import ClassVar, Final, Literal
 import polars as pl
 from pydantic import Field
 
+from chartune.answers import AUTO, BINARY, ENOUGH_CASES, Answer, ChosenAnswer, answer_of, fitting
 from chartune.config import Config
 from chartune.errors import LabelError
 from chartune.notes.note import PLAIN
@@ -12,7 +13,7 @@ from chartune.sources.source import Records
 from chartune.sources.splits import SPLITS
 from chartune.tasks.attrition import Attrition, Cohort
 from chartune.tasks.inputs import TELLS_DEATH, Seen, joined, texts_of, timed, unread
-from chartune.tasks.labels import ASKED, ENOUGH_CASES, LabelSpace
+from chartune.tasks.labels import ASKED, LabelSpace
 from chartune.tasks.positive import positive_of
 from chartune.tasks.task import Card
 
@@ -63,8 +64,8 @@ class Labelled(Config):
     """The labels of a table of one's own."""
 
     kind: Literal["labels"] = "labels"
-    answer: Literal["auto", "binary", "multiclass", "multilabel"] = "auto"
-    """`auto`: `multilabel` where a row has several labels, else by the number of distinct ones."""
+    answer: ChosenAnswer = AUTO
+    """Of which form (`chartune.answers`). `auto`: `multilabel` where a row has several labels, else by their number."""
     positive: str | None = None
     """Of two labels the one that is asked about; none: as is usual (`1` of `0` and `1`, `died` of `survived`; see
     `chartune.tasks.positive.CONVENTIONS`), else the later in sorting, with a warning."""
@@ -84,13 +85,13 @@ class Labelled(Config):
         seen = self.reads.seen()
         return Card(
             title=self.title, who="rows of the table that have a text and a label", when=seen.when, seen=seen.what,
-            asked="the label of the row", scored="auroc", citation="the table's owner", kind=seen.kind,
+            asked="the label of the row", scored=deciding(self.answer), citation="the table's owner", kind=seen.kind,
         )  # fmt: skip
 
     @property
     def answers(self) -> int | None:
         """Two where that is said; else the table tells."""
-        return 2 if self.answer == "binary" else None
+        return labels_of(self.answer)
 
     @property
     def reads(self) -> "WholeText":
@@ -130,28 +131,29 @@ class Labelled(Config):
         """
         told = _patients(examples)
         patients = told.filter(pl.col("patients") >= self.least_cases)
-        answer = self._answer(examples, patients.height)
         several = int((examples["asked"].list.len() > 1).sum())
-        if answer == "multilabel":
+        form = self._form(patients.height, several > 0)
+        if form.several:
             patients = patients.filter(pl.col("patients") >= ENOUGH_CASES)  # rarer: noise, or somebody's words
         elif several:
             raise LabelError(
-                f"a {answer} task must have one label per row, but {several} rows have several; "
+                f"a {form.kind} task must have one label per row, but {several} rows have several; "
                 f"leave `answer` at auto, or say multilabel."
             )
         _must_be_classes(
             patients,
-            most=MOST_LABELS if answer == "multilabel" else MOST_CLASSES,
+            most=MOST_LABELS if form.several else MOST_CLASSES,
             least=SHARED if told.height <= FEW_CLASSES else ENOUGH_CASES,
         )
         names = patients["asked"].sort().to_list()
-        return self._binary(names) if answer == "binary" else LabelSpace(answer, tuple(names), tuple(names))
+        return self._one_outcome(names, form) if form.one_outcome else LabelSpace(form.kind, tuple(names), tuple(names))
 
-    def _binary(self, names: list[str]) -> LabelSpace:
+    def _one_outcome(self, names: list[str], form: Answer) -> LabelSpace:
         """Two labels or fewer, that which is asked about at the end."""
         if len(names) > 2:
             raise LabelError(
-                f"a binary task must have two labels, but the training rows have {len(names)}; leave `answer` at auto."
+                f"a {form.kind} task must have two labels, but the training rows have {len(names)}; "
+                f"leave `answer` at auto."
             )
         if self.positive is not None and (self.positive not in names or len(names) != 2):
             raise LabelError(
@@ -159,17 +161,23 @@ class Labelled(Config):
                 f"{self.positive!r} is {'one' if self.positive in names else 'none'} of them."
             )
         if len(names) < 2:
-            return LabelSpace("binary", tuple(names), tuple(names))
+            return LabelSpace(form.kind, tuple(names), tuple(names))
         positive, by = positive_of(names, self.positive)
         ordered = tuple(sorted(names, key=lambda name: name == positive))
-        return LabelSpace("binary", ordered, ordered, by)
+        return LabelSpace(form.kind, ordered, ordered, by)
 
-    def _answer(self, examples: pl.DataFrame, names: int) -> Literal["binary", "multiclass", "multilabel"]:
-        if self.answer != "auto":
-            return self.answer
-        if (examples["asked"].list.len() > 1).any():
-            return "multilabel"
-        return "binary" if names <= 2 else "multiclass"
+    def _form(self, labels: int, several: bool) -> Answer:
+        return fitting(labels, several) if self.answer == AUTO else answer_of(self.answer)
+
+
+def deciding(answer: str) -> str:
+    """The metric that decides, where the table says what form its answers have."""
+    return BINARY.headline.metric if answer == AUTO else answer_of(answer).headline.metric
+
+
+def labels_of(answer: str) -> int | None:
+    """How many labels there are; None where only the data tell."""
+    return 2 if answer != AUTO and answer_of(answer).one_outcome else None
 
 
 def _patients(examples: pl.DataFrame) -> pl.DataFrame:

@@ -4,22 +4,17 @@
     asked    ["died"]             ["428", "584"]     what applies to an admission, by name
     label    1                    [0, 17]            the same, numbered by the space
 
-`Answer` says how many may apply at once.
+The form of the answer (`chartune.answers`) says how many may apply at once, and numbers them.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal, Self
+from typing import Any, Self
 
 import polars as pl
 
+from chartune.answers import Answer, answer_of
 from chartune.tasks.positive import PositiveBy
-
-ENOUGH_CASES: Final = 10
-"""Training cases below which a label is neither learnt from a hospital's own table nor scored: its score is chance."""
-
-Answer = Literal["binary", "multiclass", "multilabel"]
-"""`binary`: one of two; `multiclass`: one of several; `multilabel`: any number of them."""
 
 ASKED: dict[str, pl.DataType] = {
     "subject_id": pl.Int64(),
@@ -33,8 +28,8 @@ ASKED: dict[str, pl.DataType] = {
 class LabelSpace:
     """The answers that are learnt and scored."""
 
-    answer: Answer
-    """How many of them apply at once."""
+    answer: str
+    """Kind of their form."""
     labels: tuple[str, ...]
     """Their names, such as `died` or the code group `428`; a label's number is its place."""
     titles: tuple[str, ...]
@@ -43,28 +38,22 @@ class LabelSpace:
     """Who says which class of a yes-or-no task is asked about."""
 
     @property
+    def form(self) -> Answer:
+        """How many of them apply at once, and all that follows."""
+        return answer_of(self.answer)
+
+    @property
     def positive(self) -> str | None:
         """The class that a yes-or-no task asks about, whose number is 1; None: it is another task."""
-        return self.labels[1] if self.answer == "binary" and len(self.labels) == 2 else None
+        return self.labels[1] if self.form.one_outcome and len(self.labels) == 2 else None
 
     def number(self, examples: pl.DataFrame) -> pl.DataFrame:
-        """Examples with `label` instead of `asked`: i64, or list[i32] of a multilabel task; null: not in this space."""
-        numbers = pl.DataFrame({"asked": self.labels, "label": range(len(self.labels))},
-                               schema={"asked": pl.String, "label": pl.Int32})  # fmt: skip
-        if self.answer != "multilabel":
-            named = examples.with_columns(pl.col("asked").list.first())
-            numbered = named.join(numbers, on="asked", how="left", maintain_order="left")
-            return numbered.with_columns(pl.col("label").cast(pl.Int64)).drop("asked")
-        key = examples.with_row_index("_row").select("_row", "asked").explode("asked", empty_as_null=True)
-        lists = key.join(numbers, on="asked").group_by("_row").agg(pl.col("label").sort())
-        rows = examples.with_row_index("_row").join(lists, on="_row", how="left", maintain_order="left")
-        return rows.with_columns(pl.col("label").fill_null(pl.lit([], dtype=pl.List(pl.Int32)))).drop("_row", "asked")
+        """Examples with `label` instead of `asked`; null, or not in a list: it is not in this space."""
+        return self.form.numbered(examples, self.labels)
 
     def counts(self, label: pl.Series) -> dict[str, int]:
         """What a data card says of a split's labels."""
-        if self.answer == "binary":
-            return {"positives": int(label.sum())}
-        return {"labels_assigned": int(label.list.len().sum())} if self.answer == "multilabel" else {}
+        return self.form.tally(label)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON; of a yes-or-no task with `positive`, the class that is asked about, and who says so."""

@@ -12,6 +12,7 @@ from typing import ClassVar, Final, Literal
 import polars as pl
 from pydantic import Field
 
+from chartune.answers import BINARY
 from chartune.sources.coverage import Coverage
 from chartune.sources.source import Records
 from chartune.tasks.bedside_notes import ANCHOR
@@ -104,7 +105,7 @@ class LateMortality(ChartTask):
 
     def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
         """Survived or died."""
-        return LabelSpace("binary", CLASSES, CLASSES)
+        return LabelSpace(BINARY.kind, CLASSES, CLASSES)
 
     def _anchored(self, records: Records) -> pl.DataFrame:
         """The admissions that are asked about, with `anchor` where that is not the admission."""

@@ -10,6 +10,7 @@ from typing import ClassVar, Final, Literal
 
 import polars as pl
 
+from chartune.answers import ONE_OF
 from chartune.sources.source import Records
 from chartune.tasks.chart_task import MACRO, ChartTask, Question
 from chartune.tasks.labels import ASKED, LabelSpace
@@ -72,7 +73,7 @@ class LengthOfStay(ChartTask):
 
     def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
         """The classes, whether or not they occur."""
-        return LabelSpace("multiclass", self._names(), self._names())
+        return LabelSpace(ONE_OF.kind, self._names(), self._names())
 
     def _names(self) -> tuple[str, ...]:
         return CLASSES if self.deaths == "removed" else (*CLASSES, DIED)

@@ -24,17 +24,14 @@ from chartune.sources.splits import CORPUS_ONLY, SPLITS
 from chartune.store import Artefact, write_bytes, write_json
 from chartune.tasks.dataset import Dataset
 from chartune.tasks.frames import read_frame
-from chartune.tasks.labels import Answer, LabelSpace
+from chartune.tasks.labels import LabelSpace
 
 VERSION: Final = "0.4.1"
 NAMES: Final = {"validation": "tuning", "test": "held_out"}
 """What MEDS calls a split, where it has a word of its own."""
 _KEY: Final = (pa.field("subject_id", pa.int64(), nullable=False), pa.field("prediction_time", pa.timestamp("us")))
-_VALUES: Final[dict[Answer, pa.Field]] = {
-    "binary": pa.field("boolean_value", pa.bool_()),
-    "multiclass": pa.field("integer_value", pa.int64()),
-    "multilabel": pa.field("categorical_value", pa.string()),
-}
+BOOLEAN, CATEGORICAL = "boolean_value", "categorical_value"
+_VALUES: Final = {BOOLEAN: pa.bool_(), "integer_value": pa.int64(), CATEGORICAL: pa.string()}
 _SPLITS: Final = pa.schema([("subject_id", pa.int64()), ("split", pa.string())])
 
 
@@ -74,20 +71,20 @@ def labels_of(examples: pl.DataFrame, space: LabelSpace) -> pa.Table:
         space: the task's answers.
 
     Returns:
-        subject_id int64 · prediction_time timestamp[us] · one column of values: `boolean_value` of a binary task,
-        `integer_value` (the number of the class) of a multiclass one, `categorical_value` of a multilabel one, with a
+        subject_id int64 · prediction_time timestamp[us] · one column of values, as the form of the answer says:
+        `boolean_value`, `integer_value` (the number of the class), or `categorical_value` (the name of a label) with a
         row per label; an admission without any has no row.
     """
-    value = _VALUES[space.answer]
+    column = space.form.meds_column
     rows = examples.select("subject_id", "prediction_time", value=pl.col("label"))
-    if space.answer == "binary":
+    if column == BOOLEAN:
         rows = rows.with_columns(pl.col("value") == 1)
-    if space.answer == "multilabel":
+    if column == CATEGORICAL:
         names = dict(enumerate(space.labels))
         rows = rows.explode("value", empty_as_null=True).drop_nulls("value")
         rows = rows.with_columns(pl.col("value").replace_strict(names, return_dtype=pl.String))
-    ordered = rows.sort("subject_id", "prediction_time", "value").rename({"value": value.name})
-    return ordered.to_arrow().cast(pa.schema([*_KEY, value]))
+    ordered = rows.sort("subject_id", "prediction_time", "value").rename({"value": column})
+    return ordered.to_arrow().cast(pa.schema([*_KEY, pa.field(column, _VALUES[column])]))
 
 
 def write_arrow(table: pa.Table, file: Path) -> None:
@@ -108,7 +105,7 @@ def _refuse_timeless(examples: pl.DataFrame, name: str) -> None:
 
 
 def _without(examples: pl.DataFrame, space: LabelSpace) -> int:
-    return examples.filter(pl.col("label").list.len() == 0).height if space.answer == "multilabel" else 0
+    return examples.filter(pl.col("label").list.len() == 0).height if space.form.several else 0
 
 
 def _about(artefact: Artefact, dataset: Dataset, tasks: list[str], without: dict[str, int]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import ClassVar, Final, Literal
 
 import polars as pl
 
+from chartune.answers import BINARY
 from chartune.sources.source import Records
 from chartune.tasks.chart_task import ChartTask, Question
 from chartune.tasks.labels import ASKED, LabelSpace
@@ -57,4 +58,4 @@ class Mortality(ChartTask):
 
     def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
         """Survived or died."""
-        return LabelSpace("binary", CLASSES, CLASSES)
+        return LabelSpace(BINARY.kind, CLASSES, CLASSES)

@@ -5,7 +5,6 @@ no ca, ca           a convention: X of X and "no X"               asked: ca (of 
 blue, green         nobody chose: the later in sorting            asked: green (of blue, green), and a warning
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -45,22 +44,9 @@ def positive_of(names: Sequence[str], chosen: str | None = None) -> tuple[str, P
     return other, "sorting"
 
 
-def asked_told(answer: str | None, labels: Sequence[str]) -> str:
-    """Such as `died (of died, survived)`; empty: the task is no yes-or-no task, or has not two classes.
-
-    Args:
-        answer: of the task.
-        labels: its, the positive class last.
-    """
-    named = [_printable(label) for label in labels]
-    if answer != "binary" or len(named) != 2:
-        return ""
-    return f"{named[1]} (of {', '.join(sorted(named))})"
-
-
 def question_told(task: "TaskEntry") -> dict[str, str]:
     """The question of a task in words, and the class that is asked about where it is a yes-or-no task."""
-    facts = {"question": task.asked, "asked": asked_told(task.answer, task.labels)}
+    facts = {"question": task.asked, "asked": task.form.outcome(task.labels)}
     return {term: value for term, value in facts.items() if value}
 
 
@@ -72,16 +58,11 @@ def unchosen(tasks: Mapping[str, "TaskEntry"]) -> list[str]:
     """
     return [
         f"{name}: nobody chose the class that is asked about, so the later in sorting is: "
-        f"{asked_told(task.answer, task.labels)}; if the other is "
+        f"{task.form.outcome(task.labels)}; if the other is "
         f"meant, or to say that this one is, name it with `positive` in the task ({_example(task)})."
         for name, task in tasks.items()
-        if task.positive_by == "sorting" and asked_told(task.answer, task.labels)
+        if task.positive_by == "sorting" and task.form.outcome(task.labels)
     ]
-
-
-def probability_column(positive: str) -> str:
-    """The column of predictions that holds the probability of a class: `p_died`, letters, digits and `_` only."""
-    return f"p_{re.sub(r'[^a-z0-9]+', '_', _plain(positive)).strip('_') or '1'}"
 
 
 def _example(task: "TaskEntry") -> str:
@@ -98,8 +79,3 @@ def _conventional(negative: str, positive: str) -> bool:
 
 def _plain(name: str) -> str:
     return name.strip().casefold()
-
-
-def _printable(name: str) -> str:
-    """A name that moves no cursor of a terminal."""
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in name)

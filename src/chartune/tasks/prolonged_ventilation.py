@@ -17,6 +17,7 @@ from typing import ClassVar, Final, Literal, Self
 import polars as pl
 from pydantic import Field, model_validator
 
+from chartune.answers import BINARY, ONE_OF
 from chartune.sources.coverage import Coverage, Rule
 from chartune.sources.source import Records
 from chartune.sources.ventilation import OxygenJoin
@@ -164,7 +165,7 @@ class ProlongedVentilation(ChartTask):
             asked=f"{self.days:g} days or more by {' or '.join(airways)} {where}, {_WORDS[self.measure]}; {rule}",
             known=("ventilated long enough", f"{self.base_days:g} days or more in an ICU stay, gaps ignored{left_out}"),
             citation="Huang et al. (2020), Clinical XLNet; Gema et al. (2023), arXiv:2307.03042",
-            scored=MACRO if self.competing == "classes" else "auroc",
+            scored=MACRO if self.competing == "classes" else BINARY.headline.metric,
             whose=f"{base} (gaps ignored, 6 h tolerance){seen}, with a text",
         )
 
@@ -205,8 +206,8 @@ class ProlongedVentilation(ChartTask):
     def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
         """Prolonged or not; with competing events what ended the ventilation."""
         if self.competing == "classes":
-            return LabelSpace("multiclass", COMPETING, COMPETING)
-        return LabelSpace("binary", CLASSES, CLASSES)
+            return LabelSpace(ONE_OF.kind, COMPETING, COMPETING)
+        return LabelSpace(BINARY.kind, CLASSES, CLASSES)
 
     def coverage(self, records: Records) -> list[Coverage]:
         """In how many ICU stays ventilation was found, and how many admissions say where patients went."""

@@ -3,14 +3,15 @@
 from itertools import compress
 from typing import Final
 
+import numpy as np
 import polars as pl
 
+from chartune.answers import ENOUGH_CASES, Answer
 from chartune.disclosure import is_made_up, shown
 from chartune.sources.splits import SPLITS
 from chartune.store import Artefact
 from chartune.tasks.dataset import Dataset
 from chartune.tasks.frames import read_frame
-from chartune.tasks.labels import ENOUGH_CASES
 from chartune.tasks.soundness import emptied, of_other_codes
 
 _OPTIONAL: Final = ("calibration",)
@@ -30,33 +31,32 @@ def thin_splits(artefact: Artefact, dataset: Dataset) -> list[str]:
     empty, lines = emptied(dataset.parts()), []
     silent = {*empty, *of_other_codes(dataset.parts())}
     for name, entry in dataset.tasks.items():
-        learnt = entry.answer in ("binary", "multiclass", "multilabel")
+        learnt = entry.form.learnable
         frame = read_frame(artefact.path / f"{name}.parquet", ["split", *(["label"] if learnt else [])])
         if name in silent:
             continue
         labels, open_data = len(entry.labels) if learnt else 0, is_made_up(dataset.source)
-        told = _told(frame, entry.answer, labels, open_data)
+        told = _told(frame, entry.form, labels, open_data)
         lines += [f"{name}: {told}."] if told else []
     return [*empty.values(), *lines]
 
 
-def _told(frame: pl.DataFrame, answer: str, labels: int, open_data: bool) -> str:
+def _told(frame: pl.DataFrame, form: Answer, labels: int, open_data: bool) -> str:
     """What is thin in the examples of a task; empty: nothing."""
     if frame.is_empty():
         return "no split has an example"
-    if answer == "multilabel" and not labels:
+    if form.several and not labels:
         return f"no label has {ENOUGH_CASES} training cases, so that there is nothing to learn"
     if answer in ("binary", "multiclass") and labels < 2:
         return "all training examples have one class, so that there is nothing to tell apart"
     rows = {split: frame.filter(pl.col("split") == split) for split in SPLITS}
-    scored = [cases >= ENOUGH_CASES for cases in _cases(rows["train"], labels)]
+    counted = form.counted(np.array(_cases(rows["train"], labels), dtype=np.int64))
     parts = []
     for split, mine in rows.items():
         if mine.is_empty() and split in _OPTIONAL:
             continue
-        cases = _cases(mine, labels)
-        counted = list(compress(cases, scored)) if answer == "multilabel" else cases
-        lacking = _lacking(answer, mine.height, counted, open_data) if labels and mine.height else ""
+        cases = list(compress(_cases(mine, labels), counted))
+        lacking = form.lacks(cases, mine.height, open_data) if labels and mine.height else ""
         if lacking or mine.height < ENOUGH_CASES:
             parts.append(f"{split} has {shown(mine.height, open_data)} example{'s' * (mine.height != 1)}{lacking}")
     return "; ".join(parts)
@@ -69,17 +69,3 @@ def _cases(mine: pl.DataFrame, labels: int) -> list[int]:
     flat = mine["label"].explode() if mine.schema["label"].is_nested() else mine["label"]
     counted = dict(flat.drop_nulls().value_counts().iter_rows())
     return [counted.get(label, 0) for label in range(labels)]
-
-
-def _lacking(answer: str, rows: int, cases: list[int], open_data: bool) -> str:
-    """What the answers of a split lack, where `cases` of its rows have each; empty: nothing."""
-    match answer:
-        case "binary" if min(cases) < ENOUGH_CASES:
-            rarer = cases.index(min(cases))
-            return f", {shown(cases[rarer], open_data)} of them {('without', 'with')[rarer]} the outcome"
-        case "multiclass" if 0 in cases:
-            return f", none for {cases.count(0)} of the {len(cases)} answers"
-        case "multilabel" if not any(0 < case < rows for case in cases):
-            return ", and no label that could be scored"
-        case _:
-            return ""

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import polars as pl
 
+from chartune.answers import ONE_OF
 from chartune.sources.source import Records
 from chartune.tasks.any_input import AnyInput
 from chartune.tasks.chart_task import MACRO, ChartTask, Question
@@ -83,7 +84,7 @@ class Triage(ChartTask):
 
     def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
         """The services, whether or not they occur."""
-        return LabelSpace("multiclass", tuple(SERVICES), tuple(SERVICES))
+        return LabelSpace(ONE_OF.kind, tuple(SERVICES), tuple(SERVICES))
 
     def _services(self) -> dict[str, str]:
         lost = _LOST if self.codes == "published" else ()

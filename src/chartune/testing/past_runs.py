@@ -15,8 +15,8 @@ import polars as pl
 import yaml
 from numpy.typing import NDArray
 
+from chartune.answers import ANY_OF, BINARY
 from chartune.log import Event
-from chartune.metrics import binary_scores, multilabel_scores
 from chartune.quantities import Cost, Estimate
 from chartune.store import Store, write_json
 from chartune.testing import past_data
@@ -60,7 +60,7 @@ def past_runs(root: Path, source_kind: str = "made-up") -> Store:
         (MINILM, "LoRA on MiniLM", OTHER, fresh, 1.7, 0),
     ]
     for fingerprint, name, backbone, stack, strength, seed in binary:
-        about = _about(name, backbone, stack, "mortality", "binary", source_kind, seed)
+        about = _about(name, backbone, stack, "mortality", BINARY.kind, source_kind, seed)
         scores, rows = _binary(strength, oracle=fingerprint != HEAD)  # one variant whose oracle nobody has worked out
         _finished(store, fingerprint, about, scores, rows, strength)
     coded: list[tuple[str, str, dict[str, Any] | None, Layers, float]] = [
@@ -70,7 +70,7 @@ def past_runs(root: Path, source_kind: str = "made-up") -> Store:
         (CODED_CLINICAL, "Clinical (frozen) + downstream LoRA", BACKBONE, clinical, 1.3),
     ]
     for fingerprint, name, backbone, stack, strength in coded:
-        about = _about(name, backbone, stack, "diagnoses_icd9", "multilabel", source_kind)
+        about = _about(name, backbone, stack, "diagnoses_icd9", ANY_OF.kind, source_kind)
         scores, rows, labels = _multilabel(strength)
         _finished(store, fingerprint, about, scores, rows, strength, labels)
     return store
@@ -106,7 +106,7 @@ def _binary(strength: float, *, oracle: bool) -> tuple[dict[str, Estimate], pl.D
     labels, noise, subjects = _patients()
     own = np.random.default_rng(int(strength * 100)).normal(size=ROWS)
     logits = strength * labels + 0.8 * noise + 0.6 * own - 2.2
-    scores = binary_scores(labels, logits, subjects, resamples=200)
+    scores, _ = BINARY.score(labels, logits, subjects, resamples=200)
     if oracle:
         scores["oracle_auroc"] = Estimate(0.902, 0.86, 0.94, ROWS)
     rows = _keys().with_columns(
@@ -120,7 +120,7 @@ def _multilabel(strength: float) -> tuple[dict[str, Estimate], pl.DataFrame, pl.
     own = np.random.default_rng(int(strength * 100)).normal(size=labels.shape)
     logits = strength * labels + 0.7 * noise + 0.7 * own - 2
     train_cases = np.maximum(3, (1147 * 0.4 * 0.88 ** np.arange(LABELS)).astype(np.int64) - 9)
-    scores, each = multilabel_scores(labels, logits, _patients()[2], train_cases >= 10, resamples=200)
+    scores, each = ANY_OF.score(labels, logits, _patients()[2], train_cases >= 10, resamples=200)
     rows = _keys().with_columns(
         pl.Series("label", [np.flatnonzero(row).tolist() for row in labels], dtype=pl.List(pl.Int32)),
         pl.Series("logits", logits.astype(np.float32).tolist(), dtype=pl.List(pl.Float32)),

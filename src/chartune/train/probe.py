@@ -50,7 +50,7 @@ def _fit(reader: FeatureReader, features: Features, penalty: float) -> None:
     weight = reader.head.linear.weight
     batch = {k: v.to(weight.device) for k, v in features.batch(np.arange(len(features.labels))).items()}
     # The loss is a mean over labels; times their number it is the sum of as many penalised regressions.
-    scale = (features.labels.shape[1] if features.labels.ndim == 2 else 1) / float(features.weights.sum())
+    scale = features.labels.size / len(features.labels) / float(features.weights.sum())
     optimizer = torch.optim.LBFGS(
         list(reader.head.parameters()), max_iter=ITERATIONS, line_search_fn="strong_wolfe", tolerance_change=1e-7
     )

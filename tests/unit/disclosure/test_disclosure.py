@@ -5,9 +5,10 @@ from typing import Any
 import polars as pl
 import pytest
 
+from chartune.answers import BINARY, ONE_OF
 from chartune.disclosure import (
+    UNSCORED,
     Behind,
-    behind,
     digits,
     fewest,
     figures,
@@ -100,19 +101,19 @@ def rows(positives: int, negatives: int, each: int = 1) -> pl.DataFrame:
 def test_ten_rows_and_ten_patients_with_the_outcome_and_without_it_stand_behind_a_score(
     frame: pl.DataFrame, few: bool
 ) -> None:
-    stands = behind("binary", {"auroc": Estimate(0.8, n=frame.height)}, {}, frame)
+    stands = BINARY.behind({"auroc": Estimate(0.8, n=frame.height)}, {}, frame)
     assert stands.few is few
-    assert behind("multiclass", {}, {}, frame).few is False
-    assert fewest([stands, behind("binary", {}, {}, rows(9, 9))]).few
-    assert not behind(None, {"perplexity": Estimate(3.0, n=5)}).few
+    assert ONE_OF.behind({}, {}, frame).few is False
+    assert fewest([stands, BINARY.behind({}, {}, rows(9, 9))]).few
+    assert not UNSCORED.few
 
 
 def test_where_rows_and_counts_disagree_the_fewest_count() -> None:
     for counts in ({"admissions": 40, "positives": 9}, {"admissions": 40, "positives": 31}, {"admissions": 9},
                    {"subjects": 9}):  # fmt: skip
-        assert behind("binary", {}, counts, rows(20, 20)).few
-    assert behind("binary", {"prevalence": Estimate(0.2, n=40)}, {}, rows(20, 20)).few
-    stands = behind("binary", {}, {"admissions": 40, "positives": 12}, rows(20, 20))
+        assert BINARY.behind({}, counts, rows(20, 20)).few
+    assert BINARY.behind({"prevalence": Estimate(0.2, n=40)}, {}, rows(20, 20)).few
+    stands = BINARY.behind({}, {"admissions": 40, "positives": 12}, rows(20, 20))
     assert (stands.rows, stands.positives, stands.negatives, stands.few) == (40, 12, 20, False)
 
 
@@ -126,15 +127,15 @@ def test_of_many_parts_whose_sum_is_printed_classes_are_twice_as_wide() -> None:
 
 
 def test_a_prevalence_is_worked_out_of_classes_and_an_auroc_has_the_digits_of_its_pairs() -> None:
-    stands = Behind("binary", 139, 21, 118)
+    stands = Behind(139, 21, 118, shares=frozenset({"prevalence"}))
     rate = stands.release("prevalence", Estimate(21 / 139, 0.1, 0.2, 139))
     assert (rate.value, rate.low, rate.n) == (round(24.5 / 134.5, 2), None, None)
     assert stands.release("auroc", Estimate(0.81249, 0.71111, 0.9, 139)) == Estimate(0.812, 0.711, 0.9)
-    assert Behind("binary", 40, 12, 28).release("auroc", Estimate(0.81249)).value == 0.81
+    assert Behind(40, 12, 28).release("auroc", Estimate(0.81249)).value == 0.81
 
 
 def test_an_accuracy_with_few_errors_is_not_shown() -> None:
-    stands = Behind("multiclass", 30)
+    stands = Behind(30, shares=frozenset({"accuracy"}))
     assert stands.hides("accuracy", Estimate(28 / 30))
     assert stands.hides("accuracy", Estimate(2 / 30))
     assert not stands.hides("accuracy", Estimate(15 / 30))

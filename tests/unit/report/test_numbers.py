@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from chartune.answers import ANY_OF, BINARY
 from chartune.disclosure import Behind, is_made_up, lowest, shown
 from chartune.metrics import calibration_curve, paired_difference, resample, roc_curve
 from chartune.metrics.auroc import auroc_statistic
@@ -52,7 +53,7 @@ def binary(store: Store) -> list[Variant]:
 def real(binary: list[Variant]) -> list[Variant]:
     """The same, as if of real patients."""
     stands = behind_run(binary[0].run)
-    return [replace(v, behind=stands, watched=Behind("binary", 60, 12, 48)) for v in binary]
+    return [replace(v, behind=stands, watched=Behind(60, 12, 48)) for v in binary]
 
 
 @pytest.fixture(scope="module")
@@ -83,16 +84,16 @@ def test_seeds_of_one_variant_are_one_row_and_its_run_is_the_nearest_to_their_me
 def test_what_is_too_large_to_compare_in_pairs_is_said(
     coded: list[Variant], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert not too_large(coded, "multilabel")
+    assert not too_large(coded, ANY_OF)
     runs = {run.fingerprint: run for run in finished_runs(store)}
     assert outcome(coded, typed(past.dataset()), "diagnoses_icd9", "t", runs).too_large == ""
     monkeypatch.setattr(compare, "LARGEST", 400 * 30 - 1)
-    assert comparisons(coded, "multilabel", CODES) == []
+    assert comparisons(coded, ANY_OF, CODES) == []
     assert (
         "too large to compare in pairs here"
         in outcome(coded, typed(past.dataset()), "diagnoses_icd9", "t", runs).too_large
     )
-    assert not too_large(coded[:1], "multilabel")  # nothing to compare it with
+    assert not too_large(coded[:1], ANY_OF)  # nothing to compare it with
 
 
 def test_labels_that_a_run_marks_as_scored_are_those_that_are_compared(tmp_path: Path) -> None:
@@ -108,7 +109,7 @@ def test_labels_that_a_run_marks_as_scored_are_those_that_are_compared(tmp_path:
         about = variant.run.per_label()
         assert about is not None
         values.append(about.row(by_predicate=pl.col("label") == CODES[0], named=True)["auroc"])
-    made = comparisons(variants, "multilabel", CODES)
+    made = comparisons(variants, ANY_OF, CODES)
     assert made[0].difference.value == pytest.approx(values[1] - values[0], abs=1e-6)
 
 
@@ -124,7 +125,7 @@ def test_ends_that_may_exclude_their_own_value_are_dropped(tmp_path: Path) -> No
 
 def test_a_difference_of_two_runs_is_that_of_the_metrics(binary: list[Variant]) -> None:
     tfidf, minilm = binary[0].run.predictions(), binary[4].run.predictions()
-    mine = from_baseline(comparisons(binary, "binary"), binary)["5"]
+    mine = from_baseline(comparisons(binary, BINARY), binary)["5"]
     drawn = [
         resample({"auroc": auroc_statistic(rows["label"].to_numpy(), rows["logit"].to_numpy())}, rows["subject_id"])
         for rows in (minilm, tfidf)
@@ -136,9 +137,9 @@ def test_a_difference_of_two_runs_is_that_of_the_metrics(binary: list[Variant]) 
 def test_everything_is_compared_with_tfidf_and_adapters_with_their_base_and_their_fresh_twin(
     binary: list[Variant], coded: list[Variant]
 ) -> None:
-    pairs = {(one.ours.label, one.theirs.label) for one in comparisons(binary, "binary")}
+    pairs = {(one.ours.label, one.theirs.label) for one in comparisons(binary, BINARY)}
     assert pairs == {("2", "1"), ("3", "1"), ("4", "1"), ("5", "1"), ("3", "2"), ("4", "2"), ("4", "3")}
-    made = comparisons(coded, "multilabel", CODES)
+    made = comparisons(coded, ANY_OF, CODES)
     assert len(made) == 6
     for one in made:
         ours, theirs = one.ours.score("auroc"), one.theirs.score("auroc")
@@ -153,7 +154,7 @@ def test_other_admissions_are_never_compared_as_if_they_were_the_same(tmp_path: 
     Run.of(store, past.MINILM).predictions().head(300).write_parquet(path)
     sign_again(path.parent)
     variants = numbered([run for run in finished_runs(store) if run.task == "mortality"])
-    assert "5" not in from_baseline(comparisons(variants, "binary"), variants)
+    assert "5" not in from_baseline(comparisons(variants, BINARY), variants)
 
 
 def test_the_summary_claims_a_difference_only_where_the_paired_interval_excludes_zero(binary: list[Variant]) -> None:
@@ -253,7 +254,7 @@ def test_curves_of_real_patients_tell_no_number_of_them(real: list[Variant]) -> 
 def test_validation_curves_of_real_patients_have_the_digits_of_their_pairs(real: list[Variant]) -> None:
     panel = next(panel for panel in learning_curves(real) if panel.title == "Validation AUROC")
     assert {round(y, 2) == y for series in panel.series for y in series.values} == {True}
-    few = [replace(v, watched=Behind("binary", 20, 9, 11)) for v in real]
+    few = [replace(v, watched=Behind(20, 9, 11)) for v in real]
     assert [panel.title for panel in learning_curves(few)] == ["Training loss"]
 
 

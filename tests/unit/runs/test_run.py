@@ -134,8 +134,9 @@ def test_the_ledger_holds_one_row_per_finished_run_with_null_for_what_was_not_me
     assert dict(frame.schema) == SCHEMA
     rows = {row["fingerprint"]: row for row in frame.iter_rows(named=True)}
     assert set(rows) == {FIRST, SECOND}
-    assert (rows[FIRST]["auroc"], rows[FIRST]["auroc_low"], rows[FIRST]["seconds"]) == (0.8, 0.7, 12.5)
-    assert rows[SECOND]["auroc"] is None
+    assert (rows[FIRST]["score"], rows[FIRST]["score_low"], rows[FIRST]["seconds"]) == (0.8, 0.7, 12.5)
+    assert (rows[FIRST]["metric"], rows[SECOND]["metric"]) == ("auroc", "perplexity")
+    assert rows[SECOND]["score"] is None
     assert rows[SECOND]["trainable_parameters"] is None
 
 

@@ -9,12 +9,13 @@ import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from chartune.answers import ENOUGH_CASES
 from chartune.errors import LabelError
-from chartune.stages.scoring import decisions, quick_scores, score, write_predictions
+from chartune.stages.scoring import score, write_predictions
 from chartune.stages.table import TaskTable, read_table
 from chartune.stages.tfidf import _decided, _regression
 from chartune.store import Store
-from chartune.tasks.labels import ENOUGH_CASES, LabelSpace
+from chartune.tasks.labels import LabelSpace
 from chartune.tasks.prepare import Preparation, prepare
 
 
@@ -44,7 +45,7 @@ def test_many_labels_become_a_matrix_and_a_head_as_wide() -> None:
     assert rows.labels("train").shape == (60, 3)
     assert rows.labels("train")[:4].tolist() == [[1, 1, 1], [0, 0, 0], [1, 0, 0], [0, 1, 0]]
     assert rows.cases("train").tolist() == [30, 20, 9]
-    assert rows.scored().tolist() == [True, True, False]
+    assert rows.counted().tolist() == [True, True, False]
     assert ENOUGH_CASES == 10
 
 
@@ -52,7 +53,7 @@ def test_the_training_rows_decide_which_labels_are_scored() -> None:
     labels: list[object] = [[0] if n % 6 == 0 else [] for n in range(120)]
     rows = table(LabelSpace("multilabel", ("a",), ("a",)), labels, pl.List(pl.Int32()))
     assert (rows.cases("train").tolist(), rows.cases("validation").tolist()) == ([10], [5])
-    assert rows.scored().tolist() == [True]
+    assert rows.counted().tolist() == [True]
 
 
 def test_a_row_of_a_table_of_ones_own_is_called_a_row(tmp_path: Path) -> None:
@@ -68,7 +69,7 @@ def test_which_labels_count_is_for_the_training_part_to_say() -> None:
     space = LabelSpace("multilabel", ("a", "b"), ("a", "b"))
     rows = table(space, training + validation + [[1]] * 30, pl.List(pl.Int32()))
     assert (rows.cases("train").tolist(), rows.cases("validation").tolist()) == ([12, 3], [2, 20])
-    assert rows.scored().tolist() == [True, False]
+    assert rows.counted().tolist() == [True, False]
 
 
 def test_a_head_begins_at_the_label_frequencies() -> None:
@@ -84,7 +85,7 @@ def test_macro_auroc_is_the_mean_over_labels_with_enough_cases(tmp_path: Path) -
     by_hand = np.mean([roc_auc_score(truth[:, i], logits["test"][:, i]) for i in (0, 1)])
     assert scores["test"]["auroc"].value == pytest.approx(by_hand)
     assert scores["test"]["labels_scored"].value == 2
-    assert quick_scores(rows, "test", logits["test"])["auroc"] == pytest.approx(by_hand)
+    assert rows.form.quick(truth, logits["test"], rows.counted())["auroc"] == pytest.approx(by_hand)
     each = pl.read_parquet(tmp_path / "per_label.parquet")
     assert each["label"].to_list() == ["a", "b", "c"]
     assert each["title"].to_list() == ["Alpha", "Beta", "Gamma"]
@@ -96,17 +97,17 @@ def test_one_of_several_is_scored_one_against_the_rest(tmp_path: Path) -> None:
     space = LabelSpace("multiclass", ("a", "b", "c"), ("a", "b", "c"))
     rows = table(space, [n % 3 for n in range(120)], pl.Int64())
     logits = np.random.default_rng(1).normal(size=(len(rows.rows("test")), 3)).astype(np.float32)
-    decided = decisions(rows, logits)
+    decided = rows.form.decide(logits)
     scores = score(rows, {"test": decided}, tmp_path, words={}, source=Nowhere())
     chance = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     expected = roc_auc_score(rows.labels("test"), chance, multi_class="ovr")
     assert scores["test"]["auroc"].value == pytest.approx(expected, abs=1e-6)
-    assert quick_scores(rows, "test", decided)["auroc"] == pytest.approx(expected, abs=1e-6)
+    assert rows.form.quick(rows.labels("test"), decided, rows.counted())["auroc"] == pytest.approx(expected, abs=1e-6)
 
 
 def test_one_of_two_is_the_difference_of_two_logits() -> None:
     rows = table(LabelSpace("binary", ("no", "yes"), ("no", "yes")), [n % 2 for n in range(40)], pl.Int64())
-    assert decisions(rows, np.array([[1.0, 3.0], [2.0, 0.5]], dtype=np.float32)).tolist() == [2.0, -1.5]
+    assert rows.form.decide(np.array([[1.0, 3.0], [2.0, 0.5]], dtype=np.float32)).tolist() == [2.0, -1.5]
 
 
 def test_predictions_hold_ids_labels_and_logits(tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from chartune.answers import BINARY, ONE_OF
+from chartune.answers.outcomes import probability_column
 from chartune.runs.run import Run
 from chartune.tasks.labels import LabelSpace
-from chartune.tasks.positive import CONVENTIONS, asked_told, positive_of, probability_column, unchosen
+from chartune.tasks.positive import CONVENTIONS, positive_of, unchosen
 from chartune.testing.command_line import chartune
 from chartune.testing.plain import typed_task
 
@@ -39,10 +41,10 @@ def test_no_convention_contradicts_another() -> None:
 
 
 def test_it_is_told_with_both_classes_and_only_of_two() -> None:
-    assert asked_told("binary", ["survived", "died"]) == "died (of died, survived)"
-    assert asked_told("binary", ["a\x1b[2J", "b"]) == "b (of a\ufffd[2J, b)"
-    for answer, labels in (("multiclass", ["a", "b"]), ("binary", ["a"]), (None, [])):
-        assert asked_told(answer, labels) == ""
+    assert BINARY.outcome(["survived", "died"]) == "died (of died, survived)"
+    assert BINARY.outcome(["a\x1b[2J", "b"]) == "b (of a\ufffd[2J, b)"
+    for form, labels in ((ONE_OF, ["a", "b"]), (BINARY, ["a"])):
+        assert form.outcome(labels) == ""
 
 
 def test_who_chose_is_kept_with_the_labels() -> None:

@@ -12,6 +12,7 @@ from typing import Final, Literal
 
 import polars as pl
 
+from chartune.answers import SPANS
 from chartune.sources.annotated.documents import AnnotatedRecords
 from chartune.sources.ids import numbered, trimmed
 from chartune.tasks.annotated.task import AnnotatedTask, Apart, Made, as_they_are, card_of, per_split
@@ -87,7 +88,7 @@ def span_examples(records: AnnotatedRecords, documents: pl.DataFrame, groups: tu
         "its annotator left the type empty": asked.height - typed.height,
         "the same span and label a second time": typed.height - spans.height,
     }
-    return Made(frame, "spans", labels, per_split(_overlaps(frame, labels), _count), left_out)
+    return Made(frame, SPANS.kind, labels, per_split(_overlaps(frame, labels), _count), left_out)
 
 
 def _with_spans(documents: pl.DataFrame, spans: pl.DataFrame) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 
 import polars as pl
 
+from chartune.answers import ONE_OF
 from chartune.config import Config
 from chartune.sources.annotated.documents import AnnotatedRecords
 from chartune.sources.ids import numbered, trimmed
@@ -131,7 +132,7 @@ def one_label_each(frame: pl.DataFrame, patient: str, left_out: dict[str, int], 
         *(pl.lit(None, EXAMPLES[name]).alias(name) for name in ("prediction_time", "text_time")),
     ).drop("answer", patient)
     rest = [name for name in examples.columns if name not in EXAMPLES]
-    return Made(examples.select(*EXAMPLES, *rest), "multiclass", labels, per_split(examples, _count), unlearnt)
+    return Made(examples.select(*EXAMPLES, *rest), ONE_OF.kind, labels, per_split(examples, _count), unlearnt)
 
 
 def per_split(frame: pl.DataFrame, count: Callable[[pl.DataFrame], dict[str, int]]) -> dict[str, dict[str, int]]:

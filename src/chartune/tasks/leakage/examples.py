@@ -51,7 +51,7 @@ class Examples:
 
     task: str
     answer: str
-    """`binary`, `multiclass` or `multilabel`."""
+    """Kind of its form."""
     wordings: tuple[Wording, ...] | None
     """Outcome wordings that occur; None: not measured, because the task asks for no outcome."""
     codes: tuple[Codes, ...] | None
@@ -120,8 +120,7 @@ def _marked(block: pl.DataFrame, space: LabelSpace, tokens: Mapping[str, TokenCo
 
 
 def _no_examples(space: LabelSpace) -> pl.DataFrame:
-    label = pl.List(pl.Int32) if space.answer == "multilabel" else pl.Int64
-    return pl.DataFrame(schema={"split": pl.String, "text": pl.String, "label": label})
+    return pl.DataFrame(schema={"split": pl.String, "text": pl.String, "label": space.form.label_dtype})
 
 
 def _tokens(base: str) -> str:

@@ -84,7 +84,7 @@ class Phrases:
 
 def learns_phrases(space: LabelSpace) -> bool:
     """Whether a task is looked at: a question of yes or no. Of many labels nearly every disease's name would pass."""
-    return space.answer == "binary" and len(space.labels) == 2
+    return space.form.one_outcome and len(space.labels) == 2
 
 
 def phrases(train: Rows, space: LabelSpace, how: Learning) -> Phrases:

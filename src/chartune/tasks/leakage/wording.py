@@ -98,7 +98,7 @@ def headed(texts: pl.Series) -> pl.DataFrame:
 
 def tells_outcomes(space: LabelSpace) -> bool:
     """Whether a task asks for an outcome: each text has one of a few labels."""
-    return space.answer in ("binary", "multiclass") and 0 < len(space.labels) <= MOST_LABELS
+    return space.form.learnable and not space.form.several and 0 < len(space.labels) <= MOST_LABELS
 
 
 def wordings(marks: pl.DataFrame, space: LabelSpace) -> tuple[Wording, ...]:
@@ -108,7 +108,7 @@ def wordings(marks: pl.DataFrame, space: LabelSpace) -> tuple[Wording, ...]:
         marks: `split`, `label` (its number) and the columns of `worded`.
         space: the labels; of two the second is asked about.
     """
-    asked = list(enumerate(space.labels))[1 if space.answer == "binary" else 0 :]
+    asked = space.form.asked(space.labels)
     rows = [
         _wording(str(split), name, label, *(mine.filter(is_it)[name] for is_it in _with_and_without(number)))
         for (split,), mine in marks.group_by("split", maintain_order=True)

@@ -1,0 +1,58 @@
+"""The forms of answer that there are. A new one is a file with an `Answer`, and a line here."""
+
+from typing import Annotated, Final
+
+from pydantic import AfterValidator
+
+from chartune.answers.answer import Answer
+from chartune.answers.binary import Binary
+from chartune.answers.multiclass import OneOf
+from chartune.answers.multilabel import AnyOf
+from chartune.answers.spans import Spans
+from chartune.errors import DataError
+
+BINARY: Final = Binary()
+ONE_OF: Final = OneOf()
+ANY_OF: Final = AnyOf()
+SPANS: Final = Spans()
+ANSWERS: Final[dict[str, Answer]] = {one.kind: one for one in (BINARY, ONE_OF, ANY_OF, SPANS)}
+"""Kind → form."""
+AUTO: Final = "auto"
+"""Where the labels decide."""
+
+
+def answer_of(kind: str) -> Answer:
+    """The form of answer of this kind.
+
+    Raises:
+        DataError: there is none; it was made by another version.
+    """
+    if kind not in ANSWERS:
+        raise DataError(f"an answer must be of a known kind ({', '.join(ANSWERS)}), but got {kind!r}; update chartune.")
+    return ANSWERS[kind]
+
+
+def fitting(labels: int, several: bool) -> Answer:
+    """The form for a table of so many labels; `several`: whether a row has more than one."""
+    if several:
+        return ANY_OF
+    return BINARY if labels <= 2 else ONE_OF
+
+
+def _known(kind: str) -> str:
+    if kind not in ANSWERS:
+        raise ValueError(f"must be one of {', '.join(ANSWERS)}")
+    return kind
+
+
+def _choosable(kind: str) -> str:
+    known = [AUTO, *(name for name, form in ANSWERS.items() if form.learnable)]
+    if kind not in known:
+        raise ValueError(f"must be one of {', '.join(known)}")
+    return kind
+
+
+AnswerKind = Annotated[str, AfterValidator(_known)]
+"""Of prepared data."""
+ChosenAnswer = Annotated[str, AfterValidator(_choosable)]
+"""Of a table of labels: `auto`, or a kind that can be learnt."""

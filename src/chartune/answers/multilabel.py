@@ -1,0 +1,149 @@
+"""Any of many labels, such as the diagnoses of a stay: each a yes or no, averaged over those that can be scored.
+
+logits [n, L] ─▶ macro and micro AUROC, macro AUPRC, how many labels they are over, and an AUROC per label
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+
+from chartune.answers.answer import AUROC, ENOUGH_CASES, Answer, frequencies
+from chartune.answers.multiclass import macro, macro_value
+from chartune.answers.score import Rows, Score
+from chartune.disclosure import shown
+from chartune.errors import DataError, LabelError
+from chartune.metrics.bootstrap import Statistic
+from chartune.metrics.multilabel import matrices, micro_statistic
+
+
+def micro(rows: Rows) -> Statistic:
+    """AUROC over all cells of the labels that can be scored, in one ranking."""
+    return micro_statistic(rows.borne[:, rows.which], rows.ranked[:, rows.which])
+
+
+def macro_auprc(rows: Rows) -> float:
+    """No interval: a rare positive that is drawn twice helps itself, so that draws lie above the value."""
+    return rows.areas.macro(rows.which)["auprc"].value
+
+
+class AnyOf(Answer):
+    """Which of many labels apply to a row, however many."""
+
+    kind = "multilabel"
+    loss = "binary-cross-entropy"
+    several = True
+    fewest_labels = 0
+    label_dtype = pl.List(pl.Int32())
+    per_label = AUROC
+    meds_column = "categorical_value"
+    measures = (
+        Score("auroc", "Macro AUROC", macro, counts="pairs", meaning="95 % interval", chance=0.5, at_once=macro_value),
+        Score("micro_auroc", "Micro AUROC", micro, counts="pairs", meaning="all cells in one ranking"),
+        Score("macro_auprc", "Macro AUPRC", macro_auprc, counts="pairs"),
+        Score("labels_scored", "Labels scored", lambda r: float(r.which.sum()), counts="labels", meaning="of all",
+              out_of="labels_all"),
+        Score("labels_all", "Labels", lambda r: float(len(r.which)), counts="labels", column=False),
+    )  # fmt: skip
+
+    def numbered(self, examples: pl.DataFrame, labels: Sequence[str]) -> pl.DataFrame:
+        """`label`: sorted numbers of all that apply and are known, list[i32]."""
+        numbers = pl.DataFrame({"asked": labels, "label": range(len(labels))},
+                               schema={"asked": pl.String, "label": pl.Int32})  # fmt: skip
+        key = examples.with_row_index("_row").select("_row", "asked").explode("asked", empty_as_null=True)
+        lists = key.join(numbers, on="asked").group_by("_row").agg(pl.col("label").sort())
+        rows = examples.with_row_index("_row").join(lists, on="_row", how="left", maintain_order="left")
+        return rows.with_columns(pl.col("label").fill_null(pl.lit([], dtype=pl.List(pl.Int32)))).drop("_row", "asked")
+
+    def tally(self, label: pl.Series) -> dict[str, int]:
+        """Labels of all rows together."""
+        return {"labels_assigned": int(label.list.len().sum())}
+
+    def encoded(self, column: pl.Series, labels: int) -> NDArray[Any]:
+        """Which labels apply, [n, L] float32 of 0 and 1."""
+        matrix = np.zeros((len(column), labels), dtype=np.float32)
+        for row, numbers in enumerate(column):
+            matrix[row, numbers.to_numpy()] = 1
+        return matrix
+
+    def cases(self, encoded: NDArray[Any], labels: int) -> NDArray[np.int64]:
+        """How many rows each label applies to, [L]."""
+        return np.asarray(encoded.sum(axis=0), dtype=np.int64)
+
+    def outputs(self, labels: int) -> int:
+        """A logit per label."""
+        return labels
+
+    def parts(self, labels: int) -> int:
+        """Labels overlap."""
+        return 1
+
+    def counted(self, train_cases: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Those with enough training cases."""
+        return np.asarray(train_cases >= ENOUGH_CASES)
+
+    def prior_logits(self, cases: NDArray[np.int64], rows: int) -> NDArray[np.float32]:
+        """Log-odds of each label."""
+        share = frequencies(cases, rows)
+        return np.log(share / (1 - share)).astype(np.float32)
+
+    def needs(self, unit: str) -> str:
+        """A label with both classes."""
+        return f"a label that applies to some {unit} and not to others"
+
+    def holds(self, cases: NDArray[np.int64], train_cases: NDArray[np.int64], rows: int, unit: str) -> str:
+        """Its labels, and how many were seen often enough."""
+        enough = f"{int(self.counted(train_cases).sum())} of them with {ENOUGH_CASES} training cases or more"
+        return f"{shown(rows, exact=False)} {unit} ({len(cases)} labels, {enough})"
+
+    def lacks(self, cases: Sequence[int], rows: int, exact: bool) -> str:
+        """A label that tells its rows apart."""
+        return "" if any(0 < case < rows for case in cases) else ", and no label that could be scored"
+
+    def decide(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
+        """The logits as they are, [n, L]."""
+        return logits.astype(np.float64)
+
+    def from_odds(
+        self, odds: NDArray[np.float64], classes: NDArray[np.int64], prior: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """[n, L], of one label, too."""
+        return odds.reshape(len(odds), -1)
+
+    def nats(self, labels: NDArray[Any], decided: NDArray[np.floating]) -> float:
+        """Binary cross-entropy, its mean over labels."""
+        return float((np.logaddexp(0, decided) - labels * decided).mean())
+
+    def checked(
+        self, labels: ArrayLike, decided: ArrayLike, subject_ids: ArrayLike
+    ) -> tuple[NDArray[Any], NDArray[np.floating]]:
+        """Booleans and log-odds, [n, L] each."""
+        return matrices(labels, decided, subject_ids)
+
+    def borne(self, labels: NDArray[Any], decided: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Which labels apply, [n, L]."""
+        return np.asarray(labels > 0)
+
+    def must_be_scorable(self, rows: Rows) -> None:
+        """A label that counts, with both classes."""
+        wanted = rows.counted
+        if wanted.shape != (rows.borne.shape[1],):
+            raise DataError(
+                f"`counted` must hold one entry per label, but got shape {wanted.shape} for {rows.borne.shape[1]}."
+            )
+        if not rows.which.any():
+            both = rows.borne.any(axis=0) & ~rows.borne.all(axis=0)
+            raise LabelError(
+                f"a multilabel score needs a label with both classes, but of {len(wanted)} labels {int(wanted.sum())} "
+                f"are to be scored and {int(both.sum())} have both among {len(rows.labels)} rows; take a larger split."
+            )
+
+    def caveat(self, row: str) -> str:
+        """Which labels the averages are over."""
+        return (
+            f"A macro score is the plain mean over the labels that can be scored: those with at least {ENOUGH_CASES} "
+            f"training cases and, in the test split, {row} with the label and one without. The tables "
+            "say how many of all."
+        )

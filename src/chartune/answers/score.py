@@ -1,0 +1,124 @@
+"""Score: a number that says how well rows were answered, how it is measured, called and shown.
+
+    Score("accuracy", "Accuracy", accuracy, counts="rows", meaning="first guess right")
+                                     │
+    Rows ─accuracy─▶ Statistic: row weights [B, n] ─▶ values [B] ─draws of patients─▶ Estimate
+
+A new score is such a function, and a line in the list of its answer.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chartune.metrics.areas import LabelDraws, label_draws
+from chartune.metrics.bootstrap import Resamples, Statistic, resample
+from chartune.quantities import Estimate
+
+DRAWS: Final = 1000
+"""Of patients, for an interval."""
+Counts = Literal["pairs", "rows", "labels"]
+"""What one could count with a score: pairs of rows; rows, because it is a share of them; or labels and no people."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number in `scores.json` and what people call it."""
+
+    metric: str
+    """Its name there, such as `auroc`."""
+    title: str
+    """Such as `Macro AUROC`."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What was asked of some rows, and what a model said."""
+
+    labels: NDArray[Any]
+    """Class numbers [n], or which labels apply [n, L]."""
+    decided: NDArray[Any]
+    """What `Answer.decide` gives, [n] or [n, L]."""
+    borne: NDArray[np.bool_]
+    """Which labels each row has, [n, L]."""
+    ranked: NDArray[np.floating]
+    """Higher means more likely to have the label, [n, L]."""
+    counted: NDArray[np.bool_]
+    """Which labels averages are over, if they can be scored, [L]."""
+    subject_ids: ArrayLike = ()
+    """The patient of each row, [n]; empty: nobody is drawn."""
+    resamples: int = DRAWS
+    seed: int = 0
+
+    @cached_property
+    def which(self) -> NDArray[np.bool_]:
+        """Counted labels that some rows have and others have not, [L]."""
+        return np.asarray(self.counted & self.borne.any(axis=0) & ~self.borne.all(axis=0))
+
+    @cached_property
+    def areas(self) -> LabelDraws:
+        """AUROC and AUPRC of each label, on the rows and on each draw; worked out once for all scores."""
+        return label_draws(self.borne, self.ranked, self.subject_ids, resamples=self.resamples, seed=self.seed)
+
+    def scorable(self) -> "Rows":
+        """The same, with the columns `which` alone: draws over many labels take long."""
+        kept = self.which
+        return Rows(
+            self.labels, self.decided, self.borne[:, kept], self.ranked[:, kept], kept[kept], self.subject_ids,
+            self.resamples, self.seed,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Score(Metric):
+    """A metric of rows, and how it is measured."""
+
+    of: Callable[[Rows], Statistic | Resamples | float]
+    """A function of row weights, drawn with all others of the answer; or draws of its own; or a bare value, which then
+    has no interval."""
+    counts: Counts = field(kw_only=True)
+    """Decides in how many digits it is shown of real patients, and when it is hidden."""
+    meaning: str = ""
+    """What stands beneath its heading."""
+    column: bool = True
+    """Whether it has a column in the table of scores."""
+    out_of: str = ""
+    """Of a count of labels: the metric that says of how many."""
+    draws: int = DRAWS
+    """At most."""
+    chance: float | None = None
+    """Of a model that guesses; None: it depends on the rows."""
+    least: float = 0.0
+    """Of a model that is always wrong; the best is 1."""
+    at_once: Callable[[Rows], float] | None = None
+    """The value alone, where there is a way without draws; None: `of` gives a function of row weights."""
+
+    def value(self, rows: Rows) -> float:
+        """On the rows as they are, without an interval."""
+        if self.at_once is not None:
+            return self.at_once(rows)
+        statistic: Any = self.of(rows)
+        return float(statistic(np.ones((1, len(rows.labels))))[0])
+
+
+def drawn(scores: Sequence[Score], rows: Rows) -> dict[str, Resamples | float]:
+    """Metric → its draws, all on the same patients; a bare value of a score that has none. In the order of `scores`."""
+    made: dict[str, Any] = {one.metric: one.of(rows) for one in scores}
+    weighed = [one for one in scores if callable(made[one.metric])]
+    for draws in dict.fromkeys(one.draws for one in weighed):
+        statistics = {one.metric: made[one.metric] for one in weighed if one.draws == draws}
+        made |= resample(statistics, rows.subject_ids, resamples=min(rows.resamples, draws), seed=rows.seed)
+    return made
+
+
+def measured(scores: Sequence[Score], rows: Rows, level: float) -> dict[str, Estimate]:
+    """Metric → Estimate; one that these rows leave undefined is missing."""
+    every = {
+        name: Estimate(one, n=len(rows.labels), level=level) if isinstance(one, float) else one.estimate(level)
+        for name, one in drawn(scores, rows).items()
+    }
+    return {name: one for name, one in every.items() if np.isfinite(one.value)}
