@@ -1,5 +1,6 @@
 """A new form of answer is one file and a line, a new score a function and a line: those of the architecture page."""
 
+import ast
 import json
 import random
 from pathlib import Path
@@ -9,7 +10,7 @@ import polars as pl
 import pytest
 from sklearn.metrics import cohen_kappa_score, f1_score
 
-from chartune.answers import ANSWERS, BINARY
+from chartune.answers import ANSWERS, ANY_OF, BINARY, ONE_OF
 from chartune.answers.binary import Binary
 from chartune.models.backbone import LocalBackbone
 from chartune.runs.run import Run
@@ -102,3 +103,17 @@ def test_every_form_says_what_could_be_counted_with_its_scores_and_begins_with_i
         assert form.headline.column
         assert all(not one.out_of or one.out_of in names for one in form.measures)
     assert BINARY.behind({}).shares == frozenset({"prevalence"})
+
+
+def test_nobody_but_the_answers_asks_for_a_kind_or_a_metric_by_name() -> None:
+    """A literal elsewhere would be a branch that a new form of answer does not pass."""
+    source, names = PAGE.parents[1] / "src" / "chartune", {BINARY.kind, ONE_OF.kind, ANY_OF.kind, "auroc"}
+    rooms = {"answers", "metrics", "testing"}
+    found = [
+        f"{path.relative_to(source)}:{node.lineno}"
+        for path in source.rglob("*.py")
+        if path.relative_to(source).parts[0] not in rooms
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and node.value in names
+    ]
+    assert found == []

@@ -87,12 +87,12 @@ class Answer:
         return np.bincount(encoded.astype(np.int64), minlength=self.outputs(labels))
 
     def outputs(self, labels: int) -> int:
-        """How many logits a head gives."""
-        return max(2, labels)
+        """How many logits a head gives: one per label, at least two of classes."""
+        return labels if self.several else max(2, labels)
 
     def regressions(self, labels: int) -> int:
-        """How many vectors of weights a linear model has."""
-        return labels
+        """How many vectors of weights a linear model has: of one outcome one, which speaks against its absence, too."""
+        return 1 if self.one_outcome else labels
 
     def counted(self, train_cases: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Which labels averages are over, [L]."""
@@ -241,8 +241,8 @@ class Answer:
         return f"{few} with the outcome, or without it" if self.one_outcome else few
 
     def parts(self, labels: int) -> int:
-        """Into how many parts its labels divide all rows; 1: they do not."""
-        return labels
+        """Into how many parts that are told its labels divide all rows; 1: they do not."""
+        return labels if self.per_label and not self.several else 1
 
     def caveat(self, row: str) -> str:
         """What a reader of its scores must know; `row`: such as `an admission`; empty: nothing."""

@@ -53,14 +53,6 @@ class Binary(Answer):
         """Rows with the outcome."""
         return {"positives": int(label.sum())}
 
-    def regressions(self, labels: int) -> int:
-        """One: what speaks for the outcome speaks against its absence."""
-        return 1
-
-    def parts(self, labels: int) -> int:
-        """Nobody is told of single labels."""
-        return 1
-
     def needs(self, unit: str) -> str:
         """Both classes."""
         return f"{unit} with and without the outcome"

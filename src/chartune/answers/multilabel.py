@@ -72,14 +72,6 @@ class AnyOf(Answer):
         """How many rows each label applies to, [L]."""
         return np.asarray(encoded.sum(axis=0), dtype=np.int64)
 
-    def outputs(self, labels: int) -> int:
-        """A logit per label."""
-        return labels
-
-    def parts(self, labels: int) -> int:
-        """Labels overlap."""
-        return 1
-
     def counted(self, train_cases: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Those with enough training cases."""
         return np.asarray(train_cases >= ENOUGH_CASES)
@@ -125,6 +117,10 @@ class AnyOf(Answer):
     def borne(self, labels: NDArray[Any], decided: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Which labels apply, [n, L]."""
         return np.asarray(labels > 0)
+
+    def ranked(self, decided: NDArray[np.floating]) -> NDArray[np.floating]:
+        """Each label by its own log-odds, whatever the others have."""
+        return decided
 
     def must_be_scorable(self, rows: Rows) -> None:
         """A label that counts, with both classes."""

@@ -16,16 +16,16 @@ def vectors(n: int = 80, width: int = 6) -> NDArray[np.float32]:
     return np.random.default_rng(0).normal(size=(n, width)).astype(np.float32)
 
 
-def reader(labels: int, width: int = 6) -> FeatureReader:
+def reader(labels: int, width: int = 6, loss: str = "cross-entropy") -> FeatureReader:
     torch.manual_seed(0)
-    return FeatureReader(LinearHead(width, labels, normalise=False))
+    return FeatureReader(LinearHead(width, labels, normalise=False), loss)
 
 
 def test_many_labels_are_as_many_ridge_regressions() -> None:
     x = vectors()
     noise = np.random.default_rng(1).normal(size=(80, 2))
     y = (x[:, :2] + noise > 0).astype(np.float32)
-    head = reader(2)
+    head = reader(2, loss="binary-cross-entropy")
     chosen = probe(head, Features(x, y, np.ones(80, dtype=np.float32)), lambda: 0.0)
     assert chosen == max(PENALTIES)  # of equal scores the smoothest wins
     for label in (0, 1):
