@@ -47,7 +47,7 @@ def _told(frame: pl.DataFrame, form: Answer, labels: int, open_data: bool) -> st
         return "no split has an example"
     if form.several and not labels:
         return f"no label has {ENOUGH_CASES} training cases, so that there is nothing to learn"
-    if answer in ("binary", "multiclass") and labels < 2:
+    if form.learnable and labels < form.fewest_labels:
         return "all training examples have one class, so that there is nothing to tell apart"
     rows = {split: frame.filter(pl.col("split") == split) for split in SPLITS}
     counted = form.counted(np.array(_cases(rows["train"], labels), dtype=np.int64))
