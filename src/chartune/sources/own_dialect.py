@@ -181,14 +181,13 @@ def _lines(file: Path, dialect: Dialect, most: int | None) -> Iterator[bytes]:
         SchemaError: a line is longer than a row may be.
     """
     rest, seen = b"", 0
-    with unpacked(file) as handle:
-        for chunk in letters(handle, dialect.encoding):
-            data = rest + chunk
-            end = data.rfind(b"\n") + 1
-            rest = data[end:]
-            refuse_long(file, len(rest), dialect.longest_row)
-            yield data[:end]
-            seen += end
-            if most is not None and seen >= most:
-                return
+    for chunk in letters(file, dialect.encoding):
+        data = rest + chunk
+        end = data.rfind(b"\n") + 1
+        rest = data[end:]
+        refuse_long(file, len(rest), dialect.longest_row)
+        yield data[:end]
+        seen += end
+        if most is not None and seen >= most:
+            return
     yield rest

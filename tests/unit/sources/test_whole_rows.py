@@ -33,7 +33,8 @@ def test_a_row_ends_at_a_line_break_outside_of_quotes(data: bytes, end: int) -> 
 
 @pytest.mark.parametrize("chunk", [1, 2, 3, 7, 1000])
 def test_blocks_are_the_file_and_each_ends_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int) -> None:
-    monkeypatch.setattr(module, "CHUNK", chunk)
+    monkeypatch.setattr(module, "PIECE", chunk)
+    monkeypatch.setattr(module, "BLOCK", chunk)
     (tmp_path / "t.csv").write_bytes(b"\xef\xbb\xbf"[: 3 * (chunk > 2)] + ROWS)
     blocks = list(whole_rows(tmp_path / "t.csv", Dialect()))
     assert b"".join(blocks) == ROWS
@@ -44,7 +45,8 @@ def test_blocks_are_the_file_and_each_ends_a_row(tmp_path: Path, monkeypatch: py
 def test_a_quote_behind_a_backslash_is_doubled_wherever_the_pieces_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    monkeypatch.setattr(module, "CHUNK", chunk)
+    monkeypatch.setattr(module, "PIECE", chunk)
+    monkeypatch.setattr(module, "BLOCK", chunk)
     (tmp_path / "t.csv").write_bytes(b'a\n"say \\"no\\", c:\\\\"\n"x"\n')
     assert b"".join(whole_rows(tmp_path / "t.csv", Dialect(escape="backslash"))) == b'a\n"say ""no"", c:\\"\n"x"\n'
 
@@ -76,7 +78,8 @@ TABLE = Table("notes", (Column("text", "text"),), dialect=Dialect(longest_row=10
 def test_a_row_that_is_too_long_is_refused_in_every_format_and_the_limit_is_a_switch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: str, chunk: int
 ) -> None:
-    monkeypatch.setattr(module, "CHUNK", chunk)
+    monkeypatch.setattr(module, "PIECE", chunk)
+    monkeypatch.setattr(module, "BLOCK", chunk)
     for length, file in ((40, tmp_path / f"short-{name}"), (200, tmp_path / name)):
         raw = content.format("x" * length).encode()
         file.write_bytes(gzip.compress(raw) if name.endswith(".gz") else raw)
