@@ -19,6 +19,8 @@ from chartune.sources.dialect import Bounds, Delimiter, Dialect, Encoding, Escap
 from chartune.sources.reading import sanitised
 from chartune.sources.spellings import Spellings
 from chartune.sources.whole_rows import (
+    behind_backslash,
+    count_quotes,
     delimiter_of,
     doubled,
     letters,
@@ -100,42 +102,113 @@ class OwnDialect(Bounds):
         return sanitised(file, lambda: self._looked_at(file, said, names, most))
 
     def _looked_at(self, file: Path, said: Dialect, names: Sequence[str], most: int | None) -> Found:
-        found = Found(said)
-        if self.encoding is None:
-            found = _with_encoding(file, found, most)
-        if formats.ending(file) in (".jsonl", ".ndjson"):
-            return found
-        if self.delimiter is None:
+        found = _with_mark(file, Found(said)) if self.encoding is None else Found(said)
+        if self.encoding or found.dialect.encoding == "utf-16":
+            return self._parted(file, found, names, most)
+        letters = _Letters()
+        parted = self._parted(file, found, names, most, letters)
+        return self._parted(file, letters.told(file, found), names, most) if letters.of_windows else parted
+
+    def _parted(
+        self, file: Path, found: Found, names: Sequence[str], most: int | None, letters: "_Letters | None" = None
+    ) -> Found:
+        """With delimiter and escape, where the file has them; `letters` are counted in the same pass."""
+        rows = formats.ending(file) in (".csv", ".tsv")
+        if rows and self.delimiter is None:
             found = _with_delimiter(file, found, names)
-        return _with_escape(file, found, most) if self.escape is None else found
+        quotes = _Quotes(delimiter_of(file, found.dialect)) if rows and self.escape is None else None
+        for lines in _lines(file, found.dialect, most) if letters or quotes else ():
+            if letters:
+                letters.see(lines)
+            if quotes:
+                quotes.see(lines)
+        return quotes.told(file, found) if quotes else found
 
 
 def _of(table: str, file: Path, said: str) -> str:
     return f"{table}: {said.removeprefix(f'{file.name}: ')}"
 
 
-def _with_encoding(file: Path, found: Found, most: int | None) -> Found:
-    with unpacked(file) as handle:
-        if handle.read(2) in _UTF16:
-            said = f"{file.name}: read as UTF-16, by its first bytes."
-            return replace(found, dialect=replace(found.dialect, encoding="utf-16"), notices=(*found.notices, said))
-    right = wrong = strange = 0
-    for lines in _lines(file, found.dialect, most):
+@dataclass
+class _Letters:
+    """Letters beyond ASCII."""
+
+    right: int = 0
+    """Of UTF-8."""
+    wrong: int = 0
+    """Not of UTF-8."""
+    strange: int = 0
+    """Bytes that are none of Windows', in lines with wrong ones."""
+
+    def see(self, lines: bytes) -> None:
         if lines.isascii():
-            continue
+            return
         text = lines.decode("utf-8", errors="replace")
         replaced = text.count("\N{REPLACEMENT CHARACTER}") - lines.count("\N{REPLACEMENT CHARACTER}".encode())
-        wrong += replaced
-        right += sum(sign > "\x7f" for sign in text) - replaced
-        strange += len(_NOT_CP1252.findall(lines)) if replaced else 0
-    if not wrong or wrong <= 9 * right or strange:
-        return found
-    said = (
-        f"{file.name}: read as cp1252, as Windows writes it, because {wrong:,} of its {wrong + right:,} letters beyond "
-        f"ASCII are none of UTF-8; say which `encoding` it has (--set data.source.encoding=cp1252, for prepare "
-        f"source.encoding=…)."
-    )
-    return replace(found, dialect=replace(found.dialect, encoding="cp1252"), warnings=(*found.warnings, said))
+        self.wrong += replaced
+        self.right += len(text) - len(text.encode("ascii", errors="ignore")) - replaced
+        self.strange += len(_NOT_CP1252.findall(lines)) if replaced else 0
+
+    @property
+    def of_windows(self) -> bool:
+        """Whether nine of ten are none of UTF-8, and all may be of cp1252."""
+        return self.wrong > 9 * self.right and not self.strange
+
+    def told(self, file: Path, found: Found) -> Found:
+        said = (
+            f"{file.name}: read as cp1252, as Windows writes it, because {self.wrong:,} of its "
+            f"{self.wrong + self.right:,} letters beyond ASCII are none of UTF-8; say which `encoding` it has (--set "
+            f"data.source.encoding=cp1252, for prepare source.encoding=…)."
+        )
+        return replace(found, dialect=replace(found.dialect, encoding="cp1252"), warnings=(*found.warnings, said))
+
+
+@dataclass
+class _Quotes:
+    """Quotes that stand where RFC 4180 has none."""
+
+    delimiter: str
+    stray: int = 0
+    """In the middle of a cell."""
+    behind: int = 0
+    """Those of them behind a backslash."""
+    misplaced: int = 0
+    """Opening a cell in its middle."""
+    still: int = 0
+    """The same, if quotes behind a backslash were doubled."""
+    before: int = 0
+    """Quotes that were seen."""
+    as_doubled: int = 0
+    """The same, if those behind a backslash were doubled."""
+
+    def see(self, lines: bytes) -> None:
+        for place in stray_quotes(lines, self.delimiter):
+            self.stray += 1
+            self.behind += lines[place - 1 : place] == b"\\"
+        # Where each escaped quote ends what looks like a cell, the next opens none.
+        rewritten = doubled(lines) if behind_backslash(lines) else lines
+        if rewritten is not lines:
+            self.misplaced += len(misplaced_quotes(lines, self.delimiter, self.before))
+            self.still += len(misplaced_quotes(rewritten, self.delimiter, self.as_doubled))
+        self.before += count_quotes(lines)
+        self.as_doubled += count_quotes(rewritten)
+
+    def told(self, file: Path, found: Found) -> Found:
+        if self.behind < self.stray or not (self.stray or self.misplaced > self.still == 0):
+            return found  # others than behind a backslash: whoever reads the rows refuses them, with their place
+        count = self.behind or self.misplaced
+        said = (
+            f"{file.name}: quotes within texts stand behind a backslash ({count:,} of them), as Spark and MySQL write."
+        )
+        return replace(found, dialect=replace(found.dialect, escape="backslash"), notices=(*found.notices, said))
+
+
+def _with_mark(file: Path, found: Found) -> Found:
+    with unpacked(file) as handle:
+        if handle.read(2) not in _UTF16:
+            return found
+    said = f"{file.name}: read as UTF-16, by its first bytes."
+    return replace(found, dialect=replace(found.dialect, encoding="utf-16"), notices=(*found.notices, said))
 
 
 def _with_delimiter(file: Path, found: Found, names: Sequence[str]) -> Found:
@@ -152,26 +225,6 @@ def _with_delimiter(file: Path, found: Found, names: Sequence[str]) -> Found:
         return found
     said = f"{file.name}: cells stand between {_NAMES[best]}, by its header line."
     return replace(found, dialect=replace(found.dialect, delimiter=best), notices=(*found.notices, said))
-
-
-def _with_escape(file: Path, found: Found, most: int | None) -> Found:
-    delimiter = delimiter_of(file, found.dialect)
-    stray = behind = misplaced = still = quotes = as_doubled = 0
-    for lines in _lines(file, found.dialect, most):
-        for quote in stray_quotes(lines, delimiter):
-            stray += 1
-            behind += lines[quote.start() - 1 : quote.start()] == b"\\"
-        rewritten = doubled(lines) if b'\\"' in lines else lines
-        if rewritten is not lines:  # where each escaped quote ends what looks like a cell, the next opens none
-            misplaced += len(misplaced_quotes(lines, delimiter, quotes))
-            still += len(misplaced_quotes(rewritten, delimiter, as_doubled))
-        quotes += lines.count(b'"')
-        as_doubled += rewritten.count(b'"')
-    if behind < stray or not (stray or misplaced > still == 0):
-        return found  # others than behind a backslash: whoever reads the rows refuses them, with their place
-    behind = behind or misplaced
-    said = f"{file.name}: quotes within texts stand behind a backslash ({behind:,} of them), as Spark and MySQL write."
-    return replace(found, dialect=replace(found.dialect, escape="backslash"), notices=(*found.notices, said))
 
 
 def _lines(file: Path, dialect: Dialect, most: int | None) -> Iterator[bytes]:

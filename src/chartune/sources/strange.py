@@ -36,8 +36,9 @@ def count_strange(raw: pl.DataFrame, table: Table, tally: Tally) -> None:
         if column.kind != "text" or column.raw not in raw.columns:
             continue
         cells = raw[column.raw]
-        tally.cut += int((cells.str.len_chars() == EXCEL_CELL).sum())
-        short = cells.filter(cells.str.len_bytes() <= _LONGEST_MARK + 2).str.strip_chars()
+        length = cells.str.len_bytes()
+        tally.cut += int((cells.filter(length >= EXCEL_CELL).str.len_chars() == EXCEL_CELL).sum())
+        short = cells.filter(length <= _LONGEST_MARK + 2).str.strip_chars()
         for mark, count in short.filter(short.is_in(marks)).value_counts().iter_rows():
             found = tally.marks.setdefault(column.raw, {})
             found[mark] = found.get(mark, 0) + count

@@ -71,7 +71,7 @@ def _cut(file: Path, dialect: Dialect, size: int) -> Generator[bytes]:
     """The table in blocks of whole rows, each of at least `size` bytes but the last."""
     held, length, row, quotes = list[bytes](), 0, 0, 0
     for piece in _pieces(file, dialect):
-        quotes += _count_quotes(piece)
+        quotes += count_quotes(piece)
         end = last_row_end(piece, quotes)
         length += len(piece)
         row = len(piece) - end if end else row + len(piece)
@@ -107,7 +107,7 @@ def last_row_end(data: bytes, quotes: int | None = None) -> int:
         data: part of a table.
         quotes: in it and before it; None: it begins where a row begins.
     """
-    quotes, end = _count_quotes(data) if quotes is None else quotes, len(data)
+    quotes, end = count_quotes(data) if quotes is None else quotes, len(data)
     while (line := data.rfind(b"\n", 0, end)) >= 0:
         quotes -= data.count(b'"', line + 1, end)
         if quotes % 2 == 0:
@@ -119,9 +119,20 @@ def last_row_end(data: bytes, quotes: int | None = None) -> int:
     return 0
 
 
-def stray_quotes(data: bytes, delimiter: str) -> Iterator[re.Match[bytes]]:
-    """Quotes in the middle of a cell that are neither doubled nor at its beginning or end."""
-    return _stray(delimiter).finditer(data)
+def stray_quotes(data: bytes, delimiter: str) -> list[int]:
+    """Where quotes in the middle of a cell are neither doubled nor at its beginning or end."""
+    return [odd.start() for odd in _stray(delimiter).finditer(data)] if _may_be_stray(data, delimiter) else []
+
+
+def behind_backslash(data: bytes) -> bool:
+    """Whether a quote stands behind a backslash."""
+    letters = _letters_of(data)
+    return b"\\" in data and bool(((letters[:-1] == _BACKSLASH) & (letters[1:] == _QUOTE)).any())
+
+
+def count_quotes(data: bytes) -> int:
+    """Quotes in a text: three times as fast as `bytes.count` where there are many."""
+    return int(np.count_nonzero(_letters_of(data) == _QUOTE))
 
 
 def misplaced_quotes(data: bytes, delimiter: str, before: int = 0) -> NDArray[np.intp]:
@@ -219,28 +230,23 @@ def doubled(data: bytes) -> bytes:
 
 
 def _refuse_stray_quotes(file: Path, rows: bytes, dialect: Dialect, before: int) -> None:
-    """Raises SchemaError: `rows`, that `before` bytes of the table stand before, hold a quote that parsers misread."""
+    """Raises SchemaError: `rows`, which `before` bytes of the table precede, hold a quote that parsers misread."""
     delimiter = delimiter_of(file, dialect)
-    text = _letters_of(rows)
-    quotes = np.flatnonzero(text == _QUOTE)
-    if _may_be_stray(text, quotes, delimiter) and (stray := next(stray_quotes(rows, delimiter), None)):
-        raise _stray_quote(file, rows, stray.start(), delimiter, _line(file, dialect, before + stray.start()))
-    if (text[quotes[quotes > 0] - 1] == _BACKSLASH).any() and (places := misplaced_quotes(rows, delimiter)).size:
+    if stray := stray_quotes(rows, delimiter):
+        behind = rows[stray[0] - 1 : stray[0]] == b"\\"
+        raise _stray_quote(file, len(stray), _line(file, dialect, before + stray[0]), behind=behind)
+    if behind_backslash(rows) and (places := misplaced_quotes(rows, delimiter)).size:
         raise _behind_backslash(file, _line(file, dialect, before + int(places[0])))
 
 
-def _may_be_stray(text: NDArray[np.uint8], quotes: NDArray[np.intp], delimiter: str) -> bool:
-    """Whether `stray_quotes` may see one: it is asked seldom, since this looks at all quotes at once.
-
-    Args:
-        text: rows, letter by letter.
-        quotes: where the quotes stand in it, ascending.
-        delimiter: between the cells.
-    """
-    inner = quotes[(quotes > 0) & (quotes < len(text) - 1)]
-    opens = ~_signs('\n"' + delimiter)[text[inner - 1]]
-    alone = opens & ~_signs('\r\n"' + delimiter)[text[inner + 1]]
-    three = opens[:-2] & (inner[2:] - inner[:-2] == 2)
+def _may_be_stray(data: bytes, delimiter: str) -> bool:
+    """Whether `_stray` may match: all quotes at once are looked at in a third of its time, and it is asked seldom."""
+    letters = _letters_of(data)
+    quotes = np.flatnonzero(letters == _QUOTE)
+    quotes = quotes[(quotes > 0) & (quotes < len(data) - 1)]
+    within = ~_signs('\n"' + delimiter)[letters[quotes - 1]]
+    alone = within & ~_signs('\r\n"' + delimiter)[letters[quotes + 1]]
+    three = within[:-2] & (quotes[2:] - quotes[:-2] == 2)
     return bool(alone.any() or three.any())
 
 
@@ -255,9 +261,7 @@ def _line(file: Path, dialect: Dialect, place: int) -> int:
     return line
 
 
-def _stray_quote(file: Path, rows: bytes, place: int, delimiter: str, line: int) -> SchemaError:
-    count = sum(1 for _ in stray_quotes(rows, delimiter))
-    behind = rows[place - 1 : place] == b"\\"
+def _stray_quote(file: Path, count: int, line: int, *, behind: bool) -> SchemaError:
     told = "behind a backslash, as Spark and MySQL write it" if behind else "neither doubled nor at the end of its cell"
     return SchemaError(
         f"{file.name} must be readable as CSV, but a quote within a cell is {told}, first in line {line} ({count} in "
@@ -280,10 +284,6 @@ def _stray(delimiter: str) -> re.Pattern[bytes]:
     """An odd run of quotes with letters on both sides: one or three of them, but not two."""
     edge = re.escape(delimiter.encode())
     return re.compile(rb'"(?<=[^"\n' + edge + rb']")(?:"")*+(?=[^"\r\n' + edge + rb"])")
-
-
-def _count_quotes(data: bytes) -> int:
-    return int(np.count_nonzero(_letters_of(data) == _QUOTE))
 
 
 def _letters_of(data: bytes) -> NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import polars as pl
 import pytest
 
 from chartune.errors import SchemaError
+from chartune.sources import own_dialect, whole_rows
 from chartune.sources.external_labels import TableLabels
 from chartune.sources.source import Records
 from chartune.sources.tabular import Tabular
@@ -350,3 +352,24 @@ def test_what_is_said_of_a_table_names_no_file_since_equal_bytes_are_the_same_da
         said.append((*records.warnings, *records.notices))
     assert said[0] == said[1]
     assert [line.partition(":")[0] for line in said[0]] == ["notes"] * 3
+
+
+@pytest.mark.parametrize(("codec", "times"), [("utf-8", 1), ("cp1252", 2)])
+def test_a_table_is_unpacked_once_to_see_how_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str, times: int
+) -> None:
+    monkeypatch.setattr(whole_rows, "PIECE", 1000)
+    content = "".join(f'{row};"sagt ""hü"" zu ihm"\n' for row in range(1000)).encode(codec)
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"subject_id;text\n" + content))
+    seen: list[int] = []
+    plain = whole_rows.letters
+
+    def counted(file: Path, encoding: str) -> Iterator[bytes]:
+        for piece in plain(file, encoding):
+            seen.append(len(piece))
+            yield piece
+
+    monkeypatch.setattr(own_dialect, "letters", counted)
+    found = Tabular(file=tmp_path / "t.csv.gz").written()
+    assert (found.dialect.encoding, found.dialect.delimiter, found.dialect.escape) == (codec, ";", "doubled")
+    assert times * len(content) <= sum(seen) <= times * (len(content) * 1.1 + 2000)  # and the header line

@@ -4,8 +4,10 @@ import gzip
 import resource
 import subprocess
 import sys
+import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from chartune.sources import whole_rows as module
 from chartune.sources.dialect import Dialect
 from chartune.sources.reading import read
 from chartune.sources.tables import Column, Table, Tally
-from chartune.sources.whole_rows import last_row_end, stray_quotes, whole_rows
+from chartune.sources.whole_rows import first_rows, last_row_end, letters, stray_quotes, whole_rows
 
 ROWS = b'a,b\n1,"x ""y"", z\n\nw"\r\n2,\n3,"""q"""\n'
 
@@ -57,7 +59,75 @@ def test_a_quote_behind_a_backslash_is_doubled_wherever_the_pieces_end(
      (b'5" tube,x', 1), (b'"abc"x,1', 1), (b'"a"""b"', 1)],
 )  # fmt: skip
 def test_quotes_in_the_middle_of_a_cell_are_seen(row: bytes, count: int) -> None:
-    assert sum(1 for _ in stray_quotes(row + b"\n", ",")) == count
+    assert len(stray_quotes(row + b"\n", ",")) == count
+
+
+def odd_runs(row: bytes) -> list[int]:
+    """Where an odd run of quotes begins that has letters of one cell on both sides: looked at sign by sign."""
+    places = []
+    for place in range(1, len(row)):
+        behind = row[place:].lstrip(b'"')
+        run = len(row) - place - len(behind)
+        if run % 2 and row[place - 1] not in b'"\n,' and behind and behind[0] not in b"\r\n,":
+            places.append(place)
+    return places
+
+
+def test_all_quotes_at_once_show_what_each_shows() -> None:
+    for length in range(1, 6):
+        for signs in product(b'a",\n\r', repeat=length):
+            assert stray_quotes(bytes(signs), ",") == odd_runs(bytes(signs)), bytes(signs)
+
+
+@pytest.mark.parametrize("quotes", [0, 1])
+def test_quotes_before_a_piece_say_whether_its_line_breaks_end_rows(quotes: int) -> None:
+    piece = b'a\n"b\n'
+    assert last_row_end(piece, quotes + 1) == (2 if quotes == 0 else len(piece))
+
+
+@pytest.mark.parametrize("chunk", [1, 5, 1000])
+def test_the_line_of_a_stray_quote_is_counted_from_the_beginning_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    monkeypatch.setattr(module, "PIECE", chunk)
+    monkeypatch.setattr(module, "BLOCK", chunk)
+    (tmp_path / "t.csv").write_bytes(b'a,b\n1,"x\ny"\n2,z\n3,5" tube\n4,"\n')
+    with pytest.raises(SchemaError, match="first in line 5 "):
+        list(whole_rows(tmp_path / "t.csv", Dialect()))
+    (tmp_path / "u.csv").write_bytes(b'a,b\n1,x\n2,"q \\",r \\",t"\n')
+    with pytest.raises(SchemaError, match="before or in line 3,"):
+        list(whole_rows(tmp_path / "u.csv", Dialect()))
+
+
+@pytest.mark.parametrize("piece", [1, 3, 1000])
+def test_gzip_is_taken_off_as_gzip_does_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    monkeypatch.setattr(module, "PIECE", piece)
+    monkeypatch.setattr(module, "_PACKED", piece)
+    members = [gzip.compress(ROWS), gzip.compress(b""), gzip.compress(ROWS * 9)]
+    for between in (b"", b"\0" * 5):
+        (tmp_path / "t.csv.gz").write_bytes(between.join(members) + between)
+        with gzip.open(tmp_path / "t.csv.gz") as file:
+            assert b"".join(letters(tmp_path / "t.csv.gz", "utf-8")) == file.read() == ROWS * 10
+
+
+def test_a_gzip_file_that_is_cut_off_or_changed_anywhere_is_refused(tmp_path: Path) -> None:
+    whole = gzip.compress(ROWS)
+    for end in range(1, len(whole)):
+        (tmp_path / "t.csv.gz").write_bytes(whole[:end])
+        with pytest.raises(EOFError):
+            list(letters(tmp_path / "t.csv.gz", "utf-8"))
+    for place in range(len(whole) - 8, len(whole)):  # the sum and the length
+        (tmp_path / "t.csv.gz").write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(zlib.error):
+            list(letters(tmp_path / "t.csv.gz", "utf-8"))
+
+
+def test_the_header_is_read_without_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PIECE", 64)
+    (tmp_path / "t.csv").write_bytes(b'"a\n",b\n' + b"1,2\n" * 1000)
+    rows = first_rows(tmp_path / "t.csv", Dialect())
+    assert rows.startswith(b'"a\n",b\n1,2\n')
+    assert len(rows) <= 64
 
 
 def test_a_quote_that_is_never_closed_is_refused(tmp_path: Path) -> None:
