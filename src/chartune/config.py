@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from chartune.errors import ConfigError
+from chartune.kinds import Kinds
 from chartune.mapping import KIND, KindAt, merged, of_one_kind, put, value_at
 from chartune.writing import write_bytes
 from chartune.yaml_text import MOST_BYTES, plain
@@ -317,4 +318,6 @@ def _kind(model: type[BaseModel]) -> Any:
 def _models(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type):
         return [annotation] if issubclass(annotation, BaseModel) else []
+    if isinstance(annotation, Kinds):
+        return annotation.classes()
     return [model for argument in get_args(annotation) for model in _models(argument)]

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from peft import PeftModel
+from peft.functional import set_adapter
 from torch import nn
 from transformers import AutoModel
 
@@ -12,6 +13,7 @@ from chartune.adapters.adapter import read_adapter, write_adapter
 from chartune.adapters.lora import LoRA
 from chartune.adapters.stack import Attached, Fresh, Frozen, Stack, Trainable, attach
 from chartune.errors import AdapterError
+from chartune.models.anatomy import anatomy_of
 from chartune.models.backbone import LocalBackbone
 from chartune.models.families import families
 from chartune.models.load import Resolved, load_body
@@ -43,13 +45,13 @@ def body_of(backbone: LocalBackbone) -> nn.Module:
 
 
 def fresh(backbone: LocalBackbone, method: LoRA) -> Attached:
-    return attach(Stack(layers=(Fresh(method=method),)), body_of(backbone), backbone.family, [None], 1)
+    return attach(Stack(layers=(Fresh(method=method),)), body_of(backbone), [None], 1)
 
 
 def saved(folder: Path, backbone: LocalBackbone, method: LoRA) -> torch.Tensor:
     """A shaken adapter on disk; returns the hidden states that it makes."""
     attached = shaken(fresh(backbone, method))
-    write_adapter(folder, attached.tensors(0), method, backbone.family, backbone, {"run": None, "state": "fresh"})
+    write_adapter(folder, attached.tensors(0), method, backbone, {"run": None, "state": "fresh"})
     return hidden(attached.module)
 
 
@@ -60,8 +62,8 @@ def test_a_fresh_method_is_the_identity_and_has_as_many_parameters_as_its_formul
 ) -> None:
     backbone = twin(twins, model_type)
     body = body_of(backbone)
-    expected, before = method.count(body, backbone.family), hidden(body)
-    attached = attach(Stack(layers=(Fresh(method=method),)), body, backbone.family, [None], 1)
+    expected, before = method.count(body, anatomy_of(body)), hidden(body)
+    attached = attach(Stack(layers=(Fresh(method=method),)), body, [None], 1)
     assert expected > 0
     assert sum(p.numel() for p in attached.trainable().values()) == expected
     assert torch.equal(hidden(attached.module), before)
@@ -86,9 +88,7 @@ def test_only_the_method_gets_gradients_and_all_of_it(twins: Path, model_type: s
 def test_a_saved_adapter_reloads_exactly_here_and_in_stock_peft(twins: Path, tmp_path: Path, model_type: str) -> None:
     backbone, method = twin(twins, model_type), LoRA(rank=3, alpha=5, targets="all-linear")
     expected = saved(tmp_path, backbone, method)
-    frozen = attach(
-        Stack(layers=(Frozen(adapter="x"),)), body_of(backbone), backbone.family, [read_adapter(tmp_path)], seed=99
-    )
+    frozen = attach(Stack(layers=(Frozen(adapter="x"),)), body_of(backbone), [read_adapter(tmp_path)], seed=99)
     assert torch.equal(hidden(frozen.module), expected)
     stock = PeftModel.from_pretrained(AutoModel.from_pretrained(backbone.folder, dtype=torch.float32), tmp_path)
     assert torch.allclose(hidden(stock), expected, atol=1e-5)
@@ -98,7 +98,7 @@ def test_both_layers_of_a_stack_are_in_the_forward_pass(llama: LocalBackbone, tm
     one, two = LoRA(rank=4, targets="all-linear"), LoRA(rank=2)
     clinical = saved(tmp_path, llama, one)
     stack = Stack(layers=(Frozen(adapter="x"), Fresh(method=two)))
-    attached = attach(stack, body_of(llama), llama.family, [read_adapter(tmp_path), None], seed=3)
+    attached = attach(stack, body_of(llama), [read_adapter(tmp_path), None], seed=3)
     assert torch.equal(hidden(attached.module), clinical)  # the fresh layer is the identity
     assert not torch.equal(hidden(shaken(attached).module), clinical)
 
@@ -106,7 +106,8 @@ def test_both_layers_of_a_stack_are_in_the_forward_pass(llama: LocalBackbone, tm
 def test_targets_can_be_named_and_a_name_that_is_none_is_refused(llama: LocalBackbone) -> None:
     named = LoRA(rank=2, targets=("layers.0.self_attn.q_proj", "up_proj"))
     attached = fresh(llama, named)
-    assert sum(p.numel() for p in attached.trainable().values()) == named.count(body_of(llama), llama.family)
+    body = body_of(llama)
+    assert sum(p.numel() for p in attached.trainable().values()) == named.count(body, anatomy_of(body))
     assert {name.rpartition(".lora_")[0] for name in attached.tensors(0)} == {
         f"base_model.model.layers.{name}" for name in ("0.self_attn.q_proj", "0.mlp.up_proj", "1.mlp.up_proj")
     }
@@ -123,7 +124,6 @@ def test_the_clinical_layer_gets_gradients_only_when_it_is_trainable(
     attached = attach(
         Stack(layers=(below, Fresh(method=LoRA(rank=2)))),
         body_of(llama),
-        llama.family,
         [read_adapter(tmp_path), None],
         3,
     )
@@ -136,7 +136,7 @@ def test_the_clinical_layer_gets_gradients_only_when_it_is_trainable(
 
 def test_a_frozen_layer_runs_without_dropout(llama: LocalBackbone, tmp_path: Path) -> None:
     expected = saved(tmp_path, llama, LoRA(rank=4, dropout=0.5))
-    attached = attach(Stack(layers=(Frozen(adapter="x"),)), body_of(llama), llama.family, [read_adapter(tmp_path)], 3)
+    attached = attach(Stack(layers=(Frozen(adapter="x"),)), body_of(llama), [read_adapter(tmp_path)], 3)
     attached.module.train()
     with torch.no_grad():
         assert torch.equal(attached.module(input_ids=IDS).last_hidden_state, expected)
@@ -145,9 +145,9 @@ def test_a_frozen_layer_runs_without_dropout(llama: LocalBackbone, tmp_path: Pat
 def test_a_switch_that_peft_turned_is_noticed(llama: LocalBackbone, tmp_path: Path) -> None:
     saved(tmp_path, llama, LoRA(rank=4))
     stack = Stack(layers=(Frozen(adapter="x"), Fresh(method=LoRA(rank=2))))
-    attached = attach(stack, body_of(llama), llama.family, [read_adapter(tmp_path), None], 3)
+    attached = attach(stack, body_of(llama), [read_adapter(tmp_path), None], 3)
     # peft turns the frozen one on again
-    attached.module.base_model.set_adapter(["layer0", "layer1"])  # type: ignore[union-attr, operator]
+    set_adapter(attached.module, ["layer0", "layer1"])
     with pytest.raises(AdapterError, match="must have requires_grad=False"):
         attached.keep_promises()
 

@@ -60,9 +60,9 @@ def foreign(saved: Path, tmp_path: Path) -> Path:
 def own(llama: LocalBackbone, tmp_path: Path) -> Path:
     """An adapter of chartune's own that may be spoilt."""
     method, folder = LoRA(rank=4), tmp_path / "own"
-    made = attach(Stack(layers=(Fresh(method=method),)), load_body(llama, EXACT).module, llama.family, [None], 1)
+    made = attach(Stack(layers=(Fresh(method=method),)), load_body(llama, EXACT).module, [None], 1)
     tensors = {name: tensor + 0.1 for name, tensor in made.tensors(0).items()}
-    write_adapter(folder, tensors, method, llama.family, llama, {"run": None, "state": "fresh"})
+    write_adapter(folder, tensors, method, llama, {"run": None, "state": "fresh"})
     return folder
 
 

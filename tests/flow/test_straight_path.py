@@ -17,6 +17,7 @@ from chartune.adapters.adapter import read_adapter
 from chartune.adapters.lora import LoRA
 from chartune.adapters.stack import Frozen, Stack, attach
 from chartune.batches.tokenize import encode, load_tokenizer
+from chartune.models.anatomy import anatomy_of
 from chartune.models.backbone import LocalBackbone
 from chartune.models.heads import Head, pool
 from chartune.models.load import Resolved, load_body
@@ -148,7 +149,7 @@ def test_the_weights_of_a_run_give_each_admission_the_logit_that_stands_beside_i
     loaded = load_body(llama, Resolved("cpu", "fp32", "eager", "a test"))
     stack = Stack(layers=tuple(Frozen(adapter=layer) for layer in layers))
     adapters = [read_adapter(run.path / "adapter" / layer) for layer in layers]
-    body = attach(stack, loaded.module, llama.family, adapters, seed=9).module.eval()
+    body = attach(stack, loaded.module, adapters, seed=9).module.eval()
     head = Head().build(loaded.hidden_size, np.zeros(2, dtype=np.float32), seed=9)
     head.load_state_dict(load_file(run.path / "head.safetensors"))
     texts = walked.prepared("mortality.parquet").select("hadm_id", "text")
@@ -164,8 +165,8 @@ def test_the_weights_of_a_run_give_each_admission_the_logit_that_stands_beside_i
 def test_the_parameters_recorded_are_those_of_the_formula(walked: Walked, llama: LocalBackbone) -> None:
     loaded = load_body(llama, Resolved("cpu", "fp32", "eager", "a test"))
     head = 2 * loaded.hidden_size + 2
-    fresh = LoRA(rank=8, alpha=16).count(loaded.module, llama.family)
-    adapted = LoRA(rank=16, alpha=32, targets="all-linear").count(loaded.module, llama.family)
+    fresh = LoRA(rank=8, alpha=16).count(loaded.module, anatomy_of(loaded.module))
+    adapted = LoRA(rank=16, alpha=32, targets="all-linear").count(loaded.module, anatomy_of(loaded.module))
     expected = {"head-only": head, "lora": fresh + head, "stacked": fresh + head, CLINICAL: adapted}
     assert {name: walked.run(name).cost.trainable_parameters for name in expected} == expected
 

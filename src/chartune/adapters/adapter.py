@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from peft import PeftConfig
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from chartune.adapters.fit import body_of, must_equal, must_target
-from chartune.adapters.foreign import CONFIG, foreign_method, headless, headless_name
-from chartune.adapters.lora import LoRA
-from chartune.adapters.sound import adapter_headers, is_idle, must_be_of_rank
+from chartune.adapters.fit import body_of, must_equal
+from chartune.adapters.foreign import foreign_method
+from chartune.adapters.method import AnyMethod, Method
+from chartune.adapters.sound import adapter_headers, is_idle
+from chartune.adapters.stock import CONFIG, headless, headless_name
+from chartune.config import Config
 from chartune.errors import AdapterError, ConfigError
-from chartune.models.families import Family
+from chartune.models.anatomy import anatomy_of
 from chartune.models.foreign import is_plain, json_object, reading
 from chartune.models.local import LocalBackbone, hashed
 from chartune.models.weights import headers
@@ -34,7 +35,7 @@ class Adapter:
 
     folder: Path
     """adapter_config.json, adapter_model.safetensors, chartune.json."""
-    method: LoRA
+    method: Method
     """The numbers that it was trained with."""
     base: str
     """What its maker called its base model."""
@@ -46,7 +47,7 @@ class Adapter:
     """Of the weights: goes into the fingerprint of every stage that stands on it."""
 
     idle: bool = False
-    """Whether it changes nothing: of every matrix its B is zero, as before training, or its A."""
+    """Whether it changes nothing, such as a LoRA of whose every matrix B is zero, as before training, or A."""
 
     def tensors(self) -> dict[str, Tensor]:
         """Its weights, by peft's names.
@@ -71,27 +72,28 @@ class Adapter:
                 f"{backbone.content_hash[:12]}; name its own base, or train one on this."
             )
         body, whose = body_of(backbone), f"{self.folder}, an adapter of {self.base},"
-        must_target(self.method, whose, body, backbone.family)
+        anatomy = anatomy_of(body)
+        self.method.must_suit(body, anatomy, whose)
         held = {name: header.shape for name, header in headers([self.folder / WEIGHTS]).items()}
         if not self.base_hash:
             held = {inner: shape for name, shape in held.items() if (inner := headless_name(name))}
-        must_equal(self.method.shapes(body, backbone.family), held, whose)
+        must_equal(self.method.shapes(body, anatomy), held, whose)
 
     def doubt(self) -> str | None:
         """What its user should know before a run is begun."""
         if not self.idle:
             return None
         return (
-            f"{self.folder} changes nothing, because B (or A) is zero in every matrix: it was not trained, or not "
+            f"{self.folder} changes nothing, because {self.method.idle}: it was not trained, or not "
             f"saved whole; a stack on it is a stack on the base alone"
         )
 
 
 def read_adapter(folder: Path) -> Adapter:
-    """Open an adapter that chartune wrote, or a LoRA that stock peft wrote.
+    """Open an adapter that chartune wrote, or one that stock peft wrote.
 
     Raises:
-        AdapterError: files are missing, it holds a pickle, is more than a plain LoRA, or its numbers are none.
+        AdapterError: files are missing, it holds a pickle, its method cannot be read exactly, or its numbers are none.
     """
     _must_be_there(folder)
     weights = folder / WEIGHTS
@@ -101,11 +103,11 @@ def read_adapter(folder: Path) -> Adapter:
     found = adapter_headers(weights)
     foreign = not is_plain(folder / LINEAGE)
     try:
-        method, base, base_hash, run = (*foreign_method(folder, list(found)), None, None) if foreign else _own(folder)
+        method, base, base_hash, run = (*foreign_method(folder, found), None, None) if foreign else _own(folder)
     except ConfigError as error:  # a number of its configuration is out of range: its maker's doing, not the caller's
         raise AdapterError(str(error)) from None
-    must_be_of_rank(found, method.rank, weights)
-    return Adapter(folder, method, base, base_hash, run, hashed(weights).sha256, is_idle(weights))
+    method.must_hold(found, weights)
+    return Adapter(folder, method, base, base_hash, run, hashed(weights).sha256, is_idle(weights, method))
 
 
 def _must_be_there(folder: Path) -> None:
@@ -125,22 +127,27 @@ def _must_be_there(folder: Path) -> None:
             )  # fmt: skip
 
 
-def _own(folder: Path) -> tuple[LoRA, str, str, str | None]:
+class _Kept(Config):
+    """What chartune.json says of the method."""
+
+    method: AnyMethod
+
+
+def _own(folder: Path) -> tuple[Method, str, str, str | None]:
     """Method, base with its hash, and run, as chartune wrote them."""
     about = json_object(folder / LINEAGE)
     base, run = about.get("base"), about.get("run")
     told = isinstance(base, dict) and isinstance(base.get("name"), str) and isinstance(base.get("content_hash"), str)
     if not told or not isinstance(run, str | None) or not isinstance(about.get("method"), dict):
         raise AdapterError(f"{folder / LINEAGE} must say method, base and run, but it is damaged; train it again.")
-    method = LoRA.parse(about["method"], str(folder / LINEAGE))
+    method = _Kept.parse({"method": about["method"]}, str(folder / LINEAGE)).method
     return method, str(about["base"]["name"]), str(about["base"]["content_hash"]), run
 
 
 def write_adapter(
     folder: Path,
     tensors: dict[str, Tensor],
-    method: LoRA,
-    family: Family,
+    method: Method,
     backbone: LocalBackbone,
     lineage: dict[str, Any],
 ) -> None:
@@ -150,16 +157,11 @@ def write_adapter(
         folder: made if needed.
         tensors: weights by peft's names, without the adapter's own name.
         method: the numbers that it was trained with.
-        family: its base model's family.
         backbone: its base model.
         lineage: further facts for `chartune.json`, such as `run` and `state`.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    config: PeftConfig = method.to_peft(family)
-    config.base_model_name_or_path = backbone.name
-    config.inference_mode = True
-    config.target_modules = sorted(config.target_modules)  # peft's own set has another order in each process
-    config.save_pretrained(str(folder))
+    _write_config(folder, method, backbone)
     write_bytes(
         folder / WEIGHTS, save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()})
     )
@@ -168,3 +170,18 @@ def write_adapter(
         folder / LINEAGE,
         {"method": method.model_dump(mode="json"), "base": base, "sensitivity": "restricted", **lineage},
     )
+
+
+def _write_config(folder: Path, method: Method, backbone: LocalBackbone) -> None:
+    """What stock peft reads; of a method that it does not know, only which it is."""
+    body = body_of(backbone)
+    config = method.to_peft(body, anatomy_of(body))
+    if config is None:
+        write_json(folder / CONFIG, {"peft_type": method.kind.upper(), "base_model_name_or_path": backbone.name})
+        return
+    config.base_model_name_or_path = backbone.name
+    config.inference_mode = True
+    for field in ("target_modules", "feedforward_modules"):  # peft's own sets have another order in each process
+        if names := getattr(config, field, None):
+            setattr(config, field, sorted(names))
+    config.save_pretrained(str(folder))

@@ -1,12 +1,25 @@
-"""The methods, one line each."""
+"""The methods, one line each: what a method goes by, and where its class is. Read without torch."""
 
-from typing import Annotated
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
-from pydantic import Field
+if TYPE_CHECKING:
+    from chartune.adapters.method import Method
 
-from chartune.adapters.full import Full
-from chartune.adapters.lora import LoRA
+METHODS: Final = {
+    "lora": "chartune.adapters.lora:LoRA",
+    "ia3": "chartune.adapters.ia3:IA3",
+    "prefix": "chartune.adapters.prefix:Prefix",
+    "full": "chartune.adapters.full:Full",
+}
 
-AnyMethod = Annotated[LoRA | Full, Field(discriminator="kind")]
 
-methods = (LoRA, Full)
+def method_class(kind: str) -> "type[Method]":
+    """The class of a method.
+
+    Args:
+        kind: a key of `METHODS`.
+    """
+    module, _, name = METHODS[kind].partition(":")
+    made: type[Method] = getattr(import_module(module), name)
+    return made

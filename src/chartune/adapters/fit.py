@@ -1,4 +1,4 @@
-"""Whether an adapter's matrices are those that a body would get: by names and shapes, before anything is loaded."""
+"""Whether an adapter's tensors are those that a body would get: by names and shapes, before anything is loaded."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -6,7 +6,6 @@ from functools import lru_cache
 from torch import nn
 from transformers import AutoModel
 
-from chartune.adapters.lora import LoRA
 from chartune.errors import AdapterError
 from chartune.models.architecture import shape_in, skeleton
 from chartune.models.families import Family
@@ -25,20 +24,6 @@ def body_of(backbone: LocalBackbone) -> nn.Module:
 def _body(config: ModelFile, family: Family) -> nn.Module:
     body: nn.Module = skeleton(shape_in(config, family), AutoModel, config.path, **family.parts(language_model=False))
     return body
-
-
-def must_target(method: LoRA, whose: str, body: nn.Module, family: Family) -> None:
-    """Refuse targets that the body has no matrix for; peft would pass over them silently.
-
-    Raises:
-        AdapterError: a target is no matrix.
-    """
-    lacking = method.without_matrix(body, family)
-    if lacking:
-        raise AdapterError(
-            f"every target of a LoRA must be a matrix of the base model, but {whose} targets {lacking[0]} and a "
-            f"{family.model_type} has none; its matrices are {', '.join(family.linear)}."
-        )
 
 
 def must_equal(expected: Shapes, given: Shapes, whose: str) -> None:

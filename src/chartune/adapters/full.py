@@ -1,24 +1,33 @@
 """Full training: every weight of the body moves. The yardstick, and the way a base is made from nothing."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from torch import nn
 
 from chartune.adapters.method import Method
-from chartune.models.families import Family
+from chartune.models.anatomy import Anatomy
 
 
 class Full(Method):
     """All parameters are trained; nothing is added to the model."""
 
     kind: Literal["full"] = "full"
+    trains_all: ClassVar[bool] = True
 
-    def to_peft(self, family: Family) -> None:
-        """None: no peft layers."""
+    def attach(self, body: nn.Module, anatomy: Anatomy, name: str) -> None:
+        """Nothing is added."""
 
-    def count(self, body: nn.Module, family: Family) -> int:
+    def shapes(self, body: nn.Module, anatomy: Anatomy) -> dict[str, tuple[int, ...]]:
+        """None: the model is kept whole, not an adapter."""
+        return {}
+
+    def count(self, body: nn.Module, anatomy: Anatomy) -> int:
         """All parameters of the body."""
         return sum(p.numel() for p in body.parameters())
+
+    def owns(self, parameter: str, name: str) -> bool:
+        """All of them."""
+        return True
 
     def title(self) -> str:
         """`full`."""

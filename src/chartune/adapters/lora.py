@@ -1,20 +1,27 @@
 """LoRA: a low-rank update beside frozen matrices."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
 
 from peft import LoraConfig, TaskType
 from pydantic import Field
-from torch import nn
+from torch import Tensor, nn
+from transformers.pytorch_utils import Conv1D
 
-from chartune.adapters.method import Method
-from chartune.models.families import Family
+from chartune.adapters.injected import Injected, all_matrices, must_target
+from chartune.adapters.method import ROOT, endings, selects
+from chartune.errors import AdapterError
+from chartune.models.anatomy import Anatomy, matrix_shape
+from chartune.models.weights import Header
 from chartune.quantities import Fraction
 
 
-class LoRA(Method):
+class LoRA(Injected):
     """Low-rank adaptation: W ↦ W + (α/r)·BA (Hu et al., 2021, arXiv:2106.09685). Starts as the identity: B = 0."""
 
     kind: Literal["lora"] = "lora"
+    idle: ClassVar[str] = "B is zero in every matrix"
     rank: int = Field(8, gt=0, le=65536)
     """Rank r of the update; A is [r, d_in], B is [d_out, r]."""
     alpha: float = Field(16, gt=0, le=1 << 20)
@@ -25,48 +32,69 @@ class LoRA(Method):
     """`attention`: query and value projections, as published; `all-linear`: every matrix of a block; or the matrices
     by name, whole (`layers.0.mlp.up_proj`) or how their names end (`up_proj`)."""
 
-    def to_peft(self, family: Family) -> LoraConfig:
-        """The peft config; `FEATURE_EXTRACTION`, because peft wraps the headless body only."""
+    def to_peft(self, body: nn.Module, anatomy: Anatomy) -> LoraConfig:
+        """The peft config, with its targets as short as they can be told apart."""
+        names = self._named(anatomy)
+        targets = endings(names, [*dict(body.named_modules()), "pooler.dense"]) if names else self.targets
         return LoraConfig(
             task_type=TaskType.FEATURE_EXTRACTION, r=self.rank, lora_alpha=self.alpha, lora_dropout=self.dropout,
-            target_modules=list(self._names(family)), bias="none",
+            target_modules=list(targets), bias="none",
+            fan_in_fan_out=any(isinstance(module, Conv1D) for module in body.modules()),
         )  # fmt: skip
 
-    def count(self, body: nn.Module, family: Family) -> int:
-        """Σ r·(d_in + d_out) over the targeted matrices."""
-        names = self._names(family)
-        matrices = [m for name, m in _matrices(body) if any(_ends(name, target) for target in names)]
-        return sum(self.rank * (m.in_features + m.out_features) for m in matrices)
-
-    def shapes(self, body: nn.Module, family: Family) -> dict[str, tuple[int, ...]]:
-        """A [r, d_in] and B [d_out, r] of every targeted matrix, by the names that peft saves them under."""
-        names = self._names(family)
+    def shapes(self, body: nn.Module, anatomy: Anatomy) -> dict[str, tuple[int, ...]]:
+        """A [r, d_in] and B [d_out, r] of every targeted matrix; Σ r·(d_in + d_out) numbers."""
         shapes: dict[str, tuple[int, ...]] = {}
-        for name, matrix in _matrices(body):
-            if any(_ends(name, target) for target in names):
-                shapes[f"base_model.model.{name}.lora_A.weight"] = (self.rank, matrix.in_features)
-                shapes[f"base_model.model.{name}.lora_B.weight"] = (matrix.out_features, self.rank)
+        for name in self._matrices(body, anatomy):
+            d_out, d_in = matrix_shape(body.get_submodule(name))
+            shapes[f"{ROOT}{name}.lora_A.weight"] = (self.rank, d_in)
+            shapes[f"{ROOT}{name}.lora_B.weight"] = (d_out, self.rank)
         return shapes
-
-    def without_matrix(self, body: nn.Module, family: Family) -> list[str]:
-        """Targets that name no matrix of `body`; peft would pass over them silently."""
-        matrices = [name for name, _ in _matrices(body)]
-        return [target for target in self._names(family) if not any(_ends(name, target) for name in matrices)]
 
     def title(self) -> str:
         """`LoRA r=8`."""
         return f"LoRA r={self.rank}"
 
-    def _names(self, family: Family) -> tuple[str, ...]:
+    def still(self) -> "LoRA":
+        """Without dropout."""
+        return self.model_copy(update={"dropout": 0.0})
+
+    def must_suit(self, body: nn.Module, anatomy: Anatomy, whose: str) -> None:
+        """Refuse targets that the body has no matrix for; peft would pass over them silently."""
+        must_target((*self._named(anatomy), *self._told()), whose, body, anatomy)
+
+    def must_hold(self, found: Mapping[str, Header], path: Path) -> None:
+        """Pairs of matrices of its rank."""
+        for name, header in found.items():
+            side = "A" if ".lora_A." in name else "B"
+            if f".lora_{side}." not in name:
+                continue
+            if name.replace(f".lora_{side}.", f".lora_{'B' if side == 'A' else 'A'}.") not in found:
+                raise AdapterError(
+                    f"a LoRA must hold A and B of every matrix, but {path} holds {ascii(name)[:120]} alone; have its "
+                    f"maker save it again."
+                )
+            if len(header.shape) != 2 or header.shape[0 if side == "A" else 1] != self.rank:
+                raise AdapterError(
+                    f"a LoRA's matrices must be of the rank that its configuration names, but beside {path} r is "
+                    f"{self.rank:,} and {ascii(name)[:120]} is of shape {list(header.shape)}; copy configuration and "
+                    f"weights of one adapter."
+                )
+
+    def changes(self, name: str, tensor: Tensor) -> bool:
+        """B does, where it is not zero."""
+        return ".lora_B." in name and bool(tensor.any())
+
+    def _told(self) -> tuple[str, ...]:
+        return () if isinstance(self.targets, str) else self.targets
+
+    def _named(self, anatomy: Anatomy) -> tuple[str, ...]:
+        """Full names of the targets where a word stands for them."""
         if self.targets == "attention":
-            return family.attention
-        return family.linear if self.targets == "all-linear" else self.targets
+            chosen = {*anatomy.query, *anatomy.value}
+            return tuple(name for name in anatomy.matrices if name in chosen)
+        return anatomy.matrices if self.targets == "all-linear" else ()
 
-
-def _matrices(body: nn.Module) -> list[tuple[str, nn.Linear]]:
-    return [(name, module) for name, module in body.named_modules() if isinstance(module, nn.Linear)]
-
-
-def _ends(name: str, target: str) -> bool:
-    """As peft reads a list of targets."""
-    return name == target or name.endswith("." + target)
+    def _matrices(self, body: nn.Module, anatomy: Anatomy) -> list[str]:
+        told = (*self._named(anatomy), *self._told())
+        return [name for name in all_matrices(body) if any(selects(target, name) for target in told)]

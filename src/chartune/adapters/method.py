@@ -1,25 +1,159 @@
-"""Method: the numbers of one published way of adapting a model; no weights."""
+"""Method: the numbers of one published way of adapting a model, and how its layer is put into a body; no weights.
+
+    attach ─▶ a layer of that name in the body      state ─▶ its tensors, under stock peft's file names ─▶ restore
+
+A new method is one file with a subclass and one line in `adapters.catalog`; a method whose layers peft can put beside
+matrices is a subclass of `Injected`.
+"""
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Mapping, Sequence
+from math import prod
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
 
-from torch import nn
+import torch
+from pydantic import SerializeAsAny
+from torch import Tensor, nn
 
+from chartune.adapters.catalog import METHODS, method_class
 from chartune.config import Config
-from chartune.models.families import Family
+from chartune.kinds import Kinds
+from chartune.models.anatomy import Anatomy
+from chartune.models.weights import Header
+
+ROOT = "base_model.model."
+"""What stock peft puts before the name of every tensor that belongs to a module of the body."""
 
 
 class Method(Config, ABC):
-    """Base of all methods: a value with a `kind`, its peft translation and its parameter count by formula."""
+    """Base of all methods: a value with a `kind`."""
+
+    kind: str
+    """What it goes by."""
+
+    starts_as_identity: ClassVar[bool] = True
+    """Whether a fresh layer leaves hidden states as they are."""
+    trains_all: ClassVar[bool] = False
+    """Whether every weight of the body moves; then it stands alone, and the model is kept instead of an adapter."""
+    lengthens_sequence: ClassVar[bool] = False
+    """Whether hidden states come back for virtual tokens, too, before those of the text."""
+    decays: ClassVar[bool] = True
+    """Whether weight decay may pull its weights to 0: not where 1 is what leaves the body as it is."""
+
+    idle: ClassVar[str] = "all its weights are as they started"
+    """What is true of a layer that changes nothing."""
 
     @abstractmethod
-    def to_peft(self, family: Family) -> Any:
-        """The peft config for a family, or None when the method needs no peft layers."""
+    def attach(self, body: nn.Module, anatomy: Anatomy, name: str) -> None:
+        """Put a fresh layer into a body, in place, above those that it has; its weights are fp32.
+
+        Args:
+            body: the headless model, on any device.
+            anatomy: where the body, without layers, keeps its parts.
+            name: of the layer; a part of the names of all its parameters.
+        """
 
     @abstractmethod
-    def count(self, body: nn.Module, family: Family) -> int:
-        """Trainable parameters that it adds to `body`, by formula; the head is not counted."""
+    def shapes(self, body: nn.Module, anatomy: Anatomy) -> dict[str, tuple[int, ...]]:
+        """Shapes of the tensors that it keeps, by the names in its file; `body` has no layers yet."""
 
     @abstractmethod
     def title(self) -> str:
         """What to call it in a table."""
+
+    def to_peft(self, body: nn.Module, anatomy: Anatomy) -> Any:
+        """The peft config that lets stock peft read its file; None where peft cannot."""
+
+    def count(self, body: nn.Module, anatomy: Anatomy) -> int:
+        """Trainable parameters that it adds to `body`, by formula; the head is not counted."""
+        return sum(prod(shape) for shape in self.shapes(body, anatomy).values())
+
+    def must_suit(self, body: nn.Module, anatomy: Anatomy, whose: str) -> None:
+        """Refuse a body that cannot carry it.
+
+        Args:
+            body: without layers.
+            anatomy: of that body.
+            whose: how a message calls what is attached.
+
+        Raises:
+            AdapterError: the body lacks what the method adapts.
+        """
+
+    def composes_with(self, below: "Method") -> str | None:
+        """Why it cannot stand above another layer, or None."""
+        return "every weight below it moves" if below.trains_all or self.trains_all else None
+
+    @property
+    def positions_taken(self) -> int:
+        """Positions of the body that the text can no longer have."""
+        return 0
+
+    def still(self) -> "Method":
+        """The method as a fixed function: nothing random in its forward pass."""
+        return self
+
+    def owns(self, parameter: str, name: str) -> bool:
+        """Whether a parameter of a body belongs to the layer `name`."""
+        return name in parameter.split(".")
+
+    def state(self, body: nn.Module, name: str) -> dict[str, Tensor]:
+        """The weights of a layer, by the names in its file."""
+        return {
+            file_name(parameter, name): tensor.detach()
+            for parameter, tensor in body.named_parameters()
+            if self.owns(parameter, name)
+        }
+
+    def restore(self, body: nn.Module, name: str, tensors: Mapping[str, Tensor]) -> None:
+        """Put the weights of its file, all of which fit, into a layer."""
+        with torch.no_grad():
+            for parameter, tensor in body.named_parameters():
+                if self.owns(parameter, name):
+                    tensor.copy_(tensors[file_name(parameter, name)])
+
+    def is_active(self, body: nn.Module, name: str) -> bool:
+        """Whether a layer is in the forward pass."""
+        return any(self.owns(parameter, name) for parameter, _ in body.named_parameters())
+
+    def must_hold(self, found: Mapping[str, Header], path: Path) -> None:
+        """Refuse a file whose tensors are not those of such a method; the names, types and sizes are plain.
+
+        Raises:
+            AdapterError: what is wrong with them.
+        """
+
+    def changes(self, name: str, tensor: Tensor) -> bool:
+        """Whether a tensor of its file moves hidden states, as far as it tells alone."""
+        return True
+
+
+AnyMethod = Annotated[SerializeAsAny[Method], Kinds(METHODS, method_class)]
+"""One of the catalog."""
+
+
+def file_name(parameter: str, name: str) -> str:
+    """What stock peft calls a parameter of the layer `name` in its file."""
+    return ROOT + ".".join(part for part in parameter.split(".") if part not in (name, "base_layer"))
+
+
+def endings(names: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
+    """The shortest ends of module names that select just `names`, as peft reads a list of targets.
+
+    Args:
+        names: full names.
+        others: names that must not be selected; those in `names` are passed over.
+    """
+    left = set(others) - set(names)
+    found: dict[str, None] = {}
+    for name in names:
+        parts = name.split(".")
+        ends = (".".join(parts[start:]) for start in range(len(parts) - 1, -1, -1))
+        found[next(end for end in ends if not any(selects(end, other) for other in left))] = None
+    return tuple(found)
+
+
+def selects(target: str, name: str) -> bool:
+    """As peft reads a list of targets."""
+    return name == target or name.endswith("." + target)

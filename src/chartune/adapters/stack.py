@@ -1,30 +1,27 @@
-"""Stack: ordered layers of adapters on one body, each frozen, trainable or fresh; their updates are summed.
+"""Stack: ordered layers of adapters on one body, each frozen, trainable or fresh.
 
     hidden ─▶ W·x + (α₀/r₀)·B₀A₀·x  +  (α₁/r₁)·B₁A₁·x ─▶      layer 0: the clinical adapter, layer 1: downstream
 
-peft wraps the headless body and knows nothing of tasks. Which layers are in the forward pass and which get gradients
-is an invariant here, asserted after attaching and again after training, because
-peft's own switches turn frozen adapters back on.
+Layers are put into the headless body itself, each by its own method, and know nothing of tasks. Which of them are in
+the forward pass and which get gradients is an invariant here, asserted after attaching and again after training,
+because peft's own switches turn frozen adapters back on.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, get_peft_model_state_dict, set_peft_model_state_dict
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from chartune.adapters.adapter import Adapter
-from chartune.adapters.catalog import AnyMethod
-from chartune.adapters.fit import must_equal, must_target
-from chartune.adapters.full import Full
+from chartune.adapters.fit import must_equal
 from chartune.adapters.lora import LoRA
+from chartune.adapters.method import AnyMethod, Method
 from chartune.config import Config, Unhashed
 from chartune.errors import AdapterError
-from chartune.models.families import Family
+from chartune.models.anatomy import anatomy_of
 
 
 class Frozen(Config):
@@ -44,7 +41,7 @@ class Trainable(Config):
 
 
 class Fresh(Config):
-    """A new adapter, starting as the identity."""
+    """A new adapter."""
 
     kind: Literal["fresh"] = "fresh"
     method: AnyMethod = LoRA()
@@ -62,9 +59,7 @@ class Stack(Config):
 
     @model_validator(mode="after")
     def _full_stands_alone(self) -> "Stack":
-        if len(self.layers) > 1 and any(
-            isinstance(layer, Fresh) and isinstance(layer.method, Full) for layer in self.layers
-        ):
+        if len(self.layers) > 1 and self.trains_all():
             raise ValueError("full training must be the only layer of a stack")
         return self
 
@@ -77,7 +72,18 @@ class Stack(Config):
 
     def trains_all(self) -> bool:
         """Whether every weight of the body moves."""
-        return any(isinstance(layer, Fresh) and isinstance(layer.method, Full) for layer in self.layers)
+        return any(isinstance(layer, Fresh) and layer.method.trains_all for layer in self.layers)
+
+    def methods(self, adapters: Sequence[Adapter | None]) -> tuple[Method, ...]:
+        """The method of each layer.
+
+        Args:
+            adapters: for each layer its trained adapter, or None for a fresh one.
+
+        Raises:
+            AdapterError: a layer that was trained comes without its adapter.
+        """
+        return tuple(_method(layer, adapter) for layer, adapter in zip(self.layers, adapters, strict=True))
 
     def trains_body(self) -> bool:
         """Whether gradients must flow through the body at all."""
@@ -92,8 +98,8 @@ class Attached:
     """token ids [B, T] → last hidden states [B, T, D], all layers active."""
     stack: Stack
     """What was asked for."""
-    methods: tuple[LoRA, ...]
-    """The method of each peft layer, in order."""
+    methods: tuple[Method, ...]
+    """The method of each layer that was put in, in order; none where every weight learns."""
     states: tuple[str, ...]
     """`frozen`, `trainable` or `fresh`, in the same order."""
 
@@ -101,9 +107,19 @@ class Attached:
         """The parameters that learn, by name."""
         return {name: p for name, p in self.module.named_parameters() if p.requires_grad}
 
+    def undecayed(self) -> list[nn.Parameter]:
+        """Those that weight decay must leave alone."""
+        still = [_name(index) for index, method in enumerate(self.methods) if not method.decays]
+        return [p for name, p in self.module.named_parameters() if any(part in still for part in name.split("."))]
+
     def tensors(self, index: int) -> dict[str, Tensor]:
-        """The weights of one peft layer, by stock peft's names."""
-        return get_peft_model_state_dict(self.module, adapter_name=_name(index), save_embedding_layers=False)  # type: ignore[no-any-return]
+        """The weights of one layer, by the names in its file."""
+        return self.methods[index].state(self.module, _name(index))
+
+    def learns(self, parameter: str) -> bool:
+        """Whether a parameter must learn, by its name."""
+        layers = zip(self.methods, self.states, strict=True)
+        return any(state != "frozen" and m.owns(parameter, _name(i)) for i, (m, state) in enumerate(layers))
 
     def keep_promises(self) -> None:
         """Assert which layers are active and which learn.
@@ -113,85 +129,81 @@ class Attached:
         """
         if not self.methods:
             return
-        active: list[str] = list(self.module.base_model.active_adapters)  # type: ignore[union-attr, arg-type]
-        if active != [_name(i) for i in range(len(self.methods))]:
-            raise AdapterError(
-                f"all {len(self.methods)} layers of the stack must be in the forward pass, but {active} are."
-            )
+        for index, method in enumerate(self.methods):
+            if not method.is_active(self.module, _name(index)):
+                raise AdapterError(
+                    f"all {len(self.methods)} layers of the stack must be in the forward pass, but {_name(index)} "
+                    f"({method.title()}) is not."
+                )
         for name, parameter in self.module.named_parameters():
-            expected = any(f".{_name(i)}." in name and state != "frozen" for i, state in enumerate(self.states))
-            if parameter.requires_grad != expected:
-                raise AdapterError(f"{name} must have requires_grad={expected}, but it has not; peft has switched it.")
+            if parameter.requires_grad != self.learns(name):
+                raise AdapterError(
+                    f"{name} must have requires_grad={self.learns(name)}, but it has not; peft has switched it."
+                )
 
 
-def attach(stack: Stack, body: nn.Module, family: Family, adapters: Sequence[Adapter | None], seed: int) -> Attached:
+def attach(stack: Stack, body: nn.Module, adapters: Sequence[Adapter | None], seed: int) -> Attached:
     """Put a stack on a body, in place.
 
     Args:
         stack: what to attach.
         body: the headless model; its own weights stay frozen unless the stack trains all.
-        family: the body's family.
         adapters: for each layer the trained adapter, or None for a fresh one.
         seed: fresh weights are drawn from it, the same ones whatever lies below them.
 
     Raises:
-        AdapterError: a layer targets what the body does not have, or a trained layer's weights do not fit it.
+        AdapterError: a layer adapts what the body does not have, does not go with those below it, or its trained
+            weights do not fit.
     """
+    attached = lay(stack, body, adapters, seed)
+    for index, (method, adapter) in enumerate(zip(attached.methods, adapters, strict=False)):
+        if adapter is not None:
+            _fill(body, method, _name(index), adapter)
+    return attached
+
+
+def lay(stack: Stack, body: nn.Module, adapters: Sequence[Adapter | None], seed: int) -> Attached:
+    """As `attach`, without the numbers of trained layers; on the meta device, too."""
     if not stack.layers or stack.trains_all():
         body.requires_grad_(stack.trains_all())
         return Attached(body, stack, (), ())
-    methods = tuple(_method(layer, adapter) for layer, adapter in zip(stack.layers, adapters, strict=True))
-    states = tuple(layer.kind for layer in stack.layers)
-    for method, adapter in zip(methods, adapters, strict=True):
+    methods, states = stack.methods(adapters), tuple(layer.kind for layer in stack.layers)
+    anatomy = anatomy_of(body)
+    for index, (method, adapter) in enumerate(zip(methods, adapters, strict=True)):
         whose = f"{adapter.folder}, an adapter of {adapter.base}," if adapter else "a fresh layer"
-        must_target(method, whose, body, family)
+        method.must_suit(body, anatomy, whose)
+        _must_compose(method, methods[:index])
     with torch.random.fork_rng():
-        model = _wrap(body, [_peft(m, s, family) for m, s in zip(methods, states, strict=True)], states, seed)
-    for index, adapter in enumerate(adapters):
-        if adapter is not None:
-            _fill(model, _name(index), adapter)
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(any(f".{_name(i)}." in name and s != "frozen" for i, s in enumerate(states)))
-    attached = Attached(model, stack, methods, states)
+        for index, (method, state) in enumerate(zip(methods, states, strict=True)):
+            # Only fresh layers below count: with and without a clinical adapter, the task's own starts alike.
+            torch.manual_seed(seed + states[:index].count("fresh"))
+            (method.still() if state == "frozen" else method).attach(body, anatomy, _name(index))
+    attached = Attached(body, stack, methods, states)
+    for name, parameter in body.named_parameters():
+        parameter.requires_grad_(attached.learns(name))
     attached.keep_promises()
     return attached
 
 
-def _wrap(body: nn.Module, configs: list[LoraConfig], states: Sequence[str], seed: int) -> PeftModel:
-    with warnings.catch_warnings():
-        # peft 0.21 still asks transformers 5.23 by a deprecated name; nothing that a user could mend.
-        warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
-        torch.manual_seed(seed)
-        model = get_peft_model(body, configs[0], adapter_name=_name(0))
-        for index, config in enumerate(configs[1:], start=1):
-            # Only fresh layers below count: with and without a clinical adapter, the task's own starts alike.
-            torch.manual_seed(seed + states[:index].count("fresh"))
-            model.add_adapter(_name(index), config)
-    model.base_model.set_adapter([_name(index) for index in range(len(configs))])
-    return model
+def _must_compose(method: Method, below: Sequence[Method]) -> None:
+    for other in below:
+        if why := method.composes_with(other):
+            raise AdapterError(f"{method.title()} cannot stand above {other.title()} in a stack: {why}.")
 
 
-def _fill(model: PeftModel, name: str, adapter: Adapter) -> None:
+def _fill(body: nn.Module, method: Method, name: str, adapter: Adapter) -> None:
     tensors = adapter.tensors()
-    expected = get_peft_model_state_dict(model, adapter_name=name, save_embedding_layers=False)
+    expected = method.state(body, name)
     needed, held = ({key: tuple(tensor.shape) for key, tensor in side.items()} for side in (expected, tensors))
     must_equal(needed, held, f"{adapter.folder}, an adapter of {adapter.base},")
-    set_peft_model_state_dict(model, tensors, adapter_name=name)
+    method.restore(body, name, tensors)
 
 
-def _method(layer: AnyLayer, adapter: Adapter | None) -> LoRA:
+def _method(layer: AnyLayer, adapter: Adapter | None) -> Method:
     method = layer.method if isinstance(layer, Fresh) else adapter.method if adapter else None
-    if not isinstance(method, LoRA):
-        raise AdapterError(f"a {layer.kind} layer must come with its trained LoRA adapter, but there is none.")
+    if method is None:
+        raise AdapterError(f"a {layer.kind} layer must come with its trained adapter, but there is none.")
     return method
-
-
-def _peft(method: LoRA, state: str, family: Family) -> LoraConfig:
-    """A frozen layer runs without dropout: it is a fixed function."""
-    config = method.to_peft(family)
-    if state == "frozen":
-        config.lora_dropout = 0.0
-    return config
 
 
 def _name(index: int) -> str:

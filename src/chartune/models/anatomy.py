@@ -56,6 +56,8 @@ class Anatomy:
     embeddings: Names
     attention: Names
     """Modules that reach transformers' attention interface; none where the architecture does not use it."""
+    key_heads: tuple[tuple[int, int], ...]
+    """Heads, and numbers in each, of the keys and values of every module in `attention`."""
 
 
 def anatomy_of(body: nn.Module) -> Anatomy:
@@ -115,7 +117,8 @@ class _Seen:
     """Where query, key and value come from."""
     outputs: set[str] = field(default_factory=set)
     """The first matrix that is called after each attention."""
-    attention: list[nn.Module] = field(default_factory=list)
+    attention: dict[nn.Module, tuple[int, int]] = field(default_factory=dict)
+    """With heads and size of keys."""
     attended: bool = False
     """Whether attention was the last that was called."""
 
@@ -135,7 +138,7 @@ def _looked(body: nn.Module, names: list[str]) -> _Seen:
         seen.attended = False
 
     def attention(module: nn.Module, *projected: Tensor) -> None:
-        seen.attention.append(module)
+        seen.attention[module] = (projected[1].shape[1], projected[1].shape[3])
         for names, tensor in zip(seen.projections, projected, strict=True):
             names |= _sources(tensor, weights, biases).names
         seen.attended = True
@@ -208,7 +211,7 @@ def _sorted(body: nn.Module, seen: _Seen) -> Anatomy:
 
     query, key, value = seen.projections
     of_attention = query | key | value | seen.outputs
-    attending = {id(module) for module in seen.attention}
+    attending = [name for name in modules if modules[name] in seen.attention]
     return Anatomy(
         matrices=those(seen.called.__contains__),
         query=those(query.__contains__),
@@ -219,7 +222,8 @@ def _sorted(body: nn.Module, seen: _Seen) -> Anatomy:
         feed_forward_outputs=those((seen.ends - of_attention).__contains__),
         norms=those(lambda name: _is_norm(modules[name])),
         embeddings=those(lambda name: isinstance(modules[name], nn.Embedding)),
-        attention=those(lambda name: id(modules[name]) in attending),
+        attention=tuple(attending),
+        key_heads=tuple(seen.attention[modules[name]] for name in attending),
     )
 
 

@@ -20,6 +20,8 @@ class Layer(Record):
     """`frozen`, `trainable` or `fresh`."""
     method: dict[str, Any] | None = None
     """Its method in full: kind, rank, alpha, dropout, targets, …"""
+    titled: str | None = None
+    """Its method in few words, as the method itself has it; None: written before methods did."""
     run: str | None = None
     """Fingerprint of the run that made it; None: made from nothing, or foreign."""
     sha256: str | None = None
@@ -36,6 +38,8 @@ class Layer(Record):
     def title(self) -> str:
         """Its method in few words, its name and the number that sizes it: `LoRA r=8`."""
         kind, method = self.kind.replace("_", "-"), self.method or {}
+        if self.titled and kind not in _TITLES:
+            return self.titled
         size = next((f" {sign}={method[key]}" for key, sign in _SIZES.items() if method.get(key) is not None), "")
         return f"{_TITLES.get(kind, kind)}{size}"
 

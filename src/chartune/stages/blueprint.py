@@ -12,13 +12,14 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig
 
 from chartune.adapters.adapter import Adapter
-from chartune.adapters.catalog import AnyMethod
-from chartune.adapters.stack import AnyLayer, Fresh, Frozen, Stack, attach
+from chartune.adapters.method import Method
+from chartune.adapters.stack import AnyLayer, Fresh, Frozen, Stack, lay
+from chartune.models.anatomy import Anatomy, anatomy_of
 from chartune.models.architecture import shape_of
 from chartune.models.backbone import LocalBackbone
 from chartune.models.families import Family, families
 from chartune.models.heads import LinearHead
-from chartune.models.load import Body, Resolved
+from chartune.models.load import Resolved
 from chartune.models.readers import Classifier, LanguageModel
 from chartune.models.rehearsal import Rehearsals, meta_body, rehearse
 from chartune.predict.predictions import BUDGETS
@@ -79,11 +80,10 @@ def blueprint_of(
     body = meta_body(shape, family, resolved, language_model=speaks, trains_all=stack.trains_all())
     base = sum(p.numel() for p in (body.whole if speaks else body.module).parameters())
     parts = [Part("base", base, base if stack.trains_all() else 0)]
-    parts += [
-        _layer_part(layer, adapter, body.module, family) for layer, adapter in zip(stack.layers, adapters, strict=True)
-        if not stack.trains_all()
-    ]  # fmt: skip
-    module = _attached(stack, adapters, body, family)
+    if not stack.trains_all():
+        methods, anatomy = stack.methods(adapters), anatomy_of(body.module)
+        parts += [_layer_part(*each, body.module, anatomy) for each in zip(stack.layers, methods, strict=True)]
+    module = lay(stack, body.module, adapters, stage.seed).module
     if isinstance(stage, Finetune):
         with torch.device("meta"):
             head = LinearHead(body.hidden_size, outputs, normalise=stage.head.normalise)
@@ -103,34 +103,10 @@ def _shape(backbone: LocalBackbone | None) -> tuple[PretrainedConfig, Family]:
     return SmallBase().shape(pad=2, bos=0, eos=1), families["llama"]
 
 
-def _layer_part(layer: AnyLayer, adapter: Adapter | None, body: nn.Module, family: Family) -> Part:
-    method = _method(layer, adapter)
-    count = method.count(body, family)
+def _layer_part(layer: AnyLayer, method: Method, body: nn.Module, anatomy: Anatomy) -> Part:
+    count = method.count(body, anatomy)
     name = method.title() if isinstance(layer, Fresh) else f"{layer.kind} {method.title()}"
     return Part(name, count, 0 if isinstance(layer, Frozen) else count)
-
-
-def _method(layer: AnyLayer, adapter: Adapter | None) -> AnyMethod:
-    if isinstance(layer, Fresh):
-        return layer.method
-    if adapter is None:
-        raise AssertionError("a trained layer comes with its adapter")
-    return adapter.method
-
-
-def _attached(stack: Stack, adapters: list[Adapter | None], body: Body, family: Family) -> nn.Module:
-    """The body with layers of the right shapes; nothing is read from disk, so all are attached as fresh ones."""
-    if not stack.layers or stack.trains_all():
-        body.module.requires_grad_(stack.trains_all())
-        return body.module
-    layers = tuple(Fresh(method=_method(layer, a)) for layer, a in zip(stack.layers, adapters, strict=True))
-    module = attach(Stack(layers=layers), body.module, family, [None] * len(layers), 0).module
-    for index, layer in enumerate(stack.layers):
-        if isinstance(layer, Frozen):
-            for name, parameter in module.named_parameters():
-                if f".layer{index}." in name:
-                    parameter.requires_grad_(False)
-    return module
 
 
 def _weights(module: nn.Module, parts: list[Part], stack: Stack) -> Weights:

@@ -116,7 +116,8 @@ def finetune(stage: Finetune, store: Store, planned: Planned = None) -> Run:
                     f"warning: {adapter.folder} says that it was trained on {adapter.base}, and the base here is "
                     f"{backbone.name}; shapes fit, but whether it is the same model only you can know"
                 )
-    must_reach(stage.max_seq_len, backbone)
+    taken = sum(method.positions_taken for method in stage.stack.methods(adapters))
+    must_reach(stage.max_seq_len, backbone, taken)
     resolved = resolve(stage.numerics, stage.max_seq_len, trains_body=stage.stack.trains_body())
     layers = [_layer_facts(layer, adapter) for layer, adapter in zip(stage.stack.layers, adapters, strict=True)]
     return perform(
@@ -150,7 +151,7 @@ def _train(
     texts = table.frame.get_column("text").to_list()
     encoded = encode_once(texts, backbone, stage.max_seq_len, work.store, data=f"{data.fingerprint}/{table.task}")
     body = load_body(backbone, resolved, trains_all=stage.stack.trains_all())
-    attached = attach(stage.stack, body.module, backbone.family, adapters, stage.seed)
+    attached = attach(stage.stack, body.module, adapters, stage.seed)
     head = stage.head.build(body.hidden_size, table.prior_logits(), stage.seed)
     pooling = stage.head.pooling_for(backbone.family)
     model = Classifier(attached.module, head, pooling, table.form.loss).to(resolved.device)
@@ -160,7 +161,7 @@ def _train(
         reader.objective, stage.optimisation, stage.stopping, stage.seed, resolved.precision, work.checkpoints,
         EventLog(work.folder / "events.jsonl"),
         lambda: _evaluation(table, reader.logits["validation"]()),
-        title=f"fine-tune {stage.name or stage.stack.title()}",
+        title=f"fine-tune {stage.name or stage.stack.title()}", undecayed=attached.undecayed(),
     )  # fmt: skip
     # A resumed run has its head from the checkpoint.
     if stage.head.start == "probe" and not any(work.checkpoints.glob("step-*")):
@@ -235,6 +236,7 @@ def _layer_facts(layer: Any, adapter: Adapter | None) -> dict[str, Any]:
     return {
         "state": layer.kind,
         "method": method.model_dump(mode="json"),
+        "titled": method.title(),
         "run": adapter and adapter.run,
         "sha256": adapter and adapter.sha256,
         "base": adapter and adapter.base,
@@ -261,7 +263,7 @@ def _keep(
             "state": state,
             "parent": parent and parent.sha256,
         }
-        write_adapter(folder, attached.tensors(index), method, backbone.family, backbone, lineage)
+        write_adapter(folder, attached.tensors(index), method, backbone, lineage)
         _must_equal(read_adapter(folder).tensors(), attached.tensors(index), folder)
         if state == "frozen" and parent:
             _must_equal(parent.tensors(), attached.tensors(index), parent.folder)

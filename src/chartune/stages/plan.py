@@ -134,11 +134,11 @@ def plan(stage: Pretrain | Finetune, store: Store) -> Plan:
     """
     backbone = find_backbone(stage.backbone, store)
     adapters = _adapters(stage, backbone, store)
+    stack = stack_of(stage)
     if backbone is not None:
-        must_reach(stage.max_seq_len, backbone)
+        must_reach(stage.max_seq_len, backbone, sum(m.positions_taken for m in stack.methods(adapters)))
         if isinstance(stage, Pretrain):
             must_read_left_to_right(backbone)
-    stack = stack_of(stage)
     resolved = resolve(stage.numerics, stage.max_seq_len, trains_body=stack.trains_body())
     held = held_memory()
     workload = workload_of(stage, backbone, store)

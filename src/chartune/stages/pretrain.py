@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from chartune.adapters.adapter import write_adapter
-from chartune.adapters.catalog import AnyMethod
 from chartune.adapters.lora import LoRA
+from chartune.adapters.method import AnyMethod, Method
 from chartune.adapters.stack import Attached, Fresh, Stack, attach
 from chartune.batches.pack import Blocks, first_tokens, pack
 from chartune.batches.tokenize import encode_once, load_tokenizer, save_tokenizer
@@ -69,7 +69,7 @@ def pretrain(stage: Pretrain, store: Store, planned: Planned = None) -> Run:
     dataset = read_dataset(data)
     backbone = find_or_make(stage.backbone, store)
     must_read_left_to_right(backbone)
-    must_reach(stage.max_seq_len, backbone)
+    must_reach(stage.max_seq_len, backbone, stage.method.positions_taken)
     resolved = resolve(stage.numerics, stage.max_seq_len)
     return perform(
         stage, store, data, kind="pretrain", revision=REVISION,
@@ -87,19 +87,19 @@ def _adapt(stage: Pretrain, data: Artefact, backbone: LocalBackbone, resolved: R
     stack = Stack(layers=(Fresh(method=stage.method),))
     body = load_body(backbone, resolved, language_model=True, trains_all=stack.trains_all())
     total = sum(p.numel() for p in body.whole.parameters())
-    attached = attach(stack, body.module, backbone.family, [None], stage.seed)
+    held = {split: _some(blocks[split], stage.held_out_blocks) for split in ("test", "validation")}
     if body.lm_head is None:
         raise AssertionError("a decoder that was loaded as a language model has a head")
-    model = LanguageModel(attached.module, body.lm_head).to(resolved.device)
+    model = LanguageModel(body.module, body.lm_head).to(resolved.device)
+    before = _perplexity(model, held["test"], resolved)
+    attached = attach(stack, body.module, [None], stage.seed)  # in place: the model has its layers from now on
     learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    held = {split: _some(blocks[split], stage.held_out_blocks) for split in ("test", "validation")}
-    before = _perplexity(model, held["test"], resolved)  # a fresh adapter is the identity
     watched = _some(blocks["validation"], stage.validation_blocks)
     fitted = fit(Training(
         lm_objective(model, blocks["train"]), stage.optimisation, stage.stopping, stage.seed, resolved.precision,
         work.checkpoints, EventLog(work.folder / "events.jsonl"),
         lambda: lm_evaluation(model, watched, resolved.precision),
-        title=f"pretrain on {len(blocks['train'])} blocks",
+        title=f"pretrain on {len(blocks['train'])} blocks", undecayed=attached.undecayed(),
     ))  # fmt: skip
     attached.keep_promises()
     _keep(stage, attached, body, backbone, work)
@@ -149,8 +149,14 @@ def unigram_perplexity(train: NDArray[np.int32], held: NDArray[np.int32], vocabu
     return Estimate(float(np.exp(nats)), n=len(held))
 
 
-def _layer(method: AnyMethod) -> dict[str, Any]:
-    return {"state": "fresh", "method": method.model_dump(mode="json"), "run": None, "sha256": None}
+def _layer(method: Method) -> dict[str, Any]:
+    return {
+        "state": "fresh",
+        "method": method.model_dump(mode="json"),
+        "titled": method.title(),
+        "run": None,
+        "sha256": None,
+    }
 
 
 def _perplexity(model: LanguageModel, blocks: Blocks, resolved: Resolved) -> Estimate:
@@ -171,4 +177,4 @@ def _keep(stage: Pretrain, attached: Attached, body: Body, backbone: LocalBackbo
         save_tokenizer(load_tokenizer(backbone), work.folder / "model")
         return
     lineage: dict[str, Any] = {"run": work.fingerprint, "stage": "pretrain", "state": "fresh"}
-    write_adapter(work.folder / "adapter", attached.tensors(0), attached.methods[0], backbone.family, backbone, lineage)
+    write_adapter(work.folder / "adapter", attached.tensors(0), attached.methods[0], backbone, lineage)

@@ -199,16 +199,23 @@ def spend(folder: Path) -> None:
         shutil.rmtree(spent)
 
 
-def must_reach(max_seq_len: int, backbone: LocalBackbone) -> None:
+def must_reach(max_seq_len: int, backbone: LocalBackbone, taken: int = 0) -> None:
     """Refuse more tokens than a base model has positions.
+
+    Args:
+        max_seq_len: tokens of a text, or of a block.
+        backbone: the base model.
+        taken: positions that virtual tokens have before those.
 
     Raises:
         ConfigError: `max_seq_len` is too long.
     """
-    if max_seq_len > backbone.max_positions:
+    most = backbone.max_positions - taken
+    if max_seq_len > most:
+        before = f" behind {taken} virtual tokens" if taken else ""
         raise ConfigError(
-            f"max_seq_len must be at most {backbone.max_positions} for {backbone.name}, but got {max_seq_len}; "
-            f"use `--set max_seq_len={backbone.max_positions}`."
+            f"max_seq_len must be at most {most} for {backbone.name}{before}, but got {max_seq_len}; "
+            f"use `--set max_seq_len={most}`."
         )
 
 

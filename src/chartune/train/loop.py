@@ -7,7 +7,7 @@ so that a killed run ends with the same weights, bit for bit, as one that was le
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,6 +79,8 @@ class Training:
     events: EventLog
     evaluate: Callable[[], Evaluation]
     title: str = "train"
+    undecayed: Sequence[nn.Parameter] = ()
+    """Weights that weight decay must leave alone."""
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     state: State = field(default_factory=State)
     best: dict[str, Tensor] | None = None
@@ -108,7 +110,7 @@ def fit(training: Training) -> Fitted:
     )  # its own mixed precision is fixed once per process; ours belongs to the run
     raw = objective.model
     raw.to(accelerator.device)
-    optimizer = make_optimizer(raw, choice)
+    optimizer = make_optimizer(raw, choice, training.undecayed)
     _resume(training, optimizer)
     model, prepared = accelerator.prepare(raw, optimizer)
     schedule = schedule_of(choice, training.stopping, len(objective.lengths))

@@ -1,6 +1,7 @@
 """AdamW and its learning rate, as numbers in a config and pure functions of the step."""
 
 import math
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -43,12 +44,20 @@ class Stopping(Config):
     """Stop after so many evaluations without a better score; the best weights are kept."""
 
 
-def make_optimizer(module: nn.Module, choice: Optimisation) -> AdamW:
-    """AdamW over the parameters that learn: the head in a group of its own, vectors without decay."""
+def make_optimizer(module: nn.Module, choice: Optimisation, undecayed: Iterable[nn.Parameter] = ()) -> AdamW:
+    """AdamW over the parameters that learn: the head in a group of its own, vectors without decay.
+
+    Args:
+        module: what learns.
+        choice: rates and decay.
+        undecayed: further parameters without decay.
+    """
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    without = {id(parameter) for parameter in undecayed}
     for name, parameter in module.named_parameters():
         if parameter.requires_grad:
-            groups.setdefault((name.startswith("head."), parameter.ndim > 1), []).append(parameter)
+            matrix = parameter.ndim > 1 and id(parameter) not in without
+            groups.setdefault((name.startswith("head."), matrix), []).append(parameter)
     return AdamW(
         [
             {"params": parameters, "peak": choice.head_learning_rate if head else choice.learning_rate,

@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig, PrefixTuningConfig, get_peft_model
+from peft import LoraConfig, PromptTuningConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
 from chartune.adapters.adapter import read_adapter
+from chartune.adapters.fit import body_of
+from chartune.adapters.lora import LoRA
+from chartune.adapters.method import endings
 from chartune.adapters.stack import Attached, Fresh, Frozen, Stack, attach
 from chartune.errors import AdapterError
+from chartune.models.anatomy import anatomy_of
 from chartune.models.backbone import LocalBackbone
 from chartune.models.families import families
 from chartune.models.load import Resolved, load_body
@@ -56,7 +60,7 @@ def attached(backbone: LocalBackbone, folder: Path) -> Attached:
     adapter = read_adapter(folder)
     adapter.must_fit(backbone)
     stack = Stack(layers=(Frozen(adapter="x"), Fresh()))
-    return attach(stack, load_body(backbone, EXACT).module, backbone.family, [adapter, None], 1)
+    return attach(stack, load_body(backbone, EXACT).module, [adapter, None], 1)
 
 
 def plain(**fields: Any) -> LoraConfig:
@@ -68,7 +72,16 @@ def test_a_lora_of_a_model_with_a_head_makes_the_same_hidden_states_here(
     twins: Path, tmp_path: Path, model_type: str
 ) -> None:
     backbone = twin(twins, model_type)
-    expected = stock(backbone, tmp_path, plain(target_modules=list(backbone.family.linear)))
+    body = body_of(backbone)
+    expected = stock(
+        backbone,
+        tmp_path,
+        plain(
+            target_modules=list(
+                endings(anatomy_of(body).matrices, [*dict(body.named_modules()), "classifier.dense", "pooler.dense"])
+            )
+        ),
+    )
     assert torch.allclose(hidden(attached(backbone, tmp_path).module), expected, atol=1e-6)
     assert not torch.allclose(hidden(load_body(backbone, EXACT).module), expected, atol=1e-2)
 
@@ -96,8 +109,10 @@ def test_every_way_to_name_targets_and_to_scale_is_read_exactly(
 def test_the_numbers_and_the_maker_s_name_of_the_base_are_kept(llama: LocalBackbone, tmp_path: Path) -> None:
     stock(llama, tmp_path, plain(lora_dropout=0.25, use_rslora=True))
     adapter = read_adapter(tmp_path)
-    assert (adapter.method.rank, adapter.method.dropout, adapter.method.targets) == (4, 0.25, ("q_proj", "v_proj"))
-    assert math.isclose(adapter.method.alpha / adapter.method.rank, 6 / math.sqrt(4))
+    method = adapter.method
+    assert isinstance(method, LoRA)
+    assert (method.rank, method.dropout, method.targets) == (4, 0.25, ("q_proj", "v_proj"))
+    assert math.isclose(method.alpha / method.rank, 6 / math.sqrt(4))
     assert (adapter.base, adapter.base_hash, adapter.run) == (str(llama.folder), None, None)
 
 
@@ -164,9 +179,9 @@ def test_magnitudes_without_a_word_in_the_config_are_refused_with_the_way_out(
 
 
 def test_another_type_of_adapter_is_refused(llama: LocalBackbone, tmp_path: Path) -> None:
-    config = PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3)
+    config = PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3)
     get_peft_model(AutoModelForCausalLM.from_pretrained(llama.folder), config).save_pretrained(tmp_path)
-    with pytest.raises(AdapterError, match="holds a PREFIX_TUNING adapter"):
+    with pytest.raises(AdapterError, match="holds a PROMPT_TUNING adapter"):
         read_adapter(tmp_path)
 
 

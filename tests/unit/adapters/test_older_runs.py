@@ -14,6 +14,7 @@ from chartune.adapters.lora import LoRA
 from chartune.adapters.stack import Fresh, Frozen, Stack, attach
 from chartune.artefact import MANIFEST
 from chartune.errors import StoreError
+from chartune.models.anatomy import anatomy_of
 from chartune.models.backbone import LocalBackbone
 from chartune.models.load import Resolved, load_body
 from chartune.runs.ledger import rename
@@ -36,10 +37,11 @@ STRANGE = {**FIRST, "stack": "fresh LoRA r=4", "told_by_another_version": 1}
 def older_run(store: Store, base: LocalBackbone, about: dict[str, Any]) -> dict[str, Tensor]:
     """A pretraining run whose manifest nobody signed, and its weights."""
     torch.manual_seed(1)
-    shapes = METHOD.shapes(body_of(base), base.family)
+    body = body_of(base)
+    shapes = METHOD.shapes(body, anatomy_of(body))
     tensors = {name: torch.randn(shape) for name, shape in shapes.items()}
     folder = store.partial("runs", RUN)
-    write_adapter(folder / "adapter", tensors, METHOD, base.family, base, {"run": RUN, "stage": "pretrain"})
+    write_adapter(folder / "adapter", tensors, METHOD, base, {"run": RUN, "stage": "pretrain"})
     write_json(folder / "run.json", about)
     for name in ("scores.json", "cost.json", "environment.json"):
         write_json(folder / name, {})
@@ -57,7 +59,7 @@ def test_an_adapter_of_an_older_version_is_a_layer(
     adapter.must_fit(llama)
     stack = Stack(layers=(Frozen(adapter=asked), Fresh(method=LoRA(rank=2))))
     body = load_body(llama, Resolved("cpu", "fp32", "eager", "a test")).module
-    attached = attach(stack, body, llama.family, [adapter, None], seed=0)
+    attached = attach(stack, body, [adapter, None], seed=0)
     held = attached.tensors(0)
     assert held.keys() == tensors.keys()
     assert all(torch.equal(held[name], tensor) for name, tensor in tensors.items())

@@ -83,15 +83,15 @@ def filled(tmp_path_factory: pytest.TempPathFactory, data: dict[str, Any]) -> St
 
 def clinical(backbone: LocalBackbone, folder: Path) -> Adapter:
     body = load_body(backbone, EXACT).module
-    attached = attach(Stack(layers=(Fresh(method=CLINICAL),)), body, backbone.family, [None], 0)
-    write_adapter(folder, attached.tensors(0), CLINICAL, backbone.family, backbone, {"run": None, "state": "fresh"})
+    attached = attach(Stack(layers=(Fresh(method=CLINICAL),)), body, [None], 0)
+    write_adapter(folder, attached.tensors(0), CLINICAL, backbone, {"run": None, "state": "fresh"})
     return read_adapter(folder)
 
 
 def real(stage: Finetune, backbone: LocalBackbone, adapters: list[Adapter | None]) -> Classifier:
     """The model as `finetune` puts it together, with weights."""
     body = load_body(backbone, EXACT, trains_all=stage.stack.trains_all())
-    attached = attach(stage.stack, body.module, backbone.family, adapters, 0)
+    attached = attach(stage.stack, body.module, adapters, 0)
     return Classifier(attached.module, LinearHead(body.hidden_size, OUTPUTS, normalise=True), "mean")
 
 
@@ -121,7 +121,7 @@ def test_so_are_those_of_a_language_model(
     backbone = twin(twins, model_type)
     stage = Pretrain.parse({"data": anywhere, "method": method.model_dump()})
     body = load_body(backbone, EXACT, language_model=True, trains_all=isinstance(method, Full))
-    attached = attach(Stack(layers=(Fresh(method=method),)), body.module, backbone.family, [None], 0)
+    attached = attach(Stack(layers=(Fresh(method=method),)), body.module, [None], 0)
     assert body.lm_head is not None
     drawn = blueprint_of(stage, backbone, [None], EXACT, 0)
     planned = sum(part.trainable for part in drawn.parts), sum(part.parameters for part in drawn.parts)

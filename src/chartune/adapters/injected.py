@@ -1,0 +1,71 @@
+"""Methods whose layers peft puts beside the matrices of a body, in place and without a wrapper around it.
+
+    body.…q_proj ─inject─▶ tuner layer(base_layer, layer0) ─inject─▶ the same with layer1, or a layer around it
+
+peft lets the layer that came last be the only active one, and its switches turn frozen layers on again; so after every
+injection all layers are made active in their order, and what learns is set by the stack, at the end.
+"""
+
+import warnings
+from abc import abstractmethod
+from typing import Any
+
+from peft import inject_adapter_in_model
+from peft.tuners.tuners_utils import BaseTunerLayer
+from torch import nn
+
+from chartune.adapters.method import Method, endings, selects
+from chartune.errors import AdapterError
+from chartune.models.anatomy import Anatomy, is_matrix
+
+
+class Injected(Method):
+    """A method that is a peft config; a subclass says which (`to_peft`), and the shapes of what it keeps."""
+
+    @abstractmethod
+    def to_peft(self, body: nn.Module, anatomy: Anatomy) -> Any:
+        """The peft config; `FEATURE_EXTRACTION`, because the headless body is adapted."""
+
+    def attach(self, body: nn.Module, anatomy: Anatomy, name: str) -> None:
+        """Inject, and leave every layer active."""
+        before = [active for layer in tuner_layers(body)[:1] for active in layer.active_adapters]
+        with warnings.catch_warnings():
+            # peft 0.21 still asks transformers 5.23 by a deprecated name; nothing that a user could mend.
+            warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
+            inject_adapter_in_model(self.to_peft(body, anatomy), body, adapter_name=name)
+        del body.peft_config  # else the next injection would take this one for a part of itself
+        for layer in tuner_layers(body):
+            layer.set_adapter([*before, name])
+
+    def is_active(self, body: nn.Module, name: str) -> bool:
+        """Whether all tuner layers that hold it use it."""
+        holding = [layer for layer in tuner_layers(body) if name in layer._all_available_adapter_names()]
+        return bool(holding) and all(
+            name in layer.active_adapters and not layer.disable_adapters and not layer.merged for layer in holding
+        )
+
+
+def tuner_layers(body: nn.Module) -> list[Any]:
+    """All layers that peft has put into a body."""
+    return [module for module in body.modules() if isinstance(module, BaseTunerLayer)]
+
+
+def all_matrices(body: nn.Module) -> list[str]:
+    """Names of the matrices of a body without layers, in and outside its blocks."""
+    return [name for name, module in body.named_modules() if is_matrix(module)]
+
+
+def must_target(targets: tuple[str, ...], whose: str, body: nn.Module, anatomy: Anatomy) -> None:
+    """Refuse targets that select no matrix of a body, or no targets at all.
+
+    Raises:
+        AdapterError: a target is no matrix.
+    """
+    matrices = all_matrices(body)
+    lacking = [target for target in targets if not any(selects(target, name) for name in matrices)]
+    if lacking or not targets:
+        raise AdapterError(
+            f"every target of a layer must be a matrix of the base model, but {whose} targets "
+            f"{lacking[0] if lacking else 'projections'} and a {body.config.model_type} has none; its matrices are "  # type: ignore[union-attr]
+            f"{', '.join(endings(anatomy.matrices, list(dict(body.named_modules()))))}."
+        )

@@ -1,0 +1,137 @@
+"""Prefix tuning: learnt keys and values in front of those of the text, in every block; no weight of the body moves."""
+
+import inspect
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import torch
+from peft import PrefixTuningConfig, TaskType
+from pydantic import Field
+from torch import Tensor, nn
+
+from chartune.adapters.method import Method
+from chartune.adapters.prefix_attention import HUNG, KeysAndValues, hang, reads_prefixes
+from chartune.adapters.stock import PROMPT
+from chartune.errors import AdapterError
+from chartune.models.anatomy import Anatomy
+from chartune.models.families import family_of
+from chartune.models.weights import Header
+
+
+class Prefix(Method):
+    """Prefix tuning without a projection (Li and Liang, 2021, arXiv:2101.00190; so in P-tuning v2, arXiv:2110.07602).
+
+    Keys and values start at random: a fresh layer is not the identity. Learning rates up to 1e-2 suit it.
+    """
+
+    kind: Literal["prefix"] = "prefix"
+    starts_as_identity: ClassVar[bool] = False
+
+    tokens: int = Field(20, gt=0, le=65536)
+    """Virtual tokens n in each block."""
+    positions: Literal["shifted", "unshifted"] = "shifted"
+    """`shifted`: the text's positions begin at n, as stock peft has it and P1 used it; `unshifted`: at 0, as the body
+    was pretrained."""
+
+    @property
+    def positions_taken(self) -> int:
+        """n, where positions are shifted."""
+        return self.tokens if self.positions == "shifted" else 0
+
+    def to_peft(self, body: nn.Module, anatomy: Anatomy) -> PrefixTuningConfig:
+        """The peft config. Stock peft shifts positions, whatever is chosen here."""
+        heads, size = anatomy.key_heads[0]
+        return PrefixTuningConfig(
+            task_type=TaskType.FEATURE_EXTRACTION, num_virtual_tokens=self.tokens, token_dim=heads * size,
+            num_attention_heads=heads, num_layers=len(anatomy.attention), num_transformer_submodules=1,
+        )  # fmt: skip
+
+    def shapes(self, body: nn.Module, anatomy: Anatomy) -> dict[str, tuple[int, ...]]:
+        """[n, 2·blocks·heads·d_head]: per token the first block's keys, its values, the second's keys, and so on."""
+        return {PROMPT: (self.tokens, sum(2 * heads * size for heads, size in anatomy.key_heads))}
+
+    def attach(self, body: nn.Module, anatomy: Anatomy, name: str) -> None:
+        """Hang a prefix drawn from N(0, 1), as stock peft's, on every attention module."""
+        place = next(body.parameters()).device
+        for module, (heads, size) in zip(anatomy.attention, anatomy.key_heads, strict=True):
+            hang(body, body.get_submodule(module), name, KeysAndValues(heads, self.tokens, size, place))
+        drawn = {file: torch.randn(shape) for file, shape in self.shapes(body, anatomy).items()}
+        self.restore(body, name, drawn)
+        if self.positions == "shifted":
+            body.register_forward_pre_hook(partial(_shift, self.tokens), with_kwargs=True)
+
+    def title(self) -> str:
+        """`prefix n=20`."""
+        return f"prefix n={self.tokens}"
+
+    def must_suit(self, body: nn.Module, anatomy: Anatomy, whose: str) -> None:
+        """Refuse bodies whose attention cannot be given keys, or whose positions cannot be shifted."""
+        model_type = body.config.model_type  # type: ignore[union-attr]
+        if not anatomy.attention:
+            raise AdapterError(
+                f"prefix tuning needs a body whose attention goes through transformers' interface, and that of a "
+                f"{model_type} does not ({whose} is one); choose another method, such as LoRA, or another base model."
+            )
+        if len(set(anatomy.key_heads)) > 1:
+            raise AdapterError(
+                f"prefix tuning needs keys of one shape in all blocks, and those of a {model_type} differ; choose "
+                f"another method, such as LoRA."
+            )
+        if self.positions == "shifted" and "position_ids" not in inspect.signature(body.forward).parameters:
+            raise AdapterError(
+                f"positions can be shifted where a body takes them, and a {model_type} does not; use "
+                f"`positions: unshifted`."
+            )
+
+    def state(self, body: nn.Module, name: str) -> dict[str, Tensor]:
+        """The weights in stock peft's layout, see `shapes`."""
+        sides = [side.detach() for prefix in _prefixes(body, name) for side in (prefix.key, prefix.value)]
+        return {PROMPT: torch.stack(sides).permute(2, 0, 1, 3).reshape(self.tokens, -1)}
+
+    def restore(self, body: nn.Module, name: str, tensors: Mapping[str, Tensor]) -> None:
+        """From stock peft's layout."""
+        prefixes = _prefixes(body, name)
+        heads, _, size = prefixes[0].key.shape
+        sides = tensors[PROMPT].reshape(self.tokens, 2 * len(prefixes), heads, size).permute(1, 2, 0, 3)
+        with torch.no_grad():
+            for index, prefix in enumerate(prefixes):
+                prefix.key.copy_(sides[2 * index])
+                prefix.value.copy_(sides[2 * index + 1])
+
+    def is_active(self, body: nn.Module, name: str) -> bool:
+        """Whether the body's attention looks for prefixes, and has this one."""
+        return reads_prefixes(body) and bool(_prefixes(body, name))
+
+    def must_hold(self, found: Mapping[str, Header], path: Path) -> None:
+        """One tensor, a row per virtual token."""
+        shape = found[PROMPT].shape if found.keys() == {PROMPT} else ()
+        if len(shape) != 2 or shape[0] != self.tokens:
+            raise AdapterError(
+                f"a prefix must hold {PROMPT} of {self.tokens:,} rows and nothing else, but {path} holds "
+                f"{ascii(sorted(found)[:1])[1:-1][:120]} of shape {list(shape)}; copy configuration and weights of one "
+                f"adapter."
+            )
+
+
+def _prefixes(body: nn.Module, name: str) -> list[KeysAndValues]:
+    """Of one layer, first block to last."""
+    hung = [getattr(module, HUNG) for module in body.modules() if hasattr(module, HUNG)]
+    return [layers[name] for layers in hung if name in layers]
+
+
+def _shift(tokens: int, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Before a body runs: its positions begin `tokens` later. It is called with names, as all bodies here are."""
+    given = kwargs.get("position_ids")
+    given = _positions(body, kwargs["input_ids"]) if given is None else given
+    return args, kwargs | {"position_ids": given + tokens}
+
+
+def _positions(body: Any, ids: Tensor) -> Tensor:
+    """The positions that a body gives tokens by itself, [B, T]; only RoBERTa's begin after the padding's id."""
+    if not family_of(body.config.model_type, "the body").numbers_after_padding:
+        return torch.arange(ids.shape[1], device=ids.device).expand(ids.shape)
+    kept = (ids != body.config.pad_token_id).long()
+    counted: Tensor = kept.cumsum(dim=1) * kept + int(body.config.pad_token_id)
+    return counted
