@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from chartune.cli.figures import ExactOption, emit_run
+from chartune.cli.methods import TFIDF, USUAL, FinetuneMethodOption, fresh
 from chartune.cli.options import (
     DEFAULT_STORE,
     BaseOption,
@@ -30,15 +31,6 @@ from chartune.errors import ConfigError
 from chartune.log import say
 
 
-class How(StrEnum):
-    """What is trained on the task."""
-
-    lora = "lora"
-    head_only = "head-only"
-    full = "full"
-    tfidf = "tfidf"
-
-
 class ClinicalState(StrEnum):
     """What becomes of the clinical adapter."""
 
@@ -46,10 +38,6 @@ class ClinicalState(StrEnum):
     trainable = "trainable"
 
 
-MethodOption = Annotated[
-    How | None,
-    typer.Option("--method", help="What is trained: a fresh LoRA (default), the head only, every weight, or TF-IDF."),
-]
 ClinicalOption = Annotated[
     str | None,
     typer.Option("--clinical", metavar="RUN", help="A finished `pretrain` run (or adapter folder) to stack on."),
@@ -68,7 +56,7 @@ TaskOption = Annotated[
 
 def command(
     folder: FolderArgument = None,
-    method: MethodOption = None,
+    method: FinetuneMethodOption = None,
     clinical: ClinicalOption = None,
     clinical_state: StateOption = None,
     task: TaskOption = None,
@@ -108,14 +96,14 @@ def command(
         say(f"warning: {told}")
 
 
-def stage_kind(config: Path | None, method: How | None) -> str:
+def stage_kind(config: Path | None, method: str | None) -> str:
     """`tfidf` or `finetune`, as the config says, or else the flag."""
     told = read_yaml(config).get("kind") if config else None
-    return "tfidf" if "tfidf" in (told, method) else "finetune"
+    return TFIDF if TFIDF in (told, method) else "finetune"
 
 
 def stacked(
-    kind: str, config: Path | None, method: How | None, clinical: str | None, state: ClinicalState | None,
+    kind: str, config: Path | None, method: str | None, clinical: str | None, state: ClinicalState | None,
     task: str | None,
 ) -> dict[str, Any]:  # fmt: skip
     """The fields of a stage that the flags on stack and task describe.
@@ -129,12 +117,11 @@ def stacked(
         )
     told: dict[str, Any] = {} if task is None else {"task": task}
     if kind == "finetune" and not config:
-        told["stack"] = {"layers": layers(method or How.lora, clinical, state or ClinicalState.frozen)}
+        told["stack"] = {"layers": layers(method or USUAL, clinical, state or ClinicalState.frozen)}
     return told
 
 
-def layers(method: How, clinical: str | None, state: ClinicalState) -> list[dict[str, Any]]:
+def layers(method: str, clinical: str | None, state: ClinicalState) -> list[dict[str, Any]]:
     """The layers of the stack that the flags describe, the clinical adapter first."""
     below = [{"kind": state.value, "adapter": clinical}] if clinical else []
-    above = [] if method is How.head_only else [{"kind": "fresh", "method": {"kind": method.value}}]
-    return [*below, *above]
+    return [*below, *fresh(method)]

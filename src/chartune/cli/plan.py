@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from chartune.cli.figures import ExactOption, emit_figures
-from chartune.cli.finetune import ClinicalOption, MethodOption, StateOption, TaskOption, stacked, stage_kind
+from chartune.cli.finetune import ClinicalOption, StateOption, TaskOption, stacked, stage_kind
+from chartune.cli.methods import HEAD_ONLY, TFIDF, FinetuneMethodOption
 from chartune.cli.options import (
     DEFAULT_STORE,
     BaseOption,
@@ -22,6 +23,7 @@ from chartune.cli.options import (
     overridden,
     stage_data,
 )  # fmt: skip
+from chartune.cli.pretrain import adapted
 from chartune.disclosure import is_made_up
 from chartune.errors import ConfigError
 from chartune.store import Store
@@ -37,7 +39,7 @@ class Verb(StrEnum):
 def command(
     verb: Annotated[Verb, typer.Argument(help="The command that is meant; what follows is what it would get.")],
     folder: FolderArgument = None,
-    method: MethodOption = None,
+    method: FinetuneMethodOption = None,
     clinical: ClinicalOption = None,
     clinical_state: StateOption = None,
     task: TaskOption = None,
@@ -62,14 +64,17 @@ def command(
     from chartune.stages.pretrain import Pretrain
     from chartune.tasks.dataset import gone, read_dataset
 
-    told = (method, clinical, clinical_state, task)
-    if verb is Verb.pretrain and told != (None, None, None, None):
-        raise ConfigError("pretraining has no stack and no task; leave out --method, --clinical and --task.")
-    kind = "pretrain" if verb is Verb.pretrain else stage_kind(config, method)
-    if kind == "tfidf":
+    pretrains = verb is Verb.pretrain
+    if pretrains and (clinical, clinical_state, task, method in (HEAD_ONLY, TFIDF)) != (None, None, None, False):
+        raise ConfigError(
+            f"pretraining has no stack, no head and no task; leave out --clinical, --task, and --method {HEAD_ONLY} or "
+            f"{TFIDF}."
+        )
+    kind = "pretrain" if pretrains else stage_kind(config, method)
+    if kind == TFIDF:
         raise ConfigError("TF-IDF needs no plan: it has no base model, and takes seconds; plan another method.")
     data = stage_data(kind, config, folder, source, splits, base, None, preset=preset, null_marks=null_marks)
-    data |= stacked(kind, config, method, clinical, clinical_state, task)
+    data |= adapted(config, method) if pretrains else stacked(kind, config, method, clinical, clinical_state, task)
     stages: dict[str, type[Pretrain] | type[Finetune]] = {"pretrain": Pretrain, "finetune": Finetune}
     stage = stages[kind].parse(overridden(data, sets, stages[kind]), str(config or ""))
     opened = Store(store)

@@ -1,6 +1,10 @@
 """`chartune pretrain`: domain-adaptive pretraining."""
 
+from pathlib import Path
+from typing import Any
+
 from chartune.cli.figures import ExactOption, emit_run
+from chartune.cli.methods import PretrainMethodOption
 from chartune.cli.options import (
     DEFAULT_STORE,
     BaseOption,
@@ -19,10 +23,12 @@ from chartune.cli.options import (
     stage_data,
 )  # fmt: skip
 from chartune.cli.warned import say_warnings
+from chartune.errors import ConfigError
 
 
 def command(
     folder: FolderArgument = None,
+    method: PretrainMethodOption = None,
     config: ConfigOption = None,
     source: SourceOption = None,
     splits: SplitsOption = None,
@@ -46,8 +52,23 @@ def command(
     told = stage_data(
         "pretrain", config, folder, source, splits, base, name, preset=preset, null_marks=null_marks
     )  # fmt: skip
-    data = overridden(told, sets, Pretrain)
+    data = overridden(told | adapted(config, method), sets, Pretrain)
     stage, opened = Pretrain.parse(data, str(config or "")), open_store(store)
     warned = say_warnings(stage.data, opened, None)
     done = run(stage, opened)
     emit_run(done, as_json, exact_counts, {"warnings": warned})
+
+
+def adapted(config: Path | None, method: str | None) -> dict[str, Any]:
+    """The field of a stage that the flag describes.
+
+    Raises:
+        ConfigError: a config tells the method, too.
+    """
+    if method is None:
+        return {}
+    if config:
+        raise ConfigError(
+            f"the method must be told once, but both {config} and --method tell it; use --set method.kind=."
+        )
+    return {"method": {"kind": method}}

@@ -354,7 +354,7 @@ def test_the_command_line_tells_a_plan_refuses_with_5_and_wants_nothing_foreign(
     said = chartune("plan", "pretrain", hospital, *words)
     assert said.code == 0
     assert "pretrain: LoRA r=16 on llama" in said.out
-    for verb, flag in (("pretrain", "--method=lora"), ("finetune", "--method=tfidf")):
+    for verb, flag in (("pretrain", "--method=head-only"), ("finetune", "--method=tfidf")):
         refused = chartune("plan", verb, hospital, flag, *words)
         assert (refused.code, refused.out) == (2, "")
     monkeypatch.setattr("chartune.stages.requirements.free_memory", lambda device: 1000)
