@@ -212,7 +212,7 @@ def _kind_at(models: Sequence[type[BaseModel]], default: Any, data: Any, path: S
     if field is None:
         return None
     below = getattr(default, path[0]) if type(default) is member else field.default
-    return _kind_at(_models(field.annotation), below, value_at(data, path[0]), path[1:])
+    return _kind_at(_held(field), below, value_at(data, path[0]), path[1:])
 
 
 def _counts(field: FieldInfo) -> bool:
@@ -302,9 +302,7 @@ def _walked(model: type[BaseModel], path: Sequence[str | int]) -> tuple[list[str
             models, may_be_member = members, False
             continue
         typed.append(str(step))
-        inner = [
-            m for one in models if step in one.model_fields for m in _models(one.model_fields[str(step)].annotation)
-        ]
+        inner = [m for one in models if step in one.model_fields for m in _held(one.model_fields[str(step)])]
         if inner:
             models, may_be_member = inner, True
     return typed, models
@@ -315,9 +313,13 @@ def _kind(model: type[BaseModel]) -> Any:
     return field.default if field else None
 
 
+def _held(field: FieldInfo) -> list[type[BaseModel]]:
+    """The models that a field may hold."""
+    catalogs = [mark for mark in field.metadata if isinstance(mark, Kinds)]
+    return catalogs[0].classes() if catalogs else _models(field.annotation)
+
+
 def _models(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type):
         return [annotation] if issubclass(annotation, BaseModel) else []
-    if isinstance(annotation, Kinds):
-        return annotation.classes()
     return [model for argument in get_args(annotation) for model in _models(argument)]

@@ -32,7 +32,8 @@ class Injected(Method):
         with warnings.catch_warnings():
             # peft 0.21 still asks transformers 5.23 by a deprecated name; nothing that a user could mend.
             warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
-            inject_adapter_in_model(self.to_peft(body, anatomy), body, adapter_name=name)
+            unreal = any(parameter.is_meta for parameter in body.parameters())
+            inject_adapter_in_model(self.to_peft(body, anatomy), body, adapter_name=name, low_cpu_mem_usage=unreal)
         del body.peft_config  # else the next injection would take this one for a part of itself
         for layer in tuner_layers(body):
             layer.set_adapter([*before, name])

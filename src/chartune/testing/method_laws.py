@@ -1,0 +1,217 @@
+"""What every method must keep on every family: each law is a function of a base model and a method, and asserts.
+
+The contract suites run them over the catalog; whoever adds a method runs them over it without writing a test.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import torch
+from peft import PeftModel
+from torch import Tensor, nn
+from transformers import AutoModel
+
+from chartune.adapters.adapter import read_adapter, write_adapter
+from chartune.adapters.lora import LoRA
+from chartune.adapters.method import Method
+from chartune.adapters.stack import AnyLayer, Attached, Fresh, Frozen, Stack, Trainable, attach, lay
+from chartune.models.anatomy import anatomy_of
+from chartune.models.architecture import shape_of
+from chartune.models.backbone import LocalBackbone
+from chartune.models.load import Resolved, load_body
+from chartune.models.rehearsal import meta_body
+from chartune.train.checkpoint import restore, trainable
+from chartune.train.optimizer import Optimisation, make_optimizer
+
+EXACT: Final = Resolved("cpu", "fp32", "eager", "a test")
+IDS: Final = torch.tensor([[5, 9, 22, 40, 7, 8, 301], [9, 9, 17, 60, 2, 2, 2]])
+MASK: Final = torch.tensor([[1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0, 0]])
+BESIDE: Final = LoRA(rank=2, targets="all-linear")
+"""What a method is stacked with."""
+Law = Callable[[LocalBackbone, Method], None]
+
+
+def hidden(module: nn.Module) -> Tensor:
+    """Hidden states [B, T, D] in evaluation, 0 on padding."""
+    module.eval()
+    with torch.no_grad():
+        states: Tensor = module(input_ids=IDS, attention_mask=MASK).last_hidden_state
+    return states * MASK[..., None]
+
+
+def body_of(base: LocalBackbone) -> nn.Module:
+    """The base model's body with numbers."""
+    return load_body(base, EXACT).module
+
+
+def stacked(base: LocalBackbone, *layers: AnyLayer) -> Attached:
+    """A stack on a new body; trained layers are read from the folders that they name."""
+    adapters = [None if isinstance(layer, Fresh) else read_adapter(Path(layer.adapter)) for layer in layers]
+    return attach(Stack(layers=layers), body_of(base), adapters, seed=1)
+
+
+def shaken(attached: Attached) -> Attached:
+    """Move all that learns, so that it does something."""
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for parameter in attached.trainable().values():
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.2)
+    return attached
+
+
+def kept(folder: Path, base: LocalBackbone, method: Method) -> Tensor:
+    """A trained layer on disk; returns the hidden states that it makes."""
+    attached = shaken(stacked(base, Fresh(method=method)))
+    write_adapter(folder, attached.tensors(0), method, base, {"run": None, "state": "fresh"})
+    return hidden(attached.module)
+
+
+def _backward(attached: Attached) -> None:
+    attached.module.train()
+    states = attached.module(input_ids=IDS, attention_mask=MASK).last_hidden_state
+    (states * MASK[..., None]).square().sum().backward()
+
+
+def a_fresh_layer_has_the_parameters_of_its_formula(base: LocalBackbone, method: Method) -> None:
+    """And is the identity where it says so."""
+    body = body_of(base)
+    before, anatomy = hidden(body), anatomy_of(body)
+    count, shapes = method.count(body, anatomy), method.shapes(body, anatomy)
+    attached = attach(Stack(layers=(Fresh(method=method),)), body, [None], seed=1)
+    assert count > 0
+    assert sum(p.numel() for p in attached.trainable().values()) == count
+    assert {name: tuple(tensor.shape) for name, tensor in attached.tensors(0).items()} == shapes
+    assert all(p.dtype == torch.float32 for p in attached.trainable().values())
+    assert torch.equal(hidden(body), before) == method.starts_as_identity
+
+
+def only_its_own_parameters_get_gradients_and_all_of_them(base: LocalBackbone, method: Method) -> None:
+    """Also after a step, which moves each."""
+    attached = shaken(stacked(base, Fresh(method=method)))
+    own = attached.trainable()
+    before = {name: parameter.detach().clone() for name, parameter in attached.module.named_parameters()}
+    _backward(attached)
+    make_optimizer(attached.module, Optimisation(learning_rate=1e-2), attached.undecayed()).step()
+    attached.keep_promises()
+    for name, parameter in attached.module.named_parameters():
+        assert (parameter.grad is not None) == (name in own), name
+        assert torch.equal(parameter, before[name]) == (name not in own), name
+
+
+def a_saved_layer_reloads_exactly_and_is_quiet_when_frozen(base: LocalBackbone, method: Method) -> None:
+    """Here, bit for bit; frozen, it does the same in training."""
+    with TemporaryDirectory() as folder:
+        expected = kept(Path(folder), base, method)
+        adapter = read_adapter(Path(folder))
+        adapter.must_fit(base)
+        assert (adapter.method, adapter.idle) == (method, False)
+        module = stacked(base, Frozen(adapter=folder)).module
+    assert torch.equal(hidden(module), expected)
+    _dropout_of_the_body_off(module.train())
+    with torch.no_grad():
+        states = module(input_ids=IDS, attention_mask=MASK).last_hidden_state
+    assert torch.equal(states * MASK[..., None], expected)
+
+
+def stock_peft_reads_what_was_saved(base: LocalBackbone, method: Method) -> None:
+    """Where peft has the method, and can run it on this architecture."""
+    body = body_of(base)
+    if method.to_peft(body, anatomy_of(body)) is None or _peft_cannot(base, method):
+        return
+    with TemporaryDirectory() as folder:
+        expected = kept(Path(folder), base, method)
+        stock = PeftModel.from_pretrained(AutoModel.from_pretrained(base.folder, dtype=torch.float32), folder)
+    assert torch.allclose(hidden(stock), expected, atol=1e-5)
+
+
+def it_stacks_above_and_below_a_lora(base: LocalBackbone, method: Method) -> None:
+    """Both layers count, just the right ones learn, and what is frozen stays bit-equal."""
+    with TemporaryDirectory() as one, TemporaryDirectory() as two:
+        alone = kept(Path(one), base, method)
+        kept(Path(two), base, BESIDE)
+        for state in (Frozen, Trainable):
+            above = stacked(base, state(adapter=one), Fresh(method=BESIDE))
+            assert torch.allclose(hidden(above.module), alone, atol=1e-6)
+            _moves_just_what_learns(above, state)
+            _moves_just_what_learns(stacked(base, state(adapter=two), Fresh(method=method)), state)
+
+
+def _moves_just_what_learns(attached: Attached, state: Any) -> None:
+    before, tensors = hidden(attached.module), [attached.tensors(index) for index in range(2)]
+    copies = [{name: tensor.clone() for name, tensor in layer.items()} for layer in tensors]
+    for index in (1, 0) if state is Trainable else (1,):
+        owned = {n: p for n, p in attached.trainable().items() if attached.methods[index].owns(n, f"layer{index}")}
+        assert owned
+        for parameter in owned.values():
+            with torch.no_grad():
+                parameter.add_(0.1)
+        assert not torch.allclose(hidden(attached.module), before, atol=1e-4)
+    _backward(attached)
+    make_optimizer(attached.module, Optimisation(learning_rate=1e-2), attached.undecayed()).step()
+    attached.keep_promises()
+    for index, copied in enumerate(copies):
+        moved = any(not torch.equal(attached.tensors(index)[name], copied[name]) for name in copied)
+        assert moved == (index == 1 or state is Trainable)
+
+
+def a_checkpoint_puts_it_back(base: LocalBackbone, method: Method) -> None:
+    """What the loop keeps of the best weights, and of a run that is taken up again, is all of it."""
+    first = shaken(stacked(base, Fresh(method=method)))
+    again = stacked(base, Fresh(method=method))
+    assert not torch.equal(hidden(first.module), hidden(again.module))
+    restore(again.module, trainable(first.module), "a test")
+    assert torch.equal(hidden(first.module), hidden(again.module))
+
+
+def it_attaches_without_memory(base: LocalBackbone, method: Method) -> None:
+    """On the meta device, as the planner does it, with the same parameters."""
+    body = meta_body(shape_of(base), base.family, EXACT).module
+    layers = (Fresh(method=BESIDE), Fresh(method=method))
+    drawn = lay(Stack(layers=layers), body, [None, None], seed=1)
+    real = stacked(base, *layers)
+    assert {p.device.type for p in drawn.module.parameters()} == {"meta"}
+    assert {n: p.shape for n, p in drawn.trainable().items()} == {n: p.shape for n, p in real.trainable().items()}
+
+
+def recomputed_activations_give_the_same_gradients(base: LocalBackbone, method: Method) -> None:
+    """Gradient checkpointing, both of its ways."""
+    attached = shaken(stacked(base, Fresh(method=method)))
+    body: Any = attached.module
+    body.enable_input_require_grads()
+    grads: list[list[Tensor]] = []
+    for reentrant in (None, False, True):
+        if reentrant is not None:
+            body.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": reentrant})
+        body.zero_grad()
+        torch.manual_seed(3)
+        _backward(attached)
+        grads.append([p.grad.clone() for p in attached.trainable().values() if p.grad is not None])
+    assert grads[0]
+    for other in grads[1:]:
+        assert all(torch.equal(one, two) for one, two in zip(grads[0], other, strict=True))
+
+
+LAWS: Final[tuple[Law, ...]] = (
+    a_fresh_layer_has_the_parameters_of_its_formula,
+    only_its_own_parameters_get_gradients_and_all_of_them,
+    a_saved_layer_reloads_exactly_and_is_quiet_when_frozen,
+    stock_peft_reads_what_was_saved,
+    it_stacks_above_and_below_a_lora,
+    a_checkpoint_puts_it_back,
+    it_attaches_without_memory,
+    recomputed_activations_give_the_same_gradients,
+)
+
+
+def _dropout_of_the_body_off(module: nn.Module) -> None:
+    for name, part in module.named_modules():
+        if isinstance(part, nn.Dropout) and "lora_dropout" not in name:
+            part.p = 0.0
+
+
+def _peft_cannot(base: LocalBackbone, method: Method) -> bool:
+    """Prefixes go through a cache in peft, which some encoders do not take; and peft always shifts positions."""
+    uncached = base.family.model_type in ("distilbert", "mobilebert", "modernbert")
+    return method.kind == "prefix" and (uncached or method.positions_taken == 0)
