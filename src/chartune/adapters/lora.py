@@ -21,7 +21,7 @@ class LoRA(Injected):
     """Low-rank adaptation: W ↦ W + (α/r)·BA (Hu et al., 2021, arXiv:2106.09685). Starts as the identity: B = 0."""
 
     kind: Literal["lora"] = "lora"
-    idle: ClassVar[str] = "B is zero in every matrix"
+    idle: ClassVar[str] = "B (or A) is zero in every matrix"
     rank: int = Field(8, gt=0, le=65536)
     """Rank r of the update; A is [r, d_in], B is [d_out, r]."""
     alpha: float = Field(16, gt=0, le=1 << 20)
@@ -82,8 +82,19 @@ class LoRA(Injected):
                 )
 
     def changes(self, name: str, tensor: Tensor) -> bool:
-        """B does, where it is not zero."""
-        return ".lora_B." in name and bool(tensor.any())
+        """A and B both must, by not being zero."""
+        return bool(tensor.any())
+
+    def is_idle(self, changing: Mapping[str, bool], path: Path) -> bool:
+        """B·A is zero in every matrix."""
+        if not any(changing.values()):
+            raise AdapterError(
+                f"an adapter must hold what was learnt, but in {path} every number of A and of B is zero: it changes "
+                f"nothing, and its gradient is zero, so that it never can. It was saved before its weights were "
+                f"gathered or loaded; have its maker save it again, or train a fresh layer in its place."
+            )
+        pairs = {name: name.replace(".lora_B.", ".lora_A.") for name in changing if ".lora_B." in name}
+        return not any(changing[b] and changing[a] for b, a in pairs.items())
 
     def _told(self) -> tuple[str, ...]:
         return () if isinstance(self.targets, str) else self.targets

@@ -128,6 +128,18 @@ class Method(Config, ABC):
         """Whether a tensor of its file moves hidden states, as far as it tells alone."""
         return True
 
+    def is_idle(self, changing: Mapping[str, bool], path: Path) -> bool:
+        """Whether a layer changes nothing.
+
+        Args:
+            changing: what `changes` says of each tensor of its file.
+            path: of that file.
+
+        Raises:
+            AdapterError: so it is, and no training could change that.
+        """
+        return not any(changing.values())
+
 
 AnyMethod = Annotated[SerializeAsAny[Method], Kinds(METHODS, method_class)]
 """One of the catalog."""
