@@ -4,21 +4,18 @@ A field that only says *where* or *how fast* (paths, workers, micro-batch) is ma
 the answer, so it stays out of the fingerprint.
 """
 
-import difflib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date
 from pathlib import Path
-from typing import Any, Final, Self, get_args
+from typing import Any, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 
+from chartune.config_errors import held_by, kind_of, problems, short
 from chartune.errors import ConfigError
-from chartune.kinds import Kinds
 from chartune.mapping import KIND, KindAt, merged, of_one_kind, put, value_at
 from chartune.writing import write_bytes
 from chartune.yaml_text import MOST_BYTES, plain
@@ -51,7 +48,7 @@ class Config(BaseModel):
             value = getattr(self, name)
             if isinstance(value, int) and not -(2**63) <= value < 2**63:
                 raise ValueError(
-                    f"`{name}` must be a whole number of 64 bits (below 9.2e18 in size), got {_short(value)}"
+                    f"`{name}` must be a whole number of 64 bits (below 9.2e18 in size), got {short(value)}"
                 )
         return self
 
@@ -69,7 +66,7 @@ class Config(BaseModel):
         try:
             return cls.model_validate(data)
         except ValidationError as error:
-            raise ConfigError(_told(error, cls, place)) from None
+            raise ConfigError(problems(error, cls, place)) from None
 
     @classmethod
     def read(cls, path: Path | str, overrides: Sequence[str] = ()) -> Self:
@@ -162,7 +159,7 @@ def _assignment(text: str) -> tuple[str, Any]:
     path, sign, value = text.partition("=")
     if not sign or not path:
         raise ConfigError(f"an override must read `path=value`, but got {text!r}; for example `method.rank=16`.")
-    return path, plain(value, f"the value of {_short(text)}")
+    return path, plain(value, f"the value of {short(text)}")
 
 
 def _must_not_count_truth(model: type[BaseModel], data: dict[str, Any]) -> None:
@@ -203,16 +200,16 @@ def _kind_at(models: Sequence[type[BaseModel]], default: Any, data: Any, path: S
     if path and path[0].isdecimal():
         return _kind_at(models, value_at(default, path[0]), value_at(data, path[0]), path[1:])
     kind = value_at(data, KIND)
-    known = [one for one in models if kind is not None and _kind(one) == kind]
+    known = [one for one in models if kind is not None and kind_of(one) == kind]
     usual = [type(default)] if isinstance(default, BaseModel) and kind is None else models if len(models) == 1 else []
     member = next(iter([*known, *usual]), None)
     if not path or member is None:
-        return kind if member is None else _kind(member)
+        return kind if member is None else kind_of(member)
     field = member.model_fields.get(path[0])
     if field is None:
         return None
     below = getattr(default, path[0]) if type(default) is member else field.default
-    return _kind_at(_held(field), below, value_at(data, path[0]), path[1:])
+    return _kind_at(held_by(field), below, value_at(data, path[0]), path[1:])
 
 
 def _counts(field: FieldInfo) -> bool:
@@ -229,97 +226,3 @@ def _hashable(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _hashable(item) for key, item in value.items()}
     return str(value) if isinstance(value, Path) else value
-
-
-_UNKNOWN: Final = "extra_forbidden"
-
-
-def _told(error: ValidationError, model: type[BaseModel], place: str) -> str:
-    """The first problems of a pydantic error as `path: law, got value. Did you mean …?` lines."""
-    lines = []
-    for problem in error.errors(include_url=False)[:5]:
-        path = ".".join(_walked(model, problem["loc"])[0]) or "the config"
-        if problem["type"] == _UNKNOWN:
-            name = str(problem["loc"][-1])
-            near = difflib.get_close_matches(name, _names(model, problem["loc"][:-1]), n=1)
-            hint = f" Did you mean `{near[0]}`?" if near else ""
-            lines.append(f"{path}: not a field, got {_short(problem['input'])}.{hint}")
-        else:
-            lines.append(f"{path}: {_law(problem, model)}.")
-    return "\n".join(
-        [f"{place} must describe a {model.__name__}, but:" if place else f"not a {model.__name__}:", *lines]
-    )
-
-
-def _law(problem: ErrorDetails, model: type[BaseModel]) -> str:
-    """What a field must be and what it is; a config as a whole is not repeated, its validator says what is wrong."""
-    given, told = problem["input"], problem["msg"].removeprefix("Value error, ").removesuffix(".")
-    match problem["type"]:
-        case "union_tag_invalid":
-            known = str(problem["ctx"]["expected_tags"]).replace("'", "")
-            return f"`kind` must be one of {known}, but got {_short(problem['ctx']['tag'])}"
-        case "union_tag_not_found":
-            known = ", ".join(str(kind) for one in _at(model, problem["loc"]) if (kind := _kind(one)))
-            return f"`kind` must be given, one of {known}" if known else "`kind` must be given"
-        case "missing":
-            return told
-        case "value_error" if isinstance(given, (dict, BaseModel)):
-            return told
-        case "string_type" | "literal_error" | "enum" if isinstance(given, bool | int | float | date):
-            return f"{told}, got {_short(given)}; put a text that looks like one of these in quotes"
-        case _:
-            return f"{told}, got {_short(given)}"
-
-
-def _short(value: Any) -> str:
-    try:
-        text = repr(value)
-    except ValueError:  # Python writes no number of thousands of digits
-        return "a number of thousands of digits"
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _names(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
-    """Field names of whatever model the path leads to."""
-    return sorted({name for one in _at(model, path) for name in one.model_fields})
-
-
-def _at(model: type[BaseModel], path: Sequence[str | int]) -> list[type[BaseModel]]:
-    """The models that a path may lead to."""
-    return _walked(model, path)[1]
-
-
-def _walked(model: type[BaseModel], path: Sequence[str | int]) -> tuple[list[str], list[type[BaseModel]]]:
-    """The path as people type it, and the models that it may lead to.
-
-    After a field that holds one of several models pydantic puts a step of its own in: which of them it took.
-    """
-    typed: list[str] = []
-    models, may_be_member = [model], False
-    for step in path:
-        members = [m for m in models if step in (m.__name__, _kind(m))]
-        if may_be_member and members:
-            models, may_be_member = members, False
-            continue
-        typed.append(str(step))
-        inner = [m for one in models if step in one.model_fields for m in _held(one.model_fields[str(step)])]
-        if inner:
-            models, may_be_member = inner, True
-    return typed, models
-
-
-def _kind(model: type[BaseModel]) -> Any:
-    field = model.model_fields.get("kind")
-    return field.default if field else None
-
-
-def _held(field: FieldInfo) -> list[type[BaseModel]]:
-    """The models that a field may hold."""
-    catalogs = [mark for mark in field.metadata if isinstance(mark, Kinds)]
-    return catalogs[0].classes() if catalogs else _models(field.annotation)
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type):
-        return [annotation] if issubclass(annotation, BaseModel) else []
-    return [model for argument in get_args(annotation) for model in _models(argument)]

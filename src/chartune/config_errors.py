@@ -1,0 +1,107 @@
+"""What a config that does not parse is told: each problem by its path, the law, the value, and the nearest name."""
+
+import difflib
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
+
+from chartune.kinds import Kinds
+
+_UNKNOWN: Final = "extra_forbidden"
+
+
+def problems(error: ValidationError, model: type[BaseModel], place: str) -> str:
+    """The first problems of a pydantic error as `path: law, got value. Did you mean …?` lines."""
+    lines = []
+    for problem in error.errors(include_url=False)[:5]:
+        path = ".".join(_walked(model, problem["loc"])[0]) or "the config"
+        if problem["type"] == _UNKNOWN:
+            name = str(problem["loc"][-1])
+            near = difflib.get_close_matches(name, _names(model, problem["loc"][:-1]), n=1)
+            hint = f" Did you mean `{near[0]}`?" if near else ""
+            lines.append(f"{path}: not a field, got {short(problem['input'])}.{hint}")
+        else:
+            lines.append(f"{path}: {_law(problem, model)}.")
+    return "\n".join(
+        [f"{place} must describe a {model.__name__}, but:" if place else f"not a {model.__name__}:", *lines]
+    )
+
+
+def _law(problem: ErrorDetails, model: type[BaseModel]) -> str:
+    """What a field must be and what it is; a config as a whole is not repeated, its validator says what is wrong."""
+    given, told = problem["input"], problem["msg"].removeprefix("Value error, ").removesuffix(".")
+    match problem["type"]:
+        case "union_tag_invalid":
+            known = str(problem["ctx"]["expected_tags"]).replace("'", "")
+            return f"`kind` must be one of {known}, but got {short(problem['ctx']['tag'])}"
+        case "union_tag_not_found":
+            known = ", ".join(str(kind) for one in _at(model, problem["loc"]) if (kind := kind_of(one)))
+            return f"`kind` must be given, one of {known}" if known else "`kind` must be given"
+        case "missing":
+            return told
+        case "value_error" if isinstance(given, (dict, BaseModel)):
+            return told
+        case "string_type" | "literal_error" | "enum" if isinstance(given, bool | int | float | date):
+            return f"{told}, got {short(given)}; put a text that looks like one of these in quotes"
+        case _:
+            return f"{told}, got {short(given)}"
+
+
+def short(value: Any) -> str:
+    """A value as Python writes it, cut at 60 characters."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _names(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
+    """Field names of whatever model the path leads to."""
+    return sorted({name for one in _at(model, path) for name in one.model_fields})
+
+
+def _at(model: type[BaseModel], path: Sequence[str | int]) -> list[type[BaseModel]]:
+    """The models that a path may lead to."""
+    return _walked(model, path)[1]
+
+
+def _walked(model: type[BaseModel], path: Sequence[str | int]) -> tuple[list[str], list[type[BaseModel]]]:
+    """The path as people type it, and the models that it may lead to.
+
+    After a field that holds one of several models pydantic puts a step of its own in: which of them it took.
+    """
+    typed: list[str] = []
+    models, may_be_member = [model], False
+    for step in path:
+        members = [m for m in models if step in (m.__name__, kind_of(m))]
+        if may_be_member and members:
+            models, may_be_member = members, False
+            continue
+        typed.append(str(step))
+        inner = [m for one in models if step in one.model_fields for m in held_by(one.model_fields[str(step)])]
+        if inner:
+            models, may_be_member = inner, True
+    return typed, models
+
+
+def kind_of(model: type[BaseModel]) -> Any:
+    """The `kind` of a config by default; None: it has none."""
+    field = model.model_fields.get("kind")
+    return field.default if field else None
+
+
+def held_by(field: FieldInfo) -> list[type[BaseModel]]:
+    """The models that a field may hold."""
+    catalogs = [mark for mark in field.metadata if isinstance(mark, Kinds)]
+    return catalogs[0].classes() if catalogs else _models(field.annotation)
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type):
+        return [annotation] if issubclass(annotation, BaseModel) else []
+    return [model for argument in get_args(annotation) for model in _models(argument)]
