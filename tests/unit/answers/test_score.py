@@ -78,3 +78,17 @@ def test_a_kind_of_another_version_and_scores_of_spans_are_refused() -> None:
     _, labels, decided = ASKED[1]
     with pytest.raises(DataError, match="not learnt yet"):
         SPANS.score(labels, decided, SUBJECTS)
+
+
+def test_a_head_and_a_linear_model_are_as_wide_as_the_form_asks() -> None:
+    assert [(form.outputs(2), form.regressions(2), form.parts(2)) for form, _, _ in ASKED] == [
+        (2, 1, 1), (2, 2, 2), (2, 2, 1),
+    ]  # fmt: skip
+    assert (BINARY.outputs(1), ONE_OF.outputs(1), ANY_OF.outputs(1)) == (2, 2, 1)
+
+
+def test_labels_are_ranked_each_by_its_own_odds_and_classes_against_the_rest() -> None:
+    odds = np.array([[2.0, 1.0], [0.5, 3.0]])
+    assert ANY_OF.ranked(odds).tolist() == odds.tolist()
+    assert ONE_OF.ranked(odds) == pytest.approx(np.array([[1.0, -1.0], [-2.5, 2.5]]))
+    assert BINARY.ranked(odds[:, 0]).tolist() == [[2.0], [0.5]]
