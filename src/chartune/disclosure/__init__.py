@@ -19,29 +19,10 @@ Fictional patients have no secrets.
 from chartune.disclosure.counts import EXPLAINED, SMALL, Sourced, is_made_up, lowest, part_of_whole, shown
 from chartune.disclosure.figures import EXACT, RELEASE, ROUNDED, figures, released
 from chartune.disclosure.rates import TOO_FEW, digits, percent, share
-from chartune.disclosure.scores import UNSCORED, Behind, behind, fewest
+from chartune.disclosure.scores import Behind, behind, fewest
 from chartune.disclosure.words import said
 
 __all__ = [
-    "EXACT",
-    "EXPLAINED",
-    "RELEASE",
-    "ROUNDED",
-    "SMALL",
-    "TOO_FEW",
-    "UNSCORED",
-    "Behind",
-    "Sourced",
-    "behind",
-    "digits",
-    "fewest",
-    "figures",
-    "is_made_up",
-    "lowest",
-    "part_of_whole",
-    "percent",
-    "released",
-    "said",
-    "share",
-    "shown",
+    "EXACT", "EXPLAINED", "RELEASE", "ROUNDED", "SMALL", "TOO_FEW", "Behind", "Sourced", "behind", "digits", "fewest",
+    "figures", "is_made_up", "lowest", "part_of_whole", "percent", "released", "said", "share", "shown",
 ]  # fmt: skip

@@ -73,10 +73,6 @@ class Behind:
         return replace(estimate.rounded(self.precision(metric)), n=None)
 
 
-UNSCORED: Final = Behind(scored=False)
-"""Behind the perplexity of unlabelled text, which no small count can be read off."""
-
-
 def behind(
     scores: Mapping[str, Estimate],
     counts: Mapping[str, int] | None = None,
@@ -85,6 +81,7 @@ def behind(
     one_outcome: bool = False,
     shares: frozenset[str] = frozenset(),
     of_labels: frozenset[str] = frozenset(),
+    scored: bool = True,
 ) -> Behind:
     """Who stands behind the scores of a split, by all that is at hand; where that differs, the fewest.
 
@@ -95,6 +92,7 @@ def behind(
         one_outcome: whether rows have one outcome or not, so that both kinds are counted.
         shares: metrics that are a share of the rows.
         of_labels: metrics that count labels.
+        scored: whether rows are scored; not those of unlabelled text.
     """
     counts = counts or {}
     rows = [e.n for e in scores.values() if e.n is not None]
@@ -109,7 +107,7 @@ def behind(
             people += [with_outcome["subject_id"].n_unique(), without["subject_id"].n_unique()]
             classes.append((with_outcome.height, without.height))
     positives, negatives = (min(each, default=None) for each in ([one[n] for one in classes] for n in (0, 1)))
-    return Behind(min(rows, default=None), positives, negatives, tuple(people), shares, of_labels)
+    return Behind(min(rows, default=None), positives, negatives, tuple(people), shares, of_labels, scored)
 
 
 def fewest(every: Sequence[Behind]) -> Behind:

@@ -81,7 +81,7 @@ def sections(
     exact = exact or open_data
     stand = None if exact else behinds(scores, about, task.counts if task else {}, predicted)
     found = [
-        _what(about, task, None if stand is None else stand.get("test", Behind(None))),
+        _what(about, task, None if stand is None else stand.get("test", Behind(scored=False))),
         _base(about),
         _data(about, data, source, exact),
         _counts(about, data, exact),

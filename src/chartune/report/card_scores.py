@@ -1,12 +1,13 @@
 """The scores on a model card, as they may be shown."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import polars as pl
 
 from chartune.answers import Answer
 from chartune.cards import Section
-from chartune.disclosure import UNSCORED, Behind, shown
+from chartune.disclosure import Behind, behind, shown
 from chartune.quantities import Estimate
 from chartune.report.table import NOT_MEASURED, TOO_FEW, count
 from chartune.runs.record import RunRecord
@@ -19,9 +20,8 @@ def behinds(
 ) -> dict[str, Behind]:  # fmt: skip
     """Split → who stands behind its scores."""
     rows = {split: predicted.filter(pl.col("split") == split) for split in scores} if predicted is not None else {}
-    form = about.form
-    return {split: form.behind(one, counts.get(split), rows.get(split)) if form else UNSCORED
-            for split, one in scores.items()}  # fmt: skip
+    stand = about.form.behind if about.form else partial(behind, scored=False)
+    return {split: stand(one, counts.get(split), rows.get(split)) for split, one in scores.items()}
 
 
 def scores_section(

@@ -6,7 +6,7 @@ The law is that of `chartune.disclosure`.
 from collections.abc import Mapping
 from typing import Any
 
-from chartune.disclosure import UNSCORED, Behind, is_made_up
+from chartune.disclosure import Behind, behind, is_made_up
 from chartune.runs import Run
 from chartune.tasks.dataset import Dataset
 from chartune.tasks.flow import unit
@@ -25,7 +25,7 @@ def behind_run(run: Run, counts: Mapping[str, Mapping[str, int]] | None = None, 
     """
     rows = run.predictions(split) if run.task and run.has_predictions() else None
     scores, counted = run.scores.get(split, {}), (counts or {}).get(split)
-    return run.form.behind(scores, counted, rows) if run.form else UNSCORED
+    return run.form.behind(scores, counted, rows) if run.form else behind(scores, counted, rows, scored=False)
 
 
 def warning(run: Run, dataset: Dataset) -> str:

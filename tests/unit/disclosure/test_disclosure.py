@@ -7,8 +7,8 @@ import pytest
 
 from chartune.answers import BINARY, ONE_OF
 from chartune.disclosure import (
-    UNSCORED,
     Behind,
+    behind,
     digits,
     fewest,
     figures,
@@ -105,7 +105,8 @@ def test_ten_rows_and_ten_patients_with_the_outcome_and_without_it_stand_behind_
     assert stands.few is few
     assert ONE_OF.behind({}, {}, frame).few is False
     assert fewest([stands, BINARY.behind({}, {}, rows(9, 9))]).few
-    assert not UNSCORED.few
+    unscored = behind({"perplexity": Estimate(3.0, n=5)}, scored=False)
+    assert (unscored.few, unscored.rows) == (False, 5)
 
 
 def test_where_rows_and_counts_disagree_the_fewest_count() -> None:

@@ -413,3 +413,8 @@ def test_printed_scores_stand_beside_real_patients_only() -> None:
 def test_the_baseline_is_the_bag_of_words(binary: list[Variant]) -> None:
     assert baseline(binary) is binary[0]
     assert baseline(binary[1:]) is None
+
+
+def test_behind_a_perplexity_stand_the_tokens_that_were_read_and_nothing_is_hidden(store: Store) -> None:
+    stands = behind_run(Run.of(store, past.PRETRAIN))
+    assert (stands.rows, stands.few, stands.scored) == (41_210, False, False)
