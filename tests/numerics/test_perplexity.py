@@ -24,7 +24,7 @@ def reader(backbone: LocalBackbone, attention: str = "eager") -> LanguageModel:
     resolved = Resolved("cpu", "fp32", "sdpa" if attention == "sdpa" else "eager", "a test")
     body = load_body(backbone, resolved, language_model=True)
     assert body.lm_head is not None
-    return LanguageModel(body.module, body.lm_head)
+    return body.language_model(body.module)
 
 
 def blocks(backbone: LocalBackbone, *texts: str, width: int = WIDTH) -> Blocks:

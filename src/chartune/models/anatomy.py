@@ -54,6 +54,8 @@ class Anatomy:
     norms: Names
     """Modules that hold vectors alone: LayerNorm, RMSNorm."""
     embeddings: Names
+    width: int
+    """D of the last hidden states."""
     attention: Names
     """Modules that reach transformers' attention interface; none where the architecture does not use it."""
     key_heads: tuple[tuple[int, int], ...]
@@ -93,7 +95,7 @@ def _anatomy(kind: Any, config: str) -> Anatomy:
     names = _of_the_blocks(body)
     if shape.model_type in NEEDS_NUMBERS:
         ends = {name for name in names if NEEDS_NUMBERS[shape.model_type].search(name)}
-        seen = _Seen(called=dict.fromkeys(names), ends=ends)
+        seen = _Seen(called=dict.fromkeys(names), ends=ends, width=int(shape.hidden_size))
     else:
         seen = _looked(body, names)
     return _sorted(body, seen if listens else _by_name(seen))
@@ -119,6 +121,8 @@ class _Seen:
     """The first matrix that is called after each attention."""
     attention: dict[nn.Module, tuple[int, int]] = field(default_factory=dict)
     """With heads and size of keys."""
+    width: int = 0
+    """D of the last hidden states."""
     attended: bool = False
     """Whether attention was the last that was called."""
 
@@ -148,9 +152,10 @@ def _looked(body: nn.Module, names: list[str]) -> _Seen:
     token = _watcher.set(attention)
     try:
         with _NoNumbers(), torch.enable_grad():  # type: ignore[no-untyped-call]
-            body(input_ids=torch.zeros(1, 8, dtype=torch.long, device="meta"))
+            out = body(input_ids=torch.zeros(1, 8, dtype=torch.long, device="meta"))
     finally:
         _watcher.reset(token)
+    seen.width = int(out.last_hidden_state.shape[-1])
     return seen
 
 
@@ -222,6 +227,7 @@ def _sorted(body: nn.Module, seen: _Seen) -> Anatomy:
         feed_forward_outputs=those((seen.ends - of_attention).__contains__),
         norms=those(lambda name: _is_norm(modules[name])),
         embeddings=those(lambda name: isinstance(modules[name], nn.Embedding)),
+        width=seen.width,
         attention=tuple(attending),
         key_heads=tuple(seen.attention[modules[name]] for name in attending),
     )

@@ -17,7 +17,14 @@ from typing import Any, Final
 import torch
 from safetensors import safe_open
 from torch import nn
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM, AutoModelForPreTraining, PretrainedConfig
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForPreTraining,
+    PretrainedConfig,
+)
 from transformers.models.auto.auto_factory import _get_model_class
 
 from chartune.errors import AdapterError
@@ -165,7 +172,7 @@ def embedded(files: tuple[ModelFile, ...], family: Family) -> int:
 
     Args:
         files: of a base model, its config.json first.
-        family: its architecture's row.
+        family: what its architecture is.
 
     Raises:
         AdapterError: its sizes make no model.
@@ -248,7 +255,7 @@ def _may_be_left(name: str, model: Any, ignored: Sequence[re.Pattern[str]], foun
 def _of_the_whole(shape: PretrainedConfig, place: Path) -> set[str]:
     """Names of the model with all its usual parts: a body may leave its pooler out."""
     names: set[str] = set()
-    for make in (AutoModel, AutoModelForPreTraining):
+    for make in (AutoModel, AutoModelForPreTraining, AutoModelForMaskedLM):
         if type(shape) in make._model_mapping:
             names |= skeleton(shape, make, place).state_dict().keys()
     return names

@@ -13,17 +13,21 @@ from torch import nn
 from transformers import (
     AutoModel,
     AutoModelForCausalLM,
+    AutoModelForMaskedLM,
     AutoModelForPreTraining,
     LlamaConfig,
     LlamaForCausalLM,
 )
 
 from chartune.config import Config
-from chartune.errors import AdapterError, StoreError
+from chartune.errors import AdapterError, ConfigError, StoreError
+from chartune.models.anatomy import anatomy_of, is_matrix
 from chartune.models.architecture import computed, must_match, shape_at, shape_of, skeleton
 from chartune.models.families import Family
 from chartune.models.foreign import reading
+from chartune.models.language import Language, language_of
 from chartune.models.local import LocalBackbone, only
+from chartune.models.readers import LanguageModel
 from chartune.models.values import must_be_numbers
 from chartune.store import storing
 
@@ -52,14 +56,23 @@ class Resolved:
         return {name: value for name, value in asdict(self).items() if name != "reason"}
 
 
-def resolve(numerics: Numerics, max_seq_len: int, *, trains_body: bool = True) -> Resolved:
+def resolve(numerics: Numerics, max_seq_len: int, *, trains_body: bool = True, fused: bool = True) -> Resolved:
     """Choose precision and attention by rule, never by a timing: the same machine must always answer alike.
 
     Args:
         numerics: the choice in the config.
         max_seq_len: tokens of the longest sequence.
         trains_body: whether gradients flow through the attention layers.
+        fused: whether the architecture can use PyTorch's fused attention.
+
+    Raises:
+        ConfigError: fused attention is chosen, and the architecture cannot use it.
     """
+    if numerics.attention == "sdpa" and not fused:
+        raise ConfigError(
+            "attention must be one that the base model's architecture can use, but it computes its own and "
+            "numerics.attention is sdpa; choose `auto` or `eager`."
+        )
     torch.set_flush_denormal(True)  # numbers below 1e-38 cost a processor a hundred times their worth
     device: Literal["cpu", "cuda"] = "cuda" if torch.cuda.is_available() else "cpu"
     fast = torch.cuda.is_bf16_supported() if device == "cuda" else cpu_multiplies_bf16()
@@ -69,7 +82,7 @@ def resolve(numerics: Numerics, max_seq_len: int, *, trains_body: bool = True) -
     # The fused backward on CPU is slow for short sequences; forward alone, or long ones, it wins (docs/methods.md).
     short = device == "cpu" and max_seq_len <= 256 and trains_body
     attention: Literal["eager", "sdpa"] = (
-        ("eager" if short else "sdpa") if numerics.attention == "auto" else numerics.attention
+        ("eager" if short or not fused else "sdpa") if numerics.attention == "auto" else numerics.attention
     )
     asked = (
         "chosen in the config"
@@ -97,8 +110,20 @@ class Body:
     """D."""
     lm_head: nn.Linear | None
     """[.., D] → [.., V], only of language models; its weight may be tied to the embeddings."""
+    language: Language
+    """What else belongs to its next-token logits."""
     whole: Any
     """The transformers model that owns both."""
+
+    def language_model(self, module: nn.Module) -> LanguageModel:
+        """What is trained on texts alone.
+
+        Args:
+            module: the body with its layers attached.
+        """
+        if self.lm_head is None:
+            raise AssertionError("a body that was loaded as a language model has a head")
+        return LanguageModel(module, self.lm_head, self.language)
 
     def save(self, folder: Path) -> None:
         """As `save_model`. The body must carry no adapter layers."""
@@ -130,12 +155,14 @@ def load_body(
         trains_all: keep every weight in fp32 and trainable.
 
     Raises:
-        AdapterError: an encoder is asked to be a language model, or the weights do not fit the architecture.
+        AdapterError: an encoder is asked to be a language model, the weights do not fit the architecture, or its
+            language model does what chartune does not know.
     """
     if language_model:
         must_read_left_to_right(backbone)
     model = _read(backbone, torch.float32, resolved.attention, language_model=language_model)
-    return _body_of(model, resolved, language_model=language_model, trains_all=trains_all)
+    language = language_of(model, backbone.name) if language_model else Language()
+    return body_of(model, resolved, language, language_model=language_model, trains_all=trains_all)
 
 
 def must_be_whole(backbone: LocalBackbone) -> None:
@@ -184,7 +211,7 @@ def new_llama(shape: LlamaConfig, resolved: Resolved, seed: int) -> Body:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = LlamaForCausalLM._from_config(shape, attn_implementation=resolved.attention, dtype=torch.float32)
-    return _body_of(model, resolved, language_model=True, trains_all=True)
+    return body_of(model, resolved, Language(), language_model=True, trains_all=True)
 
 
 def ties_and_leavings(backbone_folder: Path, family: Family) -> tuple[dict[str, str], list[str]]:
@@ -200,9 +227,11 @@ def ties_and_leavings(backbone_folder: Path, family: Family) -> tuple[dict[str, 
     Raises:
         AdapterError: config.json does not describe a model.
     """
-    make = AutoModelForCausalLM if family.is_decoder else AutoModelForPreTraining
-    place = backbone_folder / "config.json"
-    model = skeleton(shape_at(backbone_folder, family), make, place)
+    shape, place = shape_at(backbone_folder, family), backbone_folder / "config.json"
+    pretrained = (
+        AutoModelForPreTraining if type(shape) in AutoModelForPreTraining._model_mapping else AutoModelForMaskedLM
+    )
+    model = skeleton(shape, AutoModelForCausalLM if family.is_decoder else pretrained, place)
     return dict(model.all_tied_weights_keys), computed(model, family.prefix)
 
 
@@ -212,15 +241,25 @@ def parameters_of(backbone: LocalBackbone) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def _body_of(model: Any, resolved: Resolved, *, language_model: bool, trains_all: bool) -> Body:
-    body: nn.Module = model.get_decoder() if language_model else model
+def body_of(model: Any, resolved: Resolved, language: Language, *, language_model: bool, trains_all: bool) -> Body:
+    """A transformers model as it is used here: no dropout of its own, frozen matrices in the precision in force.
+
+    Args:
+        model: headless, or a causal language model; on any device.
+        resolved: the numerics in force.
+        language: how it makes logits.
+        language_model: whether it is one.
+        trains_all: keep every weight in fp32 and trainable.
+    """
+    body: nn.Module = model.base_model
     model.config.use_cache = False
     body.config.use_cache = False  # type: ignore[union-attr]
     _without_dropout(body)
     model.requires_grad_(trains_all)
     if resolved.precision == "bf16" and not trains_all:
-        _round_linear_weights(body)
-    return Body(body, int(model.config.hidden_size), model.get_output_embeddings() if language_model else None, model)
+        _round_matrices(body)
+    head = model.get_output_embeddings() if language_model else None
+    return Body(body, anatomy_of(body).width, head, language, model)
 
 
 def _without_dropout(body: nn.Module) -> None:
@@ -228,14 +267,13 @@ def _without_dropout(body: nn.Module) -> None:
     for module in body.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0
-        if isinstance(getattr(module, "attention_dropout", None), float):
-            module.attention_dropout = 0.0  # type: ignore[assignment]
-        if isinstance(getattr(module, "dropout_prob", None), float):
-            module.dropout_prob = 0.0  # type: ignore[assignment]
+        for name in [name for name, value in vars(module).items() if isinstance(value, float) and "drop" in name]:
+            setattr(module, name, 0.0)
 
 
-def _round_linear_weights(body: nn.Module) -> None:
+def _round_matrices(body: nn.Module) -> None:
     """Frozen matrices in bf16; norms, embeddings and with them the residual stream stay in fp32."""
     for module in body.modules():
-        if isinstance(module, nn.Linear):
-            module.weight.data = module.weight.data.to(torch.bfloat16)
+        if is_matrix(module):
+            weight = module.get_parameter("weight")
+            weight.data = weight.data.to(torch.bfloat16)

@@ -66,7 +66,7 @@ class LocalBackbone:
     folder: Path
     """Hugging Face layout: `config.json`, `*.safetensors`, tokenizer files."""
     family: Family
-    """Its architecture's row."""
+    """What its architecture is."""
     config: dict[str, Any]
     """`config.json`."""
     content_hash: str
@@ -85,8 +85,7 @@ class LocalBackbone:
     @property
     def max_positions(self) -> int:
         """The longest sequence that it can read, in tokens."""
-        unused = int(self.config.get("pad_token_id", 1)) + 1 if self.family.numbers_after_padding else 0
-        return int(self.config.get("max_position_embeddings", 512)) - unused
+        return self.family.max_positions(self.config)
 
     @property
     def weights(self) -> tuple[Path, ...]:

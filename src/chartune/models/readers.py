@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from chartune.models.heads import LinearHead, Pooling, pool
+from chartune.models.language import Language, pieces_mask
 from chartune.models.losses import CROSS_ENTROPY, weighted_loss
 
 CHUNK: Final = 1024
@@ -55,9 +56,9 @@ class FeatureReader(nn.Module):
 class LanguageModel(nn.Module):
     """A body and its language-model head."""
 
-    def __init__(self, body: nn.Module, lm_head: nn.Linear) -> None:
+    def __init__(self, body: nn.Module, lm_head: nn.Linear, language: Language) -> None:
         super().__init__()
-        self.body, self.lm_head = body, lm_head
+        self.body, self.lm_head, self.language = body, lm_head, language
 
     def forward(self, input_ids: Tensor, position_ids: Tensor, predicting: Tensor) -> Tensor:
         """Summed negative log-likelihood of the predicted tokens; arguments as of `nll`."""
@@ -71,7 +72,9 @@ class LanguageModel(nn.Module):
             position_ids: [B, T].
             predicting: places b·T + t of the tokens whose successor is predicted, ascending, [N].
         """
-        hidden = self.body(input_ids=input_ids, position_ids=position_ids).last_hidden_state.flatten(0, 1)
+        mask = pieces_mask(position_ids) if self.language.masked else None
+        hidden = self.body(input_ids=input_ids, position_ids=position_ids, attention_mask=mask).last_hidden_state
+        hidden = hidden.flatten(0, 1)
         states, targets = hidden[predicting], input_ids.flatten()[predicting + 1]  # [N, D], [N]
         heavy = torch.is_grad_enabled() and len(states) * self.lm_head.out_features > RECOMPUTE_ABOVE
         chunks = zip(torch.split(states, CHUNK), torch.split(targets, CHUNK), strict=True)
@@ -80,4 +83,5 @@ class LanguageModel(nn.Module):
         return torch.cat([self._chunk(h, t) for h, t in chunks])
 
     def _chunk(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        return nn.functional.cross_entropy(self.lm_head(hidden).float(), targets, reduction="none")
+        logits = self.language.logits(self.lm_head(hidden).float())
+        return nn.functional.cross_entropy(logits, targets, reduction="none")

@@ -21,7 +21,8 @@ from transformers import AutoModel, AutoModelForCausalLM, PretrainedConfig
 
 from chartune.models.families import Family
 from chartune.models.foreign import reading
-from chartune.models.load import Body, Resolved, _body_of
+from chartune.models.language import Language
+from chartune.models.load import Body, Resolved, body_of
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def meta_body(
     parts = family.parts(language_model=language_model)
     with reading("transformers", "config.json must describe a model", "copy it again"), torch.device("meta"):
         model = make.from_config(shape, dtype=torch.float32, attn_implementation=resolved.attention, **parts)
-    return _body_of(model, resolved, language_model=language_model, trains_all=trains_all)
+    return body_of(model, resolved, Language.of(model.config), language_model=language_model, trains_all=trains_all)
 
 
 def rehearse(module: nn.Module, device: str, run: Callable[[], Tensor], *, backward: bool) -> Rehearsed:

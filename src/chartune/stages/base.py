@@ -105,9 +105,7 @@ def make_base(base: SmallBase, store: Store) -> None:
             body = new_llama(
                 base.shape(tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id), resolved, base.seed
             )
-            if body.lm_head is None:
-                raise AssertionError("a causal language model has a head")
-            model = LanguageModel(body.module, body.lm_head).to(resolved.device)
+            model = body.language_model(body.module).to(resolved.device)
             training = Training(
                 lm_objective(model, train), base.optimisation, Stopping(evaluations_per_epoch=2, patience=99),
                 base.seed, resolved.precision, folder / CHECKPOINTS, EventLog(folder / "events.jsonl"),

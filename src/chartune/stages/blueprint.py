@@ -17,7 +17,7 @@ from chartune.adapters.stack import AnyLayer, Fresh, Frozen, Stack, lay
 from chartune.models.anatomy import Anatomy, anatomy_of
 from chartune.models.architecture import shape_of
 from chartune.models.backbone import LocalBackbone
-from chartune.models.families import Family, families
+from chartune.models.families import Family, family_of
 from chartune.models.heads import LinearHead
 from chartune.models.load import Resolved
 from chartune.models.readers import Classifier, LanguageModel
@@ -91,16 +91,14 @@ def blueprint_of(
         parts.append(Part("head", count, count))
         reader: Classifier | LanguageModel = Classifier(module, head, stage.head.pooling_for(family))
     else:
-        if body.lm_head is None:
-            raise AssertionError("a language model has a head")
-        reader = LanguageModel(module, body.lm_head)
+        reader = body.language_model(module)
     return Blueprint(reader, tuple(parts), _weights(reader, parts, stack))
 
 
 def _shape(backbone: LocalBackbone | None) -> tuple[PretrainedConfig, Family]:
     if backbone is not None:
         return shape_of(backbone), backbone.family
-    return SmallBase().shape(pad=2, bos=0, eos=1), families["llama"]
+    return SmallBase().shape(pad=2, bos=0, eos=1), family_of("llama", "the small LLaMA")
 
 
 def _layer_part(layer: AnyLayer, method: Method, body: nn.Module, anatomy: Anatomy) -> Part:

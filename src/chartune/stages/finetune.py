@@ -118,7 +118,9 @@ def finetune(stage: Finetune, store: Store, planned: Planned = None) -> Run:
                 )
     taken = sum(method.positions_taken for method in stage.stack.methods(adapters))
     must_reach(stage.max_seq_len, backbone, taken)
-    resolved = resolve(stage.numerics, stage.max_seq_len, trains_body=stage.stack.trains_body())
+    resolved = resolve(
+        stage.numerics, stage.max_seq_len, trains_body=stage.stack.trains_body(), fused=backbone.family.fused
+    )
     layers = [_layer_facts(layer, adapter) for layer, adapter in zip(stage.stack.layers, adapters, strict=True)]
     return perform(
         stage, store, data, kind="finetune", revision=REVISION,

@@ -139,7 +139,10 @@ def plan(stage: Pretrain | Finetune, store: Store) -> Plan:
         must_reach(stage.max_seq_len, backbone, sum(m.positions_taken for m in stack.methods(adapters)))
         if isinstance(stage, Pretrain):
             must_read_left_to_right(backbone)
-    resolved = resolve(stage.numerics, stage.max_seq_len, trains_body=stack.trains_body())
+    resolved = resolve(
+        stage.numerics, stage.max_seq_len, trains_body=stack.trains_body(),
+        fused=backbone is None or backbone.family.fused,
+    )  # fmt: skip
     held = held_memory()
     workload = workload_of(stage, backbone, store)
     drawn = blueprint_of(stage, backbone, adapters, resolved, workload.outputs or BINARY)

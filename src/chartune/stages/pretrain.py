@@ -70,7 +70,7 @@ def pretrain(stage: Pretrain, store: Store, planned: Planned = None) -> Run:
     backbone = find_or_make(stage.backbone, store)
     must_read_left_to_right(backbone)
     must_reach(stage.max_seq_len, backbone, stage.method.positions_taken)
-    resolved = resolve(stage.numerics, stage.max_seq_len)
+    resolved = resolve(stage.numerics, stage.max_seq_len, fused=backbone.family.fused)
     return perform(
         stage, store, data, kind="pretrain", revision=REVISION,
         name=stage.name or f"{stage.method.title()} on {backbone.name}",
@@ -88,9 +88,7 @@ def _adapt(stage: Pretrain, data: Artefact, backbone: LocalBackbone, resolved: R
     body = load_body(backbone, resolved, language_model=True, trains_all=stack.trains_all())
     total = sum(p.numel() for p in body.whole.parameters())
     held = {split: _some(blocks[split], stage.held_out_blocks) for split in ("test", "validation")}
-    if body.lm_head is None:
-        raise AssertionError("a decoder that was loaded as a language model has a head")
-    model = LanguageModel(body.module, body.lm_head).to(resolved.device)
+    model = body.language_model(body.module).to(resolved.device)
     before = _perplexity(model, held["test"], resolved)
     attached = attach(stack, body.module, [None], stage.seed)  # in place: the model has its layers from now on
     learning = sum(p.numel() for p in model.parameters() if p.requires_grad)

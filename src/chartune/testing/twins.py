@@ -1,44 +1,71 @@
 """Tiny random twins: for each family a two-layer model with the real architecture and random weights, in a folder."""
 
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Final
+from tempfile import TemporaryDirectory
+from typing import Any, Final
 
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
 from chartune.batches.tokenize import train_tokenizer
 from chartune.models.backbone import LocalBackbone, inspect
-from chartune.models.families import families
+from chartune.models.families import family_of
 
 WORDS: Final = (
     "the patient was admitted with chest pain and fever to unit after a fall on stairs denies history of stroke"
 )
-SHAPE: Final = {"vocab_size": 384, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 160}
+VOCABULARY: Final = 384
+COMMON: Final[Mapping[str, Any]] = {
+    "vocab_size": VOCABULARY, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 160,
+    "pad_token_id": 2, "bos_token_id": 0, "eos_token_id": 1,
+}  # fmt: skip
+"""Sizes of every twin beside its width; transformers knows by which names a family calls them."""
+OWN: Final[Mapping[str, Mapping[str, Any]]] = {
+    "llama": {"num_key_value_heads": 2}, "mistral": {"num_key_value_heads": 2}, "qwen2": {"num_key_value_heads": 2},
+    "qwen3": {"num_key_value_heads": 2, "head_dim": 8}, "gemma3_text": {"num_key_value_heads": 2, "head_dim": 8},
+    "phi3": {"num_key_value_heads": 2}, "smollm3": {"num_key_value_heads": 2}, "olmo": {}, "olmo2": {},
+    "granite": {"num_key_value_heads": 2, "logits_scaling": 4.0, "embedding_multiplier": 6.0},
+    "opt": {"ffn_dim": 64, "word_embed_proj_dim": 16}, "gpt2": {}, "gpt_neox": {}, "falcon": {},
+    "bert": {}, "roberta": {}, "distilbert": {"hidden_dim": 64},
+    "mobilebert": {"embedding_size": 16, "intra_bottleneck_size": 16, "num_feedforward_networks": 2,
+                   "initializer_range": 0.1},
+    "electra": {"embedding_size": 16}, "albert": {"embedding_size": 16},
+    "modernbert": {"cls_token_id": 0, "sep_token_id": 1, "global_attn_every_n_layers": 2},
+    "deberta-v2": {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 16},
+    "longformer": {"attention_window": [16, 16]},
+    "xlnet": {"d_inner": 64, "d_head": 8, "max_position_embeddings": None},
+}  # fmt: skip
+"""The families that the contract suites run over, and what a twin has beside the common sizes; None: it has none."""
+FAMILIES: Final = tuple(OWN)
+DECODERS: Final = tuple(name for name in FAMILIES if family_of(name, "a twin").is_decoder)
 
 
 def make_twin(model_type: str, folder: Path, *, seed: int = 0, hidden_size: int = 32) -> Path:
     """Write a twin of a family in Hugging Face layout: config.json, model.safetensors, tokenizer.json.
 
     Args:
-        model_type: a key of `families`.
+        model_type: one of `FAMILIES`.
         folder: made if needed.
         seed: weights are drawn from it.
         hidden_size: D.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = train_tokenizer([WORDS], SHAPE["vocab_size"], folder)
-    sizes = {"hidden_size": hidden_size, "intermediate_size": 2 * hidden_size, **SHAPE}
-    if model_type == "distilbert":
-        sizes = {"dim": hidden_size, "hidden_dim": 2 * hidden_size, "n_layers": 2, "n_heads": 4} | {"vocab_size": 384}
-    special = {"pad_token_id": tokenizer.pad_token_id, "bos_token_id": 0, "eos_token_id": 1}
-    if model_type in ("llama", "mistral", "qwen2"):
-        special["num_key_value_heads"] = 2
-    config = AutoConfig.for_model(model_type, **sizes, **special)
+    for name, content in _tokenizer().items():
+        (folder / name).write_bytes(content)
+    config = AutoConfig.for_model(model_type, **sizes_of(model_type, hidden_size))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        make = AutoModelForCausalLM if families[model_type].is_decoder else AutoModel
+        make = AutoModelForCausalLM if family_of(model_type, "a twin").is_decoder else AutoModel
         make.from_config(config).save_pretrained(folder)
     return folder
+
+
+def sizes_of(model_type: str, hidden_size: int = 32) -> dict[str, Any]:
+    """Fields of the config.json of a twin."""
+    sizes = {**COMMON, "hidden_size": hidden_size, "intermediate_size": 2 * hidden_size, **OWN[model_type]}
+    return {name: size for name, size in sizes.items() if size is not None}
 
 
 def twin(folder: Path, model_type: str) -> LocalBackbone:
@@ -47,3 +74,11 @@ def twin(folder: Path, model_type: str) -> LocalBackbone:
     if not (place / "model.safetensors").exists():
         make_twin(model_type, place)
     return inspect(place, name=f"tiny-{model_type}", licence="none", exposure="none")
+
+
+@lru_cache(maxsize=1)
+def _tokenizer() -> dict[str, bytes]:
+    """Files of the twins' tokenizer, by name."""
+    with TemporaryDirectory() as place:
+        train_tokenizer([WORDS], VOCABULARY, Path(place))
+        return {file.name: file.read_bytes() for file in Path(place).iterdir()}

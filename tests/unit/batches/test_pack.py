@@ -9,7 +9,6 @@ from chartune.batches.pack import Blocks, first_tokens, pack
 from chartune.batches.tokenize import Encoded
 from chartune.models.backbone import LocalBackbone
 from chartune.models.load import Resolved, load_body
-from chartune.models.readers import LanguageModel
 
 TOKENIZER = SimpleNamespace(bos_token_id=0, eos_token_id=1)
 
@@ -52,7 +51,7 @@ def test_as_published_only_the_beginning_of_each_document_is_read() -> None:
 def test_a_document_reads_the_same_alone_and_packed(llama: LocalBackbone) -> None:
     body = load_body(llama, Resolved("cpu", "fp32", "sdpa", "a test"), language_model=True)
     assert body.lm_head is not None
-    model = LanguageModel(body.module, body.lm_head).eval()
+    model = body.language_model(body.module).eval()
     together, alone = pack(documents(6, 7), TOKENIZER, 32), pack(documents(7), TOKENIZER, 32)
 
     def nll(blocks: Blocks) -> torch.Tensor:

@@ -7,7 +7,6 @@ from chartune.batches.pack import Blocks, pack
 from chartune.batches.tokenize import encode, load_tokenizer
 from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.models.load import Resolved, load_body
-from chartune.models.readers import LanguageModel
 from chartune.predict.predictions import total_nll
 from chartune.runs.run import Run
 from chartune.stages.pretrain import Pretrain, pretrain
@@ -66,7 +65,7 @@ def untrained(base: LocalBackbone, split: str) -> tuple[float, int]:
     """Nats per predicted token of the base model as it is, and how many tokens are predicted."""
     body = load_body(base, Resolved("cpu", "fp32", "eager", "a test"), language_model=True)
     assert body.lm_head is not None
-    nats, tokens = total_nll(LanguageModel(body.module, body.lm_head), blocks(base, split), "fp32")
+    nats, tokens = total_nll(body.language_model(body.module), blocks(base, split), "fp32")
     return nats / tokens, tokens
 
 

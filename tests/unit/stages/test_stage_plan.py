@@ -21,7 +21,7 @@ from chartune.models.backbone import LocalBackbone, inspect
 from chartune.models.families import families
 from chartune.models.heads import LinearHead
 from chartune.models.load import Resolved, load_body, new_llama
-from chartune.models.readers import Classifier, LanguageModel
+from chartune.models.readers import Classifier
 from chartune.models.rehearsal import _Alive
 from chartune.runs.run import Run
 from chartune.stages.base import SmallBase
@@ -125,7 +125,7 @@ def test_so_are_those_of_a_language_model(
     assert body.lm_head is not None
     drawn = blueprint_of(stage, backbone, [None], EXACT, 0)
     planned = sum(part.trainable for part in drawn.parts), sum(part.parameters for part in drawn.parts)
-    assert planned == counts(LanguageModel(attached.module, body.lm_head))
+    assert planned == counts(body.language_model(attached.module))
 
 
 @pytest.mark.parametrize("name", ["attention", "full", "frozen clinical + LoRA"])

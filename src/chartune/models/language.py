@@ -1,0 +1,101 @@
+"""What a decoder does beside its body and its head's matrix: how it scales logits, how it keeps packed texts apart.
+
+    hidden ─head─▶ raw ─(divided, multiplied, capped)─▶ logits        Granite divides, Gemma 2 caps, most do nothing
+    <s> one </s> <s> two ─▶ does `two` see `one`?                     most say no by the positions; else a mask says it
+
+Both are tried on the loaded model with a few tokens, because a wrong loss would train without an error.
+"""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from chartune.errors import AdapterError
+from chartune.models.foreign import reading
+
+TOLERANCE: Final = 1e-3
+"""Of the largest number: far above rounding, far below what another text does."""
+
+
+@dataclass(frozen=True)
+class Language:
+    """How a family makes next-token logits."""
+
+    multiplier: float = 1.0
+    """Of the head's result."""
+    cap: float | None = None
+    """c of c·tanh(x/c), Gemma 2's soft cap (Gemma Team 2024, arXiv:2408.00118, §2)."""
+    masked: bool = False
+    """Whether packed texts are kept apart by a mask; else positions that begin again do."""
+
+    @classmethod
+    def of(cls, config: Any) -> "Language":
+        """As a transformers config tells it."""
+        told: dict[str, Any] = config.to_dict()
+        multiplier = float(told.get("logit_scale") or 1.0) / float(told.get("logits_scaling") or 1.0)
+        return cls(multiplier, told.get("final_logit_softcapping"))
+
+    def logits(self, raw: Tensor) -> Tensor:
+        """raw: what the head gives, [.., V] in fp32; returns logits of the same shape."""
+        scaled = raw if self.multiplier == 1.0 else raw * self.multiplier
+        return scaled if self.cap is None else self.cap * torch.tanh(scaled / self.cap)
+
+
+def language_of(model: Any, name: str) -> Language:
+    """How a loaded causal language model makes its logits.
+
+    Args:
+        model: in fp32.
+        name: of the base model, for messages.
+
+    Raises:
+        AdapterError: it does something that is not known here, so that a loss would be wrong.
+    """
+    language = Language.of(model.config)
+    ids = torch.arange(3, 9).unsqueeze(0)
+    with torch.no_grad(), reading("transformers", f"{name} must read a text", "choose another base model"):
+        hidden = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
+        raw = model.get_output_embeddings()(hidden)
+        if not _alike(model(input_ids=ids).logits, language.logits(raw)):
+            raise AdapterError(
+                f"a language model's logits must be its head's result, scaled or capped, but those of {name} are not; "
+                f"choose another base model for pretraining."
+            )
+    return replace(language, masked=not _apart(model.base_model, name))
+
+
+def pieces_mask(position_ids: Tensor) -> Tensor:
+    """What may be looked at: tokens of the same piece, up to oneself.
+
+    Args:
+        position_ids: [B, T], 0 where a piece begins.
+
+    Returns:
+        To be added to scores, [B, 1, T, T]: 0 or the least number.
+    """
+    piece = (position_ids == 0).cumsum(1)
+    seen = (piece.unsqueeze(2) == piece.unsqueeze(1)).tril()
+    return torch.where(seen, 0.0, torch.finfo(torch.float32).min).unsqueeze(1)
+
+
+def _apart(body: Any, name: str) -> bool:
+    """Whether positions alone keep two texts of one row apart; else a mask must, or the model is refused."""
+    ids, positions = torch.arange(3, 9).unsqueeze(0), torch.tensor([[0, 1, 2, 0, 1, 2]])
+    read = partial(body, use_cache=False)  # positions tell texts apart only where nothing was read before
+    with torch.no_grad(), reading("transformers", f"{name} must read packed texts", "choose another base model"):
+        alone = read(input_ids=ids[:, 3:], position_ids=positions[:, 3:]).last_hidden_state
+        for mask in (None, pieces_mask(positions)):
+            packed = read(input_ids=ids, position_ids=positions, attention_mask=mask).last_hidden_state
+            if _alike(packed[:, 3:], alone):
+                return mask is None
+    raise AdapterError(
+        f"texts that share a row must not see each other, but in {name} they do, whatever it is told; choose another "
+        f"base model for pretraining."
+    )
+
+
+def _alike(one: Tensor, other: Tensor) -> bool:
+    return bool((one - other).abs().max() <= TOLERANCE * other.abs().max())
