@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -195,9 +196,13 @@ def test_a_tokenizer_that_cannot_be_read_is_refused_with_the_reason(
         look(base)
 
 
-def test_sentencepiece_alone_is_refused_with_what_it_needs(base: Path) -> None:
-    (base / "tokenizer.json").rename(base / "tokenizer.model")
-    with pytest.raises(AdapterError, match=r"needs the package sentencepiece; `pip install sentencepiece"):
+@pytest.mark.parametrize("name", ["tokenizer.model", "spiece.model", "spm.model", "sentencepiece.bpe.model"])
+def test_sentencepiece_alone_is_refused_with_what_it_needs(
+    base: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sentencepiece", None)
+    (base / "tokenizer.json").rename(base / name)
+    with pytest.raises(AdapterError, match=rf"has {name} alone, .*`pip install sentencepiece protobuf"):
         look(base)
 
 

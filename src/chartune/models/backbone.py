@@ -27,6 +27,9 @@ TOKENIZER_FILES: Final = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
     "vocab.json", "merges.txt", "tokenizer.model",
 )  # fmt: skip
+VOCABULARIES: Final = frozenset({"tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model"})
+OTHER_VOCABULARIES: Final = ("spiece.model", "spm.model", "sentencepiece.bpe.model")
+"""Of ALBERT and XLNet, DeBERTa, XLM-R, where they ship no tokenizer.json."""
 
 
 class Backbone(Config):
@@ -138,7 +141,9 @@ def tokenizer_files(folder: Path) -> list[Path]:
         AdapterError: none that a tokenizer could be made of.
     """
     found = [folder / name for name in TOKENIZER_FILES if is_plain(folder / name)]
-    if not {"tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model"} & {file.name for file in found}:
+    if not VOCABULARIES & {file.name for file in found}:  # only then are other names looked for: all are hashed
+        found += [folder / name for name in OTHER_VOCABULARIES if is_plain(folder / name)]
+    if not {*VOCABULARIES, *OTHER_VOCABULARIES} & {file.name for file in found}:
         raise AdapterError(
             f"a base model needs its tokenizer (tokenizer.json, vocab.txt, or vocab.json with merges.txt), but "
             f"{folder} has none; copy the tokenizer files that belong to these weights into it."

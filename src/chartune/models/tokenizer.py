@@ -4,7 +4,7 @@ import importlib.util
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from transformers import AutoTokenizer
 
@@ -13,6 +13,11 @@ from chartune.models.architecture import embedded
 from chartune.models.families import Family
 from chartune.models.foreign import JSON_BYTES, json_object, plain_bytes, reading
 from chartune.models.local import LocalBackbone, ModelFile, only
+
+SENTENCEPIECE: Final = frozenset({"tokenizer.model", "spiece.model", "spm.model", "sentencepiece.bpe.model"})
+"""Vocabularies as the library sentencepiece writes them, under the names of LLaMA, ALBERT and XLNet, DeBERTa, and
+XLM-R."""
+SPECIAL: Final = frozenset({"bos_token", "eos_token", "unk_token", "pad_token", "cls_token", "sep_token", "mask_token"})
 
 
 def load_tokenizer(backbone: LocalBackbone) -> Any:
@@ -49,6 +54,7 @@ def _load(files: tuple[ModelFile, ...], family: Family, name: str) -> Any:
     law = f"the tokenizer of {name} must be readable"
     way_out = "update the library, or save the tokenizer again with the version here, or copy its files again"
     with only(files) as folder, reading("tokenizers", law, way_out):
+        _leave_out_empty_tokens(folder)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if not tokenizer.is_fast:
         raise AdapterError(f"{name} must have a fast tokenizer (tokenizer.json); convert it with transformers first.")
@@ -57,15 +63,49 @@ def _load(files: tuple[ModelFile, ...], family: Family, name: str) -> Any:
     return tokenizer
 
 
+def padding_of(tokenizer: Any) -> int:
+    """The id that fills the right of short rows. It is masked, so that any will do; it must have an embedding.
+
+    Without a padding token the end, else the unknown, else the start token stands in; else the first of the vocabulary.
+    """
+    ids = (tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id, tokenizer.bos_token_id, 0)
+    return int(next(number for number in ids if number is not None))
+
+
 def _must_have_a_reader(names: set[str], folder: Path) -> None:
-    if "tokenizer.model" not in names or names & {"tokenizer.json", "vocab.txt", "vocab.json"}:
+    models = names & SENTENCEPIECE
+    if not models or names & {"tokenizer.json", "vocab.txt", "vocab.json"}:
         return
-    if importlib.util.find_spec("sentencepiece") is None:
+    if not (_importable("sentencepiece") and _importable("google.protobuf")):
         raise AdapterError(
-            f"a tokenizer must be readable, but {folder} has tokenizer.model alone, which needs the package "
-            f"sentencepiece; `pip install sentencepiece protobuf`, or make a tokenizer.json of it once, where it is "
-            f"installed: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)."
+            f"a tokenizer must be readable, but {folder} has {min(models)} alone, which needs the packages "
+            f"sentencepiece and protobuf; `pip install sentencepiece protobuf`, or make a tokenizer.json of it once, "
+            f"where they are installed: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)."
         )
+
+
+def _importable(module: str) -> bool:
+    outer = module.partition(".")[0]
+    return importlib.util.find_spec(outer) is not None and importlib.util.find_spec(module) is not None
+
+
+def _leave_out_empty_tokens(folder: Path) -> None:
+    """Have a special token of no letters, as in LLaMA's first conversions, be none: its id would be sought without end.
+
+    Args:
+        folder: links to the tokenizer's files, to be replaced by what shall be read.
+    """
+    for file in (folder / "tokenizer_config.json", folder / "special_tokens_map.json"):
+        if file.exists():
+            told = json_object(file)
+            empty = {key for key in SPECIAL & told.keys() if _letters(told[key]) == ""}
+            if empty:
+                file.unlink()
+                file.write_text(json.dumps({key: value for key, value in told.items() if key not in empty}))
+
+
+def _letters(token: Any) -> Any:
+    return token.get("content") if isinstance(token, dict) else token
 
 
 def _must_lead_nowhere(names: set[str], folder: Path) -> None:
@@ -99,6 +139,6 @@ def _keep_below(tokenizer: Any, rows: int, name: str) -> None:
             f"and its tokenizer {len(others):,} tokens beyond it, up to the id {others[-1]:,}; copy the tokenizer that "
             f"belongs to these weights, or resize the embedding (resize_token_embeddings) and save the model again."
         )
-    known = [tokenizer.eos_token, tokenizer.unk_token, tokenizer.bos_token, tokenizer.convert_ids_to_tokens(0)]
     tokenizer.split_special_tokens = True  # else its name in a text would be its id
-    tokenizer.pad_token = next(token for token in known if token is not None)
+    tokenizer.pad_token = None
+    tokenizer.pad_token = tokenizer.convert_ids_to_tokens(padding_of(tokenizer))

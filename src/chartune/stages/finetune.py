@@ -25,6 +25,7 @@ from chartune.models.backbone import LocalBackbone
 from chartune.models.heads import Head
 from chartune.models.load import Resolved, load_body, parameters_of, resolve, save_model
 from chartune.models.readers import Classifier, FeatureReader
+from chartune.models.tokenizer import padding_of
 from chartune.predict.predictions import head_logits, logits_of, pooled_vectors
 from chartune.runs.ledger import find_run
 from chartune.runs.run import Run
@@ -158,7 +159,7 @@ def _train(
     pooling = stage.head.pooling_for(backbone.family)
     model = Classifier(attached.module, head, pooling, table.form.loss).to(resolved.device)
     learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    reader = _reader(stage, model, table, encoded, load_tokenizer(backbone).pad_token_id or 0, resolved)
+    reader = _reader(stage, model, table, encoded, padding_of(load_tokenizer(backbone)), resolved)
     training = Training(
         reader.objective, stage.optimisation, stage.stopping, stage.seed, resolved.precision, work.checkpoints,
         EventLog(work.folder / "events.jsonl"),

@@ -1,0 +1,61 @@
+"""Tokenizers that lack what others have: no padding, no start, no end, tokens of no letters."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from chartune.batches.pack import pack
+from chartune.batches.tokenize import encode
+from chartune.models.backbone import LocalBackbone, inspect
+from chartune.models.tokenizer import load_tokenizer, padding_of
+
+SPECIAL = ("bos_token", "eos_token", "pad_token", "unk_token")
+TEXTS = ["the patient was admitted", "with fever"]
+
+
+@pytest.fixture
+def copy(llama: LocalBackbone, tmp_path: Path) -> Path:
+    for file in llama.folder.iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    return tmp_path
+
+
+def without(folder: Path, token: object, *, file: str) -> LocalBackbone:
+    """The base with a tokenizer whose special tokens are all the same; None: it has none."""
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    config = {key: value for key, value in config.items() if key not in SPECIAL}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config))
+    if token is not None:
+        told = json.loads((folder / file).read_text()) if (folder / file).exists() else {}
+        (folder / file).write_text(json.dumps(told | dict.fromkeys(SPECIAL, token)))
+    return inspect(folder, name="x", licence="none", exposure="none")
+
+
+@pytest.mark.parametrize("file", ["tokenizer_config.json", "special_tokens_map.json"])
+@pytest.mark.parametrize("token", [None, "", {"content": "", "__type": "AddedToken", "lstrip": False}])
+def test_a_special_token_of_no_letters_is_none(copy: Path, llama: LocalBackbone, token: object, file: str) -> None:
+    tokenizer = load_tokenizer(without(copy, token, file=file))
+    assert [getattr(tokenizer, name) for name in SPECIAL] == [None] * 4
+    assert padding_of(tokenizer) == 0
+    whole = encode(TEXTS, load_tokenizer(llama), None, special=False)
+    assert encode(TEXTS, tokenizer, None, special=False).ids.tolist() == whole.ids.tolist()
+
+
+def test_texts_are_packed_without_tokens_that_the_tokenizer_lacks(copy: Path) -> None:
+    tokenizer = load_tokenizer(without(copy, "", file="tokenizer_config.json"))
+    documents = encode(TEXTS, tokenizer, None, special=False)
+    blocks = pack(documents, tokenizer, len(documents.ids))
+    assert blocks.ids[0].tolist() == documents.ids.tolist()
+    assert (blocks.positions[0] == 0).sum() == 2
+
+
+@pytest.mark.parametrize(
+    ("ids", "padding"),
+    [((7, 1, 4, 0), 7), ((None, 1, 4, 0), 1), ((None, None, 4, 0), 4), ((None, None, None, 3), 3), ((None,) * 4, 0)],
+)
+def test_without_a_padding_token_another_stands_in(ids: tuple[int | None, ...], padding: int) -> None:
+    pad, eos, unk, bos = ids
+    given = SimpleNamespace(pad_token_id=pad, eos_token_id=eos, unk_token_id=unk, bos_token_id=bos)
+    assert padding_of(given) == padding
