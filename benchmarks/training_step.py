@@ -32,6 +32,7 @@ from chartune.adapters.lora import LoRA
 from chartune.adapters.stack import Fresh, Stack, attach
 from chartune.batches.collate import Examples
 from chartune.batches.tokenize import Encoded
+from chartune.models.anatomy import anatomy_of
 from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, inspect
 from chartune.models.heads import Head, pool
 from chartune.models.load import Numerics, Resolved, load_body, resolve
@@ -151,8 +152,10 @@ def stock(backbone: LocalBackbone, notes: Examples, *, to_longest: bool) -> Way:
     from transformers import AutoModel
 
     resolved = resolve(Numerics(precision="fp32", attention="sdpa"), LONGEST)
-    config = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=list(backbone.family.attention))
-    body = get_peft_model(AutoModel.from_pretrained(backbone.folder, dtype=torch.float32), config)
+    base = AutoModel.from_pretrained(backbone.folder, dtype=torch.float32)
+    found = anatomy_of(base)
+    config = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=[*{*found.query, *found.value}])
+    body = get_peft_model(base, config)
     model = nn.ModuleDict({"body": body, "head": nn.Linear(int(backbone.config["hidden_size"]), 2)})
     model.to(resolved.device)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=5e-4)

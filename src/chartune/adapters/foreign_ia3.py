@@ -4,7 +4,7 @@ from typing import Final
 
 from chartune.adapters.ia3 import IA3
 from chartune.adapters.method import ROOT
-from chartune.adapters.stock import PREFIXES, Stock, headless_name, must_be_known, refuse_head
+from chartune.adapters.stock import PREFIX, Stock, headless_name, must_be_known, refuse_head
 from chartune.errors import AdapterError
 
 WHAT: Final = ("IA3 vectors", "ia3_l tensors")
@@ -24,10 +24,10 @@ def foreign_ia3(stock: Stock) -> IA3:
     if stock.config.get("modules_to_save"):
         refuse_head(", ".join(map(str, stock.config["modules_to_save"])), stock.folder, *WHAT)
     must_be_known(stock, READ, {}, "a plain IA3")
-    headed = any(name.removeprefix(ROOT).startswith(PREFIXES) for name in stock.found)
+    headed = any(PREFIX.match(name.removeprefix(ROOT)) for name in stock.found)
     for name in stock.found:
         inner = name.removeprefix(ROOT)
-        if not inner.endswith(VECTOR) or (headed and not inner.startswith(PREFIXES)):
+        if not inner.endswith(VECTOR) or (headed and not PREFIX.match(inner)):
             refuse_head(inner.partition(".")[0], stock.folder, *WHAT)
     sides: dict[bool, list[str]] = {True: [], False: []}
     for name, header in stock.found.items():

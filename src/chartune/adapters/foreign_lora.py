@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from chartune.adapters.lora import LoRA
 from chartune.adapters.method import ROOT
-from chartune.adapters.stock import PREFIXES, Stock, must_be_known, refuse_head
+from chartune.adapters.stock import PREFIX, Stock, must_be_known, refuse_head
 from chartune.errors import AdapterError
 
 LORA: Final = re.compile(r"\.lora_[AB]\.weight$")
@@ -100,6 +100,6 @@ def _must_be_lora(name: str, stock: Stock) -> None:
             f"an adapter must leave the embeddings alone, but {folder} holds {inner}: its hidden states need those; "
             f"merge it into its base and use that as the base model."
         )
-    headed = any(n.removeprefix(ROOT).startswith(PREFIXES) for n in stock.found)
-    if not LORA.search(inner) or (headed and not inner.startswith(PREFIXES)):
+    headed = any(PREFIX.match(n.removeprefix(ROOT)) for n in stock.found)
+    if not LORA.search(inner) or (headed and not PREFIX.match(inner)):
         refuse_head(inner.partition(".")[0], folder, *WHAT)

@@ -7,6 +7,7 @@ BERT's pooler, which nothing here reads, is left out. A configuration is read as
 imported (`auto_mapping`), no pickle opened.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,15 @@ from torch import Tensor
 
 from chartune.adapters.method import ROOT
 from chartune.errors import AdapterError
-from chartune.models.families import families
 from chartune.models.foreign import json_object
 from chartune.models.weights import Header
 
 CONFIG: Final = "adapter_config.json"
-PREFIXES: Final = tuple({f"{family.prefix}." for family in families.values()})
+PREFIX: Final = re.compile(
+    r"(model|gpt_neox|bert|roberta|distilbert|albert|electra|deberta|mobilebert|longformer)\."
+    r"|transformer\.(?=h\.|layer\.\d+\.(ff|rel_attn)\.)"  # of GPT-2, Falcon and XLNet; DistilBERT's body has one inside
+)
+"""What a model with a head calls its body."""
 PROMPT: Final = "prompt_embeddings"
 """What peft calls the one tensor of a method that adds virtual tokens."""
 READ: Final = frozenset({"peft_type", "auto_mapping", "modules_to_save", "base_model_name_or_path"})
@@ -79,7 +83,7 @@ def headless_name(name: str) -> str:
     if name == PROMPT:
         return name
     inner = name.removeprefix(ROOT)
-    inner = next((inner.removeprefix(prefix) for prefix in PREFIXES if inner.startswith(prefix)), inner)
+    inner = inner[found.end() :] if (found := PREFIX.match(inner)) else inner
     return "" if inner.startswith("pooler.") else ROOT + inner
 
 

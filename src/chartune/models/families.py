@@ -44,8 +44,6 @@ class Family:
     """Whether its attention can be PyTorch's fused kernels."""
     positions: tuple[str, int] = ("max_position_embeddings", 512)
     """Field of `config.json` that tells how many positions there are, and how many where it is left out."""
-    attention: tuple[str, ...] = ()
-    linear: tuple[str, ...] = ()
 
     @property
     def is_decoder(self) -> bool:
@@ -110,7 +108,6 @@ def _by_rule(model_type: str) -> Family | str:
         pooler="add_pooling_layer" in inspect.signature(body.__init__).parameters,
         numbers_after_padding=_numbers_after_padding(body), fused=bool(body._supports_sdpa),
         positions=(field, int(getattr(usual, "max_position_embeddings", 0) or 0)),
-        attention=_ATTENTION.get(model_type, ()), linear=_LINEAR.get(model_type, ()),
     )  # fmt: skip
 
 
@@ -149,23 +146,3 @@ def _numbers_after_padding(body: Any) -> bool:
     """Whether the code of a body makes positions from token ids, as RoBERTa's does: padding has the padding's id."""
     module, name = sys.modules[body.__module__], "create_position_ids_from_input_ids"
     return hasattr(module, name) or any(hasattr(part, name) for part in vars(module).values() if inspect.isclass(part))
-
-
-def __getattr__(name: str) -> dict[str, Family]:
-    if name != "families":
-        raise AttributeError(name)
-    return {model_type: family_of(model_type, "chartune") for model_type in _LINEAR}
-
-
-_ROPE = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-_BERT = ("query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense")
-_NEOX = ("query_key_value", "attention.dense", "dense_h_to_4h", "dense_4h_to_h")
-_LINEAR: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("llama", "mistral", "qwen2"), _ROPE), **dict.fromkeys(("bert", "roberta"), _BERT),
-    "gpt_neox": _NEOX, "distilbert": ("q_lin", "k_lin", "v_lin", "out_lin", "lin1", "lin2"),
-}  # fmt: skip
-_ATTENTION: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("llama", "mistral", "qwen2"), ("q_proj", "v_proj")),
-    **dict.fromkeys(("bert", "roberta"), ("query", "value")),
-    "gpt_neox": ("query_key_value",), "distilbert": ("q_lin", "v_lin"),
-}  # fmt: skip

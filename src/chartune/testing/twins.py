@@ -39,6 +39,8 @@ OWN: Final[Mapping[str, Mapping[str, Any]]] = {
 }  # fmt: skip
 """The families that the contract suites run over, and what a twin has beside the common sizes; None: it has none."""
 FAMILIES: Final = tuple(OWN)
+PAIRED: Final = ("llama", "mistral", "qwen2", "gpt_neox", "bert", "roberta", "distilbert")
+"""Those that the suites of methods and plans run over."""
 DECODERS: Final = tuple(name for name in FAMILIES if family_of(name, "a twin").is_decoder)
 
 

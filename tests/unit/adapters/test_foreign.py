@@ -21,9 +21,8 @@ from chartune.adapters.stack import Attached, Fresh, Frozen, Stack, attach
 from chartune.errors import AdapterError
 from chartune.models.anatomy import anatomy_of
 from chartune.models.backbone import LocalBackbone
-from chartune.models.families import families
 from chartune.models.load import Resolved, load_body
-from chartune.testing.twins import make_twin, twin
+from chartune.testing.twins import PAIRED, make_twin, twin
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # stock peft's old name
@@ -67,7 +66,7 @@ def plain(**fields: Any) -> LoraConfig:
     return LoraConfig(**{"r": 4, "lora_alpha": 6, "target_modules": ["q_proj", "v_proj"]} | fields)
 
 
-@pytest.mark.parametrize("model_type", families)
+@pytest.mark.parametrize("model_type", PAIRED)
 def test_a_lora_of_a_model_with_a_head_makes_the_same_hidden_states_here(
     twins: Path, tmp_path: Path, model_type: str
 ) -> None:

@@ -18,7 +18,6 @@ from chartune.batches.tokenize import load_tokenizer
 from chartune.disclosure import shown
 from chartune.errors import AdapterError, DataError, RunError
 from chartune.models.backbone import LocalBackbone, inspect
-from chartune.models.families import families
 from chartune.models.heads import LinearHead
 from chartune.models.load import Resolved, load_body, new_llama
 from chartune.models.readers import Classifier
@@ -35,7 +34,7 @@ from chartune.store import Store
 from chartune.tasks.prepare import Preparation, prepare, read_corpus
 from chartune.testing.chain import FINETUNE, steps
 from chartune.testing.command_line import chartune
-from chartune.testing.twins import make_twin, twin
+from chartune.testing.twins import DECODERS, PAIRED, make_twin, twin
 
 EXACT = Resolved("cpu", "fp32", "eager", "a test")
 CLINICAL = LoRA(rank=4, alpha=8, targets="all-linear")
@@ -101,7 +100,7 @@ def counts(module: torch.nn.Module) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("name", STACKS)
-@pytest.mark.parametrize("model_type", families)
+@pytest.mark.parametrize("model_type", PAIRED)
 def test_the_parameters_of_a_plan_are_those_of_the_model(
     twins: Path, tmp_path: Path, anywhere: dict[str, Any], model_type: str, name: str
 ) -> None:
@@ -114,7 +113,7 @@ def test_the_parameters_of_a_plan_are_those_of_the_model(
 
 
 @pytest.mark.parametrize("method", [CLINICAL, Full()], ids=lambda method: method.kind)
-@pytest.mark.parametrize("model_type", [name for name, family in families.items() if family.is_decoder])
+@pytest.mark.parametrize("model_type", [name for name in PAIRED if name in DECODERS])
 def test_so_are_those_of_a_language_model(
     twins: Path, anywhere: dict[str, Any], model_type: str, method: LoRA | Full
 ) -> None:
@@ -129,7 +128,7 @@ def test_so_are_those_of_a_language_model(
 
 
 @pytest.mark.parametrize("name", ["attention", "full", "frozen clinical + LoRA"])
-@pytest.mark.parametrize("model_type", families)
+@pytest.mark.parametrize("model_type", PAIRED)
 def test_a_rehearsal_counts_the_operations_and_bytes_of_a_real_batch(
     twins: Path, tmp_path: Path, anywhere: dict[str, Any], model_type: str, name: str
 ) -> None:
