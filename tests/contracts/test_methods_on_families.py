@@ -8,7 +8,9 @@ from chartune.adapters.catalog import METHODS, method_class
 from chartune.adapters.lora import LoRA
 from chartune.adapters.method import Method
 from chartune.adapters.prefix import Prefix
-from chartune.testing.method_laws import LAWS, Law
+from chartune.adapters.stack import Fresh
+from chartune.errors import AdapterError
+from chartune.testing.method_laws import LAWS, Law, gap, stacked
 from chartune.testing.twins import PAIRED, twin
 
 pytestmark = [
@@ -38,7 +40,12 @@ def pairs() -> list[object]:
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
 @pytest.mark.parametrize(("model_type", "method"), pairs())
 def test_a_method_keeps_the_law_on_a_family(twins: Path, model_type: str, method: Method, law: Law) -> None:
-    law(twin(twins, model_type), method)
+    base = twin(twins, model_type)
+    if gap(base, method):
+        with pytest.raises(AdapterError):
+            stacked(base, Fresh(method=method))
+        return
+    law(base, method)
 
 
 def test_each_method_stands_on_two_families_and_each_family_has_two_methods() -> None:

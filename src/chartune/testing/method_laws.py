@@ -11,18 +11,20 @@ from typing import Any, Final
 import torch
 from peft import PeftModel
 from torch import Tensor, nn
+from torch.optim import AdamW
 from transformers import AutoModel
 
 from chartune.adapters.adapter import read_adapter, write_adapter
 from chartune.adapters.lora import LoRA
 from chartune.adapters.method import Method
 from chartune.adapters.stack import AnyLayer, Attached, Fresh, Frozen, Stack, Trainable, attach, lay
+from chartune.errors import AdapterError
 from chartune.models.anatomy import anatomy_of
 from chartune.models.architecture import shape_of
 from chartune.models.backbone import LocalBackbone
 from chartune.models.load import Resolved, load_body
 from chartune.models.rehearsal import meta_body
-from chartune.train.checkpoint import restore, trainable
+from chartune.train.checkpoint import State, load_checkpoint, restore, save_checkpoint, trainable
 from chartune.train.optimizer import Optimisation, make_optimizer
 
 EXACT: Final = Resolved("cpu", "fp32", "eager", "a test")
@@ -74,6 +76,27 @@ def _backward(attached: Attached) -> None:
     (states * MASK[..., None]).square().sum().backward()
 
 
+def _optimizer(attached: Attached) -> AdamW:
+    return make_optimizer(attached.module, Optimisation(learning_rate=1e-2), attached.undecayed())
+
+
+def _step(attached: Attached, optimizer: AdamW) -> None:
+    torch.manual_seed(5)
+    optimizer.zero_grad()
+    _backward(attached)
+    optimizer.step()
+
+
+def gap(base: LocalBackbone, method: Method) -> str | None:
+    """Why a method cannot stand on a base model, as it says itself; None: it can."""
+    try:
+        body = body_of(base)
+        method.must_suit(body, anatomy_of(body), "a fresh layer")
+    except AdapterError as error:
+        return str(error)
+    return None
+
+
 def a_fresh_layer_has_the_parameters_of_its_formula(base: LocalBackbone, method: Method) -> None:
     """And is the identity where it says so."""
     body = body_of(base)
@@ -92,8 +115,7 @@ def only_its_own_parameters_get_gradients_and_all_of_them(base: LocalBackbone, m
     attached = shaken(stacked(base, Fresh(method=method)))
     own = attached.trainable()
     before = {name: parameter.detach().clone() for name, parameter in attached.module.named_parameters()}
-    _backward(attached)
-    make_optimizer(attached.module, Optimisation(learning_rate=1e-2), attached.undecayed()).step()
+    _step(attached, _optimizer(attached))
     attached.keep_promises()
     for name, parameter in attached.module.named_parameters():
         assert (parameter.grad is not None) == (name in own), name
@@ -148,8 +170,7 @@ def _moves_just_what_learns(attached: Attached, state: Any) -> None:
             with torch.no_grad():
                 parameter.add_(0.1)
         assert not torch.allclose(hidden(attached.module), before, atol=1e-4)
-    _backward(attached)
-    make_optimizer(attached.module, Optimisation(learning_rate=1e-2), attached.undecayed()).step()
+    _step(attached, _optimizer(attached))
     attached.keep_promises()
     for index, copied in enumerate(copies):
         moved = any(not torch.equal(attached.tensors(index)[name], copied[name]) for name in copied)
@@ -157,12 +178,22 @@ def _moves_just_what_learns(attached: Attached, state: Any) -> None:
 
 
 def a_checkpoint_puts_it_back(base: LocalBackbone, method: Method) -> None:
-    """What the loop keeps of the best weights, and of a run that is taken up again, is all of it."""
-    first = shaken(stacked(base, Fresh(method=method)))
-    again = stacked(base, Fresh(method=method))
+    """A run that is taken up again steps as one that was left alone, and the best weights come back."""
+    first, again = shaken(stacked(base, Fresh(method=method))), stacked(base, Fresh(method=method))
+    one, two = (_optimizer(attached) for attached in (first, again))
+    _step(first, one)
+    best = trainable(first.module)
     assert not torch.equal(hidden(first.module), hidden(again.module))
-    restore(again.module, trainable(first.module), "a test")
+    with TemporaryDirectory() as folder:
+        save_checkpoint(Path(folder), State(step=1), first.module, one, best)
+        assert load_checkpoint(Path(folder), again.module, two) is not None
+    expected = hidden(first.module)
+    assert torch.equal(expected, hidden(again.module))
+    _step(first, one)
+    _step(again, two)
     assert torch.equal(hidden(first.module), hidden(again.module))
+    restore(again.module, best, "a test")
+    assert torch.equal(hidden(again.module), expected)
 
 
 def it_attaches_without_memory(base: LocalBackbone, method: Method) -> None:

@@ -1,0 +1,45 @@
+"""`--method` names a method of the catalog: pretrained, stacked, planned, or refused with what may be named."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chartune.models.backbone import LocalBackbone
+from chartune.testing.chain import FINETUNE, PRETRAIN, steps
+from chartune.testing.command_line import chartune
+
+
+@pytest.mark.parametrize("method", [pytest.param("ia3", marks=pytest.mark.slow), "prefix"])
+def test_a_method_pretrains_and_stacks(hospital: Path, llama: LocalBackbone, tmp_path: Path, method: str) -> None:
+    words = [hospital, "--method", method, "--base", llama.folder, "--store", tmp_path / "store", "--json"]
+    assignments = [one for one in PRETRAIN if "learning_rate" not in one]
+    quick = [*assignments, "optimisation.learning_rate=0.05"]
+    said = chartune("pretrain", *words, "--name", "clinical", *steps(3, *quick))
+    assert said.code == 0, said.err
+    scores: dict[str, Any] = json.loads(said.out)["scores"]["test"]
+    base = chartune("pretrain", *words[:1], *words[3:], *steps(1, *assignments))
+    assert scores["perplexity_before"] == json.loads(base.out)["scores"]["test"]["perplexity_before"]
+    assert scores["perplexity"] != scores["perplexity_before"]
+    said = chartune("finetune", *words, "--clinical", "clinical", *steps(2, *FINETUNE))
+    assert said.code == 0, said.err
+    run = Path(json.loads(said.out)["folder"])
+    assert {folder.name for folder in (run / "adapter").iterdir()} == {"0-frozen", "1-fresh"}
+    assert [layer["method"]["kind"] for layer in json.loads((run / "run.json").read_text())["stack"]] == [method] * 2
+
+
+def test_a_prefix_takes_positions_of_the_base(hospital: Path, llama: LocalBackbone, tmp_path: Path) -> None:
+    words = [hospital, "--method", "prefix", "--base", llama.folder, "--store", tmp_path / "store"]
+    for verb in (("finetune",), ("pretrain",), ("plan", "finetune"), ("plan", "pretrain")):
+        said = chartune(*verb, *words, "--set", f"max_seq_len={llama.max_positions}")
+        assert (said.code, f"must be at most {llama.max_positions - 20}" in said.err) == (2, True), verb
+
+
+def test_what_is_no_method_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    for verb, method in (("finetune", "lorra"), ("pretrain", "head-only"), ("pretrain", "tfidf")):
+        said = chartune(verb, tmp_path, "--method", method, "--store", tmp_path / "store")
+        assert (said.code, "must be one of lora, ia3, prefix, full" in said.err) == (2, True)
+    (tmp_path / "stage.yaml").write_text("kind: pretrain\n")
+    said = chartune("pretrain", "--config", tmp_path / "stage.yaml", "--method", "ia3", "--store", tmp_path / "store")
+    assert (said.code, "the method must be told once" in said.err) == (2, True)
