@@ -9,8 +9,9 @@ import polars as pl
 from chartune.errors import ConfigError, StoreError, UnfinishedRun
 from chartune.log import say
 from chartune.quantities import Estimate
-from chartune.runs.run import NAMES, Run
-from chartune.store import Store, storing, write_json
+from chartune.runs.names import write_name
+from chartune.runs.run import Run
+from chartune.store import Store, storing
 
 SCHEMA: Final = {
     "fingerprint": pl.String, "kind": pl.String, "name": pl.String, "task": pl.String,
@@ -84,8 +85,7 @@ def rename(run: Run, name: str) -> Run:
     if name == run.name:
         return run
     with storing(run.path):
-        later = [*(one for one in run.later_names() if one != name), name]
-        write_json(run.path.with_name(f"{run.path.name}{NAMES}"), later)
+        write_name(run.path, name)
     return Run(run.path)
 
 

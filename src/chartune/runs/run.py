@@ -26,6 +26,7 @@ from chartune.errors import ChartuneError, RunError, StoreError, UnfinishedRun
 from chartune.log import Event, EventLog
 from chartune.quantities import Cost, Estimate
 from chartune.record import read_record
+from chartune.runs.names import later_names
 from chartune.runs.record import RUN, BaseModel, Layer, RunRecord
 from chartune.store import MANIFEST, Artefact, Store
 
@@ -35,8 +36,6 @@ PREDICTIONS: Final = "predictions.parquet"
 WITHOUT_INTERVAL: Final = frozenset({"macro_auprc"})
 """Older runs have one all the same (`chartune.answers.multilabel`)."""
 SHELF: Final = "runs"
-NAMES: Final = ".names.json"
-"""Ends the file beside a run's folder that lists the names given later, oldest first."""
 START: Final = "the start, step 0"
 """What was kept of a run whose training bettered nothing on the validation part."""
 SCORING: Final = "test"
@@ -134,7 +133,7 @@ class Run:
         Raises:
             StoreError: the file of its later names is damaged.
         """
-        return (self.signed_name, *self.later_names())
+        return (self.signed_name, *later_names(self.path))
 
     @property
     def signed_name(self) -> str:
@@ -143,23 +142,6 @@ class Run:
             return self.about.name or self.fingerprint
         except StoreError:  # damaged, or of another version: its weights may still be a layer, found by fingerprint
             return self.fingerprint
-
-    def later_names(self) -> list[str]:
-        """Names that it was given after it was signed, oldest first.
-
-        Raises:
-            StoreError: their file is damaged.
-        """
-        path = self.path.with_name(f"{self.path.name}{NAMES}")
-        try:
-            found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
-        except (ValueError, RecursionError, OSError):
-            found = None
-        if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
-            raise StoreError(
-                f"the names of a run must be a JSON list of texts, but {path} is none; remove it and name it again."
-            )
-        return found
 
     def damage(self) -> str:
         """What of it cannot be read, with the way out; empty: nothing. Weights are not looked at."""
@@ -172,7 +154,7 @@ class Run:
                 self.environment,
                 self.stage,
                 self.events(),
-                self.later_names(),
+                later_names(self.path),
             )
             if self.task is not None:
                 self.predictions()

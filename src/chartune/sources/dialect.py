@@ -22,6 +22,8 @@ Encoding = Literal[
 ]  # fmt: skip
 """How bytes are letters, by the names of Python's codecs."""
 
+GLUE: Final = "\n"
+"""Stands between the items of a list in one cell: paragraphs of a text, labels of a document."""
 LONGEST_ROW: Final = 16 * 2**20
 """Bytes of a row, and so of a line, above which it is no row of notes but damage or a bomb: the longest notes of MIMIC
 have some 100,000."""

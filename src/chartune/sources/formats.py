@@ -1,17 +1,14 @@
 """File formats: whatever a table is stored as, batches of text cells come out of it.
 
     .csv .tsv      `whole_rows`, polars, as text ┐
-    .jsonl .ndjson one JSON object per line      ├─▶ frames of text with the row's number, counted from 1
+    .jsonl .ndjson `json_lines`                  ├─▶ frames of text with the row's number, counted from 1
     .parquet       every type written as text    ┘
 
 Each but Parquet may be packed as `.gz`. What goes wrong here may quote a cell; callers ask through
 `chartune.sources.reading.sanitised`.
 """
 
-import contextlib
 import gzip
-import json
-import math
 import re
 from collections.abc import Iterator
 from itertools import islice
@@ -21,13 +18,12 @@ from typing import Any, Final
 import polars as pl
 
 from chartune.errors import SchemaError
-from chartune.sources.dialect import PLAIN, Dialect
+from chartune.sources.dialect import GLUE, PLAIN, Dialect
+from chartune.sources.json_lines import objects, text_of
 from chartune.sources.parquet_footer import refuse_long_values
-from chartune.sources.whole_rows import delimiter_of, first_rows, letters, refuse_long, whole_rows
+from chartune.sources.whole_rows import delimiter_of, first_rows, refuse_long, whole_rows
 
 ROW: Final = "_row"
-GLUE: Final = "\n"
-"""Stands between the items of a list in one cell: paragraphs of a text, labels of a document."""
 ENDINGS: Final = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz", ".parquet")
 _LOOKED_AT: Final = 100
 """Lines of a JSON Lines file whose keys are taken for its columns."""
@@ -116,12 +112,12 @@ def names(file: Path, dialect: Dialect = PLAIN) -> list[str]:
     """The columns; of JSON Lines the keys of the first hundred objects.
 
     Raises:
-        SchemaError: a line is no JSON object, or a row is longer than a row may be.
+        SchemaError: a line is no JSON object, or has a key twice, or a row is longer than a row may be.
         PolarsError, OSError: the file is damaged; the message may quote a cell.
     """
     match ending(file):
         case ".jsonl" | ".ndjson":
-            return list(dict.fromkeys(key for _, row in islice(_objects(file, dialect), _LOOKED_AT) for key in row))
+            return list(dict.fromkeys(key for _, row in islice(objects(file, dialect), _LOOKED_AT) for key in row))
         case ".parquet":
             return pl.scan_parquet(file, glob=False).collect_schema().names()
         case _:
@@ -133,7 +129,8 @@ def batches(file: Path, columns: list[str], size: int, dialect: Dialect = PLAIN)
     """The rows in order, as text: `ROW` and at least these columns.
 
     Raises:
-        SchemaError: a line is no JSON object, or holds one within; a row is longer than a row may be.
+        SchemaError: a line is no JSON object, has a key twice, or holds an object within; a row is longer than a row
+            may be.
         PolarsError, OSError: the file is damaged; the message may quote a cell.
     """
     match ending(file):
@@ -239,62 +236,10 @@ def _as_text(file: Path, cells: pl.Series) -> pl.Series:
 def _json_batches(file: Path, columns: list[str], size: int, dialect: Dialect) -> Iterator[pl.DataFrame]:
     schema = {ROW: pl.UInt32, **dict.fromkeys(columns, pl.String)}
     rows = (
-        [number, *(_told(file, number, row.get(name)) for name in columns)] for number, row in _objects(file, dialect)
+        [number, *(text_of(file, number, row.get(name)) for name in columns)] for number, row in objects(file, dialect)
     )
     while some := list(islice(rows, size)):
         yield _bounded(file, pl.DataFrame(some, schema=schema, orient="row"), dialect.longest_cell)
-
-
-def _objects(file: Path, dialect: Dialect) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(number, object) of every line that is not blank."""
-    number = 0
-    for line in _lines(file, dialect):
-        if not (text := line.decode("utf-8", errors="replace").strip()):
-            continue
-        number += 1
-        yield number, _object(file, number, text)
-
-
-def _lines(file: Path, dialect: Dialect) -> Iterator[bytes]:
-    """The lines of a file in UTF-8. Raises SchemaError: one is longer than a row may be."""
-    rest = b""
-    for chunk in letters(file, dialect.encoding):
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            refuse_long(file, len(line), dialect.longest_row)
-            yield line
-        refuse_long(file, len(rest), dialect.longest_row)
-    yield rest
-
-
-def _object(file: Path, number: int, text: str) -> dict[str, Any]:
-    row: Any = None
-    with contextlib.suppress(ValueError, RecursionError):  # they quote the line, and are gone before the next one
-        row = json.loads(text)
-    if not isinstance(row, dict):
-        raise SchemaError(
-            f"{file.name}: every line must be one JSON object, but row {number} is none; export it as JSON Lines."
-        )
-    return row
-
-
-def _told(file: Path, number: int, value: Any) -> str | None:
-    """A JSON value as text; whole numbers without a point, items of a list joined by `GLUE`."""
-    if value is None or isinstance(value, str):
-        # A half of a character pair is legal in JSON and in no text.
-        return value if value is None else value.encode("utf-8", "replace").decode()
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    if isinstance(value, (int, float)):
-        return str(value)
-    if isinstance(value, list) and not any(isinstance(item, (list, dict)) for item in value):
-        return GLUE.join(told for item in value if (told := _told(file, number, item)) is not None)
-    raise SchemaError(
-        f"{file.name}: a cell must be a text, a number or a list of these, but one of row {number} holds an object; "
-        f"flatten it."
-    )
 
 
 def _packed(file: Path) -> bool:

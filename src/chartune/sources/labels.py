@@ -11,7 +11,7 @@ from typing import Final
 import polars as pl
 
 from chartune.errors import DataError, SchemaError
-from chartune.sources.formats import GLUE
+from chartune.sources.dialect import GLUE
 from chartune.sources.ids import refuse_rounded, trimmed
 from chartune.sources.own_dialect import OwnDialect
 from chartune.sources.reading import read

@@ -13,7 +13,7 @@ import pytest
 from chartune.errors import SchemaError
 from chartune.sources.annotated import archives
 from chartune.sources.annotated.archives import RATIO, raw_files, read_corpus
-from chartune.testing.annotated_corpora import write_loose, write_tar, write_zip
+from chartune.testing.downloads import write_loose, write_tar, write_zip
 
 SECRET = "Mrs Canary was seen"
 

@@ -9,7 +9,7 @@ from chartune.errors import ConfigError
 from chartune.sources.annotated.catalog import AnyAnnotated
 from chartune.sources.annotated.corpus import AnnotatedCorpus
 from chartune.sources.annotated.i2b2_2014 import I2b2Deid2014
-from chartune.testing.annotated_corpora import write_loose
+from chartune.testing.downloads import write_loose
 from chartune.testing.raw_tables import mark
 
 CORPORA: dict[str, type[AnnotatedCorpus]] = {

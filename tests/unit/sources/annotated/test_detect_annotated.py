@@ -7,15 +7,8 @@ import pytest
 
 from chartune.errors import DataError, SchemaError
 from chartune.sources.annotated.catalog import detect_annotated
-from chartune.testing.annotated_corpora import (
-    write_2010,
-    write_2012,
-    write_2014,
-    write_2018,
-    write_loose,
-    write_mednli,
-    write_tar,
-)
+from chartune.testing.annotated_corpora import write_2010, write_2012, write_2014, write_2018, write_mednli
+from chartune.testing.downloads import write_loose, write_tar
 from chartune.testing.raw_tables import RawHospital
 
 WRITERS: list[tuple[str, Callable[[Path], Path]]] = [

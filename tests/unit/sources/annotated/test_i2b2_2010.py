@@ -10,7 +10,8 @@ from chartune.sources.annotated.documents import AnnotatedRecords
 from chartune.sources.annotated.i2b2_2010 import I2b2Relations2010
 from chartune.sources.annotated.spelling import spelt
 from chartune.store import Store
-from chartune.testing.annotated_corpora import NOTE_2010, write_2010, write_loose
+from chartune.testing.annotated_corpora import NOTE_2010, write_2010
+from chartune.testing.downloads import write_loose
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ from chartune.errors import LeakageError, SchemaError
 from chartune.sources.annotated.documents import AnnotatedRecords
 from chartune.sources.annotated.i2b2_2012 import ROOT, I2b2Temporal2012
 from chartune.sources.annotated.tagged import MENDED, UNREADABLE, VERSION
-from chartune.testing.annotated_corpora import NOTE_2012, tag, tagged, write_2012, write_loose
+from chartune.testing.annotated_corpora import NOTE_2012, tag, tagged, write_2012
+from chartune.testing.downloads import write_loose
 
 
 @pytest.fixture(scope="module")

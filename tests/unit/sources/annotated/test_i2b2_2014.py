@@ -9,7 +9,8 @@ from chartune.sources.annotated.dev import DevSplit
 from chartune.sources.annotated.documents import AnnotatedRecords
 from chartune.sources.annotated.i2b2_2014 import ROOT, I2b2Deid2014
 from chartune.sources.annotated.spelling import MOVED, NOT_SPELT
-from chartune.testing.annotated_corpora import tagged, write_2014, write_loose
+from chartune.testing.annotated_corpora import tagged, write_2014
+from chartune.testing.downloads import write_loose
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ import pytest
 from chartune.errors import LeakageError, SchemaError
 from chartune.sources.annotated.mednli import MedNli
 from chartune.store import Store
-from chartune.testing.annotated_corpora import pair, write_loose, write_mednli, write_zip
+from chartune.testing.annotated_corpora import pair, write_mednli
+from chartune.testing.downloads import write_loose, write_zip
 
 
 def test_the_published_parts_are_kept_and_pairs_with_one_premise_are_a_group(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from chartune.sources.annotated.documents import AnnotatedRecords
 from chartune.sources.annotated.n2c2_2018 import N2c2Drugs2018
-from chartune.testing.annotated_corpora import NOTE_2018, brat_span, write_2018, write_loose
+from chartune.testing.annotated_corpora import NOTE_2018, brat_span, write_2018
+from chartune.testing.downloads import write_loose
 from chartune.testing.open_data import open_data
 
 

@@ -13,7 +13,8 @@ from chartune.tasks.annotated.inference import Inference
 from chartune.tasks.annotated.relations import FAR, NO_RELATION, ODD, SECOND, Relations
 from chartune.tasks.annotated.sentences import NoteLines
 from chartune.tasks.annotated.task import EXAMPLES, Made
-from chartune.testing.annotated_corpora import write_2010, write_2018, write_loose, write_mednli
+from chartune.testing.annotated_corpora import write_2010, write_2018, write_mednli
+from chartune.testing.downloads import write_loose
 
 
 def told(made: Made) -> list[tuple[str, str, str]]:

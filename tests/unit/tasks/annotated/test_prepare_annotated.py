@@ -26,9 +26,9 @@ from chartune.testing.annotated_corpora import (
     write_2012,
     write_2014,
     write_2018,
-    write_loose,
     write_mednli,
 )
+from chartune.testing.downloads import write_loose
 from chartune.testing.plain import plain_dataset
 from chartune.testing.raw_tables import mark
 
