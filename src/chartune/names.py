@@ -1,6 +1,7 @@
 """Names and titles that people give: one printable line. They end in file names, tables, cards and terminals."""
 
 import re
+import unicodedata
 from typing import Annotated, Final
 
 from pydantic import AfterValidator
@@ -10,6 +11,8 @@ from chartune.errors import ConfigError
 MOST_LETTERS: Final = 200
 MARKS: Final = "/\\<>|`"
 """What would make a path, a tag, a cell or code of a name."""
+_UNSEEN: Final = "\u115f\u1160\u2800\u3164\uffa0\U0001d159"
+"""Letters and signs by their category that are drawn as nothing: fillers of Hangul, blanks of Braille and of music."""
 FINGERPRINT: Final = re.compile(r"[0-9a-f]{16}")
 
 
@@ -19,13 +22,18 @@ def title_law(text: str) -> str:
     Raises:
         ValueError: it is blank, longer than a line, or holds what cannot be printed.
     """
-    if not text.strip():
+    if not any(map(_is_seen, text)):
         raise ValueError("a name must not be blank")
     if not text.isprintable():
         raise ValueError("a name must be one line of printable characters")
     if len(text) > MOST_LETTERS:
         raise ValueError(f"a name must have at most {MOST_LETTERS} characters")
     return text
+
+
+def _is_seen(letter: str) -> bool:
+    """Whether it leaves ink by itself: marks join what stands before them, blanks and characters of format do not."""
+    return unicodedata.category(letter)[0] in "LNPS" and letter not in _UNSEEN
 
 
 def name_law(text: str) -> str:

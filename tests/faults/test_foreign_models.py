@@ -99,7 +99,10 @@ CONFIGS: dict[str, tuple[dict[str, Any], str]] = {
     "another config": ({"configuration_files": ["config.5.0.0.json"]}, "sets configuration_files"),
     "a thousand million labels": ({"num_labels": 10**9}, r"num_labels \(labels\) .* it is 1000000000"),
     "an epsilon that is no number": ({"rms_norm_eps": float("nan")}, "rms_norm_eps must be a number above 0, .* nan"),
-    "a negative epsilon": ({"rms_norm_eps": -1e-6}, "rms_norm_eps must be a number above 0, but it is -1e-06"),
+    "a negative epsilon": ({"rms_norm_eps": -1e-6}, "above 0, at most 0.1, but it is -1e-06"),
+    "an epsilon above all that it stands beside": ({"rms_norm_eps": 1e30}, "at most 0.1, but it is 1e\\+30"),
+    "more dropped than there is": ({"attention_dropout": 5.0}, "attention_dropout must be a share from 0 to 0.99, but"),
+    "less dropped than nothing": ({"hidden_dropout_prob": -1}, "hidden_dropout_prob must be a share .* it is -1 at"),
     "rotary positions stretched by 0": (
         {"rope_parameters": {"rope_type": "linear", "factor": 0.0, "rope_theta": 1e4}}, "factor must be a number"),
     "an infinite number": ({"initializer_range": float("inf")}, "must be a finite number, but it is inf"),
@@ -115,6 +118,22 @@ def test_a_config_that_describes_no_model_for_these_weights_is_refused_at_the_do
     with pytest.raises(AdapterError, match=told) as caught:
         look(configured(base, **fields))
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [({"is_decoder": True}, "an encoder must read both ways, but .* sets is_decoder"),
+     ({"position_embedding_type": "relative_key"}, "to relative_key, which transformers no longer computes"),
+     ({"position_embedding_type": "relative_key_query"}, "to relative_key_query"),
+     ({"layer_norm_eps": 1e30}, "layer_norm_eps must be a number above 0, at most 0.1")],
+    ids=str,
+)  # fmt: skip
+def test_an_encoder_that_its_config_makes_another_model_is_refused(
+    encoder: Path, fields: dict[str, Any], told: str
+) -> None:
+    look(configured(encoder, is_decoder=False, position_embedding_type="absolute"))
+    with pytest.raises(AdapterError, match=told):
+        look(configured(encoder, **fields))
 
 
 def test_json_that_is_too_deep_or_too_large_is_refused(base: Path) -> None:

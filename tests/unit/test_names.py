@@ -21,6 +21,12 @@ def test_neither_a_name_nor_a_title(text: str) -> None:
         checked_title(text, "--title")
 
 
+@pytest.mark.parametrize("code", [0x3164, 0x2800, 0x115F, 0x1160, 0xFFA0, 0x1D159, 0x34F, 0xFE0F, 0x3000, 0xA0])
+def test_what_is_drawn_as_nothing_is_blank(code: int) -> None:
+    with pytest.raises(ConfigError, match="a name must not be blank"):
+        checked_title(f" {chr(code)}", "--title")
+
+
 @pytest.mark.parametrize("text", ["a/b", "..", "<b>", "a|b", "`x`", "a\\b", "0123456789abcdef"])
 def test_a_title_but_no_name(text: str) -> None:
     with pytest.raises(ConfigError, match="name: a name must"):

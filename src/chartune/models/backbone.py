@@ -13,7 +13,7 @@ from typing import Annotated, Final
 from chartune.config import Config, Unhashed
 from chartune.errors import AdapterError, ConfigError
 from chartune.models.catalog import Row, catalog
-from chartune.models.config_json import architecture_of, safe_config
+from chartune.models.config_json import architecture_of, must_read_both_ways, safe_config
 from chartune.models.exposure import exposure_of
 from chartune.models.families import family_of
 from chartune.models.foreign import is_plain
@@ -122,6 +122,8 @@ def inspect(folder: Path, *, name: str, licence: str, exposure: str) -> LocalBac
 
     config = safe_config(folder)
     family = family_of(architecture_of(config, folder), str(folder / "config.json"))
+    if not family.is_decoder:
+        must_read_both_ways(config, folder)
     _must_stand_alone(folder)
     weights, tokenizer = weight_files(folder), tokenizer_files(folder)
     files = tuple(hashed(file) for file in (folder / "config.json", *weights, *tokenizer))

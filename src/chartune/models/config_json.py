@@ -3,6 +3,7 @@
 import difflib
 import math
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -34,8 +35,17 @@ _LABELS = re.compile(r"^(num|n)_labels$")
 _WIDTHS = re.compile(
     r"hidden_size$|hidden_dim$|intermediate_size$|^dim$|n_embd$|n_inner$|d_model$|d_ff$|heads?$|head_dim$"
 )
-_POSITIVE = re.compile(r"eps$|epsilon$|^rope_theta$|^factor$|_factor$")
-"""What is divided by, or a root is drawn of."""
+_TINY, _HUGE = math.ulp(0.0), sys.float_info.max
+_FINITE = (-_HUGE, _HUGE, "a finite number")
+BOUNDS: Final = (
+    (re.compile(r"(^|_)(dropout|pdrop|layerdrop)(_prob|_rate)?$"), (0.0, 0.99, "a share from 0 to 0.99")),
+    (re.compile(r"eps$|epsilon$"), (_TINY, 0.1, "a number above 0, at most 0.1")),
+    (re.compile(r"^rope_theta$|^factor$|_factor$"), (_TINY, _HUGE, "a number above 0")),
+)
+"""Least and most of numbers that are no sizes, and the law in words: what is dropped, what keeps a root or a quotient
+from becoming infinite and must not outweigh what it stands beside, what is divided by."""
+UNREAD: Final = ("relative_key", "relative_key_query")
+"""Kinds of positions of BERT (Huang et al., 2020) that transformers no longer computes: it would take absolute ones."""
 MOST: Final = (
     (_LAYERS, 1024, "layers"), (_POSITIONS, 1 << 27, "positions"), (_VOCABULARY, 1 << 24, "vocabulary"),
     (_WIDTHS, 1 << 20, "width"), (_LABELS, 1 << 17, "labels"),
@@ -89,6 +99,25 @@ def architecture_of(config: dict[str, Any], folder: Path) -> str:
         f"a config.json must name its architecture in model_type (models of 2019 and 2020 did not), but "
         f"{folder / 'config.json'} has none; {way_out}."
     )
+
+
+def must_read_both_ways(config: dict[str, Any], folder: Path) -> None:
+    """See to it that an encoder is one by its `config.json`, and has positions that are computed.
+
+    Raises:
+        AdapterError: it is to read left to right, or its positions are of a kind that would pass unread.
+    """
+    if config.get("is_decoder"):
+        raise AdapterError(
+            f"an encoder must read both ways, but {folder / 'config.json'} sets is_decoder, and each token would see "
+            f"only those before it; remove it, or choose a decoder."
+        )
+    if config.get("position_embedding_type") in UNREAD:
+        raise AdapterError(
+            f"the positions of an encoder must be those that it was trained with, but {folder / 'config.json'} sets "
+            f"position_embedding_type to {config['position_embedding_type']}, which transformers no longer computes; "
+            f"choose a model with absolute positions."
+        )
 
 
 def cause(config: dict[str, Any]) -> str:
@@ -156,11 +185,10 @@ def _must_be_a_number(key: str, value: Any, path: Path) -> None:
     """NaN, which Python's JSON lets in, and a zero that something is divided by show as a diverging training."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return
-    positive = _POSITIVE.search(key)
-    if not math.isfinite(value) or (positive and value <= 0):
-        law = "a number above 0" if positive else "a finite number"
+    least, most, law = next((bounds for pattern, bounds in BOUNDS if pattern.search(key)), _FINITE)
+    if not least <= value <= most:
         raise AdapterError(
-            f"{key} must be {law}, but it is {value} at {path}; copy the file again from the model's maker."
+            f"{key} must be {law}, but it is {value!s:.40} at {path}; copy the file again from the model's maker."
         )
 
 
