@@ -11,7 +11,7 @@ from chartune.adapters.prefix import Prefix
 from chartune.adapters.stack import Fresh
 from chartune.errors import AdapterError
 from chartune.testing.method_laws import LAWS, Law, gap, stacked
-from chartune.testing.twins import PAIRED, twin
+from chartune.testing.twins import OWN, twin
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # stock peft asks by an old name
@@ -20,7 +20,7 @@ pytestmark = [
 USUAL = [method_class(kind).parse({}) for kind in METHODS if not method_class(kind).trains_all]
 UNUSUAL: list[Method] = [LoRA(rank=2, targets="all-linear", dropout=0.1), Prefix(tokens=3, positions="unshifted")]
 EVERY = [*USUAL, *UNUSUAL]
-PAIRS = {(number % len(EVERY), model_type) for at, model_type in enumerate(PAIRED) for number in (at, at + 1)}
+PAIRS = {(number % len(EVERY), model_type) for at, model_type in enumerate(OWN) for number in (at, at + 1)}
 """Two methods on each family, and so each method on two families or more."""
 
 
@@ -31,7 +31,7 @@ def called(method: Method) -> str:
 def pairs() -> list[object]:
     return [
         pytest.param(model_type, method, id=f"{model_type}-{called(method)}", marks=() if paired else pytest.mark.slow)
-        for model_type in PAIRED
+        for model_type in OWN
         for number, method in enumerate(EVERY)
         for paired in [(number, model_type) in PAIRS]
     ]
@@ -49,6 +49,6 @@ def test_a_method_keeps_the_law_on_a_family(twins: Path, model_type: str, method
 
 
 def test_each_method_stands_on_two_families_and_each_family_has_two_methods() -> None:
-    assert len(PAIRED) * 2 == len(PAIRS)
+    assert len(OWN) * 2 == len(PAIRS)
     for number in range(len(EVERY)):
         assert sum(number == one for one, _ in PAIRS) >= 2
