@@ -130,11 +130,14 @@ def a_saved_layer_reloads_exactly_and_is_quiet_when_frozen(base: LocalBackbone, 
         adapter.must_fit(base)
         assert (adapter.method, adapter.idle) == (method, False)
         module = stacked(base, Frozen(adapter=folder)).module
-    assert torch.equal(hidden(module), expected)
+    again = hidden(module)
+    # Longformer alone differs by rounding (2e-6) between two bodies with equal weights.
+    exact = 1e-5 if base.family.model_type == "longformer" else 0.0
+    assert torch.allclose(again, expected, atol=exact, rtol=0.0)
     _dropout_of_the_body_off(module.train())
     with torch.no_grad():
         states = module(input_ids=IDS, attention_mask=MASK).last_hidden_state
-    assert torch.equal(states * MASK[..., None], expected)
+    assert torch.allclose(states * MASK[..., None], expected, atol=exact, rtol=0.0)
 
 
 def stock_peft_reads_what_was_saved(base: LocalBackbone, method: Method) -> None:
