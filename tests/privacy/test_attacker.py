@@ -181,7 +181,21 @@ def test_the_law_on_many_parts_holds_at_its_edges() -> None:
         attacker.laws.append(([(1, total), *((-1.0, name) for name in truth if name != total)], 0, 0))
         assert len(attacker.pinned(truth)) == found
     assert counts.part_of_whole(9, exact=False, parts=10) == "<20"
-    assert counts.part_of_whole(9, exact=False, parts=9) == "<10"
+
+
+@pytest.mark.parametrize("parts", range(2, 13))
+def test_parts_of_one_each_are_not_pinned_by_their_sum(parts: int) -> None:
+    """Nine cells of one each below ten: in classes of ten each is at least one, so that none can be more."""
+    total = ("split", "many", "all", "admissions")
+    attacker, truth = Attacker(), dict[Name, int]({total: parts})
+    attacker.learn(total, counts.shown(parts, exact=False))
+    for n in range(parts):
+        cell = ("split", "many", str(n), "cases")
+        truth[cell] = 1
+        low, high = interval(printed := counts.part_of_whole(1, exact=False, parts=parts))
+        attacker.bound(cell, 0 if printed == "<20" else low, high)
+    attacker.laws.append(([(1, total), *((-1.0, name) for name in truth if name != total)], 0, 0))
+    assert attacker.pinned(truth) == {}
 
 
 def test_a_printed_count_stands_for_what_the_rule_says() -> None:

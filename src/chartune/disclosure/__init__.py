@@ -8,8 +8,9 @@ fewer than ten people bear a rate, it is not shown. So a page never tells more t
 up: small cells are hidden (primary suppression), and what is subtracted from them is blurred (complementary).
 
 Why ten-wide classes that begin at multiples of ten: let a sum be printed beside its parts. From above a part is bounded
-by a number that ends in 9, so never below 9; from below it reaches 9 only if a multiple of ten of parts all end in 9.
-Parts of one whole are therefore printed up to nine, else in classes of twenty, where that cannot happen. A filter of a
+by a number that ends in 9, less one for every other part from 1 to 9: never by 1, unless eight others are such; from
+below it reaches 9 only if a multiple of ten of parts all end in 9. Parts of one whole are therefore printed up to
+eight, else in classes of twenty that tell no empty one apart, where neither can happen. A filter of a
 flow has no printed count of its own: who was left out is the difference of what was printed.
 
 The exact figures are for the analyst, who asks for them (`--exact-counts`) and gets them marked "do not release".

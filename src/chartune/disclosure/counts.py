@@ -4,7 +4,7 @@ from typing import Final, Protocol
 
 SMALL: Final = 10
 """Fewer people than these could be known again; also how wide a class is."""
-MOST_PARTS: Final = 9
+MOST_PARTS: Final = 8
 """Parts of a printed whole that classes of ten protect (see the room's docstring)."""
 EXPLAINED: Final = (
     f"Counts of real patients, and of what they have, are shown by their class of ten: <{SMALL} is 1 to {SMALL - 1}, "

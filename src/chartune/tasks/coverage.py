@@ -109,12 +109,14 @@ def of_sections(found: Mapping[str, int]) -> list[Coverage]:
 def unknown(tasks: Mapping[str, Mapping[str, int]]) -> list[str]:
     """The most frequent headings that no rule knows, with the patients whose texts hold them.
 
+    A count stands apart from its heading, whose last word could make it a year or a row ("medication before 23").
+
     Args:
         tasks: name → `headings` of `Reached.to_json`.
     """
     names: dict[str, list[str]] = {}
     for name, found in tasks.items():
-        if listed := ", ".join(f"{heading} {n}" for heading, n in found.items()):
+        if listed := ", ".join(f"{heading} ({n})" for heading, n in found.items()):
             names.setdefault(listed, []).append(name)
     line = "{}: the most frequent headings that no rule knows, with the patients whose texts hold them: {}."
     return [line.format(", ".join(who), listed) for listed, who in names.items()]

@@ -49,7 +49,7 @@ from chartune.tasks.soundness import (
 from chartune.tasks.staging import Staged
 
 CORPUS_FILE: Final = "corpus.parquet"
-REVISION: Final = 12
+REVISION: Final = 13
 """Raised when a bug fix changes what prepared data hold."""
 _SOURCE: Final[TypeAdapter[Any]] = TypeAdapter(AnySource)
 

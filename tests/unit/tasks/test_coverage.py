@@ -9,7 +9,7 @@ from chartune.disclosure import said
 from chartune.errors import DataError
 from chartune.sources.coverage import rare, told
 from chartune.store import Store
-from chartune.tasks.coverage import of_sections
+from chartune.tasks.coverage import of_sections, unknown
 from chartune.tasks.dataset import Dataset, read_dataset
 from chartune.tasks.prepare import Preparation, prepare
 from chartune.testing.raw_tables import RawHospital
@@ -48,7 +48,7 @@ def test_usual_sections_that_are_rare_are_warned_of_and_refused_where_it_is_stri
     assert "another language" in warning
     assert made.tasks["mortality"].headings == {"anamnese": 30, "befund": 30, "verlauf": 30}
     notice, _length_of_stay = [line for line in made.source.notices if "no rule knows" in line]
-    assert notice.endswith("whose texts hold them: anamnese 30, befund 30, verlauf 30.")
+    assert notice.endswith("whose texts hold them: anamnese (30), befund (30), verlauf (30).")
     with pytest.raises(DataError, match="present illness"):
         dataset(tmp_path / "strict", GERMAN, strict=True)
 
@@ -67,6 +67,12 @@ def test_a_heading_that_fewer_than_ten_patients_texts_hold_is_nobodys_to_see(tmp
     assert read_dataset(made).tasks["mortality"].headings == {"befund": 10}
     assert b"anna" not in made.file("dataset.json").read_bytes().lower()
     assert "muster" not in made.file("README.md").read_text().lower()
+
+
+@pytest.mark.parametrize("heading", ["weight before", "exam after", "time since", "version", "row", "h/o", "grade -"])
+def test_whatever_a_heading_is_called_its_count_is_shown_by_its_class(heading: str) -> None:
+    (line,) = unknown({"a": {heading: 23}})
+    assert said(line, exact=False).endswith(f": {heading} (20+).")
 
 
 def counts(texts: int, found: int) -> dict[str, int]:

@@ -283,6 +283,15 @@ def test_a_task_without_examples_gives_nothing_away(tmp_path: Path) -> None:
     assert (found.codes, found.later, found.lengths) == ((), (), ())
 
 
+def test_a_mean_of_real_texts_does_not_tell_how_many_they_are(tmp_path: Path) -> None:
+    texts = ["a"] * 16 + ["a b"] * 15 + ["a b c d e f"]
+    rows = {"split": ["test"] * 32, "label": [0] * 32, "text": texts}
+    (exact,) = looked(tmp_path, rows).lengths
+    (shown,) = hidden((exact,))
+    assert (exact.mean, exact.median) == (52 / 32, 1.5)
+    assert (shown.texts, shown.mean, shown.median, shown.longest) == (30, 2.0, 2.0, 6)
+
+
 def test_small_counts_of_real_patients_are_hidden_with_what_would_tell_them(tmp_path: Path) -> None:
     texts = ["hospice"] * 12 + ["well"] * 20 + ["hospice"] * 3 + ["well"] * 30
     rows = {"split": ["train"] * 65, "label": [1] * 32 + [0] * 33, "text": texts}

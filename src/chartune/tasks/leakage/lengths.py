@@ -33,10 +33,13 @@ class Lengths:
     """By rising limit; empty for words."""
 
     def hidden(self) -> Self:
-        """As it is shown of real patients."""
+        """As it is shown of real patients; a mean in whole numbers, because a fraction tells of how many it is."""
         cut = tuple(Cut(one.tokens, one.texts.hidden()) for one in self.cut)
-        if enough(self.texts) or self.texts == 0:
-            return replace(self, texts=hidden_count(self.texts), cut=cut)
+        if self.texts == 0:
+            return self
+        if enough(self.texts) and self.mean is not None and self.median is not None:
+            whole = {"mean": float(round(self.mean)), "median": float(round(self.median))}
+            return replace(self, texts=hidden_count(self.texts), cut=cut, **whole)
         return replace(self, texts=hidden_count(self.texts), mean=None, median=None, longest=None, cut=cut)
 
 
