@@ -78,7 +78,7 @@ def command(
     stages: dict[str, type[Pretrain] | type[Finetune]] = {"pretrain": Pretrain, "finetune": Finetune}
     stage = stages[kind].parse(overridden(data, sets, stages[kind]), str(config or ""))
     opened = Store(store)
-    made = plan(stage, opened)
+    made = plan(stage, opened, exact_counts)
     prepared = opened.find("data", made.workload.data) if made.workload.data else None
     whose = read_dataset(prepared).source if prepared else gone(None).source
     exact = exact_counts or is_made_up(whose)

@@ -17,7 +17,7 @@ The exact figures are for the analyst, who asks for them (`--exact-counts`) and 
 Fictional patients have no secrets.
 """
 
-from chartune.disclosure.counts import EXPLAINED, SMALL, Sourced, is_made_up, lowest, part_of_whole, shown
+from chartune.disclosure.counts import EXPLAINED, SMALL, Sourced, is_made_up, lowest, part_of_whole, shown, typical
 from chartune.disclosure.figures import EXACT, RELEASE, ROUNDED, figures, released
 from chartune.disclosure.rates import TOO_FEW, digits, percent, share
 from chartune.disclosure.scores import Behind, behind, fewest
@@ -26,4 +26,5 @@ from chartune.disclosure.words import said
 __all__ = [
     "EXACT", "EXPLAINED", "RELEASE", "ROUNDED", "SMALL", "TOO_FEW", "Behind", "Sourced", "behind", "digits", "fewest",
     "figures", "is_made_up", "lowest", "part_of_whole", "percent", "released", "said", "share", "shown",
+    "typical",
 ]  # fmt: skip

@@ -35,6 +35,11 @@ def lowest(count: int, width: int = SMALL) -> int:
     return count - count % width
 
 
+def typical(count: int, exact: bool) -> int:
+    """One number for all of a class, `37` → 35, 1 to 9 → 5, 0 → 0: what is worked out of it tells no more than that."""
+    return count if exact or count == 0 else lowest(count) + SMALL // 2
+
+
 def shown(count: int | None, exact: bool, width: int = SMALL) -> str:
     """`1234` → `1,230+`; 1 to 9 → `<10`; 0 → `0`; None → `not measured`.
 

@@ -124,8 +124,13 @@ class Plan:
         return "\n".join([*lines, *(f"  note        {note}" for note in notes)])
 
 
-def plan(stage: Pretrain | Finetune, store: Store) -> Plan:
+def plan(stage: Pretrain | Finetune, store: Store, exact: bool = False) -> Plan:
     """What a stage would train, need and take on this machine as it is now. Makes nothing.
+
+    Args:
+        stage: what would be done.
+        store: where prepared data may be.
+        exact: whether texts of real patients are counted as they are.
 
     Raises:
         AdapterError: an adapter does not fit the base model, or the base cannot be what is asked.
@@ -144,7 +149,7 @@ def plan(stage: Pretrain | Finetune, store: Store) -> Plan:
         fused=backbone is None or backbone.family.fused,
     )  # fmt: skip
     held = held_memory()
-    workload = workload_of(stage, backbone, store)
+    workload = workload_of(stage, backbone, store, exact)
     drawn = blueprint_of(stage, backbone, adapters, resolved, workload.outputs or BINARY)
     rehearsed = rehearsals(stage, drawn, resolved)
     memory = memory_of(drawn.weights, rehearsed, workload, resolved, held)

@@ -1,7 +1,8 @@
 """Workload: how many examples, tokens and steps a stage would take, from data that are prepared already.
 
 Nothing is prepared for a plan. Texts are sampled and tokenised; where a split has few, all of them. The counts are
-those at the planned length: early stopping can only shorten a run.
+those at the planned length: early stopping can only shorten a run. Of real patients each is that of its class
+(`chartune.disclosure.typical`), because steps and tokens would tell it.
 """
 
 import math
@@ -14,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from chartune.batches.tokenize import encode, load_tokenizer
-from chartune.disclosure import shown
+from chartune.disclosure import is_made_up, shown, typical
 from chartune.errors import ConfigError, StoreError
 from chartune.models.backbone import LocalBackbone
 from chartune.stages.finetune import Finetune
@@ -64,21 +65,27 @@ class Workload:
         return plain if exact or self.examples is None else plain | {"examples": shown(self.examples, exact)}
 
 
-def workload_of(stage: Pretrain | Finetune, backbone: LocalBackbone | None, store: Store) -> Workload:
+def workload_of(
+    stage: Pretrain | Finetune, backbone: LocalBackbone | None, store: Store, exact: bool = False
+) -> Workload:
     """The workload of a stage; mostly unknown where its data are not prepared.
 
     Args:
         stage: what would be done.
         backbone: the base model; None where it is yet to be made.
         store: where prepared data may be.
+        exact: whether texts of real patients are counted as they are.
 
     Raises:
         DataError: the data are prepared, but without the task or the corpus.
     """
     data = prepared(stage.data, store)
+    if data is None:
+        return Workload(outputs=_outputs_asked(stage) if isinstance(stage, Finetune) else None)
+    exact = exact or is_made_up(read_dataset(data).source)
     if isinstance(stage, Pretrain):
-        return Workload() if data is None else _of_blocks(stage, data, backbone)
-    return Workload(outputs=_outputs_asked(stage)) if data is None else _of_texts(stage, data, backbone)
+        return _of_blocks(stage, data, backbone, exact)
+    return _of_texts(stage, data, backbone, exact)
 
 
 def prepared(preparation: Preparation, store: Store) -> Artefact | None:
@@ -110,7 +117,7 @@ def _outputs_asked(stage: Finetune) -> int | None:
     return tasks[task_named(tasks, stage.task)].answers
 
 
-def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None) -> Workload:
+def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None, exact: bool) -> Workload:
     dataset = read_dataset(data)
     task = task_named(dataset.tasks, stage.task)
     outputs = dataset.tasks[task].form.outputs(len(dataset.tasks[task].labels))
@@ -118,7 +125,8 @@ def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None) -
     count, mean = {}, {}
     for split in ("train", *SCORED):
         texts = frame.filter(pl.col("split") == split).get_column("text").to_list()
-        count[split], mean[split] = len(texts), _mean_tokens(texts, backbone, stage.max_seq_len)
+        tokens = _mean_tokens(texts, backbone, stage.max_seq_len)
+        count[split], mean[split] = typical(len(texts), exact), tokens if exact else round(tokens)
     epoch = round(count["train"] * mean["train"])
     schedule = schedule_of(stage.optimisation, stage.stopping, count["train"])
     held = {split: round(count[split] * mean[split]) for split in SCORED}
@@ -134,12 +142,13 @@ def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None) -
     )  # fmt: skip
 
 
-def _of_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone | None) -> Workload:
+def _of_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone | None, exact: bool) -> Workload:
     corpus = read_dataset(data).corpus
     counts = corpus.counts if corpus else {}
     blocks, text = {}, 0.0
     for split in SPLITS:
-        documents, words = (int(counts.get(split, {}).get(what, 0)) for what in ("documents", "words"))
+        known = (int(counts.get(split, {}).get(what, 0)) for what in ("documents", "words"))
+        documents, words = (typical(number, exact) for number in known)
         texts = _documents(data, split)
         sampled = max(1, sum(len(t.split()) for t in texts))
         tokens = words * _mean_tokens(texts, backbone, None) * len(texts) / sampled + 2 * documents

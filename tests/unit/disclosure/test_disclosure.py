@@ -18,6 +18,7 @@ from chartune.disclosure import (
     said,
     share,
     shown,
+    typical,
 )
 from chartune.quantities import Estimate
 from chartune.runs.record import NamedSource
@@ -29,6 +30,12 @@ def test_all_numbers_of_a_class_are_shown_alike_and_those_of_two_classes_are_not
         assert {shown(low + n, exact=False) for n in range(10)} == {f"{low}+"}
     assert {shown(n, exact=False) for n in range(1, 10)} == {"<10"}
     assert shown(1237, exact=True) == "1,237"
+
+
+def test_what_is_worked_out_of_a_count_is_worked_out_of_one_number_for_its_class() -> None:
+    assert [typical(n, exact=False) for n in (0, 1, 9, 10, 19, 37)] == [0, 5, 5, 15, 15, 35]
+    assert all(shown(typical(n, exact=False), exact=False) == shown(n, exact=False) for n in range(200))
+    assert typical(37, exact=True) == 37
 
 
 def test_a_share_says_no_more_than_the_classes_of_its_counts() -> None:

@@ -15,7 +15,7 @@ from chartune.adapters.full import Full
 from chartune.adapters.lora import LoRA
 from chartune.adapters.stack import AnyLayer, Fresh, Frozen, Stack, Trainable, attach
 from chartune.batches.tokenize import load_tokenizer
-from chartune.disclosure import shown
+from chartune.disclosure import shown, typical
 from chartune.errors import AdapterError, DataError, RunError
 from chartune.models.backbone import LocalBackbone, inspect
 from chartune.models.heads import LinearHead
@@ -282,6 +282,22 @@ def test_what_a_plan_does_not_know_is_not_known_and_never_zero(
     assert "time        not known" in told
     idle = replace(made, workload=replace(made.workload, tokens=0)).told()
     assert "tokens trained on 0, " in idle  # that is known
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_steps_and_tokens_of_real_patients_are_those_of_the_class_of_their_texts(
+    filled: Store, data: dict[str, Any], llama: LocalBackbone, monkeypatch: pytest.MonkeyPatch, exact: bool
+) -> None:
+    stage = finetune_of(data, optimisation={"batch_size": 1, "duration": {"value": 1}})
+    texts = planned(stage, filled, llama).workload.examples or 0
+    monkeypatch.setattr("chartune.stages.workload.is_made_up", lambda source: False)
+    counted = workload_of(stage, llama, filled, exact)
+    assert counted.examples == counted.steps == counted.micro_batches == typical(texts, exact)
+    assert typical(texts, exact=False) != texts
+    assert exact or (counted.epoch_tokens or 0) % typical(texts, exact=False) == 0
+    notes = Pretrain.parse({"data": data, "max_seq_len": 16, "notes": "first-tokens"})
+    documents = workload_of(notes, llama, filled, exact=True).examples or 0
+    assert workload_of(notes, llama, filled, exact).examples == typical(documents, exact)
 
 
 def test_a_plan_makes_nothing_and_leaves_the_dice_alone(store: Store, anywhere: dict[str, Any]) -> None:

@@ -38,8 +38,8 @@ class Lengths:
         if self.texts == 0:
             return self
         if enough(self.texts) and self.mean is not None and self.median is not None:
-            whole = {"mean": float(round(self.mean)), "median": float(round(self.median))}
-            return replace(self, texts=hidden_count(self.texts), cut=cut, **whole)
+            mean, median = float(round(self.mean)), float(round(self.median))
+            return replace(self, texts=hidden_count(self.texts), mean=mean, median=median, cut=cut)
         return replace(self, texts=hidden_count(self.texts), mean=None, median=None, longest=None, cut=cut)
 
 
