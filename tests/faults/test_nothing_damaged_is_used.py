@@ -124,6 +124,21 @@ def test_a_large_file_is_hashed_once_per_machine_and_again_whenever_anything_abo
         another_process_opens()
 
 
+def test_only_what_rests_and_equals_its_signature_is_recorded(kept: Artefact, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(house, "LARGE", 4)
+    record = kept.path.with_name(f"{kept.fingerprint}.verified.json")
+    monkeypatch.setattr(hashing, "SETTLED_NS", 10**18)
+    opened(kept.path / "a.txt")
+    assert not record.exists()
+    monkeypatch.setattr(hashing, "SETTLED_NS", 0)
+    flip(kept.path / "inner" / "b.parquet")
+    with pytest.raises(StoreError):
+        opened(kept.path / "inner" / "b.parquet")
+    assert not record.exists()
+    opened(kept.path / "a.txt")
+    assert record.exists()
+
+
 def test_a_forged_record_of_other_bytes_lets_nothing_pass(kept: Artefact, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(house, "LARGE", 4)
     file = kept.path / "a.txt"

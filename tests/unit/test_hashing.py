@@ -1,6 +1,7 @@
 """Hashes of files: asked once, and never believed of a file that may have changed since."""
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,17 @@ def test_a_file_that_rests_is_read_once(file: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(hashing, "sha256", lambda _: pytest.fail("it was read again"))
     assert hashed(file) == first
     assert (first.sha256, first.settled) == (hashlib.sha256(b"one").hexdigest(), True)
+
+
+def test_a_file_that_was_changed_since_is_read_again_even_where_its_size_and_time_are_as_before(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashing, "SETTLED_NS", 0)
+    assert hashed(file).settled
+    before = file.stat()
+    file.write_bytes(b"two")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert hashed(file).sha256 == hashlib.sha256(b"two").hexdigest()
 
 
 @pytest.mark.parametrize("look", [hashed, model_file])
