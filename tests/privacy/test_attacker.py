@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import dataclass
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,8 @@ import pytest
 from chartune.disclosure import Behind, counts
 from chartune.quantities import Estimate
 from chartune.sources.made_up import make_hospital
-from chartune.store import Store
+from chartune.store import Store, write_json
+from chartune.testing import past_runs as past
 from chartune.testing.attacker import Attacker, Name, interval, true_counts, with_gone
 from chartune.testing.command_line import chartune
 
@@ -110,6 +112,28 @@ def test_scores_that_rest_on_few_are_told_nowhere(walked: Walked) -> None:
     for text in (mortality, next(line for line in listed.splitlines() if "mortality" in line)):
         assert "too few to show" in text
         assert not re.search(r"auroc [\d.]+|prevalence", text)
+
+
+def test_tokens_and_steps_of_runs_tell_no_number_of_texts(tmp_path: Path) -> None:
+    """All texts cut off at 256 tokens, and one text a step: either is a multiple of how many there are."""
+    store = past.past_runs(tmp_path / "store", "mimic3")
+    run, at = past.LORA, ("--store", store.root)
+    folder = tmp_path / "store" / "runs" / run
+    about, cost = (json.loads((folder / name).read_text()) for name in ("run.json", "cost.json"))
+    write_json(folder / "run.json", about | {"best_step": 9 * 131})
+    write_json(folder / "cost.json", cost | {"tokens": 9 * 131 * 256})
+    (folder / "manifest.json").unlink()
+    folder.rename(folder.with_name(f"{run}.partial"))
+    store.publish("runs", run, {"revision": 1})
+    chartune("report", "--out", tmp_path / "r.html", *at)
+    texts = [chartune(*words, *at).out for words in
+             (("show", run), ("show", run, "--json"), ("show", run, "--card"), ("ls", "--json"))]  # fmt: skip
+    page = re.sub(r"<style>.*?</style>|<svg.*?</svg>", "", (tmp_path / "r.html").read_text(), flags=re.DOTALL)
+    for text in (*texts, page):
+        assert not re.search(r"\b(1,?179|301,?824)\b", text)
+    assert json.loads(texts[1])["cost"]["tokens"] == 300_000
+    exact = json.loads(chartune("show", run, "--json", "--exact-counts", *at).out)
+    assert (exact["best_step"], exact["about"]["best_step"], exact["cost"]["tokens"]) == (1179, 1179, 301_824)
 
 
 LEAKY = """hospital  (data 0123456789abcdef)

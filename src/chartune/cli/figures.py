@@ -35,7 +35,7 @@ def emit_figures(result: Mapping[str, Any], as_json: bool, told: str, source: So
 
 def emit_run(run: Run, as_json: bool, exact: bool, more: Mapping[str, Any] | None = None) -> None:
     """Print a finished run; `more`: what a script gets besides."""
-    summary = run_summary(run, scores_json(run, exact)) | dict(more or {})
+    summary = run_summary(run, scores_json(run, exact), is_exact(run, exact)) | dict(more or {})
     told = run_told(run, {split: scores_told(run, split, exact) for split in run.scores})
     emit_figures(summary, as_json, told, source_of(run), exact)
 
@@ -73,10 +73,14 @@ def headline_told(run: Run, metric: str, exact: bool) -> str:
 
 def about_shown(run: Run, exact: bool) -> dict[str, Any]:
     """`run.json` as it may be shown."""
-    cut = run.about.truncated_fraction
-    if is_exact(run, exact) or not isinstance(cut, float):
-        return run.about.to_json()
-    return run.about.to_json() | {"truncated_fraction": rates.percent(cut, False, behind_run(run).rows)}
+    cut, plain = run.about.truncated_fraction, run.about.to_json()
+    if is_exact(run, exact):
+        return plain
+    if "best_step" in plain:
+        plain["best_step"] = rates.magnitude(run.about.best_step, exact=False)
+    if isinstance(cut, float):
+        plain["truncated_fraction"] = rates.percent(cut, False, behind_run(run).rows)
+    return plain
 
 
 def _released(row: Mapping[str, Estimate], stands: Behind) -> dict[str, Any] | str:

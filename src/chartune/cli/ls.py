@@ -1,8 +1,8 @@
 """`chartune ls`: what is in the store."""
 
-from chartune.cli.figures import ExactOption, headline_told, source_of
+from chartune.cli.figures import ExactOption, headline_told, is_exact, source_of
 from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit
-from chartune.disclosure import RELEASE, figures
+from chartune.disclosure import RELEASE, figures, magnitude
 from chartune.quantities import human_seconds
 from chartune.report.table import TOO_FEW
 from chartune.runs.ledger import finished_runs, whole_runs
@@ -18,7 +18,7 @@ def command(store: StoreOption = DEFAULT_STORE, exact_counts: ExactOption = Fals
     rows = [
         {"run": run.fingerprint, "kind": run.kind, "name": run.name, "task": run.task, "answer": run.answer,
          "seed": run.about.seed, "score": _score(run, exact_counts), **figures(source_of(run), exact_counts),
-         "best_step": run.about.best_step, "seconds": run.cost.seconds}
+         "best_step": magnitude(run.about.best_step, is_exact(run, exact_counts)), "seconds": run.cost.seconds}
         for run in runs
     ]  # fmt: skip
     lines = [

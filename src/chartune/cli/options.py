@@ -10,6 +10,7 @@ import typer
 import yaml
 
 from chartune.config import Config, override, read_yaml
+from chartune.disclosure import magnitude
 from chartune.errors import ConfigError
 from chartune.runs.run import START, Run
 from chartune.store import Store
@@ -198,13 +199,13 @@ def emit(result: Any, as_json: bool, told: str) -> None:
     typer.echo(json.dumps(result, indent=2, default=str) if as_json else told)
 
 
-def run_summary(run: Run, scores: Mapping[str, Any]) -> dict[str, Any]:
-    """What a script wants to know of a run; `scores`: by split, as they may be shown."""
+def run_summary(run: Run, scores: Mapping[str, Any], exact: bool) -> dict[str, Any]:
+    """What a script wants to know of a run; `scores`: by split, as they may be shown; `exact`: as for `magnitude`."""
     return {
         "run": run.fingerprint, "name": run.name, "kind": run.kind, "folder": str(run.path), "task": run.task,
-        "best_step": run.about.best_step,
+        "best_step": magnitude(run.about.best_step, exact),
         "scores": scores,
-        "cost": run.cost.to_json(),
+        "cost": run.cost.to_json() | {"tokens": magnitude(run.cost.tokens, exact)},
     }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from chartune.cli.figures import ExactOption, about_shown, emit_figures, scores_json, source_of
+from chartune.cli.figures import ExactOption, about_shown, emit_figures, is_exact, scores_json, source_of
 from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, run_summary, yaml_told
 from chartune.cli.prepare import told
 from chartune.disclosure import is_made_up, released
@@ -51,7 +51,8 @@ def command(
         emit_figures({"run": run.fingerprint, "card": text}, as_json, text.rstrip(), source_of(run), exact_counts)
         return
     whole = {
-        **run_summary(run, scores_json(run, exact_counts)), "about": about_shown(run, exact_counts),
+        **run_summary(run, scores_json(run, exact_counts), is_exact(run, exact_counts)),
+        "about": about_shown(run, exact_counts),
         "environment": run.environment, "stage": run.stage,
     }  # fmt: skip
     emit_figures(whole, as_json, yaml_told(whole), source_of(run), exact_counts)

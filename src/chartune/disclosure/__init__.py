@@ -4,7 +4,8 @@
 
 The law. Of every count of people, and of the rows and texts that they have, its class of ten is shown and nothing else.
 Rates are worked out of classes, or told in so few digits that every count of the class could stand behind them; where
-fewer than ten people bear a rate, it is not shown. So a page never tells more than the classes do, however it is added
+fewer than ten people bear a rate, it is not shown. What is in proportion to a count, as tokens and steps of training,
+is told by its first digit. So a page never tells more than the classes do, however it is added
 up: small cells are hidden (primary suppression), and what is subtracted from them is blurred (complementary).
 
 Why ten-wide classes that begin at multiples of ten: let a sum be printed beside its parts. From above a part is bounded
@@ -19,12 +20,12 @@ Fictional patients have no secrets.
 
 from chartune.disclosure.counts import EXPLAINED, SMALL, Sourced, is_made_up, lowest, part_of_whole, shown, typical
 from chartune.disclosure.figures import EXACT, RELEASE, ROUNDED, figures, released
-from chartune.disclosure.rates import TOO_FEW, digits, percent, share
+from chartune.disclosure.rates import TOO_FEW, digits, magnitude, percent, share
 from chartune.disclosure.scores import Behind, behind, fewest
 from chartune.disclosure.words import said
 
 __all__ = [
     "EXACT", "EXPLAINED", "RELEASE", "ROUNDED", "SMALL", "TOO_FEW", "Behind", "Sourced", "behind", "digits", "fewest",
-    "figures", "is_made_up", "lowest", "part_of_whole", "percent", "released", "said", "share", "shown",
+    "figures", "is_made_up", "lowest", "magnitude", "part_of_whole", "percent", "released", "said", "share", "shown",
     "typical",
 ]  # fmt: skip

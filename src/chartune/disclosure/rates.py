@@ -1,5 +1,6 @@
 """Rates of people: k of n tells both where n is small, so a rate says no more than the classes of k and n."""
 
+from math import floor, log10
 from typing import Final
 
 from chartune.disclosure.counts import SMALL, lowest
@@ -44,6 +45,20 @@ def percent(rate: float, exact: bool, whole: int | None = None) -> str:
     if not 0.1 <= rate <= 0.9:
         return f"{'<10' if rate < 0.1 else '>90'}\N{NO-BREAK SPACE}%"
     return f"≈\N{NO-BREAK SPACE}{10 * round(10 * rate)}\N{NO-BREAK SPACE}%"
+
+
+def magnitude(amount: float | None, exact: bool) -> float | None:
+    """What is in proportion to a number of texts, such as tokens or steps; of real patients its first digit.
+
+    In full it tells their number to whoever knows the batch, or that all texts are cut off at one length.
+
+    Args:
+        amount: not below 0; None: not measured.
+        exact: as for `shown`.
+    """
+    if exact or not amount:
+        return amount
+    return round(amount, -floor(log10(amount)))
 
 
 def digits(denominator: int, most: int = 3) -> int:

@@ -87,7 +87,7 @@ def sections(
         _counts(about, data, exact),
         _task(task),
         scores_section(scores, about.form, stand),
-        _cost(about, cost),
+        _cost(about, cost, exact),
         _limits(task, source, open_data),
         loading_section(about),
         _lineage(about, environment),
@@ -122,7 +122,7 @@ def _what(about: RunRecord, task: TaskEntry | None, stands: Behind | None) -> Se
         "Text read": _reach(about, reach) if reach else None,
         "Texts cut short": None if cut is None else rates.percent(cut, stands is None, rows),
         "Pooling": about.pooling,
-        "Kept": _step(about),
+        "Kept": _step(about, stands is None),
         "Use": "research only; no decision about a patient",
     }
     return Section(
@@ -142,11 +142,11 @@ def _reach(about: RunRecord, tokens: int) -> str:
     return f"first {tokens:,} tokens of each note" if cut else f"in blocks of {tokens:,} tokens"
 
 
-def _step(about: RunRecord) -> str | None:
+def _step(about: RunRecord, exact: bool) -> str | None:
     if about.kept_start:
         return f"{START}; training bettered nothing on the validation part"
-    best = about.best_step
-    return None if best is None else f"step {best:,}, the best on the validation part"
+    best = rates.magnitude(about.best_step, exact)
+    return None if best is None else f"{'' if exact else 'about '}step {best:,}, the best on the validation part"
 
 
 def _base(about: RunRecord) -> Section | None:
@@ -192,7 +192,7 @@ def _task(task: TaskEntry | None) -> Section | None:
     return Section(f"Task: {(task and task.title) or 'untitled'}", (), facts) if facts else None
 
 
-def _cost(about: RunRecord, cost: Cost) -> Section:
+def _cost(about: RunRecord, cost: Cost, exact: bool) -> Section:
     planned = about.planned or {}
     told = (
         ("Time", human_seconds, planned.get("seconds"), cost.seconds),
@@ -200,7 +200,7 @@ def _cost(about: RunRecord, cost: Cost) -> Section:
         ("Peak memory", human_bytes, planned.get("peak_bytes"), cost.peak_bytes),
         ("Trained parameters", count, planned.get("trainable_parameters"), cost.trainable_parameters),
         ("All parameters", count, None, cost.total_parameters),
-        ("Tokens trained on", count, None, cost.tokens),
+        ("Tokens trained on", count, None, rates.magnitude(cost.tokens, exact)),
         ("Weights kept", human_bytes, None, cost.artefact_bytes),
     )
     rows = [(term, how(plan) if plan is not None else "not planned", how(value)) for term, how, plan, value in told]

@@ -8,10 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 from typing import Final
 
+from chartune.disclosure import is_made_up, magnitude
 from chartune.quantities import Cost, human_bytes, human_seconds
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, count, percent
 from chartune.report.variants import Variant, named
 from chartune.runs import Run
+from chartune.tasks.dataset import gone
 
 
 def cost_table(variants: Sequence[Variant], every: Mapping[str, Run]) -> Table:
@@ -92,9 +94,16 @@ def _row(variant: Variant, every: Mapping[str, Run]) -> tuple[Cell, ...]:
         Cell(human_seconds(mean_cost(variant, "seconds")), _time_details(variant, every)),
         Cell(human_bytes(mean_cost(variant, "peak_bytes"))),
         Cell(count(trained), percent(trained / total, 3) if trained and total else ""),
-        Cell(count(mean_cost(variant, "tokens"))),
+        Cell(_tokens(variant)),
         Cell(human_bytes(cost.artefact_bytes)),
     )
+
+
+def _tokens(variant: Variant) -> str:
+    """Tokens trained on, of real patients about."""
+    tokens, exact = mean_cost(variant, "tokens"), is_made_up(gone(variant.run.about.source).source)
+    about = "" if exact or not tokens else "≈\N{NO-BREAK SPACE}"
+    return f"{about}{count(magnitude(tokens, exact))}"
 
 
 def _device(variant: Variant) -> Cell:

@@ -12,6 +12,7 @@ from chartune.disclosure import (
     digits,
     fewest,
     figures,
+    magnitude,
     part_of_whole,
     percent,
     released,
@@ -36,6 +37,14 @@ def test_what_is_worked_out_of_a_count_is_worked_out_of_one_number_for_its_class
     assert [typical(n, exact=False) for n in (0, 1, 9, 10, 19, 37)] == [0, 5, 5, 15, 15, 35]
     assert all(shown(typical(n, exact=False), exact=False) == shown(n, exact=False) for n in range(200))
     assert typical(37, exact=True) == 37
+
+
+def test_tokens_and_steps_of_real_patients_tell_no_number_of_texts() -> None:
+    shown_of = [magnitude(amount, exact=False) for amount in (None, 0, 7, 97, 24_832, 955_000, 0.26)]
+    assert shown_of == [None, 0, 7, 100, 20_000, 1_000_000, 0.3]
+    assert magnitude(24_832, exact=True) == 24_832
+    fitting = {n for n in range(10, 200) if magnitude(256 * n, exact=False) == magnitude(256 * 97, exact=False)}
+    assert len(fitting) > 10
 
 
 def test_a_share_says_no_more_than_the_classes_of_its_counts() -> None:
