@@ -116,6 +116,15 @@ class Attached:
         """The weights of one layer, by the names in its file."""
         return self.methods[index].state(self.module, _name(index))
 
+    def counts(self) -> list[tuple[str, int, int]]:
+        """Of each layer what to call it, its parameters, and how many of them learn."""
+        counted = []
+        for index, (method, state) in enumerate(zip(self.methods, self.states, strict=True)):
+            count = sum(p.numel() for name, p in self.module.named_parameters() if method.owns(name, _name(index)))
+            title = method.title() if state == "fresh" else f"{state} {method.title()}"
+            counted.append((title, count, 0 if state == "frozen" else count))
+        return counted
+
     def learns(self, parameter: str) -> bool:
         """Whether a parameter must learn, by its name."""
         layers = zip(self.methods, self.states, strict=True)

@@ -31,6 +31,11 @@ class Classifier(nn.Module):
         super().__init__()
         self.body, self.head, self.pooling, self.loss = body, head, pooling, loss
 
+    @property
+    def head_parameters(self) -> int:
+        """Parameters of the task head."""
+        return sum(p.numel() for p in self.head.parameters())
+
     def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
         """Summed weighted loss. input_ids, attention_mask: [B, T]; labels: [B] or [B, L]; weights: [B]."""
         return weighted_loss(self.loss, self.head(self.pooled(input_ids, attention_mask)), labels, weights)
@@ -59,6 +64,11 @@ class LanguageModel(nn.Module):
     def __init__(self, body: nn.Module, lm_head: nn.Linear, language: Language) -> None:
         super().__init__()
         self.body, self.lm_head, self.language = body, lm_head, language
+
+    @property
+    def head_parameters(self) -> int:
+        """Parameters of a task head: none; the language-model head is a part of the base."""
+        return 0
 
     def forward(self, input_ids: Tensor, position_ids: Tensor, predicting: Tensor) -> Tensor:
         """Summed negative log-likelihood of the predicted tokens; arguments as of `nll`."""

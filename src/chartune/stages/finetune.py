@@ -5,7 +5,6 @@
 Where nothing below the head learns, the body reads each text once and the head is trained on the vectors it left.
 """
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -16,28 +15,27 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save
 
 from chartune.adapters.adapter import Adapter, read_adapter, write_adapter
-from chartune.adapters.stack import Attached, Fresh, Stack, attach
+from chartune.adapters.stack import Attached, Stack
 from chartune.batches.collate import Examples, Features
 from chartune.batches.tokenize import Encoded, encode_once, load_tokenizer
 from chartune.errors import ConfigError, RunError
 from chartune.log import EventLog, say
-from chartune.models.backbone import LocalBackbone
+from chartune.models.families import Family
 from chartune.models.heads import Head
-from chartune.models.load import Resolved, load_body, parameters_of, resolve, save_model
+from chartune.models.load import Body, Resolved, parameters_of, save_model
 from chartune.models.readers import Classifier, FeatureReader
 from chartune.models.tokenizer import padding_of
 from chartune.predict.predictions import head_logits, logits_of, pooled_vectors
-from chartune.runs.ledger import find_run
 from chartune.runs.run import Run
-from chartune.stages.base import find_or_make
+from chartune.stages.assembly import assemble, bare_body
+from chartune.stages.inputs import Inputs, inputs_of
+from chartune.stages.model_stage import Asked, ModelStage
 from chartune.stages.scoring import score, write_predictions
 from chartune.stages.stage import (
-    ModelStage,
     Outcome,
     Planned,
     Work,
     backbone_facts,
-    must_reach,
     perform,
     source_facts,
     task_facts,
@@ -74,6 +72,17 @@ class Finetune(ModelStage):
     stopping: Stopping = Stopping()
     """When to look at the validation part, and when to stop."""
 
+    def layers(self) -> Stack:
+        """What is attached to the base."""
+        return self.stack
+
+    def reader(self, body: Body, family: Family, asked: Asked | None) -> Classifier:
+        """A fresh head on pooled hidden states."""
+        if asked is None:
+            raise AssertionError("a head is asked by a task")
+        head = self.head.build(body.hidden_size, asked.prior, self.seed)
+        return Classifier(body.module, head, self.head.pooling_for(family), asked.loss)
+
 
 @dataclass
 class Reader:
@@ -103,62 +112,34 @@ def finetune(stage: Finetune, store: Store, planned: Planned = None) -> Run:
     table.must_be_learnable()  # before a base is made and a run begun that nobody could finish
     if stage.balance == "classes" and table.form.several:
         raise ConfigError("`balance: classes` weighs one class per text, but a text may have many labels; use `none`.")
-    adapters = [
-        None if isinstance(layer, Fresh) else find_adapter(layer.adapter, store) for layer in stage.stack.layers
-    ]
-    backbone = find_or_make(stage.backbone, store)
-    for adapter in adapters:
-        if adapter:
-            adapter.must_fit(backbone)
-            if doubt := adapter.doubt():
-                say(f"warning: {doubt}")
-            if adapter.base_hash is None and Path(adapter.base).name != Path(backbone.name).name:
-                say(
-                    f"warning: {adapter.folder} says that it was trained on {adapter.base}, and the base here is "
-                    f"{backbone.name}; shapes fit, but whether it is the same model only you can know"
-                )
-    taken = sum(method.positions_taken for method in stage.stack.methods(adapters))
-    must_reach(stage.max_seq_len, backbone, taken)
-    resolved = resolve(
-        stage.numerics, stage.max_seq_len, trains_body=stage.stack.trains_body(), fused=backbone.family.fused
-    )
+    inputs = inputs_of(stage, store)
+    for doubt in inputs.doubts():
+        say(f"warning: {doubt}")
+    backbone, adapters = inputs.base, inputs.adapters
     layers = [_layer_facts(layer, adapter) for layer, adapter in zip(stage.stack.layers, adapters, strict=True)]
     return perform(
         stage, store, data, kind="finetune", revision=REVISION,
         name=stage.name or f"{stage.stack.title()} on {backbone.name}",
-        parts={"task": table.task, "backbone": backbone.content_hash, "numerics": resolved.hashable(),
+        parts={"task": table.task, "backbone": backbone.content_hash, "numerics": inputs.resolved.hashable(),
                "adapters": [a and {"sha256": a.sha256, "method": a.method.hashable()} for a in adapters]},
         facts={"source": source_facts(dataset), **task_facts(table),
                "backbone": backbone_facts(backbone, parameters_of(backbone)), "stack": layers,
                "parents": [a.run for a in adapters if a and a.run], "max_seq_len": stage.max_seq_len},
-        resolved=resolved, planned=planned,
-        work=lambda work: _train(stage, data, table, backbone, adapters, resolved, work),
+        resolved=inputs.resolved, planned=planned,
+        work=lambda work: _train(stage, data, table, inputs, work),
     )  # fmt: skip
 
 
-def find_adapter(reference: str, store: Store) -> Adapter:
-    """The adapter that a reference names: a folder, or a finished run (fingerprint, its beginning, or name).
-
-    Raises:
-        ConfigError: no such run.
-        AdapterError: the folder holds no usable adapter.
-    """
-    folder = Path(os.path.expanduser(reference))  # of os.path: a home or a name that cannot be is no folder
-    return read_adapter(folder if os.path.isdir(folder) else find_run(store, reference).path / "adapter")
-
-
-def _train(
-    stage: Finetune, data: Artefact, table: TaskTable, backbone: LocalBackbone, adapters: list[Adapter | None],
-    resolved: Resolved, work: Work,
-) -> Outcome:  # fmt: skip
+def _train(stage: Finetune, data: Artefact, table: TaskTable, inputs: Inputs, work: Work) -> Outcome:
+    backbone, resolved = inputs.base, inputs.resolved
     texts = table.frame.get_column("text").to_list()
     encoded = encode_once(texts, backbone, stage.max_seq_len, work.store, data=f"{data.fingerprint}/{table.task}")
-    body = load_body(backbone, resolved, trains_all=stage.stack.trains_all())
-    attached = attach(stage.stack, body.module, adapters, stage.seed)
-    head = stage.head.build(body.hidden_size, table.prior_logits(), stage.seed)
-    pooling = stage.head.pooling_for(backbone.family)
-    model = Classifier(attached.module, head, pooling, table.form.loss).to(resolved.device)
-    learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    asked = Asked(table.prior_logits(), table.form.loss)
+    assembled = assemble(stage, inputs, bare_body(stage, inputs), asked)
+    attached, model = assembled.attached, assembled.reader
+    if not isinstance(model, Classifier):
+        raise AssertionError("fine-tuning trains a classifier")
+    learning, every = assembled.learning, assembled.parameters
     reader = _reader(stage, model, table, encoded, padding_of(load_tokenizer(backbone)), resolved)
     training = Training(
         reader.objective, stage.optimisation, stage.stopping, stage.seed, resolved.precision, work.checkpoints,
@@ -171,14 +152,14 @@ def _train(
         _probe(training, model, reader, table, resolved)
     fitted = fit(training)
     attached.keep_promises()
-    _keep(stage, attached, model, adapters, backbone, table.task, work)
+    _keep(stage, attached, model, inputs, table.task, work)
     decided = {split: table.form.decide(reader.logits[split]()) for split in SCORED}
     write_predictions(work.folder, table, decided)
     test = table.rows("test")
     scores = score(table, decided, work.folder, words={"test": encoded.words_seen[test]}, source=stage.data.source)
     # Vectors that a frozen body has left are no tokens: what a head alone was trained on is told as "not measured".
     tokens = fitted.state.tokens if stage.stack.trains_body() else None
-    return Outcome(scores, learning, sum(p.numel() for p in model.parameters()), tokens, fitted.state, {
+    return Outcome(scores, learning, every, tokens, fitted.state, {
         "truncated_fraction": float(encoded.truncated[test].mean()), "stopped_early": fitted.stopped_early,
         "best_step": fitted.state.best_step, "pooling": model.pooling,
     })  # fmt: skip
@@ -250,15 +231,14 @@ def _keep(
     stage: Finetune,
     attached: Attached,
     model: Classifier,
-    adapters: list[Adapter | None],
-    backbone: LocalBackbone,
+    inputs: Inputs,
     task: str,
     work: Work,
 ) -> None:
     """Write every layer, frozen ones too: a run can be scored when its parents are gone. Then read the head again."""
     for index, (method, state) in enumerate(zip(attached.methods, attached.states, strict=True)):
         folder = work.folder / "adapter" / ("" if len(attached.methods) == 1 else f"{index}-{state}")
-        parent = adapters[index]
+        parent = inputs.adapters[index]
         lineage = {
             "run": work.fingerprint,
             "stage": "finetune",
@@ -266,7 +246,7 @@ def _keep(
             "state": state,
             "parent": parent and parent.sha256,
         }
-        write_adapter(folder, attached.tensors(index), method, backbone, lineage)
+        write_adapter(folder, attached.tensors(index), method, inputs.base, lineage)
         _must_equal(read_adapter(folder).tensors(), attached.tensors(index), folder)
         if state == "frozen" and parent:
             _must_equal(parent.tensors(), attached.tensors(index), parent.folder)

@@ -6,19 +6,22 @@
 Nothing is prepared, pretrained or written. What the data would tell is taken from prepared data, if there are any.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from chartune.adapters.adapter import Adapter
-from chartune.adapters.stack import Fresh
+import numpy as np
+
 from chartune.disclosure import shown
 from chartune.errors import RunError
-from chartune.models.backbone import LocalBackbone, find_backbone
-from chartune.models.load import Resolved, must_read_left_to_right, resolve
+from chartune.models.load import Resolved
+from chartune.models.losses import CROSS_ENTROPY
 from chartune.models.rehearsal import Rehearsals
 from chartune.quantities import human_bytes, human_seconds
-from chartune.stages.blueprint import Part, blueprint_of, rehearsals, stack_of
-from chartune.stages.finetune import Finetune, find_adapter
+from chartune.stages.assembly import Part, assemble, bare_body
+from chartune.stages.blueprint import rehearsals, weights_of
+from chartune.stages.finetune import Finetune
+from chartune.stages.inputs import Inputs, inputs_of
+from chartune.stages.model_stage import Asked
 from chartune.stages.pretrain import Pretrain
 from chartune.stages.requirements import (
     Disk,
@@ -32,7 +35,6 @@ from chartune.stages.requirements import (
     micro_batch_within,
     seconds_of,
 )
-from chartune.stages.stage import must_reach
 from chartune.stages.workload import Workload, workload_of
 from chartune.store import Store
 
@@ -101,7 +103,7 @@ class Plan:
             "kind": self.kind, "title": self.title,
             "numerics": {**self.resolved.hashable(), "why": self.resolved.reason},
             "trainable_parameters": self.trainable_parameters, "total_parameters": self.total_parameters,
-            "parts": [part.to_json() for part in self.parts], "workload": self.workload.to_json(exact),
+            "parts": [asdict(part) for part in self.parts], "workload": self.workload.to_json(exact),
             "memory": self.memory.to_json(), "disk": self.disk.to_json(), "rates": self.rates.to_json(),
             "seconds": self.seconds, "fits": self.fits, "ways_out": list(self.ways_out), "notes": list(self.notes),
         }  # fmt: skip
@@ -137,28 +139,20 @@ def plan(stage: Pretrain | Finetune, store: Store, exact: bool = False) -> Plan:
         ConfigError: an adapter or a base model is not there, or `max_seq_len` is beyond its positions.
         DataError: the data are prepared, but without the task or the corpus.
     """
-    backbone = find_backbone(stage.backbone, store)
-    adapters = _adapters(stage, backbone, store)
-    stack = stack_of(stage)
-    if backbone is not None:
-        must_reach(stage.max_seq_len, backbone, sum(m.positions_taken for m in stack.methods(adapters)))
-        if isinstance(stage, Pretrain):
-            must_read_left_to_right(backbone)
-    resolved = resolve(
-        stage.numerics, stage.max_seq_len, trains_body=stack.trains_body(),
-        fused=backbone is None or backbone.family.fused,
-    )  # fmt: skip
     held = held_memory()
-    workload = workload_of(stage, backbone, store, exact)
-    drawn = blueprint_of(stage, backbone, adapters, resolved, workload.outputs or BINARY)
-    rehearsed = rehearsals(stage, drawn, resolved)
-    memory = memory_of(drawn.weights, rehearsed, workload, resolved, held)
-    disk, rates = disk_of(drawn.weights, store.root), measured_rates(resolved)
+    inputs = inputs_of(stage, store, make=False)
+    workload = workload_of(stage, inputs.backbone, store, exact)
+    resolved, backbone = inputs.resolved, inputs.backbone
+    outputs = Asked(np.zeros(workload.outputs or BINARY, dtype=np.float32), CROSS_ENTROPY)
+    model = assemble(stage, inputs, bare_body(stage, inputs, planned=True), outputs, planned=True)
+    weights, rehearsed = weights_of(model), rehearsals(stage, model, resolved)
+    memory = memory_of(weights, rehearsed, workload, resolved, held)
+    disk, rates = disk_of(weights, store.root), measured_rates(resolved)
+    title = f"{stage.layers().title()} on {backbone.name if backbone else stage.backbone.name}"
     return Plan(
-        stage.kind, f"{stack.title()} on {backbone.name if backbone else stage.backbone.name}", resolved, drawn.parts,
-        workload, memory, disk, rates,
-        seconds_of(workload, rehearsed, drawn.weights.trainable, rates),
-        _ways_out(stage, resolved, drawn.weights, memory, disk, rehearsed), _notes(stage, backbone, workload, adapters),
+        stage.kind, title, resolved, model.parts(), workload, memory, disk, rates,
+        seconds_of(workload, rehearsed, weights.trainable, rates),
+        _ways_out(stage, resolved, weights, memory, disk, rehearsed), _notes(stage, inputs, workload),
     )  # fmt: skip
 
 
@@ -169,16 +163,6 @@ def planned_facts(plan: Plan) -> dict[str, Any]:
         "peak_bytes": plan.memory.peak,
         "trainable_parameters": plan.trainable_parameters,
     }
-
-
-def _adapters(stage: Pretrain | Finetune, backbone: LocalBackbone | None, store: Store) -> list[Adapter | None]:
-    found = [
-        None if isinstance(layer, Fresh) else find_adapter(layer.adapter, store) for layer in stack_of(stage).layers
-    ]
-    for adapter in found:
-        if adapter is not None and backbone is not None:
-            adapter.must_fit(backbone)
-    return found
 
 
 def _ways_out(
@@ -193,7 +177,7 @@ def _ways_out(
             ways.append(f"--set optimisation.micro_batch_tokens={fitting}")
         if left > 0:
             ways.append(f"--set max_seq_len={max(2, length // 2)}")
-        if stack_of(stage).trains_all():
+        if stage.layers().trains_all():
             ways.append("LoRA instead of full training")
         elif resolved.precision == "fp32" and weights.fp32_bytes + memory.process < memory.free:
             ways.append("--set numerics.precision=bf16")
@@ -203,11 +187,9 @@ def _ways_out(
     return tuple(ways)
 
 
-def _notes(
-    stage: Pretrain | Finetune, backbone: LocalBackbone | None, workload: Workload, adapters: list[Adapter | None]
-) -> tuple[str, ...]:
-    notes = [doubt for adapter in adapters if adapter and (doubt := adapter.doubt())]
-    if backbone is None:
+def _notes(stage: Pretrain | Finetune, inputs: Inputs, workload: Workload) -> tuple[str, ...]:
+    notes = inputs.doubts()
+    if inputs.backbone is None:
         notes.append(f"{stage.backbone.name} is not made yet: its pretraining, some minutes, comes first")
     if workload.data is None:
         notes.append("tokens, steps and time are not known: run `chartune prepare` first")

@@ -3,7 +3,7 @@
 Corpus ─tokenize, pack─▶ blocks ─LoRA on a frozen base─▶ adapter     perplexity on held-out patients, before and after
 """
 
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 import polars as pl
@@ -13,20 +13,24 @@ from pydantic import Field
 from chartune.adapters.adapter import write_adapter
 from chartune.adapters.lora import LoRA
 from chartune.adapters.method import AnyMethod, Method
-from chartune.adapters.stack import Attached, Fresh, Stack, attach
+from chartune.adapters.stack import Attached, Fresh, Stack
 from chartune.batches.pack import Blocks, first_tokens, pack
 from chartune.batches.tokenize import encode_once, load_tokenizer, save_tokenizer
 from chartune.disclosure import shown
 from chartune.errors import DataError
 from chartune.log import EventLog
 from chartune.models.backbone import LocalBackbone
-from chartune.models.load import Body, Resolved, load_body, must_read_left_to_right, parameters_of, resolve
+from chartune.models.families import Family
+from chartune.models.load import Body, Resolved, parameters_of
 from chartune.models.readers import LanguageModel
 from chartune.predict.predictions import total_nll
 from chartune.quantities import Duration, Estimate
 from chartune.runs.run import Run
-from chartune.stages.base import find_or_make, lm_evaluation, lm_objective
-from chartune.stages.stage import ModelStage, Outcome, Planned, Work, backbone_facts, must_reach, perform, source_facts
+from chartune.stages.assembly import assemble, bare_body
+from chartune.stages.base import lm_evaluation, lm_objective
+from chartune.stages.inputs import Inputs, inputs_of
+from chartune.stages.model_stage import Asked, ModelStage
+from chartune.stages.stage import Outcome, Planned, Work, backbone_facts, perform, source_facts
 from chartune.store import Artefact, Store
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.prepare import prepare, read_corpus
@@ -57,6 +61,16 @@ class Pretrain(ModelStage):
     held_out_blocks: int | None = Field(None, gt=0)
     """Blocks of each held-out part that are scored at the end, evenly spaced; None: all."""
 
+    speaks: ClassVar[bool] = True
+
+    def layers(self) -> Stack:
+        """What is attached to the base."""
+        return Stack(layers=(Fresh(method=self.method),))
+
+    def reader(self, body: Body, family: Family, asked: Asked | None) -> LanguageModel:
+        """The base's own language-model head."""
+        return body.language_model(body.module)
+
 
 def pretrain(stage: Pretrain, store: Store, planned: Planned = None) -> Run:
     """Adapt, or find it done. Scores: token-weighted perplexity on the test patients before and after, and a unigram's.
@@ -67,31 +81,31 @@ def pretrain(stage: Pretrain, store: Store, planned: Planned = None) -> Run:
     """
     data = prepare(stage.data, store)
     dataset = read_dataset(data)
-    backbone = find_or_make(stage.backbone, store)
-    must_read_left_to_right(backbone)
-    must_reach(stage.max_seq_len, backbone, stage.method.positions_taken)
-    resolved = resolve(stage.numerics, stage.max_seq_len, fused=backbone.family.fused)
+    inputs = inputs_of(stage, store)
+    backbone = inputs.base
     return perform(
         stage, store, data, kind="pretrain", revision=REVISION,
         name=stage.name or f"{stage.method.title()} on {backbone.name}",
-        parts={"backbone": backbone.content_hash, "numerics": resolved.hashable()}, resolved=resolved,
+        parts={"backbone": backbone.content_hash, "numerics": inputs.resolved.hashable()}, resolved=inputs.resolved,
         facts={"source": source_facts(dataset), "task": None,
                "backbone": backbone_facts(backbone, parameters_of(backbone)), "stack": [_layer(stage.method)],
                "parents": [], "max_seq_len": stage.max_seq_len, "notes": stage.notes},
-        planned=planned, work=lambda work: _adapt(stage, data, backbone, resolved, work),
+        planned=planned, work=lambda work: _adapt(stage, data, inputs, work),
     )  # fmt: skip
 
 
-def _adapt(stage: Pretrain, data: Artefact, backbone: LocalBackbone, resolved: Resolved, work: Work) -> Outcome:
+def _adapt(stage: Pretrain, data: Artefact, inputs: Inputs, work: Work) -> Outcome:
+    backbone, resolved = inputs.base, inputs.resolved
     blocks = corpus_blocks(stage, data, backbone, work.store)
-    stack = Stack(layers=(Fresh(method=stage.method),))
-    body = load_body(backbone, resolved, language_model=True, trains_all=stack.trains_all())
-    total = sum(p.numel() for p in body.whole.parameters())
     held = {split: _some(blocks[split], stage.held_out_blocks) for split in ("test", "validation")}
-    model = body.language_model(body.module).to(resolved.device)
-    before = _perplexity(model, held["test"], resolved)
-    attached = attach(stack, body.module, [None], stage.seed)  # in place: the model has its layers from now on
-    learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    body = bare_body(stage, inputs)
+    bare = stage.reader(body, backbone.family, None).to(resolved.device)
+    before = _perplexity(bare, held["test"], resolved)
+    assembled = assemble(stage, inputs, body)
+    attached, model = assembled.attached, assembled.reader
+    if not isinstance(model, LanguageModel):
+        raise AssertionError("pretraining trains a language model")
+    learning, every = assembled.learning, assembled.parameters
     watched = _some(blocks["validation"], stage.validation_blocks)
     fitted = fit(Training(
         lm_objective(model, blocks["train"]), stage.optimisation, stage.stopping, stage.seed, resolved.precision,
@@ -108,8 +122,7 @@ def _adapt(stage: Pretrain, data: Artefact, backbone: LocalBackbone, resolved: R
         "validation": {"perplexity": after["validation"]},
     }
     facts = {"stopped_early": fitted.stopped_early, "best_step": fitted.state.best_step}
-    forward = total if stack.trains_all() else total + learning
-    return Outcome(scores, learning, forward, fitted.state.tokens, fitted.state, facts)
+    return Outcome(scores, learning, every, fitted.state.tokens, fitted.state, facts)
 
 
 def corpus_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone, store: Store) -> dict[str, Blocks]:

@@ -24,8 +24,8 @@ from pydantic import Field
 from chartune.config import Config, Unhashed, fingerprint
 from chartune.errors import ChartuneError, ConfigError
 from chartune.log import say
-from chartune.models.backbone import Backbone, LocalBackbone
-from chartune.models.load import Numerics, Resolved
+from chartune.models.backbone import LocalBackbone
+from chartune.models.load import Resolved
 from chartune.names import Name
 from chartune.quantities import Cost, Estimate
 from chartune.report.card import KEPT, MODEL_CARD, model_card
@@ -58,17 +58,6 @@ class Stage(Config):
     """What it is made from; the fingerprint takes the hash of the prepared data instead."""
     seed: int = Field(0, ge=0)
     """Order of examples, fresh weights and dropout are drawn from it."""
-
-
-class ModelStage(Stage):
-    """A stage that trains on a base model."""
-
-    backbone: Backbone = Backbone()
-    """The base model."""
-    numerics: Numerics = Numerics()
-    """How numbers are computed."""
-    max_seq_len: int = Field(256, gt=1)
-    """Tokens that the model reads of a text (or of a packed block)."""
 
 
 @dataclass
@@ -197,26 +186,6 @@ def spend(folder: Path) -> None:
     if (folder / CHECKPOINTS).exists():
         os.replace(folder / CHECKPOINTS, spent)
         shutil.rmtree(spent)
-
-
-def must_reach(max_seq_len: int, backbone: LocalBackbone, taken: int = 0) -> None:
-    """Refuse more tokens than a base model has positions.
-
-    Args:
-        max_seq_len: tokens of a text, or of a block.
-        backbone: the base model.
-        taken: positions that virtual tokens have before those.
-
-    Raises:
-        ConfigError: `max_seq_len` is too long.
-    """
-    most = backbone.max_positions - taken
-    if max_seq_len > most:
-        before = f" behind {taken} virtual tokens" if taken else ""
-        raise ConfigError(
-            f"max_seq_len must be at most {most} for {backbone.name}{before}, but got {max_seq_len}; "
-            f"use `--set max_seq_len={most}`."
-        )
 
 
 def environment(resolved: Resolved | None, switched: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from chartune.models.backbone import LocalBackbone
 from chartune.models.load import Resolved, load_body
 from chartune.runs.ledger import rename
 from chartune.runs.run import Run
-from chartune.stages.finetune import find_adapter
+from chartune.stages.inputs import find_adapter
 from chartune.store import Store, write_json
 from chartune.testing.command_line import chartune
 

@@ -14,8 +14,8 @@ from chartune.models.architecture import shape_of
 from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, inspect
 from chartune.models.load import Resolved, load_body
 from chartune.models.rehearsal import meta_body
-from chartune.stages.finetune import find_adapter
-from chartune.stages.stage import must_reach
+from chartune.stages.inputs import find_adapter
+from chartune.stages.model_stage import must_reach
 from chartune.store import Store
 from chartune.testing.twins import FAMILIES, twin
 

@@ -27,6 +27,7 @@ from chartune.models.readers import Classifier
 from chartune.quantities import Duration
 from chartune.sources.mimic3 import Mimic3
 from chartune.stages.finetune import Finetune, Reader, _evaluation, _examples, _keep, _probe, _reader, _train
+from chartune.stages.inputs import Inputs
 from chartune.stages.stage import Outcome, Work
 from chartune.stages.table import TaskTable
 from chartune.store import Artefact, Store
@@ -64,7 +65,7 @@ def turned() -> TaskTable:
 def trained(stage: Finetune, table: TaskTable, base: LocalBackbone, store: Store) -> tuple[Outcome, list[float]]:
     """The outcome, and the AUROC at each look."""
     work = Work(store, store.partial("runs", "f" * 16), "f" * 16)
-    outcome = _train(stage, Artefact("data", "d" * 16, store.root), table, base, [], EXACT, work)
+    outcome = _train(stage, Artefact("data", "d" * 16, store.root), table, Inputs(base, (), EXACT), work)
     return outcome, [event.value for event in EventLog.read(work.folder / "events.jsonl") if event.name == "auroc"]
 
 
@@ -169,15 +170,15 @@ def test_a_frozen_layer_that_has_moved_is_no_result(
     attached = attach(stage.stack, load_body(bert, EXACT).module, [parent], 0)
     head = Head().build(body.hidden_size, np.zeros(2, dtype=np.float32), 0)
     model = Classifier(attached.module, head, "mean")
-    work = Work(store, store.partial("runs", "f" * 16), "f" * 16)
-    _keep(stage, attached, model, [parent], bert, "asked", work)
+    work, inputs = Work(store, store.partial("runs", "f" * 16), "f" * 16), Inputs(bert, (parent,), EXACT)
+    _keep(stage, attached, model, inputs, "asked", work)
     with torch.no_grad():
         attached.tensors(0)[next(name for name in parent.tensors() if "lora_B" in name)].add_(1e-3)
     if layer is Trainable:
-        _keep(stage, attached, model, [parent], bert, "asked", work)
+        _keep(stage, attached, model, inputs, "asked", work)
     else:
         with pytest.raises(RunError, match=r"bit-equal to those at .*parent"):
-            _keep(stage, attached, model, [parent], bert, "asked", work)
+            _keep(stage, attached, model, inputs, "asked", work)
 
 
 PRINTED_CONFIG = """

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -23,9 +24,12 @@ from chartune.models.load import Resolved, load_body, new_llama
 from chartune.models.readers import Classifier
 from chartune.models.rehearsal import _Alive
 from chartune.runs.run import Run
+from chartune.stages.assembly import Model, assemble, bare_body
 from chartune.stages.base import SmallBase
-from chartune.stages.blueprint import _batch, blueprint_of, rehearsals
+from chartune.stages.blueprint import _batch, rehearsals
 from chartune.stages.finetune import Finetune
+from chartune.stages.inputs import Inputs
+from chartune.stages.model_stage import Asked
 from chartune.stages.plan import Plan, plan, planned_facts
 from chartune.stages.pretrain import Pretrain, corpus_blocks
 from chartune.stages.requirements import free_memory
@@ -94,6 +98,15 @@ def real(stage: Finetune, backbone: LocalBackbone, adapters: list[Adapter | None
     return Classifier(attached.module, LinearHead(body.hidden_size, OUTPUTS, normalise=True), "mean")
 
 
+def drawn_of(
+    stage: Pretrain | Finetune, backbone: LocalBackbone, adapters: list[Adapter | None], outputs: int
+) -> Model:
+    """The model as a plan puts it together, without memory."""
+    inputs = Inputs(backbone, tuple(adapters), EXACT)
+    asked = Asked(np.zeros(outputs, dtype=np.float32), "cross-entropy")
+    return assemble(stage, inputs, bare_body(stage, inputs, planned=True), asked, planned=True)
+
+
 def counts(module: torch.nn.Module) -> tuple[int, int]:
     learning = sum(p.numel() for p in module.parameters() if p.requires_grad)
     return learning, sum(p.numel() for p in module.parameters())
@@ -106,10 +119,10 @@ def test_the_parameters_of_a_plan_are_those_of_the_model(
 ) -> None:
     backbone, stage = twin(twins, model_type), finetune_of(anywhere, STACKS[name])
     adapters = [None if isinstance(layer, Fresh) else clinical(backbone, tmp_path) for layer in stage.stack.layers]
-    drawn = blueprint_of(stage, backbone, adapters, EXACT, OUTPUTS)
-    planned = sum(part.trainable for part in drawn.parts), sum(part.parameters for part in drawn.parts)
+    drawn = drawn_of(stage, backbone, adapters, OUTPUTS)
+    planned = drawn.learning, drawn.parameters
     assert planned == counts(real(stage, backbone, adapters))
-    assert planned == counts(drawn.module)
+    assert planned == counts(drawn.reader)
 
 
 @pytest.mark.parametrize("method", [CLINICAL, Full()], ids=lambda method: method.kind)
@@ -122,8 +135,8 @@ def test_so_are_those_of_a_language_model(
     body = load_body(backbone, EXACT, language_model=True, trains_all=isinstance(method, Full))
     attached = attach(Stack(layers=(Fresh(method=method),)), body.module, [None], 0)
     assert body.lm_head is not None
-    drawn = blueprint_of(stage, backbone, [None], EXACT, 0)
-    planned = sum(part.trainable for part in drawn.parts), sum(part.parameters for part in drawn.parts)
+    drawn = drawn_of(stage, backbone, [None], 0)
+    planned = drawn.learning, drawn.parameters
     assert planned == counts(body.language_model(attached.module))
 
 
@@ -134,7 +147,7 @@ def test_a_rehearsal_counts_the_operations_and_bytes_of_a_real_batch(
 ) -> None:
     backbone, stage = twin(twins, model_type), finetune_of(anywhere, STACKS[name])
     adapters = [None if isinstance(layer, Fresh) else clinical(backbone, tmp_path) for layer in stage.stack.layers]
-    batches = rehearsals(stage, blueprint_of(stage, backbone, adapters, EXACT, OUTPUTS), EXACT)
+    batches = rehearsals(stage, drawn_of(stage, backbone, adapters, OUTPUTS), EXACT)
     rehearsed = batches.training
     model = real(stage, backbone, adapters)
     run = _batch(model, batches.training_tokens // stage.max_seq_len, stage.max_seq_len, EXACT)
@@ -152,7 +165,7 @@ def test_the_flops_of_a_decoder_are_those_of_the_usual_formula(anywhere: dict[st
     make_twin("llama", tmp_path / "wide", hidden_size=128)
     backbone = inspect(tmp_path / "wide", name="wide", licence="none", exposure="none")
     stage = finetune_of(anywhere, STACKS["full"])
-    batches = rehearsals(stage, blueprint_of(stage, backbone, [None], EXACT, 2), EXACT)
+    batches = rehearsals(stage, drawn_of(stage, backbone, [None], 2), EXACT)
     body = load_body(backbone, EXACT).module
     matrices = sum(m.weight.numel() for m in body.modules() if isinstance(m, torch.nn.Linear))
     assert batches.training is not None

@@ -1,0 +1,104 @@
+"""Assembly: the model of a stage from its inputs; to be trained, to be read with, or without memory to be planned.
+
+inputs ─bare_body─▶ Body ─assemble─▶ Model: body + stack + what reads it (a head on pooled states, or the LM head)
+"""
+
+from dataclasses import dataclass
+
+import torch
+from transformers import PretrainedConfig
+
+from chartune.adapters.stack import Attached, attach, lay
+from chartune.models.architecture import shape_of
+from chartune.models.families import Family, family_of
+from chartune.models.load import Body, load_body
+from chartune.models.readers import Classifier, LanguageModel
+from chartune.models.rehearsal import meta_body
+from chartune.stages.base import SmallBase
+from chartune.stages.inputs import Inputs
+from chartune.stages.model_stage import Asked, ModelStage
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a model."""
+
+    name: str
+    """Such as `base`, `LoRA r=8`, `head`."""
+    parameters: int
+    """How many it has."""
+    trainable: int
+    """How many of them learn."""
+
+
+@dataclass
+class Model:
+    """A base model with its stack in place, and what reads its hidden states."""
+
+    body: Body
+    attached: Attached
+    reader: Classifier | LanguageModel
+    """What is optimised and scored: it holds body and stack."""
+
+    @property
+    def learning(self) -> int:
+        """Parameters that learn."""
+        return sum(part.trainable for part in self.parts())
+
+    @property
+    def parameters(self) -> int:
+        """All parameters in the forward pass."""
+        return sum(part.parameters for part in self.parts())
+
+    def parts(self) -> tuple[Part, ...]:
+        """Base, each layer of the stack, task head."""
+        layers = [Part(*told) for told in self.attached.counts()]
+        heads = [Part("head", n, n)] if (n := self.reader.head_parameters) else []
+        whole = sum(p.numel() for p in self.reader.parameters())
+        base = whole - sum(part.parameters for part in (*layers, *heads))
+        return Part("base", base, base if self.attached.stack.trains_all() else 0), *layers, *heads
+
+
+def bare_body(stage: ModelStage, inputs: Inputs, *, planned: bool = False) -> Body:
+    """The base model of a stage, without stack or task head.
+
+    Args:
+        stage: what is asked.
+        inputs: of that stage.
+        planned: on the meta device, without memory; nothing is read but config.json.
+
+    Raises:
+        AdapterError: the weights do not fit the architecture.
+    """
+    trains_all = stage.layers().trains_all()
+    if not planned:
+        return load_body(inputs.base, inputs.resolved, language_model=stage.speaks, trains_all=trains_all)
+    shape, family = _shape(inputs)
+    return meta_body(shape, family, inputs.resolved, language_model=stage.speaks, trains_all=trains_all)
+
+
+def assemble(
+    stage: ModelStage, inputs: Inputs, body: Body, asked: Asked | None = None, *, planned: bool = False
+) -> Model:
+    """Put stack and reader of a stage on its body, in place.
+
+    Args:
+        stage: what is asked.
+        inputs: of that stage.
+        body: from `bare_body`.
+        asked: what its task asks of a head; None where there is no task.
+        planned: the body is on the meta device: no weights are read.
+
+    Raises:
+        AdapterError: a layer adapts what the body does not have, or its weights do not fit.
+    """
+    attached = (lay if planned else attach)(stage.layers(), body.module, inputs.adapters, stage.seed)
+    with torch.device("meta" if planned else "cpu"):
+        reader = stage.reader(body, _shape(inputs)[1], asked)
+    return Model(body, attached, reader if planned else reader.to(inputs.resolved.device))
+
+
+def _shape(inputs: Inputs) -> tuple[PretrainedConfig, Family]:
+    if inputs.backbone is not None:
+        return shape_of(inputs.backbone), inputs.backbone.family
+    return SmallBase().shape(pad=2, bos=0, eos=1), family_of("llama", "the small LLaMA")

@@ -1,0 +1,90 @@
+"""Inputs: what the model of a stage is made from, found and checked. Planner, stages and loading pass this one door.
+
+stage ─▶ base model ─fits?─ adapters below ─▶ positions enough? ─▶ precision and attention, by rule
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from chartune.adapters.adapter import Adapter, read_adapter
+from chartune.adapters.stack import Fresh
+from chartune.models.backbone import LocalBackbone, find_backbone
+from chartune.models.load import Resolved, must_read_left_to_right, resolve
+from chartune.runs.ledger import find_run
+from chartune.stages.base import find_or_make
+from chartune.stages.model_stage import ModelStage, must_reach
+from chartune.store import Store
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a model is made from."""
+
+    backbone: LocalBackbone | None
+    """The base model; None: one that chartune has yet to pretrain."""
+    adapters: tuple[Adapter | None, ...]
+    """For each layer of the stack its trained adapter, or None for a fresh one."""
+    resolved: Resolved
+    """Device, precision and attention."""
+
+    @property
+    def base(self) -> LocalBackbone:
+        """The base model, which is there."""
+        if self.backbone is None:
+            raise AssertionError("only a plan may be made without a base model")
+        return self.backbone
+
+    def doubts(self) -> list[str]:
+        """What the user should know of the adapters before a run begins."""
+        return [doubt for adapter in self.adapters if adapter for doubt in self._doubts(adapter)]
+
+    def _doubts(self, adapter: Adapter) -> list[str]:
+        own = [doubt] if (doubt := adapter.doubt()) else []
+        base = self.backbone
+        if base is None or adapter.base_hash is not None or Path(adapter.base).name == Path(base.name).name:
+            return own
+        return [
+            *own,
+            f"{adapter.folder} says that it was trained on {adapter.base}, and the base here is {base.name}; shapes "
+            f"fit, but whether it is the same model only you can know",
+        ]
+
+
+def inputs_of(stage: ModelStage, store: Store, *, make: bool = True) -> Inputs:
+    """The inputs of a stage.
+
+    Args:
+        stage: what is asked.
+        store: where base models and runs are.
+        make: pretrain the small LLaMA if it is the base and not there yet; False: nothing is made.
+
+    Raises:
+        ConfigError: an adapter or a base model is not there, or `max_seq_len` is beyond its positions.
+        AdapterError: an adapter does not fit the base model, or the base cannot be what is asked.
+    """
+    stack = stage.layers()
+    adapters = tuple(None if isinstance(layer, Fresh) else find_adapter(layer.adapter, store) for layer in stack.layers)
+    backbone = find_or_make(stage.backbone, store) if make else find_backbone(stage.backbone, store)
+    if backbone is not None:
+        if stage.speaks:
+            must_read_left_to_right(backbone)
+        for adapter in adapters:
+            if adapter is not None:
+                adapter.must_fit(backbone)
+        taken = sum(method.positions_taken for method in stack.methods(adapters))
+        must_reach(stage.max_seq_len, backbone, taken)
+    fused = backbone is None or backbone.family.fused
+    resolved = resolve(stage.numerics, stage.max_seq_len, trains_body=stack.trains_body(), fused=fused)
+    return Inputs(backbone, adapters, resolved)
+
+
+def find_adapter(reference: str, store: Store) -> Adapter:
+    """The adapter that a reference names: a folder, or a finished run (fingerprint, its beginning, or name).
+
+    Raises:
+        ConfigError: no such run.
+        AdapterError: the folder holds no usable adapter.
+    """
+    folder = Path(os.path.expanduser(reference))  # of os.path: a home or a name that cannot be is no folder
+    return read_adapter(folder if os.path.isdir(folder) else find_run(store, reference).path / "adapter")

@@ -1,0 +1,75 @@
+"""ModelStage: a stage that trains on a base model, and what it says of the model that it needs."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from chartune.adapters.stack import Stack
+from chartune.errors import ConfigError
+from chartune.models.backbone import Backbone, LocalBackbone
+from chartune.models.families import Family
+from chartune.models.load import Body, Numerics
+from chartune.models.readers import Classifier, LanguageModel
+from chartune.stages.stage import Stage
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a task asks of a head."""
+
+    prior: NDArray[np.float32]
+    """Logits of the label frequencies, [outputs]: where a head begins."""
+    loss: str
+    """What is minimised: a name in `chartune.models.losses`."""
+
+
+class ModelStage(Stage, ABC):
+    """A stage that trains on a base model."""
+
+    speaks: ClassVar[bool] = False
+    """Whether the base's language-model head is needed."""
+
+    backbone: Backbone = Backbone()
+    """The base model."""
+    numerics: Numerics = Numerics()
+    """How numbers are computed."""
+    max_seq_len: int = Field(256, gt=1)
+    """Tokens that the model reads of a text (or of a packed block)."""
+
+    @abstractmethod
+    def layers(self) -> Stack:
+        """What is attached to the base."""
+
+    @abstractmethod
+    def reader(self, body: Body, family: Family, asked: Asked | None) -> Classifier | LanguageModel:
+        """What reads the hidden states of a body that has its layers.
+
+        Args:
+            body: the base model.
+            family: its architecture.
+            asked: what a task asks of a head; None where there is no task.
+        """
+
+
+def must_reach(max_seq_len: int, backbone: LocalBackbone, taken: int = 0) -> None:
+    """Refuse more tokens than a base model has positions.
+
+    Args:
+        max_seq_len: tokens of a text, or of a block.
+        backbone: the base model.
+        taken: positions that virtual tokens have before those.
+
+    Raises:
+        ConfigError: `max_seq_len` is too long.
+    """
+    most = backbone.max_positions - taken
+    if max_seq_len > most:
+        before = f" behind {taken} virtual tokens" if taken else ""
+        raise ConfigError(
+            f"max_seq_len must be at most {most} for {backbone.name}{before}, but got {max_seq_len}; "
+            f"use `--set max_seq_len={most}`."
+        )
