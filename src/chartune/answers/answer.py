@@ -143,6 +143,14 @@ class Answer:
         every[:, classes] = known - np.logaddexp.reduce(known, axis=1, keepdims=True)
         return every
 
+    def probabilities(self, decided: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The probability of each label, [n, L]; of one outcome that of its presence, [n]."""
+        return np.asarray(np.exp(decided - np.logaddexp.reduce(decided, axis=1, keepdims=True)))
+
+    def recalibration(self, labels: NDArray[Any], decided: NDArray[np.float64]) -> tuple[float, float] | None:
+        """Intercept and slope that make what is decided believable; None: the form has no one number to believe."""
+        return None
+
     def nats(self, labels: NDArray[Any], decided: NDArray[np.floating]) -> float:
         """Mean log loss: between equal headlines the smaller one wins."""
         return float(cross_entropies(labels, decided).mean())

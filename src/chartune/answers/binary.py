@@ -17,7 +17,7 @@ from chartune.disclosure import shown
 from chartune.metrics.auroc import auroc, auroc_statistic, both_classes, rows
 from chartune.metrics.bootstrap import Statistic
 from chartune.metrics.classification import auprc_statistic, log_loss, log_losses, mean_statistic, sigmoid
-from chartune.metrics.recalibration import intercept_statistic, slope_statistic
+from chartune.metrics.recalibration import intercept_statistic, recalibration, slope_statistic
 
 FITS: Final = 200
 """Draws for the scores that need a fit on each."""
@@ -71,6 +71,14 @@ class Binary(Answer):
     def decide(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
         """Log-odds of the outcome, [n]."""
         return (logits[:, 1] - logits[:, 0]).astype(np.float64)
+
+    def probabilities(self, decided: NDArray[np.float64]) -> NDArray[np.float64]:
+        """That the outcome is there, [n]."""
+        return sigmoid(decided)
+
+    def recalibration(self, labels: NDArray[Any], decided: NDArray[np.float64]) -> tuple[float, float] | None:
+        """By logistic regression on the log-odds."""
+        return recalibration(labels, decided)
 
     def from_odds(
         self, odds: NDArray[np.float64], classes: NDArray[np.int64], prior: NDArray[np.float32]

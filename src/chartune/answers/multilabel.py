@@ -16,6 +16,7 @@ from chartune.answers.score import Rows, Score
 from chartune.disclosure import shown
 from chartune.errors import DataError, LabelError
 from chartune.metrics.bootstrap import Statistic
+from chartune.metrics.classification import sigmoid
 from chartune.metrics.multilabel import matrices, micro_statistic
 
 
@@ -47,6 +48,10 @@ class AnyOf(Answer):
               out_of="labels_all"),
         Score("labels_all", "Labels", lambda r: float(len(r.which)), counts="labels", column=False),
     )  # fmt: skip
+
+    def probabilities(self, decided: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Of each label by itself, [n, L]."""
+        return sigmoid(decided)
 
     def numbered(self, examples: pl.DataFrame, labels: Sequence[str]) -> pl.DataFrame:
         """`label`: sorted numbers of all that apply and are known, list[i32]."""

@@ -73,10 +73,26 @@ def slope_statistic(labels: Array, logits: Array) -> Statistic:
     def values(weights: Array) -> Array:
         defined = _overlap(labels, x, weights)
         slopes = np.full(len(weights), np.nan)
-        slopes[defined] = _Regressions(labels, x, weights[defined]).slopes() / spread
+        slopes[defined] = _Regressions(labels, x, weights[defined]).lines().b / spread
         return slopes
 
     return values
+
+
+def recalibration(labels: Array, logits: Array) -> tuple[float, float] | None:
+    """Intercept and slope that make log-odds believable (Platt, 1999); None where the labels do not determine them.
+
+    Args:
+        labels: 0 or 1, [n].
+        logits: predicted log-odds z, [n]; recalibrated they are intercept + slope·z.
+    """
+    mean, spread, once = float(logits.mean()), float(logits.std()) or 1.0, np.ones((1, len(labels)))
+    y, x = labels.astype(np.float64), (logits - mean) / spread
+    if not _overlap(y, x, once)[0]:
+        return None
+    line = _Regressions(y, x, once).lines()
+    slope = float(line.b[0]) / spread
+    return (float(line.a[0]) - slope * mean, slope) if np.isfinite(slope) else None
 
 
 def _overlap(y: Array, x: Array, weights: Array) -> NDArray[np.bool_]:
@@ -116,8 +132,8 @@ class _Regressions:
     weights: Array
     """[B, n]"""
 
-    def slopes(self) -> Array:
-        """The slope b of each draw, [B]; NaN where steps do not settle."""
+    def lines(self) -> _Line:
+        """Intercept and slope of each draw; NaN where steps do not settle."""
         total, zeros = self.weights.sum(axis=1), np.zeros(len(self.weights))
         line = _Line(zeros, zeros)
         loss = self._loss(line)
@@ -128,7 +144,8 @@ class _Regressions:
             if (steepest <= TOLERANCE).all():
                 break
             line, loss = self._descended(line, step, loss)
-        return np.where(steepest <= TOLERANCE, line.b, np.nan)
+        settled = steepest <= TOLERANCE
+        return _Line(np.where(settled, line.a, np.nan), np.where(settled, line.b, np.nan))
 
     def _newton(self, line: _Line) -> tuple[_Line, _Line]:
         """The gradient of the loss by a and b, and Newton's step: the Hessian's inverse times it."""

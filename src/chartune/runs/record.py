@@ -74,6 +74,13 @@ class NamedSource(Record):
     title: str = ""
 
 
+class Calibration(Record):
+    """What makes the log-odds of a run believable: intercept + slope · log-odds, fitted on the validation split."""
+
+    intercept: float
+    slope: float
+
+
 class RunRecord(Record):
     """What was done."""
 
@@ -92,6 +99,16 @@ class RunRecord(Record):
     """The class that a yes-or-no task asks about."""
     classes: tuple[str, ...] | None = None
     """Both classes of a yes-or-no task, the positive one last."""
+    labels: tuple[str, ...] | None = None
+    """Names of all answers, in the order of the logits."""
+    titles: tuple[str, ...] | None = None
+    """What people call them."""
+    reads: dict[str, Any] | None = None
+    """The recipe of what is read of a chart, as plain data; None: the texts of a table as they are."""
+    calibration: Calibration | None = None
+    """None: nothing was fitted, or cannot be."""
+    versions: dict[str, str] | None = None
+    """Of the packages that the numbers depend on."""
     backbone: BaseModel | None = None
     """None: there is no base model."""
     stack: tuple[Layer, ...] | None = None

@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save
 from chartune.adapters.adapter import Adapter, read_adapter, write_adapter
 from chartune.adapters.stack import Attached, Stack
 from chartune.batches.collate import Examples, Features
-from chartune.batches.tokenize import Encoded, encode_once, load_tokenizer
+from chartune.batches.tokenize import Encoded, encode_once, load_tokenizer, save_tokenizer
 from chartune.errors import ConfigError, RunError
 from chartune.log import EventLog, say
 from chartune.models.families import Family
@@ -48,8 +48,12 @@ from chartune.train.loop import Evaluation, Objective, Training, begin, fit
 from chartune.train.optimizer import Optimisation, Stopping
 from chartune.train.probe import probe
 
-REVISION: Final = 3
+REVISION: Final = 4
+ADAPTER: Final = "adapter"
+"""Folder of the layer, or of a folder for each of several."""
 HEAD_FILE: Final = "head.safetensors"
+MODEL: Final = "model"
+"""Folder of the whole body, with its tokenizer, where every weight has learnt."""
 TIE: Final = 1e-6
 """Of two equal scores the smaller log loss wins: on a small validation part the first of many perfect rankings is that
 of a model which has hardly learnt."""
@@ -162,6 +166,7 @@ def _train(stage: Finetune, data: Artefact, table: TaskTable, inputs: Inputs, wo
     return Outcome(scores, learning, every, tokens, fitted.state, {
         "truncated_fraction": float(encoded.truncated[test].mean()), "stopped_early": fitted.stopped_early,
         "best_step": fitted.state.best_step, "pooling": model.pooling,
+        "calibration": _calibration(table, decided["validation"]),
     })  # fmt: skip
 
 
@@ -215,6 +220,12 @@ def _evaluation(table: TaskTable, logits: NDArray[np.float32]) -> Evaluation:
     return Evaluation(values[form.headline.metric] - TIE * min(values["log_loss"], 1.0), values)
 
 
+def _calibration(table: TaskTable, decided: NDArray[np.float64]) -> dict[str, float] | None:
+    """Fitted on the validation split."""
+    fitted = table.form.recalibration(table.labels("validation"), decided)
+    return None if fitted is None else {"intercept": fitted[0], "slope": fitted[1]}
+
+
 def _layer_facts(layer: Any, adapter: Adapter | None) -> dict[str, Any]:
     method = adapter.method if adapter else layer.method
     return {
@@ -237,7 +248,7 @@ def _keep(
 ) -> None:
     """Write every layer, frozen ones too: a run can be scored when its parents are gone. Then read the head again."""
     for index, (method, state) in enumerate(zip(attached.methods, attached.states, strict=True)):
-        folder = work.folder / "adapter" / ("" if len(attached.methods) == 1 else f"{index}-{state}")
+        folder = work.folder / ADAPTER / ("" if len(attached.methods) == 1 else f"{index}-{state}")
         parent = inputs.adapters[index]
         lineage = {
             "run": work.fingerprint,
@@ -251,7 +262,8 @@ def _keep(
         if state == "frozen" and parent:
             _must_equal(parent.tensors(), attached.tensors(index), parent.folder)
     if stage.stack.trains_all():
-        save_model(attached.module, work.folder / "model")
+        save_model(attached.module, work.folder / MODEL)
+        save_tokenizer(load_tokenizer(inputs.base), work.folder / MODEL)
     head = {name: tensor.detach().cpu().contiguous() for name, tensor in model.head.state_dict().items()}
     write_bytes(work.folder / HEAD_FILE, save(head))
     _must_equal(load_file(work.folder / HEAD_FILE), head, work.folder / HEAD_FILE)

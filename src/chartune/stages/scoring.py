@@ -55,7 +55,7 @@ def score(
         scores[split], each = table.form.score(labels, values, subjects, table.counted())
         if each and split == "test":
             _write_per_label(folder, table, each)
-        if split in words and (table.task, table.reads) == ORACLE_KNOWS and _has_an_oracle(source):
+        if split in words and (table.task, (table.recipe or {}).get("kind")) == ORACLE_KNOWS and _has_an_oracle(source):
             scores[split]["oracle_auroc"] = _oracle(part, words[split], source)
     return scores
 

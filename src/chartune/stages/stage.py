@@ -143,6 +143,7 @@ def perform(
                 "started": started.isoformat(timespec="seconds"),
                 "finished": datetime.now(UTC).isoformat(timespec="seconds"),
                 "resumed": outcome.state.resumed, "planned": expected,
+                "versions": {package: version(package) for package in PACKAGES},
             }))  # fmt: skip
             _write_account(folder, about, outcome, _cost(outcome, memory.bytes, seconds, folder), dataset)
             spend(folder)
@@ -209,7 +210,10 @@ def backbone_facts(backbone: LocalBackbone, parameters: int) -> dict[str, Any]:
 
 def task_facts(table: TaskTable) -> dict[str, Any]:
     """The task's entries in run.json; of a yes-or-no task with the class that is asked about, and both."""
-    told: dict[str, Any] = {"task": table.task, "answer": table.space.answer}
+    told: dict[str, Any] = {
+        "task": table.task, "answer": table.space.answer, "labels": list(table.space.labels),
+        "titles": list(table.space.titles), "reads": table.recipe,
+    }  # fmt: skip
     if table.space.positive is not None:
         told |= {"positive": table.space.positive, "classes": list(table.space.labels)}
     return told

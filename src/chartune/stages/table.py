@@ -1,7 +1,7 @@
 """The examples of a task as arrays: what every stage with a task takes in."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -34,8 +34,8 @@ class TaskTable:
     """What its labels mean."""
     unit: str = "admissions"
     """What a row is, in words (`chartune.tasks.flow.unit`)."""
-    reads: str = "admission-note"
-    """Kind of its input (`chartune.tasks.inputs.Input`)."""
+    recipe: dict[str, Any] | None = None
+    """What is read of a chart, as plain data (`chartune.tasks.inputs.Input`); None: texts as they are."""
 
     def rows(self, split: str) -> NDArray[np.int64]:
         """Row numbers of a split."""
@@ -105,5 +105,5 @@ def read_table(data: Artefact, task: str) -> TaskTable:
             f"a stage reads one text and tells what applies to it, but {name} asks for spans or of two parts; such "
             f"tasks can be prepared, audited and exported, and not learnt yet."
         )
-    reads = (dataset.tasks[name].config or {}).get("reads", {}).get("kind", TaskTable.reads)
-    return TaskTable(frame.sort("hadm_id"), name, label_space(data, name), unit(dataset.source), reads)
+    recipe = (dataset.tasks[name].config or {}).get("reads")
+    return TaskTable(frame.sort("hadm_id"), name, label_space(data, name), unit(dataset.source), recipe)

@@ -1,0 +1,170 @@
+"""Loading: a finished run as a model that reads texts, from what its folder keeps and the base model that it names.
+
+run.json, stage.yaml ─▶ base model, by content hash ─▶ layers from adapter/ (or model/) ─▶ head ─▶ Reader
+texts ─tokenize─▶ body ─pool─▶ head ─▶ what its form of answer decides ─▶ probabilities, recalibrated on request
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file
+
+from chartune.adapters.adapter import read_adapter
+from chartune.adapters.stack import Frozen, Stack
+from chartune.answers import Answer
+from chartune.batches.collate import Examples
+from chartune.batches.tokenize import encode, load_tokenizer
+from chartune.errors import AdapterError, ConfigError, RunError
+from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, inspect
+from chartune.models.foreign import reading
+from chartune.models.load import Resolved
+from chartune.models.readers import Classifier
+from chartune.models.tokenizer import padding_of
+from chartune.predict.predictions import logits_of
+from chartune.runs.record import Calibration
+from chartune.runs.run import Run
+from chartune.stages.assembly import assemble, bare_body
+from chartune.stages.finetune import ADAPTER, HEAD_FILE, MODEL, Finetune
+from chartune.stages.inputs import Inputs
+from chartune.stages.model_stage import Asked
+from chartune.store import Store
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A finished run that reads texts."""
+
+    run: Run
+    model: Classifier
+    """Base, stack and head, without gradients."""
+    tokenizer: Any
+    resolved: Resolved
+    """Device, precision and attention of the run."""
+    max_seq_len: int
+    """Tokens that are read of a text."""
+    labels: tuple[str, ...]
+    """Names of the answers, in the order of the logits."""
+    titles: tuple[str, ...]
+    """What people call them."""
+    form: Answer
+    """What its scores mean."""
+    calibration: Calibration | None
+    """How probabilities are recalibrated; None: the form has none."""
+
+    def decided(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """What is scored of each text, in order: log-odds [n] of one outcome, else logits [n, outputs].
+
+        The texts of a split, given in the order of `predictions.parquet`, give its numbers bit for bit on the same
+        processor, number of threads and versions: how texts are batched together moves the last digits.
+        """
+        encoded = encode(texts, self.tokenizer, self.max_seq_len)
+        nothing, ones = np.zeros(len(texts), dtype=np.int64), np.ones(len(texts), dtype=np.float32)
+        examples = Examples(encoded, nothing, ones, padding_of(self.tokenizer))
+        return self.form.decide(logits_of(self.model, examples, self.resolved.precision))
+
+    def probabilities(self, texts: Sequence[str], *, recalibrated: bool = False) -> NDArray[np.float64]:
+        """Probability of each answer, [n, labels]; of one outcome that of its presence, [n].
+
+        Args:
+            texts: [n].
+            recalibrated: by the intercept and slope that were fitted on the validation split.
+
+        Raises:
+            RunError: it is to be recalibrated, and nothing was fitted.
+        """
+        decided = self.decided(texts)
+        if recalibrated:
+            if self.calibration is None:
+                raise RunError(f"{self.run.name} keeps no recalibration; ask for its probabilities as they are.")
+            decided = self.calibration.intercept + self.calibration.slope * decided
+        return self.form.probabilities(decided)
+
+
+def load(run: Run, store: Store, base: Backbone | None = None) -> Loaded:
+    """The model of a finished `finetune` run.
+
+    Args:
+        run: from this store or copied from another.
+        store: where base models are.
+        base: where the base model is now; None: where the run found it.
+
+    Raises:
+        RunError: the run has no such model, or was made before runs kept all that is needed.
+        ConfigError: the base model is not there.
+        AdapterError: the base model is another one, or the run's weights do not fit it.
+    """
+    about = run.about
+    if run.kind != "finetune":
+        raise RunError(
+            f"a run that answers for new texts must be a fine-tuned one, but {run.name!r} is a {run.kind} run"
+            + ("; TF-IDF's vocabulary is made of patients' words and is not kept." if run.kind == "tfidf" else ".")
+        )
+    if about.labels is None or about.form is None or about.max_seq_len is None:
+        raise RunError(f"{run.name!r} was made by an older version that kept no label names; fine-tune it again.")
+    stage = Finetune.parse(run.stage, str(run.path / "stage.yaml"))
+    inputs = _inputs(run, stage, _base(run, stage, store, base))
+    layers = tuple(Frozen(adapter=str(adapter.folder)) for adapter in inputs.adapters if adapter)
+    frozen = stage if stage.stack.trains_all() else stage.model_copy(update={"stack": Stack(layers=layers)})
+    asked = Asked(np.zeros(about.form.outputs(len(about.labels)), dtype=np.float32), about.form.loss)
+    model = cast(Classifier, assemble(frozen, inputs, bare_body(frozen, inputs), asked).reader)
+    model.requires_grad_(False)
+    _read_head(model, run)
+    return Loaded(
+        run, model.eval(), load_tokenizer(inputs.base), inputs.resolved, about.max_seq_len, about.labels,
+        about.titles or about.labels, about.form, about.calibration,
+    )  # fmt: skip
+
+
+def _base(run: Run, stage: Finetune, store: Store, base: Backbone | None) -> LocalBackbone:
+    """The base model of a run; where every weight has learnt, what the run itself keeps."""
+    told = run.about.backbone
+    if told is None or told.content_hash is None:
+        raise RunError(f"{run.name!r} does not say which base model it stands on; fine-tune it again.")
+    if stage.stack.trains_all():
+        for file in sorted((run.path / MODEL).iterdir()):
+            run.artefact.file(f"{MODEL}/{file.name}")  # as it was signed
+        name, licence, read = (str(each or "") for each in (told.name, told.licence, told.exposure))
+        return inspect(run.path / MODEL, name=name, licence=licence, exposure=read)
+    found = find_backbone(base or stage.backbone, store)
+    if found is None:
+        raise ConfigError(
+            f"{run.name!r} needs its base model {told.name}, but this store has none; copy it, and say where it is."
+        )
+    if told.content_hash not in (found.content_hash, found.former_hash):
+        raise AdapterError(
+            f"a run must be read with the base model that it was trained on ({told.name}, {told.content_hash[:12]}), "
+            f"but {found.name} is {found.content_hash[:12]}; say where its own is."
+        )
+    return found
+
+
+def _inputs(run: Run, stage: Finetune, backbone: LocalBackbone) -> Inputs:
+    """Base, layers and numerics of the run; on another device only the device differs."""
+    adapters = tuple(read_adapter(folder) for folder in _folders(run, stage))
+    for adapter in adapters:
+        adapter.must_fit(backbone)
+    on_gpu = run.environment.get("device") == "cuda" and torch.cuda.is_available()
+    resolved = Resolved(
+        "cuda" if on_gpu else "cpu", run.environment["precision"], run.environment["attention"], "as the run"
+    )
+    return Inputs(backbone, adapters, resolved)
+
+
+def _folders(run: Run, stage: Finetune) -> list[Path]:
+    """Where the layers of a run lie, the lowest first; none where every weight has learnt."""
+    if stage.stack.trains_all():
+        return []
+    place, states = run.path / ADAPTER, [layer.state for layer in run.about.layers]
+    return [place] if len(states) == 1 else [place / f"{index}-{state}" for index, state in enumerate(states)]
+
+
+def _read_head(model: Classifier, run: Run) -> None:
+    path = run.artefact.file(HEAD_FILE)
+    law = f"{path} must hold the head that belongs to these weights"
+    with reading("safetensors", law, "fine-tune again"):
+        model.head.load_state_dict(load_file(path))

@@ -1,0 +1,162 @@
+"""A finished run, loaded in a fresh process from its folder, gives its own test predictions bit for bit."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from safetensors.torch import load_file, save_file
+
+from chartune.adapters.catalog import METHODS
+from chartune.errors import AdapterError, ConfigError, RunError, StoreError
+from chartune.models.backbone import Backbone, LocalBackbone
+from chartune.runs.ledger import find_run
+from chartune.runs.run import Run
+from chartune.stages.finetune import Finetune, finetune
+from chartune.stages.loading import load
+from chartune.stages.pretrain import Pretrain, pretrain
+from chartune.stages.tfidf import Tfidf, tfidf
+from chartune.store import Store
+from chartune.testing.twins import twin
+
+WORDS = ("septic", "afebrile", "stable", "fall", "stroke", "pain")
+FAST = {"duration": {"value": 1}, "learning_rate": 3e-2, "batch_size": 16}
+LOADED = """
+import json, sys
+from pathlib import Path
+import numpy as np, polars as pl
+from chartune.runs.run import Run
+from chartune.stages.loading import load
+from chartune.store import Store
+
+store, equal = Store(Path(sys.argv[1])), {}
+for folder in sorted((store.root / "runs").iterdir()):
+    if folder.is_dir() and (done := Run(folder)).kind == "finetune":
+        rows = pl.read_parquet(folder / "predictions.parquet").filter(pl.col("split") == "test")
+        task = pl.read_parquet(store.root / "data" / done.data / f"{done.task}.parquet")
+        texts = rows.join(task.filter(pl.col("split") == "test"), on="hadm_id", maintain_order="left")["text"].to_list()
+        made = load(done, store).decided(texts)
+        kept = rows["logit"].to_numpy() if "logit" in rows.columns else np.stack(rows["logits"].to_list())
+        equal[done.name] = bool(np.array_equal(made.astype(kept.dtype), kept)) and len(kept) > 9
+print(json.dumps(equal))
+"""
+
+
+def table(folder: Path, several: bool) -> Path:
+    """150 patients with a short note; a label goes with a word."""
+    chance, rows = random.Random(3), []
+    for number in range(150):
+        words = [chance.choice(WORDS) for _ in range(chance.randint(3, 20))]
+        labels = sorted({word for word in words if word in WORDS[: 3 if several else 2]})
+        label = ";".join(labels) if several else "yes" if labels[:1] == ["afebrile"] else "no"
+        rows.append((number, " ".join(words), label))
+    file = folder / f"{'many' if several else 'one'}.csv"
+    pl.DataFrame(rows, schema=["subject_id", "text", "label"], orient="row").write_csv(file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("load")
+
+
+@pytest.fixture(scope="module")
+def data(folder: Path) -> dict[str, Any]:
+    return {"source": {"kind": "tabular", "file": str(table(folder, several=False))}}
+
+
+def tuned(store: Store, data: Any, base: LocalBackbone, name: str, layers: list[Any], **further: Any) -> Run:
+    asked = {"data": data, "backbone": {"name": str(base.folder)}, "name": name, "stack": {"layers": layers}}
+    return finetune(Finetune.parse({**asked, "max_seq_len": 24, "optimisation": FAST, **further}), store)
+
+
+def layers_of(clinical: str) -> Iterator[tuple[str, list[Any]]]:
+    """Every method alone, and stacks of clinical and downstream adapters."""
+    yield "head only", []
+    for kind in METHODS:
+        yield kind, [{"kind": "fresh", "method": {"kind": kind}}]
+    for state in ("frozen", "trainable"):
+        yield f"{state} alone", [{"kind": state, "adapter": clinical}]
+        for kind in ("lora", "ia3", "prefix"):
+            below = {"kind": state, "adapter": clinical}
+            yield f"{state} + {kind}", [below, {"kind": "fresh", "method": {"kind": kind}}]
+
+
+@pytest.fixture(scope="module")
+def store(folder: Path, data: dict[str, Any], twins: Path) -> Store:
+    """Runs of every method and stack on a decoder, and of other forms of answer on an encoder."""
+    store = Store(folder / "store").open()
+    llama, bert = twin(twins, "llama"), twin(twins, "bert")
+    base = {"backbone": {"name": str(llama.folder)}, "data": data, "max_seq_len": 24, "optimisation": FAST}
+    pretrain(Pretrain.parse({**base, "name": "clinical", "method": {"kind": "lora", "rank": 2, "dropout": 0.3}}), store)
+    for name, layers in layers_of("clinical"):
+        tuned(store, data, llama, name, layers)
+    several: dict[str, Any] = {
+        "source": {"kind": "tabular", "file": str(table(folder, several=True)), "separator": ";"}
+    }
+    several["tasks"] = [{"kind": "labels", "answer": "multilabel"}]
+    tuned(store, several, bert, "many labels", [{"kind": "fresh"}])
+    tuned(store, data, bert, "bf16", [{"kind": "fresh"}], numerics={"precision": "bf16"})
+    return store
+
+
+@pytest.mark.xdist_group("load")
+def test_every_run_gives_its_own_test_predictions_again_in_a_fresh_process(store: Store) -> None:
+    made = subprocess.run(
+        [sys.executable, "-c", LOADED, str(store.root)], capture_output=True, text=True, env=os.environ, check=False
+    )
+    assert made.returncode == 0, made.stderr[-2000:]
+    equal = json.loads(made.stdout.splitlines()[-1])
+    assert len(equal) == 3 + len(METHODS) + 8
+    assert [name for name, same in equal.items() if not same] == []
+
+
+@pytest.mark.xdist_group("load")
+def test_what_is_loaded_knows_its_answers_and_gives_probabilities(store: Store) -> None:
+    loaded = load(find_run(store, "lora"), store)
+    assert (loaded.labels, loaded.form.kind, loaded.max_seq_len) == (("no", "yes"), "binary", 24)
+    texts = ["septic stable", "afebrile afebrile", ""]
+    odds, plain = loaded.decided(texts), loaded.probabilities(texts)
+    assert np.allclose(plain, 1 / (1 + np.exp(-odds)))
+    assert loaded.calibration is not None
+    mended = loaded.calibration.intercept + loaded.calibration.slope * odds
+    assert np.allclose(loaded.probabilities(texts, recalibrated=True), 1 / (1 + np.exp(-mended)))
+    many = load(find_run(store, "many labels"), store)
+    assert many.probabilities(texts).shape == (3, 3)
+    with pytest.raises(RunError, match="recalibration"):
+        many.probabilities(texts, recalibrated=True)
+
+
+@pytest.mark.xdist_group("load")
+def test_a_run_without_a_model_or_on_another_base_is_not_loaded(
+    store: Store, data: dict[str, Any], twins: Path, bert: LocalBackbone
+) -> None:
+    with pytest.raises(RunError, match="fine-tuned"):
+        load(find_run(store, "clinical"), store)
+    words = tfidf(Tfidf.parse({"data": data, "name": "words"}), store)
+    with pytest.raises(RunError, match="vocabulary"):
+        load(words, store)
+    with pytest.raises(AdapterError, match="base model that it was trained on"):
+        load(find_run(store, "lora"), store, Backbone(name=str(bert.folder)))
+    with pytest.raises(ConfigError):
+        load(find_run(store, "lora"), store, Backbone(name=str(twins / "nowhere")))
+
+
+@pytest.mark.xdist_group("load")
+def test_a_damaged_head_is_not_used(store: Store, tmp_path: Path) -> None:
+    done = find_run(store, "ia3")
+    head = done.path / "head.safetensors"
+    before, tensors = head.read_bytes(), load_file(head)
+    try:
+        save_file({name: tensor + 1 for name, tensor in tensors.items()}, head)
+        with pytest.raises(StoreError, match=r"head\.safetensors"):
+            load(done, store)
+    finally:
+        head.write_bytes(before)
