@@ -224,6 +224,15 @@ def test_small_counts_of_real_patients_are_hidden_wherever_they_are_told(store: 
         assert " 7 of " not in told
 
 
+def test_an_audit_with_exact_counts_is_not_what_is_found_without_them(store: Store) -> None:
+    published(store, frames(), kind="mimic3")
+    exact, shown = (json.loads(chartune("audit-data", "--store", store.root, "--json", *more).out)
+                    for more in (("--exact-counts",), ()))  # fmt: skip
+    assert (exact["do_not_release"], shown["do_not_release"]) == (True, False)
+    assert exact["audit"] != shown["audit"]
+    assert all(row["both"]["rounded"] for row in shown["patients"])
+
+
 @pytest.fixture
 def leaky(store: Store) -> Callable[[], tuple[Frames, list[Said]]]:
     def told() -> tuple[Frames, list[Said]]:
