@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from chartune.made_up import make_hospital
 from chartune.models.backbone import LocalBackbone
-from chartune.sources.made_up import make_hospital
 from chartune.store import Store
 from chartune.testing.twins import twin
 

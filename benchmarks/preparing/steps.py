@@ -13,7 +13,7 @@ from typing import Any, Final
 
 def base(out: str, subjects: str) -> dict[str, Any]:
     """A made-up hospital to copy from; returns its tables."""
-    from chartune.sources.made_up import make_hospital
+    from chartune.made_up import make_hospital
 
     tables: dict[str, Any] = make_hospital(Path(out), layout="mimic3", subjects=int(subjects), seed=4)["tables"]
     return tables

@@ -46,7 +46,7 @@ _FACE = {
     "Tabular": "chartune.sources.tabular",
     "Tfidf": "chartune.stages.tfidf",
     "Trainable": "chartune.adapters.stack",
-    "make_hospital": "chartune.sources.made_up",
+    "make_hospital": "chartune.made_up",
     "prepare": "chartune.tasks.prepare",
     "run": "chartune.stages.catalog",
 }

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import polars as pl
 import pytest
 
-from chartune.sources.made_up import make_hospital
+from chartune.made_up import make_hospital
 from chartune.sources.source import ANCIENT, Records
 from chartune.store import Store
 from chartune.tasks.prepare import Preparation, prepare

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 import polars as pl
 import pytest
 
-from chartune.sources.made_up import make_hospital
+from chartune.made_up import make_hospital
 from chartune.sources.source import Records
 from chartune.sources.ventilation.episodes import OXYGEN_JOINS
 from chartune.store import Artefact, Store

@@ -6,9 +6,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from chartune.made_up import make_hospital
 from chartune.models.backbone import LocalBackbone
 from chartune.runs.run import Run
-from chartune.sources.made_up import make_hospital
 from chartune.testing.command_line import chartune
 
 pytestmark = pytest.mark.xdist_group("mimic4 path")

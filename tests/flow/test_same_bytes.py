@@ -10,7 +10,7 @@ from typing import Literal
 import polars as pl
 import pytest
 
-from chartune.sources.made_up import make_hospital
+from chartune.made_up import make_hospital
 from chartune.sources.ventilation.episodes import OXYGEN_JOINS
 from chartune.store import Store
 from chartune.tasks.catalog import Preset, further_tasks, usual_tasks

@@ -8,11 +8,11 @@ import pytest
 
 from chartune.adapters.lora import LoRA
 from chartune.adapters.stack import Fresh, Stack
+from chartune.made_up import make_hospital
 from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.models.heads import Head
 from chartune.quantities import Duration, Estimate
 from chartune.runs.run import Run
-from chartune.sources.made_up import make_hospital
 from chartune.sources.mimic3 import Mimic3
 from chartune.stages.finetune import Finetune, finetune
 from chartune.stages.tfidf import Tfidf, tfidf

@@ -15,8 +15,8 @@ from typing import Any, Final
 import polars as pl
 import pytest
 
+from chartune.made_up import make_hospital
 from chartune.sources.icu_stays import ICUSTAYS_3
-from chartune.sources.made_up import make_hospital
 from chartune.sources.mimic3 import Mimic3
 from chartune.sources.mimic4 import Mimic4
 from chartune.sources.tables import Tally

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from chartune.disclosure import Behind, counts
+from chartune.made_up import make_hospital
 from chartune.quantities import Estimate
-from chartune.sources.made_up import make_hospital
 from chartune.store import Store, write_json
 from chartune.testing import past_runs as past
 from chartune.testing.attacker import Attacker, Name, interval, true_counts, with_gone

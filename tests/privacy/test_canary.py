@@ -13,8 +13,8 @@ from typing import Final
 import polars as pl
 import pytest
 
+from chartune.made_up import CANARY, make_hospital
 from chartune.models.backbone import LocalBackbone
-from chartune.sources.made_up import CANARY, make_hospital
 from chartune.testing.command_line import chartune
 
 pytestmark = pytest.mark.xdist_group("canary")

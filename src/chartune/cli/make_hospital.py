@@ -44,7 +44,7 @@ def command(
     Good for trying every command without access to real data. OUT/made-up/ holds the manifest and, per admission, the
     true probability of death given what the note tells.
     """
-    from chartune.sources.made_up import make_hospital
+    from chartune.made_up import make_hospital
 
     manifest = make_hospital(out, layout=layout.value, subjects=subjects, seed=seed, events=events)
     emit(

@@ -20,6 +20,7 @@ from chartune.batches.collate import Examples, Features
 from chartune.batches.tokenize import Encoded, encode_once, load_tokenizer, save_tokenizer
 from chartune.errors import ConfigError, RunError
 from chartune.log import EventLog, say
+from chartune.made_up import oracle_of
 from chartune.models.families import Family
 from chartune.models.heads import Head
 from chartune.models.load import Body, Resolved, parameters_of, save_model
@@ -160,7 +161,8 @@ def _train(stage: Finetune, data: Artefact, table: TaskTable, inputs: Inputs, wo
     decided = {split: table.form.decide(reader.logits[split]()) for split in SCORED}
     write_predictions(work.folder, table, decided)
     test = table.rows("test")
-    scores = score(table, decided, work.folder, words={"test": encoded.words_seen[test]}, source=stage.data.source)
+    oracle = oracle_of(stage.data.source, table.task, table.recipe)
+    scores = score(table, decided, work.folder, words={"test": encoded.words_seen[test]}, oracle=oracle)
     # Vectors that a frozen body has left are no tokens: what a head alone was trained on is told as "not measured".
     tokens = fitted.state.tokens if stage.stack.trains_body() else None
     return Outcome(scores, learning, every, tokens, fitted.state, {

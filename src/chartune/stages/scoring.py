@@ -5,9 +5,8 @@ predictions.parquet   ids, labels and what was predicted; never text
 per_label.parquet     a row per label
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -16,13 +15,11 @@ from numpy.typing import NDArray
 from chartune.answers import ENOUGH_CASES
 from chartune.metrics.auroc import auroc_estimate
 from chartune.quantities import Estimate
-from chartune.sources.made_up import oracle_probability
-from chartune.sources.marker import marker
 from chartune.stages.table import TaskTable
 from chartune.tasks.frames import write_frame
 
-ORACLE_KNOWS: Final = ("mortality", "admission-note")
-"""The task whose true probabilities a made-up hospital tells, and what is read: it knows those of each prefix."""
+Oracle = Callable[[pl.DataFrame], pl.DataFrame]
+"""hadm_id · words (read of each text) → hadm_id · p_death, the true probability given those words."""
 
 
 def write_predictions(folder: Path, table: TaskTable, decided: Mapping[str, NDArray[np.float64]]) -> None:
@@ -37,7 +34,7 @@ def write_predictions(folder: Path, table: TaskTable, decided: Mapping[str, NDAr
 
 def score(
     table: TaskTable, decided: Mapping[str, NDArray[np.float64]], folder: Path,
-    *, words: Mapping[str, NDArray[np.int32]], source: Any,
+    *, words: Mapping[str, NDArray[np.int32]], oracle: Oracle | None = None,
 ) -> dict[str, dict[str, Estimate]]:  # fmt: skip
     """Scores by split, with patient-bootstrap intervals; writes per_label.parquet where there are several labels.
 
@@ -46,7 +43,7 @@ def score(
         decided: what `Answer.decide` gives, by split, in the order of the table.
         folder: of the run.
         words: how many words of each text were read, by split, where the oracle is to be asked.
-        source: where the data came from.
+        oracle: of the hospital that the data are of; None: it has none, as no real one has.
     """
     scores = {}
     for split, values in decided.items():
@@ -55,8 +52,8 @@ def score(
         scores[split], each = table.form.score(labels, values, subjects, table.counted())
         if each and split == "test":
             _write_per_label(folder, table, each)
-        if split in words and (table.task, (table.recipe or {}).get("kind")) == ORACLE_KNOWS and _has_an_oracle(source):
-            scores[split]["oracle_auroc"] = _oracle(part, words[split], source)
+        if oracle is not None and split in words:
+            scores[split]["oracle_auroc"] = _best_reachable(part, words[split], oracle)
     return scores
 
 
@@ -79,16 +76,9 @@ def _write_per_label(folder: Path, table: TaskTable, each: list[Estimate | None]
     write_frame(frame.sort("label"), folder / "per_label.parquet")
 
 
-def _has_an_oracle(source: Any) -> bool:
-    """Whether the very tables that were read are those of a made-up hospital, and the oracle is its own."""
-    return marker(source.folder, source.files().values(), truths=("oracle",)) is not None
-
-
-def _oracle(part: pl.DataFrame, words: NDArray[np.int32], source: Any) -> Estimate:
+def _best_reachable(part: pl.DataFrame, words: NDArray[np.int32], oracle: Oracle) -> Estimate:
     """The best AUROC that anybody could reach who has read so many words of each text."""
     read = part.select("hadm_id").with_columns(pl.Series("words", words.astype(np.int32)))
-    truth = part.select("hadm_id").join(
-        oracle_probability(source.folder, read), on="hadm_id", how="left", maintain_order="left"
-    )
+    truth = part.select("hadm_id").join(oracle(read), on="hadm_id", how="left", maintain_order="left")
     known = truth.get_column("p_death").to_numpy()
     return auroc_estimate(part.get_column("label").to_numpy(), known, part.get_column("subject_id").to_numpy())

@@ -10,6 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
 from chartune.errors import LabelError
+from chartune.made_up import oracle_of
 from chartune.runs.run import Run
 from chartune.stages.scoring import score, write_predictions
 from chartune.stages.stage import Outcome, Stage, Work, perform, source_facts, task_facts
@@ -71,7 +72,8 @@ def _fit(stage: Tfidf, table: TaskTable, work: Work) -> Outcome:
     decided = {split: _decided(model, held[split], table) for split in SCORED}
     write_predictions(work.folder, table, decided)
     words = np.asarray([len(text.split()) for text in texts["test"]], dtype=np.int32)
-    scores = score(table, decided, work.folder, words={"test": words}, source=stage.data.source)
+    oracle = oracle_of(stage.data.source, table.task, table.recipe)
+    scores = score(table, decided, work.folder, words={"test": words}, oracle=oracle)
     parameters = (train.shape[1] + 1) * form.regressions(len(table.space.labels))
     return Outcome(scores, parameters, parameters)
 

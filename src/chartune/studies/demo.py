@@ -12,9 +12,9 @@ from typing import Any, Final
 import yaml
 
 from chartune.log import say
+from chartune.made_up import make_hospital
 from chartune.report.render import report_of
 from chartune.runs.run import Run
-from chartune.sources.made_up import make_hospital
 from chartune.store import Store
 from chartune.studies.conduct import Gap, conduct
 from chartune.studies.study import Study

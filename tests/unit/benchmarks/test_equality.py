@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from chartune.sources.made_up import make_hospital
+from chartune.made_up import make_hospital
 from preparing.equality import agreements, compared
 from preparing.ways import CORE, PANDAS, TASKS, WAYS, Job
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from chartune.sources.made_up import make_hospital
+from chartune.made_up import make_hospital
 from chartune.sources.mimic3 import Mimic3
 from preparing.growing import CHART_TABLES, DICTIONARIES, NOTE_TABLES, NOTES, STRIDE, Size, apart, grow, spelled
 from preparing.thickening import LENGTHS, OTHER_ITEMS, SUMMARY, VITAL_SIGNS, WARD_NOTES

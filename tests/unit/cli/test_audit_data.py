@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from chartune.made_up import make_hospital
 from chartune.models.backbone import LocalBackbone
-from chartune.sources.made_up import make_hospital
 from chartune.store import Artefact, Store, write_json
 from chartune.testing.command_line import Said, chartune
 from chartune.testing.past_data import CODES, dataset

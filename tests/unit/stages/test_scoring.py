@@ -19,12 +19,6 @@ from chartune.tasks.labels import LabelSpace
 from chartune.tasks.prepare import Preparation, prepare
 
 
-class Nowhere:
-    """A source that is no made-up hospital."""
-
-    folder = Path("nowhere")
-
-
 def table(space: LabelSpace, labels: Sequence[object], dtype: pl.DataType) -> TaskTable:
     count = len(labels)
     splits = (["train"] * (count // 2) + ["validation"] * (count // 4) + ["test"] * count)[:count]
@@ -80,7 +74,7 @@ def test_a_head_begins_at_the_label_frequencies() -> None:
 def test_macro_auroc_is_the_mean_over_labels_with_enough_cases(tmp_path: Path) -> None:
     rows = many()
     logits = {s: np.random.default_rng(0).normal(size=(len(rows.rows(s)), 3)) for s in ("validation", "test")}
-    scores = score(rows, logits, tmp_path, words={}, source=Nowhere())
+    scores = score(rows, logits, tmp_path, words={})
     truth = rows.labels("test")
     by_hand = np.mean([roc_auc_score(truth[:, i], logits["test"][:, i]) for i in (0, 1)])
     assert scores["test"]["auroc"].value == pytest.approx(by_hand)
@@ -98,7 +92,7 @@ def test_one_of_several_is_scored_one_against_the_rest(tmp_path: Path) -> None:
     rows = table(space, [n % 3 for n in range(120)], pl.Int64())
     logits = np.random.default_rng(1).normal(size=(len(rows.rows("test")), 3)).astype(np.float32)
     decided = rows.form.decide(logits)
-    scores = score(rows, {"test": decided}, tmp_path, words={}, source=Nowhere())
+    scores = score(rows, {"test": decided}, tmp_path, words={})
     chance = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     expected = roc_auc_score(rows.labels("test"), chance, multi_class="ovr")
     assert scores["test"]["auroc"].value == pytest.approx(expected, abs=1e-6)
@@ -158,7 +152,7 @@ def test_words_answer_where_one_column_tells_all(tmp_path: Path) -> None:
         decided = _decided(model, np.eye(3)[[0] * len(rows.rows("test"))], rows)
         assert decided.shape == (len(rows.rows("test")), width)
         assert (decided[:, -1] > (decided[:, 0] if width == 2 else 0)).all()
-        scores = score(rows, {"test": decided}, tmp_path, words={}, source=Nowhere())
+        scores = score(rows, {"test": decided}, tmp_path, words={})
         assert scores["test"]["auroc"].value == pytest.approx(0.5)
 
 

@@ -6,14 +6,14 @@ CareVue's rows say STOPPED and know no ERROR, MetaVision's the other way round. 
 from datetime import timedelta
 from typing import Final
 
-from chartune.sources.made_up.chart import Chart
-from chartune.sources.made_up.dice import Dice
-from chartune.sources.made_up.events import Done, Reading, procedures, readings
-from chartune.sources.made_up.icu_stays import IcuStay
-from chartune.sources.made_up.items import ARTERIAL_LINE
-from chartune.sources.made_up.patients import Patient
-from chartune.sources.made_up.story import Chapter
-from chartune.sources.made_up.table_file import Cell
+from chartune.made_up.chart import Chart
+from chartune.made_up.dice import Dice
+from chartune.made_up.events import Done, Reading, procedures, readings
+from chartune.made_up.icu_stays import IcuStay
+from chartune.made_up.items import ARTERIAL_LINE
+from chartune.made_up.patients import Patient
+from chartune.made_up.story import Chapter
+from chartune.made_up.table_file import Cell
 
 REWRITTEN: Final = 0.03
 """Share of procedure events that somebody cancelled and wrote again."""

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from chartune.sources.made_up.admission_text import CANARY, Sections
-from chartune.sources.made_up.background import BACKGROUNDS
-from chartune.sources.made_up.conditions import Condition
-from chartune.sources.made_up.dice import Dice
-from chartune.sources.made_up.patients import OLDEST, Admission, Patient
+from chartune.made_up.admission_text import CANARY, Sections
+from chartune.made_up.background import BACKGROUNDS
+from chartune.made_up.conditions import Condition
+from chartune.made_up.dice import Dice
+from chartune.made_up.patients import OLDEST, Admission, Patient
 
 WIDTH: Final = 76
 """Characters of a line."""

@@ -6,8 +6,8 @@ same conditions determine how long they stay, what is done (`care`) and what is 
 told besides. One `story` is written in the layout of MIMIC-III or of MIMIC-IV, with the oddities of the real files.
 """
 
-from chartune.sources.made_up.admission_text import CANARY
-from chartune.sources.made_up.hospital import make_hospital
-from chartune.sources.made_up.oracle import oracle_probability
+from chartune.made_up.admission_text import CANARY
+from chartune.made_up.hospital import make_hospital
+from chartune.made_up.oracle import oracle_of, oracle_probability
 
-__all__ = ["CANARY", "make_hospital", "oracle_probability"]
+__all__ = ["CANARY", "make_hospital", "oracle_of", "oracle_probability"]

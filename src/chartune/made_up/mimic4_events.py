@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from chartune.sources.made_up.chart import Chart
-from chartune.sources.made_up.dice import Dice
-from chartune.sources.made_up.events import Done, Reading, procedures, readings
-from chartune.sources.made_up.icu_stays import IcuStay
-from chartune.sources.made_up.items import ARTERIAL_LINE
-from chartune.sources.made_up.table_file import Cell
+from chartune.made_up.chart import Chart
+from chartune.made_up.dice import Dice
+from chartune.made_up.events import Done, Reading, procedures, readings
+from chartune.made_up.icu_stays import IcuStay
+from chartune.made_up.items import ARTERIAL_LINE
+from chartune.made_up.table_file import Cell
 
 _YEAR: Final = timedelta(days=300)
 

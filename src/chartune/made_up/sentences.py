@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from chartune.sources.made_up.conditions import Condition
-from chartune.sources.made_up.dice import Dice
+from chartune.made_up.conditions import Condition
+from chartune.made_up.dice import Dice
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,15 +21,15 @@ import pyarrow as pa
 
 from chartune.errors import ConfigError
 from chartune.log import progress
+from chartune.made_up import care, mimic3_layout, mimic3_rows, mimic4_layout, mimic4_rows
+from chartune.made_up.chart import Chart
+from chartune.made_up.dice import Dice
+from chartune.made_up.oracle import FOLDER, ORACLE, ORACLE_SCHEMA
+from chartune.made_up.outcome import MODEL, OutcomeModel
+from chartune.made_up.patients import Patient, draw_patient
+from chartune.made_up.table_file import Cell, TableFile
+from chartune.made_up.truth_file import TruthFile
 from chartune.outputs import new_folder
-from chartune.sources.made_up import care, mimic3_layout, mimic3_rows, mimic4_layout, mimic4_rows
-from chartune.sources.made_up.chart import Chart
-from chartune.sources.made_up.dice import Dice
-from chartune.sources.made_up.oracle import FOLDER, ORACLE, ORACLE_SCHEMA
-from chartune.sources.made_up.outcome import MODEL, OutcomeModel
-from chartune.sources.made_up.patients import Patient, draw_patient
-from chartune.sources.made_up.table_file import Cell, TableFile
-from chartune.sources.made_up.truth_file import TruthFile
 from chartune.store import MANIFEST, write_json
 
 REVISION: Final = 3

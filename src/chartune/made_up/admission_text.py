@@ -16,11 +16,11 @@ Chance here never looks at the conditions or the outcome: what a section repeats
 from collections.abc import Sequence
 from typing import Final
 
-from chartune.sources.made_up.background import Background, told
-from chartune.sources.made_up.dice import Dice
-from chartune.sources.made_up.outcome import OutcomeModel, Reader, p_death_unread, untold
-from chartune.sources.made_up.patients import OLDEST, Admission, Patient
-from chartune.sources.made_up.sentences import GRAMMARS, Body, draw_facts, enumerated, write_facts
+from chartune.made_up.background import Background, told
+from chartune.made_up.dice import Dice
+from chartune.made_up.outcome import OutcomeModel, Reader, p_death_unread, untold
+from chartune.made_up.patients import OLDEST, Admission, Patient
+from chartune.made_up.sentences import GRAMMARS, Body, draw_facts, enumerated, write_facts
 
 CANARY: Final = "A tame heron called zebrafinch-7719-canary sleeps in the bathtub."
 """Made up and found nowhere else: where it turns up outside the restricted store, text has leaked."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
-from chartune.sources.made_up import background
-from chartune.sources.made_up.care import CARE
-from chartune.sources.made_up.diagnosis_codes import NEWBORN
-from chartune.sources.made_up.dice import Dice
-from chartune.sources.made_up.icu_stays import IcuStay
-from chartune.sources.made_up.outcome import OutcomeModel
-from chartune.sources.made_up.patients import ORDINARY, Admission, Patient
+from chartune.made_up import background
+from chartune.made_up.care import CARE
+from chartune.made_up.diagnosis_codes import NEWBORN
+from chartune.made_up.dice import Dice
+from chartune.made_up.icu_stays import IcuStay
+from chartune.made_up.outcome import OutcomeModel
+from chartune.made_up.patients import ORDINARY, Admission, Patient
 
 NO_DIAGNOSES: Final = 0.006
 """Share of stays that were never billed."""

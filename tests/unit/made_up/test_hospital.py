@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,10 @@ import polars as pl
 import pytest
 
 from chartune.errors import ConfigError, DataError, StoreError
-from chartune.sources.made_up import CANARY, hospital, make_hospital, oracle_probability
-from chartune.sources.made_up.hospital import LAYOUTS
-from chartune.sources.made_up.patients import admission_number, icu_stay_number, subject_number
+from chartune.made_up import CANARY, hospital, make_hospital, oracle_of, oracle_probability
+from chartune.made_up.hospital import LAYOUTS
+from chartune.made_up.patients import admission_number, icu_stay_number, subject_number
+from chartune.sources.mimic3 import Mimic3
 from chartune.testing.made_up_tables import content, header, packed, rows
 
 SUBJECTS = 150
@@ -22,7 +24,7 @@ NAMES: tuple[Literal["mimic3", "mimic4"], ...] = ("mimic3", "mimic4")
 SCRIPT = f"""
 import sys
 from pathlib import Path
-from chartune.sources.made_up import make_hospital
+from chartune.made_up import make_hospital
 for layout in ("mimic3", "mimic4"):
     make_hospital(Path(sys.argv[1]) / layout, layout=layout, subjects={SUBJECTS}, seed=7)
 """
@@ -173,6 +175,20 @@ def test_the_oracle_does_not_know_newborns_or_strangers(place: Path) -> None:
         oracle_probability(folder, pl.DataFrame({"hadm_id": [newborn], "words": [10]}))
     with pytest.raises(DataError, match="make-hospital"):
         oracle_probability(folder / "made-up", pl.DataFrame({"hadm_id": [1], "words": [10]}))
+
+
+def test_only_the_task_and_the_hospital_that_it_knows_have_an_oracle(place: Path, tmp_path: Path) -> None:
+    copied, reads = shutil.copytree(place / "mimic3", tmp_path / "copied"), {"kind": "admission-note"}
+    source = Mimic3(folder=copied)
+    oracle = oracle_of(source, "mortality", reads)
+    assert oracle is not None
+    known = pl.read_parquet(copied / "made-up" / "oracle.parquet").head(3)
+    assert oracle(known.select("hadm_id", "words"))["p_death"].to_list() == known["p_death"].to_list()
+    assert oracle_of(source, "late-mortality", reads) is None
+    assert oracle_of(source, "mortality", {"kind": "whole-summary"}) is None
+    assert oracle_of(source, "mortality", None) is None
+    known.write_parquet(copied / "made-up" / "oracle.parquet")
+    assert oracle_of(source, "mortality", reads) is None
 
 
 def test_asking_again_does_nothing_and_gives_the_same_manifest(folder: Path) -> None:

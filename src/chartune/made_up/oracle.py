@@ -8,18 +8,44 @@ at its prior, though its silence so far already says a little. Probabilities are
 death, since tasks drop those that do.
 """
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 import pyarrow as pa
 
 from chartune.errors import DataError
+from chartune.sources.marker import marker
 
 FOLDER: Final = "made-up"
 ORACLE: Final = "oracle.parquet"
 
 ORACLE_SCHEMA: Final = pa.schema([("hadm_id", pa.int64()), ("words", pa.int32()), ("p_death", pa.float64())])
+
+
+KNOWS: Final = ("mortality", "admission-note")
+"""The task whose true probabilities it tells, and what is read: it knows those of each prefix."""
+
+
+def oracle_of(source: Any, task: str, reads: Mapping[str, Any] | None) -> Callable[[pl.DataFrame], pl.DataFrame] | None:
+    """The oracle (`oracle_probability`) of the hospital that a task was prepared from.
+
+    Args:
+        source: where the data came from.
+        task: its name.
+        reads: what is read of a chart, as plain data.
+
+    Returns:
+        None: the oracle does not know the task, or the very tables that are read are not those of a made-up hospital
+        with its own oracle.
+    """
+    if (task, (reads or {}).get("kind")) != KNOWS:
+        return None
+    if marker(source.folder, source.files().values(), truths=("oracle",)) is None:
+        return None
+    return partial(oracle_probability, source.folder)
 
 
 def oracle_probability(folder: Path, read: pl.DataFrame) -> pl.DataFrame:

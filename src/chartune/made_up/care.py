@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chartune.sources.made_up.conditions import Condition
-from chartune.sources.made_up.dice import Dice
+from chartune.made_up.conditions import Condition
+from chartune.made_up.dice import Dice
 
 BASE: Final = 3.0
 """Days of a stay for nothing that is modelled."""

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chartune.sources.made_up.conditions import BANDS, CONDITIONS, Condition
+from chartune.made_up.conditions import BANDS, CONDITIONS, Condition
 
 
 @dataclass(frozen=True)

@@ -5,22 +5,22 @@ from pathlib import Path
 
 import pytest
 
+from chartune.made_up import make_hospital
+from chartune.made_up.admission_text import assembled, trace, write_sections
+from chartune.made_up.background import BACKGROUNDS
+from chartune.made_up.care import CARE, p_ventilated
+from chartune.made_up.conditions import CONDITIONS
+from chartune.made_up.diagnosis_codes import DIAGNOSES, NEWBORN, UNLISTED
+from chartune.made_up.dice import Dice
+from chartune.made_up.hospital import LAYOUTS
+from chartune.made_up.items import ITEMS
+from chartune.made_up.notes_of_stay import Note
+from chartune.made_up.outcome import MODEL
+from chartune.made_up.patients import draw_patient
+from chartune.made_up.procedure_codes import PROCEDURES, UNLISTED_PROCEDURE
+from chartune.made_up.spans import mimic4_sections, mimic4_text
+from chartune.made_up.summary import summary
 from chartune.notes.sections import admission_sections, admission_text
-from chartune.sources.made_up import make_hospital
-from chartune.sources.made_up.admission_text import assembled, trace, write_sections
-from chartune.sources.made_up.background import BACKGROUNDS
-from chartune.sources.made_up.care import CARE, p_ventilated
-from chartune.sources.made_up.conditions import CONDITIONS
-from chartune.sources.made_up.diagnosis_codes import DIAGNOSES, NEWBORN, UNLISTED
-from chartune.sources.made_up.dice import Dice
-from chartune.sources.made_up.hospital import LAYOUTS
-from chartune.sources.made_up.items import ITEMS
-from chartune.sources.made_up.notes_of_stay import Note
-from chartune.sources.made_up.outcome import MODEL
-from chartune.sources.made_up.patients import draw_patient
-from chartune.sources.made_up.procedure_codes import PROCEDURES, UNLISTED_PROCEDURE
-from chartune.sources.made_up.spans import mimic4_sections, mimic4_text
-from chartune.sources.made_up.summary import summary
 from chartune.testing.made_up_tables import header, rows
 from chartune.testing.open_data import open_data
 

@@ -7,9 +7,9 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from chartune.sources.made_up.admission_text import CANARY, Sections
-from chartune.sources.made_up.notes_of_stay import Note
-from chartune.sources.made_up.sentences import Body
+from chartune.made_up.admission_text import CANARY, Sections
+from chartune.made_up.notes_of_stay import Note
+from chartune.made_up.sentences import Body
 
 _SPAN: Final = re.compile(r"\[\*\*.*?\*\*\]", re.DOTALL)
 _SOCIAL: Final = "Social History:\n"

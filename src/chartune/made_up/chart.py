@@ -7,11 +7,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-from chartune.sources.made_up.icu_stays import IcuStay
-from chartune.sources.made_up.patients import OLDEST
-from chartune.sources.made_up.register import ACUTE_HOSPITAL, HOSPICES, PSYCHIATRY
-from chartune.sources.made_up.story import Chapter, Story
-from chartune.sources.made_up.table_file import Cell
+from chartune.made_up.icu_stays import IcuStay
+from chartune.made_up.patients import OLDEST
+from chartune.made_up.register import ACUTE_HOSPITAL, HOSPICES, PSYCHIATRY
+from chartune.made_up.story import Chapter, Story
+from chartune.made_up.table_file import Cell
 
 _FEATURES: Final = (
     ("texts_with_doubled_quotes", '"'), ("texts_with_a_backslash", "\\"), ("texts_with_commas", ","),

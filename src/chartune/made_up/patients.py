@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from chartune.sources.made_up.background import draw_acute, draw_chronic
-from chartune.sources.made_up.care import minutes_of_stay
-from chartune.sources.made_up.conditions import BANDS
-from chartune.sources.made_up.dice import Dice, Stream
-from chartune.sources.made_up.outcome import OutcomeModel, p_death
+from chartune.made_up.background import draw_acute, draw_chronic
+from chartune.made_up.care import minutes_of_stay
+from chartune.made_up.conditions import BANDS
+from chartune.made_up.dice import Dice, Stream
+from chartune.made_up.outcome import OutcomeModel, p_death
 
 NEWBORNS: Final = 0.02
 """Share of subjects who come to the world here."""

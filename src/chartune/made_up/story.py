@@ -9,14 +9,14 @@ else. The only difference between the layouts here is which admissions came to i
 from dataclasses import dataclass
 from typing import Final
 
-from chartune.sources.made_up.billing import Bill, draw_bill, draw_procedures
-from chartune.sources.made_up.dice import Dice, Stream
-from chartune.sources.made_up.icu_stays import IcuStay, Layout, draw_icu_stays, with_cannulas
-from chartune.sources.made_up.notes_of_stay import Note, Told, write_radiology, write_summary
-from chartune.sources.made_up.outcome import OutcomeModel
-from chartune.sources.made_up.patients import Admission, Patient
-from chartune.sources.made_up.register import Person, Registration, draw_person, referred, register
-from chartune.sources.made_up.ward_notes import write_ward_notes
+from chartune.made_up.billing import Bill, draw_bill, draw_procedures
+from chartune.made_up.dice import Dice, Stream
+from chartune.made_up.icu_stays import IcuStay, Layout, draw_icu_stays, with_cannulas
+from chartune.made_up.notes_of_stay import Note, Told, write_radiology, write_summary
+from chartune.made_up.outcome import OutcomeModel
+from chartune.made_up.patients import Admission, Patient
+from chartune.made_up.register import Person, Registration, draw_person, referred, register
+from chartune.made_up.ward_notes import write_ward_notes
 
 NO_OUTTIME: Final = 0.003
 """Share of ICU stays whose end was never recorded."""

@@ -6,20 +6,20 @@ PATIENTS 1 · ADMISSIONS · DIAGNOSES_ICD · PROCEDURES_ICD · ICUSTAYS · NOTEE
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from chartune.sources.made_up.admission_text import trace
-from chartune.sources.made_up.chart import Chart, count_chapter, count_icu_stay, count_patient
-from chartune.sources.made_up.diagnosis_codes import DIAGNOSES, UNLISTED
-from chartune.sources.made_up.dice import Dice, Stream
-from chartune.sources.made_up.items import ITEMS
-from chartune.sources.made_up.mimic3_events import add_events
-from chartune.sources.made_up.notes_of_stay import Note
-from chartune.sources.made_up.outcome import OutcomeModel
-from chartune.sources.made_up.patients import Patient, midnight
-from chartune.sources.made_up.procedure_codes import PROCEDURES, UNLISTED_PROCEDURE
-from chartune.sources.made_up.register import Person
-from chartune.sources.made_up.spans import mimic3_text
-from chartune.sources.made_up.story import Chapter, Story, write_story
-from chartune.sources.made_up.table_file import Cell
+from chartune.made_up.admission_text import trace
+from chartune.made_up.chart import Chart, count_chapter, count_icu_stay, count_patient
+from chartune.made_up.diagnosis_codes import DIAGNOSES, UNLISTED
+from chartune.made_up.dice import Dice, Stream
+from chartune.made_up.items import ITEMS
+from chartune.made_up.mimic3_events import add_events
+from chartune.made_up.notes_of_stay import Note
+from chartune.made_up.outcome import OutcomeModel
+from chartune.made_up.patients import Patient, midnight
+from chartune.made_up.procedure_codes import PROCEDURES, UNLISTED_PROCEDURE
+from chartune.made_up.register import Person
+from chartune.made_up.spans import mimic3_text
+from chartune.made_up.story import Chapter, Story, write_story
+from chartune.made_up.table_file import Cell
 
 # fmt: off
 INSURANCES: Final = ("Medicare", "Medicare", "Private", "Medicaid", "Government", "Self Pay")

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from chartune.sources.made_up.chart import Chart
-from chartune.sources.made_up.dice import Dice
-from chartune.sources.made_up.notes_of_stay import STUDIES, Note
-from chartune.sources.made_up.patients import midnight
-from chartune.sources.made_up.spans import HIDDEN, mimic4_text
+from chartune.made_up.chart import Chart
+from chartune.made_up.dice import Dice
+from chartune.made_up.notes_of_stay import STUDIES, Note
+from chartune.made_up.patients import midnight
+from chartune.made_up.spans import HIDDEN, mimic4_text
 
 AUTHOR_KNOWN: Final = 0.56
 """Share of discharge summaries that say who wrote them."""

@@ -13,7 +13,7 @@ from typing import Literal
 import polars as pl
 import pytest
 
-from chartune.sources.made_up import make_hospital
+from chartune.made_up import make_hospital
 from chartune.testing.made_up_tables import rows
 
 Spell = tuple[datetime, datetime]

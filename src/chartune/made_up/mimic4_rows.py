@@ -8,21 +8,21 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from chartune.sources.made_up.admission_text import trace
-from chartune.sources.made_up.billing import Bill
-from chartune.sources.made_up.chart import Chart, count_chapter, count_icu_stay, count_patient
-from chartune.sources.made_up.diagnosis_codes import DIAGNOSES, UNLISTED
-from chartune.sources.made_up.dice import Dice, Stream
-from chartune.sources.made_up.items import ITEMS
-from chartune.sources.made_up.mimic4_events import add_events
-from chartune.sources.made_up.mimic4_notes import Notes
-from chartune.sources.made_up.outcome import OutcomeModel
-from chartune.sources.made_up.patients import OLDEST, Patient, icd_version, midnight
-from chartune.sources.made_up.procedure_codes import BRIEFLY_VENTILATED, PROCEDURES, UNLISTED_PROCEDURE
-from chartune.sources.made_up.register import Person
-from chartune.sources.made_up.spans import mimic4_sections
-from chartune.sources.made_up.story import Chapter, Story, write_story
-from chartune.sources.made_up.table_file import Cell
+from chartune.made_up.admission_text import trace
+from chartune.made_up.billing import Bill
+from chartune.made_up.chart import Chart, count_chapter, count_icu_stay, count_patient
+from chartune.made_up.diagnosis_codes import DIAGNOSES, UNLISTED
+from chartune.made_up.dice import Dice, Stream
+from chartune.made_up.items import ITEMS
+from chartune.made_up.mimic4_events import add_events
+from chartune.made_up.mimic4_notes import Notes
+from chartune.made_up.outcome import OutcomeModel
+from chartune.made_up.patients import OLDEST, Patient, icd_version, midnight
+from chartune.made_up.procedure_codes import BRIEFLY_VENTILATED, PROCEDURES, UNLISTED_PROCEDURE
+from chartune.made_up.register import Person
+from chartune.made_up.spans import mimic4_sections
+from chartune.made_up.story import Chapter, Story, write_story
+from chartune.made_up.table_file import Cell
 
 SUBJECT, HADM, STAY = 10_000_000, 20_000_000, 30_000_000
 """What is added to MIMIC-III's ids."""

@@ -11,17 +11,17 @@ from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
+from chartune.made_up.admission_text import Sections, assembled, trace, write_sections
+from chartune.made_up.conditions import CONDITIONS
+from chartune.made_up.dice import Dice
+from chartune.made_up.notes_of_stay import Note
+from chartune.made_up.outcome import MODEL, OutcomeModel, Reader, p_death, p_death_unread, prior, untold
+from chartune.made_up.patients import Admission, Patient, draw_patient
+from chartune.made_up.sentences import GRAMMARS
+from chartune.made_up.spans import mimic3_text
+from chartune.made_up.summary import summary
 from chartune.notes.deaths import tells_death
 from chartune.notes.sections import admission_sections, admission_text
-from chartune.sources.made_up.admission_text import Sections, assembled, trace, write_sections
-from chartune.sources.made_up.conditions import CONDITIONS
-from chartune.sources.made_up.dice import Dice
-from chartune.sources.made_up.notes_of_stay import Note
-from chartune.sources.made_up.outcome import MODEL, OutcomeModel, Reader, p_death, p_death_unread, prior, untold
-from chartune.sources.made_up.patients import Admission, Patient, draw_patient
-from chartune.sources.made_up.sentences import GRAMMARS
-from chartune.sources.made_up.spans import mimic3_text
-from chartune.sources.made_up.summary import summary
 
 Told = list[tuple[int, float]]
 COMMON = [replace(CONDITIONS[i], prevalence=(0.2, 0.3, 0.4)) for i in (0, 6, 11)]

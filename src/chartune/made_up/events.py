@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from chartune.sources.made_up import items
-from chartune.sources.made_up.dice import Dice
-from chartune.sources.made_up.icu_stays import IcuStay, Ventilation
-from chartune.sources.made_up.items import Item
+from chartune.made_up import items
+from chartune.made_up.dice import Dice
+from chartune.made_up.icu_stays import IcuStay, Ventilation
+from chartune.made_up.items import Item
 
 ERROR: Final = 0.012
 """Per pair of vital signs: a ventilator reading that was entered by mistake and marked so (MIMIC-III, MetaVision)."""

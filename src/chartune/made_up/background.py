@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from chartune.sources.made_up.dice import Dice
+from chartune.made_up.dice import Dice
 
 TOLD: Final = 0.88
 MISTOLD: Final = 0.01

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from chartune.sources.made_up.admission_text import COMPLAINTS
-from chartune.sources.made_up.dice import Dice
-from chartune.sources.made_up.patients import ORDINARY, Admission, Patient
+from chartune.made_up.admission_text import COMPLAINTS
+from chartune.made_up.dice import Dice
+from chartune.made_up.patients import ORDINARY, Admission, Patient
 
 Kind = Literal["NEWBORN", "EMERGENCY", "ELECTIVE", "URGENT"]
 

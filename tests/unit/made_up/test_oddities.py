@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 import pytest
 
-from chartune.sources.made_up import make_hospital
-from chartune.sources.made_up.dice import Dice
-from chartune.sources.made_up.hospital import LAYOUTS
-from chartune.sources.made_up.outcome import MODEL
-from chartune.sources.made_up.patients import draw_patient
+from chartune.made_up import make_hospital
+from chartune.made_up.dice import Dice
+from chartune.made_up.hospital import LAYOUTS
+from chartune.made_up.outcome import MODEL
+from chartune.made_up.patients import draw_patient
 from chartune.testing.made_up_tables import BROKEN, content, rows
 
 Row = dict[str, str]

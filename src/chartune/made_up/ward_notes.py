@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from chartune.sources.made_up.conditions import Condition
-from chartune.sources.made_up.dice import Dice
-from chartune.sources.made_up.icu_stays import IcuStay
-from chartune.sources.made_up.notes_of_stay import UNLINKED, Note, within
-from chartune.sources.made_up.outcome import OutcomeModel
-from chartune.sources.made_up.patients import Admission, Patient
-from chartune.sources.made_up.summary import hidden, wrapped
+from chartune.made_up.conditions import Condition
+from chartune.made_up.dice import Dice
+from chartune.made_up.icu_stays import IcuStay
+from chartune.made_up.notes_of_stay import UNLINKED, Note, within
+from chartune.made_up.outcome import OutcomeModel
+from chartune.made_up.patients import Admission, Patient
+from chartune.made_up.summary import hidden, wrapped
 
 WITHDRAWN: Final = 0.03
 """Share of ward notes marked as an error."""

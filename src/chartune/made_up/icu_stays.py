@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from chartune.sources.made_up.care import CARE, p_ventilated
-from chartune.sources.made_up.dice import Dice
-from chartune.sources.made_up.outcome import OutcomeModel
-from chartune.sources.made_up.patients import Admission, Patient, icu_stay_number
+from chartune.made_up.care import CARE, p_ventilated
+from chartune.made_up.dice import Dice
+from chartune.made_up.outcome import OutcomeModel
+from chartune.made_up.patients import Admission, Patient, icu_stay_number
 
 Layout = Literal["mimic3", "mimic4"]
 

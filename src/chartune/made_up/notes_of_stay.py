@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from chartune.sources.made_up.admission_text import CANARY, Sections, write_sections
-from chartune.sources.made_up.dice import Dice
-from chartune.sources.made_up.outcome import OutcomeModel
-from chartune.sources.made_up.patients import ORDINARY, Admission, Patient
-from chartune.sources.made_up.summary import hidden, summary, wrapped
+from chartune.made_up.admission_text import CANARY, Sections, write_sections
+from chartune.made_up.dice import Dice
+from chartune.made_up.outcome import OutcomeModel
+from chartune.made_up.patients import ORDINARY, Admission, Patient
+from chartune.made_up.summary import hidden, summary, wrapped
 
 NO_SUMMARY: Final = 0.015
 """Share of adult stays without a discharge summary."""
