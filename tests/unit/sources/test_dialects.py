@@ -207,6 +207,28 @@ def test_letters_of_windows_are_read_as_such_and_somebody_should_confirm(tmp_pat
         Tabular(file=tmp_path / name, encoding="utf-8").load()
 
 
+@pytest.mark.parametrize(
+    ("of_windows", "more", "damaged"), [(7, b"", 7), (12, b"\x81", 12)], ids=["mixed", "not cp1252"]
+)
+def test_letters_of_which_one_in_ten_is_of_utf8_or_one_byte_is_none_of_windows_are_not_taken_for_its(
+    tmp_path: Path, of_windows: int, more: bytes, damaged: int
+) -> None:
+    head, *lines = pl.DataFrame(UMLAUTS).write_csv().splitlines()
+    rows = [line.encode("cp1252" if n < of_windows else "utf-8") + b"\n" for n, line in enumerate(lines)]
+    rows[0] = rows[0].replace(b" ", b" " + more, 1)
+    (tmp_path / "n.csv").write_bytes(head.encode() + b"\n" + b"".join(rows))
+    with pytest.raises(SchemaError, match=f"must be UTF-8, but bytes of {damaged} of its 12 rows are none"):
+        Tabular(file=tmp_path / "n.csv").load()
+
+
+def test_letters_that_another_program_has_lost_are_letters_of_utf8(tmp_path: Path) -> None:
+    lost = [
+        {"text": f"gr\ufffd\ufffder {n}" if n == 3 else f"big {n}", "subject_id": n, "label": n % 2} for n in range(12)
+    ]
+    pl.DataFrame(lost).write_csv(tmp_path / "n.csv")
+    assert texts(Tabular(file=tmp_path / "n.csv").load()) == [row["text"] for row in lost]
+
+
 def test_a_stray_byte_among_letters_of_utf8_changes_no_encoding(tmp_path: Path) -> None:
     raw = pl.DataFrame(UMLAUTS).write_csv().encode().replace("größer 3".encode(), b"gr\xf6\xdfer 3")
     (tmp_path / "n.csv").write_bytes(raw)

@@ -258,6 +258,7 @@ def test_a_bad_table_is_refused_with_a_way_out(tmp_path: Path, content: str, tol
         (f'["{CANARY}"]\n', "row 1 is none"),
         (f'{{"text": {{"{CANARY}": 1}}, "subject_id": 1, "label": 1}}\n', "one of row 1 holds an object"),
         ("[" * 100_000, "row 1 is none"),
+        (f'{{"text": "a"}}\n\n  \n["{CANARY}"]\n', "row 2 is none"),
         (f'{{"text": "a"}}\n{{"text": "{CANARY}", "label": 1, "text": ""}}\n', "row 2 has a key twice; export it with"),
         (f'{{"text": "a", "of": {{"a": 1, "a": "{CANARY}"}}}}\n', "row 1 has a key twice"),
     ],

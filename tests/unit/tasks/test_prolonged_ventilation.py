@@ -410,5 +410,6 @@ def test_icu_stays_with_ventilation_and_admissions_with_a_place_are_counted() ->
 
     assert counts(ProlongedVentilation()) == {"ventilation": (3, 1), "a discharge location": (3, 2)}
     assert counts(ProlongedVentilation(masks="counted"))["ventilation"] == (3, 2)
+    assert counts(ProlongedVentilation(competing="left-out"))["a discharge location"] == (3, 2)
     assert set(counts(HINDSIGHT)) == {"ventilation"}  # there every place is the same answer
     assert ProlongedVentilation().coverage(replace(records, ventilation=None)) == []
