@@ -156,10 +156,18 @@ def test_words_that_only_programs_write_are_counted_where_a_release_leaves_cells
 
 def test_texts_that_excel_has_cut_are_counted(tmp_path: Path) -> None:
     tally = Tally()
-    texts = ["x" * 32_767, "x" * 32_766, "x" * 32_768, "x" * 32_767, "x" * 32_766 + "é", "x" * 32_765 + "é"]
+    texts = [
+        "x" * 32_767,
+        "x" * 32_766,
+        "x" * 32_768,
+        "x" * 32_767,
+        "x" * 32_766 + "é",
+        "x" * 32_765 + "é",
+        "é" * 32_767,
+    ]
     rows = "".join(f"{n},,,,{text}\n" for n, text in enumerate(texts))
     read(written(tmp_path, HEADER + rows), NOTES, tally)
-    assert tally.warnings("NOTES")[0].startswith("NOTES: 3 texts end at 32,767 characters, the most that a cell of Exc")
+    assert tally.warnings("NOTES")[0].startswith("NOTES: 4 texts end at 32,767 characters, the most that a cell of Exc")
 
 
 @pytest.mark.parametrize("cell", ["2150-02-30 00:00:00", "2150-02-30T00:00:00", "31.01.2150", "2150-01-31 13:05"])

@@ -241,3 +241,14 @@ def test_a_table_whose_training_texts_are_all_copies_says_so(tmp_path: Path, sto
     made = prepare(Preparation.parse({"source": source, "corpus": None}), store)
     (told,) = emptied(typed(plain_dataset(made)).parts()).values()
     assert "(every training text repeats a held-out one, so that no label is learnt)" in told
+
+
+def test_a_table_of_which_nobody_is_learnt_from_does_not_say_that_copies_were(tmp_path: Path, store: Store) -> None:
+    rows = "".join(f"text {n},{n},{'yes' if n % 2 else 'no'}\n" for n in range(20))
+    (tmp_path / "n.csv").write_text(f"text,subject_id,label\n{rows}", encoding="utf-8")
+    parts = "".join(f"{n},{'validation' if n % 4 else 'test'}\n" for n in range(20)) + "99,train\n"
+    (tmp_path / "s.csv").write_text(f"subject_id,split\n{parts}", encoding="utf-8")
+    source, splits = {"kind": "tabular", "file": tmp_path / "n.csv"}, {"kind": "imported", "folder": tmp_path / "s.csv"}
+    made = prepare(Preparation.parse({"source": source, "splits": splits, "corpus": None}), store)
+    (told,) = emptied(typed(plain_dataset(made)).parts()).values()
+    assert "(no training patient has its label)" in told
