@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Final, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from chartune.writing import write_bytes
 
@@ -46,6 +46,21 @@ Sink = Callable[[Event], None]
 
 
 _sinks: list[Sink] = []
+_hidden = False
+
+
+@contextmanager
+def unseen() -> Iterator[None]:
+    """Meanwhile nobody at the terminal is shown what is measured: steps and scores of real patients tell their number.
+
+    The events are written as ever; what may be shown of them is shown when the stage has ended.
+    """
+    global _hidden
+    before, _hidden = _hidden, True
+    try:
+        yield
+    finally:
+        _hidden = before
 
 
 @contextmanager
@@ -59,8 +74,8 @@ def listening(sink: Sink) -> Iterator[None]:
 
 
 def console_sink(event: Event) -> None:
-    """Tell the person at the terminal what was measured on held-out patients; training losses are in the bar."""
-    if event.split != "train":
+    """Tell the person at the terminal what was measured on held-out patients, unless they are real (`unseen`)."""
+    if event.split != "train" and not _hidden:
         console.print(f"  step {event.step}: {event.split} {event.name} {event.value:.4g}", style="dim")
 
 
@@ -142,7 +157,10 @@ _display: Progress | None = None
 
 @contextmanager
 def progress(title: str, total: float | None = None) -> Iterator[Meter]:
-    """A bar with rate and time left on standard error; silent when that is not a terminal. Bars may nest."""
+    """A bar with share done and time left on standard error; silent when that is not a terminal. Bars may nest.
+
+    It shows no counts: they would be those of patients' texts.
+    """
     global _display
     if not sys.stderr.isatty():
         yield Meter()
@@ -151,7 +169,7 @@ def progress(title: str, total: float | None = None) -> Iterator[Meter]:
     if _display is None:
         _display = Progress(
             TextColumn("{task.description}", style="bold", markup=False), BarColumn(bar_width=28),
-            MofNCompleteColumn(), TimeRemainingColumn(elapsed_when_finished=True),
+            TaskProgressColumn(), TimeRemainingColumn(elapsed_when_finished=True),
             TextColumn("{task.fields[remark]}", style="dim", markup=False), console=console, transient=True,
         )  # fmt: skip
         _display.start()

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from chartune import log
-from chartune.log import Event, EventLog, console_sink, listening, progress, say
+from chartune.log import Event, EventLog, console_sink, listening, progress, say, unseen
 
 
 def test_an_event_is_on_disk_at_once_and_heard_by_the_sinks(tmp_path: Path) -> None:
@@ -45,6 +45,20 @@ def test_the_console_is_told_of_held_out_numbers_only(capsys: pytest.CaptureFixt
     assert told.strip() == "step 4: validation auroc 0.75"
 
 
+def test_steps_and_scores_of_real_patients_are_not_shown_while_they_are_learnt_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    heard: list[Event] = []
+    with EventLog(tmp_path / "events.jsonl") as log, listening(console_sink), listening(heard.append), unseen():
+        log.record(291, "auroc", 0.58731, split="validation")
+    assert capsys.readouterr().err == ""
+    assert (
+        [event.step for event in EventLog.read(tmp_path / "events.jsonl")] == [event.step for event in heard] == [291]
+    )
+    console_sink(Event(4, "auroc", 0.75, "validation"))
+    assert "0.75" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", ["[red]", "run [bold] of :fire:", "a [/] that closes nothing", "{brace}"])
 def test_what_is_said_is_printed_as_it_is(capsys: pytest.CaptureFixture[str], name: str) -> None:
     say(name)
@@ -63,3 +77,4 @@ def test_a_bar_shows_names_as_they_are(monkeypatch: pytest.MonkeyPatch, capsys: 
     shown = capsys.readouterr().out
     assert "preparing [red]x[/red]" in shown
     assert "loss [bold]" in shown
+    assert "/2" not in shown  # a number of texts

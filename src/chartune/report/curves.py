@@ -1,5 +1,8 @@
 """Curves over optimizer steps: what the runs measured while they learnt.
 
+Of real patients they are drawn over the share of the training, at fixed places: the number of steps, and that of
+points, would tell how many texts there are.
+
 `learning_curves` and `perplexity_curves` give the numbers, `draw_panel` draws them. Of a variant with several seeds
 the run nearest to its mean is drawn. A quantity that no run recorded has no panel.
 """
@@ -10,6 +13,7 @@ from typing import Final
 
 import numpy as np
 from matplotlib.ticker import LogLocator, NullFormatter
+from numpy.typing import NDArray
 
 from chartune.answers import BINARY, Metric
 from chartune.report.svg import MUTED, SERIES, drawing, svg
@@ -17,17 +21,22 @@ from chartune.report.variants import Variant
 
 MOST_POINTS: Final = 160
 """A longer curve is averaged in bins: no eye tells more points apart."""
+PLACES: Final = 24
+"""Points of a training curve of real patients, however many steps there were."""
 WIDE: Final = 8.0
 """Highest over lowest value beyond which the axis is logarithmic."""
 
 
 @dataclass(frozen=True)
 class Series:
-    """One curve: optimizer steps and values, both [N]."""
+    """One curve."""
 
     variant: Variant
     steps: tuple[float, ...]
+    """Optimizer steps, [N]; of real patients the percentage of all steps."""
     values: tuple[float, ...]
+    real: bool = False
+    """Whether it was measured on real patients."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,11 @@ class Panel:
     marks: tuple[Mark, ...] = ()
 
     @property
+    def axis(self) -> str:
+        """What it is drawn over."""
+        return "share of the training, %" if any(one.real for one in self.series) else "optimizer step"
+
+    @property
     def logarithmic(self) -> bool:
         """Whether the values span so much that a linear axis would hide the small ones."""
         values = [value for one in self.series for value in one.values] + [mark.value for mark in self.marks]
@@ -68,15 +82,19 @@ def learning_curves(variants: Sequence[Variant], *, headline: Metric = BINARY.he
     )  # fmt: skip
     few = any(v.hidden or (v.watched is not None and v.watched.few) for v in variants)
     open_to_all = [one for one in wanted if one[2] == "train" or not few]
-    return _panels(variants, open_to_all)[:2]
+    return _panels(variants, open_to_all, real=any(v.behind is not None for v in variants))[:2]
 
 
-def perplexity_curves(variants: Sequence[Variant]) -> tuple[Panel, ...]:
+def perplexity_curves(variants: Sequence[Variant], *, open_data: bool) -> tuple[Panel, ...]:
     """Validation perplexity between the marks that it is to be compared with, and training loss.
 
     The marks stand for the test texts: the base model as it came, and token frequencies alone.
+
+    Args:
+        variants: of pretraining.
+        open_data: whether the patients are fictional.
     """
-    panels = _panels(variants, (("Validation perplexity", "perplexity", "validation"),))
+    panels = _panels(variants, (("Validation perplexity", "perplexity", "validation"),), real=not open_data)
     marks = tuple(
         Mark(f"{v.label} {told}", found.estimate.value, v.series)
         for v in variants
@@ -84,7 +102,7 @@ def perplexity_curves(variants: Sequence[Variant]) -> tuple[Panel, ...]:
         if (found := v.score(metric)) is not None
     )
     marked = tuple(Panel(panel.title, panel.series, marks) for panel in panels)
-    return marked + _panels(variants, (("Training loss", "loss", "train"),))
+    return marked + _panels(variants, (("Training loss", "loss", "train"),), real=not open_data)
 
 
 def draw_panel(panel: Panel, name: str) -> str:
@@ -110,25 +128,37 @@ def draw_panel(panel: Panel, name: str) -> str:
             axes.yaxis.set_minor_formatter(NullFormatter())
         axes.margins(y=0.1)
         axes.set_title(f"{panel.title}{', log scale' if panel.logarithmic else ''}")
-        axes.set_xlabel("optimizer step")
+        axes.set_xlabel(panel.axis)
         axes.grid(axis="y")
-        return svg(figure, name, f"{panel.title} over optimizer steps of {len(panel.series)} variants")
+        return svg(figure, name, f"{panel.title}, {len(panel.series)} variants, over: {panel.axis}")
 
 
-def _panels(variants: Sequence[Variant], wanted: Sequence[tuple[str, str, str]]) -> tuple[Panel, ...]:
+def _panels(variants: Sequence[Variant], wanted: Sequence[tuple[str, str, str]], *, real: bool) -> tuple[Panel, ...]:
     panels = (
-        Panel(title, tuple(series for v in variants if (series := _series(v, name, split)) is not None))
+        Panel(title, tuple(series for v in variants if (series := _series(v, name, split, real)) is not None))
         for title, name, split in wanted
     )
     return tuple(panel for panel in panels if panel.series)
 
 
-def _series(variant: Variant, name: str, split: str) -> Series | None:
+def _series(variant: Variant, name: str, split: str, real: bool) -> Series | None:
     events = variant.run.events(name, split)
     if not events:
         return None
-    bins = np.array_split(np.array([(event.step, event.value) for event in events]), min(len(events), MOST_POINTS))
+    measured = np.array([(event.step, event.value) for event in events])  # [N, 2]
+    if real:
+        measured = _by_share(measured, split)
+    bins = np.array_split(measured, min(len(measured), MOST_POINTS))
     steps, values = np.array([part.mean(axis=0) for part in bins]).T
     if name == variant.headline and variant.watched is not None:
         values = values.round(variant.watched.precision(name))
-    return Series(variant, tuple(steps.tolist()), tuple(values.tolist()))
+    return Series(variant, tuple(steps.tolist()), tuple(values.tolist()), real)
+
+
+def _by_share(measured: NDArray[np.float64], split: str) -> NDArray[np.float64]:
+    """Steps as the percentage of the last one; training values at fixed places. measured: step and value, [N, 2]."""
+    share, values = 100 * measured[:, 0] / max(1.0, measured[-1, 0]), measured[:, 1]
+    if split != "train":
+        return np.stack([share.round(), values], axis=1)
+    places = np.linspace(0, 100, PLACES)
+    return np.stack([places, np.interp(places, share, values)], axis=1)

@@ -151,9 +151,9 @@ def _outcomes(runs: Sequence[Run], datasets: Mapping[str, Dataset], every: Mappi
 
 
 def _adaptation(variants: Sequence[Variant], datasets: Mapping[str, Dataset]) -> Adaptation:
-    panels = perplexity_curves(variants)
-    curves = tuple(Markup(draw_panel(panel, f"adapt-curve{n}")) for n, panel in enumerate(panels))
     badges = {_badge(run, datasets) for v in variants for run in v.runs}
+    panels = perplexity_curves(variants, open_data=badges == {MADE_UP})
+    curves = tuple(Markup(draw_panel(panel, f"adapt-curve{n}")) for n, panel in enumerate(panels))
     table, printed = adaptation.perplexity_table(variants), marks.published_pretraining()
     return Adaptation(tuple(variants), table, curves, printed, MADE_UP in badges)
 

@@ -12,6 +12,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -22,8 +23,9 @@ import torch
 from pydantic import Field
 
 from chartune.config import Config, Unhashed, fingerprint
+from chartune.disclosure import is_made_up
 from chartune.errors import ChartuneError, ConfigError
-from chartune.log import say
+from chartune.log import say, unseen
 from chartune.models.backbone import LocalBackbone
 from chartune.models.load import Resolved
 from chartune.names import Name
@@ -135,7 +137,7 @@ def perform(
             write_json(folder / "environment.json", environment(resolved, switches(dataset, facts.get("task"))))
             expected = (dict(planned()) or None) if planned else None
             started, clock = datetime.now(UTC), time.monotonic()
-            with PeakMemory() as memory:
+            with PeakMemory() as memory, nullcontext() if is_made_up(dataset.source) else unseen():
                 outcome = _worked(work, Work(store, folder, identity))
             seconds = time.monotonic() - clock + outcome.state.earlier_seconds
             about = RunRecord.model_validate_json(json.dumps({

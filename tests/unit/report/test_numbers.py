@@ -258,11 +258,21 @@ def test_validation_curves_of_real_patients_have_the_digits_of_their_pairs(real:
     assert [panel.title for panel in learning_curves(few)] == ["Training loss"]
 
 
+def test_learning_curves_of_real_patients_tell_no_number_of_steps(store: Store, real: list[Variant]) -> None:
+    adapted = numbered([Run.of(store, past.PRETRAIN)], "P")
+    for panel in (*learning_curves(real), *perplexity_curves(adapted, open_data=False)):
+        assert panel.axis == "share of the training, %"
+        for series in panel.series:
+            assert (min(series.steps) >= 0, max(series.steps)) == (True, 100)
+            assert len(series.steps) == 24 or panel.title.startswith("Validation")
+    assert {panel.axis for panel in perplexity_curves(adapted, open_data=True)} == {"optimizer step"}
+
+
 def test_long_curves_are_averaged_and_wide_ones_logarithmic(store: Store, binary: list[Variant]) -> None:
     panels = learning_curves(binary)
     assert [panel.title for panel in panels] == ["Training loss", "Validation AUROC"]
     assert all(len(series.steps) <= 160 for panel in panels for series in panel.series)
-    perplexity = perplexity_curves(numbered([Run.of(store, past.PRETRAIN)], "P"))[0]
+    perplexity = perplexity_curves(numbered([Run.of(store, past.PRETRAIN)], "P"), open_data=True)[0]
     assert [(mark.label, mark.value) for mark in perplexity.marks] == [("P1 before", 14.62), ("P1 unigram", 211.4)]
     assert perplexity.logarithmic
     assert "log scale" in draw_panel(perplexity, "p")

@@ -9,6 +9,7 @@ import pytest
 from chartune.adapters.full import Full
 from chartune.adapters.lora import LoRA
 from chartune.adapters.stack import Fresh, Frozen, Stack, Trainable
+from chartune.log import Event, console_sink
 from chartune.models.backbone import Backbone
 from chartune.models.heads import Head
 from chartune.models.load import Numerics
@@ -148,6 +149,22 @@ def test_a_stage_that_broke_is_no_run_and_the_next_attempt_makes_one(store: Stor
     assert [path.suffix for path in (store.root / "runs").iterdir()] == [".partial"]  # and no lease
     name = attempt(lambda _: Outcome({}))
     assert attempt(work) == name  # found, not done again
+
+
+@pytest.mark.parametrize(("kind", "shown"), [("mimic3", ""), ("made-up", "  step 3: validation auroc 0.9\n")])
+def test_of_real_patients_nothing_is_shown_before_the_stage_has_ended(
+    kind: str, shown: str, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work(_: object) -> Outcome:
+        console_sink(Event(3, "auroc", 0.9, "validation"))
+        return Outcome({})
+
+    plain = typed({"source": {"kind": kind}}).to_json()
+    data = store.obtain("data", "d" * 16, lambda folder: write_json(folder / "dataset.json", plain), {})
+    perform(LORA, store, data, kind="finetune", revision=1, name="x", parts={}, facts={}, resolved=None, work=work)
+    assert shown in (capsys.readouterr().err or "")
+    console_sink(Event(4, "auroc", 0.9, "validation"))
+    assert "step 4" in capsys.readouterr().err
 
 
 def test_what_a_run_took_is_what_all_its_attempts_took(store: Store) -> None:
