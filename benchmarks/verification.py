@@ -18,7 +18,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from chartune.artefact import Artefact
-from chartune.stages.catalog import run
+from chartune.runner import run
 from chartune.studies.demo import demo
 from chartune.tasks.prepare import prepare
 

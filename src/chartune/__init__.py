@@ -48,7 +48,7 @@ _FACE = {
     "Trainable": "chartune.adapters.stack",
     "make_hospital": "chartune.made_up",
     "prepare": "chartune.tasks.prepare",
-    "run": "chartune.stages.catalog",
+    "run": "chartune.runner",
 }
 
 __all__ = sorted(_FACE)

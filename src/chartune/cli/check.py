@@ -54,7 +54,7 @@ def command(
     # A wrong path is told before anything is measured.
     tables = _tables(folder, notes, source, exact_counts) if folder else {}
     opened = open_store(store)
-    from chartune.stages.machine import survey_machine
+    from chartune.planning.machine import survey_machine
 
     broken = _broken(tables)
     facts: dict[str, Any] = {"needed": broken} if broken else {}

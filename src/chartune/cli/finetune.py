@@ -78,7 +78,8 @@ def command(
     part is scored once, at the end.
     """
     from chartune.report.hidden import warning
-    from chartune.stages.catalog import run, stages
+    from chartune.runner import run
+    from chartune.stages.catalog import stages
     from chartune.tasks.dataset import read_dataset
 
     kind = stage_kind(config, method)

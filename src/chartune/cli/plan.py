@@ -59,8 +59,8 @@ def command(
     Nothing is prepared, pretrained or written. Tokens, steps and time need data that are prepared already. What does
     not fit into the memory and disk that are free now is refused, with exit code 5.
     """
+    from chartune.planning.plan import plan
     from chartune.stages.finetune import Finetune
-    from chartune.stages.plan import plan
     from chartune.stages.pretrain import Pretrain
     from chartune.tasks.dataset import gone, read_dataset
 

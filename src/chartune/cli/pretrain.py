@@ -46,7 +46,7 @@ def command(
     Says the token-weighted perplexity on held-out patients before and after. A killed run goes on where it stopped when
     the same command is given again; a finished one is found.
     """
-    from chartune.stages.catalog import run
+    from chartune.runner import run
     from chartune.stages.pretrain import Pretrain
 
     told = stage_data(

@@ -12,8 +12,8 @@ from chartune.adapters.stack import Attached, attach, lay
 from chartune.models.architecture import shape_of
 from chartune.models.families import Family, family_of
 from chartune.models.load import Body, load_body
+from chartune.models.meta import meta_body
 from chartune.models.readers import Classifier, LanguageModel
-from chartune.models.rehearsal import meta_body
 from chartune.stages.base import SmallBase
 from chartune.stages.inputs import Inputs
 from chartune.stages.model_stage import Asked, ModelStage

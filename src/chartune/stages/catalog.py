@@ -1,41 +1,8 @@
-"""The stages, one line each, and the one verb that does any of them."""
-
-from typing import Annotated, Any, assert_never
-
-from pydantic import Field
+"""The stages, one line each."""
 
 from chartune.config import Config
-from chartune.errors import ChartuneError
-from chartune.log import say
-from chartune.runs.run import Run
-from chartune.stages.finetune import Finetune, finetune
-from chartune.stages.plan import plan, planned_facts
-from chartune.stages.pretrain import Pretrain, pretrain
-from chartune.stages.tfidf import Tfidf, tfidf
-from chartune.store import Store
-
-AnyStage = Annotated[Pretrain | Finetune | Tfidf, Field(discriminator="kind")]
+from chartune.stages.finetune import Finetune
+from chartune.stages.pretrain import Pretrain
+from chartune.stages.tfidf import Tfidf
 
 stages: dict[str, type[Config]] = {"pretrain": Pretrain, "finetune": Finetune, "tfidf": Tfidf}
-
-
-def run(stage: Pretrain | Finetune | Tfidf, store: Store) -> Run:
-    """Do a stage, or find it done: the same question finds the same answer. What it was planned to cost is kept."""
-    match stage:
-        case Pretrain():
-            return pretrain(stage, store, lambda: _planned(stage, store))
-        case Finetune():
-            return finetune(stage, store, lambda: _planned(stage, store))
-        case Tfidf():
-            return tfidf(stage, store)
-        case _:
-            assert_never(stage)
-
-
-def _planned(stage: Pretrain | Finetune, store: Store) -> dict[str, Any]:
-    """What the stage is expected to cost; nothing where it cannot be rehearsed: a plan must not stop a training."""
-    try:
-        return planned_facts(plan(stage, store))
-    except (ChartuneError, RuntimeError) as error:  # an operator that cannot tell shapes raises one
-        say(f"not planned ({type(error).__name__}); the run goes on without")
-        return {}

@@ -10,8 +10,8 @@ from typing import Any
 from chartune.errors import ChartuneError
 from chartune.log import progress, say
 from chartune.quantities import human_seconds
+from chartune.runner import run
 from chartune.runs.run import Run
-from chartune.stages.catalog import run
 from chartune.store import Store
 from chartune.studies.study import Cell, Study, reference
 from chartune.tasks.prepare import prepare

@@ -23,7 +23,7 @@ from chartune.models.anatomy import anatomy_of
 from chartune.models.architecture import shape_of
 from chartune.models.backbone import LocalBackbone
 from chartune.models.load import Resolved, load_body
-from chartune.models.rehearsal import meta_body
+from chartune.models.meta import meta_body
 from chartune.train.checkpoint import State, load_checkpoint, restore, save_checkpoint, trainable
 from chartune.train.optimizer import Optimisation, make_optimizer
 

@@ -21,7 +21,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[object]:
         asked.append(store)
         return {}
 
-    monkeypatch.setattr("chartune.stages.machine.survey_machine", survey_machine)
+    monkeypatch.setattr("chartune.planning.machine.survey_machine", survey_machine)
     return asked
 
 

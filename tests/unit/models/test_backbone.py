@@ -13,7 +13,7 @@ from chartune.errors import AdapterError, ConfigError, StoreError
 from chartune.models.architecture import shape_of
 from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, inspect
 from chartune.models.load import Resolved, load_body
-from chartune.models.rehearsal import meta_body
+from chartune.models.meta import meta_body
 from chartune.stages.inputs import find_adapter
 from chartune.stages.model_stage import must_reach
 from chartune.store import Store

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from chartune.models.load import Resolved
-from chartune.models.rehearsal import Rehearsals, Rehearsed
-from chartune.stages.workload import Workload
+from chartune.planning.rehearsal import Rehearsals, Rehearsed
+from chartune.planning.workload import Workload
 
 PASSES: Final = 3.0
 """Passes over memory that each byte written costs: two operands are read, one result is written."""

@@ -17,12 +17,6 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
-from transformers import AutoModel, AutoModelForCausalLM, PretrainedConfig
-
-from chartune.models.families import Family
-from chartune.models.foreign import reading
-from chartune.models.language import Language
-from chartune.models.load import Body, Resolved, body_of
 
 
 @dataclass(frozen=True)
@@ -56,26 +50,6 @@ class Rehearsals:
     def peak_bytes(self) -> int:
         """Of the more demanding of the two."""
         return max(self.reading.peak_bytes, self.training.peak_bytes if self.training else 0)
-
-
-def meta_body(
-    shape: PretrainedConfig,
-    family: Family,
-    resolved: Resolved,
-    *,
-    language_model: bool = False,
-    trains_all: bool = False,
-) -> Body:
-    """The body that `load_body` would load, with the same types and parameters, on the meta device: nothing allocated.
-
-    Raises:
-        AdapterError: the sizes do not make a model.
-    """
-    make = AutoModelForCausalLM if language_model else AutoModel
-    parts = family.parts(language_model=language_model)
-    with reading("transformers", "config.json must describe a model", "copy it again"), torch.device("meta"):
-        model = make.from_config(shape, dtype=torch.float32, attn_implementation=resolved.attention, **parts)
-    return body_of(model, resolved, Language.of(model.config), language_model=language_model, trains_all=trains_all)
 
 
 def rehearse(module: nn.Module, device: str, run: Callable[[], Tensor], *, backward: bool) -> Rehearsed:

@@ -15,15 +15,9 @@ from chartune.disclosure import shown
 from chartune.errors import RunError
 from chartune.models.load import Resolved
 from chartune.models.losses import CROSS_ENTROPY
-from chartune.models.rehearsal import Rehearsals
-from chartune.quantities import human_bytes, human_seconds
-from chartune.stages.assembly import Part, assemble, bare_body
-from chartune.stages.blueprint import rehearsals, weights_of
-from chartune.stages.finetune import Finetune
-from chartune.stages.inputs import Inputs, inputs_of
-from chartune.stages.model_stage import Asked
-from chartune.stages.pretrain import Pretrain
-from chartune.stages.requirements import (
+from chartune.planning.blueprint import rehearsals, weights_of
+from chartune.planning.rehearsal import Rehearsals
+from chartune.planning.requirements import (
     Disk,
     Memory,
     Rates,
@@ -35,7 +29,13 @@ from chartune.stages.requirements import (
     micro_batch_within,
     seconds_of,
 )
-from chartune.stages.workload import Workload, workload_of
+from chartune.planning.workload import Workload, workload_of
+from chartune.quantities import human_bytes, human_seconds
+from chartune.stages.assembly import Part, assemble, bare_body
+from chartune.stages.finetune import Finetune
+from chartune.stages.inputs import Inputs, inputs_of
+from chartune.stages.model_stage import Asked
+from chartune.stages.pretrain import Pretrain
 from chartune.store import Store
 
 BINARY: Final = 2

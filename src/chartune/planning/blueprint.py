@@ -10,12 +10,12 @@ from torch import Tensor
 
 from chartune.models.load import Resolved
 from chartune.models.readers import Classifier, LanguageModel
-from chartune.models.rehearsal import Rehearsals, rehearse
+from chartune.planning.rehearsal import Rehearsals, rehearse
+from chartune.planning.requirements import Weights
 from chartune.predict.predictions import BUDGETS
 from chartune.stages.assembly import Model
 from chartune.stages.finetune import Finetune
 from chartune.stages.pretrain import Pretrain
-from chartune.stages.requirements import Weights
 
 
 def weights_of(model: Model) -> Weights:

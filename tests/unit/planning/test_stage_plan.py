@@ -22,18 +22,18 @@ from chartune.models.backbone import LocalBackbone, inspect
 from chartune.models.heads import LinearHead
 from chartune.models.load import Resolved, load_body, new_llama
 from chartune.models.readers import Classifier
-from chartune.models.rehearsal import _Alive
+from chartune.planning.blueprint import _batch, rehearsals
+from chartune.planning.plan import Plan, plan, planned_facts
+from chartune.planning.rehearsal import _Alive
+from chartune.planning.requirements import free_memory
+from chartune.planning.workload import workload_of
 from chartune.runs.run import Run
 from chartune.stages.assembly import Model, assemble, bare_body
 from chartune.stages.base import SmallBase
-from chartune.stages.blueprint import _batch, rehearsals
 from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import Inputs
 from chartune.stages.model_stage import Asked
-from chartune.stages.plan import Plan, plan, planned_facts
 from chartune.stages.pretrain import Pretrain, corpus_blocks
-from chartune.stages.requirements import free_memory
-from chartune.stages.workload import workload_of
 from chartune.store import Store
 from chartune.tasks.prepare import Preparation, prepare, read_corpus
 from chartune.testing.chain import FINETUNE, steps
@@ -58,7 +58,7 @@ OUTPUTS = 5
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine's rates matter to no test here."""
-    monkeypatch.setattr("chartune.stages.requirements.TRY_SECONDS", 0.0)
+    monkeypatch.setattr("chartune.planning.requirements.TRY_SECONDS", 0.0)
 
 
 def finetune_of(data: Any, layers: tuple[AnyLayer, ...] = (Fresh(),), **fields: Any) -> Finetune:
@@ -303,7 +303,7 @@ def test_steps_and_tokens_of_real_patients_are_those_of_the_class_of_their_texts
 ) -> None:
     stage = finetune_of(data, optimisation={"batch_size": 1, "duration": {"value": 1}})
     texts = planned(stage, filled, llama).workload.examples or 0
-    monkeypatch.setattr("chartune.stages.workload.is_made_up", lambda source: False)
+    monkeypatch.setattr("chartune.planning.workload.is_made_up", lambda source: False)
     counted = workload_of(stage, llama, filled, exact)
     assert counted.examples == counted.steps == counted.micro_batches == typical(texts, exact)
     assert typical(texts, exact=False) != texts
@@ -336,12 +336,12 @@ def test_an_encoder_cannot_be_planned_as_a_language_model(
 def test_what_does_not_fit_is_refused_with_the_largest_micro_batch_that_would(
     filled: Store, data: dict[str, Any], llama: LocalBackbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chartune.stages.plan.held_memory", lambda: 10**9)
+    monkeypatch.setattr("chartune.planning.plan.held_memory", lambda: 10**9)
     many = {"batch_size": 1000, "micro_batch_tokens": 24000}
     stage = finetune_of(data, optimisation=many)
     roomy = planned(stage, filled, llama).memory
     short = roomy.peak - roomy.batch // 8
-    monkeypatch.setattr("chartune.stages.requirements.free_memory", lambda device: short)
+    monkeypatch.setattr("chartune.planning.requirements.free_memory", lambda device: short)
     made = planned(stage, filled, llama)
     assert not made.fits
     with pytest.raises(RunError, match=r"must fit into what is free, but LoRA r=8 on llama would need about") as told:
@@ -385,7 +385,7 @@ def test_the_command_line_tells_a_plan_refuses_with_5_and_wants_nothing_foreign(
     for verb, flag in (("pretrain", "--method=head-only"), ("finetune", "--method=tfidf")):
         refused = chartune("plan", verb, hospital, flag, *words)
         assert (refused.code, refused.out) == (2, "")
-    monkeypatch.setattr("chartune.stages.requirements.free_memory", lambda device: 1000)
+    monkeypatch.setattr("chartune.planning.requirements.free_memory", lambda device: 1000)
     refused = chartune("plan", "finetune", hospital, *words, "--json")
     assert refused.code == 5
     assert json.loads(refused.out)["fits"] is False

@@ -1,0 +1,29 @@
+"""A body on the meta device: shapes and types, no numbers, nothing allocated."""
+
+import torch
+from transformers import AutoModel, AutoModelForCausalLM, PretrainedConfig
+
+from chartune.models.families import Family
+from chartune.models.foreign import reading
+from chartune.models.language import Language
+from chartune.models.load import Body, Resolved, body_of
+
+
+def meta_body(
+    shape: PretrainedConfig,
+    family: Family,
+    resolved: Resolved,
+    *,
+    language_model: bool = False,
+    trains_all: bool = False,
+) -> Body:
+    """The body that `load_body` would load, with the same types and parameters, on the meta device: nothing allocated.
+
+    Raises:
+        AdapterError: the sizes do not make a model.
+    """
+    make = AutoModelForCausalLM if language_model else AutoModel
+    parts = family.parts(language_model=language_model)
+    with reading("transformers", "config.json must describe a model", "copy it again"), torch.device("meta"):
+        model = make.from_config(shape, dtype=torch.float32, attn_implementation=resolved.attention, **parts)
+    return body_of(model, resolved, Language.of(model.config), language_model=language_model, trains_all=trains_all)

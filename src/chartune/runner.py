@@ -1,0 +1,34 @@
+"""The one verb that does any stage, planned first."""
+
+from typing import Any, assert_never
+
+from chartune.errors import ChartuneError
+from chartune.log import say
+from chartune.planning.plan import plan, planned_facts
+from chartune.runs.run import Run
+from chartune.stages.finetune import Finetune, finetune
+from chartune.stages.pretrain import Pretrain, pretrain
+from chartune.stages.tfidf import Tfidf, tfidf
+from chartune.store import Store
+
+
+def run(stage: Pretrain | Finetune | Tfidf, store: Store) -> Run:
+    """Do a stage, or find it done: the same question finds the same answer. What it was planned to cost is kept."""
+    match stage:
+        case Pretrain():
+            return pretrain(stage, store, lambda: _planned(stage, store))
+        case Finetune():
+            return finetune(stage, store, lambda: _planned(stage, store))
+        case Tfidf():
+            return tfidf(stage, store)
+        case _:
+            assert_never(stage)
+
+
+def _planned(stage: Pretrain | Finetune, store: Store) -> dict[str, Any]:
+    """What the stage is expected to cost; nothing where it cannot be rehearsed: a plan must not stop a training."""
+    try:
+        return planned_facts(plan(stage, store))
+    except (ChartuneError, RuntimeError) as error:  # an operator that cannot tell shapes raises one
+        say(f"not planned ({type(error).__name__}); the run goes on without")
+        return {}
