@@ -16,8 +16,8 @@ from torch import Tensor
 from transformers import AutoModelForPreTraining, BertForPreTraining
 
 from chartune.errors import AdapterError, ConfigError, StoreError
+from chartune.importing.folder import RECORD, doubts, import_backbone
 from chartune.models.backbone import LocalBackbone, inspect
-from chartune.models.importing import RECORD, doubts, import_backbone
 from chartune.models.load import Resolved, load_body
 from chartune.outputs import OUTGOING
 from chartune.store import sha256
@@ -336,15 +336,15 @@ def test_a_file_that_outgrows_its_limit_is_told_apart_from_a_full_disk(
     # The reader writes into a limit of its own, so it truly meets EFBIG; a disk cannot be filled in a test.
     torch.save(whole.state_dict(), folder / "pytorch_model.bin")
     spoilt = (
-        "from chartune.models import unpickle; limit = unpickle.limit; "
+        "from chartune.importing import unpickle; limit = unpickle.limit; "
         "unpickle.limit = lambda n: (limit(n), unpickle._lower(unpickle.resource.RLIMIT_FSIZE, 4096)); "
         if big else
-        "from chartune.models import unpickle; "
+        "from chartune.importing import unpickle; "
         "full = OSError(28, 'No space left on device'); "
         "unpickle.save_file = lambda *_: (_ for _ in ()).throw(full); "
     )  # fmt: skip
     start = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); " + spoilt + "unpickle.main()"
-    monkeypatch.setattr("chartune.models.importing.START", start)
+    monkeypatch.setattr("chartune.importing.reader.START", start)
     error, told = (AdapterError, "claims to be larger than its source") if big else (StoreError, "free some space")
     with pytest.raises(error, match=told) as caught:
         import_backbone(folder, tmp_path / "new")

@@ -31,7 +31,7 @@ def command(
     that may read tensors and nothing else. The copy holds safetensors, the tokenizer, and the hashes of both sides.
     """
     from chartune.batches.tokenize import load_tokenizer
-    from chartune.models.importing import doubts, import_backbone
+    from chartune.importing.folder import doubts, import_backbone
     from chartune.models.load import must_be_whole
 
     made = import_backbone(folder, out, (must_be_whole, load_tokenizer), open_store(store).root)

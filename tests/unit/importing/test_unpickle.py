@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from chartune.models.unpickle import LEGACY
+from chartune.importing.unpickle import LEGACY
 
 
 class Payload:
@@ -43,7 +43,7 @@ def test_behind_the_second_wall_python_can_do_nothing_else(tmp_path: Path) -> No
     source.write_bytes(LEGACY)
     acts = {event: act.format(touched=touched, source=source) for event, act in ACTS.items()}
     program = "import ctypes, json, os, socket, subprocess, sys\nfrom pathlib import Path\n"
-    program += "from chartune.models import unpickle\n\n"
+    program += "from chartune.importing import unpickle\n\n"
     program += "\n".join(f"def act{number}():\n    {act}" for number, act in enumerate(acts.values()))
     program += f"""
 unpickle.seal([Path({str(source)!r})], Path({str(folder)!r}))
@@ -69,7 +69,7 @@ def test_were_weights_only_ever_broken_the_second_wall_would_hold(tmp_path: Path
     folder.mkdir()
     torch.save({"x": Payload(touched)}, source)
     program = (
-        "import functools, torch\nfrom chartune.models import unpickle\n"
+        "import functools, torch\nfrom chartune.importing import unpickle\n"
         "loads = torch.load\n"
         "torch.load = lambda *a, **k: loads(*a, **(k | {'weights_only': False}))\n"
         "unpickle.main()\n"

@@ -5,19 +5,14 @@
 Nothing of the pickle is opened in this process. The new folder appears whole or not at all.
 """
 
-import errno
-import json
-import os
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from chartune.errors import AdapterError, ConfigError, StoreError
+from chartune.errors import AdapterError, ConfigError
+from chartune.importing.reader import unpickled
 from chartune.models.backbone import LocalBackbone, inspect, tokenizer_files
 from chartune.models.config_json import architecture_of, safe_config
 from chartune.models.families import family_of
@@ -31,12 +26,6 @@ PICKLE: Final = "pytorch_model.bin"
 INDEX: Final = "pytorch_model.bin.index.json"
 MOST_COPIED: Final = 1 << 30
 """Bytes of the largest file that is copied: a vocabulary."""
-START: Final = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from chartune.models.unpickle import main; main()"
-)
-"""The reader finds the same libraries as this process and, isolated (-I), nothing else."""
-QUIET: Final = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
-"""The reader's whole environment, but for where the system's linker finds libraries."""
 
 
 def import_backbone(
@@ -128,61 +117,6 @@ def pickles_of(folder: Path) -> list[Path]:
     if lacking:
         raise AdapterError(f"every shard must be there, but {folder} lacks {lacking[0]}; copy it.")
     return [folder / name for name in names]
-
-
-def unpickled(sources: list[Path], folder: Path, ties: dict[str, str], drops: list[str]) -> dict[str, Any]:
-    """Have a process behind walls write `sources` as safetensors into `folder`; returns its answer.
-
-    Raises:
-        AdapterError: it refused, or was ended by its limits.
-        StoreError: no room.
-    """
-    job = {"sources": [str(s.absolute()) for s in sources], "folder": str(folder), "ties": ties, "drops": drops}
-    libraries = [path for path in sys.path if os.path.isabs(path)]
-    environment = QUIET | {key: os.environ[key] for key in ("LD_LIBRARY_PATH",) if key in os.environ}
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", START, json.dumps(libraries)], input=json.dumps(job), capture_output=True,
-        text=True, env=environment, cwd=folder, check=False,
-    )  # fmt: skip
-    if done.returncode:
-        _refuse(done.returncode, done.stderr, sources)
-    return json.loads(done.stdout)  # type: ignore[no-any-return]
-
-
-def _refuse(code: int, told: str, sources: list[Path]) -> None:
-    """Say in the house's words why the reader gave up."""
-    what = sources[0].name if len(sources) == 1 else f"one of {len(sources)} shards"
-    place = f"{what} in {sources[0].parent}"
-    kind, message = _last(told)
-    if re.search(rf"\(os error {errno.EFBIG}\)|\[Errno {errno.EFBIG}\]", message):
-        raise AdapterError(
-            f"weights must take no more room than their file, but {place} claims to be larger than its source and was "
-            f"stopped while it was written; compare the file's hash with its source, and do not trust it."
-        )
-    if "(os error" in message or kind == "OSError":
-        raise StoreError(f"the new folder must have room, but writing it failed ({message}); free some space.")
-    asked = re.search(r"GLOBAL ([\w.]+)|asked for ([\w.]+)", message)
-    if asked:
-        raise AdapterError(
-            f"weights must be read without running code, but {place} asks for {asked[1] or asked[2]}; nothing of it "
-            f"was run. Do not open it with other tools; get the weights as *.safetensors from their maker."
-        )
-    if code < 0 or kind == "MemoryError" or "allocate memory" in message:
-        by = f"signal {signal.Signals(-code).name}" if code < 0 else "its limit of memory"
-        raise AdapterError(
-            f"weights must need no more memory and time than their size tells, but the reader of {place} was ended "
-            f"by {by}; compare the file's hash with its source, or use a machine with more memory."
-        )
-    why = message if kind == "Refused" else f"it is cut off or damaged ({kind})"
-    raise AdapterError(f"pickled weights must be a plain state dict, but of {place}: {why}; copy it again.")
-
-
-def _last(told: str) -> tuple[str, str]:
-    try:
-        line = json.loads(told.strip().rpartition("\n")[2])
-        return str(line["kind"]), str(line["message"])
-    except (ValueError, KeyError, TypeError):
-        return "unknown", ""
 
 
 def _papers(folder: Path) -> list[Path]:

@@ -5,7 +5,7 @@
 Three walls stand behind each other. `weights_only` knows tensors and dictionaries and calls nothing else (torch ≥ 2.10,
 CVE-2026-24747). Should it ever be broken, Python's audit hook refuses every act but reading and writing the files of
 the job. And the kernel bounds memory, time, size and number of files and processes. The parent,
-`chartune.models.importing`, judges the answer.
+`chartune.importing.reader`, judges the answer.
 """
 
 import io

@@ -1,0 +1,1 @@
+"""A model folder with pickled weights becomes one with safetensors, without trusting the pickle."""
