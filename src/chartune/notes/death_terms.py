@@ -14,7 +14,7 @@ from typing import Final
 MAY: Final = (
     "died", "dies", "dying", "death", "dead", "expired", "passed", "deceased", "demise", "autops", "necrops", "mortem",
     "pronounced", "examiner", "coroner", "morgue", "succumb", "fatal", "exitus", "corpse", "surviv", "resuscitat",
-    "lifeless", "his life", "her life", "cpr", "code",
+    "lifeless", "his life", "her life", "cpr", "code", "tod",
 )  # fmt: skip
 """Every term has one of these, in small letters."""
 
@@ -35,7 +35,9 @@ EXAMINED: Final = _words(
 """What is done to the dead. A negation does not undo it: "autopsy declined" tells the death as well."""
 VERB: Final = _words(
     r"died|dies|expired|deceased|passed away"
-    r"|(?:patient|pt) passed(?= (?:shortly|peacefully|quietly)|[.,;]|$)|succumbed(?: to)?|exitus(?: letalis)?"
+    r"|(?:patient|pt) passed(?= (?:shortly|peacefully|quietly)|[.,;]|$)"
+    r"|(?:patient|pt|he|she) passed(?= (?:this|last|at) )|succumbed(?: to)?|exitus(?: letalis)?"
+    r"|(?:condition|status|disposition)(?: (?:at|on) discharge)?: ?(?:dead|deceased)"
     r"|dying(?=(?: \w+){0,3} (?:later|after|hours?|days?|minutes?|day|night))"
     r"|pronounced (?:dead|deceased|expired)|(?:was|were) pronounced(?= (?:at|by)|[.,;]|$)"
     r"|declared (?:brain )?dead|found dead|dead on arrival"
@@ -46,7 +48,7 @@ VERB: Final = _words(
     r"|(?:proved|was|were|became) fatal|fatal (?:outcome|event|course|end)"
 )
 """Somebody dies or is dead."""
-FACT: Final = _words(r"(?:time|cause|manner) of (?:his |her |the )?death")
+FACT: Final = _words(r"(?:time|cause|manner) of (?:his |her |the )?death|tod(?=:? ?\d)")
 """A death that nobody doubts."""
 NOUN: Final = _words(r"deaths?|demise")
 """A death."""
@@ -87,6 +89,10 @@ OF_RELATIVE: Final = re.compile(
     re.IGNORECASE,
 )
 """What may stand between a death and the relative whose it is: "death of his older brother", "deceased mother"."""
+ASIDE: Final = re.compile(r"^(?:\W+\w+){0,4}\s*\(\s*(?:his\s+|her\s+|the\s+)?$", re.IGNORECASE)
+"""What may stand between a death and the relative in brackets whose it is: "died of MI (father)"."""
+OF_SUBJECT: Final = re.compile(r"^\s*(?::|with)\s*(?:an?\s+)?$", re.IGNORECASE)
+"""Between a relative and what was done to that one: "Brother: autopsy showed", "Father with autopsy-proven"."""
 ELSEWHERE: Final = re.compile(
     r"^\s*,?\s*(?:(?:in|at)\s+(?:the\s+)?(?:infancy|birth|childhood|wars?|combat|holocaust)|young\b|as\s+an?\s+(?:child|infant))"
     r"|^(?:\W+\w+){0,8}?\W+(?:age[d]?\s+(?:of\s+)?\d|in\s+(?:his|her|their)\s+(?:early\s+|mid[\s-]|late\s+)?\d0)"
@@ -117,7 +123,7 @@ FORETOLD_NOUN: Final = FORETOLD_VERB | _set(
 )
 """Before "death": it is feared, likely or survived."""
 FORETOLD_ENDS: Final = _set("but then however")
-WOULD_HAVE: Final = re.compile(r"\b(?:would|could|might|may)\s+have\s+$", re.IGNORECASE)
+WOULD_HAVE: Final = re.compile(r"\b(?:would|could|might|may)\s+(?:rather\s+)?have\s+$", re.IGNORECASE)
 AFTER_NOUN: Final = re.compile(
     r"^\s+(?:wish\w*|threats?|rates?|penalty|anxiety|experience|bed|rattle|donor|and\s+dying"
     r"|(?:is|was|would\s+be|may\s+be)\s+(?:imminent|expected\s+within|likely|inevitable|discussed))\b",
@@ -138,7 +144,7 @@ THINGS: Final = (
 PSEUDO: Final = re.compile(
     rf"\b(?:{THINGS})\b[^.;,]{{0,30}}\b(?:expired|died|dies)\b"
     rf"|\bexpired\s+(?:\w+\s+)?(?:{THINGS}|tidal|volumes?|air|gas\w*|breath\w*|co2|minute|nitric|vt|food|milk)\b"
-    r"|\b(?:died|dies)\s+(?:down|out)\b"
+    r"|\b(?:died|dies)\s+(?:down|out|off)\b"
     r"|\b(?:deceased|dead|death|cadaver\w*)[\s-]+donors?\b|\bdonation\s+after\s+(?:cardiac\s+|circulatory\s+)?death\b"
     r"|\b(?:f(?:o?)etal|intrauterine|embryonic|neonatal|perinatal|infant|crib|cot|cell|tissue|black)\s+(?:death|demise)s?\b"
     r"|\bbrain[\s-]+death\b(?!\s+(?:was|is)\s+(?:confirmed|declared|diagnosed))(?<!confirmed\sbrain\sdeath)"

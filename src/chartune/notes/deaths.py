@@ -81,8 +81,11 @@ def _of_family_section(text: str, start: int, before: str) -> bool:
 
 def _not_examined(before: str, after: str) -> bool:
     """Whether an autopsy is somebody else's, or the patient's trade."""
-    of_another = any(match[0].lower().endswith(("'s", "s'")) and not before[match.end() :].strip()
-                     for match in terms.RELATIVE.finditer(before))  # fmt: skip
+    of_another = any(
+        (match[0].lower().endswith(("'s", "s'")) and not before[match.end() :].strip())
+        or (not before[: match.start()].strip() and terms.OF_SUBJECT.match(before[match.end() :]))
+        for match in terms.RELATIVE.finditer(before)
+    )
     return of_another or _owned_after(after) or terms.OCCUPATION.search(before) is not None
 
 
@@ -110,7 +113,8 @@ def _dies(before: str, relative: re.Match[str]) -> bool:
 
 def _owned_after(after: str) -> bool:
     relative = terms.RELATIVE.search(after)
-    return relative is not None and terms.OF_RELATIVE.match(after[: relative.start()]) is not None
+    between = after[: relative.start()] if relative else ""
+    return relative is not None and any(rule.match(between) for rule in (terms.OF_RELATIVE, terms.ASIDE))
 
 
 def _of_relative_before(earlier: str) -> bool:

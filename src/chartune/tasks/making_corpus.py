@@ -92,7 +92,7 @@ def _decontaminated(
     if asked.control:
         step, why = control, f"drawn by category in place of documents that hold a held-out text of {data}"
     told = {"left_out": _size(out), "holding": _size(left_out(chosen, held, control=False))}
-    attrition.record_notes(step, f"{why}; {told['left_out']['words']:,} words", kept)
+    attrition.record_notes(step, why, kept)
     return kept, told
 
 

@@ -49,7 +49,7 @@ from chartune.tasks.soundness import (
 from chartune.tasks.staging import Staged
 
 CORPUS_FILE: Final = "corpus.parquet"
-REVISION: Final = 13
+REVISION: Final = 14
 """Raised when a bug fix changes what prepared data hold."""
 _SOURCE: Final[TypeAdapter[Any]] = TypeAdapter(AnySource)
 

@@ -125,7 +125,7 @@ def test_what_is_left_out_is_named_and_counted_and_nothing_else_is(made: Made) -
     }  # fmt: skip
     last = told["attrition"][-1]
     assert (last["step"], last["removed_notes"]) == ("near no held-out text", 8)
-    assert last["why"] == f"holds 25% or more of a held-out text of these data; {lost:,} words"
+    assert last["why"] == "holds 25% or more of a held-out text of these data"
 
 
 def test_the_control_has_lost_as_many_words_of_others_and_the_audit_says_what_it_holds(
