@@ -6,10 +6,10 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from chartune.answers import BINARY
+from chartune.answers import BINARY, Answer
 from chartune.disclosure import fewest
 from chartune.report import marks, summary
-from chartune.report.compare import LARGEST, comparison_table, comparisons, from_baseline, too_large
+from chartune.report.compare import LARGEST, Comparison, comparison_table, comparisons, from_baseline, too_large
 from chartune.report.curves import draw_panel, learning_curves
 from chartune.report.diagnostics import calibration, draw_diagram, roc
 from chartune.report.forest import Forest, forest
@@ -27,6 +27,28 @@ from chartune.tasks.task import ANSWER_TOLD
 
 CARD: Final = ("who", "when", "seen", "question", "asked", "scored", "citation")
 """What a reader must know of a task, in the order told; `asked`: the positive class of a yes-or-no task."""
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Which variant beats which, on the same rows."""
+
+    table: Table | None
+    compared: int
+    """How many comparisons were made."""
+    too_large: str
+    """Why some or all were not; empty: none is missing for its size."""
+
+
+@dataclass(frozen=True)
+class Risks:
+    """Whether the risks of a yes-or-no task are believable; of any other nothing."""
+
+    diagrams: tuple[Markup, ...] = ()
+    """ROC curve and calibration."""
+    few: bool = False
+    """Whether too few patients stand behind them to draw them."""
+    calibration: Table | None = None
 
 
 @dataclass(frozen=True)
@@ -49,16 +71,8 @@ class Outcome:
     tile: summary.Tile | None
     scores: Table
     forest: Forest | None
-    differences: Table | None
-    compared: int
-    """How many paired comparisons were made."""
-    too_large: str
-    """Why some or all were not; empty: none is missing for its size."""
-    diagrams: tuple[Markup, ...]
-    """ROC curve and calibration, of a yes-or-no task."""
-    few: bool
-    """Whether too few patients stand behind those diagrams to draw them."""
-    calibration: Table | None
+    paired: Paired
+    risks: Risks
     prevalence: str
     labels: Labels | None
     curves: tuple[Markup, ...]
@@ -81,45 +95,44 @@ def outcome(variants: Sequence[Variant], dataset: Dataset, name: str, figure: st
         figure: begins the id of every figure.
         every: all runs of the report by fingerprint.
     """
-    task = dataset.tasks.get(name)
-    title = task.title if task else name.replace("_", " ")
-    form, source = variants[0].run.form or BINARY, dataset.source
-    score, open_data = form.headline.title, is_fictional(dataset)
+    task, source, open_data = dataset.tasks.get(name), dataset.source, is_fictional(dataset)
+    title, rows = task.title if task else name.replace("_", " "), unit(source)
+    form = variants[0].run.form or BINARY
+    score = form.headline.title
     if not open_data:
         variants = _behind(variants, task.counts if task else {})
-    made = comparisons(variants, form, task.labels if task else ())
+    differences = comparisons(variants, form, task.labels if task else ())
+    heading, beyond_baseline = f"{title}: scores on the test split", from_baseline(differences, variants)
     printed = marks.drawable(name, dataset)
-    diagrams = _diagrams(variants, figure, open_data) if form.one_outcome else ()
     return Outcome(
-        title=title,
-        unit=unit(source),
-        kind=task.kind if task else "",
-        answer=form.kind,
-        score=score,
-        variants=tuple(variants),
-        card=_card(task, variants[0].run),
-        sentences=(
-            *([ANSWER_TOLD] if task and task.answer_told else []),
-            *summary.compared(variants, made, score, unit(source)),
-        ),
-        tile=summary.score_tile(variants, title, score, unit(source)),
-        scores=score_table(
-            variants, from_baseline(made, variants), f"{title}: scores on the test split", form, unit(source)
-        ),
-        forest=forest(variants, printed),
-        differences=comparison_table(made, score, unit(source)),
-        compared=len(made),
-        too_large=_LARGE if too_large(variants, form) else "",
-        diagrams=diagrams,
-        few=form.one_outcome and not diagrams and any(run.has_predictions() for v in variants for run in v.runs),
-        calibration=calibration_table(variants) if form.one_outcome else None,
-        prevalence=prevalence(variants),
+        title=title, unit=rows, kind=task.kind if task else "", answer=form.kind, score=score,
+        variants=tuple(variants), card=_card(task, variants[0].run),
+        sentences=(*_warned(task), *summary.compared(variants, differences, score, rows)),
+        tile=summary.score_tile(variants, title, score, rows),
+        scores=score_table(variants, beyond_baseline, heading, form, rows),
+        forest=forest(variants, printed), paired=_paired(variants, differences, form, rows),
+        risks=_risks(variants, figure, open_data) if form.one_outcome else Risks(), prevalence=prevalence(variants),
         labels=label_tables(variants, title, open_data, own=source.kind == "tabular"),
         curves=_drawn(draw_panel, learning_curves(variants, headline=form.headline), f"{figure}-curve"),
         prices=_drawn(draw_price, prices(variants, every, score), f"{figure}-price"),
-        published=marks.published_table(name),
-        marked=bool(printed),
-    )
+        published=marks.published_table(name), marked=bool(printed),
+    )  # fmt: skip
+
+
+def _warned(task: TaskEntry | None) -> tuple[str, ...]:
+    """That the texts of a task may tell its answer."""
+    return (ANSWER_TOLD,) if task and task.answer_told else ()
+
+
+def _paired(variants: Sequence[Variant], differences: Sequence[Comparison], form: Answer, rows: str) -> Paired:
+    table = comparison_table(differences, form.headline.title, rows)
+    return Paired(table, len(differences), _LARGE if too_large(variants, form) else "")
+
+
+def _risks(variants: Sequence[Variant], figure: str, open_data: bool) -> Risks:
+    diagrams = _diagrams(variants, figure, open_data)
+    predicted = any(run.has_predictions() for variant in variants for run in variant.runs)
+    return Risks(diagrams, predicted and not diagrams, calibration_table(variants))
 
 
 def _card(task: TaskEntry | None, run: Run) -> tuple[tuple[str, str], ...]:

@@ -119,41 +119,58 @@ def _rows(rows: int | None, open_data: bool) -> str:
 
 _ALWAYS: Final = frozenset({"Run", "Kind", "Data", "Seed", "Versions", "Switches", "Finished"})
 """What is told of every run, be it as "not measured"."""
+_PACKAGES: Final = ("chartune", "python", "torch", "transformers", "peft", "scikit-learn", "polars")
+_MACHINE: Final = ("device", "cpu", "platform")
 
 
 def _facts(run: Run) -> Facts:
-    env, backbone = run.environment, run.backbone
-    packages = ("chartune", "python", "torch", "transformers", "peft", "scikit-learn", "polars")
-    versions = [f"{name} {env[name]}" for name in packages if env.get(name)]
-    device = [str(env[name]) for name in ("device", "cpu", "platform") if env.get(name)]
-    layers = [_layer(layer) for layer in run.stack]
-    facts = {
-        "Run": run.fingerprint,
-        "Kind": run.kind,
-        "Task": run.task,
-        "Asked with": f"runs/{run.fingerprint}/stage.yaml" if run.stage else None,
-        "Data": run.data,
+    """What was asked, of what, where and when, in this order."""
+    facts = _asked(run) | _made_of(run) | _ran_on(run) | _took(run)
+    unknown = {term for term, value in facts.items() if value in (None, "")}
+    told = [term for term in facts if term not in unknown or term in _ALWAYS]
+    return tuple((term, NOT_MEASURED if term in unknown else str(facts[term])) for term in told)
+
+
+def _asked(run: Run) -> dict[str, object]:
+    config = f"runs/{run.fingerprint}/stage.yaml" if run.stage else None
+    return {
+        "Run": run.fingerprint, "Kind": run.kind, "Task": run.task, "Asked with": config, "Data": run.data,
+    }  # fmt: skip
+
+
+def _made_of(run: Run) -> dict[str, object]:
+    backbone = run.backbone
+    switched = (f"{name.replace('_', ' ')}: {plain(value)}" for name, value in sorted(run.switches.items()))
+    return {
         "Base model": _backbone(backbone),
         "Base licence": backbone and backbone.licence,
         "Base exposure": backbone and backbone.exposure,
-        "Stack": " → ".join(layers) or run.stack_title,
-        "Parents": ", ".join(run.parents) or None,
+        "Stack": " → ".join(map(_layer, run.stack)) or run.stack_title,
+        "Parents": ", ".join(run.parents),
         "Seed": run.about.seed,
-        "Switches": "; ".join(
-            f"{name.replace('_', ' ')}: {plain(value)}" for name, value in sorted(run.switches.items())
-        ),
+        "Switches": "; ".join(switched),
+    }
+
+
+def _ran_on(run: Run) -> dict[str, object]:
+    env = run.environment
+    return {
         "Precision": _because(env.get("precision"), env.get("precision_reason")),
         "Attention": env.get("attention"),
-        "Device": ", ".join(device) or None,
+        "Device": ", ".join(str(env[name]) for name in _MACHINE if env.get(name)),
         "Threads": env.get("threads"),
-        "Versions": ", ".join(versions) or None,
-        "Stopped early": None if run.about.stopped_early is None else plain(run.about.stopped_early),
-        "Started": run.about.started,
-        "Finished": run.about.finished,
-        "Resumed": run.about.resumed,
+        "Versions": ", ".join(f"{name} {env[name]}" for name in _PACKAGES if env.get(name)),
     }
-    shown = {term: value for term, value in facts.items() if value not in (None, "") or term in _ALWAYS}
-    return tuple((term, NOT_MEASURED if value in (None, "") else str(value)) for term, value in shown.items())
+
+
+def _took(run: Run) -> dict[str, object]:
+    about = run.about
+    return {
+        "Stopped early": None if about.stopped_early is None else plain(about.stopped_early),
+        "Started": about.started,
+        "Finished": about.finished,
+        "Resumed": about.resumed,
+    }
 
 
 def _layer(layer: Layer) -> str:

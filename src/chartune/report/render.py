@@ -126,7 +126,7 @@ def _contents(
         "lineages": provenance.lineages(datasets),
         "switches": provenance.switches(runs),
         "origins": provenance.origins(variants, datasets),
-        "caveats": [*caveats(runs, datasets, sum(one.compared for one in outcomes)), *damage_told(left_out)],
+        "caveats": [*caveats(runs, datasets, sum(one.paired.compared for one in outcomes)), *damage_told(left_out)],
         "words": WORDS,
         "citation": CITATION,
         "warning": marks.WARNING,

@@ -86,12 +86,12 @@ def test_what_is_too_large_to_compare_in_pairs_is_said(
 ) -> None:
     assert not too_large(coded, ANY_OF)
     runs = {run.fingerprint: run for run in finished_runs(store)}
-    assert outcome(coded, typed(past.dataset()), "diagnoses_icd9", "t", runs).too_large == ""
+    assert outcome(coded, typed(past.dataset()), "diagnoses_icd9", "t", runs).paired.too_large == ""
     monkeypatch.setattr(compare, "LARGEST", 400 * 30 - 1)
     assert comparisons(coded, ANY_OF, CODES) == []
     assert (
         "too large to compare in pairs here"
-        in outcome(coded, typed(past.dataset()), "diagnoses_icd9", "t", runs).too_large
+        in outcome(coded, typed(past.dataset()), "diagnoses_icd9", "t", runs).paired.too_large
     )
     assert not too_large(coded[:1], ANY_OF)  # nothing to compare it with
 
