@@ -180,27 +180,49 @@ class Tabular(OwnDialect):
         )
 
     def _keys(self, contract: Table, tally: Tally) -> pl.DataFrame:
-        """What is known of each row but its text: note_id · subject_id · hadm_id · time? · empty · label?."""
+        """What is known of each row but its text: row · note_id · subject_id · hadm_id · time · empty · label?."""
+        rows = self._rows(contract, tally)
+        number = pl.Series("row", range(1, rows.height + 1), dtype=pl.Int64)
+        ids = self._ids(rows, number)
+        known = pl.DataFrame(
+            {
+                "row": number,
+                "note_id": ids,
+                "subject_id": self._subjects(rows, ids),
+                "hadm_id": ids.cast(pl.Int64) if all_whole(ids) else number,
+            }
+        )
+        time = pl.col("time") if self.time else pl.lit(None, pl.Datetime("us")).alias("time")
+        label = [pl.col("label")] if "label" in rows.columns else []
+        return known.hstack(rows.select(time, "empty", *label))
+
+    def _rows(self, contract: Table, tally: Tally) -> pl.DataFrame:
+        """The file without its texts: empty (it has none) and, if a column tells, subject · note_id · label · time."""
         beside = self.label if self.labels is None else None
         names = {"subject": self.subject, "note_id": self.id, "label": beside, "time": self.time}
-        wanted = [
-            pl.col(self.text).is_null().alias("empty"),
-            *(pl.col(n).alias(role) for role, n in names.items() if n),
-        ]
+        roles = [pl.col(name).alias(role) for role, name in names.items() if name]
+        wanted = [pl.col(self.text).is_null().alias("empty"), *roles]
         none = pl.DataFrame(schema=contract.schema())
         rows = pl.concat([part.select(wanted) for part in chain([none], batches(self.file, contract, tally))])
         if rows.is_empty():
             raise SchemaError(f"{self.file.name} must have rows, but it has none; {_OTHERWISE}.")
-        number = pl.Series("row", range(1, rows.height + 1), dtype=pl.Int64)
-        ids = _filled(rows["note_id"], self.file, str(self.id)) if self.id else number.cast(pl.String)
-        _unique(ids, self.file, str(self.id))
-        hadm_id = ids.cast(pl.Int64) if all_whole(ids) else number
-        subject = numbered(_filled(rows["subject"], self.file, self.subject)) if self.subject else numbered(ids)
+        return rows
+
+    def _ids(self, rows: pl.DataFrame, number: pl.Series) -> pl.Series:
+        """The name of each document, str [n]; where no column names it the row's number."""
+        if self.id is None:
+            return number.cast(pl.String)
+        ids = _filled(rows["note_id"], self.file, self.id)
+        _unique(ids, self.file, self.id)
+        return ids
+
+    def _subjects(self, rows: pl.DataFrame, ids: pl.Series) -> pl.Series:
+        """The number of each row's patient, i64 [n]; where no column names patients each row has its own."""
+        if self.subject is None:
+            return numbered(ids)
+        subject = numbered(_filled(rows["subject"], self.file, self.subject))
         _several_patients(subject, self.file, self.subject)
-        time = rows["time"] if self.time else pl.repeat(None, rows.height, dtype=pl.Datetime("us"), eager=True)
-        label = [rows["label"]] if beside else []
-        named = {"row": number, "note_id": ids, "subject_id": subject, "hadm_id": hadm_id, "time": time}
-        return pl.DataFrame([*(values.alias(name) for name, values in named.items()), rows["empty"], *label])
+        return subject
 
     def _labels(self, keys: pl.DataFrame, tallies: dict[str, Tally]) -> pl.DataFrame | None:
         if self.label is None:
@@ -242,7 +264,7 @@ def _filled(ids: pl.Series, file: Path, column: str) -> pl.Series:
     return ids
 
 
-def _several_patients(subject: pl.Series, file: Path, column: str | None) -> None:
+def _several_patients(subject: pl.Series, file: Path, column: str) -> None:
     """Raises SchemaError: a table of some rows is of one patient, as where a column holds something else."""
     if subject.len() >= ENOUGH_ROWS and subject.n_unique() == 1:
         raise SchemaError(

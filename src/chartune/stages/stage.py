@@ -123,33 +123,47 @@ def perform(
     identity = fingerprint(
         kind, revision, {"stage": stage.hashable(), "data": data.fingerprint, **parts, **_minor_versions()}
     )
-    found = store.find(RUNS, identity)
-    if found:
-        return _called(Run(found.path), stage.name)
-    with store.lease(RUNS, identity):
-        found = store.find(RUNS, identity)
-        if found:  # another process has finished it meanwhile
-            return _called(Run(found.path), stage.name)
-        folder = store.partial(RUNS, identity)
-        with storing(folder):
-            stage.write(folder / "stage.yaml")
-            dataset = read_dataset(data)
-            write_json(folder / "environment.json", environment(resolved, switches(dataset, facts.get("task"))))
-            expected = (dict(planned()) or None) if planned else None
-            started, clock = datetime.now(UTC), time.monotonic()
-            with PeakMemory() as memory, nullcontext() if is_made_up(dataset.source) else unseen():
-                outcome = _worked(work, Work(store, folder, identity))
-            seconds = time.monotonic() - clock + outcome.state.earlier_seconds
-            about = RunRecord.model_validate_json(json.dumps({
-                "kind": kind, "name": name, "data": data.fingerprint, **facts, **outcome.facts, "seed": stage.seed,
-                "started": started.isoformat(timespec="seconds"),
-                "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-                "resumed": outcome.state.resumed, "planned": expected,
-                "versions": {package: version(package) for package in PACKAGES},
-            }))  # fmt: skip
-            _write_account(folder, about, outcome, _cost(outcome, memory.bytes, seconds, folder), dataset)
-            spend(folder)
-        return _called(Run(store.publish(RUNS, identity, {"sensitivity": "restricted"}).path), stage.name)
+    known = {"kind": kind, "name": name, "data": data.fingerprint, **facts, "seed": stage.seed}
+    done = store.find(RUNS, identity)
+    if not done:
+        with store.lease(RUNS, identity):
+            done = store.find(RUNS, identity)  # another process may have finished it meanwhile
+            if not done:
+                place = Work(store, store.partial(RUNS, identity), identity)
+                done = _done(place, stage, data, known, resolved, planned, work)
+    return _called(Run(done.path), stage.name)
+
+
+def _done(
+    place: Work, stage: Stage, data: Artefact, known: Mapping[str, Any],
+    resolved: Resolved | None, planned: Planned, work: Callable[[Work], Outcome],
+) -> Artefact:  # fmt: skip
+    """Say what is asked and what is expected of it, do it, and sign what it leaves."""
+    with storing(place.folder):
+        stage.write(place.folder / "stage.yaml")
+        dataset = read_dataset(data)
+        switched = switches(dataset, known.get("task"))
+        write_json(place.folder / "environment.json", environment(resolved, switched))
+        expected = (dict(planned()) or None) if planned else None
+        _carry_out(work, place, {**known, "planned": expected}, dataset)
+        spend(place.folder)
+    return place.store.publish(RUNS, place.fingerprint, {"sensitivity": "restricted"})
+
+
+def _carry_out(work: Callable[[Work], Outcome], place: Work, known: Mapping[str, Any], dataset: Dataset) -> None:
+    """Work under the clock, and write what was done, how well and at what cost."""
+    started, clock = datetime.now(UTC), time.monotonic()
+    with PeakMemory() as memory, nullcontext() if is_made_up(dataset.source) else unseen():
+        outcome = _worked(work, place)
+    seconds = time.monotonic() - clock + outcome.state.earlier_seconds
+    entries = {
+        **known, **outcome.facts, "resumed": outcome.state.resumed,
+        "started": started.isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {package: version(package) for package in PACKAGES},
+    }  # fmt: skip
+    about = RunRecord.model_validate_json(json.dumps(entries))
+    _write_account(place.folder, about, outcome, _cost(outcome, memory.bytes, seconds, place.folder), dataset)
 
 
 def _called(run: Run, name: str | None) -> Run:

@@ -7,10 +7,10 @@ fail   scores on these data mean nothing until it is mended
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, Literal
 
 from chartune.tasks.leakage.bases import Base
-from chartune.tasks.leakage.codes import Codes
 from chartune.tasks.leakage.copies import Copies
 from chartune.tasks.leakage.examples import Examples
 from chartune.tasks.leakage.patients import Patients
@@ -62,26 +62,34 @@ def verdicts(
     patients: Sequence[Patients], copies: Sequence[Copies], examples: Sequence[Examples], bases: Sequence[Base]
 ) -> tuple[Verdict, ...]:
     """How each law stands: a verdict for each place where it is broken, or one that it holds."""
+    phrased, coded = any(one.phrases for one in examples), any(one.codes is not None for one in examples)
     return (
-        *_law(PATIENTS, (("fail", f"{row.both} {row.law}") for row in patients if row.both.some)),
+        *_law(PATIENTS, _shared(patients)),
         *_law(EXACT, (_exact(row) for row in copies if row.exact.some)),
         *_law(CONTAINED, _contained(copies), measured=bool(copies)),
-        *_law(PARTS, (("look", told) for told in _by_place(copies, "partly")), measured=bool(copies)),
-        *_law(WORDING, (found for one in examples for found in _telling(one)), measured=_worded(examples)),
-        *_law(PHRASES, (("look", _learnt(one.task, one.phrases)) for one in examples
-                        if one.phrases and one.phrases.passed), measured=any(one.phrases for one in examples)),
-        *_law(CODES, (("look", _named(one, row)) for one in examples for row in one.codes or () if row.telling),
-              measured=any(one.codes is not None for one in examples)),
-        *_law(LATER, (("look", _later(one)) for one in examples if one.later)),
+        *_law(PARTS, _looks(_by_place(copies, "partly")), measured=bool(copies)),
+        *_law(WORDING, chain.from_iterable(map(_telling, examples)), measured=_worded(examples)),
+        *_law(PHRASES, _looks(_learnt(examples)), measured=phrased),
+        *_law(CODES, _looks(_named(examples)), measured=coded),
+        *_law(LATER, _looks(_later(examples))),
         *_law(TIMES, _timed(examples)),
-        *_law(BASES, (found for base in bases for found in _read(base)), measured=bool(bases)),
-    )  # fmt: skip
+        *_law(BASES, chain.from_iterable(map(_read, bases)), measured=bool(bases)),
+    )
 
 
 def _law(law: str, broken: Iterable[tuple[Standing, str]], *, measured: bool = True) -> tuple[Verdict, ...]:
     """A verdict per place, or that the law holds; none of what nobody has measured."""
-    found = tuple(Verdict(standing, law, told) for standing, told in broken)
-    return found or ((Verdict("pass", law, ""),) if measured else ())
+    where = tuple(Verdict(standing, law, told) for standing, told in broken)
+    return where or ((Verdict("pass", law, ""),) if measured else ())
+
+
+def _looks(lines: Iterable[str]) -> Iterator[tuple[Standing, str]]:
+    """Places that a person should look at."""
+    return (("look", line) for line in lines)
+
+
+def _shared(patients: Sequence[Patients]) -> Iterator[tuple[Standing, str]]:
+    return (("fail", f"{row.both} {row.law}") for row in patients if row.both.some)
 
 
 def _exact(row: Copies) -> tuple[Standing, str]:
@@ -121,8 +129,12 @@ def _telling(one: Examples) -> Iterator[tuple[Standing, str]]:
         yield standing, f"{one.task}: {name!r} of {label!r}, {'; '.join(map(_times_as_often, rows))}"
 
 
-def _learnt(task: str, learnt: Phrases) -> str:
+def _learnt(examples: Sequence[Examples]) -> Iterator[str]:
     """Which phrases go along with an outcome; a person has to say whether they tell it or foretell it."""
+    return (_phrases(one.task, one.phrases) for one in examples if one.phrases and one.phrases.passed)
+
+
+def _phrases(task: str, learnt: Phrases) -> str:
     first = "; ".join(f"{one.phrase!r} {one.present}, others {one.absent}" for one in learnt.shown[:SAID])
     many = f"{learnt.passed:,} of {learnt.tested:,} phrases go along with {learnt.label!r}"
     return f"{task}: {many}: honest signs, or told answers{', first ' if first else ''}{first}"
@@ -140,12 +152,19 @@ def _times_as_often(row: Wording) -> str:
     return f"{row.split} {row.present} {often} of all others"
 
 
-def _named(one: Examples, row: Codes) -> str:
-    return f"{one.task} {row.split}: {row.own}, by chance {row.by_chance}"
+def _named(examples: Sequence[Examples]) -> Iterator[str]:
+    """A line per task and split whose texts name codes."""
+    for one in examples:
+        for row in one.codes or ():
+            if row.telling:
+                yield f"{one.task} {row.split}: {row.own}, by chance {row.by_chance}"
 
 
-def _later(one: Examples) -> str:
-    return f"{one.task}: " + "; ".join(f"{row.section}, {row.split} {row.texts}" for row in one.later)
+def _later(examples: Sequence[Examples]) -> Iterator[str]:
+    """A line per task whose texts hold such a section."""
+    for one in examples:
+        if one.later:
+            yield f"{one.task}: " + "; ".join(f"{row.section}, {row.split} {row.texts}" for row in one.later)
 
 
 def _timed(examples: Sequence[Examples]) -> Iterator[tuple[Standing, str]]:
