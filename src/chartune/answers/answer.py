@@ -3,7 +3,7 @@
     labels ─number, encode─▶ arrays ─loss─▶ training         logits ─decide─▶ decided ─measures─▶ scores, predictions
     names of labels          [n] or [n, L]                   [n, outputs]     [n] or [n, L]
 
-This base is that of one class per row, told by its number. A member says how it differs.
+This base is that of one class per row, given by its number. A member says how it differs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from chartune.answers.outcomes import outcome_told
+from chartune.answers.outcomes import outcome_name
 from chartune.answers.score import DRAWS, Metric, Rows, Score, measured
 from chartune.disclosure import Behind, behind, shown
 from chartune.metrics.multiclass import against_the_rest, cross_entropies, matching
@@ -47,7 +47,7 @@ class Answer:
     label_dtype: ClassVar[pl.DataType] = pl.Int64()
     """Of the column `label` of examples."""
     per_label: ClassVar[Metric | None] = None
-    """What is told of each label; None: nothing."""
+    """The metric reported for each label; None: no metric is."""
     meds_column: ClassVar[str] = "integer_value"
     """Where MEDS keeps such a label."""
     category: ClassVar[str] = "text-classification"
@@ -55,13 +55,13 @@ class Answer:
 
     @property
     def headline(self) -> Score:
-        """The score that decides."""
+        """The primary metric."""
         return self.measures[0]
 
     @property
     def of_labels(self) -> frozenset[str]:
         """Metrics that count labels and not people."""
-        return frozenset(one.metric for one in self.measures if one.counts == "labels")
+        return frozenset(score.metric for score in self.measures if score.counts == "labels")
 
     def numbered(self, examples: pl.DataFrame, labels: Sequence[str]) -> pl.DataFrame:
         """Examples with `label`, numbers by `labels`, instead of `asked`, their names; null: it is none of these."""
@@ -72,7 +72,7 @@ class Answer:
 
     def outcome(self, labels: Sequence[str]) -> str:
         """Which outcome is asked about, such as `died (of died, survived)`; empty: there is no one outcome."""
-        return outcome_told(labels) if self.one_outcome and len(labels) == 2 else ""
+        return outcome_name(labels) if self.one_outcome and len(labels) == 2 else ""
 
     def tally(self, label: pl.Series) -> dict[str, int]:
         """What a data card counts of a split's labels."""
@@ -120,25 +120,27 @@ class Answer:
         Args:
             cases: of the labels that are counted.
             rows: of the split.
-            exact: whether small counts may be told.
+            exact: whether exact small counts may be shown.
         """
         return f", none for {list(cases).count(0)} of the {len(cases)} answers" if 0 in cases else ""
 
     def decide(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
-        """What is scored of a head's logits. logits: [n, outputs]."""
+        """The values that are scored, from a head's logits. logits: [n, outputs]."""
         return logits.astype(np.float64)
 
     def from_odds(
         self, odds: NDArray[np.float64], classes: NDArray[np.int64], prior: NDArray[np.float32]
     ) -> NDArray[np.float64]:
-        """What is scored of a linear model's log-odds; a class without a training case keeps its prior.
+        """The values that are scored, from a linear model's log-odds; a class without a training case keeps its prior.
 
         Args:
             odds: [n, K]; [n] of two classes.
             classes: numbers of those that it has learnt.
             prior: logits of the label frequencies, [outputs].
         """
-        known = odds if odds.ndim == 2 else np.stack([-odds / 2, odds / 2], axis=1)  # one column tells two classes
+        known = (
+            odds if odds.ndim == 2 else np.stack([-odds / 2, odds / 2], axis=1)
+        )  # one column for two classes
         every = np.tile(prior.astype(np.float64), (len(odds), 1))
         every[:, classes] = known - np.logaddexp.reduce(known, axis=1, keepdims=True)
         return every
@@ -148,7 +150,7 @@ class Answer:
         return np.asarray(np.exp(decided - np.logaddexp.reduce(decided, axis=1, keepdims=True)))
 
     def recalibration(self, labels: NDArray[Any], decided: NDArray[np.float64]) -> tuple[float, float] | None:
-        """Intercept and slope that make what is decided believable; None: the form has no one number to believe."""
+        """Intercept and slope that calibrate the log-odds; None: there is no single probability to calibrate."""
         return None
 
     def nats(self, labels: NDArray[Any], decided: NDArray[np.floating]) -> float:
@@ -158,10 +160,10 @@ class Answer:
     def checked(
         self, labels: ArrayLike, decided: ArrayLike, subject_ids: ArrayLike
     ) -> tuple[NDArray[Any], NDArray[np.floating]]:
-        """Both as arrays, proved to belong together and to be scorable.
+        """Both as arrays, checked for equal length and for being scorable.
 
         Raises:
-            LabelError: a label is none, or the rows hold too few to tell apart.
+            LabelError: a label is none, or the rows have only one class.
             DataError: there are no rows, shapes disagree, or a number is not finite.
         """
         return matching(labels, decided, subject_ids)
@@ -187,7 +189,7 @@ class Answer:
         return Rows(labels, decided, borne, self.ranked(decided), which, subject_ids, resamples, seed)
 
     def quick(self, labels: NDArray[Any], decided: NDArray[np.floating], counted: ArrayLike) -> dict[str, float]:
-        """The headline and `log_loss`, without intervals: what early stopping goes by."""
+        """The headline and `log_loss`, without intervals: used for early stopping."""
         score = self.headline.value(self.rows(labels, decided, counted=counted))
         return {self.headline.metric: score, "log_loss": self.nats(labels, decided)}
 
@@ -208,7 +210,7 @@ class Answer:
 
         Returns:
             Metric → Estimate in the order of `measures`; one that the rows leave undefined is missing. And an Estimate
-            per label, None where the rows do not define it; empty where nothing is told of labels.
+            per label, None where the rows do not define it; empty where labels are not scored one by one.
 
         Raises:
             LabelError, DataError: as `checked`.
@@ -224,13 +226,13 @@ class Answer:
         return [matrix.cast(pl.List(pl.Float32))]
 
     def read(self, predictions: pl.DataFrame) -> tuple[NDArray[Any], NDArray[np.floating]]:
-        """The inverse, for rows that are there: labels as `encoded`, and what was decided."""
+        """The inverse, for rows that are there: labels as `encoded`, and what was scored."""
         flat = predictions["logits"].explode().to_numpy()  # without a Python number for each cell
         decided = flat.reshape(predictions.height, -1)
         return self.encoded(predictions["label"], decided.shape[1]), decided
 
     def cells(self, predictions: pl.DataFrame) -> int:
-        """Rows times what is decided of each."""
+        """Rows times the values scored of each."""
         return 0 if predictions.is_empty() else predictions.height * len(predictions["logits"][0])
 
     def behind(
@@ -238,7 +240,7 @@ class Answer:
         predicted: pl.DataFrame | None = None,
     ) -> Behind:  # fmt: skip
         """Who stands behind the scores of a split; arguments as `chartune.disclosure.behind`."""
-        shares = frozenset(one.metric for one in self.measures if one.counts == "rows")
+        shares = frozenset(score.metric for score in self.measures if score.counts == "rows")
         return behind(
             scores, counts, predicted, one_outcome=self.one_outcome, shares=shares, of_labels=self.of_labels
         )  # fmt: skip
@@ -249,7 +251,7 @@ class Answer:
         return f"{few} with the outcome, or without it" if self.one_outcome else few
 
     def parts(self, labels: int) -> int:
-        """Into how many parts that are told its labels divide all rows; 1: they do not."""
+        """Into how many disjoint groups with scores of their own its labels divide the rows; 1: they do not."""
         return labels if self.per_label and not self.several else 1
 
     def caveat(self, row: str) -> str:

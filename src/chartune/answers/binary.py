@@ -1,6 +1,6 @@
 """Binary: yes or no. Two labels, of which the later is the outcome that is asked about.
 
-logits [n, 2] ─decide─▶ log-odds of the outcome [n]      AUROC, and whether its probability can be believed
+logits [n, 2] ─decide─▶ log-odds of the outcome [n]      AUROC, and calibration of its probability
 """
 
 from collections.abc import Sequence
@@ -73,7 +73,7 @@ class Binary(Answer):
         return (logits[:, 1] - logits[:, 0]).astype(np.float64)
 
     def probabilities(self, decided: NDArray[np.float64]) -> NDArray[np.float64]:
-        """That the outcome is there, [n]."""
+        """Of the outcome, [n]."""
         return sigmoid(decided)
 
     def recalibration(self, labels: NDArray[Any], decided: NDArray[np.float64]) -> tuple[float, float] | None:
@@ -83,7 +83,7 @@ class Binary(Answer):
     def from_odds(
         self, odds: NDArray[np.float64], classes: NDArray[np.int64], prior: NDArray[np.float32]
     ) -> NDArray[np.float64]:
-        """The odds as they are."""
+        """The log-odds unchanged."""
         return odds
 
     def nats(self, labels: NDArray[Any], decided: NDArray[np.floating]) -> float:

@@ -15,7 +15,7 @@ BINARY: Final = Binary()
 ONE_OF: Final = OneOf()
 ANY_OF: Final = AnyOf()
 SPANS: Final = Spans()
-ANSWERS: Final[dict[str, Answer]] = {one.kind: one for one in (BINARY, ONE_OF, ANY_OF, SPANS)}
+ANSWERS: Final[dict[str, Answer]] = {answer.kind: answer for answer in (BINARY, ONE_OF, ANY_OF, SPANS)}
 """Kind → form."""
 AUTO: Final = "auto"
 """Where the labels decide."""

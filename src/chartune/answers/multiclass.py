@@ -1,4 +1,4 @@
-"""One of several classes: how well each is told from the rest, how often the first guess is right.
+"""One of several classes: how well each is separated from the rest, how often the most likely one is right.
 
 logits [n, K] ─▶ macro one-versus-rest AUROC, accuracy, and an AUROC per class
 """
@@ -36,7 +36,7 @@ class OneOf(Answer):
     per_label = AUROC
     measures = (
         Score("auroc", "Macro AUROC", macro, counts="pairs", meaning="95 % interval", chance=0.5, at_once=macro_value),
-        Score("accuracy", "Accuracy", accuracy, counts="rows", meaning="first guess right"),
+        Score("accuracy", "Accuracy", accuracy, counts="rows", meaning="top-1"),
         Score("log_loss", "Log loss", lambda r: mean_statistic(cross_entropies(r.labels, r.decided)), counts="pairs",
               meaning="lower is better"),
     )  # fmt: skip

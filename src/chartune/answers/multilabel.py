@@ -96,7 +96,7 @@ class AnyOf(Answer):
         return f"{shown(rows, exact=False)} {unit} ({len(cases)} labels, {enough})"
 
     def lacks(self, cases: Sequence[int], rows: int, exact: bool) -> str:
-        """A label that tells its rows apart."""
+        """A label with both classes."""
         return "" if any(0 < case < rows for case in cases) else ", and no label that could be scored"
 
     def decide(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:

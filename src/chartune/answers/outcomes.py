@@ -1,12 +1,12 @@
-"""How the one outcome of a yes-or-no task is called: for people, and as a column of predictions."""
+"""The name of a binary task's outcome: for people, and as a column of predictions."""
 
 import re
 from collections.abc import Sequence
 
 
-def outcome_told(labels: Sequence[str]) -> str:
+def outcome_name(labels: Sequence[str]) -> str:
     """Such as `died (of died, survived)`. labels: two, the outcome last."""
-    named = ["".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in one) for one in labels]
+    named = ["".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in label) for label in labels]
     return f"{named[1]} (of {', '.join(sorted(named))})"
 
 

@@ -1,6 +1,6 @@
-"""Score: a number that says how well rows were answered, how it is measured, called and shown.
+"""Score: a number that says how well rows were answered, how it is computed, named and displayed.
 
-    Score("accuracy", "Accuracy", accuracy, counts="rows", meaning="first guess right")
+    Score("accuracy", "Accuracy", accuracy, counts="rows", meaning="top-1")
                                      │
     Rows ─accuracy─▶ Statistic: row weights [B, n] ─▶ values [B] ─draws of patients─▶ Estimate
 
@@ -107,10 +107,10 @@ class Score(Metric):
 
 def drawn(scores: Sequence[Score], rows: Rows) -> dict[str, Resamples | float]:
     """Metric → its draws, all on the same patients; a bare value of a score that has none. In the order of `scores`."""
-    made: dict[str, Any] = {one.metric: one.of(rows) for one in scores}
-    weighed = [one for one in scores if callable(made[one.metric])]
-    for draws in dict.fromkeys(one.draws for one in weighed):
-        statistics = {one.metric: made[one.metric] for one in weighed if one.draws == draws}
+    made: dict[str, Any] = {score.metric: score.of(rows) for score in scores}
+    weighed = [score for score in scores if callable(made[score.metric])]
+    for draws in dict.fromkeys(score.draws for score in weighed):
+        statistics = {score.metric: made[score.metric] for score in weighed if score.draws == draws}
         made |= resample(statistics, rows.subject_ids, resamples=min(rows.resamples, draws), seed=rows.seed)
     return made
 
@@ -118,7 +118,9 @@ def drawn(scores: Sequence[Score], rows: Rows) -> dict[str, Resamples | float]:
 def measured(scores: Sequence[Score], rows: Rows, level: float) -> dict[str, Estimate]:
     """Metric → Estimate; one that these rows leave undefined is missing."""
     every = {
-        name: Estimate(one, n=len(rows.labels), level=level) if isinstance(one, float) else one.estimate(level)
-        for name, one in drawn(scores, rows).items()
+        name: Estimate(estimate, n=len(rows.labels), level=level)
+        if isinstance(estimate, float)
+        else estimate.estimate(level)
+        for name, estimate in drawn(scores, rows).items()
     }
-    return {name: one for name, one in every.items() if np.isfinite(one.value)}
+    return {name: estimate for name, estimate in every.items() if np.isfinite(estimate.value)}
