@@ -100,13 +100,13 @@ def read_adapter(folder: Path) -> Adapter:
     for name in (CONFIG, WEIGHTS, LINEAGE):
         if (folder / name).is_file():
             opened(folder / name)  # of a finished run: as it was signed
-    found = adapter_headers(weights)
+    tensors = adapter_headers(weights)
     foreign = not is_plain(folder / LINEAGE)
     try:
-        method, base, base_hash, run = (*foreign_method(folder, found), None, None) if foreign else _own(folder)
+        method, base, base_hash, run = (*foreign_method(folder, tensors), None, None) if foreign else _own(folder)
     except ConfigError as error:  # a number of its configuration is out of range: its maker's doing, not the caller's
         raise AdapterError(str(error)) from None
-    method.must_hold(found, weights)
+    method.must_hold(tensors, weights)
     return Adapter(folder, method, base, base_hash, run, hashed(weights).sha256, is_idle(weights, method))
 
 
@@ -137,8 +137,8 @@ def _own(folder: Path) -> tuple[Method, str, str, str | None]:
     """Method, base with its hash, and run, as chartune wrote them."""
     about = json_object(folder / LINEAGE)
     base, run = about.get("base"), about.get("run")
-    told = isinstance(base, dict) and isinstance(base.get("name"), str) and isinstance(base.get("content_hash"), str)
-    if not told or not isinstance(run, str | None) or not isinstance(about.get("method"), dict):
+    named = isinstance(base, dict) and isinstance(base.get("name"), str) and isinstance(base.get("content_hash"), str)
+    if not named or not isinstance(run, str | None) or not isinstance(about.get("method"), dict):
         raise AdapterError(f"{folder / LINEAGE} must say method, base and run, but it is damaged; train it again.")
     method = _Kept.parse({"method": about["method"]}, str(folder / LINEAGE)).method
     return method, str(about["base"]["name"]), str(about["base"]["content_hash"]), run

@@ -23,17 +23,17 @@ READERS: Final[Mapping[str, Callable[[Stock], Method]]] = {
 """By peft's type of an adapter."""
 
 
-def foreign_method(folder: Path, found: Mapping[str, Header]) -> tuple[Method, str]:
+def foreign_method(folder: Path, headers: Mapping[str, Header]) -> tuple[Method, str]:
     """The numbers of an adapter that stock peft saved, and what it calls its base model.
 
     Args:
         folder: holds adapter_config.json.
-        found: its tensors.
+        headers: its tensors.
 
     Raises:
         AdapterError: it cannot be read exactly, or is damaged; the message says why and the way out.
     """
-    stock = Stock(folder, stock_config(folder), found)
+    stock = Stock(folder, stock_config(folder), headers)
     kind = str(stock.config.get("peft_type"))
     if kind not in READERS:
         raise AdapterError(

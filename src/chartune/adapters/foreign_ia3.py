@@ -24,13 +24,13 @@ def foreign_ia3(stock: Stock) -> IA3:
     if stock.config.get("modules_to_save"):
         refuse_head(", ".join(map(str, stock.config["modules_to_save"])), stock.folder, *WHAT)
     must_be_known(stock, READ, {}, "a plain IA3")
-    headed = any(PREFIX.match(name.removeprefix(ROOT)) for name in stock.found)
-    for name in stock.found:
+    headed = any(PREFIX.match(name.removeprefix(ROOT)) for name in stock.headers)
+    for name in stock.headers:
         inner = name.removeprefix(ROOT)
         if not inner.endswith(VECTOR) or (headed and not PREFIX.match(inner)):
             refuse_head(inner.partition(".")[0], stock.folder, *WHAT)
     sides: dict[bool, list[str]] = {True: [], False: []}
-    for name, header in stock.found.items():
+    for name, header in stock.headers.items():
         if matrix := headless_name(name).removeprefix(ROOT).removesuffix(VECTOR):
             sides[tuple(header.shape[:1]) == (1,)].append(matrix)
     if not any(sides.values()):

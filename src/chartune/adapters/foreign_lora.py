@@ -41,7 +41,7 @@ def foreign_lora(stock: Stock) -> LoRA:
         AdapterError: it is not a plain LoRA, or is damaged; the message says what and the way out.
     """
     _must_be_plain(stock)
-    for name in stock.found:
+    for name in stock.headers:
         _must_be_lora(name, stock)
     modules = sorted({LORA.sub("", name) for name in stock.modules("")})
     if not modules:
@@ -100,6 +100,6 @@ def _must_be_lora(name: str, stock: Stock) -> None:
             f"an adapter must leave the embeddings alone, but {folder} holds {inner}: its hidden states need those; "
             f"merge it into its base and use that as the base model."
         )
-    headed = any(PREFIX.match(n.removeprefix(ROOT)) for n in stock.found)
+    headed = any(PREFIX.match(n.removeprefix(ROOT)) for n in stock.headers)
     if not LORA.search(inner) or (headed and not PREFIX.match(inner)):
         refuse_head(inner.partition(".")[0], folder, *WHAT)

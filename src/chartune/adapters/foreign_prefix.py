@@ -19,12 +19,12 @@ def foreign_prefix(stock: Stock) -> Prefix:
     Raises:
         AdapterError: it holds something else, is of an encoder with a decoder, or is damaged.
     """
-    beside = sorted({*(stock.config.get("modules_to_save") or ()), *stock.found} - {PROMPT})
+    beside = sorted({*(stock.config.get("modules_to_save") or ()), *stock.headers} - {PROMPT})
     if beside:
         refuse_head(", ".join(map(str, beside))[:120], stock.folder, "a prefix", PROMPT)
     must_be_known(stock, READ, {}, "a plain prefix")
     tokens = stock.config.get("num_virtual_tokens")
-    if tokens is None or PROMPT not in stock.found:
+    if tokens is None or PROMPT not in stock.headers:
         raise AdapterError(
             f"a prefix must have num_virtual_tokens and {PROMPT}, but {stock.folder} has not; copy it again."
         )

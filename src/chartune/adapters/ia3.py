@@ -63,9 +63,9 @@ class IA3(Injected):
             if chosen:
                 must_target(targets, whose, body, anatomy)
 
-    def must_hold(self, found: Mapping[str, Header], path: Path) -> None:
+    def must_hold(self, headers: Mapping[str, Header], path: Path) -> None:
         """Vectors."""
-        for name, header in found.items():
+        for name, header in headers.items():
             if not name.endswith(".ia3_l") or len(header.shape) != 2 or 1 not in header.shape:
                 raise AdapterError(
                     f"an IA3 must hold one vector per matrix and nothing else, but {path} holds {ascii(name)[:120]} of "

@@ -61,15 +61,15 @@ class LoRA(Injected):
 
     def must_suit(self, body: nn.Module, anatomy: Anatomy, whose: str) -> None:
         """Refuse targets that the body has no matrix for; peft would pass over them silently."""
-        must_target((*self._named(anatomy), *self._told()), whose, body, anatomy)
+        must_target((*self._named(anatomy), *self._by_name()), whose, body, anatomy)
 
-    def must_hold(self, found: Mapping[str, Header], path: Path) -> None:
+    def must_hold(self, headers: Mapping[str, Header], path: Path) -> None:
         """Pairs of matrices of its rank."""
-        for name, header in found.items():
+        for name, header in headers.items():
             side = "A" if ".lora_A." in name else "B"
             if f".lora_{side}." not in name:
                 continue
-            if name.replace(f".lora_{side}.", f".lora_{'B' if side == 'A' else 'A'}.") not in found:
+            if name.replace(f".lora_{side}.", f".lora_{'B' if side == 'A' else 'A'}.") not in headers:
                 raise AdapterError(
                     f"a LoRA must hold A and B of every matrix, but {path} holds {ascii(name)[:120]} alone; have its "
                     f"maker save it again."
@@ -96,7 +96,7 @@ class LoRA(Injected):
         pairs = {name: name.replace(".lora_B.", ".lora_A.") for name in changing if ".lora_B." in name}
         return not any(changing[b] and changing[a] for b, a in pairs.items())
 
-    def _told(self) -> tuple[str, ...]:
+    def _by_name(self) -> tuple[str, ...]:
         return () if isinstance(self.targets, str) else self.targets
 
     def _named(self, anatomy: Anatomy) -> tuple[str, ...]:
@@ -107,5 +107,5 @@ class LoRA(Injected):
         return anatomy.matrices if self.targets == "all-linear" else ()
 
     def _matrices(self, body: nn.Module, anatomy: Anatomy) -> list[str]:
-        told = (*self._named(anatomy), *self._told())
-        return [name for name in all_matrices(body) if any(selects(target, name) for target in told)]
+        targets = (*self._named(anatomy), *self._by_name())
+        return [name for name in all_matrices(body) if any(selects(target, name) for target in targets)]

@@ -117,7 +117,7 @@ class Method(Config, ABC):
         """Whether a layer is in the forward pass."""
         return any(self.owns(parameter, name) for parameter, _ in body.named_parameters())
 
-    def must_hold(self, found: Mapping[str, Header], path: Path) -> None:
+    def must_hold(self, headers: Mapping[str, Header], path: Path) -> None:
         """Refuse a file whose tensors are not those of such a method; the names, types and sizes are plain.
 
         Raises:
@@ -158,12 +158,12 @@ def endings(names: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
         others: names that must not be selected; those in `names` are passed over.
     """
     left = set(others) - set(names)
-    found: dict[str, None] = {}
+    shortest: dict[str, None] = {}
     for name in names:
         parts = name.split(".")
         ends = (".".join(parts[start:]) for start in range(len(parts) - 1, -1, -1))
-        found[next(end for end in ends if not any(selects(end, other) for other in left))] = None
-    return tuple(found)
+        shortest[next(end for end in ends if not any(selects(end, other) for other in left))] = None
+    return tuple(shortest)
 
 
 def selects(target: str, name: str) -> bool:

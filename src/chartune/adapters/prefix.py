@@ -104,13 +104,13 @@ class Prefix(Method):
         """Whether the body's attention looks for prefixes, and has this one."""
         return reads_prefixes(body) and bool(_prefixes(body, name))
 
-    def must_hold(self, found: Mapping[str, Header], path: Path) -> None:
+    def must_hold(self, headers: Mapping[str, Header], path: Path) -> None:
         """One tensor, a row per virtual token."""
-        shape = found[PROMPT].shape if found.keys() == {PROMPT} else ()
+        shape = headers[PROMPT].shape if headers.keys() == {PROMPT} else ()
         if len(shape) != 2 or shape[0] != self.tokens:
             raise AdapterError(
                 f"a prefix must hold {PROMPT} of {self.tokens:,} rows and nothing else, but {path} holds "
-                f"{ascii(sorted(found)[:1])[1:-1][:120]} of shape {list(shape)}; copy configuration and weights of one "
+                f"{ascii(sorted(headers)[:1])[1:-1][:120]} of shape {list(shape)}; copy configuration and weights of one "
                 f"adapter."
             )
 

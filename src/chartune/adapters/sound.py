@@ -26,11 +26,11 @@ def adapter_headers(path: Path) -> dict[str, Header]:
     Raises:
         AdapterError: it is damaged, empty, quantised, or its names were lengthened by a wrapper.
     """
-    found = headers([path])
-    must_be_named_plainly(sorted(found), path)
-    for name, header in found.items():
+    tensors = headers([path])
+    must_be_named_plainly(sorted(tensors), path)
+    for name, header in tensors.items():
         _must_be_plain(f"{path} {ascii(name)[:120]}", name, header)
-    return found
+    return tensors
 
 
 def _must_be_plain(place: str, name: str, header: Header) -> None:

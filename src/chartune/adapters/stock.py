@@ -58,7 +58,7 @@ class Stock:
     folder: Path
     config: Mapping[str, Any]
     """adapter_config.json, each field that is read of a kind that can be."""
-    found: Mapping[str, Header]
+    headers: Mapping[str, Header]
     """Its tensors."""
 
     @property
@@ -68,7 +68,7 @@ class Stock:
 
     def modules(self, ending: str) -> list[str]:
         """Names on a body without head of the modules whose tensors end so; the pooler is left out."""
-        inner = {headless_name(name).removeprefix(ROOT) for name in self.found}
+        inner = {headless_name(name).removeprefix(ROOT) for name in self.headers}
         return sorted({name.removesuffix(ending) for name in inner if name})
 
 
@@ -83,7 +83,7 @@ def headless_name(name: str) -> str:
     if name == PROMPT:
         return name
     inner = name.removeprefix(ROOT)
-    inner = inner[found.end() :] if (found := PREFIX.match(inner)) else inner
+    inner = inner[match.end() :] if (match := PREFIX.match(inner)) else inner
     return "" if inner.startswith("pooler.") else ROOT + inner
 
 

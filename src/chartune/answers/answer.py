@@ -138,9 +138,7 @@ class Answer:
             classes: numbers of those that it has learnt.
             prior: logits of the label frequencies, [outputs].
         """
-        known = (
-            odds if odds.ndim == 2 else np.stack([-odds / 2, odds / 2], axis=1)
-        )  # one column for two classes
+        known = odds if odds.ndim == 2 else np.stack([-odds / 2, odds / 2], axis=1)  # one column for two classes
         every = np.tile(prior.astype(np.float64), (len(odds), 1))
         every[:, classes] = known - np.logaddexp.reduce(known, axis=1, keepdims=True)
         return every
