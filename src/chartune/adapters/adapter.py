@@ -38,7 +38,7 @@ class Adapter:
     method: Method
     """The numbers that it was trained with."""
     base: str
-    """What its maker called its base model."""
+    """The name of its base model, as saved with it."""
     base_hash: str | None
     """Content hash of its base model; None if it came from elsewhere, then names and shapes must do."""
     run: str | None
@@ -60,7 +60,7 @@ class Adapter:
         return tensors if self.base_hash else headless(tensors)
 
     def must_fit(self, backbone: LocalBackbone) -> None:
-        """Refuse a stranger: by the hash of its base where it knows that, and by the names and shapes of its matrices.
+        """Refuse an adapter of another base model: by content hash if recorded, and by names and shapes.
 
         Raises:
             AdapterError: it was trained on another base model.
@@ -104,7 +104,7 @@ def read_adapter(folder: Path) -> Adapter:
     foreign = not is_plain(folder / LINEAGE)
     try:
         method, base, base_hash, run = (*foreign_method(folder, tensors), None, None) if foreign else _own(folder)
-    except ConfigError as error:  # a number of its configuration is out of range: its maker's doing, not the caller's
+    except ConfigError as error:  # a number of its configuration is out of range: its author's error, not the caller's
         raise AdapterError(str(error)) from None
     method.must_hold(tensors, weights)
     return Adapter(folder, method, base, base_hash, run, hashed(weights).sha256, is_idle(weights, method))
@@ -113,9 +113,9 @@ def read_adapter(folder: Path) -> Adapter:
 def _must_be_there(folder: Path) -> None:
     if (folder / "adapter_model.bin").exists():
         raise AdapterError(
-            f"adapter weights must be safetensors (a pickle can run code), but {folder} holds adapter_model.bin; have "
-            f"its maker save it again with peft's safe_serialization=True, or train it again; if {WEIGHTS} lies beside "
-            f"it, remove the .bin."
+            f"adapter weights must be safetensors (a pickle can run code), but {folder} holds adapter_model.bin; ask "
+            f"its author to save it again with peft's safe_serialization=True, or train it again; if {WEIGHTS} lies "
+            f"beside it, remove the .bin."
         )
     for name in (CONFIG, WEIGHTS):
         if not is_plain(folder / name):
@@ -139,7 +139,7 @@ def _own(folder: Path) -> tuple[Method, str, str, str | None]:
     base, run = about.get("base"), about.get("run")
     named = isinstance(base, dict) and isinstance(base.get("name"), str) and isinstance(base.get("content_hash"), str)
     if not named or not isinstance(run, str | None) or not isinstance(about.get("method"), dict):
-        raise AdapterError(f"{folder / LINEAGE} must say method, base and run, but it is damaged; train it again.")
+        raise AdapterError(f"{folder / LINEAGE} must state method, base and run, but it is damaged; train it again.")
     method = _Kept.parse({"method": about["method"]}, str(folder / LINEAGE)).method
     return method, str(about["base"]["name"]), str(about["base"]["content_hash"]), run
 

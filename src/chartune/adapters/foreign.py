@@ -31,7 +31,7 @@ def foreign_method(folder: Path, headers: Mapping[str, Header]) -> tuple[Method,
         headers: its tensors.
 
     Raises:
-        AdapterError: it cannot be read exactly, or is damaged; the message says why and the way out.
+        AdapterError: it cannot be read exactly, or is damaged; the message gives the reason and a remedy.
     """
     stock = Stock(folder, stock_config(folder), headers)
     kind = str(stock.config.get("peft_type"))

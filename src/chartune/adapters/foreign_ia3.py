@@ -11,7 +11,7 @@ WHAT: Final = ("IA3 vectors", "ia3_l tensors")
 READ: Final = frozenset(
     {"target_modules", "feedforward_modules", "exclude_modules", "fan_in_fan_out", "init_ia3_weights"}
 )
-"""Fields that only said which matrices got a vector; the file itself tells that, and on which side."""
+"""Fields that only said which matrices got a vector; the file itself shows that, and on which side."""
 VECTOR: Final = ".ia3_l"
 
 

@@ -18,7 +18,7 @@ READ: Final = frozenset(
      "layers_pattern", "eva_config"}
 )  # fmt: skip
 """Fields that are judged or translated below, or only said how it was started or which matrices got one; the file
-itself tells that."""
+itself shows that."""
 REASONS: Final = {
     "use_dora": "DoRA rescales whole matrices, and the layers of a stack are summed",
     "rank_pattern": "a layer has one rank for all matrices",
@@ -31,14 +31,14 @@ REASONS: Final = {
 }
 """Why a field cannot be honoured, where more can be said than its name."""
 STARTS: Final = (True, False, None, "gaussian", "eva", "orthogonal")
-"""Ways to start a LoRA that leave the base as it is; PiSSA, OLoRA, CorDA, LoftQ and LoRA-GA rewrite it."""
+"""Initialisations of a LoRA that leave the base as it is; PiSSA, OLoRA, CorDA, LoftQ and LoRA-GA rewrite it."""
 
 
 def foreign_lora(stock: Stock) -> LoRA:
     """The numbers of a LoRA that stock peft saved.
 
     Raises:
-        AdapterError: it is not a plain LoRA, or is damaged; the message says what and the way out.
+        AdapterError: it is not a plain LoRA, or is damaged; the message gives the reason and a remedy.
     """
     _must_be_plain(stock)
     for name in stock.headers:

@@ -31,7 +31,7 @@ class IA3(Injected):
     """Matrices whose input is rescaled: the last ones of the feed-forward parts, as published, or by name."""
 
     def to_peft(self, body: nn.Module, anatomy: Anatomy) -> IA3Config:
-        """The peft config, with its targets as short as they can be told apart."""
+        """The peft config, with its targets as short as they stay unambiguous."""
         others = [*dict(body.named_modules()), "pooler.dense"]
         outputs, inputs = self._outputs(anatomy), self._inputs(anatomy)
         first = endings(outputs, others) if self.outputs == "key-value" else outputs
@@ -69,7 +69,7 @@ class IA3(Injected):
             if not name.endswith(".ia3_l") or len(header.shape) != 2 or 1 not in header.shape:
                 raise AdapterError(
                     f"an IA3 must hold one vector per matrix and nothing else, but {path} holds {ascii(name)[:120]} of "
-                    f"shape {list(header.shape)}; have its maker save it again."
+                    f"shape {list(header.shape)}; ask its author to save it again."
                 )
 
     def changes(self, name: str, tensor: Tensor) -> bool:

@@ -2,7 +2,7 @@
 
     body.…q_proj ─inject─▶ tuner layer(base_layer, layer0) ─inject─▶ the same with layer1, or a layer around it
 
-peft lets the layer that came last be the only active one, and its switches turn frozen layers on again; so after every
+peft lets the layer that came last be the only active one, and its switches turn frozen layers on again; so after each
 injection all layers are made active in their order, and what learns is set by the stack, at the end.
 """
 

@@ -33,7 +33,7 @@ class LoRA(Injected):
     by name, whole (`layers.0.mlp.up_proj`) or how their names end (`up_proj`)."""
 
     def to_peft(self, body: nn.Module, anatomy: Anatomy) -> LoraConfig:
-        """The peft config, with its targets as short as they can be told apart."""
+        """The peft config, with its targets as short as they stay unambiguous."""
         names = self._named(anatomy)
         targets = endings(names, [*dict(body.named_modules()), "pooler.dense"]) if names else self.targets
         return LoraConfig(
@@ -71,8 +71,8 @@ class LoRA(Injected):
                 continue
             if name.replace(f".lora_{side}.", f".lora_{'B' if side == 'A' else 'A'}.") not in headers:
                 raise AdapterError(
-                    f"a LoRA must hold A and B of every matrix, but {path} holds {ascii(name)[:120]} alone; have its "
-                    f"maker save it again."
+                    f"a LoRA must hold A and B of every matrix, but {path} holds {ascii(name)[:120]} alone; ask its "
+                    f"author to save it again."
                 )
             if len(header.shape) != 2 or header.shape[0 if side == "A" else 1] != self.rank:
                 raise AdapterError(
@@ -91,7 +91,7 @@ class LoRA(Injected):
             raise AdapterError(
                 f"an adapter must hold what was learnt, but in {path} every number of A and of B is zero: it changes "
                 f"nothing, and its gradient is zero, so that it never can. It was saved before its weights were "
-                f"gathered or loaded; have its maker save it again, or train a fresh layer in its place."
+                f"gathered or loaded; ask its author to save it again, or train a fresh layer in its place."
             )
         pairs = {name: name.replace(".lora_B.", ".lora_A.") for name in changing if ".lora_B." in name}
         return not any(changing[b] and changing[a] for b, a in pairs.items())

@@ -125,7 +125,7 @@ class Method(Config, ABC):
         """
 
     def changes(self, name: str, tensor: Tensor) -> bool:
-        """Whether a tensor of its file moves hidden states, as far as it tells alone."""
+        """Whether a tensor of its file moves hidden states, judged by itself."""
         return True
 
     def is_idle(self, changing: Mapping[str, bool], path: Path) -> bool:

@@ -110,8 +110,8 @@ class Prefix(Method):
         if len(shape) != 2 or shape[0] != self.tokens:
             raise AdapterError(
                 f"a prefix must hold {PROMPT} of {self.tokens:,} rows and nothing else, but {path} holds "
-                f"{ascii(sorted(headers)[:1])[1:-1][:120]} of shape {list(shape)}; copy configuration and weights of one "
-                f"adapter."
+                f"{ascii(sorted(headers)[:1])[1:-1][:120]} of shape {list(shape)}; copy configuration and weights of "
+                f"one adapter."
             )
 
 

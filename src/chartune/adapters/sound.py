@@ -43,18 +43,18 @@ def _must_be_plain(place: str, name: str, header: Header) -> None:
     if 0 in header.shape:
         raise AdapterError(
             f"an adapter must hold numbers, but in {place} is of shape {list(header.shape)}: it was saved empty, as "
-            f"under DeepSpeed ZeRO-3 before the weights were gathered; have its maker save it again "
+            f"under DeepSpeed ZeRO-3 before the weights were gathered; ask its author to save it again "
             f"(stage3_gather_16bit_weights_on_model_save, or zero_to_fp32.py)."
         )
     if header.dtype not in FLOATS:
         raise AdapterError(
             f"an adapter must hold plain floating-point numbers ({', '.join(sorted(FLOATS))}), but in {place} is "
-            f"stored as {header.dtype}; have its maker save it again."
+            f"stored as {header.dtype}; ask its author to save it again."
         )
 
 
 def is_idle(path: Path, method: Method) -> bool:
-    """Whether an adapter changes nothing, such as a LoRA of whose every matrix A or B is zero; looks once per process.
+    """Whether an adapter changes nothing, such as a LoRA of whose every matrix A or B is zero; read once per process.
 
     Raises:
         AdapterError: a number is NaN or infinite, or the layer could never learn.
@@ -65,8 +65,8 @@ def is_idle(path: Path, method: Method) -> bool:
 @lru_cache(maxsize=256)
 def _idle(path: Path, _: str, method: Method) -> bool:
     changing = {}
-    law = f"{path} must be whole"
-    with reading("safetensors", law, "copy it again"), safe_open(path, framework="pt") as file:
+    requirement = f"{path} must be whole"
+    with reading("safetensors", requirement, "copy it again"), safe_open(path, framework="pt") as file:
         for name in sorted(file.keys()):
             tensor = file.get_tensor(name)
             if not is_finite(tensor):
