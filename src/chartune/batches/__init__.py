@@ -1,1 +1,1 @@
-"""Where the wings meet: prepared text becomes token arrays, packed blocks and batches."""
+"""Prepared text becomes token arrays, packed blocks and batches."""

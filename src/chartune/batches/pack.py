@@ -95,8 +95,8 @@ def _blocks(ids: NDArray[np.int32], starts: NDArray[np.bool_]) -> Blocks:
     """Blocks of tokens [n, T], of which these begin a piece; padding begins one with every token."""
     starts[:, :1] = True
     predicts = np.concatenate([~starts[:, 1:], np.zeros((len(ids), 1), np.bool_)], axis=1)
-    told = predicts.any(1)  # a block of one token predicts nothing
-    return Blocks(ids[told], _positions(starts)[told], predicts[told])
+    useful = predicts.any(1)  # a block of one token predicts nothing
+    return Blocks(ids[useful], _positions(starts)[useful], predicts[useful])
 
 
 def _positions(begins: NDArray[np.bool_]) -> NDArray[np.int32]:

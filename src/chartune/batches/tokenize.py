@@ -131,8 +131,8 @@ def encode_once(
             np.save(buffer, getattr(encoded, field))
             write_bytes(folder / f"{field}.npy", buffer.getvalue())
 
-    found = store.obtain(SHELF, name, write, {"sensitivity": "restricted"})
-    encoded = Encoded(*(np.load(found.file(f"{field}.npy"), mmap_mode="r") for field in FIELDS))
+    artefact = store.obtain(SHELF, name, write, {"sensitivity": "restricted"})
+    encoded = Encoded(*(np.load(artefact.file(f"{field}.npy"), mmap_mode="r") for field in FIELDS))
     must_be_of_the_vocabulary(encoded, backbone)
     return encoded
 
@@ -182,7 +182,7 @@ def save_tokenizer(tokenizer: Any, folder: Path) -> None:
     try:
         with storing(folder):
             tokenizer.save_pretrained(folder)
-    except Exception as error:  # how the tokenizers library tells of a full disk: a bare Exception with the number
+    except Exception as error:  # how the tokenizers library reports a full disk: a bare Exception with the number
         if type(error) is not Exception or "os error" not in str(error):
             raise
         raise StoreError(f"a tokenizer must fit into {folder}, but writing failed: {error}; free some space.") from None

@@ -104,8 +104,8 @@ def load_checkpoint(
     Raises:
         RunError: there are checkpoints, but none is whole, or the newest belongs to another model.
     """
-    found = _checkpoints(folder)
-    for path in reversed(found):
+    folders = _checkpoints(folder)
+    for path in reversed(folders):
         state = _state(path)
         if state is None:
             log.warning("checkpoint %s is damaged; the one before it is taken", path.name)
@@ -114,9 +114,9 @@ def load_checkpoint(
         _restore_optimizer(model, optimizer, load_file(path / "optimizer.safetensors"))
         best = load_file(path / "best.safetensors") if (path / "best.safetensors").exists() else None
         return state, best
-    if found:
+    if folders:
         raise RunError(
-            f"a run must be resumed from a whole checkpoint, but all {len(found)} in {folder} are damaged; "
+            f"a run must be resumed from a whole checkpoint, but all {len(folders)} in {folder} are damaged; "
             f"remove {folder.parent} to start again from nothing."
         )
     return None

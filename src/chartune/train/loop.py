@@ -45,7 +45,7 @@ class Objective:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a look at the validation part has shown."""
+    """The result of one evaluation on the validation split."""
 
     score: float
     """Higher is better: what early stopping goes by."""
@@ -103,7 +103,7 @@ def fit(training: Training) -> Fitted:
     choice, objective = training.optimisation, training.objective
     if not len(objective.lengths):
         raise RunError(
-            "training needs at least one example, but there is none; look at the attrition of the prepared data."
+            "training needs at least one example, but there is none; see the attrition of the prepared data."
         )
     accelerator = Accelerator(
         cpu=not torch.cuda.is_available()
@@ -124,9 +124,9 @@ def fit(training: Training) -> Fitted:
 
 def _resume(training: Training, optimizer: torch.optim.Optimizer) -> None:
     training.state.micro_batch_tokens = training.optimisation.micro_batch_tokens
-    found = load_checkpoint(training.folder, training.objective.model, optimizer)
-    if found:
-        training.state, training.best = found
+    checkpoint = load_checkpoint(training.folder, training.objective.model, optimizer)
+    if checkpoint:
+        training.state, training.best = checkpoint
         training.state.resumed += 1
         training.state.earlier_seconds = training.state.seconds
         training.state.micro_batch_tokens = min(

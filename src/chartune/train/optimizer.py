@@ -36,7 +36,7 @@ class Optimisation(Config):
 
 
 class Stopping(Config):
-    """When to look at the validation part, and when to stop."""
+    """When to evaluate on the validation split, and when to stop."""
 
     evaluations_per_epoch: int = Field(2, gt=0)
     """Evaluations in each epoch, evenly spaced."""

@@ -89,5 +89,5 @@ def micro_batches(
     shares = [step[np.argsort(lengths[step], kind="stable")][r::world] for r in range(world)]
     groups = [[share[group] for group in length_groups(lengths[share], budget)] for share in shares]
     turns = max(len(group) for group in groups)
-    mine = [MicroBatch(indices, True) for indices in groups[rank]]
-    return mine + [MicroBatch(step[:1], False)] * (turns - len(mine))
+    own = [MicroBatch(indices, True) for indices in groups[rank]]
+    return own + [MicroBatch(step[:1], False)] * (turns - len(own))

@@ -1,9 +1,9 @@
-"""Probing: the head fitted on what the body says already, before the body is moved at all.
+"""Probing: the head is fitted on the frozen body's vectors before the body itself is trained.
 
     texts ─body, read once─▶ vectors [n, D] ─L-BFGS─▶ head        then training goes on from there
 
-A head that begins at random sends the adapters a noisy first message; one that begins at its optimum moves them only
-as far as the task needs (linear probing, then fine-tuning: Kumar et al., 2022, arXiv:2202.10054). With few epochs, or
+A randomly initialised head passes noisy gradients to the adapters; one that begins at its optimum moves them only as
+far as the task needs (linear probing, then fine-tuning: Kumar et al., 2022, arXiv:2202.10054). With few epochs, or
 many rare labels, it also saves the steps in which the head would have learnt what a regression finds at once.
 """
 
@@ -28,7 +28,7 @@ def probe(reader: FeatureReader, features: Features, score: Callable[[], float])
     Args:
         reader: the head.
         features: training vectors, labels and weights.
-        score: how good the head is as it stands, on the validation part; higher is better.
+        score: how good the head is as it stands, on the validation split; higher is better.
 
     Returns:
         The chosen penalty.
