@@ -1,6 +1,6 @@
 """A model folder with pickled weights → a new folder with safetensors, hashed, that `--base` takes.
 
-    FOLDER/pytorch_model*.bin ─unpickle, a process behind walls─▶ aside/*.safetensors ─loads in transformers─▶ NEWFOLDER
+    FOLDER/pytorch_model*.bin ─unpickle, in a sandboxed process─▶ aside/*.safetensors ─loads in transformers─▶ NEWFOLDER
 
 Nothing of the pickle is opened in this process. The new folder appears whole or not at all.
 """
@@ -53,7 +53,7 @@ def import_backbone(
     tokenizer = tokenizer_files(folder)
     hashes = _hashes([*sources, folder / "config.json", *tokenizer])
     if out.exists():
-        return _found(out, hashes)
+        return _earlier_import(out, hashes)
     with new_folder(out, store=store) as aside:
         ties, drops = ties_and_leavings(folder, family)
         answer = unpickled(sources, aside, ties, drops)
@@ -70,9 +70,9 @@ def import_backbone(
 
 
 def doubts(folder: Path) -> list[str]:
-    """What a reader of an imported folder should look at, because nobody else will notice."""
-    told = json_object(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
-    if (folder / "tokenizer.json").is_file() or "do_lower_case" in told or not (folder / "vocab.txt").is_file():
+    """What a user of an imported folder should check, because nothing else will report it."""
+    settings = json_object(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
+    if (folder / "tokenizer.json").is_file() or "do_lower_case" in settings or not (folder / "vocab.txt").is_file():
         return []
     words = (folder / "vocab.txt").read_text(encoding="utf-8").split()
     capitalised = sum(word.lower() != word for word in words if not word.startswith("["))
@@ -121,8 +121,8 @@ def pickles_of(folder: Path) -> list[Path]:
 
 def _papers(folder: Path) -> list[Path]:
     """Licence and model card go along with the weights; what bears their name and is no file of their size does not."""
-    named = [file for file in sorted(folder.iterdir()) if re.match(r"(LICEN[SC]E|NOTICE|README)", file.name)]
-    return [file for file in named if is_plain(file) and file.stat().st_size <= PAPER_BYTES]
+    candidates = [file for file in sorted(folder.iterdir()) if re.match(r"(LICEN[SC]E|NOTICE|README)", file.name)]
+    return [file for file in candidates if is_plain(file) and file.stat().st_size <= PAPER_BYTES]
 
 
 def _hashes(files: Sequence[Path]) -> dict[str, Any]:
@@ -139,13 +139,13 @@ def _record(
     }  # fmt: skip
 
 
-def _found(out: Path, hashes: dict[str, Any]) -> LocalBackbone:
+def _earlier_import(out: Path, hashes: dict[str, Any]) -> LocalBackbone:
     """An import that was made before, if it is of the same files and still whole."""
     record = json_object(out / RECORD) if (out / RECORD).is_file() else {}
     source, files = record.get("source"), record.get("files")
     if not isinstance(source, dict) or source.get("files") != hashes or not isinstance(files, dict):
         raise ConfigError(f"the new folder must not exist yet, but {out} does; choose another one with --out.")
-    there = _hashes([out / name for name in files if is_plain(out / name)])
-    if damaged := [name for name in files if there.get(name) != files[name]]:
+    present = _hashes([out / name for name in files if is_plain(out / name)])
+    if damaged := [name for name in files if present.get(name) != files[name]]:
         raise AdapterError(f"{out / damaged[0]} must equal {RECORD}, but it does not; remove {out} and import again.")
     return inspect(out, name=out.name, licence="see its folder", exposure="not known")

@@ -21,7 +21,7 @@ QUIET: Final = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-
 
 
 def unpickled(sources: list[Path], folder: Path, ties: dict[str, str], drops: list[str]) -> dict[str, Any]:
-    """Have a process behind walls write `sources` as safetensors into `folder`; returns its answer.
+    """Have a sandboxed process write `sources` as safetensors into `folder`; returns its answer.
 
     Raises:
         AdapterError: it refused, or was ended by its limits.
@@ -39,11 +39,11 @@ def unpickled(sources: list[Path], folder: Path, ties: dict[str, str], drops: li
     return json.loads(done.stdout)  # type: ignore[no-any-return]
 
 
-def _refuse(code: int, told: str, sources: list[Path]) -> None:
-    """Say in the house's words why the reader gave up."""
+def _refuse(code: int, output: str, sources: list[Path]) -> None:
+    """Explain why the reader stopped."""
     what = sources[0].name if len(sources) == 1 else f"one of {len(sources)} shards"
     place = f"{what} in {sources[0].parent}"
-    kind, message = _last(told)
+    kind, message = _last(output)
     if re.search(rf"\(os error {errno.EFBIG}\)|\[Errno {errno.EFBIG}\]", message):
         raise AdapterError(
             f"weights must take no more room than their file, but {place} claims to be larger than its source and was "
@@ -55,21 +55,21 @@ def _refuse(code: int, told: str, sources: list[Path]) -> None:
     if asked:
         raise AdapterError(
             f"weights must be read without running code, but {place} asks for {asked[1] or asked[2]}; nothing of it "
-            f"was run. Do not open it with other tools; get the weights as *.safetensors from their maker."
+            f"was run. Do not open it with other tools; get the weights as *.safetensors from their author."
         )
     if code < 0 or kind == "MemoryError" or "allocate memory" in message:
         by = f"signal {signal.Signals(-code).name}" if code < 0 else "its limit of memory"
         raise AdapterError(
-            f"weights must need no more memory and time than their size tells, but the reader of {place} was ended "
+            f"weights must need no more memory and time than their size suggests, but the reader of {place} was ended "
             f"by {by}; compare the file's hash with its source, or use a machine with more memory."
         )
     why = message if kind == "Refused" else f"it is cut off or damaged ({kind})"
     raise AdapterError(f"pickled weights must be a plain state dict, but of {place}: {why}; copy it again.")
 
 
-def _last(told: str) -> tuple[str, str]:
+def _last(output: str) -> tuple[str, str]:
     try:
-        line = json.loads(told.strip().rpartition("\n")[2])
+        line = json.loads(output.strip().rpartition("\n")[2])
         return str(line["kind"]), str(line["message"])
     except (ValueError, KeyError, TypeError):
         return "unknown", ""

@@ -1,8 +1,8 @@
-"""The one place where a pickle is opened: a process of its own that can do nothing but turn it into safetensors.
+"""The one place where a pickle is opened: a sandboxed process that can only convert it to safetensors.
 
     job (JSON on stdin) ─▶ import ─▶ limits, audit hook ─▶ torch.load(weights_only) ─▶ *.safetensors, answer on stdout
 
-Three walls stand behind each other. `weights_only` knows tensors and dictionaries and calls nothing else (torch ≥ 2.10,
+The sandbox has three layers. `weights_only` knows tensors and dictionaries and calls nothing else (torch ≥ 2.10,
 CVE-2026-24747). Should it ever be broken, Python's audit hook refuses every act but reading and writing the files of
 the job. And the kernel bounds memory, time, size and number of files and processes. The parent,
 `chartune.importing.reader`, judges the answer.
@@ -93,14 +93,14 @@ def load(source: Path) -> dict[str, Tensor]:
         begins = file.read(len(LEGACY))
     if not begins.startswith((ZIP, LEGACY)):
         raise Refused(f"{source.name} is no file of torch.save (an archive of torch < 0.1.10, or another format)")
-    found = torch.load(
+    tensors = torch.load(
         str(source), map_location="cpu", weights_only=True, mmap=True if begins.startswith(ZIP) else None
     )
-    if not isinstance(found, dict):
-        raise Refused(f"{source.name} holds a {type(found).__name__} and not names with tensors")
-    for name, tensor in found.items():
+    if not isinstance(tensors, dict):
+        raise Refused(f"{source.name} holds a {type(tensors).__name__} and not names with tensors")
+    for name, tensor in tensors.items():
         _must_be_plain(name, tensor, source.name)
-    return {name: tensor.detach() for name, tensor in found.items()}
+    return {name: tensor.detach() for name, tensor in tensors.items()}
 
 
 def named(
@@ -145,8 +145,8 @@ def seal(sources: Sequence[Path], folder: Path) -> None:
             path = os.path.abspath(arguments[0])
             if path.startswith(inside) or (path in readable and not _writes(*arguments[1:])):
                 return
-        told = arguments[0] if event in ("open", "import") else ""
-        raise Refused(f"it asked for {event} {told}".strip())
+        subject = arguments[0] if event in ("open", "import") else ""
+        raise Refused(f"it asked for {event} {subject}".strip())
 
     sys.addaudithook(hook)
 
@@ -188,9 +188,9 @@ def _must_be_plain(name: Any, tensor: Any, place: str) -> None:
         raise Refused(f"{place} says that {name} has {tensor.nbytes} bytes, more than it holds")
 
 
-def _same_memory(one: Tensor, other: Tensor) -> bool:
-    return (one.data_ptr(), one.shape, one.stride(), one.dtype) == (
-        other.data_ptr(), other.shape, other.stride(), other.dtype,
+def _same_memory(first: Tensor, second: Tensor) -> bool:
+    return (first.data_ptr(), first.shape, first.stride(), first.dtype) == (
+        second.data_ptr(), second.shape, second.stride(), second.dtype,
     )  # fmt: skip
 
 

@@ -1,10 +1,10 @@
-"""Anatomy: where a headless body keeps its parts, found by looking at one forward pass of it without numbers.
+"""Anatomy: where a headless body keeps its parts, found by observing one forward pass of it without numbers.
 
     config ─meta device─▶ body ─one forward─▶ which matrices are called, and what attention is given
                                   autograd's graph, backwards: query ◀ … ◀ q_proj,  down_proj ◀ act ◀ gate_proj, up_proj
 
 So an architecture needs no table of names. Only where attention does not go through transformers' interface are its
-matrices told apart by how they are called, and the one body that cannot run without numbers is in a table here.
+matrices distinguished by their names, and the one body that cannot run without numbers is in a table here.
 """
 
 import json
@@ -26,12 +26,12 @@ Names = tuple[str, ...]
 """Full names of modules as `named_modules` gives them, in its order."""
 
 SPY: Final = "chartune-spy"
-"""What the attention function that only looks is called in transformers' registry."""
-PROJECTIONS: Final = tuple(re.compile(rf"(^|_)({one}|qkv)(_|$)") for one in ("q|query", "k|key", "v|value"))
+"""What the attention function that only observes is called in transformers' registry."""
+PROJECTIONS: Final = tuple(re.compile(rf"(^|_)({name}|qkv)(_|$)") for name in ("q|query", "k|key", "v|value"))
 """How query, key and value projections are called where attention does not go through the interface."""
 OUTPUT: Final = re.compile(r"attention\.(output\.)?dense$")
 NEEDS_NUMBERS: Final = {"xlnet": re.compile(r"\.ff\.layer_2$")}
-"""Bodies that look at numbers while they run, and how the matrices are called that end their feed-forward parts."""
+"""Bodies that need real numbers to run, and how the matrices are called that end their feed-forward parts."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ class _Seen:
 
 
 def _looked(body: nn.Module, names: list[str]) -> _Seen:
-    """Put a few tokens through a body on the meta device and look."""
+    """Put a few tokens through a body on the meta device and observe it."""
     seen, modules = _Seen(), dict(body.named_modules())
     weights = {id(modules[name].weight): name for name in names}
     biases = {id(getattr(modules[name], "bias", None)) for name in names}
@@ -239,7 +239,7 @@ def _is_norm(module: nn.Module) -> bool:
 
 
 _watcher: ContextVar[Callable[..., None]] = ContextVar("_watcher")
-"""Is told of every call of attention: the module, then query, key and value, each [B, heads, T, d_head]."""
+"""Called with each call of attention: the module, then query, key and value, each [B, heads, T, d_head]."""
 
 
 def _spy(

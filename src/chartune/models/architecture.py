@@ -36,7 +36,7 @@ from chartune.models.weights import FLOATS, Header, headers, must_be_named_plain
 
 HEADS: Final = ("lm_head", "cls", "classifier", "score", "qa_outputs", "pooler", "embed_out", "vocab_transform",
                 "vocab_layer_norm", "vocab_projector", "pre_classifier", "pre_quantization")  # fmt: skip
-"""What task heads are called where the body's names have no prefix that would tell them apart."""
+"""What task heads are called where the body's names have no prefix that would identify them."""
 ADAPTED: Final = re.compile(r"\.(lora_[AB]|base_layer|lora_embedding_[AB])\b|^base_model\.model\.")
 
 
@@ -50,7 +50,7 @@ def shape_of(backbone: LocalBackbone) -> PretrainedConfig:
 
 
 def shape_at(folder: Path, family: Family) -> PretrainedConfig:
-    """As `shape_of`, of a folder whose config.json was looked at and whose weights are not readable yet."""
+    """As `shape_of`, of a folder whose config.json was checked and whose weights are not readable yet."""
     return shape_in(hashed(folder / "config.json"), family)
 
 
@@ -67,7 +67,7 @@ def shape_in(file: ModelFile, family: Family) -> PretrainedConfig:
         if family.numbers_after_padding:
             raise AdapterError(
                 f"pad_token_id must be below vocab_size where positions are counted after it, but it is {pad:,} of "
-                f"{rows:,} at {file.path}; copy the file again from the model's maker."
+                f"{rows:,} at {file.path}; copy the file again from the model's source."
             )
         shape.pad_token_id = None
     return shape
@@ -97,11 +97,11 @@ def skeleton(shape: PretrainedConfig, make: Any, place: Path, **parts: bool) -> 
 
 
 def must_match(backbone: LocalBackbone, *, language_model: bool = False) -> None:
-    """Refuse a base whose files do not hold just the weights of its architecture; looks at headers only.
+    """Refuse a base whose files do not hold just the weights of its architecture; reads headers only.
 
     Args:
         backbone: what was found.
-        language_model: also its language-model head is needed; where it is tied, its numbers are looked at.
+        language_model: also its language-model head is needed; where it is tied, its numbers are compared.
 
     Raises:
         AdapterError: weights are missing, of another shape, quantised, named by a wrapper, or would be left unread; or
@@ -113,26 +113,26 @@ def must_match(backbone: LocalBackbone, *, language_model: bool = False) -> None
 @lru_cache(maxsize=64)
 def _matched(files: tuple[ModelFile, ...], family: Family, language_model: bool) -> None:
     config, weights = files[0].path, [file.path for file in files if file.path.suffix == ".safetensors"]
-    found, folder = headers(weights), config.parent
-    must_be_named_plainly(sorted(found), folder)
-    _must_be_merged(found, folder)
+    tensors, folder = headers(weights), config.parent
+    must_be_named_plainly(sorted(tensors), folder)
+    _must_be_merged(tensors, folder)
     shape = shape_in(files[0], family)
-    _must_be_plausible(json_object(config), found, config)
+    _must_be_plausible(json_object(config), tensors, config)
     make = AutoModelForCausalLM if language_model else AutoModel
-    model, told = _rehearsed(found, shape, make, config, family.parts(language_model=language_model))
+    model, report = _rehearsed(tensors, shape, make, config, family.parts(language_model=language_model))
     ignored = [re.compile(pattern) for pattern in computed(model, str(model.base_model_prefix))]
-    _must_be_floats(found, model, ignored, folder)
-    if lacking := sorted(told["missing_keys"]):  # they would be drawn at random, silently
+    _must_be_floats(tensors, model, ignored, folder)
+    if lacking := sorted(report["missing_keys"]):  # they would be drawn at random, silently
         raise AdapterError(
             f"{folder.name} must hold every weight of its architecture, but lacks {len(lacking)}, the first is "
             f"{lacking[0]}; get the weights again."
         )
-    for name, here, needed in sorted(told["mismatched_keys"], key=str):
+    for name, here, needed in sorted(report["mismatched_keys"], key=str):
         raise AdapterError(
             f"weights must have the shapes that config.json describes, but in {folder} {name} is of {list(here)} where "
             f"{list(needed)} is needed; copy config.json and weights of one model."
         )
-    unread = [name for name in sorted(told["unexpected_keys"]) if not _may_be_left(name, model, ignored, found)]
+    unread = [name for name in sorted(report["unexpected_keys"]) if not _may_be_left(name, model, ignored, tensors)]
     if unread and not language_model:
         unread = sorted(set(unread) - _of_the_whole(shape, config))
     if unread:
@@ -142,13 +142,13 @@ def _matched(files: tuple[ModelFile, ...], family: Family, language_model: bool)
             f"architecture; get the weights as they were trained, with their own config.json."
         )
     if language_model:
-        _must_be_tied(found, dict(model.all_tied_weights_keys), folder)
+        _must_be_tied(tensors, dict(model.all_tied_weights_keys), folder)
 
 
-def _must_be_tied(found: Mapping[str, Header], tied: Mapping[str, str], folder: Path) -> None:
+def _must_be_tied(tensors: Mapping[str, Header], tied: Mapping[str, str], folder: Path) -> None:
     """Refuse matrices that config.json calls one and that differ: versions of transformers take both, or drop one."""
     for name, other in tied.items():
-        if name in found and other in found and not _equal(found[name].file, name, found[other].file, other):
+        if name in tensors and other in tensors and not _equal(tensors[name].file, name, tensors[other].file, other):
             raise AdapterError(
                 f"weights that config.json ties must be equal, but in {folder} {name} and {other} differ, and "
                 f"tie_word_embeddings is true: only you can know which is meant. Set tie_word_embeddings to false if "
@@ -159,10 +159,10 @@ def _must_be_tied(found: Mapping[str, Header], tied: Mapping[str, str], folder: 
 def _equal(file: Path, name: str, other_file: Path, other: str) -> bool:
     with (
         reading("safetensors", f"{file} must be whole", "get the file again"),
-        safe_open(file, framework="pt") as one,
-        safe_open(other_file, framework="pt") as two,
+        safe_open(file, framework="pt") as first,
+        safe_open(other_file, framework="pt") as second,
     ):
-        equal = torch.equal(one.get_tensor(name), two.get_tensor(other))
+        equal = torch.equal(first.get_tensor(name), second.get_tensor(other))
     return equal
 
 
@@ -190,18 +190,18 @@ def computed(model: nn.Module, prefix: str) -> list[str]:
 
 
 def _building(place: Path) -> AbstractContextManager[None]:
-    law, way_out = f"{place} must describe a model", "copy it again from the model's maker"
-    return reading("transformers", law, way_out, lambda: cause(json_object(place)))
+    requirement, remedy = f"{place} must describe a model", "copy it again from the model's source"
+    return reading("transformers", requirement, remedy, lambda: cause(json_object(place)))
 
 
-def _must_be_plausible(config: Mapping[str, Any], found: Mapping[str, Header], place: Path) -> None:
+def _must_be_plausible(config: Mapping[str, Any], tensors: Mapping[str, Header], place: Path) -> None:
     """Before a library makes one layer after the other: each must hold a tensor at least."""
     for key in ("num_hidden_layers", "n_layers", "n_layer", "num_layers"):
         layers = config.get(key)
-        if isinstance(layers, int) and layers > len(found):
+        if isinstance(layers, int) and layers > len(tensors):
             raise AdapterError(
                 f"{key} must be the number of layers in the weights, but {place} says {layers:,} and the files beside "
-                f"it hold {len(found):,} tensors in all; copy config.json and weights of one model."
+                f"it hold {len(tensors):,} tensors in all; copy config.json and weights of one model."
             )
 
 
@@ -215,22 +215,24 @@ def _must_be_merged(names: Mapping[str, Header], folder: Path) -> None:
 
 
 def _rehearsed(
-    found: Mapping[str, Header], shape: PretrainedConfig, make: Any, place: Path, parts: dict[str, bool]
+    tensors: Mapping[str, Header], shape: PretrainedConfig, make: Any, place: Path, parts: dict[str, bool]
 ) -> tuple[Any, dict[str, Any]]:
     """What transformers would load of these tensors: it is given their names and shapes, and no numbers."""
-    state = {name: torch.empty(header.shape, device="meta") for name, header in found.items()}
+    state = {name: torch.empty(header.shape, device="meta") for name, header in tensors.items()}
     with _building(place):
         kind = _get_model_class(shape, make._model_mapping)
-        model, told = kind.from_pretrained(
+        model, report = kind.from_pretrained(
             None, config=shape, state_dict=state, output_loading_info=True, ignore_mismatched_sizes=True,
             device_map={"": "meta"}, dtype=torch.float32, attn_implementation="eager", **parts,
         )  # fmt: skip
-    return model, told
+    return model, report
 
 
-def _must_be_floats(found: Mapping[str, Header], model: Any, ignored: Sequence[re.Pattern[str]], folder: Path) -> None:
+def _must_be_floats(
+    tensors: Mapping[str, Header], model: Any, ignored: Sequence[re.Pattern[str]], folder: Path
+) -> None:
     whole = {name for name, tensor in model.state_dict().items() if not tensor.is_floating_point()}
-    for name, header in found.items():
+    for name, header in tensors.items():
         inner = name.removeprefix(f"{model.base_model_prefix}.")
         if header.dtype in FLOATS or inner in whole or any(pattern.search(name) for pattern in ignored):
             continue
@@ -240,14 +242,14 @@ def _must_be_floats(found: Mapping[str, Header], model: Any, ignored: Sequence[r
         )
 
 
-def _may_be_left(name: str, model: Any, ignored: Sequence[re.Pattern[str]], found: Mapping[str, Header]) -> bool:
+def _may_be_left(name: str, model: Any, ignored: Sequence[re.Pattern[str]], tensors: Mapping[str, Header]) -> bool:
     """Whether a tensor that the model does not take is one that need not be read: a buffer, or a task's head."""
     prefix = str(model.base_model_prefix)
     if any(pattern.search(name) for pattern in ignored):
         return True
     if name.rpartition(".")[0] in dict(model.named_modules()):  # beside weights that are taken: their scale, their bias
         return False
-    if any(other.startswith(f"{prefix}.") for other in found):
+    if any(other.startswith(f"{prefix}.") for other in tensors):
         return not name.startswith(f"{prefix}.")
     return name.partition(".")[0] in HEADS
 

@@ -1,7 +1,7 @@
 """Backbone: a base model as a choice (`Backbone`), and as a thing found on this machine (`LocalBackbone`).
 
-Only safetensors weights are read and no code of a model folder is ever run: a pickle or an `auto_map` is refused at
-the door, before a library opens the file.
+Only safetensors weights are read and no code of a model folder is ever run: a pickle or an `auto_map` is refused
+before a library opens the file.
 """
 
 import importlib.util
@@ -52,11 +52,11 @@ def find_backbone(backbone: Backbone, store: Store) -> LocalBackbone | None:
     """
     from chartune.models.values import SEEN, must_not_be_known_as_bad  # torch takes seconds
 
-    found = _found(backbone, store)
-    if found is not None:
-        found = replace(found, memory=store.root / SEEN)
-        must_not_be_known_as_bad(found)
-    return found
+    base = _found(backbone, store)
+    if base is not None:
+        base = replace(base, memory=store.root / SEEN)
+        must_not_be_known_as_bad(base)
+    return base
 
 
 def _found(backbone: Backbone, store: Store) -> LocalBackbone | None:
@@ -64,8 +64,8 @@ def _found(backbone: Backbone, store: Store) -> LocalBackbone | None:
     if row is None:
         folder = _folder_of(backbone)
         read = exposure_of(_called(folder), safe_config(folder)).text
-        found = inspect(folder, name=_called(folder), licence="see its folder", exposure=read)
-        return _of_the_catalog(found, store) or found
+        base = inspect(folder, name=_called(folder), licence="see its folder", exposure=read)
+        return _of_the_catalog(base, store) or base
     if row.origin == "store":
         made = store.artefacts(row.place)
         return inspect(made[-1].whole(), name=row.name, licence=row.licence, exposure=row.exposure) if made else None
@@ -78,15 +78,15 @@ def _found(backbone: Backbone, store: Store) -> LocalBackbone | None:
     return inspect(packaged[0], name=row.name, licence=row.licence, exposure=row.exposure)
 
 
-def _of_the_catalog(found: LocalBackbone, store: Store) -> LocalBackbone | None:
+def _of_the_catalog(base: LocalBackbone, store: Store) -> LocalBackbone | None:
     """The catalog's row with the same content, if there is one: a copy of a known base keeps its name and licence."""
     for row in catalog.values():
         places = [made.path for made in store.artefacts(row.place)] if row.origin == "store" else _packaged(row)
         for place in places:
-            if _bytes(place) == _bytes(found.folder):  # hash only what can be equal
+            if _bytes(place) == _bytes(base.folder):  # hash only what can be equal
                 known = inspect(place, name=row.name, licence=row.licence, exposure=row.exposure)
-                if known.content_hash == found.content_hash:
-                    return replace(found, name=known.name, licence=known.licence, exposure=known.exposure)
+                if known.content_hash == base.content_hash:
+                    return replace(base, name=known.name, licence=known.licence, exposure=known.exposure)
     return None
 
 
@@ -108,9 +108,9 @@ def _called(folder: Path) -> str:
 
 
 def inspect(folder: Path, *, name: str, licence: str, exposure: str) -> LocalBackbone:
-    """Check a model folder at the door and hash it: every verb that uses a base model passes here.
+    """Check a model folder and hash it: every verb that uses a base model passes here.
 
-    Looked at are config.json, the headers of the weights and the tokenizer; the numbers are looked at when they are
+    Checked are config.json, the headers of the weights and the tokenizer; the numbers are checked when they are
     loaded (`chartune.models.load`).
 
     Raises:
@@ -128,12 +128,12 @@ def inspect(folder: Path, *, name: str, licence: str, exposure: str) -> LocalBac
     weights, tokenizer = weight_files(folder), tokenizer_files(folder)
     files = tuple(hashed(file) for file in (folder / "config.json", *weights, *tokenizer))
     former = tuple(file for file in files if file.path.name != INDEX)
-    found = LocalBackbone(
+    base = LocalBackbone(
         name, folder, family, config, identity(files), licence, exposure, files, identity(former)
     )  # fmt: skip
-    must_match(found)
-    must_share_tokens(found)
-    return found
+    must_match(base)
+    must_share_tokens(base)
+    return base
 
 
 def tokenizer_files(folder: Path) -> list[Path]:
@@ -142,15 +142,15 @@ def tokenizer_files(folder: Path) -> list[Path]:
     Raises:
         AdapterError: none that a tokenizer could be made of.
     """
-    found = [folder / name for name in TOKENIZER_FILES if is_plain(folder / name)]
-    if not VOCABULARIES & {file.name for file in found}:  # only then are other names looked for: all are hashed
-        found += [folder / name for name in OTHER_VOCABULARIES if is_plain(folder / name)]
-    if not {*VOCABULARIES, *OTHER_VOCABULARIES} & {file.name for file in found}:
+    files = [folder / name for name in TOKENIZER_FILES if is_plain(folder / name)]
+    if not VOCABULARIES & {file.name for file in files}:  # only then are other names tried: all are hashed
+        files += [folder / name for name in OTHER_VOCABULARIES if is_plain(folder / name)]
+    if not {*VOCABULARIES, *OTHER_VOCABULARIES} & {file.name for file in files}:
         raise AdapterError(
             f"a base model needs its tokenizer (tokenizer.json, vocab.txt, or vocab.json with merges.txt), but "
             f"{folder} has none; copy the tokenizer files that belong to these weights into it."
         )
-    return found
+    return files
 
 
 def _must_stand_alone(folder: Path) -> None:

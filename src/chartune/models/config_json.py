@@ -1,4 +1,4 @@
-"""A model's config.json at the door: what it asks for, how large a model it describes, before a library reads it."""
+"""Checks of a model's config.json, before a library reads it: what it asks for, how large a model it describes."""
 
 import difflib
 import math
@@ -25,7 +25,7 @@ FORBIDDEN: Final = (
 KERNELS: Final = ("attn_implementation", "experts_implementation")
 """Keys that may name code on a hub; PyTorch's own are harmless."""
 ELSEWHERE: Final = ("configuration_files", "transformers_weights")
-"""Keys that make transformers read other files than those that were looked at."""
+"""Keys that make transformers read other files than those that were checked."""
 QUANTISED: Final = ("quantization_config", "compression_config")
 
 _LAYERS = re.compile(r"(^|_)(layers?|blocks?|depth|experts)$")
@@ -42,7 +42,7 @@ BOUNDS: Final = (
     (re.compile(r"eps$|epsilon$"), (_TINY, 0.1, "a number above 0, at most 0.1")),
     (re.compile(r"^rope_theta$|^factor$|_factor$"), (_TINY, _HUGE, "a number above 0")),
 )
-"""Least and most of numbers that are no sizes, and the law in words: what is dropped, what keeps a root or a quotient
+"""Least and most of numbers that are no sizes, and the rule in words: what is dropped, what keeps a root or a quotient
 from becoming infinite and must not outweigh what it stands beside, what is divided by."""
 UNREAD: Final = ("relative_key", "relative_key_query")
 """Kinds of positions of BERT (Huang et al., 2020) that transformers no longer computes: it would take absolute ones."""
@@ -91,13 +91,13 @@ def architecture_of(config: dict[str, Any], folder: Path) -> str:
     if config.get("model_type") is not None:
         return str(config["model_type"])
     guess, why = _guess(config, folder)
-    way_out = (
+    remedy = (
         f'{why}, so it is probably a {guess}: add "model_type": "{guess}" to it' if guess
-        else 'add "model_type": "bert", or whatever its maker says that it is'
+        else 'add "model_type": "bert", or whatever its model card says'
     )  # fmt: skip
     raise AdapterError(
         f"a config.json must name its architecture in model_type (models of 2019 and 2020 did not), but "
-        f"{folder / 'config.json'} has none; {way_out}."
+        f"{folder / 'config.json'} has none; {remedy}."
     )
 
 
@@ -150,7 +150,7 @@ def _must_be_harmless(key: str, value: Any, path: Path) -> None:
         raise AdapterError(f"a config.json must not ask for foreign code, but {path} sets {key}; remove it.")
     if value and key in ELSEWHERE:
         raise AdapterError(
-            f"a config.json must not lead to other files than those that are looked at, but {path} sets {key}; "
+            f"a config.json must not lead to other files than those that are checked, but {path} sets {key}; "
             f"remove it, and give the files their usual names."
         )
     if value and key in QUANTISED:
@@ -158,9 +158,9 @@ def _must_be_harmless(key: str, value: Any, path: Path) -> None:
 
 
 def _quantised(value: Any, path: Path) -> str:
-    told = value if isinstance(value, dict) else {}
-    method = told.get("quant_method")
-    bits = told.get("bits") or (4 if told.get("load_in_4bit") else 8 if told.get("load_in_8bit") else None)
+    fields = value if isinstance(value, dict) else {}
+    method = fields.get("quant_method")
+    bits = fields.get("bits") or (4 if fields.get("load_in_4bit") else 8 if fields.get("load_in_8bit") else None)
     stored = f"in {bits} bits" if isinstance(bits, int) else "in a few bits"
     by = f" by {ascii(method)[1:-1][:40]}" if isinstance(method, str) else ""
     return f"base weights must be plain floating-point numbers, but {path} says that they are stored {stored}{by}"
@@ -177,7 +177,7 @@ def _must_be_a_size(key: str, value: Any, path: Path) -> None:
     if key in ESSENTIAL or (whole and value > most):
         raise AdapterError(
             f"{key} ({what}) must be a whole number from 1 to {most:,}, but it is {ascii(value)[:40]} at {path}; "
-            f"copy the file again from the model's maker."
+            f"copy the file again from the model's source."
         )
 
 
@@ -185,15 +185,15 @@ def _must_be_a_number(key: str, value: Any, path: Path) -> None:
     """NaN, which Python's JSON lets in, and a zero that something is divided by show as a diverging training."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return
-    least, most, law = next((bounds for pattern, bounds in BOUNDS if pattern.search(key)), _FINITE)
+    least, most, rule = next((bounds for pattern, bounds in BOUNDS if pattern.search(key)), _FINITE)
     if not least <= value <= most:
         raise AdapterError(
-            f"{key} must be {law}, but it is {value!s:.40} at {path}; copy the file again from the model's maker."
+            f"{key} must be {rule}, but it is {value!s:.40} at {path}; copy the file again from the model's source."
         )
 
 
 def _guess(config: dict[str, Any], folder: Path) -> tuple[str, str]:
-    """A model type and why; empty where nothing tells."""
+    """A model type and why; empty where nothing shows it."""
     from transformers.models.auto import modeling_auto
 
     known = {

@@ -106,9 +106,9 @@ def exposure_of(name: str, config: Mapping[str, Any] | None = None) -> Exposure:
         config: its `config.json`, whose `_name_or_path` keeps the name of a copy.
     """
     named = (name, str((config or {}).get("_name_or_path") or ""))
-    fitting = (row for one in named for row in _ROWS if _fits(row[0], one))
-    found = next(fitting, None)
-    return Exposure(*found[1:]) if found else NOT_KNOWN
+    fitting = (row for candidate in named for row in _ROWS if _fits(row[0], candidate))
+    match = next(fitting, None)
+    return Exposure(*match[1:]) if match else NOT_KNOWN
 
 
 def _fits(pattern: str, name: str) -> bool:

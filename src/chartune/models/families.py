@@ -2,8 +2,8 @@
 
     model_type ─transformers─▶ config class, body, language model ─rule─▶ reads · prefix · pooler · positions
 
-There is no list of families. One is refused for a reason that is told, and the few that a rule gets wrong stand in
-`READS`. Where a body keeps its matrices is looked up in the body itself: `chartune.models.anatomy`.
+There is no list of families. One is refused for a stated reason, and the few that a rule gets wrong stand in
+`READS`. Where a body keeps its matrices is read off the body itself: `chartune.models.anatomy`.
 """
 
 import difflib
@@ -43,7 +43,7 @@ class Family:
     fused: bool = True
     """Whether its attention can be PyTorch's fused kernels."""
     positions: tuple[str, int] = ("max_position_embeddings", 512)
-    """Field of `config.json` that tells how many positions there are, and how many where it is left out."""
+    """Field of `config.json` that gives the number of positions, and how many where it is left out."""
 
     @property
     def is_decoder(self) -> bool:
@@ -51,14 +51,14 @@ class Family:
         return self.reads == "left-to-right"
 
     def parts(self, *, language_model: bool) -> dict[str, bool]:
-        """Arguments that tell transformers which parts of the body to make."""
+        """Arguments that select which parts of the body transformers builds."""
         return {"add_pooling_layer": False} if self.pooler and not language_model else {}
 
     def max_positions(self, config: Mapping[str, Any]) -> int:
         """The longest sequence that it can read, in tokens.
 
         Args:
-            config: `config.json`, whose sizes were looked at.
+            config: `config.json`, whose sizes were checked.
         """
         field, usual = self.positions
         rows = int(config.get(field, config.get("max_position_embeddings", usual)))
@@ -77,12 +77,12 @@ def family_of(model_type: str, place: str) -> Family:
         AdapterError: transformers does not know it, or it is no model of text that chartune can adapt.
     """
     with reading("transformers", f"{place} must describe a model", "choose an encoder or a decoder of text"):
-        found = _by_rule(model_type)
-    if isinstance(found, Family):
-        return found
+        family_or_reason = _by_rule(model_type)
+    if isinstance(family_or_reason, Family):
+        return family_or_reason
     raise AdapterError(
         f"a base model must belong to a known family, one that reads text with attention, but got "
-        f"model_type={model_type[:60]!a} at {place}: {found}."
+        f"model_type={model_type[:60]!a} at {place}: {family_or_reason}."
     )
 
 

@@ -1,6 +1,6 @@
-"""The door to foreign files: whatever a library raises over them becomes one clear error.
+"""Reading foreign files: whatever a library raises over them becomes one clear error.
 
-    a stranger's file ─regular? small enough?─▶ library ─any exception─▶ AdapterError: law, library, type, way out
+    a foreign file ─regular? small enough?─▶ library ─any exception─▶ AdapterError: rule, library, type, remedy
 
 A library's own words may quote the file, and which exceptions it knows changes with its version. So every exception is
 caught, its type is kept and its words are not.
@@ -26,14 +26,14 @@ PAPER_BYTES: Final = 16 << 20
 
 
 @contextmanager
-def reading(library: str, law: str, way_out: str, why: Callable[[], str] = str) -> Iterator[None]:
+def reading(library: str, requirement: str, remedy: str, why: Callable[[], str] = str) -> Iterator[None]:
     """Have a library read foreign files.
 
     Args:
         library: `transformers`, `tokenizers`, `safetensors` or `peft`.
-        law: what must hold, with the place, such as "clinical must load as AutoModel".
-        way_out: what helps.
-        why: looks for the cause once the library has stopped; empty, or a clause that ends in "; ".
+        requirement: what must hold, with the place, such as "clinical must load as AutoModel".
+        remedy: what helps.
+        why: finds the cause once the library has stopped; empty, or a clause that ends in "; ".
 
     Raises:
         AdapterError: the library raised anything at all.
@@ -42,9 +42,9 @@ def reading(library: str, law: str, way_out: str, why: Callable[[], str] = str) 
         yield
     except ChartuneError:
         raise
-    except Exception as error:  # the one deliberate door: its type is kept, its words are not
+    except Exception as error:  # the one deliberate broad except: its type is kept, its message is not
         raise AdapterError(
-            f"{law}, but {why()}{library} {version(library)} stops with {type(error).__name__}; {way_out}."
+            f"{requirement}, but {why()}{library} {version(library)} stops with {type(error).__name__}; {remedy}."
         ) from None
 
 
@@ -57,9 +57,9 @@ def plain_bytes(path: Path, most: int) -> bytes:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         with open(handle, "rb") as file:
-            found = os.fstat(handle)
-            if not stat.S_ISREG(found.st_mode) or found.st_size > most:
-                what = f"has {found.st_size:,} bytes" if stat.S_ISREG(found.st_mode) else "is none"
+            status = os.fstat(handle)
+            if not stat.S_ISREG(status.st_mode) or status.st_size > most:
+                what = f"has {status.st_size:,} bytes" if stat.S_ISREG(status.st_mode) else "is none"
                 raise AdapterError(f"{path} must be a regular file of at most {most:,} bytes, but {what}; replace it.")
             return file.read(most)
     except (OSError, ValueError) as error:
@@ -84,20 +84,20 @@ def json_object(path: Path) -> dict[str, Any]:
         AdapterError: it is damaged, too large or too deep.
     """
     try:
-        found = json.loads(plain_bytes(path, JSON_BYTES).decode("utf-8"))
+        value = json.loads(plain_bytes(path, JSON_BYTES).decode("utf-8"))
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
+        value = None
+    if not isinstance(value, dict):
         raise AdapterError(f"{path} must be a JSON object, but it is damaged; copy it again.")
-    if not _is_shallow(found):
+    if not _is_shallow(value):
         raise AdapterError(
             f"{path} must hold objects and lists at most {JSON_DEPTH} deep, but it goes deeper; copy it again."
         )
-    return found
+    return value
 
 
-def _is_shallow(found: Any) -> bool:
-    level = [found]
+def _is_shallow(value: Any) -> bool:
+    level = [value]
     for _ in range(JSON_DEPTH):
         level = [inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer)
                  if isinstance(inner, (dict, list))]  # fmt: skip

@@ -20,10 +20,10 @@ class Head(Config):
     """How hidden states become logits."""
 
     pooling: Literal["auto", "first", "last", "mean"] = "auto"
-    """Which tokens speak for the text: `first` ([CLS]), `last` (the last unmasked one) or their `mean`. `auto`: `mean`
+    """Which tokens represent the text: `first` ([CLS]), `last` (the last unmasked one) or their `mean`. `auto`: `mean`
     for encoders, `last` for decoders, which have read everything only there."""
     start: Literal["prior", "probe"] = "prior"
-    """Where it begins: `prior` at the label frequencies; `probe` at a regression on what the body says already
+    """Its initial weights: `prior`, at the label frequencies; `probe`, a regression on the frozen body's vectors
     (`chartune.train.probe`), which costs one reading of all training texts."""
     normalise: bool = True
     """Layer-normalise the pooled vector, so that one learning rate fits all base models."""
@@ -68,7 +68,7 @@ class LinearHead(nn.Module):
 
 
 def pool(hidden: Tensor, mask: Tensor, how: Pooling) -> Tensor:
-    """The vector that speaks for each text, whatever side the padding is on.
+    """The vector that represents each text, whatever side the padding is on.
 
     Args:
         hidden: [B, T, D].

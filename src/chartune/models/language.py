@@ -33,10 +33,10 @@ class Language:
 
     @classmethod
     def of(cls, config: Any) -> "Language":
-        """As a transformers config tells it."""
-        told: dict[str, Any] = config.to_dict()
-        multiplier = float(told.get("logit_scale") or 1.0) / float(told.get("logits_scaling") or 1.0)
-        return cls(multiplier, told.get("final_logit_softcapping"))
+        """From a transformers config."""
+        settings: dict[str, Any] = config.to_dict()
+        multiplier = float(settings.get("logit_scale") or 1.0) / float(settings.get("logits_scaling") or 1.0)
+        return cls(multiplier, settings.get("final_logit_softcapping"))
 
     def logits(self, raw: Tensor) -> Tensor:
         """raw: what the head gives, [.., V] in fp32; returns logits of the same shape."""
@@ -68,7 +68,7 @@ def language_of(model: Any, name: str) -> Language:
 
 
 def pieces_mask(position_ids: Tensor) -> Tensor:
-    """What may be looked at: tokens of the same piece, up to oneself.
+    """What may be attended to: tokens of the same piece, up to oneself.
 
     Args:
         position_ids: [B, T], 0 where a piece begins.
@@ -84,7 +84,7 @@ def pieces_mask(position_ids: Tensor) -> Tensor:
 def _apart(body: Any, name: str) -> bool:
     """Whether positions alone keep two texts of one row apart; else a mask must, or the model is refused."""
     ids, positions = torch.arange(3, 9).unsqueeze(0), torch.tensor([[0, 1, 2, 0, 1, 2]])
-    read = partial(body, use_cache=False)  # positions tell texts apart only where nothing was read before
+    read = partial(body, use_cache=False)  # positions separate texts only without a cache
     with torch.no_grad(), reading("transformers", f"{name} must read packed texts", "choose another base model"):
         alone = read(input_ids=ids[:, 3:], position_ids=positions[:, 3:]).last_hidden_state
         for mask in (None, pieces_mask(positions)):
@@ -92,10 +92,10 @@ def _apart(body: Any, name: str) -> bool:
             if _alike(packed[:, 3:], alone):
                 return mask is None
     raise AdapterError(
-        f"texts that share a row must not see each other, but in {name} they do, whatever it is told; choose another "
-        f"base model for pretraining."
+        f"texts that share a row must not see each other, but in {name} they do, whatever mask it is given; choose "
+        f"another base model for pretraining."
     )
 
 
-def _alike(one: Tensor, other: Tensor) -> bool:
-    return bool((one - other).abs().max() <= TOLERANCE * other.abs().max())
+def _alike(first: Tensor, second: Tensor) -> bool:
+    return bool((first - second).abs().max() <= TOLERANCE * second.abs().max())

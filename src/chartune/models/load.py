@@ -139,7 +139,7 @@ def save_model(model: Any, folder: Path) -> None:
     try:
         with storing(folder):
             model.save_pretrained(folder, safe_serialization=True)
-    except SafetensorError as error:  # how the library tells of a full disk
+    except SafetensorError as error:  # how the library reports a full disk
         raise StoreError(f"weights must fit into {folder}, but writing failed: {error}; free some space.") from error
 
 
@@ -178,14 +178,14 @@ def _read(backbone: LocalBackbone, dtype: torch.dtype | str, attention: str, *, 
     """The model from the hashed files and no others, once their headers are known to fit."""
     make = AutoModelForCausalLM if language_model else AutoModel
     must_match(backbone, language_model=language_model)
-    law = f"{backbone.name} must load as {make.__name__}"
-    with only(backbone.files) as folder, reading("transformers", law, "get the weights again"):
-        model, told = make.from_pretrained(
+    requirement = f"{backbone.name} must load as {make.__name__}"
+    with only(backbone.files) as folder, reading("transformers", requirement, "get the weights again"):
+        model, report = make.from_pretrained(
             folder, config=shape_of(backbone), output_loading_info=True, dtype=dtype,
             attn_implementation=attention, local_files_only=True, use_safetensors=True, trust_remote_code=False,
             **backbone.family.parts(language_model=language_model),
         )  # fmt: skip
-    if told["missing_keys"]:
+    if report["missing_keys"]:
         raise AssertionError("headers that fit leave nothing to be drawn at random")
     must_be_numbers(model, backbone)
     model.config.name_or_path = backbone.name

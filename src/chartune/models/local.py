@@ -106,7 +106,7 @@ def identity(files: Sequence[ModelFile]) -> str:
 
 @contextmanager
 def only(files: Sequence[ModelFile]) -> Iterator[Path]:
-    """A private folder of links to exactly these files, for a library that looks for more than it is given.
+    """A private folder of links to exactly these files, for a library that reads more than it is given.
 
     Raises:
         AdapterError: a file is no longer the one that was hashed, before or after it was read.
@@ -128,9 +128,9 @@ def only(files: Sequence[ModelFile]) -> Iterator[Path]:
             file.must_be_unchanged()
 
 
-def _readable(path: Path, look: Callable[[Path], T]) -> T:
+def _readable(path: Path, read: Callable[[Path], T]) -> T:
     try:
-        return look(path)
+        return read(path)
     except OSError as error:
         raise AdapterError(
             f"{path} must be readable, but it is not ({error.strerror}); correct its rights, or copy it again."

@@ -41,7 +41,7 @@ class Classifier(nn.Module):
         return weighted_loss(self.loss, self.head(self.pooled(input_ids, attention_mask)), labels, weights)
 
     def pooled(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """The vector that speaks for each text, [B, D]."""
+        """The vector that represents each text, [B, D]."""
         hidden = self.body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         return pool(hidden, attention_mask, self.pooling)
 

@@ -38,12 +38,12 @@ def must_share_tokens(backbone: LocalBackbone) -> None:
     Raises:
         AdapterError: as `load_tokenizer`.
     """
-    _looked_at(backbone.files, backbone.family, backbone.name)
+    _checked(backbone.files, backbone.family, backbone.name)
 
 
 @lru_cache(maxsize=64)
-def _looked_at(files: tuple[ModelFile, ...], family: Family, name: str) -> None:
-    """A base is looked at once per process."""
+def _checked(files: tuple[ModelFile, ...], family: Family, name: str) -> None:
+    """A base is checked once per process."""
     _load(files, family, name)
 
 
@@ -51,9 +51,9 @@ def _load(files: tuple[ModelFile, ...], family: Family, name: str) -> Any:
     names, place = {file.path.name for file in files}, files[0].path.parent
     _must_have_a_reader(names, place)
     _must_lead_nowhere(names, place)
-    law = f"the tokenizer of {name} must be readable"
-    way_out = "update the library, or save the tokenizer again with the version here, or copy its files again"
-    with only(files) as folder, reading("tokenizers", law, way_out):
+    requirement = f"the tokenizer of {name} must be readable"
+    remedy = "update the library, or save the tokenizer again with the version here, or copy its files again"
+    with only(files) as folder, reading("tokenizers", requirement, remedy):
         _leave_out_empty_tokens(folder)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     if not tokenizer.is_fast:
@@ -97,11 +97,11 @@ def _leave_out_empty_tokens(folder: Path) -> None:
     """
     for file in (folder / "tokenizer_config.json", folder / "special_tokens_map.json"):
         if file.exists():
-            told = json_object(file)
-            empty = {key for key in SPECIAL & told.keys() if _letters(told[key]) == ""}
+            entries = json_object(file)
+            empty = {key for key in SPECIAL & entries.keys() if _letters(entries[key]) == ""}
             if empty:
                 file.unlink()
-                file.write_text(json.dumps({key: value for key, value in told.items() if key not in empty}))
+                file.write_text(json.dumps({key: value for key, value in entries.items() if key not in empty}))
 
 
 def _letters(token: Any) -> Any:
@@ -109,11 +109,11 @@ def _letters(token: Any) -> Any:
 
 
 def _must_lead_nowhere(names: set[str], folder: Path) -> None:
-    """Refuse a tokenizer_config.json that is none, or leads to files that were not looked at."""
+    """Refuse a tokenizer_config.json that is none, or points to files that were not checked."""
     for name in ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"):
         if name in names:
-            told = json_object(folder / name)
-            if told.get("fast_tokenizer_files"):
+            entries = json_object(folder / name)
+            if entries.get("fast_tokenizer_files"):
                 raise AdapterError(
                     f"a tokenizer must lie in its usual files, but {folder / name} names fast_tokenizer_files; remove "
                     f"that field, and keep the one file that is meant as tokenizer.json."

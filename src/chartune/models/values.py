@@ -1,6 +1,6 @@
-"""Whether the weights of a base are numbers at all: looked at when they are first loaded, and remembered by their hash.
+"""Whether the weights of a base are numbers at all: checked when they are first loaded, and remembered by their hash.
 
-first load ─▶ every tensor: smallest and largest finite? ─▶ bases.json in the store ─▶ the next verb knows at the door
+first load ─▶ every tensor: smallest and largest finite? ─▶ bases.json in the store ─▶ later commands know at once
 """
 
 import json
@@ -22,7 +22,7 @@ MOST_BYTES: Final = 16 << 20
 
 
 def must_be_numbers(model: Any, backbone: LocalBackbone) -> None:
-    """Refuse weights that are not finite; what was once seen of a hash is not looked at again.
+    """Refuse weights that are not finite; a hash that was checked once is not checked again.
 
     Raises:
         AdapterError: a weight is NaN or infinite.
@@ -38,14 +38,14 @@ def must_be_numbers(model: Any, backbone: LocalBackbone) -> None:
 
 
 def must_not_be_known_as_bad(backbone: LocalBackbone) -> None:
-    """Refuse at the door what an earlier load saw.
+    """Refuse early what a former load has found.
 
     Raises:
         AdapterError: as `must_be_numbers`.
     """
-    for part, told in _seen(backbone.memory).items():
+    for part, tensor in _seen(backbone.memory).items():
         if part.startswith(f"{backbone.content_hash}/"):
-            _refuse(told, backbone)
+            _refuse(tensor, backbone)
 
 
 def is_finite(tensor: torch.Tensor) -> bool:
@@ -78,4 +78,4 @@ def _seen(memory: Path | None) -> dict[str, str]:
     except (OSError, ValueError, RecursionError):
         return {}
     entries = known.items() if isinstance(known, dict) else ()
-    return {part: told for part, told in entries if isinstance(told, str)}
+    return {part: tensor for part, tensor in entries if isinstance(tensor, str)}

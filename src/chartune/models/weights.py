@@ -71,16 +71,16 @@ def headers(files: Iterable[Path]) -> dict[str, Header]:
     Raises:
         AdapterError: a file is damaged, or two hold the same tensor.
     """
-    found: dict[str, Header] = {}
+    merged: dict[str, Header] = {}
     for path in files:
-        told = _header(path)
-        if twice := sorted(told.keys() & found.keys()):
+        shard = _header(path)
+        if twice := sorted(shard.keys() & merged.keys()):
             raise AdapterError(
-                f"every tensor must lie in one file, but {ascii(twice[0])[:80]} lies in {found[twice[0]].file.name} "
+                f"every tensor must lie in one file, but {ascii(twice[0])[:80]} lies in {merged[twice[0]].file.name} "
                 f"and {path.name} of {path.parent}; copy the shards of one model only."
             )
-        found |= told
-    return found
+        merged |= shard
+    return merged
 
 
 def must_be_named_plainly(names: Sequence[str], place: Path) -> None:
@@ -101,8 +101,8 @@ def must_be_named_plainly(names: Sequence[str], place: Path) -> None:
 
 
 def _header(path: Path) -> dict[str, Header]:
-    law = f"{path} must be whole"
-    with reading("safetensors", law, "get the file again"), safe_open(path, framework="pt") as file:
+    requirement = f"{path} must be whole"
+    with reading("safetensors", requirement, "get the file again"), safe_open(path, framework="pt") as file:
         slices = {name: file.get_slice(name) for name in list(file.keys())}
         return {name: Header(tuple(s.get_shape()), str(s.get_dtype()), path) for name, s in slices.items()}
 
