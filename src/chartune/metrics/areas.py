@@ -20,7 +20,7 @@ Areas = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.fl
 """Row weights [n, B] → AUROC [B] and AUPRC [B]; both NaN in a draw without both classes."""
 
 BLOCK: Final = 64
-"""Draws that are looked at together."""
+"""Resamples that are computed together."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class LabelDraws:
     rows: int
     """n."""
     alone: bool
-    """Whether all rows are of one patient, so that draws say nothing."""
+    """Whether all rows are of one patient, so that resampling shows nothing."""
 
     def per_label(self, level: float) -> list[Estimate | None]:
         """AUROC of each label with its interval; None where the rows hold one class only."""

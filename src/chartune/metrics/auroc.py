@@ -75,7 +75,7 @@ def ties(scores: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp
 def rows(
     labels: ArrayLike, scores: ArrayLike, subject_ids: ArrayLike | None = None
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Labels and scores as float64 arrays [n], proved to belong together.
+    """Labels and scores as float64 arrays [n], checked for equal length and valid values.
 
     Raises:
         LabelError: a label is neither 0 nor 1.

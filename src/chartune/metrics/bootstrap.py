@@ -1,4 +1,4 @@
-"""The patient bootstrap: how far a number would move if other patients had come.
+"""The patient bootstrap: how far a number would move with another sample of patients.
 
 Patients are drawn with replacement, never rows: admissions of one patient resemble each other, and resampling rows
 would pretend to more evidence than there is. A draw is kept as row weights, so a statistic sorts its scores once and

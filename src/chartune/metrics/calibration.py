@@ -1,4 +1,4 @@
-"""The calibration curve: what a model predicted against what came true, in bins of about equally many rows."""
+"""The calibration curve: predicted probability against observed frequency, in bins of about equally many rows."""
 
 from dataclasses import dataclass
 
@@ -54,7 +54,7 @@ def calibration_curve(labels: ArrayLike, probabilities: ArrayLike, bins: int = 1
 
 
 def _probable(labels: ArrayLike, probabilities: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Labels and probabilities as float64 arrays [n], proved to belong together."""
+    """Labels and probabilities as float64 arrays [n], checked for equal length and valid values."""
     y, p = rows(labels, probabilities)
     outside = int(((p < 0) | (p > 1)).sum())
     if outside:

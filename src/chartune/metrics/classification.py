@@ -1,6 +1,6 @@
 """What else is asked of a binary prediction: precision among the flagged, distance to the truth, the base rate.
 
-AUROC says nothing on whether a probability can be believed; the Brier score and the log loss do. AUPRC means nothing
+AUROC says nothing on whether a probability is calibrated; the Brier score and the log loss do. AUPRC means nothing
 without the prevalence, which is its value for a model that guesses, so the two always travel together.
 """
 
@@ -18,11 +18,11 @@ def auprc_statistic(labels: NDArray[np.float64], scores: NDArray[np.float64]) ->
 
     def values(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         sorted_weights = weights[:, order]
-        found = np.add.reduceat(sorted_weights * positive, starts, axis=1)
+        tie_positives = np.add.reduceat(sorted_weights * positive, starts, axis=1)
         flagged = np.cumsum(np.add.reduceat(sorted_weights, starts, axis=1), axis=1)
-        precision = np.cumsum(found, axis=1) / np.maximum(flagged, np.finfo(np.float64).tiny)
+        precision = np.cumsum(tie_positives, axis=1) / np.maximum(flagged, np.finfo(np.float64).tiny)
         with np.errstate(invalid="ignore"):  # no positive drawn: 0 / 0 is NaN, and left out
-            return np.asarray((found * precision).sum(axis=1) / found.sum(axis=1))
+            return np.asarray((tie_positives * precision).sum(axis=1) / tie_positives.sum(axis=1))
 
     return values
 

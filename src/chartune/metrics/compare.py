@@ -21,12 +21,12 @@ def paired_difference(ours: Sequence[Resamples], theirs: Sequence[Resamples]) ->
     Raises:
         DataError: one side has no run, or they do not have as many rows and draws each.
     """
-    sizes = {(one.n, one.samples.size) for one in (*ours, *theirs)}
+    sizes = {(run.n, run.samples.size) for run in (*ours, *theirs)}
     if not ours or not theirs or len(sizes) > 1:
         raise DataError(
             f"a paired difference needs runs on both sides with the same rows and draws, but got {len(ours)} against "
             f"{len(theirs)} with (rows, draws) of {', '.join(map(str, sorted(sizes))) or 'none'}."
         )
-    value = np.mean([one.value for one in ours]) - np.mean([one.value for one in theirs])
-    samples = np.mean([one.samples for one in ours], axis=0) - np.mean([one.samples for one in theirs], axis=0)
+    value = np.mean([run.value for run in ours]) - np.mean([run.value for run in theirs])
+    samples = np.mean([run.samples for run in ours], axis=0) - np.mean([run.samples for run in theirs], axis=0)
     return Resamples(float(value), np.asarray(samples), ours[0].n)

@@ -20,7 +20,7 @@ def cross_entropies(labels: NDArray[np.integer], logits: NDArray[np.floating]) -
 def matching(
     labels: ArrayLike, logits: ArrayLike, subject_ids: ArrayLike
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Class numbers [n] and logits [n, K], proved to belong together.
+    """Class numbers [n] and logits [n, K], checked for equal shapes.
 
     Raises:
         LabelError: fewer than two classes in the rows, or a label that is no class.

@@ -1,4 +1,4 @@
-"""Many yes-or-no labels at once, such as the diagnoses of a stay, in one ranking."""
+"""Many binary labels at once, such as the diagnoses of a stay, in one ranking."""
 
 from typing import Final
 
@@ -54,7 +54,7 @@ def _running_sums(draw: NDArray[np.float64], rows: NDArray[np.int32], wanted: ND
 def matrices(
     labels: ArrayLike, logits: ArrayLike, subject_ids: ArrayLike
 ) -> tuple[NDArray[np.bool_], NDArray[np.floating]]:
-    """Labels as booleans and logits as floats, [n, L] each, proved to belong together.
+    """Labels as booleans and logits as floats, [n, L] each, checked for equal shapes.
 
     Raises:
         LabelError: a label is neither 0 nor 1.

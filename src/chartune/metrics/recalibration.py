@@ -1,8 +1,8 @@
-"""Logistic recalibration: can a probability be believed? Told in two numbers.
+"""Logistic recalibration: whether probabilities are calibrated, in two numbers.
 
-    logit P(outcome) = intercept + slope · logit(predicted)          believed as it stands: intercept 0, slope 1
+    logit P(outcome) = intercept + slope · logit(predicted)          calibrated: intercept 0, slope 1
 
-A slope below 1 says that the model is too sure of itself; an intercept below 0, that it expects too many outcomes.
+A slope below 1 means that the model is overconfident; an intercept below 0, that it expects too many outcomes.
 The intercept is calibration-in-the-large: fitted with the slope held at 1 (Cox, 1958; Steyerberg, 2019, ch. 15).
 """
 
@@ -80,7 +80,7 @@ def slope_statistic(labels: Array, logits: Array) -> Statistic:
 
 
 def recalibration(labels: Array, logits: Array) -> tuple[float, float] | None:
-    """Intercept and slope that make log-odds believable (Platt, 1999); None where the labels do not determine them.
+    """Intercept and slope that calibrate log-odds (Platt, 1999); None where the labels do not determine them.
 
     Args:
         labels: 0 or 1, [n].

@@ -1,4 +1,4 @@
-"""The ROC curve: how many of the well are flagged for how many of the ill, at every threshold."""
+"""The ROC curve: the true-positive against the false-positive rate, at every threshold."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray

@@ -29,7 +29,7 @@ Counts = NDArray[np.float64]
 
 def span_scores(
     truth: Sequence[Collection[Span]],
-    found: Sequence[Collection[Span]],
+    predicted: Sequence[Collection[Span]],
     subject_ids: ArrayLike,
     *,
     resamples: int = 1000,
@@ -40,7 +40,7 @@ def span_scores(
 
     Args:
         truth: the annotated spans of each document; the same span twice counts once.
-        found: the predicted spans of each document.
+        predicted: the predicted spans of each document.
         subject_ids: the patient of each document, [n].
         resamples: draws of the patient bootstrap.
         seed: of the draws.
@@ -48,22 +48,22 @@ def span_scores(
 
     Returns:
         `f1`, `precision`, `recall`, `relaxed_f1`, `relaxed_precision`, `relaxed_recall`, in this order. Precision is
-        missing where nothing was found: it is then 0 of 0. F1 and recall are 0.
+        missing where nothing was predicted: it is then 0 of 0. F1 and recall are 0.
 
     Raises:
         LabelError: no document has a true span.
         DataError: lengths disagree, or a span has no length.
     """
-    counts = span_counts(truth, found)
+    counts = span_counts(truth, predicted)
     if not counts[:, TRUE].any():
         raise LabelError("a span score needs true spans, but no document has one; score another split.")
     drawn = resample(_statistics(counts), subject_ids, resamples=resamples, seed=seed)
-    return {name: one.estimate(level) for name, one in drawn.items() if np.isfinite(one.value)}
+    return {name: score.estimate(level) for name, score in drawn.items() if np.isfinite(score.value)}
 
 
 def span_f1_by_type(
     truth: Sequence[Collection[Span]],
-    found: Sequence[Collection[Span]],
+    predicted: Sequence[Collection[Span]],
     subject_ids: ArrayLike,
     types: Sequence[str],
     *,
@@ -78,36 +78,38 @@ def span_f1_by_type(
     """
     statistics: dict[str, Statistic] = {}
     for type_ in types:
-        counts = span_counts(_only(truth, type_), _only(found, type_))
+        counts = span_counts(_only(truth, type_), _only(predicted, type_))
         if counts[:, TRUE].any():
             statistics[type_] = _statistics(counts)["f1"]
     drawn = resample(statistics, subject_ids, resamples=resamples, seed=seed)
     return {type_: drawn[type_].estimate(level) if type_ in drawn else None for type_ in types}
 
 
-def span_counts(truth: Sequence[Collection[Span]], found: Sequence[Collection[Span]]) -> Counts:
+def span_counts(truth: Sequence[Collection[Span]], predicted: Sequence[Collection[Span]]) -> Counts:
     """Per document how many spans are `TRUE`, `FOUND`, `RIGHT`, `TOUCHED` and `TOUCHING`, [n, 5].
 
     Raises:
         DataError: there are not as many documents in both, or a span does not end after it starts.
     """
-    if len(truth) != len(found):
-        raise DataError(f"truth and prediction must be of the same documents, but got {len(truth)} and {len(found)}.")
-    for spans in (*truth, *found):
+    if len(truth) != len(predicted):
+        raise DataError(
+            f"truth and prediction must be of the same documents, but got {len(truth)} and {len(predicted)}."
+        )
+    for spans in (*truth, *predicted):
         empty = sum(start >= end for start, end, _ in spans)
         if empty:
             raise DataError(f"a span must end after it starts, but {empty} of one document do not.")
-    rows = [_counted(set(true), set(guessed)) for true, guessed in zip(truth, found, strict=True)]
+    rows = [_counted(set(true), set(guessed)) for true, guessed in zip(truth, predicted, strict=True)]
     return np.array(rows, dtype=np.float64).reshape(len(rows), 5)
 
 
-def _counted(true: set[Span], found: set[Span]) -> tuple[int, ...]:
+def _counted(true: set[Span], predicted: set[Span]) -> tuple[int, ...]:
     touched = touching = 0
-    for type_ in {span[2] for span in true} & {span[2] for span in found}:
-        meets = _meets(_ends(true, type_), _ends(found, type_))
+    for type_ in {span[2] for span in true} & {span[2] for span in predicted}:
+        meets = _meets(_ends(true, type_), _ends(predicted, type_))
         touched += int(meets.any(axis=1).sum())
         touching += int(meets.any(axis=0).sum())
-    return len(true), len(found), len(true & found), touched, touching
+    return len(true), len(predicted), len(true & predicted), touched, touching
 
 
 def _ends(spans: set[Span], type_: str) -> NDArray[np.int64]:
