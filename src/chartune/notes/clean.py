@@ -11,7 +11,7 @@ DEIDENTIFIED: Final = r"\[\*\*.*?\*\*\]"
 MASKED: Final = r"\[\*\*|___"
 """Where a span was replaced before release, as MIMIC-III and as MIMIC-IV write it."""
 _NEITHER: Final = bytes(set(range(128)) - set(b"abcdefghijklmnopqrstuvwxyz0123456789"))
-"""Of ASCII; what is not has been told apart before."""
+"""Of ASCII; other characters have been mapped before."""
 _INVISIBLE: Final = re.compile(
     "[\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
@@ -42,13 +42,13 @@ def adaptation_text(text: pl.Expr) -> pl.Expr:
 
 
 def copy_key(text: pl.Expr) -> pl.Expr:
-    """A 64-bit key that two copies of a text share, u64.
+    """A 64-bit key that is equal for duplicates of a text, u64.
 
     Case, blanks, punctuation and de-identified spans do not count: releases de-identify the same note differently.
     Letters and digits of every alphabet do, however they are encoded (`folded`).
     """
-    told = text.str.to_lowercase().str.replace_all(DEIDENTIFIED, "")
-    return told.map_batches(_letters_and_digits, return_dtype=pl.String).hash(seed=0)
+    plain = text.str.to_lowercase().str.replace_all(DEIDENTIFIED, "")
+    return plain.map_batches(_letters_and_digits, return_dtype=pl.String).hash(seed=0)
 
 
 def folded(text: str) -> str:
@@ -70,6 +70,6 @@ def word_count(text: pl.Expr) -> pl.Expr:
 
 def _letters_and_digits(texts: pl.Series) -> pl.Series:
     """What is left of small texts; by bytes, because a pattern takes three times as long."""
-    told = (text if text is None or text.isascii() else _FOREIGN.sub("", folded(text)) for text in texts)
-    left = [None if text is None else text.encode().translate(None, _NEITHER).decode() for text in told]
+    ascii_texts = (text if text is None or text.isascii() else _FOREIGN.sub("", folded(text)) for text in texts)
+    left = [None if text is None else text.encode().translate(None, _NEITHER).decode() for text in ascii_texts]
     return pl.Series(left, dtype=pl.String)

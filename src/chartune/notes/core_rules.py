@@ -1,7 +1,7 @@
 """CORe's own rules for an admission note, faults included: what P1's and P2's published counts rest on.
 
 van Aken et al. (2021, doi:10.18653/v1/2021.eacl-main.75) cut eight sections by pattern from all summaries of an
-admission glued together. `chartune.notes.sections` is what this house stands behind; the two differ here:
+admission glued together. `chartune.notes.sections` holds the rules of chartune's own; the two differ here:
 
     CORe                                                         chartune
     a section ends at an empty line before a heading-like line   at any known heading, too, and at the end of the note
@@ -36,7 +36,7 @@ _DIED: Final = r"(?:had\s|has\s)?(?:expired|died|passed away|deceased)"
 _ASIDE: Final = re.compile(
     rf"((?:PHYSICAL EXAM|MEDICATION ON ADMISSION):[^\n]*?)(?:patient|pt)?\s+{_DIED}", re.IGNORECASE
 )
-_TOLD: Final = re.compile(rf"(?:patient|pt)\s+{_DIED}|he expired|pronounced expired|time of death", re.IGNORECASE)
+_DEATH: Final = re.compile(rf"(?:patient|pt)\s+{_DIED}|he expired|pronounced expired|time of death", re.IGNORECASE)
 
 
 def core_sections(texts: Sequence[str]) -> dict[str, str]:
@@ -49,11 +49,11 @@ def core_sections(texts: Sequence[str]) -> dict[str, str]:
     return {title: _body(text, end) for title, end in _ends(text)}
 
 
-def core_text(found: dict[str, str]) -> str:
+def core_text(sections: dict[str, str]) -> str:
     """The admission note, every heading kept; empty where none of `ESSENTIAL` has words."""
-    if not any(found[title] for title in ESSENTIAL):
+    if not any(sections[title] for title in ESSENTIAL):
         return ""
-    return "\n\n".join(f"{title}: {found[title]}" for title in ADMISSION)
+    return "\n\n".join(f"{title}: {sections[title]}" for title in ADMISSION)
 
 
 def core_without_asides(text: str) -> str:
@@ -63,7 +63,7 @@ def core_without_asides(text: str) -> str:
 
 def core_tells_death(text: str) -> bool:
     """Whether the text says that the patient died."""
-    return may_word_death(text) and _TOLD.search(text) is not None
+    return may_word_death(text) and _DEATH.search(text) is not None
 
 
 def _ends(text: str) -> Iterator[tuple[str, int]]:
@@ -75,8 +75,8 @@ def _ends(text: str) -> Iterator[tuple[str, int]]:
             yield title, start + len(heading) if start >= 0 else -1
         return
     for title, begin in _BEGIN.items():
-        found = begin.search(text)
-        yield title, found.end() if found else -1
+        match = begin.search(text)
+        yield title, match.end() if match else -1
 
 
 def _body(text: str, begins: int) -> str:

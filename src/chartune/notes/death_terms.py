@@ -32,7 +32,7 @@ EXAMINED: Final = _words(
     r"autops(?:y|ies)|autopsied|necrops(?:y|ies)|(?:post|ante)-?\s?mortem|coroner|morgue|corpse"
     r"|medical examiner(?:'s office)?"
 )
-"""What is done to the dead. A negation does not undo it: "autopsy declined" tells the death as well."""
+"""What is done to the dead. A negation does not undo it: "autopsy declined" states the death as well."""
 VERB: Final = _words(
     r"died|dies|expired|deceased|passed away"
     r"|(?:patient|pt) passed(?= (?:shortly|peacefully|quietly)|[.,;]|$)"

@@ -1,6 +1,6 @@
-"""Told deaths: whether a text says that its patient has died, told apart from other deaths and from those feared.
+"""Stated deaths: whether a text says that its patient has died, as opposed to other deaths and feared ones.
 
-    "... worsened and died 2 hours later"    told
+    "... worsened and died 2 hours later"    stated
     "His father died of MI."                 another's        the experiencer
     "Denies thoughts of death."              did not happen   negation
     "risks including bleeding and death"     did not happen   hypothetical
@@ -35,11 +35,11 @@ _PSEUDO: Final = caseless(terms.PSEUDO.pattern)
 
 def tells_death(text: str) -> bool:
     """Whether the text says that the patient died."""
-    return may_tell_death(text) and any(_told(text, match) for match in _deaths(text))
+    return may_tell_death(text) and any(_stated(text, match) for match in _deaths(text))
 
 
 def may_tell_death(text: str) -> bool:
-    """Whether a term may stand there: a look at words that spares most texts the patterns."""
+    """Whether a term may stand there: a test of single words that spares most texts the patterns."""
     if not text.isascii():  # some letters beyond ASCII count as these in a pattern, and are none in small
         return True
     small = text.lower()
@@ -48,14 +48,14 @@ def may_tell_death(text: str) -> bool:
 
 def _deaths(text: str) -> Iterator[re.Match[str]]:
     """The terms of a death, without those that stand in a pseudo-term."""
-    found = list(_TERMS(text))
-    pseudo = [match.span() for match in _PSEUDO(text)] if found else []
-    for match in found:
+    matches = list(_TERMS(text))
+    pseudo = [match.span() for match in _PSEUDO(text)] if matches else []
+    for match in matches:
         if not any(start <= match.start() and match.end() <= end for start, end in pseudo):
             yield match
 
 
-def _told(text: str, term: re.Match[str]) -> bool:
+def _stated(text: str, term: re.Match[str]) -> bool:
     start, end = _sentence(text, term.start(), term.end())
     before, after = text[start : term.start()], text[term.end() : end]
     if term.lastgroup == "examined":

@@ -13,10 +13,10 @@ from functools import lru_cache
 from typing import Final, Literal
 
 Known = Literal["variants", "core"]
-"""Which headings are known: this house's, or CORe's own only."""
+"""Which headings are known: chartune's, or CORe's own only."""
 
 SURGICAL: Final = "SURGICAL HISTORY"
-"""Told by many authors beside the medical history, of which it becomes a part."""
+"""Given by many authors beside the medical history, of which it becomes a part."""
 CORE: Final = {
     "CHIEF COMPLAINT": r"chief complaint",
     "PRESENT ILLNESS": r"present illness",

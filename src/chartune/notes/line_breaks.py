@@ -6,7 +6,7 @@ r"""Line breaks that an export wrote out: a backslash and an n in place of each,
 
 A text is taken for such where more of these stand in it than line breaks. What looks like a path (`C:\new\notes`,
 `\\server\notes`) is not counted, and a few in running text (`\n` in a note about software) are outnumbered by the
-lines of the note. Not told apart: a text of one line with a single `\n` in it, which becomes two lines.
+lines of the note. Not distinguished: a text of one line with a single `\n` in it, which becomes two lines.
 """
 
 from typing import Final, Literal
@@ -30,7 +30,7 @@ def written_out(texts: pl.Series) -> pl.Series:
         texts: str.
     """
     suspect = texts.str.contains(r"\n", literal=True).fill_null(False)
-    if not suspect.any():  # as nearly always: looked for without a pattern, it costs nothing
+    if not suspect.any():  # as nearly always: searched without a pattern, it costs nothing
         return suspect
     counted = texts.str.replace_all(_PATH, "").str.count_matches(_WRITTEN_OUT)
     return suspect & (counted > texts.str.count_matches(_BREAK)).fill_null(False)

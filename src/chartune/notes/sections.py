@@ -1,4 +1,4 @@
-"""Sections of a discharge summary: which of its words tell what was known on arrival.
+"""Sections of a discharge summary: which of them describe what was known on arrival.
 
     Chief Complaint:                    ┐
     Fever                               │ kept: the eight sections that describe the patient on admission
@@ -43,7 +43,7 @@ LATER: Final = {
     "procedures": r"(?:major\s+surgical\s+.{0,30})?procedures?(?:\s+performed)?",
     "follow-up": r"follow[\s-]?-?up(?:\s+(?:instructions?|plans?|appointments?))?",
 }
-"""Section that nobody knew on arrival → how its heading reads; the leakage audit looks for the same.
+"""Section that nobody knew on arrival → how its heading reads; the leakage audit searches for the same.
 
 The emergency department is none of the units: what it did stands in the present illness and was over by then."""
 _KNOWN_LATER: Final = (
@@ -114,10 +114,10 @@ def admission_sections(text: str, known: Known = "variants") -> dict[str, str]:
     return arrival(sections(text, known))
 
 
-def arrival(found: Iterable[Section]) -> dict[str, str]:
+def arrival(sections: Iterable[Section]) -> dict[str, str]:
     """`admission_sections` of a note whose sections are at hand."""
     bodies: dict[str, str] = {}
-    for section in found:
+    for section in sections:
         if section.title in _ON_ARRIVAL and section.title not in bodies and _WORD.search(section.body):
             bodies[section.title] = " ".join(section.body.split())
     surgical = bodies.pop(SURGICAL, None)
@@ -127,35 +127,35 @@ def arrival(found: Iterable[Section]) -> dict[str, str]:
     return bodies
 
 
-def admission_text(found: Mapping[str, str]) -> str:
+def admission_text(sections: Mapping[str, str]) -> str:
     """The admission note as models read it: `HEADING: body` blocks in the order of `ADMISSION`, blank-line separated.
 
     Empty where none of `ESSENTIAL` has any words.
     """
-    if not any(found.get(title) for title in ESSENTIAL):
+    if not any(sections.get(title) for title in ESSENTIAL):
         return ""
-    return "\n\n".join(f"{title}: {found[title]}" for title in ADMISSION if found.get(title))
+    return "\n\n".join(f"{title}: {sections[title]}" for title in ADMISSION if sections.get(title))
 
 
-def without_death_asides(found: Mapping[str, str]) -> dict[str, str]:
+def without_death_asides(sections: Mapping[str, str]) -> dict[str, str]:
     """The sections with "patient has expired" cut from examination and medication, where a template repeats it.
 
     As in CORe; elsewhere the same words are part of the story, and the note is dropped.
     """
     aside = ("PHYSICAL EXAM", "MEDICATION ON ADMISSION")
-    return {t: " ".join(_DEATH_ASIDE.sub("", body).split()) if t in aside else body for t, body in found.items()}
+    return {t: " ".join(_DEATH_ASIDE.sub("", body).split()) if t in aside else body for t, body in sections.items()}
 
 
 def words_death_as_core(text: str) -> bool:
     """Whether the text has one of CORe's wordings of a death (van Aken et al., 2021), at word bounds.
 
-    Most deaths are told in other words; `chartune.notes.deaths` knows them.
+    Most deaths are stated in other words; `chartune.notes.deaths` knows them.
     """
     return may_word_death(text) and _DEATH.search(text) is not None
 
 
 def may_word_death(text: str) -> bool:
-    """Whether a wording of CORe's may stand there: a look at words that spares most texts the patterns."""
+    """Whether a wording of CORe's may stand there: a test of single words that spares most texts the patterns."""
     if not text.isascii():  # some letters beyond ASCII count as these in a pattern, and are none in small
         return True
     small = text.lower()
