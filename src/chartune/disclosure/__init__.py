@@ -2,16 +2,16 @@
 
     7 ─▶ <10     34 ─▶ 30+     1,237 ─▶ 1,230+     0 ─▶ 0      a class of ten, the same wherever that count is printed
 
-The law. Of every count of people, and of the rows and texts that they have, its class of ten is shown and nothing else.
-Rates are worked out of classes, or told in so few digits that every count of the class could stand behind them; where
+The rule. Of every count of people, and of the rows and texts that they have, only its class of ten is shown.
+Rates are worked out of classes, or given in so few digits that every count of the class could stand behind them; where
 fewer than ten people bear a rate, it is not shown. What is in proportion to a count, as tokens and steps of training,
-is told by its first digit. So a page never tells more than the classes do, however it is added
-up: small cells are hidden (primary suppression), and what is subtracted from them is blurred (complementary).
+is given by its first digit. So a page never discloses more than the classes do, however it is
+added up: small cells are hidden (primary suppression), and what is subtracted from them is blurred (complementary).
 
 Why ten-wide classes that begin at multiples of ten: let a sum be printed beside its parts. From above a part is bounded
 by a number that ends in 9, less one for every other part from 1 to 9: never by 1, unless eight others are such; from
 below it reaches 9 only if a multiple of ten of parts all end in 9. Parts of one whole are therefore printed up to
-eight, else in classes of twenty that tell no empty one apart, where neither can happen. A filter of a
+eight, else in classes of twenty that do not reveal an empty one, where neither can happen. A filter of a
 flow has no printed count of its own: who was left out is the difference of what was printed.
 
 The exact figures are for the analyst, who asks for them (`--exact-counts`) and gets them marked "do not release".

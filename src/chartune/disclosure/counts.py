@@ -1,11 +1,11 @@
-"""Counts: each is shown by its class of ten, so that no difference of two of them tells a small one."""
+"""Counts: each is shown by its class of ten, so that no difference of two of them reveals a small one."""
 
 from typing import Final, Protocol
 
 SMALL: Final = 10
 """Fewer people than these could be known again; also how wide a class is."""
 MOST_PARTS: Final = 8
-"""Parts of a printed whole that classes of ten protect (see the room's docstring)."""
+"""Parts of a printed whole that classes of ten protect (see the package's docstring)."""
 EXPLAINED: Final = (
     f"Counts of real patients, and of what they have, are shown by their class of ten: <{SMALL} is 1 to {SMALL - 1}, "
     f"30+ is 30 to 39. Who was left out by a filter is the difference of such numbers. Scores and curves that rest on "
@@ -14,7 +14,7 @@ EXPLAINED: Final = (
 
 
 class Sourced(Protocol):
-    """Whatever tells of a source."""
+    """Whatever names a source."""
 
     @property
     def kind(self) -> str:
@@ -27,7 +27,7 @@ class Sourced(Protocol):
 
 def is_made_up(source: Sourced) -> bool:
     """Whether the patients are fictional: by kind, or by version where their layout is that of a real source."""
-    return "made-up" in (told.replace("_", "-") for told in (source.kind, source.version))
+    return "made-up" in (name.replace("_", "-") for name in (source.kind, source.version))
 
 
 def lowest(count: int, width: int = SMALL) -> int:
@@ -36,7 +36,7 @@ def lowest(count: int, width: int = SMALL) -> int:
 
 
 def typical(count: int, exact: bool) -> int:
-    """One number for all of a class, `37` → 35, 1 to 9 → 5, 0 → 0: what is worked out of it tells no more than that."""
+    """One number for all of a class, `37` → 35, 1 to 9 → 5, 0 → 0: results from it reveal no more."""
     return count if exact or count == 0 else lowest(count) + SMALL // 2
 
 
@@ -45,7 +45,7 @@ def shown(count: int | None, exact: bool, width: int = SMALL) -> str:
 
     Args:
         count: of people, or of what they have.
-        exact: whether it is told as it is: the patients are fictional, or it is for the analyst alone.
+        exact: whether it is shown as it is: the patients are fictional, or it is for the analyst alone.
         width: of a class.
     """
     if count is None:
@@ -56,7 +56,7 @@ def shown(count: int | None, exact: bool, width: int = SMALL) -> str:
 
 
 def part_of_whole(count: int | None, exact: bool, parts: int) -> str:
-    """As `shown`, of one of so many parts whose sum is printed, too; of many parts none tells whether it is empty."""
+    """As `shown`, of one of so many parts whose sum is printed, too; of many parts none shows whether it is empty."""
     if count is None or exact or parts <= MOST_PARTS:
         return shown(count, exact)
     wide = 2 * SMALL

@@ -1,7 +1,7 @@
 """What a program gets: JSON whose every count is shown by its class, and which says so.
 
 The rule is closed: every number of a `dataset.json` counts people unless it is listed here as something else, so that
-a count that somebody adds later is not given away.
+a count that somebody adds later is not disclosed.
 """
 
 from collections.abc import Mapping
@@ -40,24 +40,24 @@ def released(dataset: Mapping[str, Any], exact: bool) -> dict[str, Any]:
 
     Args:
         dataset: its content.
-        exact: whether it is told as it is: the patients are fictional, or the analyst has asked for exact counts.
+        exact: whether it is shown as it is: the patients are fictional, or the analyst has asked for exact counts.
     """
     if exact:
         return dict(dataset)
-    return {name: _told(name, value) for name, value in dataset.items()}
+    return {name: _shown(name, value) for name, value in dataset.items()}
 
 
-def _told(name: str, value: Any) -> Any:
+def _shown(name: str, value: Any) -> Any:
     if name in _CHOICES or isinstance(value, bool) or value is None:
         return value
     if name in _SENTENCES and isinstance(value, list):
-        return [said(str(one), exact=False) for one in value]
+        return [said(str(item), exact=False) for item in value]
     if name == "attrition" and isinstance(value, list):
-        return [_told("", {key: of for key, of in row.items() if not key.startswith("removed_")}) for row in value]
+        return [_shown("", {key: of for key, of in row.items() if not key.startswith("removed_")}) for row in value]
     if isinstance(value, Mapping):
-        return {key: _told(str(key), of) for key, of in value.items() if key != "labels_assigned"}
+        return {key: _shown(str(key), of) for key, of in value.items() if key != "labels_assigned"}
     if isinstance(value, (list, tuple)):
-        return [_told(name, one) for one in value]
+        return [_shown(name, item) for item in value]
     if isinstance(value, int):
         return shown(value, exact=False)
     return round(value, _DIGITS) if isinstance(value, float) else value

@@ -1,4 +1,4 @@
-"""Rates of people: k of n tells both where n is small, so a rate says no more than the classes of k and n."""
+"""Rates of people: k of n reveals both where n is small, so a rate says no more than the classes of k and n."""
 
 from math import floor, log10
 from typing import Final
@@ -27,10 +27,10 @@ def share(part: int, whole: int, exact: bool) -> float | None:
 
 
 def percent(rate: float, exact: bool, whole: int | None = None) -> str:
-    """A share of test texts, in percent; of real patients in tens, so that no denominator is told.
+    """A share of test texts, in percent; of real patients in tens, so that no denominator is revealed.
 
-    Where fewer than ten bear it, or do not, it is told of a hundred and more only, of whom "<10 %" may be any number up
-    to nine: of 12 it would be one.
+    Where fewer than ten bear it, or do not, it is shown of a hundred and more only, of whom "<10 %" may be any number
+    up to nine: of 12 it would be one.
 
     Args:
         rate: of them.
@@ -50,7 +50,7 @@ def percent(rate: float, exact: bool, whole: int | None = None) -> str:
 def magnitude(amount: float | None, exact: bool) -> float | None:
     """What is in proportion to a number of texts, such as tokens or steps; of real patients its first digit.
 
-    In full it tells their number to whoever knows the batch, or that all texts are cut off at one length.
+    In full it reveals their number to whoever knows the batch size, or that all texts are cut off at one length.
 
     Args:
         amount: not below 0; None: not measured.
@@ -62,7 +62,7 @@ def magnitude(amount: float | None, exact: bool) -> float | None:
 
 
 def digits(denominator: int, most: int = 3) -> int:
-    """Digits after the point in which a share of so many may be told.
+    """Digits after the point in which a share of so many may be shown.
 
     With these a share of any count of the denominator's class is possible, so that the digits exclude none. Of an AUROC
     the denominator is the product of those with and without the outcome.

@@ -1,6 +1,6 @@
-"""Scores: not shown where too few people stand behind them, else in digits that do not tell how many there are.
+"""Scores: not shown where too few people stand behind them, else in digits that do not reveal how many there are.
 
-The law: at least ten rows and ten patients; of a yes-or-no task, ten with the outcome and ten without it.
+The rule: at least ten rows and ten patients; of a binary task, ten with the outcome and ten without it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -106,24 +106,26 @@ def behind(
             without, with_outcome = (predicted.filter(pl.col("label") == label) for label in (0, 1))
             people += [with_outcome["subject_id"].n_unique(), without["subject_id"].n_unique()]
             classes.append((with_outcome.height, without.height))
-    positives, negatives = (min(each, default=None) for each in ([one[n] for one in classes] for n in (0, 1)))
+    positives, negatives = (min(each, default=None) for each in ([pair[n] for pair in classes] for n in (0, 1)))
     return Behind(min(rows, default=None), positives, negatives, tuple(people), shares, of_labels, scored)
 
 
 def fewest(every: Sequence[Behind]) -> Behind:
     """Of scores of the same split: who stands behind all of them."""
     known = ("rows", "positives", "negatives")
-    least = {name: min((n for one in every if (n := getattr(one, name)) is not None), default=None) for name in known}
-    people = tuple(sorted({n for one in every for n in one.patients}))
+    least = {
+        name: min((n for split in every if (n := getattr(split, name)) is not None), default=None) for name in known
+    }
+    people = tuple(sorted({n for split in every for n in split.patients}))
     return replace(
         every[0], rows=least["rows"], positives=least["positives"], negatives=least["negatives"], patients=people
     )
 
 
 def _classes(scores: Mapping[str, Estimate], counts: Mapping[str, int]) -> list[tuple[int, int]]:
-    """Rows with the outcome and without it, as each source tells them."""
+    """Rows with the outcome and without it, from each source at hand."""
     rate = scores.get("prevalence")
-    told = [(round(rate.value * rate.n), rate.n)] if rate and rate.n else []
+    counted = [(round(rate.value * rate.n), rate.n)] if rate and rate.n else []
     if "positives" in counts and "admissions" in counts:
-        told.append((counts["positives"], counts["admissions"]))
-    return [(positives, rows - positives) for positives, rows in told]
+        counted.append((counts["positives"], counts["admissions"]))
+    return [(positives, rows - positives) for positives, rows in counted]

@@ -15,4 +15,4 @@ _COUNT: Final = re.compile(
 
 def said(sentence: str, exact: bool) -> str:
     """`3 rows have no admission` → `<10 rows have no admission`; `exact` as for `shown`."""
-    return sentence if exact else _COUNT.sub(lambda found: shown(int(found[1].replace(",", "")), exact), sentence)
+    return sentence if exact else _COUNT.sub(lambda match: shown(int(match[1].replace(",", "")), exact), sentence)
