@@ -215,7 +215,7 @@ def run_told(run: Run, scores: Mapping[str, str]) -> str:
     asked = run.form.outcome(run.about.classes or ()) if run.form else ""
     lines += [f"  asked: {asked}"] if asked else []
     lines += [f"  {split}: {told}" for split, told in scores.items()]
-    lines += [f"  kept: {START}; training bettered nothing on the validation part"] if run.kept_start else []
+    lines += [f"  kept: {START}; training did not improve the validation score"] if run.kept_start else []
     return "\n".join([*lines, f"  {run.path}"])
 
 

@@ -1,4 +1,4 @@
-"""The ledger: every finished run of a store as one row, and the way to a run by what a person remembers of it."""
+"""The ledger: every finished run of a store as one row, and how a run is found by fingerprint or name."""
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,32 +40,33 @@ def finished_runs(store: Store) -> list[Run]:
 
 
 def whole_runs(runs: Iterable[Run]) -> tuple[list[Run], dict[str, str]]:
-    """Those of which all that is told can be read, and of the others, by fingerprint, what is damaged.
+    """The runs that can be read in full, and of the others, by fingerprint, what is damaged.
 
     For listings: one damaged run must not take them down.
     """
-    told = {run: run.damage() for run in runs}
-    return [run for run, why in told.items() if not why], {run.fingerprint: why for run, why in told.items() if why}
+    problems = {run: run.damage() for run in runs}
+    damaged = {run.fingerprint: problem for run, problem in problems.items() if problem}
+    return [run for run, problem in problems.items() if not problem], damaged
 
 
 def find_run(store: Store, prefix: str) -> Run:
     """The run with this fingerprint, or that is called so, or was called so, or whose fingerprint begins so.
 
     Raises:
-        ConfigError: no run or several answer to it; the message lists those that do, or the nearest.
-        UnfinishedRun: only a run that has not ended answers to it.
+        ConfigError: no run or several match; the message lists the matches, or the nearest names.
+        UnfinishedRun: only a run that has not ended matches.
     """
     runs = finished_runs(store)
     exact = [run for run in runs if run.fingerprint == prefix]
     called = {} if exact else {run: _called(run) for run in runs}
     named = exact or [run for run in called if called[run][-1] == prefix]
     named = named or [run for run in called if prefix in called[run]]
-    found = named or [run for run in runs if prefix and run.fingerprint.startswith(prefix)]
-    if len(found) == 1:
-        return found[0]
-    if len(found) > 1:
+    matches = named or [run for run in runs if prefix and run.fingerprint.startswith(prefix)]
+    if len(matches) == 1:
+        return matches[0]
+    if len(matches) > 1:
         raise ConfigError(
-            f"a run must be named without doubt, but {prefix!r} fits {len(found)}: {_told(found, called)}; "
+            f"a run must be named without ambiguity, but {prefix!r} fits {len(matches)}: {_listed(matches, called)}; "
             f"give more digits of the fingerprint."
         )
     started = list((store.root / "runs").glob("*.partial"))
@@ -118,9 +119,11 @@ def _nearest(called: Mapping[Run, Sequence[str]], prefix: str) -> str:
     runs = list(called)
     names = {name: run for run in runs for name in called[run]} | {run.fingerprint: run for run in runs}
     near = {names[name].fingerprint: names[name] for name in difflib.get_close_matches(prefix, names, n=3, cutoff=0.4)}
-    return f"The nearest: {_told(list(near.values()), called)}." if near else f"It holds {_told(runs[-5:], called)}."
+    return (
+        f"The nearest: {_listed(list(near.values()), called)}." if near else f"It holds {_listed(runs[-5:], called)}."
+    )
 
 
-def _told(runs: list[Run], called: Mapping[Run, Sequence[str]]) -> str:
+def _listed(runs: list[Run], called: Mapping[Run, Sequence[str]]) -> str:
     shown = ", ".join(f"{run.fingerprint} ({called[run][-1]})" for run in runs[:5])
     return shown if len(runs) <= 5 else f"{shown} and {len(runs) - 5} more"

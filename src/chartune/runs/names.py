@@ -19,14 +19,14 @@ def later_names(folder: Path) -> list[str]:
     """
     path = _beside(folder)
     try:
-        found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
+        names = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else []
     except (ValueError, RecursionError, OSError):
-        found = None
-    if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+        names = None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise StoreError(
             f"the names of a run must be a JSON list of texts, but {path} is none; remove it and name it again."
         )
-    return found
+    return names
 
 
 def write_name(folder: Path, name: str) -> None:
@@ -36,7 +36,7 @@ def write_name(folder: Path, name: str) -> None:
         StoreError: their file is damaged.
         OSError: it cannot be written.
     """
-    write_json(_beside(folder), [*(one for one in later_names(folder) if one != name), name])
+    write_json(_beside(folder), [*(earlier for earlier in later_names(folder) if earlier != name), name])
 
 
 def _beside(folder: Path) -> Path:

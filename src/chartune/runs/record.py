@@ -1,4 +1,4 @@
-"""RunRecord: what was done, as `run.json` tells it: on which data, base and layers, with which seed, when.
+"""RunRecord: what was done, as `run.json` records it: on which data, base and layers, with which seed, when.
 
 A field that is None was not measured, not asked, or not yet written down by the version that made the run.
 """
@@ -45,7 +45,7 @@ class Layer(Record):
 
     @property
     def foreign(self) -> str:
-        """`made on X by stock peft` of an adapter that no run of chartune made; empty: not foreign, or not told."""
+        """`made on X by stock peft` of an adapter that no run of chartune made; empty: not foreign, or not recorded."""
         return f"made on {self.base} by stock peft" if self.base and not self.run else ""
 
     def __str__(self) -> str:
@@ -67,7 +67,7 @@ class BaseModel(Record):
 
 
 class NamedSource(Record):
-    """Where the data come from, as far as a run tells it."""
+    """Where the data come from, as far as a run records it."""
 
     kind: str = ""
     version: str = ""
@@ -75,7 +75,7 @@ class NamedSource(Record):
 
 
 class Calibration(Record):
-    """What makes the log-odds of a run believable: intercept + slope · log-odds, fitted on the validation split."""
+    """Logistic recalibration of the log-odds of a run: intercept + slope · log-odds, fitted on the validation split."""
 
     intercept: float
     slope: float
@@ -96,9 +96,9 @@ class RunRecord(Record):
     answer: str | None = None
     """Kind of the form of its answers."""
     positive: str | None = None
-    """The class that a yes-or-no task asks about."""
+    """The positive class of a binary task."""
     classes: tuple[str, ...] | None = None
-    """Both classes of a yes-or-no task, the positive one last."""
+    """Both classes of a binary task, the positive one last."""
     labels: tuple[str, ...] | None = None
     """Names of all answers, in the order of the logits."""
     titles: tuple[str, ...] | None = None
@@ -123,7 +123,7 @@ class RunRecord(Record):
     pooling: str | None = None
     stopped_early: bool | None = None
     best_step: int | None = None
-    """The step whose weights were kept; 0: the start."""
+    """The step whose weights were kept; 0: the initial weights."""
     seed: int | None = None
     started: str | None = None
     finished: str | None = None

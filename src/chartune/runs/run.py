@@ -36,10 +36,10 @@ PREDICTIONS: Final = "predictions.parquet"
 WITHOUT_INTERVAL: Final = frozenset({"macro_auprc"})
 """Older runs have one all the same (`chartune.answers.multilabel`)."""
 SHELF: Final = "runs"
-START: Final = "the start, step 0"
-"""What was kept of a run whose training bettered nothing on the validation part."""
+START: Final = "the initial weights (step 0)"
+"""What was kept of a run whose training did not improve the validation score."""
 SCORING: Final = "test"
-"""The split whose scores are reported: looked at once, after every choice was made."""
+"""The split whose scores are reported: evaluated once, after every choice was made."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ class Run:
             return self.fingerprint
 
     def damage(self) -> str:
-        """What of it cannot be read, with the way out; empty: nothing. Weights are not looked at."""
+        """What of it cannot be read, with a remedy; empty: nothing. Weights are not checked."""
         try:
             _ = (
                 self.about,
@@ -180,7 +180,7 @@ class Run:
 
     @property
     def headline(self) -> Metric:
-        """The score that decides how good it is."""
+        """The primary metric of the run."""
         return self.form.headline if self.form else PERPLEXITY
 
     @property
@@ -215,7 +215,7 @@ class Run:
 
     @property
     def kept_start(self) -> bool:
-        """Whether training bettered nothing on the validation part, so that what it began with was kept."""
+        """Whether training did not improve the validation score, so that the initial weights were kept."""
         return self.about.kept_start
 
     def estimate(self, metric: str, split: str = SCORING) -> Estimate | None:
@@ -246,8 +246,8 @@ class Run:
     def per_label(self) -> pl.DataFrame | None:
         """Label by label on the test split: label, title, train_cases, cases, scored, auroc, auroc_low, auroc_high.
 
-        The last three by the name of `Answer.per_label`, null where the split does not define it. None: nothing is told
-        of labels.
+        The last three by the name of `Answer.per_label`, null where the split does not define it. None: its
+        labels are not scored one by one.
 
         Raises:
             StoreError: its file is damaged.

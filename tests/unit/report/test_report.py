@@ -14,7 +14,7 @@ import pytest
 from chartune.errors import ConfigError
 from chartune.quantities import Estimate
 from chartune.report.render import render, report_of
-from chartune.runs import Run, finished_runs
+from chartune.runs import START, Run, finished_runs
 from chartune.store import Store, write_json
 from chartune.testing import past_runs as past
 from chartune.testing.command_line import chartune
@@ -307,9 +307,9 @@ def test_a_run_that_kept_its_start_is_told_in_the_table_the_figure_the_card_and_
     scores = text[text.index("mortality: scores on the test split") : text.index("Paired differences")]
     cells = re.findall(r"<th scope=row>(\d+) · .*?<small>(.*?)</small>", scores)
     kept = {number: detail.partition("kept: ")[2] for number, detail in cells}
-    assert kept == {"2": "", "3": "the start, step 0, with 1 of 3 seeds", "4": "the start, step 0", "5": ""}
-    assert "downstream LoRA<small>kept: the start, step 0</small></div>" in text
-    assert text.count("<dd>the start, step 0; training bettered nothing on the validation part</dd>") == 2
+    assert kept == {"2": "", "3": f"{START}, with 1 of 3 seeds", "4": START, "5": ""}
+    assert f"downstream LoRA<small>kept: {START}</small></div>" in text
+    assert text.count(f"<dd>{START}; ") == 2
     assert "step 72, the best on the validation part" in text
     assert "such a row measures the probe" in text[text.index('id="notes"') :]
 
@@ -317,7 +317,7 @@ def test_a_run_that_kept_its_start_is_told_in_the_table_the_figure_the_card_and_
 def test_of_runs_that_all_learnt_something_no_start_is_told(store: Store, tmp_path: Path) -> None:
     again = past.past_runs(tmp_path / "store")
     text = render(_with_starts_kept(again), tmp_path / "r.html", title="All", datasets={}).read_text()
-    assert "the start, step 0" not in text
+    assert START not in text
 
 
 def test_rows_of_a_table_of_ones_own_are_not_called_admissions_in_the_page(tmp_path: Path) -> None:
