@@ -1,6 +1,6 @@
-"""The front door: one small file per verb. Results go to standard output, everything said to standard error.
+"""The command line: one small file per verb. Results go to standard output, messages to standard error.
 
-An error is told in one paragraph, without a traceback, and ends with the exit code of its kind (see chartune.errors).
+An error is one paragraph, without a traceback, and ends with the exit code of its kind (see chartune.errors).
 """
 
 import os
@@ -78,5 +78,5 @@ def main() -> None:
         sys.exit(error.exit_code)
     except SystemExit as end:
         if end.code in (INTERRUPTED, TERMINATED):  # typer turns Ctrl-C into the first
-            console.print("interrupted; the same command goes on from the last checkpoint.", markup=False)
+            console.print("interrupted; the same command resumes from the last checkpoint.", markup=False)
         raise

@@ -1,4 +1,4 @@
-"""`chartune audit-data`: what prepared data give away, before anybody believes a score."""
+"""`chartune audit-data`: leakage in prepared data, checked before a score is trusted."""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,23 +26,25 @@ def command(
     ] = "",
     base: Annotated[
         list[str] | None,
-        typer.Option("--base", help="Count tokens with this base model and tell what it has read. Repeatable."),
+        typer.Option(
+            "--base", help="Count tokens with this base model, and report what it was pretrained on. Repeatable."
+        ),
     ] = None,
     corpus: Annotated[
         str | None,
-        typer.Option("--corpus", help="Other prepared data whose corpus a model is adapted on before it is asked."),
+        typer.Option("--corpus", help="Other prepared data whose corpus a model is adapted on."),
     ] = None,
     sets: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
     exact_counts: ExactOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Look for what makes scores too good: shared patients, copied text, phrases and codes that tell the answer.
+    """Audit prepared data for leakage: shared patients, near-duplicate texts, phrases and codes of the label.
 
-    Counts, shares and phrases that ten patients share, never an id or another word of a note. Exit code 3 where no
-    score would mean anything: a patient who is asked about is learnt from, or half of a held-out text stands in one
-    training text; a text is later than its prediction, was let in although it tells the answer, or has a phrase that is
-    the answer. The audit is kept in the store; asking again takes no time.
+    Prints counts, shares and phrases that ten patients share, never an id or another word of a note. Exit code 3 where
+    no score would be valid: a held-out patient is trained on, or half of a held-out text stands in one training text; a
+    text is later than its prediction, was admitted although it states the label, or has a phrase that amounts to the
+    label. The audit is kept in the store; asking again takes no time.
     """
     from chartune.models.backbone import Backbone
     from chartune.stages.audit import LeakageAudit, audit, read_audit
@@ -51,16 +53,16 @@ def command(
     opened = open_store(store)
     settings = LeakageAudit.parse(overridden({}, sets, LeakageAudit))
     other = find_data(opened, corpus) if corpus else None
-    bases = [Backbone(name=one) for one in base or ()]
+    bases = [Backbone(name=backbone) for backbone in base or ()]
     data = find_data(opened, name)
     artefact = audit(data, opened, settings, bases, other, exact_counts)
-    found, source = read_audit(artefact), read_dataset(data).source
-    whole: dict[str, Any] = {"audit": artefact.fingerprint, "folder": str(artefact.path), **found.to_json()}
-    emit_figures(whole, as_json, told(artefact.fingerprint, found), source, exact_counts)
-    found.must_pass()
+    report, source = read_audit(artefact), read_dataset(data).source
+    whole: dict[str, Any] = {"audit": artefact.fingerprint, "folder": str(artefact.path), **report.to_json()}
+    emit_figures(whole, as_json, audit_text(artefact.fingerprint, report), source, exact_counts)
+    report.must_pass()
 
 
-def told(fingerprint: str, audit: "Audit") -> str:
+def audit_text(fingerprint: str, audit: "Audit") -> str:
     """An audit as lines for a person, its verdicts last; places in which nothing was found are only counted."""
     people = [f"{row.both}  {row.law}" for row in audit.patients if row.both.some]
     copied = [
@@ -77,11 +79,11 @@ def told(fingerprint: str, audit: "Audit") -> str:
         *_found(f"held-out texts in training texts ({shares})", copied, len(audit.copies)),
         *_found("held-out texts too short, or too much boilerplate, to be judged", unjudged, len(audit.copies)),
         f"  {_RULE.format(limits.boilerplate)}",
-        *(line for one in audit.examples for line in _task(one)),
-        *(f"{one.name}: {one.exposure.text}; tokens {one.tokens}" for one in audit.bases),
+        *(line for item in audit.examples for line in _task(item)),
+        *(f"{item.name}: {item.exposure.text}; tokens {item.tokens}" for item in audit.bases),
         *([] if audit.bases else ["tokens: not measured, because no --base was given"]),
         "verdicts",
-        *(f"  {one.standing}  {one.law}{': ' if one.told else ''}{one.told}" for one in audit.verdicts),
+        *(f"  {item.standing}  {item.law}{': ' if item.told else ''}{item.told}" for item in audit.verdicts),
     ])  # fmt: skip
 
 
@@ -89,30 +91,32 @@ def _found(title: str, lines: list[str], asked: int) -> list[str]:
     return [title, *(f"  {line}" for line in lines), f"  none in {asked - len(lines)} of {asked} places"]
 
 
-def _task(one: "Examples") -> list[str]:
-    """What the texts of a task give away."""
-    wordings = [f"{r.split} {r.wording}: {r.label} {r.present}, others {r.absent}" for r in one.wordings or ()]
-    codes = [f"{row.split} {row.own}, by chance {row.by_chance}" for row in one.codes or ()]
-    later = [f"{row.split} {row.section}: {row.texts}" for row in one.later]
+def _task(examples: "Examples") -> list[str]:
+    """What the texts of a task reveal of their labels."""
+    wordings = [f"{r.split} {r.wording}: {r.label} {r.present}, others {r.absent}" for r in examples.wordings or ()]
+    codes = [f"{row.split} {row.own}, by chance {row.by_chance}" for row in examples.codes or ()]
+    later = [f"{row.split} {row.section}: {row.texts}" for row in examples.later]
     unasked, uncoded = "not measured: the task asks for no outcome", "not measured: its labels are no codes"
     return [
-        f"{one.task} ({one.answer}, {one.times.kind})",
-        *_many("phrases of the outcome", wordings, unasked if one.wordings is None else "none"),
-        *_phrases(one.phrases),
-        *_many("codes of their labels", codes, uncoded if one.codes is None else "none"),
+        f"{examples.task} ({examples.answer}, {examples.times.kind})",
+        *_many("phrases of the outcome", wordings, unasked if examples.wordings is None else "none"),
+        *_phrases(examples.phrases),
+        *_many("codes of their labels", codes, uncoded if examples.codes is None else "none"),
         *_many("sections written later", later, "none"),
-        *_many("lengths", [_length(row) for row in one.lengths], "none"),
-        f"  times: {_checked(one)}",
+        *_many("lengths", [_length(row) for row in examples.lengths], "none"),
+        f"  times: {_checked(examples)}",
     ]
 
 
 def _phrases(learnt: "Phrases | None") -> list[str]:
     """What was learnt of the phrases of the training texts."""
     if learnt is None:
-        return ["  phrases learnt: not measured, because the task is no question of yes or no"]
-    lines = [f"{one.phrase}: {learnt.label} {one.present}, others {one.absent}" for one in learnt.shown]
+        return ["  phrases learnt: not measured, because the task is not binary"]
+    lines = [f"{phrase.phrase}: {learnt.label} {phrase.present}, others {phrase.absent}" for phrase in learnt.shown]
     lines += [f"{learnt.withheld} more that fewer than ten patients share"] if learnt.withheld else []
-    title = f"phrases learnt, in patients, strongest first ({learnt.passed:,} of {learnt.tested:,} go along with it)"
+    title = (
+        f"phrases learnt, in patients, strongest first ({learnt.passed:,} of {learnt.tested:,} are associated with it)"
+    )
     return _many(title, lines, "none")
 
 
@@ -123,11 +127,11 @@ def _many(title: str, lines: list[str], otherwise: str) -> list[str]:
 def _length(row: "Lengths") -> str:
     if row.mean is None or row.median is None:
         return f"{row.split}, {row.unit}: not shown of {row.texts} texts"
-    cut = "".join(f", more than {one.tokens:,}: {one.texts}" for one in row.cut)
+    cut = "".join(f", more than {limit.tokens:,}: {limit.texts}" for limit in row.cut)
     return f"{row.split}, {row.unit}: mean {row.mean:,.0f}, median {row.median:,.0f}, longest {row.longest:,}{cut}"
 
 
-def _checked(one: "Examples") -> str:
-    if one.times.late is None:
+def _checked(examples: "Examples") -> str:
+    if examples.times.late is None:
         return "not measured, because the examples keep none of their text"
-    return f"later than the prediction {one.times.late}, by {', '.join(one.times.columns)}"
+    return f"later than the prediction {examples.times.late}, by {', '.join(examples.times.columns)}"

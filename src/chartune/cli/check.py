@@ -1,4 +1,4 @@
-"""`chartune check`: is this machine ready, and is this folder what it should be?"""
+"""`chartune check`: is this machine ready, and are the raw tables complete?"""
 
 import shutil
 from enum import StrEnum
@@ -9,7 +9,7 @@ import psutil
 import typer
 
 from chartune.cli.figures import ExactOption
-from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, named_path, open_store, yaml_told
+from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, named_path, open_store, yaml_text
 from chartune.disclosure import EXACT, RELEASE, ROUNDED, shown
 from chartune.errors import SchemaError
 from chartune.quantities import human_bytes
@@ -28,7 +28,7 @@ def command(
         Path | None,
         typer.Argument(
             parser=named_path, metavar="FOLDER",
-            help="Raw data to look at, a folder or one file: are the tables there and whole?",
+            help="Raw data to check, a folder or one file: are the tables there and complete?",
         ),
     ] = None,
     notes: Annotated[
@@ -39,19 +39,19 @@ def command(
         ),
     ] = None,
     source: Annotated[
-        Source | None, typer.Option("--source", help="Kind of the raw data. Default: as it looks.", show_default=False)
+        Source | None, typer.Option("--source", help="Kind of the raw data. Default: detected.", show_default=False)
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     exact_counts: ExactOption = False,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Look before you leap: versions, processor or GPU, precision in force and why, memory, disk, store, base models.
+    """Check the machine: versions, processor or GPU, precision in force and why, memory, disk, store, base models.
 
     With a folder or a file, also its raw tables: found, missing, columns, sizes, rows. Small tables are read through,
     of large ones the first rows, so that it takes seconds. Writes nothing but the store's folder. Where a table that is
     needed is missing or cannot be read, that comes first and the exit code is 3.
     """
-    # A wrong path is told before anything is measured.
+    # A wrong path is reported before anything is measured.
     tables = _tables(folder, notes, source, exact_counts) if folder else {}
     opened = open_store(store)
     from chartune.planning.machine import survey_machine
@@ -69,8 +69,8 @@ def command(
         "free": human_bytes(shutil.disk_usage(opened.root).free),
     }
     facts |= tables
-    told = yaml_told(facts)
-    emit(facts, as_json, f"{RELEASE}\n{told}" if tables.get("do_not_release") else told)
+    text = yaml_text(facts)
+    emit(facts, as_json, f"{RELEASE}\n{text}" if tables.get("do_not_release") else text)
     if broken:
         raise SchemaError(
             f"{folder} must hold every table that is needed, but {'; '.join(broken)}; give the folder that holds them, "
@@ -85,7 +85,7 @@ def _broken(tables: dict[str, Any]) -> list[str]:
 
 
 def shown_rows(tables: list[dict[str, Any]], exact: bool) -> list[dict[str, Any]]:
-    """Tables with their rows as they may be shown: by their class, or as the release's publisher tells them, too."""
+    """Tables with their rows as they may be shown: by their class, or in full where the publisher states them, too."""
     return [
         row | ({} if exact or row["rows"] in (None, row.get("expected_rows")) else {"rows": shown(row["rows"], exact)})
         for row in tables

@@ -43,10 +43,10 @@ def command(
         rows = [_listing(artefact) for artefact in opened.artefacts("data")]
         every = [row.to_json(exact_counts) for row in rows]
         exact = any(row.get("do_not_release") for row in every)
-        told = [*([RELEASE] if exact else []), *(_listed(row, exact_counts) for row in rows)]
+        lines = [*([RELEASE] if exact else []), *(_listed(row, exact_counts) for row in rows)]
         emit(
             {"datasets": every, "do_not_release": exact}, as_json,
-            "\n\n".join(told) or f"no prepared data in {opened.root}",
+            "\n\n".join(lines) or f"no prepared data in {opened.root}",
         )  # fmt: skip
         return
     row = _row(find_data(opened, name))
@@ -63,36 +63,38 @@ def find_data(store: Store, name: str) -> Artefact:
         ConfigError: there are none, or several; the message lists those that there are.
     """
     every = store.artefacts("data")
-    found = [artefact for artefact in every if artefact.fingerprint.startswith(name)]
-    if len(found) == 1:
-        return found[0]
+    matches = [artefact for artefact in every if artefact.fingerprint.startswith(name)]
+    if len(matches) == 1:
+        return matches[0]
     if not every:
         raise ConfigError(
             f"prepared data must be there, but {store.root} has none; `chartune prepare FOLDER` makes some, --store "
             f"leads to another store."
         )
-    law = f"prepared data must be named, because {store.root} holds {len(every)}"
+    requirement = f"prepared data must be named, because {store.root} holds {len(every)}"
     if name:
-        law = f"prepared data must be named by a fingerprint or its beginning, but {name!r} fits {len(found) or 'none'}"
-    raise ConfigError(f"{law}; give one of {_choices(found or every)}.")
+        requirement = (
+            f"prepared data must be named by a fingerprint or its beginning, but {name!r} fits {len(matches) or 'none'}"
+        )
+    raise ConfigError(f"{requirement}; give one of {_choices(matches or every)}.")
 
 
 def _choices(artefacts: list[Artefact]) -> str:
     """Fingerprints with what they hold, the newest first."""
     rows = [_listing(artefact) for artefact in artefacts[::-1][:_CHOICES]]
-    told = [
+    choices = [
         f"{row.artefact.fingerprint} "
         + (f"({row.dataset.source.title}: {', '.join(row.dataset.tasks)}; {row.made[:10]})" if row.dataset
            else "(damaged)")
         for row in rows
     ]  # fmt: skip
     more = f", or one of {len(artefacts) - _CHOICES} older (`chartune datasets`)" if len(artefacts) > _CHOICES else ""
-    return ", ".join(told) + more
+    return ", ".join(choices) + more
 
 
 @dataclass(frozen=True)
 class _Listing:
-    """A dataset of the store, with its size on disk and when it was made; or why that cannot be told."""
+    """A dataset of the store, with its size on disk and when it was made; or why that is not known."""
 
     artefact: Artefact
     made: str
@@ -117,7 +119,7 @@ def _row(artefact: Artefact) -> _Listing:
 
 
 def _listing(artefact: Artefact) -> _Listing:
-    """As `_row`, but a damaged one is told as such: one must not hide the others."""
+    """As `_row`, but a damaged one is listed as such: one must not hide the others."""
     try:
         return _row(artefact)
     except StoreError as error:
@@ -147,8 +149,8 @@ def _head(row: _Listing, dataset: Dataset) -> list[str]:
 def _rule(rule: dict[str, Any]) -> str:
     """How patients are split, without the hashes of lists."""
     plain = {key: value for key, value in rule.items() if key != "kind" and isinstance(value, (str, int, float))}
-    told = ", ".join(f"{key} {value}" for key, value in plain.items() if len(str(value)) < 40)
-    return f"{rule.get('kind', 'not told')}{f' ({told})' if told else ''}"
+    settings = ", ".join(f"{key} {value}" for key, value in plain.items() if len(str(value)) < 40)
+    return f"{rule.get('kind', 'not recorded')}{f' ({settings})' if settings else ''}"
 
 
 def _counted(counts: dict[str, dict[str, int]], open_data: bool) -> str:
@@ -166,19 +168,19 @@ def _card(row: _Listing, dataset: Dataset, exact: bool) -> str:
     lines += [f"  note: {notice}" for notice in notices(source, exact)]
     for (name, part), cohort in zip(dataset.parts().items(), cohorts(dataset, exact), strict=True):
         facts = {**part.model_dump(), "asked": "", **question_told(part)} if isinstance(part, TaskEntry) else {}
-        told = [f"  {key}: {facts[key]}" for key in CARD if facts.get(key)]
-        lines += ["", f"{name}: {cohort.title}", *told, *filters_told(cohort), *splits_told(cohort)]
+        entries = [f"  {key}: {facts[key]}" for key in CARD if facts.get(key)]
+        lines += ["", f"{name}: {cohort.title}", *entries, *filter_lines(cohort), *split_lines(cohort)]
     return "\n".join(lines)
 
 
-def filters_told(cohort: Cohort) -> list[str]:
+def filter_lines(cohort: Cohort) -> list[str]:
     """Each filter that left somebody out, with what it left, then the names of the others."""
     steps = [f"  {', '.join(step.left):>44}  {step.name}: {step.why}" for step in cohort.steps]
     silent = ", ".join(step.name for step in cohort.silent)
     return [*steps, *([f"  {'':>44}  removed nothing{cohort.or_few}: {silent}"] if silent else [])]
 
 
-def splits_told(cohort: Cohort) -> list[str]:
+def split_lines(cohort: Cohort) -> list[str]:
     """Each split with its counts."""
     columns = cohort.splits.columns
     return [

@@ -39,6 +39,9 @@ def command(
         file.relative_to(folder).as_posix(): file.stat().st_size for file in sorted(folder.rglob("*")) if file.is_file()
     }
     sensitivity = data.manifest().sensitivity
-    lines = [f"{folder}  ({sensitivity}: the terms of its source hold, see README.md)", *(f"  {one}" for one in sizes)]
+    lines = [
+        f"{folder}  ({sensitivity}: the terms of its source hold, see README.md)",
+        *(f"  {file}" for file in sizes),
+    ]
     result = {"data": data.fingerprint, "folder": str(folder), "sensitivity": sensitivity, "files": sizes}
     emit(result, as_json, "\n".join(lines))

@@ -1,11 +1,11 @@
-"""What verbs print of counts and scores: as may be released, or exact for the analyst who asks, and marked as such."""
+"""Counts and scores as commands print them: releasable, or exact for the analyst who asks, and marked as such."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
-from chartune.cli.options import emit, run_summary, run_told
+from chartune.cli.options import emit, run_summary, run_text
 from chartune.disclosure import RELEASE, Behind, Sourced, figures, is_made_up, rates, shown
 from chartune.quantities import Estimate
 from chartune.report.hidden import behind_run
@@ -19,29 +19,29 @@ ExactOption = Annotated[
 ]
 
 
-def emit_figures(result: Mapping[str, Any], as_json: bool, told: str, source: Sourced, exact: bool) -> None:
-    """Print a result that holds counts of a source: which of the two they are is said first.
+def emit_figures(result: Mapping[str, Any], as_json: bool, text: str, source: Sourced, exact: bool) -> None:
+    """Print a result that holds counts of a source: which of the two they are comes first.
 
     Args:
         result: for a script; gets `figures` and `do_not_release`.
         as_json: whether it is for a script.
-        told: for a person; gets a heading where it must not be released.
+        text: for a person; gets a heading where it must not be released.
         source: whose counts they are.
         exact: whether the analyst has asked for exact counts.
     """
-    said = figures(source, exact)
-    emit({**said, **result}, as_json, f"{RELEASE}\n{told}" if said["do_not_release"] else told)
+    release = figures(source, exact)
+    emit({**release, **result}, as_json, f"{RELEASE}\n{text}" if release["do_not_release"] else text)
 
 
 def emit_run(run: Run, as_json: bool, exact: bool, more: Mapping[str, Any] | None = None) -> None:
     """Print a finished run; `more`: what a script gets besides."""
     summary = run_summary(run, scores_json(run, exact), is_exact(run, exact)) | dict(more or {})
-    told = run_told(run, {split: scores_told(run, split, exact) for split in run.scores})
-    emit_figures(summary, as_json, told, source_of(run), exact)
+    text = run_text(run, {split: scores_text(run, split, exact) for split in run.scores})
+    emit_figures(summary, as_json, text, source_of(run), exact)
 
 
 def source_of(run: Run) -> Sourced:
-    """Whose patients a run has learnt from, as it says itself."""
+    """The source of the patients that a run was trained on, from its record."""
     return gone(run.about.source).source
 
 
@@ -57,18 +57,18 @@ def scores_json(run: Run, exact: bool) -> dict[str, Any]:
     return {split: _released(row, behind_run(run, split=split)) for split, row in run.scores.items()}
 
 
-def scores_told(run: Run, split: str, exact: bool) -> str:
+def scores_text(run: Run, split: str, exact: bool) -> str:
     """Such as `auroc 0.853 [0.797, 0.914], prevalence 0.12`."""
     stands = None if is_exact(run, exact) else behind_run(run, split=split)
     if stands is not None and stands.few:
         return TOO_FEW
-    return ", ".join(f"{m.replace('_', ' ')} {_told(m, e, stands)}" for m, e in run.scores[split].items())
+    return ", ".join(f"{m.replace('_', ' ')} {_score_text(m, e, stands)}" for m, e in run.scores[split].items())
 
 
-def headline_told(run: Run, metric: str, exact: bool) -> str:
+def headline_text(run: Run, metric: str, exact: bool) -> str:
     """One score on the test split; empty: not measured."""
     estimate = run.estimate(metric)
-    return "" if estimate is None else _told(metric, estimate, None if is_exact(run, exact) else behind_run(run))
+    return "" if estimate is None else _score_text(metric, estimate, None if is_exact(run, exact) else behind_run(run))
 
 
 def about_shown(run: Run, exact: bool) -> dict[str, Any]:
@@ -94,7 +94,7 @@ def _released(row: Mapping[str, Estimate], stands: Behind) -> dict[str, Any] | s
     }
 
 
-def _told(metric: str, estimate: Estimate, stands: Behind | None) -> str:
+def _score_text(metric: str, estimate: Estimate, stands: Behind | None) -> str:
     if stands is None:
         return str(estimate)
     if stands.hides(metric, estimate):

@@ -32,7 +32,7 @@ from chartune.log import say
 
 
 class ClinicalState(StrEnum):
-    """What becomes of the clinical adapter."""
+    """Whether the clinical adapter is trained."""
 
     frozen = "frozen"
     trainable = "trainable"
@@ -44,7 +44,7 @@ ClinicalOption = Annotated[
 ]
 StateOption = Annotated[
     ClinicalState | None,
-    typer.Option("--clinical-state", help="Whether that adapter stays as it is (default) or goes on learning."),
+    typer.Option("--clinical-state", help="Whether that adapter stays frozen (default) or is trained further."),
 ]
 
 
@@ -74,8 +74,8 @@ def command(
 ) -> None:  # fmt: skip
     """Train adapters and a head on an outcome; score held-out patients with AUROC and a patient-bootstrap interval.
 
-    Predictions are kept by admission id. Training stops when the AUROC on the validation part no longer rises; the test
-    part is scored once, at the end.
+    Predictions are kept by admission id. Training stops when the AUROC on the validation split no longer rises; the
+    test split is scored once, at the end.
     """
     from chartune.report.hidden import warning
     from chartune.runner import run
@@ -93,14 +93,14 @@ def command(
     done = run(stage, opened)  # type: ignore[arg-type]
     emit_run(done, as_json, exact_counts, {"warnings": warned})
     prepared = opened.find("data", done.data or "")
-    if prepared and (told := warning(done, read_dataset(prepared))):
-        say(f"warning: {told}")
+    if prepared and (message := warning(done, read_dataset(prepared))):
+        say(f"warning: {message}")
 
 
 def stage_kind(config: Path | None, method: str | None) -> str:
     """`tfidf` or `finetune`, as the config says, or else the flag."""
-    told = read_yaml(config).get("kind") if config else None
-    return TFIDF if TFIDF in (told, method) else "finetune"
+    chosen = read_yaml(config).get("kind") if config else None
+    return TFIDF if TFIDF in (chosen, method) else "finetune"
 
 
 def stacked(
@@ -110,16 +110,16 @@ def stacked(
     """The fields of a stage that the flags on stack and task describe.
 
     Raises:
-        ConfigError: a config tells the stack, too.
+        ConfigError: a config states the stack, too.
     """
     if config and (method, clinical, state) != (None, None, None):
         raise ConfigError(
-            f"the stack must be told once, but both {config} and flags tell it; use --set stack.layers.0…=."
+            f"the stack must be stated once, but both {config} and flags state it; use --set stack.layers.0…=."
         )
-    told: dict[str, Any] = {} if task is None else {"task": task}
+    fields: dict[str, Any] = {} if task is None else {"task": task}
     if kind == "finetune" and not config:
-        told["stack"] = {"layers": layers(method or USUAL, clinical, state or ClinicalState.frozen)}
-    return told
+        fields["stack"] = {"layers": layers(method or USUAL, clinical, state or ClinicalState.frozen)}
+    return fields
 
 
 def layers(method: str, clinical: str | None, state: ClinicalState) -> list[dict[str, Any]]:

@@ -27,8 +27,8 @@ def command(
 ) -> None:  # fmt: skip
     """Make a base model of a folder whose weights are pickled (pytorch_model.bin), without trusting the pickle.
 
-    Older clinical encoders are published like that, and a pickle can run code. It is opened in a process of its own
-    that may read tensors and nothing else. The copy holds safetensors, the tokenizer, and the hashes of both sides.
+    Older clinical encoders are published like that, and a pickle can run code. It is opened in a sandboxed
+    process that may read tensors and nothing else. The copy holds safetensors, tokenizer, and the hashes of both sides.
     """
     from chartune.batches.tokenize import load_tokenizer
     from chartune.importing.folder import doubts, import_backbone
@@ -38,5 +38,5 @@ def command(
     warnings = doubts(out)
     about = {"folder": str(out), "family": made.family.model_type, "content_hash": made.content_hash}
     lines = [f"{out}: {made.family.model_type}, content {made.content_hash[:12]}; next: --base {out}"]
-    told = "\n".join([*lines, *(f"warning: {warning}" for warning in warnings)])
-    emit({**about, "warnings": warnings}, as_json, told)
+    text = "\n".join([*lines, *(f"warning: {warning}" for warning in warnings)])
+    emit({**about, "warnings": warnings}, as_json, text)

@@ -1,6 +1,6 @@
 """`chartune ls`: what is in the store."""
 
-from chartune.cli.figures import ExactOption, headline_told, is_exact, source_of
+from chartune.cli.figures import ExactOption, headline_text, is_exact, source_of
 from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit
 from chartune.disclosure import RELEASE, figures, magnitude
 from chartune.quantities import human_seconds
@@ -28,7 +28,7 @@ def command(store: StoreOption = DEFAULT_STORE, exact_counts: ExactOption = Fals
         for r, run in zip(rows, runs, strict=True)
     ]
     lines += [f"{name}  damaged: {why}" for name, why in damaged.items()]
-    lines += [f"{name}  unfinished: give its command again to go on" for name in unfinished]
+    lines += [f"{name}  unfinished: give its command again to resume" for name in unfinished]
     exact = any(row["do_not_release"] for row in rows)
     lines = [RELEASE, *lines] if exact else lines
     result = {"runs": rows, "unfinished": unfinished, "damaged": damaged, "do_not_release": exact}
@@ -36,8 +36,8 @@ def command(store: StoreOption = DEFAULT_STORE, exact_counts: ExactOption = Fals
 
 
 def _score(run: Run, exact: bool) -> str:
-    told = headline_told(run, run.headline.metric, exact)
-    return told if told == TOO_FEW else f"{run.headline.title.lower()} {told}" if told else "not measured"
+    score = headline_text(run, run.headline.metric, exact)
+    return score if score == TOO_FEW else f"{run.headline.title.lower()} {score}" if score else "not measured"
 
 
 def _seed(run: Run, runs: list[Run]) -> str:

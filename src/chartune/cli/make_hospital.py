@@ -39,10 +39,10 @@ def command(
     ] = True,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Write a made-up hospital: raw tables as PhysioNet ships MIMIC, invented patients, a known truth.
+    """Write a made-up hospital: raw tables as PhysioNet ships MIMIC, invented patients, known true probabilities.
 
     Good for trying every command without access to real data. OUT/made-up/ holds the manifest and, per admission, the
-    true probability of death given what the note tells.
+    true probability of death given the note.
     """
     from chartune.made_up import make_hospital
 

@@ -61,7 +61,7 @@ FolderArgument = Annotated[
 ]
 SourceOption = Annotated[
     str | None,
-    typer.Option("--source", help="Kind of the raw data: mimic3, mimic4 or tabular. Default: as it looks."),
+    typer.Option("--source", help="Kind of the raw data: mimic3, mimic4 or tabular. Default: detected."),
 ]
 SplitsOption = Annotated[
     Path | None,
@@ -94,21 +94,21 @@ NullMarksOption = Annotated[
     str | None,
     typer.Option(
         "--null-marks", metavar="MARKS", show_default=False,
-        help="Of a table of your own: what means nothing beside an empty cell, commas between, such as NA,NULL; '': "
-        "nothing does.",
+        help="Of a table of your own: which cells are missing values besides empty ones, comma-separated, such as "
+        "NA,NULL; '': none.",
     ),
 ]  # fmt: skip
 PresetOption = Annotated[
     Literal["sound", "paper-text", "paper-code"] | None,
     typer.Option(
-        "--preset", help="Whose switches: this house's (sound, the default), the papers', or their public code's.",
+        "--preset", help="Which switches: chartune's own (sound, the default), the papers', or their public code's.",
         show_default=False,
     ),
 ]  # fmt: skip
 
 
 def open_store(path: Path) -> Store:
-    """The store, proven to be writable."""
+    """The store, checked to be writable."""
     return Store(path).open()
 
 
@@ -140,7 +140,7 @@ def stage_data(
     if folder is not None:
         data["data"] = {**(data.get("data") or {}), "source": source_at(folder, source, null_marks)}
     elif null_marks is not None:
-        raise ConfigError("--null-marks goes with the table that it is said of; give that, too, or use --set.")
+        raise ConfigError("--null-marks needs the table that it applies to; give that, too, or use --set.")
     if preset is not None:
         data["data"] = {**(data.get("data") or {}), "preset": preset}
     if splits is not None:
@@ -153,35 +153,35 @@ def stage_data(
 
 
 def source_at(path: Path, kind: str | None, null_marks: str | None = None) -> dict[str, Any]:
-    """The source at a path as plain data; its kind as told, or as it looks.
+    """The source at a path as plain data; its kind as given, or detected.
 
     Raises:
-        DataError: it looks like nothing that chartune reads.
-        ConfigError: null marks are said of something else than a table of one's own.
+        DataError: it is of no kind that chartune reads.
+        ConfigError: null marks are given for something else than a table of one's own.
     """
     from chartune.sources.detect import detect
 
     known = kind or detect(path)
-    told: dict[str, Any] = {"kind": known, "file" if known == "tabular" else "folder": str(path)}
+    source: dict[str, Any] = {"kind": known, "file" if known == "tabular" else "folder": str(path)}
     if null_marks is None:
-        return told
+        return source
     if known != "tabular":
         raise ConfigError(
-            f"--null-marks is said of a table of your own, but {path} is {known}, whose release leaves cells empty; "
+            f"--null-marks applies to a table of your own, but {path} is {known}, whose release leaves cells empty; "
             f"leave it out, and export the tables with empty cells."
         )
-    return told | {"null_marks": [mark.strip() for mark in null_marks.split(",") if mark.strip()]}
+    return source | {"null_marks": [mark.strip() for mark in null_marks.split(",") if mark.strip()]}
 
 
 def overridden(data: dict[str, Any], sets: list[str] | None, config: type[Config]) -> dict[str, Any]:
     """`data` with the --set assignments applied; defaults are filled in first, so that a list has its elements.
 
-    But for a preset: it says what the defaults are.
+    Presets are applied first: they set the defaults.
     """
     if not sets:
         return data
-    presets = [one for one in sets if one.partition("=")[0].strip() in ("preset", "data.preset")]
-    others = [one for one in sets if one not in presets]
+    presets = [assignment for assignment in sets if assignment.partition("=")[0].strip() in ("preset", "data.preset")]
+    others = [assignment for assignment in sets if assignment not in presets]
     filled = _filled(override(data, presets), config)
     return override(filled, others, lambda path: config.kind_at(filled, path))
 
@@ -194,9 +194,9 @@ def _filled(data: dict[str, Any], config: type[Config]) -> dict[str, Any]:
         return data
 
 
-def emit(result: Any, as_json: bool, told: str) -> None:
+def emit(result: Any, as_json: bool, text: str) -> None:
     """The result on standard output: JSON for a script, lines for a person."""
-    typer.echo(json.dumps(result, indent=2, default=str) if as_json else told)
+    typer.echo(json.dumps(result, indent=2, default=str) if as_json else text)
 
 
 def run_summary(run: Run, scores: Mapping[str, Any], exact: bool) -> dict[str, Any]:
@@ -209,16 +209,16 @@ def run_summary(run: Run, scores: Mapping[str, Any], exact: bool) -> dict[str, A
     }  # fmt: skip
 
 
-def run_told(run: Run, scores: Mapping[str, str]) -> str:
+def run_text(run: Run, scores: Mapping[str, str]) -> str:
     """What a person wants to know of a run; `scores`: a line per split, as it may be shown."""
     lines = [f"{run.name}  ({run.kind} {run.fingerprint})"]
     asked = run.form.outcome(run.about.classes or ()) if run.form else ""
     lines += [f"  asked: {asked}"] if asked else []
-    lines += [f"  {split}: {told}" for split, told in scores.items()]
+    lines += [f"  {split}: {line}" for split, line in scores.items()]
     lines += [f"  kept: {START}; training did not improve the validation score"] if run.kept_start else []
     return "\n".join([*lines, f"  {run.path}"])
 
 
-def yaml_told(data: Any) -> str:
+def yaml_text(data: Any) -> str:
     """Plain data as YAML, for people."""
     return yaml.safe_dump(data, sort_keys=False, allow_unicode=True).rstrip()

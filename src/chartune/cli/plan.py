@@ -37,7 +37,7 @@ class Verb(StrEnum):
 
 
 def command(
-    verb: Annotated[Verb, typer.Argument(help="The command that is meant; what follows is what it would get.")],
+    verb: Annotated[Verb, typer.Argument(help="The command to plan; further arguments are those that it would get.")],
     folder: FolderArgument = None,
     method: FinetuneMethodOption = None,
     clinical: ClinicalOption = None,
@@ -54,7 +54,7 @@ def command(
     exact_counts: ExactOption = False,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Say what a stage would train, need and take: parameters exactly, memory, time and disk estimated.
+    """Estimate what a stage would train and need: parameters exactly; memory, time and disk approximately.
 
     Nothing is prepared, pretrained or written. Tokens, steps and time need data that are prepared already. What does
     not fit into the memory and disk that are free now is refused, with exit code 5.

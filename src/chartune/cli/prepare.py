@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 
-from chartune.cli.datasets import filters_told, splits_told
+from chartune.cli.datasets import filter_lines, split_lines
 from chartune.cli.figures import ExactOption, emit_figures
 from chartune.cli.options import (
     DEFAULT_STORE,
@@ -40,16 +40,16 @@ def command(
     ],
     source: Annotated[
         Literal["mimic3", "mimic4", "tabular", "i2b2_2010", "i2b2_2012", "i2b2_2014", "n2c2_2018", "mednli"] | None,
-        typer.Option("--source", help="Kind of the raw data. Default: as it looks.", show_default=False),
+        typer.Option("--source", help="Kind of the raw data. Default: detected.", show_default=False),
     ] = None,
     splits: SplitsOption = None,
     tasks: Annotated[
         str | None,
-        typer.Option("--tasks", metavar="NAMES", help="Only these, commas between; beginnings that fit one will do."),
+        typer.Option("--tasks", metavar="NAMES", help="Only these, comma-separated; an unambiguous prefix is enough."),
     ] = None,
     preset: Annotated[
         Literal["sound", "paper-text", "paper-code"],
-        typer.Option("--preset", help="Whose switches: this house's, the papers', or their public code's."),
+        typer.Option("--preset", help="Which switches: chartune's own, the papers', or their public code's."),
     ] = "sound",
     null_marks: NullMarksOption = None,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse raw data that give reason for a warning.")] = False,
@@ -58,7 +58,7 @@ def command(
     exact_counts: ExactOption = False,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Read raw files once and prepare every task and the corpus: who is in, what is seen, what is asked.
+    """Read raw files once and prepare every task and the corpus: cohort, input text, labels.
 
     Every filter is named and counted. The result is kept in the store; asking again takes no time.
     """
@@ -86,11 +86,11 @@ def command(
         artefact = prepare(preparation, opened)
         lacking = [] if tasks else _left_out(preparation)
     dataset = read_dataset(artefact)
-    said = [*lacking, *thin(artefact, dataset)]
-    whole = released(dataset.to_json(), exact_counts or is_made_up(dataset.source)) | {"warnings": said}
+    messages = [*lacking, *thin(artefact, dataset)]
+    whole = released(dataset.to_json(), exact_counts or is_made_up(dataset.source)) | {"warnings": messages}
     emit_figures(
         {"data": artefact.fingerprint, "folder": str(artefact.path), **whole}, as_json,
-        "\n".join([told(artefact.fingerprint, dataset, exact_counts), *(f"warning: {one}" for one in said)]),
+        "\n".join([cohort_text(artefact.fingerprint, dataset, exact_counts), *(f"warning: {m}" for m in messages)]),
         dataset.source, exact_counts,
     )  # fmt: skip
 
@@ -99,7 +99,7 @@ def _charts(data: dict[str, Any], tasks: str | None, splits: Path | None, sets: 
     from chartune.tasks.catalog import chosen_tasks
     from chartune.tasks.prepare import Preparation
 
-    if any(one.startswith("preset=") for one in sets or ()):
+    if any(assignment.startswith("preset=") for assignment in sets or ()):
         raise ConfigError(
             "a preset must be chosen with --preset, because it sets many switches at once; --set sets one."
         )
@@ -112,7 +112,7 @@ def _charts(data: dict[str, Any], tasks: str | None, splits: Path | None, sets: 
 
 
 def _left_out(preparation: "Preparation") -> list[str]:
-    """What the source could be asked if its bedside chart were there."""
+    """Tasks that the source would have if its bedside chart were there."""
     from chartune.sources.survey import without_chart
     from chartune.tasks.catalog import left_out
 
@@ -130,16 +130,16 @@ def _annotated(folder: Path, kind: str, sets: list[str] | None, store: Store) ->
 
 
 def _only_of_charts(corpus: str, flags: dict[str, object]) -> None:
-    """Refuse flags that say nothing of an annotated corpus."""
+    """Refuse flags that do not apply to an annotated corpus."""
     given = [flag for flag, value in flags.items() if value]
     if given:
         raise ConfigError(
-            f"{corpus} brings its own split and tasks, so {' and '.join(given)} cannot be said of it; use --set "
+            f"{corpus} brings its own split and tasks, so {' and '.join(given)} do not apply to it; use --set "
             f"(splits.validation=0.2, tasks=[{{kind: ...}}])."
         )
 
 
-def told(fingerprint: str, dataset: Dataset, exact: bool = False) -> str:
+def cohort_text(fingerprint: str, dataset: Dataset, exact: bool = False) -> str:
     """The attrition of each task and of the corpus, as lines; unless exact, as they may be shown."""
     lines = [f"{dataset.source.title}  (data {fingerprint})"]
     uncoded = _uncoded(dataset)
@@ -149,7 +149,7 @@ def told(fingerprint: str, dataset: Dataset, exact: bool = False) -> str:
             continue
         asked = task.form.outcome(task.labels) if (task := dataset.tasks.get(name)) else ""
         lines += [f"{name}: {cohort.title}", *([f"  asked: {asked}"] if asked else [])]
-        lines += [*filters_told(cohort), *splits_told(cohort)]
+        lines += [*filter_lines(cohort), *split_lines(cohort)]
     lines += [f"note: {notice}" for notice in notices(dataset.source, exact)]
     return "\n".join([*lines, *(f"warning: {warning}" for warning in raw_and_asked(dataset, exact))])
 

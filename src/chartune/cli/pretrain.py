@@ -41,18 +41,18 @@ def command(
     exact_counts: ExactOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Let a causal language model read the notes of the training patients; keep what it learnt as an adapter.
+    """Adapt a causal language model to the notes of the training patients, by default with a LoRA adapter.
 
-    Says the token-weighted perplexity on held-out patients before and after. A killed run goes on where it stopped when
-    the same command is given again; a finished one is found.
+    Reports the token-weighted perplexity on held-out patients before and after. A killed run resumes where it stopped
+    when the same command is given again; a finished one is found.
     """
     from chartune.runner import run
     from chartune.stages.pretrain import Pretrain
 
-    told = stage_data(
+    fields = stage_data(
         "pretrain", config, folder, source, splits, base, name, preset=preset, null_marks=null_marks
     )  # fmt: skip
-    data = overridden(told | adapted(config, method), sets, Pretrain)
+    data = overridden(fields | adapted(config, method), sets, Pretrain)
     stage, opened = Pretrain.parse(data, str(config or "")), open_store(store)
     warned = say_warnings(stage.data, opened, None)
     done = run(stage, opened)
@@ -63,12 +63,12 @@ def adapted(config: Path | None, method: str | None) -> dict[str, Any]:
     """The field of a stage that the flag describes.
 
     Raises:
-        ConfigError: a config tells the method, too.
+        ConfigError: a config states the method, too.
     """
     if method is None:
         return {}
     if config:
         raise ConfigError(
-            f"the method must be told once, but both {config} and --method tell it; use --set method.kind=."
+            f"the method must be stated once, but both {config} and --method state it; use --set method.kind=."
         )
     return {"method": {"kind": method}}

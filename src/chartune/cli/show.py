@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from chartune.cli.figures import ExactOption, about_shown, emit_figures, is_exact, scores_json, source_of
-from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, run_summary, yaml_told
-from chartune.cli.prepare import told
+from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, run_summary, yaml_text
+from chartune.cli.prepare import cohort_text
 from chartune.disclosure import is_made_up, released
 from chartune.errors import ConfigError
 from chartune.runs.ledger import find_run
@@ -24,7 +24,7 @@ def command(
     exact_counts: ExactOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a run was asked, what it scored, what it cost and where it ran; or a dataset's attrition."""
+    """Show a run's config, scores, cost and environment; or a dataset's attrition."""
     from chartune.tasks.dataset import read_dataset
 
     opened = Store(store)
@@ -40,7 +40,7 @@ def command(
         exact = exact_counts or is_made_up(dataset.source)
         emit_figures(
             {"data": data[0].fingerprint, "folder": str(data[0].path), **released(dataset.to_json(), exact)}, as_json,
-            told(data[0].fingerprint, dataset, exact_counts), dataset.source, exact_counts,
+            cohort_text(data[0].fingerprint, dataset, exact_counts), dataset.source, exact_counts,
         )  # fmt: skip
         return
     run = find_run(opened, name)
@@ -55,7 +55,7 @@ def command(
         "about": about_shown(run, exact_counts),
         "environment": run.environment, "stage": run.stage,
     }  # fmt: skip
-    emit_figures(whole, as_json, yaml_told(whole), source_of(run), exact_counts)
+    emit_figures(whole, as_json, yaml_text(whole), source_of(run), exact_counts)
 
 
 def _card(store: Store, run: Run, exact: bool) -> str:

@@ -46,7 +46,7 @@ def command(
 ) -> None:  # fmt: skip
     """Run every stage of a study in order and write its report.
 
-    Stages that are done already are found; one that fails leaves a gap, and the others go on. Given again, a study
+    Stages that are done already are found; one that fails leaves a gap, and the others go on. Run again, a study
     tries what is missing. FOLDER takes the place of the data that the file names.
     """
     from chartune.outputs import must_be_a_file
@@ -55,13 +55,13 @@ def command(
     from chartune.studies.study import Study
 
     asked = read_yaml(file)
-    told = asked.get("data") or {}
-    if not isinstance(told, dict):
+    named = asked.get("data") or {}
+    if not isinstance(named, dict):
         raise ConfigError(
             f"`data` of {file} must be a mapping, such as `source: {{kind: mimic3, folder: raw}}`, but is a "
-            f"{type(told).__name__}; correct it, or leave it out and give the folder of the raw data."
+            f"{type(named).__name__}; correct it, or leave it out and give the folder of the raw data."
         )
-    data: dict[str, Any] = dict(told)
+    data: dict[str, Any] = dict(named)
     if folder is not None:
         data["source"] = source_at(folder, source)
     if splits is not None:
@@ -76,7 +76,7 @@ def command(
 
 
 def emit_study(report: Path, runs: Sequence[Run], gaps: "Sequence[Gap]", as_json: bool) -> None:
-    """Say what a study has left.
+    """Print the report's path, the runs and the gaps of a study.
 
     Raises:
         RunError: some stages could not be done; the report is there, without them.
@@ -87,8 +87,8 @@ def emit_study(report: Path, runs: Sequence[Run], gaps: "Sequence[Gap]", as_json
     }  # fmt: skip
     emit(result, as_json, f"report: {report}")
     if gaps:
-        told = "; ".join(f"{gap.cell}: {gap.why}" for gap in gaps)
+        reasons = "; ".join(f"{gap.cell}: {gap.why}" for gap in gaps)
         raise RunError(
-            f"every stage of a study must end, but {len(gaps)} of {len(gaps) + len(runs)} have not ({told}); "
-            f"mend the cause and give the same command again: what is done is found."
+            f"every stage of a study must end, but {len(gaps)} of {len(gaps) + len(runs)} have not ({reasons}); "
+            f"fix the cause and give the same command again: finished stages are found."
         )

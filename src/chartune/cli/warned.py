@@ -1,4 +1,4 @@
-"""What prepared data give reason to warn of, said alike by every verb that prepares: before a long training, not after.
+"""Warnings about prepared data, the same in every verb that prepares: before a long training, not after.
 
 rows that are missing or damaged · a class that nobody chose · splits too thin to score
 """
@@ -53,9 +53,9 @@ def say_warnings(preparation: "Preparation", store: Store, task: str | None) -> 
     whole = read_dataset(artefact)
     asked = None if task is None else task_named(whole.tasks, task)
     only = whole.only([asked]) if asked is not None else whole.only([]).but(corpus=whole.corpus)
-    said = [*raw_and_asked(only), *thin(artefact, only, "data.splits.")]
+    messages = [*raw_and_asked(only), *thin(artefact, only, "data.splits.")]
     for notice in notices(only.source):
         say(f"note: {notice}")
-    for warning in said:
+    for warning in messages:
         say(f"warning: {warning}")
-    return said
+    return messages

@@ -1,4 +1,4 @@
-"""Conducting a study: its cells in order, each found done or done now; one that fails leaves a gap, not a ruin.
+"""Conducting a study: its cells in order, each found or run; one that fails leaves a gap and does not stop the others.
 
 cells ─▶ references filled in ─▶ run(stage) ─▶ Run ──┐
 └─ refused ─▶ Gap, and what stands on it ─▶ Conducted(runs, gaps) ─▶ report
@@ -54,7 +54,7 @@ def conduct(study: Study, store: Store) -> Conducted:
             meter.tell(cell.title())
             missing = [need for need, parent in parents[number].items() if parent not in done]
             if missing:
-                gaps.append(Gap(cell.title(), f"it stands on `{missing[0]}`, which has no run"))
+                gaps.append(Gap(cell.title(), f"it depends on `{missing[0]}`, which has no run"))
             else:
                 made = {need: str(done[parent].path / "adapter") for need, parent in parents[number].items()}
                 outcome = _tried(study, cell, made, store)
@@ -74,7 +74,7 @@ def _tried(study: Study, cell: Cell, made: dict[str, str], store: Store) -> Run 
         say(f"{cell.title()}: {error}")
         return Gap(cell.title(), str(error))
     what = finished.headline
-    told = f" on {finished.task}" if finished.task else ""
+    task = f" on {finished.task}" if finished.task else ""
     score = finished.estimate(what.metric)
-    say(f"{finished.name}{told}: {what.title} {score}, {human_seconds(finished.cost.seconds)}")
+    say(f"{finished.name}{task}: {what.title} {score}, {human_seconds(finished.cost.seconds)}")
     return finished

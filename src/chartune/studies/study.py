@@ -1,4 +1,4 @@
-"""A study: a question, and the grid of stages that answers it, as one YAML file.
+"""A study: a question, and the grid of stages to answer it, as one YAML file.
 
     data:   {source: {kind: mimic3, folder: …}}
     shared: {finetune: {max_seq_len: 256}}                 under every stage of that kind
@@ -48,8 +48,8 @@ class Cell:
 
     def title(self) -> str:
         """What to call it in messages: `stacked (seed=1, task=mortality)`."""
-        told = ", ".join(f"{path}={value}" for path, value in self.axes.items())
-        return f"{self.stage} ({told})" if told else self.stage
+        place = ", ".join(f"{path}={value}" for path, value in self.axes.items())
+        return f"{self.stage} ({place})" if place else self.stage
 
     def filled(self, made: Mapping[str, str]) -> dict[str, Any]:
         """The stage with each reference replaced. made: stage name → what to write in its place."""
@@ -110,8 +110,8 @@ class Study(Config):
                 put(asked, list(axes.items()), lambda at: kind in stages and stages[kind].kind_at(asked, at))  # noqa: B023
             except ValueError as error:
                 raise ValueError(f"the grid of `{name}` must lead to a field, but {error}") from None
-            told = [f"{path.rpartition('.')[2]}={value}" for path, value in axes.items() if path not in SILENT]
-            asked["name"] = named(" ".join([str(asked.get("name") or name), *told]))
+            settings = [f"{path.rpartition('.')[2]}={value}" for path, value in axes.items() if path not in SILENT]
+            asked["name"] = named(" ".join([str(asked.get("name") or name), *settings]))
             yield Cell(name, axes, asked)
 
     def _must_parse(self, cell: Cell) -> None:
@@ -132,16 +132,16 @@ def reference(cell: Cell, need: str, cells: Mapping[int, Cell]) -> int:
     Raises:
         ConfigError: none or several cells of that stage agree with this one on their common axes.
     """
-    found = [
+    matches = [
         number for number, other in cells.items()
         if other.stage == need and all(other.axes[path] == cell.axes[path] for path in other.axes if path in cell.axes)
     ]  # fmt: skip
-    if len(found) != 1:
+    if len(matches) != 1:
         raise ConfigError(
-            f"a reference must mean one cell, but `{cell.title()}` refers to `{need}`, of which {len(found)} fit; "
+            f"a reference must mean one cell, but `{cell.title()}` refers to `{need}`, of which {len(matches)} fit; "
             f"give both stages the same axis, or leave it out of `{need}`."
         )
-    return found[0]
+    return matches[0]
 
 
 def _references(data: Any) -> Iterator[str]:

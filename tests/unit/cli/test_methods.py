@@ -42,4 +42,4 @@ def test_what_is_no_method_is_refused_with_those_that_are(tmp_path: Path) -> Non
         assert (said.code, "must be one of lora, ia3, prefix, full" in said.err) == (2, True)
     (tmp_path / "stage.yaml").write_text("kind: pretrain\n")
     said = chartune("pretrain", "--config", tmp_path / "stage.yaml", "--method", "ia3", "--store", tmp_path / "store")
-    assert (said.code, "the method must be told once" in said.err) == (2, True)
+    assert (said.code, "--set method.kind=" in said.err) == (2, True)
