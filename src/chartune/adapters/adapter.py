@@ -44,7 +44,7 @@ class Adapter:
     run: str | None
     """Fingerprint of the run that trained it; None if it came from elsewhere."""
     sha256: str
-    """Of the weights: goes into the fingerprint of every stage that stands on it."""
+    """Of the weights: goes into the fingerprint of every stage that builds on it."""
 
     idle: bool = False
     """Whether it changes nothing, such as a LoRA of whose every matrix B is zero, as before training, or A."""

@@ -1,4 +1,4 @@
-"""Full training: every weight of the body moves. The yardstick, and the way a base is made from nothing."""
+"""Full training: every weight of the body moves. The reference for adapters, and for pretraining from scratch."""
 
 from typing import ClassVar, Literal
 

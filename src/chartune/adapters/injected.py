@@ -30,7 +30,7 @@ class Injected(Method):
         """Inject, and leave every layer active."""
         before = [active for layer in tuner_layers(body)[:1] for active in layer.active_adapters]
         with warnings.catch_warnings():
-            # peft 0.21 still asks transformers 5.23 by a deprecated name; nothing that a user could mend.
+            # peft 0.21 still asks transformers 5.23 by a deprecated name; nothing that a user could fix.
             warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
             unreal = any(parameter.is_meta for parameter in body.parameters())
             inject_adapter_in_model(self.to_peft(body, anatomy), body, adapter_name=name, low_cpu_mem_usage=unreal)

@@ -20,7 +20,7 @@ from chartune.metrics.multiclass import against_the_rest, cross_entropies, match
 from chartune.quantities import Estimate
 
 ENOUGH_CASES: Final = 10
-"""Training cases below which a label is neither learnt from a hospital's own table nor scored: its score is chance."""
+"""Training cases below which a label of a hospital's own table is neither learnt nor scored: its score is chance."""
 AUROC: Final = Metric("auroc", "AUROC")
 PERPLEXITY: Final = Metric("perplexity", "Perplexity")
 """The headline of a run on unlabelled text."""
@@ -38,7 +38,7 @@ class Answer:
     several: ClassVar[bool] = False
     """Whether a row may have several labels, or none: a list of them in files, and a regression for each."""
     one_outcome: ClassVar[bool] = False
-    """Whether one outcome is asked about, which a row has or has not: the later of two labels. It has a prevalence, an
+    """Whether the label is binary: a row has the outcome, the later of two labels, or not. It has a prevalence, an
     ROC curve, a calibration, and ten people with it and ten without stand behind what is shown."""
     learnable: ClassVar[bool] = True
     """Whether stages train it."""
@@ -71,7 +71,7 @@ class Answer:
         return named.join(numbers, on="asked", how="left", maintain_order="left").drop("asked")
 
     def outcome(self, labels: Sequence[str]) -> str:
-        """Which outcome is asked about, such as `died (of died, survived)`; empty: there is no one outcome."""
+        """The positive class, such as `died (of died, survived)`; empty: there is no one outcome."""
         return outcome_name(labels) if self.one_outcome and len(labels) == 2 else ""
 
     def tally(self, label: pl.Series) -> dict[str, int]:
@@ -91,7 +91,7 @@ class Answer:
         return labels if self.several else max(2, labels)
 
     def regressions(self, labels: int) -> int:
-        """How many vectors of weights a linear model has: of one outcome one, which speaks against its absence, too."""
+        """How many weight vectors a linear model has: for a binary outcome one."""
         return 1 if self.one_outcome else labels
 
     def counted(self, train_cases: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -99,7 +99,7 @@ class Answer:
         return np.ones(len(train_cases), dtype=np.bool_)
 
     def asked(self, labels: Sequence[str]) -> list[tuple[int, str]]:
-        """Number and name of the labels that are asked about: of one outcome that alone."""
+        """Number and name of the labels of interest: of a binary outcome the positive class alone."""
         return list(enumerate(labels))[1 if self.one_outcome else 0 :]
 
     def prior_logits(self, cases: NDArray[np.int64], rows: int) -> NDArray[np.float32]:
@@ -181,7 +181,7 @@ class Answer:
         self, labels: NDArray[Any], decided: NDArray[np.floating], subject_ids: ArrayLike = (),
         counted: ArrayLike | None = None, *, resamples: int = DRAWS, seed: int = 0,
     ) -> Rows:  # fmt: skip
-        """What its measures look at; `counted`: which labels averages are over, [L], None: all."""
+        """What its measures are computed from; `counted`: which labels averages are over, [L], None: all."""
         borne = self.borne(labels, decided)
         which = np.ones(borne.shape[1], dtype=np.bool_) if counted is None else np.asarray(counted, dtype=np.bool_)
         return Rows(labels, decided, borne, self.ranked(decided), which, subject_ids, resamples, seed)

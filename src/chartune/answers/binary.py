@@ -1,4 +1,4 @@
-"""Binary: yes or no. Two labels, of which the later is the outcome that is asked about.
+"""Binary: two labels, of which the later is the outcome (the positive class).
 
 logits [n, 2] ─decide─▶ log-odds of the outcome [n]      AUROC, and calibration of its probability
 """

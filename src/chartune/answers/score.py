@@ -50,7 +50,7 @@ class Rows:
     counted: NDArray[np.bool_]
     """Which labels averages are over, if they can be scored, [L]."""
     subject_ids: ArrayLike = ()
-    """The patient of each row, [n]; empty: nobody is drawn."""
+    """The patient of each row, [n]; empty: there is no resampling."""
     resamples: int = DRAWS
     seed: int = 0
 

@@ -156,7 +156,7 @@ def _rule(rule: dict[str, Any]) -> str:
 def _counted(counts: dict[str, dict[str, int]], open_data: bool) -> str:
     """Such as `train 1,150 · test 400`, in what a row is; empty splits are left out."""
     rows = {split: next((row[unit] for unit in UNITS if unit in row), 0) for split, row in counts.items()}
-    return " · ".join(f"{split} {shown(count, open_data)}" for split, count in rows.items() if count) or "nobody"
+    return " · ".join(f"{split} {shown(count, open_data)}" for split, count in rows.items() if count) or "none"
 
 
 def _card(row: _Listing, dataset: Dataset, exact: bool) -> str:

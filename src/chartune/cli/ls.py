@@ -41,6 +41,6 @@ def _score(run: Run, exact: bool) -> str:
 
 
 def _seed(run: Run, runs: list[Run]) -> str:
-    """The seed of a run that shares its name and task with another; else nobody needs it."""
+    """The seed of a run that shares its name and task with another; else empty."""
     twins = sum(other.name == run.name and other.task == run.task for other in runs)
     return f", seed {run.about.seed}" if twins > 1 else ""

@@ -187,7 +187,7 @@ def overridden(data: dict[str, Any], sets: list[str] | None, config: type[Config
 
 
 def _filled(data: dict[str, Any], config: type[Config]) -> dict[str, Any]:
-    """All fields of the config; what does not parse yet stays as it is, because an assignment may mend it."""
+    """All fields of the config; what does not parse yet stays as it is, because an assignment may correct it."""
     try:
         return config.parse(data).model_dump(mode="json")
     except ConfigError:

@@ -145,7 +145,7 @@ def cohort_text(fingerprint: str, dataset: Dataset, exact: bool = False) -> str:
     uncoded = _uncoded(dataset)
     for name, cohort in zip([*dataset.tasks, "corpus"], cohorts(dataset, exact), strict=False):
         if name in uncoded:
-            lines.append(f"{name}: {cohort.title}: nobody, by the filter `{uncoded[name]}`")
+            lines.append(f"{name}: {cohort.title}: nobody is left by the filter `{uncoded[name]}`")
             continue
         asked = task.form.outcome(task.labels) if (task := dataset.tasks.get(name)) else ""
         lines += [f"{name}: {cohort.title}", *([f"  asked: {asked}"] if asked else [])]

@@ -1,6 +1,6 @@
 """Warnings about prepared data, the same in every verb that prepares: before a long training, not after.
 
-rows that are missing or damaged · a class that nobody chose · splits too thin to score
+rows that are missing or damaged · a positive class chosen by default · splits too small to score
 """
 
 from typing import TYPE_CHECKING, Final
@@ -20,7 +20,7 @@ _THIN: Final = (
 
 
 def raw_and_asked(dataset: Dataset, exact: bool = False) -> list[str]:
-    """Of the raw tables, counts as they may be shown, and of classes that nobody chose."""
+    """Of the raw tables, counts as they may be shown, and of positive classes chosen by default."""
     return [*warnings(dataset.source, exact), *unchosen(dataset.tasks)]
 
 

@@ -15,7 +15,7 @@ eight, else in classes of twenty that do not reveal an empty one, where neither 
 flow has no printed count of its own: who was left out is the difference of what was printed.
 
 The exact figures are for the analyst, who asks for them (`--exact-counts`) and gets them marked "do not release".
-Fictional patients have no secrets.
+Fictional patients need no protection.
 """
 
 from chartune.disclosure.counts import EXPLAINED, SMALL, Sourced, is_made_up, lowest, part_of_whole, shown, typical

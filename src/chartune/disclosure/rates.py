@@ -35,7 +35,7 @@ def percent(rate: float, exact: bool, whole: int | None = None) -> str:
     Args:
         rate: of them.
         exact: as for `shown`.
-        whole: how many they are; None: nobody knows.
+        whole: how many they are; None: unknown.
     """
     if exact or rate in (0, 1):
         return f"{100 * rate:.3g}\N{NO-BREAK SPACE}%"

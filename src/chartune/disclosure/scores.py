@@ -23,7 +23,7 @@ class Behind:
 
     rows: int | None = None
     positives: int | None = None
-    """Rows with the outcome, where one outcome is asked about."""
+    """Rows with the outcome, where the label is binary."""
     negatives: int | None = None
     """Rows without it."""
     patients: tuple[int, ...] = ()

@@ -87,7 +87,7 @@ def resample(
         for name, statistic in statistics.items():
             drawn[name].append(statistic(weights))
     as_it_is = np.ones((1, subjects.size))
-    alone = np.unique(subjects).size < 2  # one patient drawn again is the same patient: no spread to speak of
+    alone = np.unique(subjects).size < 2  # one patient drawn again is the same patient: there is no spread
     return {
         name: _resamples(float(statistic(as_it_is)[0]), np.concatenate(drawn[name]), subjects.size, alone)
         for name, statistic in statistics.items()

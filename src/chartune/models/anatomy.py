@@ -200,7 +200,7 @@ def _leaves(node: Any) -> Iterator[int]:
 
 
 def _by_name(seen: _Seen) -> _Seen:
-    """Tell the matrices of attention apart by what they are called."""
+    """Assign the matrices of attention by their names."""
     for names, pattern in zip(seen.projections, PROJECTIONS, strict=True):
         names |= {name for name in seen.called if pattern.search(name.rpartition(".")[2])}
     seen.outputs |= {name for name in seen.called if OUTPUT.search(name)}

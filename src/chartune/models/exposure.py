@@ -24,7 +24,7 @@ class Exposure:
     text: str
     """The corpora, in words."""
     source: str
-    """Who says so; empty: nobody."""
+    """The reference for it; empty: none."""
 
     def contaminates(self, source_kind: str, made_up: bool) -> bool | None:
         """Whether held-out texts of a source may be among what it read; None: not known.

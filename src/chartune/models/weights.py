@@ -144,6 +144,6 @@ def _refuse_without(folder: Path, others: list[str]) -> list[Path]:
     pickled = any(folder.glob("pytorch_model*.bin"))
     raise AdapterError(
         f"base weights must be *.safetensors (a pickle can run code), but {folder} has none; "
-        + (f"`chartune import-backbone {folder} --out NEWFOLDER` reads its pickle behind walls and writes them."
+        + (f"`chartune import-backbone {folder} --out NEWFOLDER` reads its pickle in a sandbox and writes them."
            if pickled else "get the weights in that format.")
     )  # fmt: skip

@@ -49,7 +49,7 @@ VERB: Final = _words(
 )
 """Somebody dies or is dead."""
 FACT: Final = _words(r"(?:time|cause|manner) of (?:his |her |the )?death|tod(?=:? ?\d)")
-"""A death that nobody doubts."""
+"""An unambiguous death."""
 NOUN: Final = _words(r"deaths?|demise")
 """A death."""
 TERMS: Final = re.compile(f"(?P<examined>{EXAMINED})|(?P<verb>{VERB})|(?P<fact>{FACT})|(?P<noun>{NOUN})", re.IGNORECASE)

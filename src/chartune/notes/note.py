@@ -21,7 +21,7 @@ SCHEMA: Final[dict[str, pl.DataType]] = {
 """Columns of a frame of notes. `hadm_id` is null for notes written outside any admission; `note_seq` orders the notes
 of one day, because a discharge summary has a date and no clock time; `category_padded`: in the table blanks stand
 around the category, which are stripped here; `description`: as it stands in the table; `is_error`: somebody at the
-bedside withdrew it. `charttime`: when it was written, `storetime`: when it was saved; null where nobody knows, as for
+bedside withdrew it. `charttime`: when it was written, `storetime`: when it was saved; null where unknown, as for
 MIMIC-III's discharge summaries, which have a `chartdate` only.
 """
 

@@ -43,7 +43,7 @@ LATER: Final = {
     "procedures": r"(?:major\s+surgical\s+.{0,30})?procedures?(?:\s+performed)?",
     "follow-up": r"follow[\s-]?-?up(?:\s+(?:instructions?|plans?|appointments?))?",
 }
-"""Section that nobody knew on arrival → how its heading reads; the leakage audit searches for the same.
+"""Section that was unknown on arrival → how its heading reads; the leakage audit searches for the same.
 
 The emergency department is none of the units: what it did stands in the present illness and was over by then."""
 _KNOWN_LATER: Final = (
@@ -51,7 +51,7 @@ _KNOWN_LATER: Final = (
     + "|".join(LATER.values())
     + r"|pertinent results|attending|service|laborator(?:y|ies).{0,20}|imaging|review of systems|date of birth|addendum"
 )
-"""Headings that end a section even without a blank line before them: most introduce what nobody knew on arrival."""
+"""Headings that end a section even without a blank line before them: most introduce what was unknown on arrival."""
 
 _LABEL: Final = re.compile(
     r"\n[ \t]*+(?P<masked>(?:_{2,}+|\[\*\*[^\n\]]{0,60}+\])[ \t]++)?+(?P<label>[A-Za-z][^().|\d\\\n:]{0,60}+):"

@@ -131,7 +131,7 @@ class RunRecord(Record):
     resumed: int | None = None
     """How often it was taken up again."""
     planned: dict[str, float | None] | None = None
-    """What was expected: seconds, peak_bytes, trainable_parameters; None: nobody asked."""
+    """What was expected: seconds, peak_bytes, trainable_parameters; None: not planned."""
 
     @property
     def form(self) -> Answer | None:

@@ -123,7 +123,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What a person calls it: the last name that it was given; its fingerprint when nobody has named it."""
+        """What a person calls it: the last name that it was given; its fingerprint when it has no name."""
         return self.names[-1]
 
     @cached_property
@@ -137,7 +137,7 @@ class Run:
 
     @property
     def signed_name(self) -> str:
-        """What it was called when it was made; its fingerprint where nobody named it or that cannot be read."""
+        """The name that it was given when it was made; its fingerprint where it has no name or that cannot be read."""
         try:
             return self.about.name or self.fingerprint
         except StoreError:  # damaged, or of another version: its weights may still be a layer, found by fingerprint
@@ -256,7 +256,7 @@ class Run:
 
     @property
     def planned(self) -> Mapping[str, float | None]:
-        """What `chartune plan` expected: seconds, peak_bytes, trainable_parameters; empty: nobody asked."""
+        """What `chartune plan` expected: seconds, peak_bytes, trainable_parameters; empty: not planned."""
         return self.about.planned or {}
 
     @property

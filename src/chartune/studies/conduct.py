@@ -1,7 +1,7 @@
 """Conducting a study: its cells in order, each found or run; one that fails leaves a gap and does not stop the others.
 
 cells ─▶ references filled in ─▶ run(stage) ─▶ Run ──┐
-└─ refused ─▶ Gap, and what stands on it ─▶ Conducted(runs, gaps) ─▶ report
+└─ refused ─▶ Gap, and what depends on it ─▶ Conducted(runs, gaps) ─▶ report
 """
 
 from dataclasses import dataclass

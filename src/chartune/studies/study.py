@@ -8,7 +8,7 @@
                  stack: {layers: [{kind: frozen, adapter: {from: clinical}}, {kind: fresh}]}}
 
 A stage with a grid becomes one cell for each combination. A reference `{from: clinical}` means the cell of that stage
-which agrees on every axis that both have, so that seed 1 stands on seed 1. Stages run in the order written.
+which agrees on every axis that both have, so that seed 1 builds on seed 1. Stages run in the order written.
 """
 
 import copy
@@ -64,7 +64,7 @@ class Study(Config):
     question: str = ""
     """What it is to answer, in a sentence."""
     data: Preparation
-    """What every stage stands on that does not name `data` of its own."""
+    """The data of every stage that does not name `data` of its own."""
     shared: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Fields that all stages of a kind have in common, by kind; a stage's own fields go before them."""
     stages: dict[str, dict[str, Any]] = Field(min_length=1)

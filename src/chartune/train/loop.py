@@ -87,7 +87,7 @@ class Training:
 
 
 def begin(training: Training, score: float) -> None:
-    """The weights as they are count as the best so far: training that never betters them leaves them."""
+    """The current weights count as the best so far: training that never improves on them leaves them."""
     training.state.best_score, training.state.best_step = score, 0
     training.best = trainable(training.objective.model)
 

@@ -99,7 +99,7 @@ def test_a_source_with_codes_of_one_version_shows_no_empty_flows_of_the_other(tm
         (folder / "hosp" / f"{table}.csv.gz").write_bytes(gzip.compress(text.encode()))
     told = chartune("prepare", folder, "--store", tmp_path / "store").out
     for noun in ("Diagnoses", "Procedures"):
-        assert f"{noun.lower()}_icd9: {noun} (ICD-9): nobody, by the filter `coded in ICD-9`\n" in told
+        assert f"{noun.lower()}_icd9: {noun} (ICD-9): nobody is left by the filter `coded in ICD-9`\n" in told
         assert f"{noun.lower()}_icd10: {noun} (ICD-10)\n" in told
     assert told.count("coded in ICD-9: ") == 0
     warned = [line for line in told.splitlines() if line.startswith("warning: ")]
