@@ -1,7 +1,7 @@
-"""Artefact: a finished folder of the store, and the one door through which its files are read.
+"""Artefact: a finished folder of the store, and the only way in which its files are read.
 
     opened(runs/<fingerprint>/adapter/x) ─▶ manifest.json of runs/<fingerprint> ─▶ SHA-256 as signed? ─▶ the path
-                                                                                 └▶ no: StoreError, with the way out
+                                                                                 └▶ no: StoreError, with a remedy
 
 A file is hashed when it is opened, once per process and for as long as its size, times and inode stay as they are. What
 is large is hashed once per machine: `<fingerprint>.verified.json` beside the folder remembers size, times and inode at
@@ -72,12 +72,12 @@ class Artefact:
             StoreError: it is damaged; the message says how.
         """
         file = self.path / MANIFEST
-        told, why = _parsed(file)
-        if told is None:
-            raise self._damaged(file, why)
-        if (told.kind, told.fingerprint) != (self.kind, self.fingerprint):
-            raise self._damaged(file, f"is that of {told.kind[:20]!r}/{told.fingerprint[:20]!r}")
-        return told
+        manifest, problem = _parsed(file)
+        if manifest is None:
+            raise self._damaged(file, problem)
+        if (manifest.kind, manifest.fingerprint) != (self.kind, self.fingerprint):
+            raise self._damaged(file, f"is that of {manifest.kind[:20]!r}/{manifest.fingerprint[:20]!r}")
+        return manifest
 
     def content_hash(self) -> str:
         """SHA-256 over names and hashes of its files: changes with any byte of the content."""
@@ -163,7 +163,7 @@ class Artefact:
 
 
 def opened(path: Path) -> Path:
-    """A file of the store, ready to be read: THE door for every file of an artefact.
+    """A file of the store, ready to be read: every file of an artefact is opened here.
 
     What lies in no finished artefact (an unfinished one's folder, a folder of somebody's own) is handed back unchecked.
 
@@ -180,11 +180,11 @@ def artefact_of(path: Path) -> Artefact | None:
         if folder.suffix == PARTIAL:
             return None
         if (folder / MANIFEST).is_file():
-            told = _parsed(folder / MANIFEST)[0]
+            manifest = _parsed(folder / MANIFEST)[0]
             if folder.parent.name in SHELVES:
                 return Artefact(folder.parent.name, folder.name, folder)
-            if told is not None:  # a copy of an artefact, outside a store
-                return Artefact(told.kind, told.fingerprint, folder)
+            if manifest is not None:  # a copy of an artefact, outside a store
+                return Artefact(manifest.kind, manifest.fingerprint, folder)
     return None
 
 
@@ -201,19 +201,19 @@ def write_manifest(folder: Path, kind: str, fingerprint: str, about: dict[str, A
         file.relative_to(folder).as_posix(): {"bytes": file.stat().st_size, "sha256": sha256(file)}
         for file in sorted(p for p in folder.rglob("*") if p.is_file())
     }
-    told = {"kind": kind, "fingerprint": fingerprint, **about, "files": files}
-    write_json(folder / MANIFEST, {**told, "signature": _signature(told)})
+    manifest = {"kind": kind, "fingerprint": fingerprint, **about, "files": files}
+    write_json(folder / MANIFEST, {**manifest, "signature": _signature(manifest)})
 
 
-def _signature(told: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+def _signature(manifest: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _parsed(file: Path) -> tuple[Manifest | None, str]:
     """A manifest, or what is wrong with it."""
     try:
         data = json.loads(file.read_bytes())
-        told = Manifest.model_validate(data)
+        manifest = Manifest.model_validate(data)
     except OSError as error:
         return None, f"cannot be read ({error.strerror})"
     except ValidationError as error:
@@ -221,9 +221,11 @@ def _parsed(file: Path) -> tuple[Manifest | None, str]:
         return None, f"is no manifest ({'.'.join(map(str, wrong['loc']))[:60] or 'it'}: {wrong['msg']})"
     except (ValueError, RecursionError):
         return None, "is empty" if not file.stat().st_size else "is cut off or no JSON"
-    if told.signature is not None and told.signature != _signature({k: v for k, v in data.items() if k != "signature"}):
+    if manifest.signature is not None and manifest.signature != _signature(
+        {k: v for k, v in data.items() if k != "signature"}
+    ):
         return None, "was changed after it was signed"
-    return told, ""
+    return manifest, ""
 
 
 def _digest(path: Path, name: str, entry: Entry, record: Path) -> str:
@@ -240,16 +242,16 @@ def _digest(path: Path, name: str, entry: Entry, record: Path) -> str:
 
 def _recorded(record: Path) -> dict[str, Any]:
     try:
-        told = json.loads(record.read_bytes())
+        recorded = json.loads(record.read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
-    return told if isinstance(told, dict) else {}
+    return recorded if isinstance(recorded, dict) else {}
 
 
 def _kind_of_run(stage: Path) -> str:
     """`kind` of a stage.yaml that may be damaged itself."""
     try:
-        found = re.search(r"^kind: (\w+)$", stage.read_text("utf-8", errors="replace"), re.MULTILINE)
+        match = re.search(r"^kind: (\w+)$", stage.read_text("utf-8", errors="replace"), re.MULTILINE)
     except OSError:
-        found = None
-    return found[1] if found else "unknown"
+        match = None
+    return match[1] if match else "unknown"

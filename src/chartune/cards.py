@@ -28,7 +28,7 @@ class Section:
 
 
 def markdown(title: str, sections: Sequence[Section]) -> str:
-    """A card as Markdown. Names and titles are told as text, never as markup."""
+    """A card as Markdown. Names and titles are written as text, never as markup."""
     return "\n\n".join([f"# {_escaped(title)}", *map(_section, sections)]) + "\n"
 
 
@@ -66,7 +66,7 @@ def _escaped(text: str) -> str:
 def _paragraph(text: str) -> str:
     """Nor does it begin with what would make a heading, a list, a rule or the address of a link of it."""
     return re.sub(
-        r"^([#+=~\[-])|^(\d+)(?=[.)])", lambda found: f"\\{found[1]}" if found[1] else f"{found[2]}\\", _escaped(text)
+        r"^([#+=~\[-])|^(\d+)(?=[.)])", lambda match: f"\\{match[1]}" if match[1] else f"{match[2]}\\", _escaped(text)
     )
 
 

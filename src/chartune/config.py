@@ -149,7 +149,7 @@ def override(data: dict[str, Any], overrides: Sequence[str], kind_at: KindAt = l
     """
     result = json.loads(json.dumps(data, default=str))
     try:
-        put(result, [_assignment(one) for one in overrides], kind_at)
+        put(result, [_assignment(assignment) for assignment in overrides], kind_at)
     except ValueError as error:
         raise ConfigError(f"an override must lead to a field, but {error}.") from None
     return result  # type: ignore[no-any-return]
@@ -177,11 +177,11 @@ def _must_not_count_truth(model: type[BaseModel], data: dict[str, Any]) -> None:
 def _leaves(annotation: Any) -> list[Any]:
     """The types that an annotation is made of."""
     inner = get_args(annotation)
-    return [leaf for one in inner for leaf in _leaves(one)] if inner else [annotation]
+    return [leaf for part in inner for leaf in _leaves(part)] if inner else [annotation]
 
 
 def _holds_truth(value: Any) -> bool:
-    return isinstance(value, bool) or (isinstance(value, list | tuple) and any(_holds_truth(one) for one in value))
+    return isinstance(value, bool) or (isinstance(value, list | tuple) and any(_holds_truth(item) for item in value))
 
 
 def _filled(model: type[BaseModel], data: dict[str, Any]) -> dict[str, Any]:
@@ -200,7 +200,7 @@ def _kind_at(models: Sequence[type[BaseModel]], default: Any, data: Any, path: S
     if path and path[0].isdecimal():
         return _kind_at(models, value_at(default, path[0]), value_at(data, path[0]), path[1:])
     kind = value_at(data, KIND)
-    known = [one for one in models if kind is not None and kind_of(one) == kind]
+    known = [model for model in models if kind is not None and kind_of(model) == kind]
     usual = [type(default)] if isinstance(default, BaseModel) and kind is None else models if len(models) == 1 else []
     member = next(iter([*known, *usual]), None)
     if not path or member is None:

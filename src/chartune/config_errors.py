@@ -1,4 +1,4 @@
-"""What a config that does not parse is told: each problem by its path, the law, the value, and the nearest name."""
+"""Messages for a config that does not parse: each problem by its path, the rule, the value, and the nearest name."""
 
 import difflib
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _UNKNOWN: Final = "extra_forbidden"
 
 
 def problems(error: ValidationError, model: type[BaseModel], place: str) -> str:
-    """The first problems of a pydantic error as `path: law, got value. Did you mean …?` lines."""
+    """The first problems of a pydantic error as `path: rule, got value. Did you mean …?` lines."""
     lines = []
     for problem in error.errors(include_url=False)[:5]:
         path = ".".join(_walked(model, problem["loc"])[0]) or "the config"
@@ -25,30 +25,30 @@ def problems(error: ValidationError, model: type[BaseModel], place: str) -> str:
             hint = f" Did you mean `{near[0]}`?" if near else ""
             lines.append(f"{path}: not a field, got {short(problem['input'])}.{hint}")
         else:
-            lines.append(f"{path}: {_law(problem, model)}.")
+            lines.append(f"{path}: {_rule(problem, model)}.")
     return "\n".join(
         [f"{place} must describe a {model.__name__}, but:" if place else f"not a {model.__name__}:", *lines]
     )
 
 
-def _law(problem: ErrorDetails, model: type[BaseModel]) -> str:
+def _rule(problem: ErrorDetails, model: type[BaseModel]) -> str:
     """What a field must be and what it is; a config as a whole is not repeated, its validator says what is wrong."""
-    given, told = problem["input"], problem["msg"].removeprefix("Value error, ").removesuffix(".")
+    given, message = problem["input"], problem["msg"].removeprefix("Value error, ").removesuffix(".")
     match problem["type"]:
         case "union_tag_invalid":
             known = str(problem["ctx"]["expected_tags"]).replace("'", "")
             return f"`kind` must be one of {known}, but got {short(problem['ctx']['tag'])}"
         case "union_tag_not_found":
-            known = ", ".join(str(kind) for one in _at(model, problem["loc"]) if (kind := kind_of(one)))
+            known = ", ".join(str(kind) for candidate in _at(model, problem["loc"]) if (kind := kind_of(candidate)))
             return f"`kind` must be given, one of {known}" if known else "`kind` must be given"
         case "missing":
-            return told
+            return message
         case "value_error" if isinstance(given, (dict, BaseModel)):
-            return told
+            return message
         case "string_type" | "literal_error" | "enum" if isinstance(given, bool | int | float | date):
-            return f"{told}, got {short(given)}; put a text that looks like one of these in quotes"
+            return f"{message}, got {short(given)}; put a text that looks like one of these in quotes"
         case _:
-            return f"{told}, got {short(given)}"
+            return f"{message}, got {short(given)}"
 
 
 def short(value: Any) -> str:
@@ -62,7 +62,7 @@ def short(value: Any) -> str:
 
 def _names(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
     """Field names of whatever model the path leads to."""
-    return sorted({name for one in _at(model, path) for name in one.model_fields})
+    return sorted({name for candidate in _at(model, path) for name in candidate.model_fields})
 
 
 def _at(model: type[BaseModel], path: Sequence[str | int]) -> list[type[BaseModel]]:
@@ -83,7 +83,7 @@ def _walked(model: type[BaseModel], path: Sequence[str | int]) -> tuple[list[str
             models, may_be_member = members, False
             continue
         typed.append(str(step))
-        inner = [m for one in models if step in one.model_fields for m in held_by(one.model_fields[str(step)])]
+        inner = [m for c in models if step in c.model_fields for m in held_by(c.model_fields[str(step)])]
         if inner:
             models, may_be_member = inner, True
     return typed, models

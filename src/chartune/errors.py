@@ -1,4 +1,4 @@
-"""What can go wrong, told apart by what the caller can do about it.
+"""What can go wrong, by what the caller can do about it.
 
     ChartuneError              exit 1   anything below
     ├── ConfigError            exit 2   a setting is wrong: correct the YAML, the flag or the path
@@ -12,8 +12,8 @@
     │   └── Diverged                    the loss is no longer a number
     └── StoreError             exit 7   the store cannot be written, is locked, or holds a damaged artefact
 
-Exit 0 is success, 130 an interruption by the user, 143 the end by SIGTERM. A message states the law, the values, the
-place and the way out; it never quotes a note, because a message ends in terminals, logs and issue trackers.
+Exit 0 is success, 130 an interruption by the user, 143 the end by SIGTERM. A message states the rule, the values, the
+place and a remedy; it never quotes a note, because a message ends in terminals, logs and issue trackers.
 """
 
 from typing import ClassVar
@@ -61,7 +61,7 @@ class RunError(ChartuneError):
     exit_code: ClassVar[int] = 5
 
 
-class UnfinishedRun(RunError):  # noqa: N818 - the noun of the house is Run
+class UnfinishedRun(RunError):  # noqa: N818 - named after the noun Run
     """Results were asked of a run that has not ended."""
 
 

@@ -35,10 +35,10 @@ _known: dict[Path, Hashed] = {}
 
 
 def stamp_of(path: Path) -> Stamp:
-    """What tells a file from every other state of it; a link is followed.
+    """What identifies a state of a file; a link is followed.
 
     Raises:
-        OSError: there is none, or it may not be looked at.
+        OSError: there is none, or it may not be read.
     """
     stat = path.stat()
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino, stat.st_dev

@@ -50,8 +50,8 @@ class Holder:
     def read(cls, content: bytes) -> Self | None:
         """The holder that a lease names; None: it is damaged, or of an older version."""
         try:
-            told = json.loads(content)
-            holder = cls(**{field.name: told[field.name] for field in fields(cls)})
+            entries = json.loads(content)
+            holder = cls(**{field.name: entries[field.name] for field in fields(cls)})
         except (ValueError, KeyError, TypeError, RecursionError):
             return None
         numbers = isinstance(holder.pid, int) and isinstance(holder.started, int | float) and holder.pid > 0
@@ -76,17 +76,17 @@ def born(pid: int) -> float | None:
     """When a process was born: its number may have been given to another one. None: no such process, or a dead one.
 
     Raises:
-        PermissionError: there is a process of that number, but nothing is told of it.
+        PermissionError: there is a process of that number, but nothing is known of it.
     """
     if sys.platform != "linux":
         return _born_elsewhere(pid)
     try:
-        told = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace").rpartition(")")[2].split()
+        status = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace").rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         if _hidden(pid):
             raise PermissionError(errno.EPERM, "a process is hidden") from None
         return None
-    return None if told[0] in "ZXx" else float(told[19])
+    return None if status[0] in "ZXx" else float(status[19])
 
 
 def _born_elsewhere(pid: int) -> float | None:

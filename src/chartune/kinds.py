@@ -1,4 +1,4 @@
-"""Kinds: a field that holds one of several configs, told apart by `kind` and looked up in a catalog when it is parsed.
+"""Kinds: a field that holds one of several configs, distinguished by `kind` and looked up in a catalog on parsing.
 
 A discriminated union names its members when it is written; here a catalog names them, and a new line of it is enough.
 """

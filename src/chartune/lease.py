@@ -38,9 +38,9 @@ lease is taken over."""
 GUARD_SECONDS: Final = 60.0
 """How long the guard is waited for; who holds it reads a small file."""
 POLL_SECONDS: Final = (0.01, 0.2)
-"""Between two looks: at first, and at last."""
+"""Between two checks: at first, and at last."""
 ATTENTION_SECONDS: Final = 1.0
-"""The most that counts as watched between two looks: a waiter that was asleep has not watched."""
+"""The most that counts as watched between two checks: a waiter that was asleep has not watched."""
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def _lock(handle: int, guard: Path) -> None:
             if time.monotonic() >= deadline:
                 raise StoreError(
                     f"a store must be free for a moment to take a lease, but {guard} was locked for "
-                    f"{GUARD_SECONDS:.0f} s; look which process has stopped while it held it, and end it."
+                    f"{GUARD_SECONDS:.0f} s; find the process that has stopped while it held it, and end it."
                 ) from None
             time.sleep(POLL_SECONDS[0])
         except OSError as error:
@@ -134,7 +134,7 @@ class _Watch:
 def _taken(path: Path, guard: Path, patience: float) -> Holder:
     """Wait until the lease is ours; returns what was written into it."""
     own, watch, pause = Holder.here(), _Watch(), POLL_SECONDS[0]
-    deadline, told = time.monotonic() + patience, False
+    deadline, announced = time.monotonic() + patience, False
     while True:
         with guarded(guard):
             seen = _look(path)
@@ -144,15 +144,15 @@ def _taken(path: Path, guard: Path, patience: float) -> Holder:
                 return own
         if lives and time.monotonic() >= deadline:
             raise _refusal(path, seen)
-        if not told and pause == POLL_SECONDS[1]:
+        if not announced and pause == POLL_SECONDS[1]:
             say(f"waiting: {_named(seen)} is at {path.name.removesuffix('.lease')}, or was")
-            told = True
+            announced = True
         time.sleep(pause)
         pause = min(2 * pause, POLL_SECONDS[1])
 
 
 def _look(path: Path) -> tuple[bytes, int] | None:
-    """A lease's content and time of change (opened, so that a network disk tells of today); None: nobody holds it."""
+    """A lease's content and time of change (opened, so that a network disk is up to date); None: nobody holds it."""
     try:
         with path.open("rb") as file:
             return file.read(65536), os.fstat(file.fileno()).st_mtime_ns

@@ -1,4 +1,4 @@
-"""Plain mappings, nested as in YAML: merged, read and set by dotted paths, under one law for `kind`.
+"""Plain mappings, nested as in YAML: merged, read and set by dotted paths, under one rule for `kind`.
 
 A mapping's `kind` says what its other fields mean. What is merged or set under another kind therefore begins anew: a
 rank means nothing to another method.
@@ -38,7 +38,7 @@ def put(data: Any, assignments: Sequence[tuple[str, Any]], kind_at: KindAt = lam
     Raises:
         ValueError: a path leads through a plain value, or to an element that a list does not have.
     """
-    for path, value in sorted(assignments, key=lambda one: _of_a_kind(one[0])):
+    for path, value in sorted(assignments, key=lambda assignment: _of_a_kind(assignment[0])):
         steps = path.split(".")
         place = data
         for number in range(len(steps) - 1):

@@ -16,7 +16,7 @@ _UNSEEN: Final = "\u115f\u1160\u2800\u3164\uffa0\U0001d159"
 FINGERPRINT: Final = re.compile(r"[0-9a-f]{16}")
 
 
-def title_law(text: str) -> str:
+def valid_title(text: str) -> str:
     """The text, if it can be a title.
 
     Raises:
@@ -36,13 +36,13 @@ def _is_seen(letter: str) -> bool:
     return unicodedata.category(letter)[0] in "LNPS" and letter not in _UNSEEN
 
 
-def name_law(text: str) -> str:
+def valid_name(text: str) -> str:
     """The text, if it can be a name.
 
     Raises:
         ValueError: it is no title, holds one of `MARKS`, or looks like the fingerprint of a run.
     """
-    title_law(text)
+    valid_title(text)
     if text in (".", "..") or any(mark in text for mark in MARKS):
         raise ValueError(f"a name must hold none of {' '.join(MARKS)}")
     if FINGERPRINT.fullmatch(text):
@@ -51,12 +51,12 @@ def name_law(text: str) -> str:
 
 
 def _blank_or_title(text: str) -> str:
-    return title_law(text) if text else text
+    return valid_title(text) if text else text
 
 
-Name = Annotated[str, AfterValidator(name_law)]
+Name = Annotated[str, AfterValidator(valid_name)]
 """Of a run."""
-Title = Annotated[str, AfterValidator(title_law)]
+Title = Annotated[str, AfterValidator(valid_title)]
 """A heading."""
 MaybeTitle = Annotated[str, AfterValidator(_blank_or_title)]
 """A heading; empty: made from what it stands over."""
@@ -75,6 +75,6 @@ def checked_title(text: str, option: str) -> str:
         ConfigError: it can be none.
     """
     try:
-        return title_law(text)
+        return valid_title(text)
     except ValueError as error:
         raise ConfigError(f"{option}: {error}, got {text[:60]!r}.") from None

@@ -179,7 +179,7 @@ def _publish(folder: Path, final: Path, option: str) -> None:
         if error.errno in (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR, errno.EISDIR):
             raise ConfigError(
                 f"{option} must be a new or empty folder, but {final} was taken meanwhile; choose another one, or "
-                f"look whether what is there is what was asked."
+                f"check whether what is there is what was asked for."
             ) from None
         if error.errno not in (errno.EXDEV, errno.EBUSY) or not final.is_dir() or any(final.iterdir()):
             raise

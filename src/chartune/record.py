@@ -1,6 +1,6 @@
 """Record: a JSON file of an artefact as a typed, frozen value. One reader and one error for all of them.
 
-artefact ─file─▶ bytes as signed ─read_record─▶ Dataset, RunRecord, …      else a StoreError with the way out
+artefact ─file─▶ bytes as signed ─read_record─▶ Dataset, RunRecord, …      else a StoreError with a remedy
 """
 
 from typing import Any, Self, TypeVar

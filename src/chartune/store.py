@@ -76,13 +76,13 @@ class Store:
     def artefacts(self, kind: str) -> list[Artefact]:
         """All finished artefacts of a kind, oldest first."""
         shelf = self.root / kind
-        found = []
+        artefacts = []
         for manifest in shelf.glob(f"*/{MANIFEST}"):
             folder = manifest.parent
             with contextlib.suppress(FileNotFoundError):  # removed since it was listed
                 if "." not in folder.name:
-                    found.append((folder.stat().st_mtime, folder.name, Artefact(kind, folder.name, folder)))
-        return [artefact for *_, artefact in sorted(found, key=lambda row: row[:2])]
+                    artefacts.append((folder.stat().st_mtime, folder.name, Artefact(kind, folder.name, folder)))
+        return [artefact for *_, artefact in sorted(artefacts, key=lambda row: row[:2])]
 
     def partial(self, kind: str, fingerprint: str) -> Path:
         """The folder in which an unfinished artefact is kept between attempts; made if needed, private."""
@@ -130,11 +130,11 @@ class Store:
         Raises:
             StoreError: the disk is full or the store cannot be written; nothing half-written stays behind.
         """
-        if found := self.find(kind, fingerprint):
-            return found
+        if artefact := self.find(kind, fingerprint):
+            return artefact
         with self.lease(kind, fingerprint, patience=WAIT_SECONDS):
-            if found := self.find(kind, fingerprint):
-                return found
+            if artefact := self.find(kind, fingerprint):
+                return artefact
             if not resume:
                 shutil.rmtree(self.partial(kind, fingerprint))
             folder = self.partial(kind, fingerprint)
@@ -165,7 +165,7 @@ class Store:
 
 
 def _must_be_a_folder(root: Path) -> None:
-    """Refuse what no store can be, before somebody is told that it holds nothing; what is not there may yet be made."""
+    """Refuse what no store can be, before it is reported as empty; what is not there may yet be made."""
     try:
         if stat.S_ISDIR(root.stat().st_mode):
             return
@@ -175,7 +175,7 @@ def _must_be_a_folder(root: Path) -> None:
             return
         why = "is a link that leads nowhere"
     except OSError as error:
-        why = f"cannot be looked at ({error.strerror})"
+        why = f"cannot be read ({error.strerror})"
     raise StoreError(
         f"the store must be a folder, but {root} {why}; choose another folder with --store (or CHARTUNE_STORE)."
     )
