@@ -22,7 +22,7 @@ _RULE = (
 
 def command(
     name: Annotated[
-        str, typer.Argument(help="Prepared data by fingerprint or its beginning. Default: the only ones.")
+        str, typer.Argument(help="Prepared data by fingerprint or its prefix. Default: the only prepared data.")
     ] = "",
     base: Annotated[
         list[str] | None,
@@ -44,7 +44,7 @@ def command(
     Prints counts, shares and phrases that ten patients share, never an id or another word of a note. Exit code 3 where
     no score would be valid: a held-out patient is trained on, or half of a held-out text stands in one training text; a
     text is later than its prediction, was admitted although it states the label, or has a phrase that amounts to the
-    label. The audit is kept in the store; asking again takes no time.
+    label. The audit is kept in the store and reused.
     """
     from chartune.models.backbone import Backbone
     from chartune.stages.audit import LeakageAudit, audit, read_audit

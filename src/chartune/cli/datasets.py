@@ -28,7 +28,7 @@ UNITS: Final = ("admissions", "examples", "pairs", "documents", "subjects")
 
 def command(
     name: Annotated[
-        str | None, typer.Argument(help="Prepared data by fingerprint or its beginning. Default: list them all.")
+        str | None, typer.Argument(help="Prepared data by fingerprint or its prefix. Default: list them all.")
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     exact_counts: ExactOption = False,

@@ -15,7 +15,7 @@ from chartune.tasks.dataset import gone
 
 ExactOption = Annotated[
     bool,
-    typer.Option("--exact-counts", help="Exact counts of real patients, for you alone: what it prints is marked."),
+    typer.Option("--exact-counts", help="Exact counts of real patients, for you alone; the output is marked as such."),
 ]
 
 

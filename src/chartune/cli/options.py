@@ -89,7 +89,7 @@ BaseOption = Annotated[
     str | None,
     typer.Option("--base", help="Base model: small-llama, minilm, a local folder, or a hub id in the local cache."),
 ]
-NameOption = Annotated[str | None, typer.Option("--name", help="What to call the run in tables.")]
+NameOption = Annotated[str | None, typer.Option("--name", help="Name of the run in tables.")]
 NullMarksOption = Annotated[
     str | None,
     typer.Option(

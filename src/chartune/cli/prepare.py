@@ -52,7 +52,7 @@ def command(
         typer.Option("--preset", help="Which switches: chartune's own, the papers', or their public code's."),
     ] = "sound",
     null_marks: NullMarksOption = None,
-    strict: Annotated[bool, typer.Option("--strict", help="Refuse raw data that give reason for a warning.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse raw data that raise a warning.")] = False,
     sets: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
     exact_counts: ExactOption = False,
@@ -60,7 +60,7 @@ def command(
 ) -> None:  # fmt: skip
     """Read raw files once and prepare every task and the corpus: cohort, input text, labels.
 
-    Every filter is named and counted. The result is kept in the store; asking again takes no time.
+    Every filter is named and counted. The result is kept in the store and reused.
     """
     from chartune.sources.annotated.detect import Kind, detect_annotated
     from chartune.tasks.dataset import read_dataset

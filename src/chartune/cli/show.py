@@ -15,7 +15,7 @@ from chartune.store import Artefact, Store
 
 
 def command(
-    name: Annotated[str, typer.Argument(help="A run or prepared data: fingerprint, its beginning, or a run's name.")],
+    name: Annotated[str, typer.Argument(help="A run or prepared data: fingerprint, its prefix, or a run's name.")],
     verify: Annotated[
         bool, typer.Option("--verify", help="Hash every file again and compare with the manifest.")
     ] = False,
