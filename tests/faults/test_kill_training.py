@@ -130,7 +130,7 @@ def test_a_second_process_is_refused_while_the_first_lives_and_goes_on_when_it_w
     finally:
         process.kill()
     assert process.returncode == 130
-    assert "interrupted; the same command goes on" in err
+    assert "interrupted; the same command resumes" in err
     assert "Traceback" not in err
     ended = json.loads(chartune("ls", "--store", store, "--json").out)
     assert (running, ended["runs"]) == (ended, [])
