@@ -120,6 +120,15 @@ def test_a_config_that_describes_no_model_for_these_weights_is_refused_at_the_do
     assert caught.value.__cause__ is None
 
 
+def test_a_zero_is_refused_where_denormals_are_flushed_to_it(base: Path) -> None:
+    torch.set_flush_denormal(True)  # as every stage does
+    try:
+        with pytest.raises(AdapterError, match="rope_theta"):
+            look(configured(base, rope_theta=0.0))
+    finally:
+        torch.set_flush_denormal(False)
+
+
 @pytest.mark.parametrize(
     ("fields", "told"),
     [({"is_decoder": True}, "an encoder must read both ways, but .* sets is_decoder"),

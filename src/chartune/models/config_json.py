@@ -1,7 +1,6 @@
 """Checks of a model's config.json, before a library reads it: what it asks for, how large a model it describes."""
 
 import difflib
-import math
 import re
 import sys
 from collections.abc import Iterator
@@ -35,7 +34,7 @@ _LABELS = re.compile(r"^(num|n)_labels$")
 _WIDTHS = re.compile(
     r"hidden_size$|hidden_dim$|intermediate_size$|^dim$|n_embd$|n_inner$|d_model$|d_ff$|heads?$|head_dim$"
 )
-_TINY, _HUGE = math.ulp(0.0), sys.float_info.max
+_TINY, _HUGE = sys.float_info.min, sys.float_info.max  # normal: where denormals are flushed, 5e-324 equals 0
 _FINITE = (-_HUGE, _HUGE, "a finite number")
 BOUNDS: Final = (
     (re.compile(r"(^|_)(dropout|pdrop|layerdrop)(_prob|_rate)?$"), (0.0, 0.99, "a share from 0 to 0.99")),
