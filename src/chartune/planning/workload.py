@@ -6,7 +6,7 @@ those at the planned length: early stopping can only shorten a run. Of real pati
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
@@ -117,53 +117,98 @@ def _outputs_asked(stage: Finetune) -> int | None:
     return tasks[task_named(tasks, stage.task)].answers
 
 
+@dataclass(frozen=True)
+class _Texts:
+    """The examples of a task in one split."""
+
+    count: int
+    mean: float
+    """Tokens of a text, cut at `max_seq_len`."""
+
+    @property
+    def tokens(self) -> int:
+        """Of all of them."""
+        return round(self.count * self.mean)
+
+
 def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None, exact: bool) -> Workload:
+    """Of fine-tuning: the texts of a task."""
     dataset = read_dataset(data)
     task = task_named(dataset.tasks, stage.task)
     outputs = dataset.tasks[task].form.outputs(len(dataset.tasks[task].labels))
     frame = read_task(data, task).select("split", "text")
-    count, mean = {}, {}
-    for split in ("train", *SCORED):
-        texts = frame.filter(pl.col("split") == split).get_column("text").to_list()
-        tokens = _mean_tokens(texts, backbone, stage.max_seq_len)
-        count[split], mean[split] = typical(len(texts), exact), tokens if exact else round(tokens)
-    epoch = round(count["train"] * mean["train"])
-    schedule = schedule_of(stage.optimisation, stage.stopping, count["train"])
-    held = {split: round(count[split] * mean[split]) for split in SCORED}
-    trains = stage.stack.trains_body()
-    read = schedule.evaluations * held["validation"] + sum(held.values()) if trains else epoch + sum(held.values())
-    if trains and stage.head.start == "probe":
-        read += epoch + held["validation"]
+    texts = {split: _texts(stage, frame, split, backbone, exact) for split in ("train", *SCORED)}
+    train, trains = texts["train"], stage.stack.trains_body()
+    schedule = schedule_of(stage.optimisation, stage.stopping, train.count)
     return Workload(
-        data.fingerprint, outputs, count["train"], epoch, schedule.steps,
-        round(epoch * schedule.epochs) if trains else 0,
-        schedule.steps * _turns(stage.optimisation, mean["train"]) if trains else 0, read,
-        2 * int(frame.get_column("text").str.len_bytes().sum()),
+        data=data.fingerprint, outputs=outputs, examples=train.count, epoch_tokens=train.tokens, steps=schedule.steps,
+        tokens=round(train.tokens * schedule.epochs) if trains else 0,
+        micro_batches=schedule.steps * _turns(stage.optimisation, train.mean) if trains else 0,
+        read_tokens=_read(stage, texts, schedule.evaluations),
+        text_bytes=2 * int(frame.get_column("text").str.len_bytes().sum()),
     )  # fmt: skip
+
+
+def _texts(stage: Finetune, frame: pl.DataFrame, split: str, backbone: LocalBackbone | None, exact: bool) -> _Texts:
+    texts = frame.filter(pl.col("split") == split).get_column("text").to_list()
+    mean = _mean_tokens(texts, backbone, stage.max_seq_len)
+    return _Texts(typical(len(texts), exact), mean if exact else round(mean))
+
+
+def _read(stage: Finetune, texts: Mapping[str, _Texts], evaluations: int) -> int:
+    """Tokens read without gradients; a body that does not learn reads every text once."""
+    train, validation, test = (texts[split].tokens for split in ("train", *SCORED))
+    if not stage.stack.trains_body():
+        return train + validation + test
+    probed = train + validation if stage.head.start == "probe" else 0
+    return evaluations * validation + validation + test + probed
+
+
+@dataclass(frozen=True)
+class _Notes:
+    """The documents of a corpus in one split."""
+
+    documents: int
+    tokens: float
+    """Of all of them, begin and end of each included."""
+    characters: float
 
 
 def _of_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone | None, exact: bool) -> Workload:
+    """Of pretraining: blocks of notes, all of full length."""
     corpus = read_dataset(data).corpus
     counts = corpus.counts if corpus else {}
-    blocks, text = {}, 0.0
-    for split in SPLITS:
-        known = (int(counts.get(split, {}).get(what, 0)) for what in ("documents", "words"))
-        documents, words = (typical(number, exact) for number in known)
-        texts = _documents(data, split)
-        sampled = max(1, sum(len(t.split()) for t in texts))
-        tokens = words * _mean_tokens(texts, backbone, None) * len(texts) / sampled + 2 * documents
-        blocks[split] = math.ceil(tokens / stage.max_seq_len) if stage.notes == "packed" else documents
-        text += words * sum(len(t) for t in texts) / sampled
+    notes = {split: _notes(data, split, counts.get(split, {}), backbone, exact) for split in SPLITS}
+    blocks, length = {split: _blocks(stage, part) for split, part in notes.items()}, stage.max_seq_len
     schedule = schedule_of(stage.optimisation, stage.stopping, blocks["train"])
-    test, validation = (min(blocks[s], stage.held_out_blocks or blocks[s]) for s in ("test", "validation"))
-    read = 2 * test + validation + schedule.evaluations * min(blocks["validation"], stage.validation_blocks)
-    length, stream = stage.max_seq_len, sum(blocks.values()) * stage.max_seq_len
-    epoch, turns = blocks["train"] * length, schedule.steps * _turns(stage.optimisation, length)
+    epoch, characters = blocks["train"] * length, sum(part.characters for part in notes.values())
     return Workload(
-        data.fingerprint, None, blocks["train"], epoch, schedule.steps,
-        round(epoch * schedule.epochs), turns, read * length,
-        round(2 * text) + BYTES_PER_PACKED_TOKEN * stream,
+        data=data.fingerprint, examples=blocks["train"], epoch_tokens=epoch, steps=schedule.steps,
+        tokens=round(epoch * schedule.epochs), micro_batches=schedule.steps * _turns(stage.optimisation, length),
+        read_tokens=_read_blocks(stage, blocks, schedule.evaluations) * length,
+        text_bytes=round(2 * characters) + BYTES_PER_PACKED_TOKEN * sum(blocks.values()) * length,
     )  # fmt: skip
+
+
+def _notes(
+    data: Artefact, split: str, counts: Mapping[str, Any], backbone: LocalBackbone | None, exact: bool
+) -> _Notes:
+    """As many as the corpus counts, with the tokens and characters per word of the first of them."""
+    documents, words = (typical(int(counts.get(what, 0)), exact) for what in ("documents", "words"))
+    texts = _documents(data, split)
+    sampled = max(1, sum(len(text.split()) for text in texts))  # words
+    tokens = words * _mean_tokens(texts, backbone, None) * len(texts) / sampled + 2 * documents
+    return _Notes(documents, tokens, words * sum(map(len, texts)) / sampled)
+
+
+def _blocks(stage: Pretrain, notes: _Notes) -> int:
+    return math.ceil(notes.tokens / stage.max_seq_len) if stage.notes == "packed" else notes.documents
+
+
+def _read_blocks(stage: Pretrain, blocks: Mapping[str, int], evaluations: int) -> int:
+    """Blocks read without gradients: test blocks before and after training, validation blocks after and on the way."""
+    validation, test = (min(blocks[split], stage.held_out_blocks or blocks[split]) for split in ("validation", "test"))
+    return 2 * test + validation + evaluations * min(blocks["validation"], stage.validation_blocks)
 
 
 def _documents(data: Artefact, split: str) -> list[str]:

@@ -16,7 +16,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import polars as pl
 from pydantic import Field
 
@@ -30,6 +29,7 @@ MASKS: Final[Masks] = "unwrapped"
 """A corpus has lost the brackets of its masks, so those of the other side are dropped, too."""
 _CONTROL: Final = HashSplit(salt="control")
 """Whose hash says in which order documents are drawn."""
+_NOBODY: Final = pl.Series("note_id", [], dtype=pl.String)
 
 
 class Quoting(NearCopies):
@@ -66,9 +66,11 @@ def holders(
     with HeldOutTexts(pile, MASKS, asked.boilerplate) as held:
         for block in texts:
             held.add(block)
-        found = holding(held, blocks, asked.containment, title) if len(held) else np.zeros(0, dtype=np.bool_)
-    ids = [rows.columns("note_id")["note_id"] for rows in documents] if len(found) else []
-    return pl.concat([pl.Series("note_id", [], dtype=pl.String), *ids]).filter(pl.Series(found, dtype=pl.Boolean))
+        if not len(held):  # no document needs to be read
+            return _NOBODY
+        holds = holding(held, blocks, asked.containment, title)  # [documents], in their order
+    ids = pl.concat([_NOBODY, *(rows.columns("note_id")["note_id"] for rows in documents)])
+    return ids.filter(pl.Series(holds, dtype=pl.Boolean))
 
 
 def left_out(documents: pl.DataFrame, held: pl.Series, control: bool) -> pl.DataFrame:
@@ -81,8 +83,11 @@ def left_out(documents: pl.DataFrame, held: pl.Series, control: bool) -> pl.Data
             words are those of its `held` or, by less than the last document, more. All of them, if they have fewer.
     """
     holds = pl.col("note_id").is_in(held.implode())
-    holding = documents.filter(holds)
-    return drawn(documents.filter(~holds & (pl.col("split") == "train")), holding, ["category"]) if control else holding
+    holders = documents.filter(holds)
+    if not control:
+        return holders
+    others = documents.filter(~holds, pl.col("split") == "train")
+    return drawn(others, like=holders, groups=["category"])
 
 
 def drawn(documents: pl.DataFrame, like: pl.DataFrame, groups: Sequence[str]) -> pl.DataFrame:
@@ -94,8 +99,8 @@ def drawn(documents: pl.DataFrame, like: pl.DataFrame, groups: Sequence[str]) ->
         groups: columns that tell a group.
     """
     words = pl.col("words").cast(pl.Int64)
+    lot = pl.col("note_id").map_elements(_CONTROL.bits, return_dtype=pl.UInt64)
     wanted = like.group_by(groups).agg(wanted=words.sum())
-    order = pl.col("note_id").map_elements(_CONTROL.bits, return_dtype=pl.UInt64)
-    before = words.cum_sum().over(groups) - words
-    there = documents.join(wanted, on=groups).sort(order, "note_id")
-    return there.filter(before < pl.col("wanted")).drop("wanted")
+    shuffled = documents.join(wanted, on=groups).sort(lot, "note_id")
+    drawn_before = words.cum_sum().over(groups) - words
+    return shuffled.filter(drawn_before < pl.col("wanted")).drop("wanted")

@@ -90,22 +90,23 @@ class HeldOutTexts:
 
     def rounds(self) -> Iterator[Round]:
         """The texts in rounds of some `ROUND` runs. Raises StoreError: the pile is damaged."""
-        ends = np.cumsum(self.sizes)
+        ends = np.cumsum(self.sizes)  # [n]: runs of all texts up to and with each
         if self._common is None:
             self._common = self._of_many(parts=-(-int(ends[-1]) // ROUND) if len(ends) else 0)
-        rounds = np.maximum(ends - 1, 0) // ROUND + np.arange(len(ends)) // int(LOW)
+        rounds = np.maximum(ends - 1, 0) // ROUND + np.arange(len(ends)) // int(LOW)  # [n]: number of its round
         cuts = np.flatnonzero(np.diff(rounds)) + 1
+        before = np.append(0, ends)  # [n + 1]: runs of all texts before each
         for first, last in pairwise(np.unique([0, *cuts, len(ends)]).tolist()):
-            yield self._round(first, last, int(ends[last - 1] - (ends[first - 1] if first else 0)))
+            yield self._round(first, last, int(before[last] - before[first]))
 
     def _round(self, first: int, last: int, size: int) -> Round:
         """Texts first … last - 1, which have so many runs."""
-        keys, filled = np.empty(size, dtype=np.uint64), 0
+        keys, filled = np.empty(size, dtype=np.uint64), 0  # allocated once: the largest array there is
         for text, run in self._runs():
-            mine = (text >= first) & (text < last)
-            some = keyed(run[mine], text[mine] - np.uint32(first))
-            keys[filled : filled + len(some)] = some
-            filled += len(some)
+            inside = (text >= first) & (text < last)
+            block = keyed(run[inside], text[inside] - np.uint32(first))
+            keys[filled : filled + len(block)] = block
+            filled += len(block)
         keys = once(keys)
         if self._common is not None and len(self._common):
             keys = keys[~among(self._common, keys & ~LOW)]
@@ -113,12 +114,18 @@ class HeldOutTexts:
 
     def _of_many(self, parts: int) -> NDArray[np.uint64]:
         """The runs in texts of more than `boilerplate` patients, ascending; one of so many parts is held at once."""
-        found, whose = [np.zeros(0, dtype=np.uint64)], np.array(self._whose, dtype=np.uint32)
-        for part in range(parts):
-            some = [keyed(run[mine], whose[text[mine]]) for text, run in self._runs() for mine in [run % parts == part]]
-            runs = once(np.concatenate(some)) & ~LOW
-            found.append(np.unique(runs[self._boilerplate :][runs[self._boilerplate :] == runs[: -self._boilerplate]]))
-        return np.sort(np.concatenate(found))
+        common = [np.zeros(0, dtype=np.uint64), *(self._of_many_in(part, parts) for part in range(parts))]
+        return np.sort(np.concatenate(common))
+
+    def _of_many_in(self, part: int, parts: int) -> NDArray[np.uint64]:
+        """Those of one part, each once: a run that stands `boilerplate` places further on again is of more patients."""
+        patients, keys = np.array(self._whose, dtype=np.uint32), []  # [texts], blocks of run and patient
+        for text, run in self._runs():
+            inside = run % parts == part
+            keys.append(keyed(run[inside], patients[text[inside]]))
+        runs = once(np.concatenate(keys)) & ~LOW  # ascending, a place for each patient
+        further = runs[self._boilerplate :]
+        return np.unique(further[further == runs[: -self._boilerplate]])
 
     def _runs(self) -> Iterator[tuple[NDArray[np.uint32], NDArray[np.uint64]]]:
         """Whose they are, by number of the text, and the runs: a block at a time."""

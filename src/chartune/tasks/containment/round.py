@@ -101,13 +101,15 @@ class Round:
                 yield self._shared(document[begin:end], low[begin:end], count[begin:end])
 
     def _shared(self, document: Ints, low: Ints, count: Ints) -> Shared:
-        ends = np.cumsum(count)
-        places = np.arange(count.sum()) + np.repeat(low - (ends - count), count)
-        pairs = np.repeat((document - document[0]) * len(self.sizes), count) + numbers(self._keys[places])
-        pairs, shared = _counted(pairs)
-        documents, texts = np.divmod(pairs, len(self.sizes))
+        """The pairs of some documents, from their runs [R]; Σcount = H hits, P pairs."""
+        before = np.cumsum(count) - count  # [R]: hits of the runs before
+        places = np.arange(count.sum()) + np.repeat(low - before, count)  # [H]: in the index
+        n, first = len(self.sizes), document[0]
+        hits = np.repeat((document - first) * n, count) + numbers(self._keys[places])  # [H]: document · n + text
+        pairs, shared = _counted(hits)  # [P], [P]
+        documents, texts = np.divmod(pairs, n)
         judged = self.judged[texts]
-        documents, texts, shared = documents[judged] + document[0], texts[judged], shared[judged]
+        documents, texts, shared = documents[judged] + first, texts[judged], shared[judged]
         return Shared(documents, texts + self.first, shared / self.sizes[texts])
 
 
