@@ -131,7 +131,8 @@ def a_saved_layer_reloads_exactly_and_is_quiet_when_frozen(base: LocalBackbone, 
         assert (adapter.method, adapter.idle) == (method, False)
         module = stacked(base, Frozen(adapter=folder)).module
     again = hidden(module)
-    # Longformer alone differs by rounding (2e-6) between two bodies with equal weights.
+    # Longformer gives its projections a transposed view; PyTorch multiplies that as one product where the matrix learns
+    # and as one per text where it is frozen (`should_fold` of at::matmul), which round differently, by 2e-6.
     exact = 1e-5 if base.family.model_type == "longformer" else 0.0
     assert torch.allclose(again, expected, atol=exact, rtol=0.0)
     _dropout_of_the_body_off(module.train())
@@ -170,8 +171,8 @@ def _moves_just_what_learns(attached: Attached, state: Any) -> None:
         owned = {n: p for n, p in attached.trainable().items() if attached.methods[index].owns(n, f"layer{index}")}
         assert owned
         for parameter in owned.values():
-            with torch.no_grad():
-                parameter.add_(0.1)
+            with torch.no_grad():  # unevenly: the norms of Gemma 3 undo what scales all alike
+                parameter.add_(torch.linspace(0.0, 0.2, parameter.numel()).view_as(parameter))
         assert not torch.allclose(hidden(attached.module), before, atol=1e-4)
     _step(attached, _optimizer(attached))
     attached.keep_promises()
@@ -251,5 +252,5 @@ def _dropout_of_the_body_off(module: nn.Module) -> None:
 
 def _peft_cannot(base: LocalBackbone, method: Method) -> bool:
     """Prefixes go through a cache in peft, which some encoders do not take; and peft always shifts positions."""
-    uncached = base.family.model_type in ("distilbert", "mobilebert", "modernbert")
+    uncached = base.family.model_type in ("albert", "distilbert", "mobilebert", "modernbert")
     return method.kind == "prefix" and (uncached or method.positions_taken == 0)
