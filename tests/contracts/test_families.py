@@ -9,14 +9,18 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM
+from transformers import AutoModel, AutoModelForCausalLM
 
 from chartune.errors import AdapterError, ConfigError
 from chartune.models.anatomy import anatomy_of
+from chartune.models.architecture import shape_of
 from chartune.models.backbone import LocalBackbone
 from chartune.models.backbone import inspect as look
 from chartune.models.heads import Head, Pooling, pool
+from chartune.models.language import Language
 from chartune.models.load import Body, Numerics, Resolved, load_body, resolve, ties_and_leavings
+from chartune.models.load import body_of as quiet_body
+from chartune.models.meta import meta_body
 from chartune.testing.twins import DECODERS, FAMILIES, twin
 
 EXACT = Resolved("cpu", "fp32", "eager", "a test")
@@ -127,6 +131,8 @@ def test_packed_texts_do_not_see_each_other(twins: Path, model_type: str) -> Non
         single = model.nll(alone, positions[:, len(one) :], predicting(1, len(two)))
     assert torch.allclose(packed, single, atol=5e-6)
     assert body.language.masked == (model_type in ("opt", "falcon"))
+    backbone = twin(twins, model_type)
+    assert meta_body(shape_of(backbone), backbone.family, EXACT, language_model=True).language == body.language
 
 
 @pytest.mark.parametrize("model_type", FAMILIES)
@@ -144,9 +150,14 @@ def test_frozen_matrices_are_bf16_and_nothing_else_is(twins: Path, model_type: s
 
 @pytest.mark.parametrize("model_type", FAMILIES)
 def test_a_base_draws_no_dropout_while_it_is_trained(twins: Path, model_type: str) -> None:
-    module, ids = load_body(twin(twins, model_type), EXACT, trains_all=True).module, texts()[1].unsqueeze(0)
-    module.train()
+    shape, ids = shape_of(twin(twins, model_type)), texts()[1].unsqueeze(0)
+    dropping = {name: 0.5 for name, value in shape.to_dict().items() if isinstance(value, float) and "drop" in name}
+    for name in dropping:
+        setattr(shape, name, 0.5)
+    model = AutoModel.from_config(shape)
+    module = quiet_body(model, EXACT, Language(), language_model=False, trains_all=True).module.train()
     assert torch.equal(hidden(module, ids), hidden(module, ids))
+    assert {name: model.config.to_dict()[name] for name in dropping} == dropping  # as it will be saved
 
 
 @pytest.mark.parametrize("model_type", FAMILIES)

@@ -1,39 +1,37 @@
 """Every method of the catalog on every family: the laws that all keep; in pairs, and in full when slow."""
 
+import json
 from pathlib import Path
 
 import pytest
+import torch
+from peft import PeftModel
+from transformers import AutoModel
 
-from chartune.adapters.catalog import METHODS, method_class
+from chartune.adapters.ia3 import IA3
 from chartune.adapters.lora import LoRA
 from chartune.adapters.method import Method
-from chartune.adapters.prefix import Prefix
 from chartune.adapters.stack import Fresh
-from chartune.errors import AdapterError
-from chartune.testing.method_laws import LAWS, Law, gap, stacked
+from chartune.errors import AdapterError, RunError
+from chartune.testing.method_laws import LAWS, Law, gap, hidden, kept, stacked
+from chartune.testing.support import TRIED, called
 from chartune.testing.twins import OWN, twin
+from chartune.train.checkpoint import restore, trainable
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # stock peft asks by an old name
     pytest.mark.filterwarnings("ignore:.*gradient_checkpointing_enable:FutureWarning"),
 ]
-USUAL = [method_class(kind).parse({}) for kind in METHODS if not method_class(kind).trains_all]
-UNUSUAL: list[Method] = [LoRA(rank=2, targets="all-linear", dropout=0.1), Prefix(tokens=3, positions="unshifted")]
-EVERY = [*USUAL, *UNUSUAL]
-PAIRS = {(number % len(EVERY), model_type) for at, model_type in enumerate(OWN) for number in (at, at + 1)}
+PAIRS = {(number % len(TRIED), model_type) for at, model_type in enumerate(OWN) for number in (at, at + 1)}
 """Two methods on each family, and so each method on two families or more."""
-
-
-def called(method: Method) -> str:
-    return "-".join([method.kind, *(str(getattr(method, name, "")) for name in ("targets", "positions"))]).rstrip("-")
 
 
 def pairs() -> list[object]:
     return [
-        pytest.param(model_type, method, id=f"{model_type}-{called(method)}", marks=() if paired else pytest.mark.slow)
+        pytest.param(model_type, method, id=name, marks=() if (number, model_type) in PAIRS else pytest.mark.slow)
         for model_type in OWN
-        for number, method in enumerate(EVERY)
-        for paired in [(number, model_type) in PAIRS]
+        for number, method in enumerate(TRIED)
+        for name in [f"{model_type}-{called(method)}".replace(" ", "-")]
     ]
 
 
@@ -50,5 +48,27 @@ def test_a_method_keeps_the_law_on_a_family(twins: Path, model_type: str, method
 
 def test_each_method_stands_on_two_families_and_each_family_has_two_methods() -> None:
     assert len(OWN) * 2 == len(PAIRS)
-    for number in range(len(EVERY)):
+    for number in range(len(TRIED)):
         assert sum(number == one for one, _ in PAIRS) >= 2
+
+
+@pytest.mark.parametrize("method", TRIED, ids=called)
+def test_a_checkpoint_of_another_layer_is_refused(twins: Path, method: Method) -> None:
+    attached = stacked(twin(twins, "llama"), Fresh(method=method))
+    before = trainable(attached.module)
+    other = stacked(twin(twins, "llama"), Fresh(method=LoRA(rank=5, targets="all-linear")))
+    larger = {name: torch.cat([tensor, tensor]) for name, tensor in before.items()}
+    single = {name: tensor[:1] for name, tensor in before.items()}  # torch would repeat it to fill the rest
+    for tensors in (trainable(other.module), larger, single):
+        with pytest.raises(RunError, match="exactly the weights that learn"):
+            restore(attached.module, tensors, "a checkpoint")
+    assert all(torch.equal(tensor, before[name]) for name, tensor in trainable(attached.module).items())
+
+
+@pytest.mark.parametrize("method", [LoRA(targets="all-linear"), IA3()], ids=called)
+def test_stock_peft_reads_a_layer_beside_conv1d_exactly(twins: Path, tmp_path: Path, method: Method) -> None:
+    base = twin(twins, "gpt2")
+    expected = kept(tmp_path, base, method)
+    assert json.loads((tmp_path / "adapter_config.json").read_text())["fan_in_fan_out"] is True
+    stock = PeftModel.from_pretrained(AutoModel.from_pretrained(base.folder, attn_implementation="eager"), tmp_path)
+    assert torch.equal(hidden(stock), expected)

@@ -18,7 +18,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel, masking_utils
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.pytorch_utils import Conv1D
 
@@ -58,6 +58,8 @@ class Anatomy:
     """D of the last hidden states."""
     attention: Names
     """Modules that reach transformers' attention interface; none where the architecture does not use it."""
+    packs: bool
+    """Whether positions that begin again keep texts of one row apart; else a mask must."""
     key_heads: tuple[tuple[int, int], ...]
     """Heads, and numbers in each, of the keys and values of every module in `attention`."""
 
@@ -123,6 +125,8 @@ class _Seen:
     """With heads and size of keys."""
     width: int = 0
     """D of the last hidden states."""
+    packs: bool = False
+    """Whether a mask was made from positions."""
     attended: bool = False
     """Whether attention was the last that was called."""
 
@@ -149,12 +153,19 @@ def _looked(body: nn.Module, names: list[str]) -> _Seen:
 
     for name in names:
         modules[name].register_forward_pre_hook(partial(matrix, name))
-    token = _watcher.set(attention)
+
+    def positions(ids: Tensor) -> Any:
+        seen.packs = True
+        return stock(ids)
+
+    token, stock = _watcher.set(attention), masking_utils.find_packed_sequence_indices
     try:
+        masking_utils.find_packed_sequence_indices = positions
         with _NoNumbers(), torch.enable_grad():  # type: ignore[no-untyped-call]
             out = body(input_ids=torch.zeros(1, 8, dtype=torch.long, device="meta"))
     finally:
         _watcher.reset(token)
+        masking_utils.find_packed_sequence_indices = stock
     seen.width = int(out.last_hidden_state.shape[-1])
     return seen
 
@@ -228,6 +239,7 @@ def _sorted(body: nn.Module, seen: _Seen) -> Anatomy:
         norms=those(lambda name: _is_norm(modules[name])),
         embeddings=those(lambda name: isinstance(modules[name], nn.Embedding)),
         width=seen.width,
+        packs=seen.packs,
         attention=tuple(attending),
         key_heads=tuple(seen.attention[modules[name]] for name in attending),
     )

@@ -128,6 +128,8 @@ def _unfit(shape: Any, usual: Any, body: Any) -> str:
         return "it reads with an encoder and writes with a decoder; choose a model that is one of both"
     if body.main_input_name != "input_ids":
         return f"it reads {body.main_input_name} and no tokens; choose a model of text"
+    if any(name.endswith("experts") and value for name, value in usual.to_dict().items()):
+        return "it is a mixture of experts, which are no matrices that a method could adapt; choose a dense model"
     if not hasattr(usual, "num_attention_heads"):
         return "it reads without attention, and what is masked would leave a trace; choose one that has attention"
     return ""

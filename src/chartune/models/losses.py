@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -23,6 +24,17 @@ def binary_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 CROSS_ENTROPY: Final = "cross-entropy"
 LOSSES: Final[dict[str, Loss]] = {CROSS_ENTROPY: cross_entropy, "binary-cross-entropy": binary_cross_entropy}
 """Name → loss."""
+
+
+def blank_labels(loss: str, texts: int, outputs: int) -> Tensor:
+    """Labels as a loss takes them, all 0: [B], or [B, L] where a text may have many.
+
+    Args:
+        loss: its name.
+        texts: B.
+        outputs: L.
+    """
+    return torch.zeros(texts, dtype=torch.int64) if loss == CROSS_ENTROPY else torch.zeros(texts, outputs)
 
 
 def weighted_loss(loss: str, logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:

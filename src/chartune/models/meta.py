@@ -1,8 +1,11 @@
 """A body on the meta device: shapes and types, no numbers, nothing allocated."""
 
+from dataclasses import replace
+
 import torch
 from transformers import AutoModel, AutoModelForCausalLM, PretrainedConfig
 
+from chartune.models.anatomy import anatomy_of
 from chartune.models.families import Family
 from chartune.models.foreign import reading
 from chartune.models.language import Language
@@ -26,4 +29,7 @@ def meta_body(
     parts = family.parts(language_model=language_model)
     with reading("transformers", "config.json must describe a model", "copy it again"), torch.device("meta"):
         model = make.from_config(shape, dtype=torch.float32, attn_implementation=resolved.attention, **parts)
-    return body_of(model, resolved, Language.of(model.config), language_model=language_model, trains_all=trains_all)
+    language = Language.of(model.config)
+    if language_model:
+        language = replace(language, masked=not anatomy_of(model.base_model).packs)
+    return body_of(model, resolved, language, language_model=language_model, trains_all=trains_all)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from chartune.models.load import Resolved
+from chartune.models.losses import blank_labels
 from chartune.models.readers import Classifier, LanguageModel
 from chartune.planning.rehearsal import Rehearsals, rehearse
 from chartune.planning.requirements import Weights
@@ -50,12 +51,13 @@ def _batch(module: Classifier | LanguageModel, rows: int, length: int, resolved:
 
     def loss() -> Tensor:
         with torch.device(resolved.device):
-            ids = torch.ones(rows, length, dtype=torch.int64)
-            some, ones = torch.zeros(rows, dtype=torch.int64), torch.ones(rows)
+            ids, ones = torch.ones(rows, length, dtype=torch.int64), torch.ones(rows)
+            if isinstance(module, Classifier):
+                labels = blank_labels(module.loss, rows, module.head.linear.out_features)
             places = torch.zeros(rows * length, dtype=torch.int64)  # every token is predicted
         with torch.autocast(resolved.device, torch.bfloat16, enabled=resolved.precision == "bf16"):
             if isinstance(module, Classifier):
-                return module.forward(ids, torch.ones_like(ids), some, ones)
+                return module.forward(ids, torch.ones_like(ids), labels, ones)
             return module.forward(ids, torch.ones_like(ids), places)
 
     return loss

@@ -143,8 +143,8 @@ def plan(stage: Pretrain | Finetune, store: Store, exact: bool = False) -> Plan:
     inputs = inputs_of(stage, store, make=False)
     workload = workload_of(stage, inputs.backbone, store, exact)
     resolved, backbone = inputs.resolved, inputs.backbone
-    outputs = Asked(np.zeros(workload.outputs or BINARY, dtype=np.float32), CROSS_ENTROPY)
-    model = assemble(stage, inputs, bare_body(stage, inputs, planned=True), outputs, planned=True)
+    asked = Asked(np.zeros(workload.outputs or BINARY, dtype=np.float32), workload.loss or CROSS_ENTROPY)
+    model = assemble(stage, inputs, bare_body(stage, inputs, planned=True), asked, planned=True)
     weights, rehearsed = weights_of(model), rehearsals(stage, model, resolved)
     memory = memory_of(weights, rehearsed, workload, resolved, held)
     disk, rates = disk_of(weights, store.root), measured_rates(resolved)

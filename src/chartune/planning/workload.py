@@ -44,6 +44,8 @@ class Workload:
     """Fingerprint of the prepared data that it was counted on."""
     outputs: int | None = None
     """Logits of the task head; None also where there is none."""
+    loss: str | None = None
+    """What the head minimises; None also where there is none."""
     examples: int | None = None
     """Training texts or blocks of notes."""
     epoch_tokens: int | None = None
@@ -135,13 +137,15 @@ def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None, e
     """Of fine-tuning: the texts of a task."""
     dataset = read_dataset(data)
     task = task_named(dataset.tasks, stage.task)
-    outputs = dataset.tasks[task].form.outputs(len(dataset.tasks[task].labels))
+    form = dataset.tasks[task].form
+    outputs = form.outputs(len(dataset.tasks[task].labels))
     frame = read_task(data, task).select("split", "text")
     texts = {split: _texts(stage, frame, split, backbone, exact) for split in ("train", *SCORED)}
     train, trains = texts["train"], stage.stack.trains_body()
     schedule = schedule_of(stage.optimisation, stage.stopping, train.count)
     return Workload(
-        data=data.fingerprint, outputs=outputs, examples=train.count, epoch_tokens=train.tokens, steps=schedule.steps,
+        data=data.fingerprint, outputs=outputs, loss=form.loss, examples=train.count, epoch_tokens=train.tokens,
+        steps=schedule.steps,
         tokens=round(train.tokens * schedule.epochs) if trains else 0,
         micro_batches=schedule.steps * _turns(stage.optimisation, train.mean) if trains else 0,
         read_tokens=_read(stage, texts, schedule.evaluations),

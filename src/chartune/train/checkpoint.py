@@ -131,13 +131,15 @@ def restore(model: nn.Module, tensors: dict[str, Tensor], place: str) -> None:
     """Copy saved weights into the parameters that learn.
 
     Raises:
-        RunError: the names are not the same.
+        RunError: names or shapes are not the same.
     """
     parameters = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    if parameters.keys() != tensors.keys():
+    needed, held = ({name: tuple(t.shape) for name, t in side.items()} for side in (parameters, tensors))
+    if differing := sorted({name for name, _ in needed.items() ^ held.items()}):
         raise RunError(
-            f"a checkpoint must hold exactly the weights that learn, but {place} differs in "
-            f"{len(parameters.keys() ^ tensors.keys())} names."
+            f"a checkpoint must hold exactly the weights that learn, in their shapes, but {place} differs in "
+            f"{len(differing)} of them, such as {ascii(differing[0])[1:-1][:120]}: it is of another model; remove it "
+            f"to start again from nothing."
         )
     with torch.no_grad():
         for name, parameter in parameters.items():

@@ -54,7 +54,7 @@ def test_a_config_that_asks_for_foreign_code_is_refused(copy: Path, key: str) ->
 @pytest.mark.parametrize(("model_type", "why"), {
     "lama": "did you mean llama", "mamba": "without attention", "t5": "writes with a decoder",
     "gemma3": r"several models \(text_config, vision_config\)", "vit": "reads pixel_values",
-    "funnel": "not one headless model", "patchtst": "reads past_values",
+    "funnel": "not one headless model", "patchtst": "reads past_values", "mixtral": "mixture of experts",
 }.items())  # fmt: skip
 def test_an_architecture_that_cannot_be_adapted_is_refused_with_the_reason(
     copy: Path, model_type: str, why: str

@@ -21,7 +21,7 @@ from chartune.errors import AdapterError, DataError, RunError
 from chartune.models.backbone import LocalBackbone, inspect
 from chartune.models.heads import LinearHead
 from chartune.models.load import Resolved, load_body, new_llama
-from chartune.models.readers import Classifier
+from chartune.models.readers import Classifier, LanguageModel
 from chartune.planning.blueprint import _batch, rehearsals
 from chartune.planning.plan import Plan, plan, planned_facts
 from chartune.planning.rehearsal import _Alive
@@ -138,6 +138,29 @@ def test_so_are_those_of_a_language_model(
     drawn = drawn_of(stage, backbone, [None], 0)
     planned = drawn.learning, drawn.parameters
     assert planned == counts(body.language_model(attached.module))
+
+
+def test_a_head_of_many_labels_is_rehearsed_with_its_own_loss(twins: Path, anywhere: dict[str, Any]) -> None:
+    backbone, stage = twin(twins, "llama"), finetune_of(anywhere)
+    asked = Asked(np.zeros(OUTPUTS, dtype=np.float32), "binary-cross-entropy")
+    inputs = Inputs(backbone, (None,), EXACT)
+    model = assemble(stage, inputs, bare_body(stage, inputs, planned=True), asked, planned=True)
+    batches = rehearsals(stage, model, EXACT)
+    single = rehearsals(stage, drawn_of(stage, backbone, [None], OUTPUTS), EXACT)
+    assert batches.training is not None
+    assert single.training is not None
+    assert batches.training.flops == single.training.flops
+    assert batches.reading.operations != single.reading.operations
+
+
+def test_packed_texts_that_a_mask_keeps_apart_are_planned_with_it(twins: Path, anywhere: dict[str, Any]) -> None:
+    stage = Pretrain.parse({"data": anywhere, "max_seq_len": 64})
+    model = drawn_of(stage, twin(twins, "opt"), [None], 0)
+    masked = rehearsals(stage, model, EXACT).reading
+    model = drawn_of(stage, twin(twins, "opt"), [None], 0)
+    assert isinstance(model.reader, LanguageModel)
+    model.reader.language = replace(model.reader.language, masked=False)
+    assert masked.written_bytes > rehearsals(stage, model, EXACT).reading.written_bytes
 
 
 @pytest.mark.parametrize("name", ["attention", "full", "frozen clinical + LoRA"])

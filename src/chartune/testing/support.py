@@ -1,0 +1,122 @@
+"""The support table: which method stands on which family, from what the code itself says; `docs/support.md`.
+
+    python -m chartune.testing.support > docs/support.md
+
+A twin's config ─meta device─▶ body without memory ─Method.must_suit, composes_with─▶ yes, or the reason why not
+"""
+
+import sys
+from collections.abc import Iterable
+from typing import Final
+
+from torch import nn
+from transformers import AutoConfig
+
+from chartune.adapters.catalog import METHODS, method_class
+from chartune.adapters.lora import LoRA
+from chartune.adapters.method import Method
+from chartune.adapters.prefix import Prefix
+from chartune.errors import AdapterError
+from chartune.models.anatomy import anatomy_of
+from chartune.models.families import family_of
+from chartune.models.load import Resolved
+from chartune.models.meta import meta_body
+from chartune.testing.twins import FAMILIES, sizes_of
+
+CATALOG: Final = tuple(method_class(kind).parse({}) for kind in METHODS)
+"""Every method with its usual numbers."""
+TRIED: Final[tuple[Method, ...]] = (
+    *(method for method in CATALOG if not method.trains_all),
+    LoRA(rank=2, targets="all-linear", dropout=0.1),
+    Prefix(tokens=3, positions="unshifted"),
+)
+"""What the contract suites run over: every method that adds a layer, and its switches."""
+_EXACT: Final = Resolved("cpu", "fp32", "eager", "the support table")
+_HEAD: Final = """# What goes with what
+
+Made by `python -m chartune.testing.support`; a test fails where this page and the code disagree. Tested on a tiny
+random twin of each family: pairs of family and method in `make test`, all of them in `make test-all` (gradients,
+saving and reading again, stock peft, stacks, checkpoints, planning, gradient checkpointing). Any other encoder or
+decoder of text that transformers knows is taken by the same rules
+([methods.md](methods.md#what-a-base-model-may-be)), untested. What does not go is refused with the reason, before
+anything is trained.
+
+## Families and methods
+"""
+_TAIL: Final = """
+`full` goes with every family, and pretraining where packing does. *Packed pretraining*: what keeps the texts of one
+row apart. *Gradient checkpointing*: activations may be computed again in the backward pass, with equal gradients; no
+stage of chartune does so by itself. Stock peft reads every adapter that is saved here, but cannot run prefixes on
+ALBERT, DistilBERT, MobileBERT and ModernBERT, which take no cache, nor `positions: unshifted`.
+
+**Mixtures of experts** (Mixtral, Qwen3 MoE, OLMoE, …) are refused: transformers keeps the experts of a block as one
+array of three axes and not as matrices, so that `all-linear` and IA3 would pass over them.
+"""
+
+
+def called(method: Method) -> str:
+    """Its kind and switches: `prefix unshifted`."""
+    switches = (getattr(method, name, None) for name in ("targets", "positions"))
+    return " ".join([method.kind, *(str(switch) for switch in switches if switch)])
+
+
+def body_without_memory(model_type: str) -> nn.Module:
+    """The body of a family's twin on the meta device."""
+    config = AutoConfig.for_model(model_type, **sizes_of(model_type))
+    return meta_body(config, family_of(model_type, "a twin"), _EXACT).module
+
+
+def gap_of(body: nn.Module, method: Method) -> str | None:
+    """Why a method cannot stand on a body, as it says itself; None: it can."""
+    try:
+        method.must_suit(body, anatomy_of(body), "a fresh layer")
+    except AdapterError as error:
+        return str(error)
+    return None
+
+
+def page() -> str:
+    """The page, as Markdown."""
+    header = ["family", "reads", *(f"`{called(method)}`" for method in TRIED), "packed pretraining", "checkpointing"]
+    rows, reasons = [header, ["---"] * len(header)], []
+    for model_type in FAMILIES:
+        body = body_without_memory(model_type)
+        gaps = {called(method): gap_of(body, method) for method in TRIED}
+        for why in dict.fromkeys(filter(None, gaps.values())):
+            names = ", ".join(f"`{name}`" for name, reason in gaps.items() if reason == why)
+            reasons.append(f"- {model_type}, {names}: {why}")
+        cells = ["no" if why else "yes" for why in gaps.values()]
+        rows.append([model_type, *_reads(model_type), *cells, _packs(model_type, body), _recomputes(body)])
+    why_not = "\n## Why not\n\n" + "\n".join(reasons) + "\n"
+    return f"{_HEAD}\n{_lines(rows)}\n{_TAIL}{why_not}\n## Stacks\n\n{_stacks()}"
+
+
+def _stacks() -> str:
+    """Which method may stand above which."""
+    rows = [["above \\ below", *(f"`{below.kind}`" for below in CATALOG)], ["---"] * (len(CATALOG) + 1)]
+    for above in CATALOG:
+        reasons = [above.composes_with(below) for below in CATALOG]
+        rows.append([f"`{above.kind}`", *(f"no: {why}" if why else "yes" for why in reasons)])
+    return _lines(rows) + "\n"
+
+
+def _lines(rows: Iterable[list[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _reads(model_type: str) -> list[str]:
+    return [family_of(model_type, "a twin").reads.replace("-", " ")]
+
+
+def _packs(model_type: str, body: nn.Module) -> str:
+    if not family_of(model_type, "a twin").is_decoder:
+        return "no: reads both ways"
+    return "by positions" if anatomy_of(body).packs else "by a mask"
+
+
+def _recomputes(body: nn.Module) -> str:
+    return "yes" if body.supports_gradient_checkpointing else "no"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
