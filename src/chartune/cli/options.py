@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import typer
 import yaml
@@ -61,7 +61,7 @@ FolderArgument = Annotated[
 ]
 SourceOption = Annotated[
     str | None,
-    typer.Option("--source", help="Kind of the raw data: mimic3, mimic4 or tabular. Default: detected."),
+    typer.Option("--source", help="Kind of the raw data, as `prepare` names them. Default: detected."),
 ]
 SplitsOption = Annotated[
     Path | None,
@@ -138,7 +138,9 @@ def stage_data(
     if folder is None and not config:
         raise ConfigError("a stage needs data: give the folder of the raw files, or --config with a stage.yaml.")
     if folder is not None:
-        data["data"] = {**(data.get("data") or {}), "source": source_at(folder, source, null_marks)}
+        found = source_at(folder, source, null_marks)
+        only_of_charts(found["kind"], {"--splits": splits, "--preset": preset})
+        data["data"] = {**(data.get("data") or {}), "source": found}
     elif null_marks is not None:
         raise ConfigError("--null-marks needs the table that it applies to; give that, too, or use --set.")
     if preset is not None:
@@ -159,9 +161,10 @@ def source_at(path: Path, kind: str | None, null_marks: str | None = None) -> di
         DataError: it is of no kind that chartune reads.
         ConfigError: null marks are given for something else than a table of one's own.
     """
+    from chartune.sources.annotated.detect import detect_annotated
     from chartune.sources.detect import detect
 
-    known = kind or detect(path)
+    known = kind or detect_annotated(path) or detect(path)
     source: dict[str, Any] = {"kind": known, "file" if known == "tabular" else "folder": str(path)}
     if null_marks is None:
         return source
@@ -171,6 +174,20 @@ def source_at(path: Path, kind: str | None, null_marks: str | None = None) -> di
             f"leave it out, and export the tables with empty cells."
         )
     return source | {"null_marks": [mark.strip() for mark in null_marks.split(",") if mark.strip()]}
+
+
+def only_of_charts(kind: str, flags: dict[str, object]) -> None:
+    """Refuse flags that do not apply to an annotated corpus. Raises ConfigError: the kind is one, and one is given."""
+    from chartune.sources.annotated.detect import Kind
+
+    if kind not in get_args(Kind):
+        return
+    given = [flag for flag, value in flags.items() if value]
+    if given:
+        raise ConfigError(
+            f"{kind} brings its own split and tasks, so {' and '.join(given)} do not apply to it; use --set "
+            f"(splits.validation=0.2, tasks=[{{kind: ...}}]; of a stage, data.splits.validation=0.2)."
+        )
 
 
 def overridden(data: dict[str, Any], sets: list[str] | None, config: type[Config]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from chartune.cli.options import (
     SplitsOption,
     StoreOption,
     named_path,
+    only_of_charts,
     open_store,
     overridden,
     source_at,
@@ -22,12 +23,11 @@ from chartune.cli.options import (
 from chartune.cli.warned import raw_and_asked, thin
 from chartune.disclosure import is_made_up, released
 from chartune.errors import ConfigError
-from chartune.store import Artefact, Store
 from chartune.tasks.dataset import Dataset
 from chartune.tasks.flow import cohorts, notices
 
 if TYPE_CHECKING:
-    from chartune.tasks.prepare import Preparation
+    from chartune.tasks.prepare import AnnotatedPreparation, AnyPreparation, Preparation
 
 
 def command(
@@ -69,7 +69,7 @@ def command(
     opened = open_store(store)
     corpus = source if source in get_args(Kind) else None if source else detect_annotated(folder)
     if corpus:
-        _only_of_charts(
+        only_of_charts(
             corpus,
             {
                 "--splits": splits,
@@ -79,12 +79,13 @@ def command(
                 "--null-marks": null_marks is not None,
             },
         )
-        artefact, lacking = _annotated(folder, corpus, sets, opened), []
+        preparation: AnyPreparation = _annotated(folder, corpus, sets)
+        lacking = []
     else:
         asked: dict[str, Any] = {"source": source_at(folder, source, null_marks), "preset": preset, "strict": strict}
-        preparation = _charts(asked, tasks, splits, sets)
-        artefact = prepare(preparation, opened)
-        lacking = [] if tasks else _left_out(preparation)
+        preparation = charts = _charts(asked, tasks, splits, sets)
+        lacking = [] if tasks else _left_out(charts)
+    artefact = prepare(preparation, opened)
     dataset = read_dataset(artefact)
     messages = [*lacking, *thin(artefact, dataset)]
     whole = released(dataset.to_json(), exact_counts or is_made_up(dataset.source)) | {"warnings": messages}
@@ -122,21 +123,11 @@ def _left_out(preparation: "Preparation") -> list[str]:
     return [f"{' and '.join(names)} was left out, because {why}"] if names and why else []
 
 
-def _annotated(folder: Path, kind: str, sets: list[str] | None, store: Store) -> Artefact:
-    from chartune.tasks.annotated.prepare import AnnotatedPreparation, prepare_annotated
+def _annotated(folder: Path, kind: str, sets: list[str] | None) -> "AnnotatedPreparation":
+    from chartune.tasks.prepare import AnnotatedPreparation
 
     data = {"source": {"kind": kind, "folder": str(folder)}}
-    return prepare_annotated(AnnotatedPreparation.parse(overridden(data, sets, AnnotatedPreparation)), store)
-
-
-def _only_of_charts(corpus: str, flags: dict[str, object]) -> None:
-    """Refuse flags that do not apply to an annotated corpus."""
-    given = [flag for flag, value in flags.items() if value]
-    if given:
-        raise ConfigError(
-            f"{corpus} brings its own split and tasks, so {' and '.join(given)} do not apply to it; use --set "
-            f"(splits.validation=0.2, tasks=[{{kind: ...}}])."
-        )
+    return AnnotatedPreparation.parse(overridden(data, sets, AnnotatedPreparation))
 
 
 def cohort_text(fingerprint: str, dataset: Dataset, exact: bool = False) -> str:

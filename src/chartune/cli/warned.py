@@ -12,7 +12,7 @@ from chartune.tasks.flow import notices, warnings
 from chartune.tasks.positive import unchosen
 
 if TYPE_CHECKING:
-    from chartune.tasks.prepare import Preparation
+    from chartune.tasks.prepare import AnyPreparation
 
 _THIN: Final = (
     "fewer than 10 are too few to learn from or to score: prepare more patients, or split them otherwise (--set {}…)."
@@ -32,7 +32,7 @@ def thin(artefact: Artefact, dataset: Dataset, field: str = "splits.") -> list[s
     return [*lines, *([_THIN.format(field)] if lines else [])]
 
 
-def say_warnings(preparation: "Preparation", store: Store, task: str | None) -> list[str]:
+def say_warnings(preparation: "AnyPreparation", store: Store, task: str | None) -> list[str]:
     """Prepare the data of a stage, or find them, and say what `prepare` would warn of.
 
     Args:

@@ -23,7 +23,7 @@ from chartune.stages.pretrain import SPLITS, Pretrain
 from chartune.stages.table import SCORED
 from chartune.store import Artefact, Store
 from chartune.tasks.dataset import read_dataset
-from chartune.tasks.prepare import Preparation, read_task, task_named
+from chartune.tasks.prepare import AnyPreparation, corpus_of, parse_preparation, read_task, task_named
 from chartune.tasks.prepared import SHELF
 from chartune.train.optimizer import Optimisation
 from chartune.train.plan import micro_batches, schedule_of
@@ -90,12 +90,12 @@ def workload_of(
     return _of_texts(stage, data, backbone, exact)
 
 
-def prepared(preparation: Preparation, store: Store) -> Artefact | None:
+def prepared(preparation: AnyPreparation, store: Store) -> Artefact | None:
     """The newest prepared data with this config. Raw files are not hashed again: they may have changed since."""
     wanted = (preparation.hashable(), _place(preparation))
     for artefact in reversed(store.artefacts(SHELF)):
         try:
-            made = Preparation.parse(read_dataset(artefact).config)
+            made = parse_preparation(read_dataset(artefact).config)
         except (ConfigError, StoreError):  # of another version of chartune, or damaged
             continue
         if (made.hashable(), _place(made)) == wanted:
@@ -103,7 +103,7 @@ def prepared(preparation: Preparation, store: Store) -> Artefact | None:
     return None
 
 
-def _place(preparation: Preparation) -> list[Path]:
+def _place(preparation: AnyPreparation) -> list[Path]:
     """Where the raw files are, whichever field says so."""
     return [
         value.expanduser().absolute()
@@ -180,8 +180,7 @@ class _Notes:
 
 def _of_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone | None, exact: bool) -> Workload:
     """Of pretraining: blocks of notes, all of full length."""
-    corpus = read_dataset(data).corpus
-    counts = corpus.counts if corpus else {}
+    counts = corpus_of(read_dataset(data)).counts
     notes = {split: _notes(data, split, counts.get(split, {}), backbone, exact) for split in SPLITS}
     blocks, length = {split: _blocks(stage, part) for split, part in notes.items()}, stage.max_seq_len
     schedule = schedule_of(stage.optimisation, stage.stopping, blocks["train"])

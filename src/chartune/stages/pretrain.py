@@ -33,7 +33,7 @@ from chartune.stages.model_stage import Asked, ModelStage
 from chartune.stages.stage import Outcome, Planned, Work, backbone_facts, perform, source_facts
 from chartune.store import Artefact, Store
 from chartune.tasks.dataset import read_dataset
-from chartune.tasks.prepare import prepare, read_corpus
+from chartune.tasks.prepare import corpus_of, prepare, read_corpus
 from chartune.train.loop import Training, fit
 from chartune.train.optimizer import Optimisation, Stopping
 
@@ -81,6 +81,7 @@ def pretrain(stage: Pretrain, store: Store, planned: Planned = None) -> Run:
     """
     data = prepare(stage.data, store)
     dataset = read_dataset(data)
+    corpus_of(dataset)  # before a base is made
     inputs = inputs_of(stage, store)
     backbone = inputs.base
     return perform(

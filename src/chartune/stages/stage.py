@@ -38,7 +38,7 @@ from chartune.stages.table import TaskTable
 from chartune.store import Artefact, Store, storing, write_bytes, write_json
 from chartune.tasks.dataset import Dataset, read_dataset
 from chartune.tasks.frames import read_frame
-from chartune.tasks.prepare import Preparation
+from chartune.tasks.prepare import AnyPreparation
 from chartune.tasks.switches import switches
 from chartune.train.checkpoint import State
 from chartune.train.meter import PeakMemory, device_name
@@ -56,7 +56,7 @@ class Stage(Config):
 
     name: Annotated[Name | None, Unhashed()] = None
     """What a person calls it; None: made from what it does."""
-    data: Annotated[Preparation, Unhashed()]
+    data: Annotated[AnyPreparation, Unhashed()]
     """What it is made from; the fingerprint takes the hash of the prepared data instead."""
     seed: int = Field(0, ge=0)
     """Order of examples, fresh weights and dropout are drawn from it."""

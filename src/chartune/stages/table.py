@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from chartune.answers import Answer
 from chartune.errors import DataError, LabelError
 from chartune.store import Artefact
+from chartune.tasks.annotated.catalog import read_beside
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.flow import unit
 from chartune.tasks.labels import LabelSpace
@@ -17,8 +18,6 @@ from chartune.tasks.prepare import label_space, read_task, task_named
 
 SCORED: Final = ("validation", "test")
 """The splits that are scored."""
-BESIDE: Final = ("hypothesis", "head_start", "start")
-"""Columns of tasks on two texts, or on places in a text."""
 Labels = NDArray[np.int64] | NDArray[np.float32]
 
 
@@ -99,11 +98,12 @@ def read_table(data: Artefact, task: str) -> TaskTable:
     dataset = read_dataset(data)
     name = task_named(dataset.tasks, task)
     frame = read_task(data, name)
-    beside = [column for column in BESIDE if column in frame.columns and frame[column].count()]
+    beside = read_beside(frame)
     if not dataset.tasks[name].form.learnable or beside:
+        asks = f"is asked of the text and its {', '.join(beside)}" if beside else "asks for spans"
         raise DataError(
-            f"a stage reads one text and tells what applies to it, but {name} asks for spans or of two parts; such "
-            f"tasks can be prepared, audited and exported, and not learnt yet."
+            f"a stage reads one text and tells what applies to it, but {name} {asks}; such tasks can be prepared, "
+            f"audited and exported, and not learnt yet."
         )
     recipe = (dataset.tasks[name].config or {}).get("reads")
     return TaskTable(frame.sort("hadm_id"), name, label_space(data, name), unit(dataset.source), recipe)

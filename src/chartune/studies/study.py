@@ -24,7 +24,7 @@ from chartune.errors import ConfigError
 from chartune.mapping import merged, put
 from chartune.names import Title, named
 from chartune.stages.catalog import stages
-from chartune.tasks.prepare import Preparation
+from chartune.tasks.prepare import AnyPreparation
 
 FROM: Final = "from"
 SILENT: Final = ("seed", "task")
@@ -63,7 +63,7 @@ class Study(Config):
     """The heading of its report."""
     question: str = ""
     """What it is to answer, in a sentence."""
-    data: Preparation
+    data: AnyPreparation
     """The data of every stage that does not name `data` of its own."""
     shared: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Fields that all stages of a kind have in common, by kind; a stage's own fields go before them."""

@@ -17,6 +17,7 @@ from typing import Final
 
 from chartune.disclosure import Sourced, is_made_up, lowest, said, shown
 from chartune.sources.splits import SPLITS
+from chartune.tasks.annotated.catalog import USUAL
 from chartune.tasks.dataset import Counts, Dataset, Part, SourceEntry, StepEntry
 
 UNITS: Final = ("subjects", "admissions", "notes")
@@ -70,7 +71,9 @@ class Cohort:
 
 
 def unit(source: Sourced) -> str:
-    """What a row of the data is: `admissions`, or `rows` of a table of one's own."""
+    """What a row of the data is: `admissions`, `rows` of a table of one's own, `examples` of an annotated corpus."""
+    if source.kind in USUAL:
+        return "examples"
     return "rows" if source.kind == "tabular" else "admissions"
 
 

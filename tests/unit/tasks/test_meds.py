@@ -18,9 +18,9 @@ from chartune.sources.meds_labels import MedsLabels
 from chartune.sources.splits import ImportedSplit
 from chartune.store import Artefact, Store, sha256, write_json
 from chartune.tasks import export as exporting
-from chartune.tasks.annotated.prepare import AnnotatedPreparation, prepare_annotated
 from chartune.tasks.export import export
 from chartune.tasks.frames import write_frame
+from chartune.tasks.prepare import AnnotatedPreparation, prepare
 from chartune.testing.annotated_corpora import write_2010
 from chartune.testing.past_data import dataset
 
@@ -167,7 +167,7 @@ def test_the_card_of_an_export_tells_of_what_was_exported_only(
 @pytest.mark.parametrize("task", ["assertions", "concepts", "relations"])
 def test_examples_of_an_annotated_corpus_keep_their_own_columns(store: Store, tmp_path: Path, task: str) -> None:
     source = {"kind": "i2b2_2010", "folder": str(write_2010(tmp_path / "corpus"))}
-    artefact = prepare_annotated(AnnotatedPreparation.parse({"source": source}), store)
+    artefact = prepare(AnnotatedPreparation.parse({"source": source}), store)
     table = pq.read_table(export(artefact, tmp_path / "out", "parquet", task) / "data" / "train-00000.parquet")
     whole = pl.read_parquet(artefact.path / f"{task}.parquet")
     assert table.schema.names == [name for name in whole.columns if name != "split"]

@@ -3,7 +3,7 @@
 assertions.parquet  EXAMPLES · doc_id · start, end i64 (within `text`, the lines of the problem; end exclusive)
 """
 
-from typing import Final, Literal
+from typing import ClassVar, Final, Literal
 
 import polars as pl
 
@@ -24,6 +24,7 @@ class Assertions(AnnotatedTask):
     """What a note claims of each problem."""
 
     kind: Literal["assertions"] = "assertions"
+    beside: ClassVar[tuple[str, ...]] = ("start", "end")
 
     def card(self, source: str) -> Card:
         """The task in words."""

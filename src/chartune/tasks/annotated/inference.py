@@ -6,7 +6,7 @@ The public code of Taylor et al. (2024) hands the premise alone to the model: it
 one hypothesis of each label, nothing can be learnt from it; `premise-only` shows that number.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import polars as pl
 
@@ -19,6 +19,7 @@ class Inference(AnnotatedTask):
     """The label of each pair of sentences."""
 
     kind: Literal["inference"] = "inference"
+    beside: ClassVar[tuple[str, ...]] = ("hypothesis",)
     pairs: Literal["both", "premise-only"] = "both"
     """`both`: premise and hypothesis; `premise-only`: as the public code of Taylor et al. (2024) does."""
 

@@ -5,12 +5,11 @@ source ─load─▶ AnnotatedRecords ─splits.assign─▶ documents ─task.m
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, ClassVar, Final, Self
 
 import polars as pl
 from pydantic import model_validator
 
-from chartune.config import Config
 from chartune.errors import SchemaError
 from chartune.notes.clean import copy_key
 from chartune.sources.annotated.catalog import AnyAnnotated
@@ -19,21 +18,26 @@ from chartune.sources.annotated.documents import AnnotatedRecords
 from chartune.sources.facts import TableFacts
 from chartune.sources.ids import numbered, trimmed
 from chartune.sources.splits import HELD_OUT
-from chartune.store import Artefact, Store
+from chartune.store import Store
 from chartune.tasks.annotated.catalog import USUAL, AnyAnnotatedTask
 from chartune.tasks.annotated.task import Apart, as_they_are, per_split
 from chartune.tasks.attrition import Attrition
 from chartune.tasks.containment.examples import without_near_copies
 from chartune.tasks.containment.settings import NearCopies
 from chartune.tasks.frames import write_frame
-from chartune.tasks.prepared import named_once, obtain_data, write_dataset
+from chartune.tasks.prepared import BasePreparation, named_once
 
 REVISION: Final = 5
 """Raised when a bug fix changes what prepared corpora hold."""
 
 
-class AnnotatedPreparation(Config):
-    """Which corpus, split how, asked what."""
+class AnnotatedPreparation(BasePreparation):
+    """Which annotated corpus, split how, asked what.
+
+    A task that ends empty is no error: `left_out` says where everything went.
+    """
+
+    revision: ClassVar[int] = REVISION
 
     source: AnyAnnotated
     """Where the raw files are and how they are read."""
@@ -62,28 +66,26 @@ class AnnotatedPreparation(Config):
         named_once([task.name for task in self.tasks])
         return self
 
+    @classmethod
+    def kinds(cls) -> tuple[str, ...]:
+        """Kinds of the corpora."""
+        return tuple(USUAL)
 
-def prepare_annotated(preparation: AnnotatedPreparation, store: Store) -> Artefact:
-    """The prepared corpus: found in the store if it stands there, else made.
+    def facts(self, store: Store) -> Mapping[str, TableFacts]:
+        """Size and hash of the raw files."""
+        return self.source.facts(store)
 
-    An artefact of kind `data` with `dataset.json`, `splits.parquet` and a file per task. A task that ends empty is no
-    error: `left_out` says where everything went.
+    def make(self, facts: Mapping[str, TableFacts], store: Store, folder: Path) -> dict[str, Any]:
+        """Write all files but `dataset.json`.
 
-    Raises:
-        SchemaError: a raw file is missing, damaged or hostile.
-        LeakageError: a document stands in two splits.
-        StoreError: the store cannot be written or is in use.
-    """
-    facts = preparation.source.facts(store)
-
-    def write(folder: Path) -> None:
-        _make(preparation, facts, folder)
-
-    return obtain_data(preparation, preparation.splits.rule(), REVISION, facts, store, write)
+        Raises:
+            SchemaError: a raw file is missing, damaged or hostile.
+            LeakageError: a document stands in two splits.
+        """
+        return _made_of(self, facts, folder)
 
 
-def _make(preparation: AnnotatedPreparation, facts: Mapping[str, TableFacts], folder: Path) -> None:
-    """Write all files of the artefact into an empty folder."""
+def _made_of(preparation: AnnotatedPreparation, facts: Mapping[str, TableFacts], folder: Path) -> dict[str, Any]:
     records = preparation.source.load()
     if records.documents.is_empty() and records.pairs.is_empty():
         raise SchemaError(
@@ -102,12 +104,12 @@ def _make(preparation: AnnotatedPreparation, facts: Mapping[str, TableFacts], fo
         }  # fmt: skip
     patients = _patients(documents, records.pairs)
     write_frame(patients, folder / "splits.parquet")
-    write_dataset(folder, preparation, {
+    return {
         "source": _source(records, facts),
         "splits": {"rule": preparation.splits.rule(), "counts": _split_counts(patients, documents, records.pairs)},
         "tasks": entries,
         "corpus": None,
-    })  # fmt: skip
+    }
 
 
 def _apart(near: NearCopies | None, folder: Path) -> Apart:

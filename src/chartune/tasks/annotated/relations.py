@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import polars as pl
 from pydantic import Field
@@ -46,6 +46,7 @@ class Relations(AnnotatedTask):
     """The relation of each pair of entities in a sentence, or that there is none."""
 
     kind: Literal["relations"] = "relations"
+    beside: ClassVar[tuple[str, ...]] = ("head_start", "head_end", "tail_start", "tail_end")
     lines: int | None = Field(None, ge=1)
     """Lines of the note within which both entities must lie; null: 1 for i2b2 2010, 3 for n2c2 2018."""
 

@@ -10,13 +10,13 @@ from typing import Any
 import polars as pl
 import pytest
 
+import chartune
 from chartune.errors import ConfigError, SchemaError
 from chartune.sources.annotated.dev import DevSplit
 from chartune.store import Artefact, Store
 from chartune.tasks.annotated.catalog import USUAL
 from chartune.tasks.annotated.concepts import Concepts
-from chartune.tasks.annotated.prepare import AnnotatedPreparation, prepare_annotated
-from chartune.tasks.prepare import label_space, read_task
+from chartune.tasks.prepare import AnnotatedPreparation, label_space, prepare, read_task
 from chartune.testing.annotated_corpora import (
     ROOT_2014,
     pair,
@@ -43,7 +43,7 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
 
 def prepared(kind: str, folder: Path, store: Store, **more: Any) -> Artefact:
     data = {"source": {"kind": kind, "folder": str(folder)}, **more}
-    return prepare_annotated(AnnotatedPreparation.parse(data), store)
+    return prepare(AnnotatedPreparation.parse(data), store)
 
 
 @pytest.mark.parametrize("kind", WRITERS)
@@ -89,10 +89,10 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from chartune.store import Store
-from chartune.tasks.annotated.prepare import AnnotatedPreparation, prepare_annotated
+from chartune.tasks.prepare import AnnotatedPreparation, prepare
 for kind in ("i2b2_2010", "n2c2_2018"):
     data = {"source": {"kind": kind, "folder": str(Path(sys.argv[1], kind))}}
-    print(prepare_annotated(AnnotatedPreparation.parse(data), Store(sys.argv[2]).open()).content_hash())
+    print(prepare(AnnotatedPreparation.parse(data), Store(sys.argv[2]).open()).content_hash())
 """
 
 
@@ -102,6 +102,7 @@ def test_the_bytes_do_not_depend_on_hash_seed_locale_or_time_zone(tmp_path: Path
     said = set()
     for seed, locale, zone in (("1", "C", "UTC"), ("2", "C.UTF-8", "Asia/Tokyo")):
         environment = {"PYTHONHASHSEED": seed, "LC_ALL": locale, "TZ": zone, "POLARS_MAX_THREADS": seed}
+        environment["PYTHONPATH"] = str(Path(chartune.__file__).parents[1])  # the very code that is under test
         command = [sys.executable, "-c", SCRIPT, str(tmp_path), str(tmp_path / seed)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
         said.add(done.stdout)
