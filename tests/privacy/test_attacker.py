@@ -136,6 +136,34 @@ def test_tokens_and_steps_of_runs_tell_no_number_of_texts(tmp_path: Path) -> Non
     assert (exact["best_step"], exact["about"]["best_step"], exact["cost"]["tokens"]) == (1179, 1179, 301_824)
 
 
+def test_scored_tokens_of_unlabelled_text_tell_no_number_of_texts(tmp_path: Path) -> None:
+    """With one text a block, all of them cut off at one length, they are a multiple of how many there are."""
+    store = past.past_runs(tmp_path / "store", "mimic3")
+    texts = [chartune("show", past.PRETRAIN, *how, "--store", store.root).out for how in ((), ("--json",), ("--card",))]
+    for text in texts:
+        assert not re.search(r"\b41,?210\b", text)
+        assert re.search(r"\b40,?000\b", text)
+    exact = chartune("show", past.PRETRAIN, "--json", "--exact-counts", "--store", store.root).out
+    assert '"n": 41210' in exact
+
+
+@pytest.mark.parametrize("events", [4, 40])
+def test_a_recalibration_is_shown_as_the_scores_of_its_split(tmp_path: Path, events: int) -> None:
+    """Fitted on the validation split, it reproduces its prevalence; here none of its rows are known, or all."""
+    store = past.past_runs(tmp_path / "store", "mimic3")
+    folder = store.root / "runs" / past.LORA
+    about = json.loads((folder / "run.json").read_text())
+    scores = json.loads((folder / "scores.json").read_text())
+    scores["validation"] = {"prevalence": Estimate(events / 100, n=100).to_json()}
+    write_json(folder / "scores.json", scores)
+    write_json(folder / "run.json", about | {"calibration": {"intercept": 1.23456, "slope": 0.98765}})
+    (folder / "manifest.json").unlink()
+    folder.rename(folder.with_name(f"{past.LORA}.partial"))
+    store.publish("runs", past.LORA, {"revision": 1})
+    shown = json.loads(chartune("show", past.LORA, "--json", "--store", store.root).out)["about"]["calibration"]
+    assert shown == ("too few to show" if events < 10 else {"intercept": 1.235, "slope": 0.988})
+
+
 LEAKY = """hospital  (data 0123456789abcdef)
 mortality: In-hospital mortality
    140 patients, 150 admissions, 680 notes  all admissions: what the source holds

@@ -80,7 +80,14 @@ def about_shown(run: Run, exact: bool) -> dict[str, Any]:
         plain["best_step"] = rates.magnitude(run.about.best_step, exact=False)
     if isinstance(cut, float):
         plain["truncated_fraction"] = rates.percent(cut, False, behind_run(run).rows)
+    if plain.get("calibration"):
+        plain["calibration"] = _fitted(plain["calibration"], behind_run(run, split="validation"))
     return plain
+
+
+def _fitted(numbers: Mapping[str, float], stands: Behind) -> dict[str, float] | str:
+    """What was fitted on a split, as its scores are shown: it reproduces the prevalence there."""
+    return TOO_FEW if stands.few else {name: round(value, stands.digits) for name, value in numbers.items()}
 
 
 def _released(row: Mapping[str, Estimate], stands: Behind) -> dict[str, Any] | str:
@@ -89,7 +96,7 @@ def _released(row: Mapping[str, Estimate], stands: Behind) -> dict[str, Any] | s
     return {
         metric: TOO_FEW
         if stands.hides(metric, e)
-        else stands.release(metric, e).to_json() | {"n": e.n if not stands.scored else shown(e.n, exact=False)}
+        else stands.release(metric, e).to_json() | ({"n": shown(e.n, exact=False)} if stands.scored else {})
         for metric, e in row.items()
     }
 

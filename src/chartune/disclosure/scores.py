@@ -10,7 +10,7 @@ from typing import Final
 import polars as pl
 
 from chartune.disclosure.counts import SMALL, lowest
-from chartune.disclosure.rates import digits, share
+from chartune.disclosure.rates import digits, magnitude, share
 from chartune.quantities import Estimate
 
 MOST: Final = 3
@@ -64,8 +64,14 @@ class Behind:
         return digits(lowest(self.rows or 0), MOST) if metric in self.shares else self.digits
 
     def release(self, metric: str, estimate: Estimate) -> Estimate:
-        """A score as it is shown; ask `hides` first. No n; a prevalence is worked out of classes and has no ends."""
-        if not self.scored or metric in self.of_labels:
+        """A score as it is shown; ask `hides` first.
+
+        No n, but of unlabelled text the first digit of its tokens: cut off at one length, they are a multiple of the
+        texts. A prevalence is worked out of classes and has no ends.
+        """
+        if not self.scored:
+            return replace(estimate, n=None if estimate.n is None else int(magnitude(estimate.n, exact=False) or 0))
+        if metric in self.of_labels:
             return estimate
         if metric == "prevalence" and self.positives is not None and self.rows is not None:
             rate = share(self.positives, self.rows, exact=False)

@@ -126,6 +126,8 @@ class _Texts:
     count: int
     mean: float
     """Tokens of a text, cut at `max_seq_len`."""
+    size: int
+    """Bytes of all of them."""
 
     @property
     def tokens(self) -> int:
@@ -149,14 +151,18 @@ def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None, e
         tokens=round(train.tokens * schedule.epochs) if trains else 0,
         micro_batches=schedule.steps * _turns(stage.optimisation, train.mean) if trains else 0,
         read_tokens=_read(stage, texts, schedule.evaluations),
-        text_bytes=2 * int(frame.get_column("text").str.len_bytes().sum()),
+        text_bytes=2 * sum(part.size for part in texts.values()),
     )  # fmt: skip
 
 
 def _texts(stage: Finetune, frame: pl.DataFrame, split: str, backbone: LocalBackbone | None, exact: bool) -> _Texts:
+    """Of real patients by means in whole tokens and bytes, so that their multiples tell the class of their number."""
     texts = frame.filter(pl.col("split") == split).get_column("text").to_list()
-    mean = _mean_tokens(texts, backbone, stage.max_seq_len)
-    return _Texts(typical(len(texts), exact), mean if exact else round(mean))
+    count, tokens = typical(len(texts), exact), _mean_tokens(texts, backbone, stage.max_seq_len)
+    size = sum(len(text.encode()) for text in texts)
+    if exact or not texts:
+        return _Texts(count, tokens, size)
+    return _Texts(count, round(tokens), count * round(size / len(texts)))
 
 
 def _read(stage: Finetune, texts: Mapping[str, _Texts], evaluations: int) -> int:

@@ -1,7 +1,7 @@
 """Curves over optimizer steps: what the runs measured while they learnt.
 
 Of real patients they are drawn over the share of the training, at fixed places: the number of steps, and that of
-points, would tell how many texts there are.
+points, would tell how many texts there are. Of few steps nothing is drawn.
 
 `learning_curves` and `perplexity_curves` give the numbers, `draw_panel` draws them. Of a variant with several seeds
 the run nearest to its mean is drawn. A quantity that no run recorded has no panel.
@@ -22,7 +22,8 @@ from chartune.report.variants import Variant
 MOST_POINTS: Final = 160
 """A longer curve is averaged in bins: no eye tells more points apart."""
 PLACES: Final = 24
-"""Points of a training curve of real patients, however many steps there were."""
+"""Points of a training curve of real patients, however many steps there were; of fewer steps none is drawn, because its
+corners would count them."""
 WIDE: Final = 8.0
 """Highest over lowest value beyond which the axis is logarithmic."""
 
@@ -146,6 +147,8 @@ def _series(variant: Variant, name: str, split: str, real: bool) -> Series | Non
     if not events:
         return None
     measured = np.array([(event.step, event.value) for event in events])  # [N, 2]
+    if real and measured[-1, 0] < PLACES:
+        return None
     if real:
         measured = _by_share(measured, split)
     bins = np.array_split(measured, min(len(measured), MOST_POINTS))

@@ -58,7 +58,8 @@ def _told(frame: pl.DataFrame, form: Answer, labels: int, open_data: bool) -> st
         cases = list(compress(_cases(mine, labels), counted))
         lacking = form.lacks(cases, mine.height, open_data) if labels and mine.height else ""
         if lacking or mine.height < ENOUGH_CASES:
-            parts.append(f"{split} has {shown(mine.height, open_data)} example{'s' * (mine.height != 1)}{lacking}")
+            noun = "example" if open_data and mine.height == 1 else "examples"
+            parts.append(f"{split} has {shown(mine.height, open_data)} {noun}{lacking}")
     return "; ".join(parts)
 
 

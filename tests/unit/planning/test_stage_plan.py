@@ -331,6 +331,9 @@ def test_steps_and_tokens_of_real_patients_are_those_of_the_class_of_their_texts
     assert counted.examples == counted.steps == counted.micro_batches == typical(texts, exact)
     assert typical(texts, exact=False) != texts
     assert exact or (counted.epoch_tokens or 0) % typical(texts, exact=False) == 0
+    whole = workload_of(stage, llama, filled, exact=True).text_bytes
+    assert (counted.text_bytes == whole) == exact
+    assert exact or counted.text_bytes % 10 == 0  # twice multiples of the middles of classes
     notes = Pretrain.parse({"data": data, "max_seq_len": 16, "notes": "first-tokens"})
     documents = workload_of(notes, llama, filled, exact=True).examples or 0
     assert workload_of(notes, llama, filled, exact).examples == typical(documents, exact)

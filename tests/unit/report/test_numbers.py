@@ -11,6 +11,7 @@ import pytest
 
 from chartune.answers import ANY_OF, BINARY
 from chartune.disclosure import Behind, is_made_up, lowest, shown
+from chartune.log import Event
 from chartune.metrics import calibration_curve, paired_difference, resample, roc_curve
 from chartune.metrics.auroc import auroc_statistic
 from chartune.published import downstream, pretraining
@@ -18,7 +19,7 @@ from chartune.quantities import Estimate
 from chartune.report import compare
 from chartune.report.compare import Comparison, comparisons, from_baseline, too_large
 from chartune.report.cost import cost_table, seconds_with_parents
-from chartune.report.curves import draw_panel, learning_curves, perplexity_curves
+from chartune.report.curves import PLACES, draw_panel, learning_curves, perplexity_curves
 from chartune.report.diagnostics import calibration, draw_diagram, roc
 from chartune.report.forest import forest
 from chartune.report.hidden import behind_run
@@ -266,6 +267,18 @@ def test_learning_curves_of_real_patients_tell_no_number_of_steps(store: Store, 
             assert (min(series.steps) >= 0, max(series.steps)) == (True, 100)
             assert len(series.steps) == 24 or panel.title.startswith("Validation")
     assert {panel.axis for panel in perplexity_curves(adapted, open_data=True)} == {"optimizer step"}
+
+
+@pytest.mark.parametrize(("steps", "drawn"), [(1, 0), (PLACES - 1, 0), (PLACES, 1)])
+def test_no_curve_of_real_patients_has_as_many_corners_as_steps(
+    store: Store, real: list[Variant], monkeypatch: pytest.MonkeyPatch, steps: int, drawn: int
+) -> None:
+    """Of a text a step they would count the texts."""
+    events = [Event(step, "loss", 1 / step, "train") for step in range(1, steps + 1)]
+    monkeypatch.setattr(Run, "events", lambda run, name, split: events if split == "train" else [])
+    adapted = numbered([Run.of(store, past.PRETRAIN)], "P")
+    assert len(learning_curves(real)) == len(perplexity_curves(adapted, open_data=False)) == drawn
+    assert len(perplexity_curves(adapted, open_data=True)) == 1
 
 
 def test_long_curves_are_averaged_and_wide_ones_logarithmic(store: Store, binary: list[Variant]) -> None:

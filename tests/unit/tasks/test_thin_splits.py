@@ -31,6 +31,12 @@ BOTH = [0, 1] * 10
 """Ten of either answer."""
 
 
+@pytest.mark.parametrize("examples", [1, 2, 9])
+def test_the_noun_beside_a_suppressed_count_is_plural(tmp_path: Path, examples: int) -> None:
+    (line,) = told(tmp_path, "binary", 2, {"train": BOTH, "validation": BOTH[:examples], "test": BOTH}, made_up=False)
+    assert "validation has <10 examples" in line
+
+
 def test_nothing_is_said_where_every_split_is_thick(tmp_path: Path) -> None:
     assert told(tmp_path, "binary", 2, {"train": BOTH, "validation": BOTH, "test": BOTH}) == []
     three = [0, 1, 2] * 4
