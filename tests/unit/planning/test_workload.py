@@ -7,7 +7,7 @@ from chartune.stages.finetune import Finetune
 from chartune.stages.pretrain import Pretrain
 
 DATA = {"source": {"kind": "tabular", "file": "notes.csv"}, "held_out_copies": "kept"}
-TEXTS = {"train": _Texts(100, 10.0), "validation": _Texts(20, 10.0), "test": _Texts(30, 10.0)}
+TEXTS = {"train": _Texts(100, 10.0, 0), "validation": _Texts(20, 10.0, 0), "test": _Texts(30, 10.0, 0)}
 LORA = {"layers": [{"kind": "fresh", "method": {"kind": "lora"}}]}
 
 
