@@ -54,9 +54,9 @@ class Estimate:
     """The interval's nominal coverage."""
 
     def __str__(self) -> str:
-        return self.told(3)
+        return self.with_interval(3)
 
-    def told(self, digits: int) -> str:
+    def with_interval(self, digits: int) -> str:
         """The value, and the ends of its interval if it has some, with so many digits after the point."""
         if self.low is None or self.high is None:
             return f"{self.value:.{digits}f}"

@@ -106,4 +106,4 @@ def _score_text(metric: str, estimate: Estimate, stands: Behind | None) -> str:
         return str(estimate)
     if stands.hides(metric, estimate):
         return TOO_FEW
-    return stands.release(metric, estimate).told(stands.precision(metric))
+    return stands.release(metric, estimate).with_interval(stands.precision(metric))

@@ -27,8 +27,8 @@ def perplexity_table(variants: Sequence[Variant]) -> Table | None:
     return Table("Perplexity on the test texts", columns, tuple(rows), seeds_explained(measured))
 
 
-def _plain(found: Score | None) -> Cell:
-    cell = score(found, 2)
+def _plain(measured: Score | None) -> Cell:
+    cell = score(measured, 2)
     return Cell(cell.text) if cell.detail == "no interval" else cell  # perplexity never has one: no need to say so
 
 

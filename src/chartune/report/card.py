@@ -80,7 +80,7 @@ def sections(
     open_data = is_made_up(source)
     exact = exact or open_data
     stand = None if exact else behinds(scores, about, task.counts if task else {}, predicted)
-    found = [
+    candidates = [
         _what(about, task, None if stand is None else stand.get("test", Behind(scored=False))),
         _base(about),
         _data(about, data, source, exact),
@@ -92,7 +92,7 @@ def sections(
         loading_section(about),
         _lineage(about, environment),
     ]
-    return [section for section in found if section is not None]
+    return [section for section in candidates if section is not None]
 
 
 def loading_section(about: RunRecord) -> Section:
@@ -126,7 +126,7 @@ def _what(about: RunRecord, task: TaskEntry | None, stands: Behind | None) -> Se
         "Use": "research only; no decision about a patient",
     }
     return Section(
-        "What it is", (text,), _told(facts, always=("Kind of run", "Use", *(("Method and stack",) if base else ())))
+        "What it is", (text,), _facts(facts, always=("Kind of run", "Use", *(("Method and stack",) if base else ())))
     )
 
 
@@ -144,9 +144,9 @@ def _reach(about: RunRecord, tokens: int) -> str:
 
 def _step(about: RunRecord, exact: bool) -> str | None:
     if about.kept_start:
-        return f"{START}; training bettered nothing on the validation part"
+        return f"{START}; training brought no improvement on the validation split"
     best = rates.magnitude(about.best_step, exact)
-    return None if best is None else f"{'' if exact else 'about '}step {best:,}, the best on the validation part"
+    return None if best is None else f"{'' if exact else 'about '}step {best:,}, the best on the validation split"
 
 
 def _base(about: RunRecord) -> Section | None:
@@ -161,7 +161,7 @@ def _base(about: RunRecord) -> Section | None:
         "Licence": base.licence,
         "What it had read before": base.exposure,
     }
-    return Section("Base model", (), _told(facts, always=facts))
+    return Section("Base model", (), _facts(facts, always=facts))
 
 
 def _data(about: RunRecord, data: Dataset, source: SourceEntry, exact: bool) -> Section:
@@ -173,8 +173,8 @@ def _data(about: RunRecord, data: Dataset, source: SourceEntry, exact: bool) -> 
         "Prepared data": about.data,
         "Split by": data.splits.rule.get("kind"),
     }
-    said = tuple(f"The source says: {one}" for one in told_of(source, exact))
-    return Section("Data", said, _told(facts, always=("Source", "Version", "Licence", "Prepared data")))
+    said = tuple(f"The source says: {line}" for line in told_of(source, exact))
+    return Section("Data", said, _facts(facts, always=("Source", "Version", "Licence", "Prepared data")))
 
 
 def _counts(about: RunRecord, data: Dataset, exact: bool) -> Section | None:
@@ -194,7 +194,7 @@ def _task(task: TaskEntry | None) -> Section | None:
 
 def _cost(about: RunRecord, cost: Cost, exact: bool) -> Section:
     planned = about.planned or {}
-    told = (
+    figures = (
         ("Time", human_seconds, planned.get("seconds"), cost.seconds),
         ("Time in training", human_seconds, None, cost.train_seconds),
         ("Peak memory", human_bytes, planned.get("peak_bytes"), cost.peak_bytes),
@@ -203,7 +203,7 @@ def _cost(about: RunRecord, cost: Cost, exact: bool) -> Section:
         ("Tokens trained on", count, None, rates.magnitude(cost.tokens, exact)),
         ("Weights kept", human_bytes, None, cost.artefact_bytes),
     )
-    rows = [(term, how(plan) if plan is not None else "not planned", how(value)) for term, how, plan, value in told]
+    rows = [(term, how(plan) if plan is not None else "not planned", how(value)) for term, how, plan, value in figures]
     rows.append(("Device", "", NOT_MEASURED if cost.device == "unknown" else cost.device))
     return Section("Cost", (), columns=("what", "planned", "measured"), rows=tuple(rows))
 
@@ -251,15 +251,15 @@ def _lineage(about: RunRecord, environment: Mapping[str, Any]) -> Section:
         "Started": about.started,
         "Finished": about.finished,
     }
-    return Section("Lineage and switches", (), _told(facts, always=("Seed", "Switches", "Versions", "Finished")))
+    return Section("Lineage and switches", (), _facts(facts, always=("Seed", "Switches", "Versions", "Finished")))
 
 
 def _method(method: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in method.items() if value is not None)
 
 
-def _told(facts: Mapping[str, Any], always: Iterable[str] = ()) -> Facts:
-    """Facts in order; those that must be told are "not measured" where they are missing."""
+def _facts(facts: Mapping[str, Any], always: Iterable[str] = ()) -> Facts:
+    """Facts in order; those that must be stated are "not measured" where they are missing."""
     needed = set(always)
     known = {term: value for term, value in facts.items() if value is not None or term in needed}
     return tuple((term, NOT_MEASURED if value is None else str(value)) for term, value in known.items())

@@ -21,7 +21,7 @@ def behinds(
     """Split → who stands behind its scores."""
     rows = {split: predicted.filter(pl.col("split") == split) for split in scores} if predicted is not None else {}
     stand = about.form.behind if about.form else partial(behind, scored=False)
-    return {split: stand(one, counts.get(split), rows.get(split)) for split, one in scores.items()}
+    return {split: stand(measured, counts.get(split), rows.get(split)) for split, measured in scores.items()}
 
 
 def scores_section(

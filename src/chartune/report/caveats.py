@@ -17,8 +17,9 @@ AS_GIVEN: Final = (
     "Texts as given: when they were written, before or after the answer was known, only their owner knows."
 )
 STARTED: Final = (
-    f'"kept: {START}" stands where training bettered nothing on the validation part: such a row measures the probe, a '
-    "regression on what the base model and its frozen layers give, and not the adapter or head that was to be trained."
+    f'"kept: {START}" stands where training brought no improvement on the validation split: such a row measures the '
+    "probe, a regression on what the base model and its frozen layers give, and not the adapter or head that was to "
+    "be trained."
 )
 
 
@@ -54,11 +55,11 @@ def _on_intervals(runs: Sequence[Run], comparisons: int) -> list[str]:
     if not any(run.form and run.estimate(run.headline.metric) for run in runs):
         return []
     seeds = sorted({run.about.seed for run in runs if run.about.seed is not None})
-    told = ", ".join(map(str, seeds))
+    numbers = ", ".join(map(str, seeds))
     trained = {
         0: "each run was trained once, with one seed",
-        1: f"each run was trained once, with seed {told}",
-    }.get(len(seeds), f"for that several seeds are needed, and here they are {told}")
+        1: f"each run was trained once, with seed {numbers}",
+    }.get(len(seeds), f"for that several seeds are needed, and here they are {numbers}")
     notes = [
         "Intervals are 95 % percentile intervals of a bootstrap that resamples patients, not rows. They cover the luck "
         f"of who is in the test split, not the luck of training: {trained}."

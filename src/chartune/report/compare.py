@@ -72,9 +72,9 @@ def comparisons(variants: Sequence[Variant], form: Answer, labels: Sequence[str]
     scored = {variant.label: _draws(variant, form, labels) for variant in variants if not variant.hidden}
     made = []
     for ours, theirs in dict.fromkeys(_pairs(variants)):
-        mine, other = scored.get(ours.label), scored.get(theirs.label)
-        if mine and other and mine[0].equals(other[0]):
-            made.append(Comparison(ours, theirs, paired_difference(mine[1], other[1]).estimate()))
+        own, other = scored.get(ours.label), scored.get(theirs.label)
+        if own and other and own[0].equals(other[0]):
+            made.append(Comparison(ours, theirs, paired_difference(own[1], other[1]).estimate()))
     return made
 
 
@@ -89,7 +89,7 @@ def too_large(variants: Sequence[Variant], form: Answer) -> bool:
 def from_baseline(made: Sequence[Comparison], variants: Sequence[Variant]) -> dict[str, Estimate]:
     """The differences from TF-IDF by variant label."""
     reference = baseline(variants)
-    return {one.ours.label: one.shown for one in made if one.theirs == reference}
+    return {comparison.ours.label: comparison.shown for comparison in made if comparison.theirs == reference}
 
 
 def comparison_table(made: Sequence[Comparison], score: str, unit: str = "admissions") -> Table | None:
@@ -103,11 +103,12 @@ def comparison_table(made: Sequence[Comparison], score: str, unit: str = "admiss
     )
     said = {"above": "better", "below": "worse", "open": "cannot tell"}
     rows = []
-    for one in made:
-        told = estimated(one.shown.value, one.shown.low, one.shown.high, one.digits, signed=True)
+    for comparison in made:
+        ours, theirs, difference = comparison.ours, comparison.theirs, comparison.shown
+        interval = estimated(difference.value, difference.low, difference.high, comparison.digits, signed=True)
         rows.append((
-            Cell(f"{one.ours.label} · {one.ours.name}", f"against {one.theirs.label} · {one.theirs.name}"),
-            Cell(told.text, told.detail, strong=one.verdict != "open"), Cell(said[one.verdict]),
+            Cell(f"{ours.label} · {ours.name}", f"against {theirs.label} · {theirs.name}"),
+            Cell(interval.text, interval.detail, strong=comparison.verdict != "open"), Cell(said[comparison.verdict]),
         ))  # fmt: skip
     note = f"Both score the same {_n(made)}{unit}, and each draw of patients serves both. 95 % intervals."
     return Table("Paired differences", columns, tuple(rows), note, cards=False)
@@ -136,7 +137,7 @@ def _base(variant: Variant) -> Any:
 
 def _draws(variant: Variant, form: Answer, labels: Sequence[str]) -> tuple[pl.DataFrame, list[Resamples]] | None:
     """Which rows a variant answered, and the score of each of its seeds on each draw; None: not comparable."""
-    found: list[Resamples] = []
+    resamples: list[Resamples] = []
     rows: pl.DataFrame | None = None
     for run in variant.runs:
         if not run.has_predictions():
@@ -144,14 +145,14 @@ def _draws(variant: Variant, form: Answer, labels: Sequence[str]) -> tuple[pl.Da
         frame = run.predictions("test").sort("hadm_id")
         if form.cells(frame) > LARGEST:
             return None
-        mine = frame.select("subject_id", "hadm_id", "label")
-        if frame.is_empty() or not (rows is None or rows.equals(mine)):
+        own = frame.select("subject_id", "hadm_id", "label")
+        if frame.is_empty() or not (rows is None or rows.equals(own)):
             return None  # other admissions: a difference would compare patients, not models
         draws = _scored(run, form, frame, labels)
         if draws is None:
             return None
-        rows, found = mine, [*found, draws]
-    return None if rows is None else (rows, found)
+        rows, resamples = own, [*resamples, draws]
+    return None if rows is None else (rows, resamples)
 
 
 def _scored(run: Run, form: Answer, frame: pl.DataFrame, labels: Sequence[str]) -> Resamples | None:
@@ -165,7 +166,7 @@ def _scored(run: Run, form: Answer, frame: pl.DataFrame, labels: Sequence[str]) 
 
 
 def _counted(run: Run, form: Answer, count: int, labels: Sequence[str]) -> NDArray[np.bool_]:
-    """Which labels count in averages, [L]; all, where that is not told or not asked."""
+    """Which labels count in averages, [L]; all, where that is not known or not asked."""
     about = run.per_label()
     if not form.several or about is None or about.height != count:
         return np.ones(count, dtype=np.bool_)
@@ -176,6 +177,6 @@ def _counted(run: Run, form: Answer, count: int, labels: Sequence[str]) -> NDArr
 
 
 def _n(made: Sequence[Comparison]) -> str:
-    numbers = {one.difference.n for one in made}
-    exact = all(one.ours.behind is None and one.theirs.behind is None for one in made)
+    numbers = {comparison.difference.n for comparison in made}
+    exact = all(comparison.ours.behind is None and comparison.theirs.behind is None for comparison in made)
     return f"{shown(numbers.pop(), exact)} " if len(numbers) == 1 and None not in numbers else ""

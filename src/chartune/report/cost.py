@@ -46,15 +46,15 @@ def cost_table(variants: Sequence[Variant], every: Mapping[str, Run]) -> Table:
 
 def planned_table(variants: Sequence[Variant]) -> Table | None:
     """What was expected before the start beside what was measured; None when nobody had planned."""
-    told = [v for v in variants if v.run.planned]
-    if not told:
+    planned = [v for v in variants if v.run.planned]
+    if not planned:
         return None
     columns = (
         Column("Run", numeric=False), Column("Time", "planned → measured"), Column("Peak memory", "planned → measured"),
         Column("Trained parameters", "planned → measured"),
     )  # fmt: skip
     rows = tuple(
-        (Cell(f"{v.label} · {v.name}"), *(_beside(v.run, field, how) for field, how in _PLANNED)) for v in told
+        (Cell(f"{v.label} · {v.name}"), *(_beside(v.run, field, how) for field, how in _PLANNED)) for v in planned
     )
     return Table(
         "Planned and measured",
@@ -66,8 +66,8 @@ def planned_table(variants: Sequence[Variant]) -> Table | None:
 
 def mean_cost(variant: Variant, field: str) -> float | None:
     """The mean of a cost over the seeds; None: not measured."""
-    found = [value for run in variant.runs if (value := getattr(run.cost, field)) is not None]
-    return fmean(found) if found else None
+    measured = [value for run in variant.runs if (value := getattr(run.cost, field)) is not None]
+    return fmean(measured) if measured else None
 
 
 def seconds_with_parents(variant: Variant, every: Mapping[str, Run]) -> float | None:
@@ -122,18 +122,18 @@ def _beside(run: Run, field: str, how: Callable[[float | None], str]) -> Cell:
     planned, measured = run.planned.get(field), getattr(run.cost, field)
     if planned is None and measured is None:
         return Cell(NOT_MEASURED)
-    told = f"{how(planned) if planned is not None else 'not planned'} → {how(measured)}"
+    text = f"{how(planned) if planned is not None else 'not planned'} → {how(measured)}"
     ratio = f"measured is {measured / planned:.2f} of planned" if planned and measured is not None else ""
-    return Cell(told, ratio)
+    return Cell(text, ratio)
 
 
 def _line_of(run: Run, every: Mapping[str, Run]) -> list[str]:
     """Fingerprints of all runs that a run descends from, each once."""
-    found: list[str] = []
+    ancestors: list[str] = []
     waiting = list(run.parents)
     while waiting:
         parent = waiting.pop()
-        if parent not in found:
-            found.append(parent)
+        if parent not in ancestors:
+            ancestors.append(parent)
             waiting += every[parent].parents if parent in every else ()
-    return found
+    return ancestors

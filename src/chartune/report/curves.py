@@ -61,12 +61,12 @@ class Panel:
     @property
     def axis(self) -> str:
         """What it is drawn over."""
-        return "share of the training, %" if any(one.real for one in self.series) else "optimizer step"
+        return "share of the training, %" if any(curve.real for curve in self.series) else "optimizer step"
 
     @property
     def logarithmic(self) -> bool:
         """Whether the values span so much that a linear axis would hide the small ones."""
-        values = [value for one in self.series for value in one.values] + [mark.value for mark in self.marks]
+        values = [value for curve in self.series for value in curve.values] + [mark.value for mark in self.marks]
         return min(values) > 0 and max(values) / min(values) > WIDE
 
 
@@ -82,7 +82,7 @@ def learning_curves(variants: Sequence[Variant], *, headline: Metric = BINARY.he
         ("Validation loss", "log_loss", "validation"), ("Validation loss", "loss", "validation"),
     )  # fmt: skip
     few = any(v.hidden or (v.watched is not None and v.watched.few) for v in variants)
-    open_to_all = [one for one in wanted if one[2] == "train" or not few]
+    open_to_all = [entry for entry in wanted if entry[2] == "train" or not few]
     return _panels(variants, open_to_all, real=any(v.behind is not None for v in variants))[:2]
 
 
@@ -97,10 +97,10 @@ def perplexity_curves(variants: Sequence[Variant], *, open_data: bool) -> tuple[
     """
     panels = _panels(variants, (("Validation perplexity", "perplexity", "validation"),), real=not open_data)
     marks = tuple(
-        Mark(f"{v.label} {told}", found.estimate.value, v.series)
+        Mark(f"{v.label} {moment}", measured.estimate.value, v.series)
         for v in variants
-        for told, metric in (("before", "perplexity_before"), ("unigram", "unigram_perplexity"))
-        if (found := v.score(metric)) is not None
+        for moment, metric in (("before", "perplexity_before"), ("unigram", "unigram_perplexity"))
+        if (measured := v.score(metric)) is not None
     )
     marked = tuple(Panel(panel.title, panel.series, marks) for panel in panels)
     return marked + _panels(variants, (("Training loss", "loss", "train"),), real=not open_data)
@@ -109,11 +109,11 @@ def perplexity_curves(variants: Sequence[Variant], *, open_data: bool) -> tuple[
 def draw_panel(panel: Panel, name: str) -> str:
     """A panel over optimizer steps; which colour is whose says the legend of the page."""
     with drawing() as (figure, axes):
-        for one in panel.series:
+        for curve in panel.series:
             axes.plot(
-                one.steps, one.values, color=SERIES[one.variant.series - 1],
-                linestyle="--" if one.variant.dashed else "-", linewidth=1.8,
-                marker="o" if len(one.steps) < 16 else "", markersize=3.4,
+                curve.steps, curve.values, color=SERIES[curve.variant.series - 1],
+                linestyle="--" if curve.variant.dashed else "-", linewidth=1.8,
+                marker="o" if len(curve.steps) < 16 else "", markersize=3.4,
             )  # fmt: skip
         for mark in panel.marks:
             colour = MUTED if mark.series is None else SERIES[mark.series - 1]

@@ -63,8 +63,12 @@ def roc(variants: Sequence[Variant], open_data: bool) -> Diagram | None:
             fpr, tpr = roc_curve(frame["label"].to_numpy(), frame["logit"].to_numpy())
             across = np.linspace(0, 1, GRID)
             lines.append(_line(variant, across, _coarse(_highest(across, fpr, tpr), variant)))
-    told = ("ROC curve", "share of those without the outcome who are flagged", "share of those with it who are flagged")
-    return Diagram(*told, tuple(lines), points=False) if lines else None
+    titles = (
+        "ROC curve",
+        "share of those without the outcome who are flagged",
+        "share of those with it who are flagged",
+    )
+    return Diagram(*titles, tuple(lines), points=False) if lines else None
 
 
 def calibration(variants: Sequence[Variant], open_data: bool) -> Diagram | None:
@@ -81,8 +85,8 @@ def calibration(variants: Sequence[Variant], open_data: bool) -> Diagram | None:
         if len(bins) > 1:
             observed = [b.observed if open_data else _observed(b) for b in bins]
             lines.append(_line(variant, np.array([b.predicted for b in bins]), np.array(observed)))
-    told = ("Calibration", "predicted probability, mean of a bin", "observed share of a bin")
-    return Diagram(*told, tuple(lines), points=True) if lines else None
+    titles = ("Calibration", "predicted probability, mean of a bin", "observed share of a bin")
+    return Diagram(*titles, tuple(lines), points=True) if lines else None
 
 
 def draw_diagram(diagram: Diagram, name: str) -> str:
@@ -119,9 +123,9 @@ def _bins(frame: pl.DataFrame, open_data: bool) -> list[Bin]:
     """As many bins as can be shown, at most ten."""
     labels, probabilities = frame["label"].to_numpy(), frame["probability"].to_numpy()
     for bins in range(min(BINS, max(2, int(labels.sum()) // EVENTS_PER_BIN)), 1, -1):
-        found = calibration_curve(labels, probabilities, bins)
-        if open_data or not any(_small(part) for part in found):
-            return found
+        curve = calibration_curve(labels, probabilities, bins)
+        if open_data or not any(_small(part) for part in curve):
+            return curve
     return []
 
 

@@ -71,16 +71,16 @@ def forest(variants: Sequence[Variant], published: Sequence[PublishedScore] = ()
         variants: of one task.
         published: to be marked below ours; empty: none.
     """
-    measured = [(v, found) for v in variants if (found := v.score(v.headline)) is not None]
+    measured = [(v, score) for v in variants if (score := v.score(v.headline)) is not None]
     form = variants[0].run.form if measured else None
     if form is None:
         return None
     ends, least, chance = [row.auroc for row in published], form.headline.least, form.headline.chance
-    for variant, found in measured:
+    for variant, score in measured:
         oracle = variant.score("oracle_auroc")
         best = oracle.estimate.value if oracle else None
-        known = (found.estimate.value, found.estimate.low, found.estimate.high, best)
-        ends += [x for x in (*known, *found.seeds) if x is not None]
+        known = (score.estimate.value, score.estimate.low, score.estimate.high, best)
+        ends += [x for x in (*known, *score.seeds) if x is not None]
     low, high = _bounds(ends, least)
     place = _scale(low, high)
     ticks = [tick for tick in MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high) if low <= tick <= high]
@@ -93,18 +93,18 @@ def forest(variants: Sequence[Variant], published: Sequence[PublishedScore] = ()
 
 
 def _strip(variant: Variant, place: Callable[[float], float]) -> Strip:
-    found, oracle = variant.score(variant.headline), variant.score("oracle_auroc")
-    if found is None:
+    score, oracle = variant.score(variant.headline), variant.score("oracle_auroc")
+    if score is None:
         raise ValueError("only what was measured is drawn")
-    estimate = found.estimate
+    estimate = score.estimate
     low, high = estimate.low, estimate.high
     return Strip(
         variant.label, clipped(variant.name), " · ".join(part for part in (variant.seeds, variant.kept) if part),
-        found.value,
-        span(low, high, found.digits) if low is not None and high is not None else "no interval",
+        score.value,
+        span(low, high, score.digits) if low is not None and high is not None else "no interval",
         place(estimate.value), None if low is None else place(low), None if high is None else place(high),
         place(oracle.estimate.value) if oracle else None,
-        tuple(place(value) for value in found.seeds) if found.several else (),
+        tuple(place(value) for value in score.seeds) if score.several else (),
         not variant.run.backbone, variant.series,
     )  # fmt: skip
 

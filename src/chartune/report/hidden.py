@@ -1,6 +1,6 @@
 """Who stands behind the scores of a run on real patients, why these are not shown, and what can be done.
 
-The law is that of `chartune.disclosure`.
+The rule is that of `chartune.disclosure`.
 """
 
 from collections.abc import Mapping
@@ -45,9 +45,9 @@ def warning(run: Run, dataset: Dataset) -> str:
 def _larger_test_part(rule: Mapping[str, Any]) -> str:
     """More patients to ask about; of a split by hash, twice the share, as long as half is left to learn from."""
     if rule.get("kind") != "hash":
-        return "put more patients into the test part, or prepare more of them"
+        return "put more patients into the test split, or prepare more of them"
     test = 2 * rule["test"]
     train = 1 - test - rule["validation"] - rule["calibration"]
     if train < 0.5 - 1e-9:
         return "more patients"
-    return f"more patients, or a larger test part (--set data.splits.test={test:g} --set data.splits.train={train:g})"
+    return f"more patients, or a larger test split (--set data.splits.test={test:g} --set data.splits.train={train:g})"

@@ -43,7 +43,7 @@ def label_tables(variants: Sequence[Variant], title: str, open_data: bool, own: 
     Args:
         variants: of one multilabel or multiclass task.
         title: of the task.
-        open_data: the patients are fictional, so that small counts may be told.
+        open_data: the patients are fictional, so that small counts may be shown.
         own: the labels are of a table of one's own, so that rare ones are not named.
     """
     scored = [(v, frame) for v in variants if (frame := v.run.per_label()) is not None]
@@ -69,8 +69,8 @@ def label_tables(variants: Sequence[Variant], title: str, open_data: bool, own: 
     first = Table(f"{title}: label by label", columns, tuple(rows[:SHOWN]), note, cards=False)
     if len(rows) <= SHOWN:
         return Labels(first, None, "", rarer)
-    told = f"The other {len(rows) - SHOWN:,} labels, by training cases"
-    return Labels(first, Table(told, columns, tuple(rows[SHOWN:]), cards=False), told, rarer)
+    rest = f"The other {len(rows) - SHOWN:,} labels, by training cases"
+    return Labels(first, Table(rest, columns, tuple(rows[SHOWN:]), cards=False), rest, rarer)
 
 
 def _rarer(count: int) -> str:
@@ -80,15 +80,18 @@ def _rarer(count: int) -> str:
 def _row(
     label: str, by_label: Sequence[dict[str, dict[str, Any]]], metric: str, open_data: bool, n: int | None, parts: int
 ) -> tuple[Cell, ...]:
-    found = [rows.get(label) for rows in by_label]
-    about = next(row for row in found if row is not None)
+    entries = [rows.get(label) for rows in by_label]
+    about = next(row for row in entries if row is not None)
     without = SMALL if n is None else n - about["cases"]
     few = not open_data and min(about["cases"], without) < SMALL
     cases = part_of_whole(about["cases"], open_data, parts)
     digits = 3 if open_data else rates.digits(lowest(about["cases"]) * lowest(without))
-    measured = [_measured(row, metric) for row in found]
+    measured = [_measured(row, metric) for row in entries]
     best = None if few else _clearly_best(measured)
-    scores = (Cell("few cases") if few and about["cases"] else _score(one, one is best, digits) for one in measured)
+    scores = (
+        Cell("few cases") if few and about["cases"] else _score(estimate, estimate is best, digits)
+        for estimate in measured
+    )
     named = Cell(str(about["title"] or label), str(label) if about["title"] else "")
     return (named, Cell(part_of_whole(about["train_cases"], open_data, parts)), Cell(cases), *scores)
 
@@ -100,18 +103,24 @@ def _measured(row: dict[str, Any] | None, metric: str) -> Estimate | None:
     return Estimate(row[metric], row[f"{metric}_low"], row[f"{metric}_high"])
 
 
-def _score(one: Estimate | None, best: bool, digits: int) -> Cell:
-    if one is None:
+def _score(estimate: Estimate | None, best: bool, digits: int) -> Cell:
+    if estimate is None:
         return Cell(NOT_MEASURED)
-    cell = estimated(one.value, one.low, one.high, digits)
-    interval = cell.detail if one.low is None or one.high is None else span(one.low, one.high, digits)
+    cell = estimated(estimate.value, estimate.low, estimate.high, digits)
+    interval = (
+        cell.detail if estimate.low is None or estimate.high is None else span(estimate.low, estimate.high, digits)
+    )
     return Cell(cell.text, interval, best)
 
 
 def _clearly_best(every: Sequence[Estimate | None]) -> Estimate | None:
     """The one whose interval lies wholly above all others; None: the intervals do not allow one to name it."""
-    ends = [(one.low, one.high, one) for one in every if one and one.low is not None and one.high is not None]
+    ends = [
+        (estimate.low, estimate.high, estimate)
+        for estimate in every
+        if estimate and estimate.low is not None and estimate.high is not None
+    ]
     if len(ends) < 2:
         return None
     low, _, best = max(ends, key=lambda end: end[0])
-    return best if all(low > high for _, high, one in ends if one is not best) else None
+    return best if all(low > high for _, high, estimate in ends if estimate is not best) else None

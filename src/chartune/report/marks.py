@@ -27,8 +27,10 @@ def published_table(task: str) -> Table | None:
         return None
     columns = (Column("Model, in the paper's words", numeric=False), Column("AUROC", "as printed"), Column("Where"))
     rows = tuple((Cell(row.model), Cell(f"{row.auroc:.4f}"), Cell(row.table)) for row in printed)
-    told = [WARNING, remark(task), ERRATA if any(row.disputed for row in printed) else ""]
-    return Table("Printed by Gema et al. (2023)", columns, rows, " ".join(part for part in told if part), cards=False)
+    remarks = [WARNING, remark(task), ERRATA if any(row.disputed for row in printed) else ""]
+    return Table(
+        "Printed by Gema et al. (2023)", columns, rows, " ".join(part for part in remarks if part), cards=False
+    )
 
 
 def published_pretraining() -> Table:

@@ -41,10 +41,10 @@ def material(store: Store, runs: Sequence[Run] | None) -> Material:
     return Material(chosen, _datasets(store, chosen), left_out)
 
 
-def damage_told(left_out: Sequence[str]) -> list[str]:
+def damage_reported(left_out: Sequence[str]) -> list[str]:
     """The caveat that damaged runs are missing from the page; empty: none is."""
-    told = f"Left out, because files of theirs are damaged: {', '.join(left_out)} (`chartune ls` says which)."
-    return [told] if left_out else []
+    line = f"Left out, because files of theirs are damaged: {', '.join(left_out)} (`chartune ls` says which)."
+    return [line] if left_out else []
 
 
 def _datasets(store: Store, runs: Sequence[Run]) -> dict[str, Dataset]:

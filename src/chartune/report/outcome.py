@@ -26,7 +26,7 @@ from chartune.tasks.positive import question_told
 from chartune.tasks.task import ANSWER_TOLD
 
 CARD: Final = ("who", "when", "seen", "question", "asked", "scored", "citation")
-"""What a reader must know of a task, in the order told; `asked`: the positive class of a yes-or-no task."""
+"""What a reader must know of a task, in this order; `asked`: the positive class of a yes-or-no task."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Outcome:
     """What the headline score is called."""
     variants: tuple[Variant, ...]
     card: tuple[tuple[str, str], ...]
-    """Who, when, what is seen, what is asked: term and answer."""
+    """Cohort, time of prediction, input, outcome: term and description."""
     sentences: tuple[str, ...]
     tile: summary.Tile | None
     scores: Table

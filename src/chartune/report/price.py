@@ -52,9 +52,9 @@ def prices(variants: Sequence[Variant], every: Mapping[str, Run], score: str = "
     made = []
     for title, across, in_seconds, paid in asked:
         points = tuple(
-            Point(v, cost, found.estimate)
+            Point(v, cost, measured.estimate)
             for v in variants
-            if (found := v.score(v.headline)) is not None and (cost := paid[v.label])
+            if (measured := v.score(v.headline)) is not None and (cost := paid[v.label])
         )
         if len(points) > 1:
             made.append(Price(title, across, score, points, in_seconds))
@@ -80,7 +80,7 @@ def draw_price(plot: Price, name: str) -> str:
 
 
 def _few_ticks(axes: Axes, plot: Price) -> None:
-    """Whole decades where there are several, else some round numbers, told in units that people use."""
+    """Whole decades where there are several, else some round numbers, labelled in units that people use."""
     paid = [point.paid for point in plot.points]
     decades = np.log10(max(paid) / min(paid))
     axes.xaxis.set_major_locator(LogLocator(subs=(1,) if decades > 2 else (1, 3)))

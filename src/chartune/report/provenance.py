@@ -90,7 +90,7 @@ def _origin(variant: Variant, run: Run, dataset: Dataset | None) -> Origin:
 
 def _lineage(fingerprint: str, dataset: Dataset) -> Lineage:
     source, rule = dataset.source, dataset.splits.rule
-    told = {
+    known = {
         "Prepared data": fingerprint,
         "Source": source.title,
         "Kind": source.kind,
@@ -99,7 +99,7 @@ def _lineage(fingerprint: str, dataset: Dataset) -> Lineage:
         "Split rule": ", ".join(f"{name.replace('_', ' ')} {plain(value)}" for name, value in rule.items()) or None,
         "Prepared by": f"chartune {dataset.chartune}",
     }
-    facts = tuple((term, NOT_MEASURED if value is None else str(value)) for term, value in told.items())
+    facts = tuple((term, NOT_MEASURED if value is None else str(value)) for term, value in known.items())
     return Lineage(fingerprint, facts, _tables(source.tables, is_made_up(source)), told_of(source))
 
 
@@ -118,7 +118,7 @@ def _rows(rows: int | None, open_data: bool) -> str:
 
 
 _ALWAYS: Final = frozenset({"Run", "Kind", "Data", "Seed", "Versions", "Switches", "Finished"})
-"""What is told of every run, be it as "not measured"."""
+"""What is stated of every run, be it as "not measured"."""
 _PACKAGES: Final = ("chartune", "python", "torch", "transformers", "peft", "scikit-learn", "polars")
 _MACHINE: Final = ("device", "cpu", "platform")
 
@@ -127,8 +127,8 @@ def _facts(run: Run) -> Facts:
     """What was asked, of what, where and when, in this order."""
     facts = _asked(run) | _made_of(run) | _ran_on(run) | _took(run)
     unknown = {term for term, value in facts.items() if value in (None, "")}
-    told = [term for term in facts if term not in unknown or term in _ALWAYS]
-    return tuple((term, NOT_MEASURED if term in unknown else str(facts[term])) for term in told)
+    terms = [term for term in facts if term not in unknown or term in _ALWAYS]
+    return tuple((term, NOT_MEASURED if term in unknown else str(facts[term])) for term in terms)
 
 
 def _asked(run: Run) -> dict[str, object]:
@@ -174,8 +174,8 @@ def _took(run: Run) -> dict[str, object]:
 
 
 def _layer(layer: Layer) -> str:
-    told = [part for part in (layer.sha256 and f"sha256 {layer.sha256[:12]}", layer.foreign) if part]
-    return f"{layer} ({', '.join(told)})" if told else str(layer)
+    details = [part for part in (layer.sha256 and f"sha256 {layer.sha256[:12]}", layer.foreign) if part]
+    return f"{layer} ({', '.join(details)})" if details else str(layer)
 
 
 def _backbone(backbone: BaseModel | None) -> str | None:
@@ -183,8 +183,8 @@ def _backbone(backbone: BaseModel | None) -> str | None:
         return None
     size = f"{backbone.parameters:,} parameters" if backbone.parameters else ""
     content = f"content {backbone.content_hash[:16]}" if backbone.content_hash else ""
-    told = (str(backbone.name), backbone.family, size, content)
-    return ", ".join(part for part in told if part)
+    details = (str(backbone.name), backbone.family, size, content)
+    return ", ".join(part for part in details if part)
 
 
 def _because(value: str | None, reason: str | None) -> str | None:

@@ -19,7 +19,7 @@ from chartune.published import CITATION
 from chartune.report import adaptation, cost, marks, provenance, summary
 from chartune.report.caveats import caveats
 from chartune.report.curves import draw_panel, perplexity_curves
-from chartune.report.material import damage_told, material
+from chartune.report.material import damage_reported, material
 from chartune.report.outcome import Outcome, outcome
 from chartune.report.table import Table
 from chartune.report.table_one import table_one
@@ -62,14 +62,14 @@ def report_of(store: Store, runs: Sequence[Run] | None, out: Path, title: str) -
         StoreError: `out` cannot be written, or every run that was asked for is damaged.
     """
     must_be_a_file(out)
-    found = material(store, runs)
-    return render(found.runs, out, title=title, datasets=found.datasets, left_out=found.left_out)
+    loaded = material(store, runs)
+    return render(loaded.runs, out, title=title, datasets=loaded.datasets, left_out=loaded.left_out)
 
 
 def page_of(store: Store, runs: Sequence[Run] | None, title: str) -> str:
     """The same report as HTML, not written anywhere."""
-    found = material(store, runs)
-    return page(found.runs, title=title, datasets=found.datasets, left_out=found.left_out)
+    loaded = material(store, runs)
+    return page(loaded.runs, title=title, datasets=loaded.datasets, left_out=loaded.left_out)
 
 
 def render(
@@ -81,7 +81,7 @@ def render(
         runs: finished runs of any kind, in the order to show them.
         out: the file to write; its folder is made if needed.
         title: the page's heading.
-        datasets: data fingerprint → content of its `dataset.json`; a data set that is absent is told as such.
+        datasets: data fingerprint → content of its `dataset.json`; a data set that is absent is reported as such.
         left_out: fingerprints of runs that are damaged; the page says so.
 
     Raises:
@@ -111,8 +111,8 @@ def _contents(
     asked = {run.task for run in runs if run.task}
     pretrained = numbered([run for run in runs if run.task is None], "P", every=every)
     outcomes = _outcomes([run for run in runs if run.task is not None], datasets, every)
-    variants = [*pretrained, *(v for one in outcomes for v in one.variants)]
-    score_tiles = [one.tile for one in outcomes if one.tile]
+    variants = [*pretrained, *(v for section in outcomes for v in section.variants)]
+    score_tiles = [section.tile for section in outcomes if section.tile]
     return {
         "title": title,
         "badges": sorted({_badge(run, datasets) for run in runs}),
@@ -126,7 +126,10 @@ def _contents(
         "lineages": provenance.lineages(datasets),
         "switches": provenance.switches(runs),
         "origins": provenance.origins(variants, datasets),
-        "caveats": [*caveats(runs, datasets, sum(one.paired.compared for one in outcomes)), *damage_told(left_out)],
+        "caveats": [
+            *caveats(runs, datasets, sum(section.paired.compared for section in outcomes)),
+            *damage_reported(left_out),
+        ],
         "words": WORDS,
         "citation": CITATION,
         "warning": marks.WARNING,
@@ -162,9 +165,9 @@ def _population(fingerprint: str, dataset: Dataset, asked: set[str]) -> Populati
     """Who is in the tasks that a run has asked; all prepared tasks would fill pages."""
     shown = dataset.only(asked).but(corpus=dataset.corpus)
     source = dataset.source
-    told = [source.title or "a source without a title"]
-    told += [f"{term} {value}" for term in ("version", "licence") if (value := getattr(source, term))]
-    return Population(fingerprint, " · ".join(told), tuple(flow.cohorts(shown)), table_one(dataset))
+    terms = [source.title or "a source without a title"]
+    terms += [f"{term} {value}" for term in ("version", "licence") if (value := getattr(source, term))]
+    return Population(fingerprint, " · ".join(terms), tuple(flow.cohorts(shown)), table_one(dataset))
 
 
 MADE_UP = "made-up data"

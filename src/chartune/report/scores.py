@@ -33,13 +33,13 @@ def score_table(
         columns.append((Column("Difference", "from TF-IDF, paired"), lambda v: _against(v, reference, against)))
     if any(v.score("oracle_auroc") for v in variants):
         columns.append((Column("Oracle", "best for the text it read"), lambda v: scored(v, "oracle_auroc")))
-    for one in form.measures[1:]:
-        if one.column:
-            columns.append((Column(one.title, one.meaning), lambda v, one=one: _further(v, one)))  # type: ignore[misc]
+    for measure in form.measures[1:]:
+        if measure.column:
+            columns.append((Column(measure.title, measure.meaning), lambda v, measure=measure: _further(v, measure)))  # type: ignore[misc]
     columns.append((Column("Text read", "share of texts cut"), _reach))
     cells = tuple(tuple(cell(v) for _, cell in columns) for v in variants)
-    told = _base_rate(variants, rows) if form.one_outcome else _rows(variants, rows)
-    notes = [told, seeds_explained(variants)]
+    remark = _base_rate(variants, rows) if form.one_outcome else _rows(variants, rows)
+    notes = [remark, seeds_explained(variants)]
     return Table(caption, tuple(column for column, _ in columns), cells, " ".join(note for note in notes if note))
 
 
@@ -65,7 +65,7 @@ def calibration_table(variants: Sequence[Variant]) -> Table | None:
 
 def prevalence(variants: Sequence[Variant]) -> str:
     """The share of rows with the outcome; empty: not measured, or hidden."""
-    rate = next((found for v in variants if (found := v.score("prevalence")) is not None), None)
+    rate = next((measured for v in variants if (measured := v.score("prevalence")) is not None), None)
     return percent(rate.estimate.value, 3) if rate else ""
 
 
@@ -90,9 +90,9 @@ def _further(variant: Variant, score: Score) -> Cell:
 
 
 def _base_rate(variants: Sequence[Variant], rows: str) -> str:
-    told = prevalence(variants)
-    if told or any(v.hidden for v in variants):
-        return f"{_rows(variants, rows)} {f'Prevalence {told}.' if told else ''}".strip()
+    rate = prevalence(variants)
+    if rate or any(v.hidden for v in variants):
+        return f"{_rows(variants, rows)} {f'Prevalence {rate}.' if rate else ''}".strip()
     return f"Prevalence {NOT_MEASURED}."
 
 

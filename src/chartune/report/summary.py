@@ -24,16 +24,16 @@ class Tile:
 
 def tiles(runs: Sequence[Run], datasets: Sequence[Dataset]) -> list[Tile]:
     """How many patients, what adaptation brought, what it took; one that was not measured has no tile."""
-    found = [_patients_tile(datasets), _perplexity_tile(runs), _time_tile(runs)]
-    return [tile for tile in found if tile is not None]
+    candidates = [_patients_tile(datasets), _perplexity_tile(runs), _time_tile(runs)]
+    return [tile for tile in candidates if tile is not None]
 
 
 def score_tile(variants: Sequence[Variant], task: str, score: str, rows: str = "admissions") -> Tile | None:
     """The range of the headline scores of one task; arguments as for `compared`."""
     if any(v.hidden for v in variants):
         return Tile(TOO_FEW, f"{score}, {task}", _few(variants, rows))
-    found = [v.score(v.headline) for v in variants]
-    values = sorted((one for one in found if one is not None), key=lambda one: one.estimate.value)
+    scores = [v.score(v.headline) for v in variants]
+    values = sorted((entry for entry in scores if entry is not None), key=lambda entry: entry.estimate.value)
     if not values:
         return None
     text = f"{values[0].value} – {values[-1].value}" if len(values) > 1 else values[0].value
@@ -68,12 +68,12 @@ def compared(
     """
     if any(v.hidden for v in variants):
         return [f"{score} on the test split: {TOO_FEW}. The reason: {_few(variants, rows)}."]
-    measured = [(v, found) for v in variants if (found := v.score(v.headline)) is not None]
+    measured = [(v, measurement) for v in variants if (measurement := v.score(v.headline)) is not None]
     if not measured:
         return [f"No {score} was measured."]
     lowest, highest = min(measured, key=_value), max(measured, key=_value)
     if len(measured) == 1:
-        return [f"{score} on the test split: {highest[1].told()} ({highest[0].name})."]
+        return [f"{score} on the test split: {highest[1].text()} ({highest[0].name})."]
     sentences = [
         f"{score} on the test split: from {lowest[1].value} ({lowest[0].name}) "
         f"to {highest[1].value} ({highest[0].name})."
@@ -81,7 +81,7 @@ def compared(
     if made:
         return sentences + _paired(made, variants)
     low = highest[1].estimate.low
-    others = [(v.name, found.estimate.high) for v, found in measured if v != highest[0]]
+    others = [(v.name, measurement.estimate.high) for v, measurement in measured if v != highest[0]]
     level = [name for name, high in others if low is None or high is None or high >= low]
     if level:
         sentences.append(f"Intervals do not tell the highest apart from {listed(level)}.")
@@ -90,10 +90,10 @@ def compared(
 
 def _paired(made: Sequence[Comparison], variants: Sequence[Variant]) -> list[str]:
     """One sentence for each reference. Absence of a proof is said as such, never as equality."""
-    references = list(dict.fromkeys(one.theirs.label for one in made))
+    references = list(dict.fromkeys(comparison.theirs.label for comparison in made))
     first = baseline(variants)
     references.sort(key=lambda label: first is None or label != first.label)
-    return [_against([one for one in made if one.theirs.label == label]) for label in references]
+    return [_against([comparison for comparison in made if comparison.theirs.label == label]) for label in references]
 
 
 def _against(made: Sequence[Comparison]) -> str:
@@ -101,22 +101,24 @@ def _against(made: Sequence[Comparison]) -> str:
     reference = made[0].theirs.name
     parts = []
     for verdict, one_does, they_do in (("above", "beats", "beat"), ("below", "falls short of", "fall short of")):
-        found = [one for one in made if one.verdict == verdict]
-        if len(found) == 1:
-            parts.append(f"{found[0].ours.name} {one_does} {reference}: difference {_told(found[0])}")
-        elif found:
-            names = listed([f"{one.ours.name} ({_told(one)})" for one in found])
+        matching = [comparison for comparison in made if comparison.verdict == verdict]
+        if len(matching) == 1:
+            parts.append(f"{matching[0].ours.name} {one_does} {reference}: difference {_signed(matching[0])}")
+        elif matching:
+            names = listed([f"{comparison.ours.name} ({_signed(comparison)})" for comparison in matching])
             parts.append(f"{names} {they_do} {reference}")
-    undecided = [f"{one.ours.name} ({_told(one)})" for one in made if one.verdict == "open"]
+    undecided = [
+        f"{comparison.ours.name} ({_signed(comparison)})" for comparison in made if comparison.verdict == "open"
+    ]
     if undecided:
         parts.append(f"this test split cannot tell {listed(undecided)} apart from {reference}")
     said = "; ".join(parts)
     return f"{said[0].upper()}{said[1:]}."
 
 
-def _told(one: Comparison) -> str:
-    difference = one.shown
-    return minus(f"{'+' if difference.value >= 0 else ''}{difference.told(one.digits)}")
+def _signed(comparison: Comparison) -> str:
+    difference = comparison.shown
+    return minus(f"{'+' if difference.value >= 0 else ''}{difference.with_interval(comparison.digits)}")
 
 
 def _few(variants: Sequence[Variant], rows: str) -> str:

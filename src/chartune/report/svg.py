@@ -23,7 +23,7 @@ ACCENT: Final = "#010104"
 MARK: Final = "#010105"
 PAPER: Final = "#010106"
 SERIES: Final = tuple(f"#0102{n:02x}" for n in range(1, COLOURS + 1))
-"""Colours of curves; a second round is told apart by dash."""
+"""Colours of curves; a second round differs by its dash."""
 
 WIDTH: Final = 4.3
 """Inches of a panel: letters can be read when a phone shows it alone, and two stand side by side on a desk."""
@@ -52,20 +52,20 @@ def drawing(width: float = WIDTH, height: float = HEIGHT) -> Iterator[tuple[Figu
         yield figure, figure.subplots()
 
 
-def svg(figure: Figure, name: str, told: str) -> str:
+def svg(figure: Figure, name: str, description: str) -> str:
     """The figure as an `<svg>` element; call it inside `drawing`.
 
     Args:
         figure: what was drawn.
         name: unique on the page; prefixes every id, so that figures do not share clip paths.
-        told: what the figure shows, for those who cannot see it.
+        description: what the figure shows, for those who cannot see it.
     """
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     box = re.search(r'viewBox="([^"]+)"', text)
-    opening = f'<svg viewBox="{box[1] if box else ""}" role="img" aria-label="{_attribute(told)}">'
+    opening = f'<svg viewBox="{box[1] if box else ""}" role="img" aria-label="{_attribute(description)}">'
     text = opening + text[text.index(">") + 1 :]
     text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
     text = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', text)

@@ -54,7 +54,7 @@ def _row(task: TaskEntry, printed: PublishedDataset, fictional: bool) -> tuple[C
         Cell(task.title, f"printed as {printed.name}"),
         Cell(count(len(task.labels)), f"printed {printed.classes:,}{meant}"),
         *(
-            Cell(shown(mine, fictional), f"printed {theirs:,}")
-            for mine, theirs in zip(ours, printed.admissions, strict=True)
+            Cell(shown(own, fictional), f"printed {theirs:,}")
+            for own, theirs in zip(ours, printed.admissions, strict=True)
         ),
     )

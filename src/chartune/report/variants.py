@@ -3,7 +3,7 @@
     runs ─grouped by all that they were asked, but for the seed─▶ variants ─numbered─▶ 1, 2, … (adaptation: P1, …)
 
 Over several seeds a score is the mean of the seeds. Its interval is the mean of the seeds' intervals: how far one such
-training would move with other patients. How far trainings differ is told beside it, by the lowest and highest seed.
+training would move with other patients. How far trainings differ is shown beside it, by the lowest and highest seed.
 """
 
 import json
@@ -39,10 +39,10 @@ class Score:
         """Whether more than one seed was scored."""
         return len(self.seeds) > 1
 
-    def told(self) -> str:
+    def text(self) -> str:
         """The value and its interval, and the seeds where there are several."""
         seeds = f" (mean of {len(self.seeds)} seeds)" if self.several else ""
-        return f"{self.estimate.told(self.digits)}{seeds}"
+        return f"{self.estimate.with_interval(self.digits)}{seeds}"
 
     @property
     def value(self) -> str:
@@ -63,7 +63,7 @@ class Variant:
     behind: Behind | None = None
     """Who stands behind its test scores, where they are real patients; None: fictional ones, all may be shown."""
     watched: Behind | None = None
-    """Likewise, behind what was measured on the validation part."""
+    """Likewise, behind what was measured on the validation split."""
 
     @property
     def hidden(self) -> bool:
@@ -91,17 +91,17 @@ class Variant:
     def seeds(self) -> str:
         """Such as `seeds 0, 1, 2`; empty for a single run."""
         known = list(dict.fromkeys(str(run.about.seed) for run in self.runs))
-        told = (
+        noun = (
             f"{len(self.runs)} runs, seed" if len(known) < len(self.runs) else "seed"
         )  # seeds of their parents differ
-        return f"{told}{'s' if len(known) > 1 else ''} {', '.join(known)}" if len(self.runs) > 1 else ""
+        return f"{noun}{'s' if len(known) > 1 else ''} {', '.join(known)}" if len(self.runs) > 1 else ""
 
     @property
     def kept(self) -> str:
-        """`kept: the start, step 0`, where training bettered nothing; of several seeds with how many; else empty."""
+        """Says that the initial weights were kept, and with how many of several seeds; else empty."""
         starts = sum(run.kept_start for run in self.runs)
-        told = f", with {starts} of {len(self.runs)} seeds" if starts < len(self.runs) else ""
-        return f"kept: {START}{told}" if starts else ""
+        share = f", with {starts} of {len(self.runs)} seeds" if starts < len(self.runs) else ""
+        return f"kept: {START}{share}" if starts else ""
 
     @property
     def series(self) -> int:
@@ -117,20 +117,20 @@ class Variant:
         """A score over its seeds; None: not measured, or hidden."""
         if self.hidden:
             return None
-        found = [e for run in self.runs if (e := run.estimate(metric, split)) is not None]
-        if not found or self.hides(metric):
+        estimates = [e for run in self.runs if (e := run.estimate(metric, split)) is not None]
+        if not estimates or self.hides(metric):
             return None
         places = 3 if self.behind is None else self.behind.precision(metric)
         if self.behind is not None:
-            found = [self.behind.release(metric, e) for e in found]
-        lows, highs = [e.low for e in found if e.low is not None], [e.high for e in found if e.high is not None]
-        whole = len(lows) == len(highs) == len(found)
+            estimates = [self.behind.release(metric, e) for e in estimates]
+        lows, highs = [e.low for e in estimates if e.low is not None], [e.high for e in estimates if e.high is not None]
+        whole = len(lows) == len(highs) == len(estimates)
         low, high = (fmean(lows), fmean(highs)) if whole else (None, None)
-        value = fmean(e.value for e in found)
-        mean = Estimate(value, low, high, found[0].n, found[0].level)
+        value = fmean(e.value for e in estimates)
+        mean = Estimate(value, low, high, estimates[0].n, estimates[0].level)
         if self.behind is not None:
             mean = mean.rounded(places)
-        return Score(mean, tuple(e.value for e in found), places)
+        return Score(mean, tuple(e.value for e in estimates), places)
 
     def hides(self, metric: str) -> bool:
         """Whether a score that was measured is not shown."""
@@ -157,7 +157,7 @@ def numbered(
     groups: dict[str, list[Run]] = {}
     for run in ordered:
         key = _key([run.name, _asked(run, known)])
-        if len({_luck(one) for one in asked[key]}) < len(asked[key]):
+        if len({_luck(other) for other in asked[key]}) < len(asked[key]):
             key = run.fingerprint  # twice the same seed: they differ in something that nobody has written down
         groups.setdefault(key, []).append(run)
     return [
@@ -193,19 +193,19 @@ def scored(variant: Variant, metric: str, digits: int = 3) -> Cell:
     return Cell(TOO_FEW) if variant.hidden or variant.hides(metric) else score(variant.score(metric), digits)
 
 
-def score(found: Score | None, digits: int = 3) -> Cell:
+def score(measured: Score | None, digits: int = 3) -> Cell:
     """A score with its interval beneath, and the range of its seeds; None: not measured."""
-    if found is None:
+    if measured is None:
         return Cell(NOT_MEASURED)
-    estimate, digits = found.estimate, min(digits, found.digits)
+    estimate, digits = measured.estimate, min(digits, measured.digits)
     cell = estimated(estimate.value, estimate.low, estimate.high, digits)
-    if not found.several or len(set(found.seeds)) == 1:
+    if not measured.several or len(set(measured.seeds)) == 1:
         return cell
-    return Cell(cell.text, f"{cell.detail}\nseeds {span(min(found.seeds), max(found.seeds), digits)}")
+    return Cell(cell.text, f"{cell.detail}\nseeds {span(min(measured.seeds), max(measured.seeds), digits)}")
 
 
 def seeds_explained(variants: Sequence[Variant]) -> str:
-    """How several seeds are told; empty where every variant was trained once."""
+    """How several seeds are reported; empty where every variant was trained once."""
     if all(len(variant.runs) == 1 for variant in variants):
         return ""
     return (
@@ -221,8 +221,8 @@ def _asked(run: Run, known: Mapping[str, Run]) -> list[Any]:
         parent = known.get(layer.run or "")
         origin = _asked(parent, known) if parent and parent != run else [layer.run, layer.sha256]
         layers.append([layer.state, layer.method, origin])
-    told = ("seed", "stack", "name", "backbone", "data")  # run.json holds what they stood for: no paths, no names
-    asked = {name: value for name, value in run.stage.items() if name not in told}
+    recorded = ("seed", "stack", "name", "backbone", "data")  # run.json holds what they stood for: no paths, no names
+    asked = {name: value for name, value in run.stage.items() if name not in recorded}
     base = run.backbone and (run.backbone.content_hash or run.backbone.name)
     return [run.kind, run.task, run.data, base, layers, run.about.max_seq_len, asked]
 

@@ -310,7 +310,7 @@ def test_a_run_that_kept_its_start_is_told_in_the_table_the_figure_the_card_and_
     assert kept == {"2": "", "3": f"{START}, with 1 of 3 seeds", "4": START, "5": ""}
     assert f"downstream LoRA<small>kept: {START}</small></div>" in text
     assert text.count(f"<dd>{START}; ") == 2
-    assert "step 72, the best on the validation part" in text
+    assert "step 72, the best on the validation split" in text
     assert "such a row measures the probe" in text[text.index('id="notes"') :]
 
 
