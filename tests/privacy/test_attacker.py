@@ -18,8 +18,9 @@ from chartune.made_up import make_hospital
 from chartune.quantities import Estimate
 from chartune.store import Store, write_json
 from chartune.testing import past_runs as past
-from chartune.testing.attacker import Attacker, Name, interval, true_counts, with_gone
+from chartune.testing.attacker import LARGEST, Attacker, Name, interval, true_counts, with_gone
 from chartune.testing.command_line import chartune
+from chartune.testing.printed import in_proportion, shares, unknown_in_json, unknown_in_text
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Walked:
     page: str
     cards: list[str]
     runs: list[str]
+    audit: dict[str, Any]
+    exact_audit: dict[str, Any]
 
     @property
     def titles(self) -> dict[str, str]:
@@ -76,7 +79,14 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
     consoles = [prepared, said("datasets", fingerprint), said("show", fingerprint)]
     others = [*runs, said("ls"), said("datasets"), said("audit-data")]
     return Walked(
-        json.loads((data.path / "dataset.json").read_text()), consoles, answers, page.read_text(), cards, others
+        json.loads((data.path / "dataset.json").read_text()),
+        consoles,
+        answers,
+        page.read_text(),
+        cards,
+        others,
+        json.loads(said("audit-data", "--json")),
+        json.loads(said("audit-data", "--json", "--exact-counts")),
     )
 
 
@@ -103,6 +113,42 @@ def test_no_exact_count_stands_in_anything_that_is_printed(walked: Walked) -> No
     texts = [re.sub(r"longest \d+", "", text) for text in texts]  # words of a text
     for text in [*texts, *(json.dumps(answer["tasks"]) for answer in walked.answers)]:
         assert [n for n in exact if re.search(rf"(?<![\w.,:/-]){n:,}(?![\w.,:%/-])", text)] == []
+
+
+def test_every_printed_number_is_of_a_kind_that_is_read_or_harmless(walked: Walked) -> None:
+    texts = [*walked.consoles, *walked.runs]
+    assert [line for text in texts for line in unknown_in_text(text)] == []
+    assert [line for answer in (*walked.answers, walked.audit) for line in unknown_in_json(answer)] == []
+
+
+@pytest.mark.parametrize(
+    "line", ["7 deaths", "test: 31 patients", "tokens 1,179", "a share of 0.2143", "13 of 31 texts"]
+)
+def test_a_number_of_no_kind_is_met(line: str) -> None:
+    assert unknown_in_text(line)
+    assert list(unknown_in_json({"tasks": {"told": line, "deaths": 7}}))[1:] == [".tasks.deaths: 7"]
+
+
+def test_the_shares_of_an_audit_pin_no_small_count(walked: Walked) -> None:
+    attacker, truth = walked.attacker(), dict[Name, int]()
+    exact = dict(shares(walked.exact_audit))
+    for where, row in shares(walked.audit):
+        for what in ("count", "of"):
+            name, value = ("share", *where, what), row[what]
+            attacker.bound(name, *(interval(value) if isinstance(value, str) else (value, value + 9 * (value > 0))))
+            truth[name] = exact[where][what]
+        attacker.laws.append(([(1, ("share", *where, "of")), (-1, ("share", *where, "count"))], 0, LARGEST))
+        if where[0] == "copies" and where[-1] == "exact" and where[2] != "corpus":
+            rows = ("split", where[2], where[3], "admissions")
+            attacker.laws.append(([(1, ("share", *where, "of")), (-1, rows)], 0, 0))
+    assert any(1 <= n <= 9 for n in truth.values())
+    assert attacker.pinned(with_gone(true_counts(walked.truth), attacker.order) | truth) == {}
+
+
+def test_an_amount_in_proportion_stands_for_its_class() -> None:
+    assert in_proportion(65 * 64, 64, typical_only=True) == (60, 69)
+    assert in_proportion(63 * 64, 64, typical_only=True) == (63, 63)
+    assert in_proportion(4000, 64) == (55, 70)
 
 
 def test_scores_that_rest_on_few_are_told_nowhere(walked: Walked) -> None:

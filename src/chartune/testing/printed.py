@@ -1,0 +1,138 @@
+"""Every number that the verbs print, by its kind: what is not recognised is met by the test that reads it all.
+
+    line ─blank out the kinds that tell no number of patients─▶ no digit left, or a finding
+
+A kind is listed with the reason for which it is harmless, or is read by `chartune.testing.attacker`. The rule is
+closed: a number that somebody prints later fails until it is listed here or read there.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from html import unescape
+from typing import Any, Final
+
+from chartune.disclosure import typical
+
+_CLASS: Final = r"(?:<(?:10|20)\b|\b\d[\d,]*0\+|≈ \d[\d,]*0\b)"
+KINDS: Final[tuple[tuple[str, str], ...]] = (
+    (r"/\S+|\b[0-9a-f]{16,64}\b|\w+://\S+", "folders, fingerprints and hashes: they name, and count nothing"),
+    (r"\b\d{4}-\d\d-\d\d(?:T[\d:+]+)?", "when it was made"),
+    (r"\b\d+\.\d+\.\d+(?:\+\w+)?\b|, \d+ threads|SHA256SUMS|SHA-256", "versions and machines"),
+    (r"none for \d+ of the \d+ answers", "classes of answers that nobody has, which is shown"),
+    (r"\([\d,]+ of [\d,]+ are associated with it\)|[\d,]+ more that fewer than ten", "phrases, not patients"),
+    (r"tokens about [\d,]+|steps \d+, tokens trained on [\d,]+, tokens read without gradients [\d,]+",
+     "read: of a class"),
+    (r"[\d,]+ of [\d,]+ learn \([\d.]+%\)|: [\d,]+ of [\d,]+$", "parameters of a model"),
+    (_CLASS, "a class of ten, or its difference: read by the attacker"),
+    (r"[<>≈]?\s?(?:100|[1-9]0) %", "shares of texts in tens"),
+    (r"\bTable \d|\bet al\. \(\d{4}\)|\bet al\., \d{4}|\bTexts?, \d{4}|\(\d{4}\), Clinical|arXiv:[\d.]+", "citations"),
+    (r"ICD-(?:9|10)|icd9|MIMIC-III 1\.4|mimic3|mimic4|1\.4 layout|TF-IDF|UTF-8|U\+FFFD", "names of codes and formats"),
+    (r"data row \d+", "where a damaged cell stands: a place, no count"),
+    (r"\d[\d.]* (?:s|min|h|B|KiB|MiB|GiB)\b", "seconds and bytes of the machine"),
+    (r"aged? (?:at admission )?18 or more|flag is 0 or 1|with 10 training cases|for 96 consecutive hours|"
+     r"up to 3 days|3 to 7 days|7 to 14 days|more than 14 days", "definitions of tasks"),
+    (r"(?:--set )?[\w.]*splits?\.\S*|train [\d.]+, validation [\d.]+, calibration [\d.]+, test [\d.]+",
+     "rules of splits"),
+    (r"\d+% or more|none in \d+ of \d+ places|texts of more than \d+ held-out", "limits and places of an audit"),
+    (r"mean [\d,]+, median [\d,]+, longest [\d,]+", "words of texts, in whole numbers"),
+    (r"more than [\d,]+:|\d+ labels|more than [\d,]+ ", "limits and labels"),
+    (r"\([\d.]+ %\)", "a share of the middles of two classes, beside them"),
+    (r"fewer than 10 are too few|r=\d+|\bfp32|\bbf16|max_seq_len=\d+", "rules and settings"),
+    (r"-?\d+\.\d{1,2}(?: \[-?\d+\.\d{1,2}, -?\d+\.\d{1,2}\])?(?![\d%])|prevalence 0\.\d", "scores in two digits"),
+    (r"(?<![\w.,])0(?:\.0)?(?: ?%)?(?![\w,]|\.\d)", "nobody, which is shown"),
+)  # fmt: skip
+"""Pattern of a kind of number, and why no count of patients follows from it."""
+CHOICES: Final = frozenset(
+    {
+        "settings",
+        "stage",
+        "environment",
+        "versions",
+        "config",
+        "rule",
+        "numerics",
+        "switches",
+        "labels",
+        "titles",
+        "classes",
+    }
+)
+"""Entries of JSON that say what was chosen and where it ran."""
+FIELDS: Final[Mapping[str, str]] = {
+    "bytes": "size of a file", "usual": "a limit of a rule", "share": "of the middles of two classes", "seed": "chosen",
+    "mean": "whole words", "median": "whole words", "longest": "words of one text", "tokens": "read: first digit",
+    "tested": "phrases", "passed": "phrases", "withheld": "phrases", "level": "of an interval",
+    "revision": "of a format",
+    "value": "a score in the digits of its class", "low": "as its score", "high": "as its score", "resumed": "attempts",
+    "seconds": "of the machine", "train_seconds": "of the machine", "peak_bytes": "of the machine",
+    "trainable_parameters": "of a model", "total_parameters": "of a model", "parameters": "of a model",
+    "trainable": "of a model", "artefact_bytes": "of a model", "intercept": "as the scores of its split",
+    "slope": "as the scores of its split", "best_step": "read: first digit", "rank": "chosen", "alpha": "chosen",
+    "dropout": "chosen", "max_seq_len": "chosen", "outputs": "labels", "epoch_tokens": "read: of a class",
+    "steps": "read: of a class", "micro_batches": "of a class", "read_tokens": "of a class", "text_bytes": "of a class",
+    "process": "of the machine", "weights": "of a model", "optimizer": "of a model", "batch": "of a micro-batch",
+    "data": "of a class", "free": "of the machine", "peak": "of the machine", "kept": "of a model",
+    "while_training": "of a model", "gflops": "of the machine", "gigabytes": "of the machine", "count": "read: a class",
+    "of": "read: a class", "texts": "a class",
+}  # fmt: skip
+"""Numeric fields of JSON answers, and why they may stand there."""
+
+
+def unknown_in_text(text: str) -> list[str]:
+    """Lines that hold a number of no kind, the numbers of known kinds blanked out."""
+    plain = unescape(text).replace("\N{NO-BREAK SPACE}", " ")
+    return [left for line in plain.splitlines() if re.search(r"\d", left := _blanked(line))]
+
+
+def _blanked(line: str) -> str:
+    for pattern, _ in KINDS:
+        line = re.sub(pattern, "", line)
+    return line.strip()
+
+
+def unknown_in_json(answer: Any, where: str = "") -> Iterator[str]:
+    """Places and values of numbers of no kind, those within sentences included."""
+    name = where.rpartition(".")[2]
+    if name in CHOICES or isinstance(answer, bool) or answer is None:
+        return
+    if isinstance(answer, Mapping):
+        for key, value in answer.items():
+            yield from unknown_in_json(value, f"{where}.{key}")
+    elif isinstance(answer, list):
+        for value in answer:
+            yield from unknown_in_json(value, where)
+    elif isinstance(answer, str):
+        yield from (f"{where}: {line}" for line in unknown_in_text(answer))
+    elif name not in FIELDS and answer != 0:
+        yield f"{where}: {answer}"
+
+
+def in_proportion(printed: int, each: float, typical_only: bool = False) -> tuple[int, int]:
+    """The numbers of texts of which a printed amount can be the multiple.
+
+    Args:
+        printed: tokens, to the digits before its trailing zeros.
+        each: tokens of one text.
+        typical_only: whether the middle of a class stands for all of it; another number then is exact.
+    """
+    if typical_only and printed % each == 0 and (n := int(printed // each)) == typical(n, exact=False):
+        return (max(1, n - n % 10), n - n % 10 + 9)
+    half = 0.5 * 10 ** (len(str(printed)) - len(str(printed).rstrip("0")))
+    return int(-((half - printed) // each)), int((printed + half) // each)
+
+
+def shares(answer: Any, where: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
+    """Every `count` of `of` in the JSON of an audit, with its place; rows are named by their words, not by order."""
+    if isinstance(answer, Mapping):
+        if {"count", "of"} <= set(answer):
+            yield where, answer
+            return
+        own = tuple(
+            str(v) for k, v in answer.items() if k in ("law", "learnt", "asked", "split", "task", "unit", "phrase")
+        )
+        own += (str(answer["tokens"]),) if "tokens" in answer else ()
+        for key, value in answer.items():
+            yield from shares(value, (*where, *own, key))
+    elif isinstance(answer, list):
+        for value in answer:
+            yield from shares(value, where)
