@@ -13,7 +13,7 @@ from chartune.adapters.lora import LoRA
 from chartune.adapters.method import Method
 from chartune.adapters.stack import Fresh
 from chartune.errors import AdapterError, RunError
-from chartune.testing.method_laws import LAWS, Law, gap, hidden, kept, stacked
+from chartune.testing.method_laws import LAWS, Law, gap, hidden, it_stacks_above_and_below_a_lora, kept, stacked
 from chartune.testing.support import TRIED, called
 from chartune.testing.twins import OWN, twin
 from chartune.train.checkpoint import restore, trainable
@@ -26,17 +26,20 @@ PAIRS = {(number % len(TRIED), model_type) for at, model_type in enumerate(OWN) 
 """Two methods on each family, and so each method on two families or more."""
 
 
-def pairs() -> list[object]:
+def cases() -> list[object]:
+    """Stacks are dear: in the ordinary run one on each family."""
     return [
-        pytest.param(model_type, method, id=name, marks=() if (number, model_type) in PAIRS else pytest.mark.slow)
-        for model_type in OWN
+        pytest.param(law, model_type, method, id=name, marks=() if ordinary else pytest.mark.slow)
+        for at, model_type in enumerate(OWN)
         for number, method in enumerate(TRIED)
-        for name in [f"{model_type}-{called(method)}".replace(" ", "-")]
+        for law in LAWS
+        for first in [number == at % len(TRIED)]
+        for ordinary in [first or ((number, model_type) in PAIRS and law is not it_stacks_above_and_below_a_lora)]
+        for name in [f"{model_type}-{called(method)}-{law.__name__}".replace(" ", "-")]
     ]
 
 
-@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
-@pytest.mark.parametrize(("model_type", "method"), pairs())
+@pytest.mark.parametrize(("law", "model_type", "method"), cases())
 def test_a_method_keeps_the_law_on_a_family(twins: Path, model_type: str, method: Method, law: Law) -> None:
     base = twin(twins, model_type)
     if gap(base, method):
