@@ -52,7 +52,7 @@ class Model:
 
     def parts(self) -> tuple[Part, ...]:
         """Base, each layer of the stack, task head."""
-        layers = [Part(*told) for told in self.attached.counts()]
+        layers = [Part(*counts) for counts in self.attached.counts()]
         heads = [Part("head", n, n)] if (n := self.reader.head_parameters) else []
         whole = sum(p.numel() for p in self.reader.parameters())
         base = whole - sum(part.parameters for part in (*layers, *heads))

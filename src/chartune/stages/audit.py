@@ -47,7 +47,7 @@ class LeakageAudit(Config):
     lengths: tuple[int, ...] = (128, 512, 1024, 2048)
     """Tokens beyond which a text is cut off."""
     false_discovery: Annotated[float, Field(gt=0, lt=1)] = FALSE_DISCOVERY
-    """Share, on average, of the phrases of the outcome learnt from the data that are there by chance."""
+    """False discovery rate: expected share of chance findings among the phrases of the outcome learnt from the data."""
     support: Annotated[int, Field(ge=2)] = SUPPORT
     """Patients at least in whose training texts a phrase stands that is tried."""
 
@@ -72,16 +72,16 @@ class Audit:
         """Refuse data on which no score means anything.
 
         Raises:
-            LeakageError: a law fails; every one that does is named.
+            LeakageError: a rule is broken; the message names each one.
         """
         failed: dict[str, list[str]] = {}
         for verdict in self.verdicts:
             if verdict.standing == "fail":
                 failed.setdefault(verdict.law, []).append(verdict.told)
         if failed:
-            told = "; and ".join(f"{law}, but {', '.join(places)}" for law, places in failed.items())
+            reasons = "; and ".join(f"{law}, but {', '.join(places)}" for law, places in failed.items())
             ways = dict.fromkeys(WAYS_OUT.get(law, "correct the split lists or the corpus") for law in failed)
-            raise LeakageError(f"{told}. To mend data {self.data}, {'; '.join(ways)}; and prepare again.")
+            raise LeakageError(f"{reasons}. To mend data {self.data}, {'; '.join(ways)}; and prepare again.")
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
@@ -102,7 +102,7 @@ def audit(
         data: what is audited.
         store: where the audit is kept.
         settings: what counts as alike.
-        bases: base models whose exposure is told, and whose tokens are counted if they are on this machine.
+        bases: base models whose exposure is reported, and whose tokens are counted if they are on this machine.
         corpus: other prepared data, on whose corpus a model is adapted before it is asked about these.
         exact: whether counts of real patients are kept as they are, for the analyst alone.
 
@@ -114,16 +114,16 @@ def audit(
         StoreError: the data are damaged, or the store cannot be written.
     """
     settings = settings or LeakageAudit()
-    found = [(base.name, _found(base, store)) for base in bases]
+    located = [(base.name, _located(base, store)) for base in bases]
     parts = {
         "data": data.content_hash(), "corpus": corpus.content_hash() if corpus else None,
         "settings": settings.hashable(),
-        "bases": [(name, base.content_hash if base else None) for name, base in found], "exact": exact,
+        "bases": [(name, base.content_hash if base else None) for name, base in located], "exact": exact,
     }  # fmt: skip
     name = fingerprint(SHELF, REVISION, parts)
 
     def write(folder: Path) -> None:
-        write_json(folder / AUDIT, _audited(data, settings, found, corpus, folder, exact=exact).to_json())
+        write_json(folder / AUDIT, _audited(data, settings, located, corpus, folder, exact=exact).to_json())
 
     return store.obtain(SHELF, name, write, {"sensitivity": "restricted" if exact else "counts"})
 
@@ -147,7 +147,7 @@ def _audited(
     exact: bool,
 ) -> Audit:
     dataset = read_dataset(data)
-    tasks = [_prepared(data, name, told) for name, told in dataset.tasks.items()]
+    tasks = [_prepared(data, name, entry) for name, entry in dataset.tasks.items()]
     own = _corpus(data) if dataset.corpus else None
     counters = {base.name: _counter(base) for _, base in bases if base}
     learning = Learning(settings.false_discovery, settings.support)
@@ -164,7 +164,7 @@ def _audited(
 def _copies(
     tasks: Sequence[Prepared], corpus: Rows | None, settings: LeakageAudit, other: Artefact | None, folder: Path
 ) -> tuple[Copies, ...]:
-    """Every comparison of held-out texts with what is learnt from: each task's own part, the corpora."""
+    """Every comparison of held-out texts with what is learnt from: each task's training split, the corpora."""
     how = Limits(settings.containment, settings.look, settings.boilerplate), folder
     rows: list[Copies] = []
     for task in tasks:
@@ -182,15 +182,15 @@ def _held_out(tasks: Sequence[Prepared]) -> list[Asked]:
     return [Asked(task.name, split, task.rows(split)) for task in tasks for split in HELD_OUT]
 
 
-def _prepared(data: Artefact, name: str, told: TaskEntry) -> Prepared:
-    return Prepared(name, told.kind, told.space(), data.path / f"{name}.parquet", answer_told=told.answer_told)
+def _prepared(data: Artefact, name: str, entry: TaskEntry) -> Prepared:
+    return Prepared(name, entry.kind, entry.space(), data.path / f"{name}.parquet", answer_told=entry.answer_told)
 
 
 def _corpus(data: Artefact) -> Rows:
     return Rows(data.path / "corpus.parquet")
 
 
-def _found(base: Backbone, store: Store) -> LocalBackbone | None:
+def _located(base: Backbone, store: Store) -> LocalBackbone | None:
     """The base on this machine; None where it is not here but known by its name."""
     try:
         return find_backbone(base, store)

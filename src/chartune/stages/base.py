@@ -75,13 +75,13 @@ def find_or_make(backbone: Backbone, store: Store) -> LocalBackbone:
         ConfigError: no such base model.
         AdapterError: it cannot be used.
     """
-    found = find_backbone(backbone, store)
-    if found is None:
+    local = find_backbone(backbone, store)
+    if local is None:
         make_base(SmallBase(), store)
-        found = find_backbone(backbone, store)
-    if found is None:
-        raise AssertionError("a base that was just made must be found")
-    return found
+        local = find_backbone(backbone, store)
+    if local is None:
+        raise AssertionError("a base that was just made must be in the store")
+    return local
 
 
 def make_base(base: SmallBase, store: Store) -> None:

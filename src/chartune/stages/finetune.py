@@ -56,7 +56,7 @@ HEAD_FILE: Final = "head.safetensors"
 MODEL: Final = "model"
 """Folder of the whole body, with its tokenizer, where every weight has learnt."""
 TIE: Final = 1e-6
-"""Of two equal scores the smaller log loss wins: on a small validation part the first of many perfect rankings is that
+"""Of two equal scores the smaller log loss wins: on a small validation split the first of many perfect rankings is that
 of a model which has hardly learnt."""
 
 
@@ -75,7 +75,7 @@ class Finetune(ModelStage):
     optimisation: Optimisation = Optimisation()
     """How weights are moved."""
     stopping: Stopping = Stopping()
-    """When to look at the validation part, and when to stop."""
+    """When to evaluate on the validation split, and when to stop."""
 
     def layers(self) -> Stack:
         """What is attached to the base."""
@@ -109,7 +109,7 @@ def finetune(stage: Finetune, store: Store, planned: Planned = None) -> Run:
     Raises:
         LabelError: a split lacks a class.
         AdapterError: an adapter of the stack does not fit the base model.
-        ConfigError: an adapter or a base model is not there, or `max_seq_len` is beyond its positions.
+        ConfigError: an adapter or a base model is missing, or `max_seq_len` is beyond its positions.
         DataError: the task was not prepared.
     """
     data = prepare(stage.data, store)
@@ -163,7 +163,7 @@ def _train(stage: Finetune, data: Artefact, table: TaskTable, inputs: Inputs, wo
     test = table.rows("test")
     oracle = oracle_of(stage.data.source, table.task, table.recipe)
     scores = score(table, decided, work.folder, words={"test": encoded.words_seen[test]}, oracle=oracle)
-    # Vectors that a frozen body has left are no tokens: what a head alone was trained on is told as "not measured".
+    # Vectors that a frozen body has left are no tokens: what a head alone was trained on is reported as "not measured".
     tokens = fitted.state.tokens if stage.stack.trains_body() else None
     return Outcome(scores, learning, every, tokens, fitted.state, {
         "truncated_fraction": float(encoded.truncated[test].mean()), "stopped_early": fitted.stopped_early,
@@ -189,17 +189,17 @@ def _reader(
 
 
 def _probe(training: Training, model: Classifier, reader: Reader, table: TaskTable, resolved: Resolved) -> None:
-    """Begin at a regression on the vectors of the body as it is; what training does not better, stays."""
+    """Begin at a regression on the vectors of the body as it is; training replaces it only by a better score."""
     train, watched = (
         reader.vectors[split] if reader.vectors else pooled_vectors(model, reader.examples[split], resolved.precision)
         for split in ("train", "validation")
     )
-    head, told = FeatureReader(model.head, model.loss), reader.examples["train"]
+    head, examples = FeatureReader(model.head, model.loss), reader.examples["train"]
 
     def score() -> float:
         return _evaluation(table, head_logits(head, watched)).score
 
-    probe(head, Features(train, told.labels, told.weights), score)
+    probe(head, Features(train, examples.labels, examples.weights), score)
     begin(training, score())
 
 

@@ -1,4 +1,4 @@
-"""Inputs: what the model of a stage is made from, found and checked. Planner, stages and loading pass this one door.
+"""Inputs: what the model of a stage is made from, found and checked. Planner, stages and loading all use it.
 
 stage ─▶ base model ─fits?─ adapters below ─▶ positions enough? ─▶ precision and attention, by rule
 """
@@ -30,7 +30,7 @@ class Inputs:
 
     @property
     def base(self) -> LocalBackbone:
-        """The base model, which is there."""
+        """The base model, which exists."""
         if self.backbone is None:
             raise AssertionError("only a plan may be made without a base model")
         return self.backbone
@@ -57,10 +57,10 @@ def inputs_of(stage: ModelStage, store: Store, *, make: bool = True) -> Inputs:
     Args:
         stage: what is asked.
         store: where base models and runs are.
-        make: pretrain the small LLaMA if it is the base and not there yet; False: nothing is made.
+        make: pretrain the small LLaMA if it is the base and does not exist yet; False: nothing is made.
 
     Raises:
-        ConfigError: an adapter or a base model is not there, or `max_seq_len` is beyond its positions.
+        ConfigError: an adapter or a base model is missing, or `max_seq_len` is beyond its positions.
         AdapterError: an adapter does not fit the base model, or the base cannot be what is asked.
     """
     stack = stage.layers()

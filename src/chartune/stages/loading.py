@@ -95,7 +95,7 @@ def load(run: Run, store: Store, base: Backbone | None = None) -> Loaded:
 
     Raises:
         RunError: the run has no such model, or was made before runs kept all that is needed.
-        ConfigError: the base model is not there.
+        ConfigError: the base model is missing.
         AdapterError: the base model is another one, or the run's weights do not fit it.
     """
     about = run.about
@@ -122,25 +122,26 @@ def load(run: Run, store: Store, base: Backbone | None = None) -> Loaded:
 
 def _base(run: Run, stage: Finetune, store: Store, base: Backbone | None) -> LocalBackbone:
     """The base model of a run; where every weight has learnt, what the run itself keeps."""
-    told = run.about.backbone
-    if told is None or told.content_hash is None:
+    recorded = run.about.backbone
+    if recorded is None or recorded.content_hash is None:
         raise RunError(f"{run.name!r} does not say which base model it stands on; fine-tune it again.")
     if stage.stack.trains_all():
         for file in sorted((run.path / MODEL).iterdir()):
             run.artefact.file(f"{MODEL}/{file.name}")  # as it was signed
-        name, licence, read = (str(each or "") for each in (told.name, told.licence, told.exposure))
+        name, licence, read = (str(each or "") for each in (recorded.name, recorded.licence, recorded.exposure))
         return inspect(run.path / MODEL, name=name, licence=licence, exposure=read)
-    found = find_backbone(base or stage.backbone, store)
-    if found is None:
+    local = find_backbone(base or stage.backbone, store)
+    if local is None:
         raise ConfigError(
-            f"{run.name!r} needs its base model {told.name}, but this store has none; copy it, and say where it is."
+            f"{run.name!r} needs its base model {recorded.name}, but this store has none; copy it, and say where it is."
         )
-    if told.content_hash not in (found.content_hash, found.former_hash):
+    if recorded.content_hash not in (local.content_hash, local.former_hash):
         raise AdapterError(
-            f"a run must be read with the base model that it was trained on ({told.name}, {told.content_hash[:12]}), "
-            f"but {found.name} is {found.content_hash[:12]}; say where its own is."
+            "a run must be read with the base model that it was trained on "
+            f"({recorded.name}, {recorded.content_hash[:12]}), but {local.name} is {local.content_hash[:12]}; "
+            "say where its own is."
         )
-    return found
+    return local
 
 
 def _inputs(run: Run, stage: Finetune, backbone: LocalBackbone) -> Inputs:

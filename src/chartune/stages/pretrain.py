@@ -55,11 +55,11 @@ class Pretrain(ModelStage):
     optimisation: Optimisation = Optimisation(learning_rate=3e-3, batch_size=8, duration=Duration.epochs(1))
     """How weights are moved."""
     stopping: Stopping = Stopping(evaluations_per_epoch=4)
-    """When to look at the validation part."""
+    """When to evaluate on the validation split."""
     validation_blocks: int = Field(96, gt=0)
-    """Blocks of the validation part that are looked at while training, evenly spaced."""
+    """Blocks of the validation split that are evaluated during training, evenly spaced."""
     held_out_blocks: int | None = Field(None, gt=0)
-    """Blocks of each held-out part that are scored at the end, evenly spaced; None: all."""
+    """Blocks of each held-out split that are scored at the end, evenly spaced; None: all."""
 
     speaks: ClassVar[bool] = True
 

@@ -112,7 +112,7 @@ def perform(
         facts: entries of run.json known beforehand.
         resolved: the numerics in force; None where no model is involved.
         work: does it, in the partial folder.
-        planned: tells what was expected of it, to stand beside what is measured; asked only when there is work to do.
+        planned: states what was expected of it, to stand beside what is measured; asked only when there is work to do.
 
     Raises:
         StoreError: another process is at it, or the store cannot be written.
@@ -180,10 +180,10 @@ def _write_account(folder: Path, about: RunRecord, outcome: Outcome, cost: Cost,
     write_json(folder / "scores.json", _plain(outcome.scores))
     write_json(folder / "cost.json", cost.to_json())
     if about.kind in KEPT:
-        told = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
+        versions = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
         rows = folder / PREDICTIONS
         predicted = read_frame(rows, ["split", "subject_id", "label"]) if rows.is_file() else None
-        write_bytes(folder / MODEL_CARD, model_card(about, outcome.scores, cost, told, dataset, predicted).encode())
+        write_bytes(folder / MODEL_CARD, model_card(about, outcome.scores, cost, versions, dataset, predicted).encode())
 
 
 def _worked(work: Callable[[Work], Outcome], place: Work) -> Outcome:
@@ -226,13 +226,13 @@ def backbone_facts(backbone: LocalBackbone, parameters: int) -> dict[str, Any]:
 
 def task_facts(table: TaskTable) -> dict[str, Any]:
     """The task's entries in run.json; of a yes-or-no task with the class that is asked about, and both."""
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "task": table.task, "answer": table.space.answer, "labels": list(table.space.labels),
         "titles": list(table.space.titles), "reads": table.recipe,
     }  # fmt: skip
     if table.space.positive is not None:
-        told |= {"positive": table.space.positive, "classes": list(table.space.labels)}
-    return told
+        facts |= {"positive": table.space.positive, "classes": list(table.space.labels)}
+    return facts
 
 
 def source_facts(dataset: Dataset) -> dict[str, str]:

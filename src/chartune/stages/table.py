@@ -102,7 +102,7 @@ def read_table(data: Artefact, task: str) -> TaskTable:
     if not dataset.tasks[name].form.learnable or beside:
         asks = f"is asked of the text and its {', '.join(beside)}" if beside else "asks for spans"
         raise DataError(
-            f"a stage reads one text and tells what applies to it, but {name} {asks}; such tasks can be prepared, "
+            f"a stage reads one text and predicts what applies to it, but {name} {asks}; such tasks can be prepared, "
             f"audited and exported, and not learnt yet."
         )
     recipe = (dataset.tasks[name].config or {}).get("reads")

@@ -33,7 +33,7 @@ class Tfidf(Stage):
     least_documents: int = Field(3, gt=0)
     """Phrases in fewer training texts are left out."""
     strengths: tuple[float, ...] = (0.1, 1.0, 10.0, 100.0)
-    """Inverse penalties to choose from, by the headline score of the validation part; one for all labels."""
+    """Inverse penalties to choose from, by the headline score on the validation split; one for all labels."""
 
 
 def tfidf(stage: Tfidf, store: Store) -> Run:

@@ -1,4 +1,4 @@
-"""Fine-tuning: validation chooses, the training part weighs, the test part is only told of."""
+"""Fine-tuning: validation chooses, the training split weighs, the test split is only reported."""
 
 import json
 import os

@@ -42,7 +42,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Preparation:
 
 @pytest.fixture(scope="module")
 def adapted(asked: Preparation, llama: LocalBackbone, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A few steps, each over all that is learnt from, with a look at the validation part after each."""
+    """A few steps, each over all that is learnt from, with an evaluation on the validation split after each."""
     return pretrain(stage(asked, llama), Store(tmp_path_factory.mktemp("store")).open())
 
 

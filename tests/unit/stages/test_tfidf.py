@@ -1,4 +1,4 @@
-"""TF-IDF: what is chosen is chosen on the validation part."""
+"""TF-IDF: what is chosen is chosen on the validation split."""
 
 from dataclasses import replace
 from pathlib import Path
