@@ -136,14 +136,14 @@ def test_classes_weigh_as_training_has_them_if_asked(split: str) -> None:
     assert set(_examples(STAGE, table, encoded, split, 0).weights.tolist()) == {1.0}
 
 
-def test_what_is_told_of_reading_is_of_the_test_part(
+def test_what_is_reported_of_reading_is_of_the_test_split(
     bert: LocalBackbone, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     splits = ["train"] * 8 + ["validation"] * 4 + ["test"] * 4
     table = rows([0, 1] * 8, splits, ["chest pain"] * 12 + ["chest pain", "fever", MANY, "fever"])
     asked: list[dict[str, Any]] = []
 
-    def score(*_: Any, words: dict[str, Any], source: Any) -> dict[str, Any]:
+    def score(*_: Any, words: dict[str, Any], oracle: Any) -> dict[str, Any]:
         asked.append(words)
         return {}
 
