@@ -39,13 +39,13 @@ class LabelFile(Config):
 
     def hashable(self) -> dict[str, Any]:
         """The fields and the hash of the file's bytes. Raises SchemaError: it is not there, or cannot be read."""
-        return super().hashable() | {"sha256": hashed(self.there())}
+        return super().hashable() | {"sha256": hashed(self.existing_file())}
 
     def place(self) -> Path:
         """Where it is."""
         return self.file
 
-    def there(self) -> Path:
+    def existing_file(self) -> Path:
         """The file. Raises SchemaError: it is not there."""
         if not sanitised(self.file, self.file.is_file):
             raise SchemaError(

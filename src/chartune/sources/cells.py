@@ -107,10 +107,10 @@ def _hint(cells: pl.Series) -> str:
 
 
 def refusal(file: Path, names: dict[str, str], column: Column, bad: dict[str, Bad], otherwise: str) -> str:
-    """What is said of the bad cells of a column: the law, how many they are, where, and what helps."""
-    found = bad[column.raw]
+    """What is said of the bad cells of a column: the rule, how many they are, where, and the remedy."""
+    faults = bad[column.raw]
     law = f"{file.name}: every cell of {names[column.raw]} must be {_EXPECTED[column.kind]}"
     law += " or empty" if column.may_be_empty else " and not empty" if column.kind == "text" else ""
-    place = f"but {found.cells} {'is' if found.cells == 1 else 'are'} not, first in data row {found.first}"
-    way_out = _WAYS_OUT.get((found.hint, column.kind), "correct those rows, or {}.")
+    place = f"but {faults.cells} {'is' if faults.cells == 1 else 'are'} not, first in data row {faults.first}"
+    way_out = _WAYS_OUT.get((faults.hint, column.kind), "correct those rows, or {}.")
     return f"{law}, {place}; {way_out.format(otherwise)}"

@@ -41,9 +41,9 @@ class Codes:
 
     def linked(self, tables: Sequence[Table], admissions: pl.DataFrame, tallies: Mapping[str, Tally]) -> "Codes":
         """These codes, none of them of another patient's admission; `tables` and `tallies` as for `read_codes`."""
-        one, other = (table.name for table in tables[:2])
-        diagnoses, said = own_table(one, self.diagnoses, admissions, tallies[one])
-        procedures, more = own_table(other, self.procedures, admissions, tallies[other])
+        first, second = (table.name for table in tables[:2])
+        diagnoses, said = own_table(first, self.diagnoses, admissions, tallies[first])
+        procedures, more = own_table(second, self.procedures, admissions, tallies[second])
         return replace(self, diagnoses=diagnoses, procedures=procedures, warnings=(*self.warnings, *said, *more))
 
 
@@ -81,8 +81,8 @@ def dotted(table: str, raw: pl.DataFrame | None) -> list[str]:
         return []
     known = raw["icd_code"].drop_nulls().str.strip_chars()
     count = int(known.str.contains(_DOTTED).sum())
-    told = f"{table}: {count} of {len(known)} codes are written with a dot, such as V45.81; the dot was dropped."
-    return [told] if count else []
+    warning = f"{table}: {count} of {len(known)} codes are written with a dot, such as V45.81; the dot was dropped."
+    return [warning] if count else []
 
 
 def suspicions(table: str, codes: pl.DataFrame | None) -> list[str]:

@@ -2,7 +2,7 @@
 
     rule                          usual   reached                what is said
     a category that is known      90 %    1,180 of 1,200 notes   as it is
-    a discharge summary           50 %    20 of 1,000 stays      a warning, with the way out
+    a discharge summary           50 %    20 of 1,000 stays      a warning, with the remedy
 
 Whether a rule reached few is judged by what is shown of real patients, their classes of ten, so that no warning tells
 more than the counts beside it.
@@ -83,14 +83,14 @@ def few(reached: Coverage) -> bool:
     return reached.reachable >= ENOUGH and highest < least
 
 
-def told(rules: Whose) -> list[str]:
+def described(rules: Whose) -> list[str]:
     """What was reached, filters apart: a line for rules that could have reached the same, and one for all that did."""
     own = {whose: [row for row in rows if not row.in_flow] for whose, rows in rules.items()}
     groups = {whose: _alike(rows, lambda row: (row.reachable, row.unit)) for whose, rows in own.items()}
     some = {whose: [group for group in each if not _whole(group)] for whose, each in groups.items()}
     every = {whose: [row.rule for group in each if _whole(group) for row in group] for whose, each in groups.items()}
     everything = "; ".join(f"{whose} ({', '.join(names)})" for whose, names in every.items() if names)
-    return [*_lines(some, _told), *([f"reached wherever it could be: {everything}."] if everything else [])]
+    return [*_lines(some, _described), *([f"reached wherever it could be: {everything}."] if everything else [])]
 
 
 def rare(rules: Whose) -> list[str]:
@@ -123,7 +123,7 @@ def _lines(groups: Mapping[str, Sequence[Sequence[Coverage]]], say: Callable[[Se
 
 
 # Counts, which are shown by their class wherever a sentence is: "<10 %" of 12 would be one patient.
-def _told(rows: Sequence[Coverage]) -> str:
+def _described(rows: Sequence[Coverage]) -> str:
     return f"of {rows[0].reachable} {rows[0].unit}: {', '.join(f'{row.rule} {row.reached}' for row in rows)}."
 
 

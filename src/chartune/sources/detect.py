@@ -84,12 +84,14 @@ def _is_hosp(folder: Path) -> bool:
 
 def _unknown(folder: Path) -> str:
     """What is said of a folder without a known layout: the known ones, what is there, and what to give instead."""
-    names = sorted(f"{one.name}/" if one.is_dir() else one.name for one in folder.iterdir() if one.name[0] != ".")
+    names = sorted(
+        f"{entry.name}/" if entry.is_dir() else entry.name for entry in folder.iterdir() if entry.name[0] != "."
+    )
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    there = f"has {', '.join(names[:_SHOWN])}{more}" if names else "is empty"
+    held = f"has {', '.join(names[:_SHOWN])}{more}" if names else "is empty"
     return (
         f"a folder of raw data must be laid out as MIMIC-III ({', '.join(_MIMIC3)} as .csv.gz or .csv) or as MIMIC-IV "
-        f"(hosp/ with patients and admissions, note/ with discharge), but {folder} {there}; {_way_out(folder, names)}."
+        f"(hosp/ with patients and admissions, note/ with discharge), but {folder} {held}; {_way_out(folder, names)}."
     )
 
 
@@ -107,7 +109,7 @@ def _way_out(folder: Path, names: list[str]) -> str:
 
 def _near(folder: Path) -> Path | None:
     """The folder above, or one of the first in it, if that has a known layout."""
-    below = sorted(one for one in folder.iterdir() if one.is_dir())
+    below = sorted(entry for entry in folder.iterdir() if entry.is_dir())
     for place in (folder.absolute().parent, *below[:_LOOKED_INTO]):
         with contextlib.suppress(OSError):  # what may not be read is no way out
             if next(place.iterdir(), None) and _layout(place):

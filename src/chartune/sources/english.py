@@ -49,12 +49,12 @@ def _docstrings(root: Path) -> Iterator[str]:
     for path in sorted(root.rglob("*.py")):
         if any(part in SKIPPED for part in path.relative_to(root).parts) or path == root / TOPICS:
             continue
-        told = [text for text in _told(path) if len(text) >= SHORTEST]
-        if told:
-            yield "\n\n".join(told)
+        docstrings = [text for text in _docstrings_of(path) if len(text) >= SHORTEST]
+        if docstrings:
+            yield "\n\n".join(docstrings)
 
 
-def _told(path: Path) -> Iterator[str]:
+def _docstrings_of(path: Path) -> Iterator[str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # old escapes in library sources are not ours to mend

@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 
 from chartune.errors import SchemaError
 from chartune.sources.answers import ANSWERS, LabelFile, split_of
-from chartune.sources.labels import told
-from chartune.sources.own_dialect import LOOK, Found, OwnDialect
+from chartune.sources.labels import as_labels
+from chartune.sources.own_dialect import LOOK, Detected, OwnDialect
 from chartune.sources.reading import header, read
 from chartune.sources.tables import Column, Table, Tally
 
@@ -51,11 +51,11 @@ class TableLabels(OwnDialect, LabelFile):
     def has_splits(self) -> bool:
         """Whether the file has the column of splits. Raises SchemaError: it is missing or damaged."""
         dialect = self._contract(False, most=LOOK).dialect
-        return self.split.lower() in (name.strip().lower() for name in header(self.there(), dialect))
+        return self.split.lower() in (name.strip().lower() for name in header(self.existing_file(), dialect))
 
-    def written(self) -> Found:
+    def written(self) -> Detected:
         """How the file is written: as said, else by rule. Raises SchemaError: it is missing or damaged."""
-        return self.found(self.there(), self._names())
+        return self.detected(self.existing_file(), self._names())
 
     def answers(self, *, with_split: bool) -> pl.DataFrame:
         """The labels (`chartune.sources.answers.ANSWERS`), a row per admission, or per patient and time.
@@ -63,7 +63,7 @@ class TableLabels(OwnDialect, LabelFile):
         Raises:
             SchemaError: the file is missing, damaged or breaks its contract, or two rows are of one key.
         """
-        table = read(self.there(), self._contract(with_split), Tally())
+        table = read(self.existing_file(), self._contract(with_split), Tally())
         lacking = [name for name in ANSWERS if name not in (*table.columns, "asked")]
         full = table.with_columns(pl.lit(None, ANSWERS[name]).alias(name) for name in lacking)
         if with_split:
@@ -89,7 +89,7 @@ class TableLabels(OwnDialect, LabelFile):
             "say what its columns are called with `admission`, `subject`, `time`, `label` and `split` of these labels "
             "(admission=null: patient and time name a row)"
         )
-        dialect = self.found(self.there(), self._names(), most).dialect
+        dialect = self.detected(self.existing_file(), self._names(), most).dialect
         return Table(
             "labels", tuple(columns), otherwise="export it again", renamed=renamed, dialect=dialect, marks=self.marks
         )  # fmt: skip
@@ -97,6 +97,6 @@ class TableLabels(OwnDialect, LabelFile):
     def _asked(self, label: pl.Series) -> pl.Series:
         row = pl.Series(range(label.len()), dtype=pl.Int64)
         cells = pl.DataFrame({"subject_id": row, "hadm_id": row, "label": label})
-        each = told(cells, self.file, self.label, self.separator, self.spellings).drop_nulls("label")
+        each = as_labels(cells, self.file, self.label, self.separator, self.spellings).drop_nulls("label")
         listed = each.group_by("hadm_id").agg(pl.col("label").unique().sort())
         return pl.DataFrame({"hadm_id": row}).join(listed, on="hadm_id", how="left", maintain_order="left")["label"]

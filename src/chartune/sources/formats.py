@@ -35,7 +35,7 @@ _MARKS: Final = {
     _GZIP: ("a gzip file", "give it the ending .gz"),
     b"PK\x03\x04": ("an archive or a spreadsheet", "export it as UTF-8 CSV with every text in double quotes"),
 }
-"""First bytes → what such a file is, whatever its name says, and the way out."""
+"""First bytes → what such a file is, whatever its name says, and the remedy."""
 _OTHERS: Final = {
     ".xlsx": "a spreadsheet", ".xls": "a spreadsheet", ".ods": "a spreadsheet", ".json": "JSON of one piece",
     ".zip": "an archive", ".tar": "an archive", ".tgz": "an archive", ".pkl": "a pickle, which can run code",
@@ -104,7 +104,7 @@ def ending(file: Path) -> str:
 
 
 def has_keys(file: Path) -> bool:
-    """Whether the names of columns are told apart from cells by the format: they are then nobody's words."""
+    """Whether the names of columns are distinguished from cells by the format: they are then nobody's words."""
     return ending(file) not in (".csv", ".tsv")
 
 
@@ -161,15 +161,15 @@ def _csv_frames(file: Path, dialect: Dialect, columns: list[str] | None) -> Iter
     """A frame per block of whole rows: all columns, or some."""
     known: list[str] | None = None
     for block in whole_rows(file, dialect, strict=columns is None):
-        told: dict[str, Any] = _as_written(file, dialect) | {"columns": columns}
+        options: dict[str, Any] = _as_written(file, dialect) | {"columns": columns}
         if block.isascii():
-            told["encoding"] = "utf8"  # no letter can be lost, and a table of short cells takes a tenth less time
+            options["encoding"] = "utf8"  # no letter can be lost, and a table of short cells takes a tenth less time
         if known is None:
             known = pl.read_csv(block, n_rows=0, **_as_written(file, dialect)).columns
         else:
-            told |= {"has_header": False, "new_columns": known if columns is None else None}
-            told |= {"columns": None if columns is None else [known.index(name) for name in columns]}
-        frame = pl.read_csv(block, truncate_ragged_lines=columns is not None, **told)
+            options |= {"has_header": False, "new_columns": known if columns is None else None}
+            options |= {"columns": None if columns is None else [known.index(name) for name in columns]}
+        frame = pl.read_csv(block, truncate_ragged_lines=columns is not None, **options)
         if len(block) > dialect.longest_cell:  # no cell is longer than the block that it stands in
             frame = _bounded(file, frame, dialect.longest_cell)
         yield frame if columns is None else frame.rename(dict(zip(frame.columns, columns, strict=True)))
@@ -185,7 +185,7 @@ def _sized(frames: Iterator[pl.DataFrame], size: int) -> Iterator[pl.DataFrame]:
     held: list[pl.DataFrame] = []
     for frame in frames:
         held.append(frame)
-        whole = sum(one.height for one in held)
+        whole = sum(part.height for part in held)
         if whole < size:
             continue
         rows = pl.concat(held)

@@ -48,9 +48,9 @@ def read_stays(table: Table, files: Mapping[str, Path], tallies: Mapping[str, Ta
     if table.name not in files:
         return None
     raw = each_once(read(files[table.name], table, tallies[table.name]), "stay_id", files[table.name])
-    told = pl.col("dbsource").str.strip_chars().str.to_lowercase()
+    system = pl.col("dbsource").str.strip_chars().str.to_lowercase()
     named = raw.with_columns(
-        dbsource=told if "dbsource" in raw.columns else pl.lit(None, pl.String),
+        dbsource=system if "dbsource" in raw.columns else pl.lit(None, pl.String),
         first_careunit=pl.col("first_careunit").str.strip_chars(),
     )
     return named.select("subject_id", "hadm_id", "stay_id", "dbsource", "first_careunit", "intime", "outtime")

@@ -23,7 +23,7 @@ LABELS: Final = "labels"
 _FLOATS: Final = r"^-?\d+(?:\.0+)?$"
 
 
-def told(
+def as_labels(
     cells: pl.DataFrame, file: Path, column: str, separator: str | None, spellings: Spellings = None
 ) -> pl.DataFrame:
     """Cells as labels.
@@ -61,8 +61,8 @@ def told(
 def labels_table(id_column: str, label_column: str, dialect: OwnDialect, file: Path, most: int | None = None) -> Table:
     """The contract of a file of labels."""
     columns = (Column(id_column, "text", "note_id", may_be_empty=False), Column(label_column, "text", "label"))
-    found = dialect.found(file, [id_column, label_column], most)
-    return Table(LABELS, columns, otherwise="export it again", dialect=found.dialect, marks=dialect.marks)
+    detected = dialect.detected(file, [id_column, label_column], most)
+    return Table(LABELS, columns, otherwise="export it again", dialect=detected.dialect, marks=dialect.marks)
 
 
 def beside(keys: pl.DataFrame, file: Path, table: Table, several: bool, tally: Tally) -> pl.DataFrame:
@@ -73,7 +73,7 @@ def beside(keys: pl.DataFrame, file: Path, table: Table, several: bool, tally: T
         file: the labels.
         table: its contract (`labels_table`).
         several: whether an id may stand in several rows, one per label.
-        tally: is told its rows.
+        tally: counts its rows.
 
     Returns:
         subject_id · hadm_id · label, null where the file does not name the document.
@@ -100,10 +100,10 @@ def beside(keys: pl.DataFrame, file: Path, table: Table, several: bool, tally: T
             f"one, or name a `separator` (--set 'data.source.separator=;', for prepare 'source.separator=;') and the "
             f"documents may have several labels."
         )
-    found = labels.group_by("note_id").agg(pl.col("label").drop_nulls().str.join(GLUE)) if several else labels
+    cells = labels.group_by("note_id").agg(pl.col("label").drop_nulls().str.join(GLUE)) if several else labels
     return (
         keys.select("note_id", "subject_id", "hadm_id")
-        .join(found, on="note_id", how="left", maintain_order="left")
+        .join(cells, on="note_id", how="left", maintain_order="left")
         .drop("note_id")
     )
 

@@ -35,7 +35,7 @@ def own(rows: pl.DataFrame, admissions: pl.DataFrame, tally: Counting | None = N
     Args:
         rows: subject_id · hadm_id? and others.
         admissions: subject_id · hadm_id of the source; of an admission that it lacks nothing is known.
-        tally: is told how many name an admission of the source; None: nobody asks.
+        tally: counts how many name an admission of the source; None: nobody asks.
     """
     owners = _owners(rows, admissions, "hadm_id")
     strange = (owners != rows["subject_id"]).fill_null(False)

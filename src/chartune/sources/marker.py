@@ -36,7 +36,7 @@ def marker(folder: Path, files: Iterable[Path], truths: Iterable[str] = ()) -> d
     if not listed or not read or not all(_is_listed(file, listed) for file in read):
         return None
     known = [said.get(name) for name in truths]
-    return said if all(isinstance(one, Mapping) and _is_as_listed(folder, one) for one in known) else None
+    return said if all(isinstance(entry, Mapping) and _is_as_listed(folder, entry) for entry in known) else None
 
 
 def marker_facts(folder: Path, store: Store) -> dict[str, TableFacts]:

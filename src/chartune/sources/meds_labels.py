@@ -51,13 +51,13 @@ class MedsLabels(Config):
 
     def files(self) -> tuple[Path, ...]:
         """The shards. Raises SchemaError: there are none."""
-        found = tuple(sorted(self.path.rglob("*.parquet"))) if self.path.is_dir() else (self.path,)
-        if not found or not found[0].is_file():
+        shards = tuple(sorted(self.path.rglob("*.parquet"))) if self.path.is_dir() else (self.path,)
+        if not shards or not shards[0].is_file():
             raise SchemaError(
                 f"MEDS labels must be a Parquet file or a folder of such files, but {self.path} is neither; give the "
                 f"folder of one task."
             )
-        return found
+        return shards
 
     def hashable(self) -> dict[str, Any]:
         """The kind of value, and a hash over the bytes of each shard and the split that its place names."""

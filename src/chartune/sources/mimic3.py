@@ -87,7 +87,7 @@ CATEGORIES: Final = (
     "Case Management", "Consult", "Discharge summary", "ECG", "Echo", "General", "Nursing", "Nursing/other",
     "Nutrition", "Pharmacy", "Physician", "Radiology", "Rehab Services", "Respiratory", "Social Work",
 )  # fmt: skip
-"""Categories of notes in the release; other words in that column may be anybody's and are not told."""
+"""Categories of notes in the release; other words in that column may be anybody's and are not shown."""
 
 LAYOUT: Final = Layout(
     "mimic3",
@@ -131,10 +131,10 @@ class Mimic3(Bounds):
         Raises:
             SchemaError: a required table is missing, or two files could be one.
         """
-        found = locate(self.folder, (*TABLES, *EVENTS) if events else TABLES)
+        located = locate(self.folder, (*TABLES, *EVENTS) if events else TABLES)
         if events:
-            refuse_without((CHARTEVENTS_3, ICUSTAYS_3), found, self.folder)
-        return found
+            refuse_without((CHARTEVENTS_3, ICUSTAYS_3), located, self.folder)
+        return located
 
     def facts(self, store: Store, events: bool = False) -> dict[str, TableFacts]:
         """Table → size and hash of its file. Raises SchemaError: bytes are not those that `SHA256SUMS.txt` lists."""
@@ -193,8 +193,10 @@ def _no_extubations(files: dict[str, Path], stays: pl.DataFrame | None) -> tuple
     if PROCEDUREEVENTS_MV.name in files or stays is None:
         return ()
     count = stays.filter(pl.col("dbsource").is_in(["metavision", "both"])).height
-    told = f"ventilation: the source has no {PROCEDUREEVENTS_MV.name}, so that no extubation is known of {count} ICU "
-    return (f"{told}stays charted in MetaVision; their episodes end by pauses only.",) if count else ()
+    message = (
+        f"ventilation: the source has no {PROCEDUREEVENTS_MV.name}, so that no extubation is known of {count} ICU "
+    )
+    return (f"{message}stays charted in MetaVision; their episodes end by pauses only.",) if count else ()
 
 
 def _admissions(admissions: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFrame:

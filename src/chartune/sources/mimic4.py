@@ -160,10 +160,10 @@ class Mimic4(Bounds):
             SchemaError: a required table is missing, two files could be one, or the folder is of another version.
         """
         refuse_first_version(self.folder)
-        found = locate(self.folder, (*HOSP, *EVENTS) if events else HOSP)
+        located = locate(self.folder, (*HOSP, *EVENTS) if events else HOSP)
         if events:
-            refuse_without((CHARTEVENTS_4, ICUSTAYS_4), found, self.folder)
-        return found | note_files(self.folder, self.notes)
+            refuse_without((CHARTEVENTS_4, ICUSTAYS_4), located, self.folder)
+        return located | note_files(self.folder, self.notes)
 
     def facts(self, store: Store, events: bool = False) -> dict[str, TableFacts]:
         """Table → size and hash of its file. Raises SchemaError: bytes are not those that `SHA256SUMS.txt` lists."""
@@ -226,13 +226,13 @@ def note_files(folder: Path, notes: Path | None) -> dict[str, Path]:
     if notes is None:
         return locate(folder, NOTE)
     inner = "note" if (notes / "note").is_dir() or nested(notes).is_dir() else ""
-    found = {table.name: file for table in NOTE if (file := find(notes, table.name, inner))}
-    if not found:
+    located = {table.name: file for table in NOTE if (file := find(notes, table.name, inner))}
+    if not located:
         raise SchemaError(
             f"`notes` must lead to MIMIC-IV-Note, but {notes} holds neither discharge.csv.gz nor radiology.csv.gz (nor "
             f"a folder note/ with them); give the folder of that download, or leave `notes` out."
         )
-    return found
+    return located
 
 
 def refuse_first_version(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The dialect of a table of one's own: as its owner says, else found by rules that are told with what they found.
+"""The dialect of a table of one's own: as its owner says, else detected by rules that are reported with their findings.
 
 delimiter   the sign that parts the header line into most of the names that are read, else into most names
 encoding    UTF-8; where nine of ten letters beyond ASCII are none of UTF-8: cp1252, as Windows writes it
@@ -39,23 +39,23 @@ _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
-class Found:
+class Detected:
     """A dialect, and what is said of it."""
 
     dialect: Dialect
     notices: tuple[str, ...] = ()
-    """What the rules found, and is certain."""
+    """What the rules detected with certainty."""
     warnings: tuple[str, ...] = ()
-    """What they found, and somebody should confirm."""
+    """What they detected and somebody should confirm."""
 
-    def of(self, table: str, file: Path) -> "Found":
+    def of(self, table: str, file: Path) -> "Detected":
         """The same said of a table, not of its file: equal bytes under another name are the same data."""
-        warnings, notices = ((_of(table, file, one) for one in each) for each in (self.warnings, self.notices))
-        return Found(self.dialect, tuple(notices), tuple(warnings))
+        warnings, notices = ((_of(table, file, line) for line in each) for each in (self.warnings, self.notices))
+        return Detected(self.dialect, tuple(notices), tuple(warnings))
 
 
 class OwnDialect(Bounds):
-    """How a table of one's own is written; what is not said is found by rule."""
+    """How a table of one's own is written; what is not stated is detected by rules."""
 
     delimiter: Delimiter | None = None
     """What stands between cells of CSV: `,`, `;`, `|` or a tab; null: as the header line shows."""
@@ -81,7 +81,7 @@ class OwnDialect(Bounds):
         # YAML reads [NULL] as a list of nothing.
         return ["NULL" if mark is None else mark for mark in marks] if isinstance(marks, list | tuple) else marks
 
-    def found(self, file: Path, names: Sequence[str], most: int | None = None) -> Found:
+    def detected(self, file: Path, names: Sequence[str], most: int | None = None) -> Detected:
         """How a file is written.
 
         Args:
@@ -97,32 +97,32 @@ class OwnDialect(Bounds):
             self.null_marks or (),
         )  # fmt: skip
         if formats.ending(file) == ".parquet" or (self.delimiter and self.encoding and self.escape):
-            return Found(said)
+            return Detected(said)
         sanitised(file, lambda: formats.check(file, said, any_mark=self.encoding is None))
         return sanitised(file, lambda: self._looked_at(file, said, names, most))
 
-    def _looked_at(self, file: Path, said: Dialect, names: Sequence[str], most: int | None) -> Found:
-        found = _with_mark(file, Found(said)) if self.encoding is None else Found(said)
-        if self.encoding or found.dialect.encoding == "utf-16":
-            return self._parted(file, found, names, most)
+    def _looked_at(self, file: Path, said: Dialect, names: Sequence[str], most: int | None) -> Detected:
+        detected = _with_mark(file, Detected(said)) if self.encoding is None else Detected(said)
+        if self.encoding or detected.dialect.encoding == "utf-16":
+            return self._parted(file, detected, names, most)
         letters = _Letters()
-        parted = self._parted(file, found, names, most, letters)
-        return self._parted(file, letters.told(file, found), names, most) if letters.of_windows else parted
+        parted = self._parted(file, detected, names, most, letters)
+        return self._parted(file, letters.applied(file, detected), names, most) if letters.of_windows else parted
 
     def _parted(
-        self, file: Path, found: Found, names: Sequence[str], most: int | None, letters: "_Letters | None" = None
-    ) -> Found:
+        self, file: Path, detected: Detected, names: Sequence[str], most: int | None, letters: "_Letters | None" = None
+    ) -> Detected:
         """With delimiter and escape, where the file has them; `letters` are counted in the same pass."""
         rows = formats.ending(file) in (".csv", ".tsv")
         if rows and self.delimiter is None:
-            found = _with_delimiter(file, found, names)
-        quotes = _Quotes(delimiter_of(file, found.dialect)) if rows and self.escape is None else None
-        for lines in _lines(file, found.dialect, most) if letters or quotes else ():
+            detected = _with_delimiter(file, detected, names)
+        quotes = _Quotes(delimiter_of(file, detected.dialect)) if rows and self.escape is None else None
+        for lines in _lines(file, detected.dialect, most) if letters or quotes else ():
             if letters:
                 letters.see(lines)
             if quotes:
                 quotes.see(lines)
-        return quotes.told(file, found) if quotes else found
+        return quotes.applied(file, detected) if quotes else detected
 
 
 def _of(table: str, file: Path, said: str) -> str:
@@ -154,13 +154,15 @@ class _Letters:
         """Whether nine of ten are none of UTF-8, and all may be of cp1252."""
         return self.wrong > 9 * self.right and not self.strange
 
-    def told(self, file: Path, found: Found) -> Found:
+    def applied(self, file: Path, detected: Detected) -> Detected:
         said = (
             f"{file.name}: read as cp1252, as Windows writes it, because {self.wrong:,} of its "
             f"{self.wrong + self.right:,} letters beyond ASCII are none of UTF-8; say which `encoding` it has (--set "
             f"data.source.encoding=cp1252, for prepare source.encoding=…)."
         )
-        return replace(found, dialect=replace(found.dialect, encoding="cp1252"), warnings=(*found.warnings, said))
+        return replace(
+            detected, dialect=replace(detected.dialect, encoding="cp1252"), warnings=(*detected.warnings, said)
+        )
 
 
 @dataclass
@@ -193,27 +195,29 @@ class _Quotes:
         self.before += count_quotes(lines)
         self.as_doubled += count_quotes(rewritten)
 
-    def told(self, file: Path, found: Found) -> Found:
+    def applied(self, file: Path, detected: Detected) -> Detected:
         if self.behind < self.stray or not (self.stray or self.misplaced > self.still == 0):
-            return found  # others than behind a backslash: whoever reads the rows refuses them, with their place
+            return detected  # others than behind a backslash: whoever reads the rows refuses them, with their place
         count = self.behind or self.misplaced
         said = (
             f"{file.name}: quotes within texts stand behind a backslash ({count:,} of them), as Spark and MySQL write."
         )
-        return replace(found, dialect=replace(found.dialect, escape="backslash"), notices=(*found.notices, said))
+        return replace(
+            detected, dialect=replace(detected.dialect, escape="backslash"), notices=(*detected.notices, said)
+        )
 
 
-def _with_mark(file: Path, found: Found) -> Found:
+def _with_mark(file: Path, detected: Detected) -> Detected:
     with unpacked(file) as handle:
         if handle.read(2) not in _UTF16:
-            return found
+            return detected
     said = f"{file.name}: read as UTF-16, by its first bytes."
-    return replace(found, dialect=replace(found.dialect, encoding="utf-16"), notices=(*found.notices, said))
+    return replace(detected, dialect=replace(detected.dialect, encoding="utf-16"), notices=(*detected.notices, said))
 
 
-def _with_delimiter(file: Path, found: Found, names: Sequence[str]) -> Found:
-    first = next(_lines(file, found.dialect, 1), b"").partition(b"\n")[0].decode("utf-8", errors="replace")
-    usual = delimiter_of(file, found.dialect)
+def _with_delimiter(file: Path, detected: Detected, names: Sequence[str]) -> Detected:
+    first = next(_lines(file, detected.dialect, 1), b"").partition(b"\n")[0].decode("utf-8", errors="replace")
+    usual = delimiter_of(file, detected.dialect)
     wanted = {name.lower() for name in names}
 
     def parted(sign: str) -> tuple[int, int]:
@@ -222,9 +226,9 @@ def _with_delimiter(file: Path, found: Found, names: Sequence[str]) -> Found:
 
     best: Any = max((usual, *(sign for sign in _NAMES if sign != usual)), key=parted)
     if best == usual:
-        return found
+        return detected
     said = f"{file.name}: cells stand between {_NAMES[best]}, by its header line."
-    return replace(found, dialect=replace(found.dialect, delimiter=best), notices=(*found.notices, said))
+    return replace(detected, dialect=replace(detected.dialect, delimiter=best), notices=(*detected.notices, said))
 
 
 def _lines(file: Path, dialect: Dialect, most: int | None) -> Iterator[bytes]:

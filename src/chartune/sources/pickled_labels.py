@@ -50,10 +50,10 @@ class PickledLabels(LabelFile):
         Raises:
             SchemaError: the file is missing, too large, asks for code, or holds something else; nothing of it is run.
         """
-        rows = unpickled(self.there())
-        told = pl.DataFrame(rows, {"hadm_id": pl.Int64, "label": pl.String, "split": pl.String}, orient="row")
-        split = split_of(told["split"], self.file) if with_split else pl.lit(None, pl.String)
-        return told.select(
+        rows = unpickled(self.existing_file())
+        labels = pl.DataFrame(rows, {"hadm_id": pl.Int64, "label": pl.String, "split": pl.String}, orient="row")
+        split = split_of(labels["split"], self.file) if with_split else pl.lit(None, pl.String)
+        return labels.select(
             pl.lit(None, pl.Int64).alias("subject_id"),
             "hadm_id",
             pl.lit(None, pl.Datetime("us")).alias("prediction_time"),

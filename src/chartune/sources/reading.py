@@ -117,7 +117,7 @@ def columns_of(file: Path, table: Table) -> dict[str, str]:
         SchemaError: a required column is missing or stands there twice.
     """
     names = header(file, table.dialect)
-    found: dict[str, str] = {}
+    known: dict[str, str] = {}
     for column in table.columns:
         same = [name for name in names if name.strip().lower() == column.raw.lower()]
         if len(same) > 1:
@@ -125,15 +125,15 @@ def columns_of(file: Path, table: Table) -> dict[str, str]:
                 f"{file.name} must have one column {column.raw}, but has {len(same)}; remove all but one."
             )
         if same:
-            found[column.raw] = same[0]
-    missing = [c.raw for c in table.columns if c.raw not in found and not c.may_be_absent]
+            known[column.raw] = same[0]
+    missing = [c.raw for c in table.columns if c.raw not in known and not c.may_be_absent]
     if missing:
         where = "they are not among its keys" if formats.has_keys(file) else "its first line does not name them"
         raise SchemaError(
-            f"{file.name} must have the columns {', '.join(missing)}, but {where} ({_seen(file, names, len(found))}); "
-            f"{_what_helps(file, missing, names, len(found), table)}."
+            f"{file.name} must have the columns {', '.join(missing)}, but {where} ({_seen(file, names, len(known))}); "
+            f"{_what_helps(file, missing, names, len(known), table)}."
         )
-    return found
+    return known
 
 
 def _seen(file: Path, names: list[str], known: int) -> str:
@@ -167,9 +167,9 @@ def _what_helps(file: Path, missing: list[str], names: list[str], known: int, ta
 
 def _near(missing: list[str], names: list[str], known: int) -> str:
     """What was perhaps meant; without a header line the names are a patient's cells, so only where one is known."""
-    near = {name: found for name in missing if known and (found := nearest(name, names))}
-    told = ", ".join(f"{found} for {name}" for name, found in near.items())
-    return f" (did you mean {told}?)" if told else ""
+    near = {name: similar for name in missing if known and (similar := nearest(name, names))}
+    suggestions = ", ".join(f"{similar} for {name}" for name, similar in near.items())
+    return f" (did you mean {suggestions}?)" if suggestions else ""
 
 
 def header(file: Path, dialect: Dialect = PLAIN) -> list[str]:
@@ -254,4 +254,4 @@ def _raw_batches(
 ) -> Iterator[pl.DataFrame]:
     """Batches of text cells under the raw names of the contract, with the row's number; null marks are null."""
     while (batch := sanitised(file, lambda: next(stream, None))) is not None:
-        yield without_marks(batch.select(ROW, *(pl.col(found).alias(raw) for raw, found in names.items())), marks)
+        yield without_marks(batch.select(ROW, *(pl.col(own).alias(raw) for raw, own in names.items())), marks)

@@ -1,4 +1,4 @@
-"""Releases: which published data a folder holds, told by the rows of its tables; a made-up hospital says so itself."""
+"""Releases: which published data a folder holds, known by the rows of its tables; a made-up one declares itself."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -70,8 +70,12 @@ class Layout:
             rows: table → its rows; null: not counted.
         """
         known = {table: count for table, count in rows.items() if count is not None and table in self.told_by}
-        fitting = [] if marker(folder, files) is not None else [one for one in self.releases if one.fits(known)]
-        return min(fitting, key=lambda one: one.distance(known), default=None)
+        fitting = (
+            []
+            if marker(folder, files) is not None
+            else [candidate for candidate in self.releases if candidate.fits(known)]
+        )
+        return min(fitting, key=lambda candidate: candidate.distance(known), default=None)
 
     def about(self, folder: Path, files: Iterable[Path], release: Release | None, title: str, licence: str) -> About:
         """What this folder holds; title and licence as its owner says, where they are not empty.
@@ -85,9 +89,9 @@ class Layout:
             licence: likewise.
         """
         read = list(files)
-        told = marker(folder, read)
-        if told is not None:
-            called, terms = str(told.get("title", "Made-up hospital")), str(told.get("licence", "CC0 1.0"))
+        manifest = marker(folder, read)
+        if manifest is not None:
+            called, terms = str(manifest.get("title", "Made-up hospital")), str(manifest.get("licence", "CC0 1.0"))
             return About(self.kind, "made-up", title or called, licence or terms)
         if release is not None:
             return About(self.kind, release.title, title or release.title, licence or release.licence)

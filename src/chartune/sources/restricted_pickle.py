@@ -60,23 +60,23 @@ class Reader(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         """The stand-in for a name. Raises Refused: there is none."""
-        found = KNOWN.get((module, name))
-        if found is None:
-            told = f"{module}.{name}"
-            sound = re.fullmatch(r"[A-Za-z_][\w.]{0,79}", told, re.ASCII)
-            raise Refused(f"it asks for {told if sound else 'a name that is none'}")
-        return found
+        stand_in = KNOWN.get((module, name))
+        if stand_in is None:
+            asked = f"{module}.{name}"
+            sound = re.fullmatch(r"[A-Za-z_][\w.]{0,79}", asked, re.ASCII)
+            raise Refused(f"it asks for {asked if sound else 'a name that is none'}")
+        return stand_in
 
 
 def number(kind: NumberType, raw: bytes) -> bool | int | float | str:
     """Stands for `numpy.core.multiarray.scalar`: the value of one number, or of a short text."""
     if re.fullmatch(r"[<>=|]?U\d{1,3}", kind.name):
         return raw.decode("utf-32-be" if kind.order == ">" else "utf-32-le").rstrip("\0")
-    found = _NUMBER.fullmatch(kind.name)
-    if not found or found[2] + found[3] not in _FORMATS:
+    match = _NUMBER.fullmatch(kind.name)
+    if not match or match[2] + match[3] not in _FORMATS:
         raise Refused("it holds values of numpy that are neither numbers nor short texts")
-    order = ">" if ">" in (found[1], kind.order) else "<"
-    value: bool | int | float = struct.unpack(order + _FORMATS[found[2] + found[3]], raw)[0]
+    order = ">" if ">" in (match[1], kind.order) else "<"
+    value: bool | int | float = struct.unpack(order + _FORMATS[match[2] + match[3]], raw)[0]
     return value
 
 
@@ -108,21 +108,21 @@ def main() -> None:
     os._exit(0)  # taking apart a deeply nested value could overflow the stack
 
 
-def entries(found: Any) -> list[tuple[int, str, str]]:
+def entries(content: Any) -> list[tuple[int, str, str]]:
     """(hadm_id, label, split) of every entry, in their order.
 
     Raises:
         Refused: it has another shape.
     """
-    if type(found) is not dict:
-        raise Refused(f"it holds a {type(found).__name__} and not a dictionary of admissions")
-    if len(found) > MOST_ENTRIES:
-        raise Refused(f"it holds {len(found)} entries, more than any release has admissions")
-    told = [_entry(key, value) for key, value in found.items()]
-    kept = [entry for entry in told if entry is not None]
-    if len(kept) < len(told):
+    if type(content) is not dict:
+        raise Refused(f"it holds a {type(content).__name__} and not a dictionary of admissions")
+    if len(content) > MOST_ENTRIES:
+        raise Refused(f"it holds {len(content)} entries, more than any release has admissions")
+    every = [_entry(key, value) for key, value in content.items()]
+    kept = [entry for entry in every if entry is not None]
+    if len(kept) < len(every):
         raise Refused(
-            f"{len(told) - len(kept)} of {len(told)} entries do not read `hadm_id: (label, ..., split)` with a whole "
+            f"{len(every) - len(kept)} of {len(every)} entries do not read `hadm_id: (label, ..., split)` with a whole "
             f"number, a number or short text, and a short text"
         )
     return kept

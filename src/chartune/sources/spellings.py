@@ -59,7 +59,7 @@ def _to_a_reader(label: str) -> str:
     return " ".join(seen.casefold().split())
 
 
-def _word(plain: str, there: set[str]) -> str:
+def _word(plain: str, words: set[str]) -> str:
     """The truth value that a short form stands for beside such words; else the label as it is."""
     word = _BOOLEAN.get(plain, plain)
-    return word if word == plain or there & {word, _PAIRS.get(word, word)} else plain
+    return word if word == plain or words & {word, _PAIRS.get(word, word)} else plain

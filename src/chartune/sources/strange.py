@@ -40,8 +40,8 @@ def count_strange(raw: pl.DataFrame, table: Table, tally: Tally) -> None:
         tally.cut += int((cells.filter(length >= EXCEL_CELL).str.len_chars() == EXCEL_CELL).sum())
         short = cells.filter(length <= _LONGEST_MARK + 2).str.strip_chars()
         for mark, count in short.filter(short.is_in(marks)).value_counts().iter_rows():
-            found = tally.marks.setdefault(column.raw, {})
-            found[mark] = found.get(mark, 0) + count
+            counts = tally.marks.setdefault(column.raw, {})
+            counts[mark] = counts.get(mark, 0) + count
 
 
 def refuse_strange(file: Path, table: Table, tally: Tally) -> None:
@@ -51,11 +51,11 @@ def refuse_strange(file: Path, table: Table, tally: Tally) -> None:
         SchemaError: with counts; a mark of the fixed list is named, no other cell is.
     """
     if tally.marks and table.marks == "refused":
-        told = "; ".join(f"{column}: {marked(found)}" for column, found in tally.marks.items())
-        example = ",".join(sorted({mark for found in tally.marks.values() for mark in found}))
+        listed = "; ".join(f"{column}: {marked(counts)}" for column, counts in tally.marks.items())
+        example = ",".join(sorted({mark for counts in tally.marks.values() for mark in counts}))
         raise SchemaError(
             f"{file.name}: a cell must hold a value or be empty, but programs write some words where nothing is known, "
-            f"and nobody has said whether these are meant so ({told}); say which mean nothing, --null-marks "
+            f"and nobody has said whether these are meant so ({listed}); say which mean nothing, --null-marks "
             f"'{example}', or --null-marks '' where they are values (the field `null_marks` of the source)."
         )
     if tally.damaged_rows * 2 > tally.rows:

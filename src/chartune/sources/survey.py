@@ -74,7 +74,7 @@ def _own(source: Tabular) -> dict[str, Any]:
     """The row of a table of one's own, however it is written."""
     try:
         dialect = source.written(LOOK).dialect
-    except SchemaError:  # told by whoever reads the table
+    except SchemaError:  # reported by whoever reads the table
         dialect = PLAIN
     return _surveyed(source.file, source.contract(dialect), _cheap([source.file]))
 
@@ -132,11 +132,13 @@ def _checked(file: Path, table: Table, *, whole: bool) -> dict[str, Any]:
 
 
 def _columns(names: list[str], table: Table) -> dict[str, Any]:
-    there = {name.strip().lower(): name.strip() for name in names}
+    present = {name.strip().lower(): name.strip() for name in names}
     known = {column.raw.lower() for column in table.columns}
-    missing = [c.raw for c in table.columns if c.raw.lower() not in there and not c.may_be_absent]
-    # A file without its header line begins with a patient: names are told only where the line is a header.
+    missing = [c.raw for c in table.columns if c.raw.lower() not in present and not c.may_be_absent]
+    # A file without its header line begins with a patient: names are shown only where the line is a header.
     others = (
-        [there[name] for name in there.keys() - known if COLUMN_NAME.fullmatch(name)] if there.keys() & known else []
+        [present[name] for name in present.keys() - known if COLUMN_NAME.fullmatch(name)]
+        if present.keys() & known
+        else []
     )
     return {"missing": missing, "extra": sorted(others), "problem": f"lacks {', '.join(missing)}" if missing else None}

@@ -159,9 +159,9 @@ class Tally:
                 f"that what followed is lost; export them again without a spreadsheet."
             )
         said += [
-            f"{table}: {marked(found)} of {column} hold what a program writes where nothing is known, and are read as "
+            f"{table}: {marked(counts)} of {column} hold what a program writes where nothing is known, and are read as "
             f"that word; export them as empty cells."
-            for column, found in self.marks.items()
+            for column, counts in self.marks.items()
         ]
         said += strangers(table, self.strangers)
         if self.blank_lines:
@@ -170,9 +170,9 @@ class Tally:
         return said
 
 
-def marked(found: Mapping[str, int]) -> str:
+def marked(counts: Mapping[str, int]) -> str:
     """Such as `52 cells (NA) and 3 cells (NULL)`."""
-    return " and ".join(f"{count} cells ({mark})" for mark, count in sorted(found.items()))
+    return " and ".join(f"{count} cells ({mark})" for mark, count in sorted(counts.items()))
 
 
 def find(folder: Path, name: str, inner: str = "") -> Path | None:
@@ -191,11 +191,13 @@ def find(folder: Path, name: str, inner: str = "") -> Path | None:
             f"a source must be a folder of tables, but {folder} is none; give the folder that holds them."
         )
     wanted = {f"{name}.csv".lower(), f"{name}.csv.gz".lower()}
-    found = [file for file in _files(folder, inner) if file.name.lower() in wanted]
-    if len(found) > 1:
-        names = ", ".join(str(file.relative_to(folder)) for file in found)
-        raise SchemaError(f"one file must hold {name}, but {folder} has {len(found)}: {names}; move all but one away.")
-    return found[0] if found else None
+    matching = [file for file in _files(folder, inner) if file.name.lower() in wanted]
+    if len(matching) > 1:
+        names = ", ".join(str(file.relative_to(folder)) for file in matching)
+        raise SchemaError(
+            f"one file must hold {name}, but {folder} has {len(matching)}: {names}; move all but one away."
+        )
+    return matching[0] if matching else None
 
 
 def nested(folder: Path) -> Path:
@@ -222,8 +224,8 @@ def locate(folder: Path, tables: tuple[Table, ...]) -> dict[str, Path]:
     Raises:
         SchemaError: a required table is missing, or two files could be one table.
     """
-    found = {table.name: file for table in tables if (file := find(folder, table.name, table.folder))}
-    missing = [str(Path(table.folder, table.name)) for table in tables if table.required and table.name not in found]
+    located = {table.name: file for table in tables if (file := find(folder, table.name, table.folder))}
+    missing = [str(Path(table.folder, table.name)) for table in tables if table.required and table.name not in located]
     if missing:
         files = {file for inner in {"", *(table.folder for table in tables)} for file in _files(folder, inner)}
         near = sorted(str(file.relative_to(folder)) for file in files if ".csv" in file.name.lower())[:12]
@@ -231,4 +233,4 @@ def locate(folder: Path, tables: tuple[Table, ...]) -> dict[str, Path]:
             f"{folder} must hold {', '.join(f'{name}.csv.gz (or .csv)' for name in missing)}, but has "
             f"{', '.join(near) or 'no CSV file'}; give the folder that holds the tables, or add the missing file."
         )
-    return found
+    return located

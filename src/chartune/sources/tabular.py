@@ -26,8 +26,8 @@ from chartune.sources.dialect import Dialect
 from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.formats import has_keys
 from chartune.sources.ids import all_whole, numbered, refuse_rounded, trimmed
-from chartune.sources.labels import LABELS, beside, labels_table, told
-from chartune.sources.own_dialect import Found, OwnDialect
+from chartune.sources.labels import LABELS, as_labels, beside, labels_table
+from chartune.sources.own_dialect import Detected, OwnDialect
 from chartune.sources.reading import batches
 from chartune.sources.source import About, RawPath, Records
 from chartune.sources.tables import Column, Table, Tally
@@ -114,13 +114,13 @@ class Tabular(OwnDialect):
             NOTES, tuple(columns), otherwise=_OTHERWISE, renamed=renamed, dialect=dialect, marks=self.marks
         )  # fmt: skip
 
-    def written(self, most: int | None = None) -> Found:
+    def written(self, most: int | None = None) -> Detected:
         """How the file is written: as said, else by rule, of which `most` bytes are looked at (None: all).
 
         Raises:
             SchemaError: the file cannot be read.
         """
-        return self.found(self.file, [column.raw for column in self.contract().columns], most)
+        return self.detected(self.file, [column.raw for column in self.contract().columns], most)
 
     def has_events(self) -> bool:
         """Never: a table of one's own has no bedside chart."""
@@ -229,10 +229,10 @@ class Tabular(OwnDialect):
             return None
         columns = ("subject_id", "hadm_id", "label")
         if self.labels is None:
-            return told(keys.select(columns), self.file, self.label, self.separator, self.spellings)
+            return as_labels(keys.select(columns), self.file, self.label, self.separator, self.spellings)
         table = labels_table(self.id or "id", self.label, self, self.labels)
         cells = beside(keys, self.labels, table, self.separator is not None, tallies[LABELS])
-        return told(cells, self.labels, self.label, self.separator, self.spellings)
+        return as_labels(cells, self.labels, self.label, self.separator, self.spellings)
 
 
 def _subjects(keys: pl.DataFrame) -> pl.DataFrame:

@@ -226,7 +226,7 @@ def _ahead(blocks: Generator[bytes]) -> Iterator[bytes]:
 
 def doubled(data: bytes) -> bytes:
     r"""Quotes behind a backslash as RFC 4180 writes them: `\"` becomes `""`, and `\\` one backslash."""
-    return _BEHIND_BACKSLASH.sub(lambda found: b'""' if found[1] == b'"' else b"\\", data)
+    return _BEHIND_BACKSLASH.sub(lambda match: b'""' if match[1] == b'"' else b"\\", data)
 
 
 def _refuse_stray_quotes(file: Path, rows: bytes, dialect: Dialect, before: int) -> None:
@@ -262,9 +262,9 @@ def _line(file: Path, dialect: Dialect, place: int) -> int:
 
 
 def _stray_quote(file: Path, count: int, line: int, *, behind: bool) -> SchemaError:
-    told = "behind a backslash, as Spark and MySQL write it" if behind else "neither doubled nor at the end of its cell"
+    kind = "behind a backslash, as Spark and MySQL write it" if behind else "neither doubled nor at the end of its cell"
     return SchemaError(
-        f"{file.name} must be readable as CSV, but a quote within a cell is {told}, first in line {line} ({count} in "
+        f"{file.name} must be readable as CSV, but a quote within a cell is {kind}, first in line {line} ({count} in "
         f"this part of the file), and two rows may be taken for one; export it again with every text in double quotes "
         f"and each quote within doubled."
     )

@@ -11,10 +11,10 @@ YEARS: Final = r"^\s*(\d{4})\s*-\s*(\d{4})\s*$"
 
 def written(group: str) -> str:
     """A group as MIMIC-IV writes it. For validators: raises ValueError where it is none."""
-    found = re.match(YEARS, group)
-    if not found:
+    match = re.match(YEARS, group)
+    if not match:
         raise ValueError("a group of years must read like 2008 - 2010")
-    return f"{found[1]} - {found[2]}"
+    return f"{match[1]} - {match[2]}"
 
 
 def as_written(cells: pl.Expr) -> pl.Expr:

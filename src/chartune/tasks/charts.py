@@ -14,7 +14,7 @@ from chartune.config import Unhashed
 from chartune.mapping import merged
 from chartune.notes.line_breaks import Breaks
 from chartune.sources.catalog import AnySource, AnySplit
-from chartune.sources.coverage import rare, told
+from chartune.sources.coverage import described, rare
 from chartune.sources.facts import TableFacts
 from chartune.sources.source import Records
 from chartune.sources.splits import Assignment, HashSplit, carevue_only
@@ -181,7 +181,7 @@ def _made_of(preparation: Preparation, facts: Mapping[str, TableFacts], store: S
     if preparation.strict:
         refuse(warnings)
     written = breaks_told(staged.written_out(), preparation.line_breaks)
-    notices = [*records.notices, *assignment.notices, *written, *told(covered)]
+    notices = [*records.notices, *assignment.notices, *written, *described(covered)]
     made = _made(preparation, records, assignment, staged, store, folder)
     rarely, reached = _reached(preparation, made)
     source = source_entry(records, facts, [*warnings, *rarely], [*notices, *reached], covered)
@@ -238,7 +238,7 @@ def _reached(preparation: Preparation, made: Mapping[str, Any]) -> tuple[list[st
     if preparation.strict:
         refuse([*emptied(parts).values(), *rare(covered)])
     headings = {name: entry["headings"] for name, entry in made["tasks"].items()}
-    return rare(covered), [*told(covered), *unknown(headings)]
+    return rare(covered), [*described(covered), *unknown(headings)]
 
 
 def _parts(made: Mapping[str, Any]) -> dict[str, Part]:

@@ -7,7 +7,7 @@ import pytest
 
 from chartune.disclosure import said, shown
 from chartune.sources.codes import read_codes
-from chartune.sources.coverage import Coverage, Rule, few, rare, told
+from chartune.sources.coverage import Coverage, Rule, described, few, rare
 from chartune.sources.mimic4 import CODED
 from chartune.sources.tables import Tally
 
@@ -46,10 +46,10 @@ def test_a_warning_tells_nothing_that_the_shown_counts_do_not() -> None:
 
 def test_rules_that_miss_are_told_in_counts_and_the_others_in_one_line() -> None:
     rules = {"a": [HALF.of(30, 2), Rule("a word", "codes").of(30, 30)], "b": [HALF.of(40, 40)], "c": [HALF.of(0, 0)]}
-    assert told(rules) == ["a: of 30 codes: a title 2, a word 30.", "reached wherever it could be: b (a title)."]
+    assert described(rules) == ["a: of 30 codes: a title 2, a word 30.", "reached wherever it could be: b (a title)."]
     assert said(rare(rules)[0], exact=False) == "a: fewer than 50% of the codes have a title. Mend it."
     assert rare({"a": [HALF.of(30, 2)], "b": [HALF.of(50, 3)]})[0].startswith("a, b: fewer than 50% of the codes")
-    assert told({"a": [HALF.of(30, 2).but(in_flow=True)]}) == []
+    assert described({"a": [HALF.of(30, 2).but(in_flow=True)]}) == []
 
 
 def test_codes_of_another_version_and_without_a_title_are_counted_by_row(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from chartune.disclosure import said
 from chartune.errors import DataError
-from chartune.sources.coverage import rare, told
+from chartune.sources.coverage import described, rare
 from chartune.store import Store
 from chartune.tasks.coverage import of_sections, unknown
 from chartune.tasks.dataset import Dataset, read_dataset
@@ -81,7 +81,7 @@ def counts(texts: int, found: int) -> dict[str, int]:
 
 
 def test_what_was_found_is_told_in_counts_that_are_shown_by_their_class() -> None:
-    (line,) = told({"a": of_sections(counts(30, 2)), "b": of_sections(counts(30, 2)), "c": of_sections({})})
+    (line,) = described({"a": of_sections(counts(30, 2)), "b": of_sections(counts(30, 2)), "c": of_sections({})})
     assert line.startswith("a, b: of 30 summaries that were read: chief complaint 2, ")
     assert "of 30+ summaries that were read: chief complaint <10, present illness <10," in said(line, exact=False)
 

@@ -63,20 +63,20 @@ class ImportedSplit(Config):
             LeakageError: a patient stands in two lists.
         """
         whole = _one_table(self.folder)
-        found = _parted(whole) if whole else {s: _ids(file) for s, file in list_files(self.folder).items()}
-        if missing := [split for split in REQUIRED if split not in found]:
+        lists = _parted(whole) if whole else {s: _ids(file) for s, file in list_files(self.folder).items()}
+        if missing := [split for split in REQUIRED if split not in lists]:
             raise SchemaError(
                 f"imported splits need {missing[0]}.csv, but {self.folder} has none; add it (column subject_id; a name "
                 f"that ends in {' or '.join(a for a, split in NAMES.items() if split == missing[0])} will do)."
             )
-        everybody = pl.concat(list(found.values()))
+        everybody = pl.concat(list(lists.values()))
         twice = everybody.filter(everybody.is_duplicated()).n_unique()
         if twice:
             raise LeakageError(
                 f"a patient must stand in one split, but the lists of {self.folder} share patients ({twice}); "
                 f"remove them from all lists but one."
             )
-        return found
+        return lists
 
     def rule(self) -> dict[str, Any]:
         """A hash of the ids in the lists."""
@@ -90,21 +90,21 @@ class ImportedSplit(Config):
             SchemaError, LeakageError: as `lists`.
             DataError: no list names any of them.
         """
-        there = subjects["subject_id"].unique()
+        patients = subjects["subject_id"].unique()
         parts = [
             pl.DataFrame({"subject_id": ids, "split": [split] * len(ids)}, SCHEMA)
             for split, ids in self.lists().items()
         ]
         listed = pl.concat(parts)
-        known = listed.filter(pl.col("subject_id").is_in(there.implode())).sort("subject_id")
-        if known.is_empty() and len(there):
+        known = listed.filter(pl.col("subject_id").is_in(patients.implode())).sort("subject_id")
+        if known.is_empty() and len(patients):
             raise DataError(
                 f"split lists must name patients of the source, but none of {listed.height} ids in {self.folder} is "
-                f"among its {len(there)} patients; give the lists that belong to this source."
+                f"among its {len(patients)} patients; give the lists that belong to this source."
             )
         strange = listed.height - known.height
         absent = f"splits: {strange} of {listed.height} listed patients are not in the source."
-        rest = left_out(len(there) - known.height, len(there), "of the source stand in no list")
+        rest = left_out(len(patients) - known.height, len(patients), "of the source stand in no list")
         return Assignment(known, (absent,) if strange else (), rest)
 
 
@@ -114,18 +114,18 @@ def list_files(folder: Path) -> dict[str, Path]:
     Raises:
         SchemaError: the folder is none or not readable, or two files could be one list.
     """
-    found: dict[str, Path] = {}
+    files: dict[str, Path] = {}
     for file in _tables(folder):
         split = split_named(_stem(file))
         if split is None:
             continue
-        if split in found:
+        if split in files:
             raise SchemaError(
-                f"one file must hold the list of {split}, but {folder} has {found[split].name} and {file.name}; move "
+                f"one file must hold the list of {split}, but {folder} has {files[split].name} and {file.name}; move "
                 f"one away."
             )
-        found[split] = file
-    return {split: found[split] for split in (*SPLITS, CORPUS_ONLY) if split in found}
+        files[split] = file
+    return {split: files[split] for split in (*SPLITS, CORPUS_ONLY) if split in files}
 
 
 def split_named(name: str) -> str | None:
@@ -140,13 +140,13 @@ def _one_table(place: Path) -> Path | None:
         return place
     inner = place / "metadata"
     files = [*_tables(place), *(_tables(inner) if inner.is_dir() else ())]
-    found = [file for file in files if _stem(file).lower() in ONE_TABLE]
-    if len(found) > 1 or (found and list_files(place)):
+    matching = [file for file in files if _stem(file).lower() in ONE_TABLE]
+    if len(matching) > 1 or (matching and list_files(place)):
         raise SchemaError(
-            f"either one table must hold all splits, or a list each, but {place} has {found[0].name} and more; move "
+            f"either one table must hold all splits, or a list each, but {place} has {matching[0].name} and more; move "
             f"away what does not count."
         )
-    return found[0] if found else None
+    return matching[0] if matching else None
 
 
 def _tables(folder: Path) -> list[Path]:
@@ -182,9 +182,9 @@ def _parted(file: Path) -> dict[str, pl.Series]:
         )
     ids = pl.DataFrame({"id": numbered(_named(file, table[SUBJECT])), "split": table["split"].replace_strict(named)})
     return {
-        split: mine["id"].unique().sort()
+        split: own["id"].unique().sort()
         for split in (*SPLITS, CORPUS_ONLY)
-        if not (mine := ids.filter(pl.col("split") == split)).is_empty()
+        if not (own := ids.filter(pl.col("split") == split)).is_empty()
     }
 
 

@@ -81,8 +81,8 @@ class TemporalSplit(SaltedSplit):
                 f"Choose `train` and `test` among them."
             )
         every, unknown = grouped.height, grouped["group"].null_count()
-        told = placed.select("subject_id", "group").iter_rows()
-        splits = ["test" if group >= self.test else self.split_of(who) for who, group in told]
+        rows = placed.select("subject_id", "group").iter_rows()
+        splits = ["test" if group >= self.test else self.split_of(who) for who, group in rows]
         return Assignment(
             assigned(placed["subject_id"], splits),
             warnings=left_out(unknown, every, f"have no {COLUMN} or {ANCHOR}"),

@@ -39,14 +39,14 @@ def once(derive: Callable[[], Mapping[OxygenJoin, pl.DataFrame]]) -> Ventilation
     return lambda oxygen_join="fixed": by_join()[oxygen_join]
 
 
-def placed(found: list[pl.DataFrame], stays: pl.DataFrame) -> pl.DataFrame:
+def placed(groups: list[pl.DataFrame], stays: pl.DataFrame) -> pl.DataFrame:
     """Episodes (`EPISODES` without `hadm_id`) with the admission of their ICU stay, in order.
 
     Args:
-        found: by group of patients.
+        groups: by group of patients.
         stays: `chartune.sources.source.Records.stays`.
     """
     none = pl.DataFrame(schema={name: dtype for name, dtype in EPISODES.items() if name != "hadm_id"})
-    whole = pl.concat([none, *(part.select(none.columns) for part in found)])
+    whole = pl.concat([none, *(part.select(none.columns) for part in groups)])
     whole = whole.join(stays.select("stay_id", "hadm_id"), on="stay_id", how="left")
     return whole.select(*EPISODES).sort("stay_id", "starttime", "status")

@@ -68,9 +68,9 @@ def classified(rows: pl.DataFrame) -> pl.DataFrame:
     for mode, other in items.MODES_3.items():
         machine |= (item == mode) & (value != other)
     flags = {"machine": machine, "oxygen": _says(items.OXYGEN_3), "extubated": _says(items.EXTUBATED_3)}
-    told = rows.select("subject_id", *_KEY, **flags).filter(pl.any_horizontal(*flags))
+    informative = rows.select("subject_id", *_KEY, **flags).filter(pl.any_horizontal(*flags))
     news = pl.any_horizontal(pl.col(name) != pl.col(name).shift(1) for name in (*_KEY, *flags)).fill_null(True)
-    return told.filter(news).with_columns(by_patient=pl.lit(None, pl.Boolean))
+    return informative.filter(news).with_columns(by_patient=pl.lit(None, pl.Boolean))
 
 
 def extubations(rows: pl.DataFrame) -> pl.DataFrame:
@@ -106,16 +106,16 @@ def durations(rows: pl.DataFrame) -> pl.DataFrame:
     numbered = marked.with_columns(number=opens.cast(pl.Int64).cum_sum().over("stay_id"))
     # Rows of one moment share the highest number, as a running sum by time does in SQL.
     shared = numbered.with_columns(pl.col("number").max().over(_KEY)).filter("active")
-    found = shared.group_by("stay_id", "number").agg(
+    merged = shared.group_by("stay_id", "number").agg(
         pl.col("subject_id").min(), starttime=time.min(), endtime=time.max(), machine=machine.any()
     )
-    kept = found.filter(pl.col("machine") & (pl.col("starttime") != pl.col("endtime")))
+    kept = merged.filter(pl.col("machine") & (pl.col("starttime") != pl.col("endtime")))
     return kept.select("subject_id", "stay_id", "starttime", "endtime", status=pl.lit(STATUS))
 
 
 def _says(values: Mapping[int, frozenset[str]]) -> pl.Expr:
     item, value = pl.col("itemid"), pl.col("value")
-    return pl.any_horizontal((item == one) & value.is_in(some) for one, some in values.items())
+    return pl.any_horizontal((item == code) & value.is_in(some) for code, some in values.items())
 
 
 def _moments(rows: pl.DataFrame) -> pl.DataFrame:

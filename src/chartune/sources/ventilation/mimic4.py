@@ -60,8 +60,8 @@ def episodes(
     with RowsByPatient("subject_id") as kept:
         for rows in charted(files[CHARTEVENTS_4.name], CHARTEVENTS_4, tally):
             kept.add(of_own_stays(rows, stays, tally))
-        found = [{join: derived(statuses(rows, join), counting) for join in OXYGEN_JOINS} for rows in kept.groups()]
-    return {join: placed([part[join] for part in found], stays) for join in OXYGEN_JOINS}
+        groups = [{join: derived(statuses(rows, join), counting) for join in OXYGEN_JOINS} for rows in kept.groups()]
+    return {join: placed([part[join] for part in groups], stays) for join in OXYGEN_JOINS}
 
 
 def statuses(rows: pl.DataFrame, oxygen_join: OxygenJoin) -> pl.DataFrame:
@@ -113,10 +113,10 @@ def durations(moments: pl.DataFrame, counting: Counting = "boundaries") -> pl.Da
     opens = (status != pl.col("before")).fill_null(True) | _far(alike, time, counting).fill_null(False)
     lasts = pl.when(_far(time, following, counting).fill_null(True)).then(time).otherwise(following)
     numbered = marked.with_columns(number=opens.cast(pl.Int64).cum_sum().over("stay_id"), until=lasts)
-    found = numbered.group_by("stay_id", "number").agg(
+    merged = numbered.group_by("stay_id", "number").agg(
         pl.col("subject_id", "status").first(), starttime=time.min(), latest=time.max(), endtime=pl.col("until").max()
     )
-    kept = found.filter(pl.col("starttime") != pl.col("latest"))
+    kept = merged.filter(pl.col("starttime") != pl.col("latest"))
     return kept.select("subject_id", "stay_id", "status", "starttime", "endtime")
 
 
