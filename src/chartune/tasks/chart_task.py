@@ -6,7 +6,7 @@ Members say what is asked. Who is asked about and what is read are choices of th
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Final, Self
 
@@ -20,11 +20,14 @@ from chartune.sources.source import Records
 from chartune.tasks.admission_note import AdmissionNote
 from chartune.tasks.any_input import AnyInput
 from chartune.tasks.attrition import Attrition, Cohort
+from chartune.tasks.inputs import timed
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.stays import Stays
 from chartune.tasks.task import Card
 
 MACRO: Final = "auroc, macro average of each class against the rest"
+NOT_YET: Final = pl.datetime(9999, 1, 1)
+"""The end of a stay that goes on, while its notes are chosen."""
 Filter = tuple[str, str, pl.Expr]
 """A filter of admissions: its name, why some are left out, and whom it keeps."""
 
@@ -106,9 +109,13 @@ class ChartTask(Config, ABC):
         """How many answers it has; None where only the data tell."""
         return None
 
-    @property
-    def usable(self) -> tuple[Filter, ...]:
-        """Filters before that of the answer: of admissions that have none for a reason of its own."""
+    def usable(self, *, labelled: bool) -> tuple[Filter, ...]:
+        """Filters before that of the answer: of admissions that have none for a reason of its own.
+
+        Args:
+            labelled: whether the answer must be known; else only filters that do not need it, and, of a task that is
+                not asked of every stay, that of its cohort.
+        """
         return ()
 
     def card(self) -> Card:
@@ -122,10 +129,14 @@ class ChartTask(Config, ABC):
             return card
         return replace(card, seen=f"{seen.what}, which is asked (allow_retrospective)", answer_told=True)
 
-    def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
-        """Admissions whose answer is known, and their notes."""
+    def select(self, cohort: Cohort, attrition: Attrition, *, labelled: bool = True) -> Cohort:
+        """Admissions whose answer is known, or all that it could be asked of, and their notes."""
         question = self.question()
-        return answered(self.stays, cohort, question.known, self.reads, attrition, self.usable, question.finds)
+        chosen = answered(self.stays, cohort, question.known, self.reads, Attrition() if not labelled else attrition,
+                          self.usable(labelled=True), question.finds)  # fmt: skip
+        if labelled:
+            return chosen
+        return and_unanswered(chosen, self.stays, cohort, self.reads, attrition, self.usable(labelled=False))
 
     def coverage(self, records: Records) -> list[Coverage]:
         """What rules reached by which the answer is found in the source."""
@@ -151,8 +162,45 @@ def answered(
         usable: filters before `known`.
         finds: what `known` looks for.
     """
+    known_last = (*usable, (*known, pl.col("asked").is_not_null()))
+    return _selected(stays, cohort, reads, attrition, known_last, {known[0]: finds})
+
+
+def and_unanswered(
+    chosen: Cohort, stays: Stays, cohort: Cohort, reads: AnyInput, attrition: Attrition, usable: Sequence[Filter] = (),
+) -> Cohort:  # fmt: skip
+    """Those with an answer as they are, and beside them those of whom only it is not known.
+
+    What is read of the former must not depend on the latter: of identical texts the latest counts. A stay that goes on
+    has no end yet and counts as one that lasts.
+
+    Args:
+        chosen: what `answered` has left.
+        stays: who is asked about.
+        cohort: everybody, admissions with `asked`.
+        reads: chooses the notes.
+        attrition: is told each filter.
+        usable: filters that do not need the answer.
+    """
+    ends = pl.when(pl.col("asked").is_null()).then(pl.col("dischtime").fill_null(NOT_YET)).otherwise("dischtime")
+    lasting = Cohort(cohort.admissions.with_columns(dischtime=ends), cohort.notes)
+    every = _selected(stays, lasting, reads, attrition, usable, {})
+    others = every.of(every.admissions.join(chosen.admissions, on=["subject_id", "hadm_id"], how="anti"))
+    when = pl.col("prediction_time")
+    others = timed(others, pl.when(when != NOT_YET).then(when))
+    return Cohort(*(pl.concat(both) for both in zip(_frames(chosen), _frames(others), strict=True)))
+
+
+def _frames(cohort: Cohort) -> tuple[pl.DataFrame, pl.DataFrame]:
+    return cohort.admissions, cohort.notes
+
+
+def _selected(
+    stays: Stays, cohort: Cohort, reads: AnyInput, attrition: Attrition, filters: Sequence[Filter],
+    finds: Mapping[str, Rule | None],
+) -> Cohort:  # fmt: skip
+    """Of these stays those that the filters keep, and the notes that are read of them."""
     cohort = stays.select(cohort, attrition, reads.select if reads.chosen_first else None)
-    for step, why, keep in usable:
-        cohort = attrition.record(step, why, cohort.whose(keep))
-    cohort = attrition.record(*known, cohort.whose(pl.col("asked").is_not_null()), finds)
+    for step, why, keep in filters:
+        cohort = attrition.record(step, why, cohort.whose(keep), finds.get(step))
     return cohort if reads.chosen_first else reads.select(cohort, attrition)

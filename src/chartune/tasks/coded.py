@@ -58,9 +58,10 @@ class Coded(ChartTask):
             whose=f"with a text and {self.noun} coded in ICD-{self.icd_version}",
         )
 
-    @property
-    def usable(self) -> tuple[Filter, ...]:
-        """Admissions of one version."""
+    def usable(self, *, labelled: bool) -> tuple[Filter, ...]:
+        """Admissions of one version; it is told by what is asked."""
+        if not labelled:
+            return ()
         why = f"{self.noun} billed in ICD-9 and in ICD-10: each version tells a part of the labels"
         return (("coded in one version", why, pl.col(MIXED).ne_missing(True)),)
 

@@ -25,7 +25,7 @@ from chartune.tasks.admission_note import AdmissionNote
 from chartune.tasks.any_input import AnyInput
 from chartune.tasks.attrition import Attrition, Cohort
 from chartune.tasks.bedside_notes import ANCHOR, KNOWN_AT, BedsideNotes
-from chartune.tasks.chart_task import answered
+from chartune.tasks.chart_task import and_unanswered, answered
 from chartune.tasks.inputs import timed
 from chartune.tasks.labelled import Labelled, deciding, labels_of
 from chartune.tasks.labels import ASKED, LabelSpace
@@ -144,8 +144,10 @@ class External(Config):
         how = (*written.notices, *written.warnings) if written else ()
         return (*(f"{self.name}: {line}" for line in how), *matched.told(self.name), *own)
 
-    def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
+    def select(self, cohort: Cohort, attrition: Attrition, *, labelled: bool = True) -> Cohort:
         """The labelled admissions among the stays, in the splits that count, and the notes that are read.
+
+        Where labels say when to predict, or in which split, an admission without one has neither and is not read.
 
         Raises:
             SchemaError, DataError: as `asked`.
@@ -156,7 +158,9 @@ class External(Config):
         refuse_two_splits(matched)
         placed = Cohort(self._placed(cohort.admissions, matched), cohort.notes)
         known = ("labelled", "the file of labels tells of it")
-        chosen = answered(self.stays, placed, known, self.reads, attrition)
+        chosen = answered(self.stays, placed, known, self.reads, attrition if labelled else Attrition())
+        if not labelled:
+            chosen = and_unanswered(chosen, self.stays, placed, self.reads, attrition)
         return timed(chosen, pl.coalesce(LABELLED_AT, "prediction_time"))
 
     def examples(self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:

@@ -105,17 +105,17 @@ class Labelled(Config):
         known = records.labels.drop_nulls("label").with_columns(pl.col("label").str.strip_chars())
         return known.group_by("subject_id", "hadm_id").agg(asked=pl.col("label").unique().sort())
 
-    def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
-        """Rows of a split with a label and a text."""
+    def select(self, cohort: Cohort, attrition: Attrition, *, labelled: bool = True) -> Cohort:
+        """Rows of a split with a text, and with a label where that is asked for."""
         attrition.record("all rows", "what the table holds", cohort)
         cohort = attrition.record(
             "patient in a split",
             "stands in none of train, validation, calibration and test",
             cohort.whose(pl.col("split").is_in(SPLITS)),
         )
-        cohort = attrition.record(
-            "has a label", "what is not known cannot be learnt or scored", cohort.whose(pl.col("asked").is_not_null())
-        )
+        if labelled:
+            why = "what is not known cannot be learnt or scored"
+            cohort = attrition.record("has a label", why, cohort.whose(pl.col("asked").is_not_null()))
         return self.reads.select(cohort, attrition)
 
     def examples(self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:

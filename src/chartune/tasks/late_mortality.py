@@ -16,10 +16,10 @@ from chartune.answers import BINARY
 from chartune.sources.coverage import Coverage
 from chartune.sources.source import Records
 from chartune.tasks.bedside_notes import ANCHOR
-from chartune.tasks.chart_task import ChartTask, Question
+from chartune.tasks.chart_task import ChartTask, Filter, Question
 from chartune.tasks.labels import ASKED, LabelSpace
 from chartune.tasks.mortality import CLASSES
-from chartune.tasks.prolonged_ventilation import ProlongedVentilation
+from chartune.tasks.prolonged_ventilation import VENTILATED, ProlongedVentilation
 
 _COHORT: Final = ProlongedVentilation(cohort="in-hindsight", competing="negative")
 """Whom Clinical XLNet asks about; that whoever is in was ventilated for two days is known in hindsight only."""
@@ -71,6 +71,11 @@ class LateMortality(ChartTask):
         """Yes."""
         return True
 
+    def usable(self, *, labelled: bool) -> tuple[Filter, ...]:
+        """Where the answer is not known, of days from the first ventilation those who were ventilated long enough."""
+        why = _COHORT.question().known[1]
+        return () if labelled or not self.needs_events else (("ventilated long enough", why, VENTILATED),)
+
     def asked(self, records: Records) -> pl.DataFrame:
         """`survived` or `died`; a death before the anchor, or in hospital on no known day, is no answer.
 
@@ -82,9 +87,9 @@ class LateMortality(ChartTask):
         since = pl.col(ANCHOR if self.needs_events else "admittime").dt.date()
         died = _with_days(self._anchored(records), records)
         days = (pl.col("died_on") - since).dt.total_days()
-        sound = died.filter((days >= 0).fill_null(~_INSIDE))
+        sound = (days >= 0).fill_null(~_INSIDE)
         name = pl.when((days <= self.days).fill_null(False)).then(pl.lit("died")).otherwise(pl.lit("survived"))
-        known = sound.select(*_KEY, *anchor, asked=pl.concat_list(name))
+        known = died.select(*_KEY, *anchor, asked=pl.when(sound).then(pl.concat_list(name)))
         return known.select(*ASKED, *anchor).cast(ASKED)  # type: ignore[arg-type]
 
     def warnings(self, records: Records, splits: pl.DataFrame) -> tuple[str, ...]:

@@ -172,10 +172,22 @@ def _groups(tasks: Sequence[Task]) -> list[list[Task]]:
     return [group for _, group in groups]
 
 
-def _examples(group: Sequence[Task], records: Records, admissions: pl.DataFrame, staged: Staged) -> list[_Making]:
+def readable(task: Task, records: Records, admissions: pl.DataFrame, staged: Staged) -> pl.DataFrame:
+    """What a task reads of everybody, whether or not the answer is known: `EXAMPLES`, sorted by hadm_id.
+
+    The rows with `asked` are the task's examples before held-out texts are looked for in training texts; args as
+    `make_tasks`.
+    """
+    makings = _examples([task], records, admissions, staged, labelled=False)
+    return pl.concat(part for making in makings for part in making.parts).select(*EXAMPLES).sort("hadm_id")
+
+
+def _examples(
+    group: Sequence[Task], records: Records, admissions: pl.DataFrame, staged: Staged, *, labelled: bool = True
+) -> list[_Making]:
     """The examples of tasks that read alike."""
     index = staged.index(group[0].reads.categories())
-    makings = [_chosen(task, records, admissions, index) for task in group]
+    makings = [_chosen(task, records, admissions, index, labelled) for task in group]
     for same in _reading_the_same(makings):
         _read(same, staged)
     return makings
@@ -221,10 +233,10 @@ def _read(makings: Sequence[_Making], staged: Staged) -> None:
             meter.advance(len(shards))
 
 
-def _chosen(task: Task, records: Records, admissions: pl.DataFrame, index: pl.DataFrame) -> _Making:
+def _chosen(task: Task, records: Records, admissions: pl.DataFrame, index: pl.DataFrame, labelled: bool) -> _Making:
     attrition, key = Attrition(), ["subject_id", "hadm_id"]
     asked = admissions.join(task.asked(records), on=key, how="left", maintain_order="left")
-    return _Making(task, task.select(Cohort(asked, index), attrition), attrition, [])
+    return _Making(task, task.select(Cohort(asked, index), attrition, labelled=labelled), attrition, [])
 
 
 def _finished(

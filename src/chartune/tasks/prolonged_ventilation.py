@@ -45,6 +45,8 @@ _PLACED: Final = Rule(
     "a discharge location", "admissions", 0.5,
     "Who left for a hospice or another hospital counts as weaned, or as having left on the machine, where it is empty.",
 )  # fmt: skip
+VENTILATED: Final = pl.col(ANCHOR).is_not_null()
+"""Whether somebody was ventilated long enough to be asked about, by what is `asked` of an admission."""
 LEFT_VENTILATED: Final = "left_ventilated"
 """Column of what is asked: whether the patient left on the machine, so that the answer is not known."""
 _NAMED: Final = {
@@ -170,7 +172,7 @@ class ProlongedVentilation(ChartTask):
         )
 
     def asked(self, records: Records) -> pl.DataFrame:
-        """The answer of each admission of the cohort, and `anchor`, its first ventilation."""
+        """The answer of each admission of the cohort, null if not known, and `anchor`, its first ventilation."""
         if records.ventilation is None:
             return pl.DataFrame(schema={**ASKED, ANCHOR: pl.Datetime("us"), LEFT_VENTILATED: pl.Boolean()})
         cohort = self._cohort(records.ventilation(self.oxygen_join), records.stays)
@@ -183,24 +185,27 @@ class ProlongedVentilation(ChartTask):
         named = known.select("subject_id", "hadm_id", ANCHOR, asked=self._named(prolonged), gone=self._gone(prolonged))
         answered = pl.when(~pl.col("gone") & pl.col("asked").is_not_null()).then(pl.concat_list("asked"))
         told = named.with_columns(answered.alias("asked"), pl.col("gone").alias(LEFT_VENTILATED))
-        return told.filter(pl.col("gone") | pl.col("asked").is_not_null()).select(*ASKED, ANCHOR, LEFT_VENTILATED)
+        return told.select(*ASKED, ANCHOR, LEFT_VENTILATED)
 
-    @property
-    def usable(self) -> tuple[Filter, ...]:
+    def usable(self, *, labelled: bool) -> tuple[Filter, ...]:
         """At the landmark: of who was ventilated long enough, those who are still there; then whose answer is known."""
+        question = self.question()
+        long_enough = () if labelled else ((*question.known, VENTILATED),)
         why = f"who left on the machine before day {self.days:g}: how long it went on is not known"
         known = ("did not leave on the machine", why, ~pl.col(LEFT_VENTILATED).fill_null(False))
-        kept = () if self._leavers_answer else (known,)
+        kept = () if self._leavers_answer or not labelled else (known,)
         if self.cohort == "in-hindsight":
-            return kept
+            return (*long_enough, *kept)
         why = f"who has left or died {self._landmark:g} hours after the first ventilation is not asked about"
         landmark = _hours_on(self._landmark)
         lasts = (pl.col("dischtime") > landmark) & (pl.col("deathtime") > landmark).fill_null(True)
-        return (("still there at the landmark", why, pl.col(ANCHOR).is_null() | lasts), *kept)
+        # Who has no answer for another reason is left out, and counted, by the filter that says so.
+        apart = pl.col("asked").is_null() & ~pl.col(LEFT_VENTILATED).fill_null(False) if labelled else pl.lit(False)
+        return (*long_enough, ("still there at the landmark", why, apart | lasts), *kept)
 
-    def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
-        """Admissions whose answer is known, and their notes; the landmark is the time of the prediction."""
-        chosen = super().select(cohort, attrition)
+    def select(self, cohort: Cohort, attrition: Attrition, *, labelled: bool = True) -> Cohort:
+        """As every task; the landmark is the time of the prediction."""
+        chosen = super().select(cohort, attrition, labelled=labelled)
         return chosen if self.cohort == "in-hindsight" else timed(chosen, _hours_on(self._predicted_after))
 
     def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:

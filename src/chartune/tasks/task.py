@@ -83,8 +83,15 @@ class Task(Protocol):
     def asked(self, records: Records) -> pl.DataFrame:
         """What applies to each admission (`chartune.tasks.labels.ASKED`)."""
 
-    def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
-        """Apply every filter that needs no text; admissions have a column `asked`, null where it is not known."""
+    def select(self, cohort: Cohort, attrition: Attrition, *, labelled: bool = True) -> Cohort:
+        """Apply every filter that needs no text; admissions have a column `asked`, null where it is not known.
+
+        Args:
+            cohort: everybody.
+            attrition: is told each filter.
+            labelled: whether only admissions with an answer stay; else those without one stay beside them, by the
+                same filters but those that need it, as for a prediction.
+        """
 
     def examples(self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
         """Examples (`EXAMPLES` and `NOTES_READ`) of a portion: selected admissions, and what `reads` reads of them."""

@@ -141,7 +141,7 @@ def answers(task: Task, records: Records) -> dict[int, list[str]]:
 
 
 def read_by(
-    task: Task, stays: Sequence[Row], notes: Sequence[Row], records: Records | None = None
+    task: Task, stays: Sequence[Row], notes: Sequence[Row], records: Records | None = None, *, labelled: bool = True
 ) -> tuple[pl.DataFrame, dict[str, Row]]:
     """The examples of a task and its attrition by step.
 
@@ -150,12 +150,13 @@ def read_by(
         stays: from `stay`.
         notes: from `note`.
         records: what it asks; None: `records_of(*stays)`.
+        labelled: whether only stays with an answer are read.
     """
     attrition, all_notes = Attrition(), written(*notes)
     asked = frame(stays, ADMISSIONS).join(
         task.asked(records or records_of(*stays)), on=["subject_id", "hadm_id"], how="left", maintain_order="left"
     )
-    chosen = task.select(Cohort(asked, all_notes.drop("text")), attrition)
+    chosen = task.select(Cohort(asked, all_notes.drop("text")), attrition, labelled=labelled)
     texts = chosen.notes.join(all_notes.select("note_id", "text"), on="note_id", maintain_order="left")
     examples = task.examples(chosen.admissions, task.reads.read_notes(texts), attrition)
     return examples, {row["step"]: row for row in attrition.to_json()}

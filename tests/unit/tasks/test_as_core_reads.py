@@ -167,7 +167,7 @@ def test_line_breaks_that_are_written_out_are_kept_as_core_reads_them_and_counte
 
     store, asked = Store(tmp_path / "store").open(), preparation(escaped(tmp_path / "raw"), "paper-code")
     with monkeypatch.context() as patched:
-        patched.setattr("chartune.tasks.prepare.make_tasks", cut_off)
+        patched.setattr("chartune.tasks.charts.make_tasks", cut_off)
         with pytest.raises(KeyboardInterrupt):
             prepare(asked, store)
     code = prepare(asked, store)
