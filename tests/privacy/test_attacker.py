@@ -18,9 +18,9 @@ from chartune.made_up import make_hospital
 from chartune.quantities import Estimate
 from chartune.store import Store, write_json
 from chartune.testing import past_runs as past
-from chartune.testing.attacker import LARGEST, Attacker, Name, interval, true_counts, with_gone
+from chartune.testing.attacker import Attacker, Name, interval, true_counts, with_gone
 from chartune.testing.command_line import chartune
-from chartune.testing.printed import in_proportion, shares, unknown_in_json, unknown_in_text
+from chartune.testing.printed import in_proportion, of_share, shares, unknown_in_json, unknown_in_text
 
 
 @dataclass(frozen=True)
@@ -133,16 +133,22 @@ def test_the_shares_of_an_audit_pin_no_small_count(walked: Walked) -> None:
     attacker, truth = walked.attacker(), dict[Name, int]()
     exact = dict(shares(walked.exact_audit))
     for where, row in shares(walked.audit):
-        for what in ("count", "of"):
-            name, value = ("share", *where, what), row[what]
-            attacker.bound(name, *(interval(value) if isinstance(value, str) else (value, value + 9 * (value > 0))))
-            truth[name] = exact[where][what]
-        attacker.laws.append(([(1, ("share", *where, "of")), (-1, ("share", *where, "count"))], 0, LARGEST))
+        count, of, rest = (("share", *where, what) for what in ("count", "of", "rest"))
+        for name, value in ((count, row["count"]), (of, row["of"])):
+            attacker.bound(name, *of_share(value, row["rounded"]))
+            truth[name] = exact[where][name[-1]]
+        truth[rest] = truth[of] - truth[count]
+        attacker.laws.append(([(1, of), (-1, count), (-1, rest)], 0, 0))
         if where[0] == "copies" and where[-1] == "exact" and where[2] != "corpus":
             rows = ("split", where[2], where[3], "admissions")
-            attacker.laws.append(([(1, ("share", *where, "of")), (-1, rows)], 0, 0))
+            attacker.laws.append(([(1, of), (-1, rows)], 0, 0))
     assert any(1 <= n <= 9 for n in truth.values())
     assert attacker.pinned(with_gone(true_counts(walked.truth), attacker.order) | truth) == {}
+
+
+def test_a_number_of_an_audit_that_is_no_lowest_of_a_class_is_exact() -> None:
+    assert [of_share(n, rounded=True) for n in (0, "<10", 30, 37, 7)] == [(0, 0), (1, 9), (30, 39), (37, 37), (7, 7)]
+    assert of_share(30, rounded=False) == (30, 30)
 
 
 def test_an_amount_in_proportion_stands_for_its_class() -> None:

@@ -121,6 +121,18 @@ def in_proportion(printed: int, each: float, typical_only: bool = False) -> tupl
     return int(-((half - printed) // each)), int((printed + half) // each)
 
 
+def of_share(value: int | str, rounded: bool) -> tuple[int, int]:
+    """The numbers that a `count` or an `of` of an audit can stand for.
+
+    Args:
+        value: as it stands in the JSON.
+        rounded: whether the row says that it is the lowest of a class; another number then is exact all the same.
+    """
+    if isinstance(value, str):
+        return (1, 9) if value == "<10" else (int(value), int(value))
+    return (value, value + 9) if rounded and value and value % 10 == 0 else (value, value)
+
+
 def shares(answer: Any, where: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
     """Every `count` of `of` in the JSON of an audit, with its place; rows are named by their words, not by order."""
     if isinstance(answer, Mapping):
