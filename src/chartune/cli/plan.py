@@ -82,5 +82,5 @@ def command(
     prepared = opened.find("data", made.workload.data) if made.workload.data else None
     whose = read_dataset(prepared).source if prepared else gone(None).source
     exact = exact_counts or is_made_up(whose)
-    emit_figures(made.to_json(exact), as_json, made.told(exact), whose, exact_counts)
+    emit_figures(made.to_json(exact), as_json, made.as_text(exact), whose, exact_counts)
     made.must_fit()

@@ -46,7 +46,7 @@ def gflops(dtype: torch.dtype, device: str) -> int:
 
 def _standing(name: str, store: Store) -> str:
     try:
-        found = find_backbone(Backbone(name=name), store)
+        local = find_backbone(Backbone(name=name), store)
     except ChartuneError as error:
         return f"not here: {error}"
-    return f"ready, {found.content_hash[:12]}" if found else "will be pretrained on first use"
+    return f"ready, {local.content_hash[:12]}" if local else "will be pretrained on first use"

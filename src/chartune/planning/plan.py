@@ -3,7 +3,7 @@
     stage ─▶ sizes of the base (config.json) ─▶ body without memory + stack + head ─▶ parameters, exactly
                                                         └─ rehearsal of one micro-batch ─▶ memory, time, estimated
 
-Nothing is prepared, pretrained or written. What the data would tell is taken from prepared data, if there are any.
+Nothing is prepared, pretrained or written. What depends on the data is taken from prepared data, if there are any.
 """
 
 from dataclasses import asdict, dataclass
@@ -66,7 +66,7 @@ class Plan:
     ways_out: tuple[str, ...]
     """What would make it smaller, where it does not fit."""
     notes: tuple[str, ...]
-    """What else there is to know."""
+    """Further remarks."""
 
     @property
     def trainable_parameters(self) -> int:
@@ -80,7 +80,7 @@ class Plan:
 
     @property
     def fits(self) -> bool:
-        """Whether memory and disk are enough, as far as can be told."""
+        """Whether memory and disk are enough, as far as is known."""
         return self.memory.peak <= self.memory.free and self.disk.kept + self.disk.while_training <= self.disk.free
 
     def must_fit(self) -> None:
@@ -108,7 +108,7 @@ class Plan:
             "seconds": self.seconds, "fits": self.fits, "ways_out": list(self.ways_out), "notes": list(self.notes),
         }  # fmt: skip
 
-    def told(self, exact: bool = True) -> str:
+    def as_text(self, exact: bool = True) -> str:
         """As lines for a person; `exact`: whether texts of real patients are counted as they are."""
         learn, total = self.trainable_parameters, self.total_parameters
         numerics = f"{self.resolved.precision}, {self.resolved.attention}, {self.resolved.device}"
@@ -116,11 +116,11 @@ class Plan:
             f"{self.kind}: {self.title}  ({numerics})",
             f"  parameters  {learn:,} of {total:,} learn ({learn / max(1, total):.2%}); {_sure(self)}",
             *(f"{'':14}{part.name}: {part.trainable:,} of {part.parameters:,}" for part in self.parts),
-            f"  data        {_told_workload(self.workload, exact)}",
+            f"  data        {_workload_line(self.workload, exact)}",
             f"  memory      about {human_bytes(self.memory.peak)} at most, {human_bytes(self.memory.free)} are free",
             f"  disk        about {human_bytes(self.disk.kept)} kept, {human_bytes(self.disk.while_training)} while "
             f"training, {human_bytes(self.disk.free)} are free",
-            f"  time        {_told_seconds(self.seconds)}",
+            f"  time        {_time_line(self.seconds)}",
         ]
         notes = [*self.notes, *([] if self.fits else ["does not fit: " + "; or ".join(self.ways_out)])]
         return "\n".join([*lines, *(f"  note        {note}" for note in notes)])
@@ -136,7 +136,7 @@ def plan(stage: Pretrain | Finetune, store: Store, exact: bool = False) -> Plan:
 
     Raises:
         AdapterError: an adapter does not fit the base model, or the base cannot be what is asked.
-        ConfigError: an adapter or a base model is not there, or `max_seq_len` is beyond its positions.
+        ConfigError: an adapter or a base model is missing, or `max_seq_len` is beyond its positions.
         DataError: the data are prepared, but without the task or the corpus.
     """
     held = held_memory()
@@ -203,7 +203,7 @@ def _sure(plan: Plan) -> str:
     return "exact" if known else "exact for a head of two labels"
 
 
-def _told_workload(workload: Workload, exact: bool) -> str:
+def _workload_line(workload: Workload, exact: bool) -> str:
     if workload.data is None:
         return "not prepared"
     examples = "not known" if workload.examples is None else shown(workload.examples, exact)
@@ -219,5 +219,5 @@ def _known(number: int | None) -> str:
     return "not known" if number is None else f"{number:,}"
 
 
-def _told_seconds(seconds: float | None) -> str:
+def _time_line(seconds: float | None) -> str:
     return "not known" if seconds is None else f"about {human_seconds(seconds)}, if it is not stopped early"

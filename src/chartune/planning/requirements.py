@@ -228,9 +228,9 @@ def _left_in_container(root: Path) -> list[int]:
     left = [2**62]
     for limit, use, reclaimable in CGROUPS:
         try:
-            told, used = ((root / name).read_text().strip() for name in (limit, use))
+            allowed, used = ((root / name).read_text().strip() for name in (limit, use))
             lines = dict(line.split() for line in (root / limit).with_name("memory.stat").read_text().splitlines())
-            left.append(max(0, int(told) - int(used) + int(lines.get(reclaimable, 0))))
+            left.append(max(0, int(allowed) - int(used) + int(lines.get(reclaimable, 0))))
         except (OSError, ValueError):  # another version, no container, or "max"
             continue
     return left

@@ -223,8 +223,8 @@ def _read_blocks(stage: Pretrain, blocks: Mapping[str, int], evaluations: int) -
 def _documents(data: Artefact, split: str) -> list[str]:
     """The first documents of a split. Raises StoreError: the corpus is damaged; polars itself would quote cells."""
     try:
-        found = pl.scan_parquet(data.file("corpus.parquet")).filter(pl.col("split") == split).head(SAMPLE)
-        return found.select("text").collect().get_column("text").to_list()
+        rows = pl.scan_parquet(data.file("corpus.parquet")).filter(pl.col("split") == split).head(SAMPLE)
+        return rows.select("text").collect().get_column("text").to_list()
     except (OSError, pl.exceptions.PolarsError):
         damaged = f"the corpus must be as it was written, but {data.path / 'corpus.parquet'} is not"
     raise StoreError(f"{damaged}; remove {data.path} and prepare again.")

@@ -283,10 +283,10 @@ def test_without_prepared_data_parameters_are_told_and_the_rest_is_unknown(
     assert made.trainable_parameters > 0
     assert (made.workload.steps, made.workload.tokens, made.seconds) == (None, None, None)
     assert any("chartune prepare" in note for note in made.notes)
-    assert "exact" in made.told()
+    assert "exact" in made.as_text()
     unknown = planned(finetune_of(anywhere, task="diagnoses_icd9"), store, llama)
     assert any("how many labels" in note for note in unknown.notes)
-    assert "exact for a head of two labels" in unknown.told()
+    assert "exact for a head of two labels" in unknown.as_text()
 
 
 @pytest.mark.parametrize(
@@ -307,16 +307,16 @@ def test_what_a_plan_does_not_know_is_not_known_and_never_zero(
     made = planned(finetune_of(data), filled, llama)
     examples = made.workload.examples
     assert examples is not None
-    assert f"training examples {examples:,}," in made.told()
-    assert f"training examples {shown(examples, exact=False)}," in made.told(exact=False)
+    assert f"training examples {examples:,}," in made.as_text()
+    assert f"training examples {shown(examples, exact=False)}," in made.as_text(exact=False)
     assert made.to_json(exact=False)["workload"]["examples"] == shown(examples, exact=False)
     unknown: dict[str, Any] = dict.fromkeys(("examples", "epoch_tokens", "steps", "tokens", "read_tokens"))
-    told = replace(made, workload=replace(made.workload, **unknown), seconds=None).told()
-    lines = told[told.index("  data ") : told.index("  memory ")]
+    text = replace(made, workload=replace(made.workload, **unknown), seconds=None).as_text()
+    lines = text[text.index("  data ") : text.index("  memory ")]
     assert lines.count("not known") == len(unknown)
     assert re.search(r" 0(?![0-9a-f])", lines) is None  # the name of the data may begin with it
-    assert "time        not known" in told
-    idle = replace(made, workload=replace(made.workload, tokens=0)).told()
+    assert "time        not known" in text
+    idle = replace(made, workload=replace(made.workload, tokens=0)).as_text()
     assert "tokens trained on 0, " in idle  # that is known
 
 
