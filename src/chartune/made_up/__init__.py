@@ -3,7 +3,7 @@
 Latent conditions determine who dies (`outcome`); notes affirm some of them, deny others and are silent about the rest
 (`sentences`, `admission_text`), so that words alone do not tell; an oracle gives the best that any reader can do. The
 same conditions determine how long they stay, what is done (`care`) and what is billed; a `background` is billed and
-told besides. One `story` is written in the layout of MIMIC-III or of MIMIC-IV, with the oddities of the real files.
+documented besides. A `story` is written in the layout of MIMIC-III or MIMIC-IV, with the oddities of the real files.
 """
 
 from chartune.made_up.admission_text import CANARY

@@ -16,7 +16,7 @@ Chance here never looks at the conditions or the outcome: what a section repeats
 from collections.abc import Sequence
 from typing import Final
 
-from chartune.made_up.background import Background, told
+from chartune.made_up.background import Background, mentioned
 from chartune.made_up.dice import Dice
 from chartune.made_up.outcome import OutcomeModel, Reader, p_death_unread, untold
 from chartune.made_up.patients import OLDEST, Admission, Patient
@@ -104,7 +104,7 @@ def write_sections(
     chief, what = dice.pick(COMPLAINTS)
     sections = {"complaint": Body(chief, len(chief.split()))}
     sections["illness"] = _illness(dice, model, patient, stay, what, tells_death)
-    besides = told(dice, stay.background, "history", patient.gender)
+    besides = mentioned(dice, stay.background, "history", patient.gender)
     sections["history"] = _history(dice, model, stay, besides)
     sections["medication"] = _medication(dice, model, sections["history"], besides)
     allergy = dice.pick(_ALLERGIES) if dice.chance(0.6) else _ALLERGIES[0]
@@ -187,7 +187,7 @@ def _exam(dice: Dice, model: OutcomeModel, patient: Patient, stay: Admission) ->
     body = Body()
     body.say(_vitals(dice, "VS: T {t} HR {hr} BP {sbp}/{dbp}"))
     body.say(" ".join(dice.some(_GENERAL, dice.between(2, 4))), new_line=True)
-    besides = [dice.pick(b.forms) for b in told(dice, stay.background, "exam", patient.gender)]
+    besides = [dice.pick(b.forms) for b in mentioned(dice, stay.background, "exam", patient.gender)]
     if besides:
         body.say(dice.pick(_LABS).format(enumerated(besides, "and")[0]), new_line=True)
     facts = draw_facts(dice, model.conditions, stay.present, "exam")
@@ -239,7 +239,7 @@ def trace(model: OutcomeModel, patient: Patient, stay: Admission, sections: Sect
     Facts count where they are written; silence about the rest of a section counts where the section ends.
     """
     reader = Reader(model, patient.band, stay.ordinal)
-    read, met, told = 0, False, False
+    read, met, death_stated = 0, False, False
     rows = [(0, untold(model, p_death_unread(model)))]
     for heading, key in ORDER:
         if key not in sections:
@@ -253,10 +253,10 @@ def trace(model: OutcomeModel, patient: Patient, stay: Admission, sections: Sect
             reader.reads(fact.condition, fact.affirmed)
             _note(rows, read + fact.words, reader.p_death())
         read += body.words
-        told = told or body.tells_death
+        death_stated = death_stated or body.tells_death
         reader.finishes(key)
         if met:
-            _note(rows, read, 1.0 if told else reader.p_death())
+            _note(rows, read, 1.0 if death_stated else reader.p_death())
     return rows
 
 

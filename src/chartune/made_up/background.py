@@ -1,10 +1,10 @@
-"""What patients have besides: common, told and billed, and of no bearing on who dies.
+"""What patients have besides: common, documented and billed, and of no bearing on who dies.
 
-    hypertension ─TOLD─▶ "Significant for ... Also hypertension and gout." ─▶ billed 4019 / I10, whether told or not
+    hypertension ─DOCUMENTED─▶ "Significant for ... Also hypertension and gout." ─▶ billed 4019 / I10 in any case
 
 Given the age band (which every note tells first) a background is independent of the conditions and of the outcome, so
 the oracle of mortality need not look at it. For a task that predicts codes it is signal with a known amount of noise:
-P(told | has) = TOLD, P(told | has not) = MISTOLD.
+P(documented | has) = DOCUMENTED, P(documented | has not) = DOCUMENTED_WRONGLY.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from typing import Final, Literal
 
 from chartune.made_up.dice import Dice
 
-TOLD: Final = 0.88
-MISTOLD: Final = 0.01
+DOCUMENTED: Final = 0.88
+DOCUMENTED_WRONGLY: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Background:
     forms: tuple[str, ...]
     """Ways of writing it; none is a form of anything else."""
     drugs: tuple[str, ...] = ()
-    """Medicines taken at home when it is told."""
+    """Medicines taken at home when it is documented."""
     gender: str | None = None
     """`F` or `M` if only they can have it."""
 
@@ -119,12 +119,12 @@ def draw_acute(dice: Dice, band: int, gender: str, chronic: Sequence[bool]) -> t
     )
 
 
-def told(dice: Dice, present: Sequence[bool], where: str, gender: str) -> list[Background]:
-    """What a section tells of it, in the order in which the author thinks of it."""
+def mentioned(dice: Dice, present: Sequence[bool], where: str, gender: str) -> list[Background]:
+    """The backgrounds that a section mentions, in the order in which the author thinks of it."""
     named = [
         b
         for b, has in zip(BACKGROUNDS, present, strict=True)
-        if b.where == where and b.gender in (None, gender) and dice.chance(TOLD if has else MISTOLD)
+        if b.where == where and b.gender in (None, gender) and dice.chance(DOCUMENTED if has else DOCUMENTED_WRONGLY)
     ]
     return dice.shuffled(named)
 

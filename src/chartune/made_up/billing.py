@@ -55,7 +55,7 @@ class Bill:
 def draw_bill(dice: Dice, model: OutcomeModel, patient: Patient, stay: Admission, procedures: list[str],
               icu: Sequence[IcuStay]) -> Bill:  # fmt: skip
     """The bill of a stay."""
-    hours = sum((tube.end - tube.start).total_seconds() / 3600 for one in icu for tube in one.invasive)
+    hours = sum((tube.end - tube.start).total_seconds() / 3600 for icu_stay in icu for tube in icu_stay.invasive)
     bill = Bill(procedures=procedures, hours_ventilated=hours)
     plain = patient.index < ORDINARY
     if dice.chance(NO_DIAGNOSES) and not plain:
@@ -85,9 +85,9 @@ def draw_procedures(dice: Dice, model: OutcomeModel, stay: Admission, icu: Seque
         if dice.chance(share)
     ]
     done += [name for name, share in BY_CHANCE if dice.chance(share)]
-    tubes = [tube for one in icu for tube in one.invasive]
+    tubes = [tube for icu_stay in icu for tube in icu_stay.invasive]
     if tubes:
         long = sum((t.end - t.start for t in tubes), timedelta()) >= LONG
         done += ["intubation", "prolonged mechanical ventilation" if long else "mechanical ventilation"]
-        done += ["tracheostomy"] if any(one.prolonged for one in icu) and dice.chance(TRACHEOSTOMY) else []
+        done += ["tracheostomy"] if any(icu_stay.prolonged for icu_stay in icu) and dice.chance(TRACHEOSTOMY) else []
     return list(dict.fromkeys(done))

@@ -65,7 +65,7 @@ def count_patient(chart: Chart, story: Story, *, deaths: int) -> None:
 
 def count_chapter(chart: Chart, chapter: Chapter) -> None:
     """What both layouts count of a stay."""
-    typed, told = chapter.typed, chapter.told
+    typed, written = chapter.typed, chapter.written
     off = typed.deathtime is not None and typed.deathtime != typed.dischtime
     chart.count("admissions_ending_before_they_begin", typed.backwards)
     chart.count("deaths_not_at_discharge_time", off)
@@ -75,15 +75,15 @@ def count_chapter(chart: Chart, chapter: Chapter) -> None:
     chart.count("admissions_discharged_to_psychiatry", typed.destination == PSYCHIATRY)
     chart.count("admissions_without_diagnoses", not chapter.bill.diagnoses)
     chart.count("admissions_without_procedures", not chapter.bill.procedures)
-    chart.count("admissions_without_summary", told.no_summary)
-    chart.count("deaths_told_on_admission", told.told)
-    if told.sections is not None:
-        chart.count("summaries_with_sections_left_out", len(told.sections) < 8)
+    chart.count("admissions_without_summary", written.no_summary)
+    chart.count("deaths_told_on_admission", written.death_stated)
+    if written.sections is not None:
+        chart.count("summaries_with_sections_left_out", len(written.sections) < 8)
     chart.count("icu_stays_without_outtime", sum(chapter.without_outtime))
 
 
-def count_icu_stay(chart: Chart, one: IcuStay) -> None:
+def count_icu_stay(chart: Chart, icu_stay: IcuStay) -> None:
     """What both layouts count of an ICU stay."""
     chart.counts["icu_stays"] += 1
-    chart.counts["icu_stays_with_invasive_ventilation"] += bool(one.invasive)
-    chart.counts["icu_stays_with_prolonged_ventilation"] += one.prolonged
+    chart.counts["icu_stays_with_invasive_ventilation"] += bool(icu_stay.invasive)
+    chart.counts["icu_stays_with_prolonged_ventilation"] += icu_stay.prolonged

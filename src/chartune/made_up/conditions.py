@@ -50,7 +50,7 @@ class Condition:
 
 # fmt: off
 CONDITIONS: Final = (
-    # Acute and deadly: most of what can be predicted is told here, within the first hundred words.
+    # Acute and deadly: most of what can be predicted is stated here, within the first hundred words.
     Condition("septic shock", "illness", (.030, .040, .047), .62, .93, .06,
               ("septic shock", "shock from sepsis"), ("0389", "78552", "99592"),
               "given broad-spectrum antibiotics and norepinephrine"),

@@ -54,37 +54,37 @@ class Done:
     continuous: bool
 
 
-def readings(dice: Dice, one: IcuStay, *, metavision: bool, fourth: bool) -> Iterator[Reading]:
+def readings(dice: Dice, icu_stay: IcuStay, *, metavision: bool, fourth: bool) -> Iterator[Reading]:
     """The chart of an ICU stay.
 
     Args:
         dice: the patient's stream of events.
-        one: the ICU stay.
+        icu_stay: the ICU stay.
         metavision: which bedside system.
         fourth: MIMIC-IV, which lacks rows in error and has later machines.
     """
-    yield from _vital_signs(dice, one, metavision, fourth)
-    for spell in one.ventilation:
+    yield from _vital_signs(dice, icu_stay, metavision, fourth)
+    for spell in icu_stay.ventilation:
         if spell.invasive:
             yield from _on_ventilator(dice, spell, metavision, fourth)
         else:
             yield from _on_mask(dice, spell, metavision)
-    for begins, ends in _afterwards(one):
-        cut = one.cannula is not None and begins > one.cannula
+    for begins, ends in _afterwards(icu_stay):
+        cut = icu_stay.cannula is not None and begins > icu_stay.cannula
         yield from _on_oxygen(dice, begins, ends, metavision, cut)
 
 
-def procedures(dice: Dice, one: IcuStay) -> Iterator[Done]:
+def procedures(dice: Dice, icu_stay: IcuStay) -> Iterator[Done]:
     """What MetaVision recorded as done."""
-    for spell in one.ventilation:
+    for spell in icu_stay.ventilation:
         if spell.invasive:
             yield _task(items.INTUBATION, spell.start)
         yield Done(items.INVASIVE if spell.invasive else items.NONINVASIVE, spell.start, spell.end, True)
         if spell.ends_by in ("extubation", "patient"):
             yield _task(items.EXTUBATION if spell.ends_by == "extubation" else items.EXTUBATION_BY_PATIENT, spell.end)
-    if one.invasive or dice.chance(0.2):
-        begins = one.intime.replace(second=0) + timedelta(minutes=dice.between(10, 200))
-        ends = begins + (one.outtime - begins) * 0.5
+    if icu_stay.invasive or dice.chance(0.2):
+        begins = icu_stay.intime.replace(second=0) + timedelta(minutes=dice.between(10, 200))
+        ends = begins + (icu_stay.outtime - begins) * 0.5
         yield Done(items.ARTERIAL_LINE, begins, ends.replace(second=0, microsecond=0), True)
 
 
@@ -92,9 +92,11 @@ def _task(item: Item, moment: datetime) -> Done:
     return Done(item, moment, moment + timedelta(minutes=1), False)
 
 
-def _vital_signs(dice: Dice, one: IcuStay, metavision: bool, fourth: bool) -> Iterator[Reading]:
+def _vital_signs(dice: Dice, icu_stay: IcuStay, metavision: bool, fourth: bool) -> Iterator[Reading]:
     """Every four hours, for two days at most."""
-    for moment in _rhythm(dice, one.intime, min(one.outtime, one.intime + timedelta(hours=48)), 230, 240):
+    for moment in _rhythm(
+        dice, icu_stay.intime, min(icu_stay.outtime, icu_stay.intime + timedelta(hours=48)), 230, 240
+    ):
         rate = dice.between(58, 124)
         off = timedelta(days=365) if fourth and dice.chance(YEAR_OFF) else timedelta()
         yield _number(items.HEART_RATE[metavision], moment + off, rate)
@@ -148,13 +150,13 @@ def _on_mask(dice: Dice, spell: Ventilation, metavision: bool) -> Iterator[Readi
             yield _number(items.MASK_FLOW, moment, dice.between(4, 12))
 
 
-def _afterwards(one: IcuStay) -> Iterator[tuple[datetime, datetime]]:
+def _afterwards(icu_stay: IcuStay) -> Iterator[tuple[datetime, datetime]]:
     """The times without a machine: before, between and after the spells on one."""
-    begins = one.intime
-    for spell in one.ventilation:
+    begins = icu_stay.intime
+    for spell in icu_stay.ventilation:
         yield begins, spell.start
         begins = spell.end
-    yield begins, min(one.outtime, begins + timedelta(hours=36))
+    yield begins, min(icu_stay.outtime, begins + timedelta(hours=36))
 
 
 def _on_oxygen(dice: Dice, begins: datetime, ends: datetime, metavision: bool, cut: bool) -> Iterator[Reading]:

@@ -93,9 +93,9 @@ def make_hospital(
     out = Path(out)
     asked = {"layout": layout, "subjects": subjects, "seed": seed, "events": events, "revision": REVISION}
     _check(layout, subjects, seed)
-    there = _standing(out, asked)
-    if there is not None:
-        return there
+    standing = _standing(out, asked)
+    if standing is not None:
+        return standing
     with new_folder(out) as folder:
         (folder / FOLDER).mkdir()
         manifest = {"title": "Made-up hospital", "licence": "CC0 1.0", "made_up": True, **asked}

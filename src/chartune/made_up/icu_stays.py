@@ -109,8 +109,8 @@ def with_cannulas(dice: Dice, stays: tuple[IcuStay, ...]) -> tuple[IcuStay, ...]
     """The ICU stays of an admission, in which some long spells go on through a cannula; all times stay as they are."""
     cuts = [(dice.chance(CANNULA), 0.4 + 0.3 * dice.roll()) for _ in range(2)]  # as many as there can be spells
     return tuple(
-        replace(one, ventilation=tuple(_cut(v, *cut) for v, cut in zip(one.ventilation, cuts, strict=False)))
-        for one in stays
+        replace(icu_stay, ventilation=tuple(_cut(v, *cut) for v, cut in zip(icu_stay.ventilation, cuts, strict=False)))
+        for icu_stay in stays
     )
 
 

@@ -22,22 +22,26 @@ REWRITTEN: Final = 0.03
 def add_events(dice: Dice, chart: Chart, patient: Patient, chapter: Chapter) -> None:
     """All events of a stay, and the truth about its ventilation."""
     hadm_id = chapter.stay.hadm_id
-    for one in chapter.icu:
-        ids = (patient.subject_id, hadm_id, one.icustay_id)
+    for icu_stay in chapter.icu:
+        ids = (patient.subject_id, hadm_id, icu_stay.icustay_id)
         author = dice.between(14000, 21500)
-        for reading in readings(dice, one, metavision=one.metavision, fourth=False):
-            _reading(dice, chart, ids, one, reading, author)
-        for done in procedures(dice, one) if one.metavision else ():
+        for reading in readings(dice, icu_stay, metavision=icu_stay.metavision, fourth=False):
+            _reading(dice, chart, ids, icu_stay, reading, author)
+        for done in procedures(dice, icu_stay) if icu_stay.metavision else ():
             _done(dice, chart, ids, done, author)
-        chart.count("icu_stays_with_a_machine_through_a_cannula", one.metavision and one.cannula is not None)
-        for spell in one.ventilation:
-            chart.spells.append((hadm_id, one.icustay_id, spell.start, spell.end, spell.invasive))
+        chart.count("icu_stays_with_a_machine_through_a_cannula", icu_stay.metavision and icu_stay.cannula is not None)
+        for spell in icu_stay.ventilation:
+            chart.spells.append((hadm_id, icu_stay.icustay_id, spell.start, spell.end, spell.invasive))
 
 
-def _reading(dice: Dice, chart: Chart, ids: tuple[int, int, int], one: IcuStay, reading: Reading, author: int) -> None:
+def _reading(
+    dice: Dice, chart: Chart, ids: tuple[int, int, int], icu_stay: IcuStay, reading: Reading, author: int
+) -> None:
     subject_id, hadm_id, icustay_id = ids
     stored = reading.charttime + timedelta(minutes=dice.between(0, 90))
-    system: tuple[Cell, ...] = (0, int(reading.error), None, None) if one.metavision else (None, None, None, "NotStopd")
+    system: tuple[Cell, ...] = (
+        (0, int(reading.error), None, None) if icu_stay.metavision else (None, None, None, "NotStopd")
+    )
     chart.add(
         "CHARTEVENTS", subject_id, hadm_id, icustay_id if reading.attached else None, reading.item.itemid,
         reading.charttime, stored, author, reading.value, reading.number, reading.item.unit, *system,

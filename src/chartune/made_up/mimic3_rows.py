@@ -65,12 +65,12 @@ def write_mimic3(dice: Dice, model: OutcomeModel, patient: Patient, events: bool
         _icu_stays(chart, patient, chapter)
         if events:
             add_events(bedside, chart, patient, chapter)
-        for note in (*chapter.radiology, *chapter.ward, *chapter.told.notes):
+        for note in (*chapter.radiology, *chapter.ward, *chapter.written.notes):
             _note(chart, patient, chapter, note)
-        chart.count("addenda_before_report", _addendum_first(chapter.told.notes))
-        if chapter.told.sections is not None:
-            chart.traces.append((chapter.stay.hadm_id, trace(model, patient, chapter.stay, chapter.told.sections)))
-        chart.canary |= dict.fromkeys(chapter.told.canary, chapter.stay.hadm_id)
+        chart.count("addenda_before_report", _addendum_first(chapter.written.notes))
+        if chapter.written.sections is not None:
+            chart.traces.append((chapter.stay.hadm_id, trace(model, patient, chapter.stay, chapter.written.sections)))
+        chart.canary |= dict.fromkeys(chapter.written.canary, chapter.stay.hadm_id)
         if patient.index == 0:
             chart.canary["radiology"] = chapter.stay.hadm_id
     return chart
@@ -128,15 +128,15 @@ def _bill(chart: Chart, patient: Patient, chapter: Chapter) -> None:
 
 
 def _icu_stays(chart: Chart, patient: Patient, chapter: Chapter) -> None:
-    for one, endless in zip(chapter.icu, chapter.without_outtime, strict=True):
-        unit, ward = UNITS[one.unit]
-        outtime = None if endless else one.outtime
-        days = None if endless else round((one.outtime - one.intime).total_seconds() / 86_400, 4)
+    for icu_stay, endless in zip(chapter.icu, chapter.without_outtime, strict=True):
+        unit, ward = UNITS[icu_stay.unit]
+        outtime = None if endless else icu_stay.outtime
+        days = None if endless else round((icu_stay.outtime - icu_stay.intime).total_seconds() / 86_400, 4)
         chart.add(
-            "ICUSTAYS", patient.subject_id, chapter.stay.hadm_id, one.icustay_id,
-            "metavision" if one.metavision else "carevue", unit, unit, ward, ward, one.intime, outtime, days,
+            "ICUSTAYS", patient.subject_id, chapter.stay.hadm_id, icu_stay.icustay_id,
+            "metavision" if icu_stay.metavision else "carevue", unit, unit, ward, ward, icu_stay.intime, outtime, days,
         )  # fmt: skip
-        count_icu_stay(chart, one)
+        count_icu_stay(chart, icu_stay)
 
 
 def _addendum_first(notes: Sequence[Note]) -> bool:

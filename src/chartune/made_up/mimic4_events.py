@@ -13,15 +13,15 @@ from chartune.made_up.table_file import Cell
 _YEAR: Final = timedelta(days=300)
 
 
-def add_events(dice: Dice, chart: Chart, ids: tuple[int, int, int], one: IcuStay) -> None:
+def add_events(dice: Dice, chart: Chart, ids: tuple[int, int, int], icu_stay: IcuStay) -> None:
     """All events of an ICU stay, and the truth about its ventilation; `ids`: subject_id, hadm_id, stay_id."""
     author, weight = dice.between(10_000, 99_999), dice.between(480, 1150) / 10
-    for reading in readings(dice, one, metavision=True, fourth=True):
-        _reading(dice, chart, ids, one.outtime, reading, author)
-    for done in procedures(dice, one):
+    for reading in readings(dice, icu_stay, metavision=True, fourth=True):
+        _reading(dice, chart, ids, icu_stay.outtime, reading, author)
+    for done in procedures(dice, icu_stay):
         chart.add("icu/procedureevents", *ids, author, *_done(dice, done, weight))
-    chart.count("icu_stays_with_a_machine_through_a_cannula", one.cannula is not None)
-    for spell in one.ventilation:
+    chart.count("icu_stays_with_a_machine_through_a_cannula", icu_stay.cannula is not None)
+    for spell in icu_stay.ventilation:
         chart.spells.append((*ids[1:], spell.start, spell.end, spell.invasive))
 
 

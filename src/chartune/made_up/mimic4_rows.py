@@ -89,12 +89,14 @@ def write_mimic4(dice: Dice, model: OutcomeModel, patient: Patient, events: bool
         _bill(own, chart, patient, chapter)
         _icu_stays(chart, patient, chapter)
         if events:
-            for one in chapter.icu:
-                add_events(bedside, chart, (SUBJECT + patient.subject_id, hadm_id, STAY + one.icustay_id), one)
-        notes.add(chapter.radiology, chapter.told.notes, hadm_id)
-        if chapter.told.sections is not None:
-            chart.traces.append((hadm_id, trace(model, patient, stay, mimic4_sections(chapter.told.sections))))
-        chart.canary |= dict.fromkeys(chapter.told.canary, hadm_id)
+            for icu_stay in chapter.icu:
+                add_events(
+                    bedside, chart, (SUBJECT + patient.subject_id, hadm_id, STAY + icu_stay.icustay_id), icu_stay
+                )
+        notes.add(chapter.radiology, chapter.written.notes, hadm_id)
+        if chapter.written.sections is not None:
+            chart.traces.append((hadm_id, trace(model, patient, stay, mimic4_sections(chapter.written.sections))))
+        chart.canary |= dict.fromkeys(chapter.written.canary, hadm_id)
         if patient.index == 0:
             chart.canary["radiology"] = hadm_id
     return chart
@@ -170,11 +172,11 @@ def _procedures(bill: Bill, version: int) -> list[str]:
 
 
 def _icu_stays(chart: Chart, patient: Patient, chapter: Chapter) -> None:
-    for one, endless in zip(chapter.icu, chapter.without_outtime, strict=True):
-        outtime = None if endless else one.outtime
-        days = None if endless else (one.outtime - one.intime).total_seconds() / 86_400
+    for icu_stay, endless in zip(chapter.icu, chapter.without_outtime, strict=True):
+        outtime = None if endless else icu_stay.outtime
+        days = None if endless else (icu_stay.outtime - icu_stay.intime).total_seconds() / 86_400
         chart.add(
-            "icu/icustays", SUBJECT + patient.subject_id, HADM + chapter.stay.hadm_id, STAY + one.icustay_id,
-            UNITS[one.unit], UNITS[one.unit], one.intime, outtime, days,
+            "icu/icustays", SUBJECT + patient.subject_id, HADM + chapter.stay.hadm_id, STAY + icu_stay.icustay_id,
+            UNITS[icu_stay.unit], UNITS[icu_stay.unit], icu_stay.intime, outtime, days,
         )  # fmt: skip
-        count_icu_stay(chart, one)
+        count_icu_stay(chart, icu_stay)

@@ -1,7 +1,7 @@
 """The notes of one stay that both releases have: its discharge summary and its radiology reports, and their oddities.
 
 Every oddity is planted by chance that looks at neither conditions nor outcome (so the truth about the outcome stays
-what it is), except a death that is told. A note is kept in MIMIC-III's words; `spans` turns it into MIMIC-IV's.
+what it is), except a death that is stated. A note is kept in MIMIC-III's words; `spans` turns it into MIMIC-IV's.
 """
 
 from collections.abc import Sequence
@@ -76,13 +76,13 @@ class Note:
 
 
 @dataclass(slots=True)
-class Told:
-    """What the notes of a stay tell."""
+class Written:
+    """The notes of a stay and what they state."""
 
     notes: list[Note] = field(default_factory=list)
     sections: Sections | None = None
     """Those of the discharge summary; None: there is none, or it has none."""
-    told: bool = False
+    death_stated: bool = False
     """Whether a section gives the death away."""
     no_summary: bool = False
     canary: list[str] = field(default_factory=list)
@@ -91,34 +91,34 @@ class Told:
 
 def write_summary(
     dice: Dice, model: OutcomeModel, patient: Patient, stay: Admission, procedures: Sequence[str]
-) -> Told:
+) -> Written:
     """The discharge summary of a stay, with what is filed beside it."""
     if patient.newborn:
-        return Told([_filed(stay, _newborn_summary(dice, patient, stay))])
+        return Written([_filed(stay, _newborn_summary(dice, patient, stay))])
     if patient.index < ORDINARY:
         return _plain(dice, model, patient, stay, procedures)
     if dice.chance(NO_SUMMARY):
-        return Told(no_summary=True)
+        return Written(no_summary=True)
     if dice.chance(NO_SECTIONS):
-        return Told([_filed(stay, [f"See the dictated note of [**{hidden(stay.dischtime)}**]."])])
+        return Written([_filed(stay, [f"See the dictated note of [**{hidden(stay.dischtime)}**]."])])
     wrong = [_of_somebody_else(dice, model, patient, stay)] if dice.chance(WRONG_CHART) else []
-    told = stay.died and dice.chance(model.told)
-    sections = write_sections(dice, model, patient, stay, tells_death=told, canary=False)
+    death_stated = stay.died and dice.chance(model.told)
+    sections = write_sections(dice, model, patient, stay, tells_death=death_stated, canary=False)
     parts = summary(dice, model.conditions, patient, stay, sections, procedures, canary=False)
     report = _filed(stay, parts)
     reports = [report, replace(report, both=False)] if dice.chance(COPIED) else [report]
     if dice.chance(ADDENDUM):
         addendum = _filed(stay, _addendum(dice, patient, stay), description="Addendum")
         reports.insert(0 if dice.chance(EARLY_ADDENDUM) else len(reports), addendum)
-    return Told(wrong + reports, sections, told)
+    return Written(wrong + reports, sections, death_stated)
 
 
-def _plain(dice: Dice, model: OutcomeModel, patient: Patient, stay: Admission, procedures: Sequence[str]) -> Told:
+def _plain(dice: Dice, model: OutcomeModel, patient: Patient, stay: Admission, procedures: Sequence[str]) -> Written:
     """One summary without oddities; the first patient's hospital course and the second's social history sing."""
     second = patient.index == 1
     sections = write_sections(dice, model, patient, stay, tells_death=False, canary=second)
     parts = summary(dice, model.conditions, patient, stay, sections, procedures, canary=not second)
-    return Told([_filed(stay, parts)], sections, canary=["social_history" if second else "hospital_course"])
+    return Written([_filed(stay, parts)], sections, canary=["social_history" if second else "hospital_course"])
 
 
 def _of_somebody_else(dice: Dice, model: OutcomeModel, patient: Patient, stay: Admission) -> Note:
@@ -184,9 +184,9 @@ def write_radiology(dice: Dice, patient: Patient, stay: Admission) -> list[Note]
 
 
 def _report(dice: Dice, stay: Admission, study: int, taken: datetime) -> str:
-    found = " ".join(dice.some(_FINDINGS, dice.between(2, 4))).format(day=hidden(stay.admittime))
+    findings = " ".join(dice.some(_FINDINGS, dice.between(2, 4))).format(day=hidden(stay.admittime))
     clip = f"Clip # [**Clip Number (Radiology) {dice.below(99999)}**]"
-    return f"[**{hidden(taken)}**] {STUDIES[study][0]}     {clip}\n\n{wrapped(found)}"
+    return f"[**{hidden(taken)}**] {STUDIES[study][0]}     {clip}\n\n{wrapped(findings)}"
 
 
 def within(dice: Dice, stay: Admission) -> datetime:

@@ -69,17 +69,17 @@ def oracle_probability(folder: Path, read: pl.DataFrame) -> pl.DataFrame:
     asked = read.select(pl.col("hadm_id").cast(pl.Int64), pl.col("words").cast(pl.Int32)).with_row_index("place")
     # Not an as-of join by group: sorting admissions apart is cheap and cannot mix them up.
     known = pl.read_parquet(path, memory_map=False).rename({"words": "from"})
-    found = (
+    believed = (
         asked.join(known, on="hadm_id", how="inner")
         .filter(pl.col("from") <= pl.col("words"))
         .sort("place", "from")
         .group_by("place", maintain_order=True)
         .agg(pl.col("hadm_id").last(), pl.col("p_death").last())
     )
-    if found.height < asked.height:
-        lacking = asked.join(found, on="place", how="anti")["hadm_id"].unique().sort()
+    if believed.height < asked.height:
+        lacking = asked.join(believed, on="place", how="anti")["hadm_id"].unique().sort()
         raise DataError(
             f"every admission asked about must have a written oracle, but {lacking.len()} have none in {path}, "
             f"the first is {lacking[0]}; ask about adult admissions with a discharge summary of this hospital."
         )
-    return found.select("hadm_id", "p_death")
+    return believed.select("hadm_id", "p_death")

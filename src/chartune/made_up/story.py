@@ -12,7 +12,7 @@ from typing import Final
 from chartune.made_up.billing import Bill, draw_bill, draw_procedures
 from chartune.made_up.dice import Dice, Stream
 from chartune.made_up.icu_stays import IcuStay, Layout, draw_icu_stays, with_cannulas
-from chartune.made_up.notes_of_stay import Note, Told, write_radiology, write_summary
+from chartune.made_up.notes_of_stay import Note, Written, write_radiology, write_summary
 from chartune.made_up.outcome import OutcomeModel
 from chartune.made_up.patients import Admission, Patient
 from chartune.made_up.register import Person, Registration, draw_person, referred, register
@@ -32,8 +32,8 @@ class Chapter:
     without_outtime: tuple[bool, ...]
     """For each ICU stay, whether its end was never recorded."""
     bill: Bill
-    told: Told
-    """The discharge summary and what it tells."""
+    written: Written
+    """The discharge summary and what it states."""
     radiology: list[Note]
     ward: list[Note]
     """Empty in MIMIC-IV."""
@@ -57,12 +57,12 @@ def write_story(dice: Dice, model: OutcomeModel, patient: Patient, layout: Layou
     for stay in patient.admissions:
         typed = register(office, patient, stay)
         icu = with_cannulas(airway, draw_icu_stays(care, model, patient, stay, layout))
-        typed = referred(leaving, patient, stay, typed, ventilated=any(one.invasive for one in icu))
+        typed = referred(leaving, patient, stay, typed, ventilated=any(icu_stay.invasive for icu_stay in icu))
         procedures = draw_procedures(care, model, stay, icu)
         endless = tuple(care.chance(NO_OUTTIME) for _ in range(2))[: len(icu)]
         bill = draw_bill(bills, model, patient, stay, procedures, icu)
-        told = write_summary(author, model, patient, stay, procedures)
+        written = write_summary(author, model, patient, stay, procedures)
         radiology = write_radiology(radiologist, patient, stay)
         notes = write_ward_notes(ward, model, patient, stay, icu) if layout == "mimic3" else []
-        story.chapters.append(Chapter(stay, typed, icu, endless, bill, told, radiology, notes))
+        story.chapters.append(Chapter(stay, typed, icu, endless, bill, written, radiology, notes))
     return story

@@ -78,24 +78,24 @@ def summary(
         canary: whether the canary stands in its hospital course.
     """
     present = [c for c, has in zip(conditions, stay.present, strict=True) if has]
-    told = {key: wrapped(body.text) for key, body in sections.items()}
+    texts = {key: wrapped(body.text) for key, body in sections.items()}
     parts = [
         *_header(patient, stay),
         f"Service: {dice.pick(SERVICES)}",
-        f"Allergies:\n{told['allergies']}",
+        f"Allergies:\n{texts['allergies']}",
         f"Attending:[**First Name3 (LF) {dice.below(2000)}**]",
-        f"Chief Complaint:\n{told['complaint']}",
+        f"Chief Complaint:\n{texts['complaint']}",
         f"Major Surgical or Invasive Procedure:\n{wrapped(_enumerated(procedures))}",
-        f"History of Present Illness:\n{told['illness']}",
-        f"Past Medical History:\n{told['history']}",
+        f"History of Present Illness:\n{texts['illness']}",
+        f"Past Medical History:\n{texts['history']}",
     ]
-    parts += [f"Social History:\n{told['social']}"] if "social" in told else []
-    parts += [f"Family History:\n{told['family']}"] if "family" in told else []
+    parts += [f"Social History:\n{texts['social']}"] if "social" in texts else []
+    parts += [f"Family History:\n{texts['family']}"] if "family" in texts else []
     parts += [
-        f"Physical Exam:\n{told['exam']}",
+        f"Physical Exam:\n{texts['exam']}",
         f"Pertinent Results:\n{_results(dice, stay)}",
         f"Brief Hospital Course:\n{_course(dice, present, stay, canary)}",
-        f"Medications on Admission:\n{told['medication']}",
+        f"Medications on Admission:\n{texts['medication']}",
         *_ending(dice, present, stay),
     ]
     return parts

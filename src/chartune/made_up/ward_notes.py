@@ -50,48 +50,51 @@ def write_ward_notes(
         for category, share, texts in (("ECG", ECG, _ECGS), ("Echo", ECHO, _ECHOS))
         if dice.chance(share) and not patient.newborn
     ]
-    for one in icu:
-        notes += [_nursing(dice, model, stay, one) for _ in range(dice.between(1, 2))]
-        if one.metavision and one.unit >= 0:
-            notes += [_physician(dice, model, patient, stay, one, first) for first in (True, False)]
-        if one.metavision and one.invasive:
-            notes += [_respiratory(dice, one) for _ in range(dice.between(1, 2))]
+    for icu_stay in icu:
+        notes += [_nursing(dice, model, stay, icu_stay) for _ in range(dice.between(1, 2))]
+        if icu_stay.metavision and icu_stay.unit >= 0:
+            notes += [_physician(dice, model, patient, stay, icu_stay, first) for first in (True, False)]
+        if icu_stay.metavision and icu_stay.invasive:
+            notes += [_respiratory(dice, icu_stay) for _ in range(dice.between(1, 2))]
     return notes
 
 
-def _nursing(dice: Dice, model: OutcomeModel, stay: Admission, one: IcuStay) -> Note:
-    taken = _moment(dice, one, 0.0, 1.0)
-    said = [*dice.some(_NURSING, dice.between(2, 4)), _breathing(dice, one, taken)]
+def _nursing(dice: Dice, model: OutcomeModel, stay: Admission, icu_stay: IcuStay) -> Note:
+    taken = _moment(dice, icu_stay, 0.0, 1.0)
+    said = [*dice.some(_NURSING, dice.between(2, 4)), _breathing(dice, icu_stay, taken)]
     said += [f"Being treated for {dice.pick(c.forms)}." for c in _seen(dice, model, stay, taken)]
     text = wrapped("NPN: " + " ".join(dice.shuffled(said)))
-    if one.unit < 0:
+    if icu_stay.unit < 0:
         text = "NPN: Infant swaddled in open crib, feeding q3h, voiding and stooling."
     if dice.chance(ONE_WORD):
         text = "NA" if dice.chance(0.5) else "null"
-    category = "Nursing" if one.metavision else "Nursing/other"
-    description = "Nursing Progress Note" if one.metavision else "Report"
+    category = "Nursing" if icu_stay.metavision else "Nursing/other"
+    description = "Nursing Progress Note" if icu_stay.metavision else "Report"
     return _ward_note(dice, category, description, taken, text)
 
 
-def _physician(dice: Dice, model: OutcomeModel, patient: Patient, stay: Admission, one: IcuStay, first: bool) -> Note:
-    soon = one.intime.replace(second=0) + timedelta(minutes=dice.between(30, 360))
-    taken = soon if first else _moment(dice, one, 0.3, 1.0)
+def _physician(
+    dice: Dice, model: OutcomeModel, patient: Patient, stay: Admission, icu_stay: IcuStay, first: bool
+) -> Note:
+    soon = icu_stay.intime.replace(second=0) + timedelta(minutes=dice.between(30, 360))
+    taken = soon if first else _moment(dice, icu_stay, 0.3, 1.0)
     seen = _seen(dice, model, stay, taken)
     plan = "\n".join(f"- {dice.pick(c.forms)}: {c.course}." for c in seen) or "- Supportive care."
     text = (
-        f"TITLE:\n24 Hour Events: {_breathing(dice, one, taken)}\nHPI: {patient.age if patient.age < 90 else '>90'}yo "
+        f"TITLE:\n24 Hour Events: {_breathing(dice, icu_stay, taken)}\n"
+        f"HPI: {patient.age if patient.age < 90 else '>90'}yo "
         f"{patient.gender}, hospital day {(taken - stay.admittime).days + 1}, seen on [**{hidden(taken)}**].\n"
         f"ASSESSMENT AND PLAN\n{plan}\nICU Care: heparin SC, PPI.\nTotal time spent: {dice.between(20, 60)} minutes"
     )
     return _ward_note(dice, "Physician ", _ROLES[0] if first else dice.pick(_ROLES[1:]), taken, text)
 
 
-def _respiratory(dice: Dice, one: IcuStay) -> Note:
-    taken = _moment(dice, one, 0.0, 1.0)
+def _respiratory(dice: Dice, icu_stay: IcuStay) -> Note:
+    taken = _moment(dice, icu_stay, 0.0, 1.0)
     text = (
-        f"Demographics\nDay of mechanical ventilation: {(taken - one.invasive[0].start).days + 1}\n"
+        f"Demographics\nDay of mechanical ventilation: {(taken - icu_stay.invasive[0].start).days + 1}\n"
         f"Tube Type\nETT: {dice.pick(('7.0', '7.5', '8.0'))} mm\nLung sounds: {dice.pick(('Clear', 'Rhonchi'))}\n"
-        f"Comments: {_breathing(dice, one, taken)}"
+        f"Comments: {_breathing(dice, icu_stay, taken)}"
     )
     return _ward_note(dice, "Respiratory ", "Respiratory Care Shift Note", taken, text)
 
@@ -115,12 +118,12 @@ def _seen(dice: Dice, model: OutcomeModel, stay: Admission, taken: datetime) -> 
     ]
 
 
-def _breathing(dice: Dice, one: IcuStay, taken: datetime) -> str:
-    tube = any(v.start <= taken <= v.end for v in one.invasive)
+def _breathing(dice: Dice, icu_stay: IcuStay, taken: datetime) -> str:
+    tube = any(v.start <= taken <= v.end for v in icu_stay.invasive)
     return dice.pick(_TUBE if tube else _NO_TUBE)
 
 
-def _moment(dice: Dice, one: IcuStay, first: float, last: float) -> datetime:
+def _moment(dice: Dice, icu_stay: IcuStay, first: float, last: float) -> datetime:
     """A minute of the ICU stay, between two shares of it."""
-    moment = one.intime + (one.outtime - one.intime) * (first + (last - first) * dice.roll())
+    moment = icu_stay.intime + (icu_stay.outtime - icu_stay.intime) * (first + (last - first) * dice.roll())
     return moment.replace(second=0, microsecond=0)
