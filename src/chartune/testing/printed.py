@@ -42,11 +42,35 @@ KINDS: Final[tuple[tuple[str, str], ...]] = (
     (r"(?<![\w.,])0(?:\.0)?(?: ?%)?(?![\w,]|\.\d)", "nobody, which is shown"),
 )  # fmt: skip
 """Pattern of a kind of number, and why no count of patients follows from it."""
+OF_PAGES: Final[tuple[tuple[str, str], ...]] = (
+    (r"^(?:PMC-)?LLaMA-7B, .*|^.* \| 0\.\d{4} \| Table [34] \|$|^Beside Table 1 of Gema .*|"
+     r"(?:printed as \w+ \| \d+ )?printed \d+(?:,\d{3})*(?:, meant \d)?|Gema A\. P\., .*\(2023\)|"
+     r"\d+ models, no intervals printed|0\.\d{3} to 0\.\d{3} lowest to highest|"
+     r"Tables 3 and 4 print|2,653,149 notes of MIMIC-IV|A100-80GB",
+     "printed in a paper, of its own data"),
+    (r"^(?:- )?Switches(?: \||:) .*|^(?:near copies|stays)\.[\w ]+ \| [\d.]+ \|", "switches, which are chosen"),
+    (r"^- (?:Text read|Method in full): .*|^(?:Text read|Method in full) \| .*|first \d+ tokens",
+     "settings, which are chosen"),
+    (r"^(?:- )?(?:Labels|Layers?|Threads)(?: \||:) \d+$|layer\d\b|with seed \d+|^Device \|.*|^for \d+ runs \| .*|"
+     r"Linux-\S+|: \d+ tokens on cpu$",
+     "labels and machines"),
+    (r"^(?:- )?Parameters(?: \||:) [\d,]+$|[\d,]+ parameters|^(?:Trained|All) parameters \|.*|[\d,]+ → [\d,]+ measured|"
+     r"\| [\d,]+ [\d.]+ % \|", "parameters of a model"),
+    (r"about step [1-9]0*\b|^Tokens trained on \|(?: (?:not planned|[1-9][0,]*) \|)+|(?<=\| none \| )[1-9][0,]* \|$",
+     "in proportion to texts: its first digit"),
+    (r"(?<=perplexity )(?:\| )?\d+\.\d{3}|(?<=before )(?:\| )?\d+\.\d{3}", "a mean over tokens"),
+    (r"\bP?\d+ · |\d+ more filters left nobody out, or too few to show", "runs and filters, not patients"),
+    (r"\b95 %|30\+ is 30 to 39|<10 is 1 to 9|(?:below|best) 1\b|\b1 (?:is always|would be never)|"
+     r"fewer than 10 admissions|\btop-1\b",
+     "what a score or a rule means"),
+)  # fmt: skip
+"""As `KINDS`, of reports and model cards."""
 CHOICES: Final = frozenset(
     {
         "settings",
         "stage",
         "environment",
+        "device",
         "versions",
         "config",
         "rule",
@@ -67,7 +91,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "seconds": "of the machine", "train_seconds": "of the machine", "peak_bytes": "of the machine",
     "trainable_parameters": "of a model", "total_parameters": "of a model", "parameters": "of a model",
     "trainable": "of a model", "artefact_bytes": "of a model", "intercept": "as the scores of its split",
-    "slope": "as the scores of its split", "best_step": "read: first digit", "rank": "chosen", "alpha": "chosen",
+    "slope": "as the scores of its split", "rank": "chosen", "alpha": "chosen",
     "dropout": "chosen", "max_seq_len": "chosen", "outputs": "labels", "epoch_tokens": "read: of a class",
     "steps": "read: of a class", "micro_batches": "of a class", "read_tokens": "of a class", "text_bytes": "of a class",
     "process": "of the machine", "weights": "of a model", "optimizer": "of a model", "batch": "of a micro-batch",
@@ -76,6 +100,8 @@ FIELDS: Final[Mapping[str, str]] = {
     "of": "read: a class", "texts": "a class",
 }  # fmt: skip
 """Numeric fields of JSON answers, and why they may stand there."""
+FIRST_DIGIT: Final = (".n", ".best_step", ".cost.tokens")
+"""Places of amounts in proportion to a number of texts: zeros follow the first digit."""
 
 
 def unknown_in_text(text: str) -> list[str]:
@@ -84,8 +110,23 @@ def unknown_in_text(text: str) -> list[str]:
     return [left for line in plain.splitlines() if re.search(r"\d", left := _blanked(line))]
 
 
-def _blanked(line: str) -> str:
-    for pattern, _ in KINDS:
+def unknown_in_page(text: str) -> list[str]:
+    """As `unknown_in_text`, of the HTML of a report, drawings aside, or the Markdown of a card."""
+    plain = re.sub(r"<style>.*?</style>|<script.*?</script>|<svg.*?</svg>", "", text, flags=re.DOTALL)
+    if "<html" in text:
+        plain = re.sub(r"</(?:td|th|dt)>", " | ", re.sub(r"\s*\n\s*", " ", plain))
+        plain = re.sub(r"</?(?:span|b|i|em|strong|code|a|small|td|th|dt|dd)\b[^>]*>", " ", plain)
+        plain = re.sub(r"<[^>]+>", "\n", plain)
+    lines = (re.sub(r"\s+", " ", re.sub(r"\*\*|\\(?=\W)", "", line)) for line in unescape(plain).splitlines())
+    return [
+        left
+        for line in lines
+        if re.search(r"\d", left := _blanked(line.strip().removeprefix("| "), (*OF_PAGES, *KINDS)))
+    ]
+
+
+def _blanked(line: str, kinds: tuple[tuple[str, str], ...] = KINDS) -> str:
+    for pattern, _ in kinds:
         line = re.sub(pattern, "", line)
     return line.strip()
 
@@ -103,6 +144,8 @@ def unknown_in_json(answer: Any, where: str = "") -> Iterator[str]:
             yield from unknown_in_json(value, where)
     elif isinstance(answer, str):
         yield from (f"{where}: {line}" for line in unknown_in_text(answer))
+    elif where.endswith(FIRST_DIGIT):
+        yield from [f"{where}: {answer}"] * (len(str(answer).rstrip("0")) > 1)
     elif name not in FIELDS and answer != 0:
         yield f"{where}: {answer}"
 
