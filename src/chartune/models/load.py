@@ -3,11 +3,7 @@
 LocalBackbone ─load─▶ Body(module, output embeddings)      precision and attention are resolved once, by rule
 """
 
-import copy
-import inspect
-import re
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,13 +17,13 @@ from transformers import (
     AutoModelForPreTraining,
     LlamaConfig,
     LlamaForCausalLM,
-    PreTrainedModel,
 )
 
 from chartune.config import Config
 from chartune.errors import AdapterError, ConfigError, StoreError
 from chartune.models.anatomy import anatomy_of, is_matrix
 from chartune.models.architecture import computed, must_match, shape_at, shape_of, skeleton
+from chartune.models.dropout import without_dropout
 from chartune.models.families import Family
 from chartune.models.foreign import reading
 from chartune.models.language import Language, language_of
@@ -259,41 +255,12 @@ def body_of(model: Any, resolved: Resolved, language: Language, *, language_mode
     body: nn.Module = model.base_model
     model.config.use_cache = False
     body.config.use_cache = False  # type: ignore[union-attr]
-    _without_dropout(body)
+    without_dropout(body)
     model.requires_grad_(trains_all)
     if resolved.precision == "bf16" and not trains_all:
         _round_matrices(body)
     head = model.get_output_embeddings() if language_model else None
     return Body(body, anatomy_of(body).width, head, language, model)
-
-
-def _without_dropout(body: nn.Module) -> None:
-    """The base's own dropout is off, under full training too: on a CPU it costs four times the time at T = 512."""
-    for module in body.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
-        for name in [name for name, value in vars(module).items() if isinstance(value, float) and "drop" in name]:
-            setattr(module, name, 0.0)
-        kind: Any = type(module)
-        if _reads_dropout(kind):
-            module.config = _quiet(module.config)
-
-
-@lru_cache(maxsize=1024)
-def _reads_dropout(kind: Any) -> bool:
-    """Whether a block asks its config for the dropout each time it runs, as Falcon's do."""
-    if not kind.__module__.startswith("transformers.") or issubclass(kind, PreTrainedModel):
-        return False
-    return bool(re.search(r"self\.config\.\w*drop", inspect.getsource(kind.forward)))
-
-
-def _quiet(config: Any) -> Any:
-    """A copy without dropout, for one block: the model's own config is what is saved."""
-    quiet = copy.copy(config)
-    for name, value in vars(config).items():
-        if "drop" in name and isinstance(value, float):
-            setattr(quiet, name, 0.0)
-    return quiet
 
 
 def _round_matrices(body: nn.Module) -> None:
