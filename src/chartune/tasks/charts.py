@@ -26,9 +26,10 @@ from chartune.tasks.coverage import unknown
 from chartune.tasks.dataset import CorpusEntry, Dataset, Part, TaskEntry
 from chartune.tasks.external import External
 from chartune.tasks.frames import write_frame
+from chartune.tasks.kept_episodes import with_kept_episodes
 from chartune.tasks.late_mortality import LateMortality
 from chartune.tasks.lineage import inputs
-from chartune.tasks.making import forget_steps, make_tasks, split_counts, staged_notes, with_kept_episodes
+from chartune.tasks.making import forget_steps, make_tasks, split_counts, staged_notes
 from chartune.tasks.making_corpus import make_corpus
 from chartune.tasks.prepared import BasePreparation, named_once
 from chartune.tasks.soundness import (

@@ -10,30 +10,27 @@ command then goes on from there.
 
 import json
 import shutil
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
-from chartune.config import fingerprint
 from chartune.log import progress
 from chartune.notes.clean import copy_key
 from chartune.notes.line_breaks import Breaks
-from chartune.sources.facts import TableFacts
 from chartune.sources.source import Records
 from chartune.sources.splits import CORPUS_ONLY, HELD_OUT, SPLITS, Assignment
 from chartune.sources.tables import Tally
-from chartune.sources.ventilation.episodes import OXYGEN_JOINS
-from chartune.store import Store, opened, write_json
+from chartune.store import opened, write_json
 from chartune.tasks.attrition import Attrition, Cohort
 from chartune.tasks.chart_task import ChartTask
 from chartune.tasks.containment.examples import without_near_copies
 from chartune.tasks.containment.settings import NearCopies
 from chartune.tasks.corpus import Corpus
 from chartune.tasks.coverage import Reached, reading_of
-from chartune.tasks.frames import read_frame, write_frame
+from chartune.tasks.frames import write_frame
 from chartune.tasks.inputs import EXAMPLES, NOTES_READ, Input
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.staging import SHARDS, Staged, of_shards, stage
@@ -41,15 +38,7 @@ from chartune.tasks.task import Task
 
 STAGED: Final = "staged"
 """Folder of the notes while tasks are made."""
-EVENTS: Final = "events"
-"""The shelf of episodes."""
-EVENTS_REVISION: Final = 3
-"""Raised when a bug fix changes which episodes are found."""
-_CHART: Final = ("icustays", "chartevents", "procedureevents", "procedureevents_mv")
-"""Tables that determine the episodes."""
-_EPISODES: Final = "ventilation-{}.parquet"
-"""By join (`chartune.sources.ventilation.OxygenJoin`)."""
-_TALLIES: Final = "tallies.json"
+TALLIES: Final = "tallies.json"
 
 
 @dataclass
@@ -71,7 +60,7 @@ def staged_notes(
 
     The tallies of `records` are then those of that attempt.
     """
-    aside, done = folder / STAGED, folder / STAGED / _TALLIES
+    aside, done = folder / STAGED, folder / STAGED / TALLIES
     if done.is_file():
         read_tallies(records, done)
         return Staged(aside)
@@ -79,31 +68,6 @@ def staged_notes(
     staged = stage(records, categories, corpus, aside, breaks)
     write_tallies(records, done)
     return staged
-
-
-def with_kept_episodes(records: Records, facts: Mapping[str, TableFacts], store: Store) -> Records:
-    """The records, whose episodes of ventilation are kept on a shelf of their own: the chart is read once for all.
-
-    Raises:
-        SchemaError: the bedside chart breaks its contract.
-        StoreError: the store cannot be written.
-    """
-    derive = records.ventilation
-    if derive is None:
-        return records
-    files = {table: fact.sha256 for table, fact in sorted(facts.items()) if table.lower() in _CHART}
-
-    def write(folder: Path) -> None:
-        for join in OXYGEN_JOINS:
-            write_frame(derive(join), folder / _EPISODES.format(join))
-        write_tallies(records, folder / _TALLIES)
-
-    name = fingerprint(EVENTS, EVENTS_REVISION, {"kind": records.about.kind, "files": files})
-    kept = store.obtain(EVENTS, name, write, {"sensitivity": "restricted"})
-    read_tallies(records, kept.path / _TALLIES, files)
-    return replace(
-        records, ventilation=lambda oxygen_join="fixed": read_frame(kept.path / _EPISODES.format(oxygen_join))
-    )
 
 
 def make_tasks(
