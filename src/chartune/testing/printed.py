@@ -11,8 +11,6 @@ from collections.abc import Iterator, Mapping
 from html import unescape
 from typing import Any, Final
 
-from chartune.disclosure import typical
-
 _CLASS: Final = r"(?:<(?:10|20)\b|\b\d[\d,]*0\+|≈ \d[\d,]*0\b)"
 KINDS: Final[tuple[tuple[str, str], ...]] = (
     (r"/\S+|\b[0-9a-f]{16,64}\b|\w+://\S+", "folders, fingerprints and hashes: they name, and count nothing"),
@@ -158,7 +156,7 @@ def in_proportion(printed: int, each: float, typical_only: bool = False) -> tupl
         each: tokens of one text.
         typical_only: whether the middle of a class stands for all of it; another number then is exact.
     """
-    if typical_only and printed % each == 0 and (n := int(printed // each)) == typical(n, exact=False):
+    if typical_only and printed % each == 0 and (n := int(printed // each)) % 10 == 5:
         return (max(1, n - n % 10), n - n % 10 + 9)
     half = 0.5 * 10 ** (len(str(printed)) - len(str(printed).rstrip("0")))
     return int(-((half - printed) // each)), int((printed + half) // each)
