@@ -79,7 +79,6 @@ def test_a_form_of_answer_in_one_file_is_prepared_learnt_scored_compared_and_rep
     assert chartune("report", "--out", report, "--store", store).code == 0
     page = report.read_text(encoding="utf-8")
     assert "Weighted kappa on the test split" in page
-    assert "Validation Weighted kappa" in page
     assert "Difference" in page  # of paired kappas
     assert f"{runs[0].scores['test']['kappa'].value:.2f}" in page
 

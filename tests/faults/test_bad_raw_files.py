@@ -142,7 +142,8 @@ def test_a_table_in_another_encoding_is_refused_and_not_learnt_from(tmp_path: Pa
 def test_a_row_that_is_too_long_is_refused_and_the_limit_is_a_switch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, generation: int
 ) -> None:
-    monkeypatch.setattr("chartune.sources.whole_rows.CHUNK", 64)
+    monkeypatch.setattr("chartune.sources.whole_rows.BLOCK", 64)
+    monkeypatch.setattr("chartune.sources.whole_rows.PIECE", 64)
     raw = made(RawHospital())
     folder = raw.write(tmp_path / "raw") if generation == 3 else raw.write_mimic4(tmp_path / "raw")
     source = Mimic3(folder=folder) if generation == 3 else Mimic4(folder=folder)

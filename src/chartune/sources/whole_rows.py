@@ -69,19 +69,21 @@ def _blocks(file: Path, dialect: Dialect, strict: bool) -> Generator[bytes]:
 
 def _cut(file: Path, dialect: Dialect, size: int) -> Generator[bytes]:
     """The table in blocks of whole rows, each of at least `size` bytes but the last."""
-    held, length, row, quotes = list[bytes](), 0, 0, 0
+    held, length, row, quotes, before = list[bytes](), 0, 0, 0, 0
     for piece in _pieces(file, dialect):
         quotes += count_quotes(piece)
         end = last_row_end(piece, quotes)
         length += len(piece)
         row = len(piece) - end if end else row + len(piece)
         if end and length >= size:
+            before += length - row
             yield b"".join((*held, memoryview(piece)[:end]))
             held, length = [piece[end:]], row
         else:
             held.append(piece)
         refuse_long(file, row, dialect.longest_row)
     if quotes % 2:
+        _refuse_stray_quotes(file, b"".join(held), dialect, before)  # where it is, rather than that there is one
         raise SchemaError(
             f"{file.name} must be readable as CSV, but it is not a well-formed table: a quote is never closed; use the "
             f"file as released, or export it again with every text in double quotes and each quote within doubled."
