@@ -28,6 +28,7 @@ bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/training_step.py
 	$(BIN)/python benchmarks/prepare.py
 	$(BIN)/python benchmarks/verification.py
+	$(BIN)/python benchmarks/bootstrap.py
 	$(BIN)/chartune demo --seeds 3 --out chartune-bench
 
 $(VENV)/.demo: pyproject.toml constraints.txt

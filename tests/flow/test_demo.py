@@ -1,7 +1,6 @@
 """The demo keeps what the README promises of it; minutes long, so run by `make test-all`."""
 
 import importlib.util
-import time
 from pathlib import Path
 
 import pytest
@@ -55,7 +54,6 @@ def test_every_variant_has_a_run_on_both_tasks(done: tuple[Demo, Path]) -> None:
 
 @pytest.mark.slow
 def test_a_second_call_finds_everything_done(done: tuple[Demo, Path]) -> None:
-    started = time.monotonic()
     again = demo(done[1], subjects=SUBJECTS)
     assert [run.fingerprint for run in again.runs] == [run.fingerprint for run in done[0].runs]
-    assert time.monotonic() - started < 60  # nothing is trained; a training takes minutes
+    assert [run.about.finished for run in again.runs] == [run.about.finished for run in done[0].runs]
