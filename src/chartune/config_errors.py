@@ -97,11 +97,15 @@ def kind_of(model: type[BaseModel]) -> Any:
 
 def held_by(field: FieldInfo) -> list[type[BaseModel]]:
     """The models that a field may hold."""
-    catalogs = [mark for mark in field.metadata if isinstance(mark, Kinds)]
-    return catalogs[0].classes() if catalogs else _models(field.annotation)
+    return _of_catalog(field.metadata) or _models(field.annotation)
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
     if isinstance(annotation, type):
         return [annotation] if issubclass(annotation, BaseModel) else []
-    return [model for argument in get_args(annotation) for model in _models(argument)]
+    inner = get_args(annotation)
+    return _of_catalog(inner) or [model for argument in inner for model in _models(argument)]
+
+
+def _of_catalog(marks: Sequence[Any]) -> list[type[BaseModel]]:
+    return next((mark.classes() for mark in marks if isinstance(mark, Kinds)), [])

@@ -4,10 +4,21 @@ A discriminated union names its members when it is written; here a catalog names
 """
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from typing import Any
 
 from pydantic import BaseModel, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
+
+
+def class_at(place: str) -> Any:
+    """The class that a line of a catalog names, imported.
+
+    Args:
+        place: `package.module:Class`.
+    """
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
 
 
 class Kinds:

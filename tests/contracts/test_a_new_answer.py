@@ -23,7 +23,7 @@ FLAGS = ["--set", "max_seq_len=48", "--set", "optimisation.duration.value=3", "-
 
 def examples() -> list[dict[str, Any]]:
     """What the Python blocks of the section define."""
-    section = PAGE.read_text(encoding="utf-8").partition("### A form of answer, and a score")[2].partition("\n## ")[0]
+    section = PAGE.read_text(encoding="utf-8").partition("### A form of answer, and a score")[2].partition("\n### ")[0]
     spaces: list[dict[str, Any]] = []
     for block in section.split("```python\n")[1:]:
         space: dict[str, Any] = {}

@@ -1,7 +1,8 @@
 """The methods, one line each: what a method goes by, and where its class is. Read without torch."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
+
+from chartune.kinds import class_at
 
 if TYPE_CHECKING:
     from chartune.adapters.method import Method
@@ -20,6 +21,5 @@ def method_class(kind: str) -> "type[Method]":
     Args:
         kind: a key of `METHODS`.
     """
-    module, _, name = METHODS[kind].partition(":")
-    made: type[Method] = getattr(import_module(module), name)
+    made: type[Method] = class_at(METHODS[kind])
     return made

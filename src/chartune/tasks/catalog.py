@@ -29,37 +29,51 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import SerializeAsAny
 
 from chartune.errors import ConfigError
+from chartune.kinds import Kinds, class_at
 from chartune.mapping import merged
 from chartune.notes.note import PLAIN
 from chartune.tasks.admission_note import AdmissionNote
+from chartune.tasks.chart_task import ChartTask
 from chartune.tasks.corpus import Corpus
 from chartune.tasks.diagnoses import Diagnoses
-from chartune.tasks.external import External
 from chartune.tasks.labelled import Labelled
-from chartune.tasks.late_mortality import LateMortality
 from chartune.tasks.length_of_stay import LengthOfStay
 from chartune.tasks.mortality import Mortality
 from chartune.tasks.procedures import Procedures
 from chartune.tasks.prolonged_ventilation import ProlongedVentilation
 from chartune.tasks.stays import Stays
+from chartune.tasks.task import Task
 from chartune.tasks.triage import Triage
 from chartune.tasks.whole_summary import WholeSummary
 
-AnyTask: TypeAlias = Annotated[
-    Mortality
-    | LateMortality
-    | LengthOfStay
-    | Diagnoses
-    | Procedures
-    | ProlongedVentilation
-    | Triage
-    | Labelled
-    | External,
-    Field(discriminator="kind"),
-]
+TASKS: Final = {
+    "mortality": "chartune.tasks.mortality:Mortality",
+    "late-mortality": "chartune.tasks.late_mortality:LateMortality",
+    "length-of-stay": "chartune.tasks.length_of_stay:LengthOfStay",
+    "diagnoses": "chartune.tasks.diagnoses:Diagnoses",
+    "procedures": "chartune.tasks.procedures:Procedures",
+    "prolonged-ventilation": "chartune.tasks.prolonged_ventilation:ProlongedVentilation",
+    "triage": "chartune.tasks.triage:Triage",
+    "labels": "chartune.tasks.labelled:Labelled",
+    "external": "chartune.tasks.external:External",
+}
+"""Kind → its class. A new task of a chart is a line here, and is asked by its name (`further_tasks`)."""
+
+
+def task_class(kind: str) -> type[Task]:
+    """The class of a task.
+
+    Args:
+        kind: a key of `TASKS`.
+    """
+    made: type[Task] = class_at(TASKS[kind])
+    return made
+
+
+AnyTask: TypeAlias = Annotated[SerializeAsAny[Task], Kinds(TASKS, task_class)]
 Preset = Literal["sound", "paper-text", "paper-code"]
 """Whose switches: those that this house stands behind, those of the papers' words, those of their public code."""
 
@@ -92,12 +106,11 @@ def left_out(tasks: Sequence[AnyTask], source_kind: str, preset: Preset) -> tupl
 
 
 def further_tasks(source_kind: str, preset: Preset) -> tuple[AnyTask, ...]:
-    """Tasks that are asked of a chart by name only. Args as `usual_tasks`."""
-    codes: Literal["fixed", "published"] = "published" if preset == "paper-code" else "fixed"
-    note = _note(source_kind, preset)
-    reads = WholeSummary(withdrawn=note.withdrawn, copies=note.copies, blanks=note.blanks)
-    everybody = Stays(min_age=None, newborns="kept", times=_who(preset).times)
-    return LateMortality(stays=_who(preset), reads=note), Triage(codes=codes, stays=everybody, reads=reads)
+    """Tasks that are asked of a chart by name only: all of the catalog that are not usual. Args as `usual_tasks`."""
+    usual = {type(task) for task in usual_tasks(source_kind, preset, events=True)}
+    further = [known for known in map(task_class, TASKS) if issubclass(known, ChartTask) and known not in usual]
+    own: dict[type[ChartTask], ChartTask] = {Triage: _triage(source_kind, preset)}
+    return tuple(own.get(known) or _switched(known, source_kind, preset) for known in further)
 
 
 def chosen_tasks(names: Sequence[str], source_kind: str, preset: Preset) -> tuple[AnyTask, ...]:
@@ -182,6 +195,21 @@ def _ventilation(source_kind: str, preset: Preset) -> ProlongedVentilation:
         cohort="in-hindsight", competing="negative", cannula="left-out" if fourth else "counted",
         oxygen_join="mimic-code" if fourth else "fixed", stays=who, reads=_note(source_kind, preset),
     )  # fmt: skip
+
+
+def _triage(source_kind: str, preset: Preset) -> Triage:
+    codes: Literal["fixed", "published"] = "published" if preset == "paper-code" else "fixed"
+    note = _note(source_kind, preset)
+    reads = WholeSummary(withdrawn=note.withdrawn, copies=note.copies, blanks=note.blanks)
+    everybody = Stays(min_age=None, newborns="kept", times=_who(preset).times)
+    return Triage(codes=codes, stays=everybody, reads=reads)
+
+
+def _switched(task: type[ChartTask], source_kind: str, preset: Preset) -> ChartTask:
+    """A task with the stays and the note of a preset, unless it has defaults of its own for them."""
+    given = {"stays": _who(preset), "reads": _note(source_kind, preset)}
+    fields, usual = task.model_fields, ChartTask.model_fields
+    return task.parse({name: given[name] for name in given if fields[name].default == usual[name].default})
 
 
 def _who(preset: Preset) -> Stays:

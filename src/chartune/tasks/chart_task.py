@@ -5,7 +5,7 @@
 Members say what is asked. Who is asked about and what is read are choices of their own, the same for all.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Final, Self
@@ -14,16 +14,14 @@ import polars as pl
 from pydantic import model_validator
 
 from chartune.answers import BINARY
-from chartune.config import Config, Unhashed
-from chartune.sources.coverage import Coverage, Rule
-from chartune.sources.source import Records
+from chartune.config import Unhashed
+from chartune.sources.coverage import Rule
 from chartune.tasks.admission_note import AdmissionNote
 from chartune.tasks.any_input import AnyInput
 from chartune.tasks.attrition import Attrition, Cohort
 from chartune.tasks.inputs import timed
-from chartune.tasks.labels import LabelSpace
 from chartune.tasks.stays import Stays
-from chartune.tasks.task import Card
+from chartune.tasks.task import Card, Task
 
 MACRO: Final = "auroc, macro average of each class against the rest"
 NOT_YET: Final = pl.datetime(9999, 1, 1)
@@ -49,7 +47,7 @@ class Question:
     """What the cohort has, beside being stays."""
 
 
-class ChartTask(Config, ABC):
+class ChartTask(Task):
     """Base of the tasks that are asked of a chart."""
 
     stays: Stays = Stays()
@@ -72,22 +70,9 @@ class ChartTask(Config, ABC):
             )
         return self
 
-    @property
-    @abstractmethod
-    def name(self) -> str:
-        """What its runs and its file in the prepared data are called."""
-
     @abstractmethod
     def question(self) -> Question:
         """What is asked, in words."""
-
-    @abstractmethod
-    def asked(self, records: Records) -> pl.DataFrame:
-        """What applies to each admission (`chartune.tasks.labels.ASKED`)."""
-
-    @abstractmethod
-    def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
-        """The answers to learn, from all examples."""
 
     @property
     def death_is_asked(self) -> bool:
@@ -98,16 +83,6 @@ class ChartTask(Config, ABC):
     def answer_told(self) -> bool:
         """Whether what is read tells the answer."""
         return self.asks_outcome and self.reads.seen().tells_outcome
-
-    @property
-    def needs_events(self) -> bool:
-        """Whether the answer stands in the bedside chart, the largest table."""
-        return False
-
-    @property
-    def answers(self) -> int | None:
-        """How many answers it has; None where only the data tell."""
-        return None
 
     def usable(self, *, labelled: bool) -> tuple[Filter, ...]:
         """Filters before that of the answer: of admissions that have none for a reason of its own.
@@ -137,10 +112,6 @@ class ChartTask(Config, ABC):
         if labelled:
             return chosen
         return and_unanswered(chosen, self.stays, cohort, self.reads, attrition, self.usable(labelled=False))
-
-    def coverage(self, records: Records) -> list[Coverage]:
-        """What rules reached by which the answer is found in the source."""
-        return []
 
     def examples(self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
         """One example per admission of which something is read."""

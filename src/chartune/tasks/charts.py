@@ -24,10 +24,8 @@ from chartune.tasks.containment.settings import NearCopies, near_copies_kept
 from chartune.tasks.corpus import Corpus
 from chartune.tasks.coverage import unknown
 from chartune.tasks.dataset import CorpusEntry, Dataset, Part, TaskEntry
-from chartune.tasks.external import External
 from chartune.tasks.frames import write_frame
 from chartune.tasks.kept_episodes import with_kept_episodes
-from chartune.tasks.late_mortality import LateMortality
 from chartune.tasks.lineage import inputs
 from chartune.tasks.making import forget_steps, make_tasks, split_counts, staged_notes
 from chartune.tasks.making_corpus import make_corpus
@@ -207,8 +205,7 @@ def _assigned(preparation: Preparation) -> tuple[Records, Assignment, list[str]]
     if preparation.stratum == "carevue":
         assignment = carevue_only(assignment, records.stays)
     no_patient_twice(assignment.frame)
-    warn = [task for task in preparation.tasks if isinstance(task, External | LateMortality)]
-    of_tasks = [text for task in warn for text in task.warnings(records, assignment.frame)]
+    of_tasks = [text for task in preparation.tasks for text in task.warnings(records, assignment.frame)]
     if preparation.strict:
         refuse([*raw_warnings(records, tables_read(records)), *assignment.warnings, *of_tasks])
     return records, assignment, [*assignment.warnings, *of_tasks]

@@ -8,13 +8,13 @@ task of a chart.
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import polars as pl
 from pydantic import Field, field_validator, model_validator
 
 from chartune.answers import AUTO, ChosenAnswer
-from chartune.config import Config, Unhashed
+from chartune.config import Unhashed
 from chartune.errors import LeakageError
 from chartune.log import say
 from chartune.names import MaybeTitle
@@ -31,13 +31,13 @@ from chartune.tasks.labelled import Labelled, deciding, labels_of
 from chartune.tasks.labels import ASKED, LabelSpace
 from chartune.tasks.matching import LABELLED_AT, Matched, match, moved, refuse_two_splits
 from chartune.tasks.stays import Stays
-from chartune.tasks.task import Card
+from chartune.tasks.task import Card, Task
 
 RESERVED: Final = ("corpus", "dataset", "manifest", "splits")
 """Names of other files of prepared data."""
 
 
-class External(Config):
+class External(Task):
     """The labels of a file, asked of the admissions that they tell of."""
 
     kind: Literal["external"] = "external"
@@ -67,7 +67,6 @@ class External(Config):
     """What to call the task in reports; empty: its name."""
     citation: Annotated[str, Unhashed()] = "whoever made the labels"
     """Who defined it."""
-    needs_events: ClassVar[bool] = False
 
     @model_validator(mode="before")
     @classmethod

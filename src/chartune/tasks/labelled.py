@@ -15,7 +15,7 @@ from chartune.tasks.attrition import Attrition, Cohort
 from chartune.tasks.inputs import TELLS_DEATH, Seen, joined, texts_of, timed, unread
 from chartune.tasks.labels import ASKED, LabelSpace
 from chartune.tasks.positive import positive_of
-from chartune.tasks.task import Card
+from chartune.tasks.task import Card, Task
 
 MOST_CLASSES: Final = 100
 """More distinct single answers than this are numbers or free text, not classes."""
@@ -60,7 +60,7 @@ class WholeText(Config):
         return joined(admissions, read).drop(TELLS_DEATH)
 
 
-class Labelled(Config):
+class Labelled(Task):
     """The labels of a table of one's own."""
 
     kind: Literal["labels"] = "labels"
@@ -73,7 +73,6 @@ class Labelled(Config):
     """Training patients who need to have a label for it to be learnt."""
     title: str = "Labels of the table"
     """What to call the task in reports."""
-    needs_events: ClassVar[bool] = False
 
     @property
     def name(self) -> str:

@@ -25,7 +25,6 @@ from chartune.sources.splits import CORPUS_ONLY, HELD_OUT, SPLITS, Assignment
 from chartune.sources.tables import Tally
 from chartune.store import opened, write_json
 from chartune.tasks.attrition import Attrition, Cohort
-from chartune.tasks.chart_task import ChartTask
 from chartune.tasks.containment.examples import without_near_copies
 from chartune.tasks.containment.settings import NearCopies
 from chartune.tasks.corpus import Corpus
@@ -220,7 +219,7 @@ def _finished(
     written = labelled.select(*(name if name != "asked" else "label" for name in EXAMPLES))
     write_frame(written, folder / f"{task.name}.parquet")
     card = {**task.card().to_json(), **space.to_json(), "config": task.model_dump(mode="json")}
-    found = attrition.coverage() + (task.coverage(records) if isinstance(task, ChartTask) else [])
+    found = attrition.coverage() + task.coverage(records)
     counts = {"counts": _task_counts(written, space), **making.reached.to_json()}
     counts["coverage"] = [rule.to_json() for rule in found]
     return {**card, "attrition": attrition.to_json(), **counts}

@@ -7,11 +7,14 @@ Cohort ─select─▶ the admissions and notes it wants (no text read yet)
        ─label_space─▶ the names in the order of their numbers ─▶ label
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import polars as pl
 
+from chartune.config import Config
+from chartune.sources.coverage import Coverage
 from chartune.sources.source import Records
 from chartune.tasks.attrition import Attrition, Cohort
 from chartune.tasks.inputs import Input
@@ -55,34 +58,42 @@ class Card:
         return asdict(self)
 
 
-class Task(Protocol):
-    """What every member of `tasks.catalog.AnyTask` does."""
+class Task(Config, ABC):
+    """Base of all tasks: a value with a `kind`, listed in `tasks.catalog`."""
 
-    @property
-    def name(self) -> str:
-        """What its runs and its file in the prepared data are called."""
+    if TYPE_CHECKING:  # a field in some members and a property in others: pydantic would take it for a default
 
-    def card(self) -> Card:
-        """The task in words."""
+        @property
+        def kind(self) -> str:
+            """What it goes by in configs."""
 
-    @property
-    def reads(self) -> Input:
-        """What the model reads."""
+        @property
+        def name(self) -> str:
+            """What its runs and its file in the prepared data are called."""
+
+        @property
+        def reads(self) -> Input:
+            """What the model reads."""
 
     @property
     def needs_events(self) -> bool:
         """Whether the answer stands in the bedside chart, the largest table."""
+        return False
 
     @property
     def answers(self) -> int | None:
         """How many answers it has; None where only the data tell."""
+        return None
 
-    def model_dump(self, *, mode: str = ...) -> dict[str, Any]:
-        """Its config as plain data."""
+    @abstractmethod
+    def card(self) -> Card:
+        """The task in words."""
 
+    @abstractmethod
     def asked(self, records: Records) -> pl.DataFrame:
         """What applies to each admission (`chartune.tasks.labels.ASKED`)."""
 
+    @abstractmethod
     def select(self, cohort: Cohort, attrition: Attrition, *, labelled: bool = True) -> Cohort:
         """Apply every filter that needs no text; admissions have a column `asked`, null where it is not known.
 
@@ -93,12 +104,27 @@ class Task(Protocol):
                 same filters but those that need it, as for a prediction.
         """
 
+    @abstractmethod
     def examples(self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
         """Examples (`EXAMPLES` and `NOTES_READ`) of a portion: selected admissions, and what `reads` reads of them."""
 
+    @abstractmethod
     def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
         """The answers to learn, from all examples.
 
         Raises:
             LabelError: they are no labels, for example because nearly every example has one of its own.
         """
+
+    def coverage(self, records: Records) -> list[Coverage]:
+        """What rules reached by which the answer is found in the source."""
+        return []
+
+    def warnings(self, records: Records, splits: pl.DataFrame) -> tuple[str, ...]:
+        """What the tables give reason to warn of, told before chart and notes are read; counts only.
+
+        Args:
+            records: of the source.
+            splits: subject_id · split, as the source is split.
+        """
+        return ()

@@ -81,7 +81,7 @@ def test_texts_of_the_labelled_are_those_of_training_and_of_others_those_they_wo
     def unknown(self: ChartTask, records: Records) -> pl.DataFrame:
         """As asked, but of every third admission nobody knows."""
         answer = pl.when(pl.col("hadm_id") % 3 != 0).then("asked")
-        return asked(self, records).with_columns(asked=answer)  # type: ignore[arg-type]
+        return asked(self, records).with_columns(asked=answer)
 
     monkeypatch.setattr(type(task), "asked", unknown)
     both = readable(task, charts.records, charts.admissions, charts.staged)
