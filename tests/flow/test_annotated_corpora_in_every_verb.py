@@ -2,7 +2,6 @@
 
 import json
 import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,25 +25,11 @@ from chartune.tasks.prepare import (
     preparation_class,
     prepare,
 )
-from chartune.testing.annotated_corpora import (
-    pair,
-    write_2010,
-    write_2012,
-    write_2014,
-    write_2018,
-    write_mednli,
-)
+from chartune.testing.annotated_corpora import WRITERS, pair
 from chartune.testing.chain import steps
 from chartune.testing.command_line import chartune
 from chartune.testing.downloads import write_loose
 
-WRITERS: dict[str, Callable[[Path], Path]] = {
-    "i2b2_2010": write_2010,
-    "i2b2_2012": write_2012,
-    "i2b2_2014": write_2014,
-    "n2c2_2018": write_2018,
-    "mednli": write_mednli,
-}
 UNLEARNT = [(kind, task.name) for kind, tasks in USUAL.items() for task in tasks]
 PREMISE: dict[str, Any] = {"kind": "inference", "pairs": "premise-only"}
 LABELS = ("contradiction", "entailment", "neutral")

@@ -4,7 +4,7 @@ No sentence here is a patient's. Each writer returns the folder into which its d
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import quoteattr
@@ -263,3 +263,13 @@ def write_mednli(folder: Path) -> Path:
     }
     rows["train"] += [pair("odd", "Premise.", "Hypothesis.", "-"), rows["train"][0]]
     return write_loose(folder, {f"mli_{part}_v1.jsonl": "\n".join(lines) + "\n" for part, lines in rows.items()})
+
+
+WRITERS: Final[dict[str, Callable[[Path], Path]]] = {
+    "i2b2_2010": write_2010,
+    "i2b2_2012": write_2012,
+    "i2b2_2014": write_2014,
+    "n2c2_2018": write_2018,
+    "mednli": write_mednli,
+}
+"""Kind of corpus → its writer."""

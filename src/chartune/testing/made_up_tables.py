@@ -5,9 +5,27 @@ import gzip
 import io
 import sys
 from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chartune.made_up import make_hospital
+from chartune.made_up.icu_stays import Layout
 
 BROKEN = "\ufffd"
 """What a byte that is no UTF-8 is read as."""
+
+
+def hospital_of(layout: Layout, subjects: int, seed: int) -> Any:
+    """A fixture of the module that assigns it: the folder of such a hospital, with its bedside chart."""
+
+    @pytest.fixture(scope="module")
+    def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+        out = tmp_path_factory.mktemp("made-up") / layout
+        make_hospital(out, layout=layout, subjects=subjects, seed=seed)
+        return out
+
+    return folder
 
 
 def packed(folder: Path, table: str) -> bytes:

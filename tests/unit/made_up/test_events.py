@@ -8,36 +8,18 @@ import json
 from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Literal
 
 import polars as pl
-import pytest
 
-from chartune.made_up import make_hospital
-from chartune.testing.made_up_tables import rows
+from chartune.testing.made_up_tables import hospital_of, rows
 
+three, four = hospital_of("mimic3", 250, seed=5), hospital_of("mimic4", 250, seed=5)
 Spell = tuple[datetime, datetime]
 MACHINE = {"682", "684", "450", "535", "543", "506", "224685", "224686", "224687", "224695", "224696", "220339"}
 """Settings and pressures: any value means a ventilator."""
 OXYGEN = {"Nasal Cannula", "Face Tent", "Aerosol-Cool", "Non-Rebreather"} | {
     "Nasal cannula", "Face tent", "Aerosol-cool", "Non-rebreather", "High flow nasal cannula"
 }  # fmt: skip
-
-
-def _make(tmp_path_factory: pytest.TempPathFactory, layout: Literal["mimic3", "mimic4"]) -> Path:
-    out = tmp_path_factory.mktemp("events") / layout
-    make_hospital(out, layout=layout, subjects=250, seed=5)
-    return out
-
-
-@pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _make(tmp_path_factory, "mimic3")
-
-
-@pytest.fixture(scope="module")
-def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _make(tmp_path_factory, "mimic4")
 
 
 def _truth(folder: Path) -> dict[int, list[Spell]]:

@@ -5,17 +5,17 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
-from chartune.made_up import make_hospital
 from chartune.made_up.dice import Dice
 from chartune.made_up.hospital import LAYOUTS
 from chartune.made_up.outcome import MODEL
 from chartune.made_up.patients import draw_patient
-from chartune.testing.made_up_tables import BROKEN, content, rows
+from chartune.testing.made_up_tables import BROKEN, content, hospital_of, rows
 
+three, four = hospital_of("mimic3", 500, seed=11), hospital_of("mimic4", 500, seed=11)
 Row = dict[str, str]
 RARE = {
     "deaths_after_discharge_time", "diagnosis_codes_empty", "icu_stays_without_outtime", "summaries_without_sections",
@@ -26,22 +26,6 @@ RARE = {
 
 
 ACUTE = ("SHORT TERM HOSPITAL", "ACUTE HOSPITAL")
-
-
-def _make(tmp_path_factory: pytest.TempPathFactory, layout: Literal["mimic3", "mimic4"]) -> Path:
-    out = tmp_path_factory.mktemp("odd") / layout
-    make_hospital(out, layout=layout, subjects=500, seed=11)
-    return out
-
-
-@pytest.fixture(scope="module")
-def three(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _make(tmp_path_factory, "mimic3")
-
-
-@pytest.fixture(scope="module")
-def four(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return _make(tmp_path_factory, "mimic4")
 
 
 def _told(folder: Path) -> dict[str, int]:

@@ -7,20 +7,12 @@ import pytest
 
 from chartune.errors import DataError, SchemaError
 from chartune.sources.annotated.catalog import detect_annotated
-from chartune.testing.annotated_corpora import write_2010, write_2012, write_2014, write_2018, write_mednli
+from chartune.testing.annotated_corpora import WRITERS, write_2012, write_2018, write_mednli
 from chartune.testing.downloads import write_loose, write_tar
 from chartune.testing.raw_tables import RawHospital
 
-WRITERS: list[tuple[str, Callable[[Path], Path]]] = [
-    ("i2b2_2010", write_2010),
-    ("i2b2_2012", write_2012),
-    ("i2b2_2014", write_2014),
-    ("n2c2_2018", write_2018),
-    ("mednli", write_mednli),
-]
 
-
-@pytest.mark.parametrize(("kind", "write"), WRITERS)
+@pytest.mark.parametrize(("kind", "write"), WRITERS.items(), ids=WRITERS)
 def test_each_corpus_is_known(tmp_path: Path, kind: str, write: Callable[[Path], Path]) -> None:
     assert detect_annotated(write(tmp_path / "raw")) == kind
 

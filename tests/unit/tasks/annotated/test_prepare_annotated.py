@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -17,28 +16,10 @@ from chartune.store import Artefact, Store
 from chartune.tasks.annotated.catalog import USUAL
 from chartune.tasks.annotated.concepts import Concepts
 from chartune.tasks.prepare import AnnotatedPreparation, label_space, prepare, read_task
-from chartune.testing.annotated_corpora import (
-    ROOT_2014,
-    pair,
-    tag,
-    tagged,
-    write_2010,
-    write_2012,
-    write_2014,
-    write_2018,
-    write_mednli,
-)
+from chartune.testing.annotated_corpora import ROOT_2014, WRITERS, pair, tag, tagged, write_2010, write_mednli
 from chartune.testing.downloads import write_loose
 from chartune.testing.plain import plain_dataset
 from chartune.testing.raw_tables import mark
-
-WRITERS: dict[str, Callable[[Path], Path]] = {
-    "i2b2_2010": write_2010,
-    "i2b2_2012": write_2012,
-    "i2b2_2014": write_2014,
-    "n2c2_2018": write_2018,
-    "mednli": write_mednli,
-}
 
 
 def prepared(kind: str, folder: Path, store: Store, **more: Any) -> Artefact:
