@@ -17,8 +17,8 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
@@ -86,8 +86,10 @@ def raw_files(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
     return found
 
 
-def members(folder: Path, endings: tuple[str, ...]) -> Iterator[Member]:
+def members(folder: Path, endings: tuple[str, ...]) -> Generator[Member, None, None]:
     """Every file of the corpus with one of these endings, archives looked into; in the order of their paths.
+
+    An archive is open until the next one is; whoever may stop before the end, by an error of a member, closes this.
 
     Raises:
         SchemaError: as `raw_files`, or an archive is damaged, hostile or too large.
@@ -103,7 +105,8 @@ def members(folder: Path, endings: tuple[str, ...]) -> Iterator[Member]:
 
 def read_corpus(folder: Path, endings: tuple[str, ...]) -> list[RawFile]:
     """All these files in memory, sorted by path. Raises SchemaError as `members`."""
-    return sorted((RawFile(one.path, one.read()) for one in members(folder, endings)), key=lambda file: file.path)
+    with closing(members(folder, endings)) as every:
+        return sorted((RawFile(member.path, member.read()) for member in every), key=lambda file: file.path)
 
 
 def is_archive(file: Path) -> bool:

@@ -1,7 +1,8 @@
 """Detection: which annotated corpus a path holds, by names of files and, of XML, by the first element."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Final, Literal
 
@@ -23,7 +24,8 @@ def detect_annotated(path: Path) -> Kind | None:
         DataError: the path holds several corpora.
         SchemaError: the path itself is an archive, and it is damaged or hostile.
     """
-    kinds = {kind for member in _members(path) if (kind := _kind(member)) is not None}
+    with closing(_members(path)) as every:
+        kinds = {kind for member in every if (kind := _kind(member)) is not None}
     if len(kinds) > 1:
         raise DataError(
             f"a path must hold one corpus, but {path} holds {' and '.join(sorted(kinds))}; give the folder of one of "
@@ -32,7 +34,7 @@ def detect_annotated(path: Path) -> Kind | None:
     return kinds.pop() if kinds else None
 
 
-def _members(path: Path) -> Iterator[Member]:
+def _members(path: Path) -> Generator[Member, None, None]:
     """Members worth a look; of XML files one per folder."""
     seen: set[str] = set()
     for member in _all(path):

@@ -6,6 +6,7 @@ import os
 import stat
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from chartune.errors import SchemaError
 from chartune.sources.annotated import archives
 from chartune.sources.annotated.archives import RATIO, raw_files, read_corpus
+from chartune.sources.annotated.detect import detect_annotated
 from chartune.testing.downloads import write_loose, write_tar, write_zip
 
 SECRET = "Mrs Canary was seen"
@@ -116,6 +118,26 @@ def test_a_zip_whose_directory_lies_about_a_size_is_refused(tmp_path: Path) -> N
     size = (5000).to_bytes(4, "little")
     file.write_bytes(content.replace(size, (10).to_bytes(4, "little")))
     assert "damaged" in refused(file)
+
+
+@pytest.mark.parametrize("read", [lambda folder: read_corpus(folder, (".xml",)), detect_annotated])
+def test_an_archive_of_which_a_member_is_refused_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read: Callable[[Path], object]
+) -> None:
+    opened: list[zipfile.ZipFile] = []
+
+    class Kept(zipfile.ZipFile):
+        def __init__(self, file: Path) -> None:
+            super().__init__(file)
+            opened.append(self)
+
+    file = write_zip(tmp_path / "a.zip", {"a.xml": "x" * 5000})
+    size = (5000).to_bytes(4, "little")
+    file.write_bytes(file.read_bytes().replace(size, (10).to_bytes(4, "little")))
+    monkeypatch.setattr(zipfile, "ZipFile", Kept)
+    with pytest.raises(SchemaError) as error:
+        read(file)
+    assert [archive.fp for archive in opened] == [None], error  # as long as the error is held, so is what reads
 
 
 @pytest.mark.parametrize(
