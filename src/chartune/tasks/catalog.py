@@ -107,6 +107,8 @@ def left_out(tasks: Sequence[AnyTask], source_kind: str, preset: Preset) -> tupl
 
 def further_tasks(source_kind: str, preset: Preset) -> tuple[AnyTask, ...]:
     """Tasks that are asked of a chart by name only: all of the catalog that are not usual. Args as `usual_tasks`."""
+    if source_kind == "tabular":
+        return ()
     usual = {type(task) for task in usual_tasks(source_kind, preset, events=True)}
     further = [known for known in map(task_class, TASKS) if issubclass(known, ChartTask) and known not in usual]
     own: dict[type[ChartTask], ChartTask] = {Triage: _triage(source_kind, preset)}
@@ -123,8 +125,7 @@ def chosen_tasks(names: Sequence[str], source_kind: str, preset: Preset) -> tupl
     Raises:
         ConfigError: no task of the source begins so, or those of several questions do.
     """
-    further = () if source_kind == "tabular" else further_tasks(source_kind, preset)
-    every = (*usual_tasks(source_kind, preset, events=True), *further)
+    every = (*usual_tasks(source_kind, preset, events=True), *further_tasks(source_kind, preset))
     chosen = {task for name in names for task in _named(name.strip(), every)}
     return tuple(task for task in every if task.name in chosen)
 
