@@ -83,7 +83,7 @@ def audit_text(fingerprint: str, audit: "Audit") -> str:
         *(f"{item.name}: {item.exposure.text}; tokens {item.tokens}" for item in audit.bases),
         *([] if audit.bases else ["tokens: not measured, because no --base was given"]),
         "verdicts",
-        *(f"  {item.standing}  {item.law}{': ' if item.told else ''}{item.told}" for item in audit.verdicts),
+        *(f"  {item.standing}  {item.law}{': ' if item.detail else ''}{item.detail}" for item in audit.verdicts),
     ])  # fmt: skip
 
 

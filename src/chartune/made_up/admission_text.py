@@ -18,7 +18,7 @@ from typing import Final
 
 from chartune.made_up.background import Background, mentioned
 from chartune.made_up.dice import Dice
-from chartune.made_up.outcome import OutcomeModel, Reader, p_death_unread, untold
+from chartune.made_up.outcome import OutcomeModel, Reader, p_death_unread, unstated
 from chartune.made_up.patients import OLDEST, Admission, Patient
 from chartune.made_up.sentences import GRAMMARS, Body, draw_facts, enumerated, write_facts
 
@@ -240,7 +240,7 @@ def trace(model: OutcomeModel, patient: Patient, stay: Admission, sections: Sect
     """
     reader = Reader(model, patient.band, stay.ordinal)
     read, met, death_stated = 0, False, False
-    rows = [(0, untold(model, p_death_unread(model)))]
+    rows = [(0, unstated(model, p_death_unread(model)))]
     for heading, key in ORDER:
         if key not in sections:
             continue

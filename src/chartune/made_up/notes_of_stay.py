@@ -102,7 +102,7 @@ def write_summary(
     if dice.chance(NO_SECTIONS):
         return Written([_filed(stay, [f"See the dictated note of [**{hidden(stay.dischtime)}**]."])])
     wrong = [_of_somebody_else(dice, model, patient, stay)] if dice.chance(WRONG_CHART) else []
-    death_stated = stay.died and dice.chance(model.told)
+    death_stated = stay.died and dice.chance(model.death_stated)
     sections = write_sections(dice, model, patient, stay, tells_death=death_stated, canary=False)
     parts = summary(dice, model.conditions, patient, stay, sections, procedures, canary=False)
     report = _filed(stay, parts)

@@ -29,7 +29,7 @@ class OutcomeModel:
     """P(dying of nothing that is modelled) by age band."""
     stays: tuple[float, float, float] = (1.0, 0.08, 0.02)
     """P(at least one, two, three admissions, if alive)."""
-    told: float = 0.02
+    death_stated: float = 0.02
     """P(an admission section gives the death away | died)."""
 
     def describe(self) -> dict[str, Any]:
@@ -40,7 +40,7 @@ class OutcomeModel:
             "band_weights": list(self.band_weights),
             "leaks": list(self.leaks),
             "stays": list(self.stays),
-            "told": self.told,
+            "told": self.death_stated,
             "conditions": [
                 {
                     "name": c.name, "where": c.where, "prevalence": list(c.prevalence), "lethality": c.lethality,
@@ -90,9 +90,9 @@ def p_death_unread(model: OutcomeModel) -> float:
     return deaths / total
 
 
-def untold(model: OutcomeModel, probability: float) -> float:
+def unstated(model: OutcomeModel, probability: float) -> float:
     """P(death), knowing also that the note does not give it away: what holds where such notes are dropped."""
-    return probability * (1 - model.told) / (1 - probability * model.told)
+    return probability * (1 - model.death_stated) / (1 - probability * model.death_stated)
 
 
 @dataclass
@@ -123,4 +123,4 @@ class Reader:
 
     def p_death(self) -> float:
         """P(death in this stay | all that is read so far, and that the note does not give the death away)."""
-        return untold(self.model, p_death(self.model, self.band, self.beliefs))
+        return unstated(self.model, p_death(self.model, self.band, self.beliefs))

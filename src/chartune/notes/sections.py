@@ -178,14 +178,14 @@ def _headings(text: str, known: Known) -> Iterator[tuple[int, int, str]]:
     for match in _LABEL.finditer(text):
         label = match["label"].rstrip()
         title = _title(text, match, label, known, later)
-        told_later = title is None and comes_later(label)
-        if match["masked"] and not ((title or told_later) and label[0].isupper()):
+        later_heading = title is None and comes_later(label)
+        if match["masked"] and not ((title or later_heading) and label[0].isupper()):
             continue  # "___ presented with the following history: ..." is a name and prose
         # "Physical Exam:", an empty line, "Vitals: ...": a sub-heading does not close what has no words yet.
-        closes = title or told_later or _follows_blank_line(text, match.start())
-        if closes and (title or told_later or text[opened : match.start()].strip()):
+        closes = title or later_heading or _follows_blank_line(text, match.start())
+        if closes and (title or later_heading or text[opened : match.start()].strip()):
             opened = match.end()
-            later = min(later, match.start()) if told_later and _COURSE.search(label) else later
+            later = min(later, match.start()) if later_heading and _COURSE.search(label) else later
             yield match.start(), match.end(), title or label
 
 

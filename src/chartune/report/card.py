@@ -26,7 +26,7 @@ from chartune.runs.record import RunRecord
 from chartune.runs.run import START, Run
 from chartune.tasks.dataset import Dataset, SourceEntry, TaskEntry, gone
 from chartune.tasks.dataset_card import task_facts
-from chartune.tasks.flow import cohorts, told_of
+from chartune.tasks.flow import cohorts, remarks_of
 from chartune.tasks.task import ANSWER_TOLD
 
 MODEL_CARD: Final = "MODEL_CARD.md"
@@ -173,7 +173,7 @@ def _data(about: RunRecord, data: Dataset, source: SourceEntry, exact: bool) -> 
         "Prepared data": about.data,
         "Split by": data.splits.rule.get("kind"),
     }
-    said = tuple(f"The source says: {line}" for line in told_of(source, exact))
+    said = tuple(f"The source says: {line}" for line in remarks_of(source, exact))
     return Section("Data", said, _facts(facts, always=("Source", "Version", "Licence", "Prepared data")))
 
 

@@ -22,7 +22,7 @@ from chartune.report.variants import Variant, is_fictional
 from chartune.runs import Run
 from chartune.tasks.dataset import Dataset, TaskEntry
 from chartune.tasks.flow import unit
-from chartune.tasks.positive import question_told
+from chartune.tasks.positive import question_facts
 from chartune.tasks.task import ANSWER_TOLD
 
 CARD: Final = ("who", "when", "seen", "question", "asked", "scored", "citation")
@@ -139,7 +139,7 @@ def _card(task: TaskEntry | None, run: Run) -> tuple[tuple[str, str], ...]:
     """What a reader must know of a task; of data that are gone the class that is asked about, as the run tells it."""
     if task is None:
         task = TaskEntry(title="", answer=(run.form or BINARY).kind, labels=tuple(run.about.classes or ()))
-    facts = {**task.model_dump(), "asked": "", **question_told(task)}
+    facts = {**task.model_dump(), "asked": "", **question_facts(task)}
     return tuple((term, str(facts[term])) for term in CARD if facts.get(term))
 
 

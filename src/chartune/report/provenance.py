@@ -13,7 +13,7 @@ from chartune.report.variants import Variant
 from chartune.runs import Layer, Run
 from chartune.runs.record import BaseModel
 from chartune.tasks.dataset import Dataset, RawFile
-from chartune.tasks.flow import told_of
+from chartune.tasks.flow import remarks_of
 
 Facts = tuple[tuple[str, str], ...]
 """Terms and values."""
@@ -100,7 +100,7 @@ def _lineage(fingerprint: str, dataset: Dataset) -> Lineage:
         "Prepared by": f"chartune {dataset.chartune}",
     }
     facts = tuple((term, NOT_MEASURED if value is None else str(value)) for term, value in known.items())
-    return Lineage(fingerprint, facts, _tables(source.tables, is_made_up(source)), told_of(source))
+    return Lineage(fingerprint, facts, _tables(source.tables, is_made_up(source)), remarks_of(source))
 
 
 def _tables(tables: Mapping[str, RawFile], open_data: bool) -> Table | None:

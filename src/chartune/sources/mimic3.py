@@ -160,7 +160,7 @@ class Mimic3(Bounds):
         admissions = keyed(files["ADMISSIONS"], ADMISSIONS.bounded(*most), tallies["ADMISSIONS"], "hadm_id")
         codes = read_codes([table.bounded(*most) for table in CODED], files, tallies).linked(CODED, admissions, tallies)
         stays, strange = own_table("ICUSTAYS", read_stays(ICUSTAYS_3.bounded(*most), files, tallies), admissions)
-        counted = {name: tallies[name].rows for name in LAYOUT.told_by if name in files}
+        counted = {name: tallies[name].rows for name in LAYOUT.patient_tables if name in files}
         release = LAYOUT.release(self.folder, files.values(), counted)
         return Records(
             about=LAYOUT.about(self.folder, files.values(), release, self.title, self.licence),

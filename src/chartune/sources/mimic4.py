@@ -191,7 +191,7 @@ class Mimic4(Bounds):
         admissions = keyed(files["admissions"], ADMISSIONS.bounded(*most), tallies["admissions"], "hadm_id")
         codes = read_codes([table.bounded(*most) for table in CODED], files, tallies).linked(CODED, admissions, tallies)
         stays, strange = own_table("icustays", read_stays(ICUSTAYS_4.bounded(*most), files, tallies), admissions)
-        counted = {name: tallies[name].rows for name in LAYOUT.told_by if name in files}
+        counted = {name: tallies[name].rows for name in LAYOUT.patient_tables if name in files}
         release = LAYOUT.release(self.folder, files.values(), counted)
         return Records(
             about=LAYOUT.about(self.folder, files.values(), release, self.title, self.licence),

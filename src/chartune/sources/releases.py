@@ -58,8 +58,8 @@ class Layout:
     """Such as `1.4 layout`."""
     releases: tuple[Release, ...]
     """The known ones, that with the strictest terms first."""
-    told_by: tuple[str, ...]
-    """Tables whose rows tell the release: those of patients. Dictionaries of codes stand in any hospital."""
+    patient_tables: tuple[str, ...]
+    """Tables whose numbers of rows identify the release. Dictionaries of codes stand in any hospital."""
 
     def release(self, folder: Path, files: Iterable[Path], rows: Mapping[str, int | None]) -> Release | None:
         """The release that is nearest to tables with these rows; None: a made-up hospital, or nothing known is near.
@@ -69,7 +69,7 @@ class Layout:
             files: all of it that is read.
             rows: table → its rows; null: not counted.
         """
-        known = {table: count for table, count in rows.items() if count is not None and table in self.told_by}
+        known = {table: count for table, count in rows.items() if count is not None and table in self.patient_tables}
         fitting = (
             []
             if marker(folder, files) is not None

@@ -77,7 +77,7 @@ class Audit:
         failed: dict[str, list[str]] = {}
         for verdict in self.verdicts:
             if verdict.standing == "fail":
-                failed.setdefault(verdict.law, []).append(verdict.told)
+                failed.setdefault(verdict.law, []).append(verdict.detail)
         if failed:
             reasons = "; and ".join(f"{law}, but {', '.join(places)}" for law, places in failed.items())
             ways = dict.fromkeys(WAYS_OUT.get(law, "correct the split lists or the corpus") for law in failed)
@@ -85,7 +85,8 @@ class Audit:
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
-        return asdict(self) | {"settings": self.settings.model_dump(mode="json")}
+        verdicts = [verdict.to_json() for verdict in self.verdicts]
+        return asdict(self) | {"settings": self.settings.model_dump(mode="json"), "verdicts": verdicts}
 
 
 def audit(

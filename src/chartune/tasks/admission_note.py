@@ -28,7 +28,7 @@ _SUMMARIES: Final = Rule(
     "Do notes name their admission (hadm_id), and is a summary's category that of the release?",
 )  # fmt: skip
 _NO_STORY: Final = "neither chief complaint nor present illness nor medical history"
-# A told death gives the answer away; the note is dropped, not trimmed (van Aken et al., 2021).
+# A stated death gives the answer away; the note is dropped, not trimmed (van Aken et al., 2021).
 _DEATH: Final = "'passed away', 'autopsy' and the like give the answer away"
 
 
@@ -61,7 +61,7 @@ class SummaryInput(Config):
 
         Args:
             cohort: any.
-            attrition: is told each filter.
+            attrition: records each filter.
             at: column of admissions with the time of the prediction.
         """
         why = "the only note that tells the whole story"
@@ -99,7 +99,7 @@ class AdmissionNote(SummaryInput):
     """Which headings of the eight sections are known: as other authors write them, too ("HPI", "Home Medications";
     `chartune.notes.headings`), or CORe's own. CORe's `sections` know none but these."""
     told_deaths: Literal["by-context", "core-wordings"] = "by-context"
-    """How a told death is known, where death is asked: by its words and what stands around them
+    """How a stated death is detected, where death is asked: by its words and what stands around them
     (`chartune.notes.deaths`), or by CORe's few wordings. CORe's `sections` bring CORe's own."""
 
     def seen(self) -> Seen:
@@ -126,18 +126,18 @@ class AdmissionNote(SummaryInput):
         return texts_of(dated(notes), _on_arrival_core, _tells_death_core)
 
     def examples(
-        self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, death_told: bool
+        self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, keep_stated_deaths: bool
     ) -> pl.DataFrame:
         """Examples of a portion, sorted by hadm_id."""
         there = joined(admissions, read).filter(pl.col("text") != "")
         there = _record(there, attrition, "tells why the patient came", _NO_STORY)
-        if not death_told:
+        if not keep_stated_deaths:
             there = _record(there.filter(~pl.col(TELLS_DEATH)), attrition, "does not tell the death", _DEATH)
             there = self._without_asides(there)
         return there.drop(TELLS_DEATH)
 
     def _without_asides(self, read: pl.DataFrame) -> pl.DataFrame:
-        """CORe cuts asides where death is asked only; by this house's rules they are gone from every task."""
+        """CORe cuts asides where death is asked only; by chartune's rules they are gone from every task."""
         if self.sections == "chartune":
             return read
         cut = [core_without_asides(text) for text in read["text"]]

@@ -60,11 +60,11 @@ class BedsideNotes(Config):
 
     def seen(self) -> Seen:
         """What the model reads, in words."""
-        told = ", ".join(types.lower() for types in self.types)
+        names = ", ".join(self.types).lower()
         since = "" if self.since == "admission" else " since then"
         return Seen(
             when=f"{self.hours:g} hours after admission, or after the event that the task names",
-            what=f"notes stored until the prediction{since} ({told}), {self.order.replace('-', ' ')}",
+            what=f"notes stored until the prediction{since} ({names}), {self.order.replace('-', ' ')}",
             kind="prospective",
         )
 
@@ -82,9 +82,9 @@ class BedsideNotes(Config):
         )
         why = "who has left or died by then is not asked about"
         cohort = attrition.record("still there at the prediction", why, cohort.whose(lasts))
-        told = ", ".join(self.types)
+        types = ", ".join(self.types)
         bedside = cohort.reading(pl.col("category").is_in(self.types))
-        cohort = attrition.record("bedside note", told, bedside, _BEDSIDE)
+        cohort = attrition.record("bedside note", types, bedside, _BEDSIDE)
         why = "its author marked it as an error"
         cohort = attrition.record("not withdrawn", why, cohort.reading(~pl.col("is_error")))
         cohort = attrition.record("has text", "a note without words", cohort.reading(pl.col("words") > 0))
@@ -101,7 +101,7 @@ class BedsideNotes(Config):
         return texts_of(ordered, _joined, unread, KNOWN_AT)
 
     def examples(
-        self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, death_told: bool
+        self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, keep_stated_deaths: bool
     ) -> pl.DataFrame:
         """Examples of a portion, sorted by hadm_id. Whoever is asked about is alive, so no text tells the death."""
         return joined(admissions, read).drop(TELLS_DEATH)

@@ -1,6 +1,6 @@
 """What can be asked: one line per task; and what is asked of a source, and learnt from it, when nobody says.
 
-A preset sets every switch in which a published recipe departs from what this house stands behind:
+A preset sets every switch in which a published recipe departs from what chartune recommends:
 
                      sound                     paper-text                    paper-code
     sections         chartune                  chartune                      CORe's rules, faults included; MIMIC-IV's
@@ -10,7 +10,7 @@ A preset sets every switch in which a published recipe departs from what this ho
     blanks of CATEGORY  stripped               stripped                      as written
     written-out line breaks  repaired          as written                    as written
     headings         and their variants        CORe's own                    CORe's own
-    told deaths      by context                CORe's wordings               CORe's wordings, as its code finds them
+    stated deaths    by context                CORe's wordings               CORe's wordings, as its code finds them
     ages, times      18 or more, checked       not looked at                 not looked at
     labels           10 cases or more          the whole table               the whole table
     procedure codes  text                      text                          numbers, zeros lost

@@ -115,7 +115,7 @@ class ChartTask(Task):
 
     def examples(self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
         """One example per admission of which something is read."""
-        return self.reads.examples(admissions, read, attrition, death_told=not self.death_is_asked)
+        return self.reads.examples(admissions, read, attrition, keep_stated_deaths=not self.death_is_asked)
 
 
 def answered(
@@ -129,7 +129,7 @@ def answered(
         cohort: everybody, admissions with `asked`.
         known: the filter that leaves those with an answer: its name, and why others have none.
         reads: chooses the notes.
-        attrition: is told each filter.
+        attrition: records each filter.
         usable: filters before `known`.
         finds: what `known` looks for.
     """
@@ -150,7 +150,7 @@ def and_unanswered(
         stays: who is asked about.
         cohort: everybody, admissions with `asked`.
         reads: chooses the notes.
-        attrition: is told each filter.
+        attrition: records each filter.
         usable: filters that do not need the answer.
     """
     ends = pl.when(pl.col("asked").is_null()).then(pl.col("dischtime").fill_null(NOT_YET)).otherwise("dischtime")

@@ -32,7 +32,7 @@ from chartune.tasks.making_corpus import make_corpus
 from chartune.tasks.prepared import BasePreparation, named_once
 from chartune.tasks.soundness import (
     absent_categories,
-    breaks_told,
+    breaks_reported,
     emptied,
     no_patient_twice,
     raw_warnings,
@@ -147,7 +147,7 @@ def _with_usual(data: dict[str, Any]) -> dict[str, Any]:
     try:
         source: Any = _SOURCE.validate_python(data["source"])
     except ValidationError:
-        return full  # told with its place when the whole is parsed
+        return full  # reported with its place when the whole is parsed
     preset = full.get("preset", "sound")
     if preset not in get_args(Preset):
         return full
@@ -179,7 +179,7 @@ def _made_of(preparation: Preparation, facts: Mapping[str, TableFacts], store: S
     warnings = [*raw_warnings(records, facts), *early, *absent, *rare(covered)]
     if preparation.strict:
         refuse(warnings)
-    written = breaks_told(staged.written_out(), preparation.line_breaks)
+    written = breaks_reported(staged.written_out(), preparation.line_breaks)
     notices = [*records.notices, *assignment.notices, *written, *described(covered)]
     made = _made(preparation, records, assignment, staged, store, folder)
     rarely, reached = _reached(preparation, made)

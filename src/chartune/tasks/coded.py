@@ -59,7 +59,7 @@ class Coded(ChartTask):
         )
 
     def usable(self, *, labelled: bool) -> tuple[Filter, ...]:
-        """Admissions of one version; it is told by what is asked."""
+        """Admissions of one version; the question names it."""
         if not labelled:
             return ()
         why = f"{self.noun} billed in ICD-9 and in ICD-10: each version tells a part of the labels"

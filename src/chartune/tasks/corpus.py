@@ -100,7 +100,7 @@ class Corpus(Config):
         Args:
             notes: what is known of all notes (`ASKED_OF`), with `split`, null where a patient has none, and
                 `anchor_year_group`.
-            attrition: is told what was left out.
+            attrition: records what was left out.
 
         Raises:
             DataError: `anchor_year_groups` are asked for, and the source does not tell them.

@@ -1,7 +1,7 @@
 """Coverage of sections: in how many of the admission texts each of the eight was found, and which headings are unknown.
 
 Where another hospital's headings are not known, or its notes are in another language, a rule that fits badly looks like
-short notes; so what it reached is told, and which headings it does not know.
+short notes; so the report states what it reached, and which headings it does not know.
 """
 
 from collections import Counter

@@ -16,8 +16,8 @@ from chartune.cards import Facts, Section, markdown
 from chartune.disclosure import EXPLAINED, is_made_up
 from chartune.quantities import human_bytes
 from chartune.tasks.dataset import Dataset, TaskEntry
-from chartune.tasks.flow import Cohort, cohorts, told_of
-from chartune.tasks.positive import question_told
+from chartune.tasks.flow import Cohort, cohorts, remarks_of
+from chartune.tasks.positive import question_facts
 from chartune.tasks.switches import switches
 
 README: Final = "README.md"
@@ -79,12 +79,12 @@ def task_facts(task: TaskEntry) -> Facts:
     """A task of `dataset.json` in words: who, when, what is seen, what is asked, and how many labels it has."""
     before, after = ("who", "when", "seen"), ("scored", "citation", "kind", "answer")
     labels = f"{len(task.labels):,}" if task.labels else None
-    told = (
+    facts = (
         {term: getattr(task, term) for term in before}
-        | question_told(task)
+        | question_facts(task)
         | {term: getattr(task, term) for term in after}
     )
-    return _known({term.capitalize(): value for term, value in told.items()} | {"Labels": labels})
+    return _known({term.capitalize(): value for term, value in facts.items()} | {"Labels": labels})
 
 
 def _head(dataset: Dataset, title: str, parts: Mapping[str, str]) -> dict[str, Any]:
@@ -132,9 +132,9 @@ def _sections(
     for name, cohort in zip(names, cohorts(dataset), strict=True):
         yield _counted(dataset, name, cohort)
         yield _flow(name or "the corpus", cohort)
-    told = tuple(f"The source says: {one}" for one in told_of(source))
+    statements = tuple(f"The source says: {one}" for one in remarks_of(source))
     raw = tuple((fact.file, human_bytes(fact.bytes), fact.sha256) for _, fact in sorted(source.tables.items()))
-    yield Section("Raw files", told, columns=("file", "size", "SHA-256"), rows=raw)
+    yield Section("Raw files", statements, columns=("file", "size", "SHA-256"), rows=raw)
     others = tuple((row.file, row.sha256, row.licence) for row in dataset.inputs)
     if others:
         yield Section("Other inputs", columns=("file", "SHA-256", "licence"), rows=others)
@@ -159,8 +159,8 @@ def _what(dataset: Dataset, fingerprint: str) -> Section:
 def _counted(dataset: Dataset, name: str | None, cohort: Cohort) -> Section:
     """A task, or the corpus where there is no name: its choices, and who stands in which split."""
     chosen = switches(dataset, name) if name is None or dataset.tasks[name].config is not None else {}
-    told = "; ".join(f"{switch}: {value}" for switch, value in chosen.items() if switch not in _OF_ALL)
-    facts = (*(task_facts(dataset.tasks[name]) if name else ()), *_known({"Switches": told}))
+    chosen_switches = "; ".join(f"{switch}: {value}" for switch, value in chosen.items() if switch not in _OF_ALL)
+    facts = (*(task_facts(dataset.tasks[name]) if name else ()), *_known({"Switches": chosen_switches}))
     title = f"Task {name}: {cohort.title}" if name else f"Corpus: {cohort.title}"
     return Section(title, (), facts, ("split", *cohort.splits.columns), cohort.splits.rows)
 

@@ -83,14 +83,14 @@ def _write_parquet(artefact: Artefact, dataset: Dataset, name: str, folder: Path
     """One task: a file per split, what it is, and who stands where."""
     examples, space = read_frame(artefact.path / f"{name}.parquet"), dataset.tasks[name].space()
     for split in SPLITS:
-        mine = examples.filter(pl.col("split") == split).drop("split")
-        if mine.height:
-            table = mine.to_arrow()
+        rows = examples.filter(pl.col("split") == split).drop("split")
+        if rows.height:
+            table = rows.to_arrow()
             write_arrow(table.cast(_schema(table.schema, space)), folder / _part(split))
     shutil.copyfile(artefact.file("splits.parquet"), folder / "splits.parquet")
     about = {"data": artefact.fingerprint, "sensitivity": _sensitivity(artefact), "task": name}
-    told = dataset.only([name]).to_json()
-    write_json(folder / DATASET, about | {key: told[key] for key in _TOLD} | {"definition": told["tasks"][name]})
+    entry = dataset.only([name]).to_json()
+    write_json(folder / DATASET, about | {key: entry[key] for key in _TOLD} | {"definition": entry["tasks"][name]})
 
 
 def _part(split: str) -> str:
@@ -100,7 +100,7 @@ def _part(split: str) -> str:
 def _schema(written: pa.Schema, space: LabelSpace) -> pa.Schema:
     """The columns, and beside them their names of labels in the words of Hugging Face datasets.
 
-    Annotated spans have no labels to be named, and columns that it reads without being told.
+    Annotated spans have no labels to be named, and columns that it reads without a feature type.
     """
     several = space.form.several
     known = _COLUMNS | {"label": pa.list_(pa.int64()) if several else pa.int64()}

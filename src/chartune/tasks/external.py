@@ -107,12 +107,12 @@ class External(Task):
         if isinstance(self.reads, BedsideNotes) and self.labels.timed:
             since = "" if self.reads.since == "admission" else f", from {self.reads.hours:g} hours before"
             what = f"notes of the admission stored until then{since} ({', '.join(self.reads.types).lower()})"
-        told = self.labels.timed and seen.kind == "retrospective-text"
-        written = " (written after it)" if told else ""
+        written_later = self.labels.timed and seen.kind == "retrospective-text"
+        written = " (written after it)" if written_later else ""
         return Card(
             title=self.title or self.name, who=f"{self.stays.who()}, with a label and a text", when=when,
             seen=what + written, asked="what the file of labels says of the admission", scored=deciding(self.answer),
-            citation=self.citation, kind=seen.kind, answer_told=told,
+            citation=self.citation, kind=seen.kind, answer_told=written_later,
         )  # fmt: skip
 
     def asked(self, records: Records) -> pl.DataFrame:
@@ -141,7 +141,7 @@ class External(Task):
         own = moved(self.name, matched, splits) if self.split == "labels" else ()
         written = self.labels.written().of("labels", self.labels.file) if isinstance(self.labels, TableLabels) else None
         how = (*written.notices, *written.warnings) if written else ()
-        return (*(f"{self.name}: {line}" for line in how), *matched.told(self.name), *own)
+        return (*(f"{self.name}: {line}" for line in how), *matched.unmatched(self.name), *own)
 
     def select(self, cohort: Cohort, attrition: Attrition, *, labelled: bool = True) -> Cohort:
         """The labelled admissions among the stays, in the splits that count, and the notes that are read.
@@ -164,7 +164,7 @@ class External(Task):
 
     def examples(self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
         """One example per admission of which something is read, at the time that its label names, if it names one."""
-        return self.reads.examples(admissions, read, attrition, death_told=self.death_told == "kept")
+        return self.reads.examples(admissions, read, attrition, keep_stated_deaths=self.death_told == "kept")
 
     def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
         """The labels of the training admissions. Raises LabelError as `chartune.tasks.labelled.Labelled`."""

@@ -77,22 +77,22 @@ def unit(source: Sourced) -> str:
     return "rows" if source.kind == "tabular" else "admissions"
 
 
-def told_of(source: SourceEntry, exact: bool = False) -> tuple[str, ...]:
+def remarks_of(source: SourceEntry, exact: bool = False) -> tuple[str, ...]:
     """What a source says of itself, warnings first; counts of real patients as they may be shown."""
     return (*warnings(source, exact), *notices(source, exact))
 
 
 def warnings(source: SourceEntry, exact: bool = False) -> tuple[str, ...]:
     """What may be wrong with a source; counts of real patients as they may be shown."""
-    return _told(source, source.warnings, exact)
+    return _shown(source, source.warnings, exact)
 
 
 def notices(source: SourceEntry, exact: bool = False) -> tuple[str, ...]:
     """What is as asked for and should be known; counts of real patients as they may be shown."""
-    return _told(source, source.notices, exact)
+    return _shown(source, source.notices, exact)
 
 
-def _told(source: SourceEntry, sentences: tuple[str, ...], exact: bool) -> tuple[str, ...]:
+def _shown(source: SourceEntry, sentences: tuple[str, ...], exact: bool) -> tuple[str, ...]:
     return tuple(said(one, exact or is_made_up(source)) for one in sentences)
 
 

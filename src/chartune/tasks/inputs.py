@@ -83,15 +83,15 @@ class Input(Protocol):
         """What is read of each admission of a portion (`READ`), from its selected notes with their text."""
 
     def examples(
-        self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, death_told: bool
+        self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, keep_stated_deaths: bool
     ) -> pl.DataFrame:
         """Examples (`EXAMPLES` and `NOTES_READ`) of a portion, sorted by hadm_id.
 
         Args:
             admissions: selected.
             read: from `read_notes`; perhaps of more admissions.
-            attrition: is told what was left out.
-            death_told: whether texts that tell the death are kept.
+            attrition: records what was left out.
+            keep_stated_deaths: whether texts that state the death are kept.
         """
 
 

@@ -54,7 +54,7 @@ class WholeText(Config):
         return texts_of(notes, lambda texts: texts[0].strip(), unread)
 
     def examples(
-        self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, death_told: bool
+        self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, keep_stated_deaths: bool
     ) -> pl.DataFrame:
         """One example per row, sorted by hadm_id."""
         return joined(admissions, read).drop(TELLS_DEATH)
@@ -119,7 +119,7 @@ class Labelled(Task):
 
     def examples(self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
         """One example per row."""
-        return self.reads.examples(admissions, read, attrition, death_told=True)
+        return self.reads.examples(admissions, read, attrition, keep_stated_deaths=True)
 
     def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
         """The labels of the training rows. Their names are shown to people, so each must be that of a class.
@@ -128,8 +128,8 @@ class Labelled(Task):
             LabelError: the labels are no classes but numbers or free text, or `positive` is none of two; the message
                 counts them and names none.
         """
-        told = _patients(examples)
-        patients = told.filter(pl.col("patients") >= self.least_cases)
+        labels = _patients(examples)
+        patients = labels.filter(pl.col("patients") >= self.least_cases)
         several = int((examples["asked"].list.len() > 1).sum())
         form = self._form(patients.height, several > 0)
         if form.several:
@@ -142,7 +142,7 @@ class Labelled(Task):
         _must_be_classes(
             patients,
             most=MOST_LABELS if form.several else MOST_CLASSES,
-            least=SHARED if told.height <= FEW_CLASSES else ENOUGH_CASES,
+            least=SHARED if labels.height <= FEW_CLASSES else ENOUGH_CASES,
         )
         names = patients["asked"].sort().to_list()
         return self._one_outcome(names, form) if form.one_outcome else LabelSpace(form.kind, tuple(names), tuple(names))

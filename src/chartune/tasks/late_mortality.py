@@ -122,7 +122,7 @@ class LateMortality(ChartTask):
 
 def _with_days(admissions: pl.DataFrame, records: Records) -> pl.DataFrame:
     """Admissions with `dod`, and `died_on`: of a death in this stay its day, as far as it is known, else the dod."""
-    told = admissions.join(records.subjects.select("subject_id", "dod"), on="subject_id", how="left")
+    dated = admissions.join(records.subjects.select("subject_id", "dod"), on="subject_id", how="left")
     inside = pl.coalesce(pl.col("deathtime").dt.date(), pl.min_horizontal("dod", pl.col("dischtime").dt.date()))
     died_on = pl.when(~_INSIDE).then(pl.coalesce("dod", pl.col("deathtime").dt.date()))
-    return told.with_columns(died_on=died_on.otherwise(pl.when(_KNOWN).then(inside)))
+    return dated.with_columns(died_on=died_on.otherwise(pl.when(_KNOWN).then(inside)))

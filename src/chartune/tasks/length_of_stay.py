@@ -61,9 +61,9 @@ class LengthOfStay(ChartTask):
         # Halves go to the even tenth, as pandas rounds them for CORe: 3 days, 1 hour and 12 minutes are up to 3 days.
         days = days if self.days == "exact" else (days * 10).round(mode="half_to_even") / 10
         died = pl.lit(DIED if self.deaths == "class" else None, pl.String)
-        told = pl.when(pl.col("hospital_expire_flag") == 1).then(died).otherwise(_class(days))
+        label = pl.when(pl.col("hospital_expire_flag") == 1).then(died).otherwise(_class(days))
         known = records.admissions.filter(pl.col("hospital_expire_flag").is_in([0, 1]))
-        named = known.select("subject_id", "hadm_id", asked=told).drop_nulls("asked")
+        named = known.select("subject_id", "hadm_id", asked=label).drop_nulls("asked")
         return named.with_columns(pl.concat_list("asked")).cast(ASKED)  # type: ignore[arg-type]
 
     @property

@@ -56,16 +56,16 @@ def make_corpus(
             write_frame(by_shard, parts / f"{shards.start:02}.parquet")
             meter.advance(len(shards))
     files = sorted(parts.glob("*.parquet"))
-    kept, told = chosen, dict[str, Any]()
+    kept, sizes_of_steps = chosen, dict[str, Any]()
     if corpus.near_copies:
         own = _own_texts([folder / f"{name}.parquet" for name in tasks], files)
-        kept, told[NEAR_COPIES] = _decontaminated(corpus.near_copies, own, OWN, kept, files, attrition)
+        kept, sizes_of_steps[NEAR_COPIES] = _decontaminated(corpus.near_copies, own, OWN, kept, files, attrition)
     if corpus.without:
         others = _held_out_texts(corpus.without, store)
         kept, sizes = _decontaminated(corpus.without, others, OTHER, kept, files, attrition)
-        told |= sizes
-    write_joined(files, folder / "corpus.parquet", kept.select("note_id") if told else None)
-    return {"title": corpus.title(), "attrition": attrition.to_json(), "counts": _counts(kept), **told}
+        sizes_of_steps |= sizes
+    write_joined(files, folder / "corpus.parquet", kept.select("note_id") if sizes_of_steps else None)
+    return {"title": corpus.title(), "attrition": attrition.to_json(), "counts": _counts(kept), **sizes_of_steps}
 
 
 def _notes(staged: Staged, subjects: pl.DataFrame, assignment: Assignment) -> pl.DataFrame:
@@ -91,9 +91,9 @@ def _decontaminated(
     why = f"holds {asked.containment:.0%} or more of a held-out text of {data}"
     if asked.control:
         step, why = control, f"drawn by category in place of documents that hold a held-out text of {data}"
-    told = {"left_out": _size(out), "holding": _size(left_out(chosen, held, control=False))}
+    sizes = {"left_out": _size(out), "holding": _size(left_out(chosen, held, control=False))}
     attrition.record_notes(step, why, kept)
-    return kept, told
+    return kept, sizes
 
 
 def _own_texts(tasks: Sequence[Path], documents: Sequence[Path]) -> Iterator[pl.DataFrame]:

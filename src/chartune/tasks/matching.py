@@ -33,9 +33,9 @@ class Matched:
     ambiguous: int
     """Rows whose time lies in two admissions, such as a discharge that is the next admission."""
     surplus: int
-    """Rows that tell of an admission which another row was chosen for."""
+    """Rows that name an admission which another row was chosen for."""
 
-    def told(self, name: str) -> tuple[str, ...]:
+    def unmatched(self, name: str) -> tuple[str, ...]:
         """What a reader of the data card should know of the labels of a task; counts only."""
         counts = {
             "have no label": self.empty, "fit no admission": self.elsewhere, "fit two admissions": self.ambiguous,
@@ -57,15 +57,15 @@ def match(answers: pl.DataFrame, admissions: pl.DataFrame, which: Literal["first
     Raises:
         DataError: labels name a patient and an admission that do not belong together, or none fits the source.
     """
-    told = answers.drop_nulls("asked").with_row_index("row")
-    found = _found(told, admissions)
-    alone = found.filter(pl.len().over("row") == 1)
+    labelled = answers.drop_nulls("asked").with_row_index("row")
+    candidates = _found(labelled, admissions)
+    alone = candidates.filter(pl.len().over("row") == 1)
     ordered = alone.sort("hadm_id", "prediction_time", "row", nulls_last=True)
     chosen = ordered.unique("hadm_id", keep=which, maintain_order=True)
-    fitting = found["row"].n_unique()
-    if told.height and not fitting:
+    fitting = candidates["row"].n_unique()
+    if labelled.height and not fitting:
         raise DataError(
-            f"labels must tell of admissions of the source, but none of {told.height} does (of {admissions.height} "
+            f"labels must name admissions of the source, but none of {labelled.height} does (of {admissions.height} "
             f"admissions there); give the labels of this source."
         )
     frame = chosen.select(
@@ -74,8 +74,8 @@ def match(answers: pl.DataFrame, admissions: pl.DataFrame, which: Literal["first
     return Matched(
         frame,
         rows=answers.height,
-        empty=answers.height - told.height,
-        elsewhere=told.height - fitting,
+        empty=answers.height - labelled.height,
+        elsewhere=labelled.height - fitting,
         ambiguous=fitting - alone.height,
         surplus=alone.height - frame.height,
     )
@@ -101,11 +101,12 @@ def moved(name: str, matched: Matched, splits: pl.DataFrame) -> tuple[str, ...]:
         splits: subject_id · split of the source (`Assignment.frame`).
     """
     listed = matched.frame.drop_nulls("listed").select("subject_id", "listed").unique()
-    there = listed.join(splits, on="subject_id", how="left")
-    apart = there.filter(pl.col("split").ne_missing(pl.col("listed"))).height
-    learnt = there.filter(pl.col("split").is_in(["train", CORPUS_ONLY]) & pl.col("listed").is_in(HELD_OUT)).height
+    patients = listed.join(splits, on="subject_id", how="left")
+    apart = patients.filter(pl.col("split").ne_missing(pl.col("listed"))).height
+    learnt = patients.filter(pl.col("split").is_in(["train", CORPUS_ONLY]) & pl.col("listed").is_in(HELD_OUT)).height
     said = [
-        f"{name}: splits are those of its labels; {apart} of {there.height} patients stand elsewhere in the source's."
+        f"{name}: splits are those of its labels; {apart} of {patients.height} patients stand elsewhere in the "
+        f"source's."
     ]
     if learnt:
         said.append(
@@ -115,10 +116,10 @@ def moved(name: str, matched: Matched, splits: pl.DataFrame) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _found(told: pl.DataFrame, admissions: pl.DataFrame) -> pl.DataFrame:
+def _found(labelled: pl.DataFrame, admissions: pl.DataFrame) -> pl.DataFrame:
     """Each label with each admission that fits it."""
     known = admissions.select("subject_id", "hadm_id", "admittime", "dischtime")
-    named = told.drop_nulls("hadm_id").join(known, on="hadm_id", suffix="_there")
+    named = labelled.drop_nulls("hadm_id").join(known, on="hadm_id", suffix="_there")
     strange = named.filter(pl.col("subject_id") != pl.col("subject_id_there")).height
     if strange:
         raise DataError(
@@ -127,7 +128,7 @@ def _found(told: pl.DataFrame, admissions: pl.DataFrame) -> pl.DataFrame:
         )
     named = named.drop("subject_id").rename({"subject_id_there": "subject_id"})
     named = named.filter(pl.col("prediction_time").is_null() | _HELD)
-    nameless = told.filter(pl.col("hadm_id").is_null()).drop("hadm_id")
+    nameless = labelled.filter(pl.col("hadm_id").is_null()).drop("hadm_id")
     timed = nameless.join(known, on="subject_id").filter(_HELD)
     columns = ["row", "subject_id", "hadm_id", "prediction_time", "asked", "split"]
     return pl.concat([named.select(columns), timed.select(columns)])

@@ -88,7 +88,7 @@ def labels_of(examples: pl.DataFrame, space: LabelSpace) -> pa.Table:
 
 
 def write_arrow(table: pa.Table, file: Path) -> None:
-    """Write a table with its very schema; made in memory first, so that a full disk is told as such."""
+    """Write a table with its very schema; made in memory first, so that a full disk is reported as such."""
     file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")

@@ -44,7 +44,7 @@ def positive_of(names: Sequence[str], chosen: str | None = None) -> tuple[str, P
     return other, "sorting"
 
 
-def question_told(task: "TaskEntry") -> dict[str, str]:
+def question_facts(task: "TaskEntry") -> dict[str, str]:
     """The question of a task in words, and the class that is asked about where it is a yes-or-no task."""
     facts = {"question": task.asked, "asked": task.form.outcome(task.labels)}
     return {term: value for term, value in facts.items() if value}

@@ -1,4 +1,4 @@
-"""Prepared data in the store, whether of charts or of an annotated corpus: found or made, and told in `dataset.json`.
+"""Prepared data in the store, whether of charts or of an annotated corpus: found or made, and listed in `dataset.json`.
 
 data/<fingerprint>/   dataset.json · README.md · splits.parquet · a file per task · corpus.parquet, if there is a corpus
 """

@@ -54,7 +54,7 @@ _NAMED: Final = {
     "exclusions": "{}_excluded", "tracheostomy": "trach_{}", "masks": "masks_{}", "cannula": "cannula_{}",
     "oxygen_join": "oxygen_as_{}",
 }  # fmt: skip
-"""Switch → how the name of a task tells its value; of others also their own name is told."""
+"""Switch → how the name of a task states its value; of others the name holds their own name, too."""
 _WORDS: Final = {
     "span": "from the first start to the last end, gaps ignored",
     "longest": "in the longest episode",
@@ -122,13 +122,13 @@ class ProlongedVentilation(ChartTask):
         """`prolonged_ventilation`, then in the order of the fields each switch that is not as usual (`_NAMED`).
 
         `prolonged_ventilation_in_hindsight_negative` is the published question. Who is asked about and what is read
-        (`stays`, `reads`) are not told, as in every task of a chart.
+        (`stays`, `reads`) is not part of it, as in every task of a chart.
         """
         fields = type(self).model_fields
         own = {name: getattr(self, name) for name in fields if name not in ("kind", *ChartTask.model_fields)}
-        told = [_NAMED.get(name, f"{name}_{{}}").format(_word(value)) for name, value in own.items()
+        parts = [_NAMED.get(name, f"{name}_{{}}").format(_word(value)) for name, value in own.items()
                 if value != fields[name].default]  # fmt: skip
-        return "_".join(["prolonged_ventilation", *told])
+        return "_".join(["prolonged_ventilation", *parts])
 
     @property
     def needs_events(self) -> bool:
@@ -184,8 +184,8 @@ class ProlongedVentilation(ChartTask):
             prolonged |= pl.col("hadm_id").is_in(tracheostomies(records).implode())
         named = known.select("subject_id", "hadm_id", ANCHOR, asked=self._named(prolonged), gone=self._gone(prolonged))
         answered = pl.when(~pl.col("gone") & pl.col("asked").is_not_null()).then(pl.concat_list("asked"))
-        told = named.with_columns(answered.alias("asked"), pl.col("gone").alias(LEFT_VENTILATED))
-        return told.select(*ASKED, ANCHOR, LEFT_VENTILATED)
+        labels = named.with_columns(answered.alias("asked"), pl.col("gone").alias(LEFT_VENTILATED))
+        return labels.select(*ASKED, ANCHOR, LEFT_VENTILATED)
 
     def usable(self, *, labelled: bool) -> tuple[Filter, ...]:
         """At the landmark: of who was ventilated long enough, those who are still there; then whose answer is known."""
@@ -258,8 +258,8 @@ class ProlongedVentilation(ChartTask):
             times = ventilated(episodes, statuses, self.measure, self.days, tolerance_hours=0)
         base = spans.filter(pl.col("days") >= self.base_days)
         intimes = stays if stays is not None else times.select("stay_id", intime="first")
-        found = by_admission(times, base, intimes, "any-stay" if self.cohort == "in-hindsight" else "anchor-stay")
-        return found.join(last_ends(episodes, statuses), on="hadm_id", how="left", maintain_order="left")
+        admissions = by_admission(times, base, intimes, "any-stay" if self.cohort == "in-hindsight" else "anchor-stay")
+        return admissions.join(last_ends(episodes, statuses), on="hadm_id", how="left", maintain_order="left")
 
     def _named(self, prolonged: pl.Expr) -> pl.Expr:
         left, died = self._left_and_died()
@@ -272,8 +272,8 @@ class ProlongedVentilation(ChartTask):
         enough = (prolonged, long)
         name = pl.lit(short, pl.String)
         rules = (enough, *competing) if self.cohort == "in-hindsight" else (*competing, enough)
-        for happened, told in reversed(rules):
-            name = pl.when(happened).then(pl.lit(told, pl.String)).otherwise(name)
+        for happened, label in reversed(rules):
+            name = pl.when(happened).then(pl.lit(label, pl.String)).otherwise(name)
         return name
 
     def _gone(self, prolonged: pl.Expr) -> pl.Expr:

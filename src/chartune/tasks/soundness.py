@@ -1,6 +1,6 @@
 """Soundness: what gives reason for a warning, of the raw tables as they are read and of the datasets that come out.
 
-    read: bytes, rows, keys ─▶ a warning each ─┬─▶ dataset.json, and who prepares is told
+    read: bytes, rows, keys ─▶ a warning each ─┬─▶ dataset.json, and shown to who prepares
     made: nobody is left    ─▶ a warning each ─┘   strict: refused, as soon as one is known
 
 No word of a patient is in them: a category of notes is named where the release has it, or where it was asked for.
@@ -40,8 +40,8 @@ def source_entry(
     """
     tables = {table: replace(fact, rows=_rows(records, table)).to_json() for table, fact in facts.items()}
     reached = {whose: [rule.to_json() for rule in rules] for whose, rules in coverage.items()}
-    told = {"warnings": list(warnings), "notices": list(notices), "coverage": reached}
-    return {**records.about.to_json(), "tables": tables, **told}
+    remarks = {"warnings": list(warnings), "notices": list(notices), "coverage": reached}
+    return {**records.about.to_json(), "tables": tables, **remarks}
 
 
 def tables_covered(records: Records, staged: Staged) -> dict[str, list[Coverage]]:
@@ -89,12 +89,12 @@ def absent_categories(records: Records, staged: Staged, tasks: Sequence[Task], c
     absent = sorted(named - staged.categories())
     if not absent:
         return []
-    there: Counter[str] = sum((Counter(tally.kinds) for tally in records.tallies.values()), Counter())
-    told = f"there are {', '.join(sorted(there))}" if there else "there are none that a release knows"
-    return [f"notes: none is of the category {' or '.join(absent)}, which was asked for; {told}."]
+    categories: Counter[str] = sum((Counter(tally.kinds) for tally in records.tallies.values()), Counter())
+    present = f"there are {', '.join(sorted(categories))}" if categories else "there are none that a release knows"
+    return [f"notes: none is of the category {' or '.join(absent)}, which was asked for; {present}."]
 
 
-def breaks_told(texts: int, breaks: Breaks) -> list[str]:
+def breaks_reported(texts: int, breaks: Breaks) -> list[str]:
     r"""How many texts had their line breaks written out, and what became of them; empty: none had.
 
     Args:
@@ -118,8 +118,8 @@ def emptied(parts: Mapping[str, Part]) -> dict[str, str]:
     Args:
         parts: `Dataset.parts`.
     """
-    told = {name: _emptied(part.attrition) for name, part in parts.items() if name not in of_other_codes(parts)}
-    return {name: f"{name}: {why}" for name, why in told.items() if why}
+    filters = {name: _emptied(part.attrition) for name, part in parts.items() if name not in of_other_codes(parts)}
+    return {name: f"{name}: {why}" for name, why in filters.items() if why}
 
 
 def of_other_codes(parts: Mapping[str, Part]) -> set[str]:
@@ -169,7 +169,7 @@ def _rows(records: Records, table: str) -> int | None:
 
 
 def _named(config: BedsideNotes | Corpus, field: str) -> set[str]:
-    """Categories that somebody named: the usual ones are told of nowhere, because not every source has all of them."""
+    """Categories that somebody named: the usual ones are reported nowhere, because not every source has all of them."""
     named, usual = getattr(config, field), type(config).model_fields[field].default
     return set(named) if named != usual else set()
 

@@ -38,7 +38,7 @@ class Stays(Config):
 
         Args:
             cohort: everybody.
-            attrition: is told each filter.
+            attrition: records each filter.
             first: chooses notes of all admissions but newborns' (where these are left out), before anybody else leaves.
         """
         attrition.record("all admissions", "what the source holds", cohort)

@@ -1,6 +1,6 @@
 """Fidelity switches in force: each place where prepared data may follow a published recipe or this house's own.
 
-Every number that is made from the data carries them, so that two numbers can be told apart by what was switched.
+Every number that is made from the data carries them, so that two numbers can be distinguished by what was switched.
 """
 
 from collections.abc import Iterator, Mapping

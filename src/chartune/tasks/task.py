@@ -99,7 +99,7 @@ class Task(Config, ABC):
 
         Args:
             cohort: everybody.
-            attrition: is told each filter.
+            attrition: records each filter.
             labelled: whether only admissions with an answer stay; else those without one stay beside them, by the
                 same filters but those that need it, as for a prediction.
         """

@@ -1,4 +1,4 @@
-"""Thin splits: told when data are prepared, so that nobody trains for a day to score three deaths."""
+"""Thin splits: reported when data are prepared, so that nobody trains for a day to score three deaths."""
 
 from itertools import compress
 from typing import Final
@@ -36,12 +36,12 @@ def thin_splits(artefact: Artefact, dataset: Dataset) -> list[str]:
         if name in silent:
             continue
         labels, open_data = len(entry.labels) if learnt else 0, is_made_up(dataset.source)
-        told = _told(frame, entry.form, labels, open_data)
-        lines += [f"{name}: {told}."] if told else []
+        thin = _thin(frame, entry.form, labels, open_data)
+        lines += [f"{name}: {thin}."] if thin else []
     return [*empty.values(), *lines]
 
 
-def _told(frame: pl.DataFrame, form: Answer, labels: int, open_data: bool) -> str:
+def _thin(frame: pl.DataFrame, form: Answer, labels: int, open_data: bool) -> str:
     """What is thin in the examples of a task; empty: nothing."""
     if frame.is_empty():
         return "no split has an example"

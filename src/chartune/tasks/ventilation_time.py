@@ -71,7 +71,7 @@ def by_admission(
         stays: from `ventilated`.
         base: stays that make the cohort, by their stay_id.
         intimes: stay_id · intime; a stay that it lacks begins with its ventilation.
-        counted: whose days are told: the most of any stay, or those of the stay that gives the anchor.
+        counted: whose days are reported: the most of any stay, or those of the stay that gives the anchor.
 
     Returns:
         subject_id · hadm_id · anchor (first ventilation in the first such stay) · days.
@@ -80,11 +80,11 @@ def by_admission(
     begun = placed.with_columns(pl.col("intime").fill_null(pl.col("first"))).sort("hadm_id", "intime", "stay_id")
     cohort = begun.join(base, on="stay_id", how="semi", maintain_order="left")
     first = cohort.unique("hadm_id", keep="first", maintain_order=True)
-    told = first.select("subject_id", "hadm_id", "days", anchor="first")
+    admissions = first.select("subject_id", "hadm_id", "days", anchor="first")
     if counted == "any-stay":
         longest = begun.group_by("hadm_id").agg(pl.col("days").max())
-        told = told.drop("days").join(longest, on="hadm_id", maintain_order="left")
-    return told.select("subject_id", "hadm_id", "anchor", "days")
+        admissions = admissions.drop("days").join(longest, on="hadm_id", maintain_order="left")
+    return admissions.select("subject_id", "hadm_id", "anchor", "days")
 
 
 def _counted(episodes: pl.DataFrame, statuses: tuple[str, ...]) -> pl.DataFrame:

@@ -33,7 +33,7 @@ class WholeSummary(SummaryInput):
         return texts_of(dated(notes), _joined, unread)
 
     def examples(
-        self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, death_told: bool
+        self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, keep_stated_deaths: bool
     ) -> pl.DataFrame:
         """Examples of a portion, sorted by hadm_id; it tells the outcome anyway, so nothing is left out."""
         return joined(admissions, read).drop(TELLS_DEATH)

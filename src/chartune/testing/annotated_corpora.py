@@ -85,10 +85,10 @@ def tagged(root: str, text: str, tags: Iterable[str]) -> str:
     )
 
 
-def tag(name: str, id_: str, text: str, words: str, *, told: str = "", by: int = 0, **others: str) -> str:
-    """A tag whose offsets are those of the words in the text, moved by `by`; it quotes `told` instead if given."""
+def tag(name: str, id_: str, text: str, words: str, *, quotes: str = "", by: int = 0, **others: str) -> str:
+    """A tag whose offsets are those of the words in the text, moved by `by`; it quotes `quotes` instead if given."""
     start = text.index(words) + by
-    quoted = quoteattr(told or " ".join(words.split()))
+    quoted = quoteattr(quotes or " ".join(words.split()))
     more = "".join(f" {key}={quoteattr(value)}" for key, value in others.items())
     return f'<{name} id="{id_}" start="{start}" end="{start + len(words)}" text={quoted}{more} />'
 
@@ -107,11 +107,11 @@ NOTE_2012: Final = (
 def _tags_2012(text: str) -> list[str]:
     return [
         tag("EVENT", "E0", text, "Admission", modality="FACTUAL", polarity="POS", type="OCCURRENCE"),
-        tag("EVENT", "E1", text, "patient&apos;s Fever", told="patient's Fever", modality="FACTUAL", polarity="POS",
+        tag("EVENT", "E1", text, "patient&apos;s Fever", quotes="patient's Fever", modality="FACTUAL", polarity="POS",
             type="PROBLEM"),
         tag("EVENT", "E2", text, "chills resolved\nafter", type="problem", modality="FACTUAL", polarity="NEG"),
         tag("EVENT", "E3", text, "resolved", type="", modality="FACTUAL", polarity="POS"),
-        tag("EVENT", "E4", text, "cream", told="lotion", type="TREATMENT", modality="FACTUAL", polarity="POS"),
+        tag("EVENT", "E4", text, "cream", quotes="lotion", type="TREATMENT", modality="FACTUAL", polarity="POS"),
         tag("TIMEX3", "T0", text, "09/29/1993", type="DATE", val="1993-09-29", mod="NA"),
         tag("TIMEX3", "T1", text, "2 days", type="DURATION", val="P2D", mod="NA"),
         tag("SECTIME", "S0", text, "09/29/1993", type="ADMISSION", dvalue="1993-09-29"),
@@ -164,9 +164,9 @@ def write_2014(folder: Path, plain_patients: int = 8) -> Path:
     ]
     company = "\nWorks at Johnson & Johnson as a\nplumber , aged 41\n"
     others = [
-        tag("LOCATION", "P0", company, "Johnson & Johnson", told="Johnson and Johnson", TYPE="ORGANIZATION"),
+        tag("LOCATION", "P0", company, "Johnson & Johnson", quotes="Johnson and Johnson", TYPE="ORGANIZATION"),
         tag("PROFESSION", "P1", company, "plumber ", TYPE="PROFESSION"),
-        tag("AGE", "P2", company, "41", told="62", TYPE="AGE"),
+        tag("AGE", "P2", company, "41", quotes="62", TYPE="AGE"),
         '<MEDICATION id="M0" time="before DCT" />',
     ]
     first = {"180-03.xml": tagged(ROOT_2014, shifted, marks), "188-05.xml": tagged(ROOT_2014, company, others)}
@@ -192,30 +192,30 @@ NOTE_2018: Final = (
 )
 
 
-def brat_span(id_: str, type_: str, text: str, *pieces: str, told: str = "", after: int = 0) -> str:
+def brat_span(id_: str, type_: str, text: str, *pieces: str, quotes: str = "", after: int = 0) -> str:
     """A T line whose offsets are those of the pieces, each looked for after the one before."""
     places = []
     for piece in pieces:
         start = text.index(piece, after)
         after = start + len(piece)
         places.append(f"{start} {after}")
-    return f"{id_}\t{type_} {';'.join(places)}\t{told or ' '.join(pieces)}"
+    return f"{id_}\t{type_} {';'.join(places)}\t{quotes or ' '.join(pieces)}"
 
 
 def _lines_2018(text: str) -> list[str]:
     return [
         brat_span("T1", "Drug", text, "ASPIRIN"),
         brat_span("T2", "Strength", text, "81 mg"),
-        brat_span("T3", "Frequency", text, "daily\nfor", told="daily for"),
+        brat_span("T3", "Frequency", text, "daily\nfor", quotes="daily for"),
         brat_span("T4", "Reason", text, "chest", "pain"),
-        brat_span("T5", "Drug", text, "Olanzapin", "e", told="Olanzapin e", after=text.index("Olanzapin")),
+        brat_span("T5", "Drug", text, "Olanzapin", "e", quotes="Olanzapin e", after=text.index("Olanzapin")),
         brat_span("T6", "ADE", text, "Rash"),
         brat_span("T7", "Reason", text, "Rash"),
         brat_span("T8", "Drug", text, "aspirin"),
         brat_span("T9", "ADE", text, "left", "arm swelling"),
         "T10\tDrug 0 5\tcodeine",
         "T11\tDrug nowhere",
-        brat_span("T12", "Route", text, "po", told="p"), "o",
+        brat_span("T12", "Route", text, "po", quotes="p"), "o",
         "R1\tStrength-Drug Arg1:T2 Arg2:T1",
         "R2\tReason-Drug Arg1:T4 Arg2:T1",
         "R3\tADE-Drug Arg1:T6 Arg2:T8",

@@ -85,10 +85,10 @@ class Attacker:
         for part, entry in parts.items():
             self.order[part] = [row["step"] for row in entry["attrition"]]
             for row in entry["attrition"]:
-                told = [
+                by_unit = [
                     (str(row[unit]), unit) for unit in ("subjects", "admissions", "notes") if row.get(unit) is not None
                 ]
-                self._step(part, row["step"], told)
+                self._step(part, row["step"], by_unit)
             for split, counts in entry["counts"].items():
                 self._split(part, split, [(str(n), what) for what, n in counts.items()])
         for table, fact in dataset["source"]["tables"].items():
@@ -101,11 +101,11 @@ class Attacker:
             title = unescape(re.search(r"<h3>(.*?)</h3>", cohort)[1])  # type: ignore[index]
             part = self.titles.get(title, title)
             for name, counts in _BOX.findall(cohort):
-                told = _COUNTED.findall(unescape(counts).replace("\N{NO-BREAK SPACE}", " "))
+                printed_counts = _COUNTED.findall(unescape(counts).replace("\N{NO-BREAK SPACE}", " "))
                 if name in _SPLITS:
-                    self._split(part, name, told)
+                    self._split(part, name, printed_counts)
                 else:
-                    self._step(part, unescape(name), told)
+                    self._step(part, unescape(name), printed_counts)
 
     def read_card(self, text: str) -> None:
         """The tables of a dataset card in Markdown."""
@@ -118,8 +118,8 @@ class Attacker:
                 columns = cells[1:]
             elif cells[0] in _SPLITS and len(cells) == len(columns) + 1:
                 self._split(part, cells[0], list(zip(cells[1:], columns, strict=True)))
-            elif len(cells) == 4 and (told := _COUNTED.findall(cells[3])):
-                self._step(part, cells[0], told)
+            elif len(cells) == 4 and (printed_counts := _COUNTED.findall(cells[3])):
+                self._step(part, cells[0], printed_counts)
 
     def read_rate(self, part: str, split: str, rate: float, digits: int) -> None:
         """A share of those with the outcome, as it was measured and then printed with so many digits."""
@@ -158,15 +158,15 @@ class Attacker:
         small = [name for name in names if 1 <= truth.get(name, 0) <= 9]
         return {name: truth[name] for name in system.fixed(small)}
 
-    def _step(self, part: str, step: str, told: Iterable[tuple[str, str]]) -> None:
+    def _step(self, part: str, step: str, counts: Iterable[tuple[str, str]]) -> None:
         steps = self.order.setdefault(part, [])
         if step not in steps:
             steps.append(step)
-        for printed, unit in told:
+        for printed, unit in counts:
             self.learn(("left", part, step, UNITS.get(unit, unit)), printed)
 
-    def _split(self, part: str, split: str, told: Iterable[tuple[str, str]]) -> None:
-        for printed, what in told:
+    def _split(self, part: str, split: str, counts: Iterable[tuple[str, str]]) -> None:
+        for printed, what in counts:
             if UNITS.get(what, what) in ("subjects", "admissions", "positives", "documents"):
                 self.learn(("split", part, split, UNITS.get(what, what)), printed)
 

@@ -21,7 +21,7 @@ _STEPS: list[tuple[str, str, int, int | None, int]] = [
     ("adults", "children are cared for and written about differently", 1412, 1790, 3806),
     ("one discharge summary", "without a summary there is nothing to read", 1398, 1761, 1761),
     ("ends after it begins", "else a typing error", 1398, 1761, 1761),
-    ("outcome not told", "the chief complaint or illness tells that the patient died", 1394, 1755, 1755),
+    ("outcome not stated", "the chief complaint or illness states that the patient died", 1394, 1755, 1755),
     ("not empty", "at least one section was known on arrival", 1394, 1755, 1755),
 ]
 

@@ -1,4 +1,4 @@
-"""Small charts in memory for tests: stays, codes and notes told by what sets each apart from a usual one.
+"""Small charts in memory for tests: stays, codes and notes described by what sets each apart from a usual one.
 
 records_of(stay(1, days=3), stay(2, died=1)) ─▶ Records          answers(task, records) ─▶ {hadm_id: answers}
 note(1, "text", stored=2.5)                  ─▶ a row of notes   read_by(task, records, notes) ─▶ examples

@@ -58,7 +58,7 @@ def test_the_card_of_one_says_who_when_seen_asked_and_every_filter(two: Store) -
         "diagnoses_icd9: Diagnoses of the stay (ICD-9)", "corpus: Adaptation text",
     ):  # fmt: skip
         assert line in told
-    assert "1,394 patients, 1,755 admissions, 1,755 notes  outcome not told: the chief complaint" in told
+    assert "1,394 patients, 1,755 admissions, 1,755 notes  outcome not stated: the chief complaint" in told
     assert "removed nothing: ends after it begins, not empty" in told
     assert "        test: 330 patients, 400 admissions, 3 with the outcome" in told
 
@@ -85,7 +85,7 @@ def test_json_says_which_of_the_two_figures_it_holds(two: Store) -> None:
 def test_exact_counts_are_for_the_analyst_who_asks_and_are_marked(two: Store) -> None:
     told = chartune("datasets", "fedc", "--exact-counts", "--store", two.root).out
     assert told.startswith("DO NOT RELEASE")
-    assert "1,394 patients, 1,755 admissions, 1,755 notes  outcome not told" in told
+    assert "1,394 patients, 1,755 admissions, 1,755 notes  outcome not stated" in told
     row = json.loads(chartune("datasets", "fedc", "--exact-counts", "--store", two.root, "--json").out)
     assert (row["figures"], row["do_not_release"]) == ("exact", True)
     assert row["tasks"]["mortality"]["counts"]["test"]["admissions"] == 400

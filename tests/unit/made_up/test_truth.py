@@ -15,7 +15,7 @@ from chartune.made_up.admission_text import Sections, assembled, trace, write_se
 from chartune.made_up.conditions import CONDITIONS
 from chartune.made_up.dice import Dice
 from chartune.made_up.notes_of_stay import Note
-from chartune.made_up.outcome import MODEL, OutcomeModel, Reader, p_death, p_death_unread, prior, untold
+from chartune.made_up.outcome import MODEL, OutcomeModel, Reader, p_death, p_death_unread, prior, unstated
 from chartune.made_up.patients import Admission, Patient, draw_patient
 from chartune.made_up.sentences import GRAMMARS
 from chartune.made_up.spans import mimic3_text
@@ -48,7 +48,7 @@ def _beliefs(traces: list[Told], words: int) -> NDArray[np.float64]:
 
 def test_the_closed_form_equals_enumeration_of_all_worlds() -> None:
     """P(death | cancer affirmed, infarction denied, septic shock unmentioned, history and illness over)."""
-    band, told = 1, MODEL.told
+    band, told = 1, MODEL.death_stated
     for ordinal in (0, 1, 2):
         reader = Reader(SMALL, band, ordinal)
         reader.reads(2, True)
@@ -114,7 +114,7 @@ def test_later_stays_find_fewer_who_had_a_deadly_chronic_disease() -> None:
 def test_certain_conditions_make_the_plain_noisy_or() -> None:
     nobody = p_death(MODEL, 0, [0.0] * len(CONDITIONS))
     assert nobody == pytest.approx(MODEL.leaks[0])
-    assert untold(MODEL, 1.0) == 1.0
+    assert unstated(MODEL, 1.0) == 1.0
 
 
 def test_the_oracle_is_calibrated_by_decile() -> None:

@@ -69,7 +69,7 @@ def test_a_word_of_nine_of_86_dead_and_of_nobody_who_lives_is_listed(tmp_path: P
     assert found.label == "died"
     verdict = judged(found, tmp_path)
     assert verdict.standing == "look"
-    assert "'autopsy' 9 of 86 (10.5 %), others 0 of 657" in verdict.told
+    assert "'autopsy' 9 of 86 (10.5 %), others 0 of 657" in verdict.detail
 
 
 def test_words_of_chance_are_not_listed_and_the_law_holds(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_a_phrase_that_is_the_answer_fails(died: int, survived: int, standing: s
     texts = ["hospice"] * died + ["well"] * (40 - died) + ["hospice"] * survived + ["well"] * (40 - survived)
     rows = {"split": ["train"] * 80, "label": [1] * 40 + [0] * 40, "text": texts}
     (row,) = [row for row in verdicts((), (), [looked(tmp_path, rows)], ()) if row.law == WORDING]
-    assert (row.standing, row.told.startswith("some: 'hospice' of 'died', train")) == (standing, True)
+    assert (row.standing, row.detail.startswith("some: 'hospice' of 'died', train")) == (standing, True)
 
 
 def test_what_was_not_measured_has_no_verdict(tmp_path: Path) -> None:
@@ -141,7 +141,7 @@ def test_a_small_count_that_is_hidden_does_not_hide_the_leak(tmp_path: Path) -> 
     shown = hidden(looked(tmp_path, {"split": ["train"] * 140, "label": [1] * 40 + [0] * 100, "text": texts}))
     (row,) = [row for row in verdicts((), (), [shown], ()) if row.law == WORDING]
     assert row.standing == "fail"
-    assert row.told.endswith("train 40+ of 40+ (100.0 %) far more often than of all others")
+    assert row.detail.endswith("train 40+ of 40+ (100.0 %) far more often than of all others")
     labels = [0, 0, 0, 0, *([1, 0] * 18)]
     rows = {
         "split": ["train"] * 40,

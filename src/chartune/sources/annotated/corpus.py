@@ -73,10 +73,10 @@ class AnnotatedCorpus(Config, ABC):
 
     def about(self) -> About:
         """What the data card says; a made-up corpus says so in a marker that lists its files."""
-        told = marker(self.folder, self.files().values()) if (self.folder / MADE_UP).is_file() else None
+        manifest = marker(self.folder, self.files().values()) if (self.folder / MADE_UP).is_file() else None
         version, title, licence = self.published.version, self.published.title, self.published.licence
-        if told is not None:
-            version, title, licence = "made-up", str(told.get("title", "Made-up corpus")), "CC0 1.0"
+        if manifest is not None:
+            version, title, licence = "made-up", str(manifest.get("title", "Made-up corpus")), "CC0 1.0"
         return About(self.kind, version, self.title or title, self.licence or licence)
 
     def load(self) -> AnnotatedRecords:
@@ -170,7 +170,7 @@ def two_versions(path: str, other: str) -> SchemaError:
 
 
 def corpus_facts(files: Mapping[str, Path], store: Store) -> dict[str, TableFacts]:
-    """Archive → size and hash; loose files, of which there may be a thousand, are told together by their ending.
+    """Archive → size and hash; loose files, of which there may be a thousand, are reported together by their ending.
 
     The hash of many files is that of their paths and hashes, sorted by path.
 

@@ -1,4 +1,4 @@
-"""The development part of a corpus that ships none: some of its training patients, by a salted hash of their ids."""
+"""The validation split of a corpus that ships none: some of its training patients, by a salted hash of their ids."""
 
 from typing import Any, Literal
 
@@ -14,15 +14,15 @@ VALIDATION = "validation"
 
 
 class DevSplit(Config):
-    """Published parts stay as they are; where there is no validation part, training patients are taken for it.
+    """Published splits stay as they are; where there is no validation split, training patients are taken for it.
 
     A patient's documents stay together (i2b2 2014); elsewhere a document is a patient of its own. Published code draws
-    a tenth at random, unseeded or from an unordered set, so that nobody has the same part twice.
+    a tenth at random, unseeded or from an unordered set, so that nobody has the same split twice.
     """
 
     kind: Literal["dev-hash"] = "dev-hash"
     salt: str = "chartune"
-    """Another salt, another part."""
+    """Another salt, another split."""
     validation: Fraction = 0.1
     """Share of the training patients."""
 

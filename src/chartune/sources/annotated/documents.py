@@ -79,11 +79,11 @@ class AnnotatedRecords:
 
     def warnings(self) -> tuple[str, ...]:
         """What a reader of the data card should know: differences from the published counts, then the findings."""
-        told = "pairs" if self.documents.is_empty() else "documents"
+        noun = "pairs" if self.documents.is_empty() else "documents"
         rows = self.pairs if self.documents.is_empty() else self.documents
         here = dict(rows.group_by("split").len().rows())
         short = [
-            f"{split}: {count} {told} are published, here are {here.get(split, 0)}."
+            f"{split}: {count} {noun} are published, here are {here.get(split, 0)}."
             for split, count in self.expected.items()
             if here.get(split, 0) != count
         ]

@@ -48,12 +48,12 @@ def _add(document: Tagged, rows: Rows, findings: Findings) -> None:
     doc_id, text = document.doc_id, document.text
     rows.documents.append((doc_id, doc_id, document.split, text))
     entities = [tag for tag in document.tags if tag.name in GROUPS]
-    found = [marked(tag, tag.attributes.get("type", "")) for tag in entities]
-    kept = place(doc_id, text, found, TYPES, rows, findings)
-    told: set[str] = set()
+    marked_spans = [marked(tag, tag.attributes.get("type", "")) for tag in entities]
+    kept = place(doc_id, text, marked_spans, TYPES, rows, findings)
+    described: set[str] = set()
     for tag in entities:
-        _describe(doc_id, tag, kept - told, rows, findings)
-        told.add(tag.attributes.get("id", ""))
+        _describe(doc_id, tag, kept - described, rows, findings)
+        described.add(tag.attributes.get("id", ""))
     for tag in document.tags:
         if tag.name == LINK:
             _link(doc_id, tag, kept, rows, findings)

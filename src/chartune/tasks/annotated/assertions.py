@@ -36,8 +36,8 @@ class Assertions(AnnotatedTask):
 
     def make(self, records: AnnotatedRecords, documents: pl.DataFrame, apart: Apart = as_they_are) -> Made:
         """A row per problem."""
-        told = records.attributes.filter(pl.col("name") == ASSERTION)
-        once = told.unique(["doc_id", "entity_id"], keep="first", maintain_order=True)
+        assertions = records.attributes.filter(pl.col("name") == ASSERTION)
+        once = assertions.unique(["doc_id", "entity_id"], keep="first", maintain_order=True)
         spans = records.entities.select("doc_id", "entity_id", "start", "end")
         asked = documents.join(once.join(spans, on=["doc_id", "entity_id"]), on="doc_id")
         rows = []
@@ -47,4 +47,4 @@ class Assertions(AnnotatedTask):
             place = one["start"] - start, one["end"] - start
             rows.append((one["split"], text, one["value"], one["doc_id"], one["patient"], *place))
         frame = pl.DataFrame(rows, _SCHEMA, orient="row")
-        return one_label_each(frame, "patient", {SECOND: told.height - once.height}, apart)
+        return one_label_each(frame, "patient", {SECOND: assertions.height - once.height}, apart)

@@ -116,7 +116,7 @@ def _overlaps(frame: pl.DataFrame, labels: tuple[str, ...]) -> pl.DataFrame:
 
 
 def _count(mine: pl.DataFrame) -> dict[str, int]:
-    """What a data card says of a split; `overlapping` spans cannot all be told by one tag per word."""
+    """What a data card says of a split; `overlapping` spans cannot all be represented by one tag per word."""
     return {
         "subjects": mine["subject_id"].n_unique(), "documents": mine.height, "spans": int(mine["spans"].sum()),
         "overlapping": int(mine["overlapping"].sum()), "of_unlearnt_labels": int(mine["unlearnt"].sum()),

@@ -125,7 +125,7 @@ def _apart(near: NearCopies | None, folder: Path) -> Apart:
 
 
 def _usable(documents: pl.DataFrame, apart: Apart) -> tuple[pl.DataFrame, Attrition]:
-    """Documents without training ones of held-out patients, or near a held-out one's text; test parts stay."""
+    """Documents without training ones of held-out patients, or near a held-out one's text; test splits stay."""
     attrition = Attrition()
     _count(attrition, "all documents", "annotated, and shipped with a split", documents)
     tested = documents.filter(pl.col("split") == "test")["patient"].unique()

@@ -104,7 +104,7 @@ class AnnotatedTask(Config, ABC):
             documents: doc_id · patient · split · text of the documents to use; splits as they are to be.
             apart: leaves out near copies of held-out texts; documents have been apart before, sentences have not.
 
-        A task whose training part is empty is no error: it has no labels, and no stage will learn it.
+        A task whose training split is empty is no error: it has no labels, and no stage will learn it.
         """
 
 

@@ -5,5 +5,5 @@
 
 What it cannot see: paraphrase, another language, tables whose cells stand in another order, a text spread over several
 documents or cut every few words (line numbers, hyphens, in a corpus other masks), and texts with too few rare runs
-(`chartune.tasks.containment.round.LEAST`), which are told as not judged.
+(`chartune.tasks.containment.round.LEAST`), which are reported as not judged.
 """

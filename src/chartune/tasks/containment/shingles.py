@@ -27,7 +27,7 @@ _BLANK: Final = 32
 _PLAIN: Final = bytes(
     byte if byte > 127 else ord(chr(byte).lower()) if chr(byte).isalnum() else _BLANK for byte in range(256)
 )
-"""Byte → small letter, digit or blank; what is not ASCII has been told apart before."""
+"""Byte → small letter, digit or blank; what is not ASCII has been separated before."""
 _NO_WORD: Final = re.compile(r"[^\w]+|_+")
 _CHUNK: Final = 8
 """Bytes of a word that are hashed at once."""

@@ -34,8 +34,8 @@ class Share:
         return self.count != 0
 
     def __str__(self) -> str:
-        told = f"{shown(self.count, self.rounded)} of {shown(self.of, self.rounded)}"
-        return told if self.share is None else f"{told} ({100 * self.share:.1f} %)"
+        counts = f"{shown(self.count, self.rounded)} of {shown(self.of, self.rounded)}"
+        return counts if self.share is None else f"{counts} ({100 * self.share:.1f} %)"
 
 
 @runtime_checkable
@@ -68,11 +68,11 @@ def enough(count: Count) -> bool:
 
 def hidden(tree: T) -> T:
     """A tree of frozen dataclasses and tuples with every small count in it hidden."""
-    told: Any = tree
+    suppressed: Any = tree
     if isinstance(tree, Hides):
-        told = tree.hidden()
+        suppressed = tree.hidden()
     elif isinstance(tree, tuple):
-        told = tuple(hidden(one) for one in tree)
+        suppressed = tuple(hidden(one) for one in tree)
     elif is_dataclass(tree) and not isinstance(tree, type):
-        told = replace(tree, **{field.name: hidden(getattr(tree, field.name)) for field in fields(tree)})
-    return cast("T", told)
+        suppressed = replace(tree, **{field.name: hidden(getattr(tree, field.name)) for field in fields(tree)})
+    return cast("T", suppressed)

@@ -8,7 +8,9 @@ fail   scores on these data mean nothing until it is mended
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
 
 from chartune.tasks.leakage.bases import Base
 from chartune.tasks.leakage.copies import Copies
@@ -32,8 +34,12 @@ class Verdict:
 
     standing: Standing
     law: str
-    told: str
-    """Where it is broken and by how much; where it holds, nothing."""
+    detail: Annotated[str, Field(alias="told")]
+    """Where it is broken and by how much; where it holds, nothing. Its key in JSON is `told`."""
+
+    def to_json(self) -> dict[str, str]:
+        """As plain JSON."""
+        return {"standing": self.standing, "law": self.law, "told": self.detail}
 
 
 PATIENTS: Final = "who is asked about is learnt from nowhere"
@@ -47,7 +53,7 @@ LATER: Final = "no text holds a section written after the outcome"
 TIMES: Final = "nothing that is read was written after the prediction"
 BASES: Final = "no base model has read the held-out texts before"
 _READ_OTHERS: Final = "read what was written before the outcome (`reads`), or drop the texts that tell it"
-_TOLD: Final = "the text was written when the answer was known and may tell it"
+_STATED: Final = "the text was written when the answer was known and may tell it"
 _APART: Final = "leave such training texts out (`near_copies`), or correct the split lists or the corpus"
 WAYS_OUT: Final = {
     EXACT: _APART,
@@ -79,7 +85,7 @@ def verdicts(
 
 def _law(law: str, broken: Iterable[tuple[Standing, str]], *, measured: bool = True) -> tuple[Verdict, ...]:
     """A verdict per place, or that the law holds; none of what nobody has measured."""
-    where = tuple(Verdict(standing, law, told) for standing, told in broken)
+    where = tuple(Verdict(standing, law, detail) for standing, detail in broken)
     return where or ((Verdict("pass", law, ""),) if measured else ())
 
 
@@ -93,32 +99,32 @@ def _shared(patients: Sequence[Patients]) -> Iterator[tuple[Standing, str]]:
 
 
 def _exact(row: Copies) -> tuple[Standing, str]:
-    told = f"{row.exact} {row.split} texts of {row.asked} are exact copies of training texts of {row.learnt}"
+    copied = f"{row.exact} {row.split} texts of {row.asked} are exact copies of training texts of {row.learnt}"
     long = f", {row.long_exact} of them and no short phrase" if row.long_exact.some else ", all of them short phrases"
-    return ("fail" if row.long_exact.some else "look"), told + long
+    return ("fail" if row.long_exact.some else "look"), copied + long
 
 
 def _contained(copies: Sequence[Copies]) -> Iterator[tuple[Standing, str]]:
     """A line per place that is learnt from; and where too many texts could not be judged."""
-    yield from (("fail", told) for told in _by_place(copies, "contained"))
+    yield from (("fail", line) for line in _by_place(copies, "contained"))
     unjudged = [row for row in copies if enough(row.unjudged.count) and (row.unjudged.share or 0.0) >= MANY]
     if unjudged:
-        told = "; ".join(f"{row.unjudged} {row.split} texts of {row.asked} in {row.learnt}" for row in unjudged)
-        yield "look", f"too short, or too much boilerplate, to be judged but as exact copies: {told}"
+        counts = "; ".join(f"{row.unjudged} {row.split} texts of {row.asked} in {row.learnt}" for row in unjudged)
+        yield "look", f"too short, or too much boilerplate, to be judged but as exact copies: {counts}"
 
 
 def _by_place(copies: Sequence[Copies], how: Literal["contained", "partly"]) -> Iterator[str]:
     for learnt in dict.fromkeys(row.learnt for row in copies):
-        mine = [(row, getattr(row, how)) for row in copies if row.learnt == learnt]
-        told = "; ".join(f"{share} {row.split} texts of {row.asked}" for row, share in mine if share.some)
-        if told:
-            yield f"of {told} in training texts of {learnt}"
+        shares = [(row, getattr(row, how)) for row in copies if row.learnt == learnt]
+        counts = "; ".join(f"{share} {row.split} texts of {row.asked}" for row, share in shares if share.some)
+        if counts:
+            yield f"of {counts} in training texts of {learnt}"
 
 
 def _telling(one: Examples) -> Iterator[tuple[Standing, str]]:
     """That a task's texts tell its answer; and its telling wordings, a line each per label, the splits in it."""
     if one.answer_told:
-        yield "fail", f"{one.task}: {_TOLD}, and was let in on purpose (allow_retrospective)"
+        yield "fail", f"{one.task}: {_STATED}, and was let in on purpose (allow_retrospective)"
     telling: dict[tuple[str, str], list[Wording]] = {}
     for row in one.wordings or ():
         if row.telling:
@@ -137,11 +143,11 @@ def _learnt(examples: Sequence[Examples]) -> Iterator[str]:
 def _phrases(task: str, learnt: Phrases) -> str:
     first = "; ".join(f"{one.phrase!r} {one.present}, others {one.absent}" for one in learnt.shown[:SAID])
     many = f"{learnt.passed:,} of {learnt.tested:,} phrases go along with {learnt.label!r}"
-    return f"{task}: {many}: honest signs, or told answers{', first ' if first else ''}{first}"
+    return f"{task}: {many}: honest signs, or leaked labels{', first ' if first else ''}{first}"
 
 
 def _worded(examples: Sequence[Examples]) -> bool:
-    """Whether any task asks for an outcome, or told it."""
+    """Whether any task asks for an outcome, or has texts that state it."""
     return any(one.wordings is not None or one.answer_told for one in examples)
 
 
@@ -171,7 +177,7 @@ def _timed(examples: Sequence[Examples]) -> Iterator[tuple[Standing, str]]:
     """A line per reason, the tasks in it."""
     tasks: dict[tuple[Standing, str], list[str]] = {}
     for one in examples:
-        broken: tuple[Standing, str] | None = ("look", _TOLD) if one.answer_told else _late(one.times)
+        broken: tuple[Standing, str] | None = ("look", _STATED) if one.answer_told else _late(one.times)
         if broken:
             tasks.setdefault(broken, []).append(one.task)
     for (standing, reason), names in tasks.items():
@@ -193,8 +199,8 @@ def _late(times: Times) -> tuple[Standing, str] | None:
 
 
 def _read(base: Base) -> Iterator[tuple[Standing, str]]:
-    told = base.exposure.text + (f" ({base.exposure.source})" if base.exposure.source else "")
+    exposure = base.exposure.text + (f" ({base.exposure.source})" if base.exposure.source else "")
     if base.contaminated:
-        yield "look", f"{base.name} was pretrained on {told}: its scores on the held-out part are contaminated"
+        yield "look", f"{base.name} was pretrained on {exposure}: its scores on the held-out part are contaminated"
     elif base.contaminated is None:
-        yield "look", f"{base.name}: what it has read of these texts is not known; it read: {told}"
+        yield "look", f"{base.name}: what it has read of these texts is not known; it read: {exposure}"

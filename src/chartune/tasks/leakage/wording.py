@@ -25,7 +25,7 @@ FEW: Final = 0.05
 MOST_LABELS: Final = 6
 """Tasks with more answers are not looked at: outcomes have few."""
 DEATH: Final = "death"
-"""The told deaths for which a mortality task drops a note (`chartune.notes.deaths`)."""
+"""The stated deaths for which a mortality task drops a note (`chartune.notes.deaths`)."""
 OUTCOMES: Final = {
     "expired": r"\bexpired\b",
     "hospice": r"\bhospice\b",
