@@ -75,9 +75,9 @@ def audit_text(fingerprint: str, audit: "Audit") -> str:
     shares = f"contained: {limits.containment:.0%} or more in one text, in part: {limits.look:.0%} or more"
     return "\n".join([
         f"{audit.title}  (audit {fingerprint} of data {audit.data})",
-        *_found("patients in two places that must not share any", people, len(audit.patients)),
-        *_found(f"held-out texts in training texts ({shares})", copied, len(audit.copies)),
-        *_found("held-out texts too short, or too much boilerplate, to be judged", unjudged, len(audit.copies)),
+        *_places("patients in two places that must not share any", people, len(audit.patients)),
+        *_places(f"held-out texts in training texts ({shares})", copied, len(audit.copies)),
+        *_places("held-out texts too short, or too much boilerplate, to be judged", unjudged, len(audit.copies)),
         f"  {_RULE.format(limits.boilerplate)}",
         *(line for item in audit.examples for line in _task(item)),
         *(f"{item.name}: {item.exposure.text}; tokens {item.tokens}" for item in audit.bases),
@@ -87,7 +87,7 @@ def audit_text(fingerprint: str, audit: "Audit") -> str:
     ])  # fmt: skip
 
 
-def _found(title: str, lines: list[str], asked: int) -> list[str]:
+def _places(title: str, lines: list[str], asked: int) -> list[str]:
     return [title, *(f"  {line}" for line in lines), f"  none in {asked - len(lines)} of {asked} places"]
 
 

@@ -138,9 +138,9 @@ def stage_data(
     if folder is None and not config:
         raise ConfigError("a stage needs data: give the folder of the raw files, or --config with a stage.yaml.")
     if folder is not None:
-        found = source_at(folder, source, null_marks)
-        only_of_charts(found["kind"], {"--splits": splits, "--preset": preset})
-        data["data"] = {**(data.get("data") or {}), "source": found}
+        detected = source_at(folder, source, null_marks)
+        only_of_charts(detected["kind"], {"--splits": splits, "--preset": preset})
+        data["data"] = {**(data.get("data") or {}), "source": detected}
     elif null_marks is not None:
         raise ConfigError("--null-marks needs the table that it applies to; give that, too, or use --set.")
     if preset is not None:

@@ -92,10 +92,10 @@ class PublishedDataset:
 
 def dataset_of(task: str) -> PublishedDataset | None:
     """The printed size of a task (Gema et al. 2023, Table 1); None when the paper has not asked it."""
-    found = [row for row in _rows("p1_datasets.csv") if row["dataset"] == COLUMNS.get(task)]
-    if not found:
+    rows = [row for row in _rows("p1_datasets.csv") if row["dataset"] == COLUMNS.get(task)]
+    if not rows:
         return None
-    row = found[0]
+    row = rows[0]
     name, classes = row["dataset"], int(row["classes"])
     admissions = (int(row["train"]), int(row["validation"]), int(row["test"]))
     return PublishedDataset(name, classes, _MEANT.get(name, classes), admissions)

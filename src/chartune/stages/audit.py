@@ -85,8 +85,8 @@ class Audit:
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
-        verdicts = [verdict.to_json() for verdict in self.verdicts]
-        return asdict(self) | {"settings": self.settings.model_dump(mode="json"), "verdicts": verdicts}
+        judged = [verdict.to_json() for verdict in self.verdicts]
+        return asdict(self) | {"settings": self.settings.model_dump(mode="json"), "verdicts": judged}
 
 
 def audit(

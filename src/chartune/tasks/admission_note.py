@@ -129,12 +129,12 @@ class AdmissionNote(SummaryInput):
         self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, keep_stated_deaths: bool
     ) -> pl.DataFrame:
         """Examples of a portion, sorted by hadm_id."""
-        there = joined(admissions, read).filter(pl.col("text") != "")
-        there = _record(there, attrition, "tells why the patient came", _NO_STORY)
+        examples = joined(admissions, read).filter(pl.col("text") != "")
+        examples = _record(examples, attrition, "tells why the patient came", _NO_STORY)
         if not keep_stated_deaths:
-            there = _record(there.filter(~pl.col(TELLS_DEATH)), attrition, "does not tell the death", _DEATH)
-            there = self._without_asides(there)
-        return there.drop(TELLS_DEATH)
+            examples = _record(examples.filter(~pl.col(TELLS_DEATH)), attrition, "does not tell the death", _DEATH)
+            examples = self._without_asides(examples)
+        return examples.drop(TELLS_DEATH)
 
     def _without_asides(self, read: pl.DataFrame) -> pl.DataFrame:
         """CORe cuts asides where death is asked only; by chartune's rules they are gone from every task."""
@@ -146,10 +146,10 @@ class AdmissionNote(SummaryInput):
 
 def _on_arrival(known: Known, texts: Sequence[str]) -> str:
     # Not glued together: the last section of a report would run on into its addendum, which may tell the end.
-    found: dict[str, str] = {}
+    sections: dict[str, str] = {}
     for text in texts:
-        found = admission_sections(text, known) | found
-    return admission_text(without_death_asides(found))
+        sections = admission_sections(text, known) | sections
+    return admission_text(without_death_asides(sections))
 
 
 def _on_arrival_core(texts: Sequence[str]) -> str:

@@ -72,8 +72,8 @@ class Attrition:
     def coverage(self) -> list[Coverage]:
         """What the filters that look for something found; of one that found nothing it is said that it left nobody."""
         rows = pairwise(self._steps.items())
-        found = [(self._finding[name], before, step) for (_, before), (name, step) in rows if name in self._finding]
-        counts = [(rule, getattr(before, rule.unit), getattr(step, rule.unit)) for rule, before, step in found]
+        pairs = [(self._finding[name], before, step) for (_, before), (name, step) in rows if name in self._finding]
+        counts = [(rule, getattr(before, rule.unit), getattr(step, rule.unit)) for rule, before, step in pairs]
         return [rule.of(reachable, reached).but(in_flow=True) for rule, reachable, reached in counts if reached]
 
     def record_notes(self, step: str, why: str, notes: pl.DataFrame) -> pl.DataFrame:

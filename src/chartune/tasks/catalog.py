@@ -131,21 +131,21 @@ def chosen_tasks(names: Sequence[str], source_kind: str, preset: Preset) -> tupl
 
 
 def _named(name: str, every: Sequence[AnyTask]) -> list[str]:
-    there = [task.name for task in every]
-    if name in there:
+    known = [task.name for task in every]
+    if name in known:
         return [name]
-    found = [task for task in every if name and task.name.startswith(name)]
-    if not found:
-        alike = difflib.get_close_matches(name, there, n=2, cutoff=0.5)
+    matches = [task for task in every if name and task.name.startswith(name)]
+    if not matches:
+        alike = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
         meant = f" Did you mean {' or '.join(alike)}?" if alike else ""
         raise ConfigError(
-            f"a task must be one of {', '.join(there)} (or the beginning of one), but got {name!r}.{meant}"
+            f"a task must be one of {', '.join(known)} (or the beginning of one), but got {name!r}.{meant}"
         )
-    names = [task.name for task in found]
+    names = [task.name for task in matches]
     shortest = min(names, key=len)
-    if all(one.startswith(shortest) for one in names):
+    if all(other.startswith(shortest) for other in names):
         return [shortest]
-    if len({task.kind for task in found}) > 1:
+    if len({task.kind for task in matches}) > 1:
         raise ConfigError(
             f"a task must be named without doubt, but {name!r} may be {' or '.join(names)}; write more of its name."
         )

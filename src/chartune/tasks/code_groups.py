@@ -73,8 +73,8 @@ def billed(billing: Billing) -> pl.DataFrame:
         return pl.DataFrame(schema={**ASKED, MIXED: pl.Boolean()})
     coded = billing.codes.filter(pl.col("icd_code").is_not_null() & (pl.col("icd_code") != ""))
     other = coded.filter(pl.col("icd_version") != billing.version)["hadm_id"].unique()
-    mine = coded.filter(pl.col("icd_version") == billing.version)
-    grouped = mine.with_columns(pl.col("hadm_id").is_in(other.implode()).alias(MIXED))
+    of_version = coded.filter(pl.col("icd_version") == billing.version)
+    grouped = of_version.with_columns(pl.col("hadm_id").is_in(other.implode()).alias(MIXED))
     groups = billing.group(pl.col("icd_code")).unique().sort()
     return (
         grouped.group_by("subject_id", "hadm_id", MIXED)
@@ -105,10 +105,10 @@ def group_titles(billing: Billing) -> dict[str, str]:
     """Group → its own title, or else that of its most billed code."""
     if billing.titles is None or billing.codes is None:
         return {}
-    mine = pl.col("icd_version") == billing.version
-    known = billing.titles.filter(mine & pl.col("long_title").is_not_null())
+    of_version = pl.col("icd_version") == billing.version
+    known = billing.titles.filter(of_version & pl.col("long_title").is_not_null())
     known = known.with_columns(group=billing.group(pl.col("icd_code")))
-    counted = billing.codes.filter(mine).group_by("icd_code").len()
+    counted = billing.codes.filter(of_version).group_by("icd_code").len()
     ranked = known.join(counted, on="icd_code", how="left", maintain_order="left").with_columns(
         itself=pl.col("icd_code") == pl.col("group"), len=pl.col("len").fill_null(0)
     )

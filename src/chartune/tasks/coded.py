@@ -71,5 +71,7 @@ class Coded(ChartTask):
 
     def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
         """The categories, titled by the dictionary."""
-        mine = self.billing(records)
-        return whole_table(mine) if self.labels == "whole-table" else frequent_groups(examples, self.least_cases, mine)
+        billing = self.billing(records)
+        if self.labels == "whole-table":
+            return whole_table(billing)
+        return frequent_groups(examples, self.least_cases, billing)

@@ -61,8 +61,8 @@ class Reached:
             admissions: selected.
             reading: perhaps of more admissions.
         """
-        mine = reading.sections.join(admissions, on=_KEY, how="semi")
-        self.sections.update({TEXTS: mine.height, **mine.select(pl.col(*ADMISSION).sum()).row(0, named=True)})
+        sections = reading.sections.join(admissions, on=_KEY, how="semi")
+        self.sections.update({TEXTS: sections.height, **sections.select(pl.col(*ADMISSION).sum()).row(0, named=True)})
         headings = reading.headings.join(admissions, on=_KEY, how="semi")
         patients = headings.select("subject_id", "heading").unique()
         self.headings.update(dict(patients["heading"].value_counts().iter_rows()))
@@ -90,20 +90,20 @@ def reading_of(reads: Input, notes: pl.DataFrame, read: pl.DataFrame) -> Reading
 
 
 def _headings_unknown(notes: pl.DataFrame, known: Known) -> pl.DataFrame:
-    found = [sorted(unknown_headings(text or "", known)) for text in notes["text"].to_list()]
-    headings = pl.Series("heading", found, dtype=pl.List(pl.String))
+    unknown_of_texts = [sorted(unknown_headings(text or "", known)) for text in notes["text"].to_list()]
+    headings = pl.Series("heading", unknown_of_texts, dtype=pl.List(pl.String))
     return notes.select(*_KEY, headings).explode("heading").drop_nulls("heading")
 
 
-def of_sections(found: Mapping[str, int]) -> list[Coverage]:
+def of_sections(reached: Mapping[str, int]) -> list[Coverage]:
     """What the rule of each section reached.
 
     Args:
-        found: `sections` of `Reached`; empty: the task reads something else.
+        reached: `sections` of `Reached`; empty: the task reads something else.
     """
     usual = {title: Rule(title.lower(), _UNIT, RARE, _WHY) for title in USUAL}
     rules = {title: usual.get(title, Rule(title.lower(), _UNIT)) for title in ADMISSION}
-    return [rule.of(found[TEXTS], found[title]) for title, rule in rules.items()] if found else []
+    return [rule.of(reached[TEXTS], reached[title]) for title, rule in rules.items()] if reached else []
 
 
 def unknown(tasks: Mapping[str, Mapping[str, int]]) -> list[str]:
@@ -115,8 +115,8 @@ def unknown(tasks: Mapping[str, Mapping[str, int]]) -> list[str]:
         tasks: name → `headings` of `Reached.to_json`.
     """
     names: dict[str, list[str]] = {}
-    for name, found in tasks.items():
-        if listed := ", ".join(f"{heading} ({n})" for heading, n in found.items()):
+    for name, patients in tasks.items():
+        if listed := ", ".join(f"{heading} ({n})" for heading, n in patients.items()):
             names.setdefault(listed, []).append(name)
     line = "{}: the most frequent headings that no rule knows, with the patients whose texts hold them: {}."
     return [line.format(", ".join(who), listed) for listed, who in names.items()]

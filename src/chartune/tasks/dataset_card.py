@@ -132,7 +132,7 @@ def _sections(
     for name, cohort in zip(names, cohorts(dataset), strict=True):
         yield _counted(dataset, name, cohort)
         yield _flow(name or "the corpus", cohort)
-    statements = tuple(f"The source says: {one}" for one in remarks_of(source))
+    statements = tuple(f"The source says: {remark}" for remark in remarks_of(source))
     raw = tuple((fact.file, human_bytes(fact.bytes), fact.sha256) for _, fact in sorted(source.tables.items()))
     yield Section("Raw files", statements, columns=("file", "size", "SHA-256"), rows=raw)
     others = tuple((row.file, row.sha256, row.licence) for row in dataset.inputs)

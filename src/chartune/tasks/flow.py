@@ -93,7 +93,7 @@ def notices(source: SourceEntry, exact: bool = False) -> tuple[str, ...]:
 
 
 def _shown(source: SourceEntry, sentences: tuple[str, ...], exact: bool) -> tuple[str, ...]:
-    return tuple(said(one, exact or is_made_up(source)) for one in sentences)
+    return tuple(said(sentence, exact or is_made_up(source)) for sentence in sentences)
 
 
 def cohorts(dataset: Dataset, exact: bool = False) -> list[Cohort]:

@@ -49,11 +49,11 @@ def _lists(splits: AnySplit) -> Iterator[dict[str, str]]:
 
 def _held_out(corpus: Corpus | None, store: Store) -> Iterator[dict[str, str]]:
     for name in corpus.without.against if corpus and corpus.without else ():
-        found = store.find(SHELF, name)
-        if found is None:
+        artefact = store.find(SHELF, name)
+        if artefact is None:
             raise DataError(f"`without` must name prepared data, but {store.root} has no {name} any more; prepare it.")
-        licence = read_dataset(found).source.licence
-        yield _row(f"{SHELF}/{name}", found.content_hash(), licence)
+        licence = read_dataset(artefact).source.licence
+        yield _row(f"{SHELF}/{name}", artefact.content_hash(), licence)
 
 
 def _row(file: str, sha256: str, licence: str) -> dict[str, str]:

@@ -105,8 +105,8 @@ def split_counts(admissions: pl.DataFrame, assignment: Assignment) -> dict[str, 
     placed = assignment.placed(admissions, "admittime")
 
     def count(split: str) -> dict[str, int]:
-        mine = pl.col("split") == split
-        return {"subjects": assignment.frame.filter(mine).height, "admissions": placed.filter(mine).height}
+        of_split = pl.col("split") == split
+        return {"subjects": assignment.frame.filter(of_split).height, "admissions": placed.filter(of_split).height}
 
     return {split: count(split) for split in (*SPLITS, CORPUS_ONLY)}
 
@@ -172,12 +172,12 @@ def _reading_the_same(makings: Sequence[_Making]) -> list[list[_Making]]:
     return groups
 
 
-def _agree(one: _Making, other: _Making) -> bool:
+def _agree(first: _Making, other: _Making) -> bool:
     def chosen(making: _Making, beside: _Making) -> pl.Series:
         shared = making.chosen.notes.join(beside.chosen.admissions, on=["subject_id", "hadm_id"], how="semi")
         return shared["note_id"].sort()
 
-    return chosen(one, other).equals(chosen(other, one))
+    return chosen(first, other).equals(chosen(other, first))
 
 
 def _read(makings: Sequence[_Making], staged: Staged) -> None:
@@ -189,10 +189,10 @@ def _read(makings: Sequence[_Making], staged: Staged) -> None:
             read = reads.read_notes(notes)
             reading = reading_of(reads, notes, read)
             for making in makings:
-                mine = making.chosen.admissions.filter(of_shards(shards))
-                making.parts.append(making.task.examples(mine, read, making.attrition))
+                admissions = making.chosen.admissions.filter(of_shards(shards))
+                making.parts.append(making.task.examples(admissions, read, making.attrition))
                 if reading:
-                    making.reached.add(mine, reading)
+                    making.reached.add(admissions, reading)
             meter.advance(len(shards))
 
 
@@ -219,9 +219,9 @@ def _finished(
     written = labelled.select(*(name if name != "asked" else "label" for name in EXAMPLES))
     write_frame(written, folder / f"{task.name}.parquet")
     card = {**task.card().to_json(), **space.to_json(), "config": task.model_dump(mode="json")}
-    found = attrition.coverage() + task.coverage(records)
+    coverage = attrition.coverage() + task.coverage(records)
     counts = {"counts": _task_counts(written, space), **making.reached.to_json()}
-    counts["coverage"] = [rule.to_json() for rule in found]
+    counts["coverage"] = [rule.to_json() for rule in coverage]
     return {**card, "attrition": attrition.to_json(), **counts}
 
 
@@ -259,8 +259,8 @@ def _without_held_out_copies(examples: pl.DataFrame, attrition: Attrition) -> pl
 
 
 def _task_counts(examples: pl.DataFrame, space: LabelSpace) -> dict[str, dict[str, int]]:
-    def count(mine: pl.DataFrame) -> dict[str, int]:
-        there = {"subjects": mine["subject_id"].n_unique(), "admissions": mine.height}
-        return there | space.counts(mine["label"])
+    def count(rows: pl.DataFrame) -> dict[str, int]:
+        counts = {"subjects": rows["subject_id"].n_unique(), "admissions": rows.height}
+        return counts | space.counts(rows["label"])
 
     return {split: count(examples.filter(pl.col("split") == split)) for split in SPLITS}

@@ -105,13 +105,13 @@ def _own_texts(tasks: Sequence[Path], documents: Sequence[Path]) -> Iterator[pl.
 def _held_out_texts(asked: Decontamination, store: Store) -> Iterator[pl.DataFrame]:
     """The held-out texts of these data, a block at a time."""
     for name in asked.against:
-        found = store.find(SHELF, name)
-        if found is None:
+        artefact = store.find(SHELF, name)
+        if artefact is None:
             raise DataError(
                 f"`without` must name prepared data, but {store.root} has none called {name}; "
                 f"give the whole fingerprint: `chartune datasets` lists them."
             )
-        for file in sorted(found.path.glob("*.parquet")):
+        for file in sorted(artefact.path.glob("*.parquet")):
             rows = Rows(file, HELD_OUT)
             if {"split", "subject_id", "text"} <= set(rows.schema()):
                 yield from rows.blocks("subject_id", "text")

@@ -58,7 +58,7 @@ def match(answers: pl.DataFrame, admissions: pl.DataFrame, which: Literal["first
         DataError: labels name a patient and an admission that do not belong together, or none fits the source.
     """
     labelled = answers.drop_nulls("asked").with_row_index("row")
-    candidates = _found(labelled, admissions)
+    candidates = _candidates(labelled, admissions)
     alone = candidates.filter(pl.len().over("row") == 1)
     ordered = alone.sort("hadm_id", "prediction_time", "row", nulls_last=True)
     chosen = ordered.unique("hadm_id", keep=which, maintain_order=True)
@@ -116,7 +116,7 @@ def moved(name: str, matched: Matched, splits: pl.DataFrame) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _found(labelled: pl.DataFrame, admissions: pl.DataFrame) -> pl.DataFrame:
+def _candidates(labelled: pl.DataFrame, admissions: pl.DataFrame) -> pl.DataFrame:
     """Each label with each admission that fits it."""
     known = admissions.select("subject_id", "hadm_id", "admittime", "dischtime")
     named = labelled.drop_nulls("hadm_id").join(known, on="hadm_id", suffix="_there")

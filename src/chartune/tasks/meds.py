@@ -54,9 +54,9 @@ def write_meds(artefact: Artefact, dataset: Dataset, tasks: list[str], folder: P
         examples = read_frame(artefact.path / f"{name}.parquet")
         _refuse_timeless(examples, name)
         for split in SPLITS:
-            mine = examples.filter(pl.col("split") == split)
-            if mine.height:
-                write_arrow(labels_of(mine, space), folder / "labels" / name / f"{NAMES.get(split, split)}.parquet")
+            rows = examples.filter(pl.col("split") == split)
+            if rows.height:
+                write_arrow(labels_of(rows, space), folder / "labels" / name / f"{NAMES.get(split, split)}.parquet")
         counts[name] = _without(examples, space)
     splits = read_frame(artefact.path / "splits.parquet").with_columns(pl.col("split").replace(NAMES))
     write_arrow(splits.sort("subject_id").to_arrow().cast(_SPLITS), folder / "metadata" / "subject_splits.parquet")

@@ -37,8 +37,8 @@ def positive_of(names: Sequence[str], chosen: str | None = None) -> tuple[str, P
     """
     if chosen is not None:
         return chosen, "choice"
-    one, other = sorted(names)
-    for negative, positive in ((one, other), (other, one)):
+    first, other = sorted(names)
+    for negative, positive in ((first, other), (other, first)):
         if _conventional(_plain(negative), _plain(positive)):
             return positive, "convention"
     return other, "sorting"

@@ -73,15 +73,15 @@ def task_named(tasks: Collection[str], name: str) -> str:
         ConfigError: several begin like that.
         DataError: the data were prepared without it.
     """
-    found = [task for task in tasks if task == name] or [task for task in tasks if task.startswith(name)]
-    if name and len(found) > 1:
-        raise ConfigError(f"a task must be named without doubt, but {name!r} may be {' or '.join(found)}; say which.")
-    if not found:
+    matches = [task for task in tasks if task == name] or [task for task in tasks if task.startswith(name)]
+    if name and len(matches) > 1:
+        raise ConfigError(f"a task must be named without doubt, but {name!r} may be {' or '.join(matches)}; say which.")
+    if not matches:
         raise DataError(
             f"the task must be among those prepared ({', '.join(tasks) or 'none'}), but got {name!r}; "
             f"add it to `tasks` and prepare again."
         )
-    return found[0]
+    return matches[0]
 
 
 def read_task(artefact: Artefact, name: str) -> pl.DataFrame:

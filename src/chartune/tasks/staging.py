@@ -111,12 +111,12 @@ class Staged:
 
     def read(self, shards: range, chosen: pl.DataFrame) -> pl.DataFrame:
         """The chosen notes of these shards, with their `text`."""
-        mine = chosen.filter(of_shards(shards))
-        piles = filter(Path.is_file, map(self._pile, shards if mine.height else ()))
+        notes = chosen.filter(of_shards(shards))
+        piles = filter(Path.is_file, map(self._pile, shards if notes.height else ()))
         parts = (part for pile in piles for part in read_pile(pile))
         if len(shards) == 1:  # perhaps far more than is chosen of it
-            parts = (part.join(mine, on="note_id", how="semi") for part in parts)
-        return mine.join(pl.concat([pl.DataFrame(schema=_TEXTS), *parts]), on="note_id", maintain_order="left")
+            parts = (part.join(notes, on="note_id", how="semi") for part in parts)
+        return notes.join(pl.concat([pl.DataFrame(schema=_TEXTS), *parts]), on="note_id", maintain_order="left")
 
     def _pile(self, shard: int) -> Path:
         return _pile(self.folder, shard)
@@ -189,9 +189,9 @@ def stage(
     waiting = [_Waiting(_pile(folder, shard)) for shard in range(SHARDS)]
     with progress("reading notes") as meter:
         for batch in records.notes():
-            kept, found = _with_breaks(batch.filter(wanted), breaks)
+            kept, written_out = _with_breaks(batch.filter(wanted), breaks)
             masked = kept["text"].str.contains(MASKED).sum()
-            counted.update(texts=kept.height, written_out=found, masked=int(masked))
+            counted.update(texts=kept.height, written_out=written_out, masked=int(masked))
             for subject, note_id, text in kept.select("subject_id", "note_id", "text").iter_rows():
                 waiting[subject % SHARDS].add(note_id, text)
             ids.append(batch["note_id"].hash(seed=0))

@@ -52,21 +52,21 @@ def _thin(frame: pl.DataFrame, form: Answer, labels: int, open_data: bool) -> st
     rows = {split: frame.filter(pl.col("split") == split) for split in SPLITS}
     counted = form.counted(np.array(_cases(rows["train"], labels), dtype=np.int64))
     parts = []
-    for split, mine in rows.items():
-        if mine.is_empty() and split in _OPTIONAL:
+    for split, examples in rows.items():
+        if examples.is_empty() and split in _OPTIONAL:
             continue
-        cases = list(compress(_cases(mine, labels), counted))
-        lacking = form.lacks(cases, mine.height, open_data) if labels and mine.height else ""
-        if lacking or mine.height < ENOUGH_CASES:
-            noun = "example" if open_data and mine.height == 1 else "examples"
-            parts.append(f"{split} has {shown(mine.height, open_data)} {noun}{lacking}")
+        cases = list(compress(_cases(examples, labels), counted))
+        lacking = form.lacks(cases, examples.height, open_data) if labels and examples.height else ""
+        if lacking or examples.height < ENOUGH_CASES:
+            noun = "example" if open_data and examples.height == 1 else "examples"
+            parts.append(f"{split} has {shown(examples.height, open_data)} {noun}{lacking}")
     return "; ".join(parts)
 
 
-def _cases(mine: pl.DataFrame, labels: int) -> list[int]:
+def _cases(examples: pl.DataFrame, labels: int) -> list[int]:
     """How many examples each label applies to."""
     if not labels:
         return []
-    flat = mine["label"].explode() if mine.schema["label"].is_nested() else mine["label"]
+    flat = examples["label"].explode() if examples.schema["label"].is_nested() else examples["label"]
     counted = dict(flat.drop_nulls().value_counts().iter_rows())
     return [counted.get(label, 0) for label in range(labels)]

@@ -24,11 +24,11 @@ def excluded(records: Records) -> pl.DataFrame:
     """hadm_id of the admissions with a diagnosis that excludes them, or of an organ donor by its title."""
     if records.diagnoses is None:
         return pl.DataFrame(schema={"hadm_id": pl.Int64})
-    found = [_billed(records.diagnoses, EXCLUDED)]
+    admissions = [_billed(records.diagnoses, EXCLUDED)]
     if records.diagnosis_titles is not None:
         donors = records.diagnosis_titles.filter(pl.col("long_title").str.to_lowercase().str.contains(r"\bdonors?\b"))
-        found.append(records.diagnoses.join(donors, on=["icd_code", "icd_version"], how="semi").select("hadm_id"))
-    return pl.concat(found).unique()
+        admissions.append(records.diagnoses.join(donors, on=["icd_code", "icd_version"], how="semi").select("hadm_id"))
+    return pl.concat(admissions).unique()
 
 
 def tracheostomies(records: Records) -> pl.Series:

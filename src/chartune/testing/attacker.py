@@ -74,10 +74,10 @@ class Attacker:
         for line in text.replace("\N{NO-BREAK SPACE}", " ").splitlines():
             if head := re.match(r"^(\w+): ", line):
                 part = head[1]
-            elif found := _FLOW.match(line):
-                self._step(part, found[2], _COUNTED.findall(found[1]))
-            elif found := _SPLIT.match(line):
-                self._split(part, found[1], _COUNTED.findall(found[2]))
+            elif match := _FLOW.match(line):
+                self._step(part, match[2], _COUNTED.findall(match[1]))
+            elif match := _SPLIT.match(line):
+                self._split(part, match[1], _COUNTED.findall(match[2]))
 
     def read_json(self, dataset: Mapping[str, Any]) -> None:
         """The entry of a dataset in a JSON answer."""
@@ -193,12 +193,12 @@ class Attacker:
     def _across_tasks(self) -> Iterator[tuple[list[Term], float, float]]:
         """Tasks that begin alike have the same first counts; who stays some time are those who did not die."""
         flows = [part for part in self.order if part != "corpus"]
-        for one, other in pairwise(flows):
-            for mine, theirs in zip(self.order[one], self.order[other], strict=False):
-                if mine != theirs or mine.startswith("coded"):  # of diagnoses or of procedures
+        for first, other in pairwise(flows):
+            for step, theirs in zip(self.order[first], self.order[other], strict=False):
+                if step != theirs or step.startswith("coded"):  # of diagnoses or of procedures
                     break
                 for unit in ("subjects", "admissions", "notes"):
-                    yield [(1, ("left", one, mine, unit)), (-1, ("left", other, theirs, unit))], 0, 0
+                    yield [(1, ("left", first, step, unit)), (-1, ("left", other, theirs, unit))], 0, 0
         if {"mortality", "length_of_stay"} <= set(flows):
             for split in _SPLITS:
                 alive = ("split", "mortality", split, "negatives")
@@ -235,8 +235,8 @@ class _System:
                 return []
             towards = np.zeros(len(self._place))
             towards[[self._place[name] for name in open_ones]] = dice.normal(size=len(open_ones))
-            found = self._solved(towards)
-            open_ones = [name for name in open_ones if found[self._place[name]] == first[self._place[name]]]
+            solution = self._solved(towards)
+            open_ones = [name for name in open_ones if solution[self._place[name]] == first[self._place[name]]]
         return [name for name in open_ones if self._end(name, 1) == self._end(name, -1)]
 
     def _end(self, name: Name, sign: int) -> float:
@@ -245,15 +245,15 @@ class _System:
         return float(self._solved(towards)[self._place[name]])
 
     def _solved(self, towards: NDArray[np.float64]) -> NDArray[np.float64]:
-        found = milp(
+        solution = milp(
             towards,
             integrality=np.ones(len(towards), dtype=np.int64),
             bounds=Bounds(self._low, self._high),
             constraints=self._laws,
         )
-        if found.x is None:
-            raise AssertionError(f"the system must have a solution, the truth, but has none: {found.message}")
-        return np.asarray(found.x.round())
+        if solution.x is None:
+            raise AssertionError(f"the system must have a solution, the truth, but has none: {solution.message}")
+        return np.asarray(solution.x.round())
 
 
 def true_counts(dataset: Mapping[str, Any]) -> dict[Name, int]:

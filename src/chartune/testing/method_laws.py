@@ -184,17 +184,17 @@ def _moves_just_what_learns(attached: Attached, state: Any) -> None:
 def a_checkpoint_puts_it_back(base: LocalBackbone, method: Method) -> None:
     """A run that is taken up again steps as one that was left alone, and the best weights come back."""
     first, again = shaken(stacked(base, Fresh(method=method))), stacked(base, Fresh(method=method))
-    one, two = (_optimizer(attached) for attached in (first, again))
-    _step(first, one)
+    of_first, of_second = (_optimizer(attached) for attached in (first, again))
+    _step(first, of_first)
     best = trainable(first.module)
     assert not torch.equal(hidden(first.module), hidden(again.module))
     with TemporaryDirectory() as folder:
-        save_checkpoint(Path(folder), State(step=1), first.module, one, best)
-        assert load_checkpoint(Path(folder), again.module, two) is not None
+        save_checkpoint(Path(folder), State(step=1), first.module, of_first, best)
+        assert load_checkpoint(Path(folder), again.module, of_second) is not None
     expected = hidden(first.module)
     assert torch.equal(expected, hidden(again.module))
-    _step(first, one)
-    _step(again, two)
+    _step(first, of_first)
+    _step(again, of_second)
     assert torch.equal(hidden(first.module), hidden(again.module))
     restore(again.module, best, "a test")
     assert torch.equal(hidden(again.module), expected)
@@ -227,7 +227,7 @@ def recomputed_activations_give_the_same_gradients(base: LocalBackbone, method: 
         grads.append([p.grad.clone() for p in attached.trainable().values() if p.grad is not None])
     assert grads[0]
     for other in grads[1:]:
-        assert all(torch.equal(one, two) for one, two in zip(grads[0], other, strict=True))
+        assert all(torch.equal(own, others) for own, others in zip(grads[0], other, strict=True))
 
 
 LAWS: Final[tuple[Law, ...]] = (

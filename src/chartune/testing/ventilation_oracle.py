@@ -68,12 +68,12 @@ def episodes_3(chart: Iterable[Row], procedures: Iterable[Row]) -> set[Episode]:
         if row["itemid"] in ("227194", "225468", "225477") and row["icustay_id"] != "":
             by_patient = row["itemid"] == "225468"
             tubes_out[int(row["icustay_id"])].add((datetime.fromisoformat(row["starttime"]), by_patient))
-    found = set()
+    episodes = set()
     for stay in set(moments) | set(tubes_out):
         rows = [(time, on, oxygen, out) for time, (on, oxygen, out) in moments[stay].items()]
         rows += [(time, False, False, True) for time, _ in tubes_out[stay]]
-        found |= {Episode(stay, "ventilated", start, end) for start, end in _durations_3(rows)}
-    return found
+        episodes |= {Episode(stay, "ventilated", start, end) for start, end in _durations_3(rows)}
+    return episodes
 
 
 def _flags_3(item: int, value: str) -> tuple[bool, bool, bool]:

@@ -77,13 +77,13 @@ def raw_files(folder: Path, endings: tuple[str, ...]) -> dict[str, Path]:
         raise SchemaError(
             f"a corpus must be a folder or one of {', '.join(PACKED)}, but {folder} is neither; correct the path."
         )
-    found = {path: file for path, file in _walk(folder) if path.lower().endswith((*PACKED, *endings))}
-    if not found:
+    files = {path: file for path, file in _walk(folder) if path.lower().endswith((*PACKED, *endings))}
+    if not files:
         raise SchemaError(
             f"the corpus must hold {', '.join(f'*{ending}' for ending in endings)} or archives of them, but {folder} "
             f"holds none; give the folder into which it was downloaded."
         )
-    return found
+    return files
 
 
 def members(folder: Path, endings: tuple[str, ...]) -> Generator[Member, None, None]:

@@ -128,15 +128,17 @@ def notes(folder: Path, endings: tuple[str, ...], marks: str, findings: Findings
     versions: defaultdict[str, list[RawFile]] = defaultdict(list)
     for file in read_corpus(folder, endings):
         versions[file.name.rpartition(".")[0]].append(file)
-    found: dict[str, dict[str, RawFile]] = {}
+    documents: dict[str, dict[str, RawFile]] = {}
     for doc_id, several in sorted(versions.items()):
         findings.read("documents")
-        there = {_ending(file) for file in several}
-        if {marks, TEXT} <= there:
-            found[doc_id] = {ending: _only(doc_id, ending, several, findings) for ending in endings if ending in there}
+        present = {_ending(file) for file in several}
+        if {marks, TEXT} <= present:
+            documents[doc_id] = {
+                ending: _only(doc_id, ending, several, findings) for ending in endings if ending in present
+            }
         else:
-            findings.left_out("documents", NO_TEXT if marks in there else NO_MARKS, doc_id)
-    return found
+            findings.left_out("documents", NO_TEXT if marks in present else NO_MARKS, doc_id)
+    return documents
 
 
 def _ending(file: RawFile) -> str:
@@ -180,12 +182,12 @@ def corpus_facts(files: Mapping[str, Path], store: Store) -> dict[str, TableFact
     facts = {path: file_facts(file, store) for path, file in files.items() if is_archive(file)}
     loose = {path: file for path, file in files.items() if path not in facts}
     for ending in sorted({Path(path).suffix.lower() for path in loose}):
-        mine = {path: file for path, file in loose.items() if path.lower().endswith(ending)}
+        alike = {path: file for path, file in loose.items() if path.lower().endswith(ending)}
         digest = hashlib.sha256()
-        for path, file in sorted(mine.items()):
+        for path, file in sorted(alike.items()):
             digest.update(f"{path}\0{_hash(file)}\n".encode())
-        size = sum(file.stat().st_size for file in mine.values())
-        facts[f"*{ending}"] = TableFacts(f"{len(mine)} files *{ending}", size, digest.hexdigest())
+        size = sum(file.stat().st_size for file in alike.values())
+        facts[f"*{ending}"] = TableFacts(f"{len(alike)} files *{ending}", size, digest.hexdigest())
     return facts
 
 

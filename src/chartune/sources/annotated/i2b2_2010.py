@@ -71,44 +71,44 @@ class _Note:
 
     def concept(self, line: str) -> None:
         """A line of `.con`."""
-        found = self._match("entities", _CON, line)
-        if found is None:
+        parts = self._match("entities", _CON, line)
+        if parts is None:
             return
-        place, type_ = (found["words_from"], found["words_to"]), found["type"].strip().lower()
-        there = self._ids.setdefault(place, {})
-        span, remark = self._lines.span(*place, found["words"])
-        if type_ in there or span is None:
-            self._findings.left_out("entities", REPEATED if type_ in there else NOT_SPELT, self._doc_id)
+        place, type_ = (parts["words_from"], parts["words_to"]), parts["type"].strip().lower()
+        ids = self._ids.setdefault(place, {})
+        span, remark = self._lines.span(*place, parts["words"])
+        if type_ in ids or span is None:
+            self._findings.left_out("entities", REPEATED if type_ in ids else NOT_SPELT, self._doc_id)
             return
         for said in (remark, "" if type_ in TYPES else NEW_TYPE):
             if said:
                 self._findings.note("entities", said, self._doc_id)
         self._count += 1
-        there[type_] = f"C{self._count}"
-        self._rows.entity(self._doc_id, there[type_], CONCEPT, type_ or None, [span])
+        ids[type_] = f"C{self._count}"
+        self._rows.entity(self._doc_id, ids[type_], CONCEPT, type_ or None, [span])
 
     def assertion(self, line: str) -> None:
         """A line of `.ast`: what is claimed of a problem."""
-        found = self._match("attributes", _AST, line)
-        if found is None:
+        parts = self._match("attributes", _AST, line)
+        if parts is None:
             return
-        entity = self._ids.get((found["words_from"], found["words_to"]), {}).get("problem")
+        entity = self._ids.get((parts["words_from"], parts["words_to"]), {}).get("problem")
         if entity is None:
             self._findings.left_out("attributes", NO_END, self._doc_id)
             return
-        if found["value"] not in ASSERTIONS:
+        if parts["value"] not in ASSERTIONS:
             self._findings.note("attributes", NEW_TYPE, self._doc_id)
-        self._rows.attributes.append((self._doc_id, entity, ASSERTION, found["value"]))
+        self._rows.attributes.append((self._doc_id, entity, ASSERTION, parts["value"]))
 
     def relation(self, line: str) -> None:
         """A line of `.rel`: a treatment, test or problem, then the problem to which it has a relation."""
-        found = self._match("relations", _REL, line)
-        if found is None:
+        parts = self._match("relations", _REL, line)
+        if parts is None:
             return
-        type_ = found["type"].strip()
+        type_ = parts["type"].strip()
         wanted = {"Tr": "treatment", "Te": "test", "PI": "problem"}.get(type_[:2], "")
-        head = self._ids.get((found["head_from"], found["head_to"]), {}).get(wanted)
-        tail = self._ids.get((found["tail_from"], found["tail_to"]), {}).get("problem")
+        head = self._ids.get((parts["head_from"], parts["head_to"]), {}).get(wanted)
+        tail = self._ids.get((parts["tail_from"], parts["tail_to"]), {}).get("problem")
         if head is None or tail is None:
             self._findings.left_out("relations", NO_END, self._doc_id)
             return
@@ -119,7 +119,7 @@ class _Note:
     def _match(self, what: Thing, pattern: re.Pattern[str], line: str) -> dict[str, str] | None:
         """The parts of a line; counted if it has none."""
         self._findings.read(what)
-        found = pattern.fullmatch(line)
-        if found is None:
+        match = pattern.fullmatch(line)
+        if match is None:
             self._findings.left_out(what, NOT_READ, self._doc_id)
-        return found.groupdict() if found else None
+        return match.groupdict() if match else None

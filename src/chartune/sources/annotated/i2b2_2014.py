@@ -45,8 +45,8 @@ def _add(document: Tagged, rows: Rows, findings: Findings) -> None:
     if not dash:
         findings.note("documents", NO_DASH, doc_id)
     rows.documents.append((doc_id, patient, document.split, text))
-    found = [marked(tag, tag.attributes.get("TYPE", "")) for tag in document.tags if tag.name in GROUPS]
-    place(doc_id, text, found, TYPES, rows, findings)
+    marked_spans = [marked(tag, tag.attributes.get("TYPE", "")) for tag in document.tags if tag.name in GROUPS]
+    place(doc_id, text, marked_spans, TYPES, rows, findings)
     for tag in document.tags:
         if tag.name not in GROUPS:
             findings.note("entities", OTHER_TAG, doc_id)

@@ -77,14 +77,14 @@ def _objects(file: RawFile, findings: Findings) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(decoded(file, file.name, findings).split("\n"), start=1):
         if not line.strip():
             continue
-        found: Any = None
+        value: Any = None
         with contextlib.suppress(ValueError, RecursionError):  # they quote the line
-            found = json.loads(line)
-        if not isinstance(found, dict):
+            value = json.loads(line)
+        if not isinstance(value, dict):
             raise SchemaError(
                 f"{file.path}: every line must be one JSON object, but line {number} is none; get the file again."
             )
-        yield found
+        yield value
 
 
 def _add(pair: dict[str, Any], part: str, split_by_id: dict[str, str], rows: Rows, findings: Findings) -> None:

@@ -40,24 +40,24 @@ class N2c2Drugs2018(AnnotatedCorpus):
 
 
 def _add(doc_id: str, files: Mapping[str, RawFile], rows: Rows, findings: Findings) -> None:
-    found = read_standoff(decoded(files[MARKS], doc_id, findings), doc_id, findings)
-    text = _text(decoded(files[TEXT], doc_id, findings), found, doc_id, findings)
+    standoff = read_standoff(decoded(files[MARKS], doc_id, findings), doc_id, findings)
+    text = _text(decoded(files[TEXT], doc_id, findings), standoff, doc_id, findings)
     rows.documents.append((doc_id, doc_id, split_of(files[MARKS].path), text))
-    kept = place(doc_id, text, found.entities, TYPES, rows, findings)
-    for head, tail, type_ in found.relations:
+    kept = place(doc_id, text, standoff.entities, TYPES, rows, findings)
+    for head, tail, type_ in standoff.relations:
         if type_ not in RELATIONS:
             findings.note("relations", NEW_TYPE, doc_id)
         relate(doc_id, head, tail, type_, kept, rows, findings)
 
 
-def _text(text: str, found: Standoff, doc_id: str, findings: Findings) -> str:
+def _text(text: str, standoff: Standoff, doc_id: str, findings: Findings) -> str:
     """The text as the offsets count it: where lines end in two characters, some tools have counted one."""
     if "\r\n" not in text:
         return text
     unix = text.replace("\r\n", "\n")
 
     def right(version: str) -> int:
-        return sum(spelt(version, one.pieces, one.words) for one in found.entities)
+        return sum(spelt(version, entity.pieces, entity.words) for entity in standoff.entities)
 
     if right(unix) <= right(text):
         return text

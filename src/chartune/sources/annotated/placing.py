@@ -48,29 +48,29 @@ def place(
     """
     kept: set[str] = set()
     usual = 0
-    for one in sorted(marked, key=lambda one: one.pieces):
+    for tag in sorted(marked, key=lambda tag: tag.pieces):
         findings.read("entities")
-        reason = _cannot_be_placed(one, kept)
-        shift = None if reason else found_shift(text, one.pieces, one.words, usual)
+        reason = _cannot_be_placed(tag, kept)
+        shift = None if reason else found_shift(text, tag.pieces, tag.words, usual)
         if shift is None:
             findings.left_out("entities", reason or NOT_SPELT, doc_id)
             continue
         usual = shift
-        pieces = [(start + shift, end + shift) for start, end in one.pieces]
+        pieces = [(start + shift, end + shift) for start, end in tag.pieces]
         tidy = tidied(text, pieces)
-        for said in _remarks(one, pieces, tidy, shift, known):
+        for said in _remarks(tag, pieces, tidy, shift, known):
             findings.note("entities", said, doc_id)
-        rows.entity(doc_id, one.entity_id, one.group, one.type or None, tidy)
-        kept.add(one.entity_id)
+        rows.entity(doc_id, tag.entity_id, tag.group, tag.type or None, tidy)
+        kept.add(tag.entity_id)
     return frozenset(kept)
 
 
-def _cannot_be_placed(one: Marked, kept: set[str]) -> str:
-    if not one.pieces:
+def _cannot_be_placed(tag: Marked, kept: set[str]) -> str:
+    if not tag.pieces:
         return NO_OFFSETS
-    if any(start >= end for start, end in one.pieces):
+    if any(start >= end for start, end in tag.pieces):
         return EMPTY
-    return TWICE if one.entity_id in kept else ""
+    return TWICE if tag.entity_id in kept else ""
 
 
 def _remarks(

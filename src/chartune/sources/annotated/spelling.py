@@ -55,9 +55,9 @@ def found_shift(text: str, pieces: Sequence[Span], words: str, usual: int = 0) -
         if spelt(text, pieces, words, shift):
             return shift
     for distance in range(1, WINDOW + 1):
-        there = [shift for shift in (-distance, distance) if spelt(text, pieces, words, shift)]
-        if there:
-            return there[0] if len(there) == 1 else None
+        fitting = [shift for shift in (-distance, distance) if spelt(text, pieces, words, shift)]
+        if fitting:
+            return fitting[0] if len(fitting) == 1 else None
     return None
 
 

@@ -88,7 +88,7 @@ def _read(file: RawFile, root: str, findings: Findings) -> Tagged | None:
 
 
 def _chosen(several: list[Tagged], groups: frozenset[str], findings: Findings) -> Tagged:
-    best = max(several, key=lambda one: (_weight(one, groups), one.path))
+    best = max(several, key=lambda file: (_weight(file, groups), file.path))
     for other in several:
         if other is best:
             continue

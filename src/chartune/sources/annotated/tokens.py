@@ -24,7 +24,7 @@ class Lines:
 
     def __init__(self, text: str) -> None:
         self.text = text
-        self._starts = [0, *(found.end() for found in re.finditer("\n", text))]
+        self._starts = [0, *(line_break.end() for line_break in re.finditer("\n", text))]
 
     def span(self, first: str, last: str, words: str) -> tuple[Span | None, str]:
         """The characters from one place to another, both inclusive.
@@ -56,20 +56,20 @@ class Lines:
         place = self._line(line)
         if place is None:
             return None
-        found = [one.span() for one in tokens.finditer(self.text[place[0] : place[1]])]
-        return (place[0] + found[token][0], place[0] + found[token][1]) if token < len(found) else None
+        spans = [token_match.span() for token_match in tokens.finditer(self.text[place[0] : place[1]])]
+        return (place[0] + spans[token][0], place[0] + spans[token][1]) if token < len(spans) else None
 
     def _only(self, line: int, line_to: int, words: str) -> Span | None:
         """The only run of whole tokens on these lines that spells the words."""
         first, last = self._line(line), self._line(line_to)
         if first is None or last is None or not key(words):
             return None
-        found = [(first[0] + one.start(), first[0] + one.end())
-                 for one in re.finditer(r"[^ \t\r\n]+", self.text[first[0] : last[1]])]  # fmt: skip
+        spans = [(first[0] + match.start(), first[0] + match.end())
+                 for match in re.finditer(r"[^ \t\r\n]+", self.text[first[0] : last[1]])]  # fmt: skip
         count = len(words.split())
-        runs = [(found[n][0], found[n + count - 1][1]) for n in range(len(found) - count + 1)]
-        there = [run for run in runs if spelt(self.text, [run], words)]
-        return there[0] if len(there) == 1 else None
+        runs = [(spans[n][0], spans[n + count - 1][1]) for n in range(len(spans) - count + 1)]
+        fitting = [run for run in runs if spelt(self.text, [run], words)]
+        return fitting[0] if len(fitting) == 1 else None
 
 
 def _numbers(place: str) -> tuple[int, int]:

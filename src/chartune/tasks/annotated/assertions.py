@@ -41,10 +41,10 @@ class Assertions(AnnotatedTask):
         spans = records.entities.select("doc_id", "entity_id", "start", "end")
         asked = documents.join(once.join(spans, on=["doc_id", "entity_id"]), on="doc_id")
         rows = []
-        for one in asked.sort("doc_id", "start", "end", "entity_id").iter_rows(named=True):
-            lines = NoteLines(one["text"])
-            text, start = lines.excerpt(*lines.lines(one["start"], one["end"]))
-            place = one["start"] - start, one["end"] - start
-            rows.append((one["split"], text, one["value"], one["doc_id"], one["patient"], *place))
+        for problem in asked.sort("doc_id", "start", "end", "entity_id").iter_rows(named=True):
+            lines = NoteLines(problem["text"])
+            text, start = lines.excerpt(*lines.lines(problem["start"], problem["end"]))
+            place = problem["start"] - start, problem["end"] - start
+            rows.append((problem["split"], text, problem["value"], problem["doc_id"], problem["patient"], *place))
         frame = pl.DataFrame(rows, _SCHEMA, orient="row")
         return one_label_each(frame, "patient", {SECOND: assertions.height - once.height}, apart)

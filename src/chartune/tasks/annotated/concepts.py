@@ -77,14 +77,14 @@ def span_examples(records: AnnotatedRecords, documents: pl.DataFrame, groups: tu
         groups: of entities that are asked; none: all.
         level: what the label is.
     """
-    mine = records.entities.join(documents.select("doc_id", "split"), on="doc_id")
-    asked = mine.filter(pl.col("group").is_in(groups)) if groups else mine
+    entities = records.entities.join(documents.select("doc_id", "split"), on="doc_id")
+    asked = entities.filter(pl.col("group").is_in(groups)) if groups else entities
     typed = asked.drop_nulls(level).with_columns(pl.col(level).alias("label"))
     spans = typed.unique(["doc_id", "start", "end", "label"], keep="first", maintain_order=True)
     labels = tuple(sorted(spans.filter(pl.col("split") == "train")["label"].unique()))
     frame = _with_spans(documents, spans)
     left_out = {
-        "of a group that is not asked": mine.height - asked.height,
+        "of a group that is not asked": entities.height - asked.height,
         "its annotator left the type empty": asked.height - typed.height,
         "the same span and label a second time": typed.height - spans.height,
     }
@@ -115,9 +115,10 @@ def _overlaps(frame: pl.DataFrame, labels: tuple[str, ...]) -> pl.DataFrame:
     return pl.concat([frame.select("split", "subject_id"), pl.DataFrame(rows, schema, orient="row")], how="horizontal")
 
 
-def _count(mine: pl.DataFrame) -> dict[str, int]:
+def _count(documents: pl.DataFrame) -> dict[str, int]:
     """What a data card says of a split; `overlapping` spans cannot all be represented by one tag per word."""
     return {
-        "subjects": mine["subject_id"].n_unique(), "documents": mine.height, "spans": int(mine["spans"].sum()),
-        "overlapping": int(mine["overlapping"].sum()), "of_unlearnt_labels": int(mine["unlearnt"].sum()),
+        "subjects": documents["subject_id"].n_unique(), "documents": documents.height,
+        "spans": int(documents["spans"].sum()),
+        "overlapping": int(documents["overlapping"].sum()), "of_unlearnt_labels": int(documents["unlearnt"].sum()),
     }  # fmt: skip

@@ -159,8 +159,8 @@ def _patients(documents: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
 
 def _split_counts(patients: pl.DataFrame, documents: pl.DataFrame, pairs: pl.DataFrame) -> dict[str, dict[str, int]]:
     things = ("documents", documents) if pairs.is_empty() else ("pairs", pairs)
-    subjects = per_split(patients, lambda mine: {"subjects": mine.height})
-    counted = per_split(things[1], lambda mine: {things[0]: mine.height})
+    subjects = per_split(patients, lambda rows: {"subjects": rows.height})
+    counted = per_split(things[1], lambda rows: {things[0]: rows.height})
     return {split: {**subjects[split], **counted[split]} for split in subjects}
 
 

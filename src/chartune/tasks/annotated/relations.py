@@ -78,10 +78,10 @@ Named = dict[str, Any]
 
 
 def _by_document(frame: pl.DataFrame) -> dict[str, list[Named]]:
-    found: defaultdict[str, list[Named]] = defaultdict(list)
+    by_document: defaultdict[str, list[Named]] = defaultdict(list)
     for row in frame.iter_rows(named=True):
-        found[row["doc_id"]].append(row)
-    return found
+        by_document[row["doc_id"]].append(row)
+    return by_document
 
 
 @dataclass(frozen=True)
@@ -110,11 +110,11 @@ class _Pairs:
         lines = NoteLines(note)
         placed = [
             _Placed(
-                one["entity_id"], str(one["type"]), one["start"], one["end"], *lines.lines(one["start"], one["end"])
+                row["entity_id"], str(row["type"]), row["start"], row["end"], *lines.lines(row["start"], row["end"])
             )
-            for one in entities
+            for row in entities
         ]
-        answers = self._answers(relations, {one.id: one.type for one in placed})
+        answers = self._answers(relations, {entity.id: entity.type for entity in placed})
         for head, tail in self._candidates(placed):
             text, start = lines.excerpt(min(head.first, tail.first), max(head.last, tail.last))
             places = (head.start - start, head.end - start, tail.start - start, tail.end - start, head.type, tail.type)
@@ -124,8 +124,8 @@ class _Pairs:
     def _answers(self, relations: list[Named], types: dict[str, str]) -> dict[tuple[str, str], str]:
         """(head, tail) → type of the relation, for those that a candidate pair could have."""
         answers: dict[tuple[str, str], str] = {}
-        for one in relations:
-            ends, type_ = (one["head"], one["tail"]), one["type"]
+        for relation in relations:
+            ends, type_ = (relation["head"], relation["tail"]), relation["type"]
             if type_ is None:
                 self.left_out[UNTYPED] += 1
             elif (types[ends[0]], types[ends[1]]) not in self._admissible or ends[0] == ends[1]:
@@ -138,8 +138,8 @@ class _Pairs:
 
     def _candidates(self, placed: list[_Placed]) -> Iterator[tuple[_Placed, _Placed]]:
         """Ordered pairs of admissible types within so many lines, in the order of their heads, then tails."""
-        ordered = sorted(placed, key=lambda one: (one.first, one.start, one.end, one.id))
-        firsts = [one.first for one in ordered]
+        ordered = sorted(placed, key=lambda entity: (entity.first, entity.start, entity.end, entity.id))
+        firsts = [entity.first for entity in ordered]
         for head in ordered:
             from_, to = head.last - self._lines + 1, head.first + self._lines
             for tail in ordered[bisect_left(firsts, from_) : bisect_left(firsts, to)]:

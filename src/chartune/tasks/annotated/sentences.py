@@ -9,7 +9,7 @@ class NoteLines:
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._starts = [0, *(found.end() for found in re.finditer("\n", text))]
+        self._starts = [0, *(line_break.end() for line_break in re.finditer("\n", text))]
 
     def lines(self, start: int, end: int) -> tuple[int, int]:
         """The first and the last line, counted from 0, that characters `start` to `end` (exclusive) touch."""

@@ -147,5 +147,5 @@ def per_split(frame: pl.DataFrame, count: Callable[[pl.DataFrame], dict[str, int
     return {split: count(frame.filter(pl.col("split") == split)) for split in SPLITS}
 
 
-def _count(mine: pl.DataFrame) -> dict[str, int]:
-    return {"subjects": mine["subject_id"].n_unique(), "examples": mine.height}
+def _count(examples: pl.DataFrame) -> dict[str, int]:
+    return {"subjects": examples["subject_id"].n_unique(), "examples": examples.height}

@@ -145,14 +145,14 @@ def holding(held: HeldOutTexts, documents: Blocks, containment: float, title: st
     Returns:
         A flag for each document, in their order: [n].
     """
-    found: list[NDArray[np.bool_]] = []
+    flags: list[NDArray[np.bool_]] = []
     for number, some in enumerate(held.rounds()):
         with progress(title) as meter:
             for place, block in enumerate(documents()):
                 if not number:
-                    found.append(np.zeros(block.height, dtype=np.bool_))
+                    flags.append(np.zeros(block.height, dtype=np.bool_))
                 for shared in some.look_in(block["text"]):
-                    found[place][shared.documents[shared.shares >= containment]] = True
+                    flags[place][shared.documents[shared.shares >= containment]] = True
                 meter.advance(block.height)
         del some  # before the next round is read
-    return np.concatenate([np.zeros(0, dtype=np.bool_), *found])
+    return np.concatenate([np.zeros(0, dtype=np.bool_), *flags])

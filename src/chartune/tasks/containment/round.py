@@ -118,8 +118,8 @@ def _counted(pairs: Ints) -> tuple[Ints, Ints]:
     if pairs.max(initial=0) >= _APART * len(pairs):
         return np.unique(pairs, return_counts=True)
     counts = np.bincount(pairs)
-    there = np.flatnonzero(counts)
-    return there, counts[there]
+    present = np.flatnonzero(counts)
+    return present, counts[present]
 
 
 def keyed(runs: NDArray[np.uint64], numbers: NDArray[np.integer]) -> NDArray[np.uint64]:

@@ -58,7 +58,7 @@ def _bytes(texts: pl.Series, masks: Masks) -> tuple[bytes, NDArray[np.int64]]:
     """Words with blanks around them, and where each text ends; a chunk of blanks follows the last."""
     text = pl.col("text").str.replace_all(DEIDENTIFIED, "") if masks == "dropped" else without_markers(pl.col("text"))
     bare = texts.alias("text").to_frame().select(text)["text"].to_list()
-    words = [_tokenized(one).encode() for one in bare]
+    words = [_tokenized(plain).encode() for plain in bare]
     ends = np.cumsum(np.fromiter(map(len, words), dtype=np.int64, count=len(words)) + 1)
     return b" ".join([b"", *words, b" " * _CHUNK]).translate(_PLAIN), ends
 

@@ -57,11 +57,11 @@ def named(block: pl.DataFrame, space: LabelSpace) -> pl.DataFrame:
         `labelled`, `own`, `by_chance`: booleans [n].
     """
     rows = block.with_row_index("row")
-    found = _found(rows, sorted({len(label) for label in space.labels}))
+    mentioned = _named(rows, sorted({len(label) for label in space.labels}))
     following = pl.col("row").shift(-1).fill_null(pl.col("row").first()).over("split")
     borne = _borne(rows, space.labels)
     others = rows.select("row", other=following).join(borne, left_on="other", right_on="row").select("row", "code")
-    own, chance = (labels.join(found, on=["row", "code"], how="semi")["row"] for labels in (borne, others))
+    own, chance = (labels.join(mentioned, on=["row", "code"], how="semi")["row"] for labels in (borne, others))
     here = {"labelled": borne["row"], "own": own, "by_chance": chance}
     return rows.select(pl.col("row").is_in(those.unique().implode()).alias(name) for name, those in here.items())
 
@@ -70,16 +70,16 @@ def codes(marks: pl.DataFrame) -> tuple[Codes, ...]:
     """How many texts name their codes. marks: `split` and the columns of `named`."""
     labelled = marks.filter("labelled")
     groups = labelled.group_by("split", maintain_order=True)
-    return tuple(_codes(str(split), mine["own"], mine["by_chance"]) for (split,), mine in groups)
+    return tuple(_codes(str(split), group["own"], group["by_chance"]) for (split,), group in groups)
 
 
 def _codes(split: str, own: pl.Series, by_chance: pl.Series) -> Codes:
-    mine, chance = int(own.sum()), int(by_chance.sum())
-    telling = enough(mine) and mine > TELLING * chance
-    return Codes(split, share(mine, len(own)), share(chance, len(own)), telling)
+    own_count, chance = int(own.sum()), int(by_chance.sum())
+    telling = enough(own_count) and own_count > TELLING * chance
+    return Codes(split, share(own_count, len(own)), share(chance, len(own)), telling)
 
 
-def _found(rows: pl.DataFrame, lengths: Sequence[int]) -> pl.DataFrame:
+def _named(rows: pl.DataFrame, lengths: Sequence[int]) -> pl.DataFrame:
     """The beginnings, of these lengths, of whatever may be a code, dots dropped: row · code."""
     seen = pl.col("text").fill_null("").str.replace_all(DEIDENTIFIED, "").str.to_uppercase().str.extract_all(NAMED)
     each = rows.select("row", code=seen).explode("code", empty_as_null=True).drop_nulls("code")

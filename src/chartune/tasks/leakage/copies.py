@@ -82,9 +82,9 @@ def copies(
     """
     with HeldOutTexts(folder / PILE, masks, limits.boilerplate) as held:
         keys: dict[int, int] = {}
-        numbers = [_taken_in(one.rows.blocks("subject_id", "text"), held, keys) for one in asked]
+        numbers = [_taken_in(part.rows.blocks("subject_id", "text"), held, keys) for part in asked]
         looked = _looked(held, np.array([keys[n] for n in range(len(held))], dtype=np.uint64), train, learnt)
-    return tuple(_row(learnt, one, mine, looked, limits) for one, mine in zip(asked, numbers, strict=True))
+    return tuple(_row(learnt, part, counts, looked, limits) for part, counts in zip(asked, numbers, strict=True))
 
 
 @dataclass(frozen=True)
@@ -111,17 +111,17 @@ def _taken_in(blocks: Iterable[pl.DataFrame], held: HeldOutTexts, keys: dict[int
 def _looked(held: HeldOutTexts, keys: NDArray[np.uint64], train: Rows, learnt: str) -> _Looked:
     """Look for the texts in all training texts."""
     n = len(held)
-    found = _Looked(held.sizes >= LEAST, np.zeros(n, np.bool_), np.zeros(n, np.int64), np.zeros(n))
+    measured = _Looked(held.sizes >= LEAST, np.zeros(n, np.bool_), np.zeros(n, np.int64), np.zeros(n))
     for number, some in enumerate(held.rounds()):
-        found.rare[some.first : some.first + len(some.sizes)] = some.sizes
+        measured.rare[some.first : some.first + len(some.sizes)] = some.sizes
         with progress(f"looking for copies in {learnt}") as meter:
             for block in train.blocks("text"):
                 if not number:
-                    found.exact[np.isin(keys, _copy_keys(block["text"], held.masks))] = True
+                    measured.exact[np.isin(keys, _copy_keys(block["text"], held.masks))] = True
                 for shared in some.look_in(block["text"]):
-                    np.maximum.at(found.best, shared.texts, shared.shares)
+                    np.maximum.at(measured.best, shared.texts, shared.shares)
                 meter.advance(block.height)
-    return found
+    return measured
 
 
 def _copy_keys(texts: pl.Series, masks: Masks) -> NDArray[np.uint64]:

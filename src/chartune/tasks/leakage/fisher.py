@@ -29,15 +29,15 @@ def p_values(present: Counts, absent: Counts, with_outcome: int, without: int) -
     Source: R. A. Fisher, Statistical Methods for Research Workers, 1934, § 21.02.
     """
     logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, with_outcome + without + 1)))])
-    totals, found = present + absent, np.empty(len(present))
+    totals, values = present + absent, np.empty(len(present))
     for total in np.unique(totals):
         rows = totals == total
         least, most = max(0, int(total) - without), min(int(total), with_outcome)
         likely = _likely(np.arange(least, most + 1), int(total), with_outcome, without, logs)
         rising = np.sort(likely)
         upto = np.searchsorted(rising, likely[present[rows] - least] * _TIED, side="right")
-        found[rows] = np.cumsum(rising)[upto - 1]
-    return np.minimum(found, 1.0)
+        values[rows] = np.cumsum(rising)[upto - 1]
+    return np.minimum(values, 1.0)
 
 
 def discoveries(p: Floats, level: float) -> NDArray[np.bool_]:

@@ -109,7 +109,7 @@ def _added_up(parts: Iterator[pl.DataFrame]) -> pl.DataFrame:
     limit = _MERGED
     for part in parts:
         held.append(part)
-        if sum(one.height for one in held) > limit:
+        if sum(frame.height for frame in held) > limit:
             held = [_sums(held)]
             limit = _MERGED + 2 * held[0].height
     return _sums(held)
@@ -118,5 +118,5 @@ def _added_up(parts: Iterator[pl.DataFrame]) -> pl.DataFrame:
 def _sums(held: list[pl.DataFrame]) -> pl.DataFrame:
     count = dict.fromkeys(("present", "absent", "small"), pl.Int64)
     none = pl.DataFrame(schema={"phrase": pl.String, **count})
-    cast = [one.with_columns(pl.col(*count).cast(pl.Int64)) for one in held]
+    cast = [frame.with_columns(pl.col(*count).cast(pl.Int64)) for frame in held]
     return pl.concat([none, *cast]).group_by("phrase").sum()

@@ -34,7 +34,7 @@ class Lengths:
 
     def hidden(self) -> Self:
         """As it is shown of real patients; a mean in whole numbers, because a fraction tells of how many it is."""
-        cut = tuple(Cut(one.tokens, one.texts.hidden()) for one in self.cut)
+        cut = tuple(Cut(limit.tokens, limit.texts.hidden()) for limit in self.cut)
         if self.texts == 0:
             return self
         if enough(self.texts) and self.mean is not None and self.median is not None:
@@ -53,7 +53,7 @@ def lengths(marks: pl.DataFrame, column: str, unit: str, limits: Sequence[int]) 
         limits: tokens beyond which a text is cut off.
     """
     groups = marks.group_by("split", maintain_order=True)
-    return tuple(_lengths(str(split), unit, mine[column], limits) for (split,), mine in groups)
+    return tuple(_lengths(str(split), unit, group[column], limits) for (split,), group in groups)
 
 
 def _lengths(split: str, unit: str, counts: pl.Series, limits: Sequence[int]) -> Lengths:

@@ -77,8 +77,8 @@ class Phrases:
 
     def hidden(self) -> Self:
         """As it is shown of real patients: nothing that fewer than ten share, and in an order that tells no count."""
-        shown = [replace(one, present=one.present.hidden(), absent=one.absent.hidden()) for one in self.listed]
-        listed = tuple(sorted(shown, key=lambda one: (-abs(one.lean), one.phrase)))
+        shown = [replace(row, present=row.present.hidden(), absent=row.absent.hidden()) for row in self.listed]
+        listed = tuple(sorted(shown, key=lambda row: (-abs(row.lean), row.phrase)))
         return replace(self, listed=listed, rare=(), withheld=self.withheld + len(self.rare))
 
 
@@ -100,16 +100,16 @@ def phrases(train: Rows, space: LabelSpace, how: Learning) -> Phrases:
     without = patients.height - with_outcome
     if not (with_outcome and without):
         return Phrases(space.labels[1], 0, 0, ())
-    found = counted(train, patients, how.support)
-    cells = found["present"].to_numpy(), found["absent"].to_numpy(), with_outcome, without
+    counts = counted(train, patients, how.support)
+    cells = counts["present"].to_numpy(), counts["absent"].to_numpy(), with_outcome, without
     passed = discoveries(p_values(*cells), how.false_discovery)
     short = pl.col("phrase").str.count_matches(" "), -pl.col("phrase").str.len_chars().cast(pl.Int64), "phrase"
-    ranked = found.with_columns(passed=pl.Series(passed), strength=pl.Series(np.round(strengths(*cells), 9)))
+    ranked = counts.with_columns(passed=pl.Series(passed), strength=pl.Series(np.round(strengths(*cells), 9)))
     ranked = ranked.filter("passed").sort(-pl.col("strength"), *short)
     rare = pl.col("present") + pl.col("absent") < SMALL
     listed = _strongest(_shares(ranked.filter(~rare), with_outcome, without), ())
     fewer = _strongest(_shares(ranked.filter(rare), with_outcome, without), listed)
-    return Phrases(space.labels[1], found.height, ranked.height, listed, fewer)
+    return Phrases(space.labels[1], counts.height, ranked.height, listed, fewer)
 
 
 def _shares(ranked: pl.DataFrame, with_outcome: int, without: int) -> Iterator[Phrase]:
@@ -120,11 +120,11 @@ def _shares(ranked: pl.DataFrame, with_outcome: int, without: int) -> Iterator[P
 def _strongest(ranked: Iterable[Phrase], before: Sequence[Phrase]) -> tuple[Phrase, ...]:
     """The first of them, without phrases that hold one of those before them or are held by one."""
     kept: list[Phrase] = []
-    for one in ranked:
+    for row in ranked:
         if len(kept) == MOST_LISTED:
             break
-        if not any(_holds(one.phrase, other.phrase) or _holds(other.phrase, one.phrase) for other in (*before, *kept)):
-            kept.append(one)
+        if not any(_holds(row.phrase, other.phrase) or _holds(other.phrase, row.phrase) for other in (*before, *kept)):
+            kept.append(row)
     return tuple(kept)
 
 

@@ -72,7 +72,7 @@ def hidden(tree: T) -> T:
     if isinstance(tree, Hides):
         suppressed = tree.hidden()
     elif isinstance(tree, tuple):
-        suppressed = tuple(hidden(one) for one in tree)
+        suppressed = tuple(hidden(item) for item in tree)
     elif is_dataclass(tree) and not isinstance(tree, type):
         suppressed = replace(tree, **{field.name: hidden(getattr(tree, field.name)) for field in fields(tree)})
     return cast("T", suppressed)

@@ -27,8 +27,8 @@ class Times:
 def compared(block: pl.DataFrame) -> pl.DataFrame:
     """Whether a row has times to compare, and one that is later than its prediction: `timed` · `late`, booleans [n]."""
     later = [pl.col(name) > pl.col(PREDICTED) for name in time_columns(block.schema)]
-    timed = pl.any_horizontal(pl.lit(False), *(one.is_not_null() for one in later))
-    late = pl.any_horizontal(pl.lit(False), *(one.fill_null(False) for one in later))
+    timed = pl.any_horizontal(pl.lit(False), *(column.is_not_null() for column in later))
+    late = pl.any_horizontal(pl.lit(False), *(column.fill_null(False) for column in later))
     return block.with_columns(timed=timed, late=late).select("timed", "late")
 
 

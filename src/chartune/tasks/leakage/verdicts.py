@@ -68,7 +68,7 @@ def verdicts(
     patients: Sequence[Patients], copies: Sequence[Copies], examples: Sequence[Examples], bases: Sequence[Base]
 ) -> tuple[Verdict, ...]:
     """How each law stands: a verdict for each place where it is broken, or one that it holds."""
-    phrased, coded = any(one.phrases for one in examples), any(one.codes is not None for one in examples)
+    phrased, coded = any(texts.phrases for texts in examples), any(texts.codes is not None for texts in examples)
     return (
         *_law(PATIENTS, _shared(patients)),
         *_law(EXACT, (_exact(row) for row in copies if row.exact.some)),
@@ -121,34 +121,34 @@ def _by_place(copies: Sequence[Copies], how: Literal["contained", "partly"]) -> 
             yield f"of {counts} in training texts of {learnt}"
 
 
-def _telling(one: Examples) -> Iterator[tuple[Standing, str]]:
+def _telling(texts: Examples) -> Iterator[tuple[Standing, str]]:
     """That a task's texts tell its answer; and its telling wordings, a line each per label, the splits in it."""
-    if one.answer_told:
-        yield "fail", f"{one.task}: {_STATED}, and was let in on purpose (allow_retrospective)"
+    if texts.answer_told:
+        yield "fail", f"{texts.task}: {_STATED}, and was let in on purpose (allow_retrospective)"
     telling: dict[tuple[str, str], list[Wording]] = {}
-    for row in one.wordings or ():
+    for row in texts.wordings or ():
         if row.telling:
             telling.setdefault((row.wording, row.label), []).append(row)
     for (name, label), rows in telling.items():
-        meant = one.times.kind == "as-given"  # whoever labels texts by a phrase asks for it
+        meant = texts.times.kind == "as-given"  # whoever labels texts by a phrase asks for it
         standing: Standing = "fail" if any(row.answer for row in rows) and not meant else "look"
-        yield standing, f"{one.task}: {name!r} of {label!r}, {'; '.join(map(_times_as_often, rows))}"
+        yield standing, f"{texts.task}: {name!r} of {label!r}, {'; '.join(map(_times_as_often, rows))}"
 
 
 def _learnt(examples: Sequence[Examples]) -> Iterator[str]:
     """Which phrases go along with an outcome; a person has to say whether they tell it or foretell it."""
-    return (_phrases(one.task, one.phrases) for one in examples if one.phrases and one.phrases.passed)
+    return (_phrases(texts.task, texts.phrases) for texts in examples if texts.phrases and texts.phrases.passed)
 
 
 def _phrases(task: str, learnt: Phrases) -> str:
-    first = "; ".join(f"{one.phrase!r} {one.present}, others {one.absent}" for one in learnt.shown[:SAID])
+    first = "; ".join(f"{row.phrase!r} {row.present}, others {row.absent}" for row in learnt.shown[:SAID])
     many = f"{learnt.passed:,} of {learnt.tested:,} phrases go along with {learnt.label!r}"
     return f"{task}: {many}: honest signs, or leaked labels{', first ' if first else ''}{first}"
 
 
 def _worded(examples: Sequence[Examples]) -> bool:
     """Whether any task asks for an outcome, or has texts that state it."""
-    return any(one.wordings is not None or one.answer_told for one in examples)
+    return any(texts.wordings is not None or texts.answer_told for texts in examples)
 
 
 def _times_as_often(row: Wording) -> str:
@@ -160,26 +160,26 @@ def _times_as_often(row: Wording) -> str:
 
 def _named(examples: Sequence[Examples]) -> Iterator[str]:
     """A line per task and split whose texts name codes."""
-    for one in examples:
-        for row in one.codes or ():
+    for texts in examples:
+        for row in texts.codes or ():
             if row.telling:
-                yield f"{one.task} {row.split}: {row.own}, by chance {row.by_chance}"
+                yield f"{texts.task} {row.split}: {row.own}, by chance {row.by_chance}"
 
 
 def _later(examples: Sequence[Examples]) -> Iterator[str]:
     """A line per task whose texts hold such a section."""
-    for one in examples:
-        if one.later:
-            yield f"{one.task}: " + "; ".join(f"{row.section}, {row.split} {row.texts}" for row in one.later)
+    for texts in examples:
+        if texts.later:
+            yield f"{texts.task}: " + "; ".join(f"{row.section}, {row.split} {row.texts}" for row in texts.later)
 
 
 def _timed(examples: Sequence[Examples]) -> Iterator[tuple[Standing, str]]:
     """A line per reason, the tasks in it."""
     tasks: dict[tuple[Standing, str], list[str]] = {}
-    for one in examples:
-        broken: tuple[Standing, str] | None = ("look", _STATED) if one.answer_told else _late(one.times)
+    for texts in examples:
+        broken: tuple[Standing, str] | None = ("look", _STATED) if texts.answer_told else _late(texts.times)
         if broken:
-            tasks.setdefault(broken, []).append(one.task)
+            tasks.setdefault(broken, []).append(texts.task)
     for (standing, reason), names in tasks.items():
         yield standing, f"{', '.join(names)}: {reason}"
 

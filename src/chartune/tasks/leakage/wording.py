@@ -80,20 +80,20 @@ class Later:
 def worded(texts: pl.Series) -> pl.DataFrame:
     """Whether each text holds each wording: a column per wording, booleans [n]."""
     text = pl.col("text")
-    found = [text.str.contains(f"(?i){pattern}").alias(name) for name, pattern in OUTCOMES.items()]
+    flags = [text.str.contains(f"(?i){pattern}").alias(name) for name, pattern in OUTCOMES.items()]
     frame = texts.fill_null("").alias("text").to_frame()
-    deaths = [tells_death(one) for one in frame["text"]]
-    return frame.select(pl.Series(DEATH, deaths, dtype=pl.Boolean), *found)
+    deaths = [tells_death(words) for words in frame["text"]]
+    return frame.select(pl.Series(DEATH, deaths, dtype=pl.Boolean), *flags)
 
 
 def headed(texts: pl.Series) -> pl.DataFrame:
     """Whether each text holds a heading of each later section: a column per section, booleans [n]."""
     text = pl.col("text")
-    found = [
+    flags = [
         text.str.contains(rf"(?im)\b(?:{p})(?:[ \t]*:|[ \t]+[–—-][ \t])|^[ \t]*(?:{p})[ \t]*$").alias(name)
         for name, p in LATER.items()
     ]
-    return texts.fill_null("").alias("text").to_frame().select(*found)
+    return texts.fill_null("").alias("text").to_frame().select(*flags)
 
 
 def tells_outcomes(space: LabelSpace) -> bool:
@@ -110,8 +110,8 @@ def wordings(marks: pl.DataFrame, space: LabelSpace) -> tuple[Wording, ...]:
     """
     asked = space.form.asked(space.labels)
     rows = [
-        _wording(str(split), name, label, *(mine.filter(is_it)[name] for is_it in _with_and_without(number)))
-        for (split,), mine in marks.group_by("split", maintain_order=True)
+        _wording(str(split), name, label, *(group.filter(is_it)[name] for is_it in _with_and_without(number)))
+        for (split,), group in marks.group_by("split", maintain_order=True)
         for name in (DEATH, *OUTCOMES)
         for number, label in asked
     ]
@@ -121,8 +121,8 @@ def wordings(marks: pl.DataFrame, space: LabelSpace) -> tuple[Wording, ...]:
 def later_sections(marks: pl.DataFrame) -> tuple[Later, ...]:
     """The later sections that some text holds. marks: `split` and the columns of `headed`."""
     rows = [
-        Later(str(split), name, share(int(mine[name].sum()), mine.height))
-        for (split,), mine in marks.group_by("split", maintain_order=True)
+        Later(str(split), name, share(int(group[name].sum()), group.height))
+        for (split,), group in marks.group_by("split", maintain_order=True)
         for name in LATER
     ]
     return tuple(row for row in rows if row.texts.some)
@@ -133,11 +133,11 @@ def _with_and_without(number: int) -> tuple[pl.Expr, pl.Expr]:
 
 
 def _wording(split: str, name: str, label: str, present: pl.Series, absent: pl.Series) -> Wording:
-    mine, others = share(int(present.sum()), len(present)), share(int(absent.sum()), len(absent))
-    ratio = _ratio(mine, others)
-    telling = enough(mine.count) and (others.count == 0 or (ratio is not None and ratio >= TELLING))
-    answer = telling and (mine.share or 0.0) >= MOST and others.share is not None and others.share <= FEW
-    return Wording(split, name, label, mine, others, ratio, telling, answer)
+    own, others = share(int(present.sum()), len(present)), share(int(absent.sum()), len(absent))
+    ratio = _ratio(own, others)
+    telling = enough(own.count) and (others.count == 0 or (ratio is not None and ratio >= TELLING))
+    answer = telling and (own.share or 0.0) >= MOST and others.share is not None and others.share <= FEW
+    return Wording(split, name, label, own, others, ratio, telling, answer)
 
 
 def _ratio(present: Share, absent: Share) -> float | None:
