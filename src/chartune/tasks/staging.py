@@ -189,9 +189,9 @@ def stage(
     waiting = [_Waiting(_pile(folder, shard)) for shard in range(SHARDS)]
     with progress("reading notes") as meter:
         for batch in records.notes():
-            kept, written_out = _with_breaks(batch.filter(wanted), breaks)
+            kept, broken = _with_breaks(batch.filter(wanted), breaks)
             masked = kept["text"].str.contains(MASKED).sum()
-            counted.update(texts=kept.height, written_out=written_out, masked=int(masked))
+            counted.update(texts=kept.height, written_out=broken, masked=int(masked))
             for subject, note_id, text in kept.select("subject_id", "note_id", "text").iter_rows():
                 waiting[subject % SHARDS].add(note_id, text)
             ids.append(batch["note_id"].hash(seed=0))
