@@ -202,9 +202,9 @@ def test_phrases_codes_and_later_sections_are_told_with_their_task(store: Store)
     assert codes == {"train": (0, 30), "validation": (0, 10), "test": (20, 20)}
     (later,) = found["examples"][1]["later"]
     assert (later["split"], later["section"], later["texts"]["count"]) == ("validation", "discharge", 5)
-    told = {verdict["law"]: verdict["told"] for verdict in found["verdicts"] if verdict["standing"] != "pass"}
-    assert "mortality: 'comfort care' of 'died', train 15 of 15" in told["no phrase gives an outcome away"]
-    assert told["no text holds a section written after the outcome"].startswith(
+    details = {verdict["law"]: verdict["told"] for verdict in found["verdicts"] if verdict["standing"] != "pass"}
+    assert "mortality: 'comfort care' of 'died', train 15 of 15" in details["no phrase gives an outcome away"]
+    assert details["no text holds a section written after the outcome"].startswith(
         "diagnoses_icd9: discharge, validation 5"
     )
     # Everybody bears the same code, so that naming it tells nobody apart: the share by chance is as high.
@@ -219,9 +219,9 @@ def test_small_counts_of_real_patients_are_hidden_wherever_they_are_told(store: 
     (row,) = (r for r in found["copies"] if (r["learnt"], r["split"]) == ("mortality", "test"))
     assert row["exact"] == {"count": "<10", "of": 20, "share": None, "rounded": True}
     people = chartune("audit-data", artefact.fingerprint[:4], "--store", store.root)
-    for told in (people.out, people.err, found["err"]):
-        assert "<10 " in told
-        assert " 7 of " not in told
+    for text in (people.out, people.err, found["err"]):
+        assert "<10 " in text
+        assert " 7 of " not in text
 
 
 def test_an_audit_with_exact_counts_is_not_what_is_found_without_them(store: Store) -> None:
@@ -235,13 +235,13 @@ def test_an_audit_with_exact_counts_is_not_what_is_found_without_them(store: Sto
 
 @pytest.fixture
 def leaky(store: Store) -> Callable[[], tuple[Frames, list[Said]]]:
-    def told() -> tuple[Frames, list[Said]]:
+    def audited() -> tuple[Frames, list[Said]]:
         planted = frames()
         planted["mortality"] = worded(planted["mortality"], "train", [story(FIRST["test"])])
         published(store, planted, kind="mimic3")
         return planted, [chartune("audit-data", "--store", store.root, *more) for more in ((), ("--json",))]
 
-    return told
+    return audited
 
 
 def test_no_word_and_no_number_of_a_patient_is_told(
@@ -249,10 +249,10 @@ def test_no_word_and_no_number_of_a_patient_is_told(
 ) -> None:
     planted, said = leaky()
     (kept,) = store.root.glob("audits/*/audit.json")
-    told = " ".join([kept.read_text(), *(one.out + one.err for one in said)])
-    assert SECRET not in told
+    output = " ".join([kept.read_text(), *(one.out + one.err for one in said)])
+    assert SECRET not in output
     numbers = {str(n) for frame in planted.values() for n in frame["subject_id"]}
-    assert not any(number in told for number in numbers)
+    assert not any(number in output for number in numbers)
 
 
 def test_asking_again_finds_the_audit(store: Store) -> None:
@@ -284,9 +284,9 @@ def test_tokens_are_counted_with_the_base_that_is_asked_for(store: Store, llama:
 def test_a_base_that_has_read_mimic_is_told_for_mimic(store: Store) -> None:
     published(store, frames(), kind="mimic3")
     found = audited(store, "--base", "emilyalsentzer/Bio_ClinicalBERT")
-    (told,) = (v["told"] for v in found["verdicts"] if v["law"].startswith("no base model"))
-    assert "Bio_ClinicalBERT was pretrained on all MIMIC-III notes" in told
-    assert "contaminated" in told
+    (detail,) = (v["told"] for v in found["verdicts"] if v["law"].startswith("no base model"))
+    assert "Bio_ClinicalBERT was pretrained on all MIMIC-III notes" in detail
+    assert "contaminated" in detail
 
 
 def test_the_corpus_of_other_data_can_be_looked_in(store: Store) -> None:
@@ -311,17 +311,17 @@ def test_a_damaged_audit_is_refused_by_name(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "told"),
+    ("words", "code", "expected"),
     [
         (["feed"], 2, "fits none"), (["--base", "no/such-model"], 2, "local cache"),
         (["--set", "containment=0"], 2, "containment"), (["--corpus", "feed"], 2, "fits none"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_asked_is_refused(store: Store, words: list[str], code: int, told: str) -> None:
+def test_what_cannot_be_asked_is_refused(store: Store, words: list[str], code: int, expected: str) -> None:
     published(store, frames())
     said = chartune("audit-data", *words, "--store", store.root)
     assert said.code == code
-    assert told in said.err
+    assert expected in said.err
 
 
 def test_a_prospective_text_of_a_later_time_fails(store: Store) -> None:

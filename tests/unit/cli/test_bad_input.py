@@ -42,11 +42,11 @@ def half_written(store: Path) -> list[str]:
     return [p.name for p in shelves if not (p / "manifest.json").is_file()]
 
 
-def refused(said: Said, code: int, *told: str) -> None:
+def refused(said: Said, code: int, *parts: str) -> None:
     assert said.code == code, said.err
     assert said.out == ""
     assert "Traceback" not in said.err
-    for words in told:
+    for words in parts:
         assert words in said.err, said.err
 
 
@@ -96,7 +96,7 @@ def test_a_folder_must_be_given(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verb", "assignment", "told"),
+    ("verb", "assignment", "expected"),
     [
         ("finetune", "optimisation.learning_rat=1e-3", "Did you mean `learning_rate`?"),
         ("finetune", "stack.layers.0.method.rnak=4", "Did you mean `rank`?"),
@@ -109,14 +109,14 @@ def test_a_folder_must_be_given(tmp_path: Path) -> None:
     ],
 )
 def test_a_slip_in_set_is_told_with_the_nearest_name(
-    small: Path, tmp_path: Path, verb: str, assignment: str, told: str
+    small: Path, tmp_path: Path, verb: str, assignment: str, expected: str
 ) -> None:
-    refused(chartune(verb, small, "--set", assignment, "--store", tmp_path / "store"), 2, "ConfigError", told)
+    refused(chartune(verb, small, "--set", assignment, "--store", tmp_path / "store"), 2, "ConfigError", expected)
     assert half_written(tmp_path / "store") == []
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("kind: finetune\nsede: 3\n", "Did you mean `seed`?"),
         ("kind: finetune\nseed: [1\n", "must be plain YAML"),
@@ -126,11 +126,11 @@ def test_a_slip_in_set_is_told_with_the_nearest_name(
         ("kind: finetune\nseed: -1\n", "seed"),
     ],
 )
-def test_a_slip_in_a_config_file_is_told_with_its_path(small: Path, tmp_path: Path, text: str, told: str) -> None:
+def test_a_slip_in_a_config_file_is_told_with_its_path(small: Path, tmp_path: Path, text: str, expected: str) -> None:
     config = tmp_path / "stage.yaml"
     config.write_text(text)
     said = chartune("finetune", small, "--config", config, "--store", tmp_path / "store")
-    refused(said, 2, "ConfigError", str(config), told)
+    refused(said, 2, "ConfigError", str(config), expected)
     assert half_written(tmp_path / "store") == []
 
 
@@ -189,16 +189,20 @@ def test_a_full_disk_in_training_is_told_and_leaves_whole_checkpoints_to_go_on_f
 
 
 @pytest.mark.parametrize(
-    ("lacking", "told"), [("tokenizer", "needs its tokenizer"), ("model.safetensors", "must be *.safetensors")]
+    ("lacking", "expected"), [("tokenizer", "needs its tokenizer"), ("model.safetensors", "must be *.safetensors")]
 )
 def test_a_base_folder_that_lacks_something_is_refused(
-    small: Path, llama: LocalBackbone, tmp_path: Path, lacking: str, told: str
+    small: Path, llama: LocalBackbone, tmp_path: Path, lacking: str, expected: str
 ) -> None:
     base = shutil.copytree(llama.folder, tmp_path / "base")
     for file in base.glob(f"{lacking}*"):
         file.unlink()
     refused(
-        chartune("finetune", small, "--base", base, "--store", tmp_path / "store"), 4, "AdapterError", told, str(base)
+        chartune("finetune", small, "--base", base, "--store", tmp_path / "store"),
+        4,
+        "AdapterError",
+        expected,
+        str(base),
     )
     assert list((tmp_path / "store").glob("runs/*")) == []
 

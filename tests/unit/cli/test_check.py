@@ -1,4 +1,4 @@
-"""`check`: a wrong path is told before anything is measured, and large tables are not read through."""
+"""`check`: a wrong path is reported before anything is measured, and large tables are not read through."""
 
 import json
 from pathlib import Path
@@ -35,10 +35,10 @@ def test_a_wrong_path_is_told_before_anything_is_measured_or_made(
     (tmp_path / "empty").mkdir()
     said = chartune("check", tmp_path / place, "--store", tmp_path / "store")
     assert (said.code, said.out) == (3, "")
-    told = " ".join(said.err.split())
-    assert str(tmp_path / place) in told
+    output = " ".join(said.err.split())
+    assert str(tmp_path / place) in output
     if place == "iv/hosp":
-        assert f"give {tmp_path / 'iv'}, which looks like one of these." in told
+        assert f"give {tmp_path / 'iv'}, which looks like one of these." in output
     assert measured == []
     assert not (tmp_path / "store").exists()
 
@@ -52,17 +52,17 @@ def test_tables_are_told_with_how_they_were_read(
     folder = raw.write(tmp_path / "raw")
     sizes = sorted(file.stat().st_size for file in folder.iterdir())
     monkeypatch.setattr("chartune.sources.survey.CHEAP_BYTES", sum(sizes[:2]))
-    told = json.loads(chartune("check", folder, "--store", tmp_path / "store", "--json").out)
-    assert told["source"] == "mimic3"
-    there = {row["table"]: row["read"] for row in told["tables"] if row["file"]}
+    reply = json.loads(chartune("check", folder, "--store", tmp_path / "store", "--json").out)
+    assert reply["source"] == "mimic3"
+    there = {row["table"]: row["read"] for row in reply["tables"] if row["file"]}
     assert sorted(there.values()) == ["first rows", "whole", "whole"]
     assert len(measured) == 1
-    assert told["store"]["writable"] is True
+    assert reply["store"]["writable"] is True
 
 
 def test_an_annotated_corpus_is_known_by_name(tmp_path: Path, measured: list[object]) -> None:
-    told = json.loads(chartune("check", write_2010(tmp_path / "raw"), "--store", tmp_path / "store", "--json").out)
-    assert told["source"] == "i2b2_2010"
+    reply = json.loads(chartune("check", write_2010(tmp_path / "raw"), "--store", tmp_path / "store", "--json").out)
+    assert reply["source"] == "i2b2_2010"
     assert len(measured) == 1
 
 
@@ -102,12 +102,12 @@ def test_rows_of_real_patients_are_told_by_their_class_and_exact_ones_are_marked
     folder, store = raw.write(tmp_path / "raw"), ("--store", tmp_path / "store")
 
     def rows(place: Path, *words: str) -> tuple[dict[str, Any], Any]:
-        told = json.loads(chartune("check", place, *store, "--json", *words).out)
-        return told, next(row["rows"] for row in told["tables"] if row["table"] == "PATIENTS")
+        reply = json.loads(chartune("check", place, *store, "--json", *words).out)
+        return reply, next(row["rows"] for row in reply["tables"] if row["table"] == "PATIENTS")
 
     shown, exact, fictional = rows(folder), rows(folder, "--exact-counts"), rows(hospital)
     assert (shown[1], exact[1], fictional[1]) == ("10+", 12, 220)
-    assert [(told["figures"], told["do_not_release"]) for told, _ in (shown, exact, fictional)] == [
+    assert [(reply["figures"], reply["do_not_release"]) for reply, _ in (shown, exact, fictional)] == [
         ("rounded", False), ("exact", True), ("exact", False),
     ]  # fmt: skip
     assert chartune("check", folder, *store, "--exact-counts").out.startswith("DO NOT RELEASE")

@@ -50,24 +50,24 @@ def test_a_script_gets_size_date_and_whole_card(two: Store) -> None:
 
 
 def test_the_card_of_one_says_who_when_seen_asked_and_every_filter(two: Store) -> None:
-    told = chartune("datasets", "0123", "--store", two.root).out
+    output = chartune("datasets", "0123", "--store", two.root).out
     for line in (
         "  licence: CC0-1.0", "  warning: NOTEEVENTS: 12 rows have no admission", "mortality: In-hospital mortality",
         "  who: adults with a discharge summary", "  when: on admission", "  seen: eight sections", "  scored: AUROC",
         "  question: Does the patient die", "  kind: retrospective-text", "  citation: van Aken et al., 2021",
         "diagnoses_icd9: Diagnoses of the stay (ICD-9)", "corpus: Adaptation text",
     ):  # fmt: skip
-        assert line in told
-    assert "1,394 patients, 1,755 admissions, 1,755 notes  outcome not stated: the chief complaint" in told
-    assert "removed nothing: ends after it begins, not empty" in told
-    assert "        test: 330 patients, 400 admissions, 3 with the outcome" in told
+        assert line in output
+    assert "1,394 patients, 1,755 admissions, 1,755 notes  outcome not stated: the chief complaint" in output
+    assert "removed nothing: ends after it begins, not empty" in output
+    assert "        test: 330 patients, 400 admissions, 3 with the outcome" in output
 
 
 def test_small_counts_of_real_patients_are_hidden_from_the_card(two: Store) -> None:
-    told = chartune("datasets", "fedc", "--store", two.root).out
-    assert "        test: 330+ patients, 400+ admissions, <10 with the outcome" in told
-    assert "1,390+ patients, 1,750+ admissions" in told  # by classes, or the four who left could be had by subtraction
-    assert "1,394" not in told
+    output = chartune("datasets", "fedc", "--store", two.root).out
+    assert "        test: 330+ patients, 400+ admissions, <10 with the outcome" in output
+    assert "1,390+ patients, 1,750+ admissions" in output  # by classes: else the four who left could be had
+    assert "1,394" not in output
 
 
 def test_json_says_which_of_the_two_figures_it_holds(two: Store) -> None:
@@ -83,9 +83,9 @@ def test_json_says_which_of_the_two_figures_it_holds(two: Store) -> None:
 
 
 def test_exact_counts_are_for_the_analyst_who_asks_and_are_marked(two: Store) -> None:
-    told = chartune("datasets", "fedc", "--exact-counts", "--store", two.root).out
-    assert told.startswith("DO NOT RELEASE")
-    assert "1,394 patients, 1,755 admissions, 1,755 notes  outcome not stated" in told
+    output = chartune("datasets", "fedc", "--exact-counts", "--store", two.root).out
+    assert output.startswith("DO NOT RELEASE")
+    assert "1,394 patients, 1,755 admissions, 1,755 notes  outcome not stated" in output
     row = json.loads(chartune("datasets", "fedc", "--exact-counts", "--store", two.root, "--json").out)
     assert (row["figures"], row["do_not_release"]) == ("exact", True)
     assert row["tasks"]["mortality"]["counts"]["test"]["admissions"] == 400
@@ -98,9 +98,9 @@ def test_an_annotated_corpus_is_listed_in_its_own_units(store: Store) -> None:
     counts = {"train": {"subjects": 3, "examples": 40}, "test": {"subjects": 2, "examples": 30}}
     data["tasks"] = {"relations": {**data["tasks"]["mortality"], "counts": counts}}
     published(store, "0123456789abcdef", {**data, "corpus": None})
-    told = chartune("datasets", "--store", store.root).out
-    assert "relations                train 40 · test 30" in told
-    assert "corpus" not in told
+    output = chartune("datasets", "--store", store.root).out
+    assert "relations                train 40 · test 30" in output
+    assert "corpus" not in output
 
 
 def test_an_empty_store_is_told_and_left_alone(tmp_path: Path) -> None:
@@ -128,8 +128,8 @@ TWO = (
 def test_who_gives_no_name_or_a_wrong_one_is_told_the_choices(two: Store, words: list[str], law: str) -> None:
     said = chartune(*words, "--store", two.root)
     assert said.code == 2
-    told = " ".join(said.err.split())
-    assert all(choice in told for choice in (law.format(two.root), *TWO)), told
+    output = " ".join(said.err.split())
+    assert all(choice in output for choice in (law.format(two.root), *TWO)), output
 
 
 def test_who_asks_an_empty_store_for_data_is_told_how_they_are_made(store: Store) -> None:

@@ -41,15 +41,15 @@ def test_a_verb_explains_itself_and_every_option(verb: str) -> None:
     said = chartune(verb, "--help")
     assert said.code == 0
     assert said.err == ""
-    told = " ".join(said.out.replace("│", " ").split())
-    assert " ".join((VERBS[verb].__doc__ or "").split("\n")[0].split())[:50] in told
+    output = " ".join(said.out.replace("│", " ").split())
+    assert " ".join((VERBS[verb].__doc__ or "").split("\n")[0].split())[:50] in output
     found = options(verb)
     assert found
     for option in found:
         assert flags(option)
         assert option.help, flags(option)
-        assert " ".join(str(option.help).split())[:25] in told
-        assert all(flag in told for flag in flags(option))
+        assert " ".join(str(option.help).split())[:25] in output
+        assert all(flag in output for flag in flags(option))
 
 
 @pytest.mark.parametrize("verb", VERBS)

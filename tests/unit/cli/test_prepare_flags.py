@@ -16,17 +16,17 @@ def test_chosen_tasks_and_single_fields_go_together(hospital: Path, tmp_path: Pa
     words = ["prepare", hospital, "--tasks", "mortality,length", "--set", "corpus=null", "--set", "splits.salt=other"]
     said = chartune(*words, "--set", "tasks.0.hospice=died", "--store", tmp_path, "--json")
     assert said.code == 0, said.err
-    told = json.loads(said.out)
-    assert set(told["tasks"]) == {"mortality_or_hospice", "length_of_stay"}
-    assert (told["corpus"], told["splits"]["rule"]["salt"]) == (None, "other")
+    reply = json.loads(said.out)
+    assert set(reply["tasks"]) == {"mortality_or_hospice", "length_of_stay"}
+    assert (reply["corpus"], reply["splits"]["rule"]["salt"]) == (None, "other")
 
 
 def test_a_task_that_nobody_knows_is_refused_with_those_that_are(hospital: Path, tmp_path: Path) -> None:
     said = chartune("prepare", hospital, "--tasks", "mortalty", "--store", tmp_path)
     assert said.code == 2
-    told = " ".join(said.err.split())
-    assert "must be one of mortality, length_of_stay, " in told
-    assert "but got 'mortalty'. Did you mean mortality or mortality_90d?" in told
+    output = " ".join(said.err.split())
+    assert "must be one of mortality, length_of_stay, " in output
+    assert "but got 'mortalty'. Did you mean mortality or mortality_90d?" in output
 
 
 def test_a_beginning_takes_the_shortest_meaning(hospital: Path, tmp_path: Path) -> None:
@@ -39,11 +39,11 @@ def test_what_is_left_out_for_want_of_a_chart_is_told_once_and_only_to_who_chose
 ) -> None:
     said = chartune("prepare", hospital, "--store", tmp_path)
     assert said.code == 0, said.err
-    told = (
+    expected = (
         f"warning: prolonged_ventilation was left out, because {hospital} lacks CHARTEVENTS.csv.gz (or .csv); add it "
         f"and prepare again.\n"
     )
-    assert said.out.count(told) == 1
+    assert said.out.count(expected) == 1
     chosen = chartune("prepare", hospital, "--tasks", "mortality,length", "--set", "corpus=null", "--store", tmp_path)
     assert "left out, because" not in chosen.out
 
@@ -97,12 +97,12 @@ def test_a_source_with_codes_of_one_version_shows_no_empty_flows_of_the_other(tm
         rows = [f"{row[0]},{row[1]},1,{code},10\n" for row in _stays(folder)]
         text = "subject_id,hadm_id,seq_num,icd_code,icd_version\n" + "".join(rows)
         (folder / "hosp" / f"{table}.csv.gz").write_bytes(gzip.compress(text.encode()))
-    told = chartune("prepare", folder, "--store", tmp_path / "store").out
+    output = chartune("prepare", folder, "--store", tmp_path / "store").out
     for noun in ("Diagnoses", "Procedures"):
-        assert f"{noun.lower()}_icd9: {noun} (ICD-9): nobody is left by the filter `coded in ICD-9`\n" in told
-        assert f"{noun.lower()}_icd10: {noun} (ICD-10)\n" in told
-    assert told.count("coded in ICD-9: ") == 0
-    warned = [line for line in told.splitlines() if line.startswith("warning: ")]
+        assert f"{noun.lower()}_icd9: {noun} (ICD-9): nobody is left by the filter `coded in ICD-9`\n" in output
+        assert f"{noun.lower()}_icd10: {noun} (ICD-10)\n" in output
+    assert output.count("coded in ICD-9: ") == 0
+    warned = [line for line in output.splitlines() if line.startswith("warning: ")]
     assert not [line for line in warned if "icd9" in line]
     strict = ("prepare", folder, "--store", tmp_path / "store", "--strict", "--set", "corpus=null", "--tasks")
     assert "icd9" not in chartune(*strict, "diagnoses").err

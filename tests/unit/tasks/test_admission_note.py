@@ -1,4 +1,4 @@
-"""The admission note: which summaries count, by whose rules they are cut, and where a told death is cut away."""
+"""The admission note: which summaries count, by whose rules they are cut, and where a stated death is cut away."""
 
 from datetime import date
 
@@ -20,8 +20,8 @@ def texts(task: Mortality | LengthOfStay, *notes: Row, stays: tuple[Row, ...] = 
 
 def test_by_this_houses_rules_asides_are_gone_from_every_task() -> None:
     aside = NOTE.replace("She died of cold. ", "T 38. ")
-    told = "CHIEF COMPLAINT: fall\n\nPHYSICAL EXAM: T 38. ."
-    assert texts(Mortality(), note(1, aside)) == texts(LengthOfStay(), note(1, aside)) == [told]
+    text = "CHIEF COMPLAINT: fall\n\nPHYSICAL EXAM: T 38. ."
+    assert texts(Mortality(), note(1, aside)) == texts(LengthOfStay(), note(1, aside)) == [text]
 
 
 @pytest.mark.parametrize(
@@ -34,10 +34,10 @@ def test_by_this_houses_rules_asides_are_gone_from_every_task() -> None:
 def test_where_death_is_asked_a_told_death_is_known_by_context_or_by_the_wordings_of_core(
     said: str, by_context: int, by_core: int
 ) -> None:
-    told = f"Chief Complaint:\nfall. {said}\n\nBrief Course:\nlong\n"
-    assert len(texts(Mortality(), note(1, told))) == by_context
-    assert len(texts(Mortality(reads=AdmissionNote(told_deaths="core-wordings")), note(1, told))) == by_core
-    assert len(texts(LengthOfStay(), note(1, told))) == 1
+    text = f"Chief Complaint:\nfall. {said}\n\nBrief Course:\nlong\n"
+    assert len(texts(Mortality(), note(1, text))) == by_context
+    assert len(texts(Mortality(reads=AdmissionNote(told_deaths="core-wordings")), note(1, text))) == by_core
+    assert len(texts(LengthOfStay(), note(1, text))) == 1
 
 
 def test_by_the_rules_of_core_the_first_aside_is_cut_where_death_is_asked_only() -> None:
@@ -53,23 +53,23 @@ def test_by_the_rules_of_core_the_first_aside_is_cut_where_death_is_asked_only()
 
 @pytest.mark.parametrize("reads", [AdmissionNote(), CORE])
 def test_a_death_told_elsewhere_leaves_the_note_out_where_death_is_asked(reads: AdmissionNote) -> None:
-    told = "Chief Complaint:\npatient expired at home\n\nBrief Course:\nlong\n"
-    examples, steps = read_by(Mortality(reads=reads), [stay(1)], [note(1, told)])
+    text = "Chief Complaint:\npatient expired at home\n\nBrief Course:\nlong\n"
+    examples, steps = read_by(Mortality(reads=reads), [stay(1)], [note(1, text)])
     assert examples.is_empty()
     assert steps["does not tell the death"]["removed_admissions"] == 1
-    assert len(texts(LengthOfStay(reads=reads), note(1, told))) == 1
+    assert len(texts(LengthOfStay(reads=reads), note(1, text))) == 1
 
 
 def test_she_expired_is_found_at_word_bounds_by_this_house_and_anywhere_by_core() -> None:
-    told = "Chief Complaint:\nthe expired inhaler\n\nBrief Course:\nlong\n"
-    assert len(texts(Mortality(), note(1, told))) == 1
-    assert texts(Mortality(reads=CORE), note(1, told)) == []
+    text = "Chief Complaint:\nthe expired inhaler\n\nBrief Course:\nlong\n"
+    assert len(texts(Mortality(), note(1, text))) == 1
+    assert texts(Mortality(reads=CORE), note(1, text)) == []
 
 
 def test_a_last_section_is_lost_by_the_rules_of_core_only() -> None:
-    told = "Chief Complaint:\nfall\n\nAllergies:\nlatex"
-    assert texts(Mortality(), note(1, told)) == ["CHIEF COMPLAINT: fall\n\nALLERGIES: latex"]
-    assert "ALLERGIES: \n\n" in texts(Mortality(reads=CORE), note(1, told))[0]
+    text = "Chief Complaint:\nfall\n\nAllergies:\nlatex"
+    assert texts(Mortality(), note(1, text)) == ["CHIEF COMPLAINT: fall\n\nALLERGIES: latex"]
+    assert "ALLERGIES: \n\n" in texts(Mortality(reads=CORE), note(1, text))[0]
 
 
 def test_a_note_of_which_nothing_is_left_is_counted() -> None:
@@ -79,9 +79,9 @@ def test_a_note_of_which_nothing_is_left_is_counted() -> None:
 
 
 def test_withdrawn_summaries_are_kept_where_it_is_said() -> None:
-    told = [note(1, NOTE, is_error=True)]
-    assert texts(LengthOfStay(), *told) == []
-    assert len(texts(LengthOfStay(reads=AdmissionNote(withdrawn="kept")), *told)) == 1
+    notes = [note(1, NOTE, is_error=True)]
+    assert texts(LengthOfStay(), *notes) == []
+    assert len(texts(LengthOfStay(reads=AdmissionNote(withdrawn="kept")), *notes)) == 1
 
 
 def test_reports_and_addenda_are_glued_by_date_and_an_addendum_alone_is_no_summary() -> None:
@@ -92,9 +92,9 @@ def test_reports_and_addenda_are_glued_by_date_and_an_addendum_alone_is_no_summa
 
 
 def test_of_identical_summaries_the_latest_counts_even_of_other_patients() -> None:
-    told = [note(1, NOTE, chartdate=date(2100, 7, 9)), note(2, NOTE, chartdate=date(2100, 7, 4))]
+    notes = [note(1, NOTE, chartdate=date(2100, 7, 9)), note(2, NOTE, chartdate=date(2100, 7, 4))]
     stays = (stay(1), stay(2))
-    assert read_by(LengthOfStay(), stays, told)[0]["hadm_id"].to_list() == [1]
+    assert read_by(LengthOfStay(), stays, notes)[0]["hadm_id"].to_list() == [1]
 
 
 def test_the_prediction_is_made_on_admission() -> None:
@@ -127,10 +127,10 @@ def test_an_empty_line_of_mimic_iv_ends_a_section_of_core_when_blanks_at_line_en
     three = "Chief Complaint:\nfall\n\nAllergies:\nlatex\n\nBrief Course:\nlong\n"
     four = three.replace("\n\n", "\n \n").replace("fall\n", "fall \t\r\n")
     stripped = AdmissionNote(sections="core-stripped")
-    (told,) = texts(LengthOfStay(reads=CORE), note(1, three))
-    assert "CHIEF COMPLAINT: fall\n\n" in told
-    assert "ALLERGIES: latex\n\n" in told
-    assert texts(LengthOfStay(reads=stripped), note(1, four)) == [told]
+    (text,) = texts(LengthOfStay(reads=CORE), note(1, three))
+    assert "CHIEF COMPLAINT: fall\n\n" in text
+    assert "ALLERGIES: latex\n\n" in text
+    assert texts(LengthOfStay(reads=stripped), note(1, four)) == [text]
     assert texts(LengthOfStay(reads=CORE), note(1, four)) == []
     died = four.replace("latex", "patient expired")
     assert texts(Mortality(reads=stripped), note(1, died)) == []

@@ -56,8 +56,8 @@ def test_as_core_copies_are_dropped_before_splits_and_exactly_one_row_of_a_hospi
     for subject_id in (1, 2, 101, 999):
         raw.patient(subject_id)
         raw.admission(subject_id, 1000 + subject_id)
-        told, date = (TEXT.format(2), "2100-07-09") if subject_id == 999 else (TEXT.format(subject_id), "2100-07-05")
-        raw.note(subject_id, 1000 + subject_id, told, date=date)
+        text, date = (TEXT.format(2), "2100-07-09") if subject_id == 999 else (TEXT.format(subject_id), "2100-07-05")
+        raw.note(subject_id, 1000 + subject_id, text, date=date)
     folder, store = raw.write_mimic4(tmp_path / "raw"), Store(tmp_path / "store").open()
     sound, code = (prepare(preparation(folder, preset), store) for preset in BOTH)
     assert (ids(sound), ids(code)) == ([1, 2, 101], [1, 101])
@@ -93,7 +93,7 @@ def test_the_order_of_copies_blanks_and_line_breaks_are_in_the_name_of_the_data(
         preset: preparation(folder, preset, tasks=[{"kind": "length-of-stay"}, {"kind": "triage"}]).hashable()
         for preset in ("sound", "paper-text", "paper-code")
     }
-    told = {
+    chosen = {
         preset: [
             config["line_breaks"],
             *((task["reads"]["copies"], task["reads"]["blanks"]) for task in config["tasks"]),
@@ -101,7 +101,7 @@ def test_the_order_of_copies_blanks_and_line_breaks_are_in_the_name_of_the_data(
         for preset, config in plain.items()
     }
     usual, core = ("among-eligible", "stripped"), ("among-all-notes", "as-written")
-    assert told == {
+    assert chosen == {
         "sound": ["repaired", usual, usual], "paper-text": ["as-written", usual, usual],
         "paper-code": ["as-written", core, core],
     }  # fmt: skip
@@ -140,8 +140,8 @@ def test_notes_say_whether_blanks_stood_around_their_category(tmp_path: Path) ->
 def escaped(folder: Path) -> Path:
     """Four stays; the line breaks of one summary, of its copy and of one radiology report are written out."""
     raw = RawHospital()
-    for subject_id, told, end in ((1, 1, "\n"), (2, 2, r"\n"), (3, 2, "\n"), (101, 101, "\n")):
-        raw.stay(subject_id, TEXT.format(told).replace("\n", end))
+    for subject_id, number, end in ((1, 1, "\n"), (2, 2, r"\n"), (3, 2, "\n"), (101, 101, "\n")):
+        raw.stay(subject_id, TEXT.format(number).replace("\n", end))
     raw.note(2, 1002, r"Chest:\nclear\nas before", category="Radiology")
     return raw.write(folder)
 

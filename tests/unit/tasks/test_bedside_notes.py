@@ -78,12 +78,12 @@ def test_a_discharge_summary_is_not_read_whatever_times_it_bears() -> None:
 
 
 def test_other_categories_withdrawn_and_wordless_notes_are_left_out() -> None:
-    told = [
+    notes = [
         bedside("ECG", 1, category="ECG"), bedside("wrong", 1, is_error=True), bedside(" \n", 1), bedside("right", 1),
         bedside("film", 1, category="Radiology"),
     ]  # fmt: skip
-    assert texts(*told) == ["film\n\nright"]
-    assert texts(*told, types=["Radiology"]) == ["film"]
+    assert texts(*notes) == ["film\n\nright"]
+    assert texts(*notes, types=["Radiology"]) == ["film"]
 
 
 def test_every_filter_counts_what_it_removes() -> None:
@@ -97,9 +97,9 @@ def test_every_filter_counts_what_it_removes() -> None:
 
 
 def test_the_latest_news_come_first_or_last_and_ties_go_by_the_order_of_writing() -> None:
-    told = [bedside("two", 2), bedside("three", 3), bedside("one", 1), bedside("also two", 2)]
-    assert texts(*told) == ["three\n\nalso two\n\ntwo\n\none"]
-    assert texts(*told, order="oldest-first") == ["one\n\ntwo\n\nalso two\n\nthree"]
+    notes = [bedside("two", 2), bedside("three", 3), bedside("one", 1), bedside("also two", 2)]
+    assert texts(*notes) == ["three\n\nalso two\n\ntwo\n\none"]
+    assert texts(*notes, order="oldest-first") == ["one\n\ntwo\n\nalso two\n\nthree"]
 
 
 def test_hours_count_from_the_anchor_and_notes_before_it_can_be_left_out() -> None:
@@ -109,10 +109,10 @@ def test_hours_count_from_the_anchor_and_notes_before_it_can_be_left_out() -> No
         def asked(self, records: Records) -> pl.DataFrame:
             return super().asked(records).with_columns(pl.lit(at(12)).dt.cast_time_unit("us").alias(ANCHOR))
 
-    told = [bedside("before", 11), bedside("then", 12, charted=12), bedside("end", 36), bedside("after", 36 + SECOND)]
-    told += [bedside("charted before", 13, charted=11.5)]
+    notes = [bedside("before", 11), bedside("then", 12, charted=12), bedside("end", 36), bedside("after", 36 + SECOND)]
+    notes += [bedside("charted before", 13, charted=11.5)]
     both = [BedsideNotes(order="oldest-first"), BedsideNotes(order="oldest-first", since="anchor")]
-    read = [read_by(Anchored(reads=reads), [STAY], told)[0] for reads in both]
+    read = [read_by(Anchored(reads=reads), [STAY], notes)[0] for reads in both]
     assert [frame["text"].item() for frame in read] == [
         "before\n\nthen\n\ncharted before\n\nend", "then\n\nend"
     ]  # fmt: skip
@@ -129,9 +129,9 @@ def test_the_card_says_that_the_input_is_prospective_and_when_the_prediction_is_
 
 @pytest.mark.parametrize("order", ["latest-first", "oldest-first"])
 def test_an_example_tells_when_the_latest_note_of_its_text_was_there_to_be_read(order: str) -> None:
-    told = [bedside("a", 3, charted=1), bedside("b", None, charted=5), bedside("c", 4), bedside("late", 30)]
-    told += [note(2, "d", charted=24, stored=2, category="Nursing")]
-    examples, _ = read_by(Mortality(reads=BedsideNotes.parse({"order": order})), [STAY, stay(2)], told)
+    notes = [bedside("a", 3, charted=1), bedside("b", None, charted=5), bedside("c", 4), bedside("late", 30)]
+    notes += [note(2, "d", charted=24, stored=2, category="Nursing")]
+    examples, _ = read_by(Mortality(reads=BedsideNotes.parse({"order": order})), [STAY, stay(2)], notes)
     assert examples["text_time"].to_list() == [at(5), at(24)]
     assert examples["text_time"].dtype == EXAMPLES["text_time"]
 

@@ -106,8 +106,8 @@ def test_a_preset_sets_every_switch_of_the_table(preset: Preset, tmp_path: Path)
     }
     for usual, expected in SWITCHES.items():
         name = PUBLISHED["mimic4"] if usual == VENTILATION and preset != "sound" else usual
-        told = switches(typed(prepared), name)
-        assert {switch: told.get(switch) for switch in expected} == {s: v[place] for s, v in expected.items()}, name
+        chosen = switches(typed(prepared), name)
+        assert {switch: chosen.get(switch) for switch in expected} == {s: v[place] for s, v in expected.items()}, name
     assert (usual_corpus("mimic3", preset).split == "patient") == (preset == "sound")
 
 
@@ -140,14 +140,14 @@ def test_a_beginning_stands_for_one_question_and_the_shortest_name_wins(
 
 @pytest.mark.parametrize("names", [["sepsis"], ["mortality", "sepsis"], [""], ["mortality", ""], ["diagnoses_icd10"]])
 def test_a_name_that_no_task_has_is_told_with_those_that_there_are(names: list[str]) -> None:
-    with pytest.raises(ConfigError, match="must be one of mortality, length_of_stay, diagnoses_icd9") as told:
+    with pytest.raises(ConfigError, match="must be one of mortality, length_of_stay, diagnoses_icd9") as error:
         chosen_tasks(names, "mimic3", "sound")
-    assert "icd9_triage" in str(told.value)
+    assert "icd9_triage" in str(error.value)
 
 
 def test_a_beginning_of_several_questions_is_refused_with_their_names() -> None:
-    told = "'pro' may be procedures_icd9 or procedures_icd10 or prolonged_ventilation; write more of its name"
-    with pytest.raises(ConfigError, match=told):
+    expected = "'pro' may be procedures_icd9 or procedures_icd10 or prolonged_ventilation; write more of its name"
+    with pytest.raises(ConfigError, match=expected):
         chosen_tasks(["pro"], "mimic4", "sound")
 
 

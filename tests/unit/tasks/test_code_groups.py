@@ -33,9 +33,9 @@ def test_a_procedure_keeps_its_zeros_as_text_and_loses_them_as_a_number(
 
 
 def test_two_procedures_fall_together_where_codes_are_numbers_only() -> None:
-    told = records_of(stay(1), stay(2), procedures=[(1, "0331", 9), (2, "3310", 9), (2, "0331", 9)])
-    assert answers(Procedures(), told) == {1: ["033"], 2: ["033", "331"]}
-    assert answers(Procedures(codes="numbers"), told) == {1: ["331"], 2: ["331"]}
+    records = records_of(stay(1), stay(2), procedures=[(1, "0331", 9), (2, "3310", 9), (2, "0331", 9)])
+    assert answers(Procedures(), records) == {1: ["033"], 2: ["033", "331"]}
+    assert answers(Procedures(codes="numbers"), records) == {1: ["331"], 2: ["331"]}
 
 
 def test_letters_are_no_numbers() -> None:
@@ -45,15 +45,15 @@ def test_letters_are_no_numbers() -> None:
 
 
 def test_versions_of_procedures_are_asked_apart() -> None:
-    told = records_of(*(stay(n) for n in (1, 2, 3)), procedures=[(1, "0331", 9), (2, "0016070", 10), (3, "0331", 9),
+    records = records_of(*(stay(n) for n in (1, 2, 3)), procedures=[(1, "0331", 9), (2, "0016070", 10), (3, "0331", 9),
                                                                  (3, "5A1955Z", 10)])  # fmt: skip
-    assert answers(Procedures(), told) == {1: ["033"]}
-    assert answers(Procedures(icd_version=10), told) == {2: ["001"]}
+    assert answers(Procedures(), records) == {1: ["033"]}
+    assert answers(Procedures(icd_version=10), records) == {2: ["001"]}
 
 
 def test_an_admission_without_a_usable_code_has_no_answer() -> None:
-    told = records_of(stay(1), stay(2), diagnoses=[(1, None, 9), (2, "", 9)], procedures=[(1, "", 9)])
-    assert answers(Diagnoses(), told) == answers(Procedures(), told) == {}
+    records = records_of(stay(1), stay(2), diagnoses=[(1, None, 9), (2, "", 9)], procedures=[(1, "", 9)])
+    assert answers(Diagnoses(), records) == answers(Procedures(), records) == {}
 
 
 CODES = [(9, "7746", 9), (1, "V3001", 9), (1, "E8859", 9), (2, "0389", 9), (2, "0381", 9), (1, None, 9), (3, "I50", 10),
@@ -62,17 +62,18 @@ CODES = [(9, "7746", 9), (1, "V3001", 9), (1, "E8859", 9), (2, "0389", 9), (2, "
 
 def test_the_whole_table_is_labelled_in_order_of_first_appearance_newborns_and_all() -> None:
     """Admission 9 is no part of any cohort; its category is a label without a case, as in the published 1,266."""
-    told = records_of(stay(1), stay(2), diagnoses=CODES)
-    space = Diagnoses(labels="whole-table").label_space(pl.DataFrame(), told)
+    records = records_of(stay(1), stay(2), diagnoses=CODES)
+    space = Diagnoses(labels="whole-table").label_space(pl.DataFrame(), records)
     assert space.labels == ("774", "V300", "E885", "038", "428")
-    assert Diagnoses(labels="whole-table", icd_version=10).label_space(pl.DataFrame(), told).labels == ("I50",)
+    assert Diagnoses(labels="whole-table", icd_version=10).label_space(pl.DataFrame(), records).labels == ("I50",)
     examples = pl.DataFrame({"asked": [["V300", "E885"], ["038", "428"]]})
     assert space.number(examples)["label"].to_list() == [[1, 2], [3, 4]]
 
 
 def test_the_whole_table_of_procedures_follows_how_codes_are_read() -> None:
-    told = records_of(stay(1), procedures=[(1, "3310", 9), (1, "0066", 9), (1, "0331", 9), (1, "9671", 9)])
-    spaces = [Procedures(labels="whole-table", codes=c).label_space(pl.DataFrame(), told) for c in ("text", "numbers")]
+    records = records_of(stay(1), procedures=[(1, "3310", 9), (1, "0066", 9), (1, "0331", 9), (1, "9671", 9)])
+    tasks = [Procedures(labels="whole-table", codes=codes) for codes in ("text", "numbers")]
+    spaces = [task.label_space(pl.DataFrame(), records) for task in tasks]
     assert [space.labels for space in spaces] == [("331", "006", "033", "967"), ("331", "66", "967")]
 
 
@@ -80,20 +81,20 @@ def test_a_frequent_group_has_enough_training_cases() -> None:
     """Ten training cases unless a task says otherwise; those of other splits do not count."""
     rows = [(n, code, 9) for n in range(1, 13) for code in (["0389", "4280"] if n <= 10 else ["4280", "5849"])]
     stays = [stay(n, split="train" if n <= 10 else "test") for n in range(1, 13)]
-    told = records_of(*stays, diagnoses=rows)
-    examples, _ = read_by(Diagnoses(), stays, [note(n, f"Chief Complaint:\nFever {n}") for n in range(1, 13)], told)
+    records = records_of(*stays, diagnoses=rows)
+    examples, _ = read_by(Diagnoses(), stays, [note(n, f"Chief Complaint:\nFever {n}") for n in range(1, 13)], records)
     assert examples.height == 12
-    assert Diagnoses().label_space(examples, told).labels == ("038", "428")
-    assert Diagnoses(least_cases=11).label_space(examples, told).labels == ()
+    assert Diagnoses().label_space(examples, records).labels == ("038", "428")
+    assert Diagnoses(least_cases=11).label_space(examples, records).labels == ()
 
 
 def test_a_category_takes_its_own_title_or_else_that_of_its_commonest_code() -> None:
-    told = records_of(
+    records = records_of(
         stay(1), stay(2), diagnoses=[(1, "0389", 9), (2, "0389", 9), (2, "0381", 9), (1, "4280", 9), (1, "9999", 9)],
         titles=[("0381", 9, "Staph"), ("0389", 9, "Septicemia"), ("428", 9, "Heart failure"), ("4280", 9, "CHF"),
                 ("0389", 10, "Another thing")],
     )  # fmt: skip
-    space = Diagnoses(labels="whole-table").label_space(pl.DataFrame(), told)
+    space = Diagnoses(labels="whole-table").label_space(pl.DataFrame(), records)
     assert dict(zip(space.labels, space.titles, strict=True)) == {
         "038": "Septicemia …", "428": "Heart failure", "999": "999"
     }  # fmt: skip
@@ -120,8 +121,8 @@ def test_an_admission_coded_in_another_version_is_told_apart_from_one_without_co
         examples, _ = read_by(task, stays, [note(n, f"Chief Complaint:\nFever {n}") for n in (1, 2, 3)], records)
         return examples["hadm_id"].to_list()
 
-    told = records_of(stay(1), stay(2), stay(3), diagnoses=[(1, "0389", 9), (2, "A419", 10)])
-    assert (left(told, Diagnoses()), left(told, Diagnoses(icd_version=10))) == ([1], [2])
+    source_records = records_of(stay(1), stay(2), stay(3), diagnoses=[(1, "0389", 9), (2, "A419", 10)])
+    assert (left(source_records, Diagnoses()), left(source_records, Diagnoses(icd_version=10))) == ([1], [2])
 
 
 def test_the_card_says_which_codes_and_labels() -> None:
@@ -135,10 +136,10 @@ def test_the_card_says_which_codes_and_labels() -> None:
 @pytest.mark.parametrize("version", [9, 10])
 def test_admissions_of_both_versions_are_counted_apart_from_those_without_a_code(version: Any, sections: Any) -> None:
     stays = [stay(n) for n in (1, 2, 3, 4)]
-    told = records_of(*stays, diagnoses=[(1, "4280", 9), (2, "I509", 10), (3, "4280", 9), (3, "I509", 10)])
+    records = records_of(*stays, diagnoses=[(1, "4280", 9), (2, "I509", 10), (3, "4280", 9), (3, "I509", 10)])
     notes = [note(n, f"Chief Complaint:\nFever {n}\n\nPlan:\nnone") for n in (1, 2, 3, 4)]
     task = Diagnoses(icd_version=version, reads=AdmissionNote(sections=sections))
-    examples, steps = read_by(task, stays, notes, told)
+    examples, steps = read_by(task, stays, notes, records)
     assert examples["hadm_id"].to_list() == [1 if version == 9 else 2]
     assert steps["coded in one version"]["removed_admissions"] == 1
     assert steps[f"coded in ICD-{version}"]["removed_admissions"] == 2

@@ -51,8 +51,8 @@ def share_of(held: str, document: str) -> float:
     """By hand: runs of eight words of one text that stand in another."""
 
     def runs(text: str) -> set[tuple[str, ...]]:
-        told = re.findall(r"[a-z0-9]+", text.lower())
-        return {tuple(told[n : n + 8]) for n in range(len(told) - 7)}
+        tokens = re.findall(r"[a-z0-9]+", text.lower())
+        return {tuple(tokens[n : n + 8]) for n in range(len(tokens) - 7)}
 
     return len(runs(held) & runs(document)) / len(runs(held))
 
@@ -118,12 +118,12 @@ def test_what_is_left_out_is_named_and_counted_and_nothing_else_is(made: Made) -
     kept, usual = read_corpus(made(near_copies=None)), made()
     gone = kept.join(read_corpus(usual), on="note_id", how="anti")
     assert sorted(gone["subject_id"]) == [1, 2, 3, 4, 5, 6, 7, 8]
-    told = read_dataset(usual).to_json()["corpus"]
+    entry = read_dataset(usual).to_json()["corpus"]
     lost = sum(len(text.split()) for text in gone["text"])
-    assert told["near_copies"]["left_out"] == told["near_copies"]["holding"] == {
+    assert entry["near_copies"]["left_out"] == entry["near_copies"]["holding"] == {
         "subjects": 8, "documents": 8, "words": lost,
     }  # fmt: skip
-    last = told["attrition"][-1]
+    last = entry["attrition"][-1]
     assert (last["step"], last["removed_notes"]) == ("near no held-out text", 8)
     assert last["why"] == "holds 25% or more of a held-out text of these data"
 
@@ -133,9 +133,9 @@ def test_the_control_has_lost_as_many_words_of_others_and_the_audit_says_what_it
 ) -> None:
     control = made(near_copies=Quoting(control=True))
     assert near_copies_in(control) == [0, 1, 2, 3, 4, 5]
-    told = read_dataset(control).to_json()["corpus"]
-    assert told["attrition"][-1]["step"] == "control of the same size, of these data"
-    assert 0 <= told["near_copies"]["left_out"]["words"] - told["near_copies"]["holding"]["words"] < 250
+    entry = read_dataset(control).to_json()["corpus"]
+    assert entry["attrition"][-1]["step"] == "control of the same size, of these data"
+    assert 0 <= entry["near_copies"]["left_out"]["words"] - entry["near_copies"]["holding"]["words"] < 250
     assert standings(control, store)["no held-out text stands in a text that is learnt from"] == "fail"
 
 
@@ -186,8 +186,8 @@ def pasted(tmp_path: Path, made: Made, store: Store) -> Callable[..., Artefact]:
     for subject_id in (*TRAIN, *TEST):
         raw.stay(subject_id, note(subject_id))
     for subject_id, runs, of in ((40, 50, 110), (41, 26, 110), (42, 24, 110), (43, 50, 102)):
-        told = [*words(subject_id, 80), *words(of, 105)[20 : 27 + runs]]
-        raw.stay(subject_id, f"Chief Complaint:\n{' '.join(told)}\n")
+        quoted = [*words(subject_id, 80), *words(of, 105)[20 : 27 + runs]]
+        raw.stay(subject_id, f"Chief Complaint:\n{' '.join(quoted)}\n")
     source, lists = Mimic3(folder=raw.write(tmp_path / "pasted")), tmp_path / "lists"
     (lists / "train.csv").write_text("subject_id\n" + "".join(f"{n}\n" for n in (*TRAIN, 40, 41, 42, 43)))
 

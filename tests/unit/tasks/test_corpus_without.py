@@ -123,11 +123,11 @@ def test_the_control_has_lost_as_much_of_other_documents(second: Second) -> None
     assert set(others["split"]) == {"train"}
     summaries = pl.col("text").str.starts_with("Chief")
     assert [some.filter(summaries).height for some in (theirs, others)] == [3, 3]
-    told = plain_dataset(control)["corpus"]
-    assert told["holding"] == plain_dataset(made)["corpus"]["left_out"]
-    assert 0 <= told["left_out"]["words"] - told["holding"]["words"] < 2 * 95
-    assert told["left_out"]["words"] == sum(len(text.split()) for text in others["text"])
-    assert told["attrition"][-1]["step"] == "control of the same size"
+    entry = plain_dataset(control)["corpus"]
+    assert entry["holding"] == plain_dataset(made)["corpus"]["left_out"]
+    assert 0 <= entry["left_out"]["words"] - entry["holding"]["words"] < 2 * 95
+    assert entry["left_out"]["words"] == sum(len(text.split()) for text in others["text"])
+    assert entry["attrition"][-1]["step"] == "control of the same size"
 
 
 def test_data_that_are_not_in_the_store_are_refused(second: Second) -> None:

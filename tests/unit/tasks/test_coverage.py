@@ -1,4 +1,4 @@
-"""Coverage: how much of the notes the rule of sections reached is told, and warned of where it is little."""
+"""Coverage: how much of the notes the rule of sections reached is reported, and warned of where it is little."""
 
 import gzip
 from pathlib import Path
@@ -166,8 +166,8 @@ def test_bedside_notes_without_a_time_and_after_the_prediction_are_warned_of(tmp
         raw.note(patient, 1000 + patient, f"of {patient}", category="Nursing")
     tasks = [{"kind": "mortality", "reads": {"kind": "bedside-notes"}}]
     made = prepared(tmp_path, raw, tasks=tasks)
-    told = [line.partition(". ")[0] for line in made.source.warnings if line.startswith("mortality: fewer")]
-    assert told == [
+    warnings = [line.partition(". ")[0] for line in made.source.warnings if line.startswith("mortality: fewer")]
+    assert warnings == [
         "mortality: fewer than 50% of the notes have a time",
         "mortality: fewer than 25% of the admissions have a note stored by the prediction",
     ]

@@ -40,8 +40,8 @@ def head(card: str) -> dict[str, Any]:
 
 
 def test_the_head_is_yaml_that_tells_licence_tasks_and_size() -> None:
-    told = head(dataset_card(typed(past_data.dataset("mimic3", 40, 90)), NAME))
-    assert told == {
+    metadata = head(dataset_card(typed(past_data.dataset("mimic3", 40, 90)), NAME))
+    assert metadata == {
         "pretty_name": "MIMIC-III Clinical Database, prepared by chartune", "license": "other",
         "license_name": "physionet-credentialed-health-data-license-1.5.0",
         "task_categories": ["text-classification", "text-generation", "fill-mask"],
@@ -55,16 +55,16 @@ def test_the_head_is_yaml_that_tells_licence_tasks_and_size() -> None:
     [(0, "1K<n<10K"), (9_999, "1K<n<10K"), (10_000, "10K<n<100K"), (2_653_149, "1M<n<10M"), (10**8, "n>100M")],
 )
 def test_the_size_is_that_of_the_largest_table(documents: int, size: str) -> None:
-    told = past_data.dataset("mimic3", 40, 90)
-    told["corpus"]["counts"] = {"train": {"subjects": 1, "documents": documents}}
-    assert head(dataset_card(typed(told), NAME))["size_categories"] == [size]
+    content = past_data.dataset("mimic3", 40, 90)
+    content["corpus"]["counts"] = {"train": {"subjects": 1, "documents": documents}}
+    assert head(dataset_card(typed(content), NAME))["size_categories"] == [size]
 
 
 def test_a_card_tells_whom_when_what_and_from_where() -> None:
-    told = past_data.dataset("mimic3", 40, 90)
-    told["config"] = {"preset": "paper-text", "held_out_copies": "kept"}
-    told["tasks"]["mortality"]["config"] = {"kind": "mortality", "hospice": "survived", "stays": {"min_age": 18}}
-    card = dataset_card(typed(told), NAME)
+    content = past_data.dataset("mimic3", 40, 90)
+    content["config"] = {"preset": "paper-text", "held_out_copies": "kept"}
+    content["tasks"]["mortality"]["config"] = {"kind": "mortality", "hospice": "survived", "stays": {"min_age": 18}}
+    card = dataset_card(typed(content), NAME)
     for said in (
         "**Restricted.**", "- **Licence:** PhysioNet Credentialed Health Data License", "- **Preset:** paper-text",
         f"- **Prepared data:** {NAME}", "- **Split rule:** kind hash, salt chartune",
@@ -104,9 +104,9 @@ def test_the_columns_are_those_of_every_task_with_a_row_per_example() -> None:
 
 
 def test_a_name_cannot_break_out_of_a_card() -> None:
-    told = past_data.dataset("mimic3", 40, 90)
-    told["source"]["title"] = "<img src=x>: 'a' | \"b\"\n---\n# Another"
-    card = dataset_card(typed(told), NAME)
+    content = past_data.dataset("mimic3", 40, 90)
+    content["source"]["title"] = "<img src=x>: 'a' | \"b\"\n---\n# Another"
+    card = dataset_card(typed(content), NAME)
     assert head(card)["pretty_name"] == "<img src=x>: 'a' | \"b\" --- # Another, prepared by chartune"
     assert "\n# &lt;img src=x&gt;: 'a' \\| \"b\" --- # Another, prepared by chartune\n" in card
 

@@ -43,10 +43,10 @@ def records(rows: list[tuple[int, str | None, int]]) -> Records:
 
 
 def test_versions_are_asked_apart_and_a_mixed_admission_has_no_answer() -> None:
-    told = records([(10, "V4581", 9), (10, "0389", 9), (10, "0381", 9), (11, "V4581XA", 10), (12, "4280", 9),
+    coded = records([(10, "V4581", 9), (10, "0389", 9), (10, "0381", 9), (11, "V4581XA", 10), (12, "4280", 9),
                     (12, "I50", 10), (13, None, 9), (14, "", 9)])  # fmt: skip
     nine, ten = (
-        Diagnoses(icd_version=v).asked(told).drop_nulls("asked").select("hadm_id", "asked").rows() for v in (9, 10)
+        Diagnoses(icd_version=v).asked(coded).drop_nulls("asked").select("hadm_id", "asked").rows() for v in (9, 10)
     )
     assert nine == [(10, ["038", "V458"])]
     assert ten == [(11, ["V45"])]

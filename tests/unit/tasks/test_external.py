@@ -117,9 +117,9 @@ def test_the_labels_of_beep_are_a_task_without_any_code(tmp_path: Path) -> None:
 
 
 def test_a_text_that_tells_the_death_is_left_out_unless_it_is_wanted(tmp_path: Path) -> None:
-    told = "Chief Complaint:\nThe patient expired at home.\n\nBrief Hospital Course:\nNone.\n"
+    text = "Chief Complaint:\nThe patient expired at home.\n\nBrief Hospital Course:\nNone.\n"
     written = SUMMARIES.with_columns(
-        pl.when(pl.col("hadm_id") == 11).then(pl.lit(told)).otherwise("text").alias("text")
+        pl.when(pl.col("hadm_id") == 11).then(pl.lit(text)).otherwise("text").alias("text")
     )
     for kept, left in (("left-out", [21]), ("kept", [11, 21])):
         task = of_table(tmp_path, "hadm_id,label\n11,1\n21,0\n", death_told=kept)
@@ -199,8 +199,8 @@ def test_of_several_times_of_an_admission_one_is_asked_about(tmp_path: Path, whi
 
 def test_times_are_matched_to_the_admission_that_holds_them() -> None:
     stays = admissions((1, 11, 0, 24), (1, 12, 24, 48), (1, 13, 60, 70))
-    told = [{"subject_id": 1, "prediction_time": at(hour), "asked": ["x"]} for hour in (0, 24, 48, 50, 70.5)]
-    matched = match(answers(*told, {"subject_id": 1, "prediction_time": at(1)}), stays, "first")
+    rows = [{"subject_id": 1, "prediction_time": at(hour), "asked": ["x"]} for hour in (0, 24, 48, 50, 70.5)]
+    matched = match(answers(*rows, {"subject_id": 1, "prediction_time": at(1)}), stays, "first")
     assert matched.frame.select("hadm_id", "labelled_at").rows() == [(11, at(0)), (12, at(48))]
     assert (matched.rows, matched.empty, matched.elsewhere, matched.ambiguous, matched.surplus) == (6, 1, 2, 1, 0)
 

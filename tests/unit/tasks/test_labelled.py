@@ -55,10 +55,10 @@ def test_an_answer_that_the_rows_contradict_is_refused() -> None:
 SENTENCE = "Mrs Smith of room 17 fell"
 
 
-def refused(task: Labelled, told: pl.DataFrame, match: str) -> None:
+def refused(task: Labelled, frame: pl.DataFrame, match: str) -> None:
     """The refusal names no label and says what to do."""
     with pytest.raises(LabelError, match=match) as caught:
-        task.label_space(told, NOTHING)
+        task.label_space(frame, NOTHING)
     assert SENTENCE not in str(caught.value)
     assert "7." not in str(caught.value)
     assert "name the column of classes" in str(caught.value)
@@ -109,5 +109,5 @@ def test_rows_without_a_label_are_not_asked_about() -> None:
         {"subject_id": [1, 2, 2], "hadm_id": [1, 2, 2], "label": [None, " b ", "a"]},
         schema={"subject_id": pl.Int64, "hadm_id": pl.Int64, "label": pl.String},
     )
-    told = Records(About("t", "", "", ""), pl.DataFrame(), pl.DataFrame(), lambda: iter(()), labels=labels)
-    assert Labelled().asked(told).rows() == [(2, 2, ["a", "b"])]
+    records = Records(About("t", "", "", ""), pl.DataFrame(), pl.DataFrame(), lambda: iter(()), labels=labels)
+    assert Labelled().asked(records).rows() == [(2, 2, ["a", "b"])]

@@ -77,8 +77,8 @@ def test_many_texts_that_cannot_be_judged_are_to_be_looked_at(tmp_path: Path) ->
     short = [" ".join(words(14, n)) for n in range(12)]
     row = rows_of(tmp_path, ["anything"], [*short, *(" ".join(words(40, n)) for n in range(20, 30))])
     assert (row.unjudged.count, row.contained.of) == (12, 10)
-    (told,) = (one.detail for one in found(row) if one.law == CONTAINED)
-    assert told.endswith("12 of 22 (54.5 %) test texts of some in some")
+    (detail,) = (one.detail for one in found(row) if one.law == CONTAINED)
+    assert detail.endswith("12 of 22 (54.5 %) test texts of some in some")
     assert standings(row)[CONTAINED] == "look"
 
 

@@ -74,10 +74,10 @@ def test_a_heading_of_a_later_section_is_recognised(text: str, section: str) -> 
 
 
 def test_prose_about_a_discharge_is_no_heading() -> None:
-    told = (
+    text = (
         "Ear discharge for a week, since his discharge on Monday. No procedures were done, and no follow-up. Exam: ok"
     )
-    frame = headed(pl.Series([told]))
+    frame = headed(pl.Series([text]))
     assert frame.columns == list(LATER)
     assert not any(frame.row(0))
 
@@ -91,7 +91,7 @@ def test_phrases_are_counted_by_split_and_outcome(tmp_path: Path) -> None:
     assert (row.split, row.wording, row.label) == ("train", "hospice", "died")
     assert (row.present, row.absent) == (share(2, 3), share(1, 3))
     assert row.ratio == pytest.approx(2.0)
-    assert not row.telling  # of three texts nothing can be told
+    assert not row.telling  # of three texts nothing can be concluded
 
 
 def test_a_phrase_gives_the_answer_away_when_enough_texts_say_so(tmp_path: Path) -> None:
@@ -125,13 +125,13 @@ def test_what_was_not_measured_has_no_verdict(tmp_path: Path) -> None:
     assert (coded - asked, asked - coded) == ({LAW_OF_CODES}, {WORDING, PHRASES})
 
 
-@pytest.mark.parametrize(("told", "standing"), [(True, "fail"), (False, "pass")])
+@pytest.mark.parametrize(("stated", "standing"), [(True, "fail"), (False, "pass")])
 def test_a_task_that_was_let_in_although_its_texts_tell_the_answer_fails(
-    told: bool, standing: str, tmp_path: Path
+    stated: bool, standing: str, tmp_path: Path
 ) -> None:
     rows = {"subject_id": [1], "split": ["train"], "label": [1], "text": ["he did well"]}
     pl.DataFrame(rows).write_parquet(tmp_path / "some.parquet")
-    task = Prepared("some", "retrospective-text", BINARY, tmp_path / "some.parquet", answer_told=told)
+    task = Prepared("some", "retrospective-text", BINARY, tmp_path / "some.parquet", answer_told=stated)
     (row,) = [row for row in verdicts((), (), [look_at(task, (2,), {})], ()) if row.law == WORDING]
     assert row.standing == standing
 

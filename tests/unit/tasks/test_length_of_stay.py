@@ -21,14 +21,14 @@ def summaries(*hadm_ids: int) -> list[Row]:
 
 def classes(task: LengthOfStay, *days: float | None) -> list[str | None]:
     """The class of stays of these lengths."""
-    told = answers(task, records_of(*(stay(n, days=length) for n, length in enumerate(days, 1))))
-    return [told.get(n, [None])[0] for n, _ in enumerate(days, 1)]
+    labels = answers(task, records_of(*(stay(n, days=length) for n, length in enumerate(days, 1))))
+    return [labels.get(n, [None])[0] for n, _ in enumerate(days, 1)]
 
 
 @pytest.mark.parametrize(("bound", "shorter"), [(3, 0), (7, 1), (14, 2)])
 def test_a_bound_belongs_to_the_shorter_class(bound: int, shorter: int) -> None:
-    told = classes(LengthOfStay(), bound - SECOND, bound, bound + SECOND)
-    assert told == [CLASSES[shorter], CLASSES[shorter], CLASSES[shorter + 1]]
+    labels = classes(LengthOfStay(), bound - SECOND, bound, bound + SECOND)
+    assert labels == [CLASSES[shorter], CLASSES[shorter], CLASSES[shorter + 1]]
 
 
 @pytest.mark.parametrize("bound", [3, 7, 14])
@@ -66,14 +66,14 @@ def test_a_stay_that_ends_before_it_begins_is_left_out_where_times_are_checked(
 
 
 def test_deaths_are_removed_as_published_or_a_class_of_their_own() -> None:
-    told = records_of(
+    records = records_of(
         stay(1), stay(2, died=1), stay(3, died=None), stay(4, died=1, days=None), stay(5, died=2), stay(6, days=20)
     )
-    assert answers(LengthOfStay(), told) == {1: [CLASSES[1]], 6: [CLASSES[3]]}
+    assert answers(LengthOfStay(), records) == {1: [CLASSES[1]], 6: [CLASSES[3]]}
     kept = LengthOfStay(deaths="class")
-    assert answers(kept, told) == {1: [CLASSES[1]], 2: [DIED], 4: [DIED], 6: [CLASSES[3]]}
-    assert kept.label_space(pl.DataFrame(), told).labels == (*CLASSES, DIED)
-    assert LengthOfStay().label_space(pl.DataFrame(), told).labels == CLASSES
+    assert answers(kept, records) == {1: [CLASSES[1]], 2: [DIED], 4: [DIED], 6: [CLASSES[3]]}
+    assert kept.label_space(pl.DataFrame(), records).labels == (*CLASSES, DIED)
+    assert LengthOfStay().label_space(pl.DataFrame(), records).labels == CLASSES
 
 
 def test_who_is_asked_whether_they_died_is_not_told_so() -> None:

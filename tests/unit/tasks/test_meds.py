@@ -40,11 +40,11 @@ def prepared(store: Store) -> Callable[..., Artefact]:
     """Prepared data of three tasks, six patients and one more for the corpus."""
 
     def make(time: datetime | None = TIME) -> Artefact:
-        told = dataset("mimic3", 40, 90)
-        card = told["tasks"]["mortality"]
+        content = dataset("mimic3", 40, 90)
+        card = content["tasks"]["mortality"]
         folder = store.partial("data", "f" * 16)
         for name, (answer, labels, values) in LABELS.items():
-            told["tasks"][name] = card | {"answer": answer, "labels": labels, "titles": labels, "title": name}
+            content["tasks"][name] = card | {"answer": answer, "labels": labels, "titles": labels, "title": name}
             dtype = pl.List(pl.Int32) if answer == "multilabel" else pl.Int64()
             frame = pl.DataFrame(
                 {"subject_id": list(SPLITS)[:6], "hadm_id": [100 + n for n in list(SPLITS)[:6]],
@@ -53,10 +53,10 @@ def prepared(store: Store) -> Callable[..., Artefact]:
                  "text_time": pl.Series([time] * 6, dtype=pl.Datetime("us"))}
             )  # fmt: skip
             write_frame(frame, folder / f"{name}.parquet")
-        told["tasks"] = {name: told["tasks"][name] for name in LABELS}
+        content["tasks"] = {name: content["tasks"][name] for name in LABELS}
         splits = pl.DataFrame({"subject_id": list(SPLITS), "split": list(SPLITS.values())})
         write_frame(splits.sort("subject_id"), folder / "splits.parquet")
-        write_json(folder / "dataset.json", told)
+        write_json(folder / "dataset.json", content)
         return store.publish("data", "f" * 16, {"sensitivity": "restricted"})
 
     return make

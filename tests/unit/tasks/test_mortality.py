@@ -17,16 +17,18 @@ TODAY = BEGIN.date()
 
 
 def test_the_flag_tells_who_died_and_another_flag_is_no_answer() -> None:
-    told = records_of(stay(1), stay(2, died=1), stay(3, died=None), stay(4, died=7))
-    assert answers(Mortality(), told) == {1: ["survived"], 2: ["died"]}
+    records = records_of(stay(1), stay(2, died=1), stay(3, died=None), stay(4, died=7))
+    assert answers(Mortality(), records) == {1: ["survived"], 2: ["died"]}
 
 
 @pytest.mark.parametrize("place", ["HOSPICE-HOME", "HOSPICE-MEDICAL FACILITY", "Hospice"])
 def test_a_discharge_to_a_hospice_can_count_as_a_death(place: str) -> None:
-    told = records_of(stay(1, discharge_location=place), stay(2, discharge_location="HOME"), stay(3, died=1), stay(4))
+    records = records_of(
+        stay(1, discharge_location=place), stay(2, discharge_location="HOME"), stay(3, died=1), stay(4)
+    )
     survived = {n: ["survived"] for n in (1, 2, 4)}
-    assert answers(Mortality(), told) == {**survived, 3: ["died"]}
-    assert answers(Mortality(hospice="died"), told) == {**survived, 1: ["died"], 3: ["died"]}
+    assert answers(Mortality(), records) == {**survived, 3: ["died"]}
+    assert answers(Mortality(hospice="died"), records) == {**survived, 1: ["died"], 3: ["died"]}
 
 
 def test_the_sensitivity_has_a_name_of_its_own() -> None:
@@ -43,11 +45,11 @@ def test_the_number_of_death_is_one() -> None:
 
 def test_the_ninetieth_day_is_the_last_one_counted_from_the_day_of_admission() -> None:
     days = {1: 0, 2: 89, 3: 90, 4: 91, 5: 4000}
-    told = records_of(*(stay(n) for n in (*days, 6)), dod={n: TODAY + timedelta(days=d) for n, d in days.items()})
-    assert answers(LateMortality(), told) == {
+    records = records_of(*(stay(n) for n in (*days, 6)), dod={n: TODAY + timedelta(days=d) for n, d in days.items()})
+    assert answers(LateMortality(), records) == {
         1: ["died"], 2: ["died"], 3: ["died"], 4: ["survived"], 5: ["survived"], 6: ["survived"]
     }  # fmt: skip
-    assert answers(LateMortality(days=91), told)[4] == ["died"]
+    assert answers(LateMortality(days=91), records)[4] == ["died"]
 
 
 def test_hours_do_not_move_the_day() -> None:
@@ -56,15 +58,15 @@ def test_hours_do_not_move_the_day() -> None:
 
 
 def test_a_death_before_the_admission_is_no_answer() -> None:
-    told = records_of(stay(1), stay(2), dod={1: TODAY - timedelta(days=1), 2: TODAY})
-    assert answers(LateMortality(), told) == {2: ["died"]}
+    records = records_of(stay(1), stay(2), dod={1: TODAY - timedelta(days=1), 2: TODAY})
+    assert answers(LateMortality(), records) == {2: ["died"]}
 
 
 def test_a_death_in_hospital_without_a_date_of_death_counts_from_its_time_and_else_is_no_answer() -> None:
-    told = records_of(
+    records = records_of(
         stay(1, died=1, deathtime=BEGIN + timedelta(days=3)), stay(2, died=1), stay(3, died=0), stay(4), dod={4: TODAY}
     )
-    assert answers(LateMortality(), told) == {1: ["died"], 3: ["survived"], 4: ["died"]}
+    assert answers(LateMortality(), records) == {1: ["died"], 3: ["survived"], 4: ["died"]}
 
 
 def disagreeing() -> Records:
@@ -81,11 +83,11 @@ def test_a_death_in_hospital_wins_over_a_later_date_of_death_and_is_counted() ->
     assert answers(LateMortality(), disagreeing()) == {**died, 5: ["survived"]}
     assert answers(LateMortality(days=3), disagreeing()) == {**died, 5: ["survived"]}
     assert answers(LateMortality(days=2), disagreeing()) == {n: ["survived"] for n in (1, 2, 3, 4, 5)}
-    (told,) = LateMortality().warnings(disagreeing(), pl.DataFrame())
-    assert told.startswith("mortality_90d: 3 admissions end with a death in hospital, but a later date of death")
+    (warning,) = LateMortality().warnings(disagreeing(), pl.DataFrame())
+    assert warning.startswith("mortality_90d: 3 admissions end with a death in hospital, but a later date of death")
     agreeing = records_of(stay(1, died=1, deathtime=BEGIN, dischtime=BEGIN), stay(2), dod={1: TODAY, 2: TODAY})
     assert LateMortality().warnings(agreeing, pl.DataFrame()) == ()
-    assert said(told, exact=False).startswith("mortality_90d: <10 admissions end")
+    assert said(warning, exact=False).startswith("mortality_90d: <10 admissions end")
 
 
 def test_days_can_be_counted_from_the_first_ventilation_of_those_who_were_ventilated_for_two_days() -> None:
@@ -117,8 +119,8 @@ def test_a_source_that_knows_no_dates_of_death_is_asked_nothing() -> None:
 
 def test_every_admission_of_a_patient_is_asked_from_its_own_day() -> None:
     again = stay(2, subject_id=1, admittime=BEGIN + timedelta(days=100), dischtime=BEGIN + timedelta(days=110))
-    told = records_of(stay(1), again, dod={1: TODAY + timedelta(days=120)})
-    assert answers(LateMortality(), told) == {1: ["survived"], 2: ["died"]}
+    records = records_of(stay(1), again, dod={1: TODAY + timedelta(days=120)})
+    assert answers(LateMortality(), records) == {1: ["survived"], 2: ["died"]}
 
 
 def test_days_are_at_most_a_year_because_later_deaths_are_censored() -> None:

@@ -88,9 +88,9 @@ def test_every_place_that_shows_a_score_names_the_class(
     assert ("warning: labels: nobody chose the class" in trained.err) is warned
     data = json.loads(chartune("datasets", *store, "--json").out)["datasets"][0]["data"]
     for words in (("datasets", data), ("show", data)):
-        told = chartune(*words, *store).out
-        assert f"  asked: {asked}\n" in told
-        assert ("nobody chose the class" in told) is warned
+        output = chartune(*words, *store).out
+        assert f"  asked: {asked}\n" in output
+        assert ("nobody chose the class" in output) is warned
     assert f"**Asked:** {asked}" in chartune("show", "words", "--card", *store).out
     assert f"**Asked:** {asked}" in (tmp_path / "store" / "data" / data / "README.md").read_text()
     page = tmp_path / "report.html"

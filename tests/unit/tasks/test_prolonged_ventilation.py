@@ -21,7 +21,9 @@ WEANED, PROLONGED, DIED, TRANSFERRED = COMPETING
 DAY = 24
 
 
-def told(task: ProlongedVentilation, *episodes: Row, stays: tuple[Row, ...] = (), **more: Any) -> dict[int, str]:
+def labels_by_stay(
+    task: ProlongedVentilation, *episodes: Row, stays: tuple[Row, ...] = (), **more: Any
+) -> dict[int, str]:
     """hadm_id → answer; every admission has an ICU stay that begins with it."""
     there = stays or tuple(stay(n, days=60) for n in dict.fromkeys(row["hadm_id"] for row in episodes))
     icu = [icu_stay(row["hadm_id"], stay_id=row["stay_id"]) for row in episodes]
@@ -36,7 +38,7 @@ def told(task: ProlongedVentilation, *episodes: Row, stays: tuple[Row, ...] = ()
 def test_as_published_two_days_make_the_cohort_and_seven_the_answer_with_six_hours_of_tolerance(
     hours: float, answer: str | None
 ) -> None:
-    assert told(HINDSIGHT, ventilated(1, 0, hours)).get(1) == answer
+    assert labels_by_stay(HINDSIGHT, ventilated(1, 0, hours)).get(1) == answer
 
 
 @pytest.mark.parametrize(
@@ -44,11 +46,11 @@ def test_as_published_two_days_make_the_cohort_and_seven_the_answer_with_six_hou
 )
 @pytest.mark.parametrize("measure", MEASURES)
 def test_at_the_landmark_seven_days_are_seven_days(measure: Measure, hours: float, answer: str | None) -> None:
-    assert told(ProlongedVentilation(measure=measure), ventilated(1, 0, hours)).get(1) == answer
+    assert labels_by_stay(ProlongedVentilation(measure=measure), ventilated(1, 0, hours)).get(1) == answer
 
 
 def test_fourteen_days_can_be_asked_about() -> None:
-    assert told(ProlongedVentilation(days=14), ventilated(1, 0, 14 * DAY), ventilated(2, 0, 13 * DAY)) == {
+    assert labels_by_stay(ProlongedVentilation(days=14), ventilated(1, 0, 14 * DAY), ventilated(2, 0, 13 * DAY)) == {
         1: PROLONGED, 2: WEANED
     }  # fmt: skip
 
@@ -61,17 +63,17 @@ def test_a_question_that_the_landmark_has_answered_is_refused(days: float) -> No
 
 def test_measures_disagree_about_gaps() -> None:
     weaning = (ventilated(1, 0, 50), ventilated(1, 100, 168))
-    assert told(ProlongedVentilation(), *weaning) == {1: PROLONGED}
-    assert told(ProlongedVentilation(measure="longest"), *weaning) == {1: WEANED}
-    assert told(ProlongedVentilation(measure="sum", days=118 / 24), *weaning) == {1: PROLONGED}
-    assert told(ProlongedVentilation(measure="sum", days=5), *weaning) == {1: WEANED}
+    assert labels_by_stay(ProlongedVentilation(), *weaning) == {1: PROLONGED}
+    assert labels_by_stay(ProlongedVentilation(measure="longest"), *weaning) == {1: WEANED}
+    assert labels_by_stay(ProlongedVentilation(measure="sum", days=118 / 24), *weaning) == {1: PROLONGED}
+    assert labels_by_stay(ProlongedVentilation(measure="sum", days=5), *weaning) == {1: WEANED}
 
 
 @pytest.mark.parametrize("cohort", ["at-landmark", "in-hindsight"])
 def test_whatever_is_measured_the_same_admissions_are_asked_about(cohort: str) -> None:
     gaps = (ventilated(1, 0, 20), ventilated(1, 29, 205), ventilated(2, 0, 48), ventilated(3, 0, 1),
             ventilated(3, 41, 43), ventilated(4, 0, 41))  # fmt: skip
-    found = {m: told(ProlongedVentilation.parse({"measure": m, "cohort": cohort}), *gaps) for m in MEASURES}
+    found = {m: labels_by_stay(ProlongedVentilation.parse({"measure": m, "cohort": cohort}), *gaps) for m in MEASURES}
     assert all(set(answer) == {1, 2, 3} for answer in found.values())
     assert [found[measure][1] for measure in MEASURES] == [PROLONGED] * 3
 
@@ -79,16 +81,16 @@ def test_whatever_is_measured_the_same_admissions_are_asked_about(cohort: str) -
 def test_a_gap_on_the_way_to_the_landmark_leaves_nobody_out() -> None:
     """Nine hours off the ventilator: of 48 hours it has not had 48."""
     gap = (ventilated(1, 0, 20), ventilated(1, 29, 100))
-    assert [told(ProlongedVentilation(measure=measure), *gap) for measure in MEASURES] == [{1: WEANED}] * 3
+    assert [labels_by_stay(ProlongedVentilation(measure=measure), *gap) for measure in MEASURES] == [{1: WEANED}] * 3
 
 
 def test_who_was_ventilated_for_two_days_only_in_hindsight_is_in_as_published_only() -> None:
     """An hour, and two days later another: at the landmark nobody knows of the second."""
     later = (ventilated(1, 0, 1), ventilated(1, 100, 101))
-    assert told(ProlongedVentilation(cohort="in-hindsight"), *later) == {1: WEANED}
-    assert told(ProlongedVentilation(), *later) == {}
+    assert labels_by_stay(ProlongedVentilation(cohort="in-hindsight"), *later) == {1: WEANED}
+    assert labels_by_stay(ProlongedVentilation(), *later) == {}
     for begins, answer in ((47, {1: WEANED}), (48, {1: WEANED}), (48.01, {})):  # is it there when the landmark comes?
-        assert told(ProlongedVentilation(), ventilated(1, 0, 1), ventilated(1, begins, 60)) == answer
+        assert labels_by_stay(ProlongedVentilation(), ventilated(1, 0, 1), ventilated(1, begins, 60)) == answer
 
 
 @pytest.mark.parametrize(
@@ -100,16 +102,16 @@ def test_who_was_ventilated_for_two_days_only_in_hindsight_is_in_as_published_on
 )
 def test_another_icu_stay_makes_it_prolonged_in_hindsight_only(later: tuple[Row, ...]) -> None:
     both = (ventilated(1, 0, 60, stay_id=1), *later)
-    assert told(HINDSIGHT, *both) == {1: POSITIVE}
-    assert told(ProlongedVentilation(), *both) == {1: WEANED}
+    assert labels_by_stay(HINDSIGHT, *both) == {1: POSITIVE}
+    assert labels_by_stay(ProlongedVentilation(), *both) == {1: WEANED}
 
 
 @pytest.mark.parametrize(("begins", "answer"), [(160, PROLONGED), (168, PROLONGED), (168.01, WEANED), (480, WEANED)])
 def test_who_is_ventilated_again_after_day_seven_was_weaned(begins: float, answer: str) -> None:
     """In the same ICU stay; the published span runs on over the gap, however long."""
     again = (ventilated(1, 0, 60), ventilated(1, begins, begins + 20))
-    assert told(ProlongedVentilation(), *again) == {1: answer}
-    assert told(HINDSIGHT, *again) == {1: POSITIVE}
+    assert labels_by_stay(ProlongedVentilation(), *again) == {1: answer}
+    assert labels_by_stay(HINDSIGHT, *again) == {1: POSITIVE}
 
 
 def test_the_anchor_is_the_first_ventilation_of_the_first_such_stay() -> None:
@@ -150,21 +152,21 @@ LASTED = (2, 5, 6, 7, 10, 11, 12)
 def test_death_and_transfer_before_day_seven_are_told_apart(competing: str, expected: dict[int, str]) -> None:
     episodes = [ventilated(n, 0, 162 if n == 8 else 60) for n in range(1, 13)]
     task = ProlongedVentilation.parse({"competing": competing})
-    assert told(task, *episodes, stays=CUT_SHORT) == expected
+    assert labels_by_stay(task, *episodes, stays=CUT_SHORT) == expected
     space = task.label_space(pl.DataFrame(), records_of())
     assert space.answer == ("multiclass" if competing == "classes" else "binary")
     assert set(expected.values()) <= set(space.labels)
     late = {**expected, 8: PROLONGED}
-    assert told(task.model_copy(update={"cohort": "in-hindsight"}), *episodes, stays=CUT_SHORT) == late
+    assert labels_by_stay(task.model_copy(update={"cohort": "in-hindsight"}), *episodes, stays=CUT_SHORT) == late
 
 
 def test_at_the_landmark_what_cut_it_short_comes_before_a_chart_that_runs_on() -> None:
-    """Rows of a chart that was closed late; and of two ends death is the one that is told."""
+    """Rows of a chart that was closed late; and of two ends death is the one that is reported."""
     gone: dict[str, Any] = {"dischtime": at(6 * DAY), "discharge_location": "ACUTE HOSPITAL"}
     stays = (stay(1, **gone), stay(2, died=1, deathtime=at(6 * DAY), **gone))
     charted = [ventilated(n, 0, 170) for n in (1, 2)]
-    assert told(ProlongedVentilation(), *charted, stays=stays) == {1: TRANSFERRED, 2: DIED}
-    assert told(HINDSIGHT, *charted, stays=stays) == {1: POSITIVE, 2: POSITIVE}
+    assert labels_by_stay(ProlongedVentilation(), *charted, stays=stays) == {1: TRANSFERRED, 2: DIED}
+    assert labels_by_stay(HINDSIGHT, *charted, stays=stays) == {1: POSITIVE, 2: POSITIVE}
 
 
 @pytest.mark.parametrize("measure", MEASURES)
@@ -216,7 +218,7 @@ def test_who_leaves_on_the_machine_was_not_weaned_and_is_left_out_and_counted(co
     task = ProlongedVentilation.parse({"cohort": cohort})
     for hours, answer in ((0, {}), (6, {}), (6.01, {1: WEANED}), (-5, {})):  # six hours are the tolerance of a chart
         left, episode = left_on_day_six(place, hours=hours)
-        assert told(task, episode, stays=(left,)) == answer
+        assert labels_by_stay(task, episode, stays=(left,)) == answer
         records = records_of(left, episodes=[episode], icu=[icu_stay(1)])
         found, steps = read_by(task, [left], [note(1, "Chief Complaint:\nFever")], records)
         assert found["hadm_id"].to_list() == list(answer)
@@ -226,24 +228,24 @@ def test_who_leaves_on_the_machine_was_not_weaned_and_is_left_out_and_counted(co
 def test_what_is_known_of_who_left_on_the_machine_is_told_all_the_same() -> None:
     for place, answer in (("SHORT TERM HOSPITAL", TRANSFERRED), ("HOSPICE-HOME", DIED)):
         left, episode = left_on_day_six(place, hours=0)
-        assert told(ProlongedVentilation(), episode, stays=(left,)) == {1: answer}
+        assert labels_by_stay(ProlongedVentilation(), episode, stays=(left,)) == {1: answer}
     left, episode = left_on_day_six("HOME", hours=0)
-    assert told(ProlongedVentilation(days=5), episode, stays=(left,)) == {1: PROLONGED}
+    assert labels_by_stay(ProlongedVentilation(days=5), episode, stays=(left,)) == {1: PROLONGED}
     dead = left | {"hospital_expire_flag": 1, "deathtime": at(6 * DAY)}
-    assert told(ProlongedVentilation(), episode, stays=(dead,)) == {1: DIED}
+    assert labels_by_stay(ProlongedVentilation(), episode, stays=(dead,)) == {1: DIED}
     later = (episode, ventilated(1, 0, 6 * DAY - 20))
-    assert told(ProlongedVentilation(), later[1], stays=(left,)) == {1: WEANED}
+    assert labels_by_stay(ProlongedVentilation(), later[1], stays=(left,)) == {1: WEANED}
     elsewhere = (ventilated(1, 0, 60, stay_id=1), ventilated(1, 130, 6 * DAY - 1, stay_id=2))  # in a later ICU stay
-    assert told(ProlongedVentilation(), *elsewhere, stays=(left,)) == {}
+    assert labels_by_stay(ProlongedVentilation(), *elsewhere, stays=(left,)) == {}
 
 
 def test_who_left_on_the_machine_can_count_as_weaned_and_is_not_prolonged_as_published() -> None:
     left, episode = left_on_day_six("HOME", hours=0)
     weaned = ProlongedVentilation(left_ventilated="weaned")
-    assert told(weaned, episode, stays=(left,)) == {1: WEANED}
+    assert labels_by_stay(weaned, episode, stays=(left,)) == {1: WEANED}
     assert weaned.name == "prolonged_ventilation_left_ventilated_weaned"
-    assert told(HINDSIGHT, episode, stays=(left,)) == {1: NEGATIVE}
-    assert told(ProlongedVentilation(competing="left-out"), episode, stays=(left,)) == {}
+    assert labels_by_stay(HINDSIGHT, episode, stays=(left,)) == {1: NEGATIVE}
+    assert labels_by_stay(ProlongedVentilation(competing="left-out"), episode, stays=(left,)) == {}
     asked = [task.card().asked for task in (ProlongedVentilation(), weaned, HINDSIGHT)]
     assert ["who left on the machine before that is left out" in text for text in asked] == [True, False, False]
 
@@ -262,7 +264,7 @@ def test_who_left_on_the_machine_can_count_as_weaned_and_is_not_prolonged_as_pub
 def test_another_hospital_and_a_hospice_are_told_from_other_places(place: str, elsewhere: bool | None) -> None:
     left = (stay(1, dischtime=at(6 * DAY), discharge_location=place),)
     expected = DIED if elsewhere is None else TRANSFERRED if elsewhere else WEANED
-    assert told(ProlongedVentilation(), ventilated(1, 0, 60), stays=left) == {1: expected}
+    assert labels_by_stay(ProlongedVentilation(), ventilated(1, 0, 60), stays=left) == {1: expected}
 
 
 def test_published_diagnoses_exclude() -> None:
@@ -270,48 +272,52 @@ def test_published_diagnoses_exclude() -> None:
              "T203XXA", "T3130", "Z524", "150", "3580", "94820", "35921", "T3120", "4280"]  # fmt: skip
     diagnoses = [(n, code, 10 if code[0].isalpha() else 9) for n, code in enumerate(codes, 1)]
     episodes = [ventilated(n, 0, 60) for n, _, _ in diagnoses]
-    kept = told(ProlongedVentilation(), *episodes, diagnoses=diagnoses)
+    kept = labels_by_stay(ProlongedVentilation(), *episodes, diagnoses=diagnoses)
     assert [code for n, code, _ in diagnoses if n in kept] == [
         "C15", "150", "3580", "94820", "35921", "T3120", "4280"
     ]  # fmt: skip
-    assert len(told(ProlongedVentilation(exclusions="none"), *episodes, diagnoses=diagnoses)) == len(codes)
+    assert len(labels_by_stay(ProlongedVentilation(exclusions="none"), *episodes, diagnoses=diagnoses)) == len(codes)
 
 
 def test_a_code_excludes_in_its_own_version_only() -> None:
     """3591 is a muscular dystrophy of ICD-9; no code of ICD-10 may fall under its pattern, nor the other way round."""
     diagnoses = [(1, "3591", 10), (2, "C01", 9), (3, "3591", 9)]
-    assert set(told(ProlongedVentilation(), *(ventilated(n, 0, 60) for n in (1, 2, 3)), diagnoses=diagnoses)) == {1, 2}
+    assert set(
+        labels_by_stay(ProlongedVentilation(), *(ventilated(n, 0, 60) for n in (1, 2, 3)), diagnoses=diagnoses)
+    ) == {1, 2}
 
 
 def test_donors_are_found_by_their_titles() -> None:
-    told_ = told(
+    labels = labels_by_stay(
         ProlongedVentilation(), ventilated(1, 0, 60), ventilated(2, 0, 60), ventilated(3, 0, 60),
         diagnoses=[(1, "V594", 9), (2, "V420", 9), (3, "V594", 10)],
         titles=[("V594", 9, "Kidney donors"), ("V420", 9, "Kidney replaced by transplant; donornephropathy")],
     )  # fmt: skip
-    assert set(told_) == {2, 3}
+    assert set(labels) == {2, 3}
 
 
 def test_a_tracheostomy_can_count_as_prolonged() -> None:
     episodes = [ventilated(n, 0, 60) for n in (1, 2, 3, 4)]
     billed = [(1, "311", 9), (2, "3129", 9), (3, "0B110F4", 10), (4, "9671", 9)]
-    assert told(ProlongedVentilation(), *episodes, procedures=billed) == dict.fromkeys((1, 2, 3, 4), WEANED)
-    assert told(ProlongedVentilation(tracheostomy="prolonged"), *episodes, procedures=billed) == {
+    assert labels_by_stay(ProlongedVentilation(), *episodes, procedures=billed) == dict.fromkeys((1, 2, 3, 4), WEANED)
+    assert labels_by_stay(ProlongedVentilation(tracheostomy="prolonged"), *episodes, procedures=billed) == {
         **dict.fromkeys((1, 2, 3), PROLONGED), 4: WEANED
     }  # fmt: skip
-    assert told(ProlongedVentilation(tracheostomy="prolonged"), *episodes) == dict.fromkeys((1, 2, 3, 4), WEANED)
+    assert labels_by_stay(ProlongedVentilation(tracheostomy="prolonged"), *episodes) == dict.fromkeys(
+        (1, 2, 3, 4), WEANED
+    )
 
 
 def test_a_tracheostomy_alone_brings_nobody_into_the_cohort() -> None:
     task = ProlongedVentilation(tracheostomy="prolonged")
-    assert told(task, ventilated(1, 0, 10), procedures=[(1, "311", 9)]) == {}
+    assert labels_by_stay(task, ventilated(1, 0, 10), procedures=[(1, "311", 9)]) == {}
 
 
 def test_masks_count_where_it_is_said() -> None:
     masked = (ventilated(1, 0, 60, status="non-invasive"), ventilated(2, 0, 60, status="oxygen"),
               ventilated(3, 0, 30, status="invasive"), ventilated(3, 30, 170, status="non-invasive"))  # fmt: skip
-    assert told(ProlongedVentilation(), *masked) == {}
-    assert told(ProlongedVentilation(masks="counted"), *masked) == {1: WEANED, 3: PROLONGED}
+    assert labels_by_stay(ProlongedVentilation(), *masked) == {}
+    assert labels_by_stay(ProlongedVentilation(masks="counted"), *masked) == {1: WEANED, 3: PROLONGED}
 
 
 @pytest.mark.parametrize("measure", MEASURES)
@@ -320,8 +326,8 @@ def test_a_machine_through_a_cannula_counts(measure: Measure) -> None:
     cut = (ventilated(1, 0, 96, status="invasive"), ventilated(1, 90, 700, status="on-machine"),
            ventilated(1, 96, 700, status="tracheostomy"), ventilated(2, 0, 96, status="invasive"),
            ventilated(2, 0, 97, status="on-machine"), ventilated(2, 97, 700, status="tracheostomy"))  # fmt: skip
-    assert told(ProlongedVentilation(measure=measure), *cut) == {1: PROLONGED, 2: WEANED}
-    assert told(ProlongedVentilation(measure=measure, cannula="left-out"), *cut) == {1: WEANED, 2: WEANED}
+    assert labels_by_stay(ProlongedVentilation(measure=measure), *cut) == {1: PROLONGED, 2: WEANED}
+    assert labels_by_stay(ProlongedVentilation(measure=measure, cannula="left-out"), *cut) == {1: WEANED, 2: WEANED}
 
 
 def test_the_episodes_are_those_of_the_join_that_is_asked_for() -> None:

@@ -77,9 +77,9 @@ def test_who_leaves_because_the_split_asks_for_it_is_told_and_not_refused(
     assert (made["warnings"], len(made["notices"])) == ([], 5)
     unlisted, stratum, *_reached = made["notices"]
     assert unlisted == "splits: 1 of 6 patients of the source stand in no list and are left out."
-    told = "splits: {} of {} test patients have an ICU stay that was not charted in CareVue and are left out, and 0"
-    assert stratum.startswith(told.format(1, 2))
-    assert notices(typed({"source": made}).source)[1].startswith(told.format("<10", "<10"))
+    notice = "splits: {} of {} test patients have an ICU stay that was not charted in CareVue and are left out, and 0"
+    assert stratum.startswith(notice.format(1, 2))
+    assert notices(typed({"source": made}).source)[1].startswith(notice.format("<10", "<10"))
 
 
 def test_what_the_small_tables_tell_is_refused_before_the_chart_and_the_notes_are_read(
@@ -112,12 +112,12 @@ def test_bytes_that_are_no_utf8_are_refused_with_their_row_and_nothing_is_kept(
     write_table(folder / "noteevents.csv", columns, list(rows))
     raw = (folder / "noteevents.csv").read_bytes().replace(b"Fever 11", b"Fever \xe911")
     (folder / "noteevents.csv").write_bytes(raw)
-    told = "NOTEEVENTS: 1 cells hold bytes that are not UTF-8, first in data row 3; these became U+FFFD."
-    with pytest.raises(DataError, match=re.escape(told)):
+    warning = "NOTEEVENTS: 1 cells hold bytes that are not UTF-8, first in data row 3; these became U+FFFD."
+    with pytest.raises(DataError, match=re.escape(warning)):
         prepare(asked(folder, strict=True), store)
     assert kept(store) == []
     loose = prepare(asked(folder), store)
-    assert plain_dataset(loose)["source"]["warnings"] == [told]
+    assert plain_dataset(loose)["source"]["warnings"] == [warning]
     with pytest.raises(DataError, match="first in data row 3"):  # found, and refused all the same
         prepare(asked(folder, strict=True), store)
     assert store.find("data", loose.fingerprint) == loose
@@ -130,9 +130,9 @@ def test_other_rows_than_the_release_has_are_told_on_both_sides(tmp_path: Path, 
         raw.stay(subject_id)
     records = Mimic3(folder=raw.write(tmp_path)).load()
     released = replace(records, expected_rows={"ADMISSIONS": (4, 5), "NOTEEVENTS": (0,)})
-    told = [f"ADMISSIONS: {records.about.version} has 4 or 5 rows, this file {rows}."] if said else []
+    expected = [f"ADMISSIONS: {records.about.version} has 4 or 5 rows, this file {rows}."] if said else []
     assert "NOTEEVENTS" not in tables_read(released)  # nobody has read it yet
-    assert raw_warnings(released, tables_read(released)) == told
+    assert raw_warnings(released, tables_read(released)) == expected
 
 
 def test_a_release_with_a_row_missing_keeps_its_name_and_its_terms_and_is_not_sound(
@@ -167,9 +167,9 @@ def test_a_task_and_a_corpus_without_anybody_are_told_with_the_filter_that_empti
     )
     corpus = {"categories": ["Echo"]}
     made = plain_dataset(prepare(asked(folder, corpus=corpus), store))
-    told = emptied(typed(made).parts())
-    assert told["mortality"] == mortality
-    assert told["corpus"].startswith("corpus: nobody is left by the filter `wanted category` (")
+    filters = emptied(typed(made).parts())
+    assert filters["mortality"] == mortality
+    assert filters["corpus"].startswith("corpus: nobody is left by the filter `wanted category` (")
     assert made["source"]["warnings"] == [
         "notes: none is of the category Echo, which was asked for; there are Discharge summary."
     ]
@@ -191,13 +191,13 @@ def test_a_category_that_is_there_or_that_nobody_named_is_not_missed(
     raw.note(1, 1001, "somebody's words", category="J. Doe, son of the patient")
     folder = raw.write(tmp_path / "raw")
     missed = "notes: none is of the category {}, which was asked for; there are Discharge summary, Nursing."
-    for types, told in (
+    for types, warnings in (
         (["Nursing"], []), (["Nursing", "Nursng", "Echo"], [missed.format("Echo or Nursng")]),
         (["Nursing", "Radiology"], [missed.format("Radiology")]),
     ):  # fmt: skip
         reads = {"kind": "bedside-notes", "types": types}
         made = prepare(asked(folder, tasks=[{"kind": "mortality", "reads": reads}]), store)
-        assert plain_dataset(made)["source"]["warnings"] == told
+        assert plain_dataset(made)["source"]["warnings"] == warnings
     usual = prepare(asked(folder, tasks=[{"kind": "mortality", "reads": {"kind": "bedside-notes"}}]), store)
     assert plain_dataset(usual)["source"]["warnings"] == []
 
@@ -205,8 +205,8 @@ def test_a_category_that_is_there_or_that_nobody_named_is_not_missed(
 def test_what_mimic_iv_has_no_notes_of_is_told(tmp_path: Path, store: Store) -> None:
     source = {"kind": "mimic4", "folder": sound().write_mimic4(tmp_path / "raw")}
     asked = Preparation.parse({"source": source, "tasks": [{"kind": "mortality"}], "corpus": {"categories": ["ECG"]}})
-    told = plain_dataset(prepare(asked, store))["source"]["warnings"]
-    assert told == ["notes: none is of the category ECG, which was asked for; there are Discharge summary."]
+    warnings = plain_dataset(prepare(asked, store))["source"]["warnings"]
+    assert warnings == ["notes: none is of the category ECG, which was asked for; there are Discharge summary."]
 
 
 def test_rows_of_other_tables_are_not_those_of_an_earlier_preparation_from_the_same_chart(
@@ -239,8 +239,8 @@ def test_a_table_whose_training_texts_are_all_copies_says_so(tmp_path: Path, sto
     (tmp_path / "n.csv").write_text(f"text,subject_id,label\n{rows}", encoding="utf-8")
     source = {"kind": "tabular", "file": tmp_path / "n.csv"}
     made = prepare(Preparation.parse({"source": source, "corpus": None}), store)
-    (told,) = emptied(typed(plain_dataset(made)).parts()).values()
-    assert "(every training text repeats a held-out one, so that no label is learnt)" in told
+    (lines,) = emptied(typed(plain_dataset(made)).parts()).values()
+    assert "(every training text repeats a held-out one, so that no label is learnt)" in lines
 
 
 def test_a_table_of_which_nobody_is_learnt_from_does_not_say_that_copies_were(tmp_path: Path, store: Store) -> None:
@@ -250,5 +250,5 @@ def test_a_table_of_which_nobody_is_learnt_from_does_not_say_that_copies_were(tm
     (tmp_path / "s.csv").write_text(f"subject_id,split\n{parts}", encoding="utf-8")
     source, splits = {"kind": "tabular", "file": tmp_path / "n.csv"}, {"kind": "imported", "folder": tmp_path / "s.csv"}
     made = prepare(Preparation.parse({"source": source, "splits": splits, "corpus": None}), store)
-    (told,) = emptied(typed(plain_dataset(made)).parts()).values()
-    assert "(no training patient has its label)" in told
+    (lines,) = emptied(typed(plain_dataset(made)).parts()).values()
+    assert "(no training patient has its label)" in lines

@@ -19,8 +19,8 @@ WANTED = frozenset({"Radiology"})
 
 
 def note(number: int, subject: int, hadm: int | None, category: str | None, text: str | None = "Chest clear") -> Any:
-    told = {"note_id": str(number), "note_seq": number, "subject_id": subject, "hadm_id": hadm, "category": category}
-    return {**dict.fromkeys(SCHEMA), **told, "text": text}
+    row = {"note_id": str(number), "note_seq": number, "subject_id": subject, "hadm_id": hadm, "category": category}
+    return {**dict.fromkeys(SCHEMA), **row, "text": text}
 
 
 def staged(folder: Path, batches: Sequence[Sequence[Any]], corpus: Corpus | None = None) -> Staged:

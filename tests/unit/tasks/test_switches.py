@@ -13,22 +13,22 @@ def test_the_fields_of_a_task_become_flat_switches() -> None:
         "config": {"preset": "paper-code", "held_out_copies": "kept"},
         "tasks": {"mortality": {"config": task.model_dump(mode="json")}},
     }
-    told = switches(typed(dataset), "mortality")
-    assert next(iter(told)) == "preset"
-    assert told["preset"] == "paper-code"
-    assert told["held_out_copies"] == "kept"
-    assert told["stays.min_age"] is None
-    assert told["hospice"] == "died"
-    assert told["reads"] == "admission-note"
-    assert told["reads.sections"] == "chartune"
-    assert "kind" not in told
+    chosen = switches(typed(dataset), "mortality")
+    assert next(iter(chosen)) == "preset"
+    assert chosen["preset"] == "paper-code"
+    assert chosen["held_out_copies"] == "kept"
+    assert chosen["stays.min_age"] is None
+    assert chosen["hospice"] == "died"
+    assert chosen["reads"] == "admission-note"
+    assert chosen["reads.sections"] == "chartune"
+    assert "kind" not in chosen
 
 
 def test_without_a_task_the_corpus_tells_its_own() -> None:
     dataset = {"config": {"corpus": Corpus(split="note").model_dump(mode="json")}, "tasks": {}}
-    told = switches(typed(dataset), None)
-    assert (told["preset"], told["split"]) == ("sound", "note")
-    assert told["categories"] == "Discharge summary, Radiology"
+    chosen = switches(typed(dataset), None)
+    assert (chosen["preset"], chosen["split"]) == ("sound", "note")
+    assert chosen["categories"] == "Discharge summary, Radiology"
 
 
 def test_data_of_an_older_version_have_no_switches_but_the_usual() -> None:

@@ -13,8 +13,8 @@ from chartune.testing.small_charts import ventilated as episode
 
 def days_of(*episodes: Row, measure: Measure = "span", within: float | None = None) -> dict[int, float]:
     """stay_id → days."""
-    told = ventilated(frame(episodes, EPISODES), INVASIVE, measure, within)
-    return dict(told.select("stay_id", "days").iter_rows())
+    ventilation = ventilated(frame(episodes, EPISODES), INVASIVE, measure, within)
+    return dict(ventilation.select("stay_id", "days").iter_rows())
 
 
 def test_a_span_runs_over_gaps_and_six_hours_further() -> None:
@@ -25,8 +25,8 @@ def test_a_span_runs_over_gaps_and_six_hours_further() -> None:
 def test_the_edge_is_exact_on_every_day_and_quarter() -> None:
     """Days are a quotient of floats; one that fell short by its last digit would lose a patient at the edge."""
     quarters = range(2, 400)
-    told = days_of(*(episode(n, 0, 6 * n - 6) for n in quarters))
-    assert told == {n: n / 4 for n in quarters}
+    days = days_of(*(episode(n, 0, 6 * n - 6) for n in quarters))
+    assert days == {n: n / 4 for n in quarters}
 
 
 def test_the_order_of_episodes_does_not_matter() -> None:
@@ -34,15 +34,15 @@ def test_the_order_of_episodes_does_not_matter() -> None:
 
 
 def test_the_longest_and_the_sum_have_no_tolerance() -> None:
-    told = (episode(1, 0, 12), episode(1, 24, 72), episode(1, 80, 92))
-    assert days_of(*told, measure="longest") == {1: 2.0}
-    assert days_of(*told, measure="sum") == {1: 3.0}
+    episodes = (episode(1, 0, 12), episode(1, 24, 72), episode(1, 80, 92))
+    assert days_of(*episodes, measure="longest") == {1: 2.0}
+    assert days_of(*episodes, measure="sum") == {1: 3.0}
 
 
 def test_stays_are_counted_apart_and_come_in_order() -> None:
-    told = (episode(1, 0, 18, stay_id=12), episode(1, 200, 218, stay_id=11), episode(2, 0, 42))
-    assert days_of(*told) == {2: 2.0, 11: 1.0, 12: 1.0}
-    frame_ = ventilated(frame(told, EPISODES), INVASIVE, "span")
+    episodes = (episode(1, 0, 18, stay_id=12), episode(1, 200, 218, stay_id=11), episode(2, 0, 42))
+    assert days_of(*episodes) == {2: 2.0, 11: 1.0, 12: 1.0}
+    frame_ = ventilated(frame(episodes, EPISODES), INVASIVE, "span")
     assert frame_["stay_id"].to_list() == [2, 11, 12]
     assert frame_["first"].to_list() == [at(0), at(200), at(0)]
 
@@ -72,8 +72,8 @@ def test_nothing_that_comes_after_the_landmark_counts() -> None:
 
 
 def test_the_tolerance_is_what_it_is_set_to() -> None:
-    told = ventilated(frame([episode(1, 0, 42)], EPISODES), INVASIVE, "span", tolerance_hours=0)
-    assert told["days"].to_list() == [42 / 24]
+    ventilation = ventilated(frame([episode(1, 0, 42)], EPISODES), INVASIVE, "span", tolerance_hours=0)
+    assert ventilation["days"].to_list() == [42 / 24]
 
 
 @pytest.mark.parametrize(("begins", "longest", "total"), [(10, 2.0, 2.0), (24, 2.0, 2.0), (27, 1.0, 1.875)])
@@ -86,9 +86,9 @@ def test_episodes_that_overlap_or_touch_are_one(begins: float, longest: float, t
 
 
 def test_the_landmark_is_counted_from_the_first_start_of_each_stay() -> None:
-    told = (episode(1, 0, 18, stay_id=1), episode(1, 300, 318, stay_id=2))
+    episodes = (episode(1, 0, 18, stay_id=1), episode(1, 300, 318, stay_id=2))
     later = (episode(1, 49, 70, stay_id=1), episode(1, 348, 366, stay_id=2))
-    assert days_of(*told, *later, within=2) == {1: 1.0, 2: 3.0}
+    assert days_of(*episodes, *later, within=2) == {1: 1.0, 2: 3.0}
 
 
 def cohort(
@@ -101,26 +101,26 @@ def cohort(
 
 
 def test_the_first_stay_of_the_cohort_by_intime_gives_the_anchor_and_any_stay_or_it_alone_the_days() -> None:
-    told = (episode(1, 300, 350, stay_id=1), episode(1, 20, 24, stay_id=2), episode(1, 100, 142, stay_id=3),
+    episodes = (episode(1, 300, 350, stay_id=1), episode(1, 20, 24, stay_id=2), episode(1, 100, 142, stay_id=3),
             episode(1, 500, 900, stay_id=4))  # fmt: skip
     icu = (icu_stay(1, stay_id=1, begins=290), icu_stay(1, stay_id=2, begins=10), icu_stay(1, stay_id=3, begins=90),
            icu_stay(1, stay_id=4, begins=480))  # fmt: skip
-    assert cohort(*told, icu=icu) == [(1, at(100), pytest.approx(400 / 24 + 0.25))]
-    assert cohort(*told, icu=icu, counted="anchor-stay") == [(1, at(100), 2.0)]
+    assert cohort(*episodes, icu=icu) == [(1, at(100), pytest.approx(400 / 24 + 0.25))]
+    assert cohort(*episodes, icu=icu, counted="anchor-stay") == [(1, at(100), 2.0)]
 
 
 def test_days_of_any_stay_are_also_those_of_a_stay_outside_the_cohort() -> None:
     both = (episode(1, 0, 60, stay_id=1), episode(1, 300, 486, stay_id=2))
-    told = ventilated(frame(both, EPISODES), INVASIVE, "span")
-    base, intimes = told.head(1), told.select("stay_id", intime="first")
-    assert by_admission(told, base, intimes, "any-stay")["days"].to_list() == [8.0]
-    assert by_admission(told, base, intimes, "anchor-stay")["days"].to_list() == [66 / 24]
+    ventilation = ventilated(frame(both, EPISODES), INVASIVE, "span")
+    base, intimes = ventilation.head(1), ventilation.select("stay_id", intime="first")
+    assert by_admission(ventilation, base, intimes, "any-stay")["days"].to_list() == [8.0]
+    assert by_admission(ventilation, base, intimes, "anchor-stay")["days"].to_list() == [66 / 24]
 
 
 def test_a_stay_without_an_intime_begins_with_its_ventilation() -> None:
-    told = (episode(1, 300, 350, stay_id=1), episode(1, 100, 150, stay_id=2))
-    assert cohort(*told, icu=(icu_stay(1, stay_id=1, begins=290),)) == [(1, at(100), pytest.approx(56 / 24))]
-    assert cohort(*told, icu=(icu_stay(1, stay_id=1, begins=90),)) == [(1, at(300), pytest.approx(56 / 24))]
+    episodes = (episode(1, 300, 350, stay_id=1), episode(1, 100, 150, stay_id=2))
+    assert cohort(*episodes, icu=(icu_stay(1, stay_id=1, begins=290),)) == [(1, at(100), pytest.approx(56 / 24))]
+    assert cohort(*episodes, icu=(icu_stay(1, stay_id=1, begins=90),)) == [(1, at(300), pytest.approx(56 / 24))]
 
 
 def test_an_admission_without_a_long_enough_stay_is_not_in_the_cohort() -> None:

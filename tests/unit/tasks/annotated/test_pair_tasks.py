@@ -17,7 +17,7 @@ from chartune.testing.annotated_corpora import write_2010, write_2018, write_med
 from chartune.testing.downloads import write_loose
 
 
-def told(made: Made) -> list[tuple[str, str, str]]:
+def relations_of(made: Made) -> list[tuple[str, str, str]]:
     """Label, words of the head, words of the tail; they are read from the offsets."""
     return [
         (
@@ -32,7 +32,7 @@ def told(made: Made) -> list[tuple[str, str, str]]:
 def test_all_ordered_pairs_of_a_line_whose_types_may_be_related_are_examples(tmp_path: Path) -> None:
     records = I2b2Relations2010(folder=write_2010(tmp_path)).load()
     made = Relations().make(records, records.documents.filter(pl.col("doc_id") == "record-13"))
-    assert told(made) == [
+    assert relations_of(made) == [
         (NO_RELATION, "has", "severe PAIN"),
         ("TrAP", "Aspirin", "headache"),
         (NO_RELATION, "Aspirin", "arrhythmia"),
@@ -51,7 +51,7 @@ def test_all_ordered_pairs_of_a_line_whose_types_may_be_related_are_examples(tmp
 def test_several_lines_reach_relations_that_one_line_does_not(tmp_path: Path) -> None:
     records = I2b2Relations2010(folder=write_2010(tmp_path)).load()
     made = Relations(lines=3).make(records, records.documents)
-    assert ("PIP", "chest\ntightness", "severe PAIN") in told(made)
+    assert ("PIP", "chest\ntightness", "severe PAIN") in relations_of(made)
     assert made.left_out[FAR] == 0
 
 
@@ -64,14 +64,14 @@ def test_a_relation_twice_or_between_other_types_is_counted(tmp_path: Path) -> N
     }
     records = I2b2Relations2010(folder=write_loose(tmp_path, files)).load()
     made = Relations().make(records, records.documents)
-    assert told(made) == [("TrAP", "Aspirin", "cough")]
+    assert relations_of(made) == [("TrAP", "Aspirin", "cough")]
     assert (made.left_out[SECOND], made.left_out[ODD]) == (1, 1)
 
 
 def test_parts_of_drugs_are_paired_with_drugs_within_three_lines(tmp_path: Path) -> None:
     records = N2c2Drugs2018(folder=write_2018(tmp_path)).load()
     made = Relations().make(records, records.documents.filter(pl.col("doc_id") == "100035"))
-    found = told(made)
+    found = relations_of(made)
     assert ("Strength-Drug", "81 mg", "ASPIRIN") in found
     assert ("Reason-Drug", "chest\npain", "ASPIRIN") in found
     assert ("ADE-Drug", "left and right arm swelling", "aspirin") in found

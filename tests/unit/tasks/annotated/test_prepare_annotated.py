@@ -50,9 +50,9 @@ def test_every_corpus_becomes_a_prepared_dataset(tmp_path: Path, store: Store, k
 @pytest.mark.parametrize("kind", WRITERS)
 def test_only_parquet_holds_words(tmp_path: Path, store: Store, kind: str) -> None:
     artefact = prepared(kind, WRITERS[kind](tmp_path / "raw"), store)
-    told = [file for file in artefact.path.iterdir() if file.suffix != ".parquet"]
-    assert {file.name for file in told} == {"dataset.json", "manifest.json", "README.md"}
-    for file in told:
+    described = [file for file in artefact.path.iterdir() if file.suffix != ".parquet"]
+    assert {file.name for file in described} == {"dataset.json", "manifest.json", "README.md"}
+    for file in described:
         text = file.read_text().lower()
         for word in ("aspirin", "cough", "smith30", "boston", "effingham", "hypothesis neutral", "premise 1"):
             assert word not in text
@@ -138,8 +138,8 @@ def test_a_training_sentence_that_holds_a_quarter_of_a_held_out_one_is_left_out_
     artefact = prepared("i2b2_2010", write_loose(tmp_path / "raw", files), store, splits=DevSplit(validation=0))
     assert read_task(artefact, "concepts").height == 3
     assert read_task(artefact, "assertions")["doc_id"].to_list() == ["2", "3"]
-    told = {row["why"]: row["count"] for row in plain_dataset(artefact)["tasks"]["assertions"]["left_out"]}
-    assert told["training text that holds too much of a held-out text"] == 1
+    left_out = {row["why"]: row["count"] for row in plain_dataset(artefact)["tasks"]["assertions"]["left_out"]}
+    assert left_out["training text that holds too much of a held-out text"] == 1
 
 
 def test_training_notes_of_a_patient_who_is_tested_are_left_out(tmp_path: Path, store: Store) -> None:
@@ -168,9 +168,9 @@ def test_a_task_that_the_corpus_cannot_answer_is_refused() -> None:
 
 def test_a_corpus_without_annotation_is_refused_with_counts(tmp_path: Path, store: Store) -> None:
     folder = write_loose(tmp_path / "raw", {"1.txt": "canary", "2.txt": "canary"})
-    with pytest.raises(SchemaError, match="2 without annotation") as told:
+    with pytest.raises(SchemaError, match="2 without annotation") as error:
         prepared("i2b2_2010", folder, store)
-    assert "canary" not in str(told.value)
+    assert "canary" not in str(error.value)
     assert not list(store.root.glob("data/*"))
 
 

@@ -138,7 +138,7 @@ def test_a_text_of_fewer_than_eight_runs_is_not_judged(tmp_path: Path, length: i
 
 
 def test_letters_of_every_alphabet_count(tmp_path: Path) -> None:
-    """Of a text in Cyrillic letters, small and capital ones, the words are told apart and no other text is the same."""
+    """Of a text in Cyrillic letters, small and capital ones, the words are kept apart and no other text is the same."""
     text = "Больной поступил в стационар с жалобами на боль в груди, одышку и слабость; курит с детства, не пьёт."
     other = "Пациентка жалуется на головную боль и тошноту после еды — три дня, лихорадки нет, кашля нет, отёков нет."
     (size, _), (shares, others) = looked(tmp_path, [(1, text), (2, other)], [text.upper().replace(" ", "  ")])
@@ -157,8 +157,8 @@ def test_how_letters_are_encoded_hides_no_text(tmp_path: Path, masks: Masks) -> 
 
 
 def test_masks_of_two_releases_hide_nothing_where_they_are_dropped(tmp_path: Path) -> None:
-    told = "seen at {} by Dr. {} for chest pain and given aspirin after which the pain went away at once, slept well"
-    masked, other = told.format("[**Hospital 18**]", "[**Name (NI) 3**]"), told.format("___", "___")
+    text = "seen at {} by Dr. {} for chest pain and given aspirin after which the pain went away at once, slept well"
+    masked, other = text.format("[**Hospital 18**]", "[**Name (NI) 3**]"), text.format("___", "___")
     assert looked(tmp_path, [(1, masked)], [other], masks="dropped")[1] == [[1.0]]
     assert looked(tmp_path, [(1, masked)], [masked.replace("[**", "").replace("**]", "")])[1] == [[1.0]]
 
