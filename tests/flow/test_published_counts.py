@@ -1,6 +1,6 @@
 """Counts that are known from elsewhere: of the open demos and of the CodiEsp twins, whose makers counted them.
 
-Nothing here was taken from this house's own output: the numbers are those of the data's README files, or are counted
+Nothing here was taken from chartune's own output: the numbers are those of the data's README files, or are counted
 beside in plain Python from the raw tables.
 """
 

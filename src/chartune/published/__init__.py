@@ -13,7 +13,7 @@ CITATION: Final = (
     "Gema A. P., Minervini P., Daines L., Hope T., Alex B. "
     "Parameter-Efficient Fine-Tuning of LLaMA for the Clinical Domain. arXiv:2307.03042 (2023)"
 )
-"""The paper that all tables of this room come from."""
+"""The paper that all tables of this package come from."""
 
 COLUMNS: Final = {
     "prolonged_ventilation": "PMV",

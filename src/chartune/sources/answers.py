@@ -61,7 +61,7 @@ def hashed(file: Path) -> str:
 
 
 def split_of(cells: pl.Series, file: Path) -> pl.Series:
-    """The splits that cells name, in the words of this house; null stays null.
+    """The splits that cells name, in chartune's words; null stays null.
 
     Raises:
         SchemaError: a cell names none.

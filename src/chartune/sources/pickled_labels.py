@@ -2,7 +2,7 @@
 
     pmv_labels.pkl ─stdin─▶ restricted_pickle, behind walls ─JSON─▶ hadm_id · label · split
 
-A pickle is a program. This is the only shape of one that the data wing reads, and nothing of it is opened in this
+A pickle is a program. This is the only shape of one that the data side reads, and nothing of it is opened in this
 process. MIMIC's terms hold for the file: it names admissions.
 """
 

@@ -1,4 +1,4 @@
-"""The one place of the data wing where a pickle is opened: a process of its own that knows plain values and no code.
+"""The one place of the data side where a pickle is opened: a process of its own that knows plain values and no code.
 
     pickle on stdin ─▶ limits, audit hook ─▶ values of a closed list ─▶ [hadm_id, label, split] as JSON on stdout
 

@@ -43,7 +43,7 @@ class Column:
 
     @property
     def canonical(self) -> str:
-        """The name that the rest of the house uses."""
+        """The name that the rest of the package uses."""
         return self.name or self.raw.lower()
 
 

@@ -1,6 +1,6 @@
 """The leakage audit of prepared data: every measure of `chartune.tasks.leakage`, judged, and kept in the store.
 
-It is a stage only because tokens are counted with a base model's tokenizer, which the data wing does not know.
+It is a stage only because tokens are counted with a base model's tokenizer, which the data side does not know.
 """
 
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ class LeakageAudit(Config):
     look: Annotated[float, Field(gt=0, le=1)] = 0.1
     """Share from which on a person should look."""
     boilerplate: Annotated[int, Field(ge=1)] = BOILERPLATE
-    """Runs that stand in texts of more held-out patients are phrases of the house and do not count."""
+    """Runs that stand in texts of more held-out patients are boilerplate and do not count."""
     lengths: tuple[int, ...] = (128, 512, 1024, 2048)
     """Tokens beyond which a text is cut off."""
     false_discovery: Annotated[float, Field(gt=0, lt=1)] = FALSE_DISCOVERY

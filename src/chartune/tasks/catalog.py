@@ -75,7 +75,7 @@ def task_class(kind: str) -> type[Task]:
 
 AnyTask: TypeAlias = Annotated[SerializeAsAny[Task], Kinds(TASKS, task_class)]
 Preset = Literal["sound", "paper-text", "paper-code"]
-"""Whose switches: those that this house stands behind, those of the papers' words, those of their public code."""
+"""Whose switches: those that chartune recommends, those of the papers' words, those of their public code."""
 
 _WHICH: Final = ("kind", "icd_version")
 """Fields that tell which task is meant."""

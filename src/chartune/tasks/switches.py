@@ -1,4 +1,4 @@
-"""Fidelity switches in force: each place where prepared data may follow a published recipe or this house's own.
+"""Fidelity switches in force: each place where prepared data may follow a published recipe or chartune's own.
 
 Every number that is made from the data carries them, so that two numbers can be distinguished by what was switched.
 """

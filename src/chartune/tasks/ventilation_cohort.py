@@ -2,7 +2,7 @@
 
 The codes of ICD-9 are those of Clinical XLNet (Huang et al., 2020). Its burns were chosen by their place in a list of
 titles, which nobody can repeat; here they are burns of face, head and neck (941) and of 30 % of the body or more
-(948.3 to 948.9). The codes of ICD-10 are this house's translation.
+(948.3 to 948.9). The codes of ICD-10 are chartune's translation.
 """
 
 from typing import Final

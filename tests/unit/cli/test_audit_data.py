@@ -133,8 +133,8 @@ def test_test_patients_in_the_corpus_fail(store: Store) -> None:
     assert found["code"] == 3
     laws = {row["law"]: row["both"]["count"] for row in found["patients"] if row["both"]["count"]}
     assert set(laws) == {
-        "held out in mortality, in the training part of the corpus",
-        "held out in diagnoses_icd9, in the training part of the corpus",
+        "held out in mortality, in the training split of the corpus",
+        "held out in diagnoses_icd9, in the training split of the corpus",
     }
 
 

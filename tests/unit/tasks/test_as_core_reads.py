@@ -1,4 +1,4 @@
-"""What CORe's code does to raw notes before it reads them, and this house otherwise: copies, blanks, line breaks."""
+"""What CORe's code does to raw notes before it reads them, and chartune otherwise: copies, blanks, line breaks."""
 
 from collections.abc import Mapping
 from pathlib import Path

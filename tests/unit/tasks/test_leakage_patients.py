@@ -53,8 +53,8 @@ def test_tasks_with_lists_of_their_own_are_held_against_each_other(tmp_path: Pat
 def test_held_out_patients_whose_notes_are_in_the_corpus_are_counted(tmp_path: Path, clean: dict[str, Rows]) -> None:
     leaky = rows(tmp_path, "leaky", train=[1, 10, 20], test=[21])
     assert broken(clean | {"corpus": leaky}) == {
-        "held out in mortality, in the training part of the corpus": (2, 3),
-        "held out in diagnoses, in the training part of the corpus": (2, 3),
+        "held out in mortality, in the training split of the corpus": (2, 3),
+        "held out in diagnoses, in the training split of the corpus": (2, 3),
     }
 
 

@@ -51,7 +51,7 @@ class MedNli(AnnotatedCorpus):
         parts = _parts(read_corpus(self.folder, self.endings))
         if "train" not in parts:
             raise SchemaError(
-                f"MedNLI must have mli_train_v1.jsonl, but {self.folder} holds {len(parts)} other parts of it; "
+                f"MedNLI must have mli_train_v1.jsonl, but {self.folder} holds {len(parts)} other splits of it; "
                 f"add the file."
             )
         split_by_id: dict[str, str] = {}
@@ -94,8 +94,8 @@ def _add(pair: dict[str, Any], part: str, split_by_id: dict[str, str], rows: Row
     reason = _cannot_be_used(label, sentences, pair_id in split_by_id)
     if pair_id in split_by_id and split_by_id[pair_id] != part:
         raise LeakageError(
-            f"a pair must stand in one part of MedNLI, but one pairID stands in {split_by_id[pair_id]} and {part}; get "
-            f"the files again."
+            f"a pair must stand in one split of MedNLI, but one pairID stands in {split_by_id[pair_id]} and {part}; "
+            f"get the files again."
         )
     if reason:
         findings.left_out("pairs", reason, f"mli_{part}_v1")

@@ -74,7 +74,7 @@ def statuses(rows: pl.DataFrame, oxygen_join: OxygenJoin) -> pl.DataFrame:
         oxygen_join: see `OxygenJoin`.
 
     Returns:
-        subject_id · stay_id · charttime · status? · own? (that of this house).
+        subject_id · stay_id · charttime · status? · own? (that of chartune).
     """
     modes = _modes(rows)
     oxygen = _oxygen(rows, oxygen_join)

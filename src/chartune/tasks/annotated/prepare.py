@@ -42,7 +42,7 @@ class AnnotatedPreparation(BasePreparation):
     source: AnyAnnotated
     """Where the raw files are and how they are read."""
     splits: DevSplit = DevSplit()
-    """Which training documents are for validation; published parts stay as they are."""
+    """Which training documents are for validation; published splits stay as they are."""
     tasks: tuple[AnyAnnotatedTask, ...] = ()
     """What is asked; nothing said: all that the corpus can answer (`chartune.tasks.annotated.catalog.USUAL`)."""
     near_copies: NearCopies | None = NearCopies()
@@ -174,6 +174,6 @@ def _source(records: AnnotatedRecords, facts: Mapping[str, TableFacts]) -> dict[
 
 
 def _shared(pairs: pl.DataFrame) -> list[str]:
-    """How many premises stand in several parts: published parts are not changed, so it is said."""
+    """How many premises stand in several splits: published splits are not changed, so it is said."""
     several = pairs.group_by("group").agg(parts=pl.col("split").n_unique()).filter(pl.col("parts") > 1).height
     return [f"pairs: {several} premises stand in more than one split."] if several else []

@@ -2,7 +2,7 @@
 
 AnnotatedRecords ─make─▶ Made: a frame for parquet, the labels in the order of their numbers, counts per split
 
-Tasks with one label per row have the columns of every other task of the house (`EXAMPLES`), so that any stage can read
+Tasks with one label per row have the columns of every other task (`EXAMPLES`), so that any stage can read
 them: a row is an example, `subject_id` the number of its patient (or document, or premise), `hadm_id` its own number.
 """
 

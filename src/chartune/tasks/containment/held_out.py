@@ -37,7 +37,7 @@ class HeldOutTexts:
         Args:
             pile: a new file for the runs.
             masks: what becomes of de-identified spans, on both sides.
-            boilerplate: runs in texts of more patients are phrases of the house.
+            boilerplate: runs in texts of more patients are boilerplate.
         """
         self._pile, self.masks, self._boilerplate = pile, masks, boilerplate
         self._known: dict[tuple[int, int], int] = {}
@@ -57,7 +57,7 @@ class HeldOutTexts:
 
     @property
     def sizes(self) -> Ints:
-        """Runs of each text, phrases of the house and what it says twice included: [n]."""
+        """Runs of each text, boilerplate and what it says twice included: [n]."""
         return np.concatenate([np.zeros(0, dtype=np.int64), *self._sizes])
 
     def add(self, block: pl.DataFrame) -> Ints:

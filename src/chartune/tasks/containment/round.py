@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from chartune.tasks.containment.shingles import Masks, shingles
 
 LEAST: Final = 8
-"""Rare runs that a text needs to be judged: some fifteen words that are no phrases of the house."""
+"""Rare runs that a text needs to be judged: some fifteen words that are no boilerplate."""
 PAIRS: Final = 1 << 17
 """Pairs of a document and a text, by run, that are held at once, and those of one document more: what a processor has
 in its cache takes half the time."""

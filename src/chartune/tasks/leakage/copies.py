@@ -39,7 +39,7 @@ class Limits:
     look: float
     """Least share of a text that stands there in part."""
     boilerplate: int
-    """Runs in texts of more held-out patients are phrases of the house."""
+    """Runs in texts of more held-out patients are boilerplate."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Copies:
     partly: Share
     """Of the texts that can be judged those of which less stands in one training text, but `look` or more."""
     unjudged: Share
-    """Texts with fewer than `LEAST` rare runs: too short, or phrases of the house."""
+    """Texts with fewer than `LEAST` rare runs: too short, or boilerplate."""
 
 
 def copies(

@@ -38,7 +38,7 @@ def patients(assignment: Rows, tasks: Mapping[str, Rows], corpus: Rows | None) -
     rows += _across(placed)
     if pretrained is not None:
         rows += [
-            Patients(f"held out in {name}, in the training part of the corpus", _both(frame, _learnt(pretrained)))
+            Patients(f"held out in {name}, in the training split of the corpus", _both(frame, _learnt(pretrained)))
             for name, frame in placed.items()
         ]
     return tuple(rows)

@@ -201,6 +201,6 @@ def _late(times: Times) -> tuple[Standing, str] | None:
 def _read(base: Base) -> Iterator[tuple[Standing, str]]:
     exposure = base.exposure.text + (f" ({base.exposure.source})" if base.exposure.source else "")
     if base.contaminated:
-        yield "look", f"{base.name} was pretrained on {exposure}: its scores on the held-out part are contaminated"
+        yield "look", f"{base.name} was pretrained on {exposure}: its scores on the held-out splits are contaminated"
     elif base.contaminated is None:
         yield "look", f"{base.name}: what it has read of these texts is not known; it read: {exposure}"

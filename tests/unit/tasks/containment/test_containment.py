@@ -1,4 +1,4 @@
-"""Containment equals what sets of tuples say, in blocks and rounds of any size; phrases of the house prove nothing."""
+"""Containment equals what sets of tuples say, in blocks and rounds of any size; boilerplate proves nothing."""
 
 import random
 import re
@@ -63,7 +63,7 @@ def looked(
 
 
 def some_text(dice: random.Random, phrases: Sequence[str]) -> str:
-    """Words of a small vocabulary, long ones among them, phrases of the house, punctuation and masks."""
+    """Words of a small vocabulary, long ones among them, boilerplate, punctuation and masks."""
     parts = []
     for _ in range(dice.randrange(0, 12)):
         if dice.random() < 0.4:
