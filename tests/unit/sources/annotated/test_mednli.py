@@ -47,10 +47,10 @@ def test_half_a_character_becomes_a_mark(tmp_path: Path) -> None:
     assert MedNli(folder=tmp_path).load().pairs["premise"].to_list() == ["a ?"]
 
 
-def test_a_pair_in_two_parts_is_refused(tmp_path: Path) -> None:
+def test_a_pair_in_two_splits_is_refused(tmp_path: Path) -> None:
     line = pair("1", "a", "b", "neutral")
     write_loose(tmp_path, {"mli_train_v1.jsonl": line, "mli_test_v1.jsonl": line})
-    with pytest.raises(LeakageError, match="one part"):
+    with pytest.raises(LeakageError, match="one split"):
         MedNli(folder=tmp_path).load()
 
 
