@@ -121,7 +121,7 @@ class Task(Config, ABC):
         return []
 
     def warnings(self, records: Records, splits: pl.DataFrame) -> tuple[str, ...]:
-        """What the tables give reason to warn of, told before chart and notes are read; counts only.
+        """What the tables give reason to warn of, reported before chart and notes are read; counts only.
 
         Args:
             records: of the source.
