@@ -158,13 +158,13 @@ def test_where_and_how_fast_stay_out_of_the_fingerprint() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [("a: [1", "plain YAML, but it is not at line"), ("- 1", "must hold a YAML mapping"),
      ("a: !!python/object/apply:os.system ['true']", "plain YAML")],
 )  # fmt: skip
-def test_a_file_that_is_not_plain_yaml_is_refused(tmp_path: Path, text: str, told: str) -> None:
+def test_a_file_that_is_not_plain_yaml_is_refused(tmp_path: Path, text: str, expected: str) -> None:
     (tmp_path / "x.yaml").write_text(text)
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=expected):
         Whole.read(tmp_path / "x.yaml")
 
 

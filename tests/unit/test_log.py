@@ -41,8 +41,8 @@ def test_a_resumed_run_forgets_what_it_will_measure_again(tmp_path: Path) -> Non
 def test_the_console_is_told_of_held_out_numbers_only(capsys: pytest.CaptureFixture[str]) -> None:
     console_sink(Event(4, "loss", 1.0, "train"))
     console_sink(Event(4, "auroc", 0.75, "validation"))
-    told = capsys.readouterr().err
-    assert told.strip() == "step 4: validation auroc 0.75"
+    output = capsys.readouterr().err
+    assert output.strip() == "step 4: validation auroc 0.75"
 
 
 def test_steps_and_scores_of_real_patients_are_not_shown_while_they_are_learnt_from(

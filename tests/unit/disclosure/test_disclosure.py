@@ -65,8 +65,8 @@ def test_in_so_many_digits_every_denominator_of_the_class_can_give_every_share(l
 
 def test_of_texts_that_were_cut_some_in_ten_are_told() -> None:
     rates = (0, 0.01, 0.183, 0.5, 0.97, 1)
-    told = [percent(rate, exact=False, whole=1000).replace("\N{NO-BREAK SPACE}", " ") for rate in rates]
-    assert told == ["0 %", "<10 %", "≈ 20 %", "≈ 50 %", ">90 %", "100 %"]
+    percentages = [percent(rate, exact=False, whole=1000).replace("\N{NO-BREAK SPACE}", " ") for rate in rates]
+    assert percentages == ["0 %", "<10 %", "≈ 20 %", "≈ 50 %", ">90 %", "100 %"]
     assert percent(0.183, exact=True) == "18.3\N{NO-BREAK SPACE}%"
     assert percent(0.183, exact=False) == "too few to show"  # of nobody knows how many
 
@@ -85,7 +85,7 @@ def test_a_share_beside_the_class_of_its_whole_pins_no_small_count() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sentence", "told"),
+    ("sentence", "shown_as"),
     [
         ("NOTEEVENTS: 3 rows have no admission", "NOTEEVENTS: <10 rows have no admission"),
         ("T: MIMIC-III 1.4 has 46520 rows, this file 1237.", "T: MIMIC-III 1.4 has 46,520+ rows, this file 1,230+."),
@@ -97,9 +97,9 @@ def test_a_share_beside_the_class_of_its_whole_pins_no_small_count() -> None:
         ("ICD-9 from v1.4, within 48 hours of 2 days, before 2008: none", "the same"),
     ],
 )
-def test_counts_in_a_sentence_become_classes_and_names_and_times_stay(sentence: str, told: str | None) -> None:
+def test_counts_in_a_sentence_become_classes_and_names_and_times_stay(sentence: str, shown_as: str | None) -> None:
     expected = {None: "T: 10+ of 1,890+ codes are written with a dot, such as V45.81", "the same": sentence}
-    assert said(sentence, exact=False) == expected.get(told, told)
+    assert said(sentence, exact=False) == expected.get(shown_as, shown_as)
     assert said(sentence, exact=True) == sentence
 
 

@@ -118,14 +118,14 @@ def test_text_says_what_was_done_and_the_bill_agrees(place: Path) -> None:
     for row in rows(place / "mimic3", "PROCEDURES_ICD"):
         if row["icd9_code"] in names:
             done.setdefault(row["hadm_id"], []).append(names[row["icd9_code"]])
-    told = 0
+    stated = 0
     for note in rows(place / "mimic3", "NOTEEVENTS"):
         if "Major Surgical or Invasive Procedure:\n" in note["text"] and not note["iserror"]:
             named = note["text"].split("Major Surgical or Invasive Procedure:\n")[1].split("\n\n")[0]
             expected = ", ".join(done.get(note["hadm_id"], ["none"]))
             assert " ".join(named.lower().split()) == expected.lower()
-            told += 1
-    assert told > 200
+            stated += 1
+    assert stated > 200
 
 
 def test_both_texts_give_back_the_words_that_their_oracle_counts() -> None:

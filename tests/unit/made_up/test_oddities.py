@@ -77,8 +77,8 @@ def _left_out(texts: list[str]) -> int:
     return sum("Social History:" not in text or "Family History:" not in text for text in whole)
 
 
-def _check(counted: dict[str, int], told: dict[str, int]) -> None:
-    assert {name: told[name] for name in counted} == counted
+def _check(counted: dict[str, int], expected: dict[str, int]) -> None:
+    assert {name: expected[name] for name in counted} == counted
     assert {name for name, number in counted.items() if number == 0} <= RARE
 
 

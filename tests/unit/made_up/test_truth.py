@@ -43,7 +43,7 @@ def _written(subjects: int, seed: int) -> tuple[list[str], NDArray[np.bool_], li
 
 
 def _beliefs(traces: list[Told], words: int) -> NDArray[np.float64]:
-    return np.array([[p for at, p in told if at <= words][-1] for told in traces])
+    return np.array([[p for at, p in trace_of_note if at <= words][-1] for trace_of_note in traces])
 
 
 def test_the_closed_form_equals_enumeration_of_all_worlds() -> None:
@@ -155,8 +155,8 @@ def _stays(subjects: int) -> list[tuple[Dice, Patient, Admission, Sections]]:
         dice = Dice(2, index)
         patient = draw_patient(dice, MODEL, index)
         for stay in patient.admissions if not patient.newborn else ():
-            told = stay.died and index % 2 == 0
-            sections = write_sections(dice, MODEL, patient, stay, tells_death=told, canary=index == 1)
+            stated = stay.died and index % 2 == 0
+            sections = write_sections(dice, MODEL, patient, stay, tells_death=stated, canary=index == 1)
             written.append((dice, patient, stay, sections))
     return written
 
@@ -187,9 +187,9 @@ def test_every_fact_counts_from_the_word_that_ends_it() -> None:
 
 
 def test_a_told_death_is_certain_once_read_and_every_death_told_is_recognised() -> None:
-    told = [(p, s, sections) for _, p, s, sections in _stays(400) if sections["illness"].tells_death]
-    assert len(told) > 20
-    for patient, stay, sections in told:
+    stated = [(p, s, sections) for _, p, s, sections in _stays(400) if sections["illness"].tells_death]
+    assert len(stated) > 20
+    for patient, stay, sections in stated:
         assert trace(MODEL, patient, stay, sections)[-1][1] == 1.0
         assert tells_death(assembled(sections))
     assert not any(tells_death(assembled(s)) for _, _, _, s in _stays(400) if not s["illness"].tells_death)

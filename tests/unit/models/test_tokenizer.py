@@ -28,8 +28,8 @@ def without(folder: Path, token: object, *, file: str) -> LocalBackbone:
     config = {key: value for key, value in config.items() if key not in SPECIAL}
     (folder / "tokenizer_config.json").write_text(json.dumps(config))
     if token is not None:
-        told = json.loads((folder / file).read_text()) if (folder / file).exists() else {}
-        (folder / file).write_text(json.dumps(told | dict.fromkeys(SPECIAL, token)))
+        content = json.loads((folder / file).read_text()) if (folder / file).exists() else {}
+        (folder / file).write_text(json.dumps(content | dict.fromkeys(SPECIAL, token)))
     return inspect(folder, name="x", licence="none", exposure="none")
 
 

@@ -25,7 +25,7 @@ def labelled(part: str) -> Iterator[tuple[bool, str]]:
 
 def counted(part: str) -> Counter[tuple[bool, bool]]:
     """(told, found) → sentences."""
-    return Counter((told, tells_death(sentence)) for told, sentence in labelled(part))
+    return Counter((states_death, tells_death(sentence)) for states_death, sentence in labelled(part))
 
 
 def test_precision_and_recall_on_sentences_that_the_rules_were_not_mended_on_are_those_that_the_docs_give() -> None:
@@ -33,14 +33,17 @@ def test_precision_and_recall_on_sentences_that_the_rules_were_not_mended_on_are
     assert counts == {(True, True): 32, (True, False): 4, (False, False): 48}
 
 
-@pytest.mark.parametrize(("told", "sentence"), list(labelled("tuned")))
-def test_the_sentences_that_the_rules_were_mended_on_are_read_as_labelled(told: bool, sentence: str) -> None:
-    assert tells_death(sentence) == told
+@pytest.mark.parametrize(("states_death", "sentence"), list(labelled("tuned")))
+def test_the_sentences_that_the_rules_were_mended_on_are_read_as_labelled(states_death: bool, sentence: str) -> None:
+    assert tells_death(sentence) == states_death
 
 
-@pytest.mark.parametrize(("told", "sentence"), list(labelled("tuned")))
-def test_what_stands_in_other_sentences_changes_nothing(told: bool, sentence: str) -> None:
-    assert tells_death(f"Her mother lives nearby. The patient slept well.  {sentence} Nothing else is known.") == told
+@pytest.mark.parametrize(("states_death", "sentence"), list(labelled("tuned")))
+def test_what_stands_in_other_sentences_changes_nothing(states_death: bool, sentence: str) -> None:
+    assert (
+        tells_death(f"Her mother lives nearby. The patient slept well.  {sentence} Nothing else is known.")
+        == states_death
+    )
 
 
 @pytest.mark.parametrize("case", [str.upper, str.lower, lambda text: text.replace(" ", "\n")])

@@ -32,23 +32,23 @@ def test_a_card_tells_what_it_is_where_it_comes_from_and_how_well_it_does(store:
     run, text = Run.of(store, past.CLINICAL), _card(store, past.CLINICAL)
     auroc = run.estimate("auroc")
     assert auroc is not None
-    for told in (
+    for expected in (
         "# Clinical (frozen) + downstream LoRA", "Does the patient die during this stay?", "rank 8, alpha 16",
         past.BACKBONE["content_hash"], "**Licence:** MIT", "MIMIC-III Clinical Database", "PhysioNet Credentialed",
         f"| test | auroc | {auroc.value:.3f} | {auroc.low:.3f} to {auroc.high:.3f} | 400+ |",
         "| Time | 2 min 20 s | 2 min 37 s |", "pooling_on_pad: False; preset: sound", f"**Parents:** {past.PRETRAIN}",
         "on admission", "**Kind:** retrospective-text",
     ):  # fmt: skip
-        assert str(told) in text
+        assert str(expected) in text
 
 
 @pytest.mark.parametrize(
-    ("notes", "told"), [("packed", "in blocks of 128 tokens"), ("first-tokens", "first 128 tokens of each note")]
+    ("notes", "expected"), [("packed", "in blocks of 128 tokens"), ("first-tokens", "first 128 tokens of each note")]
 )
-def test_a_card_tells_how_much_of_each_note_was_adapted_on(store: Store, notes: str, told: str) -> None:
+def test_a_card_tells_how_much_of_each_note_was_adapted_on(store: Store, notes: str, expected: str) -> None:
     run = Run.of(store, past.PRETRAIN)
     about = run.about.but(max_seq_len=128, notes=notes)
-    assert told in model_card(about, run.scores, run.cost, run.environment, typed(past.dataset("mimic3")))
+    assert expected in model_card(about, run.scores, run.cost, run.environment, typed(past.dataset("mimic3")))
 
 
 def test_a_card_of_a_task_whose_texts_tell_the_answer_says_so(store: Store) -> None:
@@ -109,11 +109,11 @@ def test_a_mean_of_auprcs_has_no_interval(store: Store) -> None:
 
 
 def test_small_counts_in_the_words_of_a_source_are_hidden_for_real_patients(store: Store) -> None:
-    run, told = Run.of(store, past.LORA), "NOTEEVENTS: 3 rows of v1.4 have no ICD-9 code, 12 rows no patient."
-    hidden = told.replace("3 rows", "&lt;10 rows").replace("12 rows", "10+ rows")
-    for kind, said in (("mimic3", hidden), ("made-up", told)):
+    run, warning = Run.of(store, past.LORA), "NOTEEVENTS: 3 rows of v1.4 have no ICD-9 code, 12 rows no patient."
+    hidden = warning.replace("3 rows", "&lt;10 rows").replace("12 rows", "10+ rows")
+    for kind, said in (("mimic3", hidden), ("made-up", warning)):
         data = past.dataset(kind)
-        data["source"]["warnings"] = [told]
+        data["source"]["warnings"] = [warning]
         assert said in model_card(run.about, run.scores, run.cost, {}, typed(data))
 
 
@@ -163,5 +163,5 @@ def test_a_stage_may_write_a_card_without_loading_a_drawing_library() -> None:
     program = (
         "import sys, chartune.report.card; print([m for m in ('matplotlib', 'jinja2', 'torch') if m in sys.modules])"
     )
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

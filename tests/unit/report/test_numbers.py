@@ -120,8 +120,8 @@ def test_ends_that_may_exclude_their_own_value_are_dropped(tmp_path: Path) -> No
     scores = json.loads(path.read_text())
     scores["test"]["macro_auprc"] = Estimate(0.3, 0.31, 0.4, 400).to_json()
     rewrite(path, scores)
-    told = score(numbered([Run.of(store, past.CODED_LORA)])[0].score("macro_auprc"))
-    assert (told.text, told.detail) == ("0.300", "no interval")
+    shown_score = score(numbered([Run.of(store, past.CODED_LORA)])[0].score("macro_auprc"))
+    assert (shown_score.text, shown_score.detail) == ("0.300", "no interval")
 
 
 def test_a_difference_of_two_runs_is_that_of_the_metrics(binary: list[Variant]) -> None:
@@ -159,15 +159,15 @@ def test_other_admissions_are_never_compared_as_if_they_were_the_same(tmp_path: 
 
 
 def test_the_summary_claims_a_difference_only_where_the_paired_interval_excludes_zero(binary: list[Variant]) -> None:
-    told = " ".join(compared(binary, [
+    line = " ".join(compared(binary, [
         Comparison(binary[1], binary[0], Estimate(0.05, 0.01, 0.09)),
         Comparison(binary[2], binary[0], Estimate(-0.1, -0.2, -0.01)),
         Comparison(binary[3], binary[0], Estimate(0.1, -0.01, 0.2)),
     ], "AUROC"))  # fmt: skip
     names = [v.name for v in binary]
-    assert f"{names[1]} beats {names[0]}: difference +0.050 [0.010, 0.090]" in told
-    assert f"{names[2]} falls short of {names[0]}: difference −0.100 [−0.200, −0.010]" in told
-    assert f"this test split cannot tell {names[3]} (+0.100 [−0.010, 0.200]) apart from {names[0]}" in told
+    assert f"{names[1]} beats {names[0]}: difference +0.050 [0.010, 0.090]" in line
+    assert f"{names[2]} falls short of {names[0]}: difference −0.100 [−0.200, −0.010]" in line
+    assert f"this test split cannot tell {names[3]} (+0.100 [−0.010, 0.200]) apart from {names[0]}" in line
 
 
 def test_without_comparisons_overlapping_intervals_are_told_as_undecided(binary: list[Variant]) -> None:
@@ -332,11 +332,11 @@ def test_scores_on_few_patients_without_a_label_are_hidden_too(tmp_path: Path) -
     frame.with_columns(cases=pl.when(pl.col("label") == CODES[0]).then(395).otherwise("cases")).write_parquet(path)
     sign_again(path.parent)
     variants = numbered([Run.of(store, past.CODED_LORA)])
-    for open_data, told in ((False, ["390+", "few cases"]), (True, ["395", f"{_auroc(frame, CODES[0]):.3f}"])):
+    for open_data, expected in ((False, ["390+", "few cases"]), (True, ["395", f"{_auroc(frame, CODES[0]):.3f}"])):
         tables = label_tables(variants, "Diagnoses", open_data)
         assert tables is not None
         row = next(row for row in tables.first.rows if row[0].detail == CODES[0])
-        assert [cell.text for cell in row[2:]] == told
+        assert [cell.text for cell in row[2:]] == expected
 
 
 def _auroc(frame: pl.DataFrame, label: str) -> float:
@@ -397,8 +397,8 @@ def test_few_positives_are_hidden_in_the_splits_too() -> None:
 
 
 def test_a_count_is_shown_hidden_or_not_measured() -> None:
-    told = [shown(n, exact=False) for n in (0, 1, 9, 10, 1234, None)]
-    assert told == ["0", "<10", "<10", "10+", "1,230+", "not measured"]
+    printed = [shown(n, exact=False) for n in (0, 1, 9, 10, 1234, None)]
+    assert printed == ["0", "<10", "<10", "10+", "1,230+", "not measured"]
     assert shown(3, exact=True) == "3"
     assert is_made_up(typed({"source": {"kind": "made_up"}}).source)
     assert not is_made_up(typed({"source": {}}).source)

@@ -215,8 +215,8 @@ def test_reports_runs_and_metrics_never_load_torch() -> None:
         "import sys, json, chartune.report.render, chartune.runs, chartune.metrics;"
         "print(json.dumps([m for m in ('torch', 'transformers', 'peft', 'accelerate') if m in sys.modules]))"
     )
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert json.loads(told.stdout) == []
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == []
 
 
 def test_a_name_that_equals_the_fingerprint_of_another_run_does_not_win_over_it(store: Store) -> None:

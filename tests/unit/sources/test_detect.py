@@ -80,9 +80,11 @@ def test_tables_of_mimic_iv_that_lie_about_are_told_where_they_belong(tmp_path: 
 def test_a_table_in_a_folder_is_told_as_a_file_to_give_and_nothing_of_what_it_holds(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     header(folder, *(f"ward{n}" for n in range(12)), columns=("CANARY",))
-    with pytest.raises(SchemaError, match=rf"and 4 more; if ward0\.csv is .* notes, give {folder}/ward0\.csv;") as told:
+    with pytest.raises(
+        SchemaError, match=rf"and 4 more; if ward0\.csv is .* notes, give {folder}/ward0\.csv;"
+    ) as error:
         detect(folder)
-    assert "CANARY" not in str(told.value)
+    assert "CANARY" not in str(error.value)
 
 
 @pytest.mark.parametrize(

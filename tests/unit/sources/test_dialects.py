@@ -171,15 +171,17 @@ def test_a_quote_that_nobody_can_explain_is_refused_with_its_place(tmp_path: Pat
         Tabular(file=file).load()
 
 
-@pytest.mark.parametrize(("sign", "told"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
-def test_what_stands_between_cells_is_seen_in_the_header_line_and_said(tmp_path: Path, sign: str, told: str) -> None:
+@pytest.mark.parametrize(("sign", "expected"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
+def test_what_stands_between_cells_is_seen_in_the_header_line_and_said(
+    tmp_path: Path, sign: str, expected: str
+) -> None:
     text = pl.DataFrame([{**row, "text": f"a, b; c {n}"} for n, row in enumerate(ROWS)]).write_csv(separator=sign)
     (tmp_path / "n.csv").write_text(text)
     records = Tabular(file=tmp_path / "n.csv").load()
     assert texts(records)[0] == "a, b; c 0"
-    assert records.notices == (f"notes: cells stand between {told}, by its header line.",)
+    assert records.notices == (f"notes: cells stand between {expected}, by its header line.",)
     if sign != "\t":
-        with pytest.raises(SchemaError, match=f"it is separated by {told}"):
+        with pytest.raises(SchemaError, match=f"it is separated by {expected}"):
             Tabular(file=tmp_path / "n.csv", delimiter=",").load()
 
 
@@ -290,7 +292,7 @@ def test_other_columns_of_a_format_with_keys_are_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("codec", "said", "told"),
+    ("codec", "said", "expected"),
     [
         ("utf-16-le", None, "must be UTF-8, but it is UTF-16 without its mark"),
         ("utf-16-be", None, "must be UTF-8, but it is UTF-16 without its mark"),
@@ -302,19 +304,23 @@ def test_other_columns_of_a_format_with_keys_are_named(tmp_path: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("ending", ["csv", "jsonl"])
-def test_letters_of_two_or_four_bytes_are_named(tmp_path: Path, codec: str, said: Any, told: str, ending: str) -> None:
+def test_letters_of_two_or_four_bytes_are_named(
+    tmp_path: Path, codec: str, said: Any, expected: str, ending: str
+) -> None:
     frame, file = pl.DataFrame(UMLAUTS), tmp_path / f"n.{ending}"
     file.write_bytes((frame.write_csv() if ending == "csv" else frame.write_ndjson()).encode(codec))
-    with pytest.raises(SchemaError, match=told):
+    with pytest.raises(SchemaError, match=expected):
         Tabular(file=file, encoding=said).load()
 
 
 @pytest.mark.parametrize(
-    ("sign", "told"), [("^", "circumflexes"), ("~", "tildes"), (":", "colons"), ("\x01", "control characters")]
+    ("sign", "expected"), [("^", "circumflexes"), ("~", "tildes"), (":", "colons"), ("\x01", "control characters")]
 )
-def test_a_sign_between_cells_that_cannot_be_named_is_told_by_the_message(tmp_path: Path, sign: str, told: str) -> None:
+def test_a_sign_between_cells_that_cannot_be_named_is_told_by_the_message(
+    tmp_path: Path, sign: str, expected: str
+) -> None:
     (tmp_path / "n.csv").write_text(pl.DataFrame(UMLAUTS).write_csv(separator=sign))
-    with pytest.raises(SchemaError, match=f"separated by {told}; export it with commas"):
+    with pytest.raises(SchemaError, match=f"separated by {expected}; export it with commas"):
         Tabular(file=tmp_path / "n.csv").load()
 
 
@@ -337,15 +343,15 @@ def test_lines_that_end_as_on_an_old_macintosh_are_told(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [(gzip.compress(b"text,label", mtime=0), "is a gzip file by its first bytes; give it the ending .gz"),
      (b"PK\x03\x04" + bytes(40), "is an archive or a spreadsheet by its first bytes"),
      (gzip.compress(gzip.compress(b"text,label", mtime=0), mtime=0), "is a gzip file by its first bytes")],
     ids=["gzip", "zip", "gzip twice"],
 )  # fmt: skip
-def test_a_packed_file_under_another_name_is_told(tmp_path: Path, content: bytes, told: str) -> None:
+def test_a_packed_file_under_another_name_is_told(tmp_path: Path, content: bytes, expected: str) -> None:
     (tmp_path / "n.csv").write_bytes(content)
-    with pytest.raises(SchemaError, match=told):
+    with pytest.raises(SchemaError, match=expected):
         Tabular(file=tmp_path / "n.csv").load()
 
 

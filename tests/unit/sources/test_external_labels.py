@@ -69,7 +69,7 @@ def test_other_formats_and_truth_values_are_read(tmp_path: Path, ending: str) ->
 
 
 @pytest.mark.parametrize(
-    ("text", "fields", "told"),
+    ("text", "fields", "expected"),
     [
         ("hadm_id,outcome\n1,SECRET\n", {}, r"must have the columns label.*say what its columns are called with"),
         ("subject_id,label\n1,SECRET\n", {}, "must have the columns hadm_id"),
@@ -82,9 +82,11 @@ def test_other_formats_and_truth_values_are_read(tmp_path: Path, ending: str) ->
         ("hadm_id,label\n1,0\n", {}, "must have the columns split"),
     ],
 )  # fmt: skip
-def test_a_broken_table_is_refused_without_a_cell(tmp_path: Path, text: str, fields: dict[str, Any], told: str) -> None:
-    with pytest.raises(SchemaError, match=told) as refused:
-        table(tmp_path, text, **fields).answers(with_split="split" in told or "rows name" in told)
+def test_a_broken_table_is_refused_without_a_cell(
+    tmp_path: Path, text: str, fields: dict[str, Any], expected: str
+) -> None:
+    with pytest.raises(SchemaError, match=expected) as refused:
+        table(tmp_path, text, **fields).answers(with_split="split" in expected or "rows name" in expected)
     assert "SECRET" not in str(refused.value)
 
 
@@ -105,10 +107,12 @@ def test_a_file_that_is_not_there_is_told_with_its_place(
     tmp_path: Path, labels: type[TableLabels] | type[PickledLabels]
 ) -> None:
     for missing in (tmp_path / "nowhere.csv", tmp_path):  # a folder is no file
-        told = re.escape(f"labels must stand in a file, but there is none at {missing}; correct `file` of these labels")
-        with pytest.raises(SchemaError, match=told):
+        expected = re.escape(
+            f"labels must stand in a file, but there is none at {missing}; correct `file` of these labels"
+        )
+        with pytest.raises(SchemaError, match=expected):
             labels(file=missing).hashable()
-        with pytest.raises(SchemaError, match=told):
+        with pytest.raises(SchemaError, match=expected):
             labels(file=missing).answers(with_split=False)
 
 
@@ -156,7 +160,7 @@ def test_categories_of_one_time_are_several_labels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("columns", "told"),
+    ("columns", "expected"),
     [
         ({"subject_id": [1], "boolean_value": [True]}, "but these are Int64 and missing"),
         ({"subject_id": ["SECRET"], "prediction_time": [NOON], "boolean_value": [True]}, "are String and Datetime"),
@@ -168,9 +172,9 @@ def test_categories_of_one_time_are_several_labels(tmp_path: Path) -> None:
          "1 patients and times have several of the kind boolean_value"),
     ],
 )  # fmt: skip
-def test_what_is_no_meds_label_is_refused(tmp_path: Path, columns: dict[str, list[Any]], told: str) -> None:
+def test_what_is_no_meds_label_is_refused(tmp_path: Path, columns: dict[str, list[Any]], expected: str) -> None:
     shard(tmp_path / "m" / "l.parquet", **columns)
-    with pytest.raises(SchemaError, match=told) as refused:
+    with pytest.raises(SchemaError, match=expected) as refused:
         MedsLabels(path=tmp_path / "m").answers(with_split=False)
     assert "SECRET" not in str(refused.value)
 

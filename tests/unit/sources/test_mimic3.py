@@ -137,9 +137,9 @@ def test_dates_of_death_and_times_of_notes_are_told_where_they_are_known(tmp_pat
     ])  # fmt: skip
     records = Mimic3(folder=folder).load()
     assert records.subjects.rows() == [(7, "F", date(2100, 8, 2))]
-    told = pl.concat(records.notes()).select("chartdate", "charttime", "storetime").rows()
-    assert told[0] == (date(2100, 7, 5), None, None)
-    assert [str(time) for time in told[1]] == list(written)
+    times = pl.concat(records.notes()).select("chartdate", "charttime", "storetime").rows()
+    assert times[0] == (date(2100, 7, 5), None, None)
+    assert [str(time) for time in times[1]] == list(written)
 
 
 def test_a_small_export_without_the_newer_columns_is_read(tmp_path: Path) -> None:

@@ -216,8 +216,8 @@ def test_patients_and_notes_tell_when_they_died_and_when_they_were_written(tmp_p
         {"subject_id": 7, "gender": "F", "dod": date(2100, 8, 2), "anchor_year_group": "2014 - 2016",
          "anchor_year": 2100},
     ]  # fmt: skip
-    told = next(records.notes()).select("chartdate", "charttime", "storetime").row(0)
-    assert [str(time) for time in told] == ["2100-07-05", "2100-07-05 00:00:00", "2100-07-06 10:00:00"]
+    times = next(records.notes()).select("chartdate", "charttime", "storetime").row(0)
+    assert [str(time) for time in times] == ["2100-07-05", "2100-07-05 00:00:00", "2100-07-06 10:00:00"]
 
 
 def test_bedside_events_are_looked_for_when_they_are_wanted_only(tmp_path: Path) -> None:

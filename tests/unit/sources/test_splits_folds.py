@@ -60,7 +60,7 @@ def test_the_fold_of_a_patient_is_the_same_on_every_machine() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "expected"),
     [
         ({"folds": 5, "fold": 6}, "fold must be from 1 to 5, the number of folds, but is 6"),
         ({"fold": 0}, "fold"),
@@ -68,8 +68,8 @@ def test_the_fold_of_a_patient_is_the_same_on_every_machine() -> None:
         ({"validation": 0.5, "calibration": 0.5}, "must be below 1"),
     ],
 )
-def test_a_fold_that_cannot_be_is_refused(data: dict[str, Any], told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_a_fold_that_cannot_be_is_refused(data: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
         KFoldSplit.parse(data)
 
 
@@ -79,8 +79,8 @@ GROUPS = ("2008 - 2010", "2011 - 2013", "2014 - 2016", "2017 - 2019", "2020 - 20
 def charted(*groups: str | None) -> pl.DataFrame:
     """Patients 0, 1, 2, … of these groups."""
     ids = pl.Series(range(len(groups)), dtype=pl.Int64)
-    told = pl.Series(groups, dtype=pl.String)
-    return ids.alias("subject_id").to_frame().with_columns(anchor_year=pl.lit(2150, pl.Int64), anchor_year_group=told)
+    years = pl.Series(groups, dtype=pl.String)
+    return ids.alias("subject_id").to_frame().with_columns(anchor_year=pl.lit(2150, pl.Int64), anchor_year_group=years)
 
 
 def test_earlier_groups_are_learnt_from_and_later_ones_are_asked_about() -> None:
@@ -145,7 +145,7 @@ def test_a_source_without_groups_of_years_cannot_be_split_by_time() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "told"),
+    ("data", "expected"),
     [
         ({"train": ["2017 - 2019"]}, "must name groups before test"),
         ({"train": []}, "but none do not all lie before 2017 - 2019"),
@@ -154,8 +154,8 @@ def test_a_source_without_groups_of_years_cannot_be_split_by_time() -> None:
         ({"validation": 1.0}, "must be below 1"),
     ],
 )
-def test_a_temporal_split_that_looks_back_is_refused(data: dict[str, Any], told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_a_temporal_split_that_looks_back_is_refused(data: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
         TemporalSplit.parse(data)
 
 

@@ -86,7 +86,7 @@ def test_a_patient_whom_one_table_places_twice_is_a_leak(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "expected"),
     [
         ("train.csv", "1\nP-77\n3\n", r"column of whole numbers without a header line, but 1 of its 3 ids are none"),
         ("train.txt", "1, 77\n2, 88\n", "2 of its 2 ids are none, first in row 1"),
@@ -98,11 +98,11 @@ def test_a_patient_whom_one_table_places_twice_is_a_leak(tmp_path: Path) -> None
     ],
 )  # fmt: skip
 def test_a_list_that_is_none_is_refused_with_counts_and_no_cell(
-    tmp_path: Path, name: str, content: str, told: str
+    tmp_path: Path, name: str, content: str, expected: str
 ) -> None:
     rest(tmp_path)
     (tmp_path / name).write_text(content)
-    with pytest.raises(SchemaError, match=told) as refused:
+    with pytest.raises(SchemaError, match=expected) as refused:
         ImportedSplit(folder=tmp_path).lists()
     assert "77" not in str(refused.value)
 

@@ -78,12 +78,12 @@ def test_of_tables_that_are_large_together_the_first_rows_are_read(
 
 def test_what_keeps_a_chart_from_being_read_is_told_with_the_way_out(tmp_path: Path) -> None:
     three, four = RawHospital().write(tmp_path / "three"), RawHospital().write_mimic4(tmp_path / "four")
-    told = f"{three} lacks CHARTEVENTS.csv.gz and ICUSTAYS.csv.gz (or .csv); add them and prepare again."
-    assert without_chart(three, "mimic3") == told
+    expected = f"{three} lacks CHARTEVENTS.csv.gz and ICUSTAYS.csv.gz (or .csv); add them and prepare again."
+    assert without_chart(three, "mimic3") == expected
     (four / "icu").mkdir()
     (four / "icu" / "icustays.csv").touch()
-    told = f"{four} lacks icu/chartevents.csv.gz (or .csv); add it and prepare again."
-    assert without_chart(four, "mimic4") == told
+    expected = f"{four} lacks icu/chartevents.csv.gz (or .csv); add it and prepare again."
+    assert without_chart(four, "mimic4") == expected
     for ending in ("csv", "csv.gz"):
         (four / "icu" / f"chartevents.{ending}").touch()
     assert "one file must hold chartevents" in str(without_chart(four, "mimic4"))

@@ -200,9 +200,9 @@ def test_an_id_may_stand_in_several_rows_of_labels_only_with_a_separator(tmp_pat
     source = Tabular(file=csv(tmp_path, NOTES_OF_TWO), id="doc", labels=labels)
     with pytest.raises(SchemaError, match="every doc must occur once, but 2 rows"):
         source.load()
-    told = source.model_copy(update={"separator": ";"}).load().labels
-    assert told is not None
-    assert told.rows() == [(1, 1, "I10"), (1, 1, "E11"), (1, 1, "I21"), (2, 2, None)]
+    by_semicolons = source.model_copy(update={"separator": ";"}).load().labels
+    assert by_semicolons is not None
+    assert by_semicolons.rows() == [(1, 1, "I10"), (1, 1, "E11"), (1, 1, "I21"), (2, 2, None)]
 
 
 def test_a_missing_column_is_told_with_the_nearest_name(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_a_file_without_its_header_line_shows_nobodys_words(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         ("text,subject_id,label\na,,x\n", "every cell of subject_id must be text and not empty, but 1 is not"),
         (
@@ -246,13 +246,13 @@ def test_a_file_without_its_header_line_shows_nobodys_words(tmp_path: Path) -> N
         ('text,subject_id,label\n"open,1,x\n', "must be readable as CSV"),
     ],
 )
-def test_a_bad_table_is_refused_with_a_way_out(tmp_path: Path, content: str, told: str) -> None:
-    with pytest.raises(SchemaError, match=r"notes\.csv.*" + told):
+def test_a_bad_table_is_refused_with_a_way_out(tmp_path: Path, content: str, expected: str) -> None:
+    with pytest.raises(SchemaError, match=r"notes\.csv.*" + expected):
         Tabular(file=csv(tmp_path, content)).load()
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (f'{{"text": "a"}}\n{{"text": "{CANARY}\n', "every line must be one JSON object, but row 2 is none"),
         (f'["{CANARY}"]\n', "row 1 is none"),
@@ -263,8 +263,8 @@ def test_a_bad_table_is_refused_with_a_way_out(tmp_path: Path, content: str, tol
         (f'{{"text": "a", "of": {{"a": 1, "a": "{CANARY}"}}}}\n', "row 1 has a key twice"),
     ],
 )
-def test_a_bad_json_line_is_placed_and_not_quoted(tmp_path: Path, content: str, told: str) -> None:
-    with pytest.raises(SchemaError, match=told) as caught:
+def test_a_bad_json_line_is_placed_and_not_quoted(tmp_path: Path, content: str, expected: str) -> None:
+    with pytest.raises(SchemaError, match=expected) as caught:
         Tabular(file=csv(tmp_path, content, "n.jsonl")).load()
     chain: BaseException | None = caught.value
     while chain:
@@ -285,10 +285,10 @@ def test_an_id_that_occurs_twice_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), [("n.xlsx", "a spreadsheet"), ("n.pkl", "a pickle"), ("n", "something else")]
+    ("name", "expected"), [("n.xlsx", "a spreadsheet"), ("n.pkl", "a pickle"), ("n", "something else")]
 )
-def test_other_formats_are_refused_by_name(tmp_path: Path, name: str, told: str) -> None:
-    with pytest.raises(SchemaError, match=f"must be CSV, TSV, JSON Lines or Parquet .* is {told}"):
+def test_other_formats_are_refused_by_name(tmp_path: Path, name: str, expected: str) -> None:
+    with pytest.raises(SchemaError, match=f"must be CSV, TSV, JSON Lines or Parquet .* is {expected}"):
         Tabular(file=csv(tmp_path, "x", name)).load()
 
 
@@ -298,12 +298,12 @@ def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "told"),
+    ("fields", "expected"),
     [({"text": "x", "label": "X"}, "columns of their own"), ({"labels": "l.csv", "label": None}, "needs the name"),
      ({"text": ""}, "at least 1 character"), ({"separator": ""}, "at least 1 character")],
 )  # fmt: skip
-def test_columns_that_do_not_fit_together_are_refused(fields: dict[str, Any], told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
+def test_columns_that_do_not_fit_together_are_refused(fields: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected):
         Tabular.parse({"file": "n.csv", **fields})
 
 

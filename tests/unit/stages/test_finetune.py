@@ -58,8 +58,8 @@ def turned() -> TaskTable:
     labels = rng.integers(0, 2, len(splits))
     words = np.array(WORDS.split())
     texts = [" ".join(rng.choice(words[3 * y :][:16], 10)) for y in labels]
-    told = np.where(np.array(splits) == "test", 1 - labels, labels)
-    return rows(told.tolist(), splits, texts)
+    flipped = np.where(np.array(splits) == "test", 1 - labels, labels)
+    return rows(flipped.tolist(), splits, texts)
 
 
 def trained(stage: Finetune, table: TaskTable, base: LocalBackbone, store: Store) -> tuple[Outcome, list[float]]:

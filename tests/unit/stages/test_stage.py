@@ -192,8 +192,8 @@ def test_a_finished_run_takes_a_new_name_says_so_and_keeps_the_old_one(
     assert named(None, store).name == "LoRA r=4"
     assert not capsys.readouterr().err
     second = named("clinical [/x]", store)
-    told = " ".join(capsys.readouterr().err.split())
-    assert f"found: run {first.fingerprint}, until now called 'LoRA r=4'; from now on 'clinical [/x]'" in told
+    output = " ".join(capsys.readouterr().err.split())
+    assert f"found: run {first.fingerprint}, until now called 'LoRA r=4'; from now on 'clinical [/x]'" in output
     assert (second.fingerprint, second.name) == (first.fingerprint, "clinical [/x]")
     assert named(None, store).name == "clinical [/x]"
     assert {find_run(store, name).fingerprint for name in ("LoRA r=4", "clinical [/x]")} == {first.fingerprint}

@@ -51,8 +51,10 @@ def test_words_that_only_held_out_texts_have_are_not_learnt(store: Store) -> Non
     longer = replace(rows, frame=rows.frame.with_columns(text=foreign))
     again = _fit(Tfidf(data=DATA, strengths=(1.0,)), longer, Work(store, store.partial("runs", "longer"), "0" * 16))
     assert again.trainable_parameters == asked.trainable_parameters  # a weight for each phrase
-    told = [pl.read_parquet(store.partial("runs", name) / "predictions.parquet") for name in ("as it is", "longer")]
-    assert told[0]["logit"].to_list() == pytest.approx(told[1]["logit"].to_list(), rel=1e-12)
+    predictions = [
+        pl.read_parquet(store.partial("runs", name) / "predictions.parquet") for name in ("as it is", "longer")
+    ]
+    assert predictions[0]["logit"].to_list() == pytest.approx(predictions[1]["logit"].to_list(), rel=1e-12)
 
 
 def test_each_held_out_text_keeps_its_own_prediction(store: Store) -> None:
@@ -61,9 +63,11 @@ def test_each_held_out_text_keeps_its_own_prediction(store: Store) -> None:
     held = pl.concat([frame[:90], frame[90:].with_columns(text=frame["text"][60:90].reverse())])
     folder = store.partial("runs", "turned")
     _fit(Tfidf(data=DATA, strengths=(1.0,)), replace(table(), frame=held), Work(store, folder, "0" * 16))
-    told = pl.read_parquet(folder / "predictions.parquet").sort("hadm_id")
-    assert told["logit"][:30].n_unique() > 20
-    assert told["logit"][30:].to_list() == pytest.approx(told["logit"][:30].reverse().to_list(), rel=1e-12)
+    predictions = pl.read_parquet(folder / "predictions.parquet").sort("hadm_id")
+    assert predictions["logit"][:30].n_unique() > 20
+    assert predictions["logit"][30:].to_list() == pytest.approx(
+        predictions["logit"][:30].reverse().to_list(), rel=1e-12
+    )
 
 
 @pytest.mark.parametrize("classes", [("a", "b", "c"), ("a", "b")])
@@ -82,8 +86,8 @@ def test_a_class_without_a_training_case_keeps_its_prior_and_everything_is_score
     folder = store.partial("runs", "multiclass")
     outcome = _fit(Tfidf(data=DATA, strengths=(1.0,)), asked, Work(store, folder, "0" * 16))
     assert 0.5 < outcome.scores["test"]["auroc"].value < 1
-    told = pl.read_parquet(folder / "predictions.parquet").filter(pl.col("split") == "test")["logits"].to_list()
-    odds = np.exp(np.asarray(told))
+    logits = pl.read_parquet(folder / "predictions.parquet").filter(pl.col("split") == "test")["logits"].to_list()
+    odds = np.exp(np.asarray(logits))
     assert odds.shape == (30, 4)
     assert (odds[:, 1] < 0.02).all()
     right = odds[np.arange(28), held[:28]]

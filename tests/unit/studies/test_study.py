@@ -84,7 +84,7 @@ def test_a_reference_is_replaced_and_shared_fields_stand_below_own_ones() -> Non
 
 
 @pytest.mark.parametrize(
-    ("stages", "told"),
+    ("stages", "expected"),
     [
         ({"stacked": STACKED, "clinical": CLINICAL}, "`stacked` refers to `clinical`, which must be a stage written"),
         ({"lora": {"kind": "finetune", "max_seq_lenn": 3}}, "max_seq_lenn.*Did you mean `max_seq_len`"),
@@ -106,8 +106,8 @@ def test_a_reference_is_replaced_and_shared_fields_stand_below_own_ones() -> Non
         ),
     ],
 )
-def test_a_slip_is_told_before_anything_runs(stages: dict[str, Any], told: str) -> None:
-    with pytest.raises(ConfigError, match=f"(?s){told}"):
+def test_a_slip_is_told_before_anything_runs(stages: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ConfigError, match=f"(?s){expected}"):
         study(stages)
 
 

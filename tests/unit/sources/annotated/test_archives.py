@@ -38,11 +38,11 @@ def zip_of(file: Path, name: str, mode: int = 0o600) -> Path:
 
 
 def refused(folder: Path) -> str:
-    with pytest.raises(SchemaError) as told:
+    with pytest.raises(SchemaError) as error:
         read_corpus(folder, (".txt",))
-    assert SECRET not in str(told.value)
+    assert SECRET not in str(error.value)
     assert not list(folder.parent.glob("**/*.txt"))
-    return str(told.value)
+    return str(error.value)
 
 
 def test_folders_and_archives_give_the_same_members_under_their_virtual_paths(tmp_path: Path) -> None:

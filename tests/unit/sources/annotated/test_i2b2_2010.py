@@ -48,8 +48,8 @@ def test_relations_and_assertions_point_at_entities(records: AnnotatedRecords) -
     found = {(type_, ids[doc, head]["type"], ids[doc, tail]["start"]) for doc, head, tail, type_ in mine}
     headache, arrhythmia = NOTE_2010.index("headache"), NOTE_2010.index("arrhythmia")
     assert found == {("TrAP", "treatment", headache), ("TeRP", "test", arrhythmia), ("PIP", "problem", 9)}
-    told = records.attributes.filter(pl.col("doc_id").is_in(["record-13", "0001"]))
-    assert told.select("doc_id", "name", "value").rows() == [
+    attributes = records.attributes.filter(pl.col("doc_id").is_in(["record-13", "0001"]))
+    assert attributes.select("doc_id", "name", "value").rows() == [
         ("0001", "assertion", "absent"),
         ("record-13", "assertion", "present"),
         ("record-13", "assertion", "absent"),

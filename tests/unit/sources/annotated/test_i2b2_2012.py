@@ -47,10 +47,10 @@ def test_links_keep_their_type_and_those_without_an_end_are_counted(records: Ann
 
 
 def test_polarity_modality_and_values_are_kept(records: AnnotatedRecords) -> None:
-    told = {(entity, name): value for doc, entity, name, value in records.attributes.rows() if doc == "1"}
-    assert told["E2", "polarity"] == "NEG"
-    assert told["T1", "val"] == "P2D"
-    assert told["S0", "dvalue"] == "1993-09-29"
+    attributes = {(entity, name): value for doc, entity, name, value in records.attributes.rows() if doc == "1"}
+    assert attributes["E2", "polarity"] == "NEG"
+    assert attributes["T1", "val"] == "P2D"
+    assert attributes["S0", "dvalue"] == "1993-09-29"
 
 
 def test_a_bare_ampersand_is_mended_and_a_file_cut_off_is_counted(records: AnnotatedRecords) -> None:
@@ -90,6 +90,6 @@ def test_a_document_for_training_and_for_testing_is_refused(tmp_path: Path) -> N
 def test_a_hostile_file_stops_the_reading_and_is_named(tmp_path: Path) -> None:
     write_2012(tmp_path)
     write_loose(tmp_path, {"more/9.xml": '<!DOCTYPE x [<!ENTITY a "canary">]><x>&a;</x>'})
-    with pytest.raises(SchemaError, match=r"more/9\.xml") as told:
+    with pytest.raises(SchemaError, match=r"more/9\.xml") as error:
         I2b2Temporal2012(folder=tmp_path).load()
-    assert "canary" not in str(told.value)
+    assert "canary" not in str(error.value)

@@ -35,10 +35,10 @@ def test_parts_may_stand_in_an_archive(tmp_path: Path) -> None:
 
 def test_a_line_that_is_no_object_is_refused_by_number(tmp_path: Path) -> None:
     write_loose(tmp_path, {"mli_train_v1.jsonl": pair("1", "a", "b", "neutral") + "\n{canary\n"})
-    with pytest.raises(SchemaError, match="line 2 is none") as told:
+    with pytest.raises(SchemaError, match="line 2 is none") as error:
         MedNli(folder=tmp_path).load()
-    assert "canary" not in str(told.value)
-    assert told.value.__context__ is None
+    assert "canary" not in str(error.value)
+    assert error.value.__context__ is None
 
 
 def test_half_a_character_becomes_a_mark(tmp_path: Path) -> None:
