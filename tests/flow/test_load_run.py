@@ -113,7 +113,6 @@ def store(folder: Path, data: dict[str, Any], twins: Path) -> Store:
     return store
 
 
-@pytest.mark.xdist_group("load")
 def test_every_run_gives_its_own_test_predictions_again_in_a_fresh_process(store: Store) -> None:
     equal = loaded_again(store)
     assert len(equal) == 3 + len(METHODS) + 4
@@ -141,7 +140,6 @@ def loaded_again(store: Store) -> dict[str, bool]:
     return equal
 
 
-@pytest.mark.xdist_group("load")
 def test_what_is_loaded_knows_its_answers_and_gives_probabilities(store: Store) -> None:
     loaded = load(find_run(store, "lora"), store)
     assert (loaded.labels, loaded.form.kind, loaded.max_seq_len) == (("no", "yes"), "binary", 24)
@@ -157,7 +155,6 @@ def test_what_is_loaded_knows_its_answers_and_gives_probabilities(store: Store) 
         many.probabilities(texts, recalibrated=True)
 
 
-@pytest.mark.xdist_group("load")
 def test_a_run_without_a_model_or_on_another_base_is_not_loaded(
     store: Store, data: dict[str, Any], twins: Path, bert: LocalBackbone
 ) -> None:
@@ -172,7 +169,6 @@ def test_a_run_without_a_model_or_on_another_base_is_not_loaded(
         load(find_run(store, "lora"), store, Backbone(name=str(twins / "nowhere")))
 
 
-@pytest.mark.xdist_group("load")
 def test_a_damaged_head_is_not_used(store: Store, tmp_path: Path) -> None:
     done = find_run(store, "ia3")
     head = done.path / "head.safetensors"

@@ -11,7 +11,6 @@ from chartune.models.backbone import LocalBackbone
 from chartune.runs.run import Run
 from chartune.testing.command_line import chartune
 
-pytestmark = pytest.mark.xdist_group("mimic4 path")
 TASKS = ("mortality", "diagnoses_icd9", "diagnoses_icd10")
 STUDY = """
 title: Words and a twin

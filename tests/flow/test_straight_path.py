@@ -25,7 +25,6 @@ from chartune.runs.run import Run
 from chartune.testing.chain import CLINICAL, FINETUNE, steps, walk
 from chartune.testing.command_line import Said, chartune
 
-pytestmark = pytest.mark.xdist_group("straight path")
 RUNS = (CLINICAL, "tfidf", "head-only", "lora", "stacked")
 TASKED = RUNS[1:]
 

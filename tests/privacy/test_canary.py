@@ -17,7 +17,6 @@ from chartune.made_up import CANARY, make_hospital
 from chartune.models.backbone import LocalBackbone
 from chartune.testing.command_line import chartune
 
-pytestmark = pytest.mark.xdist_group("canary")
 RARE: Final = "zebrafinch-7719-canary"
 """The part of the canary that no other text holds."""
 WALK: Final = """
