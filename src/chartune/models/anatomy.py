@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel, masking_utils
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
@@ -161,7 +162,7 @@ def _looked(body: nn.Module, names: list[str]) -> _Seen:
     token, stock = _watcher.set(attention), masking_utils.find_packed_sequence_indices
     try:
         masking_utils.find_packed_sequence_indices = positions
-        with _NoNumbers(), torch.enable_grad():  # type: ignore[no-untyped-call]
+        with NoNumbers(), torch.enable_grad():  # type: ignore[no-untyped-call]
             out = body(input_ids=torch.zeros(1, 8, dtype=torch.long, device="meta"))
     finally:
         _watcher.reset(token)
@@ -266,10 +267,17 @@ AttentionInterface.register(SPY, _spy)
 AttentionMaskInterface.register(SPY, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
 
 
-class _NoNumbers(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Answers 0 (none, false) where a body asks for a number of a tensor that has none."""
+class NoNumbers(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Answers 0 (none, false) where a body asks for a number of a tensor that has none.
+
+    Longformer asks whether any token attends globally.
+    """
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.ops.aten._local_scalar_dense.default and args[0].is_meta:
+        if func is torch.ops.aten._local_scalar_dense.default and _has_no_number(args[0]):
             return 0
         return func(*args, **(kwargs or {}))
+
+
+def _has_no_number(tensor: Tensor) -> bool:
+    return tensor.constant is None if isinstance(tensor, FakeTensor) else tensor.is_meta

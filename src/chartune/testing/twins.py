@@ -44,7 +44,7 @@ PAIRED: Final = ("llama", "mistral", "qwen2", "gpt_neox", "bert", "roberta", "di
 DECODERS: Final = tuple(name for name in FAMILIES if family_of(name, "a twin").is_decoder)
 
 
-def make_twin(model_type: str, folder: Path, *, seed: int = 0, hidden_size: int = 32) -> Path:
+def make_twin(model_type: str, folder: Path, *, seed: int = 0, hidden_size: int = 32, blocks: int = 2) -> Path:
     """Write a twin of a family in Hugging Face layout: config.json, model.safetensors, tokenizer.json.
 
     Args:
@@ -52,11 +52,12 @@ def make_twin(model_type: str, folder: Path, *, seed: int = 0, hidden_size: int 
         folder: made if needed.
         seed: weights are drawn from it.
         hidden_size: D.
+        blocks: how many.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in _tokenizer().items():
         (folder / name).write_bytes(content)
-    config = AutoConfig.for_model(model_type, **sizes_of(model_type, hidden_size))
+    config = AutoConfig.for_model(model_type, **sizes_of(model_type, hidden_size) | {"num_hidden_layers": blocks})
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         make = AutoModelForCausalLM if family_of(model_type, "a twin").is_decoder else AutoModel

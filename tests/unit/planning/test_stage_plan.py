@@ -23,6 +23,7 @@ from chartune.models.heads import LinearHead
 from chartune.models.load import Resolved, load_body, new_llama
 from chartune.models.readers import Classifier, LanguageModel
 from chartune.planning.blueprint import _batch, rehearsals
+from chartune.planning.depth import like_blocks
 from chartune.planning.plan import Plan, plan, planned_facts
 from chartune.planning.rehearsal import _Alive
 from chartune.planning.requirements import free_memory
@@ -38,7 +39,7 @@ from chartune.store import Store
 from chartune.tasks.prepare import Preparation, prepare, read_corpus
 from chartune.testing.chain import FINETUNE, steps
 from chartune.testing.command_line import chartune
-from chartune.testing.twins import DECODERS, PAIRED, make_twin, twin
+from chartune.testing.twins import DECODERS, FAMILIES, PAIRED, make_twin, twin
 
 EXACT = Resolved("cpu", "fp32", "eager", "a test")
 CLINICAL = LoRA(rank=4, alpha=8, targets="all-linear")
@@ -182,6 +183,52 @@ def test_a_rehearsal_counts_the_operations_and_bytes_of_a_real_batch(
     assert rehearsed.flops == alive.flops
     assert rehearsed.peak_bytes == pytest.approx(alive.peak, rel=0.1)
     assert rehearsed.written_bytes == pytest.approx(alive.written, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["attention", "full"])
+@pytest.mark.parametrize("model_type", ["llama", "bert"])
+def test_of_many_like_blocks_a_few_tell_what_all_cost(
+    tmp_path: Path, anywhere: dict[str, Any], model_type: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_twin(model_type, tmp_path / "deep", blocks=6)
+    backbone, stage = inspect(folder, name="deep", licence="none", exposure="none"), finetune_of(anywhere, STACKS[name])
+    model = drawn_of(stage, backbone, [None], 2)
+    blocks = like_blocks(model.reader)
+    assert blocks is not None
+    few, depths = rehearsals(stage, model, EXACT), []
+    assert len(blocks) == 6  # all are there again
+    monkeypatch.setattr("chartune.planning.rehearsal.like_blocks", lambda module: depths.append(6))
+    whole = rehearsals(stage, model, EXACT)
+    assert depths == [6, 6]
+    for one, all_of_them in ((few.training, whole.training), (few.reading, whole.reading)):
+        assert one is not None
+        assert all_of_them is not None
+        assert one == replace(all_of_them, peak_bytes=one.peak_bytes)
+        assert one.peak_bytes == pytest.approx(all_of_them.peak_bytes, rel=0.1)
+
+
+def test_blocks_that_differ_in_a_setting_or_a_shape_are_not_alike(twins: Path, anywhere: dict[str, Any]) -> None:
+    def reader() -> torch.nn.Module:
+        return drawn_of(finetune_of(anywhere), twin(twins, "llama"), [None], 2).reader
+
+    assert like_blocks(reader()) is not None
+    windowed = reader()
+    windowed.get_submodule("body.layers.1.self_attn").sliding_window = 8  # type: ignore[assignment]
+    assert like_blocks(windowed) is None
+    wider = reader()
+    wider.get_submodule("body.layers.1.mlp.up_proj").weight = torch.nn.Parameter(torch.empty(65, 32, device="meta"))
+    assert like_blocks(wider) is None
+    assert like_blocks(drawn_of(finetune_of(anywhere), twin(twins, "modernbert"), [None], 2).reader) is None
+
+
+@pytest.mark.parametrize(
+    "model_type", [name if name == "longformer" else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES]
+)
+def test_every_family_can_be_rehearsed(twins: Path, anywhere: dict[str, Any], model_type: str) -> None:
+    stage = finetune_of(anywhere, STACKS["full"])
+    batches = rehearsals(stage, drawn_of(stage, twin(twins, model_type), [None], 2), EXACT)
+    assert batches.training is not None
+    assert batches.training.flops > batches.reading.flops * batches.training_tokens / batches.reading_tokens > 0
 
 
 def test_the_flops_of_a_decoder_are_those_of_the_usual_formula(anywhere: dict[str, Any], tmp_path: Path) -> None:

@@ -1,0 +1,72 @@
+"""Depth: a model's like blocks, and the same model with only the first few of them.
+
+body of 30 like blocks ─▶ cost with 2, cost with 3 ─▶ cost with 2 + 28 · difference
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from torch import nn
+
+PLAIN: Final = (bool, int, float, str, type(None))
+"""Types of the attributes that tell blocks apart, such as the kind and the window of attention."""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A list of blocks that are alike."""
+
+    owner: nn.Module
+    """The module that runs them one after the other."""
+    name: str
+    """What it calls them."""
+
+    def __len__(self) -> int:
+        return len(self._list)
+
+    @property
+    def _list(self) -> nn.ModuleList:
+        return self.owner.get_submodule(self.name)  # type: ignore[return-value]
+
+    @contextmanager
+    def first(self, depth: int) -> Iterator[None]:
+        """Meanwhile the model has no more than the first blocks."""
+        every = self._list
+        self.owner.register_module(self.name, nn.ModuleList(list(every)[:depth]))
+        try:
+            yield
+        finally:
+            self.owner.register_module(self.name, every)
+
+
+def like_blocks(module: nn.Module) -> Blocks | None:
+    """The one list of blocks of a model; None where there are several, or where its blocks differ in what they cost."""
+    lists = [name for name, part in module.named_modules() if isinstance(part, nn.ModuleList)]
+    outer = [name for name in lists if not any(name.startswith(f"{other}.") for other in lists)]
+    if len(outer) != 1:
+        return None
+    owner, _, name = outer[0].rpartition(".")
+    blocks = Blocks(module.get_submodule(owner), name)
+    first, *others = blocks._list
+    return blocks if all(_alike(first, other, place) for place, other in enumerate(others, 1)) else None
+
+
+def _alike(first: nn.Module, other: nn.Module, place: int) -> bool:
+    """Whether a block has the parts, shapes and settings of the first; that it knows its own place is no difference."""
+    one, two = _outline(first), _outline(other)
+    return one.keys() == two.keys() and all(
+        value == two[key] or (value == 0 and two[key] == place) for key, value in one.items()
+    )
+
+
+def _outline(block: nn.Module) -> dict[tuple[str, str], Any]:
+    """By part and name: types of modules, shapes of tensors, plain attributes."""
+    outline: dict[tuple[str, str], Any] = {}
+    for name, part in block.named_modules():
+        outline[name, ""] = type(part)
+        outline |= {(name, key): value for key, value in vars(part).items() if isinstance(value, PLAIN)}
+    for name, tensor in (*block.named_parameters(), *block.named_buffers()):
+        outline[name, ""] = (tensor.shape, tensor.dtype, tensor.requires_grad)
+    return outline
