@@ -91,7 +91,7 @@ def _counted(module: nn.Module, device: str, run: Callable[[], Tensor], backward
     with FakeTensorMode():
         _fake(module, device)
         alive = _Alive({id(t.untyped_storage()) for t in (*module.parameters(), *module.buffers())})
-        with alive, NoNumbers(), torch.set_grad_enabled(backward):
+        with alive, NoNumbers(), torch.set_grad_enabled(backward):  # type: ignore[no-untyped-call]
             loss = run()
             if backward:
                 torch.autograd.backward(loss)
