@@ -2,20 +2,20 @@
 
 from typing import Annotated, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny
 
+from chartune.kinds import Kinds
 from chartune.sources.detect import detect
 from chartune.sources.external_labels import TableLabels
+from chartune.sources.kinds import SOURCES, source_class
 from chartune.sources.meds_labels import MedsLabels
-from chartune.sources.mimic3 import Mimic3
-from chartune.sources.mimic4 import Mimic4
 from chartune.sources.pickled_labels import PickledLabels
+from chartune.sources.source import Source
 from chartune.sources.splits import HashSplit, ImportedSplit, KFoldSplit, TemporalSplit
 from chartune.sources.survey import fictional, survey, without_chart
-from chartune.sources.tabular import Tabular
 
 __all__ = ["AnyLabels", "AnySource", "AnySplit", "detect", "fictional", "survey", "without_chart"]
 
-AnySource: TypeAlias = Annotated[Mimic3 | Mimic4 | Tabular, Field(discriminator="kind")]
+AnySource: TypeAlias = Annotated[SerializeAsAny[Source], Kinds(SOURCES, source_class)]
 AnySplit: TypeAlias = Annotated[HashSplit | ImportedSplit | KFoldSplit | TemporalSplit, Field(discriminator="kind")]
 AnyLabels: TypeAlias = Annotated[TableLabels | PickledLabels | MedsLabels, Field(discriminator="kind")]

@@ -5,7 +5,7 @@ The open demo, a hospital's export in the same layout and the made-up hospital a
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 import polars as pl
 
@@ -14,19 +14,16 @@ from chartune.names import MaybeTitle
 from chartune.notes.note import SCHEMA
 from chartune.sources.codes import read_codes
 from chartune.sources.coverage import CATEGORY
-from chartune.sources.dialect import Bounds
-from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.icu_stays import ICUSTAYS_3, read_stays, strays
 from chartune.sources.links import own_notes, own_table
-from chartune.sources.marker import disowned, marker_facts
+from chartune.sources.marker import disowned
 from chartune.sources.reading import batches, keyed
 from chartune.sources.releases import CREDENTIALED, Layout, Release
-from chartune.sources.source import ANCIENT, RawPath, Records, orphans
+from chartune.sources.source import ANCIENT, RawPath, Records, Source, orphans
 from chartune.sources.tables import Column, Table, Tally, locate
-from chartune.sources.ventilation.chart_rows import CHARTEVENTS_3, PROCEDUREEVENTS_MV, has_tables, refuse_without
+from chartune.sources.ventilation.chart_rows import CHARTEVENTS_3, PROCEDUREEVENTS_MV, refuse_without
 from chartune.sources.ventilation.episodes import OXYGEN_JOINS, once
 from chartune.sources.ventilation.mimic3 import episodes
-from chartune.store import Store
 
 _SUBJECT: Final = Column("SUBJECT_ID", "integer", may_be_empty=False)
 _ADMISSION: Final = Column("HADM_ID", "integer", may_be_empty=False)
@@ -110,9 +107,12 @@ LAYOUT: Final = Layout(
 """The layout and the rows of its releases (mimic.mit.edu; the demo counted from its files)."""
 
 
-class Mimic3(Bounds):
+class Mimic3(Source):
     """MIMIC-III 1.4, its demo, or any hospital's export in the same layout."""
 
+    layout: ClassVar[Layout] = LAYOUT
+    tables: ClassVar[tuple[Table, ...]] = (*TABLES, *EVENTS)
+    chart: ClassVar[tuple[Table, ...]] = (CHARTEVENTS_3, ICUSTAYS_3)
     kind: Literal["mimic3"] = "mimic3"
     folder: RawPath
     """Where the tables are."""
@@ -120,10 +120,6 @@ class Mimic3(Bounds):
     """What to call it in reports; empty: what its row counts tell."""
     licence: Annotated[str, Unhashed()] = ""
     """Under which terms its text may be used; empty: those of the release that it is."""
-
-    def has_events(self) -> bool:
-        """Whether CHARTEVENTS and ICUSTAYS are there."""
-        return has_tables(self.folder, (CHARTEVENTS_3, ICUSTAYS_3))
 
     def files(self, events: bool = False) -> dict[str, Path]:
         """Table → raw file; the bedside events only where they are wanted.
@@ -133,13 +129,8 @@ class Mimic3(Bounds):
         """
         located = locate(self.folder, (*TABLES, *EVENTS) if events else TABLES)
         if events:
-            refuse_without((CHARTEVENTS_3, ICUSTAYS_3), located, self.folder)
+            refuse_without(self.chart, located, self.folder)
         return located
-
-    def facts(self, store: Store, events: bool = False) -> dict[str, TableFacts]:
-        """Table → size and hash of its file. Raises SchemaError: bytes are not those that `SHA256SUMS.txt` lists."""
-        tables = {table: file_facts(file, store) for table, file in self.files(events).items()}
-        return tables | marker_facts(self.folder, store)
 
     def load(self, events: bool = False) -> Records:
         """The canonical frames.
@@ -148,7 +139,7 @@ class Mimic3(Bounds):
             SchemaError: a table is missing, damaged or breaks its contract, or a key occurs twice.
         """
         most = self.longest_row, self.longest_cell
-        files, tallies = self.files(events), {table.name: Tally() for table in (*TABLES, *EVENTS)}
+        files, tallies = self.files(events), {table.name: Tally() for table in self.tables}
 
         def notes() -> Iterator[pl.DataFrame]:
             tally = tallies["NOTEEVENTS"]

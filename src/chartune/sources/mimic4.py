@@ -10,7 +10,7 @@ The open demo, a hospital's export in the same layout and the made-up hospital a
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 import polars as pl
 
@@ -20,20 +20,17 @@ from chartune.names import MaybeTitle
 from chartune.notes.note import SCHEMA
 from chartune.sources.codes import read_codes
 from chartune.sources.coverage import CATEGORY
-from chartune.sources.dialect import Bounds
-from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.icu_stays import ICUSTAYS_4, read_stays, strays
 from chartune.sources.links import own_notes, own_table
-from chartune.sources.marker import disowned, marker_facts
+from chartune.sources.marker import disowned
 from chartune.sources.reading import batches, keyed
 from chartune.sources.releases import CREDENTIALED, Layout, Release
-from chartune.sources.source import ANCIENT, RawPath, Records, orphans
+from chartune.sources.source import ANCIENT, RawPath, Records, Source, orphans
 from chartune.sources.tables import Column, Table, Tally, find, locate, nested
-from chartune.sources.ventilation.chart_rows import CHARTEVENTS_4, has_tables, refuse_without
+from chartune.sources.ventilation.chart_rows import CHARTEVENTS_4, refuse_without
 from chartune.sources.ventilation.episodes import once
 from chartune.sources.ventilation.mimic4 import episodes
 from chartune.sources.years import as_written
-from chartune.store import Store
 
 _SUBJECT: Final = Column("subject_id", "integer", may_be_empty=False)
 _ADMISSION: Final = Column("hadm_id", "integer", may_be_empty=False)
@@ -136,9 +133,12 @@ _OLDEST: Final = 89
 """Years above which the releases hide an age: anchor_age is then 91."""
 
 
-class Mimic4(Bounds):
+class Mimic4(Source):
     """MIMIC-IV 2.0 to 3.1 with MIMIC-IV-Note 2.2, the demo, or any hospital's export in the same layout."""
 
+    layout: ClassVar[Layout] = LAYOUT
+    tables: ClassVar[tuple[Table, ...]] = (*TABLES, *EVENTS)
+    chart: ClassVar[tuple[Table, ...]] = (CHARTEVENTS_4, ICUSTAYS_4)
     kind: Literal["mimic4"] = "mimic4"
     folder: RawPath
     """Where `hosp/` is."""
@@ -149,10 +149,6 @@ class Mimic4(Bounds):
     licence: Annotated[str, Unhashed()] = ""
     """Under which terms its text may be used; empty: those of the release that it is."""
 
-    def has_events(self) -> bool:
-        """Whether chartevents and icustays are there."""
-        return has_tables(self.folder, (CHARTEVENTS_4, ICUSTAYS_4))
-
     def files(self, events: bool = False) -> dict[str, Path]:
         """Table → raw file; the bedside events only where they are wanted.
 
@@ -162,13 +158,8 @@ class Mimic4(Bounds):
         refuse_first_version(self.folder)
         located = locate(self.folder, (*HOSP, *EVENTS) if events else HOSP)
         if events:
-            refuse_without((CHARTEVENTS_4, ICUSTAYS_4), located, self.folder)
+            refuse_without(self.chart, located, self.folder)
         return located | note_files(self.folder, self.notes)
-
-    def facts(self, store: Store, events: bool = False) -> dict[str, TableFacts]:
-        """Table → size and hash of its file. Raises SchemaError: bytes are not those that `SHA256SUMS.txt` lists."""
-        tables = {table: file_facts(file, store) for table, file in self.files(events).items()}
-        return tables | marker_facts(self.folder, store)
 
     def load(self, events: bool = False) -> Records:
         """The canonical frames.
@@ -177,7 +168,7 @@ class Mimic4(Bounds):
             SchemaError: a table is missing, damaged or breaks its contract, or a key occurs twice.
         """
         most = self.longest_row, self.longest_cell
-        files, tallies = self.files(events), {table.name: Tally() for table in (*TABLES, *EVENTS)}
+        files, tallies = self.files(events), {table.name: Tally() for table in self.tables}
 
         def stream(table: Table) -> Iterator[pl.DataFrame]:
             tallies[table.name].restart()

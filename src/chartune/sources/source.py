@@ -16,19 +16,25 @@ Column names are those of MIMIC-IV in lower case, whatever the source calls them
     labels      subject_id i64 · hadm_id i64 · label str? (what a table itself says of its notes)
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias
 
 import polars as pl
 from pydantic import AfterValidator
 
 from chartune.config import Unhashed
-from chartune.sources.facts import TableFacts
-from chartune.sources.tables import Tally
+from chartune.sources.dialect import Bounds
+from chartune.sources.facts import TableFacts, file_facts
+from chartune.sources.marker import marker_facts
+from chartune.sources.tables import Table, Tally, has_tables
 from chartune.sources.ventilation import Ventilation
 from chartune.store import Store
+
+if TYPE_CHECKING:
+    from chartune.sources.releases import Layout
 
 ANCIENT: Final[float] = 91.4
 """The age of everybody above 89: the median of those whose true age the releases hide (MIMIC-III documentation)."""
@@ -103,21 +109,47 @@ def orphans(table: str, admissions: pl.DataFrame, patients: pl.DataFrame) -> tup
     return (f"{table}: {count} admissions of subjects that the table of patients lacks.",) if count else ()
 
 
-class Source(Protocol):
-    """What every member of `sources.catalog.AnySource` does.
+class Source(Bounds, ABC):
+    """Base of all sources: a value with a `kind`, listed in `sources.kinds`.
 
     `events`: whether the tables of bedside events, by far the largest, are wanted. Without, they are not even looked
     for.
     """
 
+    layout: ClassVar["Layout | None"] = None
+    """How its tables are laid out, and what has been published so; None: it has none that others share."""
+    tables: ClassVar[tuple[Table, ...]] = ()
+    """All tables of that layout that are read."""
+    chart: ClassVar[tuple[Table, ...]] = ()
+    """Those without which nobody is ventilated; empty: it has no bedside chart."""
+
+    if TYPE_CHECKING:  # a field in some members and a property in others: pydantic would take it for a default
+
+        @property
+        def kind(self) -> str:
+            """What it goes by in configs and on the command line."""
+
+        @property
+        def folder(self) -> Path:
+            """Where its tables are."""
+
     def has_events(self) -> bool:
         """Whether the tables are there of which ventilation is derived. Reads nothing and refuses nothing."""
+        return bool(self.chart) and has_tables(self.folder, self.chart)
 
+    @abstractmethod
     def files(self, events: bool = False) -> dict[str, Path]:
         """Table → raw file, for all tables that are read. Raises SchemaError: a required one is missing."""
 
     def facts(self, store: Store, events: bool = False) -> dict[str, TableFacts]:
-        """Table → size and hash of its file; quick when the store has seen the file before."""
+        """Table → size and hash of its file; quick when the store has seen the file before.
 
+        Raises:
+            SchemaError: bytes are not those that `SHA256SUMS.txt` lists.
+        """
+        tables = {table: file_facts(file, store) for table, file in self.files(events).items()}
+        return tables | marker_facts(self.folder, store)
+
+    @abstractmethod
     def load(self, events: bool = False) -> Records:
         """The canonical frames. Raises SchemaError: a table breaks its contract."""

@@ -9,33 +9,21 @@ from pathlib import Path
 from typing import Any, Final
 
 from chartune.errors import SchemaError
-from chartune.sources import mimic3, mimic4
-from chartune.sources.detect import Kind, detect
+from chartune.sources.detect import detect
 from chartune.sources.dialect import PLAIN
-from chartune.sources.icu_stays import ICUSTAYS_3, ICUSTAYS_4
+from chartune.sources.kinds import source_class
 from chartune.sources.marker import marker
 from chartune.sources.mimic4 import note_files
 from chartune.sources.own_dialect import LOOK
 from chartune.sources.reading import COLUMN_NAME, batches, header
-from chartune.sources.releases import Layout
 from chartune.sources.tables import Table, Tally, find
 from chartune.sources.tabular import Tabular
-from chartune.sources.ventilation.chart_rows import CHARTEVENTS_3, CHARTEVENTS_4
 
 CHEAP_BYTES: Final = 40 * 2**20
 """Tables of this size together, the smallest first, are read through: rows are counted and all cells checked."""
-_LAYOUTS: Final[dict[Kind, tuple[Layout, tuple[Table, ...]]]] = {
-    "mimic3": (mimic3.LAYOUT, (*mimic3.TABLES, *mimic3.EVENTS)),
-    "mimic4": (mimic4.LAYOUT, (*mimic4.TABLES, *mimic4.EVENTS)),
-}
-_CHARTS: Final[dict[Kind, tuple[Table, ...]]] = {
-    "mimic3": (CHARTEVENTS_3, ICUSTAYS_3),
-    "mimic4": (CHARTEVENTS_4, ICUSTAYS_4),
-}
-"""Tables without which nobody is ventilated."""
 
 
-def survey(path: Path, notes: Path | None = None, kind: Kind | None = None) -> list[dict[str, Any]]:
+def survey(path: Path, notes: Path | None = None, kind: str | None = None) -> list[dict[str, Any]]:
     """One row per table that chartune reads, whether it is there or not.
 
     Args:
@@ -52,21 +40,21 @@ def survey(path: Path, notes: Path | None = None, kind: Kind | None = None) -> l
         DataError: there is nothing, or a layout that no reader reads.
     """
     kind = kind or detect(path)
-    if kind == "tabular":
+    source = source_class(kind)
+    if issubclass(source, Tabular):
         return [_own(Tabular(file=path)) | {"expected_rows": None}]
-    layout, tables = _LAYOUTS[kind]
+    layout, tables = source.layout, source.tables
     files = [_file(path, table, notes) for table in tables]
     cheap = _cheap(file for file in files if isinstance(file, Path))
     rows = [_surveyed(file, table, cheap) for file, table in zip(files, tables, strict=True)]
-    release = layout.release(
-        path, [file for file in files if isinstance(file, Path)], {row["table"]: row["rows"] for row in rows}
-    )
+    counted, present = {row["table"]: row["rows"] for row in rows}, [file for file in files if isinstance(file, Path)]
+    release = layout.release(path, present, counted) if layout else None
     return [{**row, "expected_rows": release.rows.get(row["table"]) if release else None} for row in rows]
 
 
-def fictional(path: Path, notes: Path | None, kind: Kind) -> bool:
+def fictional(path: Path, notes: Path | None, kind: str) -> bool:
     """Whether every table is one that the marker of a made-up hospital lists."""
-    files = [_file(path, table, notes) for table in _LAYOUTS[kind][1]] if kind in _LAYOUTS else []
+    files = [_file(path, table, notes) for table in source_class(kind).tables]
     return marker(path, [file for file in files if isinstance(file, Path)]) is not None
 
 
@@ -79,12 +67,12 @@ def _own(source: Tabular) -> dict[str, Any]:
     return _surveyed(source.file, source.contract(dialect), _cheap([source.file]))
 
 
-def without_chart(folder: Path, kind: Kind) -> str | None:
+def without_chart(folder: Path, kind: str) -> str | None:
     """Why the bedside chart of a folder cannot be read, and what to do; None: it can, or the kind knows none."""
     try:
         missing = [
             str(Path(table.folder, f"{table.name}.csv.gz"))
-            for table in _CHARTS.get(kind, ())
+            for table in source_class(kind).chart
             if find(folder, table.name, table.folder) is None
         ]
     except SchemaError as error:  # two files could be one table

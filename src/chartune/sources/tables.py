@@ -234,3 +234,11 @@ def locate(folder: Path, tables: tuple[Table, ...]) -> dict[str, Path]:
             f"{', '.join(near) or 'no CSV file'}; give the folder that holds the tables, or add the missing file."
         )
     return located
+
+
+def has_tables(folder: Path, tables: tuple[Table, ...]) -> bool:
+    """Whether a source has files for all of these tables, whatever is in them."""
+    try:
+        return all(find(folder, table.name, table.folder) for table in tables)
+    except SchemaError:  # the folder is none, or has two: `locate` says so to whoever needs them
+        return False

@@ -29,7 +29,7 @@ from chartune.sources.ids import all_whole, numbered, refuse_rounded, trimmed
 from chartune.sources.labels import LABELS, as_labels, beside, labels_table
 from chartune.sources.own_dialect import Detected, OwnDialect
 from chartune.sources.reading import batches
-from chartune.sources.source import About, RawPath, Records
+from chartune.sources.source import About, RawPath, Records, Source
 from chartune.sources.tables import Column, Table, Tally
 from chartune.store import Store
 
@@ -56,7 +56,7 @@ _NOBODY: Final = (
 Filled = Annotated[str, Field(min_length=1)]
 
 
-class Tabular(OwnDialect):
+class Tabular(OwnDialect, Source):
     """One file with a text per row, and labels beside them or in a file of their own, both written alike."""
 
     kind: Literal["tabular"] = "tabular"
@@ -121,10 +121,6 @@ class Tabular(OwnDialect):
             SchemaError: the file cannot be read.
         """
         return self.detected(self.file, [column.raw for column in self.contract().columns], most)
-
-    def has_events(self) -> bool:
-        """Never: a table of one's own has no bedside chart."""
-        return False
 
     def files(self, events: bool = False) -> dict[str, Path]:
         """Table → raw file. Raises SchemaError: a file is missing, or `events` are wanted, which no table has."""

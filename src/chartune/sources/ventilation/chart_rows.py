@@ -12,7 +12,7 @@ import polars as pl
 
 from chartune.errors import SchemaError
 from chartune.sources.reading import batches
-from chartune.sources.tables import Column, Rows, Table, Tally, find
+from chartune.sources.tables import Column, Rows, Table, Tally
 from chartune.sources.ventilation.items import CHARTED_3, CHARTED_4, EXTUBATIONS_3
 
 _WRONG: Final = {
@@ -83,14 +83,6 @@ def charted(file: Path, table: Table, tally: Tally) -> Iterator[pl.DataFrame]:
     """
     for rows in batches(file, table, tally):
         yield _counting(rows, tally)
-
-
-def has_tables(folder: Path, tables: tuple[Table, ...]) -> bool:
-    """Whether a source has files for all of these tables, whatever is in them."""
-    try:
-        return all(find(folder, table.name, table.folder) for table in tables)
-    except SchemaError:  # the folder is none, or has two: `locate` says so to whoever needs them
-        return False
 
 
 def refuse_without(needed: tuple[Table, ...], files: Mapping[str, Path], folder: Path) -> None:
