@@ -1,7 +1,6 @@
 """`chartune check`: is this machine ready, and are the raw tables complete?"""
 
 import shutil
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,18 +8,11 @@ import psutil
 import typer
 
 from chartune.cli.figures import ExactOption
-from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, named_path, open_store, yaml_text
+from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, named_path, one_of, open_store, yaml_text
 from chartune.disclosure import EXACT, RELEASE, ROUNDED, shown
 from chartune.errors import SchemaError
 from chartune.quantities import human_bytes
-
-
-class Source(StrEnum):
-    """How raw data are laid out."""
-
-    mimic3 = "mimic3"
-    mimic4 = "mimic4"
-    tabular = "tabular"
+from chartune.sources.kinds import SOURCES
 
 
 def command(
@@ -39,7 +31,11 @@ def command(
         ),
     ] = None,
     source: Annotated[
-        Source | None, typer.Option("--source", help="Kind of the raw data. Default: detected.", show_default=False)
+        str | None,
+        typer.Option(
+            "--source", parser=one_of(SOURCES), metavar="|".join(SOURCES),
+            help="Kind of the raw data. Default: detected.", show_default=False,
+        ),
     ] = None,
     store: StoreOption = DEFAULT_STORE,
     exact_counts: ExactOption = False,
@@ -92,7 +88,7 @@ def shown_rows(tables: list[dict[str, Any]], exact: bool) -> list[dict[str, Any]
     ]
 
 
-def _tables(folder: Path, notes: Path | None, source: Source | None, exact: bool) -> dict[str, Any]:
+def _tables(folder: Path, notes: Path | None, source: str | None, exact: bool) -> dict[str, Any]:
     """The kind of the raw data, and a row per table; an annotated corpus has none."""
     from chartune.sources.annotated.catalog import detect_annotated
     from chartune.sources.catalog import detect, fictional, survey
@@ -100,7 +96,7 @@ def _tables(folder: Path, notes: Path | None, source: Source | None, exact: bool
     corpus = None if source else detect_annotated(folder)
     if corpus:
         return {"source": corpus}
-    kind = source.value if source else detect(folder)
+    kind = source or detect(folder)
     made_up = fictional(folder, notes, kind)
     return {
         "source": kind, "figures": EXACT if exact or made_up else ROUNDED, "do_not_release": exact and not made_up,

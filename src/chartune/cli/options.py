@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, get_args
 
@@ -13,6 +13,7 @@ from chartune.config import Config, override, read_yaml
 from chartune.disclosure import magnitude
 from chartune.errors import ConfigError
 from chartune.runs.run import START, Run
+from chartune.sources.kinds import SOURCES, CorpusKind, source_class
 from chartune.store import Store
 
 DEFAULT_STORE: Final = Path("chartune-store")
@@ -165,7 +166,7 @@ def source_at(path: Path, kind: str | None, null_marks: str | None = None) -> di
     from chartune.sources.detect import detect
 
     known = kind or detect_annotated(path) or detect(path)
-    source: dict[str, Any] = {"kind": known, "file" if known == "tabular" else "folder": str(path)}
+    source: dict[str, Any] = {"kind": known, source_class(known).place if known in SOURCES else "folder": str(path)}
     if null_marks is None:
         return source
     if known != "tabular":
@@ -176,11 +177,21 @@ def source_at(path: Path, kind: str | None, null_marks: str | None = None) -> di
     return source | {"null_marks": [mark.strip() for mark in null_marks.split(",") if mark.strip()]}
 
 
+def one_of(*catalogs: Iterable[str]) -> Callable[[str], str]:
+    """A parser of flags: a name of these catalogs as they are now."""
+
+    def chosen(text: str) -> str:
+        known = [name for catalog in catalogs for name in catalog]
+        if text not in known:
+            raise typer.BadParameter(f"must be one of {', '.join(known)}, but got {text[:40]!r}.")
+        return text
+
+    return chosen
+
+
 def only_of_charts(kind: str, flags: dict[str, object]) -> None:
     """Refuse flags that do not apply to an annotated corpus. Raises ConfigError: the kind is one, and one is given."""
-    from chartune.sources.annotated.detect import Kind
-
-    if kind not in get_args(Kind):
+    if kind not in get_args(CorpusKind):
         return
     given = [flag for flag, value in flags.items() if value]
     if given:

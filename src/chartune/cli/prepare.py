@@ -1,7 +1,7 @@
 """`chartune prepare`: raw tables → datasets of all tasks and the corpus."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 import typer
 
@@ -15,6 +15,7 @@ from chartune.cli.options import (
     SplitsOption,
     StoreOption,
     named_path,
+    one_of,
     only_of_charts,
     open_store,
     overridden,
@@ -23,11 +24,14 @@ from chartune.cli.options import (
 from chartune.cli.warned import raw_and_asked, thin
 from chartune.disclosure import is_made_up, released
 from chartune.errors import ConfigError
+from chartune.sources.kinds import SOURCES, CorpusKind
 from chartune.tasks.dataset import Dataset
 from chartune.tasks.flow import cohorts, notices
 
 if TYPE_CHECKING:
     from chartune.tasks.prepare import AnnotatedPreparation, AnyPreparation, Preparation
+
+_CORPORA: Final = get_args(CorpusKind)
 
 
 def command(
@@ -39,8 +43,11 @@ def command(
         ),
     ],
     source: Annotated[
-        Literal["mimic3", "mimic4", "tabular", "i2b2_2010", "i2b2_2012", "i2b2_2014", "n2c2_2018", "mednli"] | None,
-        typer.Option("--source", help="Kind of the raw data. Default: detected.", show_default=False),
+        str | None,
+        typer.Option(
+            "--source", parser=one_of(SOURCES, _CORPORA), metavar="|".join((*SOURCES, *_CORPORA)),
+            help="Kind of the raw data. Default: detected.", show_default=False,
+        ),
     ] = None,
     splits: SplitsOption = None,
     tasks: Annotated[
@@ -62,12 +69,12 @@ def command(
 
     Every filter is named and counted. The result is kept in the store and reused.
     """
-    from chartune.sources.annotated.detect import Kind, detect_annotated
+    from chartune.sources.annotated.detect import detect_annotated
     from chartune.tasks.dataset import read_dataset
     from chartune.tasks.prepare import prepare
 
     opened = open_store(store)
-    corpus = source if source in get_args(Kind) else None if source else detect_annotated(folder)
+    corpus = source if source in _CORPORA else None if source else detect_annotated(folder)
     if corpus:
         only_of_charts(
             corpus,

@@ -1,28 +1,24 @@
 """Detection: which reader a path needs, and a way out for layouts that look alike but are not read.
 
-a file                        → tabular
-a folder with hosp/           → mimic4
-a folder with PATIENTS, ADMISSIONS or NOTEEVENTS that are not those of MIMIC-IV   → mimic3
+what a source recognises      → the first of `sources.kinds` that does (`Source.recognises`)
 Synthea, OMOP, MEDS, MIMIC-IV 1.0, two releases in one folder   → an error that says what it is
 any other folder              → an error that says what was looked for, what is there, and which folder to give
 """
 
 import contextlib
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from chartune.errors import DataError, SchemaError
 from chartune.sources.formats import ENDINGS
-from chartune.sources.mimic4 import refuse_first_version
+from chartune.sources.kinds import SOURCES, source_class
+from chartune.sources.mimic3 import SOME_OF
+from chartune.sources.mimic4 import is_hosp, refuse_first_version
 from chartune.sources.reading import header
-from chartune.sources.tables import find, nested
-
-Kind = Literal["mimic3", "mimic4", "tabular"]
+from chartune.sources.tables import nested
 
 _SYNTHEA: Final = ("patients", "encounters", "observations")
 _OMOP: Final = ("person", "visit_occurrence", "condition_occurrence")
-_MIMIC3: Final = ("PATIENTS", "ADMISSIONS", "NOTEEVENTS")
-"""Tables of which a folder of MIMIC-III has one at least."""
 _SHOWN: Final = 8
 """Names of files that a message shows."""
 _LOOKED_INTO: Final = 50
@@ -30,7 +26,7 @@ _LOOKED_INTO: Final = 50
 _TABULAR: Final = "put the notes and what is asked of them into one file (text, subject_id, label) and give that"
 
 
-def detect(path: Path) -> Kind:
+def detect(path: Path) -> str:
     """The kind of the source that a path leads to.
 
     Raises:
@@ -42,14 +38,13 @@ def detect(path: Path) -> Kind:
         raise SchemaError(f"raw data must be readable, but {path} is not; ask its owner for access.") from None
 
 
-def _kind(path: Path) -> Kind:
-    if path.is_file():
-        return "tabular"
-    if not path.is_dir():
+def _kind(path: Path) -> str:
+    if path.is_dir():
+        _refuse_other_layouts(path)
+        refuse_first_version(path)
+    elif not path.is_file():
         raise SchemaError(f"raw data must be a folder of tables or one file, but {path} is neither; correct the path.")
-    _refuse_other_layouts(path)
-    refuse_first_version(path)
-    kind = _layout(path)
+    kind = _recognised(path)
     if kind is None:
         raise SchemaError(_unknown(path))
     if kind == "mimic4":
@@ -57,29 +52,8 @@ def _kind(path: Path) -> Kind:
     return kind
 
 
-def _layout(folder: Path) -> Literal["mimic3", "mimic4"] | None:
-    if (folder / "hosp").is_dir() or _holds(folder, "patients", "hosp") or _holds(folder, "admissions", "hosp"):
-        return "mimic4"
-    if _holds(folder, "NOTEEVENTS") or (any(_holds(folder, table) for table in _MIMIC3) and not _is_hosp(folder)):
-        return "mimic3"
-    return None
-
-
-def _holds(folder: Path, table: str, inner: str = "") -> bool:
-    try:
-        return find(folder, table, inner) is not None
-    except SchemaError:  # two files could be it: its reader says so
-        return True
-
-
-def _is_hosp(folder: Path) -> bool:
-    """Whether patients and admissions are those of MIMIC-IV, whose files have the same names as in MIMIC-III."""
-    if folder.absolute().name == "hosp":
-        return True
-    with contextlib.suppress(SchemaError):  # a damaged table: its reader says so
-        patients = find(folder, "patients")
-        return patients is not None and "anchor_age" in (name.strip().lower() for name in header(patients))
-    return False
+def _recognised(path: Path) -> str | None:
+    return next((kind for kind in SOURCES if source_class(kind).recognises(path)), None)
 
 
 def _unknown(folder: Path) -> str:
@@ -90,7 +64,7 @@ def _unknown(folder: Path) -> str:
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     held = f"has {', '.join(names[:_SHOWN])}{more}" if names else "is empty"
     return (
-        f"a folder of raw data must be laid out as MIMIC-III ({', '.join(_MIMIC3)} as .csv.gz or .csv) or as MIMIC-IV "
+        f"a folder of raw data must be laid out as MIMIC-III ({', '.join(SOME_OF)} as .csv.gz or .csv) or as MIMIC-IV "
         f"(hosp/ with patients and admissions, note/ with discharge), but {folder} {held}; {_way_out(folder, names)}."
     )
 
@@ -99,7 +73,7 @@ def _way_out(folder: Path, names: list[str]) -> str:
     near = _near(folder)
     if near is not None:
         return f"give {near}, which looks like one of these"
-    if _is_hosp(folder):
+    if is_hosp(folder):
         return "its tables are those of MIMIC-IV: put them into a folder hosp/, and give the folder that holds hosp/"
     table = next((name for name in names if name.lower().endswith(ENDINGS)), None)
     if table:
@@ -112,7 +86,7 @@ def _near(folder: Path) -> Path | None:
     below = sorted(entry for entry in folder.iterdir() if entry.is_dir())
     for place in (folder.absolute().parent, *below[:_LOOKED_INTO]):
         with contextlib.suppress(OSError):  # what may not be read is no way out
-            if next(place.iterdir(), None) and _layout(place):
+            if next(place.iterdir(), None) and _recognised(place):
                 return place
     return None
 

@@ -1,6 +1,6 @@
 """The kinds of sources, one line each: what a source goes by, and where its class is. Read without its tables."""
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from chartune.kinds import class_at
 
@@ -12,6 +12,8 @@ SOURCES: Final = {
     "mimic4": "chartune.sources.mimic4:Mimic4",
     "tabular": "chartune.sources.tabular:Tabular",
 }
+CorpusKind = Literal["i2b2_2010", "i2b2_2012", "i2b2_2014", "n2c2_2018", "mednli"]
+"""Annotated corpora (`sources.annotated`)."""
 
 
 def source_class(kind: str) -> "type[Source]":

@@ -17,10 +17,11 @@ from chartune.sources.coverage import CATEGORY
 from chartune.sources.icu_stays import ICUSTAYS_3, read_stays, strays
 from chartune.sources.links import own_notes, own_table
 from chartune.sources.marker import disowned
+from chartune.sources.mimic4 import Mimic4, is_hosp
 from chartune.sources.reading import batches, keyed
 from chartune.sources.releases import CREDENTIALED, Layout, Release
 from chartune.sources.source import ANCIENT, RawPath, Records, Source, orphans
-from chartune.sources.tables import Column, Table, Tally, locate
+from chartune.sources.tables import Column, Table, Tally, holds, locate
 from chartune.sources.ventilation.chart_rows import CHARTEVENTS_3, PROCEDUREEVENTS_MV, refuse_without
 from chartune.sources.ventilation.episodes import OXYGEN_JOINS, once
 from chartune.sources.ventilation.mimic3 import episodes
@@ -80,6 +81,9 @@ TABLES: Final = (PATIENTS, ADMISSIONS, NOTEEVENTS, *CODED, ICUSTAYS_3)
 EVENTS: Final = (CHARTEVENTS_3, PROCEDUREEVENTS_MV)
 """Tables of bedside events: most of the bytes, read only when they are asked for."""
 
+SOME_OF: Final = (PATIENTS.name, ADMISSIONS.name, NOTEEVENTS.name)
+"""Tables of which a folder has one at least."""
+
 CATEGORIES: Final = (
     "Case Management", "Consult", "Discharge summary", "ECG", "Echo", "General", "Nursing", "Nursing/other",
     "Nutrition", "Pharmacy", "Physician", "Radiology", "Rehab Services", "Respiratory", "Social Work",
@@ -120,6 +124,13 @@ class Mimic3(Source):
     """What to call it in reports; empty: what its row counts tell."""
     licence: Annotated[str, Unhashed()] = ""
     """Under which terms its text may be used; empty: those of the release that it is."""
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """A folder with NOTEEVENTS, or with patients or admissions that are not those of MIMIC-IV."""
+        if Mimic4.recognises(path):
+            return False
+        return holds(path, "NOTEEVENTS") or (any(holds(path, table) for table in SOME_OF) and not is_hosp(path))
 
     def files(self, events: bool = False) -> dict[str, Path]:
         """Table → raw file; the bedside events only where they are wanted.

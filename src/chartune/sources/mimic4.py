@@ -7,6 +7,7 @@
 The open demo, a hospital's export in the same layout and the made-up hospital are read by the same contracts.
 """
 
+import contextlib
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -23,10 +24,10 @@ from chartune.sources.coverage import CATEGORY
 from chartune.sources.icu_stays import ICUSTAYS_4, read_stays, strays
 from chartune.sources.links import own_notes, own_table
 from chartune.sources.marker import disowned
-from chartune.sources.reading import batches, keyed
+from chartune.sources.reading import batches, header, keyed
 from chartune.sources.releases import CREDENTIALED, Layout, Release
 from chartune.sources.source import ANCIENT, RawPath, Records, Source, orphans
-from chartune.sources.tables import Column, Table, Tally, find, locate, nested
+from chartune.sources.tables import Column, Table, Tally, find, holds, locate, nested
 from chartune.sources.ventilation.chart_rows import CHARTEVENTS_4, refuse_without
 from chartune.sources.ventilation.episodes import once
 from chartune.sources.ventilation.mimic4 import episodes
@@ -139,6 +140,7 @@ class Mimic4(Source):
     layout: ClassVar[Layout] = LAYOUT
     tables: ClassVar[tuple[Table, ...]] = (*TABLES, *EVENTS)
     chart: ClassVar[tuple[Table, ...]] = (CHARTEVENTS_4, ICUSTAYS_4)
+    icd_versions: ClassVar[tuple[Literal[9, 10], ...]] = (9, 10)
     kind: Literal["mimic4"] = "mimic4"
     folder: RawPath
     """Where `hosp/` is."""
@@ -148,6 +150,11 @@ class Mimic4(Source):
     """What to call it in reports; empty: what its row counts tell."""
     licence: Annotated[str, Unhashed()] = ""
     """Under which terms its text may be used; empty: those of the release that it is."""
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """A folder with `hosp/`, itself or below that of a download."""
+        return (path / "hosp").is_dir() or holds(path, "patients", "hosp") or holds(path, "admissions", "hosp")
 
     def files(self, events: bool = False) -> dict[str, Path]:
         """Table → raw file; the bedside events only where they are wanted.
@@ -224,6 +231,16 @@ def note_files(folder: Path, notes: Path | None) -> dict[str, Path]:
             f"a folder note/ with them); give the folder of that download, or leave `notes` out."
         )
     return located
+
+
+def is_hosp(folder: Path) -> bool:
+    """Whether patients and admissions are those of MIMIC-IV, whose files have the same names as in MIMIC-III."""
+    if folder.absolute().name == "hosp":
+        return True
+    with contextlib.suppress(SchemaError):  # a damaged table: its reader says so
+        patients = find(folder, "patients")
+        return patients is not None and "anchor_age" in (name.strip().lower() for name in header(patients))
+    return False
 
 
 def refuse_first_version(folder: Path) -> None:

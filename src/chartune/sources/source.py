@@ -20,7 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
 import polars as pl
 from pydantic import AfterValidator
@@ -123,6 +123,11 @@ class Source(Bounds, ABC):
     chart: ClassVar[tuple[Table, ...]] = ()
     """Those without which nobody is ventilated; empty: it has no bedside chart."""
 
+    place: ClassVar[str] = "folder"
+    """The field that says where it is."""
+    icd_versions: ClassVar[tuple[Literal[9, 10], ...]] = (9,)
+    """In which its diagnoses and procedures may be coded."""
+
     if TYPE_CHECKING:  # a field in some members and a property in others: pydantic would take it for a default
 
         @property
@@ -132,6 +137,11 @@ class Source(Bounds, ABC):
         @property
         def folder(self) -> Path:
             """Where its tables are."""
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Whether a path looks like this source; a kind that never does must be named (`--source`)."""
+        return False
 
     def has_events(self) -> bool:
         """Whether the tables are there of which ventilation is derived. Reads nothing and refuses nothing."""

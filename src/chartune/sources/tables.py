@@ -242,3 +242,11 @@ def has_tables(folder: Path, tables: tuple[Table, ...]) -> bool:
         return all(find(folder, table.name, table.folder) for table in tables)
     except SchemaError:  # the folder is none, or has two: `locate` says so to whoever needs them
         return False
+
+
+def holds(folder: Path, table: str, inner: str = "") -> bool:
+    """Whether a path is a folder with a file that is this table; two that could be it count, and its reader refuses."""
+    try:
+        return folder.is_dir() and find(folder, table, inner) is not None
+    except SchemaError:
+        return True

@@ -12,7 +12,7 @@ others become a number by their hash, so that new rows never change the number, 
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 import polars as pl
 from pydantic import Field, model_validator
@@ -59,6 +59,7 @@ Filled = Annotated[str, Field(min_length=1)]
 class Tabular(OwnDialect, Source):
     """One file with a text per row, and labels beside them or in a file of their own, both written alike."""
 
+    place: ClassVar[str] = "file"
     kind: Literal["tabular"] = "tabular"
     file: RawPath
     """CSV, TSV, JSON Lines (each also as .gz) or Parquet."""
@@ -121,6 +122,11 @@ class Tabular(OwnDialect, Source):
             SchemaError: the file cannot be read.
         """
         return self.detected(self.file, [column.raw for column in self.contract().columns], most)
+
+    @classmethod
+    def recognises(cls, path: Path) -> bool:
+        """Any file."""
+        return path.is_file()
 
     def files(self, events: bool = False) -> dict[str, Path]:
         """Table → raw file. Raises SchemaError: a file is missing, or `events` are wanted, which no table has."""

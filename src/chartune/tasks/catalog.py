@@ -35,6 +35,7 @@ from chartune.errors import ConfigError
 from chartune.kinds import Kinds, class_at
 from chartune.mapping import merged
 from chartune.notes.note import PLAIN
+from chartune.sources.kinds import source_class
 from chartune.tasks.admission_note import AdmissionNote
 from chartune.tasks.chart_task import ChartTask
 from chartune.tasks.corpus import Corpus
@@ -92,7 +93,7 @@ def usual_tasks(source_kind: str, preset: Preset, *, events: bool) -> tuple[AnyT
     """
     if source_kind == "tabular":
         return (Labelled(),)
-    versions: tuple[Literal[9, 10], ...] = (9, 10) if source_kind == "mimic4" else (9,)
+    versions = source_class(source_kind).icd_versions
     coded = [task for version in versions for task in _coded(source_kind, version, preset)]
     return (*_stays(source_kind, preset), *coded, *((_ventilation(source_kind, preset),) if events else ()))
 

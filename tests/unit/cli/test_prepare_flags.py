@@ -3,11 +3,11 @@
 import gzip
 import json
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from chartune.disclosure import shown
 from chartune.sources.annotated.catalog import AnyAnnotated
-from chartune.sources.catalog import AnySource
+from chartune.sources.kinds import SOURCES, CorpusKind
 from chartune.testing.command_line import chartune
 from chartune.testing.raw_tables import RawHospital
 
@@ -76,16 +76,14 @@ def test_splits_that_are_too_thin_to_score_are_told_and_their_small_counts_hidde
 
 
 def test_every_kind_of_raw_data_is_named_where_it_is_asked_for_and_where_it_is_mistyped(tmp_path: Path) -> None:
-    kinds = {one.model_fields["kind"].default for family in (AnySource, AnyAnnotated) for one in members(family)}
+    corpora = {corpus.model_fields["kind"].default for corpus in get_args(get_args(AnyAnnotated)[0])}
+    assert corpora == {*get_args(CorpusKind)}
+    kinds = corpora | {*SOURCES}
     assert len(kinds) == 8
     for said in (chartune("prepare", "--help").out, chartune("prepare", tmp_path, "--source", "bogus").err):
         plain = "".join(said.replace("│", "").split())
         assert [kind for kind in sorted(kinds) if kind not in plain] == []
     assert chartune("prepare", tmp_path, "--source", "bogus").code == 2
-
-
-def members(family: Any) -> tuple[Any, ...]:
-    return get_args(get_args(family)[0])
 
 
 def test_a_source_with_codes_of_one_version_shows_no_empty_flows_of_the_other(tmp_path: Path) -> None:

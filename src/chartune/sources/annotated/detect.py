@@ -4,20 +4,19 @@ import re
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 from chartune.errors import DataError, SchemaError
 from chartune.sources.annotated import i2b2_2012, i2b2_2014, mednli
 from chartune.sources.annotated.archives import Member, archive_members, is_archive, members, raw_files
-
-Kind = Literal["i2b2_2010", "i2b2_2012", "i2b2_2014", "n2c2_2018", "mednli"]
+from chartune.sources.kinds import CorpusKind
 
 _ENDINGS: Final = (".con", ".ann", ".xml", ".jsonl")
-_ROOTS: Final[dict[str, Kind]] = {i2b2_2012.ROOT: "i2b2_2012", i2b2_2014.ROOT: "i2b2_2014"}
+_ROOTS: Final[dict[str, CorpusKind]] = {i2b2_2012.ROOT: "i2b2_2012", i2b2_2014.ROOT: "i2b2_2014"}
 _FIRST: Final = re.compile(rb"<([A-Za-z]\w*)")
 
 
-def detect_annotated(path: Path) -> Kind | None:
+def detect_annotated(path: Path) -> CorpusKind | None:
     """The kind of the corpus in a folder or archive; None: it holds none that is read here.
 
     Raises:
@@ -64,7 +63,7 @@ def _all(path: Path) -> Iterator[Member]:
             continue
 
 
-def _kind(member: Member) -> Kind | None:
+def _kind(member: Member) -> CorpusKind | None:
     name = member.path.rpartition("/")[2].lower()
     if mednli.FILE.fullmatch(name):
         return "mednli"
