@@ -8,28 +8,24 @@ The open demo, a hospital's export in the same layout and the made-up hospital a
 """
 
 import contextlib
-from collections.abc import Iterator
-from itertools import chain
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, ClassVar, Final, Literal
+from typing import Annotated, Final, Literal
 
 import polars as pl
 
 from chartune.config import Unhashed
 from chartune.errors import SchemaError
-from chartune.names import MaybeTitle
 from chartune.notes.note import SCHEMA
-from chartune.sources.codes import read_codes
 from chartune.sources.coverage import CATEGORY
-from chartune.sources.icu_stays import ICUSTAYS_4, read_stays, strays
-from chartune.sources.links import own_notes, own_table
-from chartune.sources.marker import disowned
-from chartune.sources.reading import batches, header, keyed
+from chartune.sources.icu_stays import ICUSTAYS_4
+from chartune.sources.mimic import Files, Mimic, Tallies
+from chartune.sources.reading import header
 from chartune.sources.releases import CREDENTIALED, Layout, Release
-from chartune.sources.source import ANCIENT, RawPath, Records, Source, orphans
+from chartune.sources.source import ANCIENT, RawPath
 from chartune.sources.tables import Column, Table, Tally, find, holds, locate, nested
-from chartune.sources.ventilation.chart_rows import CHARTEVENTS_4, refuse_without
-from chartune.sources.ventilation.episodes import once
+from chartune.sources.ventilation import OxygenJoin
+from chartune.sources.ventilation.chart_rows import CHARTEVENTS_4
 from chartune.sources.ventilation.mimic4 import episodes
 from chartune.sources.years import as_written
 
@@ -91,14 +87,10 @@ CODED: Final = (
     Table("d_icd_diagnoses", _TITLES, required=False, folder="hosp"),
     Table("d_icd_procedures", _TITLES, required=False, folder="hosp"),
 )
-HOSP: Final = (PATIENTS, ADMISSIONS, *CODED, ICUSTAYS_4)
-EVENTS: Final = (CHARTEVENTS_4,)
-"""Tables of bedside events: most of the bytes, read only when they are asked for."""
 NOTE: Final = (
     Table("discharge", _NOTES, required=False, folder="note"),
     Table("radiology", _NOTES, required=False, folder="note"),
 )
-TABLES: Final = (*HOSP, *NOTE)
 
 _NOTE_ROWS: Final = {"discharge": 331_793, "radiology": 2_321_355}
 _NOTE_ROWS_TOO: Final = {"discharge": (331_794,)}
@@ -134,22 +126,38 @@ _OLDEST: Final = 89
 """Years above which the releases hide an age: anchor_age is then 91."""
 
 
-class Mimic4(Source):
+def age_at(anchor_age: pl.Expr, anchor_year: pl.Expr, time: pl.Expr) -> pl.Expr:
+    """Years, f64, exact to one: age in the anchor year and the years since then; `ANCIENT` above 89.
+
+    Who is above 89 in the anchor year has the age 91 there, whatever the true one; that person counts as `ANCIENT` in
+    all years. Null where the patient would not have been born.
+    """
+    years = (anchor_age + time.dt.year() - anchor_year).cast(pl.Float64)
+    hidden = (anchor_age > _OLDEST) | (years > _OLDEST)
+    return pl.when(hidden).then(ANCIENT).when(years < 0).then(None).otherwise(years)
+
+
+class Mimic4(Mimic):
     """MIMIC-IV 2.0 to 3.1 with MIMIC-IV-Note 2.2, the demo, or any hospital's export in the same layout."""
 
-    layout: ClassVar[Layout] = LAYOUT
-    tables: ClassVar[tuple[Table, ...]] = (*TABLES, *EVENTS)
-    chart: ClassVar[tuple[Table, ...]] = (CHARTEVENTS_4, ICUSTAYS_4)
-    icd_versions: ClassVar[tuple[Literal[9, 10], ...]] = (9, 10)
+    layout = LAYOUT
+    chart = (CHARTEVENTS_4, ICUSTAYS_4)
+    icd_versions = (9, 10)
+    patients = PATIENTS
+    admissions = ADMISSIONS
+    coded = CODED
+    icu_stays = ICUSTAYS_4
+    note_tables = NOTE
+    event_tables = (CHARTEVENTS_4,)
+    folder_tables = (PATIENTS, ADMISSIONS, *CODED, ICUSTAYS_4)
+    tables = (*folder_tables, *NOTE, *event_tables)
+    birth = ("anchor_age", "anchor_year")
+    age = age_at(pl.col("anchor_age"), pl.col("anchor_year"), pl.col("admittime"))
     kind: Literal["mimic4"] = "mimic4"
     folder: RawPath
     """Where `hosp/` is."""
     notes: Annotated[RawPath | None, Unhashed()] = None
     """Where `note/` is, because it is a download of its own; null: beside `hosp/`."""
-    title: Annotated[MaybeTitle, Unhashed()] = ""
-    """What to call it in reports; empty: what its row counts tell."""
-    licence: Annotated[str, Unhashed()] = ""
-    """Under which terms its text may be used; empty: those of the release that it is."""
 
     @classmethod
     def recognises(cls, path: Path) -> bool:
@@ -163,55 +171,42 @@ class Mimic4(Source):
             SchemaError: a required table is missing, two files could be one, or the folder is of another version.
         """
         refuse_first_version(self.folder)
-        located = locate(self.folder, (*HOSP, *EVENTS) if events else HOSP)
-        if events:
-            refuse_without(self.chart, located, self.folder)
-        return located | note_files(self.folder, self.notes)
+        return super().files(events) | note_files(self.folder, self.notes)
 
-    def load(self, events: bool = False) -> Records:
-        """The canonical frames.
+    def _subjects(self, patients: pl.DataFrame) -> pl.DataFrame:
+        known = patients.select("subject_id", "gender", "dod", "anchor_year_group", "anchor_year")
+        return known.with_columns(as_written(pl.col("anchor_year_group")))
 
-        Raises:
-            SchemaError: a table is missing, damaged or breaks its contract, or a key occurs twice.
+    def _canonical(self, raw: pl.DataFrame, table: Table, tally: Tally) -> pl.DataFrame:
+        """Nobody withdraws notes in MIMIC-IV: it has no ISERROR.
+
+        The file numbers the notes of a patient within each note_type; `note_seq` here is unique within the patient.
         """
-        most = self.longest_row, self.longest_cell
-        files, tallies = self.files(events), {table.name: Tally() for table in self.tables}
+        kind, category = pl.col("note_type").str.strip_chars(), _KINDS[table.name]
+        place = kind.replace_strict({name: n for n, name in enumerate(_DESCRIPTIONS)}, default=0, return_dtype=pl.Int64)
+        tally.add_kinds({category: raw.height})
+        tally.reach(CATEGORY, raw.height, raw.filter(kind.is_in(list(_DESCRIPTIONS))).height)
+        return raw.with_columns(
+            note_id=pl.col("note_id").str.strip_chars(),
+            note_seq=pl.col("note_seq") * len(_DESCRIPTIONS) + place,
+            chartdate=pl.col("charttime").dt.date(),
+            category=pl.lit(category),
+            category_padded=pl.lit(False),
+            description=kind.replace(_DESCRIPTIONS),
+            is_error=pl.lit(False),
+        ).select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())
 
-        def stream(table: Table) -> Iterator[pl.DataFrame]:
-            tallies[table.name].restart()
-            for raw in batches(files[table.name], table.bounded(*most), tallies[table.name]):
-                tallies[table.name].add_kinds({_KINDS[table.name]: raw.height})
-                known = raw["note_type"].str.strip_chars().is_in(list(_DESCRIPTIONS))
-                tallies[table.name].reach(CATEGORY, raw.height, int(known.sum()))
-                yield own_notes(_notes(raw, table.name), admissions, tallies[table.name])
+    def _episodes(self, files: Files, tallies: Tallies, stays: pl.DataFrame) -> Mapping[OxygenJoin, pl.DataFrame]:
+        return episodes(files, tallies, stays)
 
-        patients = keyed(files["patients"], PATIENTS.bounded(*most), tallies["patients"], "subject_id")
-        admissions = keyed(files["admissions"], ADMISSIONS.bounded(*most), tallies["admissions"], "hadm_id")
-        codes = read_codes([table.bounded(*most) for table in CODED], files, tallies).linked(CODED, admissions, tallies)
-        stays, strange = own_table("icustays", read_stays(ICUSTAYS_4.bounded(*most), files, tallies), admissions)
-        counted = {name: tallies[name].rows for name in LAYOUT.patient_tables if name in files}
-        release = LAYOUT.release(self.folder, files.values(), counted)
-        return Records(
-            about=LAYOUT.about(self.folder, files.values(), release, self.title, self.licence),
-            subjects=_subjects(patients),
-            admissions=_admissions(admissions, patients),
-            notes=lambda: chain.from_iterable(stream(table) for table in NOTE if table.name in files),
-            diagnoses=codes.diagnoses,
-            procedures=codes.procedures,
-            diagnosis_titles=codes.diagnosis_titles,
-            procedure_titles=codes.procedure_titles,
-            stays=stays,
-            ventilation=once(lambda: episodes(files, tallies, stays)) if events and stays is not None else None,
-            tallies={name: tally for name, tally in tallies.items() if name in files},
-            expected_rows=release.accepted() if release else {},
-            warnings=(
-                *disowned(self.folder, files.values()),
-                *_no_notes(files),
-                *orphans("admissions", admissions, patients),
-                *strays("icustays", stays, admissions),
-                *strange,
-                *codes.warnings,
-            ),
+    def _without_notes(self, files: Files) -> tuple[str, ...]:
+        """The warning that there are none, or none of one kind."""
+        missing = [table.name for table in NOTE if table.name not in files]
+        if len(missing) < len(NOTE):
+            return tuple(f"{name}: the notes have no table {name}.csv.gz." for name in missing)
+        return (
+            "notes: there are none. MIMIC-IV-Note is a download of its own; put its folder note/ beside hosp/, or name "
+            "it with `notes` (--set data.source.notes=…, for prepare source.notes=…). The open demo has none.",
         )
 
 
@@ -254,55 +249,3 @@ def refuse_first_version(folder: Path) -> None:
             f"MIMIC-IV must be of version 2.0 or later, but {folder} keeps its patients in core/, as 0.x and 1.0 did; "
             f"their successors have more patients and mended tables: get the current version from PhysioNet."
         )
-
-
-def _no_notes(files: dict[str, Path]) -> tuple[str, ...]:
-    missing = [table.name for table in NOTE if table.name not in files]
-    if len(missing) < len(NOTE):
-        return tuple(f"{name}: the notes have no table {name}.csv.gz." for name in missing)
-    said = (
-        "notes: there are none. MIMIC-IV-Note is a download of its own; put its folder note/ beside hosp/, or name it"
-    )
-    return (f"{said} with `notes` (--set data.source.notes=…, for prepare source.notes=…). The open demo has none.",)
-
-
-def _subjects(patients: pl.DataFrame) -> pl.DataFrame:
-    known = patients.select("subject_id", "gender", "dod", "anchor_year_group", "anchor_year")
-    return known.with_columns(as_written(pl.col("anchor_year_group")))
-
-
-def _admissions(admissions: pl.DataFrame, patients: pl.DataFrame) -> pl.DataFrame:
-    anchors = patients.select("subject_id", "anchor_age", "anchor_year")
-    aged = admissions.join(anchors, on="subject_id", how="left", maintain_order="left")
-    return aged.with_columns(age=age_at(pl.col("anchor_age"), pl.col("anchor_year"), pl.col("admittime"))).drop(
-        "anchor_age", "anchor_year"
-    )
-
-
-def age_at(anchor_age: pl.Expr, anchor_year: pl.Expr, time: pl.Expr) -> pl.Expr:
-    """Years, f64, exact to one: age in the anchor year and the years since then; `ANCIENT` above 89.
-
-    Who is above 89 in the anchor year has the age 91 there, whatever the true one; that person counts as `ANCIENT` in
-    all years. Null where the patient would not have been born.
-    """
-    years = (anchor_age + time.dt.year() - anchor_year).cast(pl.Float64)
-    hidden = (anchor_age > _OLDEST) | (years > _OLDEST)
-    return pl.when(hidden).then(ANCIENT).when(years < 0).then(None).otherwise(years)
-
-
-def _notes(raw: pl.DataFrame, table: str) -> pl.DataFrame:
-    """A batch of a note table under canonical names. Nobody withdraws notes in MIMIC-IV: it has no ISERROR.
-
-    The file numbers the notes of a patient within each note_type; `note_seq` here is unique within the patient.
-    """
-    kind = pl.col("note_type").str.strip_chars()
-    place = kind.replace_strict({name: n for n, name in enumerate(_DESCRIPTIONS)}, default=0, return_dtype=pl.Int64)
-    return raw.with_columns(
-        note_id=pl.col("note_id").str.strip_chars(),
-        note_seq=pl.col("note_seq") * len(_DESCRIPTIONS) + place,
-        chartdate=pl.col("charttime").dt.date(),
-        category=pl.lit(_KINDS[table]),
-        category_padded=pl.lit(False),
-        description=kind.replace(_DESCRIPTIONS),
-        is_error=pl.lit(False),
-    ).select(pl.col(name).cast(dtype) for name, dtype in SCHEMA.items())

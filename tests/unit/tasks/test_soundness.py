@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from chartune.errors import ConfigError, DataError, SchemaError
-from chartune.sources import mimic3, releases
+from chartune.sources import releases
 from chartune.sources.mimic3 import Mimic3
 from chartune.sources.releases import Layout, Release
 from chartune.sources.splits import ImportedSplit
@@ -140,7 +140,7 @@ def test_a_release_with_a_row_missing_keeps_its_name_and_its_terms_and_is_not_so
 ) -> None:
     whole = Release("MIMIC-V 0.1", "its terms", {"PATIENTS": 4, "ADMISSIONS": 4, "NOTEEVENTS": 5})
     layout = Layout("mimic3", "MIMIC-V", "0.1 layout", (whole,), ("PATIENTS", "ADMISSIONS"))
-    monkeypatch.setattr(mimic3, "LAYOUT", layout)
+    monkeypatch.setattr(Mimic3, "layout", layout)
     monkeypatch.setattr(releases, "TELLING", 1)
     raw = sound()
     raw.admissions.pop()
