@@ -37,7 +37,7 @@ from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, ins
 from chartune.models.heads import Head, pool
 from chartune.models.load import Numerics, Resolved, load_body, resolve
 from chartune.models.readers import Classifier
-from chartune.predict.predictions import logits_of
+from chartune.prediction.predictions import logits_of
 from chartune.store import Store
 from chartune.train.meter import PeakMemory, device_name
 from chartune.train.optimizer import Optimisation, make_optimizer

@@ -11,7 +11,7 @@ from chartune.batches.tokenize import encode, load_tokenizer
 from chartune.models.backbone import LocalBackbone
 from chartune.models.load import Resolved, load_body
 from chartune.models.readers import LanguageModel
-from chartune.predict.predictions import BUDGETS, total_nll
+from chartune.prediction.predictions import BUDGETS, total_nll
 from chartune.stages.base import lm_evaluation
 
 LONG = "the patient was admitted with chest pain and fever after a fall"

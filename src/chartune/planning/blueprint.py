@@ -13,7 +13,7 @@ from chartune.models.losses import blank_labels
 from chartune.models.readers import Classifier, LanguageModel
 from chartune.planning.rehearsal import Rehearsals, rehearse
 from chartune.planning.requirements import Weights
-from chartune.predict.predictions import BUDGETS
+from chartune.prediction.predictions import BUDGETS
 from chartune.stages.assembly import Model
 from chartune.stages.finetune import Finetune
 from chartune.stages.pretrain import Pretrain

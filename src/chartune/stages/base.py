@@ -17,7 +17,7 @@ from chartune.log import EventLog
 from chartune.models.backbone import Backbone, LocalBackbone, find_backbone
 from chartune.models.load import Numerics, new_llama, resolve
 from chartune.models.readers import LanguageModel
-from chartune.predict.predictions import total_nll
+from chartune.prediction.predictions import total_nll
 from chartune.quantities import Duration
 from chartune.sources.english import python_documents
 from chartune.stages.stage import CHECKPOINTS, spend

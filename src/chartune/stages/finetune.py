@@ -26,7 +26,7 @@ from chartune.models.heads import Head
 from chartune.models.load import Body, Resolved, parameters_of, save_model
 from chartune.models.readers import Classifier, FeatureReader
 from chartune.models.tokenizer import padding_of
-from chartune.predict.predictions import head_logits, logits_of, pooled_vectors
+from chartune.prediction.predictions import head_logits, logits_of, pooled_vectors
 from chartune.runs.run import Run
 from chartune.stages.assembly import assemble, bare_body
 from chartune.stages.inputs import Inputs, inputs_of

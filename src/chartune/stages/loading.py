@@ -25,7 +25,7 @@ from chartune.models.foreign import reading
 from chartune.models.load import Resolved
 from chartune.models.readers import Classifier
 from chartune.models.tokenizer import padding_of
-from chartune.predict.predictions import logits_of
+from chartune.prediction.predictions import logits_of
 from chartune.runs.record import Calibration
 from chartune.runs.run import Run
 from chartune.stages.assembly import assemble, bare_body

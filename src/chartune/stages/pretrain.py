@@ -23,7 +23,7 @@ from chartune.models.backbone import LocalBackbone
 from chartune.models.families import Family
 from chartune.models.load import Body, Resolved, parameters_of
 from chartune.models.readers import LanguageModel
-from chartune.predict.predictions import total_nll
+from chartune.prediction.predictions import total_nll
 from chartune.quantities import Duration, Estimate
 from chartune.runs.run import Run
 from chartune.stages.assembly import assemble, bare_body

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from chartune.errors import Diverged, RunError
 from chartune.log import EventLog, Meter, progress
-from chartune.predict.predictions import out_of_memory
+from chartune.prediction.predictions import out_of_memory
 from chartune.train.checkpoint import State, load_checkpoint, restore, save_checkpoint, trainable
 from chartune.train.optimizer import Optimisation, Stopping, make_optimizer, rate_factor
 from chartune.train.plan import Schedule, epoch_steps, micro_batches, schedule_of

@@ -7,7 +7,7 @@ from chartune.batches.pack import Blocks, pack
 from chartune.batches.tokenize import encode, load_tokenizer
 from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.models.load import Resolved, load_body
-from chartune.predict.predictions import total_nll
+from chartune.prediction.predictions import total_nll
 from chartune.runs.run import Run
 from chartune.stages.pretrain import Pretrain, pretrain
 from chartune.store import Store

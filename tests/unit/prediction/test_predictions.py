@@ -13,7 +13,7 @@ from chartune.models.backbone import LocalBackbone
 from chartune.models.heads import Head
 from chartune.models.load import Resolved, load_body
 from chartune.models.readers import Classifier
-from chartune.predict.predictions import pooled_vectors
+from chartune.prediction.predictions import pooled_vectors
 
 FP32: Literal["fp32"] = "fp32"
 
