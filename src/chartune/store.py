@@ -100,9 +100,7 @@ class Store:
             about: facts for the manifest beside the file list.
         """
         partial, final = self.partial(kind, fingerprint), self.root / kind / fingerprint
-        if (
-            final / MANIFEST
-        ).is_file():  # another process has finished it meanwhile: the same question, the same answer
+        if (final / MANIFEST).is_file():  # finished by another process meanwhile: the same question, the same answer
             shutil.rmtree(partial)
             return Artefact(kind, fingerprint, final)
         with storing(final):

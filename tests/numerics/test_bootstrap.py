@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from chartune.errors import DataError
 from chartune.metrics import Resamples, auroc, auroc_estimate, paired_difference, patient_bootstrap, resample
 from chartune.metrics.auroc import auroc_statistic
-from chartune.metrics.bootstrap import _draws
+from chartune.metrics.bootstrap import row_weights
 from chartune.metrics.classification import mean_statistic
 
 
@@ -23,7 +23,7 @@ def test_the_vectorised_draws_equal_auroc_on_repeated_rows() -> None:
     rng = np.random.default_rng(5)
     subjects = rng.integers(0, 30, 60)
     labels, scores = rng.integers(0, 2, 60).astype(float), np.round(rng.normal(size=60), 1)
-    (weights,) = _draws(subjects, 20, seed=9)
+    (weights,) = row_weights(subjects, 20, seed=9)
     for draw, value in zip(weights, auroc_statistic(labels, scores)(weights), strict=True):
         times = draw.astype(int)
         assert value == pytest.approx(auroc(np.repeat(labels, times), np.repeat(scores, times)))
@@ -31,7 +31,7 @@ def test_the_vectorised_draws_equal_auroc_on_repeated_rows() -> None:
 
 def test_a_draw_takes_whole_patients_and_as_many_as_there_are() -> None:
     subjects = np.array([7, 7, 7, 8, 9])
-    for weights in _draws(subjects, 50, seed=1):
+    for weights in row_weights(subjects, 50, seed=1):
         assert (weights[:, 0] == weights[:, 1]).all()
         assert (weights[:, 0] == weights[:, 2]).all()
         assert (weights[:, [0, 3, 4]].sum(axis=1) == 3).all()

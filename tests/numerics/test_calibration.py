@@ -11,7 +11,7 @@ from sklearn.metrics import roc_curve as reference_roc_curve
 from chartune.answers import BINARY
 from chartune.errors import DataError, LabelError
 from chartune.metrics import auroc, calibration_curve, roc_curve
-from chartune.metrics.bootstrap import _draws
+from chartune.metrics.bootstrap import row_weights
 from chartune.metrics.recalibration import intercept_statistic, slope_statistic
 
 
@@ -59,7 +59,7 @@ def test_a_known_miscalibration_is_found_again() -> None:
 
 def test_every_draw_is_fitted_as_its_repeated_rows_would_be() -> None:
     labels, logits = outcomes(4, n=80)
-    (weights,) = _draws(np.arange(80), 12, 0)
+    (weights,) = row_weights(np.arange(80), 12, 0)
     slopes, intercepts = slope_statistic(labels, logits)(weights), intercept_statistic(labels, logits)(weights)
     for draw, slope, intercept in zip(weights, slopes, intercepts, strict=True):
         assert slope == pytest.approx(refit(labels, logits, draw), rel=1e-4)

@@ -10,7 +10,7 @@ from chartune.errors import DataError, LabelError
 from chartune.metrics import auroc_estimate, resample
 from chartune.metrics.areas import label_draws
 from chartune.metrics.auroc import auroc_statistic
-from chartune.metrics.bootstrap import _draws
+from chartune.metrics.bootstrap import row_weights
 from chartune.metrics.classification import auprc_statistic
 from chartune.metrics.multilabel import micro_statistic
 
@@ -52,7 +52,7 @@ def test_one_label_is_the_binary_score() -> None:
 def test_the_areas_of_every_draw_equal_those_of_the_single_statistics() -> None:
     y, z, subjects = cells(6, n=40, labels=3)
     draws = label_draws(y == 1, z, subjects, resamples=130, seed=2)
-    (weights,) = _draws(subjects, 130, 2)
+    (weights,) = row_weights(subjects, 130, 2)
     for i in range(3):
         np.testing.assert_allclose(draws.auroc_draws[:, i], auroc_statistic(y[:, i], z[:, i])(weights), atol=1e-12)
         np.testing.assert_allclose(draws.auprc_draws[:, i], auprc_statistic(y[:, i], z[:, i])(weights), atol=1e-12)
@@ -60,7 +60,7 @@ def test_the_areas_of_every_draw_equal_those_of_the_single_statistics() -> None:
 
 def test_the_micro_average_of_a_draw_equals_scikit_learn_on_the_repeated_rows() -> None:
     y, z, subjects = cells(7, n=30, labels=4)
-    (weights,) = _draws(subjects, 6, 3)
+    (weights,) = row_weights(subjects, 6, 3)
     for draw, value in zip(weights, micro_statistic(y == 1, z)(weights), strict=True):
         times = draw.astype(int)
         expected = roc_auc_score(np.repeat(y, times, axis=0), np.repeat(z, times, axis=0), average="micro")

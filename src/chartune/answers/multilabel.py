@@ -99,10 +99,6 @@ class AnyOf(Answer):
         """A label with both classes."""
         return "" if any(0 < case < rows for case in cases) else ", and no label that could be scored"
 
-    def decide(self, logits: NDArray[np.floating]) -> NDArray[np.float64]:
-        """The logits as they are, [n, L]."""
-        return logits.astype(np.float64)
-
     def from_odds(
         self, odds: NDArray[np.float64], classes: NDArray[np.int64], prior: NDArray[np.float32]
     ) -> NDArray[np.float64]:

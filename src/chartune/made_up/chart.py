@@ -7,8 +7,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
+from chartune.made_up.admission_text import Sections, trace
 from chartune.made_up.icu_stays import IcuStay
-from chartune.made_up.patients import OLDEST
+from chartune.made_up.outcome import OutcomeModel
+from chartune.made_up.patients import OLDEST, Patient
 from chartune.made_up.register import ACUTE_HOSPITAL, HOSPICES, PSYCHIATRY
 from chartune.made_up.story import Chapter, Story
 from chartune.made_up.table_file import Cell
@@ -80,6 +82,17 @@ def count_chapter(chart: Chart, chapter: Chapter) -> None:
     if written.sections is not None:
         chart.count("summaries_with_sections_left_out", len(written.sections) < 8)
     chart.count("icu_stays_without_outtime", sum(chapter.without_outtime))
+
+
+def add_truth(
+    chart: Chart, model: OutcomeModel, patient: Patient, chapter: Chapter, hadm_id: int, sections: Sections | None
+) -> None:
+    """What an ideal reader knows of a stay, and where it holds the canary; `hadm_id`, `sections`: as written."""
+    if sections is not None:
+        chart.traces.append((hadm_id, trace(model, patient, chapter.stay, sections)))
+    chart.canary |= dict.fromkeys(chapter.written.canary, hadm_id)
+    if patient.index == 0:
+        chart.canary["radiology"] = hadm_id
 
 
 def count_icu_stay(chart: Chart, icu_stay: IcuStay) -> None:

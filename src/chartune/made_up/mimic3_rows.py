@@ -6,8 +6,7 @@ PATIENTS 1 · ADMISSIONS · DIAGNOSES_ICD · PROCEDURES_ICD · ICUSTAYS · NOTEE
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from chartune.made_up.admission_text import trace
-from chartune.made_up.chart import Chart, count_chapter, count_icu_stay, count_patient
+from chartune.made_up.chart import Chart, add_truth, count_chapter, count_icu_stay, count_patient
 from chartune.made_up.diagnosis_codes import DIAGNOSES, UNLISTED
 from chartune.made_up.dice import Dice, Stream
 from chartune.made_up.items import ITEMS
@@ -68,11 +67,7 @@ def write_mimic3(dice: Dice, model: OutcomeModel, patient: Patient, events: bool
         for note in (*chapter.radiology, *chapter.ward, *chapter.written.notes):
             _note(chart, patient, chapter, note)
         chart.count("addenda_before_report", _addendum_first(chapter.written.notes))
-        if chapter.written.sections is not None:
-            chart.traces.append((chapter.stay.hadm_id, trace(model, patient, chapter.stay, chapter.written.sections)))
-        chart.canary |= dict.fromkeys(chapter.written.canary, chapter.stay.hadm_id)
-        if patient.index == 0:
-            chart.canary["radiology"] = chapter.stay.hadm_id
+        add_truth(chart, model, patient, chapter, chapter.stay.hadm_id, chapter.written.sections)
     return chart
 
 

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
 
-from chartune.made_up.admission_text import trace
 from chartune.made_up.billing import Bill
-from chartune.made_up.chart import Chart, count_chapter, count_icu_stay, count_patient
+from chartune.made_up.chart import Chart, add_truth, count_chapter, count_icu_stay, count_patient
 from chartune.made_up.diagnosis_codes import DIAGNOSES, UNLISTED
 from chartune.made_up.dice import Dice, Stream
 from chartune.made_up.items import ITEMS
@@ -83,7 +82,7 @@ def write_mimic4(dice: Dice, model: OutcomeModel, patient: Patient, events: bool
     count_patient(chart, story, deaths=patient.died_in_hospital)
     chart.add("hosp/patients", *_person(story))
     for chapter in story.chapters:
-        stay, hadm_id = chapter.stay, HADM + chapter.stay.hadm_id
+        hadm_id = HADM + chapter.stay.hadm_id
         count_chapter(chart, chapter)
         chart.add("hosp/admissions", *_admission(own, patient, story.person, chapter))
         _bill(own, chart, patient, chapter)
@@ -94,11 +93,8 @@ def write_mimic4(dice: Dice, model: OutcomeModel, patient: Patient, events: bool
                     bedside, chart, (SUBJECT + patient.subject_id, hadm_id, STAY + icu_stay.icustay_id), icu_stay
                 )
         notes.add(chapter.radiology, chapter.written.notes, hadm_id)
-        if chapter.written.sections is not None:
-            chart.traces.append((hadm_id, trace(model, patient, stay, mimic4_sections(chapter.written.sections))))
-        chart.canary |= dict.fromkeys(chapter.written.canary, hadm_id)
-        if patient.index == 0:
-            chart.canary["radiology"] = hadm_id
+        sections = chapter.written.sections
+        add_truth(chart, model, patient, chapter, hadm_id, None if sections is None else mimic4_sections(sections))
     return chart
 
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from chartune.errors import DataError
 from chartune.metrics.auroc import auroc
-from chartune.metrics.bootstrap import Resamples, _draws, _resamples
+from chartune.metrics.bootstrap import Resamples, resamples_of, row_weights
 from chartune.quantities import Estimate
 
 Areas = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
@@ -43,7 +43,7 @@ class LabelDraws:
     def per_label(self, level: float) -> list[Estimate | None]:
         """AUROC of each label with its interval; None where the rows hold one class only."""
         return [
-            _resamples(float(value), self.auroc_draws[:, i], self.rows, self.alone).estimate(level)
+            resamples_of(float(value), self.auroc_draws[:, i], self.rows, self.alone).estimate(level)
             if np.isfinite(value) else None
             for i, value in enumerate(self.auroc)
         ]  # fmt: skip
@@ -60,7 +60,7 @@ class LabelDraws:
         defined = np.isfinite(picked)
         with np.errstate(invalid="ignore"):  # a draw that defines no label is NaN, and left out
             means = np.where(defined, picked, 0).sum(axis=1) / defined.sum(axis=1)
-        return _resamples(float(values[which].mean()), means, self.rows, self.alone)
+        return resamples_of(float(values[which].mean()), means, self.rows, self.alone)
 
 
 def label_draws(
@@ -85,7 +85,7 @@ def label_draws(
     _fill(value, labels, scores, np.ones((1, len(labels))))
     drawn = np.full((2, resamples, count), np.nan)
     start = 0
-    for weights in _draws(subjects, resamples, seed):
+    for weights in row_weights(subjects, resamples, seed):
         _fill(drawn[:, start : start + len(weights)], labels, scores, weights)
         start += len(weights)
     alone = np.unique(subjects).size < 2

@@ -83,22 +83,23 @@ def resample(
             f"but got subject_ids of shape {subjects.shape} and resamples={resamples}."
         )
     drawn: dict[str, list[NDArray[np.float64]]] = {name: [] for name in statistics}
-    for weights in _draws(subjects, resamples, seed):
+    for weights in row_weights(subjects, resamples, seed):
         for name, statistic in statistics.items():
             drawn[name].append(statistic(weights))
     as_it_is = np.ones((1, subjects.size))
     alone = np.unique(subjects).size < 2  # one patient drawn again is the same patient: there is no spread
     return {
-        name: _resamples(float(statistic(as_it_is)[0]), np.concatenate(drawn[name]), subjects.size, alone)
+        name: resamples_of(float(statistic(as_it_is)[0]), np.concatenate(drawn[name]), subjects.size, alone)
         for name, statistic in statistics.items()
     }
 
 
-def _resamples(value: float, samples: NDArray[np.float64], n: int, alone: bool) -> Resamples:
+def resamples_of(value: float, samples: NDArray[np.float64], n: int, alone: bool) -> Resamples:
+    """A statistic and its draws; undefined in all where the rows are of one patient `alone`."""
     return Resamples(value, np.full_like(samples, np.nan) if alone else samples, n)
 
 
-def _draws(subjects: NDArray[np.generic], resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
+def row_weights(subjects: NDArray[np.generic], resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
     """Row weights [B, n] of all draws, in chunks that bound memory; the chunking does not change the draws."""
     rng = np.random.default_rng(seed)
     _, patient_of_row = np.unique(subjects, return_inverse=True)

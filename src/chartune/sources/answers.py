@@ -11,11 +11,11 @@ import polars as pl
 
 from chartune.config import Config, Unhashed
 from chartune.errors import SchemaError
+from chartune.sources.facts import content_hash
 from chartune.sources.reading import sanitised
 from chartune.sources.source import RawPath
 from chartune.sources.splits.lists import split_named
 from chartune.sources.splits.split import NAMES
-from chartune.store import sha256
 
 ANSWERS: Final[dict[str, pl.DataType]] = {
     "subject_id": pl.Int64(),
@@ -39,7 +39,7 @@ class LabelFile(Config):
 
     def hashable(self) -> dict[str, Any]:
         """The fields and the hash of the file's bytes. Raises SchemaError: it is not there, or cannot be read."""
-        return super().hashable() | {"sha256": hashed(self.existing_file())}
+        return super().hashable() | {"sha256": content_hash(self.existing_file())}
 
     def place(self) -> Path:
         """Where it is."""
@@ -53,11 +53,6 @@ class LabelFile(Config):
                 f"put it there."
             )
         return self.file
-
-
-def hashed(file: Path) -> str:
-    """SHA-256 of a file of labels. Raises SchemaError: it cannot be read."""
-    return sanitised(file, lambda: sha256(file))
 
 
 def split_of(cells: pl.Series, file: Path) -> pl.Series:

@@ -20,8 +20,6 @@ _EXPECTED: Final = {
     "time": "a time such as 2150-01-31 13:05:00",
     "date": "a date such as 2150-01-31",
 }
-
-
 _TIME: Final = "%Y-%m-%d %H:%M:%S"
 _OF_A_WAREHOUSE: Final = r"^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d:\d\d)(?:\.\d{1,9})?$"
 _SPOILT: Final = {

@@ -4,19 +4,18 @@ hadm_id,label,split              subject_id · prediction_time · boolean_value
 100001,1,train                   labels/readmission/train/0.parquet, as ACES writes a cohort
 """
 
-from typing import Annotated, Final, Literal, Self
+from typing import Final, Literal, Self
 
 import polars as pl
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from chartune.errors import SchemaError
 from chartune.sources.answers import ANSWERS, LabelFile, split_of
 from chartune.sources.labels import as_labels
-from chartune.sources.own_dialect import LOOK, Detected, OwnDialect
+from chartune.sources.own_dialect import LOOK, Detected, Filled, OwnDialect
 from chartune.sources.reading import header, read
 from chartune.sources.tables import Column, Table, Tally
 
-Filled = Annotated[str, Field(min_length=1)]
 _KEY: Final = ["subject_id", "hadm_id", "prediction_time"]
 
 

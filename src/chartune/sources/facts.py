@@ -53,6 +53,11 @@ def file_facts(file: Path, store: Store) -> TableFacts:
     return TableFacts(file.name, file.stat().st_size, digest)
 
 
+def content_hash(file: Path) -> str:
+    """Hexadecimal SHA-256 of a file, read once per process. Raises SchemaError: it cannot be read."""
+    return sanitised(file, lambda: hashed(file)).sha256
+
+
 def file_hash(file: Path, store: Store) -> str:
     """Hexadecimal SHA-256 of a file, remembered in the store until the file is another one or has been touched.
 

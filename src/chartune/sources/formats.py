@@ -21,7 +21,7 @@ from chartune.errors import SchemaError
 from chartune.sources.dialect import GLUE, PLAIN, Dialect
 from chartune.sources.json_lines import objects, text_of
 from chartune.sources.parquet_footer import refuse_long_values
-from chartune.sources.whole_rows import delimiter_of, first_rows, refuse_long, whole_rows
+from chartune.sources.whole_rows import delimiter_of, first_rows, is_packed, refuse_long, whole_rows
 
 ROW: Final = "_row"
 ENDINGS: Final = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz", ".parquet")
@@ -30,6 +30,8 @@ _LOOKED_AT: Final = 100
 _AGAIN: Final = re.compile(r"(.*)_duplicated_\d+")
 """How polars calls a column whose name stands there a second time."""
 _GZIP: Final = b"\x1f\x8b"
+UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+"""First bytes of UTF-16, little-endian and big-endian."""
 _MARKS: Final = {
     b"PAR1": ("a Parquet file", "give it the ending .parquet"),
     _GZIP: ("a gzip file", "give it the ending .gz"),
@@ -65,11 +67,11 @@ def check(file: Path, dialect: Dialect = PLAIN, *, any_mark: bool = False) -> No
     start = _first_bytes(file, packed=False)
     if not start:
         raise SchemaError(f"{file.name} must hold a table, but it has zero bytes; get the file again.")
-    if _packed(file) and start[:2] != _GZIP:
+    if is_packed(file) and start[:2] != _GZIP:
         raise SchemaError(
             f"{file.name} must be a gzip file, but its first bytes are not; get it again or drop the .gz."
         )
-    text = _first_bytes(file, packed=_packed(file))
+    text = _first_bytes(file, packed=is_packed(file))
     for mark, (what, way_out) in _MARKS.items():
         if text.startswith(mark) and ending(file) != ".parquet":
             raise SchemaError(f"{file.name} is {what} by its first bytes; {way_out}.")
@@ -80,7 +82,7 @@ def _must_be_letters(file: Path, start: bytes, encoding: str, any_mark: bool) ->
     """That the first bytes are of the encoding, as far as they tell: letters of two or four bytes hold zeros."""
     if ending(file) == ".parquet":
         return
-    marked = start[:2] in (b"\xff\xfe", b"\xfe\xff")
+    marked = start[:2] in UTF16_MARKS
     what = ""
     if start in (b"\xff\xfe\0\0", b"\0\0\xfe\xff") or start.count(b"\0") > 2:
         what = "UTF-32"
@@ -240,10 +242,6 @@ def _json_batches(file: Path, columns: list[str], size: int, dialect: Dialect) -
     )
     while some := list(islice(rows, size)):
         yield _bounded(file, pl.DataFrame(some, schema=schema, orient="row"), dialect.longest_cell)
-
-
-def _packed(file: Path) -> bool:
-    return file.name.lower().endswith(".gz")
 
 
 def _first_bytes(file: Path, *, packed: bool) -> bytes:

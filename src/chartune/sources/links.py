@@ -6,30 +6,18 @@
 Which of both keys is wrong nobody knows; by either alone one patient's data would become another's.
 """
 
-from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Final
 
 import polars as pl
 
-from chartune.sources.coverage import KNOWN_ADMISSION, Rule
+from chartune.sources.coverage import KNOWN_ADMISSION
+from chartune.sources.tables import Tally, strangers
 
 STRANGE_STAY: Final = "that name an ICU stay of another patient"
 """Why rows of the bedside chart are passed over."""
 
 
-class Counting(Protocol):
-    """Who counts: `chartune.sources.tables.Tally`."""
-
-    strangers: int
-
-    def pass_over(self, counts: Mapping[str, int]) -> None:
-        """Add rows that do not count, by reason."""
-
-    def reach(self, rule: Rule, reachable: int, reached: int) -> None:
-        """Add rows that a rule could have reached, and did."""
-
-
-def own(rows: pl.DataFrame, admissions: pl.DataFrame, tally: Counting | None = None) -> tuple[pl.DataFrame, int]:
+def own(rows: pl.DataFrame, admissions: pl.DataFrame, tally: Tally | None = None) -> tuple[pl.DataFrame, int]:
     """The rows, `hadm_id` null where that admission is of another patient, and how many these are.
 
     Args:
@@ -47,7 +35,7 @@ def own(rows: pl.DataFrame, admissions: pl.DataFrame, tally: Counting | None = N
 
 
 def own_table(
-    table: str, rows: pl.DataFrame | None, admissions: pl.DataFrame, tally: Counting | None = None
+    table: str, rows: pl.DataFrame | None, admissions: pl.DataFrame, tally: Tally | None = None
 ) -> tuple[pl.DataFrame | None, list[str]]:
     """As `own`, of a whole table or none, with the warning."""
     if rows is None:
@@ -56,26 +44,20 @@ def own_table(
     return kept, strangers(table, count)
 
 
-def own_notes(notes: pl.DataFrame, admissions: pl.DataFrame, tally: Counting) -> pl.DataFrame:
+def own_notes(notes: pl.DataFrame, admissions: pl.DataFrame, tally: Tally) -> pl.DataFrame:
     """As `own`, of a batch; counted by the tally."""
     kept, count = own(notes, admissions, tally)
     tally.strangers += count
     return kept
 
 
-def of_own_stays(rows: pl.DataFrame, stays: pl.DataFrame, tally: Counting) -> pl.DataFrame:
+def of_own_stays(rows: pl.DataFrame, stays: pl.DataFrame, tally: Tally) -> pl.DataFrame:
     """The rows (subject_id · stay_id? · …) whose ICU stay is not of another patient; the others are counted."""
     strange = (_owners(rows, stays, "stay_id") != rows["subject_id"]).fill_null(False)
     if not strange.any():
         return rows
     tally.pass_over({STRANGE_STAY: int(strange.sum())})
     return rows.filter(~strange)
-
-
-def strangers(table: str, count: int) -> list[str]:
-    """The warning that rows name an admission of another patient; none of 0."""
-    said = f"{table}: {count} rows name an admission of another patient; that they belong to it is not used."
-    return [said] if count else []
 
 
 def _owners(rows: pl.DataFrame, of: pl.DataFrame, key: str) -> pl.Series:

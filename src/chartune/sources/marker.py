@@ -11,8 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from chartune.hashing import hashed
-from chartune.sources.facts import TableFacts, file_facts
+from chartune.sources.facts import TableFacts, content_hash, file_facts
 from chartune.sources.reading import sanitised
 from chartune.store import Store
 
@@ -74,13 +73,11 @@ def _listed(said: Mapping[str, Any]) -> dict[str, int | None]:
 
 def _is_listed(file: Path, listed: Mapping[str, int | None]) -> bool:
     size = sanitised(file, file.stat).st_size
-    return size in listed.values() and listed.get(_hash(file)) == size  # a large file of another size is not hashed
+    return (
+        size in listed.values() and listed.get(content_hash(file)) == size
+    )  # a large file of another size is not hashed
 
 
 def _is_as_listed(folder: Path, entry: Mapping[str, Any]) -> bool:
     file = folder / str(entry.get("file"))
-    return file.is_file() and _hash(file) == entry.get("sha256")
-
-
-def _hash(file: Path) -> str:
-    return sanitised(file, lambda: hashed(file)).sha256
+    return file.is_file() and content_hash(file) == entry.get("sha256")

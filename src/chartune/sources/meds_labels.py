@@ -15,7 +15,8 @@ import polars as pl
 
 from chartune.config import Config, Unhashed
 from chartune.errors import SchemaError
-from chartune.sources.answers import ANSWERS, hashed
+from chartune.sources.answers import ANSWERS
+from chartune.sources.facts import content_hash
 from chartune.sources.reading import sanitised
 from chartune.sources.source import RawPath
 from chartune.sources.splits.lists import split_named
@@ -61,7 +62,7 @@ class MedsLabels(Config):
 
     def hashable(self) -> dict[str, Any]:
         """The kind of value, and a hash over the bytes of each shard and the split that its place names."""
-        each = sorted(f"{hashed(file)} {self._split_of(file)}" for file in self.files())
+        each = sorted(f"{content_hash(file)} {self._split_of(file)}" for file in self.files())
         return super().hashable() | {"sha256": hashlib.sha256("\n".join(each).encode()).hexdigest()}
 
     def answers(self, *, with_split: bool) -> pl.DataFrame:

@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from chartune.sources import formats
 from chartune.sources.dialect import Bounds, Delimiter, Dialect, Encoding, Escape
@@ -30,12 +30,13 @@ from chartune.sources.whole_rows import (
     unpacked,
 )
 
+Filled = Annotated[str, Field(min_length=1)]
+"""A name of a column, or a sign; not empty."""
 LOOK: Final = 64 * 2**20
 """Bytes that are looked at in passing, as by `chartune check`."""
 _NAMES: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _NOT_CP1252: Final = re.compile(rb"[\x81\x8d\x8f\x90\x9d]")
 """Bytes that are no letter of Windows."""
-_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
@@ -209,7 +210,7 @@ class _Quotes:
 
 def _with_mark(file: Path, detected: Detected) -> Detected:
     with unpacked(file) as handle:
-        if handle.read(2) not in _UTF16:
+        if handle.read(2) not in formats.UTF16_MARKS:
             return detected
     said = f"{file.name}: read as UTF-16, by its first bytes."
     return replace(detected, dialect=replace(detected.dialect, encoding="utf-16"), notices=(*detected.notices, said))

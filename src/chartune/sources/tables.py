@@ -13,7 +13,6 @@ import polars as pl
 from chartune.errors import SchemaError
 from chartune.sources.coverage import OF_TABLES, Coverage, Rule
 from chartune.sources.dialect import PLAIN, Dialect
-from chartune.sources.links import strangers
 
 EXCEL_CELL: Final = 32_767
 """Characters that a cell of a spreadsheet holds at most (Microsoft, Excel specifications and limits)."""
@@ -119,17 +118,11 @@ class Tally:
 
     def restart(self) -> None:
         """Count from nothing: the table is read again."""
-        self.rows = self.blank_lines = self.replaced = self.first_replaced = self.damaged_rows = self.cut = 0
-        self.strangers = 0
-        self.marks.clear()
-        self.passed_over.clear()
-        self.reached.clear()
-        self.kinds.clear()
+        vars(self).update(vars(Tally()))
 
     def pass_over(self, counts: Mapping[str, int]) -> None:
         """Add rows that do not count, by reason."""
-        for why in sorted({*self.passed_over, *counts}):  # in an order that does not depend on that of the rows
-            self.passed_over[why] = self.passed_over.pop(why, 0) + counts.get(why, 0)
+        self.passed_over = _added(self.passed_over, counts)
 
     def reach(self, rule: Rule, reachable: int, reached: int) -> None:
         """Add rows that a rule could have reached, and did."""
@@ -142,8 +135,7 @@ class Tally:
 
     def add_kinds(self, counts: Mapping[str, int]) -> None:
         """Add rows by category."""
-        for kind in sorted({*self.kinds, *counts}):  # in an order that does not depend on that of the rows
-            self.kinds[kind] = self.kinds.pop(kind, 0) + counts.get(kind, 0)
+        self.kinds = _added(self.kinds, counts)
 
     def warnings(self, table: str) -> list[str]:
         """What a reader of the data card should know: counts, no cells."""
@@ -168,6 +160,17 @@ class Tally:
             said.append(f"{table}: {self.blank_lines} blank lines were passed over.")
         said += [f"{table}: {count} rows {why} were passed over." for why, count in self.passed_over.items() if count]
         return said
+
+
+def _added(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:
+    """The sums by name, in an order that does not depend on that of the rows."""
+    return {name: first.get(name, 0) + second.get(name, 0) for name in sorted({*first, *second})}
+
+
+def strangers(table: str, count: int) -> list[str]:
+    """The warning that rows name an admission of another patient; none of 0."""
+    message = f"{table}: {count} rows name an admission of another patient; that they belong to it is not used."
+    return [message] if count else []
 
 
 def marked(counts: Mapping[str, int]) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal, Self
 
 import polars as pl
-from pydantic import Field, model_validator
+from pydantic import model_validator
 
 from chartune.config import Unhashed
 from chartune.errors import SchemaError
@@ -27,7 +27,7 @@ from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.formats import has_keys
 from chartune.sources.ids import all_whole, numbered, refuse_rounded, trimmed
 from chartune.sources.labels import LABELS, as_labels, beside, labels_table
-from chartune.sources.own_dialect import Detected, OwnDialect
+from chartune.sources.own_dialect import Detected, Filled, OwnDialect
 from chartune.sources.reading import batches
 from chartune.sources.source import About, RawPath, Records, Source
 from chartune.sources.tables import Column, Table, Tally
@@ -52,8 +52,6 @@ _NOBODY: Final = (
     "notes: no column names the patients, so each row counts as a patient of its own; if some have several rows, texts "
     "of one person stand in training and in test."
 )
-
-Filled = Annotated[str, Field(min_length=1)]
 
 
 class Tabular(OwnDialect, Source):

@@ -153,10 +153,11 @@ def misplaced_quotes(data: bytes, delimiter: str, before: int = 0) -> NDArray[np
 
 def unpacked(file: Path) -> BinaryIO:
     """The file, its gzip taken off."""
-    return cast(BinaryIO, gzip.open(file, "rb")) if _packed(file) else file.open("rb")
+    return cast(BinaryIO, gzip.open(file, "rb")) if is_packed(file) else file.open("rb")
 
 
-def _packed(file: Path) -> bool:
+def is_packed(file: Path) -> bool:
+    """Whether a file is one of gzip, by its name."""
     return file.name.lower().endswith(".gz")
 
 
@@ -176,7 +177,7 @@ def letters(file: Path, encoding: str) -> Iterator[bytes]:
     decode = None if encoding == "utf-8" else codecs.getincrementaldecoder(encoding)(errors="replace")
     first = True
     with file.open("rb", buffering=0) as handle:
-        for piece in _gunzipped(handle) if _packed(file) else iter(lambda: handle.read(PIECE), b""):
+        for piece in _gunzipped(handle) if is_packed(file) else iter(lambda: handle.read(PIECE), b""):
             text = decode.decode(piece).encode("utf-8", "replace") if decode else piece
             yield text.removeprefix(_BOM) if first else text
             first = False

@@ -21,7 +21,7 @@ from chartune.notes.sections import (
 )
 from chartune.sources.coverage import Rule
 from chartune.tasks.attrition import Attrition, Cohort
-from chartune.tasks.inputs import NOTES_READ, SUMMARY, TELLS_DEATH, Seen, dated, joined, texts_of, timed
+from chartune.tasks.inputs import SUMMARY, TELLS_DEATH, Seen, counted, dated, joined, texts_of, timed
 
 _SUMMARIES: Final = Rule(
     "a discharge summary", "admissions", 0.5,
@@ -130,9 +130,9 @@ class AdmissionNote(SummaryInput):
     ) -> pl.DataFrame:
         """Examples of a portion, sorted by hadm_id."""
         examples = joined(admissions, read).filter(pl.col("text") != "")
-        examples = _record(examples, attrition, "tells why the patient came", _NO_STORY)
+        examples = counted(examples, attrition, "tells why the patient came", _NO_STORY)
         if not keep_stated_deaths:
-            examples = _record(examples.filter(~pl.col(TELLS_DEATH)), attrition, "does not tell the death", _DEATH)
+            examples = counted(examples.filter(~pl.col(TELLS_DEATH)), attrition, "does not tell the death", _DEATH)
             examples = self._without_asides(examples)
         return examples.drop(TELLS_DEATH)
 
@@ -158,8 +158,3 @@ def _on_arrival_core(texts: Sequence[str]) -> str:
 
 def _tells_death_core(text: str) -> bool:
     return core_tells_death(core_without_asides(text))
-
-
-def _record(read: pl.DataFrame, attrition: Attrition, step: str, why: str) -> pl.DataFrame:
-    attrition.add(step, why, read["subject_id"].n_unique(), read.height, int(read[NOTES_READ].sum()))
-    return read

@@ -88,7 +88,7 @@ def _write_parquet(artefact: Artefact, dataset: Dataset, name: str, folder: Path
             table = rows.to_arrow()
             write_arrow(table.cast(_schema(table.schema, space)), folder / _part(split))
     shutil.copyfile(artefact.file("splits.parquet"), folder / "splits.parquet")
-    about = {"data": artefact.fingerprint, "sensitivity": _sensitivity(artefact), "task": name}
+    about = {"data": artefact.fingerprint, "sensitivity": artefact.manifest().sensitivity, "task": name}
     entry = dataset.only([name]).to_json()
     write_json(folder / DATASET, about | {key: entry[key] for key in _TOLD} | {"definition": entry["tasks"][name]})
 
@@ -122,10 +122,6 @@ def _readme(artefact: Artefact, dataset: Dataset, names: list[str], form: Form, 
     examples = {file: f"examples of {split}" for split, file in parts.items()}
     columns = {name: holds for name, holds in COLUMNS.items() if name != "split"}
     return dataset_card(exported, artefact.fingerprint, examples | _PARQUET_FILES, columns, parts)
-
-
-def _sensitivity(artefact: Artefact) -> str:
-    return artefact.manifest().sensitivity
 
 
 def _refuse(folder: Path) -> None:

@@ -105,6 +105,12 @@ def joined(admissions: pl.DataFrame, read: pl.DataFrame) -> pl.DataFrame:
     return admissions.join(read, on=_KEY).select(*EXAMPLES, NOTES_READ, TELLS_DEATH).sort("hadm_id")
 
 
+def counted(examples: pl.DataFrame, attrition: Attrition, step: str, why: str) -> pl.DataFrame:
+    """The examples (with `NOTES_READ`) that a filter left, recorded by the attrition."""
+    attrition.add(step, why, examples["subject_id"].n_unique(), examples.height, int(examples[NOTES_READ].sum()))
+    return examples
+
+
 def dated(notes: pl.DataFrame) -> pl.DataFrame:
     """Notes by date and order of writing: a discharge summary has a date and no clock time.
 

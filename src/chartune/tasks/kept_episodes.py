@@ -17,7 +17,7 @@ EVENTS: Final = "events"
 """The shelf of episodes."""
 EVENTS_REVISION: Final = 3
 """Raised when a bug fix changes which episodes are found."""
-_CHART: Final = ("icustays", "chartevents", "procedureevents", "procedureevents_mv")
+_CHART: Final = ("icustays", "chartevents", "procedureevents_mv")
 """Tables that determine the episodes."""
 _EPISODES: Final = "ventilation-{}.parquet"
 """By join (`chartune.sources.ventilation.OxygenJoin`)."""

@@ -13,7 +13,7 @@ from chartune.sources.source import Records
 from chartune.sources.splits import SPLITS
 from chartune.tasks.attrition import Attrition, Cohort
 from chartune.tasks.inputs import TELLS_DEATH, Seen, joined, texts_of, timed, unread
-from chartune.tasks.labels import ASKED, LabelSpace
+from chartune.tasks.labels import ASKED, LabelSpace, training_labels
 from chartune.tasks.positive import positive_of
 from chartune.tasks.task import Card, Task
 
@@ -181,8 +181,7 @@ def labels_of(answer: str) -> int | None:
 
 def _patients(examples: pl.DataFrame) -> pl.DataFrame:
     """Columns asked and patients: how many training patients have each label."""
-    train = examples.filter(pl.col("split") == "train").explode("asked", empty_as_null=True).drop_nulls("asked")
-    return train.group_by("asked").agg(patients=pl.col("subject_id").n_unique())
+    return training_labels(examples).group_by("asked").agg(patients=pl.col("subject_id").n_unique())
 
 
 def _must_be_classes(patients: pl.DataFrame, *, most: int, least: int) -> None:

@@ -68,10 +68,14 @@ class LabelSpace:
         return cls(data["answer"], tuple(data["labels"]), tuple(data["titles"]), by)
 
 
+def training_labels(examples: pl.DataFrame) -> pl.DataFrame:
+    """The training examples, a row per name in `asked`."""
+    return examples.filter(pl.col("split") == "train").explode("asked", empty_as_null=True).drop_nulls("asked")
+
+
 def frequent(examples: pl.DataFrame, least_cases: int) -> list[str]:
     """The names that apply to at least so many training examples, sorted."""
-    train = examples.filter(pl.col("split") == "train").explode("asked", empty_as_null=True).drop_nulls("asked")
-    counted = train.group_by("asked").len().filter(pl.col("len") >= least_cases)
+    counted = training_labels(examples).group_by("asked").len().filter(pl.col("len") >= least_cases)
     return sorted(counted["asked"].to_list())
 
 

@@ -6,8 +6,8 @@ labels.csv · train.csv, validation.csv, test.csv · data that the corpus must n
 from collections.abc import Iterator, Sequence
 
 from chartune.errors import DataError
-from chartune.sources.answers import hashed
 from chartune.sources.catalog import AnySplit
+from chartune.sources.facts import content_hash
 from chartune.sources.splits import ImportedSplit
 from chartune.store import Store
 from chartune.tasks.corpus import Corpus
@@ -44,7 +44,7 @@ def _labels(tasks: Sequence[Task]) -> Iterator[dict[str, str]]:
 def _lists(splits: AnySplit) -> Iterator[dict[str, str]]:
     if isinstance(splits, ImportedSplit):
         for file in splits.files():
-            yield _row(file.name, hashed(file), splits.licence)
+            yield _row(file.name, content_hash(file), splits.licence)
 
 
 def _held_out(corpus: Corpus | None, store: Store) -> Iterator[dict[str, str]]:

@@ -10,10 +10,10 @@ command then goes on from there.
 
 import json
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import polars as pl
 
@@ -30,11 +30,12 @@ from chartune.tasks.containment.settings import NearCopies
 from chartune.tasks.corpus import Corpus
 from chartune.tasks.coverage import Reached, reading_of
 from chartune.tasks.frames import write_frame
-from chartune.tasks.inputs import EXAMPLES, NOTES_READ, Input
+from chartune.tasks.inputs import EXAMPLES, counted
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.staging import SHARDS, Staged, of_shards, stage
 from chartune.tasks.task import Task
 
+T = TypeVar("T")
 STAGED: Final = "staged"
 """Folder of the notes while tasks are made."""
 TALLIES: Final = "tallies.json"
@@ -125,14 +126,19 @@ def read_tallies(records: Records, file: Path, tables: Collection[str] | None = 
 
 def _groups(tasks: Sequence[Task]) -> list[list[Task]]:
     """Tasks that read the same of the same notes, so that a text is taken apart once for all of them."""
-    groups: list[tuple[Input, list[Task]]] = []
-    for task in tasks:
-        same = next((group for reads, group in groups if reads.shared and reads == task.reads), None)
-        if same is None:
-            groups.append((task.reads, [task]))
+    return _grouped(tasks, lambda task, other: task.reads.shared and task.reads == other.reads)
+
+
+def _grouped(items: Sequence[T], fits: Callable[[T, T], bool]) -> list[list[T]]:
+    """Each in the first group whose members all fit it, else in one of its own."""
+    groups: list[list[T]] = []
+    for item in items:
+        group = next((group for group in groups if all(fits(item, other) for other in group)), None)
+        if group is None:
+            groups.append([item])
         else:
-            same.append(task)
-    return [group for _, group in groups]
+            group.append(item)
+    return groups
 
 
 def readable(task: Task, records: Records, admissions: pl.DataFrame, staged: Staged) -> pl.DataFrame:
@@ -162,14 +168,7 @@ def _reading_the_same(makings: Sequence[_Making]) -> list[list[_Making]]:
     Nearly always all of them. But of identical summaries the latest counts, and which is the latest depends on whom a
     task asks about; what a task reads must not depend on the tasks that are prepared beside it.
     """
-    groups: list[list[_Making]] = []
-    for making in makings:
-        same = next((group for group in groups if all(_agree(making, other) for other in group)), None)
-        if same is None:
-            groups.append([making])
-        else:
-            same.append(making)
-    return groups
+    return _grouped(makings, _agree)
 
 
 def _agree(first: _Making, other: _Making) -> bool:
@@ -215,7 +214,7 @@ def _finished(
         repeated = _training(read) and not _training(examples)
         why = "no training patient has its label"
         why = "every training text repeats a held-out one, so that no label is learnt" if repeated else why
-        labelled = _counted(labelled.drop_nulls("label"), attrition, "label learnt", why)
+        labelled = counted(labelled.drop_nulls("label"), attrition, "label learnt", why)
     written = labelled.select(*(name if name != "asked" else "label" for name in EXAMPLES))
     write_frame(written, folder / f"{task.name}.parquet")
     card = {**task.card().to_json(), **space.to_json(), "config": task.model_dump(mode="json")}
@@ -234,7 +233,7 @@ def _of_no_held_out_text(
     if not near:
         return examples
     why = f"training text that holds {near.containment:.0%} or more of a held-out text"
-    return _counted(without_near_copies(examples, near, pile), attrition, "near no held-out text", why)
+    return counted(without_near_copies(examples, near, pile), attrition, "near no held-out text", why)
 
 
 def _training(examples: pl.DataFrame) -> bool:
@@ -245,17 +244,12 @@ def _entry(folder: Path, task: Task) -> Path:
     return folder / f".{task.name}.entry.json"
 
 
-def _counted(examples: pl.DataFrame, attrition: Attrition, step: str, why: str) -> pl.DataFrame:
-    attrition.add(step, why, examples["subject_id"].n_unique(), examples.height, int(examples[NOTES_READ].sum()))
-    return examples
-
-
 def _without_held_out_copies(examples: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
     """Examples without training texts that a held-out patient's text repeats but for case, blanks and masks."""
     keyed = examples.with_columns(copy_key=copy_key(pl.col("text")))
     held = keyed.filter(pl.col("split").is_in(HELD_OUT))["copy_key"].unique()
     kept = keyed.filter((pl.col("split") != "train") | ~pl.col("copy_key").is_in(held.implode()))
-    return _counted(kept, attrition, "not in a held-out chart", "training text that a held-out chart repeats")
+    return counted(kept, attrition, "not in a held-out chart", "training text that a held-out chart repeats")
 
 
 def _task_counts(examples: pl.DataFrame, space: LabelSpace) -> dict[str, dict[str, int]]:
