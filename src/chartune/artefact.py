@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chartune.errors import StoreError
 from chartune.hashing import hashed, sha256, stamp_of
-from chartune.writing import write_json
+from chartune.writing import remembered, write_json
 
 MANIFEST: Final = "manifest.json"
 VERIFIED: Final = ".verified.json"
@@ -231,21 +231,13 @@ def _parsed(file: Path) -> tuple[Manifest | None, str]:
 def _digest(path: Path, name: str, entry: Entry, record: Path) -> str:
     """SHA-256 of a file; remembered while nothing about it changes, and beside its artefact when it is large."""
     large = entry.bytes >= LARGE
-    if large and _recorded(record).get(name) == [*stamp_of(path), entry.sha256]:
+    if large and remembered(record).get(name) == [*stamp_of(path), entry.sha256]:
         return entry.sha256
     made = hashed(path)
     if large and made.settled and made.sha256 == entry.sha256:
         with contextlib.suppress(OSError):  # a store that may only be read is hashed in each process
-            write_json(record, {**_recorded(record), name: [*made.stamp, made.sha256]})
+            write_json(record, {**remembered(record), name: [*made.stamp, made.sha256]})
     return made.sha256
-
-
-def _recorded(record: Path) -> dict[str, Any]:
-    try:
-        recorded = json.loads(record.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return recorded if isinstance(recorded, dict) else {}
 
 
 def _kind_of_run(stage: Path) -> str:

@@ -17,6 +17,8 @@ REFUSALS: Final = (
 )  # fmt: skip
 """How an operating system says that it will not write."""
 
+MOST_BYTES: Final = 64 << 20
+"""Of what is kept to save time; more is taken for damaged."""
 ASIDE: Final = ".chartune-"
 """Begins the name of what is being written."""
 
@@ -48,6 +50,15 @@ def storing(place: Path, *, every: bool = False) -> Iterator[None]:
 def write_json(path: Path, data: Any) -> None:
     """Write JSON aside, fsync it and rename it into place: a reader sees the old file or the new one, never half."""
     write_bytes(path, (json.dumps(data, indent=2) + "\n").encode())
+
+
+def remembered(path: Path) -> dict[str, Any]:
+    """The mapping in a JSON file that only saves time; empty: there is none, or it is damaged, or too large."""
+    try:
+        known = json.loads(path.read_bytes()) if path.is_file() and path.stat().st_size <= MOST_BYTES else {}
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def write_bytes(path: Path, data: bytes) -> None:

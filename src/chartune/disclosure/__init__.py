@@ -22,10 +22,29 @@ from chartune.disclosure.counts import EXPLAINED, SMALL, Sourced, is_made_up, lo
 from chartune.disclosure.figures import EXACT, RELEASE, ROUNDED, figures, released
 from chartune.disclosure.rates import TOO_FEW, digits, magnitude, percent, share
 from chartune.disclosure.scores import Behind, behind, fewest
-from chartune.disclosure.words import said
+from chartune.disclosure.words import shown_sentence
 
 __all__ = [
-    "EXACT", "EXPLAINED", "RELEASE", "ROUNDED", "SMALL", "TOO_FEW", "Behind", "Sourced", "behind", "digits", "fewest",
-    "figures", "is_made_up", "lowest", "magnitude", "part_of_whole", "percent", "released", "said", "share", "shown",
+    "EXACT",
+    "EXPLAINED",
+    "RELEASE",
+    "ROUNDED",
+    "SMALL",
+    "TOO_FEW",
+    "Behind",
+    "Sourced",
+    "behind",
+    "digits",
+    "fewest",
+    "figures",
+    "is_made_up",
+    "lowest",
+    "magnitude",
+    "part_of_whole",
+    "percent",
+    "released",
+    "share",
+    "shown",
+    "shown_sentence",
     "typical",
 ]  # fmt: skip

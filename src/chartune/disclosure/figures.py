@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from chartune.disclosure.counts import Sourced, is_made_up, shown
-from chartune.disclosure.words import said
+from chartune.disclosure.words import shown_sentence
 
 EXACT: Final = "exact"
 ROUNDED: Final = "rounded"
@@ -51,7 +51,7 @@ def _shown(name: str, value: Any) -> Any:
     if name in _CHOICES or isinstance(value, bool) or value is None:
         return value
     if name in _SENTENCES and isinstance(value, list):
-        return [said(str(item), exact=False) for item in value]
+        return [shown_sentence(str(item), exact=False) for item in value]
     if name == "attrition" and isinstance(value, list):
         return [_shown("", {key: of for key, of in row.items() if not key.startswith("removed_")}) for row in value]
     if isinstance(value, Mapping):

@@ -13,6 +13,6 @@ _COUNT: Final = re.compile(
 """A whole number that stands alone; digits inside a name (`ICD-9`, `v1.4`), of a row, a year or a duration stay."""
 
 
-def said(sentence: str, exact: bool) -> str:
+def shown_sentence(sentence: str, exact: bool) -> str:
     """`3 rows have no admission` → `<10 rows have no admission`; `exact` as for `shown`."""
     return sentence if exact else _COUNT.sub(lambda match: shown(int(match[1].replace(",", "")), exact), sentence)

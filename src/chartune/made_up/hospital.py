@@ -141,9 +141,9 @@ def _manifest(out: Path) -> tuple[dict[str, Any], dict[Path, int]]:
         ConfigError: its manifest is damaged.
     """
     try:
-        said = json.loads((out / FOLDER / MANIFEST).read_text(encoding="utf-8"))
-        listed = [*said["tables"].values(), said["oracle"], said["ventilation"]]
-        return said, {out / entry["file"]: entry["bytes"] for entry in listed if entry is not None}
+        manifest = json.loads((out / FOLDER / MANIFEST).read_text(encoding="utf-8"))
+        listed = [*manifest["tables"].values(), manifest["oracle"], manifest["ventilation"]]
+        return manifest, {out / entry["file"]: entry["bytes"] for entry in listed if entry is not None}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ConfigError(
             f"{out} must be whole, but {FOLDER}/{MANIFEST} is damaged; remove the folder and try again."

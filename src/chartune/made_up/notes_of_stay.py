@@ -136,8 +136,8 @@ def _filed(stay: Admission, parts: Sequence[str], description: str = "Report") -
 
 
 def _addendum(dice: Dice, patient: Patient, stay: Admission) -> list[str]:
-    said = " ".join(dice.some(_ADDENDA, dice.between(1, 2))).format(n=dice.below(1000), day=hidden(stay.dischtime))
-    return [_dates(stay), f"Sex:   {patient.gender}", f"Addendum:\n{wrapped(said)}"]
+    sentences = " ".join(dice.some(_ADDENDA, dice.between(1, 2))).format(n=dice.below(1000), day=hidden(stay.dischtime))
+    return [_dates(stay), f"Sex:   {patient.gender}", f"Addendum:\n{wrapped(sentences)}"]
 
 
 def _newborn_summary(dice: Dice, patient: Patient, stay: Admission) -> list[str]:

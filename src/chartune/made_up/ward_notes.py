@@ -61,9 +61,9 @@ def write_ward_notes(
 
 def _nursing(dice: Dice, model: OutcomeModel, stay: Admission, icu_stay: IcuStay) -> Note:
     taken = _moment(dice, icu_stay, 0.0, 1.0)
-    said = [*dice.some(_NURSING, dice.between(2, 4)), _breathing(dice, icu_stay, taken)]
-    said += [f"Being treated for {dice.pick(c.forms)}." for c in _seen(dice, model, stay, taken)]
-    text = wrapped("NPN: " + " ".join(dice.shuffled(said)))
+    sentences = [*dice.some(_NURSING, dice.between(2, 4)), _breathing(dice, icu_stay, taken)]
+    sentences += [f"Being treated for {dice.pick(c.forms)}." for c in _seen(dice, model, stay, taken)]
+    text = wrapped("NPN: " + " ".join(dice.shuffled(sentences)))
     if icu_stay.unit < 0:
         text = "NPN: Infant swaddled in open crib, feeding q3h, voiding and stooling."
     if dice.chance(ONE_WORD):

@@ -3,7 +3,6 @@
 first load ─▶ every tensor: smallest and largest finite? ─▶ bases.json in the store ─▶ later commands know at once
 """
 
-import json
 import math
 from pathlib import Path
 from typing import Any, Final
@@ -11,14 +10,12 @@ from typing import Any, Final
 import torch
 
 from chartune.errors import AdapterError
-from chartune.models.foreign import is_plain
 from chartune.models.local import LocalBackbone
 from chartune.store import storing, write_json
+from chartune.writing import remembered
 
 SEEN: Final = "bases.json"
 """In the store's root: what was seen of the values of base models, by the hash of their files and what was loaded."""
-MOST_BYTES: Final = 16 << 20
-"""Of that memory; more is taken for damaged."""
 
 
 def must_be_numbers(model: Any, backbone: LocalBackbone) -> None:
@@ -71,11 +68,5 @@ def _refuse(name: str, backbone: LocalBackbone) -> None:
 
 def _seen(memory: Path | None) -> dict[str, str]:
     """What is remembered; a damaged memory costs only time."""
-    try:
-        if memory is None or not is_plain(memory) or memory.stat().st_size > MOST_BYTES:
-            return {}
-        known = json.loads(memory.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    entries = known.items() if isinstance(known, dict) else ()
+    entries = remembered(memory).items() if memory else ()
     return {part: tensor for part, tensor in entries if isinstance(tensor, str)}

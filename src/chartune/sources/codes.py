@@ -42,9 +42,9 @@ class Codes:
     def linked(self, tables: Sequence[Table], admissions: pl.DataFrame, tallies: Mapping[str, Tally]) -> "Codes":
         """These codes, none of them of another patient's admission; `tables` and `tallies` as for `read_codes`."""
         first, second = (table.name for table in tables[:2])
-        diagnoses, said = own_table(first, self.diagnoses, admissions, tallies[first])
+        diagnoses, messages = own_table(first, self.diagnoses, admissions, tallies[first])
         procedures, more = own_table(second, self.procedures, admissions, tallies[second])
-        return replace(self, diagnoses=diagnoses, procedures=procedures, warnings=(*self.warnings, *said, *more))
+        return replace(self, diagnoses=diagnoses, procedures=procedures, warnings=(*self.warnings, *messages, *more))
 
 
 def read_codes(tables: Sequence[Table], files: Mapping[str, Path], tallies: Mapping[str, Tally]) -> Codes:
@@ -53,15 +53,15 @@ def read_codes(tables: Sequence[Table], files: Mapping[str, Path], tallies: Mapp
     Raises:
         SchemaError: a table is damaged or breaks its contract.
     """
-    frames, said = [], []
+    frames, messages = [], []
     for table in tables:
         raw = read(files[table.name], table, tallies[table.name]) if table.name in files else None
         frames.append(coded(raw))
-        said += [*dotted(table.name, raw), *suspicions(table.name, frames[-1])]
+        messages += [*dotted(table.name, raw), *suspicions(table.name, frames[-1])]
     diagnoses, procedures, diagnosis_titles, procedure_titles = frames
     _count_reached(diagnoses, diagnosis_titles, tallies[tables[0].name])
     _count_reached(procedures, procedure_titles, tallies[tables[1].name])
-    return Codes(diagnoses, procedures, diagnosis_titles, procedure_titles, tuple(said))
+    return Codes(diagnoses, procedures, diagnosis_titles, procedure_titles, tuple(messages))
 
 
 def coded(raw: pl.DataFrame | None) -> pl.DataFrame | None:
@@ -91,18 +91,18 @@ def suspicions(table: str, codes: pl.DataFrame | None) -> list[str]:
         return []
     known = codes.drop_nulls("icd_code")
     nine = known.filter(pl.col("icd_version") == 9)["icd_code"]
-    said = []
+    messages = []
     if len(nine) >= ENOUGH and not nine.str.starts_with("0").any():
-        said.append(
+        messages.append(
             f"{table}: no ICD-9 code starts with 0, of {len(nine)} rows; a spreadsheet may have removed the zeros, so "
             f"that 0414 became 414. Use the file as released."
         )
     if floats := int(known["icd_code"].str.contains(_FLOAT).sum()):
-        said.append(
+        messages.append(
             f"{table}: {floats} of {known.height} codes are written as numbers, such as 41401.0, so that no title and "
             f"no group will be found for them. Use the file as released."
         )
-    return said
+    return messages
 
 
 def _count_reached(codes: pl.DataFrame | None, titles: pl.DataFrame | None, tally: Tally) -> None:

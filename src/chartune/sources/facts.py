@@ -1,6 +1,5 @@
 """Facts about raw files: size, SHA-256, rows. What was read must be known to the byte before its results are quoted."""
 
-import json
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,11 +9,10 @@ from chartune.errors import SchemaError
 from chartune.hashing import Stamp, hashed, stamp_of
 from chartune.sources.reading import sanitised
 from chartune.store import Store, storing, write_json
+from chartune.writing import remembered
 
 HASHES: Final = "hashes.json"
 """In the store's root: hashes of raw files by path, size, times of change and inode, so that a second look is quick."""
-MOST_BYTES: Final = 64 << 20
-"""Of that memory; more is taken for damaged."""
 SUMS: Final = "SHA256SUMS.txt"
 _HEX: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -82,13 +80,7 @@ def _key(file: Path, stamp: Stamp) -> str:
 
 def _remembered(memory: Path) -> dict[str, str]:
     """What is remembered; entries of another form, as of an older version, are not believed and cost only time."""
-    try:
-        if memory.stat().st_size > MOST_BYTES:
-            return {}
-        known = json.loads(memory.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    entries = known.items() if isinstance(known, dict) else ()
+    entries = remembered(memory).items()
     return {key: digest for key, digest in entries if key.count("|") >= 5 and _HEX.fullmatch(str(digest))}
 
 

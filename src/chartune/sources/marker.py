@@ -6,7 +6,6 @@ Fictional patients have no secrets, so nothing of them is hidden. Real tables th
 is left over must not pass for fictional: the marker counts only if every file that is read is one that it lists.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +13,7 @@ from typing import Any, Final
 from chartune.sources.facts import TableFacts, content_hash, file_facts
 from chartune.sources.reading import sanitised
 from chartune.store import Store
+from chartune.writing import remembered
 
 MADE_UP: Final = Path("made-up") / "manifest.json"
 """Stands in the folder of a made-up hospital, so that nobody takes its patients for real ones."""
@@ -30,12 +30,12 @@ def marker(folder: Path, files: Iterable[Path], truths: Iterable[str] = ()) -> d
     Raises:
         SchemaError: a file cannot be read.
     """
-    said, read = _said(folder), list(files)
-    listed = _listed(said)
+    manifest, read = remembered(folder / MADE_UP), list(files)
+    listed = _listed(manifest)
     if not listed or not read or not all(_is_listed(file, listed) for file in read):
         return None
-    known = [said.get(name) for name in truths]
-    return said if all(isinstance(entry, Mapping) and _is_as_listed(folder, entry) for entry in known) else None
+    known = [manifest.get(name) for name in truths]
+    return manifest if all(isinstance(entry, Mapping) and _is_as_listed(folder, entry) for entry in known) else None
 
 
 def marker_facts(folder: Path, store: Store) -> dict[str, TableFacts]:
@@ -54,18 +54,9 @@ def disowned(folder: Path, files: Iterable[Path]) -> tuple[str, ...]:
     )
 
 
-def _said(folder: Path) -> dict[str, Any]:
-    """The content of the marker; empty: there is none, or it is damaged."""
-    try:
-        said = json.loads((folder / MADE_UP).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
-def _listed(said: Mapping[str, Any]) -> dict[str, int | None]:
+def _listed(manifest: Mapping[str, Any]) -> dict[str, int | None]:
     """Each hash of a table, packed and unpacked → its bytes."""
-    tables = said.get("tables")
+    tables = manifest.get("tables")
     rows = [row for row in tables.values() if isinstance(row, Mapping)] if isinstance(tables, Mapping) else []
     packed = {str(row["sha256"]): row.get("bytes") for row in rows if row.get("sha256")}
     return packed | {str(row["content_sha256"]): row.get("content_bytes") for row in rows if row.get("content_sha256")}
@@ -73,9 +64,8 @@ def _listed(said: Mapping[str, Any]) -> dict[str, int | None]:
 
 def _is_listed(file: Path, listed: Mapping[str, int | None]) -> bool:
     size = sanitised(file, file.stat).st_size
-    return (
-        size in listed.values() and listed.get(content_hash(file)) == size
-    )  # a large file of another size is not hashed
+    # A large file of another size is not hashed.
+    return size in listed.values() and listed.get(content_hash(file)) == size
 
 
 def _is_as_listed(folder: Path, entry: Mapping[str, Any]) -> bool:

@@ -93,17 +93,17 @@ class OwnDialect(Bounds):
         Raises:
             SchemaError: it cannot be read, or a row is longer than a row may be.
         """
-        said = Dialect(
+        stated = Dialect(
             self.delimiter, self.encoding or "utf-8", self.escape or "doubled", self.longest_row, self.longest_cell,
             self.null_marks or (),
         )  # fmt: skip
         if formats.ending(file) == ".parquet" or (self.delimiter and self.encoding and self.escape):
-            return Detected(said)
-        sanitised(file, lambda: formats.check(file, said, any_mark=self.encoding is None))
-        return sanitised(file, lambda: self._looked_at(file, said, names, most))
+            return Detected(stated)
+        sanitised(file, lambda: formats.check(file, stated, any_mark=self.encoding is None))
+        return sanitised(file, lambda: self._looked_at(file, stated, names, most))
 
-    def _looked_at(self, file: Path, said: Dialect, names: Sequence[str], most: int | None) -> Detected:
-        detected = _with_mark(file, Detected(said)) if self.encoding is None else Detected(said)
+    def _looked_at(self, file: Path, stated: Dialect, names: Sequence[str], most: int | None) -> Detected:
+        detected = _with_mark(file, Detected(stated)) if self.encoding is None else Detected(stated)
         if self.encoding or detected.dialect.encoding == "utf-16":
             return self._parted(file, detected, names, most)
         letters = _Letters()
@@ -126,8 +126,8 @@ class OwnDialect(Bounds):
         return quotes.applied(file, detected) if quotes else detected
 
 
-def _of(table: str, file: Path, said: str) -> str:
-    return f"{table}: {said.removeprefix(f'{file.name}: ')}"
+def _of(table: str, file: Path, message: str) -> str:
+    return f"{table}: {message.removeprefix(f'{file.name}: ')}"
 
 
 @dataclass
@@ -156,13 +156,13 @@ class _Letters:
         return self.wrong > 9 * self.right and not self.strange
 
     def applied(self, file: Path, detected: Detected) -> Detected:
-        said = (
+        message = (
             f"{file.name}: read as cp1252, as Windows writes it, because {self.wrong:,} of its "
             f"{self.wrong + self.right:,} letters beyond ASCII are none of UTF-8; say which `encoding` it has (--set "
             f"data.source.encoding=cp1252, for prepare source.encoding=…)."
         )
         return replace(
-            detected, dialect=replace(detected.dialect, encoding="cp1252"), warnings=(*detected.warnings, said)
+            detected, dialect=replace(detected.dialect, encoding="cp1252"), warnings=(*detected.warnings, message)
         )
 
 
@@ -200,11 +200,11 @@ class _Quotes:
         if self.behind < self.stray or not (self.stray or self.misplaced > self.still == 0):
             return detected  # others than behind a backslash: whoever reads the rows refuses them, with their place
         count = self.behind or self.misplaced
-        said = (
+        message = (
             f"{file.name}: quotes within texts stand behind a backslash ({count:,} of them), as Spark and MySQL write."
         )
         return replace(
-            detected, dialect=replace(detected.dialect, escape="backslash"), notices=(*detected.notices, said)
+            detected, dialect=replace(detected.dialect, escape="backslash"), notices=(*detected.notices, message)
         )
 
 
@@ -212,8 +212,8 @@ def _with_mark(file: Path, detected: Detected) -> Detected:
     with unpacked(file) as handle:
         if handle.read(2) not in formats.UTF16_MARKS:
             return detected
-    said = f"{file.name}: read as UTF-16, by its first bytes."
-    return replace(detected, dialect=replace(detected.dialect, encoding="utf-16"), notices=(*detected.notices, said))
+    message = f"{file.name}: read as UTF-16, by its first bytes."
+    return replace(detected, dialect=replace(detected.dialect, encoding="utf-16"), notices=(*detected.notices, message))
 
 
 def _with_delimiter(file: Path, detected: Detected, names: Sequence[str]) -> Detected:
@@ -228,8 +228,8 @@ def _with_delimiter(file: Path, detected: Detected, names: Sequence[str]) -> Det
     best: Any = max((usual, *(sign for sign in _NAMES if sign != usual)), key=parted)
     if best == usual:
         return detected
-    said = f"{file.name}: cells stand between {_NAMES[best]}, by its header line."
-    return replace(detected, dialect=replace(detected.dialect, delimiter=best), notices=(*detected.notices, said))
+    message = f"{file.name}: cells stand between {_NAMES[best]}, by its header line."
+    return replace(detected, dialect=replace(detected.dialect, delimiter=best), notices=(*detected.notices, message))
 
 
 def _lines(file: Path, dialect: Dialect, most: int | None) -> Iterator[bytes]:

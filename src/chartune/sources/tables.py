@@ -139,27 +139,29 @@ class Tally:
 
     def warnings(self, table: str) -> list[str]:
         """What a reader of the data card should know: counts, no cells."""
-        said = []
+        messages = []
         if self.replaced:
-            said.append(
+            messages.append(
                 f"{table}: {self.replaced} cells hold bytes that are not UTF-8, first in data row "
                 f"{self.first_replaced}; these became U+FFFD."
             )
         if self.cut:
-            said.append(
+            messages.append(
                 f"{table}: {self.cut} texts end at {EXCEL_CELL:,} characters, the most that a cell of Excel holds, so "
                 f"that what followed is lost; export them again without a spreadsheet."
             )
-        said += [
+        messages += [
             f"{table}: {marked(counts)} of {column} hold what a program writes where nothing is known, and are read as "
             f"that word; export them as empty cells."
             for column, counts in self.marks.items()
         ]
-        said += strangers(table, self.strangers)
+        messages += strangers(table, self.strangers)
         if self.blank_lines:
-            said.append(f"{table}: {self.blank_lines} blank lines were passed over.")
-        said += [f"{table}: {count} rows {why} were passed over." for why, count in self.passed_over.items() if count]
-        return said
+            messages.append(f"{table}: {self.blank_lines} blank lines were passed over.")
+        messages += [
+            f"{table}: {count} rows {why} were passed over." for why, count in self.passed_over.items() if count
+        ]
+        return messages
 
 
 def _added(first: Mapping[str, int], second: Mapping[str, int]) -> dict[str, int]:

@@ -152,8 +152,8 @@ def _what(dataset: Dataset, fingerprint: str) -> Section:
         "Split rule": ", ".join(f"{name} {value}" for name, value in rule.items()),
         "Use": "research only; no decision about a patient",
     }  # fmt: skip
-    said = (_FICTIONAL,) if is_made_up(source) else (_RESTRICTED, EXPLAINED)
-    return Section("What it is", said, _known(facts))
+    statements = (_FICTIONAL,) if is_made_up(source) else (_RESTRICTED, EXPLAINED)
+    return Section("What it is", statements, _known(facts))
 
 
 def _counted(dataset: Dataset, name: str | None, cohort: Cohort) -> Section:

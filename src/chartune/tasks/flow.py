@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from chartune.disclosure import Sourced, is_made_up, lowest, said, shown
+from chartune.disclosure import Sourced, is_made_up, lowest, shown, shown_sentence
 from chartune.sources.splits import SPLITS
 from chartune.tasks.annotated.catalog import USUAL
 from chartune.tasks.dataset import Counts, Dataset, Part, SourceEntry, StepEntry
@@ -93,7 +93,7 @@ def notices(source: SourceEntry, exact: bool = False) -> tuple[str, ...]:
 
 
 def _shown(source: SourceEntry, sentences: tuple[str, ...], exact: bool) -> tuple[str, ...]:
-    return tuple(said(sentence, exact or is_made_up(source)) for sentence in sentences)
+    return tuple(shown_sentence(sentence, exact or is_made_up(source)) for sentence in sentences)
 
 
 def cohorts(dataset: Dataset, exact: bool = False) -> list[Cohort]:

@@ -104,16 +104,16 @@ def moved(name: str, matched: Matched, splits: pl.DataFrame) -> tuple[str, ...]:
     patients = listed.join(splits, on="subject_id", how="left")
     apart = patients.filter(pl.col("split").ne_missing(pl.col("listed"))).height
     learnt = patients.filter(pl.col("split").is_in(["train", CORPUS_ONLY]) & pl.col("listed").is_in(HELD_OUT)).height
-    said = [
+    messages = [
         f"{name}: splits are those of its labels; {apart} of {patients.height} patients stand elsewhere in the "
         f"source's."
     ]
     if learnt:
-        said.append(
+        messages.append(
             f"{name}: {learnt} held-out patients stand in the source's train or corpus part, so that a model adapted "
             f"on this corpus has read their notes."
         )
-    return tuple(said)
+    return tuple(messages)
 
 
 def _candidates(labelled: pl.DataFrame, admissions: pl.DataFrame) -> pl.DataFrame:

@@ -16,9 +16,9 @@ from chartune.disclosure import (
     part_of_whole,
     percent,
     released,
-    said,
     share,
     shown,
+    shown_sentence,
     typical,
 )
 from chartune.quantities import Estimate
@@ -99,8 +99,8 @@ def test_a_share_beside_the_class_of_its_whole_pins_no_small_count() -> None:
 )
 def test_counts_in_a_sentence_become_classes_and_names_and_times_stay(sentence: str, shown_as: str | None) -> None:
     expected = {None: "T: 10+ of 1,890+ codes are written with a dot, such as V45.81", "the same": sentence}
-    assert said(sentence, exact=False) == expected.get(shown_as, shown_as)
-    assert said(sentence, exact=True) == sentence
+    assert shown_sentence(sentence, exact=False) == expected.get(shown_as, shown_as)
+    assert shown_sentence(sentence, exact=True) == sentence
 
 
 def rows(positives: int, negatives: int, each: int = 1) -> pl.DataFrame:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import polars as pl
 import pytest
 
-from chartune.disclosure import said, shown
+from chartune.disclosure import shown, shown_sentence
 from chartune.sources.codes import read_codes
 from chartune.sources.coverage import Coverage, Rule, described, few, rare
 from chartune.sources.mimic4 import CODED
@@ -47,7 +47,7 @@ def test_a_warning_tells_nothing_that_the_shown_counts_do_not() -> None:
 def test_rules_that_miss_are_told_in_counts_and_the_others_in_one_line() -> None:
     rules = {"a": [HALF.of(30, 2), Rule("a word", "codes").of(30, 30)], "b": [HALF.of(40, 40)], "c": [HALF.of(0, 0)]}
     assert described(rules) == ["a: of 30 codes: a title 2, a word 30.", "reached wherever it could be: b (a title)."]
-    assert said(rare(rules)[0], exact=False) == "a: fewer than 50% of the codes have a title. Mend it."
+    assert shown_sentence(rare(rules)[0], exact=False) == "a: fewer than 50% of the codes have a title. Mend it."
     assert rare({"a": [HALF.of(30, 2)], "b": [HALF.of(50, 3)]})[0].startswith("a, b: fewer than 50% of the codes")
     assert described({"a": [HALF.of(30, 2).but(in_flow=True)]}) == []
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from chartune.disclosure import said
+from chartune.disclosure import shown_sentence
 from chartune.errors import DataError
 from chartune.sources.coverage import described, rare
 from chartune.store import Store
@@ -72,7 +72,7 @@ def test_a_heading_that_fewer_than_ten_patients_texts_hold_is_nobodys_to_see(tmp
 @pytest.mark.parametrize("heading", ["weight before", "exam after", "time since", "version", "row", "h/o", "grade -"])
 def test_whatever_a_heading_is_called_its_count_is_shown_by_its_class(heading: str) -> None:
     (line,) = unknown({"a": {heading: 23}})
-    assert said(line, exact=False).endswith(f": {heading} (20+).")
+    assert shown_sentence(line, exact=False).endswith(f": {heading} (20+).")
 
 
 def counts(texts: int, found: int) -> dict[str, int]:
@@ -83,7 +83,9 @@ def counts(texts: int, found: int) -> dict[str, int]:
 def test_what_was_found_is_told_in_counts_that_are_shown_by_their_class() -> None:
     (line,) = described({"a": of_sections(counts(30, 2)), "b": of_sections(counts(30, 2)), "c": of_sections({})})
     assert line.startswith("a, b: of 30 summaries that were read: chief complaint 2, ")
-    assert "of 30+ summaries that were read: chief complaint <10, present illness <10," in said(line, exact=False)
+    assert "of 30+ summaries that were read: chief complaint <10, present illness <10," in shown_sentence(
+        line, exact=False
+    )
 
 
 def test_sections_that_not_every_summary_has_are_never_missed() -> None:

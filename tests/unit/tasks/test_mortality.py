@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import polars as pl
 import pytest
 
-from chartune.disclosure import said
+from chartune.disclosure import shown_sentence
 from chartune.errors import ConfigError
 from chartune.sources.source import Records
 from chartune.tasks.late_mortality import LateMortality
@@ -87,7 +87,7 @@ def test_a_death_in_hospital_wins_over_a_later_date_of_death_and_is_counted() ->
     assert warning.startswith("mortality_90d: 3 admissions end with a death in hospital, but a later date of death")
     agreeing = records_of(stay(1, died=1, deathtime=BEGIN, dischtime=BEGIN), stay(2), dod={1: TODAY, 2: TODAY})
     assert LateMortality().warnings(agreeing, pl.DataFrame()) == ()
-    assert said(warning, exact=False).startswith("mortality_90d: <10 admissions end")
+    assert shown_sentence(warning, exact=False).startswith("mortality_90d: <10 admissions end")
 
 
 def test_days_can_be_counted_from_the_first_ventilation_of_those_who_were_ventilated_for_two_days() -> None:

@@ -76,13 +76,13 @@ class _Note:
             return
         place, type_ = (parts["words_from"], parts["words_to"]), parts["type"].strip().lower()
         ids = self._ids.setdefault(place, {})
-        span, remark = self._lines.span(*place, parts["words"])
+        span, misspelt = self._lines.span(*place, parts["words"])
         if type_ in ids or span is None:
             self._findings.left_out("entities", REPEATED if type_ in ids else NOT_SPELT, self._doc_id)
             return
-        for said in (remark, "" if type_ in TYPES else NEW_TYPE):
-            if said:
-                self._findings.note("entities", said, self._doc_id)
+        for remark in (misspelt, "" if type_ in TYPES else NEW_TYPE):
+            if remark:
+                self._findings.note("entities", remark, self._doc_id)
         self._count += 1
         ids[type_] = f"C{self._count}"
         self._rows.entity(self._doc_id, ids[type_], CONCEPT, type_ or None, [span])

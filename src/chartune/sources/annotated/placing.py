@@ -58,8 +58,8 @@ def place(
         usual = shift
         pieces = [(start + shift, end + shift) for start, end in tag.pieces]
         tidy = tidied(text, pieces)
-        for said in _remarks(tag, pieces, tidy, shift, known):
-            findings.note("entities", said, doc_id)
+        for remark in _remarks(tag, pieces, tidy, shift, known):
+            findings.note("entities", remark, doc_id)
         rows.entity(doc_id, tag.entity_id, tag.group, tag.type or None, tidy)
         kept.add(tag.entity_id)
     return frozenset(kept)
@@ -74,18 +74,18 @@ def _cannot_be_placed(tag: Marked, kept: set[str]) -> str:
 
 
 def _remarks(
-    one: Marked, pieces: list[tuple[int, int]], tidy: list[tuple[int, int]], shift: int, known: frozenset[str]
+    tag: Marked, pieces: list[tuple[int, int]], tidy: list[tuple[int, int]], shift: int, known: frozenset[str]
 ) -> list[str]:
     ends = (pieces[0][0], pieces[-1][1]) != (tidy[0][0], tidy[-1][1])
-    said = {
+    remarks = {
         MOVED: shift != 0,
         TRIMMED: ends,
         JOINED: len(tidy) < len(pieces),
         BROKEN: len(tidy) > 1,
-        NO_TYPE: not one.type,
-        NEW_TYPE: bool(one.type) and one.type not in known,
+        NO_TYPE: not tag.type,
+        NEW_TYPE: bool(tag.type) and tag.type not in known,
     }
-    return [reason for reason, applies in said.items() if applies]
+    return [reason for reason, applies in remarks.items() if applies]
 
 
 def relate(doc_id: str, head: str, tail: str, type_: str, kept: frozenset[str], rows: Rows, findings: Findings) -> None:

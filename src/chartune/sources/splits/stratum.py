@@ -42,8 +42,8 @@ def carevue_only(assignment: Assignment, stays: pl.DataFrame | None) -> Assignme
             f"the CareVue stratum must leave somebody in the test split, but of {tested.height} test patients {others} "
             f"have stays charted elsewhere and {stayless} none at all; leave `stratum` out, or use other splits."
         )
-    said = (
+    notice = (
         f"splits: {others} of {tested.height} test patients have an ICU stay that was not charted in CareVue and are "
         f"left out, and {stayless} who have no ICU stay.",
     )
-    return replace(assignment, frame=kept.select("subject_id", "split"), notices=(*assignment.notices, *said))
+    return replace(assignment, frame=kept.select("subject_id", "split"), notices=(*assignment.notices, *notice))
