@@ -14,8 +14,7 @@ from chartune.errors import SchemaError
 from chartune.sources.facts import content_hash
 from chartune.sources.reading import sanitised
 from chartune.sources.source import RawPath
-from chartune.sources.splits.lists import split_named
-from chartune.sources.splits.split import NAMES
+from chartune.sources.splits.lists import splits_named
 
 ANSWERS: Final[dict[str, pl.DataType]] = {
     "subject_id": pl.Int64(),
@@ -56,16 +55,10 @@ class LabelFile(Config):
 
 
 def split_of(cells: pl.Series, file: Path) -> pl.Series:
-    """The splits that cells name, in chartune's words; null stays null.
+    """The splits that cells name, in chartune's words; null or blank is null.
 
     Raises:
         SchemaError: a cell names none.
     """
-    named = {name: split_named(name) for name in cells.drop_nulls().unique() if name.strip()}
-    strange = int(cells.is_in([name for name, split in named.items() if split is None]).sum())
-    if strange:
-        raise SchemaError(
-            f"{file.name}: every split must be one of {', '.join(NAMES)}, but {strange} of {cells.len()} rows name "
-            f"another; rename it, or leave it out with split=source."
-        )
-    return cells.replace_strict(named, default=None, return_dtype=pl.String)
+    filled = pl.select(pl.when(cells.str.strip_chars() != "").then(cells)).to_series()
+    return splits_named(filled, file, "leave it out with split=source")

@@ -7,6 +7,7 @@ The number depends on nothing but the id, so new rows never change that of an ol
 """
 
 import hashlib
+from pathlib import Path
 from typing import Final
 
 import polars as pl
@@ -37,6 +38,19 @@ def refuse_rounded(ids: pl.Series, where: str) -> None:
             f"notation, first in data row {rounded.arg_true()[0] + 1}: a spreadsheet has rounded them, so that "
             f"different ids may be alike; get the ids from where they were exported, and keep them as text."
         )
+
+
+def filled(ids: pl.Series, file: Path, column: str) -> pl.Series:
+    """Ids, trimmed. Raises SchemaError: some consist of blanks, or a spreadsheet has rounded them."""
+    refuse_rounded(ids, f"{file.name}: every cell of {column}")
+    ids = trimmed(ids)
+    blank = ids == ""
+    if blank.any():
+        raise SchemaError(
+            f"{file.name}: every cell of {column} must name something, but {int(blank.sum())} are blank, first in data "
+            f"row {blank.arg_true()[0] + 1}; correct those rows."
+        )
+    return ids
 
 
 def all_whole(ids: pl.Series) -> bool:

@@ -25,7 +25,7 @@ from chartune.sources.dialect import PLAIN as PLAIN_DIALECT
 from chartune.sources.dialect import Dialect
 from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.formats import has_keys
-from chartune.sources.ids import all_whole, numbered, refuse_rounded, trimmed
+from chartune.sources.ids import all_whole, filled, numbered
 from chartune.sources.labels import LABELS, as_labels, beside, labels_table
 from chartune.sources.own_dialect import Detected, Filled, OwnDialect
 from chartune.sources.reading import batches
@@ -212,7 +212,7 @@ class Tabular(OwnDialect, Source):
         """The name of each document, str [n]; where no column names it the row's number."""
         if self.id is None:
             return number.cast(pl.String)
-        ids = _filled(rows["note_id"], self.file, self.id)
+        ids = filled(rows["note_id"], self.file, self.id)
         _unique(ids, self.file, self.id)
         return ids
 
@@ -220,7 +220,7 @@ class Tabular(OwnDialect, Source):
         """The number of each row's patient, i64 [n]; where no column names patients each row has its own."""
         if self.subject is None:
             return numbered(ids)
-        subject = numbered(_filled(rows["subject"], self.file, self.subject))
+        subject = numbered(filled(rows["subject"], self.file, self.subject))
         _several_patients(subject, self.file, self.subject)
         return subject
 
@@ -249,19 +249,6 @@ def _bare(file: Path, keys: pl.DataFrame) -> tuple[str, ...]:
     why = ", as lines below a table leave, or rows whose cells stand between other signs than those of the header"
     why = "" if has_keys(file) else why
     return (f"{NOTES}: {bare:,} rows hold neither text nor label{why}; remove or correct them.",)
-
-
-def _filled(ids: pl.Series, file: Path, column: str) -> pl.Series:
-    """Ids, trimmed. Raises SchemaError: some consist of blanks, or a spreadsheet has rounded them."""
-    refuse_rounded(ids, f"{file.name}: every cell of {column}")
-    ids = trimmed(ids)
-    blank = ids == ""
-    if blank.any():
-        raise SchemaError(
-            f"{file.name}: every cell of {column} must name something, but {int(blank.sum())} are blank, first in data "
-            f"row {blank.arg_true()[0] + 1}; correct those rows."
-        )
-    return ids
 
 
 def _several_patients(subject: pl.Series, file: Path, column: str) -> None:

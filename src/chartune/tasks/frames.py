@@ -6,15 +6,18 @@ A pile is a file that frames are added to, and read from one by one: length, Arr
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import polars as pl
 
 from chartune.errors import StoreError
 from chartune.store import opened
 
+T = TypeVar("T")
 ROW_GROUP: Final = 4096
 """Rows that a reader has in memory at once."""
+BLOCK: Final = 512
+"""Texts that are worked on at once."""
 _LENGTH: Final = 8
 """Bytes of a length, little-endian."""
 
@@ -42,9 +45,14 @@ def write_joined(parts: list[Path], file: Path, only: pl.DataFrame | None = None
 
 
 def read_frame(file: Path, columns: list[str] | None = None) -> pl.DataFrame:
-    """Read a frame of the store, or some columns. Raises StoreError: it is gone or damaged; polars quotes cells."""
+    """Read a frame of the store, or some columns. Raises StoreError: it is gone or damaged."""
+    return guarded(file, lambda: pl.read_parquet(opened(file), columns=columns))
+
+
+def guarded(file: Path, read: Callable[[], T]) -> T:
+    """What `read` returns of a file of the store. Raises StoreError: it is gone or damaged; polars quotes cells."""
     try:
-        return pl.read_parquet(opened(file), columns=columns)
+        return read()
     except (OSError, pl.exceptions.PolarsError):
         damaged = f"a file of the store must be as it was written, but {file} is not"
     raise StoreError(f"{damaged}; remove {file.parent} and run the command again.")

@@ -5,7 +5,6 @@ labels.csv · train.csv, validation.csv, test.csv · data that the corpus must n
 
 from collections.abc import Iterator, Sequence
 
-from chartune.errors import DataError
 from chartune.sources.catalog import AnySplit
 from chartune.sources.facts import content_hash
 from chartune.sources.splits import ImportedSplit
@@ -13,6 +12,7 @@ from chartune.store import Store
 from chartune.tasks.corpus import Corpus
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.external import External
+from chartune.tasks.making_corpus import against
 from chartune.tasks.prepared import SHELF
 from chartune.tasks.task import Task
 
@@ -48,12 +48,9 @@ def _lists(splits: AnySplit) -> Iterator[dict[str, str]]:
 
 
 def _held_out(corpus: Corpus | None, store: Store) -> Iterator[dict[str, str]]:
-    for name in corpus.without.against if corpus and corpus.without else ():
-        artefact = store.find(SHELF, name)
-        if artefact is None:
-            raise DataError(f"`without` must name prepared data, but {store.root} has no {name} any more; prepare it.")
+    for artefact in against(corpus.without, store) if corpus and corpus.without else ():
         licence = read_dataset(artefact).source.licence
-        yield _row(f"{SHELF}/{name}", artefact.content_hash(), licence)
+        yield _row(f"{SHELF}/{artefact.fingerprint}", artefact.content_hash(), licence)
 
 
 def _row(file: str, sha256: str, licence: str) -> dict[str, str]:

@@ -18,14 +18,13 @@ from typing import Any, Final, TypeVar
 import polars as pl
 
 from chartune.log import progress
-from chartune.notes.clean import copy_key
 from chartune.notes.line_breaks import Breaks
 from chartune.sources.source import Records
-from chartune.sources.splits import CORPUS_ONLY, HELD_OUT, SPLITS, Assignment
+from chartune.sources.splits import CORPUS_ONLY, SPLITS, Assignment
 from chartune.sources.tables import Tally
 from chartune.store import opened, write_json
 from chartune.tasks.attrition import Attrition, Cohort
-from chartune.tasks.containment.examples import without_near_copies
+from chartune.tasks.containment.examples import without_copies, without_near_copies
 from chartune.tasks.containment.settings import NearCopies
 from chartune.tasks.corpus import Corpus
 from chartune.tasks.coverage import Reached, reading_of
@@ -229,7 +228,8 @@ def _of_no_held_out_text(
 ) -> pl.DataFrame:
     """The examples without training texts that a held-out one is in; as for `make_tasks`, `pile` for shingles."""
     if not copies:
-        examples = _without_held_out_copies(examples, attrition)
+        why = "training text that a held-out chart repeats"
+        examples = counted(without_copies(examples), attrition, "not in a held-out chart", why)
     if not near:
         return examples
     why = f"training text that holds {near.containment:.0%} or more of a held-out text"
@@ -242,14 +242,6 @@ def _training(examples: pl.DataFrame) -> bool:
 
 def _entry(folder: Path, task: Task) -> Path:
     return folder / f".{task.name}.entry.json"
-
-
-def _without_held_out_copies(examples: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
-    """Examples without training texts that a held-out patient's text repeats but for case, blanks and masks."""
-    keyed = examples.with_columns(copy_key=copy_key(pl.col("text")))
-    held = keyed.filter(pl.col("split").is_in(HELD_OUT))["copy_key"].unique()
-    kept = keyed.filter((pl.col("split") != "train") | ~pl.col("copy_key").is_in(held.implode()))
-    return counted(kept, attrition, "not in a held-out chart", "training text that a held-out chart repeats")
 
 
 def _task_counts(examples: pl.DataFrame, space: LabelSpace) -> dict[str, dict[str, int]]:

@@ -10,7 +10,7 @@ import polars as pl
 from chartune.errors import DataError
 from chartune.log import progress
 from chartune.sources.splits import HELD_OUT, Assignment
-from chartune.store import Store
+from chartune.store import Artefact, Store
 from chartune.tasks.attrition import Attrition
 from chartune.tasks.corpus import ASKED_OF, CORPUS_SPLITS, Corpus
 from chartune.tasks.decontamination import Decontamination, Quoting, holders, left_out
@@ -102,8 +102,8 @@ def _own_texts(tasks: Sequence[Path], documents: Sequence[Path]) -> Iterator[pl.
     return (block for rows in every for block in rows.blocks("subject_id", "text"))
 
 
-def _held_out_texts(asked: Decontamination, store: Store) -> Iterator[pl.DataFrame]:
-    """The held-out texts of these data, a block at a time."""
+def against(asked: Decontamination, store: Store) -> Iterator[Artefact]:
+    """The data whose held-out texts are looked for. Raises DataError: they are not in the store."""
     for name in asked.against:
         artefact = store.find(SHELF, name)
         if artefact is None:
@@ -111,6 +111,12 @@ def _held_out_texts(asked: Decontamination, store: Store) -> Iterator[pl.DataFra
                 f"`without` must name prepared data, but {store.root} has none called {name}; "
                 f"give the whole fingerprint: `chartune datasets` lists them."
             )
+        yield artefact
+
+
+def _held_out_texts(asked: Decontamination, store: Store) -> Iterator[pl.DataFrame]:
+    """The held-out texts of these data, a block at a time."""
+    for artefact in against(asked, store):
         for file in sorted(artefact.path.glob("*.parquet")):
             rows = Rows(file, HELD_OUT)
             if {"split", "subject_id", "text"} <= set(rows.schema()):

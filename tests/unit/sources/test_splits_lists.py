@@ -93,7 +93,7 @@ def test_a_patient_whom_one_table_places_twice_is_a_leak(tmp_path: Path) -> None
         ("train.txt", "subject_id\n1\n2 77\n", "1 of its 2 ids are none, first in row 2"),
         ("train.csv", "1,2\n3,77\n", "must have the columns subject_id"),
         ("train.csv", "PATIENT\n1\n77\n", "must have the columns subject_id"),
-        ("train.csv", "subject_id\n1\n\"\"\n", "must name somebody, but 1 are blank"),
+        ("train.csv", "subject_id\n1\n\"\"\n", "must name something, but 1 are blank"),
         ("train.txt.gz", "no gzip", "cut off"),
     ],
 )  # fmt: skip

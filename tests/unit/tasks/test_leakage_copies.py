@@ -12,8 +12,9 @@ from chartune.notes.clean import adaptation_text
 from chartune.tasks.containment import held_out
 from chartune.tasks.containment import round as round_module
 from chartune.tasks.containment.shingles import Masks, shingles
+from chartune.tasks.frames import BLOCK
 from chartune.tasks.leakage import blocks
-from chartune.tasks.leakage.blocks import BLOCK, Rows
+from chartune.tasks.leakage.blocks import Rows
 from chartune.tasks.leakage.copies import Asked, Copies, Limits, copies
 from chartune.tasks.leakage.verdicts import CONTAINED, EXACT, PARTS, Verdict, verdicts
 

@@ -20,11 +20,10 @@ from chartune.names import MaybeTitle
 from chartune.sources.annotated.archives import RawFile, is_archive, raw_files, read_corpus
 from chartune.sources.annotated.documents import AnnotatedRecords, Rows, records
 from chartune.sources.annotated.findings import Findings
-from chartune.sources.facts import TableFacts, file_facts
+from chartune.sources.facts import TableFacts, content_hash, file_facts
 from chartune.sources.marker import MADE_UP, marker, marker_facts
-from chartune.sources.reading import sanitised
 from chartune.sources.source import About, RawPath
-from chartune.store import Store, sha256
+from chartune.store import Store
 
 TRAIN: Final = "train"
 TEST: Final = "test"
@@ -185,11 +184,7 @@ def corpus_facts(files: Mapping[str, Path], store: Store) -> dict[str, TableFact
         alike = {path: file for path, file in loose.items() if path.lower().endswith(ending)}
         digest = hashlib.sha256()
         for path, file in sorted(alike.items()):
-            digest.update(f"{path}\0{_hash(file)}\n".encode())
+            digest.update(f"{path}\0{content_hash(file)}\n".encode())
         size = sum(file.stat().st_size for file in alike.values())
         facts[f"*{ending}"] = TableFacts(f"{len(alike)} files *{ending}", size, digest.hexdigest())
     return facts
-
-
-def _hash(file: Path) -> str:
-    return sanitised(file, lambda: sha256(file))

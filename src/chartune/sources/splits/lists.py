@@ -19,7 +19,7 @@ from chartune.config import Config, Unhashed
 from chartune.errors import DataError, LeakageError, SchemaError
 from chartune.sources import formats
 from chartune.sources.dialect import NULL_MARKS
-from chartune.sources.ids import WHOLE, numbered, refuse_rounded, trimmed
+from chartune.sources.ids import WHOLE, filled, numbered, trimmed
 from chartune.sources.reading import header, read, sanitised
 from chartune.sources.source import RawPath
 from chartune.sources.splits.split import CORPUS_ONLY, NAMES, SCHEMA, SPLITS, Assignment, left_out
@@ -134,6 +134,18 @@ def split_named(name: str) -> str | None:
     return next((NAMES[alias] for alias in NAMES if plain == alias or plain.endswith(f"_{alias}")), None)
 
 
+def splits_named(cells: pl.Series, file: Path, otherwise: str) -> pl.Series:
+    """The splits that cells name; null stays null. Raises SchemaError: some name none; `otherwise`: what helps, too."""
+    named = {name: split_named(name) for name in cells.drop_nulls().unique()}
+    strange = int(cells.is_in([name for name, split in named.items() if split is None]).sum())
+    if strange:
+        raise SchemaError(
+            f"{file.name}: every split must be one of {', '.join(NAMES)}, but {strange} of {cells.len()} rows name "
+            f"another; rename it, or {otherwise}."
+        )
+    return cells.replace_strict(named, default=None, return_dtype=pl.String)
+
+
 def _one_table(place: Path) -> Path | None:
     """The file that holds all splits: itself, or in the folder or its `metadata/`; None: there are lists."""
     if place.is_file():
@@ -173,14 +185,8 @@ def _parted(file: Path) -> dict[str, pl.Series]:
     """The lists in a table of all. Raises SchemaError: it breaks its contract, or names other splits."""
     columns = (Column(SUBJECT, "text", may_be_empty=False), Column("split", "text", may_be_empty=False))
     table = read(file, Table("splits", columns, otherwise="export it again"), Tally())
-    named = {name: split_named(name) for name in table["split"].unique()}
-    strange = table.filter(pl.col("split").is_in([name for name, split in named.items() if split is None])).height
-    if strange:
-        raise SchemaError(
-            f"{file.name}: every split must be one of {', '.join(NAMES)}, but {strange} rows name another; rename it, "
-            f"or remove the rows of patients who stand in none."
-        )
-    ids = pl.DataFrame({"id": numbered(_named(file, table[SUBJECT])), "split": table["split"].replace_strict(named)})
+    splits = splits_named(table["split"], file, "remove the rows of patients who stand in none")
+    ids = pl.DataFrame({"id": numbered(_named(file, table[SUBJECT])), "split": splits})
     return {
         split: own["id"].unique().sort()
         for split in (*SPLITS, CORPUS_ONLY)
@@ -198,13 +204,8 @@ def _ids(file: Path) -> pl.Series:
 
 
 def _named(file: Path, ids: pl.Series) -> pl.Series:
-    """Ids, trimmed. Raises SchemaError: some consist of blanks, or a spreadsheet has rounded them."""
-    refuse_rounded(ids, f"{file.name}: every cell of {SUBJECT}")
-    ids = trimmed(ids)
-    if blank := int((ids == "").sum()):
-        raise SchemaError(
-            f"{file.name}: every cell of {SUBJECT} must name somebody, but {blank} are blank; remove them."
-        )
+    """Ids, trimmed. Raises SchemaError: some name nobody, or a spreadsheet has rounded them."""
+    ids = filled(ids, file, SUBJECT)
     _refuse_marks(file, ids)
     return ids
 

@@ -11,18 +11,16 @@ import polars as pl
 from pydantic import model_validator
 
 from chartune.errors import SchemaError
-from chartune.notes.clean import copy_key
 from chartune.sources.annotated.catalog import AnyAnnotated
 from chartune.sources.annotated.dev import DevSplit
 from chartune.sources.annotated.documents import AnnotatedRecords
 from chartune.sources.facts import TableFacts
 from chartune.sources.ids import numbered, trimmed
-from chartune.sources.splits import HELD_OUT
 from chartune.store import Store
 from chartune.tasks.annotated.catalog import USUAL, AnyAnnotatedTask
 from chartune.tasks.annotated.task import Apart, as_they_are, per_split
 from chartune.tasks.attrition import Attrition
-from chartune.tasks.containment.examples import without_near_copies
+from chartune.tasks.containment.examples import without_copies, without_near_copies
 from chartune.tasks.containment.settings import NearCopies
 from chartune.tasks.frames import write_frame
 from chartune.tasks.prepared import BasePreparation, named_once
@@ -131,9 +129,7 @@ def _usable(documents: pl.DataFrame, apart: Apart) -> tuple[pl.DataFrame, Attrit
     tested = documents.filter(pl.col("split") == "test")["patient"].unique()
     kept = documents.filter((pl.col("split") == "test") | ~pl.col("patient").is_in(tested.implode()))
     _count(attrition, "patient in one split", "documents for learning of a patient who is also tested", kept)
-    keyed = kept.with_columns(key=copy_key(pl.col("text")))
-    held = keyed.filter(pl.col("split").is_in(HELD_OUT))["key"].unique()
-    kept = keyed.filter((pl.col("split") != "train") | ~pl.col("key").is_in(held.implode())).drop("key")
+    kept = without_copies(kept)
     _count(attrition, "not in a held-out chart", "training text that a held-out document repeats", kept)
     kept = apart(kept)
     _count(attrition, "near no held-out text", "training text that holds too much of a held-out one", kept)

@@ -1,17 +1,22 @@
-"""Examples without near copies: training texts that hold too much of a held-out text of the same task are left out."""
+"""Examples without training texts that repeat a held-out text of the same task, or hold too much of one."""
 
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 import polars as pl
 
+from chartune.notes.clean import copy_key
 from chartune.sources.splits import HELD_OUT
 from chartune.tasks.containment.held_out import HeldOutTexts, holding
 from chartune.tasks.containment.settings import NearCopies
+from chartune.tasks.frames import BLOCK
 
-BLOCK: Final = 512
-"""Texts that are worked on at once."""
+
+def without_copies(examples: pl.DataFrame) -> pl.DataFrame:
+    """The examples (split · text) without training texts that a held-out one repeats but for case, blanks and masks."""
+    key = copy_key(pl.col("text"))
+    held = examples.filter(pl.col("split").is_in(HELD_OUT)).select(key).to_series().unique()
+    return examples.filter((pl.col("split") != "train") | ~key.is_in(held.implode()))
 
 
 def without_near_copies(examples: pl.DataFrame, near: NearCopies, pile: Path) -> pl.DataFrame:

@@ -1,19 +1,13 @@
 """Blocks: prepared files read piece by piece, so that memory does not grow with them."""
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
 
 import polars as pl
 
-from chartune.errors import StoreError
 from chartune.store import opened
-from chartune.tasks.frames import ROW_GROUP
-
-BLOCK: Final = 512
-"""Texts that are worked on at once."""
-T = TypeVar("T")
+from chartune.tasks.frames import BLOCK, ROW_GROUP, guarded
 
 
 @dataclass(frozen=True)
@@ -27,20 +21,20 @@ class Rows:
 
     def columns(self, *names: str) -> pl.DataFrame:
         """A few narrow columns of all rows at once. Raises StoreError: the file is gone or damaged."""
-        return _guarded(self.file, lambda: self._wanted().select(*names).collect())
+        return guarded(self.file, lambda: self._wanted().select(*names).collect())
 
     def blocks(self, *names: str) -> Iterator[pl.DataFrame]:
         """The rows in order, at most `BLOCK` at once; no names: all columns. Raises StoreError as `columns`."""
         for start in range(0, self._height(), ROW_GROUP):
             some = self._wanted(start).select(*names or ["*"])
-            yield from _guarded(self.file, some.collect).iter_slices(BLOCK)
+            yield from guarded(self.file, some.collect).iter_slices(BLOCK)
 
     def schema(self) -> pl.Schema:
         """The columns of the file. Raises StoreError as `columns`."""
-        return _guarded(self.file, lambda: self._all().collect_schema())
+        return guarded(self.file, lambda: self._all().collect_schema())
 
     def _height(self) -> int:
-        return int(_guarded(self.file, lambda: self._all().select(pl.len()).collect()).item())
+        return int(guarded(self.file, lambda: self._all().select(pl.len()).collect()).item())
 
     def _all(self) -> pl.LazyFrame:
         return pl.scan_parquet(opened(self.file))
@@ -49,12 +43,3 @@ class Rows:
         rows = self._all()
         some = rows if start is None else rows.slice(start, ROW_GROUP)
         return some.filter(pl.col("split").is_in(list(self.splits))) if self.splits else some
-
-
-def _guarded(file: Path, read: Callable[[], T]) -> T:
-    """What `read` gives back; polars itself would quote cells."""
-    try:
-        return read()
-    except (OSError, pl.exceptions.PolarsError):
-        damaged = f"a file of the store must be as it was written, but {file} is not"
-    raise StoreError(f"{damaged}; remove {file.parent} and run the command again.")
