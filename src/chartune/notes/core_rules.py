@@ -16,18 +16,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from chartune.notes.headings import CORE
 from chartune.notes.sections import ADMISSION, ESSENTIAL, may_word_death
 
-HEADINGS: Final = {
-    "CHIEF COMPLAINT": "chief complaint:",
-    "PRESENT ILLNESS": "present illness:",
-    "MEDICAL HISTORY": "medical history:",
-    "MEDICATION ON ADMISSION": "medications on admission:",
-    "ALLERGIES": "allergies:",
-    "PHYSICAL EXAM": "physical exam:",
-    "FAMILY HISTORY": "family history:",
-    "SOCIAL HISTORY": "social history:",
-}
+HEADINGS: Final = {title: f"{CORE[title]}:" for title in ADMISSION}
 """Title → how its heading ends, case apart: `Past Medical History:` is found by its ending."""
 # For texts beyond ASCII: some letters grow when they are made small, and every place behind them would shift.
 _BEGIN: Final = {title: re.compile(heading, re.IGNORECASE) for title, heading in HEADINGS.items()}
