@@ -13,13 +13,15 @@ from typing import Annotated, ClassVar, Final, Self
 import polars as pl
 from pydantic import model_validator
 
-from chartune.answers import BINARY
+from chartune.answers import BINARY, ONE_OF
 from chartune.config import Unhashed
 from chartune.sources.coverage import Rule
+from chartune.sources.source import Records
 from chartune.tasks.admission_note import AdmissionNote
 from chartune.tasks.any_input import AnyInput
 from chartune.tasks.attrition import Attrition, Cohort
 from chartune.tasks.inputs import timed
+from chartune.tasks.labels import LabelSpace
 from chartune.tasks.stays import Stays
 from chartune.tasks.task import Card, Task
 
@@ -116,6 +118,25 @@ class ChartTask(Task):
     def examples(self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition) -> pl.DataFrame:
         """One example per admission of which something is read."""
         return self.reads.examples(admissions, read, attrition, keep_stated_deaths=not self.death_is_asked)
+
+
+class ClassTask(ChartTask):
+    """Base of those that ask which one of some classes applies, known before anybody has looked at the data."""
+
+    @property
+    @abstractmethod
+    def classes(self) -> tuple[str, ...]:
+        """Their names in the order of their numbers; of two the second is the outcome."""
+
+    @property
+    def answers(self) -> int:
+        """One for each class."""
+        return len(self.classes)
+
+    def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
+        """The classes, whether or not they occur."""
+        form = BINARY if self.answers == 2 else ONE_OF
+        return LabelSpace(form.kind, self.classes, self.classes)
 
 
 def answered(

@@ -68,6 +68,11 @@ class LabelSpace:
         return cls(data["answer"], tuple(data["labels"]), tuple(data["titles"]), by)
 
 
+def one_each(named: pl.DataFrame) -> pl.DataFrame:
+    """Admissions with one name in `asked`, as `ASKED`; those without one are left out: it is not known."""
+    return named.drop_nulls("asked").with_columns(pl.concat_list("asked")).cast(ASKED)  # type: ignore[arg-type]
+
+
 def training_labels(examples: pl.DataFrame) -> pl.DataFrame:
     """The training examples, a row per name in `asked`."""
     return examples.filter(pl.col("split") == "train").explode("asked", empty_as_null=True).drop_nulls("asked")

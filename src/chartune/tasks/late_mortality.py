@@ -12,12 +12,11 @@ from typing import ClassVar, Final, Literal
 import polars as pl
 from pydantic import Field
 
-from chartune.answers import BINARY
 from chartune.sources.coverage import Coverage
 from chartune.sources.source import Records
 from chartune.tasks.bedside_notes import ANCHOR
-from chartune.tasks.chart_task import ChartTask, Filter, Question
-from chartune.tasks.labels import ASKED, LabelSpace
+from chartune.tasks.chart_task import ClassTask, Filter, Question
+from chartune.tasks.labels import ASKED
 from chartune.tasks.mortality import CLASSES
 from chartune.tasks.prolonged_ventilation import VENTILATED, ProlongedVentilation
 
@@ -28,7 +27,7 @@ _INSIDE: Final = pl.col("hospital_expire_flag").eq_missing(1)
 _KNOWN: Final = pl.col("dod").is_not_null() | pl.col("deathtime").is_not_null()
 
 
-class LateMortality(ChartTask):
+class LateMortality(ClassTask):
     """Death within some days of admission or of the first ventilation, in hospital or after it."""
 
     kind: Literal["late-mortality"] = "late-mortality"
@@ -48,6 +47,11 @@ class LateMortality(ChartTask):
     def needs_events(self) -> bool:
         """Whether days are counted from the first ventilation."""
         return self.anchor == "first-ventilation"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Survived or died."""
+        return CLASSES
 
     def coverage(self, records: Records) -> list[Coverage]:
         """In how many ICU stays ventilation was found, where days are counted from the first."""
@@ -102,15 +106,6 @@ class LateMortality(ChartTask):
             f"{self.name}: {later} admissions end with a death in hospital, but a later date of death; that in "
             f"hospital counts.",
         )
-
-    @property
-    def answers(self) -> int:
-        """Two."""
-        return len(CLASSES)
-
-    def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
-        """Survived or died."""
-        return LabelSpace(BINARY.kind, CLASSES, CLASSES)
 
     def _anchored(self, records: Records) -> pl.DataFrame:
         """The admissions that are asked about, with `anchor` where that is not the admission."""

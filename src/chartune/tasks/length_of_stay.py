@@ -10,10 +10,9 @@ from typing import ClassVar, Final, Literal
 
 import polars as pl
 
-from chartune.answers import ONE_OF
 from chartune.sources.source import Records
-from chartune.tasks.chart_task import MACRO, ChartTask, Question
-from chartune.tasks.labels import ASKED, LabelSpace
+from chartune.tasks.chart_task import MACRO, ClassTask, Question
+from chartune.tasks.labels import one_each
 from chartune.tasks.task import CORE
 
 BOUNDS: Final = (3, 7, 14)
@@ -22,7 +21,7 @@ CLASSES: Final = ("up to 3 days", "3 to 7 days", "7 to 14 days", "more than 14 d
 DIED: Final = "died"
 
 
-class LengthOfStay(ChartTask):
+class LengthOfStay(ClassTask):
     """Days in hospital, in four classes."""
 
     kind: Literal["length-of-stay"] = "length-of-stay"
@@ -37,13 +36,18 @@ class LengthOfStay(ChartTask):
         """`length_of_stay`; with deaths as a class `length_of_stay_or_death`."""
         return "length_of_stay" if self.deaths == "removed" else "length_of_stay_or_death"
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Four, or five with deaths."""
+        return CLASSES if self.deaths == "removed" else (*CLASSES, DIED)
+
     def question(self) -> Question:
         """What is asked, in words."""
         removed = self.deaths == "removed"
         why = "a stay that ends in death has no length" if removed else "times and survival are known"
         return Question(
             title="Length of stay" if removed else "Length of stay, or death",
-            asked=f"days from admittime to dischtime: {', '.join(CLASSES if removed else (*CLASSES, DIED))}",
+            asked=f"days from admittime to dischtime: {', '.join(self.classes)}",
             known=("length known", why),
             citation=CORE,
             scored=MACRO,
@@ -63,20 +67,7 @@ class LengthOfStay(ChartTask):
         died = pl.lit(DIED if self.deaths == "class" else None, pl.String)
         label = pl.when(pl.col("hospital_expire_flag") == 1).then(died).otherwise(_class(days))
         known = records.admissions.filter(pl.col("hospital_expire_flag").is_in([0, 1]))
-        named = known.select("subject_id", "hadm_id", asked=label).drop_nulls("asked")
-        return named.with_columns(pl.concat_list("asked")).cast(ASKED)  # type: ignore[arg-type]
-
-    @property
-    def answers(self) -> int:
-        """Four, or five with deaths."""
-        return len(self._names())
-
-    def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
-        """The classes, whether or not they occur."""
-        return LabelSpace(ONE_OF.kind, self._names(), self._names())
-
-    def _names(self) -> tuple[str, ...]:
-        return CLASSES if self.deaths == "removed" else (*CLASSES, DIED)
+        return one_each(known.select("subject_id", "hadm_id", asked=label))
 
 
 def _class(days: pl.Expr) -> pl.Expr:

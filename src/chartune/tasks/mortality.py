@@ -4,17 +4,16 @@ from typing import ClassVar, Final, Literal
 
 import polars as pl
 
-from chartune.answers import BINARY
 from chartune.sources.source import Records
-from chartune.tasks.chart_task import ChartTask, Question
-from chartune.tasks.labels import ASKED, LabelSpace
+from chartune.tasks.chart_task import ClassTask, Question
+from chartune.tasks.labels import one_each
 from chartune.tasks.task import CORE
 
 CLASSES: Final = ("survived", "died")
 _HOSPICE: Final = pl.col("discharge_location").str.to_uppercase().str.contains("HOSPICE").fill_null(False)
 
 
-class Mortality(ChartTask):
+class Mortality(ClassTask):
     """In-hospital death, from what is read on arrival."""
 
     kind: Literal["mortality"] = "mortality"
@@ -26,6 +25,11 @@ class Mortality(ChartTask):
     def name(self) -> str:
         """`mortality`; with hospices `mortality_or_hospice`."""
         return self.kind if self.hospice == "survived" else f"{self.kind}_or_hospice"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Survived or died."""
+        return CLASSES
 
     def question(self) -> Question:
         """What is asked, in words."""
@@ -48,14 +52,4 @@ class Mortality(ChartTask):
         if self.hospice == "died":
             died = pl.when(_HOSPICE).then(1).otherwise(died)
         name = died.replace_strict(dict(enumerate(CLASSES)), default=None)
-        known = records.admissions.select("subject_id", "hadm_id", asked=name).drop_nulls("asked")
-        return known.with_columns(pl.concat_list("asked")).cast(ASKED)  # type: ignore[arg-type]
-
-    @property
-    def answers(self) -> int:
-        """Two."""
-        return len(CLASSES)
-
-    def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
-        """Survived or died."""
-        return LabelSpace(BINARY.kind, CLASSES, CLASSES)
+        return one_each(records.admissions.select("subject_id", "hadm_id", asked=name))

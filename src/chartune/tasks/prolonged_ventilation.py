@@ -17,16 +17,16 @@ from typing import ClassVar, Final, Literal, Self
 import polars as pl
 from pydantic import Field, model_validator
 
-from chartune.answers import BINARY, ONE_OF
+from chartune.answers import BINARY
 from chartune.sources.coverage import Coverage, Rule
 from chartune.sources.source import Records
 from chartune.sources.ventilation import OxygenJoin
 from chartune.sources.ventilation.episodes import ON_MACHINE
 from chartune.tasks.attrition import Attrition, Cohort
 from chartune.tasks.bedside_notes import ANCHOR, BedsideNotes
-from chartune.tasks.chart_task import MACRO, ChartTask, Filter, Question
+from chartune.tasks.chart_task import MACRO, ChartTask, ClassTask, Filter, Question
 from chartune.tasks.inputs import timed
-from chartune.tasks.labels import ASKED, LabelSpace
+from chartune.tasks.labels import ASKED
 from chartune.tasks.task import Card
 from chartune.tasks.ventilation_cohort import excluded, tracheostomies
 from chartune.tasks.ventilation_time import INVASIVE, TOLERANCE_HOURS, Measure, by_admission, last_ends, ventilated
@@ -67,7 +67,7 @@ def _word(value: object) -> str:
     return str(value).removesuffix(".0").replace("-", "_").replace(".", "p")
 
 
-class ProlongedVentilation(ChartTask):
+class ProlongedVentilation(ClassTask):
     """Ventilation for a week or more, among those who have been ventilated for two days."""
 
     asks_outcome: ClassVar[bool] = True
@@ -136,9 +136,9 @@ class ProlongedVentilation(ChartTask):
         return True
 
     @property
-    def answers(self) -> int:
-        """Two, or as many as weaning and its competing events make."""
-        return len(COMPETING if self.competing == "classes" else CLASSES)
+    def classes(self) -> tuple[str, ...]:
+        """Prolonged or not; with competing events what ended the ventilation."""
+        return COMPETING if self.competing == "classes" else CLASSES
 
     def card(self) -> Card:
         """The task in words; at the landmark its own time of prediction stands in place of the input's."""
@@ -207,12 +207,6 @@ class ProlongedVentilation(ChartTask):
         """As every task; the landmark is the time of the prediction."""
         chosen = super().select(cohort, attrition, labelled=labelled)
         return chosen if self.cohort == "in-hindsight" else timed(chosen, _hours_on(self._predicted_after))
-
-    def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
-        """Prolonged or not; with competing events what ended the ventilation."""
-        if self.competing == "classes":
-            return LabelSpace(ONE_OF.kind, COMPETING, COMPETING)
-        return LabelSpace(BINARY.kind, CLASSES, CLASSES)
 
     def coverage(self, records: Records) -> list[Coverage]:
         """In how many ICU stays ventilation was found, and how many admissions say where patients went."""

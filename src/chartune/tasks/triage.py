@@ -11,11 +11,10 @@ from typing import Final, Literal
 
 import polars as pl
 
-from chartune.answers import ONE_OF
 from chartune.sources.source import Records
 from chartune.tasks.any_input import AnyInput
-from chartune.tasks.chart_task import MACRO, ChartTask, Question
-from chartune.tasks.labels import ASKED, LabelSpace
+from chartune.tasks.chart_task import MACRO, ClassTask, Question
+from chartune.tasks.labels import ASKED, one_each
 from chartune.tasks.stays import Stays
 from chartune.tasks.whole_summary import WholeSummary
 
@@ -33,7 +32,7 @@ _LOST: Final = ("0389",)
 """Codes that the published map lost with their zero."""
 
 
-class Triage(ChartTask):
+class Triage(ClassTask):
     """The service of the primary diagnosis."""
 
     kind: Literal["triage"] = "triage"
@@ -51,6 +50,11 @@ class Triage(ChartTask):
     def name(self) -> str:
         """`icd9_triage`."""
         return "icd9_triage"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The services."""
+        return tuple(SERVICES)
 
     def question(self) -> Question:
         """What is asked, in words."""
@@ -74,17 +78,7 @@ class Triage(ChartTask):
         if self.with_procedure and records.procedures is not None:
             first = first.join(records.procedures.filter(pl.col("seq_num") == 1), on="hadm_id", how="semi")
         service = pl.col("icd_code").replace_strict(self._services(), default=None, return_dtype=pl.String)
-        named = first.select("subject_id", "hadm_id", asked=service).drop_nulls("asked")
-        return named.with_columns(pl.concat_list("asked")).cast(ASKED)  # type: ignore[arg-type]
-
-    @property
-    def answers(self) -> int:
-        """One for each service."""
-        return len(SERVICES)
-
-    def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
-        """The services, whether or not they occur."""
-        return LabelSpace(ONE_OF.kind, tuple(SERVICES), tuple(SERVICES))
+        return one_each(first.select("subject_id", "hadm_id", asked=service))
 
     def _services(self) -> dict[str, str]:
         lost = _LOST if self.codes == "published" else ()
