@@ -125,7 +125,7 @@ def test_a_table_of_all_beside_lists_is_ambiguous(tmp_path: Path) -> None:
 def test_a_split_that_nobody_knows_is_counted(tmp_path: Path) -> None:
     table = pl.DataFrame({"subject_id": [1, 2, 3], "split": ["train", "fold-77", "fold-77"]})
     table.write_parquet(tmp_path / "splits.parquet")
-    with pytest.raises(SchemaError, match="but 2 rows name another") as refused:
+    with pytest.raises(SchemaError, match="but 2 of 3 rows name another") as refused:
         ImportedSplit(folder=tmp_path).lists()
     assert "fold-77" not in str(refused.value)
 
