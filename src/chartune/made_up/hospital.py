@@ -3,8 +3,8 @@
     (seed, index) ─draw_patient─▶ Patient ─write_story─▶ Story ─▶ rows ──▶ OUT/TABLE.csv.gz
                                                                   └─────▶ OUT/made-up/ oracle, ventilation, manifest
 
-The law: the same layout, subjects, seed and events make the same bytes on every machine; a bigger hospital begins with
-the same patients; both layouts have the same patients, who had, did and died of the same; without events all other
+Reproducible: the same layout, subjects, seed and events make the same bytes on every machine; a bigger hospital begins
+with the same patients; both layouts have the same patients, who had, did and died of the same; without events all other
 tables are the same bytes. Everything is invented. Memory does not grow with the number of patients; the folder appears
 when it is complete.
 """

@@ -32,7 +32,7 @@ _LOST: Final = "they look saved by a spreadsheet, which may lose the century; {}
 _ZONE: Final = (
     "they have a time zone, and charts have the hospital's own time; convert them to local time and drop the zone."
 )
-_WAYS_OUT: Final = {
+_REMEDIES: Final = {
     ("spreadsheet", "time"): _LOST, ("spreadsheet", "date"): _LOST, ("zone", "time"): _ZONE, ("zone", "date"): _ZONE,
     ("rounded", "integer"): "a spreadsheet has rounded them, so that different ones may be alike; {}.",
 }  # fmt: skip
@@ -107,8 +107,8 @@ def _hint(cells: pl.Series) -> str:
 def refusal(file: Path, names: dict[str, str], column: Column, bad: dict[str, Bad], otherwise: str) -> str:
     """What is said of the bad cells of a column: the rule, how many they are, where, and the remedy."""
     faults = bad[column.raw]
-    law = f"{file.name}: every cell of {names[column.raw]} must be {_EXPECTED[column.kind]}"
-    law += " or empty" if column.may_be_empty else " and not empty" if column.kind == "text" else ""
+    rule = f"{file.name}: every cell of {names[column.raw]} must be {_EXPECTED[column.kind]}"
+    rule += " or empty" if column.may_be_empty else " and not empty" if column.kind == "text" else ""
     place = f"but {faults.cells} {'is' if faults.cells == 1 else 'are'} not, first in data row {faults.first}"
-    way_out = _WAYS_OUT.get((faults.hint, column.kind), "correct those rows, or {}.")
-    return f"{law}, {place}; {way_out.format(otherwise)}"
+    remedy = _REMEDIES.get((faults.hint, column.kind), "correct those rows, or {}.")
+    return f"{rule}, {place}; {remedy.format(otherwise)}"

@@ -1,4 +1,4 @@
-"""Detection: which reader a path needs, and a way out for layouts that look alike but are not read.
+"""Detection: which reader a path needs, and a remedy for layouts that look alike but are not read.
 
 what a source recognises      → the first of `sources.kinds` that does (`Source.recognises`)
 Synthea, OMOP, MEDS, MIMIC-IV 1.0, two releases in one folder   → an error that says what it is
@@ -22,7 +22,7 @@ _OMOP: Final = ("person", "visit_occurrence", "condition_occurrence")
 _SHOWN: Final = 8
 """Names of files that a message shows."""
 _LOOKED_INTO: Final = 50
-"""Folders that are tried for a way out."""
+"""Folders that are looked into for what may be meant."""
 _TABULAR: Final = "put the notes and what is asked of them into one file (text, subject_id, label) and give that"
 
 
@@ -65,11 +65,11 @@ def _unknown(folder: Path) -> str:
     held = f"has {', '.join(names[:_SHOWN])}{more}" if names else "is empty"
     return (
         f"a folder of raw data must be laid out as MIMIC-III ({', '.join(SOME_OF)} as .csv.gz or .csv) or as MIMIC-IV "
-        f"(hosp/ with patients and admissions, note/ with discharge), but {folder} {held}; {_way_out(folder, names)}."
+        f"(hosp/ with patients and admissions, note/ with discharge), but {folder} {held}; {_remedy(folder, names)}."
     )
 
 
-def _way_out(folder: Path, names: list[str]) -> str:
+def _remedy(folder: Path, names: list[str]) -> str:
     near = _near(folder)
     if near is not None:
         return f"give {near}, which looks like one of these"
@@ -85,7 +85,7 @@ def _near(folder: Path) -> Path | None:
     """The folder above, or one of the first in it, if that has a known layout."""
     below = sorted(entry for entry in folder.iterdir() if entry.is_dir())
     for place in (folder.absolute().parent, *below[:_LOOKED_INTO]):
-        with contextlib.suppress(OSError):  # what may not be read is no way out
+        with contextlib.suppress(OSError):  # what may not be read is not what is meant
             if next(place.iterdir(), None) and _recognised(place):
                 return place
     return None

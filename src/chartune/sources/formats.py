@@ -72,9 +72,9 @@ def check(file: Path, dialect: Dialect = PLAIN, *, any_mark: bool = False) -> No
             f"{file.name} must be a gzip file, but its first bytes are not; get it again or drop the .gz."
         )
     text = _first_bytes(file, packed=is_packed(file))
-    for mark, (what, way_out) in _MARKS.items():
+    for mark, (what, remedy) in _MARKS.items():
         if text.startswith(mark) and ending(file) != ".parquet":
-            raise SchemaError(f"{file.name} is {what} by its first bytes; {way_out}.")
+            raise SchemaError(f"{file.name} is {what} by its first bytes; {remedy}.")
     _must_be_letters(file, text, dialect.encoding, any_mark)
 
 

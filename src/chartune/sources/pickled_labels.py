@@ -29,7 +29,7 @@ MOST_BYTES: Final = 16 << 20
 PATIENCE: Final = 120.0
 """Seconds after which the reader is ended."""
 _ENTRIES: Final = TypeAdapter(list[tuple[int, str, str]])
-_WAY_OUT: Final = "have its owner write a CSV file with the columns hadm_id, label and split (labels.kind=table)"
+_REMEDY: Final = "have its owner write a CSV file with the columns hadm_id, label and split (labels.kind=table)"
 
 
 class PickledLabels(LabelFile):
@@ -71,7 +71,7 @@ def unpickled(file: Path) -> list[tuple[int, str, str]]:
     size = sanitised(file, lambda: file.stat().st_size)
     if not 0 < size <= MOST_BYTES:
         raise SchemaError(
-            f"a pickle of labels must have from 1 to {MOST_BYTES} bytes, but {file.name} has {size}; {_WAY_OUT}."
+            f"a pickle of labels must have from 1 to {MOST_BYTES} bytes, but {file.name} has {size}; {_REMEDY}."
         )
     done = sanitised(file, lambda: _asked(file))
     if done is None or done.returncode:
@@ -80,10 +80,10 @@ def unpickled(file: Path) -> list[tuple[int, str, str]]:
         return _ENTRIES.validate_json(done.stdout, strict=True)
     except ValidationError:
         answer = "what its reader answered"
-    raise SchemaError(f"{file.name} must be a pickle of labels, but {answer} is none; {_WAY_OUT}.")
+    raise SchemaError(f"{file.name} must be a pickle of labels, but {answer} is none; {_REMEDY}.")
 
 
-_WAY: Final = f"{_WAY_OUT[0].upper()}{_WAY_OUT[1:]}."
+_WAY: Final = f"{_REMEDY[0].upper()}{_REMEDY[1:]}."
 
 
 def _asked(file: Path) -> "subprocess.CompletedProcess[bytes] | None":

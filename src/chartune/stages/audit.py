@@ -26,7 +26,7 @@ from chartune.tasks.leakage.examples import Examples, Prepared, TokenCount, look
 from chartune.tasks.leakage.patients import Patients, patients
 from chartune.tasks.leakage.phrases import FALSE_DISCOVERY, SUPPORT, Learning
 from chartune.tasks.leakage.shares import hidden
-from chartune.tasks.leakage.verdicts import WAYS_OUT, Verdict, verdicts
+from chartune.tasks.leakage.verdicts import REMEDIES, Verdict, verdicts
 
 SHELF: Final = "audits"
 REVISION: Final = 9
@@ -80,7 +80,7 @@ class Audit:
                 failed.setdefault(verdict.law, []).append(verdict.detail)
         if failed:
             reasons = "; and ".join(f"{law}, but {', '.join(places)}" for law, places in failed.items())
-            ways = dict.fromkeys(WAYS_OUT.get(law, "correct the split lists or the corpus") for law in failed)
+            ways = dict.fromkeys(REMEDIES.get(law, "correct the split lists or the corpus") for law in failed)
             raise LeakageError(f"{reasons}. To mend data {self.data}, {'; '.join(ways)}; and prepare again.")
 
     def to_json(self) -> dict[str, Any]:

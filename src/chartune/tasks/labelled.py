@@ -198,7 +198,7 @@ def _must_be_classes(patients: pl.DataFrame, *, most: int, least: int) -> None:
     distinct = patients.height
     rare = patients.filter(pl.col("patients") < least).height
     long = patients.filter(pl.col("asked").str.len_chars() > LONGEST).height
-    way_out = "name the column of classes (`label`; null: there is none), or put what it says into classes"
+    remedy = "name the column of classes (`label`; null: there is none), or put what it says into classes"
     if distinct > most:
         what = f"{distinct} distinct ones stand in the training rows, more than {most}, as numbers and free text do"
     elif long:
@@ -206,9 +206,9 @@ def _must_be_classes(patients: pl.DataFrame, *, most: int, least: int) -> None:
     elif rare:
         shared = f"belong to fewer than {least} training patients each, as numbers and free text do"
         what = f"{rare} of the {distinct} distinct ones {shared}"
-        way_out += f", prepare more patients, or say `least_cases: {least}` in the task, and rarer ones are left out"
+        remedy += f", prepare more patients, or say `least_cases: {least}` in the task, and rarer ones are left out"
     else:
         return
     raise LabelError(
-        f"labels must be classes that patients share, because people are shown their names, but {what}; {way_out}."
+        f"labels must be classes that patients share, because people are shown their names, but {what}; {remedy}."
     )

@@ -33,7 +33,7 @@ REQUIRED: Final = ("train", "validation", "test")
 LONGEST_LIST: Final = 256 * 2**20
 """Bytes of a list without columns: ten million patients need some 100 MB."""
 _ENDINGS: Final = (".txt.gz", ".txt", *sorted(formats.ENDINGS, key=len, reverse=True))
-_LAW: Final = "a list must have a column subject_id, or be one column of whole numbers without a header line"
+_RULE: Final = "a list must have a column subject_id, or be one column of whole numbers without a header line"
 
 
 class ImportedSplit(Config):
@@ -199,7 +199,7 @@ def _ids(file: Path) -> pl.Series:
     if _is_text(file) or _headless(header(file)):
         return numbered(_lines(file)).unique().sort()
     columns = (Column(SUBJECT, "text", may_be_empty=False),)
-    listed = read(file, Table(_stem(file), columns, otherwise="export it again", renamed=_LAW), Tally())
+    listed = read(file, Table(_stem(file), columns, otherwise="export it again", renamed=_RULE), Tally())
     return numbered(_named(file, listed[SUBJECT])).unique().sort()
 
 
@@ -239,7 +239,7 @@ def _lines(file: Path) -> pl.Series:
     wrong = ids.str.contains(r"[\s,;]") if named else ~ids.str.contains(WHOLE)
     if wrong.any():
         raise SchemaError(
-            f"{file.name}: {_LAW}, but {int(wrong.sum())} of its {ids.len()} ids are none, first in row "
+            f"{file.name}: {_RULE}, but {int(wrong.sum())} of its {ids.len()} ids are none, first in row "
             f"{wrong.arg_true()[0] + 1}; correct those rows, or give the file a header line."
         )
     _refuse_marks(file, ids)

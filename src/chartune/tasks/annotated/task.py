@@ -47,7 +47,7 @@ Apart: TypeAlias = Callable[[pl.DataFrame], pl.DataFrame]
 
 
 def as_they_are(examples: pl.DataFrame) -> pl.DataFrame:
-    """Near copies stay."""
+    """Near-duplicates stay."""
     return examples
 
 
@@ -102,7 +102,7 @@ class AnnotatedTask(Config, ABC):
         Args:
             records: the corpus.
             documents: doc_id · patient · split · text of the documents to use; splits as they are to be.
-            apart: leaves out near copies of held-out texts; documents have been apart before, sentences have not.
+            apart: leaves out near-duplicates of held-out texts; documents have been apart before, sentences have not.
 
         A task whose training split is empty is no error: it has no labels, and no stage will learn it.
         """
@@ -121,7 +121,7 @@ def one_label_each(frame: pl.DataFrame, patient: str, left_out: dict[str, int], 
         patient: the column that says whose row it is; rows of one patient are drawn together when scores are sampled.
             It is not in the examples.
         left_out: so far; rows with a label that no training example has are added.
-        apart: leaves out near copies of held-out texts.
+        apart: leaves out near-duplicates of held-out texts.
     """
     shipped, frame = frame.height, apart(frame.rename({patient: "patient"})).rename({"patient": patient})
     labels = tuple(sorted(frame.filter(pl.col("split") == "train")["answer"].unique()))

@@ -23,14 +23,14 @@ class NearCopies(Config):
 
 
 def near_copies_kept(data: Mapping[str, Any], copies: str) -> dict[str, Any]:
-    """A plain config that keeps whole copies, and therefore near copies.
+    """A plain config that keeps whole copies, and therefore near-duplicates.
 
     Args:
         data: with or without `near_copies`.
         copies: the switch by which copies are kept, and how it must stand for them to be left out.
 
     Raises:
-        ValueError: near copies are to be left out all the same.
+        ValueError: near-duplicates are to be left out all the same.
     """
     if data.get("near_copies") is not None:
         raise ValueError(

@@ -22,7 +22,7 @@ class Patients:
 
 
 def patients(assignment: Rows, tasks: Mapping[str, Rows], corpus: Rows | None) -> tuple[Patients, ...]:
-    """Every overlap of patients that must not be; a row per law, whether or not it is broken.
+    """Every overlap of patients that must not be; a row per rule, whether or not it is broken.
 
     Args:
         assignment: `splits.parquet`.

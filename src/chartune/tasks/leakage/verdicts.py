@@ -1,6 +1,6 @@
-"""Verdicts: what the counts mean, law by law.
+"""Verdicts: what the counts mean, rule by rule.
 
-pass   the law holds
+pass   the rule holds
 look   a person should look at it: it may be as meant, it may make scores too good
 fail   scores on these data mean nothing until it is mended
 """
@@ -30,7 +30,7 @@ MANY: Final = 0.1
 
 @dataclass(frozen=True)
 class Verdict:
-    """How a law stands in one place."""
+    """How a rule stands in one place."""
 
     standing: Standing
     law: str
@@ -55,36 +55,36 @@ BASES: Final = "no base model has read the held-out texts before"
 _READ_OTHERS: Final = "read what was written before the outcome (`reads`), or drop the texts that tell it"
 _STATED: Final = "the text was written when the answer was known and may tell it"
 _APART: Final = "leave such training texts out (`near_copies`), or correct the split lists or the corpus"
-WAYS_OUT: Final = {
+REMEDIES: Final = {
     EXACT: _APART,
     CONTAINED: _APART,
     WORDING: _READ_OTHERS,
     TIMES: "choose notes that were there by then",
 }
-"""Law that may fail → what helps; at any other the split lists or the corpus are wrong."""
+"""Rule that may fail → what helps; at any other the split lists or the corpus are wrong."""
 
 
 def verdicts(
     patients: Sequence[Patients], copies: Sequence[Copies], examples: Sequence[Examples], bases: Sequence[Base]
 ) -> tuple[Verdict, ...]:
-    """How each law stands: a verdict for each place where it is broken, or one that it holds."""
+    """How each rule stands: a verdict for each place where it is broken, or one that it holds."""
     phrased, coded = any(texts.phrases for texts in examples), any(texts.codes is not None for texts in examples)
     return (
-        *_law(PATIENTS, _shared(patients)),
-        *_law(EXACT, (_exact(row) for row in copies if row.exact.some)),
-        *_law(CONTAINED, _contained(copies), measured=bool(copies)),
-        *_law(PARTS, _looks(_by_place(copies, "partly")), measured=bool(copies)),
-        *_law(WORDING, chain.from_iterable(map(_telling, examples)), measured=_worded(examples)),
-        *_law(PHRASES, _looks(_learnt(examples)), measured=phrased),
-        *_law(CODES, _looks(_named(examples)), measured=coded),
-        *_law(LATER, _looks(_later(examples))),
-        *_law(TIMES, _timed(examples)),
-        *_law(BASES, chain.from_iterable(map(_read, bases)), measured=bool(bases)),
+        *_of_rule(PATIENTS, _shared(patients)),
+        *_of_rule(EXACT, (_exact(row) for row in copies if row.exact.some)),
+        *_of_rule(CONTAINED, _contained(copies), measured=bool(copies)),
+        *_of_rule(PARTS, _looks(_by_place(copies, "partly")), measured=bool(copies)),
+        *_of_rule(WORDING, chain.from_iterable(map(_telling, examples)), measured=_worded(examples)),
+        *_of_rule(PHRASES, _looks(_learnt(examples)), measured=phrased),
+        *_of_rule(CODES, _looks(_named(examples)), measured=coded),
+        *_of_rule(LATER, _looks(_later(examples))),
+        *_of_rule(TIMES, _timed(examples)),
+        *_of_rule(BASES, chain.from_iterable(map(_read, bases)), measured=bool(bases)),
     )
 
 
-def _law(law: str, broken: Iterable[tuple[Standing, str]], *, measured: bool = True) -> tuple[Verdict, ...]:
-    """A verdict per place, or that the law holds; none of what nobody has measured."""
+def _of_rule(law: str, broken: Iterable[tuple[Standing, str]], *, measured: bool = True) -> tuple[Verdict, ...]:
+    """A verdict per place, or that the rule holds; none of what nobody has measured."""
     where = tuple(Verdict(standing, law, detail) for standing, detail in broken)
     return where or ((Verdict("pass", law, ""),) if measured else ())
 
