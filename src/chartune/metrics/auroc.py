@@ -1,5 +1,7 @@
 """AUROC: the chance that a patient who had the outcome was scored above one who had not, a tie counting half."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -88,17 +90,27 @@ def rows(
             "labels, scores and subject_ids must be flat, not empty and equally long, "
             f"but got shapes {', '.join(map(str, sorted(shapes)))}."
         )
-    wrong = int((~np.isin(y, (0, 1))).sum())
+    must_be_0_or_1(y)
+    must_be_finite(s)
+    return y, s
+
+
+def must_be_0_or_1(labels: NDArray[Any]) -> None:
+    """Raises LabelError: a label is neither; the message counts."""
+    wrong = int((~np.isin(labels, (0, 1))).sum())
     if wrong:
         raise LabelError(
-            f"every label must be 0 or 1, but {wrong} of {y.size} are neither; exclude and count those rows."
+            f"every label must be 0 or 1, but {wrong} of {labels.size} are neither; exclude and count those rows."
         )
-    broken = int((~np.isfinite(s)).sum())
+
+
+def must_be_finite(scores: NDArray[np.floating]) -> None:
+    """Raises DataError: a score is not finite; the message counts."""
+    broken = int((~np.isfinite(scores)).sum())
     if broken:
         raise DataError(
-            f"every score must be a finite number, but {broken} of {s.size} are not; such a model has diverged."
+            f"every score must be a finite number, but {broken} of {scores.size} are not; such a model has diverged."
         )
-    return y, s
 
 
 def both_classes(labels: NDArray[np.float64], metric: str) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chartune.errors import DataError, LabelError
+from chartune.metrics.auroc import must_be_finite
 
 
 def against_the_rest(logits: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -35,9 +36,7 @@ def matching(
     wrong = int((~np.isin(y, np.arange(z.shape[1]))).sum())
     if wrong:
         raise LabelError(f"every label must be a class from 0 to {z.shape[1] - 1}, but {wrong} of {y.size} are not.")
-    broken = int((~np.isfinite(z)).sum())
-    if broken:
-        raise DataError(f"every logit must be a finite number, but {broken} of {z.size} are not.")
+    must_be_finite(z)
     if np.unique(y).size < 2:
         raise LabelError(f"a multiclass score needs rows of two classes, but all {y.size} are of one; take more rows.")
     return y.astype(np.intp), z

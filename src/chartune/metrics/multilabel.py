@@ -5,7 +5,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chartune.errors import DataError, LabelError
+from chartune.errors import DataError
+from chartune.metrics.auroc import must_be_0_or_1, must_be_finite
 from chartune.metrics.bootstrap import Statistic
 
 STRETCH: Final = 2**20
@@ -66,10 +67,6 @@ def matrices(
             "labels and logits must be [n, L], not empty and alike, with one subject_id per row, "
             f"but got shapes {y.shape}, {z.shape} and {subjects.shape}."
         )
-    wrong = int((~np.isin(y, (0, 1))).sum())
-    if wrong:
-        raise LabelError(f"every label must be 0 or 1, but {wrong} of {y.size} cells are neither.")
-    broken = int((~np.isfinite(z)).sum())
-    if broken:
-        raise DataError(f"every logit must be a finite number, but {broken} of {z.size} are not.")
+    must_be_0_or_1(y)
+    must_be_finite(z)
     return y.astype(np.bool_), z
