@@ -5,11 +5,10 @@ Written after the outcome, cut back to eight sections: the input of all five tas
 
 from collections.abc import Sequence
 from functools import partial
-from typing import ClassVar, Final, Literal
+from typing import Final, Literal
 
 import polars as pl
 
-from chartune.config import Config
 from chartune.notes.core_rules import core_sections, core_tells_death, core_text, core_without_asides
 from chartune.notes.deaths import tells_death
 from chartune.notes.headings import Known
@@ -21,7 +20,7 @@ from chartune.notes.sections import (
 )
 from chartune.sources.coverage import Rule
 from chartune.tasks.attrition import Attrition, Cohort
-from chartune.tasks.inputs import SUMMARY, TELLS_DEATH, Seen, counted, dated, joined, texts_of, timed
+from chartune.tasks.inputs import SUMMARY, TELLS_DEATH, Input, Seen, counted, dated, joined, texts_of, timed
 
 _SUMMARIES: Final = Rule(
     "a discharge summary", "admissions", 0.5,
@@ -32,10 +31,9 @@ _NO_STORY: Final = "neither chief complaint nor present illness nor medical hist
 _DEATH: Final = "'passed away', 'autopsy' and the like give the answer away"
 
 
-class SummaryInput(Config):
+class SummaryInput(Input):
     """Base of the inputs that read discharge summaries."""
 
-    shared: ClassVar[bool] = True
     withdrawn: Literal["left-out", "kept"] = "left-out"
     """Notes that their author marked as an error (ISERROR); CORe and published work keep them."""
     copies: Literal["among-eligible", "among-all-notes"] = "among-eligible"

@@ -14,10 +14,9 @@ from typing import ClassVar, Final, Literal
 import polars as pl
 from pydantic import Field, field_validator
 
-from chartune.config import Config
 from chartune.sources.coverage import Rule
 from chartune.tasks.attrition import Attrition, Cohort
-from chartune.tasks.inputs import SUMMARY, TELLS_DEATH, Seen, joined, texts_of, timed, unread
+from chartune.tasks.inputs import SUMMARY, Input, Seen, texts_of, timed, unread
 
 ANCHOR: Final = "anchor"
 """Column of admissions from which hours are counted; where a task has none, it is admittime."""
@@ -35,13 +34,12 @@ _IN_TIME: Final = Rule(
 )  # fmt: skip
 
 
-class BedsideNotes(Config):
+class BedsideNotes(Input):
     """The notes that were stored in the first hours."""
 
     kind: Literal["bedside-notes"] = "bedside-notes"
     shared: ClassVar[bool] = False
     """The anchor is the task's."""
-    chosen_first: ClassVar[bool] = False
     hours: float = Field(24, gt=0, le=24 * 36500)
     """From the anchor to the prediction."""
     since: Literal["admission", "anchor"] = "admission"
@@ -93,18 +91,12 @@ class BedsideNotes(Config):
         return attrition.record("stored in time", "written later", self._in_time(cohort), _IN_TIME)
 
     def read_notes(self, notes: pl.DataFrame) -> pl.DataFrame:
-        """The notes of each admission of a portion, joined in order."""
+        """The notes of each admission of a portion, joined in order; all are alive then, and no text tells a death."""
         latest = self.order == "latest-first"
         ordered = notes.with_columns(known=KNOWN_AT).sort(
             "hadm_id", "known", "note_seq", descending=[False, latest, latest]
         )
         return texts_of(ordered, _joined, unread, KNOWN_AT)
-
-    def examples(
-        self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, keep_stated_deaths: bool
-    ) -> pl.DataFrame:
-        """Examples of a portion, sorted by hadm_id. Whoever is asked about is alive, so no text tells the death."""
-        return joined(admissions, read).drop(TELLS_DEATH)
 
     def _in_time(self, cohort: Cohort) -> Cohort:
         times = cohort.admissions.select("subject_id", "hadm_id", "prediction_time", "admittime", ANCHOR)

@@ -5,12 +5,14 @@ whole-summary    the whole discharge summary                                    
 bedside-notes    what was stored before the prediction is made                            prospective
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, Protocol
+from typing import ClassVar, Final, Literal
 
 import polars as pl
 
+from chartune.config import Config
 from chartune.tasks.attrition import Attrition, Cohort
 
 EXAMPLES: Final[dict[str, pl.DataType]] = {
@@ -59,26 +61,30 @@ class Seen:
     """Whether the text says how the stay went."""
 
 
-class Input(Protocol):
-    """What every member of `tasks.any_input.AnyInput` does."""
+class Input(Config, ABC):
+    """Base of what a model can read, listed in `tasks.any_input`."""
 
-    @property
-    def shared(self) -> bool:
-        """Whether the notes that it chooses of an admission are the same for every task."""
+    shared: ClassVar[bool] = True
+    """Whether the notes that it chooses of an admission are the same for every task."""
 
     @property
     def chosen_first(self) -> bool:
         """Whether notes are chosen of all admissions, whatever their split and answer; else of those that are left."""
+        return False
 
+    @abstractmethod
     def seen(self) -> Seen:
         """In words."""
 
+    @abstractmethod
     def categories(self) -> tuple[str, ...]:
         """Categories of the notes that it may want to read."""
 
+    @abstractmethod
     def select(self, cohort: Cohort, attrition: Attrition) -> Cohort:
         """The notes that count, and the admissions that have some; admissions get `prediction_time`."""
 
+    @abstractmethod
     def read_notes(self, notes: pl.DataFrame) -> pl.DataFrame:
         """What is read of each admission of a portion (`READ`), from its selected notes with their text."""
 
@@ -91,8 +97,9 @@ class Input(Protocol):
             admissions: selected.
             read: from `read_notes`; perhaps of more admissions.
             attrition: records what was left out.
-            keep_stated_deaths: whether texts that state the death are kept.
+            keep_stated_deaths: whether texts that state the death are kept, where the input knows which do.
         """
+        return joined(admissions, read).drop(TELLS_DEATH)
 
 
 def timed(cohort: Cohort, prediction_time: pl.Expr) -> Cohort:

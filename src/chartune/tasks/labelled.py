@@ -1,18 +1,17 @@
 """Labelled: what a table of one's own asks: a text, a patient, a label. There is no chart, so no clinical filter."""
 
-from typing import ClassVar, Final, Literal
+from typing import Final, Literal
 
 import polars as pl
 from pydantic import Field
 
 from chartune.answers import AUTO, BINARY, ENOUGH_CASES, Answer, ChosenAnswer, answer_of, fitting
-from chartune.config import Config
 from chartune.errors import LabelError
 from chartune.notes.note import PLAIN
 from chartune.sources.source import Records
 from chartune.sources.splits import SPLITS
 from chartune.tasks.attrition import Attrition, Cohort
-from chartune.tasks.inputs import TELLS_DEATH, Seen, joined, texts_of, timed, unread
+from chartune.tasks.inputs import Input, Seen, texts_of, timed, unread
 from chartune.tasks.labels import ASKED, LabelSpace, training_labels
 from chartune.tasks.positive import positive_of
 from chartune.tasks.task import Card, Task
@@ -29,12 +28,10 @@ LONGEST: Final = 100
 """Characters of a label; longer ones are sentences."""
 
 
-class WholeText(Config):
+class WholeText(Input):
     """A text of a table as it is, blanks at its ends apart."""
 
     kind: Literal["whole-text"] = "whole-text"
-    shared: ClassVar[bool] = True
-    chosen_first: ClassVar[bool] = False
 
     def seen(self) -> Seen:
         """What the model reads, in words."""
@@ -52,12 +49,6 @@ class WholeText(Config):
     def read_notes(self, notes: pl.DataFrame) -> pl.DataFrame:
         """The text of each row."""
         return texts_of(notes, lambda texts: texts[0].strip(), unread)
-
-    def examples(
-        self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, keep_stated_deaths: bool
-    ) -> pl.DataFrame:
-        """One example per row, sorted by hadm_id."""
-        return joined(admissions, read).drop(TELLS_DEATH)
 
 
 class Labelled(Task):

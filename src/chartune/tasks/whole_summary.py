@@ -7,7 +7,7 @@ import polars as pl
 
 from chartune.tasks.admission_note import SummaryInput
 from chartune.tasks.attrition import Attrition, Cohort
-from chartune.tasks.inputs import TELLS_DEATH, Seen, dated, joined, texts_of, unread
+from chartune.tasks.inputs import Seen, dated, texts_of, unread
 
 
 class WholeSummary(SummaryInput):
@@ -31,12 +31,6 @@ class WholeSummary(SummaryInput):
     def read_notes(self, notes: pl.DataFrame) -> pl.DataFrame:
         """All summaries of each admission of a portion, blanks and line breaks collapsed."""
         return texts_of(dated(notes), _joined, unread)
-
-    def examples(
-        self, admissions: pl.DataFrame, read: pl.DataFrame, attrition: Attrition, *, keep_stated_deaths: bool
-    ) -> pl.DataFrame:
-        """Examples of a portion, sorted by hadm_id; it tells the outcome anyway, so nothing is left out."""
-        return joined(admissions, read).drop(TELLS_DEATH)
 
 
 def _joined(texts: Sequence[str]) -> str:
