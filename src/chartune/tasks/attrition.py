@@ -5,11 +5,14 @@ attrition.record("adults", why, cohort.whose(age >= 18))  →  1,233 subjects ·
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
 from chartune.sources.coverage import Coverage, Rule
+
+KEY: Final = ["subject_id", "hadm_id"]
+"""Columns that name an admission; a row of which one alone agrees is another's."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +30,13 @@ class Cohort:
 
     def of(self, admissions: pl.DataFrame) -> "Cohort":
         """These admissions and their notes; a note must agree with its admission on the subject, too."""
-        notes = self.notes.join(admissions, on=["subject_id", "hadm_id"], how="semi")
+        notes = self.notes.join(admissions, on=KEY, how="semi")
         return Cohort(admissions, notes)
 
     def reading(self, keep: pl.Expr) -> "Cohort":
         """The notes for which `keep` is true, and the admissions that still have one; null counts as false."""
         notes = self.notes.filter(keep)
-        return Cohort(
-            self.admissions.join(notes, on=["subject_id", "hadm_id"], how="semi", maintain_order="left"), notes
-        )
+        return Cohort(self.admissions.join(notes, on=KEY, how="semi", maintain_order="left"), notes)
 
 
 @dataclass(frozen=True)

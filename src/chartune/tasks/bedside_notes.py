@@ -15,7 +15,7 @@ import polars as pl
 from pydantic import Field, field_validator
 
 from chartune.sources.coverage import Rule
-from chartune.tasks.attrition import Attrition, Cohort
+from chartune.tasks.attrition import KEY, Attrition, Cohort
 from chartune.tasks.inputs import SUMMARY, Input, Seen, texts_of, timed, unread
 
 ANCHOR: Final = "anchor"
@@ -100,7 +100,7 @@ class BedsideNotes(Input):
 
     def _in_time(self, cohort: Cohort) -> Cohort:
         times = cohort.admissions.select("subject_id", "hadm_id", "prediction_time", "admittime", ANCHOR)
-        known = cohort.notes.join(times, on=["subject_id", "hadm_id"], maintain_order="left")
+        known = cohort.notes.join(times, on=KEY, maintain_order="left")
         begins = pl.col(ANCHOR) if self.since == "anchor" else pl.col("admittime")
         in_time = (pl.col("prediction_time") >= KNOWN_AT) & (pl.coalesce("charttime", "storetime") >= begins)
         kept = known.filter(in_time).drop("prediction_time", "admittime", ANCHOR)

@@ -19,7 +19,7 @@ from chartune.sources.coverage import Rule
 from chartune.sources.source import Records
 from chartune.tasks.admission_note import AdmissionNote
 from chartune.tasks.any_input import AnyInput
-from chartune.tasks.attrition import Attrition, Cohort
+from chartune.tasks.attrition import KEY, Attrition, Cohort
 from chartune.tasks.inputs import timed
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.stays import Stays
@@ -177,7 +177,7 @@ def and_unanswered(
     ends = pl.when(pl.col("asked").is_null()).then(pl.col("dischtime").fill_null(NOT_YET)).otherwise("dischtime")
     lasting = Cohort(cohort.admissions.with_columns(dischtime=ends), cohort.notes)
     every = _selected(stays, lasting, reads, attrition, usable, {})
-    others = every.of(every.admissions.join(chosen.admissions, on=["subject_id", "hadm_id"], how="anti"))
+    others = every.of(every.admissions.join(chosen.admissions, on=KEY, how="anti"))
     when = pl.col("prediction_time")
     others = timed(others, pl.when(when != NOT_YET).then(when))
     return Cohort(*(pl.concat(both) for both in zip(_frames(chosen), _frames(others), strict=True)))

@@ -17,6 +17,7 @@ from chartune.notes.sections import ADMISSION
 from chartune.notes.unknown_headings import unknown_headings
 from chartune.sources.coverage import Coverage, Rule
 from chartune.tasks.admission_note import AdmissionNote
+from chartune.tasks.attrition import KEY
 from chartune.tasks.inputs import Input
 
 TEXTS: Final = "texts"
@@ -31,7 +32,6 @@ _WHY: Final = (
     "Their headings may be others than are known, or the notes in another language than English, which is not read."
 )
 _UNIT: Final = "summaries that were read"
-_KEY: Final = ["subject_id", "hadm_id"]
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ class Reached:
             admissions: selected.
             reading: perhaps of more admissions.
         """
-        sections = reading.sections.join(admissions, on=_KEY, how="semi")
+        sections = reading.sections.join(admissions, on=KEY, how="semi")
         self.sections.update({TEXTS: sections.height, **sections.select(pl.col(*ADMISSION).sum()).row(0, named=True)})
-        headings = reading.headings.join(admissions, on=_KEY, how="semi")
+        headings = reading.headings.join(admissions, on=KEY, how="semi")
         patients = headings.select("subject_id", "heading").unique()
         self.headings.update(dict(patients["heading"].value_counts().iter_rows()))
 
@@ -86,13 +86,13 @@ def reading_of(reads: Input, notes: pl.DataFrame, read: pl.DataFrame) -> Reading
         return None
     worded = [pl.col("text").str.contains(rf"(?:^|\n\n){title}: \S").alias(title) for title in ADMISSION]
     known = reads.headings if reads.sections == "chartune" else "core"
-    return Reading(read.select(*_KEY, *worded), _headings_unknown(notes, known))
+    return Reading(read.select(*KEY, *worded), _headings_unknown(notes, known))
 
 
 def _headings_unknown(notes: pl.DataFrame, known: Known) -> pl.DataFrame:
     unknown_of_texts = [sorted(unknown_headings(text or "", known)) for text in notes["text"].to_list()]
     headings = pl.Series("heading", unknown_of_texts, dtype=pl.List(pl.String))
-    return notes.select(*_KEY, headings).explode("heading").drop_nulls("heading")
+    return notes.select(*KEY, headings).explode("heading").drop_nulls("heading")
 
 
 def of_sections(reached: Mapping[str, int]) -> list[Coverage]:

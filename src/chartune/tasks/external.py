@@ -23,7 +23,7 @@ from chartune.sources.external_labels import TableLabels
 from chartune.sources.source import Records
 from chartune.tasks.admission_note import AdmissionNote
 from chartune.tasks.any_input import AnyInput
-from chartune.tasks.attrition import Attrition, Cohort
+from chartune.tasks.attrition import KEY, Attrition, Cohort
 from chartune.tasks.bedside_notes import ANCHOR, KNOWN_AT, BedsideNotes
 from chartune.tasks.chart_task import and_unanswered, answered
 from chartune.tasks.inputs import timed
@@ -177,7 +177,7 @@ class External(Task):
     def _placed(self, admissions: pl.DataFrame, matched: Matched) -> pl.DataFrame:
         """All admissions with the time of their label and the split that counts."""
         more = matched.frame.select("subject_id", "hadm_id", LABELLED_AT, "listed")
-        full = admissions.join(more, on=["subject_id", "hadm_id"], how="left", maintain_order="left")
+        full = admissions.join(more, on=KEY, how="left", maintain_order="left")
         if self.split == "labels":
             full = full.with_columns(split=pl.col("listed"))
         if isinstance(self.reads, BedsideNotes) and self.labels.timed:

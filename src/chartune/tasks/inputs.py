@@ -13,7 +13,7 @@ from typing import ClassVar, Final, Literal
 import polars as pl
 
 from chartune.config import Config
-from chartune.tasks.attrition import Attrition, Cohort
+from chartune.tasks.attrition import KEY, Attrition, Cohort
 
 EXAMPLES: Final[dict[str, pl.DataType]] = {
     "subject_id": pl.Int64(),
@@ -45,7 +45,6 @@ READ: Final[dict[str, pl.DataType]] = {
 and since when it has been there to be read."""
 NOT_PROSPECTIVE: Final = pl.lit(None, EXAMPLES[TEXT_TIME])
 """The time of a note that is not read as of a time."""
-_KEY: Final = ["subject_id", "hadm_id"]
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def timed(cohort: Cohort, prediction_time: pl.Expr) -> Cohort:
 
 def joined(admissions: pl.DataFrame, read: pl.DataFrame) -> pl.DataFrame:
     """Admissions with what is read of them; those of which nothing is read leave."""
-    return admissions.join(read, on=_KEY).select(*EXAMPLES, NOTES_READ, TELLS_DEATH).sort("hadm_id")
+    return admissions.join(read, on=KEY).select(*EXAMPLES, NOTES_READ, TELLS_DEATH).sort("hadm_id")
 
 
 def counted(examples: pl.DataFrame, attrition: Attrition, step: str, why: str) -> pl.DataFrame:
@@ -146,7 +145,7 @@ def texts_of(
         known_at: from when on a note could be read.
     """
     latest = known_at.max().alias(TEXT_TIME)
-    grouped = notes.group_by(_KEY, maintain_order=True).agg("text", pl.len().alias(NOTES_READ), latest)
+    grouped = notes.group_by(KEY, maintain_order=True).agg("text", pl.len().alias(NOTES_READ), latest)
     texts = [read(texts) for texts in grouped["text"].to_list()]
     return (
         grouped.with_columns(

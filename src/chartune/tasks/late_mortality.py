@@ -14,6 +14,7 @@ from pydantic import Field
 
 from chartune.sources.coverage import Coverage
 from chartune.sources.source import Records
+from chartune.tasks.attrition import KEY
 from chartune.tasks.bedside_notes import ANCHOR
 from chartune.tasks.chart_task import ClassTask, Filter, Question
 from chartune.tasks.labels import ASKED
@@ -22,7 +23,6 @@ from chartune.tasks.prolonged_ventilation import VENTILATED, ProlongedVentilatio
 
 _COHORT: Final = ProlongedVentilation(cohort="in-hindsight", competing="negative")
 """Whom Clinical XLNet asks about; that whoever is in was ventilated for two days is known in hindsight only."""
-_KEY: Final = ("subject_id", "hadm_id")
 _INSIDE: Final = pl.col("hospital_expire_flag").eq_missing(1)
 _KNOWN: Final = pl.col("dod").is_not_null() | pl.col("deathtime").is_not_null()
 
@@ -93,7 +93,7 @@ class LateMortality(ClassTask):
         days = (pl.col("died_on") - since).dt.total_days()
         sound = (days >= 0).fill_null(~_INSIDE)
         name = pl.when((days <= self.days).fill_null(False)).then(pl.lit("died")).otherwise(pl.lit("survived"))
-        known = died.select(*_KEY, *anchor, asked=pl.when(sound).then(pl.concat_list(name)))
+        known = died.select(*KEY, *anchor, asked=pl.when(sound).then(pl.concat_list(name)))
         return known.select(*ASKED, *anchor).cast(ASKED)  # type: ignore[arg-type]
 
     def warnings(self, records: Records, splits: pl.DataFrame) -> tuple[str, ...]:
@@ -111,8 +111,8 @@ class LateMortality(ClassTask):
         """The admissions that are asked about, with `anchor` where that is not the admission."""
         if not self.needs_events:
             return records.admissions
-        cohort = _COHORT.asked(records).select(*_KEY, ANCHOR)
-        return records.admissions.join(cohort, on=list(_KEY), maintain_order="left")
+        cohort = _COHORT.asked(records).select(*KEY, ANCHOR)
+        return records.admissions.join(cohort, on=KEY, maintain_order="left")
 
 
 def _with_days(admissions: pl.DataFrame, records: Records) -> pl.DataFrame:

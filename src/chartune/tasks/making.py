@@ -23,7 +23,7 @@ from chartune.sources.source import Records
 from chartune.sources.splits import CORPUS_ONLY, SPLITS, Assignment
 from chartune.sources.tables import Tally
 from chartune.store import opened, write_json
-from chartune.tasks.attrition import Attrition, Cohort
+from chartune.tasks.attrition import KEY, Attrition, Cohort
 from chartune.tasks.containment.examples import without_copies, without_near_copies
 from chartune.tasks.containment.settings import NearCopies
 from chartune.tasks.corpus import Corpus
@@ -172,7 +172,7 @@ def _reading_the_same(makings: Sequence[_Making]) -> list[list[_Making]]:
 
 def _agree(first: _Making, other: _Making) -> bool:
     def chosen(making: _Making, beside: _Making) -> pl.Series:
-        shared = making.chosen.notes.join(beside.chosen.admissions, on=["subject_id", "hadm_id"], how="semi")
+        shared = making.chosen.notes.join(beside.chosen.admissions, on=KEY, how="semi")
         return shared["note_id"].sort()
 
     return chosen(first, other).equals(chosen(other, first))
@@ -195,8 +195,8 @@ def _read(makings: Sequence[_Making], staged: Staged) -> None:
 
 
 def _chosen(task: Task, records: Records, admissions: pl.DataFrame, index: pl.DataFrame, labelled: bool) -> _Making:
-    attrition, key = Attrition(), ["subject_id", "hadm_id"]
-    asked = admissions.join(task.asked(records), on=key, how="left", maintain_order="left")
+    attrition = Attrition()
+    asked = admissions.join(task.asked(records), on=KEY, how="left", maintain_order="left")
     return _Making(task, task.select(Cohort(asked, index), attrition, labelled=labelled), attrition, [])
 
 

@@ -26,6 +26,7 @@ from chartune.notes.line_breaks import Breaks, repaired, written_out
 from chartune.notes.note import NOTES, SCHEMA
 from chartune.sources.coverage import MASKS, Coverage
 from chartune.sources.source import Records
+from chartune.tasks.attrition import KEY
 from chartune.tasks.corpus import Corpus
 from chartune.tasks.frames import add_frame, read_pile
 from chartune.writing import write_json
@@ -43,7 +44,6 @@ INDEX: Final[dict[str, pl.DataType]] = {
 `text_key`: the same for identical texts; `copy_key`: the same for copies (`chartune.notes.clean.copy_key`), null where
 no corpus asks for them; `notes`: 1, or how many notes of an admission are of categories that nobody asked for: of these
 a row has its patient, its admission and nulls."""
-_ADMISSION: Final = ("subject_id", "hadm_id")
 _TEXTS: Final = {"note_id": pl.String(), "text": pl.String()}
 PORTION: Final = 2**22
 """Bytes on disk of shards that are read together: a portion costs as much as a shard, and most hospitals are small."""
@@ -78,8 +78,8 @@ class Staged:
         rows, others = [pl.DataFrame(schema=INDEX).select(columns)], [_counts(NOTES)]
         for part in read_pile(self.folder / _INDEX):
             rows.append(part.filter(wanted).select(columns))
-            others.append(part.filter(~wanted).select(*_ADMISSION, "notes"))
-        counted = pl.concat(others).group_by(_ADMISSION).agg(pl.col("notes").sum())
+            others.append(part.filter(~wanted).select(*KEY, "notes"))
+        counted = pl.concat(others).group_by(KEY).agg(pl.col("notes").sum())
         return pl.concat([*rows, counted.select(set(counted.columns) & set(columns))], how="diagonal")
 
     def categories(self) -> set[str]:
@@ -228,7 +228,7 @@ def _described(notes: pl.DataFrame, corpus: Corpus | None) -> pl.DataFrame:
 
 def _counts(notes: pl.DataFrame) -> pl.DataFrame:
     """How many there are of each admission; null: of none."""
-    return notes.group_by(_ADMISSION).agg(notes=pl.len())
+    return notes.group_by(KEY).agg(notes=pl.len())
 
 
 def _pile(folder: Path, shard: int) -> Path:
