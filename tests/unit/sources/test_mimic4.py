@@ -57,6 +57,16 @@ def test_notes_come_under_canonical_names_and_can_be_read_again(tmp_path: Path) 
     assert (records.tallies["discharge"].rows, records.tallies["radiology"].rows) == (2, 1)
 
 
+@pytest.mark.parametrize("release", [Mimic3, Mimic4])
+def test_notes_are_read_within_the_bounds_of_the_source(tmp_path: Path, release: type[Mimic3 | Mimic4]) -> None:
+    raw = hospital()
+    raw.note(7, 1007, "word " * 200)
+    folder = raw.write(tmp_path) if release is Mimic3 else raw.write_mimic4(tmp_path)
+    records = release.parse({"folder": folder, "longest_cell": 900}).load()  # no other table has so long a cell
+    with pytest.raises(SchemaError, match=r"a cell must have at most 900 bytes"):
+        list(records.notes())
+
+
 def test_the_number_of_a_note_is_unique_within_the_patient_whatever_its_kind(tmp_path: Path) -> None:
     folder = hospital().write_mimic4(tmp_path)
     rows = [
