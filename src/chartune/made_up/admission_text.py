@@ -66,7 +66,7 @@ _GRAVE = ("Intubated and started on pressors.", "Taken to the ICU in critical co
           "The ICU team was called and the prognosis was felt to be guarded.")
 _CALM = ("Admitted to the floor in stable condition.", "Felt better after fluids.", "Transferred to the floor.",
          "The primary team was called.")
-_TOLD = ("The patient expired on hospital day {n}.", "Pt passed away despite full support.",
+_DEATHS = ("The patient expired on hospital day {n}.", "Pt passed away despite full support.",
          "The patient died the next morning.", "Time of death was {n}:15 PM.")
 _LABS = ("Labs and exam in the ED showed {}.", "ED: {}.", "Also {}.")
 _DRUGS = ("aspirin 81 mg daily", "omeprazole 20 mg daily", "levothyroxine 50 mcg daily", "lisinopril 10 mg daily",
@@ -140,7 +140,7 @@ def _illness(dice: Dice, model: OutcomeModel, patient: Patient, stay: Admission,
     write_facts(dice, body, model.conditions, facts, GRAMMARS["illness"])
     body.say(_what_was_done(dice, model, body))
     if tells_death:
-        body.say(dice.pick(_TOLD).format(n=dice.between(2, 9)))
+        body.say(dice.pick(_DEATHS).format(n=dice.between(2, 9)))
         body.tells_death = True
     return body
 

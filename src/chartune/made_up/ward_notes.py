@@ -23,7 +23,7 @@ ONE_WORD: Final = 0.004
 """Share of nursing notes whose whole text is `NA` or `null`."""
 ECG: Final = 0.25
 ECHO: Final = 0.08
-SAID: Final = 0.6
+MENTIONED: Final = 0.6
 """P(a note mentions a condition | present)."""
 
 # fmt: off
@@ -114,7 +114,7 @@ def _seen(dice: Dice, model: OutcomeModel, stay: Admission, taken: datetime) -> 
     return [
         c
         for c, has in zip(model.conditions, stay.present, strict=False)
-        if has and not c.chronic and (late or c.where != "hidden") and dice.chance(SAID)
+        if has and not c.chronic and (late or c.where != "hidden") and dice.chance(MENTIONED)
     ]
 
 

@@ -1,11 +1,11 @@
-"""Spans found against spans annotated: strict (both ends and the type) and relaxed (same type, any overlap).
+"""Spans predicted against spans annotated: strict (both ends and the type) and relaxed (same type, any overlap).
 
     text       chest pain after aspirin
     truth      [problem..]      [drug.]
-    found            [prob]     [drug.]      strict: 1 of 2 found, 1 of 2 right    relaxed: 2 of 2 and 2 of 2
+    predicted        [prob]     [drug.]      strict: 1 of 2 found, 1 of 2 right    relaxed: 2 of 2 and 2 of 2
 
 Spans are counted over all documents (micro average). Strict scores equal those of seqeval for tags in IOB2. Relaxed
-precision asks of each span found whether it touches a true one of its type, relaxed recall the reverse (the inexact
+precision asks of each predicted span whether it touches a true one of its type, relaxed recall the reverse (the inexact
 match of the i2b2 tasks), so that no pairing has to be chosen. Patients are drawn, as for every other score.
 """
 
@@ -21,9 +21,9 @@ from chartune.quantities import Estimate
 
 Span = tuple[int, int, str]
 """Start, end (exclusive), type; in characters or tokens, the same for truth and prediction."""
-TRUE, FOUND, RIGHT, TOUCHED, TOUCHING = range(5)
-"""Counts of a document: true spans, spans found, those in both, true spans that one found of their type touches, and
-spans found that touch a true one of their type."""
+TRUE, PREDICTED, RIGHT, TOUCHED, TOUCHING = range(5)
+"""Counts of a document: true spans, predicted spans, those in both, true spans that a predicted one of their type
+touches, and predicted spans that touch a true one of their type."""
 Counts = NDArray[np.float64]
 
 
@@ -86,7 +86,7 @@ def span_f1_by_type(
 
 
 def span_counts(truth: Sequence[Collection[Span]], predicted: Sequence[Collection[Span]]) -> Counts:
-    """Per document how many spans are `TRUE`, `FOUND`, `RIGHT`, `TOUCHED` and `TOUCHING`, [n, 5].
+    """Per document how many spans are `TRUE`, `PREDICTED`, `RIGHT`, `TOUCHED` and `TOUCHING`, [n, 5].
 
     Raises:
         DataError: there are not as many documents in both, or a span does not end after it starts.
@@ -130,20 +130,20 @@ def _statistics(counts: Counts) -> Mapping[str, Statistic]:
         return lambda weights: score(weights @ counts)
 
     return {
-        "f1": of(lambda n: _share(2 * n[:, RIGHT], n[:, TRUE] + n[:, FOUND])),
-        "precision": of(lambda n: _share(n[:, RIGHT], n[:, FOUND])),
+        "f1": of(lambda n: _share(2 * n[:, RIGHT], n[:, TRUE] + n[:, PREDICTED])),
+        "precision": of(lambda n: _share(n[:, RIGHT], n[:, PREDICTED])),
         "recall": of(lambda n: _share(n[:, RIGHT], n[:, TRUE])),
         "relaxed_f1": of(_relaxed_f1),
-        "relaxed_precision": of(lambda n: _share(n[:, TOUCHING], n[:, FOUND])),
+        "relaxed_precision": of(lambda n: _share(n[:, TOUCHING], n[:, PREDICTED])),
         "relaxed_recall": of(lambda n: _share(n[:, TOUCHED], n[:, TRUE])),
     }
 
 
 def _relaxed_f1(n: Counts) -> Counts:
     """The harmonic mean of relaxed precision and recall; 0 where nothing is touched, undefined without any span."""
-    p, r = _share(n[:, TOUCHING], n[:, FOUND]), _share(n[:, TOUCHED], n[:, TRUE])
+    p, r = _share(n[:, TOUCHING], n[:, PREDICTED]), _share(n[:, TOUCHED], n[:, TRUE])
     met = n[:, TOUCHED] > 0
-    f1 = np.where(n[:, TRUE] + n[:, FOUND] > 0, 0.0, np.nan)
+    f1 = np.where(n[:, TRUE] + n[:, PREDICTED] > 0, 0.0, np.nan)
     f1[met] = 2 * p[met] * r[met] / (p[met] + r[met])
     return f1
 

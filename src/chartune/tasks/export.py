@@ -38,7 +38,7 @@ _MEDS_FILES: Final = {
     "labels/": "labels of MEDS 0.4, without texts: a folder per task, a file per split",
     "metadata/": "who stands in which split, and what it is",
 } | _HASHES
-_TOLD: Final = ("source", "splits", "chartune")
+_COPIED: Final = ("source", "splits", "chartune")
 
 
 def export(artefact: Artefact, to: Path, form: Form, task: str = "") -> Path:
@@ -90,7 +90,7 @@ def _write_parquet(artefact: Artefact, dataset: Dataset, name: str, folder: Path
     shutil.copyfile(artefact.file("splits.parquet"), folder / "splits.parquet")
     about = {"data": artefact.fingerprint, "sensitivity": artefact.manifest().sensitivity, "task": name}
     entry = dataset.only([name]).to_json()
-    write_json(folder / DATASET, about | {key: entry[key] for key in _TOLD} | {"definition": entry["tasks"][name]})
+    write_json(folder / DATASET, about | {key: entry[key] for key in _COPIED} | {"definition": entry["tasks"][name]})
 
 
 def _part(split: str) -> str:

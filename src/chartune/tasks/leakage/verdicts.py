@@ -22,7 +22,7 @@ from chartune.tasks.leakage.times import Times
 from chartune.tasks.leakage.wording import Wording
 
 Standing = Literal["pass", "look", "fail"]
-SAID: Final = 3
+NAMED: Final = 3
 """Phrases that a verdict names; the list stands with its task."""
 MANY: Final = 0.1
 """Share of texts that could not be judged from which on a person should know."""
@@ -141,7 +141,7 @@ def _learnt(examples: Sequence[Examples]) -> Iterator[str]:
 
 
 def _phrases(task: str, learnt: Phrases) -> str:
-    first = "; ".join(f"{row.phrase!r} {row.present}, others {row.absent}" for row in learnt.shown[:SAID])
+    first = "; ".join(f"{row.phrase!r} {row.present}, others {row.absent}" for row in learnt.shown[:NAMED])
     many = f"{learnt.passed:,} of {learnt.tested:,} phrases go along with {learnt.label!r}"
     return f"{task}: {many}: honest signs, or leaked labels{', first ' if first else ''}{first}"
 
