@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from chartune import writing
 from chartune.errors import StoreError
 from chartune.store import Artefact, Store, storing
 from chartune.testing.command_line import chartune
+from chartune.writing import remembered
 
 
 def written(store: Store, text: str = "a") -> Artefact:
@@ -150,3 +152,17 @@ def test_an_obtained_artefact_is_written_once(store: Store) -> None:
     first = store.obtain("tokens", "f00d", write, {})
     assert store.obtain("tokens", "f00d", write, {}) == first
     assert len(asked) == 1
+
+
+@pytest.mark.parametrize("content", [b'{"a": 1}', b"[1]", b'{"a": ', b"\xff", b"[" * 100_000, None])
+def test_what_only_saves_time_is_remembered_where_it_is_a_whole_mapping(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "memory.json").write_bytes(content)
+    assert remembered(tmp_path / "memory.json") == ({"a": 1} if content == b'{"a": 1}' else {})
+    assert remembered(tmp_path) == {}
+
+
+def test_a_memory_that_is_too_large_is_taken_for_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "memory.json").write_text('{"a": 1}')
+    monkeypatch.setattr(writing, "MOST_BYTES", 7)
+    assert remembered(tmp_path / "memory.json") == {}
