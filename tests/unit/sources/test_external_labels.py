@@ -41,6 +41,11 @@ def test_a_table_of_admissions_is_read_as_it_stands(tmp_path: Path) -> None:
     assert not labels.timed
 
 
+def test_a_row_whose_cell_of_the_split_is_blank_stands_in_none(tmp_path: Path) -> None:
+    labels = table(tmp_path, 'hadm_id,label,split\n1,yes,train\n2,no,\n3,no,"  "\n')
+    assert labels.answers(with_split=True)["split"].to_list() == ["train", None, None]
+
+
 def test_columns_may_have_other_names_and_cells_several_labels(tmp_path: Path) -> None:
     text = "stay\tpatient\twhat\tset\n7\t70\tI10; E11 ;I10\tdev\n8\t80\t\theld_out\n"
     labels = table(
