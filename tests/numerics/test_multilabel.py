@@ -133,7 +133,7 @@ def test_shapes_labels_and_logits_are_checked_at_the_door() -> None:
     good = np.array([[0, 1], [1, 0]])
     with pytest.raises(DataError, match=r"\(2, 2\), \(2, 1\)"):
         ANY_OF.score(good, [[0.0], [1.0]], [1, 2])
-    with pytest.raises(LabelError, match="1 of 4 cells"):
+    with pytest.raises(LabelError, match="1 of 4 are neither"):
         ANY_OF.score([[0, 2], [1, 0]], good, [1, 2])
     with pytest.raises(DataError, match="1 of 4"):
         ANY_OF.score(good, np.array([[0.0, np.nan], [1, 2]]), [1, 2])
