@@ -13,7 +13,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -32,7 +32,7 @@ from chartune.made_up.truth_file import TruthFile
 from chartune.outputs import new_folder
 from chartune.store import MANIFEST, write_json
 
-REVISION: Final = 3
+REVISION: Final = 4
 """Raised when the same layout, subjects, seed and events give other bytes than before."""
 VENTILATION: Final = "ventilation.parquet"
 """True spells on a ventilator: hadm_id i64 · icu_stay_id i64 · start · end · invasive."""
@@ -156,9 +156,7 @@ def _named(facts: dict[str, Any]) -> str:
 
 def _fill(folder: Path, layout: Layout, subjects: int, seed: int, events: bool) -> dict[str, Any]:
     """Write all files of a hospital but the manifest; returns what the manifest says about them."""
-    oddities: Counter[str] = Counter(layout.standing)
-    counts: Counter[str] = Counter()
-    canary: dict[str, int] = {}
+    tallied = _Tallied(Counter(layout.standing))
     with ExitStack() as opened:
         tables = {
             name: opened.enter_context(TableFile(folder, name, columns, numbered=layout.numbered))
@@ -169,26 +167,44 @@ def _fill(folder: Path, layout: Layout, subjects: int, seed: int, events: bool) 
         truth = opened.enter_context(TruthFile(folder / FOLDER / VENTILATION, _SPELLS)) if events else None
         for table, cells in layout.dictionaries():
             tables[table].write(cells)
-        meter = opened.enter_context(progress("making a hospital", subjects))
-        for index in range(subjects):
-            dice = Dice(seed, index)
-            chart = layout.write(dice, MODEL, draw_patient(dice, MODEL, index), events)
+        for chart in _charts(layout, subjects, seed, events):
             _write(chart, tables, oracle, truth)
-            oddities.update(chart.oddities)
-            counts.update(chart.counts)
-            counts["adult_admissions_with_oracle"] += len(chart.traces)
-            canary |= chart.canary
-            meter.advance()
+            tallied.add(chart)
     return {
-        "counts": dict(sorted(counts.items())),
+        "counts": dict(sorted(tallied.counts.items())),
         "tables": {name: table.about() for name, table in tables.items()},
         "oracle": oracle.about(),
         "ventilation": None if truth is None else truth.about(),
-        "oddities": dict(sorted(oddities.items())),
-        "canary": canary,
+        "oddities": dict(sorted(tallied.oddities.items())),
+        "canary": tallied.canary,
         "outcome_model": MODEL.describe(),
         "length_of_stay": care.describe(),
     }
+
+
+@dataclass
+class _Tallied:
+    """What the charts of a hospital hold, added up."""
+
+    oddities: Counter[str]
+    counts: Counter[str] = field(default_factory=Counter)
+    canary: dict[str, int] = field(default_factory=dict)
+
+    def add(self, chart: Chart) -> None:
+        """Count one more."""
+        self.oddities.update(chart.oddities)
+        self.counts.update(chart.counts)
+        self.counts["adult_admissions_with_oracle"] += len(chart.traces)
+        self.canary |= chart.canary
+
+
+def _charts(layout: Layout, subjects: int, seed: int, events: bool) -> Iterator[Chart]:
+    """A chart per patient."""
+    with progress("making a hospital", subjects) as meter:
+        for index in range(subjects):
+            dice = Dice(seed, index)
+            yield layout.write(dice, MODEL, draw_patient(dice, MODEL, index), events)
+            meter.advance()
 
 
 def _write(chart: Chart, tables: Mapping[str, TableFile], oracle: TruthFile, truth: TruthFile | None) -> None:

@@ -40,7 +40,7 @@ class OutcomeModel:
             "band_weights": list(self.band_weights),
             "leaks": list(self.leaks),
             "stays": list(self.stays),
-            "told": self.death_stated,
+            "death_stated": self.death_stated,
             "conditions": [
                 {
                     "name": c.name, "where": c.where, "prevalence": list(c.prevalence), "lethality": c.lethality,

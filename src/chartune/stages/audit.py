@@ -29,7 +29,7 @@ from chartune.tasks.leakage.shares import hidden
 from chartune.tasks.leakage.verdicts import REMEDIES, Verdict, verdicts
 
 SHELF: Final = "audits"
-REVISION: Final = 9
+REVISION: Final = 10
 """Raised when a bug fix changes what an audit finds."""
 AUDIT: Final = "audit.json"
 CORPUS_HELD_OUT: Final = ("validation", "test")

@@ -202,7 +202,7 @@ def test_phrases_codes_and_later_sections_are_told_with_their_task(store: Store)
     assert codes == {"train": (0, 30), "validation": (0, 10), "test": (20, 20)}
     (later,) = found["examples"][1]["later"]
     assert (later["split"], later["section"], later["texts"]["count"]) == ("validation", "discharge", 5)
-    details = {verdict["law"]: verdict["told"] for verdict in found["verdicts"] if verdict["standing"] != "pass"}
+    details = {verdict["law"]: verdict["detail"] for verdict in found["verdicts"] if verdict["standing"] != "pass"}
     assert "mortality: 'comfort care' of 'died', train 15 of 15" in details["no phrase gives an outcome away"]
     assert details["no text holds a section written after the outcome"].startswith(
         "diagnoses_icd9: discharge, validation 5"
@@ -284,7 +284,7 @@ def test_tokens_are_counted_with_the_base_that_is_asked_for(store: Store, llama:
 def test_a_base_that_has_read_mimic_is_told_for_mimic(store: Store) -> None:
     published(store, frames(), kind="mimic3")
     found = audited(store, "--base", "emilyalsentzer/Bio_ClinicalBERT")
-    (detail,) = (v["told"] for v in found["verdicts"] if v["law"].startswith("no base model"))
+    (detail,) = (v["detail"] for v in found["verdicts"] if v["law"].startswith("no base model"))
     assert "Bio_ClinicalBERT was pretrained on all MIMIC-III notes" in detail
     assert "contaminated" in detail
 

@@ -8,9 +8,7 @@ fail   scores on these data mean nothing until it is mended
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Annotated, Final, Literal
-
-from pydantic import Field
+from typing import Final, Literal
 
 from chartune.tasks.leakage.bases import Base
 from chartune.tasks.leakage.copies import Copies
@@ -34,12 +32,12 @@ class Verdict:
 
     standing: Standing
     law: str
-    detail: Annotated[str, Field(alias="told")]
-    """Where it is broken and by how much; where it holds, nothing. Its key in JSON is `told`."""
+    detail: str
+    """Where it is broken and by how much; where it holds, nothing."""
 
     def to_json(self) -> dict[str, str]:
         """As plain JSON."""
-        return {"standing": self.standing, "law": self.law, "told": self.detail}
+        return {"standing": self.standing, "law": self.law, "detail": self.detail}
 
 
 PATIENTS: Final = "who is asked about is learnt from nowhere"
