@@ -10,6 +10,7 @@ matrices distinguished by their names, and the one body that cannot run without 
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -73,7 +74,9 @@ def anatomy_of(body: nn.Module) -> Anatomy:
     """
     if not isinstance(body, PreTrainedModel):
         raise TypeError(f"a body must be a transformers model, not {type(body).__name__}")
-    return _anatomy(type(body), body.config.to_json_string(use_diff=False))  # type: ignore[arg-type]
+    sizes = json.loads(body.config.to_json_string(use_diff=False))
+    sizes.pop("_name_or_path", None)  # where it lies changes nothing
+    return _anatomy(type(body), json.dumps(sizes))  # type: ignore[arg-type]
 
 
 def is_matrix(module: nn.Module) -> bool:
@@ -134,41 +137,55 @@ class _Seen:
 
 def _looked(body: nn.Module, names: list[str]) -> _Seen:
     """Put a few tokens through a body on the meta device and observe it."""
-    seen, modules = _Seen(), dict(body.named_modules())
-    weights = {id(modules[name].weight): name for name in names}
-    biases = {id(getattr(modules[name], "bias", None)) for name in names}
-
-    def matrix(name: str, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        seen.called[name] = None
-        if seen.attended:
-            seen.outputs.add(name)
-        elif _sources(inputs[0], weights, biases).alone:
-            seen.ends.add(name)
-        seen.attended = False
-
-    def attention(module: nn.Module, *projected: Tensor) -> None:
-        seen.attention[module] = (projected[1].shape[1], projected[1].shape[3])
-        for names, tensor in zip(seen.projections, projected, strict=True):
-            names |= _sources(tensor, weights, biases).names
-        seen.attended = True
-
+    observer = _Observer(dict(body.named_modules()), names)
     for name in names:
-        modules[name].register_forward_pre_hook(partial(matrix, name))
+        observer.modules[name].register_forward_pre_hook(partial(observer.matrix, name))
+    with _observed(observer), NoNumbers(), torch.enable_grad():  # type: ignore[no-untyped-call]
+        out = body(input_ids=torch.zeros(1, 8, dtype=torch.long, device="meta"))
+    observer.seen.width = int(out.last_hidden_state.shape[-1])
+    return observer.seen
+
+
+class _Observer:
+    """Notes what one forward pass calls."""
+
+    def __init__(self, modules: dict[str, nn.Module], names: list[str]) -> None:
+        self.seen, self.modules = _Seen(), modules
+        self.weights = {id(modules[name].weight): name for name in names}
+        self.biases = {id(getattr(modules[name], "bias", None)) for name in names}
+
+    def matrix(self, name: str, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        """A matrix is called: the first one behind attention is its output."""
+        self.seen.called[name] = None
+        if self.seen.attended:
+            self.seen.outputs.add(name)
+        elif _sources(inputs[0], self.weights, self.biases).alone:
+            self.seen.ends.add(name)
+        self.seen.attended = False
+
+    def attention(self, module: nn.Module, *projected: Tensor) -> None:
+        """Attention is called with query, key and value, each [B, heads, T, d_head]."""
+        self.seen.attention[module] = (projected[1].shape[1], projected[1].shape[3])
+        for names, tensor in zip(self.seen.projections, projected, strict=True):
+            names |= _sources(tensor, self.weights, self.biases).names
+        self.seen.attended = True
+
+
+@contextmanager
+def _observed(observer: _Observer) -> Iterator[None]:
+    """Attention is reported to `observer`, and whether a mask is made from positions."""
+    token, stock = _watcher.set(observer.attention), masking_utils.find_packed_sequence_indices
 
     def positions(ids: Tensor) -> Any:
-        seen.packs = True
+        observer.seen.packs = True
         return stock(ids)
 
-    token, stock = _watcher.set(attention), masking_utils.find_packed_sequence_indices
     try:
         masking_utils.find_packed_sequence_indices = positions
-        with NoNumbers(), torch.enable_grad():  # type: ignore[no-untyped-call]
-            out = body(input_ids=torch.zeros(1, 8, dtype=torch.long, device="meta"))
+        yield
     finally:
         _watcher.reset(token)
         masking_utils.find_packed_sequence_indices = stock
-    seen.width = int(out.last_hidden_state.shape[-1])
-    return seen
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,16 @@ def _matched(files: tuple[ModelFile, ...], family: Family, language_model: bool)
     model, report = _rehearsed(tensors, shape, make, config, family.parts(language_model=language_model))
     ignored = [re.compile(pattern) for pattern in computed(model, str(model.base_model_prefix))]
     _must_be_floats(tensors, model, ignored, folder)
+    _must_be_all_and_of_one_shape(report, folder)
+    unread = [name for name in sorted(report["unexpected_keys"]) if not _may_be_left(name, model, ignored, tensors)]
+    if unread and not language_model:
+        unread = sorted(set(unread) - _of_the_whole(shape, config))
+    _must_be_read(unread, folder)
+    if language_model:
+        _must_be_tied(tensors, dict(model.all_tied_weights_keys), folder)
+
+
+def _must_be_all_and_of_one_shape(report: Mapping[str, Any], folder: Path) -> None:
     if lacking := sorted(report["missing_keys"]):  # they would be drawn at random, silently
         raise AdapterError(
             f"{folder.name} must hold every weight of its architecture, but lacks {len(lacking)}, the first is "
@@ -132,17 +142,15 @@ def _matched(files: tuple[ModelFile, ...], family: Family, language_model: bool)
             f"weights must have the shapes that config.json describes, but in {folder} {name} is of {list(here)} where "
             f"{list(needed)} is needed; copy config.json and weights of one model."
         )
-    unread = [name for name in sorted(report["unexpected_keys"]) if not _may_be_left(name, model, ignored, tensors)]
-    if unread and not language_model:
-        unread = sorted(set(unread) - _of_the_whole(shape, config))
+
+
+def _must_be_read(unread: Sequence[str], folder: Path) -> None:
     if unread:
         raise AdapterError(
             f"a base model must hold nothing that its architecture does not take, but {folder} holds {len(unread)} "
             f"such tensors, the first is {ascii(unread[0])[:100]}: scales of a quantisation, or parts of another "
             f"architecture; get the weights as they were trained, with their own config.json."
         )
-    if language_model:
-        _must_be_tied(tensors, dict(model.all_tied_weights_keys), folder)
 
 
 def _must_be_tied(tensors: Mapping[str, Header], tied: Mapping[str, str], folder: Path) -> None:

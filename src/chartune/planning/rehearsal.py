@@ -42,8 +42,8 @@ class Rehearsed:
 
     def deepened(self, deeper: "Rehearsed", blocks: int) -> "Rehearsed":
         """With so many further blocks, each of which costs what one has added to `deeper`."""
-        here, there = asdict(self), asdict(deeper)
-        return Rehearsed(**{count: here[count] + blocks * (there[count] - here[count]) for count in here})
+        own, deep = asdict(self), asdict(deeper)
+        return Rehearsed(**{count: own[count] + blocks * (deep[count] - own[count]) for count in own})
 
 
 @dataclass(frozen=True)

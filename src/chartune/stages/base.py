@@ -4,7 +4,9 @@ Nothing can be downloaded behind a hospital's firewall, so the demo's base model
 1.9 million parameters, about a minute on two cores. Real work names a real base model; the path is the same.
 """
 
-from typing import Annotated, Final
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import numpy as np
 from pydantic import Field
@@ -15,7 +17,7 @@ from chartune.batches.tokenize import encode, train_tokenizer
 from chartune.config import Config, Unhashed, fingerprint
 from chartune.log import EventLog
 from chartune.models.backbone import Backbone, LocalBackbone, find_backbone
-from chartune.models.load import Numerics, new_llama, resolve
+from chartune.models.load import Numerics, Resolved, new_llama, resolve
 from chartune.models.readers import LanguageModel
 from chartune.prediction.predictions import total_nll
 from chartune.quantities import Duration
@@ -97,27 +99,36 @@ def make_base(base: SmallBase, store: Store) -> None:
             return
         folder = store.partial(SHELF, name)
         with storing(folder):
-            tokenizer = train_tokenizer(documents, base.vocabulary, folder)
-            train, held = (
-                pack(encode(part, tokenizer, None, special=False), tokenizer, base.block)
-                for part in ([d for i, d in enumerate(documents) if i % HELD_OUT], documents[::HELD_OUT])
-            )
-            body = new_llama(
-                base.shape(tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id), resolved, base.seed
-            )
-            model = body.language_model(body.module).to(resolved.device)
-            training = Training(
-                lm_objective(model, train), base.optimisation, Stopping(evaluations_per_epoch=2, patience=99),
-                base.seed, resolved.precision, folder / CHECKPOINTS, EventLog(folder / "events.jsonl"),
-                lambda: lm_evaluation(model, held, resolved.precision), title="pretrain the small LLaMA",
-            )  # fmt: skip
-            fitted = fit(training)
-            body.save(folder)
-            perplexity = lm_evaluation(model, held, resolved.precision).values["perplexity"]
-            facts = {"held_out_perplexity": perplexity, "tokens": fitted.state.tokens, "seconds": fitted.state.seconds}
-            write_json(folder / "base.json", {"config": base.model_dump(mode="json"), **facts})
+            _pretrain(base, documents, resolved, folder)
             spend(folder)
         store.publish(SHELF, name, {"sensitivity": "open"})
+
+
+def _pretrain(base: SmallBase, documents: Sequence[str], resolved: Resolved, folder: Path) -> None:
+    """Write tokenizer, model and what was measured."""
+    tokenizer = train_tokenizer(documents, base.vocabulary, folder)
+    train, held = _blocks(documents, tokenizer, base.block)
+    shape = base.shape(tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id)
+    body = new_llama(shape, resolved, base.seed)
+    model = body.language_model(body.module).to(resolved.device)
+    fitted = fit(Training(
+        lm_objective(model, train), base.optimisation, Stopping(evaluations_per_epoch=2, patience=99),
+        base.seed, resolved.precision, folder / CHECKPOINTS, EventLog(folder / "events.jsonl"),
+        lambda: lm_evaluation(model, held, resolved.precision), title="pretrain the small LLaMA",
+    ))  # fmt: skip
+    body.save(folder)
+    perplexity = lm_evaluation(model, held, resolved.precision).values["perplexity"]
+    facts = {"held_out_perplexity": perplexity, "tokens": fitted.state.tokens, "seconds": fitted.state.seconds}
+    write_json(folder / "base.json", {"config": base.model_dump(mode="json"), **facts})
+
+
+def _blocks(documents: Sequence[str], tokenizer: Any, block: int) -> tuple[Blocks, Blocks]:
+    """Documents to learn from and those held out, each packed into blocks of so many tokens."""
+    learnt = [document for i, document in enumerate(documents) if i % HELD_OUT]
+    train, held = (
+        pack(encode(part, tokenizer, None, special=False), tokenizer, block) for part in (learnt, documents[::HELD_OUT])
+    )
+    return train, held
 
 
 def lm_objective(model: LanguageModel, blocks: Blocks) -> Objective:
