@@ -24,6 +24,11 @@ RECOMPUTE_ABOVE: Final = 2**25
 """Logits (rows × vocabulary) above which they are recomputed in the backward pass instead of kept."""
 
 
+def of_the_text(hidden: Tensor, input_ids: Tensor) -> Tensor:
+    """Hidden states [B, T, D] of the tokens [B, T], without those of n virtual tokens before them, [B, n + T, D]."""
+    return hidden[:, hidden.shape[1] - input_ids.shape[1] :]
+
+
 class Classifier(nn.Module):
     """A body and a head on its pooled hidden state."""
 
@@ -43,7 +48,7 @@ class Classifier(nn.Module):
     def pooled(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """The vector that represents each text, [B, D]."""
         hidden = self.body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        return pool(hidden, attention_mask, self.pooling)
+        return pool(of_the_text(hidden, input_ids), attention_mask, self.pooling)
 
 
 class FeatureReader(nn.Module):
@@ -84,7 +89,7 @@ class LanguageModel(nn.Module):
         """
         mask = pieces_mask(position_ids) if self.language.masked else None
         hidden = self.body(input_ids=input_ids, position_ids=position_ids, attention_mask=mask).last_hidden_state
-        hidden = hidden.flatten(0, 1)
+        hidden = of_the_text(hidden, input_ids).flatten(0, 1)
         states, targets = hidden[predicting], input_ids.flatten()[predicting + 1]  # [N, D], [N]
         heavy = torch.is_grad_enabled() and len(states) * self.lm_head.out_features > RECOMPUTE_ABOVE
         chunks = zip(torch.split(states, CHUNK), torch.split(targets, CHUNK), strict=True)

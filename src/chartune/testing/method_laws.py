@@ -3,6 +3,7 @@
 The contract suites run them over the catalog; whoever adds a method runs them over it without writing a test.
 """
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,7 +24,9 @@ from chartune.models.anatomy import anatomy_of
 from chartune.models.architecture import shape_of
 from chartune.models.backbone import LocalBackbone
 from chartune.models.load import Resolved, load_body
+from chartune.models.local import ModelFile
 from chartune.models.meta import meta_body
+from chartune.models.readers import of_the_text
 from chartune.train.checkpoint import State, load_checkpoint, restore, save_checkpoint, trainable
 from chartune.train.optimizer import Optimisation, make_optimizer
 
@@ -40,12 +43,24 @@ def hidden(module: nn.Module) -> Tensor:
     module.eval()
     with torch.no_grad():
         states: Tensor = module(input_ids=IDS, attention_mask=MASK).last_hidden_state
-    return states * MASK[..., None]
+    return of_the_text(states, IDS) * MASK[..., None]
 
 
 def body_of(base: LocalBackbone) -> nn.Module:
-    """The base model's body with numbers."""
-    return load_body(base, EXACT).module
+    """A body with the base model's numbers, to be changed."""
+    return copy.deepcopy(_last_read(base))
+
+
+_LAST: Final[dict[tuple[ModelFile, ...], nn.Module]] = {}
+"""The body that was read last, by its files: a suite goes from base to base."""
+
+
+def _last_read(base: LocalBackbone) -> nn.Module:
+    """A body with the base model's numbers, to be left as it is."""
+    if base.files not in _LAST:
+        _LAST.clear()
+        _LAST[base.files] = load_body(base, EXACT).module
+    return _LAST[base.files]
 
 
 def stacked(base: LocalBackbone, *layers: AnyLayer) -> Attached:
@@ -73,7 +88,8 @@ def kept(folder: Path, base: LocalBackbone, method: Method) -> Tensor:
 def _backward(attached: Attached) -> None:
     attached.module.train()
     states = attached.module(input_ids=IDS, attention_mask=MASK).last_hidden_state
-    (states * MASK[..., None]).square().sum().backward()
+    loss: Tensor = (of_the_text(states, IDS) * MASK[..., None]).square().sum()
+    loss.backward()  # type: ignore[no-untyped-call]
 
 
 def _optimizer(attached: Attached) -> AdamW:
@@ -90,7 +106,7 @@ def _step(attached: Attached, optimizer: AdamW) -> None:
 def gap(base: LocalBackbone, method: Method) -> str | None:
     """Why a method cannot stand on a base model, as it says itself; None: it can."""
     try:
-        body = body_of(base)
+        body = _last_read(base)
         method.must_suit(body, anatomy_of(body), "a fresh layer")
     except AdapterError as error:
         return str(error)
@@ -98,7 +114,7 @@ def gap(base: LocalBackbone, method: Method) -> str | None:
 
 
 def a_fresh_layer_has_the_parameters_of_its_formula(base: LocalBackbone, method: Method) -> None:
-    """And is the identity where it says so."""
+    """And is the identity, and gives states of virtual tokens, where it says so."""
     body = body_of(base)
     before, anatomy = hidden(body), anatomy_of(body)
     count, shapes = method.count(body, anatomy), method.shapes(body, anatomy)
@@ -108,6 +124,9 @@ def a_fresh_layer_has_the_parameters_of_its_formula(base: LocalBackbone, method:
     assert {name: tuple(tensor.shape) for name, tensor in attached.tensors(0).items()} == shapes
     assert all(p.dtype == torch.float32 for p in attached.trainable().values())
     assert torch.equal(hidden(body), before) == method.starts_as_identity
+    with torch.no_grad():
+        states = body(input_ids=IDS, attention_mask=MASK).last_hidden_state
+    assert (states.shape[1] > IDS.shape[1]) == method.lengthens_sequence
 
 
 def only_its_own_parameters_get_gradients_and_all_of_them(base: LocalBackbone, method: Method) -> None:
@@ -138,7 +157,7 @@ def a_saved_layer_reloads_exactly_and_is_quiet_when_frozen(base: LocalBackbone, 
     _dropout_of_the_body_off(module.train())
     with torch.no_grad():
         states = module(input_ids=IDS, attention_mask=MASK).last_hidden_state
-    assert torch.allclose(states * MASK[..., None], expected, atol=exact, rtol=0.0)
+    assert torch.allclose(of_the_text(states, IDS) * MASK[..., None], expected, atol=exact, rtol=0.0)
 
 
 def stock_peft_reads_what_was_saved(base: LocalBackbone, method: Method) -> None:
