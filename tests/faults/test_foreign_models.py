@@ -21,6 +21,7 @@ from chartune.models.load import Resolved, load_body
 from chartune.models.tokenizer import load_tokenizer
 from chartune.store import Store
 from chartune.testing.command_line import chartune
+from chartune.testing.twins import added
 
 EXACT = Resolved("cpu", "fp32", "eager", "a test")
 IDS = torch.tensor([[5, 9, 22, 40, 7, 8, 301]])
@@ -172,26 +173,9 @@ def test_how_a_model_is_called_is_not_asked_by_its_file(base: Path, encoder: Pat
         assert torch.equal(hidden(configured(folder, **fields)), expected)
 
 
-def added(folder: Path, *words: str, pad: str | None = None) -> Path:
-    """Words that were added to a tokenizer until it is larger than its model, which was not resized."""
-    path = folder / "tokenizer.json"
-    told = json.loads(path.read_text())
-    first = max(told["model"]["vocab"].values()) + 1
-    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
-    told["added_tokens"] += [
-        {"id": number, "content": word, "special": word == pad, **plain}
-        for number, word in enumerate([*(f"<{n}>" for n in range(first, 384)), *words], start=first)
-    ]
-    path.write_text(json.dumps(told))
-    if pad:
-        config = json.loads((folder / "tokenizer_config.json").read_text())
-        (folder / "tokenizer_config.json").write_text(json.dumps(config | {"pad_token": pad}))
-    return folder
-
-
 def test_a_word_that_the_embedding_does_not_know_is_refused_with_both_numbers(base: Path) -> None:
     look(added(Path(shutil.copytree(base, base.with_name("full")))))
-    with pytest.raises(AdapterError, match=r"embedding of 384 rows and its tokenizer 1 tokens beyond it, .* id 384"):
+    with pytest.raises(AdapterError, match=r"\b384 rows .* 1 tokens .* id 384"):
         look(added(base, "fever"))
 
 
@@ -434,9 +418,7 @@ def test_shards_and_index_that_disagree_are_refused(base: Path, what: str) -> No
 
 def test_a_single_file_of_another_name_is_told_its_name(base: Path) -> None:
     (base / WEIGHTS).rename(base / "consolidated.safetensors")
-    with pytest.raises(
-        AdapterError, match=r"must be called model\.safetensors, .* holds consolidated\.safetensors; rename"
-    ):
+    with pytest.raises(AdapterError, match=r"model\.safetensors, .*consolidated\.safetensors"):
         look(base)
 
 
@@ -470,7 +452,7 @@ def test_a_file_that_changes_between_hashing_and_loading_is_refused(base: Path, 
     content = bytearray((base / file).read_bytes())
     (base / file).write_bytes(content)
     os.utime(base / file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
-    with pytest.raises(AdapterError, match=f"must stay as it was when it was hashed, but .*{file} has changed"):
+    with pytest.raises(AdapterError, match=f"{file} has changed"):
         load_body(found, EXACT)
     with pytest.raises(AdapterError, match="has changed"):
         load_tokenizer(found)
@@ -484,7 +466,7 @@ def test_weights_that_are_no_numbers_are_refused_when_they_are_loaded_and_at_the
     )
     found = find_backbone(Backbone(name=str(base)), store)
     assert found is not None
-    with pytest.raises(AdapterError, match=r"must be finite numbers, but layers\.0\.self_attn\.q_proj\.weight of base"):
+    with pytest.raises(AdapterError, match=r"layers\.0\.self_attn\.q_proj\.weight of base"):
         load_body(found, EXACT)
     with pytest.raises(AdapterError, match="must be finite numbers"):
         find_backbone(Backbone(name=str(base)), store)

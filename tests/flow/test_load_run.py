@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,8 @@ from chartune.stages.loading import load
 from chartune.stages.pretrain import Pretrain, pretrain
 from chartune.stages.tfidf import Tfidf, tfidf
 from chartune.store import Store
-from chartune.testing.twins import twin
+from chartune.testing.command_line import chartune
+from chartune.testing.twins import added, twin
 
 WORDS = ("septic", "afebrile", "stable", "fall", "stroke", "pain")
 FAST = {"duration": {"value": 1}, "learning_rate": 3e-2, "batch_size": 16}
@@ -140,6 +142,37 @@ def loaded_again(store: Store) -> dict[str, bool]:
     return equal
 
 
+@pytest.mark.parametrize("beyond", [False, True])
+def test_a_base_without_padding_of_its_own_is_named_once_and_loaded_again(
+    folder: Path, data: dict[str, Any], llama: LocalBackbone, tmp_path: Path, beyond: bool
+) -> None:
+    base, store = unpadded(Path(shutil.copytree(llama.folder, tmp_path / "base")), beyond), tmp_path / "store"
+    words = [folder / "one.csv", "--base", base, "--set", "max_seq_len=24", "--store", store, "--json"]
+    learnt = [f"optimisation.{name}={value}" for name, value in (("duration.value", 1), ("batch_size", 64))]
+    said = chartune("finetune", *words, "--method", "full", *(word for field in learnt for word in ("--set", field)))
+    assert said.code == 0, said.err
+    assert said.err.count("no padding token") == 1
+    assert "'</s>' fills short rows" in said.err
+    run = Run(Path(json.loads(said.out)["folder"]))
+    assert run.about.backbone is not None
+    assert run.about.backbone.padding == "</s>"
+    rows = run.predictions("test")
+    texts = pl.read_csv(folder / "one.csv").select(pl.col("subject_id").cast(pl.String), "text")
+    texts = rows.select(pl.col("subject_id").cast(pl.String)).join(texts, on="subject_id", maintain_order="left")
+    decided = load(run, Store(store)).decided(texts["text"].to_list())
+    assert np.allclose(decided, rows["logit"].to_numpy(), atol=1e-5)
+
+
+def unpadded(base: Path, beyond: bool) -> Path:
+    """A base whose tokenizer lacks a padding token, or has one that the embedding does not know."""
+    if beyond:
+        return added(base, "[PAD]", pad="[PAD]")
+    config = json.loads((base / "tokenizer_config.json").read_text())
+    del config["pad_token"]
+    (base / "tokenizer_config.json").write_text(json.dumps(config))
+    return base
+
+
 def test_what_is_loaded_knows_its_answers_and_gives_probabilities(store: Store) -> None:
     loaded = load(find_run(store, "lora"), store)
     assert (loaded.labels, loaded.form.kind, loaded.max_seq_len) == (("no", "yes"), "binary", 24)
@@ -163,7 +196,7 @@ def test_a_run_without_a_model_or_on_another_base_is_not_loaded(
     words = tfidf(Tfidf.parse({"data": data, "name": "words"}), store)
     with pytest.raises(RunError, match="vocabulary"):
         load(words, store)
-    with pytest.raises(AdapterError, match="base model that it was trained on"):
+    with pytest.raises(AdapterError, match=f"llama.*{bert.name}"):
         load(find_run(store, "lora"), store, Backbone(name=str(bert.folder)))
     with pytest.raises(ConfigError):
         load(find_run(store, "lora"), store, Backbone(name=str(twins / "nowhere")))

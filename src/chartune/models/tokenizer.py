@@ -47,7 +47,22 @@ def _checked(files: tuple[ModelFile, ...], family: Family, name: str) -> None:
     _load(files, family, name)
 
 
+def tokenizer_as_given(backbone: LocalBackbone) -> Any:
+    """As `load_tokenizer`, with the padding token that its files name, wherever it lies: what belongs beside weights.
+
+    Raises:
+        AdapterError: the files do not make a fast tokenizer.
+    """
+    return _read(backbone.files, backbone.name)
+
+
 def _load(files: tuple[ModelFile, ...], family: Family, name: str) -> Any:
+    tokenizer = _read(files, name)
+    _keep_below(tokenizer, embedded(files, family), name)
+    return tokenizer
+
+
+def _read(files: tuple[ModelFile, ...], name: str) -> Any:
     names, place = {file.path.name for file in files}, files[0].path.parent
     _must_have_a_reader(names, place)
     _must_lead_nowhere(names, place)
@@ -59,7 +74,6 @@ def _load(files: tuple[ModelFile, ...], family: Family, name: str) -> Any:
     if not tokenizer.is_fast:
         raise AdapterError(f"{name} must have a fast tokenizer (tokenizer.json); convert it with transformers first.")
     tokenizer.model_max_length = 10**9  # chartune cuts by max_seq_len; the library's warning would only confuse
-    _keep_below(tokenizer, embedded(files, family), name)
     return tokenizer
 
 
@@ -70,6 +84,19 @@ def padding_of(tokenizer: Any) -> int:
     """
     ids = (tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.unk_token_id, tokenizer.bos_token_id, 0)
     return int(next(number for number in ids if number is not None))
+
+
+def padding_stand_in(backbone: LocalBackbone) -> str | None:
+    """The token that pads in place of one of the tokenizer's own, which is missing or beyond the embedding; None: own.
+
+    Raises:
+        AdapterError: as `load_tokenizer`.
+    """
+    tokenizer = load_tokenizer(backbone)
+    beyond = max(tokenizer.get_vocab().values()) >= embedded(backbone.files, backbone.family)
+    if tokenizer.pad_token_id is not None and not beyond:
+        return None
+    return str(tokenizer.convert_ids_to_tokens(padding_of(tokenizer)))
 
 
 def _must_have_a_reader(names: set[str], folder: Path) -> None:

@@ -161,7 +161,8 @@ def _base(about: RunRecord) -> Section | None:
         "Licence": base.licence,
         "What it had read before": base.exposure,
     }
-    return Section("Base model", (), _facts(facts, always=facts))
+    padded = {"Padding": f"by {base.padding}; its tokenizer has no padding token of its own"} if base.padding else {}
+    return Section("Base model", (), _facts(facts | padded, always=facts))
 
 
 def _data(about: RunRecord, data: Dataset, source: SourceEntry, exact: bool) -> Section:

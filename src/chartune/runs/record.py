@@ -64,6 +64,8 @@ class BaseModel(Record):
     licence: str | None = None
     exposure: str | None = None
     """What clinical text it may have read before."""
+    padding: str | None = None
+    """The token that filled short rows in place of a padding token; None: the tokenizer has its own, or none padded."""
 
 
 class NamedSource(Record):

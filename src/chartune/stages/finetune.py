@@ -7,7 +7,7 @@ Where nothing below the head learns, the body reads each text once and the head 
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import numpy as np
 import torch
@@ -25,10 +25,10 @@ from chartune.models.families import Family
 from chartune.models.heads import Head
 from chartune.models.load import Body, Resolved, parameters_of, save_model
 from chartune.models.readers import Classifier, FeatureReader
-from chartune.models.tokenizer import padding_of
+from chartune.models.tokenizer import padding_of, padding_stand_in, tokenizer_as_given
 from chartune.prediction.predictions import head_logits, logits_of, pooled_vectors
 from chartune.runs.run import Run
-from chartune.stages.assembly import assemble, bare_body
+from chartune.stages.assembly import Model, assemble, bare_body
 from chartune.stages.inputs import Inputs, inputs_of
 from chartune.stages.model_stage import Asked, ModelStage
 from chartune.stages.scoring import score, write_predictions
@@ -45,7 +45,7 @@ from chartune.stages.table import SCORED, TaskTable, read_table
 from chartune.store import Artefact, Store, write_bytes
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.prepare import prepare
-from chartune.train.loop import Evaluation, Objective, Training, begin, fit
+from chartune.train.loop import Evaluation, Fitted, Objective, Training, begin, fit
 from chartune.train.optimizer import Optimisation, Stopping
 from chartune.train.probe import probe
 
@@ -118,7 +118,7 @@ def finetune(stage: Finetune, store: Store, planned: Planned = None) -> Run:
     if stage.balance == "classes" and table.form.several:
         raise ConfigError("`balance: classes` weighs one class per text, but a text may have many labels; use `none`.")
     inputs = inputs_of(stage, store)
-    for doubt in inputs.doubts():
+    for doubt in inputs.doubts(pads=True):
         say(f"warning: {doubt}")
     backbone, adapters = inputs.base, inputs.adapters
     layers = [_layer_facts(layer, adapter) for layer, adapter in zip(stage.stack.layers, adapters, strict=True)]
@@ -128,36 +128,50 @@ def finetune(stage: Finetune, store: Store, planned: Planned = None) -> Run:
         parts={"task": table.task, "backbone": backbone.content_hash, "numerics": inputs.resolved.hashable(),
                "adapters": [a and {"sha256": a.sha256, "method": a.method.hashable()} for a in adapters]},
         facts={"source": source_facts(dataset), **task_facts(table),
-               "backbone": backbone_facts(backbone, parameters_of(backbone)), "stack": layers,
-               "parents": [a.run for a in adapters if a and a.run], "max_seq_len": stage.max_seq_len},
+               "backbone": {**backbone_facts(backbone, parameters_of(backbone)), "padding": padding_stand_in(backbone)},
+               "stack": layers, "parents": [a.run for a in adapters if a and a.run], "max_seq_len": stage.max_seq_len},
         resolved=inputs.resolved, planned=planned,
         work=lambda work: _train(stage, data, table, inputs, work),
     )  # fmt: skip
 
 
 def _train(stage: Finetune, data: Artefact, table: TaskTable, inputs: Inputs, work: Work) -> Outcome:
-    backbone, resolved = inputs.base, inputs.resolved
+    """Assemble, fit, keep, score."""
     texts = table.frame.get_column("text").to_list()
-    encoded = encode_once(texts, backbone, stage.max_seq_len, work.store, data=f"{data.fingerprint}/{table.task}")
+    encoded = encode_once(texts, inputs.base, stage.max_seq_len, work.store, data=f"{data.fingerprint}/{table.task}")
     asked = Asked(table.prior_logits(), table.form.loss)
     assembled = assemble(stage, inputs, bare_body(stage, inputs), asked)
-    attached, model = assembled.attached, assembled.reader
+    model = assembled.reader
     if not isinstance(model, Classifier):
         raise AssertionError("fine-tuning trains a classifier")
-    learning, every = assembled.learning, assembled.parameters
-    reader = _reader(stage, model, table, encoded, padding_of(load_tokenizer(backbone)), resolved)
+    pad_id = padding_of(load_tokenizer(inputs.base))
+    reader = _reader(stage, model, table, encoded, pad_id, inputs.resolved)
+    fitted = _fitted(stage, table, assembled, reader, inputs.resolved, work)
+    assembled.attached.keep_promises()
+    _keep(stage, assembled.attached, model, inputs, table.task, work)
+    return _outcome(stage, table, encoded, assembled, reader, fitted, work)
+
+
+def _fitted(
+    stage: Finetune, table: TaskTable, assembled: Model, reader: Reader, resolved: Resolved, work: Work
+) -> Fitted:
+    """Train, the head from a probe where that is asked; the model then holds the best weights."""
     training = Training(
         reader.objective, stage.optimisation, stage.stopping, stage.seed, resolved.precision, work.checkpoints,
         EventLog(work.folder / "events.jsonl"),
         lambda: _evaluation(table, reader.logits["validation"]()),
-        title=f"fine-tune {stage.name or stage.stack.title()}", undecayed=attached.undecayed(),
+        title=f"fine-tune {stage.name or stage.stack.title()}", undecayed=assembled.attached.undecayed(),
     )  # fmt: skip
     # A resumed run has its head from the checkpoint.
     if stage.head.start == "probe" and not any(work.checkpoints.glob("step-*")):
-        _probe(training, model, reader, table, resolved)
-    fitted = fit(training)
-    attached.keep_promises()
-    _keep(stage, attached, model, inputs, table.task, work)
+        _probe(training, cast(Classifier, assembled.reader), reader, table, resolved)
+    return fit(training)
+
+
+def _outcome(
+    stage: Finetune, table: TaskTable, encoded: Encoded, assembled: Model, reader: Reader, fitted: Fitted, work: Work
+) -> Outcome:
+    """Write the predictions of every scored split, and score them."""
     decided = {split: table.form.decide(reader.logits[split]()) for split in SCORED}
     write_predictions(work.folder, table, decided)
     test = table.rows("test")
@@ -165,9 +179,9 @@ def _train(stage: Finetune, data: Artefact, table: TaskTable, inputs: Inputs, wo
     scores = score(table, decided, work.folder, words={"test": encoded.words_seen[test]}, oracle=oracle)
     # Vectors that a frozen body has left are no tokens: what a head alone was trained on is reported as "not measured".
     tokens = fitted.state.tokens if stage.stack.trains_body() else None
-    return Outcome(scores, learning, every, tokens, fitted.state, {
+    return Outcome(scores, assembled.learning, assembled.parameters, tokens, fitted.state, {
         "truncated_fraction": float(encoded.truncated[test].mean()), "stopped_early": fitted.stopped_early,
-        "best_step": fitted.state.best_step, "pooling": model.pooling,
+        "best_step": fitted.state.best_step, "pooling": cast(Classifier, assembled.reader).pooling,
         "calibration": _calibration(table, decided["validation"]),
     })  # fmt: skip
 
@@ -265,7 +279,7 @@ def _keep(
             _must_equal(parent.tensors(), attached.tensors(index), parent.folder)
     if stage.stack.trains_all():
         save_model(attached.module, work.folder / MODEL)
-        save_tokenizer(load_tokenizer(inputs.base), work.folder / MODEL)
+        save_tokenizer(tokenizer_as_given(inputs.base), work.folder / MODEL)
     head = {name: tensor.detach().cpu().contiguous() for name, tensor in model.head.state_dict().items()}
     write_bytes(work.folder / HEAD_FILE, save(head))
     _must_equal(load_file(work.folder / HEAD_FILE), head, work.folder / HEAD_FILE)

@@ -11,6 +11,7 @@ from chartune.adapters.adapter import Adapter, read_adapter
 from chartune.adapters.stack import Fresh
 from chartune.models.backbone import LocalBackbone, find_backbone
 from chartune.models.load import Resolved, must_read_left_to_right, resolve
+from chartune.models.tokenizer import padding_stand_in
 from chartune.runs.ledger import find_run
 from chartune.stages.base import find_or_make
 from chartune.stages.model_stage import ModelStage, must_reach
@@ -35,9 +36,21 @@ class Inputs:
             raise AssertionError("only a plan may be made without a base model")
         return self.backbone
 
-    def doubts(self) -> list[str]:
-        """What the user should know of the adapters before a run begins."""
-        return [doubt for adapter in self.adapters if adapter for doubt in self._doubts(adapter)]
+    def doubts(self, *, pads: bool) -> list[str]:
+        """What the user should know of adapters and tokenizer before a run begins.
+
+        Args:
+            pads: whether texts of different lengths are read together.
+        """
+        doubts = [doubt for adapter in self.adapters if adapter for doubt in self._doubts(adapter)]
+        other = padding_stand_in(self.backbone) if pads and self.backbone is not None else None
+        return doubts if other is None else [*doubts, self._padding(other)]
+
+    def _padding(self, other: str) -> str:
+        return (
+            f"the tokenizer of {self.base.name} has no padding token that the model knows; {other!a} fills short "
+            f"rows, and is masked there"
+        )
 
     def _doubts(self, adapter: Adapter) -> list[str]:
         own = [doubt] if (doubt := adapter.doubt()) else []

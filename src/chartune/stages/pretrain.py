@@ -23,6 +23,7 @@ from chartune.models.backbone import LocalBackbone
 from chartune.models.families import Family
 from chartune.models.load import Body, Resolved, parameters_of
 from chartune.models.readers import LanguageModel
+from chartune.models.tokenizer import tokenizer_as_given
 from chartune.prediction.predictions import total_nll
 from chartune.quantities import Duration, Estimate
 from chartune.runs.run import Run
@@ -186,7 +187,7 @@ def _some(blocks: Blocks, count: int | None) -> Blocks:
 def _keep(stage: Pretrain, attached: Attached, body: Body, backbone: LocalBackbone, work: Work) -> None:
     if not attached.methods:
         body.save(work.folder / "model")
-        save_tokenizer(load_tokenizer(backbone), work.folder / "model")
+        save_tokenizer(tokenizer_as_given(backbone), work.folder / "model")
         return
     lineage: dict[str, Any] = {"run": work.fingerprint, "stage": "pretrain", "state": "fresh"}
     write_adapter(work.folder / "adapter", attached.tensors(0), attached.methods[0], backbone, lineage)

@@ -1,5 +1,6 @@
 """Tiny random twins: for each family a two-layer model with the real architecture and random weights, in a folder."""
 
+import json
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -77,6 +78,23 @@ def twin(folder: Path, model_type: str) -> LocalBackbone:
     if not (place / "model.safetensors").exists():
         make_twin(model_type, place)
     return inspect(place, name=f"tiny-{model_type}", licence="none", exposure="none")
+
+
+def added(folder: Path, *words: str, pad: str | None = None) -> Path:
+    """Words that were added to a twin's tokenizer until it is larger than its model, which was not resized."""
+    path = folder / "tokenizer.json"
+    content = json.loads(path.read_text())
+    first = max(content["model"]["vocab"].values()) + 1
+    plain = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
+    content["added_tokens"] += [
+        {"id": number, "content": word, "special": word == pad, **plain}
+        for number, word in enumerate([*(f"<{n}>" for n in range(first, VOCABULARY)), *words], start=first)
+    ]
+    path.write_text(json.dumps(content))
+    if pad:
+        config = json.loads((folder / "tokenizer_config.json").read_text())
+        (folder / "tokenizer_config.json").write_text(json.dumps(config | {"pad_token": pad}))
+    return folder
 
 
 @lru_cache(maxsize=1)

@@ -49,7 +49,7 @@ def test_a_damaged_array_of_tokens_is_not_trained_on(llama: LocalBackbone, store
     content = bytearray(file.read_bytes())
     content[-1] ^= 0x40  # beyond any vocabulary
     file.write_bytes(content)
-    with pytest.raises(StoreError, match=r"ids\.npy has the SHA-256 .* run the same command again"):
+    with pytest.raises(StoreError, match=r"ids\.npy .*run the same command again"):
         encode_once(TEXTS, llama, 16, store, data="d")
 
 
@@ -57,7 +57,7 @@ def test_token_ids_without_a_row_in_the_embedding_are_refused(llama: LocalBackbo
     highest = int(encode_once(TEXTS, llama, 16, store, data="d").ids.max())
     enough, few = ({**llama.config, "vocab_size": highest + more} for more in (1, 0))
     encode_once(TEXTS, replace(llama, config=enough), 16, store, data="d")
-    with pytest.raises(AdapterError, match=f"lie between .* and {highest}, and it has {highest} rows"):
+    with pytest.raises(AdapterError, match=f" {highest}, .* {highest} rows"):
         encode_once(TEXTS, replace(llama, config=few), 16, store, data="d")
 
 

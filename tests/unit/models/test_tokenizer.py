@@ -9,7 +9,7 @@ import pytest
 from chartune.batches.pack import pack
 from chartune.batches.tokenize import encode
 from chartune.models.backbone import LocalBackbone, inspect
-from chartune.models.tokenizer import load_tokenizer, padding_of
+from chartune.models.tokenizer import load_tokenizer, padding_of, padding_stand_in
 
 SPECIAL = ("bos_token", "eos_token", "pad_token", "unk_token")
 TEXTS = ["the patient was admitted", "with fever"]
@@ -59,3 +59,11 @@ def test_without_a_padding_token_another_stands_in(ids: tuple[int | None, ...], 
     pad, eos, unk, bos = ids
     given = SimpleNamespace(pad_token_id=pad, eos_token_id=eos, unk_token_id=unk, bos_token_id=bos)
     assert padding_of(given) == padding
+
+
+def test_which_token_stands_in_is_known(copy: Path, llama: LocalBackbone) -> None:
+    assert padding_stand_in(llama) is None
+    config = json.loads((copy / "tokenizer_config.json").read_text())
+    del config["pad_token"]
+    (copy / "tokenizer_config.json").write_text(json.dumps(config))
+    assert padding_stand_in(inspect(copy, name="x", licence="none", exposure="none")) == "</s>"

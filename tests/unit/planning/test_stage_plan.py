@@ -417,7 +417,7 @@ def test_what_does_not_fit_is_refused_with_the_largest_micro_batch_that_would(
     monkeypatch.setattr("chartune.planning.requirements.free_memory", lambda device: short)
     made = planned(stage, filled, llama)
     assert not made.fits
-    with pytest.raises(RunError, match=r"must fit into what is free, but LoRA r=8 on llama would need about") as told:
+    with pytest.raises(RunError, match="LoRA r=8 on llama") as told:
         made.must_fit()
     (way,) = [way for way in made.ways_out if "micro_batch_tokens" in way]
     assert way in str(told.value)
