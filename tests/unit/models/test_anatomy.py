@@ -116,3 +116,10 @@ def test_both_kinds_of_matrices_tell_their_outputs_first() -> None:
 def test_what_is_no_model_has_no_anatomy() -> None:
     with pytest.raises(TypeError, match="transformers model"):
         anatomy_of(nn.Linear(2, 2))
+
+
+def test_a_body_is_looked_at_once_wherever_its_model_lies() -> None:
+    body = body_of("llama")
+    known = anatomy_of(body)
+    body.config.name_or_path = "elsewhere"  # type: ignore[union-attr]
+    assert anatomy_of(body) is known
