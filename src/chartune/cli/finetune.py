@@ -72,10 +72,10 @@ def command(
     exact_counts: ExactOption = False,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Train adapters and a head on an outcome; score held-out patients with AUROC and a patient-bootstrap interval.
+    """Train adapters and a head on a task; score held-out patients, with intervals from a bootstrap over patients.
 
-    Predictions are kept by admission id. Training stops when the AUROC on the validation split no longer rises; the
-    test split is scored once, at the end.
+    Predictions are kept by admission id. Training stops when the main score on the validation split no longer rises;
+    the test split is scored once, at the end.
     """
     from chartune.report.hidden import warning
     from chartune.runner import run

@@ -1,5 +1,7 @@
 """Losses: one number per text, by the name that an answer gives."""
 
+import math
+
 import pytest
 import torch
 
@@ -23,6 +25,12 @@ def test_a_text_weighs_as_much_as_is_said_whatever_its_neighbours() -> None:
         assert torch.allclose(each, torch.stack(alone))
         weights = torch.tensor([0.0, 2.0, 1.0])
         assert torch.allclose(weighted_loss(name, logits, labels, weights), 2 * each[1] + each[2])
+
+
+def test_of_many_labels_the_loss_is_the_mean_and_not_the_sum() -> None:
+    logits, labels = torch.tensor([[2.0, -1.0, 0.0]]), torch.tensor([[1.0, 0.0, 1.0]])
+    expected = (math.log1p(math.exp(-2)) + math.log1p(math.exp(-1)) + math.log(2)) / 3
+    assert LOSSES["binary-cross-entropy"](logits, labels).item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_many_labels_are_no_class_probabilities() -> None:
