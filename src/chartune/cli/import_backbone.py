@@ -1,4 +1,4 @@
-"""`chartune import-backbone`: pickled weights → a base model in safetensors."""
+"""`chartune import-backbone`: pickled weights, or a GGUF file → a base model in safetensors."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +13,7 @@ def command(
         Path,
         typer.Argument(
             parser=named_path, metavar="FOLDER",
-            help="A model folder: config.json, tokenizer files, pytorch_model.bin or its shards.",
+            help="A model folder: config.json, tokenizer files, pytorch_model.bin or its shards; or a GGUF file.",
         ),
     ],
     out: Annotated[
@@ -25,10 +25,11 @@ def command(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Make a base model of a folder whose weights are pickled (pytorch_model.bin), without trusting the pickle.
+    """Make a base model of pickled weights (pytorch_model.bin) or of a GGUF file, without trusting either.
 
-    Older clinical encoders are published like that, and a pickle can run code. It is opened in a sandboxed
-    process that may read tensors and nothing else. The copy holds safetensors, tokenizer, and the hashes of both sides.
+    Older clinical encoders are published as pickles, which can run code; models for llama.cpp as GGUF, with weights
+    rounded to a few bits. Both are opened in a sandboxed process that may read them and nothing else. The copy
+    holds safetensors, tokenizer, and the hashes of both sides.
     """
     from chartune.batches.tokenize import load_tokenizer
     from chartune.importing.folder import doubts, import_backbone

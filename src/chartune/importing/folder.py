@@ -1,8 +1,9 @@
-"""A model folder with pickled weights → a new folder with safetensors, hashed, that `--base` takes.
+"""A model with pickled or rounded weights → a new folder with safetensors, hashed, that `--base` takes.
 
     FOLDER/pytorch_model*.bin ─unpickle, in a sandboxed process─▶ aside/*.safetensors ─loads in transformers─▶ NEWFOLDER
+    FILE.gguf ─multiply out, in a sandboxed process─▶ aside/config, tokenizer, safetensors ─▶ the same
 
-Nothing of the pickle is opened in this process. The new folder appears whole or not at all.
+Nothing of the pickle or the GGUF file is opened in this process. The new folder appears whole or not at all.
 """
 
 import re
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chartune.errors import AdapterError, ConfigError
-from chartune.importing.reader import unpickled
+from chartune.importing.reader import dequantized, unpickled
 from chartune.models.backbone import LocalBackbone, inspect, tokenizer_files
 from chartune.models.config_json import architecture_of, safe_config
 from chartune.models.families import family_of
@@ -21,6 +22,7 @@ from chartune.models.load import must_be_whole, ties_and_leavings
 from chartune.outputs import new_folder
 from chartune.store import sha256, write_bytes, write_json
 
+GGUF: Final = ".gguf"
 RECORD: Final = "chartune-import.json"
 PICKLE: Final = "pytorch_model.bin"
 INDEX: Final = "pytorch_model.bin.index.json"
@@ -34,10 +36,11 @@ def import_backbone(
     checks: Sequence[Callable[[LocalBackbone], object]] = (must_be_whole,),
     store: Path | None = None,
 ) -> LocalBackbone:
-    """Make a safetensors copy of a model folder, or find that it was made already.
+    """Make a safetensors copy of a model, or find that it was made already.
 
     Args:
-        folder: config.json, tokenizer files, and pytorch_model.bin or its shards with an index.
+        folder: config.json, tokenizer files, and pytorch_model.bin or its shards with an index; or a GGUF file, or the
+            folder of one.
         out: the folder to write; it must not exist, or hold the import of the same files.
         checks: what must pass without an error before `out` appears.
         store: the root of a store that lists what is being written, so that it is cleared after a kill.
@@ -47,26 +50,61 @@ def import_backbone(
         AdapterError: a file asks to run code, is damaged or too large for what it says, or makes no whole model.
         StoreError: no room.
     """
-    sources = pickles_of(folder)
-    config = safe_config(folder)
-    family = family_of(architecture_of(config, folder), str(folder / "config.json"))
-    tokenizer = tokenizer_files(folder)
-    hashes = _hashes([*sources, folder / "config.json", *tokenizer])
+    gguf = gguf_of(folder)
+    sources, write = ([gguf], converted) if gguf else _pickled(folder)
+    hashes = _hashes(sources)
     if out.exists():
         return _earlier_import(out, hashes)
     with new_folder(out, store=store) as aside:
-        ties, drops = ties_and_leavings(folder, family)
-        answer = unpickled(sources, aside, ties, drops)
-        for file in (folder / "config.json", *tokenizer, *_papers(folder)):
-            write_bytes(aside / file.name, plain_bytes(file, MOST_COPIED))
-        if len(sources) > 1:
-            index = {"metadata": {"total_size": answer["total_size"]}, "weight_map": answer["weight_map"]}
-            write_json(aside / "model.safetensors.index.json", index)
+        answer = write(gguf or folder, aside)
         made = inspect(aside, name=out.name, licence="see its folder", exposure="not known")
         for check in checks:
             check(made)
         write_json(aside / RECORD, _record(folder, hashes, aside, made, answer))
     return made.moved(out)
+
+
+def gguf_of(path: Path) -> Path | None:
+    """The GGUF file that a path is, or the one in it; None: there is none.
+
+    Raises:
+        ConfigError: a folder has several, each of which is a whole model.
+    """
+    files = [path] if path.suffix == GGUF else sorted(path.glob(f"*{GGUF}"))
+    if len(files) > 1:
+        raise ConfigError(
+            f"a base model must be one GGUF file, but {path} has {len(files)}: {', '.join(f.name for f in files[:4])}; "
+            f"give one of them."
+        )
+    if files and not is_plain(files[0]):
+        raise ConfigError(f"a base model must be a GGUF file that can be read, but {files[0]} is none; correct it.")
+    return files[0] if files else None
+
+
+def converted(file: Path, aside: Path) -> dict[str, Any]:
+    """Write a GGUF file's model into an empty folder, with the papers beside the file; arguments as `dequantized`."""
+    answer = dequantized(file, aside)
+    for paper in _papers(file.parent):
+        write_bytes(aside / paper.name, plain_bytes(paper, MOST_COPIED))
+    return answer
+
+
+def _pickled(folder: Path) -> tuple[list[Path], Callable[[Path, Path], dict[str, Any]]]:
+    """All files of a folder with pickled weights that are read, and how it is imported."""
+    sources = pickles_of(folder)
+    family = family_of(architecture_of(safe_config(folder), folder), str(folder / "config.json"))
+    beside = [folder / "config.json", *tokenizer_files(folder)]
+
+    def write(folder: Path, aside: Path) -> dict[str, Any]:
+        answer = unpickled(sources, aside, *ties_and_leavings(folder, family))
+        for file in (*beside, *_papers(folder)):
+            write_bytes(aside / file.name, plain_bytes(file, MOST_COPIED))
+        if len(sources) > 1:
+            index = {"metadata": {"total_size": answer["total_size"]}, "weight_map": answer["weight_map"]}
+            write_json(aside / "model.safetensors.index.json", index)
+        return {"left_out": {"computed": answer["dropped"], "tied": answer["tied"]}}
+
+    return [*sources, *beside], write
 
 
 def doubts(folder: Path) -> list[str]:
@@ -134,7 +172,7 @@ def _record(
 ) -> dict[str, Any]:
     return {
         "source": {"folder": folder.absolute().name, "files": hashes}, "files": _hashes(sorted(aside.iterdir())),
-        "content_hash": made.content_hash, "left_out": {"computed": answer["dropped"], "tied": answer["tied"]},
+        "content_hash": made.content_hash, **answer,
         "versions": {name: version(name) for name in ("torch", "safetensors", "transformers")},
     }  # fmt: skip
 

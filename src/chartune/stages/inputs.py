@@ -9,11 +9,11 @@ from pathlib import Path
 
 from chartune.adapters.adapter import Adapter, read_adapter
 from chartune.adapters.stack import Fresh
-from chartune.models.backbone import LocalBackbone, find_backbone
+from chartune.models.backbone import LocalBackbone
 from chartune.models.load import Resolved, must_read_left_to_right, resolve
 from chartune.models.tokenizer import padding_stand_in
 from chartune.runs.ledger import find_run
-from chartune.stages.base import find_or_make
+from chartune.stages.bases import find_or_convert, find_or_make
 from chartune.stages.model_stage import ModelStage, must_reach
 from chartune.store import Store
 
@@ -70,7 +70,7 @@ def inputs_of(stage: ModelStage, store: Store, *, make: bool = True) -> Inputs:
     Args:
         stage: what is asked.
         store: where base models and runs are.
-        make: pretrain the small LLaMA if it is the base and does not exist yet; False: nothing is made.
+        make: pretrain the small LLaMA if it is the base and does not exist yet; False: nothing is trained.
 
     Raises:
         ConfigError: an adapter or a base model is missing, or `max_seq_len` is beyond its positions.
@@ -78,7 +78,7 @@ def inputs_of(stage: ModelStage, store: Store, *, make: bool = True) -> Inputs:
     """
     stack = stage.layers()
     adapters = tuple(None if isinstance(layer, Fresh) else find_adapter(layer.adapter, store) for layer in stack.layers)
-    backbone = find_or_make(stage.backbone, store) if make else find_backbone(stage.backbone, store)
+    backbone = find_or_make(stage.backbone, store) if make else find_or_convert(stage.backbone, store)
     if backbone is not None:
         if stage.speaks:
             must_read_left_to_right(backbone)

@@ -34,6 +34,7 @@ ACTS = {
     "os.fork": "import os; os.fork()",
     "compile": "eval('1')",
     "ctypes.dlopen": "import ctypes; ctypes.CDLL(None)",
+    "os.listdir": "import os; os.listdir('/')",
     "os.rename": "import os; os.rename('{source}', '{touched}')",
 }
 
@@ -43,16 +44,16 @@ def test_behind_the_second_wall_python_can_do_nothing_else(tmp_path: Path) -> No
     source.write_bytes(LEGACY)
     acts = {event: act.format(touched=touched, source=source) for event, act in ACTS.items()}
     program = "import ctypes, json, os, socket, subprocess, sys\nfrom pathlib import Path\n"
-    program += "from chartune.importing import unpickle\n\n"
+    program += "from chartune.importing import sandbox\n\n"
     program += "\n".join(f"def act{number}():\n    {act}" for number, act in enumerate(acts.values()))
     program += f"""
-unpickle.seal([Path({str(source)!r})], Path({str(folder)!r}))
+sandbox.seal([Path({str(source)!r})], Path({str(folder)!r}))
 open({str(source)!r}, 'rb').read()
 told = []
 for act in {", ".join(f"act{number}" for number in range(len(acts)))}:
     try:
         told.append(act() or 'done')
-    except unpickle.Refused as refused:
+    except sandbox.Refused as refused:
         told.append(str(refused))
 sys.stdout.write(json.dumps(told))
 """
