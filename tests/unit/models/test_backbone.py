@@ -73,7 +73,7 @@ def test_a_name_that_no_folder_can_have_is_refused_like_any_other(store: Store, 
 
 
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path, store: Store) -> None:
-    with pytest.raises(ConfigError, match="small-llama, minilm"):
+    with pytest.raises(ConfigError, match="small-llama, smollm2, minilm"):
         find_backbone(Backbone(name=str(tmp_path)), store)
 
 

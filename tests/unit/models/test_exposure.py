@@ -28,7 +28,11 @@ def test_a_name_tells_what_a_base_has_read(name: str, saw: str) -> None:
 
 
 def test_every_base_of_the_catalog_is_known() -> None:
-    assert all(exposure_of(name).saw == "no hospital notes" for name in catalog)
+    assert all(exposure_of(name) != NOT_KNOWN for name in catalog)
+    assert exposure_of("smollm2").contaminates("mimic3", made_up=False) is False
+    assert (
+        exposure_of("HuggingFaceTB/SmolLM2-135M").contaminates("tabular", made_up=False) is None
+    )  # case reports are on the web
 
 
 def test_a_copy_in_a_folder_is_known_by_its_config() -> None:
