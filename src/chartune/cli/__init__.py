@@ -78,5 +78,8 @@ def main() -> None:
         sys.exit(error.exit_code)
     except SystemExit as end:
         if end.code in (INTERRUPTED, TERMINATED):  # typer turns Ctrl-C into the first
-            console.print("interrupted; the same command resumes from the last checkpoint.", markup=False)
+            console.print(
+                "interrupted; the same command resumes from the last checkpoint, or starts anew where there is none.",
+                markup=False,
+            )
         raise

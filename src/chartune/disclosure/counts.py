@@ -40,6 +40,19 @@ def typical(count: int, exact: bool) -> int:
     return count if exact or count == 0 else lowest(count) + SMALL // 2
 
 
+def amount(total: float, of: int, exact: bool) -> float:
+    """A sum over so many texts, such as their words; of real patients the whole mean times the middle of their class.
+
+    Divided by the length of a text, which whoever has seen one may know, the sum itself would reveal their number.
+    """
+    return total if exact or not of else typical(of, exact) * round(total / of)
+
+
+def amount_shown(total: int, of: int, exact: bool) -> str:
+    """An `amount` as it is printed: `1,140` words of 38 documents → `≈ 1,050`."""
+    return f"{total:,}" if exact or not total else f"≈\N{NO-BREAK SPACE}{amount(total, of, exact):,}"
+
+
 def shown(count: int | None, exact: bool, width: int = SMALL) -> str:
     """`1234` → `1,230+`; 1 to 9 → `<10`; 0 → `0`; None → `not measured`.
 

@@ -7,7 +7,7 @@ a count that somebody adds later is not disclosed.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from chartune.disclosure.counts import Sourced, is_made_up, shown
+from chartune.disclosure.counts import Sourced, amount_shown, is_made_up, shown
 from chartune.disclosure.words import shown_sentence
 
 EXACT: Final = "exact"
@@ -19,6 +19,8 @@ _CHOICES: Final = frozenset({
     "inputs",
 })  # fmt: skip
 """Entries that hold choices, names and sizes of files."""
+_BY_NAME: Final = frozenset({"tasks", "tables", "counts"})
+"""Entries whose keys are names, which may be any word: that of the task of a table is `labels`."""
 _SENTENCES: Final = frozenset({"warnings", "notices"})
 _DIGITS: Final = 1
 """After the point, of a share that stands in an entry of data: some in ten."""
@@ -55,9 +57,16 @@ def _shown(name: str, value: Any) -> Any:
     if name == "attrition" and isinstance(value, list):
         return [_shown("", {key: of for key, of in row.items() if not key.startswith("removed_")}) for row in value]
     if isinstance(value, Mapping):
-        return {key: _shown(str(key), of) for key, of in value.items() if key != "labels_assigned"}
+        kept = {str(key): of for key, of in value.items() if key != "labels_assigned"}
+        return {key: _shown("" if name in _BY_NAME else key, of) for key, of in kept.items()} | _sums(value)
     if isinstance(value, (list, tuple)):
         return [_shown(name, item) for item in value]
     if isinstance(value, int):
         return shown(value, exact=False)
     return round(value, _DIGITS) if isinstance(value, float) else value
+
+
+def _sums(counts: Mapping[str, Any]) -> dict[str, str]:
+    """The words of documents that are counted beside them."""
+    known = {"words", "documents"} <= set(counts)
+    return {"words": amount_shown(counts["words"], counts["documents"], exact=False)} if known else {}

@@ -10,7 +10,7 @@ from typing import Final
 import polars as pl
 
 from chartune.disclosure.counts import SMALL, lowest
-from chartune.disclosure.rates import digits, magnitude, share
+from chartune.disclosure.rates import digits, share
 from chartune.quantities import Estimate
 
 MOST: Final = 3
@@ -66,11 +66,11 @@ class Behind:
     def release(self, metric: str, estimate: Estimate) -> Estimate:
         """A score as it is shown; ask `hides` first.
 
-        No n, but of unlabelled text the first digit of its tokens: cut off at one length, they are a multiple of the
-        texts. A prevalence is worked out of classes and has no ends.
+        No n: tokens of unlabelled text, cut off at one length, are a multiple of the texts. A prevalence is worked out
+        of classes and has no ends.
         """
         if not self.scored:
-            return replace(estimate, n=None if estimate.n is None else int(magnitude(estimate.n, exact=False) or 0))
+            return replace(estimate.rounded(MOST), n=None)
         if metric in self.of_labels:
             return estimate
         if metric == "prevalence" and self.positives is not None and self.rows is not None:

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from chartune.batches.tokenize import encode, load_tokenizer
-from chartune.disclosure import is_made_up, shown, typical
+from chartune.disclosure import amount, is_made_up, shown, typical
 from chartune.errors import ConfigError, StoreError
 from chartune.models.backbone import LocalBackbone
 from chartune.stages.finetune import Finetune
@@ -203,11 +203,12 @@ def _notes(
     data: Artefact, split: str, counts: Mapping[str, Any], backbone: LocalBackbone | None, exact: bool
 ) -> _Notes:
     """As many as the corpus counts, with the tokens and characters per word of the first of them."""
-    documents, words = (typical(int(counts.get(what, 0)), exact) for what in ("documents", "words"))
+    documents, words = (int(counts.get(what, 0)) for what in ("documents", "words"))
     texts = _documents(data, split)
     sampled = max(1, sum(len(text.split()) for text in texts))  # words
     tokens = words * _mean_tokens(texts, backbone, None) * len(texts) / sampled + 2 * documents
-    return _Notes(documents, tokens, words * sum(map(len, texts)) / sampled)
+    characters = words * sum(map(len, texts)) / sampled
+    return _Notes(typical(documents, exact), *(amount(total, documents, exact) for total in (tokens, characters)))
 
 
 def _blocks(stage: Pretrain, notes: _Notes) -> int:

@@ -47,8 +47,7 @@ def scores_section(
 
 def _estimate(metric: str, estimate: Estimate, stands: Behind | None, of_labels: bool) -> tuple[str, str, str]:
     """Value, interval, rows."""
-    unlabelled = stands is not None and not stands.scored
-    rows = shown(stands.release(metric, estimate).n if stands and unlabelled else estimate.n, not stands or unlabelled)
+    rows = shown(estimate.n, exact=stands is None) if stands is None or stands.scored else ""
     if of_labels:
         return count(estimate.value), "", rows
     digits = 3 if stands is None else stands.precision(metric)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from chartune.disclosure import Sourced, is_made_up, lowest, shown, shown_sentence
+from chartune.disclosure import Sourced, amount_shown, is_made_up, lowest, shown, shown_sentence
 from chartune.sources.splits import SPLITS
 from chartune.tasks.annotated.catalog import USUAL
 from chartune.tasks.dataset import Counts, Dataset, Part, SourceEntry, StepEntry
@@ -122,8 +122,14 @@ def _splits(counts: Counts, exact: bool, titles: Mapping[str, str]) -> Splits:
     names = dict.fromkeys(name for split in counts.values() for name in split)
     columns = [name for name in names if exact or name != NOT_OF_REAL]
     ordered = [s for s in SPLITS if s in counts] + [s for s in counts if s not in SPLITS]
-    rows = tuple((split, *(shown(counts[split].get(name), exact) for name in columns)) for split in ordered)
+    rows = tuple((split, *(_of_split(counts[split], name, exact) for name in columns)) for split in ordered)
     return Splits(tuple(titles.get(name, name) for name in columns), rows)
+
+
+def _of_split(counts: Mapping[str, int], name: str, exact: bool) -> str:
+    if name == "words":
+        return amount_shown(counts[name], counts["documents"], exact)
+    return shown(counts.get(name), exact)
 
 
 _TITLES: Final = {"subjects": "patients", "positives": "with the outcome", "labels_assigned": "labels given"}

@@ -21,6 +21,7 @@ KINDS: Final[tuple[tuple[str, str], ...]] = (
     (r"tokens about [\d,]+|steps \d+, tokens trained on [\d,]+, tokens read without gradients [\d,]+",
      "read: of a class"),
     (r"[\d,]+ of [\d,]+ learn \([\d.]+%\)|: [\d,]+ of [\d,]+$", "parameters of a model"),
+    (r"≈ [1-9][\d,]* (?:words|\|)|^≈ [1-9][\d,]*$", "words: of a class and a whole mean"),
     (_CLASS, "a class of ten, or its difference: read by the attacker"),
     (r"[<>≈]?\s?(?:100|[1-9]0) %", "shares of texts in tens"),
     (r"\bTable \d|\bet al\. \(\d{4}\)|\bet al\., \d{4}|\bTexts?, \d{4}|\(\d{4}\), Clinical|arXiv:[\d.]+", "citations"),
@@ -54,7 +55,7 @@ OF_PAGES: Final[tuple[tuple[str, str], ...]] = (
      "labels and machines"),
     (r"^(?:- )?Parameters(?: \||:) [\d,]+$|[\d,]+ parameters|^(?:Trained|All) parameters \|.*|[\d,]+ → [\d,]+ measured|"
      r"\| [\d,]+ [\d.]+ % \|", "parameters of a model"),
-    (r"about step [1-9]0*\b|^Tokens trained on \|(?: (?:not planned|[1-9][0,]*) \|)+|(?<=\| none \| )[1-9][0,]* \|$",
+    (r"about step [1-9]0*\b|^Tokens trained on \|(?: (?:not planned|[1-9][0,]*) \|)+",
      "in proportion to texts: its first digit"),
     (r"(?<=perplexity )(?:\| )?\d+\.\d{3}|(?<=before )(?:\| )?\d+\.\d{3}", "a mean over tokens"),
     (r"\bP?\d+ · |\d+ more filters left nobody out, or too few to show", "runs and filters, not patients"),
@@ -80,6 +81,8 @@ CHOICES: Final = frozenset(
     }
 )
 """Entries of JSON that say what was chosen and where it ran."""
+BY_NAME: Final = (".tasks", ".tables")
+"""Entries of JSON whose keys are names, which may be any word."""
 FIELDS: Final[Mapping[str, str]] = {
     "bytes": "size of a file", "usual": "a limit of a rule", "share": "of the middles of two classes", "seed": "chosen",
     "mean": "whole words", "median": "whole words", "longest": "words of one text", "tokens": "read: first digit",
@@ -98,7 +101,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "of": "read: a class", "texts": "a class",
 }  # fmt: skip
 """Numeric fields of JSON answers, and why they may stand there."""
-FIRST_DIGIT: Final = (".n", ".best_step", ".cost.tokens")
+FIRST_DIGIT: Final = (".best_step", ".cost.tokens")
 """Places of amounts in proportion to a number of texts: zeros follow the first digit."""
 
 
@@ -131,7 +134,8 @@ def _blanked(line: str, kinds: tuple[tuple[str, str], ...] = KINDS) -> str:
 
 def unknown_in_json(answer: Any, where: str = "") -> Iterator[str]:
     """Places and values of numbers of no kind, those within sentences included."""
-    name = where.rpartition(".")[2]
+    above, _, name = where.rpartition(".")
+    name = "" if above.endswith(BY_NAME) else name
     if name in CHOICES or isinstance(answer, bool) or answer is None:
         return
     if isinstance(answer, Mapping):

@@ -8,6 +8,8 @@ import pytest
 from chartune.answers import BINARY, ONE_OF
 from chartune.disclosure import (
     Behind,
+    amount,
+    amount_shown,
     behind,
     digits,
     fewest,
@@ -171,6 +173,24 @@ def test_a_count_that_nobody_has_listed_is_hidden_in_json() -> None:
         "warnings": ["<10 rows lack a day"], "attrition": [{"step": "of age 18", "notes": "<10"}],
     }  # fmt: skip
     assert released(entry, exact=True) == entry
+
+
+@pytest.mark.parametrize("name", ["labels", "rule", "config", "titles", "warnings"])
+def test_counts_of_a_task_are_hidden_in_json_whatever_it_is_called(name: str) -> None:
+    entry = {"labels": ["no", "yes"], "counts": {"test": {"subjects": 7}}}
+    shown_entry = {"labels": ["no", "yes"], "counts": {"test": {"subjects": "<10"}}}
+    assert released({"tasks": {name: entry}}, exact=False) == {"tasks": {name: shown_entry}}
+
+
+def test_words_are_those_of_the_class_of_their_documents() -> None:
+    """Else they are a multiple of how many there are, where all are of one length."""
+    for documents in range(1, 10):
+        assert amount_shown(30 * documents, documents, exact=False) == "≈\N{NO-BREAK SPACE}150"
+    assert [amount(1170, 38, exact) for exact in (False, True)] == [35 * 31, 1170]
+    assert [amount_shown(n, n, exact=False) for n in (0, 1)] == ["0", "≈\N{NO-BREAK SPACE}5"]
+    corpus = {"counts": {"test": {"documents": 2, "words": 60}}}
+    expected = {"counts": {"test": {"documents": "<10", "words": "≈\N{NO-BREAK SPACE}150"}}}
+    assert released({"corpus": corpus}, exact=False) == {"corpus": expected}
 
 
 @pytest.mark.parametrize(
