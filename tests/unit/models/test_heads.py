@@ -7,7 +7,7 @@ import torch
 from chartune.models.backbone import LocalBackbone
 from chartune.models.heads import Head, Pooling, pool
 from chartune.models.load import Resolved, load_body
-from chartune.models.readers import Classifier
+from chartune.models.readers import Classifier, of_the_text
 
 
 @pytest.mark.parametrize("how", ["first", "last", "mean"])
@@ -35,3 +35,9 @@ def test_logits_of_a_text_do_not_depend_on_its_neighbours(family: str, request: 
         alone = model.pooled(ids[:1, :4], mask[:1, :4])
         together = model.pooled(ids, mask)[:1]
     assert torch.allclose(alone, together, atol=1e-5)
+
+
+def test_states_of_virtual_tokens_stand_before_those_of_the_text_and_are_left_out() -> None:
+    hidden, ids = torch.arange(10.0).view(1, 5, 2), torch.zeros(1, 3, dtype=torch.long)
+    assert torch.equal(of_the_text(hidden, ids), hidden[:, 2:])
+    assert torch.equal(of_the_text(hidden, torch.zeros(1, 5, dtype=torch.long)), hidden)
