@@ -202,13 +202,16 @@ def test_a_run_without_a_model_or_on_another_base_is_not_loaded(
         load(find_run(store, "lora"), store, Backbone(name=str(twins / "nowhere")))
 
 
-def test_a_damaged_head_is_not_used(store: Store, tmp_path: Path) -> None:
-    done = find_run(store, "ia3")
-    head = done.path / "head.safetensors"
-    before, tensors = head.read_bytes(), load_file(head)
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [("ia3", "head.safetensors"), ("prefix", "adapter/adapter_model.safetensors"), ("full", "model/model.safetensors")],
+)
+def test_damaged_weights_are_not_used(store: Store, name: str, file: str) -> None:
+    done = find_run(store, name)
+    before, tensors = (done.path / file).read_bytes(), load_file(done.path / file)
     try:
-        save_file({name: tensor + 1 for name, tensor in tensors.items()}, head)
-        with pytest.raises(StoreError, match=r"head\.safetensors"):
+        save_file({key: tensor + 1 for key, tensor in tensors.items()}, done.path / file, metadata={"format": "pt"})
+        with pytest.raises(StoreError, match=Path(file).name):
             load(done, store)
     finally:
-        head.write_bytes(before)
+        (done.path / file).write_bytes(before)
