@@ -46,7 +46,9 @@ _FACE = {
     "Tabular": "chartune.sources.tabular",
     "Tfidf": "chartune.stages.tfidf",
     "Trainable": "chartune.adapters.stack",
+    "load": "chartune.stages.loading",
     "make_hospital": "chartune.made_up",
+    "predict": "chartune.stages.predicting",
     "prepare": "chartune.tasks.prepare",
     "run": "chartune.runner",
 }

@@ -46,9 +46,27 @@ def write_output(path: Path, data: bytes, option: str = "--out") -> None:
         ConfigError: a folder, a device or a pipe has that name.
         StoreError: it cannot be written, or there is no room.
     """
+    with new_file(path, option) as file:
+        write_exclusively(file, data)
+
+
+@contextmanager
+def new_file(path: Path, option: str = "--out") -> Iterator[Path]:
+    """A private file that takes the name `path` at the end, or vanishes; yields where it is to be written.
+
+    Args:
+        path: the file; its folder is made if needed. A link is replaced, not followed.
+        option: what names it, for the errors.
+
+    Raises:
+        ConfigError: a folder, a device or a pipe has that name.
+        StoreError: it cannot be written, or there is no room.
+    """
     must_be_a_file(path, option)
     with _aside(path.parent, path, option) as aside, _refused(path, option):
-        write_exclusively(aside / "file", data)
+        yield aside / "file"
+        (aside / "file").chmod(0o600)
+        fsync(aside / "file")
         os.replace(aside / "file", path)
 
 

@@ -21,7 +21,7 @@ from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.runs.ledger import find_run
 from chartune.runs.run import Run
 from chartune.stages.finetune import Finetune, finetune
-from chartune.stages.loading import load
+from chartune.stages.loading import Loaded, load
 from chartune.stages.pretrain import Pretrain, pretrain
 from chartune.stages.tfidf import Tfidf, tfidf
 from chartune.store import Store
@@ -34,19 +34,35 @@ LOADED = """
 import json, sys
 from pathlib import Path
 import numpy as np, polars as pl
+from chartune.prediction.columns import table_texts
+from chartune.prediction.files import write_predictions_of
+from chartune.prediction.rows import Choices
+from chartune.prediction.texts import checked
 from chartune.runs.run import Run
 from chartune.stages.loading import load
 from chartune.store import Store
 
-store, equal = Store(Path(sys.argv[1])), {}
+store, place, equal = Store(Path(sys.argv[1])), Path(sys.argv[2]), {}
+
+def from_a_file(scorer, ids, texts, decided):
+    pl.DataFrame({"id": ids, "text": texts}).write_csv(place / "new.csv")
+    notes = table_texts(place / "new.csv", scorer.run.stage["data"])
+    out = place / "scored.csv"
+    write_predictions_of(scorer, notes, checked(notes), out, store, Choices())
+    rows, wanted = pl.read_csv(out), scorer.probability(decided)
+    names = ["probability"] if wanted.ndim == 1 else [f"p_{label}" for label in scorer.labels]
+    return rows["id"].to_list() == ids and np.array_equal(rows.select(names).to_numpy(), wanted.reshape(len(ids), -1))
+
 for folder in sorted((store.root / "runs").iterdir()):
-    if folder.is_dir() and (done := Run(folder)).kind == "finetune":
+    if folder.is_dir() and (done := Run(folder)).kind in ("finetune", "tfidf"):
         rows = pl.read_parquet(folder / "predictions.parquet").filter(pl.col("split") == "test")
         task = pl.read_parquet(store.root / "data" / done.data / f"{done.task}.parquet")
         texts = rows.join(task.filter(pl.col("split") == "test"), on="hadm_id", maintain_order="left")["text"].to_list()
-        made = load(done, store).decided(texts)
-        kept = rows["logit"].to_numpy() if "logit" in rows.columns else np.stack(rows["logits"].to_list())
+        scorer = load(done, store)
+        made = scorer.decided(texts)
+        kept = rows["logit"].to_numpy() if "logit" in rows.columns else np.float32(rows["logits"].to_list())
         equal[done.name] = bool(np.array_equal(made.astype(kept.dtype), kept)) and len(kept) > 9
+        equal[done.name] &= bool(from_a_file(scorer, rows["hadm_id"].to_list(), texts, made))
 print(json.dumps(equal))
 """
 
@@ -112,12 +128,16 @@ def store(folder: Path, data: dict[str, Any], twins: Path) -> Store:
     several["tasks"] = [{"kind": "labels", "answer": "multilabel"}]
     tuned(store, several, bert, "many labels", [{"kind": "fresh"}])
     tuned(store, data, bert, "bf16", [{"kind": "fresh"}], numerics={"precision": "bf16"})
+    source = {"kind": "tabular", "file": str(table(folder, several=True)), "separator": None}
+    single = {"source": source, "tasks": [{"kind": "labels", "answer": "multiclass"}]}
+    for name, asked in {"words": data, "words of many": several, "words of one of many": single}.items():
+        tfidf(Tfidf.parse({"data": asked, "name": name}), store)
     return store
 
 
-def test_every_run_gives_its_own_test_predictions_again_in_a_fresh_process(store: Store) -> None:
-    equal = loaded_again(store)
-    assert len(equal) == 3 + len(METHODS) + 4
+def test_every_run_gives_its_own_test_predictions_again_in_a_fresh_process(store: Store, tmp_path: Path) -> None:
+    equal = loaded_again(store, tmp_path)
+    assert len(equal) == 3 + len(METHODS) + 4 + 3
     assert [name for name, same in equal.items() if not same] == []
 
 
@@ -127,15 +147,19 @@ def test_so_does_every_stack_of_other_families(
     model_type: str, data: dict[str, Any], twins: Path, tmp_path: Path
 ) -> None:
     made = filled(Store(tmp_path / "store").open(), data, twin(twins, model_type), ["frozen", "trainable"])
-    equal = loaded_again(made)
+    equal = loaded_again(made, tmp_path)
     assert len(equal) == 1 + len(METHODS) + 8
     assert [name for name, same in equal.items() if not same] == []
 
 
-def loaded_again(store: Store) -> dict[str, bool]:
-    """Name of a run → whether its test predictions are the same bits in a fresh process."""
+def loaded_again(store: Store, place: Path) -> dict[str, bool]:
+    """Name of a run → whether its test predictions are the same bits in a fresh process, in memory and from a file."""
     made = subprocess.run(
-        [sys.executable, "-c", LOADED, str(store.root)], capture_output=True, text=True, env=os.environ, check=False
+        [sys.executable, "-c", LOADED, str(store.root), str(place)],
+        capture_output=True,
+        text=True,
+        env=os.environ,
+        check=False,
     )
     assert made.returncode == 0, made.stderr[-2000:]
     equal: dict[str, bool] = json.loads(made.stdout.splitlines()[-1])
@@ -175,6 +199,7 @@ def unpadded(base: Path, beyond: bool) -> Path:
 
 def test_what_is_loaded_knows_its_answers_and_gives_probabilities(store: Store) -> None:
     loaded = load(find_run(store, "lora"), store)
+    assert isinstance(loaded, Loaded)
     assert (loaded.labels, loaded.form.kind, loaded.max_seq_len) == (("no", "yes"), "binary", 24)
     texts = ["septic stable", "afebrile afebrile", ""]
     odds, plain = loaded.decided(texts), loaded.probabilities(texts)
@@ -188,14 +213,9 @@ def test_what_is_loaded_knows_its_answers_and_gives_probabilities(store: Store) 
         many.probabilities(texts, recalibrated=True)
 
 
-def test_a_run_without_a_model_or_on_another_base_is_not_loaded(
-    store: Store, data: dict[str, Any], twins: Path, bert: LocalBackbone
-) -> None:
+def test_a_run_without_a_model_or_on_another_base_is_not_loaded(store: Store, twins: Path, bert: LocalBackbone) -> None:
     with pytest.raises(RunError, match="fine-tuned"):
         load(find_run(store, "clinical"), store)
-    words = tfidf(Tfidf.parse({"data": data, "name": "words"}), store)
-    with pytest.raises(RunError, match="vocabulary"):
-        load(words, store)
     with pytest.raises(AdapterError, match=f"llama.*{bert.name}"):
         load(find_run(store, "lora"), store, Backbone(name=str(bert.folder)))
     with pytest.raises(ConfigError):

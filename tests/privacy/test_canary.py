@@ -111,6 +111,30 @@ def test_the_canary_is_in_the_data_and_nowhere_else(walked: Walked) -> None:
     assert found == inside  # both: or the made-up hospital has not hidden it
 
 
+def test_the_vocabulary_of_tfidf_is_the_only_file_of_a_run_that_holds_words(walked: Walked) -> None:
+    words = {word for file in walked.store.glob("data/*/*y.parquet") for text in pl.read_parquet(file)["text"]
+             for word in re.findall(r"[a-z]{9,}", text.lower())}  # fmt: skip
+    (vocabulary,) = walked.store.glob("runs/*/tfidf/vocabulary.json")
+    learnt = words & set(re.findall(r"[a-z]{9,}", vocabulary.read_text()))
+    assert len(learnt) > 50
+    others = [file for file in walked.place.rglob("*") if file.suffix in (".json", ".jsonl", ".csv", ".html", ".md")]
+    spoken = " ".join(file.read_text() for file in others if file != vocabulary)
+    own = set(re.findall(r"[a-z]{9,}", spoken.lower()))
+    assert len(learnt & own) < len(learnt) / 4  # words of the report's own, such as `admission`
+
+
+def test_predictions_hold_ids_and_numbers(walked: Walked) -> None:
+    scored = {
+        "tfidf": pl.read_csv(walked.place / "tfidf.csv"),
+        "stacked": pl.read_ndjson(walked.place / "stacked.jsonl"),
+    }
+    for name, rows in scored.items():
+        texts = {column: rows[column].n_unique() for column, dtype in rows.schema.items() if dtype == pl.String}
+        assert texts == {"model": 1, "adapter": 1}, name
+        assert rows.height > 200
+        assert stat.S_IMODE((walked.place / f"{name}.{'csv' if name == 'tfidf' else 'jsonl'}").stat().st_mode) == 0o600
+
+
 def test_no_verb_says_a_word_of_a_note(walked: Walked) -> None:
     notes = pl.concat([pl.read_parquet(file).select("text") for file in walked.store.glob("data/*/*y.parquet")])
     assert notes.height > 100

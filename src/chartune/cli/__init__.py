@@ -24,6 +24,7 @@ from chartune.cli import (
     ls,
     make_hospital,
     plan,
+    predict,
     prepare,
     pretrain,
     report,
@@ -45,7 +46,7 @@ app = typer.Typer(
 
 for _verb in (
     demo, make_hospital, check, import_backbone, prepare, datasets, audit_data, export_data, plan, pretrain, finetune,
-    study, report, ls, show,
+    predict, study, report, ls, show,
 ):  # fmt: skip
     app.command(_verb.__name__.rpartition(".")[2].replace("_", "-"))(_verb.command)
 

@@ -174,7 +174,12 @@ def source_at(path: Path, kind: str | None, null_marks: str | None = None) -> di
             f"--null-marks applies to a table of your own, but {path} is {known}, whose release leaves cells empty; "
             f"leave it out, and export the tables with empty cells."
         )
-    return source | {"null_marks": [mark.strip() for mark in null_marks.split(",") if mark.strip()]}
+    return source | {"null_marks": list(marks_of(null_marks) or ())}
+
+
+def marks_of(flag: str | None) -> tuple[str, ...] | None:
+    """The marks that --null-marks lists; None: it was not given."""
+    return None if flag is None else tuple(mark.strip() for mark in flag.split(",") if mark.strip())
 
 
 def one_of(*catalogs: Iterable[str]) -> Callable[[str], str]:

@@ -10,7 +10,10 @@ def loading(about: RunRecord) -> tuple[tuple[str, ...], str]:
     """Paragraphs and code for the card of a run, as of a `run.json`; no code: it keeps no weights."""
     stack = about.layers
     if not about.backbone:
-        return ("Nothing is kept: its vocabulary consists of patients' words. Run its `stage.yaml` again.",), ""
+        return (
+            "The vocabulary and the weights of its terms are in `tfidf/`. The vocabulary consists of patients' words: it "
+            "is as restricted as the notes. `chartune predict` scores new notes with them.",
+        ), ""
     if any(layer.kind == "full" for layer in stack):
         return _whole(about)
     if not stack:

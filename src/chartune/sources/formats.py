@@ -146,7 +146,7 @@ def batches(file: Path, columns: list[str], size: int, dialect: Dialect = PLAIN)
                 yield _bounded(file, cells, dialect.longest_cell, dialect.longest_row)
         case _:
             # All columns are parsed: a parser of some passes over fields that a row has too many.
-            yield from _numbered(_sized(_csv_frames(file, dialect, None), size))
+            yield from _numbered(sized(_csv_frames(file, dialect, None), size))
 
 
 def some_columns(file: Path, columns: list[str], size: int, dialect: Dialect = PLAIN) -> Iterator[pl.DataFrame]:
@@ -156,7 +156,7 @@ def some_columns(file: Path, columns: list[str], size: int, dialect: Dialect = P
         SchemaError: a row is longer than a row may be.
         PolarsError, OSError: the file is damaged; the message may quote a cell.
     """
-    yield from _numbered(_sized(_csv_frames(file, dialect, columns), size))
+    yield from _numbered(sized(_csv_frames(file, dialect, columns), size))
 
 
 def _csv_frames(file: Path, dialect: Dialect, columns: list[str] | None) -> Iterator[pl.DataFrame]:
@@ -182,7 +182,7 @@ def _as_written(file: Path, dialect: Dialect) -> dict[str, Any]:
     return {"separator": delimiter_of(file, dialect), "infer_schema": False, "encoding": "utf8-lossy"}
 
 
-def _sized(frames: Iterator[pl.DataFrame], size: int) -> Iterator[pl.DataFrame]:
+def sized(frames: Iterator[pl.DataFrame], size: int) -> Iterator[pl.DataFrame]:
     """The same rows, `size` in each frame but the last."""
     held: list[pl.DataFrame] = []
     for frame in frames:

@@ -31,7 +31,7 @@ from chartune.runs.run import Run
 from chartune.stages.assembly import Model, assemble, bare_body
 from chartune.stages.inputs import Inputs, inputs_of
 from chartune.stages.model_stage import Asked, ModelStage
-from chartune.stages.scoring import score, write_predictions
+from chartune.stages.scoring import calibration, score, write_predictions
 from chartune.stages.stage import (
     Outcome,
     Planned,
@@ -182,7 +182,7 @@ def _outcome(
     return Outcome(scores, assembled.learning, assembled.parameters, tokens, fitted.state, {
         "truncated_fraction": float(encoded.truncated[test].mean()), "stopped_early": fitted.stopped_early,
         "best_step": fitted.state.best_step, "pooling": cast(Classifier, assembled.reader).pooling,
-        "calibration": _calibration(table, decided["validation"]),
+        "calibration": calibration(table, decided["validation"]),
     })  # fmt: skip
 
 
@@ -234,12 +234,6 @@ def _evaluation(table: TaskTable, logits: NDArray[np.float32]) -> Evaluation:
     form = table.form
     values = form.quick(table.labels("validation"), form.decide(logits), table.counted())
     return Evaluation(values[form.headline.metric] - TIE * min(values["log_loss"], 1.0), values)
-
-
-def _calibration(table: TaskTable, decided: NDArray[np.float64]) -> dict[str, float] | None:
-    """Fitted on the validation split."""
-    fitted = table.form.recalibration(table.labels("validation"), decided)
-    return None if fitted is None else {"intercept": fitted[0], "slope": fitted[1]}
 
 
 def _layer_facts(layer: Any, adapter: Adapter | None) -> dict[str, Any]:

@@ -1,13 +1,14 @@
-"""Loading: a finished run as a model that reads texts, from what its folder keeps and the base model that it names.
+"""Loading: a finished run as a scorer of texts, from what its folder keeps and the base model that it names.
 
-run.json, stage.yaml ─▶ base model, by content hash ─▶ layers from adapter/ (or model/) ─▶ head ─▶ Reader
+run.json, stage.yaml ─┬▶ base model, by content hash ─▶ layers from adapter/ (or model/) ─▶ head ─▶ Loaded
+                      └▶ vocabulary and weights from tfidf/ ─────────────────────────────────────▶ LoadedTerms
 texts ─tokenize─▶ body ─pool─▶ head ─▶ what its form of answer decides ─▶ probabilities, recalibrated on request
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -26,20 +27,20 @@ from chartune.models.load import Resolved
 from chartune.models.readers import Classifier
 from chartune.models.tokenizer import padding_of
 from chartune.prediction.predictions import logits_of
-from chartune.runs.record import Calibration
+from chartune.prediction.scorer import Reading, Scorer
 from chartune.runs.run import Run
 from chartune.stages.assembly import assemble, bare_body
 from chartune.stages.finetune import ADAPTER, HEAD_FILE, MODEL, Finetune
 from chartune.stages.inputs import Inputs
 from chartune.stages.model_stage import Asked
+from chartune.stages.term_weights import TermWeights
 from chartune.store import Store
 
 
 @dataclass(frozen=True)
-class Loaded:
-    """A finished run that reads texts."""
+class Loaded(Scorer):
+    """A finished `finetune` run that reads texts."""
 
-    run: Run
     model: Classifier
     """Base, stack and head, without gradients."""
     tokenizer: Any
@@ -47,46 +48,46 @@ class Loaded:
     """Device, precision and attention of the run."""
     max_seq_len: int
     """Tokens that are read of a text."""
-    labels: tuple[str, ...]
-    """Names of the answers, in the order of the logits."""
-    titles: tuple[str, ...]
-    """What people call them."""
-    form: Answer
-    """What its scores mean."""
-    calibration: Calibration | None
-    """How probabilities are recalibrated; None: the form has none."""
 
-    def decided(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """What is scored of each text, in order: log-odds [n] of one outcome, else logits [n, outputs].
+    @property
+    def numerics(self) -> dict[str, str]:
+        """Device, precision and attention."""
+        return {"device": self.resolved.device, "precision": self.resolved.precision,
+                "attention": self.resolved.attention}  # fmt: skip
 
-        The texts of a split, given in the order of `predictions.parquet`, give its numbers bit for bit on the same
-        processor, number of threads and versions: how texts are batched together moves the last digits.
-        """
+    def _read(self, texts: Sequence[str]) -> Reading:
+        """Tokens, pooled states, head; a text that is cut is tokenised once more to know its length."""
         encoded = encode(texts, self.tokenizer, self.max_seq_len)
         nothing, ones = np.zeros(len(texts), dtype=np.int64), np.ones(len(texts), dtype=np.float32)
         examples = Examples(encoded, nothing, ones, padding_of(self.tokenizer))
-        return self.form.decide(logits_of(self.model, examples, self.resolved.precision))
-
-    def probabilities(self, texts: Sequence[str], *, recalibrated: bool = False) -> NDArray[np.float64]:
-        """Probability of each answer, [n, labels]; of one outcome that of its presence, [n].
-
-        Args:
-            texts: [n].
-            recalibrated: by the intercept and slope that were fitted on the validation split.
-
-        Raises:
-            RunError: it is to be recalibrated, and nothing was fitted.
-        """
-        decided = self.decided(texts)
-        if recalibrated:
-            if self.calibration is None:
-                raise RunError(f"{self.run.name} keeps no recalibration; ask for its probabilities as they are.")
-            decided = self.calibration.intercept + self.calibration.slope * decided
-        return self.form.probabilities(decided)
+        decided = self.form.decide(logits_of(self.model, examples, self.resolved.precision))
+        tokens, cut = encoded.lengths.copy(), np.flatnonzero(encoded.truncated)
+        if len(cut):
+            tokens[cut] = encode([texts[row] for row in cut.tolist()], self.tokenizer, None).lengths
+        return Reading(decided, tokens, encoded.lengths, encoded.truncated)
 
 
-def load(run: Run, store: Store, base: Backbone | None = None) -> Loaded:
-    """The model of a finished `finetune` run.
+@dataclass(frozen=True)
+class LoadedTerms(Scorer):
+    """A finished `tfidf` run that reads texts, whole."""
+
+    counts: ClassVar[str] = "words"
+    weights: TermWeights
+
+    @property
+    def numerics(self) -> dict[str, str]:
+        """Nothing: a text is scored by itself, in double precision."""
+        return {}
+
+    def _read(self, texts: Sequence[str]) -> Reading:
+        """Frequencies of terms, weighed."""
+        decided = self.form.from_odds(self.weights.odds(texts), self.weights.classes, self.weights.prior)
+        words = np.asarray([len(text.split()) for text in texts], dtype=np.int64)
+        return Reading(decided, words, words, np.zeros(len(texts), dtype=np.bool_))
+
+
+def load(run: Run, store: Store, base: Backbone | None = None) -> Scorer:
+    """A finished `finetune` or `tfidf` run as what it was made for: something that scores texts.
 
     Args:
         run: from this store or copied from another.
@@ -94,30 +95,42 @@ def load(run: Run, store: Store, base: Backbone | None = None) -> Loaded:
         base: where the base model is now; None: where the run found it.
 
     Raises:
-        RunError: the run has no such model, or was made before runs kept all that is needed.
+        RunError: the run scores no texts, or was made before runs kept all that is needed.
         ConfigError: the base model is missing.
         AdapterError: the base model is another one, or the run's weights do not fit it.
     """
     about = run.about
-    if run.kind != "finetune":
+    if run.kind not in ("finetune", "tfidf"):
         raise RunError(
-            f"a run that answers for new texts must be a fine-tuned one, but {run.name!r} is a {run.kind} run"
-            + ("; TF-IDF's vocabulary is made of patients' words and is not kept." if run.kind == "tfidf" else ".")
+            f"a run that scores new texts must be a fine-tuned one or TF-IDF, but {run.name!r} is a {run.kind} run; "
+            f"fine-tune on it first (`chartune finetune --clinical {run.fingerprint}`)."
         )
-    if about.labels is None or about.form is None or about.max_seq_len is None:
+    if about.labels is None or about.form is None:
         raise RunError(f"{run.name!r} was made by an older version that kept no label names; fine-tune it again.")
+    scored = (run, about.labels, about.titles or about.labels, about.form, about.calibration)
+    if run.kind == "tfidf":
+        return LoadedTerms(*scored, TermWeights.read_from(run))
+    if about.max_seq_len is None:
+        raise RunError(f"{run.name!r} does not say how many tokens it reads; fine-tune it again.")
     stage = Finetune.parse(run.stage, str(run.path / "stage.yaml"))
     inputs = _inputs(run, stage, _base(run, stage, store, base))
+    model = _model(run, stage, inputs, Asked(_nothing(about.form, about.labels), about.form.loss))
+    return Loaded(*scored, model, load_tokenizer(inputs.base), inputs.resolved, about.max_seq_len)
+
+
+def _nothing(form: Answer, labels: Sequence[str]) -> NDArray[np.float32]:
+    """Where a head begins that is overwritten at once, [outputs]."""
+    return np.zeros(form.outputs(len(labels)), dtype=np.float32)
+
+
+def _model(run: Run, stage: Finetune, inputs: Inputs, asked: Asked) -> Classifier:
+    """Base, stack and head of a run, as it keeps them."""
     layers = tuple(Frozen(adapter=str(adapter.folder)) for adapter in inputs.adapters if adapter)
     frozen = stage if stage.stack.trains_all() else stage.model_copy(update={"stack": Stack(layers=layers)})
-    asked = Asked(np.zeros(about.form.outputs(len(about.labels)), dtype=np.float32), about.form.loss)
     model = cast(Classifier, assemble(frozen, inputs, bare_body(frozen, inputs), asked).reader)
     model.requires_grad_(False)
     _read_head(model, run)
-    return Loaded(
-        run, model.eval(), load_tokenizer(inputs.base), inputs.resolved, about.max_seq_len, about.labels,
-        about.titles or about.labels, about.form, about.calibration,
-    )  # fmt: skip
+    return model.eval()
 
 
 def _base(run: Run, stage: Finetune, store: Store, base: Backbone | None) -> LocalBackbone:

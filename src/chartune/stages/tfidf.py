@@ -5,21 +5,21 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
 from chartune.errors import LabelError
 from chartune.made_up import oracle_of
 from chartune.runs.run import Run
-from chartune.stages.scoring import score, write_predictions
+from chartune.stages.scoring import calibration, score, write_predictions
 from chartune.stages.stage import Outcome, Stage, Work, perform, source_facts, task_facts
 from chartune.stages.table import SCORED, TaskTable, read_table
+from chartune.stages.term_weights import TermWeights, term_frequencies
 from chartune.store import Store
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.prepare import prepare
 
-REVISION: Final = 3
+REVISION: Final = 4
 
 
 class Tfidf(Stage):
@@ -37,7 +37,7 @@ class Tfidf(Stage):
 
 
 def tfidf(stage: Tfidf, store: Store) -> Run:
-    """Fit, or find it done. The vocabulary is made of patients' words: it is not kept.
+    """Fit, or find it done. The vocabulary is made of patients' words: it stays in the run's folder.
 
     Raises:
         LabelError: a split lacks a class, or no phrase is frequent enough.
@@ -56,7 +56,7 @@ def tfidf(stage: Tfidf, store: Store) -> Run:
 
 def _fit(stage: Tfidf, table: TaskTable, work: Work) -> Outcome:
     texts = {split: table.frame[table.rows(split)].get_column("text").to_list() for split in ("train", *SCORED)}
-    vectorizer = TfidfVectorizer(ngram_range=(1, stage.longest_ngram), min_df=stage.least_documents, sublinear_tf=True)
+    vectorizer = term_frequencies(stage.longest_ngram, stage.least_documents)
     try:
         train = vectorizer.fit_transform(texts["train"])
     except ValueError:
@@ -69,13 +69,15 @@ def _fit(stage: Tfidf, table: TaskTable, work: Work) -> Outcome:
     form, watched, counted = table.form, table.labels("validation"), table.counted()
     tried = [form.quick(watched, _decided(model, held["validation"], table), counted) for model in fitted]
     model = fitted[int(np.argmax([scores[form.headline.metric] for scores in tried]))]
+    TermWeights.of(vectorizer, model, table.prior_logits()).write(work.folder)
     decided = {split: _decided(model, held[split], table) for split in SCORED}
     write_predictions(work.folder, table, decided)
     words = np.asarray([len(text.split()) for text in texts["test"]], dtype=np.int32)
     oracle = oracle_of(stage.data.source, table.task, table.recipe)
     scores = score(table, decided, work.folder, words={"test": words}, oracle=oracle)
     parameters = (train.shape[1] + 1) * form.regressions(len(table.space.labels))
-    return Outcome(scores, parameters, parameters)
+    facts = {"calibration": calibration(table, decided["validation"])}
+    return Outcome(scores, parameters, parameters, facts=facts)
 
 
 def _regression(table: TaskTable, strength: float) -> Any:

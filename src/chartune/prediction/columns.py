@@ -1,0 +1,66 @@
+"""Which columns of a table hold texts and ids: as said, else as the run's own table had them, else by usual names.
+
+said ─▶ the run's own names ─▶ text, note, notes, report, …    id, note_id, document_id, hadm_id
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from chartune.errors import SchemaError
+from chartune.prediction.texts import TableTexts
+from chartune.sources.reading import header
+from chartune.sources.tabular import Tabular
+
+TEXTS: Final = ("text", "note", "notes", "note_text", "report", "report_text", "document", "body", "content")
+"""Usual names of a column of texts."""
+IDS: Final = ("id", "note_id", "document_id", "doc_id", "row_id", "hadm_id")
+"""Usual names of a column that names rows; the first that is there counts."""
+
+
+def table_texts(
+    file: Path, trained_on: Mapping[str, Any], *, text: str | None = None, id: str | None = None,
+    null_marks: tuple[str, ...] | None = None,
+) -> TableTexts:  # fmt: skip
+    """A table of texts.
+
+    Args:
+        file: CSV, TSV, JSON Lines (also as .gz) or Parquet.
+        trained_on: the preparation of the run's data, as plain data.
+        text: the column of texts; None: by rule.
+        id: the column that names rows; None: by rule; empty: rows are numbered from 1.
+        null_marks: cells that mean nothing besides empty ones; None: usual marks are refused.
+
+    Raises:
+        SchemaError: the file cannot be read, or no column, or no one column, can be that of the texts.
+    """
+    own = trained_on.get("source") or {}
+    own = own if own.get("kind") == "tabular" else {}
+    asked = {"file": str(file), "subject": None, "label": None, "null_marks": null_marks}
+    usual = [name for name in (own.get("text"), text) if name]
+    names = header(file, Tabular.parse({**asked, "text": usual[-1] if usual else TEXTS[0]}).written(1).dialect)
+    read = text or _text_column(file, names, own.get("text"))
+    key = _id_column(names, own.get("id"), read) if id is None else id or None
+    chosen = [] if text else [f"texts are those of the column {read}"]
+    chosen += [] if id is not None else [f"rows are named by {key}" if key else "rows are numbered from 1"]
+    return TableTexts(
+        Tabular.parse({**asked, "text": read, "id": key}), trained_on.get("line_breaks", "repaired"), chosen
+    )
+
+
+def _text_column(file: Path, names: Sequence[str], own: str | None) -> str:
+    lower = {name.strip().lower() for name in names}
+    if own and own.lower() in lower:
+        return own
+    usual = [name for name in TEXTS if name in lower]
+    if len(usual) == 1 or usual[:1] == [TEXTS[0]]:
+        return usual[0]
+    held = f"it could be {' or '.join(usual)}" if usual else f"none of its {len(names)} columns is called so"
+    raise SchemaError(
+        f"{file.name} must have one column of texts ({', '.join(TEXTS)}), but {held}; say which with --text."
+    )
+
+
+def _id_column(names: Sequence[str], own: str | None, text: str) -> str | None:
+    lower = {name.strip().lower() for name in names}
+    return next((name for name in (own, *IDS) if name and name.lower() in lower and name.lower() != text.lower()), None)

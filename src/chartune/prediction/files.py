@@ -1,0 +1,148 @@
+"""Files of predictions, written chunk by chunk: a process that is killed resumes at a chunk's edge, byte for byte.
+
+chunk ─score─▶ STORE/predictions/<what determines them>.partial/000017.parquet ─all there─▶ OUT, whole or not at all
+"""
+
+import io
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from chartune.config import fingerprint
+from chartune.errors import ConfigError
+from chartune.log import progress
+from chartune.outputs import must_be_a_file, new_file
+from chartune.prediction.rows import Choices, prediction_rows
+from chartune.prediction.scorer import Scorer
+from chartune.prediction.texts import CHUNK, Checked, Texts
+from chartune.store import Store, storing, write_bytes
+from chartune.tasks.frames import read_frame, write_joined
+
+SHELF: Final = "predictions"
+REVISION: Final = 1
+"""Raised when a bug fix changes what predictions hold."""
+JOINED: Final = ";"
+"""Stands between the labels of a row in CSV."""
+STANDARD_OUTPUT: Final = Path("-")
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written."""
+
+    path: Path
+    rows: int
+    chunks: int
+    """Chunks of the input."""
+    resumed: int
+    """Those of them that an earlier attempt had scored."""
+
+
+def must_be_writable(out: Path) -> None:
+    """Refuse an output before any work is done.
+
+    Raises:
+        ConfigError: its ending is none of those that are written, or a folder, a device or a pipe has its name.
+    """
+    if out == STANDARD_OUTPUT:
+        return
+    if _ending(out) not in _WRITERS:
+        raise ConfigError(f"--out must end in {', '.join(_WRITERS)}, or be -, but got {out.name}; name such a file.")
+    must_be_a_file(out)
+
+
+def write_predictions_of(
+    scorer: Scorer, texts: Texts, seen: Checked, out: Path, store: Store, choices: Choices, *, as_json: bool = False
+) -> Written:
+    """Score an input into a file.
+
+    Args:
+        scorer: the run.
+        texts: the input.
+        seen: what `checked` has seen of it.
+        out: CSV, JSON Lines or Parquet by its ending; `-`: standard output.
+        store: keeps the chunks until all are there.
+        choices: how probabilities become rows.
+        as_json: whether standard output gets JSON Lines in place of CSV.
+
+    Raises:
+        StoreError: another process writes the same, or there is no room.
+        RunError: one text alone does not fit into memory.
+    """
+    choices.must_suit(scorer)
+    parts = {"run": scorer.run.fingerprint, "input": texts.digest(store), "choices": asdict(choices),
+             "numerics": scorer.numerics, "chunk": CHUNK}  # fmt: skip
+    name = fingerprint(SHELF, REVISION, parts)
+    with store.lease(SHELF, name):
+        folder = store.partial(SHELF, name)
+        made, resumed = _scored(scorer, texts, seen, folder, choices)
+        _written_out(made, out, as_json=as_json)
+        shutil.rmtree(folder)
+        texts.forget()
+    return Written(out, seen.rows, len(made), resumed)
+
+
+def _scored(
+    scorer: Scorer, texts: Texts, seen: Checked, folder: Path, choices: Choices
+) -> tuple[list[Path], int]:  # fmt: skip
+    """The file of each chunk, and how many were there already."""
+    made, resumed = [], 0
+    with progress("score", total=seen.rows) as meter:
+        for number, chunk in enumerate(texts.chunks()):
+            made.append(folder / f"{number:06}.parquet")
+            if made[-1].is_file():
+                resumed += 1
+            else:
+                ids = chunk.ids.cast(pl.Int64) if seen.whole else chunk.ids.cast(pl.String)
+                _keep(prediction_rows(scorer, ids, chunk.texts, choices), made[-1])
+            meter.advance(chunk.ids.len())
+    return made, resumed
+
+
+def _keep(rows: pl.DataFrame, file: Path) -> None:
+    block = io.BytesIO()
+    rows.write_parquet(block, compression="zstd")
+    with storing(file):
+        write_bytes(file, block.getvalue())
+
+
+def _written_out(parts: list[Path], out: Path, *, as_json: bool) -> None:
+    if out == STANDARD_OUTPUT:
+        for text in (_json_lines if as_json else _csv)(parts):
+            sys.stdout.write(text)
+        return
+    with new_file(out) as file:
+        _WRITERS[_ending(out)](parts, file)
+
+
+def _ending(out: Path) -> str:
+    return out.suffix.lower()
+
+
+def _csv(parts: Iterable[Path]) -> Iterator[str]:
+    for number, part in enumerate(parts):
+        rows = read_frame(part).with_columns(pl.col(pl.List(pl.String)).list.join(JOINED))
+        yield rows.write_csv(include_header=number == 0)
+
+
+def _json_lines(parts: Iterable[Path]) -> Iterator[str]:
+    return (read_frame(part).write_ndjson() for part in parts)
+
+
+def _to(lines: Callable[[Iterable[Path]], Iterator[str]]) -> Callable[[list[Path], Path], None]:
+    def write(parts: list[Path], file: Path) -> None:
+        with file.open("x", encoding="utf-8", newline="") as handle:
+            handle.writelines(lines(parts))
+
+    return write
+
+
+_WRITERS: Final[dict[str, Callable[[list[Path], Path], Any]]] = {
+    ".csv": _to(_csv), ".jsonl": _to(_json_lines), ".ndjson": _to(_json_lines), ".parquet": write_joined,
+}  # fmt: skip
+"""Ending → how the chunks become one file."""

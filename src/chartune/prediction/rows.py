@@ -1,0 +1,113 @@
+"""Rows of predictions: ids and numbers, never text.
+
+binary       id · probability · p_died · decision, where a threshold is given
+one of many  id · label, the most probable · p_<class> of each
+any of many  id · labels, those at or above the threshold · p_<label> of each
+all          … · tokens · tokens_read · truncated · model · adapter
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from chartune.answers.outcomes import probability_column
+from chartune.errors import ConfigError
+from chartune.prediction.scorer import Scorer
+from chartune.runs.run import Run
+
+EVEN: Final = 0.5
+"""The threshold of labels of which several may apply, where none is given."""
+DIGITS: Final = 12
+"""Hexadecimal digits of the hash of an adapter."""
+_WEIGHTS: Final = ("adapter/", "model/", "tfidf/")
+
+
+@dataclass(frozen=True)
+class Choices:
+    """How probabilities become rows."""
+
+    recalibrated: bool = False
+    """By the intercept and slope fitted on the validation split."""
+    threshold: float | None = None
+    """Probability from which on a label is said to apply; None: no decision of one outcome, 0.5 of several labels."""
+    skip_empty: bool = False
+    """Whether rows without a text are kept, without a probability and with a reason."""
+
+    def must_suit(self, scorer: Scorer) -> None:
+        """Refuse what a run cannot give, before anything is scored.
+
+        Raises:
+            ConfigError: a threshold is no probability, or of classes of which one applies.
+            RunError: it is to be recalibrated, and nothing was fitted.
+        """
+        if self.threshold is not None and not 0 <= self.threshold <= 1:
+            raise ConfigError(f"a threshold must be a probability from 0 to 1, but got {self.threshold}.")
+        if self.threshold is not None and not (scorer.form.one_outcome or scorer.form.several):
+            raise ConfigError(
+                f"of {len(scorer.labels)} classes the most probable one is given, so that no threshold decides; leave "
+                f"--threshold out."
+            )
+        if self.recalibrated:
+            scorer.recalibrated(np.zeros(0))
+
+
+def prediction_rows(scorer: Scorer, ids: pl.Series, texts: pl.Series, choices: Choices) -> pl.DataFrame:
+    """A row per text, in order; a text that is null has nulls.
+
+    Args:
+        scorer: the run.
+        ids: [n].
+        texts: str?, [n].
+        choices: how probabilities become rows.
+    """
+    there = texts.is_not_null()
+    made = _of_texts(scorer, texts.drop_nulls().to_list(), choices)
+    rows = pl.DataFrame({"id": ids, "_there": there})
+    places = pl.DataFrame({"_row": pl.Series(there.arg_true(), dtype=pl.UInt32)})
+    rows = rows.with_row_index("_row").join(places.hstack(made), on="_row", how="left", maintain_order="left")
+    reason = pl.when(pl.col("_there")).then(None).otherwise(pl.lit("no text")).alias("reason")
+    named = rows.with_columns(model=pl.lit(scorer.run.fingerprint), adapter=pl.lit(adapter_hash(scorer.run)), r=reason)
+    return (named.rename({"r": "reason"}) if choices.skip_empty else named.drop("r")).drop("_row", "_there")
+
+
+def adapter_hash(run: Run) -> str | None:
+    """The first digits of the SHA-256 of the weights of each layer, the lowest first; None: only a head was trained."""
+    files = run.artefact.manifest().files
+    hashes = [entry.sha256[:DIGITS] for name, entry in sorted(files.items())
+              if name.startswith(_WEIGHTS) and name.endswith(".safetensors")]  # fmt: skip
+    return "+".join(hashes) or None
+
+
+def _of_texts(scorer: Scorer, texts: Sequence[str], choices: Choices) -> pl.DataFrame:
+    reading = scorer.read(texts)
+    probability = scorer.probability(reading.decided, recalibrated=choices.recalibrated)
+    return pl.DataFrame([
+        *_labels(scorer, probability, choices.threshold),
+        pl.Series("tokens", reading.tokens, dtype=pl.Int64), pl.Series("tokens_read", reading.tokens_read, pl.Int64),
+        pl.Series("truncated", reading.truncated, dtype=pl.Boolean),
+    ])  # fmt: skip
+
+
+def _labels(scorer: Scorer, probability: NDArray[np.float64], threshold: float | None) -> list[pl.Series]:
+    if scorer.form.one_outcome:
+        return _outcome(scorer.labels, probability, threshold)
+    each = [pl.Series(f"p_{name}", probability[:, number]) for number, name in enumerate(scorer.labels)]
+    names: NDArray[Any] = np.asarray(scorer.labels, dtype=object)
+    if scorer.form.several:
+        applies = probability >= (EVEN if threshold is None else threshold)
+        return [pl.Series("labels", [names[row].tolist() for row in applies], dtype=pl.List(pl.String)), *each]
+    most = probability.argmax(axis=1) if len(probability) else np.zeros(0, dtype=np.int64)
+    return [pl.Series("label", names[most].tolist(), dtype=pl.String), *each]
+
+
+def _outcome(labels: Sequence[str], probability: NDArray[np.float64], threshold: float | None) -> list[pl.Series]:
+    named = pl.Series("probability", probability, dtype=pl.Float64)
+    columns = [named, named.alias(probability_column(labels[1]))]
+    if threshold is not None:
+        decision = [labels[int(applies)] for applies in probability >= threshold]
+        columns.append(pl.Series("decision", decision, dtype=pl.String))
+    return columns

@@ -1,0 +1,114 @@
+"""Scorer: a finished run as something that scores texts, whatever it was fitted with.
+
+texts [n] ─read─▶ Reading: what is scored of each, tokens, cut? ─▶ probabilities, recalibrated on request
+
+A fine-tuned model and TF-IDF have the same face (`chartune.stages.loading`).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chartune.answers import Answer
+from chartune.errors import RunError
+from chartune.runs.record import Calibration
+from chartune.runs.run import Run
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was made of n texts, in their order."""
+
+    decided: NDArray[np.float64]
+    """What is scored: log-odds [n] of one outcome, else logits [n, outputs]."""
+    tokens: NDArray[np.int64]
+    """Tokens of each text, special ones included; of TF-IDF words: [n]."""
+    tokens_read: NDArray[np.int64]
+    """How many of them were read: [n]."""
+    truncated: NDArray[np.bool_]
+    """Whether a text was cut: [n]."""
+
+
+@dataclass(frozen=True)
+class Scorer(ABC):
+    """A finished run that scores texts."""
+
+    counts: ClassVar[str] = "tokens"
+    """What `Reading.tokens` counts."""
+
+    run: Run
+    labels: tuple[str, ...]
+    """Names of the labels, in the order of the logits."""
+    titles: tuple[str, ...]
+    """What people call them."""
+    form: Answer
+    """What its scores mean."""
+    calibration: Calibration | None
+    """How probabilities are recalibrated; None: the form has none."""
+
+    @abstractmethod
+    def _read(self, texts: Sequence[str]) -> Reading:
+        """As `read`, of one text or more."""
+
+    def read(self, texts: Sequence[str]) -> Reading:
+        """Read texts.
+
+        Those of a split, given in the order of `predictions.parquet`, give its numbers bit for bit on the same
+        processor, number of threads and versions: how texts are batched together moves the last digits.
+        """
+        if texts:
+            return self._read(texts)
+        none = np.zeros(0, dtype=np.int64)
+        return Reading(self.form.decide(np.zeros((0, self.form.outputs(len(self.labels))))), none, none, none > 0)
+
+    @property
+    @abstractmethod
+    def numerics(self) -> dict[str, str]:
+        """What the last digits depend on: device, precision, attention; empty: nothing."""
+
+    @property
+    def classes_(self) -> NDArray[np.str_]:
+        """Names of the columns of `predict_proba`, [labels]."""
+        return np.asarray(self.labels)
+
+    def decided(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """What is scored of each text, in order: log-odds [n] of one outcome, else logits [n, outputs]."""
+        return self.read(texts).decided
+
+    def probabilities(self, texts: Sequence[str], *, recalibrated: bool = False) -> NDArray[np.float64]:
+        """Probability of each label, [n, labels]; of one outcome that of its presence, [n].
+
+        Args:
+            texts: [n].
+            recalibrated: by the intercept and slope that were fitted on the validation split.
+
+        Raises:
+            RunError: it is to be recalibrated, and nothing was fitted.
+        """
+        return self.probability(self.decided(texts), recalibrated=recalibrated)
+
+    def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """Probability of each of `classes_`, [n, labels], in scikit-learn's manner: of classes a row sums to 1.
+
+        Where several labels may apply each has a probability of its own.
+        """
+        made = self.probabilities(texts)
+        return np.stack([1 - made, made], axis=1) if made.ndim == 1 else made
+
+    def probability(self, decided: NDArray[np.float64], *, recalibrated: bool = False) -> NDArray[np.float64]:
+        """As `probabilities`, of what was decided."""
+        return self.form.probabilities(self.recalibrated(decided) if recalibrated else decided)
+
+    def recalibrated(self, decided: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Log-odds after the recalibration fitted on the validation split, [n].
+
+        Raises:
+            RunError: nothing was fitted.
+        """
+        if self.calibration is None:
+            raise RunError(f"{self.run.name} keeps no recalibration; ask for its probabilities as they are.")
+        return self.calibration.intercept + self.calibration.slope * decided

@@ -1,0 +1,202 @@
+"""Texts to be scored, read in chunks of 4,096 rows that the input alone determines, in its order.
+
+CSV, TSV, JSON Lines, Parquet ─┐
+one text on standard input ────┼─ chunks ─▶ Chunk: data rows, ids, texts     memory holds one chunk
+folder of MIMIC (`charts`) ────┘
+"""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from chartune.errors import DataError, SchemaError
+from chartune.notes.line_breaks import Breaks, repaired, written_out
+from chartune.sources.facts import file_facts
+from chartune.sources.formats import sized
+from chartune.sources.ids import WHOLE, refuse_rounded, trimmed
+from chartune.sources.own_dialect import Detected
+from chartune.sources.reading import batches
+from chartune.sources.tables import Tally
+from chartune.sources.tabular import NOTES, Tabular
+from chartune.store import Store
+
+CHUNK: Final = 4096
+"""Rows that are batched together: what a text's last digits depend on is a function of the input."""
+_SHOWN: Final = 5
+"""Row numbers that a message names."""
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some rows of the input."""
+
+    first: int
+    """Data row of the first, counted from 1."""
+    ids: pl.Series
+    """Their ids: str, or i64 row numbers, [n]."""
+    texts: pl.Series
+    """str?, blanks at their ends taken off; null: there is none, [n]."""
+
+
+class Texts(ABC):
+    """Texts to be scored. What is read of them is the same each time they are asked for."""
+
+    notices: tuple[str, ...] = ()
+    """How they are read, where a rule decided."""
+
+    @abstractmethod
+    def digest(self, store: Store) -> str:
+        """What determines them, hashed; `store` remembers hashes of files."""
+
+    @abstractmethod
+    def chunks(self) -> Iterator[Chunk]:
+        """All of them in order, `CHUNK` rows in each chunk but the last.
+
+        Raises:
+            SchemaError: the input is damaged, or breaks its contract.
+        """
+
+    def forget(self) -> None:  # noqa: B027 - most keep nothing
+        """Remove what was kept for the sake of reading them twice."""
+
+
+@dataclass(frozen=True)
+class OneText(Texts):
+    """A single text, such as that of standard input."""
+
+    text: str
+    breaks: Breaks = "repaired"
+
+    def digest(self, store: Store) -> str:
+        """Of its UTF-8 bytes."""
+        return hashlib.sha256(self.text.encode("utf-8", "replace")).hexdigest()
+
+    def chunks(self) -> Iterator[Chunk]:
+        """One row, whose id is 1."""
+        yield Chunk(1, pl.Series("id", [1]), as_read(pl.Series([self.text]), self.breaks))
+
+
+class TableTexts(Texts):
+    """A text per row of a table, read as a table of one's own is when it is prepared."""
+
+    def __init__(self, table: Tabular, breaks: Breaks = "repaired", notices: Sequence[str] = ()) -> None:
+        """Look how the file is written.
+
+        Args:
+            table: the file, the columns of text and id, and its dialect as far as it is stated.
+            breaks: what becomes of line breaks that are written out.
+            notices: how its columns were chosen.
+
+        Raises:
+            SchemaError: it is none, or cannot be read.
+        """
+        table.files()
+        self._table, self._breaks = table, breaks
+        written: Detected = table.written().of(NOTES, table.file)
+        renamed = "say what its columns are called with --text and --id"
+        self._contract = replace(table.contract(written.dialect), renamed=renamed)
+        self.notices = (*notices, *written.notices, *written.warnings)
+
+    @property
+    def file(self) -> Path:
+        """Where the table is."""
+        return self._table.file
+
+    def digest(self, store: Store) -> str:
+        """Of the file's bytes and of what is read of them."""
+        table, known = self._table, file_facts(self.file, store).sha256
+        read = (known, table.text, table.id, self._contract.dialect, table.null_marks, self._breaks)
+        return hashlib.sha256(repr(read).encode()).hexdigest()
+
+    def chunks(self) -> Iterator[Chunk]:
+        """The rows of the file, blank lines left out."""
+        table, first = self._table, 1
+        for rows in sized(batches(self.file, self._contract, Tally()), CHUNK):
+            numbers = pl.Series("id", range(first, first + rows.height), dtype=pl.Int64)
+            ids = numbers if table.id is None else self._ids(rows[table.id], first)
+            yield Chunk(first, ids.alias("id"), as_read(rows[table.text], self._breaks))
+            first += rows.height
+
+    def _ids(self, cells: pl.Series, first: int) -> pl.Series:
+        where = f"{self.file.name}: every cell of {self._table.id}"
+        refuse_rounded(cells, where)
+        ids = trimmed(cells)
+        if (blank := ids == "").any():
+            raise SchemaError(
+                f"{where} must name a row, but {rows_named(blank, first)}; correct them, or give --id ''."
+            )
+        return ids
+
+
+def as_read(texts: pl.Series, breaks: Breaks) -> pl.Series:
+    """Texts as a table's are prepared: line breaks repaired where they are written out, blanks at the ends taken off.
+
+    Args:
+        texts: str?.
+        breaks: what becomes of line breaks that are written out.
+    """
+    out = written_out(texts)
+    if breaks == "repaired" and out.any():
+        texts = pl.select(pl.when(out).then(repaired(texts)).otherwise(texts)).to_series()
+    bare = [None if text is None else text.strip() or None for text in texts]
+    return pl.Series("text", bare, dtype=pl.String)
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a first pass has seen of an input."""
+
+    rows: int
+    """How many there are."""
+    whole: bool
+    """Whether each id is a whole number."""
+
+
+def checked(texts: Texts, *, skip_empty: bool = False) -> Checked:
+    """Read an input once, before a model is loaded for it.
+
+    Args:
+        texts: the input.
+        skip_empty: whether rows without a text may be among them.
+
+    Raises:
+        SchemaError: it is damaged; it has no rows; ids occur twice.
+        DataError: rows have no text. Messages name rows by number, never by a word.
+    """
+    rows, whole, empty, hashes = 0, True, [pl.Series(dtype=pl.Boolean)], [pl.Series(dtype=pl.UInt64)]
+    for chunk in texts.chunks():
+        rows += chunk.ids.len()
+        whole = whole and bool(chunk.ids.cast(pl.String).str.contains(WHOLE).all())
+        hashes.append(chunk.ids.cast(pl.String).hash(seed=0))
+        empty.append(chunk.texts.is_null())
+    if not rows:
+        raise SchemaError("an input must have rows, but it has none; give texts to be scored.")
+    if (twice := pl.concat(hashes).is_duplicated()).any():
+        raise SchemaError(
+            f"every id must occur once, but {rows_named(twice)} share theirs with another row; correct them, or give "
+            f"--id '' and rows are numbered."
+        )
+    if not skip_empty and (none := pl.concat(empty)).any():
+        raise DataError(
+            f"every row must have a text, but {rows_named(none)} have none; remove them, or give --skip-empty and they "
+            f"get no probability."
+        )
+    return Checked(rows, whole)
+
+
+def rows_named(marked: pl.Series, first: int = 1) -> str:
+    """Such as `3 data rows (2, 17, 40)`; the numbers of the first few.
+
+    Args:
+        marked: whether a row is meant, bool [n].
+        first: the number of the first row.
+    """
+    numbers = marked.arg_true()
+    shown = ", ".join(str(number + first) for number in numbers[:_SHOWN])
+    more = ", …" if numbers.len() > _SHOWN else ""
+    return f"{numbers.len():,} data rows ({shown}{more})"

@@ -1,0 +1,75 @@
+"""Predicting: a finished run scores new texts, of a file or in memory.
+
+RUN ─load─▶ Scorer ┐
+INPUT ─checked─────┴─ chunk by chunk ─▶ rows: id, probabilities, tokens read and cut, model, adapter
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from chartune.errors import DataError
+from chartune.notes.line_breaks import Breaks
+from chartune.prediction.rows import Choices, prediction_rows
+from chartune.prediction.texts import CHUNK, as_read, rows_named
+from chartune.runs.ledger import find_run
+from chartune.runs.run import Run
+from chartune.stages.loading import load
+from chartune.store import MANIFEST, Store
+
+
+def predict(
+    run: Run | str, texts: Sequence[str], *, store: Store | Path | str, ids: Sequence[str | int] | None = None,
+    recalibrated: bool = False, threshold: float | None = None,
+) -> pl.DataFrame:  # fmt: skip
+    """Score texts with a finished run.
+
+    Args:
+        run: a run, or its fingerprint, the beginning of it, its name or its folder.
+        texts: [n].
+        store: where the run and its base model are.
+        ids: of the texts, [n]; None: their numbers, counted from 1.
+        recalibrated: by the intercept and slope that were fitted on the validation split.
+        threshold: probability from which on a label is said to apply.
+
+    Returns:
+        A row per text, in order: id, probabilities, tokens, tokens_read, truncated, model, adapter
+        (`chartune.prediction.rows`).
+
+    Raises:
+        DataError: a text is empty, or there is an id too few.
+        ConfigError: there is no such run, or its base model is missing.
+        RunError: the run scores no texts, or keeps no recalibration.
+    """
+    opened = store if isinstance(store, Store) else Store(store)
+    names = pl.Series("id", list(ids) if ids is not None else range(1, len(texts) + 1))
+    if names.len() != len(texts):
+        raise DataError(f"every text must have an id, but there are {names.len()} ids of {len(texts)} texts.")
+    chosen = run if isinstance(run, Run) else run_at(opened, run)
+    read = as_read(pl.Series(list(texts), dtype=pl.String), breaks_of(chosen))
+    if read.has_nulls():
+        raise DataError(f"every text must have words, but {rows_named(read.is_null())} have none; leave them out.")
+    scorer = load(chosen, opened)
+    choices = Choices(recalibrated, threshold)
+    choices.must_suit(scorer)
+    starts = range(0, max(1, len(texts)), CHUNK)
+    return pl.concat([
+        prediction_rows(scorer, names.slice(start, CHUNK), read.slice(start, CHUNK), choices) for start in starts
+    ])  # fmt: skip
+
+
+def breaks_of(run: Run) -> Breaks:
+    """What became of line breaks that were written out in the texts that a run was trained on."""
+    made: Breaks = (run.stage.get("data") or {}).get("line_breaks", "repaired")
+    return made
+
+
+def run_at(store: Store, reference: str) -> Run:
+    """The run that a folder holds, or that a fingerprint, its beginning or a name stands for.
+
+    Raises:
+        ConfigError: there is none, or several.
+    """
+    folder = Path(reference)
+    return Run(folder) if (folder / MANIFEST).is_file() else find_run(store, reference)

@@ -1,0 +1,313 @@
+"""`chartune predict`: new notes of any format through a finished run; refused, resumed and never said aloud."""
+
+import io
+import json
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import chartune
+from chartune.errors import ChartuneError
+from chartune.prediction import files, texts
+from chartune.runs.ledger import find_run
+from chartune.stages.loading import load
+from chartune.stages.tfidf import Tfidf, tfidf
+from chartune.store import Store
+from chartune.testing.command_line import Said
+from chartune.testing.command_line import chartune as verb
+
+WORDS = ("septic", "afebrile", "stable", "fall", "stroke", "pain")
+RARE = "zebrafinch"
+
+
+def notes(count: int, seed: int = 3) -> list[str]:
+    chance = random.Random(seed)
+    return [" ".join(chance.choice(WORDS) for _ in range(chance.randint(2, 6))) for _ in range(count)]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """TF-IDF runs: `words` predicts one outcome, `many` any of three labels, `one of` one of three classes."""
+    folder = tmp_path_factory.mktemp("predict")
+    made = Store(folder / "store").open()
+    for name, answer in {"words": "binary", "many": "multilabel", "one of": "multiclass"}.items():
+        known = [sorted({word for word in text.split() if word in WORDS[:3]}) for text in notes(150)]
+        first = [WORDS[WORDS.index(text.split()[0]) % 3] for text in notes(150)]
+        label = {
+            "binary": ["died" if ("septic" in own) != (n % 4 == 0) else "survived" for n, own in enumerate(known)],
+            "multilabel": [";".join(own) for own in known], "multiclass": first,
+        }[answer]  # fmt: skip
+        rows = {"subject_id": range(150), "text": notes(150), "label": label}
+        pl.DataFrame(rows).write_csv(folder / f"{answer}.csv")
+        source = {"kind": "tabular", "file": str(folder / f"{answer}.csv")}
+        source |= {"separator": ";"} if answer == "multilabel" else {}
+        tfidf(Tfidf.parse({"data": {"source": source, "tasks": [{"kind": "labels", "answer": answer}]}, "name": name}),
+              made)  # fmt: skip
+    return made
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> int:
+    for module in (texts, files):
+        monkeypatch.setattr(module, "CHUNK", 8)
+    return 8
+
+
+def asked(store: Store, *words: object) -> Said:
+    return verb("predict", *words, "--store", store.root)
+
+
+def written(store: Store, run: str, source: Path, out: Path, *more: object) -> Path:
+    said = asked(store, run, source, "--out", out, *more)
+    assert said.code == 0, said.err
+    return out
+
+
+def table(folder: Path, name: str, frame: pl.DataFrame) -> Path:
+    file = folder / name
+    write: Any = {".csv": frame.write_csv, ".jsonl": frame.write_ndjson, ".parquet": frame.write_parquet}[file.suffix]
+    write(file)
+    return file
+
+
+def some(count: int = 30) -> pl.DataFrame:
+    return pl.DataFrame({"note_id": [f"N-{n:03}" for n in range(count)], "text": notes(count, seed=9)})
+
+
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_every_format_in_and_out_holds_the_same_rows_in_the_order_of_the_input(
+    store: Store, tmp_path: Path, ending: str, small_chunks: int
+) -> None:
+    frame = some()
+    out = written(store, "words", table(tmp_path, f"new{ending}", frame), tmp_path / f"scored{ending}")
+    read: Any = {".csv": pl.read_csv, ".jsonl": pl.read_ndjson, ".parquet": pl.read_parquet}[ending]
+    rows = read(out)
+    run = find_run(store, "words")
+    wanted = load(run, store).probabilities(frame["text"].to_list())
+    assert rows["id"].to_list() == frame["note_id"].to_list()
+    assert rows["probability"].to_list() == rows["p_died"].to_list() == wanted.tolist()
+    assert rows["tokens"].to_list() == rows["tokens_read"].to_list() == [len(t.split()) for t in frame["text"]]
+    assert rows["truncated"].to_list() == [False] * 30
+    assert set(rows["model"]) == {run.fingerprint}
+    assert rows["adapter"].n_unique() == 1
+    assert "decision" not in rows.columns
+    assert oct(out.stat().st_mode)[-3:] == "600"
+
+
+def test_labels_of_which_several_apply_are_listed_by_threshold(store: Store, tmp_path: Path) -> None:
+    source = table(tmp_path, "new.jsonl", some())
+    rows = pl.read_ndjson(written(store, "many", source, tmp_path / "out.jsonl", "--threshold", 0.3))
+    loaded = load(find_run(store, "many"), store)
+    wanted = loaded.predict_proba(some()["text"].to_list())
+    assert rows.select("p_afebrile", "p_septic", "p_stable").to_numpy().tolist() == wanted.tolist()
+    lists = [[loaded.classes_[n] for n in np.flatnonzero(row >= 0.3)] for row in wanted]
+    assert rows["labels"].to_list() == lists
+    in_cells = pl.read_csv(written(store, "many", source, tmp_path / "out.csv", "--threshold", 0.3))
+    assert in_cells["labels"].fill_null("").to_list() == [";".join(row) for row in lists]
+
+
+def test_of_classes_the_most_probable_is_named_and_no_threshold_decides(store: Store, tmp_path: Path) -> None:
+    source = table(tmp_path, "new.csv", some())
+    rows = pl.read_csv(written(store, "one of", source, tmp_path / "out.csv"))
+    loaded = load(find_run(store, "one of"), store)
+    wanted = loaded.predict_proba(some()["text"].to_list())
+    assert np.allclose(wanted.sum(axis=1), 1)
+    assert rows["label"].to_list() == loaded.classes_[wanted.argmax(axis=1)].tolist()
+    refused = asked(store, "one of", source, "--out", tmp_path / "no.csv", "--threshold", 0.3)
+    assert refused.code == 2
+    assert not (tmp_path / "no.csv").exists()
+
+
+def test_a_threshold_decides_and_recalibration_is_that_of_the_validation_split(store: Store, tmp_path: Path) -> None:
+    loaded = load(find_run(store, "words"), store)
+    plain = loaded.probabilities(some()["text"].to_list())
+    mended = loaded.probabilities(some()["text"].to_list(), recalibrated=True)
+    middle, source = float(np.sort(mended)[15]), table(tmp_path, "new.csv", some())
+    rows = pl.read_csv(written(store, "words", source, tmp_path / "out.csv", "--threshold", middle, "--recalibrated"))
+    assert rows["probability"].to_list() == mended.tolist() != plain.tolist()
+    assert rows["decision"].to_list() == ["died" if p >= middle else "survived" for p in mended]
+    assert 0 < rows["decision"].to_list().count("died") < 30
+
+
+def test_one_text_on_standard_input_gives_a_row_on_standard_output(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Given:
+        buffer = io.BytesIO(f"septic stable {RARE}\n".encode())
+
+    monkeypatch.setattr(sys, "stdin", Given)
+    said = asked(store, "words", "-", "--json")
+    assert said.code == 0, said.err
+    (row,) = (json.loads(line) for line in said.out.splitlines())
+    assert row["probability"] == load(find_run(store, "words"), store).probabilities([f"septic stable {RARE}"])[0]
+    assert (row["id"], row["tokens"]) == (1, 3)
+    assert RARE not in said.out + said.err
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        ({"id": [1, 2, 3, 4], "text": [RARE, None, RARE, "  "]}, "2 data rows (2, 4)"),
+        ({"id": [7, 8, 7, 9], "text": [RARE] * 4}, "2 data rows (1, 3)"),
+        ({"id": ["a", " ", "b", "c"], "text": [RARE] * 4}, "1 data rows (2)"),
+        ({"id": ["1.2E+07"] * 4, "text": [RARE] * 4}, "scientific"),
+        ({"id": [1, 2, 3, 4], "text": [RARE, "NULL", RARE, RARE]}, "--null-marks"),
+        ({"id": [1], "words of the note": [RARE]}, "--text"),
+        ({"id": [1], "note": [RARE], "report": [RARE]}, "note or report"),
+        ({"id": pl.Series([], dtype=pl.Int64), "text": pl.Series([], dtype=pl.String)}, "rows"),
+    ],
+    ids=["empty", "twice", "blank id", "rounded ids", "marks", "no column", "two columns", "no rows"],
+)
+def test_what_cannot_be_scored_is_refused_by_row_and_without_a_word(
+    store: Store, tmp_path: Path, frame: dict[str, Any], said: str
+) -> None:
+    source = table(tmp_path, "new.csv", pl.DataFrame(frame, strict=False))
+    refused = asked(store, "words", source, "--out", tmp_path / "out.csv")
+    assert refused.code == 3
+    assert said in refused.err
+    assert RARE not in refused.err + refused.out
+    assert not (tmp_path / "out.csv").exists()
+    assert not any((store.root / "predictions").glob("*.partial"))
+
+
+def test_rows_without_a_text_are_kept_where_that_is_asked(store: Store, tmp_path: Path) -> None:
+    source = table(tmp_path, "new.csv", pl.DataFrame({"id": [3, 2, 1], "text": ["septic", None, "fall"]}))
+    rows = pl.read_csv(written(store, "words", source, tmp_path / "out.csv", "--skip-empty"))
+    assert rows["id"].to_list() == [3, 2, 1]
+    assert rows["probability"].is_null().to_list() == rows["tokens"].is_null().to_list() == [False, True, False]
+    assert rows["reason"].to_list() == [None, "no text", None]
+
+
+def test_other_programs_dialects_are_read_as_where_a_table_is_prepared(store: Store, tmp_path: Path) -> None:
+    source = tmp_path / "excel.csv"
+    source.write_bytes('report;Nr\n"septic; fièvre";1\n"stable\\nfall\\npain";2\n'.encode("cp1252"))
+    out = written(store, "words", source, tmp_path / "out.csv", "--text", "report", "--id", "Nr")
+    wanted = load(find_run(store, "words"), store).probabilities(["septic; fièvre", "stable\nfall\npain"])
+    assert pl.read_csv(out)["probability"].to_list() == wanted.tolist()
+
+
+def test_columns_are_found_by_name_and_rows_are_numbered_on_request(store: Store, tmp_path: Path) -> None:
+    source = table(tmp_path, "new.csv", some().rename({"text": "Report"}))
+    said = asked(store, "words", source, "--out", tmp_path / "out.csv", "--id", "")
+    assert said.code == 0, said.err
+    assert pl.read_csv(tmp_path / "out.csv")["id"].to_list() == list(range(1, 31))
+
+
+@pytest.mark.parametrize("out", ["scored.xlsx", "folder"])
+def test_an_output_that_cannot_be_is_refused_first(store: Store, tmp_path: Path, out: str) -> None:
+    (tmp_path / "folder").mkdir()
+    assert asked(store, "words", tmp_path / "nowhere.csv", "--out", tmp_path / out).code == 2
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from chartune.prediction import files, texts
+
+files.CHUNK = texts.CHUNK = 8
+keep, left = files._keep, [int(sys.argv.pop())]
+
+def some(rows, file):
+    keep(rows, file)
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+files._keep = some
+from chartune.cli import main
+main()
+"""
+
+
+def must_resume(store: Store, source: Path, out: Path, whole: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of four chunks two were scored: the others are, and the file is the same."""
+    assert not out.exists()
+    (left,) = (store.root / "predictions").glob("*.partial")
+    assert len(list(left.glob("*.parquet"))) == 2
+    scored, keep = list[Path](), files._keep
+
+    def noted(rows: pl.DataFrame, file: Path) -> None:
+        scored.append(file)
+        keep(rows, file)
+
+    monkeypatch.setattr(files, "_keep", noted)
+    assert written(store, "words", source, out).read_bytes() == whole
+    assert len(scored) == 2
+    assert not any((store.root / "predictions").glob("*.partial"))
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_after_an_interruption_the_same_command_resumes_and_gives_the_same_bytes(
+    store: Store, tmp_path: Path, small_chunks: int, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = table(tmp_path, "new.csv", some()), tmp_path / f"out{ending}"
+    whole = written(store, "words", source, tmp_path / f"whole{ending}").read_bytes()
+    left, keep = [2], files._keep
+
+    def some_chunks(rows: pl.DataFrame, file: Path) -> None:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        keep(rows, file)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "_keep", some_chunks)
+        assert asked(store, "words", source, "--out", out).code == 130
+    must_resume(store, source, out, whole, monkeypatch)
+
+
+@pytest.mark.slow
+def test_after_a_kill_the_same_command_resumes_and_gives_the_same_bytes(
+    store: Store, tmp_path: Path, small_chunks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = table(tmp_path, "new.csv", some()), tmp_path / "out.csv"
+    whole = written(store, "words", source, tmp_path / "whole.csv").read_bytes()
+    words = ["predict", "words", source, "--out", out, "--store", store.root, 2]
+    ended = subprocess.run([sys.executable, "-c", KILLED, *map(str, words)], check=False, capture_output=True)
+    assert ended.returncode == -9, ended.stderr
+    must_resume(store, source, out, whole, monkeypatch)
+
+
+def test_another_input_or_choice_takes_nothing_of_what_was_scored(
+    store: Store, tmp_path: Path, small_chunks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = table(tmp_path, "new.csv", some())
+
+    def stop(*_: object, **__: object) -> None:
+        raise ChartuneError("stopped")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(files, "_written_out", stop)
+        assert asked(store, "words", source, "--out", tmp_path / "out.csv").code != 0
+    assert len(list((store.root / "predictions").glob("*.partial"))) == 1
+    changed = table(tmp_path, "new.csv", some().with_columns(text=pl.col("text") + " septic"))
+    rows = pl.read_csv(written(store, "words", changed, tmp_path / "out.csv"))
+    wanted = load(find_run(store, "words"), store).probabilities([f"{text} septic" for text in some()["text"]])
+    assert rows["probability"].to_list() == wanted.tolist()
+    shutil.rmtree(store.root / "predictions")
+
+
+def test_the_python_face_gives_the_rows_of_the_verb(store: Store, tmp_path: Path) -> None:
+    source = table(tmp_path, "new.csv", some())
+    rows = chartune.predict("words", some()["text"].to_list(), store=store.root, ids=some()["note_id"].to_list())
+    assert rows.equals(pl.read_parquet(written(store, "words", source, tmp_path / "out.parquet")))
+    proba = chartune.load(find_run(store, "words"), store).predict_proba(some()["text"].to_list())
+    assert proba.shape == (30, 2)
+    assert proba[:, 1].tolist() == rows["probability"].to_list()
+    assert chartune.predict("words", [], store=store).columns == rows.columns
+    with pytest.raises(ChartuneError, match="1 data rows"):
+        chartune.predict("words", ["septic", " "], store=store)
+
+
+def test_a_copy_of_a_run_scores_where_it_lies(store: Store, tmp_path: Path) -> None:
+    run = find_run(store, "words")
+    shutil.copytree(run.path, tmp_path / run.fingerprint)
+    rows = chartune.predict(str(tmp_path / run.fingerprint), notes(3), store=tmp_path / "empty")
+    assert rows.equals(chartune.predict("words", notes(3), store=store))
