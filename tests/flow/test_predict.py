@@ -298,7 +298,7 @@ def test_the_python_face_gives_the_rows_of_the_verb(store: Store, tmp_path: Path
     source = table(tmp_path, "new.csv", some())
     rows = chartune.predict("words", some()["text"].to_list(), store=store.root, ids=some()["note_id"].to_list())
     assert rows.equals(pl.read_parquet(written(store, "words", source, tmp_path / "out.parquet")))
-    proba = chartune.load(find_run(store, "words"), store).predict_proba(some()["text"].to_list())
+    proba = chartune.load("words", store.root).predict_proba(some()["text"].to_list())
     assert proba.shape == (30, 2)
     assert proba[:, 1].tolist() == rows["probability"].to_list()
     assert chartune.predict("words", [], store=store).columns == rows.columns

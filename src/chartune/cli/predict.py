@@ -71,8 +71,8 @@ def command(
     from chartune.prediction.files import STANDARD_OUTPUT, must_be_writable, write_predictions_of
     from chartune.prediction.rows import Choices
     from chartune.prediction.texts import checked
+    from chartune.runs.ledger import run_at
     from chartune.stages.loading import load
-    from chartune.stages.predicting import run_at
 
     must_be_writable(out)
     opened = open_store(store)
@@ -121,6 +121,6 @@ def _said(scorer: "Scorer") -> list[str]:
     if scorer.numerics.get("precision") != "bf16":
         return []
     return [
-        "computed in bf16, as the run was trained: which texts are batched together moves a probability in its third "
-        "digit (docs/methods.md); the same input gives the same numbers"
+        "computed in bf16, as the run was trained: which texts are batched together moves a probability by some 0.002 "
+        "(docs/predict.md); the same input gives the same numbers"
     ]

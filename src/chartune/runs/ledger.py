@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
@@ -11,7 +12,7 @@ from chartune.log import say
 from chartune.quantities import Estimate
 from chartune.runs.names import write_name
 from chartune.runs.run import Run
-from chartune.store import Store, storing
+from chartune.store import MANIFEST, Store, storing
 
 SCHEMA: Final = {
     "fingerprint": pl.String, "kind": pl.String, "name": pl.String, "task": pl.String,
@@ -75,6 +76,12 @@ def find_run(store: Store, prefix: str) -> Run:
             f"run {prefix} has started but not ended; start its stage again, it resumes where it stopped."
         )
     raise ConfigError(f"a run must be in the store, but none is named {prefix!r}. {_nearest(called, prefix)}")
+
+
+def run_at(store: Store, reference: str) -> Run:
+    """The run that a folder holds, or that a reference stands for as in `find_run`. Raises as that."""
+    folder = Path(reference)
+    return Run(folder) if (folder / MANIFEST).is_file() else find_run(store, reference)
 
 
 def rename(run: Run, name: str) -> Run:

@@ -28,6 +28,7 @@ from chartune.models.readers import Classifier
 from chartune.models.tokenizer import padding_of
 from chartune.prediction.predictions import logits_of
 from chartune.prediction.scorer import Reading, Scorer
+from chartune.runs.ledger import run_at
 from chartune.runs.run import Run
 from chartune.stages.assembly import assemble, bare_body
 from chartune.stages.finetune import ADAPTER, HEAD_FILE, MODEL, Finetune
@@ -86,11 +87,11 @@ class LoadedTerms(Scorer):
         return Reading(decided, words, words, np.zeros(len(texts), dtype=np.bool_))
 
 
-def load(run: Run, store: Store, base: Backbone | None = None) -> Scorer:
+def load(run: Run | str, store: Store | Path | str, base: Backbone | None = None) -> Scorer:
     """A finished `finetune` or `tfidf` run as what it was made for: something that scores texts.
 
     Args:
-        run: from this store or copied from another.
+        run: from this store or copied from another; or its fingerprint, the beginning of it, its name or its folder.
         store: where base models are.
         base: where the base model is now; None: where the run found it.
 
@@ -99,6 +100,8 @@ def load(run: Run, store: Store, base: Backbone | None = None) -> Scorer:
         ConfigError: the base model is missing.
         AdapterError: the base model is another one, or the run's weights do not fit it.
     """
+    store = store if isinstance(store, Store) else Store(store)
+    run = run if isinstance(run, Run) else run_at(store, run)
     about = run.about
     if run.kind not in ("finetune", "tfidf"):
         raise RunError(

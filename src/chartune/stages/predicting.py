@@ -13,10 +13,10 @@ from chartune.errors import DataError
 from chartune.notes.line_breaks import Breaks
 from chartune.prediction.rows import Choices, prediction_rows
 from chartune.prediction.texts import CHUNK, as_read, rows_named
-from chartune.runs.ledger import find_run
+from chartune.runs.ledger import run_at
 from chartune.runs.run import Run
 from chartune.stages.loading import load
-from chartune.store import MANIFEST, Store
+from chartune.store import Store
 
 
 def predict(
@@ -63,13 +63,3 @@ def breaks_of(run: Run) -> Breaks:
     """What became of line breaks that were written out in the texts that a run was trained on."""
     made: Breaks = (run.stage.get("data") or {}).get("line_breaks", "repaired")
     return made
-
-
-def run_at(store: Store, reference: str) -> Run:
-    """The run that a folder holds, or that a fingerprint, its beginning or a name stands for.
-
-    Raises:
-        ConfigError: there is none, or several.
-    """
-    folder = Path(reference)
-    return Run(folder) if (folder / MANIFEST).is_file() else find_run(store, reference)

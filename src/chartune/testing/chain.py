@@ -43,16 +43,8 @@ def walk(raw: Path, base: Path, store: Path, report: Path) -> dict[str, Said]:
         "ls": ["ls", "--store", store, "--json"],
         "ls for people": ["ls", "--store", store],
         "predict": ["predict", "tfidf", raw, "--out", report.with_name("tfidf.csv"), "--store", store, "--json"],
-        "predict with a model": [
-            "predict",
-            "stacked",
-            raw,
-            "--out",
-            report.with_name("stacked.jsonl"),
-            "--store",
-            store,
-        ],
+        "predict with a model": ["predict", "stacked", raw, "--out", report.with_name("stacked.jsonl"), *named[:3]],
         "show": ["show", "stacked", "--verify", "--store", store, "--json"],
         "show for people": ["show", "lora", "--store", store],
-    }  # fmt: skip
+    }
     return {name: chartune(*words) for name, words in verbs.items()}
