@@ -11,8 +11,8 @@ def loading(about: RunRecord) -> tuple[tuple[str, ...], str]:
     stack = about.layers
     if not about.backbone:
         return (
-            "The vocabulary and the weights of its terms are in `tfidf/`. The vocabulary consists of patients' words and "
-            "is as restricted as the notes. `chartune predict` scores new notes with them.",
+            "The vocabulary and the weights of its terms are in `tfidf/`. The vocabulary consists of patients' words; "
+            "it is as restricted as the notes. `chartune predict` scores new notes with them.",
         ), ""
     if any(layer.kind == "full" for layer in stack):
         return _whole(about)
