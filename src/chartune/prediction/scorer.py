@@ -29,6 +29,8 @@ class Reading:
     """Tokens of each text, special ones included; of TF-IDF words: [n]."""
     tokens_read: NDArray[np.int64]
     """How many of them were read: [n]."""
+    words_read: NDArray[np.int32]
+    """How many whole words of each text were read: [n]."""
     truncated: NDArray[np.bool_]
     """Whether a text was cut: [n]."""
 
@@ -62,8 +64,13 @@ class Scorer(ABC):
         """
         if texts:
             return self._read(texts)
+        decided = self.form.decide(np.zeros((0, self.form.outputs(len(self.labels)))))
         none = np.zeros(0, dtype=np.int64)
-        return Reading(self.form.decide(np.zeros((0, self.form.outputs(len(self.labels))))), none, none, none > 0)
+        return Reading(decided, none, none, none.astype(np.int32), none > 0)
+
+    @abstractmethod
+    def lengths(self, texts: Sequence[str]) -> Reading:
+        """How long texts are and how much of them would be read; nothing is decided, [0]."""
 
     @property
     @abstractmethod

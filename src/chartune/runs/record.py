@@ -83,11 +83,42 @@ class Calibration(Record):
     slope: float
 
 
+class Drift(Record):
+    """How texts or labels of other data differ from those of the run's own test split."""
+
+    what: str
+    share: bool
+    """Whether it is a share of texts, rows or words; else a number of each text."""
+    own: float | None = None
+    """On the test split of the run's own data; None: not measured."""
+    here: float | None = None
+
+
+class External(Record):
+    """A finished run, scored on other data than it was made from."""
+
+    run: str
+    """Its fingerprint."""
+    name: str
+    rows: int
+    """Rows that were scored."""
+    own_rows: int | None = None
+    """Rows of the run's own test split; None: its data are gone."""
+    rows_left_out: int = 0
+    """Rows whose class the run does not know, or whose patient it has learnt from."""
+    labels_shared: int
+    labels_missing: int
+    """Labels of the run that the data lack."""
+    labels_unknown: int
+    """Labels of the data that the run does not know."""
+    drift: tuple[Drift, ...] = ()
+
+
 class RunRecord(Record):
     """What was done."""
 
     kind: str
-    """`pretrain`, `finetune` or `tfidf`."""
+    """`pretrain`, `finetune`, `tfidf` or `evaluate`."""
     name: str | None = None
     """What a person called it when it was made."""
     data: str | None = None
@@ -132,6 +163,8 @@ class RunRecord(Record):
     """UTC, ISO 8601."""
     resumed: int | None = None
     """How often it was taken up again."""
+    external: External | None = None
+    """Of `evaluate`: what was scored, on what; None: another kind."""
     planned: dict[str, float | None] | None = None
     """What was expected: seconds, peak_bytes, trainable_parameters; None: not planned."""
 

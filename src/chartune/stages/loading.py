@@ -6,7 +6,7 @@ texts ─tokenize─▶ body ─pool─▶ head ─▶ what its form of answer d
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -19,7 +19,7 @@ from chartune.adapters.adapter import read_adapter
 from chartune.adapters.stack import Frozen, Stack
 from chartune.answers import Answer
 from chartune.batches.collate import Examples
-from chartune.batches.tokenize import encode, load_tokenizer
+from chartune.batches.tokenize import Encoded, encode, load_tokenizer
 from chartune.errors import AdapterError, ConfigError, RunError
 from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, inspect
 from chartune.models.foreign import reading
@@ -61,11 +61,17 @@ class Loaded(Scorer):
         encoded = encode(texts, self.tokenizer, self.max_seq_len)
         nothing, ones = np.zeros(len(texts), dtype=np.int64), np.ones(len(texts), dtype=np.float32)
         examples = Examples(encoded, nothing, ones, padding_of(self.tokenizer))
-        decided = self.form.decide(logits_of(self.model, examples, self.resolved.precision))
+        return self._reading(texts, encoded, self.form.decide(logits_of(self.model, examples, self.resolved.precision)))
+
+    def lengths(self, texts: Sequence[str]) -> Reading:
+        """Tokens alone."""
+        return self._reading(texts, encode(texts, self.tokenizer, self.max_seq_len), np.zeros(0))
+
+    def _reading(self, texts: Sequence[str], encoded: Encoded, decided: NDArray[np.float64]) -> Reading:
         tokens, cut = encoded.lengths.copy(), np.flatnonzero(encoded.truncated)
         if len(cut):
             tokens[cut] = encode([texts[row] for row in cut.tolist()], self.tokenizer, None).lengths
-        return Reading(decided, tokens, encoded.lengths, encoded.truncated)
+        return Reading(decided, tokens, encoded.lengths, encoded.words_seen, encoded.truncated)
 
 
 @dataclass(frozen=True)
@@ -83,8 +89,12 @@ class LoadedTerms(Scorer):
     def _read(self, texts: Sequence[str]) -> Reading:
         """Frequencies of terms, weighed."""
         decided = self.form.from_odds(self.weights.odds(texts), self.weights.classes, self.weights.prior)
+        return replace(self.lengths(texts), decided=decided)
+
+    def lengths(self, texts: Sequence[str]) -> Reading:
+        """Words."""
         words = np.asarray([len(text.split()) for text in texts], dtype=np.int64)
-        return Reading(decided, words, words, np.zeros(len(texts), dtype=np.bool_))
+        return Reading(np.zeros(0), words, words, words.astype(np.int32), np.zeros(len(texts), dtype=np.bool_))
 
 
 def load(run: Run | str, store: Store | Path | str, base: Backbone | None = None) -> Scorer:
