@@ -6,10 +6,9 @@ from typing import Annotated, Any
 import typer
 
 from chartune.cli.options import emit, run_summary, run_text
-from chartune.disclosure import RELEASE, Behind, Sourced, figures, is_made_up, rates, shown
+from chartune.disclosure import RELEASE, TOO_FEW, Behind, Sourced, figures, is_made_up, rates, shown
 from chartune.quantities import Estimate
 from chartune.report.hidden import behind_run
-from chartune.report.table import TOO_FEW
 from chartune.runs.run import Run
 from chartune.tasks.dataset import gone
 

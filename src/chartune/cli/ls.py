@@ -2,9 +2,8 @@
 
 from chartune.cli.figures import ExactOption, headline_text, is_exact, source_of
 from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit
-from chartune.disclosure import RELEASE, figures, magnitude
+from chartune.disclosure import RELEASE, TOO_FEW, figures, magnitude
 from chartune.quantities import human_seconds
-from chartune.report.table import TOO_FEW
 from chartune.runs.ledger import finished_runs, whole_runs
 from chartune.runs.run import START, Run
 from chartune.store import Store

@@ -55,9 +55,9 @@ def like_blocks(module: nn.Module) -> Blocks | None:
 
 def _alike(first: nn.Module, other: nn.Module, place: int) -> bool:
     """Whether a block has the parts, shapes and settings of the first; that it knows its own place is no difference."""
-    one, two = _outline(first), _outline(other)
-    return one.keys() == two.keys() and all(
-        value == two[key] or (value == 0 and two[key] == place) for key, value in one.items()
+    expected, outline = _outline(first), _outline(other)
+    return expected.keys() == outline.keys() and all(
+        value == outline[key] or (value == 0 and outline[key] == place) for key, value in expected.items()
     )
 
 

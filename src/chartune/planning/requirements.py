@@ -135,7 +135,7 @@ def memory_of(weights: Weights, rehearsed: Rehearsals, workload: Workload, resol
     if not cpu:
         return Memory(0, weights.resident_bytes, optimizer, worst, 0, free_memory("cuda"))
     process = held + RUNTIME
-    loading = weights.fp32_bytes + max(0, weights.resident_bytes - weights.fp32_bytes)
+    loading = max(weights.fp32_bytes, weights.resident_bytes)
     if loading > weights.resident_bytes + optimizer + worst:  # fp32 weights stand there before they are rounded
         return Memory(process, loading, 0, 0, workload.text_bytes, free_memory("cpu"))
     return Memory(process, weights.resident_bytes, optimizer, worst, workload.text_bytes, free_memory("cpu"))
@@ -224,7 +224,7 @@ def held_memory() -> int:
 
 
 def _left_in_container(root: Path) -> list[int]:
-    """What a container's limit leaves; an empty list, padded by one huge number, where there is no limit."""
+    """Bytes that each limit of a container leaves, behind a bound that no machine reaches: there may be no limit."""
     left = [2**62]
     for limit, use, reclaimable in CGROUPS:
         try:

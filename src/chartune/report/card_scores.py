@@ -7,9 +7,9 @@ import polars as pl
 
 from chartune.answers import Answer
 from chartune.cards import Section
-from chartune.disclosure import Behind, behind, shown
+from chartune.disclosure import TOO_FEW, Behind, behind, shown
 from chartune.quantities import Estimate
-from chartune.report.table import NOT_MEASURED, TOO_FEW, count
+from chartune.report.table import NOT_MEASURED, count
 from chartune.runs.record import RunRecord
 from chartune.runs.run import WITHOUT_INTERVAL
 

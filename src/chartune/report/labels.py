@@ -6,7 +6,7 @@ people's words: of real patients only those with ten training and ten test cases
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import polars as pl
@@ -14,7 +14,7 @@ import polars as pl
 from chartune.answers import AUROC, BINARY
 from chartune.disclosure import SMALL, lowest, part_of_whole, rates
 from chartune.quantities import Estimate
-from chartune.report.table import NOT_MEASURED, Cell, Column, Table, estimated, span
+from chartune.report.table import NOT_MEASURED, Cell, Column, Table, estimated
 from chartune.report.variants import Variant
 
 SHOWN: Final = 25
@@ -107,10 +107,7 @@ def _score(estimate: Estimate | None, best: bool, digits: int) -> Cell:
     if estimate is None:
         return Cell(NOT_MEASURED)
     cell = estimated(estimate.value, estimate.low, estimate.high, digits)
-    interval = (
-        cell.detail if estimate.low is None or estimate.high is None else span(estimate.low, estimate.high, digits)
-    )
-    return Cell(cell.text, interval, best)
+    return replace(cell, strong=best)
 
 
 def _clearly_best(every: Sequence[Estimate | None]) -> Estimate | None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from chartune.answers import BINARY, Answer
-from chartune.disclosure import fewest
+from chartune.disclosure import fewest, is_made_up
 from chartune.report import marks, summary
 from chartune.report.compare import LARGEST, Comparison, comparison_table, comparisons, from_baseline, too_large
 from chartune.report.curves import draw_panel, learning_curves
@@ -18,7 +18,7 @@ from chartune.report.labels import Labels, label_tables
 from chartune.report.price import draw_price, prices
 from chartune.report.scores import calibration_table, prevalence, score_table
 from chartune.report.table import Table
-from chartune.report.variants import Variant, is_fictional
+from chartune.report.variants import Variant
 from chartune.runs import Run
 from chartune.tasks.dataset import Dataset, TaskEntry
 from chartune.tasks.flow import unit
@@ -95,7 +95,7 @@ def outcome(variants: Sequence[Variant], dataset: Dataset, name: str, figure: st
         figure: begins the id of every figure.
         every: all runs of the report by fingerprint.
     """
-    task, source, open_data = dataset.tasks.get(name), dataset.source, is_fictional(dataset)
+    task, source, open_data = dataset.tasks.get(name), dataset.source, is_made_up(dataset.source)
     title, rows = task.title if task else name.replace("_", " "), unit(source)
     form = variants[0].run.form or BINARY
     score = form.headline.title

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chartune.cards import Section
+from chartune.cards import Facts, Section
 from chartune.disclosure import is_made_up, shown
 from chartune.quantities import human_bytes
 from chartune.report.card import KEPT, MODEL_CARD, card_of
@@ -14,9 +14,6 @@ from chartune.runs import Layer, Run
 from chartune.runs.record import BaseModel
 from chartune.tasks.dataset import Dataset, RawFile
 from chartune.tasks.flow import remarks_of
-
-Facts = tuple[tuple[str, str], ...]
-"""Terms and values."""
 
 
 @dataclass(frozen=True)
@@ -104,17 +101,13 @@ def _lineage(fingerprint: str, dataset: Dataset) -> Lineage:
 
 
 def _tables(tables: Mapping[str, RawFile], open_data: bool) -> Table | None:
+    # Rows of real patients by their class: beside the flow an exact count would tell how few a filter left out.
     columns = (Column("Raw file", numeric=False), Column("Rows"), Column("Size"), Column("SHA-256", numeric=False))
     rows = tuple(
-        (Cell(fact.file), Cell(_rows(fact.rows, open_data)), Cell(human_bytes(fact.bytes)), Cell(fact.sha256[:16]))
+        (Cell(fact.file), Cell(shown(fact.rows, open_data)), Cell(human_bytes(fact.bytes)), Cell(fact.sha256[:16]))
         for _, fact in sorted(tables.items())
     )  # fmt: skip
     return Table("Raw files", columns, rows, cards=False) if rows else None
-
-
-def _rows(rows: int | None, open_data: bool) -> str:
-    """Of real patients its class: beside the flow an exact count would tell how few a filter left out."""
-    return shown(rows, open_data)
 
 
 _ALWAYS: Final = frozenset({"Run", "Kind", "Data", "Seed", "Versions", "Switches", "Finished"})

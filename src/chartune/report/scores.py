@@ -6,9 +6,9 @@ The form of the answer says which scores there are (`chartune.answers`).
 from collections.abc import Callable, Mapping, Sequence
 
 from chartune.answers import Answer, Score
-from chartune.disclosure import SMALL, rates, shown
+from chartune.disclosure import SMALL, TOO_FEW, rates, shown
 from chartune.quantities import Estimate
-from chartune.report.table import NOT_MEASURED, TOO_FEW, Cell, Column, Table, count, estimated, percent
+from chartune.report.table import NOT_MEASURED, Cell, Column, Table, count, estimated, percent
 from chartune.report.variants import Variant, baseline, named, scored, seeds_explained
 
 

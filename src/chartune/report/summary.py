@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chartune.disclosure import is_made_up, shown
+from chartune.disclosure import TOO_FEW, is_made_up, shown
 from chartune.quantities import human_seconds
 from chartune.report.compare import Comparison
-from chartune.report.table import TOO_FEW, listed, minus
+from chartune.report.table import listed, minus
 from chartune.report.variants import Score, Variant, baseline
 from chartune.runs import Run
 from chartune.tasks.dataset import Dataset

@@ -45,10 +45,10 @@ _STYLE: Final[Any] = {  # matplotlib types its keys as literals, and adds some w
 
 
 @contextmanager
-def drawing(width: float = WIDTH, height: float = HEIGHT) -> Iterator[tuple[Figure, Axes]]:
-    """An empty figure of so many inches with one pair of axes, in the style of the report."""
+def drawing(height: float = HEIGHT) -> Iterator[tuple[Figure, Axes]]:
+    """An empty figure, so many inches high, with one pair of axes, in the style of the report."""
     with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
         yield figure, figure.subplots()
 
 

@@ -3,11 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from chartune import disclosure
-
 NOT_MEASURED: Final = "not measured"
-TOO_FEW: Final = disclosure.TOO_FEW
-"""Instead of a number that rests on one to nine real patients."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +73,6 @@ def listed(names: list[str] | tuple[str, ...]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else ""
 
 
-def clipped(name: str, most: int = 44) -> str:
-    """A name that fits into a figure."""
-    return name if len(name) <= most else f"{name[: most - 1]}…"
+def clipped(name: str) -> str:
+    """A name that fits into a figure: its first 44 characters."""
+    return name if len(name) <= 44 else f"{name[:43]}…"

@@ -13,11 +13,10 @@ from functools import cached_property
 from statistics import fmean
 from typing import Any, Final
 
-from chartune.disclosure import Behind, is_made_up
+from chartune.disclosure import TOO_FEW, Behind
 from chartune.quantities import Estimate
-from chartune.report.table import NOT_MEASURED, TOO_FEW, Cell, estimated, span
+from chartune.report.table import NOT_MEASURED, Cell, estimated, span
 from chartune.runs import START, Run
-from chartune.tasks.dataset import Dataset
 
 COLOURS: Final = 8
 """Series of the palette; a ninth variant takes the first colour again, with another dash."""
@@ -91,9 +90,8 @@ class Variant:
     def seeds(self) -> str:
         """Such as `seeds 0, 1, 2`; empty for a single run."""
         known = list(dict.fromkeys(str(run.about.seed) for run in self.runs))
-        noun = (
-            f"{len(self.runs)} runs, seed" if len(known) < len(self.runs) else "seed"
-        )  # seeds of their parents differ
+        # Runs of one seed differ in the seeds of their parents.
+        noun = f"{len(self.runs)} runs, seed" if len(known) < len(self.runs) else "seed"
         return f"{noun}{'s' if len(known) > 1 else ''} {', '.join(known)}" if len(self.runs) > 1 else ""
 
     @property
@@ -174,11 +172,6 @@ def baseline(variants: Sequence[Variant]) -> Variant | None:
 def is_head_only(variant: Variant) -> bool:
     """Whether the base model was left as it came, and only a head was trained on it."""
     return bool(variant.run.backbone) and not variant.run.stack
-
-
-def is_fictional(dataset: Dataset) -> bool:
-    """Whether its patients are made up, by the data set or, where that is gone, by what the run says of it."""
-    return is_made_up(dataset.source)
 
 
 def named(variant: Variant) -> Cell:

@@ -47,7 +47,7 @@ RUNS: Final = "runs"
 CHECKPOINTS: Final = "checkpoints"
 SPENT: Final = ".spent"
 Planned = Callable[[], Mapping[str, Any]] | None
-"""Tells `planned` of run.json: seconds, peak_bytes, trainable_parameters."""
+"""Gives `planned` of run.json: seconds, peak_bytes, trainable_parameters."""
 PACKAGES: Final = ("chartune", "torch", "transformers", "peft", "accelerate", "polars", "scikit-learn")
 
 

@@ -105,9 +105,8 @@ def fit(training: Training) -> Fitted:
         raise RunError(
             "training needs at least one example, but there is none; see the attrition of the prepared data."
         )
-    accelerator = Accelerator(
-        cpu=not torch.cuda.is_available()
-    )  # its own mixed precision is fixed once per process; ours belongs to the run
+    # Its own mixed precision is fixed once per process; ours belongs to the run.
+    accelerator = Accelerator(cpu=not torch.cuda.is_available())
     raw = objective.model
     raw.to(accelerator.device)
     optimizer = make_optimizer(raw, choice, training.undecayed)
