@@ -18,7 +18,7 @@ from chartune.models.backbone import LocalBackbone
 from chartune.models.backbone import inspect as look
 from chartune.models.heads import Head, Pooling, pool
 from chartune.models.language import Language
-from chartune.models.load import Body, Numerics, Resolved, load_body, resolve, ties_and_leavings
+from chartune.models.load import Body, Numerics, Resolved, load_body, resolve, tied_and_computed
 from chartune.models.load import body_of as quiet_body
 from chartune.models.meta import meta_body
 from chartune.testing.twins import DECODERS, FAMILIES, twin
@@ -192,7 +192,7 @@ def test_a_bf16_checkpoint_in_shards_is_an_ordinary_base(twins: Path, tmp_path: 
 @pytest.mark.parametrize("model_type", FAMILIES)
 def test_an_import_knows_what_a_checkpoint_may_lack(twins: Path, model_type: str) -> None:
     backbone = twin(twins, model_type)
-    ties, _ = ties_and_leavings(backbone.folder, backbone.family)
+    ties, _ = tied_and_computed(backbone.folder, backbone.family)
     assert all(isinstance(name, str) for name in ties)
 
 

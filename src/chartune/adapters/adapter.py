@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch import Tensor
 
 from chartune.adapters.fit import body_of, must_equal
@@ -22,8 +22,8 @@ from chartune.errors import AdapterError, ConfigError
 from chartune.models.anatomy import anatomy_of
 from chartune.models.foreign import is_plain, json_object, reading
 from chartune.models.local import LocalBackbone, hashed
-from chartune.models.weights import headers
-from chartune.store import opened, write_bytes, write_json
+from chartune.models.weights import headers, write_tensors
+from chartune.store import opened, write_json
 
 WEIGHTS: Final = "adapter_model.safetensors"
 LINEAGE: Final = "chartune.json"
@@ -162,9 +162,7 @@ def write_adapter(
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     _write_config(folder, method, backbone)
-    write_bytes(
-        folder / WEIGHTS, save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()})
-    )
+    write_tensors(folder / WEIGHTS, tensors)
     base = {"name": backbone.name, "content_hash": backbone.content_hash, "licence": backbone.licence}
     write_json(
         folder / LINEAGE,

@@ -6,10 +6,9 @@ from typing import ClassVar, Literal
 
 from peft import IA3Config, TaskType
 from torch import Tensor, nn
-from transformers.pytorch_utils import Conv1D
 
-from chartune.adapters.injected import Injected, all_matrices, must_target
-from chartune.adapters.method import ROOT, endings, selects
+from chartune.adapters.injected import Injected, all_matrices, chosen, must_target, shortened, stores_transposed
+from chartune.adapters.method import ROOT, selects
 from chartune.errors import AdapterError
 from chartune.models.anatomy import Anatomy, matrix_shape
 from chartune.models.weights import Header
@@ -32,13 +31,12 @@ class IA3(Injected):
 
     def to_peft(self, body: nn.Module, anatomy: Anatomy) -> IA3Config:
         """The peft config, with its targets as short as they stay unambiguous."""
-        others = [*dict(body.named_modules()), "pooler.dense"]
         outputs, inputs = self._outputs(anatomy), self._inputs(anatomy)
-        first = endings(outputs, others) if self.outputs == "key-value" else outputs
-        last = endings(inputs, others) if self.inputs == "feed-forward" else inputs
+        first = shortened(outputs, body) if self.outputs == "key-value" else outputs
+        last = shortened(inputs, body) if self.inputs == "feed-forward" else inputs
         return IA3Config(
             task_type=TaskType.FEATURE_EXTRACTION, target_modules=[*first, *last], feedforward_modules=list(last),
-            fan_in_fan_out=any(isinstance(module, Conv1D) for module in body.modules()),
+            fan_in_fan_out=stores_transposed(body),
         )  # fmt: skip
 
     def shapes(self, body: nn.Module, anatomy: Anatomy) -> dict[str, tuple[int, ...]]:
@@ -59,8 +57,8 @@ class IA3(Injected):
 
     def must_suit(self, body: nn.Module, anatomy: Anatomy, whose: str) -> None:
         """Refuse targets that the body has no matrix for; peft would pass over them silently."""
-        for chosen, targets in ((self.outputs, self._outputs(anatomy)), (self.inputs, self._inputs(anatomy))):
-            if chosen:
+        for wanted, targets in ((self.outputs, self._outputs(anatomy)), (self.inputs, self._inputs(anatomy))):
+            if wanted:
                 must_target(targets, whose, body, anatomy)
 
     def must_hold(self, headers: Mapping[str, Header], path: Path) -> None:
@@ -77,10 +75,7 @@ class IA3(Injected):
         return bool((tensor != 1).any())
 
     def _outputs(self, anatomy: Anatomy) -> tuple[str, ...]:
-        if self.outputs != "key-value":
-            return self.outputs
-        chosen = {*anatomy.key, *anatomy.value}
-        return tuple(name for name in anatomy.matrices if name in chosen)
+        return chosen(anatomy, (*anatomy.key, *anatomy.value)) if self.outputs == "key-value" else self.outputs
 
     def _inputs(self, anatomy: Anatomy) -> tuple[str, ...]:
         return anatomy.feed_forward_outputs if self.inputs == "feed-forward" else self.inputs

@@ -8,11 +8,13 @@ injection all layers are made active in their order, and what learns is set by t
 
 import warnings
 from abc import abstractmethod
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from peft import inject_adapter_in_model
 from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 from chartune.adapters.method import Method, endings, selects
 from chartune.errors import AdapterError
@@ -54,6 +56,22 @@ def tuner_layers(body: nn.Module) -> list[Any]:
 def all_matrices(body: nn.Module) -> list[str]:
     """Names of the matrices of a body without layers, in and outside its blocks."""
     return [name for name, module in body.named_modules() if is_matrix(module)]
+
+
+def chosen(anatomy: Anatomy, matrices: Iterable[str]) -> tuple[str, ...]:
+    """Some matrices of a body by name, each once, in the order of the body: a fused projection may be several."""
+    some = set(matrices)
+    return tuple(name for name in anatomy.matrices if name in some)
+
+
+def shortened(names: Sequence[str], body: nn.Module) -> tuple[str, ...]:
+    """Names of modules as short as peft tells them apart, also in a body that has a pooler."""
+    return endings(names, [*dict(body.named_modules()), "pooler.dense"])
+
+
+def stores_transposed(body: nn.Module) -> bool:
+    """Whether matrices are stored as [d_in, d_out], as GPT-2's are: peft must know."""
+    return any(isinstance(module, Conv1D) for module in body.modules())
 
 
 def must_target(targets: tuple[str, ...], whose: str, body: nn.Module, anatomy: Anatomy) -> None:

@@ -7,10 +7,9 @@ from typing import Annotated, ClassVar, Literal
 from peft import LoraConfig, TaskType
 from pydantic import Field
 from torch import Tensor, nn
-from transformers.pytorch_utils import Conv1D
 
-from chartune.adapters.injected import Injected, all_matrices, must_target
-from chartune.adapters.method import ROOT, endings, selects
+from chartune.adapters.injected import Injected, all_matrices, chosen, must_target, shortened, stores_transposed
+from chartune.adapters.method import ROOT, selects
 from chartune.errors import AdapterError
 from chartune.models.anatomy import Anatomy, matrix_shape
 from chartune.models.weights import Header
@@ -35,11 +34,10 @@ class LoRA(Injected):
     def to_peft(self, body: nn.Module, anatomy: Anatomy) -> LoraConfig:
         """The peft config, with its targets as short as they stay unambiguous."""
         names = self._named(anatomy)
-        targets = endings(names, [*dict(body.named_modules()), "pooler.dense"]) if names else self.targets
+        targets = shortened(names, body) if names else self.targets
         return LoraConfig(
             task_type=TaskType.FEATURE_EXTRACTION, r=self.rank, lora_alpha=self.alpha, lora_dropout=self.dropout,
-            target_modules=list(targets), bias="none",
-            fan_in_fan_out=any(isinstance(module, Conv1D) for module in body.modules()),
+            target_modules=list(targets), bias="none", fan_in_fan_out=stores_transposed(body),
         )  # fmt: skip
 
     def shapes(self, body: nn.Module, anatomy: Anatomy) -> dict[str, tuple[int, ...]]:
@@ -102,8 +100,7 @@ class LoRA(Injected):
     def _named(self, anatomy: Anatomy) -> tuple[str, ...]:
         """Full names of the targets where a word stands for them."""
         if self.targets == "attention":
-            chosen = {*anatomy.query, *anatomy.value}
-            return tuple(name for name in anatomy.matrices if name in chosen)
+            return chosen(anatomy, (*anatomy.query, *anatomy.value))
         return anatomy.matrices if self.targets == "all-linear" else ()
 
     def _matrices(self, body: nn.Module, anatomy: Anatomy) -> list[str]:

@@ -13,8 +13,9 @@ from chartune.errors import ConfigError, StoreError
 from chartune.quantities import human_bytes
 from chartune.store import MANIFEST, Artefact, Store
 from chartune.tasks.dataset import Dataset, TaskEntry, read_dataset
+from chartune.tasks.dataset_card import described
 from chartune.tasks.flow import Cohort, cohorts, notices, warnings
-from chartune.tasks.positive import question_facts, unchosen
+from chartune.tasks.positive import unchosen
 
 CARD: Final = ("who", "when", "seen", "question", "asked", "scored", "kind", "citation")
 """What a task says of itself, in the order shown."""
@@ -167,8 +168,8 @@ def _card(row: _Listing, dataset: Dataset, exact: bool) -> str:
     lines += [f"  warning: {warning}" for warning in unchosen(dataset.tasks)]
     lines += [f"  note: {notice}" for notice in notices(source, exact)]
     for (name, part), cohort in zip(dataset.parts().items(), cohorts(dataset, exact), strict=True):
-        facts = {**part.model_dump(), "asked": "", **question_facts(part)} if isinstance(part, TaskEntry) else {}
-        entries = [f"  {key}: {facts[key]}" for key in CARD if facts.get(key)]
+        facts = described(part, CARD) if isinstance(part, TaskEntry) else {}
+        entries = [f"  {term}: {words}" for term, words in facts.items()]
         lines += ["", f"{name}: {cohort.title}", *entries, *filter_lines(cohort), *split_lines(cohort)]
     return "\n".join(lines)
 

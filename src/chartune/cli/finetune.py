@@ -1,8 +1,7 @@
 """`chartune finetune`: a stack of adapters on a task."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -30,24 +29,14 @@ from chartune.config import read_yaml
 from chartune.errors import ConfigError
 from chartune.log import say
 
-
-class ClinicalState(StrEnum):
-    """Whether the clinical adapter is trained."""
-
-    frozen = "frozen"
-    trainable = "trainable"
-
-
 ClinicalOption = Annotated[
     str | None,
     typer.Option("--clinical", metavar="RUN", help="A finished `pretrain` run (or adapter folder) to stack on."),
 ]
 StateOption = Annotated[
-    ClinicalState | None,
+    Literal["frozen", "trainable"] | None,
     typer.Option("--clinical-state", help="Whether that adapter stays frozen (default) or is trained further."),
 ]
-
-
 TaskOption = Annotated[
     str | None,
     typer.Option("--task", help="Which prepared task, such as mortality or diagnoses. Default: the first."),
@@ -91,7 +80,7 @@ def command(
     opened = open_store(store)
     warned = say_warnings(stage.data, opened, stage.task)  # type: ignore[attr-defined]
     done = run(stage, opened)  # type: ignore[arg-type]
-    emit_run(done, as_json, exact_counts, {"warnings": warned})
+    emit_run(done, as_json, exact_counts, warned)
     prepared = opened.find("data", done.data or "")
     if prepared and (message := warning(done, read_dataset(prepared))):
         say(f"warning: {message}")
@@ -104,7 +93,7 @@ def stage_kind(config: Path | None, method: str | None) -> str:
 
 
 def stacked(
-    kind: str, config: Path | None, method: str | None, clinical: str | None, state: ClinicalState | None,
+    kind: str, config: Path | None, method: str | None, clinical: str | None, state: str | None,
     task: str | None,
 ) -> dict[str, Any]:  # fmt: skip
     """The fields of a stage that the flags on stack and task describe.
@@ -118,11 +107,11 @@ def stacked(
         )
     fields: dict[str, Any] = {} if task is None else {"task": task}
     if kind == "finetune" and not config:
-        fields["stack"] = {"layers": layers(method or USUAL, clinical, state or ClinicalState.frozen)}
+        fields["stack"] = {"layers": layers(method or USUAL, clinical, state or "frozen")}
     return fields
 
 
-def layers(method: str, clinical: str | None, state: ClinicalState) -> list[dict[str, Any]]:
+def layers(method: str, clinical: str | None, state: str) -> list[dict[str, Any]]:
     """The layers of the stack that the flags describe, the clinical adapter first."""
-    below = [{"kind": state.value, "adapter": clinical}] if clinical else []
+    below = [{"kind": state, "adapter": clinical}] if clinical else []
     return [*below, *fresh(method)]

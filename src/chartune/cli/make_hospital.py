@@ -1,19 +1,11 @@
 """`chartune make-hospital`: a made-up hospital in a raw layout."""
 
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from chartune.cli.options import JsonOption, emit, named_path
-
-
-class Layout(Enum):
-    """Raw layouts that can be written."""
-
-    mimic3 = "mimic3"
-    mimic4 = "mimic4"
 
 
 def command(
@@ -25,8 +17,9 @@ def command(
         ),
     ],
     layout: Annotated[
-        Layout, typer.Option("--layout", help="Raw layout: MIMIC-III 1.4, or MIMIC-IV 2.2 with MIMIC-IV-Note 2.2.")
-    ] = Layout.mimic3,
+        Literal["mimic3", "mimic4"],
+        typer.Option("--layout", help="Raw layout: MIMIC-III 1.4, or MIMIC-IV 2.2 with MIMIC-IV-Note 2.2."),
+    ] = "mimic3",
     subjects: Annotated[int, typer.Option("--subjects", min=1, help="Patients.")] = 2000,
     seed: Annotated[
         int, typer.Option("--seed", min=0, help="The same seed makes the same hospital, byte for byte.")
@@ -46,7 +39,7 @@ def command(
     """
     from chartune.made_up import make_hospital
 
-    manifest = make_hospital(out, layout=layout.value, subjects=subjects, seed=seed, events=events)
+    manifest = make_hospital(out, layout=layout, subjects=subjects, seed=seed, events=events)
     emit(
         manifest,
         as_json,

@@ -122,8 +122,8 @@ def stage_data(
     base: str | None,
     name: str | None,
     *,
-    preset: str | None = None,
-    null_marks: str | None = None,
+    preset: str | None,
+    null_marks: str | None,
 ) -> dict[str, Any]:
     """A stage as plain data: the YAML file if there is one, with the flags written over it.
 
@@ -138,16 +138,18 @@ def stage_data(
         raise ConfigError(f"`data` of {config} must be a mapping with `source`, but is {type(data['data']).__name__}.")
     if folder is None and not config:
         raise ConfigError("a stage needs data: give the folder of the raw files, or --config with a stage.yaml.")
+    given: dict[str, Any] = {}
     if folder is not None:
-        detected = source_at(folder, source, null_marks)
-        only_of_charts(detected["kind"], {"--splits": splits, "--preset": preset})
-        data["data"] = {**(data.get("data") or {}), "source": detected}
+        given["source"] = source_at(folder, source, null_marks)
+        only_of_charts(given["source"]["kind"], {"--splits": splits, "--preset": preset})
     elif null_marks is not None:
         raise ConfigError("--null-marks needs the table that it applies to; give that, too, or use --set.")
     if preset is not None:
-        data["data"] = {**(data.get("data") or {}), "preset": preset}
+        given["preset"] = preset
     if splits is not None:
-        data["data"] = {**(data.get("data") or {}), "splits": {"kind": "imported", "folder": str(splits)}}
+        given["splits"] = listed_splits(splits)
+    if given:
+        data["data"] = {**(data.get("data") or {}), **given}
     if base is not None:
         data["backbone"] = {"name": base}
     if name is not None:
@@ -180,6 +182,11 @@ def source_at(path: Path, kind: str | None, null_marks: str | None = None) -> di
 def marks_of(flag: str | None) -> tuple[str, ...] | None:
     """The marks that --null-marks lists; None: it was not given."""
     return None if flag is None else tuple(mark.strip() for mark in flag.split(",") if mark.strip())
+
+
+def listed_splits(folder: Path) -> dict[str, str]:
+    """Splits by the lists of patients in a folder, as plain data."""
+    return {"kind": "imported", "folder": str(folder)}
 
 
 def one_of(*catalogs: Iterable[str]) -> Callable[[str], str]:
@@ -245,8 +252,7 @@ def run_summary(run: Run, scores: Mapping[str, Any], exact: bool) -> dict[str, A
 def run_text(run: Run, scores: Mapping[str, str]) -> str:
     """What a person wants to know of a run; `scores`: a line per split, as it may be shown."""
     lines = [f"{run.name}  ({run.kind} {run.fingerprint})"]
-    asked = run.form.outcome(run.about.classes or ()) if run.form else ""
-    lines += [f"  asked: {asked}"] if asked else []
+    lines += [f"  asked: {run.about.outcome}"] if run.about.outcome else []
     lines += [f"  {split}: {line}" for split, line in scores.items()]
     lines += [f"  kept: {START}; training did not improve the validation score"] if run.kept_start else []
     return "\n".join([*lines, f"  {run.path}"])

@@ -1,7 +1,6 @@
 """`chartune plan`: what pretrain or finetune would train, need and take, before anything runs."""
 
-from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -29,15 +28,11 @@ from chartune.errors import ConfigError
 from chartune.store import Store
 
 
-class Verb(StrEnum):
-    """What is planned."""
-
-    pretrain = "pretrain"
-    finetune = "finetune"
-
-
 def command(
-    verb: Annotated[Verb, typer.Argument(help="The command to plan; further arguments are those that it would get.")],
+    verb: Annotated[
+        Literal["pretrain", "finetune"],
+        typer.Argument(help="The command to plan; further arguments are those that it would get."),
+    ],
     folder: FolderArgument = None,
     method: FinetuneMethodOption = None,
     clinical: ClinicalOption = None,
@@ -64,7 +59,7 @@ def command(
     from chartune.stages.pretrain import Pretrain
     from chartune.tasks.dataset import gone, read_dataset
 
-    pretrains = verb is Verb.pretrain
+    pretrains = verb == "pretrain"
     if pretrains and (clinical, clinical_state, task, method in (HEAD_ONLY, TFIDF)) != (None, None, None, False):
         raise ConfigError(
             f"pretraining has no stack, no head and no task; leave out --clinical, --task, and --method {HEAD_ONLY} or "

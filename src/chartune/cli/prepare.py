@@ -14,6 +14,7 @@ from chartune.cli.options import (
     SetOption,
     SplitsOption,
     StoreOption,
+    listed_splits,
     named_path,
     one_of,
     only_of_charts,
@@ -115,7 +116,7 @@ def _charts(data: dict[str, Any], tasks: str | None, splits: Path | None, sets: 
         chosen = chosen_tasks(tasks.split(","), data["source"]["kind"], data["preset"])
         data["tasks"] = [task.model_dump(mode="json") for task in chosen]
     if splits:
-        data["splits"] = {"kind": "imported", "folder": str(splits)}
+        data["splits"] = listed_splits(splits)
     return Preparation.parse(overridden(data, sets, Preparation))
 
 

@@ -60,10 +60,8 @@ def command(
 
 def _card(store: Store, run: Run, exact: bool) -> str:
     """The card as it would be written today: what may be shown of a run can have changed since it was signed."""
-    from chartune.cards import markdown
-    from chartune.report.card import card_of
+    from chartune.report.card import card_of, card_text
     from chartune.tasks.dataset import read_dataset
 
     data = store.find("data", run.data) if run.data else None
-    parts = card_of(run, read_dataset(data) if data else None, exact)
-    return markdown(str(run.about.name or "An unnamed run"), parts)
+    return card_text(run.about, card_of(run, read_dataset(data) if data else None, exact))

@@ -15,6 +15,7 @@ from chartune.cli.options import (
     SplitsOption,
     StoreOption,
     emit,
+    listed_splits,
     named_path,
     open_store,
     source_at,
@@ -65,7 +66,7 @@ def command(
     if folder is not None:
         data["source"] = source_at(folder, source)
     if splits is not None:
-        data["splits"] = {"kind": "imported", "folder": str(splits)}
+        data["splits"] = listed_splits(splits)
     study = Study.parse(override({**asked, "data": data}, sets or []), str(file))
     must_be_a_file(out)  # not after a night of training
     opened = open_store(store)

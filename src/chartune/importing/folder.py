@@ -18,7 +18,8 @@ from chartune.models.backbone import LocalBackbone, inspect, tokenizer_files
 from chartune.models.config_json import architecture_of, safe_config
 from chartune.models.families import family_of
 from chartune.models.foreign import PAPER_BYTES, is_plain, json_object, plain_bytes
-from chartune.models.load import must_be_whole, ties_and_leavings
+from chartune.models.load import must_be_whole, tied_and_computed
+from chartune.models.local import INDEX as NEW_INDEX
 from chartune.outputs import new_folder
 from chartune.store import sha256, write_bytes, write_json
 
@@ -96,12 +97,12 @@ def _pickled(folder: Path) -> tuple[list[Path], Callable[[Path, Path], dict[str,
     beside = [folder / "config.json", *tokenizer_files(folder)]
 
     def write(folder: Path, aside: Path) -> dict[str, Any]:
-        answer = unpickled(sources, aside, *ties_and_leavings(folder, family))
+        answer = unpickled(sources, aside, *tied_and_computed(folder, family))
         for file in (*beside, *_papers(folder)):
             write_bytes(aside / file.name, plain_bytes(file, MOST_COPIED))
         if len(sources) > 1:
             index = {"metadata": {"total_size": answer["total_size"]}, "weight_map": answer["weight_map"]}
-            write_json(aside / "model.safetensors.index.json", index)
+            write_json(aside / NEW_INDEX, index)
         return {"left_out": {"computed": answer["dropped"], "tied": answer["tied"]}}
 
     return [*sources, *beside], write

@@ -85,14 +85,9 @@ def resolve(numerics: Numerics, max_seq_len: int, *, trains_body: bool = True, f
     attention: Literal["eager", "sdpa"] = (
         ("eager" if short or not fused else "sdpa") if numerics.attention == "auto" else numerics.attention
     )
-    asked = (
-        "chosen in the config"
-        if numerics.precision != "auto"
-        else ("the hardware multiplies bf16 fast" if fast else "no fast bf16")
-    )
-    return Resolved(
-        device, precision, attention, f"{precision}: {asked}; {attention}: {max_seq_len} tokens on {device}"
-    )
+    by_rule = "the hardware multiplies bf16 fast" if fast else "no fast bf16"
+    why = by_rule if numerics.precision == "auto" else "chosen in the config"
+    return Resolved(device, precision, attention, f"{precision}: {why}; {attention}: {max_seq_len} tokens on {device}")
 
 
 def cpu_multiplies_bf16() -> bool:
@@ -215,7 +210,7 @@ def new_llama(shape: LlamaConfig, resolved: Resolved, seed: int) -> Body:
     return body_of(model, resolved, Language(), language_model=True, trains_all=True)
 
 
-def ties_and_leavings(backbone_folder: Path, family: Family) -> tuple[dict[str, str], list[str]]:
+def tied_and_computed(backbone_folder: Path, family: Family) -> tuple[dict[str, str], list[str]]:
     """What transformers does not need to find in a checkpoint, because it ties or computes it itself.
 
     Args:

@@ -1,20 +1,23 @@
-"""Which files of a folder hold the weights, and what they say of themselves: names, shapes, types; no numbers.
+"""Files of weights: which a folder holds, what they say of themselves (names, shapes, types), how they are written.
 
 model.safetensors                             or, never and,
 model.safetensors.index.json ─▶ model-00001-of-00002.safetensors, …
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
 
 from chartune.errors import AdapterError
 from chartune.models.foreign import is_plain, json_object, reading
 from chartune.models.local import INDEX
+from chartune.writing import write_bytes
 
 SINGLE: Final = "model.safetensors"
 SHARD: Final = re.compile(r"model-\d+-of-\d+\.safetensors")
@@ -81,6 +84,15 @@ def headers(files: Iterable[Path]) -> dict[str, Header]:
             )
         merged |= shard
     return merged
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write tensors as safetensors, whole or not at all; shared or strided ones (tied embeddings) as plain copies.
+
+    Raises:
+        OSError: there is no room, or it cannot be written.
+    """
+    write_bytes(path, save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}))
 
 
 def must_be_named_plainly(names: Sequence[str], place: Path) -> None:

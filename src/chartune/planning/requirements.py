@@ -189,15 +189,18 @@ def seconds_of_batch(rehearsed: Rehearsed, rates: Rates) -> float:
 def measured_rates(resolved: Resolved) -> Rates:
     """The machine's rates, in some hundredths of a second. The best of a few tries: others may be at work."""
     dtype = torch.bfloat16 if resolved.precision == "bf16" else torch.float32
-    rows, inner, columns = 1024, 512, 1376  # as layers of a small model
-    a, b = (torch.ones(shape, device=resolved.device, dtype=dtype) for shape in ((rows, inner), (inner, columns)))
-    product, wide = torch.empty(rows, columns, device=resolved.device, dtype=dtype), torch.ones(1024, 4096)
-    wide = wide.to(resolved.device)
+    wide = torch.ones(1024, 4096, device=resolved.device)
     written = torch.empty_like(wide)
-    return Rates(
-        2 * rows * inner * columns / _quickest(lambda: torch.mm(a, b, out=product)),
-        wide.nbytes / _quickest(lambda: torch.mul(wide, 1.5, out=written)),
-    )
+    copying = wide.nbytes / _quickest(lambda: torch.mul(wide, 1.5, out=written))
+    return Rates(matmul_rate(dtype, resolved.device), copying)
+
+
+def matmul_rate(dtype: torch.dtype, device: str) -> float:
+    """Floating-point operations per second of a matrix product of the size of a small model's layers."""
+    rows, inner, columns = 1024, 512, 1376
+    a, b = (torch.ones(shape, device=device, dtype=dtype) for shape in ((rows, inner), (inner, columns)))
+    product = torch.empty(rows, columns, device=device, dtype=dtype)
+    return 2 * rows * inner * columns / _quickest(lambda: torch.mm(a, b, out=product))
 
 
 def _quickest(run: Callable[[], Tensor]) -> float:

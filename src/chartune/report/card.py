@@ -11,7 +11,7 @@ allows. What was not measured is said to be "not measured". Nothing is drawn her
 matplotlib.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import polars as pl
@@ -42,7 +42,6 @@ def model_card(
     environment: Mapping[str, Any],
     dataset: Dataset | None,
     predicted: pl.DataFrame | None = None,
-    exact: bool = False,
 ) -> str:
     """The card as Markdown.
 
@@ -53,14 +52,17 @@ def model_card(
         environment: `environment.json`: versions, numerics, fidelity switches.
         dataset: `dataset.json` of its data; None: it is not at hand.
         predicted: its rows: split, subject_id, label; None: not at hand.
-        exact: whether the analyst has asked for exact counts of real patients.
     """
-    parts = sections(about, scores, cost, environment, dataset, predicted, exact)
+    return card_text(about, sections(about, scores, cost, environment, dataset, predicted))
+
+
+def card_text(about: RunRecord, parts: Sequence[Section]) -> str:
+    """The parts of a card as Markdown, under the name of the run."""
     return markdown(about.name or "An unnamed run", parts)
 
 
 def card_of(run: Run, dataset: Dataset | None, exact: bool = False) -> list[Section]:
-    """The card of a finished run, in parts; arguments as for `model_card`."""
+    """The card of a finished run, in parts; arguments as for `sections`."""
     predicted = run.predictions() if run.task and run.has_predictions() else None
     return sections(run.about, run.scores, run.cost, run.environment, dataset, predicted, exact)
 
@@ -74,7 +76,7 @@ def sections(
     predicted: pl.DataFrame | None = None,
     exact: bool = False,
 ) -> list[Section]:
-    """The card in parts; arguments as for `model_card`."""
+    """The card in parts; arguments as for `model_card`. `exact`: the analyst has asked for exact counts of patients."""
     data = dataset or gone(about.source)
     source, task = data.source, data.tasks.get(about.task or "")
     open_data = is_made_up(source)
@@ -110,13 +112,12 @@ def _what(about: RunRecord, task: TaskEntry | None, stands: Behind | None) -> Se
         text = f"Weights on {base}, with a head, that learnt to answer: {question}"
     else:
         text = f"Word weights and logistic regression, that learnt to answer: {question}"
-    reach = about.max_seq_len
-    cut, rows = about.truncated_fraction, stands.rows if stands else None
+    reach, cut, rows = about.max_seq_len, about.truncated_fraction, stands.rows if stands else None
     facts = {
         "Kind of run": about.kind,
         "Task": about.task,
         "Answer": about.answer,
-        "Asked": _asked(about),
+        "Asked": about.outcome or None,
         "Method and stack": about.stack_title,
         "Method in full": "; ".join(_method(layer.method or {}) for layer in about.layers) or None,
         "Text read": _reach(about, reach) if reach else None,
@@ -128,11 +129,6 @@ def _what(about: RunRecord, task: TaskEntry | None, stands: Behind | None) -> Se
     return Section(
         "What it is", (text,), _facts(facts, always=("Kind of run", "Use", *(("Method and stack",) if base else ())))
     )
-
-
-def _asked(about: RunRecord) -> str | None:
-    """The class that is asked about, as the run tells it; None: it is no yes-or-no task."""
-    return (about.form and about.form.outcome(about.classes or ())) or None
 
 
 def _reach(about: RunRecord, tokens: int) -> str:
@@ -174,8 +170,8 @@ def _data(about: RunRecord, data: Dataset, source: SourceEntry, exact: bool) -> 
         "Prepared data": about.data,
         "Split by": data.splits.rule.get("kind"),
     }
-    said = tuple(f"The source says: {line}" for line in remarks_of(source, exact))
-    return Section("Data", said, _facts(facts, always=("Source", "Version", "Licence", "Prepared data")))
+    remarks = tuple(f"The source says: {line}" for line in remarks_of(source, exact))
+    return Section("Data", remarks, _facts(facts, always=("Source", "Version", "Licence", "Prepared data")))
 
 
 def _counts(about: RunRecord, data: Dataset, exact: bool) -> Section | None:

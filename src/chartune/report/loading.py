@@ -1,9 +1,7 @@
 """How the weights of a run are loaded again: with chartune, and with stock peft where that can read them."""
 
-from collections.abc import Sequence
-
 from chartune.cards import quoted
-from chartune.runs.record import Layer, RunRecord
+from chartune.runs.record import RunRecord, layer_folders
 
 
 def loading(about: RunRecord) -> tuple[tuple[str, ...], str]:
@@ -24,7 +22,7 @@ def loading(about: RunRecord) -> tuple[tuple[str, ...], str]:
             ),
             "",
         )
-    folders = _folders(stack)
+    folders = layer_folders([layer.state for layer in stack])
     text = (
         "With chartune, as a layer of the next stack: name this run, or its `adapter` folder. A base model with "
         "another content hash is refused.",
@@ -35,13 +33,6 @@ def loading(about: RunRecord) -> tuple[tuple[str, ...], str]:
     return tuple(
         part.strip() for part in text
     ), f"{_with_chartune(folders)}\n\n{_with_peft(folders, str(about.backbone.name))}"
-
-
-def _folders(stack: Sequence[Layer]) -> list[str]:
-    """Where each layer lies in the run's folder."""
-    if len(stack) == 1:
-        return ["adapter"]
-    return [f"adapter/{index}-{layer.state}" for index, layer in enumerate(stack)]
 
 
 def _with_chartune(folders: list[str]) -> str:

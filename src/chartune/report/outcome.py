@@ -21,12 +21,9 @@ from chartune.report.table import Table
 from chartune.report.variants import Variant
 from chartune.runs import Run
 from chartune.tasks.dataset import Dataset, TaskEntry
+from chartune.tasks.dataset_card import described
 from chartune.tasks.flow import unit
-from chartune.tasks.positive import question_facts
 from chartune.tasks.task import ANSWER_TOLD
-
-CARD: Final = ("who", "when", "seen", "question", "asked", "scored", "citation")
-"""What a reader must know of a task, in this order; `asked`: the positive class of a yes-or-no task."""
 
 
 @dataclass(frozen=True)
@@ -139,8 +136,7 @@ def _card(task: TaskEntry | None, run: Run) -> tuple[tuple[str, str], ...]:
     """What a reader must know of a task; of data that are gone the class that is asked about, as the run tells it."""
     if task is None:
         task = TaskEntry(title="", answer=(run.form or BINARY).kind, labels=tuple(run.about.classes or ()))
-    facts = {**task.model_dump(), "asked": "", **question_facts(task)}
-    return tuple((term, str(facts[term])) for term in CARD if facts.get(term))
+    return tuple(described(task).items())
 
 
 def _diagrams(variants: Sequence[Variant], figure: str, open_data: bool) -> tuple[Markup, ...]:

@@ -3,12 +3,15 @@
 A field that is None was not measured, not asked, or not yet written down by the version that made the run.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from chartune.answers import BINARY, Answer, answer_of
 from chartune.record import Record
 
 RUN: Final = "run.json"
+ADAPTER: Final = "adapter"
+"""Folder of a run's one layer, or of a folder for each of several."""
 _TITLES: Final = {"lora": "LoRA", "full": "full tuning", "head-only": "head only", "none": "head only"}
 _SIZES: Final = {"rank": "r", "num_virtual_tokens": "tokens", "tokens": "tokens", "length": "length"}
 
@@ -51,6 +54,15 @@ class Layer(Record):
     def __str__(self) -> str:
         origin = f" from {self.run[:8]}" if self.run else ""
         return f"{self.state} {self.title}{origin}"
+
+
+def layer_folders(states: Sequence[str]) -> list[str]:
+    """Where the layers of a stack lie in the folder of a run, first to last: `adapter`, or `adapter/0-frozen`, ….
+
+    Args:
+        states: `frozen`, `trainable` or `fresh`, of each layer.
+    """
+    return [ADAPTER] if len(states) == 1 else [f"{ADAPTER}/{index}-{state}" for index, state in enumerate(states)]
 
 
 class BaseModel(Record):
@@ -176,6 +188,11 @@ class RunRecord(Record):
             DataError: this version does not know it.
         """
         return None if self.task is None else answer_of(self.answer or BINARY.kind)
+
+    @property
+    def outcome(self) -> str:
+        """Which class is asked about, of both: `died (of died, survived)`; empty: it is no yes-or-no task."""
+        return self.form.outcome(self.classes or ()) if self.form else ""
 
     @property
     def layers(self) -> tuple[Layer, ...]:

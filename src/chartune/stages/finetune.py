@@ -27,6 +27,7 @@ from chartune.models.load import Body, Resolved, parameters_of, save_model
 from chartune.models.readers import Classifier, FeatureReader
 from chartune.models.tokenizer import padding_of, padding_stand_in, tokenizer_as_given
 from chartune.prediction.predictions import head_logits, logits_of, pooled_vectors
+from chartune.runs.record import layer_folders
 from chartune.runs.run import Run
 from chartune.stages.assembly import Model, assemble, bare_body
 from chartune.stages.inputs import Inputs, inputs_of
@@ -50,8 +51,6 @@ from chartune.train.optimizer import Optimisation, Stopping
 from chartune.train.probe import probe
 
 REVISION: Final = 4
-ADAPTER: Final = "adapter"
-"""Folder of the layer, or of a folder for each of several."""
 HEAD_FILE: Final = "head.safetensors"
 MODEL: Final = "model"
 """Folder of the whole body, with its tokenizer, where every weight has learnt."""
@@ -257,9 +256,9 @@ def _keep(
     work: Work,
 ) -> None:
     """Write every layer, frozen ones too: a run can be scored when its parents are gone. Then read the head again."""
+    folders = [work.folder / folder for folder in layer_folders(attached.states)]
     for index, (method, state) in enumerate(zip(attached.methods, attached.states, strict=True)):
-        folder = work.folder / ADAPTER / ("" if len(attached.methods) == 1 else f"{index}-{state}")
-        parent = inputs.adapters[index]
+        folder, parent = folders[index], inputs.adapters[index]
         lineage = {
             "run": work.fingerprint,
             "stage": "finetune",

@@ -13,6 +13,7 @@ from chartune.models.backbone import LocalBackbone
 from chartune.models.load import Resolved, must_read_left_to_right, resolve
 from chartune.models.tokenizer import padding_stand_in
 from chartune.runs.ledger import find_run
+from chartune.runs.record import ADAPTER
 from chartune.stages.bases import find_or_convert, find_or_make
 from chartune.stages.model_stage import ModelStage, must_reach
 from chartune.store import Store
@@ -100,4 +101,4 @@ def find_adapter(reference: str, store: Store) -> Adapter:
         AdapterError: the folder holds no usable adapter.
     """
     folder = Path(os.path.expanduser(reference))  # of os.path: a home or a name that cannot be is no folder
-    return read_adapter(folder if os.path.isdir(folder) else find_run(store, reference).path / "adapter")
+    return read_adapter(folder if os.path.isdir(folder) else find_run(store, reference).path / ADAPTER)

@@ -29,9 +29,10 @@ from chartune.models.tokenizer import padding_of
 from chartune.prediction.predictions import logits_of
 from chartune.prediction.scorer import Reading, Scorer
 from chartune.runs.ledger import run_at
+from chartune.runs.record import layer_folders
 from chartune.runs.run import Run
 from chartune.stages.assembly import assemble, bare_body
-from chartune.stages.finetune import ADAPTER, HEAD_FILE, MODEL, Finetune
+from chartune.stages.finetune import HEAD_FILE, MODEL, Finetune
 from chartune.stages.inputs import Inputs
 from chartune.stages.model_stage import Asked
 from chartune.stages.term_weights import TermWeights
@@ -186,12 +187,10 @@ def _folders(run: Run, stage: Finetune) -> list[Path]:
     """Where the layers of a run lie, the lowest first; none where every weight has learnt."""
     if stage.stack.trains_all():
         return []
-    place, states = run.path / ADAPTER, [layer.state for layer in run.about.layers]
-    return [place] if len(states) == 1 else [place / f"{index}-{state}" for index, state in enumerate(states)]
+    return [run.path / folder for folder in layer_folders([layer.state for layer in run.about.layers])]
 
 
 def _read_head(model: Classifier, run: Run) -> None:
     path = run.artefact.file(HEAD_FILE)
-    law = f"{path} must hold the head that belongs to these weights"
-    with reading("safetensors", law, "fine-tune again"):
+    with reading("safetensors", f"{path} must hold the head that belongs to these weights", "fine-tune again"):
         model.head.load_state_dict(load_file(path))

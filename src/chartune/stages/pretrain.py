@@ -26,6 +26,7 @@ from chartune.models.readers import LanguageModel
 from chartune.models.tokenizer import tokenizer_as_given
 from chartune.prediction.predictions import total_nll
 from chartune.quantities import Duration, Estimate
+from chartune.runs.record import ADAPTER
 from chartune.runs.run import Run
 from chartune.stages.assembly import assemble, bare_body
 from chartune.stages.base import lm_evaluation, lm_objective
@@ -190,4 +191,4 @@ def _keep(stage: Pretrain, attached: Attached, body: Body, backbone: LocalBackbo
         save_tokenizer(tokenizer_as_given(backbone), work.folder / "model")
         return
     lineage: dict[str, Any] = {"run": work.fingerprint, "stage": "pretrain", "state": "fresh"}
-    write_adapter(work.folder / "adapter", attached.tensors(0), attached.methods[0], backbone, lineage)
+    write_adapter(work.folder / ADAPTER, attached.tensors(0), attached.methods[0], backbone, lineage)

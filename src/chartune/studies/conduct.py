@@ -11,6 +11,7 @@ from chartune.errors import ChartuneError
 from chartune.log import progress, say
 from chartune.quantities import human_seconds
 from chartune.runner import run
+from chartune.runs.record import ADAPTER
 from chartune.runs.run import Run
 from chartune.store import Store
 from chartune.studies.study import Cell, Study, reference
@@ -56,7 +57,7 @@ def conduct(study: Study, store: Store) -> Conducted:
             if missing:
                 gaps.append(Gap(cell.title(), f"it depends on `{missing[0]}`, which has no run"))
             else:
-                made = {need: str(done[parent].path / "adapter") for need, parent in parents[number].items()}
+                made = {need: str(done[parent].path / ADAPTER) for need, parent in parents[number].items()}
                 outcome = _tried(study, cell, made, store)
                 if isinstance(outcome, Run):
                     done[number] = outcome

@@ -6,7 +6,7 @@ It holds choices and counts: no text of a note, no id of a patient, no name of a
 yes-or-no task, and for real patients no count below ten.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 
@@ -17,7 +17,6 @@ from chartune.disclosure import EXPLAINED, is_made_up
 from chartune.quantities import human_bytes
 from chartune.tasks.dataset import Dataset, TaskEntry
 from chartune.tasks.flow import Cohort, cohorts, remarks_of
-from chartune.tasks.positive import question_facts
 from chartune.tasks.switches import switches
 
 README: Final = "README.md"
@@ -33,6 +32,8 @@ COLUMNS: Final = {
     "the outcome, or not known",
 }  # fmt: skip
 """The columns of a task with one row per example."""
+WORDS: Final = ("who", "when", "seen", "question", "asked", "scored", "citation")
+"""What a reader must know of a task, in the order shown."""
 _KEPT: Final = {
     "dataset.json": "the facts of this card, exact and in full", "splits.parquet": "who stands in which split",
     "manifest.json": "size and SHA-256 of every file, this one included",
@@ -75,15 +76,21 @@ def dataset_card(
     return f"---\n{head}---\n\n" + markdown(title, list(_sections(dataset, fingerprint, known, columns)))
 
 
+def described(task: TaskEntry, terms: Sequence[str] = WORDS) -> dict[str, str]:
+    """A task in words, term by term; what is empty is left out.
+
+    Args:
+        task: its entry in `dataset.json`.
+        terms: fields of it; `question`: what is asked, and `asked`: the positive class of a yes-or-no task.
+    """
+    facts = task.model_dump() | {"question": task.asked, "asked": task.form.outcome(task.labels)}
+    return {term: str(facts[term]) for term in terms if facts[term]}
+
+
 def task_facts(task: TaskEntry) -> Facts:
     """A task of `dataset.json` in words: who, when, what is seen, what is asked, and how many labels it has."""
-    before, after = ("who", "when", "seen"), ("scored", "citation", "kind", "answer")
     labels = f"{len(task.labels):,}" if task.labels else None
-    facts = (
-        {term: getattr(task, term) for term in before}
-        | question_facts(task)
-        | {term: getattr(task, term) for term in after}
-    )
+    facts = described(task, (*WORDS, "kind", "answer"))
     return _known({term.capitalize(): value for term, value in facts.items()} | {"Labels": labels})
 
 

@@ -44,12 +44,6 @@ def positive_of(names: Sequence[str], chosen: str | None = None) -> tuple[str, P
     return other, "sorting"
 
 
-def question_facts(task: "TaskEntry") -> dict[str, str]:
-    """The question of a task in words, and the class that is asked about where it is a yes-or-no task."""
-    facts = {"question": task.asked, "asked": task.form.outcome(task.labels)}
-    return {term: value for term, value in facts.items() if value}
-
-
 def unchosen(tasks: Mapping[str, "TaskEntry"]) -> list[str]:
     """A line for each task whose positive class nobody chose: it is the later in sorting, which may be the wrong one.
 

@@ -19,7 +19,6 @@ from chartune.adapters.adapter import read_adapter, write_adapter
 from chartune.adapters.lora import LoRA
 from chartune.adapters.method import Method
 from chartune.adapters.stack import AnyLayer, Attached, Fresh, Frozen, Stack, Trainable, attach, lay
-from chartune.errors import AdapterError
 from chartune.models.anatomy import anatomy_of
 from chartune.models.architecture import shape_of
 from chartune.models.backbone import LocalBackbone
@@ -27,6 +26,7 @@ from chartune.models.load import Resolved, load_body
 from chartune.models.local import ModelFile
 from chartune.models.meta import meta_body
 from chartune.models.readers import of_the_text
+from chartune.testing.support import gap_of
 from chartune.train.checkpoint import State, load_checkpoint, restore, save_checkpoint, trainable
 from chartune.train.optimizer import Optimisation, make_optimizer
 
@@ -105,12 +105,7 @@ def _step(attached: Attached, optimizer: AdamW) -> None:
 
 def gap(base: LocalBackbone, method: Method) -> str | None:
     """Why a method cannot stand on a base model, as it says itself; None: it can."""
-    try:
-        body = _last_read(base)
-        method.must_suit(body, anatomy_of(body), "a fresh layer")
-    except AdapterError as error:
-        return str(error)
-    return None
+    return gap_of(_last_read(base), method)
 
 
 def a_fresh_layer_has_the_parameters_of_its_formula(base: LocalBackbone, method: Method) -> None:

@@ -16,12 +16,13 @@ from typing import Any, Final
 
 import torch
 from pydantic import TypeAdapter
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from chartune.errors import RunError
-from chartune.store import MANIFEST, sha256, storing, write_bytes, write_json
+from chartune.models.weights import write_tensors
+from chartune.store import MANIFEST, sha256, storing, write_json
 
 log = logging.getLogger(__name__)
 
@@ -78,10 +79,10 @@ def save_checkpoint(
         try:
             shutil.rmtree(aside, ignore_errors=True)
             aside.mkdir(parents=True, mode=0o700)
-            _save(aside / "trainable.safetensors", trainable(model))
-            _save(aside / "optimizer.safetensors", _optimizer_tensors(model, optimizer))
+            write_tensors(aside / "trainable.safetensors", trainable(model))
+            write_tensors(aside / "optimizer.safetensors", _optimizer_tensors(model, optimizer))
             if best is not None:
-                _save(aside / "best.safetensors", best)
+                write_tensors(aside / "best.safetensors", best)
             write_json(aside / STATE, asdict(state))
             write_json(aside / MANIFEST, {file.name: sha256(file) for file in sorted(aside.iterdir())})
             shutil.rmtree(final, ignore_errors=True)
@@ -162,11 +163,6 @@ def _state(path: Path) -> State | None:
         return TypeAdapter(State).validate_json((path / STATE).read_bytes(), strict=True)
     except (OSError, ValueError, RecursionError):
         return None
-
-
-def _save(path: Path, tensors: dict[str, Tensor]) -> None:
-    # Shared or strided tensors (tied embeddings) are written as plain copies.
-    write_bytes(path, save({name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}))
 
 
 def _optimizer_tensors(model: nn.Module, optimizer: Optimizer) -> dict[str, Tensor]:
