@@ -10,7 +10,7 @@ import pytest
 from chartune.artefact import MANIFEST
 from chartune.store import Artefact, Store
 from chartune.testing import past_runs as past
-from chartune.testing.command_line import Said, chartune
+from chartune.testing.command_line import Completed, chartune
 from chartune.testing.signing import rewrite, sign_again
 
 DAMAGES: dict[str, Callable[[bytes], bytes] | None] = {
@@ -49,7 +49,7 @@ def with_damage(file: Path, damage: str) -> bytes:
     return whole
 
 
-def said(store: Store, *words: object) -> Said:
+def said(store: Store, *words: object) -> Completed:
     told = chartune(*words, "--store", store.root)
     assert "Traceback" not in told.err
     return told

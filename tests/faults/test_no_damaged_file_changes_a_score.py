@@ -8,7 +8,7 @@ import pytest
 from chartune.models.backbone import LocalBackbone
 from chartune.store import Artefact, Store
 from chartune.testing.chain import CLINICAL, FINETUNE, PRETRAIN, steps
-from chartune.testing.command_line import Said, chartune
+from chartune.testing.command_line import Completed, chartune
 
 SHELVES = ("data", "tokens", "runs")
 
@@ -30,10 +30,10 @@ class Chain:
         self.sound = self.stacked()
         assert self.sound.code == 0, self.sound.err
 
-    def give(self, *words: object) -> Said:
+    def give(self, *words: object) -> Completed:
         return chartune(*words, "--store", self.store.root)
 
-    def stacked(self) -> Said:
+    def stacked(self) -> Completed:
         """The stage anew, its run removed before."""
         for artefact in self.store.artefacts("runs"):
             if artefact.fingerprint != self.clinical().fingerprint:

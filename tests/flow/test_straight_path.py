@@ -23,7 +23,7 @@ from chartune.models.heads import Head, pool
 from chartune.models.load import Resolved, load_body
 from chartune.runs.run import Run
 from chartune.testing.chain import CLINICAL, FINETUNE, steps, walk
-from chartune.testing.command_line import Said, chartune
+from chartune.testing.command_line import Completed, chartune
 
 RUNS = (CLINICAL, "tfidf", "head-only", "lora", "stacked")
 TASKED = RUNS[1:]
@@ -37,7 +37,7 @@ class Walked:
     base: Path
     store: Path
     report: Path
-    said: dict[str, Said]
+    said: dict[str, Completed]
 
     def json(self, verb: str) -> dict[str, Any]:
         return dict(json.loads(self.said[verb].out))

@@ -34,7 +34,7 @@ from chartune.quantities import human_bytes, human_seconds
 from chartune.stages.assembly import Part, assemble, bare_body
 from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import Inputs, inputs_of
-from chartune.stages.model_stage import Asked
+from chartune.stages.model_stage import HeadSpec
 from chartune.stages.pretrain import Pretrain
 from chartune.store import Store
 
@@ -143,8 +143,8 @@ def plan(stage: Pretrain | Finetune, store: Store, exact: bool = False) -> Plan:
     inputs = inputs_of(stage, store, make=False)
     workload = workload_of(stage, inputs.backbone, store, exact)
     resolved, backbone = inputs.resolved, inputs.backbone
-    asked = Asked(np.zeros(workload.outputs or BINARY, dtype=np.float32), workload.loss or CROSS_ENTROPY)
-    model = assemble(stage, inputs, bare_body(stage, inputs, planned=True), asked, planned=True)
+    spec = HeadSpec(np.zeros(workload.outputs or BINARY, dtype=np.float32), workload.loss or CROSS_ENTROPY)
+    model = assemble(stage, inputs, bare_body(stage, inputs, planned=True), spec, planned=True)
     weights, rehearsed = weights_of(model), rehearsals(stage, model, resolved)
     memory = memory_of(weights, rehearsed, workload, resolved, held)
     disk, rates = disk_of(weights, store.root), measured_rates(resolved)

@@ -16,7 +16,7 @@ from chartune.models.meta import meta_body
 from chartune.models.readers import Classifier, LanguageModel
 from chartune.stages.base import SmallBase
 from chartune.stages.inputs import Inputs
-from chartune.stages.model_stage import Asked, ModelStage
+from chartune.stages.model_stage import HeadSpec, ModelStage
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def bare_body(stage: ModelStage, inputs: Inputs, *, planned: bool = False) -> Bo
     """The base model of a stage, without stack or task head.
 
     Args:
-        stage: what is asked.
+        stage: its config.
         inputs: of that stage.
         planned: on the meta device, without memory; nothing is read but config.json.
 
@@ -78,15 +78,15 @@ def bare_body(stage: ModelStage, inputs: Inputs, *, planned: bool = False) -> Bo
 
 
 def assemble(
-    stage: ModelStage, inputs: Inputs, body: Body, asked: Asked | None = None, *, planned: bool = False
+    stage: ModelStage, inputs: Inputs, body: Body, spec: HeadSpec | None = None, *, planned: bool = False
 ) -> Model:
     """Put stack and reader of a stage on its body, in place.
 
     Args:
-        stage: what is asked.
+        stage: its config.
         inputs: of that stage.
         body: from `bare_body`.
-        asked: what its task asks of a head; None where there is no task.
+        spec: what its task needs of a head; None where there is no task.
         planned: the body is on the meta device: no weights are read.
 
     Raises:
@@ -94,7 +94,7 @@ def assemble(
     """
     attached = (lay if planned else attach)(stage.layers(), body.module, inputs.adapters, stage.seed)
     with torch.device("meta" if planned else "cpu"):
-        reader = stage.reader(body, _shape(inputs)[1], asked)
+        reader = stage.reader(body, _shape(inputs)[1], spec)
     return Model(body, attached, reader if planned else reader.to(inputs.resolved.device))
 
 

@@ -31,7 +31,7 @@ from chartune.runs.record import layer_folders
 from chartune.runs.run import Run
 from chartune.stages.assembly import Model, assemble, bare_body
 from chartune.stages.inputs import Inputs, inputs_of
-from chartune.stages.model_stage import Asked, ModelStage
+from chartune.stages.model_stage import HeadSpec, ModelStage
 from chartune.stages.scoring import calibration, score, write_predictions
 from chartune.stages.stage import (
     Outcome,
@@ -80,12 +80,12 @@ class Finetune(ModelStage):
         """What is attached to the base."""
         return self.stack
 
-    def reader(self, body: Body, family: Family, asked: Asked | None) -> Classifier:
+    def reader(self, body: Body, family: Family, spec: HeadSpec | None) -> Classifier:
         """A fresh head on pooled hidden states."""
-        if asked is None:
-            raise AssertionError("a head is asked by a task")
-        head = self.head.build(body.hidden_size, asked.prior, self.seed)
-        return Classifier(body.module, head, self.head.pooling_for(family), asked.loss)
+        if spec is None:
+            raise AssertionError("a head is trained on a task")
+        head = self.head.build(body.hidden_size, spec.prior, self.seed)
+        return Classifier(body.module, head, self.head.pooling_for(family), spec.loss)
 
 
 @dataclass
@@ -138,8 +138,8 @@ def _train(stage: Finetune, data: Artefact, table: TaskTable, inputs: Inputs, wo
     """Assemble, fit, keep, score."""
     texts = table.frame.get_column("text").to_list()
     encoded = encode_once(texts, inputs.base, stage.max_seq_len, work.store, data=f"{data.fingerprint}/{table.task}")
-    asked = Asked(table.prior_logits(), table.form.loss)
-    assembled = assemble(stage, inputs, bare_body(stage, inputs), asked)
+    spec = HeadSpec(table.prior_logits(), table.form.loss)
+    assembled = assemble(stage, inputs, bare_body(stage, inputs), spec)
     model = assembled.reader
     if not isinstance(model, Classifier):
         raise AssertionError("fine-tuning trains a classifier")

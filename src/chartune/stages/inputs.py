@@ -69,7 +69,7 @@ def inputs_of(stage: ModelStage, store: Store, *, make: bool = True) -> Inputs:
     """The inputs of a stage.
 
     Args:
-        stage: what is asked.
+        stage: its config.
         store: where base models and runs are.
         make: pretrain the small LLaMA if it is the base and does not exist yet; False: nothing is trained.
 

@@ -34,7 +34,7 @@ from chartune.runs.run import Run
 from chartune.stages.assembly import assemble, bare_body
 from chartune.stages.finetune import HEAD_FILE, MODEL, Finetune
 from chartune.stages.inputs import Inputs
-from chartune.stages.model_stage import Asked
+from chartune.stages.model_stage import HeadSpec
 from chartune.stages.term_weights import TermWeights
 from chartune.store import Store
 
@@ -128,7 +128,7 @@ def load(run: Run | str, store: Store | Path | str, base: Backbone | None = None
         raise RunError(f"{run.name!r} does not say how many tokens it reads; fine-tune it again.")
     stage = Finetune.parse(run.stage, str(run.path / "stage.yaml"))
     inputs = _inputs(run, stage, _base(run, stage, store, base))
-    model = _model(run, stage, inputs, Asked(_nothing(about.form, about.labels), about.form.loss))
+    model = _model(run, stage, inputs, HeadSpec(_nothing(about.form, about.labels), about.form.loss))
     return Loaded(*scored, model, load_tokenizer(inputs.base), inputs.resolved, about.max_seq_len)
 
 
@@ -137,11 +137,11 @@ def _nothing(form: Answer, labels: Sequence[str]) -> NDArray[np.float32]:
     return np.zeros(form.outputs(len(labels)), dtype=np.float32)
 
 
-def _model(run: Run, stage: Finetune, inputs: Inputs, asked: Asked) -> Classifier:
+def _model(run: Run, stage: Finetune, inputs: Inputs, spec: HeadSpec) -> Classifier:
     """Base, stack and head of a run, as it keeps them."""
     layers = tuple(Frozen(adapter=str(adapter.folder)) for adapter in inputs.adapters if adapter)
     frozen = stage if stage.stack.trains_all() else stage.model_copy(update={"stack": Stack(layers=layers)})
-    model = cast(Classifier, assemble(frozen, inputs, bare_body(frozen, inputs), asked).reader)
+    model = cast(Classifier, assemble(frozen, inputs, bare_body(frozen, inputs), spec).reader)
     model.requires_grad_(False)
     _read_head(model, run)
     return model.eval()

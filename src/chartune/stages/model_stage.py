@@ -18,8 +18,8 @@ from chartune.stages.stage import Stage
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What a task asks of a head."""
+class HeadSpec:
+    """What a task needs of a head."""
 
     prior: NDArray[np.float32]
     """Logits of the label frequencies, [outputs]: where a head begins."""
@@ -45,13 +45,13 @@ class ModelStage(Stage, ABC):
         """What is attached to the base."""
 
     @abstractmethod
-    def reader(self, body: Body, family: Family, asked: Asked | None) -> Classifier | LanguageModel:
+    def reader(self, body: Body, family: Family, spec: HeadSpec | None) -> Classifier | LanguageModel:
         """What reads the hidden states of a body that has its layers.
 
         Args:
             body: the base model.
             family: its architecture.
-            asked: what a task asks of a head; None where there is no task.
+            spec: what a task needs of a head; None where there is no task.
         """
 
 

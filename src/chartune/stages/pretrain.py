@@ -31,7 +31,7 @@ from chartune.runs.run import Run
 from chartune.stages.assembly import assemble, bare_body
 from chartune.stages.base import lm_evaluation, lm_objective
 from chartune.stages.inputs import Inputs, inputs_of
-from chartune.stages.model_stage import Asked, ModelStage
+from chartune.stages.model_stage import HeadSpec, ModelStage
 from chartune.stages.stage import Outcome, Planned, Work, backbone_facts, perform, source_facts
 from chartune.store import Artefact, Store
 from chartune.tasks.dataset import read_dataset
@@ -69,7 +69,7 @@ class Pretrain(ModelStage):
         """What is attached to the base."""
         return Stack(layers=(Fresh(method=self.method),))
 
-    def reader(self, body: Body, family: Family, asked: Asked | None) -> LanguageModel:
+    def reader(self, body: Body, family: Family, spec: HeadSpec | None) -> LanguageModel:
         """The base's own language-model head."""
         return body.language_model(body.module)
 

@@ -102,7 +102,7 @@ def perform(
     """Do a stage, or find it done.
 
     Args:
-        stage: what was asked.
+        stage: its config.
         store: where the run goes.
         data: the prepared data that it stands on.
         kind: `pretrain`, `finetune`, `tfidf`.

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from chartune.testing.command_line import Said, chartune
+from chartune.testing.command_line import Completed, chartune
 
 PRETRAIN: Final = ("max_seq_len=64", "held_out_blocks=24", "validation_blocks=8", "optimisation.learning_rate=1e-2")
 FINETUNE: Final = ("max_seq_len=48", "optimisation.learning_rate=1e-2", "numerics.precision=fp32")
@@ -16,7 +16,7 @@ def steps(count: int, *assignments: str) -> list[str]:
     return [word for assignment in every for word in ("--set", assignment)]
 
 
-def walk(raw: Path, base: Path, store: Path, report: Path) -> dict[str, Said]:
+def walk(raw: Path, base: Path, store: Path, report: Path) -> dict[str, Completed]:
     """Every verb of the straight path in its order, small.
 
     Args:

@@ -20,7 +20,7 @@ PATIENCE: Final = 120.0
 
 
 @dataclass(frozen=True)
-class Said:
+class Completed:
     """How a command ended."""
 
     code: int
@@ -31,7 +31,7 @@ class Said:
     """Standard error."""
 
 
-def chartune(*arguments: object) -> Said:
+def chartune(*arguments: object) -> Completed:
     """Give a command within this process; what it raises beside SystemExit comes through."""
     out, err, code, mask = StringIO(), StringIO(), 0, os.umask(0o022)
     with patch.object(sys, "argv", ["chartune", *map(str, arguments)]), redirect_stdout(out), redirect_stderr(err):
@@ -41,7 +41,7 @@ def chartune(*arguments: object) -> Said:
             code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
         finally:
             os.umask(mask)
-    return Said(code, out.getvalue(), err.getvalue())
+    return Completed(code, out.getvalue(), err.getvalue())
 
 
 def started(*arguments: object) -> subprocess.Popen[str]:

@@ -11,7 +11,7 @@ import pytest
 from chartune.made_up import make_hospital
 from chartune.models.backbone import LocalBackbone
 from chartune.store import Artefact, Store, write_json
-from chartune.testing.command_line import Said, chartune
+from chartune.testing.command_line import Completed, chartune
 from chartune.testing.past_data import CODES, dataset
 from chartune.testing.signing import rewrite
 
@@ -234,8 +234,8 @@ def test_an_audit_with_exact_counts_is_not_what_is_found_without_them(store: Sto
 
 
 @pytest.fixture
-def leaky(store: Store) -> Callable[[], tuple[Frames, list[Said]]]:
-    def audited() -> tuple[Frames, list[Said]]:
+def leaky(store: Store) -> Callable[[], tuple[Frames, list[Completed]]]:
+    def audited() -> tuple[Frames, list[Completed]]:
         planted = frames()
         planted["mortality"] = worded(planted["mortality"], "train", [story(FIRST["test"])])
         published(store, planted, kind="mimic3")
@@ -245,7 +245,7 @@ def leaky(store: Store) -> Callable[[], tuple[Frames, list[Said]]]:
 
 
 def test_no_word_and_no_number_of_a_patient_is_told(
-    store: Store, leaky: Callable[[], tuple[Frames, list[Said]]]
+    store: Store, leaky: Callable[[], tuple[Frames, list[Completed]]]
 ) -> None:
     planted, said = leaky()
     (kept,) = store.root.glob("audits/*/audit.json")

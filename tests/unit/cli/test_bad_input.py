@@ -13,7 +13,7 @@ from chartune.models.backbone import LocalBackbone
 from chartune.runs.run import Run
 from chartune.store import write_bytes, write_json
 from chartune.testing.chain import steps
-from chartune.testing.command_line import Said, chartune
+from chartune.testing.command_line import Completed, chartune
 from chartune.testing.raw_tables import RawHospital
 from chartune.testing.twins import make_twin
 
@@ -42,7 +42,7 @@ def half_written(store: Path) -> list[str]:
     return [p.name for p in shelves if not (p / "manifest.json").is_file()]
 
 
-def refused(said: Said, code: int, *parts: str) -> None:
+def refused(said: Completed, code: int, *parts: str) -> None:
     assert said.code == code, said.err
     assert said.out == ""
     assert "Traceback" not in said.err

@@ -33,7 +33,7 @@ from chartune.stages.assembly import Model, assemble, bare_body
 from chartune.stages.base import SmallBase
 from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import Inputs
-from chartune.stages.model_stage import Asked
+from chartune.stages.model_stage import HeadSpec
 from chartune.stages.pretrain import Pretrain, corpus_blocks
 from chartune.store import Store
 from chartune.tasks.prepare import Preparation, prepare, read_corpus
@@ -104,8 +104,8 @@ def drawn_of(
 ) -> Model:
     """The model as a plan puts it together, without memory."""
     inputs = Inputs(backbone, tuple(adapters), EXACT)
-    asked = Asked(np.zeros(outputs, dtype=np.float32), "cross-entropy")
-    return assemble(stage, inputs, bare_body(stage, inputs, planned=True), asked, planned=True)
+    spec = HeadSpec(np.zeros(outputs, dtype=np.float32), "cross-entropy")
+    return assemble(stage, inputs, bare_body(stage, inputs, planned=True), spec, planned=True)
 
 
 def counts(module: torch.nn.Module) -> tuple[int, int]:
@@ -143,9 +143,9 @@ def test_so_are_those_of_a_language_model(
 
 def test_a_head_of_many_labels_is_rehearsed_with_its_own_loss(twins: Path, anywhere: dict[str, Any]) -> None:
     backbone, stage = twin(twins, "llama"), finetune_of(anywhere)
-    asked = Asked(np.zeros(OUTPUTS, dtype=np.float32), "binary-cross-entropy")
+    spec = HeadSpec(np.zeros(OUTPUTS, dtype=np.float32), "binary-cross-entropy")
     inputs = Inputs(backbone, (None,), EXACT)
-    model = assemble(stage, inputs, bare_body(stage, inputs, planned=True), asked, planned=True)
+    model = assemble(stage, inputs, bare_body(stage, inputs, planned=True), spec, planned=True)
     batches = rehearsals(stage, model, EXACT)
     single = rehearsals(stage, drawn_of(stage, backbone, [None], OUTPUTS), EXACT)
     assert batches.training is not None
