@@ -47,7 +47,7 @@ class Claim:
     hospital: str
     value: float
     bound: float | None
-    """None: told for comparison."""
+    """None: for comparison alone."""
     at_least: bool = False
     by_cpu: float | None = None
     """The same by processor time, which tells more where other work shares the machine."""
@@ -66,7 +66,7 @@ class Claim:
 
 @dataclass
 class Findings:
-    """What has been found so far."""
+    """What has been measured so far."""
 
     about: dict[str, Any]
     hospitals: dict[str, Any] = field(default_factory=dict)
@@ -76,8 +76,8 @@ class Findings:
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
-        told = {name: [one.to_json() for one in getattr(self, name)] for name in ("measured", "claims")}
-        return {"about": self.about, "hospitals": self.hospitals, "agreements": self.agreements} | told
+        lists = {name: [entry.to_json() for entry in getattr(self, name)] for name in ("measured", "claims")}
+        return {"about": self.about, "hospitals": self.hospitals, "agreements": self.agreements} | lists
 
 
 def main() -> None:
@@ -141,12 +141,12 @@ def _at(findings: Findings, asked: argparse.Namespace, folder: Path, kind: str, 
     name = f"{size:,} rows of events" if kind == "events" else f"{size:,} MB of notes"
     hospital = folder / f"{kind}-{size}"
     findings.hospitals[name] = aside(SCRIPT, kind, folder / "base", hospital, size, "thin" if asked.thin else "thick")
-    found = take_turns(ways, name, hospital, asked.rounds, SCRIPT)
-    findings.measured += list(found.values())
-    findings.claims += time_claims(found)
-    _print_table(name, findings.hospitals[name], list(found.values()))
-    if CORE in found:
-        findings.claims += core_claims(found)
+    measured = take_turns(ways, name, hospital, asked.rounds, SCRIPT)
+    findings.measured += list(measured.values())
+    findings.claims += time_claims(measured)
+    _print_table(name, findings.hospitals[name], list(measured.values()))
+    if CORE in measured:
+        findings.claims += core_claims(measured)
         _agree(findings, name, hospital)
     shutil.rmtree(hospital)
     shutil.rmtree(makings(hospital))
@@ -155,22 +155,23 @@ def _at(findings: Findings, asked: argparse.Namespace, folder: Path, kind: str, 
 def _agree(findings: Findings, name: str, hospital: Path) -> None:
     """See whether chartune and pandas found the same."""
     findings.agreements = aside(SCRIPT, "equality", hospital, *(made_by(hospital, way) for way in (CORE, *PANDAS)))
-    for one in findings.agreements:
-        findings.claims.append(Claim(f"{one['task']}: rows that differ", name, one["differences"], 0))
-        print(f"  {one}" if one["differences"] else f"  {one['task']}: {one['rows']:,} equal rows")
+    for agreement in findings.agreements:
+        task, differences = agreement["task"], agreement["differences"]
+        findings.claims.append(Claim(f"{task}: rows that differ", name, differences, 0))
+        print(f"  {agreement}" if differences else f"  {task}: {agreement['rows']:,} equal rows")
     print(flush=True)
 
 
-def time_claims(found: Mapping[str, Measured]) -> list[Claim]:
+def time_claims(measured: Mapping[str, Measured]) -> list[Claim]:
     """How far above the floor chartune is at one hospital."""
     floors = (
         ("episodes", "count events", 1.5), ("episodes", "split events", None),
         *((way, "copy notes", 4.0) for way in PREPARE), (AUDIT, "copy notes", None),
     )  # fmt: skip
     return [
-        _slower(f"{way} : {floor}, time", found[way], found[floor], bound)
+        _slower(f"{way} : {floor}, time", measured[way], measured[floor], bound)
         for way, floor, bound in floors
-        if way in found
+        if way in measured
     ]
 
 
@@ -181,9 +182,9 @@ def _slower(
     return Claim(what, faster.hospital, by_clock, bound, at_least, by_cpu)
 
 
-def core_claims(found: Mapping[str, Measured]) -> list[Claim]:
+def core_claims(measured: Mapping[str, Measured]) -> list[Claim]:
     """How far pandas is above chartune: it reads the notes once for each task, in a process of its own."""
-    ours, theirs = found[CORE], [found[way] for way in PANDAS]
+    ours, theirs = measured[CORE], [measured[way] for way in PANDAS]
     memory = max(way.peak_mib for way in theirs) / ours.peak_mib
     return [
         _slower(f"pandas, four tasks : {CORE}, time", theirs, ours, 10, at_least=True),
@@ -195,11 +196,11 @@ def memory_claims(measured: Sequence[Measured]) -> list[Claim]:
     """That memory is below the limit and does not grow with the hospital."""
     claims = []
     for way in ("episodes", *PREPARE, AUDIT):
-        mine = [one for one in measured if one.way == way]
-        claims += [Claim(f"{way}, peak MiB", one.hospital, one.peak_mib, LIMIT_MIB) for one in mine]
+        of_way = [entry for entry in measured if entry.way == way]
+        claims += [Claim(f"{way}, peak MiB", entry.hospital, entry.peak_mib, LIMIT_MIB) for entry in of_way]
         claims += [
             Claim(f"{way}, memory : at the size before", larger.hospital, larger.peak_mib / smaller.peak_mib, 1.1)
-            for smaller, larger in pairwise(mine)
+            for smaller, larger in pairwise(of_way)
         ]
     return claims
 
@@ -217,22 +218,22 @@ def _about(asked: argparse.Namespace, with_pandas: bool) -> dict[str, Any]:
     }
 
 
-def _print_table(name: str, tables: Mapping[str, Any], found: Sequence[Measured]) -> None:
+def _print_table(name: str, tables: Mapping[str, Any], measured: Sequence[Measured]) -> None:
     table = "CHARTEVENTS" if "CHARTEVENTS" in tables else "NOTEEVENTS"
     about = tables[table]
     print(f"{name}: {about['rows']:,} rows, {about['bytes'] / 1e6:,.1f} MB gzipped")
     print(f"  {'':<28}{'seconds':>9}{'lowest':>9}{'highest':>9}{'of CPU':>9}{'peak MiB':>10}{'rows':>12}")
-    for one in found:
-        seconds = [each.seconds for each in one.rounds]
+    for way in measured:
+        seconds = [once.seconds for once in way.rounds]
         print(
-            f"  {one.way:<28}{one.seconds:>9.2f}{min(seconds):>9.2f}{max(seconds):>9.2f}"
-            f"{one.cpu_seconds:>9.2f}{one.peak_mib:>10,.0f}{one.rounds[-1].rows:>12,}"
+            f"  {way.way:<28}{way.seconds:>9.2f}{min(seconds):>9.2f}{max(seconds):>9.2f}"
+            f"{way.cpu_seconds:>9.2f}{way.peak_mib:>10,.0f}{way.rounds[-1].rows:>12,}"
         )
     print(flush=True)
 
 
 def _print_claims(claims: Sequence[Claim]) -> None:
-    print(f"{'':<52}{'':<28}{'found':>9}{'by CPU':>9}   must be")
+    print(f"{'':<52}{'':<28}{'value':>9}{'by CPU':>9}   must be")
     for claim in claims:
         must = "" if claim.bound is None else f"{'at least' if claim.at_least else 'at most'} {claim.bound:g}"
         by_cpu = "" if claim.by_cpu is None else f"{claim.by_cpu:,.2f}"

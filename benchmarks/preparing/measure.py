@@ -1,6 +1,6 @@
 """Measuring: every way once per round in a process of its own, ways taking turns.
 
-Whatever else the machine does then hits each of them. Told are medians of seconds, the highest peak of memory, and
+Whatever else the machine does then hits each of them. Reported are medians of seconds, the highest peak of memory, and
 ratios paired round by round.
 """
 
@@ -59,8 +59,8 @@ class Measured:
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
-        told = {"median_seconds": self.seconds, "median_cpu_seconds": self.cpu_seconds}
-        return told | {"highest_peak_mib": self.peak_mib} | asdict(self)
+        summary = {"median_seconds": self.seconds, "median_cpu_seconds": self.cpu_seconds}
+        return summary | {"highest_peak_mib": self.peak_mib} | asdict(self)
 
 
 def take_turns(ways: Sequence[str], hospital: str, folder: Path, rounds: int, script: Path) -> dict[str, Measured]:
@@ -73,14 +73,14 @@ def take_turns(ways: Sequence[str], hospital: str, folder: Path, rounds: int, sc
         rounds: how often.
         script: what is started, with `--one WAY FOLDER OUT`.
     """
-    found: dict[str, list[Once]] = {way: [] for way in ways}
+    rounds_of: dict[str, list[Once]] = {way: [] for way in ways}
     for _ in range(rounds):
         for way in ways:
             out = made_by(folder, way)
             shutil.rmtree(out, ignore_errors=True)
             out.mkdir(parents=True)
-            found[way].append(apart(script, way, folder, out))
-    return {way: Measured(way, hospital, tuple(once)) for way, once in found.items()}
+            rounds_of[way].append(apart(script, way, folder, out))
+    return {way: Measured(way, hospital, tuple(once)) for way, once in rounds_of.items()}
 
 
 def makings(folder: Path) -> Path:
@@ -100,8 +100,8 @@ def apart(script: Path, way: str, folder: Path, out: Path) -> Once:
         subprocess.CalledProcessError: it failed; what it said is on standard error.
     """
     command = [sys.executable, str(script), "--one", way, str(folder), str(out)]
-    told = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return Once(**json.loads(told.splitlines()[-1]))
+    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    return Once(**json.loads(printed.splitlines()[-1]))
 
 
 def once(way: str, folder: Path, out: Path) -> Once:

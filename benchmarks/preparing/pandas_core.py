@@ -112,8 +112,8 @@ def labelled(text: pd.Series, label: pd.Series) -> pd.DataFrame:
 def _section(text: pd.Series, heading: str) -> pd.Series:
     """What stands behind a heading, up to an empty line with a heading-like line behind it."""
     pattern = re.escape(heading) + r"(.+?)\n\n[^().|\d\\\n]+:"
-    found = text.str.extract(pattern, flags=re.IGNORECASE | re.DOTALL, expand=False)
-    return found.str.replace("\n", " ", regex=False).str.strip().fillna("")
+    section = text.str.extract(pattern, flags=re.IGNORECASE | re.DOTALL, expand=False)
+    return section.str.replace("\n", " ", regex=False).str.strip().fillna("")
 
 
 def _joined(codes: pd.DataFrame) -> pd.Series:

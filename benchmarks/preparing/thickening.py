@@ -103,8 +103,8 @@ def _phrases(texts: list[str]) -> list[str]:
 
 def _drawn(random: Random, phrases: list[str], length: float) -> str:
     """Phrases in any order, of about so many characters, broken into lines."""
-    found: list[str] = []
+    chosen: list[str] = []
     while length > 0:
-        found.append(random.choice(phrases))
-        length -= len(found[-1]) + 1
-    return "".join(f"{' '.join(found[place : place + 4])}\n" for place in range(0, len(found), 4))
+        chosen.append(random.choice(phrases))
+        length -= len(chosen[-1]) + 1
+    return "".join(f"{' '.join(chosen[place : place + 4])}\n" for place in range(0, len(chosen), 4))

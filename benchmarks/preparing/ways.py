@@ -123,8 +123,8 @@ def audit_data(job: Job) -> Done:
     store = Store(job.out)
 
     def do() -> int:
-        found = read_audit(audit(made, store, exact=True))  # its copies are under no made-up marker
-        return sum(int(lengths.texts) for task in found.examples for lengths in task.lengths)
+        report = read_audit(audit(made, store, exact=True))  # its copies are under no made-up marker
+        return sum(int(lengths.texts) for task in report.examples for lengths in task.lengths)
 
     return do
 

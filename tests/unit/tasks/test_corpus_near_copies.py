@@ -61,11 +61,6 @@ Made = Callable[..., Artefact]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store").open()
-
-
-@pytest.fixture
 def made(tmp_path: Path, store: Store) -> Made:
     """Reports of six training patients are near copies of held-out patients' admission notes, two quote a course."""
     raw = RawHospital()

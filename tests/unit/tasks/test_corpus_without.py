@@ -46,11 +46,6 @@ def stay(raw: RawHospital, subject_id: int, of: int) -> None:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store").open()
-
-
-@pytest.fixture
 def lists(tmp_path: Path) -> ImportedSplit:
     folder = tmp_path / "lists"
     folder.mkdir()

@@ -34,11 +34,6 @@ def split_lists(tmp_path: Path) -> ImportedSplit:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "store").open()
-
-
-@pytest.fixture
 def prepared(tmp_path: Path, split_lists: ImportedSplit, store: Store) -> Prepared:
     def run(raw: RawHospital, *, corpus: Corpus | None = None, task: Mortality | None = None) -> Artefact:
         source = Mimic3(folder=raw.write(tmp_path / "raw"))
