@@ -167,8 +167,8 @@ def _must_not_count_truth(model: type[BaseModel], data: dict[str, Any]) -> None:
     for name, field in model.model_fields.items():
         if not _holds_truth(data.get(name)):
             continue
-        asked = _leaves(field.annotation)
-        if bool not in asked and (int in asked or float in asked):
+        types = _leaves(field.annotation)
+        if bool not in types and (int in types or float in types):
             raise ValueError(
                 f"`{name}` must be a number, but is a truth value, as which YAML reads yes, no, on and off"
             )

@@ -16,7 +16,7 @@ from torch import Tensor
 from transformers import AutoModelForPreTraining, BertForPreTraining
 
 from chartune.errors import AdapterError, ConfigError, StoreError
-from chartune.importing.folder import RECORD, doubts, import_backbone
+from chartune.importing.folder import RECORD, import_backbone, import_warnings
 from chartune.models.backbone import LocalBackbone, inspect
 from chartune.models.load import Resolved, load_body
 from chartune.outputs import OUTGOING
@@ -324,9 +324,9 @@ def test_a_config_that_asks_for_foreign_code_is_refused_before_the_weights_are_l
 
 def test_a_cased_vocabulary_that_would_be_lower_cased_is_told(tmp_path: Path) -> None:
     (tmp_path / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "the", "The", "Boston", "unit"]))
-    assert "do_lower_case" in doubts(tmp_path)[0]
+    assert "do_lower_case" in import_warnings(tmp_path)[0]
     (tmp_path / "tokenizer_config.json").write_text('{"do_lower_case": false}')
-    assert doubts(tmp_path) == []
+    assert import_warnings(tmp_path) == []
 
 
 @pytest.mark.parametrize("big", [True, False], ids=["larger than its source may become", "a full disk"])

@@ -79,8 +79,8 @@ class Adapter:
             held = {inner: shape for name, shape in held.items() if (inner := headless_name(name))}
         must_equal(self.method.shapes(body, anatomy), held, whose)
 
-    def doubt(self) -> str | None:
-        """What its user should know before a run is begun."""
+    def warning(self) -> str | None:
+        """What its user should know before a run is begun; None: nothing."""
         if not self.idle:
             return None
         return (

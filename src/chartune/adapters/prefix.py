@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from chartune.adapters.method import Method
-from chartune.adapters.prefix_attention import HUNG, KeysAndValues, hang, reads_prefixes
+from chartune.adapters.prefix_attention import PREFIXES, KeysAndValues, add_prefix, reads_prefixes
 from chartune.adapters.stock import PROMPT
 from chartune.errors import AdapterError
 from chartune.models.anatomy import Anatomy
@@ -53,10 +53,10 @@ class Prefix(Method):
         return {PROMPT: (self.tokens, sum(2 * heads * size for heads, size in anatomy.key_heads))}
 
     def attach(self, body: nn.Module, anatomy: Anatomy, name: str) -> None:
-        """Hang a prefix drawn from N(0, 1), as stock peft's, on every attention module."""
+        """Give every attention module a prefix drawn from N(0, 1), as stock peft does."""
         place = next(body.parameters()).device
         for module, (heads, size) in zip(anatomy.attention, anatomy.key_heads, strict=True):
-            hang(body, body.get_submodule(module), name, KeysAndValues(heads, self.tokens, size, place))
+            add_prefix(body, body.get_submodule(module), name, KeysAndValues(heads, self.tokens, size, place))
         drawn = {file: torch.randn(shape) for file, shape in self.shapes(body, anatomy).items()}
         self.restore(body, name, drawn)
         if self.positions == "shifted":
@@ -117,8 +117,8 @@ class Prefix(Method):
 
 def _prefixes(body: nn.Module, name: str) -> list[KeysAndValues]:
     """Of one layer, first block to last."""
-    hung = [getattr(module, HUNG) for module in body.modules() if hasattr(module, HUNG)]
-    return [layers[name] for layers in hung if name in layers]
+    prefixes = [getattr(module, PREFIXES) for module in body.modules() if hasattr(module, PREFIXES)]
+    return [layers[name] for layers in prefixes if name in layers]
 
 
 def _shift(tokens: int, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

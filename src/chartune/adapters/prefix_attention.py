@@ -18,7 +18,7 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 PREFIXED: Final = "chartune-prefix-"
-HUNG: Final = "prefixes"
+PREFIXES: Final = "prefixes"
 """The attribute of an attention module that holds its prefixes, by the name of their layer."""
 Attend = Callable[..., tuple[Tensor, Any]]
 
@@ -34,7 +34,7 @@ class KeysAndValues(nn.Module):
         """[heads, n, d_head]."""
 
 
-def hang(body: Any, module: nn.Module, name: str, prefix: KeysAndValues) -> None:
+def add_prefix(body: Any, module: nn.Module, name: str, prefix: KeysAndValues) -> None:
     """Give an attention module of a body a prefix, behind those that it has.
 
     Args:
@@ -43,9 +43,9 @@ def hang(body: Any, module: nn.Module, name: str, prefix: KeysAndValues) -> None
         name: of the layer.
         prefix: what it reads first.
     """
-    if not hasattr(module, HUNG):
-        module.add_module(HUNG, nn.ModuleDict())
-    module.get_submodule(HUNG).add_module(name, prefix)
+    if not hasattr(module, PREFIXES):
+        module.add_module(PREFIXES, nn.ModuleDict())
+    module.get_submodule(PREFIXES).add_module(name, prefix)
     if not reads_prefixes(body):
         body.set_attn_implementation(PREFIXED + body.config._attn_implementation)
 
@@ -72,16 +72,16 @@ def _with_prefixes(inner: Attend, stock: Attend) -> Attend:
         module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **further: Any
     ) -> tuple[Tensor, Any]:
         """query: [B, heads, T, d_head]; key and value: [B, key heads, T, d_head]; the mask, if any: [B, 1, T, T]."""
-        hung = list(getattr(module, HUNG, {}).values())
-        if not hung:
+        prefixes = list(getattr(module, PREFIXES, {}).values())
+        if not prefixes:
             return stock(module, query, key, value, attention_mask, **further)
         causal = further.pop("is_causal", None)
         if attention_mask is None and (getattr(module, "is_causal", False) if causal is None else causal):
             attention_mask = _causal(query, key)
         if attention_mask is not None:
-            attention_mask = _seen(attention_mask, sum(prefix.key.shape[1] for prefix in hung))
-        keys = _before([prefix.key for prefix in hung], key)
-        values = _before([prefix.value for prefix in hung], value)
+            attention_mask = _seen(attention_mask, sum(prefix.key.shape[1] for prefix in prefixes))
+        keys = _before([prefix.key for prefix in prefixes], key)
+        values = _before([prefix.value for prefix in prefixes], value)
         return inner(module, query, keys, values, attention_mask, **further)
 
     return attend

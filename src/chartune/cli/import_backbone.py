@@ -32,11 +32,11 @@ def command(
     holds safetensors, tokenizer, and the hashes of both sides.
     """
     from chartune.batches.tokenize import load_tokenizer
-    from chartune.importing.folder import doubts, import_backbone
+    from chartune.importing.folder import import_backbone, import_warnings
     from chartune.models.load import must_be_whole
 
     made = import_backbone(folder, out, (must_be_whole, load_tokenizer), open_store(store).root)
-    warnings = doubts(out)
+    warnings = import_warnings(out)
     about = {"folder": str(out), "family": made.family.model_type, "content_hash": made.content_hash}
     lines = [f"{out}: {made.family.model_type}, content {made.content_hash[:12]}; next: --base {out}"]
     text = "\n".join([*lines, *(f"warning: {warning}" for warning in warnings)])

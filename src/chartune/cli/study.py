@@ -55,8 +55,8 @@ def command(
     from chartune.studies.conduct import conduct
     from chartune.studies.study import Study
 
-    asked = read_yaml(file)
-    named = asked.get("data") or {}
+    written = read_yaml(file)
+    named = written.get("data") or {}
     if not isinstance(named, dict):
         raise ConfigError(
             f"`data` of {file} must be a mapping, such as `source: {{kind: mimic3, folder: raw}}`, but is a "
@@ -67,7 +67,7 @@ def command(
         data["source"] = source_at(folder, source)
     if splits is not None:
         data["splits"] = listed_splits(splits)
-    study = Study.parse(override({**asked, "data": data}, sets or []), str(file))
+    study = Study.parse(override({**written, "data": data}, sets or []), str(file))
     must_be_a_file(out)  # not after a night of training
     opened = open_store(store)
     done = conduct(study, opened)

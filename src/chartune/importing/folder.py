@@ -108,7 +108,7 @@ def _pickled(folder: Path) -> tuple[list[Path], Callable[[Path, Path], dict[str,
     return [*sources, *beside], write
 
 
-def doubts(folder: Path) -> list[str]:
+def import_warnings(folder: Path) -> list[str]:
     """What a user of an imported folder should check, because nothing else will report it."""
     settings = json_object(folder / "tokenizer_config.json") if (folder / "tokenizer_config.json").is_file() else {}
     if (folder / "tokenizer.json").is_file() or "do_lower_case" in settings or not (folder / "vocab.txt").is_file():

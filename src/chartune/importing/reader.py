@@ -85,10 +85,10 @@ def _refuse(code: int, output: str, sources: list[Path], law: str) -> None:
         )
     if "(os error" in message or kind == "OSError":
         raise StoreError(f"the new folder must have room, but writing it failed ({message}); free some space.")
-    asked = re.search(r"GLOBAL ([\w.]+)|asked for ([\w.]+)", message)
-    if asked:
+    wanted = re.search(r"GLOBAL ([\w.]+)|asked for ([\w.]+)", message)
+    if wanted:
         raise AdapterError(
-            f"weights must be read without running code, but {place} asks for {asked[1] or asked[2]}; nothing of it "
+            f"weights must be read without running code, but {place} asks for {wanted[1] or wanted[2]}; nothing of it "
             f"was run. Do not open it with other tools; get the weights as *.safetensors from their author."
         )
     if code < 0 or kind == "MemoryError" or "allocate memory" in message:

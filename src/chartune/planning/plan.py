@@ -188,7 +188,7 @@ def _ways_out(
 
 
 def _notes(stage: Pretrain | Finetune, inputs: Inputs, workload: Workload) -> tuple[str, ...]:
-    notes = inputs.doubts(pads=not stage.speaks)
+    notes = inputs.warnings(pads=not stage.needs_lm_head)
     if inputs.backbone is None:
         notes.append(f"{stage.backbone.name} is not made yet: its pretraining, some minutes, comes first")
     if workload.data is None:

@@ -45,7 +45,7 @@ def caveats(runs: Sequence[Run], datasets: Mapping[str, Dataset], comparisons: i
     notes += [STARTED] if any(run.kept_start for run in runs) else []
     notes += _on_intervals(runs, comparisons)
     row = "a row" if sources and all(unit(source) == "rows" for source in sources) else "an admission"
-    notes += dict.fromkeys(said for run in runs if run.form and (said := run.form.caveat(row)))
+    notes += dict.fromkeys(caveat for run in runs if run.form and (caveat := run.form.caveat(row)))
     if not all(is_made_up(source) for source in sources):
         notes.append(EXPLAINED)
     return notes

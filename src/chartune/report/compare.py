@@ -101,14 +101,14 @@ def comparison_table(made: Sequence[Comparison], score: str, unit: str = "admiss
         Column("Difference", f"of {score}"),
         Column("The interval says", numeric=False),
     )
-    said = {"above": "better", "below": "worse", "open": "cannot tell"}
+    words = {"above": "better", "below": "worse", "open": "cannot tell"}
     rows = []
     for comparison in made:
         ours, theirs, difference = comparison.ours, comparison.theirs, comparison.shown
         interval = estimated(difference.value, difference.low, difference.high, comparison.digits, signed=True)
         rows.append((
             Cell(f"{ours.label} · {ours.name}", f"against {theirs.label} · {theirs.name}"),
-            Cell(interval.text, interval.detail, strong=comparison.verdict != "open"), Cell(said[comparison.verdict]),
+            Cell(interval.text, interval.detail, strong=comparison.verdict != "open"), Cell(words[comparison.verdict]),
         ))  # fmt: skip
     note = f"Both score the same {_n(made)}{unit}, and each draw of patients serves both. 95 % intervals."
     return Table("Paired differences", columns, tuple(rows), note, cards=False)

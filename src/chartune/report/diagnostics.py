@@ -1,4 +1,4 @@
-"""Two looks at the probabilities of a yes-or-no task: the ROC curve, and predicted against observed.
+"""Two figures of the probabilities of a yes-or-no task: the ROC curve, and predicted against observed risk.
 
 `roc` and `calibration` give the numbers, `draw_diagram` draws them. Of a variant with several seeds the run nearest to
 its mean is drawn. For real patients nothing is drawn from fewer than ten patients with or without the outcome, and no

@@ -32,8 +32,8 @@ def material(store: Store, runs: Sequence[Run] | None) -> Material:
     whole, damaged = whole_runs(finished_runs(store))
     every = {run.fingerprint: run for run in whole}
     chosen = whole if runs is None else _with_parents([run for run in runs if run.fingerprint in every], every)
-    asked = {*every, *damaged} if runs is None else {run.fingerprint for run in runs}
-    left_out = tuple(name for name in damaged if name in asked.union(*(run.parents for run in chosen)))
+    wanted = {*every, *damaged} if runs is None else {run.fingerprint for run in runs}
+    left_out = tuple(name for name in damaged if name in wanted.union(*(run.parents for run in chosen)))
     if left_out and not chosen:
         raise StoreError(damaged[left_out[0]])
     for name in left_out:

@@ -112,8 +112,8 @@ def _against(made: Sequence[Comparison]) -> str:
     ]
     if undecided:
         parts.append(f"this test split cannot tell {listed(undecided)} apart from {reference}")
-    said = "; ".join(parts)
-    return f"{said[0].upper()}{said[1:]}."
+    sentence = "; ".join(parts)
+    return f"{sentence[0].upper()}{sentence[1:]}."
 
 
 def _signed(comparison: Comparison) -> str:

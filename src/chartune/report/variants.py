@@ -1,6 +1,6 @@
 """A variant: what is compared. One training, or the same training with several seeds, under one number on the page.
 
-    runs ─grouped by all that they were asked, but for the seed─▶ variants ─numbered─▶ 1, 2, … (adaptation: P1, …)
+    runs ─grouped by all their settings but the seed─▶ variants ─numbered─▶ 1, 2, … (adaptation: P1, …)
 
 Over several seeds a score is the mean of the seeds. Its interval is the mean of the seeds' intervals: how far one such
 training would move with other patients. How far trainings differ is shown beside it, by the lowest and highest seed.
@@ -149,13 +149,13 @@ def numbered(
     """
     known = every if every is not None else {run.fingerprint: run for run in runs}
     ordered = sorted(runs, key=lambda run: bool(run.backbone))
-    asked: dict[str, list[Run]] = {}
+    alike: dict[str, list[Run]] = {}
     for run in ordered:
-        asked.setdefault(_key([run.name, _asked(run, known)]), []).append(run)
+        alike.setdefault(_key([run.name, _settings(run, known)]), []).append(run)
     groups: dict[str, list[Run]] = {}
     for run in ordered:
-        key = _key([run.name, _asked(run, known)])
-        if len({_luck(other) for other in asked[key]}) < len(asked[key]):
+        key = _key([run.name, _settings(run, known)])
+        if len({_seed_and_weights(other) for other in alike[key]}) < len(alike[key]):
             key = run.fingerprint  # twice the same seed: they differ in something that nobody has written down
         groups.setdefault(key, []).append(run)
     return [
@@ -207,24 +207,24 @@ def seeds_explained(variants: Sequence[Variant]) -> str:
     )
 
 
-def _asked(run: Run, known: Mapping[str, Run]) -> list[Any]:
-    """All that a run and the runs below it were asked, but for their seeds; a foreign adapter is its weights."""
+def _settings(run: Run, known: Mapping[str, Run]) -> list[Any]:
+    """All settings of a run and of the runs below it but their seeds; a foreign adapter counts by its weights."""
     layers = []
     for layer in run.stack:
         parent = known.get(layer.run or "")
-        origin = _asked(parent, known) if parent and parent != run else [layer.run, layer.sha256]
+        origin = _settings(parent, known) if parent and parent != run else [layer.run, layer.sha256]
         layers.append([layer.state, layer.method, origin])
     recorded = ("seed", "stack", "name", "backbone", "data")  # run.json holds what they stood for: no paths, no names
-    asked = {name: value for name, value in run.stage.items() if name not in recorded}
+    chosen = {name: value for name, value in run.stage.items() if name not in recorded}
     base = run.backbone and (run.backbone.content_hash or run.backbone.name)
-    return [run.kind, run.task, run.data, base, layers, run.about.max_seq_len, asked]
+    return [run.kind, run.task, run.data, base, layers, run.about.max_seq_len, chosen]
 
 
-def _key(asked: list[Any]) -> str:
-    return json.dumps(asked, sort_keys=True, default=str)
+def _key(settings: list[Any]) -> str:
+    return json.dumps(settings, sort_keys=True, default=str)
 
 
-def _luck(run: Run) -> tuple[Any, ...]:
+def _seed_and_weights(run: Run) -> tuple[Any, ...]:
     """What may differ among the runs of one variant: the seed, and the weights that it began with."""
     return run.about.seed, *((layer.run, layer.sha256) for layer in run.stack)
 

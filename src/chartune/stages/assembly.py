@@ -72,9 +72,9 @@ def bare_body(stage: ModelStage, inputs: Inputs, *, planned: bool = False) -> Bo
     """
     trains_all = stage.layers().trains_all()
     if not planned:
-        return load_body(inputs.base, inputs.resolved, language_model=stage.speaks, trains_all=trains_all)
+        return load_body(inputs.base, inputs.resolved, language_model=stage.needs_lm_head, trains_all=trains_all)
     shape, family = _shape(inputs)
-    return meta_body(shape, family, inputs.resolved, language_model=stage.speaks, trains_all=trains_all)
+    return meta_body(shape, family, inputs.resolved, language_model=stage.needs_lm_head, trains_all=trains_all)
 
 
 def assemble(

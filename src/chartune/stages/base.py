@@ -21,7 +21,7 @@ from chartune.models.readers import LanguageModel
 from chartune.prediction.predictions import total_nll
 from chartune.quantities import Duration
 from chartune.sources.english import python_documents
-from chartune.stages.stage import CHECKPOINTS, spend
+from chartune.stages.stage import CHECKPOINTS, remove_checkpoints
 from chartune.store import WAIT_SECONDS, Store, storing, write_json
 from chartune.train.loop import Evaluation, Objective, Training, fit
 from chartune.train.optimizer import Optimisation, Stopping
@@ -83,7 +83,7 @@ def make_base(base: SmallBase, store: Store) -> None:
         folder = store.partial(SHELF, name)
         with storing(folder):
             _pretrain(base, documents, resolved, folder)
-            spend(folder)
+            remove_checkpoints(folder)
         store.publish(SHELF, name, {"sensitivity": "open"})
 
 

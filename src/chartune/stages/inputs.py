@@ -15,7 +15,7 @@ from chartune.models.tokenizer import padding_stand_in
 from chartune.runs.ledger import find_run
 from chartune.runs.record import ADAPTER
 from chartune.stages.bases import find_or_convert, find_or_make
-from chartune.stages.model_stage import ModelStage, must_reach
+from chartune.stages.model_stage import ModelStage, must_have_positions
 from chartune.store import Store
 
 
@@ -37,15 +37,15 @@ class Inputs:
             raise AssertionError("only a plan may be made without a base model")
         return self.backbone
 
-    def doubts(self, *, pads: bool) -> list[str]:
+    def warnings(self, *, pads: bool) -> list[str]:
         """What the user should know of adapters and tokenizer before a run begins.
 
         Args:
             pads: whether texts of different lengths are read together.
         """
-        doubts = [doubt for adapter in self.adapters if adapter for doubt in self._doubts(adapter)]
+        warnings = [warning for adapter in self.adapters if adapter for warning in self._warnings(adapter)]
         other = padding_stand_in(self.backbone) if pads and self.backbone is not None else None
-        return doubts if other is None else [*doubts, self._padding(other)]
+        return warnings if other is None else [*warnings, self._padding(other)]
 
     def _padding(self, other: str) -> str:
         return (
@@ -53,8 +53,8 @@ class Inputs:
             f"rows, and is masked there"
         )
 
-    def _doubts(self, adapter: Adapter) -> list[str]:
-        own = [doubt] if (doubt := adapter.doubt()) else []
+    def _warnings(self, adapter: Adapter) -> list[str]:
+        own = [warning] if (warning := adapter.warning()) else []
         base = self.backbone
         if base is None or adapter.base_hash is not None or Path(adapter.base).name == Path(base.name).name:
             return own
@@ -81,13 +81,13 @@ def inputs_of(stage: ModelStage, store: Store, *, make: bool = True) -> Inputs:
     adapters = tuple(None if isinstance(layer, Fresh) else find_adapter(layer.adapter, store) for layer in stack.layers)
     backbone = find_or_make(stage.backbone, store) if make else find_or_convert(stage.backbone, store)
     if backbone is not None:
-        if stage.speaks:
+        if stage.needs_lm_head:
             must_read_left_to_right(backbone)
         for adapter in adapters:
             if adapter is not None:
                 adapter.must_fit(backbone)
         taken = sum(method.positions_taken for method in stack.methods(adapters))
-        must_reach(stage.max_seq_len, backbone, taken)
+        must_have_positions(stage.max_seq_len, backbone, taken)
     fused = backbone is None or backbone.family.fused
     resolved = resolve(stage.numerics, stage.max_seq_len, trains_body=stack.trains_body(), fused=fused)
     return Inputs(backbone, adapters, resolved)

@@ -30,7 +30,7 @@ class HeadSpec:
 class ModelStage(Stage, ABC):
     """A stage that trains on a base model."""
 
-    speaks: ClassVar[bool] = False
+    needs_lm_head: ClassVar[bool] = False
     """Whether the base's language-model head is needed."""
 
     backbone: Backbone = Backbone()
@@ -55,7 +55,7 @@ class ModelStage(Stage, ABC):
         """
 
 
-def must_reach(max_seq_len: int, backbone: LocalBackbone, taken: int = 0) -> None:
+def must_have_positions(max_seq_len: int, backbone: LocalBackbone, taken: int = 0) -> None:
     """Refuse more tokens than a base model has positions.
 
     Args:

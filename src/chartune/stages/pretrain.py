@@ -63,7 +63,7 @@ class Pretrain(ModelStage):
     held_out_blocks: int | None = Field(None, gt=0)
     """Blocks of each held-out split that are scored at the end, evenly spaced; None: all."""
 
-    speaks: ClassVar[bool] = True
+    needs_lm_head: ClassVar[bool] = True
 
     def layers(self) -> Stack:
         """What is attached to the base."""

@@ -146,7 +146,7 @@ def _done(
         write_json(place.folder / "environment.json", environment(resolved, switched))
         expected = (dict(planned()) or None) if planned else None
         _carry_out(work, place, {**known, "planned": expected}, dataset)
-        spend(place.folder)
+        remove_checkpoints(place.folder)
     return place.store.publish(RUNS, place.fingerprint, {"sensitivity": "restricted"})
 
 
@@ -196,8 +196,8 @@ def _worked(work: Callable[[Work], Outcome], place: Work) -> Outcome:
         raise
 
 
-def spend(folder: Path) -> None:
-    """Remove the checkpoints of a finished training, renamed first: half a removal never looks like damage."""
+def remove_checkpoints(folder: Path) -> None:
+    """Those of a finished training, renamed first: half a removal never looks like damage."""
     spent = folder / SPENT
     shutil.rmtree(spent, ignore_errors=True)
     if (folder / CHECKPOINTS).exists():

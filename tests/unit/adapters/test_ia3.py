@@ -80,4 +80,4 @@ def test_one_with_a_head_is_refused(llama: LocalBackbone, tmp_path: Path) -> Non
 def test_one_that_changes_nothing_is_doubted(llama: LocalBackbone, tmp_path: Path) -> None:
     config = IA3Config(target_modules=["k_proj"], feedforward_modules=[], task_type="CAUSAL_LM")
     get_peft_model(AutoModelForCausalLM.from_pretrained(llama.folder), config).save_pretrained(tmp_path)
-    assert "every vector is 1" in (read_adapter(tmp_path).doubt() or "")
+    assert "every vector is 1" in (read_adapter(tmp_path).warning() or "")

@@ -15,7 +15,7 @@ from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, ins
 from chartune.models.load import Resolved, load_body
 from chartune.models.meta import meta_body
 from chartune.stages.inputs import find_adapter
-from chartune.stages.model_stage import must_reach
+from chartune.stages.model_stage import must_have_positions
 from chartune.store import Store
 from chartune.testing.twins import FAMILIES, twin
 
@@ -115,9 +115,9 @@ def test_a_cut_off_file_is_a_clear_error(copy: Path, file: str) -> None:
 
 
 def test_more_tokens_than_positions_are_refused(bert: LocalBackbone) -> None:
-    must_reach(160, bert)
+    must_have_positions(160, bert)
     with pytest.raises(ConfigError, match=r"160 .*tiny-bert.* 161"):
-        must_reach(161, bert)
+        must_have_positions(161, bert)
 
 
 def test_a_base_is_named_after_its_folder_and_one_of_the_hub_s_cache_after_its_model(
