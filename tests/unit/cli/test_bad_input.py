@@ -178,7 +178,7 @@ def test_a_full_disk_in_training_is_told_and_leaves_whole_checkpoints_to_go_on_f
     store = tmp_path / "store"
     words = [verb, small, "--base", llama.folder, *(QUICK if verb == "pretrain" else TRAIN), "--store", store]
     with monkeypatch.context() as patched:
-        patched.setattr("chartune.train.checkpoint.write_bytes", full_after(files, write_bytes))
+        patched.setattr("chartune.models.weights.write_bytes", full_after(files, write_bytes))
         refused(chartune(*words), 7, "StoreError", "No space left on device", "free some space")
     assert len(half_written(store)) == kept
     assert len(list(store.glob("runs/*.partial/checkpoints/*"))) == kept
