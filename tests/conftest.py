@@ -1,6 +1,11 @@
-"""What all tests share: tiny base models made once per session, and an empty store."""
+"""What all tests share: tiny base models made once per session, an empty store, the worked examples of the docs."""
 
+import re
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -8,6 +13,10 @@ from chartune.made_up import make_hospital
 from chartune.models.backbone import LocalBackbone
 from chartune.store import Store
 from chartune.testing.twins import twin
+
+PAGE = Path(__file__).parents[1] / "docs" / "architecture.md"
+Examples = Callable[[str], list[ModuleType]]
+Listed = Callable[[str, dict[str, str]], Any]
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +45,38 @@ def bert(twins: Path) -> LocalBackbone:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store").open()
+
+
+def _section(heading: str) -> str:
+    return PAGE.read_text(encoding="utf-8").partition(f"\n### {heading}\n")[2].partition("\n### ")[0]
+
+
+@pytest.fixture
+def examples() -> Examples:
+    """Heading of a section → its Python blocks, each executed as a module."""
+
+    def executed(heading: str) -> list[ModuleType]:
+        modules = []
+        for block in _section(heading).split("```python\n")[1:]:
+            modules.append(module := ModuleType("example"))
+            exec(compile(block.partition("```")[0], str(PAGE), "exec"), module.__dict__)
+        return modules
+
+    return executed
+
+
+@pytest.fixture
+def listed_as_on_the_page(examples: Examples, monkeypatch: pytest.MonkeyPatch) -> Listed:
+    """Heading of a section, and a catalog → the class of its first block, listed by the line that the section says."""
+
+    def listed(heading: str, catalog: dict[str, str]) -> Any:
+        line = re.search(r'`"(.*?)": "(.*?):(.*?)",`', _section(heading))
+        assert line
+        kind, place, name = line.groups()
+        module = examples(heading)[0]
+        module.__name__ = place
+        monkeypatch.setitem(sys.modules, place, module)
+        monkeypatch.setitem(catalog, kind, f"{place}:{name}")
+        return getattr(module, name)
+
+    return listed

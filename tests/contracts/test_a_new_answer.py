@@ -3,6 +3,7 @@
 import ast
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,26 +11,16 @@ import polars as pl
 import pytest
 from sklearn.metrics import cohen_kappa_score, f1_score
 
+import chartune as chartune_package
 from chartune.answers import ANSWERS, ANY_OF, BINARY, ONE_OF
 from chartune.answers.binary import Binary
 from chartune.models.backbone import LocalBackbone
 from chartune.runs.run import Run
 from chartune.testing.command_line import chartune
 
-PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
+SECTION = "A form of answer, and a score"
 GRADES = ("1 mild", "2 moderate", "3 severe")
 FLAGS = ["--set", "max_seq_len=48", "--set", "optimisation.duration.value=3", "--set", "head.pooling=mean"]
-
-
-def examples() -> list[dict[str, Any]]:
-    """What the Python blocks of the section define."""
-    section = PAGE.read_text(encoding="utf-8").partition("### A form of answer, and a score")[2].partition("\n### ")[0]
-    spaces: list[dict[str, Any]] = []
-    for block in section.split("```python\n")[1:]:
-        space: dict[str, Any] = {}
-        exec(compile(block.partition("```")[0], str(PAGE), "exec"), space)
-        spaces.append(space)
-    return spaces
 
 
 def notes(folder: Path, labels: tuple[str, ...]) -> Path:
@@ -52,9 +43,13 @@ def trained(file: Path, store: Path, *words: Any) -> Run:
 
 
 def test_a_form_of_answer_in_one_file_is_prepared_learnt_scored_compared_and_reported(
-    twins: Path, bert: LocalBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    twins: Path,
+    bert: LocalBackbone,
+    tmp_path: Path,
+    examples: Callable[[str], list[Any]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    form = examples()[0]["Grades"]()
+    form = examples(SECTION)[0].Grades()
     monkeypatch.setitem(ANSWERS, form.kind, form)
     file, store = notes(tmp_path, GRADES), tmp_path / "store"
     asked = ["--set", "data.tasks=[{kind: labels, answer: grades}]"]
@@ -83,8 +78,10 @@ def test_a_form_of_answer_in_one_file_is_prepared_learnt_scored_compared_and_rep
     assert f"{runs[0].scores['test']['kappa'].value:.2f}" in page
 
 
-def test_a_score_in_one_line_is_measured_and_has_a_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Binary, "measures", (*Binary.measures, examples()[1]["LINE"]))
+def test_a_score_in_one_line_is_measured_and_has_a_column(
+    tmp_path: Path, examples: Callable[[str], list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Binary, "measures", (*Binary.measures, examples(SECTION)[1].LINE))
     file, store = notes(tmp_path, ("better", "worse")), tmp_path / "store"
     run = trained(file, store, "--method", "tfidf")
     rows = run.predictions("test")
@@ -106,7 +103,7 @@ def test_every_form_says_what_could_be_counted_with_its_scores_and_begins_with_i
 
 def test_nobody_but_the_answers_asks_for_a_kind_or_a_metric_by_name() -> None:
     """A literal elsewhere would be a branch that a new form of answer does not pass."""
-    source, names = PAGE.parents[1] / "src" / "chartune", {BINARY.kind, ONE_OF.kind, ANY_OF.kind, "auroc"}
+    source, names = Path(chartune_package.__file__).parent, {BINARY.kind, ONE_OF.kind, ANY_OF.kind, "auroc"}
     rooms = {"answers", "metrics", "testing"}
     found = [
         f"{path.relative_to(source)}:{node.lineno}"

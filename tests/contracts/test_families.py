@@ -21,9 +21,8 @@ from chartune.models.language import Language
 from chartune.models.load import Body, Numerics, Resolved, load_body, resolve, tied_and_computed
 from chartune.models.load import body_of as quiet_body
 from chartune.models.meta import meta_body
-from chartune.testing.twins import DECODERS, FAMILIES, twin
+from chartune.testing.twins import DECODERS, EXACT, FAMILIES, twin
 
-EXACT = Resolved("cpu", "fp32", "eager", "a test")
 HALF = Resolved("cpu", "bf16", "eager", "a test")
 WIDTH = 16
 NOT_PADDING_INVARIANT = {"mobilebert"}

@@ -19,12 +19,11 @@ from chartune.adapters.lora import LoRA
 from chartune.adapters.stack import AnyLayer, Attached, Fresh, Frozen, Stack, Trainable, attach
 from chartune.models.backbone import LocalBackbone
 from chartune.models.heads import Head, pool
-from chartune.models.load import Resolved, load_body
+from chartune.models.load import load_body
 from chartune.models.readers import Classifier
-from chartune.testing.twins import twin
+from chartune.testing.twins import EXACT, twin
 from chartune.train.optimizer import Optimisation, make_optimizer
 
-EXACT = Resolved("cpu", "fp32", "eager", "a test")
 IDS = torch.tensor([[5, 9, 22, 40, 7, 8, 301], [9, 9, 17, 60, 2, 2, 2]])
 MASK = torch.tensor([[1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0, 0]])
 LABELS, WEIGHTS = torch.tensor([0, 1]), torch.tensor([1.0, 2.0])

@@ -18,13 +18,12 @@ from chartune.adapters.lora import LoRA
 from chartune.adapters.stack import Fresh, Stack, attach
 from chartune.errors import AdapterError
 from chartune.models.backbone import LocalBackbone
-from chartune.models.load import Resolved, load_body
+from chartune.models.load import load_body
 from chartune.store import Store
 from chartune.testing.command_line import chartune
-from chartune.testing.twins import make_twin
+from chartune.testing.twins import EXACT, make_twin
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # stock peft's old name
-EXACT = Resolved("cpu", "fp32", "eager", "a test")
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 Tensors = dict[str, Tensor]
 

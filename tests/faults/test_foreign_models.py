@@ -17,13 +17,12 @@ from transformers import AutoConfig, AutoModelForPreTraining, AutoModelForSequen
 from chartune.errors import AdapterError
 from chartune.models import values
 from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, inspect
-from chartune.models.load import Resolved, load_body
+from chartune.models.load import load_body
 from chartune.models.tokenizer import load_tokenizer
 from chartune.store import Store
 from chartune.testing.command_line import chartune
-from chartune.testing.twins import added
+from chartune.testing.twins import EXACT, added
 
-EXACT = Resolved("cpu", "fp32", "eager", "a test")
 IDS = torch.tensor([[5, 9, 22, 40, 7, 8, 301]])
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 PROJECTION = "model.layers.0.self_attn.q_proj.weight"

@@ -18,12 +18,12 @@ from transformers import AutoModelForPreTraining, BertForPreTraining
 from chartune.errors import AdapterError, ConfigError, StoreError
 from chartune.importing.folder import RECORD, import_backbone, import_warnings
 from chartune.models.backbone import LocalBackbone, inspect
-from chartune.models.load import Resolved, load_body
+from chartune.models.load import load_body
 from chartune.outputs import OUTGOING
 from chartune.store import sha256
 from chartune.testing.command_line import chartune
+from chartune.testing.twins import EXACT
 
-EXACT = Resolved("cpu", "fp32", "eager", "a test")
 IDS = torch.tensor([[5, 9, 22, 40, 7, 8, 301]])
 
 

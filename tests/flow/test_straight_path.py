@@ -20,10 +20,11 @@ from chartune.batches.tokenize import encode, load_tokenizer
 from chartune.models.anatomy import anatomy_of
 from chartune.models.backbone import LocalBackbone
 from chartune.models.heads import Head, pool
-from chartune.models.load import Resolved, load_body
+from chartune.models.load import load_body
 from chartune.runs.run import Run
 from chartune.testing.chain import CLINICAL, FINETUNE, steps, walk
 from chartune.testing.command_line import Completed, chartune
+from chartune.testing.twins import EXACT
 
 RUNS = (CLINICAL, "tfidf", "head-only", "lora", "stacked")
 TASKED = RUNS[1:]
@@ -145,7 +146,7 @@ def test_the_weights_of_a_run_give_each_admission_the_logit_that_stands_beside_i
     walked: Walked, llama: LocalBackbone, name: str, layers: tuple[str, ...]
 ) -> None:
     run = walked.run(name)
-    loaded = load_body(llama, Resolved("cpu", "fp32", "eager", "a test"))
+    loaded = load_body(llama, EXACT)
     stack = Stack(layers=tuple(Frozen(adapter=layer) for layer in layers))
     adapters = [read_adapter(run.path / "adapter" / layer) for layer in layers]
     body = attach(stack, loaded.module, adapters, seed=9).module.eval()
@@ -162,7 +163,7 @@ def test_the_weights_of_a_run_give_each_admission_the_logit_that_stands_beside_i
 
 
 def test_the_parameters_recorded_are_those_of_the_formula(walked: Walked, llama: LocalBackbone) -> None:
-    loaded = load_body(llama, Resolved("cpu", "fp32", "eager", "a test"))
+    loaded = load_body(llama, EXACT)
     head = 2 * loaded.hidden_size + 2
     fresh = LoRA(rank=8, alpha=16).count(loaded.module, anatomy_of(loaded.module))
     adapted = LoRA(rank=16, alpha=32, targets="all-linear").count(loaded.module, anatomy_of(loaded.module))

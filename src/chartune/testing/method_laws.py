@@ -22,15 +22,15 @@ from chartune.adapters.stack import AnyLayer, Attached, Fresh, Frozen, Stack, Tr
 from chartune.models.anatomy import anatomy_of
 from chartune.models.architecture import shape_of
 from chartune.models.backbone import LocalBackbone
-from chartune.models.load import Resolved, load_body
+from chartune.models.load import load_body
 from chartune.models.local import ModelFile
 from chartune.models.meta import meta_body
 from chartune.models.readers import of_the_text
 from chartune.testing.support import gap_of
+from chartune.testing.twins import EXACT
 from chartune.train.checkpoint import State, load_checkpoint, restore, save_checkpoint, trainable
 from chartune.train.optimizer import Optimisation, make_optimizer
 
-EXACT: Final = Resolved("cpu", "fp32", "eager", "a test")
 IDS: Final = torch.tensor([[5, 9, 22, 40, 7, 8, 301], [9, 9, 17, 60, 2, 2, 2]])
 MASK: Final = torch.tensor([[1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0, 0]])
 BESIDE: Final = LoRA(rank=2, targets="all-linear")

@@ -19,9 +19,8 @@ from chartune.adapters.prefix import Prefix
 from chartune.errors import AdapterError
 from chartune.models.anatomy import anatomy_of
 from chartune.models.families import family_of
-from chartune.models.load import Resolved
 from chartune.models.meta import meta_body
-from chartune.testing.twins import FAMILIES, sizes_of
+from chartune.testing.twins import EXACT, FAMILIES, sizes_of
 
 CATALOG: Final = tuple(method_class(kind).parse({}) for kind in METHODS)
 """Every method with its usual numbers."""
@@ -31,7 +30,6 @@ TRIED: Final[tuple[Method, ...]] = (
     Prefix(tokens=3, positions="unshifted"),
 )
 """What the contract suites run over: every method that adds a layer, and its switches."""
-_EXACT: Final = Resolved("cpu", "fp32", "eager", "the support table")
 _HEAD: Final = """# What goes with what
 
 Made by `python -m chartune.testing.support`; a test fails where this page and the code disagree. Tested on a tiny
@@ -63,7 +61,7 @@ def called(method: Method) -> str:
 def body_without_memory(model_type: str) -> nn.Module:
     """The body of a family's twin on the meta device."""
     config = AutoConfig.for_model(model_type, **sizes_of(model_type))
-    return meta_body(config, family_of(model_type, "a twin"), _EXACT).module
+    return meta_body(config, family_of(model_type, "a twin"), EXACT).module
 
 
 def gap_of(body: nn.Module, method: Method) -> str | None:

@@ -13,7 +13,10 @@ from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 from chartune.batches.tokenize import train_tokenizer
 from chartune.models.backbone import LocalBackbone, inspect
 from chartune.models.families import family_of
+from chartune.models.load import Resolved
 
+EXACT: Final = Resolved("cpu", "fp32", "eager", "a test")
+"""Numerics in which results can be compared bit for bit."""
 WORDS: Final = (
     "the patient was admitted with chest pain and fever to unit after a fall on stairs denies history of stroke"
 )

@@ -21,14 +21,13 @@ from chartune.adapters.stack import Attached, Fresh, Frozen, Stack, attach
 from chartune.errors import AdapterError
 from chartune.models.anatomy import anatomy_of
 from chartune.models.backbone import LocalBackbone
-from chartune.models.load import Resolved, load_body
-from chartune.testing.twins import PAIRED, make_twin, twin
+from chartune.models.load import load_body
+from chartune.testing.twins import EXACT, PAIRED, make_twin, twin
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning"),  # stock peft's old name
     pytest.mark.filterwarnings("ignore:.*(lora_bias=True|invalid shape)"),  # a case that is refused is made
 ]
-EXACT = Resolved("cpu", "fp32", "eager", "a test")
 IDS = torch.tensor([[5, 9, 22, 40, 7, 8, 301], [9, 9, 17, 2, 60, 311, 4]])
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 

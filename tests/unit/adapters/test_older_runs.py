@@ -16,12 +16,13 @@ from chartune.artefact import MANIFEST
 from chartune.errors import StoreError
 from chartune.models.anatomy import anatomy_of
 from chartune.models.backbone import LocalBackbone
-from chartune.models.load import Resolved, load_body
+from chartune.models.load import load_body
 from chartune.runs.ledger import rename
 from chartune.runs.run import Run
 from chartune.stages.inputs import find_adapter
 from chartune.store import Store, write_json
 from chartune.testing.command_line import chartune
+from chartune.testing.twins import EXACT
 
 RUN = "0a1b2c3d4e5f6071"
 METHOD = LoRA(rank=4, alpha=8)
@@ -58,7 +59,7 @@ def test_an_adapter_of_an_older_version_is_a_layer(
     adapter = find_adapter(asked, store)
     adapter.must_fit(llama)
     stack = Stack(layers=(Frozen(adapter=asked), Fresh(method=LoRA(rank=2))))
-    body = load_body(llama, Resolved("cpu", "fp32", "eager", "a test")).module
+    body = load_body(llama, EXACT).module
     attached = attach(stack, body, [adapter, None], seed=0)
     held = attached.tensors(0)
     assert held.keys() == tensors.keys()

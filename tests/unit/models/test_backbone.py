@@ -12,14 +12,12 @@ from safetensors.torch import load_file, save_file
 from chartune.errors import AdapterError, ConfigError, StoreError
 from chartune.models.architecture import shape_of
 from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, inspect
-from chartune.models.load import Resolved, load_body
+from chartune.models.load import load_body
 from chartune.models.meta import meta_body
 from chartune.stages.inputs import find_adapter
 from chartune.stages.model_stage import must_have_positions
 from chartune.store import Store
-from chartune.testing.twins import FAMILIES, twin
-
-EXACT = Resolved("cpu", "fp32", "eager", "a test")
+from chartune.testing.twins import EXACT, FAMILIES, twin
 
 
 def look(folder: Path) -> LocalBackbone:

@@ -6,8 +6,9 @@ import torch
 
 from chartune.models.backbone import LocalBackbone
 from chartune.models.heads import Head, Pooling, pool
-from chartune.models.load import Resolved, load_body
+from chartune.models.load import load_body
 from chartune.models.readers import Classifier, of_the_text
+from chartune.testing.twins import EXACT
 
 
 @pytest.mark.parametrize("how", ["first", "last", "mean"])
@@ -23,7 +24,7 @@ def test_pooling_is_the_same_for_left_and_right_padding(how: Pooling) -> None:
 @pytest.mark.parametrize("family", ["llama", "bert"])
 def test_logits_of_a_text_do_not_depend_on_its_neighbours(family: str, request: pytest.FixtureRequest) -> None:
     backbone: LocalBackbone = request.getfixturevalue(family)
-    body = load_body(backbone, Resolved("cpu", "fp32", "eager", "a test"))
+    body = load_body(backbone, EXACT)
     model = Classifier(
         body.module,
         Head().build(body.hidden_size, np.zeros(2, dtype=np.float32), seed=0),

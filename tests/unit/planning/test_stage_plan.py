@@ -20,7 +20,7 @@ from chartune.disclosure import shown, typical
 from chartune.errors import AdapterError, DataError, RunError
 from chartune.models.backbone import LocalBackbone, inspect
 from chartune.models.heads import LinearHead
-from chartune.models.load import Resolved, load_body, new_llama
+from chartune.models.load import load_body, new_llama
 from chartune.models.readers import Classifier, LanguageModel
 from chartune.planning.blueprint import _batch, rehearsals
 from chartune.planning.depth import like_blocks
@@ -39,9 +39,8 @@ from chartune.store import Store
 from chartune.tasks.prepare import Preparation, prepare, read_corpus
 from chartune.testing.chain import FINETUNE, steps
 from chartune.testing.command_line import chartune
-from chartune.testing.twins import DECODERS, FAMILIES, PAIRED, make_twin, twin
+from chartune.testing.twins import DECODERS, EXACT, FAMILIES, PAIRED, make_twin, twin
 
-EXACT = Resolved("cpu", "fp32", "eager", "a test")
 CLINICAL = LoRA(rank=4, alpha=8, targets="all-linear")
 DOWN = Fresh(method=LoRA(rank=2))
 STACKS: dict[str, tuple[AnyLayer, ...]] = {

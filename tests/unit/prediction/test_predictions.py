@@ -11,15 +11,16 @@ from chartune.batches.tokenize import Encoded
 from chartune.errors import RunError
 from chartune.models.backbone import LocalBackbone
 from chartune.models.heads import Head
-from chartune.models.load import Resolved, load_body
+from chartune.models.load import load_body
 from chartune.models.readers import Classifier
 from chartune.prediction.predictions import pooled_vectors
+from chartune.testing.twins import EXACT
 
 FP32: Literal["fp32"] = "fp32"
 
 
 def reader(bert: LocalBackbone) -> Classifier:
-    body = load_body(bert, Resolved("cpu", "fp32", "eager", ""))
+    body = load_body(bert, EXACT)
     return Classifier(body.module, Head().build(body.hidden_size, np.zeros(2, dtype=np.float32), 0), "mean")
 
 

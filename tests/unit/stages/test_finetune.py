@@ -22,7 +22,7 @@ from chartune.errors import RunError
 from chartune.log import EventLog
 from chartune.models.backbone import LocalBackbone
 from chartune.models.heads import Head
-from chartune.models.load import Resolved, load_body
+from chartune.models.load import load_body
 from chartune.models.readers import Classifier
 from chartune.quantities import Duration
 from chartune.sources.mimic3 import Mimic3
@@ -33,11 +33,10 @@ from chartune.stages.table import TaskTable
 from chartune.store import Artefact, Store
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.prepare import Preparation
-from chartune.testing.twins import WORDS
+from chartune.testing.twins import EXACT, WORDS
 from chartune.train.loop import Evaluation, Training
 from chartune.train.optimizer import Optimisation, Stopping
 
-EXACT = Resolved("cpu", "fp32", "eager", "a test")
 DATA = Preparation(source=Mimic3(folder=Path("raw")))
 FAST = Optimisation(head_learning_rate=0.1, batch_size=8, duration=Duration.epochs(2), schedule="constant")
 STAGE = Finetune(data=DATA, optimisation=FAST, stopping=Stopping(evaluations_per_epoch=5, patience=10), max_seq_len=64)

@@ -6,13 +6,14 @@ import pytest
 from chartune.batches.pack import Blocks, pack
 from chartune.batches.tokenize import encode, load_tokenizer
 from chartune.models.backbone import Backbone, LocalBackbone
-from chartune.models.load import Resolved, load_body
+from chartune.models.load import load_body
 from chartune.prediction.predictions import total_nll
 from chartune.runs.run import Run
 from chartune.stages.pretrain import Pretrain, pretrain
 from chartune.store import Store
 from chartune.tasks.prepare import Preparation
 from chartune.testing.raw_tables import RawHospital
+from chartune.testing.twins import EXACT
 
 WIDTH = 16
 NOTES = {
@@ -63,7 +64,7 @@ def blocks(base: LocalBackbone, split: str) -> Blocks:
 
 def untrained(base: LocalBackbone, split: str) -> tuple[float, int]:
     """Nats per predicted token of the base model as it is, and how many tokens are predicted."""
-    body = load_body(base, Resolved("cpu", "fp32", "eager", "a test"), language_model=True)
+    body = load_body(base, EXACT, language_model=True)
     assert body.lm_head is not None
     nats, tokens = total_nll(body.language_model(body.module), blocks(base, split), "fp32")
     return nats / tokens, tokens
