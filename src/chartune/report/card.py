@@ -127,7 +127,7 @@ def _what(about: RunRecord, task: TaskEntry | None, stands: Behind | None) -> Se
         "Use": "research only; no decision about a patient",
     }
     return Section(
-        "What it is", (text,), _facts(facts, always=("Kind of run", "Use", *(("Method and stack",) if base else ())))
+        "What it is", (text,), stated(facts, always=("Kind of run", "Use", *(("Method and stack",) if base else ())))
     )
 
 
@@ -158,7 +158,7 @@ def _base(about: RunRecord) -> Section | None:
         "What it had read before": base.exposure,
     }
     padded = {"Padding": f"by {base.padding}; its tokenizer has no padding token of its own"} if base.padding else {}
-    return Section("Base model", (), _facts(facts | padded, always=facts))
+    return Section("Base model", (), stated(facts | padded, always=facts))
 
 
 def _data(about: RunRecord, data: Dataset, source: SourceEntry, exact: bool) -> Section:
@@ -171,7 +171,7 @@ def _data(about: RunRecord, data: Dataset, source: SourceEntry, exact: bool) -> 
         "Split by": data.splits.rule.get("kind"),
     }
     remarks = tuple(f"The source says: {line}" for line in remarks_of(source, exact))
-    return Section("Data", remarks, _facts(facts, always=("Source", "Version", "Licence", "Prepared data")))
+    return Section("Data", remarks, stated(facts, always=("Source", "Version", "Licence", "Prepared data")))
 
 
 def _counts(about: RunRecord, data: Dataset, exact: bool) -> Section | None:
@@ -248,14 +248,14 @@ def _lineage(about: RunRecord, environment: Mapping[str, Any]) -> Section:
         "Started": about.started,
         "Finished": about.finished,
     }
-    return Section("Lineage and switches", (), _facts(facts, always=("Seed", "Switches", "Versions", "Finished")))
+    return Section("Lineage and switches", (), stated(facts, always=("Seed", "Switches", "Versions", "Finished")))
 
 
 def _method(method: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in method.items() if value is not None)
 
 
-def _facts(facts: Mapping[str, Any], always: Iterable[str] = ()) -> Facts:
+def stated(facts: Mapping[str, Any], always: Iterable[str] = ()) -> Facts:
     """Facts in order; those that must be stated are "not measured" where they are missing."""
     needed = set(always)
     known = {term: value for term, value in facts.items() if value is not None or term in needed}

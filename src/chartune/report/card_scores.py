@@ -11,7 +11,6 @@ from chartune.disclosure import TOO_FEW, Behind, behind, shown
 from chartune.quantities import Estimate
 from chartune.report.table import NOT_MEASURED, count
 from chartune.runs.record import RunRecord
-from chartune.runs.run import WITHOUT_INTERVAL
 
 
 def behinds(
@@ -55,6 +54,6 @@ def _estimate(metric: str, estimate: Estimate, stands: Behind | None, of_labels:
         if stands.hides(metric, estimate):
             return TOO_FEW, "", rows
         estimate = stands.release(metric, estimate)
-    if estimate.low is None or estimate.high is None or metric in WITHOUT_INTERVAL:
+    if estimate.low is None or estimate.high is None:
         return f"{estimate.value:.{digits}f}", "none", rows
     return f"{estimate.value:.{digits}f}", f"{estimate.low:.{digits}f} to {estimate.high:.{digits}f}", rows

@@ -7,8 +7,8 @@ from typing import Final
 from chartune.cards import Facts, Section
 from chartune.disclosure import is_made_up, shown
 from chartune.quantities import human_bytes
-from chartune.report.card import KEPT, MODEL_CARD, card_of
-from chartune.report.table import NOT_MEASURED, Cell, Column, Table
+from chartune.report.card import KEPT, MODEL_CARD, card_of, stated
+from chartune.report.table import Cell, Column, Table
 from chartune.report.variants import Variant
 from chartune.runs import Layer, Run
 from chartune.runs.record import BaseModel
@@ -96,8 +96,7 @@ def _lineage(fingerprint: str, dataset: Dataset) -> Lineage:
         "Split rule": ", ".join(f"{name.replace('_', ' ')} {plain(value)}" for name, value in rule.items()) or None,
         "Prepared by": f"chartune {dataset.chartune}",
     }
-    facts = tuple((term, NOT_MEASURED if value is None else str(value)) for term, value in known.items())
-    return Lineage(fingerprint, facts, _tables(source.tables, is_made_up(source)), remarks_of(source))
+    return Lineage(fingerprint, stated(known, known), _tables(source.tables, is_made_up(source)), remarks_of(source))
 
 
 def _tables(tables: Mapping[str, RawFile], open_data: bool) -> Table | None:
@@ -119,9 +118,7 @@ _MACHINE: Final = ("device", "cpu", "platform")
 def _facts(run: Run) -> Facts:
     """What was asked, of what, where and when, in this order."""
     facts = _asked(run) | _made_of(run) | _ran_on(run) | _took(run)
-    unknown = {term for term, value in facts.items() if value in (None, "")}
-    terms = [term for term in facts if term not in unknown or term in _ALWAYS]
-    return tuple((term, NOT_MEASURED if term in unknown else str(facts[term])) for term in terms)
+    return stated({term: None if value == "" else value for term, value in facts.items()}, _ALWAYS)
 
 
 def _asked(run: Run) -> dict[str, object]:

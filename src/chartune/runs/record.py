@@ -12,8 +12,8 @@ from chartune.record import Record
 RUN: Final = "run.json"
 ADAPTER: Final = "adapter"
 """Folder of a run's one layer, or of a folder for each of several."""
-_TITLES: Final = {"lora": "LoRA", "full": "full tuning", "head-only": "head only", "none": "head only"}
-_SIZES: Final = {"rank": "r", "num_virtual_tokens": "tokens", "tokens": "tokens", "length": "length"}
+_TITLES: Final = {"lora": "LoRA", "full": "full tuning"}
+_SIZES: Final = {"rank": "r", "tokens": "tokens"}
 
 
 class Layer(Record):

@@ -102,12 +102,6 @@ def test_scores_on_few_real_patients_are_not_in_a_card(
     assert "0.812" in model_card(run.about, scores, run.cost, {}, typed(open_data))
 
 
-def test_a_mean_of_auprcs_has_no_interval(store: Store) -> None:
-    run = Run.of(store, past.CODED_LORA)
-    scores = {"test": {"macro_auprc": Estimate(0.3, 0.31, 0.4, 400)}}
-    assert "| test | macro auprc | 0.300 | none | 400+ |" in model_card(run.about, scores, run.cost, {}, None)
-
-
 def test_small_counts_in_the_words_of_a_source_are_hidden_for_real_patients(store: Store) -> None:
     run, warning = Run.of(store, past.LORA), "NOTEEVENTS: 3 rows of v1.4 have no ICD-9 code, 12 rows no patient."
     hidden = warning.replace("3 rows", "&lt;10 rows").replace("12 rows", "10+ rows")
