@@ -51,7 +51,7 @@ _hidden = False
 
 @contextmanager
 def unseen() -> Iterator[None]:
-    """Meanwhile nobody at the terminal is shown what is measured: steps and scores of real patients tell their number.
+    """Meanwhile nobody at the terminal is shown what is measured: steps and scores of patients reveal their number.
 
     The events are written as ever; what may be shown of them is shown when the stage has ended.
     """
@@ -131,7 +131,7 @@ def _event(line: str) -> Event | None:
 
 
 class Meter:
-    """A bar in the progress display: `advance` it, `tell` it what is happening."""
+    """A bar in the progress display: `advance` it, `show` in it what is happening."""
 
     def __init__(self, progress: Progress | None = None, task: TaskID | None = None) -> None:
         self._progress, self._task = progress, task
@@ -146,7 +146,7 @@ class Meter:
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=done)
 
-    def tell(self, text: str) -> None:
+    def show(self, text: str) -> None:
         """A short remark at the end of the bar: a number, never a note."""
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, remark=text)

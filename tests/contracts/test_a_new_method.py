@@ -17,7 +17,7 @@ from chartune.errors import AdapterError
 from chartune.models.anatomy import Anatomy
 from chartune.testing.chain import FINETUNE, steps
 from chartune.testing.command_line import chartune
-from chartune.testing.method_laws import LAWS, Law
+from chartune.testing.method_rules import RULES, Rule
 from chartune.testing.twins import twin
 
 pytestmark = [
@@ -111,12 +111,12 @@ def registered(
     return register
 
 
-@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 @pytest.mark.parametrize(("kind", "model_type"), [("miss", "llama"), ("bitfit", "bert"), ("prompt", "llama")])
-def test_it_keeps_the_laws(
-    registered: Callable[[str], type[Method]], twins: Path, kind: str, model_type: str, law: Law
+def test_it_keeps_the_rules(
+    registered: Callable[[str], type[Method]], twins: Path, kind: str, model_type: str, rule: Rule
 ) -> None:
-    law(twin(twins, model_type), registered(kind).parse({}))
+    rule(twin(twins, model_type), registered(kind).parse({}))
 
 
 @pytest.mark.parametrize(("kind", "model_type"), [("miss", "llama"), ("bitfit", "bert"), ("prompt", "llama")])

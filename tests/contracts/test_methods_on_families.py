@@ -1,4 +1,4 @@
-"""Every method of the catalog on every family: the laws that all keep; in pairs, and in full when slow."""
+"""Every method of the catalog on every family: the rules that all keep; in pairs, and in full when slow."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from chartune.adapters.lora import LoRA
 from chartune.adapters.method import Method
 from chartune.adapters.stack import Fresh
 from chartune.errors import AdapterError, RunError
-from chartune.testing.method_laws import LAWS, Law, gap, hidden, it_stacks_above_and_below_a_lora, kept, stacked
+from chartune.testing.method_rules import RULES, Rule, gap, hidden, it_stacks_above_and_below_a_lora, kept, stacked
 from chartune.testing.support import TRIED, called
 from chartune.testing.twins import OWN, twin
 from chartune.train.checkpoint import restore, trainable
@@ -29,24 +29,24 @@ PAIRS = {(number % len(TRIED), model_type) for at, model_type in enumerate(OWN) 
 def cases() -> list[object]:
     """Stacks are dear: in the ordinary run one on each family."""
     return [
-        pytest.param(law, model_type, method, id=name, marks=() if ordinary else pytest.mark.slow)
+        pytest.param(rule, model_type, method, id=name, marks=() if ordinary else pytest.mark.slow)
         for at, model_type in enumerate(OWN)
         for number, method in enumerate(TRIED)
-        for law in LAWS
+        for rule in RULES
         for first in [number == at % len(TRIED)]
-        for ordinary in [first or ((number, model_type) in PAIRS and law is not it_stacks_above_and_below_a_lora)]
-        for name in [f"{model_type}-{called(method)}-{law.__name__}".replace(" ", "-")]
+        for ordinary in [first or ((number, model_type) in PAIRS and rule is not it_stacks_above_and_below_a_lora)]
+        for name in [f"{model_type}-{called(method)}-{rule.__name__}".replace(" ", "-")]
     ]
 
 
-@pytest.mark.parametrize(("law", "model_type", "method"), cases())
-def test_a_method_keeps_the_law_on_a_family(twins: Path, model_type: str, method: Method, law: Law) -> None:
+@pytest.mark.parametrize(("rule", "model_type", "method"), cases())
+def test_a_method_keeps_the_rule_on_a_family(twins: Path, model_type: str, method: Method, rule: Rule) -> None:
     base = twin(twins, model_type)
     if gap(base, method):
         with pytest.raises(AdapterError):
             stacked(base, Fresh(method=method))
         return
-    law(base, method)
+    rule(base, method)
 
 
 def test_each_method_stands_on_two_families_and_each_family_has_two_methods() -> None:

@@ -63,7 +63,7 @@ def test_scores_and_amounts_of_runs_pin_no_small_count(tmp_path: Path) -> None:
     runs = [json.loads(printed("show", name, "--json")) for name in ("lora", "tfidf")]
     before = dict(attacker.known)
     assert sum(_read_scores(attacker, run) for run in runs) >= 2
-    assert attacker.laws == []
+    assert attacker.constraints == []
     assert {name: attacker.known[name] for name in before} == before
     (data,) = Store(tmp_path / "store").artefacts("data")
     counts = true_counts(json.loads((data.path / "dataset.json").read_text()))

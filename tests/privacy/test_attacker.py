@@ -134,10 +134,10 @@ def test_the_shares_of_an_audit_pin_no_small_count(walked: Walked) -> None:
             attacker.bound(name, *of_share(value, row["rounded"]))
             truth[name] = exact[where][name[-1]]
         truth[rest] = truth[of] - truth[count]
-        attacker.laws.append(([(1, of), (-1, count), (-1, rest)], 0, 0))
+        attacker.constraints.append(([(1, of), (-1, count), (-1, rest)], 0, 0))
         if where[0] == "copies" and where[-1] == "exact" and where[2] != "corpus":
             rows = ("split", where[2], where[3], "admissions")
-            attacker.laws.append(([(1, of), (-1, rows)], 0, 0))
+            attacker.constraints.append(([(1, of), (-1, rows)], 0, 0))
     assert any(1 <= n <= 9 for n in truth.values())
     assert attacker.pinned(with_gone(true_counts(walked.truth), attacker.order) | truth) == {}
 
@@ -279,7 +279,7 @@ def test_the_law_on_many_parts_holds_at_its_edges() -> None:
             cell = ("split", "many", str(n), "cases")
             truth[cell] = 9
             attacker.bound(cell, 0, width - 1)
-        attacker.laws.append(([(1, total), *((-1.0, name) for name in truth if name != total)], 0, 0))
+        attacker.constraints.append(([(1, total), *((-1.0, name) for name in truth if name != total)], 0, 0))
         assert len(attacker.pinned(truth)) == found
     assert counts.part_of_whole(9, exact=False, parts=10) == "<20"
 
@@ -295,7 +295,7 @@ def test_parts_of_one_each_are_not_pinned_by_their_sum(parts: int) -> None:
         truth[cell] = 1
         low, high = interval(printed := counts.part_of_whole(1, exact=False, parts=parts))
         attacker.bound(cell, 0 if printed == "<20" else low, high)
-    attacker.laws.append(([(1, total), *((-1.0, name) for name in truth if name != total)], 0, 0))
+    attacker.constraints.append(([(1, total), *((-1.0, name) for name in truth if name != total)], 0, 0))
     assert attacker.pinned(truth) == {}
 
 

@@ -69,7 +69,7 @@ def test_what_is_said_is_printed_as_it_is(capsys: pytest.CaptureFixture[str], na
 def test_a_bar_shows_names_as_they_are(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     with progress("preparing [red]x[/red]", 2) as meter:
-        meter.tell("loss [bold]")
+        meter.show("loss [bold]")
         drawn = log._display
         assert drawn is not None
         console = Console(width=200, markup=False, emoji=False)

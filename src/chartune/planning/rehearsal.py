@@ -4,7 +4,7 @@
 
 Fake tensors (PyTorch's own, as its compiler uses them) know shape, type and device of every intermediate result and
 allocate none. So a model of any size is rehearsed, and no family needs a formula of its own. An operation takes some
-tenths of a millisecond to follow; where blocks are alike, two shallow models tell what each further block costs.
+tenths of a millisecond to follow; where blocks are alike, two shallow models show what each further block costs.
 """
 
 import weakref

@@ -2,7 +2,7 @@
 
 Nothing is prepared for a plan. Texts are sampled and tokenised; where a split has few, all of them. The counts are
 those at the planned length: early stopping can only shorten a run. Of real patients each is that of its class
-(`chartune.disclosure.typical`), because steps and tokens would tell it.
+(`chartune.disclosure.typical`), because steps and tokens would reveal it.
 """
 
 import math
@@ -156,7 +156,7 @@ def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None, e
 
 
 def _texts(stage: Finetune, frame: pl.DataFrame, split: str, backbone: LocalBackbone | None, exact: bool) -> _Texts:
-    """Of real patients by means in whole tokens and bytes, so that their multiples tell the class of their number."""
+    """Of real patients by means in whole tokens and bytes, so that multiples reveal the class of their number alone."""
     texts = frame.filter(pl.col("split") == split).get_column("text").to_list()
     count, tokens = typical(len(texts), exact), _mean_tokens(texts, backbone, stage.max_seq_len)
     size = sum(len(text.encode()) for text in texts)

@@ -1,7 +1,7 @@
 """Curves over optimizer steps: what the runs measured while they learnt.
 
 Of real patients they are drawn over the share of the training, at fixed places: the number of steps, and that of
-points, would tell how many texts there are. Of few steps nothing is drawn.
+points, would reveal how many texts there are. Of few steps nothing is drawn.
 
 `learning_curves` and `perplexity_curves` give the numbers, `draw_panel` draws them. Of a variant with several seeds
 the run nearest to its mean is drawn. A quantity that no run recorded has no panel.

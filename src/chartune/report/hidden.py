@@ -17,7 +17,7 @@ def behind_run(run: Run, counts: Mapping[str, Mapping[str, int]] | None = None, 
 
     Args:
         run: finished.
-        counts: split → what is counted, as `dataset.json` tells of the task; None or empty: not at hand.
+        counts: split → what is counted, as `dataset.json` has it of the task; None or empty: not at hand.
         split: `test` or `validation`.
 
     Raises:

@@ -117,7 +117,7 @@ def outcome(variants: Sequence[Variant], dataset: Dataset, name: str, figure: st
 
 
 def _warned(task: TaskEntry | None) -> tuple[str, ...]:
-    """That the texts of a task may tell its answer."""
+    """That the texts of a task may state its answer."""
     return (ANSWER_TOLD,) if task and task.answer_told else ()
 
 
@@ -133,7 +133,7 @@ def _risks(variants: Sequence[Variant], figure: str, open_data: bool) -> Risks:
 
 
 def _card(task: TaskEntry | None, run: Run) -> tuple[tuple[str, str], ...]:
-    """What a reader must know of a task; of data that are gone the class that is asked about, as the run tells it."""
+    """What a reader must know of a task; of data that are gone the class that is asked about, as the run records it."""
     if task is None:
         task = TaskEntry(title="", answer=(run.form or BINARY).kind, labels=tuple(run.about.classes or ()))
     return tuple(described(task).items())
@@ -150,7 +150,7 @@ def _drawn(draw: Callable[[Any, str], str], pictures: Iterable[Any], figure: str
 
 
 def _behind(variants: Sequence[Variant], counts: Mapping[str, Mapping[str, int]]) -> list[Variant]:
-    """The variants with who stands behind their scores; all alike, so that none tells what another hides."""
+    """The variants with who stands behind their scores; all alike, so that none shows what another hides."""
     runs = [run for variant in variants for run in variant.runs]
     tested, watched = (fewest([behind_run(run, counts, split) for run in runs]) for split in ("test", "validation"))
     return [replace(variant, behind=tested, watched=watched) for variant in variants]

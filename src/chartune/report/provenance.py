@@ -53,7 +53,7 @@ def lineages(datasets: Mapping[str, Dataset]) -> list[Lineage]:
 
 
 def switches(runs: Sequence[Run]) -> Table | None:
-    """Every fidelity switch in force, and where runs differ, which run has which; None: no run tells."""
+    """Every fidelity switch in force, and where runs differ, which run has which; None: no run records any."""
     settings: dict[str, dict[str, list[str]]] = {}
     for run in runs:
         for name, value in run.switches.items():

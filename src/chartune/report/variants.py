@@ -182,7 +182,7 @@ def named(variant: Variant) -> Cell:
 
 
 def scored(variant: Variant, metric: str, digits: int = 3) -> Cell:
-    """A score of a variant as `score` tells it, unless too few patients stand behind it."""
+    """A score of a variant as `score` writes it, unless too few patients stand behind it."""
     return Cell(TOO_FEW) if variant.hidden or variant.hides(metric) else score(variant.score(metric), digits)
 
 

@@ -52,7 +52,7 @@ def conduct(study: Study, store: Store) -> Conducted:
     gaps: list[Gap] = []
     with progress(study.title, total=len(cells)) as meter:
         for number, cell in cells.items():
-            meter.tell(cell.title())
+            meter.show(cell.title())
             missing = [need for need, parent in parents[number].items() if parent not in done]
             if missing:
                 gaps.append(Gap(cell.title(), f"it depends on `{missing[0]}`, which has no run"))

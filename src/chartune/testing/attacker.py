@@ -22,6 +22,8 @@ from scipy.sparse import lil_matrix
 Name = tuple[str, ...]
 """`left, part, filter, unit` or `split, part, split, what` or `rows, table`."""
 Term = tuple[float, Name]
+Constraint = tuple[list[Term], float, float]
+"""A sum of counts, and the least and the most that it can be."""
 
 LARGEST: Final = 1e6
 UNITS: Final = {
@@ -56,7 +58,7 @@ class Attacker:
     """Count → the lowest and highest value that fits all that was printed of it."""
     order: dict[str, list[str]] = field(default_factory=dict)
     """Part → its filters in the order applied, as far as they were printed with counts."""
-    laws: list[tuple[list[Term], float, float]] = field(default_factory=list)
+    constraints: list[Constraint] = field(default_factory=list)
     """Sums of counts between a low and a high."""
 
     def learn(self, name: Name, printed: str) -> None:
@@ -125,8 +127,8 @@ class Attacker:
         """A share of those with the outcome, as it was measured and then printed with so many digits."""
         half = 0.5 * 10.0**-digits + 1e-12
         positives, rows = ("split", part, split, "positives"), ("split", part, split, "admissions")
-        self.laws.append(([(1, positives), (half - rate, rows)], 0, LARGEST))
-        self.laws.append(([(-1, positives), (half + rate, rows)], 0, LARGEST))
+        self.constraints.append(([(1, positives), (half - rate, rows)], 0, LARGEST))
+        self.constraints.append(([(-1, positives), (half + rate, rows)], 0, LARGEST))
 
     def read_auroc(self, part: str, split: str, auroc: float, digits: int) -> None:
         """An AUROC is a share of pairs: drop the numbers of rows of which no number of pairs (and halves) gives it."""
@@ -149,9 +151,9 @@ class Attacker:
         Args:
             truth: the true counts; what was printed must fit them.
         """
-        laws = [*self.laws, *self._laws()]
-        names = list(dict.fromkeys([*self.known, *(name for terms, _, _ in laws for _, name in terms)]))
-        system = _System(names, self.known, laws)
+        constraints = [*self.constraints, *self._constraints()]
+        names = list(dict.fromkeys([*self.known, *(name for terms, _, _ in constraints for _, name in terms)]))
+        system = _System(names, self.known, constraints)
         wrong = [name for name in names if name in truth and not system.allows(name, truth[name])]
         if wrong:
             raise AssertionError(f"what was printed must fit the truth, but not of {wrong}")
@@ -170,7 +172,7 @@ class Attacker:
             if UNITS.get(what, what) in ("subjects", "admissions", "positives", "documents"):
                 self.learn(("split", part, split, UNITS.get(what, what)), printed)
 
-    def _laws(self) -> Iterator[tuple[list[Term], float, float]]:
+    def _constraints(self) -> Iterator[Constraint]:
         """What everybody knows of a flow and of splits."""
         for part, steps in self.order.items():
             for unit in ("subjects", "admissions", "notes"):
@@ -190,7 +192,7 @@ class Attacker:
                 yield [(1, rows), (-1, ("split", part, split, what))], 0, LARGEST
         yield from self._across_tasks()
 
-    def _across_tasks(self) -> Iterator[tuple[list[Term], float, float]]:
+    def _across_tasks(self) -> Iterator[Constraint]:
         """Tasks that begin alike have the same first counts; who stays some time are those who did not die."""
         flows = [part for part in self.order if part != "corpus"]
         for first, other in pairwise(flows):
@@ -209,18 +211,23 @@ _TABLES: Final = {"subjects": "PATIENTS", "admissions": "ADMISSIONS"}
 
 
 class _System:
-    """Integers between bounds under linear laws."""
+    """Integers between bounds under linear constraints."""
 
     def __init__(
-        self, names: list[Name], known: Mapping[Name, tuple[float, float]], laws: list[tuple[list[Term], float, float]]
+        self,
+        names: list[Name],
+        known: Mapping[Name, tuple[float, float]],
+        constraints: list[Constraint],
     ) -> None:
         self._place = {name: n for n, name in enumerate(names)}
         self._low, self._high = (np.array([known.get(name, (0.0, LARGEST))[end] for name in names]) for end in (0, 1))
-        matrix = lil_matrix((len(laws), len(names)))
-        for row, (terms, _, _) in enumerate(laws):
+        matrix = lil_matrix((len(constraints), len(names)))
+        for row, (terms, _, _) in enumerate(constraints):
             for factor, name in terms:
                 matrix[row, self._place[name]] += factor
-        self._laws = LinearConstraint(matrix.tocsr(), [low for _, low, _ in laws], [high for _, _, high in laws])
+        self._constraints = LinearConstraint(
+            matrix.tocsr(), [low for _, low, _ in constraints], [high for _, _, high in constraints]
+        )
 
     def allows(self, name: Name, value: int) -> bool:
         """Whether a count lies within what was printed of it."""
@@ -249,7 +256,7 @@ class _System:
             towards,
             integrality=np.ones(len(towards), dtype=np.int64),
             bounds=Bounds(self._low, self._high),
-            constraints=self._laws,
+            constraints=self._constraints,
         )
         if solution.x is None:
             raise AssertionError(f"the system must have a solution, the truth, but has none: {solution.message}")

@@ -66,7 +66,7 @@ _TABLES = (("ADMISSIONS", 91_200, 1893), ("NOTEEVENTS", 3_711_004, 4021), ("PATI
 
 
 def source(kind: str) -> dict[str, Any]:
-    """Where the data come from, as `dataset.json` tells it."""
+    """Where the data come from, as in `dataset.json`."""
     made_up = kind == "made-up"
     return {
         "kind": kind if not made_up else "mimic3", "version": "made-up" if made_up else "1.4",

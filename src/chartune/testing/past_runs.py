@@ -168,11 +168,11 @@ def _finished(
 
 
 def _finetune_events(strength: float, rise: float) -> list[Event]:
-    steps, looks = np.arange(1, 289), np.arange(36, 289, 36)
+    steps, evaluations = np.arange(1, 289), np.arange(36, 289, 36)
     losses = 0.45 + 0.3 * np.exp(-steps / 60) + 0.02 * strength * np.cos(steps)
-    aurocs = 0.5 + rise * (1 - np.exp(-looks / 80))
+    aurocs = 0.5 + rise * (1 - np.exp(-evaluations / 80))
     train = [Event(int(s), "loss", float(v), "train") for s, v in zip(steps, losses, strict=True)]
-    return train + [Event(int(s), "auroc", float(v), "validation") for s, v in zip(looks, aurocs, strict=True)]
+    return train + [Event(int(s), "auroc", float(v), "validation") for s, v in zip(evaluations, aurocs, strict=True)]
 
 
 def _about(

@@ -151,7 +151,7 @@ def _steps(training: Training, accelerator: Any, model: Any, optimizer: Any, sch
             state.train_seconds += time.monotonic() - started
             training.events.record(state.step, "loss", loss, tokens=state.tokens)
             meter.advance()
-            meter.tell(f"loss {loss:.3f}")
+            meter.show(f"loss {loss:.3f}")
             evaluated = state.step % schedule.interval == 0 or state.step == total
             if evaluated:
                 _evaluate(training)

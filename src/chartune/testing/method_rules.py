@@ -1,4 +1,4 @@
-"""What every method must keep on every family: each law is a function of a base model and a method, and asserts.
+"""What every method must keep on every family: each rule is a function of a base model and a method, and asserts.
 
 The contract suites run them over the catalog; whoever adds a method runs them over it without writing a test.
 """
@@ -35,7 +35,7 @@ IDS: Final = torch.tensor([[5, 9, 22, 40, 7, 8, 301], [9, 9, 17, 60, 2, 2, 2]])
 MASK: Final = torch.tensor([[1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0, 0]])
 BESIDE: Final = LoRA(rank=2, targets="all-linear")
 """What a method is stacked with."""
-Law = Callable[[LocalBackbone, Method], None]
+Rule = Callable[[LocalBackbone, Method], None]
 
 
 def hidden(module: nn.Module) -> Tensor:
@@ -244,7 +244,7 @@ def recomputed_activations_give_the_same_gradients(base: LocalBackbone, method: 
         assert all(torch.equal(own, others) for own, others in zip(grads[0], other, strict=True))
 
 
-LAWS: Final[tuple[Law, ...]] = (
+RULES: Final[tuple[Rule, ...]] = (
     a_fresh_layer_has_the_parameters_of_its_formula,
     only_its_own_parameters_get_gradients_and_all_of_them,
     a_saved_layer_reloads_exactly_and_is_quiet_when_frozen,
