@@ -62,38 +62,24 @@ def report_of(store: Store, runs: Sequence[Run] | None, out: Path, title: str) -
         StoreError: `out` cannot be written, or every run that was asked for is damaged.
     """
     must_be_a_file(out)
-    loaded = material(store, runs)
-    return render(loaded.runs, out, title=title, datasets=loaded.datasets, left_out=loaded.left_out)
+    write_output(out, page_of(store, runs, title).encode())
+    return out
 
 
 def page_of(store: Store, runs: Sequence[Run] | None, title: str) -> str:
     """The same report as HTML, not written anywhere."""
     loaded = material(store, runs)
-    return page(loaded.runs, title=title, datasets=loaded.datasets, left_out=loaded.left_out)
+    return rendered(loaded.runs, title=title, datasets=loaded.datasets, left_out=loaded.left_out)
 
 
-def render(
-    runs: Sequence[Run], out: Path, *, title: str, datasets: Mapping[str, Dataset], left_out: Sequence[str] = ()
-) -> Path:
-    """Write one self-contained HTML file.
+def rendered(runs: Sequence[Run], *, title: str, datasets: Mapping[str, Dataset], left_out: Sequence[str] = ()) -> str:
+    """The report of some runs as HTML, in one self-contained page.
 
     Args:
         runs: finished runs of any kind, in the order to show them.
-        out: the file to write; its folder is made if needed.
         title: the page's heading.
         datasets: data fingerprint → content of its `dataset.json`; a data set that is absent is reported as such.
         left_out: fingerprints of runs that are damaged; the page says so.
-
-    Raises:
-        ConfigError: there are no runs, or `out` is a folder, a device or a pipe.
-        StoreError: `out` cannot be written.
-    """
-    write_output(out, page(runs, title=title, datasets=datasets, left_out=left_out).encode())
-    return out
-
-
-def page(runs: Sequence[Run], *, title: str, datasets: Mapping[str, Dataset], left_out: Sequence[str] = ()) -> str:
-    """The report as HTML; arguments as for `render`.
 
     Raises:
         ConfigError: there are no runs.

@@ -13,7 +13,7 @@ import pytest
 
 from chartune.errors import ConfigError
 from chartune.quantities import Estimate
-from chartune.report.render import render, report_of
+from chartune.report.render import rendered, report_of
 from chartune.runs import START, Run, finished_runs
 from chartune.store import Store, write_json
 from chartune.testing import past_runs as past
@@ -169,9 +169,9 @@ def test_a_chosen_run_brings_its_parents_and_no_other(store: Store, tmp_path: Pa
     assert "TF-IDF + logistic" not in text
 
 
-def test_a_report_of_nothing_is_refused(tmp_path: Path) -> None:
+def test_a_report_of_nothing_is_refused() -> None:
     with pytest.raises(ConfigError, match="at least one finished run"):
-        render([], tmp_path / "x.html", title="Nothing", datasets={})
+        rendered([], title="Nothing", datasets={})
 
 
 def test_data_that_is_gone_from_the_store_is_told_as_such(tmp_path: Path) -> None:
@@ -262,9 +262,7 @@ def test_scores_on_few_real_patients_are_nowhere_in_the_page(tmp_path: Path, kee
             rows.write_parquet(run.path / "predictions.parquet")
         sign_again(run.path)
     runs = [run for run in finished_runs(store) if run.task == "mortality"]
-    text = render(
-        runs, tmp_path / "r.html", title="Few", datasets={past.DATA: typed(past.dataset("mimic3"))}
-    ).read_text()
+    text = rendered(runs, title="Few", datasets={past.DATA: typed(past.dataset("mimic3"))})
     shown = text[: text.index('id="provenance"')]
     assert "AUROC on the test split: too few to show." in shown
     assert "<dt>AUROC, In-hospital mortality</dt><dd>too few to show</dd>" in shown
@@ -281,7 +279,7 @@ def test_the_reason_why_scores_are_hidden_is_the_true_one(tmp_path: Path) -> Non
     data = past.dataset("mimic3")
     data["tasks"]["mortality"]["counts"]["test"]["positives"] = 7
     data["tasks"]["diagnoses_icd9"]["counts"]["test"]["subjects"] = 9
-    text = render(finished_runs(store), tmp_path / "r.html", title="Few", datasets={past.DATA: typed(data)}).read_text()
+    text = rendered(finished_runs(store), title="Few", datasets={past.DATA: typed(data)})
     either = "fewer than ten test admissions or patients with the outcome, or without it"
     for reason in (f"AUROC on the test split: too few to show. The reason: {either}.",
                    f'too few to show</dd><dd class="detail">{either}</dd>',
@@ -303,7 +301,7 @@ def _with_starts_kept(store: Store, *fingerprints: str) -> list[Run]:
 def test_a_run_that_kept_its_start_is_told_in_the_table_the_figure_the_card_and_the_notes(tmp_path: Path) -> None:
     store = past.past_runs(tmp_path / "store")
     runs = _with_starts_kept(store, past.CLINICAL, past.LORA_SEED_1)
-    text = render(runs, tmp_path / "r.html", title="Start", datasets={past.DATA: typed(past.dataset())}).read_text()
+    text = rendered(runs, title="Start", datasets={past.DATA: typed(past.dataset())})
     scores = text[text.index("mortality: scores on the test split") : text.index("Paired differences")]
     cells = re.findall(r"<th scope=row>(\d+) · .*?<small>(.*?)</small>", scores)
     kept = {number: detail.partition("kept: ")[2] for number, detail in cells}
@@ -316,7 +314,7 @@ def test_a_run_that_kept_its_start_is_told_in_the_table_the_figure_the_card_and_
 
 def test_of_runs_that_all_learnt_something_no_start_is_told(store: Store, tmp_path: Path) -> None:
     again = past.past_runs(tmp_path / "store")
-    text = render(_with_starts_kept(again), tmp_path / "r.html", title="All", datasets={}).read_text()
+    text = rendered(_with_starts_kept(again), title="All", datasets={})
     assert START not in text
 
 
@@ -328,8 +326,7 @@ def test_rows_of_a_table_of_ones_own_are_not_called_admissions_in_the_page(tmp_p
         for step in task["attrition"]:
             step["step"] = step["why"] = ""
     data["tasks"]["mortality"]["counts"]["test"]["admissions"] = 402
-    out = render(finished_runs(store), tmp_path / "r.html", title="Mine", datasets={past.DATA: typed(data)})
-    text = out.read_text()
+    text = rendered(finished_runs(store), title="Mine", datasets={past.DATA: typed(data)})
     words = text.index('id="words"')
     body = text[:words]
     for said in ("400+ test rows.", "<dt>test rows</dt>", "the same 400+ rows", "bins of equally many rows",
@@ -357,9 +354,9 @@ def test_small_counts_in_the_words_of_a_source_are_hidden_in_the_page(tmp_path: 
     store = past.past_runs(tmp_path / "store", "mimic3")
     data = past.dataset("mimic3")
     data["source"]["warnings"] = ["NOTEEVENTS: 3 rows have no admission"]
-    out = render(finished_runs(store), tmp_path / "r.html", title="R", datasets={past.DATA: typed(data)})
-    assert "3 rows have" not in out.read_text().replace("13 rows", "")
-    assert "NOTEEVENTS: &lt;10 rows have no admission" in out.read_text()
+    text = rendered(finished_runs(store), title="R", datasets={past.DATA: typed(data)})
+    assert "3 rows have" not in text.replace("13 rows", "")
+    assert "NOTEEVENTS: &lt;10 rows have no admission" in text
 
 
 def test_a_report_on_standard_output_is_the_same_page(store: Store, tmp_path: Path) -> None:
