@@ -20,7 +20,7 @@ from chartune.runs.ledger import find_run
 from chartune.stages.loading import load
 from chartune.stages.tfidf import Tfidf, tfidf
 from chartune.store import Store
-from chartune.testing.command_line import Said
+from chartune.testing.command_line import Completed
 from chartune.testing.command_line import chartune as verb
 
 WORDS = ("septic", "afebrile", "stable", "fall", "stroke", "pain")
@@ -60,7 +60,7 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> int:
     return 8
 
 
-def asked(store: Store, *words: object) -> Said:
+def asked(store: Store, *words: object) -> Completed:
     return verb("predict", *words, "--store", store.root)
 
 

@@ -1,6 +1,6 @@
 """Counts and scores as commands print them: releasable, or exact for the analyst who asks, and marked as such."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
@@ -32,9 +32,9 @@ def emit_figures(result: Mapping[str, Any], as_json: bool, text: str, source: So
     emit({**release, **result}, as_json, f"{RELEASE}\n{text}" if release["do_not_release"] else text)
 
 
-def emit_run(run: Run, as_json: bool, exact: bool, warnings: Sequence[str]) -> None:
-    """Print a finished run; `warnings`: of its data, for a script."""
-    summary = run_summary(run, scores_json(run, exact), is_exact(run, exact)) | {"warnings": warnings}
+def emit_run(run: Run, as_json: bool, exact: bool, more: Mapping[str, Any]) -> None:
+    """Print a finished run; `more`: what a script gets besides."""
+    summary = run_summary(run, scores_json(run, exact), is_exact(run, exact)) | dict(more)
     text = run_text(run, {split: scores_text(run, split, exact) for split in run.scores})
     emit_figures(summary, as_json, text, source_of(run), exact)
 

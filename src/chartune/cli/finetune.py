@@ -80,7 +80,7 @@ def command(
     opened = open_store(store)
     warned = say_warnings(stage.data, opened, stage.task)  # type: ignore[attr-defined]
     done = run(stage, opened)  # type: ignore[arg-type]
-    emit_run(done, as_json, exact_counts, warned)
+    emit_run(done, as_json, exact_counts, {"warnings": warned})
     prepared = opened.find("data", done.data or "")
     if prepared and (message := warning(done, read_dataset(prepared))):
         say(f"warning: {message}")

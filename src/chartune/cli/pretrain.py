@@ -56,7 +56,7 @@ def command(
     stage, opened = Pretrain.parse(data, str(config or "")), open_store(store)
     warned = say_warnings(stage.data, opened, None)
     done = run(stage, opened)
-    emit_run(done, as_json, exact_counts, warned)
+    emit_run(done, as_json, exact_counts, {"warnings": warned})
 
 
 def adapted(config: Path | None, method: str | None) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from chartune.disclosure import percent
-from chartune.report.table import NOT_MEASURED, TOO_FEW, Cell, Column, Table, minus
+from chartune.disclosure import TOO_FEW, percent
+from chartune.report.table import NOT_MEASURED, Cell, Column, Table, minus
 from chartune.report.variants import Score, Variant, score
 from chartune.runs import Run
 from chartune.runs.record import Drift, External
