@@ -18,6 +18,7 @@ from chartune.cli import (
     check,
     datasets,
     demo,
+    evaluate,
     export_data,
     finetune,
     import_backbone,
@@ -46,7 +47,7 @@ app = typer.Typer(
 
 for _verb in (
     demo, make_hospital, check, import_backbone, prepare, datasets, audit_data, export_data, plan, pretrain, finetune,
-    predict, study, report, ls, show,
+    predict, evaluate, study, report, ls, show,
 ):  # fmt: skip
     app.command(_verb.__name__.rpartition(".")[2].replace("_", "-"))(_verb.command)
 

@@ -19,6 +19,7 @@ from chartune.published import CITATION
 from chartune.report import adaptation, cost, marks, provenance, summary
 from chartune.report.caveats import caveats
 from chartune.report.curves import draw_panel, perplexity_curves
+from chartune.report.external import elsewhere
 from chartune.report.material import damage_reported, material
 from chartune.report.outcome import Outcome, outcome
 from chartune.report.table import Table
@@ -107,6 +108,7 @@ def _contents(
         "populations": [_population(name, dataset, asked) for name, dataset in datasets.items()],
         "adaptation": _adaptation(pretrained, datasets) if pretrained else None,
         "outcomes": outcomes,
+        "elsewhere": elsewhere(variants, every, {run.fingerprint: _badge(run, datasets) == MADE_UP for run in runs}),
         "costs": cost.cost_table(variants, every),
         "planned": cost.planned_table(variants),
         "lineages": provenance.lineages(datasets),
