@@ -153,6 +153,10 @@ def test_a_prevalence_is_worked_out_of_classes_and_an_auroc_has_the_digits_of_it
     assert Behind(40, 12, 28).release("auroc", Estimate(0.81249)).value == 0.81
 
 
+def test_a_perplexity_has_three_digits_and_no_number_of_tokens() -> None:
+    assert Behind(scored=False).release("perplexity", Estimate(12.3456789, n=41_210)) == Estimate(12.346)
+
+
 def test_an_accuracy_with_few_errors_is_not_shown() -> None:
     stands = Behind(30, shares=frozenset({"accuracy"}))
     assert stands.hides("accuracy", Estimate(28 / 30))
