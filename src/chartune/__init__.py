@@ -20,8 +20,15 @@ OFFLINE = {
 }  # fmt: skip
 """Environment switches that keep the libraries quiet and at home."""
 
+WAITING = {"GOMP_SPINCOUNT": "1000"}
+"""How long a thread that has nothing to do turns round before it sleeps: beside one other busy process OpenMP's default
+halves the rate of two threads. Read when torch is loaded; a policy of the user's own stays."""
+
 for _name, _value in OFFLINE.items():
     os.environ.setdefault(_name, _value)
+if "OMP_WAIT_POLICY" not in os.environ:
+    for _name, _value in WAITING.items():
+        os.environ.setdefault(_name, _value)
 
 _FACE = {
     "Backbone": "chartune.models.backbone",

@@ -19,6 +19,7 @@ from transformers import (
     LlamaForCausalLM,
 )
 
+from chartune.allocator import keep_pages
 from chartune.config import Config
 from chartune.errors import AdapterError, ConfigError, StoreError
 from chartune.models.anatomy import anatomy_of, is_matrix
@@ -75,6 +76,7 @@ def resolve(numerics: Numerics, max_seq_len: int, *, trains_body: bool = True, f
             "numerics.attention is sdpa; choose `auto` or `eager`."
         )
     torch.set_flush_denormal(True)  # numbers below 1e-38 cost a processor a hundred times their worth
+    keep_pages()
     device: Literal["cpu", "cuda"] = "cuda" if torch.cuda.is_available() else "cpu"
     fast = torch.cuda.is_bf16_supported() if device == "cuda" else cpu_multiplies_bf16()
     precision: Literal["fp32", "bf16"] = (
