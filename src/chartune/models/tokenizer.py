@@ -21,7 +21,7 @@ SPECIAL: Final = frozenset({"bos_token", "eos_token", "unk_token", "pad_token", 
 
 
 def load_tokenizer(backbone: LocalBackbone) -> Any:
-    """The tokenizer of a base model, a transformers `PreTrainedTokenizerFast`.
+    """The tokenizer of a base model, a transformers `PreTrainedTokenizerFast`, read once per process: do not change it.
 
     Where only its padding lies beyond the embedding, padding is another token's id (it is masked), and the name of the
     padding token in a text is text.
@@ -29,6 +29,8 @@ def load_tokenizer(backbone: LocalBackbone) -> Any:
     Raises:
         AdapterError: the files do not make a fast tokenizer, or it gives tokens that the model does not know.
     """
+    for file in backbone.files:
+        file.must_be_unchanged()
     return _load(backbone.files, backbone.family, backbone.name)
 
 
@@ -38,13 +40,7 @@ def must_share_tokens(backbone: LocalBackbone) -> None:
     Raises:
         AdapterError: as `load_tokenizer`.
     """
-    _checked(backbone.files, backbone.family, backbone.name)
-
-
-@lru_cache(maxsize=64)
-def _checked(files: tuple[ModelFile, ...], family: Family, name: str) -> None:
-    """A base is checked once per process."""
-    _load(files, family, name)
+    load_tokenizer(backbone)
 
 
 def tokenizer_as_given(backbone: LocalBackbone) -> Any:
@@ -56,6 +52,7 @@ def tokenizer_as_given(backbone: LocalBackbone) -> Any:
     return _read(backbone.files, backbone.name)
 
 
+@lru_cache(maxsize=4)
 def _load(files: tuple[ModelFile, ...], family: Family, name: str) -> Any:
     tokenizer = _read(files, name)
     _keep_below(tokenizer, embedded(files, family), name)

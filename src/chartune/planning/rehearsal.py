@@ -15,7 +15,6 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
@@ -91,14 +90,14 @@ def _counted(module: nn.Module, device: str, run: Callable[[], Tensor], backward
     with FakeTensorMode():
         _fake(module, device)
         alive = _Alive({id(t.untyped_storage()) for t in (*module.parameters(), *module.buffers())})
-        with alive, NoNumbers(), torch.set_grad_enabled(backward):  # type: ignore[no-untyped-call]
+        with alive, torch.set_grad_enabled(backward):
             loss = run()
             if backward:
                 torch.autograd.backward(loss)
     return Rehearsed(alive.flops, alive.peak, alive.written, alive.operations)
 
 
-class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Alive(NoNumbers):
     """Follows which results are alive."""
 
     def __init__(self, weights: set[int]) -> None:
@@ -107,7 +106,7 @@ class _Alive(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._known: set[int] = set(weights)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
+        out = super().__torch_dispatch__(func, types, args, kwargs)
         self.operations += 1
         counted = flop_registry.get(func._overloadpacket)
         if counted is not None:
