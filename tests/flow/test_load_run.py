@@ -132,12 +132,14 @@ def store(folder: Path, data: dict[str, Any], twins: Path) -> Store:
     single = {"source": source, "tasks": [{"kind": "labels", "answer": "multiclass"}]}
     for name, asked in {"words": data, "words of many": several, "words of one of many": single}.items():
         tfidf(Tfidf.parse({"data": asked, "name": name}), store)
+    limit = {"backbone": {"name": str(bert.folder)}, "max_seq_len": 8}
+    tfidf(Tfidf.parse({"data": data, "name": "words that a model reads", "length": limit}), store)
     return store
 
 
 def test_every_run_gives_its_own_test_predictions_again_in_a_fresh_process(store: Store, tmp_path: Path) -> None:
     equal = loaded_again(store, tmp_path)
-    assert len(equal) == 3 + len(METHODS) + 4 + 3
+    assert len(equal) == 3 + len(METHODS) + 4 + 4
     assert [name for name, same in equal.items() if not same] == []
 
 

@@ -21,7 +21,7 @@ from chartune.answers import Answer
 from chartune.batches.collate import Examples
 from chartune.batches.tokenize import Encoded, encode, load_tokenizer
 from chartune.errors import AdapterError, ConfigError, RunError
-from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, inspect
+from chartune.models.backbone import Backbone, LocalBackbone, inspect
 from chartune.models.foreign import reading
 from chartune.models.load import Resolved
 from chartune.models.readers import Classifier
@@ -32,10 +32,13 @@ from chartune.runs.ledger import run_at
 from chartune.runs.record import layer_folders
 from chartune.runs.run import Run
 from chartune.stages.assembly import assemble, bare_body
+from chartune.stages.bases import find_or_convert
 from chartune.stages.finetune import HEAD_FILE, MODEL, Finetune
 from chartune.stages.inputs import Inputs
+from chartune.stages.model_length import as_read
 from chartune.stages.model_stage import HeadSpec
-from chartune.stages.term_weights import TermWeights
+from chartune.stages.term_weights import Limit, TermWeights
+from chartune.stages.tfidf import Tfidf
 from chartune.store import Store
 
 
@@ -77,10 +80,12 @@ class Loaded(Scorer):
 
 @dataclass(frozen=True)
 class LoadedTerms(Scorer):
-    """A finished `tfidf` run that reads texts, whole."""
+    """A finished `tfidf` run that reads texts."""
 
     counts: ClassVar[str] = "words"
     weights: TermWeights
+    base: LocalBackbone | None
+    """Whose token limit cuts the texts; None: they are read whole."""
 
     @property
     def numerics(self) -> dict[str, str]:
@@ -89,13 +94,24 @@ class LoadedTerms(Scorer):
 
     def _read(self, texts: Sequence[str]) -> Reading:
         """Frequencies of terms, weighed."""
-        decided = self.form.from_odds(self.weights.odds(texts), self.weights.classes, self.weights.prior)
-        return replace(self.lengths(texts), decided=decided)
+        beginnings, reading = self._cut(texts)
+        return replace(reading, decided=self.form.from_odds(
+            self.weights.odds(beginnings), self.weights.classes, self.weights.prior
+        ))  # fmt: skip
 
     def lengths(self, texts: Sequence[str]) -> Reading:
         """Words."""
+        return self._cut(texts)[1]
+
+    def _cut(self, texts: Sequence[str]) -> tuple[Sequence[str], Reading]:
+        """What is read of each text, and how many words that is."""
         words = np.asarray([len(text.split()) for text in texts], dtype=np.int64)
-        return Reading(np.zeros(0), words, words, words.astype(np.int32), np.zeros(len(texts), dtype=np.bool_))
+        if self.base is None or self.weights.limit is None:
+            cut = np.zeros(len(texts), dtype=np.bool_)
+            return texts, Reading(np.zeros(0), words, words, words.astype(np.int32), cut)
+        beginnings, encoded = as_read(texts, self.base, self.weights.limit.max_seq_len)
+        read = np.where(encoded.truncated, encoded.words_seen, words)
+        return beginnings, Reading(np.zeros(0), words, read, read.astype(np.int32), encoded.truncated)
 
 
 def load(run: Run | str, store: Store | Path | str, base: Backbone | None = None) -> Scorer:
@@ -123,7 +139,8 @@ def load(run: Run | str, store: Store | Path | str, base: Backbone | None = None
         raise RunError(f"{run.name!r} was made by an older version that kept no label names; fine-tune it again.")
     scored = (run, about.labels, about.titles or about.labels, about.form, about.calibration)
     if run.kind == "tfidf":
-        return LoadedTerms(*scored, TermWeights.read_from(run))
+        weights = TermWeights.read_from(run)
+        return LoadedTerms(*scored, weights, _limiting(run, weights.limit, store, base))
     if about.max_seq_len is None:
         raise RunError(f"{run.name!r} does not say how many tokens it reads; fine-tune it again.")
     stage = Finetune.parse(run.stage, str(run.path / "stage.yaml"))
@@ -157,16 +174,28 @@ def _base(run: Run, stage: Finetune, store: Store, base: Backbone | None) -> Loc
             run.artefact.file(f"{MODEL}/{file.name}")  # as it was signed
         name, licence, read = (str(each or "") for each in (recorded.name, recorded.licence, recorded.exposure))
         return inspect(run.path / MODEL, name=name, licence=licence, exposure=read)
-    local = find_backbone(base or stage.backbone, store)
+    return _recorded(run, recorded.name, recorded.content_hash, base or stage.backbone, store)
+
+
+def _limiting(run: Run, limit: Limit | None, store: Store, base: Backbone | None) -> LocalBackbone | None:
+    """The base model whose token limit cuts the texts of a TF-IDF run; None: they are read whole."""
+    stage = Tfidf.parse(run.stage, str(run.path / "stage.yaml"))
+    if limit is None or stage.length is None:
+        return None
+    return _recorded(run, limit.backbone, limit.content_hash, base or stage.length.backbone, store)
+
+
+def _recorded(run: Run, name: str | None, content_hash: str, base: Backbone, store: Store) -> LocalBackbone:
+    """A base model that is the one that a run names by its content."""
+    local = find_or_convert(base, store)
     if local is None:
         raise ConfigError(
-            f"{run.name!r} needs its base model {recorded.name}, but this store has none; copy it, and say where it is."
+            f"{run.name!r} needs its base model {name}, but this store has none; copy it, and say where it is."
         )
-    if recorded.content_hash not in (local.content_hash, local.former_hash):
+    if content_hash not in (local.content_hash, local.former_hash):
         raise AdapterError(
-            "a run must be read with the base model that it was trained on "
-            f"({recorded.name}, {recorded.content_hash[:12]}), but {local.name} is {local.content_hash[:12]}; "
-            "say where its own is."
+            f"a run must be read with the base model that it was trained on ({name}, {content_hash[:12]}), but "
+            f"{local.name} is {local.content_hash[:12]}; say where its own is."
         )
     return local
 

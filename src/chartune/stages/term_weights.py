@@ -5,7 +5,7 @@ runs/<fingerprint>/tfidf/   vocabulary.json (restricted: words and phrases of no
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -25,6 +25,17 @@ WEIGHTS: Final = f"{FOLDER}/weights.safetensors"
 
 
 @dataclass(frozen=True)
+class Limit:
+    """The base model whose token limit cuts the texts."""
+
+    backbone: str
+    """Its name."""
+    content_hash: str
+    max_seq_len: int
+    """Tokens of each text."""
+
+
+@dataclass(frozen=True)
 class TermWeights:
     """d terms and K regressions on their frequencies."""
 
@@ -40,12 +51,16 @@ class TermWeights:
     """Logits of the label frequencies of the training split, [outputs]: of a label that it had not."""
     apart: bool
     """Whether each regression was fitted by itself, as where several labels may apply."""
+    limit: Limit | None = None
+    """What cuts the texts before; None: they are read whole."""
 
     @classmethod
-    def of(cls, vectorizer: TfidfVectorizer, model: Any, prior: NDArray[np.float32]) -> Self:
+    def of(
+        cls, vectorizer: TfidfVectorizer, model: Any, prior: NDArray[np.float32], limit: Limit | None = None
+    ) -> Self:
         """Of a fitted `LogisticRegression`, or of a `OneVsRestClassifier` of them."""
         if not hasattr(model, "estimators_"):
-            return cls(vectorizer, model.coef_, model.intercept_, model.classes_.astype(np.int64), prior, False)
+            return cls(vectorizer, model.coef_, model.intercept_, model.classes_.astype(np.int64), prior, False, limit)
         nothing = np.zeros(len(vectorizer.vocabulary_))
         # A label that all training texts have, or none, has no regression but a constant.
         rows = [
@@ -53,7 +68,7 @@ class TermWeights:
             for one in model.estimators_
         ]
         coefficients, intercepts = (np.asarray(part, dtype=np.float64) for part in zip(*rows, strict=True))
-        return cls(vectorizer, coefficients, intercepts, np.asarray(model.classes_, dtype=np.int64), prior, True)
+        return cls(vectorizer, coefficients, intercepts, np.asarray(model.classes_, dtype=np.int64), prior, True, limit)
 
     def odds(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """As `decision_function` of the model that was fitted, to the last bit: [n] of one regression, else [n, K]."""
@@ -67,7 +82,8 @@ class TermWeights:
         """Write both files into the folder of a run."""
         (folder / FOLDER).mkdir(mode=0o700, exist_ok=True)
         terms = sorted(self.vectorizer.vocabulary_, key=self.vectorizer.vocabulary_.__getitem__)
-        write_json(folder / VOCABULARY, {"longest_ngram": self.vectorizer.ngram_range[1], "terms": terms})
+        limit = {"limit": asdict(self.limit)} if self.limit else {}
+        write_json(folder / VOCABULARY, {"longest_ngram": self.vectorizer.ngram_range[1], "terms": terms, **limit})
         arrays = {
             "idf": self.vectorizer.idf_, "coefficients": self.coefficients, "intercepts": self.intercepts,
             "classes": self.classes, "prior": self.prior, "apart": np.asarray([self.apart], dtype=np.uint8),
@@ -96,7 +112,7 @@ class TermWeights:
         vectorizer.idf_ = arrays["idf"]
         return cls(
             vectorizer, arrays["coefficients"], arrays["intercepts"], arrays["classes"], arrays["prior"],
-            bool(arrays["apart"]),
+            bool(arrays["apart"]), Limit(**kept["limit"]) if "limit" in kept else None,
         )  # fmt: skip
 
 

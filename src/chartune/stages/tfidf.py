@@ -10,11 +10,14 @@ from sklearn.multiclass import OneVsRestClassifier
 
 from chartune.errors import LabelError
 from chartune.made_up import oracle_of
+from chartune.models.backbone import LocalBackbone
 from chartune.runs.run import Run
+from chartune.stages.bases import find_or_make
+from chartune.stages.model_length import ModelLength, as_read
 from chartune.stages.scoring import calibration, score, write_predictions
 from chartune.stages.stage import Outcome, Stage, Work, perform, source_facts, task_facts
 from chartune.stages.table import SCORED, TaskTable, read_table
-from chartune.stages.term_weights import TermWeights, term_frequencies
+from chartune.stages.term_weights import Limit, TermWeights, term_frequencies
 from chartune.store import Store
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.prepare import prepare
@@ -34,6 +37,8 @@ class Tfidf(Stage):
     """Phrases in fewer training texts are left out."""
     strengths: tuple[float, ...] = (0.1, 1.0, 10.0, 100.0)
     """Inverse penalties to choose from, by the headline score on the validation split; one for all labels."""
+    length: ModelLength | None = None
+    """Read only as many words of each text as a base model reads within its token limit; None: whole texts."""
 
 
 def tfidf(stage: Tfidf, store: Store) -> Run:
@@ -45,17 +50,34 @@ def tfidf(stage: Tfidf, store: Store) -> Run:
     data = prepare(stage.data, store)
     table = read_table(data, stage.task)
     table.must_be_learnable()
+    base = find_or_make(stage.length.backbone, store) if stage.length else None
     return perform(
-        stage, store, data, kind="tfidf", revision=REVISION,
-        name=stage.name or "TF-IDF + logistic regression", parts={"task": table.task},
+        stage, store, data, kind="tfidf", revision=REVISION, name=stage.name or _title(stage),
+        parts={"task": table.task} | ({"backbone": base.content_hash} if base else {}),
         facts={"source": source_facts(read_dataset(data)), **task_facts(table), "backbone": None, "stack": None,
-               "parents": [], "max_seq_len": None, "truncated_fraction": 0.0},
-        resolved=None, work=lambda work: _fit(stage, table, work),
+               "parents": [], "max_seq_len": stage.length and stage.length.max_seq_len, "truncated_fraction": 0.0},
+        resolved=None, work=lambda work: _fit(stage, table, work, base),
     )  # fmt: skip
 
 
-def _fit(stage: Tfidf, table: TaskTable, work: Work) -> Outcome:
+def _title(stage: Tfidf) -> str:
+    limit = f", {stage.length.max_seq_len} tokens" if stage.length else ""
+    return f"TF-IDF + logistic regression{limit}"
+
+
+def _read(
+    stage: Tfidf, table: TaskTable, base: LocalBackbone | None
+) -> tuple[dict[str, list[str]], dict[str, NDArray[np.bool_]]]:
+    """By split what is read of each text, and whether that is less than all of it, [n]."""
     texts = {split: table.frame[table.rows(split)].get_column("text").to_list() for split in ("train", *SCORED)}
+    if base is None or stage.length is None:
+        return texts, {split: np.zeros(len(part), dtype=np.bool_) for split, part in texts.items()}
+    read = {split: as_read(part, base, stage.length.max_seq_len) for split, part in texts.items()}
+    return {split: part for split, (part, _) in read.items()}, {split: e.truncated for split, (_, e) in read.items()}
+
+
+def _fit(stage: Tfidf, table: TaskTable, work: Work, base: LocalBackbone | None = None) -> Outcome:
+    texts, cut = _read(stage, table, base)
     vectorizer = term_frequencies(stage.longest_ngram, stage.least_documents)
     try:
         train = vectorizer.fit_transform(texts["train"])
@@ -69,14 +91,17 @@ def _fit(stage: Tfidf, table: TaskTable, work: Work) -> Outcome:
     form, watched, counted = table.form, table.labels("validation"), table.counted()
     tried = [form.quick(watched, _decided(model, held["validation"], table), counted) for model in fitted]
     model = fitted[int(np.argmax([scores[form.headline.metric] for scores in tried]))]
-    TermWeights.of(vectorizer, model, table.prior_logits()).write(work.folder)
+    limit = Limit(base.name, base.content_hash, stage.length.max_seq_len) if base and stage.length else None
+    TermWeights.of(vectorizer, model, table.prior_logits(), limit).write(work.folder)
     decided = {split: _decided(model, held[split], table) for split in SCORED}
     write_predictions(work.folder, table, decided)
     words = np.asarray([len(text.split()) for text in texts["test"]], dtype=np.int32)
     oracle = oracle_of(stage.data.source, table.task, table.recipe)
     scores = score(table, decided, work.folder, words={"test": words}, oracle=oracle)
     parameters = (train.shape[1] + 1) * form.regressions(len(table.space.labels))
-    facts = {"calibration": calibration(table, decided["validation"])}
+    facts = {
+        "calibration": calibration(table, decided["validation"]), "truncated_fraction": float(cut["test"].mean()),
+    }  # fmt: skip
     return Outcome(scores, parameters, parameters, facts=facts)
 
 

@@ -1,5 +1,6 @@
 """TF-IDF: what is chosen is chosen on the validation split."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,9 +8,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.sources.mimic3 import Mimic3
+from chartune.stages.model_length import ModelLength, beginnings
 from chartune.stages.stage import Outcome, Work
 from chartune.stages.table import TaskTable
+from chartune.stages.term_weights import VOCABULARY
 from chartune.stages.tfidf import Tfidf, _fit
 from chartune.store import Store
 from chartune.tasks.labels import LabelSpace
@@ -92,3 +96,31 @@ def test_a_class_without_a_training_case_keeps_its_prior_and_everything_is_score
     assert (odds[:, 1] < 0.02).all()
     right = odds[np.arange(28), held[:28]]
     assert (right == odds[:28].max(axis=1)).all()
+
+
+def test_with_a_length_no_word_beyond_what_the_model_reads_has_a_weight(store: Store, bert: LocalBackbone) -> None:
+    """The last word of each text tells the label, and lies beyond the model's limit."""
+    telling = table().frame.with_columns(
+        text=pl.col("text") + pl.when(pl.col("label") == 1).then(pl.lit(" yes")).otherwise(pl.lit(" no"))
+    )
+    rows = replace(table(), frame=telling)
+    stages = {
+        "whole": Tfidf(data=DATA),
+        "cut": Tfidf(data=DATA, length=ModelLength(backbone=Backbone(name=str(bert.folder)), max_seq_len=12)),
+    }
+    scores, terms = {}, {}
+    for name, stage in stages.items():
+        folder = store.partial("runs", name)
+        outcome = _fit(stage, rows, Work(store, folder, "0" * 16), bert if stage.length else None)
+        scores[name] = outcome.scores["test"]["auroc"].value
+        terms[name] = set(json.loads((folder / VOCABULARY).read_text())["terms"])
+        assert outcome.facts["truncated_fraction"] == (1.0 if stage.length else 0.0)
+    assert scores["cut"] < scores["whole"] - 0.1
+    assert {"yes", "no"} <= terms["whole"]
+    assert not {"yes", "no"} & terms["cut"]
+
+
+def test_a_text_ends_with_the_last_word_that_was_read_whole() -> None:
+    texts = ["one  two\nthree four", "one two", "", " one"]
+    cut = np.array([True, False, False, True])
+    assert beginnings(texts, np.array([2, 2, 0, 0], dtype=np.int32), cut) == ["one  two", "one two", "", ""]
