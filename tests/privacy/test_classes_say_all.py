@@ -10,6 +10,8 @@ import string
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from chartune.models.backbone import LocalBackbone
 from chartune.testing.chain import FINETUNE, PRETRAIN
 from chartune.testing.command_line import chartune
@@ -17,6 +19,11 @@ from chartune.testing.command_line import chartune
 WORDS: Final = 30
 SIZES: Final = {"fewer": {"train": 30, "validation": 12, "test": 8}, "more": {"train": 38, "validation": 18, "test": 2}}
 EPOCH: Final = ("optimisation.duration.value=1", "optimisation.duration.unit=epochs", "optimisation.batch_size=1")
+PLANS: Final = {
+    "finetune": ("finetune", FINETUNE),
+    "pretrain": ("pretrain", (*PRETRAIN, "held_out_blocks=512")),
+    "first tokens": ("pretrain", (*PRETRAIN, "notes=first-tokens")),
+}
 
 
 def table_of(folder: Path, sizes: dict[str, int]) -> Path:
@@ -35,8 +42,14 @@ def table_of(folder: Path, sizes: dict[str, int]) -> Path:
     return folder
 
 
-def printed(folder: Path, base: Path) -> dict[str, str]:
-    """What the verbs print of it, by verb; names of data and the size of the one raw file blanked out."""
+def printed(folder: Path, base: Path, plans: tuple[str, ...]) -> dict[str, str]:
+    """What the verbs print of it, by verb; names of data and the size of the one raw file blanked out.
+
+    Args:
+        folder: of the table.
+        base: a base model's folder.
+        plans: names of `PLANS`.
+    """
     at, data = ("--store", folder / "store"), (folder / "notes.csv", "--splits", folder)
     model = ("--base", base, *(word for setting in EPOCH for word in ("--set", setting)))
 
@@ -50,9 +63,7 @@ def printed(folder: Path, base: Path) -> dict[str, str]:
     every = {
         "prepare": console, "json": said("datasets", name, "--json"), "datasets": said("datasets", name),
         "card": (folder / "store" / "data" / name / "README.md").read_text(), "audit": said("audit-data", name),
-        "finetune": said("plan", "finetune", *data, *model, "--json", *sets(*FINETUNE)),
-        "pretrain": said("plan", "pretrain", *data, *model, "--json", *sets(*PRETRAIN, "held_out_blocks=512")),
-        "first tokens": said("plan", "pretrain", *data, *model, "--json", *sets(*PRETRAIN, "notes=first-tokens")),
+        **{plan: said("plan", PLANS[plan][0], *data, *model, "--json", *sets(*PLANS[plan][1])) for plan in plans},
     }  # fmt: skip
     return {verb: _alike(text, folder) for verb, text in every.items()}
 
@@ -69,7 +80,13 @@ def _alike(text: str, folder: Path) -> str:
     return re.sub(r'"bytes": \d+|[\d.]+ (?:B|[KM]iB)\b', "-", text)
 
 
-def test_counts_that_differ_within_their_classes_are_printed_alike(tmp_path: Path, llama: LocalBackbone) -> None:
-    fewer, more = (printed(table_of(tmp_path / name, sizes), llama.folder) for name, sizes in SIZES.items())
+@pytest.mark.parametrize("plans", [
+    ("finetune",), pytest.param(("pretrain", "first tokens"), marks=pytest.mark.slow),
+])  # fmt: skip
+def test_counts_that_differ_within_their_classes_are_printed_alike(
+    tmp_path: Path, llama: LocalBackbone, plans: tuple[str, ...]
+) -> None:
+    tables = (table_of(tmp_path / name, sizes) for name, sizes in SIZES.items())
+    fewer, more = (printed(table, llama.folder, plans) for table in tables)
     for verb, text in fewer.items():
         assert text == more[verb], verb
