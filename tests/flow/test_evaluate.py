@@ -116,6 +116,26 @@ def test_patients_whom_the_run_has_learnt_from_are_left_out(store: Store, place:
     assert made["external"]["rows_left_out"] > 100
 
 
+def test_on_the_data_of_the_run_its_own_test_split_is_scored_again(store: Store) -> None:
+    own = find_run(store, "words")
+    made = evaluated(store, "words", own.data)
+    assert {m: e["value"] for m, e in made["scores"]["test"].items()} == {
+        m: e.value for m, e in own.scores["test"].items()
+    }
+
+
+def test_where_the_other_class_is_asked_about_its_probability_is_given(store: Store, place: Path) -> None:
+    others = table(place / "others.csv", "died", 2, OTHERS)
+    turned = evaluated(store, "words", others, "--set", "data.tasks.0.positive=survived")
+    rows = pl.read_parquet(Path(turned["folder"]) / "predictions.parquet").sort("hadm_id")
+    died = load("words", store).probabilities(pl.read_csv(others)["text"].to_list())
+    assert rows["p_survived"].to_list() == pytest.approx((1 - died).tolist())
+    assert (
+        turned["scores"]["test"]["auroc"]["value"]
+        == evaluated(store, "words", others)["scores"]["test"]["auroc"]["value"]
+    )
+
+
 @pytest.mark.parametrize(
     ("run", "kind", "said"), [("words", "left", "labels in common"), ("words", "many", "same form")]
 )

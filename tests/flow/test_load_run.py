@@ -209,6 +209,12 @@ def test_what_is_loaded_knows_its_answers_and_gives_probabilities(store: Store) 
     assert loaded.calibration is not None
     mended = loaded.calibration.intercept + loaded.calibration.slope * odds
     assert np.allclose(loaded.probabilities(texts, recalibrated=True), 1 / (1 + np.exp(-mended)))
+    assert np.array_equal(loaded.predict_proba(texts), np.stack([1 - plain, plain], axis=1))
+    long, short = " ".join(["septic"] * 40), "afebrile"
+    read, whole = loaded.read([long, short]), [len(loaded.tokenizer(text)["input_ids"]) for text in (long, short)]
+    assert (read.tokens.tolist(), read.tokens_read.tolist()) == (whole, [24, whole[1]])
+    assert read.truncated.tolist() == [True, False]
+    assert loaded.lengths([long, short]).tokens.tolist() == whole
     many = load(find_run(store, "many labels"), store)
     assert many.probabilities(texts).shape == (3, 3)
     with pytest.raises(RunError, match="recalibration"):

@@ -306,6 +306,24 @@ def test_the_python_face_gives_the_rows_of_the_verb(store: Store, tmp_path: Path
         chartune.predict("words", ["septic", " "], store=store)
 
 
+@pytest.mark.parametrize("name", ["words", "many", "one of"])
+def test_predictions_of_the_test_split_are_those_that_the_run_keeps(store: Store, name: str) -> None:
+    run = find_run(store, name)
+    kept, every = run.predictions("test"), notes(150)
+    decided = load(run, store).decided([every[subject] for subject in kept["subject_id"]])
+    stored = (
+        kept["logit"].to_numpy() if "logit" in kept.columns else np.asarray(kept["logits"].to_list(), dtype=np.float32)
+    )
+    assert np.array_equal(decided.astype(stored.dtype), stored)
+
+
+def test_the_input_is_not_written_over(store: Store, tmp_path: Path) -> None:
+    source = table(tmp_path, "new.csv", some())
+    before = source.read_bytes()
+    assert asked(store, "words", source, "--out", source).code == 2
+    assert source.read_bytes() == before
+
+
 def test_a_copy_of_a_run_scores_where_it_lies(store: Store, tmp_path: Path) -> None:
     run = find_run(store, "words")
     shutil.copytree(run.path, tmp_path / run.fingerprint)

@@ -11,7 +11,7 @@ import pytest
 
 from chartune.errors import ConfigError, StoreError
 from chartune.holder import Holder
-from chartune.outputs import HOLDER, OUTGOING, new_folder, write_output
+from chartune.outputs import HOLDER, OUTGOING, new_file, new_folder, write_output
 from chartune.store import Store
 from chartune.writing import ASIDE, write_bytes, write_exclusively, write_json
 
@@ -212,3 +212,16 @@ def test_a_name_aside_that_somebody_has_planted_is_not_written_through(tmp_path:
         write_exclusively(name, b"weights")
     assert {path.read_text() for path in tmp_path.iterdir() if path.exists()} == {"mine"}
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_file_that_is_written_in_place_is_for_its_owner_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        with new_file(tmp_path / "rows.csv") as file:
+            file.write_text("of a patient")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "rows.csv").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(ZeroDivisionError), new_file(tmp_path / "other.csv") as file:
+        file.write_text(str(1 / 0))
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.csv"]

@@ -74,7 +74,7 @@ def command(
     from chartune.runs.ledger import run_at
     from chartune.stages.loading import load
 
-    must_be_writable(out)
+    must_be_writable(out, source)
     opened = open_store(store)
     chosen = run_at(opened, run)
     texts = _texts(source, chosen, opened, text, id, null_marks)

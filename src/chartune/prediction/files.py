@@ -43,14 +43,17 @@ class Written:
     """Those of them that an earlier attempt had scored."""
 
 
-def must_be_writable(out: Path) -> None:
+def must_be_writable(out: Path, source: Path) -> None:
     """Refuse an output before any work is done.
 
     Raises:
-        ConfigError: its ending is none of those that are written, or a folder, a device or a pipe has its name.
+        ConfigError: its ending is none of those that are written; a folder, a device or a pipe has its name; it is the
+            input.
     """
     if out == STANDARD_OUTPUT:
         return
+    if out.exists() and source.exists() and out.samefile(source):
+        raise ConfigError(f"--out must be another file than the input, but both are {out}; name a new one.")
     if _ending(out) not in _WRITERS:
         raise ConfigError(f"--out must end in {', '.join(_WRITERS)}, or be -, but got {out.name}; name such a file.")
     must_be_a_file(out)
