@@ -30,6 +30,7 @@ bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/prepare.py
 	$(BIN)/python benchmarks/verification.py
 	$(BIN)/python benchmarks/bootstrap.py
+	$(BIN)/python benchmarks/allocator.py
 	$(BIN)/python benchmarks/predict.py 2000 20000
 	$(BIN)/chartune demo --seeds 3 --out chartune-bench
 
