@@ -153,7 +153,10 @@ class Artefact:
     def again(self) -> str:
         """The command that makes it again."""
         if self.kind == "runs":
-            verb = "pretrain" if _kind_of_run(self.path / "stage.yaml") == "pretrain" else "finetune"
+            kind = _kind_of_run(self.path / "stage.yaml")
+            if kind == "evaluate":
+                return f"remove {self.path} and run the same `chartune evaluate` command again"
+            verb = "pretrain" if kind == "pretrain" else "finetune"
             return (
                 f"copy its stage.yaml, remove {self.path} and run `chartune {verb} --config COPY --store "
                 f"{self.path.parent.parent}` again"

@@ -162,6 +162,18 @@ def test_the_report_shows_the_drop_and_the_drift_and_hides_small_counts(store: S
         assert made["run"] in shown.out
 
 
+def test_json_gives_no_exact_count_of_real_rows(store: Store, place: Path) -> None:
+    table(place / "few.csv", "died", 5, OTHERS, rows=57)
+    said = verb("evaluate", "words", place / "few.csv", "--store", store.root, "--json")
+    made = json.loads(said.out)
+    external, drift = made["external"], {row["what"]: row for row in made["external"]["drift"]}
+    assert (made["figures"], external["rows"], external["rows_left_out"]) == ("rounded", "50+", "0")
+    assert external["own_rows"].endswith("+")
+    assert isinstance(drift["prevalence of died"]["here"], str)
+    assert not [n for row in drift.values() if row["share"] for n in (row["own"], row["here"]) if isinstance(n, float)]
+    assert evaluated(store, "words", place / "few.csv")["external"]["rows"] == 57
+
+
 @pytest.mark.slow
 def test_a_made_up_hospital_and_open_cases_validate_each_other(tmp_path: Path, llama: LocalBackbone) -> None:
     hospital = make_hospital(tmp_path / "hospital", subjects=400, seed=0) and tmp_path / "hospital"

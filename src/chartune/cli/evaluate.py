@@ -48,6 +48,7 @@ def command(
     the others counted. Raw data are prepared as the run's own were. The result is a run of its own: `report`, `ls` and
     `show` take it.
     """
+    from chartune.report.external import external_json
     from chartune.runs.ledger import run_at
     from chartune.stages.evaluating import Evaluate, evaluate
 
@@ -59,7 +60,8 @@ def command(
     for line in _said(done, chosen, exact_counts):
         say(line)
     external = done.about.external
-    emit_run(done, as_json, exact_counts, {"external": external and external.to_json()})
+    released = external and external_json(external, is_exact(done, exact_counts))
+    emit_run(done, as_json, exact_counts, {"external": released})
 
 
 def _data(

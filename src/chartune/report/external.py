@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from chartune.disclosure import TOO_FEW, percent
+from chartune.disclosure import TOO_FEW, percent, shown
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, minus
 from chartune.report.variants import Score, Variant, score
 from chartune.runs import Run
@@ -34,6 +35,20 @@ def elsewhere(variants: Sequence[Variant], every: Mapping[str, Run], fictional: 
         open_data = fictional.get(run.fingerprint, False) and fictional.get(external.run, True)
         drifts.append(_drift_table(run, external, open_data))
     return Elsewhere(_scores(rows), tuple(drifts)) if rows else None
+
+
+def external_json(external: External, exact: bool) -> dict[str, Any]:
+    """As plain JSON; `exact`: whether rows of real patients are counted as they are."""
+    plain = external.to_json()
+    if exact:
+        return plain
+    counts = {"own": external.own_rows, "here": external.rows}
+    for row in plain["drift"]:
+        if row["share"]:
+            row |= {side: None if row[side] is None else percent(row[side], False, n) for side, n in counts.items()}
+    rows = {key: shown(plain[key], False) for key in ("rows", "rows_left_out")}
+    own = None if external.own_rows is None else shown(external.own_rows, False)
+    return plain | rows | {"own_rows": own}
 
 
 def _scores(rows: Sequence[tuple[Cell, ...]]) -> Table:
