@@ -112,6 +112,20 @@ def placed(out: Path, option: str) -> Path:
         ) from None
 
 
+def must_be_new_outside_repositories(folder: Path, option: str) -> None:
+    """Refuse a place that must not be written into. Raises ConfigError: it is taken, or may end in a repository."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(
+            f"an export must be a new folder, but {folder} exists and is not empty; choose another with {option}."
+        )
+    tree = next((place for place in (folder, *folder.resolve().parents) if (place / ".git").exists()), None)
+    if tree is not None:
+        raise ConfigError(
+            f"an export must not lie in a git working tree, where it may be committed with the rest, but {tree} is "
+            f"one; choose another folder with {option}."
+        )
+
+
 @contextmanager
 def new_folder(out: Path, option: str = "--out", store: Path | None = None) -> Iterator[Path]:
     """A private folder that takes the name `out` at the end, or vanishes.

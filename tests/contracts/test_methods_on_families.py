@@ -13,7 +13,16 @@ from chartune.adapters.lora import LoRA
 from chartune.adapters.method import Method
 from chartune.adapters.stack import Fresh
 from chartune.errors import AdapterError, RunError
-from chartune.testing.method_rules import RULES, Rule, gap, hidden, it_stacks_above_and_below_a_lora, kept, stacked
+from chartune.testing.method_rules import (
+    RULES,
+    Rule,
+    gap,
+    hidden,
+    it_merges_into_the_weights_or_says_why_not,
+    it_stacks_above_and_below_a_lora,
+    kept,
+    stacked,
+)
 from chartune.testing.support import TRIED, called
 from chartune.testing.twins import OWN, twin
 from chartune.train.checkpoint import restore, trainable
@@ -24,6 +33,8 @@ pytestmark = [
 ]
 PAIRS = {(number % len(TRIED), model_type) for at, model_type in enumerate(OWN) for number in (at, at + 1)}
 """Two methods on each family, and so each method on two families or more."""
+STACKED = (it_stacks_above_and_below_a_lora, it_merges_into_the_weights_or_says_why_not)
+"""Rules of several layers, in the ordinary run on one family for each method."""
 
 
 def cases() -> list[object]:
@@ -34,7 +45,7 @@ def cases() -> list[object]:
         for number, method in enumerate(TRIED)
         for rule in RULES
         for first in [number == at % len(TRIED)]
-        for ordinary in [first or ((number, model_type) in PAIRS and rule is not it_stacks_above_and_below_a_lora)]
+        for ordinary in [first or ((number, model_type) in PAIRS and rule not in STACKED)]
         for name in [f"{model_type}-{called(method)}-{rule.__name__}".replace(" ", "-")]
     ]
 

@@ -13,6 +13,7 @@ class Full(Method):
 
     kind: Literal["full"] = "full"
     trains_all: ClassVar[bool] = True
+    unmergeable: ClassVar[str] = ""
 
     def attach(self, body: nn.Module, anatomy: Anatomy, name: str) -> None:
         """Nothing is added."""

@@ -9,7 +9,7 @@ injection all layers are made active in their order, and what learns is set by t
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from peft import inject_adapter_in_model
 from peft.tuners.tuners_utils import BaseTunerLayer
@@ -23,6 +23,8 @@ from chartune.models.anatomy import Anatomy, is_matrix
 
 class Injected(Method):
     """A method that is a peft config; a subclass says which (`to_peft`), and the shapes of what it keeps."""
+
+    unmergeable: ClassVar[str] = ""
 
     @abstractmethod
     def to_peft(self, body: nn.Module, anatomy: Anatomy) -> Any:
@@ -39,6 +41,18 @@ class Injected(Method):
         del body.peft_config  # else the next injection would take this one for a part of itself
         for layer in tuner_layers(body):
             layer.set_adapter([*before, name])
+
+    def merge(self, body: nn.Module, name: str) -> None:
+        """As peft's layers do it; one whose layers are all merged gives its place back to the matrix."""
+        layers = [(place, module) for place, module in body.named_modules() if isinstance(module, BaseTunerLayer)]
+        for place, layer in reversed(layers):  # what stands inside of another layer first
+            every = set(layer._all_available_adapter_names())
+            if name in every:
+                with warnings.catch_warnings():
+                    warnings.filterwarnings("ignore", message="Already following adapters were merged")  # those below
+                    layer.merge(adapter_names=[name])
+            if every <= set(layer.merged_adapters):
+                body.set_submodule(place, layer.base_layer)
 
     def is_active(self, body: nn.Module, name: str) -> bool:
         """Whether all tuner layers that hold it use it."""

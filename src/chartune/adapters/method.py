@@ -41,6 +41,8 @@ class Method(Config, ABC):
     decays: ClassVar[bool] = True
     """Whether weight decay may pull its weights to 0: not where 1 is what leaves the body as it is."""
 
+    unmergeable: ClassVar[str] = "it does not say how a body's own weights could hold it"
+    """Why a layer cannot become a part of the body's weights (`merge`); empty: it can."""
     idle: ClassVar[str] = "all its weights are as they started"
     """What is true of a layer that changes nothing."""
 
@@ -64,6 +66,16 @@ class Method(Config, ABC):
 
     def to_peft(self, body: nn.Module, anatomy: Anatomy) -> Any:
         """The peft config that lets stock peft read its file; None where peft cannot."""
+
+    def misread_by_peft(self, body: nn.Module, anatomy: Anatomy) -> str:
+        """Why stock peft does something else with its file on such a body; empty: it does the same."""
+        return "" if self.to_peft(body, anatomy) is not None else "stock peft does not know it"
+
+    def merge(self, body: nn.Module, name: str) -> None:
+        """Make a layer a part of the weights of a body, in place; those below it were merged before.
+
+        Only of a method that is not `unmergeable`.
+        """
 
     def count(self, body: nn.Module, anatomy: Anatomy) -> int:
         """Trainable parameters that it adds to `body`, by formula; the head is not counted."""

@@ -28,6 +28,9 @@ class Prefix(Method):
 
     kind: Literal["prefix"] = "prefix"
     starts_as_identity: ClassVar[bool] = False
+    unmergeable: ClassVar[str] = (
+        "its keys and values stand beside those of the text, and no matrix of a body holds them"
+    )
 
     tokens: int = Field(20, gt=0, le=65536)
     """Virtual tokens n in each block."""
@@ -47,6 +50,13 @@ class Prefix(Method):
             task_type=TaskType.FEATURE_EXTRACTION, num_virtual_tokens=self.tokens, token_dim=heads * size,
             num_attention_heads=heads, num_layers=len(anatomy.attention), num_transformer_submodules=1,
         )  # fmt: skip
+
+    def misread_by_peft(self, body: nn.Module, anatomy: Anatomy) -> str:
+        """Stock peft shifts positions, and gives prefixes as a cache, which some encoders do not take."""
+        if self.positions == "unshifted":
+            return "stock peft shifts positions, and `positions: unshifted` was chosen"
+        cached = "past_key_values" in inspect.signature(body.forward).parameters
+        return "" if cached else f"stock peft gives prefixes as a cache, and a {body.config.model_type} takes none"  # type: ignore[union-attr]
 
     def shapes(self, body: nn.Module, anatomy: Anatomy) -> dict[str, tuple[int, ...]]:
         """[n, 2·blocks·heads·d_head]: per token the first block's keys, its values, the second's keys, and so on."""

@@ -116,6 +116,17 @@ class Attached:
         """The weights of one layer, by the names in its file."""
         return self.methods[index].state(self.module, _name(index))
 
+    def merge(self) -> None:
+        """Make every layer a part of the body's weights, the lowest first; the body is then one of transformers.
+
+        Raises:
+            AdapterError: a layer cannot be merged; the message says why. Nothing was changed.
+        """
+        must_merge(self.methods)
+        for index, method in enumerate(self.methods):
+            method.merge(self.module, _name(index))
+        self.methods = self.states = ()
+
     def counts(self) -> list[tuple[str, int, int]]:
         """Of each layer what to call it, its parameters, and how many of them learn."""
         counted = []
@@ -192,6 +203,16 @@ def lay(stack: Stack, body: nn.Module, adapters: Sequence[Adapter | None], seed:
         parameter.requires_grad_(attached.learns(name))
     attached.keep_promises()
     return attached
+
+
+def must_merge(methods: Sequence[Method]) -> None:
+    """Refuse layers that cannot become a part of the body's weights. Raises AdapterError: one cannot, and why."""
+    for method in methods:
+        if method.unmergeable:
+            raise AdapterError(
+                f"a layer that is merged must be a change of the base's weights, but {method.title()} is none: "
+                f"{method.unmergeable}; keep it as an adapter (leave --merged out)."
+            )
 
 
 def _must_compose(method: Method, below: Sequence[Method]) -> None:

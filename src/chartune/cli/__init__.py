@@ -19,6 +19,7 @@ from chartune.cli import (
     datasets,
     demo,
     evaluate,
+    export,
     export_data,
     finetune,
     import_backbone,
@@ -47,7 +48,7 @@ app = typer.Typer(
 
 for _verb in (
     demo, make_hospital, check, import_backbone, prepare, datasets, audit_data, export_data, plan, pretrain, finetune,
-    predict, evaluate, study, report, ls, show,
+    predict, evaluate, export, study, report, ls, show,
 ):  # fmt: skip
     app.command(_verb.__name__.rpartition(".")[2].replace("_", "-"))(_verb.command)
 

@@ -61,10 +61,12 @@ def card_text(about: RunRecord, parts: Sequence[Section]) -> str:
     return markdown(about.name or "An unnamed run", parts)
 
 
-def card_of(run: Run, dataset: Dataset | None, exact: bool = False) -> list[Section]:
+def card_of(
+    run: Run, dataset: Dataset | None, exact: bool = False, loaded: Section | None = None
+) -> list[Section]:  # fmt: skip
     """The card of a finished run, in parts; arguments as for `sections`."""
     predicted = run.predictions() if run.task and run.has_predictions() else None
-    return sections(run.about, run.scores, run.cost, run.environment, dataset, predicted, exact)
+    return sections(run.about, run.scores, run.cost, run.environment, dataset, predicted, exact, loaded)
 
 
 def sections(
@@ -75,8 +77,12 @@ def sections(
     dataset: Dataset | None,
     predicted: pl.DataFrame | None = None,
     exact: bool = False,
+    loaded: Section | None = None,
 ) -> list[Section]:
-    """The card in parts; arguments as for `model_card`. `exact`: the analyst has asked for exact counts of patients."""
+    """The card in parts; arguments as for `model_card`. `exact`: the analyst has asked for exact counts of patients.
+
+    `loaded`: how the weights beside the card are read; None: they lie in the folder of their run.
+    """
     data = dataset or gone(about.source)
     source, task = data.source, data.tasks.get(about.task or "")
     open_data = is_made_up(source)
@@ -91,7 +97,7 @@ def sections(
         scores_section(scores, about.form, stand),
         _cost(about, cost, exact),
         _limits(task, source, open_data),
-        loading_section(about),
+        loaded or loading_section(about),
         _lineage(about, environment),
     ]
     return [section for section in candidates if section is not None]

@@ -36,7 +36,7 @@ from chartune.stages.bases import find_or_convert
 from chartune.stages.finetune import HEAD_FILE, MODEL, Finetune
 from chartune.stages.inputs import Inputs
 from chartune.stages.model_length import as_read
-from chartune.stages.model_stage import HeadSpec
+from chartune.stages.model_stage import HeadSpec, ModelStage
 from chartune.stages.term_weights import Limit, TermWeights
 from chartune.stages.tfidf import Tfidf
 from chartune.store import Store
@@ -144,9 +144,34 @@ def load(run: Run | str, store: Store | Path | str, base: Backbone | None = None
     if about.max_seq_len is None:
         raise RunError(f"{run.name!r} does not say how many tokens it reads; fine-tune it again.")
     stage = Finetune.parse(run.stage, str(run.path / "stage.yaml"))
-    inputs = _inputs(run, stage, _base(run, stage, store, base))
+    inputs = inputs_of_run(run, stage, store, base)
     model = _model(run, stage, inputs, HeadSpec(_nothing(about.form, about.labels), about.form.loss))
     return Loaded(*scored, model, load_tokenizer(inputs.base), inputs.resolved, about.max_seq_len)
+
+
+def inputs_of_run(run: Run, stage: ModelStage, store: Store, base: Backbone | None = None) -> Inputs:
+    """Base, layers as the run keeps them, and its numerics; on another device only the device differs.
+
+    Args:
+        run: that has trained on a base model.
+        stage: its config.
+        store: where base models are.
+        base: where the base model is now; None: where the run found it.
+
+    Raises:
+        RunError: the run does not say which base model it stands on.
+        ConfigError: the base model is missing.
+        AdapterError: it is another one, or a layer does not fit it.
+    """
+    backbone = _base(run, stage, store, base)
+    adapters = tuple(read_adapter(run.path / layer) for layer in layers_of_run(run, stage))
+    for adapter in adapters:
+        adapter.must_fit(backbone)
+    on_gpu = run.environment.get("device") == "cuda" and torch.cuda.is_available()
+    resolved = Resolved(
+        "cuda" if on_gpu else "cpu", run.environment["precision"], run.environment["attention"], "as the run"
+    )
+    return Inputs(backbone, adapters, resolved)
 
 
 def _nothing(form: Answer, labels: Sequence[str]) -> NDArray[np.float32]:
@@ -164,12 +189,12 @@ def _model(run: Run, stage: Finetune, inputs: Inputs, spec: HeadSpec) -> Classif
     return model.eval()
 
 
-def _base(run: Run, stage: Finetune, store: Store, base: Backbone | None) -> LocalBackbone:
+def _base(run: Run, stage: ModelStage, store: Store, base: Backbone | None) -> LocalBackbone:
     """The base model of a run; where every weight has learnt, what the run itself keeps."""
     recorded = run.about.backbone
     if recorded is None or recorded.content_hash is None:
         raise RunError(f"{run.name!r} does not say which base model it stands on; fine-tune it again.")
-    if stage.stack.trains_all():
+    if stage.layers().trains_all():
         for file in sorted((run.path / MODEL).iterdir()):
             run.artefact.file(f"{MODEL}/{file.name}")  # as it was signed
         name, licence, read = (str(each or "") for each in (recorded.name, recorded.licence, recorded.exposure))
@@ -200,23 +225,11 @@ def _recorded(run: Run, name: str | None, content_hash: str, base: Backbone, sto
     return local
 
 
-def _inputs(run: Run, stage: Finetune, backbone: LocalBackbone) -> Inputs:
-    """Base, layers and numerics of the run; on another device only the device differs."""
-    adapters = tuple(read_adapter(folder) for folder in _folders(run, stage))
-    for adapter in adapters:
-        adapter.must_fit(backbone)
-    on_gpu = run.environment.get("device") == "cuda" and torch.cuda.is_available()
-    resolved = Resolved(
-        "cuda" if on_gpu else "cpu", run.environment["precision"], run.environment["attention"], "as the run"
-    )
-    return Inputs(backbone, adapters, resolved)
-
-
-def _folders(run: Run, stage: Finetune) -> list[Path]:
-    """Where the layers of a run lie, the lowest first; none where every weight has learnt."""
-    if stage.stack.trains_all():
+def layers_of_run(run: Run, stage: ModelStage) -> list[str]:
+    """Where the layers of a run lie in its folder, the lowest first; none where every weight has learnt."""
+    if stage.layers().trains_all():
         return []
-    return [run.path / folder for folder in layer_folders([layer.state for layer in run.about.layers])]
+    return layer_folders([layer.state for layer in run.about.layers])
 
 
 def _read_head(model: Classifier, run: Run) -> None:

@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from chartune.errors import ConfigError
-from chartune.outputs import new_folder, placed
+from chartune.outputs import must_be_new_outside_repositories, new_folder, placed
 from chartune.sources.splits import SPLITS
 from chartune.store import Artefact, sha256, write_bytes, write_json
 from chartune.tasks.dataset import DATASET, Dataset, read_dataset
@@ -65,7 +65,7 @@ def export(artefact: Artefact, to: Path, form: Form, task: str = "") -> Path:
         raise ConfigError(
             f"a Parquet export must be of one task, but there are {', '.join(names) or 'none'}; say --task."
         )
-    _refuse(folder)
+    must_be_new_outside_repositories(folder, "--to")
     with new_folder(folder, "--to", artefact.path.parent.parent) as aside:
         if form == "meds":
             write_meds(artefact, dataset, names, aside)
@@ -122,20 +122,6 @@ def _readme(artefact: Artefact, dataset: Dataset, names: list[str], form: Form, 
     examples = {file: f"examples of {split}" for split, file in parts.items()}
     columns = {name: holds for name, holds in COLUMNS.items() if name != "split"}
     return dataset_card(exported, artefact.fingerprint, examples | _PARQUET_FILES, columns, parts)
-
-
-def _refuse(folder: Path) -> None:
-    """Refuse a place that must not be written into. Raises ConfigError: it is taken, or may end in a repository."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError(
-            f"an export must be a new folder, but {folder} exists and is not empty; choose another with --to."
-        )
-    tree = next((place for place in (folder, *folder.resolve().parents) if (place / ".git").exists()), None)
-    if tree is not None:
-        raise ConfigError(
-            f"an export must not lie in a git working tree, where it may be committed with the rest, but {tree} is "
-            f"one; choose another folder with --to."
-        )
 
 
 def _files(folder: Path) -> list[Path]:

@@ -19,6 +19,7 @@ from chartune.adapters.adapter import read_adapter, write_adapter
 from chartune.adapters.lora import LoRA
 from chartune.adapters.method import Method
 from chartune.adapters.stack import AnyLayer, Attached, Fresh, Frozen, Stack, Trainable, attach, lay
+from chartune.errors import AdapterError
 from chartune.models.anatomy import anatomy_of
 from chartune.models.architecture import shape_of
 from chartune.models.backbone import LocalBackbone
@@ -158,12 +159,37 @@ def a_saved_layer_reloads_exactly_and_is_quiet_when_frozen(base: LocalBackbone, 
 def stock_peft_reads_what_was_saved(base: LocalBackbone, method: Method) -> None:
     """Where peft has the method, and can run it on this architecture."""
     body = body_of(base)
-    if method.to_peft(body, anatomy_of(body)) is None or _peft_cannot(base, method):
+    if method.misread_by_peft(body, anatomy_of(body)):
         return
     with TemporaryDirectory() as folder:
         expected = kept(Path(folder), base, method)
         stock = PeftModel.from_pretrained(AutoModel.from_pretrained(base.folder, dtype=torch.float32), folder)
     assert torch.allclose(hidden(stock), expected, atol=1e-5 * max(1.0, float(expected.abs().max())))
+
+
+def it_merges_into_the_weights_or_says_why_not(base: LocalBackbone, method: Method) -> None:
+    """Alone, and with a LoRA below and above: the same states from a body that holds no layer any more."""
+    whole = {name: parameter.shape for name, parameter in body_of(base).named_parameters()}
+    fresh = Fresh(method=method)
+    for layers in ((fresh,), (Fresh(method=BESIDE), fresh, Fresh(method=BESIDE))):
+        attached = shaken(stacked(base, *layers))
+        attached.module.double()  # shaken layers outweigh the matrices of a small twin, and so does their rounding
+        expected = hidden(attached.module)
+        if method.unmergeable:
+            _must_not_merge(attached, method)
+        else:
+            attached.merge()
+            assert {name: parameter.shape for name, parameter in attached.module.named_parameters()} == whole
+        assert torch.allclose(hidden(attached.module), expected, atol=1e-5 * max(1.0, float(expected.abs().max())))
+
+
+def _must_not_merge(attached: Attached, method: Method) -> None:
+    try:
+        attached.merge()
+    except AdapterError as error:
+        assert method.unmergeable in str(error)  # noqa: PT017
+    else:
+        raise AssertionError(f"{method.title()} cannot be merged, but was")
 
 
 def it_stacks_above_and_below_a_lora(base: LocalBackbone, method: Method) -> None:
@@ -249,6 +275,7 @@ RULES: Final[tuple[Rule, ...]] = (
     only_its_own_parameters_get_gradients_and_all_of_them,
     a_saved_layer_reloads_exactly_and_is_quiet_when_frozen,
     stock_peft_reads_what_was_saved,
+    it_merges_into_the_weights_or_says_why_not,
     it_stacks_above_and_below_a_lora,
     a_checkpoint_puts_it_back,
     it_attaches_without_memory,
@@ -262,9 +289,3 @@ def _dropout_of_the_body_off(module: nn.Module) -> None:
             part.p = 0.0
         if isinstance(getattr(part, "dropout", None), float):  # Longformer drops by a function
             part.dropout = 0.0
-
-
-def _peft_cannot(base: LocalBackbone, method: Method) -> bool:
-    """Prefixes go through a cache in peft, which some encoders do not take; and peft always shifts positions."""
-    uncached = base.family.model_type in ("albert", "distilbert", "mobilebert", "modernbert")
-    return method.kind == "prefix" and (uncached or method.positions_taken == 0)
