@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from chartune.errors import AdapterError, ConfigError
 from chartune.importing.folder import RECORD, import_backbone
 from chartune.importing.reader import dequantized
 from chartune.models.backbone import Backbone, LocalBackbone, inspect
+from chartune.models.catalog import catalog
 from chartune.models.load import Resolved, load_body
 from chartune.stages.bases import find_or_convert
 from chartune.store import Store, sha256
@@ -115,6 +117,20 @@ def test_without_the_package_the_way_to_it_is_said(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"pip install 'chartune\[gguf\]'"):
         dequantized(tmp_path / "a.gguf", tmp_path)
+
+
+def test_a_package_with_another_file_than_the_one_known_by_the_name_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = catalog["smollm2"]
+    assert replace(known, sha256="0" * 64).converted != known.converted
+    (tmp_path / "other.gguf").write_bytes(b"GGUF, but another one")
+    for module in ("models.backbone", "stages.bases"):
+        monkeypatch.setattr(f"chartune.{module}.packaged", lambda row: tmp_path / "other.gguf")
+    store = Store(tmp_path / "store").open()
+    with pytest.raises(AdapterError, match=r"SHA-256 begins with b179c9523d0e.*other\.gguf is another one"):
+        find_or_convert(Backbone(name="smollm2"), store)
+    assert not list((store.root / "imported").glob("*"))
 
 
 @pytest.mark.slow
