@@ -131,7 +131,8 @@ def encode_once(
             np.save(buffer, getattr(encoded, field))
             write_bytes(folder / f"{field}.npy", buffer.getvalue())
 
-    artefact = store.obtain(SHELF, name, write, {"sensitivity": "restricted"})
+    of = {"data": data.partition("/")[0], "backbone": backbone.content_hash}  # so that `clean` knows who needs them
+    artefact = store.obtain(SHELF, name, write, {"sensitivity": "restricted", **of})
     encoded = Encoded(*(np.load(artefact.file(f"{field}.npy"), mmap_mode="r") for field in FIELDS))
     must_be_of_the_vocabulary(encoded, backbone)
     return encoded

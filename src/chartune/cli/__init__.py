@@ -16,6 +16,7 @@ import typer
 from chartune.cli import (
     audit_data,
     check,
+    clean,
     datasets,
     demo,
     evaluate,
@@ -48,7 +49,7 @@ app = typer.Typer(
 
 for _verb in (
     demo, make_hospital, check, import_backbone, prepare, datasets, audit_data, export_data, plan, pretrain, finetune,
-    predict, evaluate, export, study, report, ls, show,
+    predict, evaluate, export, study, report, ls, show, clean,
 ):  # fmt: skip
     app.command(_verb.__name__.rpartition(".")[2].replace("_", "-"))(_verb.command)
 

@@ -20,7 +20,8 @@ from chartune.outputs import must_be_a_file, new_file
 from chartune.prediction.rows import Choices, prediction_rows
 from chartune.prediction.scorer import Scorer
 from chartune.prediction.texts import CHUNK, Checked, Texts
-from chartune.store import Store, storing, write_bytes
+from chartune.runs.holdings import MADE_FROM
+from chartune.store import Store, storing, write_bytes, write_json
 from chartune.tasks.frames import read_frame, write_joined
 
 SHELF: Final = "predictions"
@@ -83,6 +84,8 @@ def write_predictions_of(
     name = fingerprint(SHELF, REVISION, parts)
     with store.lease(SHELF, name):
         folder = store.partial(SHELF, name)
+        with storing(folder):
+            write_json(folder / MADE_FROM, {"run": scorer.run.fingerprint})
         made, resumed = _scored(scorer, texts, seen, folder, choices)
         _written_out(made, out, as_json=as_json)
         shutil.rmtree(folder)

@@ -144,6 +144,7 @@ def _done(
         dataset = read_dataset(data)
         switched = switches(dataset, known.get("task"))
         write_json(place.folder / "environment.json", environment(resolved, switched))
+        write_json(place.folder / RUN, RunRecord.model_validate_json(json.dumps(known)).to_json())  # what it needs
         expected = (dict(planned()) or None) if planned else None
         _carry_out(work, place, {**known, "planned": expected}, dataset)
         remove_checkpoints(place.folder)
