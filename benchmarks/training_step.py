@@ -122,7 +122,7 @@ def chartunes(backbone: LocalBackbone, notes: Examples) -> Way:
     """The pieces of `stages.finetune`, without evaluation and checkpoints."""
     resolved = resolve(Numerics(), LONGEST)
     body = load_body(backbone, resolved)
-    stack = Stack(layers=(Fresh(method=LoRA(rank=RANK, alpha=ALPHA)),))
+    stack = Stack(layers=(Fresh(method=LoRA(rank=RANK, alpha=ALPHA, targets="attention")),))
     attached = attach(stack, body.module, [None], 0)
     model = Classifier(
         attached.module, Head(pooling="mean").build(body.hidden_size, np.zeros(2, dtype=np.float32), 0), "mean"

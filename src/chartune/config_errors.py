@@ -42,13 +42,20 @@ def _rule(problem: ErrorDetails, model: type[BaseModel]) -> str:
             known = ", ".join(str(kind) for candidate in _at(model, problem["loc"]) if (kind := kind_of(candidate)))
             return f"`kind` must be given, one of {known}" if known else "`kind` must be given"
         case "missing":
-            return message
+            return f"must be given{_described(problem, model)}"
         case "value_error" if isinstance(given, (dict, BaseModel)):
             return message
         case "string_type" | "literal_error" | "enum" if isinstance(given, bool | int | float | date):
             return f"{message}, got {short(given)}; put a text that looks like one of these in quotes"
         case _:
             return f"{message}, got {short(given)}"
+
+
+def _described(problem: ErrorDetails, model: type[BaseModel]) -> str:
+    """What the field that a problem is about holds, as its docstring says."""
+    name, fields = str(problem["loc"][-1]), _at(model, problem["loc"][:-1])
+    known = next((c.model_fields[name].description for c in fields if name in c.model_fields), None)
+    return f": {known.rstrip('.')}" if known else ""
 
 
 def short(value: Any) -> str:

@@ -120,7 +120,8 @@ def test_a_study_may_stand_on_an_annotated_corpus(tried: tuple[Run, Path], sente
 def test_what_asks_for_spans_or_of_two_parts_is_refused_before_anything_is_made(
     corpora: dict[str, Path], store: Store, kind: str, task: str, method: type[Tfidf] | type[Finetune]
 ) -> None:
-    stage = method.parse({"data": data(kind, corpora[kind]), "task": task})
+    base = {} if method is Tfidf else {"backbone": {"name": "small-llama"}}
+    stage = method.parse({"data": data(kind, corpora[kind]), "task": task, **base})
     asks = {"inference": "the text and its hypothesis", "assertions": "the text and its start, end"}
     asks["relations"] = "the text and its head_start, head_end, tail_start, tail_end"
     with pytest.raises(DataError, match=f"a stage reads one text .* but {task} .*{asks.get(task, 'asks for spans')}"):
@@ -142,7 +143,7 @@ def test_it_is_listed_audited_and_exported_and_has_no_corpus_to_adapt_on(
         said = chartune("export-data", made.fingerprint, "--to", to, "--task", task, "--store", store)
         assert said.code == 0, said.err
     for verb in (["pretrain"], ["plan", "pretrain"]):
-        said = chartune(*verb, corpora[kind], "--store", store)
+        said = chartune(*verb, corpora[kind], "--base", "small-llama", "--store", store)
         assert (said.code, "these data have none" in " ".join(said.err.split())) == (3, True), said.err
 
 

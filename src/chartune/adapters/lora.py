@@ -21,14 +21,14 @@ class LoRA(Injected):
 
     kind: Literal["lora"] = "lora"
     idle: ClassVar[str] = "B (or A) is zero in every matrix"
-    rank: int = Field(8, gt=0, le=65536)
+    rank: int = Field(16, gt=0, le=65536)
     """Rank r of the update; A is [r, d_in], B is [d_out, r]."""
-    alpha: float = Field(16, gt=0, le=1 << 20)
+    alpha: float = Field(32, gt=0, le=1 << 20)
     """Scale α: the update is multiplied by α/r."""
     dropout: Fraction = 0.0
     """Dropout on the input of A while training."""
-    targets: Literal["attention", "all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] = "attention"
-    """`attention`: query and value projections, as published; `all-linear`: every matrix of a block; or the matrices
+    targets: Literal["attention", "all-linear"] | Annotated[tuple[str, ...], Field(min_length=1)] = "all-linear"
+    """`all-linear`: every matrix of a block; `attention`: query and value projections, as published; or the matrices
     by name, whole (`layers.0.mlp.up_proj`) or how their names end (`up_proj`)."""
 
     def to_peft(self, body: nn.Module, anatomy: Anatomy) -> LoraConfig:

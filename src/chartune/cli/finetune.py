@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from chartune.cli.bases import based
 from chartune.cli.figures import ExactOption, emit_run
-from chartune.cli.methods import TFIDF, USUAL, FinetuneMethodOption, fresh
+from chartune.cli.methods import TFIDF, FinetuneMethodOption, fresh
 from chartune.cli.options import (
     DEFAULT_STORE,
     BaseOption,
@@ -76,6 +77,8 @@ def command(
     if kind == "tfidf" and (base or clinical):
         raise ConfigError("TF-IDF has neither a base model nor adapters; leave out --base and --clinical.")
     data |= stacked(kind, config, method, clinical, clinical_state, task)
+    if kind == "finetune":
+        data |= based(kind, data, sets, clinical, store)
     stage = stages[kind].parse(overridden(data, sets, stages[kind]), str(config or ""))
     opened = open_store(store)
     warned = say_warnings(stage.data, opened, stage.task)  # type: ignore[attr-defined]
@@ -106,12 +109,12 @@ def stacked(
             f"the stack must be stated once, but both {config} and flags state it; use --set stack.layers.0…=."
         )
     fields: dict[str, Any] = {} if task is None else {"task": task}
-    if kind == "finetune" and not config:
-        fields["stack"] = {"layers": layers(method or USUAL, clinical, state or "frozen")}
+    if kind == "finetune" and (method or clinical):
+        fields["stack"] = {"layers": layers(method, clinical, state or "frozen")}
     return fields
 
 
-def layers(method: str, clinical: str | None, state: str) -> list[dict[str, Any]]:
+def layers(method: str | None, clinical: str | None, state: str) -> list[dict[str, Any]]:
     """The layers of the stack that the flags describe, the clinical adapter first."""
     below = [{"kind": state, "adapter": clinical}] if clinical else []
     return [*below, *fresh(method)]

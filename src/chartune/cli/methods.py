@@ -9,7 +9,6 @@ from chartune.cli.options import one_of
 
 HEAD_ONLY: Final = "head-only"
 TFIDF: Final = "tfidf"
-USUAL: Final = "lora"
 
 
 FinetuneMethodOption = Annotated[
@@ -30,6 +29,8 @@ PretrainMethodOption = Annotated[
 ]
 
 
-def fresh(method: str) -> list[dict[str, Any]]:
-    """The fresh layers that a method stands for, as plain data."""
+def fresh(method: str | None) -> list[dict[str, Any]]:
+    """The fresh layers that a method stands for, as plain data; None: a layer by default."""
+    if method is None:
+        return [{"kind": "fresh"}]
     return [] if method == HEAD_ONLY else [{"kind": "fresh", "method": {"kind": method}}]

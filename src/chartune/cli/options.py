@@ -88,7 +88,11 @@ SetOption = Annotated[
 ]
 BaseOption = Annotated[
     str | None,
-    typer.Option("--base", help="Base model: small-llama, minilm, a local folder, or a hub id in the local cache."),
+    typer.Option(
+        "--base",
+        help="Base model: minilm, smollm2, a local folder, or a hub id in the local cache; small-llama is a toy. "
+        "Default: that of --clinical, or the best that is installed, which is named.",
+    ),
 ]
 NameOption = Annotated[str | None, typer.Option("--name", help="Name of the run in tables.")]
 NullMarksOption = Annotated[

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from chartune.cli.bases import based
 from chartune.cli.figures import ExactOption, emit_figures
 from chartune.cli.finetune import ClinicalOption, StateOption, TaskOption, stacked, stage_kind
 from chartune.cli.methods import HEAD_ONLY, TFIDF, FinetuneMethodOption
@@ -70,6 +71,7 @@ def command(
         raise ConfigError("TF-IDF needs no plan: it has no base model, and takes seconds; plan another method.")
     data = stage_data(kind, config, folder, source, splits, base, None, preset=preset, null_marks=null_marks)
     data |= adapted(config, method) if pretrains else stacked(kind, config, method, clinical, clinical_state, task)
+    data |= based(kind, data, sets, clinical, store)
     stages: dict[str, type[Pretrain] | type[Finetune]] = {"pretrain": Pretrain, "finetune": Finetune}
     stage = stages[kind].parse(overridden(data, sets, stages[kind]), str(config or ""))
     opened = Store(store)

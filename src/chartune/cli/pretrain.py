@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from chartune.cli.bases import based
 from chartune.cli.figures import ExactOption, emit_run
 from chartune.cli.methods import PretrainMethodOption
 from chartune.cli.options import (
@@ -52,7 +53,9 @@ def command(
     fields = stage_data(
         "pretrain", config, folder, source, splits, base, name, preset=preset, null_marks=null_marks
     )  # fmt: skip
-    data = overridden(fields | adapted(config, method), sets, Pretrain)
+    fields |= adapted(config, method)
+    fields |= based("pretrain", fields, sets, None, store)
+    data = overridden(fields, sets, Pretrain)
     stage, opened = Pretrain.parse(data, str(config or "")), open_store(store)
     warned = say_warnings(stage.data, opened, None)
     done = run(stage, opened)

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 
 from chartune.config import Config, Unhashed
 from chartune.errors import AdapterError, ConfigError
-from chartune.models.catalog import Row, catalog
+from chartune.models.catalog import USUAL, Row, catalog
 from chartune.models.config_json import architecture_of, must_read_both_ways, safe_config
 from chartune.models.exposure import exposure_of
 from chartune.models.families import family_of
@@ -21,7 +21,7 @@ from chartune.models.local import INDEX, LocalBackbone, hashed, identity
 from chartune.models.weights import weight_files
 from chartune.store import Store
 
-__all__ = ["Backbone", "LocalBackbone", "find_backbone", "inspect", "packaged"]
+__all__ = ["Backbone", "LocalBackbone", "find_backbone", "inspect", "packaged", "usual"]
 
 TOKENIZER_FILES: Final = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
@@ -33,9 +33,9 @@ OTHER_VOCABULARIES: Final = ("spiece.model", "spm.model", "sentencepiece.bpe.mod
 
 
 class Backbone(Config):
-    """The base model to adapt."""
+    """The base model to adapt; none is taken unasked."""
 
-    name: Annotated[str, Unhashed()] = "small-llama"
+    name: Annotated[str, Unhashed()]
     """A row of the catalog (`small-llama`, `smollm2`, `minilm`), a local folder in Hugging Face layout, or a hub id in
     the local cache. Runs are named after the content of the weights, not after this name."""
     revision: Annotated[str | None, Unhashed()] = None
@@ -108,6 +108,15 @@ def packaged(row: Row) -> Path | None:
     module, _, inner = row.place.partition("/")
     spec = importlib.util.find_spec(module)
     return None if spec is None or spec.origin is None else Path(spec.origin).parent / inner
+
+
+def usual(kind: str) -> Row | None:
+    """The best installed base model for a stage that names none; None: none is installed.
+
+    Args:
+        kind: `pretrain` or `finetune`.
+    """
+    return next((catalog[name] for name in USUAL[kind] if packaged(catalog[name])), None)
 
 
 def _called(folder: Path) -> str:

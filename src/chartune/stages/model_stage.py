@@ -33,8 +33,8 @@ class ModelStage(Stage, ABC):
     needs_lm_head: ClassVar[bool] = False
     """Whether the base's language-model head is needed."""
 
-    backbone: Backbone = Backbone()
-    """The base model."""
+    backbone: Backbone
+    """The base model to adapt, by name or as a folder: `{name: minilm}`."""
     numerics: Numerics = Numerics()
     """How numbers are computed."""
     max_seq_len: int = Field(256, gt=1)

@@ -47,7 +47,7 @@ class Pretrain(ModelStage):
     """Adapt a causal language model to the notes of a source."""
 
     kind: Literal["pretrain"] = "pretrain"
-    method: AnyMethod = LoRA(rank=16, alpha=32, targets="all-linear")
+    method: AnyMethod = LoRA()
     """How the base is adapted."""
     max_seq_len: int = Field(128, gt=1)
     """Tokens of a block."""

@@ -26,7 +26,7 @@ CATALOG: Final = tuple(method_class(kind).parse({}) for kind in METHODS)
 """Every method with its usual numbers."""
 TRIED: Final[tuple[Method, ...]] = (
     *(method for method in CATALOG if not method.trains_all),
-    LoRA(rank=2, targets="all-linear", dropout=0.1),
+    LoRA(rank=2, targets="attention", dropout=0.1),
     Prefix(tokens=3, positions="unshifted"),
 )
 """What the contract suites run over: every method that adds a layer, and its switches."""

@@ -19,6 +19,7 @@ from chartune.testing.twins import make_twin
 
 QUICK = steps(2, "max_seq_len=16", "held_out_blocks=1", "validation_blocks=1")
 TRAIN = steps(2, "max_seq_len=16")
+TOY = ("--base", "small-llama")
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +77,8 @@ def test_a_missing_column_is_named_with_its_table(raw: Path, tmp_path: Path, tab
 def test_a_table_that_was_cut_off_is_named_by_every_verb_that_reads_it(raw: Path, tmp_path: Path, verb: str) -> None:
     file = raw / "NOTEEVENTS.csv.gz"
     file.write_bytes(file.read_bytes()[:-200])
-    refused(chartune(verb, raw, "--store", tmp_path / "store"), 3, "SchemaError", "NOTEEVENTS.csv.gz")
+    words = [verb, raw, *([] if verb == "prepare" else TOY), "--store", tmp_path / "store"]
+    refused(chartune(*words), 3, "SchemaError", "NOTEEVENTS.csv.gz")
     assert half_written(tmp_path / "store") == []
 
 
@@ -111,7 +113,8 @@ def test_a_folder_must_be_given(tmp_path: Path) -> None:
 def test_a_slip_in_set_is_told_with_the_nearest_name(
     small: Path, tmp_path: Path, verb: str, assignment: str, expected: str
 ) -> None:
-    refused(chartune(verb, small, "--set", assignment, "--store", tmp_path / "store"), 2, "ConfigError", expected)
+    words = [verb, small, *([] if verb == "prepare" else TOY), "--set", assignment, "--store", tmp_path / "store"]
+    refused(chartune(*words), 2, "ConfigError", expected)
     assert half_written(tmp_path / "store") == []
 
 
@@ -129,7 +132,7 @@ def test_a_slip_in_set_is_told_with_the_nearest_name(
 def test_a_slip_in_a_config_file_is_told_with_its_path(small: Path, tmp_path: Path, text: str, expected: str) -> None:
     config = tmp_path / "stage.yaml"
     config.write_text(text)
-    said = chartune("finetune", small, "--config", config, "--store", tmp_path / "store")
+    said = chartune("finetune", small, *TOY, "--config", config, "--store", tmp_path / "store")
     refused(said, 2, "ConfigError", str(config), expected)
     assert half_written(tmp_path / "store") == []
 

@@ -42,9 +42,11 @@ from chartune.testing.command_line import chartune
 from chartune.testing.twins import DECODERS, EXACT, FAMILIES, PAIRED, make_twin, twin
 
 CLINICAL = LoRA(rank=4, alpha=8, targets="all-linear")
-DOWN = Fresh(method=LoRA(rank=2))
+BASE = {"name": "small-llama"}
+NARROW = Fresh(method=LoRA(rank=8, alpha=16, targets="attention"))
+DOWN = Fresh(method=LoRA(rank=2, targets="attention"))
 STACKS: dict[str, tuple[AnyLayer, ...]] = {
-    "attention": (Fresh(method=LoRA(rank=3)),),
+    "attention": (Fresh(method=LoRA(rank=3, targets="attention")),),
     "all-linear": (Fresh(method=LoRA(rank=3, targets="all-linear", dropout=0.1)),),
     "full": (Fresh(method=Full()),),
     "head only": (),
@@ -61,9 +63,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chartune.planning.requirements.TRY_SECONDS", 0.0)
 
 
-def finetune_of(data: Any, layers: tuple[AnyLayer, ...] = (Fresh(),), **fields: Any) -> Finetune:
+def finetune_of(data: Any, layers: tuple[AnyLayer, ...] = (NARROW,), **fields: Any) -> Finetune:
     stack = [layer.model_dump() for layer in layers]
-    return Finetune.parse({"data": data, "stack": {"layers": stack}, "max_seq_len": 24, **fields})
+    return Finetune.parse({"data": data, "backbone": BASE, "stack": {"layers": stack}, "max_seq_len": 24, **fields})
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +133,7 @@ def test_so_are_those_of_a_language_model(
     twins: Path, anywhere: dict[str, Any], model_type: str, method: LoRA | Full
 ) -> None:
     backbone = twin(twins, model_type)
-    stage = Pretrain.parse({"data": anywhere, "method": method.model_dump()})
+    stage = Pretrain.parse({"data": anywhere, "backbone": BASE, "method": method.model_dump()})
     body = load_body(backbone, EXACT, language_model=True, trains_all=isinstance(method, Full))
     attached = attach(Stack(layers=(Fresh(method=method),)), body.module, [None], 0)
     assert body.lm_head is not None
@@ -154,7 +156,7 @@ def test_a_head_of_many_labels_is_rehearsed_with_its_own_loss(twins: Path, anywh
 
 
 def test_packed_texts_that_a_mask_keeps_apart_are_planned_with_it(twins: Path, anywhere: dict[str, Any]) -> None:
-    stage = Pretrain.parse({"data": anywhere, "max_seq_len": 64})
+    stage = Pretrain.parse({"data": anywhere, "backbone": BASE, "max_seq_len": 64})
     model = drawn_of(stage, twin(twins, "opt"), [None], 0)
     masked = rehearsals(stage, model, EXACT).reading
     model = drawn_of(stage, twin(twins, "opt"), [None], 0)
@@ -302,7 +304,9 @@ def test_the_head_of_a_multilabel_task_has_an_output_for_each_label(
 
 
 def test_a_plan_of_pretraining_counts_blocks(filled: Store, data: dict[str, Any], llama: LocalBackbone) -> None:
-    stage = Pretrain.parse({"data": data, "max_seq_len": 64, "held_out_blocks": 8, "validation_blocks": 4})
+    stage = Pretrain.parse(
+        {"data": data, "backbone": BASE, "max_seq_len": 64, "held_out_blocks": 8, "validation_blocks": 4}
+    )
     made = planned(stage, filled, llama)
     assert (made.workload.epoch_tokens or 0) == 64 * (made.workload.examples or 0) > 0
     looks, rest = divmod((made.workload.read_tokens or 0) // 64 - (2 * 8 + 8), 4)
@@ -311,7 +315,7 @@ def test_a_plan_of_pretraining_counts_blocks(filled: Store, data: dict[str, Any]
 
 
 def test_as_published_each_note_makes_one_block(filled: Store, data: dict[str, Any], llama: LocalBackbone) -> None:
-    stage = Pretrain.parse({"data": data, "max_seq_len": 16, "notes": "first-tokens"})
+    stage = Pretrain.parse({"data": data, "backbone": BASE, "max_seq_len": 16, "notes": "first-tokens"})
     made = prepare(stage.data, filled)
     notes = read_corpus(made).filter(pl.col("split") == "train").sort("note_id")["text"].to_list()
     blocks = corpus_blocks(stage, made, llama, filled)["train"]
@@ -380,7 +384,7 @@ def test_steps_and_tokens_of_real_patients_are_those_of_the_class_of_their_texts
     whole = workload_of(stage, llama, filled, exact=True).text_bytes
     assert (counted.text_bytes == whole) == exact
     assert exact or counted.text_bytes % 10 == 0  # twice multiples of the middles of classes
-    notes = Pretrain.parse({"data": data, "max_seq_len": 16, "notes": "first-tokens"})
+    notes = Pretrain.parse({"data": data, "backbone": BASE, "max_seq_len": 16, "notes": "first-tokens"})
     documents = workload_of(notes, llama, filled, exact=True).examples or 0
     assert workload_of(notes, llama, filled, exact).examples == typical(documents, exact)
 
@@ -402,7 +406,7 @@ def test_an_encoder_cannot_be_planned_as_a_language_model(
     store: Store, anywhere: dict[str, Any], bert: LocalBackbone
 ) -> None:
     with pytest.raises(AdapterError, match="reads left to right"):
-        planned(Pretrain.parse({"data": anywhere}), store, bert)
+        planned(Pretrain.parse({"data": anywhere, "backbone": BASE}), store, bert)
 
 
 def test_what_does_not_fit_is_refused_with_the_largest_micro_batch_that_would(

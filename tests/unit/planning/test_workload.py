@@ -9,19 +9,29 @@ from chartune.stages.pretrain import Pretrain
 DATA = {"source": {"kind": "tabular", "file": "notes.csv"}, "held_out_copies": "kept"}
 TEXTS = {"train": _Texts(100, 10.0, 0), "validation": _Texts(20, 10.0, 0), "test": _Texts(30, 10.0, 0)}
 LORA = {"layers": [{"kind": "fresh", "method": {"kind": "lora"}}]}
+HEAD: dict[str, object] = {"layers": []}
 
 
 @pytest.mark.parametrize(
     ("stack", "start", "tokens"),
-    [(LORA, "prior", 4 * 200 + 500), (LORA, "probe", 4 * 200 + 500 + 1200), ({}, "prior", 1500), ({}, "probe", 1500)],
+    [
+        (LORA, "prior", 4 * 200 + 500),
+        (LORA, "probe", 4 * 200 + 500 + 1200),
+        (HEAD, "prior", 1500),
+        (HEAD, "probe", 1500),
+    ],
 )
 def test_a_body_that_learns_reads_again_and_one_that_does_not_reads_once(
     stack: dict[str, object], start: str, tokens: int
 ) -> None:
-    stage = Finetune.parse({"data": DATA, "stack": stack, "head": {"start": start}})
+    stage = Finetune.parse(
+        {"data": DATA, "backbone": {"name": "small-llama"}, "stack": stack, "head": {"start": start}}
+    )
     assert _read(stage, TEXTS, evaluations=4) == tokens
 
 
 def test_blocks_are_read_before_and_after_and_on_the_way() -> None:
-    stage = Pretrain.parse({"data": DATA, "validation_blocks": 5, "held_out_blocks": 12})
+    stage = Pretrain.parse(
+        {"data": DATA, "backbone": {"name": "small-llama"}, "validation_blocks": 5, "held_out_blocks": 12}
+    )
     assert _read_blocks(stage, {"train": 90, "validation": 10, "test": 20}, evaluations=3) == 2 * 12 + 10 + 3 * 5

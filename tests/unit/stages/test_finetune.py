@@ -20,7 +20,7 @@ from chartune.adapters.stack import Fresh, Frozen, Stack, Trainable, attach
 from chartune.batches.tokenize import Encoded, encode, load_tokenizer
 from chartune.errors import RunError
 from chartune.log import EventLog
-from chartune.models.backbone import LocalBackbone
+from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.models.heads import Head
 from chartune.models.load import load_body
 from chartune.models.readers import Classifier
@@ -39,7 +39,14 @@ from chartune.train.optimizer import Optimisation, Stopping
 
 DATA = Preparation(source=Mimic3(folder=Path("raw")))
 FAST = Optimisation(head_learning_rate=0.1, batch_size=8, duration=Duration.epochs(2), schedule="constant")
-STAGE = Finetune(data=DATA, optimisation=FAST, stopping=Stopping(evaluations_per_epoch=5, patience=10), max_seq_len=64)
+STAGE = Finetune(
+    data=DATA,
+    backbone=Backbone(name="small-llama"),
+    stack=Stack(),
+    optimisation=FAST,
+    stopping=Stopping(evaluations_per_epoch=5, patience=10),
+    max_seq_len=64,
+)
 BINARY = LabelSpace("binary", ("no", "yes"), ("no", "yes"))
 MANY = "fever " * 99
 

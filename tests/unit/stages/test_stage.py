@@ -31,11 +31,17 @@ from chartune.train.optimizer import Optimisation, Stopping
 RAW = Preparation(source=Mimic3(folder=Path("raw")))
 LISTED = Preparation(source=Mimic3(folder=Path("raw")), splits=ImportedSplit(folder=Path("lists")), corpus=None)
 STEPS = Optimisation(learning_rate=1e-5, duration=Duration.steps(7), schedule="constant", micro_batch_tokens=99)
+TOY = Backbone(name="small-llama")
 STAGES = [
-    Pretrain(data=RAW),
-    Pretrain(name="a name: with a colon", data=LISTED, seed=4, method=Full(), optimisation=STEPS, held_out_blocks=3),
-    Finetune(data=RAW),
-    Finetune(data=LISTED, stack=Stack(layers=(Fresh(method=Full()),)), numerics=Numerics(precision="bf16")),
+    Pretrain(data=RAW, backbone=TOY),
+    Pretrain(
+        name="a name: with a colon", data=LISTED, backbone=TOY, seed=4, method=Full(), optimisation=STEPS,
+        held_out_blocks=3,
+    ),
+    Finetune(data=RAW, backbone=TOY),
+    Finetune(
+        data=LISTED, backbone=TOY, stack=Stack(layers=(Fresh(method=Full()),)), numerics=Numerics(precision="bf16")
+    ),
     Finetune(
         data=RAW, backbone=Backbone(name="minilm"), balance="classes", head=Head(pooling="first"), max_seq_len=64,
         stack=Stack(layers=(Frozen(adapter="01"), Trainable(adapter="23"), Fresh(method=LoRA(rank=2, dropout=0.5)))),
@@ -71,8 +77,8 @@ def fingerprint(stage: Stage, store: Store, data: str = "d0") -> str:
     return done.fingerprint
 
 
-LORA = Finetune(data=RAW, stack=Stack(layers=(Fresh(method=LoRA(rank=4)),)))
-STACKED = Finetune(data=RAW, stack=Stack(layers=(Frozen(adapter="runs/one"), Fresh())))
+LORA = Finetune(data=RAW, backbone=TOY, stack=Stack(layers=(Fresh(method=LoRA(rank=4)),)))
+STACKED = Finetune(data=RAW, backbone=TOY, stack=Stack(layers=(Frozen(adapter="runs/one"), Fresh())))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A study: a grid becomes cells, references mean one cell each, and a failure leaves a gap and not a ruin."""
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 import yaml
 
 from chartune.errors import ConfigError
+from chartune.mapping import merged
 from chartune.store import Store
 from chartune.studies.conduct import conduct
 from chartune.studies.demo import demo_study
@@ -20,9 +22,12 @@ STACKED: dict[str, Any] = {
 }
 
 
-def study(stages: dict[str, Any], folder: Path | str = "raw", **further: Any) -> Study:
+BASED: dict[str, Any] = {kind: {"backbone": {"name": "small-llama"}} for kind in ("pretrain", "finetune")}
+
+
+def study(stages: dict[str, Any], folder: Path | str = "raw", shared: dict[str, Any] | None = None) -> Study:
     data = {"source": {"kind": "mimic3", "folder": str(folder)}}
-    return Study.parse({"title": "t", "data": data, "stages": stages, **further})
+    return Study.parse({"title": "t", "data": data, "stages": stages, "shared": merged(BASED, shared or {})})
 
 
 def test_a_grid_becomes_a_cell_for_each_combination() -> None:
@@ -141,6 +146,22 @@ def test_every_recipe_is_a_study_with_one_meaning_for_each_reference(file: Path)
         for need in cell.needs():
             reference(cell, need, cells)
     assert Study.parse(yaml.safe_load(asked.to_yaml())) == asked
+
+
+SHIPPED = [*RECIPES, Path(str(files("chartune.studies") / "demo.yaml"))]
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: f"{file.parent.name}/{file.stem}")
+def test_what_is_shipped_states_what_its_results_rely_on(file: Path) -> None:
+    for cell in Study.read(file).cells():
+        if cell.asked["kind"] == "tfidf":
+            continue
+        layers = (
+            [{"kind": "fresh", **cell.asked}] if cell.asked["kind"] == "pretrain" else cell.asked["stack"]["layers"]
+        )
+        methods = [layer["method"] for layer in layers if layer["kind"] == "fresh"]
+        assert "backbone" in cell.asked, cell.title()
+        assert all({"rank", "alpha", "targets"} <= set(m) for m in methods if m["kind"] == "lora"), cell.title()
 
 
 def test_there_are_recipes() -> None:
