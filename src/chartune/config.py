@@ -14,7 +14,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from chartune.config_errors import held_by, kind_of, problems, short
+from chartune.config_errors import problems, short
+from chartune.config_fields import held_by, kind_of
 from chartune.errors import ConfigError
 from chartune.mapping import KIND, KindAt, merged, of_one_kind, put, value_at
 from chartune.writing import write_bytes

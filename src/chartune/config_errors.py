@@ -3,13 +3,12 @@
 import difflib
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from chartune.kinds import Kinds
+from chartune.config_fields import held_by, kind_of, settable
 
 _UNKNOWN: Final = "extra_forbidden"
 
@@ -21,8 +20,8 @@ def problems(error: ValidationError, model: type[BaseModel], place: str) -> str:
         path = ".".join(_walked(model, problem["loc"])[0]) or "the config"
         if problem["type"] == _UNKNOWN:
             name = str(problem["loc"][-1])
-            near = difflib.get_close_matches(name, _names(model, problem["loc"][:-1]), n=1)
-            hint = f" Did you mean `{near[0]}`?" if near else ""
+            near = _nearest(name, _at(model, problem["loc"][:-1]))
+            hint = f" Did you mean `{near}`?" if near else ""
             lines.append(f"{path}: not a field, got {short(problem['input'])}.{hint}")
         else:
             lines.append(f"{path}: {_rule(problem, model)}.")
@@ -67,9 +66,14 @@ def short(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _names(model: type[BaseModel], path: Sequence[str | int]) -> list[str]:
-    """Field names of whatever model the path leads to."""
-    return sorted({name for candidate in _at(model, path) for name in candidate.model_fields})
+def _nearest(name: str, models: Sequence[type[BaseModel]]) -> str | None:
+    """The field of these models that a name is like, or else one further down, by its path; None: it is like none."""
+    own = sorted({known for candidate in models for known in candidate.model_fields})
+    if near := difflib.get_close_matches(name, own, n=1):
+        return near[0]
+    paths = {one.path.rpartition(".")[2]: one.path for candidate in models for one in reversed(settable(candidate))}
+    below = difflib.get_close_matches(name, sorted(paths), n=1)
+    return paths[below[0]] if below else None
 
 
 def _at(model: type[BaseModel], path: Sequence[str | int]) -> list[type[BaseModel]]:
@@ -94,25 +98,3 @@ def _walked(model: type[BaseModel], path: Sequence[str | int]) -> tuple[list[str
         if inner:
             models, may_be_member = inner, True
     return typed, models
-
-
-def kind_of(model: type[BaseModel]) -> Any:
-    """The `kind` of a config by default; None: it has none."""
-    field = model.model_fields.get("kind")
-    return field.default if field else None
-
-
-def held_by(field: FieldInfo) -> list[type[BaseModel]]:
-    """The models that a field may hold."""
-    return _of_catalog(field.metadata) or _models(field.annotation)
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type):
-        return [annotation] if issubclass(annotation, BaseModel) else []
-    inner = get_args(annotation)
-    return _of_catalog(inner) or [model for argument in inner for model in _models(argument)]
-
-
-def _of_catalog(marks: Sequence[Any]) -> list[type[BaseModel]]:
-    return next((mark.classes() for mark in marks if isinstance(mark, Kinds)), [])

@@ -12,7 +12,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 class Duration(BaseModel):
     """How long to train, in epochs or in optimizer steps."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     value: float = Field(gt=0, le=1e9)
     """How many; a count of steps is rounded up."""

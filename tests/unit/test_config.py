@@ -105,7 +105,7 @@ def test_the_law_of_a_whole_config_is_told_without_repeating_the_config() -> Non
 def test_the_law_of_a_field_is_told_with_its_value_and_a_missing_one_without() -> None:
     with pytest.raises(ConfigError, match=r"\ntext: a text must be short, got 'long'\.$"):
         Judged.parse({"text": "long"})
-    with pytest.raises(ConfigError, match=r"\ntext: Field required\.$"):
+    with pytest.raises(ConfigError, match=r"\ntext: must be given\.$"):
         Judged.parse({"high": 2})
 
 

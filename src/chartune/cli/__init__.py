@@ -22,6 +22,7 @@ from chartune.cli import (
     evaluate,
     export,
     export_data,
+    fields,
     finetune,
     import_backbone,
     ls,
@@ -49,7 +50,7 @@ app = typer.Typer(
 
 for _verb in (
     demo, make_hospital, check, import_backbone, prepare, datasets, audit_data, export_data, plan, pretrain, finetune,
-    predict, evaluate, export, study, report, ls, show, clean,
+    fields, predict, evaluate, export, study, report, ls, show, clean,
 ):  # fmt: skip
     app.command(_verb.__name__.rpartition(".")[2].replace("_", "-"))(_verb.command)
 

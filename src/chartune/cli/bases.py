@@ -28,7 +28,7 @@ def based(
     Raises:
         ConfigError: the adapter stands in a folder, which does not say where its base model is; or none is installed.
     """
-    if data.get("backbone") or any(assignment.strip().startswith("backbone") for assignment in sets or ()):
+    if data.get("backbone") or any(assignment.strip().startswith(("backbone", "base=")) for assignment in sets or ()):
         return {}
     if clinical:
         return {"backbone": _below(clinical, store)}

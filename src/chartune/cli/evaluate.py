@@ -33,7 +33,7 @@ def command(
         typer.Argument(metavar="DATA", help="Prepared data by fingerprint or prefix; a table with labels; raw data."),
     ],
     task: Annotated[
-        str, typer.Option("--task", help="Which prepared task. Default: the run's own, else the first.")
+        str, typer.Option("--task", "--tasks", help="Which prepared task. Default: the run's own, else the first.")
     ] = "",
     null_marks: NullMarksOption = None,
     name: NameOption = None,

@@ -23,7 +23,7 @@ def command(
         Literal["meds", "parquet"],
         typer.Option("--format", help="meds: labels and splits, no texts; parquet: a task, for Hugging Face datasets."),
     ] = "parquet",
-    task: Annotated[str, typer.Option("--task", help="The task, or its prefix. Default: all (meds).")] = "",
+    task: Annotated[str, typer.Option("--task", "--tasks", help="The task, or its prefix. Default: all (meds).")] = "",
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip

@@ -26,6 +26,7 @@ from chartune.cli.options import (
     stage_data,
 )  # fmt: skip
 from chartune.cli.warned import say_warnings
+from chartune.cli.words import BatchOption, EpochsOption, LengthOption, RankOption, RateOption, SeedOption
 from chartune.config import read_yaml
 from chartune.errors import ConfigError
 from chartune.log import say
@@ -40,7 +41,7 @@ StateOption = Annotated[
 ]
 TaskOption = Annotated[
     str | None,
-    typer.Option("--task", help="Which prepared task, such as mortality or diagnoses. Default: the first."),
+    typer.Option("--task", "--tasks", help="Which prepared task, such as mortality or diagnoses. Default: the first."),
 ]
 
 
@@ -57,6 +58,12 @@ def command(
     null_marks: NullMarksOption = None,
     base: BaseOption = None,
     name: NameOption = None,
+    seed: SeedOption = None,
+    epochs: EpochsOption = None,
+    lr: RateOption = None,
+    batch_size: BatchOption = None,
+    max_length: LengthOption = None,
+    rank: RankOption = None,
     sets: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
     exact_counts: ExactOption = False,
@@ -79,7 +86,10 @@ def command(
     data |= stacked(kind, config, method, clinical, clinical_state, task)
     if kind == "finetune":
         data |= based(kind, data, sets, clinical, store)
-    stage = stages[kind].parse(overridden(data, sets, stages[kind]), str(config or ""))
+    flags = {
+        "seed": seed, "epochs": epochs, "lr": lr, "batch_size": batch_size, "max_length": max_length, "rank": rank,
+    }  # fmt: skip
+    stage = stages[kind].parse(overridden(data, sets, stages[kind], flags), str(config or ""))
     opened = open_store(store)
     warned = say_warnings(stage.data, opened, stage.task)  # type: ignore[attr-defined]
     done = run(stage, opened)  # type: ignore[arg-type]

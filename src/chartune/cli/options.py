@@ -4,11 +4,13 @@ import json
 import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, get_args
 
 import typer
 import yaml
 
+from chartune.cli.words import assigned, placed
 from chartune.config import Config, override, read_yaml
 from chartune.disclosure import magnitude
 from chartune.errors import ConfigError
@@ -16,6 +18,7 @@ from chartune.runs.run import START, Run
 from chartune.sources.kinds import SOURCES, CorpusKind, source_class
 from chartune.store import Store
 
+NO_FLAGS: Final[Mapping[str, object]] = MappingProxyType({})
 DEFAULT_STORE: Final = Path("chartune-store")
 STORE: Final = "CHARTUNE_STORE"
 """The variable of the environment that names it."""
@@ -217,17 +220,23 @@ def only_of_charts(kind: str, flags: dict[str, object]) -> None:
         )
 
 
-def overridden(data: dict[str, Any], sets: list[str] | None, config: type[Config]) -> dict[str, Any]:
-    """`data` with the --set assignments applied; defaults are filled in first, so that a list has its elements.
+def overridden(
+    data: dict[str, Any], sets: list[str] | None, config: type[Config], flags: Mapping[str, object] = NO_FLAGS
+) -> dict[str, Any]:
+    """`data` with flags and --set assignments applied; defaults are filled in first, so that a list has its elements.
 
-    Presets are applied first: they set the defaults.
+    Presets are applied first: they set the defaults. Words stand for fields (`chartune.cli.words`).
+
+    Raises:
+        ConfigError: an assignment does not lead to a field, or a flag says nothing of such a stage.
     """
-    if not sets:
+    asked = [placed(config, assignment) for assignment in sets or ()]
+    if not asked and all(value is None for value in flags.values()):
         return data
-    presets = [assignment for assignment in sets if assignment.partition("=")[0].strip() in ("preset", "data.preset")]
-    others = [assignment for assignment in sets if assignment not in presets]
+    presets = [assignment for assignment in asked if assignment.partition("=")[0].strip() in ("preset", "data.preset")]
+    others = [assignment for assignment in asked if assignment not in presets]
     filled = _filled(override(data, presets), config)
-    return override(filled, others, lambda path: config.kind_at(filled, path))
+    return override(filled, assigned(config, filled, others, flags), lambda path: config.kind_at(filled, path))
 
 
 def _filled(data: dict[str, Any], config: type[Config]) -> dict[str, Any]:

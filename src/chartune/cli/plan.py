@@ -24,6 +24,7 @@ from chartune.cli.options import (
     stage_data,
 )  # fmt: skip
 from chartune.cli.pretrain import adapted
+from chartune.cli.words import BatchOption, EpochsOption, LengthOption, RankOption, RateOption, SeedOption
 from chartune.disclosure import is_made_up
 from chartune.errors import ConfigError
 from chartune.store import Store
@@ -45,6 +46,12 @@ def command(
     preset: PresetOption = None,
     null_marks: NullMarksOption = None,
     base: BaseOption = None,
+    seed: SeedOption = None,
+    epochs: EpochsOption = None,
+    lr: RateOption = None,
+    batch_size: BatchOption = None,
+    max_length: LengthOption = None,
+    rank: RankOption = None,
     sets: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
     exact_counts: ExactOption = False,
@@ -73,7 +80,10 @@ def command(
     data |= adapted(config, method) if pretrains else stacked(kind, config, method, clinical, clinical_state, task)
     data |= based(kind, data, sets, clinical, store)
     stages: dict[str, type[Pretrain] | type[Finetune]] = {"pretrain": Pretrain, "finetune": Finetune}
-    stage = stages[kind].parse(overridden(data, sets, stages[kind]), str(config or ""))
+    flags = {
+        "seed": seed, "epochs": epochs, "lr": lr, "batch_size": batch_size, "max_length": max_length, "rank": rank,
+    }  # fmt: skip
+    stage = stages[kind].parse(overridden(data, sets, stages[kind], flags), str(config or ""))
     opened = Store(store)
     made = plan(stage, opened, exact_counts)
     prepared = opened.find("data", made.workload.data) if made.workload.data else None

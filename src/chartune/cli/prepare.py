@@ -53,7 +53,9 @@ def command(
     splits: SplitsOption = None,
     tasks: Annotated[
         str | None,
-        typer.Option("--tasks", metavar="NAMES", help="Only these, comma-separated; an unambiguous prefix is enough."),
+        typer.Option(
+            "--tasks", "--task", metavar="NAMES", help="Only these, comma-separated; an unambiguous prefix is enough."
+        ),
     ] = None,
     preset: Annotated[
         Literal["sound", "paper-text", "paper-code"],

@@ -24,6 +24,7 @@ from chartune.cli.options import (
     stage_data,
 )  # fmt: skip
 from chartune.cli.warned import say_warnings
+from chartune.cli.words import BatchOption, EpochsOption, LengthOption, RankOption, RateOption, SeedOption
 from chartune.errors import ConfigError
 
 
@@ -37,6 +38,12 @@ def command(
     null_marks: NullMarksOption = None,
     base: BaseOption = None,
     name: NameOption = None,
+    seed: SeedOption = None,
+    epochs: EpochsOption = None,
+    lr: RateOption = None,
+    batch_size: BatchOption = None,
+    max_length: LengthOption = None,
+    rank: RankOption = None,
     sets: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
     exact_counts: ExactOption = False,
@@ -55,7 +62,10 @@ def command(
     )  # fmt: skip
     fields |= adapted(config, method)
     fields |= based("pretrain", fields, sets, None, store)
-    data = overridden(fields, sets, Pretrain)
+    flags = {
+        "seed": seed, "epochs": epochs, "lr": lr, "batch_size": batch_size, "max_length": max_length, "rank": rank,
+    }  # fmt: skip
+    data = overridden(fields, sets, Pretrain, flags)
     stage, opened = Pretrain.parse(data, str(config or "")), open_store(store)
     warned = say_warnings(stage.data, opened, None)
     done = run(stage, opened)

@@ -24,7 +24,7 @@ def test_the_front_door_names_every_verb_with_its_first_sentence() -> None:
     assert said.code == 0
     assert set(VERBS) == {
         "demo", "make-hospital", "import-backbone", "check", "prepare", "datasets", "audit-data", "export-data", "plan",
-        "pretrain", "finetune", "predict", "evaluate", "export", "study", "report", "ls", "show", "clean",
+        "pretrain", "finetune", "fields", "predict", "evaluate", "export", "study", "report", "ls", "show", "clean",
     }  # fmt: skip
     for verb, callback in VERBS.items():
         assert f" {verb} " in said.out

@@ -55,7 +55,7 @@ def refused(*words: object) -> Completed:
 def test_every_verb_asks_for_the_stage_that_python_makes(notes: Path, method: str) -> None:
     data: Any = {"source": source_at(notes, None)}
     flags = [notes, "--base", "base", *([] if method == USUAL else ["--method", method])]
-    chosen = None if method == USUAL else method_class(method)()
+    chosen = None if method == USUAL else method_class(method).parse({})
     tuned, adapted = Finetune(data=data, backbone=BASE), Pretrain(data=data, backbone=BASE)
     if chosen is not None:
         tuned = Finetune(data=data, backbone=BASE, stack=Stack(layers=(Fresh(method=chosen),)))
