@@ -65,6 +65,10 @@ _FACE = {
 __all__ = sorted(_FACE)
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_FACE})
+
+
 def __getattr__(name: str) -> Any:
     if name in _FACE:
         return getattr(import_module(_FACE[name]), name)

@@ -5,6 +5,7 @@ same events. Nothing here ever carries the text of a note.
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -16,11 +17,16 @@ from typing import IO, Final, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from chartune.errors import ConfigError
 from chartune.writing import write_bytes
 
 console: Final = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 """Where people are spoken to: standard error, so that standard output stays clean for `--json`. Names are printed as
 they are: `[x]` and `:x:` mean nothing here."""
+
+
+PROGRESS_SECONDS: Final = "CHARTUNE_PROGRESS_SECONDS"
+"""The variable of the environment that says how many seconds lie between two lines of progress: 30; 0: no lines."""
 
 
 @dataclass(frozen=True)
@@ -152,18 +158,71 @@ class Meter:
             self._progress.update(self._task, remark=text)
 
 
+class Lines(Meter):
+    """Progress where there is no terminal, such as a notebook or a batch system's log: a line every so often."""
+
+    def __init__(self, title: str, total: float | None, every: float) -> None:
+        super().__init__()
+        self._title, self._total, self._every = title, total, every
+        self._begun = self._done = 0.0
+        self._started = time.monotonic()
+
+    def advance(self, steps: float = 1) -> None:
+        """So many units more are done."""
+        self._done += steps
+        now = time.monotonic()
+        if self._every and now - max(self._started, _spoken) >= self._every:
+            _speak(now, self._line(now - self._started))
+
+    def move_to(self, done: float) -> None:
+        """So many units were done before: they say nothing of the rate."""
+        self._begun = self._done = done
+
+    def _line(self, seconds: float) -> str:
+        """Share done, its rate and the time left; where the whole is not known, the time that has gone by."""
+        share = (self._done - self._begun) / self._total if self._total else 0.0
+        if not share or not self._total:
+            return f"{self._title}: {_minutes(seconds)} so far"
+        left = seconds * (1 - self._done / self._total) / share
+        rate = f"{60 * share / seconds:.1%} a minute"
+        return f"{self._title}: {self._done / self._total:.0%} done, {rate}, {_minutes(left)} left"
+
+
+def _speak(now: float, line: str) -> None:
+    global _spoken
+    _spoken = now
+    say(line)
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def _every() -> float:
+    """Seconds between two lines. Raises ConfigError: the variable does not hold a number of seconds."""
+    text = os.environ.get(PROGRESS_SECONDS) or "30"
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise ConfigError(f"{PROGRESS_SECONDS} must be a number of seconds (0: no lines), but is {ascii(text)[:40]}.")
+    return seconds
+
+
 _display: Progress | None = None
+_spoken = 0.0
 
 
 @contextmanager
 def progress(title: str, total: float | None = None) -> Iterator[Meter]:
-    """A bar with share done and time left on standard error; silent when that is not a terminal. Bars may nest.
+    """A bar with share done and time left on standard error; where that is no terminal, `Lines`. Bars may nest.
 
-    It shows no counts: they would be those of patients' texts.
+    It shows no counts: they would be those of patients' texts. Raises ConfigError: `PROGRESS_SECONDS` is no number.
     """
     global _display
     if not sys.stderr.isatty():
-        yield Meter()
+        yield Lines(title, total, _every())
         return
     outermost = _display is None
     if _display is None:

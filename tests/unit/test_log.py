@@ -6,7 +6,10 @@ import pytest
 from rich.console import Console
 
 from chartune import log
-from chartune.log import Event, EventLog, console_sink, listening, progress, say, unseen
+from chartune.errors import ConfigError
+from chartune.log import PROGRESS_SECONDS, Event, EventLog, console_sink, listening, progress, say, unseen
+
+Clock = list[float]
 
 
 def test_an_event_is_on_disk_at_once_and_heard_by_the_sinks(tmp_path: Path) -> None:
@@ -78,3 +81,56 @@ def test_a_bar_shows_names_as_they_are(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "preparing [red]x[/red]" in shown
     assert "loss [bold]" in shown
     assert "/2" not in shown  # a number of texts
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The seconds of a clock that a test moves on."""
+    now = [1000.0]
+    monkeypatch.setattr("chartune.log.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("chartune.log._spoken", 0.0)
+    return now
+
+
+def test_without_a_terminal_a_line_says_share_rate_and_time_left(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with progress("fine-tune x", 2000) as meter:
+        meter.move_to(1000)  # resumed: the first half says nothing of the rate
+        for _ in range(50):
+            clock[0] += 3
+            meter.advance(10)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 5
+    assert lines[0] == "fine-tune x: 55% done, 10.0% a minute, 4 min left"
+    assert lines[-1] == "fine-tune x: 75% done, 10.0% a minute, 2 min left"
+    assert not any(count in line for line in lines for count in ("2000", "1000", "1500"))
+
+
+def test_bars_within_bars_share_one_rhythm(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("outer", 4) as outer:
+        for _ in range(4):
+            with progress("inner") as inner:
+                clock[0] += 40
+                inner.advance(7)
+            outer.advance()
+    assert capsys.readouterr().err.splitlines() == ["inner: 40 s so far"] * 4
+
+
+@pytest.mark.parametrize(("seconds", "lines"), [("0", 0), ("100", 1), ("", 6), ("29.5", 6)])
+def test_how_often_is_said_by_a_variable(
+    clock: Clock, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, seconds: str, lines: int
+) -> None:
+    monkeypatch.setenv(PROGRESS_SECONDS, seconds)
+    with progress("read", 10) as meter:
+        for _ in range(6):
+            clock[0] += 30
+            meter.advance()
+    assert len(capsys.readouterr().err.splitlines()) == lines
+
+
+@pytest.mark.parametrize("seconds", ["often", "-1", "inf", "nan"])
+def test_what_is_no_number_of_seconds_is_refused(monkeypatch: pytest.MonkeyPatch, seconds: str) -> None:
+    monkeypatch.setenv(PROGRESS_SECONDS, seconds)
+    with pytest.raises(ConfigError, match=f"{PROGRESS_SECONDS} must be a number of seconds"), progress("x"):
+        pass

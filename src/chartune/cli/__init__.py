@@ -9,10 +9,11 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Annotated, Final
 
 import typer
 
+from chartune import __version__
 from chartune.cli import (
     audit_data,
     check,
@@ -53,6 +54,21 @@ for _verb in (
     fields, predict, evaluate, export, study, report, ls, show, clean,
 ):  # fmt: skip
     app.command(_verb.__name__.rpartition(".")[2].replace("_", "-"))(_verb.command)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"chartune {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def front_door(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
+) -> None:
+    """What is said before a verb; its help is the app's."""
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import get_args
 import pytest
 from typer.models import ArgumentInfo, OptionInfo
 
+import chartune as chartune_package
 from chartune.cli import app
 from chartune.errors import ConfigError
 from chartune.testing.command_line import chartune
@@ -84,3 +85,13 @@ def test_an_unknown_verb_or_flag_is_refused_with_its_name() -> None:
         said = chartune(*words)
         assert said.code == 2
         assert words[-1] in said.err or words[-2] in said.err
+
+
+def test_the_version_is_said() -> None:
+    said = chartune("--version")
+    assert (said.code, said.out, said.err) == (0, f"chartune {chartune_package.__version__}\n", "")
+
+
+def test_the_face_is_offered_for_completion() -> None:
+    assert set(chartune_package.__all__) <= set(dir(chartune_package))
+    assert {"__version__", "Finetune", "prepare"} <= set(dir(chartune_package))
