@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from chartune.cli.options import emit, run_summary, run_text
+from chartune.cli.account import account
+from chartune.cli.options import emit, run_summary
 from chartune.disclosure import RELEASE, TOO_FEW, Behind, Sourced, figures, is_made_up, rates, shown
 from chartune.quantities import Estimate
 from chartune.report.hidden import behind_run
@@ -35,7 +36,8 @@ def emit_figures(result: Mapping[str, Any], as_json: bool, text: str, source: So
 def emit_run(run: Run, as_json: bool, exact: bool, more: Mapping[str, Any]) -> None:
     """Print a finished run; `more`: what a script gets besides."""
     summary = run_summary(run, scores_json(run, exact), is_exact(run, exact)) | dict(more)
-    text = run_text(run, {split: scores_text(run, split, exact) for split in run.scores})
+    scored = {split: scores_text(run, split, exact) for split in run.scores}
+    text = account(run, scored, None if is_exact(run, exact) else behind_run(run))
     emit_figures(summary, as_json, text, source_of(run), exact)
 
 
@@ -52,8 +54,13 @@ def is_exact(run: Run, exact: bool) -> bool:
 def scores_json(run: Run, exact: bool) -> dict[str, Any]:
     """Split → metric → Estimate as JSON, or why it is not shown."""
     if is_exact(run, exact):
-        return {split: {m: e.to_json() for m, e in row.items()} for split, row in run.scores.items()}
-    return {split: _released(row, behind_run(run, split=split)) for split, row in run.scores.items()}
+        shown_rows: dict[str, Any] = {s: {m: e.to_json() for m, e in row.items()} for s, row in run.scores.items()}
+    else:
+        shown_rows = {split: _released(row, behind_run(run, split=split)) for split, row in run.scores.items()}
+    for row in shown_rows.values():
+        for metric in _whole(run) & set(row if isinstance(row, dict) else ()):
+            row[metric]["value"] = int(row[metric]["value"])
+    return shown_rows
 
 
 def scores_text(run: Run, split: str, exact: bool) -> str:
@@ -61,7 +68,16 @@ def scores_text(run: Run, split: str, exact: bool) -> str:
     stands = None if is_exact(run, exact) else behind_run(run, split=split)
     if stands is not None and stands.few:
         return TOO_FEW
-    return ", ".join(f"{m.replace('_', ' ')} {_score_text(m, e, stands)}" for m, e in run.scores[split].items())
+    whole = _whole(run)
+    shown_scores = {
+        m: f"{e.value:.0f}" if m in whole else _score_text(m, e, stands) for m, e in run.scores[split].items()
+    }
+    return ", ".join(f"{metric.replace('_', ' ')} {text}" for metric, text in shown_scores.items())
+
+
+def _whole(run: Run) -> frozenset[str]:
+    """Metrics that count labels: whole numbers."""
+    return frozenset(score.metric for score in (run.form.measures if run.form else ()) if score.counts == "labels")
 
 
 def headline_text(run: Run, metric: str, exact: bool) -> str:

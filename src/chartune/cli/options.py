@@ -14,7 +14,7 @@ from chartune.cli.words import assigned, placed
 from chartune.config import Config, override, read_yaml
 from chartune.disclosure import magnitude
 from chartune.errors import ConfigError
-from chartune.runs.run import START, Run
+from chartune.runs.run import Run
 from chartune.sources.kinds import SOURCES, CorpusKind, source_class
 from chartune.store import Store
 
@@ -260,15 +260,6 @@ def run_summary(run: Run, scores: Mapping[str, Any], exact: bool) -> dict[str, A
         "scores": scores,
         "cost": run.cost.to_json() | {"tokens": magnitude(run.cost.tokens, exact)},
     }  # fmt: skip
-
-
-def run_text(run: Run, scores: Mapping[str, str]) -> str:
-    """What a person wants to know of a run; `scores`: a line per split, as it may be shown."""
-    lines = [f"{run.name}  ({run.kind} {run.fingerprint})"]
-    lines += [f"  asked: {run.about.outcome}"] if run.about.outcome else []
-    lines += [f"  {split}: {line}" for split, line in scores.items()]
-    lines += [f"  kept: {START}; training did not improve the validation score"] if run.kept_start else []
-    return "\n".join([*lines, f"  {run.path}"])
 
 
 def yaml_text(data: Any) -> str:

@@ -38,6 +38,7 @@ KINDS: Final[tuple[tuple[str, str], ...]] = (
     (r"\([\d.]+ %\)", "a share of the middles of two classes, beside them"),
     (r"fewer than 10 are too few|r=\d+|\bfp32|\bbf16|max_seq_len=\d+", "rules and settings"),
     (r"-?\d+\.\d{1,2}(?: \[-?\d+\.\d{1,2}, -?\d+\.\d{1,2}\])?(?![\d%])|prevalence 0\.\d", "scores in two digits"),
+    (r"about step [1-9]0*\b", "in proportion to texts: its first digit"),
     (r"(?<![\w.,])0(?:\.0)?(?: ?%)?(?![\w,]|\.\d)", "nobody, which is shown"),
 )  # fmt: skip
 """Pattern of a kind of number, and why no count of patients follows from it."""
@@ -55,7 +56,7 @@ OF_PAGES: Final[tuple[tuple[str, str], ...]] = (
      "labels and machines"),
     (r"^(?:- )?Parameters(?: \||:) [\d,]+$|[\d,]+ parameters|^(?:Trained|All) parameters \|.*|[\d,]+ → [\d,]+ measured|"
      r"\| [\d,]+ [\d.]+ % \|", "parameters of a model"),
-    (r"about step [1-9]0*\b|^Tokens trained on \|(?: (?:not planned|[1-9][0,]*) \|)+",
+    (r"^Tokens trained on \|(?: (?:not planned|[1-9][0,]*) \|)+",
      "in proportion to texts: its first digit"),
     (r"(?<=perplexity )(?:\| )?\d+\.\d{3}|(?<=before )(?:\| )?\d+\.\d{3}", "a mean over tokens"),
     (r"\bP?\d+ · |\d+ more filters left nobody out, or too few to show", "runs and filters, not patients"),

@@ -1,0 +1,73 @@
+"""What a finished run says of itself: what was asked, trained and kept, its scores, and whether they beat guessing."""
+
+from collections.abc import Iterator
+
+from chartune.disclosure import Behind, magnitude
+from chartune.quantities import Estimate
+from chartune.runs.run import SCORING, START, Run
+
+
+def account(run: Run, scores: dict[str, str], stands: Behind | None) -> str:
+    """The run in lines.
+
+    Args:
+        run: finished.
+        scores: split → its scores as they may be shown.
+        stands: who stands behind the scores of the test split; None: they are shown as they are.
+    """
+    about = run.about
+    lines = [f"{run.name}  ({run.kind} {run.fingerprint})"]
+    lines += [f"  task: {about.task}"] if about.task else []
+    lines += [f"  asked: {about.outcome}"] if about.outcome else []
+    lines += [*_trained(run), *_kept(run, exact=stands is None)]
+    lines += [f"  {split}: {line}" for split, line in scores.items()]
+    lines += [f"  {verdict}"] if (verdict := against_chance(run, stands)) else []
+    return "\n".join([*lines, f"  {run.path}"])
+
+
+def against_chance(run: Run, stands: Behind | None) -> str:
+    """Whether the headline on the test split beats guessing, by its interval as it is shown; empty: nobody can say.
+
+    Args:
+        run: finished.
+        stands: as for `account`.
+    """
+    score = run.form.headline if run.form else None
+    estimate = run.estimate(score.metric) if score else None
+    if score is None or score.chance is None or estimate is None:
+        return ""
+    if stands is not None:
+        if stands.hides(score.metric, estimate):
+            return ""
+        estimate = stands.release(score.metric, estimate)
+    return _verdict(score.title, score.chance, estimate)
+
+
+def _verdict(title: str, chance: float, estimate: Estimate) -> str:
+    if estimate.low is None or estimate.high is None:
+        return ""
+    if estimate.low > chance:
+        return f"better than guessing, whose {title} is {chance:.2f}"
+    if estimate.high < chance:
+        return f"worse than guessing, whose {title} is {chance:.2f}: are classes or labels mixed up?"
+    return f"not better than guessing: the interval of the {title} on the {SCORING} split holds {chance:.2f}"
+
+
+def _trained(run: Run) -> Iterator[str]:
+    """The base model and what learnt on it."""
+    base, cost = run.backbone, run.cost
+    if base is None:
+        return
+    yield f"  base: {base.name}"
+    learnt, every = cost.trainable_parameters, cost.total_parameters
+    count = f", {learnt:,} of {every:,} learn ({learnt / every:.1%})" if learnt and every else ""
+    yield f"  trained: {run.about.stack_title}{count}"
+
+
+def _kept(run: Run, exact: bool) -> Iterator[str]:
+    """The weights that were kept; of real patients the step's first digit, because it is in proportion to texts."""
+    step = magnitude(run.about.best_step, exact)
+    if run.kept_start:
+        yield f"  kept: {START}; training did not improve the validation score"
+    elif step is not None:
+        yield f"  kept: the weights of {'step' if exact else 'about step'} {step:.0f}, the best on the validation split"

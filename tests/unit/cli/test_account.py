@@ -1,0 +1,100 @@
+"""What a finished run says of itself: what was done, and whether its score beats guessing."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chartune.cli.account import against_chance
+from chartune.cli.figures import emit_run, scores_json
+from chartune.disclosure import Behind
+from chartune.quantities import Cost, Estimate
+from chartune.runs.run import Run
+from chartune.store import Store, write_json
+from chartune.testing.printed import unknown_in_text
+
+MANY, FEW = Behind(400, 80, 320, (400, 80, 320)), Behind(12, 4, 8, (12, 4, 8))
+
+
+Runs = Callable[..., Run]
+
+
+@pytest.fixture
+def made(store: Store) -> Runs:
+    """A finished run by its record and scores; its patients count as real unless something else is said."""
+
+    def write(kind: str = "mimic3", task: str | None = "mortality", **scores: Estimate) -> Run:
+        layer = {"state": "fresh", "titled": None, "method": {"kind": "lora"}}
+        form = {"answer": "multilabel"} if "labels_all" in scores else {"classes": ["alive", "dead"]}
+        about = {
+            "kind": "finetune", "name": "tuned", "task": task, "source": {"kind": kind}, "best_step": 291,
+            "backbone": {"name": "minilm"}, "stack": [layer], **form,
+        }  # fmt: skip
+
+        def fill(folder: Path) -> None:
+            write_json(folder / "run.json", about)
+            write_json(folder / "scores.json", {"test": {name: e.to_json() for name, e in scores.items()}})
+            write_json(folder / "cost.json", Cost(trainable_parameters=33_025, total_parameters=5_278_209).to_json())
+
+        return Run(store.obtain("runs", f"{kind}-{len(scores)}", fill, {}).path)
+
+    return write
+
+
+def said(run: Run, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    emit_run(run, False, False, {})
+    return [line.strip() for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_run_says_what_was_asked_trained_and_kept(made: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = said(made("made-up", auroc=Estimate(0.7, 0.61, 0.8, 400)), capsys)
+    assert lines[1:-1] == [
+        "task: mortality", "asked: dead (of alive, dead)", "base: minilm",
+        "trained: fresh LoRA, 33,025 of 5,278,209 learn (0.6%)",
+        "kept: the weights of step 291, the best on the validation split", "test: auroc 0.700 [0.610, 0.800]",
+        "better than guessing, whose AUROC is 0.50",
+    ]  # fmt: skip
+
+
+def test_of_real_patients_it_says_no_number_that_is_not_harmless(
+    made: Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = said(made(auroc=Estimate(0.7, 0.612, 0.8, 40), prevalence=Estimate(0.3, n=40)), capsys)
+    assert "kept: the weights of about step 300, the best on the validation split" in lines
+    assert unknown_in_text("\n".join(lines[1:])) == []
+
+
+@pytest.mark.parametrize(
+    ("interval", "verdict"),
+    [
+        ((0.7, 0.6, 0.8), "better than guessing, whose AUROC is 0.50"),
+        ((0.55, 0.45, 0.65), "not better than guessing: the interval of the AUROC on the test split holds 0.50"),
+        ((0.55, 0.5, 0.65), "not better than guessing: the interval of the AUROC on the test split holds 0.50"),
+        ((0.3, 0.2, 0.4), "worse than guessing, whose AUROC is 0.50: are classes or labels mixed up?"),
+        ((0.7, None, None), ""),
+    ],
+)
+def test_guessing_is_beaten_where_the_interval_says_so(
+    made: Runs, interval: tuple[float, float | None, float | None], verdict: str
+) -> None:
+    run = made(auroc=Estimate(*interval, n=400))
+    assert against_chance(run, None) == against_chance(run, MANY) == verdict
+    assert against_chance(run, FEW) == ""  # a score that is hidden is not judged either
+
+
+def test_the_verdict_is_that_of_the_interval_as_it_is_shown(made: Runs) -> None:
+    run = made(auroc=Estimate(0.6, 0.5004, 0.7, 40))
+    assert against_chance(run, None).startswith("better")
+    assert against_chance(run, Behind(40, 15, 25, (40, 15, 25))).startswith("not better")
+
+
+def test_a_run_on_unlabelled_text_is_judged_by_nobody(made: Runs) -> None:
+    assert against_chance(made(task=None, perplexity=Estimate(12.0)), None) == ""
+
+
+def test_what_counts_labels_is_a_whole_number(made: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+    scores = {"auroc": Estimate(0.7, 0.6, 0.8, 400), "labels_all": Estimate(126.0, n=400)}
+    for run in (made("made-up", **scores), made("mimic3", **scores)):
+        assert any(line.endswith("labels all 126") for line in said(run, capsys))
+        assert json.dumps(scores_json(run, False)["test"]["labels_all"]["value"]) == "126"
