@@ -136,7 +136,7 @@ def test_several_labels_and_several_classes_are_learnt_too(
         ("three.csv", [], "multiclass"),
     ):
         for method, least in (("lora", 0.6), ("tfidf", 0.8)):  # a random twin of two layers learns little
-            base = ["--base", twins / "bert", *FLAGS] if method == "lora" else []
+            base = ["--base", twins / "bert", *FLAGS, "--set", "targets=attention"] if method == "lora" else []
             said = chartune(
                 "finetune", tmp_path / file, "--method", method, *base, "--store", tmp_path / "s", "--json", *sets
             )

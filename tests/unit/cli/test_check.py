@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from chartune.cli.check import shown_rows
+from chartune.planning.machine import survey_machine
+from chartune.store import Store
 from chartune.testing.annotated_corpora import write_2010
 from chartune.testing.command_line import chartune
 from chartune.testing.raw_tables import RawHospital
@@ -17,9 +19,13 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What the machine was asked; it answers nothing."""
     asked: list[object] = []
 
-    def survey_machine(store: object) -> dict[str, Any]:
-        asked.append(store)
-        return {}
+    def survey_machine(store: object, benchmark: bool) -> dict[str, Any]:
+        asked.append(benchmark)
+        return {
+            "device": {"name": "a processor"}, "numerics": {"precision": "fp32"}, "versions": {"torch": "2"},
+            "base models": {"minilm": "ready, 0123", "smollm2": "not here: …", "small-llama": "will be made"},
+            **({"gflops": {"fp32": 70}} if benchmark else {}),
+        }  # fmt: skip
 
     monkeypatch.setattr("chartune.planning.machine.survey_machine", survey_machine)
     return asked
@@ -78,8 +84,7 @@ def test_tables_that_are_needed_and_missing_come_first_and_the_exit_code_is_3(
     assert said.code == 3
     assert "but ADMISSIONS: missing; give the folder that holds them" in " ".join(said.err.split())
     first = said.out.strip("{ \n").splitlines()[:2]
-    assert "needed" in first[0]
-    assert "ADMISSIONS: missing" in first[1]
+    assert first[-1 if as_json else 0].strip(' ",').removeprefix('verdict": "') == "not ready: ADMISSIONS: missing"
     assert len(measured) == 1
 
 
@@ -111,7 +116,7 @@ def test_rows_of_real_patients_are_told_by_their_class_and_exact_ones_are_marked
         ("rounded", False), ("exact", True), ("exact", False),
     ]  # fmt: skip
     assert chartune("check", folder, *store, "--exact-counts").out.startswith("DO NOT RELEASE")
-    assert "rows: 12\n" not in chartune("check", folder, *store).out
+    assert "rows: 12\n" not in chartune("check", folder, *store, "--verbose").out
 
 
 def test_rows_that_the_publisher_tells_are_no_secret() -> None:
@@ -121,3 +126,40 @@ def test_rows_that_the_publisher_tells_are_no_secret() -> None:
         {"rows": None},
     ]
     assert [row["rows"] for row in shown_rows(rows, exact=False)] == [46_520, "46,510+", None]
+
+
+def test_the_verdict_comes_first_and_details_on_request(tmp_path: Path, measured: list[object], hospital: Path) -> None:
+    words = ("check", hospital, "--store", tmp_path / "store")
+    said = chartune(*words)
+    lines = said.out.splitlines()
+    assert (said.code, lines[0]) == (0, "ready")
+    assert lines[1].startswith("  data: mimic3, ")
+    assert "  base models: minilm, small-llama (will be made)" in lines
+    assert len(lines) <= 7
+    assert "torch" not in said.out
+    verbose = chartune(*words, "--verbose").out
+    assert verbose.startswith("ready\n")
+    assert "torch: '2'" in verbose
+    assert "table: PATIENTS" in verbose
+    assert measured == [False, False]
+    assert "fp32: 70 GFLOP/s" in chartune(*words, "--benchmark").out
+    assert measured[-1] is True
+
+
+@pytest.mark.parametrize("lacking", ["memory", "disk"])
+def test_a_machine_without_room_is_not_ready(
+    tmp_path: Path, measured: list[object], monkeypatch: pytest.MonkeyPatch, lacking: str
+) -> None:
+    free = {"memory": 1 << 33, "disk": 1 << 33, lacking: 1 << 29}
+    monkeypatch.setattr("chartune.cli.check._free", lambda root: free)
+    said = chartune("check", "--store", tmp_path / "store", "--json")
+    reply = json.loads(said.out)
+    assert (said.code, reply["ready"]) == (5, False)
+    assert reply["verdict"] == f"not ready: 512.0 MiB of {lacking} are free, less than 1.0 GiB"
+
+
+def test_rates_are_measured_on_request_only(monkeypatch: pytest.MonkeyPatch, store: Store) -> None:
+    monkeypatch.setattr("chartune.planning.machine.catalog", {})
+    monkeypatch.setattr("chartune.planning.machine.matmul_rate", lambda dtype, device: 7e9)
+    assert "gflops" not in survey_machine(store)
+    assert survey_machine(store, benchmark=True)["gflops"] == {"fp32": 7, "bf16": 7}
