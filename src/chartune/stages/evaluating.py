@@ -126,7 +126,7 @@ def _known_rows(table: TaskTable, scorer: Scorer, met: pl.Series | None) -> tupl
         raise LabelError(f"{table.task} must have rows that {scorer.run.name} has not learnt from, but has none.")
     known = ExternalTable(
         frame.with_columns(split=pl.lit("test")), table.task, table.space, table.unit, table.recipe,
-        _learnt(scorer, table),
+        learnt=_learnt(scorer, table),
     )  # fmt: skip
     _must_be_scorable(known)
     return known, table.frame.height - frame.height

@@ -36,6 +36,7 @@ from chartune.stages.stage import Outcome, Planned, Work, backbone_facts, perfor
 from chartune.store import Artefact, Store
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.prepare import corpus_of, prepare, read_corpus
+from chartune.tasks.soundness import who_left
 from chartune.train.loop import Training, fit
 from chartune.train.optimizer import Optimisation, Stopping
 
@@ -83,7 +84,7 @@ def pretrain(stage: Pretrain, store: Store, planned: Planned = None) -> Run:
     """
     data = prepare(stage.data, store)
     dataset = read_dataset(data)
-    corpus_of(dataset)  # before a base is made
+    must_have_documents(data)  # before a base is made
     inputs = inputs_of(stage, store)
     backbone = inputs.base
     return perform(
@@ -128,23 +129,31 @@ def _adapt(stage: Pretrain, data: Artefact, inputs: Inputs, work: Work) -> Outco
     return Outcome(scores, learning, every, fitted.state.tokens, fitted.state, facts)
 
 
-def corpus_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone, store: Store) -> dict[str, Blocks]:
-    """The corpus in blocks, by split.
+def must_have_documents(data: Artefact) -> None:
+    """Refuse data without a corpus, or whose corpus leaves a split empty.
 
     Raises:
-        DataError: a split has no documents.
+        DataError: with the filter that left nothing, or took most.
     """
+    entry, splits = corpus_of(read_dataset(data)), read_corpus(data)["split"]
+    for split in SPLITS:
+        if not (splits == split).any():
+            why = who_left(entry) or "No filter took any."
+            raise DataError(
+                f"the corpus must have documents in every split, but {split} has none of "
+                f"{shown(len(splits), exact=False)}. {why[:1].upper()}{why[1:]} Every filter: `chartune show "
+                f"{data.fingerprint}`."
+            )
+
+
+def corpus_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone, store: Store) -> dict[str, Blocks]:
+    """The corpus in blocks, by split."""
     corpus, tokenizer = read_corpus(data), load_tokenizer(backbone)
     whole = stage.notes == "packed"
     most, made = (None, pack) if whole else (stage.max_seq_len, first_tokens)
     blocks = {}
     for split in SPLITS:
         texts = corpus.filter(pl.col("split") == split).sort("note_id").get_column("text").to_list()
-        if not texts:
-            raise DataError(
-                f"the corpus must have documents in every split, but {split} has none of "
-                f"{shown(len(corpus), exact=False)}; look at the attrition with `chartune show {data.fingerprint}`."
-            )
         encoded = encode_once(texts, backbone, most, store, data=f"{data.fingerprint}/corpus/{split}", special=False)
         blocks[split] = made(encoded, tokenizer, stage.max_seq_len)
     return blocks

@@ -15,6 +15,7 @@ from chartune.tasks.dataset import read_dataset
 from chartune.tasks.flow import unit
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.prepare import label_space, read_task, task_named
+from chartune.tasks.soundness import who_left
 
 SCORED: Final = ("validation", "test")
 """The splits that are scored."""
@@ -35,6 +36,8 @@ class TaskTable:
     """What a row is, in words (`chartune.tasks.flow.unit`)."""
     recipe: dict[str, Any] | None = None
     """What is read of a chart, as plain data (`chartune.tasks.inputs.Input`); None: texts as they are."""
+    lost: str = ""
+    """The filter that left nobody, or most of them out, as a sentence; empty: none is known."""
 
     def rows(self, split: str) -> NDArray[np.int64]:
         """Row numbers of a split."""
@@ -67,8 +70,14 @@ class TaskTable:
         """Every split needs a label that applies to some rows and not to others.
 
         Raises:
-            LabelError: one has none; the message says which and how many rows it has, small numbers hidden.
+            LabelError: one has none; the message says which and how many rows it has, small numbers hidden, and which
+                filter left none.
         """
+        if self.frame.is_empty() and self.lost:
+            raise LabelError(
+                f"{self.task} needs {self.form.needs(self.unit)} in every split, but train has 0 {self.unit}: "
+                f"{self.lost} Mend what it looks at in the raw data, or choose another task or filter."
+            )
         if len(self.space.labels) < self.form.fewest_labels:
             raise LabelError(
                 f"{self.task} needs two labels or more, but the training {self.unit} have {len(self.space.labels)}; "
@@ -80,9 +89,13 @@ class TaskTable:
             if not (self.counted() & (cases > 0) & (cases < rows)).any():
                 raise LabelError(
                     f"{self.task} needs {self.form.needs(self.unit)} in every split, but {split} has "
-                    f"{self.form.holds(cases, train, rows, self.unit)}; "
+                    f"{self.form.holds(cases, train, rows, self.unit)}{self._where_they_went(rows)}; "
                     f"give more patients, or split them otherwise (--set data.splits.salt=…, or --splits FOLDER)."
                 )
+
+    def _where_they_went(self, rows: int) -> str:
+        """Of a split without rows, the filter that left out most."""
+        return f" ({self.lost.rstrip('.')})" if self.lost and not rows else ""
 
     def prior_logits(self) -> NDArray[np.float32]:
         """Logits that give every text the label frequencies of the training rows, [outputs]: where a head begins."""
@@ -106,4 +119,5 @@ def read_table(data: Artefact, task: str) -> TaskTable:
             f"audited and exported, and not learnt yet."
         )
     recipe = (dataset.tasks[name].config or {}).get("reads")
-    return TaskTable(frame.sort("hadm_id"), name, label_space(data, name), unit(dataset.source), recipe)
+    lost = who_left(dataset.tasks[name])
+    return TaskTable(frame.sort("hadm_id"), name, label_space(data, name), unit(dataset.source), recipe, lost)

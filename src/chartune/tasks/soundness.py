@@ -122,6 +122,21 @@ def emptied(parts: Mapping[str, Part]) -> dict[str, str]:
     return {name: f"{name}: {why}" for name, why in filters.items() if why}
 
 
+def who_left(part: Part) -> str:
+    """Of a task or corpus with too few examples, the filter that left nobody, or else the one that left out most.
+
+    Empty: no filter left anybody out. No count is in it.
+    """
+    if why := _emptied(part.attrition):
+        return why
+    most = max(part.attrition, key=_removed, default=None)
+    return f"most are left out by the filter `{most.step}` ({most.why})." if most and _removed(most) else ""
+
+
+def _removed(row: StepEntry) -> int:
+    return (row.removed_notes if row.admissions is None else row.removed_admissions) or 0
+
+
 def of_other_codes(parts: Mapping[str, Part]) -> set[str]:
     """Tasks about a version of codes in which nobody is coded, while others are in the version beside it."""
     coded = {name: part for name, part in parts.items() if isinstance(part, TaskEntry) and _version(part)}

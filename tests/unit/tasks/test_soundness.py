@@ -14,9 +14,10 @@ from chartune.sources.mimic3 import Mimic3
 from chartune.sources.releases import Layout, Release
 from chartune.sources.splits import ImportedSplit
 from chartune.store import Store
+from chartune.tasks.dataset import Part, StepEntry
 from chartune.tasks.flow import notices
 from chartune.tasks.prepare import Preparation, prepare
-from chartune.tasks.soundness import emptied, raw_warnings, tables_read
+from chartune.tasks.soundness import emptied, raw_warnings, tables_read, who_left
 from chartune.testing.command_line import chartune
 from chartune.testing.plain import plain_dataset, typed
 from chartune.testing.raw_tables import CHARTEVENTS, ICUSTAYS, SUMMARY, RawHospital, write_table
@@ -173,6 +174,13 @@ def test_a_task_and_a_corpus_without_anybody_are_told_with_the_filter_that_empti
     assert made["source"]["warnings"] == [
         "notes: none is of the category Echo, which was asked for; there are Discharge summary."
     ]
+    for words in ("finetune", "--method", "tfidf"), ("pretrain", "--base", "small-llama"):
+        only = ("--set", "data.corpus.categories=[Echo]", "--store", tmp_path / "cli")
+        lines = " ".join(chartune(words[0], folder, *words[1:], *only).err.split())
+        if words[0] == "finetune":
+            assert "but train has 0 admissions: nobody is left by the filter `tells why the patient came` (" in lines
+        else:
+            assert "train has none of 0. Nobody is left by the filter `wanted category` (" in lines
     other = Store(tmp_path / "other").open()
     with pytest.raises(DataError, match=r"this does: mortality: nobody is left by the filter `tells why"):
         prepare(asked(folder, strict=True), other)
@@ -252,3 +260,32 @@ def test_a_table_of_which_nobody_is_learnt_from_does_not_say_that_copies_were(tm
     made = prepare(Preparation.parse({"source": source, "splits": splits, "corpus": None}), store)
     (lines,) = emptied(typed(plain_dataset(made)).parts()).values()
     assert "(no training patient has its label)" in lines
+
+
+def left(*rows: tuple[str, int | None, int | None, int]) -> Part:
+    """A part by step, admissions, removed admissions and removed notes of each filter."""
+    steps = [
+        StepEntry(step=step, why="why", admissions=n, notes=9, removed_admissions=gone, removed_notes=notes)
+        for step, n, gone, notes in rows
+    ]
+    return Part(title="t", attrition=tuple(steps))
+
+
+@pytest.mark.parametrize(
+    ("part", "sentence"),
+    [
+        (
+            left(("all", 90, 0, 0), ("adults", 30, 60, 1), ("texts", 20, 10, 99)),
+            "most are left out by the filter `adults` (why).",
+        ),
+        (
+            left(("all", 90, 0, 0), ("adults", 9, 81, 1), ("texts", 0, 9, 1)),
+            "nobody is left by the filter `texts` (why).",
+        ),
+        (left(("all", None, None, 0), ("typed", None, None, 7)), "most are left out by the filter `typed` (why)."),
+        (left(("all", 90, 0, 0), ("adults", 90, 0, 0)), ""),
+        (Part(title="t"), ""),
+    ],
+)
+def test_of_too_few_the_filter_that_took_the_others_is_named(part: Part, sentence: str) -> None:
+    assert who_left(part) == sentence
