@@ -45,7 +45,7 @@ class Injected(Method):
     def merge(self, body: nn.Module, name: str) -> None:
         """As peft's layers do it; one whose layers are all merged gives its place back to the matrix."""
         layers = [(place, module) for place, module in body.named_modules() if isinstance(module, BaseTunerLayer)]
-        for place, layer in reversed(layers):  # what stands inside of another layer first
+        for place, layer in layers:
             every = set(layer._all_available_adapter_names())
             if name in every:
                 with warnings.catch_warnings():
