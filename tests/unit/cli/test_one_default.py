@@ -11,6 +11,7 @@ from chartune.adapters.catalog import METHODS, method_class
 from chartune.cli.options import source_at
 from chartune.errors import ConfigError
 from chartune.models.backbone import Backbone
+from chartune.models.catalog import USUAL as USUAL_BASES
 from chartune.testing.command_line import Completed, chartune
 
 BASE = Backbone(name="base")
@@ -106,6 +107,7 @@ def test_the_best_installed_base_is_taken_and_named(
 def test_the_toy_is_never_taken_unasked(
     notes: Path, monkeypatch: pytest.MonkeyPatch, verb: str, installed: set[str]
 ) -> None:
+    assert not any("small-llama" in names for names in USUAL_BASES.values())
     monkeypatch.setattr("chartune.models.backbone.packaged", lambda row: row.name in installed or None)
     for words in ((verb,), ("plan", verb)):
         said = refused(*words, notes)
