@@ -39,6 +39,7 @@ def test_data_and_token_arrays_stay_as_long_as_a_run_begun_or_finished_needs_the
         assert chartune("finetune", *words).code == 130
     by_kind = {one.kind: one for one in holdings(store)}
     assert by_kind["runs"].state == "unfinished"
+    assert by_kind["runs"].needs is not None  # known, and not only held for safety
     assert by_kind["runs"].rests_on(by_kind["data"])
     assert by_kind["runs"].rests_on(by_kind["tokens"])
     assert by_kind["tokens"].of == (by_kind["data"].fingerprint, llama.content_hash)
