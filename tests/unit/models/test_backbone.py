@@ -1,5 +1,6 @@
 """A base model is checked at the door."""
 
+import importlib.util
 import json
 import resource
 import shutil
@@ -11,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from chartune.errors import AdapterError, ConfigError, StoreError
 from chartune.models.architecture import shape_of
-from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, inspect
+from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, inspect, usual
 from chartune.models.load import load_body
 from chartune.models.meta import meta_body
 from chartune.stages.inputs import find_adapter
@@ -163,3 +164,12 @@ def test_the_identity_is_the_content_not_the_place(copy: Path, llama: LocalBackb
     assert look(copy).content_hash == llama.content_hash
     (copy / "tokenizer.json").write_text((copy / "tokenizer.json").read_text() + " ")
     assert look(copy).content_hash != llama.content_hash
+
+
+def test_a_base_that_nothing_here_can_convert_is_not_the_usual_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chartune.models.backbone.packaged", lambda row: Path("somewhere") if row.place else None)
+    with_gguf, real = usual("pretrain"), importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "gguf" else real(name))
+    without = usual("pretrain")
+    assert (with_gguf and with_gguf.name) == ("smollm2" if real("gguf") else None)
+    assert without is None
