@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # One thread per test process: two busy processes with two threads each slow each other down many times over.
 # A file's tests stay together, so that what they share is made once (groups need node ids that pytest 9.2 no longer keeps).
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+# The long files come first by their names; sorted by their number of tests they would come last, and one worker wait.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo test test-all check bench clean
 

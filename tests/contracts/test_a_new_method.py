@@ -119,7 +119,10 @@ def test_it_keeps_the_rules(
     rule(twin(twins, model_type), registered(kind).parse({}))
 
 
-@pytest.mark.parametrize(("kind", "model_type"), [("miss", "llama"), ("bitfit", "bert"), ("prompt", "llama")])
+@pytest.mark.parametrize(("kind", "model_type"), [
+    ("miss", "llama"), pytest.param("bitfit", "bert", marks=pytest.mark.slow),
+    pytest.param("prompt", "llama", marks=pytest.mark.slow),
+])  # fmt: skip
 def test_the_command_line_finetunes_and_plans_it(
     registered: Callable[[str], type[Method]], hospital: Path, twins: Path, tmp_path: Path, kind: str, model_type: str
 ) -> None:

@@ -87,9 +87,9 @@ def many_entries(file: Path) -> None:
     file.write_bytes(content[:16] + (2**50).to_bytes(8, "little") + content[24:])
 
 
-@pytest.mark.parametrize("harm", [
-    no_gguf, endless, pytest.param(cut, marks=pytest.mark.slow), pytest.param(many_entries, marks=pytest.mark.slow),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "harm", [no_gguf, *(pytest.param(harm, marks=pytest.mark.slow) for harm in (endless, cut, many_entries))]
+)
 def test_a_bad_file_is_refused_and_nothing_of_it_stays(
     llama: LocalBackbone, tmp_path: Path, harm: Callable[[Path], None]
 ) -> None:

@@ -94,6 +94,7 @@ def test_a_fine_tuning_killed_twice_ends_with_the_same_bytes(
     assert whole.predictions().equals(broken.predictions())
 
 
+@pytest.mark.slow  # fine-tuning resumes by the same loop
 def test_a_pretraining_killed_in_the_middle_ends_with_the_same_bytes(
     hospital: Path, llama: LocalBackbone, prepared: Path, tmp_path: Path
 ) -> None:
