@@ -102,7 +102,7 @@ UNFIT: dict[str, tuple[Callable[[Tensors], Tensors], str]] = {
               r"must hold numbers, but .* is of shape \[0\]: it was saved empty, as under DeepSpeed"),
     "one empty": (first(lambda tensor: tensor[:, :0]), r"is of shape \[4, 0\]: it was saved empty"),
     "integers": (first(lambda tensor: tensor.to(torch.int8)), "plain floating-point numbers .* is stored as I8"),
-    "another rank": (first(lambda tensor: tensor[:2]), r"beside .* r is 4 and .*lora_A\.weight' is of shape \[2, \d+\]"),
+    "another rank": (first(lambda tensor: tensor[:2]), r"r is 4 and .*lora_A\.weight' is of shape \[2, \d+\]"),
     "a vector": (first(lambda tensor: tensor[0]), r"r is 4 and .* is of shape \[\d+\]"),
     "A alone": (without_b, "must hold A and B of every matrix, but .*lora_A.weight' alone"),
     "not a number": (first(with_nan), "must hold finite numbers, but .* holds NaN or infinity: its training diverged"),
