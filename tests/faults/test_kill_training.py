@@ -112,6 +112,7 @@ def test_the_moment_of_the_kill_does_not_matter(
     must_be_equal(*killed_and_taken_up(stage, hospital, llama, prepared, tmp_path, (moment,)), least_resumed=0)
 
 
+@pytest.mark.slow  # leases have tests of their own
 def test_a_second_process_is_refused_while_the_first_lives_and_goes_on_when_it_was_interrupted(
     hospital: Path, llama: LocalBackbone, prepared: Path, tmp_path: Path
 ) -> None:

@@ -145,8 +145,10 @@ def test_a_config_file_that_is_not_there_is_named(small: Path, tmp_path: Path) -
 @pytest.mark.parametrize("verb", ["prepare", "pretrain", "finetune", "report", "check"])
 def test_a_store_that_cannot_be_made_is_named(small: Path, tmp_path: Path, verb: str) -> None:
     (tmp_path / "in the way").write_text("I was here first.")
-    words = [verb, small] if verb in ("prepare", "pretrain", "finetune") else [verb]
-    refused(chartune(*words, "--store", tmp_path / "in the way" / "store"), 7, "StoreError", "in the way", "--store")
+    base = ("--base", "small-llama") if verb in ("pretrain", "finetune") else ()
+    data = () if verb in ("report", "check") else (small,)
+    said = chartune(verb, *data, *base, "--store", tmp_path / "in the way" / "store")
+    refused(said, 7, "StoreError", "in the way", "--store")
     assert (tmp_path / "in the way").read_text() == "I was here first."
 
 
