@@ -162,6 +162,12 @@ def test_the_weights_of_a_run_give_each_admission_the_logit_that_stands_beside_i
         assert float(found[1] - found[0]) == pytest.approx(logit, abs=1e-4)
 
 
+def test_a_run_records_how_many_texts_it_has_learnt_from(walked: Walked) -> None:
+    train = pl.col("split") == "train"
+    assert walked.run(CLINICAL).about.texts == walked.prepared("corpus.parquet").filter(train).height
+    assert walked.run("lora").about.texts == walked.prepared("mortality.parquet").filter(train).height
+
+
 def test_the_parameters_recorded_are_those_of_the_formula(walked: Walked, llama: LocalBackbone) -> None:
     loaded = load_body(llama, EXACT)
     head = 2 * loaded.hidden_size + 2

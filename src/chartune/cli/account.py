@@ -66,7 +66,7 @@ def _trained(run: Run) -> Iterator[str]:
 
 def _kept(run: Run, exact: bool) -> Iterator[str]:
     """The weights that were kept; of real patients the step's first digit, because it is in proportion to texts."""
-    step = magnitude(run.about.best_step, exact)
+    step = magnitude(run.about.best_step, exact, run.about.texts)
     if run.kept_start:
         yield f"  kept: {START}; training did not improve the validation score"
     elif step is not None:

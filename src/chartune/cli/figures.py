@@ -92,7 +92,9 @@ def about_shown(run: Run, exact: bool) -> dict[str, Any]:
     if is_exact(run, exact):
         return plain
     if "best_step" in plain:
-        plain["best_step"] = rates.magnitude(run.about.best_step, exact=False)
+        plain["best_step"] = rates.magnitude(run.about.best_step, False, run.about.texts)
+    if run.about.texts is not None:
+        plain["texts"] = shown(run.about.texts, False)
     if isinstance(cut, float):
         plain["truncated_fraction"] = rates.percent(cut, False, behind_run(run).rows)
     if plain.get("calibration"):

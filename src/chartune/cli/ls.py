@@ -17,7 +17,8 @@ def command(store: StoreOption = DEFAULT_STORE, exact_counts: ExactOption = Fals
     rows = [
         {"run": run.fingerprint, "kind": run.kind, "name": run.name, "task": run.task, "answer": run.answer,
          "seed": run.about.seed, "score": _score(run, exact_counts), **figures(source_of(run), exact_counts),
-         "best_step": magnitude(run.about.best_step, is_exact(run, exact_counts)), "seconds": run.cost.seconds}
+         "best_step": magnitude(run.about.best_step, is_exact(run, exact_counts), run.about.texts),
+         "seconds": run.cost.seconds}
         for run in runs
     ]  # fmt: skip
     lines = [

@@ -256,9 +256,9 @@ def run_summary(run: Run, scores: Mapping[str, Any], exact: bool) -> dict[str, A
     """What a script wants to know of a run; `scores`: by split, as they may be shown; `exact`: as for `magnitude`."""
     return {
         "run": run.fingerprint, "name": run.name, "kind": run.kind, "folder": str(run.path), "task": run.task,
-        "best_step": magnitude(run.about.best_step, exact),
+        "best_step": magnitude(run.about.best_step, exact, run.about.texts),
         "scores": scores,
-        "cost": run.cost.to_json() | {"tokens": magnitude(run.cost.tokens, exact)},
+        "cost": run.cost.to_json() | {"tokens": magnitude(run.cost.tokens, exact, run.about.texts)},
     }  # fmt: skip
 
 

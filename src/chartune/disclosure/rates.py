@@ -47,17 +47,21 @@ def percent(rate: float, exact: bool, whole: int | None = None) -> str:
     return f"≈\N{NO-BREAK SPACE}{10 * round(10 * rate)}\N{NO-BREAK SPACE}%"
 
 
-def magnitude(amount: float | None, exact: bool) -> float | None:
+def magnitude(amount: float | None, exact: bool, texts: int | None = None) -> float | None:
     """What is in proportion to a number of texts, such as tokens or steps; of real patients its first digit.
 
-    In full it reveals their number to whoever knows the batch size, or that all texts are cut off at one length.
+    In full it reveals their number to whoever knows the batch size, or that all texts are cut off at one length; of
+    fewer than ten texts the first digit does, too, and nothing is shown.
 
     Args:
         amount: not below 0; None: not measured.
         exact: as for `shown`.
+        texts: how many they are; None: unknown.
     """
     if exact or not amount:
         return amount
+    if texts is not None and texts < SMALL:
+        return None
     return round(amount, -floor(log10(amount)))
 
 

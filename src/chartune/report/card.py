@@ -147,7 +147,7 @@ def _reach(about: RunRecord, tokens: int) -> str:
 def _step(about: RunRecord, exact: bool) -> str | None:
     if about.kept_start:
         return f"{START}; training brought no improvement on the validation split"
-    best = rates.magnitude(about.best_step, exact)
+    best = rates.magnitude(about.best_step, exact, about.texts)
     return None if best is None else f"{'' if exact else 'about '}step {best:,}, the best on the validation split"
 
 
@@ -203,7 +203,7 @@ def _cost(about: RunRecord, cost: Cost, exact: bool) -> Section:
         ("Peak memory", human_bytes, planned.get("peak_bytes"), cost.peak_bytes),
         ("Trained parameters", count, planned.get("trainable_parameters"), cost.trainable_parameters),
         ("All parameters", count, None, cost.total_parameters),
-        ("Tokens trained on", count, None, rates.magnitude(cost.tokens, exact)),
+        ("Tokens trained on", count, None, rates.magnitude(cost.tokens, exact, about.texts)),
         ("Weights kept", human_bytes, None, cost.artefact_bytes),
     )
     rows = [(term, how(plan) if plan is not None else "not planned", how(value)) for term, how, plan, value in figures]

@@ -102,8 +102,9 @@ def _row(variant: Variant, every: Mapping[str, Run]) -> tuple[Cell, ...]:
 def _tokens(variant: Variant) -> str:
     """Tokens trained on, of real patients about."""
     tokens, exact = mean_cost(variant, "tokens"), is_made_up(gone(variant.run.about.source).source)
-    about = "" if exact or not tokens else "≈\N{NO-BREAK SPACE}"
-    return f"{about}{count(magnitude(tokens, exact))}"
+    known = magnitude(tokens, exact, variant.run.about.texts)
+    about = "" if exact or not known else "≈\N{NO-BREAK SPACE}"
+    return f"{about}{count(known)}"
 
 
 def _device(variant: Variant) -> Cell:

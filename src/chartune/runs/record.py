@@ -169,6 +169,8 @@ class RunRecord(Record):
     stopped_early: bool | None = None
     best_step: int | None = None
     """The step whose weights were kept; 0: the initial weights."""
+    texts: int | None = None
+    """How many texts it has learnt from; None: written before this was kept."""
     seed: int | None = None
     started: str | None = None
     finished: str | None = None

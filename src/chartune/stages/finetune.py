@@ -181,6 +181,7 @@ def _outcome(
     return Outcome(scores, assembled.learning, assembled.parameters, tokens, fitted.state, {
         "truncated_fraction": float(encoded.truncated[test].mean()), "stopped_early": fitted.stopped_early,
         "best_step": fitted.state.best_step, "pooling": cast(Classifier, assembled.reader).pooling,
+        "texts": len(table.rows("train")),
         "calibration": calibration(table, decided["validation"]),
     })  # fmt: skip
 

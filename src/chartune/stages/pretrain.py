@@ -93,7 +93,8 @@ def pretrain(stage: Pretrain, store: Store, planned: Planned = None) -> Run:
         parts={"backbone": backbone.content_hash, "numerics": inputs.resolved.hashable()}, resolved=inputs.resolved,
         facts={"source": source_facts(dataset), "task": None,
                "backbone": backbone_facts(backbone, parameters_of(backbone)), "stack": [_layer(stage.method)],
-               "parents": [], "max_seq_len": stage.max_seq_len, "notes": stage.notes},
+               "parents": [], "max_seq_len": stage.max_seq_len, "notes": stage.notes,
+               "texts": corpus_of(dataset).counts["train"]["documents"]},
         planned=planned, work=lambda work: _adapt(stage, data, inputs, work),
     )  # fmt: skip
 

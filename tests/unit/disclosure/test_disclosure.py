@@ -45,6 +45,8 @@ def test_tokens_and_steps_of_real_patients_tell_no_number_of_texts() -> None:
     shown_of = [magnitude(amount, exact=False) for amount in (None, 0, 7, 97, 24_832, 955_000, 0.26)]
     assert shown_of == [None, 0, 7, 100, 20_000, 1_000_000, 0.3]
     assert magnitude(24_832, exact=True) == 24_832
+    assert magnitude(256 * 2, False, 2) is None  # its first digit would give them away
+    assert (magnitude(256 * 10, False, 10), magnitude(256 * 2, True, 2)) == (3000, 512)
     fitting = {n for n in range(10, 200) if magnitude(256 * n, exact=False) == magnitude(256 * 97, exact=False)}
     assert len(fitting) > 10
 
