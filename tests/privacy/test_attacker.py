@@ -35,6 +35,7 @@ class Walked:
     runs: list[str]
     audit: dict[str, Any]
     exact_audit: dict[str, Any]
+    held: dict[str, Any]
 
     @property
     def titles(self) -> dict[str, str]:
@@ -77,7 +78,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
     (data,) = Store(store).artefacts("data")
     cards = [(folder / "README.md").read_text() for folder in (data.path, place / "out")]
     consoles = [prepared, said("datasets", fingerprint), said("show", fingerprint)]
-    others = [*runs, said("ls"), said("datasets"), said("audit-data")]
+    others = [*runs, said("ls"), said("datasets"), said("audit-data"), said("clean"), said("clean", "--kind", "runs")]
     return Walked(
         json.loads((data.path / "dataset.json").read_text()),
         consoles,
@@ -87,6 +88,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Walked:
         others,
         json.loads(said("audit-data", "--json")),
         json.loads(said("audit-data", "--json", "--exact-counts")),
+        json.loads(said("clean", "--json")),
     )
 
 
@@ -118,7 +120,7 @@ def test_no_exact_count_stands_in_anything_that_is_printed(walked: Walked) -> No
 def test_every_printed_number_is_of_a_kind_that_is_read_or_harmless(walked: Walked) -> None:
     texts = [*walked.consoles, *walked.runs]
     assert [line for text in texts for line in unknown_in_text(text)] == []
-    assert [line for answer in (*walked.answers, walked.audit) for line in unknown_in_json(answer)] == []
+    assert [line for answer in (*walked.answers, walked.audit, walked.held) for line in unknown_in_json(answer)] == []
 
 
 def test_every_number_of_a_page_of_quick_runs_is_of_a_kind_that_is_read_or_harmless(walked: Walked) -> None:
@@ -156,7 +158,7 @@ def test_an_amount_in_proportion_stands_for_its_class() -> None:
 def test_scores_that_rest_on_few_are_told_nowhere(walked: Walked) -> None:
     positives = walked.truth["tasks"]["mortality"]["counts"]["test"]["positives"]
     assert 0 < positives < 10
-    mortality, _, listed, _, _ = walked.runs
+    mortality, _, listed, *_ = walked.runs
     for text in (mortality, next(line for line in listed.splitlines() if "mortality" in line)):
         assert "too few to show" in text
         assert not re.search(r"auroc [\d.]+|prevalence", text)

@@ -168,10 +168,11 @@ def test_tokens_lie_in_the_store_only(walked: Walked) -> None:
 
 
 def test_nothing_restricted_can_be_read_by_anybody_else(walked: Walked) -> None:
-    for shelf in ("data", "tokens", "runs"):
-        for path in [walked.store / shelf, *(walked.store / shelf).rglob("*")]:
+    shelves = [walked.store / shelf for shelf in ("data", "tokens", "runs")]
+    for folder in (*shelves, walked.place / "report-stacked", walked.place / "report-lora"):
+        for path in [folder, *folder.rglob("*")]:
             mode = stat.S_IMODE(path.stat().st_mode)
-            assert mode == (0o700 if path.is_dir() else 0o600), f"{path.relative_to(walked.store)}: {mode:o}"
+            assert mode == (0o700 if path.is_dir() else 0o600), f"{path.relative_to(walked.place)}: {mode:o}"
     assert stat.S_IMODE(walked.store.stat().st_mode) == 0o700
 
 

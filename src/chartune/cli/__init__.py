@@ -53,7 +53,8 @@ for _verb in (
     demo, make_hospital, check, import_backbone, prepare, datasets, audit_data, export_data, plan, pretrain, finetune,
     fields, predict, evaluate, export, study, report, ls, show, clean,
 ):  # fmt: skip
-    app.command(_verb.__name__.rpartition(".")[2].replace("_", "-"))(_verb.command)
+    _summary = (_verb.command.__doc__ or "").partition("\n")[0]  # in full: click cuts what it derives by itself
+    app.command(_verb.__name__.rpartition(".")[2].replace("_", "-"), short_help=_summary)(_verb.command)
 
 
 def _version(asked: bool) -> None:

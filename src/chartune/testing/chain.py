@@ -29,6 +29,7 @@ def walk(raw: Path, base: Path, store: Path, report: Path) -> dict[str, Complete
         What each verb said, by the name of the run where it makes one.
     """
     model, named = ["--base", base, *steps(12, *FINETUNE)], ["--store", store, "--json", "--name"]
+    exported = {name: report.with_name(f"{report.stem}-{name}") for name in ("stacked", "lora")}
     verbs: dict[str, list[object]] = {
         "prepare": ["prepare", raw, "--store", store, "--json"],
         "datasets for people": ["datasets", "--store", store],
@@ -44,6 +45,10 @@ def walk(raw: Path, base: Path, store: Path, report: Path) -> dict[str, Complete
         "ls for people": ["ls", "--store", store],
         "predict": ["predict", "tfidf", raw, "--out", report.with_name("tfidf.csv"), "--store", store, "--json"],
         "predict with a model": ["predict", "stacked", raw, "--out", report.with_name("stacked.jsonl"), *named[:3]],
+        "export": ["export", "stacked", "--to", exported["stacked"], *named[:3]],
+        "export for people": ["export", "lora", "--merged", "--to", exported["lora"], *named[:2]],
+        "clean": ["clean", "--store", store, "--json"],
+        "clean for people": ["clean", "lora", "--store", store],
         "show": ["show", "stacked", "--verify", "--store", store, "--json"],
         "show for people": ["show", "lora", "--store", store],
     }

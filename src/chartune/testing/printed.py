@@ -14,6 +14,8 @@ from typing import Any, Final
 _CLASS: Final = r"(?:<(?:10|20)\b|\b\d[\d,]*0\+|≈ \d[\d,]*0\b)"
 KINDS: Final[tuple[tuple[str, str], ...]] = (
     (r"/\S+|\b[0-9a-f]{16,64}\b|\w+://\S+", "folders, fingerprints and hashes: they name, and count nothing"),
+    (r"\d[\d.]* [KMG]?i?B +\d+ days  |needed by  ?and \d+ more$|^\d+ would be removed",
+     "sizes to the first digit, ages and numbers of folders of a store"),
     (r"\b\d{4}-\d\d-\d\d(?:T[\d:+]+)?", "when it was made"),
     (r"\b\d+\.\d+\.\d+(?:\+\w+)?\b|, \d+ threads|SHA256SUMS|SHA-256", "versions and machines"),
     (r"none for \d+ of the \d+ answers", "classes of answers that nobody has, which is shown"),
@@ -99,7 +101,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "process": "of the machine", "weights": "of a model", "optimizer": "of a model", "batch": "of a micro-batch",
     "data": "of a class", "free": "of the machine", "peak": "of the machine", "kept": "of a model",
     "while_training": "of a model", "gflops": "of the machine", "gigabytes": "of the machine", "count": "read: a class",
-    "of": "read: a class", "texts": "a class",
+    "of": "read: a class", "texts": "a class", "days": "age of a folder",
 }  # fmt: skip
 """Numeric fields of JSON answers, and why they may stand there."""
 FIRST_DIGIT: Final = (".best_step", ".cost.tokens")

@@ -1,6 +1,7 @@
 """Help: every verb explains itself and every option it has."""
 
 import inspect
+import runpy
 from pathlib import Path
 from typing import get_args
 
@@ -27,9 +28,16 @@ def test_the_front_door_names_every_verb_with_its_first_sentence() -> None:
         "demo", "make-hospital", "import-backbone", "check", "prepare", "datasets", "audit-data", "export-data", "plan",
         "pretrain", "finetune", "fields", "predict", "evaluate", "export", "study", "report", "ls", "show", "clean",
     }  # fmt: skip
+    lines = "".join(said.out.split())
     for verb, callback in VERBS.items():
-        assert f" {verb} " in said.out
-        assert (callback.__doc__ or "").split()[0] in said.out
+        assert "".join([verb, *(callback.__doc__ or "").partition("\n")[0].split()]) in lines
+
+
+def test_the_command_line_is_a_module_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["chartune", "--version"])
+    with pytest.raises(SystemExit):
+        runpy.run_module("chartune", run_name="__main__")
+    assert capsys.readouterr().out == f"chartune {chartune_package.__version__}\n"
 
 
 def flags(option: OptionInfo) -> list[str]:
