@@ -29,7 +29,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copyfile(ROOT / name, copy / name)
     with pytest.MonkeyPatch.context() as here:
         here.chdir(copy)
-        return out / build_meta.build_wheel(str(out))
+        return out / str(build_meta.build_wheel(str(out)))
 
 
 def outside(folder: Path, *words: str) -> str:
