@@ -1,5 +1,6 @@
 """What all tests share: tiny base models made once per session, an empty store, the worked examples of the docs."""
 
+import os
 import re
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from chartune.models.backbone import LocalBackbone
 from chartune.store import Store
 from chartune.testing.twins import twin
 
+os.environ["CHARTUNE_BASELINE"] = "0"  # else each `finetune` fits TF-IDF, too; tests of that say --baseline
 PAGE = Path(__file__).parents[1] / "docs" / "architecture.md"
 Examples = Callable[[str], list[ModuleType]]
 Listed = Callable[[str, dict[str, str]], Any]

@@ -3,6 +3,7 @@
 import json
 import random
 import re
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -10,6 +11,8 @@ import pytest
 
 from chartune.models.backbone import LocalBackbone
 from chartune.runs.run import START, Run
+from chartune.stages import baseline
+from chartune.stages.tfidf import Tfidf
 from chartune.testing.chain import FINETUNE, PRETRAIN, steps
 from chartune.testing.command_line import chartune
 
@@ -82,6 +85,38 @@ def test_the_two_commands_of_the_readme_make_an_adapter_and_a_report(
     assert "mine" in page
     assert "septic" not in page
     assert "P-001" not in page
+
+
+def test_a_run_is_compared_with_tfidf_on_the_same_words_which_is_fitted_once(
+    table: Path, twins: Path, bert: LocalBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["finetune", table, "--base", twins / "bert", "--method", "head-only", "--store", tmp_path / "s"]
+    words += ["--set", "max_seq_len=60", *FLAGS[:2], *steps(2)]
+    alone = chartune(*words, "--no-baseline", "--json")
+    assert "baseline" not in json.loads(alone.out)
+    assert len(list((tmp_path / "s" / "runs").glob("*/tfidf"))) == 0
+    told = [json.loads(chartune(*words, "--baseline", "--json").out) for _ in range(2)]
+    assert told[0] == told[1]
+    (fitted,) = (tmp_path / "s" / "runs").glob("*/tfidf")
+    compared, run = told[0]["baseline"], Run(fitted.parent)
+    assert (compared["run"], run.about.max_seq_len, run.task) == (run.fingerprint, 60, "labels")
+    assert run.about.truncated_fraction == 1.0  # twelve words, each of some letters of the twin's tokenizer
+    theirs, own = (each.scores["test"]["auroc"].value for each in (run, Run(Path(told[0]["folder"]))))
+    shown = compared["difference"]
+    assert (compared["metric"], compared["value"]) == ("auroc", pytest.approx(theirs, abs=0.006))
+    assert shown["value"] == pytest.approx(own - theirs, abs=0.006)
+    monkeypatch.setattr(baseline, "QUICK", 0)  # what is there already is taken, however long it would take
+    line = next(line for line in chartune(*words, "--baseline").out.splitlines() if "TF-IDF on the same words" in line)
+    assert line.endswith(f"is {shown['value']:.2f} [{shown['low']:.2f}, {shown['high']:.2f}]")
+    shutil.rmtree(fitted.parent)
+    refused = chartune(*words, "--baseline")
+    assert (refused.code, "TF-IDF on the same words" in refused.out) == (0, False)
+    assert "was not fitted unasked, because it would take long" in refused.err
+    monkeypatch.setattr(baseline, "QUICK", 2**20)
+    monkeypatch.setattr(baseline, "Tfidf", lambda **fields: Tfidf(**fields, least_documents=10_000))
+    unfit = chartune(*words, "--baseline")
+    assert (unfit.code, "TF-IDF on the same words" in unfit.out) == (0, False)
+    assert "there is no TF-IDF on the same words: TF-IDF needs phrases" in unfit.err
 
 
 def test_of_a_rare_outcome_the_reason_and_the_way_out_are_said_and_the_way_leads_out(tmp_path: Path) -> None:

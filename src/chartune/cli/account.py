@@ -4,16 +4,18 @@ from collections.abc import Iterator
 
 from chartune.disclosure import Behind, magnitude
 from chartune.quantities import Estimate
+from chartune.report.compare import Comparison
 from chartune.runs.run import SCORING, START, Run
 
 
-def account(run: Run, scores: dict[str, str], stands: Behind | None) -> str:
+def account(run: Run, scores: dict[str, str], stands: Behind | None, compared: Comparison | None = None) -> str:
     """The run in lines.
 
     Args:
         run: finished.
         scores: split → its scores as they may be shown.
         stands: who stands behind the scores of the test split; None: they are shown as they are.
+        compared: it against TF-IDF on the same words; None: not compared.
     """
     about = run.about
     lines = [f"{run.name}  ({run.kind} {run.fingerprint})"]
@@ -22,6 +24,7 @@ def account(run: Run, scores: dict[str, str], stands: Behind | None) -> str:
     lines += [*_trained(run), *_kept(run, exact=stands is None)]
     lines += [f"  {split}: {line}" for split, line in scores.items()]
     lines += [f"  {verdict}"] if (verdict := against_chance(run, stands)) else []
+    lines += [f"  {against_words(compared)}"] if compared else []
     return "\n".join([*lines, f"  {run.path}"])
 
 
@@ -41,6 +44,15 @@ def against_chance(run: Run, stands: Behind | None) -> str:
             return ""
         estimate = stands.release(score.metric, estimate)
     return _verdict(score.title, score.chance, estimate)
+
+
+def against_words(compared: Comparison) -> str:
+    """Whether the headline on the test split beats that of TF-IDF on the same words, by the paired interval."""
+    title, theirs = compared.ours.run.headline.title, compared.theirs.score(compared.ours.headline)
+    words = {"above": "better than", "below": "worse than", "open": "not better than"}[compared.verdict]
+    difference = compared.shown.with_interval(compared.digits)
+    score = f", whose {title} is {theirs.value}" if theirs else ""
+    return f"{words} TF-IDF on the same words{score}: the difference is {difference}"
 
 
 def _verdict(title: str, chance: float, estimate: Estimate) -> str:

@@ -9,6 +9,7 @@ from chartune.cli.account import account
 from chartune.cli.options import emit, run_summary
 from chartune.disclosure import RELEASE, TOO_FEW, Behind, Sourced, figures, is_made_up, rates, shown
 from chartune.quantities import Estimate
+from chartune.report.compare import Comparison, against_tfidf
 from chartune.report.hidden import behind_run
 from chartune.runs.run import Run
 from chartune.tasks.dataset import gone
@@ -33,12 +34,35 @@ def emit_figures(result: Mapping[str, Any], as_json: bool, text: str, source: So
     emit({**release, **result}, as_json, f"{RELEASE}\n{text}" if release["do_not_release"] else text)
 
 
-def emit_run(run: Run, as_json: bool, exact: bool, more: Mapping[str, Any]) -> None:
-    """Print a finished run; `more`: what a script gets besides."""
+def emit_run(
+    run: Run, as_json: bool, exact: bool, more: Mapping[str, Any], baseline: Run | None = None
+) -> None:  # fmt: skip
+    """Print a finished run.
+
+    Args:
+        run: finished.
+        as_json: whether it is for a script.
+        exact: whether the analyst has asked for exact counts.
+        more: what a script gets besides.
+        baseline: TF-IDF on the same words; None: not at hand.
+    """
+    compared = against_tfidf(run, baseline, exact=is_exact(run, exact)) if baseline else None
     summary = run_summary(run, scores_json(run, exact), is_exact(run, exact)) | dict(more)
+    if baseline:
+        summary["baseline"] = {"run": baseline.fingerprint, "name": baseline.name, **_compared(compared)}
     scored = {split: scores_text(run, split, exact) for split in run.scores}
-    text = account(run, scored, None if is_exact(run, exact) else behind_run(run))
+    text = account(run, scored, None if is_exact(run, exact) else behind_run(run), compared)
     emit_figures(summary, as_json, text, source_of(run), exact)
+
+
+def _compared(made: Comparison | None) -> dict[str, Any]:
+    """Of a run against its baseline what may be shown: metric, the baseline's score, the difference, the verdict."""
+    score = made.theirs.score(made.ours.headline) if made else None
+    if made is None or score is None:
+        return {"difference": TOO_FEW}
+    difference = {name: getattr(made.shown, name) for name in ("value", "low", "high")}
+    return {"metric": made.ours.headline, "value": score.estimate.value, "difference": difference,
+            "verdict": made.verdict}  # fmt: skip
 
 
 def source_of(run: Run) -> Sourced:

@@ -39,6 +39,13 @@ StateOption = Annotated[
     Literal["frozen", "trainable"] | None,
     typer.Option("--clinical-state", help="Whether that adapter stays frozen (default) or is trained further."),
 ]
+BaselineOption = Annotated[
+    bool,
+    typer.Option(
+        "--baseline/--no-baseline", envvar="CHARTUNE_BASELINE",
+        help="Compare with TF-IDF on the same words, which is fitted where the store has none (seconds).",
+    ),
+]  # fmt: skip
 TaskOption = Annotated[
     str | None,
     typer.Option("--task", "--tasks", help="Which prepared task, such as mortality or diagnoses. Default: the first."),
@@ -64,6 +71,7 @@ def command(
     batch_size: BatchOption = None,
     max_length: LengthOption = None,
     rank: RankOption = None,
+    baseline: BaselineOption = True,
     sets: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
     exact_counts: ExactOption = False,
@@ -76,7 +84,9 @@ def command(
     """
     from chartune.report.hidden import warning
     from chartune.runner import run
+    from chartune.stages.baseline import baseline_of
     from chartune.stages.catalog import stages
+    from chartune.stages.finetune import Finetune
     from chartune.tasks.dataset import read_dataset
 
     kind = stage_kind(config, method)
@@ -93,7 +103,8 @@ def command(
     opened = open_store(store)
     warned = say_warnings(stage.data, opened, stage.task)  # type: ignore[attr-defined]
     done = run(stage, opened)  # type: ignore[arg-type]
-    emit_run(done, as_json, exact_counts, {"warnings": warned})
+    compared = baseline_of(done, stage, opened) if baseline and isinstance(stage, Finetune) else None
+    emit_run(done, as_json, exact_counts, {"warnings": warned}, compared)
     prepared = opened.find("data", done.data or "")
     if prepared and (message := warning(done, read_dataset(prepared))):
         say(f"warning: {message}")

@@ -20,8 +20,9 @@ from chartune.answers.score import drawn
 from chartune.disclosure import shown
 from chartune.metrics import Resamples, paired_difference
 from chartune.quantities import Estimate
+from chartune.report.hidden import behind_run
 from chartune.report.table import Cell, Column, Table, estimated
-from chartune.report.variants import Variant, baseline, is_head_only
+from chartune.report.variants import Variant, baseline, is_head_only, numbered
 from chartune.runs import Run
 
 LARGEST: Final = 2**23
@@ -76,6 +77,20 @@ def comparisons(variants: Sequence[Variant], form: Answer, labels: Sequence[str]
         if own and other and own[0].equals(other[0]):
             made.append(Comparison(ours, theirs, paired_difference(own[1], other[1]).estimate()))
     return made
+
+
+def against_tfidf(ours: Run, theirs: Run, *, exact: bool) -> Comparison | None:
+    """A run against a TF-IDF run on the same rows; None: too few stand behind a score, or they cannot be compared.
+
+    Args:
+        ours: of a task.
+        theirs: of the same task and data.
+        exact: whether scores are shown as they were measured.
+    """
+    if ours.form is None:
+        return None
+    variants = [replace(each, behind=None if exact else behind_run(each.run)) for each in numbered([ours, theirs])]
+    return next(iter(comparisons(variants, ours.form, ours.about.labels or ())), None)
 
 
 def too_large(variants: Sequence[Variant], form: Answer) -> bool:

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from chartune.cli.account import against_chance
+from chartune.cli.account import against_chance, against_words
 from chartune.cli.figures import emit_run, scores_json
 from chartune.disclosure import Behind
 from chartune.quantities import Cost, Estimate
+from chartune.report.compare import Comparison
+from chartune.report.variants import Variant
 from chartune.runs.run import Run
 from chartune.store import Store, write_json
 from chartune.testing.printed import unknown_in_text
@@ -98,3 +101,18 @@ def test_what_counts_labels_is_a_whole_number(made: Runs, capsys: pytest.Capture
     for run in (made("made-up", **scores), made("mimic3", **scores)):
         assert any(line.endswith("labels all 126") for line in said(run, capsys))
         assert json.dumps(scores_json(run, False)["test"]["labels_all"]["value"]) == "126"
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"), [((0.01, 0.2), "better than"), ((-0.2, -0.01), "worse than"), ((-0.1, 0.2), "not better than")]
+)
+def test_the_paired_interval_says_whether_counting_words_is_beaten(
+    made: Runs, ends: tuple[float, float], said: str
+) -> None:
+    ours, theirs = (Variant(str(n), (made(auroc=Estimate(0.7, 0.6, 0.8, 400)),)) for n in (1, 2))
+    line = against_words(Comparison(ours, theirs, Estimate(0.05, *ends, 400)))
+    assert line == (
+        f"{said} TF-IDF on the same words, whose AUROC is 0.700: the difference is 0.050 [{ends[0]:.3f}, {ends[1]:.3f}]"
+    )
+    few = Comparison(replace(ours, behind=MANY), replace(theirs, behind=Behind(40, 15, 25, (40,))), Estimate(0.0512))
+    assert few.shown.value == 0.05

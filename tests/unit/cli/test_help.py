@@ -42,7 +42,8 @@ def test_the_command_line_is_a_module_too(monkeypatch: pytest.MonkeyPatch, capsy
 
 def flags(option: OptionInfo) -> list[str]:
     """Its names; inside Annotated typer takes the first of them for a default."""
-    return [str(name) for name in (option.default, *(option.param_decls or ())) if str(name).startswith("--")]
+    names = [str(name) for name in (option.default, *(option.param_decls or ())) if str(name).startswith("--")]
+    return [flag for name in names for flag in name.split("/")]
 
 
 @pytest.mark.parametrize("verb", VERBS)
