@@ -23,6 +23,7 @@ from chartune.models.load import load_body
 from chartune.runs.run import Run
 from chartune.stages.finetune import Finetune, finetune
 from chartune.stages.loading import Loaded, load
+from chartune.stages.predicting import predict
 from chartune.stages.pretrain import Pretrain, pretrain
 from chartune.stages.tfidf import Tfidf, tfidf
 from chartune.store import Store
@@ -169,6 +170,7 @@ def test_a_merged_stack_and_language_model_are_read_without_chartune(
     to, adapted = exported(store, stack, tmp_path / "stack", "--merged"), tmp_path / "clinical"
     exported(store, clinical, adapted, "--merged")
     must_score_alike(stack, store, read_here(to, "", monkeypatch))
+    must_predict_alike(stack, store, to, exported(store, stack, tmp_path / "layers"), llama)
     adapter = read_adapter(clinical.path / "adapter")
     body = load_body(llama, EXACT, language_model=True)
     attach(Stack(layers=(Frozen(adapter=str(adapter.folder)),)), body.module, [adapter], seed=0)
@@ -176,6 +178,31 @@ def test_a_merged_stack_and_language_model_are_read_without_chartune(
         expected = body.whole(input_ids=torch.arange(3, 11).unsqueeze(0)).logits[0]
     assert np.allclose(read_here(adapted, "language model", monkeypatch), expected.numpy(), atol=1e-5)
     must_be_private_and_say_so(to, stack)
+
+
+def must_predict_alike(run: Run, store: Store, merged: Path, layers: Path, base: LocalBackbone) -> None:
+    """`predict` scores an export as it scores its run, on a machine that has nothing but the base model."""
+    texts = [text for text in TEXTS if text]
+    own, bare = predict(run, texts, store=store), Store(merged.parent / "bare")
+    exact = own.drop("adapter", "probability", "p_yes")
+    for folder, more in ((merged, []), (layers, ["--base", base.folder])):
+        notes, out = merged.parent / "new.csv", merged.parent / f"{folder.name}.csv"
+        pl.DataFrame({"text": texts}).write_csv(notes)
+        said = chartune("predict", folder, notes, "--out", out, "--store", bare.root, "--id", "", *more)
+        assert said.code == 0, said.err
+        rows = pl.read_csv(out)
+        assert rows.drop("adapter", "probability", "p_yes").equals(exact)
+        assert np.allclose(rows["p_yes"], own["p_yes"], atol=1e-5)
+    assert rows["adapter"].to_list() == own["adapter"].to_list()
+    for flags, code, reason in (
+        ((), 2, "say where it is with --base"),
+        (("--base", base.folder, "--threshold", "youden"), 2, "an exported model has not"),
+    ):
+        refused = chartune("predict", layers, notes, "--out", out, "--store", bare.root, *flags)
+        assert (refused.code, reason in " ".join(refused.err.split())) == (code, True), refused.err
+    (layers / "head.safetensors").write_bytes((layers / "head.safetensors").read_bytes() + b" ")
+    refused = chartune("predict", layers, notes, "--out", out, "--store", bare.root, "--base", base.folder)
+    assert (refused.code, "as SHA256SUMS lists it" in " ".join(refused.err.split())) == (7, True), refused.err
 
 
 def must_be_private_and_say_so(to: Path, run: Run) -> None:

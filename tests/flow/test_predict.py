@@ -15,7 +15,7 @@ import pytest
 
 import chartune
 from chartune.errors import ChartuneError
-from chartune.prediction import files, texts
+from chartune.prediction import files, texts, thresholds
 from chartune.runs.ledger import find_run
 from chartune.stages.loading import load
 from chartune.stages.tfidf import Tfidf, tfidf
@@ -134,6 +134,32 @@ def test_a_threshold_decides_and_recalibration_is_that_of_the_validation_split(s
     assert rows["probability"].to_list() == mended.tolist() != plain.tolist()
     assert rows["decision"].to_list() == ["died" if p >= middle else "survived" for p in mended]
     assert 0 < rows["decision"].to_list().count("died") < 30
+
+
+def test_a_threshold_is_chosen_by_a_rule_on_the_validation_split_and_named_in_every_row(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = table(tmp_path, "new.csv", some())
+    said = asked(store, "words", source, "--out", tmp_path / "no.csv", "--threshold", "youden")
+    assert (said.code, (tmp_path / "no.csv").exists()) == (3, False)
+    assert "10 cases and 10 controls or more, but the validation split of words has fewer" in " ".join(said.err.split())
+    monkeypatch.setattr(thresholds, "LEAST", 3)
+    validation = find_run(store, "words").predictions("validation")
+    said = asked(store, "words", source, "--out", tmp_path / "out.csv", "--threshold", "sensitivity=1", "--json")
+    rows = pl.read_csv(tmp_path / "out.csv")
+    (limit,) = rows["threshold"].unique()
+    assert json.loads(said.out)["threshold"] == {"value": limit, "rule": "sensitivity=1 on the validation split"}
+    assert f"the threshold is {limit:.4f}: sensitivity=1 on the validation split" in said.err
+    assert rows["threshold_rule"].unique().to_list() == ["sensitivity=1 on the validation split"]
+    assert rows["decision"].to_list() == ["died" if p >= limit else "survived" for p in rows["probability"]]
+    cases = validation.filter(pl.col("label") == 1)["probability"]
+    assert limit < cases.min() <= limit + validation["probability"].max()
+    mended = written(store, "words", source, tmp_path / "m.csv", "--threshold", "sensitivity=1", "--recalibrated")
+    assert pl.read_csv(mended)["threshold"][0] != limit
+    frame = chartune.predict("words", some()["text"].to_list(), store=store, threshold="sensitivity=1")
+    assert frame["decision"].to_list() == rows["decision"].to_list()
+    refused = asked(store, "many", source, "--out", tmp_path / "no.csv", "--threshold", "youden")
+    assert (refused.code, "is of one outcome, but many has several" in " ".join(refused.err.split())) == (2, True)
 
 
 def test_one_text_on_standard_input_gives_a_row_on_standard_output(

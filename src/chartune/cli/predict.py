@@ -1,6 +1,7 @@
 """`chartune predict`: new notes, scored by a finished run."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,11 +28,14 @@ STANDARD_INPUT = Path("-")
 if TYPE_CHECKING:
     from chartune.prediction.scorer import Scorer
     from chartune.prediction.texts import Texts
-    from chartune.runs.run import Run
+    from chartune.prediction.thresholds import Threshold
+    from chartune.stages.predicting import Chosen
 
 
 def command(
-    run: Annotated[str, typer.Argument(help="A finished run: fingerprint, its prefix, its name or its folder.")],
+    run: Annotated[
+        str, typer.Argument(help="A finished run: fingerprint, its prefix, its name or its folder; or an export's.")
+    ],
     source: Annotated[
         Path,
         typer.Argument(
@@ -50,7 +54,12 @@ def command(
         typer.Option("--id", help="The column that names rows; '': rows are numbered. Default: by its name."),
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option("--threshold", help="Probability from which on a label is said to apply.")
+        str | None,
+        typer.Option(
+            "--threshold", metavar="P|RULE",
+            help="From where on a label is said to apply: a probability, or chosen on the run's validation split by a "
+            "rule: youden, sensitivity=0.9, specificity=0.9.",
+        ),
     ] = None,
     recalibrated: Annotated[
         bool, typer.Option("--recalibrated", help="Recalibrate as was fitted on the validation split.")
@@ -59,68 +68,78 @@ def command(
         bool, typer.Option("--skip-empty", help="Keep rows without a text, without a probability.")
     ] = False,
     null_marks: NullMarksOption = None,
+    base: Annotated[
+        str | None, typer.Option("--base", help="Where the base model is now. Default: where the run found it.")
+    ] = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Score new notes with a finished run: a row per note with its id, probabilities, tokens read and cut, model hash.
+    """Score new notes with a finished run or an export: a row per note with id, probabilities, tokens read, model hash.
 
     The order of the input is kept, memory stays flat, and no word of a note is written anywhere. After a kill the same
     command resumes and gives the same file. Rows without a text and ids that occur twice are refused with their row
     numbers before anything is scored.
     """
+    from chartune.models.backbone import Backbone
     from chartune.prediction.files import STANDARD_OUTPUT, must_be_writable, write_predictions_of
     from chartune.prediction.rows import Choices
     from chartune.prediction.texts import checked
-    from chartune.runs.ledger import run_at
-    from chartune.stages.loading import load
+    from chartune.prediction.thresholds import read_threshold, threshold_for
+    from chartune.stages.predicting import chosen_at
 
     must_be_writable(out, source)
+    if threshold is not None:
+        read_threshold(threshold)  # before anything is read
     opened = open_store(store)
-    chosen = run_at(opened, run)
+    chosen = chosen_at(opened, run)
     texts = _texts(source, chosen, opened, text, id, null_marks)
     for notice in texts.notices:
         say(f"note: {notice}")
-    choices, seen = Choices(recalibrated, threshold, skip_empty), checked(texts, skip_empty=skip_empty)
-    scorer = load(chosen, opened)
-    for notice in _said(scorer):
+    seen = checked(texts, skip_empty=skip_empty)
+    scorer = chosen.scorer(opened, Backbone(name=base) if base else None)
+    limit = threshold_for(threshold, scorer, chosen.run, recalibrated=recalibrated)
+    for notice in _said(scorer, limit):
         say(f"note: {notice}")
+    choices = Choices(recalibrated, limit, skip_empty)
     written = write_predictions_of(scorer, texts, seen, out, opened, choices, as_json=as_json)
     if out != STANDARD_OUTPUT:
-        result = {"run": chosen.fingerprint, "out": str(out), "rows": shown(written.rows, is_exact(chosen, False)),
-                  "recalibrated": recalibrated, "numerics": scorer.numerics}  # fmt: skip
+        exact = chosen.run is not None and is_exact(chosen.run, False)
+        result = {"run": scorer.origin.fingerprint, "out": str(out), "rows": shown(written.rows, exact),
+                  "recalibrated": recalibrated, "threshold": limit and asdict(limit),
+                  "numerics": scorer.numerics}  # fmt: skip
         emit(result, as_json, str(out))
 
 
 def _texts(
-    source: Path, run: "Run", store: Store, text: str | None, id: str | None, null_marks: str | None
+    source: Path, chosen: "Chosen", store: Store, text: str | None, id: str | None, null_marks: str | None
 ) -> "Texts":  # fmt: skip
     """What is to be scored. Raises ConfigError: columns are named of what has none."""
     from chartune.prediction.charts import ChartTexts
     from chartune.prediction.columns import table_texts
     from chartune.prediction.texts import OneText
     from chartune.sources.detect import detect
-    from chartune.stages.predicting import breaks_of
 
-    trained_on = run.stage.get("data") or {}
     if source != STANDARD_INPUT and not source.is_dir():
-        return table_texts(source, trained_on, text=text, id=id, null_marks=marks_of(null_marks))
+        return table_texts(source, chosen.trained_on, text=text, id=id, null_marks=marks_of(null_marks))
     given = [flag for flag, value in {"--text": text, "--id": id, "--null-marks": null_marks}.items() if value]
     if given:
         raise ConfigError(f"{' and '.join(given)} are of a table, but {source} is none; leave them out.")
     if source != STANDARD_INPUT:
-        return ChartTexts(source, detect(source), trained_on, run.task or "", store)
+        return ChartTexts(source, detect(source), chosen.trained_on, chosen.task, store)
     try:
-        return OneText(sys.stdin.buffer.read().decode("utf-8"), breaks_of(run))
+        return OneText(sys.stdin.buffer.read().decode("utf-8"), chosen.breaks)
     except UnicodeDecodeError:  # it quotes bytes of the text
         wrong = "standard input must be a text in UTF-8, but some of its bytes are none"
     raise SchemaError(f"{wrong}; convert it (`iconv -t utf-8`).")
 
 
-def _said(scorer: "Scorer") -> list[str]:
+def _said(scorer: "Scorer", limit: "Threshold | None") -> list[str]:
     """What a reader of the numbers should know."""
+    chosen = [] if limit is None or limit.rule == "given" else [f"the threshold is {limit.value:.4f}: {limit.rule}"]
     if scorer.numerics.get("precision") != "bf16":
-        return []
+        return chosen
     return [
+        *chosen,
         "computed in bf16, as the run was trained: which texts are batched together moves a probability by some 0.002 "
-        "(docs/predict.md); the same input gives the same numbers"
+        "(docs/predict.md); the same input gives the same numbers",
     ]

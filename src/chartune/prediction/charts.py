@@ -46,6 +46,11 @@ class ChartTexts(Texts):
             DataError: the run's task is asked of something else than charts.
         """
         trained_kind = (trained_on.get("source") or {}).get("kind")
+        if trained_kind is None:
+            raise DataError(
+                "a folder of charts is read as the task of a run reads it, which an exported model does not say; score "
+                "with the run, or give a table of texts."
+            )
         if trained_kind not in SOURCES or source_class(trained_kind).place != "folder":
             raise DataError(
                 f"a folder of charts is read as a task on charts reads it, but {task} was asked of {trained_kind} "

@@ -25,7 +25,7 @@ from chartune.store import Store, storing, write_bytes, write_json
 from chartune.tasks.frames import read_frame, write_joined
 
 SHELF: Final = "predictions"
-REVISION: Final = 1
+REVISION: Final = 2
 """Raised when a bug fix changes what predictions hold."""
 JOINED: Final = ";"
 """Stands between the labels of a row in CSV."""
@@ -79,13 +79,13 @@ def write_predictions_of(
         RunError: one text alone does not fit into memory.
     """
     choices.must_suit(scorer)
-    parts = {"run": scorer.run.fingerprint, "input": texts.digest(store), "choices": asdict(choices),
+    parts = {"run": scorer.origin.fingerprint, "input": texts.digest(store), "choices": asdict(choices),
              "numerics": scorer.numerics, "chunk": CHUNK}  # fmt: skip
     name = fingerprint(SHELF, REVISION, parts)
     with store.lease(SHELF, name):
         folder = store.partial(SHELF, name)
         with storing(folder):
-            write_json(folder / MADE_FROM, {"run": scorer.run.fingerprint})
+            write_json(folder / MADE_FROM, {"run": scorer.origin.fingerprint})
         made, resumed = _scored(scorer, texts, seen, folder, choices)
         _written_out(made, out, as_json=as_json)
         shutil.rmtree(folder)

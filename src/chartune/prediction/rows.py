@@ -1,8 +1,9 @@
 """Rows of predictions: ids and numbers, never text.
 
-binary       id · probability · p_died · decision, where a threshold is given
+binary       id · probability · p_died · decision, where there is a threshold
 one of many  id · label, the most probable · p_<class> of each
 any of many  id · labels, those at or above the threshold · p_<label> of each
+with one     … · threshold · threshold_rule, such as `given` or `youden on the validation split`
 all          … · tokens · tokens_read · truncated · model · adapter
 """
 
@@ -17,13 +18,10 @@ from numpy.typing import NDArray
 from chartune.answers.outcomes import probability_column
 from chartune.errors import ConfigError
 from chartune.prediction.scorer import Scorer
-from chartune.runs.run import Run
+from chartune.prediction.thresholds import Threshold
 
 EVEN: Final = 0.5
 """The threshold of labels of which several may apply, where none is given."""
-DIGITS: Final = 12
-"""Hexadecimal digits of the hash of an adapter."""
-_WEIGHTS: Final = ("adapter/", "model/", "tfidf/")
 
 
 @dataclass(frozen=True)
@@ -32,8 +30,8 @@ class Choices:
 
     recalibrated: bool = False
     """By the intercept and slope fitted on the validation split."""
-    threshold: float | None = None
-    """Probability from which on a label is said to apply; None: no decision of one outcome, 0.5 of several labels."""
+    threshold: Threshold | None = None
+    """From where on a label is said to apply; None: no decision of one outcome, 0.5 of several labels."""
     skip_empty: bool = False
     """Whether rows without a text are kept, without a probability and with a reason."""
 
@@ -41,11 +39,9 @@ class Choices:
         """Refuse what a run cannot give, before anything is scored.
 
         Raises:
-            ConfigError: a threshold is no probability, or of classes of which one applies.
+            ConfigError: there is a threshold of classes of which one applies.
             RunError: it is to be recalibrated, and nothing was fitted.
         """
-        if self.threshold is not None and not 0 <= self.threshold <= 1:
-            raise ConfigError(f"a threshold must be a probability from 0 to 1, but got {self.threshold}.")
         if self.threshold is not None and not (scorer.form.one_outcome or scorer.form.several):
             raise ConfigError(
                 f"of {len(scorer.labels)} classes the most probable one is given, so that no threshold decides; leave "
@@ -70,23 +66,20 @@ def prediction_rows(scorer: Scorer, ids: pl.Series, texts: pl.Series, choices: C
     places = pl.DataFrame({"_row": pl.Series(there.arg_true(), dtype=pl.UInt32)})
     rows = rows.with_row_index("_row").join(places.hstack(made), on="_row", how="left", maintain_order="left")
     reason = pl.when(pl.col("_there")).then(None).otherwise(pl.lit("no text")).alias("reason")
-    named = rows.with_columns(model=pl.lit(scorer.run.fingerprint), adapter=pl.lit(adapter_hash(scorer.run)), r=reason)
+    origin = scorer.origin
+    rows = rows.with_columns(
+        *([] if choices.threshold is None else [pl.lit(choices.threshold.value).alias("threshold"),
+                                                pl.lit(choices.threshold.rule).alias("threshold_rule")])
+    )  # fmt: skip
+    named = rows.with_columns(model=pl.lit(origin.fingerprint), adapter=pl.lit(origin.weights), r=reason)
     return (named.rename({"r": "reason"}) if choices.skip_empty else named.drop("r")).drop("_row", "_there")
-
-
-def adapter_hash(run: Run) -> str | None:
-    """The first digits of the SHA-256 of the weights of each layer, the lowest first; None: only a head was trained."""
-    files = run.artefact.manifest().files
-    hashes = [entry.sha256[:DIGITS] for name, entry in sorted(files.items())
-              if name.startswith(_WEIGHTS) and name.endswith(".safetensors")]  # fmt: skip
-    return "+".join(hashes) or None
 
 
 def _of_texts(scorer: Scorer, texts: Sequence[str], choices: Choices) -> pl.DataFrame:
     reading = scorer.read(texts)
     probability = scorer.probability(reading.decided, recalibrated=choices.recalibrated)
     return pl.DataFrame([
-        *_labels(scorer, probability, choices.threshold),
+        *_labels(scorer, probability, choices.threshold.value if choices.threshold else None),
         pl.Series("tokens", reading.tokens, dtype=pl.Int64), pl.Series("tokens_read", reading.tokens_read, pl.Int64),
         pl.Series("truncated", reading.truncated, dtype=pl.Boolean),
     ])  # fmt: skip

@@ -1,4 +1,4 @@
-"""Scorer: a finished run as something that scores texts, whatever it was fitted with.
+"""Scorer: a finished run, or an export of one, as something that scores texts, whatever it was fitted with.
 
 texts [n] ─read─▶ Reading: what is scored of each, tokens, cut? ─▶ probabilities, recalibrated on request
 
@@ -6,9 +6,9 @@ A fine-tuned model and TF-IDF have the same face (`chartune.stages.loading`).
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,29 @@ from numpy.typing import NDArray
 from chartune.answers import Answer
 from chartune.errors import RunError
 from chartune.runs.record import Calibration
-from chartune.runs.run import Run
+
+DIGITS: Final = 12
+"""Hexadecimal digits of the hash of a layer."""
+_WEIGHTS: Final = ("adapter/", "model/", "tfidf/")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What has learnt: the identity that every row of predictions states."""
+
+    name: str
+    """What a person calls it."""
+    fingerprint: str
+    """Of the run."""
+    weights: str | None
+    """The first digits of the SHA-256 of the weights of each layer, the lowest first; None: only a head was trained."""
+
+    @classmethod
+    def of(cls, name: str, fingerprint: str, files: Mapping[str, str]) -> Self:
+        """Of a folder of files: path within it → SHA-256."""
+        hashes = [sha256[:DIGITS] for file, sha256 in sorted(files.items())
+                  if file.startswith(_WEIGHTS) and file.endswith(".safetensors")]  # fmt: skip
+        return cls(name, fingerprint, "+".join(hashes) or None)
 
 
 @dataclass(frozen=True)
@@ -37,12 +59,12 @@ class Reading:
 
 @dataclass(frozen=True)
 class Scorer(ABC):
-    """A finished run that scores texts."""
+    """Something that has learnt and scores texts."""
 
     counts: ClassVar[str] = "tokens"
     """What `Reading.tokens` counts."""
 
-    run: Run
+    origin: Origin
     labels: tuple[str, ...]
     """Names of the labels, in the order of the logits."""
     titles: tuple[str, ...]
@@ -117,5 +139,5 @@ class Scorer(ABC):
             RunError: nothing was fitted.
         """
         if self.calibration is None:
-            raise RunError(f"{self.run.name} keeps no recalibration; ask for its probabilities as they are.")
+            raise RunError(f"{self.origin.name} keeps no recalibration; ask for its probabilities as they are.")
         return self.calibration.intercept + self.calibration.slope * decided

@@ -14,12 +14,11 @@ from numpy.typing import NDArray
 from chartune.config import Unhashed
 from chartune.errors import ConfigError, LabelError
 from chartune.made_up import oracle_of
-from chartune.prediction.scorer import Scorer
 from chartune.runs.ledger import run_at
 from chartune.runs.record import External
 from chartune.runs.run import Run
 from chartune.stages.drift import Side, drift
-from chartune.stages.loading import load
+from chartune.stages.loading import LoadedRun, load
 from chartune.stages.scoring import score, write_predictions
 from chartune.stages.stage import Outcome, Stage, Work, perform, source_facts, task_facts
 from chartune.stages.table import TaskTable, read_table
@@ -90,7 +89,7 @@ def evaluate(stage: Evaluate, store: Store, data: Artefact | None = None) -> Run
 
 
 def _scored(
-    stage: Evaluate, store: Store, data: Artefact, table: ExternalTable, scorer: Scorer, external: dict[str, Any],
+    stage: Evaluate, store: Store, data: Artefact, table: ExternalTable, scorer: LoadedRun, external: dict[str, Any],
     work: Work,
 ) -> Outcome:  # fmt: skip
     texts = table.frame.get_column("text").to_list()
@@ -107,7 +106,7 @@ def _scored(
     return Outcome(scores, facts={"external": record.to_json(), "truncated_fraction": float(reading.truncated.mean())})
 
 
-def _known_rows(table: TaskTable, scorer: Scorer, met: pl.Series | None) -> tuple[ExternalTable, int]:
+def _known_rows(table: TaskTable, scorer: LoadedRun, met: pl.Series | None) -> tuple[ExternalTable, int]:
     """The rows that can be scored, and how many cannot.
 
     Args:
@@ -132,7 +131,7 @@ def _known_rows(table: TaskTable, scorer: Scorer, met: pl.Series | None) -> tupl
     return known, table.frame.height - frame.height
 
 
-def _must_match(table: TaskTable, scorer: Scorer) -> None:
+def _must_match(table: TaskTable, scorer: LoadedRun) -> None:
     if table.form.kind != scorer.form.kind:
         raise ConfigError(
             f"{scorer.run.name} answers {scorer.run.task} ({scorer.form.kind}), but {table.task} is {table.form.kind}; "
@@ -156,19 +155,19 @@ def _must_be_scorable(table: ExternalTable) -> None:
         )
 
 
-def _labels(scorer: Scorer, table: TaskTable) -> dict[str, int]:
+def _labels(scorer: LoadedRun, table: TaskTable) -> dict[str, int]:
     """How many labels both know, the data lack, and the run does not know."""
     own, theirs = set(scorer.labels), set(table.space.labels)
     return {"labels_shared": len(own & theirs), "labels_missing": len(own - theirs),
             "labels_unknown": len(theirs - own)}  # fmt: skip
 
 
-def _shared(scorer: Scorer, table: TaskTable) -> list[str]:
+def _shared(scorer: LoadedRun, table: TaskTable) -> list[str]:
     known = set(scorer.labels)
     return [name for name in table.space.labels if name in known]
 
 
-def _learnt(scorer: Scorer, table: TaskTable) -> NDArray[np.int64]:
+def _learnt(scorer: LoadedRun, table: TaskTable) -> NDArray[np.int64]:
     """Training cases of each label of the table in the data of the run; where they were not kept, enough."""
     kept = scorer.run.per_label()
     enough = np.iinfo(np.int64).max // len(table.space.labels)
@@ -177,7 +176,7 @@ def _learnt(scorer: Scorer, table: TaskTable) -> NDArray[np.int64]:
     return np.asarray([cases.get(name, 0) for name in table.space.labels], dtype=np.int64)
 
 
-def _in_their_order(scorer: Scorer, table: TaskTable, decided: NDArray[np.float64]) -> NDArray[np.float64]:
+def _in_their_order(scorer: LoadedRun, table: TaskTable, decided: NDArray[np.float64]) -> NDArray[np.float64]:
     """What was decided, in the order of the labels of the table; what the run does not know never applies."""
     if table.form.one_outcome:
         return decided if scorer.labels[1] == table.space.labels[1] else -decided
@@ -199,7 +198,7 @@ def _met(run: Run, data: Artefact, store: Store) -> pl.Series | None:
     return splits.filter(pl.col("split") != "test")["subject_id"]
 
 
-def _own_side(scorer: Scorer, store: Store, shared: list[str]) -> tuple[Side | None, list[str]]:
+def _own_side(scorer: LoadedRun, store: Store, shared: list[str]) -> tuple[Side | None, list[str]]:
     """The run's own test split, and its training texts; of data that are gone nothing."""
     run = scorer.run
     own = store.find("data", run.data or "")

@@ -209,6 +209,7 @@ def _about(
         "task": about.task, "answer": form.kind, "several": form.several,
         "labels": list(about.labels), "titles": list(about.titles or about.labels),
         "calibration": calibration and calibration.model_dump(mode="json"),
+        "line_breaks": (run.stage.get("data") or {}).get("line_breaks", "repaired"),
     }  # fmt: skip
 
 

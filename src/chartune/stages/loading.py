@@ -27,7 +27,7 @@ from chartune.models.load import Resolved
 from chartune.models.readers import Classifier
 from chartune.models.tokenizer import padding_of
 from chartune.prediction.predictions import logits_of
-from chartune.prediction.scorer import Reading, Scorer
+from chartune.prediction.scorer import Origin, Reading, Scorer
 from chartune.runs.ledger import run_at
 from chartune.runs.record import layer_folders
 from chartune.runs.run import Run
@@ -43,14 +43,14 @@ from chartune.store import Store
 
 
 @dataclass(frozen=True)
-class Loaded(Scorer):
-    """A finished `finetune` run that reads texts."""
+class ModelScorer(Scorer):
+    """A base model with its layers and a head, which reads texts."""
 
     model: Classifier
     """Base, stack and head, without gradients."""
     tokenizer: Any
     resolved: Resolved
-    """Device, precision and attention of the run."""
+    """Device, precision and attention."""
     max_seq_len: int
     """Tokens that are read of a text."""
 
@@ -79,10 +79,18 @@ class Loaded(Scorer):
 
 
 @dataclass(frozen=True)
+class Loaded(ModelScorer):
+    """A finished `finetune` run that reads texts."""
+
+    run: Run
+
+
+@dataclass(frozen=True)
 class LoadedTerms(Scorer):
     """A finished `tfidf` run that reads texts."""
 
     counts: ClassVar[str] = "words"
+    run: Run
     weights: TermWeights
     base: LocalBackbone | None
     """Whose token limit cuts the texts; None: they are read whole."""
@@ -114,7 +122,11 @@ class LoadedTerms(Scorer):
         return beginnings, Reading(np.zeros(0), words, read, read.astype(np.int32), encoded.truncated)
 
 
-def load(run: Run | str, store: Store | Path | str, base: Backbone | None = None) -> Scorer:
+LoadedRun = Loaded | LoadedTerms
+"""A finished run that scores texts."""
+
+
+def load(run: Run | str, store: Store | Path | str, base: Backbone | None = None) -> LoadedRun:
     """A finished `finetune` or `tfidf` run as what it was made for: something that scores texts.
 
     Args:
@@ -137,16 +149,18 @@ def load(run: Run | str, store: Store | Path | str, base: Backbone | None = None
         )
     if about.labels is None or about.form is None:
         raise RunError(f"{run.name!r} was made by an older version that kept no label names; fine-tune it again.")
-    scored = (run, about.labels, about.titles or about.labels, about.form, about.calibration)
+    files = {name: entry.sha256 for name, entry in run.artefact.manifest().files.items()}
+    origin = Origin.of(run.name, run.fingerprint, files)
+    scored = (origin, about.labels, about.titles or about.labels, about.form, about.calibration)
     if run.kind == "tfidf":
         weights = TermWeights.read_from(run)
-        return LoadedTerms(*scored, weights, _limiting(run, weights.limit, store, base))
+        return LoadedTerms(*scored, run, weights, _limiting(run, weights.limit, store, base))
     if about.max_seq_len is None:
         raise RunError(f"{run.name!r} does not say how many tokens it reads; fine-tune it again.")
     stage = Finetune.parse(run.stage, str(run.path / "stage.yaml"))
     inputs = inputs_of_run(run, stage, store, base)
     model = _model(run, stage, inputs, HeadSpec(_nothing(about.form, about.labels), about.form.loss))
-    return Loaded(*scored, model, load_tokenizer(inputs.base), inputs.resolved, about.max_seq_len)
+    return Loaded(*scored, model, load_tokenizer(inputs.base), inputs.resolved, about.max_seq_len, run)
 
 
 def inputs_of_run(run: Run, stage: ModelStage, store: Store, base: Backbone | None = None) -> Inputs:
@@ -185,7 +199,7 @@ def _model(run: Run, stage: Finetune, inputs: Inputs, spec: HeadSpec) -> Classif
     frozen = stage if stage.stack.trains_all() else stage.model_copy(update={"stack": Stack(layers=layers)})
     model = cast(Classifier, assemble(frozen, inputs, bare_body(frozen, inputs), spec).reader)
     model.requires_grad_(False)
-    _read_head(model, run)
+    read_head(model, run.artefact.file(HEAD_FILE))
     return model.eval()
 
 
@@ -232,7 +246,7 @@ def layers_of_run(run: Run, stage: ModelStage) -> list[str]:
     return layer_folders([layer.state for layer in run.about.layers])
 
 
-def _read_head(model: Classifier, run: Run) -> None:
-    path = run.artefact.file(HEAD_FILE)
+def read_head(model: Classifier, path: Path) -> None:
+    """Take the weights of a head from its file. Raises AdapterError: it is damaged, or of another shape."""
     with reading("safetensors", f"{path} must hold the head that belongs to these weights", "fine-tune again"):
         model.head.load_state_dict(load_file(path))

@@ -1,65 +1,108 @@
-"""Predicting: a finished run scores new texts, of a file or in memory.
+"""Predicting: a finished run, or an export of one, scores new texts, of a file or in memory.
 
 RUN ─load─▶ Scorer ┐
 INPUT ─checked─────┴─ chunk by chunk ─▶ rows: id, probabilities, tokens read and cut, model, adapter
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from chartune.errors import DataError
+from chartune.models.backbone import Backbone
 from chartune.notes.line_breaks import Breaks
 from chartune.prediction.rows import Choices, prediction_rows
+from chartune.prediction.scorer import Scorer
 from chartune.prediction.texts import CHUNK, as_read, rows_named
+from chartune.prediction.thresholds import threshold_for
 from chartune.runs.ledger import run_at
 from chartune.runs.run import Run
+from chartune.stages.exported import Export, is_export, load_export, read_export
 from chartune.stages.loading import load
 from chartune.store import Store
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """What is to score: a finished run, or an exported model."""
+
+    learnt: Run | Export
+
+    @property
+    def run(self) -> Run | None:
+        """The run; None: it is an export."""
+        return self.learnt if isinstance(self.learnt, Run) else None
+
+    @property
+    def trained_on(self) -> dict[str, Any]:
+        """The preparation of the run's data, as plain data; an export keeps what became of line breaks alone."""
+        if isinstance(self.learnt, Export):
+            return {"line_breaks": self.learnt.about.line_breaks}
+        return self.learnt.stage.get("data") or {}
+
+    @property
+    def breaks(self) -> Breaks:
+        """What became of line breaks that were written out in the texts that it was trained on."""
+        made: Breaks = self.trained_on.get("line_breaks", "repaired")
+        return made
+
+    @property
+    def task(self) -> str:
+        """What it was asked."""
+        return (self.learnt.task if isinstance(self.learnt, Run) else self.learnt.about.task) or ""
+
+    def scorer(self, store: Store, base: Backbone | None = None) -> Scorer:
+        """It, ready to score. Raises as `load` and `load_export`."""
+        if isinstance(self.learnt, Export):
+            return load_export(self.learnt, store, base)
+        return load(self.learnt, store, base)
+
+
+def chosen_at(store: Store, reference: str) -> Chosen:
+    """The exported model that a folder holds, or the run that a reference stands for. Raises as `run_at`."""
+    folder = Path(reference)
+    return Chosen(read_export(folder) if is_export(folder) else run_at(store, reference))
+
+
 def predict(
     run: Run | str, texts: Sequence[str], *, store: Store | Path | str, ids: Sequence[str | int] | None = None,
-    recalibrated: bool = False, threshold: float | None = None,
+    recalibrated: bool = False, threshold: float | str | None = None,
 ) -> pl.DataFrame:  # fmt: skip
     """Score texts with a finished run.
 
     Args:
-        run: a run, or its fingerprint, the beginning of it, its name or its folder.
+        run: a run, or its fingerprint, the beginning of it, its name or its folder; or the folder of an export.
         texts: [n].
         store: where the run and its base model are.
         ids: of the texts, [n]; None: their numbers, counted from 1.
         recalibrated: by the intercept and slope that were fitted on the validation split.
-        threshold: probability from which on a label is said to apply.
+        threshold: from where on a label is said to apply: a probability, or a rule on the run's validation split
+            (`chartune.prediction.thresholds`), such as `youden`.
 
     Returns:
         A row per text, in order: id, probabilities, tokens, tokens_read, truncated, model, adapter
         (`chartune.prediction.rows`).
 
     Raises:
-        DataError: a text is empty, or there is an id too few.
-        ConfigError: there is no such run, or its base model is missing.
+        DataError: a text is empty, or there is an id too few; a rule has too few validation rows.
+        ConfigError: there is no such run, its base model is missing, or the threshold is none.
         RunError: the run scores no texts, or keeps no recalibration.
     """
     opened = store if isinstance(store, Store) else Store(store)
     names = pl.Series("id", list(ids) if ids is not None else range(1, len(texts) + 1))
     if names.len() != len(texts):
         raise DataError(f"every text must have an id, but there are {names.len()} ids of {len(texts)} texts.")
-    chosen = run if isinstance(run, Run) else run_at(opened, run)
-    read = as_read(pl.Series(list(texts), dtype=pl.String), breaks_of(chosen))
+    chosen = Chosen(run) if isinstance(run, Run) else chosen_at(opened, run)
+    read = as_read(pl.Series(list(texts), dtype=pl.String), chosen.breaks)
     if read.has_nulls():
         raise DataError(f"every text must have words, but {rows_named(read.is_null())} have none; leave them out.")
-    scorer = load(chosen, opened)
-    choices = Choices(recalibrated, threshold)
+    scorer = chosen.scorer(opened)
+    choices = Choices(recalibrated, threshold_for(threshold, scorer, chosen.run, recalibrated=recalibrated))
     choices.must_suit(scorer)
     starts = range(0, max(1, len(texts)), CHUNK)
     return pl.concat([
         prediction_rows(scorer, names.slice(start, CHUNK), read.slice(start, CHUNK), choices) for start in starts
     ])  # fmt: skip
-
-
-def breaks_of(run: Run) -> Breaks:
-    """What became of line breaks that were written out in the texts that a run was trained on."""
-    made: Breaks = (run.stage.get("data") or {}).get("line_breaks", "repaired")
-    return made
