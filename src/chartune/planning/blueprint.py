@@ -11,6 +11,7 @@ from torch import Tensor
 from chartune.models.load import Resolved
 from chartune.models.losses import blank_labels
 from chartune.models.readers import Classifier, LanguageModel
+from chartune.planning.depth import like_blocks
 from chartune.planning.rehearsal import Rehearsals, rehearse
 from chartune.planning.requirements import Weights
 from chartune.prediction.predictions import BUDGETS
@@ -37,12 +38,12 @@ def rehearsals(stage: Pretrain | Finetune, model: Model, resolved: Resolved) -> 
     length, choice = stage.max_seq_len, stage.optimisation
     rows = min(choice.batch_size, max(1, choice.micro_batch_tokens // length))
     read = max(1, BUDGETS[resolved.device] // length)
-    training = None
+    training, blocks = None, like_blocks(model.reader)
     if stage.layers().trains_body():
         run = _batch(model.reader.train(), rows, length, resolved)
-        training = rehearse(model.reader, resolved.device, run, backward=True)
+        training = rehearse(model.reader, blocks, resolved.device, run, backward=True)
     run = _batch(model.reader.eval(), read, length, resolved)
-    reading = rehearse(model.reader, resolved.device, run, backward=False)
+    reading = rehearse(model.reader, blocks, resolved.device, run, backward=False)
     return Rehearsals(training, rows * length, reading, read * length)
 
 

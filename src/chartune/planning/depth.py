@@ -1,6 +1,6 @@
 """Depth: a model's like blocks, and the same model with only the first few of them.
 
-body of 30 like blocks ─▶ cost with 2, cost with 3 ─▶ cost with 2 + 28 · difference
+body of 30 like blocks ─▶ cost with 2, and of the second alone ─▶ cost with 2 + 28 · the second's
 """
 
 from collections.abc import Iterator
@@ -31,12 +31,13 @@ class Blocks:
         return self.owner.get_submodule(self.name)  # type: ignore[return-value]
 
     @contextmanager
-    def first(self, depth: int) -> Iterator[None]:
-        """Meanwhile the model has no more than the first blocks."""
+    def first(self, depth: int) -> Iterator[list[nn.Module]]:
+        """Meanwhile the model has no more than the first blocks, which are given."""
         every = self._list
-        self.owner.register_module(self.name, nn.ModuleList(list(every)[:depth]))
+        few = list(every)[:depth]
+        self.owner.register_module(self.name, nn.ModuleList(few))
         try:
-            yield
+            yield few
         finally:
             self.owner.register_module(self.name, every)
 

@@ -4,11 +4,13 @@
 
 Fake tensors (PyTorch's own, as its compiler uses them) know shape, type and device of every intermediate result and
 allocate none. So a model of any size is rehearsed, and no family needs a formula of its own. An operation takes some
-tenths of a millisecond to follow; where blocks are alike, two shallow models show what each further block costs.
+tenths of a millisecond to follow; where blocks are alike, only two are run, and the second shows what each further one
+costs: it has one below itself, as all others have.
 """
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -19,11 +21,10 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from chartune.models.anatomy import NoNumbers
-from chartune.planning.depth import like_blocks
+from chartune.planning.depth import Blocks
 
 SHALLOW: Final = 2
-"""Blocks of the shallower model; the other has one more. Of a single block the peak is another: it is the first and the
-last at once (the peak of 6 blocks from 1 and 2 was up to 16 % too high)."""
+"""Blocks that are run. Of a single block the peak is another: it is the first and the last at once."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +40,10 @@ class Rehearsed:
     operations: int
     """How many operations there were: each costs a little, whatever its size."""
 
-    def deepened(self, deeper: "Rehearsed", blocks: int) -> "Rehearsed":
-        """With so many further blocks, each of which costs what one has added to `deeper`."""
-        own, deep = asdict(self), asdict(deeper)
-        return Rehearsed(**{count: own[count] + blocks * (deep[count] - own[count]) for count in own})
+    def deepened(self, block: "Rehearsed", blocks: int) -> "Rehearsed":
+        """With so many further blocks, each of which costs as much as `block`."""
+        own, one = asdict(self), asdict(block)
+        return Rehearsed(**{count: own[count] + blocks * one[count] for count in own})
 
 
 @dataclass(frozen=True)
@@ -64,37 +65,92 @@ class Rehearsals:
         return max(self.reading.peak_bytes, self.training.peak_bytes if self.training else 0)
 
 
-def rehearse(module: nn.Module, device: str, run: Callable[[], Tensor], *, backward: bool) -> Rehearsed:
+def rehearse(
+    module: nn.Module, blocks: Blocks | None, device: str, run: Callable[[], Tensor], *, backward: bool
+) -> Rehearsed:
     """Count what a batch costs.
 
-    Of many like blocks only the first few are run, and the others counted as those: exact but for the peak, which is
-    that of all blocks within a tenth.
+    Of many like blocks only the first two are run, and the others counted as the second: exact but for the peak, which
+    is that of all blocks within a tenth.
 
     Args:
         module: on the meta device; its parameters and buffers are replaced by fake ones of the same types.
+        blocks: its like blocks, as `like_blocks` finds them.
         device: where it would run.
         run: puts a batch, made by itself, through the module, and returns a loss.
         backward: also go backward.
     """
-    blocks = like_blocks(module)
-    if blocks is None or len(blocks) <= SHALLOW + 1:
-        return _counted(module, device, run, backward)
-    with blocks.first(SHALLOW):
-        shallow = _counted(module, device, run, backward)
-    with blocks.first(SHALLOW + 1):
-        deeper = _counted(module, device, run, backward)
-    return shallow.deepened(deeper, len(blocks) - SHALLOW)
+    if blocks is None or len(blocks) <= SHALLOW:
+        return _counted(module, device, run, backward, None)[0]
+    with blocks.first(SHALLOW) as (_, last):
+        shallow, block = _counted(module, device, run, backward, last)
+    return shallow.deepened(block, len(blocks) - SHALLOW)
 
 
-def _counted(module: nn.Module, device: str, run: Callable[[], Tensor], backward: bool) -> Rehearsed:
+def _counted(
+    module: nn.Module, device: str, run: Callable[[], Tensor], backward: bool, block: nn.Module | None
+) -> tuple[Rehearsed, Rehearsed]:
+    """What a batch costs, and what of it a block does; its peak is what it leaves alive for the way back."""
     with FakeTensorMode():
         _fake(module, device)
         alive = _Alive({id(t.untyped_storage()) for t in (*module.parameters(), *module.buffers())})
-        with alive, torch.set_grad_enabled(backward):
+        span = _Span(alive)
+        with alive, torch.set_grad_enabled(backward), span.around(block):
             loss = run()
             if backward:
                 torch.autograd.backward(loss)
-    return Rehearsed(alive.flops, alive.peak, alive.written, alive.operations)
+    return Rehearsed(alive.flops, alive.peak, alive.written, alive.operations), span.cost()
+
+
+class _Span:
+    """What is counted between a block's input and its output, and on the way back between their gradients."""
+
+    def __init__(self, alive: "_Alive") -> None:
+        self._alive = alive
+        self._marks: dict[str, tuple[int, int, int, int]] = {}
+
+    @contextmanager
+    def around(self, block: nn.Module | None) -> Iterator[None]:
+        """Meanwhile the block is observed."""
+        if block is None:
+            yield
+            return
+        hooks = (
+            block.register_forward_pre_hook(self._enter, with_kwargs=True),
+            block.register_forward_hook(lambda _, given, out: self._meet("out", tree_leaves(out))),
+        )
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def cost(self) -> Rehearsed:
+        """Of the block alone."""
+        if "in" not in self._marks:
+            return Rehearsed(0, 0, 0, 0)
+        flops, kept, written, operations = (
+            after - before for before, after in zip(self._marks["in"], self._marks["out"], strict=True)
+        )
+        if "in back" in self._marks:
+            back = [
+                after - before for before, after in zip(self._marks["out back"], self._marks["in back"], strict=True)
+            ]
+            flops, written, operations = flops + back[0], written + back[2], operations + back[3]
+        return Rehearsed(flops, max(0, kept), written, operations)  # behind the last block, embeddings are let go
+
+    def _enter(self, _: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+        self._meet("in", (*given, *named.values()))
+
+    def _meet(self, place: str, given: Iterable[Any]) -> None:
+        hidden = next(value for value in given if isinstance(value, Tensor) and value.is_floating_point())
+        self._alive.next = lambda: self._mark(place)
+        if hidden.requires_grad:
+            hidden.register_hook(lambda _: self._mark(f"{place} back"))  # type: ignore[no-untyped-call]
+
+    def _mark(self, place: str) -> None:
+        alive = self._alive
+        self._marks[place] = (alive.flops, alive.now, alive.written, alive.operations)
 
 
 class _Alive(NoNumbers):
@@ -104,8 +160,13 @@ class _Alive(NoNumbers):
         super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.peak = self.written = self.operations = self.flops = 0
         self._known: set[int] = set(weights)
+        self.next: Callable[[], None] | None = None
+        """Is called once, before the next operation: by then a block's caller has let go of what it gave the block."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        due, self.next = self.next, None
+        if due is not None:
+            due()
         out = super().__torch_dispatch__(func, types, args, kwargs)
         self.operations += 1
         counted = flop_registry.get(func._overloadpacket)
