@@ -45,6 +45,7 @@ _FACE = {
     "Mimic4": "chartune.sources.mimic4",
     "Mortality": "chartune.tasks.mortality",
     "Optimisation": "chartune.train.optimizer",
+    "Page": "chartune.report.page",
     "Preparation": "chartune.tasks.prepare",
     "Pretrain": "chartune.stages.pretrain",
     "Run": "chartune.runs.run",
@@ -57,8 +58,9 @@ _FACE = {
     "evaluate": "chartune.stages.evaluating",
     "load": "chartune.stages.loading",
     "make_hospital": "chartune.made_up",
+    "page_of_runs": "chartune.report.page",
     "predict": "chartune.stages.predicting",
-    "prepare": "chartune.tasks.prepare",
+    "prepare": "chartune.tasks.prepare_any",
     "run": "chartune.runner",
 }
 

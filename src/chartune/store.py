@@ -33,6 +33,10 @@ __all__ = [
 
 WAIT_SECONDS: Final = math.inf
 """How long a shared artefact, such as prepared data, is waited for while a living process makes it."""
+DEFAULT: Final = "chartune-store"
+"""Where a store is when nobody says."""
+VARIABLE: Final = "CHARTUNE_STORE"
+"""The variable of the environment that names it."""
 GUARD: Final = ".guard"
 """In the store's root: whoever judges or changes a lease holds its lock."""
 

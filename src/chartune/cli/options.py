@@ -16,12 +16,10 @@ from chartune.disclosure import magnitude
 from chartune.errors import ConfigError
 from chartune.runs.run import Run
 from chartune.sources.kinds import SOURCES, CorpusKind, source_class
-from chartune.store import Store
+from chartune.store import DEFAULT, VARIABLE, Store
 
 NO_FLAGS: Final[Mapping[str, object]] = MappingProxyType({})
-DEFAULT_STORE: Final = Path("chartune-store")
-STORE: Final = "CHARTUNE_STORE"
-"""The variable of the environment that names it."""
+DEFAULT_STORE: Final = Path(DEFAULT)
 
 
 def named_path(text: str) -> Path:
@@ -38,19 +36,21 @@ def named_path(text: str) -> Path:
 def _store_path(text: str) -> Path:
     """The folder that was named. Raises ConfigError: none was; what is blank would be the folder one stands in."""
     if not str(text).strip():
-        raise ConfigError(f"the store must be a folder, but --store (or {STORE}) is empty; name one, or leave it out.")
+        raise ConfigError(
+            f"the store must be a folder, but --store (or {VARIABLE}) is empty; name one, or leave it out."
+        )
     return Path(text)
 
 
 def _store(path: Path) -> Path:
     """Click takes a variable that is set to nothing for one that is not set."""
-    return _store_path("") if path == DEFAULT_STORE and os.environ.get(STORE) == "" else path
+    return _store_path("") if path == DEFAULT_STORE and os.environ.get(VARIABLE) == "" else path
 
 
 StoreOption = Annotated[
     Path,
     typer.Option(
-        "--store", envvar=STORE, parser=_store_path, callback=_store, metavar="PATH",
+        "--store", envvar=VARIABLE, parser=_store_path, callback=_store, metavar="PATH",
         help="Folder for prepared data, models and runs; private to you.",
     ),
 ]  # fmt: skip

@@ -21,9 +21,9 @@ from chartune.runs.run import Run
 from chartune.store import Store
 from chartune.writing import remembered
 
-KINDS: Final = ("runs", "predictions", "tokens", "audits", "events", "data", "backbones", "imported")
+KINDS: Final = ("runs", "predictions", "tokens", "audits", "events", "data", "frames", "backbones", "imported")
 """Shelves of a store, what is made from others first."""
-PARENTS: Final = frozenset({"runs", "data", "backbones", "imported", "tokens"})
+PARENTS: Final = frozenset({"runs", "data", "frames", "backbones", "imported", "tokens"})
 """Kinds that others are made from."""
 OPEN: Final = frozenset({"backbones", "imported"})
 """Kinds that hold nothing of patients."""
@@ -124,10 +124,19 @@ def _finished(path: Path) -> Holding:
     further: dict[str, Any] = {"sensitivity": manifest.sensitivity}
     if artefact.kind == "runs":
         further |= _of_run(Run(path))
+    if artefact.kind == "data":
+        further["needs"] = _frames(path)
     if artefact.kind == "tokens" and manifest.model_extra:
         of = manifest.model_extra.get("data"), manifest.model_extra.get("backbone")
         further["of"] = of if all(isinstance(part, str) for part in of) else None
     return _holding(path, path.name, "finished", **further)
+
+
+def _frames(data: Path) -> frozenset[Key]:
+    """The frame in memory that prepared data were made from, where they were."""
+    source = (remembered(data / "dataset.json").get("config") or {}).get("source") or {}
+    folder = Path(str(source.get("file") or "")).parent
+    return frozenset({("frames", folder.name)}) if folder.parent.name == "frames" else frozenset()
 
 
 def _of_run(run: Run) -> dict[str, Any]:

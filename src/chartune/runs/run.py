@@ -13,7 +13,7 @@ What a file does not hold is "not measured" (None, or an empty mapping), never z
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
@@ -26,6 +26,7 @@ from chartune.errors import ChartuneError, RunError, StoreError, UnfinishedRun
 from chartune.log import Event, EventLog
 from chartune.quantities import Cost, Estimate
 from chartune.record import read_record
+from chartune.runs.estimates import read_estimate, score_frame
 from chartune.runs.names import later_names
 from chartune.runs.record import RUN, BaseModel, Layer, RunRecord
 from chartune.store import MANIFEST, Artefact, Store
@@ -33,8 +34,6 @@ from chartune.store import MANIFEST, Artefact, Store
 T = TypeVar("T")
 
 PREDICTIONS: Final = "predictions.parquet"
-WITHOUT_INTERVAL: Final = frozenset({"macro_auprc"})
-"""Older runs have one all the same (`chartune.answers.multilabel`)."""
 SHELF: Final = "runs"
 START: Final = "the initial weights (step 0)"
 """What was kept of a run whose training did not improve the validation score."""
@@ -105,7 +104,7 @@ class Run:
         return self._parsed(
             "scores.json",
             lambda: {
-                split: {name: _read(name, e) for name, e in metrics.items() if e is not None}
+                split: {name: read_estimate(name, e) for name, e in metrics.items() if e is not None}
                 for split, metrics in splits.items()
             },
         )
@@ -146,16 +145,8 @@ class Run:
     def damage(self) -> str:
         """What of it cannot be read, with a remedy; empty: nothing. Weights are not checked."""
         try:
-            _ = (
-                self.about,
-                self.form,
-                self.scores,
-                self.cost,
-                self.environment,
-                self.stage,
-                self.events(),
-                later_names(self.path),
-            )
+            _ = (self.about, self.form, self.scores, self.cost, self.environment, self.stage)
+            _ = (self.events(), later_names(self.path))
             if self.task is not None:
                 self.predictions()
             self.per_label()
@@ -227,6 +218,22 @@ class Run:
         every = EventLog.read(self.artefact.file("events.jsonl")) if self.artefact.holds("events.jsonl") else []
         return [e for e in every if name in (None, e.name) and split in (None, e.split)]
 
+    def score_frame(self) -> pl.DataFrame:
+        """`scores` as a frame, a row per split and metric: split, metric, value, low, high, n, level."""
+        return score_frame(self.scores)
+
+    def report(self, *others: "Run", title: str = "") -> Any:
+        """The report of this run and, beside it, of others of its store: a `chartune.Page`.
+
+        A notebook shows it inline; `.save(path)` writes it.
+
+        Raises:
+            StoreError: they are damaged.
+        """
+        import chartune  # the front door: a report stands on runs, not the other way round
+
+        return chartune.page_of_runs((self, *others), title)
+
     def has_predictions(self) -> bool:
         """Whether the run has scored rows."""
         return self.artefact.holds(PREDICTIONS)
@@ -290,9 +297,3 @@ class Run:
             f"every file of a run must be as it was written, but {self.path / file} cannot be read; "
             f"remove {self.path} and run its stage again."
         )
-
-
-def _read(metric: str, data: dict[str, Any]) -> Estimate:
-    """An estimate; older runs kept ends that a bootstrap cannot give."""
-    estimate = Estimate.from_json(data)
-    return replace(estimate, low=None, high=None) if metric in WITHOUT_INTERVAL else estimate

@@ -142,7 +142,7 @@ def batches(file: Path, columns: list[str], size: int, dialect: Dialect = PLAIN)
             refuse_long_values(file, columns, dialect)
             rows = pl.scan_parquet(file, glob=False).select(columns)
             for batch in _numbered(rows.collect_batches(chunk_size=size, engine="streaming")):
-                cells = batch.select(ROW, *(_as_text(file, batch[name]) for name in columns))
+                cells = batch.select(ROW, *(as_text(file, batch[name]) for name in columns))
                 yield _bounded(file, cells, dialect.longest_cell, dialect.longest_row)
         case _:
             # All columns are parsed: a parser of some passes over fields that a row has too many.
@@ -214,8 +214,12 @@ def _bounded(file: Path, cells: pl.DataFrame, longest_cell: int, longest_row: in
     return cells
 
 
-def _as_text(file: Path, cells: pl.Series) -> pl.Series:
-    """Cells as text: times to the second, lists joined by `GLUE`. Raises SchemaError: times with a zone, or objects."""
+def as_text(file: Path, cells: pl.Series) -> pl.Series:
+    """Cells of a column as text: times to the second, lists joined by `GLUE`.
+
+    Raises:
+        SchemaError: they are times with a zone, or objects.
+    """
     if isinstance(cells.dtype, pl.Datetime) and cells.dtype.time_zone is not None:
         raise SchemaError(
             f"{file.name}: times must be the hospital's own, without a zone, as charts have them, but those of "

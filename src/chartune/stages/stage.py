@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from chartune.config import Config, Unhashed, fingerprint
 from chartune.disclosure import is_made_up
@@ -60,6 +60,11 @@ class Stage(Config):
     """What it is made from; the fingerprint takes the hash of the prepared data instead."""
     seed: int = Field(0, ge=0)
     """Order of examples, fresh weights and dropout are drawn from it."""
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _as_they_were_prepared(cls, data: Any) -> Any:
+        return read_dataset(data).config if isinstance(data, Artefact) else data
 
 
 @dataclass
