@@ -1,14 +1,18 @@
 """Charts to be scored: the admissions of a folder, read as a run's task reads them, whoever they are.
 
-folder ─load─▶ Records ─staged─▶ task.select(labelled=False) ─▶ texts, an admission a row ─▶ chunks
+folder ─load─▶ Records ─staged─▶ task.select(labelled=False) ─▶ texts, a portion of the patients at a time
+       texts.pile ─by hadm_id, of which alone all are held─▶ chunks/000000.pile, … ─▶ sorted, 4,096 rows at a time
+
+Memory holds some bytes for each admission and note, and the texts of one portion or chunk.
 """
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
 from chartune.config import fingerprint
@@ -17,13 +21,14 @@ from chartune.prediction.texts import CHUNK, Chunk, Texts
 from chartune.sources.kinds import SOURCES, source_class
 from chartune.store import Store
 from chartune.tasks.charts import Preparation
-from chartune.tasks.frames import write_frame
+from chartune.tasks.frames import add_frame, read_pile
 from chartune.tasks.kept_episodes import with_kept_episodes
 from chartune.tasks.making import forget_steps, readable, staged_notes
 
 SHELF: Final = "predictions"
-_TEXTS: Final = "texts.parquet"
-_ASIDE: Final = "texts.aside"
+_PORTIONS: Final = "texts.pile"
+_ASIDE: Final = "chunks.aside"
+_CHUNKS: Final = "chunks"
 
 
 class ChartTexts(Texts):
@@ -79,20 +84,21 @@ class ChartTexts(Texts):
 
     def chunks(self) -> Iterator[Chunk]:
         """The admissions."""
-        rows = pl.scan_parquet(self._made())
-        for start in range(0, rows.select(pl.len()).collect().item(), CHUNK):
-            part = rows.slice(start, CHUNK).collect()
-            yield Chunk(start + 1, part["hadm_id"].alias("id"), part["text"])
+        first = 1
+        for pile in sorted(self._made().iterdir()):
+            part = pl.concat(read_pile(pile)).sort("hadm_id")
+            yield Chunk(first, part["hadm_id"].alias("id"), part["text"])
+            first += part.height
 
     def forget(self) -> None:
         """Remove the texts."""
         shutil.rmtree(self._store.partial(SHELF, self._digest))
 
     def _made(self) -> Path:
-        """The file of texts; read once, and again where an earlier attempt did not come to its end."""
+        """The folder of chunks; read once, and again where an earlier attempt did not come to its end."""
         folder = self._store.partial(SHELF, self._digest)
-        if (folder / _TEXTS).is_file():
-            return folder / _TEXTS
+        if (folder / _CHUNKS).is_dir():
+            return folder / _CHUNKS
         with self._store.lease(SHELF, self._digest):
             preparation, task = self._preparation, self._task
             records = preparation.source.load(events=task.needs_events)
@@ -101,7 +107,24 @@ class ChartTexts(Texts):
             categories = frozenset(task.reads.categories())
             staged = staged_notes(records, categories, None, folder, preparation.line_breaks)
             every = records.admissions.with_columns(split=pl.lit("test"))
-            write_frame(readable(task, records, every, staged).select("hadm_id", "text"), folder / _ASIDE)
-            (folder / _ASIDE).replace(folder / _TEXTS)
+            _in_chunks(readable(task, records, every, staged), folder)
+            (folder / _ASIDE).replace(folder / _CHUNKS)
             forget_steps(folder)
-        return folder / _TEXTS
+        return folder / _CHUNKS
+
+
+def _in_chunks(parts: Iterable[pl.DataFrame], folder: Path) -> None:
+    """Put the texts of all parts aside in chunks by hadm_id, a pile each."""
+    pile, aside, ids = folder / _PORTIONS, folder / _ASIDE, [pl.Series("hadm_id", dtype=pl.Int64)]
+    pile.unlink(missing_ok=True)
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(mode=0o700)
+    for part in parts:
+        add_frame(part.select("hadm_id", "text"), pile)
+        ids.append(part["hadm_id"])
+    last = pl.concat(ids).sort().gather_every(CHUNK, CHUNK - 1).to_numpy()  # of each chunk but the last
+    for part in read_pile(pile) if pile.is_file() else ():
+        numbers = pl.Series("chunk", np.searchsorted(last, part["hadm_id"].to_numpy()))
+        for (number,), rows in part.with_columns(numbers).group_by("chunk", maintain_order=True):
+            add_frame(rows.drop("chunk"), aside / f"{number:06}.pile")
+    pile.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ command then goes on from there.
 
 import json
 import shutil
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -140,24 +140,26 @@ def _grouped(items: Sequence[T], fits: Callable[[T, T], bool]) -> list[list[T]]:
     return groups
 
 
-def readable(task: Task, records: Records, admissions: pl.DataFrame, staged: Staged) -> pl.DataFrame:
-    """What a task reads of everybody, whether or not the answer is known: `EXAMPLES`, sorted by hadm_id.
+def readable(task: Task, records: Records, admissions: pl.DataFrame, staged: Staged) -> Iterator[pl.DataFrame]:
+    """What a task reads of everybody, whether or not the answer is known: `EXAMPLES`, a portion of the patients each.
 
     The rows with `asked` are the task's examples before held-out texts are looked for in training texts; args as
     `make_tasks`.
     """
-    makings = _examples([task], records, admissions, staged, labelled=False)
-    return pl.concat(part for making in makings for part in making.parts).select(*EXAMPLES).sort("hadm_id")
+    making = _chosen(task, records, admissions, staged.index(task.reads.categories()), labelled=False)
+    for _ in _portions([making], staged):
+        yield making.parts.pop().select(*EXAMPLES)
 
 
 def _examples(
-    group: Sequence[Task], records: Records, admissions: pl.DataFrame, staged: Staged, *, labelled: bool = True
-) -> list[_Making]:
+    group: Sequence[Task], records: Records, admissions: pl.DataFrame, staged: Staged
+) -> list[_Making]:  # fmt: skip
     """The examples of tasks that read alike."""
     index = staged.index(group[0].reads.categories())
-    makings = [_chosen(task, records, admissions, index, labelled) for task in group]
+    makings = [_chosen(task, records, admissions, index, labelled=True) for task in group]
     for same in _reading_the_same(makings):
-        _read(same, staged)
+        for _ in _portions(same, staged):
+            pass
     return makings
 
 
@@ -178,8 +180,8 @@ def _agree(first: _Making, other: _Making) -> bool:
     return chosen(first, other).equals(chosen(other, first))
 
 
-def _read(makings: Sequence[_Making], staged: Staged) -> None:
-    """Read the notes of these tasks once, a portion of the patients at a time."""
+def _portions(makings: Sequence[_Making], staged: Staged) -> Iterator[range]:
+    """Read the notes of these tasks once: the shards of each portion of the patients, when its part has been added."""
     wanted = pl.concat([making.chosen.notes for making in makings]).unique("note_id", maintain_order=True)
     with progress(f"preparing {', '.join(making.task.name for making in makings)}", SHARDS) as meter:
         for shards in staged.portions():
@@ -192,9 +194,12 @@ def _read(makings: Sequence[_Making], staged: Staged) -> None:
                 if reading:
                     making.reached.add(admissions, reading)
             meter.advance(len(shards))
+            yield shards
 
 
-def _chosen(task: Task, records: Records, admissions: pl.DataFrame, index: pl.DataFrame, labelled: bool) -> _Making:
+def _chosen(
+    task: Task, records: Records, admissions: pl.DataFrame, index: pl.DataFrame, *, labelled: bool
+) -> _Making:  # fmt: skip
     attrition = Attrition()
     asked = admissions.join(task.asked(records), on=KEY, how="left", maintain_order="left")
     return _Making(task, task.select(Cohort(asked, index), attrition, labelled=labelled), attrition, [])

@@ -19,6 +19,7 @@ from chartune.tasks.mortality import Mortality
 from chartune.tasks.prepare import Preparation
 from chartune.tasks.prolonged_ventilation import ProlongedVentilation
 from chartune.tasks.staging import Staged
+from chartune.tasks.task import Task
 from chartune.testing.small_charts import BEGIN, at, icu_stay, note, read_by, records_of, stay, ventilated
 
 TASKS: list[dict[str, Any]] = [
@@ -66,6 +67,10 @@ def parsed(folder: Path, *tasks: dict[str, Any], **more: Any) -> Preparation:
     return Preparation.parse({"source": {"kind": "mimic3", "folder": folder}, "tasks": every, "corpus": None, **more})
 
 
+def whole(task: Task, charts: Charts) -> pl.DataFrame:
+    return pl.concat(readable(task, charts.records, charts.admissions, charts.staged)).sort("hadm_id")
+
+
 @pytest.mark.parametrize("plain", TASKS, ids=lambda task: "-".join(str(value) for value in task.values())[:60])
 @pytest.mark.parametrize("copies", ["among-eligible", "among-all-notes"])
 def test_texts_of_the_labelled_are_those_of_training_and_of_others_those_they_would_be(
@@ -75,7 +80,7 @@ def test_texts_of_the_labelled_are_those_of_training_and_of_others_those_they_wo
         reads = {"kind": "whole-summary" if plain["kind"] == "triage" else "admission-note", "copies": copies}
         plain = {**plain, "reads": reads}
     (task,) = parsed(charts.folder, plain).tasks
-    known = readable(task, charts.records, charts.admissions, charts.staged)
+    known = whole(task, charts)
     asked = type(task).asked
 
     def unknown(self: ChartTask, records: Records) -> pl.DataFrame:
@@ -84,7 +89,7 @@ def test_texts_of_the_labelled_are_those_of_training_and_of_others_those_they_wo
         return asked(self, records).with_columns(asked=answer)
 
     monkeypatch.setattr(type(task), "asked", unknown)
-    both = readable(task, charts.records, charts.admissions, charts.staged)
+    both = whole(task, charts)
     make_tasks([task], charts.records, charts.admissions, charts.staged, tmp_path, copies=True)
     learnt = pl.read_parquet(tmp_path / f"{task.name}.parquet").drop("label")
     labelled = both.drop_nulls("asked")
