@@ -6,6 +6,7 @@ from chartune.errors import ChartuneError
 from chartune.log import say
 from chartune.planning.plan import plan, planned_facts
 from chartune.runs.run import Run
+from chartune.stages.final import finetuned_tested, pretrained_tested
 from chartune.stages.finetune import Finetune, finetune
 from chartune.stages.pretrain import Pretrain, pretrain
 from chartune.stages.tfidf import Tfidf, tfidf
@@ -16,9 +17,13 @@ def run(stage: Pretrain | Finetune | Tfidf, store: Store) -> Run:
     """Do a stage, or find it done: the same question finds the same answer. What it was planned to cost is kept."""
     match stage:
         case Pretrain():
-            return pretrain(stage, store, lambda: _planned(stage, store))
+            return pretrain(
+                stage, store, lambda: _planned(stage, store), lambda run, work: pretrained_tested(stage, run, work)
+            )
         case Finetune():
-            return finetune(stage, store, lambda: _planned(stage, store))
+            return finetune(
+                stage, store, lambda: _planned(stage, store), lambda run, work: finetuned_tested(stage, run, work)
+            )
         case Tfidf():
             return tfidf(stage, store)
         case _:

@@ -23,6 +23,7 @@ def account(run: Run, scores: dict[str, str], stands: Behind | None, compared: C
     lines += [f"  asked: {about.outcome}"] if about.outcome else []
     lines += [*_trained(run), *_kept(run, exact=stands is None)]
     lines += [f"  {split}: {line}" for split, line in scores.items()]
+    lines += [] if run.final else [f"  {SCORING}: not scored; a study scores it of its final cells"]
     lines += [f"  {verdict}"] if (verdict := against_chance(run, stands)) else []
     lines += [f"  {against_words(compared)}"] if compared else []
     return "\n".join([*lines, f"  {run.path}"])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chartune.cli.datasets import find_data
-from chartune.cli.figures import ExactOption, emit_run, is_exact
+from chartune.cli.figures import ExactOption, emit_run
 from chartune.cli.options import (
     DEFAULT_STORE,
     JsonOption,
@@ -20,6 +20,7 @@ from chartune.cli.options import (
 )
 from chartune.disclosure import shown
 from chartune.log import say
+from chartune.report.released import is_exact
 
 if TYPE_CHECKING:
     from chartune.runs.run import Run

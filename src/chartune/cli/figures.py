@@ -7,12 +7,11 @@ import typer
 
 from chartune.cli.account import account
 from chartune.cli.options import emit, run_summary
-from chartune.disclosure import RELEASE, TOO_FEW, Behind, Sourced, figures, is_made_up, rates, shown
-from chartune.quantities import Estimate
+from chartune.disclosure import RELEASE, TOO_FEW, Behind, Sourced, figures, rates, shown
 from chartune.report.compare import Comparison, against_tfidf
 from chartune.report.hidden import behind_run
+from chartune.report.released import is_exact, score_text, scores_json, source_of, whole_metrics
 from chartune.runs.run import Run
-from chartune.tasks.dataset import gone
 
 ExactOption = Annotated[
     bool,
@@ -65,49 +64,16 @@ def _compared(made: Comparison | None) -> dict[str, Any]:
             "verdict": made.verdict}  # fmt: skip
 
 
-def source_of(run: Run) -> Sourced:
-    """The source of the patients that a run was trained on, from its record."""
-    return gone(run.about.source).source
-
-
-def is_exact(run: Run, exact: bool) -> bool:
-    """Whether its figures are shown as they are."""
-    return exact or is_made_up(source_of(run))
-
-
-def scores_json(run: Run, exact: bool) -> dict[str, Any]:
-    """Split → metric → Estimate as JSON, or why it is not shown."""
-    if is_exact(run, exact):
-        shown_rows: dict[str, Any] = {s: {m: e.to_json() for m, e in row.items()} for s, row in run.scores.items()}
-    else:
-        shown_rows = {split: _released(row, behind_run(run, split=split)) for split, row in run.scores.items()}
-    for row in shown_rows.values():
-        for metric in _whole(run) & set(row if isinstance(row, dict) else ()):
-            row[metric]["value"] = int(row[metric]["value"])
-    return shown_rows
-
-
 def scores_text(run: Run, split: str, exact: bool) -> str:
     """Such as `auroc 0.853 [0.797, 0.914], prevalence 0.12`."""
     stands = None if is_exact(run, exact) else behind_run(run, split=split)
     if stands is not None and stands.few:
         return TOO_FEW
-    whole = _whole(run)
+    whole = whole_metrics(run)
     shown_scores = {
-        m: f"{e.value:.0f}" if m in whole else _score_text(m, e, stands) for m, e in run.scores[split].items()
+        m: f"{e.value:.0f}" if m in whole else score_text(m, e, stands) for m, e in run.scores[split].items()
     }
     return ", ".join(f"{metric.replace('_', ' ')} {text}" for metric, text in shown_scores.items())
-
-
-def _whole(run: Run) -> frozenset[str]:
-    """Metrics that count labels: whole numbers."""
-    return frozenset(score.metric for score in (run.form.measures if run.form else ()) if score.counts == "labels")
-
-
-def headline_text(run: Run, metric: str, exact: bool) -> str:
-    """One score on the test split; empty: not measured."""
-    estimate = run.estimate(metric)
-    return "" if estimate is None else _score_text(metric, estimate, None if is_exact(run, exact) else behind_run(run))
 
 
 def about_shown(run: Run, exact: bool) -> dict[str, Any]:
@@ -120,7 +86,7 @@ def about_shown(run: Run, exact: bool) -> dict[str, Any]:
     if run.about.texts is not None:
         plain["texts"] = shown(run.about.texts, False)
     if isinstance(cut, float):
-        plain["truncated_fraction"] = rates.percent(cut, False, behind_run(run).rows)
+        plain["truncated_fraction"] = rates.percent(cut, False, behind_run(run, split=run.scored_on).rows)
     if plain.get("calibration"):
         plain["calibration"] = _fitted(plain["calibration"], behind_run(run, split="validation"))
     return plain
@@ -129,22 +95,3 @@ def about_shown(run: Run, exact: bool) -> dict[str, Any]:
 def _fitted(numbers: Mapping[str, float], stands: Behind) -> dict[str, float] | str:
     """What was fitted on a split, as its scores are shown: it reproduces the prevalence there."""
     return TOO_FEW if stands.few else {name: round(value, stands.digits) for name, value in numbers.items()}
-
-
-def _released(row: Mapping[str, Estimate], stands: Behind) -> dict[str, Any] | str:
-    if stands.few:
-        return TOO_FEW
-    return {
-        metric: TOO_FEW
-        if stands.hides(metric, e)
-        else stands.release(metric, e).to_json() | ({"n": shown(e.n, exact=False)} if stands.scored else {})
-        for metric, e in row.items()
-    }
-
-
-def _score_text(metric: str, estimate: Estimate, stands: Behind | None) -> str:
-    if stands is None:
-        return str(estimate)
-    if stands.hides(metric, estimate):
-        return TOO_FEW
-    return stands.release(metric, estimate).with_interval(stands.precision(metric))

@@ -1,9 +1,10 @@
 """`chartune ls`: what is in the store."""
 
-from chartune.cli.figures import ExactOption, headline_text, is_exact, source_of
+from chartune.cli.figures import ExactOption
 from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit
 from chartune.disclosure import RELEASE, TOO_FEW, figures, magnitude
 from chartune.quantities import human_seconds
+from chartune.report.released import NOT_FINAL, headline_text, is_exact, source_of
 from chartune.runs.ledger import finished_runs, whole_runs
 from chartune.runs.run import START, Run
 from chartune.store import Store
@@ -37,7 +38,9 @@ def command(store: StoreOption = DEFAULT_STORE, exact_counts: ExactOption = Fals
 
 def _score(run: Run, exact: bool) -> str:
     score = headline_text(run, run.headline.metric, exact)
-    return score if score == TOO_FEW else f"{run.headline.title.lower()} {score}" if score else "not measured"
+    if not score:
+        return "not measured"
+    return f"{'' if score == TOO_FEW else f'{run.headline.title.lower()} '}{score}{'' if run.final else NOT_FINAL}"
 
 
 def _seed(run: Run, runs: list[Run]) -> str:

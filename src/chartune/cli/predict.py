@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chartune.cli.figures import is_exact
 from chartune.cli.options import (
     DEFAULT_STORE,
     JsonOption,
@@ -21,6 +20,7 @@ from chartune.cli.options import (
 from chartune.disclosure import shown
 from chartune.errors import ConfigError, SchemaError
 from chartune.log import say
+from chartune.report.released import is_exact
 from chartune.store import Store
 
 STANDARD_INPUT = Path("-")

@@ -4,11 +4,12 @@ from typing import Annotated
 
 import typer
 
-from chartune.cli.figures import ExactOption, about_shown, emit_figures, is_exact, scores_json, source_of
+from chartune.cli.figures import ExactOption, about_shown, emit_figures
 from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, run_summary, yaml_text
 from chartune.cli.prepare import cohort_text
 from chartune.disclosure import is_made_up, released
 from chartune.errors import ConfigError
+from chartune.report.released import is_exact, scores_json, source_of
 from chartune.runs.ledger import find_run
 from chartune.runs.run import Run
 from chartune.store import Artefact, Store

@@ -23,7 +23,7 @@ from chartune.report.card_scores import behinds, scores_section
 from chartune.report.loading import loading
 from chartune.report.table import NOT_MEASURED, count
 from chartune.runs.record import RunRecord
-from chartune.runs.run import START, Run
+from chartune.runs.run import CHOOSING, SCORING, START, Run
 from chartune.tasks.dataset import Dataset, SourceEntry, TaskEntry, gone
 from chartune.tasks.dataset_card import task_facts
 from chartune.tasks.flow import cohorts, remarks_of
@@ -89,7 +89,7 @@ def sections(
     exact = exact or open_data
     stand = None if exact else behinds(scores, about, task.counts if task else {}, predicted)
     candidates = [
-        _what(about, task, None if stand is None else stand.get("test", Behind(scored=False))),
+        _what(about, task, None if stand is None else _reported(stand)),
         _base(about),
         _data(about, data, source, exact),
         _counts(about, data, exact),
@@ -103,6 +103,11 @@ def sections(
     return [section for section in candidates if section is not None]
 
 
+def _reported(stand: Mapping[str, Behind]) -> Behind:
+    """Who stands behind the scores of the split that is reported: the test split, where it was scored."""
+    return next((stand[split] for split in (SCORING, CHOOSING) if split in stand), Behind(scored=False))
+
+
 def loading_section(about: RunRecord) -> Section:
     """How the weights beside the card are read."""
     text, code = loading(about)
@@ -110,7 +115,7 @@ def loading_section(about: RunRecord) -> Section:
 
 
 def _what(about: RunRecord, task: TaskEntry | None, stands: Behind | None) -> Section:
-    """What it is; `stands`: who stands behind the test scores, None: all may be shown."""
+    """What it is; `stands`: who stands behind its scores, None: all may be shown."""
     base, question = about.backbone and about.backbone.name, (task and task.asked) or about.task
     if about.kind == "pretrain":
         text = f"Weights that adapt {base} to clinical text. They learnt to predict the next token of unlabelled notes."

@@ -11,6 +11,7 @@ from chartune.disclosure import TOO_FEW, Behind, behind, shown
 from chartune.quantities import Estimate
 from chartune.report.table import NOT_MEASURED, count
 from chartune.runs.record import RunRecord
+from chartune.runs.run import SCORING
 
 
 def behinds(
@@ -40,7 +41,10 @@ def scores_section(
             ]
     if not rows:
         return Section("Scores", (f"Scores: {NOT_MEASURED}.",))
-    text = "Intervals: 95 %, percentile bootstrap over patients. The test split was looked at once, after every choice."
+    looked = (
+        "was looked at once, after every choice" if SCORING in scores else "was not looked at: this run is not final"
+    )
+    text = f"Intervals: 95 %, percentile bootstrap over patients. The test split {looked}."
     return Section("Scores", (text,), columns=("split", "metric", "value", "interval", "counted"), rows=tuple(rows))
 
 

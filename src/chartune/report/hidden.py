@@ -36,7 +36,7 @@ def warning(run: Run, dataset: Dataset) -> str:
         dataset: `dataset.json` of its data.
     """
     source, task = dataset.source, dataset.tasks.get(run.task or "")
-    if run.form is None or is_made_up(source) or not behind_run(run, task.counts if task else {}).few:
+    if run.form is None or is_made_up(source) or not behind_run(run, task.counts if task else {}, run.scored_on).few:
         return ""
     way = _larger_test_part(dataset.splits.rule)
     return f"a report hides these scores: {run.form.too_few(unit(source))}. The way out: {way}"

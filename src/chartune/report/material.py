@@ -30,8 +30,9 @@ def material(store: Store, runs: Sequence[Run] | None) -> Material:
         StoreError: every run that was asked for is damaged.
     """
     whole, damaged = whole_runs(finished_runs(store))
-    every = {run.fingerprint: run for run in whole}
-    chosen = whole if runs is None else _with_parents([run for run in runs if run.fingerprint in every], every)
+    every = {run.fingerprint: run for run in (*whole, *(runs or ())) if run.fingerprint not in damaged}
+    asked = whole if runs is None else [run for run in runs if run.fingerprint in every]
+    chosen = _once(whole if runs is None else _with_parents(asked, every))
     wanted = {*every, *damaged} if runs is None else {run.fingerprint for run in runs}
     left_out = tuple(name for name in damaged if name in wanted.union(*(run.parents for run in chosen)))
     if left_out and not chosen:
@@ -39,6 +40,18 @@ def material(store: Store, runs: Sequence[Run] | None) -> Material:
     for name in left_out:
         say(f"warning: run {name} is left out of the report: {damaged[name]}")
     return Material(chosen, _datasets(store, chosen), left_out)
+
+
+def by_fingerprint(runs: Iterable[Run]) -> dict[str, Run]:
+    """Runs by fingerprint, and by that of the run whose weights they have taken over."""
+    known = {run.about.trained_in: run for run in runs if run.about.trained_in}
+    return {**known, **{run.fingerprint: run for run in runs}}
+
+
+def _once(runs: Sequence[Run]) -> list[Run]:
+    """Without those whose weights another one of them has taken over: that one has all their scores."""
+    taken = {run.about.trained_in for run in runs}
+    return [run for run in runs if run.fingerprint not in taken]
 
 
 def damage_reported(left_out: Sequence[str]) -> list[str]:

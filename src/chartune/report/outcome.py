@@ -9,6 +9,7 @@ from markupsafe import Markup
 from chartune.answers import BINARY, Answer
 from chartune.disclosure import fewest, is_made_up
 from chartune.report import marks, summary
+from chartune.report.choice import choice_table, choices_said
 from chartune.report.compare import LARGEST, Comparison, comparison_table, comparisons, from_baseline, too_large
 from chartune.report.curves import draw_panel, learning_curves
 from chartune.report.diagnostics import calibration, draw_diagram, roc
@@ -66,7 +67,10 @@ class Outcome:
     """Cohort, time of prediction, input, outcome: term and description."""
     sentences: tuple[str, ...]
     tile: summary.Tile | None
-    scores: Table
+    choice: Table | None
+    """Whose test split was scored, and the validation scores; None: everybody's was."""
+    scores: Table | None
+    """None: of no variant the test split was scored."""
     forest: Forest | None
     paired: Paired
     risks: Risks
@@ -98,20 +102,22 @@ def outcome(variants: Sequence[Variant], dataset: Dataset, name: str, figure: st
     score = form.headline.title
     if not open_data:
         variants = _behind(variants, task.counts if task else {})
-    differences = comparisons(variants, form, task.labels if task else ())
-    heading, beyond_baseline = f"{title}: scores on the test split", from_baseline(differences, variants)
+    final = [variant for variant in variants if variant.final]
+    differences = comparisons(final, form, task.labels if task else ())
+    heading, beyond_baseline = f"{title}: scores on the test split", from_baseline(differences, final)
     printed = marks.drawable(name, dataset)
     return Outcome(
         title=title, unit=rows, kind=task.kind if task else "", answer=form.kind, score=score,
         variants=tuple(variants), card=_card(task, variants[0].run),
-        sentences=(*_warned(task), *summary.compared(variants, differences, score, rows)),
-        tile=summary.score_tile(variants, title, score, rows),
-        scores=score_table(variants, beyond_baseline, heading, form, rows),
-        forest=forest(variants, printed), paired=_paired(variants, differences, form, rows),
-        risks=_risks(variants, figure, open_data) if form.one_outcome else Risks(), prevalence=prevalence(variants),
-        labels=label_tables(variants, title, open_data, own=source.kind == "tabular"),
+        sentences=(*_warned(task), *choices_said(variants), *_compared(final, differences, score, rows)),
+        tile=summary.score_tile(final, title, score, rows) if final else None,
+        choice=choice_table(variants, f"{title}: what was chosen on what"),
+        scores=score_table(final, beyond_baseline, heading, form, rows) if final else None,
+        forest=forest(final, printed), paired=_paired(final, differences, form, rows),
+        risks=_risks(final, figure, open_data) if form.one_outcome and final else Risks(),
+        prevalence=prevalence(final), labels=label_tables(final, title, open_data, own=source.kind == "tabular"),
         curves=_drawn(draw_panel, learning_curves(variants, headline=form.headline), f"{figure}-curve"),
-        prices=_drawn(draw_price, prices(variants, every, score), f"{figure}-price"),
+        prices=_drawn(draw_price, prices(final, every, score), f"{figure}-price"),
         published=marks.published_table(name), marked=bool(printed),
     )  # fmt: skip
 
@@ -119,6 +125,10 @@ def outcome(variants: Sequence[Variant], dataset: Dataset, name: str, figure: st
 def _warned(task: TaskEntry | None) -> tuple[str, ...]:
     """That the texts of a task may state its answer."""
     return (ANSWER_TOLD,) if task and task.answer_told else ()
+
+
+def _compared(variants: Sequence[Variant], made: Sequence[Comparison], score: str, rows: str) -> list[str]:
+    return summary.compared(variants, made, score, rows) if variants else []
 
 
 def _paired(variants: Sequence[Variant], differences: Sequence[Comparison], form: Answer, rows: str) -> Paired:

@@ -18,9 +18,10 @@ from chartune.outputs import must_be_a_file, write_output
 from chartune.published import CITATION
 from chartune.report import adaptation, cost, marks, provenance, summary
 from chartune.report.caveats import caveats
+from chartune.report.choice import choice_table
 from chartune.report.curves import draw_panel, perplexity_curves
 from chartune.report.external import elsewhere
-from chartune.report.material import damage_reported, material
+from chartune.report.material import by_fingerprint, damage_reported, material
 from chartune.report.outcome import Outcome, outcome
 from chartune.report.table import Table
 from chartune.report.table_one import table_one
@@ -49,31 +50,45 @@ class Adaptation:
 
     variants: tuple[Variant, ...]
     table: Table | None
+    choice: Table | None
+    """Whose test split was scored, and the validation perplexities; None: everybody's was."""
     curves: tuple[Markup, ...]
     published: Table
     fictional: bool
     """Whether the notes were made up, so that what was printed stays folded."""
 
 
-def report_of(store: Store, runs: Sequence[Run] | None, out: Path, title: str) -> Path:
+def report_of(
+    store: Store, runs: Sequence[Run] | None, out: Path, title: str, listed: Table | None = None
+) -> Path:  # fmt: skip
     """Write the report of some runs of a store and the runs they descend from; None: of all.
+
+    Args:
+        store: of the runs.
+        runs: in the order to show them.
+        out: the HTML file.
+        title: its heading.
+        listed: scores of runs that are not in the store; None: there are none.
 
     Raises:
         ConfigError: there is no finished run to report on, or `out` is a folder, a device or a pipe.
         StoreError: `out` cannot be written, or every run that was asked for is damaged.
     """
     must_be_a_file(out)
-    write_output(out, page_of(store, runs, title).encode())
+    write_output(out, page_of(store, runs, title, listed).encode())
     return out
 
 
-def page_of(store: Store, runs: Sequence[Run] | None, title: str) -> str:
+def page_of(store: Store, runs: Sequence[Run] | None, title: str, listed: Table | None = None) -> str:
     """The same report as HTML, not written anywhere."""
     loaded = material(store, runs)
-    return rendered(loaded.runs, title=title, datasets=loaded.datasets, left_out=loaded.left_out)
+    return rendered(loaded.runs, title=title, datasets=loaded.datasets, left_out=loaded.left_out, listed=listed)
 
 
-def rendered(runs: Sequence[Run], *, title: str, datasets: Mapping[str, Dataset], left_out: Sequence[str] = ()) -> str:
+def rendered(
+    runs: Sequence[Run], *, title: str, datasets: Mapping[str, Dataset], left_out: Sequence[str] = (),
+    listed: Table | None = None,
+) -> str:  # fmt: skip
     """The report of some runs as HTML, in one self-contained page.
 
     Args:
@@ -81,20 +96,21 @@ def rendered(runs: Sequence[Run], *, title: str, datasets: Mapping[str, Dataset]
         title: the page's heading.
         datasets: data fingerprint → content of its `dataset.json`; a data set that is absent is reported as such.
         left_out: fingerprints of runs that are damaged; the page says so.
+        listed: scores of runs that are not in the store; None: there are none.
 
     Raises:
         ConfigError: there are no runs.
     """
-    if not runs:
+    if not runs and listed is None:
         raise ConfigError("a report needs at least one finished run, but got none; run a study first.")
-    return _template().render(_contents(runs, title, datasets, left_out))
+    return _template().render(_contents(runs, title, datasets, left_out) | {"listed": listed})
 
 
 def _contents(
     runs: Sequence[Run], title: str, datasets: Mapping[str, Dataset], left_out: Sequence[str]
 ) -> dict[str, Any]:
     """Everything the template shows, computed."""
-    every = {run.fingerprint: run for run in runs}
+    every = by_fingerprint(runs)
     asked = {run.task for run in runs if run.task}
     pretrained = numbered([run for run in runs if run.task is None], "P", every=every)
     outcomes = _outcomes([run for run in runs if run.task is not None], datasets, every)
@@ -121,7 +137,7 @@ def _contents(
         "words": WORDS,
         "citation": CITATION,
         "warning": marks.WARNING,
-        "version": runs[-1].environment.get("chartune"),
+        "version": runs[-1].environment.get("chartune") if runs else None,
     }
 
 
@@ -146,7 +162,8 @@ def _adaptation(variants: Sequence[Variant], datasets: Mapping[str, Dataset]) ->
     panels = perplexity_curves(variants, open_data=badges == {MADE_UP})
     curves = tuple(Markup(draw_panel(panel, f"adapt-curve{n}")) for n, panel in enumerate(panels))
     table, printed = adaptation.perplexity_table(variants), marks.published_pretraining()
-    return Adaptation(tuple(variants), table, curves, printed, MADE_UP in badges)
+    choice = choice_table(variants, "Adaptation: what was chosen on what")
+    return Adaptation(tuple(variants), table, choice, curves, printed, MADE_UP in badges)
 
 
 def _population(fingerprint: str, dataset: Dataset, asked: set[str]) -> Population:

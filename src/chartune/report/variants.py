@@ -17,6 +17,7 @@ from chartune.disclosure import TOO_FEW, Behind
 from chartune.quantities import Estimate
 from chartune.report.table import NOT_MEASURED, Cell, estimated, span
 from chartune.runs import START, Run
+from chartune.runs.run import SCORING
 
 COLOURS: Final = 8
 """Series of the palette; a ninth variant takes the first colour again, with another dash."""
@@ -70,6 +71,11 @@ class Variant:
         return self.behind is not None and self.behind.few
 
     @property
+    def final(self) -> bool:
+        """Whether the test split was scored for all of its runs."""
+        return all(run.final for run in self.runs)
+
+    @property
     def headline(self) -> str:
         """The metric that ranks it."""
         return self.runs[0].headline.metric
@@ -111,12 +117,12 @@ class Variant:
         """Whether its colour was given before."""
         return self.place >= COLOURS
 
-    def score(self, metric: str, split: str = "test") -> Score | None:
+    def score(self, metric: str, split: str = SCORING) -> Score | None:
         """A score over its seeds; None: not measured, or hidden."""
         if self.hidden:
             return None
         estimates = [e for run in self.runs if (e := run.estimate(metric, split)) is not None]
-        if not estimates or self.hides(metric):
+        if not estimates or self.hides(metric, split):
             return None
         places = 3 if self.behind is None else self.behind.precision(metric)
         if self.behind is not None:
@@ -130,9 +136,9 @@ class Variant:
             mean = mean.rounded(places)
         return Score(mean, tuple(e.value for e in estimates), places)
 
-    def hides(self, metric: str) -> bool:
+    def hides(self, metric: str, split: str = SCORING) -> bool:
         """Whether a score that was measured is not shown."""
-        every = [e for run in self.runs if (e := run.estimate(metric)) is not None]
+        every = [e for run in self.runs if (e := run.estimate(metric, split)) is not None]
         return self.behind is not None and any(self.behind.hides(metric, e) for e in every)
 
 
@@ -214,10 +220,17 @@ def _settings(run: Run, known: Mapping[str, Run]) -> list[Any]:
         parent = known.get(layer.run or "")
         origin = _settings(parent, known) if parent and parent != run else [layer.run, layer.sha256]
         layers.append([layer.state, layer.method, origin])
-    recorded = ("seed", "stack", "name", "backbone", "data")  # run.json holds what they stood for: no paths, no names
+    recorded = (
+        "seed",
+        "stack",
+        "name",
+        "backbone",
+        "data",
+        "scores_test",
+    )  # run.json holds what they stood for: no paths, no names
     chosen = {name: value for name, value in run.stage.items() if name not in recorded}
     base = run.backbone and (run.backbone.content_hash or run.backbone.name)
-    return [run.kind, run.task, run.data, base, layers, run.about.max_seq_len, chosen]
+    return [run.kind, run.task, run.data, base, layers, run.about.max_seq_len, run.final, chosen]
 
 
 def _key(settings: list[Any]) -> str:

@@ -111,7 +111,7 @@ def _holding(path: Path, fingerprint: str, state: State, **further: Any) -> Hold
     files = [file.lstat() for file in (path, *path.rglob("*"))]
     size, changed = sum(file.st_size for file in files), max(file.st_mtime for file in files)
     known = {"sensitivity": "open" if path.parent.name in OPEN else "restricted"} | further
-    in_use = state != "half removed" and _in_use(path.with_name(f"{fingerprint}.lease"))
+    in_use = state != "half removed" and is_held(path.with_name(f"{fingerprint}.lease"))
     return Holding(path.parent.name, fingerprint, path, state, bytes=size, changed=changed, in_use=in_use, **known)
 
 
@@ -168,7 +168,8 @@ def _needs(about: Mapping[str, Any]) -> frozenset[Key]:
     return frozenset(needs)
 
 
-def _in_use(lease: Path) -> bool:
+def is_held(lease: Path) -> bool:
+    """Whether a living process of this machine holds a lease."""
     with contextlib.suppress(OSError):
         holder = Holder.read(lease.read_bytes())
         return holder is not None and holder.lives() is True

@@ -1,6 +1,8 @@
 """The ledger: every finished run of a store as one row, and how a run is found by fingerprint or name."""
 
+import contextlib
 import difflib
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -95,6 +97,32 @@ def rename(run: Run, name: str) -> Run:
     with storing(run.path):
         write_name(run.path, name)
     return Run(run.path)
+
+
+def free_name(store: Store, name: str, *, task: str | None, seed: int, own: Iterable[str]) -> str:
+    """A name as it is free for a run: `lora`, or `lora (2)` where another run is called so.
+
+    Runs of one task that differ in their seed may share a name, as those of one variant do.
+
+    Args:
+        store: of the runs.
+        name: that is asked for.
+        task: of the run.
+        seed: likewise.
+        own: fingerprints of runs that may bear it: its own, and that of the same stage without test scores.
+    """
+    taken: set[str] = set()
+    for run in finished_runs(store):
+        with contextlib.suppress(StoreError):  # damaged: nobody finds it by name
+            if run.fingerprint not in own and (run.task, run.about.seed) == (task, seed):
+                taken.update(_called(run))
+    numbers = itertools.count(2)
+    free = name
+    while free in taken:
+        free = f"{name} ({next(numbers)})"
+    if free != name:
+        say(f"warning: another run of this task and seed is called {name!r}; this one is called {free!r}")
+    return free
 
 
 def _row(run: Run) -> list[Any]:

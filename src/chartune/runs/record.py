@@ -162,7 +162,7 @@ class RunRecord(Record):
     max_seq_len: int | None = None
     """Tokens that were read of a text, or of a block."""
     truncated_fraction: float | None = None
-    """Share of the test texts that were cut."""
+    """Share of the test texts that were cut; where the test split was not scored, of the validation texts."""
     notes: str | None = None
     """How notes became blocks: `packed` or `first-tokens`."""
     pooling: str | None = None
@@ -177,6 +177,8 @@ class RunRecord(Record):
     """UTC, ISO 8601."""
     resumed: int | None = None
     """How often it was taken up again."""
+    trained_in: str | None = None
+    """The run whose weights these are, where the test split was scored later than they were trained; None: its own."""
     external: External | None = None
     """Of `evaluate`: what was scored, on what; None: another kind."""
     planned: dict[str, float | None] | None = None

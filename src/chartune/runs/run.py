@@ -13,7 +13,7 @@ What a file does not hold is "not measured" (None, or an empty mapping), never z
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
@@ -39,6 +39,8 @@ START: Final = "the initial weights (step 0)"
 """What was kept of a run whose training did not improve the validation score."""
 SCORING: Final = "test"
 """The split whose scores are reported: evaluated once, after every choice was made."""
+CHOOSING: Final = "validation"
+"""The split by whose scores choices are made."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Run:
 
     path: Path
     """Its folder."""
+    title: str | None = field(default=None, compare=False)
+    """What to call it here in place of its name; None: by its name."""
 
     def __post_init__(self) -> None:
         if self.path.suffix == ".partial" or not (self.path / MANIFEST).is_file():
@@ -101,13 +105,10 @@ class Run:
     def scores(self) -> dict[str, dict[str, Estimate]]:
         """Split → metric → Estimate; a metric that is missing was not measured."""
         splits = self._json("scores.json")
-        return self._parsed(
-            "scores.json",
-            lambda: {
-                split: {name: read_estimate(name, e) for name, e in metrics.items() if e is not None}
-                for split, metrics in splits.items()
-            },
-        )
+        return self._parsed("scores.json", lambda: {
+            split: {name: read_estimate(name, e) for name, e in metrics.items() if e is not None}
+            for split, metrics in splits.items()
+        })  # fmt: skip
 
     @cached_property
     def cost(self) -> Cost:
@@ -123,7 +124,7 @@ class Run:
     @property
     def name(self) -> str:
         """What a person calls it: the last name that it was given; its fingerprint when it has no name."""
-        return self.names[-1]
+        return self.title or self.names[-1]
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -145,8 +146,7 @@ class Run:
     def damage(self) -> str:
         """What of it cannot be read, with a remedy; empty: nothing. Weights are not checked."""
         try:
-            _ = (self.about, self.form, self.scores, self.cost, self.environment, self.stage)
-            _ = (self.events(), later_names(self.path))
+            _ = (self.about, self.form, self.scores, self.cost, self.environment, self.stage, self.names, self.events())
             if self.task is not None:
                 self.predictions()
             self.per_label()
@@ -208,6 +208,16 @@ class Run:
     def kept_start(self) -> bool:
         """Whether training did not improve the validation score, so that the initial weights were kept."""
         return self.about.kept_start
+
+    @property
+    def final(self) -> bool:
+        """Whether its test split was scored; False: only the validation split, by which it may be chosen."""
+        return SCORING in self.scores or CHOOSING not in self.scores
+
+    @property
+    def scored_on(self) -> str:
+        """The split that it was scored on last."""
+        return SCORING if self.final else CHOOSING
 
     def estimate(self, metric: str, split: str = SCORING) -> Estimate | None:
         """One score; None: not measured."""

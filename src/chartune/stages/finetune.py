@@ -5,6 +5,7 @@
 Where nothing below the head learns, the body reads each text once and the head is trained on the vectors it left.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, cast
@@ -21,6 +22,7 @@ from chartune.batches.tokenize import Encoded, encode_once, load_tokenizer, save
 from chartune.errors import ConfigError, RunError
 from chartune.log import EventLog, say
 from chartune.made_up import oracle_of
+from chartune.models.backbone import LocalBackbone
 from chartune.models.families import Family
 from chartune.models.heads import Head
 from chartune.models.load import Body, Resolved, parameters_of, save_model
@@ -30,19 +32,20 @@ from chartune.prediction.predictions import head_logits, logits_of, pooled_vecto
 from chartune.runs.record import layer_folders
 from chartune.runs.run import Run
 from chartune.stages.assembly import Model, assemble, bare_body
-from chartune.stages.inputs import Inputs, inputs_of
+from chartune.stages.inputs import Inputs, content_of, inputs_of
 from chartune.stages.model_stage import HeadSpec, ModelStage
 from chartune.stages.scoring import calibration, score, write_predictions
 from chartune.stages.stage import (
     Outcome,
     Planned,
+    Tested,
     Work,
     backbone_facts,
     perform,
     source_facts,
     task_facts,
 )
-from chartune.stages.table import SCORED, TaskTable, read_table
+from chartune.stages.table import TaskTable, read_table
 from chartune.store import Artefact, Store, write_bytes
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.prepare import prepare
@@ -102,7 +105,7 @@ class Reader:
     """By split what the body has left, [n, D], where nothing of it learns."""
 
 
-def finetune(stage: Finetune, store: Store, planned: Planned = None) -> Run:
+def finetune(stage: Finetune, store: Store, planned: Planned = None, tested: Tested = None) -> Run:
     """Train, or find it done. Scores with patient-bootstrap intervals; predictions keyed by admission.
 
     Raises:
@@ -124,14 +127,22 @@ def finetune(stage: Finetune, store: Store, planned: Planned = None) -> Run:
     return perform(
         stage, store, data, kind="finetune", revision=REVISION,
         name=stage.name or f"{stage.stack.title()} on {backbone.name}",
-        parts={"task": table.task, "backbone": backbone.content_hash, "numerics": inputs.resolved.hashable(),
-               "adapters": [a and {"sha256": a.sha256, "method": a.method.hashable()} for a in adapters]},
+        parts=parts_of(table.task, backbone, inputs.resolved, [content_of(a) if a else None for a in adapters]),
         facts={"source": source_facts(dataset), **task_facts(table),
                "backbone": {**backbone_facts(backbone, parameters_of(backbone)), "padding": padding_stand_in(backbone)},
                "stack": layers, "parents": [a.run for a in adapters if a and a.run], "max_seq_len": stage.max_seq_len},
-        resolved=inputs.resolved, planned=planned,
+        resolved=inputs.resolved, planned=planned, tested=tested,
         work=lambda work: _train(stage, data, table, inputs, work),
     )  # fmt: skip
+
+
+def parts_of(
+    task: str, backbone: LocalBackbone, resolved: Resolved, adapters: Sequence[Mapping[str, Any] | None]
+) -> dict[str, Any]:
+    """What determines a run beside stage and data; adapters: `content_of` each layer's, None of a fresh one."""
+    return {
+        "task": task, "backbone": backbone.content_hash, "numerics": resolved.hashable(), "adapters": list(adapters),
+    }  # fmt: skip
 
 
 def _train(stage: Finetune, data: Artefact, table: TaskTable, inputs: Inputs, work: Work) -> Outcome:
@@ -171,15 +182,15 @@ def _outcome(
     stage: Finetune, table: TaskTable, encoded: Encoded, assembled: Model, reader: Reader, fitted: Fitted, work: Work
 ) -> Outcome:
     """Write the predictions of every scored split, and score them."""
-    decided = {split: table.form.decide(reader.logits[split]()) for split in SCORED}
+    decided = {split: table.form.decide(reader.logits[split]()) for split in stage.scored}
     write_predictions(work.folder, table, decided)
-    test = table.rows("test")
+    words, cut = {"test": encoded.words_seen[table.rows("test")]}, encoded.truncated[table.rows(stage.scored[-1])]
     oracle = oracle_of(stage.data.source, table.task, table.recipe)
-    scores = score(table, decided, work.folder, words={"test": encoded.words_seen[test]}, oracle=oracle)
+    scores = score(table, decided, work.folder, words=words, oracle=oracle)
     # Vectors that a frozen body has left are no tokens: what a head alone was trained on is reported as "not measured".
     tokens = fitted.state.tokens if stage.stack.trains_body() else None
     return Outcome(scores, assembled.learning, assembled.parameters, tokens, fitted.state, {
-        "truncated_fraction": float(encoded.truncated[test].mean()), "stopped_early": fitted.stopped_early,
+        "truncated_fraction": float(cut.mean()), "stopped_early": fitted.stopped_early,
         "best_step": fitted.state.best_step, "pooling": cast(Classifier, assembled.reader).pooling,
         "texts": len(table.rows("train")),
         "calibration": calibration(table, decided["validation"]),
@@ -189,16 +200,16 @@ def _outcome(
 def _reader(
     stage: Finetune, model: Classifier, table: TaskTable, encoded: Encoded, pad_id: int, resolved: Resolved
 ) -> Reader:
-    examples = {split: _examples(stage, table, encoded, split, pad_id) for split in ("train", *SCORED)}
+    examples = {split: _examples(stage, table, encoded, split, pad_id) for split in ("train", *stage.scored)}
     train = examples["train"]
     if stage.stack.trains_body():
         objective = Objective(model, train.batch, train.encoded.lengths, train.weights)
-        return Reader(objective, {s: _later(model, examples[s], resolved) for s in SCORED}, examples)
+        return Reader(objective, {s: _later(model, examples[s], resolved) for s in stage.scored}, examples)
     vectors = {split: pooled_vectors(model, part, resolved.precision) for split, part in examples.items()}
     reader = FeatureReader(model.head, model.loss)
     features = Features(vectors["train"], train.labels, train.weights)
     objective = Objective(reader, features.batch, np.ones(len(train.labels), dtype=np.int64), train.weights)
-    logits = {s: (lambda s=s: head_logits(reader, vectors[s])) for s in SCORED}
+    logits = {s: (lambda s=s: head_logits(reader, vectors[s])) for s in stage.scored}
     return Reader(objective, logits, examples, vectors)
 
 

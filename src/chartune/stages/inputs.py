@@ -6,6 +6,7 @@ stage ─▶ base model ─fits?─ adapters below ─▶ positions enough? ─�
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from chartune.adapters.adapter import Adapter, read_adapter
 from chartune.adapters.stack import Fresh
@@ -88,9 +89,18 @@ def inputs_of(stage: ModelStage, store: Store, *, make: bool = True) -> Inputs:
                 adapter.must_fit(backbone)
         taken = sum(method.positions_taken for method in stack.methods(adapters))
         must_have_positions(stage.max_seq_len, backbone, taken)
+    return Inputs(backbone, adapters, resolved_of(stage, backbone))
+
+
+def resolved_of(stage: ModelStage, backbone: LocalBackbone | None) -> Resolved:
+    """Device, precision and attention of a stage on this machine; None: a base that is yet to be made."""
     fused = backbone is None or backbone.family.fused
-    resolved = resolve(stage.numerics, stage.max_seq_len, trains_body=stack.trains_body(), fused=fused)
-    return Inputs(backbone, adapters, resolved)
+    return resolve(stage.numerics, stage.max_seq_len, trains_body=stage.layers().trains_body(), fused=fused)
+
+
+def content_of(adapter: Adapter) -> dict[str, Any]:
+    """What of a trained adapter goes into fingerprints: `sha256` of its weights, and its method."""
+    return {"sha256": adapter.sha256, "method": adapter.method.hashable()}
 
 
 def find_adapter(reference: str, store: Store) -> Adapter:

@@ -14,7 +14,7 @@ from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.models.families import Family
 from chartune.models.load import Body, Numerics
 from chartune.models.readers import Classifier, LanguageModel
-from chartune.stages.stage import Stage
+from chartune.stages.stage import LearningStage
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class HeadSpec:
     """What is minimised: a name in `chartune.models.losses`."""
 
 
-class ModelStage(Stage, ABC):
+class ModelStage(LearningStage, ABC):
     """A stage that trains on a base model."""
 
     needs_lm_head: ClassVar[bool] = False

@@ -32,7 +32,7 @@ from chartune.stages.assembly import assemble, bare_body
 from chartune.stages.base import lm_evaluation, lm_objective
 from chartune.stages.inputs import Inputs, inputs_of
 from chartune.stages.model_stage import HeadSpec, ModelStage
-from chartune.stages.stage import Outcome, Planned, Work, backbone_facts, perform, source_facts
+from chartune.stages.stage import Outcome, Planned, Tested, Work, backbone_facts, perform, source_facts
 from chartune.store import Artefact, Store
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.prepare import corpus_of, prepare, read_corpus
@@ -75,8 +75,10 @@ class Pretrain(ModelStage):
         return body.language_model(body.module)
 
 
-def pretrain(stage: Pretrain, store: Store, planned: Planned = None) -> Run:
+def pretrain(stage: Pretrain, store: Store, planned: Planned = None, tested: Tested = None) -> Run:
     """Adapt, or find it done. Scores: token-weighted perplexity on the test patients before and after, and a unigram's.
+
+    Where the test split is left out these are of the validation patients.
 
     Raises:
         AdapterError: the base model does not read left to right.
@@ -90,28 +92,34 @@ def pretrain(stage: Pretrain, store: Store, planned: Planned = None) -> Run:
     return perform(
         stage, store, data, kind="pretrain", revision=REVISION,
         name=stage.name or f"{stage.method.title()} on {backbone.name}",
-        parts={"backbone": backbone.content_hash, "numerics": inputs.resolved.hashable()}, resolved=inputs.resolved,
+        parts=parts_of(backbone, inputs.resolved), resolved=inputs.resolved,
         facts={"source": source_facts(dataset), "task": None,
                "backbone": backbone_facts(backbone, parameters_of(backbone)), "stack": [_layer(stage.method)],
                "parents": [], "max_seq_len": stage.max_seq_len, "notes": stage.notes,
                "texts": corpus_of(dataset).counts["train"]["documents"]},
-        planned=planned, work=lambda work: _adapt(stage, data, inputs, work),
+        planned=planned, tested=tested, work=lambda work: _adapt(stage, data, inputs, work),
     )  # fmt: skip
+
+
+def parts_of(backbone: LocalBackbone, resolved: Resolved) -> dict[str, Any]:
+    """What determines a run beside stage and data."""
+    return {"backbone": backbone.content_hash, "numerics": resolved.hashable()}
 
 
 def _adapt(stage: Pretrain, data: Artefact, inputs: Inputs, work: Work) -> Outcome:
     backbone, resolved = inputs.base, inputs.resolved
     blocks = corpus_blocks(stage, data, backbone, work.store)
-    held = {split: _some(blocks[split], stage.held_out_blocks) for split in ("test", "validation")}
+    held = {split: some_blocks(blocks[split], stage.held_out_blocks) for split in reversed(stage.scored)}
+    last = stage.scored[-1]
     body = bare_body(stage, inputs)
     bare = stage.reader(body, backbone.family, None).to(resolved.device)
-    before = _perplexity(bare, held["test"], resolved)
+    before = perplexity(bare, held[last], resolved)
     assembled = assemble(stage, inputs, body)
     attached, model = assembled.attached, assembled.reader
     if not isinstance(model, LanguageModel):
         raise AssertionError("pretraining trains a language model")
     learning, every = assembled.learning, assembled.parameters
-    watched = _some(blocks["validation"], stage.validation_blocks)
+    watched = some_blocks(blocks["validation"], stage.validation_blocks)
     fitted = fit(Training(
         lm_objective(model, blocks["train"]), stage.optimisation, stage.stopping, stage.seed, resolved.precision,
         work.checkpoints, EventLog(work.folder / "events.jsonl"),
@@ -120,12 +128,9 @@ def _adapt(stage: Pretrain, data: Artefact, inputs: Inputs, work: Work) -> Outco
     ))  # fmt: skip
     attached.keep_promises()
     _keep(stage, attached, body, backbone, work)
-    unigram = unigram_perplexity(blocks["train"].targets(), held["test"].targets(), int(backbone.config["vocab_size"]))
-    after = {split: _perplexity(model, part, resolved) for split, part in held.items()}
-    scores = {
-        "test": {"perplexity_before": before, "perplexity": after["test"], "unigram_perplexity": unigram},
-        "validation": {"perplexity": after["validation"]},
-    }
+    unigram = unigram_perplexity(blocks["train"].targets(), held[last].targets(), int(backbone.config["vocab_size"]))
+    scores = {split: {"perplexity": perplexity(model, part, resolved)} for split, part in held.items()}
+    scores[last] = {"perplexity_before": before, **scores[last], "unigram_perplexity": unigram}
     facts = {"stopped_early": fitted.stopped_early, "best_step": fitted.state.best_step}
     return Outcome(scores, learning, every, fitted.state.tokens, fitted.state, facts)
 
@@ -183,12 +188,14 @@ def _layer(method: Method) -> dict[str, Any]:
     }
 
 
-def _perplexity(model: LanguageModel, blocks: Blocks, resolved: Resolved) -> Estimate:
+def perplexity(model: LanguageModel, blocks: Blocks, resolved: Resolved) -> Estimate:
+    """Of blocks of notes, per predicted token."""
     nats, tokens = total_nll(model, blocks, resolved.precision)
     return Estimate(float(np.exp(nats / max(1, tokens))), n=tokens)
 
 
-def _some(blocks: Blocks, count: int | None) -> Blocks:
+def some_blocks(blocks: Blocks, count: int | None) -> Blocks:
+    """So many of the blocks, evenly spaced; None: all."""
     if count is None or count >= len(blocks):
         return blocks
     chosen = np.unique(np.linspace(0, len(blocks) - 1, count).astype(np.int64))

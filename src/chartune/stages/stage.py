@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -22,7 +23,7 @@ from typing import Annotated, Any, Final
 import torch
 from pydantic import Field, field_validator
 
-from chartune.config import Config, Unhashed, fingerprint
+from chartune.config import Config, Unhashed
 from chartune.disclosure import is_made_up
 from chartune.errors import ChartuneError, ConfigError
 from chartune.log import say, unseen
@@ -31,10 +32,11 @@ from chartune.models.load import Resolved
 from chartune.names import Name
 from chartune.quantities import Cost, Estimate
 from chartune.report.card import KEPT, MODEL_CARD, model_card
-from chartune.runs.ledger import rename
+from chartune.runs.ledger import free_name, rename
 from chartune.runs.record import RUN, RunRecord
 from chartune.runs.run import PREDICTIONS, Run
-from chartune.stages.table import TaskTable
+from chartune.stages.identity import identified
+from chartune.stages.table import SCORED, TaskTable
 from chartune.store import Artefact, Store, storing, write_bytes, write_json
 from chartune.tasks.dataset import Dataset, read_dataset
 from chartune.tasks.frames import read_frame
@@ -65,6 +67,24 @@ class Stage(Config):
     @classmethod
     def _as_they_were_prepared(cls, data: Any) -> Any:
         return read_dataset(data).config if isinstance(data, Artefact) else data
+
+
+class LearningStage(Stage):
+    """A stage that learns from the training split and is chosen by the validation split."""
+
+    scores_test: bool = True
+    """Whether the test split is scored, too; False: only the validation split, as of a study's cells that are not
+    final."""
+
+    def hashable(self) -> dict[str, Any]:
+        """As of every config; a stage that scores the test split, as most do, is named as before there was a choice."""
+        fields = super().hashable()
+        return {name: value for name, value in fields.items() if name != "scores_test" or not self.scores_test}
+
+    @property
+    def scored(self) -> tuple[str, ...]:
+        """The splits that are scored."""
+        return SCORED if self.scores_test else SCORED[:1]
 
 
 @dataclass
@@ -99,10 +119,14 @@ class Outcome:
     """Further entries of run.json."""
 
 
+Tested = Callable[[Run, Work], Outcome] | None
+"""Takes over the weights of a run that has scored the validation split alone, and scores the test split."""
+
+
 def perform(
     stage: Stage, store: Store, data: Artefact, *, kind: str, revision: int, name: str, parts: Mapping[str, Any],
     facts: Mapping[str, Any], resolved: Resolved | None, work: Callable[[Work], Outcome],
-    planned: Planned = None,
+    planned: Planned = None, tested: Tested = None,
 ) -> Run:  # fmt: skip
     """Do a stage, or find it done.
 
@@ -118,6 +142,8 @@ def perform(
         resolved: the numerics in force; None where no model is involved.
         work: does it, in the partial folder.
         planned: states what was expected of it, to stand beside what is measured; asked only when there is work to do.
+        tested: scores the test split with the weights of the same stage's run that has left it out, where there is
+            one; None: such a run is trained again.
 
     Raises:
         StoreError: another process is at it, or the store cannot be written.
@@ -125,9 +151,11 @@ def perform(
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ConfigError("a stage runs in one process for now, but WORLD_SIZE > 1; start it without torchrun.")
-    identity = fingerprint(
-        kind, revision, {"stage": stage.hashable(), "data": data.fingerprint, **parts, **_minor_versions()}
-    )
+    identity = identified(stage, data.fingerprint, kind=kind, revision=revision, parts=parts).fingerprint
+    same = _validated(stage, store, data, kind, revision, parts)
+    own = (identity, same.fingerprint) if same else (identity,)
+    if stage.name is not None:
+        name = free_name(store, stage.name, task=facts.get("task"), seed=stage.seed, own=own)
     known = {"kind": kind, "name": name, "data": data.fingerprint, **facts, "seed": stage.seed}
     done = store.find(RUNS, identity)
     if not done:
@@ -135,8 +163,27 @@ def perform(
             done = store.find(RUNS, identity)  # another process may have finished it meanwhile
             if not done:
                 place = Work(store, store.partial(RUNS, identity), identity)
+                if tested and same:
+                    known, planned, work = _from(same, known), lambda: same.planned, partial(tested, same)
                 done = _done(place, stage, data, known, resolved, planned, work)
-    return _called(Run(done.path), stage.name)
+    return _called(Run(done.path), None if stage.name is None else name)
+
+
+def _validated(
+    stage: Stage, store: Store, data: Artefact, kind: str, revision: int, parts: Mapping[str, Any]
+) -> Run | None:
+    """The finished run of the same stage that has left out the test split; None: there is none."""
+    if not isinstance(stage, LearningStage) or not stage.scores_test:
+        return None
+    without = stage.model_copy(update={"scores_test": False})
+    same = identified(without, data.fingerprint, kind=kind, revision=revision, parts=parts).fingerprint
+    found = store.find(RUNS, same)
+    return Run(found.path) if found else None
+
+
+def _from(run: Run, known: Mapping[str, Any]) -> dict[str, Any]:
+    say(f"run {run.fingerprint} is the same but for the test split: its weights are taken, and score that")
+    return {**known, "trained_in": run.fingerprint}
 
 
 def _done(
@@ -257,7 +304,3 @@ def _cost(outcome: Outcome, peak: int | None, seconds: float, folder: Path) -> C
 
 def _plain(scores: dict[str, dict[str, Estimate]]) -> dict[str, Any]:
     return {split: {metric: estimate.to_json() for metric, estimate in row.items()} for split, row in scores.items()}
-
-
-def _minor_versions() -> dict[str, str]:
-    return {name: ".".join(version(name).split(".")[:2]) for name in ("torch", "peft", "transformers", "scikit-learn")}

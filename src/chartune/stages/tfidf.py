@@ -15,8 +15,8 @@ from chartune.runs.run import Run
 from chartune.stages.bases import find_or_make
 from chartune.stages.model_length import ModelLength, as_read
 from chartune.stages.scoring import calibration, score, write_predictions
-from chartune.stages.stage import Outcome, Stage, Work, perform, source_facts, task_facts
-from chartune.stages.table import SCORED, TaskTable, read_table
+from chartune.stages.stage import LearningStage, Outcome, Work, perform, source_facts, task_facts
+from chartune.stages.table import TaskTable, read_table
 from chartune.stages.term_weights import Limit, TermWeights, term_frequencies
 from chartune.store import Store
 from chartune.tasks.dataset import read_dataset
@@ -25,7 +25,7 @@ from chartune.tasks.prepare import prepare
 REVISION: Final = 4
 
 
-class Tfidf(Stage):
+class Tfidf(LearningStage):
     """Term frequencies of words and word pairs, weighed by rarity; L2-penalised logistic regression on them."""
 
     kind: Literal["tfidf"] = "tfidf"
@@ -53,11 +53,16 @@ def tfidf(stage: Tfidf, store: Store) -> Run:
     base = find_or_make(stage.length.backbone, store) if stage.length else None
     return perform(
         stage, store, data, kind="tfidf", revision=REVISION, name=stage.name or _title(stage),
-        parts={"task": table.task} | ({"backbone": base.content_hash} if base else {}),
+        parts=parts_of(table.task, base),
         facts={"source": source_facts(read_dataset(data)), **task_facts(table), "backbone": None, "stack": None,
                "parents": [], "max_seq_len": stage.length and stage.length.max_seq_len, "truncated_fraction": 0.0},
         resolved=None, work=lambda work: _fit(stage, table, work, base),
     )  # fmt: skip
+
+
+def parts_of(task: str, base: LocalBackbone | None) -> dict[str, Any]:
+    """What determines a run beside stage and data; `base`: whose token limit cuts the texts, None: they are whole."""
+    return {"task": task} | ({"backbone": base.content_hash} if base else {})
 
 
 def _title(stage: Tfidf) -> str:
@@ -69,7 +74,7 @@ def _read(
     stage: Tfidf, table: TaskTable, base: LocalBackbone | None
 ) -> tuple[dict[str, list[str]], dict[str, NDArray[np.bool_]]]:
     """By split what is read of each text, and whether that is less than all of it, [n]."""
-    texts = {split: table.frame[table.rows(split)].get_column("text").to_list() for split in ("train", *SCORED)}
+    texts = {split: table.frame[table.rows(split)].get_column("text").to_list() for split in ("train", *stage.scored)}
     if base is None or stage.length is None:
         return texts, {split: np.zeros(len(part), dtype=np.bool_) for split, part in texts.items()}
     read = {split: as_read(part, base, stage.length.max_seq_len) for split, part in texts.items()}
@@ -86,21 +91,22 @@ def _fit(stage: Tfidf, table: TaskTable, work: Work, base: LocalBackbone | None 
             f"TF-IDF needs phrases that stand in {stage.least_documents} training texts, but there are none in "
             f"{len(texts['train'])}; lower least_documents."
         ) from None
-    held = {split: vectorizer.transform(texts[split]) for split in SCORED}
+    held = {split: vectorizer.transform(texts[split]) for split in stage.scored}
     fitted = [_regression(table, strength).fit(train, table.labels("train")) for strength in stage.strengths]
     form, watched, counted = table.form, table.labels("validation"), table.counted()
     tried = [form.quick(watched, _decided(model, held["validation"], table), counted) for model in fitted]
     model = fitted[int(np.argmax([scores[form.headline.metric] for scores in tried]))]
     limit = Limit(base.name, base.content_hash, stage.length.max_seq_len) if base and stage.length else None
     TermWeights.of(vectorizer, model, table.prior_logits(), limit).write(work.folder)
-    decided = {split: _decided(model, held[split], table) for split in SCORED}
+    decided = {split: _decided(model, held[split], table) for split in stage.scored}
     write_predictions(work.folder, table, decided)
-    words = np.asarray([len(text.split()) for text in texts["test"]], dtype=np.int32)
+    words = np.asarray([len(text.split()) for text in texts.get("test", ())], dtype=np.int32)
     oracle = oracle_of(stage.data.source, table.task, table.recipe)
     scores = score(table, decided, work.folder, words={"test": words}, oracle=oracle)
     parameters = (train.shape[1] + 1) * form.regressions(len(table.space.labels))
     facts = {
-        "calibration": calibration(table, decided["validation"]), "truncated_fraction": float(cut["test"].mean()),
+        "calibration": calibration(table, decided["validation"]),
+        "truncated_fraction": float(cut[stage.scored[-1]].mean()),
     }  # fmt: skip
     return Outcome(scores, parameters, parameters, facts=facts)
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from chartune.cli.account import against_chance, against_words
-from chartune.cli.figures import emit_run, scores_json
+from chartune.cli.figures import emit_run
 from chartune.disclosure import Behind
 from chartune.quantities import Cost, Estimate
 from chartune.report.compare import Comparison
+from chartune.report.released import scores_json
 from chartune.report.variants import Variant
 from chartune.runs.run import Run
 from chartune.store import Store, write_json

@@ -126,7 +126,7 @@ def test_another_minor_version_changes_the_name_and_another_patch_does_not(
     package: str, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def installed(number: str) -> str:
-        monkeypatch.setattr("chartune.stages.stage.version", lambda name: number if name == package else "1.2.3")
+        monkeypatch.setattr("chartune.stages.identity.version", lambda name: number if name == package else "1.2.3")
         return fingerprint(LORA, store)
 
     assert installed("1.2.3") == installed("1.2.9") != installed("1.3.3")

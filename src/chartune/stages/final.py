@@ -1,0 +1,109 @@
+"""Final: a run that has left out the test split scores it now, with the weights that it has, as a run of its own.
+
+run without test scores ─copied─▶ weights, events ─┐
+                        └─▶ validation scores ─────┴─▶ + scores of the test split ─▶ the run of the same stage with them
+
+What comes out is what training with the test split would have given, bit for bit on the same machine. TF-IDF is fitted
+again instead: it takes seconds.
+"""
+
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+import polars as pl
+
+from chartune.adapters.stack import Frozen, Stack, attach
+from chartune.batches.pack import Blocks
+from chartune.made_up import oracle_of
+from chartune.models.load import Resolved
+from chartune.quantities import Estimate
+from chartune.runs.run import PREDICTIONS, Run
+from chartune.stages.assembly import bare_body
+from chartune.stages.finetune import Finetune
+from chartune.stages.inputs import inputs_of
+from chartune.stages.loading import inputs_of_run, load
+from chartune.stages.pretrain import Pretrain, corpus_blocks, perplexity, some_blocks, unigram_perplexity
+from chartune.stages.scoring import score, write_predictions
+from chartune.stages.stage import Outcome, Work
+from chartune.stages.table import read_table
+from chartune.tasks.frames import read_frame, write_frame
+from chartune.tasks.prepare import prepare
+from chartune.train.checkpoint import State
+
+OWN: Final = frozenset({
+    "stage.yaml", "run.json", "environment.json", "scores.json", "cost.json", "MODEL_CARD.md", "manifest.json",
+    "per_label.parquet", PREDICTIONS,
+})  # fmt: skip
+"""Files that every run writes for itself; the others are weights and what was measured while they learnt."""
+
+
+def finetuned_tested(stage: Finetune, run: Run, work: Work) -> Outcome:
+    """The test split of a task, scored by the weights of a run that has left it out.
+
+    Args:
+        stage: that scores it.
+        run: of the same stage without it.
+        work: where the result goes.
+    """
+    _copy(run, work.folder)
+    data, about = prepare(stage.data, work.store), run.about
+    table = read_table(data, stage.task)
+    scorer = load(run, work.store)
+    reading = scorer.read(table.frame[table.rows("test")].get_column("text").to_list())
+    decided = {"test": reading.decided}
+    write_predictions(work.folder, table, decided)
+    _before(run.predictions(), work.folder / PREDICTIONS)
+    oracle = oracle_of(stage.data.source, table.task, table.recipe)
+    tested = score(table, decided, work.folder, words={"test": reading.words_read}, oracle=oracle)
+    return _outcome(run, {"validation": run.scores["validation"], **tested}, {
+        "truncated_fraction": float(reading.truncated.mean()), "pooling": about.pooling, "texts": about.texts,
+        "calibration": about.calibration and about.calibration.to_json(),
+    })  # fmt: skip
+
+
+def pretrained_tested(stage: Pretrain, run: Run, work: Work) -> Outcome:
+    """Perplexity on the test patients before and after, by the weights of a run that has left them out; as above."""
+    _copy(run, work.folder)
+    data, first = prepare(stage.data, work.store), inputs_of(stage, work.store)
+    blocks = corpus_blocks(stage, data, first.base, work.store)
+    held, resolved = some_blocks(blocks["test"], stage.held_out_blocks), first.resolved
+    bare = stage.reader(bare_body(stage, first), first.base.family, None).to(resolved.device)
+    before = perplexity(bare, held, resolved)
+    after = _after(stage, run, work, held, resolved)
+    vocabulary = int(first.base.config["vocab_size"])
+    unigram = unigram_perplexity(blocks["train"].targets(), held.targets(), vocabulary)
+    tested = {"perplexity_before": before, "perplexity": after, "unigram_perplexity": unigram}
+    return _outcome(run, {"test": tested, "validation": {"perplexity": run.scores["validation"]["perplexity"]}}, {})
+
+
+def _after(stage: Pretrain, run: Run, work: Work, held: Blocks, resolved: Resolved) -> Estimate:
+    """Perplexity with the weights that the run keeps."""
+    kept = inputs_of_run(run, stage, work.store)
+    body = bare_body(stage, kept)
+    layers = tuple(Frozen(adapter=str(adapter.folder)) for adapter in kept.adapters if adapter)
+    if layers:
+        attach(Stack(layers=layers), body.module, kept.adapters, stage.seed)
+    return perplexity(stage.reader(body, kept.base.family, None).to(resolved.device), held, resolved)
+
+
+def _copy(run: Run, folder: Path) -> None:
+    """All files of a run but those that each writes for itself, checked to be as signed."""
+    for name in run.artefact.manifest().files:
+        if name not in OWN:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(run.artefact.file(name), folder / name)
+
+
+def _before(earlier: pl.DataFrame, file: Path) -> None:
+    """Put the predictions that are there already before those in a file."""
+    write_frame(pl.concat([earlier, read_frame(file)]), file)
+
+
+def _outcome(run: Run, scores: dict[str, dict[str, Estimate]], facts: dict[str, Any]) -> Outcome:
+    """Scores of both splits, with cost and facts of the training."""
+    about, cost = run.about, run.cost
+    state = State(earlier_seconds=cost.seconds or 0.0, train_seconds=cost.train_seconds or 0.0,
+                  resumed=about.resumed or 0)  # fmt: skip
+    kept = {"stopped_early": about.stopped_early, "best_step": about.best_step}
+    return Outcome(scores, cost.trainable_parameters, cost.total_parameters, cost.tokens, state, {**kept, **facts})
