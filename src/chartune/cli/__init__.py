@@ -36,6 +36,7 @@ from chartune.cli import (
     show,
     study,
 )
+from chartune.cli.groups import InOrder
 from chartune.errors import ChartuneError
 from chartune.log import console, console_sink, listening
 
@@ -44,17 +45,19 @@ TERMINATED: Final = 143
 """As shells name the end by SIGTERM."""
 
 app = typer.Typer(
-    name="chartune", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    name="chartune", cls=InOrder, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     help="Tune language models on clinical charts, parameter-efficiently, on hardware that a hospital owns.\n\n"
     "Start with `chartune demo`. On your own data: check FOLDER, prepare, pretrain, finetune, report.",
 )  # fmt: skip
 
 for _verb in (
     demo, make_hospital, check, import_backbone, prepare, datasets, audit_data, export_data, plan, pretrain, finetune,
-    fields, predict, evaluate, export, study, report, ls, show, clean,
+    fields, predict, evaluate, export, report, ls, show, clean,
 ):  # fmt: skip
     _summary = (_verb.command.__doc__ or "").partition("\n")[0]  # in full: click cuts what it derives by itself
     app.command(_verb.__name__.rpartition(".")[2].replace("_", "-"), short_help=_summary)(_verb.command)
+app.add_typer(study.app, name="study", short_help=study.SUMMARY)
 
 
 def _version(asked: bool) -> None:

@@ -1,4 +1,4 @@
-"""`chartune study`: a grid of stages from one YAML file."""
+"""`chartune study`: a grid of stages from one YAML file, planned, run, looked at, reported."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from chartune.cli.groups import RunByDefault
 from chartune.cli.options import (
     DEFAULT_STORE,
     FolderArgument,
@@ -23,36 +24,152 @@ from chartune.cli.options import (
 from chartune.config import override, read_yaml
 from chartune.errors import ConfigError, RunError
 from chartune.runs.run import Run
+from chartune.store import Store
 
 if TYPE_CHECKING:
     from chartune.studies.conduct import Gap
+    from chartune.studies.ledger import Entry
+    from chartune.studies.standing import Survey
+    from chartune.studies.study import Study
+
+SUMMARY = "Run, plan, look at or report a study: a grid of stages from one YAML file."
+app = typer.Typer(
+    cls=RunByDefault, no_args_is_help=True, rich_markup_mode=None,
+    help=f"{SUMMARY}\n\n"
+    "`chartune study FILE` is `chartune study run FILE`; what a file says: docs/studies.md.",
+)  # fmt: skip
+
+FileArgument = Annotated[
+    Path,
+    typer.Argument(
+        parser=named_path, metavar="FILE", help="A study: title, data, and stages with a grid and references."
+    ),
+]
+OutOption = Annotated[Path, typer.Option("--out", parser=named_path, metavar="PATH", help="The HTML file to write.")]
+LedgerOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--ledger", parser=named_path, metavar="PATH",
+        help="A file with a line for each finished cell, small enough to commit: cells that it lists are done where "
+        "nobody asks for their weights, so that another machine can go on.",
+    ),
+]  # fmt: skip
+REPORT = Path("report.html")
 
 
-def command(
-    file: Annotated[
-        Path,
-        typer.Argument(
-            parser=named_path, metavar="FILE", help="A study: title, data, and stages with a grid and references."
-        ),
-    ],
+def run(
+    file: FileArgument,
     folder: FolderArgument = None,
-    out: Annotated[
-        Path, typer.Option("--out", parser=named_path, metavar="PATH", help="The HTML file to write.")
-    ] = Path("report.html"),
+    out: OutOption = REPORT,
+    ledger: LedgerOption = None,
     source: SourceOption = None,
     splits: SplitsOption = None,
     sets: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
-) -> None:  # fmt: skip
+) -> None:
     """Run every stage of a study in order and write its report.
 
-    Stages that are done already are found; one that fails leaves a gap, and the others go on. Run again, a study
-    tries what is missing. FOLDER takes the place of the data that the file names.
+    All cells are checked before the first one starts. Stages that are done already are found; one that fails leaves a
+    gap, and the others go on. Run again, a study tries what is missing. FOLDER takes the place of the data that the
+    file names.
     """
     from chartune.outputs import must_be_a_file
-    from chartune.report.render import report_of
     from chartune.studies.conduct import conduct
+    from chartune.studies.report import study_report
+
+    study = _asked(file, folder, source, splits, sets)
+    for place in filter(None, (out, ledger)):
+        must_be_a_file(place)  # not after a night of training
+    opened = open_store(store)
+    done = conduct(study, opened, ledger)
+    if not done.runs and not done.listed:
+        raise RunError(f"a study must end with a run, but none of its {len(done.gaps)} stages has: {done.gaps[0].why}")
+    report = study_report(study, opened, done.runs, done.listed, out)
+    emit_study(report, done.runs, done.gaps, as_json, done.listed)
+
+
+def plan(
+    file: FileArgument,
+    folder: FolderArgument = None,
+    ledger: LedgerOption = None,
+    source: SourceOption = None,
+    splits: SplitsOption = None,
+    sets: SetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Estimate time, memory and disk of each cell and of all.
+
+    Nothing is prepared, trained or written.
+    Time needs data that are prepared already. What does not fit into the memory and disk that are free now is refused,
+    with exit code 5.
+    """
+    from chartune.studies.forecast import forecasts
+
+    each, total = forecasts(_surveyed(_asked(file, folder, source, splits, sets), Store(store), ledger))
+    lines = [one.as_text() for one in each]
+    emit(
+        {"cells": [one.to_json() for one in each], "total": total.to_json()}, as_json,
+        "\n".join([*lines, total.as_text()]),
+    )  # fmt: skip
+    if not total.fits:
+        raise RunError("a study must fit into the memory and disk that are free, but does not; see what it would need.")
+
+
+def status(
+    file: FileArgument,
+    folder: FolderArgument = None,
+    ledger: LedgerOption = None,
+    source: SourceOption = None,
+    splits: SplitsOption = None,
+    sets: SetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Show which cells are done, running, failed or missing, by the store and the ledger."""
+    asked = _surveyed(_asked(file, folder, source, splits, sets), Store(store), ledger)
+    rows = [standing.to_json() for standing in asked.standings.values()]
+    counts = {state: sum(row["state"] == state for row in rows) for state in ("done", "running", "failed", "missing")}
+    lines = [standing.as_text() for standing in asked.standings.values()]
+    said = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    emit({"cells": rows, **counts}, as_json, "\n".join([*lines, f"{len(rows)} cells: {said}"]))
+
+
+def report(
+    file: FileArgument,
+    folder: FolderArgument = None,
+    out: OutOption = REPORT,
+    ledger: LedgerOption = None,
+    source: SourceOption = None,
+    splits: SplitsOption = None,
+    sets: SetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the report of what is done of a study; nothing is run."""
+    from chartune.studies.conduct import listed, titled
+    from chartune.studies.report import study_report
+
+    study, opened = _asked(file, folder, source, splits, sets), Store(store)
+    standings = _surveyed(study, opened, ledger).standings.values()
+    runs, entries = list(titled(standings)), list(listed(standings))
+    if not runs and not entries:
+        raise RunError("a report needs a cell that is done, but this study has none; run it first.")
+    written = study_report(study, opened, runs, entries, out)
+    result = {"report": str(written), "runs": [one.fingerprint for one in runs],
+              "listed": [entry.fingerprint for entry in entries], "cells": len(standings)}  # fmt: skip
+    emit(result, as_json, f"report of {len(runs) + len(entries)} of {len(standings)} cells: {written}")
+
+
+for _verb in (run, plan, status, report):
+    app.command(short_help=(_verb.__doc__ or "").partition("\n")[0])(_verb)
+
+
+def _asked(
+    file: Path, folder: Path | None, source: str | None, splits: Path | None, sets: list[str] | None
+) -> "Study":  # fmt: skip
+    """The study in a file, with the flags written over it. Raises ConfigError: it is none."""
     from chartune.studies.study import Study
 
     written = read_yaml(file)
@@ -67,16 +184,25 @@ def command(
         data["source"] = source_at(folder, source)
     if splits is not None:
         data["splits"] = listed_splits(splits)
-    study = Study.parse(override({**written, "data": data}, sets or []), str(file))
-    must_be_a_file(out)  # not after a night of training
-    opened = open_store(store)
-    done = conduct(study, opened)
-    if not done.runs:
-        raise RunError(f"a study must end with a run, but none of its {len(done.gaps)} stages has: {done.gaps[0].why}")
-    emit_study(report_of(opened, done.runs, out, study.title), done.runs, done.gaps, as_json)
+    return Study.parse(override({**written, "data": data}, sets or []), str(file))
 
 
-def emit_study(report: Path, runs: Sequence[Run], gaps: "Sequence[Gap]", as_json: bool) -> None:
+def _surveyed(study: "Study", store: Store, ledger: Path | None) -> "Survey":
+    """How far every cell is. Raises ConfigError: a reference means no cell, or the ledger is damaged."""
+    from chartune.studies.ledger import read_entries
+    from chartune.studies.parents import family_of
+    from chartune.studies.problems import together
+    from chartune.studies.standing import survey
+
+    family, problems = family_of(study)
+    if problems:
+        raise ConfigError(together(problems))
+    return survey(family, store, read_entries(ledger) if ledger else {})
+
+
+def emit_study(
+    report: Path, runs: Sequence[Run], gaps: "Sequence[Gap]", as_json: bool, listed: "Sequence[Entry]" = ()
+) -> None:
     """Print the report's path, the runs and the gaps of a study.
 
     Raises:
@@ -84,12 +210,14 @@ def emit_study(report: Path, runs: Sequence[Run], gaps: "Sequence[Gap]", as_json
     """
     result = {
         "report": str(report), "runs": [run.fingerprint for run in runs],
+        "listed": [entry.fingerprint for entry in listed],
         "gaps": [{"stage": gap.cell, "why": gap.why} for gap in gaps],
     }  # fmt: skip
     emit(result, as_json, f"report: {report}")
     if gaps:
         reasons = "; ".join(f"{gap.cell}: {gap.why}" for gap in gaps)
+        every = len(gaps) + len(runs) + len(listed)
         raise RunError(
-            f"every stage of a study must end, but {len(gaps)} of {len(gaps) + len(runs)} have not ({reasons}); "
+            f"every stage of a study must end, but {len(gaps)} of {every} have not ({reasons}); "
             f"fix the cause and give the same command again: finished stages are found."
         )

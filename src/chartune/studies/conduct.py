@@ -1,21 +1,29 @@
 """Conducting a study: its cells in order, each found or run; one that fails leaves a gap and does not stop the others.
 
-cells ─▶ references filled in ─▶ run(stage) ─▶ Run ──┐
-└─ refused ─▶ Gap, and what depends on it ─▶ Conducted(runs, gaps) ─▶ report
+checks ─▶ data ─▶ cells ─┬▶ found in the store, or listed in the ledger and its weights not asked for
+                         ├▶ run(stage) ─▶ Run ─▶ a line of the ledger
+                         └▶ refused ─▶ Gap, and what depends on it ─▶ Conducted(runs, listed, gaps) ─▶ report
 """
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from chartune.errors import ChartuneError
 from chartune.log import progress, say
 from chartune.quantities import human_seconds
+from chartune.report.released import NOT_FINAL, headline_text
 from chartune.runner import run
-from chartune.runs.record import ADAPTER
 from chartune.runs.run import Run
+from chartune.stages.bases import find_or_make
+from chartune.stages.model_stage import ModelStage
 from chartune.store import Store
-from chartune.studies.study import Cell, Study, reference
-from chartune.tasks.prepare import prepare
+from chartune.studies.checks import must_be_sound, prepared
+from chartune.studies.failures import failed, mended
+from chartune.studies.ledger import Entry, append, entry_of, must_be_of, read_entries
+from chartune.studies.parents import Family, family_of
+from chartune.studies.standing import Standing, Survey, needed, survey
+from chartune.studies.study import Study
 
 
 @dataclass(frozen=True)
@@ -33,49 +41,108 @@ class Conducted:
     """What a study has left."""
 
     runs: tuple[Run, ...]
-    """In the order of the study."""
+    """In the order of the study, titled as it calls them."""
     gaps: tuple[Gap, ...]
     """What could not be done; the same study, given again, tries these only."""
+    listed: tuple[Entry, ...] = ()
+    """Cells that are done by the ledger alone, titled likewise."""
 
 
-def conduct(study: Study, store: Store) -> Conducted:
-    """Run every cell in order; what is there already is found.
+def conduct(study: Study, store: Store, ledger: Path | None = None) -> Conducted:
+    """Run every cell in order; what is there already is found, and keeps its name.
+
+    Args:
+        study: what is asked.
+        store: where data, models and runs are.
+        ledger: gets a line for each finished cell, and may list cells that were done elsewhere; None: there is none.
 
     Raises:
-        DataError: the data cannot be prepared; nothing of the study can be done then.
-        ConfigError: a reference means no cell, or several.
+        ConfigError: a cell cannot be done, as far as that is known before the first one starts; or the ledger is
+            damaged or of other data.
+        DataError: data cannot be prepared, or a cell cannot learn from them.
     """
-    cells = dict(enumerate(study.cells()))
-    parents = {n: {need: reference(cell, need, cells) for need in cell.needs()} for n, cell in cells.items()}
-    prepare(study.data, store)
-    done: dict[int, Run] = {}
+    family, problems = family_of(study)
+    must_be_sound(family, problems, store)
+    entries = read_entries(ledger) if ledger else {}
+    data = prepared(family, store)
+    if ledger:
+        must_be_of(entries.values(), {artefact.fingerprint for artefact in data.values()}, ledger)
+    if entries:
+        _make_bases(family, store)  # by whose content the cells of the ledger are known
+    before = survey(family, store, entries, data)
+    again = needed(before)
+    settled = {n: one for n, one in before.standings.items() if one.only_listed and n not in again}
+    return _conducted(family, Survey(family, store, entries, data), settled, ledger)
+
+
+def _make_bases(family: Family, store: Store) -> None:
+    """Base models that chartune pretrains itself."""
+    for number in family.cells:
+        stage = family.stage(number, {})
+        if isinstance(stage, ModelStage):
+            find_or_make(stage.backbone, store)
+
+
+def _conducted(family: Family, bench: Survey, settled: Mapping[int, Standing], ledger: Path | None) -> Conducted:
+    """Cell by cell. settled: cells that only the ledger lists, and whose weights nobody asks for."""
     gaps: list[Gap] = []
-    with progress(study.title, total=len(cells)) as meter:
-        for number, cell in cells.items():
+    with progress(family.study.title, total=len(family.cells)) as meter:
+        for number, cell in family.cells.items():
             meter.show(cell.title())
-            missing = [need for need, parent in parents[number].items() if parent not in done]
-            if missing:
-                gaps.append(Gap(cell.title(), f"it depends on `{missing[0]}`, which has no run"))
-            else:
-                made = {need: str(done[parent].path / ADAPTER) for need, parent in parents[number].items()}
-                outcome = _tried(study, cell, made, store)
-                if isinstance(outcome, Run):
-                    done[number] = outcome
-                else:
-                    gaps.append(outcome)
+            standing = settled.get(number) or bench.ask(number)
+            if standing.run is None and number not in settled:
+                standing = _tried(bench, number, standing)
+            bench.standings[number] = standing
+            if standing.state != "done":
+                gaps.append(Gap(cell.title(), standing.why))
+            elif ledger and standing.entry is None:
+                _listed(standing, bench, ledger)
             meter.advance()
-    return Conducted(tuple(done.values()), tuple(gaps))
+    done = [standing for standing in bench.standings.values() if standing.state == "done"]
+    return Conducted(tuple(titled(done)), tuple(gaps), tuple(listed(done)))
 
 
-def _tried(study: Study, cell: Cell, made: dict[str, str], store: Store) -> Run | Gap:
-    stage: Any = study.stage(cell, made)
+def _tried(bench: Survey, number: int, standing: Standing) -> Standing:
+    """A cell that is not done, run."""
+    family, cell = bench.family, standing.cell
+    unmade = [need for need in family.parents[number] if need not in bench.made(number)]
+    if unmade:
+        return replace(standing, state="missing", why=f"it depends on `{unmade[0]}`, which has no run")
     try:
-        finished = run(stage, store)
+        finished = run(bench.stage(number), bench.store)
     except ChartuneError as error:
         say(f"{cell.title()}: {error}")
-        return Gap(cell.title(), str(error))
+        failed(family.study, cell, bench.store, str(error))
+        return replace(standing, state="failed", why=str(error), run=None, entry=None)
+    mended(family.study, cell, bench.store)
+    _say(finished)
+    return replace(bench.ask(number), state="done", run=finished)
+
+
+def _say(finished: Run) -> None:
+    """Its headline, as it may be shown."""
     what = finished.headline
     task = f" on {finished.task}" if finished.task else ""
-    score = finished.estimate(what.metric)
+    score = f"{headline_text(finished, what.metric, False)}{'' if finished.final else NOT_FINAL}"
     say(f"{finished.name}{task}: {what.title} {score}, {human_seconds(finished.cost.seconds)}")
-    return finished
+
+
+def _listed(standing: Standing, bench: Survey, ledger: Path) -> None:
+    """Put a finished cell into the ledger."""
+    if standing.run is not None and standing.identity is not None:
+        study = bench.family.study.title
+        append(ledger, entry_of(standing.run, standing.cell, study, standing.identity, bench.store))
+
+
+def titled(standings: Iterable[Standing]) -> Iterator[Run]:
+    """The runs of finished cells, called as the study calls them: a run that was there before keeps its own name."""
+    for standing in standings:
+        if standing.run is not None:
+            yield replace(standing.run, title=standing.cell.name)
+
+
+def listed(standings: Iterable[Standing]) -> Iterator[Entry]:
+    """The lines of cells that are done by the ledger alone, called as the study calls them."""
+    for standing in standings:
+        if standing.entry is not None and standing.run is None:
+            yield standing.entry.but(name=standing.cell.name, cell=standing.cell.title())

@@ -14,6 +14,11 @@ from chartune.errors import ConfigError
 from chartune.testing.command_line import chartune
 
 VERBS = {str(verb.name): verb.callback for verb in app.registered_commands if verb.callback}
+VERBS |= {
+    f"{group.name} {getattr(verb.callback, '__name__', '')}": verb.callback
+    for group in app.registered_groups if group.typer_instance for verb in group.typer_instance.registered_commands
+    if verb.callback
+}  # fmt: skip
 
 
 def options(verb: str) -> list[OptionInfo]:
@@ -24,13 +29,18 @@ def options(verb: str) -> list[OptionInfo]:
 def test_the_front_door_names_every_verb_with_its_first_sentence() -> None:
     said = chartune("--help")
     assert said.code == 0
-    assert set(VERBS) == {
+    assert {verb for verb in VERBS if " " in verb} == {f"study {verb}" for verb in ("run", "plan", "status", "report")}
+    assert {verb.partition(" ")[0] for verb in VERBS} == {
         "demo", "make-hospital", "import-backbone", "check", "prepare", "datasets", "audit-data", "export-data", "plan",
         "pretrain", "finetune", "fields", "predict", "evaluate", "export", "study", "report", "ls", "show", "clean",
     }  # fmt: skip
     lines = "".join(said.out.split())
     for verb, callback in VERBS.items():
-        assert "".join([verb, *(callback.__doc__ or "").partition("\n")[0].split()]) in lines
+        group, _, inner = verb.rpartition(" ")
+        listed = "".join(chartune(group, "--help").out.split()) if group else lines
+        assert "".join([inner, *(callback.__doc__ or "").partition("\n")[0].split()]) in listed
+    order = [line.split()[0] for line in said.out.partition("Commands:")[2].splitlines() if line.startswith("  ")]
+    assert order.index("export") < order.index("study") < order.index("report")
 
 
 def test_the_command_line_is_a_module_too(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,7 +58,7 @@ def flags(option: OptionInfo) -> list[str]:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_a_verb_explains_itself_and_every_option(verb: str) -> None:
-    said = chartune(verb, "--help")
+    said = chartune(*verb.split(), "--help")
     assert said.code == 0
     assert said.err == ""
     output = " ".join(said.out.replace("│", " ").split())

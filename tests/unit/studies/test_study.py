@@ -1,5 +1,6 @@
 """A study: a grid becomes cells, references mean one cell each, and a failure leaves a gap and not a ruin."""
 
+import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,18 @@ from typing import Any
 import pytest
 import yaml
 
-from chartune.errors import ConfigError
+from chartune.errors import ConfigError, RunError
 from chartune.mapping import merged
+from chartune.runner import run
+from chartune.runs.run import Run
 from chartune.store import Store
+from chartune.studies.cell import reference
 from chartune.studies.conduct import conduct
 from chartune.studies.demo import demo_study
-from chartune.studies.study import Study, reference
+from chartune.studies.parents import family_of
+from chartune.studies.standing import survey
+from chartune.studies.study import Study
+from chartune.testing.short_texts import short_texts
 
 CLINICAL: dict[str, Any] = {"kind": "pretrain", "grid": {"seed": [0, 1]}}
 STACKED: dict[str, Any] = {
@@ -74,7 +81,7 @@ def test_a_reference_means_the_cell_of_the_same_seed() -> None:
 def test_a_reference_that_could_mean_two_cells_is_refused() -> None:
     without = {**STACKED, "grid": {"task": ["mortality"]}}
     cells = dict(enumerate(study({"clinical": CLINICAL, "stacked": without}).cells()))
-    with pytest.raises(ConfigError, match="of which 2 fit"):
+    with pytest.raises(ConfigError, match="2 fit"):
         reference(cells[2], "clinical", cells)
 
 
@@ -91,9 +98,12 @@ def test_a_reference_is_replaced_and_shared_fields_stand_below_own_ones() -> Non
 @pytest.mark.parametrize(
     ("stages", "expected"),
     [
-        ({"stacked": STACKED, "clinical": CLINICAL}, "`stacked` refers to `clinical`, which must be a stage written"),
+        (
+            {"stacked": STACKED, "clinical": CLINICAL},
+            "`stacked .*: it refers to `clinical`, which must be a stage",
+        ),
         ({"lora": {"kind": "finetune", "max_seq_lenn": 3}}, "max_seq_lenn.*Did you mean `max_seq_len`"),
-        ({"lora": {"kind": "finetun"}}, "`kind` of `lora` must be one of"),
+        ({"lora": {"kind": "finetun"}}, "`lora`: `kind` must be one of"),
         ({"lora": {"kind": "finetune", "grid": {"seed": 3}}}, "must map paths to lists"),
         ({}, "stages"),
         ({"lora": {"kind": "finetune", "grid": {3: [1]}}}, "the grid of `lora` must map paths to lists"),
@@ -121,18 +131,47 @@ def test_a_study_survives_its_yaml(tmp_path: Path) -> None:
         assert Study.parse(yaml.safe_load(asked.to_yaml())) == asked
 
 
-def test_a_failed_stage_leaves_a_gap_and_the_others_go_on(hospital: Path, tmp_path: Path) -> None:
-    lost = {"kind": "finetune", "stack": {"layers": [{"kind": "frozen", "adapter": "nosuch"}]}}
+def test_a_failed_stage_leaves_a_gap_and_the_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(stage: Any, store: Store) -> Run:
+        if stage.kind == "pretrain":
+            raise RunError("a loss must be finite, but is not")
+        return run(stage, store)
+
+    monkeypatch.setattr("chartune.studies.conduct.run", failing)
     above = {"kind": "finetune", "stack": {"layers": [{"kind": "frozen", "adapter": {"from": "lost"}}]}}
-    stages = {"lost": lost, "above": above, "words": {"kind": "tfidf", "grid": {"task": ["mortality"]}}}
+    stages = {"lost": {"kind": "pretrain"}, "above": above, "words": {"kind": "tfidf", "least_documents": 1}}
+    data = json.loads(short_texts(tmp_path / "raw", tmp_path / "lists").model_dump_json())
+    asked = Study.parse({"title": "t", "data": data, "stages": stages, "shared": BASED})
     store = Store(tmp_path / "store").open()
-    first = conduct(study(stages, hospital), store)
+    first = conduct(asked, store)
     assert [run.name for run in first.runs] == ["words"]
     assert [gap.cell for gap in first.gaps] == ["lost", "above"]
-    assert "nosuch" in first.gaps[0].why
+    assert "a loss must be finite" in first.gaps[0].why
     assert "`lost`" in first.gaps[1].why
-    again = conduct(study(stages, hospital), store)
+    again = conduct(asked, store)
     assert [run.about.finished for run in again.runs] == [run.about.finished for run in first.runs]
+
+
+def test_a_failure_is_remembered_until_its_cell_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(stage: Any, store: Store) -> Run:
+        raise RunError("a fit must end, but has not")
+
+    def standing() -> tuple[str, str]:
+        one = survey(family_of(asked)[0], store, {}).standings[0]
+        return one.state, one.why
+
+    data = json.loads(short_texts(tmp_path / "raw", tmp_path / "lists").model_dump_json())
+    stages = {"words": {"kind": "tfidf", "least_documents": 1}}
+    asked = Study.parse({"title": "t", "data": data, "stages": stages})
+    store = Store(tmp_path / "store").open()
+    assert standing() == ("missing", "its data are not prepared")
+    with monkeypatch.context() as change:
+        change.setattr("chartune.studies.conduct.run", failing)
+        conduct(asked, store)
+    assert standing() == ("failed", "a fit must end, but has not")
+    conduct(asked, store)
+    assert standing() == ("done", "")
+    assert not any((store.root / "studies").iterdir())
 
 
 RECIPES = sorted((Path(__file__).parents[3] / "recipes").rglob("*.yaml"))

@@ -1,0 +1,86 @@
+"""A cell: one stage of a study's grid, its references to other cells not yet filled in."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chartune.errors import ConfigError
+
+FROM: Final = "from"
+SCORES_TEST: Final = "scores_test"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One stage of the grid, its references not yet filled in."""
+
+    stage: str
+    """The name in the study that it comes from."""
+    axes: Mapping[str, Any]
+    """Its place in the grid: path → value."""
+    asked: Mapping[str, Any]
+    """The stage as plain data."""
+    final: bool = True
+    """Whether its test split is scored; False: it is chosen by, and shows, the validation split alone."""
+
+    @property
+    def name(self) -> str:
+        """What its run is called in the study: the stage's name with all settings of the grid but seed and task."""
+        return str(self.asked["name"])
+
+    def needs(self) -> tuple[str, ...]:
+        """The stages that it refers to."""
+        return tuple(dict.fromkeys(_references(self.asked)))
+
+    def title(self) -> str:
+        """What to call it in messages: `stacked (seed=1, task=mortality)`."""
+        place = ", ".join(f"{path}={value}" for path, value in self.axes.items())
+        return f"{self.stage} ({place})" if place else self.stage
+
+    def filled(self, made: Mapping[str, str]) -> dict[str, Any]:
+        """The stage with each reference replaced. made: stage name → what to write in its place."""
+        asked = {name: _replaced(value, made) for name, value in self.asked.items()}
+        return asked if self.final else {**asked, SCORES_TEST: False}
+
+
+def reference(cell: Cell, need: str, cells: Mapping[int, Cell]) -> int:
+    """The number of the one cell that a reference means.
+
+    Args:
+        cell: which refers.
+        need: the name of the stage referred to.
+        cells: all cells by number.
+
+    Raises:
+        ConfigError: none or several cells of that stage agree with this one on their common axes.
+    """
+    matches = [
+        number for number, other in cells.items()
+        if other.stage == need and all(other.axes[path] == cell.axes[path] for path in other.axes if path in cell.axes)
+    ]  # fmt: skip
+    if len(matches) != 1:
+        raise ConfigError(
+            f"a reference must mean one cell, but of `{need}`, to which `{cell.stage}` refers, {len(matches)} fit; "
+            f"give both stages the same axis, or leave it out of `{need}`."
+        )
+    return matches[0]
+
+
+def _references(data: Any) -> Iterator[str]:
+    if isinstance(data, Mapping):
+        if set(data) == {FROM}:
+            yield str(data[FROM])
+        else:
+            for value in data.values():
+                yield from _references(value)
+    elif isinstance(data, (list, tuple)):
+        for value in data:
+            yield from _references(value)
+
+
+def _replaced(data: Any, made: Mapping[str, str]) -> Any:
+    if isinstance(data, Mapping):
+        if set(data) == {FROM}:
+            return made[str(data[FROM])]
+        return {name: _replaced(value, made) for name, value in data.items()}
+    return [_replaced(value, made) for value in data] if isinstance(data, (list, tuple)) else data

@@ -1,0 +1,161 @@
+"""Forecast: what the grid of a study would take in time, memory and disk, before anything is trained.
+
+cells ─done?─▶ nothing more · not done ─plan, alike cells once─▶ seconds, peak memory, disk ─▶ per cell, and in sum
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chartune.errors import ChartuneError
+from chartune.planning.plan import Plan, plan
+from chartune.quantities import human_bytes, human_seconds
+from chartune.stages.tfidf import Tfidf
+from chartune.studies.standing import Survey, needed
+
+STANDS_IN: Final = "its layer from `{}` is planned as a fresh one: where it will be frozen it takes less"
+LIGHT: Final = "TF-IDF has no base model and takes seconds"
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a cell would take. None: not known, or nothing more."""
+
+    cell: str
+    """Its title."""
+    done: bool = False
+    seconds: float | None = None
+    peak_bytes: int | None = None
+    """Of memory."""
+    kept_bytes: int | None = None
+    """On disk, afterwards."""
+    training_bytes: int | None = None
+    """On disk, while it trains."""
+    note: str = ""
+    """What is uncertain, or why it cannot be planned."""
+    planned: bool = True
+    """False: it cannot be planned, for the reason that the note says."""
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {
+            "cell": self.cell, "done": self.done, "planned": self.planned, "seconds": self.seconds,
+            "peak_bytes": self.peak_bytes, "kept_bytes": self.kept_bytes, "training_bytes": self.training_bytes,
+            "note": self.note,
+        }  # fmt: skip
+
+    def as_text(self) -> str:
+        """In a line, with what is to be noted below."""
+        if self.done:
+            return f"{self.cell}: done"
+        figures = f"{human_bytes(self.peak_bytes)} of memory, {human_bytes(self.kept_bytes)} kept on disk"
+        time = "time not known" if self.seconds is None else f"about {human_seconds(self.seconds)}"
+        what = "cannot be planned" if not self.planned else "" if self.peak_bytes is None else f"{time}, {figures}"
+        return f"{self.cell}: {': '.join(filter(None, (what, self.note)))}"
+
+
+@dataclass(frozen=True)
+class Total:
+    """What all cells that are not done would take, one after the other."""
+
+    seconds: float
+    """Of the cells whose time is known."""
+    timed: int
+    """How many these are."""
+    cells: int
+    """How many are not done."""
+    peak_bytes: int
+    """Of the largest cell."""
+    disk_bytes: int
+    """What all leave, and what the largest needs while it trains."""
+    free_memory: int | None
+    free_disk: int | None
+    """None: no cell was planned."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether memory and disk are enough, as far as is known."""
+        enough = [(self.peak_bytes, self.free_memory), (self.disk_bytes, self.free_disk)]
+        return all(free is None or need <= free for need, free in enough)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {
+            "seconds": self.seconds, "timed": self.timed, "cells": self.cells, "peak_bytes": self.peak_bytes,
+            "disk_bytes": self.disk_bytes, "free_memory": self.free_memory, "free_disk": self.free_disk,
+            "fits": self.fits,
+        }  # fmt: skip
+
+    def as_text(self) -> str:
+        """In two lines."""
+        known = "" if self.timed == self.cells else f" for the {self.timed} whose time is known"
+        time = f"about {human_seconds(self.seconds)}{known}" if self.timed else "time not known"
+        free = ", ".join(
+            f"{human_bytes(size)} of {what}" for size, what in ((self.free_memory, "memory"), (self.free_disk, "disk"))
+            if size is not None
+        )  # fmt: skip
+        return (
+            f"{self.cells} cells to run: {time}, at most {human_bytes(self.peak_bytes)} of memory, "
+            f"{human_bytes(self.disk_bytes)} of disk\n{f'{free} are free' if free else 'nothing was planned'}"
+            f"{'' if self.fits else '; this does not fit'}"
+        )
+
+
+def forecasts(asked: Survey) -> tuple[list[Forecast], Total]:
+    """What every cell would take, and all that are not done together. Makes nothing.
+
+    Args:
+        asked: the standing of every cell.
+    """
+    again, plans = needed(asked), dict[str, Plan | ChartuneError]()
+    each = [_forecast(asked, number, number in again, plans) for number in asked.family.cells]
+    return each, _total(each, [made for made in plans.values() if isinstance(made, Plan)])
+
+
+def _forecast(asked: Survey, number: int, again: bool, plans: dict[str, Plan | ChartuneError]) -> Forecast:
+    title, made = asked.family.cells[number].title(), asked.made(number)
+    if asked.standings[number].state == "done" and not again:
+        return Forecast(title, done=True)
+    try:
+        stage = asked.family.stand_in(number, made, asked.store)
+    except ChartuneError as error:
+        return Forecast(title, note=str(error), planned=False)
+    if isinstance(stage, Tfidf):
+        return Forecast(title, note=LIGHT)
+    key = _alike(stage)
+    if key not in plans:
+        try:
+            plans[key] = plan(stage, asked.store)
+        except ChartuneError as error:
+            plans[key] = error
+    open_ones = [need for need in asked.family.parents[number] if need not in made]
+    return _as_planned(title, plans[key], open_ones)
+
+
+def _as_planned(title: str, planned: Plan | ChartuneError, open_ones: Sequence[str]) -> Forecast:
+    if isinstance(planned, ChartuneError):
+        return Forecast(title, note=str(planned), planned=False)
+    notes = [STANDS_IN.format(need) for need in open_ones]
+    notes += planned.notes
+    return Forecast(
+        title, False, planned.seconds, planned.memory.peak, planned.disk.kept, planned.disk.while_training,
+        "; ".join(notes),
+    )  # fmt: skip
+
+
+def _total(each: Sequence[Forecast], plans: Sequence[Plan]) -> Total:
+    todo = [one for one in each if not one.done]
+    timed = [one.seconds for one in todo if one.seconds is not None]
+    kept = sum(one.kept_bytes or 0 for one in todo)
+    return Total(
+        sum(timed), len(timed), len(todo), max((one.peak_bytes or 0 for one in todo), default=0),
+        kept + max((one.training_bytes or 0 for one in todo), default=0),
+        min((made.memory.free for made in plans), default=None), min((made.disk.free for made in plans), default=None),
+    )  # fmt: skip
+
+
+def _alike(stage: Any) -> str:
+    """All of a stage that its plan depends on."""
+    left_out = {"seed": True, "name": True, "optimisation": {"learning_rate", "head_learning_rate", "weight_decay"}}
+    return json.dumps(stage.model_dump(mode="json", exclude=left_out), sort_keys=True)

@@ -1,0 +1,205 @@
+"""The ledger of a study: a line for each finished cell, small enough to commit, by which another machine goes on.
+
+    {"fingerprint", "settings", "scores", "cost", …, "checksum"}
+
+A cell that stands there is done where nobody asks for its weights. Of real patients scores stand as they may be
+released, and no predictions. A line is appended whole, by one process at a time. What a kill left of the last line is
+no line; any other line that is damaged is an error, because a result would be lost.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from chartune.disclosure import magnitude
+from chartune.errors import ConfigError
+from chartune.lease import guarded
+from chartune.log import say
+from chartune.record import Record
+from chartune.report.released import is_exact, scores_json
+from chartune.runs.record import ADAPTER, NamedSource
+from chartune.runs.run import Run
+from chartune.stages.identity import Identity
+from chartune.stages.inputs import content_of, find_adapter
+from chartune.store import Store, storing
+from chartune.studies.cell import Cell
+from chartune.studies.ledger_rows import packed
+
+CHECKSUM: Final = "checksum"
+FORMAT: Final = 1
+
+
+class Entry(Record):
+    """A finished cell, as a ledger has it."""
+
+    format: int
+    """Of the line."""
+    study: str
+    """Title of the study that asked for it first."""
+    cell: str
+    """Its title there."""
+    name: str
+    """What it is called in the study."""
+    fingerprint: str
+    """Of the run."""
+    kind: str
+    revision: int
+    settings: dict[str, Any]
+    """All that determines the run beside kind and revision: the fingerprint is their hash."""
+    task: str | None = None
+    source: NamedSource | None = None
+    metric: str
+    """The headline of its scores."""
+    title: str
+    """What people call that."""
+    scores: dict[str, Any]
+    """Split → metric → value and interval; or why it is not shown."""
+    exact: bool
+    """Whether the scores are as measured; False: as they may be released."""
+    adapter: dict[str, Any] | None = None
+    """`sha256` and method of its one adapter, for cells that are built on it; None: it leaves none, or several."""
+    cost: dict[str, Any]
+    versions: dict[str, str] | None = None
+    finished: str | None = None
+    predictions: str | None = None
+    """Of made-up data: `chartune.studies.ledger_rows`; None: not to be given away, or too large."""
+
+    @property
+    def data(self) -> str:
+        """Fingerprint of its prepared data."""
+        return str(self.settings.get("data"))
+
+    @property
+    def split(self) -> str:
+        """The split that it is reported on."""
+        return "test" if "test" in self.scores else "validation"
+
+
+def entry_of(run: Run, cell: Cell, study: str, identity: Identity, store: Store) -> Entry:
+    """The line of a finished cell."""
+    exact, about, cost = is_exact(run, False), run.about, run.cost
+    return Entry(
+        format=FORMAT, study=study, cell=cell.title(), name=cell.name, fingerprint=identity.fingerprint,
+        kind=identity.kind, revision=identity.revision, settings=dict(identity.settings), task=run.task,
+        source=about.source, metric=run.headline.metric, title=run.headline.title, scores=scores_json(run, False), exact=exact,
+        adapter=_adapter(run, store), versions=about.versions, finished=about.finished,
+        cost={**cost.to_json(), "tokens": magnitude(cost.tokens, exact, about.texts)},
+        predictions=packed(run) if exact else None,
+    )  # fmt: skip
+
+
+def _adapter(run: Run, store: Store) -> dict[str, Any] | None:
+    return content_of(find_adapter(str(run.path / ADAPTER), store)) if _leaves_one(run) else None
+
+
+def _leaves_one(run: Run) -> bool:
+    return run.artefact.holds(f"{ADAPTER}/adapter_config.json")
+
+
+def read_entries(path: Path) -> dict[str, Entry]:
+    """The finished cells of a ledger by fingerprint; the first line of each counts. No file: none.
+
+    Raises:
+        ConfigError: it cannot be read, a line is damaged, or a fingerprint is not that of its settings.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    except OSError as error:
+        raise ConfigError(f"a ledger must be a readable file, but {path} is not ({error.strerror}).") from None
+    entries: dict[str, Entry] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        if number == len(lines) and _parsed(line) is None:
+            say(f"the last line of {path} was not written whole; its cell is taken up again")
+            continue
+        entry = _entry(line, f"line {number} of the ledger {path}")
+        entries.setdefault(entry.fingerprint, entry)
+    return entries
+
+
+def must_be_of(entries: Iterable[Entry], data: Iterable[str], path: Path) -> None:
+    """Refuse the ledger of a study on other data.
+
+    Args:
+        entries: of the ledger.
+        data: fingerprints of the study's prepared data.
+        path: of the ledger.
+
+    Raises:
+        ConfigError: a line stands on none of these data.
+    """
+    known = set(data)
+    other = next((entry for entry in entries if entry.data not in known), None)
+    if other is not None:
+        raise ConfigError(
+            f"a ledger must be of the data of its study ({', '.join(sorted(known))}), but {path} has `{other.cell}` of "
+            f"{other.study!r} on {other.data}; name another file with --ledger, or give the raw data that it was made "
+            f"from."
+        )
+
+
+def append(path: Path, entry: Entry) -> None:
+    """Put a cell at the end of a ledger, unless it stands there; what a kill has left of the last line is cut off.
+
+    Raises:
+        StoreError: it cannot be written, or another process does not let go of it.
+    """
+    fields = entry.model_dump(mode="json", exclude_none=True)
+    line = _canonical({**fields, CHECKSUM: _checksum(fields)}) + b"\n"
+    with storing(path), guarded(path), path.open("r+b") as file:
+        written = file.read()
+        whole = written.rfind(b"\n") + 1
+        if _parsed(written[whole:]) is not None:  # whole but for its end
+            written += b"\n"
+            whole = len(written)
+        known = any(_fingerprint(earlier) == entry.fingerprint for earlier in written[:whole].split(b"\n"))
+        file.seek(0)
+        file.write(written[:whole] + (b"" if known else line))
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _entry(line: bytes, place: str) -> Entry:
+    fields = _parsed(line)
+    try:
+        if fields is None or fields.pop(CHECKSUM, None) != _checksum(fields):
+            raise ValueError
+        entry = Entry.model_validate(fields)
+    except ValueError:  # a ValidationError is one
+        raise ConfigError(
+            f"a line of a ledger must be as it was written, but {place} is damaged, or was changed; take it from "
+            f"version control, or remove that line, and the cell is done again."
+        ) from None
+    made = Identity(entry.kind, entry.revision, entry.settings).fingerprint
+    if made != entry.fingerprint:
+        raise ConfigError(
+            f"a fingerprint must be that of its settings, but {place} says {entry.fingerprint[:16]} and its settings "
+            f"give {made}; remove that line, and the cell is done again."
+        )
+    return entry
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    """A line as a mapping; None: it is none."""
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return fields if isinstance(fields, dict) else None
+
+
+def _fingerprint(line: bytes) -> Any:
+    return (_parsed(line) or {}).get("fingerprint")
+
+
+def _checksum(fields: Mapping[str, Any]) -> str:
+    return hashlib.sha256(_canonical(fields)).hexdigest()[:16]
+
+
+def _canonical(fields: Mapping[str, Any]) -> bytes:
+    return json.dumps(fields, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()

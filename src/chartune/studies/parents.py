@@ -1,0 +1,90 @@
+"""Parents: what each reference of a study means, and what stands in for weights that do not exist yet.
+
+A cell whose parent is unfinished is checked and planned with a fresh layer of the parent's method in its place: as
+large, and learning where a frozen one would not.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from chartune.adapters.method import Method
+from chartune.adapters.stack import Fresh, Stack
+from chartune.errors import ConfigError
+from chartune.stages.finetune import Finetune
+from chartune.stages.inputs import find_adapter
+from chartune.stages.model_stage import ModelStage
+from chartune.store import Store
+from chartune.studies.cell import Cell, reference
+from chartune.studies.study import Study
+
+UNMADE: Final = "unmade:"
+"""Begins what is written in place of an adapter that does not exist yet."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """The cells of a study by number, and which cells each refers to."""
+
+    study: Study
+    cells: Mapping[int, Cell]
+    parents: Mapping[int, Mapping[str, int]]
+    """Cell → stage referred to → cell of that stage."""
+
+    def children(self, number: int) -> list[int]:
+        """The cells that refer to one."""
+        return [child for child, needs in self.parents.items() if number in needs.values()]
+
+    @staticmethod
+    def open_reference(need: str) -> str:
+        """What stands in place of an adapter that is not in the store."""
+        return f"{UNMADE}{need}"
+
+    def stage(self, number: int, made: Mapping[str, str]) -> Any:
+        """The stage of a cell. made: stage referred to → its adapter; what is not in it is named as unmade."""
+        unmade = {need: self.open_reference(need) for need in self.cells[number].needs()}
+        return self.study.stage(self.cells[number], {**unmade, **made})
+
+    def stand_in(self, number: int, made: Mapping[str, str], store: Store) -> Any:
+        """The stage of a cell, with a fresh layer in place of each adapter that is not made.
+
+        Raises:
+            ConfigError: a parent leaves no adapter that could be a layer.
+        """
+        stage = self.stage(number, made)
+        missing = {need: parent for need, parent in self.parents[number].items() if need not in made}
+        if not missing or not isinstance(stage, Finetune):
+            return stage
+        fresh = {
+            self.open_reference(need): Fresh(method=self._method(parent, store)) for need, parent in missing.items()
+        }
+        layers = tuple(fresh.get(getattr(layer, "adapter", ""), layer) for layer in stage.stack.layers)
+        return stage.model_copy(update={"stack": Stack(layers=layers)})
+
+    def _method(self, number: int, store: Store) -> Method:
+        """Of the one adapter that a cell will leave."""
+        stage = self.stand_in(number, {}, store)
+        layers = stage.layers().layers if isinstance(stage, ModelStage) else ()
+        if len(layers) != 1 or stage.layers().trains_all():
+            raise ConfigError(
+                f"a reference must mean a stage that leaves one adapter, but `{self.cells[number].stage}` leaves "
+                f"{len(layers) or 'none'}{' whole model' if layers and stage.layers().trains_all() else ''}; refer to "
+                f"a stage with one layer."
+            )
+        layer = layers[0]
+        return layer.method if isinstance(layer, Fresh) else find_adapter(layer.adapter, store).method
+
+
+def family_of(study: Study) -> tuple[Family, list[tuple[str, str]]]:
+    """The cells of a study with what they refer to; and by title of a cell which reference means none, or several."""
+    cells = dict(enumerate(study.cells()))
+    parents: dict[int, dict[str, int]] = {}
+    problems = []
+    for number, cell in cells.items():
+        parents[number] = {}
+        for need in cell.needs():
+            try:
+                parents[number][need] = reference(cell, need, cells)
+            except ConfigError as error:
+                problems.append((cell.title(), str(error)))
+    return Family(study, cells, parents), problems

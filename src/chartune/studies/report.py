@@ -1,0 +1,67 @@
+"""The report of a study: its runs as they stand in the store, and marked, what only its ledger lists."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from chartune.quantities import human_seconds
+from chartune.report.render import report_of
+from chartune.report.table import NOT_MEASURED, Cell, Column, Table, estimated
+from chartune.runs.run import Run
+from chartune.store import Store
+from chartune.studies.ledger import Entry
+from chartune.studies.study import Study
+
+NOTE = (
+    "These cells were done elsewhere: their runs are not in this store, so that they stand in no curve and no paired "
+    "difference. Scores of real patients stand as they may be released."
+)
+
+
+def study_report(study: Study, store: Store, runs: Sequence[Run], listed: Sequence[Entry], out: Path) -> Path:
+    """Write the report of what is done of a study.
+
+    Args:
+        study: whose title it gets.
+        store: of the runs.
+        runs: titled as the study calls them.
+        listed: cells that only the ledger lists.
+        out: the HTML file.
+
+    Raises:
+        ConfigError: nothing is done, or `out` is a folder, a device or a pipe.
+        StoreError: `out` cannot be written, or every run is damaged.
+    """
+    return report_of(store, runs, out, study.title, listed_table(listed))
+
+
+def listed_table(listed: Sequence[Entry]) -> Table | None:
+    """The cells that only a ledger lists; None: there are none."""
+    if not listed:
+        return None
+    columns = (
+        Column("Cell", numeric=False), Column("Score", numeric=False), Column("Value"), Column("Time"),
+        Column("Device", numeric=False),
+    )  # fmt: skip
+    return Table("From the ledger", columns, tuple(_row(entry) for entry in listed), NOTE)
+
+
+def _row(entry: Entry) -> tuple[Cell, ...]:
+    task = f", {entry.task}" if entry.task else ""
+    return (
+        Cell(entry.cell, f"{entry.name} · run {entry.fingerprint}"),
+        Cell(entry.title, f"{entry.split} split{task}{'' if entry.split == 'test' else '; test not scored'}"),
+        _value(entry), Cell(human_seconds(entry.cost.get("seconds"))), Cell(str(entry.cost.get("device", "unknown"))),
+    )  # fmt: skip
+
+
+def _value(entry: Entry) -> Cell:
+    """The headline as the ledger has it; what was rounded before gets no further digits."""
+    row: Any = entry.scores.get(entry.split)
+    score = row.get(entry.metric) if isinstance(row, dict) else row
+    if not isinstance(score, dict):
+        return Cell(str(score or NOT_MEASURED))
+    value, (low, high) = float(score["value"]), (score.get("low"), score.get("high"))
+    if entry.exact:
+        return estimated(value, low, high)
+    return Cell(f"{value:g}", "no interval" if low is None or high is None else f"{low:g} to {high:g}")

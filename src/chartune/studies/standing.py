@@ -1,0 +1,162 @@
+"""Standing: how far each cell of a study is, from the store and a ledger. Nothing is made.
+
+cell ─parents' weights─▶ stage ─data, base─▶ identity ─┬▶ run in the store · line of the ledger ─▶ done
+                                                       ├▶ a lease that is held ─────────────────▶ running
+                                                       └▶ failed last time · missing
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
+
+from chartune.artefact import PARTIAL
+from chartune.errors import ChartuneError
+from chartune.planning.workload import prepared
+from chartune.runs.holdings import is_held
+from chartune.runs.record import ADAPTER
+from chartune.runs.run import SHELF, Run
+from chartune.stages.identity import Identity
+from chartune.store import Artefact, Store
+from chartune.studies.cell import Cell
+from chartune.studies.failures import failure
+from chartune.studies.identity import identity_of
+from chartune.studies.ledger import Entry
+from chartune.studies.parents import Family
+from chartune.tasks.prepare import AnyPreparation
+
+State = Literal["done", "running", "failed", "missing"]
+WAITS: Final = "it waits for `{}`"
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a cell is."""
+
+    cell: Cell
+    state: State
+    identity: Identity | None = None
+    """Of its run; None: not known before its parents, data and base model are there."""
+    run: Run | None = None
+    """In this store."""
+    entry: Entry | None = None
+    """In the ledger."""
+    why: str = ""
+    """Of a failed or missing cell what is known."""
+
+    @property
+    def only_listed(self) -> bool:
+        """Whether it is done, but its weights are not in this store."""
+        return self.run is None and self.entry is not None
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return {
+            "cell": self.cell.title(), "state": self.state, "final": self.cell.final, "why": self.why,
+            "run": self.identity.fingerprint if self.identity else None, "name": self.run.name if self.run else None,
+            "ledger": self.entry is not None,
+        }  # fmt: skip
+
+    def as_text(self) -> str:
+        """In a line."""
+        name = f"  {self.identity.fingerprint}" if self.identity else ""
+        called = f" ({self.run.name})" if self.run else " (in the ledger)" if self.entry else ""
+        scored = "" if self.cell.final else ", test not scored"
+        return f"{self.state:<8} {self.cell.title()}{scored}{name}{called}{f': {self.why}' if self.why else ''}"
+
+
+@dataclass
+class Survey:
+    """The standing of the cells of a study, asked in their order."""
+
+    family: Family
+    store: Store
+    entries: Mapping[str, Entry]
+    data: Mapping[int, Artefact] | None = None
+    """The prepared data of each cell; None: what the store has of its config."""
+    standings: dict[int, Standing] = field(default_factory=dict)
+    """Of the cells asked so far."""
+    _seen: dict[str, Artefact | None] = field(default_factory=dict)
+
+    def ask(self, number: int) -> Standing:
+        """The standing of a cell whose parents have been asked."""
+        cell = self.family.cells[number]
+        try:
+            standing = self._known(number, cell)
+        except ChartuneError as error:
+            standing = Standing(cell, "missing", why=str(error))
+        if standing.state == "missing" and (why := failure(self.family.study, cell, self.store)):
+            standing = replace(standing, state="failed", why=why)
+        self.standings[number] = standing
+        return standing
+
+    def made(self, number: int) -> dict[str, str]:
+        """Stage referred to → adapter in this store, of the parents of a cell that have one."""
+        runs = {need: self.standings[parent].run for need, parent in self.family.parents[number].items()}
+        return {need: str(run.path / ADAPTER) for need, run in runs.items() if run is not None}
+
+    def stage(self, number: int) -> Any:
+        """The stage of a cell on what its parents have left; references to what only a ledger lists stay open."""
+        return self.family.stage(number, self.made(number))
+
+    def _known(self, number: int, cell: Cell) -> Standing:
+        parents = {need: self.standings[parent] for need, parent in self.family.parents[number].items()}
+        waits = next((need for need, parent in parents.items() if not (parent.run or parent.entry)), None)
+        if waits is not None:
+            return Standing(cell, "missing", why=WAITS.format(waits))
+        stage = self.stage(number)
+        data = self.data[number] if self.data is not None else self._prepared(stage.data)
+        if data is None:
+            return Standing(cell, "missing", why="its data are not prepared")
+        identity = identity_of(stage, data, self.store, self._elsewhere(number))
+        if identity is None:
+            return Standing(cell, "missing", why="its base model is not made yet")
+        return self._of(cell, identity)
+
+    def _prepared(self, preparation: AnyPreparation) -> Artefact | None:
+        """What the store has of a config, looked for once."""
+        key = preparation.model_dump_json()
+        if key not in self._seen:
+            self._seen[key] = prepared(preparation, self.store)
+        return self._seen[key]
+
+    def _of(self, cell: Cell, identity: Identity) -> Standing:
+        name, shelf = identity.fingerprint, self.store.root / SHELF
+        found, entry = self.store.find(SHELF, name), self.entries.get(name)
+        if found or entry:
+            return Standing(cell, "done", identity, Run(found.path) if found else None, entry)
+        if is_held(shelf / f"{name}.lease"):
+            return Standing(cell, "running", identity)
+        begun = (shelf / f"{name}{PARTIAL}").is_dir()
+        return Standing(cell, "missing", identity, why="interrupted; it resumes from its checkpoint" if begun else "")
+
+    def _elsewhere(self, number: int) -> dict[str, Mapping[str, Any]]:
+        """The content of the parents' adapters that only the ledger lists."""
+        contents: dict[str, Mapping[str, Any]] = {}
+        for need, parent in self.family.parents[number].items():
+            standing = self.standings[parent]
+            if standing.run is None and standing.entry is not None and standing.entry.adapter is not None:
+                contents[self.family.open_reference(need)] = standing.entry.adapter
+        return contents
+
+
+def survey(
+    family: Family, store: Store, entries: Mapping[str, Entry], data: Mapping[int, Artefact] | None = None
+) -> Survey:
+    """The standing of every cell; arguments as for `Survey`."""
+    asked = Survey(family, store, entries, data)
+    for number in family.cells:
+        asked.ask(number)
+    return asked
+
+
+def needed(asked: Survey) -> set[int]:
+    """The cells that the ledger lists but whose weights an unfinished cell asks for, so that they are done again."""
+    again: set[int] = set()
+    for number, standing in sorted(asked.standings.items(), reverse=True):
+        unfinished = [
+            child for child in asked.family.children(number)
+            if child in again or asked.standings[child].state != "done"
+        ]  # fmt: skip
+        if standing.only_listed and unfinished:
+            again.add(number)
+    return again
