@@ -84,8 +84,9 @@ def entry_of(run: Run, cell: Cell, study: str, identity: Identity, store: Store)
     return Entry(
         format=FORMAT, study=study, cell=cell.title(), name=cell.name, fingerprint=identity.fingerprint,
         kind=identity.kind, revision=identity.revision, settings=dict(identity.settings), task=run.task,
-        source=about.source, metric=run.headline.metric, title=run.headline.title, scores=scores_json(run, False), exact=exact,
-        adapter=_adapter(run, store), versions=about.versions, finished=about.finished,
+        source=about.source, metric=run.headline.metric, title=run.headline.title,
+        scores=scores_json(run, False), exact=exact, adapter=_adapter(run, store),
+        versions=about.versions, finished=about.finished,
         cost={**cost.to_json(), "tokens": magnitude(cost.tokens, exact, about.texts)},
         predictions=packed(run) if exact else None,
     )  # fmt: skip
