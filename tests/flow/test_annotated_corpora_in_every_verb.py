@@ -107,7 +107,7 @@ def test_a_learnable_task_on_one_text_is_trained_planned_and_reported(
 def test_a_study_may_stand_on_an_annotated_corpus(tried: tuple[Run, Path], sentences: Path) -> None:
     baseline, store = tried
     study = Study.parse({
-        "title": "Premises", "data": data("mednli", sentences, tasks=[PREMISE]),
+        "title": "Premises", "test": "all", "data": data("mednli", sentences, tasks=[PREMISE]),
         "stages": {"baseline": {"kind": "tfidf", "grid": {"least_documents": [3, 4]}}},
     })  # fmt: skip
     conducted = conduct(study, Store(store).open())
