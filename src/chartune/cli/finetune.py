@@ -103,7 +103,9 @@ def command(
     opened = open_store(store)
     warned = say_warnings(stage.data, opened, stage.task)  # type: ignore[attr-defined]
     done = run(stage, opened)  # type: ignore[arg-type]
-    compared = baseline_of(done, stage, opened) if baseline and isinstance(stage, Finetune) else None
+    compared = (
+        baseline_of(done, stage, opened) if baseline and isinstance(stage, Finetune) and stage.scores_test else None
+    )
     emit_run(done, as_json, exact_counts, {"warnings": warned}, compared)
     prepared = opened.find("data", done.data or "")
     if prepared and (message := warning(done, read_dataset(prepared))):
