@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
@@ -19,7 +20,7 @@ from chartune.runs.ledger import finished_runs
 from chartune.stages.identity import Identity
 from chartune.stages.inputs import content_of
 from chartune.store import Store
-from chartune.studies.ledger import append, read_entries
+from chartune.studies.ledger import append, must_be_writable, read_entries
 from chartune.studies.study import Study
 from chartune.testing.command_line import Completed, chartune
 from chartune.testing.short_texts import short_texts
@@ -306,10 +307,19 @@ def test_a_line_that_is_damaged_or_is_of_other_settings_or_data_is_an_error(
     assert "a ledger must be of the data of its study" in refused(signed, above=True)
 
 
-def test_many_write_a_ledger_at_once_and_each_cell_stands_there_once(place: Place, tmp_path: Path) -> None:
+def test_many_write_a_ledger_at_once_and_each_cell_stands_there_once(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     entries = list(read_entries(place.ledger).values())
+
+    def slowly(line: bytes) -> Any:
+        time.sleep(0.002)  # so that all would read before one has written
+        return fingerprint(line.decode()) if line else None
+
+    monkeypatch.setattr("chartune.studies.ledger._fingerprint", slowly)
+    must_be_writable(tmp_path / "l.jsonl")
     with ThreadPool(8) as pool:
-        pool.map(lambda number: append(tmp_path / "l.jsonl", entries[number % len(entries)]), range(32))
+        pool.map(lambda number: append(tmp_path / "l.jsonl", entries[number % len(entries)]), range(16))
     lines = (tmp_path / "l.jsonl").read_text().splitlines()
     assert sorted(lines, key=fingerprint) == sorted(place.lines(), key=fingerprint)
 

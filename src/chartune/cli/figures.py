@@ -9,7 +9,7 @@ from chartune.cli.account import account
 from chartune.cli.options import emit, run_summary
 from chartune.disclosure import RELEASE, TOO_FEW, Behind, Sourced, figures, rates, shown
 from chartune.report.compare import Comparison, against_tfidf
-from chartune.report.hidden import behind_run
+from chartune.report.hidden import behind_run, scored_on
 from chartune.report.released import is_exact, score_text, scores_json, source_of, whole_metrics
 from chartune.runs.run import Run
 
@@ -86,7 +86,7 @@ def about_shown(run: Run, exact: bool) -> dict[str, Any]:
     if run.about.texts is not None:
         plain["texts"] = shown(run.about.texts, False)
     if isinstance(cut, float):
-        plain["truncated_fraction"] = rates.percent(cut, False, behind_run(run, split=run.scored_on).rows)
+        plain["truncated_fraction"] = rates.percent(cut, False, behind_run(run, split=scored_on(run)).rows)
     if plain.get("calibration"):
         plain["calibration"] = _fitted(plain["calibration"], behind_run(run, split="validation"))
     return plain

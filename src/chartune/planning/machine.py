@@ -10,7 +10,7 @@ from chartune.models.backbone import Backbone, find_backbone
 from chartune.models.catalog import catalog
 from chartune.models.load import Numerics, resolve
 from chartune.planning.requirements import matmul_rate
-from chartune.stages.stage import PACKAGES
+from chartune.stages.facts import PACKAGES
 from chartune.store import Store
 from chartune.train.meter import device_name
 

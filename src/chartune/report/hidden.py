@@ -8,6 +8,7 @@ from typing import Any
 
 from chartune.disclosure import Behind, behind, is_made_up
 from chartune.runs import Run
+from chartune.runs.run import CHOOSING, SCORING
 from chartune.tasks.dataset import Dataset
 from chartune.tasks.flow import unit
 
@@ -28,6 +29,11 @@ def behind_run(run: Run, counts: Mapping[str, Mapping[str, int]] | None = None, 
     return run.form.behind(scores, counted, rows) if run.form else behind(scores, counted, rows, scored=False)
 
 
+def scored_on(run: Run) -> str:
+    """The split that a run is reported on: `test`, or `validation` where that alone was scored."""
+    return SCORING if run.final else CHOOSING
+
+
 def warning(run: Run, dataset: Dataset) -> str:
     """What whoever has trained a run should know before asking for a report: that it hides the scores; empty: no.
 
@@ -36,7 +42,7 @@ def warning(run: Run, dataset: Dataset) -> str:
         dataset: `dataset.json` of its data.
     """
     source, task = dataset.source, dataset.tasks.get(run.task or "")
-    if run.form is None or is_made_up(source) or not behind_run(run, task.counts if task else {}, run.scored_on).few:
+    if run.form is None or is_made_up(source) or not behind_run(run, task.counts if task else {}, scored_on(run)).few:
         return ""
     way = _larger_test_part(dataset.splits.rule)
     return f"a report hides these scores: {run.form.too_few(unit(source))}. The way out: {way}"

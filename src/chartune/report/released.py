@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from chartune.disclosure import TOO_FEW, Behind, Sourced, is_made_up, shown
 from chartune.quantities import Estimate
-from chartune.report.hidden import behind_run
+from chartune.report.hidden import behind_run, scored_on
 from chartune.runs.run import Run
 from chartune.tasks.dataset import gone
 
@@ -42,8 +42,9 @@ def whole_metrics(run: Run) -> frozenset[str]:
 
 def headline_text(run: Run, metric: str, exact: bool) -> str:
     """One score on the test split, or on the validation split where that alone was scored; empty: not measured."""
-    estimate = run.estimate(metric, run.scored_on)
-    stands = None if is_exact(run, exact) else behind_run(run, split=run.scored_on)
+    split = scored_on(run)
+    estimate = run.estimate(metric, split)
+    stands = None if is_exact(run, exact) else behind_run(run, split=split)
     if estimate is None:
         return ""
     return score_text(metric, estimate, stands)

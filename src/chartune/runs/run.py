@@ -214,11 +214,6 @@ class Run:
         """Whether its test split was scored; False: only the validation split, by which it may be chosen."""
         return SCORING in self.scores or CHOOSING not in self.scores
 
-    @property
-    def scored_on(self) -> str:
-        """The split that it was scored on last."""
-        return SCORING if self.final else CHOOSING
-
     def estimate(self, metric: str, split: str = SCORING) -> Estimate | None:
         """One score; None: not measured."""
         return self.scores.get(split, {}).get(metric)

@@ -18,9 +18,10 @@ from chartune.runs.ledger import run_at
 from chartune.runs.record import External
 from chartune.runs.run import Run
 from chartune.stages.drift import Side, drift
+from chartune.stages.facts import source_facts, task_facts
 from chartune.stages.loading import LoadedRun, load
 from chartune.stages.scoring import score, write_predictions
-from chartune.stages.stage import Outcome, Stage, Work, perform, source_facts, task_facts
+from chartune.stages.stage import Outcome, Stage, Work, perform
 from chartune.stages.table import TaskTable, read_table
 from chartune.store import Artefact, Store
 from chartune.tasks.dataset import read_dataset

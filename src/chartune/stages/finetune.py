@@ -32,19 +32,11 @@ from chartune.prediction.predictions import head_logits, logits_of, pooled_vecto
 from chartune.runs.record import layer_folders
 from chartune.runs.run import Run
 from chartune.stages.assembly import Model, assemble, bare_body
+from chartune.stages.facts import backbone_facts, source_facts, task_facts
 from chartune.stages.inputs import Inputs, content_of, inputs_of
 from chartune.stages.model_stage import HeadSpec, ModelStage
 from chartune.stages.scoring import calibration, score, write_predictions
-from chartune.stages.stage import (
-    Outcome,
-    Planned,
-    Tested,
-    Work,
-    backbone_facts,
-    perform,
-    source_facts,
-    task_facts,
-)
+from chartune.stages.stage import Outcome, Planned, Tested, Work, perform
 from chartune.stages.table import TaskTable, read_table
 from chartune.store import Artefact, Store, write_bytes
 from chartune.tasks.dataset import read_dataset

@@ -30,9 +30,10 @@ from chartune.runs.record import ADAPTER
 from chartune.runs.run import Run
 from chartune.stages.assembly import assemble, bare_body
 from chartune.stages.base import lm_evaluation, lm_objective
+from chartune.stages.facts import backbone_facts, source_facts
 from chartune.stages.inputs import Inputs, inputs_of
 from chartune.stages.model_stage import HeadSpec, ModelStage
-from chartune.stages.stage import Outcome, Planned, Tested, Work, backbone_facts, perform, source_facts
+from chartune.stages.stage import Outcome, Planned, Tested, Work, perform
 from chartune.store import Artefact, Store
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.prepare import corpus_of, prepare, read_corpus

@@ -8,7 +8,6 @@ A stage that is killed leaves its partial folder; the same command takes it up f
 
 import json
 import os
-import platform
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -20,14 +19,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import torch
 from pydantic import Field, field_validator
 
 from chartune.config import Config, Unhashed
 from chartune.disclosure import is_made_up
 from chartune.errors import ChartuneError, ConfigError
 from chartune.log import say, unseen
-from chartune.models.backbone import LocalBackbone
 from chartune.models.load import Resolved
 from chartune.names import Name
 from chartune.quantities import Cost, Estimate
@@ -35,8 +32,9 @@ from chartune.report.card import KEPT, MODEL_CARD, model_card
 from chartune.runs.ledger import free_name, rename
 from chartune.runs.record import RUN, RunRecord
 from chartune.runs.run import PREDICTIONS, Run
+from chartune.stages.facts import PACKAGES, environment
 from chartune.stages.identity import identified
-from chartune.stages.table import SCORED, TaskTable
+from chartune.stages.table import SCORED
 from chartune.store import Artefact, Store, storing, write_bytes, write_json
 from chartune.tasks.dataset import Dataset, read_dataset
 from chartune.tasks.frames import read_frame
@@ -50,7 +48,6 @@ CHECKPOINTS: Final = "checkpoints"
 SPENT: Final = ".spent"
 Planned = Callable[[], Mapping[str, Any]] | None
 """Gives `planned` of run.json: seconds, peak_bytes, trainable_parameters."""
-PACKAGES: Final = ("chartune", "torch", "transformers", "peft", "accelerate", "polars", "scikit-learn")
 
 
 class Stage(Config):
@@ -256,41 +253,6 @@ def remove_checkpoints(folder: Path) -> None:
     if (folder / CHECKPOINTS).exists():
         os.replace(folder / CHECKPOINTS, spent)
         shutil.rmtree(spent)
-
-
-def environment(resolved: Resolved | None, switched: Mapping[str, Any]) -> dict[str, Any]:
-    """What a number depends on beside the config: versions, machine, numerics, fidelity switches."""
-    return {
-        **{package: version(package) for package in PACKAGES},
-        "python": platform.python_version(), "platform": platform.platform(), "cpu": device_name(),
-        "threads": torch.get_num_threads(), "device": resolved.device if resolved else "cpu",
-        "precision": resolved.precision if resolved else None, "attention": resolved.attention if resolved else None,
-        "precision_reason": resolved.reason if resolved else None, "switches": dict(switched),
-    }  # fmt: skip
-
-
-def backbone_facts(backbone: LocalBackbone, parameters: int) -> dict[str, Any]:
-    """The base model's entry in run.json."""
-    return {
-        "name": backbone.name, "family": backbone.family.model_type, "parameters": parameters,
-        "content_hash": backbone.content_hash, "licence": backbone.licence, "exposure": backbone.exposure,
-    }  # fmt: skip
-
-
-def task_facts(table: TaskTable) -> dict[str, Any]:
-    """The task's entries in run.json; of a yes-or-no task with the class that is asked about, and both."""
-    facts: dict[str, Any] = {
-        "task": table.task, "answer": table.space.answer, "labels": list(table.space.labels),
-        "titles": list(table.space.titles), "reads": table.recipe,
-    }  # fmt: skip
-    if table.space.positive is not None:
-        facts |= {"positive": table.space.positive, "classes": list(table.space.labels)}
-    return facts
-
-
-def source_facts(dataset: Dataset) -> dict[str, str]:
-    """The source's entry in run.json."""
-    return {field: getattr(dataset.source, field) for field in ("kind", "version", "title")}
 
 
 def _cost(outcome: Outcome, peak: int | None, seconds: float, folder: Path) -> Cost:

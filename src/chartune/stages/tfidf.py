@@ -13,9 +13,10 @@ from chartune.made_up import oracle_of
 from chartune.models.backbone import LocalBackbone
 from chartune.runs.run import Run
 from chartune.stages.bases import find_or_make
+from chartune.stages.facts import source_facts, task_facts
 from chartune.stages.model_length import ModelLength, as_read
 from chartune.stages.scoring import calibration, score, write_predictions
-from chartune.stages.stage import LearningStage, Outcome, Work, perform, source_facts, task_facts
+from chartune.stages.stage import LearningStage, Outcome, Work, perform
 from chartune.stages.table import TaskTable, read_table
 from chartune.stages.term_weights import Limit, TermWeights, term_frequencies
 from chartune.store import Store

@@ -20,7 +20,7 @@ from chartune.stages.model_stage import ModelStage
 from chartune.store import Store
 from chartune.studies.checks import must_be_sound, prepared
 from chartune.studies.failures import failed, mended
-from chartune.studies.ledger import Entry, append, entry_of, must_be_of, read_entries
+from chartune.studies.ledger import Entry, append, entry_of, must_be_of, must_be_writable, read_entries
 from chartune.studies.parents import Family, family_of
 from chartune.studies.standing import Standing, Survey, needed, survey
 from chartune.studies.study import Study
@@ -64,6 +64,8 @@ def conduct(study: Study, store: Store, ledger: Path | None = None) -> Conducted
     family, problems = family_of(study)
     must_be_sound(family, problems, store)
     entries = read_entries(ledger) if ledger else {}
+    if ledger:
+        must_be_writable(ledger)
     data = prepared(family, store)
     if ledger:
         must_be_of(entries.values(), {artefact.fingerprint for artefact in data.values()}, ledger)

@@ -143,6 +143,14 @@ def must_be_of(entries: Iterable[Entry], data: Iterable[str], path: Path) -> Non
         )
 
 
+def must_be_writable(path: Path) -> None:
+    """Make an empty ledger where there is none, before a night of training. Raises StoreError: it cannot be written."""
+    with storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab"):
+            pass
+
+
 def append(path: Path, entry: Entry) -> None:
     """Put a cell at the end of a ledger, unless it stands there; what a kill has left of the last line is cut off.
 
@@ -152,14 +160,11 @@ def append(path: Path, entry: Entry) -> None:
     fields = entry.model_dump(mode="json", exclude_none=True)
     line = _canonical({**fields, CHECKSUM: _checksum(fields)}) + b"\n"
     with storing(path), guarded(path), path.open("r+b") as file:
-        written = file.read()
-        whole = written.rfind(b"\n") + 1
-        if _parsed(written[whole:]) is not None:  # whole but for its end
-            written += b"\n"
-            whole = len(written)
-        known = any(_fingerprint(earlier) == entry.fingerprint for earlier in written[:whole].split(b"\n"))
-        file.seek(0)
-        file.write(written[:whole] + (b"" if known else line))
+        *lines, tail = file.read().split(b"\n")
+        ended = _parsed(tail) is None  # else the last line is whole but for its end
+        known = any(_fingerprint(earlier) == entry.fingerprint for earlier in (*lines, tail))
+        file.seek(-len(tail) if ended else 0, os.SEEK_END)
+        file.write((b"" if ended else b"\n") + (b"" if known else line))
         file.truncate()
         file.flush()
         os.fsync(file.fileno())
@@ -167,6 +172,8 @@ def append(path: Path, entry: Entry) -> None:
 
 def _entry(line: bytes, place: str) -> Entry:
     fields = _parsed(line)
+    if fields is not None and fields.get("format", FORMAT) != FORMAT:
+        raise ConfigError(f"{place} must be of format {FORMAT}, but another version of chartune wrote it; use that.")
     try:
         if fields is None or fields.pop(CHECKSUM, None) != _checksum(fields):
             raise ValueError

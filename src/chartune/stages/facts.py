@@ -1,0 +1,51 @@
+"""Facts: what a run records of its base model, task, source and machine."""
+
+import platform
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any, Final
+
+import torch
+
+from chartune.models.backbone import LocalBackbone
+from chartune.models.load import Resolved
+from chartune.stages.table import TaskTable
+from chartune.tasks.dataset import Dataset
+from chartune.train.meter import device_name
+
+PACKAGES: Final = ("chartune", "torch", "transformers", "peft", "accelerate", "polars", "scikit-learn")
+
+
+def environment(resolved: Resolved | None, switched: Mapping[str, Any]) -> dict[str, Any]:
+    """What a number depends on beside the config: versions, machine, numerics, fidelity switches."""
+    return {
+        **{package: version(package) for package in PACKAGES},
+        "python": platform.python_version(), "platform": platform.platform(), "cpu": device_name(),
+        "threads": torch.get_num_threads(), "device": resolved.device if resolved else "cpu",
+        "precision": resolved.precision if resolved else None, "attention": resolved.attention if resolved else None,
+        "precision_reason": resolved.reason if resolved else None, "switches": dict(switched),
+    }  # fmt: skip
+
+
+def backbone_facts(backbone: LocalBackbone, parameters: int) -> dict[str, Any]:
+    """The base model's entry in run.json."""
+    return {
+        "name": backbone.name, "family": backbone.family.model_type, "parameters": parameters,
+        "content_hash": backbone.content_hash, "licence": backbone.licence, "exposure": backbone.exposure,
+    }  # fmt: skip
+
+
+def task_facts(table: TaskTable) -> dict[str, Any]:
+    """The task's entries in run.json; of a yes-or-no task with the class that is asked about, and both."""
+    facts: dict[str, Any] = {
+        "task": table.task, "answer": table.space.answer, "labels": list(table.space.labels),
+        "titles": list(table.space.titles), "reads": table.recipe,
+    }  # fmt: skip
+    if table.space.positive is not None:
+        facts |= {"positive": table.space.positive, "classes": list(table.space.labels)}
+    return facts
+
+
+def source_facts(dataset: Dataset) -> dict[str, str]:
+    """The source's entry in run.json."""
+    return {field: getattr(dataset.source, field) for field in ("kind", "version", "title")}
