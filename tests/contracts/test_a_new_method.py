@@ -1,14 +1,12 @@
-"""A new method is one file and one line: the example of docs/architecture.md, and two that are none of peft's."""
+"""A new method is one file and one line: the example of docs/architecture.md, and one that is none of peft's."""
 
 import json
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import pytest
-import torch
 from torch import nn
 
 from chartune.adapters.catalog import METHODS, method_class
@@ -52,46 +50,7 @@ class BitFit(Method):
         return "BitFit"
 
 
-class Prompt(Method):
-    """Learnt vectors before those of the text (Lester et al., 2021, arXiv:2104.08691): the sequence gets longer."""
-
-    kind: Literal["prompt"] = "prompt"
-    starts_as_identity: ClassVar[bool] = False
-    lengthens_sequence: ClassVar[bool] = True
-
-    @property
-    def positions_taken(self) -> int:
-        """One for each vector."""
-        return 3
-
-    def attach(self, body: nn.Module, anatomy: Anatomy, name: str) -> None:
-        """Read the vectors first."""
-        vectors = torch.randn(3, anatomy.width, device=next(body.parameters()).device)
-        if not hasattr(body, "prompts"):
-            body.add_module("prompts", nn.ParameterDict())
-        body.get_submodule("prompts")[name] = nn.Parameter(vectors)  # type: ignore[operator]
-        body.register_forward_pre_hook(partial(_with_vectors, name), with_kwargs=True)
-
-    def shapes(self, body: nn.Module, anatomy: Anatomy) -> dict[str, tuple[int, ...]]:
-        """[3, D]."""
-        return {f"{ROOT}prompts": (3, anatomy.width)}
-
-    def title(self) -> str:
-        """`prompt n=3`."""
-        return "prompt n=3"
-
-
-def _with_vectors(name: str, body: Any, args: Any, kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    mask, ids = kwargs["attention_mask"], kwargs.pop("input_ids", None)
-    text = kwargs["inputs_embeds"] if ids is None else body.get_input_embeddings()(ids)
-    vectors = body.prompts[name].expand(len(text), -1, -1)
-    return args, kwargs | {
-        "inputs_embeds": torch.cat([vectors, text], dim=1),
-        "attention_mask": torch.cat([mask.new_ones(vectors.shape[:2]), mask], dim=1),
-    }
-
-
-OWN = {"bitfit": "BitFit", "prompt": "Prompt"}
+OWN = {"bitfit": "BitFit"}
 
 
 @pytest.fixture
@@ -112,7 +71,7 @@ def registered(
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-@pytest.mark.parametrize(("kind", "model_type"), [("miss", "llama"), ("bitfit", "bert"), ("prompt", "llama")])
+@pytest.mark.parametrize(("kind", "model_type"), [("miss", "llama"), ("bitfit", "bert")])
 def test_it_keeps_the_rules(
     registered: Callable[[str], type[Method]], twins: Path, kind: str, model_type: str, rule: Rule
 ) -> None:
@@ -121,7 +80,6 @@ def test_it_keeps_the_rules(
 
 @pytest.mark.parametrize(("kind", "model_type"), [
     ("miss", "llama"), pytest.param("bitfit", "bert", marks=pytest.mark.slow),
-    pytest.param("prompt", "llama", marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_the_command_line_finetunes_and_plans_it(
     registered: Callable[[str], type[Method]], hospital: Path, twins: Path, tmp_path: Path, kind: str, model_type: str

@@ -72,7 +72,7 @@ def test_a_checkpoint_of_another_layer_is_refused(twins: Path, method: Method) -
     before = trainable(attached.module)
     other = stacked(twin(twins, "llama"), Fresh(method=LoRA(rank=5, targets="all-linear")))
     larger = {name: torch.cat([tensor, tensor]) for name, tensor in before.items()}
-    single = {name: tensor[:1] for name, tensor in before.items()}  # torch would repeat it to fill the rest
+    single = {name: tensor[..., :1] for name, tensor in before.items()}  # torch would repeat it to fill the rest
     for tensors in (trainable(other.module), larger, single):
         with pytest.raises(RunError, match="exactly the weights that learn"):
             restore(attached.module, tensors, "a checkpoint")

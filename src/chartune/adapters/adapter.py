@@ -180,6 +180,7 @@ def _write_config(folder: Path, method: Method, backbone: LocalBackbone) -> None
     config.base_model_name_or_path = backbone.name
     config.inference_mode = True
     for field in ("target_modules", "feedforward_modules"):  # peft's own sets have another order in each process
-        if names := getattr(config, field, None):
+        names = getattr(config, field, None)
+        if names and not isinstance(names, str):
             setattr(config, field, sorted(names))
     config.save_pretrained(str(folder))

@@ -11,6 +11,9 @@ METHODS: Final = {
     "lora": "chartune.adapters.lora:LoRA",
     "ia3": "chartune.adapters.ia3:IA3",
     "prefix": "chartune.adapters.prefix:Prefix",
+    "adaptation-prompt": "chartune.adapters.adaptation_prompt:AdaptationPrompt",
+    "prompt": "chartune.adapters.prompt:Prompt",
+    "p-tuning": "chartune.adapters.p_tuning:PTuning",
     "full": "chartune.adapters.full:Full",
 }
 

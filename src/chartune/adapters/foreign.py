@@ -9,7 +9,7 @@ from typing import Final
 
 from chartune.adapters.foreign_ia3 import foreign_ia3
 from chartune.adapters.foreign_lora import foreign_lora
-from chartune.adapters.foreign_prefix import foreign_prefix
+from chartune.adapters.foreign_tokens import foreign_adaptation_prompt, foreign_prefix, foreign_prompt
 from chartune.adapters.method import Method
 from chartune.adapters.stock import Stock, stock_config
 from chartune.errors import AdapterError
@@ -19,6 +19,9 @@ READERS: Final[Mapping[str, Callable[[Stock], Method]]] = {
     "LORA": foreign_lora,
     "IA3": foreign_ia3,
     "PREFIX_TUNING": foreign_prefix,
+    "ADAPTION_PROMPT": foreign_adaptation_prompt,
+    "PROMPT_TUNING": foreign_prompt,
+    "P_TUNING": foreign_prompt,
 }
 """By peft's type of an adapter."""
 

@@ -102,6 +102,14 @@ class Method(Config, ABC):
         """Positions of the body that the text can no longer have."""
         return 0
 
+    @property
+    def start_text(self) -> str:
+        """A text at whose tokens it begins (`begin`); empty: it begins without."""
+        return ""
+
+    def begin(self, body: nn.Module, name: str, ids: Sequence[int]) -> None:
+        """Start a fresh layer at the tokens of `start_text`."""
+
     def still(self) -> "Method":
         """The method as a fixed function: nothing random in its forward pass."""
         return self

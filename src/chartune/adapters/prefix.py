@@ -134,14 +134,25 @@ def _prefixes(body: nn.Module, name: str) -> list[KeysAndValues]:
 def _shift(tokens: int, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Before a body runs: its positions begin `tokens` later. It is called with names, as all bodies here are."""
     given = kwargs.get("position_ids")
-    given = _positions(body, kwargs["input_ids"]) if given is None else given
+    given = _positions(body, kwargs.get("input_ids"), kwargs.get("inputs_embeds")) if given is None else given
     return args, kwargs | {"position_ids": given + tokens}
 
 
-def _positions(body: Any, ids: Tensor) -> Tensor:
-    """The positions that a body gives tokens by itself, [B, T]; only RoBERTa's begin after the padding's id."""
+def _positions(body: Any, ids: Tensor | None, embedded: Tensor | None) -> Tensor:
+    """The positions that a body gives tokens by itself, [B, T]; only RoBERTa's begin after the padding's id.
+
+    Args:
+        body: a headless model.
+        ids: of the tokens, [B, T]; None where it is given embeddings.
+        embedded: those, [B, T, D].
+    """
+    shape = ids if ids is not None else embedded[..., 0] if embedded is not None else torch.empty(0, 0)
+    plain = torch.arange(shape.shape[1], device=shape.device).expand(shape.shape)
     if not family_of(body.config.model_type, "the body").numbers_after_padding:
-        return torch.arange(ids.shape[1], device=ids.device).expand(ids.shape)
-    kept = (ids != body.config.pad_token_id).long()
-    counted: Tensor = kept.cumsum(dim=1) * kept + int(body.config.pad_token_id)
+        return plain
+    pad = int(body.config.pad_token_id)
+    if ids is None:
+        return plain + pad + 1
+    kept = (ids != pad).long()
+    counted: Tensor = kept.cumsum(dim=1) * kept + pad
     return counted

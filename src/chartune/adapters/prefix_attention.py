@@ -1,6 +1,7 @@
 """Attention that also reads learnt keys and values, before those of the text, in every block: a function without state.
 
     softmax(q · [k_prefix, k]ᵀ) · [v_prefix, v]        mask [B, 1, T, T] ─▶ [B, 1, T, n + T], the prefix always seen
+    softmax(q · kᵀ) · v + gate · softmax(q · k_promptᵀ) · v_prompt                            an adaptation prompt
 
 It stands in transformers' registry beside the stock functions and calls them. No cache takes part, so decoders and
 encoders take one way, and gradient checkpointing computes it twice alike. Where a window limits attention (Mistral,
@@ -8,7 +9,7 @@ Gemma 3, ModernBERT), the prefix lies in every window.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import torch
@@ -34,7 +35,28 @@ class KeysAndValues(nn.Module):
         """[heads, n, d_head]."""
 
 
-def add_prefix(body: Any, module: nn.Module, name: str, prefix: KeysAndValues) -> None:
+class GatedPrompt(nn.Module):
+    """The adaptation prompt of one attention module: vectors that its own projections make keys and values of."""
+
+    def __init__(self, tokens: int, width: int, heads: int, projections: tuple[str, str], device: torch.device) -> None:
+        super().__init__()
+        self.heads, self.projections = heads, projections
+        self.prompt = nn.Parameter(torch.randn(1, tokens, width).to(device))
+        """[1, n, D]."""
+        self.gate = nn.Parameter(torch.zeros(1, device=device))
+        """[1]."""
+
+    def sides(self, module: nn.Module, dtype: torch.dtype) -> Iterator[Tensor]:
+        """Keys and values, without positions: [1, key heads, n, d_head] each."""
+        for projection in self.projections:
+            made: Tensor = module.get_submodule(projection)(self.prompt.to(dtype))
+            yield made.view(1, made.shape[1], self.heads, -1).transpose(1, 2).to(dtype)
+
+
+Prefixed = KeysAndValues | GatedPrompt
+
+
+def add_prefix(body: Any, module: nn.Module, name: str, prefix: Prefixed) -> None:
     """Give an attention module of a body a prefix, behind those that it has.
 
     Args:
@@ -72,19 +94,38 @@ def _with_prefixes(inner: Attend, stock: Attend) -> Attend:
         module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **further: Any
     ) -> tuple[Tensor, Any]:
         """query: [B, heads, T, d_head]; key and value: [B, key heads, T, d_head]; the mask, if any: [B, 1, T, T]."""
-        prefixes = list(getattr(module, PREFIXES, {}).values())
-        if not prefixes:
-            return stock(module, query, key, value, attention_mask, **further)
-        causal = further.pop("is_causal", None)
-        if attention_mask is None and (getattr(module, "is_causal", False) if causal is None else causal):
-            attention_mask = _causal(query, key)
-        if attention_mask is not None:
-            attention_mask = _seen(attention_mask, sum(prefix.key.shape[1] for prefix in prefixes))
-        keys = _before([prefix.key for prefix in prefixes], key)
-        values = _before([prefix.value for prefix in prefixes], value)
-        return inner(module, query, keys, values, attention_mask, **further)
+        learnt = list(getattr(module, PREFIXES, {}).values())
+        prefixes = [each for each in learnt if isinstance(each, KeysAndValues)]
+        if prefixes:
+            mask = _widened(module, attention_mask, query, key, further, sum(p.key.shape[1] for p in prefixes))
+            keys, values = _before([p.key for p in prefixes], key), _before([p.value for p in prefixes], value)
+            states, weights = inner(module, query, keys, values, mask, **further)
+        else:
+            states, weights = stock(module, query, key, value, attention_mask, **further)
+        for prompt in learnt:
+            if isinstance(prompt, GatedPrompt):
+                states = states + prompt.gate.to(states.dtype) * _read(inner, module, query, prompt, further)
+        return states, weights
 
     return attend
+
+
+def _read(inner: Attend, module: nn.Module, query: Tensor, prompt: GatedPrompt, further: dict[str, Any]) -> Tensor:
+    """What attention finds in a prompt, all of which every token sees: [B, T, heads, d_head]."""
+    key, value = (side.expand(len(query), -1, -1, -1) for side in prompt.sides(module, query.dtype))
+    scaled = {name: further[name] for name in ("scaling",) if name in further}
+    found: Tensor = inner(module, query, key, value, None, dropout=0.0, **scaled)[0]
+    return found
+
+
+def _widened(
+    module: nn.Module, mask: Tensor | None, query: Tensor, key: Tensor, further: dict[str, Any], tokens: int
+) -> Tensor | None:
+    """The mask with columns for prefixes, made where `sdpa` means a causal one by none; takes `is_causal` out."""
+    causal = further.pop("is_causal", None)
+    if mask is None and (getattr(module, "is_causal", False) if causal is None else causal):
+        mask = _causal(query, key)
+    return mask if mask is None else _seen(mask, tokens)
 
 
 def _before(prefixes: list[Tensor], text: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ the forward pass and which get gradients is an invariant here, asserted after at
 because peft's own switches turn frozen adapters back on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -22,6 +22,9 @@ from chartune.adapters.method import AnyMethod, Method
 from chartune.config import Config, Unhashed
 from chartune.errors import AdapterError
 from chartune.models.anatomy import anatomy_of
+
+Tokenise = Callable[[str], Sequence[int]]
+"""A text → the ids of its tokens, without special ones."""
 
 
 class Frozen(Config):
@@ -162,7 +165,9 @@ class Attached:
                 )
 
 
-def attach(stack: Stack, body: nn.Module, adapters: Sequence[Adapter | None], seed: int) -> Attached:
+def attach(
+    stack: Stack, body: nn.Module, adapters: Sequence[Adapter | None], seed: int, tokenise: Tokenise | None = None
+) -> Attached:
     """Put a stack on a body, in place.
 
     Args:
@@ -170,15 +175,18 @@ def attach(stack: Stack, body: nn.Module, adapters: Sequence[Adapter | None], se
         body: the headless model; its own weights stay frozen unless the stack trains all.
         adapters: for each layer the trained adapter, or None for a fresh one.
         seed: fresh weights are drawn from it, the same ones whatever lies below them.
+        tokenise: gives the ids of a text's tokens, for methods that start at one; None: they start at random.
 
     Raises:
-        AdapterError: a layer adapts what the body does not have, does not go with those below it, or its trained
-            weights do not fit.
+        AdapterError: a layer adapts what the body does not have, does not go with those below it, its trained
+            weights do not fit, or the text at which it starts has no tokens.
     """
     attached = lay(stack, body, adapters, seed)
     for index, (method, adapter) in enumerate(zip(attached.methods, adapters, strict=False)):
         if adapter is not None:
             _fill(body, method, _name(index), adapter)
+        elif method.start_text and tokenise is not None:
+            method.begin(body, _name(index), _ids(method, tokenise))
     return attached
 
 
@@ -219,6 +227,16 @@ def _must_compose(method: Method, below: Sequence[Method]) -> None:
     for other in below:
         if why := method.composes_with(other):
             raise AdapterError(f"{method.title()} cannot stand above {other.title()} in a stack: {why}.")
+
+
+def _ids(method: Method, tokenise: Tokenise) -> Sequence[int]:
+    ids = tokenise(method.start_text)
+    if not ids:
+        raise AdapterError(
+            f"the text at which a {method.title()} starts must have tokens, but {ascii(method.start_text)[:60]} has "
+            f"none; give another one, or `start: vocabulary`."
+        )
+    return ids
 
 
 def _fill(body: nn.Module, method: Method, name: str, adapter: Adapter) -> None:

@@ -4,6 +4,7 @@ inputs ─bare_body─▶ Body ─assemble─▶ Model: body + stack + what read
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from transformers import PretrainedConfig
@@ -14,6 +15,7 @@ from chartune.models.families import Family, family_of
 from chartune.models.load import Body, load_body
 from chartune.models.meta import meta_body
 from chartune.models.readers import Classifier, LanguageModel
+from chartune.models.tokenizer import load_tokenizer
 from chartune.stages.base import SmallBase
 from chartune.stages.inputs import Inputs
 from chartune.stages.model_stage import HeadSpec, ModelStage
@@ -92,10 +94,20 @@ def assemble(
     Raises:
         AdapterError: a layer adapts what the body does not have, or its weights do not fit.
     """
-    attached = (lay if planned else attach)(stage.layers(), body.module, inputs.adapters, stage.seed)
+    stack, seed = stage.layers(), stage.seed
+    attached = (
+        lay(stack, body.module, inputs.adapters, seed) if planned
+        else attach(stack, body.module, inputs.adapters, seed, partial(_ids, inputs))
+    )  # fmt: skip
     with torch.device("meta" if planned else "cpu"):
         reader = stage.reader(body, _shape(inputs)[1], spec)
     return Model(body, attached, reader if planned else reader.to(inputs.resolved.device))
+
+
+def _ids(inputs: Inputs, text: str) -> list[int]:
+    """The tokens of a text, as the base model's tokenizer has them."""
+    ids: list[int] = load_tokenizer(inputs.base)(text, add_special_tokens=False)["input_ids"]
+    return ids
 
 
 def _shape(inputs: Inputs) -> tuple[PretrainedConfig, Family]:

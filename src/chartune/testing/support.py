@@ -15,6 +15,7 @@ from transformers import AutoConfig
 from chartune.adapters.catalog import METHODS, method_class
 from chartune.adapters.lora import LoRA
 from chartune.adapters.method import Method
+from chartune.adapters.p_tuning import PTuning
 from chartune.adapters.prefix import Prefix
 from chartune.errors import AdapterError
 from chartune.models.anatomy import anatomy_of
@@ -28,6 +29,7 @@ TRIED: Final[tuple[Method, ...]] = (
     *(method for method in CATALOG if not method.trains_all),
     LoRA(rank=2, targets="attention", dropout=0.1),
     Prefix(tokens=3, positions="unshifted"),
+    PTuning(tokens=3, network="lstm", hidden=4),
 )
 """What the contract suites run over: every method that adds a layer, and its switches."""
 _HEAD: Final = """# What goes with what
@@ -45,7 +47,8 @@ _TAIL: Final = """
 `full` goes with every family, and pretraining where packing does. *Packed pretraining*: what keeps the texts of one
 row apart. *Gradient checkpointing*: activations may be computed again in the backward pass, with equal gradients; no
 stage of chartune does so by itself. Stock peft reads every adapter that is saved here, but cannot run prefixes on
-ALBERT, DistilBERT, MobileBERT and ModernBERT, which take no cache, nor `positions: unshifted`.
+ALBERT, DistilBERT, MobileBERT and ModernBERT, which take no cache, nor `positions: unshifted`, and knows adaptation
+prompts on LLaMA and Mistral only. Of P-tuning it reads the computed vectors; the network goes on training here.
 
 **Mixtures of experts** (Mixtral, Qwen3 MoE, OLMoE, …) are refused: transformers keeps the experts of a block as one
 array of three axes and not as matrices, so that `all-linear` and IA3 would pass over them.
@@ -54,7 +57,7 @@ array of three axes and not as matrices, so that `all-linear` and IA3 would pass
 
 def called(method: Method) -> str:
     """Its kind and switches: `prefix unshifted`."""
-    switches = (getattr(method, name, None) for name in ("targets", "positions"))
+    switches = (getattr(method, name, None) for name in ("targets", "positions", "network"))
     return " ".join([method.kind, *(str(switch) for switch in switches if switch)])
 
 

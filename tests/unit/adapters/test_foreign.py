@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig, PromptTuningConfig, get_peft_model
+from peft import LoHaConfig, LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
@@ -177,9 +177,9 @@ def test_magnitudes_without_a_word_in_the_config_are_refused_with_the_way_out(
 
 
 def test_another_type_of_adapter_is_refused(llama: LocalBackbone, tmp_path: Path) -> None:
-    config = PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3)
+    config = LoHaConfig(task_type="CAUSAL_LM", target_modules=["q_proj"])
     get_peft_model(AutoModelForCausalLM.from_pretrained(llama.folder), config).save_pretrained(tmp_path)
-    with pytest.raises(AdapterError, match="PROMPT_TUNING"):
+    with pytest.raises(AdapterError, match="LOHA"):
         read_adapter(tmp_path)
 
 

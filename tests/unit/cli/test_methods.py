@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
+from chartune.adapters.catalog import METHODS
 from chartune.models.backbone import LocalBackbone
 from chartune.testing.chain import FINETUNE, PRETRAIN, steps
 from chartune.testing.command_line import chartune
 
+SLOW = ("ia3", "prefix", "p-tuning", "adaptation-prompt")
 
-@pytest.mark.parametrize("method", [pytest.param("ia3", marks=pytest.mark.slow), "prefix"])
+
+@pytest.mark.parametrize("method", ["prompt", *(pytest.param(method, marks=pytest.mark.slow) for method in SLOW)])
 def test_a_method_pretrains_and_stacks(hospital: Path, llama: LocalBackbone, tmp_path: Path, method: str) -> None:
     words = [hospital, "--method", method, "--base", llama.folder, "--store", tmp_path / "store", "--json"]
     assignments = [one for one in PRETRAIN if "learning_rate" not in one]
@@ -39,7 +42,7 @@ def test_a_prefix_takes_positions_of_the_base(hospital: Path, llama: LocalBackbo
 def test_what_is_no_method_is_refused_with_those_that_are(tmp_path: Path) -> None:
     for verb, method in (("finetune", "lorra"), ("pretrain", "head-only"), ("pretrain", "tfidf")):
         said = chartune(verb, tmp_path, "--method", method, "--store", tmp_path / "store")
-        assert (said.code, "must be one of lora, ia3, prefix, full" in said.err) == (2, True)
+        assert (said.code, f"must be one of {', '.join(METHODS)}" in said.err) == (2, True)
     (tmp_path / "stage.yaml").write_text("kind: pretrain\n")
     said = chartune("pretrain", "--config", tmp_path / "stage.yaml", "--method", "ia3", "--store", tmp_path / "store")
     assert (said.code, "--set method.kind=" in said.err) == (2, True)

@@ -1,0 +1,146 @@
+"""Adaptation prompt: in the upper blocks attention also reads learnt vectors, by a gate that starts at zero."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final, Literal
+
+from peft import AdaptionPromptConfig
+from pydantic import Field
+from torch import Tensor, nn
+
+from chartune.adapters.method import ROOT, Method
+from chartune.adapters.prefix_attention import PREFIXES, GatedPrompt, add_prefix, reads_prefixes
+from chartune.errors import AdapterError
+from chartune.models.anatomy import Anatomy, matrix_shape
+from chartune.models.weights import Header
+
+STOCK: Final = ("adaption_prompt", "adaption_gate")
+"""What stock peft calls the two tensors of a block."""
+READ_BY_PEFT: Final = ("llama", "mistral")
+"""Families on which stock peft has it and computes the same."""
+
+
+class AdaptationPrompt(Method):
+    """LLaMA-Adapter (Zhang et al., 2023, arXiv:2303.16199), eq. 4-8 as stock peft computes them.
+
+        attention(q, k, v) + g · softmax(q · (P·Wk)ᵀ / √d) · (P·Wv)        P [n, D] and g [1] learn; g starts at 0
+
+    The keys of P have no position. Learning rates up to 1e-2 suit it.
+    """
+
+    kind: Literal["adaptation-prompt"] = "adaptation-prompt"
+    unmergeable: ClassVar[str] = "its vectors are read by attention beside the text, and no matrix of a body holds them"
+    idle: ClassVar[str] = "the gate is zero in every block"
+
+    tokens: int = Field(10, gt=0, le=65536)
+    """Vectors n in each block."""
+    blocks: int | None = Field(None, gt=0, le=4096)
+    """In how many blocks, from the top; None: in all."""
+
+    def to_peft(self, body: nn.Module, anatomy: Anatomy) -> AdaptionPromptConfig | None:
+        """The peft config, where peft knows the family."""
+        if str(body.config.model_type) not in READ_BY_PEFT:  # type: ignore[union-attr]
+            return None
+        return AdaptionPromptConfig(
+            adapter_len=self.tokens, adapter_layers=len(self._places(anatomy)), target_modules="self_attn"
+        )
+
+    def shapes(self, body: nn.Module, anatomy: Anatomy) -> dict[str, tuple[int, ...]]:
+        """Of each block [1, n, D] and [1]: blocks · (n·D + 1) numbers."""
+        shapes: dict[str, tuple[int, ...]] = {}
+        for place in self._places(anatomy):
+            width = matrix_shape(body.get_submodule(_projection(place, anatomy.key)))[1]
+            shapes |= {f"{ROOT}{place}.{STOCK[0]}": (1, self.tokens, width), f"{ROOT}{place}.{STOCK[1]}": (1,)}
+        return shapes
+
+    def attach(self, body: nn.Module, anatomy: Anatomy, name: str) -> None:
+        """Give the attention of the upper blocks its vectors, drawn from N(0, 1) as stock peft does."""
+        device = next(body.parameters()).device
+        for place, heads in zip(anatomy.attention, anatomy.key_heads, strict=True):
+            if place in self._places(anatomy):
+                key, value = (_projection(place, side) for side in (anatomy.key, anatomy.value))
+                width = self.shapes(body, anatomy)[f"{ROOT}{place}.{STOCK[0]}"][2]
+                prompt = GatedPrompt(
+                    self.tokens, width, heads[0], (key[len(place) + 1 :], value[len(place) + 1 :]), device
+                )
+                add_prefix(body, body.get_submodule(place), name, prompt)
+
+    def title(self) -> str:
+        """`adaptation prompt n=10`, with the number of blocks where it is not all."""
+        return f"adaptation prompt n={self.tokens}" + (f" in {self.blocks} blocks" if self.blocks else "")
+
+    def must_suit(self, body: nn.Module, anatomy: Anatomy, whose: str) -> None:
+        """Refuse bodies whose attention cannot be reached, has no key and value matrix each, or has too few blocks."""
+        model_type = body.config.model_type  # type: ignore[union-attr]
+        if not anatomy.attention or not all(_is_plain(body, place, anatomy) for place in anatomy.attention):
+            raise AdapterError(
+                f"an adaptation prompt needs attention that goes through transformers' interface and has a key and a "
+                f"value matrix that read the same, and that of a {model_type} has not ({whose} is one); choose another "
+                f"method, such as LoRA or prefix tuning."
+            )
+        if self.blocks is not None and self.blocks > len(anatomy.attention):
+            raise AdapterError(
+                f"an adaptation prompt can stand in as many blocks as there are, but {whose} asks for {self.blocks} of "
+                f"{len(anatomy.attention)}; lower `blocks`, or leave it out."
+            )
+
+    def state(self, body: nn.Module, name: str) -> dict[str, Tensor]:
+        """The weights by stock peft's names, see `shapes`."""
+        return {
+            f"{ROOT}{place}.{called}": tensor.detach()
+            for place, prompt in _prompts(body, name).items()
+            for called, tensor in zip(STOCK, (prompt.prompt, prompt.gate), strict=True)
+        }
+
+    def restore(self, body: nn.Module, name: str, tensors: Mapping[str, Tensor]) -> None:
+        """From stock peft's names."""
+        for stock, own in self.state(body, name).items():
+            own.copy_(tensors[stock])
+
+    def is_active(self, body: nn.Module, name: str) -> bool:
+        """Whether the body's attention looks for it, and has it."""
+        return reads_prefixes(body) and bool(_prompts(body, name))
+
+    def must_hold(self, headers: Mapping[str, Header], path: Path) -> None:
+        """Of each block a prompt of n rows and a gate."""
+        for name, header in headers.items():
+            place, _, called = name.rpartition(".")
+            shape = {STOCK[0]: (1, self.tokens, *header.shape[2:3]), STOCK[1]: (1,)}.get(called)
+            if header.shape != shape or any(f"{place}.{other}" not in headers for other in STOCK):
+                raise AdapterError(
+                    f"an adaptation prompt must hold for each block {STOCK[0]} of {self.tokens:,} rows and "
+                    f"{STOCK[1]}, but {path} holds {ascii(name)[:120]} of shape {list(header.shape)}; copy "
+                    f"configuration and weights of one adapter."
+                )
+
+    def changes(self, name: str, tensor: Tensor) -> bool:
+        """A gate does, by not being zero."""
+        return name.endswith(STOCK[1]) and bool(tensor.any())
+
+    def _places(self, anatomy: Anatomy) -> tuple[str, ...]:
+        """The attention modules that get one."""
+        return anatomy.attention[-self.blocks :] if self.blocks else anatomy.attention
+
+
+def _is_plain(body: nn.Module, place: str, anatomy: Anatomy) -> bool:
+    """Whether an attention module makes keys and values by one matrix each, from vectors of one width."""
+    key, value = (_projection(place, side) for side in (anatomy.key, anatomy.value))
+    if not key or not value or key == value:
+        return False
+    widths = {matrix_shape(body.get_submodule(matrix))[1] for matrix in (key, value)}
+    return len(widths) == 1
+
+
+def _projection(place: str, matrices: tuple[str, ...]) -> str:
+    """The matrix of an attention module; empty: it has none, or several."""
+    own = [name for name in matrices if name.startswith(f"{place}.")]
+    return own[0] if len(own) == 1 else ""
+
+
+def _prompts(body: nn.Module, name: str) -> dict[str, Any]:
+    """Of one layer, by the attention module, first block to last."""
+    return {
+        place: getattr(module, PREFIXES)[name]
+        for place, module in body.named_modules()
+        if hasattr(module, PREFIXES) and name in getattr(module, PREFIXES)
+    }
