@@ -256,7 +256,10 @@ def fingerprint(line: str) -> str:
     return str(json.loads(line)["fingerprint"])
 
 
-def test_of_real_patients_a_ledger_holds_no_predictions_and_no_scores_of_few(place: Place) -> None:
+def test_of_real_patients_no_score_of_few_is_shown_and_a_ledger_holds_no_predictions(place: Place) -> None:
+    assert place.first.err.count("AUROC too few to show") == 2
+    assert "AUROC 0." not in place.first.err
+    assert "AUROC 1." not in place.first.err
     entries = read_entries(place.ledger)
     assert {entry.cell for entry in entries.values()} == set(CELLS)
     for entry in entries.values():
