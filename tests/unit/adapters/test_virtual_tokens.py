@@ -77,6 +77,13 @@ def test_packed_texts_read_the_virtual_tokens_and_not_each_other(
     assert not torch.allclose(nats(IDS, torch.tensor([[0, 1, 2, 3, 0, 1, 2]])), together, atol=1e-3)
 
 
+@pytest.mark.parametrize("model_type", ["llama", "gpt2"])
+def test_a_single_text_with_positions_is_read_as_one_without(twins: Path, model_type: str) -> None:
+    module = prompted(twin(twins, model_type), Prompt(tokens=3)).module
+    alone = states(module, IDS, attention_mask=torch.ones_like(IDS))
+    assert torch.allclose(states(module, IDS, position_ids=torch.arange(7)[None]), alone, atol=1e-5)
+
+
 @pytest.mark.parametrize("model_type", ["llama", "bert"])
 def test_the_tokens_of_a_text_are_a_text(twins: Path, model_type: str) -> None:
     base, text = twin(twins, model_type), [4, 30, 2]
