@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import torch
-from peft import PromptEncoderConfig, PromptTuningConfig, get_peft_model
+from peft import PromptEncoder, PromptEncoderConfig, PromptTuningConfig, get_peft_model
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
@@ -164,3 +164,15 @@ def test_the_counts_are_those_of_p1(method: Method, count: int) -> None:
     table = nn.Embedding(32_000, 4096, device="meta")
     body.get_input_embeddings = lambda: table  # type: ignore[assignment]
     assert method.count(body, None) == count  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("network", ["mlp", "lstm"])
+def test_the_network_of_p_tuning_is_stock_pefts(network: Any) -> None:
+    own = PTuning(tokens=3, network=network, hidden=8).maker(16)
+    config = PromptEncoderConfig(
+        task_type="CAUSAL_LM", num_virtual_tokens=3, token_dim=16, num_layers=1, num_attention_heads=1,
+        num_transformer_submodules=1, encoder_reparameterization_type=network.upper(), encoder_hidden_size=8,
+    )  # fmt: skip
+    stock = PromptEncoder(config)
+    stock.load_state_dict(own.state_dict())
+    assert torch.allclose(own(), stock(torch.arange(3)), atol=1e-6)
