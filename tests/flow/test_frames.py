@@ -78,6 +78,8 @@ def test_numbers_times_and_lists_are_those_of_the_table(store: Store) -> None:
     assert rows.height == 159
     assert 4 not in rows["hadm_id"]  # it has no label
     assert set(rows["label"]) == {0, 1}
+    made = [chartune.prepare(each, store, **PLACES).fingerprint for each in (own, own.cast({"outcome": pl.Int64}))]
+    assert made[0] == made[1]  # a missing number makes floats of whole ones
     many = chartune.prepare(own, store, text="note", patient="mrn", label="codes", separator=";", time="day")
     assert read_frame(many.path / "labels.parquet")["label"].list.len().to_list()[:4] == [1, 2, 1, 2]
     with pytest.raises(SchemaError, match="gap"):
