@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ import torch
 from chartune.adapters.adapter import read_adapter
 from chartune.adapters.injected import Injected
 from chartune.adapters.stack import Frozen, Stack, attach
-from chartune.models.backbone import LocalBackbone
+from chartune.errors import AdapterError
+from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.models.load import load_body
 from chartune.runs.run import Run
+from chartune.stages.exported import load_export, read_export
 from chartune.stages.finetune import Finetune, finetune
 from chartune.stages.loading import Loaded, load
 from chartune.stages.predicting import predict
@@ -200,6 +203,10 @@ def must_predict_alike(run: Run, store: Store, merged: Path, layers: Path, base:
     ):
         refused = chartune("predict", layers, notes, "--out", out, "--store", bare.root, *flags)
         assert (refused.code, reason in " ".join(refused.err.split())) == (code, True), refused.err
+    read = read_export(layers)
+    head_alone = replace(read, about=read.about.but(adapters=()))
+    with pytest.raises(AdapterError, match="has other files"):
+        load_export(head_alone, bare, Backbone(name=str(twin(merged.parent, "bert").folder)))
     (layers / "head.safetensors").write_bytes((layers / "head.safetensors").read_bytes() + b" ")
     refused = chartune("predict", layers, notes, "--out", out, "--store", bare.root, "--base", base.folder)
     assert (refused.code, "as SHA256SUMS lists it" in " ".join(refused.err.split())) == (7, True), refused.err
