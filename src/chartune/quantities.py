@@ -1,7 +1,8 @@
 """Numbers that travel with their unit: how long to train, how sure an estimate is, what a run has cost."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field, replace
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -110,15 +111,35 @@ class Cost:
         return cls(**data)
 
 
+_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
 def human_bytes(count: float | None) -> str:
     """`1536` → `1.5 KiB`; None → `not measured`."""
     if count is None:
         return "not measured"
-    for unit in ("B", "KiB", "MiB", "GiB"):
+    for unit in _UNITS[:-1]:
         if count < 1024:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1024
     return f"{count:.1f} TiB"
+
+
+def same_unit(counts: Iterable[float | None]) -> Callable[[float | None], str]:
+    """How to write bytes that stand below one another: all in one unit, that of ten times the least.
+
+    Args:
+        counts: of a column; None: not measured.
+    """
+    known = [count for count in counts if count]
+    power = next((n for n in range(len(_UNITS) - 1, 0, -1) if 10 * min(known, default=0) >= 1024**n), 0)
+
+    def written(count: float | None) -> str:
+        if count is None:
+            return "not measured"
+        return f"{count / 1024**power:,.{2 if power else 0}f} {_UNITS[power]}"
+
+    return written
 
 
 def human_seconds(seconds: float | None) -> str:

@@ -15,6 +15,10 @@ def command(
     out: Annotated[
         Path, typer.Option("--out", parser=named_path, metavar="PATH", help="The HTML file to write; or -.")
     ] = Path("report.html"),
+    tables: Annotated[
+        Path | None, typer.Option("--tables", parser=named_path, metavar="FOLDER",
+                                  help="A new folder for every table (CSV, LaTeX) and figure (SVG) of the page."),
+    ] = None,
     title: Annotated[str, typer.Option("--title", help="Heading of the report.")] = "chartune report",
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
@@ -32,7 +36,8 @@ def command(
     if str(out) == "-":
         if as_json:
             raise ConfigError("standard output holds the report or its JSON, but --out - and --json ask for both.")
-        typer.echo(page_of(opened, chosen, heading))
+        typer.echo(page_of(opened, chosen, heading, tables=tables))
         return
-    path = report_of(opened, chosen, out, heading)
-    emit({"report": str(path)}, as_json, str(path))
+    path = report_of(opened, chosen, out, heading, tables=tables)
+    written = {"report": str(path)} | ({"tables": str(tables)} if tables else {})
+    emit(written, as_json, "\n".join(written.values()))

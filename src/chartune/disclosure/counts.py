@@ -4,6 +4,8 @@ from typing import Final, Protocol
 
 SMALL: Final = 10
 """Fewer people than these could be known again; also how wide a class is."""
+WIDE: Final = 2 * SMALL
+"""How wide a class is of a cell that is a part of two wholes, or one of many parts."""
 MOST_PARTS: Final = 8
 """Parts of a printed whole that classes of ten protect (see the package's docstring)."""
 EXPLAINED: Final = (
@@ -73,5 +75,9 @@ def part_of_whole(count: int | None, exact: bool, parts: int) -> str:
     """As `shown`, of one of so many parts whose sum is printed, too; of many parts none shows whether it is empty."""
     if count is None or exact or parts <= MOST_PARTS:
         return shown(count, exact)
-    wide = 2 * SMALL
-    return f"<{wide}" if count < wide else shown(count, exact, wide)
+    return crossed(count, exact)
+
+
+def crossed(count: int, exact: bool) -> str:
+    """As `shown`, of a cell of a cross table or one of many parts: a class of twenty that may be empty."""
+    return f"<{WIDE}" if not exact and count < WIDE else shown(count, exact, WIDE)

@@ -7,7 +7,7 @@ a count that somebody adds later is not disclosed.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from chartune.disclosure.counts import Sourced, amount_shown, is_made_up, shown
+from chartune.disclosure.counts import Sourced, amount_shown, crossed, is_made_up, shown
 from chartune.disclosure.words import shown_sentence
 
 EXACT: Final = "exact"
@@ -54,6 +54,8 @@ def _shown(name: str, value: Any) -> Any:
         return value
     if name in _SENTENCES and isinstance(value, list):
         return [shown_sentence(str(item), exact=False) for item in value]
+    if name == "characteristics" and isinstance(value, list):
+        return [_characteristic(row) for row in value]
     if name == "attrition" and isinstance(value, list):
         return [_shown("", {key: of for key, of in row.items() if not key.startswith("removed_")}) for row in value]
     if isinstance(value, Mapping):
@@ -64,6 +66,16 @@ def _shown(name: str, value: Any) -> Any:
     if isinstance(value, int):
         return shown(value, exact=False)
     return round(value, _DIGITS) if isinstance(value, float) else value
+
+
+def _characteristic(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Cells of a cross table; quartiles are for a report, which knows how many stand behind them."""
+    cells = {
+        level: {group: crossed(count, exact=False) for group, count in of.items()}
+        for level, of in row.get("levels", {}).items()
+    }
+    missing = {group: shown(count, exact=False) for group, count in row.get("missing", {}).items()}
+    return {"name": row["name"], "unit": row.get("unit", ""), "levels": cells, "missing": missing}
 
 
 def _sums(counts: Mapping[str, Any]) -> dict[str, str]:

@@ -65,6 +65,23 @@ def magnitude(amount: float | None, exact: bool, texts: int | None = None) -> fl
     return round(amount, -floor(log10(amount)))
 
 
+def quartiles(
+    values: tuple[float, float, float], rows: int, exact: bool
+) -> tuple[float | None, float | None, float | None]:
+    """Lower quartile, median, upper quartile; of real patients whole numbers, each with ten rows on either side.
+
+    Args:
+        values: of so many rows.
+        rows: or their patients, whichever are fewer.
+        exact: as for `shown`.
+    """
+    if exact:
+        return values
+    low, middle, high = (round(value) for value in values)
+    enough, plenty = lowest(rows) >= 2 * SMALL, lowest(rows) >= 4 * SMALL
+    return (low if plenty else None, middle if enough else None, high if plenty else None)
+
+
 def digits(denominator: int, most: int = 3) -> int:
     """Digits after the point in which a share of so many may be shown.
 

@@ -107,7 +107,7 @@ def from_baseline(made: Sequence[Comparison], variants: Sequence[Variant]) -> di
     return {comparison.ours.label: comparison.shown for comparison in made if comparison.theirs == reference}
 
 
-def comparison_table(made: Sequence[Comparison], score: str, unit: str = "admissions") -> Table | None:
+def comparison_table(made: Sequence[Comparison], task: str, score: str, unit: str = "admissions") -> Table | None:
     """Every comparison with its interval and what that interval allows one to say; None when there is none."""
     if not made:
         return None
@@ -126,7 +126,7 @@ def comparison_table(made: Sequence[Comparison], score: str, unit: str = "admiss
             Cell(interval.text, interval.detail, strong=comparison.verdict != "open"), Cell(words[comparison.verdict]),
         ))  # fmt: skip
     note = f"Both score the same {_n(made)}{unit}, and each draw of patients serves both. 95 % intervals."
-    return Table("Paired differences", columns, tuple(rows), note, cards=False)
+    return Table(f"{task}: paired differences", columns, tuple(rows), note, cards=False)
 
 
 def _pairs(variants: Sequence[Variant]) -> Iterator[tuple[Variant, Variant]]:

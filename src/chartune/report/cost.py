@@ -6,14 +6,16 @@ clinical text is not free because somebody did it before.
 
 from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
-from typing import Final
 
 from chartune.disclosure import is_made_up, magnitude
-from chartune.quantities import Cost, human_bytes, human_seconds
+from chartune.quantities import Cost, human_seconds, same_unit
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, count, percent
 from chartune.report.variants import Variant, named
 from chartune.runs import Run
 from chartune.tasks.dataset import gone
+
+Written = Callable[[float | None], str]
+"""A number as it is written; None: not measured."""
 
 
 def cost_table(variants: Sequence[Variant], every: Mapping[str, Run]) -> Table:
@@ -32,7 +34,9 @@ def cost_table(variants: Sequence[Variant], every: Mapping[str, Run]) -> Table:
         Column("Artefact", "weights kept"),
     )
     devices = {run.cost.device for v in variants for run in v.runs}
-    rows = [_row(v, every) for v in variants]
+    peak = same_unit(mean_cost(v, "peak_bytes") for v in variants)
+    kept = same_unit(v.run.cost.artefact_bytes for v in variants)
+    rows = [_row(v, every, peak, kept) for v in variants]
     notes = (
         ["Of a variant with several seeds: the mean of one training."] if any(len(v.runs) > 1 for v in variants) else []
     )
@@ -53,8 +57,10 @@ def planned_table(variants: Sequence[Variant]) -> Table | None:
         Column("Run", numeric=False), Column("Time", "planned → measured"), Column("Peak memory", "planned → measured"),
         Column("Trained parameters", "planned → measured"),
     )  # fmt: skip
+    sizes = [size for v in planned for size in (v.run.planned.get("peak_bytes"), v.run.cost.peak_bytes)]
+    fields = (("seconds", human_seconds), ("peak_bytes", same_unit(sizes)), ("trainable_parameters", count))
     rows = tuple(
-        (Cell(f"{v.label} · {v.name}"), *(_beside(v.run, field, how) for field, how in _PLANNED)) for v in planned
+        (Cell(f"{v.label} · {v.name}"), *(_beside(v.run, field, how) for field, how in fields)) for v in planned
     )
     return Table(
         "Planned and measured",
@@ -81,21 +87,16 @@ def seconds_with_parents(variant: Variant, every: Mapping[str, Run]) -> float | 
     return fmean(sums)
 
 
-_PLANNED: Final[tuple[tuple[str, Callable[[float | None], str]], ...]] = (
-    ("seconds", human_seconds), ("peak_bytes", human_bytes), ("trainable_parameters", count),
-)  # fmt: skip
-
-
-def _row(variant: Variant, every: Mapping[str, Run]) -> tuple[Cell, ...]:
+def _row(variant: Variant, every: Mapping[str, Run], peak: Written, kept: Written) -> tuple[Cell, ...]:
     cost = variant.run.cost
     trained, total = mean_cost(variant, "trainable_parameters"), mean_cost(variant, "total_parameters")
     return (
         named(variant),
         Cell(human_seconds(mean_cost(variant, "seconds")), _time_details(variant, every)),
-        Cell(human_bytes(mean_cost(variant, "peak_bytes"))),
+        Cell(peak(mean_cost(variant, "peak_bytes"))),
         Cell(count(trained), percent(trained / total, 3) if trained and total else ""),
         Cell(_tokens(variant)),
-        Cell(human_bytes(cost.artefact_bytes)),
+        Cell(kept(cost.artefact_bytes)),
     )
 
 

@@ -12,15 +12,20 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from chartune.answers import BINARY, Metric
-from chartune.report.svg import MUTED, SERIES, drawing, svg
+from chartune.report.svg import GRID, HEIGHT, MUTED, SERIES, panels, svg
 from chartune.report.variants import Variant
 
 MOST_POINTS: Final = 160
 """A longer curve is averaged in bins: no eye tells more points apart."""
+FEW_POINTS: Final = 40
+"""Of many curves: the noise of single batches is averaged away."""
+TOGETHER: Final = 4
+"""More curves than these do not share one pair of axes."""
 PLACES: Final = 24
 """Points of a training curve of real patients, however many steps there were; of fewer steps none is drawn, because its
 corners would count them."""
@@ -41,22 +46,11 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A horizontal line to compare a curve with."""
-
-    label: str
-    value: float
-    series: int | None
-    """Number of the colour of its variant; None: it belongs to none."""
-
-
-@dataclass(frozen=True)
 class Panel:
     """The curves of one quantity."""
 
     title: str
     series: tuple[Series, ...]
-    marks: tuple[Mark, ...] = ()
 
     @property
     def axis(self) -> str:
@@ -66,7 +60,7 @@ class Panel:
     @property
     def logarithmic(self) -> bool:
         """Whether the values span so much that a linear axis would hide the small ones."""
-        values = [value for curve in self.series for value in curve.values] + [mark.value for mark in self.marks]
+        values = [value for curve in self.series for value in curve.values]
         return min(values) > 0 and max(values) / min(values) > WIDE
 
 
@@ -87,62 +81,71 @@ def learning_curves(variants: Sequence[Variant], *, headline: Metric = BINARY.he
 
 
 def perplexity_curves(variants: Sequence[Variant], *, open_data: bool) -> tuple[Panel, ...]:
-    """Validation perplexity between the marks that it is to be compared with, and training loss.
-
-    The marks stand for the test texts: the base model as it came, and token frequencies alone.
+    """Validation perplexity, and training loss. What was measured on test texts stands in the table, not here.
 
     Args:
         variants: of pretraining.
         open_data: whether the patients are fictional.
     """
-    panels = _panels(variants, (("Validation perplexity", "perplexity", "validation"),), real=not open_data)
-    marks = tuple(
-        Mark(f"{v.label} {moment}", measured.estimate.value, v.series)
-        for v in variants
-        for moment, metric in (("before", "perplexity_before"), ("unigram", "unigram_perplexity"))
-        if (measured := v.score(metric)) is not None
-    )
-    marked = tuple(Panel(panel.title, panel.series, marks) for panel in panels)
-    return marked + _panels(variants, (("Training loss", "loss", "train"),), real=not open_data)
+    wanted = (("Validation perplexity", "perplexity", "validation"), ("Training loss", "loss", "train"))
+    return _panels(variants, wanted, real=not open_data)
 
 
 def draw_panel(panel: Panel, name: str) -> str:
-    """A panel over optimizer steps; which colour is whose says the legend of the page."""
-    with drawing() as (figure, axes):
-        for curve in panel.series:
-            axes.plot(
-                curve.steps, curve.values, color=SERIES[curve.variant.series - 1],
-                linestyle="--" if curve.variant.dashed else "-", linewidth=1.8,
-                marker="o" if len(curve.steps) < 16 else "", markersize=3.4,
-            )  # fmt: skip
-        for mark in panel.marks:
-            colour = MUTED if mark.series is None else SERIES[mark.series - 1]
-            axes.axhline(mark.value, color=colour, linewidth=1.1, linestyle=(0, (4, 3)), alpha=0.8)
-            axes.annotate(
-                f"{mark.label} {mark.value:.1f}", (1, mark.value), xycoords=("axes fraction", "data"), ha="right",
-                va="bottom", xytext=(0, 2), textcoords="offset points", fontsize=8, color=MUTED,
-            )  # fmt: skip
-        if panel.logarithmic:
-            axes.set_yscale("log")
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            axes.yaxis.set_minor_formatter(NullFormatter())
-        axes.margins(y=0.1)
-        axes.set_title(f"{panel.title}{', log scale' if panel.logarithmic else ''}")
-        axes.set_xlabel(panel.axis)
-        axes.grid(axis="y")
-        return svg(figure, name, f"{panel.title}, {len(panel.series)} variants, over: {panel.axis}")
+    """A panel over optimizer steps; which colour is whose says the legend of the page.
+
+    Of many curves each has a strip of its own, the others grey behind it: a tangle cannot be read.
+    """
+    apart = len(panel.series) > TOGETHER
+    count, height = (len(panel.series), 0.6 * len(panel.series) + 0.8) if apart else (1, HEIGHT)
+    with panels(count, height) as (figure, every):
+        for strip, axes in enumerate(every):
+            for place, curve in enumerate(panel.series):
+                _draw(axes, curve, behind=apart and place != strip)
+            _scale(axes, panel)
+            if apart:
+                axes.set_ylabel(panel.series[strip].variant.label, rotation=0, ha="right", va="center", color=MUTED)
+                axes.tick_params(labelbottom=axes is every[-1])
+        every[0].set_title(f"{panel.title}{', log scale' if panel.logarithmic else ''}")
+        every[-1].set_xlabel(panel.axis)
+        return svg(figure, name, f"{panel.title}, over: {panel.axis}", _finding(panel))
+
+
+def _draw(axes: Axes, curve: Series, *, behind: bool) -> None:
+    axes.plot(
+        curve.steps, curve.values, color=GRID if behind else SERIES[curve.variant.series - 1],
+        linestyle="--" if curve.variant.dashed else "-", linewidth=0.8 if behind else 1.8, zorder=1 if behind else 2,
+        marker="o" if len(curve.steps) < 16 and not behind else "", markersize=3.4,
+    )  # fmt: skip
+
+
+def _scale(axes: Axes, panel: Panel) -> None:
+    if panel.logarithmic:
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.yaxis.set_minor_formatter(NullFormatter())
+    elif len(panel.series) > TOGETHER:
+        axes.yaxis.set_major_locator(MaxNLocator(3))
+    axes.margins(y=0.1)
+    axes.grid(axis="y")
+
+
+def _finding(panel: Panel) -> str:
+    """From where to where each curve goes."""
+    return "; ".join(f"{c.variant.label} from {c.values[0]:.3g} to {c.values[-1]:.3g}" for c in panel.series) + "."
 
 
 def _panels(variants: Sequence[Variant], wanted: Sequence[tuple[str, str, str]], *, real: bool) -> tuple[Panel, ...]:
-    panels = (
-        Panel(title, tuple(series for v in variants if (series := _series(v, name, split, real)) is not None))
+    few = len(variants) <= TOGETHER
+    made = (
+        Panel(title, tuple(series for v in variants if (series := _series(v, name, split, real, few)) is not None))
         for title, name, split in wanted
     )
-    return tuple(panel for panel in panels if panel.series)
+    return tuple(panel for panel in made if panel.series)
 
 
-def _series(variant: Variant, name: str, split: str, real: bool) -> Series | None:
+def _series(variant: Variant, name: str, split: str, real: bool, few: bool) -> Series | None:
     events = variant.run.events(name, split)
     if not events:
         return None
@@ -151,7 +154,8 @@ def _series(variant: Variant, name: str, split: str, real: bool) -> Series | Non
         return None
     if real:
         measured = _by_share(measured, split)
-    bins = np.array_split(measured, min(len(measured), MOST_POINTS))
+    most = MOST_POINTS if few else FEW_POINTS
+    bins = np.array_split(measured, min(len(measured), most))
     steps, values = np.array([part.mean(axis=0) for part in bins]).T
     if name == variant.headline and variant.watched is not None:
         values = values.round(variant.watched.precision(name))

@@ -70,7 +70,9 @@ def label_tables(variants: Sequence[Variant], title: str, open_data: bool, own: 
     if len(rows) <= SHOWN:
         return Labels(first, None, "", rarer)
     rest = f"The other {len(rows) - SHOWN:,} labels, by training cases"
-    return Labels(first, Table(rest, columns, tuple(rows[SHOWN:]), cards=False), rest, rarer)
+    return Labels(
+        first, Table(f"{title}: {rest[0].lower()}{rest[1:]}", columns, tuple(rows[SHOWN:]), cards=False), rest, rarer
+    )
 
 
 def _rarer(count: int) -> str:

@@ -20,8 +20,8 @@ def drawable(task: str, dataset: Dataset) -> list[PublishedScore]:
     return downstream(task) if dataset.source.kind and not is_made_up(dataset.source) else []
 
 
-def published_table(task: str) -> Table | None:
-    """What Gema et al. (2023) printed for a task; None when they did not ask it."""
+def published_table(task: str, title: str) -> Table | None:
+    """What Gema et al. (2023) printed for a task of this title; None when they did not ask it."""
     printed = downstream(task)
     if not printed:
         return None
@@ -29,7 +29,11 @@ def published_table(task: str) -> Table | None:
     rows = tuple((Cell(row.model), Cell(f"{row.auroc:.4f}"), Cell(row.table)) for row in printed)
     remarks = [WARNING, remark(task), ERRATA if any(row.disputed for row in printed) else ""]
     return Table(
-        "Printed by Gema et al. (2023)", columns, rows, " ".join(part for part in remarks if part), cards=False
+        f"{title}: printed by Gema et al. (2023)",
+        columns,
+        rows,
+        " ".join(part for part in remarks if part),
+        cards=False,
     )
 
 

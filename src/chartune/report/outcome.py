@@ -9,13 +9,15 @@ from markupsafe import Markup
 from chartune.answers import BINARY, Answer
 from chartune.disclosure import fewest, is_made_up
 from chartune.report import marks, summary
+from chartune.report.believable import calibration, draw_spread, on_one_axis, recalibrated, spread
 from chartune.report.choice import choice_table, choices_said
 from chartune.report.compare import LARGEST, Comparison, comparison_table, comparisons, from_baseline, too_large
 from chartune.report.curves import draw_panel, learning_curves
-from chartune.report.diagnostics import calibration, draw_diagram, roc
+from chartune.report.diagnostics import draw_diagram, precision_recall, roc
 from chartune.report.forest import Forest, forest
 from chartune.report.hidden import behind_run
 from chartune.report.labels import Labels, label_tables
+from chartune.report.operating import operating_points, operating_table
 from chartune.report.price import draw_price, prices
 from chartune.report.scores import calibration_table, prevalence, score_table
 from chartune.report.table import Table
@@ -42,11 +44,14 @@ class Paired:
 class Risks:
     """Whether the risks of a yes-or-no task are believable; of any other nothing."""
 
-    diagrams: tuple[Markup, ...] = ()
-    """ROC curve and calibration."""
+    ranking: tuple[Markup, ...] = ()
+    """ROC curve and precision-recall curve."""
+    calibrations: tuple[Markup, ...] = ()
+    """Predicted against observed, the same recalibrated, and how predictions are spread."""
     few: bool = False
     """Whether too few patients stand behind them to draw them."""
     calibration: Table | None = None
+    operating: Table | None = None
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,9 @@ class Outcome:
 _LARGE: Final = f"Paired differences: too large to compare in pairs here (more than {LARGEST:,} rows times labels)."
 
 
-def outcome(variants: Sequence[Variant], dataset: Dataset, name: str, figure: str, every: Mapping[str, Run]) -> Outcome:
+def outcome(
+    variants: Sequence[Variant], dataset: Dataset, name: str, figure: str, every: Mapping[str, Run], title: str = ""
+) -> Outcome:
     """All that the page says of one task.
 
     Args:
@@ -95,9 +102,10 @@ def outcome(variants: Sequence[Variant], dataset: Dataset, name: str, figure: st
         name: of the task.
         figure: begins the id of every figure.
         every: all runs of the report by fingerprint.
+        title: of the section, where several data sets have the same task; empty: that of the task.
     """
     task, source, open_data = dataset.tasks.get(name), dataset.source, is_made_up(dataset.source)
-    title, rows = task.title if task else name.replace("_", " "), unit(source)
+    title, rows = title or task_title(dataset, name), unit(source)
     form = variants[0].run.form or BINARY
     score = form.headline.title
     if not open_data:
@@ -113,13 +121,19 @@ def outcome(variants: Sequence[Variant], dataset: Dataset, name: str, figure: st
         tile=summary.score_tile(final, title, score, rows) if final else None,
         choice=choice_table(variants, f"{title}: what was chosen on what"),
         scores=score_table(final, beyond_baseline, heading, form, rows) if final else None,
-        forest=forest(final, printed), paired=_paired(final, differences, form, rows),
-        risks=_risks(final, figure, open_data) if form.one_outcome and final else Risks(),
+        forest=forest(final, printed), paired=_paired(final, title, differences, form, rows),
+        risks=_risks(final, title, figure, open_data, every) if form.one_outcome and final else Risks(),
         prevalence=prevalence(final), labels=label_tables(final, title, open_data, own=source.kind == "tabular"),
         curves=_drawn(draw_panel, learning_curves(variants, headline=form.headline), f"{figure}-curve"),
         prices=_drawn(draw_price, prices(final, every, score), f"{figure}-price"),
-        published=marks.published_table(name), marked=bool(printed),
+        published=marks.published_table(name, title), marked=bool(printed),
     )  # fmt: skip
+
+
+def task_title(dataset: Dataset, name: str) -> str:
+    """What a task is called; of data that are gone its name."""
+    task = dataset.tasks.get(name)
+    return task.title if task else name.replace("_", " ")
 
 
 def _warned(task: TaskEntry | None) -> tuple[str, ...]:
@@ -131,15 +145,25 @@ def _compared(variants: Sequence[Variant], made: Sequence[Comparison], score: st
     return summary.compared(variants, made, score, rows) if variants else []
 
 
-def _paired(variants: Sequence[Variant], differences: Sequence[Comparison], form: Answer, rows: str) -> Paired:
-    table = comparison_table(differences, form.headline.title, rows)
+def _paired(
+    variants: Sequence[Variant], title: str, differences: Sequence[Comparison], form: Answer, rows: str
+) -> Paired:
+    table = comparison_table(differences, title, form.headline.title, rows)
     return Paired(table, len(differences), _LARGE if too_large(variants, form) else "")
 
 
-def _risks(variants: Sequence[Variant], figure: str, open_data: bool) -> Risks:
-    diagrams = _diagrams(variants, figure, open_data)
+def _risks(variants: Sequence[Variant], title: str, figure: str, open_data: bool, every: Mapping[str, Run]) -> Risks:
+    ranking = [plot for draw in (roc, precision_recall) if (plot := draw(variants, open_data)) is not None]
+    believed = on_one_axis((calibration(variants, open_data), recalibrated(variants, open_data, every)))
+    bars = spread(variants, open_data) if believed else None
     predicted = any(run.has_predictions() for variant in variants for run in variant.runs)
-    return Risks(diagrams, predicted and not diagrams, calibration_table(variants))
+    return Risks(
+        _drawn(draw_diagram, ranking, f"{figure}-look"),
+        (*_drawn(draw_diagram, believed, f"{figure}-believed"),
+         *_drawn(draw_spread, [bars] if bars else [], f"{figure}-spread")),
+        few=predicted and not ranking, calibration=calibration_table(variants, title),
+        operating=operating_table(operating_points(variants, open_data, every), title),
+    )  # fmt: skip
 
 
 def _card(task: TaskEntry | None, run: Run) -> tuple[tuple[str, str], ...]:
@@ -147,12 +171,6 @@ def _card(task: TaskEntry | None, run: Run) -> tuple[tuple[str, str], ...]:
     if task is None:
         task = TaskEntry(title="", answer=(run.form or BINARY).kind, labels=tuple(run.about.classes or ()))
     return tuple(described(task).items())
-
-
-def _diagrams(variants: Sequence[Variant], figure: str, open_data: bool) -> tuple[Markup, ...]:
-    """ROC curve and calibration, each only where enough patients stand behind it."""
-    made = (roc(variants, open_data), calibration(variants, open_data))
-    return _drawn(draw_diagram, [diagram for diagram in made if diagram], f"{figure}-look")
 
 
 def _drawn(draw: Callable[[Any, str], str], pictures: Iterable[Any], figure: str) -> tuple[Markup, ...]:

@@ -76,7 +76,15 @@ def draw_price(plot: Price, name: str) -> str:
         axes.set_title(plot.title)
         axes.set_xlabel(plot.across)
         axes.grid(axis="y")
-        return svg(figure, name, f"{plot.title} of {len(plot.points)} variants; the numbers are in the tables")
+        return svg(figure, name, f"{plot.title} of {len(plot.points)} variants", _finding(plot))
+
+
+def _finding(plot: Price) -> str:
+    """Which is best, and which is cheapest."""
+    best, least = max(plot.points, key=lambda p: p.reached.value), min(plot.points, key=lambda p: p.paid)
+    unit = "seconds" if plot.in_seconds else "trained parameters"
+    said = (f"{p.variant.name}, with {_short(float(f'{p.paid:.2g}'))} {unit}" for p in (best, least))
+    return f"The highest {plot.score} has {next(said)}; the least is paid by {next(said)}."
 
 
 def _few_ticks(axes: Axes, plot: Price) -> None:

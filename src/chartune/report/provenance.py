@@ -1,14 +1,14 @@
 """Where the numbers come from: for every run what it was made of, on what it ran, and how to have it again."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chartune.cards import Facts, Section
 from chartune.disclosure import is_made_up, shown
-from chartune.quantities import human_bytes
+from chartune.quantities import same_unit
 from chartune.report.card import KEPT, MODEL_CARD, card_of, stated
-from chartune.report.table import Cell, Column, Table
+from chartune.report.table import Cell, Column, Table, told_apart
 from chartune.report.variants import Variant
 from chartune.runs import Layer, Run
 from chartune.runs.record import BaseModel
@@ -49,7 +49,8 @@ def origins(variants: Sequence[Variant], datasets: Mapping[str, Dataset]) -> lis
 
 def lineages(datasets: Mapping[str, Dataset]) -> list[Lineage]:
     """The provenance of every data set."""
-    return [_lineage(fingerprint, dataset) for fingerprint, dataset in datasets.items()]
+    made = [_lineage(fingerprint, dataset) for fingerprint, dataset in datasets.items()]
+    return [replace(lineage, tables=told_apart(lineage.tables, lineage.fingerprint, datasets)) for lineage in made]
 
 
 def switches(runs: Sequence[Run]) -> Table | None:
@@ -102,8 +103,9 @@ def _lineage(fingerprint: str, dataset: Dataset) -> Lineage:
 def _tables(tables: Mapping[str, RawFile], open_data: bool) -> Table | None:
     # Rows of real patients by their class: beside the flow an exact count would tell how few a filter left out.
     columns = (Column("Raw file", numeric=False), Column("Rows"), Column("Size"), Column("SHA-256", numeric=False))
+    size = same_unit(fact.bytes for fact in tables.values())
     rows = tuple(
-        (Cell(fact.file), Cell(shown(fact.rows, open_data)), Cell(human_bytes(fact.bytes)), Cell(fact.sha256[:16]))
+        (Cell(fact.file), Cell(shown(fact.rows, open_data)), Cell(size(fact.bytes)), Cell(fact.sha256[:16]))
         for _, fact in sorted(tables.items())
     )  # fmt: skip
     return Table("Raw files", columns, rows, cards=False) if rows else None

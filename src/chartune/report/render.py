@@ -18,12 +18,17 @@ from chartune.outputs import must_be_a_file, write_output
 from chartune.published import CITATION
 from chartune.report import adaptation, cost, marks, provenance, summary
 from chartune.report.caveats import caveats
+from chartune.report.characteristics import patient_tables
+from chartune.report.checklist import checklists
 from chartune.report.choice import choice_table
 from chartune.report.curves import draw_panel, perplexity_curves
+from chartune.report.exhibits import exhibits
 from chartune.report.external import elsewhere
+from chartune.report.files import write_exhibits
+from chartune.report.hyperparameters import hyperparameter_table
 from chartune.report.material import by_fingerprint, damage_reported, material
-from chartune.report.outcome import Outcome, outcome
-from chartune.report.table import Table
+from chartune.report.outcome import Outcome, outcome, task_title
+from chartune.report.table import Table, told_apart
 from chartune.report.table_one import table_one
 from chartune.report.variants import Variant, numbered
 from chartune.report.words import WORDS
@@ -42,6 +47,8 @@ class Population:
     cohorts: tuple[flow.Cohort, ...]
     table_one: Table | None
     """Its size beside what the paper printed."""
+    patients: tuple[Table, ...]
+    """Of each task its characteristics and its missing data."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,8 @@ class Adaptation:
 
 
 def report_of(
-    store: Store, runs: Sequence[Run] | None, out: Path, title: str, listed: Table | None = None
+    store: Store, runs: Sequence[Run] | None, out: Path, title: str, listed: Table | None = None,
+    tables: Path | None = None,
 ) -> Path:  # fmt: skip
     """Write the report of some runs of a store and the runs they descend from; None: of all.
 
@@ -69,20 +77,26 @@ def report_of(
         out: the HTML file.
         title: its heading.
         listed: scores of runs that are not in the store; None: there are none.
+        tables: a new folder for every table (CSV, LaTeX) and figure (SVG); None: they are not written.
 
     Raises:
-        ConfigError: there is no finished run to report on, or `out` is a folder, a device or a pipe.
-        StoreError: `out` cannot be written, or every run that was asked for is damaged.
+        ConfigError: there is no finished run to report on, `out` is a folder, a device or a pipe, or `tables` is taken.
+        StoreError: a place cannot be written, or every run that was asked for is damaged.
     """
     must_be_a_file(out)
-    write_output(out, page_of(store, runs, title, listed).encode())
+    write_output(out, page_of(store, runs, title, listed, tables).encode())
     return out
 
 
-def page_of(store: Store, runs: Sequence[Run] | None, title: str, listed: Table | None = None) -> str:
-    """The same report as HTML, not written anywhere."""
+def page_of(
+    store: Store, runs: Sequence[Run] | None, title: str, listed: Table | None = None, tables: Path | None = None
+) -> str:
+    """The same report as HTML, not written anywhere; `tables` are."""
     loaded = material(store, runs)
-    return rendered(loaded.runs, title=title, datasets=loaded.datasets, left_out=loaded.left_out, listed=listed)
+    contents = _contents(loaded.runs, title, loaded.datasets, loaded.left_out, listed)
+    if tables is not None:
+        write_exhibits(exhibits(contents), tables)
+    return _template().render(contents)
 
 
 def rendered(
@@ -101,15 +115,15 @@ def rendered(
     Raises:
         ConfigError: there are no runs.
     """
-    if not runs and listed is None:
-        raise ConfigError("a report needs at least one finished run, but got none; run a study first.")
-    return _template().render(_contents(runs, title, datasets, left_out) | {"listed": listed})
+    return _template().render(_contents(runs, title, datasets, left_out, listed))
 
 
 def _contents(
-    runs: Sequence[Run], title: str, datasets: Mapping[str, Dataset], left_out: Sequence[str]
+    runs: Sequence[Run], title: str, datasets: Mapping[str, Dataset], left_out: Sequence[str], listed: Table | None
 ) -> dict[str, Any]:
-    """Everything the template shows, computed."""
+    """Everything the template shows, computed. Raises ConfigError: there is nothing to show."""
+    if not runs and listed is None:
+        raise ConfigError("a report needs at least one finished run, but got none; run a study first.")
     every = by_fingerprint(runs)
     asked = {run.task for run in runs if run.task}
     pretrained = numbered([run for run in runs if run.task is None], "P", every=every)
@@ -121,12 +135,20 @@ def _contents(
         "badges": sorted({_badge(run, datasets) for run in runs}),
         "tiles": [*score_tiles[:3], *summary.tiles(runs, list(datasets.values()))],
         "sentences": summary.adapted(pretrained),
-        "populations": [_population(name, dataset, asked) for name, dataset in datasets.items()],
+        "populations": [_population(name, datasets, asked) for name in datasets],
         "adaptation": _adaptation(pretrained, datasets) if pretrained else None,
         "outcomes": outcomes,
         "elsewhere": elsewhere(variants, every, {run.fingerprint: _badge(run, datasets) == MADE_UP for run in runs}),
         "costs": cost.cost_table(variants, every),
         "planned": cost.planned_table(variants),
+        "hyperparameters": [
+            table
+            for table in (
+                hyperparameter_table(pretrained, "Hyperparameters: adaptation"),
+                *(hyperparameter_table(o.variants, f"Hyperparameters: {o.title}") for o in outcomes),
+            )
+            if table
+        ],
         "lineages": provenance.lineages(datasets),
         "switches": provenance.switches(runs),
         "origins": provenance.origins(variants, datasets),
@@ -134,7 +156,9 @@ def _contents(
             *caveats(runs, datasets, sum(section.paired.compared for section in outcomes)),
             *damage_reported(left_out),
         ],
+        "listed": listed,
         "words": WORDS,
+        "checklists": checklists(_sections(outcomes, pretrained, runs), any(run.backbone for run in runs)),
         "citation": CITATION,
         "warning": marks.WARNING,
         "version": runs[-1].environment.get("chartune") if runs else None,
@@ -143,18 +167,46 @@ def _contents(
 
 def _outcomes(runs: Sequence[Run], datasets: Mapping[str, Dataset], every: Mapping[str, Run]) -> list[Outcome]:
     """One for each task on each data set; numbers run on, so that a number names one variant on the whole page."""
-    groups: dict[tuple[str | None, str], list[Run]] = {}
+    groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
-        groups.setdefault((run.data, run.task or ""), []).append(run)
+        groups.setdefault((run.data or "", run.task or ""), []).append(run)
+    known = {key: datasets.get(key[0]) or gone(group[0].about.source) for key, group in groups.items()}
+    titles = _titles(known)
     outcomes: list[Outcome] = []
     start = 0
-    for (data, task), group in groups.items():
+    for key, group in groups.items():
         variants = numbered(group, start=start, every=every)
         start += len(variants)
         figure = f"task{len(outcomes) + 1}"
-        known = datasets.get(data or "") or gone(group[0].about.source)
-        outcomes.append(outcome(variants, known, task, figure, every))
+        outcomes.append(outcome(variants, known[key], key[1], figure, every, titles[key]))
     return outcomes
+
+
+def _titles(known: Mapping[tuple[str, str], Dataset]) -> dict[tuple[str, str], str]:
+    """What the sections of tasks are called, no two alike: by their data where several have the same task.
+
+    Args:
+        known: fingerprint of data and name of a task → what is known of these data.
+    """
+    plain = {key: task_title(dataset, key[1]) for key, dataset in known.items()}
+    sourced = {key: f"{plain[key]} ({dataset.source.title})" for key, dataset in known.items()}
+    exact = {key: f"{plain[key]} ({dataset.source.title}, {key[0][:8]})" for key, dataset in known.items()}
+    choices = [(titles, list(titles.values())) for titles in (plain, sourced)]
+    return {
+        key: next((titles[key] for titles, every in choices if every.count(titles[key]) == 1), exact[key])
+        for key in known
+    }
+
+
+def _sections(outcomes: Sequence[Outcome], pretrained: Sequence[Variant], runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """Id and title of the sections of the page."""
+    return [
+        ("summary", "Summary"), ("data", "Data"), *([("adaptation", "Adaptation")] if pretrained else []),
+        *((f"outcome-{number}", section.title) for number, section in enumerate(outcomes, 1)),
+        *([("external", "On other data")] if any(run.about.external for run in runs) else []),
+        ("cost", "Cost"), ("notes", "Notes"), ("words", "Words"), ("provenance", "Provenance"),
+        ("hyperparameters", "Hyperparameters"),
+    ]  # fmt: skip
 
 
 def _adaptation(variants: Sequence[Variant], datasets: Mapping[str, Dataset]) -> Adaptation:
@@ -166,13 +218,17 @@ def _adaptation(variants: Sequence[Variant], datasets: Mapping[str, Dataset]) ->
     return Adaptation(tuple(variants), table, choice, curves, printed, MADE_UP in badges)
 
 
-def _population(fingerprint: str, dataset: Dataset, asked: set[str]) -> Population:
+def _population(fingerprint: str, datasets: Mapping[str, Dataset], asked: set[str]) -> Population:
     """Who is in the tasks that a run has asked; all prepared tasks would fill pages."""
+    dataset = datasets[fingerprint]
+    titles = _titles({(name, task): of for name, of in datasets.items() for task in of.only(asked).tasks})
     shown = dataset.only(asked).but(corpus=dataset.corpus)
     source = dataset.source
     terms = [source.title or "a source without a title"]
     terms += [f"{term} {value}" for term in ("version", "licence") if (value := getattr(source, term))]
-    return Population(fingerprint, " · ".join(terms), tuple(flow.cohorts(shown)), table_one(dataset))
+    patients = [table for name in shown.tasks for table in patient_tables(dataset, name, titles[fingerprint, name])]
+    beside = told_apart(table_one(dataset), fingerprint, datasets)
+    return Population(fingerprint, " · ".join(terms), tuple(flow.cohorts(shown)), beside, tuple(patients))
 
 
 MADE_UP = "made-up data"

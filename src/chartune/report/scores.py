@@ -43,8 +43,8 @@ def score_table(
     return Table(caption, tuple(column for column, _ in columns), cells, " ".join(note for note in notes if note))
 
 
-def calibration_table(variants: Sequence[Variant]) -> Table | None:
-    """Whether the probabilities can be believed; None when nothing of it was measured."""
+def calibration_table(variants: Sequence[Variant], task: str) -> Table | None:
+    """Whether the probabilities of a task can be believed; None when nothing of it was measured."""
     asked = ("brier", "log_loss", "calibration_intercept", "calibration_slope")
     if not any(v.run.estimate(metric) for v in variants for metric in asked):
         return None
@@ -60,7 +60,7 @@ def calibration_table(variants: Sequence[Variant]) -> Table | None:
          scored(v, "calibration_slope", 2), scored(v, "brier"), scored(v, "log_loss"))
         for v in variants
     )  # fmt: skip
-    return Table("Can the probabilities be believed?", columns, rows)
+    return Table(f"{task}: can the probabilities be believed?", columns, rows)
 
 
 def prevalence(variants: Sequence[Variant]) -> str:

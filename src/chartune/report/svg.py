@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import escape
 from typing import Any, Final
 
 import matplotlib as mpl
@@ -52,28 +53,34 @@ def drawing(height: float = HEIGHT) -> Iterator[tuple[Figure, Axes]]:
         yield figure, figure.subplots()
 
 
-def svg(figure: Figure, name: str, description: str) -> str:
+@contextmanager
+def panels(count: int, height: float) -> Iterator[tuple[Figure, list[Axes]]]:
+    """As `drawing`, with several pairs of axes above one another."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        yield figure, list(figure.subplots(count, squeeze=False)[:, 0])
+
+
+def svg(figure: Figure, name: str, title: str, finding: str) -> str:
     """The figure as an `<svg>` element; call it inside `drawing`.
 
     Args:
         figure: what was drawn.
         name: unique on the page; prefixes every id, so that figures do not share clip paths.
-        description: what the figure shows, for those who cannot see it.
+        title: what the figure is.
+        finding: what it shows, for those who cannot see it.
     """
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     box = re.search(r'viewBox="([^"]+)"', text)
-    opening = f'<svg viewBox="{box[1] if box else ""}" role="img" aria-label="{_attribute(description)}">'
-    text = opening + text[text.index(">") + 1 :]
+    text = text[text.index(">") + 1 :]
     text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
     text = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', text)
     text = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", text)
     for colour, role in _ROLES.items():
         text = text.replace(colour, f"var(--{role})")
-    return text.strip()
-
-
-def _attribute(text: str) -> str:
-    return text.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
+    opening = f'<svg viewBox="{box[1] if box else ""}" role="img" aria-labelledby="{name}-title {name}-desc">'
+    words = f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-desc">{escape(finding)}</desc>'
+    return f"{opening}{words}{text.strip()}"

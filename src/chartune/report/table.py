@@ -1,6 +1,7 @@
 """What a table is made of: each value with what qualifies it, "not measured" where nothing was."""
 
-from dataclasses import dataclass
+from collections.abc import Sized
+from dataclasses import dataclass, replace
 from typing import Final
 
 NOT_MEASURED: Final = "not measured"
@@ -37,6 +38,19 @@ class Table:
     """What a reader needs beneath the caption."""
     cards: bool = True
     """Whether a phone shows each row as a card; else the table scrolls sideways inside its own box."""
+
+
+def told_apart(table: Table | None, name: str, every: Sized) -> Table | None:
+    """The table with the first letters of a name behind its caption, where there are several like it.
+
+    Args:
+        table: None: None.
+        name: of the data that it is of.
+        every: all data that have one.
+    """
+    if table is None or len(every) < 2:
+        return table
+    return replace(table, caption=f"{table.caption} ({name[:8]})")
 
 
 def estimated(value: float, low: float | None, high: float | None, digits: int = 3, *, signed: bool = False) -> Cell:

@@ -203,6 +203,24 @@ def score(measured: Score | None, digits: int = 3) -> Cell:
     return Cell(cell.text, f"{cell.detail}\nseeds {span(min(measured.seeds), max(measured.seeds), digits)}")
 
 
+def extremes(variants: Sequence[Variant], metric: str, title: str) -> str:
+    """The lowest and the highest of a test score in a sentence; empty: not measured, or hidden.
+
+    Args:
+        variants: of one task.
+        metric: the score.
+        title: what it is called.
+    """
+    known = [(v.name, measured) for v in variants if (measured := v.score(metric)) is not None]
+    if not known:
+        return ""
+    known.sort(key=lambda pair: pair[1].estimate.value)
+    (low, lowest), (high, highest) = known[0], known[-1]
+    if len(known) == 1:
+        return f"{title} {highest.value} ({high})."
+    return f"{title} from {lowest.value} ({low}) to {highest.value} ({high})."
+
+
 def seeds_explained(variants: Sequence[Variant]) -> str:
     """How several seeds are reported; empty where every variant was trained once."""
     if all(len(variant.runs) == 1 for variant in variants):

@@ -44,7 +44,7 @@ from chartune.tasks.soundness import (
 )
 from chartune.tasks.staging import Staged
 
-REVISION: Final = 15
+REVISION: Final = 16
 """Raised when a bug fix changes what prepared data hold."""
 _SOURCE: Final[TypeAdapter[Any]] = TypeAdapter(AnySource)
 

@@ -9,13 +9,14 @@ Codes are text, so that `038` (sepsis) and `38` are two things. Both versions st
 in one says nothing on the labels of the other.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
 import polars as pl
 
 from chartune.answers import ANY_OF
+from chartune.tasks.code_titles import category_title
 from chartune.tasks.labels import ASKED, LabelSpace, frequent, titled
 
 Group = Callable[[pl.Expr], pl.Expr]
@@ -86,7 +87,7 @@ def billed(billing: Billing) -> pl.DataFrame:
 def frequent_groups(examples: pl.DataFrame, least_cases: int, billing: Billing) -> LabelSpace:
     """The groups with enough training cases, titled by the dictionary."""
     names = frequent(examples, least_cases)
-    return LabelSpace(ANY_OF.kind, tuple(names), titled(names, group_titles(billing)))
+    return LabelSpace(ANY_OF.kind, tuple(names), titled(names, group_titles(billing, names)))
 
 
 def whole_table(billing: Billing) -> LabelSpace:
@@ -98,25 +99,24 @@ def whole_table(billing: Billing) -> LabelSpace:
         return LabelSpace(ANY_OF.kind, (), ())
     coded = billing.codes.filter((pl.col("icd_version") == billing.version) & (pl.col("icd_code") != ""))
     names = coded.select(group=billing.group(pl.col("icd_code")))["group"].unique(maintain_order=True).to_list()
-    return LabelSpace(ANY_OF.kind, tuple(names), titled(names, group_titles(billing)))
+    return LabelSpace(ANY_OF.kind, tuple(names), titled(names, group_titles(billing, names)))
 
 
-def group_titles(billing: Billing) -> dict[str, str]:
-    """Group → its own title, or else that of its most billed code."""
+def group_titles(billing: Billing, names: Sequence[str]) -> dict[str, str]:
+    """What these groups are called, by `chartune.tasks.code_titles`; a group without a titled code is missing."""
     if billing.titles is None or billing.codes is None:
         return {}
     of_version = pl.col("icd_version") == billing.version
     known = billing.titles.filter(of_version & pl.col("long_title").is_not_null())
-    known = known.with_columns(group=billing.group(pl.col("icd_code")))
+    known = known.with_columns(group=billing.group(pl.col("icd_code"))).filter(pl.col("group").is_in(list(names)))
     counted = billing.codes.filter(of_version).group_by("icd_code").len()
     ranked = known.join(counted, on="icd_code", how="left", maintain_order="left").with_columns(
         itself=pl.col("icd_code") == pl.col("group"), len=pl.col("len").fill_null(0)
     )
-    best = ranked.sort("itself", "len", "icd_code", descending=[True, True, False]).unique(
-        "group", keep="first", maintain_order=True
-    )
-    more = pl.when(pl.col("itself")).then(pl.lit("")).otherwise(pl.lit(" …"))
-    return dict(best.select("group", pl.col("long_title") + more).iter_rows())
+    best = ranked.sort("itself", "len", "icd_code", descending=[True, True, False])
+    each = best.group_by("group", maintain_order=True).agg(pl.col("itself").first(), titles="long_title")
+    return {group: titles[0] if itself else category_title(titles, titles[0])
+            for group, itself, titles in each.iter_rows()}  # fmt: skip
 
 
 def _plain(code: pl.Expr) -> pl.Expr:

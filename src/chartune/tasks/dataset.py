@@ -86,6 +86,23 @@ class StepEntry(Record):
     removed_notes: int | None = None
 
 
+class Characteristic(Record):
+    """What is known of the rows of a task in one respect: of each level how many, or quartiles of a number.
+
+    Groups are splits, and classes over all splits.
+    """
+
+    name: str
+    unit: str = ""
+    """Of a number."""
+    levels: dict[str, dict[str, int]] = Field(default_factory=dict)
+    """Level → group → rows, the most frequent level first; empty: it is a number."""
+    quartiles: dict[str, tuple[float, float, float]] = Field(default_factory=dict)
+    """Group → lower quartile, median, upper quartile; a group of which nothing is known is missing."""
+    missing: dict[str, int] = Field(default_factory=dict)
+    """Group → rows of which it is not known."""
+
+
 class LeftOut(Record):
     """Why something of an annotated corpus is no example, and how often."""
 
@@ -129,6 +146,10 @@ class TaskEntry(Part):
     """In how many texts each section of an admission note was found, of `texts`; empty: another input is read."""
     coverage: tuple[Coverage, ...] = ()
     """What filters and parsers reached that can miss without a word, the sections apart."""
+    groups: Counts = Field(default_factory=dict)
+    """Group of `characteristics` → its subjects and admissions."""
+    characteristics: tuple[Characteristic, ...] = ()
+    """Who the patients are; empty: prepared by a version that did not look, or from an annotated corpus."""
     headings: dict[str, int] = Field(default_factory=dict)
     """The most frequent headings that no rule knows → patients whose texts hold them; none of fewer than ten."""
 

@@ -48,6 +48,11 @@ class Splits:
     rows: tuple[tuple[str, ...], ...]
     """The split, then its counts."""
 
+    @property
+    def filled(self) -> tuple[tuple[str, ...], ...]:
+        """The rows of splits that have somebody."""
+        return tuple(row for row in self.rows if any(count != "0" for count in row[1:]))
+
 
 @dataclass(frozen=True)
 class Cohort:

@@ -24,6 +24,7 @@ from chartune.sources.splits import CORPUS_ONLY, SPLITS, Assignment
 from chartune.sources.tables import Tally
 from chartune.store import opened, write_json
 from chartune.tasks.attrition import KEY, Attrition, Cohort
+from chartune.tasks.characteristics import characteristics, groups_of
 from chartune.tasks.containment.examples import without_copies, without_near_copies
 from chartune.tasks.containment.settings import NearCopies
 from chartune.tasks.corpus import Corpus
@@ -224,6 +225,8 @@ def _finished(
     card = {**task.card().to_json(), **space.to_json(), "config": task.model_dump(mode="json")}
     coverage = attrition.coverage() + task.coverage(records)
     counts = {"counts": _task_counts(written, space), **making.reached.to_json()}
+    who = [known.to_json() for known in characteristics(written, records, space)]
+    counts |= {"groups": groups_of(written, space) if who else {}, "characteristics": who}
     counts["coverage"] = [rule.to_json() for rule in coverage]
     return {**card, "attrition": attrition.to_json(), **counts}
 

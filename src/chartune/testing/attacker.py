@@ -35,7 +35,7 @@ _COUNTED: Final = re.compile(rf"({_TOKEN}) ({'|'.join(UNITS)})")
 _FLOW: Final = re.compile(rf"^ +((?:{_TOKEN} (?:patients?|admissions?|rows|notes?)(?:, )?)+)  (.+?): ")
 _SPLIT: Final = re.compile(r"^ +(train|validation|calibration|test): (.+)$")
 _BOX: Final = re.compile(r'<div class="box"><span>(.*?)</span><b>(.*?)</b></div>', re.DOTALL)
-_SPLITS: Final = ("train", "validation", "calibration", "test")
+SPLITS: Final = ("train", "validation", "calibration", "test")
 
 
 def interval(printed: str) -> tuple[float, float]:
@@ -104,7 +104,7 @@ class Attacker:
             part = self.titles.get(title, title)
             for name, counts in _BOX.findall(cohort):
                 printed_counts = _COUNTED.findall(unescape(counts).replace("\N{NO-BREAK SPACE}", " "))
-                if name in _SPLITS:
+                if name in SPLITS:
                     self._split(part, name, printed_counts)
                 else:
                     self._step(part, unescape(name), printed_counts)
@@ -118,7 +118,7 @@ class Attacker:
                 part = head[1] or head[2] or "corpus"
             elif line.startswith("| split |"):
                 columns = cells[1:]
-            elif cells[0] in _SPLITS and len(cells) == len(columns) + 1:
+            elif cells[0] in SPLITS and len(cells) == len(columns) + 1:
                 self._split(part, cells[0], list(zip(cells[1:], columns, strict=True)))
             elif len(cells) == 4 and (printed_counts := _COUNTED.findall(cells[3])):
                 self._step(part, cells[0], printed_counts)
@@ -179,7 +179,7 @@ class Attacker:
                 lefts = [name for step in steps if (name := ("left", part, step, unit)) in self.known]
                 for before, after in pairwise(lefts):
                     yield [(1, before), (-1, after), (-1, ("gone", *after[1:]))], 0, 0
-                parts = [name for split in _SPLITS if (name := ("split", part, split, unit)) in self.known]
+                parts = [name for split in SPLITS if (name := ("split", part, split, unit)) in self.known]
                 if lefts and parts:
                     yield [(1, lefts[-1]), *((-1.0, name) for name in parts)], 0, 0
                 if lefts and (table := _TABLES.get(unit)) and ("rows", table) in self.known and part != "corpus":
@@ -202,7 +202,7 @@ class Attacker:
                 for unit in ("subjects", "admissions", "notes"):
                     yield [(1, ("left", first, step, unit)), (-1, ("left", other, theirs, unit))], 0, 0
         if {"mortality", "length_of_stay"} <= set(flows):
-            for split in _SPLITS:
+            for split in SPLITS:
                 alive = ("split", "mortality", split, "negatives")
                 yield [(1, alive), (-1, ("split", "length_of_stay", split, "admissions"))], 0, 0
 

@@ -35,6 +35,8 @@ OTHER = {"name": "MiniLM-L6-v2", "family": "bert", "parameters": 22_713_216, "co
          "licence": "Apache-2.0", "exposure": "public web text"}  # fmt: skip
 RANK8 = {"kind": "lora", "rank": 8, "alpha": 16, "dropout": 0.05, "targets": "attention"}
 ROWS = 400
+WATCHED, WATCHED_POSITIVES = 205, 24
+"""Validation rows of the yes-or-no task, and those with the outcome."""
 
 Layers = list[dict[str, Any]] | None
 
@@ -112,7 +114,19 @@ def _binary(strength: float, *, oracle: bool) -> tuple[dict[str, Estimate], pl.D
     rows = _keys().with_columns(
         pl.Series("label", labels), pl.Series("logit", logits), pl.Series("probability", 1 / (1 + np.exp(-logits)))
     )
-    return scores, rows
+    return scores, pl.concat([rows, _watched(strength)])
+
+
+def _watched(strength: float) -> pl.DataFrame:
+    """Validation rows of the yes-or-no task: what thresholds are chosen on."""
+    rng = np.random.default_rng(int(strength * 1000))
+    labels = (np.arange(WATCHED) < WATCHED_POSITIVES).astype(np.int64)
+    logits = strength * labels + rng.normal(size=WATCHED) - 2.2
+    return pl.DataFrame({
+        "split": ["validation"] * WATCHED, "subject_id": 73_000_000 + np.arange(WATCHED) % 144,
+        "hadm_id": 74_000_000 + np.arange(WATCHED), "label": labels, "logit": logits,
+        "probability": 1 / (1 + np.exp(-logits)),
+    })  # fmt: skip
 
 
 def _multilabel(strength: float) -> tuple[dict[str, Estimate], pl.DataFrame, pl.DataFrame]:

@@ -29,7 +29,7 @@ KINDS: Final[tuple[tuple[str, str], ...]] = (
     (r"\bTable \d|\bet al\. \(\d{4}\)|\bet al\., \d{4}|\bTexts?, \d{4}|\(\d{4}\), Clinical|arXiv:[\d.]+", "citations"),
     (r"ICD-(?:9|10)|icd9|MIMIC-III 1\.4|mimic3|mimic4|1\.4 layout|TF-IDF|UTF-8|U\+FFFD", "names of codes and formats"),
     (r"data row \d+", "where a damaged cell stands: a place, no count"),
-    (r"\d[\d.]* (?:s|min|h|B|KiB|MiB|GiB)\b", "seconds and bytes of the machine"),
+    (r"\d[\d.,]* (?:s|min|h|B|KiB|MiB|GiB)\b", "seconds and bytes of the machine"),
     (r"aged? (?:at admission )?18 or more|flag is 0 or 1|with 10 training cases|for 96 consecutive hours|"
      r"up to 3 days|3 to 7 days|7 to 14 days|more than 14 days", "definitions of tasks"),
     (r"(?:--set )?[\w.]*splits?\.\S*|train [\d.]+, validation [\d.]+, calibration [\d.]+, test [\d.]+",
@@ -51,6 +51,12 @@ OF_PAGES: Final[tuple[tuple[str, str], ...]] = (
      r"\d+ models, no intervals printed|0\.\d{3} to 0\.\d{3} lowest to highest|"
      r"Tables 3 and 4 print|2,653,149 notes of MIMIC-IV|A100-80GB",
      "printed in a paper, of its own data"),
+    (r"^(?:Age years|Length of stay days|Text words) \|.*", "quartiles in whole numbers, with ten rows on either side"),
+    (r"[1-9][\d,]*0\+ [\d.]+ %(?= \|)", "a cell of a cross table, read by the attacker, with the share of its middle"),
+    (r"(?:\(Youden\)|sensitivity of at least \d0 %|one in ten flagged) \| [\d.]+ \|", "a threshold: a risk"),
+    (r"^(?:Field|Characteristic) \|.*|^(?:seed|tokens read|layer \d\.\w+|(?:balance|head|max_seq_len|numerics|"
+     r"optimisation|stopping|method|notes|validation_blocks|held_out_blocks|longest_ngram|least_documents|strengths|"
+     r"length)[.\w]*) \|.*", "hyperparameters, which are chosen"),
     (r"^(?:- )?Switches(?: \||:) .*|^(?:near copies|stays)\.[\w ]+ \| [\d.]+ \|", "switches, which are chosen"),
     (r"^- (?:Text read|Method in full): .*|^(?:Text read|Method in full) \| .*|first \d+ tokens",
      "settings, which are chosen"),

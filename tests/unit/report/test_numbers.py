@@ -17,10 +17,11 @@ from chartune.metrics.auroc import auroc_statistic
 from chartune.published import downstream, pretraining
 from chartune.quantities import Estimate
 from chartune.report import compare
+from chartune.report.believable import calibration
 from chartune.report.compare import Comparison, comparisons, from_baseline, too_large
 from chartune.report.cost import cost_table, seconds_with_parents
 from chartune.report.curves import PLACES, draw_panel, learning_curves, perplexity_curves
-from chartune.report.diagnostics import calibration, draw_diagram, roc
+from chartune.report.diagnostics import draw_diagram, roc
 from chartune.report.forest import forest
 from chartune.report.hidden import behind_run
 from chartune.report.labels import label_tables
@@ -125,7 +126,7 @@ def test_ends_that_may_exclude_their_own_value_are_dropped(tmp_path: Path) -> No
 
 
 def test_a_difference_of_two_runs_is_that_of_the_metrics(binary: list[Variant]) -> None:
-    tfidf, minilm = binary[0].run.predictions(), binary[4].run.predictions()
+    tfidf, minilm = binary[0].run.predictions("test"), binary[4].run.predictions("test")
     mine = from_baseline(comparisons(binary, BINARY), binary)["5"]
     drawn = [
         resample({"auroc": auroc_statistic(rows["label"].to_numpy(), rows["logit"].to_numpy())}, rows["subject_id"])
@@ -200,14 +201,15 @@ def test_roc_curves_begin_at_nothing_end_at_all_and_enclose_the_area(binary: lis
         auroc = line.variant.run.estimate("auroc")
         assert auroc is not None
         assert np.trapezoid(line.y, line.x) == pytest.approx(auroc.value, abs=0.01)
-        rows = line.variant.run.predictions()
+        rows = line.variant.run.predictions("test")
         assert len(line.x) < len(roc_curve(rows["label"], rows["logit"])[0])
 
 
 def test_calibration_bins_cover_the_range_and_have_about_ten_events(binary: list[Variant]) -> None:
     diagram = calibration(binary, open_data=True)
     assert diagram is not None
-    assert all(2 <= len(line.x) <= 5 for line in diagram.lines)
+    assert all(2 <= len(line.x) <= 5 for line in diagram.dots)
+    assert all(len(line.x) == 41 for line in diagram.lines)
     assert draw_diagram(diagram, "c").startswith("<svg viewBox=")
 
 
@@ -224,8 +226,9 @@ def test_too_few_real_patients_are_not_drawn(tmp_path: Path) -> None:
 
 def test_bins_of_real_patients_hold_no_small_cell(binary: list[Variant]) -> None:
     diagram = calibration(binary, open_data=False)
-    for line in diagram.lines if diagram else ():
-        rows = line.variant.run.predictions()
+    assert diagram is not None
+    for line in diagram.dots:
+        rows = line.variant.run.predictions("test")
         bins = calibration_curve(rows["label"], rows["probability"], len(line.x))
         counts = [round(part.observed * part.n) for part in bins] + [
             round(part.n * (1 - part.observed)) for part in bins
@@ -247,7 +250,7 @@ def test_curves_of_real_patients_tell_no_number_of_them(real: list[Variant]) -> 
         for others in range(least, least + 10):  # whoever else could be meant: each share is a number of them, rounded
             near = (np.array(line.y) * others).round() / others
             assert np.abs(near - line.y).max() <= 0.5 / least + 1e-9
-    for line in believed.lines:
+    for line in believed.dots:
         size = lowest(past.ROWS // len(line.x))
         assert all(abs(y * size - round(y * size)) < 1e-9 for y in line.y)
 
@@ -286,10 +289,26 @@ def test_long_curves_are_averaged_and_wide_ones_logarithmic(store: Store, binary
     assert [panel.title for panel in panels] == ["Training loss", "Validation AUROC"]
     assert all(len(series.steps) <= 160 for panel in panels for series in panel.series)
     perplexity = perplexity_curves(numbered([Run.of(store, past.PRETRAIN)], "P"), open_data=True)[0]
-    assert [(mark.label, mark.value) for mark in perplexity.marks] == [("P1 before", 14.62), ("P1 unigram", 211.4)]
-    assert perplexity.logarithmic
-    assert "log scale" in draw_panel(perplexity, "p")
+    assert not perplexity.logarithmic
+    wide = replace(perplexity, series=(replace(perplexity.series[0], values=(100.0, 6.0), steps=(0.0, 1.0)),))
+    assert wide.logarithmic
+    assert "log scale" in draw_panel(wide, "p")
     assert not panels[0].logarithmic
+
+
+def test_what_was_measured_on_test_texts_is_not_drawn_among_validation_values(store: Store) -> None:
+    drawn = draw_panel(perplexity_curves(numbered([Run.of(store, past.PRETRAIN)], "P"), open_data=True)[0], "p")
+    assert "unigram" not in drawn
+    assert "before" not in drawn
+
+
+def test_of_many_curves_each_has_a_strip_of_its_own(binary: list[Variant]) -> None:
+    loss = learning_curves(binary)[0]
+    assert len(loss.series) == 4
+    five = replace(loss, series=(*loss.series, loss.series[0]))
+    assert draw_panel(five, "many").count('id="many-axes_') == 5
+    assert draw_panel(loss, "few").count('id="few-axes_') == 1
+    assert max(len(series.steps) for series in loss.series) == 40  # single batches are averaged away
 
 
 def test_figures_follow_the_page_in_colour_and_name_no_host(binary: list[Variant]) -> None:
@@ -419,12 +438,12 @@ def test_published_tables_are_as_the_paper_prints_them() -> None:
 
 
 def test_icd10_is_never_passed_off_as_the_papers_icd9() -> None:
-    ours, theirs = published_table("diagnoses_icd10"), published_table("diagnoses_icd9")
+    ours, theirs = published_table("diagnoses_icd10", "Codes"), published_table("diagnoses_icd9", "Codes")
     assert ours is not None
     assert theirs is not None
     assert "here it is ICD-10" in ours.note
     assert "ICD-10" not in theirs.note
-    assert published_table("concepts") is None
+    assert published_table("concepts", "Concepts") is None
 
 
 def test_printed_scores_stand_beside_real_patients_only() -> None:

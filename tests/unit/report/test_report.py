@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from chartune.errors import ConfigError
-from chartune.quantities import Estimate
+from chartune.quantities import Estimate, same_unit
 from chartune.report.render import rendered, report_of
 from chartune.runs import START, Run, finished_runs
 from chartune.store import Store, write_json
@@ -68,7 +68,7 @@ def test_the_scores_of_every_single_run_stand_in_the_page_with_their_intervals(s
 
 
 def test_perplexities_costs_plans_and_fingerprints_stand_in_the_page(page: str) -> None:
-    for text in ("14.62", "6.31", "0.43", "211.40", "6 min 52 s", "1.2 GiB", "65,536", "1.23\N{NO-BREAK SPACE}%",
+    for text in ("14.62", "6.31", "0.43", "211.40", "6 min 52 s", "1.22 GiB", "65,536", "1.23\N{NO-BREAK SPACE}%",
                  "with its parents 9 min 29 s", "6 min 20 s → 6 min 52 s", "All on CPU, 2 threads."):  # fmt: skip
         assert text in page
     for fingerprint in (past.DATA, past.PRETRAIN, past.MINILM, past.LORA_SEED_2, past.CODED_LORA):
@@ -269,7 +269,7 @@ def test_scores_on_few_real_patients_are_nowhere_in_the_page(tmp_path: Path, kee
     assert shown.count(">too few to show</td>") > 10
     assert not re.search(r"\b(0\.837|0\.777|33\.3\s%|0\.223|1\.75\s%)|\b(9|400) test|Prevalence \d", shown)
     assert "Validation AUROC" not in shown
-    assert "Paired differences" not in shown
+    assert "paired differences<" not in shown
     if keep != "patients":  # a card knows rows, not patients
         assert not re.search(r"\b(0\.837|0\.777|0\.333|0\.223)", text)
 
@@ -302,7 +302,7 @@ def test_a_run_that_kept_its_start_is_told_in_the_table_the_figure_the_card_and_
     store = past.past_runs(tmp_path / "store")
     runs = _with_starts_kept(store, past.CLINICAL, past.LORA_SEED_1)
     text = rendered(runs, title="Start", datasets={past.DATA: typed(past.dataset())})
-    scores = text[text.index("mortality: scores on the test split") : text.index("Paired differences")]
+    scores = text[text.index("mortality: scores on the test split") : text.index("mortality: paired differences")]
     cells = re.findall(r"<th scope=row>(\d+) · .*?<small>(.*?)</small>", scores)
     kept = {number: detail.partition("kept: ")[2] for number, detail in cells}
     assert kept == {"2": "", "3": f"{START}, with 1 of 3 seeds", "4": START, "5": ""}
@@ -329,7 +329,7 @@ def test_rows_of_a_table_of_ones_own_are_not_called_admissions_in_the_page(tmp_p
     text = rendered(finished_runs(store), title="Mine", datasets={past.DATA: typed(data)})
     words = text.index('id="words"')
     body = text[:words]
-    for said in ("400+ test rows.", "<dt>test rows</dt>", "the same 400+ rows", "bins of equally many rows",
+    for said in ("400+ test rows.", "<dt>test rows</dt>", "the same 400+ rows", "three quarters of the rows",
                  "a row with the label", "rarer labels"):  # fmt: skip
         assert said in body
     assert "Epilepsy" not in text
@@ -364,3 +364,84 @@ def test_a_report_on_standard_output_is_the_same_page(store: Store, tmp_path: Pa
     said = chartune("report", "--out", "-", "--store", store.root)
     assert said.code == 0
     assert said.out.rstrip("\n") == (tmp_path / "r.html").read_text().rstrip("\n")
+
+
+def test_no_two_tables_and_no_two_sections_of_a_page_have_the_same_heading(tmp_path: Path) -> None:
+    store = past.past_runs(tmp_path / "store")
+    other = "c0c0c0c0c0c0c0c0"
+    for name in (past.HEAD, past.LORA, past.CODED_HEAD):
+        path = store.root / "runs" / name / "run.json"
+        rewrite(path, {**json.loads(path.read_text()), "data": other})
+    data = {past.DATA: typed(past.dataset()), other: typed(past.dataset())}
+    text = rendered(finished_runs(store), title="Two", datasets=data)
+    told = re.findall(r'<table class="(?:cards|wide)">\s*<caption[^>]*><span>(.*?)(?:<small>|</span>)', text)
+    assert len(told) > 20
+    assert sorted(told) == sorted(set(told))
+    headings = re.findall(r"<h2>(.*?)(?: <span|</h2>)", text)
+    assert sorted(headings) == sorted(set(headings))
+    assert f"In-hospital mortality (A made-up hospital, 1,500 patients, {other[:8]})" in headings
+
+
+def test_sizes_of_a_column_have_one_unit(page: str) -> None:
+    cost = page[page.index('<section id="cost">') : page.index('<section id="notes">')]
+    for column in ("Peak memory", "Artefact"):
+        units = set(re.findall(rf'data-label="{column}">[\d.,]+ ([KMG]?i?B)', cost))
+        assert len(units) == 1
+    assert same_unit([858 * 2**20, 1.2 * 2**30, None])(858 * 2**20) == "0.84 GiB"
+    assert [same_unit([5, 2**40])(n) for n in (5, None)] == ["5 B", "not measured"]
+
+
+def test_a_split_that_has_nobody_has_no_box(tmp_path: Path) -> None:
+    data = past.dataset()
+    data["tasks"]["mortality"]["counts"]["calibration"] = {"subjects": 0, "admissions": 0, "positives": 0}
+    text = rendered(finished_runs(past.past_runs(tmp_path / "store")), title="R", datasets={past.DATA: typed(data)})
+    assert "<span>calibration</span>" not in text
+    assert "<span>validation</span>" in text
+
+
+def _luminance(colour: str) -> float:
+    """Relative luminance of `#rrggbb` (WCAG 2.2)."""
+    shares = [int(colour[n : n + 2], 16) / 255 for n in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in shares]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(first: str, second: str) -> float:
+    high, low = sorted((_luminance(first), _luminance(second)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_all_that_is_read_stands_out_from_its_paper_in_light_in_dark_and_in_print(page: str) -> None:
+    blocks = re.findall(r":root \{(.*?)\}", page, flags=re.DOTALL)
+    themes = [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{3,6})", block)) for block in blocks]
+    assert len(themes) == 3
+    for theme in themes:
+        full = {name: f"#{''.join(2 * c for c in v[1:])}" if len(v) == 4 else v for name, v in theme.items()}
+        for name in ("ink", "muted", "accent", "mark", *(f"series-{n}" for n in range(1, 9))):
+            for paper in ("paper", "raised"):
+                assert _contrast(full[name], full[paper]) >= 4.5, (name, paper)
+        assert _contrast(full["warn-ink"], full["warn"]) >= 4.5
+
+
+def test_the_page_can_be_read_by_ear(page: str) -> None:
+    """Captions, scopes, a skip link, and drawings that say what they show."""
+    body = page[page.index("<body>") :]
+    assert body.index('class="skip" href="#summary"') < body.index("<header>")
+    for table in re.findall(r"<table.*?</table>", body, flags=re.DOTALL):
+        assert "<caption" in table
+        rows = re.findall(r"<tr>(.*?)</tr>", table[table.index("<tbody>") :], flags=re.DOTALL)
+        assert all(row.lstrip().startswith("<th scope=row") for row in rows)
+    drawings = re.findall(r'<svg viewBox="[^"]*" role="img" aria-labelledby="(\S+) (\S+)">(.*?)</desc>', body)
+    assert len(drawings) > 10
+    for title, described, words in drawings:
+        assert f'<title id="{title}">' in words
+        assert len(words.partition(f'<desc id="{described}">')[2]) > 20
+    roc = next(words for title, _, words in drawings if ">ROC curve<" in words)
+    assert "AUROC from 0.655 (Head only on small-llama) to 0.853 (LoRA on MiniLM)." in roc
+
+
+def test_on_paper_what_is_folded_is_printed_without_its_mark(page: str) -> None:
+    paper = page[page.index("@media print") : page.index("</style>")]
+    assert "details::details-content { content-visibility: visible; height: auto; }" in paper
+    assert 'summary::marker { content: ""; }' in paper
+    assert "caption" in paper[: paper.index("break-after: avoid; }\n  pre")].rpartition("h2, h3")[2]

@@ -9,6 +9,7 @@ from chartune.errors import ConfigError
 from chartune.sources.source import Records
 from chartune.tasks.admission_note import AdmissionNote
 from chartune.tasks.code_groups import billed, frequent_groups, procedure_group, whole_table
+from chartune.tasks.code_titles import category_title
 from chartune.tasks.diagnoses import Diagnoses
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.procedures import Procedures
@@ -88,7 +89,7 @@ def test_a_frequent_group_has_enough_training_cases() -> None:
     assert Diagnoses(least_cases=11).label_space(examples, records).labels == ()
 
 
-def test_a_category_takes_its_own_title_or_else_that_of_its_commonest_code() -> None:
+def test_a_category_takes_its_own_title_or_else_what_its_codes_have_in_common() -> None:
     records = records_of(
         stay(1), stay(2), diagnoses=[(1, "0389", 9), (2, "0389", 9), (2, "0381", 9), (1, "4280", 9), (1, "9999", 9)],
         titles=[("0381", 9, "Staph"), ("0389", 9, "Septicemia"), ("428", 9, "Heart failure"), ("4280", 9, "CHF"),
@@ -143,3 +144,23 @@ def test_admissions_of_both_versions_are_counted_apart_from_those_without_a_code
     assert examples["hadm_id"].to_list() == [1 if version == 9 else 2]
     assert steps["coded in one version"]["removed_admissions"] == 1
     assert steps[f"coded in ICD-{version}"]["removed_admissions"] == 2
+
+
+@pytest.mark.parametrize(
+    ("titles", "called"),
+    [
+        (["Congestive heart failure, unspecified", "Left heart failure", "Acute systolic heart failure"],
+         "Heart failure"),
+        (["Unspecified essential hypertension", "Benign essential hypertension"], "Essential hypertension"),
+        (["Acute kidney failure with lesion of tubular necrosis", "Acute kidney failure, unspecified"],
+         "Acute kidney failure"),
+        (["Atrial fibrillation", "Cardiac arrest", "Ventricular flutter"], "Atrial fibrillation …"),
+        (["Other disorders of bone", "Other disorders of skin"], "Other disorders of bone …"),
+        (["Gout, unspecified"], "Gout, unspecified"),
+        (["Crohn's disease of colon"] * 4 + ["Regional enteritis"], "Crohn's disease of colon"),
+    ],
+)  # fmt: skip
+def test_a_category_is_called_by_the_longest_run_of_words_in_four_of_five_titles(
+    titles: list[str], called: str
+) -> None:
+    assert category_title(titles, titles[0]) == called

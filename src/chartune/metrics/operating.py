@@ -1,0 +1,127 @@
+"""Operating points: what flagging everybody above a threshold would mean, the threshold chosen on other patients.
+
+    validation: labels, scores ──a rule──▶ threshold ──▶ test: who is flagged ──▶ sensitivity, specificity, PPV, NPV
+
+A row is flagged where its score is at least the threshold. Thresholds that were chosen on the rows that they are
+judged by promise too much (Leeflang et al., 2008, Clinical Chemistry 54:729).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from chartune.metrics.auroc import both_classes, rows, ties
+from chartune.metrics.bootstrap import Statistic, resample
+from chartune.quantities import Estimate
+
+Array = NDArray[np.float64]
+
+RATES: Final = ("flagged", "sensitivity", "specificity", "ppv", "npv")
+"""Shares of: all rows that are flagged; those with the outcome that are; those without it that are not; the flagged
+that have it; the others that have it not."""
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Rows by what was flagged and what happened."""
+
+    true_positives: int
+    false_positives: int
+    false_negatives: int
+    true_negatives: int
+
+    @property
+    def rows(self) -> int:
+        """All."""
+        return sum(self.cells)
+
+    @property
+    def cells(self) -> tuple[int, int, int, int]:
+        """The four counts."""
+        return self.true_positives, self.false_positives, self.false_negatives, self.true_negatives
+
+    def denominator(self, rate: str) -> int:
+        """What one of `RATES` is a share of."""
+        flagged = self.true_positives + self.false_positives
+        positive = self.true_positives + self.false_negatives
+        return {"flagged": self.rows, "sensitivity": positive, "specificity": self.rows - positive,
+                "ppv": flagged, "npv": self.rows - flagged}[rate]  # fmt: skip
+
+
+def youden(labels: ArrayLike, scores: ArrayLike) -> float:
+    """The threshold of the highest sensitivity + specificity - 1 (Youden, 1950); of equal ones the highest.
+
+    Args:
+        labels: 0 or 1, [n].
+        scores: higher means more likely 1, [n].
+
+    Raises:
+        LabelError: one class only, or a label that is neither 0 nor 1.
+        DataError: lengths disagree, or a score is not finite.
+    """
+    thresholds, tpr, fpr = _steps(labels, scores)
+    return float(thresholds[np.argmax(tpr - fpr)])
+
+
+def of_sensitivity(labels: ArrayLike, scores: ArrayLike, least: float) -> float:
+    """The highest threshold of at least this sensitivity; arguments and errors as of `youden`."""
+    thresholds, tpr, _ = _steps(labels, scores)
+    return float(thresholds[np.argmax(tpr >= least - 1e-12)])
+
+
+def of_alert_rate(scores: ArrayLike, most: float) -> float:
+    """The lowest threshold that flags at most this share of the rows; above all of them where ties leave none.
+
+    Args:
+        scores: [n].
+        most: from 0 to 1.
+    """
+    values, counts = np.unique(np.asarray(scores, dtype=np.float64), return_counts=True)
+    flagged = np.cumsum(counts[::-1])[::-1] / counts.sum()
+    fitting = values[flagged <= most + 1e-12]
+    return float(fitting[0]) if fitting.size else float(np.nextafter(values[-1], np.inf))
+
+
+def confusion(labels: NDArray[np.int64], flagged: NDArray[np.bool_]) -> Confusion:
+    """The four counts of rows. labels: 0 or 1, [n]; flagged: [n]."""
+    ill = labels == 1
+    pairs = ((ill, flagged), (~ill, flagged), (ill, ~flagged), (~ill, ~flagged))
+    return Confusion(*(int((first & second).sum()) for first, second in pairs))
+
+
+def rates(labels: ArrayLike, flagged: NDArray[np.bool_], subject_ids: ArrayLike) -> Mapping[str, Estimate]:
+    """The `RATES` with 95 % intervals of the patient bootstrap; one whose denominator is empty is missing.
+
+    Args:
+        labels: 0 or 1, [n].
+        flagged: [n].
+        subject_ids: the patient of each row, [n].
+    """
+    ill, marked = np.asarray(labels) == 1, flagged
+    shares = {
+        "flagged": (marked, np.ones_like(marked)), "sensitivity": (marked & ill, ill),
+        "specificity": (~marked & ~ill, ~ill), "ppv": (marked & ill, marked), "npv": (~marked & ~ill, ~marked),
+    }  # fmt: skip
+    statistics = {name: _share(part, whole) for name, (part, whole) in shares.items() if whole.any()}
+    return {name: drawn.estimate() for name, drawn in resample(statistics, subject_ids).items()}
+
+
+def _share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> Statistic:
+    def values(weights: Array) -> Array:
+        with np.errstate(invalid="ignore"):  # nobody of the whole was drawn: 0 / 0 is NaN, and left out
+            return np.asarray((weights @ part) / (weights @ whole))
+
+    return values
+
+
+def _steps(labels: ArrayLike, scores: ArrayLike) -> tuple[Array, Array, Array]:
+    """Distinct scores from high to low, and the true- and false-positive rates of flagging from each on, [G] each."""
+    y, s = rows(labels, scores)
+    both_classes(y, "an operating point")
+    order, starts = ties(-s)
+    positives = np.cumsum(np.add.reduceat(y[order], starts))
+    negatives = np.cumsum(np.add.reduceat(1 - y[order], starts))
+    return s[order][starts], positives / positives[-1], negatives / negatives[-1]

@@ -1,0 +1,74 @@
+"""Every table and figure of a page, in its order and by its name: what `chartune report --tables` writes."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from html import unescape
+from typing import Any
+
+from chartune.report.drawn import draw_flow, draw_forest
+from chartune.report.files import Exhibit
+from chartune.report.outcome import Outcome
+from chartune.report.table import Cell, Column, Table
+from chartune.tasks.flow import Cohort
+
+
+def exhibits(contents: Mapping[str, Any]) -> list[Exhibit]:
+    """The tables and figures of a page.
+
+    Args:
+        contents: what the template of the page shows.
+    """
+    every: list[Exhibit] = []
+    for population in contents["populations"]:
+        for cohort in population.cohorts:
+            every += [_table(_flow(cohort)), *_figures([draw_flow(cohort, "flow")], "")]
+        every += [_table(table) for table in (*population.patients, population.table_one) if table]
+    if adapted := contents["adaptation"]:
+        every += [_table(table) for table in (adapted.table, adapted.choice, adapted.published) if table]
+        every += _figures(adapted.curves, "Adaptation: ")
+    for outcome in contents["outcomes"]:
+        every += _of_outcome(outcome)
+    if elsewhere := contents["elsewhere"]:
+        every += [_table(table) for table in (elsewhere.scores, *elsewhere.drifts)]
+    rest = [contents["listed"], contents["costs"], contents["planned"], *contents["hyperparameters"], contents["switches"]]
+    rest += [lineage.tables for lineage in contents["lineages"]]
+    return every + [_table(table) for table in rest if table]
+
+
+def _of_outcome(outcome: Outcome) -> Iterator[Exhibit]:
+    begins = f"{outcome.title}: "
+    if outcome.forest:
+        yield from _figures([draw_forest(outcome.forest, outcome.score, "forest")], begins)
+    risks, labels = outcome.risks, outcome.labels
+    tables = [outcome.choice, outcome.scores, outcome.paired.table, risks.operating, risks.calibration]
+    tables += [labels.first, labels.rest] if labels else []
+    yield from (_table(table) for table in tables if table)
+    for drawn in (risks.ranking, risks.calibrations, outcome.curves, outcome.prices):
+        yield from _figures(drawn, begins)
+    if outcome.published:
+        yield _table(outcome.published)
+
+
+def _table(table: Table) -> Exhibit:
+    return Exhibit(table.caption, table)
+
+
+def _figures(drawn: Iterable[str], begins: str) -> Iterator[Exhibit]:
+    """Figures by the title that they bear."""
+    for figure in drawn:
+        title = re.search(r"<title[^>]*>(.*?)</title>", figure)
+        yield Exhibit(f"{begins}{unescape(title[1]) if title else 'figure'}", str(figure))
+
+
+def _flow(cohort: Cohort) -> Table:
+    """A flow as a table: every filter that left somebody out, then the splits."""
+    columns = (Column("Filter", numeric=False), Column("Left", numeric=False), Column("Left out", numeric=False),
+               Column("Why", numeric=False))  # fmt: skip
+    rows = [(Cell(step.name), Cell(", ".join(step.left)), Cell(", ".join(step.removed)), Cell(step.why))
+            for step in cohort.steps]  # fmt: skip
+    rows += [
+        (Cell(row[0]), Cell(", ".join(f"{n} {what}" for n, what in zip(row[1:], cohort.splits.columns, strict=True))),
+         Cell(""), Cell("split"))
+        for row in cohort.splits.filled
+    ]  # fmt: skip
+    return Table(f"Cohort flow: {cohort.title}", columns, tuple(rows))
