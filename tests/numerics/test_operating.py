@@ -5,7 +5,16 @@ import pytest
 from sklearn.metrics import average_precision_score
 
 from chartune.errors import DataError, LabelError
-from chartune.metrics.operating import RATES, Confusion, confusion, of_alert_rate, of_sensitivity, rates, youden
+from chartune.metrics.operating import (
+    RATES,
+    Confusion,
+    confusion,
+    of_alert_rate,
+    of_sensitivity,
+    of_specificity,
+    rates,
+    youden,
+)
 from chartune.metrics.roc import precision_recall_curve
 from chartune.metrics.smooth import smooth_calibration
 
@@ -14,17 +23,19 @@ SCORES = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.6, 0.9])
 
 
 def test_thresholds_are_those_of_a_hand_calculation() -> None:
-    assert youden(LABELS, SCORES) == 0.5  # sensitivity 3/4, specificity 3/4; 0.3 has 1 and 1/2
-    assert of_sensitivity(LABELS, SCORES, 0.75) == 0.5
-    assert of_sensitivity(LABELS, SCORES, 0.76) == 0.3
-    assert of_sensitivity(LABELS, SCORES, 0.5) == 0.6  # a tie of one with and one without counts as one step
+    assert youden(LABELS, SCORES) == pytest.approx(0.45)  # sensitivity 3/4, specificity 3/4; 0.25 has 1 and 1/2
+    assert of_sensitivity(LABELS, SCORES, 0.75) == pytest.approx(0.45)
+    assert of_sensitivity(LABELS, SCORES, 0.76) == pytest.approx(0.25)
+    assert of_sensitivity(LABELS, SCORES, 0.5) == pytest.approx(0.55)  # a tie counts as one step
+    assert of_specificity(LABELS, SCORES, 0.75) == pytest.approx(0.45)
 
 
 def test_an_alert_rate_is_never_exceeded() -> None:
-    assert of_alert_rate(SCORES, 0.25) == 0.9  # 0.6 would flag three of eight
-    assert of_alert_rate(SCORES, 3 / 8) == 0.6
+    assert of_alert_rate(SCORES, 0.25) == pytest.approx(0.75)  # 0.55 would flag three of eight
+    assert of_alert_rate(SCORES, 3 / 8) == pytest.approx(0.55)
     assert of_alert_rate([0.5, 0.5], 0.5) > 0.5
-    assert of_alert_rate(SCORES, 1) == 0.1
+    assert of_alert_rate([1, 1], 0.5) > 1
+    assert of_alert_rate(SCORES, 1) == pytest.approx(0.05)
 
 
 def test_rates_are_those_of_the_four_counts() -> None:

@@ -36,7 +36,9 @@ def _truth(store: Store) -> dict[Name, int]:
         watched, tested = run.predictions("validation"), run.predictions("test")
         ill = tested["label"].to_numpy() == 1
         for rule, choose in RULES:
-            flagged = tested["logit"].to_numpy() >= choose(watched["label"].to_numpy(), watched["logit"].to_numpy())
+            flagged = tested["probability"].to_numpy() >= choose(
+                watched["label"].to_numpy(), watched["probability"].to_numpy()
+            )
             counts = (ill & flagged, ~ill & flagged, ill & ~flagged, ~ill & ~flagged)
             truth |= {("cell", name, rule, c): int(np.sum(n)) for c, n in zip(CELLS, counts, strict=True)}
     return truth

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chartune.metrics.auroc import both_classes, rows, ties
+from chartune.metrics.auroc import both_classes, rows
 from chartune.metrics.bootstrap import Statistic, resample
 from chartune.quantities import Estimate
 
@@ -51,38 +51,46 @@ class Confusion:
                 "ppv": flagged, "npv": self.rows - flagged}[rate]  # fmt: skip
 
 
-def youden(labels: ArrayLike, scores: ArrayLike) -> float:
+def youden(labels: ArrayLike, probabilities: ArrayLike) -> float:
     """The threshold of the highest sensitivity + specificity - 1 (Youden, 1950); of equal ones the highest.
+
+    It lies halfway between two probabilities, as those of the other rules, so that rounding moves nobody across.
 
     Args:
         labels: 0 or 1, [n].
-        scores: higher means more likely 1, [n].
+        probabilities: of 1, [n].
 
     Raises:
         LabelError: one class only, or a label that is neither 0 nor 1.
-        DataError: lengths disagree, or a score is not finite.
+        DataError: lengths disagree, or a probability is not finite.
     """
-    thresholds, tpr, fpr = _steps(labels, scores)
-    return float(thresholds[np.argmax(tpr - fpr)])
+    thresholds, sensitivity, specificity = _steps(labels, probabilities)
+    return float(thresholds[np.argmax(sensitivity + specificity)])
 
 
-def of_sensitivity(labels: ArrayLike, scores: ArrayLike, least: float) -> float:
+def of_sensitivity(labels: ArrayLike, probabilities: ArrayLike, least: float) -> float:
     """The highest threshold of at least this sensitivity; arguments and errors as of `youden`."""
-    thresholds, tpr, _ = _steps(labels, scores)
-    return float(thresholds[np.argmax(tpr >= least - 1e-12)])
+    thresholds, sensitivity, _ = _steps(labels, probabilities)
+    return float(thresholds[np.argmax(sensitivity >= least)])
 
 
-def of_alert_rate(scores: ArrayLike, most: float) -> float:
-    """The lowest threshold that flags at most this share of the rows; above all of them where ties leave none.
+def of_specificity(labels: ArrayLike, probabilities: ArrayLike, least: float) -> float:
+    """The lowest threshold of at least this specificity; arguments and errors as of `youden`."""
+    thresholds, _, specificity = _steps(labels, probabilities)
+    return float(thresholds[np.flatnonzero(specificity >= least)[-1]])
+
+
+def of_alert_rate(probabilities: ArrayLike, most: float) -> float:
+    """The lowest threshold that flags at most this share of the rows; above 1 where ties at 1 leave none.
 
     Args:
-        scores: [n].
+        probabilities: [n].
         most: from 0 to 1.
     """
-    values, counts = np.unique(np.asarray(scores, dtype=np.float64), return_counts=True)
-    flagged = np.cumsum(counts[::-1])[::-1] / counts.sum()
-    fitting = values[flagged <= most + 1e-12]
-    return float(fitting[0]) if fitting.size else float(np.nextafter(values[-1], np.inf))
+    p = np.sort(np.asarray(probabilities, dtype=np.float64))
+    thresholds = _between(p)
+    fitting = thresholds[1 - np.searchsorted(p, thresholds) / p.size <= most + 1e-12]
+    return float(fitting[-1]) if fitting.size else float(np.nextafter(1.0, 2.0))
 
 
 def confusion(labels: NDArray[np.int64], flagged: NDArray[np.bool_]) -> Confusion:
@@ -117,11 +125,17 @@ def _share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> Statistic:
     return values
 
 
-def _steps(labels: ArrayLike, scores: ArrayLike) -> tuple[Array, Array, Array]:
-    """Distinct scores from high to low, and the true- and false-positive rates of flagging from each on, [G] each."""
-    y, s = rows(labels, scores)
+def _steps(labels: ArrayLike, probabilities: ArrayLike) -> tuple[Array, Array, Array]:
+    """Thresholds from nobody flagged to everybody, with the sensitivity and specificity of each, [G + 1] each."""
+    y, p = rows(labels, probabilities)
     both_classes(y, "an operating point")
-    order, starts = ties(-s)
-    positives = np.cumsum(np.add.reduceat(y[order], starts))
-    negatives = np.cumsum(np.add.reduceat(1 - y[order], starts))
-    return s[order][starts], positives / positives[-1], negatives / negatives[-1]
+    thresholds = _between(p)
+    cases, controls = (np.sort(p[y == label]) for label in (1, 0))
+    sensitivity = 1 - np.searchsorted(cases, thresholds) / cases.size
+    return thresholds, sensitivity, np.searchsorted(controls, thresholds) / controls.size
+
+
+def _between(p: Array) -> Array:
+    """Halfway between distinct probabilities, and between these and 1 and 0, from high to low."""
+    edges = np.concatenate([[1.0], np.unique(p)[::-1], [0.0]])
+    return np.asarray((edges[:-1] + edges[1:]) / 2)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chartune.errors import ConfigError, DataError
+from chartune.metrics.operating import of_sensitivity, of_specificity, youden
 from chartune.prediction.scorer import Scorer
 from chartune.runs.run import Run
 
@@ -104,16 +105,9 @@ def chosen(rule: Rule, labels: NDArray[np.int64], probability: NDArray[np.float6
         labels: 0 or 1, both there, [n].
         probability: of the outcome, [n].
     """
-    edges = np.concatenate([[1.0], np.unique(probability)[::-1], [0.0]])
-    thresholds = (edges[:-1] + edges[1:]) / 2  # descending: from nobody flagged to everybody
-    cases, controls = (np.sort(probability[labels == label]) for label in (1, 0))
-    sensitivity = 1 - np.searchsorted(cases, thresholds) / len(cases)
-    specificity = np.searchsorted(controls, thresholds) / len(controls)
     if rule.kind == YOUDEN:
-        return float(thresholds[np.argmax(sensitivity + specificity)])
-    if rule.kind == "sensitivity":
-        return float(thresholds[np.argmax(sensitivity >= rule.share)])
-    return float(thresholds[np.flatnonzero(specificity >= rule.share)[-1]])
+        return youden(labels, probability)
+    return (of_sensitivity if rule.kind == "sensitivity" else of_specificity)(labels, probability, rule.share)
 
 
 def _number(text: str) -> float | None:

@@ -30,8 +30,8 @@ def exhibits(contents: Mapping[str, Any]) -> list[Exhibit]:
         every += _of_outcome(outcome)
     if elsewhere := contents["elsewhere"]:
         every += [_table(table) for table in (elsewhere.scores, *elsewhere.drifts)]
-    rest = [contents["listed"], contents["costs"], contents["planned"], *contents["hyperparameters"], contents["switches"]]
-    rest += [lineage.tables for lineage in contents["lineages"]]
+    rest = [contents[name] for name in ("listed", "costs", "planned", "switches")]
+    rest += [*contents["hyperparameters"], *(lineage.tables for lineage in contents["lineages"])]
     return every + [_table(table) for table in rest if table]
 
 

@@ -13,7 +13,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from chartune.disclosure import SMALL, TOO_FEW, digits, lowest
-from chartune.metrics.classification import sigmoid
 from chartune.metrics.operating import RATES, confusion, of_alert_rate, of_sensitivity, rates, youden
 from chartune.quantities import Estimate
 from chartune.report.believable import scored_run
@@ -23,7 +22,7 @@ from chartune.report.variants import Variant
 from chartune.runs import Run
 
 Choice = Callable[[NDArray[np.int64], NDArray[np.float64]], float]
-"""Labels and log-odds of the validation split → threshold."""
+"""Labels and probabilities of the validation split → threshold."""
 
 RULES: Final[tuple[tuple[str, Choice], ...]] = (
     ("highest sensitivity + specificity (Youden)", youden),
@@ -34,8 +33,8 @@ RULES: Final[tuple[tuple[str, Choice], ...]] = (
 """What a threshold must reach on the validation split, and how it is chosen."""
 NOTE: Final = (
     "Each threshold was chosen on the validation split alone, by the rule beneath the name, and then applied to the "
-    "test split; whoever has at least that risk is flagged. 95 % intervals of the patient bootstrap, for a threshold "
-    "that is given. PPV and NPV hold at this prevalence only."
+    "test split; whoever has at least that risk is flagged, as by chartune predict --threshold. 95 % intervals of the "
+    "patient bootstrap, for a threshold that is given. PPV and NPV hold at this prevalence only."
 )
 
 
@@ -67,7 +66,7 @@ def operating_points(variants: Sequence[Variant], open_data: bool, every: Mappin
         if (watched := _watched(variant, every)) is not None
     ]
     return [
-        _point(variant, frame, rule, choose(watched["label"].to_numpy(), watched["logit"].to_numpy()), open_data)
+        _point(variant, frame, rule, choose(watched["label"].to_numpy(), watched["probability"].to_numpy()), open_data)
         for rule, choose in RULES
         for variant, frame, watched in rows
     ]
@@ -103,14 +102,14 @@ def _watched(variant: Variant, every: Mapping[str, Run]) -> pl.DataFrame | None:
 
 
 def _point(variant: Variant, frame: pl.DataFrame, rule: str, threshold: float, open_data: bool) -> Point:
-    labels, flagged = frame["label"].to_numpy(), frame["logit"].to_numpy() >= threshold
-    risk, subjects = float(sigmoid(np.array([threshold]))[0]), frame["subject_id"].to_numpy()
+    labels, flagged = frame["label"].to_numpy(), frame["probability"].to_numpy() >= threshold
+    subjects = frame["subject_id"].to_numpy()
     if not open_data and _few(labels, flagged, subjects):
-        return Point(variant, rule, risk, None, {})
+        return Point(variant, rule, threshold, None, {})
     four = confusion(labels, flagged)
     places = {rate: 3 if open_data else digits(lowest(four.denominator(rate))) for rate in RATES}
     measured = rates(labels, flagged, subjects)
-    return Point(variant, rule, risk, {rate: e.rounded(places[rate]) for rate, e in measured.items()}, places)
+    return Point(variant, rule, threshold, {rate: e.rounded(places[rate]) for rate, e in measured.items()}, places)
 
 
 def _few(labels: NDArray[np.int64], flagged: NDArray[np.bool_], subjects: NDArray[Any]) -> bool:
