@@ -97,3 +97,12 @@ def test_a_local_line_is_exact_on_a_line_and_a_mean_where_nothing_spreads() -> N
 def test_the_span_of_a_smooth_curve_must_be_a_share() -> None:
     with pytest.raises(DataError, match="span"):
         smooth_calibration([0, 1], [0.1, 0.2], [0.1], span=0)
+
+
+def test_near_rows_weigh_more_than_far_ones() -> None:
+    """Weighted least squares by NumPy, with tricube weights over the nearest three of four rows."""
+    p, y = np.array([0.1, 0.2, 0.4, 0.9]), np.array([0, 1, 0, 1])
+    reach = 0.2 * (1 + 1e-9)
+    weights = (1 - np.clip(np.abs(p - 0.2) / reach, 0, 1) ** 3) ** 3
+    slope, level = np.polyfit(p, y, 1, w=np.sqrt(weights))
+    assert smooth_calibration(y, p, [0.2]) == pytest.approx([level + slope * 0.2], abs=1e-6)

@@ -57,6 +57,8 @@ OF_PAGES: Final[tuple[tuple[str, str], ...]] = (
     (r"^(?:Field|Characteristic) \|.*|^(?:seed|tokens read|layer \d\.\w+|(?:balance|head|max_seq_len|numerics|"
      r"optimisation|stopping|method|notes|validation_blocks|held_out_blocks|longest_ngram|least_documents|strengths|"
      r"length)[.\w]*) \|.*", "hyperparameters, which are chosen"),
+    (r"^TRIPOD\S+ \d+ of \d+ items .*|^(?:Collins|Gallifant) .*, 202\d\.$|^\d\d?[a-g]? \| [A-Z].*\|$",
+     "items of checklists"),
     (r"^(?:- )?Switches(?: \||:) .*|^(?:near copies|stays)\.[\w ]+ \| [\d.]+ \|", "switches, which are chosen"),
     (r"^- (?:Text read|Method in full): .*|^(?:Text read|Method in full) \| .*|first \d+ tokens",
      "settings, which are chosen"),

@@ -65,3 +65,8 @@ def test_a_program_gets_cells_in_classes_of_twenty_and_no_quartile() -> None:
     assert answer["tasks"]["a"]["characteristics"] == [
         {"name": "race", "unit": "", "levels": {"white": {"test": "20+"}}, "missing": {"test": "<10"}}
     ]
+
+
+def test_no_more_levels_are_named_than_a_whole_has_parts() -> None:
+    race = _known({"race": [f"r{n // 10}" for n in range(90)]}, rows=90)["race"]
+    assert list(race.levels) == [*(f"r{n}" for n in range(7)), "other"]
