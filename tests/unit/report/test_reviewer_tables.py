@@ -104,7 +104,7 @@ def test_an_operating_point_is_its_four_counts_on_the_test_split(store: Store, v
     positives = watched.filter(pl.col("label") == 1)["probability"].sort(descending=True)
     least = positives[19]  # of 24: the first twenty are 83 %, nineteen 79 %
     below = watched.filter(pl.col("probability") < least)["probability"].max()
-    assert point.threshold == pytest.approx((least + below) / 2)  # type: ignore[operator]
+    assert point.threshold == pytest.approx((least + below) / 2)
     flagged = tested.filter(pl.col("probability") >= point.threshold)
     assert point.rates is not None
     assert point.rates["ppv"].value == pytest.approx(float(flagged["label"].mean() or 0), abs=5e-4)  # type: ignore[arg-type]
