@@ -14,6 +14,7 @@ from chartune.disclosure import Behind, is_made_up, lowest, shown
 from chartune.log import Event
 from chartune.metrics import calibration_curve, paired_difference, resample, roc_curve
 from chartune.metrics.auroc import auroc_statistic
+from chartune.metrics.roc import precision_recall_curve
 from chartune.published import downstream, pretraining
 from chartune.quantities import Estimate
 from chartune.report import compare
@@ -21,7 +22,7 @@ from chartune.report.believable import calibration
 from chartune.report.compare import Comparison, comparisons, from_baseline, too_large
 from chartune.report.cost import cost_table, seconds_with_parents
 from chartune.report.curves import PLACES, draw_panel, learning_curves, perplexity_curves
-from chartune.report.diagnostics import draw_diagram, roc
+from chartune.report.diagnostics import draw_diagram, precision_recall, roc
 from chartune.report.forest import forest
 from chartune.report.hidden import behind_run
 from chartune.report.labels import label_tables
@@ -460,3 +461,17 @@ def test_the_baseline_is_the_bag_of_words(binary: list[Variant]) -> None:
 def test_behind_a_perplexity_stand_the_tokens_that_were_read_and_nothing_is_hidden(store: Store) -> None:
     stands = behind_run(Run.of(store, past.PRETRAIN))
     assert (stands.rows, stands.few, stands.scored) == (41_210, False, False)
+
+
+def test_no_place_of_a_precision_recall_curve_of_real_patients_flags_a_few(real: list[Variant]) -> None:
+    shown_curves = precision_recall(real, open_data=False)
+    assert shown_curves is not None
+    for line in shown_curves.lines:
+        rows = line.variant.run.predictions("test")
+        recall, precision, flagged = precision_recall_curve(rows["label"], rows["logit"])
+        at = np.searchsorted(recall, np.array(line.x) - 1e-12)
+        right = (precision[at] * flagged[at]).round()
+        assert right.min() >= 10
+        assert (flagged[at] - right).min() >= 10
+        steps = flagged[at] - flagged[at] % 10
+        assert np.abs(np.array(line.y) * steps - (np.array(line.y) * steps).round()).max() < 1e-9
