@@ -71,7 +71,7 @@ def main() -> None:
         patch("chartune.studies.conduct.prepare", meter.staged(prepare)),
         patch("chartune.studies.conduct.run", meter.staged(run)),
     ):
-        demo(Path(place), subjects=patients)
+        demo(Path(place), base="small-llama", subjects=patients)
     holds = "holds" if meter.worst <= LIMIT else "BROKEN"
     print(f"worst {100 * meter.worst:.2f} %, allowed {100 * LIMIT:.0f} %: {holds}")
 

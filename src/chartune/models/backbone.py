@@ -116,14 +116,12 @@ def usual(kind: str) -> Row | None:
     Args:
         kind: `pretrain` or `finetune`.
     """
-    return next(
-        (catalog[name] for name in USUAL[kind] if packaged(catalog[name]) and _can_be_read(catalog[name])), None
-    )
+    return next((catalog[name] for name in USUAL[kind] if is_installed(catalog[name])), None)
 
 
-def _can_be_read(row: Row) -> bool:
-    """Whether what converts a GGUF file is installed, where it is one."""
-    return row.origin != "gguf" or importlib.util.find_spec("gguf") is not None
+def is_installed(row: Row) -> bool:
+    """Whether the package of a base model is there, and what converts it where it is a GGUF file."""
+    return packaged(row) is not None and (row.origin != "gguf" or importlib.util.find_spec("gguf") is not None)
 
 
 def _called(folder: Path) -> str:

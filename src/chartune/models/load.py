@@ -33,11 +33,13 @@ from chartune.models.readers import LanguageModel
 from chartune.models.values import must_be_numbers
 from chartune.store import storing
 
+Precision = Literal["auto", "fp32", "bf16"]
+
 
 class Numerics(Config):
     """How numbers are computed; part of every fingerprint once resolved."""
 
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Precision = "auto"
     """`bf16`: matrix products in bfloat16, the residual stream, adapters, head and loss in fp32. `auto`: bf16 where the
     hardware multiplies it fast."""
     attention: Literal["auto", "eager", "sdpa"] = "auto"

@@ -15,7 +15,7 @@ from chartune.runs.run import Run
 from chartune.store import Store
 from chartune.studies.cell import reference
 from chartune.studies.conduct import conduct
-from chartune.studies.demo import demo_study
+from chartune.studies.demo import FILES, demo_study
 from chartune.studies.parents import family_of
 from chartune.studies.standing import survey
 from chartune.studies.study import Study
@@ -127,7 +127,8 @@ def test_a_slip_is_told_before_anything_runs(stages: dict[str, Any], expected: s
 
 
 def test_a_study_survives_its_yaml(tmp_path: Path) -> None:
-    for asked in (study({"clinical": CLINICAL, "stacked": STACKED}), demo_study(tmp_path, range(3))):
+    demos = [demo_study(tmp_path, range(3), base, "fp32") for base in FILES]
+    for asked in (study({"clinical": CLINICAL, "stacked": STACKED}), *demos):
         assert Study.parse(yaml.safe_load(asked.to_yaml())) == asked
 
 
