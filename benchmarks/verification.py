@@ -68,7 +68,7 @@ def main() -> None:
         tempfile.TemporaryDirectory() as place,
         patch.object(Artefact, "file", meter.verifying(Artefact.file)),
         patch.object(Artefact, "whole", meter.verifying(Artefact.whole)),
-        patch("chartune.studies.conduct.prepare", meter.staged(prepare)),
+        patch("chartune.studies.checks.prepare", meter.staged(prepare)),
         patch("chartune.studies.conduct.run", meter.staged(run)),
     ):
         demo(Path(place), base="small-llama", subjects=patients)
