@@ -230,10 +230,7 @@ class Run:
     def report(self, *others: "Run", title: str = "") -> Any:
         """The report of this run and, beside it, of others of its store: a `chartune.Page`.
 
-        A notebook shows it inline; `.save(path)` writes it.
-
-        Raises:
-            StoreError: they are damaged.
+        A notebook shows it inline; `.save(path)` writes it. Raises StoreError: they are damaged.
         """
         import chartune  # the front door: a report stands on runs, not the other way round
 
@@ -284,7 +281,6 @@ class Run:
             raise self._damaged(file) from None  # polars would echo cells
 
     def _json(self, file: str) -> dict[str, Any]:
-        """A file's mapping."""
         path = self.artefact.file(file)
         data = self._parsed(file, lambda: json.loads(path.read_text(encoding="utf-8")))
         if not isinstance(data, dict):
