@@ -24,7 +24,7 @@ def command(
     ] = None,
     subjects: Annotated[
         int | None,
-        typer.Option("--subjects", min=60, help="Patients of the made-up hospital: 450, or 1200 for small-llama."),
+        typer.Option("--subjects", min=60, help="Patients of the made-up hospital: 400, or 1200 for small-llama."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the hospital, and the first of the runs.")] = 0,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help="With how many seeds every variant is trained.")] = 1,

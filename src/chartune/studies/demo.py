@@ -26,7 +26,7 @@ from chartune.studies.study import Study
 Base = Literal["smollm2", "small-llama"]
 """What the demo can run on."""
 FILES: Final[dict[Base, str]] = {"smollm2": "demo.yaml", "small-llama": "demo_small.yaml"}
-SUBJECTS: Final[dict[Base, int]] = {"smollm2": 450, "small-llama": 1200}
+SUBJECTS: Final[dict[Base, int]] = {"smollm2": 400, "small-llama": 1200}
 """Patients of the made-up hospital where nobody says how many: what some minutes of two cores read."""
 
 
