@@ -13,6 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from chartune.answers import BINARY
 from chartune.disclosure import SMALL, lowest
 from chartune.metrics.roc import precision_recall_curve, roc_curve
 from chartune.report.svg import MUTED, PAPER, SERIES, drawing, svg
@@ -68,7 +69,7 @@ def roc(variants: Sequence[Variant], open_data: bool) -> Diagram | None:
         return None
     return Diagram(
         "ROC curve", "share of those without the outcome who are flagged", "share of those with it who are flagged",
-        tuple(lines), finding=extremes(variants, "auroc", "AUROC"),
+        tuple(lines), finding=extremes(variants, BINARY.headline.metric, BINARY.headline.title),
     )  # fmt: skip
 
 
