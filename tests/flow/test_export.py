@@ -133,6 +133,7 @@ def read_alone(folders: Sequence[tuple[str, Path, str]], place: Path) -> dict[st
 
 def read_here(folder: Path, base: str, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The same in this process, as long as nothing imports chartune."""
+    monkeypatch.setattr("sys.dont_write_bytecode", True)  # a cache beside the loader is none of the export's
     module: dict[str, Any] = {"texts": TEXTS}
     with monkeypatch.context() as patch:
         patch.setitem(sys.modules, "chartune", None)
