@@ -55,15 +55,13 @@ class AdaptationPrompt(Method):
 
     def attach(self, body: nn.Module, anatomy: Anatomy, name: str) -> None:
         """Give the attention of the upper blocks its vectors, drawn from N(0, 1) as stock peft does."""
-        device = next(body.parameters()).device
-        for place, heads in zip(anatomy.attention, anatomy.key_heads, strict=True):
-            if place in self._places(anatomy):
-                key, value = (_projection(place, side) for side in (anatomy.key, anatomy.value))
-                width = self.shapes(body, anatomy)[f"{ROOT}{place}.{STOCK[0]}"][2]
-                prompt = GatedPrompt(
-                    self.tokens, width, heads[0], (key[len(place) + 1 :], value[len(place) + 1 :]), device
-                )
-                add_prefix(body, body.get_submodule(place), name, prompt)
+        device, chosen = next(body.parameters()).device, self._places(anatomy)
+        heads = dict(zip(anatomy.attention, anatomy.key_heads, strict=True))
+        for place in chosen:
+            key, value = (_projection(place, side) for side in (anatomy.key, anatomy.value))
+            width, inner = matrix_shape(body.get_submodule(key))[1], len(place) + 1
+            prompt = GatedPrompt(self.tokens, width, heads[place][0], (key[inner:], value[inner:]), device)
+            add_prefix(body, body.get_submodule(place), name, prompt)
 
     def title(self) -> str:
         """`adaptation prompt n=10`, with the number of blocks where it is not all."""

@@ -19,7 +19,7 @@ class Prompt(VirtualTokens):
 
     start: Literal["vocabulary", "text", "random"] = "vocabulary"
     """`vocabulary`: at the embeddings of tokens drawn at random; `text`: at those of `text`, repeated or cut to n;
-    `random`: at N(0, 1), as stock peft does, some fifty times larger than a LLaMA's embeddings."""
+    `random`: at N(0, 1), as stock peft does."""
     text: str = "Finish this clinical note:"
     """Where `start: text` begins; the default is that of P1's code."""
 

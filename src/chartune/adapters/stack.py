@@ -175,7 +175,7 @@ def attach(
         body: the headless model; its own weights stay frozen unless the stack trains all.
         adapters: for each layer the trained adapter, or None for a fresh one.
         seed: fresh weights are drawn from it, the same ones whatever lies below them.
-        tokenise: gives the ids of a text's tokens, for methods that start at one; None: they start at random.
+        tokenise: gives the ids of a text's tokens; None where no fresh layer starts at a text.
 
     Raises:
         AdapterError: a layer adapts what the body does not have, does not go with those below it, its trained
@@ -185,7 +185,7 @@ def attach(
     for index, (method, adapter) in enumerate(zip(attached.methods, adapters, strict=False)):
         if adapter is not None:
             _fill(body, method, _name(index), adapter)
-        elif method.start_text and tokenise is not None:
+        elif method.start_text:
             method.begin(body, _name(index), _ids(method, tokenise))
     return attached
 
@@ -229,7 +229,10 @@ def _must_compose(method: Method, below: Sequence[Method]) -> None:
             raise AdapterError(f"{method.title()} cannot stand above {other.title()} in a stack: {why}.")
 
 
-def _ids(method: Method, tokenise: Tokenise) -> Sequence[int]:
+def _ids(method: Method, tokenise: Tokenise | None) -> Sequence[int]:
+    """The tokens at which a layer starts."""
+    if tokenise is None:
+        raise AssertionError("a layer that starts at a text needs a tokenizer")
     ids = tokenise(method.start_text)
     if not ids:
         raise AdapterError(

@@ -1,5 +1,7 @@
 """The ROC curve and the precision-recall curve: what is flagged rightly and wrongly, at every threshold."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -20,11 +22,9 @@ def roc_curve(labels: ArrayLike, scores: ArrayLike) -> tuple[NDArray[np.float64]
         LabelError: one class only, or a label that is neither 0 nor 1.
         DataError: lengths disagree, or a score is not finite.
     """
-    y, s = rows(labels, scores)
-    both_classes(y, "an ROC curve")
-    order, starts = ties(-s)
-    positives = np.cumsum(np.add.reduceat(y[order], starts))
-    negatives = np.cumsum(np.add.reduceat(1 - y[order], starts))
+    ranked, starts = _ranked(labels, scores, "an ROC curve")
+    positives = np.cumsum(np.add.reduceat(ranked, starts))
+    negatives = np.cumsum(np.add.reduceat(1 - ranked, starts))
     return np.append(0, negatives / negatives[-1]), np.append(0, positives / positives[-1])
 
 
@@ -46,9 +46,15 @@ def precision_recall_curve(
         LabelError: one class only, or a label that is neither 0 nor 1.
         DataError: lengths disagree, or a score is not finite.
     """
-    y, s = rows(labels, scores)
-    both_classes(y, "a precision-recall curve")
-    order, starts = ties(-s)
-    positives = np.cumsum(np.add.reduceat(y[order], starts))
-    flagged = np.append(starts[1:], y.size)
+    ranked, starts = _ranked(labels, scores, "a precision-recall curve")
+    positives = np.cumsum(np.add.reduceat(ranked, starts))
+    flagged = np.append(starts[1:], ranked.size)
     return positives / positives[-1], positives / flagged, flagged.astype(np.int64)
+
+
+def _ranked(labels: ArrayLike, scores: ArrayLike, what: str) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Labels from the highest score down, [n], and where each group of equal scores starts, [G]."""
+    y, s = rows(labels, scores)
+    both_classes(y, what)
+    order, starts = ties(-s)
+    return y[order], starts

@@ -125,43 +125,50 @@ def _contents(
     if not runs and listed is None:
         raise ConfigError("a report needs at least one finished run, but got none; run a study first.")
     every = by_fingerprint(runs)
-    asked = {run.task for run in runs if run.task}
     pretrained = numbered([run for run in runs if run.task is None], "P", every=every)
     outcomes = _outcomes([run for run in runs if run.task is not None], datasets, every)
-    variants = [*pretrained, *(v for section in outcomes for v in section.variants)]
-    score_tiles = [section.tile for section in outcomes if section.tile]
+    compared = sum(section.paired.compared for section in outcomes)
     return {
         "title": title,
         "badges": sorted({_badge(run, datasets) for run in runs}),
-        "tiles": [*score_tiles[:3], *summary.tiles(runs, list(datasets.values()))],
+        "tiles": [*_score_tiles(outcomes), *summary.tiles(runs, list(datasets.values()))],
         "sentences": summary.adapted(pretrained),
-        "populations": [_population(name, datasets, asked) for name in datasets],
+        "populations": [_population(name, datasets, {run.task for run in runs if run.task}) for name in datasets],
         "adaptation": _adaptation(pretrained, datasets) if pretrained else None,
         "outcomes": outcomes,
-        "elsewhere": elsewhere(variants, every, {run.fingerprint: _badge(run, datasets) == MADE_UP for run in runs}),
-        "costs": cost.cost_table(variants, every),
-        "planned": cost.planned_table(variants),
-        "hyperparameters": [
-            table
-            for table in (
-                hyperparameter_table(pretrained, "Hyperparameters: adaptation"),
-                *(hyperparameter_table(o.variants, f"Hyperparameters: {o.title}") for o in outcomes),
-            )
-            if table
-        ],
+        **_variants(runs, pretrained, outcomes, datasets),
         "lineages": provenance.lineages(datasets),
         "switches": provenance.switches(runs),
-        "origins": provenance.origins(variants, datasets),
-        "caveats": [
-            *caveats(runs, datasets, sum(section.paired.compared for section in outcomes)),
-            *damage_reported(left_out),
-        ],
+        "caveats": [*caveats(runs, datasets, compared), *damage_reported(left_out)],
         "listed": listed,
         "words": WORDS,
         "checklists": checklists(_sections(outcomes, pretrained, runs), any(run.backbone for run in runs)),
         "citation": CITATION,
         "warning": marks.WARNING,
         "version": runs[-1].environment.get("chartune") if runs else None,
+    }
+
+
+def _score_tiles(outcomes: Sequence[Outcome]) -> list[Any]:
+    """Of the first three tasks that have one."""
+    return [section.tile for section in outcomes if section.tile][:3]
+
+
+def _variants(
+    runs: Sequence[Run], pretrained: Sequence[Variant], outcomes: Sequence[Outcome], datasets: Mapping[str, Dataset]
+) -> dict[str, Any]:
+    """Tables of all variants together: what they cost, were planned to cost and were set to."""
+    variants = [*pretrained, *(v for section in outcomes for v in section.variants)]
+    every = by_fingerprint(runs)
+    settings = [hyperparameter_table(pretrained, "Hyperparameters: adaptation")]
+    settings += [hyperparameter_table(o.variants, f"Hyperparameters: {o.title}") for o in outcomes]
+    fictional = {run.fingerprint: _badge(run, datasets) == MADE_UP for run in runs}
+    return {
+        "elsewhere": elsewhere(variants, every, fictional),
+        "costs": cost.cost_table(variants, every),
+        "planned": cost.planned_table(variants),
+        "hyperparameters": [table for table in settings if table],
+        "origins": provenance.origins(variants, datasets),
     }
 
 
