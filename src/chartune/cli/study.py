@@ -84,7 +84,10 @@ def run(
     opened = open_store(store)
     done = conduct(study, opened, ledger)
     if not done.runs and not done.listed:
-        raise RunError(f"a study must end with a run, but none of its {len(done.gaps)} stages has: {done.gaps[0].why}")
+        raise RunError(
+            f"a study must end with a run, but none of its {len(done.gaps)} stages has ({done.gaps[0].why}); fix the "
+            f"cause and give the same command again."
+        )
     report = study_report(study, opened, done.runs, done.listed, out)
     emit_study(report, done.runs, done.gaps, as_json, done.listed)
 
@@ -114,7 +117,10 @@ def plan(
         "\n".join([*lines, total.as_text()]),
     )  # fmt: skip
     if not total.fits:
-        raise RunError("a study must fit into the memory and disk that are free, but does not; see what it would need.")
+        raise RunError(
+            "a study must fit into the memory and disk that are free, but the largest cells above do not; "
+            "`chartune plan STAGE` on their settings says what would make one smaller."
+        )
 
 
 def status(

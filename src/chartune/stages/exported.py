@@ -51,19 +51,26 @@ class ExportRecord(Record):
     """`export.json`."""
 
     chartune: str
+    """Version that wrote it."""
     run: str
+    """Fingerprint of the run."""
     name: str
     kind: str
     sensitivity: str
     audited_for_memorisation: bool
     base: Base
     model: Literal["model"] | None
+    """Folder of the whole model; None: the layers are apart."""
     adapters: tuple[str, ...]
+    """Folders of the layers, the lowest first."""
     tokenizer: str
     stack: str | None
     trained_in: str
+    """Precision of the training; an export is computed in fp32."""
     max_seq_len: int
+    """Tokens read of a text."""
     options: dict[str, Any] = Field(default_factory=dict)
+    """What transformers is given beside the folder."""
     pooling: Pooling = "mean"
     normalise: bool = True
     task: str | None = None
@@ -106,8 +113,10 @@ def read_export(folder: Path) -> Export:
         raise StoreError(
             f"{folder} must hold {ABOUT} and {SUMS} as `export` wrote them, but has not; {_AGAIN}."
         ) from None
-    if damaged or not {ABOUT, *([HEAD_FILE] if about.kind == "finetune" else [])} <= set(sums):
-        raise StoreError(f"every file of {folder} must be as {SUMS} lists it, but {damaged[:3]} are not; {_AGAIN}.")
+    unlisted = {ABOUT, *([HEAD_FILE] if about.kind == "finetune" else [])} - set(sums)
+    if damaged or unlisted:
+        names = ", ".join([*damaged, *sorted(unlisted)][:3])
+        raise StoreError(f"every file of {folder} must be as {SUMS} lists it, but {names} is not; {_AGAIN}.")
     if about.kind != "finetune":
         raise RunError(f"a model that scores texts must have a head, but {folder} is of a {about.kind} run.")
     return Export(folder, about, sums)

@@ -109,7 +109,10 @@ def read_entries(path: Path) -> dict[str, Entry]:
     try:
         lines = path.read_bytes().split(b"\n") if path.exists() else [b""]
     except OSError as error:
-        raise ConfigError(f"a ledger must be a readable file, but {path} is not ({error.strerror}).") from None
+        raise ConfigError(
+            f"a ledger must be a readable file, but {path} is not ({error.strerror}); correct its rights, or name "
+            f"another file with --ledger."
+        ) from None
     entries: dict[str, Entry] = {}
     for number, line in enumerate(lines, start=1):
         if not line.strip():
