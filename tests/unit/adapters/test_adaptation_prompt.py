@@ -11,13 +11,14 @@ from transformers import AutoModelForCausalLM, LlamaConfig
 from chartune.adapters.adaptation_prompt import AdaptationPrompt
 from chartune.adapters.adapter import read_adapter
 from chartune.adapters.lora import LoRA
-from chartune.adapters.stack import Attached, Fresh, Frozen, Stack, attach
+from chartune.adapters.stack import Attached, Fresh, Stack, attach
 from chartune.errors import AdapterError
 from chartune.models.anatomy import anatomy_of
 from chartune.models.backbone import LocalBackbone
 from chartune.models.families import family_of
 from chartune.models.load import Resolved, load_body
 from chartune.models.meta import meta_body
+from chartune.testing.stock_layers import must_be_a_layer
 from chartune.testing.twins import EXACT, twin
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # stock peft's old name
@@ -83,16 +84,7 @@ def test_what_stock_peft_trained_is_a_layer(twins: Path, tmp_path: Path, model_t
         for name, parameter in stock.named_parameters():
             if name.endswith("adaption_gate"):
                 parameter.fill_(0.7)
-    stock.save_pretrained(tmp_path)
-    with torch.no_grad():
-        expected = stock.eval()(input_ids=IDS, attention_mask=torch.ones_like(IDS)).logits
-    adapter = read_adapter(tmp_path)
-    adapter.must_fit(base)
-    assert adapter.method == AdaptationPrompt(tokens=3, blocks=1)
-    body = load_body(base, Resolved("cpu", "fp32", "sdpa", "a test"), language_model=True)
-    module = attach(Stack(layers=(Frozen(adapter="x"),)), body.module, [adapter], seed=0).module
-    assert body.lm_head is not None
-    assert torch.allclose(body.lm_head(states(module, IDS)), expected, atol=1e-5)
+    must_be_a_layer(stock, base, tmp_path, AdaptationPrompt(tokens=3, blocks=1))
 
 
 def test_it_reads_by_the_matrices_as_the_layers_below_have_made_them(llama: LocalBackbone) -> None:

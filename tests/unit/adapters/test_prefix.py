@@ -12,10 +12,11 @@ from transformers import AutoModelForCausalLM, DebertaV2Config, DebertaV2Model
 from chartune.adapters.adapter import read_adapter
 from chartune.adapters.method import Method
 from chartune.adapters.prefix import Prefix
-from chartune.adapters.stack import Attached, Fresh, Frozen, Stack, attach
+from chartune.adapters.stack import Attached, Fresh, Stack, attach
 from chartune.errors import AdapterError
 from chartune.models.backbone import LocalBackbone
 from chartune.models.load import Resolved, load_body
+from chartune.testing.stock_layers import must_be_a_layer
 from chartune.testing.twins import twin
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # stock peft's old name
@@ -108,17 +109,8 @@ def test_a_prefix_of_stock_peft_is_a_layer(llama: LocalBackbone, tmp_path: Path,
     config = PrefixTuningConfig(
         task_type="CAUSAL_LM", num_virtual_tokens=3, prefix_projection=projection, encoder_hidden_size=8
     )
-    model = get_peft_model(AutoModelForCausalLM.from_pretrained(llama.folder), config)
-    model.save_pretrained(tmp_path)
-    with torch.no_grad():
-        expected = model.eval()(input_ids=IDS, attention_mask=torch.ones_like(IDS)).logits
-    adapter = read_adapter(tmp_path)
-    adapter.must_fit(llama)
-    assert adapter.method == Prefix(tokens=3)
-    body = load_body(llama, Resolved("cpu", "fp32", "sdpa", "a test"), language_model=True)
-    module = attach(Stack(layers=(Frozen(adapter="x"),)), body.module, [adapter], seed=0).module
-    assert body.lm_head is not None
-    assert torch.allclose(body.lm_head(states(module, IDS)), expected, atol=1e-5)
+    stock = get_peft_model(AutoModelForCausalLM.from_pretrained(llama.folder), config)
+    must_be_a_layer(stock, llama, tmp_path, Prefix(tokens=3))
 
 
 def test_a_prefix_that_is_not_whole_is_refused(llama: LocalBackbone, tmp_path: Path) -> None:

@@ -9,16 +9,16 @@ from peft import PromptEncoder, PromptEncoderConfig, PromptTuningConfig, get_pef
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM
 
-from chartune.adapters.adapter import read_adapter
 from chartune.adapters.method import Method
 from chartune.adapters.p_tuning import PTuning
 from chartune.adapters.prefix import Prefix
 from chartune.adapters.prompt import Prompt
-from chartune.adapters.stack import Attached, Fresh, Frozen, Stack, attach
+from chartune.adapters.stack import Attached, Fresh, Stack, attach
 from chartune.errors import AdapterError
 from chartune.models.backbone import LocalBackbone
 from chartune.models.load import Resolved, load_body
 from chartune.models.readers import LanguageModel, of_the_text
+from chartune.testing.stock_layers import must_be_a_layer
 from chartune.testing.twins import twin
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # stock peft's old name
@@ -136,17 +136,7 @@ def test_what_stock_peft_trained_is_a_layer(llama: LocalBackbone, tmp_path: Path
         AutoModelForCausalLM.from_pretrained(llama.folder),
         config(task_type="CAUSAL_LM", num_virtual_tokens=3, **further),
     )
-    stock.save_pretrained(tmp_path)
-    with torch.no_grad():
-        expected = stock.eval()(input_ids=IDS, attention_mask=torch.ones_like(IDS)).logits
-    adapter = read_adapter(tmp_path)
-    adapter.must_fit(llama)
-    assert adapter.method == Prompt(tokens=3)
-    body = load_body(llama, Resolved("cpu", "fp32", "sdpa", "a test"), language_model=True)
-    module = attach(Stack(layers=(Frozen(adapter="x"),)), body.module, [adapter], seed=0).module
-    assert body.lm_head is not None
-    made = body.lm_head(states(module, IDS, attention_mask=torch.ones_like(IDS)))
-    assert torch.allclose(made, expected[:, 3:], atol=1e-5)
+    must_be_a_layer(stock, llama, tmp_path, Prompt(tokens=3))
 
 
 @pytest.mark.parametrize(
