@@ -137,7 +137,8 @@ def same_unit(counts: Iterable[float | None]) -> Callable[[float | None], str]:
     def written(count: float | None) -> str:
         if count is None:
             return "not measured"
-        return f"{count / 1024**power:,.{2 if power else 0}f} {_UNITS[power]}"
+        size = count / 1024**power
+        return f"{size:,.{2 if power and size < 100 else 0}f} {_UNITS[power]}"
 
     return written
 

@@ -389,6 +389,7 @@ def test_sizes_of_a_column_have_one_unit(page: str) -> None:
         assert len(units) == 1
     assert same_unit([858 * 2**20, 1.2 * 2**30, None])(858 * 2**20) == "0.84 GiB"
     assert [same_unit([5, 2**40])(n) for n in (5, None)] == ["5 B", "not measured"]
+    assert [same_unit([5000, 19 * 2**20])(n) for n in (5000, 19 * 2**20)] == ["4.88 KiB", "19,456 KiB"]
 
 
 def test_a_split_that_has_nobody_has_no_box(tmp_path: Path) -> None:
