@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from chartune.report.variants import COLOURS
@@ -71,7 +72,9 @@ def svg(figure: Figure, name: str, title: str, finding: str) -> str:
         finding: what it shows, for those who cannot see it.
     """
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    # Not `savefig`, which lays a figure out twice to the same bytes.
+    canvas = FigureCanvasSVG(figure)
+    canvas.print_svg(buffer, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
     text = buffer.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     box = re.search(r'viewBox="([^"]+)"', text)
