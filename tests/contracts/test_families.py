@@ -16,7 +16,8 @@ from chartune.models.anatomy import anatomy_of
 from chartune.models.architecture import shape_of
 from chartune.models.backbone import LocalBackbone
 from chartune.models.backbone import inspect as look
-from chartune.models.heads import Head, Pooling, pool
+from chartune.models.families import Pooling
+from chartune.models.heads import Head, pool
 from chartune.models.language import Language
 from chartune.models.load import Body, Numerics, Resolved, load_body, resolve, tied_and_computed
 from chartune.models.load import body_of as quiet_body

@@ -23,7 +23,8 @@ from chartune.errors import AdapterError
 from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.models.load import load_body
 from chartune.runs.run import Run
-from chartune.stages.exported import load_export, read_export
+from chartune.stages.export_record import read_export
+from chartune.stages.exported import load_export
 from chartune.stages.finetune import Finetune, finetune
 from chartune.stages.loading import Loaded, load
 from chartune.stages.predicting import predict

@@ -270,6 +270,23 @@ def must_resume(store: Store, source: Path, out: Path, whole: bytes, monkeypatch
     assert not any((store.root / "predictions").glob("*.partial"))
 
 
+LIBRARIES = """
+import sys
+from chartune.cli import main
+try:
+    main()
+finally:
+    print(*({"torch", "transformers", "peft", "sklearn"} & set(sys.modules)))
+"""
+
+
+def test_an_input_is_read_before_a_library_of_models_takes_memory(store: Store, tmp_path: Path) -> None:
+    source = table(tmp_path, "new.csv", pl.DataFrame({"id": [1, 1], "text": ["septic", "fall"]}))
+    words = ["predict", "words", source, "--store", store.root]
+    ended = subprocess.run([sys.executable, "-c", LIBRARIES, *map(str, words)], check=False, capture_output=True)
+    assert (ended.returncode, ended.stdout.split()) == (3, []), ended.stderr
+
+
 @pytest.mark.parametrize("ending", [".csv", ".parquet"])
 def test_after_an_interruption_the_same_command_resumes_and_gives_the_same_bytes(
     store: Store, tmp_path: Path, small_chunks: int, ending: str, monkeypatch: pytest.MonkeyPatch

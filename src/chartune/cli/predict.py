@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from chartune.prediction.scorer import Scorer
     from chartune.prediction.texts import Texts
     from chartune.prediction.thresholds import Threshold
-    from chartune.stages.predicting import Chosen
+    from chartune.stages.chosen import Chosen
 
 
 def command(
@@ -80,12 +80,11 @@ def command(
     command resumes and gives the same file. Rows without a text and ids that occur twice are refused with their row
     numbers before anything is scored.
     """
-    from chartune.models.backbone import Backbone
     from chartune.prediction.files import STANDARD_OUTPUT, must_be_writable, write_predictions_of
     from chartune.prediction.rows import Choices
     from chartune.prediction.texts import checked
     from chartune.prediction.thresholds import read_threshold, threshold_for
-    from chartune.stages.predicting import chosen_at
+    from chartune.stages.chosen import chosen_at
 
     must_be_writable(out, source)
     if threshold is not None:
@@ -96,6 +95,8 @@ def command(
     for notice in texts.notices:
         say(f"note: {notice}")
     seen = checked(texts, skip_empty=skip_empty)
+    from chartune.models.backbone import Backbone  # brings torch, whose memory is not wanted beside that of a folder
+
     scorer = chosen.scorer(opened, Backbone(name=base) if base else None)
     limit = threshold_for(threshold, scorer, chosen.run, recalibrated=recalibrated)
     for notice in _said(scorer, limit):

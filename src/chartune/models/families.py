@@ -19,6 +19,8 @@ from chartune.errors import AdapterError
 from chartune.models.foreign import reading
 
 Reads = Literal["left-to-right", "both-ways"]
+Pooling = Literal["first", "last", "mean"]
+"""Which tokens represent a text: the first, the last unmasked one, or all of them."""
 
 READS: Final[Mapping[str, Reads]] = {"xlnet": "both-ways"}
 """Against the rule. XLNet is listed as a causal language model, but without a permutation every token sees all."""

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from chartune.config import Config
-from chartune.models.families import Family
-
-Pooling = Literal["first", "last", "mean"]
+from chartune.models.families import Family, Pooling
 
 
 class Head(Config):

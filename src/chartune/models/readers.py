@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from chartune.models.heads import LinearHead, Pooling, pool
+from chartune.models.families import Pooling
+from chartune.models.heads import LinearHead, pool
 from chartune.models.language import Language, pieces_mask
 from chartune.models.losses import CROSS_ENTROPY, weighted_loss
 

@@ -3,7 +3,7 @@
 folder ─load─▶ Records ─staged─▶ task.select(labelled=False) ─▶ texts, a portion of the patients at a time
        texts.pile ─by hadm_id, of which alone all are held─▶ chunks/000000.pile, … ─▶ sorted, 4,096 rows at a time
 
-Memory holds some bytes for each admission and note, and the texts of one portion or chunk.
+Memory holds some 2 kB for each admission, and the texts of one portion or chunk; models are loaded later.
 """
 
 import shutil
@@ -23,7 +23,8 @@ from chartune.store import Store
 from chartune.tasks.charts import Preparation
 from chartune.tasks.frames import add_frame, read_pile
 from chartune.tasks.kept_episodes import with_kept_episodes
-from chartune.tasks.making import forget_steps, readable, staged_notes
+from chartune.tasks.making import forget_steps, readable, staged_notes, with_asked
+from chartune.tasks.staging import Staged
 
 SHELF: Final = "predictions"
 _PORTIONS: Final = "texts.pile"
@@ -100,17 +101,20 @@ class ChartTexts(Texts):
         if (folder / _CHUNKS).is_dir():
             return folder / _CHUNKS
         with self._store.lease(SHELF, self._digest):
-            preparation, task = self._preparation, self._task
-            records = preparation.source.load(events=task.needs_events)
-            if task.needs_events:
-                records = with_kept_episodes(records, preparation.facts(self._store), self._store)
-            categories = frozenset(task.reads.categories())
-            staged = staged_notes(records, categories, None, folder, preparation.line_breaks)
-            every = records.admissions.with_columns(split=pl.lit("test"))
-            _in_chunks(readable(task, records, every, staged), folder)
+            _in_chunks(readable(self._task, *self._staged(folder)), folder)
             (folder / _ASIDE).replace(folder / _CHUNKS)
             forget_steps(folder)
         return folder / _CHUNKS
+
+    def _staged(self, folder: Path) -> tuple[pl.DataFrame, Staged]:
+        """The admissions with what is asked of them, and their notes; all other tables are then out of memory."""
+        preparation, task = self._preparation, self._task
+        records = preparation.source.load(events=task.needs_events)
+        if task.needs_events:
+            records = with_kept_episodes(records, preparation.facts(self._store), self._store)
+        categories = frozenset(task.reads.categories())
+        staged = staged_notes(records, categories, None, folder, preparation.line_breaks)
+        return with_asked(task, records, records.admissions.with_columns(split=pl.lit("test"))), staged
 
 
 def _in_chunks(parts: Iterable[pl.DataFrame], folder: Path) -> None:

@@ -12,6 +12,7 @@ from chartune.record import Record
 RUN: Final = "run.json"
 ADAPTER: Final = "adapter"
 """Folder of a run's one layer, or of a folder for each of several."""
+HEAD_FILE: Final = "head.safetensors"
 _TITLES: Final = {"lora": "LoRA", "full": "full tuning"}
 _SIZES: Final = {"rank": "r", "tokens": "tokens"}
 

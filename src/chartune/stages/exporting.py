@@ -30,18 +30,17 @@ from chartune.models.load import load_body, save_model
 from chartune.models.tokenizer import padding_of, tokenizer_as_given
 from chartune.outputs import must_be_new_outside_repositories, new_folder, placed
 from chartune.report.card import MODEL_CARD, card_of, card_text
-from chartune.runs.record import ADAPTER
+from chartune.runs.record import ADAPTER, HEAD_FILE
 from chartune.runs.run import Run
-from chartune.stages.finetune import HEAD_FILE, MODEL, Finetune
+from chartune.stages.export_record import ABOUT, SUMS
+from chartune.stages.finetune import MODEL, Finetune
 from chartune.stages.inputs import Inputs
 from chartune.stages.loading import inputs_of_run, layers_of_run
 from chartune.stages.pretrain import Pretrain
 from chartune.store import Store, sha256, write_bytes, write_json
 from chartune.tasks.dataset import read_dataset
 
-ABOUT: Final = "export.json"
 LOADER: Final = "load.py"
-SUMS: Final = "SHA256SUMS"
 TOKENIZER: Final = "tokenizer"
 WARNING: Final = (
     "weights that have learnt from notes may hold patients' words: treat the folder like the notes, the same "

@@ -29,7 +29,7 @@ from chartune.models.load import Body, Resolved, parameters_of, save_model
 from chartune.models.readers import Classifier, FeatureReader
 from chartune.models.tokenizer import padding_of, padding_stand_in, tokenizer_as_given
 from chartune.prediction.predictions import head_logits, logits_of, pooled_vectors
-from chartune.runs.record import layer_folders
+from chartune.runs.record import HEAD_FILE, layer_folders
 from chartune.runs.run import Run
 from chartune.stages.assembly import Model, assemble, bare_body
 from chartune.stages.facts import backbone_facts, source_facts, task_facts
@@ -46,7 +46,6 @@ from chartune.train.optimizer import Optimisation, Stopping
 from chartune.train.probe import probe
 
 REVISION: Final = 4
-HEAD_FILE: Final = "head.safetensors"
 MODEL: Final = "model"
 """Folder of the whole body, with its tokenizer, where every weight has learnt."""
 TIE: Final = 1e-6

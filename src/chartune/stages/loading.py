@@ -29,11 +29,11 @@ from chartune.models.tokenizer import padding_of
 from chartune.prediction.predictions import logits_of
 from chartune.prediction.scorer import Origin, Reading, Scorer
 from chartune.runs.ledger import run_at
-from chartune.runs.record import layer_folders
+from chartune.runs.record import HEAD_FILE, layer_folders
 from chartune.runs.run import Run
 from chartune.stages.assembly import assemble, bare_body
 from chartune.stages.bases import find_or_convert
-from chartune.stages.finetune import HEAD_FILE, MODEL, Finetune
+from chartune.stages.finetune import MODEL, Finetune
 from chartune.stages.inputs import Inputs
 from chartune.stages.model_length import as_read
 from chartune.stages.model_stage import HeadSpec, ModelStage

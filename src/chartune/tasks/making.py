@@ -141,13 +141,22 @@ def _grouped(items: Sequence[T], fits: Callable[[T, T], bool]) -> list[list[T]]:
     return groups
 
 
-def readable(task: Task, records: Records, admissions: pl.DataFrame, staged: Staged) -> Iterator[pl.DataFrame]:
+def with_asked(task: Task, records: Records, admissions: pl.DataFrame) -> pl.DataFrame:
+    """The admissions with `asked`: what a task asks of them, null where it is not known."""
+    return admissions.join(task.asked(records), on=KEY, how="left", maintain_order="left")
+
+
+def readable(task: Task, asked: pl.DataFrame, staged: Staged) -> Iterator[pl.DataFrame]:
     """What a task reads of everybody, whether or not the answer is known: `EXAMPLES`, a portion of the patients each.
 
-    The rows with `asked` are the task's examples before held-out texts are looked for in training texts; args as
-    `make_tasks`.
+    The rows with `asked` are the task's examples before held-out texts are looked for in training texts.
+
+    Args:
+        task: that reads.
+        asked: from `with_asked`, of admissions with `split`.
+        staged: the notes.
     """
-    making = _chosen(task, records, admissions, staged.index(task.reads.categories()), labelled=False)
+    making = _chosen(task, asked, staged.index(task.reads.categories()), labelled=False)
     for _ in _portions([making], staged):
         yield making.parts.pop().select(*EXAMPLES)
 
@@ -157,7 +166,7 @@ def _examples(
 ) -> list[_Making]:  # fmt: skip
     """The examples of tasks that read alike."""
     index = staged.index(group[0].reads.categories())
-    makings = [_chosen(task, records, admissions, index, labelled=True) for task in group]
+    makings = [_chosen(task, with_asked(task, records, admissions), index, labelled=True) for task in group]
     for same in _reading_the_same(makings):
         for _ in _portions(same, staged):
             pass
@@ -198,11 +207,8 @@ def _portions(makings: Sequence[_Making], staged: Staged) -> Iterator[range]:
             yield shards
 
 
-def _chosen(
-    task: Task, records: Records, admissions: pl.DataFrame, index: pl.DataFrame, *, labelled: bool
-) -> _Making:  # fmt: skip
+def _chosen(task: Task, asked: pl.DataFrame, index: pl.DataFrame, *, labelled: bool) -> _Making:
     attrition = Attrition()
-    asked = admissions.join(task.asked(records), on=KEY, how="left", maintain_order="left")
     return _Making(task, task.select(Cohort(asked, index), attrition, labelled=labelled), attrition, [])
 
 

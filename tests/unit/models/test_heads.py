@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from chartune.models.backbone import LocalBackbone
-from chartune.models.heads import Head, Pooling, pool
+from chartune.models.families import Pooling
+from chartune.models.heads import Head, pool
 from chartune.models.load import load_body
 from chartune.models.readers import Classifier, of_the_text
 from chartune.testing.twins import EXACT

@@ -14,7 +14,7 @@ from chartune.sources.splits import HashSplit
 from chartune.tasks.chart_task import ChartTask
 from chartune.tasks.diagnoses import Diagnoses
 from chartune.tasks.late_mortality import LateMortality
-from chartune.tasks.making import make_tasks, readable, staged_notes
+from chartune.tasks.making import make_tasks, readable, staged_notes, with_asked
 from chartune.tasks.mortality import Mortality
 from chartune.tasks.prepare import Preparation
 from chartune.tasks.prolonged_ventilation import ProlongedVentilation
@@ -68,7 +68,8 @@ def parsed(folder: Path, *tasks: dict[str, Any], **more: Any) -> Preparation:
 
 
 def whole(task: Task, charts: Charts) -> pl.DataFrame:
-    return pl.concat(readable(task, charts.records, charts.admissions, charts.staged)).sort("hadm_id")
+    asked = with_asked(task, charts.records, charts.admissions)
+    return pl.concat(readable(task, asked, charts.staged)).sort("hadm_id")
 
 
 @pytest.mark.parametrize("plain", TASKS, ids=lambda task: "-".join(str(value) for value in task.values())[:60])

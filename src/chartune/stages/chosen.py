@@ -1,0 +1,63 @@
+"""Which run or export is to score. Knows no tensors, so that an input is read before a library of models is loaded.
+
+RUN ─▶ Chosen: task, preparation, line breaks ─scorer─▶ Scorer, with its model
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chartune.notes.line_breaks import Breaks
+from chartune.prediction.scorer import Scorer
+from chartune.runs.ledger import run_at
+from chartune.runs.run import Run
+from chartune.stages.export_record import Export, is_export, read_export
+from chartune.store import Store
+
+if TYPE_CHECKING:
+    from chartune.models.backbone import Backbone
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is to score: a finished run, or an exported model."""
+
+    learnt: Run | Export
+
+    @property
+    def run(self) -> Run | None:
+        """The run; None: it is an export."""
+        return self.learnt if isinstance(self.learnt, Run) else None
+
+    @property
+    def trained_on(self) -> dict[str, Any]:
+        """The preparation of the run's data, as plain data; an export keeps what became of line breaks alone."""
+        if isinstance(self.learnt, Export):
+            return {"line_breaks": self.learnt.about.line_breaks}
+        return self.learnt.stage.get("data") or {}
+
+    @property
+    def breaks(self) -> Breaks:
+        """What became of line breaks that were written out in the texts that it was trained on."""
+        made: Breaks = self.trained_on.get("line_breaks", "repaired")
+        return made
+
+    @property
+    def task(self) -> str:
+        """What it was asked."""
+        return (self.learnt.task if isinstance(self.learnt, Run) else self.learnt.about.task) or ""
+
+    def scorer(self, store: Store, base: "Backbone | None" = None) -> Scorer:
+        """It, ready to score. Raises as `load` and `load_export`."""
+        from chartune.stages.exported import load_export
+        from chartune.stages.loading import load
+
+        if isinstance(self.learnt, Export):
+            return load_export(self.learnt, store, base)
+        return load(self.learnt, store, base)
+
+
+def chosen_at(store: Store, reference: str) -> Chosen:
+    """The exported model that a folder holds, or the run that a reference stands for. Raises as `run_at`."""
+    folder = Path(reference)
+    return Chosen(read_export(folder) if is_export(folder) else run_at(store, reference))
