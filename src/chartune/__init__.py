@@ -58,6 +58,7 @@ _FACE = {
     "evaluate": "chartune.stages.evaluating",
     "load": "chartune.stages.loading",
     "make_hospital": "chartune.made_up",
+    "own_predictions": "chartune.prediction.own",
     "page_of_runs": "chartune.report.page",
     "predict": "chartune.stages.predicting",
     "prepare": "chartune.tasks.prepare_any",

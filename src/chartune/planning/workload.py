@@ -167,11 +167,12 @@ def _texts(stage: Finetune, frame: pl.DataFrame, split: str, backbone: LocalBack
 
 def _read(stage: Finetune, texts: Mapping[str, _Texts], evaluations: int) -> int:
     """Tokens read without gradients; a body that does not learn reads every text once."""
-    train, validation, test = (texts[split].tokens for split in ("train", *SCORED))
+    train, validation, scored = (sum(texts[split].tokens for split in splits)
+                                 for splits in (("train",), ("validation",), stage.scored))  # fmt: skip
     if not stage.stack.trains_body():
-        return train + validation + test
+        return train + scored
     probed = train + validation if stage.head.start == "probe" else 0
-    return evaluations * validation + validation + test + probed
+    return evaluations * validation + scored + probed
 
 
 @dataclass(frozen=True)
@@ -216,9 +217,9 @@ def _blocks(stage: Pretrain, notes: _Notes) -> int:
 
 
 def _read_blocks(stage: Pretrain, blocks: Mapping[str, int], evaluations: int) -> int:
-    """Blocks read without gradients: test blocks before and after training, validation blocks after and on the way."""
-    validation, test = (min(blocks[split], stage.held_out_blocks or blocks[split]) for split in ("validation", "test"))
-    return 2 * test + validation + evaluations * min(blocks["validation"], stage.validation_blocks)
+    """Blocks read without gradients: of scored splits after training, of the last before it, of validation between."""
+    held = [min(blocks[split], stage.held_out_blocks or blocks[split]) for split in stage.scored]
+    return sum(held) + held[-1] + evaluations * min(blocks["validation"], stage.validation_blocks)
 
 
 def _documents(data: Artefact, split: str) -> list[str]:

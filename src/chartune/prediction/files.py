@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
@@ -22,7 +22,7 @@ from chartune.prediction.scorer import Scorer
 from chartune.prediction.texts import CHUNK, Checked, Texts
 from chartune.runs.holdings import MADE_FROM
 from chartune.store import Store, storing, write_bytes, write_json
-from chartune.tasks.frames import read_frame, write_joined
+from chartune.tasks.frames import read_frame, write_frame, write_joined
 
 SHELF: Final = "predictions"
 REVISION: Final = 2
@@ -44,8 +44,12 @@ class Written:
     """Those of them that an earlier attempt had scored."""
 
 
-def must_be_writable(out: Path, source: Path) -> None:
+def must_be_writable(out: Path, source: Path | None = None) -> None:
     """Refuse an output before any work is done.
+
+    Args:
+        out: the file, or standard output.
+        source: what is read; None: no file.
 
     Raises:
         ConfigError: its ending is none of those that are written; a folder, a device or a pipe has its name; it is the
@@ -53,10 +57,10 @@ def must_be_writable(out: Path, source: Path) -> None:
     """
     if out == STANDARD_OUTPUT:
         return
-    if out.exists() and source.exists() and out.samefile(source):
+    if source is not None and out.exists() and source.exists() and out.samefile(source):
         raise ConfigError(f"--out must be another file than the input, but both are {out}; name a new one.")
-    if _ending(out) not in _WRITERS:
-        raise ConfigError(f"--out must end in {', '.join(_WRITERS)}, or be -, but got {out.name}; name such a file.")
+    if _ending(out) not in _ENDINGS:
+        raise ConfigError(f"--out must end in {', '.join(_ENDINGS)}, or be -, but got {out.name}; name such a file.")
     must_be_a_file(out)
 
 
@@ -117,38 +121,48 @@ def _keep(rows: pl.DataFrame, file: Path) -> None:
         write_bytes(file, block.getvalue())
 
 
+def write_rows(rows: pl.DataFrame, out: Path, *, as_json: bool = False) -> None:
+    """Write rows that are in memory as `write_predictions_of` writes those of an input.
+
+    Raises:
+        StoreError: there is no room.
+    """
+    _written_as(out, as_json, [rows], lambda file: write_frame(rows, file))
+
+
 def _written_out(parts: list[Path], out: Path, *, as_json: bool) -> None:
+    _written_as(out, as_json, (read_frame(part) for part in parts), lambda file: write_joined(parts, file))
+
+
+def _written_as(out: Path, as_json: bool, frames: Iterable[pl.DataFrame], parquet: Callable[[Path], None]) -> None:
+    """Frames of one schema as lines, by the ending of a file or on standard output; else `parquet` writes the file."""
     if out == STANDARD_OUTPUT:
-        for text in (_json_lines if as_json else _csv)(parts):
+        for text in (_json_lines if as_json else _csv)(frames):
             sys.stdout.write(text)
         return
     with new_file(out) as file:
-        _WRITERS[_ending(out)](parts, file)
+        lines = _LINES.get(_ending(out))
+        if lines is None:
+            parquet(file)
+            return
+        with file.open("x", encoding="utf-8", newline="") as handle:
+            handle.writelines(lines(frames))
 
 
 def _ending(out: Path) -> str:
     return out.suffix.lower()
 
 
-def _csv(parts: Iterable[Path]) -> Iterator[str]:
-    for number, part in enumerate(parts):
-        rows = read_frame(part).with_columns(pl.col(pl.List(pl.String)).list.join(JOINED))
+def _csv(frames: Iterable[pl.DataFrame]) -> Iterator[str]:
+    for number, frame in enumerate(frames):
+        rows = frame.with_columns(pl.col(pl.List(pl.String)).list.join(JOINED))
         yield rows.write_csv(include_header=number == 0)
 
 
-def _json_lines(parts: Iterable[Path]) -> Iterator[str]:
-    return (read_frame(part).write_ndjson() for part in parts)
+def _json_lines(frames: Iterable[pl.DataFrame]) -> Iterator[str]:
+    return (frame.write_ndjson() for frame in frames)
 
 
-def _to(lines: Callable[[Iterable[Path]], Iterator[str]]) -> Callable[[list[Path], Path], None]:
-    def write(parts: list[Path], file: Path) -> None:
-        with file.open("x", encoding="utf-8", newline="") as handle:
-            handle.writelines(lines(parts))
-
-    return write
-
-
-_WRITERS: Final[dict[str, Callable[[list[Path], Path], Any]]] = {
-    ".csv": _to(_csv), ".jsonl": _to(_json_lines), ".ndjson": _to(_json_lines), ".parquet": write_joined,
-}  # fmt: skip
-"""Ending → how the chunks become one file."""
+_LINES: Final = {".csv": _csv, ".jsonl": _json_lines, ".ndjson": _json_lines}
+"""Ending → the text of each frame."""
+_ENDINGS: Final = (*_LINES, ".parquet")

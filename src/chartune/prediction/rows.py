@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from chartune.answers.outcomes import probability_column
 from chartune.errors import ConfigError
+from chartune.prediction.outputs import Outputs
 from chartune.prediction.scorer import Scorer
 from chartune.prediction.thresholds import Threshold
 
@@ -35,20 +36,20 @@ class Choices:
     skip_empty: bool = False
     """Whether rows without a text are kept, without a probability and with a reason."""
 
-    def must_suit(self, scorer: Scorer) -> None:
+    def must_suit(self, outputs: Outputs) -> None:
         """Refuse what a run cannot give, before anything is scored.
 
         Raises:
             ConfigError: there is a threshold of classes of which one applies.
             RunError: it is to be recalibrated, and nothing was fitted.
         """
-        if self.threshold is not None and not (scorer.form.one_outcome or scorer.form.several):
+        if self.threshold is not None and not (outputs.form.one_outcome or outputs.form.several):
             raise ConfigError(
-                f"of {len(scorer.labels)} classes the most probable one is given, so that no threshold decides; leave "
+                f"of {len(outputs.labels)} classes the most probable one is given, so that no threshold decides; leave "
                 f"--threshold out."
             )
         if self.recalibrated:
-            scorer.recalibrated(np.zeros(0))
+            outputs.recalibrated(np.zeros(0))
 
 
 def prediction_rows(scorer: Scorer, ids: pl.Series, texts: pl.Series, choices: Choices) -> pl.DataFrame:
@@ -66,31 +67,42 @@ def prediction_rows(scorer: Scorer, ids: pl.Series, texts: pl.Series, choices: C
     places = pl.DataFrame({"_row": pl.Series(there.arg_true(), dtype=pl.UInt32)})
     rows = rows.with_row_index("_row").join(places.hstack(made), on="_row", how="left", maintain_order="left")
     reason = pl.when(pl.col("_there")).then(None).otherwise(pl.lit("no text")).alias("reason")
-    origin = scorer.origin
-    rows = rows.with_columns(
-        *([] if choices.threshold is None else [pl.lit(choices.threshold.value).alias("threshold"),
-                                                pl.lit(choices.threshold.rule).alias("threshold_rule")])
-    )  # fmt: skip
-    named = rows.with_columns(model=pl.lit(origin.fingerprint), adapter=pl.lit(origin.weights), r=reason)
+    named = rows.with_columns(*provenance(scorer, choices.threshold), r=reason)
     return (named.rename({"r": "reason"}) if choices.skip_empty else named.drop("r")).drop("_row", "_there")
+
+
+def provenance(outputs: Outputs, threshold: Threshold | None) -> list[pl.Expr]:
+    """The columns that say what the numbers of a row come from: threshold, threshold_rule, model, adapter."""
+    chosen = {} if threshold is None else {"threshold": threshold.value, "threshold_rule": threshold.rule}
+    origin = {"model": outputs.origin.fingerprint, "adapter": outputs.origin.weights}
+    return [pl.lit(value).alias(name) for name, value in {**chosen, **origin}.items()]
 
 
 def _of_texts(scorer: Scorer, texts: Sequence[str], choices: Choices) -> pl.DataFrame:
     reading = scorer.read(texts)
     probability = scorer.probability(reading.decided, recalibrated=choices.recalibrated)
     return pl.DataFrame([
-        *_labels(scorer, probability, choices.threshold.value if choices.threshold else None),
+        *label_columns(scorer, probability, choices.threshold.value if choices.threshold else None),
         pl.Series("tokens", reading.tokens, dtype=pl.Int64), pl.Series("tokens_read", reading.tokens_read, pl.Int64),
         pl.Series("truncated", reading.truncated, dtype=pl.Boolean),
     ])  # fmt: skip
 
 
-def _labels(scorer: Scorer, probability: NDArray[np.float64], threshold: float | None) -> list[pl.Series]:
-    if scorer.form.one_outcome:
-        return _outcome(scorer.labels, probability, threshold)
-    each = [pl.Series(f"p_{name}", probability[:, number]) for number, name in enumerate(scorer.labels)]
-    names: NDArray[Any] = np.asarray(scorer.labels, dtype=object)
-    if scorer.form.several:
+def label_columns(
+    outputs: Outputs, probability: NDArray[np.float64], threshold: float | None
+) -> list[pl.Series]:  # fmt: skip
+    """The columns of n rows that name labels and their probabilities.
+
+    Args:
+        outputs: what they mean.
+        probability: of one outcome [n], else [n, labels].
+        threshold: from where on a label is said to apply; None: no decision of one outcome, `EVEN` of several labels.
+    """
+    if outputs.form.one_outcome:
+        return _outcome(outputs.labels, probability, threshold)
+    each = [pl.Series(f"p_{name}", probability[:, number]) for number, name in enumerate(outputs.labels)]
+    names: NDArray[Any] = np.asarray(outputs.labels, dtype=object)
+    if outputs.form.several:
         applies = probability >= (EVEN if threshold is None else threshold)
         return [pl.Series("labels", [names[row].tolist() for row in applies], dtype=pl.List(pl.String)), *each]
     most = probability.argmax(axis=1) if len(probability) else np.zeros(0, dtype=np.int64)

@@ -6,39 +6,14 @@ A fine-tuned model and TF-IDF have the same face (`chartune.stages.loading`).
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Final, Self
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from chartune.answers import Answer
-from chartune.errors import RunError
-from chartune.runs.record import Calibration
-
-DIGITS: Final = 12
-"""Hexadecimal digits of the hash of a layer."""
-_WEIGHTS: Final = ("adapter/", "model/", "tfidf/")
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What has learnt: the identity that every row of predictions states."""
-
-    name: str
-    """What a person calls it."""
-    fingerprint: str
-    """Of the run."""
-    weights: str | None
-    """The first digits of the SHA-256 of the weights of each layer, the lowest first; None: only a head was trained."""
-
-    @classmethod
-    def of(cls, name: str, fingerprint: str, files: Mapping[str, str]) -> Self:
-        """Of a folder of files: path within it → SHA-256."""
-        hashes = [sha256[:DIGITS] for file, sha256 in sorted(files.items())
-                  if file.startswith(_WEIGHTS) and file.endswith(".safetensors")]  # fmt: skip
-        return cls(name, fingerprint, "+".join(hashes) or None)
+from chartune.prediction.outputs import Outputs
 
 
 @dataclass(frozen=True)
@@ -58,21 +33,11 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Scorer(ABC):
+class Scorer(Outputs, ABC):
     """Something that has learnt and scores texts."""
 
     counts: ClassVar[str] = "tokens"
     """What `Reading.tokens` counts."""
-
-    origin: Origin
-    labels: tuple[str, ...]
-    """Names of the labels, in the order of the logits."""
-    titles: tuple[str, ...]
-    """What people call them."""
-    form: Answer
-    """What its scores mean."""
-    calibration: Calibration | None
-    """How probabilities are recalibrated; None: the form has none."""
 
     @abstractmethod
     def _read(self, texts: Sequence[str]) -> Reading:
@@ -99,11 +64,6 @@ class Scorer(ABC):
     def numerics(self) -> dict[str, str]:
         """What the last digits depend on: device, precision, attention; empty: nothing."""
 
-    @property
-    def classes_(self) -> NDArray[np.str_]:
-        """Names of the columns of `predict_proba`, [labels]."""
-        return np.asarray(self.labels)
-
     def decided(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """What is scored of each text, in order: log-odds [n] of one outcome, else logits [n, outputs]."""
         return self.read(texts).decided
@@ -127,17 +87,3 @@ class Scorer(ABC):
         """
         made = self.probabilities(texts)
         return np.stack([1 - made, made], axis=1) if made.ndim == 1 else made
-
-    def probability(self, decided: NDArray[np.float64], *, recalibrated: bool = False) -> NDArray[np.float64]:
-        """As `probabilities`, of what was decided."""
-        return self.form.probabilities(self.recalibrated(decided) if recalibrated else decided)
-
-    def recalibrated(self, decided: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Log-odds after the recalibration fitted on the validation split, [n].
-
-        Raises:
-            RunError: nothing was fitted.
-        """
-        if self.calibration is None:
-            raise RunError(f"{self.origin.name} keeps no recalibration; ask for its probabilities as they are.")
-        return self.calibration.intercept + self.calibration.slope * decided

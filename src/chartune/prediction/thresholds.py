@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from chartune.errors import ConfigError, DataError
 from chartune.metrics.operating import of_sensitivity, of_specificity, youden
-from chartune.prediction.scorer import Scorer
+from chartune.prediction.outputs import Outputs
 from chartune.runs.run import Run
 
 YOUDEN: Final = "youden"
@@ -60,13 +60,13 @@ def read_threshold(asked: str | float) -> Threshold | Rule:
 
 
 def threshold_for(
-    asked: str | float | None, scorer: Scorer, run: Run | None, *, recalibrated: bool
+    asked: str | float | None, outputs: Outputs, run: Run | None, *, recalibrated: bool
 ) -> Threshold | None:
     """The threshold of a run; None: none was asked for.
 
     Args:
         asked: `FORMS`.
-        scorer: what scores.
+        outputs: of what scores.
         run: whose validation split a rule goes by; None: it is not at hand, as of an exported model.
         recalibrated: whether probabilities are.
 
@@ -77,23 +77,22 @@ def threshold_for(
     read = None if asked is None else read_threshold(asked)
     if not isinstance(read, Rule):
         return read
-    if not scorer.form.one_outcome:
-        raise ConfigError(
-            f"the threshold {read} is of one outcome, but {scorer.origin.name} has several; give a number."
-        )
+    if not outputs.form.one_outcome:
+        remedy = "give a number" if outputs.form.several else "leave it out"
+        raise ConfigError(f"the threshold {read} is of one outcome, but {outputs.origin.name} has several; {remedy}.")
     if run is None:
         raise ConfigError(
             f"the threshold {read} is chosen on the validation split of a run, which an exported model has not; score "
             f"with the run, or give a number."
         )
-    labels, decided = scorer.form.read(run.predictions("validation"))
+    labels, decided = outputs.form.read(run.predictions("validation"))
     cases = int(labels.sum())
     if min(cases, len(labels) - cases) < LEAST:
         raise DataError(
             f"a threshold must be chosen on {LEAST} cases and {LEAST} controls or more, but the validation split of "
             f"{run.name} has fewer; give a number, or split more patients into validation and train again."
         )
-    probability = scorer.probability(decided.astype(np.float64), recalibrated=recalibrated)
+    probability = outputs.probability(decided.astype(np.float64), recalibrated=recalibrated)
     return Threshold(chosen(read, labels, probability), f"{read} on the validation split")
 
 

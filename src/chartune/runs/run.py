@@ -65,11 +65,7 @@ class Run:
 
     @classmethod
     def of(cls, store: Store, fingerprint: str) -> Self:
-        """The run with this fingerprint.
-
-        Raises:
-            UnfinishedRun: there is no finished run of that name in the store.
-        """
+        """The run with this fingerprint. Raises UnfinishedRun: the store has no finished run of that name."""
         return cls(store.root / SHELF / fingerprint)
 
     @property
@@ -84,11 +80,7 @@ class Run:
 
     @cached_property
     def about(self) -> RunRecord:
-        """`run.json`: backbone, stack, parents, seed, times.
-
-        Raises:
-            StoreError: it is damaged, or of a version that this one cannot read.
-        """
+        """`run.json`: backbone, stack, parents, seed, times. Raises StoreError: damaged, or of another version."""
         return read_record(self.artefact, RUN, RunRecord)
 
     @cached_property
@@ -128,11 +120,7 @@ class Run:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        """All that it was ever called, the signed name first.
-
-        Raises:
-            StoreError: the file of its later names is damaged.
-        """
+        """All that it was ever called, the signed name first. Raises StoreError: the file of later names is damaged."""
         return (self.signed_name, *later_names(self.path))
 
     @property
@@ -251,6 +239,15 @@ class Run:
             raise RunError(f"run {self.fingerprint} ({self.kind}) has no predictions: its kind scores no rows.")
         frame = self._frame(PREDICTIONS)
         return frame if split is None else frame.filter(pl.col("split") == split)
+
+    def prediction_frame(
+        self, split: str = SCORING, *, recalibrated: bool = False, threshold: float | str | None = None
+    ) -> pl.DataFrame:
+        """As `chartune.own_predictions`: ids as the data have them, true label, classes by name, probabilities."""
+        import chartune  # as `report`
+
+        frame: pl.DataFrame = chartune.own_predictions(self, split, recalibrated=recalibrated, threshold=threshold)
+        return frame
 
     def per_label(self) -> pl.DataFrame | None:
         """Label by label on the test split: label, title, train_cases, cases, scored, auroc, auroc_low, auroc_high.

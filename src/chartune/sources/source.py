@@ -163,3 +163,14 @@ class Source(Bounds, ABC):
     @abstractmethod
     def load(self, events: bool = False) -> Records:
         """The canonical frames. Raises SchemaError: a table breaks its contract."""
+
+    def own_ids(self) -> pl.DataFrame | None:
+        """What its owner calls each row and its patient; None: they have numbers there, too.
+
+        Returns:
+            hadm_id i64 · id · subject_id; of these each is i64 where all are whole numbers, else str.
+
+        Raises:
+            SchemaError: the table is missing or damaged.
+        """
+        return None

@@ -179,6 +179,17 @@ class Tabular(OwnDialect, Source):
             notices=written.notices,
         )
 
+    def own_ids(self) -> pl.DataFrame:
+        """As they are written in the file; of rows that no column names, their numbers."""
+        files, tally = self.files(), Tally()
+        rows = self._rows(self.contract(self.written().of(NOTES, files[NOTES]).dialect), tally)
+        number = pl.Series("row", range(1, rows.height + 1), dtype=pl.Int64)
+        ids = self._ids(rows, number)
+        patients = filled(rows["subject"], self.file, self.subject) if self.subject else ids
+        own = {"id": ids, "subject_id": patients}
+        whole = {name: each.cast(pl.Int64) if all_whole(each) else each for name, each in own.items()}
+        return pl.DataFrame({"hadm_id": ids.cast(pl.Int64) if all_whole(ids) else number, **whole})
+
     def _keys(self, contract: Table, tally: Tally) -> pl.DataFrame:
         """What is known of each row but its text: row · note_id · subject_id · hadm_id · time · empty · label?."""
         rows = self._rows(contract, tally)

@@ -20,7 +20,7 @@ from chartune.models.backbone import Backbone, LocalBackbone, inspect
 from chartune.models.heads import Head
 from chartune.models.load import Resolved, load_body
 from chartune.models.readers import Classifier
-from chartune.prediction.scorer import Origin
+from chartune.prediction.outputs import Origin
 from chartune.runs.record import HEAD_FILE
 from chartune.stages.bases import find_or_convert
 from chartune.stages.export_record import Export

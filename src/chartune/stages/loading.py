@@ -26,8 +26,9 @@ from chartune.models.foreign import reading
 from chartune.models.load import Resolved
 from chartune.models.readers import Classifier
 from chartune.models.tokenizer import padding_of
+from chartune.prediction.outputs import outputs_of
 from chartune.prediction.predictions import logits_of
-from chartune.prediction.scorer import Origin, Reading, Scorer
+from chartune.prediction.scorer import Reading, Scorer
 from chartune.runs.ledger import run_at
 from chartune.runs.record import HEAD_FILE, layer_folders
 from chartune.runs.run import Run
@@ -147,11 +148,8 @@ def load(run: Run | str, store: Store | Path | str, base: Backbone | None = None
             f"a run that scores new texts must be a fine-tuned one or TF-IDF, but {run.name!r} is a {run.kind} run; "
             f"fine-tune on it first (`chartune finetune --clinical {run.fingerprint}`)."
         )
-    if about.labels is None or about.form is None:
-        raise RunError(f"{run.name!r} was made by an older version that kept no label names; fine-tune it again.")
-    files = {name: entry.sha256 for name, entry in run.artefact.manifest().files.items()}
-    origin = Origin.of(run.name, run.fingerprint, files)
-    scored = (origin, about.labels, about.titles or about.labels, about.form, about.calibration)
+    known = outputs_of(run)
+    scored = (known.origin, known.labels, known.titles, known.form, known.calibration)
     if run.kind == "tfidf":
         weights = TermWeights.read_from(run)
         return LoadedTerms(*scored, run, weights, _limiting(run, weights.limit, store, base))
@@ -159,7 +157,7 @@ def load(run: Run | str, store: Store | Path | str, base: Backbone | None = None
         raise RunError(f"{run.name!r} does not say how many tokens it reads; fine-tune it again.")
     stage = Finetune.parse(run.stage, str(run.path / "stage.yaml"))
     inputs = inputs_of_run(run, stage, store, base)
-    model = _model(run, stage, inputs, HeadSpec(_nothing(about.form, about.labels), about.form.loss))
+    model = _model(run, stage, inputs, HeadSpec(_nothing(known.form, known.labels), known.form.loss))
     return Loaded(*scored, model, load_tokenizer(inputs.base), inputs.resolved, about.max_seq_len, run)
 
 

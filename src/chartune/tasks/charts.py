@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self, get_args
 
+import polars as pl
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
 from chartune.config import Unhashed
@@ -119,6 +120,10 @@ class Preparation(BasePreparation):
     def facts(self, store: Store) -> Mapping[str, TableFacts]:
         """Size and hash of the raw tables, of the bedside chart only where a task asks it."""
         return self.source.facts(store, events=self.needs_events)
+
+    def own_ids(self) -> pl.DataFrame | None:
+        """Those of the source."""
+        return self.source.own_ids()
 
     def make(self, facts: Mapping[str, TableFacts], store: Store, folder: Path) -> dict[str, Any]:
         """Write all files but `dataset.json`; steps that an earlier attempt has finished are found.

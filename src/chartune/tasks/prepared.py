@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
+import polars as pl
+
 from chartune import __version__
 from chartune.config import Config, fingerprint
 from chartune.sources.facts import TableFacts
@@ -48,6 +50,10 @@ class BasePreparation(Config, ABC):
         Returns:
             What `dataset.json` tells: `source`, `splits`, `tasks`, `corpus`.
         """
+
+    def own_ids(self) -> pl.DataFrame | None:
+        """As `Source.own_ids`. Raises SchemaError: the table is missing or damaged."""
+        return None
 
     def accept(self, dataset: Dataset) -> None:
         """Refuse prepared data that are none for this one, though it is of their name."""

@@ -45,6 +45,7 @@ def walk(raw: Path, base: Path, store: Path, report: Path) -> dict[str, Complete
         "ls for people": ["ls", "--store", store],
         "predict": ["predict", "tfidf", raw, "--out", report.with_name("tfidf.csv"), "--store", store, "--json"],
         "predict with a model": ["predict", "stacked", raw, "--out", report.with_name("stacked.jsonl"), *named[:3]],
+        "predictions": ["predictions", "stacked", "--out", report.with_name("own.csv"), "--split", "all", *named[:3]],
         "export": ["export", "stacked", "--to", exported["stacked"], *named[:3]],
         "export for people": ["export", "lora", "--merged", "--to", exported["lora"], *named[:2]],
         "clean": ["clean", "--store", store, "--json"],

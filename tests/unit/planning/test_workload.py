@@ -12,26 +12,30 @@ LORA = {"layers": [{"kind": "fresh", "method": {"kind": "lora"}}]}
 HEAD: dict[str, object] = {"layers": []}
 
 
+@pytest.mark.parametrize("final", [True, False])
 @pytest.mark.parametrize(
     ("stack", "start", "tokens"),
     [
-        (LORA, "prior", 4 * 200 + 500),
-        (LORA, "probe", 4 * 200 + 500 + 1200),
-        (HEAD, "prior", 1500),
-        (HEAD, "probe", 1500),
+        (LORA, "prior", 4 * 200 + 200),
+        (LORA, "probe", 4 * 200 + 200 + 1200),
+        (HEAD, "prior", 1200),
+        (HEAD, "probe", 1200),
     ],
 )
 def test_a_body_that_learns_reads_again_and_one_that_does_not_reads_once(
-    stack: dict[str, object], start: str, tokens: int
+    stack: dict[str, object], start: str, tokens: int, final: bool
 ) -> None:
-    stage = Finetune.parse(
-        {"data": DATA, "backbone": {"name": "small-llama"}, "stack": stack, "head": {"start": start}}
-    )
-    assert _read(stage, TEXTS, evaluations=4) == tokens
+    stage = Finetune.parse({
+        "data": DATA, "backbone": {"name": "small-llama"}, "stack": stack, "head": {"start": start},
+        "scores_test": final,
+    })  # fmt: skip
+    assert _read(stage, TEXTS, evaluations=4) == tokens + 300 * final
 
 
-def test_blocks_are_read_before_and_after_and_on_the_way() -> None:
-    stage = Pretrain.parse(
-        {"data": DATA, "backbone": {"name": "small-llama"}, "validation_blocks": 5, "held_out_blocks": 12}
-    )
-    assert _read_blocks(stage, {"train": 90, "validation": 10, "test": 20}, evaluations=3) == 2 * 12 + 10 + 3 * 5
+@pytest.mark.parametrize(("final", "held_out"), [(True, 2 * 12 + 10), (False, 2 * 10)])
+def test_blocks_are_read_before_and_after_and_on_the_way(final: bool, held_out: int) -> None:
+    stage = Pretrain.parse({
+        "data": DATA, "backbone": {"name": "small-llama"}, "validation_blocks": 5, "held_out_blocks": 12,
+        "scores_test": final,
+    })  # fmt: skip
+    assert _read_blocks(stage, {"train": 90, "validation": 10, "test": 20}, evaluations=3) == held_out + 3 * 5

@@ -1,0 +1,103 @@
+"""A run's own predictions for whoever reads them: ids as their data have them, classes by name, probabilities.
+
+predictions.parquet ─▶ true label · probabilities · decision, as of new texts (`chartune.prediction.rows`)
+table of the data ───▶ id · subject_id, as they are written there          id · subject_id · split · true_label · …
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from chartune.errors import ConfigError, RunError, SchemaError
+from chartune.log import say
+from chartune.prediction.outputs import Outputs, outputs_of
+from chartune.prediction.rows import Choices, label_columns, provenance
+from chartune.prediction.thresholds import threshold_for
+from chartune.runs.run import SCORING, SHELF, Run
+from chartune.store import Store
+from chartune.tasks.dataset import read_dataset
+from chartune.tasks.prepare import parse_preparation
+from chartune.tasks.prepared import SHELF as DATA
+
+EVERY: Final = "all"
+"""In place of a split: all that were scored."""
+
+
+def own_predictions(
+    run: Run, split: str = SCORING, *, recalibrated: bool = False, threshold: float | str | None = None
+) -> pl.DataFrame:
+    """What a finished run predicted of the rows of its own data, or of those that it was evaluated on.
+
+    Args:
+        run: with a task.
+        split: `test`, `validation`, or `all` that were scored.
+        recalibrated: by the intercept and slope that were fitted on the validation split.
+        threshold: from where on a label is said to apply: a probability, or a rule on the validation split
+            (`chartune.prediction.thresholds`), such as `youden`.
+
+    Returns:
+        A row per row: id, subject_id, split, true_label (where several may apply: true_labels, a list), then the
+        columns of `chartune predict` but those of lengths. Never text.
+
+    Raises:
+        RunError: the run scores no rows, not those of this split, or keeps no recalibration.
+        ConfigError: the threshold is none, or none of such labels.
+        DataError: a rule has too few validation rows.
+        StoreError: a file of the run is damaged.
+    """
+    outputs, rows = outputs_of(run), run.predictions(None if split == EVERY else split)
+    if rows.is_empty():
+        scored = ", ".join(sorted(set(run.predictions()["split"])))
+        raise RunError(f"{run.name!r} has scored no rows of the split {split}, but of {scored}; name one of these.")
+    choices = Choices(recalibrated, threshold_for(threshold, outputs, run, recalibrated=recalibrated))
+    choices.must_suit(outputs)
+    decided = outputs.form.read(rows)[1].astype(np.float64)
+    probability = outputs.probability(decided, recalibrated=recalibrated)
+    limit = choices.threshold.value if choices.threshold else None
+    known = pl.DataFrame([*_ids(run, rows), rows["split"], _true(outputs, rows["label"])])
+    return known.hstack(label_columns(outputs, probability, limit)).with_columns(
+        *provenance(outputs, choices.threshold)
+    )
+
+
+def _true(outputs: Outputs, label: pl.Series) -> pl.Series:
+    names = dict(enumerate(outputs.labels))
+    if not outputs.form.several:
+        return label.replace_strict(names, return_dtype=pl.String).alias("true_label")
+    named = pl.element().replace_strict(names, return_dtype=pl.String)
+    return label.list.eval(named).alias("true_labels")
+
+
+def _ids(run: Run, rows: pl.DataFrame) -> list[pl.Series]:
+    """`id` and `subject_id` of the rows, as their table has them where it is at hand and as it was."""
+    written, why = _written(run)
+    if why:
+        say(f"note: {why}, so that rows are named by their number, and patients by that of their id")
+    if written is None:
+        return [rows["hadm_id"].alias("id"), rows["subject_id"]]
+    named = rows.select("hadm_id").join(written, on="hadm_id", how="left", maintain_order="left")
+    return [named["id"], named["subject_id"]]
+
+
+def _written(run: Run) -> tuple[pl.DataFrame | None, str]:
+    """hadm_id · id · subject_id as a table has them, or why they are not known; neither: the data have numbers."""
+    try:
+        preparation = parse_preparation(run.stage.get("data") or {})
+        written = preparation.own_ids()
+        if written is None:
+            return None, ""
+        store = Store(run.path.parents[1])
+        data = store.find(DATA, run.data or "") if run.path.parent.name == SHELF else None
+        if data is None:
+            return None, "the prepared data are not in the store"
+        if _hashes(preparation.facts(store)) != _hashes(read_dataset(data).source.tables):
+            return None, "the table is no longer as it was prepared"
+    except (ConfigError, SchemaError):  # of another version, or moved
+        return None, "the table is not where it was"
+    return written, ""
+
+
+def _hashes(files: Mapping[str, Any]) -> dict[str, str]:
+    return {name: file.sha256 for name, file in files.items()}
