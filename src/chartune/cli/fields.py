@@ -1,4 +1,4 @@
-"""`chartune fields`: what can be set of a stage, or of the preparation of its data."""
+"""`chartune fields`: what can be set of a stage, of the preparation of its data, or of a search."""
 
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated
@@ -12,14 +12,16 @@ if TYPE_CHECKING:
     from chartune.config_fields import Settable
 
 STAGES = ("pretrain", "finetune", "tfidf")
-PREPARE = "prepare"
+PREPARE, SEARCH = "prepare", "search"
 
 
 def command(
     stage: Annotated[
         str,
         typer.Argument(
-            parser=one_of(STAGES, (PREPARE,)), metavar="|".join((*STAGES, PREPARE)), help="Whose fields are listed."
+            parser=one_of(STAGES, (PREPARE, SEARCH)),
+            metavar="|".join((*STAGES, PREPARE, SEARCH)),
+            help="Whose fields are listed.",
         ),
     ],
     as_json: JsonOption = False,
@@ -27,7 +29,7 @@ def command(
     """List every field that --set, a config or a study can set: path, what it takes, its default, what it is.
 
     In brackets: the kind of method, layer, source or task that has the field. The data of a stage are the fields of
-    `prepare`, behind `data.` or without it.
+    `prepare`, behind `data.` or without it. Those of `search` stand in a study, under that name.
     """
     rows = _rows(stage)
     emit({"stage": stage, "fields": [asdict(row) for row in rows]}, as_json, "\n".join(_line(row) for row in rows))
@@ -35,11 +37,14 @@ def command(
 
 def _rows(stage: str) -> "list[Settable]":
     from chartune.config_fields import settable
+    from chartune.search.choice import Search
     from chartune.stages.catalog import stages
     from chartune.tasks.prepare import AnnotatedPreparation, Preparation
 
     if stage in stages:
         return settable(stages[stage], ("data",))
+    if stage == SEARCH:
+        return settable(Search)
     annotated = (replace(row, where=f"annotated {row.where}".rstrip()) for row in settable(AnnotatedPreparation))
     return [*settable(Preparation), *annotated]
 

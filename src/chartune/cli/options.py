@@ -54,6 +54,14 @@ StoreOption = Annotated[
         help="Folder for prepared data, models and runs; private to you.",
     ),
 ]  # fmt: skip
+StorageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--storage", envvar="CHARTUNE_SEARCH_STORAGE", metavar="URL", show_envvar=False,
+        help="A PostgreSQL database for the trials of searches (postgresql://user@host/database), for several machines "
+        "at once; better set as CHARTUNE_SEARCH_STORAGE. Default: a file in the store.",
+    ),
+]  # fmt: skip
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
 FolderArgument = Annotated[
     Path | None,

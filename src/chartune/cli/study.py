@@ -14,6 +14,7 @@ from chartune.cli.options import (
     SetOption,
     SourceOption,
     SplitsOption,
+    StorageOption,
     StoreOption,
     emit,
     listed_splits,
@@ -62,6 +63,7 @@ def run(
     folder: FolderArgument = None,
     out: OutOption = REPORT,
     ledger: LedgerOption = None,
+    storage: StorageOption = None,
     source: SourceOption = None,
     splits: SplitsOption = None,
     sets: SetOption = None,
@@ -75,6 +77,7 @@ def run(
     file names.
     """
     from chartune.outputs import must_be_a_file
+    from chartune.search.journal import Journals
     from chartune.studies.conduct import conduct
     from chartune.studies.report import study_report
 
@@ -82,13 +85,13 @@ def run(
     for place in filter(None, (out, ledger)):
         must_be_a_file(place)  # not after a night of training
     opened = open_store(store)
-    done = conduct(study, opened, ledger)
+    done = conduct(study, opened, ledger, Journals(storage))
     if not done.runs and not done.listed:
         raise RunError(
             f"a study must end with a run, but none of its {len(done.gaps)} stages has ({done.gaps[0].why}); fix the "
             f"cause and give the same command again."
         )
-    report = study_report(study, opened, done.runs, done.listed, out)
+    report = study_report(study, opened, done.runs, done.listed, out, done.searches)
     emit_study(report, done.runs, done.gaps, as_json, done.listed)
 
 
@@ -158,11 +161,12 @@ def report(
     from chartune.studies.report import study_report
 
     study, opened = _asked(file, folder, source, splits, sets), Store(store)
-    standings = _surveyed(study, opened, ledger).standings.values()
+    asked = _surveyed(study, opened, ledger)
+    standings = asked.standings.values()
     runs, entries = list(titled(standings)), list(listed(standings))
     if not runs and not entries:
         raise RunError("a report needs a cell that is done, but this study has none; run it first.")
-    written = study_report(study, opened, runs, entries, out)
+    written = study_report(study, opened, runs, entries, out, list(asked.searches.values()))
     result = {"report": str(written), "runs": [one.fingerprint for one in runs],
               "listed": [entry.fingerprint for entry in entries], "cells": len(standings)}  # fmt: skip
     emit(result, as_json, f"report of {len(runs) + len(entries)} of {len(standings)} cells: {written}")

@@ -58,8 +58,8 @@ def assigned(
     given = {name: value for name, value in flags.items() if value is not None}
     for name in given:
         _must_apply(config, data, name)
-    said = [line for name, value in given.items() for line in _spelled(config, data, f"{name}={value}")]
-    typed = [line for assignment in sets for line in _spelled(config, data, assignment)]
+    said = [line for name, value in given.items() for line in spelled(config, data, f"{name}={value}")]
+    typed = [line for assignment in sets for line in spelled(config, data, assignment)]
     twice = {_path(line) for line in said} & {_path(line) for line in typed}
     if twice:
         raise ConfigError(
@@ -84,7 +84,7 @@ def placed(config: type[Config], assignment: str) -> str:
     return f"data.{assignment.strip()}" if first in within else assignment
 
 
-def _spelled(config: type[Config], data: Mapping[str, Any], assignment: str) -> list[str]:
+def spelled(config: type[Config], data: Mapping[str, Any], assignment: str) -> list[str]:
     """An assignment of a word as assignments of paths."""
     path, sign, value = assignment.partition("=")
     first, dot, rest = path.strip().partition(".")
@@ -102,7 +102,7 @@ def _spelled(config: type[Config], data: Mapping[str, Any], assignment: str) -> 
 def _must_apply(config: type[Config], data: Mapping[str, Any], name: str) -> None:
     """Refuse a flag that says nothing of the stage."""
     flag, kind = f"--{name.replace('_', '-')}", config.model_fields["kind"].default
-    path = _path(_spelled(config, data, f"{name}=0")[0])
+    path = _path(spelled(config, data, f"{name}=0")[0])
     if path.partition(".")[0] not in config.model_fields:
         lacking = "this one trains no fresh layer, or several" if name in OF_LAYER else f"{kind} has none"
         raise ConfigError(

@@ -30,6 +30,8 @@ def exhibits(contents: Mapping[str, Any]) -> list[Exhibit]:
         every += _of_outcome(outcome)
     if elsewhere := contents["elsewhere"]:
         every += [_table(table) for table in (elsewhere.scores, *elsewhere.drifts)]
+    for search in contents["searches"]:
+        every += [*map(_table, search.tables), *_figures(search.figures, "")]
     rest = [contents[name] for name in ("listed", "costs", "planned", "switches")]
     rest += [*contents["hyperparameters"], *(lineage.tables for lineage in contents["lineages"])]
     return every + [_table(table) for table in rest if table]

@@ -28,6 +28,8 @@ from chartune.report.files import write_exhibits
 from chartune.report.hyperparameters import hyperparameter_table
 from chartune.report.material import by_fingerprint, damage_reported, material
 from chartune.report.outcome import Outcome, outcome, task_title
+from chartune.report.search_figures import drawn
+from chartune.report.searches import SearchShown, chosen_said, counted, trials_table
 from chartune.report.table import Table, told_apart
 from chartune.report.table_one import table_one
 from chartune.report.variants import Variant, numbered
@@ -65,9 +67,20 @@ class Adaptation:
     """Whether the notes were made up, so that what was printed stays folded."""
 
 
+@dataclass(frozen=True)
+class Search:
+    """A search as shown."""
+
+    title: str
+    sentences: tuple[str, ...]
+    """What was chosen, and from what."""
+    tables: tuple[Table, ...]
+    figures: tuple[Markup, ...]
+
+
 def report_of(
     store: Store, runs: Sequence[Run] | None, out: Path, title: str, listed: Table | None = None,
-    tables: Path | None = None,
+    tables: Path | None = None, searches: Sequence[SearchShown] = (),
 ) -> Path:  # fmt: skip
     """Write the report of some runs of a store and the runs they descend from; None: of all.
 
@@ -78,22 +91,24 @@ def report_of(
         title: its heading.
         listed: scores of runs that are not in the store; None: there are none.
         tables: a new folder for every table (CSV, LaTeX) and figure (SVG); None: they are not written.
+        searches: by which settings were chosen.
 
     Raises:
         ConfigError: there is no finished run to report on, `out` is a folder, a device or a pipe, or `tables` is taken.
         StoreError: a place cannot be written, or every run that was asked for is damaged.
     """
     must_be_a_file(out)
-    write_output(out, page_of(store, runs, title, listed, tables).encode())
+    write_output(out, page_of(store, runs, title, listed, tables, searches).encode())
     return out
 
 
 def page_of(
-    store: Store, runs: Sequence[Run] | None, title: str, listed: Table | None = None, tables: Path | None = None
-) -> str:
+    store: Store, runs: Sequence[Run] | None, title: str, listed: Table | None = None, tables: Path | None = None,
+    searches: Sequence[SearchShown] = (),
+) -> str:  # fmt: skip
     """The same report as HTML, not written anywhere; `tables` are."""
     loaded = material(store, runs)
-    contents = _contents(loaded.runs, title, loaded.datasets, loaded.left_out, listed)
+    contents = _contents(loaded.runs, title, loaded.datasets, loaded.left_out, listed, searches)
     if tables is not None:
         write_exhibits(exhibits(contents), tables)
     return _template().render(contents)
@@ -119,8 +134,9 @@ def rendered(
 
 
 def _contents(
-    runs: Sequence[Run], title: str, datasets: Mapping[str, Dataset], left_out: Sequence[str], listed: Table | None
-) -> dict[str, Any]:
+    runs: Sequence[Run], title: str, datasets: Mapping[str, Dataset], left_out: Sequence[str], listed: Table | None,
+    searches: Sequence[SearchShown] = (),
+) -> dict[str, Any]:  # fmt: skip
     """Everything the template shows, computed. Raises ConfigError: there is nothing to show."""
     if not runs and listed is None:
         raise ConfigError("a report needs at least one finished run, but got none; run a study first.")
@@ -141,6 +157,7 @@ def _contents(
         "switches": provenance.switches(runs),
         "caveats": [*caveats(runs, datasets, compared), *damage_reported(left_out)],
         "listed": listed,
+        "searches": [_search(one, number) for number, one in enumerate(searches, 1)],
         "words": WORDS,
         "checklists": checklists(_sections(outcomes, pretrained, runs), any(run.backbone for run in runs)),
         "citation": CITATION,
@@ -223,6 +240,17 @@ def _adaptation(variants: Sequence[Variant], datasets: Mapping[str, Dataset]) ->
     table, printed = adaptation.perplexity_table(variants), marks.published_pretraining()
     choice = choice_table(variants, "Adaptation: what was chosen on what")
     return Adaptation(tuple(variants), table, choice, curves, printed, MADE_UP in badges)
+
+
+def _search(one: SearchShown, number: int) -> Search:
+    share = f"{100 * one.problem.share:g} % of the training"
+    tables = [
+        trials_table(one, one.result.trials, f"Trials: {one.title}{f', {share}' if one.problem.share < 1 else ''}")
+    ]
+    if one.result.promoted:
+        tables.append(trials_table(one, one.result.promoted, f"Trials: {one.title}, the best in full"))
+    figures = tuple(Markup(figure) for figure in drawn(one, f"search{number}"))
+    return Search(one.title, tuple(filter(None, (chosen_said(one), counted(one)))), tuple(tables), figures)
 
 
 def _population(fingerprint: str, datasets: Mapping[str, Dataset], asked: set[str]) -> Population:

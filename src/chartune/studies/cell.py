@@ -1,10 +1,11 @@
 """A cell: one stage of a study's grid, its references to other cells not yet filled in."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chartune.errors import ConfigError
+from chartune.search.space import Space
 
 FROM: Final = "from"
 SCORES_TEST: Final = "scores_test"
@@ -22,6 +23,12 @@ class Cell:
     """The stage as plain data."""
     final: bool = True
     """Whether its test split is scored; False: it is chosen by, and shows, the validation split alone."""
+    space: Space | None = None
+    """What a search chooses of it; `asked` then holds the first point. None: nothing is left to choose."""
+    base: Mapping[str, Any] = field(default_factory=dict)
+    """Of a searched cell: the stage without any setting of its space."""
+    first_seed: Any = None
+    """Of a searched cell: the seed of its trials, the first of its grid; None: that of the stage."""
 
     @property
     def name(self) -> str:

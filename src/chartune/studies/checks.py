@@ -20,8 +20,10 @@ from chartune.stages.pretrain import Pretrain, must_have_documents
 from chartune.stages.table import read_table
 from chartune.stages.tfidf import Tfidf
 from chartune.store import Artefact, Store
+from chartune.studies.cell import Cell
 from chartune.studies.parents import Family
 from chartune.studies.problems import together
+from chartune.studies.spaces import corners
 from chartune.tasks.prepare import prepare, task_named
 
 Problems = list[tuple[str, str]]
@@ -41,7 +43,8 @@ def must_be_sound(family: Family, problems: Problems, store: Store) -> None:
     known: dict[str, str] = {}
     every = list(problems)
     for number, cell in family.cells.items():
-        every += [(cell.title(), why) for why in _wrong_with(family, number, store, known)]
+        wrong = [why for asked in corners(cell) for why in _wrong_with(family, number, asked, store, known)]
+        every += [(cell.title(), why) for why in dict.fromkeys(wrong)]
     _refuse(every, ConfigError)
 
 
@@ -81,10 +84,10 @@ def _refuse(problems: Problems, error: type[ChartuneError]) -> None:
         raise error(f"every cell of a study must be fit to run before the first one starts, but {together(problems)}")
 
 
-def _wrong_with(family: Family, number: int, store: Store, known: dict[str, str]) -> Iterator[str]:
-    """What is wrong with a cell; models that are alike are looked at once."""
+def _wrong_with(family: Family, number: int, asked: Cell, store: Store, known: dict[str, str]) -> Iterator[str]:
+    """What is wrong with a cell, or a trial of it; models that are alike are looked at once."""
     try:
-        stage = family.stand_in(number, {}, store)
+        stage = family.stand_in(number, {}, store, asked)
     except ChartuneError as error:
         yield str(error)
         return

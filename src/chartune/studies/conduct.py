@@ -15,6 +15,7 @@ from chartune.quantities import human_seconds
 from chartune.report.released import NOT_FINAL, headline_text
 from chartune.runner import run
 from chartune.runs.run import Run
+from chartune.search.journal import Journals
 from chartune.stages.bases import find_or_make
 from chartune.stages.model_stage import ModelStage
 from chartune.store import Store
@@ -22,6 +23,7 @@ from chartune.studies.checks import must_be_sound, prepared
 from chartune.studies.failures import failed, mended
 from chartune.studies.ledger import Entry, append, entry_of, must_be_of, must_be_writable, read_entries
 from chartune.studies.parents import Family, family_of
+from chartune.studies.searching import Searched
 from chartune.studies.standing import Standing, Survey, needed, survey
 from chartune.studies.study import Study
 
@@ -46,15 +48,20 @@ class Conducted:
     """What could not be done; the same study, given again, tries these only."""
     listed: tuple[Entry, ...] = ()
     """Cells that are done by the ledger alone, titled likewise."""
+    searches: tuple[Searched, ...] = ()
+    """Those of its searched cells, in their order."""
 
 
-def conduct(study: Study, store: Store, ledger: Path | None = None) -> Conducted:
+def conduct(
+    study: Study, store: Store, ledger: Path | None = None, journals: Journals = Journals()  # noqa: B008
+) -> Conducted:  # fmt: skip
     """Run every cell in order; what is there already is found, and keeps its name.
 
     Args:
         study: what is asked.
         store: where data, models and runs are.
         ledger: gets a line for each finished cell, and may list cells that were done elsewhere; None: there is none.
+        journals: where the trials of searches are kept.
 
     Raises:
         ConfigError: a cell cannot be done, as far as that is known before the first one starts; or the ledger is
@@ -74,7 +81,7 @@ def conduct(study: Study, store: Store, ledger: Path | None = None) -> Conducted
     before = survey(family, store, entries, data)
     again = needed(before)
     settled = {n: one for n, one in before.standings.items() if one.only_listed and n not in again}
-    return _conducted(family, Survey(family, store, entries, data), settled, ledger)
+    return _conducted(family, Survey(family, store, entries, data), settled, ledger, journals)
 
 
 def _make_bases(family: Family, store: Store) -> None:
@@ -85,7 +92,9 @@ def _make_bases(family: Family, store: Store) -> None:
             find_or_make(stage.backbone, store)
 
 
-def _conducted(family: Family, bench: Survey, settled: Mapping[int, Standing], ledger: Path | None) -> Conducted:
+def _conducted(
+    family: Family, bench: Survey, settled: Mapping[int, Standing], ledger: Path | None, journals: Journals
+) -> Conducted:  # fmt: skip
     """Cell by cell. settled: cells that only the ledger lists, and whose weights nobody asks for."""
     gaps: list[Gap] = []
     with progress(family.study.title, total=len(family.cells)) as meter:
@@ -93,7 +102,7 @@ def _conducted(family: Family, bench: Survey, settled: Mapping[int, Standing], l
             meter.show(cell.title())
             standing = settled.get(number) or bench.ask(number)
             if standing.run is None and number not in settled:
-                standing = _tried(bench, number, standing)
+                standing = _tried(bench, number, standing, journals)
             bench.standings[number] = standing
             if standing.state != "done":
                 gaps.append(Gap(cell.title(), standing.why))
@@ -101,16 +110,20 @@ def _conducted(family: Family, bench: Survey, settled: Mapping[int, Standing], l
                 _listed(standing, bench, ledger)
             meter.advance()
     done = [standing for standing in bench.standings.values() if standing.state == "done"]
-    return Conducted(tuple(titled(done)), tuple(gaps), tuple(listed(done)))
+    return Conducted(tuple(titled(done)), tuple(gaps), tuple(listed(done)), tuple(bench.searches.values()))
 
 
-def _tried(bench: Survey, number: int, standing: Standing) -> Standing:
-    """A cell that is not done, run."""
+def _tried(bench: Survey, number: int, standing: Standing, journals: Journals) -> Standing:
+    """A cell that is not done: searched where it has a space, and run."""
     family, cell = bench.family, standing.cell
     unmade = [need for need in family.parents[number] if need not in bench.made(number)]
     if unmade:
         return replace(standing, state="missing", why=f"it depends on `{unmade[0]}`, which has no run")
     try:
+        if cell.space is not None:
+            _search(bench, number, journals)
+            if (found := bench.ask(number)).run is not None:
+                return found
         finished = run(bench.stage(number), bench.store)
     except ChartuneError as error:
         say(f"{cell.title()}: {error}")
@@ -119,6 +132,15 @@ def _tried(bench: Survey, number: int, standing: Standing) -> Standing:
     mended(family.study, cell, bench.store)
     _say(finished)
     return replace(bench.ask(number), state="done", run=finished)
+
+
+def _search(bench: Survey, number: int, journals: Journals) -> None:
+    """Choose the settings of a cell; a base model is made before."""
+    made, data = bench.made(number), bench.data or {}
+    stage = bench.family.stage(number, made)
+    if isinstance(stage, ModelStage):
+        find_or_make(stage.backbone, bench.store)
+    bench.searches[number] = bench.bench(number).search(number, made, data[number], journals)
 
 
 def _say(finished: Run) -> None:

@@ -38,4 +38,6 @@ def _file(study: Study, cell: Cell, store: Store) -> Path:
     """By all that the cell says."""
     asked = {"data": study.data.model_dump(mode="json"), "cell": cell.title(), "final": cell.final,
              "asked": json.dumps(cell.asked, sort_keys=True, default=str)}  # fmt: skip
+    if cell.space is not None:
+        asked["space"] = cell.space.to_json()
     return store.root / SHELF / f"{fingerprint('cell', 1, asked)}.json"

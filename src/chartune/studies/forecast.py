@@ -5,7 +5,7 @@ cells ─done?─▶ nothing more · not done ─plan, alike cells once─▶ se
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from chartune.errors import ChartuneError
@@ -130,7 +130,23 @@ def _forecast(asked: Survey, number: int, again: bool, plans: dict[str, Plan | C
         except ChartuneError as error:
             plans[key] = error
     open_ones = [need for need in asked.family.parents[number] if need not in made]
-    return _as_planned(title, plans[key], open_ones)
+    return _of_search(asked, number, _as_planned(title, plans[key], open_ones))
+
+
+def _of_search(asked: Survey, number: int, one: Forecast) -> Forecast:
+    """Of a searched cell: as many trainings as are to come, each as its first point; of another cell, as it is."""
+    cell, search = asked.family.cells[number], asked.family.study.search
+    if cell.space is None or not one.planned:
+        return one
+    trials = min(search.trials, cell.space.size or search.trials)
+    trained = trials if search.fidelity is None else trials * search.fidelity.share + search.fidelity.promoted
+    kept = trials + (0 if search.fidelity is None else search.fidelity.promoted)
+    note = f"at most {trials} trials, planned as its first point; then the best scores the test split"
+    return replace(
+        one, seconds=None if one.seconds is None else one.seconds * trained,
+        kept_bytes=None if one.kept_bytes is None else one.kept_bytes * kept,
+        note="; ".join(filter(None, (note, one.note))),
+    )  # fmt: skip
 
 
 def _as_planned(title: str, planned: Plan | ChartuneError, open_ones: Sequence[str]) -> Forecast:

@@ -40,18 +40,24 @@ class Family:
         """What stands in place of an adapter that is not in the store."""
         return f"{UNMADE}{need}"
 
-    def stage(self, number: int, made: Mapping[str, str]) -> Any:
-        """The stage of a cell. made: stage referred to → its adapter; what is not in it is named as unmade."""
-        unmade = {need: self.open_reference(need) for need in self.cells[number].needs()}
-        return self.study.stage(self.cells[number], {**unmade, **made})
+    def stage(self, number: int, made: Mapping[str, str], asked: Cell | None = None) -> Any:
+        """The stage of a cell.
 
-    def stand_in(self, number: int, made: Mapping[str, str], store: Store) -> Any:
-        """The stage of a cell, with a fresh layer in place of each adapter that is not made.
+        Args:
+            number: of the cell.
+            made: stage referred to → its adapter; what is not in it is named as unmade.
+            asked: the cell with settings of its space; None: as it is.
+        """
+        unmade = {need: self.open_reference(need) for need in self.cells[number].needs()}
+        return self.study.stage(asked or self.cells[number], {**unmade, **made})
+
+    def stand_in(self, number: int, made: Mapping[str, str], store: Store, asked: Cell | None = None) -> Any:
+        """The stage of a cell as `stage` gives it, with a fresh layer in place of each adapter that is not made.
 
         Raises:
             ConfigError: a parent leaves no adapter that could be a layer.
         """
-        stage = self.stage(number, made)
+        stage = self.stage(number, made, asked)
         missing = {need: parent for need, parent in self.parents[number].items() if need not in made}
         if not missing or not isinstance(stage, Finetune):
             return stage

@@ -10,6 +10,7 @@ from chartune.report.table import NOT_MEASURED, Cell, Column, Table, estimated
 from chartune.runs.run import Run
 from chartune.store import Store
 from chartune.studies.ledger import Entry
+from chartune.studies.searching import Searched
 from chartune.studies.study import Study
 
 NOTE = (
@@ -18,7 +19,10 @@ NOTE = (
 )
 
 
-def study_report(study: Study, store: Store, runs: Sequence[Run], listed: Sequence[Entry], out: Path) -> Path:
+def study_report(
+    study: Study, store: Store, runs: Sequence[Run], listed: Sequence[Entry], out: Path,
+    searches: Sequence[Searched] = (),
+) -> Path:  # fmt: skip
     """Write the report of what is done of a study.
 
     Args:
@@ -27,12 +31,14 @@ def study_report(study: Study, store: Store, runs: Sequence[Run], listed: Sequen
         runs: titled as the study calls them.
         listed: cells that only the ledger lists.
         out: the HTML file.
+        searches: of its searched cells.
 
     Raises:
         ConfigError: nothing is done, or `out` is a folder, a device or a pipe.
         StoreError: `out` cannot be written, or every run is damaged.
     """
-    return report_of(store, runs, out, study.title, listed_table(listed))
+    shown = [one.shown(store) for one in searches]
+    return report_of(store, runs, out, study.title, listed_table(listed), searches=shown)
 
 
 def listed_table(listed: Sequence[Entry]) -> Table | None:

@@ -15,6 +15,7 @@ from chartune.planning.workload import prepared
 from chartune.runs.holdings import is_held
 from chartune.runs.record import ADAPTER
 from chartune.runs.run import SHELF, Run
+from chartune.search.space import Settings
 from chartune.stages.identity import Identity
 from chartune.store import Artefact, Store
 from chartune.studies.cell import Cell
@@ -22,10 +23,13 @@ from chartune.studies.failures import failure
 from chartune.studies.identity import identity_of
 from chartune.studies.ledger import Entry
 from chartune.studies.parents import Family
+from chartune.studies.searching import Bench, Searched
+from chartune.studies.spaces import settled
 from chartune.tasks.prepare import AnyPreparation
 
 State = Literal["done", "running", "failed", "missing"]
 WAITS: Final = "it waits for `{}`"
+NO_BASE: Final = "its base model is not made yet"
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,8 @@ class Survey:
     """The prepared data of each cell; None: what the store has of its config."""
     standings: dict[int, Standing] = field(default_factory=dict)
     """Of the cells asked so far."""
+    searches: dict[int, Searched] = field(default_factory=dict)
+    """Of searched cells that were asked, as far as they are."""
     _seen: dict[str, Artefact | None] = field(default_factory=dict)
 
     def ask(self, number: int) -> Standing:
@@ -95,21 +101,40 @@ class Survey:
         return {need: str(run.path / ADAPTER) for need, run in runs.items() if run is not None}
 
     def stage(self, number: int) -> Any:
-        """The stage of a cell on what its parents have left; references to what only a ledger lists stay open."""
-        return self.family.stage(number, self.made(number))
+        """The stage of a cell on what its parents have left, with the settings that its search has chosen.
+
+        References to what only a ledger lists stay open.
+        """
+        settings = self._chosen(number)
+        asked = None if settings is None else settled(self.family.cells[number], settings)
+        return self.family.stage(number, self.made(number), asked)
+
+    def bench(self, number: int) -> Bench:
+        """Where the search of a cell is conducted."""
+        return Bench(self.family, self.store, self._elsewhere(number))
+
+    def _chosen(self, number: int) -> Settings | None:
+        return self.searches[number].chosen if number in self.searches else None
 
     def _known(self, number: int, cell: Cell) -> Standing:
         parents = {need: self.standings[parent] for need, parent in self.family.parents[number].items()}
         waits = next((need for need, parent in parents.items() if not (parent.run or parent.entry)), None)
         if waits is not None:
             return Standing(cell, "missing", why=WAITS.format(waits))
-        stage = self.stage(number)
-        data = self.data[number] if self.data is not None else self._prepared(stage.data)
+        data = self.data[number] if self.data is not None else self._prepared(self.family.stage(number, {}).data)
         if data is None:
             return Standing(cell, "missing", why="its data are not prepared")
+        if cell.space is not None:
+            search = self.bench(number).look(number, self.made(number), data)
+            if search is None:
+                return Standing(cell, "missing", why=NO_BASE)
+            self.searches[number] = search
+            if search.chosen is None:
+                return Standing(cell, "missing", why=search.as_text())
+        stage = self.stage(number)
         identity = identity_of(stage, data, self.store, self._elsewhere(number))
         if identity is None:
-            return Standing(cell, "missing", why="its base model is not made yet")
+            return Standing(cell, "missing", why=NO_BASE)
         return self._of(cell, identity)
 
     def _prepared(self, preparation: AnyPreparation) -> Artefact | None:

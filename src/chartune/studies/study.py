@@ -9,7 +9,8 @@
 
 A stage with a grid becomes one cell for each combination. A reference `{from: clinical}` means the cell of that stage
 which agrees on every axis that both have, so that seed 1 builds on seed 1. Stages run in the order written. The test
-split is scored of final cells alone (`chartune.studies.final`).
+split is scored of final cells alone (`chartune.studies.final`). A stage with a `space` is searched (`chartune.search`):
+its cells get the settings that do best on the validation split.
 """
 
 import copy
@@ -24,10 +25,12 @@ from chartune.config import Config
 from chartune.errors import ConfigError
 from chartune.mapping import merged, put
 from chartune.names import Title, named
+from chartune.search.choice import Search
 from chartune.stages.catalog import stages
 from chartune.studies.cell import SCORES_TEST, Cell
 from chartune.studies.final import final_cells
 from chartune.studies.problems import together
+from chartune.studies.spaces import corners, searched_cell, space_of
 from chartune.tasks.prepare import AnyPreparation
 
 SILENT: Final = ("seed", "task")
@@ -46,7 +49,9 @@ class Study(Config):
     shared: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Fields that all stages of a kind have in common, by kind; a stage's own fields go before them."""
     stages: dict[str, dict[str, Any]] = Field(min_length=1)
-    """By name, in the order to run: a stage's fields, and `grid`: path → values."""
+    """By name, in the order to run: a stage's fields, `grid`: path → values, and `space`: path → values, or a range."""
+    search: Search = Search()
+    """How each stage with a `space` is searched: one budget for all rows that are compared."""
     test: Literal["final-only", "all"] = "final-only"
     """Whose test split is scored: of final cells, or of all."""
     final: tuple[str | dict[str, Any], ...] = ()
@@ -89,7 +94,7 @@ class Study(Config):
 
     def _cells_of(self, name: str) -> Iterator[Cell]:
         own = dict(self.stages[name])
-        grid = own.pop("grid", {})
+        grid, space = own.pop("grid", {}), own.pop("space", None)
         if not isinstance(grid, dict) or not all(
             isinstance(path, str) and isinstance(values, list) and values for path, values in grid.items()
         ):
@@ -105,7 +110,11 @@ class Study(Config):
                 raise ValueError(f"the grid of `{name}` must lead to a field, but {error}") from None
             settings = [f"{path.rpartition('.')[2]}={value}" for path, value in axes.items() if path not in SILENT]
             asked["name"] = named(" ".join([str(asked.get("name") or name), *settings]))
-            yield Cell(name, axes, asked)
+            cell = Cell(name, axes, asked)
+            if space is not None:
+                seeds = grid.get("seed", [None])
+                cell = searched_cell(cell, space_of(name, space, fields, axes, self.search), seeds[0])
+            yield cell
 
     def _wrong_with(self, cell: Cell) -> list[str]:
         """Why a cell is no stage, or refers to none."""
@@ -114,8 +123,9 @@ class Study(Config):
         why = [f"it refers to `{need}`, which must be a stage written before it" for need in early]
         if SCORES_TEST in cell.asked:
             why.append(f"a study says by `test` and `final` whose test split is scored; leave out `{SCORES_TEST}`")
-        try:
-            self.stage(cell, dict.fromkeys(cell.needs(), "0" * 16))
-        except ConfigError as error:
-            why.append(str(error))
-        return why
+        for asked in corners(cell):
+            try:
+                self.stage(asked, dict.fromkeys(cell.needs(), "0" * 16))
+            except ConfigError as error:
+                why.append(str(error))
+        return list(dict.fromkeys(why))

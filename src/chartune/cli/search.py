@@ -1,0 +1,194 @@
+"""`chartune search`: settings of pretrain or finetune, chosen by the validation split; the best are tested once."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from chartune.cli.bases import based
+from chartune.cli.finetune import ClinicalOption, StateOption, TaskOption, stacked
+from chartune.cli.methods import HEAD_ONLY, TFIDF, FinetuneMethodOption
+from chartune.cli.options import (
+    DEFAULT_STORE,
+    BaseOption,
+    ConfigOption,
+    FolderArgument,
+    JsonOption,
+    NameOption,
+    PresetOption,
+    SetOption,
+    SourceOption,
+    SplitsOption,
+    StorageOption,
+    StoreOption,
+    emit,
+    named_path,
+    open_store,
+    overridden,
+    stage_data,
+)  # fmt: skip
+from chartune.cli.pretrain import adapted
+from chartune.cli.words import spelled
+from chartune.errors import ConfigError, RunError
+from chartune.yaml_text import plain
+
+if TYPE_CHECKING:
+    from chartune.config import Config
+    from chartune.report.searches import SearchShown
+    from chartune.report.table import Cell
+    from chartune.search.trial import Trial
+
+SpaceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--space", metavar="PATH=VALUES",
+        help="A setting to choose: `rank=[2,4,8]`, or a range such as `lr={low: 1e-5, high: 1e-2, log: true}`. "
+        "Repeatable.",
+    ),
+]  # fmt: skip
+SamplerOption = Annotated[
+    Literal["gp", "tpe", "random", "grid"] | None,
+    typer.Option(
+        "--sampler", help="Who proposes: a Gaussian process (default), a Parzen estimator, chance, or a grid."
+    ),
+]
+TrialsOption = Annotated[int | None, typer.Option("--trials", help="Different settings to try at most. Default: 20.")]
+TokensOption = Annotated[
+    int | None, typer.Option("--tokens", help="Training tokens of all trials, after which none is begun.")
+]
+MinutesOption = Annotated[
+    float | None, typer.Option("--minutes", help="Minutes of all trials, after which none is begun.")
+]
+ShareOption = Annotated[
+    float | None,
+    typer.Option(
+        "--share", help="Share of the training that a trial does, such as 0.2; the best few are then done in full."
+    ),
+]
+SearchOutOption = Annotated[
+    Path | None, typer.Option("--out", parser=named_path, metavar="PATH", help="Write a report there, too.")
+]
+
+
+def command(
+    verb: Annotated[
+        Literal["pretrain", "finetune"],
+        typer.Argument(help="The command to search for; further arguments are those that it would get."),
+    ],
+    folder: FolderArgument = None,
+    space: SpaceOption = None,
+    sampler: SamplerOption = None,
+    trials: TrialsOption = None,
+    tokens: TokensOption = None,
+    minutes: MinutesOption = None,
+    share: ShareOption = None,
+    storage: StorageOption = None,
+    method: FinetuneMethodOption = None,
+    clinical: ClinicalOption = None,
+    clinical_state: StateOption = None,
+    task: TaskOption = None,
+    config: ConfigOption = None,
+    source: SourceOption = None,
+    splits: SplitsOption = None,
+    preset: PresetOption = None,
+    base: BaseOption = None,
+    name: NameOption = None,
+    out: SearchOutOption = None,
+    sets: SetOption = None,
+    store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
+) -> None:  # fmt: skip
+    """Search settings of a stage by its score on the validation split; the best ones are scored on the test split once.
+
+    Trials are runs of the store without test scores. A search that was killed goes on with the same command as if it
+    had not been. Several methods under one budget: a study whose stages have a `space` (docs/search.md).
+    """
+    from chartune.search.journal import Journals
+    from chartune.stages.catalog import stages
+    from chartune.studies.conduct import conduct
+    from chartune.studies.report import study_report
+    from chartune.studies.study import Study
+
+    pretrains = verb == "pretrain"
+    if pretrains and (clinical, clinical_state, task, method in (HEAD_ONLY, TFIDF)) != (None, None, None, False):
+        raise ConfigError(
+            "pretraining has no stack, no head and no task; leave out --clinical, --task, and that method."
+        )
+    data = stage_data(verb, config, folder, source, splits, base, name, preset=preset, null_marks=None)
+    data |= adapted(config, method) if pretrains else stacked(verb, config, method, clinical, clinical_state, task)
+    data |= based(verb, data, sets, clinical, store)
+    kind = stages[verb]
+    stage = kind.parse(overridden(data, sets, kind), str(config or "")).model_dump(mode="json")
+    searched = _space(kind, stage, space or ())
+    if not stage.pop("scores_test"):
+        raise ConfigError(
+            "the test split is scored of what a search has chosen; leave out scores_test, or search in a study whose "
+            "`final` names other stages."
+        )
+    given = {"sampler": sampler, "trials": trials, "tokens": tokens, "minutes": minutes,
+             "fidelity": None if share is None else {"share": share}}  # fmt: skip
+    prepared, title = stage.pop("data"), str(stage.pop("name") or f"{method or 'lora'}, searched")
+    study = Study.parse({
+        "title": f"Search: {title}", "data": prepared, "stages": {title: {**stage, "space": searched}},
+        "search": {field: value for field, value in given.items() if value is not None},
+    })  # fmt: skip
+    opened = open_store(store)
+    done = conduct(study, opened, journals=Journals(storage))
+    if done.gaps:
+        raise RunError(f"a search must end with a run, but this one has not: {done.gaps[0].why}")
+    found = [search.shown(opened) for search in done.searches]
+    report = study_report(study, opened, done.runs, (), out, done.searches) if out else None
+    result = {"run": done.runs[0].fingerprint, "name": done.runs[0].name, **_summary(found[0])}
+    emit(result | ({"report": str(report)} if report else {}), as_json, _text(found[0], done.runs[0].name, report))
+
+
+def _space(kind: "type[Config]", stage: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+    """The space that the flags describe, as plain data; words stand for fields as in --set.
+
+    Raises:
+        ConfigError: there is none, or a word stands for several fields.
+    """
+    if not assignments:
+        raise ConfigError(
+            "a search needs settings to choose, but no --space is given; for example --space 'rank=[2,4,8]'."
+        )
+    made: dict[str, Any] = {}
+    for assignment in assignments:
+        lines = spelled(kind, stage, assignment)
+        path, sign, values = lines[0].partition("=")
+        if len(lines) > 1 or not sign:
+            raise ConfigError(
+                f"--space must read PATH=VALUES for one field, but got {assignment[:60]!r}; `chartune fields "
+                f"{stage['kind']}` lists the paths."
+            )
+        made[path.strip()] = plain(values, f"the values of --space {path.strip()}")
+    return made
+
+
+def _summary(one: "SearchShown") -> dict[str, Any]:
+    """What a script gets."""
+    best = one.result.best(one.problem)
+    every = (("trials", one.result.trials), ("in_full", one.result.promoted))
+    listed = {what: [_plain(one, trial) for trial in trials] for what, trials in every}
+    return {"ended": one.result.ended, "settings": dict(best.settings) if best else None,
+            "importance": dict(one.importance), **listed}  # fmt: skip
+
+
+def _plain(one: "SearchShown", trial: "Trial") -> dict[str, Any]:
+    return {"number": trial.number, "settings": dict(trial.settings), "state": trial.state, "same_as": trial.same_as,
+            "score": one.shown(trial) or None, "run": trial.outcome.run or None,
+            "why": trial.outcome.why or None}  # fmt: skip
+
+
+def _text(one: "SearchShown", name: str, report: Path | None) -> str:
+    from chartune.report.searches import chosen_said, counted, trials_table
+
+    lines = [row_text(row) for row in trials_table(one, one.result.promoted or one.result.trials, "").rows]
+    said = [*lines, counted(one), chosen_said(one), f"run: {name}", *([f"report: {report}"] if report else [])]
+    return "\n".join(said)
+
+
+def row_text(row: "Sequence[Cell]") -> str:
+    """A trial in a line."""
+    return "  ".join(f"{cell.text} [{cell.detail}]" if cell.detail else cell.text for cell in row if cell.text)

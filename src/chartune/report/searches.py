@@ -1,0 +1,122 @@
+"""Searches: which settings were tried, how they scored on the validation split, and which were chosen.
+
+trials ─runs of the store─▶ scores as they may be shown ─▶ table · score against budget · coordinates · importance
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from chartune.answers import PERPLEXITY, Metric
+from chartune.disclosure import TOO_FEW
+from chartune.quantities import human_seconds
+from chartune.report.hidden import behind_run
+from chartune.report.released import is_exact, score_text
+from chartune.report.table import NOT_MEASURED, Cell, Column, Table
+from chartune.runs import Run
+from chartune.runs.run import CHOOSING
+from chartune.search.loop import Problem, Result
+from chartune.search.space import Settings
+from chartune.search.trial import Trial
+
+NOTE: Final = (
+    "Every trial was trained on the training split and scored on the validation split alone. The score of the best one "
+    "is the best of many: only the test split says how well it does on new patients."
+)
+CHOSEN, FAILED, REPEATED = "chosen", "failed", "same as trial {}"
+
+
+@dataclass(frozen=True)
+class SearchShown:
+    """A search as a report gets it."""
+
+    title: str
+    """Of the cell that was searched."""
+    problem: Problem
+    result: Result
+    runs: Mapping[str, Run]
+    """The runs of its trials that are in the store, by fingerprint."""
+    importance: Mapping[str, float]
+    """Path of a setting → its share of all importance; empty: not known."""
+
+    @property
+    def headline(self) -> Metric:
+        """The score that decides."""
+        return next((run.headline for run in self.runs.values()), PERPLEXITY)
+
+    def shown(self, trial: Trial, exact: bool = False) -> str:
+        """The score of a trial as it may be shown; empty: it has none."""
+        if trial.score is None:
+            return ""
+        run = self.runs.get(trial.outcome.run)
+        estimate = run.estimate(run.headline.metric, CHOOSING) if run else None
+        if run is None or estimate is None:
+            return NOT_MEASURED
+        stands = None if is_exact(run, exact) else behind_run(run, split=CHOOSING)
+        return score_text(run.headline.metric, estimate, stands)
+
+    def value(self, trial: Trial, exact: bool = False) -> float | None:
+        """The number of that; None: it has none that may be shown."""
+        text = self.shown(trial, exact)
+        return None if text in ("", NOT_MEASURED, TOO_FEW) else float(text.split()[0])
+
+
+def trials_table(one: SearchShown, trials: Sequence[Trial], caption: str) -> Table:
+    """Trial by trial, in their order; those that repeat others stand in the note.
+
+    Args:
+        one: the search.
+        trials: of it.
+        caption: of the table.
+    """
+    best, paths = one.result.best(one.problem), list(one.problem.space.dimensions)
+    columns = (
+        Column("Trial", numeric=False), *(Column(path.rpartition(".")[2], path, numeric=False) for path in paths),
+        Column(one.headline.title, "on the validation split"), Column("Time"), Column("", numeric=False),
+    )  # fmt: skip
+    rows = []
+    for trial in trials:
+        if trial.counts and trial.state != "running":
+            chosen = trial == best
+            cells = [Cell(value_text(trial.settings, path)) for path in paths]
+            remark = CHOSEN if chosen else FAILED if trial.state == "failed" else ""
+            value, _, interval = one.shown(trial).partition(" [")
+            score = Cell(value or NOT_MEASURED, interval.removesuffix("]").replace(", ", " to "), strong=chosen)
+            rows.append((Cell(str(trial.number)), *cells, score, Cell(human_seconds(trial.seconds)),
+                         Cell(remark, trial.outcome.why)))  # fmt: skip
+    return Table(caption, columns, tuple(rows), NOTE, cards=False)
+
+
+def counted(one: SearchShown) -> str:
+    """How many trials were made, failed and repeated others, and why the search ended, in a sentence."""
+    trials = one.result.trials
+    made = [trial for trial in trials if trial.counts and trial.state != "running"]
+    failed, repeated = sum(trial.state == "failed" for trial in made), len(trials) - sum(t.counts for t in trials)
+    size = one.problem.space.size
+    of = f" of the {size} settings of the space" if size is not None else ""
+    how = f"Sampler {one.problem.search.sampler}, seed {one.problem.search.seed}"
+    short = f", each on {100 * one.problem.share:g} % of the training" if one.problem.share < 1 else ""
+    ended = f"It ended because {one.result.ended}." if one.result.ended else "It goes on."
+    return (
+        f"{how}: {len(made)} trials{of}{short}, of which {failed} failed; {repeated} further proposals repeated a "
+        f"trial and were answered from it. {ended}"
+    )
+
+
+def chosen_said(one: SearchShown) -> str:
+    """The best settings in a sentence; empty: nothing has been chosen."""
+    best = one.result.best(one.problem)
+    if best is None:
+        return ""
+    said = ", ".join(f"{path} = {value_text(best.settings, path)}" for path in best.settings)
+    return f"Chosen by the validation {one.headline.title.lower()} ({one.shown(best)}): {said}."
+
+
+def value_text(settings: Settings, path: str) -> str:
+    """A setting as a table shows it; idle: a dash."""
+    if path not in settings:
+        return "–"
+    value = settings[path]
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

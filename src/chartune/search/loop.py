@@ -1,0 +1,161 @@
+"""The loop of a search: propose, evaluate, write down, until the budget is spent or every setting has been tried.
+
+    journal ─left open? abandoned?─▶ point ─settings─┬▶ tried before ─▶ told to the sampler, no trial of the budget
+                  └▶ proposal ─────────────┘         └▶ evaluate ─▶ outcome ─▶ journal
+
+With a fidelity there are two searches: one on a share of the training, and its best settings in full.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias
+
+from chartune.search.choice import Search
+from chartune.search.journal import Journal
+from chartune.search.proposal import proposed
+from chartune.search.space import Point, Settings, Space, key_of
+from chartune.search.trial import Outcome, State, Trial, ranked
+
+FUTILE: Final = 100
+"""So many trials in a row that repeat others end a search: the sampler proposes nothing else."""
+FULL: Final = "-full"
+"""Ends the name of the search of those that are trained in full."""
+Evaluate: TypeAlias = Callable[[Settings, float], Outcome]
+"""Settings, and which share of the training is done → how they score."""
+Proposing: TypeAlias = Callable[[int, Sequence[Trial]], Point]
+"""Number of a trial, and all others → its point."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is searched, and how."""
+
+    name: str
+    """In the storage."""
+    space: Space
+    search: Search
+    lower_is_better: bool
+    """Whether low scores are."""
+
+    @property
+    def share(self) -> float:
+        """Of the training, that a trial does."""
+        return self.search.fidelity.share if self.search.fidelity else 1.0
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a search has come to."""
+
+    trials: tuple[Trial, ...]
+    """By number; on a share of the training where there is a fidelity."""
+    promoted: tuple[Trial, ...] = ()
+    """Those of them that were trained in full."""
+    ended: str = ""
+    """Why no further trial is begun; empty: it has not ended."""
+
+    def best(self, problem: Problem) -> Trial | None:
+        """The trial with the best score, in full training; None: every one has failed, or it has not ended."""
+        tried = self.promoted if problem.search.fidelity else self.trials
+        return next(iter(ranked(tried, lower_is_better=problem.lower_is_better)), None) if self.ended else None
+
+
+def result_of(problem: Problem, trials: Sequence[Trial], promoted: Sequence[Trial]) -> Result:
+    """What some trials come to, with nothing more done."""
+    ended = "" if any(trial.state == "running" for trial in (*trials, *promoted)) else _ends(problem, trials)
+    if ended and problem.search.fidelity:
+        wanted = {key_of(trial.settings) for trial in _chosen(problem, trials)}
+        done = {key_of(trial.settings) for trial in promoted if trial.state != "running"}
+        ended = ended if wanted <= done else ""
+    return Result(tuple(trials), tuple(promoted), ended)
+
+
+def searched(
+    problem: Problem,
+    evaluate: Evaluate,
+    storage: Any,
+    owner: str = "",
+    after: Callable[[Result], None] = lambda _: None,
+) -> Result:
+    """Search until the end; what is there already is not done again.
+
+    Args:
+        problem: what is searched, and how.
+        evaluate: gives the outcome of settings.
+        storage: of optuna.
+        owner: who is writing, as of `Journal`.
+        after: is shown the result so far, after each trial.
+
+    Raises:
+        StoreError: the storage cannot be reached.
+    """
+    first = _journal(problem, problem.name, storage, owner)
+    full = _journal(problem, f"{problem.name}{FULL}", storage, owner) if problem.search.fidelity else None
+
+    def so_far() -> Result:
+        return result_of(problem, first.trials(), full.trials() if full else ())
+
+    def by_sampler(number: int, others: Sequence[Trial]) -> Point:
+        seen = {key_of(trial.settings) for trial in others}
+        again = [trial.point for trial in first.abandoned() if key_of(trial.settings) not in seen]
+        lower = problem.lower_is_better
+        return again[0] if again else proposed(problem.space, problem.search, number, others, lower_is_better=lower)
+
+    def to_promote(others: Sequence[Trial]) -> list[Point]:
+        done = {key_of(trial.settings) for trial in others}
+        return [trial.point for trial in _chosen(problem, first.trials()) if key_of(trial.settings) not in done]
+
+    _tried(problem, first, by_sampler, lambda trials: bool(_ends(problem, trials)),
+           lambda settings: evaluate(settings, problem.share), lambda: after(so_far()))  # fmt: skip
+    if full:
+        _tried(problem, full, lambda _, others: to_promote(others)[0], lambda trials: not to_promote(trials),
+               lambda settings: evaluate(settings, 1.0), lambda: after(so_far()))  # fmt: skip
+    return so_far()
+
+
+def _journal(problem: Problem, name: str, storage: Any, owner: str) -> Journal:
+    return Journal(storage, name, problem.space, owner, lower_is_better=problem.lower_is_better)
+
+
+def _ends(problem: Problem, trials: Sequence[Trial]) -> str:
+    """Why no trial is begun any more; empty: one is."""
+    last = [trial.counts for trial in trials[-FUTILE:]]
+    if len(last) == FUTILE and not any(last):
+        return "only settings that had been tried were proposed"
+    return problem.search.ends(problem.space, trials)
+
+
+def _chosen(problem: Problem, trials: Sequence[Trial]) -> list[Trial]:
+    """Those that are trained in full."""
+    count = problem.search.fidelity.promoted if problem.search.fidelity else 0
+    return ranked(trials, lower_is_better=problem.lower_is_better)[:count]
+
+
+def _tried(
+    problem: Problem, journal: Journal, propose: Proposing, ends: Callable[[Sequence[Trial]], bool],
+    evaluate: Callable[[Settings], Outcome], after: Callable[[], None],
+) -> None:  # fmt: skip
+    """Trial by trial, those that a kill has left open first."""
+    while True:
+        trials, left = journal.trials(), journal.left_open()
+        if left is None and ends(trials):
+            return
+        number, point = left or (journal.begin(), None)
+        others = [trial for trial in journal.trials() if trial.number != number]
+        if point is None:
+            point = propose(number, others)
+            journal.keep(number, point)
+        with journal.beating(number):
+            done = _done(Trial(number, point, problem.space.settings(point)), others, evaluate)
+        journal.end(done)
+        after()
+
+
+def _done(trial: Trial, others: Sequence[Trial], evaluate: Callable[[Settings], Outcome]) -> Trial:
+    """A trial with its outcome: that of an earlier one of the same settings, or as evaluated."""
+    earlier = [other for other in others if other.counts and other.state != "running"]
+    same = next((other for other in earlier if key_of(other.settings) == key_of(trial.settings)), None)
+    outcome = same.outcome if same else evaluate(trial.settings)
+    same = same or next((other for other in earlier if outcome.run and other.outcome.run == outcome.run), None)
+    state: State = "failed" if outcome.failed else "complete"
+    return replace(trial, state=state, outcome=outcome, same_as=same.number if same else None)

@@ -1,0 +1,189 @@
+"""Searching: the search of a cell, conducted or looked at; its trials are ordinary runs without test scores.
+
+cell + space ─first trial's identity─▶ name of the search ─▶ searches/<name>/ journal.log   what optuna keeps
+trial ─stage without test scores─▶ found in the store, or run ─▶ validation score ┘  search.json  what reports read
+"""
+
+import hashlib
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from chartune.config import fingerprint
+from chartune.errors import ChartuneError, RunError, StoreError
+from chartune.log import say
+from chartune.quantities import Duration
+from chartune.report.released import headline_text
+from chartune.report.searches import SearchShown
+from chartune.runner import run
+from chartune.runs.run import CHOOSING, SHELF, Run
+from chartune.search.importance import importance
+from chartune.search.journal import Journals
+from chartune.search.loop import Problem, Result, result_of, searched
+from chartune.search.space import Settings
+from chartune.search.trial import Outcome, Trial
+from chartune.store import Artefact, Store, storing, write_json
+from chartune.studies.cell import Cell
+from chartune.studies.identity import Contents, identity_of
+from chartune.studies.parents import Family
+from chartune.studies.spaces import trial_of
+from chartune.writing import remembered
+
+REVISION: Final = 1
+SEARCHES: Final = "searches"
+RECORD: Final = "search.json"
+
+
+@dataclass(frozen=True)
+class Searched:
+    """The search of a cell, as far as it is."""
+
+    cell: Cell
+    problem: Problem
+    result: Result
+    folder: Path
+
+    @property
+    def chosen(self) -> Settings | None:
+        """The best settings; None: the search has not ended, or every trial has failed."""
+        best = self.result.best(self.problem)
+        return best.settings if best else None
+
+    def shown(self, store: Store) -> SearchShown:
+        """As a report gets it, with the runs of its trials that are in the store."""
+        names = {trial.outcome.run for trial in (*self.result.trials, *self.result.promoted)}
+        found = {name: store.find(SHELF, name) for name in names if name}
+        runs = {name: Run(artefact.path) for name, artefact in found.items() if artefact}
+        known = remembered(self.folder / RECORD).get("importance")
+        return SearchShown(self.cell.title(), self.problem, self.result, runs, known if isinstance(known, dict) else {})
+
+    def as_text(self) -> str:
+        """How far it is, in a clause."""
+        counted = sum(trial.counts and trial.state != "running" for trial in self.result.trials)
+        if not self.result.ended:
+            return f"its search has made {counted} of at most {self.problem.search.trials} trials"
+        return "" if self.chosen is not None else f"each of the {counted} trials of its search has failed"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where the cells of a study are searched."""
+
+    family: Family
+    store: Store
+    elsewhere: Contents
+    """The content of parents' adapters that only a ledger lists."""
+
+    def look(self, number: int, made: Mapping[str, str], data: Artefact) -> Searched | None:
+        """How far the search of a cell is; None: its base model is not made yet.
+
+        Args:
+            number: of the cell.
+            made: stage referred to → its adapter.
+            data: the cell's prepared data.
+        """
+        cell, study = self.family.cells[number], self.family.study
+        if cell.space is None:
+            raise AssertionError("only a cell with a space is searched")
+        first = self.family.stage(number, made, trial_of(cell, cell.space.settings(cell.space.first)))
+        identity = identity_of(first, data, self.store, self.elsewhere)
+        if identity is None:
+            return None
+        parts = {"first": identity.fingerprint, "space": cell.space.to_json(), "search": study.search.hashable()}
+        name = fingerprint("search", REVISION, parts)
+        problem = Problem(name, cell.space, study.search, lower_is_better=identity.kind == "pretrain")
+        folder = self.store.root / SEARCHES / name
+        return Searched(cell, problem, _recorded(problem, folder), folder)
+
+    def search(self, number: int, made: Mapping[str, str], data: Artefact, journals: Journals) -> Searched:
+        """Search a cell to the end; what is there already is not done again.
+
+        Raises:
+            RunError: every trial has failed, or others are still at some.
+            StoreError: another process is searching, or the trials cannot be written down.
+        """
+        asked = self.look(number, made, data)
+        if asked is None:
+            raise AssertionError("a base model is made before it is searched on")
+        problem, folder = asked.problem, asked.folder
+        with self.store.lease(SEARCHES, problem.name):
+            result = searched(
+                problem,
+                lambda settings, share: self._evaluated(number, settings, share, made, data),
+                journals.storage(folder), _owner(self.store),
+                lambda result: _record(asked.cell, result, folder),
+            )  # fmt: skip
+            lower = problem.lower_is_better
+            weights = importance(problem.space, result.trials, lower_is_better=lower)
+            _record(asked.cell, result, folder, weights)
+        done = Searched(asked.cell, problem, result, folder)
+        if done.chosen is None:
+            raise RunError(
+                f"a search must end with settings that have a score, but {done.as_text()}"
+                f"{_first_failure(result)}; correct the space, or give the same command again where others are at it."
+            )
+        repeated = sum(not trial.counts for trial in result.trials)
+        say(f"{asked.cell.title()}: {result.ended}{f' ({repeated} more repeated others)' if repeated else ''}")
+        return done
+
+    def _evaluated(
+        self, number: int, settings: Settings, share: float, made: Mapping[str, str], data: Artefact
+    ) -> Outcome:  # fmt: skip
+        """Settings as a run: found in the store, or trained; never scored on the test split."""
+        trial = trial_of(self.family.cells[number], settings)
+        try:
+            stage = shortened(self.family.stage(number, made, trial), share)
+            finished = self._found(stage, data) or run(stage, self.store)
+        except StoreError:  # of the machine, and not of these settings: the trial stays open
+            raise
+        except ChartuneError as error:
+            say(f"trial {trial.name}: {error}")
+            return Outcome(None, why=str(error))
+        what, estimate = finished.headline, finished.estimate(finished.headline.metric, CHOOSING)
+        say(f"trial {trial.name}: {what.title} {headline_text(finished, what.metric, False)} on validation")
+        cost = finished.cost
+        if estimate is None:
+            return Outcome(None, finished.fingerprint, cost.tokens, cost.seconds, "no score was measured")
+        return Outcome(estimate.value, finished.fingerprint, cost.tokens, cost.seconds)
+
+    def _found(self, stage: Any, data: Artefact) -> Run | None:
+        """The run of a stage, by the name that it has."""
+        identity = identity_of(stage, data, self.store, self.elsewhere)
+        found = self.store.find(SHELF, identity.fingerprint) if identity else None
+        return Run(found.path) if found else None
+
+
+def shortened(stage: Any, share: float) -> Any:
+    """A stage that does a share of its training; its learning rate still falls to the end."""
+    if share >= 1:
+        return stage
+    usual = stage.optimisation.duration
+    duration = Duration(value=usual.value * share, unit=usual.unit)
+    optimisation = stage.optimisation.model_copy(update={"duration": duration})
+    return stage.model_copy(update={"optimisation": optimisation, "name": f"{stage.name} ({100 * share:g} %)"})
+
+
+def _first_failure(result: Result) -> str:
+    why = next((trial.outcome.why for trial in result.trials if trial.outcome.why), "")
+    return f" (the first: {why.rstrip('.')})" if why else ""
+
+
+def _owner(store: Store) -> str:
+    """Who is searching, as others may see it: a store of a machine."""
+    return hashlib.sha256(f"{socket.gethostname()}:{store.root}".encode()).hexdigest()[:16]
+
+
+def _record(cell: Cell, result: Result, folder: Path, weights: Mapping[str, float] | None = None) -> None:
+    """Write the trials down as plain JSON, for those who have no optuna; `weights`: the importance of each setting."""
+    plain = {name: [trial.to_json() for trial in getattr(result, name)] for name in ("trials", "promoted")}
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_json(folder / RECORD, {"cell": cell.title(), **plain, "importance": dict(weights or {})})
+
+
+def _recorded(problem: Problem, folder: Path) -> Result:
+    known = remembered(folder / RECORD)
+    trials, promoted = ([Trial.from_json(one) for one in known.get(name, ())] for name in ("trials", "promoted"))
+    return result_of(problem, trials, promoted)

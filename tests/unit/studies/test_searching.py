@@ -1,0 +1,169 @@
+"""A searched stage: its trials are runs without test scores, the best is scored once, nothing is done twice."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chartune.errors import ConfigError, Diverged
+from chartune.models.backbone import LocalBackbone
+from chartune.report.searches import chosen_said, counted, trials_table
+from chartune.runner import run
+from chartune.runs.ledger import finished_runs
+from chartune.runs.run import Run
+from chartune.store import Store
+from chartune.studies import searching
+from chartune.studies.conduct import Conducted, conduct
+from chartune.studies.forecast import forecasts
+from chartune.studies.parents import family_of
+from chartune.studies.report import study_report
+from chartune.studies.spaces import settled, trial_of
+from chartune.studies.standing import Survey, survey
+from chartune.studies.study import Study
+from chartune.testing.short_texts import short_texts
+
+RANK = "stack.layers.0.method.rank"
+TINY = {"max_seq_len": 32, "task": "mortality",
+        "optimisation": {"learning_rate": 1e-2, "duration": {"value": 1, "unit": "steps"}}}  # fmt: skip
+LORA = {"kind": "finetune", "stack": {"layers": [{"kind": "fresh", "method": {"kind": "lora"}}]}}
+Asking = tuple[Study, Store]
+
+
+def study(data: Any, base: str, space: dict[str, Any], seeds: Sequence[int] = (0,), **fields: Any) -> Study:
+    shared = {"finetune": {**TINY, "backbone": {"name": base}}}
+    stages = {"lora": {**LORA, "space": space, "grid": {"seed": list(seeds)}}}
+    return Study.parse({"title": "t", "data": data, "shared": shared, "stages": stages, **fields})
+
+
+@pytest.fixture(scope="module")
+def asked(llama: LocalBackbone, tmp_path_factory: pytest.TempPathFactory) -> Asking:
+    place = tmp_path_factory.mktemp("searched")
+    data = json.loads(short_texts(place / "raw", place / "lists").model_dump_json())
+    return study(data, str(llama.folder), {RANK: [2, 4]}), Store(place / "store").open()
+
+
+@pytest.fixture(scope="module")
+def done(asked: Asking) -> Conducted:
+    return conduct(*asked)
+
+
+def looked_at(asked: Asking) -> Survey:
+    return survey(family_of(asked[0])[0], asked[1], {})
+
+
+def test_no_trial_has_seen_the_test_split_and_what_was_chosen_is_scored_once(asked: Asking, done: Conducted) -> None:
+    assert done.gaps == ()
+    trials = {trial.outcome.run for search in done.searches for trial in search.result.trials}
+    every = {run.fingerprint: run for run in finished_runs(asked[1])}
+    assert len(trials) == 2
+    for name in trials:
+        assert set(every[name].scores) == {"validation"}
+        assert set(every[name].predictions()["split"]) == {"validation"}
+    final = [run for name, run in every.items() if name not in trials]
+    assert [set(run.scores) for run in final] == [{"validation", "test"}]
+    assert {run.fingerprint for run in done.runs} == {run.fingerprint for run in final}
+
+
+def test_the_trial_with_the_best_validation_score_is_chosen(asked: Asking, done: Conducted) -> None:
+    trials = [(Run.of(asked[1], t.outcome.run), t) for t in done.searches[0].result.trials]
+    best = max(trials, key=lambda pair: pair[0].scores["validation"]["auroc"].value)[1]
+    assert [search.chosen for search in done.searches] == [best.settings]
+    assert done.runs[0].about.trained_in == best.outcome.run  # bit for bit its weights
+    assert {run.stage["stack"]["layers"][0]["method"]["rank"] for run in done.runs} == {best.settings[RANK]}
+    assert [run.name for run in done.runs] == ["lora"]
+
+
+def test_given_again_a_search_trains_nothing(asked: Asking, done: Conducted, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object) -> Run:
+        raise AssertionError("nothing is to be trained")
+
+    for module in ("conduct", "searching"):
+        monkeypatch.setattr(f"chartune.studies.{module}.run", never)
+    assert [run.fingerprint for run in conduct(*asked).runs] == [run.fingerprint for run in done.runs]
+    other = Study.parse(asked[0].model_dump() | {"search": {"sampler": "random", "seed": 5}})
+    again = conduct(other, asked[1])  # other searches find the runs of the same settings, whatever they are called
+    assert [search.chosen for search in again.searches] == [search.chosen for search in done.searches]
+
+
+def test_the_standing_says_how_far_a_search_is(asked: Asking, done: Conducted) -> None:
+    assert {one.state for one in looked_at(asked).standings.values()} == {"done"}
+    more = Study.parse(asked[0].model_dump() | {"search": {"seed": 7}})
+    standing = survey(family_of(more)[0], asked[1], {}).standings[0]
+    assert (standing.state, standing.why) == ("missing", "its search has made 0 of at most 20 trials")
+    each, _ = forecasts(survey(family_of(more)[0], asked[1], {}))
+    assert "at most 2 trials" in each[0].note
+
+
+def test_the_report_shows_every_trial_and_what_was_chosen(asked: Asking, done: Conducted, tmp_path: Path) -> None:
+    shown = done.searches[0].shown(asked[1])
+    table = trials_table(shown, shown.result.trials, "Trials")
+    assert [row[1].text for row in table.rows] == [str(trial.settings[RANK]) for trial in shown.result.trials]
+    assert [row[-1].text for row in table.rows].count("chosen") == 1
+    assert {row[2].text for row in table.rows} == {"too few to show"}  # six real patients stand behind them
+    assert "2 trials of the 2 settings of the space, of which 0 failed" in counted(shown)
+    page = study_report(asked[0], asked[1], done.runs, (), tmp_path / "r.html", done.searches).read_text()
+    assert chosen_said(shown).split(":")[1] in page
+    assert '<section id="searches">' in page
+
+
+def test_a_failed_trial_leaves_a_search_that_goes_on(asked: Asking, done: Conducted, monkeypatch: Any) -> None:
+    def diverging(stage: Any, store: Store) -> Run:
+        if stage.stack.layers[0].method.rank == 8:
+            raise Diverged("the loss is no longer a number")
+        return run(stage, store)
+
+    monkeypatch.setattr(searching, "run", diverging)
+    wider = study(asked[0].data, asked[0].shared["finetune"]["backbone"]["name"], {RANK: [2, 8]})
+    search = conduct(wider, asked[1]).searches[0]
+    assert search.chosen == {RANK: 2}
+    table = trials_table(search.shown(asked[1]), search.result.trials, "Trials")
+    assert {(row[1].text, row[-1].text, row[-1].detail) for row in table.rows} == {
+        ("2", "chosen", ""), ("8", "failed", "the loss is no longer a number"),
+    }  # fmt: skip
+    nothing = study(asked[0].data, asked[0].shared["finetune"]["backbone"]["name"], {RANK: [8]})
+    gap = conduct(nothing, asked[1]).gaps[0]
+    assert "each of the 1 trials of its search has failed (the first: the loss is no longer a number)" in gap.why
+
+
+def test_a_trial_is_never_final_and_idle_settings_keep_the_values_of_the_stage(asked: Asking) -> None:
+    space = {"stack.layers.0.method.kind": ["lora", "p-tuning"],
+             RANK: {"values": [2, 4], "when": {"stack.layers.0.method.kind": "lora"}}}  # fmt: skip
+    cell = study(asked[0].data, "x", space, seeds=[3, 1]).cells()[1]
+    assert cell.final
+    trial = trial_of(cell, {"stack.layers.0.method.kind": "p-tuning"})
+    assert (trial.final, trial.asked["seed"], trial.space) == (False, 3, None)  # all seeds share one search
+    assert trial.asked["stack"]["layers"][0]["method"] == {"kind": "p-tuning"}
+    chosen = settled(cell, {"stack.layers.0.method.kind": "lora", RANK: 4})
+    assert (chosen.final, chosen.asked["seed"], chosen.name) == (True, 1, "lora")
+    assert chosen.asked["stack"]["layers"][0]["method"] == {"kind": "lora", "rank": 4}
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"space": {"seed": [0, 1]}}, "`seed` says what is asked, and is no setting"),
+        ({"space": {"task": ["mortality"]}}, "`task` says what is asked"),
+        ({"space": {"scores_test": [True]}}, "`scores_test` says what is asked"),
+        ({"space": {"method.rank": [1], "max_seq_len": [32, 64]}}, "another `max_seq_len` the validation perplexity"),
+        ({"space": {"method.rank": [1]}, "grid": {"method.rank": [2]}}, "is an axis of the grid, too"),
+        ({"space": {"method.rnk": [1]}}, "method.rnk: not a field"),
+        ({"space": {"method.rank": [4, -1]}}, "(?s)method.rank.*greater than 0"),
+        ({"space": {"method.rank.x": [4]}}, "method.rank: Input should be a valid integer"),
+        ({"space": {}}, "the space of `lora` cannot be searched: a space must map paths"),
+        ({"space": {"optimisation.duration.value": [1, 2]}, "share": 0.2}, "a fidelity is a share of"),
+    ],
+)
+def test_a_slip_in_a_space_is_said_before_anything_runs(fields: dict[str, Any], expected: str) -> None:
+    search = {"fidelity": {"share": share}} if (share := fields.pop("share", None)) else {}
+    stages = {"lora": {"kind": "pretrain", "backbone": {"name": "small-llama"}, **fields}}
+    data = {"source": {"kind": "mimic3", "folder": "raw"}}
+    with pytest.raises(ConfigError, match=expected):
+        Study.parse({"title": "t", "data": data, "stages": stages, "search": search})
+
+
+def test_a_budget_is_of_the_study_and_not_of_a_row() -> None:
+    stages = {"lora": {"kind": "pretrain", "space": {"method.rank": [2]}, "search": {"trials": 50}}}
+    with pytest.raises(ConfigError, match="search: not a field"):
+        Study.parse({"title": "t", "data": {"source": {"kind": "mimic3", "folder": "raw"}}, "stages": stages})
