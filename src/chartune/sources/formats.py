@@ -21,6 +21,7 @@ from chartune.errors import SchemaError
 from chartune.sources.dialect import GLUE, PLAIN, Dialect
 from chartune.sources.json_lines import objects, text_of
 from chartune.sources.parquet_footer import refuse_long_values
+from chartune.sources.parquet_rows import parquet_rows
 from chartune.sources.whole_rows import delimiter_of, first_rows, is_packed, refuse_long, whole_rows
 
 ROW: Final = "_row"
@@ -133,15 +134,14 @@ def batches(file: Path, columns: list[str], size: int, dialect: Dialect = PLAIN)
     Raises:
         SchemaError: a line is no JSON object, has a key twice, or holds an object within; a row is longer than a row
             may be.
-        PolarsError, OSError: the file is damaged; the message may quote a cell.
+        PolarsError, ArrowException, OSError: the file is damaged; the message may quote a cell.
     """
     match ending(file):
         case ".jsonl" | ".ndjson":
             yield from _json_batches(file, columns, size, dialect)
         case ".parquet":
             refuse_long_values(file, columns, dialect)
-            rows = pl.scan_parquet(file, glob=False).select(columns)
-            for batch in _numbered(rows.collect_batches(chunk_size=size, engine="streaming")):
+            for batch in _numbered(parquet_rows(file, columns, size)):
                 cells = batch.select(ROW, *(as_text(file, batch[name]) for name in columns))
                 yield _bounded(file, cells, dialect.longest_cell, dialect.longest_row)
         case _:

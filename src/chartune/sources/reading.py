@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final, TypeVar, get_args
 
 import polars as pl
+import pyarrow as pa
 
 from chartune.errors import SchemaError
 from chartune.sources import formats
@@ -198,7 +199,7 @@ def sanitised(file: Path, step: Callable[[], T]) -> T:
         reason = "this user may not read it; change its permissions"
     except (OSError, EOFError, zlib.error):
         reason = "it is damaged or cut off; compare its SHA-256 with SHA256SUMS.txt and get it again"
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, pa.ArrowException, UnicodeDecodeError):
         reason = _NO_PARQUET if formats.ending(file) == ".parquet" else _NO_TABLE
     raise SchemaError(f"{file.name} must be readable as {formats.ending(file)[1:].upper()}, but {reason}.")
 

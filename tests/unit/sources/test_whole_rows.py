@@ -196,7 +196,7 @@ def test_the_footer_of_parquet_tells_of_long_cells_before_any_is_read(
     pq.write_table(table, tmp_path / "t.parquet", write_statistics=statistics)
     names = pl.scan_parquet(tmp_path / "t.parquet").collect_schema().names()
     monkeypatch.setattr("chartune.sources.formats.names", lambda *_: names)
-    monkeypatch.setattr("chartune.sources.formats.pl.scan_parquet", lambda *_, **__: pytest.fail("rows were read"))
+    monkeypatch.setattr("chartune.sources.formats.parquet_rows", lambda *_: pytest.fail("rows were read"))
     with pytest.raises(SchemaError, match="a cell must have at most 100 bytes"):
         read(tmp_path / "t.parquet", replace(TABLE, dialect=Dialect(longest_cell=100)), Tally())
 
