@@ -123,6 +123,7 @@ class Journal:
         while True:
             with contextlib.suppress(*_broken()):  # the database may be away for a moment
                 self._storage.record_heartbeat(trial)
+            self._storage.remove_session()
             if done.wait(HEARTBEAT_SECONDS):
                 return
 
@@ -212,15 +213,30 @@ class Journals:
     """Where the journals of searches are: in files of their stores, or in one database."""
 
     def __init__(self, url: str | None = None) -> None:
-        """Args: url: of the database; None: there is none. It may hold a password, and is shown nowhere."""
+        """Of a database, or None. An address may hold a password, and is shown nowhere.
+
+        Raises:
+            ConfigError: it is none of PostgreSQL.
+        """
         self._url = must_be_database(url) if url else None
 
     def __repr__(self) -> str:
         return f"Journals({'a database' if self._url else 'files'})"
 
-    def storage(self, folder: Path) -> Any:
-        """Optuna's storage of a search whose folder this is. Raises StoreError: it cannot be reached."""
-        return database(self._url) if self._url else journal_file(folder)
+    @contextmanager
+    def opened(self, folder: Path) -> Iterator[Any]:
+        """The storage of a search whose folder this is, as optuna has it; its connections end with it.
+
+        Raises:
+            StoreError: it cannot be reached.
+        """
+        storage = database(self._url) if self._url else journal_file(folder)
+        try:
+            yield storage
+        finally:
+            storage.remove_session()
+            if self._url:
+                storage.engine.dispose()
 
 
 @contextmanager

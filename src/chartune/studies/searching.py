@@ -108,11 +108,11 @@ class Bench:
         if asked is None:
             raise AssertionError("a base model is made before it is searched on")
         problem, folder = asked.problem, asked.folder
-        with self.store.lease(SEARCHES, problem.name):
+        with self.store.lease(SEARCHES, problem.name), journals.opened(folder) as storage:
             result = searched(
                 problem,
                 lambda settings, share: self._evaluated(number, settings, share, made, data),
-                journals.storage(folder), _owner(self.store),
+                storage, _owner(self.store),
                 lambda result: _record(asked.cell, result, folder),
             )  # fmt: skip
             lower = problem.lower_is_better

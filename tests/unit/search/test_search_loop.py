@@ -223,8 +223,8 @@ def test_an_address_that_is_none_of_postgresql_is_refused_and_not_quoted(url: st
 def test_a_password_is_shown_neither_by_the_object_nor_by_its_error(tmp_path: Path) -> None:
     journals = Journals("postgresql://user:secret@127.0.0.1:1/db")
     assert "secret" not in repr(journals)
-    with pytest.raises((StoreError, ConfigError)) as caught:  # nobody listens there; or the driver is not installed
-        journals.storage(tmp_path)
+    with pytest.raises((StoreError, ConfigError)) as caught, journals.opened(tmp_path):
+        raise AssertionError("nobody listens there; or the driver is not installed")
     assert "secret" not in str(caught.value)
     assert "127.0.0.1" not in str(caught.value)
 
