@@ -7,7 +7,7 @@ trial ─stage without test scores─▶ found in the store, or run ─▶ valid
 import hashlib
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -107,18 +107,16 @@ class Bench:
         asked = self.look(number, made, data)
         if asked is None:
             raise AssertionError("a base model is made before it is searched on")
-        problem, folder = asked.problem, asked.folder
-        with self.store.lease(SEARCHES, problem.name), journals.opened(folder) as storage:
+        problem = asked.problem
+        with self.store.lease(SEARCHES, problem.name), journals.opened(asked.folder) as storage:
             result = searched(
                 problem,
                 lambda settings, share: self._evaluated(number, settings, share, made, data),
                 storage, _owner(self.store),
-                lambda result: _record(asked.cell, result, folder),
+                lambda result: _record(replace(asked, result=result)),
             )  # fmt: skip
-            lower = problem.lower_is_better
-            weights = importance(problem.space, result.trials, lower_is_better=lower)
-            _record(asked.cell, result, folder, weights)
-        done = Searched(asked.cell, problem, result, folder)
+            done = replace(asked, result=result)
+            _record(done, importance(problem.space, result.trials, lower_is_better=problem.lower_is_better))
         if done.chosen is None:
             raise RunError(
                 f"a search must end with settings that have a score, but {done.as_text()}"
@@ -175,12 +173,16 @@ def _owner(store: Store) -> str:
     return hashlib.sha256(f"{socket.gethostname()}:{store.root}".encode()).hexdigest()[:16]
 
 
-def _record(cell: Cell, result: Result, folder: Path, weights: Mapping[str, float] | None = None) -> None:
+def _record(done: Searched, weights: Mapping[str, float] | None = None) -> None:
     """Write the trials down as plain JSON, for those who have no optuna; `weights`: the importance of each setting."""
-    plain = {name: [trial.to_json() for trial in getattr(result, name)] for name in ("trials", "promoted")}
-    with storing(folder):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_json(folder / RECORD, {"cell": cell.title(), **plain, "importance": dict(weights or {})})
+    plain = {name: [trial.to_json() for trial in getattr(done.result, name)] for name in ("trials", "promoted")}
+    problem = done.problem
+    about = {"space": problem.space.to_json(), "lower_is_better": problem.lower_is_better, "share": problem.share}
+    with storing(done.folder):
+        done.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_json(
+            done.folder / RECORD, {"cell": done.cell.title(), **about, **plain, "importance": dict(weights or {})}
+        )
 
 
 def _recorded(problem: Problem, folder: Path) -> Result:
