@@ -11,6 +11,16 @@ from pydantic_core import ErrorDetails
 from chartune.config_fields import held_by, kind_of, settable
 
 _UNKNOWN: Final = "extra_forbidden"
+_ELSEWHERE: Final = {
+    "optimisation.duration": ("epoch", "epochs", "n_epochs", "num_epochs", "num_train_epochs", "steps", "max_steps"),
+    "optimisation.learning_rate": ("lr",), "optimisation.schedule": ("lr_scheduler_type",),
+    "optimisation.weight_decay": ("wd",), "optimisation.warmup_fraction": ("warmup", "warmup_steps"),
+    "optimisation.max_grad_norm": ("clip", "grad_clip", "gradient_clipping"),
+    "optimisation.batch_size": ("batch", "bs", "per_device_train_batch_size"),
+    "stopping.evaluations_per_epoch": ("eval_steps", "eval_strategy"), "numerics.precision": ("bf16", "fp16", "dtype"),
+    "backbone.name": ("base", "model", "base_model", "model_name_or_path"), "max_seq_len": ("max_length", "maxlen"),
+}  # fmt: skip
+"""Path → what the same is called in other libraries, too unlike it to be found by its letters."""
 
 
 def problems(error: ValidationError, model: type[BaseModel], place: str) -> str:
@@ -69,6 +79,9 @@ def short(value: Any) -> str:
 def _nearest(name: str, models: Sequence[type[BaseModel]]) -> str | None:
     """The field of these models that a name is like, or else one further down, by its path; None: it is like none."""
     own = sorted({known for candidate in models for known in candidate.model_fields})
+    meant = next((path for path, names in _ELSEWHERE.items() if name in names and path.split(".")[0] in own), None)
+    if meant:
+        return meant
     if near := difflib.get_close_matches(name, own, n=1):
         return near[0]
     paths = {one.path.rpartition(".")[2]: one.path for candidate in models for one in reversed(settable(candidate))}

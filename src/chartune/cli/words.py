@@ -109,6 +109,11 @@ def _must_apply(config: type[Config], data: Mapping[str, Any], name: str) -> Non
             f"{flag} must set a field of the stage, but {lacking}; leave it out (`chartune fields {kind}` lists what "
             f"can be set)."
         )
+    if name == "lr" and "stack" in config.model_fields and set(_layers(config, data)) <= {"frozen"}:
+        raise ConfigError(
+            "--lr must be the learning rate of something that learns below the head, but here the head learns alone; "
+            "set its own (--set head_learning_rate=…)."
+        )
     method = config.kind_at(data, path.split(".")[:-1]) if name in OF_LAYER else None
     if method is not None and name not in method_class(method).model_fields:
         raise ConfigError(f"{flag} must set a field of the method, but {method} has no {name}; leave it out.")
@@ -120,10 +125,15 @@ def _fresh(config: type[Config], data: Mapping[str, Any]) -> str | None:
         return METHOD
     if "stack" not in config.model_fields:
         return None
+    places = [place for place, kind in enumerate(_layers(config, data)) if kind == "fresh"]
+    return f"stack.layers.{places[0]}.{METHOD}" if len(places) == 1 else None
+
+
+def _layers(config: type[Config], data: Mapping[str, Any]) -> list[str]:
+    """`fresh`, `frozen` or `trainable`, of each layer of a stack."""
     usual = config.model_fields["stack"].default.model_dump()
     layers = value_at(data if "stack" in data else {"stack": usual}, "stack.layers") or ()
-    places = [place for place, layer in enumerate(layers) if value_at(layer, "kind") == "fresh"]
-    return f"stack.layers.{places[0]}.{METHOD}" if len(places) == 1 else None
+    return [value_at(layer, "kind") for layer in layers]
 
 
 def _path(assignment: str) -> str:

@@ -194,7 +194,7 @@ def sanitised(file: Path, step: Callable[[], T]) -> T:
     try:
         return step()
     except FileNotFoundError:
-        reason = "it is gone; put it back"
+        reason = "there is no such file; correct the path, or put it back"
     except PermissionError:
         reason = "this user may not read it; change its permissions"
     except (OSError, EOFError, zlib.error):

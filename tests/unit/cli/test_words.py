@@ -9,6 +9,7 @@ import yaml
 
 from chartune.cli.options import overridden
 from chartune.config import Config
+from chartune.config_errors import _ELSEWHERE
 from chartune.config_fields import REQUIRED, settable
 from chartune.errors import ConfigError
 from chartune.mapping import value_at
@@ -66,6 +67,8 @@ def test_flags_and_words_set_the_fields_that_they_name(
         (Finetune, "rank", {"stack": {"layers": []}}, "trains no fresh layer"),
         (Finetune, "rank", {"stack": stack("lora", "lora")}, "or several"),
         (Pretrain, "rank", {"method": {"kind": "prefix"}}, "prefix has no rank"),
+        (Finetune, "lr", {"stack": {"layers": []}}, r"the head learns alone; set its own \(--set head_learning_rate"),
+        (Finetune, "lr", {"stack": stack()}, "the head learns alone"),
         *((Tfidf, flag, {}, f"--{flag.replace('_', '-')} must set a field of the stage") for flag in
           ("epochs", "lr", "batch_size", "max_length", "rank")),
     ],
@@ -100,6 +103,10 @@ def test_fields_of_the_data_go_with_and_without_data_before_them() -> None:
         (Finetune, "warmup_fractio=1", "optimisation.warmup_fraction"),
         (Pretrain, "targetz=attention", "method.targets"),
         (Finetune, "max_seqlen=9", "max_seq_len"),
+        (Finetune, "num_train_epochs=1", "optimisation.duration"),
+        (Finetune, "bs=1", "optimisation.batch_size"),
+        (Pretrain, "bf16=true", "numerics.precision"),
+        (Finetune, "model=minilm", "backbone.name"),
     ],
 )
 def test_a_slip_is_answered_with_the_path_of_the_field_that_is_like_it(
@@ -107,6 +114,14 @@ def test_a_slip_is_answered_with_the_path_of_the_field_that_is_like_it(
 ) -> None:
     with pytest.raises(ConfigError, match=f"Did you mean `{meant}`"):
         asked(config, assignment)
+
+
+def test_names_of_other_libraries_lead_to_fields_that_are_there() -> None:
+    for path in _ELSEWHERE:
+        listed = {row.path for row in settable(Finetune, ("data",))}
+        assert any(f"{name}.".startswith(f"{path}.") for name in listed), path
+    with pytest.raises(ConfigError, match=r"^not a Tfidf:\nbs: not a field, got 1\.$"):
+        asked(Tfidf, "bs=1")  # it has none
 
 
 @pytest.mark.parametrize("kind", [*stages, "prepare"])
