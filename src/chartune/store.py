@@ -181,3 +181,8 @@ def _must_be_a_folder(root: Path) -> None:
     raise StoreError(
         f"the store must be a folder, but {root} {why}; choose another folder with --store (or CHARTUNE_STORE)."
     )
+
+
+def store_at(place: Store | Path | str | None = None) -> Store:
+    """A store itself, or that at a path; None: as `CHARTUNE_STORE` says, else `DEFAULT` in the working folder."""
+    return place if isinstance(place, Store) else Store(place or os.environ.get(VARIABLE) or DEFAULT)

@@ -122,8 +122,8 @@ def test_what_is_said_of_it_is_that_test_was_not_scored(
         assert shown.code == 0
         assert account(validated[name], {}, None).count("test: not scored") == 1
     card = (validated["lora"].path / "MODEL_CARD.md").read_text()
-    assert "not looked at: this run is not final" in card
-    assert "looked at once" not in card
+    assert "not scored: this run is not final" in card
+    assert "scored once" not in card
 
 
 def test_a_report_shows_validation_for_it_and_says_which_were_scored(
@@ -131,5 +131,5 @@ def test_a_report_shows_validation_for_it_and_says_which_were_scored(
 ) -> None:
     page = page_of(place[1], list(validated.values()), "t")
     assert "not final: of them only the validation split was scored" in page
-    assert page.count(">not looked at") == len(ORDINARY)
+    assert page.count(">not scored") == len(ORDINARY)
     assert "scores on the test split" not in page

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 import chartune
+from chartune.errors import ConfigError
 from chartune.prediction import thresholds
 from chartune.runs.ledger import find_run
 from chartune.runs.run import Run
@@ -67,7 +68,7 @@ def test_rows_have_the_ids_and_labels_of_the_file_and_what_predict_says_of_their
     assert set(rows["split"]) == {"test"}
     said = [";".join(labels) for labels in rows[truth]] if form == "multilabel" else rows[truth].to_list()
     assert said == own[form].to_list()
-    new: Any = chartune.predict(form, own["text"].to_list(), ids=rows["id"].to_list(), store=place / "store")
+    new: Any = chartune.predict(run(place, form), own["text"].to_list(), ids=rows["id"].to_list())
     assert rows.columns == [*new.columns[:1], *rows.columns[1:4], *[c for c in new.columns[1:] if not c.startswith(
         ("tokens", "truncated"))]]  # fmt: skip
     decided = [name for name in rows.columns if name.startswith("label")]
@@ -110,6 +111,22 @@ def test_a_threshold_by_a_rule_decides_and_recalibration_is_applied(
     (limit,) = rows["threshold"].unique()
     assert rows["decision"].to_list() == ["died" if p >= limit else "survived" for p in rows["probability"]]
     assert set(rows["threshold_rule"]) == {"youden on the validation split"}
+
+
+def test_without_a_store_that_of_the_run_is_taken_and_for_a_name_the_one_of_the_environment(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    texts = table()["text"].to_list()[:5]
+    wanted = chartune.load(run(place, "binary")).predict_proba(texts)
+    with pytest.raises(ConfigError, match="none is named 'binary'"):
+        chartune.predict("binary", texts)
+    monkeypatch.setenv("CHARTUNE_STORE", str(place / "store"))
+    assert chartune.load("binary").predict_proba(texts).tolist() == wanted.tolist()
+    assert chartune.predict("binary", texts)["probability"].to_list() == wanted[:, 1].tolist()
+    (tmp_path / "chartune-store").symlink_to(place / "store")
+    monkeypatch.delenv("CHARTUNE_STORE")
+    assert chartune.predict("binary", texts)["probability"].to_list() == wanted[:, 1].tolist()
 
 
 @pytest.mark.parametrize(

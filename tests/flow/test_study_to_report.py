@@ -206,7 +206,7 @@ def test_a_cell_that_is_named_final_later_scores_the_test_split_without_training
     page = (tmp_path / "r.html").read_text()
     assert "2 of 3 variants are not final" in page
     assert page.count(">scored, as a final variant") == 1
-    assert page.count(">not looked at") == 2
+    assert page.count(">not scored") == 2
 
 
 def test_what_the_ledger_lists_is_done_on_another_machine_and_stands_in_the_report(

@@ -15,8 +15,8 @@ from chartune.log import say
 from chartune.prediction.outputs import Outputs, outputs_of
 from chartune.prediction.rows import Choices, label_columns, provenance
 from chartune.prediction.thresholds import threshold_for
-from chartune.runs.run import SCORING, SHELF, Run
-from chartune.store import Store
+from chartune.runs.ledger import store_of
+from chartune.runs.run import SCORING, Run
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.prepare import parse_preparation
 from chartune.tasks.prepared import SHELF as DATA
@@ -88,8 +88,8 @@ def _written(run: Run) -> tuple[pl.DataFrame | None, str]:
         written = preparation.own_ids()
         if written is None:
             return None, ""
-        store = Store(run.path.parents[1])
-        data = store.find(DATA, run.data or "") if run.path.parent.name == SHELF else None
+        store = store_of(run)
+        data = store.find(DATA, run.data or "")
         if data is None:
             return None, "the prepared data are not in the store"
         if _hashes(preparation.facts(store)) != _hashes(read_dataset(data).source.tables):

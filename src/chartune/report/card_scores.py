@@ -41,10 +41,8 @@ def scores_section(
             ]
     if not rows:
         return Section("Scores", (f"Scores: {NOT_MEASURED}.",))
-    looked = (
-        "was looked at once, after every choice" if SCORING in scores else "was not looked at: this run is not final"
-    )
-    text = f"Intervals: 95 %, percentile bootstrap over patients. The test split {looked}."
+    once = "was scored once, after every choice" if SCORING in scores else "was not scored: this run is not final"
+    text = f"Intervals: 95 %, percentile bootstrap over patients. The test split {once}."
     return Section("Scores", (text,), columns=("split", "metric", "value", "interval", "counted"), rows=tuple(rows))
 
 

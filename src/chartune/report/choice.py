@@ -11,7 +11,7 @@ from chartune.report.variants import Variant, named, score
 from chartune.runs.run import CHOOSING
 
 FINAL: Final = "scored, as a final variant"
-NOT_FINAL: Final = "not looked at"
+NOT_FINAL: Final = "not scored"
 NOTE: Final = (
     "Choices are made by the validation split. The test split was scored for the final variants alone; a validation "
     "score is no estimate of how well the chosen one does on new patients."

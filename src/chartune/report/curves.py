@@ -53,6 +53,11 @@ class Panel:
     series: tuple[Series, ...]
 
     @property
+    def variants(self) -> tuple[Variant, ...]:
+        """Those that are drawn."""
+        return tuple(each.variant for each in self.series)
+
+    @property
     def axis(self) -> str:
         """What it is drawn over."""
         return "share of the training, %" if any(curve.real for curve in self.series) else "optimizer step"

@@ -51,6 +51,11 @@ class Diagram:
     finding: str = ""
     """What it shows, for those who cannot see it."""
 
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """Those that are drawn."""
+        return tuple(each.variant for each in self.lines)
+
 
 def roc(variants: Sequence[Variant], open_data: bool) -> Diagram | None:
     """The ROC curves of a binary task; None when none can be drawn.
@@ -68,7 +73,7 @@ def roc(variants: Sequence[Variant], open_data: bool) -> Diagram | None:
     if not lines:
         return None
     return Diagram(
-        "ROC curve", "share of those without the outcome who are flagged", "share of those with it who are flagged",
+        "ROC curve", "1 − specificity (share of controls flagged)", "sensitivity (share of cases flagged)",
         tuple(lines), finding=extremes(variants, BINARY.headline.metric, BINARY.headline.title),
     )  # fmt: skip
 
@@ -88,8 +93,7 @@ def precision_recall(variants: Sequence[Variant], open_data: bool) -> Diagram | 
         return None
     rate = next((measured.estimate.value for v in variants if (measured := v.score("prevalence")) is not None), None)
     return Diagram(
-        "Precision-recall curve", "share of those with the outcome who are flagged (recall)",
-        "share of the flagged who have it (precision)", tuple(lines), level=rate,
+        "Precision-recall curve", "recall (sensitivity)", "precision (PPV)", tuple(lines), level=rate,
         finding=extremes(variants, "auprc", "AUPRC"),
     )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """One task on one data set, ready to be shown: only its runs may be compared with each other."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -41,12 +41,27 @@ class Paired:
 
 
 @dataclass(frozen=True)
-class Risks:
-    """Whether the risks of a yes-or-no task are believable; of any other nothing."""
+class Figure:
+    """Drawings with one legend; false where there are none."""
 
-    ranking: tuple[Markup, ...] = ()
+    drawings: tuple[Markup, ...] = ()
+    variants: tuple[Variant, ...] = ()
+    """Those of which something is drawn."""
+
+    def __len__(self) -> int:
+        return len(self.drawings)
+
+    def __iter__(self) -> Iterator[Markup]:
+        return iter(self.drawings)
+
+
+@dataclass(frozen=True)
+class Risks:
+    """Discrimination and calibration of a binary task; of any other nothing."""
+
+    ranking: Figure = Figure()
     """ROC curve and precision-recall curve."""
-    calibrations: tuple[Markup, ...] = ()
+    calibrations: Figure = Figure()
     """Predicted against observed, the same recalibrated, and how predictions are spread."""
     few: bool = False
     """Whether too few patients stand behind them to draw them."""
@@ -56,7 +71,7 @@ class Risks:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the page says of one task. A figure is drawn SVG; an empty one could not be drawn."""
+    """What the page says of one task. A figure without drawings could not be drawn."""
 
     title: str
     unit: str
@@ -81,8 +96,8 @@ class Outcome:
     risks: Risks
     prevalence: str
     labels: Labels | None
-    curves: tuple[Markup, ...]
-    prices: tuple[Markup, ...]
+    curves: Figure
+    prices: Figure
     published: Table | None
     marked: bool
     """Whether printed scores stand in the forest plot, too."""
@@ -157,10 +172,11 @@ def _risks(variants: Sequence[Variant], title: str, figure: str, open_data: bool
     believed = on_one_axis((calibration(variants, open_data), recalibrated(variants, open_data, every)))
     bars = spread(variants, open_data) if believed else None
     predicted = any(run.has_predictions() for variant in variants for run in variant.runs)
+    spreads = (Markup(draw_spread(bars, f"{figure}-spread0")),) if bars else ()
+    calibrated = _drawn(draw_diagram, believed, f"{figure}-believed")
     return Risks(
         _drawn(draw_diagram, ranking, f"{figure}-look"),
-        (*_drawn(draw_diagram, believed, f"{figure}-believed"),
-         *_drawn(draw_spread, [bars] if bars else [], f"{figure}-spread")),
+        replace(calibrated, drawings=(*calibrated.drawings, *spreads)),
         few=predicted and not ranking, calibration=calibration_table(variants, title),
         operating=operating_table(operating_points(variants, open_data, every), title),
     )  # fmt: skip
@@ -173,8 +189,10 @@ def _card(task: TaskEntry | None, run: Run) -> tuple[tuple[str, str], ...]:
     return tuple(described(task).items())
 
 
-def _drawn(draw: Callable[[Any, str], str], pictures: Iterable[Any], figure: str) -> tuple[Markup, ...]:
-    return tuple(Markup(draw(picture, f"{figure}{n}")) for n, picture in enumerate(pictures))
+def _drawn(draw: Callable[[Any, str], str], pictures: Sequence[Any], figure: str) -> Figure:
+    shown = {variant.label: variant for picture in pictures for variant in picture.variants}
+    drawings = tuple(Markup(draw(picture, f"{figure}{n}")) for n, picture in enumerate(pictures))
+    return Figure(drawings, tuple(sorted(shown.values(), key=lambda variant: (len(variant.label), variant.label))))
 
 
 def _behind(variants: Sequence[Variant], counts: Mapping[str, Mapping[str, int]]) -> list[Variant]:

@@ -34,6 +34,11 @@ class Price:
     points: tuple[Point, ...]
     in_seconds: bool
 
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """Those that are drawn."""
+        return tuple(each.variant for each in self.points)
+
 
 def prices(variants: Sequence[Variant], every: Mapping[str, Run], score: str = "AUROC") -> tuple[Price, ...]:
     """The score over seconds, parents included, and over trained parameters; a panel needs two points.

@@ -1,4 +1,4 @@
-"""The score tables of one task: how well each variant does, and whether its probabilities can be believed.
+"""The score tables of one task: how well each variant does, and how well its probabilities are calibrated.
 
 The form of the answer says which scores there are (`chartune.answers`).
 """
@@ -44,7 +44,7 @@ def score_table(
 
 
 def calibration_table(variants: Sequence[Variant], task: str) -> Table | None:
-    """Whether the probabilities of a task can be believed; None when nothing of it was measured."""
+    """How well the probabilities of a task are calibrated; None when nothing of it was measured."""
     asked = ("brier", "log_loss", "calibration_intercept", "calibration_slope")
     if not any(v.run.estimate(metric) for v in variants for metric in asked):
         return None
@@ -60,7 +60,7 @@ def calibration_table(variants: Sequence[Variant], task: str) -> Table | None:
          scored(v, "calibration_slope", 2), scored(v, "brier"), scored(v, "log_loss"))
         for v in variants
     )  # fmt: skip
-    return Table(f"{task}: can the probabilities be believed?", columns, rows)
+    return Table(f"{task}: calibration", columns, rows)
 
 
 def prevalence(variants: Sequence[Variant]) -> str:

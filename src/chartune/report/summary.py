@@ -36,7 +36,7 @@ def score_tile(variants: Sequence[Variant], task: str, score: str, rows: str = "
     values = sorted((entry for entry in scores if entry is not None), key=lambda entry: entry.estimate.value)
     if not values:
         return None
-    text = f"{values[0].value} – {values[-1].value}" if len(values) > 1 else values[0].value
+    text = " – ".join(dict.fromkeys((values[0].value, values[-1].value)))
     across = f"{len(values)} variants" if len(values) > 1 else "one variant"
     return Tile(text, f"{score}, {task}", f"test split, {across}")
 
@@ -74,10 +74,10 @@ def compared(
     lowest, highest = min(measured, key=_value), max(measured, key=_value)
     if len(measured) == 1:
         return [f"{score} on the test split: {highest[1].text()} ({highest[0].name})."]
-    sentences = [
-        f"{score} on the test split: from {lowest[1].value} ({lowest[0].name}) "
-        f"to {highest[1].value} ({highest[0].name})."
-    ]
+    reached = f"from {lowest[1].value} ({lowest[0].name}) to {highest[1].value} ({highest[0].name})"
+    if lowest[1].value == highest[1].value:
+        reached = f"{highest[1].value} of all {len(measured)} variants"
+    sentences = [f"{score} on the test split: {reached}."]
     if made:
         return sentences + _paired(made, variants)
     low = highest[1].estimate.low

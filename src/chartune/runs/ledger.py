@@ -13,8 +13,8 @@ from chartune.errors import ConfigError, StoreError, UnfinishedRun
 from chartune.log import say
 from chartune.quantities import Estimate
 from chartune.runs.names import write_name
-from chartune.runs.run import Run
-from chartune.store import MANIFEST, Store, storing
+from chartune.runs.run import SHELF, Run
+from chartune.store import MANIFEST, Store, store_at, storing
 
 SCHEMA: Final = {
     "fingerprint": pl.String, "kind": pl.String, "name": pl.String, "task": pl.String,
@@ -84,6 +84,13 @@ def run_at(store: Store, reference: str) -> Run:
     """The run that a folder holds, or that a reference stands for as in `find_run`. Raises as that."""
     folder = Path(reference)
     return Run(folder) if (folder / MANIFEST).is_file() else find_run(store, reference)
+
+
+def store_of(run: Run | str, store: Store | Path | str | None = None) -> Store:
+    """The store that is named; None: the one in which the run lies, or for a reference as `store_at`."""
+    if store is None and isinstance(run, Run) and run.path.parent.name == SHELF:
+        return Store(run.path.parents[1])
+    return store_at(store)
 
 
 def rename(run: Run, name: str) -> Run:

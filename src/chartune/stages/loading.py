@@ -29,7 +29,7 @@ from chartune.models.tokenizer import padding_of
 from chartune.prediction.outputs import outputs_of
 from chartune.prediction.predictions import logits_of
 from chartune.prediction.scorer import Reading, Scorer
-from chartune.runs.ledger import run_at
+from chartune.runs.ledger import run_at, store_of
 from chartune.runs.record import HEAD_FILE, layer_folders
 from chartune.runs.run import Run
 from chartune.stages.assembly import assemble, bare_body
@@ -127,12 +127,13 @@ LoadedRun = Loaded | LoadedTerms
 """A finished run that scores texts."""
 
 
-def load(run: Run | str, store: Store | Path | str, base: Backbone | None = None) -> LoadedRun:
+def load(run: Run | str, store: Store | Path | str | None = None, base: Backbone | None = None) -> LoadedRun:
     """A finished `finetune` or `tfidf` run as what it was made for: something that scores texts.
 
     Args:
         run: from this store or copied from another; or its fingerprint, the beginning of it, its name or its folder.
-        store: where base models are.
+        store: where base models are; None: that of the run; of a reference `CHARTUNE_STORE`, or `chartune-store` in the
+            working folder.
         base: where the base model is now; None: where the run found it.
 
     Raises:
@@ -140,7 +141,7 @@ def load(run: Run | str, store: Store | Path | str, base: Backbone | None = None
         ConfigError: the base model is missing.
         AdapterError: the base model is another one, or the run's weights do not fit it.
     """
-    store = store if isinstance(store, Store) else Store(store)
+    store = store_of(run, store)
     run = run if isinstance(run, Run) else run_at(store, run)
     about = run.about
     if run.kind not in ("finetune", "tfidf"):

@@ -13,21 +13,22 @@ from chartune.errors import DataError
 from chartune.prediction.rows import Choices, prediction_rows
 from chartune.prediction.texts import CHUNK, as_read, rows_named
 from chartune.prediction.thresholds import threshold_for
+from chartune.runs.ledger import store_of
 from chartune.runs.run import Run
 from chartune.stages.chosen import Chosen, chosen_at
 from chartune.store import Store
 
 
 def predict(
-    run: Run | str, texts: Sequence[str], *, store: Store | Path | str, ids: Sequence[str | int] | None = None,
-    recalibrated: bool = False, threshold: float | str | None = None,
+    run: Run | str, texts: Sequence[str], *, store: Store | Path | str | None = None,
+    ids: Sequence[str | int] | None = None, recalibrated: bool = False, threshold: float | str | None = None,
 ) -> pl.DataFrame:  # fmt: skip
     """Score texts with a finished run.
 
     Args:
         run: a run, or its fingerprint, the beginning of it, its name or its folder; or the folder of an export.
         texts: [n].
-        store: where the run and its base model are.
+        store: where the run and its base model are; None: as of `chartune.load`.
         ids: of the texts, [n]; None: their numbers, counted from 1.
         recalibrated: by the intercept and slope that were fitted on the validation split.
         threshold: from where on a label is said to apply: a probability, or a rule on the run's validation split
@@ -42,7 +43,7 @@ def predict(
         ConfigError: there is no such run, its base model is missing, or the threshold is none.
         RunError: the run scores no texts, or keeps no recalibration.
     """
-    opened = store if isinstance(store, Store) else Store(store)
+    opened = store_of(run, store)
     names = pl.Series("id", list(ids) if ids is not None else range(1, len(texts) + 1))
     if names.len() != len(texts):
         raise DataError(f"every text must have an id, but there are {names.len()} ids of {len(texts)} texts.")

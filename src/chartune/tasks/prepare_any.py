@@ -4,13 +4,12 @@ DataFrame ─file in the store─▶ Tabular ─▶ Preparation ─┐
 Preparation ───────────────────────────────────────────┴─prepare─▶ data/<fingerprint>
 """
 
-import os
 from pathlib import Path
 from typing import Any
 
 from chartune.errors import ConfigError
 from chartune.sources.frame import is_frame, kept_frame
-from chartune.store import DEFAULT, VARIABLE, Artefact, Store
+from chartune.store import Artefact, Store, store_at
 from chartune.tasks import prepare as preparing
 from chartune.tasks.charts import Preparation
 from chartune.tasks.prepared import BasePreparation
@@ -42,7 +41,7 @@ def prepare(
         ConfigError: it is neither a frame nor a preparation.
         DataError, LeakageError, StoreError: as `chartune.tasks.prepare.prepare`.
     """
-    opened = store if isinstance(store, Store) else Store(Path(store or os.environ.get(VARIABLE) or DEFAULT)).open()
+    opened = store_at(store).open()
     if isinstance(what, BasePreparation):
         return preparing.prepare(what, opened)  # type: ignore[arg-type]
     if not is_frame(what):

@@ -29,7 +29,7 @@ from chartune.report.labels import label_tables
 from chartune.report.marks import drawable, published_table
 from chartune.report.outcome import outcome
 from chartune.report.price import draw_price, prices
-from chartune.report.summary import compared, tiles
+from chartune.report.summary import compared, score_tile, tiles
 from chartune.report.table import estimated
 from chartune.report.variants import Score, Variant, baseline, numbered, score
 from chartune.runs import Run, finished_runs
@@ -170,6 +170,16 @@ def test_the_summary_claims_a_difference_only_where_the_paired_interval_excludes
     assert f"{names[1]} beats {names[0]}: difference +0.050 [0.010, 0.090]" in line
     assert f"{names[2]} falls short of {names[0]}: difference −0.100 [−0.200, −0.010]" in line
     assert f"this test split cannot tell {names[3]} (+0.100 [−0.010, 0.200]) apart from {names[0]}" in line
+
+
+def test_scores_that_are_alike_are_said_once(binary: list[Variant]) -> None:
+    alike = [binary[0], replace(binary[0], label="2")]
+    value = binary[0].score("auroc")
+    assert value is not None
+    assert compared(alike, [], "AUROC")[0] == f"AUROC on the test split: {value.value} of all 2 variants."
+    tile = score_tile(alike, "mortality", "AUROC")
+    assert tile is not None
+    assert (tile.value, tile.detail) == (value.value, "test split, 2 variants")
 
 
 def test_without_comparisons_overlapping_intervals_are_told_as_undecided(binary: list[Variant]) -> None:

@@ -392,6 +392,18 @@ def test_sizes_of_a_column_have_one_unit(page: str) -> None:
     assert [same_unit([5000, 19 * 2**20])(n) for n in (5000, 19 * 2**20)] == ["4.88 KiB", "19,456 KiB"]
 
 
+def test_legend_and_caption_of_a_figure_name_what_is_drawn_and_nothing_else(page: str, real_page: str) -> None:
+    figures = re.findall(r"<figure>.*?</figure>", page + real_page, flags=re.DOTALL)
+    learnt = [figure for figure in figures if ">Training loss<" in figure]
+    ranked = [figure for figure in figures if ">ROC curve<" in figure]
+    assert learnt
+    assert ranked
+    legends = [" ".join(re.findall(r"</svg>([^<]+)</li>", figure)) for figure in (*learnt, *ranked)]
+    assert ["TF-IDF" in legend for legend in legends] == [False] * len(learnt) + [True] * len(ranked)
+    for figure in ranked:
+        assert ("Precision-recall curve:" in figure) == (">Precision-recall curve<" in figure)
+
+
 def test_a_split_that_has_nobody_has_no_box(tmp_path: Path) -> None:
     data = past.dataset()
     data["tasks"]["mortality"]["counts"]["calibration"] = {"subjects": 0, "admissions": 0, "positives": 0}

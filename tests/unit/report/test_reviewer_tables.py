@@ -78,6 +78,7 @@ def test_hyperparameters_of_every_run_stand_beside_each_other_without_paths(vari
     assert rows["layer 1.rank"] == ["–", "–", "8", "8", "8"]
     assert rows["layer 1.state"] == ["–", "–", "fresh", "frozen", "fresh"]
     assert rows["kind"] == ["tfidf", *["finetune"] * 4]
+    assert rows["task"] == ["mortality"] * 5  # as the run has it, whatever its stage left open
 
 
 def test_thresholds_are_chosen_on_validation_and_never_on_the_test_split(store: Store, variants: list[Variant]) -> None:
