@@ -39,8 +39,10 @@ class Injected(Method):
             unreal = any(parameter.is_meta for parameter in body.parameters())
             inject_adapter_in_model(self.to_peft(body, anatomy), body, adapter_name=name, low_cpu_mem_usage=unreal)
         del body.peft_config  # else the next injection would take this one for a part of itself
+        active = [*before, name]
         for layer in tuner_layers(body):
-            layer.set_adapter([*before, name])
+            if layer.active_adapters != active:
+                layer.set_adapter(active)
 
     def merge(self, body: nn.Module, name: str) -> None:
         """As peft's layers do it; one whose layers are all merged gives its place back to the matrix."""

@@ -130,11 +130,11 @@ class Attached:
             method.merge(self.module, _name(index))
         self.methods = self.states = ()
 
-    def counts(self) -> list[tuple[str, int, int]]:
-        """Of each layer what to call it, its parameters, and how many of them learn."""
-        counted = []
+    def counts(self, block: nn.Module | None = None) -> list[tuple[str, int, int]]:
+        """Of each layer what to call it, its parameters, and how many of them learn; in a block of the body alone."""
+        counted, parameters = [], list((block or self.module).named_parameters())
         for index, (method, state) in enumerate(zip(self.methods, self.states, strict=True)):
-            count = sum(p.numel() for name, p in self.module.named_parameters() if method.owns(name, _name(index)))
+            count = sum(p.numel() for name, p in parameters if method.owns(name, _name(index)))
             title = method.title() if state == "fresh" else f"{state} {method.title()}"
             counted.append((title, count, 0 if state == "frozen" else count))
         return counted
@@ -196,7 +196,7 @@ def lay(stack: Stack, body: nn.Module, adapters: Sequence[Adapter | None], seed:
         body.requires_grad_(stack.trains_all())
         return Attached(body, stack, (), ())
     methods, states = stack.methods(adapters), tuple(layer.kind for layer in stack.layers)
-    anatomy = anatomy_of(body)
+    anatomy = anatomy_of(body).within(body)  # a plan has not all blocks
     for index, (method, adapter) in enumerate(zip(methods, adapters, strict=True)):
         whose = f"{adapter.folder}, an adapter of {adapter.base}," if adapter else "a fresh layer"
         method.must_suit(body, anatomy, whose)

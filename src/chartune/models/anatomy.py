@@ -12,17 +12,17 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from functools import lru_cache, partial
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensor
-from torch.utils._python_dispatch import TorchDispatchMode
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel, masking_utils
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.pytorch_utils import Conv1D
+
+from chartune.models.numberless import NoNumbers
 
 Names = tuple[str, ...]
 """Full names of modules as `named_modules` gives them, in its order."""
@@ -65,6 +65,16 @@ class Anatomy:
     key_heads: tuple[tuple[int, int], ...]
     """Heads, and numbers in each, of the keys and values of every module in `attention`."""
 
+    def within(self, body: nn.Module) -> "Anatomy":
+        """Of a body that has only some of the blocks."""
+        there = {name for name, _ in body.named_modules()}
+        heads = [size for name, size in zip(self.attention, self.key_heads, strict=True) if name in there]
+        fewer: dict[str, Any] = {key: tuple(name for name in getattr(self, key) if name in there) for key in _NAMES}
+        return replace(self, **fewer, key_heads=tuple(heads))
+
+
+_NAMES: Final = tuple(part.name for part in fields(Anatomy) if part.type is Names)
+
 
 def anatomy_of(body: nn.Module) -> Anatomy:
     """Where a body keeps its parts. Its weights are not touched, and layers that were put into it do not show.
@@ -75,7 +85,8 @@ def anatomy_of(body: nn.Module) -> Anatomy:
     if not isinstance(body, PreTrainedModel):
         raise TypeError(f"a body must be a transformers model, not {type(body).__name__}")
     sizes = json.loads(body.config.to_json_string(use_diff=False))
-    sizes.pop("_name_or_path", None)  # where it lies changes nothing
+    for nothing in ("_name_or_path", "use_cache", "dtype"):  # where it lies, and how it is run: its parts are the same
+        sizes.pop(nothing, None)
     return _anatomy(type(body), json.dumps(sizes))  # type: ignore[arg-type]
 
 
@@ -282,19 +293,3 @@ def _spy(
 
 AttentionInterface.register(SPY, _spy)
 AttentionMaskInterface.register(SPY, ALL_MASK_ATTENTION_FUNCTIONS["eager"])
-
-
-class NoNumbers(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Answers 0 (none, false) where a body asks for a number of a tensor that has none.
-
-    Longformer asks whether any token attends globally.
-    """
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.ops.aten._local_scalar_dense.default and _has_no_number(args[0]):
-            return 0
-        return func(*args, **(kwargs or {}))
-
-
-def _has_no_number(tensor: Tensor) -> bool:
-    return tensor.constant is None if isinstance(tensor, FakeTensor) else tensor.is_meta

@@ -1,50 +1,134 @@
-"""Blueprint: the bytes of a stage's model, and a rehearsal of its batches, on the meta device.
+"""Blueprint: the parts and bytes of a stage's model, and a rehearsal of its batches, on the meta device.
 
-model without memory ─▶ bytes in memory and on disk ─▶ what a micro-batch and an evaluation would cost
+stage ─▶ model without memory, of many like blocks two ─▶ parts, bytes in memory and on disk
+                                                    └──▶ what a micro-batch and an evaluation would cost
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import zip_longest
+from typing import Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from chartune.adapters.injected import Injected
+from chartune.adapters.method import ROOT
+from chartune.models.anatomy import anatomy_of
 from chartune.models.load import Resolved
 from chartune.models.losses import blank_labels
 from chartune.models.readers import Classifier, LanguageModel
-from chartune.planning.depth import like_blocks
-from chartune.planning.rehearsal import Rehearsals, rehearse
+from chartune.planning.depth import Blocks, like_blocks
+from chartune.planning.rehearsal import Missing, Rehearsals, rehearse
 from chartune.planning.requirements import Weights
 from chartune.prediction.predictions import BUDGETS
-from chartune.stages.assembly import Model
+from chartune.stages.assembly import Model, Part, assemble, bare_body
 from chartune.stages.finetune import Finetune
+from chartune.stages.inputs import Inputs
+from chartune.stages.model_stage import HeadSpec
 from chartune.stages.pretrain import Pretrain
 
+SHALLOW: Final = 2
+"""Blocks of a model that is rehearsed. Of a single block the peak is another: it is the first and the last at once."""
 
-def weights_of(model: Model) -> Weights:
-    """What a model takes in memory, and what a run keeps of it."""
-    tensors = [*model.reader.parameters(), *model.reader.buffers()]
-    base, *added = model.parts()
-    kept = sum(part.parameters for part in added) + base.trainable
-    return Weights(
-        4 * sum(t.numel() for t in tensors),
-        sum(t.numel() * t.element_size() for t in tensors),
-        model.learning,
-        4 * kept,
+
+@dataclass(frozen=True)
+class Blueprint:
+    """A model without memory, and what it would have in full."""
+
+    model: Model
+    missing: Missing | None
+    """Blocks that it would have besides; None: it has all."""
+    parts: tuple[Part, ...]
+    """Of the whole model: base, each layer of the stack, task head."""
+    weights: Weights
+    """Of the whole model."""
+
+
+@contextmanager
+def drawn(stage: Pretrain | Finetune, inputs: Inputs, spec: HeadSpec) -> Iterator[Blueprint]:
+    """A stage's model on the meta device; meanwhile it has no more than two of its like blocks.
+
+    Raises:
+        AdapterError: a layer adapts what the body does not have.
+    """
+    body = bare_body(stage, inputs, planned=True)
+    blocks = like_blocks(body.module)
+    early = blocks is not None and _treats_alike(stage, inputs, body.module, blocks)
+    with _shallow(blocks if early else None) as missing:
+        model = assemble(stage, inputs, body, spec, planned=True)
+        parts = _parts(model, missing)
+        weights = _weights(model, parts, missing)
+        with _shallow(None if early else like_blocks(model.reader)) as missing_late:
+            yield Blueprint(model, missing or missing_late, parts, weights)
+
+
+@contextmanager
+def _shallow(blocks: Blocks | None) -> Iterator[Missing | None]:
+    """Meanwhile a model has only the first of its like blocks."""
+    if blocks is None or len(blocks) <= SHALLOW:
+        yield None
+        return
+    missing = len(blocks) - SHALLOW
+    with blocks.first(SHALLOW) as (_, last):
+        yield Missing(last, missing)
+
+
+def _treats_alike(stage: Pretrain | Finetune, inputs: Inputs, body: nn.Module, blocks: Blocks) -> bool:
+    """Whether a stack puts the same into every block, matrix by matrix; then two show what it does to all."""
+    if stage.layers().trains_all():
+        return True
+    methods, anatomy = stage.layers().methods(inputs.adapters), anatomy_of(body)
+    return all(
+        isinstance(method, Injected) and blocks.share(name.removeprefix(ROOT) for name in method.shapes(body, anatomy))
+        for method in methods
     )
 
 
-def rehearsals(stage: Pretrain | Finetune, model: Model, resolved: Resolved) -> Rehearsals:
-    """Rehearse a micro-batch of full length, and a batch of an evaluation."""
+def _parts(model: Model, missing: Missing | None) -> tuple[Part, ...]:
+    """Of the whole model."""
+    parts = model.parts()
+    if missing is None:
+        return parts
+    n, none = missing.count, Part("head", 0, 0)  # blocks have no head
+    return tuple(
+        Part(part.name, part.parameters + n * more.parameters, part.trainable + n * more.trainable)
+        for part, more in zip_longest(parts, model.parts(missing.like), fillvalue=none)
+    )
+
+
+def _weights(model: Model, parts: Sequence[Part], missing: Missing | None) -> Weights:
+    """What the whole model takes in memory, and what a run keeps of it."""
+    sizes = [_sizes(model.reader), *([_sizes(missing.like)] * missing.count if missing else [])]
+    numbers, resident = (sum(size) for size in zip(*sizes, strict=True))
+    base, *added = parts
+    kept = sum(part.parameters for part in added) + base.trainable
+    return Weights(4 * numbers, resident, sum(part.trainable for part in parts), 4 * kept)
+
+
+def _sizes(module: nn.Module) -> tuple[int, int]:
+    """Numbers of parameters and buffers, and their bytes."""
+    tensors = [*module.parameters(), *module.buffers()]
+    return sum(t.numel() for t in tensors), sum(t.numel() * t.element_size() for t in tensors)
+
+
+def rehearsals(stage: Pretrain | Finetune, blueprint: Blueprint, resolved: Resolved) -> Rehearsals:
+    """Rehearse a micro-batch of full length, and a batch of an evaluation.
+
+    After a micro-batch the other one gets as many rows, and is counted in proportion: what was followed once is
+    followed in a third of the time.
+    """
     length, choice = stage.max_seq_len, stage.optimisation
+    reader, missing, device = blueprint.model.reader, blueprint.missing, resolved.device
     rows = min(choice.batch_size, max(1, choice.micro_batch_tokens // length))
-    read = max(1, BUDGETS[resolved.device] // length)
-    training, blocks = None, like_blocks(model.reader)
+    read = followed = max(1, BUDGETS[device] // length)
+    training = None
     if stage.layers().trains_body():
-        run = _batch(model.reader.train(), rows, length, resolved)
-        training = rehearse(model.reader, blocks, resolved.device, run, backward=True)
-    run = _batch(model.reader.eval(), read, length, resolved)
-    reading = rehearse(model.reader, blocks, resolved.device, run, backward=False)
-    return Rehearsals(training, rows * length, reading, read * length)
+        followed, run = rows, _batch(reader.train(), rows, length, resolved)
+        training = rehearse(reader, missing, device, run, backward=True)
+    reading = rehearse(reader, missing, device, _batch(reader.eval(), followed, length, resolved), backward=False)
+    return Rehearsals(training, rows * length, reading.of_more_rows(read / followed), read * length)
 
 
 def _batch(module: Classifier | LanguageModel, rows: int, length: int, resolved: Resolved) -> Callable[[], Tensor]:

@@ -3,7 +3,8 @@
 body of 30 like blocks ─▶ cost with 2, and of the second alone ─▶ cost with 2 + 28 · the second's
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -18,8 +19,8 @@ PLAIN: Final = (bool, int, float, str, type(None))
 class Blocks:
     """A list of blocks that are alike."""
 
-    owner: nn.Module
-    """The module that runs them one after the other."""
+    model: nn.Module
+    """The model that has them."""
     name: str
     """What it calls them."""
 
@@ -28,18 +29,27 @@ class Blocks:
 
     @property
     def _list(self) -> nn.ModuleList:
-        return self.owner.get_submodule(self.name)  # type: ignore[return-value]
+        return self.model.get_submodule(self.name)  # type: ignore[return-value]
+
+    def share(self, names: Iterable[str]) -> bool:
+        """Whether of some tensors, called as the model calls them, every block has the same."""
+        inside: defaultdict[str, set[str]] = defaultdict(set)
+        for name in names:
+            if name.startswith(f"{self.name}."):
+                place, _, rest = name.removeprefix(f"{self.name}.").partition(".")
+                inside[place].add(rest)
+        return not inside or (len(inside) == len(self) and len({frozenset(rest) for rest in inside.values()}) == 1)
 
     @contextmanager
     def first(self, depth: int) -> Iterator[list[nn.Module]]:
         """Meanwhile the model has no more than the first blocks, which are given."""
         every = self._list
         few = list(every)[:depth]
-        self.owner.register_module(self.name, nn.ModuleList(few))
+        self.model.set_submodule(self.name, nn.ModuleList(few))
         try:
             yield few
         finally:
-            self.owner.register_module(self.name, every)
+            self.model.set_submodule(self.name, every)
 
 
 def like_blocks(module: nn.Module) -> Blocks | None:
@@ -48,8 +58,7 @@ def like_blocks(module: nn.Module) -> Blocks | None:
     outer = [name for name in lists if not any(name.startswith(f"{other}.") for other in lists)]
     if len(outer) != 1:
         return None
-    owner, _, name = outer[0].rpartition(".")
-    blocks = Blocks(module.get_submodule(owner), name)
+    blocks = Blocks(module, outer[0])
     first, *others = blocks._list
     return blocks if all(_alike(first, other, place) for place, other in enumerate(others, 1)) else None
 

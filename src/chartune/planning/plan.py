@@ -15,7 +15,7 @@ from chartune.disclosure import shown
 from chartune.errors import RunError
 from chartune.models.load import Resolved
 from chartune.models.losses import CROSS_ENTROPY
-from chartune.planning.blueprint import rehearsals, weights_of
+from chartune.planning.blueprint import drawn, rehearsals
 from chartune.planning.rehearsal import Rehearsals
 from chartune.planning.requirements import (
     Disk,
@@ -31,7 +31,7 @@ from chartune.planning.requirements import (
 )
 from chartune.planning.workload import Workload, workload_of
 from chartune.quantities import human_bytes, human_seconds
-from chartune.stages.assembly import Part, assemble, bare_body
+from chartune.stages.assembly import Part
 from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import Inputs, inputs_of
 from chartune.stages.model_stage import HeadSpec
@@ -144,13 +144,13 @@ def plan(stage: Pretrain | Finetune, store: Store, exact: bool = False) -> Plan:
     workload = workload_of(stage, inputs.backbone, store, exact)
     resolved, backbone = inputs.resolved, inputs.backbone
     spec = HeadSpec(np.zeros(workload.outputs or BINARY, dtype=np.float32), workload.loss or CROSS_ENTROPY)
-    model = assemble(stage, inputs, bare_body(stage, inputs, planned=True), spec, planned=True)
-    weights, rehearsed = weights_of(model), rehearsals(stage, model, resolved)
+    with drawn(stage, inputs, spec) as blueprint:
+        weights, rehearsed = blueprint.weights, rehearsals(stage, blueprint, resolved)
     memory = memory_of(weights, rehearsed, workload, resolved, held)
     disk, rates = disk_of(weights, store.root), measured_rates(resolved)
     title = f"{stage.layers().title()} on {backbone.name if backbone else stage.backbone.name}"
     return Plan(
-        stage.kind, title, resolved, model.parts(), workload, memory, disk, rates,
+        stage.kind, title, resolved, blueprint.parts, workload, memory, disk, rates,
         seconds_of(workload, rehearsed, weights.trainable, rates),
         _ways_out(stage, resolved, weights, memory, disk, rehearsed), _notes(stage, inputs, workload),
     )  # fmt: skip

@@ -4,15 +4,15 @@
 
 Fake tensors (PyTorch's own, as its compiler uses them) know shape, type and device of every intermediate result and
 allocate none. So a model of any size is rehearsed, and no family needs a formula of its own. An operation takes some
-tenths of a millisecond to follow; where blocks are alike, only two are run, and the second shows what each further one
-costs: it has one below itself, as all others have.
+tenths of a millisecond to follow; where blocks are alike, the model has only two, and the second shows what each
+further one costs: it has one below itself, as all others have.
 """
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any, Final
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,11 +20,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
-from chartune.models.anatomy import NoNumbers
-from chartune.planning.depth import Blocks
-
-SHALLOW: Final = 2
-"""Blocks that are run. Of a single block the peak is another: it is the first and the last at once."""
+from chartune.models.numberless import NoNumbers
 
 
 @dataclass(frozen=True)
@@ -39,6 +35,11 @@ class Rehearsed:
     """Bytes of all results that were written: what element-wise work costs goes with it."""
     operations: int
     """How many operations there were: each costs a little, whatever its size."""
+
+    def of_more_rows(self, times: float) -> "Rehearsed":
+        """Of a batch with so many times the rows: all in proportion, but as many operations."""
+        flops, peak, written = (round(times * size) for size in (self.flops, self.peak_bytes, self.written_bytes))
+        return Rehearsed(flops, peak, written, self.operations)
 
     def deepened(self, block: "Rehearsed", blocks: int) -> "Rehearsed":
         """With so many further blocks, each of which costs as much as `block`."""
@@ -65,26 +66,32 @@ class Rehearsals:
         return max(self.reading.peak_bytes, self.training.peak_bytes if self.training else 0)
 
 
+@dataclass(frozen=True)
+class Missing:
+    """Blocks that a model would have, but for its rehearsal has not."""
+
+    like: nn.Module
+    """The last one that it has: each of the others costs as much."""
+    count: int
+    """How many there are."""
+
+
 def rehearse(
-    module: nn.Module, blocks: Blocks | None, device: str, run: Callable[[], Tensor], *, backward: bool
+    module: nn.Module, missing: Missing | None, device: str, run: Callable[[], Tensor], *, backward: bool
 ) -> Rehearsed:
     """Count what a batch costs.
 
-    Of many like blocks only the first two are run, and the others counted as the second: exact but for the peak, which
-    is that of all blocks within a tenth.
+    With missing blocks it is exact but for the peak, which is that of all blocks within an eighth.
 
     Args:
         module: on the meta device; its parameters and buffers are replaced by fake ones of the same types.
-        blocks: its like blocks, as `like_blocks` finds them.
+        missing: blocks to be counted, too.
         device: where it would run.
         run: puts a batch, made by itself, through the module, and returns a loss.
         backward: also go backward.
     """
-    if blocks is None or len(blocks) <= SHALLOW:
-        return _counted(module, device, run, backward, None)[0]
-    with blocks.first(SHALLOW) as (_, last):
-        shallow, block = _counted(module, device, run, backward, last)
-    return shallow.deepened(block, len(blocks) - SHALLOW)
+    counted, block = _counted(module, device, run, backward, missing.like if missing else None)
+    return counted.deepened(block, missing.count) if missing else counted
 
 
 def _counted(

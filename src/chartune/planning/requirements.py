@@ -29,7 +29,7 @@ STEP_SECONDS: Final = 3e-3
 """Optimizer, events and order, for each step."""
 SETUP_SECONDS: Final = 3.0
 """Loading, tokenising, intervals, writing."""
-TRY_SECONDS: Final = 0.1
+TRY_SECONDS: Final = 0.03
 """How long a rate is tried."""
 RUNTIME: Final = 192 * 2**20
 """What libraries take when the first batch runs: kernels, their work space, modules that are imported late."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import torch
+from torch import nn
 from transformers import PretrainedConfig
 
 from chartune.adapters.stack import Attached, attach, lay
@@ -52,11 +53,11 @@ class Model:
         """All parameters in the forward pass."""
         return sum(part.parameters for part in self.parts())
 
-    def parts(self) -> tuple[Part, ...]:
-        """Base, each layer of the stack, task head."""
-        layers = [Part(*counts) for counts in self.attached.counts()]
-        heads = [Part("head", n, n)] if (n := self.reader.head_parameters) else []
-        whole = sum(p.numel() for p in self.reader.parameters())
+    def parts(self, block: nn.Module | None = None) -> tuple[Part, ...]:
+        """Base, each layer of the stack, task head; of a block of the body alone, which has no head."""
+        layers = [Part(*counts) for counts in self.attached.counts(block)]
+        heads = [Part("head", n, n)] if block is None and (n := self.reader.head_parameters) else []
+        whole = sum(p.numel() for p in (block or self.reader).parameters())
         base = whole - sum(part.parameters for part in (*layers, *heads))
         return Part("base", base, base if self.attached.stack.trains_all() else 0), *layers, *heads
 
