@@ -33,6 +33,12 @@ REFUSED: Any = typer.BadParameter.__mro__[2]
 """What typer raises over a wrong flag, whichever click it brings."""
 PROTECTED = "/protected/"
 GRAVE, CALM = ("septic", "fever", "stable"), ("walking", "stable", "afebrile")
+PRELUDE = """
+import polars
+frame = polars.read_csv("notes.csv").rename({"text": "note", "label": "outcome", "subject_id": "mrn"})
+new = frame.head(3).rename({"mrn": "id"})
+"""
+"""What the pages take for granted: a frame of one's own, and new notes."""
 SHIM = """#!{python}
 from chartune.cli import main
 main()
@@ -108,20 +114,32 @@ def place(tmp_path: Path, hospital: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     return tmp_path
 
 
+def printed(place: Path, *command: str) -> str:
+    """What a command prints that ends well in the reader's folder."""
+    known = {n: v for n, v in os.environ.items() if not n.startswith("CHARTUNE_")}
+    found = os.pathsep.join(filter(None, [str(place / "site"), os.environ.get("PYTHONPATH", "")]))
+    here = {"PATH": f"{place / 'bin'}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": found, "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run(command, cwd=place / "work", env=known | here, text=True, capture_output=True, check=False)
+    assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-3000:]
+    return ended.stdout
+
+
 @pytest.mark.slow  # a page's commands, trainings among them, each as a process
 @pytest.mark.parametrize("page", EXECUTED)
 def test_a_page_does_what_it_says_from_nothing(page: str, place: Path) -> None:
     text = "\n".join(blocks(page, "bash")).replace(PROTECTED, f"{place}/protected/")
     script = "\n".join(line for line in text.splitlines() if not line.startswith(INSTALLS))
     assert script.count("chartune ") > 5
-    known = {n: v for n, v in os.environ.items() if not n.startswith("CHARTUNE_")}
-    found = os.pathsep.join(filter(None, [str(place / "site"), os.environ.get("PYTHONPATH", "")]))
-    here = {"PATH": f"{place / 'bin'}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": found, "OMP_NUM_THREADS": "1"}
-    ended = subprocess.run(["bash", "-e", "-u", "-c", script], cwd=place / "work", env=known | here, text=True,
-                           capture_output=True, check=False)  # fmt: skip
-    assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-3000:]
-    assert "TF-IDF on the same words" in ended.stdout
+    assert "TF-IDF on the same words" in printed(place, "bash", "-e", "-u", "-c", script)
     assert (place / "work" / "report.html").stat().st_size > 10_000
     if page == "README.md":
         assert pl.read_csv(place / "work" / "scored.csv").height == 5
         assert (place / "work" / "exported" / "load.py").is_file()
+
+
+@pytest.mark.slow  # trainings, each page as a process
+@pytest.mark.parametrize("page", [*EXECUTED, "docs/predict.md"])
+def test_python_of_a_page_does_what_it_says_from_nothing(page: str, place: Path) -> None:
+    trained = blocks("docs/own-notes.md", "python") if page == "docs/predict.md" else []
+    script = "\n".join([PRELUDE, *trained, *blocks(page, "python")])
+    printed(place, sys.executable, "-c", script.replace("small-llama", "MODEL"))  # which would be pretrained first

@@ -1,11 +1,16 @@
 """What a finished run says of itself: what was asked, trained and kept, its scores, and whether they beat guessing."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from chartune.disclosure import Behind, magnitude
 from chartune.quantities import Estimate
 from chartune.report.compare import Comparison
+from chartune.runs.record import RunRecord
 from chartune.runs.run import SCORING, START, Run
+
+NAMED: Final = 8
+"""Classes, at most, that are named."""
 
 
 def account(run: Run, scores: dict[str, str], stands: Behind | None, compared: Comparison | None = None) -> str:
@@ -20,7 +25,7 @@ def account(run: Run, scores: dict[str, str], stands: Behind | None, compared: C
     about = run.about
     lines = [f"{run.name}  ({run.kind} {run.fingerprint})"]
     lines += [f"  task: {about.task}"] if about.task else []
-    lines += [f"  asked: {about.outcome}"] if about.outcome else []
+    lines += [f"  asked: {asked}"] if (asked := _asked(about)) else []
     lines += [*_trained(run), *_kept(run, exact=stands is None)]
     lines += [f"  {split}: {line}" for split, line in scores.items()]
     lines += [] if run.final else [f"  {SCORING}: not scored; a study scores it of its final cells"]
@@ -54,6 +59,16 @@ def against_words(compared: Comparison) -> str:
     difference = compared.shown.with_interval(compared.digits)
     score = f", whose {title} is {theirs.value}" if theirs else ""
     return f"{words} TF-IDF on the same words{score}: the difference is {difference}"
+
+
+def _asked(about: RunRecord) -> str:
+    """The positive class of both, the classes of which one applies, or how many labels may; empty: it is not known."""
+    if about.outcome or about.form is None or not about.labels:
+        return about.outcome
+    if about.form.several:
+        return f"which of {len(about.labels)} labels apply"
+    named = f": {', '.join(about.labels)}" if len(about.labels) <= NAMED else ""
+    return f"which of {len(about.labels)} classes applies{named}"
 
 
 def _verdict(title: str, chance: float, estimate: Estimate) -> str:

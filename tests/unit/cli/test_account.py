@@ -51,6 +51,22 @@ def said(run: Run, capsys: pytest.CaptureFixture[str]) -> list[str]:
     return [line.strip() for line in capsys.readouterr().out.splitlines()]
 
 
+@pytest.mark.parametrize(
+    ("answer", "labels", "asked"),
+    [
+        ("multiclass", ("home", "rehab", "ward"), "which of 3 classes applies: home, rehab, ward"),
+        ("multiclass", tuple("abcdefghi"), "which of 9 classes applies"),
+        ("multilabel", ("I10", "E11"), "which of 2 labels apply"),
+    ],
+)
+def test_of_several_classes_or_labels_it_is_said_which_or_how_many(
+    made: Runs, capsys: pytest.CaptureFixture[str], answer: str, labels: tuple[str, ...], asked: str
+) -> None:
+    run = made("made-up", auroc=Estimate(0.7, 0.61, 0.8, 400))
+    vars(run)["about"] = run.about.model_copy(update={"answer": answer, "labels": labels, "classes": None})
+    assert said(run, capsys)[2] == f"asked: {asked}"
+
+
 def test_a_run_says_what_was_asked_trained_and_kept(made: Runs, capsys: pytest.CaptureFixture[str]) -> None:
     lines = said(made("made-up", auroc=Estimate(0.7, 0.61, 0.8, 400)), capsys)
     assert lines[1:-1] == [
