@@ -241,11 +241,12 @@ from chartune.prediction import files, texts
 files.CHUNK = texts.CHUNK = 8
 keep, left = files._keep, [int(sys.argv.pop())]
 
-def some(rows, file):
-    keep(rows, file)
+def some(*chunk):
+    file = keep(*chunk)
     left[0] -= 1
     if not left[0]:
         os.kill(os.getpid(), signal.SIGKILL)
+    return file
 
 files._keep = some
 from chartune.cli import main
@@ -258,15 +259,15 @@ def must_resume(store: Store, source: Path, out: Path, whole: bytes, monkeypatch
     assert not out.exists()
     (left,) = (store.root / "predictions").glob("*.partial")
     assert len(list(left.glob("*.parquet"))) == 2
-    scored, keep = list[Path](), files._keep
+    scored, keep = list[int](), files._keep
 
-    def noted(rows: pl.DataFrame, file: Path) -> None:
-        scored.append(file)
-        keep(rows, file)
+    def noted(rows: pl.DataFrame, folder: Path, number: int) -> Path:
+        scored.append(number)
+        return keep(rows, folder, number)
 
     monkeypatch.setattr(files, "_keep", noted)
     assert written(store, "words", source, out).read_bytes() == whole
-    assert len(scored) == 2
+    assert scored == [2, 3]
     assert not any((store.root / "predictions").glob("*.partial"))
 
 
@@ -295,11 +296,11 @@ def test_after_an_interruption_the_same_command_resumes_and_gives_the_same_bytes
     whole = written(store, "words", source, tmp_path / f"whole{ending}").read_bytes()
     left, keep = [2], files._keep
 
-    def some_chunks(rows: pl.DataFrame, file: Path) -> None:
+    def some_chunks(rows: pl.DataFrame, folder: Path, number: int) -> Path:
         if not left[0]:
             raise KeyboardInterrupt
         left[0] -= 1
-        keep(rows, file)
+        return keep(rows, folder, number)
 
     with monkeypatch.context() as patched:
         patched.setattr(files, "_keep", some_chunks)

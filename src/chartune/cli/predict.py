@@ -94,15 +94,14 @@ def command(
     texts = _texts(source, chosen, opened, text, id, null_marks)
     for notice in texts.notices:
         say(f"note: {notice}")
-    seen = checked(texts, skip_empty=skip_empty)
-    from chartune.models.backbone import Backbone  # brings torch, whose memory is not wanted beside that of a folder
-
-    scorer = chosen.scorer(opened, Backbone(name=base) if base else None)
-    limit = threshold_for(threshold, scorer, chosen.run, recalibrated=recalibrated)
-    for notice in _said(scorer, limit):
-        say(f"note: {notice}")
-    choices = Choices(recalibrated, limit, skip_empty)
-    written = write_predictions_of(scorer, texts, seen, out, opened, choices, as_json=as_json)
+    with texts.kept():
+        seen = checked(texts, skip_empty=skip_empty)
+        scorer = chosen.scorer(opened, base)  # after the texts: models take memory
+        limit = threshold_for(threshold, scorer, chosen.run, recalibrated=recalibrated)
+        for notice in _said(scorer, limit):
+            say(f"note: {notice}")
+        choices = Choices(recalibrated, limit, skip_empty)
+        written = write_predictions_of(scorer, texts, seen, out, opened, choices, as_json=as_json)
     if out != STANDARD_OUTPUT:
         exact = chosen.run is not None and is_exact(chosen.run, False)
         result = {"run": scorer.origin.fingerprint, "out": str(out), "rows": shown(written.rows, exact),
@@ -119,6 +118,7 @@ def _texts(
     from chartune.prediction.columns import table_texts
     from chartune.prediction.texts import OneText
     from chartune.sources.detect import detect
+    from chartune.sources.dialect import LONGEST_CELL
 
     if source != STANDARD_INPUT and not source.is_dir():
         return table_texts(source, chosen.trained_on, text=text, id=id, null_marks=marks_of(null_marks))
@@ -126,9 +126,14 @@ def _texts(
     if given:
         raise ConfigError(f"{' and '.join(given)} are of a table, but {source} is none; leave them out.")
     if source != STANDARD_INPUT:
-        return ChartTexts(source, detect(source), chosen.trained_on, chosen.task, store)
+        return ChartTexts(source, detect(source), chosen.trained_on, chosen.task, chosen.fingerprint, store)
+    read = sys.stdin.buffer.read(LONGEST_CELL + 1)
+    if len(read) > LONGEST_CELL:
+        raise SchemaError(
+            f"standard input must be a text of at most {LONGEST_CELL:,} bytes, but is longer; give several in a table."
+        )
     try:
-        return OneText(sys.stdin.buffer.read().decode("utf-8"), chosen.breaks)
+        return OneText(read.decode("utf-8-sig"), chosen.breaks)
     except UnicodeDecodeError:  # it quotes bytes of the text
         wrong = "standard input must be a text in UTF-8, but some of its bytes are none"
     raise SchemaError(f"{wrong}; convert it (`iconv -t utf-8`).")

@@ -8,6 +8,7 @@ Memory holds some 2 kB for each admission, and the texts of one portion or chunk
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -16,10 +17,12 @@ import numpy as np
 import polars as pl
 
 from chartune.config import fingerprint
-from chartune.errors import DataError
+from chartune.errors import DataError, SchemaError
 from chartune.prediction.texts import CHUNK, Chunk, Texts
+from chartune.runs.holdings import MADE_FROM
+from chartune.sources.facts import TableFacts, must_be_unchanged
 from chartune.sources.kinds import SOURCES, source_class
-from chartune.store import Store
+from chartune.store import Store, storing, write_json
 from chartune.tasks.charts import Preparation
 from chartune.tasks.frames import add_frame, read_pile
 from chartune.tasks.kept_episodes import with_kept_episodes
@@ -38,7 +41,9 @@ class ChartTexts(Texts):
     Those of which nothing is read have no row. What was read lies in the store until it is scored.
     """
 
-    def __init__(self, folder: Path, kind: str, trained_on: Mapping[str, Any], task: str, store: Store) -> None:
+    def __init__(
+        self, folder: Path, kind: str, trained_on: Mapping[str, Any], task: str, run: str, store: Store
+    ) -> None:  # fmt: skip
         """Say what is read.
 
         Args:
@@ -46,6 +51,7 @@ class ChartTexts(Texts):
             kind: of its source.
             trained_on: the preparation of the run's data, as plain data.
             task: of the run.
+            run: its fingerprint; another one that scores the same folder at the same time keeps texts of its own.
             store: keeps what is read until it is scored.
 
         Raises:
@@ -66,7 +72,7 @@ class ChartTexts(Texts):
         self._preparation = Preparation.parse({**trained_on, "source": source, "splits": {"kind": "hash"},
                                                "stratum": "all", "corpus": None})  # fmt: skip
         self._task = next(one for one in self._preparation.tasks if one.name == task)
-        self._store = store
+        self._run, self._store = run, store
         self.notices = (
             f"of each admission is read: {self._task.reads.seen().what}; admissions of which nothing is read get no "
             f"row",
@@ -77,11 +83,20 @@ class ChartTexts(Texts):
         return self._digest
 
     @cached_property
+    def _facts(self) -> Mapping[str, TableFacts]:
+        return self._preparation.facts(self._store)
+
+    @cached_property
     def _digest(self) -> str:
-        facts = self._preparation.source.facts(self._store, events=self._task.needs_events)
-        parts = {"files": {name: fact.sha256 for name, fact in sorted(facts.items())},
+        parts = {"files": {name: fact.sha256 for name, fact in sorted(self._facts.items())}, "run": self._run,
                  "task": self._task.hashable(), "breaks": self._preparation.line_breaks}  # fmt: skip
         return fingerprint("charts", self._preparation.revision, parts)
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """The texts, until they are scored: neither another process nor `clean` may remove them meanwhile."""
+        with self._store.lease(SHELF, self._digest):
+            yield
 
     def chunks(self) -> Iterator[Chunk]:
         """The admissions."""
@@ -100,10 +115,16 @@ class ChartTexts(Texts):
         folder = self._store.partial(SHELF, self._digest)
         if (folder / _CHUNKS).is_dir():
             return folder / _CHUNKS
-        with self._store.lease(SHELF, self._digest):
-            _in_chunks(readable(self._task, *self._staged(folder)), folder)
-            (folder / _ASIDE).replace(folder / _CHUNKS)
-            forget_steps(folder)
+        with storing(folder):
+            write_json(folder / MADE_FROM, {"run": self._run})
+        _in_chunks(readable(self._task, *self._staged(folder)), folder)
+        try:
+            must_be_unchanged(self._facts, self._preparation.facts(self._store))
+        except SchemaError:
+            shutil.rmtree(folder)
+            raise
+        (folder / _ASIDE).replace(folder / _CHUNKS)
+        forget_steps(folder)
         return folder / _CHUNKS
 
     def _staged(self, folder: Path) -> tuple[pl.DataFrame, Staged]:
@@ -111,7 +132,7 @@ class ChartTexts(Texts):
         preparation, task = self._preparation, self._task
         records = preparation.source.load(events=task.needs_events)
         if task.needs_events:
-            records = with_kept_episodes(records, preparation.facts(self._store), self._store)
+            records = with_kept_episodes(records, self._facts, self._store)
         categories = frozenset(task.reads.categories())
         staged = staged_notes(records, categories, None, folder, preparation.line_breaks)
         return with_asked(task, records, records.admissions.with_columns(split=pl.lit("test"))), staged

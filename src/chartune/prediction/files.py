@@ -1,8 +1,9 @@
 """Files of predictions, written chunk by chunk: a process that is killed resumes at a chunk's edge, byte for byte.
 
-chunk ─score─▶ STORE/predictions/<what determines them>.partial/000017.parquet ─all there─▶ OUT, whole or not at all
+chunk ─score─▶ STORE/predictions/<what determines them>.partial/000017-….parquet ─all there─▶ OUT, whole or not at all
 """
 
+import hashlib
 import io
 import shutil
 import sys
@@ -21,7 +22,7 @@ from chartune.prediction.rows import Choices, prediction_rows
 from chartune.prediction.scorer import Scorer
 from chartune.prediction.texts import CHUNK, Checked, Texts
 from chartune.runs.holdings import MADE_FROM
-from chartune.store import Store, storing, write_bytes, write_json
+from chartune.store import Store, sha256, storing, write_bytes, write_json
 from chartune.tasks.frames import read_frame, write_frame, write_joined
 
 SHELF: Final = "predictions"
@@ -30,6 +31,8 @@ REVISION: Final = 2
 JOINED: Final = ";"
 """Stands between the labels of a row in CSV."""
 STANDARD_OUTPUT: Final = Path("-")
+_DIGITS: Final = 16
+"""Hexadecimal digits of the hash of a chunk's file."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,12 @@ def must_be_writable(out: Path, source: Path | None = None) -> None:
 
     Raises:
         ConfigError: its ending is none of those that are written; a folder, a device or a pipe has its name; it is the
-            input.
+            input, or lies in the folder of tables that is the input.
     """
     if out == STANDARD_OUTPUT:
         return
+    if source is not None and source.is_dir() and out.parent.resolve().is_relative_to(source.resolve()):
+        raise ConfigError(f"--out must lie outside of the folder that is read, but {out} is in {source}; name another.")
     if source is not None and out.exists() and source.exists() and out.samefile(source):
         raise ConfigError(f"--out must be another file than the input, but both are {out}; name a new one.")
     if _ending(out) not in _ENDINGS:
@@ -83,8 +88,8 @@ def write_predictions_of(
         RunError: one text alone does not fit into memory.
     """
     choices.must_suit(scorer)
-    parts = {"run": scorer.origin.fingerprint, "input": texts.digest(store), "choices": asdict(choices),
-             "numerics": scorer.numerics, "chunk": CHUNK}  # fmt: skip
+    parts = {"run": scorer.origin.fingerprint, "weights": scorer.origin.weights, "input": texts.digest(store),
+             "choices": asdict(choices), "numerics": scorer.numerics, "chunk": CHUNK}  # fmt: skip
     name = fingerprint(SHELF, REVISION, parts)
     with store.lease(SHELF, name):
         folder = store.partial(SHELF, name)
@@ -104,21 +109,33 @@ def _scored(
     made, resumed = [], 0
     with progress("score", total=seen.rows) as meter:
         for number, chunk in enumerate(texts.chunks()):
-            made.append(folder / f"{number:06}.parquet")
-            if made[-1].is_file():
+            if (kept := _kept(folder, number)) is not None:
                 resumed += 1
             else:
                 ids = chunk.ids.cast(pl.Int64) if seen.whole else chunk.ids.cast(pl.String)
-                _keep(prediction_rows(scorer, ids, chunk.texts, choices), made[-1])
+                rows = prediction_rows(scorer, ids, chunk.texts, choices)
+                texts.must_be_unchanged()
+                kept = _keep(rows, folder, number)
+            made.append(kept)
             meter.advance(chunk.ids.len())
     return made, resumed
 
 
-def _keep(rows: pl.DataFrame, file: Path) -> None:
+def _keep(rows: pl.DataFrame, folder: Path, number: int) -> Path:
+    """The file of a chunk, written; its name says what it holds."""
     block = io.BytesIO()
     rows.write_parquet(block, compression="zstd")
+    data = block.getvalue()
+    file = folder / f"{number:06}-{hashlib.sha256(data).hexdigest()[:_DIGITS]}.parquet"
     with storing(file):
-        write_bytes(file, block.getvalue())
+        write_bytes(file, data)
+    return file
+
+
+def _kept(folder: Path, number: int) -> Path | None:
+    """The file of a chunk that an earlier attempt has scored, as it was written; None: there is none."""
+    files = folder.glob(f"{number:06}-*.parquet")
+    return next((file for file in files if sha256(file)[:_DIGITS] == file.stem.partition("-")[2]), None)
 
 
 def write_rows(rows: pl.DataFrame, out: Path, *, as_json: bool = False) -> None:

@@ -8,6 +8,7 @@ folder of MIMIC (`charts`) ────┘
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -15,12 +16,13 @@ from typing import Final
 import polars as pl
 
 from chartune.errors import DataError, SchemaError
+from chartune.hashing import Stamp, stamp_of
 from chartune.notes.line_breaks import Breaks, repaired, written_out
-from chartune.sources.facts import file_facts
+from chartune.sources.facts import changed_meanwhile, file_facts
 from chartune.sources.formats import sized
 from chartune.sources.ids import WHOLE, refuse_rounded, trimmed
 from chartune.sources.own_dialect import Detected
-from chartune.sources.reading import batches
+from chartune.sources.reading import batches, sanitised
 from chartune.sources.tables import Tally
 from chartune.sources.tabular import NOTES, Tabular
 from chartune.store import Store
@@ -61,6 +63,14 @@ class Texts(ABC):
             SchemaError: the input is damaged, or breaks its contract.
         """
 
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Have what is kept for the sake of reading them twice for oneself. Raises StoreError: another process has."""
+        yield
+
+    def must_be_unchanged(self) -> None:  # noqa: B027 - most cannot change
+        """Refuse an input that changed since it was first looked at. Raises SchemaError."""
+
     def forget(self) -> None:  # noqa: B027 - most keep nothing
         """Remove what was kept for the sake of reading them twice."""
 
@@ -96,7 +106,7 @@ class TableTexts(Texts):
             SchemaError: it is none, or cannot be read.
         """
         table.files()
-        self._table, self._breaks = table, breaks
+        self._table, self._breaks, self._stamp = table, breaks, self._stamped(table.file)
         written: Detected = table.written().of(NOTES, table.file)
         renamed = "say what its columns are called with --text and --id"
         self._contract = replace(table.contract(written.dialect), renamed=renamed)
@@ -110,8 +120,18 @@ class TableTexts(Texts):
     def digest(self, store: Store) -> str:
         """Of the file's bytes and of what is read of them."""
         table, known = self._table, file_facts(self.file, store).sha256
+        self.must_be_unchanged()
         read = (known, table.text, table.id, self._contract.dialect, table.null_marks, self._breaks)
         return hashlib.sha256(repr(read).encode()).hexdigest()
+
+    def must_be_unchanged(self) -> None:
+        """By size, times and inode of the file."""
+        if self._stamped(self.file) != self._stamp:
+            raise SchemaError(changed_meanwhile(self.file.name))
+
+    @staticmethod
+    def _stamped(file: Path) -> Stamp:
+        return sanitised(file, lambda: stamp_of(file))
 
     def chunks(self) -> Iterator[Chunk]:
         """The rows of the file, blank lines left out."""

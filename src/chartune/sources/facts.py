@@ -1,6 +1,7 @@
 """Facts about raw files: size, SHA-256, rows. What was read must be known to the byte before its results are quoted."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -49,6 +50,25 @@ def file_facts(file: Path, store: Store) -> TableFacts:
             f"get the file again, or take its line out of {SUMS} if the change is yours."
         )
     return TableFacts(file.name, file.stat().st_size, digest)
+
+
+def must_be_unchanged(before: Mapping[str, TableFacts], after: Mapping[str, TableFacts]) -> None:
+    """Refuse what was read of tables that changed meanwhile: it would be kept under the name of others.
+
+    Raises:
+        SchemaError: facts differ.
+    """
+    changed = sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+    if changed:
+        raise SchemaError(changed_meanwhile(", ".join(changed)))
+
+
+def changed_meanwhile(what: str) -> str:
+    """The message that tables, or a file, were changed while they were read."""
+    return (
+        f"a table must stay as it is while it is read, but was changed meanwhile: {what}; run the command again when "
+        f"nobody writes it."
+    )
 
 
 def content_hash(file: Path) -> str:

@@ -5,7 +5,7 @@ RUN ─▶ Chosen: task, preparation, line breaks ─scorer─▶ Scorer, with i
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from chartune.notes.line_breaks import Breaks
 from chartune.prediction.scorer import Scorer
@@ -13,9 +13,6 @@ from chartune.runs.ledger import run_at
 from chartune.runs.run import Run
 from chartune.stages.export_record import Export, is_export, read_export
 from chartune.store import Store
-
-if TYPE_CHECKING:
-    from chartune.models.backbone import Backbone
 
 
 @dataclass(frozen=True)
@@ -47,14 +44,21 @@ class Chosen:
         """What it was asked."""
         return (self.learnt.task if isinstance(self.learnt, Run) else self.learnt.about.task) or ""
 
-    def scorer(self, store: Store, base: "Backbone | None" = None) -> Scorer:
-        """It, ready to score. Raises as `load` and `load_export`."""
+    @property
+    def fingerprint(self) -> str:
+        """Of the run, or of that which was exported."""
+        return self.learnt.fingerprint if isinstance(self.learnt, Run) else self.learnt.about.run
+
+    def scorer(self, store: Store, base: str | None = None) -> Scorer:
+        """It, ready to score; `base`: where its base model is now. Raises as `load` and `load_export`."""
+        from chartune.models.backbone import Backbone
         from chartune.stages.exported import load_export
         from chartune.stages.loading import load
 
+        backbone = Backbone(name=base) if base else None
         if isinstance(self.learnt, Export):
-            return load_export(self.learnt, store, base)
-        return load(self.learnt, store, base)
+            return load_export(self.learnt, store, backbone)
+        return load(self.learnt, store, backbone)
 
 
 def chosen_at(store: Store, reference: str) -> Chosen:

@@ -4,6 +4,7 @@ data/<fingerprint>/   dataset.json · README.md · splits.parquet · a file per 
 """
 
 import json
+import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,8 @@ import polars as pl
 
 from chartune import __version__
 from chartune.config import Config, fingerprint
-from chartune.sources.facts import TableFacts
+from chartune.errors import SchemaError
+from chartune.sources.facts import TableFacts, must_be_unchanged
 from chartune.store import Artefact, Store, write_bytes, write_json
 from chartune.tasks.dataset import DATASET, Dataset
 from chartune.tasks.dataset_card import README, dataset_card
@@ -72,7 +74,13 @@ def obtain_data(preparation: BasePreparation, store: Store) -> Artefact:
     parts = {"config": preparation.hashable(), "files": files, "splits": preparation.splits.rule()}
 
     def write(folder: Path) -> None:
-        _write_dataset(folder, preparation, preparation.make(facts, store, folder))
+        entries = preparation.make(facts, store, folder)
+        try:
+            must_be_unchanged(facts, preparation.facts(store))
+        except SchemaError:
+            shutil.rmtree(folder)  # or the next attempt takes up what was read of the changed tables
+            raise
+        _write_dataset(folder, preparation, entries)
 
     name = fingerprint(SHELF, preparation.revision, parts)
     return store.obtain(SHELF, name, write, {"sensitivity": "restricted"}, resume=preparation.resumes)

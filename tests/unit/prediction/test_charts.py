@@ -7,6 +7,7 @@ import pytest
 
 from chartune.prediction import charts
 from chartune.prediction.charts import ChartTexts
+from chartune.runs.holdings import holdings
 from chartune.store import Store
 from chartune.tasks import making, staging
 from chartune.tasks.charts import Preparation
@@ -17,7 +18,7 @@ def test_texts_come_in_order_in_chunks_and_are_never_held_together(
 ) -> None:
     task = {"kind": "mortality"}
     trained_on = Preparation.parse({"source": {"kind": "mimic3", "folder": str(hospital)}, "tasks": [task]})
-    texts = ChartTexts(hospital, "mimic3", trained_on.model_dump(mode="json"), "mortality", store)
+    texts = ChartTexts(hospital, "mimic3", trained_on.model_dump(mode="json"), "mortality", "f" * 16, store)
     (whole,) = texts.chunks()
     texts.forget()
     monkeypatch.setattr(charts, "CHUNK", 8)
@@ -38,5 +39,15 @@ def test_texts_come_in_order_in_chunks_and_are_never_held_together(
     assert 0 < chunks[-1].ids.len() <= 8
     assert [chunk.first for chunk in chunks] == [1 + 8 * n for n in range(len(chunks))]
     assert (sum(held), max(held) < whole.ids.len() / 4, len(held) > 8) == (whole.ids.len(), True, True)
+    other = ChartTexts(hospital, "mimic3", trained_on.model_dump(mode="json"), "mortality", "e" * 16, store)
+    with texts.kept():
+        begun = texts.chunks()
+        ids = [next(begun).ids]
+        with other.kept():
+            assert sum(chunk.ids.len() for chunk in other.chunks()) == whole.ids.len()
+            other.forget()
+        assert pl.concat([*ids, *(chunk.ids for chunk in begun)]).equals(whole.ids)
+        (piled,) = holdings(store)
+        assert (piled.in_use, piled.needs) == (True, frozenset({("runs", "f" * 16)}))
     texts.forget()
     assert not any((store.root / "predictions").glob("*.partial"))
