@@ -166,7 +166,7 @@ def report(
     runs, entries = list(titled(standings)), list(listed(standings))
     if not runs and not entries:
         raise RunError("a report needs a cell that is done, but this study has none; run it first.")
-    written = study_report(study, opened, runs, entries, out, list(asked.searches.values()))
+    written = study_report(study, opened, runs, entries, out, asked.every_search())
     result = {"report": str(written), "runs": [one.fingerprint for one in runs],
               "listed": [entry.fingerprint for entry in entries], "cells": len(standings)}  # fmt: skip
     emit(result, as_json, f"report of {len(runs) + len(entries)} of {len(standings)} cells: {written}")

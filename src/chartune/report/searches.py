@@ -44,7 +44,7 @@ class SearchShown:
         """The score that decides."""
         return next((run.headline for run in self.runs.values()), PERPLEXITY)
 
-    def shown(self, trial: Trial, exact: bool = False) -> str:
+    def shown(self, trial: Trial) -> str:
         """The score of a trial as it may be shown; empty: it has none."""
         if trial.score is None:
             return ""
@@ -52,12 +52,12 @@ class SearchShown:
         estimate = run.estimate(run.headline.metric, CHOOSING) if run else None
         if run is None or estimate is None:
             return NOT_MEASURED
-        stands = None if is_exact(run, exact) else behind_run(run, split=CHOOSING)
+        stands = None if is_exact(run, False) else behind_run(run, split=CHOOSING)
         return score_text(run.headline.metric, estimate, stands)
 
-    def value(self, trial: Trial, exact: bool = False) -> float | None:
+    def value(self, trial: Trial) -> float | None:
         """The number of that; None: it has none that may be shown."""
-        text = self.shown(trial, exact)
+        text = self.shown(trial)
         return None if text in ("", NOT_MEASURED, TOO_FEW) else float(text.split()[0])
 
 

@@ -110,7 +110,7 @@ def _conducted(
                 _listed(standing, bench, ledger)
             meter.advance()
     done = [standing for standing in bench.standings.values() if standing.state == "done"]
-    return Conducted(tuple(titled(done)), tuple(gaps), tuple(listed(done)), tuple(bench.searches.values()))
+    return Conducted(tuple(titled(done)), tuple(gaps), tuple(listed(done)), bench.every_search())
 
 
 def _tried(bench: Survey, number: int, standing: Standing, journals: Journals) -> Standing:

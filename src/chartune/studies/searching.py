@@ -51,13 +51,20 @@ class Searched:
         best = self.result.best(self.problem)
         return best.settings if best else None
 
+    @property
+    def title(self) -> str:
+        """What to call it: its cell, without the seed, which its trials share."""
+        return replace(
+            self.cell, axes={path: value for path, value in self.cell.axes.items() if path != "seed"}
+        ).title()
+
     def shown(self, store: Store) -> SearchShown:
         """As a report gets it, with the runs of its trials that are in the store."""
         names = {trial.outcome.run for trial in (*self.result.trials, *self.result.promoted)}
         found = {name: store.find(SHELF, name) for name in names if name}
         runs = {name: Run(artefact.path) for name, artefact in found.items() if artefact}
         known = remembered(self.folder / RECORD).get("importance")
-        return SearchShown(self.cell.title(), self.problem, self.result, runs, known if isinstance(known, dict) else {})
+        return SearchShown(self.title, self.problem, self.result, runs, known if isinstance(known, dict) else {})
 
     def as_text(self) -> str:
         """How far it is, in a clause."""

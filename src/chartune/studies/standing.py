@@ -109,6 +109,10 @@ class Survey:
         asked = None if settings is None else settled(self.family.cells[number], settings)
         return self.family.stage(number, self.made(number), asked)
 
+    def every_search(self) -> tuple[Searched, ...]:
+        """The searches of all cells that were asked, each once: cells that differ in their seed share one."""
+        return tuple({search.problem.name: search for search in reversed(self.searches.values())}.values())[::-1]
+
     def bench(self, number: int) -> Bench:
         """Where the search of a cell is conducted."""
         return Bench(self.family, self.store, self._elsewhere(number))

@@ -77,10 +77,20 @@ def test_a_larger_budget_goes_on_where_a_smaller_one_ended() -> None:
     assert result == at_once
 
 
-def test_the_seed_and_the_number_of_a_trial_determine_it() -> None:
-    runs = [made(problem(WIDE, trials=5, startup=3, seed=seed), Toy()) for seed in (0, 0, 1)]
-    assert runs[0] == runs[1]
-    assert runs[0].trials[0] != runs[2].trials[0]
+def test_the_seed_and_the_number_of_a_trial_determine_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds: list[int] = []
+
+    def by_chance(*, seed: int, n_startup_trials: int) -> optuna.samplers.BaseSampler:
+        seeds.append(seed)  # which a Gaussian process on so smooth a score would not show
+        return optuna.samplers.RandomSampler(seed=seed)
+
+    monkeypatch.setattr(optuna.samplers, "GPSampler", by_chance)
+    for search in ({"sampler": "random", "trials": 3}, {"sampler": "gp", "trials": 5, "startup": 3}):
+        runs = [made(problem(WIDE, seed=seed, **search), Toy()) for seed in (0, 0, 1)]
+        assert runs[0] == runs[1]
+        assert {trial.number for trial in runs[0].trials if trial in runs[2].trials} == set()
+    assert seeds[:2] == seeds[2:4]
+    assert len(set(seeds)) == 4
 
 
 class KillError(BaseException):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chartune.errors import ConfigError, Diverged
+from chartune.errors import ConfigError, Diverged, StoreError
 from chartune.models.backbone import LocalBackbone
 from chartune.report.searches import chosen_said, counted, trials_table
 from chartune.runner import run
@@ -127,6 +127,18 @@ def test_a_failed_trial_leaves_a_search_that_goes_on(asked: Asking, done: Conduc
     assert "each of the 1 trials of its search has failed (the first: the loss is no longer a number)" in gap.why
 
 
+def test_what_is_wrong_with_the_machine_is_no_failed_trial(asked: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> Run:
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr(searching, "run", full)
+    base = asked[0].shared["finetune"]["backbone"]["name"]
+    stopped = conduct(study(asked[0].data, base, {RANK: [16]}, seeds=[0, 1]), asked[1])
+    assert [gap.why for gap in stopped.gaps] == ["the disk is full", "the disk is full"]
+    assert [search.result.trials for search in stopped.searches] == [()]  # one search for all seeds
+    assert stopped.searches[0].shown(asked[1]).title == "lora"
+
+
 def test_a_trial_is_never_final_and_idle_settings_keep_the_values_of_the_stage(asked: Asking) -> None:
     space = {"stack.layers.0.method.kind": ["lora", "p-tuning"],
              RANK: {"values": [2, 4], "when": {"stack.layers.0.method.kind": "lora"}}}  # fmt: skip
@@ -167,3 +179,18 @@ def test_a_budget_is_of_the_study_and_not_of_a_row() -> None:
     stages = {"lora": {"kind": "pretrain", "space": {"method.rank": [2]}, "search": {"trials": 50}}}
     with pytest.raises(ConfigError, match="search: not a field"):
         Study.parse({"title": "t", "data": {"source": {"kind": "mimic3", "folder": "raw"}}, "stages": stages})
+
+
+SIZES = {
+    "search-pretraining": {"lora": 48, "prefix": 5, "prompt": 10, "p_tuning": 120, "adaptation_prompt": 6},
+    "search-downstream": {"llama": 48, "encoders": 48},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("recipe", SIZES)
+def test_the_spaces_of_the_paper_have_as_many_settings_as_they_mean(recipe: str) -> None:
+    file = Path(__file__).parents[3] / "recipes" / "gema2023" / f"{recipe}.yaml"
+    asked = Study.read(file)
+    assert {cell.stage: cell.space and cell.space.size for cell in asked.cells()} == SIZES[recipe]
+    assert (asked.search.sampler, asked.search.trials) == ("gp", 20)
+    assert all(cell.final for cell in asked.cells())

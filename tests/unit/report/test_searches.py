@@ -1,0 +1,74 @@
+"""A search in a report: every trial in the table, figures of what may be shown, and nothing of what may not."""
+
+import re
+
+import pytest
+
+from chartune.disclosure import TOO_FEW
+from chartune.report.search_figures import drawn
+from chartune.report.searches import SearchShown, chosen_said, counted, trials_table
+from chartune.search.choice import Search
+from chartune.search.loop import Problem, Result
+from chartune.search.space import Space
+from chartune.search.trial import Outcome, Trial
+
+SPACE = Space.parse({
+    "method.network": ["mlp", "lstm"], "method.layers": {"values": [1, 2], "when": {"method.network": "lstm"}},
+    "optimisation.learning_rate": {"low": 1e-5, "high": 1e-1, "log": True},
+})  # fmt: skip
+
+
+def trial(number: int, network: str, score: float | None, same_as: int | None = None) -> Trial:
+    point = {"method.network": network, "method.layers": 2, "optimisation.learning_rate": 10.0 ** -(number + 1)}
+    outcome = Outcome(score, f"run{number}", 100, 75.0, "" if score else "the loss is no longer a number")
+    return Trial(number, point, SPACE.settings(point), "complete" if score else "failed", outcome, same_as)
+
+
+TRIALS = (
+    trial(0, "mlp", 9.0),
+    trial(1, "lstm", 7.5),
+    trial(2, "mlp", None),
+    trial(3, "mlp", 8.0),
+    trial(3, "mlp", 8.0, 3),
+)
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> SearchShown:
+    monkeypatch.setattr(SearchShown, "shown", lambda _, one: f"{one.score:.3f}" if one.score else "")
+    result = Result(TRIALS, ended="20 trials have been made")
+    weights = {"method.network": 0.25, "method.layers": 0.0, "optimisation.learning_rate": 0.75}
+    return SearchShown("p_tuning", Problem("p", SPACE, Search(), lower_is_better=True), result, {}, weights)
+
+
+def test_the_table_has_every_trial_of_the_budget_with_its_settings(shown: SearchShown) -> None:
+    rows = [[cell.text for cell in row] for row in trials_table(shown, TRIALS, "Trials").rows]
+    assert rows == [
+        ["0", "mlp", "–", "0.1", "9.000", "1 min 15 s", ""],
+        ["1", "lstm", "2", "0.01", "7.500", "1 min 15 s", "chosen"],
+        ["2", "mlp", "–", "0.001", "not measured", "1 min 15 s", "failed"],
+        ["3", "mlp", "–", "0.0001", "8.000", "1 min 15 s", ""],
+    ]
+    assert chosen_said(shown) == (
+        "Chosen by the validation perplexity (7.500): method.network = lstm, method.layers = 2, "
+        "optimisation.learning_rate = 0.01."
+    )
+    assert "4 trials, of which 1 failed; 1 further proposals repeated a trial" in counted(shown)
+
+
+def test_figures_show_the_best_so_far_all_settings_and_what_matters(shown: SearchShown) -> None:
+    figures = drawn(shown, "search1")
+    said = [re.search(r"<desc[^>]*>(.*?)</desc>", figure) for figure in figures]
+    assert [match and match[1] for match in said] == [
+        "From 9 at the first trial to 7.5, reached at trial 2.",
+        "The best of 3 trials has method.network lstm, method.layers 2, optimisation.learning_rate 0.01.",
+        "optimisation.learning_rate 75 %, method.network 25 %, method.layers 0 %.",
+    ]
+    ids = [name for figure in figures for name in re.findall(r'\bid="([^"]+)"', figure)]
+    assert len(ids) == len(set(ids))
+
+
+def test_of_scores_that_may_not_be_shown_nothing_is_drawn(shown: SearchShown, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SearchShown, "shown", lambda *_: TOO_FEW)
+    assert drawn(shown, "search1") == ()
+    assert "7.5" not in str(trials_table(shown, TRIALS, "Trials"))
