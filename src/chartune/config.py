@@ -26,6 +26,10 @@ class Unhashed:
     """Marks a field (`Annotated[Path, Unhashed()]`) that does not change the answer and stays out of fingerprints."""
 
 
+class Added:
+    """Marks a field that came when runs had been made: at its default it stays out of fingerprints; they are found."""
+
+
 class Config(BaseModel):
     """A choice, written down completely. Frozen; unknown fields are refused; defaults live at their field."""
 
@@ -99,9 +103,8 @@ class Config(BaseModel):
 
     def hashable(self) -> dict[str, Any]:
         """The fields that change the answer, as plain JSON; those marked `Unhashed` are left out at every depth."""
-        return {
-            name: _hashable(getattr(self, name)) for name, field in type(self).model_fields.items() if _counts(field)
-        }
+        values = {name: (field, getattr(self, name)) for name, field in type(self).model_fields.items()}
+        return {name: _hashable(value) for name, (field, value) in values.items() if _counts(field, value)}
 
 
 def fingerprint(kind: str, revision: int, parts: Mapping[str, Any]) -> str:
@@ -213,8 +216,9 @@ def _kind_at(models: Sequence[type[BaseModel]], default: Any, data: Any, path: S
     return _kind_at(held_by(field), below, value_at(data, path[0]), path[1:])
 
 
-def _counts(field: FieldInfo) -> bool:
-    return not any(isinstance(mark, Unhashed) for mark in field.metadata)
+def _counts(field: FieldInfo, value: Any) -> bool:
+    marks = {type(mark) for mark in field.metadata}
+    return Unhashed not in marks and not (Added in marks and value == field.default)
 
 
 def _hashable(value: Any) -> Any:

@@ -108,8 +108,12 @@ def tuned(store: Store, data: Any, base: LocalBackbone, name: str, layers: Seque
     return finetune(Finetune.parse({**asked, **exact, **further}), store)
 
 
-def fresh(kind: str) -> dict[str, Any]:
-    return {"kind": "fresh", "method": {"kind": kind}}
+def fresh(kind: str, **numbers: Any) -> dict[str, Any]:
+    return {"kind": "fresh", "method": {"kind": kind, **numbers}}
+
+
+PISSA = fresh("lora", rank=4, start="pissa", scaling="rank-stabilised")
+DORA = fresh("lora", rank=4, decomposed=True)
 
 
 def exported(store: Store, run: Run, to: Path, *more: str) -> Path:
@@ -166,7 +170,7 @@ def must_all_score_alike(store: Store, runs: Sequence[Run], base: LocalBackbone,
 
 @pytest.fixture(scope="module")
 def stack(store: Store, data: dict[str, Any], clinical: Run, llama: LocalBackbone) -> Run:
-    return tuned(store, data, llama, "stack", [{"kind": "frozen", "adapter": "clinical"}, fresh("lora")])
+    return tuned(store, data, llama, "stack", [{"kind": "frozen", "adapter": "clinical"}, PISSA])
 
 
 def test_a_merged_stack_and_language_model_are_read_without_chartune(
@@ -233,7 +237,7 @@ def must_be_private_and_say_so(to: Path, run: Run) -> None:
 def test_what_cannot_be_exported_is_refused_with_the_reason_and_leaves_nothing(
     store: Store, data: dict[str, Any], clinical: Run, stack: Run, llama: LocalBackbone, twins: Path, tmp_path: Path
 ) -> None:
-    unshifted = fresh("prefix") | {"method": {"kind": "prefix", "positions": "unshifted"}}
+    unshifted = fresh("prefix", positions="unshifted")
     prefix, words = tuned(store, data, llama, "prefix", [unshifted]), Tfidf.parse({"data": data, "name": "words"})
     (tmp_path / "repository" / ".git").mkdir(parents=True)
     for run, more, code, reason in (
@@ -283,6 +287,7 @@ def test_so_does_every_method_and_stack_of_encoders_and_decoders(
 ) -> None:
     base, own = twin(twins, model_type), Store(tmp_path / "store").open()
     stacks: dict[str, list[Any]] = {kind: [fresh(kind)] for kind in ("lora", "ia3", "prefix", "full")} | {"head": []}
+    stacks |= {"dora": [DORA], "dora below": [DORA, fresh("lora")], "pissa twice": [PISSA, PISSA]}
     below = str(tuned(own, data, base, "below", [fresh("lora")]).path / "adapter")
     for state in ("frozen", "trainable"):
         for kind in ("lora", "ia3", "prefix"):

@@ -1,4 +1,4 @@
-"""A LoRA that stock peft trained, read as a layer of a stack; more than a plain LoRA is refused."""
+"""A LoRA that stock peft trained, read as a layer of a stack: plain, rank-stabilised or decomposed."""
 
 import math
 import re
@@ -10,17 +10,16 @@ from chartune.adapters.method import ROOT
 from chartune.adapters.stock import PREFIX, Stock, must_be_known, refuse_head
 from chartune.errors import AdapterError
 
-LORA: Final = re.compile(r"\.lora_[AB]\.weight$")
+LORA: Final = re.compile(r"\.lora_([AB]\.weight|magnitude_vector)$")
 WHAT: Final = ("LoRA matrices", "lora_A and lora_B tensors")
 READ: Final = frozenset(
-    {"r", "lora_alpha", "lora_dropout", "target_modules", "use_rslora", "bias", "init_lora_weights",
+    {"r", "lora_alpha", "lora_dropout", "target_modules", "use_rslora", "use_dora", "bias", "init_lora_weights",
      "fan_in_fan_out", "megatron_core", "qalora_group_size", "exclude_modules", "layers_to_transform",
      "layers_pattern", "eva_config"}
 )  # fmt: skip
 """Fields that are judged or translated below, or only said how it was started or which matrices got one; the file
 itself shows that."""
 REASONS: Final = {
-    "use_dora": "DoRA rescales whole matrices, and the layers of a stack are summed",
     "rank_pattern": "a layer has one rank for all matrices",
     "alpha_pattern": "a layer has one alpha for all matrices",
     "layer_replication": "it repeats blocks of the base model",
@@ -50,10 +49,10 @@ def foreign_lora(stock: Stock) -> LoRA:
     rank, alpha = config.get("r"), config.get("lora_alpha")
     if rank is None or alpha is None or rank < 1 or not math.isfinite(alpha):
         raise AdapterError(f"a LoRA must have numbers r and lora_alpha, but {stock.place} has not; copy it again.")
-    scale = math.sqrt(rank) if config.get("use_rslora") else 1.0  # rsLoRA's α/√r is (α·√r)/r
     method = {
-        "rank": rank, "alpha": alpha * scale, "dropout": config.get("lora_dropout") or 0.0,
-        "targets": _targets(config, modules),
+        "rank": rank, "alpha": alpha, "dropout": config.get("lora_dropout") or 0.0,
+        "scaling": "rank-stabilised" if config.get("use_rslora") else "standard",
+        "decomposed": bool(config.get("use_dora")), "targets": _targets(config, modules),
     }  # fmt: skip
     return LoRA.parse(method, stock.place)
 
@@ -90,10 +89,10 @@ def _must_be_plain(stock: Stock) -> None:
 def _must_be_lora(name: str, stock: Stock) -> None:
     """Refuse a tensor that is no LoRA matrix of the body."""
     inner, folder = name.removeprefix(ROOT), stock.folder
-    if "lora_magnitude_vector" in inner:
+    if "lora_magnitude_vector" in inner and not stock.config.get("use_dora"):
         raise AdapterError(
-            f"a layer of a stack must be a plain LoRA, but {folder} holds DoRA's magnitudes ({inner}); merge it into "
-            f"its base and use that as the base model."
+            f"an adapter that holds DoRA's magnitudes must say use_dora, but {folder} holds {inner} and does not; copy "
+            f"configuration and weights of one adapter."
         )
     if "embed" in inner:
         raise AdapterError(

@@ -21,13 +21,17 @@ class IA3(Injected):
     """
 
     kind: Literal["ia3"] = "ia3"
-    decays: ClassVar[bool] = False
     idle: ClassVar[str] = "every vector is 1"
     outputs: Literal["key-value"] | tuple[str, ...] = "key-value"
     """Matrices whose output is rescaled: key and value projections, as published (a fused projection whole), or by name
     as `targets` of a LoRA."""
     inputs: Literal["feed-forward"] | tuple[str, ...] = "feed-forward"
     """Matrices whose input is rescaled: the last ones of the feed-forward parts, as published, or by name."""
+
+    @property
+    def decays(self) -> bool:
+        """Not: 1 is what leaves the body as it is."""
+        return False
 
     def to_peft(self, body: nn.Module, anatomy: Anatomy) -> IA3Config:
         """The peft config, with its targets as short as they stay unambiguous."""

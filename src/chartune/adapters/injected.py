@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from peft import inject_adapter_in_model
 from peft.tuners.tuners_utils import BaseTunerLayer
-from torch import nn
+from torch import Tensor, nn
 from transformers.pytorch_utils import Conv1D
 
 from chartune.adapters.method import Method, endings, selects
@@ -30,6 +30,10 @@ class Injected(Method):
     def to_peft(self, body: nn.Module, anatomy: Anatomy) -> Any:
         """The peft config; `FEATURE_EXTRACTION`, because the headless body is adapted."""
 
+    def injected(self, body: nn.Module, anatomy: Anatomy) -> Any:
+        """The peft config of its layers while they are in a body; that of its file by default."""
+        return self.to_peft(body, anatomy)
+
     def attach(self, body: nn.Module, anatomy: Anatomy, name: str) -> None:
         """Inject, and leave every layer active."""
         before = [active for layer in tuner_layers(body)[:1] for active in layer.active_adapters]
@@ -37,7 +41,10 @@ class Injected(Method):
             # peft 0.21 still asks transformers 5.23 by a deprecated name; nothing that a user could fix.
             warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing.*", category=FutureWarning)
             unreal = any(parameter.is_meta for parameter in body.parameters())
-            inject_adapter_in_model(self.to_peft(body, anatomy), body, adapter_name=name, low_cpu_mem_usage=unreal)
+            inject_adapter_in_model(self.injected(body, anatomy), body, adapter_name=name, low_cpu_mem_usage=unreal)
+        for parameter, tensor in body.named_parameters():
+            if self.owns(parameter, name):
+                tensor.data = tensor.data.float()  # peft makes them of the type of the matrix, which may be bf16
         del body.peft_config  # else the next injection would take this one for a part of itself
         active = [*before, name]
         for layer in tuner_layers(body):
@@ -58,15 +65,16 @@ class Injected(Method):
 
     def is_active(self, body: nn.Module, name: str) -> bool:
         """Whether all tuner layers that hold it use it."""
-        holding = [layer for layer in tuner_layers(body) if name in layer._all_available_adapter_names()]
+        holding = tuner_layers(body, name)
         return bool(holding) and all(
             name in layer.active_adapters and not layer.disable_adapters and not layer.merged for layer in holding
         )
 
 
-def tuner_layers(body: nn.Module) -> list[Any]:
-    """All layers that peft has put into a body."""
-    return [module for module in body.modules() if isinstance(module, BaseTunerLayer)]
+def tuner_layers(body: nn.Module, name: str = "") -> list[Any]:
+    """All layers that peft has put into a body; `name`: only those that hold this one."""
+    layers: list[Any] = [module for module in body.modules() if isinstance(module, BaseTunerLayer)]
+    return [layer for layer in layers if not name or name in layer._all_available_adapter_names()]
 
 
 def all_matrices(body: nn.Module) -> list[str]:
@@ -83,6 +91,11 @@ def chosen(anatomy: Anatomy, matrices: Iterable[str]) -> tuple[str, ...]:
 def shortened(names: Sequence[str], body: nn.Module) -> tuple[str, ...]:
     """Names of modules as short as peft tells them apart, also in a body that has a pooler."""
     return endings(names, [*dict(body.named_modules()), "pooler.dense"])
+
+
+def stored(layer: Any, matrix: Tensor) -> Tensor:
+    """A matrix [d_out, d_in] as a tuner layer's base stores it, or back."""
+    return matrix.T if isinstance(layer.get_base_layer(), Conv1D) else matrix
 
 
 def stores_transposed(body: nn.Module) -> bool:

@@ -38,9 +38,6 @@ class Method(Config, ABC):
     """Whether every weight of the body moves; then it stands alone, and the model is kept instead of an adapter."""
     lengthens_sequence: ClassVar[bool] = False
     """Whether hidden states come back for virtual tokens, too, before those of the text."""
-    decays: ClassVar[bool] = True
-    """Whether weight decay may pull its weights to 0: not where 1 is what leaves the body as it is."""
-
     unmergeable: ClassVar[str] = "it does not say how a body's own weights could hold it"
     """Why a layer cannot become a part of the body's weights (`merge`); empty: it can."""
     idle: ClassVar[str] = "all its weights are as they started"
@@ -98,6 +95,11 @@ class Method(Config, ABC):
         return "every weight below it moves" if below.trains_all or self.trains_all else None
 
     @property
+    def decays(self) -> bool:
+        """Whether weight decay may pull its weights to 0: not where another number leaves the body as it is."""
+        return True
+
+    @property
     def positions_taken(self) -> int:
         """Positions of the body that the text can no longer have."""
         return 0
@@ -108,7 +110,24 @@ class Method(Config, ABC):
         return ""
 
     def begin(self, body: nn.Module, name: str, ids: Sequence[int]) -> None:
-        """Start a fresh layer at the tokens of `start_text`."""
+        """Start a fresh layer where its numbers depend on those of the body.
+
+        Args:
+            body: with the layer; its weights are read.
+            name: of the layer.
+            ids: of the tokens of `start_text`.
+        """
+
+    def rate_ratio(self, parameter: str) -> float:
+        """By what the learning rate of a parameter that it owns is multiplied."""
+        return 1.0
+
+    def memory(self, body: nn.Module, name: str) -> dict[str, Tensor]:
+        """What training must keep of a layer beside its weights to go on exactly; by names of its own."""
+        return {}
+
+    def recall(self, body: nn.Module, name: str, tensors: Mapping[str, Tensor]) -> None:
+        """Put `memory` back."""
 
     def still(self) -> "Method":
         """The method as a fixed function: nothing random in its forward pass."""
@@ -118,10 +137,14 @@ class Method(Config, ABC):
         """Whether a parameter of a body belongs to the layer `name`."""
         return name in parameter.split(".")
 
+    def file_name(self, parameter: str, name: str) -> str:
+        """What stock peft calls a parameter of the layer `name` in its file."""
+        return ROOT + ".".join(part for part in parameter.split(".") if part not in (name, "base_layer"))
+
     def state(self, body: nn.Module, name: str) -> dict[str, Tensor]:
         """The weights of a layer, by the names in its file."""
         return {
-            file_name(parameter, name): tensor.detach()
+            self.file_name(parameter, name): tensor.detach()
             for parameter, tensor in body.named_parameters()
             if self.owns(parameter, name)
         }
@@ -131,7 +154,7 @@ class Method(Config, ABC):
         with torch.no_grad():
             for parameter, tensor in body.named_parameters():
                 if self.owns(parameter, name):
-                    tensor.copy_(tensors[file_name(parameter, name)])
+                    tensor.copy_(tensors[self.file_name(parameter, name)])
 
     def is_active(self, body: nn.Module, name: str) -> bool:
         """Whether a layer is in the forward pass."""
@@ -163,11 +186,6 @@ class Method(Config, ABC):
 
 AnyMethod = Annotated[SerializeAsAny[Method], Kinds(METHODS, method_class)]
 """One of the catalog."""
-
-
-def file_name(parameter: str, name: str) -> str:
-    """What stock peft calls a parameter of the layer `name` in its file."""
-    return ROOT + ".".join(part for part in parameter.split(".") if part not in (name, "base_layer"))
 
 
 def endings(names: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:

@@ -85,7 +85,11 @@ class Network(nn.Module):
         self.mlp_head = nn.Sequential(*maps)
 
     def forward(self) -> Tensor:
-        """[n, D]."""
+        """[n, D], in fp32 whatever the body computes in: not every processor has an LSTM in bf16."""
+        with torch.autocast(self.embedding.weight.device.type, enabled=False):
+            return self._computed()
+
+    def _computed(self) -> Tensor:
         read = self.embedding.weight[None]  # [1, n, D]
         if self.lstm_head is not None:
             lstm: Any = self.lstm_head

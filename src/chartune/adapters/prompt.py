@@ -41,7 +41,8 @@ class Prompt(VirtualTokens):
 
     def begin(self, body: nn.Module, name: str, ids: Sequence[int]) -> None:
         """At the embeddings of these tokens."""
-        self.restore(body, name, {PROMPT: rows_of(body, ids, self.tokens)})
+        if ids:
+            self.restore(body, name, {PROMPT: rows_of(body, ids, self.tokens)})
 
     def shapes(self, body: nn.Module, anatomy: Anatomy) -> dict[str, tuple[int, ...]]:
         """[n, D]; D as the body's embedding has it."""

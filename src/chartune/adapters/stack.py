@@ -7,7 +7,7 @@ the forward pass and which get gradients is an invariant here, asserted after at
 because peft's own switches turn frozen adapters back on.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -112,8 +112,29 @@ class Attached:
 
     def undecayed(self) -> list[nn.Parameter]:
         """Those that weight decay must leave alone."""
-        still = [_name(index) for index, method in enumerate(self.methods) if not method.decays]
-        return [p for name, p in self.module.named_parameters() if any(part in still for part in name.split("."))]
+        return [p for _, method, p in self._learning() if not method.decays]
+
+    def rate_ratios(self) -> dict[nn.Parameter, float]:
+        """By what the learning rate is multiplied of those that learn."""
+        return {p: method.rate_ratio(name) for name, method, p in self._learning()}
+
+    def _learning(self) -> Iterator[tuple[str, Method, nn.Parameter]]:
+        for name, parameter in self.trainable().items():
+            for index, method in enumerate(self.methods):
+                if method.owns(name, _name(index)):
+                    yield name, method, parameter
+
+    def memory(self) -> dict[str, Tensor]:
+        """What training must keep of the layers beside their weights, to go on exactly."""
+        every = {_name(index): method.memory(self.module, _name(index)) for index, method in enumerate(self.methods)}
+        return {f"{layer}/{key}": tensor for layer, kept in every.items() for key, tensor in kept.items()}
+
+    def recall(self, tensors: Mapping[str, Tensor]) -> None:
+        """Put `memory` back."""
+        for index, method in enumerate(self.methods):
+            start = f"{_name(index)}/"
+            own = {key.removeprefix(start): tensor for key, tensor in tensors.items() if key.startswith(start)}
+            method.recall(self.module, _name(index), own)
 
     def tensors(self, index: int) -> dict[str, Tensor]:
         """The weights of one layer, by the names in its file."""
@@ -185,8 +206,8 @@ def attach(
     for index, (method, adapter) in enumerate(zip(attached.methods, adapters, strict=False)):
         if adapter is not None:
             _fill(body, method, _name(index), adapter)
-        elif method.start_text:
-            method.begin(body, _name(index), _ids(method, tokenise))
+        else:
+            method.begin(body, _name(index), _ids(method, tokenise) if method.start_text else ())
     return attached
 
 

@@ -56,8 +56,9 @@ class Resolved:
     reason: str
 
     def hashable(self) -> dict[str, Any]:
-        """What of it changes the answer."""
-        return {name: value for name, value in asdict(self).items() if name != "reason"}
+        """What of it changes the answer; in bf16 runs of former versions, adapters were in bf16, too."""
+        own = {name: value for name, value in asdict(self).items() if name != "reason"}
+        return own | ({"adapters": "fp32"} if self.precision == "bf16" else {})
 
 
 def resolve(numerics: Numerics, max_seq_len: int, *, trains_body: bool = True, fused: bool = True) -> Resolved:

@@ -161,7 +161,7 @@ def _fitted(
         reader.objective, stage.optimisation, stage.stopping, stage.seed, resolved.precision, work.checkpoints,
         EventLog(work.folder / "events.jsonl"),
         lambda: _evaluation(table, reader.logits["validation"]()),
-        title=f"fine-tune {stage.name or stage.stack.title()}", undecayed=assembled.attached.undecayed(),
+        title=f"fine-tune {stage.name or stage.stack.title()}", attached=assembled.attached,
     )  # fmt: skip
     # A resumed run has its head from the checkpoint.
     if stage.head.start == "probe" and not any(work.checkpoints.glob("step-*")):

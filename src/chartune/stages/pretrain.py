@@ -125,7 +125,7 @@ def _adapt(stage: Pretrain, data: Artefact, inputs: Inputs, work: Work) -> Outco
         lm_objective(model, blocks["train"]), stage.optimisation, stage.stopping, stage.seed, resolved.precision,
         work.checkpoints, EventLog(work.folder / "events.jsonl"),
         lambda: lm_evaluation(model, watched, resolved.precision),
-        title=f"pretrain {stage.name or stage.method.title()}", undecayed=attached.undecayed(),
+        title=f"pretrain {stage.name or stage.method.title()}", attached=attached,
     ))  # fmt: skip
     attached.keep_promises()
     _keep(stage, attached, body, backbone, work)

@@ -28,6 +28,8 @@ CATALOG: Final = tuple(method_class(kind).parse({}) for kind in METHODS)
 TRIED: Final[tuple[Method, ...]] = (
     *(method for method in CATALOG if not method.trains_all),
     LoRA(rank=2, targets="attention", dropout=0.1),
+    LoRA(rank=2, targets="attention", decomposed=True, scaling="rank-stabilised"),
+    LoRA(rank=2, targets="attention", start="pissa", dropout=0.1, b_rate_ratio=4),
     Prefix(tokens=3, positions="unshifted"),
     PTuning(tokens=3, network="lstm", hidden=4),
 )
@@ -57,7 +59,10 @@ array of three axes and not as matrices, so that `all-linear` and IA3 would pass
 
 def called(method: Method) -> str:
     """Its kind and switches: `prefix unshifted`."""
-    switches = (getattr(method, name, None) for name in ("targets", "positions", "network"))
+    switches = [getattr(method, name, None) for name in ("targets", "positions", "network")]
+    if isinstance(method, LoRA):
+        switches += ["decomposed"] if method.decomposed else []
+        switches += [method.start] if method.start != "standard" else []
     return " ".join([method.kind, *(str(switch) for switch in switches if switch)])
 
 
@@ -94,10 +99,11 @@ def page() -> str:
 
 def _stacks() -> str:
     """Which method may stand above which."""
-    rows = [["above \\ below", *(f"`{below.kind}`" for below in CATALOG)], ["---"] * (len(CATALOG) + 1)]
-    for above in CATALOG:
-        reasons = [above.composes_with(below) for below in CATALOG]
-        rows.append([f"`{above.kind}`", *(f"no: {why}" if why else "yes" for why in reasons)])
+    shown = {method.kind: method for method in CATALOG} | {"lora decomposed": LoRA(decomposed=True)}
+    rows = [["above \\ below", *(f"`{name}`" for name in shown)], ["---"] * (len(shown) + 1)]
+    for name, above in shown.items():
+        reasons = [above.composes_with(below) for below in shown.values()]
+        rows.append([f"`{name}`", *(f"no: {why}" if why else "yes" for why in reasons)])
     return _lines(rows) + "\n"
 
 

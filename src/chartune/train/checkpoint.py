@@ -1,6 +1,6 @@
 """Checkpoints: everything that the next step depends on, as safetensors and JSON, written aside and signed last.
 
-    checkpoints/step-00000120/   trainable, best, optimizer (.safetensors), state.json, manifest.json
+    checkpoints/step-00000120/   trainable, best, optimizer, memory (.safetensors), state.json, manifest.json
 
 A checkpoint whose manifest does not verify does not count: the one before it is taken. Order and dropout are pure
 functions of (seed, step), so no generator state has to be kept.
@@ -10,8 +10,10 @@ import json
 import logging
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import torch
@@ -27,10 +29,13 @@ from chartune.store import MANIFEST, sha256, storing, write_json
 log = logging.getLogger(__name__)
 
 STATE: Final = "state.json"
+MEMORY: Final = "memory.safetensors"
 NEEDED: Final = frozenset({"trainable.safetensors", "optimizer.safetensors", STATE})
-"""Files without which there is no checkpoint; `best.safetensors` comes with the first evaluation."""
+"""Files without which there is no checkpoint; `best.safetensors` comes with the first evaluation, `memory.safetensors`
+with a method that has one."""
 KEPT: Final = 2
 """Checkpoints on disk: the newest and one to fall back on."""
+Tensors = dict[str, Tensor]
 
 
 @dataclass
@@ -60,8 +65,9 @@ class State:
 
 
 def save_checkpoint(
-    folder: Path, state: State, model: nn.Module, optimizer: Optimizer, best: dict[str, Tensor] | None
-) -> None:
+    folder: Path, state: State, model: nn.Module, optimizer: Optimizer, best: Tensors | None,
+    memory: Mapping[str, Tensor] = MappingProxyType({}),
+) -> None:  # fmt: skip
     """Write a checkpoint atomically and drop the oldest.
 
     Args:
@@ -70,6 +76,7 @@ def save_checkpoint(
         model: its trainable parameters are saved by name.
         optimizer: its state is saved by the names of the parameters.
         best: the best weights so far, by name; None before the first evaluation.
+        memory: what its layers must keep beside their weights.
 
     Raises:
         StoreError: the disk is full; earlier checkpoints stay intact.
@@ -83,6 +90,8 @@ def save_checkpoint(
             write_tensors(aside / "optimizer.safetensors", _optimizer_tensors(model, optimizer))
             if best is not None:
                 write_tensors(aside / "best.safetensors", best)
+            if memory:
+                write_tensors(aside / MEMORY, {name: tensor.detach().cpu() for name, tensor in memory.items()})
             write_json(aside / STATE, asdict(state))
             write_json(aside / MANIFEST, {file.name: sha256(file) for file in sorted(aside.iterdir())})
             shutil.rmtree(final, ignore_errors=True)
@@ -96,11 +105,11 @@ def save_checkpoint(
 
 def load_checkpoint(
     folder: Path, model: nn.Module, optimizer: Optimizer
-) -> tuple[State, dict[str, Tensor] | None] | None:
+) -> tuple[State, Tensors | None, Tensors] | None:
     """Put the newest whole checkpoint back in place.
 
     Returns:
-        the state and the best weights so far, or None when there is no checkpoint.
+        the state, the best weights so far and the memory of the layers, or None when there is no checkpoint.
 
     Raises:
         RunError: there are checkpoints, but none is whole, or the newest belongs to another model.
@@ -113,8 +122,10 @@ def load_checkpoint(
             continue
         restore(model, load_file(path / "trainable.safetensors"), str(path))
         _restore_optimizer(model, optimizer, load_file(path / "optimizer.safetensors"))
-        best = load_file(path / "best.safetensors") if (path / "best.safetensors").exists() else None
-        return state, best
+        best, memory = (
+            load_file(path / name) if (path / name).exists() else None for name in ("best.safetensors", MEMORY)
+        )
+        return state, best, memory or {}
     if folders:
         raise RunError(
             f"a run must be resumed from a whole checkpoint, but all {len(folders)} in {folder} are damaged; "

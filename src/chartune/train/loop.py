@@ -7,7 +7,7 @@ so that a killed run ends with the same weights, bit for bit, as one that was le
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from chartune.adapters.stack import Attached
 from chartune.errors import Diverged, RunError
 from chartune.log import EventLog, Meter, progress
 from chartune.prediction.predictions import out_of_memory
@@ -79,8 +80,8 @@ class Training:
     events: EventLog
     evaluate: Callable[[], Evaluation]
     title: str = "train"
-    undecayed: Sequence[nn.Parameter] = ()
-    """Weights that weight decay must leave alone."""
+    attached: Attached | None = None
+    """The layers among what learns, where there are any."""
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     state: State = field(default_factory=State)
     best: dict[str, Tensor] | None = None
@@ -109,7 +110,7 @@ def fit(training: Training) -> Fitted:
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     raw = objective.model
     raw.to(accelerator.device)
-    optimizer = make_optimizer(raw, choice, training.undecayed)
+    optimizer = _optimizer(training)
     _resume(training, optimizer)
     model, prepared = accelerator.prepare(raw, optimizer)
     schedule = schedule_of(choice, training.stopping, len(objective.lengths))
@@ -121,11 +122,21 @@ def fit(training: Training) -> Fitted:
     return Fitted(training.state, schedule.steps, stopped)
 
 
+def _optimizer(training: Training) -> torch.optim.Optimizer:
+    """Over all that learns, by the rules of its layers."""
+    model, choice, attached = training.objective.model, training.optimisation, training.attached
+    if attached is None:
+        return make_optimizer(model, choice)
+    return make_optimizer(model, choice, attached.undecayed(), attached.rate_ratios())
+
+
 def _resume(training: Training, optimizer: torch.optim.Optimizer) -> None:
     training.state.micro_batch_tokens = training.optimisation.micro_batch_tokens
     checkpoint = load_checkpoint(training.folder, training.objective.model, optimizer)
     if checkpoint:
-        training.state, training.best = checkpoint
+        training.state, training.best, memory = checkpoint
+        if training.attached is not None:
+            training.attached.recall(memory)
         training.state.resumed += 1
         training.state.earlier_seconds = training.state.seconds
         training.state.micro_batch_tokens = min(
@@ -158,11 +169,14 @@ def _steps(training: Training, accelerator: Any, model: Any, optimizer: Any, sch
             state.seconds += time.monotonic() - started
             if evaluated or time.monotonic() - saved >= training.checkpoint_seconds:
                 if accelerator.is_main_process:
-                    save_checkpoint(
-                        training.folder, state, training.objective.model, optimizer.optimizer, training.best
-                    )
+                    _save(training, optimizer.optimizer)
                 saved = time.monotonic()
     return state.step < total
+
+
+def _save(training: Training, optimizer: torch.optim.Optimizer) -> None:
+    memory = training.attached.memory() if training.attached else {}
+    save_checkpoint(training.folder, training.state, training.objective.model, optimizer, training.best, memory)
 
 
 def _one_step(

@@ -1,7 +1,8 @@
 """AdamW and its learning rate, as numbers in a config and pure functions of the step."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -44,25 +45,31 @@ class Stopping(Config):
     """Stop after so many evaluations without a better score; the best weights are kept."""
 
 
-def make_optimizer(module: nn.Module, choice: Optimisation, undecayed: Iterable[nn.Parameter] = ()) -> AdamW:
+def make_optimizer(
+    module: nn.Module,
+    choice: Optimisation,
+    undecayed: Iterable[nn.Parameter] = (),
+    ratios: Mapping[nn.Parameter, float] = MappingProxyType({}),
+) -> AdamW:
     """AdamW over the parameters that learn: the head in a group of its own, vectors without decay.
 
     Args:
         module: what learns.
         choice: rates and decay.
         undecayed: further parameters without decay.
+        ratios: by what the learning rate of some is multiplied.
     """
-    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     without = {id(parameter) for parameter in undecayed}
     for name, parameter in module.named_parameters():
         if parameter.requires_grad:
             matrix = parameter.ndim > 1 and id(parameter) not in without
-            groups.setdefault((name.startswith("head."), matrix), []).append(parameter)
+            peak = choice.head_learning_rate if name.startswith("head.") else choice.learning_rate
+            groups.setdefault((peak * ratios.get(parameter, 1.0), matrix), []).append(parameter)
     return AdamW(
         [
-            {"params": parameters, "peak": choice.head_learning_rate if head else choice.learning_rate,
-             "weight_decay": choice.weight_decay if matrix else 0.0}
-            for (head, matrix), parameters in groups.items()
+            {"params": parameters, "peak": peak, "weight_decay": choice.weight_decay if matrix else 0.0}
+            for (peak, matrix), parameters in groups.items()
         ],
         lr=choice.learning_rate, betas=(0.9, 0.98),
     )  # fmt: skip

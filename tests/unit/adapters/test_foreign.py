@@ -1,7 +1,6 @@
 """An adapter that stock peft trained and saved is a layer like our own, to the sixth digit, or it is refused."""
 
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -92,6 +91,7 @@ CHOICES: dict[str, dict[str, Any]] = {
     "whole names": {"target_modules": ["model.layers.0.self_attn.q_proj", "model.layers.1.mlp.up_proj"]},
     "names that do not exist": {"target_modules": ["q_proj", "query_key_value"]},
     "rank-stabilised": {"use_rslora": True, "r": 5},
+    "decomposed": {"use_dora": True, "use_rslora": True},
     "gaussian start": {"init_lora_weights": "gaussian", "lora_dropout": 0.3},
 }
 
@@ -110,7 +110,7 @@ def test_the_numbers_and_the_maker_s_name_of_the_base_are_kept(llama: LocalBackb
     method = adapter.method
     assert isinstance(method, LoRA)
     assert (method.rank, method.dropout, method.targets) == (4, 0.25, ("q_proj", "v_proj"))
-    assert math.isclose(method.alpha / method.rank, 6 / math.sqrt(4))
+    assert (method.alpha, method.scaling) == (6, "rank-stabilised")
     assert (adapter.base, adapter.base_hash, adapter.run) == (str(llama.folder), None, None)
 
 
@@ -145,7 +145,6 @@ def edit(folder: Path, **fields: Any) -> None:
 
 
 MORE_THAN_LORA: dict[str, tuple[dict[str, Any], str]] = {
-    "DoRA": ({"use_dora": True}, "use_dora: DoRA rescales whole matrices"),
     "ranks": ({"rank_pattern": {"q_proj": 2}}, "rank_pattern: a layer has one rank"),
     "alphas": ({"alpha_pattern": {"q_proj": 2}}, "alpha_pattern: a layer has one alpha"),
     "biases": ({"bias": "lora_only"}, "bias='lora_only'; merge it"),
