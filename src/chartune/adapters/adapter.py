@@ -166,7 +166,7 @@ def write_adapter(
     base = {"name": backbone.name, "content_hash": backbone.content_hash, "licence": backbone.licence}
     write_json(
         folder / LINEAGE,
-        {"method": method.model_dump(mode="json"), "base": base, "sensitivity": "restricted", **lineage},
+        {"method": method.as_kept().model_dump(mode="json"), "base": base, "sensitivity": "restricted", **lineage},
     )
 
 

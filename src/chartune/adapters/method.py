@@ -129,6 +129,10 @@ class Method(Config, ABC):
     def recall(self, body: nn.Module, name: str, tensors: Mapping[str, Tensor]) -> None:
         """Put `memory` back."""
 
+    def as_kept(self) -> "Method":
+        """The method of its file: another one where the file holds less than what has learnt."""
+        return self
+
     def still(self) -> "Method":
         """The method as a fixed function: nothing random in its forward pass."""
         return self

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import torch
 from peft import PrefixTuningConfig, TaskType
@@ -12,18 +12,30 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from chartune.adapters.method import Method
-from chartune.adapters.prefix_attention import PREFIXES, KeysAndValues, add_prefix, reads_prefixes
+from chartune.adapters.prefix_attention import (
+    PREFIXES,
+    KeysAndValues,
+    ProjectedKeysAndValues,
+    Projection,
+    add_prefix,
+    reads_prefixes,
+)
 from chartune.adapters.stock import PROMPT
+from chartune.config import Added
 from chartune.errors import AdapterError
 from chartune.models.anatomy import Anatomy
 from chartune.models.families import family_of
 from chartune.models.weights import Header
 
+PROJECTIONS: Final = "prefix_projections"
+"""The attribute of a body that holds what computes its prefixes, by the name of the layer."""
+
 
 class Prefix(Method):
-    """Prefix tuning without a projection (Li and Liang, 2021, arXiv:2101.00190; so in P-tuning v2, arXiv:2110.07602).
+    """Prefix tuning (Li and Liang, 2021, arXiv:2101.00190); without a projection as in P-tuning v2 (arXiv:2110.07602).
 
-    Keys and values start at random: a fresh layer is not the identity. Learning rates up to 1e-2 suit it.
+    Keys and values start at random: a fresh layer is not the identity. Learning rates up to 1e-2 suit it. A projection
+    learns in their place and computes them; what is kept is what it computed, as in the paper and in stock peft.
     """
 
     kind: Literal["prefix"] = "prefix"
@@ -37,6 +49,10 @@ class Prefix(Method):
     positions: Literal["shifted", "unshifted"] = "shifted"
     """`shifted`: the text's positions begin at n, as stock peft has it and P1 used it; `unshifted`: at 0, as the body
     was pretrained."""
+    projection_hidden: Annotated[int | None, Added()] = Field(None, gt=0, le=65536)
+    """Width h of a network that computes the prefix from n vectors of heads·d_head: Linear, tanh, Linear. None: the
+    prefix itself learns. P1 says no width; stock peft's default is that of the vectors, 1,090,867,200 weights on a
+    LLaMA of 7B with 20 tokens."""
 
     @property
     def positions_taken(self) -> int:
@@ -62,19 +78,46 @@ class Prefix(Method):
         """[n, 2·blocks·heads·d_head]: per token the first block's keys, its values, the second's keys, and so on."""
         return {PROMPT: (self.tokens, sum(2 * heads * size for heads, size in anatomy.key_heads))}
 
+    def count(self, body: nn.Module, anatomy: Anatomy) -> int:
+        """What learns: the prefix, or n·D + (D·h + h) + (h + 1)·2·blocks·D of its projection, D = heads·d_head."""
+        hidden = self.projection_hidden
+        if hidden is None:
+            return super().count(body, anatomy)
+        heads, size = anatomy.key_heads[0]
+        width, every = heads * size, 2 * len(anatomy.key_heads) * heads * size
+        return self.tokens * width + (width + 1) * hidden + (hidden + 1) * every
+
+    def as_kept(self) -> "Prefix":
+        """Without its projection."""
+        return self.model_copy(update={"projection_hidden": None})
+
     def attach(self, body: nn.Module, anatomy: Anatomy, name: str) -> None:
-        """Give every attention module a prefix drawn from N(0, 1), as stock peft does."""
+        """Give every attention module a prefix drawn from N(0, 1), as stock peft does, or computed."""
         place = next(body.parameters()).device
-        for module, (heads, size) in zip(anatomy.attention, anatomy.key_heads, strict=True):
-            add_prefix(body, body.get_submodule(module), name, KeysAndValues(heads, self.tokens, size, place))
-        drawn = {file: torch.randn(shape) for file, shape in self.shapes(body, anatomy).items()}
-        self.restore(body, name, drawn)
+        if self.projection_hidden is not None:
+            self._project(self.projection_hidden, body, anatomy, name, place)
+        else:
+            for module, (heads, size) in zip(anatomy.attention, anatomy.key_heads, strict=True):
+                add_prefix(body, body.get_submodule(module), name, KeysAndValues(heads, self.tokens, size, place))
+            drawn = {file: torch.randn(shape) for file, shape in self.shapes(body, anatomy).items()}
+            self.restore(body, name, drawn)
         if self.positions == "shifted":
             body.register_forward_pre_hook(partial(_shift, self.tokens), with_kwargs=True)
 
+    def _project(self, hidden: int, body: nn.Module, anatomy: Anatomy, name: str, place: torch.device) -> None:
+        heads, size = anatomy.key_heads[0]
+        made = Projection(self.tokens, heads * size, hidden, len(anatomy.attention)).to(place)
+        if not hasattr(body, PROJECTIONS):
+            body.add_module(PROJECTIONS, nn.ModuleDict())
+        body.get_submodule(PROJECTIONS).add_module(name, made)
+        for block, module in enumerate(anatomy.attention):
+            add_prefix(body, body.get_submodule(module), name, ProjectedKeysAndValues(made, block, heads))
+
     def title(self) -> str:
-        """`prefix n=20`."""
-        return f"prefix n={self.tokens}"
+        """`prefix n=20`, `prefix n=20 (projection h=512)`."""
+        return f"prefix n={self.tokens}" + (
+            f" (projection h={self.projection_hidden})" if self.projection_hidden else ""
+        )
 
     def must_suit(self, body: nn.Module, anatomy: Anatomy, whose: str) -> None:
         """Refuse bodies whose attention cannot be given keys, or whose positions cannot be shifted."""
@@ -97,7 +140,7 @@ class Prefix(Method):
 
     def state(self, body: nn.Module, name: str) -> dict[str, Tensor]:
         """The weights in stock peft's layout, see `shapes`."""
-        sides = [side.detach() for prefix in _prefixes(body, name) for side in (prefix.key, prefix.value)]
+        sides = [side.detach() for prefix in _prefixes(body, name) for side in prefix.pair()]
         return {PROMPT: torch.stack(sides).permute(2, 0, 1, 3).reshape(self.tokens, -1)}
 
     def restore(self, body: nn.Module, name: str, tensors: Mapping[str, Tensor]) -> None:
@@ -125,7 +168,7 @@ class Prefix(Method):
             )
 
 
-def _prefixes(body: nn.Module, name: str) -> list[KeysAndValues]:
+def _prefixes(body: nn.Module, name: str) -> list[Any]:
     """Of one layer, first block to last."""
     prefixes = [getattr(module, PREFIXES) for module in body.modules() if hasattr(module, PREFIXES)]
     return [layers[name] for layers in prefixes if name in layers]

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
@@ -34,6 +35,41 @@ class KeysAndValues(nn.Module):
         self.value = nn.Parameter(torch.empty(heads, tokens, size, device=device))
         """[heads, n, d_head]."""
 
+    def pair(self) -> tuple[Tensor, Tensor]:
+        """Key and value."""
+        return self.key, self.value
+
+
+class Projection(nn.Module):
+    """n vectors and the network that computes the prefix of every block from them, called as in stock peft."""
+
+    def __init__(self, tokens: int, width: int, hidden: int, blocks: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(tokens, width)
+        self.transform = nn.Sequential(nn.Linear(width, hidden), nn.Tanh(), nn.Linear(hidden, 2 * blocks * width))
+
+    def sides(self, block: int) -> Tensor:
+        """Keys and values of one block, [n, 2 · heads · d_head], in fp32 whatever the body computes in."""
+        last: Any = self.transform[2]
+        rows = slice(2 * block * self.embedding.embedding_dim, 2 * (block + 1) * self.embedding.embedding_dim)
+        with torch.autocast(last.weight.device.type, enabled=False):
+            made: Tensor = linear(self.transform[:2](self.embedding.weight), last.weight[rows], last.bias[rows])
+            return made
+
+
+class ProjectedKeysAndValues(nn.Module):
+    """The prefix of one attention module, computed anew in each pass: activations may be computed again, too."""
+
+    def __init__(self, projection: Projection, block: int, heads: int) -> None:
+        super().__init__()
+        self.shared, self.block, self.heads = [projection], block, heads  # a list: the body holds it, once
+
+    def pair(self) -> tuple[Tensor, Tensor]:
+        """Key and value, [heads, n, d_head] each."""
+        computed = self.shared[0].sides(self.block)
+        key, value = computed.view(len(computed), 2, self.heads, -1).permute(1, 2, 0, 3)
+        return key, value
+
 
 class GatedPrompt(nn.Module):
     """The adaptation prompt of one attention module: vectors that its own projections make keys and values of."""
@@ -53,7 +89,7 @@ class GatedPrompt(nn.Module):
             yield made.view(1, made.shape[1], self.heads, -1).transpose(1, 2).to(dtype)
 
 
-Prefixed = KeysAndValues | GatedPrompt
+Prefixed = KeysAndValues | ProjectedKeysAndValues | GatedPrompt
 
 
 def add_prefix(body: Any, module: nn.Module, name: str, prefix: Prefixed) -> None:
@@ -95,10 +131,10 @@ def _with_prefixes(inner: Attend, stock: Attend) -> Attend:
     ) -> tuple[Tensor, Any]:
         """query: [B, heads, T, d_head]; key and value: [B, key heads, T, d_head]; the mask, if any: [B, 1, T, T]."""
         learnt = list(getattr(module, PREFIXES, {}).values())
-        prefixes = [each for each in learnt if isinstance(each, KeysAndValues)]
+        prefixes = [each.pair() for each in learnt if not isinstance(each, GatedPrompt)]
         if prefixes:
-            mask = _widened(module, attention_mask, query, key, further, sum(p.key.shape[1] for p in prefixes))
-            keys, values = _before([p.key for p in prefixes], key), _before([p.value for p in prefixes], value)
+            mask = _widened(module, attention_mask, query, key, further, sum(own.shape[1] for own, _ in prefixes))
+            keys, values = _before([own for own, _ in prefixes], key), _before([own for _, own in prefixes], value)
             states, weights = inner(module, query, keys, values, mask, **further)
         else:
             states, weights = stock(module, query, key, value, attention_mask, **further)

@@ -145,7 +145,7 @@ def a_saved_layer_reloads_exactly_and_is_quiet_when_frozen(base: LocalBackbone, 
         expected = kept(Path(folder), base, method)
         adapter = read_adapter(Path(folder))
         adapter.must_fit(base)
-        assert (adapter.method, adapter.idle) == (method, False)
+        assert (adapter.method, adapter.idle) == (method.as_kept(), False)
         module = stacked(base, Frozen(adapter=folder)).module
     again = hidden(module)
     exact = _rounding(base)

@@ -31,6 +31,7 @@ TRIED: Final[tuple[Method, ...]] = (
     LoRA(rank=2, targets="attention", decomposed=True, scaling="rank-stabilised"),
     LoRA(rank=2, targets="attention", start="pissa", dropout=0.1, b_rate_ratio=4),
     Prefix(tokens=3, positions="unshifted"),
+    Prefix(tokens=3, projection_hidden=4),
     PTuning(tokens=3, network="lstm", hidden=4),
 )
 """What the contract suites run over: every method that adds a layer, and its switches."""
@@ -60,6 +61,7 @@ array of three axes and not as matrices, so that `all-linear` and IA3 would pass
 def called(method: Method) -> str:
     """Its kind and switches: `prefix unshifted`."""
     switches = [getattr(method, name, None) for name in ("targets", "positions", "network")]
+    switches += ["projected"] if getattr(method, "projection_hidden", None) else []
     if isinstance(method, LoRA):
         switches += ["decomposed"] if method.decomposed else []
         switches += [method.start] if method.start != "standard" else []

@@ -7,13 +7,14 @@ import pytest
 import torch
 from peft import PrefixTuningConfig, get_peft_model
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, DebertaV2Config, DebertaV2Model
+from transformers import AutoModel, AutoModelForCausalLM, DebertaV2Config, DebertaV2Model
 
-from chartune.adapters.adapter import read_adapter
+from chartune.adapters.adapter import read_adapter, write_adapter
 from chartune.adapters.method import Method
 from chartune.adapters.prefix import Prefix
 from chartune.adapters.stack import Attached, Fresh, Stack, attach
 from chartune.errors import AdapterError
+from chartune.models.anatomy import anatomy_of
 from chartune.models.backbone import LocalBackbone
 from chartune.models.load import Resolved, load_body
 from chartune.testing.stock_layers import must_be_a_layer
@@ -111,6 +112,32 @@ def test_a_prefix_of_stock_peft_is_a_layer(llama: LocalBackbone, tmp_path: Path,
     )
     stock = get_peft_model(AutoModelForCausalLM.from_pretrained(llama.folder), config)
     must_be_a_layer(stock, llama, tmp_path, Prefix(tokens=3))
+
+
+def test_a_projection_learns_what_stock_peft_s_learns_and_only_its_product_is_kept(
+    llama: LocalBackbone, tmp_path: Path
+) -> None:
+    method = Prefix(tokens=3, projection_hidden=8)
+    own = prefixed(llama, method)
+    count = method.count(own.module, anatomy_of(own.module))
+    assert count == sum(p.numel() for p in own.trainable().values()) == 3 * 16 + (16 + 1) * 8 + (8 + 1) * 2 * 2 * 16
+    config = PrefixTuningConfig(
+        task_type="FEATURE_EXTRACTION", num_virtual_tokens=3, prefix_projection=True, encoder_hidden_size=8
+    )
+    stock = get_peft_model(AutoModel.from_pretrained(llama.folder, attn_implementation="eager"), config)
+    encoder = stock.prompt_encoder["default"]
+    encoder.load_state_dict({name.rpartition("layer0.")[2]: p.detach() for name, p in own.trainable().items()})
+    with torch.no_grad():
+        product = encoder(torch.arange(3))
+    assert torch.allclose(own.tensors(0)["prompt_embeddings"], product, atol=1e-6)
+    uneven = torch.linspace(-1, 1, 32)  # what a norm leaves of a sum is the same
+    for module in (own.module, stock):
+        (module(input_ids=IDS, attention_mask=torch.ones_like(IDS)).last_hidden_state * uneven).sum().backward()
+    for name, parameter in own.trainable().items():
+        expected = encoder.get_parameter(name.rpartition("layer0.")[2]).grad
+        assert torch.allclose(parameter.grad, expected, atol=1e-5), name  # type: ignore[arg-type]
+    write_adapter(tmp_path, own.tensors(0), method, llama, {"run": None})
+    assert read_adapter(tmp_path).method == Prefix(tokens=3)
 
 
 def test_a_prefix_that_is_not_whole_is_refused(llama: LocalBackbone, tmp_path: Path) -> None:
