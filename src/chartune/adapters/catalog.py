@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 METHODS: Final = {
     "lora": "chartune.adapters.lora:LoRA",
+    "adalora": "chartune.adapters.adalora:AdaLoRA",
     "ia3": "chartune.adapters.ia3:IA3",
     "prefix": "chartune.adapters.prefix:Prefix",
     "adaptation-prompt": "chartune.adapters.adaptation_prompt:AdaptationPrompt",

@@ -11,8 +11,9 @@ from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 
 from chartune.adapters.injected import Injected, stores_transposed, tuner_layers
-from chartune.adapters.lora_start import MOVED, add_start, begin_at, both, halves, starts
+from chartune.adapters.lora_start import MOVED, Kept, add_start, begin_at, both, halves, starts
 from chartune.adapters.method import ROOT, Method
+from chartune.adapters.regime import Regime
 from chartune.adapters.targeted import Targeted
 from chartune.config import Added
 from chartune.errors import AdapterError
@@ -162,14 +163,9 @@ class LoRA(Targeted):
         if self.start in MOVED:
             begin_at(self.start, body, name)
 
-    def memory(self, body: nn.Module, name: str) -> dict[str, Tensor]:
-        """Where it started."""
-        return starts(body, name)
-
-    def recall(self, body: nn.Module, name: str, tensors: Mapping[str, Tensor]) -> None:
-        """Where it started."""
-        for key, tensor in starts(body, name).items():
-            tensor.copy_(tensors[key])
+    def regime(self, body: nn.Module, name: str, steps: int) -> Regime:
+        """Where it started is kept."""
+        return Kept(starts(body, name))
 
     def file_name(self, parameter: str, name: str) -> str:
         """As stock peft calls it, which leaves `weight` out of the magnitudes' names."""

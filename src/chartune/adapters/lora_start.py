@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from chartune.adapters.injected import stored, tuner_layers
+from chartune.adapters.regime import Regime
 
 STARTS: Final = "lora_start"
 """The attribute of a peft layer that holds where its LoRAs began, by the name of the layer."""
@@ -79,6 +80,22 @@ def begin_at(kind: str, body: nn.Module, name: str) -> None:
 def starts(body: nn.Module, name: str) -> dict[str, Tensor]:
     """The starts of a LoRA in a body: A₀ and B₀ of every matrix, by their names."""
     return {key: tensor for key, tensor in body.named_buffers() if f".{STARTS}.{name}." in key}
+
+
+class Kept(Regime):
+    """Tensors of a body that never learn and that a checkpoint keeps: another machine may factorise otherwise."""
+
+    def __init__(self, tensors: Mapping[str, Tensor]) -> None:
+        self.tensors = tensors
+
+    def memory(self) -> dict[str, Tensor]:
+        """As they are."""
+        return dict(self.tensors)
+
+    def recall(self, memory: Mapping[str, Tensor]) -> None:
+        """In place."""
+        for name, tensor in self.tensors.items():
+            tensor.copy_(memory[name])
 
 
 def both(own: Mapping[str, Tensor], began: Mapping[str, Tensor]) -> dict[str, Tensor]:

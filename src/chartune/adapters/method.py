@@ -17,6 +17,7 @@ from pydantic import SerializeAsAny
 from torch import Tensor, nn
 
 from chartune.adapters.catalog import METHODS, method_class
+from chartune.adapters.regime import Regime
 from chartune.config import Config
 from chartune.kinds import Kinds
 from chartune.models.anatomy import Anatomy
@@ -122,12 +123,9 @@ class Method(Config, ABC):
         """By what the learning rate of a parameter that it owns is multiplied."""
         return 1.0
 
-    def memory(self, body: nn.Module, name: str) -> dict[str, Tensor]:
-        """What training must keep of a layer beside its weights to go on exactly; by names of its own."""
-        return {}
-
-    def recall(self, body: nn.Module, name: str, tensors: Mapping[str, Tensor]) -> None:
-        """Put `memory` back."""
+    def regime(self, body: nn.Module, name: str, steps: int) -> Regime:
+        """What it asks of a training of so many optimizer steps. Raises AdapterError: those are too few."""
+        return Regime()
 
     def as_kept(self) -> "Method":
         """The method of its file: another one where the file holds less than what has learnt."""

@@ -7,7 +7,7 @@ the forward pass and which get gradients is an invariant here, asserted after at
 because peft's own switches turn frozen adapters back on.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -19,6 +19,7 @@ from chartune.adapters.adapter import Adapter
 from chartune.adapters.fit import must_equal
 from chartune.adapters.lora import LoRA
 from chartune.adapters.method import AnyMethod, Method
+from chartune.adapters.regime import Regimes
 from chartune.config import Config, Unhashed
 from chartune.errors import AdapterError
 from chartune.models.anatomy import anatomy_of
@@ -124,17 +125,10 @@ class Attached:
                 if method.owns(name, _name(index)):
                     yield name, method, parameter
 
-    def memory(self) -> dict[str, Tensor]:
-        """What training must keep of the layers beside their weights, to go on exactly."""
-        every = {_name(index): method.memory(self.module, _name(index)) for index, method in enumerate(self.methods)}
-        return {f"{layer}/{key}": tensor for layer, kept in every.items() for key, tensor in kept.items()}
-
-    def recall(self, tensors: Mapping[str, Tensor]) -> None:
-        """Put `memory` back."""
-        for index, method in enumerate(self.methods):
-            start = f"{_name(index)}/"
-            own = {key.removeprefix(start): tensor for key, tensor in tensors.items() if key.startswith(start)}
-            method.recall(self.module, _name(index), own)
+    def regimes(self, steps: int) -> Regimes:
+        """What the layers that learn ask of a training of so many steps. Raises AdapterError: those are too few."""
+        learning = [(index, method) for index, method in enumerate(self.methods) if self.states[index] != "frozen"]
+        return Regimes({_name(index): method.regime(self.module, _name(index), steps) for index, method in learning})
 
     def tensors(self, index: int) -> dict[str, Tensor]:
         """The weights of one layer, by the names in its file."""

@@ -36,6 +36,8 @@ IDS: Final = torch.tensor([[5, 9, 22, 40, 7, 8, 301], [9, 9, 17, 60, 2, 2, 2]])
 MASK: Final = torch.tensor([[1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0, 0]])
 BESIDE: Final = LoRA(rank=2, targets="all-linear")
 """What a method is stacked with."""
+STEPS: Final = 2
+"""Of a short training."""
 Rule = Callable[[LocalBackbone, Method], None]
 
 
@@ -247,19 +249,23 @@ def a_checkpoint_puts_it_back(base: LocalBackbone, method: Method) -> None:
     """A run that is taken up again steps as one that was left alone, and the best weights come back."""
     first, again = shaken(stacked(base, Fresh(method=method))), stacked(base, Fresh(method=method))
     of_first, of_second = (_optimizer(attached) for attached in (first, again))
+    regime, regained = (attached.regimes(STEPS) for attached in (first, again))
     _step(first, of_first)
+    regime.stepped(0)
     best = trainable(first.module)
     assert not torch.equal(hidden(first.module), hidden(again.module))
     with TemporaryDirectory() as folder:
-        save_checkpoint(Path(folder), State(step=1), first.module, of_first, best, first.memory())
+        save_checkpoint(Path(folder), State(step=1), first.module, of_first, best, regime.memory())
         loaded = load_checkpoint(Path(folder), again.module, of_second)
         assert loaded is not None
-        again.recall(loaded[2])
+        regained.recall(loaded[2])
     expected = hidden(first.module)
     assert torch.equal(expected, hidden(again.module))
-    _step(first, of_first)
-    _step(again, of_second)
-    assert torch.equal(hidden(first.module), hidden(again.module))
+    for step in range(1, STEPS):
+        for attached, optimizer, told in ((first, of_first, regime), (again, of_second, regained)):
+            _step(attached, optimizer)
+            told.stepped(step)
+        assert torch.equal(hidden(first.module), hidden(again.module))
     restore(again.module, best, "a test")
     assert torch.equal(hidden(again.module), expected)
 

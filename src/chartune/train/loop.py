@@ -19,6 +19,7 @@ from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from chartune.adapters.regime import Regimes
 from chartune.adapters.stack import Attached
 from chartune.errors import Diverged, RunError
 from chartune.log import EventLog, Meter, progress
@@ -85,6 +86,8 @@ class Training:
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     state: State = field(default_factory=State)
     best: dict[str, Tensor] | None = None
+    regimes: Regimes = field(default_factory=Regimes)
+    """What the layers ask of the loop; known once it is known how many steps there are."""
 
 
 def begin(training: Training, score: float) -> None:
@@ -111,9 +114,11 @@ def fit(training: Training) -> Fitted:
     raw = objective.model
     raw.to(accelerator.device)
     optimizer = _optimizer(training)
+    schedule = schedule_of(choice, training.stopping, len(objective.lengths))
+    if training.attached is not None:
+        training.regimes = training.attached.regimes(schedule.steps)
     _resume(training, optimizer)
     model, prepared = accelerator.prepare(raw, optimizer)
-    schedule = schedule_of(choice, training.stopping, len(objective.lengths))
     with progress(training.title, total=schedule.steps) as meter:
         stopped = _steps(training, accelerator, model, prepared, schedule, meter)
     if training.best is not None:
@@ -135,8 +140,7 @@ def _resume(training: Training, optimizer: torch.optim.Optimizer) -> None:
     checkpoint = load_checkpoint(training.folder, training.objective.model, optimizer)
     if checkpoint:
         training.state, training.best, memory = checkpoint
-        if training.attached is not None:
-            training.attached.recall(memory)
+        training.regimes.recall(memory)
         training.state.resumed += 1
         training.state.earlier_seconds = training.state.seconds
         training.state.micro_batch_tokens = min(
@@ -175,8 +179,8 @@ def _steps(training: Training, accelerator: Any, model: Any, optimizer: Any, sch
 
 
 def _save(training: Training, optimizer: torch.optim.Optimizer) -> None:
-    memory = training.attached.memory() if training.attached else {}
-    save_checkpoint(training.folder, training.state, training.objective.model, optimizer, training.best, memory)
+    model, memory = training.objective.model, training.regimes.memory()
+    save_checkpoint(training.folder, training.state, model, optimizer, training.best, memory)
 
 
 def _one_step(
@@ -207,6 +211,7 @@ def _one_step(
             f"lower optimisation.learning_rate (now {training.optimisation.learning_rate:g}) and run again."
         )
     optimizer.step()
+    training.regimes.stepped(training.state.step)
     optimizer.zero_grad()
     training.state.step += 1
     training.state.tokens += int(training.objective.lengths[step].sum())
@@ -228,7 +233,8 @@ def _gradients(training: Training, accelerator: Any, model: Any, step: NDArray[n
             # DDP averages over ranks, hence × world; an empty turn of a rank counts nothing.
             with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=training.precision == "bf16"):
                 share = model(**batch) * (world / weight if micro.counts else 0.0)
-            accelerator.backward(share)
+            penalty = training.regimes.penalty() if turn == len(turns) else None  # once in a step, on every rank
+            accelerator.backward(share if penalty is None else share + penalty)
         loss += share.detach() / world
     return float(accelerator.reduce(loss, "sum"))
 
@@ -237,6 +243,8 @@ def _evaluate(training: Training) -> None:
     state, shown = training.state, training.evaluate()
     for name, value in shown.values.items():
         training.events.record(state.step, name, value, split="validation", tokens=state.tokens)
+    if not training.regimes.counts(state.step):
+        return
     if state.best_score is None or shown.score > state.best_score:
         state.best_score, state.best_step, state.bad = shown.score, state.step, 0
         training.best = trainable(training.objective.model)

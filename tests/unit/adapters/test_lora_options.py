@@ -105,13 +105,14 @@ def test_where_it_started_is_kept_as_half_of_a_plain_lora_and_in_a_checkpoint(
     plain = read_adapter(tmp_path).method
     assert isinstance(plain, LoRA)
     assert (plain.rank, plain.start) == (8, "standard")
-    again, memory = fresh(llama, method), fresh(llama, method).memory()
+    again, memory = fresh(llama, method), fresh(llama, method).regimes(1).memory()
     again.methods[0].restore(again.module, "layer0", tensors)
     assert torch.equal(hidden(again.module), expected)
-    for tensor in again.methods[0].memory(again.module, "layer0").values():
+    regimes = again.regimes(1)
+    for tensor in regimes.memory().values():
         tensor.zero_()
     assert not torch.allclose(hidden(again.module), expected, atol=1e-2)
-    again.recall(memory)
+    regimes.recall(memory)
     assert torch.equal(hidden(again.module), expected)
 
 

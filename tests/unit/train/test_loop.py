@@ -1,8 +1,9 @@
 """The loop: what is killed and taken up again ends bit for bit where an undisturbed run ends."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
+from chartune.adapters.regime import Regime, Regimes
+from chartune.adapters.stack import Attached
 from chartune.errors import Diverged, RunError
 from chartune.log import EventLog
 from chartune.quantities import Duration
@@ -272,3 +275,89 @@ def test_training_without_examples_is_refused(tmp_path: Path) -> None:
     task.objective = Objective(task.objective.model, task.objective.batch, np.zeros(0, np.int64), np.zeros(0))
     with pytest.raises(RunError, match="one example"):
         fit(task)
+
+
+class Watched(Regime):
+    """A regime that pulls a model's weights to zero and notes what it is told."""
+
+    def __init__(self, model: nn.Module, counting: int = 0) -> None:
+        self.model, self.counting, self.told = model, counting, Tensor([0])
+
+    def penalty(self) -> Tensor:
+        return sum((p.square().sum() for p in self.model.parameters()), torch.zeros(()))
+
+    def stepped(self, step: int) -> None:
+        assert all(p.grad is not None for p in self.model.parameters())
+        assert int(self.told) == step
+        self.told += 1
+
+    def counts(self, steps: int) -> bool:
+        return steps >= self.counting
+
+    def memory(self) -> dict[str, Tensor]:
+        return {"told": self.told}
+
+    def recall(self, memory: Mapping[str, Tensor]) -> None:
+        self.told = memory["told"]
+
+
+class Layers:
+    """Stands for the layers of a stack."""
+
+    def __init__(self, regime: Watched) -> None:
+        self.regime = regime
+
+    def regimes(self, steps: int) -> Regimes:
+        assert steps == 32
+        return Regimes({"layer0": self.regime})
+
+    def undecayed(self) -> list[nn.Parameter]:
+        return []
+
+    def rate_ratios(self) -> dict[nn.Parameter, float]:
+        return {}
+
+
+def with_layers(
+    folder: Path, counting: int = 0, scores: Callable[[], float] = lambda: 0.0, **further: Any
+) -> tuple[Training, Watched]:
+    model = Small()
+    made, watched = training(folder, model, score=scores, **further), Watched(model, counting)
+    made.attached, made.checkpoint_seconds = cast(Attached, Layers(watched)), 3600.0
+    return made, watched
+
+
+def test_a_layer_s_penalty_counts_once_in_a_step_however_it_is_cut(
+    tmp_path: Path, undisturbed: tuple[dict[str, Tensor], Fitted]
+) -> None:
+    whole, pieces = (with_layers(tmp_path / f"{budget}", budget=budget)[0] for budget in (4096, 60))
+    for made in (whole, pieces):
+        cast(Any, made.objective.model).body[1].p = 0.0  # it draws anew for each piece
+        fit(made)
+    one, two = (weights(made.objective.model) for made in (whole, pieces))
+    assert not torch.allclose(one["head.weight"], undisturbed[0]["head.weight"], atol=0.1)
+    assert all(torch.allclose(one[name], two[name], atol=1e-5) for name in one)
+    losses = [e.value for e in EventLog.read(whole.events.path) if e.name == "loss"]
+    assert losses[0] < 1.0  # the penalty is no part of the loss that is shown
+
+
+def test_a_layer_is_told_of_every_step_once_also_when_it_was_killed(tmp_path: Path) -> None:
+    whole, watched = with_layers(tmp_path / "whole")
+    fit(whole)
+    assert int(watched.told) == 32
+    for fail_at in (13, None):
+        made, watched = with_layers(tmp_path / "broken", fail_at=fail_at)
+        if fail_at:
+            with pytest.raises(PowerError):
+                fit(made)
+        else:
+            fit(made)
+    assert int(watched.told) == 32
+    assert equal(weights(made.objective.model), weights(whole.objective.model))
+
+
+def test_a_model_that_does_not_count_yet_is_neither_the_best_nor_a_reason_to_stop(tmp_path: Path) -> None:
+    falling = iter(range(100, 0, -1))
+    made, _ = with_layers(tmp_path / "run", counting=17, scores=lambda: float(next(falling)), patience=2)
+    fitted = fit(made)
+    assert (fitted.state.best_step, fitted.state.step) == (20, 28)

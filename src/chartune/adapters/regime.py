@@ -1,0 +1,62 @@
+"""Regime: what a layer asks of the training loop beside gradients; nothing, of most methods.
+
+loss + penalty ─▶ backward ─▶ clip ─▶ AdamW ─▶ stepped ─▶ [evaluate, where the model counts] ─▶ [memory: checkpoint]
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+
+class Regime:
+    """Of one layer; asks nothing."""
+
+    def penalty(self) -> Tensor | None:
+        """What is added to the mean loss of each step, a number in fp32; None: nothing."""
+        return None
+
+    def stepped(self, step: int) -> None:
+        """The optimizer has made a step, counted from 0; its gradients are still there."""
+
+    def counts(self, steps: int) -> bool:
+        """Whether a model after so many steps is one that the method would leave, so that it may be the best one."""
+        return True
+
+    def memory(self) -> dict[str, Tensor]:
+        """What must be kept beside weights to go on exactly; by names of its own."""
+        return {}
+
+    def recall(self, memory: Mapping[str, Tensor]) -> None:
+        """Put `memory` back."""
+
+
+@dataclass
+class Regimes(Regime):
+    """Of all layers that learn, by their names."""
+
+    layers: Mapping[str, Regime] = field(default_factory=dict)
+
+    def penalty(self) -> Tensor | None:
+        """The sum."""
+        every = [penalty for regime in self.layers.values() if (penalty := regime.penalty()) is not None]
+        return sum(every[1:], every[0]) if every else None
+
+    def stepped(self, step: int) -> None:
+        """Each is told."""
+        for regime in self.layers.values():
+            regime.stepped(step)
+
+    def counts(self, steps: int) -> bool:
+        """Whether it does for all."""
+        return all(regime.counts(steps) for regime in self.layers.values())
+
+    def memory(self) -> dict[str, Tensor]:
+        """`layer/name` of each."""
+        return {f"{name}/{key}": kept for name, one in self.layers.items() for key, kept in one.memory().items()}
+
+    def recall(self, memory: Mapping[str, Tensor]) -> None:
+        """To each its own."""
+        for name, regime in self.layers.items():
+            start = f"{name}/"
+            regime.recall({key.removeprefix(start): kept for key, kept in memory.items() if key.startswith(start)})
