@@ -5,6 +5,7 @@ A discriminated union names its members when it is written; here a catalog names
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel, GetCoreSchemaHandler
@@ -24,8 +25,13 @@ def class_at(place: str) -> Any:
 class Kinds:
     """Marks a field (`Annotated[SerializeAsAny[Method], Kinds(METHODS, method_class)]`)."""
 
-    def __init__(self, catalog: Mapping[str, object], load: Callable[[str], type[BaseModel]]) -> None:
-        self.catalog, self.load = catalog, load
+    def __init__(
+        self,
+        catalog: Mapping[str, object],
+        load: Callable[[str], type[BaseModel]],
+        refused: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self.catalog, self.load, self.refused = catalog, load, refused
 
     def classes(self) -> list[type[BaseModel]]:
         """All that it may be."""
@@ -40,6 +46,8 @@ class Kinds:
         if "kind" not in value:
             raise PydanticKnownError("union_tag_not_found", {"discriminator": "'kind'"})
         kind = value["kind"]
+        if isinstance(kind, str) and kind in self.refused:
+            raise ValueError(f"`{kind}` is known and not taken: {self.refused[kind]}; choose another kind")
         if not isinstance(kind, str) or kind not in self.catalog:
             known = ", ".join(f"'{known}'" for known in self.catalog)
             raise PydanticKnownError(

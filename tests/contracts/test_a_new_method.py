@@ -71,7 +71,7 @@ def registered(
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
-@pytest.mark.parametrize(("kind", "model_type"), [("miss", "llama"), ("bitfit", "bert")])
+@pytest.mark.parametrize(("kind", "model_type"), [("loha", "llama"), ("bitfit", "bert")])
 def test_it_keeps_the_rules(
     registered: Callable[[str], type[Method]], twins: Path, kind: str, model_type: str, rule: Rule
 ) -> None:
@@ -79,7 +79,7 @@ def test_it_keeps_the_rules(
 
 
 @pytest.mark.parametrize(("kind", "model_type"), [
-    ("miss", "llama"), pytest.param("bitfit", "bert", marks=pytest.mark.slow),
+    ("loha", "llama"), pytest.param("bitfit", "bert", marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_the_command_line_finetunes_and_plans_it(
     registered: Callable[[str], type[Method]], hospital: Path, twins: Path, tmp_path: Path, kind: str, model_type: str

@@ -14,7 +14,7 @@ from chartune.adapters.injected import Injected, stores_transposed, tuner_layers
 from chartune.adapters.lora_start import MOVED, Kept, add_start, begin_at, both, halves, starts
 from chartune.adapters.method import ROOT, Method
 from chartune.adapters.regime import Regime
-from chartune.adapters.targeted import Targeted
+from chartune.adapters.targeted import OWN_MATRICES, Targeted
 from chartune.config import Added
 from chartune.errors import AdapterError
 from chartune.models.anatomy import Anatomy, matrix_shape
@@ -138,10 +138,7 @@ class LoRA(Targeted):
     def composes_with(self, below: Method) -> str | None:
         """DoRA stands on matrices as the base has them."""
         if self.decomposed and isinstance(below, Injected):
-            return (
-                "the magnitudes that it learns are of the base's own matrices, which the layer below changes; export "
-                "the run below with --merged and use that as the base model"
-            )
+            return OWN_MATRICES
         return super().composes_with(below)
 
     def rate_ratio(self, parameter: str) -> float:

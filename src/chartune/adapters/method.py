@@ -16,7 +16,7 @@ import torch
 from pydantic import SerializeAsAny
 from torch import Tensor, nn
 
-from chartune.adapters.catalog import METHODS, method_class
+from chartune.adapters.catalog import METHODS, REFUSED, method_class
 from chartune.adapters.regime import Regime
 from chartune.config import Config
 from chartune.kinds import Kinds
@@ -186,7 +186,7 @@ class Method(Config, ABC):
         return not any(changing.values())
 
 
-AnyMethod = Annotated[SerializeAsAny[Method], Kinds(METHODS, method_class)]
+AnyMethod = Annotated[SerializeAsAny[Method], Kinds(METHODS, method_class, REFUSED)]
 """One of the catalog."""
 
 

@@ -1,6 +1,6 @@
 """Methods that adapt matrices which a word stands for, or a list of names; so that all of them choose alike."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 from torch import nn
@@ -8,6 +8,12 @@ from torch import nn
 from chartune.adapters.injected import Injected, all_matrices, chosen, must_target, shortened
 from chartune.adapters.method import selects
 from chartune.models.anatomy import Anatomy
+
+OWN_MATRICES: Final = (
+    "what it learns is relative to the base's own matrices, which the layer below changes; export the run below with "
+    "--merged and use that as the base model"
+)
+"""Why some methods cannot stand above a layer beside matrices."""
 
 
 class Targeted(Injected):

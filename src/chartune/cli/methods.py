@@ -4,7 +4,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from chartune.adapters.catalog import METHODS
+from chartune.adapters.catalog import METHODS, REFUSED
 from chartune.cli.options import one_of
 
 HEAD_ONLY: Final = "head-only"
@@ -14,7 +14,8 @@ TFIDF: Final = "tfidf"
 FinetuneMethodOption = Annotated[
     str | None,
     typer.Option(
-        "--method", parser=one_of(METHODS, (HEAD_ONLY, TFIDF)), metavar="|".join((*METHODS, HEAD_ONLY, TFIDF)),
+        "--method", parser=one_of(METHODS, (HEAD_ONLY, TFIDF), refused=REFUSED),
+        metavar="|".join((*METHODS, HEAD_ONLY, TFIDF)),
         help="What is trained: a fresh layer (default: lora), every weight (full), the head only, or TF-IDF.",
     ),
 ]  # fmt: skip
@@ -22,7 +23,7 @@ PretrainMethodOption = Annotated[
     str | None,
     typer.Option(
         "--method",
-        parser=one_of(METHODS),
+        parser=one_of(METHODS, refused=REFUSED),
         metavar="|".join(METHODS),
         help="How the base model is adapted. Default: lora.",
     ),

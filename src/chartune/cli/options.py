@@ -204,11 +204,15 @@ def listed_splits(folder: Path) -> dict[str, str]:
     return {"kind": "imported", "folder": str(folder)}
 
 
-def one_of(*catalogs: Iterable[str]) -> Callable[[str], str]:
-    """A parser of flags: a name of these catalogs as they are now."""
+def one_of(*catalogs: Iterable[str], refused: Mapping[str, str] = MappingProxyType({})) -> Callable[[str], str]:
+    """A parser of flags: a name of these catalogs as they are now; `refused`: others that are known, and why not."""
 
     def chosen(text: str) -> str:
         known = [name for catalog in catalogs for name in catalog]
+        if text in refused:
+            raise typer.BadParameter(
+                f"{text} is known and not taken: {refused[text]}; choose one of {', '.join(known)}."
+            )
         if text not in known:
             raise typer.BadParameter(f"must be one of {', '.join(known)}, but got {text[:40]!r}.")
         return text

@@ -187,5 +187,5 @@ def test_layers_learn_in_fp32_on_a_base_in_bf16(llama: LocalBackbone, method: An
         before = hidden(body)
     attached = attach(Stack(layers=(Fresh(method=method),)), body, [None], 1, lambda _: [5])
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(hidden(body), before) == method.starts_as_identity
+        assert torch.allclose(hidden(body), before, atol=0.05) == method.starts_as_identity
     assert {parameter.dtype for parameter in attached.trainable().values()} == {torch.float32}

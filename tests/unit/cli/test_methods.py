@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from chartune.adapters.catalog import METHODS
+from chartune.adapters.catalog import METHODS, REFUSED
+from chartune.adapters.stack import Fresh
+from chartune.errors import ConfigError
 from chartune.models.backbone import LocalBackbone
 from chartune.testing.chain import FINETUNE, PRETRAIN, steps
 from chartune.testing.command_line import chartune
 
-SLOW = ("ia3", "prefix", "p-tuning", "adaptation-prompt")
+SLOW = ("ia3", "prefix", "p-tuning", "adaptation-prompt", "adalora", "miss")
 
 
 @pytest.mark.parametrize("method", ["prompt", *(pytest.param(method, marks=pytest.mark.slow) for method in SLOW)])
@@ -46,3 +48,11 @@ def test_what_is_no_method_is_refused_with_those_that_are(tmp_path: Path) -> Non
     (tmp_path / "stage.yaml").write_text("kind: pretrain\n")
     said = chartune("pretrain", "--config", tmp_path / "stage.yaml", "--method", "ia3", "--store", tmp_path / "store")
     assert (said.code, "--set method.kind=" in said.err) == (2, True)
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_method_of_peft_that_breaks_a_rule_is_refused_with_it(tmp_path: Path, kind: str) -> None:
+    said = chartune("pretrain", tmp_path, "--method", kind, "--store", tmp_path / "store")
+    assert (said.code, REFUSED[kind] in " ".join(said.err.split())) == (2, True)
+    with pytest.raises(ConfigError, match="is known and not taken"):
+        Fresh.parse({"method": {"kind": kind}})

@@ -1,0 +1,190 @@
+"""The door for further methods of peft: a few lines each, of those that keep the rules of `testing.method_rules`.
+
+What a kind says: peft's config, its numbers, the tensors that it keeps of a matrix, and which of them starts at zero.
+`catalog.REFUSED` says why others of peft are no kinds.
+"""
+
+from abc import abstractmethod
+from typing import Any, ClassVar, Literal
+
+import peft
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from chartune.adapters.injected import Injected, stores_transposed
+from chartune.adapters.method import ROOT, Method
+from chartune.adapters.targeted import OWN_MATRICES, Targeted
+from chartune.errors import AdapterError
+from chartune.models.anatomy import Anatomy, matrix_shape
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+class Further(Targeted):
+    """Base: a method that peft puts beside matrices. Starts as the identity."""
+
+    peft_config: ClassVar[str]
+    """What peft calls its config."""
+    zero_at_start: ClassVar[str]
+    """The tensor of a matrix that is zero in a fresh layer, which then changes nothing."""
+    takes_conv1d: ClassVar[bool] = False
+    """Whether peft puts it beside matrices that are stored the other way round, as GPT-2's are."""
+    needs_own_matrices: ClassVar[bool] = False
+    """Whether what it learns is relative to the matrices as the base has them."""
+    idle: ClassVar[str] = "what starts at zero is still zero in every matrix"
+
+    @abstractmethod
+    def numbers(self) -> dict[str, Any]:
+        """The fields of peft's config beside the targets."""
+
+    @abstractmethod
+    def tensors(self, d_out: int, d_in: int) -> Shapes:
+        """What it keeps of a matrix [d_out, d_in]."""
+
+    def unfit(self, d_out: int, d_in: int) -> str:
+        """What a matrix would have to be; empty: it suits."""
+        return ""
+
+    def to_peft(self, body: nn.Module, anatomy: Anatomy) -> Any:
+        """The peft config."""
+        numbers = self.numbers() | ({"fan_in_fan_out": stores_transposed(body)} if self.takes_conv1d else {})
+        make = getattr(peft, self.peft_config)
+        return make(task_type=peft.TaskType.FEATURE_EXTRACTION, target_modules=self.endings(body, anatomy), **numbers)
+
+    def shapes(self, body: nn.Module, anatomy: Anatomy) -> Shapes:
+        """`tensors` of every targeted matrix."""
+        return {
+            f"{ROOT}{name}.{tensor}": shape
+            for name in self.matrices(body, anatomy)
+            for tensor, shape in self.tensors(*matrix_shape(body.get_submodule(name))).items()
+        }
+
+    def must_suit(self, body: nn.Module, anatomy: Anatomy, whose: str) -> None:
+        """Refuse matrices that peft cannot take."""
+        super().must_suit(body, anatomy, whose)
+        if stores_transposed(body) and not self.takes_conv1d:
+            raise AdapterError(
+                f"peft puts {self.title()} beside nn.Linear only, and a {body.config.model_type} stores its matrices "  # type: ignore[union-attr]
+                f"the other way round ({whose} is one); choose another method, such as LoRA."
+            )
+        for name in self.matrices(body, anatomy):
+            if why := self.unfit(*matrix_shape(body.get_submodule(name))):
+                raise AdapterError(f"{self.title()} needs matrices {why}, and {name} is none; change it or `targets`.")
+
+    def composes_with(self, below: Method) -> str | None:
+        """Above layers that change no matrix, where it is relative to the base's own."""
+        alone = self.needs_own_matrices and isinstance(below, Injected)
+        return OWN_MATRICES if alone else super().composes_with(below)
+
+    def changes(self, name: str, tensor: Tensor) -> bool:
+        """What starts at zero does, by not being zero."""
+        return name.endswith(self.zero_at_start) and bool(tensor.any())
+
+
+class MiSS(Further):
+    """MiSS (Kang and Yin, 2024, arXiv:2409.15371): the rows of a small matrix are shared along the input."""
+
+    kind: Literal["miss"] = "miss"
+    peft_config: ClassVar[str] = "MissConfig"
+    zero_at_start: ClassVar[str] = "miss_block"
+    rank: int = Field(16, gt=0, le=65536)
+    """Rows r of the small matrix; r·d_out numbers for each matrix."""
+
+    def numbers(self) -> dict[str, Any]:
+        """The rank."""
+        return {"r": self.rank}
+
+    def tensors(self, d_out: int, d_in: int) -> Shapes:
+        """[r, d_out]."""
+        return {"miss_block": (self.rank, d_out)}
+
+    def title(self) -> str:
+        """`MiSS r=16`."""
+        return f"MiSS r={self.rank}"
+
+
+class HiRA(Further):
+    """HiRA (Huang et al., ICLR 2025): W ↦ W + W ⊙ (B·A), of full rank."""
+
+    kind: Literal["hira"] = "hira"
+    peft_config: ClassVar[str] = "HiraConfig"
+    zero_at_start: ClassVar[str] = "hira_B"
+    takes_conv1d: ClassVar[bool] = True
+    needs_own_matrices: ClassVar[bool] = True
+    rank: int = Field(16, gt=0, le=65536)
+    """Rank r of B·A; r·(d_in + d_out) numbers for each matrix."""
+
+    def numbers(self) -> dict[str, Any]:
+        """The rank."""
+        return {"r": self.rank}
+
+    def tensors(self, d_out: int, d_in: int) -> Shapes:
+        """A [r, d_in] and B [d_out, r]."""
+        return {"hira_A": (self.rank, d_in), "hira_B": (d_out, self.rank)}
+
+    def title(self) -> str:
+        """`HiRA r=16`."""
+        return f"HiRA r={self.rank}"
+
+
+class GraLoRA(Further):
+    """GraLoRA (Jung et al., 2025, arXiv:2505.20355): a LoRA of rank r/k for each of k² parts of a matrix."""
+
+    kind: Literal["gralora"] = "gralora"
+    peft_config: ClassVar[str] = "GraloraConfig"
+    zero_at_start: ClassVar[str] = "gralora_B"
+    rank: int = Field(16, gt=0, le=65536)
+    """Rank r; r·(d_in + d_out) numbers for each matrix, as a LoRA."""
+    alpha: float = Field(32, gt=0, le=1 << 20)
+    """Scale α: the update is multiplied by α/r."""
+    parts: int = Field(2, gt=0, le=1024)
+    """Parts k along each side; they divide the rank and both sides of every matrix."""
+
+    @model_validator(mode="after")
+    def _parts_divide(self) -> "GraLoRA":
+        if self.rank % self.parts:
+            raise ValueError(f"`parts` must divide `rank`, but {self.parts} does not divide {self.rank}")
+        return self
+
+    def unfit(self, d_out: int, d_in: int) -> str:
+        """Sides that the parts divide."""
+        return f"whose sides {self.parts} divides" if d_out % self.parts or d_in % self.parts else ""
+
+    def numbers(self) -> dict[str, Any]:
+        """Rank, scale and parts."""
+        return {"r": self.rank, "alpha": self.alpha, "gralora_k": self.parts}
+
+    def tensors(self, d_out: int, d_in: int) -> Shapes:
+        """A [k, d_in/k, r] and B [k, r, d_out/k]."""
+        k = self.parts
+        return {"gralora_A": (k, d_in // k, self.rank), "gralora_B": (k, self.rank, d_out // k)}
+
+    def title(self) -> str:
+        """`GraLoRA r=16 k=2`."""
+        return f"GraLoRA r={self.rank} k={self.parts}"
+
+
+class OFT(Further):
+    """OFT (Qiu et al., 2023, arXiv:2306.07280): the input of a matrix is turned in blocks."""
+
+    kind: Literal["oft"] = "oft"
+    peft_config: ClassVar[str] = "OFTConfig"
+    zero_at_start: ClassVar[str] = "oft_R.weight"
+    block: int = Field(32, gt=1, le=65536)
+    """Size b of a block, which divides d_in; d_in·(b − 1)/2 numbers for each matrix."""
+
+    def unfit(self, d_out: int, d_in: int) -> str:
+        """An input that blocks divide."""
+        return f"with inputs that blocks of {self.block} divide" if d_in % self.block else ""
+
+    def numbers(self) -> dict[str, Any]:
+        """The size of a block."""
+        return {"oft_block_size": self.block}
+
+    def tensors(self, d_out: int, d_in: int) -> Shapes:
+        """[d_in/b, b·(b − 1)/2]."""
+        return {"oft_R.weight": (d_in // self.block, self.block * (self.block - 1) // 2)}
+
+    def title(self) -> str:
+        """`OFT b=32`."""
+        return f"OFT b={self.block}"
