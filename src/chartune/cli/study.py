@@ -112,9 +112,10 @@ def plan(
     with exit code 5.
     """
     from chartune.studies.forecast import forecasts
+    from chartune.studies.problems import noted
 
     each, total = forecasts(_surveyed(_asked(file, folder, source, splits, sets), Store(store), ledger))
-    lines = [one.as_text() for one in each]
+    lines = noted([(one.cell, one.as_text(), one.note) for one in each])
     emit(
         {"cells": [one.to_json() for one in each], "total": total.to_json()}, as_json,
         "\n".join([*lines, total.as_text()]),
@@ -137,10 +138,12 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show which cells are done, running, failed or missing, by the store and the ledger."""
+    from chartune.studies.problems import noted
+
     asked = _surveyed(_asked(file, folder, source, splits, sets), Store(store), ledger)
     rows = [standing.to_json() for standing in asked.standings.values()]
     counts = {state: sum(row["state"] == state for row in rows) for state in ("done", "running", "failed", "missing")}
-    lines = [standing.as_text() for standing in asked.standings.values()]
+    lines = noted([(each.cell.title(), each.as_text(), each.why) for each in asked.standings.values()])
     said = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     emit({"cells": rows, **counts}, as_json, "\n".join([*lines, f"{len(rows)} cells: {said}"]))
 
@@ -225,7 +228,9 @@ def emit_study(
     }  # fmt: skip
     emit(result, as_json, f"report: {report}")
     if gaps:
-        reasons = "; ".join(f"{gap.cell}: {gap.why}" for gap in gaps)
+        from chartune.studies.problems import together
+
+        reasons = together([(gap.cell, gap.why) for gap in gaps])
         every = len(gaps) + len(runs) + len(listed)
         raise RunError(
             f"every stage of a study must end, but {len(gaps)} of {every} have not ({reasons}); "

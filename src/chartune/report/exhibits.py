@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from html import unescape
 from typing import Any
 
+from chartune.report.checklist import Checklist
 from chartune.report.drawn import draw_flow, draw_forest
 from chartune.report.files import Exhibit
 from chartune.report.outcome import Outcome
@@ -32,6 +33,7 @@ def exhibits(contents: Mapping[str, Any]) -> list[Exhibit]:
         every += [_table(table) for table in (elsewhere.scores, *elsewhere.drifts)]
     for search in contents["searches"]:
         every += [*map(_table, search.tables), *_figures(search.figures, "")]
+    every += [_table(_checklist(checklist)) for checklist in contents["checklists"]]
     rest = [contents[name] for name in ("listed", "costs", "planned", "switches")]
     rest += [*contents["hyperparameters"], *(lineage.tables for lineage in contents["lineages"])]
     return every + [_table(table) for table in rest if table]
@@ -60,6 +62,17 @@ def _figures(drawn: Iterable[str], begins: str) -> Iterator[Exhibit]:
     for figure in drawn:
         title = re.search(r"<title[^>]*>(.*?)</title>", figure)
         yield Exhibit(f"{begins}{unescape(title[1]) if title else 'figure'}", str(figure))
+
+
+def _checklist(checklist: Checklist) -> Table:
+    """Every item with the titles of the sections that answer it."""
+    columns = tuple(Column(name, numeric=False) for name in ("Item", "What it asks for", "Where"))
+    rows = tuple(
+        (Cell(each.item.number), Cell(each.item.asks),
+         Cell(", ".join(title for _, title in each.links) or each.whose, each.item.remark))
+        for each in checklist.items
+    )  # fmt: skip
+    return Table(checklist.title, columns, rows, f"{checklist.citation}.")
 
 
 def _flow(cohort: Cohort) -> Table:

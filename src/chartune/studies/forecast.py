@@ -46,13 +46,13 @@ class Forecast:
         }  # fmt: skip
 
     def as_text(self) -> str:
-        """In a line, with what is to be noted below."""
+        """In a line, its note apart."""
         if self.done:
             return f"{self.cell}: done"
         figures = f"{human_bytes(self.peak_bytes)} of memory, {human_bytes(self.kept_bytes)} kept on disk"
         time = "time not known" if self.seconds is None else f"about {human_seconds(self.seconds)}"
         what = "cannot be planned" if not self.planned else "" if self.peak_bytes is None else f"{time}, {figures}"
-        return f"{self.cell}: {': '.join(filter(None, (what, self.note)))}"
+        return ": ".join(filter(None, (self.cell, what)))
 
 
 @dataclass(frozen=True)
@@ -88,17 +88,18 @@ class Total:
         }  # fmt: skip
 
     def as_text(self) -> str:
-        """In two lines."""
+        """In a line, and another of what is free where something was planned."""
         known = "" if self.timed == self.cells else f" for the {self.timed} whose time is known"
         time = f"about {human_seconds(self.seconds)}{known}" if self.timed else "time not known"
+        if self.free_memory is None and self.free_disk is None:
+            return f"{self.cells} cells to run: nothing was planned"
         free = ", ".join(
             f"{human_bytes(size)} of {what}" for size, what in ((self.free_memory, "memory"), (self.free_disk, "disk"))
             if size is not None
         )  # fmt: skip
         return (
             f"{self.cells} cells to run: {time}, at most {human_bytes(self.peak_bytes)} of memory, "
-            f"{human_bytes(self.disk_bytes)} of disk\n{f'{free} are free' if free else 'nothing was planned'}"
-            f"{'' if self.fits else '; this does not fit'}"
+            f"{human_bytes(self.disk_bytes)} of disk\n{free} are free{'' if self.fits else '; this does not fit'}"
         )
 
 

@@ -16,6 +16,23 @@ def together(problems: Sequence[tuple[str, str]]) -> str:
     return lines[0] if len(lines) == 1 else "\n".join([f"{len(lines)} problems", *(f"- {line}" for line in lines)])
 
 
+def noted(lines: Sequence[tuple[str, str, str]]) -> list[str]:
+    """A line for each cell with its note; a note of several cells once, below them, where their lines say enough.
+
+    Args:
+        lines: title of a cell, its line, and its note; empty: there is none.
+    """
+    cells: dict[str, list[str]] = {}
+    for title, line, note in lines:
+        if note and line != title:
+            cells.setdefault(note, []).append(title)
+    shared = {note: titles for note, titles in cells.items() if len(titles) > 1}
+    each = [
+        line if not note or (note in shared and line != title) else f"{line}: {note}" for title, line, note in lines
+    ]
+    return [*each, *(f"{_where(titles)}: {note}" for note, titles in shared.items())]
+
+
 def _where(titles: Sequence[str]) -> str:
     """The first cells by title, and how many there are."""
     named = ", ".join(f"`{title}`" for title in titles[:MOST])

@@ -61,11 +61,11 @@ class Standing:
         }  # fmt: skip
 
     def as_text(self) -> str:
-        """In a line."""
+        """In a line, the reason apart."""
         name = f"  {self.identity.fingerprint}" if self.identity else ""
         called = f" ({self.run.name})" if self.run else " (in the ledger)" if self.entry else ""
         scored = "" if self.cell.final else ", test not scored"
-        return f"{self.state:<8} {self.cell.title()}{scored}{name}{called}{f': {self.why}' if self.why else ''}"
+        return f"{self.state:<8} {self.cell.title()}{scored}{name}{called}"
 
 
 @dataclass
