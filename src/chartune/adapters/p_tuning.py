@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 from math import prod
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from peft import PromptEncoderConfig, TaskType
@@ -12,7 +12,9 @@ from torch import Tensor, nn
 from chartune.adapters.method import ROOT
 from chartune.adapters.stock import PROMPT
 from chartune.adapters.virtual_tokens import LAYERS, VirtualTokens, embedding
+from chartune.config import Added
 from chartune.models.anatomy import Anatomy
+from chartune.quantities import Fraction
 
 
 class PTuning(VirtualTokens):
@@ -29,6 +31,8 @@ class PTuning(VirtualTokens):
     """Width h of the network."""
     layers: int = Field(2, gt=0, le=64)
     """Layers of the LSTM."""
+    dropout: Annotated[Fraction, Added()] = 0.0
+    """Dropout between the layers of the LSTM while training; without effect on one layer, and on the MLP."""
 
     def maker(self, width: int) -> nn.Module:
         """The network and the vectors that it reads."""
@@ -53,12 +57,20 @@ class PTuning(VirtualTokens):
             token_dim=embedding(body).shape[1], num_layers=1, num_attention_heads=1, num_transformer_submodules=1,
             encoder_reparameterization_type=self.network.upper(), encoder_hidden_size=self.hidden,
             encoder_num_layers=self.layers if self.network == "lstm" else 2,
+            encoder_dropout=self.dropout if self.network == "lstm" and self.layers > 1 else 0.0,
         )  # fmt: skip
 
+    def still(self) -> "PTuning":
+        """Without dropout."""
+        return self.model_copy(update={"dropout": 0.0})
+
     def state(self, body: nn.Module, name: str) -> dict[str, Tensor]:
-        """The vectors as the network computes them now, and its weights."""
+        """The vectors as the network computes them now, without dropout, and its weights."""
+        network = body.get_submodule(f"{LAYERS}.{name}")
+        learns = network.training
         with torch.no_grad():
-            computed = body.get_submodule(f"{LAYERS}.{name}")()
+            computed = network.eval()()
+        network.train(learns)
         return {PROMPT: computed, **super().state(body, name)}
 
     def title(self) -> str:
@@ -75,7 +87,10 @@ class Network(nn.Module):
         self.embedding = nn.Embedding(method.tokens, width)
         self.lstm_head: nn.LSTM | None = None
         if method.network == "lstm":
-            self.lstm_head = nn.LSTM(width, hidden, method.layers, bidirectional=True, batch_first=True)
+            dropout = method.dropout if method.layers > 1 else 0.0
+            self.lstm_head = nn.LSTM(
+                width, hidden, method.layers, bidirectional=True, batch_first=True, dropout=dropout
+            )
             sizes = [2 * hidden, 2 * hidden, width]
         else:
             sizes = [width, hidden, hidden, width]

@@ -104,7 +104,7 @@ def command(
     Trials are runs of the store without test scores. A search that was killed goes on with the same command as if it
     had not been. Several methods under one budget: a study whose stages have a `space` (docs/search.md).
     """
-    from chartune.search.journal import Journals
+    from chartune.search.storages import Journals
     from chartune.stages.catalog import stages
     from chartune.studies.conduct import conduct
     from chartune.studies.report import study_report

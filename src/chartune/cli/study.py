@@ -77,7 +77,7 @@ def run(
     file names.
     """
     from chartune.outputs import must_be_a_file
-    from chartune.search.journal import Journals
+    from chartune.search.storages import Journals
     from chartune.studies.conduct import conduct
     from chartune.studies.report import study_report
 

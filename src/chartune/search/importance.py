@@ -24,12 +24,12 @@ def importance(space: Space, trials: Sequence[Trial], *, lower_is_better: bool) 
     several = {path for path, one in space.dimensions.items() if len({str(trial.point[path]) for trial in scored}) > 1}
     if len(scored) < FEWEST or not several or len({trial.score for trial in scored}) < 2:
         return {}
-    room, ways = optuna(), distributions(space)
-    study = room.create_study(direction="minimize" if lower_is_better else "maximize")
+    library, ways = optuna(), distributions(space)
+    study = library.create_study(direction="minimize" if lower_is_better else "maximize")
     for trial in scored:
         made = {path: value for path, value in coded(space, trial.point).items() if path in several}
-        study.add_trial(room.trial.create_trial(
+        study.add_trial(library.trial.create_trial(
             value=trial.score, params=made, distributions={path: ways[path] for path in made}
         ))  # fmt: skip
-    found = room.importance.get_param_importances(study)
+    found = library.importance.get_param_importances(study)
     return {path: round(float(found.get(path, 0.0)), 4) for path in space.dimensions}

@@ -1,34 +1,22 @@
-"""Journal: where the trials of searches are kept, so that a killed one goes on and optuna-dashboard can look at it.
-
-    <store>/searches/<name>/journal.log     a file of optuna, private; one process at a time
-    postgresql://user@host/database         for several processes; its password is never printed, logged or stored
+"""Journal: the trials of one search, so that a killed one goes on and optuna-dashboard can look at it.
 
 A trial is written as it begins, with its point, and closed with its outcome. What a kill leaves open is taken up again:
 of a file at once, of a database when it is this store's own, or when its heartbeat has stopped.
 """
 
 import contextlib
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlsplit
+from typing import Any
 
-from chartune.errors import ConfigError, StoreError
 from chartune.search.extra import experimental, optuna
 from chartune.search.proposal import coded, distributions
 from chartune.search.space import Point, Space
+from chartune.search.storages import HEARTBEAT_SECONDS, broken, reaching
 from chartune.search.trial import Outcome, Trial
 
-FILE: Final = "journal.log"
-VARIABLE: Final = "CHARTUNE_SEARCH_STORAGE"
-"""The variable of the environment that names the database."""
-HEARTBEAT_SECONDS: Final = 30
-STALE_SECONDS: Final = 120
-"""Without a heartbeat for so long a trial is begun anew by somebody else."""
 POINT, SETTINGS, OUTCOME, SAME_AS, OWNER = "point", "settings", "outcome", "same_as", "owner"
 
 
@@ -45,14 +33,14 @@ class Journal:
             owner: who is writing; what an owner has left open is its own to take up.
             lower_is_better: whether low scores are.
         """
-        room = optuna()
+        library = optuna()
         self.space, self.owner, self._storage, self._name = space, owner, storage, name
-        direction = room.study.StudyDirection.MINIMIZE if lower_is_better else room.study.StudyDirection.MAXIMIZE
+        direction = library.study.StudyDirection.MINIMIZE if lower_is_better else library.study.StudyDirection.MAXIMIZE
         with reaching():
             try:
                 self._study = storage.get_study_id_from_name(name)
             except KeyError:
-                with contextlib.suppress(room.exceptions.DuplicatedStudyError):  # another process was faster
+                with contextlib.suppress(library.exceptions.DuplicatedStudyError):  # another process was faster
                     storage.create_new_study([direction], name)
                 self._study = storage.get_study_id_from_name(name)
 
@@ -121,7 +109,7 @@ class Journal:
 
     def _beat(self, trial: int, done: threading.Event) -> None:
         while True:
-            with contextlib.suppress(*_broken()):  # the database may be away for a moment
+            with contextlib.suppress(*broken()):  # the database may be away for a moment
                 self._storage.record_heartbeat(trial)
             self._storage.remove_session()
             if done.wait(HEARTBEAT_SECONDS):
@@ -154,112 +142,3 @@ def _trial(frozen: Any) -> Trial | None:
     state = {"COMPLETE": "complete", "FAIL": "failed"}.get(frozen.state.name, "running")
     outcome = Outcome(**known[OUTCOME]) if OUTCOME in known and state != "running" else Outcome(None)
     return Trial(frozen.number, known[POINT], known[SETTINGS], state, outcome, known.get(SAME_AS))  # type: ignore[arg-type]
-
-
-def must_be_database(url: str) -> str:
-    """The address of a PostgreSQL database, if it can be one; the message never quotes it.
-
-    Raises:
-        ConfigError: it is of something else, or the driver is not installed.
-    """
-    if urlsplit(url).scheme.partition("+")[0] not in ("postgresql", "postgres"):
-        raise ConfigError(
-            f"trials are kept in the store, or in a database by an address such as postgresql://user@host/database, "
-            f"but the one given (--storage or {VARIABLE}) begins otherwise; leave it out, or correct it."
-        )
-    return url.replace("postgres://", "postgresql://", 1)
-
-
-def database(url: str) -> Any:
-    """Optuna's storage in a PostgreSQL database, with heartbeats.
-
-    Raises:
-        ConfigError: the address is none, or the driver is not installed.
-        StoreError: the database cannot be reached.
-    """
-    known, room = must_be_database(url), optuna()
-    try:
-        with reaching("the database"), experimental():
-            return room.storages.RDBStorage(
-                known, engine_kwargs={"pool_pre_ping": True}, heartbeat_interval=HEARTBEAT_SECONDS,
-                grace_period=STALE_SECONDS,
-            )  # fmt: skip
-    except ImportError:
-        raise ConfigError(
-            "PostgreSQL needs a driver, which is not installed; run `pip install 'chartune[postgresql]'`."
-        ) from None
-
-
-def journal_file(folder: Path) -> Any:
-    """Optuna's storage in a file of a private folder, which only this process is writing; what a kill left is cleared.
-
-    Raises:
-        StoreError: it cannot be written.
-    """
-    file = folder / FILE
-    with reaching(str(file)):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        folder.chmod(0o700)
-        file.with_name(f"{FILE}.lock").unlink(missing_ok=True)
-        handle = os.open(file, os.O_CREAT | os.O_RDWR, 0o600)
-        with os.fdopen(handle, "r+b") as opened:
-            written = opened.read()
-            opened.truncate(written.rfind(b"\n") + 1)
-        kept = optuna().storages.journal
-        return kept.JournalStorage(kept.JournalFileBackend(str(file), lock_obj=kept.JournalFileOpenLock(str(file))))
-
-
-class Journals:
-    """Where the journals of searches are: in files of their stores, or in one database."""
-
-    def __init__(self, url: str | None = None) -> None:
-        """Of a database, or None. An address may hold a password, and is shown nowhere.
-
-        Raises:
-            ConfigError: it is none of PostgreSQL.
-        """
-        self._url = must_be_database(url) if url else None
-
-    def __repr__(self) -> str:
-        return f"Journals({'a database' if self._url else 'files'})"
-
-    @contextmanager
-    def opened(self, folder: Path) -> Iterator[Any]:
-        """The storage of a search whose folder this is, as optuna has it; its connections end with it.
-
-        Raises:
-            StoreError: it cannot be reached.
-        """
-        storage = database(self._url) if self._url else journal_file(folder)
-        try:
-            yield storage
-        finally:
-            storage.remove_session()
-            if self._url:
-                storage.engine.dispose()
-
-
-@contextmanager
-def reaching(place: str = "their storage") -> Iterator[None]:
-    """Whatever a storage raises becomes one error that quotes nothing of it: an address may hold a password.
-
-    Raises:
-        StoreError: the storage failed.
-    """
-    try:
-        yield
-    except _broken() as error:
-        name = type(error).__name__
-    else:
-        return
-    raise StoreError(
-        f"the trials of a search must be written down, but {place} cannot be read or written ({name}); mend that and "
-        f"give the same command again: the search goes on, and what a trial has trained is not lost."
-    )
-
-
-def _broken() -> tuple[type[BaseException], ...]:
-    """What a storage raises when it cannot be reached, or holds what is none of its own."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    return (OSError, SQLAlchemyError, optuna().exceptions.StorageInternalError, ValueError)

@@ -84,20 +84,20 @@ def _by_model(
     space: Space, search: Search, number: int, trials: Sequence[Trial], lower_is_better: bool
 ) -> dict[str, Any]:
     """What optuna's sampler proposes after these trials."""
-    room = optuna()
+    library = optuna()
     seed = int(_drawn(search.seed, number).integers(2**31))
     samplers = {
-        "gp": lambda: room.samplers.GPSampler(seed=seed, n_startup_trials=1),
-        "tpe": lambda: room.samplers.TPESampler(seed=seed, n_startup_trials=1),
+        "gp": lambda: library.samplers.GPSampler(seed=seed, n_startup_trials=1),
+        "tpe": lambda: library.samplers.TPESampler(seed=seed, n_startup_trials=1),
     }
-    study = room.create_study(
+    study = library.create_study(
         direction="minimize" if lower_is_better else "maximize", sampler=samplers[search.sampler]()
     )
     ways = distributions(space)
     for trial in trials:
         if trial.state != "failed":
-            study.add_trial(room.trial.create_trial(
-                state=getattr(room.trial.TrialState, trial.state.upper()), value=trial.score,
+            study.add_trial(library.trial.create_trial(
+                state=getattr(library.trial.TrialState, trial.state.upper()), value=trial.score,
                 params=coded(space, trial.point), distributions=ways,
             ))  # fmt: skip
     return decoded(space, study.ask(ways).params)

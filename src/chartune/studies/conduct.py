@@ -15,7 +15,7 @@ from chartune.quantities import human_seconds
 from chartune.report.released import NOT_FINAL, headline_text
 from chartune.runner import run
 from chartune.runs.run import Run
-from chartune.search.journal import Journals
+from chartune.search.storages import Journals
 from chartune.stages.bases import find_or_make
 from chartune.stages.model_stage import ModelStage
 from chartune.store import Store

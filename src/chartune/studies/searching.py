@@ -20,9 +20,9 @@ from chartune.report.searches import SearchShown
 from chartune.runner import run
 from chartune.runs.run import CHOOSING, SHELF, Run
 from chartune.search.importance import importance
-from chartune.search.journal import Journals
 from chartune.search.loop import Problem, Result, result_of, searched
 from chartune.search.space import Settings
+from chartune.search.storages import Journals
 from chartune.search.trial import Outcome, Trial
 from chartune.store import Artefact, Store, storing, write_json
 from chartune.studies.cell import Cell

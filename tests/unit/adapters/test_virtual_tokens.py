@@ -156,6 +156,28 @@ def test_the_counts_are_those_of_p1(method: Method, count: int) -> None:
     assert method.count(body, None) == count  # type: ignore[arg-type]
 
 
+def test_dropout_of_p_tuning_is_between_the_layers_of_an_lstm_and_only_while_it_learns() -> None:
+    method = PTuning(tokens=3, network="lstm", hidden=8, dropout=0.5)
+    network = method.maker(16)
+    assert not torch.equal(network(), network())
+    assert torch.equal(network.eval()(), network())
+    for without in (method.still(), method.model_copy(update={"layers": 1}), PTuning(tokens=3, hidden=8, dropout=0.5)):
+        other = without.maker(16)
+        assert torch.equal(other(), other())
+    assert PTuning(dropout=0.0).hashable() == {k: v for k, v in PTuning().hashable().items() if k != "dropout"}
+
+
+def test_the_vectors_that_are_kept_of_p_tuning_are_computed_without_dropout() -> None:
+    body = nn.Module()
+    table = nn.Embedding(32, 16)
+    body.get_input_embeddings = lambda: table  # type: ignore[assignment]
+    method = PTuning(tokens=3, network="lstm", hidden=8, dropout=0.5)
+    method.attach(body, None, "layer")  # type: ignore[arg-type]
+    first, second = (method.state(body, "layer") for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert body.get_submodule("virtual_tokens.layer").training
+
+
 @pytest.mark.parametrize("network", ["mlp", "lstm"])
 def test_the_network_of_p_tuning_is_stock_pefts(network: Any) -> None:
     own = PTuning(tokens=3, network=network, hidden=8).maker(16)

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from chartune.errors import StoreError
-from chartune.search import journal
+from chartune.search import journal, storages
 from chartune.search.choice import Search
-from chartune.search.journal import Journals
 from chartune.search.loop import Evaluate, Problem, Result, searched
 from chartune.search.space import Settings, Space
+from chartune.search.storages import Journals
 from chartune.search.trial import Outcome
 
 pytest.importorskip("psycopg", reason="the driver of PostgreSQL is not installed")
@@ -111,8 +111,9 @@ def test_a_database_that_dies_in_the_middle_is_said_and_the_search_goes_on_when_
 def test_a_trial_whose_process_is_dead_is_done_by_another(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal, "HEARTBEAT_SECONDS", 1)
-    monkeypatch.setattr(journal, "STALE_SECONDS", 2)
+    for module in (journal, storages):
+        monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 1)
+    monkeypatch.setattr(storages, "STALE_SECONDS", 2)
     asked = Problem("stale", SPACE, Search(trials=4, sampler="random"), lower_is_better=True)
     begun: list[Any] = []
 

@@ -14,9 +14,10 @@ from chartune.errors import ConfigError, RunError, StoreError
 from chartune.search import extra
 from chartune.search.choice import Sampler, Search
 from chartune.search.importance import importance
-from chartune.search.journal import FILE, Journal, Journals, journal_file
+from chartune.search.journal import Journal
 from chartune.search.loop import Evaluate, Problem, Result, searched
 from chartune.search.space import Settings, Space
+from chartune.search.storages import FILE, Journals, journal_file
 from chartune.search.trial import Outcome
 
 SIX = Space.parse({"tokens": [5, 10], "blocks": [10, 20, 30]})

@@ -182,7 +182,7 @@ def test_a_budget_is_of_the_study_and_not_of_a_row() -> None:
 
 
 SIZES = {
-    "search-pretraining": {"lora": 48, "prefix": 5, "prompt": 10, "p_tuning": 120, "adaptation_prompt": 6},
+    "search-pretraining": {"lora": 48, "prefix": 10, "prompt": 10, "p_tuning": 280, "adaptation_prompt": 6},
     "search-downstream": {"llama": 48, "encoders": 48},
 }  # fmt: skip
 

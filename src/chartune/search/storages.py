@@ -1,0 +1,131 @@
+"""Storages: where optuna keeps the trials of searches; what goes wrong there is said without quoting an address.
+
+<store>/searches/<name>/journal.log     a file of optuna, private; one process at a time
+postgresql://user@host/database         for several processes; its password is never printed, logged or stored
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from chartune.errors import ConfigError, StoreError
+from chartune.search.extra import experimental, optuna
+
+FILE: Final = "journal.log"
+VARIABLE: Final = "CHARTUNE_SEARCH_STORAGE"
+"""The variable of the environment that names the database."""
+HEARTBEAT_SECONDS: Final = 30
+STALE_SECONDS: Final = 120
+"""Without a heartbeat for so long a trial is begun anew by somebody else."""
+
+
+def must_be_database(url: str) -> str:
+    """The address of a PostgreSQL database, if it can be one; the message never quotes it.
+
+    Raises:
+        ConfigError: it is of something else, or the driver is not installed.
+    """
+    if urlsplit(url).scheme.partition("+")[0] not in ("postgresql", "postgres"):
+        raise ConfigError(
+            f"trials are kept in the store, or in a database by an address such as postgresql://user@host/database, "
+            f"but the one given (--storage or {VARIABLE}) begins otherwise; leave it out, or correct it."
+        )
+    return url.replace("postgres://", "postgresql://", 1)
+
+
+def database(url: str) -> Any:
+    """Optuna's storage in a PostgreSQL database, with heartbeats.
+
+    Raises:
+        ConfigError: the address is none, or the driver is not installed.
+        StoreError: the database cannot be reached.
+    """
+    known, library = must_be_database(url), optuna()
+    try:
+        with reaching("the database"), experimental():
+            return library.storages.RDBStorage(
+                known, engine_kwargs={"pool_pre_ping": True}, heartbeat_interval=HEARTBEAT_SECONDS,
+                grace_period=STALE_SECONDS,
+            )  # fmt: skip
+    except ImportError:
+        raise ConfigError(
+            "PostgreSQL needs a driver, which is not installed; run `pip install 'chartune[postgresql]'`."
+        ) from None
+
+
+def journal_file(folder: Path) -> Any:
+    """Optuna's storage in a file of a private folder, which only this process is writing; what a kill left is cleared.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    file = folder / FILE
+    with reaching(str(file)):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.chmod(0o700)
+        file.with_name(f"{FILE}.lock").unlink(missing_ok=True)
+        handle = os.open(file, os.O_CREAT | os.O_RDWR, 0o600)
+        with os.fdopen(handle, "r+b") as opened:
+            written = opened.read()
+            opened.truncate(written.rfind(b"\n") + 1)
+        kept = optuna().storages.journal
+        return kept.JournalStorage(kept.JournalFileBackend(str(file), lock_obj=kept.JournalFileOpenLock(str(file))))
+
+
+class Journals:
+    """Where the journals of searches are: in files of their stores, or in one database."""
+
+    def __init__(self, url: str | None = None) -> None:
+        """Of a database, or None. An address may hold a password, and is shown nowhere.
+
+        Raises:
+            ConfigError: it is none of PostgreSQL.
+        """
+        self._url = must_be_database(url) if url else None
+
+    def __repr__(self) -> str:
+        return f"Journals({'a database' if self._url else 'files'})"
+
+    @contextmanager
+    def opened(self, folder: Path) -> Iterator[Any]:
+        """The storage of a search whose folder this is, as optuna has it; its connections end with it.
+
+        Raises:
+            StoreError: it cannot be reached.
+        """
+        storage = database(self._url) if self._url else journal_file(folder)
+        try:
+            yield storage
+        finally:
+            storage.remove_session()
+            if self._url:
+                storage.engine.dispose()
+
+
+@contextmanager
+def reaching(place: str = "their storage") -> Iterator[None]:
+    """Whatever a storage raises becomes one error that quotes nothing of it: an address may hold a password.
+
+    Raises:
+        StoreError: the storage failed.
+    """
+    try:
+        yield
+    except broken() as error:
+        name = type(error).__name__
+    else:
+        return
+    raise StoreError(
+        f"the trials of a search must be written down, but {place} cannot be read or written ({name}); mend that and "
+        f"give the same command again: the search goes on, and what a trial has trained is not lost."
+    )
+
+
+def broken() -> tuple[type[BaseException], ...]:
+    """What a storage raises when it cannot be reached, or holds what is none of its own."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return (OSError, SQLAlchemyError, optuna().exceptions.StorageInternalError, ValueError)
