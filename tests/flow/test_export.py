@@ -205,7 +205,7 @@ def must_predict_alike(run: Run, store: Store, merged: Path, layers: Path, base:
     assert rows["adapter"].to_list() == own["adapter"].to_list()
     for flags, code, reason in (
         ((), 2, "say where it is with --base"),
-        (("--base", base.folder, "--threshold", "youden"), 2, "an exported model has not"),
+        (("--base", base.folder, "--threshold", "youden"), 2, "an exported model has none"),
     ):
         refused = chartune("predict", layers, notes, "--out", out, "--store", bare.root, *flags)
         assert (refused.code, reason in " ".join(refused.err.split())) == (code, True), refused.err

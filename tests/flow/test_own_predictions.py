@@ -129,6 +129,29 @@ def test_without_a_store_that_of_the_run_is_taken_and_for_a_name_the_one_of_the_
     assert chartune.predict("binary", texts)["probability"].to_list() == wanted[:, 1].tolist()
 
 
+def test_of_an_evaluation_they_are_the_rows_it_scored_with_threshold_and_labels_of_its_run(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thresholds, "LEAST", 1)
+    here = table().with_columns(
+        mrn="Q" + pl.col("mrn"), note=pl.lit("new/") + pl.col("note"), multilabel=pl.col("multilabel") + ";zoster"
+    )
+    here.write_csv(tmp_path / "here.csv")
+    rows = {}
+    for form in ("binary", "multilabel"):
+        said = verb("evaluate", form, tmp_path / "here.csv", "--name", f"{form} here", "--store", place / "store")
+        assert said.code == 0, said.err
+        rows[form] = run(place, f"{form} here").prediction_frame(threshold="youden" if form == "binary" else None)
+    own = run(place, "binary").prediction_frame(threshold="youden")
+    for name in ("threshold", "threshold_rule", "model", "adapter"):
+        assert set(rows["binary"][name]) == set(own[name])
+    assert sorted(rows["binary"]["id"]) == here["note"].to_list()
+    assert sorted(rows["binary"]["subject_id"]) == here["mrn"].to_list()
+    several = rows["multilabel"].join(here, left_on="id", right_on="note", maintain_order="left")
+    assert several["true_labels"].list.join(";").to_list() == several["multilabel"].to_list()
+    assert [name for name in several.columns if name.startswith("p_")] == [f"p_{word}" for word in WORDS]
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

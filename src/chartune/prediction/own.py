@@ -5,6 +5,7 @@ table of the data ───▶ id · subject_id, as they are written there      
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -16,7 +17,7 @@ from chartune.prediction.outputs import Outputs, outputs_of
 from chartune.prediction.rows import Choices, label_columns, provenance
 from chartune.prediction.thresholds import threshold_for
 from chartune.runs.ledger import store_of
-from chartune.runs.run import SCORING, Run
+from chartune.runs.run import SCORING, SHELF, Run
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.prepare import parse_preparation
 from chartune.tasks.prepared import SHELF as DATA
@@ -35,7 +36,7 @@ def own_predictions(
         split: `test`, `validation`, or `all` that were scored.
         recalibrated: by the intercept and slope that were fitted on the validation split.
         threshold: from where on a label is said to apply: a probability, or a rule on the validation split
-            (`chartune.prediction.thresholds`), such as `youden`.
+            (`chartune.prediction.thresholds`), such as `youden`; of an evaluation that of the run that it has scored.
 
     Returns:
         A row per row: id, subject_id, split, true_label (where several may apply: true_labels, a list), then the
@@ -47,19 +48,38 @@ def own_predictions(
         DataError: a rule has too few validation rows.
         StoreError: a file of the run is damaged.
     """
-    outputs, rows = outputs_of(run), run.predictions(None if split == EVERY else split)
+    outputs, chosen_by, learnt = _scored_by(run)
+    rows = run.predictions(None if split == EVERY else split)
     if rows.is_empty():
         scored = ", ".join(sorted(set(run.predictions()["split"])))
         raise RunError(f"{run.name!r} has scored no rows of the split {split}, but of {scored}; name one of these.")
-    choices = Choices(recalibrated, threshold_for(threshold, outputs, run, recalibrated=recalibrated))
+    choices = Choices(recalibrated, threshold_for(threshold, outputs, chosen_by, recalibrated=recalibrated))
     choices.must_suit(outputs)
     decided = outputs.form.read(rows)[1].astype(np.float64)
     probability = outputs.probability(decided, recalibrated=recalibrated)
     limit = choices.threshold.value if choices.threshold else None
     known = pl.DataFrame([*_ids(run, rows), rows["split"], _true(outputs, rows["label"])])
-    return known.hstack(label_columns(outputs, probability, limit)).with_columns(
-        *provenance(outputs, choices.threshold)
-    )
+    unlearnt = [] if outputs.form.one_outcome else [f"p_{name}" for name in outputs.labels if name not in learnt]
+    made = known.hstack(label_columns(outputs, probability, limit)).drop(unlearnt)
+    return made.with_columns(*provenance(outputs, choices.threshold))
+
+
+def _scored_by(run: Run) -> tuple[Outputs, Run | None, tuple[str, ...]]:
+    """What the numbers of a run mean, by whose validation split a threshold is chosen, and which labels were learnt.
+
+    Of an evaluation these are of the run that it has scored; None: it is not in the store, or has other classes.
+    """
+    outputs, external = outputs_of(run), run.about.external
+    if external is None:
+        return outputs, run, outputs.labels
+    found = store_of(run).find(SHELF, external.run)
+    if found is None:
+        return outputs, None, outputs.labels
+    source = Run(found.path)
+    known = outputs_of(source)
+    alike = known.labels == outputs.labels
+    mended = known.calibration if alike else None
+    return replace(outputs, origin=known.origin, calibration=mended), source if alike else None, known.labels
 
 
 def _true(outputs: Outputs, label: pl.Series) -> pl.Series:

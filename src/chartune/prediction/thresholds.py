@@ -82,8 +82,8 @@ def threshold_for(
         raise ConfigError(f"the threshold {read} is of one outcome, but {outputs.origin.name} has several; {remedy}.")
     if run is None:
         raise ConfigError(
-            f"the threshold {read} is chosen on the validation split of a run, which an exported model has not; score "
-            f"with the run, or give a number."
+            f"the threshold {read} is chosen on the validation split of a run, which is not at hand, as an "
+            f"exported model has none; score with the run, or give a number."
         )
     labels, decided = outputs.form.read(run.predictions("validation"))
     cases = int(labels.sum())
