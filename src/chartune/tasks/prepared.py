@@ -4,7 +4,6 @@ data/<fingerprint>/   dataset.json · README.md · splits.parquet · a file per 
 """
 
 import json
-import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,6 @@ import polars as pl
 
 from chartune import __version__
 from chartune.config import Config, fingerprint
-from chartune.errors import SchemaError
 from chartune.sources.facts import TableFacts, must_be_unchanged
 from chartune.store import Artefact, Store, write_bytes, write_json
 from chartune.tasks.dataset import DATASET, Dataset
@@ -75,11 +73,7 @@ def obtain_data(preparation: BasePreparation, store: Store) -> Artefact:
 
     def write(folder: Path) -> None:
         entries = preparation.make(facts, store, folder)
-        try:
-            must_be_unchanged(facts, preparation.facts(store))
-        except SchemaError:
-            shutil.rmtree(folder)  # or the next attempt takes up what was read of the changed tables
-            raise
+        must_be_unchanged(facts, preparation.facts(store))
         _write_dataset(folder, preparation, entries)
 
     name = fingerprint(SHELF, preparation.revision, parts)
