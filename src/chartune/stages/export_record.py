@@ -85,22 +85,32 @@ def read_export(folder: Path) -> Export:
     """An exported model of a task, each file compared with its SHA-256.
 
     Raises:
-        StoreError: a file is missing or another one than was written, or export.json is of another version.
+        StoreError: a file is missing, another one than was written, or, beside weights or a tokenizer, one that was not
+            written at all; or export.json is of another version.
         RunError: it scores no texts.
     """
     try:
-        lines = [line.split("  ", 1) for line in (folder / SUMS).read_text("utf-8").splitlines()]
-        sums = {name: sha256 for sha256, name in lines}
+        sums = _sums(folder)
         damaged = [name for name, sha256 in sums.items() if hashed(folder / name).sha256 != sha256]
         about = ExportRecord.model_validate_json((folder / ABOUT).read_bytes())
     except (OSError, UnicodeDecodeError, ValueError, ValidationError):
         raise StoreError(
             f"{folder} must hold {ABOUT} and {SUMS} as `export` wrote them, but has not; {_AGAIN}."
         ) from None
-    unlisted = {ABOUT, *([HEAD_FILE] if about.kind == "finetune" else [])} - set(sums)
+    read = {path.relative_to(folder).as_posix() for path in folder.glob("*/**/*") if not path.is_dir()}
+    unlisted = {ABOUT, *([HEAD_FILE] if about.kind == "finetune" else []), *read} - set(sums)
     if damaged or unlisted:
         names = ", ".join([*damaged, *sorted(unlisted)][:3])
         raise StoreError(f"every file of {folder} must be as {SUMS} lists it, but {names} is not; {_AGAIN}.")
     if about.kind != "finetune":
         raise RunError(f"a model that scores texts must have a head, but {folder} is of a {about.kind} run.")
     return Export(folder, about, sums)
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    """What SHA256SUMS lists. Raises ValueError: something outside of the folder, or no plain file."""
+    lines = (line.split("  ", 1) for line in (folder / SUMS).read_text("utf-8").splitlines())
+    sums = {name: sha256 for sha256, name in lines}
+    if not all((folder / name).resolve().is_relative_to(folder.resolve()) for name in sums):
+        raise ValueError
+    return sums
