@@ -114,6 +114,7 @@ def read_entries(path: Path) -> dict[str, Entry]:
             f"another file with --ledger."
         ) from None
     entries: dict[str, Entry] = {}
+    again: set[str] = set()
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
@@ -121,7 +122,10 @@ def read_entries(path: Path) -> dict[str, Entry]:
             say(f"the last line of {path} was not written whole; its cell is taken up again")
             continue
         entry = _entry(line, f"line {number} of the ledger {path}")
-        entries.setdefault(entry.fingerprint, entry)
+        if entries.setdefault(entry.fingerprint, entry).scores != entry.scores:
+            again.add(entry.fingerprint)
+    if again:
+        say(f"{len(again)} cells stand in {path} more than once with different scores; of each the first line counts")
     return entries
 
 
