@@ -13,7 +13,8 @@ from chartune.report.searches import chosen_said, counted, trials_table
 from chartune.runner import run
 from chartune.runs.ledger import finished_runs
 from chartune.runs.run import Run
-from chartune.store import Store
+from chartune.stages.identity import Identity
+from chartune.store import Artefact, Store
 from chartune.studies import searching
 from chartune.studies.conduct import Conducted, conduct
 from chartune.studies.forecast import forecasts
@@ -125,6 +126,17 @@ def test_a_failed_trial_leaves_a_search_that_goes_on(asked: Asking, done: Conduc
     nothing = study(asked[0].data, asked[0].shared["finetune"]["backbone"]["name"], {RANK: [8]})
     gap = conduct(nothing, asked[1]).gaps[0]
     assert "each of the 1 trials of its search has failed (the first: the loss is no longer a number)" in gap.why
+
+
+@pytest.mark.parametrize(("kind", "lower"), [("pretrain", True), ("finetune", False), ("tfidf", False)])
+def test_of_perplexities_the_lowest_is_best_and_of_other_scores_the_highest(
+    kind: str, lower: bool, asked: Asking, done: Conducted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(searching, "identity_of", lambda *_: Identity(kind, 1, {}))
+    bench = looked_at(asked).bench(0)
+    search = bench.look(0, {}, Artefact("data", "0" * 16, asked[1].root))
+    assert search is not None
+    assert search.problem.lower_is_better == lower
 
 
 def test_what_is_wrong_with_the_machine_is_no_failed_trial(asked: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
