@@ -21,7 +21,7 @@ from chartune.models.local import INDEX, LocalBackbone, hashed, identity
 from chartune.models.weights import weight_files
 from chartune.store import Store
 
-__all__ = ["Backbone", "LocalBackbone", "find_backbone", "inspect", "packaged", "usual"]
+__all__ = ["Backbone", "LocalBackbone", "find_backbone", "inspect", "packaged", "sizes_alone", "usual"]
 
 TOKENIZER_FILES: Final = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt",
@@ -66,6 +66,11 @@ def _found(backbone: Backbone, store: Store) -> LocalBackbone | None:
         read = exposure_of(_called(folder), safe_config(folder)).text
         base = inspect(folder, name=_called(folder), licence="see its folder", exposure=read)
         return _of_the_catalog(base, store) or base
+    if row.origin == "sizes":
+        raise ConfigError(
+            f"a base model must have weights to be used, but of `{row.name}` the sizes alone are known here, so that "
+            f"it can be planned with; name the folder that holds its weights, in Hugging Face layout."
+        )
     places = _places(row, store)
     if places:
         return inspect(places[-1], name=row.name, licence=row.licence, exposure=row.exposure)
@@ -77,8 +82,21 @@ def _found(backbone: Backbone, store: Store) -> LocalBackbone | None:
     return None
 
 
+def sizes_alone(backbone: Backbone) -> LocalBackbone | None:
+    """A row of the catalog that is known by its config.json, without weights and tokenizer; None: it is no such row."""
+    row = catalog.get(backbone.name)
+    if row is None or row.origin != "sizes":
+        return None
+    folder = Path(__file__).with_name("sizes") / row.name
+    config, file = safe_config(folder), hashed(folder / "config.json")
+    family = family_of(architecture_of(config, folder), str(folder))
+    return LocalBackbone(row.name, folder, family, config, identity((file,)), row.licence, row.exposure, (file,))
+
+
 def _places(row: Row, store: Store) -> list[Path]:
     """The folders on this machine that are the row's base model; the last is the newest."""
+    if row.origin == "sizes":
+        return []
     if row.converted:
         made = store.find(row.shelf, row.converted)
         return [made.whole()] if made else []

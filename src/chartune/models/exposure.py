@@ -54,6 +54,8 @@ _ROWS: Final[tuple[tuple[str, Saw, str, str], ...]] = (
      "notes known", "model card"),
     (r"(.*/)?smollm2.*", "other hospital notes", "public web text, which may hold published case reports and "
      "transcription samples", "model card"),
+    (r"(.*/)?llama-7b(-hf)?", "not known", "public web text, books and articles, which may hold published case reports",
+     "Touvron et al. (2023), arXiv:2302.13971"),
     (r"(.*/)?bio_clinicalbert", "mimic notes", f"all {_III}", "Alsentzer et al. (2019), arXiv:1904.03323"),
     (r"(.*/)?bio_discharge_summary_bert", "mimic notes", "discharge summaries of MIMIC-III",
      "Alsentzer et al. (2019), arXiv:1904.03323"),
@@ -97,7 +99,7 @@ _ROWS: Final[tuple[tuple[str, Saw, str, str], ...]] = (
     (r"(.*/)?biobert.*", "no hospital notes", _LITERATURE, "Lee et al. (2020), arXiv:1901.08746"),
     (r"(.*/)?biomednlp-(pubmed|biomed)bert.*", "no hospital notes", _LITERATURE, "Gu et al. (2021), arXiv:2007.15779"),
     (r".*mimic.*", "mimic notes", "MIMIC notes, as its name says", "its name"),
-    (r"(.*/)?pmc_llama.*", "no hospital notes", _LITERATURE, "Wu et al. (2023), arXiv:2304.14454"),
+    (r"(.*/)?pmc[-_]llama.*", "no hospital notes", _LITERATURE, "Wu et al. (2023), arXiv:2304.14454"),
 )  # fmt: skip
 
 

@@ -204,7 +204,8 @@ def must_read_left_to_right(backbone: LocalBackbone) -> None:
             f"domain-adaptive pretraining needs a model that reads left to right, but {backbone.name} is of the family "
             f"{backbone.family.model_type}; choose a decoder such as `small-llama`."
         )
-    must_match(backbone, language_model=True)
+    if backbone.weights:  # else its sizes alone are known
+        must_match(backbone, language_model=True)
 
 
 def new_llama(shape: LlamaConfig, resolved: Resolved, seed: int) -> Body:

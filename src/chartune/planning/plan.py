@@ -140,8 +140,9 @@ def plan(stage: Pretrain | Finetune, store: Store, exact: bool = False) -> Plan:
         DataError: the data are prepared, but without the task or the corpus.
     """
     held = held_memory()
-    inputs = inputs_of(stage, store, make=False)
-    workload = workload_of(stage, inputs.backbone, store, exact)
+    inputs = inputs_of(stage, store, make=False, sizes=True)
+    read = inputs.backbone if inputs.backbone and inputs.backbone.weights else None  # else there is no tokenizer
+    workload = workload_of(stage, read, store, exact)
     resolved, backbone = inputs.resolved, inputs.backbone
     spec = HeadSpec(np.zeros(workload.outputs or BINARY, dtype=np.float32), workload.loss or CROSS_ENTROPY)
     with drawn(stage, inputs, spec) as blueprint:
@@ -191,6 +192,8 @@ def _notes(stage: Pretrain | Finetune, inputs: Inputs, workload: Workload) -> tu
     notes = inputs.warnings(pads=not stage.needs_lm_head)
     if inputs.backbone is None:
         notes.append(f"{stage.backbone.name} is not made yet: its pretraining, some minutes, comes first")
+    elif not inputs.backbone.weights:
+        notes.append(f"of {stage.backbone.name} the sizes alone are known: name the folder of its weights to train")
     if workload.data is None:
         notes.append("tokens, steps and time are not known: run `chartune prepare` first")
     if isinstance(stage, Finetune) and workload.outputs is None:

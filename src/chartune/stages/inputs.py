@@ -10,7 +10,7 @@ from typing import Any
 
 from chartune.adapters.adapter import Adapter, read_adapter
 from chartune.adapters.stack import Fresh
-from chartune.models.backbone import LocalBackbone
+from chartune.models.backbone import LocalBackbone, sizes_alone
 from chartune.models.load import Resolved, must_read_left_to_right, resolve
 from chartune.models.tokenizer import padding_stand_in
 from chartune.runs.ledger import find_run
@@ -45,7 +45,7 @@ class Inputs:
             pads: whether texts of different lengths are read together.
         """
         warnings = [warning for adapter in self.adapters if adapter for warning in self._warnings(adapter)]
-        other = padding_stand_in(self.backbone) if pads and self.backbone is not None else None
+        other = padding_stand_in(self.backbone) if pads and self.backbone and self.backbone.weights else None
         return warnings if other is None else [*warnings, self._padding(other)]
 
     def _padding(self, other: str) -> str:
@@ -66,13 +66,14 @@ class Inputs:
         ]
 
 
-def inputs_of(stage: ModelStage, store: Store, *, make: bool = True) -> Inputs:
+def inputs_of(stage: ModelStage, store: Store, *, make: bool = True, sizes: bool = False) -> Inputs:
     """The inputs of a stage.
 
     Args:
         stage: its config.
         store: where base models and runs are.
         make: pretrain the small LLaMA if it is the base and does not exist yet; False: nothing is trained.
+        sizes: a base model that the catalog knows by its sizes alone will do.
 
     Raises:
         ConfigError: an adapter or a base model is missing, or `max_seq_len` is beyond its positions.
@@ -80,7 +81,9 @@ def inputs_of(stage: ModelStage, store: Store, *, make: bool = True) -> Inputs:
     """
     stack = stage.layers()
     adapters = tuple(None if isinstance(layer, Fresh) else find_adapter(layer.adapter, store) for layer in stack.layers)
-    backbone = find_or_make(stage.backbone, store) if make else find_or_convert(stage.backbone, store)
+    backbone = sizes_alone(stage.backbone) if sizes else None
+    if backbone is None:
+        backbone = find_or_make(stage.backbone, store) if make else find_or_convert(stage.backbone, store)
     if backbone is not None:
         if stage.needs_lm_head:
             must_read_left_to_right(backbone)

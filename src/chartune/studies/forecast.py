@@ -32,6 +32,8 @@ class Forecast:
     """On disk, afterwards."""
     training_bytes: int | None = None
     """On disk, while it trains."""
+    trainable_parameters: int | None = None
+    """Exactly."""
     note: str = ""
     """What is uncertain, or why it cannot be planned."""
     planned: bool = True
@@ -41,15 +43,16 @@ class Forecast:
         """As plain JSON."""
         return {
             "cell": self.cell, "done": self.done, "planned": self.planned, "seconds": self.seconds,
-            "peak_bytes": self.peak_bytes, "kept_bytes": self.kept_bytes, "training_bytes": self.training_bytes,
-            "note": self.note,
+            "trainable_parameters": self.trainable_parameters, "peak_bytes": self.peak_bytes,
+            "kept_bytes": self.kept_bytes, "training_bytes": self.training_bytes, "note": self.note,
         }  # fmt: skip
 
     def as_text(self) -> str:
         """In a line, its note apart."""
         if self.done:
             return f"{self.cell}: done"
-        figures = f"{human_bytes(self.peak_bytes)} of memory, {human_bytes(self.kept_bytes)} kept on disk"
+        learn = "" if self.trainable_parameters is None else f"{self.trainable_parameters:,} parameters learn, "
+        figures = f"{learn}{human_bytes(self.peak_bytes)} of memory, {human_bytes(self.kept_bytes)} kept on disk"
         time = "time not known" if self.seconds is None else f"about {human_seconds(self.seconds)}"
         what = "cannot be planned" if not self.planned else "" if self.peak_bytes is None else f"{time}, {figures}"
         return ": ".join(filter(None, (self.cell, what)))
@@ -157,7 +160,7 @@ def _as_planned(title: str, planned: Plan | ChartuneError, open_ones: Sequence[s
     notes += planned.notes
     return Forecast(
         title, False, planned.seconds, planned.memory.peak, planned.disk.kept, planned.disk.while_training,
-        "; ".join(notes),
+        planned.trainable_parameters, "; ".join(notes),
     )  # fmt: skip
 
 
