@@ -71,11 +71,13 @@ def new_file(path: Path, option: str = "--out") -> Iterator[Path]:
 
 
 def must_be_a_file(path: Path, option: str = "--out") -> None:
-    """Refuse a name that a folder, a device or a pipe has, before any work is done.
+    """Refuse a name that a folder, a device or a pipe has, or that cannot be given, before any work is done.
 
     Raises:
         ConfigError: it has.
+        StoreError: nothing may be written there.
     """
+    _must_be_writable(path, option)
     try:
         mode = path.stat().st_mode
     except OSError:  # none of that name, or a link that leads nowhere
@@ -85,6 +87,16 @@ def must_be_a_file(path: Path, option: str = "--out") -> None:
     if not stat.S_ISREG(mode) or _is_open_file(path):
         raise ConfigError(
             f"{option} must be a plain file, but {path} is a device or a pipe; give `-` for standard output."
+        )
+
+
+def _must_be_writable(path: Path, option: str) -> None:
+    """Refuse a place whose nearest folder is not one to write into. Raises StoreError."""
+    folder = next(place for place in path.absolute().parents if place.exists())
+    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        raise StoreError(
+            f"{option} must be writable, but {folder} is {'read-only' if folder.is_dir() else 'no folder'}; choose "
+            f"another place with {option}."
         )
 
 

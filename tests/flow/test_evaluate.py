@@ -116,6 +116,16 @@ def test_patients_whom_the_run_has_learnt_from_are_left_out(store: Store, place:
     assert made["external"]["rows_left_out"] > 100
 
 
+def test_where_nobody_is_left_the_filter_is_named(store: Store, place: Path) -> None:
+    rows = pl.read_csv(table(place / "empty.csv", "died", 5, OWN, rows=20))
+    rows.with_columns(text=pl.lit(None)).write_csv(place / "empty.csv")
+    refused = verb("evaluate", "words", place / "empty.csv", "--store", store.root)
+    assert (refused.code, "has none: nobody is left by the filter `has text`" in " ".join(refused.err.split())) == (
+        3,
+        True,
+    ), refused.err
+
+
 def test_on_the_data_of_the_run_its_own_test_split_is_scored_again(store: Store) -> None:
     own = find_run(store, "words")
     made = evaluated(store, "words", own.data)

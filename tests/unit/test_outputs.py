@@ -11,7 +11,7 @@ import pytest
 
 from chartune.errors import ConfigError, StoreError
 from chartune.holder import Holder
-from chartune.outputs import HOLDER, OUTGOING, new_file, new_folder, write_output
+from chartune.outputs import HOLDER, OUTGOING, must_be_a_file, new_file, new_folder, write_output
 from chartune.store import Store
 from chartune.writing import ASIDE, write_bytes, write_exclusively, write_json
 
@@ -53,6 +53,18 @@ def test_what_is_no_file_is_refused_and_stays(tmp_path: Path, kind: str) -> None
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="no /proc")
+def test_a_place_that_cannot_be_written_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"--out must be writable, but .*file is no folder"):
+        must_be_a_file(tmp_path / "file" / "below" / "out.csv")
+    must_be_a_file(tmp_path / "new" / "out.csv")
+    monkeypatch.setattr(os, "access", lambda place, mode: place != tmp_path)  # as a read-only disk for root
+    with pytest.raises(StoreError, match="is read-only; choose another place with --out"):
+        must_be_a_file(tmp_path / "new" / "out.csv")
+
+
 def test_standard_output_that_is_redirected_to_a_file_is_refused_and_its_name_stays(tmp_path: Path) -> None:
     with (tmp_path / "redirected").open("w") as stdout:
         name, beside = tmp_path / "stdout", tmp_path / "link"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import polars as pl
@@ -40,6 +40,11 @@ class ChartTexts(Texts):
 
     Those of which nothing is read have no row. What was read lies in the store until it is scored.
     """
+
+    otherwise: ClassVar[str] = (
+        "see with `chartune check` whether the folder has the notes that the task reads (those of MIMIC-IV are a "
+        "download of their own, whose note/ belongs beside hosp/)"
+    )
 
     def __init__(
         self, folder: Path, kind: str, trained_on: Mapping[str, Any], task: str, run: str, store: Store

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import ClassVar, Final
 
 import polars as pl
 
@@ -50,6 +50,8 @@ class Texts(ABC):
 
     notices: tuple[str, ...] = ()
     """How they are read, where a rule decided."""
+    otherwise: ClassVar[str] = "give texts to be scored"
+    """The remedy where there are none."""
 
     @abstractmethod
     def digest(self, store: Store) -> str:
@@ -194,7 +196,7 @@ def checked(texts: Texts, *, skip_empty: bool = False) -> Checked:
         hashes.append(chunk.ids.cast(pl.String).hash(seed=0))
         empty.append(chunk.texts.is_null())
     if not rows:
-        raise SchemaError("an input must have rows, but it has none; give texts to be scored.")
+        raise SchemaError(f"an input must have rows, but it has none; {texts.otherwise}.")
     if (twice := pl.concat(hashes).is_duplicated()).any():
         raise SchemaError(
             f"every id must occur once, but {rows_named(twice)} share theirs with another row; correct them, or give "

@@ -27,6 +27,7 @@ from chartune.store import Artefact, Store
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.frames import read_frame
 from chartune.tasks.prepare import prepare
+from chartune.tasks.soundness import who_left
 
 REVISION: Final = 1
 UNKNOWN: Final = -30.0
@@ -66,14 +67,18 @@ def evaluate(stage: Evaluate, store: Store, data: Artefact | None = None) -> Run
     Raises:
         RunError: the run scores no texts.
         ConfigError: run and data have no label in common, or ask for answers of another form.
-        LabelError: no label that both know has rows with it and without it.
+        LabelError: there are no rows, or no label that both know has rows with it and without it.
     """
     run = run_at(store, stage.run)
     scorer = load(run, store)
     prepared = data or prepare(stage.data, store)
     dataset = read_dataset(prepared)
     asked = stage.task or (run.task if run.task in dataset.tasks else "") or ""
-    table, left_out = _known_rows(read_table(prepared, asked), scorer, _met(run, prepared, store))
+    whole = read_table(prepared, asked)
+    if whole.frame.is_empty():
+        why = who_left(dataset.tasks[whole.task])
+        raise LabelError(f"{whole.task} must have rows to be scored, but has none: {why}")
+    table, left_out = _known_rows(whole, scorer, _met(run, prepared, store))
     about = run.about
     external = {"run": run.fingerprint, "name": run.name, "rows_left_out": left_out, **_labels(scorer, table)}
     return perform(

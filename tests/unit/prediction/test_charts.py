@@ -5,8 +5,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from chartune.errors import SchemaError
 from chartune.prediction import charts
 from chartune.prediction.charts import ChartTexts
+from chartune.prediction.texts import checked
 from chartune.runs.holdings import holdings
 from chartune.store import Store
 from chartune.tasks import making, staging
@@ -51,3 +53,6 @@ def test_texts_come_in_order_in_chunks_and_are_never_held_together(
         assert (piled.in_use, piled.needs) == (True, frozenset({("runs", "f" * 16)}))
     texts.forget()
     assert not any((store.root / "predictions").glob("*.partial"))
+    monkeypatch.setattr(charts, "readable", lambda *_: iter(()))
+    with pytest.raises(SchemaError, match="but it has none; see with `chartune check`"):
+        checked(texts)
