@@ -13,7 +13,6 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
-from chartune.adapters.injected import Injected
 from chartune.adapters.method import ROOT
 from chartune.models.anatomy import anatomy_of
 from chartune.models.load import Resolved
@@ -79,10 +78,10 @@ def _treats_alike(stage: Pretrain | Finetune, inputs: Inputs, body: nn.Module, b
     """Whether a stack puts the same into every block, matrix by matrix; then two show what it does to all."""
     if stage.layers().trains_all():
         return True
-    methods, anatomy = stage.layers().methods(inputs.adapters), anatomy_of(body)
+    anatomy = anatomy_of(body)
     return all(
-        isinstance(method, Injected) and blocks.share(name.removeprefix(ROOT) for name in method.shapes(body, anatomy))
-        for method in methods
+        blocks.share(name.removeprefix(ROOT) for name in method.shapes(body, anatomy))
+        for method in stage.layers().methods(inputs.adapters)
     )
 
 

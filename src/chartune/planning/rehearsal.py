@@ -81,7 +81,7 @@ def rehearse(
 ) -> Rehearsed:
     """Count what a batch costs.
 
-    With missing blocks it is exact but for the peak, which is that of all blocks within an eighth.
+    With missing blocks it is what it would be with all.
 
     Args:
         module: on the meta device; its parameters and buffers are replaced by fake ones of the same types.
@@ -124,7 +124,7 @@ class _Span:
             return
         hooks = (
             block.register_forward_pre_hook(self._enter, with_kwargs=True),
-            block.register_forward_hook(lambda _, given, out: self._meet("out", tree_leaves(out))),
+            block.register_forward_hook(self._leave),
         )
         try:
             yield
@@ -144,16 +144,31 @@ class _Span:
                 after - before for before, after in zip(self._marks["out back"], self._marks["in back"], strict=True)
             ]
             flops, written, operations = flops + back[0], written + back[2], operations + back[3]
-        return Rehearsed(flops, max(0, kept), written, operations)  # behind the last block, embeddings are let go
+        return Rehearsed(flops, max(0, kept), written, operations)
 
     def _enter(self, _: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
-        self._meet("in", (*given, *named.values()))
+        hidden = self._hidden((*given, *named.values()))
+        self._input, self._bytes = weakref.ref(hidden.untyped_storage()), hidden.untyped_storage().nbytes()
+        self._alive.next = lambda: self._mark("in")
+        self._on_the_way_back(hidden, "in back")
 
-    def _meet(self, place: str, given: Iterable[Any]) -> None:
-        hidden = next(value for value in given if isinstance(value, Tensor) and value.is_floating_point())
-        self._alive.next = lambda: self._mark(place)
+    def _leave(self, _: nn.Module, __: Any, out: Any) -> None:
+        self._mark("out")
+        self._alive.next = self._settle
+        self._on_the_way_back(self._hidden(tree_leaves(out)), "out back")
+
+    def _settle(self) -> None:
+        """The block's caller has let go of what it gave the block: it counts only if the way back needs it."""
+        if self._input() is None:
+            flops, now, written, operations = self._marks["out"]
+            self._marks["out"] = (flops, now - self._bytes, written, operations)
+
+    def _hidden(self, given: Iterable[Any]) -> Tensor:
+        return next(value for value in given if isinstance(value, Tensor) and value.is_floating_point())
+
+    def _on_the_way_back(self, hidden: Tensor, place: str) -> None:
         if hidden.requires_grad:
-            hidden.register_hook(lambda _: self._mark(f"{place} back"))  # type: ignore[no-untyped-call]
+            hidden.register_hook(lambda _: self._mark(place))  # type: ignore[no-untyped-call]
 
     def _mark(self, place: str) -> None:
         alive = self._alive

@@ -14,7 +14,9 @@ import torch
 from chartune.adapters.adapter import Adapter, read_adapter, write_adapter
 from chartune.adapters.full import Full
 from chartune.adapters.lora import LoRA
+from chartune.adapters.p_tuning import PTuning
 from chartune.adapters.prefix import Prefix
+from chartune.adapters.prompt import Prompt
 from chartune.adapters.stack import AnyLayer, Fresh, Frozen, Stack, Trainable, attach
 from chartune.batches.tokenize import load_tokenizer
 from chartune.disclosure import shown, typical
@@ -55,7 +57,7 @@ STACKS: dict[str, tuple[AnyLayer, ...]] = {
     "trainable clinical + LoRA": (Trainable(adapter="x"), DOWN),
     "frozen clinical alone": (Frozen(adapter="x"),),
 }
-PREFIX = (Fresh(method=Prefix(tokens=3)),)
+VIRTUAL = {"prefix": Prefix(tokens=3), "prompt": Prompt(tokens=3), "p-tuning": PTuning(tokens=3, hidden=8)}
 DEEP = {"llama": "layers.3.mlp.up_proj", "bert": "encoder.layer.3.intermediate.dense"}
 OUTPUTS = 5
 
@@ -194,14 +196,14 @@ def test_a_rehearsal_counts_the_operations_and_bytes_of_a_real_batch(
     assert rehearsed.written_bytes == pytest.approx(alive.written, rel=0.1)
 
 
-@pytest.mark.parametrize("name", ["attention", "full", "frozen clinical + LoRA", "prefix"])
+@pytest.mark.parametrize("name", ["attention", "full", "frozen clinical + LoRA", *VIRTUAL])
 @pytest.mark.parametrize("model_type", ["llama", "bert"])
 def test_of_many_like_blocks_two_tell_what_all_have_and_cost(
     tmp_path: Path, anywhere: dict[str, Any], model_type: str, name: str
 ) -> None:
     folder = make_twin(model_type, tmp_path / "deep", blocks=6)
     backbone = inspect(folder, name="deep", licence="none", exposure="none")
-    stage = finetune_of(anywhere, STACKS.get(name, PREFIX))
+    stage = finetune_of(anywhere, STACKS.get(name) or (Fresh(method=VIRTUAL[name]),))
     adapters = tuple(None if isinstance(layer, Fresh) else clinical(backbone, tmp_path) for layer in stage.stack.layers)
     spec = HeadSpec(np.zeros(OUTPUTS, dtype=np.float32), "cross-entropy")
     with drawn(stage, Inputs(backbone, adapters, EXACT), spec) as shallow:
@@ -211,11 +213,8 @@ def test_of_many_like_blocks_two_tell_what_all_have_and_cost(
     every = whole(drawn_of(stage, backbone, list(adapters), OUTPUTS))
     assert (shallow.parts, shallow.weights) == (every.parts, every.weights)
     full = rehearsals(stage, every, EXACT)
-    for one, all_of_them in ((few.training, full.training), (few.reading, full.reading)):
-        assert one is not None
-        assert all_of_them is not None
-        assert one == replace(all_of_them, peak_bytes=one.peak_bytes)
-        assert one.peak_bytes == pytest.approx(all_of_them.peak_bytes, rel=0.12)
+    assert few.training is not None
+    assert few == full
 
 
 @pytest.mark.parametrize("model_type", DEEP)
