@@ -73,7 +73,7 @@ class Search(Config):
         if space.size is not None and len(seen) >= space.size:
             return f"all {space.size} settings of the space have been tried"
         if len(counted) >= self.trials:
-            return f"{self.trials} trials have been made"
+            return "1 trial has been made" if self.trials == 1 else f"{self.trials} trials have been made"
         factor = self._to_come(counted)
         if self.tokens is not None and tokens * factor >= self.tokens:
             return "the tokens are spent"

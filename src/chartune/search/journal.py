@@ -14,7 +14,7 @@ from typing import Any
 from chartune.search.extra import experimental, optuna
 from chartune.search.proposal import coded, distributions
 from chartune.search.space import Point, Space
-from chartune.search.storages import HEARTBEAT_SECONDS, broken, reaching
+from chartune.search.storages import HEARTBEAT_SECONDS, broken, locked, reaching
 from chartune.search.trial import Outcome, Trial
 
 POINT, SETTINGS, OUTCOME, SAME_AS, OWNER = "point", "settings", "outcome", "same_as", "owner"
@@ -59,13 +59,22 @@ class Journal:
                 return frozen.number, frozen.user_attrs.get(POINT)
         return None
 
-    def begin(self) -> int:
-        """The number of a new trial. Those of others whose heartbeat has stopped are given up first."""
-        with reaching():
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """While a point is proposed: the only one of all processes of a database, so that no two propose the same.
+
+        Trials of others whose heartbeat has stopped are given up first.
+        """
+        with locked(self._storage, self._name):
             if self._beats:
-                study = optuna().load_study(study_name=self._name, storage=self._storage)
-                with experimental():
+                with reaching(), experimental():
+                    study = optuna().load_study(study_name=self._name, storage=self._storage)
                     optuna().storages.fail_stale_trials(study)
+            yield
+
+    def begin(self) -> int:
+        """The number of a new trial."""
+        with reaching():
             trial = self._storage.create_new_trial(self._study)
             self._storage.set_trial_user_attr(trial, OWNER, self.owner)
             return int(self._storage.get_trial_number_from_id(trial))

@@ -137,14 +137,15 @@ def _tried(
 ) -> None:  # fmt: skip
     """Trial by trial, those that a kill has left open first."""
     while True:
-        trials, left = journal.trials(), journal.left_open()
-        if left is None and ends(trials):
-            return
-        number, point = left or (journal.begin(), None)
-        others = [trial for trial in journal.trials() if trial.number != number]
-        if point is None:
-            point = propose(number, others)
-            journal.keep(number, point)
+        with journal.alone():
+            trials, left = journal.trials(), journal.left_open()
+            if left is None and ends(trials):
+                return
+            number, point = left or (journal.begin(), None)
+            others = [trial for trial in trials if trial.number != number]
+            if point is None:
+                point = propose(number, others)
+                journal.keep(number, point)
         with journal.beating(number):
             done = _done(Trial(number, point, problem.space.settings(point)), others, evaluate)
         journal.end(done)

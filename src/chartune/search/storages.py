@@ -4,9 +4,10 @@
 postgresql://user@host/database         for several processes; its password is never printed, logged or stored
 """
 
+import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -43,17 +44,57 @@ def database(url: str) -> Any:
         ConfigError: the address is none, or the driver is not installed.
         StoreError: the database cannot be reached.
     """
-    known, library = must_be_database(url), optuna()
+    known = must_be_database(url)
     try:
         with reaching("the database"), experimental():
-            return library.storages.RDBStorage(
-                known, engine_kwargs={"pool_pre_ping": True}, heartbeat_interval=HEARTBEAT_SECONDS,
-                grace_period=STALE_SECONDS,
-            )  # fmt: skip
+            return _tables_made(known)
     except ImportError:
         raise ConfigError(
             "PostgreSQL needs a driver, which is not installed; run `pip install 'chartune[postgresql]'`."
         ) from None
+
+
+def _tables_made(url: str) -> Any:
+    """The storage, its tables made where they are not there; of two that make them at once one is refused at first."""
+    from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+    for last in (False, False, True):
+        try:
+            return optuna().storages.RDBStorage(
+                url, engine_kwargs={"pool_pre_ping": True}, heartbeat_interval=HEARTBEAT_SECONDS,
+                grace_period=STALE_SECONDS,
+            )  # fmt: skip
+        except (IntegrityError, ProgrammingError):
+            if last:
+                raise
+    raise AssertionError("the last try returns or raises")
+
+
+@contextmanager
+def locked(storage: Any, name: str) -> Iterator[None]:
+    """Hold the lock of a search in a database; a file has one process at a time anyhow. A dead process holds none.
+
+    Args:
+        storage: of optuna.
+        name: of the search.
+
+    Raises:
+        StoreError: the database cannot be reached.
+    """
+    engine = getattr(storage, "engine", None)
+    if engine is None:
+        yield
+        return
+    from sqlalchemy import text
+
+    key = {"key": int(hashlib.sha256(name.encode()).hexdigest()[:15], 16)}
+    with ExitStack() as held:
+        with reaching():
+            connection = held.enter_context(engine.connect())
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), key)
+        yield
+        with reaching():
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
 
 
 def journal_file(folder: Path) -> Any:

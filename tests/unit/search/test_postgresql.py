@@ -6,6 +6,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from chartune.errors import StoreError
 from chartune.search import journal, storages
 from chartune.search.choice import Search
 from chartune.search.loop import Evaluate, Problem, Result, searched
-from chartune.search.space import Settings, Space
+from chartune.search.space import Settings, Space, key_of
 from chartune.search.storages import Journals
 from chartune.search.trial import Outcome
 
@@ -114,7 +115,7 @@ def test_a_trial_whose_process_is_dead_is_done_by_another(
     for module in (journal, storages):
         monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 1)
     monkeypatch.setattr(storages, "STALE_SECONDS", 2)
-    asked = Problem("stale", SPACE, Search(trials=4, sampler="random"), lower_is_better=True)
+    asked = Problem("stale", SPACE, Search(trials=1, sampler="random"), lower_is_better=True)
     begun: list[Any] = []
 
     def dies(settings: Settings, share: float) -> Outcome:
@@ -126,6 +127,27 @@ def test_a_trial_whose_process_is_dead_is_done_by_another(
         found(asked, Journals(cluster.url), tmp_path, dies, "one machine")
     time.sleep(4)
     result = found(asked, Journals(cluster.url), tmp_path, scored, "another")
-    assert result.ended == "4 trials have been made"
-    assert begun[0] in [trial.settings for trial in result.trials]
-    assert {trial.state for trial in result.trials} == {"complete"}
+    assert result.ended == "1 trial has been made"
+    assert [(trial.settings, trial.state) for trial in result.trials] == [(begun[0], "complete")]
+
+
+@pytest.mark.slow
+def test_two_machines_share_the_trials_of_one_search(cluster: Cluster, tmp_path: Path) -> None:
+    asked = Problem("shared", SPACE, Search(trials=6, sampler="gp", startup=3), lower_is_better=True)
+    done: dict[str, list[Settings]] = {"one": [], "another": []}
+
+    def machine(owner: str) -> Result:
+        def evaluate(settings: Settings, share: float) -> Outcome:
+            done[owner].append(settings)
+            time.sleep(1)
+            return scored(settings, share)
+
+        return found(asked, Journals(cluster.url), tmp_path / owner, evaluate, owner)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(machine, done))
+    result = found(asked, Journals(cluster.url), tmp_path, scored, "a third")
+    assert result.ended == "6 trials have been made"
+    tried = [key_of(settings) for owner in done for settings in done[owner]]
+    assert len(tried) == len(set(tried)) == 6  # nothing twice, although both propose at once
+    assert all(done.values())
