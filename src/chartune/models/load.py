@@ -202,7 +202,7 @@ def must_read_left_to_right(backbone: LocalBackbone) -> None:
     if not backbone.family.is_decoder:
         raise AdapterError(
             f"domain-adaptive pretraining needs a model that reads left to right, but {backbone.name} is of the family "
-            f"{backbone.family.model_type}; choose a decoder such as `small-llama`."
+            f"{backbone.family.model_type}; choose a decoder such as `smollm2`."
         )
     if backbone.weights:  # else its sizes alone are known
         must_match(backbone, language_model=True)

@@ -400,8 +400,16 @@ def test_legend_and_caption_of_a_figure_name_what_is_drawn_and_nothing_else(page
     assert ranked
     legends = [" ".join(re.findall(r"</svg>([^<]+)</li>", figure)) for figure in (*learnt, *ranked)]
     assert ["TF-IDF" in legend for legend in legends] == [False] * len(learnt) + [True] * len(ranked)
-    for figure in ranked:
-        assert ("Precision-recall curve:" in figure) == (">Precision-recall curve<" in figure)
+    assert all("Precision-recall curve:" in figure for figure in ranked)
+
+
+def test_a_caption_says_nothing_of_a_curve_that_is_hidden(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chartune.report.outcome.precision_recall", lambda *_: None)
+    page = report_of(store, [Run.of(store, past.TFIDF)], tmp_path / "r.html", "").read_text()
+    assert ">ROC curve<" in page
+    assert "Precision-recall" not in page
 
 
 def test_a_split_that_has_nobody_has_no_box(tmp_path: Path) -> None:
