@@ -73,7 +73,8 @@ def scores_text(run: Run, split: str, exact: bool) -> str:
     shown_scores = {
         m: f"{e.value:.0f}" if m in whole else score_text(m, e, stands) for m, e in run.scores[split].items()
     }
-    return ", ".join(f"{metric.replace('_', ' ')} {text}" for metric, text in shown_scores.items())
+    called = {score.metric: score.title.lower() for score in (run.form.measures if run.form else ())}
+    return ", ".join(f"{called.get(m, m.replace('_', ' '))} {text}" for m, text in shown_scores.items())
 
 
 def about_shown(run: Run, exact: bool) -> dict[str, Any]:

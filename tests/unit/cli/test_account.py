@@ -116,7 +116,8 @@ def test_a_run_on_unlabelled_text_is_judged_by_nobody(made: Runs) -> None:
 def test_what_counts_labels_is_a_whole_number(made: Runs, capsys: pytest.CaptureFixture[str]) -> None:
     scores = {"auroc": Estimate(0.7, 0.6, 0.8, 400), "labels_all": Estimate(126.0, n=400)}
     for run in (made("made-up", **scores), made("mimic3", **scores)):
-        assert any(line.endswith("labels all 126") for line in said(run, capsys))
+        (scored,) = (line for line in said(run, capsys) if line.endswith("labels 126"))
+        assert scored.startswith("test: macro auroc 0.7")  # as `ls` calls it
         assert json.dumps(scores_json(run, False)["test"]["labels_all"]["value"]) == "126"
 
 
