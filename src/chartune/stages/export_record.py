@@ -97,8 +97,9 @@ def read_export(folder: Path) -> Export:
         raise StoreError(
             f"{folder} must hold {ABOUT} and {SUMS} as `export` wrote them, but has not; {_AGAIN}."
         ) from None
-    read = {path.relative_to(folder).as_posix() for path in folder.glob("*/**/*") if not path.is_dir()}
-    unlisted = {ABOUT, *([HEAD_FILE] if about.kind == "finetune" else []), *read} - set(sums)
+    places = [folder / name for name in {about.model or about.tokenizer, *about.adapters}]
+    beside = {path.relative_to(folder).as_posix() for place in places for path in place.rglob("*") if path.is_file()}
+    unlisted = {ABOUT, *([HEAD_FILE] if about.kind == "finetune" else []), *beside} - set(sums)
     if damaged or unlisted:
         names = ", ".join([*damaged, *sorted(unlisted)][:3])
         raise StoreError(f"every file of {folder} must be as {SUMS} lists it, but {names} is not; {_AGAIN}.")

@@ -34,7 +34,9 @@ def listed(folder: Path, *names: str) -> Path:
 
 def test_what_lies_beside_is_no_harm_but_beside_weights_or_a_tokenizer_it_is(tmp_path: Path) -> None:
     folder = export(tmp_path / "out")
-    (folder / "notes.txt").write_text("mine")
+    (folder / "__pycache__").mkdir()  # of `load.py`, once somebody has imported it
+    for name in ("notes.txt", "__pycache__/load.cpython-311.pyc"):
+        (folder / name).write_text("mine")
     assert read_export(folder).about.run == "f" * 16
     (folder / "model" / "added_tokens.json").write_text("{}")
     with pytest.raises(StoreError, match=r"model/added_tokens\.json is not"):
