@@ -104,6 +104,9 @@ def test_one_that_was_killed_drops_the_same_singular_values(llama: LocalBackbone
         step(body, optimizer, regimes, number)
         if number >= killed:
             step(again, second, told, number)
+            memory, others = regimes.memory(), told.memory()
+            assert all(torch.equal(memory.pop(name), tensor) for name, tensor in others.items())
+            assert not memory
     assert all(torch.equal(tensor, regained.tensors(0)[name]) for name, tensor in own.tensors(0).items())
 
 

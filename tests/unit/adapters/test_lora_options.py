@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from peft import LoraConfig, get_peft_model
+from peft import LoraConfig, PeftModel, get_peft_model
 from peft.optimizers import create_loraplus_optimizer
 from torch import nn
 from torch.optim import SGD, AdamW
@@ -94,11 +94,14 @@ def test_a_rank_stabilised_update_of_rank_16_is_four_times_the_plain_one(llama: 
     assert torch.equal(hidden(plain.module), hidden(stable.module))
 
 
+@pytest.mark.parametrize("scaling", ["standard", "rank-stabilised"])
 def test_where_it_started_is_kept_as_half_of_a_plain_lora_and_in_a_checkpoint(
-    llama: LocalBackbone, tmp_path: Path
+    llama: LocalBackbone, tmp_path: Path, scaling: Any
 ) -> None:
-    method = LoRA(rank=4, alpha=6, scaling="rank-stabilised", start="pissa")
+    method = LoRA(rank=4, alpha=6, scaling=scaling, start="pissa")
     expected = kept(tmp_path, llama, method)
+    stock = PeftModel.from_pretrained(AutoModel.from_pretrained(llama.folder, attn_implementation="eager"), tmp_path)
+    assert torch.allclose(hidden(stock), expected, atol=1e-5)
     tensors = read_adapter(tmp_path).tensors()
     assert {tensor.shape[0] for name, tensor in tensors.items() if "lora_A" in name} == {8}
     (tmp_path / "chartune.json").unlink()  # as stock peft, or anybody else, finds it
