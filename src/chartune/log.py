@@ -25,6 +25,8 @@ console: Final = Console(stderr=True, highlight=False, markup=False, emoji=False
 they are: `[x]` and `:x:` mean nothing here."""
 
 
+MACHINE: Final = "machine"
+"""Stands for the split of an event that measures the machine: `tokens_per_second`, `peak_bytes`."""
 PROGRESS_SECONDS: Final = "CHARTUNE_PROGRESS_SECONDS"
 """The variable of the environment that says how many seconds lie between two lines of progress: 30; 0: no lines."""
 
@@ -40,11 +42,13 @@ class Event:
     value: float
     """The number."""
     split: str = "train"
-    """The split it was measured on."""
+    """The split it was measured on; `MACHINE`: on none."""
     tokens: int = 0
     """Training tokens seen so far, padding excluded."""
     time: float = 0.0
     """Seconds since the epoch, UTC."""
+    planned: int = 0
+    """Optimizer steps of the whole training, if it is not stopped early; 0: not recorded."""
 
 
 Sink = Callable[[Event], None]
@@ -69,6 +73,11 @@ def unseen() -> Iterator[None]:
         _hidden = before
 
 
+def is_unseen() -> bool:
+    """Whether what is measured just now is shown to nobody (`unseen`)."""
+    return _hidden
+
+
 @contextmanager
 def listening(sink: Sink) -> Iterator[None]:
     """Hand every event that is recorded meanwhile to a sink, in whatever run it happens."""
@@ -81,7 +90,7 @@ def listening(sink: Sink) -> Iterator[None]:
 
 def console_sink(event: Event) -> None:
     """Tell the person at the terminal what was measured on held-out patients, unless they are real (`unseen`)."""
-    if event.split != "train" and not _hidden:
+    if event.split not in ("train", MACHINE) and not _hidden:
         console.print(f"  step {event.step}: {event.split} {event.name} {event.value:.4g}", style="dim")
 
 
@@ -90,6 +99,7 @@ class EventLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.planned = 0
         self._file: IO[str] | None = None
 
     def __enter__(self) -> Self:
@@ -103,7 +113,7 @@ class EventLog:
 
     def record(self, step: int, name: str, value: float, *, split: str = "train", tokens: int = 0) -> None:
         """Write one event now; a crash loses at most the line being written."""
-        event = Event(step, name, float(value), split, tokens, round(time.time(), 3))
+        event = Event(step, name, float(value), split, tokens, round(time.time(), 3), self.planned)
         if self._file:
             self._file.write(json.dumps(asdict(event)) + "\n")
             self._file.flush()
@@ -131,7 +141,7 @@ def _event(line: str) -> Event | None:
         event = Event(**json.loads(line))
     except (ValueError, TypeError, RecursionError):
         return None
-    numbers = (event.step, event.value, event.tokens, event.time)
+    numbers = (event.step, event.value, event.tokens, event.time, event.planned)
     whole = all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers)
     return event if whole and isinstance(event.name, str) and isinstance(event.split, str) else None
 
@@ -163,7 +173,7 @@ class Lines(Meter):
 
     def __init__(self, title: str, total: float | None, every: float) -> None:
         super().__init__()
-        self._title, self._total, self._every = title, total, every
+        self._title, self._total, self._every, self._remark = title, total, every, ""
         self._begun = self._done = 0.0
         self._started = time.monotonic()
 
@@ -178,7 +188,14 @@ class Lines(Meter):
         """So many units were done before: they say nothing of the rate."""
         self._begun = self._done = done
 
+    def show(self, text: str) -> None:
+        """A short remark at the end of the next line: a number, never a note."""
+        self._remark = text
+
     def _line(self, seconds: float) -> str:
+        return f"{self._rate(seconds)}{', ' if self._remark else ''}{self._remark}"
+
+    def _rate(self, seconds: float) -> str:
         """Share done, its rate and the time left; where the whole is not known, the time that has gone by."""
         share = (self._done - self._begun) / self._total if self._total else 0.0
         if not share or not self._total:

@@ -1,13 +1,14 @@
 """Killed training: taken up again, it ends with the same bytes as a run that nobody disturbed."""
 
 import json
+import shlex
 import shutil
 import signal
 from pathlib import Path
 
 import pytest
 
-from chartune.log import EventLog
+from chartune.log import MACHINE, EventLog
 from chartune.models.backbone import LocalBackbone
 from chartune.runs.run import Run
 from chartune.testing.chain import steps
@@ -80,7 +81,7 @@ def must_be_equal(whole: Run, broken: Run, least_resumed: int) -> None:
     assert whole.scores == broken.scores
     assert (broken.about.resumed or 0) >= least_resumed
     assert whole.about.resumed == 0
-    numbers = [[(e.step, e.name, e.value) for e in run.events()] for run in (whole, broken)]
+    numbers = [[(e.step, e.name, e.value) for e in run.events() if e.split != MACHINE] for run in (whole, broken)]
     assert numbers[0] == numbers[1]
     assert not (broken.path / "checkpoints").exists()
 
@@ -133,6 +134,10 @@ def test_a_second_process_is_refused_while_the_first_lives_and_goes_on_when_it_w
         process.kill()
     assert process.returncode == 130
     assert "interrupted; the same command resumes" in err
+    assert err.endswith(f"  {shlex.join(['chartune', *map(str, words)])}\n")  # as it was given
+    (partial,) = (store / "runs").glob("*.partial")
+    newest = max((partial / "checkpoints").glob("step-*"))
+    assert newest.name == f"step-{losses(store):08d}"  # of the last step that was done
     assert "Traceback" not in err
     ended = json.loads(chartune("ls", "--store", store, "--json").out)
     assert (running, ended["runs"]) == (ended, [])

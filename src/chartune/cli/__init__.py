@@ -4,10 +4,12 @@ An error is one paragraph, without a traceback, and ends with the exit code of i
 """
 
 import os
+import re
+import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Final
 
@@ -106,7 +108,13 @@ def main() -> None:
     except SystemExit as end:
         if end.code in (INTERRUPTED, TERMINATED):  # typer turns Ctrl-C into the first
             console.print(
-                "interrupted; the same command resumes from the last checkpoint, or starts anew where there is none.",
+                f"interrupted; the same command resumes from the last checkpoint, or starts anew where there is none:\n"
+                f"  {_command(sys.argv[1:])}",
                 markup=False,
             )
         raise
+
+
+def _command(words: Sequence[str]) -> str:
+    """The command as a shell takes it; of an address, which may hold a password, only the scheme."""
+    return shlex.join(["chartune", *(re.sub(r"://.*", "://...", word, flags=re.DOTALL) for word in words)])

@@ -162,6 +162,7 @@ def _fitted(
         EventLog(work.folder / "events.jsonl"),
         lambda: _evaluation(table, reader.logits["validation"]()),
         title=f"fine-tune {stage.name or stage.stack.title()}", attached=assembled.attached,
+        in_tokens=stage.stack.trains_body(),
     )  # fmt: skip
     # A resumed run has its head from the checkpoint.
     if stage.head.start == "probe" and not any(work.checkpoints.glob("step-*")):

@@ -62,6 +62,8 @@ class State:
     """In force, halvings included."""
     resumed: int = 0
     """How often the run was taken up again."""
+    unevaluated: bool = False
+    """Whether the evaluation that follows this step is still to be made: it was broken off."""
 
 
 def save_checkpoint(

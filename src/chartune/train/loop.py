@@ -25,7 +25,9 @@ from chartune.errors import Diverged, RunError
 from chartune.log import EventLog, Meter, progress
 from chartune.prediction.predictions import out_of_memory
 from chartune.train.checkpoint import State, load_checkpoint, restore, save_checkpoint, trainable
+from chartune.train.ending import BrokenOff, Ending
 from chartune.train.optimizer import Optimisation, Stopping, make_optimizer, rate_factor
+from chartune.train.pace import Pace
 from chartune.train.plan import Schedule, epoch_steps, micro_batches, schedule_of
 
 CHECKPOINT_SECONDS: Final = 30.0
@@ -83,6 +85,8 @@ class Training:
     title: str = "train"
     attached: Attached | None = None
     """The layers among what learns, where there are any."""
+    in_tokens: bool = True
+    """Whether the lengths of its examples count tokens; False: vectors that a frozen body has left."""
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     state: State = field(default_factory=State)
     best: dict[str, Tensor] | None = None
@@ -149,33 +153,70 @@ def _resume(training: Training, optimizer: torch.optim.Optimizer) -> None:
     EventLog.rewind(training.events.path, training.state.step)
 
 
+@dataclass
+class _Loop:
+    """What the steps of one attempt share."""
+
+    training: Training
+    accelerator: Any
+    model: Any
+    optimizer: Any
+    total: int
+    meter: Meter
+    ending: Ending
+    pace: Pace
+    saved: float = field(default_factory=time.monotonic)
+    """When the last checkpoint was written, by the monotonic clock."""
+
+
 def _steps(training: Training, accelerator: Any, model: Any, optimizer: Any, schedule: Schedule, meter: Meter) -> bool:
     """The loop proper. Returns whether patience ran out."""
-    state, saved, total = training.state, time.monotonic(), schedule.steps
+    state, total = training.state, schedule.steps
     plan: list[NDArray[np.int64]] = []
     planned = -1
     meter.move_to(state.step)
-    with training.events:
+    training.events.planned = total
+    with training.events, Ending().noted() as ending:
+        loop = _Loop(training, accelerator, model, optimizer, total, meter, ending, Pace(training.in_tokens))
+        if state.unevaluated:
+            _after(loop, time.monotonic())
         while state.step < total and state.bad < training.stopping.patience:
             started = time.monotonic()
             epoch, position = divmod(state.step, schedule.steps_per_epoch)
             if epoch != planned:
                 plan = epoch_steps(training.objective.lengths, training.optimisation.batch_size, training.seed, epoch)
                 planned = epoch
-            loss = _one_step(training, accelerator, model, optimizer, plan[position], total)
-            state.train_seconds += time.monotonic() - started
-            training.events.record(state.step, "loss", loss, tokens=state.tokens)
-            meter.advance()
-            meter.show(f"loss {loss:.3f}")
-            evaluated = state.step % schedule.interval == 0 or state.step == total
-            if evaluated:
-                _evaluate(training)
-            state.seconds += time.monotonic() - started
-            if evaluated or time.monotonic() - saved >= training.checkpoint_seconds:
-                if accelerator.is_main_process:
-                    _save(training, optimizer.optimizer)
-                saved = time.monotonic()
+            _step(loop, plan[position], started)
+            state.unevaluated = state.step % schedule.interval == 0 or state.step == total
+            _after(loop, started)
     return state.step < total
+
+
+def _step(loop: _Loop, step: NDArray[np.int64], started: float) -> None:
+    """One optimizer step, and what is said of it."""
+    training, state, before = loop.training, loop.training.state, loop.training.state.tokens
+    loss = _one_step(training, loop.accelerator, loop.model, loop.optimizer, step, loop.total)
+    taken = time.monotonic() - started
+    state.train_seconds += taken
+    loop.pace.stepped(state.tokens - before, taken)
+    training.events.record(state.step, "loss", loss, tokens=state.tokens)
+    loop.meter.show(loop.pace.remark(loss))
+    loop.meter.advance()
+
+
+def _after(loop: _Loop, started: float) -> None:
+    """What follows a step that began then: evaluation and checkpoint where they are due, the end if a signal asks."""
+    training, state, ending = loop.training, loop.training.state, loop.ending
+    evaluated = state.unevaluated
+    loop.pace.record(training.events, state.step, state.tokens, now=evaluated)
+    if evaluated:
+        _evaluate(training, ending)
+    state.seconds += time.monotonic() - started
+    due = evaluated or ending.asked is not None or time.monotonic() - loop.saved >= training.checkpoint_seconds
+    if due and loop.accelerator.is_main_process:
+        _save(training, loop.optimizer.optimizer)
+    loop.saved = time.monotonic() if due else loop.saved
+    ending.end()
 
 
 def _save(training: Training, optimizer: torch.optim.Optimizer) -> None:
@@ -239,8 +280,15 @@ def _gradients(training: Training, accelerator: Any, model: Any, step: NDArray[n
     return float(accelerator.reduce(loss, "sum"))
 
 
-def _evaluate(training: Training) -> None:
-    state, shown = training.state, training.evaluate()
+def _evaluate(training: Training, ending: Ending) -> None:
+    """Score the validation split, and keep the weights if they are the best; broken off, it was never begun."""
+    state = training.state
+    try:
+        with ending.breakable():
+            shown = training.evaluate()
+    except BrokenOff:
+        return
+    state.unevaluated = False
     for name, value in shown.values.items():
         training.events.record(state.step, name, value, split="validation", tokens=state.tokens)
     if not training.regimes.counts(state.step):

@@ -9,6 +9,7 @@ import psutil
 import torch
 
 INTERVAL: Final = 0.05
+_measuring: list["PeakMemory"] = []
 
 
 class PeakMemory:
@@ -20,6 +21,7 @@ class PeakMemory:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
+        _measuring.append(self)
         if torch.cuda.is_available():
             torch.cuda.reset_peak_memory_stats()
             return self
@@ -30,6 +32,7 @@ class PeakMemory:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        _measuring.remove(self)
         if self._thread is None:
             self.bytes = int(torch.cuda.max_memory_allocated())
             return
@@ -44,6 +47,13 @@ class PeakMemory:
                 self.bytes = max(self.bytes or 0, process.memory_info().rss)
             if self._done.wait(INTERVAL):
                 return
+
+
+def peak_bytes() -> int:
+    """The largest memory in use so far, as the innermost `PeakMemory` has it; outside of any: what is in use now."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    return (_measuring[-1].bytes if _measuring else None) or int(psutil.Process().memory_info().rss)
 
 
 def device_name() -> str:

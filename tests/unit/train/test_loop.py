@@ -1,6 +1,7 @@
 """The loop: what is killed and taken up again ends bit for bit where an undisturbed run ends."""
 
 import json
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +16,7 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from chartune.adapters.regime import Regime, Regimes
 from chartune.adapters.stack import Attached
 from chartune.errors import Diverged, RunError
-from chartune.log import EventLog
+from chartune.log import MACHINE, EventLog
 from chartune.quantities import Duration
 from chartune.store import sha256
 from chartune.train.loop import Evaluation, Fitted, Objective, Training, fit
@@ -100,6 +101,99 @@ def test_a_run_that_broke_anywhere_ends_with_the_same_weights(
     assert fitted.state.tokens == undisturbed[1].state.tokens
     steps = [event.step for event in EventLog.read(tmp_path / "broken" / "events.jsonl") if event.name == "loss"]
     assert steps == list(range(1, 33))
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("moment", ["a step", "an evaluation", "the last evaluation"])
+def test_a_signal_lets_the_step_end_and_is_kept_in_a_checkpoint(
+    tmp_path: Path, undisturbed: tuple[dict[str, Tensor], Fitted], number: signal.Signals, code: int, moment: str
+) -> None:
+    asked: list[int] = []
+
+    def ask() -> float:
+        if not asked and attempt.state.step == step:
+            asked.append(step)
+            signal.raise_signal(number)
+        return 0.0
+
+    def end(*_: object) -> None:
+        raise SystemExit(code)
+
+    step = {"a step": 6, "an evaluation": 8, "the last evaluation": 32}[moment]
+    attempt = training(tmp_path / "broken", Small(), score=ask)
+    attempt.checkpoint_seconds = 3600.0
+    if moment == "a step":
+        batch = attempt.objective.batch
+        attempt.objective = Objective(
+            attempt.objective.model, lambda indices: batch(indices) if ask() == 0 else {}, LENGTHS, np.ones(N)
+        )
+    before = signal.signal(number, end)
+    try:
+        with pytest.raises(SystemExit, match=str(code)):
+            fit(attempt)
+        assert signal.getsignal(number) is end
+    finally:
+        signal.signal(number, before)
+    done = 7 if moment == "a step" else step  # the step under way was done, an evaluation was broken off
+    assert (tmp_path / "broken" / "checkpoints" / f"step-{done:08d}").is_dir()
+    events = EventLog.read(attempt.events.path)
+    assert [event.step for event in events if event.name == "loss"] == list(range(1, done + 1))
+    assert max(event.step for event in events if event.name == "s") < step
+    model = Small()
+    again = training(tmp_path / "broken", model)
+    again.checkpoint_seconds = 3600.0
+    fitted = fit(again)
+    assert equal(weights(model), undisturbed[0])
+    assert (fitted.state.best_step, fitted.state.resumed) == (undisturbed[1].state.best_step, 1)
+    assert measured(tmp_path / "broken") == measured(tmp_path / "whole")
+
+
+def measured(folder: Path) -> list[tuple[int, str, float]]:
+    """Step, name and value of all that does not depend on the machine."""
+    events = EventLog.read(folder / "events.jsonl")
+    return [(event.step, event.name, event.value) for event in events if event.split != MACHINE]
+
+
+def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
+    def twice(*_: object) -> float:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError
+
+    attempt = training(tmp_path / "run", Small())
+    attempt.objective = Objective(attempt.objective.model, cast(Any, twice), LENGTHS, np.ones(N))
+    with pytest.raises(KeyboardInterrupt):
+        fit(attempt)
+    assert not list((tmp_path / "run").glob("checkpoints/*"))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
+    def ask() -> float:
+        signal.raise_signal(signal.SIGINT)
+        return 0.0
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as `nohup` and a shell's `&` leave it
+    try:
+        fit(training(tmp_path / "run", Small(), score=ask))
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_rate_and_memory_are_measured_beside_the_loss(tmp_path: Path) -> None:
+    attempt = training(tmp_path / "run", Small())
+    fit(attempt)
+    events = EventLog.read(attempt.events.path)
+    assert {event.planned for event in events} == {32}
+    machine = [event for event in events if event.split == MACHINE]
+    assert [event.step for event in machine if event.name == "peak_bytes"] == list(range(4, 33, 4))
+    assert all(event.value > 1e6 for event in machine if event.name == "peak_bytes")
+    assert all(event.value > 0 for event in machine if event.name == "tokens_per_second")
+    assert len(machine) == 16
+    heads = training(tmp_path / "heads", Small())
+    heads.in_tokens = False
+    fit(heads)
+    assert {e.name for e in EventLog.read(heads.events.path) if e.split == MACHINE} == {"peak_bytes"}
 
 
 def test_the_seconds_of_earlier_attempts_count_whatever_became_of_them(tmp_path: Path) -> None:
