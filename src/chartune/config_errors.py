@@ -1,6 +1,7 @@
 """Messages for a config that does not parse: each problem by its path, the rule, the value, and the nearest name."""
 
 import difflib
+import re
 from collections.abc import Sequence
 from datetime import date
 from typing import Any, Final
@@ -68,9 +69,9 @@ def _described(problem: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def short(value: Any) -> str:
-    """A value as Python writes it, cut at 60 characters."""
+    """A value as Python writes it, cut at 60 characters; of an address, which may hold a password, only the scheme."""
     try:
-        text = repr(value)
+        text = re.sub(r"(?<=://)[^'\"\s]+", "...", repr(value))
     except ValueError:  # Python writes no number of thousands of digits
         return "a number of thousands of digits"
     return text if len(text) <= 60 else f"{text[:57]}..."

@@ -39,6 +39,7 @@ from chartune.cli import (
     search,
     show,
     study,
+    watch,
 )
 from chartune.cli.groups import InOrder
 from chartune.errors import ChartuneError
@@ -57,7 +58,7 @@ app = typer.Typer(
 
 for _verb in (
     demo, make_hospital, check, import_backbone, prepare, datasets, audit_data, export_data, plan, pretrain, finetune,
-    search, fields, predict, predictions, evaluate, export, report, ls, show, clean,
+    search, fields, predict, predictions, evaluate, export, report, ls, show, watch, clean,
 ):  # fmt: skip
     _summary = (_verb.command.__doc__ or "").partition("\n")[0]  # in full: click cuts what it derives by itself
     app.command(_verb.__name__.rpartition(".")[2].replace("_", "-"), short_help=_summary)(_verb.command)

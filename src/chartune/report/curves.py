@@ -17,6 +17,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import NDArray
 
 from chartune.answers import BINARY, Metric
+from chartune.report.followed import PLACES
 from chartune.report.svg import GRID, HEIGHT, MUTED, SERIES, panels, svg
 from chartune.report.variants import Variant
 
@@ -26,9 +27,6 @@ FEW_POINTS: Final = 40
 """Of many curves: the noise of single batches is averaged away."""
 TOGETHER: Final = 4
 """More curves than these do not share one pair of axes."""
-PLACES: Final = 24
-"""Points of a training curve of real patients, however many steps there were; of fewer steps none is drawn, because its
-corners would count them."""
 WIDE: Final = 8.0
 """Highest over lowest value beyond which the axis is logarithmic."""
 

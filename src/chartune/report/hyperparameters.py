@@ -11,7 +11,7 @@ from chartune.report.variants import Variant
 
 NONE: Final = "–"
 """Stands where a kind of stage has no such field, or nothing is set."""
-_ELSEWHERE: Final = frozenset({"kind", "name", "data", "backbone", "seed", "run"})
+_ELSEWHERE: Final = frozenset({"kind", "name", "data", "backbone", "seed", "run", "trackers"})
 """Fields that stand in other tables, or hold paths of the machine."""
 
 

@@ -1,20 +1,25 @@
 """ModelStage: a stage that trains on a base model, and what it says of the model that it needs."""
 
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from chartune.adapters.stack import Stack
+from chartune.config import Unhashed
 from chartune.errors import ConfigError
 from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.models.families import Family
 from chartune.models.load import Body, Numerics
 from chartune.models.readers import Classifier, LanguageModel
+from chartune.report.followed import Released
+from chartune.runs.record import RunRecord
 from chartune.stages.stage import LearningStage
+from chartune.train.trackers import Trackers, following
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,12 @@ class ModelStage(LearningStage, ABC):
     """How numbers are computed."""
     max_seq_len: int = Field(256, gt=1)
     """Tokens that the model reads of a text (or of a packed block)."""
+    trackers: Annotated[Trackers, Unhashed()] = Trackers()
+    """Who else gets the numbers of the training as it goes on."""
+
+    def followed(self, fingerprint: str, about: RunRecord, released: Released) -> AbstractContextManager[None]:
+        """Its trackers get them, as they may be shown."""
+        return following(self.trackers, fingerprint, about.name or fingerprint, released)
 
     @abstractmethod
     def layers(self) -> Stack:

@@ -11,7 +11,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -29,6 +29,7 @@ from chartune.models.load import Resolved
 from chartune.names import Name
 from chartune.quantities import Cost, Estimate
 from chartune.report.card import KEPT, MODEL_CARD, model_card
+from chartune.report.followed import Released, released_events
 from chartune.runs.ledger import free_name, rename
 from chartune.runs.record import RUN, RunRecord
 from chartune.runs.run import PREDICTIONS, Run
@@ -59,6 +60,19 @@ class Stage(Config):
     """What it is made from; the fingerprint takes the hash of the prepared data instead."""
     seed: int = Field(0, ge=0)
     """Order of examples, fresh weights and dropout are drawn from it."""
+
+    def followed(self, fingerprint: str, about: RunRecord, released: Released) -> AbstractContextManager[None]:
+        """Whoever else gets the events of its run meanwhile: nobody, unless a stage has trackers.
+
+        Args:
+            fingerprint: of the run.
+            about: what is known of it.
+            released: what may be shown of its events.
+
+        Raises:
+            ConfigError: a tracker cannot be had.
+        """
+        return nullcontext()
 
     @field_validator("data", mode="before")
     @classmethod
@@ -193,11 +207,18 @@ def _done(
         dataset = read_dataset(data)
         switched = switches(dataset, known.get("task"))
         write_json(place.folder / "environment.json", environment(resolved, switched))
-        write_json(place.folder / RUN, RunRecord.model_validate_json(json.dumps(known)).to_json())  # what it needs
+        about = RunRecord.model_validate_json(json.dumps(known))
+        write_json(place.folder / RUN, about.to_json())  # what it needs
+        followed = partial(stage.followed, place.fingerprint, about, released_events(about, dataset))
         expected = (dict(planned()) or None) if planned else None
-        _carry_out(work, place, {**known, "planned": expected}, dataset)
+        _carry_out(partial(_followed, work, followed), place, {**known, "planned": expected}, dataset)
         remove_checkpoints(place.folder)
     return place.store.publish(RUNS, place.fingerprint, {"sensitivity": "restricted"})
+
+
+def _followed(work: Callable[[Work], Outcome], followed: Callable[[], Any], place: Work) -> Outcome:
+    with followed():
+        return work(place)
 
 
 def _carry_out(work: Callable[[Work], Outcome], place: Work, known: Mapping[str, Any], dataset: Dataset) -> None:

@@ -10,14 +10,13 @@ from typing import Final
 from chartune.disclosure import magnitude
 from chartune.log import MACHINE, EventLog, is_unseen
 from chartune.quantities import human_bytes
+from chartune.report.followed import PEAK, RATE
 from chartune.train.meter import peak_bytes
 
 STEPS: Final = 50
 """The last steps, of which the rate is the mean."""
 SECONDS: Final = 5.0
 """Between two measurements of the machine in the event log, at least."""
-RATE: Final = "tokens_per_second"
-PEAK: Final = "peak_bytes"
 
 
 class Pace:

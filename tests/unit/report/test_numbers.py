@@ -21,8 +21,9 @@ from chartune.report import compare
 from chartune.report.believable import calibration
 from chartune.report.compare import Comparison, comparisons, from_baseline, too_large
 from chartune.report.cost import cost_table, seconds_with_parents
-from chartune.report.curves import PLACES, draw_panel, learning_curves, perplexity_curves
+from chartune.report.curves import draw_panel, learning_curves, perplexity_curves
 from chartune.report.diagnostics import draw_diagram, precision_recall, roc
+from chartune.report.followed import PLACES
 from chartune.report.forest import forest
 from chartune.report.hidden import behind_run
 from chartune.report.labels import label_tables

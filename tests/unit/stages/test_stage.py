@@ -1,6 +1,7 @@
 """A stage: its YAML says all of it, its fingerprint says what determines the answer and nothing else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from chartune.models.backbone import Backbone
 from chartune.models.heads import Head
 from chartune.models.load import Numerics
 from chartune.quantities import Duration
+from chartune.report.followed import Released
 from chartune.runs import Run, find_run
 from chartune.sources.mimic3 import Mimic3
 from chartune.sources.splits import HashSplit, ImportedSplit
@@ -27,6 +29,7 @@ from chartune.tasks.prepare import Preparation
 from chartune.testing.plain import typed
 from chartune.train.checkpoint import State
 from chartune.train.optimizer import Optimisation, Stopping
+from chartune.train.trackers import Trackers
 
 RAW = Preparation(source=Mimic3(folder=Path("raw")))
 LISTED = Preparation(source=Mimic3(folder=Path("raw")), splits=ImportedSplit(folder=Path("lists")), corpus=None)
@@ -171,6 +174,32 @@ def test_of_real_patients_nothing_is_shown_before_the_stage_has_ended(
     assert shown in (capsys.readouterr().err or "")
     console_sink(Event(4, "auroc", 0.9, "validation"))
     assert "step 4" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("kind", "exact"), [("mimic3", False), ("made-up", True)])
+def test_trackers_hear_of_a_run_and_do_not_change_its_name(
+    kind: str, exact: bool, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[Trackers, str, str, bool]] = []
+
+    @contextmanager
+    def following(trackers: Trackers, fingerprint: str, name: str, released: Released) -> Iterator[None]:
+        given.append((trackers, fingerprint, name, released.exact))
+        yield
+
+    monkeypatch.setattr("chartune.stages.model_stage.following", following)
+    tracked = LORA.model_copy(update={"trackers": Trackers(tensorboard=Path("somewhere"))})
+    plain = typed({"source": {"kind": kind}}).to_json()
+    data = store.obtain("data", "d" * 16, lambda folder: write_json(folder / "dataset.json", plain), {})
+    runs = [
+        perform(
+            stage, store, data, kind="finetune", revision=1, name="x", parts={}, facts={}, resolved=None,
+            work=lambda _: Outcome({}),
+        )
+        for stage in (tracked, LORA)
+    ]  # fmt: skip
+    assert runs[0] == runs[1]
+    assert given == [(tracked.trackers, runs[0].fingerprint, "x", exact)]  # found, it is not told of again
 
 
 def test_what_a_run_took_is_what_all_its_attempts_took(store: Store) -> None:
