@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from chartune.adapters.adapter import read_adapter
+from chartune.adapters.catalog import METHODS, method_class
 from chartune.adapters.injected import Injected
 from chartune.adapters.stack import Frozen, Stack, attach
 from chartune.errors import AdapterError
@@ -32,8 +33,10 @@ from chartune.stages.pretrain import Pretrain, pretrain
 from chartune.stages.tfidf import Tfidf, tfidf
 from chartune.store import Store
 from chartune.testing.command_line import chartune
+from chartune.testing.method_rules import gap
 from chartune.testing.twins import EXACT, twin
 
+STACKED = ("lora", "ia3", "prefix", "prompt", "p-tuning", "adaptation-prompt")
 WORDS = ("septic", "afebrile", "stable", "fall", "stroke", "pain")
 FAST = {"duration": {"value": 1}, "learning_rate": 3e-2, "batch_size": 16}
 READER = """
@@ -286,15 +289,17 @@ def test_so_does_every_method_and_stack_of_encoders_and_decoders(
     store: Store, data: dict[str, Any], twins: Path, tmp_path: Path, model_type: str
 ) -> None:
     base, own = twin(twins, model_type), Store(tmp_path / "store").open()
-    stacks: dict[str, list[Any]] = {kind: [fresh(kind)] for kind in ("lora", "ia3", "prefix", "full")} | {"head": []}
+    kinds = [kind for kind in METHODS if not gap(base, method_class(kind).parse({}))]
+    stacks: dict[str, list[Any]] = {kind: [fresh(kind)] for kind in kinds} | {"head": []}
     stacks |= {"dora": [DORA], "dora below": [DORA, fresh("lora")], "pissa twice": [PISSA, PISSA]}
     below = str(tuned(own, data, base, "below", [fresh("lora")]).path / "adapter")
     for state in ("frozen", "trainable"):
-        for kind in ("lora", "ia3", "prefix"):
+        for kind in (kind for kind in kinds if kind in STACKED):
             stacks[f"{state} {kind}"] = [{"kind": state, "adapter": below}, fresh(kind)]
     runs = [tuned(own, data, base, name, layers) for name, layers in stacks.items()]
 
     def merge(run: Run) -> tuple[bool, ...]:
-        return (False,) if "prefix" in run.name else (True, False)
+        apart = [kind for kind in kinds if method_class(kind).unmergeable]
+        return (False,) if any(kind in run.name.split() for kind in apart) else (True, False)
 
     must_all_score_alike(own, runs, base, tmp_path, merge)
