@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 import chartune
-from chartune.errors import ConfigError
+from chartune.errors import ChartuneError, ConfigError, RunError
 from chartune.prediction import thresholds
 from chartune.runs.ledger import find_run
 from chartune.runs.run import Run
@@ -46,7 +46,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         source = {"kind": "tabular", "file": str(folder / "notes.csv"), "subject": "mrn", "id": "note", "label": form}
         source |= {"separator": ";"} if form == "multilabel" else {}
         data = {"source": source, "tasks": [{"kind": "labels", "answer": form}], "corpus": None}
-        tfidf(Tfidf.parse({"data": data, "name": form}), Store(folder / "store").open())
+        tfidf(Tfidf.parse({"data": data, "name": form, "strengths": [1.0]}), Store(folder / "store").open())
     return folder
 
 
@@ -129,6 +129,7 @@ def test_without_a_store_that_of_the_run_is_taken_and_for_a_name_the_one_of_the_
     assert chartune.predict("binary", texts)["probability"].to_list() == wanted[:, 1].tolist()
 
 
+@pytest.mark.slow  # evaluations
 def test_of_an_evaluation_they_are_the_rows_it_scored_with_threshold_and_labels_of_its_run(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,9 +148,31 @@ def test_of_an_evaluation_they_are_the_rows_it_scored_with_threshold_and_labels_
         assert set(rows["binary"][name]) == set(own[name])
     assert sorted(rows["binary"]["id"]) == here["note"].to_list()
     assert sorted(rows["binary"]["subject_id"]) == here["mrn"].to_list()
+    calibration, odds = run(place, "binary").about.calibration, run(place, "binary here").predictions()["logit"]
+    assert calibration is not None
+    mended = run(place, "binary here").prediction_frame(recalibrated=True)["probability"].to_numpy()
+    assert np.allclose(mended, 1 / (1 + np.exp(-(calibration.intercept + calibration.slope * odds.to_numpy()))))
+    with pytest.raises(RunError, match="no rows of the split validation, but of test"):
+        run(place, "binary here").prediction_frame("validation")
     several = rows["multilabel"].join(here, left_on="id", right_on="note", maintain_order="left")
     assert several["true_labels"].list.join(";").to_list() == several["multilabel"].to_list()
     assert [name for name in several.columns if name.startswith("p_")] == [f"p_{word}" for word in WORDS]
+
+
+@pytest.mark.slow  # evaluations
+def test_where_an_evaluation_asks_for_the_other_class_no_rule_and_no_recalibration_of_the_run_applies(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thresholds, "LEAST", 1)
+    table().with_columns(note=pl.lit("new/") + pl.col("note")).write_csv(tmp_path / "here.csv")
+    other = ("--set", "data.tasks=[{kind: labels, positive: survived}]", "--name", "other way")
+    said = verb("evaluate", "binary", tmp_path / "here.csv", *other, "--store", place / "store")
+    assert said.code == 0, said.err
+    assert "p_survived" in run(place, "other way").prediction_frame().columns
+    with pytest.raises(ChartuneError, match="is not at hand"):
+        run(place, "other way").prediction_frame(threshold="youden")
+    with pytest.raises(ChartuneError, match="keeps no recalibration"):
+        run(place, "other way").prediction_frame(recalibrated=True)
 
 
 @pytest.mark.parametrize(
