@@ -289,7 +289,8 @@ def test_so_does_every_method_and_stack_of_encoders_and_decoders(
     store: Store, data: dict[str, Any], twins: Path, tmp_path: Path, model_type: str
 ) -> None:
     base, own = twin(twins, model_type), Store(tmp_path / "store").open()
-    kinds = [kind for kind in METHODS if not gap(base, method_class(kind).parse({}))]
+    every = [kind for kind in METHODS if not gap(base, method_class(kind).parse({}))]
+    kinds = every if model_type == "llama" else ["lora", "ia3", "prefix", "full"]  # few move tiny encoders
     stacks: dict[str, list[Any]] = {kind: [fresh(kind)] for kind in kinds} | {"head": []}
     stacks |= {"dora": [DORA], "dora below": [DORA, fresh("lora")], "pissa twice": [PISSA, PISSA]}
     below = str(tuned(own, data, base, "below", [fresh("lora")]).path / "adapter")

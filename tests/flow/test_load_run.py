@@ -64,6 +64,10 @@ for folder in sorted((store.root / "runs").iterdir()):
         kept = rows["logit"].to_numpy() if "logit" in rows.columns else np.float32(rows["logits"].to_list())
         equal[done.name] = bool(np.array_equal(made.astype(kept.dtype), kept)) and len(kept) > 9
         equal[done.name] &= bool(from_a_file(scorer, rows["hadm_id"].to_list(), texts, made))
+        others = [text + " pain" * (1 + n % 3) for n, text in enumerate(texts)]
+        moved = scorer.probabilities([*others, *texts[::-1]])[: len(texts) - 1 : -1]
+        bound = 1e-2 if scorer.numerics.get("precision") == "bf16" else 1e-6
+        equal[done.name] &= bool(np.abs(moved - scorer.probabilities(texts)).max() < bound)
 print(json.dumps(equal))
 """
 
@@ -162,7 +166,10 @@ def test_so_does_every_stack_of_other_families(
 
 
 def loaded_again(store: Store, place: Path) -> dict[str, bool]:
-    """Name of a run → whether its test predictions are the same bits in a fresh process, in memory and from a file."""
+    """Name of a run → whether its test predictions are the same bits in a fresh process, in memory and from a file.
+
+    In fp32 its probabilities must be the same to 1e-6 in another order and among other texts, too.
+    """
     made = subprocess.run(
         [sys.executable, "-c", LOADED, str(store.root), str(place)],
         capture_output=True,
