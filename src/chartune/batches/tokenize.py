@@ -43,6 +43,8 @@ class Encoded:
     """How many whole words of each text the tokens cover: [n]."""
     truncated: NDArray[np.bool_]
     """Whether a text was cut at the maximum length: [n]."""
+    bytes: NDArray[np.int32] | None = None
+    """UTF-8 bytes of its text that each token adds to those before it: [ΣT]; None: not counted."""
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -54,7 +56,14 @@ class Encoded:
         """Some of the texts, in the order of `indices`."""
         offsets = np.cumsum([0, *self.lengths[indices]], dtype=np.int64)
         ids = np.concatenate([self[i] for i in indices]) if len(indices) else np.zeros(0, dtype=np.int32)
-        return Encoded(ids, offsets, self.words_seen[indices], self.truncated[indices])
+        kept = None if self.bytes is None else np.concatenate([self.bytes[:0], *(self.bytes_of(i) for i in indices)])
+        return Encoded(ids, offsets, self.words_seen[indices], self.truncated[indices], kept)
+
+    def bytes_of(self, index: int) -> NDArray[np.int32]:
+        """Bytes of each token of a text, where they were counted."""
+        if self.bytes is None:
+            raise AssertionError("bytes are counted where texts are encoded for it")
+        return self.bytes[self.offsets[index] : self.offsets[index + 1]]
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -62,7 +71,9 @@ class Encoded:
         return np.diff(self.offsets)
 
 
-def encode(texts: Sequence[str], tokenizer: Any, max_seq_len: int | None, *, special: bool = True) -> Encoded:
+def encode(
+    texts: Sequence[str], tokenizer: Any, max_seq_len: int | None, *, special: bool = True, count_bytes: bool = False
+) -> Encoded:
     """Tokenise texts.
 
     Args:
@@ -70,8 +81,10 @@ def encode(texts: Sequence[str], tokenizer: Any, max_seq_len: int | None, *, spe
         tokenizer: from `load_tokenizer`.
         max_seq_len: tokens to keep of each text, special ones included; None: all.
         special: add the model's own start and end tokens.
+        count_bytes: of each token, too.
     """
     parts: list[NDArray[np.int32]] = []
+    sizes: list[NDArray[np.int32]] = []
     words: list[int] = []
     cut: list[bool] = []
     with progress("tokenise", total=len(texts)) as meter:
@@ -84,12 +97,14 @@ def encode(texts: Sequence[str], tokenizer: Any, max_seq_len: int | None, *, spe
             for text, ids, spans in zip(batch, coded["input_ids"], coded["offset_mapping"], strict=True):
                 end = max((stop for _, stop in spans), default=0)
                 parts.append(np.asarray(ids, dtype=np.int32))
+                sizes += [_added_bytes(text, spans)] if count_bytes else []
                 words.append(_whole_words(text, end))
                 cut.append(end < len(text.rstrip()))
             meter.advance(len(batch))
     lengths = np.asarray([0, *(len(part) for part in parts)], dtype=np.int64)
     ids = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int32)
-    return Encoded(ids, np.cumsum(lengths), np.asarray(words, dtype=np.int32), np.asarray(cut, dtype=np.bool_))
+    counted = np.concatenate([ids[:0], *sizes]) if count_bytes else None
+    return Encoded(ids, np.cumsum(lengths), np.asarray(words, dtype=np.int32), np.asarray(cut, dtype=np.bool_), counted)
 
 
 def encode_once(
@@ -100,6 +115,7 @@ def encode_once(
     *,
     data: str,
     special: bool = True,
+    count_bytes: bool = False,
 ) -> Encoded:
     """As `encode`, kept in the store: a second stage on the same texts maps the arrays instead of tokenising again.
 
@@ -114,6 +130,7 @@ def encode_once(
         store: where the arrays are kept.
         data: what determines the texts, such as the fingerprint of the prepared data and the split.
         special: add the model's own start and end tokens.
+        count_bytes: of each token, too.
     """
     parts = {
         "data": data,
@@ -121,19 +138,20 @@ def encode_once(
         "max_seq_len": max_seq_len,
         "special": special,
         "n": len(texts),
+        **({"bytes": True} if count_bytes else {}),
     }
-    name = fingerprint(SHELF, REVISION, parts)
+    name, fields = fingerprint(SHELF, REVISION, parts), (*FIELDS, *(("bytes",) if count_bytes else ()))
 
     def write(folder: Path) -> None:
-        encoded = encode(texts, load_tokenizer(backbone), max_seq_len, special=special)
-        for field in FIELDS:
+        encoded = encode(texts, load_tokenizer(backbone), max_seq_len, special=special, count_bytes=count_bytes)
+        for field in fields:
             buffer = io.BytesIO()
             np.save(buffer, getattr(encoded, field))
             write_bytes(folder / f"{field}.npy", buffer.getvalue())
 
     of = {"data": data.partition("/")[0], "backbone": backbone.content_hash}  # so that `clean` knows who needs them
     artefact = store.obtain(SHELF, name, write, {"sensitivity": "restricted", **of})
-    encoded = Encoded(*(np.load(artefact.file(f"{field}.npy"), mmap_mode="r") for field in FIELDS))
+    encoded = Encoded(*(np.load(artefact.file(f"{field}.npy"), mmap_mode="r") for field in fields))
     must_be_of_the_vocabulary(encoded, backbone)
     return encoded
 
@@ -187,6 +205,19 @@ def save_tokenizer(tokenizer: Any, folder: Path) -> None:
         if type(error) is not Exception or "os error" not in str(error):
             raise
         raise StoreError(f"a tokenizer must fit into {folder}, but writing failed: {error}; free some space.") from None
+
+
+def _added_bytes(text: str, spans: Sequence[tuple[int, int]]) -> NDArray[np.int32]:
+    """UTF-8 bytes of the text up to the end of each token, less those up to the end of the tokens before it: [T].
+
+    Blanks that a tokenizer passes over count for the token behind them, a character in several tokens for the first.
+    """
+    reached = np.maximum.accumulate(np.asarray([0, *(stop for _, stop in spans)], dtype=np.int64))
+    if text.isascii():
+        return np.diff(reached).astype(np.int32)
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+    sizes = 1 + (points >= 0x80) + (points >= 0x800).astype(np.int64) + (points >= 0x10000)
+    return np.diff(np.cumsum([0, *sizes])[reached]).astype(np.int32)
 
 
 def _whole_words(text: str, end: int) -> int:

@@ -1,7 +1,9 @@
 """`chartune pretrain`: domain-adaptive pretraining."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from chartune.cli.bases import based
 from chartune.cli.figures import ExactOption, emit_run
@@ -19,6 +21,7 @@ from chartune.cli.options import (
     SourceOption,
     SplitsOption,
     StoreOption,
+    named_path,
     open_store,
     overridden,
     stage_data,
@@ -26,6 +29,14 @@ from chartune.cli.options import (
 from chartune.cli.warned import say_warnings
 from chartune.cli.words import BatchOption, EpochsOption, LengthOption, RankOption, RateOption, SeedOption
 from chartune.errors import ConfigError
+
+GeneralTextOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--general-text", parser=named_path, metavar="PATH",
+        help="Plain text (a file, or a folder of .txt) to be read before and after: what was forgotten.",
+    ),
+]  # fmt: skip
 
 
 def command(
@@ -44,6 +55,7 @@ def command(
     batch_size: BatchOption = None,
     max_length: LengthOption = None,
     rank: RankOption = None,
+    general_text: GeneralTextOption = None,
     sets: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
     exact_counts: ExactOption = False,
@@ -51,8 +63,8 @@ def command(
 ) -> None:
     """Adapt a causal language model to the notes of the training patients, by default with a LoRA adapter.
 
-    Reports the token-weighted perplexity on held-out patients before and after. A killed run resumes where it stopped
-    when the same command is given again; a finished one is found.
+    Reports perplexity (per token) and bits per byte on held-out patients before and after, with intervals. A
+    killed run resumes where it stopped when the same command is given again; a finished one is found.
     """
     from chartune.runner import run
     from chartune.stages.pretrain import Pretrain
@@ -61,6 +73,7 @@ def command(
         "pretrain", config, folder, source, splits, base, name, preset=preset, null_marks=null_marks
     )  # fmt: skip
     fields |= adapted(config, method)
+    fields |= {} if general_text is None else {"general_text": str(general_text)}
     fields |= based("pretrain", fields, sets, None, store)
     flags = {
         "seed": seed, "epochs": epochs, "lr": lr, "batch_size": batch_size, "max_length": max_length, "rank": rank,

@@ -44,6 +44,11 @@ class Behind:
         return any(number < SMALL for number in known)
 
     @property
+    def thin(self) -> bool:
+        """Whether so few patients stand behind it that the ends of an interval are those of one or two of them."""
+        return any(number < SMALL for number in self.patients)
+
+    @property
     def digits(self) -> int:
         """After the point, of a score that ranks: a share of pairs of rows."""
         if self.positives is None or self.negatives is None:
@@ -67,10 +72,11 @@ class Behind:
         """A score as it is shown; ask `hides` first.
 
         No n: tokens of unlabelled text, cut off at one length, are a multiple of the texts. A prevalence is worked out
-        of classes and has no ends.
+        of classes and has no ends, and neither has a perplexity behind which few patients stand: the ends are theirs.
         """
         if not self.scored:
-            return replace(estimate.rounded(MOST), n=None)
+            bare = replace(estimate.rounded(MOST), n=None)
+            return replace(bare, low=None, high=None) if self.thin else bare
         if metric in self.of_labels:
             return estimate
         if metric == "prevalence" and self.positives is not None and self.rows is not None:
@@ -94,7 +100,7 @@ def behind(
     Args:
         scores: metric → Estimate of the split.
         counts: of the split in `dataset.json`: subjects, admissions, positives; None or empty: not at hand.
-        predicted: its rows: subject_id, label; None: not at hand.
+        predicted: its rows: subject_id, label; of unlabelled text its patients; None: not at hand.
         one_outcome: whether rows have one outcome or not, so that both kinds are counted.
         shares: metrics that are a share of the rows.
         of_labels: metrics that count labels.
@@ -106,7 +112,7 @@ def behind(
     people = [counts["subjects"]] if "subjects" in counts else []
     classes = _classes(scores, counts) if one_outcome else []
     if predicted is not None and not predicted.is_empty():
-        rows.append(predicted.height)
+        rows += [predicted.height] if scored else []
         people.append(predicted["subject_id"].n_unique())
         if one_outcome:
             without, with_outcome = (predicted.filter(pl.col("label") == label) for label in (0, 1))

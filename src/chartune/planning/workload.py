@@ -217,9 +217,13 @@ def _blocks(stage: Pretrain, notes: _Notes) -> int:
 
 
 def _read_blocks(stage: Pretrain, blocks: Mapping[str, int], evaluations: int) -> int:
-    """Blocks read without gradients: of scored splits after training, of the last before it, of validation between."""
+    """Blocks read without gradients: of scored splits after training, of the last before it, of validation between.
+
+    Of the training split a sample after it; of general text, which is not looked at, as many as there may be, twice.
+    """
     held = [min(blocks[split], stage.held_out_blocks or blocks[split]) for split in stage.scored]
-    return sum(held) + held[-1] + evaluations * min(blocks["validation"], stage.validation_blocks)
+    beside = min(blocks["train"], stage.train_blocks) + (2 * stage.general_blocks if stage.general_text else 0)
+    return sum(held) + held[-1] + beside + evaluations * min(blocks["validation"], stage.validation_blocks)
 
 
 def _documents(data: Artefact, split: str) -> list[str]:

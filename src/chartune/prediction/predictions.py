@@ -50,15 +50,21 @@ def head_logits(reader: FeatureReader, vectors: NDArray[np.float32]) -> NDArray[
 
 def total_nll(model: LanguageModel, blocks: Blocks, precision: Literal["fp32", "bf16"]) -> tuple[float, int]:
     """Summed negative log-likelihood in nats, and the number of predicted tokens: perplexity = exp(nats / tokens)."""
+    nats = token_nll(model, blocks, precision)
+    return float(nats.sum()), len(nats)
+
+
+def token_nll(model: LanguageModel, blocks: Blocks, precision: Literal["fp32", "bf16"]) -> NDArray[np.float64]:
+    """Negative log-likelihood in nats of each predicted token, in the order of `Blocks.targets`: [N]."""
     device = next(model.parameters()).device
     rows = max(1, BUDGETS[device.type] // blocks.ids.shape[1])
-    total = 0.0
+    parts = [np.zeros(0)]
     with _reading(model, precision), progress("perplexity", total=len(blocks)) as meter:
         for start in range(0, len(blocks), rows):
             indices = np.arange(start, min(start + rows, len(blocks)))
-            total += sum(nats for _, nats in _in_parts(indices, lambda rows: _nats(model, blocks, rows, device)))
+            parts += [nats for _, nats in _in_parts(indices, lambda rows: _nats(model, blocks, rows, device))]
             meter.advance(len(indices))
-    return total, int(blocks.predicted_tokens.sum())
+    return np.concatenate(parts)
 
 
 def out_of_memory(error: RuntimeError) -> bool:
@@ -74,9 +80,9 @@ def _pooled(
     return np.asarray(vectors.float().cpu().numpy(), dtype=np.float32)
 
 
-def _nats(model: LanguageModel, blocks: Blocks, rows: NDArray[np.int64], device: torch.device) -> float:
+def _nats(model: LanguageModel, blocks: Blocks, rows: NDArray[np.int64], device: torch.device) -> NDArray[np.float64]:
     batch = {name: tensor.to(device) for name, tensor in blocks.batch(rows).items()}
-    return float(model.nll(**batch).double().sum())
+    return np.asarray(model.nll(**batch).double().cpu().numpy())
 
 
 def _in_parts(rows: NDArray[np.int64], read: Callable[[NDArray[np.int64]], T]) -> list[tuple[NDArray[np.int64], T]]:

@@ -51,7 +51,7 @@ def model_card(
         cost: what the run has cost.
         environment: `environment.json`: versions, numerics, fidelity switches.
         dataset: `dataset.json` of its data; None: it is not at hand.
-        predicted: its rows: split, subject_id, label; None: not at hand.
+        predicted: its rows: split, subject_id, label; of unlabelled text its patients; None: not at hand.
     """
     return card_text(about, sections(about, scores, cost, environment, dataset, predicted))
 
@@ -65,7 +65,7 @@ def card_of(
     run: Run, dataset: Dataset | None, exact: bool = False, loaded: Section | None = None
 ) -> list[Section]:  # fmt: skip
     """The card of a finished run, in parts; arguments as for `sections`."""
-    predicted = run.predictions() if run.task and run.has_predictions() else None
+    predicted = run.predictions() if run.task and run.has_predictions() else run.nll()
     return sections(run.about, run.scores, run.cost, run.environment, dataset, predicted, exact, loaded)
 
 

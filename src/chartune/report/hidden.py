@@ -6,6 +6,8 @@ The rule is that of `chartune.disclosure`.
 from collections.abc import Mapping
 from typing import Any
 
+import polars as pl
+
 from chartune.disclosure import Behind, behind, is_made_up
 from chartune.runs import Run
 from chartune.runs.run import CHOOSING, SCORING
@@ -22,9 +24,11 @@ def behind_run(run: Run, counts: Mapping[str, Mapping[str, int]] | None = None, 
         split: `test` or `validation`.
 
     Raises:
-        StoreError: its predictions are damaged.
+        StoreError: its predictions, or its nats by patient, are damaged.
     """
     rows = run.predictions(split) if run.task and run.has_predictions() else None
+    read = run.nll() if run.form is None else None
+    rows = read.filter(pl.col("split") == split) if read is not None else rows
     scores, counted = run.scores.get(split, {}), (counts or {}).get(split)
     return run.form.behind(scores, counted, rows) if run.form else behind(scores, counted, rows, scored=False)
 

@@ -59,6 +59,8 @@ class Adaptation:
 
     variants: tuple[Variant, ...]
     table: Table | None
+    paired: Table | None
+    """One adapter against another; None: they cannot be compared."""
     choice: Table | None
     """Whose test split was scored, and the validation perplexities; None: everybody's was."""
     curves: tuple[Markup, ...]
@@ -141,7 +143,7 @@ def _contents(
     if not runs and listed is None:
         raise ConfigError("a report needs at least one finished run, but got none; run a study first.")
     every = by_fingerprint(runs)
-    pretrained = numbered([run for run in runs if run.task is None], "P", every=every)
+    pretrained = adaptation.protected(numbered([run for run in runs if run.task is None], "P", every=every), datasets)
     outcomes = _outcomes([run for run in runs if run.task is not None], datasets, every)
     compared = sum(section.paired.compared for section in outcomes)
     return {
@@ -239,7 +241,8 @@ def _adaptation(variants: Sequence[Variant], datasets: Mapping[str, Dataset]) ->
     curves = tuple(Markup(draw_panel(panel, f"adapt-curve{n}")) for n, panel in enumerate(panels))
     table, printed = adaptation.perplexity_table(variants), marks.published_pretraining()
     choice = choice_table(variants, "Adaptation: what was chosen on what")
-    return Adaptation(tuple(variants), table, choice, curves, printed, MADE_UP in badges)
+    paired = adaptation.perplexity_comparisons(variants)
+    return Adaptation(tuple(variants), table, paired, choice, curves, printed, MADE_UP in badges)
 
 
 def _search(one: SearchShown, number: int) -> Search:

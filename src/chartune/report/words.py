@@ -24,8 +24,9 @@ WORDS: Final = (
     ("Brier score, log loss", "Distance of the predicted risks from what happened; lower is better."),
     ("Oracle", "On made-up patients the true risk is known. This is the AUROC of that risk given the words that a "
      "variant could read; on average no model can pass it."),
-    ("Perplexity", "How surprised a model is by the next word piece of a note: 1 would be never. It compares a model "
-     "with itself, not with one that cuts words otherwise."),
+    ("Perplexity", "How surprised a model is by the next word piece of a note: 1 would be never. It compares "
+     "models that cut words alike."),
+    ("Bits per byte", "The same surprise for each byte of text instead of each word piece: it compares any models."),
     ("Seed", "The number that decides all chance in a training. Other seeds show how much of a score is luck."),
     ("Fingerprint", "A name made of everything that determines a run: same fingerprint, same result."),
 )  # fmt: skip

@@ -28,6 +28,7 @@ from chartune.quantities import Cost, Estimate
 from chartune.record import read_record
 from chartune.runs.estimates import read_estimate, score_frame
 from chartune.runs.names import later_names
+from chartune.runs.nll import NLL
 from chartune.runs.record import RUN, BaseModel, Layer, RunRecord
 from chartune.store import MANIFEST, Artefact, Store
 
@@ -137,7 +138,7 @@ class Run:
             _ = (self.about, self.form, self.scores, self.cost, self.environment, self.stage, self.names, self.events())
             if self.task is not None:
                 self.predictions()
-            self.per_label()
+            _ = (self.per_label(), self.nll())
         except ChartuneError as error:
             return str(error)
         return ""
@@ -259,6 +260,10 @@ class Run:
             StoreError: its file is damaged.
         """
         return self._frame("per_label.parquet") if self.artefact.holds("per_label.parquet") else None
+
+    def nll(self) -> pl.DataFrame | None:
+        """Nats by patient (`chartune.runs.nll`) of pretraining; None: not kept. Raises StoreError: it is damaged."""
+        return self._frame(NLL) if self.artefact.holds(NLL) else None
 
     @property
     def planned(self) -> Mapping[str, float | None]:

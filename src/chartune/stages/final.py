@@ -14,16 +14,18 @@ from typing import Any, Final
 import polars as pl
 
 from chartune.adapters.stack import Frozen, Stack, attach
-from chartune.batches.pack import Blocks
 from chartune.made_up import oracle_of
 from chartune.models.load import Resolved
+from chartune.models.readers import LanguageModel
 from chartune.quantities import Estimate
+from chartune.runs.nll import NLL
 from chartune.runs.run import PREDICTIONS, Run
 from chartune.stages.assembly import bare_body
 from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import inputs_of
 from chartune.stages.loading import inputs_of_run, load
-from chartune.stages.pretrain import Pretrain, corpus_blocks, perplexity, some_blocks, unigram_perplexity
+from chartune.stages.perplexity import AFTER, write_sums
+from chartune.stages.pretrain import Pretrain, corpus_texts, measurement, unigram_of
 from chartune.stages.scoring import score, write_predictions
 from chartune.stages.stage import Outcome, Work
 from chartune.stages.table import read_table
@@ -33,7 +35,7 @@ from chartune.train.checkpoint import State
 
 OWN: Final = frozenset({
     "stage.yaml", "run.json", "environment.json", "scores.json", "cost.json", "MODEL_CARD.md", "manifest.json",
-    "per_label.parquet", PREDICTIONS,
+    "per_label.parquet", NLL, PREDICTIONS,
 })  # fmt: skip
 """Files that every run writes for itself; the others are weights and what was measured while they learnt."""
 
@@ -66,25 +68,28 @@ def pretrained_tested(stage: Pretrain, run: Run, work: Work) -> Outcome:
     """Perplexity on the test patients before and after, by the weights of a run that has left them out; as above."""
     _copy(run, work.folder)
     data, first = prepare(stage.data, work.store), inputs_of(stage, work.store)
-    blocks = corpus_blocks(stage, data, first.base, work.store)
-    held, resolved = some_blocks(blocks["test"], stage.held_out_blocks), first.resolved
-    bare = stage.reader(bare_body(stage, first), first.base.family, None).to(resolved.device)
-    before = perplexity(bare, held, resolved)
-    after = _after(stage, run, work, held, resolved)
-    vocabulary = int(first.base.config["vocab_size"])
-    unigram = unigram_perplexity(blocks["train"].targets(), held.targets(), vocabulary)
-    tested = {"perplexity_before": before, "perplexity": after, "unigram_perplexity": unigram}
-    return _outcome(run, {"test": tested, "validation": {"perplexity": run.scores["validation"]["perplexity"]}}, {})
+    texts = corpus_texts(stage, data, first.base, work.store)
+    held = texts["test"].some(stage.held_out_blocks)
+    measured = measurement(stage, data, {"test": held}, first.resolved.precision)
+    bare = stage.reader(bare_body(stage, first), first.base.family, None).to(first.resolved.device)
+    measured.read(bare, "before", "test")
+    measured.read(_trained(stage, run, work, first.resolved), "after", "test")
+    measured.add("test", "unigram", unigram_of(texts, held, first.base))
+    tested, sums = measured.scores()
+    write_sums(work.folder, sums, run.nll())
+    kept = {split: scores for split, scores in run.scores.items() if split != "validation"}
+    validated = {name: score for name, score in run.scores["validation"].items() if name in AFTER}
+    return _outcome(run, {**tested, "validation": validated, **kept}, {})
 
 
-def _after(stage: Pretrain, run: Run, work: Work, held: Blocks, resolved: Resolved) -> Estimate:
-    """Perplexity with the weights that the run keeps."""
+def _trained(stage: Pretrain, run: Run, work: Work, resolved: Resolved) -> LanguageModel:
+    """The language model with the weights that the run keeps."""
     kept = inputs_of_run(run, stage, work.store)
     body = bare_body(stage, kept)
     layers = tuple(Frozen(adapter=str(adapter.folder)) for adapter in kept.adapters if adapter)
     if layers:
         attach(Stack(layers=layers), body.module, kept.adapters, stage.seed)
-    return perplexity(stage.reader(body, kept.base.family, None).to(resolved.device), held, resolved)
+    return stage.reader(body, kept.base.family, None).to(resolved.device)
 
 
 def _copy(run: Run, folder: Path) -> None:

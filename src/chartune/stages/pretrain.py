@@ -3,7 +3,9 @@
 Corpus ─tokenize, pack─▶ blocks ─LoRA on a frozen base─▶ adapter     perplexity on held-out patients, before and after
 """
 
-from typing import Any, ClassVar, Final, Literal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import numpy as np
 import polars as pl
@@ -14,8 +16,9 @@ from chartune.adapters.adapter import write_adapter
 from chartune.adapters.lora import LoRA
 from chartune.adapters.method import AnyMethod, Method
 from chartune.adapters.stack import Attached, Fresh, Stack
-from chartune.batches.pack import Blocks, first_tokens, pack
-from chartune.batches.tokenize import encode_once, load_tokenizer, save_tokenizer
+from chartune.batches.pack import first_tokens, pack
+from chartune.batches.tokenize import encode, encode_once, load_tokenizer, must_be_of_the_vocabulary, save_tokenizer
+from chartune.config import Added, Unhashed, fingerprint
 from chartune.disclosure import shown
 from chartune.errors import DataError
 from chartune.log import EventLog
@@ -24,15 +27,25 @@ from chartune.models.families import Family
 from chartune.models.load import Body, Resolved, parameters_of
 from chartune.models.readers import LanguageModel
 from chartune.models.tokenizer import tokenizer_as_given
-from chartune.prediction.predictions import total_nll
-from chartune.quantities import Duration, Estimate
+from chartune.quantities import Duration
 from chartune.runs.record import ADAPTER
 from chartune.runs.run import Run
+from chartune.sources.plain_texts import plain_texts
 from chartune.stages.assembly import assemble, bare_body
 from chartune.stages.base import lm_evaluation, lm_objective
 from chartune.stages.facts import backbone_facts, source_facts
 from chartune.stages.inputs import Inputs, inputs_of
 from chartune.stages.model_stage import HeadSpec, ModelStage
+from chartune.stages.perplexity import (
+    GENERAL,
+    TRAIN,
+    Measurement,
+    Texts,
+    as_published,
+    last_batch,
+    unigram_nats,
+    write_sums,
+)
 from chartune.stages.stage import Outcome, Planned, Tested, Work, perform
 from chartune.store import Artefact, Store
 from chartune.tasks.dataset import read_dataset
@@ -42,6 +55,8 @@ from chartune.train.loop import Training, fit
 from chartune.train.optimizer import Optimisation, Stopping
 
 REVISION: Final = 2
+EVENTS: Final = "events.jsonl"
+Precision = Literal["fp32", "bf16"]
 SPLITS: Final = ("train", "validation", "test")
 
 
@@ -64,6 +79,13 @@ class Pretrain(ModelStage):
     """Blocks of the validation split that are evaluated during training, evenly spaced."""
     held_out_blocks: int | None = Field(None, gt=0)
     """Blocks of each held-out split that are scored at the end, evenly spaced; None: all."""
+    train_blocks: Annotated[int, Added()] = Field(32, gt=0)
+    """Blocks of the training split that are scored at the end, evenly spaced: the train perplexity."""
+    general_text: Annotated[Path | None, Unhashed()] = None
+    """Plain text (a file, or a folder of .txt and .txt.gz) that is read before and after: how much of general language
+    was forgotten. Its content counts, not its place; null: none."""
+    general_blocks: Annotated[int, Added()] = Field(96, gt=0)
+    """Blocks of the general text that are scored, evenly spaced."""
 
     needs_lm_head: ClassVar[bool] = True
 
@@ -79,11 +101,12 @@ class Pretrain(ModelStage):
 def pretrain(stage: Pretrain, store: Store, planned: Planned = None, tested: Tested = None) -> Run:
     """Adapt, or find it done. Scores: token-weighted perplexity on the test patients before and after, and a unigram's.
 
-    Where the test split is left out these are of the validation patients.
+    Where the test split is left out these are of the validation patients. Beside it bits per byte, the perplexity on a
+    sample of the training blocks, and that on general text before and after, where there is some.
 
     Raises:
         AdapterError: the base model does not read left to right.
-        DataError: the corpus has no documents to learn from or to be tested on.
+        DataError: the corpus has no documents to learn from or to be tested on, or the general text cannot be read.
     """
     data = prepare(stage.data, store)
     dataset = read_dataset(data)
@@ -93,7 +116,7 @@ def pretrain(stage: Pretrain, store: Store, planned: Planned = None, tested: Tes
     return perform(
         stage, store, data, kind="pretrain", revision=REVISION,
         name=stage.name or f"{stage.method.title()} on {backbone.name}",
-        parts=parts_of(backbone, inputs.resolved), resolved=inputs.resolved,
+        parts=parts_of(stage, backbone, inputs.resolved), resolved=inputs.resolved,
         facts={"source": source_facts(dataset), "task": None,
                "backbone": backbone_facts(backbone, parameters_of(backbone)), "stack": [_layer(stage.method)],
                "parents": [], "max_seq_len": stage.max_seq_len, "notes": stage.notes,
@@ -102,36 +125,39 @@ def pretrain(stage: Pretrain, store: Store, planned: Planned = None, tested: Tes
     )  # fmt: skip
 
 
-def parts_of(backbone: LocalBackbone, resolved: Resolved) -> dict[str, Any]:
-    """What determines a run beside stage and data."""
-    return {"backbone": backbone.content_hash, "numerics": resolved.hashable()}
+def parts_of(stage: Pretrain, backbone: LocalBackbone, resolved: Resolved) -> dict[str, Any]:
+    """What determines a run beside stage and data. Raises DataError: the general text cannot be read."""
+    parts = {"backbone": backbone.content_hash, "numerics": resolved.hashable()}
+    if stage.general_text is None:
+        return parts
+    return {**parts, GENERAL: fingerprint(GENERAL, 1, {"texts": plain_texts(stage.general_text)})}
 
 
 def _adapt(stage: Pretrain, data: Artefact, inputs: Inputs, work: Work) -> Outcome:
-    backbone, resolved = inputs.base, inputs.resolved
-    blocks = corpus_blocks(stage, data, backbone, work.store)
-    held = {split: some_blocks(blocks[split], stage.held_out_blocks) for split in reversed(stage.scored)}
-    last = stage.scored[-1]
+    backbone, precision, last = inputs.base, inputs.resolved.precision, stage.scored[-1]
+    texts = corpus_texts(stage, data, backbone, work.store)
+    measured = measurement(stage, data, scored_texts(stage, texts, backbone), precision)
     body = bare_body(stage, inputs)
-    bare = stage.reader(body, backbone.family, None).to(resolved.device)
-    before = perplexity(bare, held[last], resolved)
+    bare = stage.reader(body, backbone.family, None).to(inputs.resolved.device)
+    measured.read(bare, "before", last, GENERAL)
     assembled = assemble(stage, inputs, body)
     attached, model = assembled.attached, assembled.reader
     if not isinstance(model, LanguageModel):
         raise AssertionError("pretraining trains a language model")
     learning, every = assembled.learning, assembled.parameters
-    watched = some_blocks(blocks["validation"], stage.validation_blocks)
+    watched = texts["validation"].blocks.some(stage.validation_blocks)
     fitted = fit(Training(
-        lm_objective(model, blocks["train"]), stage.optimisation, stage.stopping, stage.seed, resolved.precision,
-        work.checkpoints, EventLog(work.folder / "events.jsonl"),
-        lambda: lm_evaluation(model, watched, resolved.precision),
+        lm_objective(model, texts[TRAIN].blocks), stage.optimisation, stage.stopping, stage.seed, precision,
+        work.checkpoints, EventLog(work.folder / EVENTS), lambda: lm_evaluation(model, watched, precision),
         title=f"pretrain {stage.name or stage.method.title()}", attached=attached,
     ))  # fmt: skip
     attached.keep_promises()
     _keep(stage, attached, body, backbone, work)
-    unigram = unigram_perplexity(blocks["train"].targets(), held[last].targets(), int(backbone.config["vocab_size"]))
-    scores = {split: {"perplexity": perplexity(model, part, resolved)} for split, part in held.items()}
-    scores[last] = {"perplexity_before": before, **scores[last], "unigram_perplexity": unigram}
+    measured.read(model, "after", *measured.scored)
+    measured.add(last, "unigram", unigram_of(texts, measured.scored[last], backbone))
+    scores, sums = measured.scores()
+    write_sums(work.folder, sums)
+    scores[TRAIN] |= last_batch(work.folder / EVENTS) if measured.batch_size else {}
     facts = {"stopped_early": fitted.stopped_early, "best_step": fitted.state.best_step}
     return Outcome(scores, learning, every, fitted.state.tokens, fitted.state, facts)
 
@@ -153,30 +179,57 @@ def must_have_documents(data: Artefact) -> None:
             )
 
 
-def corpus_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone, store: Store) -> dict[str, Blocks]:
-    """The corpus in blocks, by split."""
+def corpus_texts(stage: Pretrain, data: Artefact, backbone: LocalBackbone, store: Store) -> dict[str, Texts]:
+    """The corpus in blocks, by split, with the bytes of what is held out.
+
+    Raises:
+        DataError: a split has no token that could be predicted.
+    """
     corpus, tokenizer = read_corpus(data), load_tokenizer(backbone)
     whole = stage.notes == "packed"
     most, made = (None, pack) if whole else (stage.max_seq_len, first_tokens)
-    blocks = {}
+    texts = {}
     for split in SPLITS:
-        texts = corpus.filter(pl.col("split") == split).sort("note_id").get_column("text").to_list()
-        encoded = encode_once(texts, backbone, most, store, data=f"{data.fingerprint}/corpus/{split}", special=False)
-        blocks[split] = made(encoded, tokenizer, stage.max_seq_len)
-    return blocks
+        documents = corpus.filter(pl.col("split") == split).sort("note_id")
+        encoded = encode_once(
+            documents["text"].to_list(), backbone, most, store, data=f"{data.fingerprint}/corpus/{split}",
+            special=False, count_bytes=split != TRAIN,
+        )  # fmt: skip
+        texts[split] = Texts(made(encoded, tokenizer, stage.max_seq_len), documents["subject_id"].to_numpy())
+        if not len(texts[split].blocks):
+            raise DataError(f"in every split a token must follow another, but {split} has none; prepare longer texts.")
+    return texts
 
 
-def unigram_perplexity(train: NDArray[np.int32], held: NDArray[np.int32], vocabulary: int) -> Estimate:
-    """Perplexity of token frequencies with add-one smoothing: what is reached without reading at all.
+def scored_texts(stage: Pretrain, texts: dict[str, Texts], backbone: LocalBackbone) -> dict[str, Texts]:
+    """What is scored, in the order of the scores: held-out splits, a sample of the training split, general text."""
+    held = {split: texts[split].some(stage.held_out_blocks) for split in reversed(stage.scored)}
+    sampled = {**held, TRAIN: texts[TRAIN].some(stage.train_blocks)}
+    if stage.general_text is None:
+        return sampled
+    return {**sampled, GENERAL: general_texts(stage, stage.general_text, backbone).some(stage.general_blocks)}
 
-    Args:
-        train: tokens to count, [N].
-        held: tokens to predict, [M].
-        vocabulary: V.
-    """
-    counts = np.bincount(train, minlength=vocabulary) + 1.0
-    nats = -np.log(counts / counts.sum())[held].mean()
-    return Estimate(float(np.exp(nats)), n=len(held))
+
+def general_texts(stage: Pretrain, path: Path, backbone: LocalBackbone) -> Texts:
+    """General text in packed blocks. Raises DataError: it cannot be read, or has no token that could be predicted."""
+    documents, tokenizer = plain_texts(path), load_tokenizer(backbone)
+    encoded = encode(documents, tokenizer, None, special=False, count_bytes=True)
+    must_be_of_the_vocabulary(encoded, backbone)
+    blocks = pack(encoded, tokenizer, stage.max_seq_len)
+    if not len(blocks):
+        raise DataError(f"in general text a token must follow another, but in {path} none does; name a longer one.")
+    return Texts(blocks, np.arange(len(documents)))
+
+
+def measurement(stage: Pretrain, data: Artefact, scored: Mapping[str, Texts], precision: Precision) -> Measurement:
+    """What is to be scored; as published, too, where the data follow the papers' code."""
+    batch_size = stage.optimisation.batch_size if as_published(read_dataset(data)) else None
+    return Measurement(scored, precision, batch_size)
+
+
+def unigram_of(texts: dict[str, Texts], held: Texts, backbone: LocalBackbone) -> NDArray[np.float64]:
+    """Nats of held-out tokens by the frequencies of the training tokens: [N]."""
+    return unigram_nats(texts[TRAIN].blocks.targets(), held.blocks.targets(), int(backbone.config["vocab_size"]))
 
 
 def _layer(method: Method) -> dict[str, Any]:
@@ -187,20 +240,6 @@ def _layer(method: Method) -> dict[str, Any]:
         "run": None,
         "sha256": None,
     }
-
-
-def perplexity(model: LanguageModel, blocks: Blocks, resolved: Resolved) -> Estimate:
-    """Of blocks of notes, per predicted token."""
-    nats, tokens = total_nll(model, blocks, resolved.precision)
-    return Estimate(float(np.exp(nats / max(1, tokens))), n=tokens)
-
-
-def some_blocks(blocks: Blocks, count: int | None) -> Blocks:
-    """So many of the blocks, evenly spaced; None: all."""
-    if count is None or count >= len(blocks):
-        return blocks
-    chosen = np.unique(np.linspace(0, len(blocks) - 1, count).astype(np.int64))
-    return Blocks(blocks.ids[chosen], blocks.positions[chosen], blocks.predicts[chosen])
 
 
 def _keep(stage: Pretrain, attached: Attached, body: Body, backbone: LocalBackbone, work: Work) -> None:

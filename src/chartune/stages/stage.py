@@ -31,6 +31,7 @@ from chartune.quantities import Cost, Estimate
 from chartune.report.card import KEPT, MODEL_CARD, model_card
 from chartune.report.followed import Released, released_events
 from chartune.runs.ledger import free_name, rename
+from chartune.runs.nll import NLL
 from chartune.runs.record import RUN, RunRecord
 from chartune.runs.run import PREDICTIONS, Run
 from chartune.stages.facts import PACKAGES, environment
@@ -252,8 +253,9 @@ def _write_account(folder: Path, about: RunRecord, outcome: Outcome, cost: Cost,
     write_json(folder / "cost.json", cost.to_json())
     if about.kind in KEPT:
         versions = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-        rows = folder / PREDICTIONS
+        rows, read = folder / PREDICTIONS, folder / NLL
         predicted = read_frame(rows, ["split", "subject_id", "label"]) if rows.is_file() else None
+        predicted = read_frame(read, ["split", "subject_id"]) if read.is_file() else predicted
         write_bytes(folder / MODEL_CARD, model_card(about, outcome.scores, cost, versions, dataset, predicted).encode())
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from chartune.answers import ANY_OF, BINARY
 from chartune.log import Event
 from chartune.quantities import Cost, Estimate
+from chartune.runs.nll import NLL
 from chartune.store import Store, write_json
 from chartune.testing import past_data
 from chartune.testing.past_data import CODES, DISEASES, LABELS
@@ -174,6 +175,16 @@ def _pretrain(store: Store, source_kind: str) -> None:
     about |= {"planned": {"seconds": 380.0, "peak_bytes": 1_150_000_000, "trainable_parameters": 65_536}}
     cost = Cost(412.0, 377.5, 1_310_000_000, 65_536, 5_310_720, 1_228_800, 267_264, "CPU, 2 threads")
     _write(store, PRETRAIN, about, {"test": test}, cost, [*loss, *held])
+
+
+def adapted(
+    store: Store, fingerprint: str, name: str, rows: pl.DataFrame, scores: Mapping[str, Mapping[str, Estimate]],
+    source_kind: str = "made-up",
+) -> None:  # fmt: skip
+    """A pretraining run that keeps nats by patient (`chartune.runs.nll`)."""
+    about = _about(name, BACKBONE, [_layer("fresh", RANK8)], None, None, source_kind)
+    rows.write_parquet(store.partial("runs", fingerprint) / NLL)
+    _write(store, fingerprint, about, scores, Cost(), [])
 
 
 def _finished(

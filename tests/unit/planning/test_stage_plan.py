@@ -37,7 +37,7 @@ from chartune.stages.base import SmallBase
 from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import Inputs
 from chartune.stages.model_stage import HeadSpec
-from chartune.stages.pretrain import Pretrain, corpus_blocks
+from chartune.stages.pretrain import Pretrain, corpus_texts
 from chartune.store import Store
 from chartune.tasks.prepare import Preparation, prepare, read_corpus
 from chartune.testing.chain import FINETUNE, steps
@@ -336,11 +336,18 @@ def test_the_head_of_a_multilabel_task_has_an_output_for_each_label(
 
 def test_a_plan_of_pretraining_counts_blocks(filled: Store, data: dict[str, Any], llama: LocalBackbone) -> None:
     stage = Pretrain.parse(
-        {"data": data, "backbone": BASE, "max_seq_len": 64, "held_out_blocks": 8, "validation_blocks": 4}
+        {
+            "data": data,
+            "backbone": BASE,
+            "max_seq_len": 64,
+            "held_out_blocks": 8,
+            "validation_blocks": 4,
+            "train_blocks": 3,
+        }
     )
     made = planned(stage, filled, llama)
     assert (made.workload.epoch_tokens or 0) == 64 * (made.workload.examples or 0) > 0
-    looks, rest = divmod((made.workload.read_tokens or 0) // 64 - (2 * 8 + 8), 4)
+    looks, rest = divmod((made.workload.read_tokens or 0) // 64 - (2 * 8 + 8 + 3), 4)
     assert (looks in (4, 5), rest) == (True, 0)  # four looks in an epoch, and a last one where they end before it
     assert made.seconds is not None
 
@@ -349,7 +356,7 @@ def test_as_published_each_note_makes_one_block(filled: Store, data: dict[str, A
     stage = Pretrain.parse({"data": data, "backbone": BASE, "max_seq_len": 16, "notes": "first-tokens"})
     made = prepare(stage.data, filled)
     notes = read_corpus(made).filter(pl.col("split") == "train").sort("note_id")["text"].to_list()
-    blocks = corpus_blocks(stage, made, llama, filled)["train"]
+    blocks = corpus_texts(stage, made, llama, filled)["train"].blocks
     assert planned(stage, filled, llama).workload.examples == len(blocks) == len(notes)
     tokenizer = load_tokenizer(llama)
     start = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]

@@ -1,5 +1,7 @@
 """Tokens that a stage reads without gradients, counted by hand."""
 
+from pathlib import Path
+
 import pytest
 
 from chartune.planning.workload import _read, _read_blocks, _Texts
@@ -36,6 +38,9 @@ def test_a_body_that_learns_reads_again_and_one_that_does_not_reads_once(
 def test_blocks_are_read_before_and_after_and_on_the_way(final: bool, held_out: int) -> None:
     stage = Pretrain.parse({
         "data": DATA, "backbone": {"name": "small-llama"}, "validation_blocks": 5, "held_out_blocks": 12,
-        "scores_test": final,
+        "scores_test": final, "train_blocks": 7,
     })  # fmt: skip
-    assert _read_blocks(stage, {"train": 90, "validation": 10, "test": 20}, evaluations=3) == held_out + 3 * 5
+    blocks = {"train": 90, "validation": 10, "test": 20}
+    assert _read_blocks(stage, blocks, evaluations=3) == held_out + 7 + 3 * 5
+    general = stage.model_copy(update={"general_text": Path("english.txt"), "general_blocks": 6})
+    assert _read_blocks(general, blocks, evaluations=3) == held_out + 7 + 2 * 6 + 3 * 5

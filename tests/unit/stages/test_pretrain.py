@@ -1,17 +1,25 @@
 """Pretraining: validation stops it, the test patients measure it, and every predicted token weighs the same."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
+import polars as pl
 import pytest
 
 from chartune.batches.pack import Blocks, pack
 from chartune.batches.tokenize import encode, load_tokenizer
+from chartune.metrics.perplexity import mean_of_batches
 from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.models.load import load_body
-from chartune.prediction.predictions import total_nll
+from chartune.prediction.predictions import token_nll, total_nll
 from chartune.runs.run import Run
-from chartune.stages.pretrain import Pretrain, pretrain
+from chartune.stages.perplexity import Measurement, Texts, as_published
+from chartune.stages.pretrain import Pretrain, parts_of, pretrain
 from chartune.store import Store
 from chartune.tasks.prepare import Preparation
+from chartune.testing import past_runs
+from chartune.testing.plain import typed
 from chartune.testing.raw_tables import RawHospital
 from chartune.testing.twins import EXACT
 
@@ -21,6 +29,7 @@ NOTES = {
     "validation": ["admitted with chest pain and fever", "the patient denies history of stroke", "fever"],
     "test": ["zebra xylophone quartz", "jazz quiz vex", "fjord gym wok", "pain", "unit of unit"],
 }
+GENERAL = ["the quick brown fox", "jumps over a lazy dog, and then rests"]
 """What the test patients are written about is not what training teaches to read."""
 
 
@@ -38,28 +47,32 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Preparation:
     return Preparation.parse({
         "source": {"kind": "mimic3", "folder": raw.write(tmp_path_factory.mktemp("raw"))},
         "splits": {"kind": "imported", "folder": lists}, "corpus": {"repeats": "kept"},
-    })  # fmt: skip
+    }).model_copy(update={"preset": "paper-code"})  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def adapted(asked: Preparation, llama: LocalBackbone, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A few steps, each over all that is learnt from, with an evaluation on the validation split after each."""
-    return pretrain(stage(asked, llama), Store(tmp_path_factory.mktemp("store")).open())
+    english = tmp_path_factory.mktemp("english")
+    for number, text in enumerate(GENERAL):
+        (english / f"{number}.txt").write_text(text)
+    return pretrain(stage(asked, llama, general=english), Store(tmp_path_factory.mktemp("store")).open())
 
 
-def stage(asked: Preparation, base: LocalBackbone, steps: int = 6) -> Pretrain:
+def stage(asked: Preparation, base: LocalBackbone, steps: int = 6, general: Path | None = None) -> Pretrain:
     return Pretrain.parse({
         "data": asked, "backbone": Backbone(name=str(base.folder)), "max_seq_len": WIDTH,
         "numerics": {"precision": "fp32", "attention": "eager"},
         "method": {"kind": "lora", "rank": 2, "dropout": 0.0, "targets": "all-linear"},
         "optimisation": {"learning_rate": 0.01, "batch_size": 99, "duration": {"value": steps, "unit": "steps"}},
-        "stopping": {"evaluations_per_epoch": 1, "patience": 99},
+        "stopping": {"evaluations_per_epoch": 1, "patience": 99}, "train_blocks": 3,
+        "general_text": general, "general_blocks": 2,
     })  # fmt: skip
 
 
 def blocks(base: LocalBackbone, split: str) -> Blocks:
-    tokenizer = load_tokenizer(base)
-    return pack(encode(NOTES[split], tokenizer, None, special=False), tokenizer, WIDTH)
+    tokenizer, texts = load_tokenizer(base), GENERAL if split == "general" else NOTES[split]
+    return pack(encode(texts, tokenizer, None, special=False, count_bytes=True), tokenizer, WIDTH)
 
 
 def untrained(base: LocalBackbone, split: str) -> tuple[float, int]:
@@ -91,3 +104,80 @@ def test_the_loss_is_the_mean_over_predicted_tokens_and_not_over_blocks(adapted:
     assert counts.min() < counts.max()
     first = next(event.value for event in adapted.events() if event.name == "loss")
     assert first == pytest.approx(untrained(llama, "train")[0], rel=1e-5)
+
+
+def test_the_interval_is_that_of_patients_whose_sums_are_kept(adapted: Run, llama: LocalBackbone) -> None:
+    rows = adapted.nll()
+    assert rows is not None
+    held, test = blocks(llama, "test"), rows.filter(pl.col("split") == "test")
+    assert test["subject_id"].to_list() == [201 + place for place in range(5)]
+    assert test["tokens"].to_list() == np.bincount(held.target_documents()).tolist()
+    assert test["bytes"].to_list() == np.bincount(held.target_documents(), held.target_bytes()).tolist()
+    after, ratio, bits = (adapted.scores["test"][name] for name in ("perplexity", "perplexity_ratio", "bits_per_byte"))
+    assert after.n == test["tokens"].sum()
+    assert after.value == pytest.approx(np.exp(test["after"].to_numpy().sum() / after.n), rel=1e-12)
+    each = np.exp(test["after"].to_numpy() / test["tokens"].to_numpy())
+    assert after.low is not None
+    assert after.high is not None
+    assert each.min() <= after.low < after.value < after.high <= each.max()
+    assert ratio.value == pytest.approx(after.value / adapted.scores["test"]["perplexity_before"].value, rel=1e-9)
+    assert bits.value == pytest.approx(np.log2(after.value) * after.n / test["bytes"].to_numpy().sum(), rel=1e-9)
+    assert set(rows["split"]) == {"train", "validation", "test"}
+
+
+def test_train_perplexity_is_of_a_sample_of_what_was_learnt(adapted: Run, llama: LocalBackbone) -> None:
+    train = adapted.scores["train"]
+    assert train["perplexity"].n == blocks(llama, "train").some(3).predicted_tokens.sum()
+    assert train["perplexity"].value < adapted.scores["test"]["perplexity"].value
+
+
+def test_general_text_is_read_before_and_after(adapted: Run, llama: LocalBackbone) -> None:
+    general, sample = adapted.scores["general"], blocks(llama, "general").some(2)
+    model = load_body(llama, EXACT, language_model=True)
+    nats = token_nll(model.language_model(model.module), sample, "fp32")
+    assert general["perplexity_before"].value == pytest.approx(np.exp(nats.mean()), rel=1e-5)
+    assert general["perplexity"].value != general["perplexity_before"].value
+    assert general["bits_per_byte_before"].value == pytest.approx(
+        nats.sum() / np.log(2) / sample.target_bytes().sum(), rel=1e-5
+    )
+
+
+def test_general_text_counts_by_its_content(asked: Preparation, llama: LocalBackbone, tmp_path: Path) -> None:
+    def named(path: Path | None) -> dict[str, Any]:
+        return parts_of(stage(asked, llama, general=path), llama, EXACT)
+
+    for name, text in (("a", "one"), ("b", "one"), ("c", "two")):
+        (tmp_path / f"{name}.txt").write_text(text)
+    first, same, other = (named(tmp_path / f"{name}.txt") for name in "abc")
+    assert first == same != other
+    assert "general" not in named(None)
+    plain = Pretrain.parse({"data": asked, "backbone": {"name": "small-llama"}}).hashable()
+    assert not {"general_text", "general_blocks", "train_blocks"} & set(plain)
+
+
+def test_as_published_stands_beside_where_the_data_follow_the_papers_code(adapted: Run) -> None:
+    """Of one batch, as here, it is the same number; of training it is that of the last batch alone."""
+    for name in ("perplexity", "perplexity_before"):
+        published = adapted.scores["test"][f"paper_{name}"]
+        assert published.value == pytest.approx(adapted.scores["test"][name].value, rel=1e-9)
+        assert (published.low, published.high) == (None, None)
+    loss = [event.value for event in adapted.events("loss")][-1]
+    assert adapted.scores["train"]["paper_perplexity"].value == pytest.approx(np.exp(loss))
+    assert "paper_perplexity" in adapted.scores["validation"]
+    assert "paper_perplexity" not in adapted.scores["general"]
+    assert not as_published(typed(past_runs.dataset("mimic3")))
+
+
+def test_as_published_batches_weigh_alike(llama: LocalBackbone) -> None:
+    held = Texts(blocks(llama, "test"), np.arange(5))
+    nats = np.random.default_rng(1).random(len(held.blocks.targets()))
+    for batch_size in (None, 2):
+        measured = Measurement({"test": held, "general": held}, "fp32", batch_size)
+        for part in measured.scored:
+            measured.add(part, "after", nats)
+        scores, _ = measured.scores()
+        assert "paper_perplexity" not in scores["general"]
+        assert ("paper_perplexity" in scores["test"]) == bool(batch_size)
+    expected = mean_of_batches(nats, held.blocks.predicted_tokens, 2)
+    assert scores["test"]["paper_perplexity"].value == expected
+    assert abs(expected - scores["test"]["perplexity"].value) > 1e-4

@@ -1,0 +1,97 @@
+"""Adapters beside each other: the same tokens, the same draws, and nothing of few real patients."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from chartune.disclosure import behind
+from chartune.metrics import paired_difference
+from chartune.metrics.perplexity import Sums, summed
+from chartune.quantities import Estimate
+from chartune.report.adaptation import perplexity_comparisons, perplexity_table, protected
+from chartune.report.hidden import behind_run
+from chartune.report.table import estimated
+from chartune.report.variants import Variant, numbered
+from chartune.runs import Run
+from chartune.runs.nll import nll_rows
+from chartune.store import Store
+from chartune.testing import past_runs as past
+from chartune.testing.plain import typed
+
+Make = Callable[..., Variant]
+
+
+def read(shift: float, patients: int = 30, tokens: int = 20) -> Sums:
+    """Patients whose texts differ much more than the models that read them."""
+    owners = np.repeat(np.arange(patients), tokens)
+    before = 2 + np.repeat(np.linspace(0, 2, patients), tokens) + np.random.default_rng(5).random(len(owners))
+    added = np.full(len(owners), 4, dtype=np.int32)
+    return summed(owners, {"before": before, "after": before - 1 + shift}, added)
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Make:
+    store = Store(tmp_path).open()
+
+    def variant(name: str, sums: Sums, validation: float, source_kind: str = "made-up") -> Variant:
+        scores = {"test": sums.measured(), "validation": {"perplexity": Estimate(validation)}}
+        print_of = f"{len(list(store.artefacts('runs'))) + 1:x}" * 16
+        past.adapted(store, print_of, name, nll_rows("test", sums), scores, source_kind)
+        return replace(numbered([Run.of(store, print_of)], "P")[0], label=name)
+
+    return variant
+
+
+def test_each_is_held_against_the_best_on_the_validation_split(make: Make) -> None:
+    best, worse = read(0.0), read(0.02)
+    table = perplexity_comparisons([make("worse", worse, 9.0), make("best", best, 8.0)])
+    assert table is not None
+    (row,) = table.rows
+    expected = paired_difference([worse.draws("perplexity")], [best.draws("perplexity")]).estimate()
+    assert (row[0].text, row[0].detail) == ("worse · worse", "against best · best")
+    assert row[1].text == estimated(expected.value, expected.low, expected.high, signed=True).text
+    assert row[2].text == "higher: worse"
+    # Each interval by itself is far wider than the difference: the pairing has found it.
+    own = worse.measured()["perplexity"]
+    assert own.low is not None
+    assert own.low < best.measured()["perplexity"].value
+
+
+def test_on_another_tokenizer_bits_per_byte_are_compared_and_other_patients_are_not(make: Make) -> None:
+    reference = make("best", read(0.0), 1.0)
+    table = perplexity_comparisons([reference, make("finer", read(0.0, tokens=25), 2.0)])
+    assert table is not None
+    assert table.rows[0][1].detail.startswith("bits per byte")
+    assert perplexity_comparisons([reference, make("others", read(0.0, patients=31), 2.0)]) is None
+
+
+def test_older_runs_keep_their_row_and_are_not_compared(tmp_path: Path) -> None:
+    store = past.past_runs(tmp_path)
+    old = numbered([Run.of(store, past.PRETRAIN)], "P")
+    table = perplexity_table(old)
+    assert table is not None
+    assert [cell.text for cell in table.rows[0][1:]] == ["14.62", "6.31", "0.43", "not measured", "211.40"]
+    assert perplexity_comparisons(old) is None
+
+
+@pytest.mark.parametrize(("patients", "shown"), [(9, False), (10, True)])
+def test_of_few_real_patients_no_interval_is_shown(make: Make, patients: int, shown: bool) -> None:
+    made = [make(name, read(shift, patients), shift, "mimic3") for name, shift in (("a", 0.1), ("b", 0.2))]
+    real = protected(made, {past.DATA: typed(past.dataset("mimic3"))})
+    table = perplexity_table(real)
+    assert table is not None
+    assert all(bool(cell.detail) == shown for row in table.rows for cell in row[1:4])
+    assert (perplexity_comparisons(real) is not None) == shown
+    score = made[0].run.scores["test"]["perplexity"]
+    released = behind_run(made[0].run).release("perplexity", score)
+    assert (released.low is not None, released.n) == (shown, None)
+    assert protected(made, {past.DATA: typed(past.dataset("made-up"))})[0].behind is None
+
+
+def test_rows_of_unlabelled_text_hide_no_score() -> None:
+    stands = behind({"perplexity": Estimate(3.0, n=41)}, None, pl.DataFrame({"subject_id": [1, 2]}), scored=False)
+    assert (stands.few, stands.thin, stands.rows) == (False, True, 41)
