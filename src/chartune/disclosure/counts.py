@@ -12,7 +12,7 @@ EXPLAINED: Final = (
     f"Counts of real patients, and of what they have, are shown by their class of ten: <{SMALL} is 1 to {SMALL - 1}, "
     f"30+ is 30 to 39. Who was left out by a filter is the difference of such numbers. Scores and curves that rest on "
     f"fewer than ten patients are not shown, others in fewer digits where these would tell a count. Perplexities of "
-    f"unlabelled text have three digits after the point, whoever wrote it."
+    f"unlabelled text have three digits after the point, whoever wrote it, and of fewer than ten patients no interval."
 )
 
 

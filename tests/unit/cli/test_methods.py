@@ -24,8 +24,11 @@ def test_a_method_pretrains_and_stacks(hospital: Path, llama: LocalBackbone, tmp
     said = chartune("pretrain", *words, "--name", "clinical", *steps(3, *quick))
     assert said.code == 0, said.err
     scores: dict[str, Any] = json.loads(said.out)["scores"]["test"]
-    base = chartune("pretrain", *words[:1], *words[3:], *steps(1, *assignments))
-    assert scores["perplexity_before"] == json.loads(base.out)["scores"]["test"]["perplexity_before"]
+    (tmp_path / "english.txt").write_text("the quick brown fox jumps over the lazy dog")
+    general = ("--general-text", tmp_path / "english.txt")
+    base = json.loads(chartune("pretrain", *words[:1], *words[3:], *general, *steps(1, *assignments)).out)["scores"]
+    assert scores["perplexity_before"] == base["test"]["perplexity_before"]
+    assert base["general"]["perplexity"]["value"] != base["general"]["perplexity_before"]["value"]
     assert scores["perplexity"] != scores["perplexity_before"]
     said = chartune("finetune", *words, "--clinical", "clinical", *steps(2, *FINETUNE))
     assert said.code == 0, said.err

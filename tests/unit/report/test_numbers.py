@@ -18,6 +18,7 @@ from chartune.metrics.roc import precision_recall_curve
 from chartune.published import downstream, pretraining
 from chartune.quantities import Estimate
 from chartune.report import compare
+from chartune.report.adaptation import perplexity_comparisons, perplexity_table
 from chartune.report.believable import calibration
 from chartune.report.compare import Comparison, comparisons, from_baseline, too_large
 from chartune.report.cost import cost_table, seconds_with_parents
@@ -467,6 +468,14 @@ def test_printed_scores_stand_beside_real_patients_only() -> None:
 def test_the_baseline_is_the_bag_of_words(binary: list[Variant]) -> None:
     assert baseline(binary) is binary[0]
     assert baseline(binary[1:]) is None
+
+
+def test_an_adapter_of_older_runs_keeps_its_row_and_is_not_compared(store: Store) -> None:
+    old = numbered([Run.of(store, past.PRETRAIN)], "P")
+    table = perplexity_table(old)
+    assert table is not None
+    assert [cell.text for cell in table.rows[0][1:]] == ["14.62", "6.31", "0.43", "not measured", "211.40"]
+    assert perplexity_comparisons(old) is None
 
 
 def test_behind_a_perplexity_stand_the_tokens_that_were_read_and_nothing_is_hidden(store: Store) -> None:
