@@ -64,7 +64,7 @@ def perplexity_table(variants: Sequence[Variant]) -> Table | None:
         (Column("Before", "base model as it came"), lambda v: _plain(v.score("perplexity_before"))),
         (Column("After", "with the adapter"), lambda v: _plain(v.score("perplexity"))),
         (Column("After ÷ before", "below 1 is better"), _ratio),
-        (Column("Bits per byte", "after; of any tokenizer"), lambda v: _plain(v.score("bits_per_byte"), 3)),
+        (Column("Bits per byte", "after; of any tokenizer"), lambda v: _plain(v.score("bits_per_byte"))),
         (Column("Unigram", "token frequencies only"), lambda v: _plain(v.score("unigram_perplexity"))),
     ]
     further: list[tuple[Column, str, str]] = [
@@ -147,8 +147,8 @@ def _draws(variant: Variant, metric: str) -> list[Resamples]:
     return [sums.draws(metric) for sums in countable]
 
 
-def _plain(measured: Score | None, digits: int = 2) -> Cell:
-    cell = score(measured, digits)
+def _plain(measured: Score | None) -> Cell:
+    cell = score(measured, 2)
     return Cell(cell.text) if cell.detail == "no interval" else cell  # of one patient, or of an older run
 
 

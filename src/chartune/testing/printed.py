@@ -55,9 +55,10 @@ OF_PAGES: Final[tuple[tuple[str, str], ...]] = (
     (r"[1-9][\d,]*0\+ [\d.]+ %(?= \|)", "a cell of a cross table, read by the attacker, with the share of its middle"),
     (r"(?:\(Youden\)|sensitivity of at least \d0 %|one in ten flagged) \| [\d.]+ \|", "a threshold: a risk"),
     (r"^(?:Field|Characteristic) \|.*|^(?:seed|tokens read|layer \d\.\w+|(?:balance|head|max_seq_len|numerics|"
-     r"optimisation|stopping|method|notes|validation_blocks|held_out_blocks|longest_ngram|least_documents|strengths|"
+     r"optimisation|stopping|method|notes|validation_blocks|held_out_blocks|train_blocks|general_blocks|longest_ngram|least_documents|strengths|"
      r"length)[.\w]*) \|.*", "hyperparameters, which are chosen"),
-    (r"^TRIPOD\S+ \d+ of \d+ items .*|^(?:Collins|Gallifant) .*, 202\d\.$|^\d\d?[a-g]? \| [A-Z].*\|$",
+    (r"^TRIPOD\S+ \d+ of \d+ items .*|^(?:Collins|Gallifant) .*, 202\d\.$|^\d\d?[a-g]? \| [A-Z].*\|$|"
+     r"by its \d+ main items|divides into \d+ subitems",
      "items of checklists"),
     (r"^(?:- )?Switches(?: \||:) .*|^(?:near copies|stays)\.[\w ]+ \| [\d.]+ \|", "switches, which are chosen"),
     (r"^- (?:Text read|Method in full): .*|^(?:Text read|Method in full) \| .*|first \d+ tokens",
@@ -69,7 +70,8 @@ OF_PAGES: Final[tuple[tuple[str, str], ...]] = (
      r"\| [\d,]+ [\d.]+ % \|", "parameters of a model"),
     (r"^Tokens trained on \|(?: (?:not planned|[1-9][0,]*) \|)+",
      "in proportion to texts: its first digit"),
-    (r"(?<=perplexity )(?:\| )?\d+\.\d{3}|(?<=before )(?:\| )?\d+\.\d{3}", "a mean over tokens"),
+    (r"(?:perplexity|before|ratio|byte) (?:\| )?\d+\.\d{3}(?: \[\d+\.\d{3}, \d+\.\d{3}\]| \| \d+\.\d{3} to "
+     r"\d+\.\d{3})?", "a mean over tokens"),
     (r"\bP?\d+ · |\d+ more filters left nobody out, or too few to show", "runs and filters, not patients"),
     (r"\b95 %|30\+ is 30 to 39|<10 is 1 to 9|(?:below|best) 1\b|\b1 (?:is always|would be never)|"
      r"fewer than 10 admissions|\btop-1\b",
@@ -105,7 +107,8 @@ FIELDS: Final[Mapping[str, str]] = {
     "trainable_parameters": "of a model", "total_parameters": "of a model", "parameters": "of a model",
     "trainable": "of a model", "artefact_bytes": "of a model", "intercept": "as the scores of its split",
     "slope": "as the scores of its split", "rank": "chosen", "alpha": "chosen",
-    "dropout": "chosen", "max_seq_len": "chosen", "outputs": "labels", "epoch_tokens": "read: of a class",
+    "dropout": "chosen", "b_rate_ratio": "chosen", "max_seq_len": "chosen", "outputs": "labels",
+    "epoch_tokens": "read: of a class",
     "steps": "read: of a class", "micro_batches": "of a class", "read_tokens": "of a class", "text_bytes": "of a class",
     "process": "of the machine", "weights": "of a model", "optimizer": "of a model", "batch": "of a micro-batch",
     "data": "of a class", "free": "of the machine", "peak": "of the machine", "kept": "of a model",
