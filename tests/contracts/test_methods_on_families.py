@@ -13,15 +13,12 @@ from chartune.adapters.lora import LoRA
 from chartune.adapters.method import Method
 from chartune.adapters.stack import Fresh
 from chartune.errors import AdapterError, RunError
+from chartune.testing.adapted import gap, hidden, kept, stacked
 from chartune.testing.method_rules import (
     RULES,
     Rule,
-    gap,
-    hidden,
     it_merges_into_the_weights_or_says_why_not,
     it_stacks_above_and_below_a_lora,
-    kept,
-    stacked,
 )
 from chartune.testing.support import TRIED, called
 from chartune.testing.twins import OWN, twin

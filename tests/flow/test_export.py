@@ -32,8 +32,8 @@ from chartune.stages.predicting import predict
 from chartune.stages.pretrain import Pretrain, pretrain
 from chartune.stages.tfidf import Tfidf, tfidf
 from chartune.store import Store
+from chartune.testing.adapted import gap
 from chartune.testing.command_line import chartune
-from chartune.testing.method_rules import gap
 from chartune.testing.twins import EXACT, twin
 
 STACKED = ("lora", "ia3", "prefix", "prompt", "p-tuning", "adaptation-prompt")

@@ -25,8 +25,8 @@ from chartune.stages.loading import Loaded, load
 from chartune.stages.pretrain import Pretrain, pretrain
 from chartune.stages.tfidf import Tfidf, tfidf
 from chartune.store import Store
+from chartune.testing.adapted import gap
 from chartune.testing.command_line import chartune
-from chartune.testing.method_rules import gap
 from chartune.testing.twins import added, twin
 
 WORDS = ("septic", "afebrile", "stable", "fall", "stroke", "pain")

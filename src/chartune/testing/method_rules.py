@@ -3,7 +3,6 @@
 The contract suites run them over the catalog; whoever adds a method runs them over it without writing a test.
 """
 
-import copy
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -13,105 +12,35 @@ from typing import Any, Final
 import torch
 from peft import PeftModel
 from torch import Tensor, nn
-from torch.optim import AdamW
 from transformers import AutoModel
 
-from chartune.adapters.adapter import read_adapter, write_adapter
-from chartune.adapters.lora import LoRA
+from chartune.adapters.adapter import read_adapter
 from chartune.adapters.method import Method
-from chartune.adapters.stack import AnyLayer, Attached, Fresh, Frozen, Stack, Trainable, attach, lay
+from chartune.adapters.stack import Attached, Fresh, Frozen, Stack, Trainable, attach, lay
 from chartune.errors import AdapterError
 from chartune.models.anatomy import anatomy_of
 from chartune.models.architecture import shape_of
 from chartune.models.backbone import LocalBackbone
-from chartune.models.load import load_body
-from chartune.models.local import ModelFile
 from chartune.models.meta import meta_body
 from chartune.models.readers import of_the_text
-from chartune.testing.support import gap_of
+from chartune.testing.adapted import (
+    BESIDE,
+    IDS,
+    MASK,
+    STEPS,
+    backward,
+    body_of,
+    hidden,
+    kept,
+    one_step,
+    optimizer_of,
+    shaken,
+    stacked,
+)
 from chartune.testing.twins import EXACT
 from chartune.train.checkpoint import State, load_checkpoint, restore, save_checkpoint, trainable
-from chartune.train.optimizer import Optimisation, make_optimizer
 
-IDS: Final = torch.tensor([[5, 9, 22, 40, 7, 8, 301], [9, 9, 17, 60, 2, 2, 2]])
-MASK: Final = torch.tensor([[1, 1, 1, 1, 1, 1, 1], [1, 1, 1, 1, 0, 0, 0]])
-BESIDE: Final = LoRA(rank=2, targets="all-linear")
-"""What a method is stacked with."""
-STEPS: Final = 2
-"""Of a short training."""
 Rule = Callable[[LocalBackbone, Method], None]
-
-
-def hidden(module: nn.Module) -> Tensor:
-    """Hidden states [B, T, D] in evaluation, 0 on padding."""
-    module.eval()
-    with torch.no_grad():
-        states: Tensor = module(input_ids=IDS, attention_mask=MASK).last_hidden_state
-    return of_the_text(states, IDS) * MASK[..., None]
-
-
-def body_of(base: LocalBackbone) -> nn.Module:
-    """A body with the base model's numbers, to be changed."""
-    return copy.deepcopy(_last_read(base))
-
-
-_LAST: Final[dict[tuple[ModelFile, ...], nn.Module]] = {}
-"""The body that was read last, by its files: a suite goes from base to base."""
-
-
-def _last_read(base: LocalBackbone) -> nn.Module:
-    """A body with the base model's numbers, to be left as it is."""
-    if base.files not in _LAST:
-        _LAST.clear()
-        _LAST[base.files] = load_body(base, EXACT).module
-    return _LAST[base.files]
-
-
-def stacked(base: LocalBackbone, *layers: AnyLayer) -> Attached:
-    """A stack on a new body; trained layers are read from the folders that they name."""
-    adapters = [None if isinstance(layer, Fresh) else read_adapter(Path(layer.adapter)) for layer in layers]
-    return attach(Stack(layers=layers), body_of(base), adapters, seed=1)
-
-
-def shaken(attached: Attached) -> Attached:
-    """Move all that learns, so that it does something."""
-    generator = torch.Generator().manual_seed(7)
-    with torch.no_grad():
-        for parameter in attached.trainable().values():
-            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.2)
-    return attached
-
-
-def kept(folder: Path, base: LocalBackbone, method: Method) -> Tensor:
-    """A trained layer on disk; returns the hidden states that it makes."""
-    attached = shaken(stacked(base, Fresh(method=method)))
-    write_adapter(folder, attached.tensors(0), method, base, {"run": None, "state": "fresh"})
-    return hidden(attached.module)
-
-
-def _backward(attached: Attached) -> None:
-    attached.module.train()
-    states = attached.module(input_ids=IDS, attention_mask=MASK).last_hidden_state
-    loss: Tensor = (of_the_text(states, IDS) * MASK[..., None]).square().sum()
-    loss.backward()  # type: ignore[no-untyped-call]
-
-
-def _optimizer(attached: Attached) -> AdamW:
-    return make_optimizer(
-        attached.module, Optimisation(learning_rate=1e-2), attached.undecayed(), attached.rate_ratios()
-    )
-
-
-def _step(attached: Attached, optimizer: AdamW) -> None:
-    torch.manual_seed(5)
-    optimizer.zero_grad()
-    _backward(attached)
-    optimizer.step()
-
-
-def gap(base: LocalBackbone, method: Method) -> str | None:
-    """Why a method cannot stand on a base model, as it says itself; None: it can."""
-    return gap_of(_last_read(base), method)
 
 
 def a_fresh_layer_has_the_parameters_of_its_formula(base: LocalBackbone, method: Method) -> None:
@@ -135,7 +64,7 @@ def only_its_own_parameters_get_gradients_and_all_of_them(base: LocalBackbone, m
     attached = shaken(stacked(base, Fresh(method=method)))
     own = attached.trainable()
     before = {name: parameter.detach().clone() for name, parameter in attached.module.named_parameters()}
-    _step(attached, _optimizer(attached))
+    one_step(attached, optimizer_of(attached))
     attached.keep_promises()
     for name, parameter in attached.module.named_parameters():
         assert (parameter.grad is not None) == (name in own), name
@@ -230,7 +159,7 @@ def _moves_just_what_learns(attached: Attached, state: Any) -> None:
             with torch.no_grad():  # unevenly: the norms of Gemma 3 undo what scales all alike
                 parameter.add_(torch.linspace(0.1, 0.3, parameter.numel()).view_as(parameter))
         assert not torch.allclose(hidden(attached.module), before, atol=1e-4)
-    _step(attached, _optimizer(attached))
+    one_step(attached, optimizer_of(attached))
     attached.keep_promises()
     for index, copied in enumerate(copies):
         moved = any(not torch.equal(attached.tensors(index)[name], copied[name]) for name in copied)
@@ -240,9 +169,9 @@ def _moves_just_what_learns(attached: Attached, state: Any) -> None:
 def a_checkpoint_puts_it_back(base: LocalBackbone, method: Method) -> None:
     """A run that is taken up again steps as one that was left alone, and the best weights come back."""
     first, again = shaken(stacked(base, Fresh(method=method))), stacked(base, Fresh(method=method))
-    of_first, of_second = (_optimizer(attached) for attached in (first, again))
+    of_first, of_second = (optimizer_of(attached) for attached in (first, again))
     regime, regained = (attached.regimes(STEPS) for attached in (first, again))
-    _step(first, of_first)
+    one_step(first, of_first)
     regime.stepped(0)
     best = trainable(first.module)
     assert not torch.equal(hidden(first.module), hidden(again.module))
@@ -255,7 +184,7 @@ def a_checkpoint_puts_it_back(base: LocalBackbone, method: Method) -> None:
     assert torch.equal(expected, hidden(again.module))
     for step in range(1, STEPS):
         for attached, optimizer, told in ((first, of_first, regime), (again, of_second, regained)):
-            _step(attached, optimizer)
+            one_step(attached, optimizer)
             told.stepped(step)
         assert torch.equal(hidden(first.module), hidden(again.module))
     restore(again.module, best, "a test")
@@ -285,7 +214,7 @@ def recomputed_activations_give_the_same_gradients(base: LocalBackbone, method: 
             body.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": reentrant})
         body.zero_grad()
         torch.manual_seed(3)
-        _backward(attached)
+        backward(attached)
         grads.append([p.grad.clone() for p in attached.trainable().values() if p.grad is not None])
     assert grads[0]
     for other in grads[1:]:

@@ -11,7 +11,7 @@ from chartune.adapters.stack import Frozen, Stack, attach
 from chartune.models.backbone import LocalBackbone
 from chartune.models.load import Resolved, load_body
 from chartune.models.readers import of_the_text
-from chartune.testing.method_rules import IDS, MASK
+from chartune.testing.adapted import IDS, MASK
 
 
 def must_be_a_layer(stock: Any, base: LocalBackbone, folder: Path, method: Method) -> None:

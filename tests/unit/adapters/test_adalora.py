@@ -16,7 +16,7 @@ from chartune.adapters.stack import Attached, Fresh, Stack, attach
 from chartune.errors import AdapterError, ConfigError
 from chartune.models.backbone import LocalBackbone
 from chartune.models.load import Body, load_body
-from chartune.testing.method_rules import IDS, body_of
+from chartune.testing.adapted import IDS, body_of
 from chartune.testing.twins import EXACT
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing:FutureWarning")  # stock peft's old name

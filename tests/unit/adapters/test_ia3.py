@@ -14,7 +14,7 @@ from chartune.adapters.stack import Attached, Fresh, Frozen, Stack, attach
 from chartune.errors import AdapterError
 from chartune.models.anatomy import anatomy_of
 from chartune.models.backbone import LocalBackbone
-from chartune.testing.method_rules import body_of, hidden, shaken
+from chartune.testing.adapted import body_of, hidden, shaken
 from chartune.testing.twins import twin
 from chartune.train.optimizer import Optimisation, make_optimizer
 

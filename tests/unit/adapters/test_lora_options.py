@@ -19,7 +19,7 @@ from chartune.errors import AdapterError, ConfigError
 from chartune.models.backbone import LocalBackbone
 from chartune.models.load import Resolved, load_body
 from chartune.stages.finetune import Finetune
-from chartune.testing.method_rules import IDS, MASK, body_of, hidden, kept
+from chartune.testing.adapted import IDS, MASK, body_of, hidden, kept
 from chartune.testing.support import TRIED, called
 from chartune.testing.twins import twin
 from chartune.train.optimizer import Optimisation, make_optimizer
