@@ -118,7 +118,9 @@ def test_every_scored_token_knows_its_document(ends: tuple[int | None, int | Non
 @pytest.mark.parametrize("method", CATALOG, ids=lambda method: method.kind)
 def test_every_method_is_scored_on_the_very_same_tokens(llama: LocalBackbone, method: Method) -> None:
     """Each target has a likelihood of its own that depends on itself and on what stands before it, and on no more."""
-    blocks = scored(llama, 8, ["the patient was admitted with chest pain", "denies stroke"])
+    blocks = scored(
+        llama, 8, ["the patient was admitted with chest pain and fever after a fall at home", "denies stroke"]
+    )
     body = load_body(llama, EXACT, language_model=True)
     attached = attach(Stack(layers=(Fresh(method=method),)), body.module, [None], 1, lambda text: [5] if text else [])
     with torch.no_grad():
@@ -133,7 +135,9 @@ def test_every_method_is_scored_on_the_very_same_tokens(llama: LocalBackbone, me
     changed = token_nll(model, replace(blocks, ids=ids), "fp32")
     place = int(blocks.predicted_tokens[0]) + 2
     assert np.allclose(changed[:place], nats[:place], atol=1e-5)
-    assert abs(changed[place] - nats[place]) > 1e-4
+    assert blocks.predicts[1, at + 1]
+    assert abs(changed[place] - nats[place]) > 1e-4  # the token that is scored
+    assert abs(changed[place + 1] - nats[place + 1]) > 1e-4  # the state before the next one: not a virtual token's
 
 
 def test_plain_text_is_a_file_or_those_of_a_folder(tmp_path: Path) -> None:
