@@ -276,15 +276,13 @@ class Run:
         return self.environment.get("switches") or {}
 
     def _frame(self, file: str) -> pl.DataFrame:
-        path = self.artefact.file(file)
         try:
-            return pl.read_parquet(path)
+            return pl.read_parquet(self.artefact.file(file))
         except pl.exceptions.PolarsError:
             raise self._damaged(file) from None  # polars would echo cells
 
     def _json(self, file: str) -> dict[str, Any]:
-        path = self.artefact.file(file)
-        data = self._parsed(file, lambda: json.loads(path.read_text(encoding="utf-8")))
+        data = self._parsed(file, lambda: json.loads(self.artefact.file(file).read_text(encoding="utf-8")))
         if not isinstance(data, dict):
             raise self._damaged(file)
         return data
