@@ -26,7 +26,7 @@ from chartune.log import EventLog, Meter, progress
 from chartune.prediction.predictions import out_of_memory
 from chartune.train.checkpoint import State, load_checkpoint, restore, save_checkpoint, trainable
 from chartune.train.ending import BrokenOff, Ending
-from chartune.train.optimizer import Optimisation, Stopping, make_optimizer, rate_factor
+from chartune.train.optimizer import Optimisation, Stopping, make_optimizer, must_get_gradients, rate_factor
 from chartune.train.pace import Pace
 from chartune.train.plan import Schedule, epoch_steps, micro_batches, schedule_of
 
@@ -134,9 +134,8 @@ def fit(training: Training) -> Fitted:
 def _optimizer(training: Training) -> torch.optim.Optimizer:
     """Over all that learns, by the rules of its layers."""
     model, choice, attached = training.objective.model, training.optimisation, training.attached
-    if attached is None:
-        return make_optimizer(model, choice)
-    return make_optimizer(model, choice, attached.undecayed(), attached.rate_ratios())
+    rules = (attached.undecayed(), attached.rate_ratios()) if attached else ()
+    return make_optimizer(model, choice, *rules)
 
 
 def _resume(training: Training, optimizer: torch.optim.Optimizer) -> None:
@@ -172,8 +171,7 @@ class _Loop:
 def _steps(training: Training, accelerator: Any, model: Any, optimizer: Any, schedule: Schedule, meter: Meter) -> bool:
     """The loop proper. Returns whether patience ran out."""
     state, total = training.state, schedule.steps
-    plan: list[NDArray[np.int64]] = []
-    planned = -1
+    planned, plan = -1, list[NDArray[np.int64]]()
     meter.move_to(state.step)
     training.events.planned = total
     with training.events, Ending().noted() as ending:
@@ -251,6 +249,8 @@ def _one_step(
             f"loss and gradient must stay finite, but at step {training.state.step + 1} they are {loss} and {norm}; "
             f"lower optimisation.learning_rate (now {training.optimisation.learning_rate:g}) and run again."
         )
+    if training.state.step == 0:
+        must_get_gradients(training.objective.model)
     optimizer.step()
     training.regimes.stepped(training.state.step)
     optimizer.zero_grad()

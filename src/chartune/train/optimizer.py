@@ -10,6 +10,7 @@ from torch import nn
 from torch.optim import AdamW
 
 from chartune.config import Config, Unhashed
+from chartune.errors import RunError
 from chartune.quantities import Duration, Fraction
 
 
@@ -58,6 +59,9 @@ def make_optimizer(
         choice: rates and decay.
         undecayed: further parameters without decay.
         ratios: by what the learning rate of some is multiplied.
+
+    Raises:
+        RunError: nothing learns.
     """
     groups: dict[tuple[float, bool], list[nn.Parameter]] = {}
     without = {id(parameter) for parameter in undecayed}
@@ -66,6 +70,8 @@ def make_optimizer(
             matrix = parameter.ndim > 1 and id(parameter) not in without
             peak = choice.head_learning_rate if name.startswith("head.") else choice.learning_rate
             groups.setdefault((peak * ratios.get(parameter, 1.0), matrix), []).append(parameter)
+    if not groups:
+        raise RunError("training needs weights that learn, but all are frozen; add a layer that is fresh or trainable.")
     return AdamW(
         [
             {"params": parameters, "peak": peak, "weight_decay": choice.weight_decay if matrix else 0.0}
@@ -73,6 +79,23 @@ def make_optimizer(
         ],
         lr=choice.learning_rate, betas=(0.9, 0.98),
     )  # fmt: skip
+
+
+def must_get_gradients(module: nn.Module) -> None:
+    """Refuse a training in which nothing but a head learns although more should.
+
+    Args:
+        module: after the first backward pass.
+
+    Raises:
+        RunError: no weight outside the head has a gradient.
+    """
+    learning = [p for name, p in module.named_parameters() if p.requires_grad and not name.startswith("head.")]
+    if learning and all(p.grad is None for p in learning):
+        raise RunError(
+            f"what is to learn must get a gradient, but after the first step none of {len(learning)} tensors has one: "
+            f"the layers are not in the forward pass. Nothing has been learnt; take another method or base model."
+        )
 
 
 def rate_factor(choice: Optimisation, step: int, total_steps: int) -> float:

@@ -1,8 +1,10 @@
 """Packing: full blocks, no sight of a neighbour, every token but the first of a piece predicted."""
 
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 
 from chartune.batches.pack import Blocks, first_tokens, pack
@@ -46,6 +48,16 @@ def test_as_published_only_the_beginning_of_each_document_is_read() -> None:
     assert blocks.predicted_tokens.tolist() == [3, 7, 7]
     assert blocks.targets().tolist() == [10, 11, 12, *range(10, 17), *range(10, 17)]
     assert blocks.positions[0].tolist() == [0, 1, 2, 3, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("made", [pack, first_tokens])
+def test_a_corpus_shorter_than_one_block_is_one_padded_block_and_what_predicts_nothing_is_none(
+    made: Callable[..., Blocks],
+) -> None:
+    short = made(documents(3), TOKENIZER, 64)
+    assert (short.ids.shape, int(short.predicted_tokens.sum())) == ((1, 64), 4 if made is pack else 3)
+    bare = SimpleNamespace(bos_token_id=None, eos_token_id=None)
+    assert len(made(documents(1, 1), bare, 64)) == 0
 
 
 def test_a_document_reads_the_same_alone_and_packed(llama: LocalBackbone) -> None:

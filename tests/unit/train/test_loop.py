@@ -288,9 +288,42 @@ def test_running_out_of_memory_halves_the_micro_batch_and_keeps_the_step(tmp_pat
                 raise torch.OutOfMemoryError
             return super().forward(inputs, targets)
 
-    fitted = fit(training(tmp_path / "hungry", Hungry()))
+    models = Hungry(), Small()
+    for model in models:
+        model.body[1] = nn.Identity()  # dropout would be drawn per micro-batch
+    fitted, _ = (fit(training(tmp_path / type(model).__name__, model)) for model in models)
     assert fitted.state.step == 32
     assert fitted.state.micro_batch_tokens < 4096
+    ours, theirs = map(weights, models)
+    assert all(torch.allclose(ours[name], theirs[name], atol=1e-5) for name in ours)
+
+
+def test_memory_that_does_not_suffice_for_one_example_is_said_with_what_helps(tmp_path: Path) -> None:
+    class Starved(Small):
+        def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
+            if self.training and torch.is_grad_enabled():
+                raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+            return super().forward(inputs, targets)
+
+    with pytest.raises(RunError, match=r"one example \(\d+ tokens\) must fit into memory, .* shorten max_seq_len"):
+        fit(training(tmp_path / "starved", Starved()))
+
+
+def test_what_learns_but_gets_no_gradient_is_noticed_at_the_first_step(tmp_path: Path) -> None:
+    class Aside(Small):
+        def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
+            with torch.no_grad():
+                read = self.body(inputs)
+            return nn.functional.cross_entropy(self.head(read), targets, reduction="sum")
+
+    with pytest.raises(RunError, match=r"after the first step none of 2 tensors .* not in the forward pass"):
+        fit(training(tmp_path / "aside", Aside()))
+    assert not list((tmp_path / "aside").glob("checkpoints/*"))
+    alone = Aside()
+    alone.body.requires_grad_(False)
+    assert fit(training(tmp_path / "alone", alone)).state.step == 32  # a head alone is asked for
+    with pytest.raises(RunError, match="all are frozen"):
+        fit(training(tmp_path / "frozen", Small().requires_grad_(False)))
 
 
 def test_the_best_weights_are_kept_and_patience_ends_training(tmp_path: Path) -> None:
@@ -337,6 +370,22 @@ def test_a_loss_that_is_no_number_stops_and_names_the_way_out(tmp_path: Path) ->
 
     with pytest.raises(Diverged, match=r"step 1 .*learning_rate .*0\.05"):
         fit(training(tmp_path / "mad", Mad()))
+
+
+def test_a_gradient_that_is_no_number_leaves_the_last_good_checkpoint(
+    tmp_path: Path, undisturbed: tuple[dict[str, Tensor], Fitted]
+) -> None:
+    model = Small()
+    attempt = training(tmp_path / "late", model)
+    cast(Any, model.head.weight).register_hook(
+        lambda gradient: gradient * float("inf") if attempt.state.step == 9 else gradient
+    )
+    with pytest.raises(Diverged, match=r"step 10 they are 0\.4\d* and (inf|nan);"):
+        fit(attempt)
+    assert max((tmp_path / "late" / "checkpoints").iterdir()).name == "step-00000009"
+    again = Small()
+    fit(training(tmp_path / "late", again))
+    assert equal(weights(again), undisturbed[0])
 
 
 @pytest.mark.parametrize("scale", [1e-4, 1e4])
