@@ -140,6 +140,7 @@ def test_a_folder_that_changes_while_it_is_read_is_refused(
     assert [path.name for path in (store.root / charts.SHELF).iterdir()] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["another chunk", "cut off"])
 def test_a_chunk_that_was_tampered_with_is_scored_again(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
@@ -154,6 +155,7 @@ def test_a_chunk_that_was_tampered_with_is_scored_again(
     assert out.read_bytes() == whole
 
 
+@pytest.mark.slow
 def test_chunks_of_other_weights_of_the_run_are_not_taken_up(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
