@@ -37,7 +37,7 @@ KINDS: Final[tuple[tuple[str, str], ...]] = (
     (r"\d+% or more|none in \d+ of \d+ places|texts of more than \d+ held-out", "limits and places of an audit"),
     (r"mean [\d,]+, median [\d,]+, longest [\d,]+", "words of texts, in whole numbers"),
     (r"more than [\d,]+:|\d+ labels|more than [\d,]+ ", "limits and labels"),
-    (r"^asked: which of \d+ classes applies.*", "the classes that a task defines"),
+    (r"\basked: which of \d+ classes applies.*", "the classes that a task defines"),
     (r"\([\d.]+ %\)", "a share of the middles of two classes, beside them"),
     (r"fewer than 10 are too few|r=\d+|\bfp32|\bbf16|max_seq_len=\d+|logistic regression, \d+ tokens",
      "rules and settings"),
