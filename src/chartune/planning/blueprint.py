@@ -54,13 +54,11 @@ def drawn(stage: Pretrain | Finetune, inputs: Inputs, spec: HeadSpec) -> Iterato
     """
     body = bare_body(stage, inputs, planned=True)
     blocks = like_blocks(body.module)
-    early = blocks is not None and _treats_alike(stage, inputs, body.module, blocks)
-    with _shallow(blocks if early else None) as missing:
+    alike = blocks is not None and _treats_alike(stage, inputs, body.module, blocks)
+    with _shallow(blocks if alike else None) as missing:
         model = assemble(stage, inputs, body, spec, planned=True)
         parts = _parts(model, missing)
-        weights = _weights(model, parts, missing)
-        with _shallow(None if early else like_blocks(model.reader)) as missing_late:
-            yield Blueprint(model, missing or missing_late, parts, weights)
+        yield Blueprint(model, missing, parts, _weights(model, parts, missing))
 
 
 @contextmanager
@@ -80,7 +78,7 @@ def _treats_alike(stage: Pretrain | Finetune, inputs: Inputs, body: nn.Module, b
         return True
     anatomy = anatomy_of(body)
     return all(
-        blocks.share(name.removeprefix(ROOT) for name in method.shapes(body, anatomy))
+        blocks.share({name.removeprefix(ROOT): shape for name, shape in method.shapes(body, anatomy).items()})
         for method in stage.layers().methods(inputs.adapters)
     )
 

@@ -4,7 +4,7 @@ body of 30 like blocks ─▶ cost with 2, and of the second alone ─▶ cost w
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -31,14 +31,15 @@ class Blocks:
     def _list(self) -> nn.ModuleList:
         return self.model.get_submodule(self.name)  # type: ignore[return-value]
 
-    def share(self, names: Iterable[str]) -> bool:
-        """Whether of some tensors, called as the model calls them, every block has the same."""
-        inside: defaultdict[str, set[str]] = defaultdict(set)
-        for name in names:
+    def share(self, shapes: Mapping[str, tuple[int, ...]]) -> bool:
+        """Whether every block has the same of some tensors, whose shapes are given by their names in the model."""
+        inside: defaultdict[str, dict[str, tuple[int, ...]]] = defaultdict(dict)
+        for name, shape in shapes.items():
             if name.startswith(f"{self.name}."):
                 place, _, rest = name.removeprefix(f"{self.name}.").partition(".")
-                inside[place].add(rest)
-        return not inside or (len(inside) == len(self) and len({frozenset(rest) for rest in inside.values()}) == 1)
+                inside[place][rest] = shape
+        blocks = list(inside.values())
+        return not blocks or (len(blocks) == len(self) and all(block == blocks[0] for block in blocks))
 
     @contextmanager
     def first(self, depth: int) -> Iterator[list[nn.Module]]:

@@ -233,10 +233,12 @@ def test_a_layer_in_one_block_alone_is_planned_with_all_blocks(
 def test_blocks_share_tensors_if_every_one_has_the_same(twins: Path, anywhere: dict[str, Any]) -> None:
     blocks = like_blocks(drawn_of(finetune_of(anywhere), twin(twins, "llama"), [None], 2).reader)
     assert blocks is not None
-    assert blocks.share(["body.layers.0.up", "body.layers.1.up", "body.prompt"])
-    assert blocks.share(["body.prompt"])
-    assert not blocks.share(["body.layers.0.up", "body.layers.1.down"])
-    assert not blocks.share(["body.layers.1.up"])
+    up, down, prompt = (4, 2), (2, 4), {"body.prompt": (3, 2)}
+    assert blocks.share({"body.layers.0.up": up, "body.layers.1.up": up, **prompt})
+    assert blocks.share(prompt)
+    assert not blocks.share({"body.layers.0.up": up, "body.layers.1.down": up})
+    assert not blocks.share({"body.layers.0.up": up, "body.layers.1.up": down})
+    assert not blocks.share({"body.layers.1.up": up})
 
 
 def test_blocks_that_differ_in_a_setting_or_a_shape_are_not_alike(twins: Path, anywhere: dict[str, Any]) -> None:
