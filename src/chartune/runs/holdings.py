@@ -18,10 +18,13 @@ from chartune.holder import Holder
 from chartune.models.catalog import catalog
 from chartune.runs.record import RUN
 from chartune.runs.run import Run
+from chartune.search.storages import RECORD, SEARCHES
 from chartune.store import Store
 from chartune.writing import remembered
 
-KINDS: Final = ("runs", "predictions", "tokens", "audits", "events", "data", "frames", "backbones", "imported")
+KINDS: Final = (
+    "runs", "predictions", "tokens", "audits", "events", SEARCHES, "data", "frames", "backbones", "imported",
+)  # fmt: skip
 """Shelves of a store, what is made from others first."""
 PARENTS: Final = frozenset({"runs", "data", "frames", "backbones", "imported", "tokens"})
 """Kinds that others are made from."""
@@ -105,6 +108,8 @@ def _shelf(shelf: Path) -> Iterator[Holding]:
                 yield _holding(path, path.stem, "unfinished", needs=_begun(path))
             elif (path / MANIFEST).is_file() and "." not in path.name:
                 yield _finished(path)
+            elif shelf.name == SEARCHES:
+                yield _holding(path, path.name, "finished", name=str(remembered(path / RECORD).get("cell", "")))
 
 
 def _holding(path: Path, fingerprint: str, state: State, **further: Any) -> Holding:

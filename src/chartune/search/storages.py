@@ -15,7 +15,11 @@ from urllib.parse import urlsplit
 from chartune.errors import ConfigError, StoreError
 from chartune.search.extra import experimental, optuna
 
+SEARCHES: Final = "searches"
+"""The shelf of a store."""
 FILE: Final = "journal.log"
+RECORD: Final = "search.json"
+"""The same trials as plain JSON, beside the journal."""
 VARIABLE: Final = "CHARTUNE_SEARCH_STORAGE"
 """The variable of the environment that names the database."""
 HEARTBEAT_SECONDS: Final = 30

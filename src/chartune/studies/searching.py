@@ -22,7 +22,7 @@ from chartune.runs.run import CHOOSING, SHELF, Run
 from chartune.search.importance import importance
 from chartune.search.loop import Problem, Result, result_of, searched
 from chartune.search.space import Settings
-from chartune.search.storages import Journals
+from chartune.search.storages import RECORD, SEARCHES, Journals
 from chartune.search.trial import Outcome, Trial
 from chartune.store import Artefact, Store, storing, write_json
 from chartune.studies.cell import Cell
@@ -32,8 +32,6 @@ from chartune.studies.spaces import trial_of
 from chartune.writing import remembered
 
 REVISION: Final = 1
-SEARCHES: Final = "searches"
-RECORD: Final = "search.json"
 
 
 @dataclass(frozen=True)

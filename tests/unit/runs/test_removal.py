@@ -76,6 +76,21 @@ def test_what_something_that_stays_is_made_from_is_held_back(filled: Store) -> N
     assert judged(filled, names=(DATA, "clinical")) == (set(), {DATA, CLINICAL})
 
 
+def test_a_search_is_listed_by_the_name_of_its_cell_and_removed_unless_one_is_at_it(filled: Store) -> None:
+    search = filled.root / "searches" / ("5ea2" * 4)
+    search.mkdir(parents=True)
+    write_json(search.with_name("note.json"), {})
+    write_json(search / "search.json", {"cell": "lora (seed=0)"})
+    (search / "journal.log").touch()
+    (one,) = (one for one in holdings(filled) if one.kind == "searches")
+    assert (one.name, one.state, one.sensitivity) == ("lora (seed=0)", "finished", "restricted")
+    with filled.lease("searches", search.name):
+        assert judged(filled, names=(search.name,)) == (set(), {search.name})
+    assert chartune("clean", "--kind", "searches", "--yes", "--store", filled.root).code == 0
+    assert not search.exists()
+    assert len(holdings(filled)) == 9  # nothing else went
+
+
 def test_what_was_begun_holds_its_parents_as_far_as_they_are_known(filled: Store) -> None:
     write_json(filled.partial("runs", BEGUN) / "run.json", about(DATA, CLINICAL))
     wanted = (DATA, "clinical", "stack", OTHER, "alone")
