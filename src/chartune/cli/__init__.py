@@ -9,7 +9,7 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Final
 
@@ -48,6 +48,9 @@ from chartune.log import console, console_sink, listening
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 """As shells name the end by SIGTERM."""
+HIDDEN: Final = "://..."
+PLAIN: Final = re.compile(r"(--storage=)?[\w+]+://([\w.-]+@)?[\w.-]+(:\d+)?(/[\w.-]*)?")
+"""An address without a password: user, host, port and database alone."""
 
 app = typer.Typer(
     name="chartune", cls=InOrder, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
@@ -108,14 +111,16 @@ def main() -> None:
         sys.exit(error.exit_code)
     except SystemExit as end:
         if end.code in (INTERRUPTED, TERMINATED):  # typer turns Ctrl-C into the first
+            known = [_shown(word) for word in sys.argv[1:]]
+            hidden = "" if known == sys.argv[1:] else f" ({HIDDEN} stands for the address, which is not repeated here)"
             console.print(
-                f"interrupted; the same command resumes from the last checkpoint, or starts anew where there is none:\n"
-                f"  {_command(sys.argv[1:])}",
+                f"interrupted; the same command resumes from the last checkpoint, or starts anew where there is none"
+                f"{hidden}:\n  {shlex.join(['chartune', *known])}",
                 markup=False,
             )
         raise
 
 
-def _command(words: Sequence[str]) -> str:
-    """The command as a shell takes it; of an address, which may hold a password, only the scheme."""
-    return shlex.join(["chartune", *(re.sub(r"://.*", "://...", word, flags=re.DOTALL) for word in words)])
+def _shown(word: str) -> str:
+    """A word of the command; of an address only the scheme, unless it plainly holds no password."""
+    return word if PLAIN.fullmatch(word) else re.sub(r"://.*", HIDDEN, word, flags=re.DOTALL)
