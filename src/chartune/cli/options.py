@@ -15,6 +15,7 @@ from chartune.config import Config, override, read_yaml
 from chartune.disclosure import magnitude
 from chartune.errors import ConfigError
 from chartune.runs.run import Run
+from chartune.search.storages import VARIABLE as IN_DATABASE
 from chartune.sources.kinds import SOURCES, CorpusKind, source_class
 from chartune.store import DEFAULT, VARIABLE, Store
 
@@ -57,9 +58,9 @@ StoreOption = Annotated[
 StorageOption = Annotated[
     str | None,
     typer.Option(
-        "--storage", envvar="CHARTUNE_SEARCH_STORAGE", metavar="URL", show_envvar=False,
+        "--storage", envvar=IN_DATABASE, metavar="URL", show_envvar=False,
         help="A PostgreSQL database for the trials of searches (postgresql://user@host/database), for several machines "
-        "at once; better set as CHARTUNE_SEARCH_STORAGE. Default: a file in the store.",
+        f"at once; better set as {IN_DATABASE}. Default: a file in the store.",
     ),
 ]  # fmt: skip
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]

@@ -31,6 +31,7 @@ from chartune.cli.options import (
 from chartune.cli.pretrain import adapted
 from chartune.cli.words import spelled
 from chartune.errors import ConfigError, RunError
+from chartune.search.choice import Sampler
 from chartune.yaml_text import plain
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ SpaceOption = Annotated[
     ),
 ]  # fmt: skip
 SamplerOption = Annotated[
-    Literal["gp", "tpe", "random", "grid"] | None,
+    Sampler | None,
     typer.Option(
         "--sampler", help="Who proposes: a Gaussian process (default), a Parzen estimator, chance, or a grid."
     ),
