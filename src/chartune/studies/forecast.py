@@ -11,6 +11,7 @@ from typing import Any, Final
 from chartune.errors import ChartuneError
 from chartune.planning.plan import Plan, plan
 from chartune.quantities import human_bytes, human_seconds
+from chartune.search.loop import Result
 from chartune.stages.tfidf import Tfidf
 from chartune.studies.standing import Survey, needed
 
@@ -122,7 +123,7 @@ def _forecast(asked: Survey, number: int, again: bool, plans: dict[str, Plan | C
     if asked.standings[number].state == "done" and not again:
         return Forecast(title, done=True)
     try:
-        stage = asked.family.stand_in(number, made, asked.store)
+        stage = asked.family.stand_in(number, made, asked.store, asked.settled(number))
     except ChartuneError as error:
         return Forecast(title, note=str(error), planned=False)
     if isinstance(stage, Tfidf):
@@ -138,13 +139,23 @@ def _forecast(asked: Survey, number: int, again: bool, plans: dict[str, Plan | C
 
 
 def _of_search(asked: Survey, number: int, one: Forecast) -> Forecast:
-    """Of a searched cell: as many trainings as are to come, each as its first point; of another cell, as it is."""
+    """Of a searched cell: as many trainings as are to come, each as its first point; of another cell, as it is.
+
+    Cells that differ in their seed share one search: its trials are counted at the cell of their seed, and of each
+    other one the training with what is chosen.
+    """
     cell, search = asked.family.cells[number], asked.family.study.search
-    if cell.space is None or not one.planned:
+    if cell.space is None or not one.planned or asked.settled(number):
         return one
+    if cell.axes.get("seed") != cell.first_seed:
+        note = f"planned as its first point; its settings are chosen by the trials with seed={cell.first_seed}"
+        return replace(one, note="; ".join(filter(None, (note, one.note))))
+    known = asked.searches[number].result if number in asked.searches else Result(())
     trials = min(search.trials, cell.space.size or search.trials)
-    trained = trials if search.fidelity is None else trials * search.fidelity.share + search.fidelity.promoted
-    kept = trials + (0 if search.fidelity is None else search.fidelity.promoted)
+    promoted = min(search.fidelity.promoted, trials) - len(known.promoted) if search.fidelity else 0
+    trials -= sum(trial.counts for trial in known.trials)
+    trained = trials * (search.fidelity.share if search.fidelity else 1.0) + promoted
+    kept = trials + promoted
     note = f"at most {trials} trials, planned as its first point; then the best scores the test split"
     return replace(
         one, seconds=None if one.seconds is None else one.seconds * trained,

@@ -15,7 +15,6 @@ from chartune.planning.workload import prepared
 from chartune.runs.holdings import is_held
 from chartune.runs.record import ADAPTER
 from chartune.runs.run import SHELF, Run
-from chartune.search.space import Settings
 from chartune.stages.identity import Identity
 from chartune.store import Artefact, Store
 from chartune.studies.cell import Cell
@@ -105,9 +104,13 @@ class Survey:
 
         References to what only a ledger lists stay open.
         """
-        settings = self._chosen(number)
-        asked = None if settings is None else settled(self.family.cells[number], settings)
-        return self.family.stage(number, self.made(number), asked)
+        return self.family.stage(number, self.made(number), self.settled(number))
+
+    def settled(self, number: int) -> Cell | None:
+        """A searched cell with the settings that were chosen; None: it is not searched, or nothing is chosen yet."""
+        search = self.searches.get(number)
+        settings = search.chosen if search else None
+        return None if settings is None else settled(self.family.cells[number], settings)
 
     def every_search(self) -> tuple[Searched, ...]:
         """The searches of all cells that were asked, each once: cells that differ in their seed share one."""
@@ -116,9 +119,6 @@ class Survey:
     def bench(self, number: int) -> Bench:
         """Where the search of a cell is conducted."""
         return Bench(self.family, self.store, self._elsewhere(number))
-
-    def _chosen(self, number: int) -> Settings | None:
-        return self.searches[number].chosen if number in self.searches else None
 
     def _known(self, number: int, cell: Cell) -> Standing:
         parents = {need: self.standings[parent] for need, parent in self.family.parents[number].items()}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from chartune.report.searches import chosen_said, counted, trials_table
 from chartune.runner import run
 from chartune.runs.ledger import finished_runs
 from chartune.runs.run import Run
+from chartune.search.loop import Result
 from chartune.stages.identity import Identity
 from chartune.store import Artefact, Store
 from chartune.studies import searching
@@ -93,8 +95,26 @@ def test_the_standing_says_how_far_a_search_is(asked: Asking, done: Conducted) -
     more = Study.parse(asked[0].model_dump() | {"search": {"seed": 7}})
     standing = survey(family_of(more)[0], asked[1], {}).standings[0]
     assert (standing.state, standing.why) == ("missing", "its search has made 0 of at most 20 trials")
-    each, _ = forecasts(survey(family_of(more)[0], asked[1], {}))
-    assert "at most 2 trials" in each[0].note
+
+
+def test_a_plan_counts_the_trials_that_are_to_come_once_for_all_seeds(asked: Asking, done: Conducted) -> None:
+    base = asked[0].shared["finetune"]["backbone"]["name"]
+    seeds = study(asked[0].data, base, {RANK: [2, 4]}, seeds=[0, 1])
+    (first, second), _ = forecasts(survey(family_of(seeds)[0], asked[1], {}))
+    assert first.done  # and the other seed is trained with what was chosen, not searched again
+    assert (second.trainable_parameters, "trials" in second.note) == (done.runs[0].cost.trainable_parameters, False)
+
+    few = {"sampler": "random", "seed": 8, "trials": 3, "fidelity": {"share": 0.5, "promoted": 3}}
+    other = survey(family_of(study(asked[0].data, base, {RANK: [2, 4]}, seeds=[1, 0], search=few))[0], asked[1], {})
+    (first, second), total = forecasts(other)
+    assert "at most 2 trials" in first.note
+    assert "chosen by the trials with seed=1" in second.note
+    assert first.kept_bytes == 4 * (second.kept_bytes or 0) > 0  # two trials, both of them in full, too
+    assert total.cells == 2
+    begun = replace(other.searches[0], result=Result(done.searches[0].result.trials[:1]))
+    other.searches[0] = begun
+    (first, second), _ = forecasts(other)
+    assert first.kept_bytes == 3 * (second.kept_bytes or 0)
 
 
 def test_the_report_shows_every_trial_and_what_was_chosen(asked: Asking, done: Conducted, tmp_path: Path) -> None:
