@@ -128,10 +128,9 @@ def test_a_folder_that_changes_while_it_is_read_is_refused(
     for file in hospital.glob("*.gz"):
         (folder / file.name).write_bytes(file.read_bytes())
     notes = folder / "NOTEEVENTS.csv.gz"
-    trained_on = Preparation.parse(
-        {"source": {"kind": "mimic3", "folder": str(folder)}, "tasks": [{"kind": "mortality"}]}
-    )
-    read = charts.ChartTexts(folder, "mimic3", trained_on.model_dump(mode="json"), "mortality", "f" * 16, store)
+    source = {"kind": "mimic3", "folder": str(folder)}
+    trained_on = Preparation.parse({"source": source, "tasks": [{"kind": "mortality"}]})
+    read = charts.ChartTexts(source, trained_on.model_dump(mode="json"), "mortality", "f" * 16, store)
     monkeypatch.setattr(
         charts, "_in_chunks", then(charts._in_chunks, lambda: notes.write_bytes(notes.read_bytes()[:-8]))
     )

@@ -85,6 +85,22 @@ def test_an_admission_is_asked_in_its_own_version_only(studied: tuple[Path, dict
     assert not asked[0] & asked[1]
 
 
+def test_notes_that_were_downloaded_apart_are_named_to_predict(
+    studied: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    place, runs = studied
+    (tmp_path / "apart").mkdir()
+    (tmp_path / "apart" / "hosp").symlink_to(place / "raw" / "hosp")
+    words = ("--store", place / "s", "--json")
+    whole = chartune("predict", runs["words/mortality/0"], place / "raw", *words)
+    without = chartune("predict", runs["words/mortality/0"], tmp_path / "apart", *words)
+    named = ("--set", f"source.notes={place / 'raw' / 'note'}")
+    apart = chartune("predict", runs["words/mortality/0"], tmp_path / "apart", *named, *words)
+    assert (without.code, "name it with --set source.notes=" in " ".join(without.err.split())) == (3, True)
+    assert (apart.code, apart.out) == (0, whole.out), apart.err
+    assert whole.out
+
+
 def test_the_stacked_runs_name_their_parent_and_what_was_planned(studied: tuple[Path, dict[str, str]]) -> None:
     run = Run(studied[0] / "s" / "runs" / studied[1]["stacked/diagnoses_icd10/1"])
     assert run.parents == (studied[1]["clinical/None/0"],)

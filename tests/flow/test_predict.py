@@ -220,6 +220,21 @@ def test_other_programs_dialects_are_read_as_where_a_table_is_prepared(store: St
     assert pl.read_csv(out)["probability"].to_list() == wanted.tolist()
 
 
+def test_what_a_message_says_to_set_can_be_set(store: Store, tmp_path: Path) -> None:
+    source = tmp_path / "new.csv"
+    source.write_bytes(f"id;text\n1;{'septic ' * 60}fièvre\n".encode("cp1252"))
+    refused = asked(store, "words", source, "--set", "source.longest_cell=100")
+    assert (refused.code, "--set data.source.longest_cell=" in " ".join(refused.err.split())) == (3, True)
+    said = asked(store, "words", source, "--set", "data.source.longest_cell=1000", "--set", "source.encoding=cp1250")
+    assert said.code == 0, said.err
+    assert pl.read_csv(io.StringIO(said.out))["tokens"].to_list() == [61]
+    assert "cp1252" not in said.err
+    for field in ("source.text=text", "optimisation.learning_rate=1", "source.notes=x", "null_marks=NA"):
+        wrong = asked(store, "words", source, "--set", field)
+        assert (wrong.code, f"'{field.partition('=')[0]}' does not" in " ".join(wrong.err.split())) == (2, True)
+    assert asked(store, "words", "-", "--set", "source.encoding=cp1252").code == 2
+
+
 def test_columns_are_found_by_name_and_rows_are_numbered_on_request(store: Store, tmp_path: Path) -> None:
     source = table(tmp_path, "new.csv", some().rename({"text": "Report"}))
     said = asked(store, "words", source, "--out", tmp_path / "out.csv", "--id", "")

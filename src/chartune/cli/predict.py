@@ -3,7 +3,7 @@
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,13 +17,19 @@ from chartune.cli.options import (
     named_path,
     open_store,
 )
+from chartune.cli.words import placed
+from chartune.config import override
+from chartune.config_errors import short
 from chartune.disclosure import shown
 from chartune.errors import ConfigError, SchemaError
 from chartune.log import say
 from chartune.report.released import is_exact
+from chartune.sources.kinds import source_class
 from chartune.store import Store
 
 STANDARD_INPUT = Path("-")
+UNSAID = ("null_marks", "spellings", "title", "licence")
+"""Fields of a source that have a flag, or say nothing of texts that are scored."""
 
 if TYPE_CHECKING:
     from chartune.prediction.scorer import Scorer
@@ -68,6 +74,13 @@ def command(
         bool, typer.Option("--skip-empty", help="Keep rows without a text, without a probability.")
     ] = False,
     null_marks: NullMarksOption = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="PATH=VALUE",
+            help="Say how INPUT is read, e.g. source.encoding=cp1252, of MIMIC-IV source.notes=FOLDER. Repeatable.",
+        ),
+    ] = None,
     base: Annotated[
         str | None, typer.Option("--base", help="Where the base model is now. Default: where the run found it.")
     ] = None,
@@ -91,7 +104,7 @@ def command(
         read_threshold(threshold)  # before anything is read
     opened = open_store(store)
     chosen = chosen_at(opened, run)
-    texts = _texts(source, chosen, opened, text, id, null_marks)
+    texts = _texts(source, chosen, opened, text, id, null_marks, sets or [])
     for notice in texts.notices:
         say(f"note: {notice}")
     with texts.kept():
@@ -111,9 +124,10 @@ def command(
 
 
 def _texts(
-    source: Path, chosen: "Chosen", store: Store, text: str | None, id: str | None, null_marks: str | None
+    source: Path, chosen: "Chosen", store: Store, text: str | None, id: str | None, null_marks: str | None,
+    sets: list[str],
 ) -> "Texts":  # fmt: skip
-    """What is to be scored. Raises ConfigError: columns are named of what has none."""
+    """What is to be scored. Raises ConfigError: a flag says nothing of such an input."""
     from chartune.prediction.charts import ChartTexts
     from chartune.prediction.columns import table_texts
     from chartune.prediction.texts import OneText
@@ -121,12 +135,15 @@ def _texts(
     from chartune.sources.dialect import LONGEST_CELL
 
     if source != STANDARD_INPUT and not source.is_dir():
-        return table_texts(source, chosen.trained_on, text=text, id=id, null_marks=marks_of(null_marks))
-    given = [flag for flag, value in {"--text": text, "--id": id, "--null-marks": null_marks}.items() if value]
-    if given:
-        raise ConfigError(f"{' and '.join(given)} are of a table, but {source} is none; leave them out.")
+        written = {**_stated(sets, "tabular"), "null_marks": marks_of(null_marks)}
+        return table_texts(source, chosen.trained_on, text=text, id=id, written=written)
+    flags = {"--text": text, "--id": id, "--null-marks": null_marks, "--set": sets and source == STANDARD_INPUT}
+    if given := [flag for flag, value in flags.items() if value]:
+        raise ConfigError(f"{' and '.join(given)} must be of a table, but {source} is none; leave it out.")
     if source != STANDARD_INPUT:
-        return ChartTexts(source, detect(source), chosen.trained_on, chosen.task, chosen.fingerprint, store)
+        kind = detect(source)
+        raw = {**_stated(sets, kind), "kind": kind, source_class(kind).place: str(source)}
+        return ChartTexts(raw, chosen.trained_on, chosen.task, chosen.fingerprint, store)
     read = sys.stdin.buffer.read(LONGEST_CELL + 1)
     if len(read) > LONGEST_CELL:
         raise SchemaError(
@@ -137,6 +154,24 @@ def _texts(
     except UnicodeDecodeError:  # it quotes bytes of the text
         wrong = "standard input must be a text in UTF-8, but some of its bytes are none"
     raise SchemaError(f"{wrong}; convert it (`iconv -t utf-8`).")
+
+
+def _stated(sets: list[str], kind: str) -> dict[str, Any]:
+    """Fields of the source of an input, as --set states them. Raises ConfigError: they are not of how it is read."""
+    from chartune.sources.own_dialect import OwnDialect
+    from chartune.tasks.charts import Preparation
+
+    own = source_class(kind)
+    fields = set((OwnDialect if kind == "tabular" else own).model_fields) - {"kind", own.place, *UNSAID}
+    known = [f"source.{name}" for name in sorted(fields)]
+    stated = [placed(Preparation, assignment) for assignment in sets]
+    for path in (assignment.partition("=")[0].strip() for assignment in stated):
+        if path not in known:
+            raise ConfigError(
+                f"--set must say how the input is read ({', '.join(known)}), but {short(path)} does not; leave it out, "
+                f"or use a flag (--text, --id, --null-marks)."
+            )
+    return dict(override({"source": {}}, stated)["source"])
 
 
 def _said(scorer: "Scorer", limit: "Threshold | None") -> list[str]:

@@ -43,17 +43,16 @@ class ChartTexts(Texts):
 
     otherwise: ClassVar[str] = (
         "see with `chartune check` whether the folder has the notes that the task reads (those of MIMIC-IV are a "
-        "download of their own, whose note/ belongs beside hosp/)"
+        "download of their own; put its folder note/ beside hosp/, or name it with --set source.notes=…)"
     )
 
     def __init__(
-        self, folder: Path, kind: str, trained_on: Mapping[str, Any], task: str, run: str, store: Store
+        self, source: Mapping[str, Any], trained_on: Mapping[str, Any], task: str, run: str, store: Store
     ) -> None:  # fmt: skip
         """Say what is read.
 
         Args:
-            folder: of the tables.
-            kind: of its source.
+            source: of the tables, as plain data: its kind, its folder, and what else is stated of it.
             trained_on: the preparation of the run's data, as plain data.
             task: of the run.
             run: its fingerprint; another one that scores the same folder at the same time keeps texts of its own.
@@ -61,6 +60,7 @@ class ChartTexts(Texts):
 
         Raises:
             DataError: the run's task is asked of something else than charts.
+            ConfigError: what is stated is none of the source's fields.
         """
         trained_kind = (trained_on.get("source") or {}).get("kind")
         if trained_kind is None:
@@ -73,8 +73,7 @@ class ChartTexts(Texts):
                 f"a folder of charts is read as a task on charts reads it, but {task} was asked of {trained_kind} "
                 f"data; give a table of texts."
             )
-        source = {"kind": kind, source_class(kind).place: str(folder)}
-        self._preparation = Preparation.parse({**trained_on, "source": source, "splits": {"kind": "hash"},
+        self._preparation = Preparation.parse({**trained_on, "source": dict(source), "splits": {"kind": "hash"},
                                                "stratum": "all", "corpus": None})  # fmt: skip
         self._task = next(one for one in self._preparation.tasks if one.name == task)
         self._run, self._store = run, store

@@ -5,6 +5,7 @@ said ─▶ the run's own names ─▶ text, note, notes, report, …    id, not
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 from chartune.errors import SchemaError
@@ -20,7 +21,7 @@ IDS: Final = ("id", "note_id", "document_id", "doc_id", "row_id", "hadm_id")
 
 def table_texts(
     file: Path, trained_on: Mapping[str, Any], *, text: str | None = None, id: str | None = None,
-    null_marks: tuple[str, ...] | None = None,
+    written: Mapping[str, Any] = MappingProxyType({}),
 ) -> TableTexts:  # fmt: skip
     """A table of texts.
 
@@ -29,14 +30,15 @@ def table_texts(
         trained_on: the preparation of the run's data, as plain data.
         text: the column of texts; None: by rule.
         id: the column that names rows; None: by rule; empty: rows are numbered from 1.
-        null_marks: cells that mean nothing besides empty ones; None: usual marks are refused.
+        written: what is stated of how the file is written: fields of `OwnDialect`, such as `null_marks`.
 
     Raises:
+        ConfigError: what is stated is none of its fields, or none of their values.
         SchemaError: the file cannot be read, or no column, or no one column, can be that of the texts.
     """
     own = trained_on.get("source") or {}
     own = own if own.get("kind") == "tabular" else {}
-    asked = {"file": str(file), "subject": None, "label": None, "null_marks": null_marks}
+    asked = {**written, "file": str(file), "subject": None, "label": None}
     usual = [name for name in (own.get("text"), text) if name]
     names = header(file, Tabular.parse({**asked, "text": usual[-1] if usual else TEXTS[0]}).written(1).dialect)
     read = text or _text_column(file, names, own.get("text"))

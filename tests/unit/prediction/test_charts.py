@@ -19,8 +19,9 @@ def test_texts_come_in_order_in_chunks_and_are_never_held_together(
     hospital: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = {"kind": "mortality"}
-    trained_on = Preparation.parse({"source": {"kind": "mimic3", "folder": str(hospital)}, "tasks": [task]})
-    texts = ChartTexts(hospital, "mimic3", trained_on.model_dump(mode="json"), "mortality", "f" * 16, store)
+    source = {"kind": "mimic3", "folder": str(hospital)}
+    trained_on = Preparation.parse({"source": source, "tasks": [task]})
+    texts = ChartTexts(source, trained_on.model_dump(mode="json"), "mortality", "f" * 16, store)
     (whole,) = texts.chunks()
     texts.forget()
     monkeypatch.setattr(charts, "CHUNK", 8)
@@ -41,7 +42,7 @@ def test_texts_come_in_order_in_chunks_and_are_never_held_together(
     assert 0 < chunks[-1].ids.len() <= 8
     assert [chunk.first for chunk in chunks] == [1 + 8 * n for n in range(len(chunks))]
     assert (sum(held), max(held) < whole.ids.len() / 4, len(held) > 8) == (whole.ids.len(), True, True)
-    other = ChartTexts(hospital, "mimic3", trained_on.model_dump(mode="json"), "mortality", "e" * 16, store)
+    other = ChartTexts(source, trained_on.model_dump(mode="json"), "mortality", "e" * 16, store)
     with texts.kept():
         begun = texts.chunks()
         ids = [next(begun).ids]
