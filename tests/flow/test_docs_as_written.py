@@ -63,6 +63,20 @@ def commands(page: str) -> Iterator[list[str]]:
             yield shlex.split(line, comments=True)[1:]
 
 
+def test_every_paper_that_methods_and_adapters_cite_is_among_the_references() -> None:
+    text, _, listed = (ROOT / "docs" / "methods.md").read_text("utf-8").partition("\n## References\n")
+    references = listed.splitlines()
+    cited = re.findall(r"(\w+)(?: et al\.| and (?:[A-Z]\w+))?,? \(?((?:19|20)\d\d)\b", text)
+    names = {(name, year) for name, year in cited if name[0].isupper()}
+    assert len(names) > 20
+    assert [pair for pair in sorted(names) if not any(all(part in line for part in pair) for line in references)] == []
+    papers = {
+        paper for file in (ROOT / "src" / "chartune" / "adapters").glob("*.py")
+        for paper in re.findall(r"\b\d{4}\.\d{5}\b", file.read_text("utf-8"))
+    }  # fmt: skip
+    assert [paper for paper in sorted(papers) if paper not in listed] == []
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_that_a_page_writes_out_has_verbs_and_flags_that_exist(page: str) -> None:
     group: Any = typer.main.get_command(app)
