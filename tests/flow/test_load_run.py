@@ -34,7 +34,7 @@ FAST = {"duration": {"value": 1}, "learning_rate": 3e-2, "batch_size": 16}
 LOADED = """
 import json, sys
 from pathlib import Path
-import numpy as np, polars as pl
+import numpy as np, polars as pl, torch
 from chartune.prediction.columns import table_texts
 from chartune.prediction.files import write_predictions_of
 from chartune.prediction.rows import Choices
@@ -64,6 +64,7 @@ for folder in sorted((store.root / "runs").iterdir()):
         kept = rows["logit"].to_numpy() if "logit" in rows.columns else np.float32(rows["logits"].to_list())
         equal[done.name] = bool(np.array_equal(made.astype(kept.dtype), kept)) and len(kept) > 9
         equal[done.name] &= bool(from_a_file(scorer, rows["hadm_id"].to_list(), texts, made))
+        equal[done.name] &= scorer.environment.get("threads") == (torch.get_num_threads() if scorer.numerics else None)
         others = [text + " pain" * (1 + n % 3) for n, text in enumerate(texts)]
         moved = scorer.probabilities([*others, *texts[::-1]])[: len(texts) - 1 : -1]
         bound = 1e-2 if scorer.numerics.get("precision") == "bf16" else 1e-6

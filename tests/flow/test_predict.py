@@ -17,7 +17,7 @@ import chartune
 from chartune.errors import ChartuneError
 from chartune.prediction import files, texts, thresholds
 from chartune.runs.ledger import find_run
-from chartune.stages.loading import load
+from chartune.stages.loading import LoadedTerms, load
 from chartune.stages.tfidf import Tfidf, tfidf
 from chartune.store import Store
 from chartune.testing.command_line import Completed
@@ -284,6 +284,25 @@ def must_resume(store: Store, source: Path, out: Path, whole: bytes, monkeypatch
     assert written(store, "words", source, out).read_bytes() == whole
     assert scored == [2, 3]
     assert not any((store.root / "predictions").glob("*.partial"))
+
+
+def test_another_number_of_threads_takes_no_chunk_of_the_first(
+    store: Store, tmp_path: Path, small_chunks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, scored, keep = table(tmp_path, "new.csv", some()), list[int](), files._keep
+
+    def some_chunks(rows: pl.DataFrame, folder: Path, number: int) -> Path:
+        scored.append(number)
+        if len(scored) == 3:
+            raise KeyboardInterrupt
+        return keep(rows, folder, number)
+
+    monkeypatch.setattr(files, "_keep", some_chunks)
+    for threads, code in ((1, 130), (2, 0)):
+        monkeypatch.setattr(LoadedTerms, "environment", {"threads": threads})
+        assert asked(store, "words", source, "--out", tmp_path / "out.csv").code == code
+    assert scored == [0, 1, 2, 0, 1, 2, 3]
+    shutil.rmtree(store.root / "predictions")
 
 
 LIBRARIES = """

@@ -89,7 +89,7 @@ def write_predictions_of(
     """
     choices.must_suit(scorer)
     parts = {"run": scorer.origin.fingerprint, "weights": scorer.origin.weights, "input": texts.digest(store),
-             "choices": asdict(choices), "numerics": scorer.numerics, "chunk": CHUNK}  # fmt: skip
+             "choices": asdict(choices), "environment": scorer.environment, "chunk": CHUNK}  # fmt: skip
     name = fingerprint(SHELF, REVISION, parts)
     with store.lease(SHELF, name):
         folder = store.partial(SHELF, name)

@@ -8,7 +8,7 @@ A fine-tuned model and TF-IDF have the same face (`chartune.stages.loading`).
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +63,11 @@ class Scorer(Outputs, ABC):
     @abstractmethod
     def numerics(self) -> dict[str, str]:
         """What the last digits depend on: device, precision, attention; empty: nothing."""
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """What two processes must share for the same last digits: numerics, threads, processor, versions."""
+        return {**self.numerics}
 
     def decided(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """What is scored of each text, in order: log-odds [n] of one outcome, else logits [n, outputs]."""

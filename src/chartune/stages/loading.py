@@ -34,6 +34,7 @@ from chartune.runs.record import HEAD_FILE, layer_folders
 from chartune.runs.run import Run
 from chartune.stages.assembly import assemble, bare_body
 from chartune.stages.bases import find_or_convert
+from chartune.stages.facts import environment
 from chartune.stages.finetune import MODEL, Finetune
 from chartune.stages.inputs import Inputs
 from chartune.stages.model_length import as_read
@@ -60,6 +61,11 @@ class ModelScorer(Scorer):
         """Device, precision and attention."""
         return {"device": self.resolved.device, "precision": self.resolved.precision,
                 "attention": self.resolved.attention}  # fmt: skip
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """As a run records it."""
+        return environment(self.resolved, {})
 
     def _read(self, texts: Sequence[str]) -> Reading:
         """Tokens, pooled states, head; a text that is cut is tokenised once more to know its length."""
