@@ -92,7 +92,7 @@ def must_be_a_file(path: Path, option: str = "--out") -> None:
 
 def _must_be_writable(path: Path, option: str) -> None:
     """Refuse a place whose nearest folder is not one to write into. Raises StoreError."""
-    folder = next(place for place in path.absolute().parents if place.exists())
+    folder = next(place for place in path.absolute().parents if os.path.exists(place))
     if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
         raise StoreError(
             f"{option} must be writable, but {folder} is {'read-only' if folder.is_dir() else 'no folder'}; choose "

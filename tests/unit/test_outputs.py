@@ -60,6 +60,8 @@ def test_a_place_that_cannot_be_written_is_refused_before_any_work(
     with pytest.raises(StoreError, match=r"--out must be writable, but .*file is no folder"):
         must_be_a_file(tmp_path / "file" / "below" / "out.csv")
     must_be_a_file(tmp_path / "new" / "out.csv")
+    with pytest.raises(StoreError), new_file(tmp_path / ("long" * 100) / "out.csv"):  # as one that may not be looked at
+        pytest.fail("a name that the disk does not take was taken")
     monkeypatch.setattr(os, "access", lambda place, mode: place != tmp_path)  # as a read-only disk for root
     with pytest.raises(StoreError, match="is read-only; choose another place with --out"):
         must_be_a_file(tmp_path / "new" / "out.csv")

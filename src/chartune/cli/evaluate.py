@@ -14,6 +14,7 @@ from chartune.cli.options import (
     NullMarksOption,
     SetOption,
     StoreOption,
+    named_path,
     open_store,
     overridden,
     source_at,
@@ -71,7 +72,7 @@ def _data(
     """Prepared data and what they were prepared from; None: they are yet to be prepared, as the run's own were."""
     from chartune.tasks.dataset import read_dataset
 
-    if not Path(data).exists():
+    if not named_path(data).exists():
         prepared = find_data(store, data)
         return prepared, read_dataset(prepared).config
     source, own = source_at(Path(data), None, null_marks), dict(run.stage.get("data") or {})

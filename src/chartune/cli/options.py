@@ -12,6 +12,7 @@ import yaml
 
 from chartune.cli.words import assigned, placed
 from chartune.config import Config, override, read_yaml
+from chartune.config_errors import short
 from chartune.disclosure import magnitude
 from chartune.errors import ConfigError
 from chartune.runs.run import Run
@@ -27,11 +28,19 @@ def named_path(text: str) -> Path:
     """The path that was named; what is blank, such as a variable that is not set, would be the folder one stands in.
 
     Raises:
-        ConfigError: none was.
+        ConfigError: none was, or nobody but others may know whether something is there.
     """
     if not str(text).strip():
         raise ConfigError("a path must be named, but an empty one was given; `.` is the folder that you stand in.")
-    return Path(text)
+    path = Path(text)
+    try:
+        path.exists()
+    except OSError as error:
+        raise ConfigError(
+            f"a path must be one that this user may look at, but {short(text)} is not ({error.strerror}); name "
+            f"another, or change the permissions of its folder."
+        ) from None
+    return path
 
 
 def _store_path(text: str) -> Path:

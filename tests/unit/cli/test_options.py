@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
-from chartune.cli.options import overridden
+import pytest
+
+from chartune.cli.options import named_path, overridden
+from chartune.errors import ConfigError
 from chartune.stages.finetune import Finetune
+from chartune.testing.command_line import chartune
 
 
 def test_a_preset_is_applied_before_the_defaults_are_filled_in(tmp_path: Path) -> None:
@@ -17,3 +21,12 @@ def test_a_preset_is_applied_before_the_defaults_are_filled_in(tmp_path: Path) -
     assert data["data"]["preset"] == "paper-code"
     assert data["data"]["tasks"][0]["reads"]["sections"] == "core"
     assert overridden(asked, ["max_seq_len=64"], Finetune)["data"]["tasks"][0]["reads"]["sections"] == "chartune"
+
+
+@pytest.mark.parametrize("words", [("predict", "mine"), ("check",), ("prepare",)])
+def test_a_path_that_may_not_be_looked_at_is_refused_by_every_verb(tmp_path: Path, words: tuple[str, ...]) -> None:
+    folder = tmp_path / ("long" * 100)  # as a folder of another user for one who is not root
+    with pytest.raises(ConfigError, match="this user may look at"):
+        named_path(str(folder / "notes.csv"))
+    refused = chartune(*words, folder / "notes.csv", "--store", tmp_path / "store")
+    assert (refused.code, "this user may look at" in " ".join(refused.err.split())) == (2, True)
