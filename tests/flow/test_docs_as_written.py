@@ -77,6 +77,15 @@ def test_every_paper_that_methods_and_adapters_cite_is_among_the_references() ->
     assert [paper for paper in sorted(papers) if paper not in listed] == []
 
 
+def test_the_changelog_says_a_thing_once_and_names_every_verb() -> None:
+    text = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    heads = re.findall(r"^- \*\*(.+?)\.?\*\*", text, flags=re.MULTILINE)
+    assert sorted(heads) == sorted(set(heads))
+    group: Any = typer.main.get_command(app)
+    (line,) = re.findall(r"^- \*\*Command line\*\*: (.*?);", text, flags=re.MULTILINE | re.DOTALL)
+    assert sorted(re.findall(r"`([a-z-]+)`", line)) == sorted(group.commands)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_that_a_page_writes_out_has_verbs_and_flags_that_exist(page: str) -> None:
     group: Any = typer.main.get_command(app)
