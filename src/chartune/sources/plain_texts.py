@@ -60,7 +60,6 @@ def _text(file: Path, most: int) -> str:
         )
     try:
         return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"plain text must be UTF-8, but byte {error.start} of {file} is not; convert it (`iconv -t utf-8`)."
-        ) from None
+    except UnicodeDecodeError as error:  # it holds the whole text
+        wrong = error.start
+    raise DataError(f"plain text must be UTF-8, but byte {wrong} of {file} is not; convert it (`iconv -t utf-8`).")
