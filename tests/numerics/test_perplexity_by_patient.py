@@ -1,8 +1,6 @@
 """Perplexity by patient: sums and bytes by hand, intervals, the same tokens for every method, the papers' formula."""
 
-import gzip
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,13 +11,11 @@ from chartune.adapters.method import Method
 from chartune.adapters.stack import Fresh, Stack, attach
 from chartune.batches.pack import Blocks, first_tokens, pack
 from chartune.batches.tokenize import Encoded, encode, load_tokenizer
-from chartune.errors import DataError
 from chartune.metrics.perplexity import Sums, mean_of_batches, summed
 from chartune.models.backbone import LocalBackbone
 from chartune.models.load import load_body
 from chartune.prediction.predictions import token_nll
 from chartune.runs.nll import nll_rows, sums_of
-from chartune.sources.plain_texts import plain_texts
 from chartune.testing.support import CATALOG
 from chartune.testing.twins import EXACT
 
@@ -138,28 +134,3 @@ def test_every_method_is_scored_on_the_very_same_tokens(llama: LocalBackbone, me
     assert blocks.predicts[1, at + 1]
     assert abs(changed[place] - nats[place]) > 1e-4  # the token that is scored
     assert abs(changed[place + 1] - nats[place + 1]) > 1e-4  # the state before the next one: not a virtual token's
-
-
-def test_plain_text_is_a_file_or_those_of_a_folder(tmp_path: Path) -> None:
-    (tmp_path / "b.txt").write_text("two", encoding="utf-8-sig")
-    (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "one.txt.gz").write_bytes(gzip.compress(b"one"))
-    (tmp_path / "c.txt").write_text(" \n")
-    (tmp_path / "d.csv").write_text("no")
-    assert plain_texts(tmp_path) == ["one", "two"]
-    assert plain_texts(tmp_path / "d.csv") == ["no"]
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("x.txt", b"caf\xe9", "must be UTF-8, but byte 3"), ("x.txt.gz", b"no gzip", "must be readable"),
-        ("x.txt", b" ", "hold none"), ("x.csv", b"one", "is neither"),
-    ],
-)  # fmt: skip
-def test_what_is_no_plain_text_is_refused(tmp_path: Path, name: str, content: bytes, message: str) -> None:
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=message):
-        plain_texts(tmp_path)
-    with pytest.raises(DataError, match="is neither"):
-        plain_texts(tmp_path / "nowhere")

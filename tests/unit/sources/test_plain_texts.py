@@ -40,6 +40,8 @@ def test_what_is_no_plain_text_is_refused_without_a_word_of_it(
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=said) as refused:
         plain_texts(tmp_path)
+    with pytest.raises(DataError, match="is neither"):
+        plain_texts(tmp_path / "nowhere")
     assert WORD not in f"{refused.value}{refused.value.__context__!r}"
 
 
