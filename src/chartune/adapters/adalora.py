@@ -16,11 +16,10 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from chartune.adapters.injected import stores_transposed, tuner_layers
-from chartune.adapters.method import ROOT
 from chartune.adapters.regime import Regime
-from chartune.adapters.targeted import Targeted
+from chartune.adapters.targeted import Shapes, Targeted
 from chartune.errors import AdapterError
-from chartune.models.anatomy import Anatomy, matrix_shape
+from chartune.models.anatomy import Anatomy
 from chartune.models.weights import Header
 from chartune.quantities import Fraction
 
@@ -83,14 +82,10 @@ class AdaLoRA(Targeted):
         config.fan_in_fan_out = stores_transposed(body)
         return config
 
-    def shapes(self, body: nn.Module, anatomy: Anatomy) -> dict[str, tuple[int, ...]]:
-        """A [r₀, d_in], E [r₀, 1] and B [d_out, r₀] of every targeted matrix: Σ r₀·(d_in + d_out + 1) numbers."""
-        shapes: dict[str, tuple[int, ...]] = {}
-        for name in self.matrices(body, anatomy):
-            d_out, d_in = matrix_shape(body.get_submodule(name))
-            sides = {"A": (self.initial_rank, d_in), "E": (self.initial_rank, 1), "B": (d_out, self.initial_rank)}
-            shapes |= {f"{ROOT}{name}.lora_{side}": shape for side, shape in sides.items()}
-        return shapes
+    def tensors(self, d_out: int, d_in: int) -> Shapes:
+        """A [r₀, d_in], E [r₀, 1] and B [d_out, r₀]: r₀·(d_in + d_out + 1) numbers."""
+        rank = self.initial_rank
+        return {"lora_A": (rank, d_in), "lora_E": (rank, 1), "lora_B": (d_out, rank)}
 
     def title(self) -> str:
         """`AdaLoRA r=12→8`."""

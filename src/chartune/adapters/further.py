@@ -11,13 +11,10 @@ import peft
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from chartune.adapters.injected import Injected, stores_transposed
-from chartune.adapters.method import ROOT, Method
-from chartune.adapters.targeted import OWN_MATRICES, Targeted
+from chartune.adapters.injected import stores_transposed
+from chartune.adapters.targeted import Shapes, Targeted
 from chartune.errors import AdapterError
 from chartune.models.anatomy import Anatomy, matrix_shape
-
-Shapes = dict[str, tuple[int, ...]]
 
 
 class Further(Targeted):
@@ -29,17 +26,11 @@ class Further(Targeted):
     """The tensor of a matrix that is zero in a fresh layer, which then changes nothing."""
     takes_conv1d: ClassVar[bool] = False
     """Whether peft puts it beside matrices that are stored the other way round, as GPT-2's are."""
-    needs_own_matrices: ClassVar[bool] = False
-    """Whether what it learns is relative to the matrices as the base has them."""
     idle: ClassVar[str] = "what starts at zero is still zero in every matrix"
 
     @abstractmethod
     def numbers(self) -> dict[str, Any]:
         """The fields of peft's config beside the targets."""
-
-    @abstractmethod
-    def tensors(self, d_out: int, d_in: int) -> Shapes:
-        """What it keeps of a matrix [d_out, d_in]."""
 
     def unfit(self, d_out: int, d_in: int) -> str:
         """What a matrix would have to be; empty: it suits."""
@@ -50,14 +41,6 @@ class Further(Targeted):
         numbers = self.numbers() | ({"fan_in_fan_out": stores_transposed(body)} if self.takes_conv1d else {})
         make = getattr(peft, self.peft_config)
         return make(task_type=peft.TaskType.FEATURE_EXTRACTION, target_modules=self.endings(body, anatomy), **numbers)
-
-    def shapes(self, body: nn.Module, anatomy: Anatomy) -> Shapes:
-        """`tensors` of every targeted matrix."""
-        return {
-            f"{ROOT}{name}.{tensor}": shape
-            for name in self.matrices(body, anatomy)
-            for tensor, shape in self.tensors(*matrix_shape(body.get_submodule(name))).items()
-        }
 
     def must_suit(self, body: nn.Module, anatomy: Anatomy, whose: str) -> None:
         """Refuse matrices that peft cannot take."""
@@ -71,31 +54,31 @@ class Further(Targeted):
             if why := self.unfit(*matrix_shape(body.get_submodule(name))):
                 raise AdapterError(f"{self.title()} needs matrices {why}, and {name} is none; change it or `targets`.")
 
-    def composes_with(self, below: Method) -> str | None:
-        """Above layers that change no matrix, where it is relative to the base's own."""
-        alone = self.needs_own_matrices and isinstance(below, Injected)
-        return OWN_MATRICES if alone else super().composes_with(below)
-
     def changes(self, name: str, tensor: Tensor) -> bool:
         """What starts at zero does, by not being zero."""
         return name.endswith(self.zero_at_start) and bool(tensor.any())
 
 
-class MiSS(Further):
-    """MiSS (Kang and Yin, 2024, arXiv:2409.15371): the rows of a small matrix are shared along the input."""
+class Ranked(Further):
+    """Base: one whose size is a rank."""
 
-    kind: Literal["miss"] = "miss"
-    peft_config: ClassVar[str] = "MissConfig"
-    zero_at_start: ClassVar[str] = "miss_block"
     rank: int = Field(16, gt=0, le=65536)
-    """Rows r of the small matrix; r·d_out numbers for each matrix."""
+    """Rank r."""
 
     def numbers(self) -> dict[str, Any]:
         """The rank."""
         return {"r": self.rank}
 
+
+class MiSS(Ranked):
+    """MiSS (Kang and Yin, 2024, arXiv:2409.15371): the rows of a small matrix are shared along the input."""
+
+    kind: Literal["miss"] = "miss"
+    peft_config: ClassVar[str] = "MissConfig"
+    zero_at_start: ClassVar[str] = "miss_block"
+
     def tensors(self, d_out: int, d_in: int) -> Shapes:
-        """[r, d_out]."""
+        """[r, d_out]: r·d_out numbers."""
         return {"miss_block": (self.rank, d_out)}
 
     def title(self) -> str:
@@ -103,23 +86,21 @@ class MiSS(Further):
         return f"MiSS r={self.rank}"
 
 
-class HiRA(Further):
+class HiRA(Ranked):
     """HiRA (Huang et al., ICLR 2025): W ↦ W + W ⊙ (B·A), of full rank."""
 
     kind: Literal["hira"] = "hira"
     peft_config: ClassVar[str] = "HiraConfig"
     zero_at_start: ClassVar[str] = "hira_B"
     takes_conv1d: ClassVar[bool] = True
-    needs_own_matrices: ClassVar[bool] = True
-    rank: int = Field(16, gt=0, le=65536)
-    """Rank r of B·A; r·(d_in + d_out) numbers for each matrix."""
 
-    def numbers(self) -> dict[str, Any]:
-        """The rank."""
-        return {"r": self.rank}
+    @property
+    def needs_own_matrices(self) -> bool:
+        """W is multiplied."""
+        return True
 
     def tensors(self, d_out: int, d_in: int) -> Shapes:
-        """A [r, d_in] and B [d_out, r]."""
+        """A [r, d_in] and B [d_out, r]: r·(d_in + d_out) numbers."""
         return {"hira_A": (self.rank, d_in), "hira_B": (d_out, self.rank)}
 
     def title(self) -> str:
@@ -127,14 +108,12 @@ class HiRA(Further):
         return f"HiRA r={self.rank}"
 
 
-class GraLoRA(Further):
+class GraLoRA(Ranked):
     """GraLoRA (Jung et al., 2025, arXiv:2505.20355): a LoRA of rank r/k for each of k² parts of a matrix."""
 
     kind: Literal["gralora"] = "gralora"
     peft_config: ClassVar[str] = "GraloraConfig"
     zero_at_start: ClassVar[str] = "gralora_B"
-    rank: int = Field(16, gt=0, le=65536)
-    """Rank r; r·(d_in + d_out) numbers for each matrix, as a LoRA."""
     alpha: float = Field(32, gt=0, le=1 << 20)
     """Scale α: the update is multiplied by α/r."""
     parts: int = Field(2, gt=0, le=1024)
@@ -152,10 +131,10 @@ class GraLoRA(Further):
 
     def numbers(self) -> dict[str, Any]:
         """Rank, scale and parts."""
-        return {"r": self.rank, "alpha": self.alpha, "gralora_k": self.parts}
+        return {**super().numbers(), "alpha": self.alpha, "gralora_k": self.parts}
 
     def tensors(self, d_out: int, d_in: int) -> Shapes:
-        """A [k, d_in/k, r] and B [k, r, d_out/k]."""
+        """A [k, d_in/k, r] and B [k, r, d_out/k]: r·(d_in + d_out) numbers, as a LoRA."""
         k = self.parts
         return {"gralora_A": (k, d_in // k, self.rank), "gralora_B": (k, self.rank, d_out // k)}
 

@@ -10,18 +10,17 @@ from peft import LoraConfig, TaskType
 from pydantic import Field, field_validator, model_validator
 from torch import Tensor, nn
 
-from chartune.adapters.injected import Injected, stores_transposed, tuner_layers
+from chartune.adapters.injected import stores_transposed, tuner_layers
 from chartune.adapters.lora_start import MOVED, Kept, add_start, begin_at, both, halves, starts
-from chartune.adapters.method import ROOT, Method
 from chartune.adapters.regime import Regime
-from chartune.adapters.targeted import OWN_MATRICES, Targeted
+from chartune.adapters.targeted import Shapes, Targeted
 from chartune.config import Added
 from chartune.errors import AdapterError
 from chartune.models.anatomy import Anatomy, matrix_shape
 from chartune.models.weights import Header
 from chartune.quantities import Fraction
 
-MAGNITUDE: Final = ".lora_magnitude_vector"
+MAGNITUDE: Final = "lora_magnitude_vector"
 """What stock peft calls DoRA's magnitudes."""
 
 
@@ -97,16 +96,10 @@ class LoRA(Targeted):
             init_lora_weights="gaussian" if self.start == "gaussian" else True,
         )  # fmt: skip
 
-    def shapes(self, body: nn.Module, anatomy: Anatomy) -> dict[str, tuple[int, ...]]:
-        """A [r, d_in] and B [d_out, r] of every targeted matrix, and its magnitudes [d_out]."""
-        shapes: dict[str, tuple[int, ...]] = {}
-        for name in self.matrices(body, anatomy):
-            d_out, d_in = matrix_shape(body.get_submodule(name))
-            shapes[f"{ROOT}{name}.lora_A.weight"] = (self.kept_rank, d_in)
-            shapes[f"{ROOT}{name}.lora_B.weight"] = (d_out, self.kept_rank)
-            if self.decomposed:
-                shapes[f"{ROOT}{name}{MAGNITUDE}"] = (d_out,)
-        return shapes
+    def tensors(self, d_out: int, d_in: int) -> Shapes:
+        """A [r, d_in] and B [d_out, r], and magnitudes [d_out]."""
+        pair: Shapes = {"lora_A.weight": (self.kept_rank, d_in), "lora_B.weight": (d_out, self.kept_rank)}
+        return pair | ({MAGNITUDE: (d_out,)} if self.decomposed else {})
 
     def count(self, body: nn.Module, anatomy: Anatomy) -> int:
         """Σ r·(d_in + d_out), and Σ d_out of magnitudes."""
@@ -135,11 +128,10 @@ class LoRA(Targeted):
                     f"{self.rank} and {least} has {sizes[least]}; lower `rank`, or use `start: standard`."
                 )
 
-    def composes_with(self, below: Method) -> str | None:
-        """DoRA stands on matrices as the base has them."""
-        if self.decomposed and isinstance(below, Injected):
-            return OWN_MATRICES
-        return super().composes_with(below)
+    @property
+    def needs_own_matrices(self) -> bool:
+        """DoRA: its magnitudes are theirs."""
+        return self.decomposed
 
     def rate_ratio(self, parameter: str) -> float:
         """That of B."""
