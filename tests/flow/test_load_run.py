@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 from safetensors.torch import load_file, save_file
 
-from chartune.adapters.catalog import METHODS, method_class
+from chartune.adapters.catalog import METHODS
 from chartune.errors import AdapterError, ConfigError, RunError, StoreError
 from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.runs.ledger import find_run
@@ -27,6 +27,7 @@ from chartune.stages.tfidf import Tfidf, tfidf
 from chartune.store import Store
 from chartune.testing.adapted import gap
 from chartune.testing.command_line import chartune
+from chartune.testing.support import CATALOG, SMALL
 from chartune.testing.twins import added, twin
 
 WORDS = ("septic", "afebrile", "stable", "fall", "stroke", "pain")
@@ -101,16 +102,16 @@ def tuned(store: Store, data: Any, base: LocalBackbone, name: str, layers: list[
     return finetune(Finetune.parse({**asked, "max_seq_len": 24, "optimisation": FAST, **further}), store)
 
 
-def kinds_for(base: LocalBackbone) -> list[str]:
+def methods_for(base: LocalBackbone) -> list[dict[str, Any]]:
     """The methods that go with a base model."""
-    return [kind for kind in METHODS if not gap(base, method_class(kind).parse({}))]
+    return [{"kind": method.kind, **SMALL.get(method.kind, {})} for method in CATALOG if not gap(base, method)]
 
 
 def layers_of(base: LocalBackbone, clinical: str, states: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
     """Every method alone, and stacks of a clinical adapter in these states and downstream ones."""
     yield "head only", []
-    for kind in kinds_for(base):
-        yield kind, [{"kind": "fresh", "method": {"kind": kind}}]
+    for method in methods_for(base):
+        yield method["kind"], [{"kind": "fresh", "method": method}]
     for state in states:
         yield f"{state} alone", [{"kind": state, "adapter": clinical}]
         for kind in ("lora", "ia3", "prefix"):
@@ -162,7 +163,7 @@ def test_so_does_every_stack_of_other_families(
     base = twin(twins, model_type)
     made = filled(Store(tmp_path / "store").open(), data, base, ["frozen", "trainable"])
     equal = loaded_again(made, tmp_path)
-    assert len(equal) == 1 + len(kinds_for(base)) + 8
+    assert len(equal) == 1 + len(methods_for(base)) + 8
     assert [name for name, same in equal.items() if not same] == []
 
 

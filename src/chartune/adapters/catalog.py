@@ -15,26 +15,26 @@ METHODS: Final = {
     "adaptation-prompt": "chartune.adapters.adaptation_prompt:AdaptationPrompt",
     "prompt": "chartune.adapters.prompt:Prompt",
     "p-tuning": "chartune.adapters.p_tuning:PTuning",
-    **{kind: f"chartune.adapters.further:{name}" for kind, name in (
-        ("miss", "MiSS"), ("hira", "HiRA"), ("gralora", "GraLoRA"), ("oft", "OFT"),
-    )},
+    "miss": "chartune.adapters.further:MiSS",
+    "hira": "chartune.adapters.further:HiRA",
+    "gralora": "chartune.adapters.further:GraLoRA",
+    "oft": "chartune.adapters.further:OFT",
+    "c3a": "chartune.adapters.further:C3A",
+    "fourierft": "chartune.adapters.further:FourierFT",
     "full": "chartune.adapters.full:Full",
-}  # fmt: skip
+}
 _SHARED: Final = "peft keeps matrices that all its layers share on a wrapper around the model, and none is wrapped here"
-_RANDOM: Final = "a fresh layer changes what the base reads by random numbers, before anything is learnt"
+_UNPLANNED: Final = "peft needs the base's numbers to make it, so that it cannot be planned without memory"
+_ROUNDING: Final = "peft computes a matrix in a way that leaves rounding in what a fresh layer reads"
 REFUSED: Final = {
     **dict.fromkeys(("vera", "pvera", "tinylora", "frod", "vblora", "unilora"), _SHARED),
-    **dict.fromkeys(("c3a", "fourierft"), _RANDOM),
-    "shira": "peft draws which numbers learn on matrices in memory only, so that it cannot be planned",
-    "adamss": "peft decomposes matrices in memory only, so that it cannot be planned",
+    **dict.fromkeys(("shira", "adamss"), _UNPLANNED),
+    **dict.fromkeys(("osf", "hra", "deft"), _ROUNDING),
     "lily": "it routes by the tokens of a text, so that padding changes what is read",
-    "osf": "peft rewrites the base's matrices in its place",
-    "hra": "its reflections leave rounding in what a fresh layer reads",
-    "deft": "its projections leave rounding in what a fresh layer reads",
-    "glora": "peft gives some of its tensors no gradient",
+    "glora": "what it learns of a bias has no gradient where the base's bias is zero",
 }
-"""Methods of peft that break a rule of `chartune.testing.method_rules`, and how; one that no longer does goes into
-`further`."""
+"""Methods of peft that break a rule of `chartune.testing.method_rules`, and how, as peft 0.21 has them; one that no
+longer does goes into `further`."""
 
 
 def method_class(kind: str) -> "type[Method]":

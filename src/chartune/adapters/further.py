@@ -167,3 +167,65 @@ class OFT(Further):
     def title(self) -> str:
         """`OFT b=32`."""
         return f"OFT b={self.block}"
+
+
+class C3A(Further):
+    """C3A (Chen et al., 2024, arXiv:2407.19342): the update is made of circulant blocks.
+
+    peft's documentation advises learning rates near 0.1.
+    """
+
+    kind: Literal["c3a"] = "c3a"
+    peft_config: ClassVar[str] = "C3AConfig"
+    zero_at_start: ClassVar[str] = "c3a_kernel"
+    block: int = Field(128, gt=0, le=65536)
+    """Size b of a block, which divides both sides of every matrix."""
+
+    def unfit(self, d_out: int, d_in: int) -> str:
+        """Sides that blocks divide."""
+        return f"whose sides blocks of {self.block} divide" if d_out % self.block or d_in % self.block else ""
+
+    def numbers(self) -> dict[str, Any]:
+        """The size of a block; peft's own start is at random."""
+        return {"block_size": self.block, "init_weights": True}
+
+    def tensors(self, d_out: int, d_in: int) -> Shapes:
+        """[d_out/b, d_in/b, b]: d_out·d_in/b numbers."""
+        return {"c3a_kernel": (d_out // self.block, d_in // self.block, self.block)}
+
+    def title(self) -> str:
+        """`C3A b=128`."""
+        return f"C3A b={self.block}"
+
+
+class FourierFT(Further):
+    """FourierFT (Gao et al., 2024, arXiv:2405.03003): some Fourier coefficients of the update are learnt."""
+
+    kind: Literal["fourierft"] = "fourierft"
+    peft_config: ClassVar[str] = "FourierFTConfig"
+    zero_at_start: ClassVar[str] = "fourierft_spectrum"
+    takes_conv1d: ClassVar[bool] = True
+    frequencies: int = Field(1000, gt=0, le=1 << 24)
+    """Coefficients n of each matrix."""
+    scale: float = Field(150, gt=0, le=1 << 20)
+    """By what the update is multiplied; for LLaMA the authors take 300."""
+    seed: int = Field(777, ge=0, lt=1 << 32)
+    """Says which coefficients they are."""
+
+    def unfit(self, d_out: int, d_in: int) -> str:
+        """As many numbers as coefficients."""
+        return f"of at least {self.frequencies:,} numbers" if d_out * d_in < self.frequencies else ""
+
+    def numbers(self) -> dict[str, Any]:
+        """Coefficients, scale and where they lie; peft's own start is at random."""
+        return {
+            "n_frequency": self.frequencies, "scaling": self.scale, "random_loc_seed": self.seed, "init_weights": True,
+        }  # fmt: skip
+
+    def tensors(self, d_out: int, d_in: int) -> Shapes:
+        """[n]."""
+        return {"fourierft_spectrum": (self.frequencies,)}
+
+    def title(self) -> str:
+        """`FourierFT n=1000`."""
+        return f"FourierFT n={self.frequencies}"
