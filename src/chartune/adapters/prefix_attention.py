@@ -150,8 +150,8 @@ def _read(inner: Attend, module: nn.Module, query: Tensor, prompt: GatedPrompt, 
     """What attention finds in a prompt, all of which every token sees: [B, T, heads, d_head]."""
     key, value = (side.expand(len(query), -1, -1, -1) for side in prompt.sides(module, query.dtype))
     scaled = {name: further[name] for name in ("scaling",) if name in further}
-    found: Tensor = inner(module, query, key, value, None, dropout=0.0, **scaled)[0]
-    return found
+    states: Tensor = inner(module, query, key, value, None, dropout=0.0, **scaled)[0]
+    return states
 
 
 def _widened(

@@ -43,7 +43,7 @@ class Regimes(Regime):
         return sum(every[1:], every[0]) if every else None
 
     def stepped(self, step: int) -> None:
-        """Each is told."""
+        """To each."""
         for regime in self.layers.values():
             regime.stepped(step)
 
@@ -53,7 +53,7 @@ class Regimes(Regime):
 
     def memory(self) -> dict[str, Tensor]:
         """`layer/name` of each."""
-        return {f"{name}/{key}": kept for name, one in self.layers.items() for key, kept in one.memory().items()}
+        return {f"{name}/{key}": kept for name, regime in self.layers.items() for key, kept in regime.memory().items()}
 
     def recall(self, memory: Mapping[str, Tensor]) -> None:
         """To each its own."""

@@ -67,9 +67,9 @@ class Anatomy:
 
     def within(self, body: nn.Module) -> "Anatomy":
         """Of a body that has only some of the blocks."""
-        there = {name for name, _ in body.named_modules()}
-        heads = [size for name, size in zip(self.attention, self.key_heads, strict=True) if name in there]
-        fewer: dict[str, Any] = {key: tuple(name for name in getattr(self, key) if name in there) for key in _NAMES}
+        present = {name for name, _ in body.named_modules()}
+        heads = [size for name, size in zip(self.attention, self.key_heads, strict=True) if name in present]
+        fewer: dict[str, Any] = {key: tuple(name for name in getattr(self, key) if name in present) for key in _NAMES}
         return replace(self, **fewer, key_heads=tuple(heads))
 
 

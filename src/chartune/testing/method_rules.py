@@ -183,9 +183,9 @@ def a_checkpoint_puts_it_back(base: LocalBackbone, method: Method) -> None:
     expected = hidden(first.module)
     assert torch.equal(expected, hidden(again.module))
     for step in range(1, STEPS):
-        for attached, optimizer, told in ((first, of_first, regime), (again, of_second, regained)):
+        for attached, optimizer, asked in ((first, of_first, regime), (again, of_second, regained)):
             one_step(attached, optimizer)
-            told.stepped(step)
+            asked.stepped(step)
         assert torch.equal(hidden(first.module), hidden(again.module))
     restore(again.module, best, "a test")
     assert torch.equal(hidden(again.module), expected)

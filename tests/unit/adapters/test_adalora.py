@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW
 from transformers import AutoModelForCausalLM
 
-from chartune.adapters.adalora import AdaLoRA
+from chartune.adapters.adalora import AdaLoRA, Budget
 from chartune.adapters.regime import Regimes
 from chartune.adapters.stack import Attached, Fresh, Stack, attach
 from chartune.errors import AdapterError, ConfigError
@@ -71,13 +71,13 @@ def step(body: Body, optimizer: AdamW, regimes: Regimes, number: int) -> None:
 def test_it_learns_what_stock_peft_learns_and_ends_within_its_budget(llama: LocalBackbone) -> None:
     body, own = fresh(llama)
     other, regimes = stock(llama, own), own.regimes(STEPS)
-    mine, theirs = adamw(own.module), adamw(other)
+    optimizer, of_stock = adamw(own.module), adamw(other)
     for number in range(STEPS):
-        step(body, mine, regimes, number)
+        step(body, optimizer, regimes, number)
         other(input_ids=IDS, labels=IDS).loss.backward()
-        theirs.step()
+        of_stock.step()
         other.base_model.update_and_allocate(number)
-        theirs.zero_grad()
+        of_stock.zero_grad()
         expected = weights(other, "default")
         for name, tensor in weights(own.module, "layer0").items():
             assert torch.allclose(tensor, expected[name], atol=1e-5), (number, name)
@@ -98,13 +98,13 @@ def test_one_that_was_killed_drops_the_same_singular_values(llama: LocalBackbone
             memory = {name: tensor.clone() for name, tensor in regimes.memory().items()}
             again, regained = fresh(llama)
             regained.methods[0].restore(regained.module, "layer0", weights_then)
-            second, told = adamw(regained.module), regained.regimes(STEPS)
+            second, resumed = adamw(regained.module), regained.regimes(STEPS)
             second.load_state_dict(moments)
-            told.recall(memory)
+            resumed.recall(memory)
         step(body, optimizer, regimes, number)
         if number >= killed:
-            step(again, second, told, number)
-            memory, others = regimes.memory(), told.memory()
+            step(again, second, resumed, number)
+            memory, others = regimes.memory(), resumed.memory()
             assert all(torch.equal(memory.pop(name), tensor) for name, tensor in others.items())
             assert not memory
     assert all(torch.equal(tensor, regained.tensors(0)[name]) for name, tensor in own.tensors(0).items())
@@ -119,7 +119,7 @@ def test_a_training_too_short_for_a_budget_is_refused(llama: LocalBackbone) -> N
     attached = attach(Stack(layers=(Fresh(method=AdaLoRA()),)), body_of(llama), [None], seed=1)
     with pytest.raises(AdapterError, match="of 1 0 come before and 1 after; train for longer"):
         attached.regimes(1)
-    assert attached.regimes(2)
+    assert isinstance(attached.regimes(2).layers["layer0"], Budget)
 
 
 @pytest.mark.parametrize(("numbers", "why"), [

@@ -129,19 +129,19 @@ def test_one_that_never_left_its_start_is_doubted(llama: LocalBackbone, tmp_path
 
 def test_b_learns_faster_as_stock_peft_s_does(llama: LocalBackbone) -> None:
     attached = fresh(llama, LoRA(rank=4, targets="attention", b_rate_ratio=16))
-    ours = make_optimizer(
+    own = make_optimizer(
         attached.module, Optimisation(learning_rate=1e-3), attached.undecayed(), attached.rate_ratios()
     )
     model = get_peft_model(
         AutoModel.from_pretrained(llama.folder), LoraConfig(r=4, target_modules=["q_proj", "v_proj"])
     )
-    theirs = create_loraplus_optimizer(model, AdamW, lr=1e-3, loraplus_lr_ratio=16)
+    of_stock = create_loraplus_optimizer(model, AdamW, lr=1e-3, loraplus_lr_ratio=16)
 
     def rates(module: nn.Module, groups: Any, rate: str) -> dict[str, float]:
         names = {id(p): n.rpartition("model.")[2].replace("default", "layer0") for n, p in module.named_parameters()}
         return {names[id(p)]: group[rate] for group in groups for p in group["params"]}
 
-    assert rates(attached.module, ours.param_groups, "peak") == rates(model, theirs.param_groups, "lr")
+    assert rates(attached.module, own.param_groups, "peak") == rates(model, of_stock.param_groups, "lr")
 
 
 def test_what_starts_in_the_base_s_matrices_is_not_pulled_out_of_them(llama: LocalBackbone) -> None:
