@@ -73,8 +73,8 @@ class AdaptationPrompt(Method):
         if not anatomy.attention or not all(_is_plain(body, place, anatomy) for place in anatomy.attention):
             raise AdapterError(
                 f"an adaptation prompt needs attention that goes through transformers' interface and has a key and a "
-                f"value matrix that read the same, and that of a {model_type} has not ({whose} is one); choose another "
-                f"method, such as LoRA or prefix tuning."
+                f"value matrix that read the same, but {whose} stands on a {model_type}, whose attention is not so; "
+                f"choose another method, such as LoRA or prefix tuning."
             )
         if self.blocks is not None and self.blocks > len(anatomy.attention):
             raise AdapterError(

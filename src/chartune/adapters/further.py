@@ -47,12 +47,16 @@ class Further(Targeted):
         super().must_suit(body, anatomy, whose)
         if stores_transposed(body) and not self.takes_conv1d:
             raise AdapterError(
-                f"peft puts {self.title()} beside nn.Linear only, and a {body.config.model_type} stores its matrices "  # type: ignore[union-attr]
-                f"the other way round ({whose} is one); choose another method, such as LoRA."
+                f"peft puts {self.title()} beside nn.Linear only, but {whose} stands on a {body.config.model_type}, "  # type: ignore[union-attr]
+                f"which stores its matrices the other way round; choose another method, such as LoRA."
             )
         for name in self.matrices(body, anatomy):
-            if why := self.unfit(*matrix_shape(body.get_submodule(name))):
-                raise AdapterError(f"{self.title()} needs matrices {why}, and {name} is none; change it or `targets`.")
+            d_out, d_in = matrix_shape(body.get_submodule(name))
+            if why := self.unfit(d_out, d_in):
+                raise AdapterError(
+                    f"{self.title()} needs matrices {why}, but {name} has {d_in:,} inputs and {d_out:,} outputs; "
+                    f"choose another number, or name other matrices in `targets`."
+                )
 
     def changes(self, name: str, tensor: Tensor) -> bool:
         """What starts at zero does, by not being zero."""

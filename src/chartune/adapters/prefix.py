@@ -124,8 +124,8 @@ class Prefix(Method):
         model_type = body.config.model_type  # type: ignore[union-attr]
         if not anatomy.attention:
             raise AdapterError(
-                f"prefix tuning needs a body whose attention goes through transformers' interface, and that of a "
-                f"{model_type} does not ({whose} is one); choose another method, such as LoRA, or another base model."
+                f"prefix tuning needs attention that goes through transformers' interface, but {whose} stands on a "
+                f"{model_type}, whose attention does not; choose another method, such as LoRA, or another base model."
             )
         if len(set(anatomy.key_heads)) > 1:
             raise AdapterError(
