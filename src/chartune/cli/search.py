@@ -2,33 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chartune.cli.bases import based
-from chartune.cli.finetune import ClinicalOption, StateOption, TaskOption, stacked
-from chartune.cli.methods import HEAD_ONLY, TFIDF, FinetuneMethodOption
-from chartune.cli.options import (
-    DEFAULT_STORE,
-    BaseOption,
-    ConfigOption,
-    FolderArgument,
-    JsonOption,
-    NameOption,
-    PresetOption,
-    SetOption,
-    SourceOption,
-    SplitsOption,
-    StorageOption,
-    StoreOption,
-    emit,
-    named_path,
-    open_store,
-    overridden,
-    stage_data,
-)  # fmt: skip
-from chartune.cli.pretrain import adapted
+from chartune.cli.methods import HEAD_ONLY
+from chartune.cli.options import JsonOption, StorageOption, emit, named_path, open_store
+from chartune.cli.stage_flags import EitherFlags, VerbArgument, with_flags
 from chartune.cli.words import spelled
 from chartune.errors import ConfigError, RunError
 from chartune.search.choice import Sampler
@@ -39,6 +19,7 @@ if TYPE_CHECKING:
     from chartune.report.searches import SearchShown
     from chartune.report.table import Cell
     from chartune.search.trial import Trial
+    from chartune.studies.study import Study
 
 SpaceOption = Annotated[
     list[str] | None,
@@ -72,12 +53,10 @@ SearchOutOption = Annotated[
 ]
 
 
+@with_flags
 def command(
-    verb: Annotated[
-        Literal["pretrain", "finetune"],
-        typer.Argument(help="The command to search for; further arguments are those that it would get."),
-    ],
-    folder: FolderArgument = None,
+    verb: VerbArgument,
+    flags: EitherFlags,
     space: SpaceOption = None,
     sampler: SamplerOption = None,
     trials: TrialsOption = None,
@@ -85,63 +64,64 @@ def command(
     minutes: MinutesOption = None,
     share: ShareOption = None,
     storage: StorageOption = None,
-    method: FinetuneMethodOption = None,
-    clinical: ClinicalOption = None,
-    clinical_state: StateOption = None,
-    task: TaskOption = None,
-    config: ConfigOption = None,
-    source: SourceOption = None,
-    splits: SplitsOption = None,
-    preset: PresetOption = None,
-    base: BaseOption = None,
-    name: NameOption = None,
     out: SearchOutOption = None,
-    sets: SetOption = None,
-    store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
-) -> None:  # fmt: skip
+) -> None:
     """Search settings of a stage by its score on the validation split; the best ones are scored on the test split once.
 
     Trials are runs of the store without test scores. A search that was killed goes on with the same command as if it
     had not been. Several methods under one budget: a study whose stages have a `space` (docs/search.md).
     """
     from chartune.search.storages import Journals
-    from chartune.stages.catalog import stages
     from chartune.studies.conduct import conduct
     from chartune.studies.report import study_report
+
+    given = {"sampler": sampler, "trials": trials, "tokens": tokens, "minutes": minutes,
+             "fidelity": None if share is None else {"share": share}}  # fmt: skip
+    budget = {field: value for field, value in given.items() if value is not None}
+    study = _study(flags.stage_of(verb), space or (), budget)
+    opened = open_store(flags.store)
+    done = conduct(study, opened, journals=Journals(storage))
+    if done.gaps:
+        raise RunError(f"a search must end with a run, but this one has not: {done.gaps[0].why}")
+    (run,), (one,) = done.runs, [search.shown(opened) for search in done.searches]
+    report = study_report(study, opened, done.runs, (), out, done.searches) if out else None
+    result = {"run": run.fingerprint, "name": run.name, **_summary(one)}
+    emit(result | ({"report": str(report)} if report else {}), as_json, _text(one, run.name, report))
+
+
+def _study(stage: "Config", space: Sequence[str], search: Mapping[str, Any]) -> "Study":
+    """A study of one searched stage.
+
+    Args:
+        stage: that is searched, with the values of all other settings.
+        space: assignments of --space.
+        search: fields of `Search`.
+
+    Raises:
+        ConfigError: the space is none of the stage, or the test split is not to be scored.
+    """
     from chartune.studies.study import Study
 
-    pretrains = verb == "pretrain"
-    if pretrains and (clinical, clinical_state, task, method in (HEAD_ONLY, TFIDF)) != (None, None, None, False):
-        raise ConfigError(
-            "pretraining has no stack, no head and no task; leave out --clinical, --task, and that method."
-        )
-    data = stage_data(verb, config, folder, source, splits, base, name, preset=preset, null_marks=None)
-    data |= adapted(config, method) if pretrains else stacked(verb, config, method, clinical, clinical_state, task)
-    data |= based(verb, data, sets, clinical, store)
-    kind = stages[verb]
-    stage = kind.parse(overridden(data, sets, kind), str(config or "")).model_dump(mode="json")
-    searched = _space(kind, stage, space or ())
-    if not stage.pop("scores_test"):
+    asked = stage.model_dump(mode="json")
+    searched = _space(type(stage), asked, space)
+    if not asked.pop("scores_test"):
         raise ConfigError(
             "the test split is scored of what a search has chosen; leave out scores_test, or search in a study whose "
             "`final` names other stages."
         )
-    given = {"sampler": sampler, "trials": trials, "tokens": tokens, "minutes": minutes,
-             "fidelity": None if share is None else {"share": share}}  # fmt: skip
-    prepared, title = stage.pop("data"), str(stage.pop("name") or f"{method or 'lora'}, searched")
-    study = Study.parse({
-        "title": f"Search: {title}", "data": prepared, "stages": {title: {**stage, "space": searched}},
-        "search": {field: value for field, value in given.items() if value is not None},
+    prepared, title = asked.pop("data"), str(asked.pop("name") or f"{_method(asked)}, searched")
+    return Study.parse({
+        "title": f"Search: {title}", "data": prepared, "stages": {title: {**asked, "space": searched}},
+        "search": search,
     })  # fmt: skip
-    opened = open_store(store)
-    done = conduct(study, opened, journals=Journals(storage))
-    if done.gaps:
-        raise RunError(f"a search must end with a run, but this one has not: {done.gaps[0].why}")
-    found = [search.shown(opened) for search in done.searches]
-    report = study_report(study, opened, done.runs, (), out, done.searches) if out else None
-    result = {"run": done.runs[0].fingerprint, "name": done.runs[0].name, **_summary(found[0])}
-    emit(result | ({"report": str(report)} if report else {}), as_json, _text(found[0], done.runs[0].name, report))
+
+
+def _method(asked: Mapping[str, Any]) -> str:
+    """The kinds of methods of a stage, as --method takes them."""
+    layers = asked["stack"]["layers"] if "stack" in asked else [asked] if "method" in asked else []
+    kinds = [layer["method"]["kind"] if "method" in layer else layer["kind"] for layer in layers]
+    return " + ".join(kinds) or (HEAD_ONLY if "stack" in asked else str(asked["kind"]))
 
 
 def _space(kind: "type[Config]", stage: Mapping[str, Any], assignments: Sequence[str]) -> dict[str, Any]:

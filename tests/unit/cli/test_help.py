@@ -73,6 +73,14 @@ def test_a_verb_explains_itself_and_every_option(verb: str) -> None:
         assert all(flag in output for flag in flags(option))
 
 
+@pytest.mark.parametrize("verb", ["plan", "search"])
+@pytest.mark.parametrize("stage", ["pretrain", "finetune"])
+def test_a_plan_and_a_search_take_every_flag_that_describes_the_stage(verb: str, stage: str) -> None:
+    known = {flag for option in options(verb) for flag in flags(option)}
+    of_what_follows = {"--baseline", "--no-baseline", "--exact-counts"}
+    assert {flag for option in options(stage) for flag in flags(option)} - of_what_follows <= known
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_can_answer_a_script(verb: str) -> None:
     assert "--json" in [flag for option in options(verb) for flag in flags(option)]

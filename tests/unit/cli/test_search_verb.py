@@ -56,6 +56,32 @@ def test_a_share_of_the_training_is_a_fidelity(notes: Path) -> None:
     assert list(study.stages) == ["prompt, searched"]
 
 
+def test_flags_of_the_stage_are_taken_and_the_run_is_called_by_its_method(notes: Path) -> None:
+    flags = ["--lr", "1e-3", "--epochs", "2", "--seed", "4", "--batch-size", "5", "--max-length", "64", "--rank", "3"]
+    study = study_of(notes, "finetune", *flags, "--null-marks", "NA", "--space", "alpha=[8, 16]")
+    stage = study.cells()[0].base
+    assert (stage["optimisation"]["learning_rate"], stage["optimisation"]["batch_size"]) == (1e-3, 5)
+    assert stage["optimisation"]["duration"] == {"value": 2.0, "unit": "epochs"}
+    assert (stage["seed"], stage["max_seq_len"], stage["stack"]["layers"][0]["method"]["rank"]) == (4, 64, 3)
+    assert study.data.source.null_marks == ("NA",)  # type: ignore[union-attr]
+    assert list(study.stages) == ["lora, searched"]
+    general = study_of(notes, "pretrain", "--general-text", notes, "--space", "rank=[1, 2]")
+    assert general.cells()[0].base["general_text"] == str(notes)
+    config = notes.with_name("stage.yaml")
+    config.write_text("kind: pretrain\nmethod: {kind: p-tuning}\n")
+    named = study_of(notes, "pretrain", "--config", config, "--space", "method.tokens=[5, 10]")
+    assert list(named.stages) == ["p-tuning, searched"]
+    head = study_of(notes, "finetune", "--method", "head-only", "--space", "head_learning_rate=[1e-3, 1e-2]")
+    assert list(head.stages) == ["head-only, searched"]
+
+
+def test_tfidf_is_searched_like_any_other_stage(notes: Path) -> None:
+    space = ["--space", "least_documents=[2, 5]"]
+    with pytest.raises(AskedError) as caught:
+        chartune("search", "finetune", notes, "--method", "tfidf", *space, "--store", notes.parent / "store")
+    assert list(caught.value.args[0].stages) == ["tfidf, searched"]
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

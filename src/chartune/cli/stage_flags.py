@@ -1,0 +1,202 @@
+"""Flags that describe a stage, listed once for the verbs that take them: pretrain, finetune, plan and search.
+
+command(flags: FinetuneFlags, …) ─with_flags─▶ what typer sees: an option for each field ─▶ flags.stage() ─▶ a stage
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
+
+import typer
+
+from chartune.cli.bases import based
+from chartune.cli.methods import HEAD_ONLY, TFIDF, FinetuneMethodOption, PretrainMethodOption, fresh
+from chartune.cli.options import (
+    DEFAULT_STORE,
+    BaseOption,
+    ConfigOption,
+    FolderArgument,
+    NameOption,
+    NullMarksOption,
+    PresetOption,
+    SetOption,
+    SourceOption,
+    SplitsOption,
+    StoreOption,
+    named_path,
+    overridden,
+    stage_data,
+)  # fmt: skip
+from chartune.cli.words import BatchOption, EpochsOption, LengthOption, RankOption, RateOption, SeedOption
+from chartune.config import Config, read_yaml
+from chartune.errors import ConfigError
+
+if TYPE_CHECKING:
+    from chartune.stages.pretrain import Pretrain
+
+Kind = TypeVar("Kind", bound=Config)
+
+GeneralTextOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--general-text", parser=named_path, metavar="PATH",
+        help="Plain text (a file, or a folder of .txt) to be read before and after: what was forgotten.",
+    ),
+]  # fmt: skip
+ClinicalOption = Annotated[
+    str | None,
+    typer.Option("--clinical", metavar="RUN", help="A finished `pretrain` run (or adapter folder) to stack on."),
+]
+StateOption = Annotated[
+    Literal["frozen", "trainable"] | None,
+    typer.Option("--clinical-state", help="Whether that adapter stays frozen (default) or is trained further."),
+]
+TaskOption = Annotated[
+    str | None,
+    typer.Option("--task", "--tasks", help="Which prepared task, such as mortality or diagnoses. Default: the first."),
+]
+VerbArgument = Annotated[
+    Literal["pretrain", "finetune"],
+    typer.Argument(help="Whose stage is meant; further arguments are those that this command would get."),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageFlags:
+    """What flags say of any stage; each field is one, None: not given."""
+
+    folder: FolderArgument = None
+    config: ConfigOption = None
+    source: SourceOption = None
+    splits: SplitsOption = None
+    preset: PresetOption = None
+    null_marks: NullMarksOption = None
+    base: BaseOption = None
+    name: NameOption = None
+    seed: SeedOption = None
+    epochs: EpochsOption = None
+    lr: RateOption = None
+    batch_size: BatchOption = None
+    max_length: LengthOption = None
+    rank: RankOption = None
+    sets: SetOption = None
+    store: StoreOption = DEFAULT_STORE
+
+    def data(self, kind: str) -> dict[str, Any]:
+        """A stage as plain data, before what flags of single kinds say. Raises ConfigError: as of `stage_data`."""
+        return stage_data(
+            kind, self.config, self.folder, self.source, self.splits, self.base, self.name, preset=self.preset,
+            null_marks=self.null_marks,
+        )  # fmt: skip
+
+    def parsed(self, data: dict[str, Any], kind: type[Kind]) -> Kind:
+        """The stage, with words and --set written over it. Raises ConfigError: it is none."""
+        words = {name: getattr(self, name) for name in ("seed", "epochs", "lr", "batch_size", "max_length", "rank")}
+        return kind.parse(overridden(data, self.sets, kind, words), str(self.config or ""))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainFlags(StageFlags):
+    """Those of `pretrain`."""
+
+    method: PretrainMethodOption = None
+    general_text: GeneralTextOption = None
+
+    def stage(self) -> "Pretrain":
+        """The stage that is asked for. Raises ConfigError: there is none, or its method is stated twice."""
+        from chartune.stages.pretrain import Pretrain
+
+        data = self.data("pretrain") | self._method()
+        data |= {} if self.general_text is None else {"general_text": str(self.general_text)}
+        return self.parsed(data | based("pretrain", data, self.sets, None, self.store), Pretrain)
+
+    def _method(self) -> dict[str, Any]:
+        if self.method is None:
+            return {}
+        if self.config:
+            raise ConfigError(
+                f"the method must be stated once, but both {self.config} and --method state it; use --set method.kind=."
+            )
+        return {"method": {"kind": self.method}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneFlags(StageFlags):
+    """Those of `finetune`."""
+
+    method: FinetuneMethodOption = None
+    clinical: ClinicalOption = None
+    clinical_state: StateOption = None
+    task: TaskOption = None
+
+    def stage(self) -> Config:
+        """The stage that is asked for: fine-tuning, or TF-IDF.
+
+        Raises:
+            ConfigError: there is none, its stack is stated twice, or a flag does not apply to it.
+        """
+        from chartune.stages.catalog import stages
+
+        stated = read_yaml(self.config).get("kind") if self.config else None
+        kind = TFIDF if TFIDF in (stated, self.method) else "finetune"
+        data = self.data(kind)
+        if kind == TFIDF and (self.base or self.clinical):
+            raise ConfigError("TF-IDF has neither a base model nor adapters; leave out --base and --clinical.")
+        data |= self._stacked(kind)
+        data |= {} if kind == TFIDF else based(kind, data, self.sets, self.clinical, self.store)
+        return self.parsed(data, stages[kind])
+
+    def _stacked(self, kind: str) -> dict[str, Any]:
+        """The fields that the flags on stack and task describe."""
+        if self.config and (self.method, self.clinical, self.clinical_state) != (None, None, None):
+            raise ConfigError(
+                f"the stack must be stated once, but both {self.config} and flags state it; use --set stack.layers.0…=."
+            )
+        given: dict[str, Any] = {} if self.task is None else {"task": self.task}
+        if kind == "finetune" and (self.method or self.clinical):
+            below = [{"kind": self.clinical_state or "frozen", "adapter": self.clinical}] if self.clinical else []
+            given["stack"] = {"layers": [*below, *fresh(self.method)]}
+        return given
+
+
+@dataclass(frozen=True, kw_only=True)
+class EitherFlags(FinetuneFlags):
+    """Those of `plan` and `search`: of the verb that is named."""
+
+    general_text: GeneralTextOption = None
+
+    def stage_of(self, verb: str) -> Config:
+        """The stage that `pretrain` or `finetune` would get. Raises ConfigError: as there."""
+        if verb == "finetune":
+            if self.general_text is not None:
+                raise ConfigError("general text is read by pretraining; leave out --general-text.")
+            return self.stage()
+        if (self.clinical, self.clinical_state, self.task) != (None, None, None) or self.method in (HEAD_ONLY, TFIDF):
+            raise ConfigError(
+                f"pretraining has no stack, no head and no task; leave out --clinical, --task, and --method "
+                f"{HEAD_ONLY} or {TFIDF}."
+            )
+        return PretrainFlags(**{one.name: getattr(self, one.name) for one in fields(PretrainFlags)}).stage()
+
+
+def with_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """A verb as typer sees it: in place of its parameter `flags` an option for each field of that."""
+    own = inspect.signature(command).parameters
+    kind = own["flags"].annotation
+    options = [
+        inspect.Parameter(one.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=one.default, annotation=one.type)
+        for one in fields(kind)
+    ]
+
+    @wraps(command)
+    def called(**given: Any) -> None:
+        flags = kind(**{one.name: given.pop(one.name) for one in options})
+        command(flags=flags, **given)
+
+    seen = [part for one in own.values() for part in (options if one.name == "flags" else [one])]
+    called.__signature__ = inspect.Signature(seen)  # type: ignore[attr-defined]
+    called.__annotations__ = {one.name: one.annotation for one in seen}
+    return called
