@@ -19,6 +19,7 @@ from chartune.errors import Diverged, RunError
 from chartune.log import MACHINE, EventLog
 from chartune.quantities import Duration
 from chartune.store import sha256
+from chartune.train.ending import Ending
 from chartune.train.loop import Evaluation, Fitted, Objective, Training, fit
 from chartune.train.optimizer import Optimisation, Stopping
 
@@ -86,7 +87,7 @@ def undisturbed(tmp_path: Path) -> tuple[dict[str, Tensor], Fitted]:
     return weights(model), fitted
 
 
-@pytest.mark.parametrize("fail_at", [0, 1, 5, 13, 27])
+@pytest.mark.parametrize("fail_at", [0, 1, 4, 13, 27])  # 4: just after an evaluation
 def test_a_run_that_broke_anywhere_ends_with_the_same_weights(
     tmp_path: Path, undisturbed: tuple[dict[str, Tensor], Fitted], fail_at: int
 ) -> None:
@@ -99,6 +100,7 @@ def test_a_run_that_broke_anywhere_ends_with_the_same_weights(
     assert equal(weights(model), undisturbed[0])
     assert fitted.state.step == undisturbed[1].state.step
     assert fitted.state.tokens == undisturbed[1].state.tokens
+    assert measured(tmp_path / "broken") == measured(tmp_path / "whole")
     steps = [event.step for event in EventLog.read(tmp_path / "broken" / "events.jsonl") if event.name == "loss"]
     assert steps == list(range(1, 33))
 
@@ -165,6 +167,14 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         fit(attempt)
     assert not list((tmp_path / "run").glob("checkpoints/*"))
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_signal_after_the_last_step_is_not_lost() -> None:
+    with Ending().noted() as ending:
+        assert ending.asked is None
+    with pytest.raises(KeyboardInterrupt), Ending().noted():
+        signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
