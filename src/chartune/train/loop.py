@@ -21,14 +21,15 @@ from torch import Tensor, nn
 
 from chartune.adapters.regime import Regimes
 from chartune.adapters.stack import Attached
-from chartune.errors import Diverged, RunError
+from chartune.errors import RunError
 from chartune.log import EventLog, Meter, progress
 from chartune.prediction.predictions import out_of_memory
 from chartune.train.checkpoint import State, load_checkpoint, restore, save_checkpoint, trainable
 from chartune.train.ending import BrokenOff, Ending
-from chartune.train.optimizer import Optimisation, Stopping, make_optimizer, must_get_gradients, rate_factor
+from chartune.train.optimizer import Optimisation, Stopping, make_optimizer, rate_factor
 from chartune.train.pace import Pace
 from chartune.train.plan import Schedule, epoch_steps, micro_batches, schedule_of
+from chartune.train.soundness import must_be_finite, must_get_gradients, must_have_examples
 
 CHECKPOINT_SECONDS: Final = 30.0
 
@@ -109,10 +110,7 @@ def fit(training: Training) -> Fitted:
         StoreError: a checkpoint cannot be written; earlier ones stay.
     """
     choice, objective = training.optimisation, training.objective
-    if not len(objective.lengths):
-        raise RunError(
-            "training needs at least one example, but there is none; see the attrition of the prepared data."
-        )
+    must_have_examples(len(objective.lengths))
     # Its own mixed precision is fixed once per process; ours belongs to the run.
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     raw = objective.model
@@ -193,7 +191,7 @@ def _steps(training: Training, accelerator: Any, model: Any, optimizer: Any, sch
 def _step(loop: _Loop, step: NDArray[np.int64], started: float) -> None:
     """One optimizer step, and what is said of it."""
     training, state, before = loop.training, loop.training.state, loop.training.state.tokens
-    loss = _one_step(training, loop.accelerator, loop.model, loop.optimizer, step, loop.total)
+    loss = _one_step(loop, step)
     taken = time.monotonic() - started
     state.train_seconds += taken
     loop.pace.stepped(state.tokens - before, taken)
@@ -208,83 +206,83 @@ def _after(loop: _Loop, started: float) -> None:
     evaluated = state.unevaluated
     loop.pace.record(training.events, state.step, state.tokens, now=evaluated)
     if evaluated:
-        _evaluate(training, ending)
+        _evaluate(loop)
     state.seconds += time.monotonic() - started
-    due = evaluated or ending.asked is not None or time.monotonic() - loop.saved >= training.checkpoint_seconds
-    if due and loop.accelerator.is_main_process:
-        _save(training, loop.optimizer.optimizer)
-    loop.saved = time.monotonic() if due else loop.saved
+    if evaluated or ending.asked is not None or time.monotonic() - loop.saved >= training.checkpoint_seconds:
+        _save(loop)
     ending.end()
 
 
-def _save(training: Training, optimizer: torch.optim.Optimizer) -> None:
-    model, memory = training.objective.model, training.regimes.memory()
-    save_checkpoint(training.folder, training.state, model, optimizer, training.best, memory)
+def _save(loop: _Loop) -> None:
+    training = loop.training
+    if loop.accelerator.is_main_process:
+        model, memory = training.objective.model, training.regimes.memory()
+        save_checkpoint(training.folder, training.state, model, loop.optimizer.optimizer, training.best, memory)
+    loop.saved = time.monotonic()
 
 
-def _one_step(
-    training: Training, accelerator: Any, model: Any, optimizer: Any, step: NDArray[np.int64], total: int
-) -> float:
-    """One optimizer step over `step`; the micro-batch is halved, the gradient unchanged, when memory runs out."""
-    factor = rate_factor(training.optimisation, training.state.step, total)
-    for group in optimizer.param_groups:
-        group["lr"] = group["peak"] * factor
+def _one_step(loop: _Loop, step: NDArray[np.int64]) -> float:
+    """One optimizer step over `step`. Returns its mean loss. Raises Diverged, RunError: as `fit`."""
+    training, state = loop.training, loop.training.state
+    for group in loop.optimizer.param_groups:
+        group["lr"] = group["peak"] * rate_factor(training.optimisation, state.step, loop.total)
+    loss = _loss_in_memory(loop, step)
+    norm = float(loop.accelerator.clip_grad_norm_(loop.model.parameters(), training.optimisation.max_grad_norm))
+    must_be_finite(loss, norm, state.step + 1, training.optimisation)
+    if state.step == 0:
+        must_get_gradients(training.objective.model)
+    loop.optimizer.step()
+    training.regimes.stepped(state.step)
+    loop.optimizer.zero_grad()
+    state.step += 1
+    state.tokens += int(training.objective.lengths[step].sum())
+    return loss
+
+
+def _loss_in_memory(loop: _Loop, step: NDArray[np.int64]) -> float:
+    """As `_gradients`; the micro-batch is halved, the gradient unchanged, when memory runs out."""
+    training = loop.training
     while True:
         try:
-            loss = _gradients(training, accelerator, model, step)
-            break
+            return _gradients(loop, step)
         except RuntimeError as error:
             if not out_of_memory(error):
                 raise
-            optimizer.zero_grad()
+            loop.optimizer.zero_grad()
             if training.state.micro_batch_tokens <= 1:
                 raise RunError(
                     f"one example ({int(training.objective.lengths[step].max())} tokens) must fit into memory, but it "
                     f"does not; shorten max_seq_len or take a smaller base model."
                 ) from None
             training.state.micro_batch_tokens //= 2
-    norm = float(accelerator.clip_grad_norm_(model.parameters(), training.optimisation.max_grad_norm))
-    if not (np.isfinite(loss) and np.isfinite(norm)):
-        raise Diverged(
-            f"loss and gradient must stay finite, but at step {training.state.step + 1} they are {loss} and {norm}; "
-            f"lower optimisation.learning_rate (now {training.optimisation.learning_rate:g}) and run again."
-        )
-    if training.state.step == 0:
-        must_get_gradients(training.objective.model)
-    optimizer.step()
-    training.regimes.stepped(training.state.step)
-    optimizer.zero_grad()
-    training.state.step += 1
-    training.state.tokens += int(training.objective.lengths[step].sum())
-    return loss
 
 
-def _gradients(training: Training, accelerator: Any, model: Any, step: NDArray[np.int64]) -> float:
+def _gradients(loop: _Loop, step: NDArray[np.int64]) -> float:
     """Accumulate the gradient of Σ loss / Σ weight over the step. Returns that mean loss."""
-    objective, rank, world = training.objective, accelerator.process_index, accelerator.num_processes
-    weight = float(objective.weights[step].sum())
+    training, accelerator, objective = loop.training, loop.accelerator, loop.training.objective
+    rank, world, weight = accelerator.process_index, accelerator.num_processes, float(objective.weights[step].sum())
     # Dropout is a function of the step: a resumed run draws what an undisturbed one would have drawn.
     torch.manual_seed(int(np.random.SeedSequence([training.seed, training.state.step, rank]).generate_state(1)[0]))
-    model.train()
+    loop.model.train()
     loss = torch.zeros((), device=accelerator.device)
     turns = micro_batches(step, objective.lengths, training.state.micro_batch_tokens, rank, world)
     for turn, micro in enumerate(turns, start=1):
         batch = {name: tensor.to(accelerator.device) for name, tensor in objective.batch(micro.indices).items()}
-        with nullcontext() if turn == len(turns) else accelerator.no_sync(model):
+        with nullcontext() if turn == len(turns) else accelerator.no_sync(loop.model):
             # DDP averages over ranks, hence × world; an empty turn of a rank counts nothing.
             with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=training.precision == "bf16"):
-                share = model(**batch) * (world / weight if micro.counts else 0.0)
+                share = loop.model(**batch) * (world / weight if micro.counts else 0.0)
             penalty = training.regimes.penalty() if turn == len(turns) else None  # once in a step, on every rank
             accelerator.backward(share if penalty is None else share + penalty)
         loss += share.detach() / world
     return float(accelerator.reduce(loss, "sum"))
 
 
-def _evaluate(training: Training, ending: Ending) -> None:
+def _evaluate(loop: _Loop) -> None:
     """Score the validation split, and keep the weights if they are the best; broken off, it was never begun."""
-    state = training.state
+    training, state = loop.training, loop.training.state
     try:
-        with ending.breakable():
+        with loop.ending.breakable():
             shown = training.evaluate()
     except BrokenOff:
         return

@@ -81,23 +81,6 @@ def make_optimizer(
     )  # fmt: skip
 
 
-def must_get_gradients(module: nn.Module) -> None:
-    """Refuse a training in which nothing but a head learns although more should.
-
-    Args:
-        module: after the first backward pass.
-
-    Raises:
-        RunError: no weight outside the head has a gradient.
-    """
-    learning = [p for name, p in module.named_parameters() if p.requires_grad and not name.startswith("head.")]
-    if learning and all(p.grad is None for p in learning):
-        raise RunError(
-            f"what is to learn must get a gradient, but after the first step none of {len(learning)} tensors has one: "
-            f"the layers are not in the forward pass. Nothing has been learnt; take another method or base model."
-        )
-
-
 def rate_factor(choice: Optimisation, step: int, total_steps: int) -> float:
     """The share of the peak learning rate at a step, counted from 0; never 0 before the end."""
     warmup = round(choice.warmup_fraction * total_steps)

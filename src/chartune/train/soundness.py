@@ -1,0 +1,52 @@
+"""What must hold of a training: there are examples, numbers stay finite, and gradients reach what learns."""
+
+import math
+
+from torch import nn
+
+from chartune.errors import Diverged, RunError
+from chartune.train.optimizer import Optimisation
+
+
+def must_have_examples(count: int) -> None:
+    """Refuse a training on nothing. Raises RunError: the count is 0."""
+    if not count:
+        raise RunError(
+            "training needs at least one example, but there is none; see the attrition of the prepared data."
+        )
+
+
+def must_be_finite(loss: float, norm: float, step: int, choice: Optimisation) -> None:
+    """Refuse a step that would spoil the weights.
+
+    Args:
+        loss: mean of the step.
+        norm: of its gradient, before it is clipped.
+        step: counted from 1.
+        choice: whose learning rate is named.
+
+    Raises:
+        Diverged: one of both is no finite number.
+    """
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise Diverged(
+            f"loss and gradient must stay finite, but at step {step} they are {loss} and {norm}; "
+            f"lower optimisation.learning_rate (now {choice.learning_rate:g}) and run again."
+        )
+
+
+def must_get_gradients(module: nn.Module) -> None:
+    """Refuse a training in which nothing but a head learns although more should.
+
+    Args:
+        module: after the first backward pass.
+
+    Raises:
+        RunError: no weight outside the head has a gradient.
+    """
+    learning = [p for name, p in module.named_parameters() if p.requires_grad and not name.startswith("head.")]
+    if learning and all(p.grad is None for p in learning):
+        raise RunError(
+            f"what is to learn must get a gradient, but after the first step none of {len(learning)} tensors has one: "
+            f"the layers are not in the forward pass. Nothing has been learnt; take another method or base model."
+        )
