@@ -25,6 +25,8 @@ console: Final = Console(stderr=True, highlight=False, markup=False, emoji=False
 they are: `[x]` and `:x:` mean nothing here."""
 
 
+EVENTS: Final = "events.jsonl"
+"""File of an `EventLog` in the folder of a run or of a base model."""
 MACHINE: Final = "machine"
 """Stands for the split of an event that measures the machine: `tokens_per_second`, `peak_bytes`."""
 PROGRESS_SECONDS: Final = "CHARTUNE_PROGRESS_SECONDS"

@@ -16,14 +16,13 @@ from pydantic import ValidationError
 from chartune.artefact import PARTIAL
 from chartune.errors import ConfigError, StoreError
 from chartune.holder import Holder
-from chartune.log import Event, EventLog
+from chartune.log import EVENTS, Event, EventLog
 from chartune.runs.ledger import find_run
 from chartune.runs.record import RUN, RunRecord
 from chartune.runs.run import SHELF
 from chartune.store import Store
 from chartune.writing import remembered
 
-EVENTS: Final = "events.jsonl"
 RECENT: Final = 50
 """Steps by which the time left is judged."""
 PAUSE: Final = 20.0
@@ -92,9 +91,7 @@ def _unfinished(path: Path) -> Begun:
             f"{RUN} must describe a run, but {path / RUN} does not; start its stage again, which writes it."
         ) from None
     host, lives = _holder(path.with_name(f"{path.stem}.lease"))
-    return Begun(
-        path.stem, about, "running" if lives else "interrupted", host, EventLog.read(path / EVENTS)
-    )  # fmt: skip
+    return Begun(path.stem, about, "running" if lives else "interrupted", host, EventLog.read(path / EVENTS))
 
 
 def _holder(lease: Path) -> tuple[str, bool]:

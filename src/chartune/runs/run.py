@@ -23,7 +23,7 @@ import polars as pl
 from chartune.answers import PERPLEXITY, Answer, Metric
 from chartune.config import read_yaml
 from chartune.errors import ChartuneError, RunError, StoreError, UnfinishedRun
-from chartune.log import Event, EventLog
+from chartune.log import EVENTS, Event, EventLog
 from chartune.quantities import Cost, Estimate
 from chartune.record import read_record
 from chartune.runs.estimates import read_estimate, score_frame
@@ -209,7 +209,7 @@ class Run:
 
     def events(self, name: str | None = None, split: str | None = None) -> list[Event]:
         """The numbers on the way, in order; all, or those of one name or split."""
-        every = EventLog.read(self.artefact.file("events.jsonl")) if self.artefact.holds("events.jsonl") else []
+        every = EventLog.read(self.artefact.file(EVENTS)) if self.artefact.holds(EVENTS) else []
         return [e for e in every if name in (None, e.name) and split in (None, e.split)]
 
     def score_frame(self) -> pl.DataFrame:

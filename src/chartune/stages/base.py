@@ -15,7 +15,7 @@ from transformers import LlamaConfig
 from chartune.batches.pack import Blocks, pack
 from chartune.batches.tokenize import encode, train_tokenizer
 from chartune.config import Config, Unhashed, fingerprint
-from chartune.log import EventLog
+from chartune.log import EVENTS, EventLog
 from chartune.models.load import Numerics, Resolved, new_llama, resolve
 from chartune.models.readers import LanguageModel
 from chartune.prediction.predictions import total_nll
@@ -96,7 +96,7 @@ def _pretrain(base: SmallBase, documents: Sequence[str], resolved: Resolved, fol
     model = body.language_model(body.module).to(resolved.device)
     fitted = fit(Training(
         lm_objective(model, train), base.optimisation, Stopping(evaluations_per_epoch=2, patience=99),
-        base.seed, resolved.precision, folder / CHECKPOINTS, EventLog(folder / "events.jsonl"),
+        base.seed, resolved.precision, folder / CHECKPOINTS, EventLog(folder / EVENTS),
         lambda: lm_evaluation(model, held, resolved.precision), title="pretrain the small LLaMA",
     ))  # fmt: skip
     body.save(folder)

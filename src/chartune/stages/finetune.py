@@ -20,7 +20,7 @@ from chartune.adapters.stack import Attached, Fresh, Stack
 from chartune.batches.collate import Examples, Features
 from chartune.batches.tokenize import Encoded, encode_once, load_tokenizer, save_tokenizer
 from chartune.errors import ConfigError, RunError
-from chartune.log import EventLog, say
+from chartune.log import EVENTS, EventLog, say
 from chartune.made_up import oracle_of
 from chartune.models.backbone import LocalBackbone
 from chartune.models.families import Family
@@ -159,7 +159,7 @@ def _fitted(
     """Train, the head from a probe where that is asked; the model then holds the best weights."""
     training = Training(
         reader.objective, stage.optimisation, stage.stopping, stage.seed, resolved.precision, work.checkpoints,
-        EventLog(work.folder / "events.jsonl"),
+        EventLog(work.folder / EVENTS),
         lambda: _evaluation(table, reader.logits["validation"]()),
         title=f"fine-tune {stage.name or stage.stack.title()}", attached=assembled.attached,
         in_tokens=stage.stack.trains_body(),

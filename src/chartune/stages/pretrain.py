@@ -21,7 +21,7 @@ from chartune.batches.tokenize import encode, encode_once, load_tokenizer, must_
 from chartune.config import Added, Unhashed, fingerprint
 from chartune.disclosure import shown
 from chartune.errors import DataError
-from chartune.log import EventLog
+from chartune.log import EVENTS, EventLog
 from chartune.models.backbone import LocalBackbone
 from chartune.models.families import Family
 from chartune.models.load import Body, Resolved, parameters_of
@@ -55,7 +55,6 @@ from chartune.train.loop import Training, fit
 from chartune.train.optimizer import Optimisation, Stopping
 
 REVISION: Final = 2
-EVENTS: Final = "events.jsonl"
 Precision = Literal["fp32", "bf16"]
 SPLITS: Final = ("train", "validation", "test")
 
