@@ -92,8 +92,9 @@ class Measurement:
         """Scores by part, and the sums that they stand on; as published, too, of held-out texts."""
         sums = {part: texts.sums(self.nats[part]) for part, texts in self.scored.items()}
         scores = {part: each.measured() for part, each in sums.items()}
-        for part in set(SCORED) & set(scores) if self.batch_size else ():
-            scores[part] |= self.scored[part].published(self.nats[part], self.batch_size or 1)
+        if self.batch_size is not None:
+            for part in (part for part in SCORED if part in scores):
+                scores[part] |= self.scored[part].published(self.nats[part], self.batch_size)
         return scores, sums
 
 

@@ -31,7 +31,7 @@ from chartune.quantities import Duration
 from chartune.runs.record import ADAPTER
 from chartune.runs.run import Run
 from chartune.sources.plain_texts import plain_texts
-from chartune.stages.assembly import assemble, bare_body
+from chartune.stages.assembly import Model, assemble, bare_body
 from chartune.stages.base import lm_evaluation, lm_objective
 from chartune.stages.facts import backbone_facts, source_facts
 from chartune.stages.inputs import Inputs, inputs_of
@@ -51,7 +51,7 @@ from chartune.store import Artefact, Store
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.prepare import corpus_of, prepare, read_corpus
 from chartune.tasks.soundness import who_left
-from chartune.train.loop import Training, fit
+from chartune.train.loop import Fitted, Training, fit
 from chartune.train.optimizer import Optimisation, Stopping
 
 REVISION: Final = 2
@@ -140,18 +140,9 @@ def _adapt(stage: Pretrain, data: Artefact, inputs: Inputs, work: Work) -> Outco
     bare = stage.reader(body, backbone.family, None).to(inputs.resolved.device)
     measured.read(bare, "before", last, GENERAL)
     assembled = assemble(stage, inputs, body)
-    attached, model = assembled.attached, assembled.reader
-    if not isinstance(model, LanguageModel):
-        raise AssertionError("pretraining trains a language model")
     learning, every = assembled.learning, assembled.parameters
-    watched = texts["validation"].blocks.some(stage.validation_blocks)
-    fitted = fit(Training(
-        lm_objective(model, texts[TRAIN].blocks), stage.optimisation, stage.stopping, stage.seed, precision,
-        work.checkpoints, EventLog(work.folder / EVENTS), lambda: lm_evaluation(model, watched, precision),
-        title=f"pretrain {stage.name or stage.method.title()}", attached=attached,
-    ))  # fmt: skip
-    attached.keep_promises()
-    _keep(stage, attached, body, backbone, work)
+    model, fitted = _fitted(stage, assembled, texts, precision, work)
+    _keep(stage, assembled.attached, body, backbone, work)
     measured.read(model, "after", *measured.scored)
     measured.add(last, "unigram", unigram_of(texts, measured.scored[last], backbone))
     scores, sums = measured.scores()
@@ -159,6 +150,22 @@ def _adapt(stage: Pretrain, data: Artefact, inputs: Inputs, work: Work) -> Outco
     scores[TRAIN] |= last_batch(work.folder / EVENTS) if measured.batch_size else {}
     facts = {"stopped_early": fitted.stopped_early, "best_step": fitted.state.best_step}
     return Outcome(scores, learning, every, fitted.state.tokens, fitted.state, facts)
+
+
+def _fitted(
+    stage: Pretrain, assembled: Model, texts: Mapping[str, Texts], precision: Precision, work: Work
+) -> tuple[LanguageModel, Fitted]:
+    """The language model with the best weights, and how training went."""
+    model, watched = assembled.reader, texts["validation"].blocks.some(stage.validation_blocks)
+    if not isinstance(model, LanguageModel):
+        raise AssertionError("pretraining trains a language model")
+    fitted = fit(Training(
+        lm_objective(model, texts[TRAIN].blocks), stage.optimisation, stage.stopping, stage.seed, precision,
+        work.checkpoints, EventLog(work.folder / EVENTS), lambda: lm_evaluation(model, watched, precision),
+        title=f"pretrain {stage.name or stage.method.title()}", attached=assembled.attached,
+    ))  # fmt: skip
+    assembled.attached.keep_promises()
+    return model, fitted
 
 
 def must_have_documents(data: Artefact) -> None:
