@@ -34,6 +34,11 @@ class PTuning(VirtualTokens):
     dropout: Annotated[Fraction, Added()] = 0.0
     """Dropout between the layers of the LSTM while training; without effect on one layer, and on the MLP."""
 
+    @property
+    def dropout_between(self) -> float:
+        """Dropout where there are layers for it to stand between."""
+        return self.dropout if self.network == "lstm" and self.layers > 1 else 0.0
+
     def maker(self, width: int) -> nn.Module:
         """The network and the vectors that it reads."""
         return Network(self, width)
@@ -57,7 +62,7 @@ class PTuning(VirtualTokens):
             token_dim=embedding(body).shape[1], num_layers=1, num_attention_heads=1, num_transformer_submodules=1,
             encoder_reparameterization_type=self.network.upper(), encoder_hidden_size=self.hidden,
             encoder_num_layers=self.layers if self.network == "lstm" else 2,
-            encoder_dropout=self.dropout if self.network == "lstm" and self.layers > 1 else 0.0,
+            encoder_dropout=self.dropout_between,
         )  # fmt: skip
 
     def still(self) -> "PTuning":
@@ -87,9 +92,8 @@ class Network(nn.Module):
         self.embedding = nn.Embedding(method.tokens, width)
         self.lstm_head: nn.LSTM | None = None
         if method.network == "lstm":
-            dropout = method.dropout if method.layers > 1 else 0.0
             self.lstm_head = nn.LSTM(
-                width, hidden, method.layers, bidirectional=True, batch_first=True, dropout=dropout
+                width, hidden, method.layers, bidirectional=True, batch_first=True, dropout=method.dropout_between
             )
             sizes = [2 * hidden, 2 * hidden, width]
         else:

@@ -121,8 +121,7 @@ def _eager(module: nn.Module, *args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
 
 def _sdpa(module: nn.Module, *args: Any, **kwargs: Any) -> tuple[Tensor, Any]:
     """PyTorch's fused kernels. The mask says all, also what is causal."""
-    attended: tuple[Tensor, Any] = ALL_ATTENTION_FUNCTIONS["sdpa"](module, *args, **kwargs | {"is_causal": False})
-    return attended
+    return _stock_sdpa(module, *args, **kwargs | {"is_causal": False})
 
 
 def _with_prefixes(inner: Attend, stock: Attend) -> Attend:
