@@ -108,8 +108,8 @@ class AdaLoRA(Targeted):
         initial, final = round(self.initial_fraction * steps), max(1, round(self.final_fraction * steps))
         if initial + final >= steps:
             raise AdapterError(
-                f"AdaLoRA needs steps in which its budget falls, but of {steps} {initial} come before and {final} "
-                f"after; train for longer, or use a LoRA."
+                f"AdaLoRA needs steps in which its budget falls, but of {steps:,} in all the first {initial:,} come "
+                f"before that and the last {final:,} after it; train for longer, or use a LoRA."
             )
         return Budget(self._config([], steps, initial, final), body, name)
 
@@ -161,7 +161,7 @@ class Budget(Regime):
         else:
             self.allocator.mask_using_rank_pattern(self.body, self.pattern)
 
-    def counts(self, steps: int) -> bool:
+    def may_be_best(self, steps: int) -> bool:
         """Once ranks are fixed."""
         return steps > self.last
 

@@ -1,6 +1,6 @@
 """Regime: what a layer asks of the training loop beside gradients; nothing, of most methods.
 
-loss + penalty ─▶ backward ─▶ clip ─▶ AdamW ─▶ stepped ─▶ [evaluate, where the model counts] ─▶ [memory: checkpoint]
+loss + penalty ─▶ backward ─▶ clip ─▶ AdamW ─▶ stepped ─▶ [evaluate: may be the best] ─▶ [memory: checkpoint]
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ class Regime:
     def stepped(self, step: int) -> None:
         """The optimizer has made a step, counted from 0; its gradients are still there."""
 
-    def counts(self, steps: int) -> bool:
+    def may_be_best(self, steps: int) -> bool:
         """Whether a model after so many steps is one that the method would leave, so that it may be the best one."""
         return True
 
@@ -47,9 +47,9 @@ class Regimes(Regime):
         for regime in self.layers.values():
             regime.stepped(step)
 
-    def counts(self, steps: int) -> bool:
-        """Whether it does for all."""
-        return all(regime.counts(steps) for regime in self.layers.values())
+    def may_be_best(self, steps: int) -> bool:
+        """Whether it may for all."""
+        return all(regime.may_be_best(steps) for regime in self.layers.values())
 
     def memory(self) -> dict[str, Tensor]:
         """`layer/name` of each."""

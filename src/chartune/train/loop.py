@@ -289,7 +289,7 @@ def _evaluate(loop: _Loop) -> None:
     state.unevaluated = False
     for name, value in shown.values.items():
         training.events.record(state.step, name, value, split="validation", tokens=state.tokens)
-    if not training.regimes.counts(state.step):
+    if not training.regimes.may_be_best(state.step):
         return
     if state.best_score is None or shown.score > state.best_score:
         state.best_score, state.best_step, state.bad = shown.score, state.step, 0
