@@ -396,6 +396,11 @@ def test_predictions_of_the_test_split_are_those_that_the_run_keeps(store: Store
     assert np.array_equal(decided.astype(stored.dtype), stored)
 
 
+def test_a_run_is_sought_by_name_where_its_folder_may_not_be_looked_at(store: Store) -> None:
+    refused = asked(store, "/" + "long" * 100, "-")
+    assert (refused.code, "none is named" in " ".join(refused.err.split())) == (2, True)
+
+
 def test_the_input_is_not_written_over(store: Store, tmp_path: Path) -> None:
     source = table(tmp_path, "new.csv", some())
     before = source.read_bytes()

@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import itertools
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -83,7 +84,7 @@ def find_run(store: Store, prefix: str) -> Run:
 def run_at(store: Store, reference: str) -> Run:
     """The run that a folder holds, or that a reference stands for as in `find_run`. Raises as that."""
     folder = Path(reference)
-    return Run(folder) if (folder / MANIFEST).is_file() else find_run(store, reference)
+    return Run(folder) if os.path.isfile(folder / MANIFEST) else find_run(store, reference)
 
 
 def store_of(run: Run | str, store: Store | Path | str | None = None) -> Store:

@@ -3,6 +3,7 @@
 folder ─SHA256SUMS, file by file─▶ Export ─`chartune.stages.exported`─▶ a scorer
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -78,7 +79,7 @@ class Export:
 
 def is_export(folder: Path) -> bool:
     """Whether a folder is one that `export` has written."""
-    return (folder / ABOUT).is_file()
+    return os.path.isfile(folder / ABOUT)  # of a folder that may not be looked at: no
 
 
 def read_export(folder: Path) -> Export:
