@@ -74,6 +74,10 @@ class Stack(Config):
         ]
         return " + ".join(names) or "head only"
 
+    def learns(self) -> bool:
+        """Whether anything of the body learns; else the head alone does."""
+        return any(layer.kind != "frozen" for layer in self.layers)
+
     def trains_all(self) -> bool:
         """Whether every weight of the body moves."""
         return any(isinstance(layer, Fresh) and layer.method.trains_all for layer in self.layers)

@@ -39,6 +39,10 @@ class Cell:
         """The stages that it refers to."""
         return tuple(dict.fromkeys(_references(self.asked)))
 
+    def always(self) -> tuple[str, ...]:
+        """The paths of its space that are never idle."""
+        return tuple(path for path, one in (self.space.dimensions.items() if self.space else ()) if not one.when)
+
     def title(self) -> str:
         """What to call it in messages: `stacked (seed=1, task=mortality)`."""
         place = ", ".join(f"{path}={value}" for path, value in self.axes.items())

@@ -27,12 +27,15 @@ from chartune.mapping import merged, put
 from chartune.names import Title, named
 from chartune.search.choice import Search
 from chartune.stages.catalog import stages
+from chartune.stages.finetune import Finetune
 from chartune.studies.cell import SCORES_TEST, Cell
 from chartune.studies.final import final_cells
 from chartune.studies.problems import together
 from chartune.studies.spaces import corners, searched_cell, space_of
 from chartune.tasks.prepare import AnyPreparation
 
+RATE: Final = "optimisation.learning_rate"
+"""Of what learns below a head."""
 SILENT: Final = ("seed", "task")
 """Axes that a run's name does not repeat: the report groups seeds, and has a part for each task."""
 
@@ -125,7 +128,13 @@ class Study(Config):
             why.append(f"a study says by `test` and `final` whose test split is scored; leave out `{SCORES_TEST}`")
         for asked in corners(cell):
             try:
-                self.stage(asked, dict.fromkeys(cell.needs(), "0" * 16))
+                stage = self.stage(asked, dict.fromkeys(cell.needs(), "0" * 16))
             except ConfigError as error:
                 why.append(str(error))
+                continue
+            if RATE in {*cell.axes, *cell.always()} and isinstance(stage, Finetune) and not stage.stack.learns():
+                why.append(
+                    f"the head learns alone, so that all values of `{RATE}` are one training; vary "
+                    f"`optimisation.head_learning_rate`, or write the head alone as a stage of its own"
+                )
         return list(dict.fromkeys(why))

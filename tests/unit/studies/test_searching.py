@@ -207,6 +207,20 @@ def test_a_slip_in_a_space_is_said_before_anything_runs(fields: dict[str, Any], 
         Study.parse({"title": "t", "data": data, "stages": stages, "search": search})
 
 
+@pytest.mark.parametrize("where", ["grid", "space"])
+@pytest.mark.parametrize("layers", [[], [{"kind": "frozen", "adapter": "a"}]])
+def test_a_rate_of_what_does_not_learn_is_not_varied(where: str, layers: list[Any]) -> None:
+    def asked(path: str, layers: list[Any]) -> Study:
+        stage = {**LORA, "backbone": {"name": "x"}, "stack": {"layers": layers}, where: {path: [1e-3, 1e-2]}}
+        data = {"source": {"kind": "mimic3", "folder": "raw"}}
+        return Study.parse({"title": "t", "data": data, "stages": {"head": stage}})
+
+    with pytest.raises(ConfigError, match=r"vary `optimisation\.head_learning_rate`"):
+        asked("optimisation.learning_rate", layers)
+    assert asked("optimisation.head_learning_rate", layers).cells()
+    assert asked("optimisation.learning_rate", [*layers, {"kind": "fresh"}]).cells()
+
+
 def test_a_budget_is_of_the_study_and_not_of_a_row() -> None:
     stages = {"lora": {"kind": "pretrain", "space": {"method.rank": [2]}, "search": {"trials": 50}}}
     with pytest.raises(ConfigError, match="search: not a field"):
