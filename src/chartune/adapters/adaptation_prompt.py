@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from peft import AdaptionPromptConfig
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from chartune.adapters.method import ROOT, Method
 from chartune.adapters.prefix_attention import PREFIXES, GatedPrompt, add_prefix, reads_prefixes
+from chartune.config import Added
 from chartune.errors import AdapterError
 from chartune.models.anatomy import Anatomy, matrix_shape
 from chartune.models.weights import Header
@@ -35,7 +36,19 @@ class AdaptationPrompt(Method):
     tokens: int = Field(10, gt=0, le=65536)
     """Vectors n in each block."""
     blocks: int | None = Field(None, gt=0, le=4096)
-    """In how many blocks, from the top; None: in all."""
+    """In how many blocks, from the top; None: in all, or in the fraction `depth` of them."""
+    depth: Annotated[float | None, Added()] = Field(None, gt=0, le=1)
+    """In which fraction of a base's blocks, from the top, at least in one: a setting for bases of any depth. The 10, 20
+    and 30 of LLaMA-7B's 32 blocks (P1, appendix A.2) are 0.3125, 0.625 and 0.9375."""
+
+    @model_validator(mode="after")
+    def _number_or_fraction(self) -> Self:
+        if self.blocks is not None and self.depth is not None:
+            raise ValueError(
+                f"an adaptation prompt must stand in a number of blocks or in a fraction of them, but `blocks` is "
+                f"{self.blocks} and `depth` is {self.depth:g}; leave one of them out"
+            )
+        return self
 
     def to_peft(self, body: nn.Module, anatomy: Anatomy) -> AdaptionPromptConfig | None:
         """The peft config, where peft knows the family."""
@@ -64,8 +77,9 @@ class AdaptationPrompt(Method):
             add_prefix(body, body.get_submodule(place), name, prompt)
 
     def title(self) -> str:
-        """`adaptation prompt n=10`, with the number of blocks where it is not all."""
-        return f"adaptation prompt n={self.tokens}" + (f" in {self.blocks} blocks" if self.blocks else "")
+        """`adaptation prompt n=10`, with the number or fraction of blocks where it is not all."""
+        where = f" in {self.blocks} blocks" if self.blocks else f" in {self.depth:g} of the blocks" if self.depth else ""
+        return f"adaptation prompt n={self.tokens}{where}"
 
     def must_suit(self, body: nn.Module, anatomy: Anatomy, whose: str) -> None:
         """Refuse bodies whose attention cannot be reached, has no key and value matrix each, or has too few blocks."""
@@ -117,7 +131,9 @@ class AdaptationPrompt(Method):
 
     def _places(self, anatomy: Anatomy) -> tuple[str, ...]:
         """The attention modules that get one."""
-        return anatomy.attention[-self.blocks :] if self.blocks else anatomy.attention
+        every = len(anatomy.attention)
+        count = self.blocks or (max(1, round(self.depth * every)) if self.depth else every)
+        return anatomy.attention[-count:]
 
 
 def _is_plain(body: nn.Module, place: str, anatomy: Anatomy) -> bool:

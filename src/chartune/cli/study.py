@@ -25,6 +25,7 @@ from chartune.cli.options import (
 from chartune.config import override, read_yaml
 from chartune.errors import ConfigError, RunError
 from chartune.runs.run import Run
+from chartune.sources.kinds import SOURCES, source_class
 from chartune.store import Store
 
 if TYPE_CHECKING:
@@ -194,10 +195,27 @@ def _asked(
         )
     data: dict[str, Any] = dict(named)
     if folder is not None:
-        data["source"] = source_at(folder, source)
+        data["source"] = _moved(data.get("source"), source_at(folder, source))
     if splits is not None:
         data["splits"] = listed_splits(splits)
     return Study.parse(override({**written, "data": data}, sets or []), str(file))
+
+
+def _moved(named: Any, at: dict[str, Any]) -> dict[str, Any]:
+    """A source at another place.
+
+    Args:
+        named: as the file says.
+        at: kind and place of the raw data that are given.
+
+    Returns:
+        `at`, and where it is of the kind that the file names what that says of it, such as the names of columns; but no
+        other path, which would be of other data.
+    """
+    if not isinstance(named, dict) or named.get("kind") != at["kind"]:
+        return at
+    beside = source_class(at["kind"]).beside if at["kind"] in SOURCES else ()
+    return {name: value for name, value in named.items() if name not in beside} | at
 
 
 def _surveyed(study: "Study", store: Store, ledger: Path | None) -> "Survey":

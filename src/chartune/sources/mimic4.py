@@ -151,6 +151,7 @@ class Mimic4(Mimic):
     event_tables = (CHARTEVENTS_4,)
     folder_tables = (PATIENTS, ADMISSIONS, *CODED, ICUSTAYS_4)
     tables = (*folder_tables, *NOTE, *event_tables)
+    beside = ("notes",)
     birth = ("anchor_age", "anchor_year")
     age = age_at(pl.col("anchor_age"), pl.col("anchor_year"), pl.col("admittime"))
     kind: Literal["mimic4"] = "mimic4"

@@ -125,6 +125,8 @@ class Source(Bounds, ABC):
 
     place: ClassVar[str] = "folder"
     """The field that says where it is."""
+    beside: ClassVar[tuple[str, ...]] = ()
+    """Fields that say where more of it is."""
     icd_versions: ClassVar[tuple[Literal[9, 10], ...]] = (9,)
     """In which its diagnoses and procedures may be coded."""
 

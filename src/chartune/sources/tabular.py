@@ -58,6 +58,7 @@ class Tabular(OwnDialect, Source):
     """One file with a text per row, and labels beside them or in a file of their own, both written alike."""
 
     place: ClassVar[str] = "file"
+    beside: ClassVar[tuple[str, ...]] = ("labels",)
     kind: Literal["tabular"] = "tabular"
     file: RawPath
     """CSV, TSV, JSON Lines (each also as .gz) or Parquet."""

@@ -12,7 +12,7 @@ from chartune.adapters.adaptation_prompt import AdaptationPrompt
 from chartune.adapters.adapter import read_adapter
 from chartune.adapters.lora import LoRA
 from chartune.adapters.stack import Attached, Fresh, Stack, attach
-from chartune.errors import AdapterError
+from chartune.errors import AdapterError, ConfigError
 from chartune.models.anatomy import anatomy_of
 from chartune.models.backbone import LocalBackbone
 from chartune.models.families import family_of
@@ -50,6 +50,24 @@ def test_it_stands_in_the_upper_blocks_with_the_counts_of_p1() -> None:
     assert method.count(body, anatomy_of(body)) == 1_228_830
     blocks = {int(name.split(".")[3]) for name in method.shapes(body, anatomy_of(body))}
     assert blocks == set(range(2, 32))
+    assert AdaptationPrompt(tokens=10, depth=0.9375).shapes(body, anatomy_of(body)) == method.shapes(
+        body, anatomy_of(body)
+    )
+
+
+def test_a_fraction_of_the_blocks_stands_for_a_number_on_a_base_of_any_depth(llama: LocalBackbone) -> None:
+    body = opened(llama, AdaptationPrompt()).module
+    places = len(anatomy_of(body).attention)
+    for depth, count in ((1.0, places), (0.5, places // 2), (0.01, 1)):
+        shapes = AdaptationPrompt(tokens=3, depth=depth).shapes(body, anatomy_of(body))
+        assert len(shapes) == 2 * count
+        assert {int(name.split(".")[3]) for name in shapes} == set(range(places - count, places))
+    assert AdaptationPrompt(depth=0.5).title() == "adaptation prompt n=10 in 0.5 of the blocks"
+
+
+def test_a_number_and_a_fraction_of_blocks_are_not_asked_together() -> None:
+    with pytest.raises(ConfigError, match="leave one of them out"):
+        AdaptationPrompt.parse({"kind": "adaptation-prompt", "blocks": 3, "depth": 0.5})
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])

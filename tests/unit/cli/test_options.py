@@ -5,7 +5,10 @@ from pathlib import Path
 import pytest
 
 from chartune.cli.options import named_path, overridden
+from chartune.cli.study import _asked
 from chartune.errors import ConfigError
+from chartune.sources.mimic4 import Mimic4
+from chartune.sources.tabular import Tabular
 from chartune.stages.finetune import Finetune
 from chartune.testing.command_line import chartune
 
@@ -30,3 +33,15 @@ def test_a_path_that_may_not_be_looked_at_is_refused_by_every_verb(tmp_path: Pat
         named_path(str(folder / "notes.csv"))
     refused = chartune(*words, folder / "notes.csv", "--store", tmp_path / "store")
     assert (refused.code, "this user may look at" in " ".join(refused.err.split())) == (2, True)
+
+
+def test_a_study_given_other_data_keeps_what_its_file_says_of_that_kind_but_no_path(tmp_path: Path) -> None:
+    study, table = tmp_path / "study.yaml", tmp_path / "other.jsonl"
+    table.write_text('{"note": "a cough"}\n', encoding="utf-8")
+    source = "{kind: tabular, file: here.csv, text: note, subject: null, label: diagnosis, labels: labels.csv}"
+    study.write_text(f"title: t\ndata: {{source: {source}}}\nstages: {{a: {{kind: tfidf}}}}\n", encoding="utf-8")
+    data = _asked(study, table, None, None, None).data.source
+    assert isinstance(data, Tabular)
+    assert (data.file, data.text, data.subject, data.label, data.labels) == (table, "note", None, "diagnosis", None)
+    other = _asked(study, tmp_path, "mimic4", None, None).data.source  # of another kind nothing is kept
+    assert other == Mimic4(folder=tmp_path)
