@@ -333,7 +333,7 @@ def test_all_that_is_wrong_is_said_at_once_before_anything_is_made(place: Place,
     study["shared"]["finetune"]["max_seq_len"] = 4000
     study["stages"]["lost"] = {
         **study["stages"]["stacked"],
-        "stack": {"layers": [{"kind": "frozen", "adapter": "gone"}]},
+        "stack": {"layers": [{"kind": "frozen", "adapter": "gone"}, {"kind": "fresh"}]},
     }
     study["stages"]["far"] = {"kind": "pretrain", "backbone": {"name": str(tmp_path / "no-base")}}
     study["stages"]["above"] = {"kind": "finetune", "grid": {"seed": [1]},

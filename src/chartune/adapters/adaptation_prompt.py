@@ -78,7 +78,9 @@ class AdaptationPrompt(Method):
 
     def title(self) -> str:
         """`adaptation prompt n=10`, with the number or fraction of blocks where it is not all."""
-        where = f" in {self.blocks} blocks" if self.blocks else f" in {self.depth:g} of the blocks" if self.depth else ""
+        where = (
+            f" in {self.blocks} blocks" if self.blocks else f" in {self.depth:g} of the blocks" if self.depth else ""
+        )
         return f"adaptation prompt n={self.tokens}{where}"
 
     def must_suit(self, body: nn.Module, anatomy: Anatomy, whose: str) -> None:

@@ -17,8 +17,10 @@ from chartune.runner import run
 from chartune.runs.run import Run
 from chartune.search.storages import Journals
 from chartune.stages.bases import find_or_make
+from chartune.stages.identity import Identity
 from chartune.stages.model_stage import ModelStage
 from chartune.store import Store
+from chartune.studies.cell import Cell
 from chartune.studies.checks import must_be_sound, prepared
 from chartune.studies.failures import failed, mended
 from chartune.studies.ledger import Entry, append, entry_of, must_be_of, must_be_writable, read_entries
@@ -81,7 +83,12 @@ def conduct(
     before = survey(family, store, entries, data)
     again = needed(before)
     settled = {n: one for n, one in before.standings.items() if one.only_listed and n not in again}
-    return _conducted(family, Survey(family, store, entries, data), settled, ledger, journals)
+
+    def keep(run: Run, cell: Cell, identity: Identity) -> None:
+        if ledger and identity.fingerprint not in entries:
+            append(ledger, entry_of(run, cell, study.title, identity, store))
+
+    return _conducted(family, Survey(family, store, entries, data, keep=keep), settled, journals)
 
 
 def _make_bases(family: Family, store: Store) -> None:
@@ -92,9 +99,7 @@ def _make_bases(family: Family, store: Store) -> None:
             find_or_make(stage.backbone, store)
 
 
-def _conducted(
-    family: Family, bench: Survey, settled: Mapping[int, Standing], ledger: Path | None, journals: Journals
-) -> Conducted:  # fmt: skip
+def _conducted(family: Family, bench: Survey, settled: Mapping[int, Standing], journals: Journals) -> Conducted:
     """Cell by cell. settled: cells that only the ledger lists, and whose weights nobody asks for."""
     gaps: list[Gap] = []
     with progress(family.study.title, total=len(family.cells)) as meter:
@@ -106,8 +111,9 @@ def _conducted(
             bench.standings[number] = standing
             if standing.state != "done":
                 gaps.append(Gap(cell.title(), standing.why))
-            elif ledger and standing.entry is None:
-                _listed(standing, bench, ledger)
+            elif standing.run is not None and standing.identity is not None:
+                bench.keep(standing.run, cell, standing.identity)
+                bench.keep_trials(number)
             meter.advance()
     done = [standing for standing in bench.standings.values() if standing.state == "done"]
     return Conducted(tuple(titled(done)), tuple(gaps), tuple(listed(done)), bench.every_search())
@@ -122,7 +128,8 @@ def _tried(bench: Survey, number: int, standing: Standing, journals: Journals) -
     try:
         if cell.space is not None:
             _search(bench, number, journals)
-            if (found := bench.ask(number)).run is not None:
+            found = bench.ask(number)
+            if found.run is not None or (found.only_listed and not family.children(number)):
                 return found
         finished = run(bench.stage(number), bench.store)
     except ChartuneError as error:
@@ -149,13 +156,6 @@ def _say(finished: Run) -> None:
     task = f" on {finished.task}" if finished.task else ""
     score = f"{headline_text(finished, what.metric, False)}{'' if finished.final else NOT_FINAL}"
     say(f"{finished.name}{task}: {what.title} {score}, {human_seconds(finished.cost.seconds)}")
-
-
-def _listed(standing: Standing, bench: Survey, ledger: Path) -> None:
-    """Put a finished cell into the ledger."""
-    if standing.run is not None and standing.identity is not None:
-        study = bench.family.study.title
-        append(ledger, entry_of(standing.run, standing.cell, study, standing.identity, bench.store))
 
 
 def titled(standings: Iterable[Standing]) -> Iterator[Run]:

@@ -77,6 +77,13 @@ class Entry(Record):
         """The split that it is reported on."""
         return "test" if "test" in self.scores else "validation"
 
+    def value(self, split: str) -> float | None:
+        """Its headline on a split, as it is shown; None: it was not measured, or is not shown."""
+        row = self.scores.get(split)
+        estimate = row.get(self.metric) if isinstance(row, dict) else None
+        value = estimate.get("value") if isinstance(estimate, dict) else None
+        return float(value) if isinstance(value, int | float) else None
+
 
 def entry_of(run: Run, cell: Cell, study: str, identity: Identity, store: Store) -> Entry:
     """The line of a finished cell."""

@@ -1,13 +1,13 @@
 """Searching: the search of a cell, conducted or looked at; its trials are ordinary runs without test scores.
 
 cell + space ─first trial's identity─▶ name of the search ─▶ searches/<name>/ journal.log   what optuna keeps
-trial ─stage without test scores─▶ found in the store, or run ─▶ validation score ┘  search.json  what reports read
+trial ─stage without test scores─▶ store, ledger, or run ─▶ validation score ┘  search.json  what reports read
 """
 
 import hashlib
 import socket
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,9 +24,11 @@ from chartune.search.loop import Problem, Result, result_of, searched
 from chartune.search.space import Settings
 from chartune.search.storages import RECORD, SEARCHES, Journals
 from chartune.search.trial import Outcome, Trial
+from chartune.stages.identity import Identity
 from chartune.store import Artefact, Store, storing, write_json
 from chartune.studies.cell import Cell
 from chartune.studies.identity import Contents, identity_of
+from chartune.studies.ledger import Entry
 from chartune.studies.parents import Family
 from chartune.studies.spaces import trial_of
 from chartune.writing import remembered
@@ -80,6 +82,10 @@ class Bench:
     store: Store
     elsewhere: Contents
     """The content of parents' adapters that only a ledger lists."""
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    """Runs that a ledger lists, by fingerprint: trials among them are not trained again."""
+    keep: Callable[[Run, Cell, Identity], None] = lambda *_: None
+    """Is given every trial that was trained, or was found in the store."""
 
     def look(self, number: int, made: Mapping[str, str], data: Artefact) -> Searched | None:
         """How far the search of a cell is; None: its base model is not made yet.
@@ -131,6 +137,17 @@ class Bench:
         say(f"{asked.cell.title()}: {result.ended}{f' ({repeated} more repeated others)' if repeated else ''}")
         return done
 
+    def keep_all(self, number: int, made: Mapping[str, str], data: Artefact, asked: Searched) -> None:
+        """Give `keep` the trials of a search that was made before, as far as their runs are in the store."""
+        shared = ((asked.problem.share, asked.result.trials), (1.0, asked.result.promoted))
+        for share, trial in ((share, trial) for share, trials in shared for trial in trials if trial.outcome.run):
+            cell = trial_of(self.family.cells[number], trial.settings)
+            identity = identity_of(
+                shortened(self.family.stage(number, made, cell), share), data, self.store, self.elsewhere
+            )
+            if identity and (finished := self._found(identity)):
+                self.keep(finished, cell, identity)
+
     def _evaluated(
         self, number: int, settings: Settings, share: float, made: Mapping[str, str], data: Artefact
     ) -> Outcome:  # fmt: skip
@@ -138,12 +155,18 @@ class Bench:
         trial = trial_of(self.family.cells[number], settings)
         try:
             stage = shortened(self.family.stage(number, made, trial), share)
-            finished = self._found(stage, data) or run(stage, self.store)
+            identity = identity_of(stage, data, self.store, self.elsewhere)
+            if identity and (listed := self._listed(identity)):
+                say(f"trial {trial.name}: its score stands in the ledger")
+                return listed
+            finished = self._found(identity) or run(stage, self.store)
         except StoreError:  # of the machine, and not of these settings: the trial stays open
             raise
         except ChartuneError as error:
             say(f"trial {trial.name}: {error}")
             return Outcome(None, why=str(error))
+        if identity:
+            self.keep(finished, trial, identity)
         what, estimate = finished.headline, finished.estimate(finished.headline.metric, CHOOSING)
         say(f"trial {trial.name}: {what.title} {headline_text(finished, what.metric, False)} on validation")
         cost = finished.cost
@@ -151,11 +174,18 @@ class Bench:
             return Outcome(None, finished.fingerprint, cost.tokens, cost.seconds, "no score was measured")
         return Outcome(estimate.value, finished.fingerprint, cost.tokens, cost.seconds)
 
-    def _found(self, stage: Any, data: Artefact) -> Run | None:
-        """The run of a stage, by the name that it has."""
-        identity = identity_of(stage, data, self.store, self.elsewhere)
+    def _found(self, identity: Identity | None) -> Run | None:
+        """A run in the store."""
         found = self.store.find(SHELF, identity.fingerprint) if identity else None
         return Run(found.path) if found else None
+
+    def _listed(self, identity: Identity) -> Outcome | None:
+        """What a ledger says of a run that is not in the store; None: nothing, or its score is not shown there."""
+        entry = None if self._found(identity) else self.entries.get(identity.fingerprint)
+        score = entry.value(CHOOSING) if entry else None
+        if entry is None or score is None:
+            return None
+        return Outcome(score, entry.fingerprint, entry.cost.get("tokens"), entry.cost.get("seconds"))
 
 
 def shortened(stage: Any, share: float) -> Any:

@@ -5,7 +5,7 @@ cell ─parents' weights─▶ stage ─data, base─▶ identity ─┬▶ run 
                                                        └▶ failed last time · missing
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
@@ -80,6 +80,8 @@ class Survey:
     """Of the cells asked so far."""
     searches: dict[int, Searched] = field(default_factory=dict)
     """Of searched cells that were asked, as far as they are."""
+    keep: Callable[[Run, Cell, Identity], None] = lambda *_: None
+    """Is given the trials of searches: `chartune.studies.searching.Bench`."""
     _seen: dict[str, Artefact | None] = field(default_factory=dict)
 
     def ask(self, number: int) -> Standing:
@@ -118,7 +120,12 @@ class Survey:
 
     def bench(self, number: int) -> Bench:
         """Where the search of a cell is conducted."""
-        return Bench(self.family, self.store, self._elsewhere(number))
+        return Bench(self.family, self.store, self._elsewhere(number), self.entries, self.keep)
+
+    def keep_trials(self, number: int) -> None:
+        """Give `keep` the trials by which the settings of a cell were chosen."""
+        if self.data is not None and (search := self.searches.get(number)):
+            self.bench(number).keep_all(number, self.made(number), self.data[number], search)
 
     def _known(self, number: int, cell: Cell) -> Standing:
         parents = {need: self.standings[parent] for need, parent in self.family.parents[number].items()}

@@ -20,6 +20,7 @@ from chartune.store import Artefact, Store
 from chartune.studies import searching
 from chartune.studies.conduct import Conducted, conduct
 from chartune.studies.forecast import forecasts
+from chartune.studies.ledger import read_entries
 from chartune.studies.parents import family_of
 from chartune.studies.report import study_report
 from chartune.studies.spaces import settled, trial_of
@@ -88,6 +89,47 @@ def test_given_again_a_search_trains_nothing(asked: Asking, done: Conducted, mon
     other = Study.parse(asked[0].model_dump() | {"search": {"sampler": "random", "seed": 5}})
     again = conduct(other, asked[1])  # other searches find the runs of the same settings, whatever they are called
     assert [search.chosen for search in again.searches] == [search.chosen for search in done.searches]
+
+
+def test_a_ledger_carries_a_search_to_another_store(
+    asked: Asking, done: Conducted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger, trained = tmp_path / "ledger.jsonl", list[str]()
+    for module in ("studies.ledger", "report.released"):
+        monkeypatch.setattr(f"chartune.{module}.is_exact", lambda *_: True)  # as of a made-up hospital
+    conduct(*asked, ledger)  # of a search that was there before
+    trials = [trial.outcome.run for trial in done.searches[0].result.trials]
+    assert set(read_entries(ledger)) == {*trials, done.runs[0].fingerprint}
+
+    def noted(stage: Any, store: Store) -> Run:
+        trained.append(stage.stack.layers[0].method.rank)
+        return run(stage, store)
+
+    for module in ("conduct", "searching"):
+        monkeypatch.setattr(f"chartune.studies.{module}.run", noted)
+    elsewhere = conduct(asked[0], Store(tmp_path / "store").open(), ledger)
+    assert (trained, elsewhere.gaps, elsewhere.runs) == ([], (), ())
+    assert [entry.fingerprint for entry in elsewhere.listed] == [done.runs[0].fingerprint]
+    assert [search.chosen for search in elsewhere.searches] == [done.searches[0].chosen]
+
+    begun = tmp_path / "begun.jsonl"  # a ledger of one trial: the other one and what is chosen are done here
+    begun.write_bytes(next(line for line in ledger.read_bytes().splitlines(True) if trials[1].encode() in line))
+    conduct(asked[0], Store(tmp_path / "other").open(), begun)
+    chosen = done.searches[0].chosen
+    assert chosen is not None
+    assert trained == ([2] if chosen[RANK] == 2 else [2, chosen[RANK]])
+    assert set(read_entries(begun)) == {*trials, done.runs[0].fingerprint}
+
+
+def test_a_trial_whose_score_the_ledger_does_not_show_is_made_again(
+    asked: Asking, done: Conducted, tmp_path: Path
+) -> None:
+    conduct(*asked, tmp_path / "ledger.jsonl")
+    entries = read_entries(tmp_path / "ledger.jsonl")
+    assert {entry.value("validation") for entry in entries.values()} == {None}
+    bench = survey(family_of(asked[0])[0], Store(tmp_path / "store").open(), entries).bench(0)
+    for entry in entries.values():
+        assert bench._listed(Identity(entry.kind, entry.revision, entry.settings)) is None
 
 
 def test_the_standing_says_how_far_a_search_is(asked: Asking, done: Conducted) -> None:
