@@ -8,11 +8,9 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from chartune.answers import ANY_OF
 from chartune.errors import DataError, LabelError
 from chartune.metrics import auroc_estimate, resample
-from chartune.metrics.areas import label_draws
+from chartune.metrics.areas import areas, label_draws
 from chartune.metrics.auroc import auroc_statistic
 from chartune.metrics.bootstrap import row_weights
-from chartune.metrics.classification import auprc_statistic
-from chartune.metrics.multilabel import micro_statistic
 
 Matrix = NDArray[np.float64]
 
@@ -21,6 +19,15 @@ def cells(seed: int, n: int = 120, labels: int = 7, decimals: int = 1) -> tuple[
     rng = np.random.default_rng(seed)
     y = (rng.random((n, labels)) < np.linspace(0.1, 0.6, labels)).astype(np.float64)
     return y, np.round(rng.normal(size=(n, labels)) + y, decimals), rng.integers(0, n // 2, n).astype(np.float64)
+
+
+def won(labels: NDArray[np.bool_], scores: Matrix, weights: Matrix) -> Matrix:
+    """AUROC of each draw by its definition: every pair of rows, weights [B, n]."""
+    cases, others = np.flatnonzero(labels), np.flatnonzero(~labels)
+    ahead = scores[cases, None] - scores[None, others]
+    pairs = (ahead > 0) + (ahead == 0) / 2
+    with np.errstate(invalid="ignore"):
+        return np.asarray([d[cases] @ pairs @ d[others] / (d[cases].sum() * d[others].sum()) for d in weights])
 
 
 @pytest.mark.parametrize("decimals", [0, 1, 12])
@@ -49,19 +56,50 @@ def test_one_label_is_the_binary_score() -> None:
     assert scores["macro_auprc"].value == pytest.approx(average_precision_score(y[:, 0], z[:, 0]), abs=1e-12)
 
 
-def test_the_areas_of_every_draw_equal_those_of_the_single_statistics() -> None:
-    y, z, subjects = cells(6, n=40, labels=3)
-    draws = label_draws(y == 1, z, subjects, resamples=130, seed=2)
+@pytest.mark.parametrize("exact", [2**24, 0])  # in single precision, and in double
+@pytest.mark.parametrize("decimals", [0, 1, 12])
+def test_every_draw_counts_the_pairs_of_the_rows_that_it_has(
+    decimals: int, exact: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chartune.metrics.pairs.EXACT", exact)
+    y, z, subjects = cells(6, n=40, labels=34, decimals=decimals)
+    y[:, 0] = np.arange(40) == 3  # about a third of the draws lack its only case
+    draws = label_draws(y == 1, z.astype(np.float32), subjects, resamples=130, seed=2)
     (weights,) = row_weights(subjects, 130, 2)
-    for i in range(3):
-        np.testing.assert_allclose(draws.auroc_draws[:, i], auroc_statistic(y[:, i], z[:, i])(weights), atol=1e-12)
-        np.testing.assert_allclose(draws.auprc_draws[:, i], auprc_statistic(y[:, i], z[:, i])(weights), atol=1e-12)
+    assert 20 < np.isnan(draws.draws[:, 0]).sum() < 70
+    for i in range(34):
+        np.testing.assert_allclose(
+            draws.draws[:, i], won(y[:, i] == 1, z[:, i].astype(np.float32), weights), atol=1e-12
+        )
+    every = auroc_statistic(y == 1, z)(weights)
+    rows = np.repeat(np.arange(40), 34)
+    np.testing.assert_allclose(every, won(y.ravel() == 1, z.ravel(), weights[:, rows]), atol=1e-12)
+
+
+def test_as_they_are_the_rows_give_what_scikit_learn_gives_for_each_label() -> None:
+    y, z, _ = cells(13, labels=70)
+    y[:, 5], y[:, 50] = 0, 1
+    auroc, auprc = areas(y == 1, z)
+    for i in range(70):
+        alone = (
+            (np.nan, np.nan)
+            if i in (5, 50)
+            else (roc_auc_score(y[:, i], z[:, i]), average_precision_score(y[:, i], z[:, i]))
+        )
+        assert (auroc[i], auprc[i]) == pytest.approx(alone, abs=1e-12, nan_ok=True)
+
+
+def test_a_model_that_has_diverged_is_not_ranked() -> None:
+    y, z, _ = cells(14)
+    z[3, 2] = np.nan
+    with pytest.raises(DataError, match="1 of 840"):
+        areas(y == 1, z)
 
 
 def test_the_micro_average_of_a_draw_equals_scikit_learn_on_the_repeated_rows() -> None:
     y, z, subjects = cells(7, n=30, labels=4)
     (weights,) = row_weights(subjects, 6, 3)
-    for draw, value in zip(weights, micro_statistic(y == 1, z)(weights), strict=True):
+    for draw, value in zip(weights, auroc_statistic(y == 1, z)(weights), strict=True):
         times = draw.astype(int)
         expected = roc_auc_score(np.repeat(y, times, axis=0), np.repeat(z, times, axis=0), average="micro")
         assert value == pytest.approx(expected, abs=1e-12)
@@ -71,8 +109,9 @@ def test_how_much_is_held_at_once_changes_nothing(monkeypatch: pytest.MonkeyPatc
     y, z, subjects = cells(8, n=50)
     whole = ANY_OF.score(y, z, subjects, resamples=70)
     monkeypatch.setattr("chartune.metrics.bootstrap.CHUNK", 200)
-    monkeypatch.setattr("chartune.metrics.areas.BLOCK", 3)
-    monkeypatch.setattr("chartune.metrics.multilabel.STRETCH", 17)
+    monkeypatch.setattr("chartune.metrics.areas.CHUNKS", 3)
+    monkeypatch.setattr("chartune.metrics.areas.COLUMNS", 2)
+    monkeypatch.setattr("chartune.metrics.pairs.HELD", 17)
     assert ANY_OF.score(y, z, subjects, resamples=70) == whole
 
 
@@ -101,20 +140,20 @@ def test_a_draw_that_lacks_a_label_takes_the_mean_of_the_others() -> None:
     y = np.array([[1, 1], [0, 1], [0, 1], [0, 0], [0, 0], [0, 0]])
     z = np.array([[0.0, 3], [1, 3], [1, 3], [1, 1], [1, 1], [1, 1]])
     draws = label_draws(y == 1, z, np.arange(6), resamples=400, seed=0)
-    lacking = np.isnan(draws.auroc_draws[:, 0])
+    lacking = np.isnan(draws.draws[:, 0])
     assert 0.2 < lacking.mean() < 0.5
-    macro = draws.macro(np.array([True, True]))["auroc"]
+    macro = draws.macro(np.array([True, True]))
     assert macro.value == 0.5
     drawn = macro.samples[np.isfinite(macro.samples)]
     assert set(drawn.tolist()) == {0.0, 0.5, 1.0}  # 0: label 1 is lacking instead
-    assert (macro.samples == 1.0).sum() == (lacking & np.isfinite(draws.auroc_draws[:, 1])).sum()
+    assert (macro.samples == 1.0).sum() == (lacking & np.isfinite(draws.draws[:, 1])).sum()
 
 
 def test_the_draws_are_those_of_every_other_score_on_these_rows() -> None:
     y, z, subjects = cells(11, labels=1)
     drawn = resample({"auroc": auroc_statistic(y[:, 0], z[:, 0])}, subjects, resamples=60, seed=1)["auroc"]
     many = label_draws(y == 1, z, subjects, resamples=60, seed=1)
-    assert drawn.samples.tolist() == many.auroc_draws[:, 0].tolist()
+    assert drawn.samples.tolist() == many.draws[:, 0].tolist()
 
 
 def test_one_patient_alone_gives_values_without_intervals() -> None:

@@ -216,7 +216,7 @@ class Answer:
         y, z = self.checked(labels, decided, subject_ids)
         rows = self.rows(y, z, subject_ids, counted, resamples=resamples, seed=seed)
         self.must_be_scorable(rows)
-        return measured(self.measures, rows, level), rows.areas.per_label(level) if self.per_label else []
+        return measured(self.measures, rows, level), rows.draws.per_label(level) if self.per_label else []
 
     def predicted(self, decided: NDArray[np.float64], outcome: str | None) -> list[pl.Series]:
         """Columns of predictions; `outcome`: the name of the one outcome, if there is one."""

@@ -7,7 +7,7 @@ import numpy as np
 
 from chartune.answers.answer import AUROC, Answer
 from chartune.answers.score import Rows, Score
-from chartune.metrics.areas import macro_auroc
+from chartune.metrics.areas import areas
 from chartune.metrics.bootstrap import Resamples, Statistic
 from chartune.metrics.classification import mean_statistic
 from chartune.metrics.multiclass import cross_entropies
@@ -15,12 +15,14 @@ from chartune.metrics.multiclass import cross_entropies
 
 def macro(rows: Rows) -> Resamples:
     """The plain mean over labels of the AUROC of each; a draw's mean is over the labels that it defines."""
-    return rows.areas.macro(rows.which)["auroc"]
+    return rows.draws.macro(rows.which)
 
 
 def macro_value(rows: Rows) -> float:
     """The same on the rows as they are; NaN: no label can be scored."""
-    return macro_auroc(rows.borne[:, rows.counted], rows.ranked[:, rows.counted])
+    values = areas(rows.borne, rows.ranked)[0][rows.counted]
+    defined = values[np.isfinite(values)]
+    return float(defined.mean()) if len(defined) else float("nan")
 
 
 def accuracy(rows: Rows) -> Statistic:

@@ -15,19 +15,21 @@ from chartune.answers.multiclass import macro, macro_value
 from chartune.answers.score import Rows, Score
 from chartune.disclosure import shown
 from chartune.errors import DataError, LabelError
+from chartune.metrics.areas import areas
+from chartune.metrics.auroc import auroc_statistic
 from chartune.metrics.bootstrap import Statistic
 from chartune.metrics.classification import sigmoid
-from chartune.metrics.multilabel import matrices, micro_statistic
+from chartune.metrics.multilabel import matrices
 
 
 def micro(rows: Rows) -> Statistic:
     """AUROC over all cells of the labels that can be scored, in one ranking."""
-    return micro_statistic(rows.borne[:, rows.which], rows.ranked[:, rows.which])
+    return auroc_statistic(rows.borne[:, rows.which], rows.ranked[:, rows.which])
 
 
 def macro_auprc(rows: Rows) -> float:
     """No interval: a rare positive that is drawn twice helps itself, so that draws lie above the value."""
-    return rows.areas.macro(rows.which)["auprc"].value
+    return float(areas(rows.borne, rows.ranked)[1][rows.which].mean())
 
 
 class AnyOf(Answer):

@@ -60,8 +60,8 @@ class Rows:
         return np.asarray(self.counted & self.borne.any(axis=0) & ~self.borne.all(axis=0))
 
     @cached_property
-    def areas(self) -> LabelDraws:
-        """AUROC and AUPRC of each label, on the rows and on each draw; worked out once for all scores."""
+    def draws(self) -> LabelDraws:
+        """The AUROC of each label, on the rows and on each draw; worked out once for all scores."""
         return label_draws(self.borne, self.ranked, self.subject_ids, resamples=self.resamples, seed=self.seed)
 
     def scorable(self) -> "Rows":

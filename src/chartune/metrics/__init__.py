@@ -1,4 +1,4 @@
-"""How well: arrays of labels and scores in, Estimates out. Pure NumPy; nothing here knows a model or a note."""
+"""How well: arrays of labels and scores in, Estimates out. NumPy and SciPy; nothing here knows a model or a note."""
 
 from chartune.metrics.auroc import auroc, auroc_estimate
 from chartune.metrics.bootstrap import Resamples, patient_bootstrap, resample

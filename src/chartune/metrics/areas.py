@@ -1,39 +1,36 @@
-"""AUROC and AUPRC of many labels on the same draws of patients: one sort per label, one pass over its rows.
+"""AUROC and AUPRC of many labels: on the rows as they are, and AUROC on the same draws of patients.
 
-draws [B, n] ─▶ label 0 ─▶ AUROC [B], AUPRC [B]        memory is bounded by a chunk of draws, whatever the number
-             ─▶ label 1 ─▶ ...                         of labels; the draws are those of `resample`
+draws [n, B] ─▶ label 0 ─▶ AUROC [B]        memory is bounded by a block of draws, whatever the number of
+             ─▶ label 1 ─▶ ...              labels; the draws are those of `resample`
 """
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from chartune.errors import DataError
-from chartune.metrics.auroc import auroc
+from chartune.metrics.auroc import must_be_finite
 from chartune.metrics.bootstrap import Resamples, resamples_of, row_weights
+from chartune.metrics.pairs import Pairs
 from chartune.quantities import Estimate
 
-Areas = Callable[[NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]]
-"""Row weights [n, B] → AUROC [B] and AUPRC [B]; both NaN in a draw without both classes."""
-
-BLOCK: Final = 64
-"""Resamples that are computed together."""
+CHUNKS: Final = 16
+"""Chunks of row weights that are held together, so that a label's rows are seldom sorted again: 256 MiB of float32."""
+COLUMNS: Final = 32
+"""Labels that are copied together: a column by itself would cost a line of memory for each of its cells."""
 
 
 @dataclass(frozen=True)
 class LabelDraws:
-    """The areas of each label on the rows as they are and on each draw; NaN where a draw leaves one undefined."""
+    """The AUROC of each label on the rows as they are and on each draw; NaN where a draw leaves one undefined."""
 
-    auroc: NDArray[np.float64]
+    values: NDArray[np.float64]
     """On the rows as they are, [L]; NaN: not both classes."""
-    auprc: NDArray[np.float64]
-    """On the rows as they are, [L]."""
-    auroc_draws: NDArray[np.float64]
-    """[resamples, L]."""
-    auprc_draws: NDArray[np.float64]
+    draws: NDArray[np.float64]
     """[resamples, L]."""
     rows: int
     """n."""
@@ -41,32 +38,26 @@ class LabelDraws:
     """Whether all rows are of one patient, so that resampling shows nothing."""
 
     def per_label(self, level: float) -> list[Estimate | None]:
-        """AUROC of each label with its interval; None where the rows hold one class only."""
+        """Of each label with its interval; None where the rows hold one class only."""
         return [
-            resamples_of(float(value), self.auroc_draws[:, i], self.rows, self.alone).estimate(level)
+            resamples_of(float(value), self.draws[:, i], self.rows, self.alone).estimate(level)
             if np.isfinite(value) else None
-            for i, value in enumerate(self.auroc)
+            for i, value in enumerate(self.values)
         ]  # fmt: skip
 
-    def macro(self, which: NDArray[np.bool_]) -> dict[str, Resamples]:
-        """Means over the labels `which`, [L]: `auroc` and `auprc`; a draw's mean is over the labels defined in it."""
-        return {
-            "auroc": self._mean(self.auroc, self.auroc_draws, which),
-            "auprc": self._mean(self.auprc, self.auprc_draws, which),
-        }
-
-    def _mean(self, values: NDArray[np.float64], draws: NDArray[np.float64], which: NDArray[np.bool_]) -> Resamples:
-        picked = draws[:, which]
+    def macro(self, which: NDArray[np.bool_]) -> Resamples:
+        """The mean over the labels `which`, [L]; a draw's mean is over those that it defines."""
+        picked = self.draws[:, which]
         defined = np.isfinite(picked)
         with np.errstate(invalid="ignore"):  # a draw that defines no label is NaN, and left out
             means = np.where(defined, picked, 0).sum(axis=1) / defined.sum(axis=1)
-        return resamples_of(float(values[which].mean()), means, self.rows, self.alone)
+        return resamples_of(float(self.values[which].mean()), means, self.rows, self.alone)
 
 
 def label_draws(
     labels: NDArray[np.bool_], scores: NDArray[np.floating], subject_ids: ArrayLike, *, resamples: int, seed: int
 ) -> LabelDraws:
-    """The areas of all labels on the same draws.
+    """The AUROC of all labels on the same draws.
 
     Args:
         labels: [n, L].
@@ -76,82 +67,55 @@ def label_draws(
         seed: of the draws.
 
     Raises:
-        DataError: `resamples` is below 1.
+        DataError: `resamples` is below 1, or a score is not finite.
     """
     if resamples < 1:
         raise DataError(f"a bootstrap needs at least one draw, but got resamples={resamples}.")
-    subjects, count = np.asarray(subject_ids), labels.shape[1]
-    value = np.full((2, 1, count), np.nan)
-    _fill(value, labels, scores, np.ones((1, len(labels))))
-    drawn = np.full((2, resamples, count), np.nan)
-    start = 0
-    for weights in row_weights(subjects, resamples, seed):
-        _fill(drawn[:, start : start + len(weights)], labels, scores, weights)
-        start += len(weights)
-    alone = np.unique(subjects).size < 2
-    return LabelDraws(value[0, 0], value[1, 0], drawn[0], drawn[1], len(labels), alone)
+    subjects, values = np.asarray(subject_ids), areas(labels, scores)[0]
+    drawn, start = np.full((resamples, labels.shape[1]), np.nan), 0
+    for weights in _blocks(subjects, resamples, seed):
+        rows = weights.sum(axis=0, dtype=np.float64)
+        for i in np.flatnonzero(np.isfinite(values)):
+            pairs = Pairs.of(labels[:, i : i + 1], scores[:, i : i + 1])
+            drawn[start : start + len(rows), i] = pairs.auroc(weights, rows)
+        start += len(rows)
+    return LabelDraws(values, drawn, len(labels), np.unique(subjects).size < 2)
 
 
-def macro_auroc(labels: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
-    """Plain mean over the labels that have both classes; NaN: none has. labels, scores: [n, L]."""
-    both = np.flatnonzero(labels.any(axis=0) & ~labels.all(axis=0))
-    return float(np.mean([auroc(labels[:, i], scores[:, i]) for i in both])) if len(both) else float("nan")
-
-
-def _fill(
-    into: NDArray[np.float64], labels: NDArray[np.bool_], scores: NDArray[np.floating], weights: NDArray[np.float64]
-) -> None:
-    """Write the areas of each label that has both classes into `into`, [2, B, L]."""
-    # [n, BLOCK] each: sorting rows then moves whole lines of memory, and a block stays in the processor's cache.
-    blocks = [
-        (start, np.ascontiguousarray(weights[start : start + BLOCK].T)) for start in range(0, len(weights), BLOCK)
-    ]
-    for i in range(labels.shape[1]):
-        if labels[:, i].any() and not labels[:, i].all():
-            areas = _areas(labels[:, i], scores[:, i])
-            for start, by_row in blocks:
-                here = slice(start, start + by_row.shape[1])
-                into[0, here, i], into[1, here, i] = areas(by_row)
-
-
-def _areas(labels: NDArray[np.bool_], scores: NDArray[np.floating]) -> Areas:
-    """AUROC and AUPRC as a function of row weights, read off at the distinct scores of positives only.
-
-    With P_g the weight of positives at the g-th such score, A the weight of all rows and N that of negatives:
-    AUROC = Σ_g P_g · (N(score < g) + N(score = g) / 2) / (P · N);  AUPRC = Σ_g P_g / P · P(score ≥ g) / A(score ≥ g).
-    """
-    order = np.argsort(scores, kind="stable")
-    positives = order[labels[order]]
-    values: NDArray[np.floating]
-    values, starts = np.unique(scores[positives], return_index=True)  # [G]
-    low, high = np.searchsorted(scores[order], values, "left"), np.searchsorted(scores[order], values, "right")  # [G]
-
-    def values_of(by_row: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        ties = np.add.reduceat(by_row[positives], starts, axis=0)  # P_g, [G, B]
-        positives_below = np.cumsum(ties, axis=0) - ties
-        below, upto, total = _weight_below(by_row[order], low, high)  # A(score < g), A(score ≤ g) [G, B]; A [B]
-        positive = ties.sum(axis=0)
-        negative = total - positive
-        negatives_twice = below + upto - 2 * positives_below - ties  # 2·N(score < g) + N(score = g)
-        with np.errstate(invalid="ignore"):  # 0 / 0 in a draw of one class is NaN, and left out
-            auroc = (ties * negatives_twice).sum(axis=0) / (2 * positive * negative)
-            precision = (positive - positives_below) / np.maximum(total - below, np.finfo(np.float64).tiny)
-            auprc = (ties * precision).sum(axis=0) / positive
-        return auroc, np.where(negative > 0, auprc, np.nan)
-
-    return values_of
-
-
-def _weight_below(
-    sorted_rows: NDArray[np.float64], low: NDArray[np.int64], high: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """The weight of the rows before each of two places, [G, B], and of all, [B].
+def areas(labels: NDArray[np.bool_], scores: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """AUROC and AUPRC (average precision) of each label on the rows as they are, exact under ties.
 
     Args:
-        sorted_rows: weights by score, [n, B]; summed up in place.
-        low: rows with a lower score than the g-th, [G].
-        high: rows with no higher score, [G]; at least 1.
+        labels: [n, L].
+        scores: higher means more likely, [n, L].
+
+    Returns:
+        [L] each; NaN: not both classes.
+
+    Raises:
+        DataError: a score is not finite.
     """
-    np.cumsum(sorted_rows, axis=0, out=sorted_rows)
-    nothing = np.asarray(low == 0)[:, None]
-    return np.where(nothing, 0, sorted_rows[low - 1]), sorted_rows[high - 1], sorted_rows[-1]
+    must_be_finite(scores)
+    auroc, auprc = np.full((2, labels.shape[1]), np.nan)
+    for start in range(0, labels.shape[1], COLUMNS):
+        some = slice(start, start + COLUMNS)
+        columns = zip(labels[:, some].T.copy(), scores[:, some].T.copy(), strict=True)
+        for i, (label, ranked) in enumerate(columns, start):
+            if label.any() and not label.all():
+                auroc[i], auprc[i] = _areas(np.sort(ranked[label]), np.sort(ranked))
+    return auroc, auprc
+
+
+def _areas(cases: NDArray[np.floating], every: NDArray[np.floating]) -> tuple[float, float]:
+    """AUROC from mid-ranks, and the mean precision at the cases. Sorted scores of rows with the label, and of all."""
+    low, high = np.searchsorted(every, cases, "left"), np.searchsorted(every, cases, "right")
+    won_twice = int(low.sum()) + int(high.sum()) - len(cases) ** 2  # the pairs of cases among themselves are no pairs
+    flagged = len(cases) - np.searchsorted(cases, cases, "left")
+    return won_twice / (2 * len(cases) * (len(every) - len(cases))), float(np.mean(flagged / (len(every) - low)))
+
+
+def _blocks(subjects: NDArray[np.generic], resamples: int, seed: int) -> Iterator[NDArray[np.float32]]:
+    """Row weights [n, B] of all draws; a row's weights lie together."""
+    chunks = (weights.T.astype(np.float32) for weights in row_weights(subjects, resamples, seed))
+    while some := list(islice(chunks, CHUNKS)):
+        yield np.concatenate(some, axis=1)

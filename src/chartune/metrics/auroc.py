@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from chartune.errors import DataError, LabelError
 from chartune.metrics.bootstrap import Statistic, patient_bootstrap
+from chartune.metrics.pairs import Pairs
 from chartune.quantities import Estimate
 
 
@@ -46,25 +47,15 @@ def auroc_estimate(
     return patient_bootstrap(auroc_statistic(y, s), subject_ids, resamples=resamples, seed=seed, level=level)
 
 
-def auroc_statistic(labels: NDArray[np.float64], scores: NDArray[np.float64]) -> Statistic:
-    """AUROC as a function of row weights [B, n]: the scores are sorted once for all draws.
+def auroc_statistic(labels: NDArray[np.floating] | NDArray[np.bool_], scores: NDArray[np.floating]) -> Statistic:
+    """AUROC as a function of row weights [B, n], whole numbers: the scores are sorted once for all draws.
 
-    With P_g and N_g the weights of positives and negatives at the g-th distinct score,
-    AUROC = Σ_g P_g · (Σ_{h<g} N_h + N_g / 2) / (P · N), which for whole weights is the mid-rank formula.
+    Args:
+        labels: 0 or 1, [n]; or [n, C], all cells in one ranking.
+        scores: higher means more likely 1, likewise.
     """
-    order, starts = ties(scores)
-    positive = labels[order]
-
-    def values(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        sorted_weights = weights[:, order]
-        with_outcome = np.add.reduceat(sorted_weights * positive, starts, axis=1)
-        without = np.add.reduceat(sorted_weights * (1 - positive), starts, axis=1)
-        below = np.cumsum(without, axis=1) - without / 2
-        pairs = with_outcome.sum(axis=1) * without.sum(axis=1)
-        with np.errstate(invalid="ignore"):  # 0 / 0 in a draw of one class is NaN, and left out
-            return np.asarray((with_outcome * below).sum(axis=1) / pairs)
-
-    return values
+    pairs = Pairs.of(labels.reshape(len(labels), -1) == 1, scores.reshape(len(labels), -1))
+    return lambda weights: pairs.auroc(weights.T, weights.sum(axis=1))
 
 
 def ties(scores: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

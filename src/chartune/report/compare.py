@@ -25,8 +25,8 @@ from chartune.report.table import Cell, Column, Table, estimated
 from chartune.report.variants import Variant, baseline, is_head_only, numbered
 from chartune.runs import Run
 
-LARGEST: Final = 2**23
-"""Rows times labels beyond which no paired interval is drawn: it would take very long. Memory is bounded by blocks."""
+LARGEST: Final = 2**25
+"""Rows times labels beyond which no paired interval is drawn: they take half a minute for each run."""
 RESAMPLES: Final = 1000
 
 
