@@ -1,8 +1,10 @@
 """What all tests share: tiny base models made once per session, an empty store, the worked examples of the docs."""
 
+import itertools
 import os
 import re
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -47,6 +49,18 @@ def bert(twins: Path) -> LocalBackbone:
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store").open()
+
+
+@pytest.fixture
+def jumping_date(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that is set forward by years, and back by more, with each look at the date."""
+    jumps, date = itertools.cycle((3e8, -6e8, 4e8, -2e8)), [time.time()]
+
+    def now() -> float:
+        date[0] += next(jumps)
+        return date[0]
+
+    monkeypatch.setattr(time, "time", now)
 
 
 def _section(heading: str) -> str:

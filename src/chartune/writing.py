@@ -13,7 +13,7 @@ from chartune.errors import StoreError
 
 REFUSALS: Final = (
     errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EIO,
-    errno.ENAMETOOLONG, errno.ELOOP, errno.ESTALE, errno.ETIMEDOUT, errno.ENODEV, errno.ENXIO,
+    errno.ENAMETOOLONG, errno.ELOOP, errno.ESTALE, errno.ETIMEDOUT, errno.ENODEV, errno.ENXIO, errno.EXDEV,
 )  # fmt: skip
 """How an operating system says that it will not write."""
 
@@ -41,9 +41,10 @@ def storing(place: Path, *, every: bool = False) -> Iterator[None]:
         if error.errno not in REFUSALS and not every:
             raise
         reason = error.strerror or type(error).__name__
+        remedy = "put this folder onto one disk" if error.errno == errno.EXDEV else "free some space"
         raise StoreError(
             f"the store must be writable and have room, but writing {error.filename or place} failed: {reason}; "
-            f"free some space or choose another folder with --store (or CHARTUNE_STORE)."
+            f"{remedy} or choose another folder with --store (or CHARTUNE_STORE)."
         ) from error
 
 

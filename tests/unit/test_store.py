@@ -65,6 +65,18 @@ def test_a_full_disk_is_a_clear_error_and_leaves_nothing_behind(store: Store) ->
     assert list((store.root / "data").iterdir()) == []
 
 
+def test_a_folder_that_lies_on_two_disks_is_a_clear_error(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def across(*_: object) -> None:
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), "a", None, "b")
+
+    def write(folder: Path) -> None:
+        note(folder)
+        monkeypatch.setattr("os.replace", across)  # as an image of a container does of a folder that came with it
+
+    with pytest.raises(StoreError, match=r"Invalid cross-device link; put this folder onto one disk"):
+        store.obtain("data", "f00d", write, {})
+
+
 def test_other_errors_of_the_operating_system_are_not_blamed_on_the_store() -> None:
     with pytest.raises(FileNotFoundError), storing(Path("x")):
         Path("does-not-exist").read_text()

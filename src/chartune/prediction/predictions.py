@@ -14,6 +14,7 @@ from chartune.batches.pack import Blocks
 from chartune.errors import RunError
 from chartune.log import progress
 from chartune.models.readers import Classifier, FeatureReader, LanguageModel
+from chartune.prediction.memory import EXHAUSTED, out_of_memory
 
 T = TypeVar("T")
 BUDGETS: Final = {"cpu": 1536, "cuda": 8192}
@@ -67,11 +68,6 @@ def token_nll(model: LanguageModel, blocks: Blocks, precision: Literal["fp32", "
     return np.concatenate(parts)
 
 
-def out_of_memory(error: RuntimeError) -> bool:
-    """Whether memory has run out: a GPU says it by type, a processor only in words."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
-
-
 def _pooled(
     model: Classifier, examples: Examples, rows: NDArray[np.int64], device: torch.device
 ) -> NDArray[np.float32]:
@@ -93,7 +89,7 @@ def _in_parts(rows: NDArray[np.int64], read: Callable[[NDArray[np.int64]], T]) -
     """
     try:
         return [(rows, read(rows))]
-    except RuntimeError as error:
+    except EXHAUSTED as error:
         if not out_of_memory(error):
             raise
     if len(rows) == 1:

@@ -151,7 +151,7 @@ class Journals:
 
 
 @contextmanager
-def reaching(place: str = "their storage") -> Iterator[None]:
+def reaching(place: str = f"{FILE} of the search, or their database,") -> Iterator[None]:
     """Whatever a storage raises becomes one error that quotes nothing of it: an address may hold a password.
 
     Raises:
@@ -164,8 +164,9 @@ def reaching(place: str = "their storage") -> Iterator[None]:
     else:
         return
     raise StoreError(
-        f"the trials of a search must be written down, but {place} cannot be read or written ({name}); mend that and "
-        f"give the same command again: the search goes on, and what a trial has trained is not lost."
+        f"the trials of a search must be written down, but {place} cannot be read or written ({name}); mend that, or "
+        f"remove a damaged file, and give the same command again: the search goes on, and what a trial has trained is "
+        f"not lost."
     )
 
 

@@ -27,6 +27,7 @@ from chartune.errors import ChartuneError, ConfigError
 from chartune.log import say, unseen
 from chartune.models.load import Resolved
 from chartune.names import Name
+from chartune.prediction.memory import within_memory
 from chartune.quantities import Cost, Estimate
 from chartune.report.card import KEPT, MODEL_CARD, model_card
 from chartune.report.followed import Released, released_events
@@ -262,7 +263,8 @@ def _write_account(folder: Path, about: RunRecord, outcome: Outcome, cost: Cost,
 def _worked(work: Callable[[Work], Outcome], place: Work) -> Outcome:
     """Do the work; when it is refused before anything was learnt, nothing half-written stays behind."""
     try:
-        return work(place)
+        with within_memory():
+            return work(place)
     except ChartuneError:
         if not any(place.checkpoints.glob("step-*")):
             shutil.rmtree(place.folder, ignore_errors=True)

@@ -22,7 +22,7 @@ from chartune.stages.model_stage import ModelStage
 from chartune.store import Store
 from chartune.studies.cell import Cell
 from chartune.studies.checks import must_be_sound, prepared
-from chartune.studies.failures import failed, mended
+from chartune.studies.failures import failed, is_begun, mended, under_way
 from chartune.studies.ledger import Entry, append, entry_of, must_be_of, must_be_writable, read_entries
 from chartune.studies.parents import Family, family_of
 from chartune.studies.searching import Searched
@@ -101,22 +101,34 @@ def _make_bases(family: Family, store: Store) -> None:
 
 def _conducted(family: Family, bench: Survey, settled: Mapping[int, Standing], journals: Journals) -> Conducted:
     """Cell by cell. settled: cells that only the ledger lists, and whose weights nobody asks for."""
-    gaps: list[Gap] = []
     with progress(family.study.title, total=len(family.cells)) as meter:
-        for number, cell in family.cells.items():
+        for number in _in_order(family, bench.store):
+            cell = family.cells[number]
             meter.show(cell.title())
             standing = settled.get(number) or bench.ask(number)
             if standing.run is None and number not in settled:
                 standing = _tried(bench, number, standing, journals)
             bench.standings[number] = standing
-            if standing.state != "done":
-                gaps.append(Gap(cell.title(), standing.why))
-            elif standing.run is not None and standing.identity is not None:
+            if standing.run is not None and standing.identity is not None and standing.state == "done":
                 bench.keep(standing.run, cell, standing.identity)
                 bench.keep_trials(number)
             meter.advance()
-    done = [standing for standing in bench.standings.values() if standing.state == "done"]
+    standings = [bench.standings[number] for number in family.cells]
+    done = [standing for standing in standings if standing.state == "done"]
+    gaps = [Gap(standing.cell.title(), standing.why) for standing in standings if standing.state != "done"]
     return Conducted(tuple(titled(done)), tuple(gaps), tuple(listed(done)), bench.every_search())
+
+
+def _in_order(family: Family, store: Store) -> list[int]:
+    """The cells in their order; those that a process has died at come last, with what depends on them.
+
+    So one that kills its process each time does not keep the others from being done.
+    """
+    last: set[int] = set()
+    for number, cell in family.cells.items():
+        if is_begun(family.study, cell, store) or last & set(family.parents[number].values()):
+            last.add(number)
+    return sorted(family.cells, key=lambda number: (number in last, number))
 
 
 def _tried(bench: Survey, number: int, standing: Standing, journals: Journals) -> Standing:
@@ -126,17 +138,25 @@ def _tried(bench: Survey, number: int, standing: Standing, journals: Journals) -
     if unmade:
         return replace(standing, state="missing", why=f"it depends on `{unmade[0]}`, which has no run")
     try:
-        if cell.space is not None:
-            _search(bench, number, journals)
-            found = bench.ask(number)
-            if found.run is not None or (found.only_listed and not family.children(number)):
-                return found
-        finished = run(bench.stage(number), bench.store)
+        with under_way(family.study, cell, bench.store):
+            done = _done(bench, number, journals)
     except ChartuneError as error:
         say(f"{cell.title()}: {error}")
         failed(family.study, cell, bench.store, str(error))
         return replace(standing, state="failed", why=str(error), run=None, entry=None)
     mended(family.study, cell, bench.store)
+    return done
+
+
+def _done(bench: Survey, number: int, journals: Journals) -> Standing:
+    """A cell after its search, where it has a space, and its run."""
+    family = bench.family
+    if family.cells[number].space is not None:
+        _search(bench, number, journals)
+        found = bench.ask(number)
+        if found.run is not None or (found.only_listed and not family.children(number)):
+            return found
+    finished = run(bench.stage(number), bench.store)
     _say(finished)
     return replace(bench.ask(number), state="done", run=finished)
 

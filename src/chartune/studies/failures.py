@@ -1,27 +1,46 @@
-"""Failures: why a cell of a study failed last, kept in the store until it is done.
+"""Failures: why a cell of a study failed last, kept in the store until it is done; and which cell killed its process.
 
-studies/<cell>.json   {cell, why}
+studies/<cell>.json   {cell, why}      it has failed
+                      {cell, holder…}  a process is at it, or has died at it
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from chartune.config import fingerprint
+from chartune.holder import Holder
 from chartune.store import Store, storing, write_json
 from chartune.studies.cell import Cell
 from chartune.studies.study import Study
 from chartune.writing import remembered
 
 SHELF: Final = "studies"
+DIED: Final = "its process died, perhaps for want of memory; it is tried again after the other cells"
 
 
 def failed(study: Study, cell: Cell, store: Store, why: str) -> None:
     """Remember why a cell has failed. Raises StoreError: it cannot be written."""
-    file = _file(study, cell, store)
-    with storing(file):
-        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_json(file, {"cell": cell.title(), "why": why})
+    _write(study, cell, store, {"why": why})
+
+
+@contextmanager
+def under_way(study: Study, cell: Cell, store: Store) -> Iterator[None]:
+    """Remember who is at a cell, should the process die at it; one that is interrupted was not killed by the cell.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    before = failure(study, cell, store)
+    _write(study, cell, store, asdict(Holder.here()))
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        failed(study, cell, store, before) if before else mended(study, cell, store)
+        raise
 
 
 def mended(study: Study, cell: Cell, store: Store) -> None:
@@ -31,7 +50,26 @@ def mended(study: Study, cell: Cell, store: Store) -> None:
 
 def failure(study: Study, cell: Cell, store: Store) -> str:
     """Why a cell has failed last; empty: it has not."""
+    holder = _holder(study, cell, store)
+    if holder is not None:
+        return DIED if holder.lives() is False else ""
     return str(remembered(_file(study, cell, store)).get("why") or "")
+
+
+def is_begun(study: Study, cell: Cell, store: Store) -> bool:
+    """Whether a process has begun a cell and not ended it: it is at it, or has died."""
+    return _holder(study, cell, store) is not None
+
+
+def _holder(study: Study, cell: Cell, store: Store) -> Holder | None:
+    return Holder.read(json.dumps(remembered(_file(study, cell, store))).encode())
+
+
+def _write(study: Study, cell: Cell, store: Store, known: dict[str, Any]) -> None:
+    file = _file(study, cell, store)
+    with storing(file):
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_json(file, {"cell": cell.title(), **known})
 
 
 def _file(study: Study, cell: Cell, store: Store) -> Path:

@@ -115,8 +115,9 @@ class Survey:
         return None if settings is None else settled(self.family.cells[number], settings)
 
     def every_search(self) -> tuple[Searched, ...]:
-        """The searches of all cells that were asked, each once: cells that differ in their seed share one."""
-        return tuple({search.problem.name: search for search in reversed(self.searches.values())}.values())[::-1]
+        """The searches of all cells that were asked, each once and in their order: those of all seeds share one."""
+        asked = [search for _, search in sorted(self.searches.items(), reverse=True)]
+        return tuple({search.problem.name: search for search in asked}.values())[::-1]
 
     def bench(self, number: int) -> Bench:
         """Where the search of a cell is conducted."""

@@ -81,13 +81,14 @@ def save_checkpoint(
         memory: what its layers must keep beside their weights.
 
     Raises:
-        StoreError: the disk is full; earlier checkpoints stay intact.
+        StoreError: the disk is full, and earlier checkpoints stay intact; or the run's folder has vanished.
     """
     aside, final = folder / f".step-{state.step:08d}.tmp", folder / f"step-{state.step:08d}"
-    with storing(folder):
+    with storing(folder, every=True):
         try:
+            folder.mkdir(exist_ok=True, mode=0o700)
             shutil.rmtree(aside, ignore_errors=True)
-            aside.mkdir(parents=True, mode=0o700)
+            aside.mkdir(mode=0o700)
             write_tensors(aside / "trainable.safetensors", trainable(model))
             write_tensors(aside / "optimizer.safetensors", _optimizer_tensors(model, optimizer))
             if best is not None:

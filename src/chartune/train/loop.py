@@ -23,7 +23,7 @@ from chartune.adapters.regime import Regimes
 from chartune.adapters.stack import Attached
 from chartune.errors import RunError
 from chartune.log import EventLog, Meter, progress
-from chartune.prediction.predictions import out_of_memory
+from chartune.prediction.memory import EXHAUSTED, out_of_memory
 from chartune.train.checkpoint import State, load_checkpoint, restore, save_checkpoint, trainable
 from chartune.train.ending import BrokenOff, Ending
 from chartune.train.optimizer import Optimisation, Stopping, make_optimizer, rate_factor
@@ -245,7 +245,7 @@ def _loss_in_memory(loop: _Loop, step: NDArray[np.int64]) -> float:
     while True:
         try:
             return _gradients(loop, step)
-        except RuntimeError as error:
+        except EXHAUSTED as error:
             if not out_of_memory(error):
                 raise
             loop.optimizer.zero_grad()

@@ -1,8 +1,10 @@
 """The loop of a search: its budget, repeated and failed trials, kills at every step, and storages that break."""
 
 import math
+import shutil
 import stat
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -210,6 +212,47 @@ def test_a_storage_that_dies_in_the_middle_is_said_and_the_search_goes_on_when_i
     assert caught.value.__cause__ is None
     back = searched(problem(WIDE, sampler="random"), toy, storage)
     assert back == searched(problem(WIDE, sampler="random"), Toy(), optuna.storages.InMemoryStorage())
+
+
+@pytest.mark.parametrize("harm", ["lost", "lost with its folder", "cut off", "none of optuna's"])
+def test_a_journal_that_is_lost_or_damaged_in_the_middle_is_said_with_the_remedy(
+    harm: str, whole: Result, tmp_path: Path
+) -> None:
+    asked, toy, folder = problem(WIDE, trials=4, startup=3), Toy(), tmp_path / "search"
+    file = folder / FILE
+
+    def evaluate(settings: Settings, share: float) -> Outcome:
+        if len(toy.asked) == 2:
+            content = file.read_bytes()
+            shutil.rmtree(folder) if harm.endswith("folder") else file.unlink()
+            if not harm.startswith("lost"):
+                file.write_bytes(content[:200] if harm == "cut off" else b"{{{\n" + content)
+        return toy(settings, share)
+
+    with pytest.raises(StoreError, match=r"journal\.log of the search, .* remove a damaged file, .* the same command"):
+        made(asked, evaluate, journal_file(folder))
+    if not harm.startswith("lost"):
+        with pytest.raises(StoreError, match=r"search/journal\.log cannot be read or written \(JSONDecodeError\)"):
+            made(asked, Toy(), journal_file(folder))
+        file.unlink()
+    assert made(asked, Toy(), journal_file(folder)) == whole
+
+
+def test_a_lock_that_a_dead_process_has_left_in_the_middle_is_waited_for_and_removed(
+    whole: Result, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    toy, waited = Toy(), [0.0]
+
+    def evaluate(settings: Settings, share: float) -> Outcome:
+        if len(toy.asked) == 2:
+            (tmp_path / f"{FILE}.lock").touch()
+        return toy(settings, share)
+
+    storage = journal_file(tmp_path)
+    monkeypatch.setattr(time, "monotonic", lambda: sum(waited))
+    monkeypatch.setattr(time, "sleep", waited.append)
+    assert made(problem(WIDE, trials=4, startup=3), evaluate, storage) == whole
+    assert sum(waited) > 30
 
 
 def test_what_is_wrong_with_the_machine_leaves_the_trial_open() -> None:

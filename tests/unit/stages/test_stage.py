@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from chartune.adapters.full import Full
 from chartune.adapters.lora import LoRA
 from chartune.adapters.stack import Fresh, Frozen, Stack, Trainable
+from chartune.errors import RunError
 from chartune.log import Event, console_sink
 from chartune.models.backbone import Backbone
 from chartune.models.heads import Head
@@ -23,7 +26,7 @@ from chartune.stages.catalog import stages
 from chartune.stages.finetune import Finetune
 from chartune.stages.perplexity import unigram_nats
 from chartune.stages.pretrain import Pretrain
-from chartune.stages.stage import Outcome, Stage, perform
+from chartune.stages.stage import Outcome, Stage, Work, perform
 from chartune.stages.tfidf import Tfidf
 from chartune.store import Artefact, Store, write_json
 from chartune.tasks.prepare import Preparation
@@ -161,6 +164,40 @@ def test_a_stage_that_broke_is_no_run_and_the_next_attempt_makes_one(store: Stor
     assert attempt(work) == name  # found, not done again
 
 
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), torch.OutOfMemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"),
+     RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling")],
+)  # fmt: skip
+def test_memory_that_runs_out_where_no_smaller_batch_helps_is_said_and_leaves_the_checkpoints(
+    store: Store, error: Exception
+) -> None:
+    def work(place: Work, learnt: bool) -> Outcome:
+        if learnt:
+            (place.checkpoints / "step-00000001").mkdir(parents=True)
+        raise error
+
+    for learnt in (False, True):
+        with pytest.raises(RunError, match=r"must fit into memory, .* smaller base model .* resumes") as caught:
+            perform(
+                LORA, store, nothing_prepared("d0", store), kind="finetune", revision=1, name="x", parts={}, facts={},
+                resolved=None, work=partial(work, learnt=learnt),
+            )  # fmt: skip
+        assert caught.value.__cause__ is None
+        assert len(list(store.root.glob("runs/*.partial/checkpoints/*"))) == learnt
+
+
+def test_another_error_of_a_library_passes_as_it_is(store: Store) -> None:
+    def work(_: object) -> Outcome:
+        raise RuntimeError("shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        perform(
+            LORA, store, nothing_prepared("d0", store), kind="finetune", revision=1, name="x", parts={}, facts={},
+            resolved=None, work=work,
+        )  # fmt: skip
+
+
 @pytest.mark.parametrize(("kind", "shown"), [("mimic3", ""), ("made-up", "  step 3: validation auroc 0.9\n")])
 def test_of_real_patients_nothing_is_shown_before_the_stage_has_ended(
     kind: str, shown: str, store: Store, capsys: pytest.CaptureFixture[str]
@@ -203,6 +240,7 @@ def test_trackers_hear_of_a_run_and_do_not_change_its_name(
     assert given == [(tracked.trackers, runs[0].fingerprint, "x", exact)]  # found, it is not told of again
 
 
+@pytest.mark.usefixtures("jumping_date")
 def test_what_a_run_took_is_what_all_its_attempts_took(store: Store) -> None:
     state = State(seconds=1003.0, earlier_seconds=1000.0, train_seconds=900.0, resumed=1)
     run = perform(

@@ -16,6 +16,7 @@ from chartune.store import Store
 from chartune.studies.cell import reference
 from chartune.studies.conduct import conduct
 from chartune.studies.demo import FILES, demo_study
+from chartune.studies.failures import DIED
 from chartune.studies.parents import family_of
 from chartune.studies.standing import survey
 from chartune.studies.study import Study
@@ -173,6 +174,54 @@ def test_a_failure_is_remembered_until_its_cell_is_done(tmp_path: Path, monkeypa
     conduct(asked, store)
     assert standing() == ("done", "")
     assert not any((store.root / "studies").iterdir())
+
+
+class KillError(BaseException):
+    """Ends a study as SIGKILL does: nothing handles it."""
+
+
+def test_a_cell_that_kills_its_process_is_tried_again_after_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+
+    def killing(stage: Any, store: Store) -> Run:
+        begun.append(stage.name)
+        if stage.name in deadly:
+            raise KillError
+        return run(stage, store)
+
+    def standing() -> list[tuple[str, str]]:
+        return [(one.state, one.why) for one in survey(family_of(asked)[0], store, {}).standings.values()]
+
+    monkeypatch.setattr("chartune.studies.conduct.run", killing)
+    data = json.loads(short_texts(tmp_path / "raw", tmp_path / "lists").model_dump_json())
+    stages = {name: {"kind": "tfidf", "least_documents": n} for n, name in enumerate(("large", "one", "two"), 1)}
+    asked, store, deadly = Study.parse({"title": "t", "data": data, "stages": stages}), Store(tmp_path / "s"), {"large"}
+    for _ in range(2):
+        with pytest.raises(KillError):
+            conduct(asked, store.open())
+    assert begun == ["large", "one", "two", "large"]
+    assert standing() == [("missing", ""), ("done", ""), ("done", "")]  # this process lives, and may be at it
+    with monkeypatch.context() as dead:
+        dead.setattr("chartune.holder.born", lambda _: None)
+        assert standing()[0] == ("failed", DIED)
+    deadly.clear()
+    assert [run.name for run in conduct(asked, store).runs] == ["large", "one", "two"]
+    assert begun[4:] == ["large"]
+    assert not any((store.root / "studies").iterdir())
+
+
+def test_a_cell_that_was_interrupted_has_not_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(stage: Any, store: Store) -> Run:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("chartune.studies.conduct.run", interrupted)
+    data = json.loads(short_texts(tmp_path / "raw", tmp_path / "lists").model_dump_json())
+    asked = Study.parse({"title": "t", "data": data, "stages": {"words": {"kind": "tfidf"}}})
+    with pytest.raises(KeyboardInterrupt):
+        conduct(asked, Store(tmp_path / "store").open())
+    assert not any((tmp_path / "store" / "studies").iterdir())
 
 
 RECIPES = sorted((Path(__file__).parents[3] / "recipes").rglob("*.yaml"))

@@ -1,6 +1,7 @@
 """The loop: what is killed and taken up again ends bit for bit where an undisturbed run ends."""
 
 import json
+import shutil
 import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,9 +16,11 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from chartune.adapters.regime import Regime, Regimes
 from chartune.adapters.stack import Attached
-from chartune.errors import Diverged, RunError
+from chartune.errors import Diverged, RunError, StoreError
 from chartune.log import MACHINE, EventLog
 from chartune.quantities import Duration
+from chartune.runs.begun import Begun
+from chartune.runs.record import RunRecord
 from chartune.store import sha256
 from chartune.train.ending import Ending
 from chartune.train.loop import Evaluation, Fitted, Objective, Training, fit
@@ -220,6 +223,23 @@ def test_the_seconds_of_earlier_attempts_count_whatever_became_of_them(tmp_path:
         spent.append(attempt.state.seconds)
 
 
+def test_a_clock_that_is_set_meanwhile_changes_neither_weights_nor_what_was_measured(
+    tmp_path: Path, undisturbed: tuple[dict[str, Tensor], Fitted], jumping_date: None
+) -> None:
+    model = Small()
+    attempt = training(tmp_path / "run", model)
+    fitted = fit(attempt)
+    assert equal(weights(model), undisturbed[0])
+    assert 0 < fitted.state.train_seconds <= fitted.state.seconds < 600  # what the minutes of a search are counted by
+    events = EventLog.read(attempt.events.path)
+    assert [event.step for event in events if event.name == "loss"] == list(range(1, 33))
+    assert all(0 < event.value < 1e9 for event in events if event.name == "tokens_per_second")
+    assert len({event.time < events[0].time for event in events}) == 2  # the dates are those of the clock
+    left = Begun("f00d", RunRecord(kind="finetune"), "running", "", events[:-9]).seconds_left()
+    assert left is not None
+    assert 0 <= left < float("inf")
+
+
 def test_what_was_told_after_the_last_checkpoint_is_told_again_and_once(tmp_path: Path) -> None:
     for fail_at in (6, None):  # a checkpoint after every fourth step
         attempt = training(tmp_path / "broken", Small(), fail_at=fail_at)
@@ -278,6 +298,17 @@ def test_when_every_checkpoint_is_damaged_nothing_starts_silently_from_zero(tmp_
         fit(training(tmp_path / "broken", Small()))
 
 
+def test_a_folder_that_vanishes_is_said_and_not_made_anew(tmp_path: Path) -> None:
+    def vanish() -> float:
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        return 0.0
+
+    made = training(tmp_path / "run", Small(), score=vanish)
+    with pytest.raises(StoreError, match=r"run.checkpoints failed: No such file or directory; .* --store"):
+        fit(made)
+    assert not (tmp_path / "run").exists()
+
+
 def test_micro_batches_do_not_change_where_training_ends(
     tmp_path: Path, undisturbed: tuple[dict[str, Tensor], Fitted]
 ) -> None:
@@ -306,6 +337,19 @@ def test_running_out_of_memory_halves_the_micro_batch_and_keeps_the_step(tmp_pat
     assert fitted.state.micro_batch_tokens < 4096
     ours, theirs = map(weights, models)
     assert all(torch.allclose(ours[name], theirs[name], atol=1e-5) for name in ours)
+
+
+def test_memory_that_runs_out_as_a_batch_is_made_halves_it_too(tmp_path: Path) -> None:
+    made = training(tmp_path / "run", Small())
+    batch = made.objective.batch
+
+    def hungry(indices: np.ndarray) -> dict[str, Tensor]:
+        if len(indices) > 3:
+            raise MemoryError  # of numpy, before torch is asked for any
+        return batch(indices)
+
+    made.objective = Objective(made.objective.model, hungry, LENGTHS, np.ones(N))
+    assert fit(made).state.micro_batch_tokens < 4096
 
 
 def test_memory_that_does_not_suffice_for_one_example_is_said_with_what_helps(tmp_path: Path) -> None:
@@ -444,7 +488,7 @@ class Watched(Regime):
         assert int(self.told) == step
         self.told += 1
 
-    def counts(self, steps: int) -> bool:
+    def may_be_best(self, steps: int) -> bool:
         return steps >= self.counting
 
     def memory(self) -> dict[str, Tensor]:
