@@ -136,8 +136,15 @@ def test_packed_texts_do_not_see_each_other(twins: Path, model_type: str) -> Non
 
 
 @pytest.mark.parametrize("model_type", FAMILIES)
-def test_frozen_matrices_are_bf16_and_nothing_else_is(twins: Path, model_type: str) -> None:
-    exact, body = body_of(twins, model_type), load_body(twin(twins, model_type), HALF)
+def test_frozen_matrices_are_read_as_bf16_and_nothing_else_is(
+    twins: Path, monkeypatch: pytest.MonkeyPatch, model_type: str
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("chartune.models.load.round_matrices", lambda model: None)
+        exact, body = body_of(twins, model_type), load_body(twin(twins, model_type), HALF)
+    for name, weight in load_body(twin(twins, model_type), EXACT).module.named_parameters():
+        read = body.module.get_parameter(name)
+        assert torch.equal(read, weight.to(read.dtype))
     found = anatomy_of(body.module)
     kinds = {name: parameter.dtype for name, parameter in body.module.named_parameters()}
     assert {kinds[f"{name}.weight"] for name in found.matrices} == {torch.bfloat16}
@@ -173,6 +180,10 @@ def test_a_base_without_one_of_its_matrices_is_refused(twins: Path, tmp_path: Pa
         look(tmp_path, name="x", licence="none", exposure="none")
 
 
+def meta_of(backbone: LocalBackbone) -> Body:
+    return meta_body(shape_of(backbone), backbone.family, HALF, language_model=backbone.family.is_decoder)
+
+
 @pytest.mark.parametrize("model_type", FAMILIES)
 def test_a_bf16_checkpoint_in_shards_is_an_ordinary_base(twins: Path, tmp_path: Path, model_type: str) -> None:
     backbone = twin(twins, model_type)
@@ -185,6 +196,10 @@ def test_a_bf16_checkpoint_in_shards_is_an_ordinary_base(twins: Path, tmp_path: 
     assert len(found.weights) > 1
     assert found.content_hash != backbone.content_hash
     again = load_body(found, EXACT).module
+    half = load_body(found, HALF, language_model=backbone.family.is_decoder)
+    types = {name: weight.dtype for name, weight in meta_of(found).whole.named_parameters()}
+    for name, weight in body.whole.named_parameters():
+        assert torch.equal(half.whole.get_parameter(name), weight.to(types[name]))
     for name, weight in body.module.named_parameters():
         assert torch.equal(again.get_parameter(name), weight.float())
 

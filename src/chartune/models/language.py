@@ -48,7 +48,7 @@ def language_of(model: Any, name: str) -> Language:
     """How a loaded causal language model makes its logits.
 
     Args:
-        model: in fp32.
+        model: it computes in fp32.
         name: of the base model, for messages.
 
     Raises:

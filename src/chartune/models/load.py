@@ -3,6 +3,7 @@
 LocalBackbone ─load─▶ Body(module, output embeddings)      precision and attention are resolved once, by rule
 """
 
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,19 +19,22 @@ from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
 )
+from transformers.models.auto.auto_factory import _get_model_class
 
 from chartune.allocator import keep_pages
 from chartune.config import Config
 from chartune.errors import AdapterError, ConfigError, StoreError
-from chartune.models.anatomy import anatomy_of, is_matrix
+from chartune.models.anatomy import anatomy_of
 from chartune.models.architecture import computed, must_match, shape_at, shape_of, skeleton
 from chartune.models.dropout import without_dropout
 from chartune.models.families import Family
 from chartune.models.foreign import reading
 from chartune.models.language import Language, language_of
-from chartune.models.local import LocalBackbone, only
+from chartune.models.local import LocalBackbone, unchanged
 from chartune.models.readers import LanguageModel
+from chartune.models.rounding import round_matrices, rounding_as_read, widened
 from chartune.models.values import must_be_numbers
+from chartune.models.weights import stored
 from chartune.store import storing
 
 Precision = Literal["auto", "fp32", "bf16"]
@@ -161,31 +165,34 @@ def load_body(
     """
     if language_model:
         must_read_left_to_right(backbone)
-    model = _read(backbone, torch.float32, resolved.attention, language_model=language_model)
-    language = language_of(model, backbone.name) if language_model else Language()
+    rounded = rounds(resolved, trains_all=trains_all)
+    model = _read(backbone, resolved.attention, language_model=language_model, rounded=rounded)
+    with widened(model):
+        language = language_of(model, backbone.name) if language_model else Language()
     return body_of(model, resolved, language, language_model=language_model, trains_all=trains_all)
 
 
 def must_be_whole(backbone: LocalBackbone) -> None:
-    """Read the headless model once, in the precision it is kept in, and let it go again.
+    """Read the headless model once, and let it go again.
 
     Raises:
         AdapterError: weights are missing, or do not fit the architecture.
     """
-    _read(backbone, "auto", "eager", language_model=False)
+    _read(backbone, "eager", language_model=False, rounded=True)
 
 
-def _read(backbone: LocalBackbone, dtype: torch.dtype | str, attention: str, *, language_model: bool) -> Any:
-    """The model from the hashed files and no others, once their headers are known to fit."""
+def _read(backbone: LocalBackbone, attention: str, *, language_model: bool, rounded: bool) -> Any:
+    """The model from the hashed files, tensor by tensor, once their headers are known to fit."""
     make = AutoModelForCausalLM if language_model else AutoModel
     must_match(backbone, language_model=language_model)
-    requirement = f"{backbone.name} must load as {make.__name__}"
-    with only(backbone.files) as folder, reading("transformers", requirement, "get the weights again"):
-        model, report = make.from_pretrained(
-            folder, config=shape_of(backbone), output_loading_info=True, dtype=dtype,
-            attn_implementation=attention, local_files_only=True, use_safetensors=True, trust_remote_code=False,
-            **backbone.family.parts(language_model=language_model),
-        )  # fmt: skip
+    requirement, shape = f"{backbone.name} must load as {make.__name__}", shape_of(backbone)
+    with unchanged(backbone.files), reading("transformers", requirement, "get the weights again"):
+        kind = _get_model_class(shape, make._model_mapping)
+        with rounding_as_read(kind) if rounded else nullcontext():
+            model, report = kind.from_pretrained(
+                None, config=shape, state_dict=stored(backbone.weights), output_loading_info=True, dtype=torch.float32,
+                attn_implementation=attention, **backbone.family.parts(language_model=language_model),
+            )  # fmt: skip
     if report["missing_keys"]:
         raise AssertionError("headers that fit leave nothing to be drawn at random")
     must_be_numbers(model, backbone)
@@ -243,6 +250,11 @@ def parameters_of(backbone: LocalBackbone) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
+def rounds(resolved: Resolved, *, trains_all: bool) -> bool:
+    """Whether matrices are held in bf16: those that learn stay in fp32."""
+    return resolved.precision == "bf16" and not trains_all
+
+
 def body_of(model: Any, resolved: Resolved, language: Language, *, language_model: bool, trains_all: bool) -> Body:
     """A transformers model as it is used here: no dropout of its own, frozen matrices in the precision in force.
 
@@ -258,15 +270,7 @@ def body_of(model: Any, resolved: Resolved, language: Language, *, language_mode
     body.config.use_cache = False  # type: ignore[union-attr]
     without_dropout(body)
     model.requires_grad_(trains_all)
-    if resolved.precision == "bf16" and not trains_all:
-        _round_matrices(body)
+    if rounds(resolved, trains_all=trains_all):
+        round_matrices(model)
     head = model.get_output_embeddings() if language_model else None
     return Body(body, anatomy_of(body).width, head, language, model)
-
-
-def _round_matrices(body: nn.Module) -> None:
-    """Frozen matrices in bf16; norms, embeddings and with them the residual stream stay in fp32."""
-    for module in body.modules():
-        if is_matrix(module):
-            weight = module.get_parameter("weight")
-            weight.data = weight.data.to(torch.bfloat16)

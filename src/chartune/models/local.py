@@ -105,6 +105,20 @@ def identity(files: Sequence[ModelFile]) -> str:
 
 
 @contextmanager
+def unchanged(files: Sequence[ModelFile]) -> Iterator[None]:
+    """Files that are read meanwhile are those that were hashed.
+
+    Raises:
+        AdapterError: one is not, before or after.
+    """
+    for file in files:
+        file.must_be_unchanged()
+    yield
+    for file in files:
+        file.must_be_unchanged()
+
+
+@contextmanager
 def only(files: Sequence[ModelFile]) -> Iterator[Path]:
     """A private folder of links to exactly these files, for a library that reads more than it is given.
 
@@ -119,13 +133,10 @@ def only(files: Sequence[ModelFile]) -> Iterator[Path]:
             f"a temporary folder must be writable, but making one failed ({error.strerror}); set TMPDIR to a folder "
             f"that can be written."
         ) from None
-    with place as name:
+    with place as name, unchanged(files):
         for file in files:
-            file.must_be_unchanged()
             (Path(name) / file.path.name).symlink_to(file.path.absolute())
         yield Path(name)
-        for file in files:
-            file.must_be_unchanged()
 
 
 def _readable(path: Path, read: Callable[[Path], T]) -> T:

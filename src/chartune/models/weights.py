@@ -1,4 +1,4 @@
-"""Files of weights: which a folder holds, what they say of themselves (names, shapes, types), how they are written.
+"""Files of weights: which a folder holds, what they say of themselves, how they are read and written.
 
 model.safetensors                             or, never and,
 model.safetensors.index.json ─▶ model-00001-of-00002.safetensors, …
@@ -7,9 +7,11 @@ model.safetensors.index.json ─▶ model-00001-of-00002.safetensors, …
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import torch
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
@@ -84,6 +86,32 @@ def headers(files: Iterable[Path]) -> dict[str, Header]:
             )
         merged |= shard
     return merged
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor in its file. Between two readings nothing of the file is mapped."""
+
+    name: str
+    file: Path
+
+    def __getitem__(self, _: Any) -> Tensor:
+        """A copy of all its numbers, however it is indexed, in pages of its own: none stays behind in the heap."""
+        with safe_open(self.file, framework="pt") as file:
+            mapped: Tensor = file.get_tensor(self.name)
+            if not mapped.nbytes:
+                return mapped.clone()
+            pages = mmap(-1, mapped.nbytes, MAP_PRIVATE | MAP_ANONYMOUS)
+            return torch.frombuffer(pages, dtype=mapped.dtype).view(mapped.shape).copy_(mapped)
+
+
+def stored(files: Iterable[Path]) -> dict[str, Stored]:
+    """Every tensor of some files by name, each to be read by itself when a library asks for its numbers.
+
+    Raises:
+        AdapterError: as `headers`.
+    """
+    return {name: Stored(name, header.file) for name, header in headers(files).items()}
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:

@@ -97,17 +97,16 @@ def _parts(model: Model, missing: Missing | None) -> tuple[Part, ...]:
 
 def _weights(model: Model, parts: Sequence[Part], missing: Missing | None) -> Weights:
     """What the whole model takes in memory, and what a run keeps of it."""
-    sizes = [_sizes(model.reader), *([_sizes(missing.like)] * missing.count if missing else [])]
-    numbers, resident = (sum(size) for size in zip(*sizes, strict=True))
+    sizes = [_size(model.reader), *([_size(missing.like)] * missing.count if missing else [])]
     base, *added = parts
     kept = sum(part.parameters for part in added) + base.trainable
-    return Weights(4 * numbers, resident, sum(part.trainable for part in parts), 4 * kept)
+    largest = max(tensor.numel() for tensor in model.reader.parameters())
+    return Weights(sum(sizes), 4 * largest, sum(part.trainable for part in parts), 4 * kept)
 
 
-def _sizes(module: nn.Module) -> tuple[int, int]:
-    """Numbers of parameters and buffers, and their bytes."""
-    tensors = [*module.parameters(), *module.buffers()]
-    return sum(t.numel() for t in tensors), sum(t.numel() * t.element_size() for t in tensors)
+def _size(module: nn.Module) -> int:
+    """Bytes of parameters and buffers."""
+    return sum(t.numel() * t.element_size() for t in (*module.parameters(), *module.buffers()))
 
 
 def rehearsals(stage: Pretrain | Finetune, blueprint: Blueprint, resolved: Resolved) -> Rehearsals:

@@ -180,7 +180,7 @@ def _ways_out(
             ways.append(f"--set max_seq_len={max(2, length // 2)}")
         if stage.layers().trains_all():
             ways.append("LoRA instead of full training")
-        elif resolved.precision == "fp32" and weights.fp32_bytes + memory.process < memory.free:
+        elif resolved.precision == "fp32":
             ways.append("--set numerics.precision=bf16")
         ways.append("a smaller base model, or a machine with more memory")
     if disk.kept + disk.while_training > disk.free:

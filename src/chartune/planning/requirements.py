@@ -41,6 +41,8 @@ COPY: Final = 4
 """Bytes of a copy of a weight in fp32."""
 CHECKPOINT: Final = 16
 """Bytes per weight that learns while a checkpoint is written: the optimizer's state, copied and serialised."""
+READ_AT_ONCE: Final = 3
+"""Tensors that are held in fp32 while weights are read: two threads read, and what one has read is rounded."""
 CGROUPS: Final = (
     ("memory.max", "memory.current", "inactive_file"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
@@ -52,10 +54,10 @@ CGROUPS: Final = (
 class Weights:
     """What a stage keeps in memory and on disk of its model."""
 
-    fp32_bytes: int
-    """All weights as they are loaded."""
     resident_bytes: int
-    """All weights at the precision in force."""
+    """All weights at the precision in force, which each is read into by itself."""
+    largest_bytes: int
+    """The largest of them in fp32."""
     trainable: int
     """Weights that learn."""
     kept_bytes: int
@@ -69,11 +71,12 @@ class Memory:
     process: int
     """On a processor: this process as it is, and what libraries will add. On a GPU: nothing."""
     weights: int
-    """At the precision in force; while they are loaded, in fp32 as well."""
+    """At the precision in force."""
     optimizer: int
     """AdamW's state and the best weights so far."""
     batch: int
-    """Activations, gradients and temporary results of a micro-batch, or copies while a checkpoint is written."""
+    """Activations, gradients and temporary results of a micro-batch, or what is held in fp32 while weights are read, or
+    copies while a checkpoint is written."""
     data: int
     """Texts and tokens."""
     free: int
@@ -120,7 +123,7 @@ class Rates:
 
 
 def memory_of(weights: Weights, rehearsed: Rehearsals, workload: Workload, resolved: Resolved, held: int) -> Memory:
-    """The memory at the worst moment: loading, a micro-batch, or a checkpoint.
+    """The memory at the worst moment: reading the weights, a micro-batch, or a checkpoint.
 
     Args:
         weights: of the model.
@@ -131,13 +134,11 @@ def memory_of(weights: Weights, rehearsed: Rehearsals, workload: Workload, resol
     """
     n, cpu = weights.trainable, resolved.device == "cpu"
     optimizer = n * (ADAMW + COPY) if cpu else n * ADAMW  # a GPU's best weights are kept by the processor
-    worst = round(SLACK * max(rehearsed.peak_bytes, CHECKPOINT * n if cpu else 0))
+    copies = max(READ_AT_ONCE * weights.largest_bytes, CHECKPOINT * n) if cpu else 0
+    worst = round(SLACK * max(rehearsed.peak_bytes, copies))
     if not cpu:
         return Memory(0, weights.resident_bytes, optimizer, worst, 0, free_memory("cuda"))
     process = held + RUNTIME
-    loading = max(weights.fp32_bytes, weights.resident_bytes)
-    if loading > weights.resident_bytes + optimizer + worst:  # fp32 weights stand there before they are rounded
-        return Memory(process, loading, 0, 0, workload.text_bytes, free_memory("cpu"))
     return Memory(process, weights.resident_bytes, optimizer, worst, workload.text_bytes, free_memory("cpu"))
 
 

@@ -4,17 +4,22 @@ import importlib.util
 import json
 import resource
 import shutil
+import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from chartune.errors import AdapterError, ConfigError, StoreError
 from chartune.models.architecture import shape_of
 from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, inspect, usual
 from chartune.models.load import load_body
 from chartune.models.meta import meta_body
+from chartune.models.rounding import round_matrices
 from chartune.stages.inputs import find_adapter
 from chartune.stages.model_stage import must_have_positions
 from chartune.store import Store
@@ -158,6 +163,75 @@ def test_weights_that_do_not_fit_on_the_disk_are_a_store_error(copy: Path, tmp_p
                 body.save(tmp_path / f"made-{room}")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize(("stored", "tied"), [
+    (torch.float64, False), (torch.float32, True), (torch.float16, False), (torch.bfloat16, True),
+])  # fmt: skip
+def test_weights_are_rounded_as_they_are_read_to_what_rounding_afterwards_gives(
+    copy: Path, monkeypatch: pytest.MonkeyPatch, stored: torch.dtype, tied: bool
+) -> None:
+    config, tensors = json.loads((copy / "config.json").read_text()), load_file(copy / "model.safetensors")
+    (copy / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": tied}))
+    odd, head = torch.tensor([1e-40, -3e-39, 6e-8, 1.00390625 + 1e-9, 65504.0], dtype=torch.float64), "lm_head.weight"
+    wide = {name: tensor.double() for name, tensor in tensors.items() if not (tied and name == head)}
+    wide["model.layers.1.mlp.up_proj.weight"].view(-1)[:5] = odd
+    if not tied:
+        wide[head] = wide["model.embed_tokens.weight"].flip(0) / 3
+    save_file({name: tensor.to(stored) for name, tensor in wide.items()}, copy / "model.safetensors")
+    torch.set_flush_denormal(True)
+    exact = load_body(look(copy), EXACT, language_model=True).whole
+    with monkeypatch.context() as patched:
+        patched.setattr("chartune.models.load.round_matrices", lambda model: None)
+        read = load_body(look(copy), replace(EXACT, precision="bf16"), language_model=True).whole
+    round_matrices(exact)
+    weights = dict(exact.named_parameters())
+    assert {name: p.dtype for name, p in read.named_parameters()} == {name: p.dtype for name, p in weights.items()}
+    assert all(torch.equal(p.view(torch.uint8), weights[name].view(torch.uint8)) for name, p in read.named_parameters())
+    assert read.lm_head.weight.dtype == (torch.float32 if tied else torch.bfloat16)
+
+
+@pytest.mark.slow
+def test_a_base_in_fp32_is_loaded_in_the_memory_of_its_bf16(tmp_path: Path) -> None:
+    """The file, of 0.5 GB, is mostly a hole."""
+    shape = LlamaConfig(
+        vocab_size=1000, hidden_size=1024, intermediate_size=2816, num_hidden_layers=10, num_attention_heads=8
+    )
+    with torch.device("meta"):
+        model = LlamaForCausalLM(shape)
+    shape.save_pretrained(tmp_path)
+    entries, total = {}, 0
+    for name, tensor in model.state_dict().items():
+        total += tensor.nbytes
+        entries[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [total - tensor.nbytes, total]}
+    header = json.dumps(entries).encode()
+    with (tmp_path / "model.safetensors").open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        file.truncate(8 + len(header) + total)
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, str(tmp_path)], capture_output=True, text=True, check=True, timeout=300
+    )
+    assert int(done.stdout) < 0.62 * total
+
+
+PEAK = """
+import json, resource, sys
+from pathlib import Path
+from chartune.models.families import family_of
+from chartune.models.load import Resolved, load_body, must_match
+from chartune.models.local import LocalBackbone, hashed
+
+folder = Path(sys.argv[1])
+files = tuple(hashed(folder / name) for name in ("config.json", "model.safetensors"))
+config = json.loads((folder / "config.json").read_text())
+base = LocalBackbone("x", folder, family_of("llama", "x"), config, "hash", "none", "none", files)
+must_match(base, language_model=True)
+peak = lambda: 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
+body = load_body(base, Resolved("cpu", "bf16", "eager", "a test"), language_model=True)
+print(peak() - before)
+"""
+"""What the peak of a process grows by when it loads a base, in bytes."""
 
 
 def test_the_identity_is_the_content_not_the_place(copy: Path, llama: LocalBackbone) -> None:
