@@ -1,4 +1,4 @@
-"""On a CUDA device: both stages train, are killed, go on, and score."""
+"""On a CUDA device: both stages train in bf16 and fp16, are killed, go on, score, and predict."""
 
 import json
 from pathlib import Path
@@ -25,13 +25,15 @@ class PowerError(RuntimeError):
     """Somebody pulled the plug."""
 
 
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
 @pytest.mark.parametrize(("verb", "metric", "flags"), [FINETUNE, PRETRAIN], ids=["finetune", "pretrain"])
-def test_a_stage_on_the_device_goes_on_after_a_break_and_scores(
+def test_a_stage_on_the_device_goes_on_after_a_break_scores_and_predicts(
     hospital: Path, llama: LocalBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, metric: str,
-    flags: list[str],
+    flags: list[str], precision: str,
 ) -> None:  # fmt: skip
     def words(store: Path) -> list[object]:
-        return [verb, hospital, "--base", llama.folder, *flags, "--store", store, "--json"]
+        computed = ["--set", f"numerics.precision={precision}"]
+        return [verb, hospital, "--base", llama.folder, *flags, *computed, "--store", store, "--json"]
 
     def breaks(*arguments: object) -> None:
         save_checkpoint(*arguments)  # type: ignore[arg-type]
@@ -44,9 +46,14 @@ def test_a_stage_on_the_device_goes_on_after_a_break_and_scores(
     broken, whole = (chartune(*words(tmp_path / name)) for name in ("broken", "whole"))
     assert (broken.code, whole.code) == (0, 0), broken.err + whole.err
     one, two = (Run(Path(json.loads(said.out)["folder"])) for said in (broken, whole))
-    assert one.environment["device"] == "cuda"
+    assert (one.environment["device"], one.environment["precision"]) == ("cuda", precision)
     assert one.cost.peak_bytes
     assert (one.about.resumed, two.about.resumed) == (1, 0)
     estimates = [run.scores["test"][metric].value for run in (one, two)]
     # Kernels on a device may add in another order: near, not equal.
     assert estimates[0] == pytest.approx(estimates[1], rel=0.02)
+    if verb == "finetune":
+        asked = ["predict", one.fingerprint, hospital, "--out", tmp_path / "rows.csv", "--store", tmp_path / "broken"]
+        predicted = chartune(*asked)
+        assert predicted.code == 0, predicted.err
+        assert len((tmp_path / "rows.csv").read_text().splitlines()) > 100

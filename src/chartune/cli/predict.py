@@ -177,10 +177,11 @@ def _stated(sets: list[str], kind: str) -> dict[str, Any]:
 def _said(scorer: "Scorer", limit: "Threshold | None") -> list[str]:
     """What a reader of the numbers should know."""
     chosen = [] if limit is None or limit.rule == "given" else [f"the threshold is {limit.value:.4f}: {limit.rule}"]
-    if scorer.numerics.get("precision") != "bf16":
+    precision = scorer.numerics.get("precision")
+    if precision not in ("bf16", "fp16"):
         return chosen
     return [
         *chosen,
-        "computed in bf16, as the run was trained: which texts are batched together moves a probability by some 0.002 "
-        "(docs/predict.md); the same input gives the same numbers",
+        f"computed in {precision}, as the run was trained: which texts are batched together moves a probability by "
+        "some 0.002 (docs/predict.md); the same input gives the same numbers",
     ]

@@ -31,21 +31,20 @@ from chartune.models.families import Family
 from chartune.models.foreign import reading
 from chartune.models.language import Language, language_of
 from chartune.models.local import LocalBackbone, unchanged
+from chartune.models.precision import HALF, Computed, Precision, chosen, gpu_multiplies_bf16
 from chartune.models.readers import LanguageModel
-from chartune.models.rounding import round_matrices, rounding_as_read, widened
+from chartune.models.rounding import must_fit_fp16, round_matrices, rounding_as_read, widened
 from chartune.models.values import must_be_numbers
 from chartune.models.weights import stored
 from chartune.store import storing
-
-Precision = Literal["auto", "fp32", "bf16"]
 
 
 class Numerics(Config):
     """How numbers are computed; part of every fingerprint once resolved."""
 
     precision: Precision = "auto"
-    """`bf16`: matrix products in bfloat16, the residual stream, adapters, head and loss in fp32. `auto`: bf16 where the
-    hardware multiplies it fast."""
+    """`bf16`, `fp16`: matrix products in two bytes, the residual stream, adapters, head and loss in fp32. `auto`: bf16
+    where the hardware multiplies it fast; else fp16 on a GPU with tensor cores, else fp32."""
     attention: Literal["auto", "eager", "sdpa"] = "auto"
     """`eager`: plain matrix products; `sdpa`: PyTorch's fused kernels. `auto`: measured best for device and length."""
 
@@ -55,7 +54,7 @@ class Resolved:
     """The numerics in force, and why."""
 
     device: Literal["cpu", "cuda"]
-    precision: Literal["fp32", "bf16"]
+    precision: Computed
     attention: Literal["eager", "sdpa"]
     reason: str
 
@@ -75,7 +74,7 @@ def resolve(numerics: Numerics, max_seq_len: int, *, trains_body: bool = True, f
         fused: whether the architecture can use PyTorch's fused attention.
 
     Raises:
-        ConfigError: fused attention is chosen, and the architecture cannot use it.
+        ConfigError: fused attention is chosen, and the architecture cannot use it; or fp16, and there is no GPU.
     """
     if numerics.attention == "sdpa" and not fused:
         raise ConfigError(
@@ -85,17 +84,13 @@ def resolve(numerics: Numerics, max_seq_len: int, *, trains_body: bool = True, f
     torch.set_flush_denormal(True)  # numbers below 1e-38 cost a processor a hundred times their worth
     keep_pages()
     device: Literal["cpu", "cuda"] = "cuda" if torch.cuda.is_available() else "cpu"
-    fast = torch.cuda.is_bf16_supported() if device == "cuda" else cpu_multiplies_bf16()
-    precision: Literal["fp32", "bf16"] = (
-        ("bf16" if fast else "fp32") if numerics.precision == "auto" else numerics.precision
-    )
+    fast = gpu_multiplies_bf16() if device == "cuda" else cpu_multiplies_bf16()
+    precision, why = chosen(numerics.precision, device, fast)
     # The fused backward on CPU is slow for short sequences; forward alone, or long ones, it wins (docs/methods.md).
     short = device == "cpu" and max_seq_len <= 256 and trains_body
     attention: Literal["eager", "sdpa"] = (
         ("eager" if short or not fused else "sdpa") if numerics.attention == "auto" else numerics.attention
     )
-    by_rule = "the hardware multiplies bf16 fast" if fast else "no fast bf16"
-    why = by_rule if numerics.precision == "auto" else "chosen in the config"
     return Resolved(device, precision, attention, f"{precision}: {why}; {attention}: {max_seq_len} tokens on {device}")
 
 
@@ -165,8 +160,8 @@ def load_body(
     """
     if language_model:
         must_read_left_to_right(backbone)
-    rounded = rounds(resolved, trains_all=trains_all)
-    model = _read(backbone, resolved.attention, language_model=language_model, rounded=rounded)
+    half = rounded_to(resolved, trains_all=trains_all)
+    model = _read(backbone, resolved.attention, language_model=language_model, half=half)
     with widened(model):
         language = language_of(model, backbone.name) if language_model else Language()
     return body_of(model, resolved, language, language_model=language_model, trains_all=trains_all)
@@ -178,23 +173,25 @@ def must_be_whole(backbone: LocalBackbone) -> None:
     Raises:
         AdapterError: weights are missing, or do not fit the architecture.
     """
-    _read(backbone, "eager", language_model=False, rounded=True)
+    _read(backbone, "eager", language_model=False, half=torch.bfloat16)
 
 
-def _read(backbone: LocalBackbone, attention: str, *, language_model: bool, rounded: bool) -> Any:
+def _read(backbone: LocalBackbone, attention: str, *, language_model: bool, half: torch.dtype | None) -> Any:
     """The model from the hashed files, tensor by tensor, once their headers are known to fit."""
     make = AutoModelForCausalLM if language_model else AutoModel
     must_match(backbone, language_model=language_model)
     requirement, shape = f"{backbone.name} must load as {make.__name__}", shape_of(backbone)
     with unchanged(backbone.files), reading("transformers", requirement, "get the weights again"):
         kind = _get_model_class(shape, make._model_mapping)
-        with rounding_as_read(kind) if rounded else nullcontext():
+        with rounding_as_read(kind, half) if half else nullcontext():
             model, report = kind.from_pretrained(
                 None, config=shape, state_dict=stored(backbone.weights), output_loading_info=True, dtype=torch.float32,
                 attn_implementation=attention, **backbone.family.parts(language_model=language_model),
             )  # fmt: skip
     if report["missing_keys"]:
         raise AssertionError("headers that fit leave nothing to be drawn at random")
+    if half is torch.float16:
+        must_fit_fp16(model, backbone.name)
     must_be_numbers(model, backbone)
     model.config.name_or_path = backbone.name
     return model
@@ -250,9 +247,9 @@ def parameters_of(backbone: LocalBackbone) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-def rounds(resolved: Resolved, *, trains_all: bool) -> bool:
-    """Whether matrices are held in bf16: those that learn stay in fp32."""
-    return resolved.precision == "bf16" and not trains_all
+def rounded_to(resolved: Resolved, *, trains_all: bool) -> torch.dtype | None:
+    """The two bytes in which matrices are held; None: in fp32, as those that learn."""
+    return None if trains_all else HALF.get(resolved.precision)
 
 
 def body_of(model: Any, resolved: Resolved, language: Language, *, language_model: bool, trains_all: bool) -> Body:
@@ -270,7 +267,7 @@ def body_of(model: Any, resolved: Resolved, language: Language, *, language_mode
     body.config.use_cache = False  # type: ignore[union-attr]
     without_dropout(body)
     model.requires_grad_(trains_all)
-    if rounds(resolved, trains_all=trains_all):
-        round_matrices(model)
+    if half := rounded_to(resolved, trains_all=trains_all):
+        round_matrices(model, half)
     head = model.get_output_embeddings() if language_model else None
     return Body(body, anatomy_of(body).width, head, language, model)

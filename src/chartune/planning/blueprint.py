@@ -17,6 +17,7 @@ from chartune.adapters.method import ROOT
 from chartune.models.anatomy import anatomy_of
 from chartune.models.load import Resolved
 from chartune.models.losses import blank_labels
+from chartune.models.precision import computing
 from chartune.models.readers import Classifier, LanguageModel
 from chartune.planning.depth import Blocks, like_blocks
 from chartune.planning.rehearsal import Missing, Rehearsals, rehearse
@@ -136,7 +137,7 @@ def _batch(module: Classifier | LanguageModel, rows: int, length: int, resolved:
             if isinstance(module, Classifier):
                 labels = blank_labels(module.loss, rows, module.head.linear.out_features)
             places = torch.zeros(rows * length, dtype=torch.int64)  # every token is predicted
-        with torch.autocast(resolved.device, torch.bfloat16, enabled=resolved.precision == "bf16"):
+        with computing(resolved.device, resolved.precision):
             if isinstance(module, Classifier):
                 return module.forward(ids, torch.ones_like(ids), labels, ones)
             return module.forward(ids, torch.ones_like(ids), places)

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from chartune.models.load import Resolved
+from chartune.models.precision import HALF
 from chartune.planning.rehearsal import Rehearsals, Rehearsed
 from chartune.planning.workload import Workload
 
@@ -189,7 +190,7 @@ def seconds_of_batch(rehearsed: Rehearsed, rates: Rates) -> float:
 
 def measured_rates(resolved: Resolved) -> Rates:
     """The machine's rates, in some hundredths of a second. The best of a few tries: others may be at work."""
-    dtype = torch.bfloat16 if resolved.precision == "bf16" else torch.float32
+    dtype = HALF.get(resolved.precision, torch.float32)
     wide = torch.ones(1024, 4096, device=resolved.device)
     written = torch.empty_like(wide)
     copying = wide.nbytes / _quickest(lambda: torch.mul(wide, 1.5, out=written))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final, Literal, TypeVar
+from typing import Final, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from chartune.batches.collate import Examples, length_groups
 from chartune.batches.pack import Blocks
 from chartune.errors import RunError
 from chartune.log import progress
+from chartune.models.precision import Computed, computing
 from chartune.models.readers import Classifier, FeatureReader, LanguageModel
 from chartune.prediction.memory import EXHAUSTED, out_of_memory
 
@@ -21,7 +22,7 @@ BUDGETS: Final = {"cpu": 1536, "cuda": 8192}
 """Padded tokens of one batch in evaluation, by device: what a processor's caches hold, what keeps a GPU busy."""
 
 
-def pooled_vectors(model: Classifier, examples: Examples, precision: Literal["fp32", "bf16"]) -> NDArray[np.float32]:
+def pooled_vectors(model: Classifier, examples: Examples, precision: Computed) -> NDArray[np.float32]:
     """The pooled vector of each text. Returns [n, D], in the order of the examples."""
     out: NDArray[np.float32] | None = None
     device = next(model.parameters()).device
@@ -34,7 +35,7 @@ def pooled_vectors(model: Classifier, examples: Examples, precision: Literal["fp
     return np.empty((0, 0), dtype=np.float32) if out is None else out
 
 
-def logits_of(model: Classifier, examples: Examples, precision: Literal["fp32", "bf16"]) -> NDArray[np.float32]:
+def logits_of(model: Classifier, examples: Examples, precision: Computed) -> NDArray[np.float32]:
     """The logits of each text in fp32. Returns [n, L], in the order of the examples."""
     return head_logits(FeatureReader(model.head), pooled_vectors(model, examples, precision))
 
@@ -49,13 +50,13 @@ def head_logits(reader: FeatureReader, vectors: NDArray[np.float32]) -> NDArray[
     return logits
 
 
-def total_nll(model: LanguageModel, blocks: Blocks, precision: Literal["fp32", "bf16"]) -> tuple[float, int]:
+def total_nll(model: LanguageModel, blocks: Blocks, precision: Computed) -> tuple[float, int]:
     """Summed negative log-likelihood in nats, and the number of predicted tokens: perplexity = exp(nats / tokens)."""
     nats = token_nll(model, blocks, precision)
     return float(nats.sum()), len(nats)
 
 
-def token_nll(model: LanguageModel, blocks: Blocks, precision: Literal["fp32", "bf16"]) -> NDArray[np.float64]:
+def token_nll(model: LanguageModel, blocks: Blocks, precision: Computed) -> NDArray[np.float64]:
     """Negative log-likelihood in nats of each predicted token, in the order of `Blocks.targets`: [N]."""
     device = next(model.parameters()).device
     rows = max(1, BUDGETS[device.type] // blocks.ids.shape[1])
@@ -101,12 +102,12 @@ def _in_parts(rows: NDArray[np.int64], read: Callable[[NDArray[np.int64]], T]) -
 
 
 @contextmanager
-def _reading(model: nn.Module, precision: Literal["fp32", "bf16"]) -> Iterator[None]:
+def _reading(model: nn.Module, precision: Computed) -> Iterator[None]:
     """Evaluation mode, no gradients, the run's precision; the mode of before comes back."""
     was_training, device = model.training, next(model.parameters()).device.type
     model.eval()
     try:
-        with torch.inference_mode(), torch.autocast(device, dtype=torch.bfloat16, enabled=precision == "bf16"):
+        with torch.inference_mode(), computing(device, precision):
             yield
     finally:
         model.train(was_training)

@@ -17,6 +17,7 @@ from chartune.batches.tokenize import encode, train_tokenizer
 from chartune.config import Config, Unhashed, fingerprint
 from chartune.log import EVENTS, EventLog
 from chartune.models.load import Numerics, Resolved, new_llama, resolve
+from chartune.models.precision import Computed
 from chartune.models.readers import LanguageModel
 from chartune.prediction.predictions import total_nll
 from chartune.quantities import Duration
@@ -120,8 +121,8 @@ def lm_objective(model: LanguageModel, blocks: Blocks) -> Objective:
     return Objective(model, blocks.batch, lengths, blocks.predicted_tokens)
 
 
-def lm_evaluation(model: LanguageModel, blocks: Blocks, precision: str) -> Evaluation:
+def lm_evaluation(model: LanguageModel, blocks: Blocks, precision: Computed) -> Evaluation:
     """Token-weighted perplexity on held-out blocks; the score is the negative log-likelihood, turned round."""
-    nats, tokens = total_nll(model, blocks, "bf16" if precision == "bf16" else "fp32")
+    nats, tokens = total_nll(model, blocks, precision)
     mean = nats / max(1, tokens)
     return Evaluation(-mean, {"nll": mean, "perplexity": float(np.exp(mean))})

@@ -11,7 +11,7 @@ their states predict nothing.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from chartune.batches.pack import Blocks
 from chartune.log import EventLog
 from chartune.metrics.perplexity import Nats, Reader, Sums, mean_of_batches, summed
+from chartune.models.precision import Computed
 from chartune.models.readers import LanguageModel
 from chartune.prediction.predictions import token_nll
 from chartune.quantities import Estimate
@@ -72,7 +73,7 @@ class Measurement:
 
     scored: Mapping[str, Texts]
     """By split, and `general`; scores come in this order."""
-    precision: Literal["fp32", "bf16"]
+    precision: Computed
     batch_size: int | None = None
     """Blocks of a batch in the papers' formula; None: it is not asked for."""
     nats: dict[str, dict[Reader, NDArray[np.float64]]] = field(default_factory=dict)

@@ -25,6 +25,7 @@ from chartune.log import EVENTS, EventLog
 from chartune.models.backbone import LocalBackbone
 from chartune.models.families import Family
 from chartune.models.load import Body, Resolved, parameters_of
+from chartune.models.precision import Computed
 from chartune.models.readers import LanguageModel
 from chartune.models.tokenizer import tokenizer_as_given
 from chartune.quantities import Duration
@@ -55,7 +56,6 @@ from chartune.train.loop import Fitted, Training, fit
 from chartune.train.optimizer import Optimisation, Stopping
 
 REVISION: Final = 2
-Precision = Literal["fp32", "bf16"]
 SPLITS: Final = ("train", "validation", "test")
 
 
@@ -153,7 +153,7 @@ def _adapt(stage: Pretrain, data: Artefact, inputs: Inputs, work: Work) -> Outco
 
 
 def _fitted(
-    stage: Pretrain, assembled: Model, texts: Mapping[str, Texts], precision: Precision, work: Work
+    stage: Pretrain, assembled: Model, texts: Mapping[str, Texts], precision: Computed, work: Work
 ) -> tuple[LanguageModel, Fitted]:
     """The language model with the best weights, and how training went."""
     model, watched = assembled.reader, texts["validation"].blocks.some(stage.validation_blocks)
@@ -227,7 +227,7 @@ def general_texts(stage: Pretrain, path: Path, backbone: LocalBackbone) -> Texts
     return Texts(blocks, np.arange(len(documents)))
 
 
-def measurement(stage: Pretrain, data: Artefact, scored: Mapping[str, Texts], precision: Precision) -> Measurement:
+def measurement(stage: Pretrain, data: Artefact, scored: Mapping[str, Texts], precision: Computed) -> Measurement:
     """What is to be scored; as published, too, where the data follow the papers' code."""
     batch_size = stage.optimisation.batch_size if as_published(read_dataset(data)) else None
     return Measurement(scored, precision, batch_size)

@@ -16,7 +16,7 @@ from chartune.log import say
 from chartune.made_up import make_hospital
 from chartune.models.backbone import is_installed
 from chartune.models.catalog import catalog
-from chartune.models.load import Precision
+from chartune.models.precision import Precision
 from chartune.report.render import report_of
 from chartune.runs.run import Run
 from chartune.store import Store

@@ -60,6 +60,10 @@ class State:
     """Evaluations since then."""
     micro_batch_tokens: int = 0
     """In force, halvings included."""
+    loss_scale: float = 1.0
+    """What the loss is multiplied by before the backward pass, in fp16."""
+    scaled_steps: int = 0
+    """Steps since it has changed."""
     resumed: int = 0
     """How often the run was taken up again."""
     unevaluated: bool = False

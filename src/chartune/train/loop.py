@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -23,12 +24,14 @@ from chartune.adapters.regime import Regimes
 from chartune.adapters.stack import Attached
 from chartune.errors import RunError
 from chartune.log import EventLog, Meter, progress
+from chartune.models.precision import Computed, computing
 from chartune.prediction.memory import EXHAUSTED, out_of_memory
 from chartune.train.checkpoint import State, load_checkpoint, restore, save_checkpoint, trainable
 from chartune.train.ending import BrokenOff, Ending
 from chartune.train.optimizer import Optimisation, Stopping, make_optimizer, rate_factor
 from chartune.train.pace import Pace
 from chartune.train.plan import Schedule, epoch_steps, micro_batches, schedule_of
+from chartune.train.scaling import first_scale, in_range, stepped
 from chartune.train.soundness import must_be_finite, must_get_gradients, must_have_examples
 
 CHECKPOINT_SECONDS: Final = 30.0
@@ -78,7 +81,7 @@ class Training:
     optimisation: Optimisation
     stopping: Stopping
     seed: int
-    precision: Literal["fp32", "bf16"]
+    precision: Computed
     folder: Path
     """Where checkpoints are kept between attempts."""
     events: EventLog
@@ -138,15 +141,15 @@ def _optimizer(training: Training) -> torch.optim.Optimizer:
 
 def _resume(training: Training, optimizer: torch.optim.Optimizer) -> None:
     training.state.micro_batch_tokens = training.optimisation.micro_batch_tokens
+    training.state.loss_scale = first_scale(training.precision)
     checkpoint = load_checkpoint(training.folder, training.objective.model, optimizer)
     if checkpoint:
         training.state, training.best, memory = checkpoint
         training.regimes.recall(memory)
         training.state.resumed += 1
         training.state.earlier_seconds = training.state.seconds
-        training.state.micro_batch_tokens = min(
-            training.state.micro_batch_tokens, training.optimisation.micro_batch_tokens
-        )
+        tokens = training.state.micro_batch_tokens, training.optimisation.micro_batch_tokens
+        training.state.micro_batch_tokens = min(tokens)
     EventLog.rewind(training.events.path, training.state.step)
 
 
@@ -226,13 +229,14 @@ def _one_step(loop: _Loop, step: NDArray[np.int64]) -> float:
     training, state = loop.training, loop.training.state
     for group in loop.optimizer.param_groups:
         group["lr"] = group["peak"] * rate_factor(training.optimisation, state.step, loop.total)
-    loss = _loss_in_memory(loop, step)
-    norm = float(loop.accelerator.clip_grad_norm_(loop.model.parameters(), training.optimisation.max_grad_norm))
-    must_be_finite(loss, norm, state.step + 1, training.optimisation)
+    clip = partial(loop.accelerator.clip_grad_norm_, max_norm=training.optimisation.max_grad_norm)
+    loss, norm = in_range(state, loop.model, lambda: _loss_in_memory(loop, step), clip, loop.optimizer.zero_grad)
+    must_be_finite(loss, norm, state.step + 1, training.optimisation, training.precision)
     if state.step == 0:
         must_get_gradients(training.objective.model)
     loop.optimizer.step()
     training.regimes.stepped(state.step)
+    stepped(state, training.precision)
     loop.optimizer.zero_grad()
     state.step += 1
     state.tokens += int(training.objective.lengths[step].sum())
@@ -270,10 +274,10 @@ def _gradients(loop: _Loop, step: NDArray[np.int64]) -> float:
         batch = {name: tensor.to(accelerator.device) for name, tensor in objective.batch(micro.indices).items()}
         with nullcontext() if turn == len(turns) else accelerator.no_sync(loop.model):
             # DDP averages over ranks, hence × world; an empty turn of a rank counts nothing.
-            with torch.autocast(accelerator.device.type, torch.bfloat16, enabled=training.precision == "bf16"):
+            with computing(accelerator.device.type, training.precision):
                 share = loop.model(**batch) * (world / weight if micro.counts else 0.0)
             penalty = training.regimes.penalty() if turn == len(turns) else None  # once in a step, on every rank
-            accelerator.backward(share if penalty is None else share + penalty)
+            accelerator.backward((share if penalty is None else share + penalty) * training.state.loss_scale)
         loss += share.detach() / world
     return float(accelerator.reduce(loss, "sum"))
 

@@ -5,6 +5,7 @@ import math
 from torch import nn
 
 from chartune.errors import Diverged, RunError
+from chartune.models.precision import Computed
 from chartune.train.optimizer import Optimisation
 
 
@@ -16,7 +17,7 @@ def must_have_examples(count: int) -> None:
         )
 
 
-def must_be_finite(loss: float, norm: float, step: int, choice: Optimisation) -> None:
+def must_be_finite(loss: float, norm: float, step: int, choice: Optimisation, precision: Computed) -> None:
     """Refuse a step that would spoil the weights.
 
     Args:
@@ -24,14 +25,16 @@ def must_be_finite(loss: float, norm: float, step: int, choice: Optimisation) ->
         norm: of its gradient, before it is clipped.
         step: counted from 1.
         choice: whose learning rate is named.
+        precision: in force; fp16 has numbers up to 65,504 only.
 
     Raises:
         Diverged: one of both is no finite number.
     """
     if not (math.isfinite(loss) and math.isfinite(norm)):
+        other = " or choose numerics.precision=fp32, for fp16 may be too narrow," if precision == "fp16" else ""
         raise Diverged(
             f"loss and gradient must stay finite, but at step {step} they are {loss} and {norm}; "
-            f"lower optimisation.learning_rate (now {choice.learning_rate:g}) and run again."
+            f"lower optimisation.learning_rate (now {choice.learning_rate:g}){other} and run again."
         )
 
 

@@ -19,6 +19,7 @@ from chartune.models.architecture import shape_of
 from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, inspect, usual
 from chartune.models.load import load_body
 from chartune.models.meta import meta_body
+from chartune.models.precision import HALF, Computed
 from chartune.models.rounding import round_matrices
 from chartune.stages.inputs import find_adapter
 from chartune.stages.model_stage import must_have_positions
@@ -165,11 +166,12 @@ def test_weights_that_do_not_fit_on_the_disk_are_a_store_error(copy: Path, tmp_p
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
-@pytest.mark.parametrize(("stored", "tied"), [
-    (torch.float64, False), (torch.float32, True), (torch.float16, False), (torch.bfloat16, True),
+@pytest.mark.parametrize(("stored", "tied", "precision"), [
+    (torch.float64, False, "bf16"), (torch.float32, True, "fp16"), (torch.float16, False, "bf16"),
+    (torch.bfloat16, True, "bf16"),
 ])  # fmt: skip
 def test_weights_are_rounded_as_they_are_read_to_what_rounding_afterwards_gives(
-    copy: Path, monkeypatch: pytest.MonkeyPatch, stored: torch.dtype, tied: bool
+    copy: Path, monkeypatch: pytest.MonkeyPatch, stored: torch.dtype, tied: bool, precision: Computed
 ) -> None:
     config, tensors = json.loads((copy / "config.json").read_text()), load_file(copy / "model.safetensors")
     (copy / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": tied}))
@@ -182,13 +184,13 @@ def test_weights_are_rounded_as_they_are_read_to_what_rounding_afterwards_gives(
     torch.set_flush_denormal(True)
     exact = load_body(look(copy), EXACT, language_model=True).whole
     with monkeypatch.context() as patched:
-        patched.setattr("chartune.models.load.round_matrices", lambda model: None)
-        read = load_body(look(copy), replace(EXACT, precision="bf16"), language_model=True).whole
-    round_matrices(exact)
+        patched.setattr("chartune.models.load.round_matrices", lambda *_: None)
+        read = load_body(look(copy), replace(EXACT, precision=precision), language_model=True).whole
+    round_matrices(exact, HALF[precision])
     weights = dict(exact.named_parameters())
     assert {name: p.dtype for name, p in read.named_parameters()} == {name: p.dtype for name, p in weights.items()}
     assert all(torch.equal(p.view(torch.uint8), weights[name].view(torch.uint8)) for name, p in read.named_parameters())
-    assert read.lm_head.weight.dtype == (torch.float32 if tied else torch.bfloat16)
+    assert read.lm_head.weight.dtype == (torch.float32 if tied else HALF[precision])
 
 
 @pytest.mark.slow

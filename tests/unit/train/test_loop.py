@@ -22,9 +22,11 @@ from chartune.quantities import Duration
 from chartune.runs.begun import Begun
 from chartune.runs.record import RunRecord
 from chartune.store import sha256
+from chartune.train import scaling
 from chartune.train.ending import Ending
 from chartune.train.loop import Evaluation, Fitted, Objective, Training, fit
 from chartune.train.optimizer import Optimisation, Stopping
+from chartune.train.scaling import FIRST
 
 N, D = 60, 6
 RANDOM = np.random.default_rng(0)
@@ -442,9 +444,56 @@ def test_a_gradient_that_is_no_number_leaves_the_last_good_checkpoint(
     assert equal(weights(again), undisturbed[0])
 
 
+class Loud(Small):
+    """A model whose gradients are too large for fp16 at the first scale."""
+
+    def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
+        return super().forward(inputs, targets) * 100
+
+
+def in_fp16(folder: Path, model: nn.Module, fail_at: int | None = None) -> Training:
+    made = training(folder, model, fail_at=fail_at)
+    made.precision, made.checkpoint_seconds = "fp16", 3600.0
+    return made
+
+
+def test_in_fp16_a_step_that_overflows_is_computed_again_and_none_is_lost(tmp_path: Path) -> None:
+    fitted = fit(in_fp16(tmp_path / "fp16", half := Loud()))
+    whole = fit(training(tmp_path / "fp32", full := Loud()))
+    assert (fitted.state.step, fitted.state.tokens) == (whole.state.step, whole.state.tokens)
+    assert 1 < fitted.state.loss_scale < FIRST
+    assert whole.state.loss_scale == 1
+    events = [EventLog.read(tmp_path / name / "events.jsonl") for name in ("fp16", "fp32")]
+    losses = [[event.value for event in each if event.name == "loss"] for each in events]
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)  # as it is, and not scaled
+    assert all(torch.allclose(weights(half)[name], weights(full)[name], atol=0.02) for name in weights(full))
+
+
+def test_a_run_in_fp16_that_broke_ends_with_the_same_weights_and_scale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scaling, "GROWING_STEPS", 5)
+    whole = fit(in_fp16(tmp_path / "whole", undisturbed := Loud()))
+    with pytest.raises(PowerError):
+        fit(in_fp16(tmp_path / "broken", Loud(), fail_at=23))
+    fitted = fit(in_fp16(tmp_path / "broken", model := Loud()))
+    assert equal(weights(model), weights(undisturbed))
+    states = [(fit_.state.loss_scale, fit_.state.scaled_steps) for fit_ in (fitted, whole)]
+    assert states[0] == states[1]
+    assert measured(tmp_path / "broken") == measured(tmp_path / "whole")
+
+
+def test_in_fp16_what_no_scale_can_help_is_divergence_with_fp32_as_a_way_out(tmp_path: Path) -> None:
+    made = in_fp16(tmp_path / "run", model := Small())
+    cast(Any, model.head.weight).register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(Diverged, match=r"step 1 .* lower optimisation\.learning_rate .* numerics\.precision=fp32"):
+        fit(made)
+    assert made.state.loss_scale == 1
+
+
 @pytest.mark.parametrize("scale", [1e-4, 1e4])
 def test_a_step_is_taken_with_a_gradient_no_longer_than_its_bound(tmp_path: Path, scale: float) -> None:
-    class Loud(Small):
+    class Scaled(Small):
         def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
             return super().forward(inputs, targets) * scale
 
@@ -454,7 +503,7 @@ def test_a_step_is_taken_with_a_gradient_no_longer_than_its_bound(tmp_path: Path
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
         lengths.append(float(torch.stack([g.square().sum() for g in gradients]).sum().sqrt()))
 
-    model = Loud()
+    model = Scaled()
     watching = register_optimizer_step_pre_hook(look)
     try:
         fit(training(tmp_path / "loud", model))
