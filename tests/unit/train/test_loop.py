@@ -476,6 +476,10 @@ def test_a_run_in_fp16_that_broke_ends_with_the_same_weights_and_scale(
     whole = fit(in_fp16(tmp_path / "whole", undisturbed := Loud()))
     with pytest.raises(PowerError):
         fit(in_fp16(tmp_path / "broken", Loud(), fail_at=23))
+    with pytest.raises(PowerError):
+        fit(again := in_fp16(tmp_path / "broken", Loud(), fail_at=0))
+    assert again.state.step > 0
+    assert again.state.loss_scale < FIRST / 2
     fitted = fit(in_fp16(tmp_path / "broken", model := Loud()))
     assert equal(weights(model), weights(undisturbed))
     states = [(fit_.state.loss_scale, fit_.state.scaled_steps) for fit_ in (fitted, whole)]
