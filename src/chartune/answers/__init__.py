@@ -1,6 +1,6 @@
 """The form of an answer (yes or no, one of several, any of many, spans), and what is learnt, scored and shown of it."""
 
-from chartune.answers.answer import AUROC, ENOUGH_CASES, PERPLEXITY, Answer
+from chartune.answers.answer import AUROC, ENOUGH_CASES, MASKED_PERPLEXITY, PERPLEXITY, Answer
 from chartune.answers.catalog import (
     ANSWERS,
     ANY_OF,
@@ -22,6 +22,7 @@ __all__ = [
     "AUTO",
     "BINARY",
     "ENOUGH_CASES",
+    "MASKED_PERPLEXITY",
     "ONE_OF",
     "PERPLEXITY",
     "SPANS",

@@ -24,6 +24,8 @@ ENOUGH_CASES: Final = 10
 AUROC: Final = Metric("auroc", "AUROC")
 PERPLEXITY: Final = Metric("perplexity", "Perplexity")
 """The headline of a run on unlabelled text."""
+MASKED_PERPLEXITY: Final = Metric("masked_lm_perplexity", "Masked-LM perplexity")
+"""The headline of one whose encoder guesses masked tokens: of another question, so that both never compare."""
 
 
 class Answer:

@@ -34,6 +34,11 @@ class Metric:
     title: str
     """Such as `Macro AUROC`."""
 
+    @property
+    def worded(self) -> str:
+        """The title inside a sentence: its first word is small, unless it is an abbreviation."""
+        return self.title if self.title[:2].isupper() else f"{self.title[:1].lower()}{self.title[1:]}"
+
 
 @dataclass(frozen=True)
 class Rows:

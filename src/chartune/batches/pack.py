@@ -2,13 +2,14 @@
 
 packed         <s> doc one </s> <s> document | two, go- …     no padding but in the last block, no sight of a neighbour
 first tokens   <s> doc one - - - | <s> document two, goes     as published: what follows in a document is never read
+rows           [CLS] doc one [SEP] - | [CLS] document [SEP]   for encoders, which see both ways: a piece in each row
 
 Positions restart with every document and every block, and the model's own mask keeps attention inside a piece.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -16,24 +17,30 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from chartune.batches.tokenize import Encoded
+from chartune.models.tokenizer import padding_of
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """Packed documents."""
+    """Packed documents, or rows of one piece each."""
 
     ids: NDArray[np.int32]
     """[n, T]."""
     positions: NDArray[np.int32]
     """Position of each token in its piece: [n, T]."""
     predicts: NDArray[np.bool_]
-    """Whether a token's successor stands in the same piece, so that it is predicted: [n, T]."""
+    """Whether a place predicts: because a token's successor stands in the same piece, or, of a row, because its token
+    can be masked: [n, T]."""
     first: NDArray[np.int32]
     """The document that each block begins with, by its place in `numbers`: [n]."""
     numbers: NDArray[np.int32]
     """Which documents have tokens, in order."""
     bytes: NDArray[np.int32] | None = None
     """UTF-8 bytes of its text that each token adds, 0 of special tokens: [n, T]; None: not counted."""
+    ahead: Literal[0, 1] = 1
+    """How far behind its place the token is that it predicts: 1 of packed documents, 0 of rows."""
+    shown: NDArray[np.int32] | None = None
+    """What an encoder is given in place of `ids`, some of it masked: [n, T]; None: the tokens themselves."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -44,21 +51,34 @@ class Blocks:
         tokens: NDArray[np.int64] = self.predicts.sum(1)
         return tokens
 
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens that a block is read with: [n]. Of packed documents all T; of rows their own, without padding."""
+        if self.ahead:
+            return np.full(len(self), self.ids.shape[1], dtype=np.int64)
+        tokens: NDArray[np.int64] = (self.positions == np.arange(self.ids.shape[1])).sum(1)
+        return tokens
+
+    @property
+    def _predicted(self) -> NDArray[np.bool_]:
+        """Whether a token is predicted, [n, T]; the last place of a packed block predicts nothing."""
+        return np.roll(self.predicts, self.ahead, axis=1)
+
     def targets(self) -> NDArray[np.int32]:
         """All tokens that are predicted, in order: what a unigram model is scored on."""
-        return self.ids[:, 1:][self.predicts[:, :-1]]
+        return self.ids[self._predicted]
 
     def target_documents(self) -> NDArray[np.int32]:
         """The document of each predicted token, in the order of `targets`: [N]."""
-        begun = np.cumsum(self.positions[:, 1:] == 0, axis=1, dtype=np.int32)
-        documents: NDArray[np.int32] = self.numbers[(self.first[:, None] + begun)[self.predicts[:, :-1]]]
+        begun = np.cumsum(self.positions == 0, axis=1, dtype=np.int32) - 1
+        documents: NDArray[np.int32] = self.numbers[(self.first[:, None] + begun)[self._predicted]]
         return documents
 
     def target_bytes(self) -> NDArray[np.int32]:
         """Bytes of each predicted token, in the order of `targets`, where they were counted: [N]."""
         if self.bytes is None:
             raise AssertionError("bytes are counted where texts are encoded for it")
-        return self.bytes[:, 1:][self.predicts[:, :-1]]
+        return self.bytes[self._predicted]
 
     def some(self, count: int | None) -> "Blocks":
         """So many of the blocks, evenly spaced; None: all."""
@@ -68,21 +88,27 @@ class Blocks:
 
     def chosen(self, which: NDArray[np.int64]) -> "Blocks":
         """Some of the blocks, by number."""
-        kept = None if self.bytes is None else self.bytes[which]
-        return Blocks(
-            self.ids[which], self.positions[which], self.predicts[which], self.first[which], self.numbers, kept
-        )
+        bytes_, shown = (None if part is None else part[which] for part in (self.bytes, self.shown))
+        return replace(
+            self, ids=self.ids[which], positions=self.positions[which], predicts=self.predicts[which],
+            first=self.first[which], bytes=bytes_, shown=shown,
+        )  # fmt: skip
 
     def batch(self, indices: NDArray[np.int64]) -> dict[str, Tensor]:
         """The model's arguments for some blocks: input_ids and position_ids, [B, T]; predicting, [N].
 
-        The last names the places b·T + t of the tokens whose successor is predicted.
+        The last names the places b·T + t that predict: of packed documents the successors of their tokens, of rows the
+        targets, [N], which are given too. T is there that of the longest row.
         """
-        return {
-            "input_ids": torch.from_numpy(self.ids[indices].astype(np.int64)),
-            "position_ids": torch.from_numpy(self.positions[indices].astype(np.int64)),
-            "predicting": torch.from_numpy(np.flatnonzero(self.predicts[indices])),
+        rows = self.chosen(indices)
+        width = int(rows.lengths.max())
+        given = rows.ids if rows.shown is None else rows.shown
+        batch = {
+            "input_ids": torch.from_numpy(given[:, :width].astype(np.int64)),
+            "position_ids": torch.from_numpy(rows.positions[:, :width].astype(np.int64)),
+            "predicting": torch.from_numpy(np.flatnonzero(rows.predicts[:, :width])),
         }
+        return batch if self.ahead else batch | {"targets": torch.from_numpy(rows.targets().astype(np.int64))}
 
 
 def pack(documents: Encoded, tokenizer: Any, max_seq_len: int) -> Blocks:
@@ -129,6 +155,38 @@ def first_tokens(documents: Encoded, tokenizer: Any, max_seq_len: int) -> Blocks
             added[row, len(start) : len(piece)] = documents.bytes_of(row)[: max_seq_len - len(start)]
     every = np.arange(len(documents), dtype=np.int32)
     return _blocks(ids, starts, every, every, added)
+
+
+def rows(documents: Encoded, tokenizer: Any, max_seq_len: int, *, first_only: bool = False) -> Blocks:
+    """Cut each document into rows of its own, each between the tokens that stand around a text in fine-tuning.
+
+    Args:
+        documents: n token lists without special tokens.
+        tokenizer: of an encoder; its special tokens are never masked, wherever they stand.
+        max_seq_len: T, more than those tokens.
+        first_only: of each document the first row alone.
+    """
+    before, after = around(tokenizer)
+    room = max_seq_len - len(before) - len(after)
+    ends = {i: min(len(documents[i]), room) if first_only else len(documents[i]) for i in range(len(documents))}
+    pieces = [(i, documents[i][start : start + room]) for i, end in ends.items() for start in range(0, end, room)]
+    ids = np.full((len(pieces), max_seq_len), padding_of(tokenizer), dtype=np.int32)
+    starts = np.ones_like(ids, dtype=np.bool_)
+    for row, (_, piece) in enumerate(pieces):
+        whole = [*before, *piece, *after]
+        ids[row, : len(whole)], starts[row, 1 : len(whole)] = whole, False
+    text = ~starts | (np.arange(max_seq_len) == 0)  # the rest is padding
+    can = text & ~np.isin(ids, tokenizer.all_special_ids)
+    first = np.asarray([i for i, _ in pieces], dtype=np.int32)
+    every = Blocks(ids, _positions(starts), can, first, np.arange(len(documents), dtype=np.int32), ahead=0)
+    return every.chosen(np.flatnonzero(can.any(1)))
+
+
+def around(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """The special tokens that the tokenizer puts before and after a text."""
+    plain, whole = (tokenizer("a", add_special_tokens=special)["input_ids"] for special in (False, True))
+    start = next(i for i in range(len(whole)) if whole[i : i + len(plain)] == plain)
+    return whole[:start], whole[start + len(plain) :]
 
 
 def _rows(parts: Sequence[NDArray[Any]], width: int, filler: int = 0) -> NDArray[Any]:

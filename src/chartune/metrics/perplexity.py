@@ -4,6 +4,9 @@
                                                                                       Σ nats / (ln 2 · Σ bytes)
 
 Sums suffice for any draw, so an interval costs next to nothing beside reading the texts.
+
+Of an encoder the scored tokens are those that it guesses, some of each row at once (Salazar et al. 2020 mask one at a
+time): another question, so that its metrics have other names, and there are no bits per byte.
 """
 
 from collections.abc import Mapping
@@ -25,6 +28,13 @@ METRICS: Final[Mapping[str, tuple[Reader, ...]]] = {
     "unigram_perplexity": ("unigram",), "bits_per_byte_before": ("before",), "bits_per_byte": ("after",),
 }  # fmt: skip
 """Metric → who must have read the texts; a ratio is of the first to the second."""
+MASKED: Final = "masked_lm_"
+"""Stands before the metrics of masked tokens: `masked_lm_perplexity`, `masked_lm_perplexity_before`, …"""
+
+
+def perplexity_named(metric: str, *, masked: bool) -> str:
+    """How a metric of `METRICS` is called in scores and events, where the tokens were masked or not."""
+    return f"{MASKED}{metric}" if masked else metric
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,18 @@ def _as_it_is_called(shape: PretrainedConfig) -> None:
     shape.chunk_size_feed_forward = 0
 
 
+def made_by(family: Family, *, language_model: bool) -> Any:
+    """The auto class of transformers that makes the models of a family.
+
+    Args:
+        family: what its architecture is.
+        language_model: with its language-model head, which of an encoder fills masks; else headless.
+    """
+    if not language_model:
+        return AutoModel
+    return AutoModelForCausalLM if family.is_decoder else AutoModelForMaskedLM
+
+
 def skeleton(shape: PretrainedConfig, make: Any, place: Path, **parts: bool) -> Any:
     """The model of these sizes, without memory for its weights.
 
@@ -118,13 +130,15 @@ def _matched(files: tuple[ModelFile, ...], family: Family, language_model: bool)
     _must_be_merged(tensors, folder)
     shape = shape_in(files[0], family)
     _must_be_plausible(json_object(config), tensors, config)
-    make = AutoModelForCausalLM if language_model else AutoModel
+    make = made_by(family, language_model=language_model)
     model, report = _rehearsed(tensors, shape, make, config, family.parts(language_model=language_model))
+    if language_model and not family.is_decoder:
+        _must_have_a_head(sorted(report["missing_keys"]), str(model.base_model_prefix), folder)
     ignored = [re.compile(pattern) for pattern in computed(model, str(model.base_model_prefix))]
     _must_be_floats(tensors, model, ignored, folder)
     _must_be_all_and_of_one_shape(report, folder)
     unread = [name for name in sorted(report["unexpected_keys"]) if not _may_be_left(name, model, ignored, tensors)]
-    if unread and not language_model:
+    if unread and not (language_model and family.is_decoder):
         unread = sorted(set(unread) - _of_the_whole(shape, config))
     _must_be_read(unread, folder)
     if language_model:
@@ -141,6 +155,18 @@ def _must_be_all_and_of_one_shape(report: Mapping[str, Any], folder: Path) -> No
         raise AdapterError(
             f"weights must have the shapes that config.json describes, but in {folder} {name} is of {list(here)} where "
             f"{list(needed)} is needed; copy config.json and weights of one model."
+        )
+
+
+def _must_have_a_head(lacking: Sequence[str], body: str, folder: Path) -> None:
+    """Refuse an encoder that was saved without what it was pretrained with. lacking: names that its files lack."""
+    above = [name for name in lacking if not name.startswith(f"{body}.")]
+    if above:
+        raise AdapterError(
+            f"an encoder is pretrained further with the masked-language-model head that it came with, but "
+            f"{folder.name} lacks {len(above)} of its weights, the first is {above[0]}, as sentence encoders, "
+            f"discriminators and what was fine-tuned do; take a base that has kept it, such as bert-base-uncased, "
+            f"roberta-base or Bio_ClinicalBERT, or a decoder such as `smollm2`. It can be fine-tuned as it is."
         )
 
 

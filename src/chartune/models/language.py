@@ -1,14 +1,15 @@
-"""What a decoder does beside its body and its head's matrix: how it scales logits, how it keeps packed texts apart.
+"""What a language model does beside its body and its head: how it scales logits, how it keeps texts apart.
 
     hidden ─head─▶ raw ─(divided, multiplied, capped)─▶ logits        Granite divides, Gemma 2 caps, most do nothing
     <s> one </s> <s> two ─▶ does `two` see `one`?                     most say no by the positions; else a mask says it
+    [CLS] one [SEP] - -                                               an encoder has one text in a row
 
 Both are tried on the loaded model with a few tokens, because a wrong loss would train without an error.
 """
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import torch
 from torch import Tensor
@@ -16,20 +17,22 @@ from torch import Tensor
 from chartune.errors import AdapterError
 from chartune.models.foreign import reading
 
+Apart = Literal["positions", "mask", "rows"]
+"""What keeps two texts apart: positions that begin again in one row, a mask over that row, or a row for each."""
 TOLERANCE: Final = 1e-3
 """Of the largest number: far above rounding, far below what another text does."""
 
 
 @dataclass(frozen=True)
 class Language:
-    """How a family makes next-token logits."""
+    """How a family makes logits of tokens."""
 
     multiplier: float = 1.0
     """Of the head's result."""
     cap: float | None = None
     """c of c·tanh(x/c), Gemma 2's soft cap (Gemma Team 2024, arXiv:2408.00118, §2)."""
-    masked: bool = False
-    """Whether packed texts are kept apart by a mask; else positions that begin again do."""
+    apart: Apart = "positions"
+    """What keeps texts apart; an encoder reads both ways, and has one in a row."""
 
     @classmethod
     def of(cls, config: Any) -> "Language":
@@ -43,28 +46,43 @@ class Language:
         scaled = raw if self.multiplier == 1.0 else raw * self.multiplier
         return scaled if self.cap is None else self.cap * torch.tanh(scaled / self.cap)
 
+    def beside(self, position_ids: Tensor) -> dict[str, Tensor | None]:
+        """What a body is given beside the tokens. position_ids: [B, T], 0 where a piece or padding begins."""
+        if self.apart == "rows":
+            return {"attention_mask": first_pieces(position_ids)}
+        return {
+            "position_ids": position_ids,
+            "attention_mask": pieces_mask(position_ids) if self.apart == "mask" else None,
+        }
 
-def language_of(model: Any, name: str) -> Language:
-    """How a loaded causal language model makes its logits.
+
+def language_of(model: Any, head: Any, name: str, *, both_ways: bool) -> Language:
+    """How a loaded language model makes its logits.
 
     Args:
-        model: it computes in fp32.
+        model: causal, or masked; it computes in fp32.
+        head: of its last hidden states.
         name: of the base model, for messages.
+        both_ways: whether it is an encoder.
 
     Raises:
         AdapterError: it does something that is not known here, so that a loss would be wrong.
     """
-    language = Language.of(model.config)
+    language = Language(apart="rows") if both_ways else Language.of(model.config)
     ids = torch.arange(3, 9).unsqueeze(0)
     with torch.no_grad(), reading("transformers", f"{name} must read a text", "choose another base model"):
-        hidden = model.base_model(input_ids=ids, use_cache=False).last_hidden_state
-        raw = model.get_output_embeddings()(hidden)
-        if not _alike(model(input_ids=ids).logits, language.logits(raw)):
+        hidden = model.base_model(input_ids=ids, **{} if both_ways else {"use_cache": False}).last_hidden_state
+        if not _alike(model(input_ids=ids).logits, language.logits(head(hidden))):
             raise AdapterError(
                 f"a language model's logits must be its head's result, scaled or capped, but those of {name} are not; "
                 f"choose another base model for pretraining."
             )
-    return replace(language, masked=not _apart(model.base_model, name))
+    return language if both_ways else replace(language, apart=_apart(model.base_model, name))
+
+
+def first_pieces(position_ids: Tensor) -> Tensor:
+    """The tokens of the first piece of each row, 1, and padding or further pieces, 0: [B, T]. position_ids: [B, T]."""
+    return (position_ids == torch.arange(position_ids.shape[1], device=position_ids.device)).long()
 
 
 def pieces_mask(position_ids: Tensor) -> Tensor:
@@ -81,8 +99,8 @@ def pieces_mask(position_ids: Tensor) -> Tensor:
     return torch.where(seen, 0.0, torch.finfo(torch.float32).min).unsqueeze(1)
 
 
-def _apart(body: Any, name: str) -> bool:
-    """Whether positions alone keep two texts of one row apart; else a mask must, or the model is refused."""
+def _apart(body: Any, name: str) -> Apart:
+    """What keeps two texts of one row apart: positions alone, else a mask; or the model is refused."""
     ids, positions = torch.arange(3, 9).unsqueeze(0), torch.tensor([[0, 1, 2, 0, 1, 2]])
     read = partial(body, use_cache=False)  # positions separate texts only without a cache
     with torch.no_grad(), reading("transformers", f"{name} must read packed texts", "choose another base model"):
@@ -90,7 +108,7 @@ def _apart(body: Any, name: str) -> bool:
         for mask in (None, pieces_mask(positions)):
             packed = read(input_ids=ids, position_ids=positions, attention_mask=mask).last_hidden_state
             if _alike(packed[:, 3:], alone):
-                return mask is None
+                return "positions" if mask is None else "mask"
     raise AdapterError(
         f"texts that share a row must not see each other, but in {name} they do, whatever mask it is given; choose "
         f"another base model for pretraining."

@@ -25,12 +25,13 @@ from chartune.allocator import keep_pages
 from chartune.config import Config
 from chartune.errors import AdapterError, ConfigError, StoreError
 from chartune.models.anatomy import anatomy_of
-from chartune.models.architecture import computed, must_match, shape_at, shape_of, skeleton
+from chartune.models.architecture import computed, made_by, must_match, shape_at, shape_of, skeleton
 from chartune.models.dropout import without_dropout
 from chartune.models.families import Family
 from chartune.models.foreign import reading
 from chartune.models.language import Language, language_of
 from chartune.models.local import LocalBackbone, unchanged
+from chartune.models.masked_head import MaskedHead
 from chartune.models.precision import HALF, Computed, Precision, chosen, gpu_multiplies_bf16
 from chartune.models.readers import LanguageModel
 from chartune.models.rounding import must_fit_fp16, round_matrices, rounding_as_read, widened
@@ -108,10 +109,10 @@ class Body:
     """token ids [B, T] → last hidden states [B, T, D]."""
     hidden_size: int
     """D."""
-    lm_head: nn.Linear | None
+    lm_head: nn.Module | None
     """[.., D] → [.., V], only of language models; its weight may be tied to the embeddings."""
     language: Language
-    """What else belongs to its next-token logits."""
+    """What else belongs to its logits of tokens."""
     whole: Any
     """The transformers model that owns both."""
 
@@ -123,7 +124,7 @@ class Body:
         """
         if self.lm_head is None:
             raise AssertionError("a body that was loaded as a language model has a head")
-        return LanguageModel(module, self.lm_head, self.language)
+        return LanguageModel(module, self.lm_head, self.language, int(self.whole.config.vocab_size))
 
     def save(self, folder: Path) -> None:
         """As `save_model`. The body must carry no adapter layers."""
@@ -155,15 +156,17 @@ def load_body(
         trains_all: keep every weight in fp32 and trainable.
 
     Raises:
-        AdapterError: an encoder is asked to be a language model, the weights do not fit the architecture, or its
-            language model does what chartune does not know.
+        AdapterError: it has no language-model head, the weights do not fit the architecture, or its language model
+            does what chartune does not know.
     """
     if language_model:
-        must_read_left_to_right(backbone)
-    half = rounded_to(resolved, trains_all=trains_all)
+        must_be_language_model(backbone)
+    half, both_ways = rounded_to(resolved, trains_all=trains_all), not backbone.family.is_decoder
     model = _read(backbone, resolved.attention, language_model=language_model, half=half)
-    with widened(model):
-        language = language_of(model, backbone.name) if language_model else Language()
+    language = Language()
+    if language_model:
+        with widened(model):
+            language = language_of(model, lm_head_of(model, both_ways), backbone.name, both_ways=both_ways)
     return body_of(model, resolved, language, language_model=language_model, trains_all=trains_all)
 
 
@@ -178,7 +181,7 @@ def must_be_whole(backbone: LocalBackbone) -> None:
 
 def _read(backbone: LocalBackbone, attention: str, *, language_model: bool, half: torch.dtype | None) -> Any:
     """The model from the hashed files, tensor by tensor, once their headers are known to fit."""
-    make = AutoModelForCausalLM if language_model else AutoModel
+    make = made_by(backbone.family, language_model=language_model)
     must_match(backbone, language_model=language_model)
     requirement, shape = f"{backbone.name} must load as {make.__name__}", shape_of(backbone)
     with unchanged(backbone.files), reading("transformers", requirement, "get the weights again"):
@@ -197,19 +200,27 @@ def _read(backbone: LocalBackbone, attention: str, *, language_model: bool, half
     return model
 
 
-def must_read_left_to_right(backbone: LocalBackbone) -> None:
-    """Refuse an encoder where a language model is needed, and a decoder without a head of its own.
+def must_be_language_model(backbone: LocalBackbone) -> None:
+    """Refuse a base model without a language-model head of its own: causal of a decoder, masked of an encoder.
 
     Raises:
-        AdapterError: the base model reads both ways, or its head is missing or another than config.json says.
+        AdapterError: its architecture or its files have none, or another than config.json says.
     """
-    if not backbone.family.is_decoder:
+    shape, make = shape_of(backbone), made_by(backbone.family, language_model=True)
+    if type(shape) not in make._model_mapping:
         raise AdapterError(
-            f"domain-adaptive pretraining needs a model that reads left to right, but {backbone.name} is of the family "
-            f"{backbone.family.model_type}; choose a decoder such as `smollm2`."
+            f"domain-adaptive pretraining needs a causal or a masked language model, but transformers has neither of "
+            f"{backbone.name}, which reads both ways, and is of the family {backbone.family.model_type}; choose "
+            f"another base model, such as BERT, RoBERTa or `smollm2`."
         )
     if backbone.weights:  # else its sizes alone are known
         must_match(backbone, language_model=True)
+
+
+def lm_head_of(model: Any, both_ways: bool) -> nn.Module:
+    """[.., D] → [.., V] of a language model of transformers: the matrix of a decoder, all that an encoder has above."""
+    head: nn.Module = MaskedHead(model) if both_ways else model.get_output_embeddings()
+    return head
 
 
 def new_llama(shape: LlamaConfig, resolved: Resolved, seed: int) -> Body:
@@ -256,7 +267,7 @@ def body_of(model: Any, resolved: Resolved, language: Language, *, language_mode
     """A transformers model as it is used here: no dropout of its own, frozen matrices in the precision in force.
 
     Args:
-        model: headless, or a causal language model; on any device.
+        model: headless, or a language model; on any device.
         resolved: the numerics in force.
         language: how it makes logits.
         language_model: whether it is one.
@@ -265,9 +276,9 @@ def body_of(model: Any, resolved: Resolved, language: Language, *, language_mode
     body: nn.Module = model.base_model
     model.config.use_cache = False
     body.config.use_cache = False  # type: ignore[union-attr]
-    without_dropout(body)
+    without_dropout(model)
     model.requires_grad_(trains_all)
     if half := rounded_to(resolved, trains_all=trains_all):
         round_matrices(model, half)
-    head = model.get_output_embeddings() if language_model else None
+    head = lm_head_of(model, language.apart == "rows") if language_model else None
     return Body(body, anatomy_of(body).width, head, language, model)

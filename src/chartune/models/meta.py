@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 import torch
-from transformers import AutoModel, AutoModelForCausalLM, PretrainedConfig
+from transformers import PretrainedConfig
 
 from chartune.models.anatomy import anatomy_of
+from chartune.models.architecture import made_by
 from chartune.models.families import Family
 from chartune.models.foreign import reading
 from chartune.models.language import Language
@@ -25,11 +26,11 @@ def meta_body(
     Raises:
         AdapterError: the sizes do not make a model.
     """
-    make = AutoModelForCausalLM if language_model else AutoModel
+    make = made_by(family, language_model=language_model)
     parts = family.parts(language_model=language_model)
     with reading("transformers", "config.json must describe a model", "copy it again"), torch.device("meta"):
         model = make.from_config(shape, dtype=torch.float32, attn_implementation=resolved.attention, **parts)
-    language = Language.of(model.config)
-    if language_model:
-        language = replace(language, masked=not anatomy_of(model.base_model).packs)
+    language = Language.of(model.config) if family.is_decoder else Language(apart="rows")
+    if language_model and family.is_decoder:
+        language = replace(language, apart="positions" if anatomy_of(model.base_model).packs else "mask")
     return body_of(model, resolved, language, language_model=language_model, trains_all=trains_all)

@@ -2,7 +2,7 @@
 
     Classifier      tokens ─body─pool─head─▶ logits [B, L] ─▶ Σ wᵢ·loss(logitsᵢ, labelᵢ), as the answer says
     FeatureReader   vectors ────────head─▶ the same, where the frozen body has read every text already
-    LanguageModel   tokens ─body─▶ hidden where a label is ─lm head, in chunks─▶ Σ −log p(next token)
+    LanguageModel   tokens ─body─▶ hidden where a label is ─lm head, in chunks─▶ Σ −log p(next, or masked, token)
 
 Sums, not means: the loop divides by the weight of the whole optimizer step, so that neither accumulation nor the
 number of processes changes the gradient.
@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from chartune.models.families import Pooling
 from chartune.models.heads import LinearHead, pool
-from chartune.models.language import Language, pieces_mask
+from chartune.models.language import Language
 from chartune.models.losses import CROSS_ENTROPY, weighted_loss
 
 CHUNK: Final = 1024
@@ -67,32 +67,35 @@ class FeatureReader(nn.Module):
 class LanguageModel(nn.Module):
     """A body and its language-model head."""
 
-    def __init__(self, body: nn.Module, lm_head: nn.Linear, language: Language) -> None:
+    def __init__(self, body: nn.Module, lm_head: nn.Module, language: Language, vocabulary: int) -> None:
         super().__init__()
-        self.body, self.lm_head, self.language = body, lm_head, language
+        self.body, self.lm_head, self.language, self.vocabulary = body, lm_head, language, vocabulary
 
     @property
     def head_parameters(self) -> int:
         """Parameters of a task head: none; the language-model head is a part of the base."""
         return 0
 
-    def forward(self, input_ids: Tensor, position_ids: Tensor, predicting: Tensor) -> Tensor:
+    def forward(
+        self, input_ids: Tensor, position_ids: Tensor, predicting: Tensor, targets: Tensor | None = None
+    ) -> Tensor:
         """Summed negative log-likelihood of the predicted tokens; arguments as of `nll`."""
-        return self.nll(input_ids, position_ids, predicting).sum()
+        return self.nll(input_ids, position_ids, predicting, targets).sum()
 
-    def nll(self, input_ids: Tensor, position_ids: Tensor, predicting: Tensor) -> Tensor:
+    def nll(self, input_ids: Tensor, position_ids: Tensor, predicting: Tensor, targets: Tensor | None = None) -> Tensor:
         """Negative log-likelihood of each predicted token, in order: [N].
 
         Args:
             input_ids: [B, T].
-            position_ids: [B, T].
-            predicting: places b·T + t of the tokens whose successor is predicted, ascending, [N].
+            position_ids: [B, T], 0 where a piece or padding begins.
+            predicting: places b·T + t of the states that predict, ascending, [N].
+            targets: what they predict, [N]; None: the successor of each.
         """
-        mask = pieces_mask(position_ids) if self.language.masked else None
-        hidden = self.body(input_ids=input_ids, position_ids=position_ids, attention_mask=mask).last_hidden_state
+        hidden = self.body(input_ids=input_ids, **self.language.beside(position_ids)).last_hidden_state
         hidden = of_the_text(hidden, input_ids).flatten(0, 1)
-        states, targets = hidden[predicting], input_ids.flatten()[predicting + 1]  # [N, D], [N]
-        heavy = torch.is_grad_enabled() and len(states) * self.lm_head.out_features > RECOMPUTE_ABOVE
+        targets = input_ids.flatten()[predicting + 1] if targets is None else targets
+        states = hidden[predicting]  # [N, D]
+        heavy = torch.is_grad_enabled() and len(states) * self.vocabulary > RECOMPUTE_ABOVE
         chunks = zip(torch.split(states, CHUNK), torch.split(targets, CHUNK), strict=True)
         if heavy:
             return torch.cat([checkpoint(self._chunk, h, t, use_reentrant=False) for h, t in chunks])

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from chartune.adapters.method import ROOT
+from chartune.batches.masking import EVALUATED
 from chartune.models.anatomy import anatomy_of
 from chartune.models.load import Resolved
 from chartune.models.losses import blank_labels
@@ -120,26 +121,31 @@ def rehearsals(stage: Pretrain | Finetune, blueprint: Blueprint, resolved: Resol
     reader, missing, device = blueprint.model.reader, blueprint.missing, resolved.device
     rows = min(choice.batch_size, max(1, choice.micro_batch_tokens // length))
     read = followed = max(1, BUDGETS[device] // length)
+    guessed = stage.masking.rate if isinstance(stage, Pretrain) else 1.0
     training = None
     if stage.layers().trains_body():
-        followed, run = rows, _batch(reader.train(), rows, length, resolved)
+        followed, run = rows, _batch(reader.train(), rows, length, resolved, guessed)
         training = rehearse(reader, missing, device, run, backward=True)
     reading = rehearse(reader, missing, device, _batch(reader.eval(), followed, length, resolved), backward=False)
     return Rehearsals(training, rows * length, reading.of_more_rows(read / followed), read * length)
 
 
-def _batch(module: Classifier | LanguageModel, rows: int, length: int, resolved: Resolved) -> Callable[[], Tensor]:
-    """A batch of full length and its loss, as a function."""
+def _batch(
+    module: Classifier | LanguageModel, rows: int, length: int, resolved: Resolved, guessed: float = EVALUATED.rate
+) -> Callable[[], Tensor]:
+    """A batch of full length and its loss, as a function; `guessed`: the share of tokens that an encoder guesses."""
 
     def loss() -> Tensor:
         with torch.device(resolved.device):
             ids, ones = torch.ones(rows, length, dtype=torch.int64), torch.ones(rows)
             if isinstance(module, Classifier):
                 labels = blank_labels(module.loss, rows, module.head.linear.out_features)
-            places = torch.zeros(rows * length, dtype=torch.int64)  # every token is predicted
+            else:  # a decoder predicts every token
+                share = guessed if module.language.apart == "rows" else 1.0
+                places = torch.zeros(rows * max(1, round(share * length)), dtype=torch.int64)
         with computing(resolved.device, resolved.precision):
             if isinstance(module, Classifier):
                 return module.forward(ids, torch.ones_like(ids), labels, ones)
-            return module.forward(ids, torch.ones_like(ids), places)
+            return module.forward(ids, torch.ones_like(ids), places, places)
 
     return loss

@@ -189,7 +189,8 @@ def _ways_out(
 
 
 def _notes(stage: Pretrain | Finetune, inputs: Inputs, workload: Workload) -> tuple[str, ...]:
-    notes = inputs.warnings(pads=not stage.needs_lm_head)
+    decodes = inputs.backbone is None or inputs.backbone.family.is_decoder
+    notes = inputs.warnings(pads=not (stage.needs_lm_head and decodes))
     if inputs.backbone is None:
         notes.append(f"{stage.backbone.name} is not made yet: its pretraining, some minutes, comes first")
     elif not inputs.backbone.weights:

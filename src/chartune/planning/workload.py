@@ -32,6 +32,8 @@ SAMPLE: Final = 200
 """Texts of a split that are tokenised."""
 TOKENS_PER_WORD: Final = 3.2
 """Where the tokenizer is not made yet: measured with that of the small LLaMA on notes of the made-up hospital."""
+AROUND: Final = 2
+"""Special tokens that begin and end a text."""
 BYTES_PER_PACKED_TOKEN: Final = 30
 """Ids, positions and flags of packed blocks, and the stream that they are cut from."""
 
@@ -186,17 +188,19 @@ class _Notes:
 
 
 def _of_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone | None, exact: bool) -> Workload:
-    """Of pretraining: blocks of notes, all of full length."""
+    """Of pretraining: blocks of notes, all of full length, or for an encoder rows of a mean length."""
     counts = corpus_of(read_dataset(data)).counts
     notes = {split: _notes(data, split, counts.get(split, {}), backbone, exact) for split in SPLITS}
-    blocks, length = {split: _blocks(stage, part) for split, part in notes.items()}, stage.max_seq_len
+    both_ways = backbone is not None and not backbone.family.is_decoder
+    blocks = {split: _blocks(stage, part, both_ways=both_ways) for split, part in notes.items()}
+    length = _row(stage, notes["train"], blocks["train"]) if both_ways else stage.max_seq_len
     schedule = schedule_of(stage.optimisation, stage.stopping, blocks["train"])
     epoch, characters = blocks["train"] * length, sum(part.characters for part in notes.values())
     return Workload(
         data=data.fingerprint, examples=blocks["train"], epoch_tokens=epoch, steps=schedule.steps,
         tokens=round(epoch * schedule.epochs), micro_batches=schedule.steps * _turns(stage.optimisation, length),
         read_tokens=_read_blocks(stage, blocks, schedule.evaluations) * length,
-        text_bytes=round(2 * characters) + BYTES_PER_PACKED_TOKEN * sum(blocks.values()) * length,
+        text_bytes=round(2 * characters) + BYTES_PER_PACKED_TOKEN * sum(blocks.values()) * stage.max_seq_len,
     )  # fmt: skip
 
 
@@ -207,13 +211,25 @@ def _notes(
     documents, words = (int(counts.get(what, 0)) for what in ("documents", "words"))
     texts = _documents(data, split)
     sampled = max(1, sum(len(text.split()) for text in texts))  # words
-    tokens = words * _mean_tokens(texts, backbone, None) * len(texts) / sampled + 2 * documents
+    tokens = words * _mean_tokens(texts, backbone, None) * len(texts) / sampled + AROUND * documents
     characters = words * sum(map(len, texts)) / sampled
     return _Notes(typical(documents, exact), *(amount(total, documents, exact) for total in (tokens, characters)))
 
 
-def _blocks(stage: Pretrain, notes: _Notes) -> int:
-    return math.ceil(notes.tokens / stage.max_seq_len) if stage.notes == "packed" else notes.documents
+def _blocks(stage: Pretrain, notes: _Notes, *, both_ways: bool) -> int:
+    """Blocks of the notes; for an encoder rows, of which the last of each note is on average half full."""
+    if stage.notes != "packed":
+        return notes.documents
+    if not both_ways:
+        return math.ceil(notes.tokens / stage.max_seq_len)
+    full = (notes.tokens - AROUND * notes.documents) / max(1, stage.max_seq_len - AROUND)
+    return max(notes.documents, math.ceil(full + notes.documents / 2))
+
+
+def _row(stage: Pretrain, notes: _Notes, rows: int) -> int:
+    """Tokens of an encoder's row, in the mean."""
+    text = notes.tokens - AROUND * notes.documents
+    return min(stage.max_seq_len, AROUND + math.ceil(text / max(1, rows)))
 
 
 def _read_blocks(stage: Pretrain, blocks: Mapping[str, int], evaluations: int) -> int:

@@ -5,12 +5,14 @@ Runs are compared with each other where they have read the same tokens, patient 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 import polars as pl
 
 from chartune.disclosure import Behind, fewest, is_made_up
 from chartune.metrics import Resamples, paired_difference
+from chartune.metrics.perplexity import perplexity_named
 from chartune.report.compare import Comparison
 from chartune.report.hidden import behind_run
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, estimated
@@ -20,12 +22,16 @@ from chartune.runs.nll import sums_of
 from chartune.runs.run import CHOOSING, SCORING
 from chartune.tasks.dataset import Dataset, gone
 
-VALIDATED: Final = ("perplexity", CHOOSING)
-TITLES: Final = {"perplexity": "perplexity", "bits_per_byte": "bits per byte"}
 WORDS: Final = {"above": "higher: worse", "below": "lower: better", "open": "cannot tell"}
 NOTE: Final = (
     "Against the one with the lowest validation perplexity; both read the same test patients, and each draw of them "
     "serves both. 95 % intervals. Of adapters on another tokenizer bits per byte are compared."
+)
+
+
+_BITS: Final[tuple[Column, Callable[[Variant], Cell]]] = (
+    Column("Bits per byte", "after; of any tokenizer"),
+    lambda v: _plain(v.score("bits_per_byte")),
 )
 
 
@@ -51,26 +57,36 @@ def protected(variants: Sequence[Variant], datasets: Mapping[str, Dataset]) -> l
     return [replace(v, behind=stands(v, SCORING), watched=stands(v, CHOOSING)) for v in variants]
 
 
+def kinds(variants: Sequence[Variant]) -> list[list[Variant]]:
+    """Variants that predicted the next token, and those that guessed masked ones: no table mixes them."""
+    return [those for masked in (False, True) if (those := [v for v in variants if v.masked == masked])]
+
+
 def perplexity_table(variants: Sequence[Variant]) -> Table | None:
     """Test perplexity before and after adaptation, per token of each run's own tokenizer; None: nothing measured.
 
     Train perplexity and general text have a column where one of the variants has measured them.
+
+    Args:
+        variants: of one kind.
     """
-    measured = [v for v in variants if v.score("perplexity")]
+    measured = [v for v in variants if v.score(v.headline)]
     if not measured:
         return None
+    called = partial(perplexity_named, masked=measured[0].masked)
+    after, before = called("perplexity"), called("perplexity_before")
     columns: list[tuple[Column, Callable[[Variant], Cell]]] = [
         (Column("Adapter", numeric=False), named),
-        (Column("Before", "base model as it came"), lambda v: _plain(v.score("perplexity_before"))),
-        (Column("After", "with the adapter"), lambda v: _plain(v.score("perplexity"))),
+        (Column("Before", "base model as it came"), lambda v: _plain(v.score(before))),
+        (Column("After", "with the adapter"), lambda v: _plain(v.score(after))),
         (Column("After ÷ before", "below 1 is better"), _ratio),
-        (Column("Bits per byte", "after; of any tokenizer"), lambda v: _plain(v.score("bits_per_byte"))),
-        (Column("Unigram", "token frequencies only"), lambda v: _plain(v.score("unigram_perplexity"))),
+        *([] if measured[0].masked else [_BITS]),
+        (Column("Unigram", "token frequencies only"), lambda v: _plain(v.score(called("unigram_perplexity")))),
     ]
     further: list[tuple[Column, str, str]] = [
-        (Column("Train", "a sample of the training blocks"), "perplexity", "train"),
-        (Column("General, before", "plain text of no patient"), "perplexity_before", "general"),
-        (Column("General, after", "above before: forgotten"), "perplexity", "general"),
+        (Column("Train", "a sample of the training blocks"), after, "train"),
+        (Column("General, before", "plain text of no patient"), before, "general"),
+        (Column("General, after", "above before: forgotten"), after, "general"),
         (Column("As published", "mean over batches, after"), "paper_perplexity", SCORING),
     ]
     for column, metric, split in further:
@@ -78,11 +94,15 @@ def perplexity_table(variants: Sequence[Variant]) -> Table | None:
             columns.append((column, lambda v, metric=metric, split=split: _beside_test(v, metric, split)))  # type: ignore[misc]
     rows = tuple(tuple(cell(v) for _, cell in columns) for v in measured)
     heads = tuple(column for column, _ in columns)
-    return Table("Perplexity on the test texts", heads, rows, seeds_explained(measured))
+    return Table(f"{measured[0].run.headline.title} on the test texts", heads, rows, seeds_explained(measured))
 
 
 def perplexity_comparisons(variants: Sequence[Variant]) -> Table | None:
-    """Each adapter against the one that was best on the validation split; None: none can be compared."""
+    """Each adapter against the one that was best on the validation split; None: none can be compared.
+
+    Args:
+        variants: of one kind.
+    """
     made = list(_comparisons(variants))
     if not made:
         return None
@@ -98,17 +118,23 @@ def perplexity_comparisons(variants: Sequence[Variant]) -> Table | None:
         verdict = beside.compared.verdict
         rows.append((
             Cell(f"{ours.label} · {ours.name}", f"against {theirs.label} · {theirs.name}"),
-            Cell(interval.text, f"{TITLES[beside.metric]}\n{interval.detail}", strong=verdict != "open"),
+            Cell(interval.text, f"{_title(beside)}\n{interval.detail}", strong=verdict != "open"),
             Cell(WORDS[verdict]),
         ))  # fmt: skip
-    return Table("Perplexity: paired differences", columns, tuple(rows), NOTE, cards=False)
+    return Table(f"{variants[0].run.headline.title}: paired differences", columns, tuple(rows), NOTE, cards=False)
+
+
+def _title(beside: Beside) -> str:
+    return "bits per byte" if beside.metric == "bits_per_byte" else beside.compared.ours.run.headline.worded
 
 
 def _comparisons(variants: Sequence[Variant]) -> Iterator[Beside]:
     """Of each corpus by itself."""
     for data in dict.fromkeys(v.run.data for v in variants):
         rows = {v.label: own for v in variants if v.run.data == data and (own := _rows(v)) is not None}
-        chosen = [(best.estimate.value, v) for v in variants if v.label in rows and (best := v.score(*VALIDATED))]
+        chosen = [
+            (best.estimate.value, v) for v in variants if v.label in rows and (best := v.score(v.headline, CHOOSING))
+        ]
         if not chosen:
             continue
         reference = min(chosen, key=lambda pair: pair[0])[1]
@@ -160,9 +186,9 @@ def _beside_test(variant: Variant, metric: str, split: str) -> Cell:
 
 def _ratio(variant: Variant) -> Cell:
     """With its interval; of older runs the ratio of what they have kept."""
-    if measured := variant.score("perplexity_ratio"):
+    if measured := variant.score(f"{variant.headline}_ratio"):
         return _plain(measured)
-    before, after = variant.score("perplexity_before"), variant.score("perplexity")
+    before, after = variant.score(f"{variant.headline}_before"), variant.score(variant.headline)
     if not before or not after or before.estimate.value <= 0:
         return Cell(NOT_MEASURED)
     return Cell(f"{after.estimate.value / before.estimate.value:.2f}")

@@ -118,7 +118,8 @@ def _what(about: RunRecord, task: TaskEntry | None, stands: Behind | None) -> Se
     """What it is; `stands`: who stands behind its scores, None: all may be shown."""
     base, question = about.backbone and about.backbone.name, (task and task.asked) or about.task
     if about.kind == "pretrain":
-        text = f"Weights that adapt {base} to clinical text. They learnt to predict the next token of unlabelled notes."
+        token = "masked tokens" if about.masking else "the next token"
+        text = f"Weights that adapt {base} to clinical text. They learnt to predict {token} of unlabelled notes."
     elif base:
         text = f"Weights on {base}, with a head, that learnt to answer: {question}"
     else:
@@ -146,7 +147,9 @@ def _reach(about: RunRecord, tokens: int) -> str:
     if about.kind != "pretrain":
         return f"first {tokens:,} tokens"
     cut = about.notes == "first-tokens"
-    return f"first {tokens:,} tokens of each note" if cut else f"in blocks of {tokens:,} tokens"
+    if cut:
+        return f"first {tokens:,} tokens of each note"
+    return f"in rows of at most {tokens:,} tokens" if about.masking else f"in blocks of {tokens:,} tokens"
 
 
 def _step(about: RunRecord, exact: bool) -> str | None:

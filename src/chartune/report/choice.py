@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from chartune.answers import PERPLEXITY
 from chartune.disclosure import TOO_FEW
 from chartune.report.table import Cell, Column, Table
 from chartune.report.variants import Variant, named, score
@@ -27,8 +26,7 @@ def choice_table(variants: Sequence[Variant], caption: str) -> Table | None:
     """
     if all(variant.final for variant in variants):
         return None
-    form = variants[0].run.form
-    title = form.headline.title if form else PERPLEXITY.title
+    title = variants[0].run.headline.title
     columns = (
         Column("Variant", numeric=False), Column(title, "on the validation split"),
         Column("Test split", numeric=False),

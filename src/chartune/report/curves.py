@@ -87,10 +87,11 @@ def perplexity_curves(variants: Sequence[Variant], *, open_data: bool) -> tuple[
     """Validation perplexity, and training loss. What was measured on test texts stands in the table, not here.
 
     Args:
-        variants: of pretraining.
+        variants: of pretraining, of one kind.
         open_data: whether the patients are fictional.
     """
-    wanted = (("Validation perplexity", "perplexity", "validation"), ("Training loss", "loss", "train"))
+    what = variants[0].run.headline
+    wanted = ((f"Validation {what.worded}", what.metric, "validation"), ("Training loss", "loss", "train"))
     return _panels(variants, wanted, real=not open_data)
 
 

@@ -25,9 +25,7 @@ def exhibits(contents: Mapping[str, Any]) -> list[Exhibit]:
             every += [_table(_flow(cohort)), *_figures([draw_flow(cohort, "flow")], "")]
         every += [_table(table) for table in (*population.patients, population.table_one) if table]
     if adapted := contents["adaptation"]:
-        every += [
-            _table(table) for table in (adapted.table, adapted.paired, adapted.choice, adapted.published) if table
-        ]
+        every += [_table(table) for table in (*adapted.tables, adapted.published)]
         every += _figures(adapted.curves, "Adaptation: ")
     for outcome in contents["outcomes"]:
         every += _of_outcome(outcome)

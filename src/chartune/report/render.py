@@ -21,7 +21,7 @@ from chartune.report.caveats import caveats
 from chartune.report.characteristics import patient_tables
 from chartune.report.checklist import checklists
 from chartune.report.choice import choice_table
-from chartune.report.curves import draw_panel, perplexity_curves
+from chartune.report.curves import Panel, draw_panel, perplexity_curves
 from chartune.report.exhibits import exhibits
 from chartune.report.external import elsewhere
 from chartune.report.files import write_exhibits
@@ -58,11 +58,9 @@ class Adaptation:
     """What was adapted on unlabelled notes. A figure is drawn SVG."""
 
     variants: tuple[Variant, ...]
-    table: Table | None
-    paired: Table | None
-    """One adapter against another; None: they cannot be compared."""
-    choice: Table | None
-    """Whose test split was scored, and the validation perplexities; None: everybody's was."""
+    tables: tuple[Table, ...]
+    """Of those that predicted the next token, then of those that guessed masked ones: perplexities, differences, and
+    whose test split was scored."""
     curves: tuple[Markup, ...]
     published: Table
     fictional: bool
@@ -237,12 +235,15 @@ def _sections(outcomes: Sequence[Outcome], pretrained: Sequence[Variant], runs: 
 
 def _adaptation(variants: Sequence[Variant], datasets: Mapping[str, Dataset]) -> Adaptation:
     badges = {_badge(run, datasets) for v in variants for run in v.runs}
-    panels = perplexity_curves(variants, open_data=badges == {MADE_UP})
+    tables: list[Table | None] = []
+    panels: list[Panel] = []
+    for those in adaptation.kinds(variants):
+        tables += [adaptation.perplexity_table(those), adaptation.perplexity_comparisons(those)]
+        tables.append(choice_table(those, "Adaptation: what was chosen on what"))
+        panels += perplexity_curves(those, open_data=badges == {MADE_UP})
     curves = tuple(Markup(draw_panel(panel, f"adapt-curve{n}")) for n, panel in enumerate(panels))
-    table, printed = adaptation.perplexity_table(variants), marks.published_pretraining()
-    choice = choice_table(variants, "Adaptation: what was chosen on what")
-    paired = adaptation.perplexity_comparisons(variants)
-    return Adaptation(tuple(variants), table, paired, choice, curves, printed, MADE_UP in badges)
+    printed = marks.published_pretraining()
+    return Adaptation(tuple(variants), tuple(filter(None, tables)), curves, printed, MADE_UP in badges)
 
 
 def _search(one: SearchShown, number: int) -> Search:

@@ -45,12 +45,12 @@ def adapted(variants: Sequence[Variant]) -> list[str]:
     """One sentence for each adapter that was trained on unlabelled text."""
     sentences = []
     for variant in variants:
-        before, after = variant.score("perplexity_before"), variant.score("perplexity")
+        before, after = variant.score(f"{variant.headline}_before"), variant.score(variant.headline)
         if before and after:
             seeds = f" (mean of {len(after.seeds)} seeds)" if after.several else ""
             sentences.append(
                 f"Adapting {variant.run.base_name or variant.name} on unlabelled notes took its test "
-                f"perplexity from {before.estimate.value:.2f} to {after.estimate.value:.2f}{seeds}."
+                f"{variant.run.headline.worded} from {before.estimate.value:.2f} to {after.estimate.value:.2f}{seeds}."
             )
     return sentences
 
@@ -132,9 +132,10 @@ def _value(pair: tuple[Variant, Score]) -> float:
 
 def _perplexity_tile(runs: Sequence[Run]) -> Tile | None:
     for run in runs:
-        before, after = run.estimate("perplexity_before"), run.estimate("perplexity")
-        if before and after:
-            return Tile(f"{before.value:.1f} → {after.value:.1f}", "test perplexity", "before and after adaptation")
+        what = run.headline
+        before, after = run.estimate(f"{what.metric}_before"), run.estimate(what.metric)
+        if run.form is None and before and after:
+            return Tile(f"{before.value:.1f} → {after.value:.1f}", f"test {what.worded}", "before and after adaptation")
     return None
 
 

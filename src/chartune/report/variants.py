@@ -80,6 +80,11 @@ class Variant:
         """The metric that ranks it."""
         return self.runs[0].headline.metric
 
+    @property
+    def masked(self) -> bool:
+        """Whether it guessed masked tokens: an encoder that was pretrained further."""
+        return bool(self.runs[0].about.masking)
+
     @cached_property
     def run(self) -> Run:
         """The run that stands for all where only one can be drawn: of the headline nearest to the mean."""

@@ -26,6 +26,8 @@ WORDS: Final = (
      "variant could read; on average no model can pass it."),
     ("Perplexity", "How surprised a model is by the next word piece of a note: 1 would be never. It compares "
      "models that cut words alike."),
+    ("Masked-LM perplexity", "How surprised an encoder, which reads both ways, is by word pieces that were hidden from "
+     "it: another question than perplexity, so that the two never compare."),
     ("Bits per byte", "The same surprise for each byte of text instead of each word piece: it compares any models."),
     ("Seed", "The number that decides all chance in a training. Other seeds show how much of a score is luck."),
     ("Fingerprint", "A name made of everything that determines a run: same fingerprint, same result."),

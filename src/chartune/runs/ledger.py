@@ -134,7 +134,7 @@ def free_name(store: Store, name: str, *, task: str | None, seed: int, own: Iter
 
 
 def _row(run: Run) -> list[Any]:
-    score, before = (run.estimate(name) for name in (run.headline.metric, "perplexity_before"))
+    score, before = (run.estimate(name) for name in (run.headline.metric, f"{run.headline.metric}_before"))
     return [
         run.fingerprint, run.kind, run.name, run.task, run.answer, run.data,
         run.base_name, run.stack_title, run.about.seed,

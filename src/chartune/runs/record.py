@@ -166,6 +166,8 @@ class RunRecord(Record):
     """Share of the test texts that were cut; where the test split was not scored, of the validation texts."""
     notes: str | None = None
     """How notes became blocks: `packed` or `first-tokens`."""
+    masking: dict[str, Any] | None = None
+    """Of pretraining an encoder: which tokens it guessed; None: the next token was predicted."""
     pooling: str | None = None
     stopped_early: bool | None = None
     best_step: int | None = None

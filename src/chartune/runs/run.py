@@ -20,7 +20,7 @@ from typing import Any, Final, Self, TypeVar
 
 import polars as pl
 
-from chartune.answers import PERPLEXITY, Answer, Metric
+from chartune.answers import MASKED_PERPLEXITY, PERPLEXITY, Answer, Metric
 from chartune.config import read_yaml
 from chartune.errors import ChartuneError, RunError, StoreError, UnfinishedRun
 from chartune.log import EVENTS, Event, EventLog
@@ -161,7 +161,9 @@ class Run:
     @property
     def headline(self) -> Metric:
         """The primary metric of the run."""
-        return self.form.headline if self.form else PERPLEXITY
+        if self.form:
+            return self.form.headline
+        return MASKED_PERPLEXITY if self.about.masking else PERPLEXITY
 
     @property
     def data(self) -> str | None:

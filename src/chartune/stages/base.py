@@ -5,6 +5,7 @@ Nothing can be downloaded behind a hospital's firewall, so the demo's base model
 """
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -12,10 +13,12 @@ import numpy as np
 from pydantic import Field
 from transformers import LlamaConfig
 
+from chartune.batches.masking import Masker
 from chartune.batches.pack import Blocks, pack
 from chartune.batches.tokenize import encode, train_tokenizer
 from chartune.config import Config, Unhashed, fingerprint
 from chartune.log import EVENTS, EventLog
+from chartune.metrics.perplexity import perplexity_named
 from chartune.models.load import Numerics, Resolved, new_llama, resolve
 from chartune.models.precision import Computed
 from chartune.models.readers import LanguageModel
@@ -115,14 +118,24 @@ def _blocks(documents: Sequence[str], tokenizer: Any, block: int) -> tuple[Block
     return train, held
 
 
-def lm_objective(model: LanguageModel, blocks: Blocks) -> Objective:
-    """Next-token prediction over packed blocks, every predicted token weighing the same."""
-    lengths = np.full(len(blocks), blocks.ids.shape[1], dtype=np.int64)
-    return Objective(model, blocks.batch, lengths, blocks.predicted_tokens)
+def lm_objective(model: LanguageModel, blocks: Blocks, masker: Masker | None = None, seed: int = 0) -> Objective:
+    """Prediction of tokens over blocks, every predicted token weighing the same.
+
+    Args:
+        model: what learns.
+        blocks: packed documents, or rows for an encoder.
+        masker: masks rows anew at each step; None: the next token is predicted.
+        seed: of the run; masks are drawn from it.
+    """
+    if masker is None:
+        return Objective(model, lambda which, _: blocks.batch(which), blocks.lengths, blocks.predicted_tokens)
+    drawn = partial(masker.trained, blocks, seed)
+    return Objective(model, drawn, blocks.lengths, masker.masking.guessed(blocks))
 
 
 def lm_evaluation(model: LanguageModel, blocks: Blocks, precision: Computed) -> Evaluation:
     """Token-weighted perplexity on held-out blocks; the score is the negative log-likelihood, turned round."""
     nats, tokens = total_nll(model, blocks, precision)
     mean = nats / max(1, tokens)
-    return Evaluation(-mean, {"nll": mean, "perplexity": float(np.exp(mean))})
+    name = perplexity_named("perplexity", masked=blocks.shown is not None)
+    return Evaluation(-mean, {"nll": mean, name: float(np.exp(mean))})

@@ -25,7 +25,7 @@ from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import inputs_of
 from chartune.stages.loading import inputs_of_run, load
 from chartune.stages.perplexity import AFTER, write_sums
-from chartune.stages.pretrain import Pretrain, corpus_texts, measurement, unigram_of
+from chartune.stages.pretrain import Pretrain, corpus_texts, cutting_of, measurement, unigram_of
 from chartune.stages.scoring import score, write_predictions
 from chartune.stages.stage import Outcome, Work
 from chartune.stages.table import read_table
@@ -68,8 +68,10 @@ def pretrained_tested(stage: Pretrain, run: Run, work: Work) -> Outcome:
     """Perplexity on the test patients before and after, by the weights of a run that has left them out; as above."""
     _copy(run, work.folder)
     data, first = prepare(stage.data, work.store), inputs_of(stage, work.store)
-    texts = corpus_texts(stage, data, first.base, work.store)
+    cutting = cutting_of(stage, first.base)
+    texts = corpus_texts(data, cutting, work.store)
     held = texts["test"].some(stage.held_out_blocks)
+    held = held.read_as(cutting.scored(held.blocks))
     measured = measurement(stage, data, {"test": held}, first.resolved.precision)
     bare = stage.reader(bare_body(stage, first), first.base.family, None).to(first.resolved.device)
     measured.read(bare, "before", "test")

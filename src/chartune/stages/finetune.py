@@ -195,12 +195,14 @@ def _reader(
     examples = {split: _examples(stage, table, encoded, split, pad_id) for split in ("train", *stage.scored)}
     train = examples["train"]
     if stage.stack.trains_body():
-        objective = Objective(model, train.batch, train.encoded.lengths, train.weights)
+        lengths = train.encoded.lengths
+        objective = Objective(model, lambda rows, _: train.batch(rows), lengths, train.weights)
         return Reader(objective, {s: _later(model, examples[s], resolved) for s in stage.scored}, examples)
     vectors = {split: pooled_vectors(model, part, resolved.precision) for split, part in examples.items()}
     reader = FeatureReader(model.head, model.loss)
     features = Features(vectors["train"], train.labels, train.weights)
-    objective = Objective(reader, features.batch, np.ones(len(train.labels), dtype=np.int64), train.weights)
+    ones = np.ones(len(train.labels), dtype=np.int64)
+    objective = Objective(reader, lambda rows, _: features.batch(rows), ones, train.weights)
     logits = {s: (lambda s=s: head_logits(reader, vectors[s])) for s in stage.scored}
     return Reader(objective, logits, examples, vectors)
 

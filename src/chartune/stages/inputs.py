@@ -11,7 +11,7 @@ from typing import Any
 from chartune.adapters.adapter import Adapter, read_adapter
 from chartune.adapters.stack import Fresh
 from chartune.models.backbone import LocalBackbone, sizes_alone
-from chartune.models.load import Resolved, must_read_left_to_right, resolve
+from chartune.models.load import Resolved, resolve
 from chartune.models.tokenizer import padding_stand_in
 from chartune.runs.ledger import find_run
 from chartune.runs.record import ADAPTER
@@ -76,7 +76,8 @@ def inputs_of(stage: ModelStage, store: Store, *, make: bool = True, sizes: bool
         sizes: a base model that the catalog knows by its sizes alone will do.
 
     Raises:
-        ConfigError: an adapter or a base model is missing, or `max_seq_len` is beyond its positions.
+        ConfigError: an adapter or a base model is missing, `max_seq_len` is beyond its positions, or another field does
+            not go with it.
         AdapterError: an adapter does not fit the base model, or the base cannot be what is asked.
     """
     stack = stage.layers()
@@ -85,8 +86,7 @@ def inputs_of(stage: ModelStage, store: Store, *, make: bool = True, sizes: bool
     if backbone is None:
         backbone = find_or_make(stage.backbone, store) if make else find_or_convert(stage.backbone, store)
     if backbone is not None:
-        if stage.needs_lm_head:
-            must_read_left_to_right(backbone)
+        stage.must_suit(backbone)
         for adapter in adapters:
             if adapter is not None:
                 adapter.must_fit(backbone)

@@ -51,6 +51,14 @@ class ModelStage(LearningStage, ABC):
         """Its trackers get them, as they may be shown."""
         return following(self.trackers, fingerprint, about.name or fingerprint, released)
 
+    def must_suit(self, backbone: LocalBackbone) -> None:
+        """Refuse a base model that it cannot work with; one of which the sizes alone are known may be planned with.
+
+        Raises:
+            AdapterError: the base lacks what the stage needs.
+            ConfigError: a field does not go with it.
+        """
+
     @abstractmethod
     def layers(self) -> Stack:
         """What is attached to the base."""

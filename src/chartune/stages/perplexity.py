@@ -5,7 +5,7 @@
     general             plain text that the user names   ┘             (of general text by document)
 
 Every method reads the same blocks, and is scored on the same tokens of them: virtual tokens stand before a text, and
-their states predict nothing.
+their states predict nothing. What an encoder guesses under masks has names of its own.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from chartune.batches.pack import Blocks
 from chartune.log import EventLog
-from chartune.metrics.perplexity import Nats, Reader, Sums, mean_of_batches, summed
+from chartune.metrics.perplexity import Nats, Reader, Sums, mean_of_batches, perplexity_named, summed
 from chartune.models.precision import Computed
 from chartune.models.readers import LanguageModel
 from chartune.prediction.predictions import token_nll
@@ -35,7 +35,7 @@ GENERAL: Final = "general"
 """Text of no patient."""
 PUBLISHED: Final = "paper_perplexity"
 """As Gema et al. (2023) coded it."""
-AFTER: Final = ("perplexity", "bits_per_byte", PUBLISHED)
+AFTER: Final = ("perplexity", "bits_per_byte", PUBLISHED, perplexity_named("perplexity", masked=True))
 """Scores of a split that was read after training alone."""
 
 
@@ -50,6 +50,15 @@ class Texts:
     def some(self, count: int | None) -> "Texts":
         """So many of the blocks, evenly spaced; None: all."""
         return replace(self, blocks=self.blocks.some(count))
+
+    def read_as(self, blocks: Blocks) -> "Texts":
+        """The same texts, read in another way."""
+        return replace(self, blocks=blocks)
+
+    @property
+    def masked(self) -> bool:
+        """Whether an encoder guesses some of their tokens."""
+        return self.blocks.shown is not None
 
     def sums(self, nats: Nats) -> Sums:
         """Sums by patient."""
@@ -92,7 +101,10 @@ class Measurement:
     def scores(self) -> tuple[dict[str, dict[str, Estimate]], dict[str, Sums]]:
         """Scores by part, and the sums that they stand on; as published, too, of held-out texts."""
         sums = {part: texts.sums(self.nats[part]) for part, texts in self.scored.items()}
-        scores = {part: each.measured() for part, each in sums.items()}
+        scores = {
+            part: {perplexity_named(name, masked=self.scored[part].masked): score for name, score in own.items()}
+            for part, own in ((part, each.measured()) for part, each in sums.items())
+        }
         if self.batch_size is not None:
             for part in (part for part in SCORED if part in scores):
                 scores[part] |= self.scored[part].published(self.nats[part], self.batch_size)

@@ -1,6 +1,8 @@
-"""Domain-adaptive pretraining (P1, §3.1): a causal language model reads notes; an adapter learns their language.
+"""Domain-adaptive pretraining (P1, §3.1): a language model reads notes; an adapter learns their language.
 
-Corpus ─tokenize, pack─▶ blocks ─LoRA on a frozen base─▶ adapter     perplexity on held-out patients, before and after
+Corpus ─tokenize, cut─▶ blocks ─LoRA on a frozen base─▶ adapter      perplexity on held-out patients, before and after
+
+A decoder predicts the next token; an encoder guesses masked ones (P2), with the head that it was pretrained with.
 """
 
 from collections.abc import Mapping
@@ -16,15 +18,15 @@ from chartune.adapters.adapter import write_adapter
 from chartune.adapters.lora import LoRA
 from chartune.adapters.method import AnyMethod, Method
 from chartune.adapters.stack import Attached, Fresh, Stack
-from chartune.batches.pack import first_tokens, pack
-from chartune.batches.tokenize import encode, encode_once, load_tokenizer, must_be_of_the_vocabulary, save_tokenizer
+from chartune.batches.masking import Masking
+from chartune.batches.tokenize import encode, encode_once, must_be_of_the_vocabulary, save_tokenizer
 from chartune.config import Added, Unhashed, fingerprint
 from chartune.disclosure import shown
 from chartune.errors import DataError
-from chartune.log import EVENTS, EventLog
+from chartune.log import EVENTS, EventLog, say
 from chartune.models.backbone import LocalBackbone
 from chartune.models.families import Family
-from chartune.models.load import Body, Resolved, parameters_of
+from chartune.models.load import Body, Resolved, must_be_language_model, parameters_of
 from chartune.models.precision import Computed
 from chartune.models.readers import LanguageModel
 from chartune.models.tokenizer import tokenizer_as_given
@@ -34,6 +36,7 @@ from chartune.runs.run import Run
 from chartune.sources.plain_texts import plain_texts
 from chartune.stages.assembly import Model, assemble, bare_body
 from chartune.stages.base import lm_evaluation, lm_objective
+from chartune.stages.cutting import Cutting, must_suit
 from chartune.stages.facts import backbone_facts, source_facts
 from chartune.stages.inputs import Inputs, inputs_of
 from chartune.stages.model_stage import HeadSpec, ModelStage
@@ -60,16 +63,19 @@ SPLITS: Final = ("train", "validation", "test")
 
 
 class Pretrain(ModelStage):
-    """Adapt a causal language model to the notes of a source."""
+    """Adapt a language model to the notes of a source: a decoder, or an encoder that has kept its masked one."""
 
     kind: Literal["pretrain"] = "pretrain"
     method: AnyMethod = LoRA()
     """How the base is adapted."""
     max_seq_len: int = Field(128, gt=1)
-    """Tokens of a block."""
+    """Tokens of a block; of an encoder at most of a row."""
     notes: Literal["packed", "first-tokens"] = "packed"
-    """`packed`: whole notes, one after the other; `first-tokens`: the first `max_seq_len` tokens of each, as published,
-    of a discharge summary little more than its header."""
+    """`packed`: whole notes, one after the other, or for an encoder, which reads both ways, cut into rows of their own;
+    `first-tokens`: the first `max_seq_len` tokens of each, as published, of a discharge summary little more than its
+    header."""
+    masking: Annotated[Masking, Added()] = Masking()
+    """Which tokens an encoder guesses; a decoder predicts the next one."""
     optimisation: Optimisation = Optimisation(learning_rate=3e-3, batch_size=8, duration=Duration.epochs(1))
     """How weights are moved."""
     stopping: Stopping = Stopping(evaluations_per_epoch=4)
@@ -88,6 +94,14 @@ class Pretrain(ModelStage):
 
     needs_lm_head: ClassVar[bool] = True
 
+    def must_suit(self, backbone: LocalBackbone) -> None:
+        """Refuse a base model without a language-model head, and settings that are for the other kind."""
+        must_be_language_model(backbone)
+        if backbone.weights:
+            cutting_of(self, backbone)
+        else:
+            must_suit(self.masking, backbone)
+
     def layers(self) -> Stack:
         """What is attached to the base."""
         return Stack(layers=(Fresh(method=self.method),))
@@ -101,26 +115,30 @@ def pretrain(stage: Pretrain, store: Store, planned: Planned = None, tested: Tes
     """Adapt, or find it done. Scores: token-weighted perplexity on the test patients before and after, and a unigram's.
 
     Where the test split is left out these are of the validation patients. Beside it bits per byte, the perplexity on a
-    sample of the training blocks, and that on general text before and after, where there is some.
+    sample of the training blocks, and that on general text before and after, where there is some. Of an encoder all
+    are `masked_lm_perplexity`, of the tokens that it guesses, and there are no bits per byte.
 
     Raises:
-        AdapterError: the base model does not read left to right.
+        AdapterError: the base model has no language-model head, or an encoder no mask token.
+        ConfigError: masks are asked of a decoder.
         DataError: the corpus has no documents to learn from or to be tested on, or the general text cannot be read.
     """
     data = prepare(stage.data, store)
     dataset = read_dataset(data)
     must_have_documents(data)  # before a base is made
     inputs = inputs_of(stage, store)
-    backbone = inputs.base
+    backbone, cutting = inputs.base, cutting_of(stage, inputs.base)
+    for warning in inputs.warnings(pads=cutting.masker is not None):
+        say(f"warning: {warning}")
     return perform(
         stage, store, data, kind="pretrain", revision=REVISION,
         name=stage.name or f"{stage.method.title()} on {backbone.name}",
         parts=parts_of(stage, backbone, inputs.resolved), resolved=inputs.resolved,
         facts={"source": source_facts(dataset), "task": None,
                "backbone": backbone_facts(backbone, parameters_of(backbone)), "stack": [_layer(stage.method)],
-               "parents": [], "max_seq_len": stage.max_seq_len, "notes": stage.notes,
+               "parents": [], "max_seq_len": stage.max_seq_len, "notes": stage.notes, **_masks(cutting),
                "texts": corpus_of(dataset).counts["train"]["documents"]},
-        planned=planned, tested=tested, work=lambda work: _adapt(stage, data, inputs, work),
+        planned=planned, tested=tested, work=lambda work: _adapt(stage, data, inputs, cutting, work),
     )  # fmt: skip
 
 
@@ -132,16 +150,26 @@ def parts_of(stage: Pretrain, backbone: LocalBackbone, resolved: Resolved) -> di
     return {**parts, GENERAL: fingerprint(GENERAL, 1, {"texts": plain_texts(stage.general_text)})}
 
 
-def _adapt(stage: Pretrain, data: Artefact, inputs: Inputs, work: Work) -> Outcome:
+def cutting_of(stage: Pretrain, backbone: LocalBackbone) -> Cutting:
+    """How notes are cut for a base model. Raises as `Cutting.of`."""
+    return Cutting.of(backbone, stage.max_seq_len, stage.masking, whole=stage.notes == "packed")
+
+
+def _masks(cutting: Cutting) -> dict[str, Any]:
+    """What a run records of them."""
+    return {} if cutting.masker is None else {"masking": cutting.masker.masking.model_dump(mode="json")}
+
+
+def _adapt(stage: Pretrain, data: Artefact, inputs: Inputs, cutting: Cutting, work: Work) -> Outcome:
     backbone, precision, last = inputs.base, inputs.resolved.precision, stage.scored[-1]
-    texts = corpus_texts(stage, data, backbone, work.store)
-    measured = measurement(stage, data, scored_texts(stage, texts, backbone), precision)
+    texts = corpus_texts(data, cutting, work.store)
+    measured = measurement(stage, data, scored_texts(stage, texts, cutting), precision)
     body = bare_body(stage, inputs)
     bare = stage.reader(body, backbone.family, None).to(inputs.resolved.device)
     measured.read(bare, "before", last, GENERAL)
     assembled = assemble(stage, inputs, body)
     learning, every = assembled.learning, assembled.parameters
-    model, fitted = _fitted(stage, assembled, texts, precision, work)
+    model, fitted = _fitted(stage, assembled, texts, cutting, precision, work)
     _keep(stage, assembled.attached, body, backbone, work)
     measured.read(model, "after", *measured.scored)
     measured.add(last, "unigram", unigram_of(texts, measured.scored[last], backbone))
@@ -153,14 +181,15 @@ def _adapt(stage: Pretrain, data: Artefact, inputs: Inputs, work: Work) -> Outco
 
 
 def _fitted(
-    stage: Pretrain, assembled: Model, texts: Mapping[str, Texts], precision: Computed, work: Work
+    stage: Pretrain, assembled: Model, texts: Mapping[str, Texts], cutting: Cutting, precision: Computed, work: Work
 ) -> tuple[LanguageModel, Fitted]:
     """The language model with the best weights, and how training went."""
-    model, watched = assembled.reader, texts["validation"].blocks.some(stage.validation_blocks)
+    model, watched = assembled.reader, cutting.scored(texts["validation"].blocks.some(stage.validation_blocks))
     if not isinstance(model, LanguageModel):
         raise AssertionError("pretraining trains a language model")
     fitted = fit(Training(
-        lm_objective(model, texts[TRAIN].blocks), stage.optimisation, stage.stopping, stage.seed, precision,
+        lm_objective(model, texts[TRAIN].blocks, cutting.masker, stage.seed),
+        stage.optimisation, stage.stopping, stage.seed, precision,
         work.checkpoints, EventLog(work.folder / EVENTS), lambda: lm_evaluation(model, watched, precision),
         title=f"pretrain {stage.name or stage.method.title()}", attached=assembled.attached,
     ))  # fmt: skip
@@ -185,52 +214,55 @@ def must_have_documents(data: Artefact) -> None:
             )
 
 
-def corpus_texts(stage: Pretrain, data: Artefact, backbone: LocalBackbone, store: Store) -> dict[str, Texts]:
+def corpus_texts(data: Artefact, cutting: Cutting, store: Store) -> dict[str, Texts]:
     """The corpus in blocks, by split, with the bytes of what is held out.
 
     Raises:
         DataError: a split has no token that could be predicted.
     """
-    corpus, tokenizer = read_corpus(data), load_tokenizer(backbone)
-    whole = stage.notes == "packed"
-    most, made = (None, pack) if whole else (stage.max_seq_len, first_tokens)
+    corpus = read_corpus(data)
     texts = {}
     for split in SPLITS:
         documents = corpus.filter(pl.col("split") == split).sort("note_id")
         encoded = encode_once(
-            documents["text"].to_list(), backbone, most, store, data=f"{data.fingerprint}/corpus/{split}",
-            special=False, count_bytes=split != TRAIN,
+            documents["text"].to_list(), cutting.backbone, None if cutting.whole else cutting.max_seq_len, store,
+            data=f"{data.fingerprint}/corpus/{split}", special=False,
+            count_bytes=split != TRAIN and cutting.masker is None,
         )  # fmt: skip
-        texts[split] = Texts(made(encoded, tokenizer, stage.max_seq_len), documents["subject_id"].to_numpy())
+        texts[split] = Texts(cutting.blocks(encoded, whole=cutting.whole), documents["subject_id"].to_numpy())
         if not len(texts[split].blocks):
-            raise DataError(f"in every split a token must follow another, but {split} has none; prepare longer texts.")
+            raise DataError(
+                f"every split must have a token that can be predicted, but {split} has none; prepare longer texts."
+            )
     return texts
 
 
-def scored_texts(stage: Pretrain, texts: dict[str, Texts], backbone: LocalBackbone) -> dict[str, Texts]:
+def scored_texts(stage: Pretrain, texts: dict[str, Texts], cutting: Cutting) -> dict[str, Texts]:
     """What is scored, in the order of the scores: held-out splits, a sample of the training split, general text."""
     held = {split: texts[split].some(stage.held_out_blocks) for split in reversed(stage.scored)}
     sampled = {**held, TRAIN: texts[TRAIN].some(stage.train_blocks)}
-    if stage.general_text is None:
-        return sampled
-    return {**sampled, GENERAL: general_texts(stage, stage.general_text, backbone).some(stage.general_blocks)}
+    if stage.general_text is not None:
+        sampled[GENERAL] = general_texts(stage.general_text, cutting).some(stage.general_blocks)
+    return {part: each.read_as(cutting.scored(each.blocks)) for part, each in sampled.items()}
 
 
-def general_texts(stage: Pretrain, path: Path, backbone: LocalBackbone) -> Texts:
-    """General text in packed blocks. Raises DataError: it cannot be read, or has no token that could be predicted."""
-    documents, tokenizer = plain_texts(path), load_tokenizer(backbone)
-    encoded = encode(documents, tokenizer, None, special=False, count_bytes=True)
-    must_be_of_the_vocabulary(encoded, backbone)
-    blocks = pack(encoded, tokenizer, stage.max_seq_len)
+def general_texts(path: Path, cutting: Cutting) -> Texts:
+    """General text in blocks. Raises DataError: it cannot be read, or has no token that could be predicted."""
+    documents = plain_texts(path)
+    encoded = encode(documents, cutting.tokenizer, None, special=False, count_bytes=cutting.masker is None)
+    must_be_of_the_vocabulary(encoded, cutting.backbone)
+    blocks = cutting.blocks(encoded, whole=True)
     if not len(blocks):
-        raise DataError(f"in general text a token must follow another, but in {path} none does; name a longer one.")
+        raise DataError(
+            f"general text must have a token that can be predicted, but in {path} there is none; name a longer one."
+        )
     return Texts(blocks, np.arange(len(documents)))
 
 
 def measurement(stage: Pretrain, data: Artefact, scored: Mapping[str, Texts], precision: Computed) -> Measurement:
-    """What is to be scored; as published, too, where the data follow the papers' code."""
-    batch_size = stage.optimisation.batch_size if as_published(read_dataset(data)) else None
-    return Measurement(scored, precision, batch_size)
+    """What is to be scored; next tokens as published, too, where the data follow the papers' code."""
+    published = as_published(read_dataset(data)) and not any(each.masked for each in scored.values())
+    return Measurement(scored, precision, stage.optimisation.batch_size if published else None)
 
 
 def unigram_of(texts: dict[str, Texts], held: Texts, backbone: LocalBackbone) -> NDArray[np.float64]:

@@ -8,9 +8,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import torch
-from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+from transformers import AutoConfig, PreTrainedTokenizerFast
 
 from chartune.batches.tokenize import train_tokenizer
+from chartune.models.architecture import made_by
 from chartune.models.backbone import LocalBackbone, inspect
 from chartune.models.families import family_of
 from chartune.models.load import Resolved
@@ -46,9 +47,13 @@ FAMILIES: Final = tuple(OWN)
 PAIRED: Final = ("llama", "mistral", "qwen2", "gpt_neox", "bert", "roberta", "distilbert")
 """Those that the suites of methods and plans run over."""
 DECODERS: Final = tuple(name for name in FAMILIES if family_of(name, "a twin").is_decoder)
+MASKED: Final = tuple(name for name in FAMILIES if name not in (*DECODERS, "xlnet"))
+"""Encoders that transformers has a masked language model of."""
 
 
-def make_twin(model_type: str, folder: Path, *, seed: int = 0, hidden_size: int = 32, blocks: int = 2) -> Path:
+def make_twin(
+    model_type: str, folder: Path, *, seed: int = 0, hidden_size: int = 32, blocks: int = 2, masked: bool = False
+) -> Path:
     """Write a twin of a family in Hugging Face layout: config.json, model.safetensors, tokenizer.json.
 
     Args:
@@ -57,14 +62,16 @@ def make_twin(model_type: str, folder: Path, *, seed: int = 0, hidden_size: int 
         seed: weights are drawn from it.
         hidden_size: D.
         blocks: how many.
+        masked: an encoder keeps its masked-language-model head, and its tokenizer has a mask token; else both are not.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in _tokenizer().items():
+    for name, content in _tokenizer(masked).items():
         (folder / name).write_bytes(content)
     config = AutoConfig.for_model(model_type, **sizes_of(model_type, hidden_size) | {"num_hidden_layers": blocks})
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        make = AutoModelForCausalLM if family_of(model_type, "a twin").is_decoder else AutoModel
+        family = family_of(model_type, "a twin")
+        make = made_by(family, language_model=family.is_decoder or masked)
         make.from_config(config).save_pretrained(folder)
     return folder
 
@@ -75,11 +82,11 @@ def sizes_of(model_type: str, hidden_size: int = 32) -> dict[str, Any]:
     return {name: size for name, size in sizes.items() if size is not None}
 
 
-def twin(folder: Path, model_type: str) -> LocalBackbone:
-    """The twin of a family below `folder`, made on first use."""
-    place = folder / model_type
+def twin(folder: Path, model_type: str, *, masked: bool = False) -> LocalBackbone:
+    """The twin of a family below `folder`, made on first use; arguments as of `make_twin`."""
+    place = folder / (f"{model_type}-masked" if masked else model_type)
     if not (place / "model.safetensors").exists():
-        make_twin(model_type, place)
+        make_twin(model_type, place, masked=masked)
     return inspect(place, name=f"tiny-{model_type}", licence="none", exposure="none")
 
 
@@ -100,9 +107,12 @@ def added(folder: Path, *words: str, pad: str | None = None) -> Path:
     return folder
 
 
-@lru_cache(maxsize=1)
-def _tokenizer() -> dict[str, bytes]:
-    """Files of the twins' tokenizer, by name."""
+@lru_cache(maxsize=2)
+def _tokenizer(masked: bool) -> dict[str, bytes]:
+    """Files of the twins' tokenizer, by name; `masked`: with a mask token behind all others."""
     with TemporaryDirectory() as place:
-        train_tokenizer([WORDS], VOCABULARY, Path(place))
+        tokenizer: PreTrainedTokenizerFast = train_tokenizer([WORDS], VOCABULARY, Path(place))
+        if masked:
+            tokenizer.add_special_tokens({"mask_token": "<mask>"})
+            tokenizer.save_pretrained(place)
         return {file.name: file.read_bytes() for file in Path(place).iterdir()}

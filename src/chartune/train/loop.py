@@ -43,8 +43,8 @@ class Objective:
 
     model: nn.Module
     """`model(**batch)` returns the summed weighted loss of a micro-batch."""
-    batch: Callable[[NDArray[np.int64]], dict[str, Tensor]]
-    """Indices → the model's arguments."""
+    batch: Callable[[NDArray[np.int64], int], dict[str, Tensor]]
+    """Indices, and the optimizer steps already made → the model's arguments. What is drawn anew is drawn from both."""
     lengths: NDArray[np.int64]
     """Tokens per example, [n]."""
     weights: NDArray[np.floating[Any]] | NDArray[np.int64]
@@ -271,7 +271,8 @@ def _gradients(loop: _Loop, step: NDArray[np.int64]) -> float:
     loss = torch.zeros((), device=accelerator.device)
     turns = micro_batches(step, objective.lengths, training.state.micro_batch_tokens, rank, world)
     for turn, micro in enumerate(turns, start=1):
-        batch = {name: tensor.to(accelerator.device) for name, tensor in objective.batch(micro.indices).items()}
+        given = objective.batch(micro.indices, training.state.step)
+        batch = {name: tensor.to(accelerator.device) for name, tensor in given.items()}
         with nullcontext() if turn == len(turns) else accelerator.no_sync(loop.model):
             # DDP averages over ranks, hence × world; an empty turn of a rank counts nothing.
             with computing(accelerator.device.type, training.precision):

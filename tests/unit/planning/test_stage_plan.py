@@ -37,7 +37,7 @@ from chartune.stages.base import SmallBase
 from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import Inputs
 from chartune.stages.model_stage import HeadSpec
-from chartune.stages.pretrain import Pretrain, corpus_texts
+from chartune.stages.pretrain import Pretrain, corpus_texts, cutting_of
 from chartune.store import Store
 from chartune.tasks.prepare import Preparation, prepare, read_corpus
 from chartune.testing.chain import FINETUNE, steps
@@ -171,7 +171,7 @@ def test_packed_texts_that_a_mask_keeps_apart_are_planned_with_it(twins: Path, a
     masked = rehearsals(stage, whole(model), EXACT).reading
     model = drawn_of(stage, twin(twins, "opt"), [None], 0)
     assert isinstance(model.reader, LanguageModel)
-    model.reader.language = replace(model.reader.language, masked=False)
+    model.reader.language = replace(model.reader.language, apart="positions")
     assert masked.written_bytes > rehearsals(stage, whole(model), EXACT).reading.written_bytes
 
 
@@ -358,7 +358,7 @@ def test_as_published_each_note_makes_one_block(filled: Store, data: dict[str, A
     stage = Pretrain.parse({"data": data, "backbone": BASE, "max_seq_len": 16, "notes": "first-tokens"})
     made = prepare(stage.data, filled)
     notes = read_corpus(made).filter(pl.col("split") == "train").sort("note_id")["text"].to_list()
-    blocks = corpus_texts(stage, made, llama, filled)["train"].blocks
+    blocks = corpus_texts(made, cutting_of(stage, llama), filled)["train"].blocks
     assert planned(stage, filled, llama).workload.examples == len(blocks) == len(notes)
     tokenizer = load_tokenizer(llama)
     start = [] if tokenizer.bos_token_id is None else [tokenizer.bos_token_id]

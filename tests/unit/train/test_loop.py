@@ -56,7 +56,7 @@ def training(
 ) -> Training:  # fmt: skip
     calls = {"n": 0}
 
-    def batch(indices: np.ndarray) -> dict[str, Tensor]:
+    def batch(indices: np.ndarray, step: int) -> dict[str, Tensor]:
         calls["n"] += 1
         if fail_at is not None and calls["n"] > fail_at:
             raise PowerError
@@ -132,7 +132,10 @@ def test_a_signal_lets_the_step_end_and_is_kept_in_a_checkpoint(
     if moment == "a step":
         batch = attempt.objective.batch
         attempt.objective = Objective(
-            attempt.objective.model, lambda indices: batch(indices) if ask() == 0 else {}, LENGTHS, np.ones(N)
+            attempt.objective.model,
+            lambda indices, step: batch(indices, step) if ask() == 0 else {},
+            LENGTHS,
+            np.ones(N),
         )
     before = signal.signal(number, end)
     try:
