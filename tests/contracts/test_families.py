@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoModel, AutoModelForCausalLM
+from transformers import AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM
 
 from chartune.errors import AdapterError, ConfigError
 from chartune.models.anatomy import anatomy_of
@@ -22,7 +22,7 @@ from chartune.models.language import Language
 from chartune.models.load import Body, Numerics, Resolved, load_body, resolve, tied_and_computed
 from chartune.models.load import body_of as quiet_body
 from chartune.models.meta import meta_body
-from chartune.testing.twins import DECODERS, EXACT, FAMILIES, twin
+from chartune.testing.twins import DECODERS, EXACT, FAMILIES, MASKED, twin
 
 HALF = Resolved("cpu", "bf16", "eager", "a test")
 WIDTH = 16
@@ -118,6 +118,35 @@ def test_the_loss_of_a_language_model_is_that_of_transformers(twins: Path, model
     with torch.no_grad():
         ours = body.language_model(body.module).nll(ids, positions, predicting(*ids.shape)).mean()
         assert torch.allclose(ours, stock(input_ids=ids, labels=ids).loss, atol=2e-6)
+
+
+@pytest.mark.parametrize(
+    "model_type",
+    [pytest.param(name, marks=[] if name in ("bert", "distilbert", "modernbert") else pytest.mark.slow)
+     for name in MASKED],
+)  # fmt: skip
+def test_the_loss_of_a_masked_language_model_is_that_of_transformers(twins: Path, model_type: str) -> None:
+    """Its head learns only where all learns, is tied as it was, and is described alike without memory."""
+    backbone = twin(twins, model_type, masked=True)
+    body = load_body(backbone, EXACT, language_model=True)
+    model = body.language_model(body.module).eval()
+    ids, mask, positions = padded("right")
+    places = torch.tensor([1, 3, WIDTH + 2, WIDTH + 7, WIDTH + 10])
+    targets, labels = torch.tensor([9, 300, 41, 5, 77]), torch.full((2 * WIDTH,), -100)
+    labels[places] = targets
+    stock = AutoModelForMaskedLM.from_pretrained(backbone.folder, dtype=torch.float32, attn_implementation="eager")
+    with torch.no_grad():
+        ours = model.nll(ids, positions, places, targets).mean()
+        theirs = stock.eval()(input_ids=ids, attention_mask=mask, labels=labels.view_as(ids)).loss
+    assert abs(float(ours - theirs)) < 1e-6
+    assert model.head_parameters == 0
+    assert not any(parameter.requires_grad for parameter in model.parameters())
+    assert sum(p.numel() for p in model.parameters()) == sum(p.numel() for p in stock.parameters())
+    planned = meta_body(shape_of(backbone), backbone.family, EXACT, language_model=True)
+    assert planned.language == body.language
+    shapes = [{name: p.shape for name, p in each.language_model(each.module).named_parameters()}
+              for each in (body, planned)]  # fmt: skip
+    assert shapes[0] == shapes[1]
 
 
 @pytest.mark.parametrize("model_type", DECODERS)

@@ -8,10 +8,11 @@ from chartune.cli.warned import say_warnings
 
 @with_flags
 def command(flags: PretrainFlags, exact_counts: ExactOption = False, as_json: JsonOption = False) -> None:
-    """Adapt a causal language model to the notes of the training patients, by default with a LoRA adapter.
+    """Adapt a language model to the notes of the training patients, by default with a LoRA adapter.
 
-    Reports perplexity (per token) and bits per byte on held-out patients before and after, with intervals. A
-    killed run resumes where it stopped when the same command is given again; a finished one is found.
+    Reports perplexity (per token) and bits per byte on held-out patients before and after, with intervals; of an
+    encoder, which guesses masked tokens, masked-LM perplexity. A killed run resumes where it stopped when the same
+    command is given again; a finished one is found.
     """
     from chartune.runner import run
 

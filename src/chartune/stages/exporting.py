@@ -5,7 +5,7 @@
     head, labels, pooling, calibration ────────────▶ head.safetensors, export.json and load.py, which reads them all
 
 The folder appears whole or not at all. No stock class holds our pooling and head, so `load.py` does, in forty lines of
-plain torch; what was pretrained is a stock causal language model. Nothing is sent anywhere.
+plain torch; what was pretrained is a stock language model, causal or masked. Nothing is sent anywhere.
 """
 
 import shutil
@@ -215,7 +215,8 @@ def _about(
 def _card(run: Run, store: Store, about: dict[str, Any]) -> str:
     """The card of the run as it would be written today, and what is true of the export."""
     data = store.find("data", run.data) if run.data else None
-    sections = card_of(run, read_dataset(data) if data else None, loaded=_loading(about))
+    loaded = _loading(about, masked=bool(run.about.masking))
+    sections = card_of(run, read_dataset(data) if data else None, loaded=loaded)
     return card_text(run.about, [*sections, memorisation()])
 
 
@@ -228,8 +229,8 @@ def memorisation() -> Section:
     )  # fmt: skip
 
 
-def _loading(about: dict[str, Any]) -> Section:
-    """How the folder is read."""
+def _loading(about: dict[str, Any], *, masked: bool) -> Section:
+    """How the folder is read; `masked`: what was pretrained is an encoder."""
     whole, scores = about["model"] is not None, about["kind"] == "finetune"
     base = f"the folder of {about['base']['name']}"
     if scores:
@@ -244,10 +245,9 @@ def _loading(about: dict[str, Any]) -> Section:
             "How to load it", text, code=f'from load import Model\n\nModel({given}).probabilities(["A note."])'
         )
     if whole:
-        code = (
-            f'from transformers import AutoModelForCausalLM\n\nmodel = AutoModelForCausalLM.from_pretrained("{MODEL}")'
-        )
-        return Section("How to load it", ("A stock causal language model, its layers merged in fp32.",), code=code)
+        make, kind = ("AutoModelForMaskedLM", "masked") if masked else ("AutoModelForCausalLM", "causal")
+        code = f'from transformers import {make}\n\nmodel = {make}.from_pretrained("{MODEL}")'
+        return Section("How to load it", (f"A stock {kind} language model, its layers merged in fp32.",), code=code)
     code = (
         "from peft import PeftModel\nfrom transformers import AutoModel\n\n"
         f"body = AutoModel.from_pretrained({base!r})\n"

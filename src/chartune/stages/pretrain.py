@@ -2,7 +2,7 @@
 
 Corpus ─tokenize, cut─▶ blocks ─LoRA on a frozen base─▶ adapter      perplexity on held-out patients, before and after
 
-A decoder predicts the next token; an encoder guesses masked ones (P2), with the head that it was pretrained with.
+A decoder predicts the next token; an encoder guesses masked ones, with the head that it was pretrained with.
 """
 
 from collections.abc import Mapping

@@ -21,7 +21,7 @@ from chartune.errors import AdapterError
 from chartune.models.anatomy import anatomy_of
 from chartune.models.families import family_of
 from chartune.models.meta import meta_body
-from chartune.testing.twins import EXACT, FAMILIES, sizes_of
+from chartune.testing.twins import EXACT, FAMILIES, MASKED, sizes_of
 
 SMALL: Final[dict[str, dict[str, int]]] = {"c3a": {"block": 8}, "fourierft": {"frequencies": 64}}
 """Of methods whose usual numbers are too many for a twin's matrices: fewer."""
@@ -49,8 +49,9 @@ anything is trained.
 ## Families and methods
 """
 _TAIL: Final = """
-`full` goes with every family, and pretraining where packing does. *Packed pretraining*: what keeps the texts of one
-row apart. *Gradient checkpointing*: activations may be computed again in the backward pass, with equal gradients; no
+`full` goes with every family. *Pretraining*: by the next token in packed rows, with what keeps the texts of a row
+apart; or by masked tokens, a text in each row, where the checkpoint has kept its masked-language-model head. *Gradient
+checkpointing*: activations may be computed again in the backward pass, with equal gradients; no
 stage of chartune does so by itself. Stock peft reads every adapter that is saved here, but cannot run prefixes on
 ALBERT, DistilBERT, MobileBERT and ModernBERT, which take no cache, nor `positions: unshifted`, and knows adaptation
 prompts on LLaMA and Mistral only. Of P-tuning it reads the computed vectors; the network goes on training here.
@@ -93,7 +94,7 @@ def gap_of(body: nn.Module, method: Method) -> str | None:
 
 def page() -> str:
     """The page, as Markdown."""
-    header = ["family", "reads", *(f"`{called(method)}`" for method in TRIED), "packed pretraining", "checkpointing"]
+    header = ["family", "reads", *(f"`{called(method)}`" for method in TRIED), "pretraining", "checkpointing"]
     rows, reasons = [header, ["---"] * len(header)], []
     for model_type in FAMILIES:
         body = body_without_memory(model_type)
@@ -102,7 +103,7 @@ def page() -> str:
             names = ", ".join(f"`{name}`" for name, reason in gaps.items() if reason == why)
             reasons.append(f"- {model_type}, {names}: {why}")
         cells = ["no" if why else "yes" for why in gaps.values()]
-        rows.append([model_type, *_reads(model_type), *cells, _packs(model_type, body), _recomputes(body)])
+        rows.append([model_type, *_reads(model_type), *cells, _pretrained(model_type, body), _recomputes(body)])
     why_not = "\n## Why not\n\n" + "\n".join(reasons) + "\n"
     return f"{_HEAD}\n{_lines(rows)}\n{_TAIL}{why_not}\n## Stacks\n\n{_stacks()}\n{_REFUSED}{_refused()}"
 
@@ -133,10 +134,10 @@ def _reads(model_type: str) -> list[str]:
     return [family_of(model_type, "a twin").reads.replace("-", " ")]
 
 
-def _packs(model_type: str, body: nn.Module) -> str:
+def _pretrained(model_type: str, body: nn.Module) -> str:
     if not family_of(model_type, "a twin").is_decoder:
-        return "no: reads both ways"
-    return "by positions" if anatomy_of(body).packs else "by a mask"
+        return "masked" if model_type in MASKED else "no: no masked language model in transformers"
+    return f"packed, by {'positions' if anatomy_of(body).packs else 'a mask'}"
 
 
 def _recomputes(body: nn.Module) -> str:

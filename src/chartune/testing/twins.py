@@ -13,7 +13,7 @@ from transformers import AutoConfig, PreTrainedTokenizerFast
 from chartune.batches.tokenize import train_tokenizer
 from chartune.models.architecture import made_by
 from chartune.models.backbone import LocalBackbone, inspect
-from chartune.models.families import family_of
+from chartune.models.families import READS, family_of
 from chartune.models.load import Resolved
 
 EXACT: Final = Resolved("cpu", "fp32", "eager", "a test")
@@ -47,7 +47,7 @@ FAMILIES: Final = tuple(OWN)
 PAIRED: Final = ("llama", "mistral", "qwen2", "gpt_neox", "bert", "roberta", "distilbert")
 """Those that the suites of methods and plans run over."""
 DECODERS: Final = tuple(name for name in FAMILIES if family_of(name, "a twin").is_decoder)
-MASKED: Final = tuple(name for name in FAMILIES if name not in (*DECODERS, "xlnet"))
+MASKED: Final = tuple(name for name in FAMILIES if name not in (*DECODERS, *READS))
 """Encoders that transformers has a masked language model of."""
 
 

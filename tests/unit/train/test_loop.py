@@ -348,10 +348,10 @@ def test_memory_that_runs_out_as_a_batch_is_made_halves_it_too(tmp_path: Path) -
     made = training(tmp_path / "run", Small())
     batch = made.objective.batch
 
-    def hungry(indices: np.ndarray) -> dict[str, Tensor]:
+    def hungry(indices: np.ndarray, step: int) -> dict[str, Tensor]:
         if len(indices) > 3:
             raise MemoryError  # of numpy, before torch is asked for any
-        return batch(indices)
+        return batch(indices, step)
 
     made.objective = Objective(made.objective.model, hungry, LENGTHS, np.ones(N))
     assert fit(made).state.micro_batch_tokens < 4096
