@@ -166,14 +166,14 @@ def rows(documents: Encoded, tokenizer: Any, max_seq_len: int, *, first_only: bo
         max_seq_len: T, more than those tokens.
         first_only: of each document the first row alone.
     """
-    before, after = around(tokenizer)
+    before, after = (np.asarray(part, dtype=np.int32) for part in around(tokenizer))
     room = max_seq_len - len(before) - len(after)
     ends = {i: min(len(documents[i]), room) if first_only else len(documents[i]) for i in range(len(documents))}
     pieces = [(i, documents[i][start : start + room]) for i, end in ends.items() for start in range(0, end, room)]
     ids = np.full((len(pieces), max_seq_len), padding_of(tokenizer), dtype=np.int32)
     starts = np.ones_like(ids, dtype=np.bool_)
     for row, (_, piece) in enumerate(pieces):
-        whole = [*before, *piece, *after]
+        whole = np.concatenate([before, piece, after])
         ids[row, : len(whole)], starts[row, 1 : len(whole)] = whole, False
     text = ~starts | (np.arange(max_seq_len) == 0)  # the rest is padding
     can = text & ~np.isin(ids, tokenizer.all_special_ids)

@@ -225,9 +225,9 @@ def test_a_base_that_nobody_knows_is_refused_with_the_names_that_there_are(small
     refused(said, 2, "ConfigError", "smal-llama", "small-llama")
 
 
-def test_an_encoder_cannot_be_pretrained_as_a_language_model(small: Path, bert: LocalBackbone, tmp_path: Path) -> None:
+def test_an_encoder_without_its_head_cannot_be_pretrained(small: Path, bert: LocalBackbone, tmp_path: Path) -> None:
     said = chartune("pretrain", small, "--base", bert.folder, "--store", tmp_path / "store")
-    refused(said, 4, "AdapterError", "left to right")
+    refused(said, 4, "AdapterError", "lacks 6 of its weights, the first is cls.predictions.bias")
 
 
 def test_the_adapter_of_another_base_is_refused(small: Path, llama: LocalBackbone, tmp_path: Path) -> None:

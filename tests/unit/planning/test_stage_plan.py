@@ -442,10 +442,10 @@ def test_a_plan_makes_nothing_and_leaves_the_dice_alone(store: Store, anywhere: 
     assert made.parts[0].parameters == sum(p.numel() for p in body.parameters())
 
 
-def test_an_encoder_cannot_be_planned_as_a_language_model(
+def test_an_encoder_without_its_head_cannot_be_planned_as_a_language_model(
     store: Store, anywhere: dict[str, Any], bert: LocalBackbone
 ) -> None:
-    with pytest.raises(AdapterError, match="reads left to right"):
+    with pytest.raises(AdapterError, match="lacks 6 of its weights"):
         planned(Pretrain.parse({"data": anywhere, "backbone": BASE}), store, bert)
 
 
