@@ -88,10 +88,10 @@ class Blocks:
 
     def chosen(self, which: NDArray[np.int64]) -> "Blocks":
         """Some of the blocks, by number."""
-        bytes_, shown = (None if part is None else part[which] for part in (self.bytes, self.shown))
+        counted, shown = (None if part is None else part[which] for part in (self.bytes, self.shown))
         return replace(
             self, ids=self.ids[which], positions=self.positions[which], predicts=self.predicts[which],
-            first=self.first[which], bytes=bytes_, shown=shown,
+            first=self.first[which], bytes=counted, shown=shown,
         )  # fmt: skip
 
     def batch(self, indices: NDArray[np.int64]) -> dict[str, Tensor]:
