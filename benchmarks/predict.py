@@ -142,7 +142,7 @@ def read(scorer: Loaded, texts: list[str]) -> None:
     """What evaluation does with these texts."""
     nothing, ones = np.zeros(len(texts), dtype=np.int64), np.ones(len(texts), dtype=np.float32)
     encoded = encode(texts, scorer.tokenizer, scorer.max_seq_len)
-    logits_of(scorer.model, Examples(encoded, nothing, ones, padding_of(scorer.tokenizer)), scorer.resolved.precision)
+    logits_of(scorer.model, Examples(encoded, nothing, ones, padding_of(scorer.tokenizer)), scorer.resolved)
 
 
 def hospitals(place: Path, store: Store, patients: Sequence[str]) -> list[Path]:

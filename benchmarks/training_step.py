@@ -137,7 +137,7 @@ def chartunes(backbone: LocalBackbone, notes: Examples) -> Way:
                 _gradients(model, on(resolved, notes.batch(micro.indices)), resolved, len(step))
             _move(model, optimizer)
 
-    return Way(train, lambda: _ignore(logits_of(model, notes, resolved.precision)))
+    return Way(train, lambda: _ignore(logits_of(model, notes, resolved)))
 
 
 def _gradients(model: nn.Module, batch: dict[str, Tensor], resolved: Resolved, weight: int) -> None:

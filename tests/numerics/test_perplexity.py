@@ -13,6 +13,7 @@ from chartune.models.load import Resolved, load_body
 from chartune.models.readers import LanguageModel
 from chartune.prediction.predictions import BUDGETS, total_nll
 from chartune.stages.base import lm_evaluation
+from chartune.testing.twins import EXACT
 
 LONG = "the patient was admitted with chest pain and fever after a fall"
 SHORT = "denies stroke"
@@ -49,7 +50,7 @@ def theirs(backbone: LocalBackbone, text: str) -> tuple[float, int]:
 
 @pytest.mark.parametrize("text", [LONG, SHORT])
 def test_one_document_costs_what_transformers_says(llama: LocalBackbone, text: str) -> None:
-    nats, count = total_nll(reader(llama), blocks(llama, text), "fp32")
+    nats, count = total_nll(reader(llama), blocks(llama, text), EXACT)
     expected, predicted = theirs(llama, text)
     assert count == predicted
     assert nats == pytest.approx(expected, rel=1e-5)
@@ -59,7 +60,7 @@ def test_one_document_costs_what_transformers_says(llama: LocalBackbone, text: s
 def test_documents_in_one_block_cost_what_they_cost_alone(llama: LocalBackbone, attention: str) -> None:
     packed = blocks(llama, LONG, SHORT, SHORT)
     assert len(packed) == 1
-    nats, count = total_nll(reader(llama, attention), packed, "fp32")
+    nats, count = total_nll(reader(llama, attention), packed, EXACT)
     alone = [theirs(llama, text) for text in (LONG, SHORT, SHORT)]
     assert count == sum(predicted for _, predicted in alone)
     assert nats == pytest.approx(sum(cost for cost, _ in alone), rel=1e-5)
@@ -70,7 +71,7 @@ def test_the_mean_is_over_tokens_and_not_over_documents(llama: LocalBackbone) ->
     alone = [theirs(llama, text) for text in (LONG, SHORT)]
     by_token = sum(cost for cost, _ in alone) / sum(count for _, count in alone)
     by_document = float(np.mean([cost / count for cost, count in alone]))
-    found = lm_evaluation(reader(llama), packed, "fp32")
+    found = lm_evaluation(reader(llama), packed, EXACT)
     assert abs(by_token - by_document) > 1e-4
     assert found.values["nll"] == pytest.approx(by_token, rel=1e-5)
     assert found.values["perplexity"] == pytest.approx(np.exp(by_token), rel=1e-5)
@@ -89,15 +90,15 @@ def test_what_stands_after_a_cut_is_read_without_what_stood_before(llama: LocalB
         with torch.no_grad():
             return float(model(input_ids=torch.tensor([piece]), labels=torch.tensor([piece])).loss) * (len(piece) - 1)
 
-    nats, _ = total_nll(reader(llama), packed, "fp32")
+    nats, _ = total_nll(reader(llama), packed, EXACT)
     assert nats == pytest.approx(sum(cost(ids[start : start + 8]) for start in range(0, len(ids), 8)), rel=1e-5)
 
 
 def test_how_blocks_are_batched_does_not_change_the_sum(llama: LocalBackbone, monkeypatch: pytest.MonkeyPatch) -> None:
     packed, model = blocks(llama, *[LONG] * 9, width=24), reader(llama)
-    whole = total_nll(model, packed, "fp32")
+    whole = total_nll(model, packed, EXACT)
     monkeypatch.setitem(BUDGETS, "cpu", 24)
-    single = total_nll(model, packed, "fp32")
+    single = total_nll(model, packed, EXACT)
     assert whole[1] == single[1]
     assert whole[0] == pytest.approx(single[0], rel=1e-6)
 

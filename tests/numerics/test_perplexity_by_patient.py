@@ -123,12 +123,12 @@ def test_every_method_is_scored_on_the_very_same_tokens(llama: LocalBackbone, me
         for tensor in attached.trainable().values():
             tensor.add_(0.05 * torch.randn(tensor.shape, generator=torch.Generator().manual_seed(1)))
     model = body.language_model(attached.module)
-    nats = token_nll(model, blocks, "fp32")
+    nats = token_nll(model, blocks, EXACT)
     assert nats.shape == blocks.targets().shape
     at = np.flatnonzero(blocks.predicts[1])[2]  # of the second block, inside a piece
     ids = blocks.ids.copy()
     ids[1, at + 1] = 17 if ids[1, at + 1] != 17 else 18
-    changed = token_nll(model, replace(blocks, ids=ids), "fp32")
+    changed = token_nll(model, replace(blocks, ids=ids), EXACT)
     place = int(blocks.predicted_tokens[0]) + 2
     assert np.allclose(changed[:place], nats[:place], atol=1e-5)
     assert blocks.predicts[1, at + 1]

@@ -6,7 +6,7 @@ LocalBackbone ─load─▶ Body(module, output embeddings)      precision and a
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from safetensors import SafetensorError
@@ -22,7 +22,7 @@ from transformers import (
 from transformers.models.auto.auto_factory import _get_model_class
 
 from chartune.allocator import keep_pages
-from chartune.config import Config
+from chartune.config import Added, Config
 from chartune.errors import AdapterError, ConfigError, StoreError
 from chartune.models.anatomy import anatomy_of
 from chartune.models.architecture import computed, made_by, must_match, shape_at, shape_of, skeleton
@@ -48,6 +48,10 @@ class Numerics(Config):
     where the hardware multiplies it fast; else fp16 on a GPU with tensor cores, else fp32."""
     attention: Literal["auto", "eager", "sdpa"] = "auto"
     """`eager`: plain matrix products; `sdpa`: PyTorch's fused kernels. `auto`: measured best for device and length."""
+    reading: Annotated[Literal["auto", "merged", "as-trained"], Added()] = "auto"
+    """How texts are read where nothing learns. `as-trained`: through the layers as they stand beside the matrices;
+    `merged`: those that can be are merged into them meanwhile; `auto`: merged, and an encoder of BERT's kind by fewer
+    operations, where that is faster."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +62,14 @@ class Resolved:
     precision: Computed
     attention: Literal["eager", "sdpa"]
     reason: str
+    reading: Literal["as-trained", "merged", "fused"] = "as-trained"
+    """`merged`: while nothing learns, what can be is merged into the matrices. `fused`: that, and where nothing else
+    stands on the encoder it reads by fewer operations."""
 
     def hashable(self) -> dict[str, Any]:
         """What of it changes the answer; in bf16 runs of former versions, adapters were in bf16, too."""
-        own = {name: value for name, value in asdict(self).items() if name != "reason"}
+        usual = {"reason", *(["reading"] if self.reading == "as-trained" else [])}
+        own = {name: value for name, value in asdict(self).items() if name not in usual}
         return own | ({"adapters": "fp32"} if self.precision == "bf16" else {})
 
 

@@ -8,7 +8,7 @@ Sums, not means: the loop divides by the weight of the whole optimizer step, so 
 number of processes changes the gradient.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -46,9 +46,16 @@ class Classifier(nn.Module):
         """Summed weighted loss. input_ids, attention_mask: [B, T]; labels: [B] or [B, L]; weights: [B]."""
         return weighted_loss(self.loss, self.head(self.pooled(input_ids, attention_mask)), labels, weights)
 
-    def pooled(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        """The vector that represents each text, [B, D]."""
-        hidden = self.body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+    def pooled(self, input_ids: Tensor, attention_mask: Tensor, body: Any = None) -> Tensor:
+        """The vector that represents each text, [B, D].
+
+        Args:
+            input_ids: [B, T].
+            attention_mask: [B, T], 0 on padding.
+            body: what computes the same hidden states as the body; None: the body itself.
+        """
+        read = self.body if body is None else body
+        hidden = read(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         return pool(of_the_text(hidden, input_ids), attention_mask, self.pooling)
 
 

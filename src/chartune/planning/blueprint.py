@@ -6,7 +6,7 @@ stage ─▶ model without memory, of many like blocks two ─▶ parts, bytes i
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Final
 
@@ -24,6 +24,7 @@ from chartune.planning.depth import Blocks, like_blocks
 from chartune.planning.rehearsal import Missing, Rehearsals, rehearse
 from chartune.planning.requirements import Weights
 from chartune.prediction.predictions import BUDGETS
+from chartune.prediction.reading import copied_bytes
 from chartune.stages.assembly import Model, Part, assemble, bare_body
 from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import Inputs
@@ -127,7 +128,16 @@ def rehearsals(stage: Pretrain | Finetune, blueprint: Blueprint, resolved: Resol
         followed, run = rows, _batch(reader.train(), rows, length, resolved, guessed)
         training = rehearse(reader, missing, device, run, backward=True)
     reading = rehearse(reader, missing, device, _batch(reader.eval(), followed, length, resolved), backward=False)
-    return Rehearsals(training, rows * length, reading.of_more_rows(read / followed), read * length)
+    reading = reading.of_more_rows(read / followed)
+    reading = replace(reading, peak_bytes=reading.peak_bytes + _copied(blueprint, resolved))
+    return Rehearsals(training, rows * length, reading, read * length)
+
+
+def _copied(blueprint: Blueprint, resolved: Resolved) -> int:
+    """Bytes of the weights that the whole model holds twice while it is read."""
+    missing = blueprint.missing
+    of_missing = missing.count * copied_bytes(missing.like, resolved) if missing else 0
+    return copied_bytes(blueprint.model.reader, resolved) + of_missing
 
 
 def _batch(

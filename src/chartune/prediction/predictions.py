@@ -1,43 +1,42 @@
 """Reading without gradients: length-sorted inside, dataset order outside, so that no score meets the wrong patient."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Final, TypeVar
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from chartune.batches.collate import Examples, length_groups
 from chartune.batches.pack import Blocks
 from chartune.errors import RunError
 from chartune.log import progress
-from chartune.models.precision import Computed, computing
+from chartune.models.load import Resolved
 from chartune.models.readers import Classifier, FeatureReader, LanguageModel
 from chartune.prediction.memory import EXHAUSTED, out_of_memory
+from chartune.prediction.reading import reading
 
 T = TypeVar("T")
 BUDGETS: Final = {"cpu": 1536, "cuda": 8192}
 """Padded tokens of one batch in evaluation, by device: what a processor's caches hold, what keeps a GPU busy."""
 
 
-def pooled_vectors(model: Classifier, examples: Examples, precision: Computed) -> NDArray[np.float32]:
+def pooled_vectors(model: Classifier, examples: Examples, numerics: Resolved) -> NDArray[np.float32]:
     """The pooled vector of each text. Returns [n, D], in the order of the examples."""
     out: NDArray[np.float32] | None = None
     device = next(model.parameters()).device
-    with _reading(model, precision), progress("read", total=len(examples.encoded)) as meter:
+    with reading(model, numerics) as body, progress("read", total=len(examples.encoded)) as meter:
         for group in length_groups(examples.encoded.lengths, BUDGETS[device.type]):
-            for part, vectors in _in_parts(group, lambda rows: _pooled(model, examples, rows, device)):
+            for part, vectors in _in_parts(group, lambda rows: _pooled(model, body, examples, rows, device)):
                 out = np.empty((len(examples.encoded), vectors.shape[1]), dtype=np.float32) if out is None else out
                 out[part] = vectors
             meter.advance(len(group))
     return np.empty((0, 0), dtype=np.float32) if out is None else out
 
 
-def logits_of(model: Classifier, examples: Examples, precision: Computed) -> NDArray[np.float32]:
+def logits_of(model: Classifier, examples: Examples, numerics: Resolved) -> NDArray[np.float32]:
     """The logits of each text in fp32. Returns [n, L], in the order of the examples."""
-    return head_logits(FeatureReader(model.head), pooled_vectors(model, examples, precision))
+    return head_logits(FeatureReader(model.head), pooled_vectors(model, examples, numerics))
 
 
 def head_logits(reader: FeatureReader, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -50,18 +49,18 @@ def head_logits(reader: FeatureReader, vectors: NDArray[np.float32]) -> NDArray[
     return logits
 
 
-def total_nll(model: LanguageModel, blocks: Blocks, precision: Computed) -> tuple[float, int]:
+def total_nll(model: LanguageModel, blocks: Blocks, numerics: Resolved) -> tuple[float, int]:
     """Summed negative log-likelihood in nats, and the number of predicted tokens: perplexity = exp(nats / tokens)."""
-    nats = token_nll(model, blocks, precision)
+    nats = token_nll(model, blocks, numerics)
     return float(nats.sum()), len(nats)
 
 
-def token_nll(model: LanguageModel, blocks: Blocks, precision: Computed) -> NDArray[np.float64]:
+def token_nll(model: LanguageModel, blocks: Blocks, numerics: Resolved) -> NDArray[np.float64]:
     """Negative log-likelihood in nats of each predicted token, in the order of `Blocks.targets`: [N]."""
     device = next(model.parameters()).device
     rows = max(1, BUDGETS[device.type] // blocks.ids.shape[1])
     parts = [np.zeros(0)]
-    with _reading(model, precision), progress("perplexity", total=len(blocks)) as meter:
+    with reading(model, numerics), progress("perplexity", total=len(blocks)) as meter:
         for start in range(0, len(blocks), rows):
             indices = np.arange(start, min(start + rows, len(blocks)))
             parts += [nats for _, nats in _in_parts(indices, lambda rows: _nats(model, blocks, rows, device))]
@@ -70,10 +69,10 @@ def token_nll(model: LanguageModel, blocks: Blocks, precision: Computed) -> NDAr
 
 
 def _pooled(
-    model: Classifier, examples: Examples, rows: NDArray[np.int64], device: torch.device
+    model: Classifier, body: Any, examples: Examples, rows: NDArray[np.int64], device: torch.device
 ) -> NDArray[np.float32]:
     batch = examples.batch(rows)
-    vectors = model.pooled(batch["input_ids"].to(device), batch["attention_mask"].to(device))
+    vectors = model.pooled(batch["input_ids"].to(device), batch["attention_mask"].to(device), body)
     return np.asarray(vectors.float().cpu().numpy(), dtype=np.float32)
 
 
@@ -99,15 +98,3 @@ def _in_parts(rows: NDArray[np.int64], read: Callable[[NDArray[np.int64]], T]) -
         )
     middle = len(rows) // 2
     return _in_parts(rows[:middle], read) + _in_parts(rows[middle:], read)
-
-
-@contextmanager
-def _reading(model: nn.Module, precision: Computed) -> Iterator[None]:
-    """Evaluation mode, no gradients, the run's precision; the mode of before comes back."""
-    was_training, device = model.training, next(model.parameters()).device.type
-    model.eval()
-    try:
-        with torch.inference_mode(), computing(device, precision):
-            yield
-    finally:
-        model.train(was_training)

@@ -62,7 +62,7 @@ class Scorer(Outputs, ABC):
     @property
     @abstractmethod
     def numerics(self) -> dict[str, str]:
-        """What the last digits depend on: device, precision, attention; empty: nothing."""
+        """What the last digits depend on: device, precision, attention, way of reading; empty: nothing."""
 
     @property
     def environment(self) -> dict[str, Any]:

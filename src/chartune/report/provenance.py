@@ -149,6 +149,7 @@ def _ran_on(run: Run) -> dict[str, object]:
     return {
         "Precision": _because(env.get("precision"), env.get("precision_reason")),
         "Attention": env.get("attention"),
+        "Reading": env.get("reading"),
         "Device": ", ".join(str(env[name]) for name in _MACHINE if env.get(name)),
         "Threads": env.get("threads"),
         "Versions": ", ".join(f"{name} {env[name]}" for name in _PACKAGES if env.get(name)),

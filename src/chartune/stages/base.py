@@ -20,7 +20,6 @@ from chartune.config import Config, Unhashed, fingerprint
 from chartune.log import EVENTS, EventLog
 from chartune.metrics.perplexity import perplexity_named
 from chartune.models.load import Numerics, Resolved, new_llama, resolve
-from chartune.models.precision import Computed
 from chartune.models.readers import LanguageModel
 from chartune.prediction.predictions import total_nll
 from chartune.quantities import Duration
@@ -101,10 +100,10 @@ def _pretrain(base: SmallBase, documents: Sequence[str], resolved: Resolved, fol
     fitted = fit(Training(
         lm_objective(model, train), base.optimisation, Stopping(evaluations_per_epoch=2, patience=99),
         base.seed, resolved.precision, folder / CHECKPOINTS, EventLog(folder / EVENTS),
-        lambda: lm_evaluation(model, held, resolved.precision), title="pretrain the small LLaMA",
+        lambda: lm_evaluation(model, held, resolved), title="pretrain the small LLaMA",
     ))  # fmt: skip
     body.save(folder)
-    perplexity = lm_evaluation(model, held, resolved.precision).values["perplexity"]
+    perplexity = lm_evaluation(model, held, resolved).values["perplexity"]
     facts = {"held_out_perplexity": perplexity, "tokens": fitted.state.tokens, "seconds": fitted.state.seconds}
     write_json(folder / "base.json", {"config": base.model_dump(mode="json"), **facts})
 
@@ -133,9 +132,9 @@ def lm_objective(model: LanguageModel, blocks: Blocks, masker: Masker | None = N
     return Objective(model, drawn, blocks.lengths, masker.masking.guessed(blocks))
 
 
-def lm_evaluation(model: LanguageModel, blocks: Blocks, precision: Computed) -> Evaluation:
+def lm_evaluation(model: LanguageModel, blocks: Blocks, numerics: Resolved) -> Evaluation:
     """Token-weighted perplexity on held-out blocks; the score is the negative log-likelihood, turned round."""
-    nats, tokens = total_nll(model, blocks, precision)
+    nats, tokens = total_nll(model, blocks, numerics)
     mean = nats / max(1, tokens)
     name = perplexity_named("perplexity", masked=blocks.shown is not None)
     return Evaluation(-mean, {"nll": mean, name: float(np.exp(mean))})

@@ -72,7 +72,7 @@ def pretrained_tested(stage: Pretrain, run: Run, work: Work) -> Outcome:
     texts = corpus_texts(data, cutting, work.store)
     held = texts["test"].some(stage.held_out_blocks)
     held = held.read_as(cutting.scored(held.blocks))
-    measured = measurement(stage, data, {"test": held}, first.resolved.precision)
+    measured = measurement(stage, data, {"test": held}, first.resolved)
     bare = stage.reader(bare_body(stage, first), first.base.family, None).to(first.resolved.device)
     measured.read(bare, "before", "test")
     measured.read(_trained(stage, run, work, first.resolved), "after", "test")

@@ -198,7 +198,7 @@ def _reader(
         lengths = train.encoded.lengths
         objective = Objective(model, lambda rows, _: train.batch(rows), lengths, train.weights)
         return Reader(objective, {s: _later(model, examples[s], resolved) for s in stage.scored}, examples)
-    vectors = {split: pooled_vectors(model, part, resolved.precision) for split, part in examples.items()}
+    vectors = {split: pooled_vectors(model, part, resolved) for split, part in examples.items()}
     reader = FeatureReader(model.head, model.loss)
     features = Features(vectors["train"], train.labels, train.weights)
     ones = np.ones(len(train.labels), dtype=np.int64)
@@ -210,7 +210,7 @@ def _reader(
 def _probe(training: Training, model: Classifier, reader: Reader, table: TaskTable, resolved: Resolved) -> None:
     """Begin at a regression on the vectors of the body as it is; training replaces it only by a better score."""
     train, watched = (
-        reader.vectors[split] if reader.vectors else pooled_vectors(model, reader.examples[split], resolved.precision)
+        reader.vectors[split] if reader.vectors else pooled_vectors(model, reader.examples[split], resolved)
         for split in ("train", "validation")
     )
     head, examples = FeatureReader(model.head, model.loss), reader.examples["train"]
@@ -223,7 +223,7 @@ def _probe(training: Training, model: Classifier, reader: Reader, table: TaskTab
 
 
 def _later(model: Classifier, examples: Examples, resolved: Resolved) -> Any:
-    return lambda: logits_of(model, examples, resolved.precision)
+    return lambda: logits_of(model, examples, resolved)
 
 
 def _examples(stage: Finetune, table: TaskTable, encoded: Encoded, split: str, pad_id: int) -> Examples:

@@ -4,13 +4,17 @@ stage ─▶ base model ─fits?─ adapters below ─▶ positions enough? ─�
 """
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
+
+from transformers import AutoModel
 
 from chartune.adapters.adapter import Adapter, read_adapter
 from chartune.adapters.stack import Fresh
+from chartune.models.architecture import shape_of, skeleton
 from chartune.models.backbone import LocalBackbone, sizes_alone
+from chartune.models.fused_encoder import can_be_fused
 from chartune.models.load import Resolved, resolve
 from chartune.models.tokenizer import padding_stand_in
 from chartune.runs.ledger import find_run
@@ -18,6 +22,10 @@ from chartune.runs.record import ADAPTER
 from chartune.stages.bases import find_or_convert, find_or_make
 from chartune.stages.model_stage import ModelStage, must_have_positions
 from chartune.store import Store
+
+NARROW: Final = 1024
+"""Width D of hidden states up to which layers are merged for reading: in wider models a layer costs little beside its
+matrix, and the merged copy takes gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -96,9 +104,35 @@ def inputs_of(stage: ModelStage, store: Store, *, make: bool = True, sizes: bool
 
 
 def resolved_of(stage: ModelStage, backbone: LocalBackbone | None) -> Resolved:
-    """Device, precision and attention of a stage on this machine; None: a base that is yet to be made."""
+    """Device, precision, attention and reading of a stage on this machine; None: a base that is yet to be made."""
     fused = backbone is None or backbone.family.fused
-    return resolve(stage.numerics, stage.max_seq_len, trains_body=stage.layers().trains_body(), fused=fused)
+    resolved = resolve(stage.numerics, stage.max_seq_len, trains_body=stage.layers().trains_body(), fused=fused)
+    way = _way_of_reading(stage, backbone, resolved)
+    return replace(resolved, reading=way, reason=f"{resolved.reason}; read {way}")
+
+
+def _way_of_reading(
+    stage: ModelStage, backbone: LocalBackbone | None, resolved: Resolved
+) -> Literal["as-trained", "merged", "fused"]:
+    """How texts are read where nothing learns: by what stage and base say, never by how much there is to read.
+
+    So a text gets the same score from a run, its evaluations and `predict`.
+    """
+    stack, choice = stage.layers(), stage.numerics.reading
+    stays = [isinstance(layer, Fresh) and bool(layer.method.unmergeable) for layer in stack.layers]
+    if choice == "as-trained" or (backbone is not None and shape_of(backbone).hidden_size > NARROW):
+        return "as-trained"
+    plain = resolved.device == "cpu" and not stage.needs_lm_head and not any(stays)
+    if choice == "auto" and plain and _is_of_berts_kind(backbone):
+        return "fused"
+    return "as-trained" if all(stays) or stack.trains_all() else "merged"
+
+
+def _is_of_berts_kind(backbone: LocalBackbone | None) -> bool:
+    """Whether an encoder can be read by fewer operations."""
+    if backbone is None or backbone.family.is_decoder:
+        return False
+    return can_be_fused(skeleton(shape_of(backbone), AutoModel, backbone.folder / "config.json"))
 
 
 def content_of(adapter: Adapter) -> dict[str, Any]:

@@ -58,9 +58,10 @@ class ModelScorer(Scorer):
 
     @property
     def numerics(self) -> dict[str, str]:
-        """Device, precision and attention."""
-        return {"device": self.resolved.device, "precision": self.resolved.precision,
-                "attention": self.resolved.attention}  # fmt: skip
+        """Device, precision, attention, and the way of reading where it is another than that of training."""
+        resolved = self.resolved
+        reading = {} if resolved.reading == "as-trained" else {"reading": resolved.reading}
+        return {"device": resolved.device, "precision": resolved.precision, "attention": resolved.attention, **reading}
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -72,7 +73,7 @@ class ModelScorer(Scorer):
         encoded = encode(texts, self.tokenizer, self.max_seq_len)
         nothing, ones = np.zeros(len(texts), dtype=np.int64), np.ones(len(texts), dtype=np.float32)
         examples = Examples(encoded, nothing, ones, padding_of(self.tokenizer))
-        return self._reading(texts, encoded, self.form.decide(logits_of(self.model, examples, self.resolved.precision)))
+        return self._reading(texts, encoded, self.form.decide(logits_of(self.model, examples, self.resolved)))
 
     def lengths(self, texts: Sequence[str]) -> Reading:
         """Tokens alone."""
@@ -188,7 +189,11 @@ def inputs_of_run(run: Run, stage: ModelStage, store: Store, base: Backbone | No
         adapter.must_fit(backbone)
     on_gpu = run.environment.get("device") == "cuda" and torch.cuda.is_available()
     resolved = Resolved(
-        "cuda" if on_gpu else "cpu", run.environment["precision"], run.environment["attention"], "as the run"
+        "cuda" if on_gpu else "cpu",
+        run.environment["precision"],
+        run.environment["attention"],
+        "as the run",
+        run.environment.get("reading", "as-trained"),
     )
     return Inputs(backbone, adapters, resolved)
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from chartune.batches.pack import Blocks
 from chartune.log import EventLog
 from chartune.metrics.perplexity import Nats, Reader, Sums, mean_of_batches, perplexity_named, summed
-from chartune.models.precision import Computed
+from chartune.models.load import Resolved
 from chartune.models.readers import LanguageModel
 from chartune.prediction.predictions import token_nll
 from chartune.quantities import Estimate
@@ -82,7 +82,8 @@ class Measurement:
 
     scored: Mapping[str, Texts]
     """By split, and `general`; scores come in this order."""
-    precision: Computed
+    numerics: Resolved
+    """In which they are read."""
     batch_size: int | None = None
     """Blocks of a batch in the papers' formula; None: it is not asked for."""
     nats: dict[str, dict[Reader, NDArray[np.float64]]] = field(default_factory=dict)
@@ -92,7 +93,7 @@ class Measurement:
         """Let a model read some of the parts; those that are not scored are passed over."""
         for part in parts:
             if part in self.scored:
-                self.add(part, reader, token_nll(model, self.scored[part].blocks, self.precision))
+                self.add(part, reader, token_nll(model, self.scored[part].blocks, self.numerics))
 
     def add(self, part: str, reader: Reader, nats: NDArray[np.float64]) -> None:
         """What reading a part has cost."""

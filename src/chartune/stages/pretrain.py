@@ -27,7 +27,6 @@ from chartune.log import EVENTS, EventLog, say
 from chartune.models.backbone import LocalBackbone
 from chartune.models.families import Family
 from chartune.models.load import Body, Resolved, must_be_language_model, parameters_of
-from chartune.models.precision import Computed
 from chartune.models.readers import LanguageModel
 from chartune.models.tokenizer import tokenizer_as_given
 from chartune.quantities import Duration
@@ -161,15 +160,15 @@ def _masks(cutting: Cutting) -> dict[str, Any]:
 
 
 def _adapt(stage: Pretrain, data: Artefact, inputs: Inputs, cutting: Cutting, work: Work) -> Outcome:
-    backbone, precision, last = inputs.base, inputs.resolved.precision, stage.scored[-1]
+    backbone, last = inputs.base, stage.scored[-1]
     texts = corpus_texts(data, cutting, work.store)
-    measured = measurement(stage, data, scored_texts(stage, texts, cutting), precision)
+    measured = measurement(stage, data, scored_texts(stage, texts, cutting), inputs.resolved)
     body = bare_body(stage, inputs)
     bare = stage.reader(body, backbone.family, None).to(inputs.resolved.device)
     measured.read(bare, "before", last, GENERAL)
     assembled = assemble(stage, inputs, body)
     learning, every = assembled.learning, assembled.parameters
-    model, fitted = _fitted(stage, assembled, texts, cutting, precision, work)
+    model, fitted = _fitted(stage, assembled, texts, cutting, inputs.resolved, work)
     _keep(stage, assembled.attached, body, backbone, work)
     measured.read(model, "after", *measured.scored)
     measured.add(last, "unigram", unigram_of(texts, measured.scored[last], backbone))
@@ -181,7 +180,7 @@ def _adapt(stage: Pretrain, data: Artefact, inputs: Inputs, cutting: Cutting, wo
 
 
 def _fitted(
-    stage: Pretrain, assembled: Model, texts: Mapping[str, Texts], cutting: Cutting, precision: Computed, work: Work
+    stage: Pretrain, assembled: Model, texts: Mapping[str, Texts], cutting: Cutting, resolved: Resolved, work: Work
 ) -> tuple[LanguageModel, Fitted]:
     """The language model with the best weights, and how training went."""
     model, watched = assembled.reader, cutting.scored(texts["validation"].blocks.some(stage.validation_blocks))
@@ -189,8 +188,8 @@ def _fitted(
         raise AssertionError("pretraining trains a language model")
     fitted = fit(Training(
         lm_objective(model, texts[TRAIN].blocks, cutting.masker, stage.seed),
-        stage.optimisation, stage.stopping, stage.seed, precision,
-        work.checkpoints, EventLog(work.folder / EVENTS), lambda: lm_evaluation(model, watched, precision),
+        stage.optimisation, stage.stopping, stage.seed, resolved.precision,
+        work.checkpoints, EventLog(work.folder / EVENTS), lambda: lm_evaluation(model, watched, resolved),
         title=f"pretrain {stage.name or stage.method.title()}", attached=assembled.attached,
     ))  # fmt: skip
     assembled.attached.keep_promises()
@@ -259,10 +258,10 @@ def general_texts(path: Path, cutting: Cutting) -> Texts:
     return Texts(blocks, np.arange(len(documents)))
 
 
-def measurement(stage: Pretrain, data: Artefact, scored: Mapping[str, Texts], precision: Computed) -> Measurement:
+def measurement(stage: Pretrain, data: Artefact, scored: Mapping[str, Texts], numerics: Resolved) -> Measurement:
     """What is to be scored; next tokens as published, too, where the data follow the papers' code."""
     published = as_published(read_dataset(data)) and not any(each.masked for each in scored.values())
-    return Measurement(scored, precision, stage.optimisation.batch_size if published else None)
+    return Measurement(scored, numerics, stage.optimisation.batch_size if published else None)
 
 
 def unigram_of(texts: dict[str, Texts], held: Texts, backbone: LocalBackbone) -> NDArray[np.float64]:

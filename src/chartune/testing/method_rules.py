@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import AutoModel
 
 from chartune.adapters.adapter import read_adapter
+from chartune.adapters.merged import merged
 from chartune.adapters.method import Method
 from chartune.adapters.stack import Attached, Fresh, Frozen, Stack, Trainable, attach, lay
 from chartune.errors import AdapterError
@@ -109,7 +110,10 @@ def stock_peft_reads_what_was_saved(base: LocalBackbone, method: Method) -> None
 
 
 def it_merges_into_the_weights_or_says_why_not(base: LocalBackbone, method: Method) -> None:
-    """Alone, and with a LoRA below and above: the same states from a body that holds no layer any more."""
+    """Alone, and with a LoRA below and above: the same states from a body that holds no layer any more.
+
+    While it is only read as well; then all comes back bit for bit.
+    """
     whole = {name: parameter.shape for name, parameter in body_of(base).named_parameters()}
     fresh = Fresh(method=method)
     below = () if method.composes_with(BESIDE) else (Fresh(method=BESIDE),)
@@ -117,12 +121,17 @@ def it_merges_into_the_weights_or_says_why_not(base: LocalBackbone, method: Meth
         attached = shaken(stacked(base, *layers))
         attached.module.double()  # shaken layers outweigh the matrices of a small twin, and so does their rounding
         expected = hidden(attached.module)
+        exact = 1e-5 * max(1.0, float(expected.abs().max()))
+        with merged(attached.module):
+            assert torch.allclose(hidden(attached.module), expected, atol=exact)
+        attached.keep_promises()
+        assert torch.equal(hidden(attached.module), expected)
         if method.unmergeable:
             _must_refuse(attached.merge, method.unmergeable)
         else:
             attached.merge()
             assert {name: parameter.shape for name, parameter in attached.module.named_parameters()} == whole
-        assert torch.allclose(hidden(attached.module), expected, atol=1e-5 * max(1.0, float(expected.abs().max())))
+        assert torch.allclose(hidden(attached.module), expected, atol=exact)
 
 
 def _must_refuse(act: Callable[[], object], why: str) -> None:

@@ -23,7 +23,7 @@ from chartune.disclosure import shown, typical
 from chartune.errors import AdapterError, DataError, RunError
 from chartune.models.backbone import LocalBackbone, inspect
 from chartune.models.heads import LinearHead
-from chartune.models.load import load_body, new_llama
+from chartune.models.load import Resolved, load_body, new_llama
 from chartune.models.readers import Classifier, LanguageModel
 from chartune.planning.blueprint import Blueprint, _batch, _weights, drawn, rehearsals
 from chartune.planning.depth import like_blocks
@@ -59,6 +59,7 @@ STACKS: dict[str, tuple[AnyLayer, ...]] = {
 }
 VIRTUAL = {"prefix": Prefix(tokens=3), "prompt": Prompt(tokens=3), "p-tuning": PTuning(tokens=3, hidden=8)}
 DEEP = {"llama": "layers.3.mlp.up_proj", "bert": "encoder.layer.3.intermediate.dense"}
+READ = replace(EXACT, reading="fused")
 OUTPUTS = 5
 
 
@@ -207,14 +208,26 @@ def test_of_many_like_blocks_two_tell_what_all_have_and_cost(
     adapters = tuple(None if isinstance(layer, Fresh) else clinical(backbone, tmp_path) for layer in stage.stack.layers)
     spec = HeadSpec(np.zeros(OUTPUTS, dtype=np.float32), "cross-entropy")
     with drawn(stage, Inputs(backbone, adapters, EXACT), spec) as shallow:
-        few = rehearsals(stage, shallow, EXACT)
+        few = rehearsals(stage, shallow, READ)
         assert shallow.missing is not None
         assert shallow.missing.count == 4
     every = whole(drawn_of(stage, backbone, list(adapters), OUTPUTS))
     assert (shallow.parts, shallow.weights) == (every.parts, every.weights)
-    full = rehearsals(stage, every, EXACT)
+    full = rehearsals(stage, every, READ)
     assert few.training is not None
     assert few == full
+
+
+def test_weights_that_are_held_twice_while_texts_are_read_are_planned(twins: Path, anywhere: dict[str, Any]) -> None:
+    stage, merged = finetune_of(anywhere, STACKS["attention"]), replace(EXACT, reading="merged")
+
+    def peak(numerics: Resolved) -> int:
+        drawn_anew = whole(drawn_of(stage, twin(twins, "bert"), [None], OUTPUTS))
+        return rehearsals(stage, drawn_anew, numerics).reading.peak_bytes
+
+    matrix, blocks = 4 * (32 * 32 + 32), 2
+    assert peak(merged) - peak(EXACT) == blocks * 2 * matrix  # query and value
+    assert peak(READ) - peak(merged) == blocks * 3 * matrix
 
 
 @pytest.mark.parametrize("model_type", DEEP)

@@ -1,10 +1,9 @@
 """Reading: scores stand in the order of the examples; too little memory makes batches smaller and changes no score."""
 
-from typing import Literal
-
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from chartune.batches.collate import Examples
 from chartune.batches.tokenize import Encoded
@@ -15,8 +14,6 @@ from chartune.models.load import load_body
 from chartune.models.readers import Classifier
 from chartune.prediction.predictions import pooled_vectors
 from chartune.testing.twins import EXACT
-
-FP32: Literal["fp32"] = "fp32"
 
 
 def reader(bert: LocalBackbone) -> Classifier:
@@ -39,9 +36,9 @@ def examples(bert: LocalBackbone) -> Examples:
 
 def test_each_text_is_read_as_if_it_were_alone(bert: LocalBackbone, examples: Examples) -> None:
     model = reader(bert)
-    together = pooled_vectors(model, examples, FP32)
+    together = pooled_vectors(model, examples, EXACT)
     for n in (0, 7, 19):
-        alone = pooled_vectors(model, texts(examples.encoded.take(np.array([n]))), FP32)
+        alone = pooled_vectors(model, texts(examples.encoded.take(np.array([n]))), EXACT)
         np.testing.assert_allclose(together[n], alone[0], atol=1e-5)
 
 
@@ -49,18 +46,18 @@ def test_where_memory_runs_out_batches_are_halved_and_scores_stay(
     bert: LocalBackbone, examples: Examples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = reader(bert)
-    expected = pooled_vectors(model, examples, FP32)
+    expected = pooled_vectors(model, examples, EXACT)
     sizes: list[int] = []
     read = model.pooled
 
-    def scarce(input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    def scarce(input_ids: torch.Tensor, attention_mask: torch.Tensor, body: nn.Module) -> torch.Tensor:
         sizes.append(len(input_ids))
         if len(input_ids) > 6:
             raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")
-        return read(input_ids, attention_mask)
+        return read(input_ids, attention_mask, body)
 
     monkeypatch.setattr(model, "pooled", scarce)
-    np.testing.assert_allclose(pooled_vectors(model, examples, FP32), expected, atol=1e-5)
+    np.testing.assert_allclose(pooled_vectors(model, examples, EXACT), expected, atol=1e-5)
     assert max(sizes) == 20
     assert sum(size for size in sizes if size <= 6) == 20
 
@@ -78,7 +75,7 @@ def test_a_text_that_does_not_fit_alone_is_told_and_other_errors_pass(
 
     monkeypatch.setattr(model, "pooled", never)
     with pytest.raises(RunError, match="one text must fit"):
-        pooled_vectors(model, examples, FP32)
+        pooled_vectors(model, examples, EXACT)
     monkeypatch.setattr(model, "pooled", broken)
     with pytest.raises(RuntimeError, match="shapes disagree"):
-        pooled_vectors(model, examples, FP32)
+        pooled_vectors(model, examples, EXACT)

@@ -79,7 +79,7 @@ def untrained(base: LocalBackbone, split: str) -> tuple[float, int]:
     """Nats per predicted token of the base model as it is, and how many tokens are predicted."""
     body = load_body(base, EXACT, language_model=True)
     assert body.lm_head is not None
-    nats, tokens = total_nll(body.language_model(body.module), blocks(base, split), "fp32")
+    nats, tokens = total_nll(body.language_model(body.module), blocks(base, split), EXACT)
     return nats / tokens, tokens
 
 
@@ -134,7 +134,7 @@ def test_train_perplexity_is_of_a_sample_of_what_was_learnt(adapted: Run, llama:
 def test_general_text_is_read_before_and_after(adapted: Run, llama: LocalBackbone) -> None:
     general, sample = adapted.scores["general"], blocks(llama, "general").some(2)
     model = load_body(llama, EXACT, language_model=True)
-    nats = token_nll(model.language_model(model.module), sample, "fp32")
+    nats = token_nll(model.language_model(model.module), sample, EXACT)
     assert general["perplexity_before"].value == pytest.approx(np.exp(nats.mean()), rel=1e-5)
     assert general["perplexity"].value != general["perplexity_before"].value
     assert general["bits_per_byte_before"].value == pytest.approx(
@@ -172,7 +172,7 @@ def test_as_published_batches_weigh_alike(llama: LocalBackbone) -> None:
     held = Texts(blocks(llama, "test"), np.arange(5))
     nats = np.random.default_rng(1).random(len(held.blocks.targets()))
     for batch_size in (None, 2):
-        measured = Measurement({"test": held, "general": held}, "fp32", batch_size)
+        measured = Measurement({"test": held, "general": held}, EXACT, batch_size)
         for part in measured.scored:
             measured.add(part, "after", nats)
         scores, _ = measured.scores()

@@ -169,7 +169,7 @@ def trained(base: LocalBackbone, folder: Path, fail_at: int | None = None) -> di
     choice = Optimisation(learning_rate=0.01, batch_size=9, duration=Duration.steps(6))
     fit(Training(
         replace(objective, batch=batch), choice, Stopping(evaluations_per_epoch=1, patience=99), 3, "fp32",
-        folder / "checkpoints", EventLog(folder / "events.jsonl"), lambda: lm_evaluation(model, held, "fp32"),
+        folder / "checkpoints", EventLog(folder / "events.jsonl"), lambda: lm_evaluation(model, held, EXACT),
         checkpoint_seconds=0.0,
     ))  # fmt: skip
     return trainable(model)
@@ -189,8 +189,8 @@ def test_a_batch_of_other_texts_moves_no_guess(base: LocalBackbone) -> None:
     body = load_body(base, EXACT, language_model=True)
     model = body.language_model(body.module)
     made = masker(base).evaluated(read(base, NOTES["test"]))
-    alone = token_nll(model, made.chosen(np.array([1])), "fp32")
-    together = token_nll(model, made, "fp32")
+    alone = token_nll(model, made.chosen(np.array([1])), EXACT)
+    together = token_nll(model, made, EXACT)
     first = int(made.predicted_tokens[0])
     assert together[first : first + len(alone)] == pytest.approx(alone, abs=1e-6)
 
@@ -216,7 +216,7 @@ def test_a_fully_tuned_encoder_keeps_its_head_and_is_a_base_that_can_be_pretrain
     must_be_language_model(found)
     held = masker(found).evaluated(read(found, NOTES["test"]))
     body = load_body(found, EXACT, language_model=True)
-    nats = token_nll(body.language_model(body.module), held, "fp32")
+    nats = token_nll(body.language_model(body.module), held, EXACT)
     assert tuned.scores["test"]["masked_lm_perplexity"].value == pytest.approx(float(np.exp(nats.mean())), rel=1e-5)
     first, second = (load_file(place.folder / "model.safetensors") for place in (base, found))
     assert not torch.equal(first["cls.predictions.transform.dense.weight"],

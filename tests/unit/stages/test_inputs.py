@@ -1,0 +1,62 @@
+"""How texts are read where nothing learns, by the rule of `stages.inputs`."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chartune.models.backbone import LocalBackbone
+from chartune.stages.finetune import Finetune
+from chartune.stages.inputs import resolved_of
+from chartune.stages.pretrain import Pretrain
+from chartune.testing.twins import make_twin, twin
+
+LORA = {"kind": "fresh", "method": {"kind": "lora"}}
+PREFIX = {"kind": "fresh", "method": {"kind": "prefix"}}
+FULL = {"kind": "fresh", "method": {"kind": "full"}}
+CLINICAL = {"kind": "frozen", "adapter": "of some method"}
+
+
+def resolved(base: LocalBackbone | None, *layers: dict[str, Any], **numerics: str) -> Any:
+    stage = {
+        "data": {"source": {"kind": "mimic3", "folder": "."}}, "backbone": {"name": "a twin"}, "numerics": numerics,
+        "stack": {"layers": layers},
+    }  # fmt: skip
+    return resolved_of(Finetune.parse(stage), base)
+
+
+@pytest.mark.parametrize(("family", "layers", "way"), [
+    ("bert", [LORA], "fused"), ("bert", [], "fused"), ("bert", [FULL], "fused"), ("bert", [CLINICAL, LORA], "fused"),
+    ("bert", [PREFIX], "as-trained"), ("bert", [PREFIX, LORA], "merged"),
+    ("distilbert", [LORA], "merged"), ("distilbert", [], "as-trained"),
+    ("llama", [LORA], "merged"), ("llama", [CLINICAL], "merged"), ("llama", [], "as-trained"),
+    ("llama", [FULL], "as-trained"), ("llama", [PREFIX], "as-trained"),
+])  # fmt: skip
+def test_what_can_be_merged_is_and_encoders_of_berts_kind_are_fused(
+    twins: Path, family: str, layers: list[dict[str, Any]], way: str
+) -> None:
+    assert resolved(twin(twins, family), *layers).reading == way
+
+
+def test_the_choice_is_recorded_and_makes_another_run_only_where_it_changes_something(twins: Path) -> None:
+    bert, llama = twin(twins, "bert"), twin(twins, "llama")
+    fused, merged = resolved(bert, LORA), resolved(bert, LORA, reading="merged")
+    stock = resolved(bert, LORA, reading="as-trained")
+    assert [each.reading for each in (fused, merged, stock)] == ["fused", "merged", "as-trained"]
+    assert fused.reason.endswith("; read fused")
+    assert fused.hashable() == {**stock.hashable(), "reading": "fused"} != merged.hashable()
+    assert resolved(llama, PREFIX).hashable() == resolved(llama, PREFIX, reading="as-trained").hashable()
+    assert resolved(None, LORA).reading == "merged"
+
+
+def test_wide_matrices_are_not_held_twice(twins: Path) -> None:
+    make_twin("bert", twins / "wide", hidden_size=1056, blocks=1)
+    assert resolved(twin(twins, "wide"), LORA).reading == "as-trained"
+
+
+def test_masked_pretraining_is_read_merged(twins: Path) -> None:
+    stage = {
+        "data": {"source": {"kind": "mimic3", "folder": "."}}, "backbone": {"name": "a twin"},
+        "method": {"kind": "lora"},
+    }  # fmt: skip
+    assert resolved_of(Pretrain.parse(stage), twin(twins, "bert")).reading == "merged"
