@@ -30,6 +30,7 @@ from torch import Tensor, nn
 
 from chartune.adapters.lora import LoRA
 from chartune.adapters.stack import Fresh, Stack, attach
+from chartune.batches.budgets import budget_of
 from chartune.batches.collate import Examples
 from chartune.batches.tokenize import Encoded
 from chartune.models.anatomy import anatomy_of
@@ -128,12 +129,13 @@ def chartunes(backbone: LocalBackbone, notes: Examples) -> Way:
         attached.module, Head(pooling="mean").build(body.hidden_size, np.zeros(2, dtype=np.float32), 0), "mean"
     ).to(resolved.device)
     choice = Optimisation(batch_size=BATCH)
+    budget = budget_of(choice.micro_batch_tokens, resolved.device, resolved.precision, decoder=False)
     optimizer = make_optimizer(model, choice)
 
     def train() -> None:
         model.train()
         for step in epoch_steps(notes.encoded.lengths, BATCH, 0, 0):
-            for micro in micro_batches(step, notes.encoded.lengths, choice.micro_batch_tokens):
+            for micro in micro_batches(step, notes.encoded.lengths, budget):
                 _gradients(model, on(resolved, notes.batch(micro.indices)), resolved, len(step))
             _move(model, optimizer)
 

@@ -6,12 +6,13 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM
 
+from chartune.batches.budgets import READ
 from chartune.batches.pack import Blocks, pack
 from chartune.batches.tokenize import encode, load_tokenizer
 from chartune.models.backbone import LocalBackbone
 from chartune.models.load import Resolved, load_body
 from chartune.models.readers import LanguageModel
-from chartune.prediction.predictions import BUDGETS, total_nll
+from chartune.prediction.predictions import total_nll
 from chartune.stages.base import lm_evaluation
 from chartune.testing.twins import EXACT
 
@@ -97,7 +98,7 @@ def test_what_stands_after_a_cut_is_read_without_what_stood_before(llama: LocalB
 def test_how_blocks_are_batched_does_not_change_the_sum(llama: LocalBackbone, monkeypatch: pytest.MonkeyPatch) -> None:
     packed, model = blocks(llama, *[LONG] * 9, width=24), reader(llama)
     whole = total_nll(model, packed, EXACT)
-    monkeypatch.setitem(BUDGETS, "cpu", 24)
+    monkeypatch.setitem(READ, "fp32", 24)
     single = total_nll(model, packed, EXACT)
     assert whole[1] == single[1]
     assert whole[0] == pytest.approx(single[0], rel=1e-6)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from chartune.adapters.method import ROOT
+from chartune.batches.budgets import reading_budget
 from chartune.batches.masking import EVALUATED
 from chartune.models.anatomy import anatomy_of
 from chartune.models.load import Resolved
@@ -23,7 +24,6 @@ from chartune.models.readers import Classifier, LanguageModel
 from chartune.planning.depth import Blocks, like_blocks
 from chartune.planning.rehearsal import Missing, Rehearsals, rehearse
 from chartune.planning.requirements import Weights
-from chartune.prediction.predictions import BUDGETS
 from chartune.prediction.reading import copied_bytes
 from chartune.stages.assembly import Model, Part, assemble, bare_body
 from chartune.stages.finetune import Finetune
@@ -112,16 +112,22 @@ def _size(module: nn.Module) -> int:
     return sum(t.numel() * t.element_size() for t in (*module.parameters(), *module.buffers()))
 
 
-def rehearsals(stage: Pretrain | Finetune, blueprint: Blueprint, resolved: Resolved) -> Rehearsals:
+def rehearsals(stage: Pretrain | Finetune, blueprint: Blueprint, resolved: Resolved, budget: int) -> Rehearsals:
     """Rehearse a micro-batch of full length, and a batch of an evaluation.
 
     After a micro-batch the other one gets as many rows, and is counted in proportion: what was followed once is
     followed in a third of the time.
+
+    Args:
+        stage: its config.
+        blueprint: its model.
+        resolved: the numerics in force.
+        budget: padded tokens of a micro-batch.
     """
     length, choice = stage.max_seq_len, stage.optimisation
     reader, missing, device = blueprint.model.reader, blueprint.missing, resolved.device
-    rows = min(choice.batch_size, max(1, choice.micro_batch_tokens // length))
-    read = followed = max(1, BUDGETS[device] // length)
+    rows = min(choice.batch_size, max(1, budget // length))
+    read = followed = max(1, reading_budget(device, resolved.precision) // length)
     guessed = stage.masking.rate if isinstance(stage, Pretrain) else 1.0
     training = None
     if stage.layers().trains_body():

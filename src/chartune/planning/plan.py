@@ -142,11 +142,12 @@ def plan(stage: Pretrain | Finetune, store: Store, exact: bool = False) -> Plan:
     held = held_memory()
     inputs = inputs_of(stage, store, make=False, sizes=True)
     read = inputs.backbone if inputs.backbone and inputs.backbone.weights else None  # else there is no tokenizer
-    workload = workload_of(stage, read, store, exact)
+    budget = inputs.budget(stage.optimisation)
+    workload = workload_of(stage, read, store, budget, exact)
     resolved, backbone = inputs.resolved, inputs.backbone
     spec = HeadSpec(np.zeros(workload.outputs or BINARY, dtype=np.float32), workload.loss or CROSS_ENTROPY)
     with drawn(stage, inputs, spec) as blueprint:
-        weights, rehearsed = blueprint.weights, rehearsals(stage, blueprint, resolved)
+        weights, rehearsed = blueprint.weights, rehearsals(stage, blueprint, resolved, budget)
     memory = memory_of(weights, rehearsed, workload, resolved, held)
     disk, rates = disk_of(weights, store.root), measured_rates(resolved)
     title = f"{stage.layers().title()} on {backbone.name if backbone else stage.backbone.name}"

@@ -70,7 +70,7 @@ class Workload:
 
 
 def workload_of(
-    stage: Pretrain | Finetune, backbone: LocalBackbone | None, store: Store, exact: bool = False
+    stage: Pretrain | Finetune, backbone: LocalBackbone | None, store: Store, budget: int, exact: bool = False
 ) -> Workload:
     """The workload of a stage; mostly unknown where its data are not prepared.
 
@@ -78,6 +78,7 @@ def workload_of(
         stage: what would be done.
         backbone: the base model; None where it is yet to be made.
         store: where prepared data may be.
+        budget: padded tokens of a micro-batch.
         exact: whether texts of real patients are counted as they are.
 
     Raises:
@@ -88,8 +89,8 @@ def workload_of(
         return Workload(outputs=_outputs_asked(stage) if isinstance(stage, Finetune) else None)
     exact = exact or is_made_up(read_dataset(data).source)
     if isinstance(stage, Pretrain):
-        return _of_blocks(stage, data, backbone, exact)
-    return _of_texts(stage, data, backbone, exact)
+        return _of_blocks(stage, data, backbone, budget, exact)
+    return _of_texts(stage, data, backbone, budget, exact)
 
 
 def prepared(preparation: AnyPreparation, store: Store) -> Artefact | None:
@@ -137,7 +138,7 @@ class _Texts:
         return round(self.count * self.mean)
 
 
-def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None, exact: bool) -> Workload:
+def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None, budget: int, exact: bool) -> Workload:
     """Of fine-tuning: the texts of a task."""
     dataset = read_dataset(data)
     task = task_named(dataset.tasks, stage.task)
@@ -151,7 +152,7 @@ def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None, e
         data=data.fingerprint, outputs=outputs, loss=form.loss, examples=train.count, epoch_tokens=train.tokens,
         steps=schedule.steps,
         tokens=round(train.tokens * schedule.epochs) if trains else 0,
-        micro_batches=schedule.steps * _turns(stage.optimisation, train.mean) if trains else 0,
+        micro_batches=schedule.steps * _turns(stage.optimisation, train.mean, budget) if trains else 0,
         read_tokens=_read(stage, texts, schedule.evaluations),
         text_bytes=2 * sum(part.size for part in texts.values()),
     )  # fmt: skip
@@ -187,7 +188,7 @@ class _Notes:
     characters: float
 
 
-def _of_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone | None, exact: bool) -> Workload:
+def _of_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone | None, budget: int, exact: bool) -> Workload:
     """Of pretraining: blocks of notes, all of full length, or for an encoder rows of a mean length."""
     counts = corpus_of(read_dataset(data)).counts
     notes = {split: _notes(data, split, counts.get(split, {}), backbone, exact) for split in SPLITS}
@@ -198,7 +199,8 @@ def _of_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone | None, 
     epoch, characters = blocks["train"] * length, sum(part.characters for part in notes.values())
     return Workload(
         data=data.fingerprint, examples=blocks["train"], epoch_tokens=epoch, steps=schedule.steps,
-        tokens=round(epoch * schedule.epochs), micro_batches=schedule.steps * _turns(stage.optimisation, length),
+        tokens=round(epoch * schedule.epochs),
+        micro_batches=schedule.steps * _turns(stage.optimisation, length, budget),
         read_tokens=_read_blocks(stage, blocks, schedule.evaluations) * length,
         text_bytes=round(2 * characters) + BYTES_PER_PACKED_TOKEN * sum(blocks.values()) * stage.max_seq_len,
     )  # fmt: skip
@@ -265,7 +267,7 @@ def _mean_tokens(texts: Sequence[str], backbone: LocalBackbone | None, max_seq_l
     return float(np.mean(guessed if max_seq_len is None else np.minimum(guessed, max_seq_len)))
 
 
-def _turns(choice: Optimisation, tokens: float) -> int:
+def _turns(choice: Optimisation, tokens: float, budget: int) -> int:
     """Micro-batches of a step whose examples have so many tokens each."""
     lengths = np.full(choice.batch_size, max(1, round(tokens)), dtype=np.int64)
-    return len(micro_batches(np.arange(choice.batch_size), lengths, choice.micro_batch_tokens))
+    return len(micro_batches(np.arange(choice.batch_size), lengths, budget))

@@ -1,12 +1,13 @@
 """Reading without gradients: length-sorted inside, dataset order outside, so that no score meets the wrong patient."""
 
 from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from chartune.batches.budgets import reading_budget
 from chartune.batches.collate import Examples, length_groups
 from chartune.batches.pack import Blocks
 from chartune.errors import RunError
@@ -17,8 +18,6 @@ from chartune.prediction.memory import EXHAUSTED, out_of_memory
 from chartune.prediction.reading import reading
 
 T = TypeVar("T")
-BUDGETS: Final = {"cpu": 1536, "cuda": 8192}
-"""Padded tokens of one batch in evaluation, by device: what a processor's caches hold, what keeps a GPU busy."""
 
 
 def pooled_vectors(model: Classifier, examples: Examples, numerics: Resolved) -> NDArray[np.float32]:
@@ -26,7 +25,7 @@ def pooled_vectors(model: Classifier, examples: Examples, numerics: Resolved) ->
     out: NDArray[np.float32] | None = None
     device = next(model.parameters()).device
     with reading(model, numerics) as body, progress("read", total=len(examples.encoded)) as meter:
-        for group in length_groups(examples.encoded.lengths, BUDGETS[device.type]):
+        for group in length_groups(examples.encoded.lengths, reading_budget(device.type, numerics.precision)):
             for part, vectors in _in_parts(group, lambda rows: _pooled(model, body, examples, rows, device)):
                 out = np.empty((len(examples.encoded), vectors.shape[1]), dtype=np.float32) if out is None else out
                 out[part] = vectors
@@ -58,7 +57,7 @@ def total_nll(model: LanguageModel, blocks: Blocks, numerics: Resolved) -> tuple
 def token_nll(model: LanguageModel, blocks: Blocks, numerics: Resolved) -> NDArray[np.float64]:
     """Negative log-likelihood in nats of each predicted token, in the order of `Blocks.targets`: [N]."""
     device = next(model.parameters()).device
-    rows = max(1, BUDGETS[device.type] // blocks.ids.shape[1])
+    rows = max(1, reading_budget(device.type, numerics.precision) // blocks.ids.shape[1])
     parts = [np.zeros(0)]
     with reading(model, numerics), progress("perplexity", total=len(blocks)) as meter:
         for start in range(0, len(blocks), rows):

@@ -172,6 +172,8 @@ class RunRecord(Record):
     stopped_early: bool | None = None
     best_step: int | None = None
     """The step whose weights were kept; 0: the initial weights."""
+    micro_batch_tokens: int | None = None
+    """Padded tokens that went through the model at once in training, at its end; None: written before this was kept."""
     texts: int | None = None
     """How many texts it has learnt from; None: written before this was kept."""
     seed: int | None = None

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field
 from transformers import LlamaConfig
 
+from chartune.batches.budgets import budget_of
 from chartune.batches.masking import Masker
 from chartune.batches.pack import Blocks, pack
 from chartune.batches.tokenize import encode, train_tokenizer
@@ -101,6 +102,9 @@ def _pretrain(base: SmallBase, documents: Sequence[str], resolved: Resolved, fol
         lm_objective(model, train), base.optimisation, Stopping(evaluations_per_epoch=2, patience=99),
         base.seed, resolved.precision, folder / CHECKPOINTS, EventLog(folder / EVENTS),
         lambda: lm_evaluation(model, held, resolved), title="pretrain the small LLaMA",
+        budget=budget_of(
+            base.optimisation.micro_batch_tokens, resolved.device, resolved.precision, decoder=True
+        ),
     ))  # fmt: skip
     body.save(folder)
     perplexity = lm_evaluation(model, held, resolved).values["perplexity"]

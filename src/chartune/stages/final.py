@@ -112,5 +112,6 @@ def _outcome(run: Run, scores: dict[str, dict[str, Estimate]], facts: dict[str, 
     about, cost = run.about, run.cost
     state = State(earlier_seconds=cost.seconds or 0.0, train_seconds=cost.train_seconds or 0.0,
                   resumed=about.resumed or 0)  # fmt: skip
-    kept = {"stopped_early": about.stopped_early, "best_step": about.best_step}
+    kept = {"stopped_early": about.stopped_early, "best_step": about.best_step,
+            "micro_batch_tokens": about.micro_batch_tokens}  # fmt: skip
     return Outcome(scores, cost.trainable_parameters, cost.total_parameters, cost.tokens, state, {**kept, **facts})

@@ -45,7 +45,7 @@ from chartune.train.loop import Evaluation, Fitted, Objective, Training, begin, 
 from chartune.train.optimizer import Optimisation, Stopping
 from chartune.train.probe import probe
 
-REVISION: Final = 4
+REVISION: Final = 5
 MODEL: Final = "model"
 """Folder of the whole body, with its tokenizer, where every weight has learnt."""
 TIE: Final = 1e-6
@@ -147,22 +147,21 @@ def _train(stage: Finetune, data: Artefact, table: TaskTable, inputs: Inputs, wo
         raise AssertionError("fine-tuning trains a classifier")
     pad_id = padding_of(load_tokenizer(inputs.base))
     reader = _reader(stage, model, table, encoded, pad_id, inputs.resolved)
-    fitted = _fitted(stage, table, assembled, reader, inputs.resolved, work)
+    fitted = _fitted(stage, table, assembled, reader, inputs, work)
     assembled.attached.keep_promises()
     _keep(stage, assembled.attached, model, inputs, table.task, work)
     return _outcome(stage, table, encoded, assembled, reader, fitted, work)
 
 
-def _fitted(
-    stage: Finetune, table: TaskTable, assembled: Model, reader: Reader, resolved: Resolved, work: Work
-) -> Fitted:
+def _fitted(stage: Finetune, table: TaskTable, assembled: Model, reader: Reader, inputs: Inputs, work: Work) -> Fitted:
     """Train, the head from a probe where that is asked; the model then holds the best weights."""
+    resolved = inputs.resolved
     training = Training(
         reader.objective, stage.optimisation, stage.stopping, stage.seed, resolved.precision, work.checkpoints,
         EventLog(work.folder / EVENTS),
         lambda: _evaluation(table, reader.logits["validation"]()),
         title=f"fine-tune {stage.name or stage.stack.title()}", attached=assembled.attached,
-        in_tokens=stage.stack.trains_body(),
+        in_tokens=stage.stack.trains_body(), budget=inputs.budget(stage.optimisation),
     )  # fmt: skip
     # A resumed run has its head from the checkpoint.
     if stage.head.start == "probe" and not any(work.checkpoints.glob("step-*")):
@@ -183,7 +182,8 @@ def _outcome(
     tokens = fitted.state.tokens if stage.stack.trains_body() else None
     return Outcome(scores, assembled.learning, assembled.parameters, tokens, fitted.state, {
         "truncated_fraction": float(cut.mean()), "stopped_early": fitted.stopped_early,
-        "best_step": fitted.state.best_step, "pooling": cast(Classifier, assembled.reader).pooling,
+        "best_step": fitted.state.best_step, "micro_batch_tokens": fitted.state.micro_batch_tokens,
+        "pooling": cast(Classifier, assembled.reader).pooling,
         "texts": len(table.rows("train")),
         "calibration": calibration(table, decided["validation"]),
     })  # fmt: skip

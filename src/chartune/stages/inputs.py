@@ -12,6 +12,7 @@ from transformers import AutoModel
 
 from chartune.adapters.adapter import Adapter, read_adapter
 from chartune.adapters.stack import Fresh
+from chartune.batches.budgets import budget_of
 from chartune.models.architecture import shape_of, skeleton
 from chartune.models.backbone import LocalBackbone, sizes_alone
 from chartune.models.fused_encoder import can_be_fused
@@ -22,6 +23,7 @@ from chartune.runs.record import ADAPTER
 from chartune.stages.bases import find_or_convert, find_or_make
 from chartune.stages.model_stage import ModelStage, must_have_positions
 from chartune.store import Store
+from chartune.train.optimizer import Optimisation
 
 NARROW: Final = 1024
 """Width D of hidden states up to which layers are merged for reading: in wider models a layer costs little beside its
@@ -45,6 +47,11 @@ class Inputs:
         if self.backbone is None:
             raise AssertionError("only a plan may be made without a base model")
         return self.backbone
+
+    def budget(self, choice: Optimisation) -> int:
+        """Padded tokens of a micro-batch in training."""
+        resolved, decoder = self.resolved, self.backbone is None or self.backbone.family.is_decoder
+        return budget_of(choice.micro_batch_tokens, resolved.device, resolved.precision, decoder=decoder)
 
     def warnings(self, *, pads: bool) -> list[str]:
         """What the user should know of adapters and tokenizer before a run begins.

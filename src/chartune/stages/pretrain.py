@@ -57,7 +57,7 @@ from chartune.tasks.soundness import who_left
 from chartune.train.loop import Fitted, Training, fit
 from chartune.train.optimizer import Optimisation, Stopping
 
-REVISION: Final = 2
+REVISION: Final = 3
 SPLITS: Final = ("train", "validation", "test")
 
 
@@ -168,22 +168,24 @@ def _adapt(stage: Pretrain, data: Artefact, inputs: Inputs, cutting: Cutting, wo
     measured.read(bare, "before", last, GENERAL)
     assembled = assemble(stage, inputs, body)
     learning, every = assembled.learning, assembled.parameters
-    model, fitted = _fitted(stage, assembled, texts, cutting, inputs.resolved, work)
+    model, fitted = _fitted(stage, assembled, texts, cutting, inputs, work)
     _keep(stage, assembled.attached, body, backbone, work)
     measured.read(model, "after", *measured.scored)
     measured.add(last, "unigram", unigram_of(texts, measured.scored[last], backbone))
     scores, sums = measured.scores()
     write_sums(work.folder, sums)
     scores[TRAIN] |= last_batch(work.folder / EVENTS) if measured.batch_size else {}
-    facts = {"stopped_early": fitted.stopped_early, "best_step": fitted.state.best_step}
+    facts = {"stopped_early": fitted.stopped_early, "best_step": fitted.state.best_step,
+             "micro_batch_tokens": fitted.state.micro_batch_tokens}  # fmt: skip
     return Outcome(scores, learning, every, fitted.state.tokens, fitted.state, facts)
 
 
 def _fitted(
-    stage: Pretrain, assembled: Model, texts: Mapping[str, Texts], cutting: Cutting, resolved: Resolved, work: Work
+    stage: Pretrain, assembled: Model, texts: Mapping[str, Texts], cutting: Cutting, inputs: Inputs, work: Work
 ) -> tuple[LanguageModel, Fitted]:
     """The language model with the best weights, and how training went."""
-    model, watched = assembled.reader, cutting.scored(texts["validation"].blocks.some(stage.validation_blocks))
+    model, resolved = assembled.reader, inputs.resolved
+    watched = cutting.scored(texts["validation"].blocks.some(stage.validation_blocks))
     if not isinstance(model, LanguageModel):
         raise AssertionError("pretraining trains a language model")
     fitted = fit(Training(
@@ -191,6 +193,7 @@ def _fitted(
         stage.optimisation, stage.stopping, stage.seed, resolved.precision,
         work.checkpoints, EventLog(work.folder / EVENTS), lambda: lm_evaluation(model, watched, resolved),
         title=f"pretrain {stage.name or stage.method.title()}", attached=assembled.attached,
+        budget=inputs.budget(stage.optimisation),
     ))  # fmt: skip
     assembled.attached.keep_promises()
     return model, fitted

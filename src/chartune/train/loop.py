@@ -92,6 +92,8 @@ class Training:
     in_tokens: bool = True
     """Whether the lengths of its examples count tokens; False: vectors that a frozen body has left."""
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    budget: int = field(kw_only=True)
+    """Padded tokens of a micro-batch (`chartune.batches.budgets`)."""
     state: State = field(default_factory=State)
     best: dict[str, Tensor] | None = None
     regimes: Regimes = field(default_factory=Regimes)
@@ -140,7 +142,7 @@ def _optimizer(training: Training) -> torch.optim.Optimizer:
 
 
 def _resume(training: Training, optimizer: torch.optim.Optimizer) -> None:
-    training.state.micro_batch_tokens = training.optimisation.micro_batch_tokens
+    training.state.micro_batch_tokens = training.budget
     training.state.loss_scale = first_scale(training.precision)
     checkpoint = load_checkpoint(training.folder, training.objective.model, optimizer)
     if checkpoint:
@@ -148,8 +150,7 @@ def _resume(training: Training, optimizer: torch.optim.Optimizer) -> None:
         training.regimes.recall(memory)
         training.state.resumed += 1
         training.state.earlier_seconds = training.state.seconds
-        tokens = training.state.micro_batch_tokens, training.optimisation.micro_batch_tokens
-        training.state.micro_batch_tokens = min(tokens)
+        training.state.micro_batch_tokens = min(training.state.micro_batch_tokens, training.budget)
     EventLog.rewind(training.events.path, training.state.step)
 
 

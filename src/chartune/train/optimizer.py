@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import nn
 from torch.optim import AdamW
 
+from chartune.batches.budgets import Asked
 from chartune.config import Config, Unhashed
 from chartune.errors import RunError
 from chartune.quantities import Duration, Fraction
@@ -33,8 +34,9 @@ class Optimisation(Config):
     """How long to train at most."""
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients are scaled down to this norm."""
-    micro_batch_tokens: Annotated[int, Unhashed()] = Field(4096, gt=0)
-    """Padded tokens that go through the model at once; halved when memory runs out. Does not change the gradient."""
+    micro_batch_tokens: Annotated[Asked, Unhashed()] = "auto"
+    """Padded tokens that go through the model at once; halved when memory runs out. Does not change the gradient.
+    `auto`: by a rule of device, precision and direction of reading."""
 
 
 class Stopping(Config):

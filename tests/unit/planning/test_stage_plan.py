@@ -61,6 +61,7 @@ VIRTUAL = {"prefix": Prefix(tokens=3), "prompt": Prompt(tokens=3), "p-tuning": P
 DEEP = {"llama": "layers.3.mlp.up_proj", "bert": "encoder.layer.3.intermediate.dense"}
 READ = replace(EXACT, reading="fused")
 OUTPUTS = 5
+BUDGET = 4096
 
 
 @pytest.fixture(autouse=True)
@@ -158,8 +159,8 @@ def test_a_head_of_many_labels_is_rehearsed_with_its_own_loss(twins: Path, anywh
     spec = HeadSpec(np.zeros(OUTPUTS, dtype=np.float32), "binary-cross-entropy")
     inputs = Inputs(backbone, (None,), EXACT)
     model = assemble(stage, inputs, bare_body(stage, inputs, planned=True), spec, planned=True)
-    batches = rehearsals(stage, whole(model), EXACT)
-    single = rehearsals(stage, whole(drawn_of(stage, backbone, [None], OUTPUTS)), EXACT)
+    batches = rehearsals(stage, whole(model), EXACT, BUDGET)
+    single = rehearsals(stage, whole(drawn_of(stage, backbone, [None], OUTPUTS)), EXACT, BUDGET)
     assert batches.training is not None
     assert single.training is not None
     assert batches.training.flops == single.training.flops
@@ -169,11 +170,11 @@ def test_a_head_of_many_labels_is_rehearsed_with_its_own_loss(twins: Path, anywh
 def test_packed_texts_that_a_mask_keeps_apart_are_planned_with_it(twins: Path, anywhere: dict[str, Any]) -> None:
     stage = Pretrain.parse({"data": anywhere, "backbone": BASE, "max_seq_len": 64})
     model = drawn_of(stage, twin(twins, "opt"), [None], 0)
-    masked = rehearsals(stage, whole(model), EXACT).reading
+    masked = rehearsals(stage, whole(model), EXACT, BUDGET).reading
     model = drawn_of(stage, twin(twins, "opt"), [None], 0)
     assert isinstance(model.reader, LanguageModel)
     model.reader.language = replace(model.reader.language, apart="positions")
-    assert masked.written_bytes > rehearsals(stage, whole(model), EXACT).reading.written_bytes
+    assert masked.written_bytes > rehearsals(stage, whole(model), EXACT, BUDGET).reading.written_bytes
 
 
 @pytest.mark.parametrize("name", ["attention", "full", "frozen clinical + LoRA"])
@@ -183,7 +184,7 @@ def test_a_rehearsal_counts_the_operations_and_bytes_of_a_real_batch(
 ) -> None:
     backbone, stage = twin(twins, model_type), finetune_of(anywhere, STACKS[name])
     adapters = [None if isinstance(layer, Fresh) else clinical(backbone, tmp_path) for layer in stage.stack.layers]
-    batches = rehearsals(stage, whole(drawn_of(stage, backbone, adapters, OUTPUTS)), EXACT)
+    batches = rehearsals(stage, whole(drawn_of(stage, backbone, adapters, OUTPUTS)), EXACT, BUDGET)
     rehearsed = batches.training
     model = real(stage, backbone, adapters)
     run = _batch(model, batches.training_tokens // stage.max_seq_len, stage.max_seq_len, EXACT)
@@ -208,12 +209,12 @@ def test_of_many_like_blocks_two_tell_what_all_have_and_cost(
     adapters = tuple(None if isinstance(layer, Fresh) else clinical(backbone, tmp_path) for layer in stage.stack.layers)
     spec = HeadSpec(np.zeros(OUTPUTS, dtype=np.float32), "cross-entropy")
     with drawn(stage, Inputs(backbone, adapters, EXACT), spec) as shallow:
-        few = rehearsals(stage, shallow, READ)
+        few = rehearsals(stage, shallow, READ, BUDGET)
         assert shallow.missing is not None
         assert shallow.missing.count == 4
     every = whole(drawn_of(stage, backbone, list(adapters), OUTPUTS))
     assert (shallow.parts, shallow.weights) == (every.parts, every.weights)
-    full = rehearsals(stage, every, READ)
+    full = rehearsals(stage, every, READ, BUDGET)
     assert few.training is not None
     assert few == full
 
@@ -223,7 +224,7 @@ def test_weights_that_are_held_twice_while_texts_are_read_are_planned(twins: Pat
 
     def peak(numerics: Resolved) -> int:
         drawn_anew = whole(drawn_of(stage, twin(twins, "bert"), [None], OUTPUTS))
-        return rehearsals(stage, drawn_anew, numerics).reading.peak_bytes
+        return rehearsals(stage, drawn_anew, numerics, BUDGET).reading.peak_bytes
 
     matrix, blocks = 4 * (32 * 32 + 32), 2
     assert peak(merged) - peak(EXACT) == blocks * 2 * matrix  # query and value
@@ -273,7 +274,7 @@ def test_blocks_that_differ_in_a_setting_or_a_shape_are_not_alike(twins: Path, a
 )
 def test_every_family_can_be_rehearsed(twins: Path, anywhere: dict[str, Any], model_type: str) -> None:
     stage = finetune_of(anywhere, STACKS["full"])
-    batches = rehearsals(stage, whole(drawn_of(stage, twin(twins, model_type), [None], 2)), EXACT)
+    batches = rehearsals(stage, whole(drawn_of(stage, twin(twins, model_type), [None], 2)), EXACT, BUDGET)
     assert batches.training is not None
     assert batches.training.flops > batches.reading.flops * batches.training_tokens / batches.reading_tokens > 0
 
@@ -282,7 +283,7 @@ def test_the_flops_of_a_decoder_are_those_of_the_usual_formula(anywhere: dict[st
     make_twin("llama", tmp_path / "wide", hidden_size=128)
     backbone = inspect(tmp_path / "wide", name="wide", licence="none", exposure="none")
     stage = finetune_of(anywhere, STACKS["full"])
-    batches = rehearsals(stage, whole(drawn_of(stage, backbone, [None], 2)), EXACT)
+    batches = rehearsals(stage, whole(drawn_of(stage, backbone, [None], 2)), EXACT, BUDGET)
     body = load_body(backbone, EXACT).module
     matrices = sum(m.weight.numel() for m in body.modules() if isinstance(m, torch.nn.Linear))
     assert batches.training is not None
@@ -401,7 +402,7 @@ def test_without_prepared_data_parameters_are_told_and_the_rest_is_unknown(
 def test_a_task_tells_how_many_answers_it_has_before_its_data_are_there(
     store: Store, anywhere: dict[str, Any], task: dict[str, Any], outputs: int | None
 ) -> None:
-    assert workload_of(finetune_of({**anywhere, "tasks": [task]}), None, store).outputs == outputs
+    assert workload_of(finetune_of({**anywhere, "tasks": [task]}), None, store, BUDGET).outputs == outputs
 
 
 def test_what_a_plan_does_not_know_is_not_known_and_never_zero(
@@ -430,16 +431,16 @@ def test_steps_and_tokens_of_real_patients_are_those_of_the_class_of_their_texts
     stage = finetune_of(data, optimisation={"batch_size": 1, "duration": {"value": 1}})
     texts = planned(stage, filled, llama).workload.examples or 0
     monkeypatch.setattr("chartune.planning.workload.is_made_up", lambda source: False)
-    counted = workload_of(stage, llama, filled, exact)
+    counted = workload_of(stage, llama, filled, BUDGET, exact)
     assert counted.examples == counted.steps == counted.micro_batches == typical(texts, exact)
     assert typical(texts, exact=False) != texts
     assert exact or (counted.epoch_tokens or 0) % typical(texts, exact=False) == 0
-    whole = workload_of(stage, llama, filled, exact=True).text_bytes
+    whole = workload_of(stage, llama, filled, BUDGET, exact=True).text_bytes
     assert (counted.text_bytes == whole) == exact
     assert exact or counted.text_bytes % 10 == 0  # twice multiples of the middles of classes
     notes = Pretrain.parse({"data": data, "backbone": BASE, "max_seq_len": 16, "notes": "first-tokens"})
-    documents = workload_of(notes, llama, filled, exact=True).examples or 0
-    assert workload_of(notes, llama, filled, exact).examples == typical(documents, exact)
+    documents = workload_of(notes, llama, filled, BUDGET, exact=True).examples or 0
+    assert workload_of(notes, llama, filled, BUDGET, exact).examples == typical(documents, exact)
 
 
 def test_a_plan_makes_nothing_and_leaves_the_dice_alone(store: Store, anywhere: dict[str, Any]) -> None:

@@ -103,7 +103,7 @@ def test_a_probe_takes_the_penalty_that_validation_likes_best_and_begins_there(
         monkeypatch.setattr("chartune.train.probe.PENALTIES", penalties)
         training = Training(
             reader.objective, FAST, Stopping(), 0, "fp32", tmp_path, EventLog(tmp_path / "events.jsonl"),
-            lambda: Evaluation(0.0, {}),
+            lambda: Evaluation(0.0, {}), budget=1024,
         )  # fmt: skip
         _probe(training, model, reader, table, EXACT)
         assert training.state.best_score == _evaluation(table, reader.logits["validation"]()).score

@@ -170,7 +170,7 @@ def trained(base: LocalBackbone, folder: Path, fail_at: int | None = None) -> di
     fit(Training(
         replace(objective, batch=batch), choice, Stopping(evaluations_per_epoch=1, patience=99), 3, "fp32",
         folder / "checkpoints", EventLog(folder / "events.jsonl"), lambda: lm_evaluation(model, held, EXACT),
-        checkpoint_seconds=0.0,
+        checkpoint_seconds=0.0, budget=1024,
     ))  # fmt: skip
     return trainable(model)
 

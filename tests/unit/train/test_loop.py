@@ -68,12 +68,11 @@ def training(
         head_learning_rate=rate,
         batch_size=8,
         duration=Duration.epochs(4),
-        micro_batch_tokens=budget,
     )
     return Training(
         Objective(model, batch, LENGTHS, np.ones(N)), choice, Stopping(evaluations_per_epoch=2, patience=patience), 11,
         "fp32", folder / "checkpoints", EventLog(folder / "events.jsonl"), lambda: Evaluation(score(), {"s": score()}),
-        checkpoint_seconds=0.0,
+        checkpoint_seconds=0.0, budget=budget,
     )  # fmt: skip
 
 
