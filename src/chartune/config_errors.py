@@ -19,6 +19,7 @@ _ELSEWHERE: Final = {
     "optimisation.max_grad_norm": ("clip", "grad_clip", "gradient_clipping"),
     "optimisation.batch_size": ("batch", "bs", "per_device_train_batch_size"),
     "stopping.evaluations_per_epoch": ("eval_steps", "eval_strategy"), "numerics.precision": ("bf16", "fp16", "dtype"),
+    "numerics.quantisation": ("load_in_4bit", "load_in_8bit", "quantization", "quantization_config"),
     "backbone.name": ("base", "model", "base_model", "model_name_or_path"), "max_seq_len": ("max_length", "maxlen"),
 }  # fmt: skip
 """Path → what the same is called in other libraries, too unlike it to be found by its letters."""

@@ -1,4 +1,4 @@
-"""On a CUDA device: both stages train in bf16 and fp16, are killed, go on, score, and predict."""
+"""On a CUDA device: both stages train in bf16 and fp16 and on quantised bases, are killed, go on, score and predict."""
 
 import json
 from pathlib import Path
@@ -25,14 +25,18 @@ class PowerError(RuntimeError):
     """Somebody pulled the plug."""
 
 
-@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+@pytest.mark.parametrize(("precision", "quantisation"), [("bf16", "none"), ("fp16", "none"), ("bf16", "nf4"),
+                                                         ("bf16", "int8")])  # fmt: skip
 @pytest.mark.parametrize(("verb", "metric", "flags"), [FINETUNE, PRETRAIN], ids=["finetune", "pretrain"])
 def test_a_stage_on_the_device_goes_on_after_a_break_scores_and_predicts(
     hospital: Path, llama: LocalBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, metric: str,
-    flags: list[str], precision: str,
+    flags: list[str], precision: str, quantisation: str,
 ) -> None:  # fmt: skip
+    if quantisation != "none":
+        pytest.importorskip("bitsandbytes", reason="the extra gpu is not installed")
+
     def words(store: Path) -> list[object]:
-        computed = ["--set", f"numerics.precision={precision}"]
+        computed = ["--set", f"numerics.precision={precision}", "--set", f"numerics.quantisation={quantisation}"]
         return [verb, hospital, "--base", llama.folder, *flags, *computed, "--store", store, "--json"]
 
     def breaks(*arguments: object) -> None:
@@ -47,6 +51,7 @@ def test_a_stage_on_the_device_goes_on_after_a_break_scores_and_predicts(
     assert (broken.code, whole.code) == (0, 0), broken.err + whole.err
     one, two = (Run(Path(json.loads(said.out)["folder"])) for said in (broken, whole))
     assert (one.environment["device"], one.environment["precision"]) == ("cuda", precision)
+    assert one.environment.get("quantisation", "none") == quantisation
     assert one.cost.peak_bytes
     assert (one.about.resumed, two.about.resumed) == (1, 0)
     estimates = [run.scores["test"][metric].value for run in (one, two)]

@@ -57,6 +57,11 @@ class AdaLoRA(Targeted):
     uncertainty_decay: float = Field(0.85, gt=0, lt=1)
     """β₂, of the running mean of its change."""
 
+    @property
+    def reads_matrices(self) -> bool:
+        """Its update stands beside them."""
+        return False
+
     @model_validator(mode="after")
     def _must_fall(self) -> "AdaLoRA":
         if self.target_rank >= self.initial_rank:

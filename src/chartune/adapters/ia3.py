@@ -29,6 +29,11 @@ class IA3(Injected):
     """Matrices whose input is rescaled: the last ones of the feed-forward parts, as published, or by name."""
 
     @property
+    def reads_matrices(self) -> bool:
+        """It scales what goes into a matrix or comes out of it."""
+        return False
+
+    @property
     def decays(self) -> bool:
         """Not: 1 is what leaves the body as it is."""
         return False

@@ -26,6 +26,11 @@ class Injected(Method):
 
     unmergeable: ClassVar[str] = ""
 
+    @property
+    def reads_matrices(self) -> bool:
+        """Most do; those that are known to do without say so."""
+        return True
+
     @abstractmethod
     def to_peft(self, body: nn.Module, anatomy: Anatomy) -> Any:
         """The peft config; `FEATURE_EXTRACTION`, because the headless body is adapted."""

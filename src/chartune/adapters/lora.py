@@ -74,6 +74,11 @@ class LoRA(Targeted):
         return self.start not in MOVED
 
     @property
+    def reads_matrices(self) -> bool:
+        """DoRA takes the magnitudes of the base's rows; PiSSA and OLoRA start in its matrices."""
+        return self.decomposed or self.start in MOVED
+
+    @property
     def kept_rank(self) -> int:
         """The rank of what its file holds."""
         return 2 * self.rank if self.start in MOVED else self.rank

@@ -101,6 +101,11 @@ class Method(Config, ABC):
         return True
 
     @property
+    def reads_matrices(self) -> bool:
+        """Whether it computes with the numbers of the base's own matrices, so that these cannot be quantised."""
+        return False
+
+    @property
     def positions_taken(self) -> int:
         """Positions of the body that the text can no longer have."""
         return 0

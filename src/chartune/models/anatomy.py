@@ -97,8 +97,10 @@ def is_matrix(module: nn.Module) -> bool:
 
 def matrix_shape(matrix: nn.Module) -> tuple[int, int]:
     """Outputs and inputs of a matrix; `Conv1D` stores its weight as [inputs, outputs]."""
-    rows, columns = matrix.get_parameter("weight").shape
-    return (columns, rows) if isinstance(matrix, Conv1D) else (rows, columns)
+    if isinstance(matrix, nn.Linear):
+        return matrix.out_features, matrix.in_features  # its weight may be quantised, and of another shape
+    columns, rows = matrix.get_parameter("weight").shape
+    return rows, columns
 
 
 @lru_cache(maxsize=64)

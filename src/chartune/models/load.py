@@ -33,6 +33,7 @@ from chartune.models.language import Language, language_of
 from chartune.models.local import LocalBackbone, unchanged
 from chartune.models.masked_head import MaskedHead
 from chartune.models.precision import HALF, Computed, Precision, chosen, gpu_multiplies_bf16
+from chartune.models.quantisation import Quantisation, must_be_possible, quantise
 from chartune.models.readers import LanguageModel
 from chartune.models.rounding import must_fit_fp16, round_matrices, rounding_as_read, widened
 from chartune.models.values import must_be_numbers
@@ -52,6 +53,9 @@ class Numerics(Config):
     """How texts are read where nothing learns. `as-trained`: through the layers as they stand beside the matrices;
     `merged`: those that can be are merged into them meanwhile; `auto`: merged, and an encoder of BERT's kind by fewer
     operations, where that is faster."""
+    quantisation: Annotated[Quantisation, Added()] = "none"
+    """How the base's frozen matrices are held, on a GPU and with the extra `gpu`: `nf4`: 4 bits, as in QLoRA; `int8`: 8
+    bits, as in LLM.int8()."""
 
 
 @dataclass(frozen=True)
@@ -65,25 +69,31 @@ class Resolved:
     reading: Literal["as-trained", "merged", "fused"] = "as-trained"
     """`merged`: while nothing learns, what can be is merged into the matrices. `fused`: that, and where nothing else
     stands on the encoder it reads by fewer operations."""
+    quantisation: Quantisation = "none"
 
     def hashable(self) -> dict[str, Any]:
         """What of it changes the answer; in bf16 runs of former versions, adapters were in bf16, too."""
-        usual = {"reason", *(["reading"] if self.reading == "as-trained" else [])}
+        usual = {"reason"} | ({"reading"} if self.reading == "as-trained" else set())
+        usual |= {"quantisation"} if self.quantisation == "none" else set()
         own = {name: value for name, value in asdict(self).items() if name not in usual}
         return own | ({"adapters": "fp32"} if self.precision == "bf16" else {})
 
 
-def resolve(numerics: Numerics, max_seq_len: int, *, trains_body: bool = True, fused: bool = True) -> Resolved:
+def resolve(
+    numerics: Numerics, max_seq_len: int, *, trains_body: bool = True, trains_all: bool = False, fused: bool = True
+) -> Resolved:
     """Choose precision and attention by rule, never by a timing: the same machine must always answer alike.
 
     Args:
         numerics: the choice in the config.
         max_seq_len: tokens of the longest sequence.
         trains_body: whether gradients flow through the attention layers.
+        trains_all: whether every weight of the base learns.
         fused: whether the architecture can use PyTorch's fused attention.
 
     Raises:
-        ConfigError: fused attention is chosen, and the architecture cannot use it; or fp16, and there is no GPU.
+        ConfigError: fused attention is chosen, and the architecture cannot use it; or fp16 or a quantised base, and
+            there is no GPU; or a base is to be quantised whose every weight learns.
     """
     if numerics.attention == "sdpa" and not fused:
         raise ConfigError(
@@ -95,12 +105,14 @@ def resolve(numerics: Numerics, max_seq_len: int, *, trains_body: bool = True, f
     device: Literal["cpu", "cuda"] = "cuda" if torch.cuda.is_available() else "cpu"
     fast = gpu_multiplies_bf16() if device == "cuda" else cpu_multiplies_bf16()
     precision, why = chosen(numerics.precision, device, fast)
+    must_be_possible(numerics.quantisation, device, trains_all=trains_all)
     # The fused backward on CPU is slow for short sequences; forward alone, or long ones, it wins (docs/methods.md).
     short = device == "cpu" and max_seq_len <= 256 and trains_body
     attention: Literal["eager", "sdpa"] = (
         ("eager" if short or not fused else "sdpa") if numerics.attention == "auto" else numerics.attention
     )
-    return Resolved(device, precision, attention, f"{precision}: {why}; {attention}: {max_seq_len} tokens on {device}")
+    reason = f"{precision}: {why}; {attention}: {max_seq_len} tokens on {device}"
+    return Resolved(device, precision, attention, reason, quantisation=numerics.quantisation)
 
 
 def cpu_multiplies_bf16() -> bool:
@@ -175,6 +187,9 @@ def load_body(
     if language_model:
         with widened(model):
             language = language_of(model, lm_head_of(model, both_ways), backbone.name, both_ways=both_ways)
+    if resolved.quantisation != "none":
+        compute = HALF.get(resolved.precision, torch.float32)
+        quantise(model.base_model, resolved.quantisation, compute, resolved.device)
     return body_of(model, resolved, language, language_model=language_model, trains_all=trains_all)
 
 

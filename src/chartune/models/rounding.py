@@ -22,7 +22,8 @@ def round_matrices(model: Any, half: torch.dtype) -> None:
     """Round the matrices of a frozen transformers model, those of its body and a head that is tied to none."""
     for matrix in _matrices(model).values():
         weight = matrix.get_parameter("weight")
-        weight.data = weight.data.to(half)
+        if weight.is_floating_point():  # else it is quantised
+            weight.data = weight.data.to(half)
 
 
 def must_fit_fp16(model: Any, name: str) -> None:

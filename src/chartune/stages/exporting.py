@@ -75,6 +75,7 @@ def export(run: Run, store: Store, to: Path, *, merged: bool = False, base: Back
     layers, whole = layers_of_run(run, stage), merged or stage.layers().trains_all()
     if whole:
         must_merge([adapter.method for adapter in _adapters(inputs)])
+        _must_hold_numbers(inputs)
     else:
         layers = _as_stock_reads(layers, inputs)
     with new_folder(folder, "--to", store.root) as aside:
@@ -105,6 +106,23 @@ def _stage(run: Run) -> Finetune | Pretrain:
         f"what is exported must be weights of a model, but {run.name!r} is a {run.kind} run and {why}; score new notes "
         f"with `chartune predict`."
     )
+
+
+def _numbers(inputs: Inputs) -> str:
+    """What the run computed in."""
+    resolved = inputs.resolved
+    quantised = "" if resolved.quantisation == "none" else f", on a base in {resolved.quantisation}"
+    return f"{resolved.precision}{quantised}"
+
+
+def _must_hold_numbers(inputs: Inputs) -> None:
+    """Refuse to merge into codes. Raises AdapterError: the base was quantised."""
+    if inputs.resolved.quantisation != "none":
+        raise AdapterError(
+            f"merged layers must compute as the run does, but they have learnt on a base in "
+            f"{inputs.resolved.quantisation}, and merged into its numbers in fp32 they would give others; export "
+            f"without --merged."
+        )
 
 
 def _adapters(inputs: Inputs) -> list[Adapter]:
@@ -195,7 +213,7 @@ def _about(
                  "licence": recorded and recorded.licence,
                  "files": {} if whole else {file.path.name: file.sha256 for file in base.files}},
         "model": MODEL if whole else None, "adapters": list(layers), "tokenizer": MODEL if whole else TOKENIZER,
-        "stack": about.stack_title, "trained_in": inputs.resolved.precision, "max_seq_len": stage.max_seq_len,
+        "stack": about.stack_title, "trained_in": _numbers(inputs), "max_seq_len": stage.max_seq_len,
     }  # fmt: skip
     if not isinstance(stage, Finetune):
         return entries

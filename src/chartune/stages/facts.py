@@ -25,6 +25,7 @@ def environment(resolved: Resolved | None, switched: Mapping[str, Any]) -> dict[
         "precision": resolved.precision if resolved else None, "attention": resolved.attention if resolved else None,
         "reading": resolved.reading if resolved else None,
         "precision_reason": resolved.reason if resolved else None, "switches": dict(switched),
+        **({"quantisation": resolved.quantisation} if resolved and resolved.quantisation != "none" else {}),
     }  # fmt: skip
 
 

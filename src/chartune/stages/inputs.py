@@ -4,6 +4,7 @@ stage ─▶ base model ─fits?─ adapters below ─▶ positions enough? ─�
 """
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -11,12 +12,15 @@ from typing import Any, Final, Literal
 from transformers import AutoModel
 
 from chartune.adapters.adapter import Adapter, read_adapter
+from chartune.adapters.method import Method
 from chartune.adapters.stack import Fresh
 from chartune.batches.budgets import budget_of
+from chartune.errors import AdapterError
 from chartune.models.architecture import shape_of, skeleton
 from chartune.models.backbone import LocalBackbone, sizes_alone
 from chartune.models.fused_encoder import can_be_fused
 from chartune.models.load import Resolved, resolve
+from chartune.models.quantisation import Quantisation
 from chartune.models.tokenizer import padding_stand_in
 from chartune.runs.ledger import find_run
 from chartune.runs.record import ADAPTER
@@ -107,13 +111,30 @@ def inputs_of(stage: ModelStage, store: Store, *, make: bool = True, sizes: bool
                 adapter.must_fit(backbone)
         taken = sum(method.positions_taken for method in stack.methods(adapters))
         must_have_positions(stage.max_seq_len, backbone, taken)
+    must_suit_quantisation(stack.methods(adapters), stage.numerics.quantisation)
     return Inputs(backbone, adapters, resolved_of(stage, backbone))
+
+
+def must_suit_quantisation(methods: Sequence[Method], quantisation: Quantisation) -> None:
+    """Refuse layers that compute with the base's own matrices where these are held as codes.
+
+    Raises:
+        AdapterError: there is one.
+    """
+    reading = next((method for method in methods if method.reads_matrices), None)
+    if quantisation != "none" and reading is not None:
+        raise AdapterError(
+            f"on a quantised base a layer must do without the numbers of its matrices, but {reading.title()} computes "
+            f"with them, or was never tried without, and numerics.quantisation is {quantisation}; choose `none`, or "
+            f"plain LoRA, IA3, prefixes or prompts."
+        )
 
 
 def resolved_of(stage: ModelStage, backbone: LocalBackbone | None) -> Resolved:
     """Device, precision, attention and reading of a stage on this machine; None: a base that is yet to be made."""
-    fused = backbone is None or backbone.family.fused
-    resolved = resolve(stage.numerics, stage.max_seq_len, trains_body=stage.layers().trains_body(), fused=fused)
+    fused, stack = backbone is None or backbone.family.fused, stage.layers()
+    trains = {"trains_body": stack.trains_body(), "trains_all": stack.trains_all()}
+    resolved = resolve(stage.numerics, stage.max_seq_len, **trains, fused=fused)
     way = _way_of_reading(stage, backbone, resolved)
     return replace(resolved, reading=way, reason=f"{resolved.reason}; read {way}")
 
@@ -127,6 +148,8 @@ def _way_of_reading(
     """
     stack, choice = stage.layers(), stage.numerics.reading
     stays = [isinstance(layer, Fresh) and bool(layer.method.unmergeable) for layer in stack.layers]
+    if resolved.quantisation != "none":
+        return "as-trained"
     if choice == "as-trained" or (backbone is not None and shape_of(backbone).hidden_size > NARROW):
         return "as-trained"
     plain = resolved.device == "cpu" and not stage.needs_lm_head and not any(stays)

@@ -8,7 +8,7 @@ texts ─tokenize─▶ body ─pool─▶ head ─▶ what its form of answer d
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from chartune.errors import AdapterError, ConfigError, RunError
 from chartune.models.backbone import Backbone, LocalBackbone, inspect
 from chartune.models.foreign import reading
 from chartune.models.load import Resolved
+from chartune.models.quantisation import must_be_possible
 from chartune.models.readers import Classifier
 from chartune.models.tokenizer import padding_of
 from chartune.prediction.outputs import outputs_of
@@ -58,10 +59,13 @@ class ModelScorer(Scorer):
 
     @property
     def numerics(self) -> dict[str, str]:
-        """Device, precision, attention, and the way of reading where it is another than that of training."""
+        """Device, precision, attention; and where they are others than usual, the way of reading and of holding the base."""
         resolved = self.resolved
-        reading = {} if resolved.reading == "as-trained" else {"reading": resolved.reading}
-        return {"device": resolved.device, "precision": resolved.precision, "attention": resolved.attention, **reading}
+        usual = {"reading": "as-trained", "quantisation": "none"}
+        further = {
+            name: str(getattr(resolved, name)) for name, value in usual.items() if getattr(resolved, name) != value
+        }
+        return {"device": resolved.device, "precision": resolved.precision, "attention": resolved.attention, **further}
 
     @property
     def environment(self) -> dict[str, Any]:
@@ -180,7 +184,7 @@ def inputs_of_run(run: Run, stage: ModelStage, store: Store, base: Backbone | No
 
     Raises:
         RunError: the run does not say which base model it stands on.
-        ConfigError: the base model is missing.
+        ConfigError: the base model is missing, or it was quantised and cannot be here.
         AdapterError: it is another one, or a layer does not fit it.
     """
     backbone = _base(run, stage, store, base)
@@ -188,13 +192,13 @@ def inputs_of_run(run: Run, stage: ModelStage, store: Store, base: Backbone | No
     for adapter in adapters:
         adapter.must_fit(backbone)
     on_gpu = run.environment.get("device") == "cuda" and torch.cuda.is_available()
+    device: Literal["cpu", "cuda"] = "cuda" if on_gpu else "cpu"
+    known = run.environment
+    must_be_possible(known.get("quantisation", "none"), device)
     resolved = Resolved(
-        "cuda" if on_gpu else "cpu",
-        run.environment["precision"],
-        run.environment["attention"],
-        "as the run",
-        run.environment.get("reading", "as-trained"),
-    )
+        device, known["precision"], known["attention"], "as the run", known.get("reading", "as-trained"),
+        known.get("quantisation", "none"),
+    )  # fmt: skip
     return Inputs(backbone, adapters, resolved)
 
 
