@@ -1,6 +1,7 @@
 """Quantised bases: what is refused, what is recorded, and which matrices become codes."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
@@ -74,10 +75,8 @@ def test_a_quantised_base_is_refused_without_a_gpu_or_the_package_or_where_all_w
 
 
 def test_how_a_base_is_held_is_recorded_and_part_of_a_run_s_name_only_where_it_is_quantised() -> None:
-    plain, quantised = (
-        Resolved("cuda", "bf16", "sdpa", "a test"),
-        Resolved("cuda", "bf16", "sdpa", "a test", quantisation="nf4"),
-    )
+    plain = Resolved("cuda", "bf16", "sdpa", "a test")
+    quantised = replace(plain, quantisation="nf4")
     assert quantised.hashable() == {**plain.hashable(), "quantisation": "nf4"}
     assert Numerics().hashable() == {"precision": "auto", "attention": "auto"}
     assert Numerics(quantisation="nf4").hashable()["quantisation"] == "nf4"
