@@ -59,12 +59,10 @@ class ModelScorer(Scorer):
 
     @property
     def numerics(self) -> dict[str, str]:
-        """Device, precision, attention; and where they are others than usual, the way of reading and of holding the base."""
+        """Device, precision, attention; how it reads and how its base is held, where not in the usual way."""
         resolved = self.resolved
-        usual = {"reading": "as-trained", "quantisation": "none"}
-        further = {
-            name: str(getattr(resolved, name)) for name, value in usual.items() if getattr(resolved, name) != value
-        }
+        ways = {"reading": resolved.reading, "quantisation": resolved.quantisation}
+        further = {name: way for name, way in ways.items() if way not in ("as-trained", "none")}
         return {"device": resolved.device, "precision": resolved.precision, "attention": resolved.attention, **further}
 
     @property
