@@ -1,7 +1,9 @@
 """The C library's allocator, told to keep what it was given: temporaries of a forward pass are used again and again.
 
 glibc maps every temporary above 128 KiB of its own and unmaps it afterwards, so that each batch pays for thousands of
-page faults. With higher thresholds the pages stay (`mallopt(3)`); the process holds a few percent more memory.
+page faults. With higher thresholds the pages stay (`mallopt(3)`). That costs memory: the heap is some 1.2 to 2 times as
+large as what is alive at once, because aligned blocks seldom fit into the hole that one of their size has left. Blocks
+above 32 MiB are mapped as before: their holes were the largest, and their faults are few beside the work on them.
 `CHARTUNE_ALLOCATOR=system` leaves the allocator as it is. Other C libraries, and other allocators, are left alone.
 """
 
@@ -16,8 +18,8 @@ TRIM_THRESHOLD: Final = -1
 TOP_PAD: Final = -2
 MMAP_THRESHOLD: Final = -3
 """Names of `mallopt`'s parameters in malloc.h."""
-MAPPED_BYTES: Final = (1 << 30, 32 << 20)
-"""Blocks from which on memory is mapped: the first that this glibc takes (before 2.35 at most 32 MiB)."""
+MAPPED_BYTES: Final = 32 << 20
+"""Blocks from which on memory is mapped; glibc before 2.35 takes no more."""
 
 
 @cache
@@ -26,5 +28,5 @@ def keep_pages() -> bool:
     if os.environ.get(SWITCH) == "system" or platform.libc_ver()[0] != "glibc" or os.environ.get("LD_PRELOAD"):
         return False
     mallopt = ctypes.CDLL(None).mallopt
-    taken = any(mallopt(MMAP_THRESHOLD, size) for size in MAPPED_BYTES)
+    taken = mallopt(MMAP_THRESHOLD, MAPPED_BYTES)
     return bool(taken and mallopt(TRIM_THRESHOLD, (1 << 31) - 1) and mallopt(TOP_PAD, 64 << 20))

@@ -8,6 +8,8 @@ Sums, not means: the loop divides by the weight of the whole optimizer step, so 
 number of processes changes the gradient.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import torch
@@ -20,7 +22,11 @@ from chartune.models.language import Language
 from chartune.models.losses import CROSS_ENTROPY, weighted_loss
 
 CHUNK: Final = 1024
-"""Rows of logits computed at a time."""
+"""Rows of logits computed at a time, at most."""
+LOGITS: Final = {"cpu": 2**23, "cuda": 2**26}
+"""Logits (rows × vocabulary) computed at a time: 32 MiB in fp32 on a processor, three times while their gradient is."""
+LEAST: Final = 64
+"""Rows of logits computed at a time, at least: below, a product reads more of the head than it computes."""
 RECOMPUTE_ABOVE: Final = 2**25
 """Logits (rows × vocabulary) above which they are recomputed in the backward pass instead of kept."""
 
@@ -102,12 +108,24 @@ class LanguageModel(nn.Module):
         hidden = of_the_text(hidden, input_ids).flatten(0, 1)
         targets = input_ids.flatten()[predicting + 1] if targets is None else targets
         states = hidden[predicting]  # [N, D]
+        rows, head = self._rows(states.device.type), self._head(states.device.type)
         heavy = torch.is_grad_enabled() and len(states) * self.vocabulary > RECOMPUTE_ABOVE
-        chunks = zip(torch.split(states, CHUNK), torch.split(targets, CHUNK), strict=True)
+        chunks = zip(torch.split(states, rows), torch.split(targets, rows), strict=True)
         if heavy:
-            return torch.cat([checkpoint(self._chunk, h, t, use_reentrant=False) for h, t in chunks])
-        return torch.cat([self._chunk(h, t) for h, t in chunks])
+            return torch.cat([checkpoint(self._chunk, head, h, t, use_reentrant=False) for h, t in chunks])
+        return torch.cat([self._chunk(head, h, t) for h, t in chunks])
 
-    def _chunk(self, hidden: Tensor, targets: Tensor) -> Tensor:
-        logits = self.language.logits(self.lm_head(hidden).float())
+    def _rows(self, device: str) -> int:
+        """Rows of a chunk."""
+        return min(CHUNK, max(LEAST, LOGITS[device] // self.vocabulary))
+
+    def _head(self, device: str) -> Callable[[Tensor], Tensor]:
+        """The head; a frozen matrix that products would round for each chunk is rounded once for all."""
+        head = self.lm_head
+        if not (isinstance(head, nn.Linear) and torch.is_autocast_enabled(device)) or head.weight.requires_grad:
+            return head
+        return partial(nn.functional.linear, weight=head.weight.to(torch.get_autocast_dtype(device)), bias=head.bias)
+
+    def _chunk(self, head: Callable[[Tensor], Tensor], hidden: Tensor, targets: Tensor) -> Tensor:
+        logits = self.language.logits(head(hidden).float())
         return nn.functional.cross_entropy(logits, targets, reduction="none")
