@@ -38,6 +38,8 @@ bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/verification.py
 	$(BIN)/python benchmarks/bootstrap.py
 	$(BIN)/python benchmarks/allocator.py
+	$(BIN)/python benchmarks/encoder.py
+	$(BIN)/python benchmarks/threads.py
 	$(BIN)/python benchmarks/predict.py --notes 2000 --memory 2000,20000
 	$(BIN)/chartune demo --base small-llama --seeds 3 --out chartune-bench/small-llama
 	$(BIN)/chartune demo --seeds 2 --subjects 1200 --out chartune-bench/smollm2 $(LONGER)

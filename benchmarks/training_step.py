@@ -17,7 +17,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from statistics import median
@@ -86,14 +86,14 @@ def main() -> None:
     memory()
 
 
-def token_lists() -> Examples:
+def token_lists(mean: int = MEAN, longest: int = LONGEST) -> Examples:
     """Notes as random token ids with labels; the same for every way."""
     random = np.random.default_rng(0)
-    drawn = random.lognormal(np.log(MEAN) - SPREAD**2 / 2, SPREAD, TEXTS)
-    lengths = np.clip(drawn.round().astype(np.int64), SHORTEST, LONGEST)
+    drawn = random.lognormal(np.log(mean) - SPREAD**2 / 2, SPREAD, TEXTS)
+    lengths = np.clip(drawn.round().astype(np.int64), SHORTEST, longest)
     offsets = np.cumsum([0, *lengths], dtype=np.int64)
     ids = random.integers(1000, 20_000, offsets[-1], dtype=np.int32)
-    encoded = Encoded(ids, offsets, np.zeros(TEXTS, dtype=np.int32), lengths == LONGEST)
+    encoded = Encoded(ids, offsets, np.zeros(TEXTS, dtype=np.int32), lengths == longest)
     labels = (np.arange(TEXTS) % 8 == 0).astype(np.int64)
     return Examples(encoded, labels, np.ones(TEXTS, dtype=np.float32), 0)
 
@@ -121,13 +121,7 @@ def make(name: str, backbone: LocalBackbone, notes: Examples) -> Way:
 
 def chartunes(backbone: LocalBackbone, notes: Examples) -> Way:
     """The pieces of `stages.finetune`, without evaluation and checkpoints."""
-    resolved = resolve(Numerics(), LONGEST)
-    body = load_body(backbone, resolved)
-    stack = Stack(layers=(Fresh(method=LoRA(rank=RANK, alpha=ALPHA, targets="attention")),))
-    attached = attach(stack, body.module, [None], 0)
-    model = Classifier(
-        attached.module, Head(pooling="mean").build(body.hidden_size, np.zeros(2, dtype=np.float32), 0), "mean"
-    ).to(resolved.device)
+    model, resolved = lora_on(backbone)
     choice = Optimisation(batch_size=BATCH)
     budget = budget_of(choice.micro_batch_tokens, resolved.device, resolved.precision, decoder=False)
     optimizer = make_optimizer(model, choice)
@@ -140,6 +134,16 @@ def chartunes(backbone: LocalBackbone, notes: Examples) -> Way:
             _move(model, optimizer)
 
     return Way(train, lambda: _ignore(logits_of(model, notes, resolved)))
+
+
+def lora_on(backbone: LocalBackbone, *, normalise: bool = True) -> tuple[Classifier, Resolved]:
+    """A fresh LoRA and a head on MiniLM, and the numerics in force: those that `stages.inputs` would resolve."""
+    resolved = replace(resolve(Numerics(), LONGEST), reading="fused")
+    body = load_body(backbone, resolved)
+    stack = Stack(layers=(Fresh(method=LoRA(rank=RANK, alpha=ALPHA, targets="attention")),))
+    attached = attach(stack, body.module, [None], 0)
+    head = Head(pooling="mean", normalise=normalise).build(body.hidden_size, np.zeros(2, dtype=np.float32), 0)
+    return Classifier(attached.module, head, "mean").to(resolved.device), resolved
 
 
 def _gradients(model: nn.Module, batch: dict[str, Tensor], resolved: Resolved, weight: int) -> None:
