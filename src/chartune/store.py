@@ -37,6 +37,8 @@ DEFAULT: Final = "chartune-store"
 """Where a store is when nobody says."""
 VARIABLE: Final = "CHARTUNE_STORE"
 """The variable of the environment that names it."""
+COMPILED: Final = "compiled"
+"""The shelf of machine code, which is made again where it is missing."""
 GUARD: Final = ".guard"
 """In the store's root: whoever judges or changes a lease holds its lock."""
 

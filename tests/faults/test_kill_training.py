@@ -10,6 +10,7 @@ import pytest
 
 from chartune.log import MACHINE, EventLog
 from chartune.models.backbone import LocalBackbone
+from chartune.models.compiled import compiler
 from chartune.runs.run import Run
 from chartune.testing.chain import steps
 from chartune.testing.command_line import chartune, started, wait_until
@@ -102,6 +103,21 @@ def test_a_pretraining_killed_in_the_middle_ends_with_the_same_bytes(
     whole, broken = killed_and_taken_up(PRETRAIN, hospital, llama, prepared, tmp_path, (29,))
     must_be_equal(whole, broken, least_resumed=1)
     assert {"adapter/adapter_model.safetensors"} == set(weights(whole))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not compiler(), reason="this machine has no C++ compiler")
+@pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")  # the compiler looks for one
+def test_a_compiled_pretraining_killed_in_the_middle_ends_with_the_same_bytes_whatever_was_compiled_before(
+    hospital: Path, llama: LocalBackbone, prepared: Path, tmp_path: Path
+) -> None:
+    stage = (PRETRAIN[0], [*PRETRAIN[1], "--set", "numerics.compile=on"])
+    whole, broken = killed_and_taken_up(stage, hospital, llama, prepared, tmp_path, (29,))
+    must_be_equal(whole, broken, least_resumed=1)
+    assert whole.environment["compiled"] is True
+    assert "compiled: chosen in the config" in whole.environment["precision_reason"]
+    held = json.loads(chartune("clean", "--store", tmp_path / "whole", "--json").out)["holdings"]
+    assert [row["sensitivity"] for row in held if row["kind"] == "compiled"] == ["open"]
 
 
 @pytest.mark.slow

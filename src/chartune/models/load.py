@@ -22,7 +22,7 @@ from transformers import (
 from transformers.models.auto.auto_factory import _get_model_class
 
 from chartune.allocator import keep_pages
-from chartune.config import Added, Config
+from chartune.config import Added, Config, Unhashed
 from chartune.errors import AdapterError, ConfigError, StoreError
 from chartune.models.anatomy import anatomy_of
 from chartune.models.architecture import computed, made_by, must_match, shape_at, shape_of, skeleton
@@ -32,7 +32,7 @@ from chartune.models.foreign import reading
 from chartune.models.language import Language, language_of
 from chartune.models.local import LocalBackbone, unchanged
 from chartune.models.masked_head import MaskedHead
-from chartune.models.precision import HALF, Computed, Precision, chosen, gpu_multiplies_bf16
+from chartune.models.precision import HALF, Computed, Precision, Switch, chosen, gpu_multiplies_bf16
 from chartune.models.quantisation import Quantisation, must_be_possible, quantise
 from chartune.models.readers import LanguageModel
 from chartune.models.rounding import must_fit_fp16, round_matrices, rounding_as_read, widened
@@ -57,6 +57,10 @@ class Numerics(Config):
     """How the base's frozen matrices are held, on a GPU and with the extra `gpu`: `nf4`: 4 bits, as in QLoRA; `int8`: 8
     bits, as in LLM.int8()."""
 
+    compile: Annotated[Switch, Unhashed()] = "auto"
+    """Blocks of a decoder become machine code while it is pretrained. `auto`: on a processor with a C++ compiler, where
+    the training is long enough to repay it."""
+
 
 @dataclass(frozen=True)
 class Resolved:
@@ -70,11 +74,14 @@ class Resolved:
     """`merged`: while nothing learns, what can be is merged into the matrices. `fused`: that, and where nothing else
     stands on the encoder it reads by fewer operations."""
     quantisation: Quantisation = "none"
+    compiled: bool = False
+    """Whether the blocks of a decoder are compiled while they are trained (`chartune.models.compiled`)."""
 
     def hashable(self) -> dict[str, Any]:
         """What of it changes the answer; in bf16 runs of former versions, adapters were in bf16, too."""
         usual = {"reason"} | ({"reading"} if self.reading == "as-trained" else set())
         usual |= {"quantisation"} if self.quantisation == "none" else set()
+        usual |= set() if self.compiled else {"compiled"}
         own = {name: value for name, value in asdict(self).items() if name not in usual}
         return own | ({"adapters": "fp32"} if self.precision == "bf16" else {})
 

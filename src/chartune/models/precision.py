@@ -3,14 +3,24 @@
 auto ─▶ bf16 where the device multiplies it fast ─▶ else fp16 on a GPU with tensor cores (T4, V100) ─▶ else fp32
 """
 
-from typing import Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import torch
+from pydantic import BeforeValidator
 
 from chartune.errors import ConfigError
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 Computed = Literal["fp32", "bf16", "fp16"]
+
+
+def _word(value: Any) -> Any:
+    """YAML reads a bare on and off as truth values."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+
+Switch = Annotated[Literal["auto", "on", "off"], BeforeValidator(_word)]
+"""A choice that a rule makes unless it is made."""
 HALF: Final = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """The precisions of two bytes."""
 TENSOR_CORES: Final = (7, 0)

@@ -29,7 +29,7 @@ from chartune.planning.requirements import (
     micro_batch_within,
     seconds_of,
 )
-from chartune.planning.workload import Workload, workload_of
+from chartune.planning.workload import Workload, prepared, workload_of
 from chartune.quantities import human_bytes, human_seconds
 from chartune.stages.assembly import Part
 from chartune.stages.finetune import Finetune
@@ -37,6 +37,7 @@ from chartune.stages.inputs import Inputs, inputs_of
 from chartune.stages.model_stage import HeadSpec
 from chartune.stages.pretrain import Pretrain
 from chartune.store import Store
+from chartune.tasks.dataset import read_dataset
 
 BINARY: Final = 2
 
@@ -140,7 +141,8 @@ def plan(stage: Pretrain | Finetune, store: Store, exact: bool = False) -> Plan:
         DataError: the data are prepared, but without the task or the corpus.
     """
     held = held_memory()
-    inputs = inputs_of(stage, store, make=False, sizes=True)
+    data = prepared(stage.data, store)
+    inputs = inputs_of(stage, store, read_dataset(data) if data else None, make=False, sizes=True)
     read = inputs.backbone if inputs.backbone and inputs.backbone.weights else None  # else there is no tokenizer
     budget = inputs.budget(stage.optimisation)
     workload = workload_of(stage, read, store, budget, exact)

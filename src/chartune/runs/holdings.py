@@ -19,16 +19,17 @@ from chartune.models.catalog import catalog
 from chartune.runs.record import RUN
 from chartune.runs.run import Run
 from chartune.search.storages import RECORD, SEARCHES
-from chartune.store import Store
+from chartune.store import COMPILED, Store
 from chartune.writing import remembered
 
 KINDS: Final = (
     "runs", "predictions", "tokens", "audits", "events", SEARCHES, "data", "frames", "backbones", "imported",
+    COMPILED,
 )  # fmt: skip
 """Shelves of a store, what is made from others first."""
 PARENTS: Final = frozenset({"runs", "data", "frames", "backbones", "imported", "tokens"})
 """Kinds that others are made from."""
-OPEN: Final = frozenset({"backbones", "imported"})
+OPEN: Final = frozenset({"backbones", "imported", COMPILED})
 """Kinds that hold nothing of patients."""
 REMOVED: Final = ".removed-"
 """Begins the name of what is being removed."""
@@ -108,6 +109,8 @@ def _shelf(shelf: Path) -> Iterator[Holding]:
                 yield _holding(path, path.stem, "unfinished", needs=_begun(path))
             elif (path / MANIFEST).is_file() and "." not in path.name:
                 yield _finished(path)
+            elif shelf.name == COMPILED:
+                yield _holding(path, path.name, "finished")
             elif shelf.name == SEARCHES:
                 yield _holding(path, path.name, "finished", name=str(remembered(path / RECORD).get("cell", "")))
 

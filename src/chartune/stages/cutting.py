@@ -4,15 +4,19 @@ decoder   documents ─pack, or first tokens─▶ blocks: each token is predict
 encoder   documents ─rows─▶ a piece in each row ─Masker─▶ some tokens are guessed from all others
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from chartune.batches.masking import Masker, Masking
 from chartune.batches.pack import Blocks, around, first_tokens, pack, rows
 from chartune.batches.tokenize import Encoded, load_tokenizer
 from chartune.errors import ConfigError
 from chartune.models.backbone import LocalBackbone
+
+LEAST_TOKENS_PER_WORD: Final = 1.3
+"""Of notes, whatever the tokenizer."""
 
 
 @dataclass(frozen=True)
@@ -69,3 +73,15 @@ def must_suit(masking: Masking, backbone: LocalBackbone) -> None:
             f"`masking` is for encoders, which guess masked tokens, but {backbone.name} is a decoder "
             f"({backbone.family.model_type}) and predicts the next one; leave `masking` out, or choose an encoder."
         )
+
+
+def least_blocks(counts: Mapping[str, Any], max_seq_len: int, *, whole: bool) -> int:
+    """How many blocks a split of a corpus makes for a decoder at least, before it is tokenised.
+
+    Args:
+        counts: of that split, as its data say: `documents`, `words`.
+        max_seq_len: tokens of a block.
+        whole: whether documents are read to their end.
+    """
+    packed = int(counts.get("words", 0) * LEAST_TOKENS_PER_WORD / max_seq_len)
+    return packed if whole else int(counts.get("documents", 0))

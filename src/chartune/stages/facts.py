@@ -23,6 +23,7 @@ def environment(resolved: Resolved | None, switched: Mapping[str, Any]) -> dict[
         "python": platform.python_version(), "platform": platform.platform(), "cpu": device_name(),
         "threads": torch.get_num_threads(), "device": resolved.device if resolved else "cpu",
         "precision": resolved.precision if resolved else None, "attention": resolved.attention if resolved else None,
+        "compiled": bool(resolved and resolved.compiled),
         "reading": resolved.reading if resolved else None,
         "precision_reason": resolved.reason if resolved else None, "switches": dict(switched),
         **({"quantisation": resolved.quantisation} if resolved and resolved.quantisation != "none" else {}),

@@ -29,6 +29,7 @@ from chartune.stages.pretrain import Pretrain, corpus_texts, cutting_of, measure
 from chartune.stages.scoring import score, write_predictions
 from chartune.stages.stage import Outcome, Work
 from chartune.stages.table import read_table
+from chartune.tasks.dataset import read_dataset
 from chartune.tasks.frames import read_frame, write_frame
 from chartune.tasks.prepare import prepare
 from chartune.train.checkpoint import State
@@ -67,7 +68,8 @@ def finetuned_tested(stage: Finetune, run: Run, work: Work) -> Outcome:
 def pretrained_tested(stage: Pretrain, run: Run, work: Work) -> Outcome:
     """Perplexity on the test patients before and after, by the weights of a run that has left them out; as above."""
     _copy(run, work.folder)
-    data, first = prepare(stage.data, work.store), inputs_of(stage, work.store)
+    data = prepare(stage.data, work.store)
+    first = inputs_of(stage, work.store, read_dataset(data))
     cutting = cutting_of(stage, first.base)
     texts = corpus_texts(data, cutting, work.store)
     held = texts["test"].some(stage.held_out_blocks)

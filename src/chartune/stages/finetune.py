@@ -181,9 +181,8 @@ def _outcome(
     # Vectors that a frozen body has left are no tokens: what a head alone was trained on is reported as "not measured".
     tokens = fitted.state.tokens if stage.stack.trains_body() else None
     return Outcome(scores, assembled.learning, assembled.parameters, tokens, fitted.state, {
-        "truncated_fraction": float(cut.mean()), "stopped_early": fitted.stopped_early,
-        "best_step": fitted.state.best_step, "micro_batch_tokens": fitted.state.micro_batch_tokens,
-        "pooling": cast(Classifier, assembled.reader).pooling,
+        "stopped_early": fitted.stopped_early, **fitted.state.facts,
+        "truncated_fraction": float(cut.mean()), "pooling": cast(Classifier, assembled.reader).pooling,
         "texts": len(table.rows("train")),
         "calibration": calibration(table, decided["validation"]),
     })  # fmt: skip

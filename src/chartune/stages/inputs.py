@@ -6,6 +6,8 @@ stage ─▶ base model ─fits?─ adapters below ─▶ positions enough? ─�
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from math import prod
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -18,15 +20,18 @@ from chartune.batches.budgets import budget_of
 from chartune.errors import AdapterError
 from chartune.models.architecture import shape_of, skeleton
 from chartune.models.backbone import LocalBackbone, sizes_alone
+from chartune.models.compiled import compiled_by_rule
 from chartune.models.fused_encoder import can_be_fused
-from chartune.models.load import Resolved, resolve
+from chartune.models.load import Resolved, parameters_of, resolve
 from chartune.models.quantisation import Quantisation
 from chartune.models.tokenizer import padding_stand_in
+from chartune.models.weights import headers
 from chartune.runs.ledger import find_run
 from chartune.runs.record import ADAPTER
 from chartune.stages.bases import find_or_convert, find_or_make
 from chartune.stages.model_stage import ModelStage, must_have_positions
 from chartune.store import Store
+from chartune.tasks.dataset import Dataset
 from chartune.train.optimizer import Optimisation
 
 NARROW: Final = 1024
@@ -85,12 +90,15 @@ class Inputs:
         ]
 
 
-def inputs_of(stage: ModelStage, store: Store, *, make: bool = True, sizes: bool = False) -> Inputs:
+def inputs_of(
+    stage: ModelStage, store: Store, dataset: Dataset | None = None, *, make: bool = True, sizes: bool = False
+) -> Inputs:
     """The inputs of a stage.
 
     Args:
         stage: its config.
         store: where base models and runs are.
+        dataset: its prepared data, which say how long it trains; None: not known.
         make: pretrain the small LLaMA if it is the base and does not exist yet; False: nothing is trained.
         sizes: a base model that the catalog knows by its sizes alone will do.
 
@@ -112,7 +120,7 @@ def inputs_of(stage: ModelStage, store: Store, *, make: bool = True, sizes: bool
         taken = sum(method.positions_taken for method in stack.methods(adapters))
         must_have_positions(stage.max_seq_len, backbone, taken)
     must_suit_quantisation(stack.methods(adapters), stage.numerics.quantisation)
-    return Inputs(backbone, adapters, resolved_of(stage, backbone))
+    return Inputs(backbone, adapters, resolved_of(stage, backbone, dataset))
 
 
 def must_suit_quantisation(methods: Sequence[Method], quantisation: Quantisation) -> None:
@@ -130,13 +138,33 @@ def must_suit_quantisation(methods: Sequence[Method], quantisation: Quantisation
         )
 
 
-def resolved_of(stage: ModelStage, backbone: LocalBackbone | None) -> Resolved:
-    """Device, precision, attention and reading of a stage on this machine; None: a base that is yet to be made."""
+def resolved_of(stage: ModelStage, backbone: LocalBackbone | None, dataset: Dataset | None = None) -> Resolved:
+    """The numerics of a stage on this machine.
+
+    Args:
+        stage: its config.
+        backbone: the base model; None: it is yet to be made.
+        dataset: its prepared data; None: not known.
+
+    Raises:
+        ConfigError: what the config chooses cannot be.
+    """
     fused, stack = backbone is None or backbone.family.fused, stage.layers()
     trains = {"trains_body": stack.trains_body(), "trains_all": stack.trains_all()}
     resolved = resolve(stage.numerics, stage.max_seq_len, **trains, fused=fused)
     way = _way_of_reading(stage, backbone, resolved)
-    return replace(resolved, reading=way, reason=f"{resolved.reason}; read {way}")
+    resolved = replace(resolved, reading=way, reason=f"{resolved.reason}; read {way}")
+    encoder = "" if backbone is None or backbone.family.is_decoder else "the base reads both ways"
+    unfit = encoder or stage.uncompiled()
+    return compiled_by_rule(resolved, stage.numerics, unfit, partial(_flops, stage, backbone, dataset))
+
+
+def _flops(stage: ModelStage, backbone: LocalBackbone | None, dataset: Dataset | None) -> float:
+    """Floating-point operations of a training, 4 for each parameter and token; 0: not known."""
+    if backbone is None or dataset is None:
+        return 0.0
+    shapes = [header.shape for header in headers(backbone.weights).values()]
+    return 4.0 * (sum(map(prod, shapes)) or parameters_of(backbone)) * stage.tokens(dataset)
 
 
 def _way_of_reading(

@@ -19,6 +19,7 @@ from chartune.models.readers import Classifier, LanguageModel
 from chartune.report.followed import Released
 from chartune.runs.record import RunRecord
 from chartune.stages.stage import LearningStage
+from chartune.tasks.dataset import Dataset
 from chartune.train.trackers import Trackers, following
 
 
@@ -58,6 +59,14 @@ class ModelStage(LearningStage, ABC):
             AdapterError: the base lacks what the stage needs.
             ConfigError: a field does not go with it.
         """
+
+    def uncompiled(self) -> str:
+        """Why the blocks of its base cannot be compiled while they are trained; empty: they can."""
+        return "texts of many lengths are trained on"
+
+    def tokens(self, dataset: Dataset) -> int:
+        """Tokens that it trains on, as far as its data say before they are tokenised; of texts of one length alone."""
+        return 0
 
     @abstractmethod
     def layers(self) -> Stack:

@@ -25,6 +25,7 @@ from chartune.disclosure import shown
 from chartune.errors import DataError
 from chartune.log import EVENTS, EventLog, say
 from chartune.models.backbone import LocalBackbone
+from chartune.models.compiled import compiled
 from chartune.models.families import Family
 from chartune.models.load import Body, Resolved, must_be_language_model, parameters_of
 from chartune.models.readers import LanguageModel
@@ -35,7 +36,7 @@ from chartune.runs.run import Run
 from chartune.sources.plain_texts import plain_texts
 from chartune.stages.assembly import Model, assemble, bare_body
 from chartune.stages.base import lm_evaluation, lm_objective
-from chartune.stages.cutting import Cutting, must_suit
+from chartune.stages.cutting import Cutting, least_blocks, must_suit
 from chartune.stages.facts import backbone_facts, source_facts
 from chartune.stages.inputs import Inputs, inputs_of
 from chartune.stages.model_stage import HeadSpec, ModelStage
@@ -51,11 +52,12 @@ from chartune.stages.perplexity import (
 )
 from chartune.stages.stage import Outcome, Planned, Tested, Work, perform
 from chartune.store import Artefact, Store
-from chartune.tasks.dataset import read_dataset
+from chartune.tasks.dataset import Dataset, read_dataset
 from chartune.tasks.prepare import corpus_of, prepare, read_corpus
 from chartune.tasks.soundness import who_left
 from chartune.train.loop import Fitted, Training, fit
 from chartune.train.optimizer import Optimisation, Stopping
+from chartune.train.plan import schedule_of
 
 REVISION: Final = 3
 SPLITS: Final = ("train", "validation", "test")
@@ -105,6 +107,16 @@ class Pretrain(ModelStage):
         """What is attached to the base."""
         return Stack(layers=(Fresh(method=self.method),))
 
+    def uncompiled(self) -> str:
+        """Blocks of text have one length."""
+        return self.method.uncompiled
+
+    def tokens(self, dataset: Dataset) -> int:
+        """At least so many, by what the corpus counts."""
+        counts, choice = corpus_of(dataset).counts.get("train", {}), self.optimisation
+        blocks = least_blocks(counts, self.max_seq_len, whole=self.notes == "packed")
+        return schedule_of(choice, self.stopping, blocks).steps * choice.batch_size * self.max_seq_len
+
     def reader(self, body: Body, family: Family, spec: HeadSpec | None) -> LanguageModel:
         """The base's own language-model head."""
         return body.language_model(body.module)
@@ -125,7 +137,7 @@ def pretrain(stage: Pretrain, store: Store, planned: Planned = None, tested: Tes
     data = prepare(stage.data, store)
     dataset = read_dataset(data)
     must_have_documents(data)  # before a base is made
-    inputs = inputs_of(stage, store)
+    inputs = inputs_of(stage, store, dataset)
     backbone, cutting = inputs.base, cutting_of(stage, inputs.base)
     for warning in inputs.warnings(pads=cutting.masker is not None):
         say(f"warning: {warning}")
@@ -175,8 +187,7 @@ def _adapt(stage: Pretrain, data: Artefact, inputs: Inputs, cutting: Cutting, wo
     scores, sums = measured.scores()
     write_sums(work.folder, sums)
     scores[TRAIN] |= last_batch(work.folder / EVENTS) if measured.batch_size else {}
-    facts = {"stopped_early": fitted.stopped_early, "best_step": fitted.state.best_step,
-             "micro_batch_tokens": fitted.state.micro_batch_tokens}  # fmt: skip
+    facts = {"stopped_early": fitted.stopped_early, **fitted.state.facts}
     return Outcome(scores, learning, every, fitted.state.tokens, fitted.state, facts)
 
 
@@ -188,13 +199,16 @@ def _fitted(
     watched = cutting.scored(texts["validation"].blocks.some(stage.validation_blocks))
     if not isinstance(model, LanguageModel):
         raise AssertionError("pretraining trains a language model")
-    fitted = fit(Training(
+    training = Training(
         lm_objective(model, texts[TRAIN].blocks, cutting.masker, stage.seed),
         stage.optimisation, stage.stopping, stage.seed, resolved.precision,
         work.checkpoints, EventLog(work.folder / EVENTS), lambda: lm_evaluation(model, watched, resolved),
         title=f"pretrain {stage.name or stage.method.title()}", attached=assembled.attached,
         budget=inputs.budget(stage.optimisation),
-    ))  # fmt: skip
+    )  # fmt: skip
+    rows = min(stage.optimisation.batch_size, max(1, training.budget // stage.max_seq_len))
+    with compiled(assembled.body.module, resolved, rows, work.store.root):
+        fitted = fit(training)
     assembled.attached.keep_promises()
     return model, fitted
 
@@ -273,13 +287,8 @@ def unigram_of(texts: dict[str, Texts], held: Texts, backbone: LocalBackbone) ->
 
 
 def _layer(method: Method) -> dict[str, Any]:
-    return {
-        "state": "fresh",
-        "method": method.model_dump(mode="json"),
-        "titled": method.title(),
-        "run": None,
-        "sha256": None,
-    }
+    dumped, titled = method.model_dump(mode="json"), method.title()
+    return {"state": "fresh", "method": dumped, "titled": titled, "run": None, "sha256": None}
 
 
 def _keep(stage: Pretrain, attached: Attached, body: Body, backbone: LocalBackbone, work: Work) -> None:

@@ -46,7 +46,7 @@ def _parts(stage: Stage, data: Artefact, store: Store, elsewhere: Contents) -> d
     if base is None:
         return None
     if isinstance(stage, pretrain.Pretrain):
-        return pretrain.parts_of(stage, base, resolved_of(stage, base))
+        return pretrain.parts_of(stage, base, resolved_of(stage, base, read_dataset(data)))
     contents = [
         None if isinstance(layer, Fresh) else _content(layer.adapter, store, elsewhere) for layer in stage.stack.layers
     ]

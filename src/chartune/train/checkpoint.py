@@ -69,6 +69,11 @@ class State:
     unevaluated: bool = False
     """Whether the evaluation that follows this step is still to be made: it was broken off."""
 
+    @property
+    def facts(self) -> dict[str, int]:
+        """What a run records of it."""
+        return {"best_step": self.best_step, "micro_batch_tokens": self.micro_batch_tokens}
+
 
 def save_checkpoint(
     folder: Path, state: State, model: nn.Module, optimizer: Optimizer, best: Tensors | None,

@@ -191,3 +191,15 @@ def test_a_name_that_fits_several_is_refused(filled: Store) -> None:
     for name in ("alone", "a10"):
         with pytest.raises(ConfigError, match="fits 2"):
             removal(every, Selection((name,)))
+
+
+def test_machine_code_is_listed_as_open_and_goes_when_it_is_chosen(tmp_path: Path) -> None:
+    store = Store(tmp_path).open()
+    place = tmp_path / "compiled" / "0123456789abcdef"
+    (place / "ab").mkdir(parents=True)
+    (place / "ab" / "kernel.so").write_bytes(b"code")
+    (code,) = holdings(store)
+    assert (code.kind, code.state, code.sensitivity, code.path) == ("compiled", "finished", "open", place)
+    (gone,) = removal([code], Selection((), ("compiled",), None, False), 0.0).goes
+    remove(store, gone)
+    assert holdings(store) == []
