@@ -19,7 +19,7 @@ def test_a_number_is_taken_and_auto_goes_by_device_precision_and_direction() -> 
     assert ruled["cpu", "bf16", False] == 1536
     assert {budget for (device, *_), budget in ruled.items() if device == "cuda"} == {4096}
     assert budget_of("auto", "cuda", "fp16", decoder=False) == 4096
-    assert [reading_budget("cpu", precision) for precision in ("fp32", "bf16")] == [1536, 768]
+    assert [reading_budget("cpu", precision) for precision in ("fp32", "bf16", "fp16")] == [1536, 768, 768]
     assert {reading_budget("cuda", precision) for precision in ("fp32", "bf16", "fp16")} == {8192}
 
 

@@ -33,3 +33,11 @@ def test_a_score_is_shown_only_where_it_is_known_who_stands_behind_it(
     exact = released_events(RUN, dataset, exact=True).event(Event(5, "auroc", 0.612345, "validation", planned=10))
     assert exact is not None
     assert exact.value == 0.612345
+
+
+@pytest.mark.parametrize("tasks", [None, {}, {"mortality": {}}, {"mortality": {"counts": {"train": MANY}}}])
+def test_nobody_stands_behind_scores_whose_patients_were_never_counted(tasks: dict[str, Any] | None) -> None:
+    """Not a split without patients: of that something would be known."""
+    assert released_events(RUN, None if tasks is None else typed({"source": REAL, "tasks": tasks})).behind is None
+    counted = typed({"source": REAL, "tasks": {"mortality": {"counts": {"validation": MANY}}}})
+    assert released_events(RUN, counted).behind is not None
