@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -23,7 +24,7 @@ from chartune.runs.begun import Begun
 from chartune.runs.record import RunRecord
 from chartune.store import sha256
 from chartune.train import scaling
-from chartune.train.ending import Ending
+from chartune.train.ending import BrokenOff, Ending
 from chartune.train.loop import Evaluation, Fitted, Objective, Training, fit
 from chartune.train.optimizer import Optimisation, Stopping
 from chartune.train.scaling import FIRST
@@ -185,6 +186,37 @@ def test_a_signal_after_the_last_step_is_not_lost() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_an_evaluation_is_not_begun_when_a_signal_has_come_before_it() -> None:
+    with Ending().noted() as ending:
+        signal.raise_signal(signal.SIGINT)
+        with pytest.raises(BrokenOff), ending.breakable():
+            raise AssertionError
+        ending.asked = None  # else it would end at the end
+
+
+def test_a_signal_that_would_end_the_process_at_once_is_noted_too() -> None:
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    try:
+        with Ending().noted():
+            assert callable(signal.getsignal(signal.SIGTERM))
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_in_another_thread_signals_are_left_alone() -> None:
+    seen: list[object] = []
+
+    def train() -> None:
+        with Ending().noted():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    thread.join()
+    assert seen == [signal.getsignal(signal.SIGINT)]
+
+
 def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
     def ask() -> float:
         signal.raise_signal(signal.SIGINT)
@@ -192,6 +224,9 @@ def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
 
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as `nohup` and a shell's `&` leave it
     try:
+        with Ending().noted() as ending:
+            signal.raise_signal(signal.SIGINT)
+            assert ending.asked is None
         fit(training(tmp_path / "run", Small(), score=ask))
     finally:
         signal.signal(signal.SIGINT, before)
