@@ -21,8 +21,8 @@ Asked = Annotated[Literal["auto"] | int, BeforeValidator(_tokens_or_auto)]
 """Padded tokens of a micro-batch, or the rule."""
 
 ENCODER: Final = {"fp32": 1024, "bf16": 1536, "fp16": 1536}
-"""Of an encoder on a processor, by precision; measured with MiniLM and log-normal lengths, but for fp16, which is as wide
-as bf16."""
+"""Of an encoder on a processor, by precision; measured with MiniLM and log-normal lengths, but for fp16, as wide as
+bf16."""
 DECODER: Final = 1024
 """Of a decoder on a processor; fewer rows cost a LLaMA of 25 million parameters 5 to 12 % in bf16."""
 ON_GPU: Final = 4096

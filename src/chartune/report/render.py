@@ -29,7 +29,7 @@ from chartune.report.hyperparameters import hyperparameter_table
 from chartune.report.material import by_fingerprint, damage_reported, material
 from chartune.report.outcome import Outcome, outcome, task_title
 from chartune.report.search_figures import drawn
-from chartune.report.searches import SearchShown, chosen_said, counted, trials_table
+from chartune.report.searches import SearchShown, chosen_said, counted, saving_said, trials_table
 from chartune.report.table import Table, told_apart
 from chartune.report.table_one import table_one
 from chartune.report.variants import Variant, numbered
@@ -254,7 +254,9 @@ def _search(one: SearchShown, number: int) -> Search:
     if one.result.promoted:
         tables.append(trials_table(one, one.result.promoted, f"Trials: {one.title}, the best in full"))
     figures = tuple(Markup(figure) for figure in drawn(one, f"search{number}"))
-    return Search(one.title, tuple(filter(None, (chosen_said(one), counted(one)))), tuple(tables), figures)
+    return Search(
+        one.title, tuple(filter(None, (chosen_said(one), counted(one), saving_said(one)))), tuple(tables), figures
+    )
 
 
 def _population(fingerprint: str, datasets: Mapping[str, Dataset], asked: set[str]) -> Population:

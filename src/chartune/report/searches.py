@@ -15,14 +15,17 @@ from chartune.report.released import is_exact, score_text
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table
 from chartune.runs import Run
 from chartune.runs.run import CHOOSING
+from chartune.search.choice import Fidelity
 from chartune.search.loop import Problem, Result
-from chartune.search.space import Settings
-from chartune.search.trial import Trial
+from chartune.search.space import Settings, key_of
+from chartune.search.trial import Trial, ranked
 
 NOTE: Final = (
     "Every trial was trained on the training split and scored on the validation split alone. The score of the best one "
     "is the best of many: only the test split says how well it does on new patients."
 )
+FEW: Final[int] = Fidelity.model_fields["promoted"].default
+"""How many a search with a `fidelity` trains in full, unless it says otherwise."""
 CHOSEN, FAILED, REPEATED = "chosen", "failed", "same as trial {}"
 
 
@@ -110,6 +113,28 @@ def chosen_said(one: SearchShown) -> str:
         return ""
     said = ", ".join(f"{path} = {value_text(best.settings, path)}" for path in best.settings)
     return f"Chosen by the validation {one.headline.title.lower()} ({one.shown(best)}): {said}."
+
+
+def saving_said(one: SearchShown) -> str:
+    """What it would have cost to train only the best few in full, in a sentence; empty: not all trials were.
+
+    That is known where a search with a `fidelity` promotes every trial, because its space is small enough.
+    """
+    lower, share = one.problem.lower_is_better, one.problem.share
+    short = ranked(one.result.trials, lower_is_better=lower)
+    full = {key_of(trial.settings): trial for trial in ranked(one.result.promoted, lower_is_better=lower)}
+    best_few = [full[key] for trial in short[:FEW] if (key := key_of(trial.settings)) in full]
+    if share == 1 or not one.result.ended or len(short) <= FEW or len(full) < len(short):
+        return ""
+    best, found = next(iter(full.values())), ranked(best_few, lower_is_better=lower)[0]
+    if one.value(best) is None or one.value(found) is None:
+        return ""
+    lost = "nothing would have been lost" if found == best else f"instead of {one.shown(best)}, the best of all"
+    spent = (share * len(short) + FEW) / len(short)
+    return (
+        f"All {len(short)} trials were trained in full, too. Had only the best {FEW} on {100 * share:g} % been, at "
+        f"{100 * spent:.0f} % of the training of all, the chosen one would have scored {one.shown(found)}: {lost}."
+    )
 
 
 def value_text(settings: Settings, path: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from chartune.disclosure import TOO_FEW
 from chartune.report.search_figures import drawn
-from chartune.report.searches import SearchShown, chosen_said, counted, trials_table
+from chartune.report.searches import SearchShown, chosen_said, counted, saving_said, trials_table
 from chartune.search.choice import Search
 from chartune.search.loop import Problem, Result
 from chartune.search.space import Space
@@ -72,3 +72,27 @@ def test_of_scores_that_may_not_be_shown_nothing_is_drawn(shown: SearchShown, mo
     monkeypatch.setattr(SearchShown, "shown", lambda *_: TOO_FEW)
     assert drawn(shown, "search1") == ()
     assert "7.5" not in str(trials_table(shown, TRIALS, "Trials"))
+
+
+@pytest.mark.parametrize(
+    ("best", "said"),
+    [(0, "would have scored 6.000: nothing would have been lost."),
+     (5, "would have scored 7.000: instead of 6.000, the best of all.")],
+)  # fmt: skip
+def test_where_all_were_trained_in_full_it_is_said_what_the_saving_would_have_cost(
+    shown: SearchShown, best: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of six settings, whose scores on a share rise with their number, one is best in full."""
+    search = Search.parse({"fidelity": {"share": 0.25, "promoted": 6}})
+    short = tuple(trial(number, "mlp", 10.0 + number) for number in range(6))
+    full = tuple(trial(number, "mlp", 6.0 if number == best else 7.0 + number % 2) for number in range(6))
+    problem = Problem("p", SPACE, search, lower_is_better=True)
+    every = SearchShown("a", problem, Result(short, full, "it ended"), {}, {})
+    assert saving_said(every).startswith(
+        "All 6 trials were trained in full, too. Had only the best 4 on 25 % been, at 92 %"
+    )
+    assert saving_said(every).endswith(said)
+    few = SearchShown("a", problem, Result(short, full[:4], "it ended"), {}, {})
+    assert saving_said(few) == saving_said(shown) == ""
+    monkeypatch.setattr(SearchShown, "shown", lambda *_: TOO_FEW)
+    assert saving_said(every) == ""
