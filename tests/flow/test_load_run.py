@@ -23,6 +23,7 @@ from chartune.runs.run import Run
 from chartune.stages.finetune import Finetune, finetune
 from chartune.stages.loading import Loaded, load
 from chartune.stages.pretrain import Pretrain, pretrain
+from chartune.stages.term_weights import TermWeights
 from chartune.stages.tfidf import Tfidf, tfidf
 from chartune.store import Store
 from chartune.testing.adapted import gap
@@ -142,8 +143,10 @@ def store(folder: Path, data: dict[str, Any], twins: Path) -> Store:
     tuned(store, data, bert, "bf16", [{"kind": "fresh"}], numerics={"precision": "bf16"})
     source = {"kind": "tabular", "file": str(table(folder, several=True)), "separator": None}
     single = {"source": source, "tasks": [{"kind": "labels", "answer": "multiclass"}]}
-    for name, asked in {"words": data, "words of many": several, "words of one of many": single}.items():
-        tfidf(Tfidf.parse({"data": asked, "name": name}), store)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("chartune.stages.regressions.BLOCK", 2)  # the three labels lie in two files
+        for name, asked in {"words": data, "words of many": several, "words of one of many": single}.items():
+            tfidf(Tfidf.parse({"data": asked, "name": name}), store)
     limit = {"backbone": {"name": str(bert.folder)}, "max_seq_len": 8}
     tfidf(Tfidf.parse({"data": data, "name": "words that a model reads", "length": limit}), store)
     return store
@@ -237,6 +240,19 @@ def test_what_is_loaded_knows_its_answers_and_gives_probabilities(store: Store) 
         many.probabilities(texts, recalibrated=True)
 
 
+def test_tfidf_of_an_older_version_has_its_regressions_beside_its_other_weights(store: Store, tmp_path: Path) -> None:
+    done, older = find_run(store, "words"), Store(tmp_path).open()
+    folder = older.partial("runs", done.fingerprint)
+    shutil.copytree(
+        done.path, folder, ignore=shutil.ignore_patterns("manifest.json", "regressions-*"), dirs_exist_ok=True
+    )
+    weights, part = folder / "tfidf/weights.safetensors", done.path / "tfidf/regressions-000.safetensors"
+    save_file(load_file(weights) | load_file(part), weights)
+    old = Run(older.publish("runs", done.fingerprint, {"sensitivity": "restricted"}).path)
+    texts = ["septic stable", "afebrile afebrile", ""]
+    assert np.array_equal(TermWeights.read_from(old).odds(texts), TermWeights.read_from(done).odds(texts))
+
+
 def test_a_run_without_a_model_or_on_another_base_is_not_loaded(store: Store, twins: Path, bert: LocalBackbone) -> None:
     with pytest.raises(RunError, match="fine-tuned"):
         load(find_run(store, "clinical"), store)
@@ -248,7 +264,12 @@ def test_a_run_without_a_model_or_on_another_base_is_not_loaded(store: Store, tw
 
 @pytest.mark.parametrize(
     ("name", "file"),
-    [("ia3", "head.safetensors"), ("prefix", "adapter/adapter_model.safetensors"), ("full", "model/model.safetensors")],
+    [
+        ("words of many", "tfidf/regressions-001.safetensors"),
+        ("ia3", "head.safetensors"),
+        ("prefix", "adapter/adapter_model.safetensors"),
+        ("full", "model/model.safetensors"),
+    ],
 )
 def test_damaged_weights_are_not_used(store: Store, name: str, file: str) -> None:
     done = find_run(store, name)

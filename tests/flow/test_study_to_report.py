@@ -182,7 +182,8 @@ def test_what_is_done_needs_no_plan_and_what_cannot_be_planned_says_why(asked: A
     assert [rows[cell]["done"] for cell in CELLS] == [True, False, False, False]
     assert [rows[cell]["planned"] for cell in CELLS] == [True, True, False, False]
     assert "max_seq_len must be at most" in rows[CELLS[2]]["note"]
-    assert said["total"]["cells"] == 3
+    assert rows["words"]["seconds"] > 1
+    assert (said["total"]["cells"], said["total"]["seconds"]) == (3, rows["words"]["seconds"])
 
 
 def test_a_report_of_what_is_done_runs_nothing(place: Place, asked: Asked, nothing_trains: None) -> None:

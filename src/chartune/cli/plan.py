@@ -18,14 +18,18 @@ def command(
     not fit into the memory and disk that are free now is refused, with exit code 5.
     """
     from chartune.planning.plan import plan
+    from chartune.planning.terms import seconds_of_terms
+    from chartune.quantities import human_seconds
     from chartune.stages.finetune import Finetune
     from chartune.stages.pretrain import Pretrain
+    from chartune.stages.tfidf import Tfidf
     from chartune.tasks.dataset import gone, read_dataset
 
-    stage = flags.stage_of(verb)
+    stage, opened = flags.stage_of(verb), Store(flags.store)
     if not isinstance(stage, Pretrain | Finetune):
-        raise ConfigError("TF-IDF needs no plan: it has no base model, and takes seconds; plan another method.")
-    opened = Store(flags.store)
+        seconds = seconds_of_terms(stage, opened) if isinstance(stage, Tfidf) else None
+        time = "seconds, of a thousand labels minutes" if seconds is None else f"about {human_seconds(seconds)}"
+        raise ConfigError(f"TF-IDF needs no plan: it has no base model, and takes {time}; plan another method.")
     made = plan(stage, opened, exact_counts)
     prepared = opened.find("data", made.workload.data) if made.workload.data else None
     whose = read_dataset(prepared).source if prepared else gone(None).source

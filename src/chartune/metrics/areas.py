@@ -102,7 +102,9 @@ def areas(labels: NDArray[np.bool_], scores: NDArray[np.floating]) -> tuple[NDAr
         columns = zip(labels[:, some].T.copy(), scores[:, some].T.copy(), strict=True)
         for i, (label, ranked) in enumerate(columns, start):
             if label.any() and not label.all():
-                auroc[i], auprc[i] = _areas(np.sort(ranked[label]), np.sort(ranked))
+                cases = np.sort(ranked[label])
+                ranked.sort()
+                auroc[i], auprc[i] = _areas(cases, ranked)
     return auroc, auprc
 
 

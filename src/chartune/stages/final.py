@@ -4,7 +4,7 @@ run without test scores ─copied─▶ weights, events ─┐
                         └─▶ validation scores ─────┴─▶ + scores of the test split ─▶ the run of the same stage with them
 
 What comes out is what training with the test split would have given, bit for bit on the same machine. TF-IDF is fitted
-again instead: it takes seconds.
+again instead: that takes seconds, of very many labels minutes.
 """
 
 import shutil

@@ -1,11 +1,13 @@
 """Term weights: what TF-IDF and its regression have learnt, as plain files. The vocabulary is patients' words.
 
 runs/<fingerprint>/tfidf/   vocabulary.json (restricted: words and phrases of notes)   weights.safetensors
+                            regressions-000.safetensors, …: some labels each, so that memory never holds them all
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -17,11 +19,13 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from chartune.errors import RunError
 from chartune.models.foreign import reading
 from chartune.runs.run import Run
+from chartune.stages.regressions import Regressions, joined
 from chartune.store import write_bytes, write_json
 
 FOLDER: Final = "tfidf"
 VOCABULARY: Final = f"{FOLDER}/vocabulary.json"
 WEIGHTS: Final = f"{FOLDER}/weights.safetensors"
+PART: Final = "regressions-{:03}.safetensors"
 
 
 @dataclass(frozen=True)
@@ -41,54 +45,19 @@ class TermWeights:
 
     vectorizer: TfidfVectorizer
     """Texts → weighed term frequencies, [n, d]."""
-    coefficients: NDArray[np.float64]
-    """[K, d]."""
-    intercepts: NDArray[np.float64]
-    """[K]."""
+    regressions: Iterable[Regressions]
+    """K in all, in the order of `classes`; may be gone through more than once."""
     classes: NDArray[np.int64]
     """Numbers of the labels that the training split had."""
     prior: NDArray[np.float32]
     """Logits of the label frequencies of the training split, [outputs]: of a label that it had not."""
-    apart: bool
-    """Whether each regression was fitted by itself, as where several labels may apply."""
     limit: Limit | None = None
     """What cuts the texts before; None: they are read whole."""
 
-    @classmethod
-    def of(
-        cls, vectorizer: TfidfVectorizer, model: Any, prior: NDArray[np.float32], limit: Limit | None = None
-    ) -> Self:
-        """Of a fitted `LogisticRegression`, or of a `OneVsRestClassifier` of them."""
-        if not hasattr(model, "estimators_"):
-            return cls(vectorizer, model.coef_, model.intercept_, model.classes_.astype(np.int64), prior, False, limit)
-        nothing = np.zeros(len(vectorizer.vocabulary_))
-        # A label that all training texts have, or none, has no regression but a constant.
-        rows = [
-            (one.coef_[0], one.intercept_[0]) if hasattr(one, "coef_") else (nothing, float(np.ravel(one.y_)[0]))
-            for one in model.estimators_
-        ]
-        coefficients, intercepts = (np.asarray(part, dtype=np.float64) for part in zip(*rows, strict=True))
-        return cls(vectorizer, coefficients, intercepts, np.asarray(model.classes_, dtype=np.int64), prior, True, limit)
-
     def odds(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """As `decision_function` of the model that was fitted, to the last bit: [n] of one regression, else [n, K]."""
+        """Log-odds as those of the model when it was fitted, to the last bit: [n] of one regression, else [n, K]."""
         features = self.vectorizer.transform(texts)
-        if len(self.coefficients) > 1 and not self.apart:
-            return np.asarray(features @ self.coefficients.T + self.intercepts)
-        each = [features @ row + constant for row, constant in zip(self.coefficients, self.intercepts, strict=True)]
-        return np.asarray(each[0]) if len(each) == 1 else np.stack(each, axis=1)
-
-    def write(self, folder: Path) -> None:
-        """Write both files into the folder of a run."""
-        (folder / FOLDER).mkdir(mode=0o700, exist_ok=True)
-        terms = sorted(self.vectorizer.vocabulary_, key=self.vectorizer.vocabulary_.__getitem__)
-        limit = {"limit": asdict(self.limit)} if self.limit else {}
-        write_json(folder / VOCABULARY, {"longest_ngram": self.vectorizer.ngram_range[1], "terms": terms, **limit})
-        arrays = {
-            "idf": self.vectorizer.idf_, "coefficients": self.coefficients, "intercepts": self.intercepts,
-            "classes": self.classes, "prior": self.prior, "apart": np.asarray([self.apart], dtype=np.uint8),
-        }  # fmt: skip
-        write_bytes(folder / WEIGHTS, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
+        return joined([part.odds(features) for part in self.regressions])
 
     @classmethod
     def read_from(cls, run: Run) -> Self:
@@ -104,16 +73,61 @@ class TermWeights:
                 f"texts; fit it again: `chartune finetune --config COPY` with a copy of its stage.yaml."
             )
         kept = json.loads(run.artefact.file(VOCABULARY).read_bytes())
-        weights = run.artefact.file(WEIGHTS)
-        with reading("safetensors", f"{weights} must hold the weights of this run's terms", "fit it again"):
-            arrays = load_file(weights)
+        arrays = _arrays(run.artefact.file(WEIGHTS))
         terms = {term: number for number, term in enumerate(kept["terms"])}
         vectorizer = term_frequencies(kept["longest_ngram"], vocabulary=terms)
         vectorizer.idf_ = arrays["idf"]
-        return cls(
-            vectorizer, arrays["coefficients"], arrays["intercepts"], arrays["classes"], arrays["prior"],
-            bool(arrays["apart"]), Limit(**kept["limit"]) if "limit" in kept else None,
-        )  # fmt: skip
+        regressions = (_regressions(arrays),) if "coefficients" in arrays else Kept.of(run)
+        limit = Limit(**kept["limit"]) if "limit" in kept else None
+        return cls(vectorizer, regressions, arrays["classes"], arrays["prior"], limit)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Regressions in files: one file at a time is read."""
+
+    files: tuple[Path, ...]
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """Those of a finished run. Raises StoreError: a file is damaged."""
+        names = (f"{FOLDER}/{PART.format(number)}" for number in count())
+        return cls(tuple(run.artefact.file(name) for name in takewhile(run.artefact.holds, names)))
+
+    def __iter__(self) -> Iterator[Regressions]:
+        """All in their order."""
+        for file in self.files:
+            yield _regressions(_arrays(file))
+
+
+def write_terms(
+    folder: Path, vectorizer: TfidfVectorizer, classes: NDArray[np.int64], prior: NDArray[np.float32],
+    limit: Limit | None,
+) -> None:  # fmt: skip
+    """Write all but the regressions into the folder of a run; arguments as the fields of `TermWeights`."""
+    (folder / FOLDER).mkdir(mode=0o700, exist_ok=True)
+    terms = sorted(vectorizer.vocabulary_, key=vectorizer.vocabulary_.__getitem__)
+    cut = {"limit": asdict(limit)} if limit else {}
+    write_json(folder / VOCABULARY, {"longest_ngram": vectorizer.ngram_range[1], "terms": terms, **cut})
+    write_bytes(folder / WEIGHTS, save({"idf": vectorizer.idf_, "classes": classes, "prior": prior}))
+
+
+def keep(folder: Path, parts: Iterable[Regressions]) -> Iterator[Regressions]:
+    """Write each into the folder of a run before it is handed on, so that nobody need hold them all."""
+    (folder / FOLDER).mkdir(mode=0o700, exist_ok=True)
+    for number, part in enumerate(parts):
+        arrays = {name: np.ascontiguousarray(array) for name, array in vars(part).items()}
+        write_bytes(folder / FOLDER / PART.format(number), save(arrays))
+        yield part
+
+
+def _arrays(file: Path) -> dict[str, NDArray[Any]]:
+    with reading("safetensors", f"{file} must hold the weights of this run's terms", "fit it again"):
+        return load_file(file)
+
+
+def _regressions(arrays: Mapping[str, NDArray[Any]]) -> Regressions:
+    return Regressions(arrays["coefficients"], arrays["intercepts"])
 
 
 def term_frequencies(longest_ngram: int, least_documents: int = 1, vocabulary: Any = None) -> TfidfVectorizer:

@@ -1,29 +1,35 @@
 """TF-IDF and logistic regression: the honest baseline that every clinical text model has to beat."""
 
-from typing import Any, Final, Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from pydantic import Field
+from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.multiclass import OneVsRestClassifier
 
 from chartune.errors import LabelError
+from chartune.log import Meter, progress
 from chartune.made_up import oracle_of
 from chartune.models.backbone import LocalBackbone
 from chartune.runs.run import Run
 from chartune.stages.bases import find_or_make
 from chartune.stages.facts import source_facts, task_facts
 from chartune.stages.model_length import ModelLength, as_read
+from chartune.stages.regressions import Regressions, joined, label_by_label, spread
 from chartune.stages.scoring import calibration, score, write_predictions
 from chartune.stages.stage import LearningStage, Outcome, Work, perform
 from chartune.stages.table import TaskTable, read_table
-from chartune.stages.term_weights import Limit, TermWeights, term_frequencies
+from chartune.stages.term_weights import Limit, keep, term_frequencies, write_terms
 from chartune.store import Store
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.prepare import prepare
 
-REVISION: Final = 4
+REVISION: Final = 5
+SAMPLE: Final = 100
+"""Labels at most on which the penalty of all is chosen."""
 
 
 class Tfidf(LearningStage):
@@ -36,8 +42,9 @@ class Tfidf(LearningStage):
     """Words of the longest phrase that is counted."""
     least_documents: int = Field(3, gt=0)
     """Phrases in fewer training texts are left out."""
-    strengths: tuple[float, ...] = (0.1, 1.0, 10.0, 100.0)
-    """Inverse penalties to choose from, by the headline score on the validation split; one for all labels."""
+    strengths: tuple[Annotated[float, Field(gt=0)], ...] = Field((0.1, 1.0, 10.0, 100.0), min_length=1)
+    """Inverse penalties to choose from, by the headline score on the validation split: one for all labels, chosen on at
+    most a hundred of them, from the most frequent to the rarest."""
     length: ModelLength | None = None
     """Read only as many words of each text as a base model reads within its token limit; None: whole texts."""
 
@@ -84,27 +91,16 @@ def _read(
 
 def _fit(stage: Tfidf, table: TaskTable, work: Work, base: LocalBackbone | None = None) -> Outcome:
     texts, cut = _read(stage, table, base)
-    vectorizer = term_frequencies(stage.longest_ngram, stage.least_documents)
-    try:
-        train = vectorizer.fit_transform(texts["train"])
-    except ValueError:
-        raise LabelError(
-            f"TF-IDF needs phrases that stand in {stage.least_documents} training texts, but there are none in "
-            f"{len(texts['train'])}; lower least_documents."
-        ) from None
+    vectorizer, train = _weighed(stage, texts["train"])
     held = {split: vectorizer.transform(texts[split]) for split in stage.scored}
-    fitted = [_regression(table, strength).fit(train, table.labels("train")) for strength in stage.strengths]
-    form, watched, counted = table.form, table.labels("validation"), table.counted()
-    tried = [form.quick(watched, _decided(model, held["validation"], table), counted) for model in fitted]
-    model = fitted[int(np.argmax([scores[form.headline.metric] for scores in tried]))]
     limit = Limit(base.name, base.content_hash, stage.length.max_seq_len) if base and stage.length else None
-    TermWeights.of(vectorizer, model, table.prior_logits(), limit).write(work.folder)
-    decided = {split: _decided(model, held[split], table) for split in stage.scored}
+    write_terms(work.folder, vectorizer, _classes(table), table.prior_logits(), limit)
+    decided = _learnt(stage, table, train, held, work)
     write_predictions(work.folder, table, decided)
     words = np.asarray([len(text.split()) for text in texts.get("test", ())], dtype=np.int32)
     oracle = oracle_of(stage.data.source, table.task, table.recipe)
     scores = score(table, decided, work.folder, words={"test": words}, oracle=oracle)
-    parameters = (train.shape[1] + 1) * form.regressions(len(table.space.labels))
+    parameters = (train.shape[1] + 1) * table.form.regressions(len(table.space.labels))
     facts = {
         "calibration": calibration(table, decided["validation"]),
         "truncated_fraction": float(cut[stage.scored[-1]].mean()),
@@ -112,14 +108,75 @@ def _fit(stage: Tfidf, table: TaskTable, work: Work, base: LocalBackbone | None 
     return Outcome(scores, parameters, parameters, facts=facts)
 
 
-def _regression(table: TaskTable, strength: float) -> Any:
-    """L2-penalised logistic regression; where several labels apply one for each, by the solver that is fast on many."""
+def _weighed(stage: Tfidf, texts: Sequence[str]) -> tuple[TfidfVectorizer, Any]:
+    """The vocabulary of the training texts, and their weighed term frequencies, [n, d]."""
+    vectorizer = term_frequencies(stage.longest_ngram, stage.least_documents)
+    try:
+        return vectorizer, vectorizer.fit_transform(texts)
+    except ValueError:
+        raise LabelError(
+            f"TF-IDF needs phrases that stand in {stage.least_documents} training texts, but there are none in "
+            f"{len(texts)}; lower least_documents."
+        ) from None
+
+
+def _learnt(
+    stage: Tfidf, table: TaskTable, train: Any, held: Mapping[str, Any], work: Work
+) -> dict[str, NDArray[np.float64]]:
+    """Choose the penalty, fit with it, write the regressions; what is scored of each held-out text, by split."""
+    every, few, watched = np.arange(table.outputs), _sample(table), {"validation": held["validation"]}
+    tried = stage.strengths if len(stage.strengths) > 1 else ()
+    with progress("fitting regressions", len(tried) * len(few) + len(every)) as meter:
+        scores = [
+            _headline(table, few, _decided(table, _regressions(table, train, few, strength, meter), watched))
+            for strength in tried
+        ]
+        best = stage.strengths[int(np.argmax(scores))] if scores else stage.strengths[0]
+        return _decided(table, keep(work.folder, _regressions(table, train, every, best, meter)), held)
+
+
+def _sample(table: TaskTable) -> NDArray[np.intp]:
+    """The labels on which the penalty is chosen: of very many some of those that can be scored on validation."""
+    if not table.form.several or table.outputs <= SAMPLE:
+        return np.arange(table.outputs)
+    cases, rows = table.cases("validation"), len(table.rows("validation"))
+    scored = np.flatnonzero(table.counted() & (cases > 0) & (cases < rows))
+    return scored[spread(table.cases("train")[scored], SAMPLE)]
+
+
+def _regressions(
+    table: TaskTable, features: Any, which: NDArray[np.intp], strength: float, meter: Meter
+) -> Iterator[Regressions]:
+    """Fitted to training features, [n, d]: one of all classes, or one for each label of `which`."""
+    labels = table.labels("train")
     if not table.form.several:
-        return LogisticRegression(C=strength, max_iter=2000)
-    return OneVsRestClassifier(LogisticRegression(C=strength, solver="liblinear", max_iter=2000))
+        model = LogisticRegression(C=strength, max_iter=2000).fit(features, labels)
+        meter.advance(len(which))
+        yield Regressions(model.coef_, model.intercept_)
+        return
+    prior, processes = table.prior_logits()[which], torch.get_num_threads()
+    for part in label_by_label(features, labels[:, which] > 0, strength, prior, processes):
+        meter.advance(len(part.intercepts))
+        yield part
 
 
-def _decided(model: Any, features: Any, table: TaskTable) -> NDArray[np.float64]:
-    """What is scored of each text."""
-    odds = np.asarray(model.decision_function(features), dtype=np.float64)
-    return table.form.from_odds(odds, model.classes_, table.prior_logits())
+def _decided(table: TaskTable, parts: Iterable[Regressions], held: Mapping[str, Any]) -> dict[str, NDArray[np.float64]]:
+    """What is scored of each text, by split; features [n, d] by split."""
+    odds: dict[str, list[NDArray[np.float64]]] = {split: [] for split in held}
+    for part in parts:
+        for split, features in held.items():
+            odds[split].append(part.odds(features))
+    classes, prior = _classes(table), table.prior_logits()
+    return {split: table.form.from_odds(joined(each), classes, prior) for split, each in odds.items()}
+
+
+def _headline(table: TaskTable, which: NDArray[np.intp], decided: Mapping[str, NDArray[np.float64]]) -> float:
+    """The headline score of the labels `which` on the validation split."""
+    labels, form = table.labels("validation"), table.form
+    asked = labels[:, which] if form.several else labels
+    return form.quick(asked, decided["validation"], table.counted()[which])[form.headline.metric]
+
+
+def _classes(table: TaskTable) -> NDArray[np.int64]:
+    """Numbers of the labels that have a regression: of classes those that the training split has."""
+    return np.arange(table.outputs) if table.form.several else np.unique(table.labels("train")).astype(np.int64)

@@ -10,13 +10,14 @@ from typing import Any, Final
 
 from chartune.errors import ChartuneError
 from chartune.planning.plan import Plan, plan
+from chartune.planning.terms import seconds_of_terms
 from chartune.quantities import human_bytes, human_seconds
 from chartune.search.loop import Result
 from chartune.stages.tfidf import Tfidf
+from chartune.store import Store
 from chartune.studies.standing import Survey, needed
 
 STANDS_IN: Final = "its layer from `{}` is planned as a fresh one: where it will be frozen it takes less"
-LIGHT: Final = "TF-IDF has no base model and takes seconds"
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class Forecast:
         learn = "" if self.trainable_parameters is None else f"{self.trainable_parameters:,} parameters learn, "
         figures = f"{learn}{human_bytes(self.peak_bytes)} of memory, {human_bytes(self.kept_bytes)} kept on disk"
         time = "time not known" if self.seconds is None else f"about {human_seconds(self.seconds)}"
-        what = "cannot be planned" if not self.planned else "" if self.peak_bytes is None else f"{time}, {figures}"
+        known = time if self.peak_bytes is None else f"{time}, {figures}"
+        what = known if self.planned else "cannot be planned"
         return ": ".join(filter(None, (self.cell, what)))
 
 
@@ -127,7 +129,7 @@ def _forecast(asked: Survey, number: int, again: bool, plans: dict[str, Plan | C
     except ChartuneError as error:
         return Forecast(title, note=str(error), planned=False)
     if isinstance(stage, Tfidf):
-        return Forecast(title, note=LIGHT)
+        return _of_terms(title, stage, asked.store)
     key = _alike(stage)
     if key not in plans:
         try:
@@ -136,6 +138,13 @@ def _forecast(asked: Survey, number: int, again: bool, plans: dict[str, Plan | C
             plans[key] = error
     open_ones = [need for need in asked.family.parents[number] if need not in made]
     return _of_search(asked, number, _as_planned(title, plans[key], open_ones))
+
+
+def _of_terms(title: str, stage: Tfidf, store: Store) -> Forecast:
+    try:
+        return Forecast(title, seconds=seconds_of_terms(stage, store), note="TF-IDF has no base model")
+    except ChartuneError as error:
+        return Forecast(title, note=str(error), planned=False)
 
 
 def _of_search(asked: Survey, number: int, one: Forecast) -> Forecast:

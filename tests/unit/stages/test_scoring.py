@@ -11,9 +11,10 @@ from sklearn.metrics import roc_auc_score
 
 from chartune.answers import ENOUGH_CASES
 from chartune.errors import LabelError
+from chartune.log import Meter
 from chartune.stages.scoring import score, write_predictions
 from chartune.stages.table import TaskTable, read_table
-from chartune.stages.tfidf import _decided, _regression
+from chartune.stages.tfidf import _decided, _regressions
 from chartune.store import Store
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.prepare import Preparation, prepare
@@ -148,8 +149,8 @@ def test_words_answer_where_one_column_tells_all(tmp_path: Path) -> None:
         rows = table(space, labels, dtype)
         x = np.random.default_rng(0).normal(size=(60, 3))
         x[:, 0] += [n % 2 for n in range(60)]
-        model = _regression(rows, 1.0).fit(x, rows.labels("train"))
-        decided = _decided(model, np.eye(3)[[0] * len(rows.rows("test"))], rows)
+        learnt = _regressions(rows, x, np.arange(rows.outputs), 1.0, Meter())
+        decided = _decided(rows, learnt, {"test": np.eye(3)[[0] * len(rows.rows("test"))]})["test"]
         assert decided.shape == (len(rows.rows("test")), width)
         assert (decided[:, -1] > (decided[:, 0] if width == 2 else 0)).all()
         scores = score(rows, {"test": decided}, tmp_path, words={})

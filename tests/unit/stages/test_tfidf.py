@@ -8,13 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from chartune.errors import ConfigError
 from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.sources.mimic3 import Mimic3
 from chartune.stages.model_length import ModelLength, beginnings
 from chartune.stages.stage import Outcome, Work
 from chartune.stages.table import TaskTable
 from chartune.stages.term_weights import VOCABULARY
-from chartune.stages.tfidf import Tfidf, _fit
+from chartune.stages.tfidf import Tfidf, _fit, _sample
 from chartune.store import Store
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.prepare import Preparation
@@ -46,6 +47,47 @@ def test_the_penalty_that_validation_prefers_is_chosen_though_the_test_part_pref
     chosen = fitted(store, (0.01, 100.0)).scores
     assert chosen["validation"]["auroc"].value == max(alone.values())
     assert chosen["test"]["auroc"].value == pytest.approx(1 - max(alone.values()))
+
+
+def of_many(labels: int = 12) -> TaskTable:
+    """60 training, 30 validation and 30 test rows; label k goes with word k, the rarer the higher its number."""
+    rng = np.random.default_rng(1)
+    truth = rng.random((120, labels)) < np.linspace(0.6, 0.25, labels)
+    truth[60:90, 2] = False
+    texts = [" ".join([*WORDS[:labels][row], *rng.choice(WORDS, 6)]) for row in truth]
+    rows = pl.DataFrame(
+        {"hadm_id": range(120), "subject_id": range(120),
+         "split": ["train"] * 60 + ["validation"] * 30 + ["test"] * 30, "text": texts,
+         "label": [np.flatnonzero(row).tolist() for row in truth]},
+        schema_overrides={"label": pl.List(pl.Int32)},
+    )  # fmt: skip
+    names = tuple(WORDS[:labels].tolist())
+    return TaskTable(rows, "asked", LabelSpace("multilabel", names, names))
+
+
+def test_of_many_labels_the_penalty_is_chosen_on_some_that_validation_can_score(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = of_many()
+    assert _sample(table).tolist() == list(range(12))
+    monkeypatch.setattr("chartune.stages.tfidf.SAMPLE", 4)
+    some = _sample(table)
+    assert len(some) == 4
+    assert 2 not in some  # no validation text has it
+    frequencies = table.cases("train")
+    assert {frequencies[some].max(), frequencies[some].min()} == {frequencies.max(), frequencies.min()}
+    scores = {}
+    for strengths in ((1e-4,), (100.0,), (1e-4, 100.0)):
+        folder = store.partial("runs", "-".join(map(str, strengths)))
+        scores[strengths] = _fit(Tfidf(data=DATA, strengths=strengths), table, Work(store, folder, "0" * 16)).scores
+        assert scores[strengths]["test"]["labels_scored"].value == 12  # all are fitted, whatever was tried on some
+    assert scores[1e-4, 100.0] == max(scores[1e-4,], scores[100.0,], key=lambda s: s["validation"]["auroc"].value)
+
+
+@pytest.mark.parametrize("strengths", [[], [1.0, 0.0], [-1.0]])
+def test_a_penalty_that_is_none_is_refused(strengths: list[float]) -> None:
+    with pytest.raises(ConfigError, match="strengths"):
+        Tfidf.parse({"data": {"source": {"kind": "tabular", "file": "notes.csv"}}, "strengths": strengths})
 
 
 def test_words_that_only_held_out_texts_have_are_not_learnt(store: Store) -> None:
