@@ -37,6 +37,7 @@ bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/prepare.py
 	$(BIN)/python benchmarks/verification.py
 	$(BIN)/python benchmarks/bootstrap.py
+	$(BIN)/python benchmarks/labels.py
 	$(BIN)/python benchmarks/allocator.py
 	$(BIN)/python benchmarks/encoder.py
 	$(BIN)/python benchmarks/threads.py

@@ -80,11 +80,11 @@ def of_liblinear(table: TaskTable, strength: float) -> NDArray[np.float64]:
     labels, asked = table.labels("train") > 0, table.labels("test") > 0
     vectorizer, some = term_frequencies(2, 3), spread(table.cases("train"), COMPARED)
     train, test = vectorizer.fit_transform(texts["train"]), vectorizer.transform(texts["test"])
-    begun, odds = processor(), np.zeros((test.shape[0], len(some)))
+    begun, odds = time.process_time(), np.zeros((test.shape[0], len(some)))
     for column, label in enumerate(some):
         solver = LogisticRegression(C=strength, solver="liblinear", max_iter=2000)
         odds[:, column] = solver.fit(train, labels[:, label]).decision_function(test)
-    seconds = (processor() - begun) * labels.shape[1] / len(some)
+    seconds = (time.process_time() - begun) * labels.shape[1] / len(some)
     print(f"liblinear, C={strength:<6} {seconds:6.0f} s processor for all labels", flush=True)
     auroc = np.full(labels.shape[1], np.nan)
     auroc[some] = areas(asked[:, some], odds)[0]
