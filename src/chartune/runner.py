@@ -33,7 +33,10 @@ def run(stage: Pretrain | Finetune | Tfidf, store: Store) -> Run:
 def _planned(stage: Pretrain | Finetune, store: Store) -> dict[str, Any]:
     """What the stage is expected to cost; nothing where it cannot be rehearsed: a plan must not stop a training."""
     try:
-        return planned_facts(plan(stage, store))
+        made = plan(stage, store)
     except (ChartuneError, RuntimeError) as error:  # an operator that cannot tell shapes raises one
         say(f"not planned ({type(error).__name__}); the run goes on without")
         return {}
+    for note in made.of_memory:
+        say(note)
+    return planned_facts(made)

@@ -68,6 +68,8 @@ class Plan:
     """What would make it smaller, where it does not fit."""
     notes: tuple[str, ...]
     """Further remarks."""
+    micro_batch_tokens: int | None = None
+    """Padded tokens that memory allows a micro-batch, where the rule would take more; None: as the rule says."""
 
     @property
     def trainable_parameters(self) -> int:
@@ -78,6 +80,13 @@ class Plan:
     def total_parameters(self) -> int:
         """All parameters in the forward pass."""
         return sum(part.parameters for part in self.parts)
+
+    @property
+    def of_memory(self) -> list[str]:
+        """What a person should know of the micro-batches that memory allows."""
+        if self.micro_batch_tokens is None:
+            return []
+        return [f"micro-batches of {self.micro_batch_tokens:,} tokens: more do not fit into the memory that is free"]
 
     @property
     def fits(self) -> bool:
@@ -107,6 +116,7 @@ class Plan:
             "parts": [asdict(part) for part in self.parts], "workload": self.workload.to_json(exact),
             "memory": self.memory.to_json(), "disk": self.disk.to_json(), "rates": self.rates.to_json(),
             "seconds": self.seconds, "fits": self.fits, "ways_out": list(self.ways_out), "notes": list(self.notes),
+            "micro_batch_tokens": self.micro_batch_tokens,
         }  # fmt: skip
 
     def as_text(self, exact: bool = True) -> str:
@@ -123,7 +133,7 @@ class Plan:
             f"training, {human_bytes(self.disk.free)} are free",
             f"  time        {_time_line(self.seconds)}",
         ]
-        notes = [*self.notes, *([] if self.fits else ["does not fit: " + "; or ".join(self.ways_out)])]
+        notes = [*self.notes, *self.of_memory, *([] if self.fits else ["does not fit: " + "; or ".join(self.ways_out)])]
         return "\n".join([*lines, *(f"  note        {note}" for note in notes)])
 
 
@@ -151,35 +161,52 @@ def plan(stage: Pretrain | Finetune, store: Store, exact: bool = False) -> Plan:
     with drawn(stage, inputs, spec) as blueprint:
         weights, rehearsed = blueprint.weights, rehearsals(stage, blueprint, resolved, budget)
     memory = memory_of(weights, rehearsed, workload, resolved, held)
+    fitting = _fitting(stage, memory, rehearsed, weights)
+    fewer = fitting if stage.optimisation.micro_batch_tokens == "auto" else None
+    if fewer is not None:
+        rehearsed = rehearsed.in_micro_batches_of(fewer)
+        memory = memory_of(weights, rehearsed, workload, resolved, held)
     disk, rates = disk_of(weights, store.root), measured_rates(resolved)
     title = f"{stage.layers().title()} on {backbone.name if backbone else stage.backbone.name}"
     return Plan(
         stage.kind, title, resolved, blueprint.parts, workload, memory, disk, rates,
         seconds_of(workload, rehearsed, weights.trainable, rates),
-        _ways_out(stage, resolved, weights, memory, disk, rehearsed), _notes(stage, inputs, workload),
+        _ways_out(stage, resolved, memory, disk, fitting),
+        _notes(stage, inputs, workload), fewer,
     )  # fmt: skip
 
 
 def planned_facts(plan: Plan) -> dict[str, Any]:
-    """What a run keeps of its plan, to be compared with its cost: `seconds`, `peak_bytes`, `trainable_parameters`."""
+    """What a run keeps of its plan: `seconds`, `peak_bytes` and `trainable_parameters`, to be compared with its cost.
+
+    Also `micro_batch_tokens`, where memory allows fewer than the rule would take.
+    """
     return {
+        **({"micro_batch_tokens": plan.micro_batch_tokens} if plan.micro_batch_tokens else {}),
         "seconds": plan.seconds,
         "peak_bytes": plan.memory.peak,
         "trainable_parameters": plan.trainable_parameters,
     }
 
 
+def _fitting(stage: Pretrain | Finetune, memory: Memory, rehearsed: Rehearsals, weights: Weights) -> int | None:
+    """Tokens of the largest micro-batch that would fit, in whole rows; None: it fits, or none would."""
+    if memory.peak <= memory.free:
+        return None
+    tokens = micro_batch_within(memory.free - (memory.peak - memory.batch), rehearsed, weights)
+    tokens = tokens // stage.max_seq_len * stage.max_seq_len
+    return tokens if 0 < tokens < rehearsed.training_tokens else None
+
+
 def _ways_out(
-    stage: Pretrain | Finetune, resolved: Resolved, weights: Weights, memory: Memory, disk: Disk, rehearsed: Rehearsals
+    stage: Pretrain | Finetune, resolved: Resolved, memory: Memory, disk: Disk, fitting: int | None
 ) -> tuple[str, ...]:
     """What would make a stage fit, the mildest first; of micro-batches the largest that would; nothing if it fits."""
     ways, length = [], stage.max_seq_len
     if memory.peak > memory.free:
-        left = memory.free - (memory.peak - memory.batch)
-        fitting = micro_batch_within(left, rehearsed, weights) // length * length
-        if 0 < fitting < rehearsed.training_tokens:
+        if fitting is not None:
             ways.append(f"--set optimisation.micro_batch_tokens={fitting}")
-        if left > 0:
+        if memory.free > memory.peak - memory.batch:
             ways.append(f"--set max_seq_len={max(2, length // 2)}")
         if stage.layers().trains_all():
             ways.append("LoRA instead of full training")

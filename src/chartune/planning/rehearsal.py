@@ -11,7 +11,7 @@ further one costs: it has one below itself, as all others have.
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -59,6 +59,12 @@ class Rehearsals:
     """A batch that is read without gradients."""
     reading_tokens: int
     """Of that batch."""
+
+    def in_micro_batches_of(self, tokens: int) -> "Rehearsals":
+        """With a micro-batch of so many tokens, where the body learns."""
+        if self.training is None:
+            return self
+        return replace(self, training=self.training.of_more_rows(tokens / self.training_tokens), training_tokens=tokens)
 
     @property
     def peak_bytes(self) -> int:

@@ -187,7 +187,8 @@ class RunRecord(Record):
     external: External | None = None
     """Of `evaluate`: what was scored, on what; None: another kind."""
     planned: dict[str, float | None] | None = None
-    """What was expected: seconds, peak_bytes, trainable_parameters; None: not planned."""
+    """What was expected: seconds, peak_bytes, trainable_parameters, and micro_batch_tokens where memory allows fewer
+    than the rule would take; None: not planned."""
 
     @property
     def form(self) -> Answer | None:

@@ -161,7 +161,7 @@ def _fitted(stage: Finetune, table: TaskTable, assembled: Model, reader: Reader,
         EventLog(work.folder / EVENTS),
         lambda: _evaluation(table, reader.logits["validation"]()),
         title=f"fine-tune {stage.name or stage.stack.title()}", attached=assembled.attached,
-        in_tokens=stage.stack.trains_body(), budget=inputs.budget(stage.optimisation),
+        in_tokens=stage.stack.trains_body(), budget=inputs.budget(stage.optimisation, work.most_tokens),
     )  # fmt: skip
     # A resumed run has its head from the checkpoint.
     if stage.head.start == "probe" and not any(work.checkpoints.glob("step-*")):

@@ -57,10 +57,16 @@ class Inputs:
             raise AssertionError("only a plan may be made without a base model")
         return self.backbone
 
-    def budget(self, choice: Optimisation) -> int:
-        """Padded tokens of a micro-batch in training."""
+    def budget(self, choice: Optimisation, most: int | None = None) -> int:
+        """Padded tokens of a micro-batch in training.
+
+        Args:
+            choice: what is asked.
+            most: what memory allows where the rule chooses; None: all.
+        """
         resolved, decoder = self.resolved, self.backbone is None or self.backbone.family.is_decoder
-        return budget_of(choice.micro_batch_tokens, resolved.device, resolved.precision, decoder=decoder)
+        tokens = budget_of(choice.micro_batch_tokens, resolved.device, resolved.precision, decoder=decoder)
+        return tokens if most is None else min(tokens, most)
 
     def warnings(self, *, pads: bool) -> list[str]:
         """What the user should know of adapters and tokenizer before a run begins.

@@ -204,7 +204,7 @@ def _fitted(
         stage.optimisation, stage.stopping, stage.seed, resolved.precision,
         work.checkpoints, EventLog(work.folder / EVENTS), lambda: lm_evaluation(model, watched, resolved),
         title=f"pretrain {stage.name or stage.method.title()}", attached=assembled.attached,
-        budget=inputs.budget(stage.optimisation),
+        budget=inputs.budget(stage.optimisation, work.most_tokens),
     )  # fmt: skip
     rows = min(stage.optimisation.batch_size, max(1, training.budget // stage.max_seq_len))
     with compiled(assembled.body.module, resolved, rows, work.store.root):

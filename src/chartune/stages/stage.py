@@ -50,7 +50,7 @@ RUNS: Final = "runs"
 CHECKPOINTS: Final = "checkpoints"
 SPENT: Final = ".spent"
 Planned = Callable[[], Mapping[str, Any]] | None
-"""Gives `planned` of run.json: seconds, peak_bytes, trainable_parameters."""
+"""Gives `planned` of run.json: seconds, peak_bytes, trainable_parameters; micro_batch_tokens if memory allows less."""
 
 
 class Stage(Config):
@@ -109,6 +109,8 @@ class Work:
     """The partial folder; its `checkpoints` are removed before signing."""
     fingerprint: str
     """Name of the run to be."""
+    most_tokens: int | None = None
+    """Padded tokens that memory allows a micro-batch, as was planned; None: as many as the rule says."""
 
     @property
     def checkpoints(self) -> Path:
@@ -213,6 +215,7 @@ def _done(
         write_json(place.folder / RUN, about.to_json())  # what it needs
         followed = partial(stage.followed, place.fingerprint, about, released_events(about, dataset))
         expected = (dict(planned()) or None) if planned else None
+        place.most_tokens = (expected or {}).get("micro_batch_tokens")
         _carry_out(partial(_followed, work, followed), place, {**known, "planned": expected}, dataset)
         remove_checkpoints(place.folder)
     return place.store.publish(RUNS, place.fingerprint, {"sensitivity": "restricted"})

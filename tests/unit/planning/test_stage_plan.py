@@ -31,6 +31,7 @@ from chartune.planning.plan import Plan, plan, planned_facts
 from chartune.planning.rehearsal import _Alive
 from chartune.planning.requirements import free_memory
 from chartune.planning.workload import workload_of
+from chartune.runner import run
 from chartune.runs.run import Run
 from chartune.stages.assembly import Model, assemble, bare_body
 from chartune.stages.base import SmallBase
@@ -482,6 +483,47 @@ def test_what_does_not_fit_is_refused_with_the_largest_micro_batch_that_would(
     mended = planned(smaller, filled, llama)
     assert mended.memory.batch > 0.75 * made.memory.batch
     mended.must_fit()
+
+
+def short_of_memory(stage: Finetune, store: Store, base: LocalBackbone, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    """The plan where everything fits; from then on an eighth of its batch does not."""
+    monkeypatch.setattr("chartune.planning.plan.held_memory", lambda: 10**9)
+    roomy = planned(stage, store, base)
+    short = roomy.memory.peak - roomy.memory.batch // 8
+    monkeypatch.setattr("chartune.planning.requirements.free_memory", lambda device: short)
+    return roomy
+
+
+def test_a_micro_batch_by_rule_is_as_large_as_memory_allows(
+    filled: Store, data: dict[str, Any], llama: LocalBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = finetune_of(data, optimisation={"batch_size": 1000})
+    roomy = short_of_memory(stage, filled, llama, monkeypatch)
+    made = planned(stage, filled, llama)
+    assert roomy.micro_batch_tokens is None
+    assert not roomy.of_memory
+    assert made.micro_batch_tokens is not None
+    assert made.micro_batch_tokens % stage.max_seq_len == 0
+    assert 0.75 * 1008 < made.micro_batch_tokens < 1008
+    assert 0.75 < made.memory.batch / roomy.memory.batch < 0.875
+    assert made.fits
+    assert made.ways_out == ()
+    assert f"micro-batches of {made.micro_batch_tokens:,} tokens" in made.as_text()
+    assert planned_facts(made)["micro_batch_tokens"] == made.to_json()["micro_batch_tokens"] == made.micro_batch_tokens
+
+
+def test_a_run_takes_the_micro_batch_that_memory_allows_and_says_so(
+    filled: Store, data: dict[str, Any], llama: LocalBackbone, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    moved = {"batch_size": 60, "duration": {"value": 1, "unit": "steps"}}
+    stage = finetune_of(data, optimisation=moved, backbone={"name": str(llama.folder)})
+    short_of_memory(stage, filled, llama, monkeypatch)
+    done = run(stage, filled)
+    tokens = json.loads((done.path / "run.json").read_text())["micro_batch_tokens"]
+    assert 0 < tokens < 1008
+    assert done.planned["micro_batch_tokens"] == tokens
+    assert f"micro-batches of {tokens:,} tokens" in capsys.readouterr().err
 
 
 def test_a_full_disk_is_told_apart(filled: Store, data: dict[str, Any], llama: LocalBackbone) -> None:
