@@ -76,6 +76,7 @@ def test_other_processes_are_for_much_work_and_few() -> None:
 def test_a_sample_of_labels_goes_from_the_most_frequent_to_the_rarest() -> None:
     frequencies = np.array([5, 90, 1, 40, 7, 300, 2])
     assert spread(frequencies, 3).tolist() == [2, 4, 5]
+    assert spread(frequencies[1:], 3).tolist() == [1, 2, 4]  # 300, then 40, then 1
     assert spread(frequencies, 7).tolist() == spread(frequencies, 100).tolist() == list(range(7))
 
 
