@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chartune.errors import AdapterError, ChartuneError
+from chartune.models.memory import out_of_memory
 
 JSON_BYTES: Final = 64 << 20
 """Of a JSON file that is read here; the index of a model of a trillion weights has some ten MiB."""
@@ -36,13 +37,16 @@ def reading(library: str, requirement: str, remedy: str, why: Callable[[], str] 
         why: finds the cause once the library has stopped; empty, or a clause that ends in "; ".
 
     Raises:
-        AdapterError: the library raised anything at all.
+        AdapterError: the library raised anything else.
+        MemoryError: memory has run out, which says nothing of the files.
     """
     try:
         yield
     except ChartuneError:
         raise
     except Exception as error:  # the one deliberate broad except: its type is kept, its message is not
+        if out_of_memory(error):
+            raise MemoryError from None
         raise AdapterError(
             f"{requirement}, but {why()}{library} {version(library)} stops with {type(error).__name__}; {remedy}."
         ) from None

@@ -19,6 +19,7 @@ from chartune.errors import AdapterError, ConfigError
 from chartune.models.backbone import Backbone, LocalBackbone, inspect
 from chartune.models.heads import Head
 from chartune.models.load import Resolved, load_body
+from chartune.models.memory import within_memory
 from chartune.models.readers import Classifier
 from chartune.prediction.outputs import Origin
 from chartune.runs.record import HEAD_FILE
@@ -28,6 +29,7 @@ from chartune.stages.loading import ModelScorer, read_head
 from chartune.store import Store
 
 
+@within_memory()
 def load_export(export: Export, store: Store, base: Backbone | None = None) -> ModelScorer:
     """An exported model as what it was made for.
 
@@ -39,6 +41,7 @@ def load_export(export: Export, store: Store, base: Backbone | None = None) -> M
     Raises:
         ConfigError: the base model is missing.
         AdapterError: it is another one, or weights do not fit it.
+        RunError: memory has run out.
     """
     about = export.about
     backbone = _backbone(export, store, base)

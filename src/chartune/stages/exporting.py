@@ -27,6 +27,7 @@ from chartune.errors import AdapterError, RunError
 from chartune.models.anatomy import anatomy_of
 from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.models.load import load_body, save_model
+from chartune.models.memory import within_memory
 from chartune.models.tokenizer import padding_of, tokenizer_as_given
 from chartune.outputs import must_be_new_outside_repositories, new_folder, placed
 from chartune.report.card import MODEL_CARD, card_of, card_text
@@ -50,6 +51,7 @@ TOLERANCE: Final = 1e-3
 """Of the largest number: far above what rounding does to merged weights, far below what a lost layer does."""
 
 
+@within_memory()
 def export(run: Run, store: Store, to: Path, *, merged: bool = False, base: Backbone | None = None) -> Path:
     """Write what a run has learnt into a new folder that needs no chartune to be read.
 
@@ -64,7 +66,7 @@ def export(run: Run, store: Store, to: Path, *, merged: bool = False, base: Back
         The folder.
 
     Raises:
-        RunError: the run keeps no weights of a model.
+        RunError: the run keeps no weights of a model, or memory has run out.
         ConfigError: the folder cannot be taken, or the base model is missing.
         AdapterError: a layer cannot be merged, or stock peft reads it as something else; or the base is another one.
         StoreError: no room, or a file of the run is damaged.

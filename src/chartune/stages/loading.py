@@ -24,6 +24,7 @@ from chartune.errors import AdapterError, ConfigError, RunError
 from chartune.models.backbone import Backbone, LocalBackbone, inspect
 from chartune.models.foreign import reading
 from chartune.models.load import Resolved
+from chartune.models.memory import within_memory
 from chartune.models.quantisation import must_be_possible
 from chartune.models.readers import Classifier
 from chartune.models.tokenizer import padding_of
@@ -136,6 +137,7 @@ LoadedRun = Loaded | LoadedTerms
 """A finished run that scores texts."""
 
 
+@within_memory()
 def load(run: Run | str, store: Store | Path | str | None = None, base: Backbone | None = None) -> LoadedRun:
     """A finished `finetune` or `tfidf` run as what it was made for: something that scores texts.
 
@@ -146,7 +148,7 @@ def load(run: Run | str, store: Store | Path | str | None = None, base: Backbone
         base: where the base model is now; None: where the run found it.
 
     Raises:
-        RunError: the run scores no texts, or was made before runs kept all that is needed.
+        RunError: the run scores no texts, or was made before runs kept all that is needed; or memory has run out.
         ConfigError: the base model is missing.
         AdapterError: the base model is another one, or the run's weights do not fit it.
     """

@@ -26,8 +26,8 @@ from chartune.disclosure import is_made_up
 from chartune.errors import ChartuneError, ConfigError
 from chartune.log import say, unseen
 from chartune.models.load import Resolved
+from chartune.models.memory import within_memory
 from chartune.names import Name
-from chartune.prediction.memory import within_memory
 from chartune.quantities import Cost, Estimate
 from chartune.report.card import KEPT, MODEL_CARD, model_card
 from chartune.report.followed import Released, released_events

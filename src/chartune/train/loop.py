@@ -24,8 +24,8 @@ from chartune.adapters.regime import Regimes
 from chartune.adapters.stack import Attached
 from chartune.errors import RunError
 from chartune.log import EventLog, Meter, progress
+from chartune.models.memory import EXHAUSTED, out_of_memory
 from chartune.models.precision import Computed, computing
-from chartune.prediction.memory import EXHAUSTED, out_of_memory
 from chartune.train.checkpoint import State, load_checkpoint, restore, save_checkpoint, trainable
 from chartune.train.ending import BrokenOff, Ending
 from chartune.train.optimizer import Optimisation, Stopping, make_optimizer, rate_factor
