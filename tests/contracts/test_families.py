@@ -169,7 +169,7 @@ def test_frozen_matrices_are_read_as_bf16_and_nothing_else_is(
     twins: Path, monkeypatch: pytest.MonkeyPatch, model_type: str
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("chartune.models.load.round_matrices", lambda model: None)
+        patched.setattr("chartune.models.load.round_matrices", lambda *_: None)
         exact, body = body_of(twins, model_type), load_body(twin(twins, model_type), HALF)
     for name, weight in load_body(twin(twins, model_type), EXACT).module.named_parameters():
         read = body.module.get_parameter(name)

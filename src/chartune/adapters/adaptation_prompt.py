@@ -76,6 +76,10 @@ class AdaptationPrompt(Method):
             prompt = GatedPrompt(self.tokens, width, heads[place][0], (key[inner:], value[inner:]), device)
             add_prefix(body, body.get_submodule(place), name, prompt)
 
+    def compiles(self) -> bool:
+        """It was."""
+        return True
+
     def title(self) -> str:
         """`adaptation prompt n=10`, with the number or fraction of blocks where it is not all."""
         where = (

@@ -60,6 +60,10 @@ class IA3(Injected):
                 shapes[f"{ROOT}{name}.ia3_l"] = (d_out, 1)
         return shapes
 
+    def compiles(self) -> bool:
+        """It was."""
+        return True
+
     def title(self) -> str:
         """`IA3`."""
         return "IA3"

@@ -41,10 +41,12 @@ class Method(Config, ABC):
     """Whether hidden states come back for virtual tokens, too, before those of the text."""
     unmergeable: ClassVar[str] = "it does not say how a body's own weights could hold it"
     """Why a layer cannot become a part of the body's weights (`merge`); empty: it can."""
-    uncompiled: ClassVar[str] = ""
-    """Why blocks that carry it cannot be compiled while they are trained; empty: they can."""
     idle: ClassVar[str] = "all its weights are as they started"
     """What is true of a layer that changes nothing."""
+
+    def compiles(self) -> bool:
+        """Whether its layers were tried in compiled blocks: equal loss, gradients to rounding."""
+        return False
 
     @abstractmethod
     def attach(self, body: nn.Module, anatomy: Anatomy, name: str) -> None:

@@ -78,6 +78,10 @@ class PTuning(VirtualTokens):
         network.train(learns)
         return {PROMPT: computed, **super().state(body, name)}
 
+    def compiles(self) -> bool:
+        """Its MLP was."""
+        return self.network == "mlp"
+
     def title(self) -> str:
         """`P-tuning n=20 (MLP)`."""
         return f"P-tuning n={self.tokens} ({self.network.upper()})"

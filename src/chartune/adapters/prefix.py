@@ -113,6 +113,10 @@ class Prefix(Method):
         for block, module in enumerate(anatomy.attention):
             add_prefix(body, body.get_submodule(module), name, ProjectedKeysAndValues(made, block, heads))
 
+    def compiles(self) -> bool:
+        """Without projection."""
+        return self.projection_hidden is None
+
     def title(self) -> str:
         """`prefix n=20`, `prefix n=20 (projection h=512)`."""
         return f"prefix n={self.tokens}" + (

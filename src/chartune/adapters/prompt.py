@@ -64,6 +64,10 @@ class Prompt(VirtualTokens):
         with torch.no_grad():
             _vectors(body, name).copy_(tensors[PROMPT])
 
+    def compiles(self) -> bool:
+        """It was."""
+        return True
+
     def title(self) -> str:
         """`prompt n=20`."""
         return f"prompt n={self.tokens}"

@@ -96,11 +96,12 @@ def is_matrix(module: nn.Module) -> bool:
 
 
 def matrix_shape(matrix: nn.Module) -> tuple[int, int]:
-    """Outputs and inputs of a matrix; `Conv1D` stores its weight as [inputs, outputs]."""
-    if isinstance(matrix, nn.Linear):
-        return matrix.out_features, matrix.in_features  # its weight may be quantised, and of another shape
-    columns, rows = matrix.get_parameter("weight").shape
-    return rows, columns
+    """Outputs and inputs of a matrix, or of the layer around one; `Conv1D` stores its weight as [inputs, outputs]."""
+    if isinstance(matrix, Conv1D):
+        columns, rows = matrix.get_parameter("weight").shape
+        return rows, columns
+    sizes: Any = matrix
+    return int(sizes.out_features), int(sizes.in_features)  # its weight may be quantised, and of another shape
 
 
 @lru_cache(maxsize=64)

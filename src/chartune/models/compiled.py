@@ -31,6 +31,8 @@ from chartune.store import COMPILED, storing
 LEAST_FLOPS: Final = 1e14
 """Floating-point operations of a training (4 · parameters · tokens) from which on it is compiled: some minutes of a
 core. Compiling saves 7 to 12 % of them in fp32, 20 to 30 % in bf16."""
+COMPILED_FAMILIES: Final = ("llama",)
+"""Whose blocks were compiled and compared; `numerics.compile=on` takes others, too."""
 COMPILERS: Final = ("g++", "clang++", "c++")
 HOME: Final = {
     "torch._inductor.config": {"compile_threads": 1, "fx_graph_remote_cache": False, "autotune_remote_cache": False,
@@ -49,13 +51,16 @@ def compiler() -> str:
     return path if path and (Path(sysconfig.get_path("include")) / "Python.h").is_file() else ""
 
 
-def compiled_by_rule(resolved: Resolved, numerics: Numerics, unfit: str, flops: Callable[[], float]) -> Resolved:
+def compiled_by_rule(
+    resolved: Resolved, numerics: Numerics, unfit: str, untried: str, flops: Callable[[], float]
+) -> Resolved:
     """The numerics of a training, with compiled blocks where that is asked, possible and repaid.
 
     Args:
         resolved: without.
         numerics: the choice in the config.
         unfit: why its blocks cannot be compiled; empty: they can.
+        untried: why nobody knows whether they can; empty: they were.
         flops: floating-point operations of the training, from what its name is made of; asked last.
 
     Raises:
@@ -68,7 +73,7 @@ def compiled_by_rule(resolved: Resolved, numerics: Numerics, unfit: str, flops: 
     if numerics.compile == "off":
         why = "chosen in the config"
     elif numerics.compile == "auto" and not why:
-        why = _not_repaid(resolved, flops)
+        why = untried or _not_repaid(resolved, flops)
     if why:
         return replace(resolved, reason=f"{resolved.reason}; not compiled: {why}")
     why = "chosen in the config" if numerics.compile == "on" else "a long training"

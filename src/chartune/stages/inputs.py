@@ -15,12 +15,12 @@ from transformers import AutoModel
 
 from chartune.adapters.adapter import Adapter, read_adapter
 from chartune.adapters.method import Method
-from chartune.adapters.stack import Fresh
+from chartune.adapters.stack import Fresh, Stack
 from chartune.batches.budgets import budget_of
 from chartune.errors import AdapterError
 from chartune.models.architecture import shape_of, skeleton
 from chartune.models.backbone import LocalBackbone, sizes_alone
-from chartune.models.compiled import compiled_by_rule
+from chartune.models.compiled import COMPILED_FAMILIES, compiled_by_rule
 from chartune.models.fused_encoder import can_be_fused
 from chartune.models.load import Resolved, parameters_of, resolve
 from chartune.models.quantisation import Quantisation
@@ -162,7 +162,16 @@ def resolved_of(stage: ModelStage, backbone: LocalBackbone | None, dataset: Data
     resolved = replace(resolved, reading=way, reason=f"{resolved.reason}; read {way}")
     encoder = "" if backbone is None or backbone.family.is_decoder else "the base reads both ways"
     unfit = encoder or stage.uncompiled()
-    return compiled_by_rule(resolved, stage.numerics, unfit, partial(_flops, stage, backbone, dataset))
+    untried = "" if backbone is None else _untried(stack, backbone)
+    return compiled_by_rule(resolved, stage.numerics, unfit, untried, partial(_flops, stage, backbone, dataset))
+
+
+def _untried(stack: Stack, backbone: LocalBackbone) -> str:
+    """Why `auto` does not compile blocks with these layers; empty: both were tried."""
+    if backbone.family.model_type not in COMPILED_FAMILIES:
+        return f"tried on {', '.join(COMPILED_FAMILIES)} alone"
+    fresh = [layer.method for layer in stack.layers if isinstance(layer, Fresh)]
+    return next((f"not tried with {method.title()}" for method in fresh if not method.compiles()), "")
 
 
 def _flops(stage: ModelStage, backbone: LocalBackbone | None, dataset: Dataset | None) -> float:

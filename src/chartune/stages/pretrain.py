@@ -109,7 +109,7 @@ class Pretrain(ModelStage):
 
     def uncompiled(self) -> str:
         """Blocks of text have one length."""
-        return self.method.uncompiled
+        return ""
 
     def tokens(self, dataset: Dataset) -> int:
         """At least so many, by what the corpus counts."""

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from chartune.adapters.catalog import METHODS, method_class
 from chartune.adapters.lora import LoRA
 from chartune.adapters.stack import Fresh, Stack, attach
 from chartune.errors import ConfigError, RunError
@@ -34,10 +35,11 @@ def able(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ruled(
-    choice: str, flops: float = LEAST_FLOPS, unfit: str = "", resolved: Resolved = FUSED, attention: str = "auto"
-) -> Resolved:
+    choice: str, flops: float = LEAST_FLOPS, unfit: str = "", resolved: Resolved = FUSED, attention: str = "auto",
+    untried: str = "",
+) -> Resolved:  # fmt: skip
     numerics = Numerics.parse({"compile": choice, "attention": attention})
-    return compiled_by_rule(resolved, numerics, unfit, lambda: flops)
+    return compiled_by_rule(resolved, numerics, unfit, untried, lambda: flops)
 
 
 @pytest.mark.usefixtures("able")
@@ -57,8 +59,9 @@ def test_a_long_training_on_a_processor_is_compiled_with_plain_attention_unless_
         (lambda: ruled("auto", unfit="texts of many lengths"), "texts of many lengths"),
         (lambda: ruled("auto", resolved=replace(FUSED, device="cuda")), "processors alone"),
         (lambda: ruled("off"), "chosen in the config"),
+        (lambda: ruled("auto", untried="not tried with DoRA"), "not tried with DoRA"),
     ],
-    ids=["short", "many lengths", "gpu", "off"],
+    ids=["short", "many lengths", "gpu", "off", "untried"],
 )
 def test_else_it_is_not_and_says_why(made: Callable[[], Resolved], why: str) -> None:
     resolved = made()
@@ -186,3 +189,12 @@ def test_compiled_blocks_give_the_loss_and_gradients_of_plain_ones(llama: LocalB
     assert ours.keys() == theirs.keys()
     assert all(torch.allclose(ours[name], theirs[name], rtol=1e-4, atol=1e-6) for name in ours)
     assert any((tmp_path / COMPILED).rglob("*.so"))
+
+
+@pytest.mark.usefixtures("able")
+def test_auto_compiles_what_was_tried_and_on_also_what_was_not() -> None:
+    assert ruled("on", untried="not tried").compiled
+    tried = {kind for kind in METHODS if method_class(kind).model_validate({"kind": kind}).compiles()}
+    assert tried == {"lora", "adalora", "ia3", "prefix", "adaptation-prompt", "prompt", "p-tuning"}
+    assert not LoRA(decomposed=True).compiles()
+    assert not LoRA(start="pissa").compiles()

@@ -43,7 +43,7 @@ def test_the_choice_is_recorded_and_makes_another_run_only_where_it_changes_some
     fused, merged = resolved(bert, LORA), resolved(bert, LORA, reading="merged")
     stock = resolved(bert, LORA, reading="as-trained")
     assert [each.reading for each in (fused, merged, stock)] == ["fused", "merged", "as-trained"]
-    assert fused.reason.endswith("; read fused")
+    assert "; read fused" in fused.reason
     assert fused.hashable() == {**stock.hashable(), "reading": "fused"} != merged.hashable()
     assert resolved(llama, PREFIX).hashable() == resolved(llama, PREFIX, reading="as-trained").hashable()
     assert resolved(None, LORA).reading == "merged"
