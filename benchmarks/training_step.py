@@ -36,7 +36,8 @@ from chartune.batches.tokenize import Encoded
 from chartune.models.anatomy import anatomy_of
 from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, inspect
 from chartune.models.heads import Head, pool
-from chartune.models.load import Numerics, Resolved, load_body, resolve
+from chartune.models.load import load_body
+from chartune.models.numerics import Numerics, Resolved, resolve
 from chartune.models.readers import Classifier
 from chartune.prediction.predictions import logits_of
 from chartune.store import Store

@@ -19,9 +19,10 @@ from chartune.models.backbone import inspect as look
 from chartune.models.families import Pooling
 from chartune.models.heads import Head, pool
 from chartune.models.language import Language
-from chartune.models.load import Body, Numerics, Resolved, load_body, resolve, tied_and_computed
+from chartune.models.load import Body, load_body, tied_and_computed
 from chartune.models.load import body_of as quiet_body
 from chartune.models.meta import meta_body
+from chartune.models.numerics import Numerics, Resolved, resolve
 from chartune.testing.twins import DECODERS, EXACT, FAMILIES, MASKED, twin
 
 HALF = Resolved("cpu", "bf16", "eager", "a test")

@@ -16,7 +16,8 @@ from chartune.importing.folder import RECORD, import_backbone
 from chartune.importing.reader import dequantized
 from chartune.models.backbone import Backbone, LocalBackbone, inspect
 from chartune.models.catalog import catalog
-from chartune.models.load import Resolved, load_body
+from chartune.models.load import load_body
+from chartune.models.numerics import Resolved
 from chartune.stages.bases import find_or_convert
 from chartune.store import Store, sha256
 from chartune.testing.command_line import chartune

@@ -10,7 +10,8 @@ from chartune.batches.budgets import READ
 from chartune.batches.pack import Blocks, pack
 from chartune.batches.tokenize import encode, load_tokenizer
 from chartune.models.backbone import LocalBackbone
-from chartune.models.load import Resolved, load_body
+from chartune.models.load import load_body
+from chartune.models.numerics import Resolved
 from chartune.models.readers import LanguageModel
 from chartune.prediction.predictions import total_nll
 from chartune.stages.base import lm_evaluation

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from chartune.config import fingerprint
 from chartune.errors import ConfigError, RunError
 from chartune.models.anatomy import anatomy_of
-from chartune.models.load import Numerics, Resolved
+from chartune.models.numerics import Numerics, Resolved
 from chartune.store import COMPILED, storing
 
 LEAST_FLOPS: Final = 1e14

@@ -10,7 +10,8 @@ from chartune.models.architecture import made_by
 from chartune.models.families import Family
 from chartune.models.foreign import reading
 from chartune.models.language import Language
-from chartune.models.load import Body, Resolved, body_of
+from chartune.models.load import Body, body_of
+from chartune.models.numerics import Resolved
 
 
 def meta_body(

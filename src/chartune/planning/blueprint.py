@@ -17,8 +17,8 @@ from chartune.adapters.method import ROOT
 from chartune.batches.budgets import reading_budget
 from chartune.batches.masking import EVALUATED
 from chartune.models.anatomy import anatomy_of
-from chartune.models.load import Resolved
 from chartune.models.losses import blank_labels
+from chartune.models.numerics import Resolved
 from chartune.models.precision import computing
 from chartune.models.readers import Classifier, LanguageModel
 from chartune.planning.depth import Blocks, like_blocks

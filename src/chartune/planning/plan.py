@@ -13,8 +13,8 @@ import numpy as np
 
 from chartune.disclosure import shown
 from chartune.errors import RunError
-from chartune.models.load import Resolved
 from chartune.models.losses import CROSS_ENTROPY
+from chartune.models.numerics import Resolved
 from chartune.planning.blueprint import drawn, rehearsals
 from chartune.planning.rehearsal import Rehearsals
 from chartune.planning.requirements import (

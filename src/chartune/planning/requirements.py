@@ -17,7 +17,7 @@ import psutil
 import torch
 from torch import Tensor
 
-from chartune.models.load import Resolved
+from chartune.models.numerics import Resolved
 from chartune.models.precision import HALF
 from chartune.planning.rehearsal import Rehearsals, Rehearsed
 from chartune.planning.workload import Workload

@@ -12,8 +12,8 @@ from chartune.batches.collate import Examples, length_groups
 from chartune.batches.pack import Blocks
 from chartune.errors import RunError
 from chartune.log import progress
-from chartune.models.load import Resolved
 from chartune.models.memory import EXHAUSTED, out_of_memory
+from chartune.models.numerics import Resolved
 from chartune.models.readers import Classifier, FeatureReader, LanguageModel
 from chartune.prediction.reading import reading
 

@@ -14,7 +14,7 @@ from chartune.adapters import merged
 from chartune.adapters.injected import tuner_layers
 from chartune.models import fused_encoder
 from chartune.models.fused_encoder import FusedEncoder, of_known_parts
-from chartune.models.load import Resolved
+from chartune.models.numerics import Resolved
 from chartune.models.precision import computing
 from chartune.models.readers import Classifier, LanguageModel
 

@@ -20,7 +20,8 @@ from chartune.batches.tokenize import encode, train_tokenizer
 from chartune.config import Config, Unhashed, fingerprint
 from chartune.log import EVENTS, EventLog
 from chartune.metrics.perplexity import perplexity_named
-from chartune.models.load import Numerics, Resolved, new_llama, resolve
+from chartune.models.load import new_llama
+from chartune.models.numerics import Numerics, Resolved, resolve
 from chartune.models.readers import LanguageModel
 from chartune.prediction.predictions import total_nll
 from chartune.quantities import Duration

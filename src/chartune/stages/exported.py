@@ -18,8 +18,9 @@ from chartune.batches.tokenize import load_tokenizer
 from chartune.errors import AdapterError, ConfigError
 from chartune.models.backbone import Backbone, LocalBackbone, inspect
 from chartune.models.heads import Head
-from chartune.models.load import Resolved, load_body
+from chartune.models.load import load_body
 from chartune.models.memory import within_memory
+from chartune.models.numerics import Resolved
 from chartune.models.readers import Classifier
 from chartune.prediction.outputs import Origin
 from chartune.runs.record import HEAD_FILE

@@ -8,7 +8,7 @@ from typing import Any, Final
 import torch
 
 from chartune.models.backbone import LocalBackbone
-from chartune.models.load import Resolved
+from chartune.models.numerics import Resolved
 from chartune.stages.table import TaskTable
 from chartune.tasks.dataset import Dataset
 from chartune.train.meter import device_name

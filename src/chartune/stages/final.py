@@ -15,7 +15,7 @@ import polars as pl
 
 from chartune.adapters.stack import Frozen, Stack, attach
 from chartune.made_up import oracle_of
-from chartune.models.load import Resolved
+from chartune.models.numerics import Resolved
 from chartune.models.readers import LanguageModel
 from chartune.quantities import Estimate
 from chartune.runs.nll import NLL

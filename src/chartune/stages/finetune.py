@@ -25,7 +25,8 @@ from chartune.made_up import oracle_of
 from chartune.models.backbone import LocalBackbone
 from chartune.models.families import Family
 from chartune.models.heads import Head
-from chartune.models.load import Body, Resolved, parameters_of, save_model
+from chartune.models.load import Body, parameters_of, save_model
+from chartune.models.numerics import Resolved
 from chartune.models.readers import Classifier, FeatureReader
 from chartune.models.tokenizer import padding_of, padding_stand_in, tokenizer_as_given
 from chartune.prediction.predictions import head_logits, logits_of, pooled_vectors

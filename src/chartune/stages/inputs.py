@@ -22,7 +22,8 @@ from chartune.models.architecture import shape_of, skeleton
 from chartune.models.backbone import LocalBackbone, sizes_alone
 from chartune.models.compiled import COMPILED_FAMILIES, compiled_by_rule
 from chartune.models.fused_encoder import can_be_fused
-from chartune.models.load import Resolved, parameters_of, resolve
+from chartune.models.load import parameters_of
+from chartune.models.numerics import Resolved, resolve
 from chartune.models.quantisation import Quantisation
 from chartune.models.tokenizer import padding_stand_in
 from chartune.models.weights import headers

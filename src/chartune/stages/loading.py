@@ -23,8 +23,8 @@ from chartune.batches.tokenize import Encoded, encode, load_tokenizer
 from chartune.errors import AdapterError, ConfigError, RunError
 from chartune.models.backbone import Backbone, LocalBackbone, inspect
 from chartune.models.foreign import reading
-from chartune.models.load import Resolved
 from chartune.models.memory import within_memory
+from chartune.models.numerics import Resolved
 from chartune.models.quantisation import must_be_possible
 from chartune.models.readers import Classifier
 from chartune.models.tokenizer import padding_of

@@ -14,7 +14,8 @@ from chartune.config import Unhashed
 from chartune.errors import ConfigError
 from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.models.families import Family
-from chartune.models.load import Body, Numerics
+from chartune.models.load import Body
+from chartune.models.numerics import Numerics
 from chartune.models.readers import Classifier, LanguageModel
 from chartune.report.followed import Released
 from chartune.runs.record import RunRecord

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from chartune.batches.pack import Blocks
 from chartune.log import EventLog
 from chartune.metrics.perplexity import Nats, Reader, Sums, mean_of_batches, perplexity_named, summed
-from chartune.models.load import Resolved
+from chartune.models.numerics import Resolved
 from chartune.models.readers import LanguageModel
 from chartune.prediction.predictions import token_nll
 from chartune.quantities import Estimate

@@ -27,7 +27,8 @@ from chartune.log import EVENTS, EventLog, say
 from chartune.models.backbone import LocalBackbone
 from chartune.models.compiled import compiled
 from chartune.models.families import Family
-from chartune.models.load import Body, Resolved, must_be_language_model, parameters_of
+from chartune.models.load import Body, must_be_language_model, parameters_of
+from chartune.models.numerics import Resolved
 from chartune.models.readers import LanguageModel
 from chartune.models.tokenizer import tokenizer_as_given
 from chartune.quantities import Duration

@@ -25,8 +25,8 @@ from chartune.config import Config, Unhashed
 from chartune.disclosure import is_made_up
 from chartune.errors import ChartuneError, ConfigError
 from chartune.log import say, unseen
-from chartune.models.load import Resolved
 from chartune.models.memory import within_memory
+from chartune.models.numerics import Resolved
 from chartune.names import Name
 from chartune.quantities import Cost, Estimate
 from chartune.report.card import KEPT, MODEL_CARD, model_card

@@ -9,7 +9,8 @@ from chartune.adapters.adapter import read_adapter
 from chartune.adapters.method import Method
 from chartune.adapters.stack import Frozen, Stack, attach
 from chartune.models.backbone import LocalBackbone
-from chartune.models.load import Resolved, load_body
+from chartune.models.load import load_body
+from chartune.models.numerics import Resolved
 from chartune.models.readers import of_the_text
 from chartune.testing.adapted import IDS, MASK
 

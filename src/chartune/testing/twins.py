@@ -14,7 +14,7 @@ from chartune.batches.tokenize import train_tokenizer
 from chartune.models.architecture import made_by
 from chartune.models.backbone import LocalBackbone, inspect
 from chartune.models.families import READS, family_of
-from chartune.models.load import Resolved
+from chartune.models.numerics import Resolved
 
 EXACT: Final = Resolved("cpu", "fp32", "eager", "a test")
 """Numerics in which results can be compared bit for bit."""

@@ -22,7 +22,6 @@ from torch import Tensor, nn
 
 from chartune.adapters.regime import Regimes
 from chartune.adapters.stack import Attached
-from chartune.errors import RunError
 from chartune.log import EventLog, Meter, progress
 from chartune.models.memory import EXHAUSTED, out_of_memory
 from chartune.models.precision import Computed, computing
@@ -32,7 +31,7 @@ from chartune.train.optimizer import Optimisation, Stopping, make_optimizer, rat
 from chartune.train.pace import Pace
 from chartune.train.plan import Schedule, epoch_steps, micro_batches, schedule_of
 from chartune.train.scaling import first_scale, in_range, stepped
-from chartune.train.soundness import must_be_finite, must_get_gradients, must_have_examples
+from chartune.train.soundness import halved, must_be_finite, must_get_gradients, must_have_examples
 
 CHECKPOINT_SECONDS: Final = 30.0
 
@@ -254,12 +253,8 @@ def _loss_in_memory(loop: _Loop, step: NDArray[np.int64]) -> float:
             if not out_of_memory(error):
                 raise
             loop.optimizer.zero_grad()
-            if training.state.micro_batch_tokens <= 1:
-                raise RunError(
-                    f"one example ({int(training.objective.lengths[step].max())} tokens) must fit into memory, but it "
-                    f"does not; shorten max_seq_len or take a smaller base model."
-                ) from None
-            training.state.micro_batch_tokens //= 2
+            longest = int(training.objective.lengths[step].max())
+            training.state.micro_batch_tokens = halved(training.state.micro_batch_tokens, longest)
 
 
 def _gradients(loop: _Loop, step: NDArray[np.int64]) -> float:

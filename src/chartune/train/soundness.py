@@ -53,3 +53,21 @@ def must_get_gradients(module: nn.Module) -> None:
             f"what is to learn must get a gradient, but after the first step none of {len(learning)} tensors has one: "
             f"the layers are not in the forward pass. Nothing has been learnt; take another method or base model."
         )
+
+
+def halved(budget: int, longest: int) -> int:
+    """The micro-batch after memory has run out.
+
+    Args:
+        budget: padded tokens of a micro-batch so far.
+        longest: tokens of the longest example of the step.
+
+    Raises:
+        RunError: a micro-batch was one example already.
+    """
+    if budget <= 1:
+        raise RunError(
+            f"one example ({longest} tokens) must fit into memory, but it does not; shorten max_seq_len or take a "
+            f"smaller base model."
+        ) from None
+    return budget // 2

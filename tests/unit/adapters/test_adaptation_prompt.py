@@ -16,8 +16,9 @@ from chartune.errors import AdapterError, ConfigError
 from chartune.models.anatomy import anatomy_of
 from chartune.models.backbone import LocalBackbone
 from chartune.models.families import family_of
-from chartune.models.load import Resolved, load_body
+from chartune.models.load import load_body
 from chartune.models.meta import meta_body
+from chartune.models.numerics import Resolved
 from chartune.testing.stock_layers import must_be_a_layer
 from chartune.testing.twins import EXACT, twin
 

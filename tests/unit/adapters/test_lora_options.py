@@ -17,7 +17,8 @@ from chartune.adapters.lora import LoRA
 from chartune.adapters.stack import Attached, Fresh, Stack, attach
 from chartune.errors import AdapterError, ConfigError
 from chartune.models.backbone import LocalBackbone
-from chartune.models.load import Resolved, load_body
+from chartune.models.load import load_body
+from chartune.models.numerics import Resolved
 from chartune.stages.finetune import Finetune
 from chartune.testing.adapted import IDS, MASK, body_of, hidden, kept
 from chartune.testing.support import TRIED, called

@@ -16,7 +16,8 @@ from chartune.adapters.prompt import Prompt
 from chartune.adapters.stack import Attached, Fresh, Stack, attach
 from chartune.errors import AdapterError
 from chartune.models.backbone import LocalBackbone
-from chartune.models.load import Resolved, load_body
+from chartune.models.load import load_body
+from chartune.models.numerics import Resolved
 from chartune.models.readers import LanguageModel, of_the_text
 from chartune.testing.stock_layers import must_be_a_layer
 from chartune.testing.twins import twin

@@ -10,7 +10,8 @@ import torch
 from chartune.batches.pack import Blocks, first_tokens, pack
 from chartune.batches.tokenize import Encoded
 from chartune.models.backbone import LocalBackbone
-from chartune.models.load import Resolved, load_body
+from chartune.models.load import load_body
+from chartune.models.numerics import Resolved
 
 TOKENIZER = SimpleNamespace(bos_token_id=0, eos_token_id=1)
 

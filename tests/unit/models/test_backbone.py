@@ -220,7 +220,8 @@ PEAK = """
 import json, resource, sys
 from pathlib import Path
 from chartune.models.families import family_of
-from chartune.models.load import Resolved, load_body, must_match
+from chartune.models.load import load_body, must_match
+from chartune.models.numerics import Resolved
 from chartune.models.local import LocalBackbone, hashed
 
 folder = Path(sys.argv[1])

@@ -18,7 +18,8 @@ from chartune.errors import ConfigError, RunError
 from chartune.models import compiled as module
 from chartune.models.backbone import LocalBackbone
 from chartune.models.compiled import LEAST_FLOPS, compiled, compiled_by_rule, compiler
-from chartune.models.load import Numerics, Resolved, load_body
+from chartune.models.load import load_body
+from chartune.models.numerics import Numerics, Resolved
 from chartune.models.readers import LanguageModel
 from chartune.store import COMPILED
 from chartune.testing.twins import EXACT

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from chartune.models.fused_encoder import FusedEncoder, can_be_fused
-from chartune.models.load import Resolved, load_body
+from chartune.models.load import load_body
+from chartune.models.numerics import Resolved
 from chartune.testing.twins import DECODERS, EXACT, FAMILIES, make_twin, twin
 
 ENCODERS = [name for name in FAMILIES if name not in DECODERS]

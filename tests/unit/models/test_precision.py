@@ -9,7 +9,8 @@ from safetensors.torch import load_file, save_file
 
 from chartune.errors import AdapterError, ConfigError
 from chartune.models.backbone import Backbone, LocalBackbone, find_backbone
-from chartune.models.load import Numerics, Resolved, load_body, resolve
+from chartune.models.load import load_body
+from chartune.models.numerics import Numerics, Resolved, resolve
 from chartune.models.precision import Precision, chosen, computing
 from chartune.store import Store
 from chartune.testing.twins import twin

@@ -18,7 +18,8 @@ from chartune.adapters.lora import LoRA
 from chartune.adapters.method import Method
 from chartune.errors import AdapterError, ConfigError
 from chartune.models.architecture import shape_of
-from chartune.models.load import Numerics, Resolved, load_body, resolve
+from chartune.models.load import load_body
+from chartune.models.numerics import Numerics, Resolved, resolve
 from chartune.models.quantisation import Quantisation
 from chartune.models.weights import stored
 from chartune.stages.exporting import _must_hold_numbers

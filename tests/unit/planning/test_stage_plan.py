@@ -23,7 +23,8 @@ from chartune.disclosure import shown, typical
 from chartune.errors import AdapterError, DataError, RunError
 from chartune.models.backbone import LocalBackbone, inspect
 from chartune.models.heads import LinearHead
-from chartune.models.load import Resolved, load_body, new_llama
+from chartune.models.load import load_body, new_llama
+from chartune.models.numerics import Resolved
 from chartune.models.readers import Classifier, LanguageModel
 from chartune.planning.blueprint import Blueprint, _batch, _weights, drawn, rehearsals
 from chartune.planning.depth import like_blocks

@@ -14,7 +14,8 @@ from chartune.adapters.prefix import Prefix
 from chartune.adapters.stack import Attached, Fresh, Stack, attach
 from chartune.models.fused_encoder import FusedEncoder
 from chartune.models.heads import Head
-from chartune.models.load import Resolved, load_body
+from chartune.models.load import load_body
+from chartune.models.numerics import Resolved
 from chartune.models.readers import Classifier
 from chartune.prediction.reading import reading
 from chartune.testing.adapted import IDS, MASK, one_step, optimizer_of, shaken

@@ -16,7 +16,7 @@ from chartune.errors import RunError
 from chartune.log import Event, console_sink
 from chartune.models.backbone import Backbone
 from chartune.models.heads import Head
-from chartune.models.load import Numerics
+from chartune.models.numerics import Numerics
 from chartune.quantities import Duration
 from chartune.report.followed import Released
 from chartune.runs import Run, find_run
