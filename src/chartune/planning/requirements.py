@@ -3,8 +3,7 @@
     memory    what is there ─▶ + weights ─▶ + optimizer, best weights ─▶ + the most that is alive in a micro-batch
     time      flops / matmul rate + 3 · bytes written / memory rate + operations · 5 µs
 
-The factor 3 and the 5 µs were fitted on small models on one core, where the formula met measured steps within a third;
-the other constants were set by judgement.
+The constants were fitted on small models on one core (benchmarks/memory.py).
 """
 
 import time
@@ -28,11 +27,11 @@ OPERATION_SECONDS: Final = 5e-6
 """What an operation costs however small it is."""
 STEP_SECONDS: Final = 3e-3
 """Optimizer, events and order, for each step."""
-SETUP_SECONDS: Final = 3.0
+SETUP_SECONDS: Final = 2.0
 """Loading, tokenising, intervals, writing."""
 TRY_SECONDS: Final = 0.03
 """How long a rate is tried."""
-RUNTIME: Final = 192 * 2**20
+RUNTIME: Final = 240 * 2**20
 """What libraries take when the first batch runs: kernels, their work space, modules that are imported late."""
 SLACK: Final = 1.5
 """An allocator holds more than is alive: 1.3 to 1.9 times as much (benchmarks/memory.py; `chartune.allocator`)."""
@@ -42,8 +41,8 @@ COPY: Final = 4
 """Bytes of a copy of a weight in fp32."""
 CHECKPOINT: Final = 16
 """Bytes per weight that learns while a checkpoint is written: the optimizer's state, copied and serialised."""
-READ_AT_ONCE: Final = 3
-"""Tensors that are held in fp32 while weights are read: two threads read, and what one has read is rounded."""
+READ_AT_ONCE: Final = 1.5
+"""Times the largest tensor that is held in fp32 while weights are read and first tried, beside those that stay."""
 CGROUPS: Final = (
     ("memory.max", "memory.current", "inactive_file"),
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
@@ -135,12 +134,12 @@ def memory_of(weights: Weights, rehearsed: Rehearsals, workload: Workload, resol
     """
     n, cpu = weights.trainable, resolved.device == "cpu"
     optimizer = n * (ADAMW + COPY) if cpu else n * ADAMW  # a GPU's best weights are kept by the processor
-    copies = max(READ_AT_ONCE * weights.largest_bytes, CHECKPOINT * n) if cpu else 0
-    worst = round(SLACK * max(rehearsed.peak_bytes, copies))
+    worst = round(SLACK * max(rehearsed.peak_bytes, CHECKPOINT * n if cpu else 0))
     if not cpu:
         return Memory(0, weights.resident_bytes, optimizer, worst, 0, free_memory("cuda"))
     process = held + RUNTIME
-    return Memory(process, weights.resident_bytes, optimizer, worst, workload.text_bytes, free_memory("cpu"))
+    read = round(READ_AT_ONCE * weights.largest_bytes) - optimizer  # before there is an optimizer
+    return Memory(process, weights.resident_bytes, optimizer, max(worst, read), workload.text_bytes, free_memory("cpu"))
 
 
 def disk_of(weights: Weights, store: Path) -> Disk:

@@ -1,0 +1,202 @@
+"""What `plan` foretells of memory and time, beside what the same run then takes: each in a process of its own.
+
+    base (random, activations dominate) ─ a stage of few steps ─ plan ─▶ peak and seconds, foretold
+                                                              └─ run ──▶ peak of the process, and seconds
+
+python benchmarks/memory.py                 every case, some minutes each on a busy machine
+python benchmarks/memory.py --only lora     those with this word in their name
+python benchmarks/memory.py --smollm2       also on SmolLM2-135M, up to 8 GiB
+
+The peak of a process is the operating system's (`ru_maxrss`), libraries included. Memory does not depend on what else
+the machine does. Seconds are those of the processor, and so are the rates that they are foretold by: on one thread
+(`OMP_NUM_THREADS=1`) they do not either.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from types import SimpleNamespace
+from typing import Any, Final
+
+import torch
+from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
+
+from chartune.batches.tokenize import train_tokenizer
+from chartune.made_up import make_hospital
+from chartune.planning import requirements
+from chartune.planning.plan import plan, planned_facts
+from chartune.quantities import human_bytes
+from chartune.stages.finetune import Finetune, finetune
+from chartune.stages.pretrain import Pretrain, pretrain
+from chartune.store import Store
+from chartune.tasks.charts import Preparation
+from chartune.tasks.prepare import prepare
+
+SHAPES: Final[dict[str, dict[str, Any]]] = {
+    "llama": {
+        "hidden_size": 512, "num_hidden_layers": 8, "num_attention_heads": 8, "intermediate_size": 1376,
+        "vocab_size": 8000, "pad_token_id": 2, "bos_token_id": 0, "eos_token_id": 1,
+    },
+    "bert": {
+        "hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536,
+        "vocab_size": 8000, "pad_token_id": 2,
+    },
+}  # fmt: skip
+"""LLaMA of 29 million parameters, BERT of MiniLM's width."""
+LEARNING: Final[dict[str, dict[str, Any]]] = {
+    "lora": {"kind": "lora", "rank": 16, "targets": "all-linear"},
+    "ia3": {"kind": "ia3"},
+    "adalora": {"kind": "adalora"},
+    "adaptation-prompt": {"kind": "adaptation-prompt"},
+    "prefix": {"kind": "prefix"},
+    "prompt": {"kind": "prompt"},
+    "p-tuning": {"kind": "p-tuning"},
+    "full": {"kind": "full"},
+}
+"""Every method of the papers."""
+SUBJECTS: Final = 220
+STEPS: Final = 4
+
+
+@dataclass(frozen=True)
+class Case:
+    """A run that is planned, and done."""
+
+    kind: str
+    """`pretrain` or `finetune`."""
+    base: str
+    """A family of `SHAPES`, or `smollm2`."""
+    method: str
+    length: int
+    """`max_seq_len`."""
+    batch: int
+    """Examples of a step."""
+    fields: dict[str, Any] = field(default_factory=dict)
+    """Further fields of the stage."""
+
+    @property
+    def name(self) -> str:
+        """Such as `pretrain llama lora 8 × 128`."""
+        return f"{self.kind} {self.base} {self.method} {self.batch} × {self.length}"
+
+
+def cases(*, smollm2: bool) -> list[Case]:
+    """Every method in pretraining, some in fine-tuning, at two lengths."""
+    made = [Case("pretrain", "llama", method, 128, 8) for method in LEARNING]
+    made += [Case("pretrain", "llama", method, 512, 2) for method in ("lora", "prefix", "full")]
+    made += [Case("finetune", "llama", method, 256, 4) for method in ("lora", "ia3", "full")]
+    made += [Case("finetune", "bert", method, 256, 8) for method in ("lora", "prefix", "p-tuning", "full")]
+    made += [Case("finetune", "bert", method, 64, 16) for method in ("lora", "full", "head only")]
+    made.append(Case("pretrain", "llama", "lora", 128, 8, {"numerics": {"precision": "bf16"}}))
+    if smollm2:
+        made += [Case("pretrain", "smollm2", method, 128, 8) for method in ("lora", "full")]
+        made += [Case("finetune", "smollm2", "lora", 256, 4)]
+        tokens = {"learning_rate": 1e-4, "micro_batch_tokens": 2048, "duration": {"value": 1, "unit": "steps"}}
+        made += [Case("pretrain", "smollm2", "lora", 256, 8, {"optimisation": tokens})]
+    return made
+
+
+def main() -> None:
+    """Measure and print; with a case: do that one and print what it took."""
+    asked = argparse.ArgumentParser()
+    asked.add_argument("--only", default="")
+    asked.add_argument("--smollm2", action="store_true")
+    asked.add_argument("--rows", type=Path, help="what was measured, as JSON lines")
+    asked.add_argument("--case", nargs=2)
+    choice = asked.parse_args()
+    if choice.case:
+        print(json.dumps(_done(Case(**json.loads(choice.case[0])), Path(choice.case[1]))))
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        _make(Path(folder))
+        rows = []
+        for case in cases(smollm2=choice.smollm2):
+            if choice.only in case.name:
+                rows.append(_measured(case, folder))
+                print(_line(case, rows[-1]), flush=True)
+                if choice.rows:
+                    with choice.rows.open("a") as file:
+                        file.write(json.dumps({"case": case.name, **rows[-1]}) + "\n")
+    for what in ("peak", "seconds"):
+        errors = sorted(abs(row[f"planned_{what}"] / row[what] - 1) for row in rows)
+        print(f"{what}: error {median(errors):.0%} in the median, {errors[-1]:.0%} at worst, {len(errors)} runs")
+
+
+def _make(folder: Path) -> None:
+    """A hospital, its prepared data, and the bases."""
+    make_hospital(folder / "raw", subjects=SUBJECTS, events=False)
+    prepare(_preparation(folder), Store(folder / "store").open())
+    for family, sizes in SHAPES.items():
+        place = folder / family
+        train_tokenizer(["the patient was admitted with chest pain and fever"], 384, place)
+        config = AutoConfig.for_model(family, **sizes, max_position_embeddings=1024)
+        torch.manual_seed(0)
+        make = AutoModelForCausalLM if family == "llama" else AutoModel
+        make.from_config(config).save_pretrained(place)
+
+
+def _preparation(folder: Path) -> Preparation:
+    return Preparation.parse({"source": {"kind": "mimic3", "folder": str(folder / "raw")}})
+
+
+def _measured(case: Case, folder: str) -> dict[str, float]:
+    """Of a process that does nothing else."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--case", json.dumps(asdict(case)), folder], capture_output=True, text=True
+    )
+    if done.returncode:
+        raise RuntimeError(f"{case.name} must run, but it ended with {done.stderr[-2000:]}")
+    row: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return row
+
+
+def _done(case: Case, folder: Path) -> dict[str, float]:
+    stage, store = _stage(case, folder), Store(folder / "store")
+    vars(requirements)["time"] = SimpleNamespace(
+        perf_counter=time.process_time
+    )  # the machine's rates as they are where nothing else runs
+    made = plan(stage, store)
+    foretold = planned_facts(made)
+    started, before = time.monotonic(), time.process_time()
+    pretrain(stage, store) if isinstance(stage, Pretrain) else finetune(stage, store)
+    return {
+        **made.memory.to_json(), "planned_peak": foretold["peak_bytes"], "planned_seconds": foretold["seconds"],
+        "peak": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "wall": time.monotonic() - started, "seconds": time.process_time() - before,
+    }  # fmt: skip
+
+
+def _stage(case: Case, folder: Path) -> Pretrain | Finetune:
+    """A few steps of it, and little that is read."""
+    base = case.base if case.base == "smollm2" else str(folder / case.base)
+    moved = {"batch_size": case.batch, "duration": {"value": STEPS, "unit": "steps"}, "learning_rate": 1e-4}
+    common = {
+        "data": _preparation(folder).model_dump(mode="json"), "backbone": {"name": base}, "max_seq_len": case.length,
+        "optimisation": moved, "stopping": {"evaluations_per_epoch": 1},
+    } | case.fields  # fmt: skip
+    if case.kind == "pretrain":
+        return Pretrain.parse(
+            {**common, "method": LEARNING[case.method], "validation_blocks": 4, "held_out_blocks": 4, "train_blocks": 4}
+        )
+    layers = [{"kind": "fresh", "method": LEARNING[case.method]}] if case.method in LEARNING else []
+    return Finetune.parse({**common, "stack": {"layers": layers}})
+
+
+def _line(case: Case, row: dict[str, float]) -> str:
+    errors = {what: row[f"planned_{what}"] / row[what] - 1 for what in ("peak", "seconds")}
+    return (
+        f"{case.name:45} {'bf16' if case.fields.get('numerics') else '':5}{human_bytes(int(row['planned_peak'])):>9} "
+        f"foretold, {human_bytes(int(row['peak'])):>9} taken, {errors['peak']:+5.0%}; {row['planned_seconds']:5.0f} s "
+        f"foretold, {row['seconds']:5.0f} CPU s and {row['wall']:.0f} s taken, {errors['seconds']:+5.0%}"
+    )
+
+
+if __name__ == "__main__":
+    main()
