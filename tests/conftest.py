@@ -54,13 +54,8 @@ def store(tmp_path: Path) -> Store:
 @pytest.fixture
 def jumping_date(monkeypatch: pytest.MonkeyPatch) -> None:
     """A clock that is set forward by years, and back by more, with each look at the date."""
-    jumps, date = itertools.cycle((3e8, -6e8, 4e8, -2e8)), [time.time()]
-
-    def now() -> float:
-        date[0] += next(jumps)
-        return date[0]
-
-    monkeypatch.setattr(time, "time", now)
+    dates = itertools.accumulate(itertools.cycle((3e8, -6e8, 4e8, -2e8)), initial=1.8e9)
+    monkeypatch.setattr(time, "time", lambda: next(dates))
 
 
 def _section(heading: str) -> str:
