@@ -20,7 +20,7 @@ from chartune.store import Store
 from chartune.tasks.prepare import Preparation
 from chartune.testing import past_runs
 from chartune.testing.plain import typed
-from chartune.testing.raw_tables import RawHospital
+from chartune.testing.short_texts import reports
 from chartune.testing.twins import EXACT
 
 WIDTH = 16
@@ -35,19 +35,7 @@ GENERAL = ["the quick brown fox", "jumps over a lazy dog, and then rests"]
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Preparation:
-    """These radiology reports, each of a patient of its own."""
-    raw, lists = RawHospital(), tmp_path_factory.mktemp("lists")
-    for first, (split, texts) in zip((1, 101, 201), NOTES.items(), strict=True):
-        ids = range(first, first + len(texts))
-        (lists / f"{split}.csv").write_text("subject_id\n" + "".join(f"{n}\n" for n in ids))
-        for n, text in zip(ids, texts, strict=True):
-            raw.patient(n)
-            raw.admission(n, 1000 + n)
-            raw.note(n, None, text, category="Radiology")
-    return Preparation.parse({
-        "source": {"kind": "mimic3", "folder": raw.write(tmp_path_factory.mktemp("raw"))},
-        "splits": {"kind": "imported", "folder": lists}, "corpus": {"repeats": "kept"},
-    }).model_copy(update={"preset": "paper-code"})  # fmt: skip
+    return reports(NOTES, tmp_path_factory.mktemp("raw"), tmp_path_factory.mktemp("lists"))
 
 
 @pytest.fixture(scope="module")

@@ -34,7 +34,7 @@ from chartune.stages.exporting import export
 from chartune.stages.pretrain import Pretrain, corpus_texts, cutting_of, pretrain
 from chartune.store import Store
 from chartune.tasks.prepare import Preparation, prepare
-from chartune.testing.raw_tables import RawHospital
+from chartune.testing.short_texts import reports
 from chartune.testing.support import TRIED, called
 from chartune.testing.twins import EXACT, make_twin, twin
 from chartune.train.checkpoint import trainable
@@ -56,19 +56,7 @@ def base(twins: Path) -> LocalBackbone:
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Preparation:
-    """These radiology reports, each of a patient of its own."""
-    raw, lists = RawHospital(), tmp_path_factory.mktemp("lists")
-    for first, (split, texts) in zip((1, 101, 201), NOTES.items(), strict=True):
-        ids = range(first, first + len(texts))
-        (lists / f"{split}.csv").write_text("subject_id\n" + "".join(f"{n}\n" for n in ids))
-        for n, text in zip(ids, texts, strict=True):
-            raw.patient(n)
-            raw.admission(n, 1000 + n)
-            raw.note(n, None, text, category="Radiology")
-    return Preparation.parse({
-        "source": {"kind": "mimic3", "folder": raw.write(tmp_path_factory.mktemp("raw"))},
-        "splits": {"kind": "imported", "folder": lists}, "corpus": {"repeats": "kept"},
-    }).model_copy(update={"preset": "paper-code"})  # fmt: skip
+    return reports(NOTES, tmp_path_factory.mktemp("raw"), tmp_path_factory.mktemp("lists"))
 
 
 def stage(asked: Preparation, base: LocalBackbone, **further: Any) -> Pretrain:
@@ -100,20 +88,23 @@ def masker(base: LocalBackbone) -> Masker:
     return Masker.of(load_tokenizer(base), Masking(), base.name)
 
 
+def stock_perplexity(folder: Path, held: Blocks) -> float:
+    """Of masked tokens by transformers' own model."""
+    assert held.shown is not None
+    seen = torch.from_numpy((held.positions == np.arange(WIDTH)).astype(np.int64))
+    labels = torch.from_numpy(np.where(held.predicts, held.ids, -100)).long()
+    stock = AutoModelForMaskedLM.from_pretrained(folder, attn_implementation="eager").eval()
+    with torch.no_grad():
+        loss = stock(input_ids=torch.from_numpy(held.shown).long(), attention_mask=seen, labels=labels).loss
+    return float(loss.exp())
+
+
 def test_the_score_is_that_of_transformers_own_model_under_a_mask_that_no_seed_moves(
     adapted: Run, base: LocalBackbone
 ) -> None:
     held = masker(base).evaluated(read(base, NOTES["test"]))
-    assert held.shown is not None
-    labels = np.where(held.predicts, held.ids, -100)
-    seen = torch.from_numpy((held.positions == np.arange(WIDTH)).astype(np.int64))
-    stock = AutoModelForMaskedLM.from_pretrained(base.folder, attn_implementation="eager").eval()
-    with torch.no_grad():
-        loss = stock(
-            input_ids=torch.from_numpy(held.shown).long(), attention_mask=seen, labels=torch.from_numpy(labels).long()
-        ).loss
     before = adapted.scores["test"]["masked_lm_perplexity_before"]
-    assert before.value == pytest.approx(float(loss.exp()), rel=1e-5)
+    assert before.value == pytest.approx(stock_perplexity(base.folder, held), rel=1e-5)
     assert before.n == int(held.predicts.sum())
 
 
@@ -243,12 +234,15 @@ def test_what_cannot_guess_is_refused_with_what_is_missing(twins: Path, bert: Lo
 
 
 def test_masks_are_refused_for_a_decoder_and_rows_without_room(
-    asked: Preparation, base: LocalBackbone, llama: LocalBackbone
+    asked: Preparation, base: LocalBackbone, llama: LocalBackbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ConfigError, match=r"`masking` is for encoders.*tiny-llama is a decoder \(llama\)"):
         stage(asked, llama, masking={"rate": 0.2}).must_suit(llama)
     stage(asked, llama).must_suit(llama)
     stage(asked, base, masking={"rate": 0.2}).must_suit(base)
+    monkeypatch.setattr("chartune.stages.cutting.around", lambda tokenizer: ([0], [1]))  # as BERT's own tokenizer
+    with pytest.raises(ConfigError, match=r"leave room for text beside the 2 special tokens.*but got 2; use"):
+        stage(asked, base, max_seq_len=2).must_suit(base)
 
 
 def test_no_table_mixes_masked_tokens_with_next_ones(adapted: Run) -> None:
@@ -283,11 +277,6 @@ def test_scored_later_or_exported_it_guesses_as_it_did(
     assert later.scores["test"] == adapted.scores["test"]
     folder = export(adapted, store, tmp_path / "out", merged=True)
     held = masker(base).evaluated(read(base, NOTES["test"]))
-    assert held.shown is not None
-    seen = torch.from_numpy((held.positions == np.arange(WIDTH)).astype(np.int64))
-    labels = torch.from_numpy(np.where(held.predicts, held.ids, -100)).long()
-    stock = AutoModelForMaskedLM.from_pretrained(folder / "model", attn_implementation="eager").eval()
-    with torch.no_grad():
-        loss = stock(input_ids=torch.from_numpy(held.shown).long(), attention_mask=seen, labels=labels).loss
-    assert adapted.scores["test"]["masked_lm_perplexity"].value == pytest.approx(float(loss.exp()), rel=1e-4)
+    after = adapted.scores["test"]["masked_lm_perplexity"]
+    assert after.value == pytest.approx(stock_perplexity(folder / "model", held), rel=1e-4)
     assert "AutoModelForMaskedLM" in (folder / "MODEL_CARD.md").read_text()
