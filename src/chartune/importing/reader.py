@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
-from chartune.errors import AdapterError, ConfigError, StoreError
+from chartune.errors import AdapterError, StoreError
+from chartune.extras import installed
 
 START: Final = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from importlib import import_module; "
@@ -50,10 +51,9 @@ def dequantized(source: Path, folder: Path) -> dict[str, Any]:
         AdapterError: it refused, or was ended by its limits.
         StoreError: no room.
     """
-    if importlib.util.find_spec("gguf") is None:
-        raise ConfigError(
-            f"reading {source.name} needs the package gguf, which is not installed; run `pip install 'chartune[gguf]'`."
-        )
+    with installed("gguf", f"reading {source.name} needs the package gguf"):
+        if importlib.util.find_spec("gguf") is None:
+            raise ImportError
     with source.open("rb") as file:
         if file.read(4) != b"GGUF":
             raise AdapterError(f"{_GGUF}, but {source} does not begin as one; copy it again.")

@@ -14,6 +14,7 @@ from torch import nn
 from transformers.pytorch_utils import Conv1D
 
 from chartune.errors import ConfigError
+from chartune.extras import installed
 from chartune.models.anatomy import is_matrix, matrix_shape
 
 Quantisation = Literal["none", "nf4", "int8"]
@@ -51,13 +52,8 @@ def bitsandbytes() -> ModuleType:
     Raises:
         ConfigError: it is not installed.
     """
-    try:
+    with installed("gpu", "a quantised base needs the package bitsandbytes", "choose numerics.quantisation=none"):
         import bitsandbytes
-    except ImportError:
-        raise ConfigError(
-            "a quantised base needs the package bitsandbytes, which is not installed; run `pip install "
-            "'chartune[gpu]'`, or choose numerics.quantisation=none."
-        ) from None
     return bitsandbytes  # type: ignore[no-any-return]
 
 

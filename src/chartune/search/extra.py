@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from functools import cache
 from types import ModuleType
 
-from chartune.errors import ConfigError
+from chartune.extras import installed
 
 
 @cache
@@ -16,12 +16,8 @@ def optuna() -> ModuleType:
     Raises:
         ConfigError: it is not installed.
     """
-    try:
+    with installed("search", "a search needs the package optuna"):
         import optuna
-    except ImportError:
-        raise ConfigError(
-            "a search needs the package optuna, which is not installed; run `pip install 'chartune[search]'`."
-        ) from None
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     return optuna
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from chartune.errors import ConfigError, StoreError
+from chartune.extras import installed
 from chartune.search.extra import experimental, optuna
 
 SEARCHES: Final = "searches"
@@ -49,13 +50,8 @@ def database(url: str) -> Any:
         StoreError: the database cannot be reached.
     """
     known = must_be_database(url)
-    try:
-        with reaching("the database"), experimental():
-            return _tables_made(known)
-    except ImportError:
-        raise ConfigError(
-            "PostgreSQL needs a driver, which is not installed; run `pip install 'chartune[postgresql]'`."
-        ) from None
+    with installed("postgresql", "PostgreSQL needs a driver"), reaching("the database"), experimental():
+        return _tables_made(known)
 
 
 def _tables_made(url: str) -> Any:

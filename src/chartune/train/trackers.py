@@ -10,7 +10,7 @@ they write determines nothing. One that fails is left out from then on: training
 import logging
 import re
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -18,6 +18,7 @@ from pydantic import field_validator
 
 from chartune.config import Config
 from chartune.errors import ConfigError
+from chartune.extras import installed
 from chartune.log import Event, listening
 from chartune.report.followed import Released
 
@@ -130,10 +131,8 @@ class TensorBoard:
     failures: tuple[type[Exception], ...] = (OSError,)
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
-        try:
+        with _installed("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            raise _missing("tensorboard") from None
         self._folder, self._writer_of = _folder(folder) / fingerprint, SummaryWriter
         self._writer: Any = None
 
@@ -153,10 +152,8 @@ class MLflow:
     """Metrics `<split>/<metric>` of a run in a database of the folder; a resumed run goes on in the same one."""
 
     def __init__(self, folder: Path, fingerprint: str, name: str) -> None:
-        try:
+        with _installed("mlflow"):
             import mlflow
-        except ImportError:
-            raise _missing("mlflow") from None
         self.failures: tuple[type[Exception], ...] = (OSError, mlflow.exceptions.MlflowException)
         self._metric, self._held = mlflow.entities.Metric, list[Any]()
         place = _folder(folder)
@@ -212,8 +209,5 @@ def _folder(path: Path) -> Path:
     return whole
 
 
-def _missing(package: str) -> ConfigError:
-    return ConfigError(
-        f"trackers.{package} needs the package {package}, which is not installed; run `pip install "
-        f"'chartune[{package}]'`, or leave it out."
-    )
+def _installed(package: str) -> AbstractContextManager[None]:
+    return installed(package, f"trackers.{package} needs the package {package}", "leave it out")

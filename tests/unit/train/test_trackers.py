@@ -169,7 +169,7 @@ def test_a_package_that_is_missing_is_named_with_its_extra(
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     monkeypatch.setitem(sys.modules, "mlflow", None)
     trackers = Trackers.parse({package: str(tmp_path)})
-    refused = pytest.raises(ConfigError, match=rf"pip install 'chartune\[{package}\]'")
+    refused = pytest.raises(ConfigError, match=rf"pip install 'chartune\[{package}\]'`, or leave it out\.")
     with refused, following(trackers, "ab12", "x", OPEN):
         pass
 
