@@ -37,9 +37,10 @@ def _choices(variant: Variant) -> dict[str, Any]:
     run = variant.run
     fields = {name: value for name, value in run.stage.items() if name not in {*_ELSEWHERE, "stack"}}
     stack = {f"layer {n}": {"state": layer.state, **(layer.method or {})} for n, layer in enumerate(run.stack, 1)}
-    read = {} if run.about.max_seq_len is None else {"tokens read": run.about.max_seq_len}
+    recorded = {"tokens read": run.about.max_seq_len, "strength chosen": run.about.strength}
+    known = {name: value for name, value in recorded.items() if value is not None}
     task = {} if run.task is None else {"task": run.task}
-    return {"kind": run.kind, **stack, **read, **fields, **task}
+    return {"kind": run.kind, **stack, **known, **fields, **task}
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

@@ -174,6 +174,8 @@ class RunRecord(Record):
     """The step whose weights were kept; 0: the initial weights."""
     micro_batch_tokens: int | None = None
     """Padded tokens that went through the model at once in training, at its end; None: written before this was kept."""
+    strength: float | None = None
+    """Inverse penalty of TF-IDF's regressions, as it was chosen on the validation split."""
     texts: int | None = None
     """How many texts it has learnt from; None: written before this was kept."""
     seed: int | None = None

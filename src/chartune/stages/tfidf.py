@@ -95,14 +95,14 @@ def _fit(stage: Tfidf, table: TaskTable, work: Work, base: LocalBackbone | None 
     held = {split: vectorizer.transform(texts[split]) for split in stage.scored}
     limit = Limit(base.name, base.content_hash, stage.length.max_seq_len) if base and stage.length else None
     write_terms(work.folder, vectorizer, _classes(table), table.prior_logits(), limit)
-    decided = _learnt(stage, table, train, held, work)
+    strength, decided = _learnt(stage, table, train, held, work)
     write_predictions(work.folder, table, decided)
     words = np.asarray([len(text.split()) for text in texts.get("test", ())], dtype=np.int32)
     oracle = oracle_of(stage.data.source, table.task, table.recipe)
     scores = score(table, decided, work.folder, words={"test": words}, oracle=oracle)
     parameters = (train.shape[1] + 1) * table.form.regressions(len(table.space.labels))
     facts = {
-        "calibration": calibration(table, decided["validation"]),
+        "calibration": calibration(table, decided["validation"]), "strength": strength,
         "truncated_fraction": float(cut[stage.scored[-1]].mean()),
     }  # fmt: skip
     return Outcome(scores, parameters, parameters, facts=facts)
@@ -122,8 +122,12 @@ def _weighed(stage: Tfidf, texts: Sequence[str]) -> tuple[TfidfVectorizer, Any]:
 
 def _learnt(
     stage: Tfidf, table: TaskTable, train: Any, held: Mapping[str, Any], work: Work
-) -> dict[str, NDArray[np.float64]]:
-    """Choose the penalty, fit with it, write the regressions; what is scored of each held-out text, by split."""
+) -> tuple[float, dict[str, NDArray[np.float64]]]:
+    """Choose the penalty, fit with it, write the regressions.
+
+    Returns:
+        The inverse penalty, and what is scored of each held-out text, by split.
+    """
     every, few, watched = np.arange(table.outputs), _sample(table), {"validation": held["validation"]}
     tried = stage.strengths if len(stage.strengths) > 1 else ()
     with progress("fitting regressions", len(tried) * len(few) + len(every)) as meter:
@@ -132,7 +136,7 @@ def _learnt(
             for strength in tried
         ]
         best = stage.strengths[int(np.argmax(scores))] if scores else stage.strengths[0]
-        return _decided(table, keep(work.folder, _regressions(table, train, every, best, meter)), held)
+        return best, _decided(table, keep(work.folder, _regressions(table, train, every, best, meter)), held)
 
 
 def _sample(table: TaskTable) -> NDArray[np.intp]:

@@ -196,6 +196,7 @@ def _finished(
     if labels is not None:
         labels.write_parquet(folder / "per_label.parquet")
     if about["kind"] == "tfidf":
+        about["strength"] = 10.0
         cost, events = Cost(3.2, None, 900_000_000, trained, None, None, trained * 8, "CPU, 2 threads"), []
     else:
         parameters = about["backbone"]["parameters"] + trained

@@ -77,6 +77,7 @@ def test_hyperparameters_of_every_run_stand_beside_each_other_without_paths(vari
     assert rows["seed"] == ["0", "0", "0, 1, 2", "0", "0"]
     assert rows["layer 1.rank"] == ["–", "–", "8", "8", "8"]
     assert rows["layer 1.state"] == ["–", "–", "fresh", "frozen", "fresh"]
+    assert rows["strength chosen"] == ["10", *["–"] * 4]
     assert rows["kind"] == ["tfidf", *["finetune"] * 4]
     assert rows["task"] == ["mortality"] * 5  # as the run has it, whatever its stage left open
 

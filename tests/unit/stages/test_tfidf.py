@@ -77,12 +77,15 @@ def test_of_many_labels_the_penalty_is_chosen_on_some_that_validation_can_score(
     assert frequencies[0] == frequencies.max()
     assert 0 not in some  # no validation text has it
     assert {frequencies[some].max(), frequencies[some].min()} == {frequencies[1:].max(), frequencies[1:].min()}
-    scores = {}
+    scores, chosen = {}, {}
     for strengths in ((1e-4,), (100.0,), (1e-4, 100.0)):
         folder = store.partial("runs", "-".join(map(str, strengths)))
-        scores[strengths] = _fit(Tfidf(data=DATA, strengths=strengths), table, Work(store, folder, "0" * 16)).scores
+        outcome = _fit(Tfidf(data=DATA, strengths=strengths), table, Work(store, folder, "0" * 16))
+        scores[strengths], chosen[strengths] = outcome.scores, outcome.facts["strength"]
         assert scores[strengths]["test"]["labels_scored"].value == 12  # all are fitted, whatever was tried on some
-    assert scores[1e-4, 100.0] == max(scores[1e-4,], scores[100.0,], key=lambda s: s["validation"]["auroc"].value)
+    better = max((1e-4,), (100.0,), key=lambda strengths: scores[strengths]["validation"]["auroc"].value)
+    assert scores[1e-4, 100.0] == scores[better]
+    assert (chosen[1e-4,], chosen[100.0,], chosen[1e-4, 100.0]) == (1e-4, 100.0, *better)
 
 
 @pytest.mark.parametrize("strengths", [[], [1.0, 0.0], [-1.0]])
