@@ -3,16 +3,26 @@
 Numerics (as chosen) ─device, base, length─▶ Resolved (in force, with the reason; part of every fingerprint)
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import BeforeValidator
 
 from chartune.allocator import keep_pages
 from chartune.config import Added, Config, Unhashed
 from chartune.errors import ConfigError
-from chartune.models.precision import Computed, Precision, Switch, chosen, gpu_multiplies_bf16
+from chartune.models.precision import Computed, Device, Precision, precision_in_force
 from chartune.models.quantisation import Quantisation, must_be_possible
+
+
+def _word(value: Any) -> Any:
+    """YAML reads a bare on and off as truth values."""
+    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
+
+
+Switch = Annotated[Literal["auto", "on", "off"], BeforeValidator(_word)]
+"""A choice that a rule makes unless it is made."""
 
 
 class Numerics(Config):
@@ -40,7 +50,7 @@ class Numerics(Config):
 class Resolved:
     """The numerics in force, and why."""
 
-    device: Literal["cpu", "cuda"]
+    device: Device
     precision: Computed
     attention: Literal["eager", "sdpa"]
     reason: str
@@ -52,11 +62,12 @@ class Resolved:
     """Whether the blocks of a decoder are compiled while they are trained (`chartune.models.compiled`)."""
 
     def hashable(self) -> dict[str, Any]:
-        """What of it changes the answer; in bf16 runs of former versions, adapters were in bf16, too."""
-        usual = {"reason"} | ({"reading"} if self.reading == "as-trained" else set())
-        usual |= {"quantisation"} if self.quantisation == "none" else set()
-        usual |= set() if self.compiled else {"compiled"}
-        own = {name: value for name, value in asdict(self).items() if name not in usual}
+        """What of it changes the answer; a field at its default came when runs had been made, and stays out.
+
+        In bf16 runs of former versions, adapters were in bf16, too.
+        """
+        values = ((field, getattr(self, field.name)) for field in fields(self) if field.name != "reason")
+        own = {field.name: value for field, value in values if value != field.default}
         return own | ({"adapters": "fp32"} if self.precision == "bf16" else {})
 
 
@@ -83,9 +94,8 @@ def resolve(
         )
     torch.set_flush_denormal(True)  # numbers below 1e-38 cost a processor a hundred times their worth
     keep_pages()
-    device: Literal["cpu", "cuda"] = "cuda" if torch.cuda.is_available() else "cpu"
-    fast = gpu_multiplies_bf16() if device == "cuda" else cpu_multiplies_bf16()
-    precision, why = chosen(numerics.precision, device, fast)
+    device: Device = "cuda" if torch.cuda.is_available() else "cpu"
+    precision, why = precision_in_force(numerics.precision, device)
     must_be_possible(numerics.quantisation, device, trains_all=trains_all)
     # The fused backward on CPU is slow for short sequences; forward alone, or long ones, it wins (docs/methods.md).
     short = device == "cpu" and max_seq_len <= 256 and trains_body
@@ -94,9 +104,3 @@ def resolve(
     )
     reason = f"{precision}: {why}; {attention}: {max_seq_len} tokens on {device}"
     return Resolved(device, precision, attention, reason, quantisation=numerics.quantisation)
-
-
-def cpu_multiplies_bf16() -> bool:
-    """Whether the processor has AVX-512-BF16 or AMX-BF16 (or ARM's BF16) instructions."""
-    able = torch.cpu.get_capabilities()
-    return bool(able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16"))

@@ -3,37 +3,29 @@
 auto ─▶ bf16 where the device multiplies it fast ─▶ else fp16 on a GPU with tensor cores (T4, V100) ─▶ else fp32
 """
 
-from typing import Annotated, Any, Final, Literal
+from typing import Final, Literal
 
 import torch
-from pydantic import BeforeValidator
 
 from chartune.errors import ConfigError
 
+Device = Literal["cpu", "cuda"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+"""As chosen in a config."""
 Computed = Literal["fp32", "bf16", "fp16"]
-
-
-def _word(value: Any) -> Any:
-    """YAML reads a bare on and off as truth values."""
-    return {True: "on", False: "off"}[value] if isinstance(value, bool) else value
-
-
-Switch = Annotated[Literal["auto", "on", "off"], BeforeValidator(_word)]
-"""A choice that a rule makes unless it is made."""
+"""As in force."""
 HALF: Final = {"bf16": torch.bfloat16, "fp16": torch.float16}
 """The precisions of two bytes."""
 TENSOR_CORES: Final = (7, 0)
 """Compute capability from which a GPU multiplies fp16 fast; older ones mostly do it slower than fp32."""
 
 
-def chosen(choice: Precision, device: Literal["cpu", "cuda"], fast_bf16: bool) -> tuple[Computed, str]:
+def precision_in_force(choice: Precision, device: Device) -> tuple[Computed, str]:
     """The precision in force, and why.
 
     Args:
         choice: in the config.
         device: that computes.
-        fast_bf16: whether it multiplies bf16 fast.
 
     Raises:
         ConfigError: fp16 is chosen for a processor.
@@ -45,16 +37,22 @@ def chosen(choice: Precision, device: Literal["cpu", "cuda"], fast_bf16: bool) -
         )
     if choice != "auto":
         return choice, "chosen in the config"
-    if fast_bf16:
+    if multiplies_bf16(device):
         return "bf16", "the hardware multiplies bf16 fast"
     if device == "cuda" and torch.cuda.get_device_capability() >= TENSOR_CORES:
         return "fp16", "no fast bf16, but fast fp16"
     return "fp32", "no fast bf16"
 
 
-def gpu_multiplies_bf16() -> bool:
-    """Whether the GPU itself does: torch also counts those that emulate it, at a loss."""
-    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+def multiplies_bf16(device: Device) -> bool:
+    """Whether the device itself multiplies bf16 fast.
+
+    A GPU must not emulate it, which torch counts, too; a processor needs AVX-512-BF16, AMX-BF16 or ARM's BF16.
+    """
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16"))
 
 
 def computing(device: str, precision: Computed) -> torch.autocast:

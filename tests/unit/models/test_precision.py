@@ -11,7 +11,7 @@ from chartune.errors import AdapterError, ConfigError
 from chartune.models.backbone import Backbone, LocalBackbone, find_backbone
 from chartune.models.load import load_body
 from chartune.models.numerics import Numerics, Resolved, resolve
-from chartune.models.precision import Precision, chosen, computing
+from chartune.models.precision import Precision, computing, precision_in_force
 from chartune.store import Store
 from chartune.testing.twins import twin
 
@@ -46,11 +46,17 @@ def test_the_precision_is_part_of_a_run_s_name() -> None:
     assert [each["precision"] for each in hashed] == ["fp32", "bf16", "fp16"]
 
 
-def test_fp16_is_refused_on_a_processor_with_what_to_choose() -> None:
+def test_fp16_is_refused_on_a_processor_with_what_to_choose(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match=r"fp16 needs a GPU, .* numerics\.precision is fp16 .* choose `auto`"):
-        chosen("fp16", "cpu", True)
-    assert chosen("auto", "cpu", False) == ("fp32", "no fast bf16")
-    assert chosen("auto", "cpu", True)[0] == "bf16"
+        precision_in_force("fp16", "cpu")
+    for instructions, expected in (
+        ((), "fp32"),
+        (("avx2", "avx512"), "fp32"),
+        (("amx_bf16",), "bf16"),
+        (("bf16",), "bf16"),
+    ):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda able=instructions: dict.fromkeys(able, True))
+        assert precision_in_force("auto", "cpu")[0] == expected
 
 
 @pytest.mark.parametrize("family", ["llama", "bert"])

@@ -105,7 +105,7 @@ def test_a_machine_that_computes_otherwise_makes_another_run_of_the_same_config(
     make: Make, place: Place, llama: LocalBackbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def on_a_machine(*, fast: bool) -> str:
-        monkeypatch.setattr("chartune.models.numerics.cpu_multiplies_bf16", lambda: fast)
+        monkeypatch.setattr("chartune.models.precision.multiplies_bf16", lambda device: fast)
         return make(place, llama.folder, numerics={"precision": "auto", "attention": "eager"}).fingerprint
 
     assert on_a_machine(fast=False) != on_a_machine(fast=True)
