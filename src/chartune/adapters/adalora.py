@@ -92,10 +92,6 @@ class AdaLoRA(Targeted):
         rank = self.initial_rank
         return {"lora_A": (rank, d_in), "lora_E": (rank, 1), "lora_B": (d_out, rank)}
 
-    def compiles(self) -> bool:
-        """It was."""
-        return True
-
     def title(self) -> str:
         """`AdaLoRA r=12→8`."""
         return f"AdaLoRA r={self.initial_rank}→{self.target_rank}"

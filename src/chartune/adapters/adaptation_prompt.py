@@ -76,8 +76,9 @@ class AdaptationPrompt(Method):
             prompt = GatedPrompt(self.tokens, width, heads[place][0], (key[inner:], value[inner:]), device)
             add_prefix(body, body.get_submodule(place), name, prompt)
 
+    @property
     def compiles(self) -> bool:
-        """It was."""
+        """Compared with plain blocks."""
         return True
 
     def title(self) -> str:

@@ -60,10 +60,6 @@ class IA3(Injected):
                 shapes[f"{ROOT}{name}.ia3_l"] = (d_out, 1)
         return shapes
 
-    def compiles(self) -> bool:
-        """It was."""
-        return True
-
     def title(self) -> str:
         """`IA3`."""
         return "IA3"

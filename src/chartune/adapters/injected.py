@@ -31,6 +31,11 @@ class Injected(Method):
         """Most do; those that are known to do without say so."""
         return True
 
+    @property
+    def compiles(self) -> bool:
+        """Compared with plain blocks where it does without the numbers of the base's matrices."""
+        return not self.reads_matrices
+
     @abstractmethod
     def to_peft(self, body: nn.Module, anatomy: Anatomy) -> Any:
         """The peft config; `FEATURE_EXTRACTION`, because the headless body is adapted."""

@@ -110,10 +110,6 @@ class LoRA(Targeted):
         """Σ r·(d_in + d_out), and Σ d_out of magnitudes."""
         return super().count(body, anatomy) * self.rank // self.kept_rank
 
-    def compiles(self) -> bool:
-        """Without DoRA, and beside an untouched base."""
-        return not self.decomposed and self.start in ("standard", "gaussian")
-
     def title(self) -> str:
         """`LoRA r=8`, `rsDoRA r=8`, `LoRA r=8 (PiSSA, B rate ×16)`."""
         name = f"{'rs' if self.scaling == 'rank-stabilised' else ''}{'DoRA' if self.decomposed else 'LoRA'}"

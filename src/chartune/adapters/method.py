@@ -44,10 +44,6 @@ class Method(Config, ABC):
     idle: ClassVar[str] = "all its weights are as they started"
     """What is true of a layer that changes nothing."""
 
-    def compiles(self) -> bool:
-        """Whether its layers were tried in compiled blocks: equal loss, gradients to rounding."""
-        return False
-
     @abstractmethod
     def attach(self, body: nn.Module, anatomy: Anatomy, name: str) -> None:
         """Put a fresh layer into a body, in place, above those that it has; its weights are fp32.
@@ -107,6 +103,14 @@ class Method(Config, ABC):
     @property
     def reads_matrices(self) -> bool:
         """Whether it computes with the numbers of the base's own matrices, so that these cannot be quantised."""
+        return False
+
+    @property
+    def compiles(self) -> bool:
+        """Whether `numerics.compile: auto` compiles blocks with its layers.
+
+        Loss and gradients were compared with those of plain blocks, and differed by rounding alone.
+        """
         return False
 
     @property

@@ -78,8 +78,9 @@ class PTuning(VirtualTokens):
         network.train(learns)
         return {PROMPT: computed, **super().state(body, name)}
 
+    @property
     def compiles(self) -> bool:
-        """Its MLP was."""
+        """Compared with plain blocks with an MLP."""
         return self.network == "mlp"
 
     def title(self) -> str:

@@ -113,8 +113,9 @@ class Prefix(Method):
         for block, module in enumerate(anatomy.attention):
             add_prefix(body, body.get_submodule(module), name, ProjectedKeysAndValues(made, block, heads))
 
+    @property
     def compiles(self) -> bool:
-        """Without projection."""
+        """Compared with plain blocks without projection."""
         return self.projection_hidden is None
 
     def title(self) -> str:

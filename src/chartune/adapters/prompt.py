@@ -64,8 +64,9 @@ class Prompt(VirtualTokens):
         with torch.no_grad():
             _vectors(body, name).copy_(tensors[PROMPT])
 
+    @property
     def compiles(self) -> bool:
-        """It was."""
+        """Compared with plain blocks."""
         return True
 
     def title(self) -> str:

@@ -34,14 +34,13 @@ core. Compiling saves 7 to 12 % of them in fp32, 20 to 30 % in bf16."""
 COMPILED_FAMILIES: Final = ("llama",)
 """Whose blocks were compiled and compared; `numerics.compile=on` takes others, too."""
 COMPILERS: Final = ("g++", "clang++", "c++")
-HOME: Final = {
+COMPILER_SETTINGS: Final = {
     "torch._inductor.config": {"compile_threads": 1, "fx_graph_remote_cache": False, "autotune_remote_cache": False,
                                "bundled_autotune_remote_cache": False},
     "torch._functorch.config": {"enable_remote_autograd_cache": False},
     "torch._dynamo.config": {"automatic_dynamic_remote_pgo": False, "fail_on_recompile_limit_hit": True},
 }  # fmt: skip
-"""Settings of PyTorch's compiler: in this process, with the cache of this machine alone, or not at all."""
-OFF: Final = "`--set numerics.compile=off` trains without"
+"""Of PyTorch, by module: it works in this process, with the cache of this machine alone, or not at all."""
 
 
 def compiler() -> str:
@@ -52,31 +51,32 @@ def compiler() -> str:
 
 
 def compiled_by_rule(
-    resolved: Resolved, numerics: Numerics, unfit: str, untried: str, flops: Callable[[], float]
+    resolved: Resolved, numerics: Numerics, impossible: str, untried: str, flops: Callable[[], float]
 ) -> Resolved:
     """The numerics of a training, with compiled blocks where that is asked, possible and repaid.
 
     Args:
         resolved: without.
         numerics: the choice in the config.
-        unfit: why its blocks cannot be compiled; empty: they can.
+        impossible: why its blocks cannot be compiled; empty: they can.
         untried: why nobody knows whether they can; empty: they were.
         flops: floating-point operations of the training, from what its name is made of; asked last.
 
     Raises:
         ConfigError: compiled blocks are chosen, and cannot be.
     """
-    unfit = unfit or ("" if compiler() else "this machine has no C++ compiler with Python's headers")
-    if numerics.compile == "on" and unfit:
-        raise ConfigError(f"compiled blocks must be possible where numerics.compile is on, but {unfit}; choose `auto`.")
-    why = unfit
+    impossible = impossible or ("" if compiler() else "this machine has no C++ compiler with Python's headers")
+    if numerics.compile == "on" and impossible:
+        raise ConfigError(
+            f"compiled blocks must be possible where numerics.compile is on, but {impossible}; choose `auto`."
+        )
+    against, why = "", "chosen in the config"
     if numerics.compile == "off":
-        why = "chosen in the config"
-    elif numerics.compile == "auto" and not why:
-        why = untried or _not_repaid(resolved, flops)
-    if why:
-        return replace(resolved, reason=f"{resolved.reason}; not compiled: {why}")
-    why = "chosen in the config" if numerics.compile == "on" else "a long training"
+        against = why
+    elif numerics.compile == "auto":
+        against, why = impossible or untried or _not_repaid(resolved, flops), "a long training"
+    if against:
+        return replace(resolved, reason=f"{resolved.reason}; not compiled: {against}")
     reason = f"{resolved.reason}; compiled: {why}"
     if numerics.attention != "auto" or resolved.device != "cpu":
         return replace(resolved, compiled=True, reason=reason)
@@ -109,7 +109,7 @@ def compiled(body: nn.Module, resolved: Resolved, rows: int, root: Path) -> Iter
         return
     lists = {re.split(r"\.\d+\.", name)[0] for name in anatomy_of(body).matrices}
     every = [block for name in lists for block in body.get_submodule(name).children()]
-    with _at_home(_cache(root)):
+    with _private_compiler(_cache(root)):
         try:
             for block in every:
                 block.forward = _dispatched(block, rows)
@@ -135,7 +135,8 @@ def _dispatched(block: nn.Module, rows: int) -> Callable[..., Any]:
                 raise
             why = str(error).strip().partition("\n")[0][:200]
             raise RunError(
-                f"a block must compile where numerics say so, but {type(error).__name__}: {why!a}; {OFF}."
+                f"a block must compile where numerics say so, but {type(error).__name__}: {why!a}; train without: "
+                f"`--set numerics.compile=off`."
             ) from error
 
     return forward
@@ -157,14 +158,14 @@ def _cache(root: Path) -> Path:
 
 
 @contextmanager
-def _at_home(cache: Path) -> Iterator[None]:
+def _private_compiler(cache: Path) -> Iterator[None]:
     """The compiler works in this process, and reads and writes nowhere but in the cache."""
     import torch._dynamo  # takes seconds
 
     names = {"TORCHINDUCTOR_CACHE_DIR": str(cache), "TRITON_CACHE_DIR": str(cache / "triton")}
     before = {name: os.environ.get(name) for name in names}
     with ExitStack() as stack:
-        for place, settings in HOME.items():
+        for place, settings in COMPILER_SETTINGS.items():
             stack.enter_context(import_module(place).patch(settings))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)  # PyTorch's own

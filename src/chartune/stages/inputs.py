@@ -162,9 +162,9 @@ def resolved_of(stage: ModelStage, backbone: LocalBackbone | None, dataset: Data
     way = _way_of_reading(stage, backbone, resolved)
     resolved = replace(resolved, reading=way, reason=f"{resolved.reason}; read {way}")
     encoder = "" if backbone is None or backbone.family.is_decoder else "the base reads both ways"
-    unfit = encoder or stage.uncompiled()
+    impossible = encoder or stage.uncompiled()
     untried = "" if backbone is None else _untried(stack, backbone)
-    return compiled_by_rule(resolved, stage.numerics, unfit, untried, partial(_flops, stage, backbone, dataset))
+    return compiled_by_rule(resolved, stage.numerics, impossible, untried, partial(_flops, stage, backbone, dataset))
 
 
 def _untried(stack: Stack, backbone: LocalBackbone) -> str:
@@ -172,7 +172,7 @@ def _untried(stack: Stack, backbone: LocalBackbone) -> str:
     if backbone.family.model_type not in COMPILED_FAMILIES:
         return f"tried on {', '.join(COMPILED_FAMILIES)} alone"
     fresh = [layer.method for layer in stack.layers if isinstance(layer, Fresh)]
-    return next((f"not tried with {method.title()}" for method in fresh if not method.compiles()), "")
+    return next((f"not tried with {method.title()}" for method in fresh if not method.compiles), "")
 
 
 def _flops(stage: ModelStage, backbone: LocalBackbone | None, dataset: Dataset | None) -> float:

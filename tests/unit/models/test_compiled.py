@@ -1,6 +1,7 @@
 """Compiled blocks: when, by rule; what goes through them; and what happens where they do not compile."""
 
 import os
+import re
 import stat
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -36,11 +37,11 @@ def able(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def ruled(
-    choice: str, flops: float = LEAST_FLOPS, unfit: str = "", resolved: Resolved = FUSED, attention: str = "auto",
+    choice: str, flops: float = LEAST_FLOPS, impossible: str = "", resolved: Resolved = FUSED, attention: str = "auto",
     untried: str = "",
 ) -> Resolved:  # fmt: skip
     numerics = Numerics.parse({"compile": choice, "attention": attention})
-    return compiled_by_rule(resolved, numerics, unfit, untried, lambda: flops)
+    return compiled_by_rule(resolved, numerics, impossible, untried, lambda: flops)
 
 
 @pytest.mark.usefixtures("able")
@@ -57,7 +58,7 @@ def test_a_long_training_on_a_processor_is_compiled_with_plain_attention_unless_
     ("made", "why"),
     [
         (lambda: ruled("auto", 0.99 * LEAST_FLOPS), "less than 1e\\+14 operations"),
-        (lambda: ruled("auto", unfit="texts of many lengths"), "texts of many lengths"),
+        (lambda: ruled("auto", impossible="texts of many lengths"), "texts of many lengths"),
         (lambda: ruled("auto", resolved=replace(FUSED, device="cuda")), "processors alone"),
         (lambda: ruled("off"), "chosen in the config"),
         (lambda: ruled("auto", untried="not tried with DoRA"), "not tried with DoRA"),
@@ -71,8 +72,7 @@ def test_else_it_is_not_and_says_why(made: Callable[[], Resolved], why: str) -> 
         name: value for name, value in asdict(resolved).items() if name in ("device", "precision", "attention")
     }
     assert resolved.attention == "sdpa"
-    with pytest.raises(AssertionError, match=f"not compiled: .*{why}"):
-        raise AssertionError(resolved.reason)
+    assert re.search(f"not compiled: .*{why}", resolved.reason)
 
 
 def test_without_a_compiler_the_rule_says_no_and_on_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,7 +87,7 @@ def test_without_a_compiler_the_rule_says_no_and_on_is_refused(monkeypatch: pyte
 def test_on_asks_for_no_length_but_for_what_can_be_compiled() -> None:
     assert ruled("on", 0.0).compiled
     with pytest.raises(ConfigError, match="texts of many lengths"):
-        ruled("on", unfit="texts of many lengths")
+        ruled("on", impossible="texts of many lengths")
 
 
 @pytest.mark.parametrize(("word", "meant"), [(True, "on"), (False, "off"), ("auto", "auto")])
@@ -195,7 +195,7 @@ def test_compiled_blocks_give_the_loss_and_gradients_of_plain_ones(llama: LocalB
 @pytest.mark.usefixtures("able")
 def test_auto_compiles_what_was_tried_and_on_also_what_was_not() -> None:
     assert ruled("on", untried="not tried").compiled
-    tried = {kind for kind in METHODS if method_class(kind).model_validate({"kind": kind}).compiles()}
+    tried = {kind for kind in METHODS if method_class(kind).model_validate({"kind": kind}).compiles}
     assert tried == {"lora", "adalora", "ia3", "prefix", "adaptation-prompt", "prompt", "p-tuning"}
-    assert not LoRA(decomposed=True).compiles()
-    assert not LoRA(start="pissa").compiles()
+    assert not LoRA(decomposed=True).compiles
+    assert not LoRA(start="pissa").compiles
