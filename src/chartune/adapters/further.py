@@ -32,8 +32,8 @@ class Further(Targeted):
     def numbers(self) -> dict[str, Any]:
         """The fields of peft's config beside the targets."""
 
-    def unfit(self, d_out: int, d_in: int) -> str:
-        """What a matrix would have to be; empty: it suits."""
+    def unmet(self, d_out: int, d_in: int) -> str:
+        """What a matrix [d_out, d_in] would have to be, as said after `needs matrices`; empty: it suits."""
         return ""
 
     def to_peft(self, body: nn.Module, anatomy: Anatomy) -> Any:
@@ -52,9 +52,9 @@ class Further(Targeted):
             )
         for name in self.matrices(body, anatomy):
             d_out, d_in = matrix_shape(body.get_submodule(name))
-            if why := self.unfit(d_out, d_in):
+            if unmet := self.unmet(d_out, d_in):
                 raise AdapterError(
-                    f"{self.title()} needs matrices {why}, but {name} has {d_in:,} inputs and {d_out:,} outputs; "
+                    f"{self.title()} needs matrices {unmet}, but {name} has {d_in:,} inputs and {d_out:,} outputs; "
                     f"choose another number, or name other matrices in `targets`."
                 )
 
@@ -73,6 +73,10 @@ class Ranked(Further):
         """The rank."""
         return {"r": self.rank}
 
+    def title(self) -> str:
+        """`MiSS r=16`."""
+        return f"{type(self).__name__} r={self.rank}"
+
 
 class MiSS(Ranked):
     """MiSS (Kang and Yin, 2024, arXiv:2409.15371): the rows of a small matrix are shared along the input."""
@@ -84,10 +88,6 @@ class MiSS(Ranked):
     def tensors(self, d_out: int, d_in: int) -> Shapes:
         """[r, d_out]: r·d_out numbers."""
         return {"miss_block": (self.rank, d_out)}
-
-    def title(self) -> str:
-        """`MiSS r=16`."""
-        return f"MiSS r={self.rank}"
 
 
 class HiRA(Ranked):
@@ -107,10 +107,6 @@ class HiRA(Ranked):
         """A [r, d_in] and B [d_out, r]: r·(d_in + d_out) numbers."""
         return {"hira_A": (self.rank, d_in), "hira_B": (d_out, self.rank)}
 
-    def title(self) -> str:
-        """`HiRA r=16`."""
-        return f"HiRA r={self.rank}"
-
 
 class GraLoRA(Ranked):
     """GraLoRA (Jung et al., 2025, arXiv:2505.20355): a LoRA of rank r/k for each of k² parts of a matrix."""
@@ -129,7 +125,7 @@ class GraLoRA(Ranked):
             raise ValueError(f"`parts` must divide `rank`, but {self.parts} does not divide {self.rank}")
         return self
 
-    def unfit(self, d_out: int, d_in: int) -> str:
+    def unmet(self, d_out: int, d_in: int) -> str:
         """Sides that the parts divide."""
         return f"whose sides {self.parts} divides" if d_out % self.parts or d_in % self.parts else ""
 
@@ -144,7 +140,7 @@ class GraLoRA(Ranked):
 
     def title(self) -> str:
         """`GraLoRA r=16 k=2`."""
-        return f"GraLoRA r={self.rank} k={self.parts}"
+        return f"{super().title()} k={self.parts}"
 
 
 class OFT(Further):
@@ -156,7 +152,7 @@ class OFT(Further):
     block: int = Field(32, gt=1, le=65536)
     """Size b of a block, which divides d_in; d_in·(b − 1)/2 numbers for each matrix."""
 
-    def unfit(self, d_out: int, d_in: int) -> str:
+    def unmet(self, d_out: int, d_in: int) -> str:
         """An input that blocks divide."""
         return f"with inputs that blocks of {self.block} divide" if d_in % self.block else ""
 
@@ -185,7 +181,7 @@ class C3A(Further):
     block: int = Field(128, gt=0, le=65536)
     """Size b of a block, which divides both sides of every matrix."""
 
-    def unfit(self, d_out: int, d_in: int) -> str:
+    def unmet(self, d_out: int, d_in: int) -> str:
         """Sides that blocks divide."""
         return f"whose sides blocks of {self.block} divide" if d_out % self.block or d_in % self.block else ""
 
@@ -216,8 +212,8 @@ class FourierFT(Further):
     seed: int = Field(777, ge=0, lt=1 << 32)
     """Says which coefficients they are."""
 
-    def unfit(self, d_out: int, d_in: int) -> str:
-        """As many numbers as coefficients."""
+    def unmet(self, d_out: int, d_in: int) -> str:
+        """At least as many numbers as coefficients."""
         return f"of at least {self.frequencies:,} numbers" if d_out * d_in < self.frequencies else ""
 
     def numbers(self) -> dict[str, Any]:
