@@ -17,8 +17,8 @@ def _tokens_or_auto(value: Any) -> Any:
     return value
 
 
-Asked = Annotated[Literal["auto"] | int, BeforeValidator(_tokens_or_auto)]
-"""Padded tokens of a micro-batch, or the rule."""
+TokenBudget = Annotated[Literal["auto"] | int, BeforeValidator(_tokens_or_auto)]
+"""Padded tokens of a micro-batch as chosen in a config, or `auto`: by the rule."""
 
 ENCODER: Final = {"fp32": 1024, "bf16": 1536, "fp16": 1536}
 """Of an encoder on a processor, by precision; measured with MiniLM and log-normal lengths, but for fp16, as wide as
@@ -26,22 +26,24 @@ bf16."""
 DECODER: Final = 1024
 """Of a decoder on a processor; fewer rows cost a LLaMA of 25 million parameters 5 to 12 % in bf16."""
 ON_GPU: Final = 4096
+"""On a GPU; not measured."""
 READ: Final = {"fp32": 1536, "bf16": 768, "fp16": 768}
 """Without gradients on a processor, by precision."""
 READ_ON_GPU: Final = 8192
+"""Without gradients on a GPU; not measured."""
 
 
-def budget_of(asked: Asked, device: str, precision: str, *, decoder: bool) -> int:
+def budget_of(choice: TokenBudget, device: str, precision: str, *, decoder: bool) -> int:
     """Padded tokens of a micro-batch in training.
 
     Args:
-        asked: in the config.
+        choice: in the config.
         device: `cpu` or `cuda`.
         precision: in force.
         decoder: whether the base reads left to right.
     """
-    if asked != "auto":
-        return asked
+    if choice != "auto":
+        return choice
     return ON_GPU if device == "cuda" else DECODER if decoder else ENCODER[precision]
 
 

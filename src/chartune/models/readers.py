@@ -24,7 +24,8 @@ from chartune.models.losses import CROSS_ENTROPY, weighted_loss
 CHUNK: Final = 1024
 """Rows of logits computed at a time, at most."""
 LOGITS: Final = {"cpu": 2**23, "cuda": 2**26}
-"""Logits (rows × vocabulary) computed at a time: 32 MiB in fp32 on a processor, three times while their gradient is."""
+"""Logits (rows × vocabulary) computed at a time: 32 MiB in fp32 on a processor, three times while their gradient is;
+256 MiB on a GPU, where it was not measured."""
 LEAST: Final = 64
 """Rows of logits computed at a time, at least: below, a product reads more of the head than it computes."""
 RECOMPUTE_ABOVE: Final = 2**25

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import nn
 from torch.optim import AdamW
 
-from chartune.batches.budgets import Asked
+from chartune.batches.budgets import TokenBudget
 from chartune.config import Config, Unhashed
 from chartune.errors import RunError
 from chartune.quantities import Duration, Fraction
@@ -34,7 +34,7 @@ class Optimisation(Config):
     """How long to train at most."""
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients are scaled down to this norm."""
-    micro_batch_tokens: Annotated[Asked, Unhashed()] = "auto"
+    micro_batch_tokens: Annotated[TokenBudget, Unhashed()] = "auto"
     """Padded tokens that go through the model at once; halved when memory runs out. Does not change the gradient.
     `auto`: by a rule of device, precision and direction of reading."""
 
