@@ -129,8 +129,8 @@ def pack(documents: Encoded, tokenizer: Any, max_seq_len: int) -> Blocks:
     ids, starts = _rows(pieces, max_seq_len), _rows([begins], max_seq_len, True)
     added = None
     if documents.bytes is not None:
-        around = (len(start), len(end))
-        added = _rows([np.pad(documents.bytes_of(i), around) for i in range(len(documents))], max_seq_len)
+        sides = (len(start), len(end))
+        added = _rows([np.pad(documents.bytes_of(i), sides) for i in range(len(documents))], max_seq_len)
     first = np.searchsorted(places, max_seq_len * np.arange(len(ids)), side="right").astype(np.int32) - 1
     return _blocks(ids, starts, first, numbers, added)
 
@@ -168,15 +168,15 @@ def rows(documents: Encoded, tokenizer: Any, max_seq_len: int, *, first_only: bo
     """
     before, after = (np.asarray(part, dtype=np.int32) for part in around(tokenizer))
     room = max_seq_len - len(before) - len(after)
-    ends = {i: min(len(documents[i]), room) if first_only else len(documents[i]) for i in range(len(documents))}
-    pieces = [(i, documents[i][start : start + room]) for i, end in ends.items() for start in range(0, end, room)]
+    texts = [documents[i][: room if first_only else None] for i in range(len(documents))]
+    pieces = [(i, text[start : start + room]) for i, text in enumerate(texts) for start in range(0, len(text), room)]
     ids = np.full((len(pieces), max_seq_len), padding_of(tokenizer), dtype=np.int32)
     starts = np.ones_like(ids, dtype=np.bool_)
+    can = np.zeros_like(starts)  # be masked: not the padding
     for row, (_, piece) in enumerate(pieces):
         whole = np.concatenate([before, piece, after])
         ids[row, : len(whole)], starts[row, 1 : len(whole)] = whole, False
-    text = ~starts | (np.arange(max_seq_len) == 0)  # the rest is padding
-    can = text & ~np.isin(ids, tokenizer.all_special_ids)
+        can[row, : len(whole)] = ~np.isin(whole, tokenizer.all_special_ids)
     first = np.asarray([i for i, _ in pieces], dtype=np.int32)
     every = Blocks(ids, _positions(starts), can, first, np.arange(len(documents), dtype=np.int32), ahead=0)
     return every.chosen(np.flatnonzero(can.any(1)))

@@ -21,7 +21,7 @@ class MaskedHead(nn.Module):
         super().__init__()
         above = copy.copy(whole)
         above._modules = dict(whole._modules)
-        above._modules[whole.base_model_prefix] = _Given()
+        above._modules[whole.base_model_prefix] = _PassThrough()
         self.above = above
 
     def forward(self, hidden: Tensor) -> Tensor:
@@ -30,8 +30,8 @@ class MaskedHead(nn.Module):
         return logits.view(*hidden.shape[:-1], -1)
 
 
-class _Given(nn.Module):
-    """In place of a body: what it is given are the last hidden states."""
+class _PassThrough(nn.Module):
+    """In place of a body: takes last hidden states, [1, N, D], as if they were embeddings, and returns them."""
 
     def forward(self, *_: Any, inputs_embeds: Tensor, **__: Any) -> "_States":
         return _States((inputs_embeds,))
