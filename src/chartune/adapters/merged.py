@@ -39,8 +39,7 @@ def merged(module: nn.Module) -> Iterator[None]:
 
 def copied_bytes(module: nn.Module) -> int:
     """Bytes of the weights that are held twice while layers are merged."""
-    weights = (weight for matrix in _by_matrix(module) for weight in matrix.parameters())
-    return sum(weight.numel() * weight.element_size() for weight in weights)
+    return sum(weight.nbytes for matrix in _by_matrix(module) for weight in matrix.parameters())
 
 
 def _by_matrix(module: nn.Module) -> dict[nn.Module, list[Any]]:

@@ -58,7 +58,7 @@ def copied_bytes(module: nn.Module) -> int:
     """Bytes of the weights that a `FusedEncoder` holds twice, of a body or of some of its blocks."""
     own = [part for name, part in module.named_modules() if name.endswith("attention.self")]
     three = (_innermost(getattr(part, side)) for part in own for side in PROJECTIONS)
-    return sum(weight.numel() * weight.element_size() for matrix in three for weight in matrix.parameters())
+    return sum(weight.nbytes for matrix in three for weight in matrix.parameters())
 
 
 class FusedEncoder:
