@@ -32,11 +32,10 @@ from torch import Tensor, nn
 
 from chartune.batches.budgets import budget_of
 from chartune.models.backbone import inspect
-from chartune.models.precision import computing
 from chartune.prediction.predictions import logits_of
 from chartune.train.optimizer import Optimisation, make_optimizer, rate_factor
 from chartune.train.plan import epoch_steps, micro_batches
-from training_step import ALPHA, BATCH, RANK, lora_on, minilm_or_twin, token_lists
+from training_step import ALPHA, BATCH, RANK, gradients, lora_on, minilm_or_twin, move, token_lists
 
 MEAN, LONGEST, RATE = 152, 256, 2e-4
 """Lengths in tokens: log-normal of that mean, then cut; and the learning rate of all weights."""
@@ -50,7 +49,8 @@ def main() -> None:
         serve(sys.argv[1], Path(sys.argv[2]))
         return
     with tempfile.TemporaryDirectory() as place:
-        ways = [Turn(name, base_in(Path(place))) for name in WAYS]
+        base = minilm_or_twin(Path(place)).folder
+        ways = [Turn(name, base) for name in WAYS]
         for way in ways:
             way.logits = [np.asarray(way.ask("logits")["logits"])]
         for _ in range(int(sys.argv[1]) if len(sys.argv) > 1 else 2):
@@ -114,7 +114,7 @@ def _cell(
     own: list[tuple[float, float]], others: list[tuple[float, float]], tokens: int, clock: int
 ) -> tuple[float, float]:
     """Rate of a way, and how many times as fast chartune is; clock: 0 of the processor, 1 of the wall."""
-    ratio = median(other[clock] / mine[clock] for mine, other in zip(own, others, strict=True))
+    ratio = median(theirs[clock] / ours[clock] for ours, theirs in zip(own, others, strict=True))
     return tokens / median(other[clock] for other in others), ratio
 
 
@@ -123,11 +123,6 @@ def lists() -> tuple[Notes, NDArray[np.int64]]:
     notes = token_lists(MEAN, LONGEST)
     ids = [notes.encoded[at].astype(np.int64) for at in range(len(notes.encoded))]
     return ids, notes.labels.astype(np.int64)
-
-
-def base_in(place: Path) -> Path:
-    """The folder of MiniLM, or of random weights of its shape."""
-    return minilm_or_twin(place).folder
 
 
 def serve(name: str, folder: Path) -> None:
@@ -163,12 +158,8 @@ def chartunes(folder: Path) -> Way:
             for group in optimizer.param_groups:
                 group["lr"] = group["peak"] * rate_factor(choice, number, len(steps))
             for micro in micro_batches(step, notes.encoded.lengths, budget):
-                with computing(resolved.device, resolved.precision):
-                    loss = model(**notes.batch(micro.indices)) / len(step)
-                loss.backward()
-            nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
+                gradients(model, notes.batch(micro.indices), resolved, len(step))
+            move(model, optimizer)
 
     def read() -> NDArray[np.float32]:
         return logits_of(model, notes, resolved)

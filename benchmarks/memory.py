@@ -22,15 +22,14 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
-from types import SimpleNamespace
 from typing import Any, Final
+from unittest.mock import patch
 
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
 from chartune.batches.tokenize import train_tokenizer
 from chartune.made_up import make_hospital
-from chartune.planning import requirements
 from chartune.planning.plan import plan, planned_facts
 from chartune.quantities import human_bytes
 from chartune.stages.finetune import Finetune, finetune
@@ -159,10 +158,8 @@ def _measured(case: Case, folder: str) -> dict[str, float]:
 
 def _done(case: Case, folder: Path) -> dict[str, float]:
     stage, store = _stage(case, folder), Store(folder / "store")
-    vars(requirements)["time"] = SimpleNamespace(
-        perf_counter=time.process_time
-    )  # the machine's rates as they are where nothing else runs
-    made = plan(stage, store)
+    with patch("time.perf_counter", time.process_time):  # the machine's rates as they are where nothing else runs
+        made = plan(stage, store)
     foretold = planned_facts(made)
     started, before = time.monotonic(), time.process_time()
     pretrain(stage, store) if isinstance(stage, Pretrain) else finetune(stage, store)

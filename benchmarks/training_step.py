@@ -38,6 +38,7 @@ from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, ins
 from chartune.models.heads import Head, pool
 from chartune.models.load import load_body
 from chartune.models.numerics import Numerics, Resolved, resolve
+from chartune.models.precision import computing
 from chartune.models.readers import Classifier
 from chartune.prediction.predictions import logits_of
 from chartune.store import Store
@@ -131,8 +132,8 @@ def chartunes(backbone: LocalBackbone, notes: Examples) -> Way:
         model.train()
         for step in epoch_steps(notes.encoded.lengths, BATCH, 0, 0):
             for micro in micro_batches(step, notes.encoded.lengths, budget):
-                _gradients(model, on(resolved, notes.batch(micro.indices)), resolved, len(step))
-            _move(model, optimizer)
+                gradients(model, on(resolved, notes.batch(micro.indices)), resolved, len(step))
+            move(model, optimizer)
 
     return Way(train, lambda: _ignore(logits_of(model, notes, resolved)))
 
@@ -147,9 +148,10 @@ def lora_on(backbone: LocalBackbone, *, normalise: bool = True) -> tuple[Classif
     return Classifier(attached.module, head, "mean").to(resolved.device), resolved
 
 
-def _gradients(model: nn.Module, batch: dict[str, Tensor], resolved: Resolved, weight: int) -> None:
-    with torch.autocast(resolved.device, torch.bfloat16, enabled=resolved.precision == "bf16"):
-        loss = model(**batch) / weight
+def gradients(model: nn.Module, batch: dict[str, Tensor], resolved: Resolved, examples: int) -> None:
+    """Add those of a micro-batch, of a step of so many examples."""
+    with computing(resolved.device, resolved.precision):
+        loss = model(**batch) / examples
     loss.backward()
 
 
@@ -179,7 +181,7 @@ def stock(backbone: LocalBackbone, notes: Examples, *, to_longest: bool) -> Way:
         model.train()
         for step in steps:
             torch.autograd.backward(nn.functional.cross_entropy(*logits(step)))
-            _move(model, optimizer)
+            move(model, optimizer)
 
     @torch.inference_mode()
     def read() -> None:
@@ -202,7 +204,8 @@ def on(resolved: Resolved, batch: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.to(resolved.device) for name, tensor in batch.items()}
 
 
-def _move(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+def move(model: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    """A step along the gradients, clipped to norm 1; they are then gone."""
     norm = nn.utils.clip_grad_norm_([p for p in model.parameters() if p.requires_grad], 1.0)
     if not bool(torch.isfinite(norm)):  # waits for a GPU, as the loop does
         raise FloatingPointError("a gradient is not finite")
