@@ -3,7 +3,9 @@
     memory    what is there ─▶ + weights ─▶ + optimizer, best weights ─▶ + the most that is alive in a micro-batch
     time      flops / matmul rate + 3 · bytes written / memory rate + operations · 5 µs
 
-The constants were fitted on small models on one core (benchmarks/memory.py).
+SETUP_SECONDS, RUNTIME, SLACK and READ_AT_ONCE were fitted on the runs of benchmarks/memory.py (models of some 30
+million parameters in fp32, one core), PASSES and OPERATION_SECONDS on small models before; STEP_SECONDS is a judgement.
+On a GPU none of them was compared with a run.
 """
 
 import time
@@ -34,7 +36,7 @@ TRY_SECONDS: Final = 0.03
 RUNTIME: Final = 240 * 2**20
 """What libraries take when the first batch runs: kernels, their work space, modules that are imported late."""
 SLACK: Final = 1.5
-"""An allocator holds more than is alive: 1.3 to 1.9 times as much (benchmarks/memory.py; `chartune.allocator`)."""
+"""An allocator holds more than is alive: 1.1 to 1.9 times as much (benchmarks/README.md; `chartune.allocator`)."""
 ADAMW: Final = 8
 """Bytes of AdamW's state per weight that learns: two moments in fp32."""
 COPY: Final = 4

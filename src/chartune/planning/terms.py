@@ -1,6 +1,7 @@
 """What TF-IDF would take: it has no base model, so that its time is that of its regressions and of their intervals.
 
-Two constants, measured on texts of 250 words with 1,266 labels: right within a factor of two or so.
+Its two constants stem from one run on one machine (benchmarks/term_weights.py: 10,000 texts of 250 words, 1,266 labels,
+on processors of 2026); how far other texts and penalties are off was not measured.
 """
 
 from typing import Final
@@ -18,13 +19,13 @@ from chartune.tasks.dataset import read_dataset
 from chartune.tasks.prepare import read_task, task_named
 
 FITTING: Final = 1.8e-8
-"""Seconds for each byte of the training texts and each regression."""
+"""Processor seconds for each byte of the training texts and each regression that is fitted to them."""
 SCORING: Final = 2.5e-6
-"""Seconds for each cell of held-out rows and labels: 1,000 draws."""
+"""Processor seconds for each held-out row and label: scores with intervals of 1,000 draws."""
 
 
 def seconds_of_terms(stage: Tfidf, store: Store) -> float | None:
-    """The whole stage, on the processes that would work; None: the data are not prepared.
+    """Seconds of the whole stage, on the processes that would work; None: the data are not prepared.
 
     Raises:
         DataError: they are, but without the task.
@@ -40,7 +41,7 @@ def seconds_of_terms(stage: Tfidf, store: Store) -> float | None:
     count, size = texts.get("train", (0, 0))
     regressions = form.regressions(labels)
     fits = regressions + (len(stage.strengths) * min(regressions, SAMPLE) if len(stage.strengths) > 1 else 0)
-    at_once = processes_for(count * regressions, torch.get_num_threads())
+    at_once = processes_for(count * regressions, torch.get_num_threads()) if form.several else 1
     scored = sum(typical(texts.get(split, (0, 0))[0], exact) for split in stage.scored)
     fitting = FITTING * fits * amount(size, count, exact) / at_once
     return SETUP_SECONDS + fitting + SCORING * scored * form.outputs(labels)
