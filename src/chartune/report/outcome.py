@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from markupsafe import Markup
 
@@ -47,6 +47,13 @@ class Figure:
     drawings: tuple[Markup, ...] = ()
     variants: tuple[Variant, ...] = ()
     """Those of which something is drawn."""
+
+    @classmethod
+    def of(cls, draw: Callable[[Any, str], str], pictures: Sequence[Any], name: str) -> Self:
+        """Each of some pictures (panels, diagrams) drawn by `draw`; `name`: begins the id of every drawing."""
+        shown = {variant.label: variant for picture in pictures for variant in picture.variants}
+        drawings = tuple(Markup(draw(picture, f"{name}{n}")) for n, picture in enumerate(pictures))
+        return cls(drawings, tuple(sorted(shown.values(), key=lambda variant: (len(variant.label), variant.label))))
 
     def __len__(self) -> int:
         return len(self.drawings)
@@ -139,8 +146,8 @@ def outcome(
         forest=forest(final, printed), paired=_paired(final, title, differences, form, rows),
         risks=_risks(final, title, figure, open_data, every) if form.one_outcome and final else Risks(),
         prevalence=prevalence(final), labels=label_tables(final, title, open_data, own=source.kind == "tabular"),
-        curves=_drawn(draw_panel, learning_curves(variants, headline=form.headline), f"{figure}-curve"),
-        prices=_drawn(draw_price, prices(final, every, score), f"{figure}-price"),
+        curves=Figure.of(draw_panel, learning_curves(variants, headline=form.headline), f"{figure}-curve"),
+        prices=Figure.of(draw_price, prices(final, every, score), f"{figure}-price"),
         published=marks.published_table(name, title), marked=bool(printed),
     )  # fmt: skip
 
@@ -173,9 +180,9 @@ def _risks(variants: Sequence[Variant], title: str, figure: str, open_data: bool
     bars = spread(variants, open_data) if believed else None
     predicted = any(run.has_predictions() for variant in variants for run in variant.runs)
     spreads = (Markup(draw_spread(bars, f"{figure}-spread0")),) if bars else ()
-    calibrated = _drawn(draw_diagram, believed, f"{figure}-believed")
+    calibrated = Figure.of(draw_diagram, believed, f"{figure}-believed")
     return Risks(
-        _drawn(draw_diagram, ranking, f"{figure}-look"),
+        Figure.of(draw_diagram, ranking, f"{figure}-look"),
         replace(calibrated, drawings=(*calibrated.drawings, *spreads)),
         few=predicted and not ranking, calibration=calibration_table(variants, title),
         operating=operating_table(operating_points(variants, open_data, every), title),
@@ -187,12 +194,6 @@ def _card(task: TaskEntry | None, run: Run) -> tuple[tuple[str, str], ...]:
     if task is None:
         task = TaskEntry(title="", answer=(run.form or BINARY).kind, labels=tuple(run.about.classes or ()))
     return tuple(described(task).items())
-
-
-def _drawn(draw: Callable[[Any, str], str], pictures: Sequence[Any], figure: str) -> Figure:
-    shown = {variant.label: variant for picture in pictures for variant in picture.variants}
-    drawings = tuple(Markup(draw(picture, f"{figure}{n}")) for n, picture in enumerate(pictures))
-    return Figure(drawings, tuple(sorted(shown.values(), key=lambda variant: (len(variant.label), variant.label))))
 
 
 def _behind(variants: Sequence[Variant], counts: Mapping[str, Mapping[str, int]]) -> list[Variant]:

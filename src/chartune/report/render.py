@@ -27,7 +27,7 @@ from chartune.report.external import elsewhere
 from chartune.report.files import write_exhibits
 from chartune.report.hyperparameters import hyperparameter_table
 from chartune.report.material import by_fingerprint, damage_reported, material
-from chartune.report.outcome import Outcome, outcome, task_title
+from chartune.report.outcome import Figure, Outcome, outcome, task_title
 from chartune.report.search_figures import drawn
 from chartune.report.searches import SearchShown, chosen_said, counted, saving_said, trials_table
 from chartune.report.table import Table, told_apart
@@ -55,13 +55,12 @@ class Population:
 
 @dataclass(frozen=True)
 class Adaptation:
-    """What was adapted on unlabelled notes. A figure is drawn SVG."""
+    """What was adapted on unlabelled notes."""
 
-    variants: tuple[Variant, ...]
     tables: tuple[Table, ...]
     """Of those that predicted the next token, then of those that guessed masked ones: perplexities, differences, and
     whose test split was scored."""
-    curves: tuple[Markup, ...]
+    curves: Figure
     published: Table
     fictional: bool
     """Whether the notes were made up, so that what was printed stays folded."""
@@ -241,9 +240,8 @@ def _adaptation(variants: Sequence[Variant], datasets: Mapping[str, Dataset]) ->
         tables += [adaptation.perplexity_table(those), adaptation.perplexity_comparisons(those)]
         tables.append(choice_table(those, "Adaptation: what was chosen on what"))
         panels += perplexity_curves(those, open_data=badges == {MADE_UP})
-    curves = tuple(Markup(draw_panel(panel, f"adapt-curve{n}")) for n, panel in enumerate(panels))
-    printed = marks.published_pretraining()
-    return Adaptation(tuple(variants), tuple(filter(None, tables)), curves, printed, MADE_UP in badges)
+    curves = Figure.of(draw_panel, panels, "adapt-curve")
+    return Adaptation(tuple(filter(None, tables)), curves, marks.published_pretraining(), MADE_UP in badges)
 
 
 def _search(one: SearchShown, number: int) -> Search:

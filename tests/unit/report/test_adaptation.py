@@ -9,11 +9,13 @@ import polars as pl
 import pytest
 
 from chartune.disclosure import behind
+from chartune.log import Event
 from chartune.metrics import paired_difference
 from chartune.metrics.perplexity import Sums, summed
 from chartune.quantities import Estimate
 from chartune.report.adaptation import perplexity_comparisons, perplexity_table, protected
 from chartune.report.hidden import behind_run
+from chartune.report.render import _adaptation
 from chartune.report.table import estimated
 from chartune.report.variants import Variant, numbered
 from chartune.runs import Run
@@ -44,6 +46,14 @@ def make(tmp_path: Path) -> Make:
         return replace(numbered([Run.of(store, print_of)], "P")[0], label=name)
 
     return variant
+
+
+def test_the_legend_of_the_curves_names_those_that_have_one(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured = [Event(1, "loss", 2.0, "train"), Event(2, "loss", 1.0, "train")]
+    monkeypatch.setattr(Run, "events", lambda run, name, split: measured * (run.name == "P1" and name == "loss"))
+    section = _adaptation([make("P2", read(0.0), 8.0), make("P1", read(0.0), 9.0)], {})
+    assert [variant.name for variant in section.curves.variants] == ["P1"]
+    assert len(section.curves) == 1
 
 
 def test_each_is_held_against_the_best_on_the_validation_split(make: Make) -> None:
