@@ -6,7 +6,7 @@ A field that is None was not measured, not asked, or not yet written down by the
 from collections.abc import Sequence
 from typing import Any, Final
 
-from chartune.answers import BINARY, Answer, answer_of
+from chartune.answers import BINARY, MASKED_PERPLEXITY, PERPLEXITY, Answer, Metric, answer_of
 from chartune.record import Record
 
 RUN: Final = "run.json"
@@ -200,6 +200,12 @@ class RunRecord(Record):
             DataError: this version does not know it.
         """
         return None if self.task is None else answer_of(self.answer or BINARY.kind)
+
+    @property
+    def headline(self) -> Metric:
+        """The primary metric. Raises DataError: as of `form`."""
+        unlabelled = MASKED_PERPLEXITY if self.masking else PERPLEXITY
+        return self.form.headline if self.form else unlabelled
 
     @property
     def outcome(self) -> str:

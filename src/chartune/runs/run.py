@@ -20,7 +20,7 @@ from typing import Any, Final, Self, TypeVar
 
 import polars as pl
 
-from chartune.answers import MASKED_PERPLEXITY, PERPLEXITY, Answer, Metric
+from chartune.answers import Answer, Metric
 from chartune.config import read_yaml
 from chartune.errors import ChartuneError, RunError, StoreError, UnfinishedRun
 from chartune.log import EVENTS, Event, EventLog
@@ -161,9 +161,7 @@ class Run:
     @property
     def headline(self) -> Metric:
         """The primary metric of the run."""
-        if self.form:
-            return self.form.headline
-        return MASKED_PERPLEXITY if self.about.masking else PERPLEXITY
+        return self.about.headline
 
     @property
     def data(self) -> str | None:
