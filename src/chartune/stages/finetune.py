@@ -71,6 +71,13 @@ class Finetune(ModelStage):
     stopping: Stopping = Stopping()
     """When to evaluate on the validation split, and when to stop."""
 
+    def idle(self) -> Mapping[str, str]:
+        """The learning rate of layers where none learns."""
+        if self.stack.learns():
+            return {}
+        return {"optimisation.learning_rate": "the head learns alone; vary `optimisation.head_learning_rate`, or write "
+                "the head alone as a stage of its own"}  # fmt: skip
+
     def layers(self) -> Stack:
         """What is attached to the base."""
         return self.stack

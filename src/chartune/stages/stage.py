@@ -63,6 +63,10 @@ class Stage(Config):
     seed: int = Field(0, ge=0)
     """Order of examples, fresh weights and dropout are drawn from it."""
 
+    def idle(self) -> Mapping[str, str]:
+        """Fields that change nothing of its run as the others stand: path → why, and what to vary instead."""
+        return {}
+
     def followed(self, fingerprint: str, about: RunRecord, released: Released) -> AbstractContextManager[None]:
         """Whoever else gets the events of its run meanwhile: nobody, unless a stage has trackers.
 

@@ -27,15 +27,12 @@ from chartune.mapping import merged, put
 from chartune.names import Title, named
 from chartune.search.choice import Search
 from chartune.stages.catalog import stages
-from chartune.stages.finetune import Finetune
 from chartune.studies.cell import SCORES_TEST, Cell
 from chartune.studies.final import final_cells
 from chartune.studies.problems import together
 from chartune.studies.spaces import corners, searched_cell, space_of
 from chartune.tasks.prepare import AnyPreparation
 
-RATE: Final = "optimisation.learning_rate"
-"""Of what learns below a head."""
 SILENT: Final = ("seed", "task")
 """Axes that a run's name does not repeat: the report groups seeds, and has a part for each task."""
 
@@ -132,9 +129,7 @@ class Study(Config):
             except ConfigError as error:
                 why.append(str(error))
                 continue
-            if RATE in {*cell.axes, *cell.always()} and isinstance(stage, Finetune) and not stage.stack.learns():
-                why.append(
-                    f"the head learns alone, so that all values of `{RATE}` are one training; vary "
-                    f"`optimisation.head_learning_rate`, or write the head alone as a stage of its own"
-                )
+            varied = {*cell.axes, *cell.always()}
+            why += [f"all values of `{path}` are one training: {text}" for path, text in stage.idle().items()
+                    if path in varied]  # fmt: skip
         return list(dict.fromkeys(why))
