@@ -40,7 +40,7 @@ def _progress(one: SearchShown, scored: Sequence[tuple[Trial, float]], name: str
         if max(values) > 4 * min(values) > 0:
             axes.set_yscale("log")
         axes.set_title("Each trial, and the best so far")
-        axes.set_ylabel(f"validation {one.headline.title.lower()}")
+        axes.set_ylabel(f"validation {one.headline.worded}")
         axes.set_xlabel("trials of the budget that have a score")
         axes.grid(axis="y")
         finding = (
@@ -76,7 +76,7 @@ def _name_axes(axes: Axes, one: SearchShown) -> None:
             axes.annotate(text, (place, height), xytext=(3, 2), textcoords="offset points", fontsize=7, color=MUTED)
     axes.axvline(len(space), color=MUTED, linewidth=0.6)
     names = [clipped(path.rpartition(".")[2]) for path in space]
-    axes.set_xticks(range(len(space) + 1), [*names, f"{one.headline.title.lower()} (rank)"], rotation=20, ha="right")
+    axes.set_xticks(range(len(space) + 1), [*names, f"{one.headline.worded} (rank)"], rotation=20, ha="right")
     axes.set_yticks([])
     axes.spines[["left", "bottom"]].set_visible(False)
 

@@ -7,14 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chartune.answers import PERPLEXITY, Metric
+from chartune.answers import Metric
 from chartune.disclosure import TOO_FEW
 from chartune.quantities import human_seconds
-from chartune.report.hidden import behind_run
-from chartune.report.released import is_exact, score_text
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table
-from chartune.runs import Run
-from chartune.runs.run import CHOOSING
 from chartune.search.choice import Fidelity
 from chartune.search.loop import Problem, Result
 from chartune.search.space import Settings, key_of
@@ -26,7 +22,9 @@ NOTE: Final = (
 )
 FEW: Final[int] = Fidelity.model_fields["promoted"].default
 """How many a search with a `fidelity` trains in full, unless it says otherwise."""
-CHOSEN, FAILED, REPEATED = "chosen", "failed", "same as trial {}"
+NO_SCORE: Final = Metric("score", "Score")
+"""Where no trial has one."""
+CHOSEN, FAILED = "chosen", "failed"
 
 
 @dataclass(frozen=True)
@@ -37,26 +35,16 @@ class SearchShown:
     """Of the cell that was searched."""
     problem: Problem
     result: Result
-    runs: Mapping[str, Run]
-    """The runs of its trials that are in the store, by fingerprint."""
+    headline: Metric
+    """The score that decides."""
+    scores: Mapping[str, str]
+    """Run of a trial → its validation score as it may be shown; a run that is not in it is not in the store."""
     importance: Mapping[str, float]
     """Path of a setting → its share of all importance; empty: not known."""
 
-    @property
-    def headline(self) -> Metric:
-        """The score that decides."""
-        return next((run.headline for run in self.runs.values()), PERPLEXITY)
-
     def shown(self, trial: Trial) -> str:
         """The score of a trial as it may be shown; empty: it has none."""
-        if trial.score is None:
-            return ""
-        run = self.runs.get(trial.outcome.run)
-        estimate = run.estimate(run.headline.metric, CHOOSING) if run else None
-        if run is None or estimate is None:
-            return NOT_MEASURED
-        stands = None if is_exact(run, False) else behind_run(run, split=CHOOSING)
-        return score_text(run.headline.metric, estimate, stands)
+        return "" if trial.score is None else self.scores.get(trial.outcome.run) or NOT_MEASURED
 
     def value(self, trial: Trial) -> float | None:
         """The number of that; None: it has none that may be shown."""
@@ -112,7 +100,7 @@ def chosen_said(one: SearchShown) -> str:
     if best is None:
         return ""
     said = ", ".join(f"{path} = {value_text(best.settings, path)}" for path in best.settings)
-    return f"Chosen by the validation {one.headline.title.lower()} ({one.shown(best)}): {said}."
+    return f"Chosen by the validation {one.headline.worded} ({one.shown(best)}): {said}."
 
 
 def saving_said(one: SearchShown) -> str:

@@ -22,7 +22,7 @@ from chartune.stages.model_stage import ModelStage
 from chartune.store import Store
 from chartune.studies.cell import Cell
 from chartune.studies.checks import must_be_sound, prepared
-from chartune.studies.failures import failed, is_begun, mended, under_way
+from chartune.studies.failures import is_begun, trying
 from chartune.studies.ledger import Entry, append, entry_of, must_be_of, must_be_writable, read_entries
 from chartune.studies.parents import Family, family_of
 from chartune.studies.searching import Searched
@@ -84,11 +84,14 @@ def conduct(
     again = needed(before)
     settled = {n: one for n, one in before.standings.items() if one.only_listed and n not in again}
 
-    def keep(run: Run, cell: Cell, identity: Identity) -> None:
-        if ledger and identity.fingerprint not in entries:
-            append(ledger, entry_of(run, cell, study.title, identity, store))
+    known = set(entries)
 
-    return _conducted(family, Survey(family, store, entries, data, keep=keep), settled, journals)
+    def keep(run: Run, cell: Cell, identity: Identity) -> None:
+        if ledger and identity.fingerprint not in known:
+            append(ledger, entry_of(run, cell, study.title, identity, store))
+            known.add(identity.fingerprint)
+
+    return _conducted(Survey(family, store, entries, data, keep=keep), settled, journals)
 
 
 def _make_bases(family: Family, store: Store) -> None:
@@ -99,24 +102,22 @@ def _make_bases(family: Family, store: Store) -> None:
             find_or_make(stage.backbone, store)
 
 
-def _conducted(family: Family, bench: Survey, settled: Mapping[int, Standing], journals: Journals) -> Conducted:
+def _conducted(asked: Survey, settled: Mapping[int, Standing], journals: Journals) -> Conducted:
     """Cell by cell. settled: cells that only the ledger lists, and whose weights nobody asks for."""
+    family = asked.family
     with progress(family.study.title, total=len(family.cells)) as meter:
-        for number in _in_order(family, bench.store):
-            cell = family.cells[number]
-            meter.show(cell.title())
-            standing = settled.get(number) or bench.ask(number)
+        for number in _in_order(family, asked.store):
+            meter.show(family.cells[number].title())
+            standing = settled.get(number) or asked.ask(number)
             if standing.run is None and number not in settled:
-                standing = _tried(bench, number, standing, journals)
-            bench.standings[number] = standing
-            if standing.run is not None and standing.identity is not None and standing.state == "done":
-                bench.keep(standing.run, cell, standing.identity)
-                bench.keep_trials(number)
+                standing = _tried(asked, number, standing, journals)
+            asked.standings[number] = standing
+            asked.keep_done(number)
             meter.advance()
-    standings = [bench.standings[number] for number in family.cells]
+    standings = [asked.standings[number] for number in family.cells]
     done = [standing for standing in standings if standing.state == "done"]
     gaps = [Gap(standing.cell.title(), standing.why) for standing in standings if standing.state != "done"]
-    return Conducted(tuple(titled(done)), tuple(gaps), tuple(listed(done)), bench.every_search())
+    return Conducted(tuple(titled(done)), tuple(gaps), tuple(listed(done)), asked.every_search())
 
 
 def _in_order(family: Family, store: Store) -> list[int]:
@@ -131,43 +132,39 @@ def _in_order(family: Family, store: Store) -> list[int]:
     return sorted(family.cells, key=lambda number: (number in last, number))
 
 
-def _tried(bench: Survey, number: int, standing: Standing, journals: Journals) -> Standing:
+def _tried(asked: Survey, number: int, standing: Standing, journals: Journals) -> Standing:
     """A cell that is not done: searched where it has a space, and run."""
-    family, cell = bench.family, standing.cell
-    unmade = [need for need in family.parents[number] if need not in bench.made(number)]
+    family, cell = asked.family, standing.cell
+    unmade = [need for need in family.parents[number] if need not in asked.made(number)]
     if unmade:
         return replace(standing, state="missing", why=f"it depends on `{unmade[0]}`, which has no run")
     try:
-        with under_way(family.study, cell, bench.store):
-            done = _done(bench, number, journals)
+        with trying(family.study, cell, asked.store):
+            return _done(asked, number, journals)
     except ChartuneError as error:
         say(f"{cell.title()}: {error}")
-        failed(family.study, cell, bench.store, str(error))
         return replace(standing, state="failed", why=str(error), run=None, entry=None)
-    mended(family.study, cell, bench.store)
-    return done
 
 
-def _done(bench: Survey, number: int, journals: Journals) -> Standing:
+def _done(asked: Survey, number: int, journals: Journals) -> Standing:
     """A cell after its search, where it has a space, and its run."""
-    family = bench.family
+    family = asked.family
     if family.cells[number].space is not None:
-        _search(bench, number, journals)
-        found = bench.ask(number)
+        _search(asked, number, journals)
+        found = asked.ask(number)
         if found.run is not None or (found.only_listed and not family.children(number)):
             return found
-    finished = run(bench.stage(number), bench.store)
+    finished = run(asked.stage(number), asked.store)
     _say(finished)
-    return replace(bench.ask(number), state="done", run=finished)
+    return replace(asked.ask(number), state="done", run=finished)
 
 
-def _search(bench: Survey, number: int, journals: Journals) -> None:
+def _search(asked: Survey, number: int, journals: Journals) -> None:
     """Choose the settings of a cell; a base model is made before."""
-    made, data = bench.made(number), bench.data or {}
-    stage = bench.family.stage(number, made)
+    stage = asked.family.stage(number, asked.made(number))
     if isinstance(stage, ModelStage):
-        find_or_make(stage.backbone, bench.store)
-    bench.searches[number] = bench.bench(number).search(number, made, data[number], journals)
+        find_or_make(stage.backbone, asked.store)
+    asked.searches[number] = asked.bench(number, (asked.data or {})[number]).search(journals)
 
 
 def _say(finished: Run) -> None:

@@ -5,13 +5,14 @@ studies/<cell>.json   {cell, why}      it has failed
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
 from chartune.config import fingerprint
+from chartune.errors import ChartuneError
 from chartune.holder import Holder
 from chartune.store import Store, storing, write_json
 from chartune.studies.cell import Cell
@@ -22,30 +23,30 @@ SHELF: Final = "studies"
 DIED: Final = "its process died, perhaps for want of memory; it is tried again after the other cells"
 
 
-def failed(study: Study, cell: Cell, store: Store, why: str) -> None:
-    """Remember why a cell has failed. Raises StoreError: it cannot be written."""
-    _write(study, cell, store, {"why": why})
-
-
 @contextmanager
-def under_way(study: Study, cell: Cell, store: Store) -> Iterator[None]:
-    """Remember who is at a cell, should the process die at it; one that is interrupted was not killed by the cell.
+def trying(study: Study, cell: Cell, store: Store) -> Iterator[None]:
+    """Try a cell: who is at it is kept, should the process die; then why it has failed, and nothing once it is done.
+
+    After an interruption, which is not the cell's fault, what was known before is known again.
 
     Raises:
         StoreError: it cannot be written.
     """
-    before = failure(study, cell, store)
-    _write(study, cell, store, asdict(Holder.here()))
+    file = _file(study, cell, store)
+    before = remembered(file)
+    _write(file, {"cell": cell.title(), **asdict(Holder.here())})
     try:
         yield
-    except (KeyboardInterrupt, SystemExit):
-        failed(study, cell, store, before) if before else mended(study, cell, store)
+    except ChartuneError as error:
+        _write(file, {"cell": cell.title(), "why": str(error)})
         raise
-
-
-def mended(study: Study, cell: Cell, store: Store) -> None:
-    """Forget it: the cell is done."""
-    _file(study, cell, store).unlink(missing_ok=True)
+    except (KeyboardInterrupt, SystemExit):
+        if before:
+            _write(file, before)
+        else:
+            file.unlink(missing_ok=True)
+        raise
+    file.unlink(missing_ok=True)
 
 
 def failure(study: Study, cell: Cell, store: Store) -> str:
@@ -65,11 +66,10 @@ def _holder(study: Study, cell: Cell, store: Store) -> Holder | None:
     return Holder.read(json.dumps(remembered(_file(study, cell, store))).encode())
 
 
-def _write(study: Study, cell: Cell, store: Store, known: dict[str, Any]) -> None:
-    file = _file(study, cell, store)
+def _write(file: Path, known: Mapping[str, Any]) -> None:
     with storing(file):
         file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_json(file, {"cell": cell.title(), **known})
+        write_json(file, known)
 
 
 def _file(study: Study, cell: Cell, store: Store) -> Path:

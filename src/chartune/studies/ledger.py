@@ -14,12 +14,15 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from chartune.answers import Metric
 from chartune.disclosure import magnitude
 from chartune.errors import ConfigError
 from chartune.lease import guarded
 from chartune.log import say
+from chartune.quantities import Estimate
 from chartune.record import Record
 from chartune.report.released import is_exact, scores_json
+from chartune.report.table import NOT_MEASURED
 from chartune.runs.record import ADAPTER, NamedSource
 from chartune.runs.run import Run
 from chartune.stages.identity import Identity
@@ -77,12 +80,26 @@ class Entry(Record):
         """The split that it is reported on."""
         return "test" if "test" in self.scores else "validation"
 
-    def value(self, split: str) -> float | None:
-        """Its headline on a split, as it is shown; None: it was not measured, or is not shown."""
+    @property
+    def headline(self) -> Metric:
+        """Its primary metric."""
+        return Metric(self.metric, self.title)
+
+    def score(self, split: str) -> Estimate | str:
+        """Its headline on a split as it may be shown, without n; or why there is none."""
         row = self.scores.get(split)
-        estimate = row.get(self.metric) if isinstance(row, dict) else None
-        value = estimate.get("value") if isinstance(estimate, dict) else None
-        return float(value) if isinstance(value, int | float) else None
+        kept = row.get(self.metric) if isinstance(row, dict) else row
+        if not isinstance(kept, dict):
+            return str(kept or NOT_MEASURED)
+        return Estimate(float(kept["value"]), kept.get("low"), kept.get("high"))
+
+    def text(self, split: str) -> str:
+        """The same in words; what was rounded before gets no further digits."""
+        score = self.score(split)
+        if self.exact or isinstance(score, str):
+            return str(score)
+        ends = "" if score.low is None or score.high is None else f" [{score.low:g}, {score.high:g}]"
+        return f"{score.value:g}{ends}"
 
 
 def entry_of(run: Run, cell: Cell, study: str, identity: Identity, store: Store) -> Entry:

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from chartune.quantities import human_seconds
 from chartune.report.render import report_of
-from chartune.report.table import NOT_MEASURED, Cell, Column, Table, estimated
+from chartune.report.table import Cell, Column, Table, estimated
 from chartune.runs.run import Run
 from chartune.store import Store
 from chartune.studies.ledger import Entry
@@ -63,11 +62,10 @@ def _row(entry: Entry) -> tuple[Cell, ...]:
 
 def _value(entry: Entry) -> Cell:
     """The headline as the ledger has it; what was rounded before gets no further digits."""
-    row: Any = entry.scores.get(entry.split)
-    score = row.get(entry.metric) if isinstance(row, dict) else row
-    if not isinstance(score, dict):
-        return Cell(str(score or NOT_MEASURED))
-    value, (low, high) = float(score["value"]), (score.get("low"), score.get("high"))
+    score = entry.score(entry.split)
+    if isinstance(score, str):
+        return Cell(score)
+    value, low, high = score.value, score.low, score.high
     if entry.exact:
         return estimated(value, low, high)
     return Cell(f"{value:g}", "no interval" if low is None or high is None else f"{low:g} to {high:g}")

@@ -9,14 +9,14 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from chartune.config import fingerprint
 from chartune.errors import ChartuneError, RunError, StoreError
 from chartune.log import say
-from chartune.quantities import Duration
+from chartune.quantities import Duration, Estimate
 from chartune.report.released import headline_text
-from chartune.report.searches import SearchShown
+from chartune.report.searches import NO_SCORE, SearchShown
 from chartune.runner import run
 from chartune.runs.run import CHOOSING, SHELF, Run
 from chartune.search.importance import importance
@@ -34,6 +34,8 @@ from chartune.studies.spaces import trial_of
 from chartune.writing import remembered
 
 REVISION: Final = 1
+Keep: TypeAlias = Callable[[Run, Cell, Identity], None]
+"""What is done with each finished run of a study, its cell and its identity, such as to put it into a ledger."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Searched:
     problem: Problem
     result: Result
     folder: Path
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    """Runs that a ledger lists, by fingerprint: its trials may be among them."""
 
     @property
     def chosen(self) -> Settings | None:
@@ -59,12 +63,17 @@ class Searched:
         ).title()
 
     def shown(self, store: Store) -> SearchShown:
-        """As a report gets it, with the runs of its trials that are in the store."""
-        names = {trial.outcome.run for trial in (*self.result.trials, *self.result.promoted)}
-        found = {name: store.find(SHELF, name) for name in names if name}
+        """As a report gets it, with the scores of its trials from the store, or else from the ledger."""
+        names = {trial.outcome.run for trial in (*self.result.trials, *self.result.promoted) if trial.outcome.run}
+        found = {name: store.find(SHELF, name) for name in names}
         runs = {name: Run(artefact.path) for name, artefact in found.items() if artefact}
+        listed = {name: self.entries[name] for name in names - set(runs) if name in self.entries}
+        scores = {name: headline_text(one, one.headline.metric, False) for name, one in runs.items()}
+        scores |= {name: entry.text(CHOOSING) for name, entry in listed.items()}
+        headlines = [*(one.headline for one in runs.values()), *(entry.headline for entry in listed.values())]
         known = remembered(self.folder / RECORD).get("importance")
-        return SearchShown(self.title, self.problem, self.result, runs, known if isinstance(known, dict) else {})
+        importance = known if isinstance(known, dict) else {}
+        return SearchShown(self.title, self.problem, self.result, next(iter(headlines), NO_SCORE), scores, importance)
 
     def as_text(self) -> str:
         """How far it is, in a clause."""
@@ -76,54 +85,56 @@ class Searched:
 
 @dataclass(frozen=True)
 class Bench:
-    """Where the cells of a study are searched."""
+    """Where the settings of one cell of a study are searched."""
 
     family: Family
+    number: int
+    """Of the cell."""
+    made: Mapping[str, str]
+    """Stage referred to → its adapter in the store."""
+    data: Artefact
+    """The cell's prepared data."""
     store: Store
     elsewhere: Contents
     """The content of parents' adapters that only a ledger lists."""
-    entries: Mapping[str, Entry] = field(default_factory=dict)
+    entries: Mapping[str, Entry]
     """Runs that a ledger lists, by fingerprint: trials among them are not trained again."""
-    keep: Callable[[Run, Cell, Identity], None] = lambda *_: None
+    keep: Keep
     """Is given every trial that was trained, or was found in the store."""
 
-    def look(self, number: int, made: Mapping[str, str], data: Artefact) -> Searched | None:
-        """How far the search of a cell is; None: its base model is not made yet.
+    @property
+    def cell(self) -> Cell:
+        """The cell that is searched."""
+        return self.family.cells[self.number]
 
-        Args:
-            number: of the cell.
-            made: stage referred to → its adapter.
-            data: the cell's prepared data.
-        """
-        cell, study = self.family.cells[number], self.family.study
-        if cell.space is None:
+    def look(self) -> Searched | None:
+        """How far the search is; None: its base model is not made yet."""
+        space, search = self.cell.space, self.family.study.search
+        if space is None:
             raise AssertionError("only a cell with a space is searched")
-        first = self.family.stage(number, made, trial_of(cell, cell.space.settings(cell.space.first)))
-        identity = identity_of(first, data, self.store, self.elsewhere)
+        _, identity = self._staged(trial_of(self.cell, space.settings(space.first)), 1.0)
         if identity is None:
             return None
-        parts = {"first": identity.fingerprint, "space": cell.space.to_json(), "search": study.search.hashable()}
+        parts = {"first": identity.fingerprint, "space": space.to_json(), "search": search.hashable()}
         name = fingerprint("search", REVISION, parts)
-        problem = Problem(name, cell.space, study.search, lower_is_better=identity.kind == "pretrain")
+        problem = Problem(name, space, search, lower_is_better=identity.kind == "pretrain")
         folder = self.store.root / SEARCHES / name
-        return Searched(cell, problem, _recorded(problem, folder), folder)
+        return Searched(self.cell, problem, _recorded(problem, folder), folder, self.entries)
 
-    def search(self, number: int, made: Mapping[str, str], data: Artefact, journals: Journals) -> Searched:
-        """Search a cell to the end; what is there already is not done again.
+    def search(self, journals: Journals) -> Searched:
+        """Search to the end; what is there already is not done again.
 
         Raises:
             RunError: every trial has failed, or others are still at some.
             StoreError: another process is searching, or the trials cannot be written down.
         """
-        asked = self.look(number, made, data)
+        asked = self.look()
         if asked is None:
             raise AssertionError("a base model is made before it is searched on")
         problem = asked.problem
         with self.store.lease(SEARCHES, problem.name), journals.opened(asked.folder) as storage:
             result = searched(
-                problem,
-                lambda settings, share: self._evaluated(number, settings, share, made, data),
-                storage, _owner(self.store),
+                problem, self._evaluated, storage, _owner(self.store),
                 lambda result: _record(replace(asked, result=result)),
             )  # fmt: skip
             done = replace(asked, result=result)
@@ -134,28 +145,28 @@ class Bench:
                 f"{_first_failure(result)}; correct the space, or give the same command again where others are at it."
             )
         repeated = sum(not trial.counts for trial in result.trials)
-        say(f"{asked.cell.title()}: {result.ended}{f' ({repeated} more repeated others)' if repeated else ''}")
+        say(f"{self.cell.title()}: {result.ended}{f' ({repeated} more repeated others)' if repeated else ''}")
         return done
 
-    def keep_all(self, number: int, made: Mapping[str, str], data: Artefact, asked: Searched) -> None:
-        """Give `keep` the trials of a search that was made before, as far as their runs are in the store."""
-        shared = ((asked.problem.share, asked.result.trials), (1.0, asked.result.promoted))
-        for share, trial in ((share, trial) for share, trials in shared for trial in trials if trial.outcome.run):
-            cell = trial_of(self.family.cells[number], trial.settings)
-            identity = identity_of(
-                shortened(self.family.stage(number, made, cell), share), data, self.store, self.elsewhere
-            )
-            if identity and (finished := self._found(identity)):
-                self.keep(finished, cell, identity)
+    def keep_trials(self, asked: Searched) -> None:
+        """Give `keep` the trials of a search that may have been made before, as far as their runs are in the store."""
+        for share, trials in ((asked.problem.share, asked.result.trials), (1.0, asked.result.promoted)):
+            for trial in (one for one in trials if one.outcome.run):
+                cell = trial_of(self.cell, trial.settings)
+                _, identity = self._staged(cell, share)
+                if identity and (finished := self._found(identity)):
+                    self.keep(finished, cell, identity)
 
-    def _evaluated(
-        self, number: int, settings: Settings, share: float, made: Mapping[str, str], data: Artefact
-    ) -> Outcome:  # fmt: skip
-        """Settings as a run: found in the store, or trained; never scored on the test split."""
-        trial = trial_of(self.family.cells[number], settings)
+    def _staged(self, trial: Cell, share: float) -> tuple[Any, Identity | None]:
+        """A trial as the stage that does a share of the training, and the identity of its run."""
+        stage = shortened(self.family.stage(self.number, self.made, trial), share)
+        return stage, identity_of(stage, self.data, self.store, self.elsewhere)
+
+    def _evaluated(self, settings: Settings, share: float) -> Outcome:
+        """Settings as a run: listed, found in the store, or trained; never scored on the test split."""
+        trial = trial_of(self.cell, settings)
         try:
-            stage = shortened(self.family.stage(number, made, trial), share)
-            identity = identity_of(stage, data, self.store, self.elsewhere)
+            stage, identity = self._staged(trial, share)
             if identity and (listed := self._listed(identity)):
                 say(f"trial {trial.name}: its score stands in the ledger")
                 return listed
@@ -182,10 +193,10 @@ class Bench:
     def _listed(self, identity: Identity) -> Outcome | None:
         """What a ledger says of a run that is not in the store; None: nothing, or its score is not shown there."""
         entry = None if self._found(identity) else self.entries.get(identity.fingerprint)
-        score = entry.value(CHOOSING) if entry else None
-        if entry is None or score is None:
+        score = entry.score(CHOOSING) if entry else None
+        if entry is None or not isinstance(score, Estimate):
             return None
-        return Outcome(score, entry.fingerprint, entry.cost.get("tokens"), entry.cost.get("seconds"))
+        return Outcome(score.value, entry.fingerprint, entry.cost.get("tokens"), entry.cost.get("seconds"))
 
 
 def shortened(stage: Any, share: float) -> Any:

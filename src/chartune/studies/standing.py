@@ -5,7 +5,7 @@ cell ─parents' weights─▶ stage ─data, base─▶ identity ─┬▶ run 
                                                        └▶ failed last time · missing
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
@@ -22,7 +22,7 @@ from chartune.studies.failures import failure
 from chartune.studies.identity import identity_of
 from chartune.studies.ledger import Entry
 from chartune.studies.parents import Family
-from chartune.studies.searching import Bench, Searched
+from chartune.studies.searching import Bench, Keep, Searched
 from chartune.studies.spaces import settled
 from chartune.tasks.prepare import AnyPreparation
 
@@ -80,8 +80,8 @@ class Survey:
     """Of the cells asked so far."""
     searches: dict[int, Searched] = field(default_factory=dict)
     """Of searched cells that were asked, as far as they are."""
-    keep: Callable[[Run, Cell, Identity], None] = lambda *_: None
-    """Is given the trials of searches: `chartune.studies.searching.Bench`."""
+    keep: Keep = lambda *_: None
+    """Is given cells that are done, and the trials of searches."""
     _seen: dict[str, Artefact | None] = field(default_factory=dict)
 
     def ask(self, number: int) -> Standing:
@@ -119,14 +119,19 @@ class Survey:
         asked = [search for _, search in sorted(self.searches.items(), reverse=True)]
         return tuple({search.problem.name: search for search in asked}.values())[::-1]
 
-    def bench(self, number: int) -> Bench:
-        """Where the search of a cell is conducted."""
-        return Bench(self.family, self.store, self._elsewhere(number), self.entries, self.keep)
+    def bench(self, number: int, data: Artefact) -> Bench:
+        """Where the search of a cell on its prepared data is conducted."""
+        made, elsewhere = self.made(number), self._elsewhere(number)
+        return Bench(self.family, number, made, data, self.store, elsewhere, self.entries, self.keep)
 
-    def keep_trials(self, number: int) -> None:
-        """Give `keep` the trials by which the settings of a cell were chosen."""
-        if self.data is not None and (search := self.searches.get(number)):
-            self.bench(number).keep_all(number, self.made(number), self.data[number], search)
+    def keep_done(self, number: int) -> None:
+        """Give `keep` the run of a cell that is done here, and the trials by which its settings were chosen."""
+        standing, search = self.standings[number], self.searches.get(number)
+        if standing.run is None or standing.identity is None:
+            return
+        self.keep(standing.run, standing.cell, standing.identity)
+        if search is not None and self.data is not None:
+            self.bench(number, self.data[number]).keep_trials(search)
 
     def _known(self, number: int, cell: Cell) -> Standing:
         parents = {need: self.standings[parent] for need, parent in self.family.parents[number].items()}
@@ -137,7 +142,7 @@ class Survey:
         if data is None:
             return Standing(cell, "missing", why="its data are not prepared")
         if cell.space is not None:
-            search = self.bench(number).look(number, self.made(number), data)
+            search = self.bench(number, data).look()
             if search is None:
                 return Standing(cell, "missing", why=NO_BASE)
             self.searches[number] = search

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from chartune.answers import PERPLEXITY
 from chartune.disclosure import TOO_FEW
 from chartune.report.search_figures import drawn
 from chartune.report.searches import SearchShown, chosen_said, counted, saving_said, trials_table
@@ -38,7 +39,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> SearchShown:
     monkeypatch.setattr(SearchShown, "shown", lambda _, one: f"{one.score:.3f}" if one.score else "")
     result = Result(TRIALS, ended="20 trials have been made")
     weights = {"method.network": 0.25, "method.layers": 0.0, "optimisation.learning_rate": 0.75}
-    return SearchShown("p_tuning", Problem("p", SPACE, Search(), lower_is_better=True), result, {}, weights)
+    return SearchShown("p_tuning", Problem("p", SPACE, Search(), lower_is_better=True), result, PERPLEXITY, {}, weights)
 
 
 def test_the_table_has_every_trial_of_the_budget_with_its_settings(shown: SearchShown) -> None:
@@ -87,12 +88,12 @@ def test_where_all_were_trained_in_full_it_is_said_what_the_saving_would_have_co
     short = tuple(trial(number, "mlp", 10.0 + number) for number in range(6))
     full = tuple(trial(number, "mlp", 6.0 if number == best else 7.0 + number % 2) for number in range(6))
     problem = Problem("p", SPACE, search, lower_is_better=True)
-    every = SearchShown("a", problem, Result(short, full, "it ended"), {}, {})
+    every = SearchShown("a", problem, Result(short, full, "it ended"), PERPLEXITY, {}, {})
     assert saving_said(every).startswith(
         "All 6 trials were trained in full, too. Had only the best 4 on 25 % been, at 92 %"
     )
     assert saving_said(every).endswith(said)
-    few = SearchShown("a", problem, Result(short, full[:4], "it ended"), {}, {})
+    few = SearchShown("a", problem, Result(short, full[:4], "it ended"), PERPLEXITY, {}, {})
     assert saving_said(few) == saving_said(shown) == ""
     monkeypatch.setattr(SearchShown, "shown", lambda *_: TOO_FEW)
     assert saving_said(every) == ""

@@ -111,6 +111,10 @@ def test_a_ledger_carries_a_search_to_another_store(
     assert (trained, elsewhere.gaps, elsewhere.runs) == ([], (), ())
     assert [entry.fingerprint for entry in elsewhere.listed] == [done.runs[0].fingerprint]
     assert [search.chosen for search in elsewhere.searches] == [done.searches[0].chosen]
+    shown, there = elsewhere.searches[0].shown(Store(tmp_path / "store")), done.searches[0].shown(asked[1])
+    assert (shown.headline.metric, shown.scores) == (there.headline.metric, there.scores)
+    assert chosen_said(shown) == chosen_said(there)
+    assert chosen_said(shown).startswith("Chosen by the validation AUROC (0.")
 
     begun = tmp_path / "begun.jsonl"  # a ledger of one trial: the other one and what is chosen are done here
     begun.write_bytes(next(line for line in ledger.read_bytes().splitlines(True) if trials[1].encode() in line))
@@ -126,8 +130,9 @@ def test_a_trial_whose_score_the_ledger_does_not_show_is_made_again(
 ) -> None:
     conduct(*asked, tmp_path / "ledger.jsonl")
     entries = read_entries(tmp_path / "ledger.jsonl")
-    assert {entry.value("validation") for entry in entries.values()} == {None}
-    bench = survey(family_of(asked[0])[0], Store(tmp_path / "store").open(), entries).bench(0)
+    assert {entry.text("validation") for entry in entries.values()} == {"too few to show"}
+    data = Artefact("data", "0" * 16, asked[1].root)
+    bench = survey(family_of(asked[0])[0], Store(tmp_path / "store").open(), entries).bench(0, data)
     for entry in entries.values():
         assert bench._listed(Identity(entry.kind, entry.revision, entry.settings)) is None
 
@@ -195,8 +200,7 @@ def test_of_perplexities_the_lowest_is_best_and_of_other_scores_the_highest(
     kind: str, lower: bool, asked: Asking, done: Conducted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(searching, "identity_of", lambda *_: Identity(kind, 1, {}))
-    bench = looked_at(asked).bench(0)
-    search = bench.look(0, {}, Artefact("data", "0" * 16, asked[1].root))
+    search = looked_at(asked).bench(0, Artefact("data", "0" * 16, asked[1].root)).look()
     assert search is not None
     assert search.problem.lower_is_better == lower
 

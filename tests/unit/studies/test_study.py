@@ -180,6 +180,10 @@ class KillError(BaseException):
     """Ends a study as SIGKILL does: nothing handles it."""
 
 
+def interrupted(stage: Any, store: Store) -> Run:
+    raise KeyboardInterrupt
+
+
 def test_a_cell_that_kills_its_process_is_tried_again_after_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -206,6 +210,12 @@ def test_a_cell_that_kills_its_process_is_tried_again_after_the_others(
     with monkeypatch.context() as dead:
         dead.setattr("chartune.holder.born", lambda _: None)
         assert standing()[0] == ("failed", DIED)
+    notes = [file.read_bytes() for file in (store.root / "studies").iterdir()]
+    with monkeypatch.context() as stopped:
+        stopped.setattr("chartune.studies.conduct.run", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            conduct(asked, store)
+    assert [file.read_bytes() for file in (store.root / "studies").iterdir()] == notes  # it still comes last
     deadly.clear()
     assert [run.name for run in conduct(asked, store).runs] == ["large", "one", "two"]
     assert begun[4:] == ["large"]
@@ -213,9 +223,6 @@ def test_a_cell_that_kills_its_process_is_tried_again_after_the_others(
 
 
 def test_a_cell_that_was_interrupted_has_not_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(stage: Any, store: Store) -> Run:
-        raise KeyboardInterrupt
-
     monkeypatch.setattr("chartune.studies.conduct.run", interrupted)
     data = json.loads(short_texts(tmp_path / "raw", tmp_path / "lists").model_dump_json())
     asked = Study.parse({"title": "t", "data": data, "stages": {"words": {"kind": "tfidf"}}})
