@@ -80,7 +80,7 @@ def _as_it_is_called(shape: PretrainedConfig) -> None:
     shape.chunk_size_feed_forward = 0
 
 
-def made_by(family: Family, *, language_model: bool) -> Any:
+def auto_class(family: Family, *, language_model: bool) -> Any:
     """The auto class of transformers that makes the models of a family.
 
     Args:
@@ -130,7 +130,7 @@ def _matched(files: tuple[ModelFile, ...], family: Family, language_model: bool)
     _must_be_merged(tensors, folder)
     shape = shape_in(files[0], family)
     _must_be_plausible(json_object(config), tensors, config)
-    make = made_by(family, language_model=language_model)
+    make = auto_class(family, language_model=language_model)
     model, report = _rehearsed(tensors, shape, make, config, family.parts(language_model=language_model))
     if language_model and not family.is_decoder:
         _must_have_a_head(sorted(report["missing_keys"]), str(model.base_model_prefix), folder)

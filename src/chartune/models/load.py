@@ -23,7 +23,7 @@ from transformers.models.auto.auto_factory import _get_model_class
 
 from chartune.errors import AdapterError, StoreError
 from chartune.models.anatomy import anatomy_of
-from chartune.models.architecture import computed, made_by, must_match, shape_at, shape_of, skeleton
+from chartune.models.architecture import auto_class, computed, must_match, shape_at, shape_of, skeleton
 from chartune.models.dropout import without_dropout
 from chartune.models.families import Family
 from chartune.models.foreign import reading
@@ -123,7 +123,7 @@ def must_be_whole(backbone: LocalBackbone) -> None:
 
 def _read(backbone: LocalBackbone, attention: str, *, language_model: bool, half: torch.dtype | None) -> Any:
     """The model from the hashed files, tensor by tensor, once their headers are known to fit."""
-    make = made_by(backbone.family, language_model=language_model)
+    make = auto_class(backbone.family, language_model=language_model)
     must_match(backbone, language_model=language_model)
     requirement, shape = f"{backbone.name} must load as {make.__name__}", shape_of(backbone)
     with unchanged(backbone.files), reading("transformers", requirement, "get the weights again"):
@@ -148,7 +148,7 @@ def must_be_language_model(backbone: LocalBackbone) -> None:
     Raises:
         AdapterError: its architecture or its files have none, or another than config.json says.
     """
-    shape, make = shape_of(backbone), made_by(backbone.family, language_model=True)
+    shape, make = shape_of(backbone), auto_class(backbone.family, language_model=True)
     if type(shape) not in make._model_mapping:
         raise AdapterError(
             f"domain-adaptive pretraining needs a causal or a masked language model, but transformers has neither of "

@@ -6,7 +6,7 @@ import torch
 from transformers import PretrainedConfig
 
 from chartune.models.anatomy import anatomy_of
-from chartune.models.architecture import made_by
+from chartune.models.architecture import auto_class
 from chartune.models.families import Family
 from chartune.models.foreign import reading
 from chartune.models.language import Language
@@ -27,7 +27,7 @@ def meta_body(
     Raises:
         AdapterError: the sizes do not make a model.
     """
-    make = made_by(family, language_model=language_model)
+    make = auto_class(family, language_model=language_model)
     parts = family.parts(language_model=language_model)
     with reading("transformers", "config.json must describe a model", "copy it again"), torch.device("meta"):
         model = make.from_config(shape, dtype=torch.float32, attn_implementation=resolved.attention, **parts)

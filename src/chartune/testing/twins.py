@@ -11,7 +11,7 @@ import torch
 from transformers import AutoConfig, PreTrainedTokenizerFast
 
 from chartune.batches.tokenize import train_tokenizer
-from chartune.models.architecture import made_by
+from chartune.models.architecture import auto_class
 from chartune.models.backbone import LocalBackbone, inspect
 from chartune.models.families import READS, family_of
 from chartune.models.numerics import Resolved
@@ -71,7 +71,7 @@ def make_twin(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         family = family_of(model_type, "a twin")
-        make = made_by(family, language_model=family.is_decoder or masked)
+        make = auto_class(family, language_model=family.is_decoder or masked)
         make.from_config(config).save_pretrained(folder)
     return folder
 

@@ -30,7 +30,7 @@ from chartune.train.ending import BrokenOff, Ending
 from chartune.train.optimizer import Optimisation, Stopping, make_optimizer, rate_factor
 from chartune.train.pace import Pace
 from chartune.train.plan import Schedule, epoch_steps, micro_batches, schedule_of
-from chartune.train.scaling import first_scale, in_range, stepped
+from chartune.train.scaling import first_scale, loss_and_norm, scale_after_step
 from chartune.train.soundness import halved, must_be_finite, must_get_gradients, must_have_examples
 
 CHECKPOINT_SECONDS: Final = 30.0
@@ -230,13 +230,13 @@ def _one_step(loop: _Loop, step: NDArray[np.int64]) -> float:
     for group in loop.optimizer.param_groups:
         group["lr"] = group["peak"] * rate_factor(training.optimisation, state.step, loop.total)
     clip = partial(loop.accelerator.clip_grad_norm_, max_norm=training.optimisation.max_grad_norm)
-    loss, norm = in_range(state, loop.model, lambda: _loss_in_memory(loop, step), clip, loop.optimizer.zero_grad)
+    loss, norm = loss_and_norm(state, loop.model, lambda: _loss_in_memory(loop, step), clip, loop.optimizer.zero_grad)
     must_be_finite(loss, norm, state.step + 1, training.optimisation, training.precision)
     if state.step == 0:
         must_get_gradients(training.objective.model)
     loop.optimizer.step()
     training.regimes.stepped(state.step)
-    stepped(state, training.precision)
+    scale_after_step(state, training.precision)
     loop.optimizer.zero_grad()
     state.step += 1
     state.tokens += int(training.objective.lengths[step].sum())

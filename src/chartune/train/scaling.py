@@ -15,9 +15,11 @@ from chartune.models.precision import Computed
 from chartune.train.checkpoint import State
 
 FIRST: Final = 2.0**16
+"""The scale of the first step, as of torch.amp.GradScaler."""
 MOST: Final = 2.0**24
+"""The largest scale; a bound, not measured."""
 GROWING_STEPS: Final = 2000
-"""After so many steps without an overflow the scale is doubled."""
+"""After so many steps without an overflow the scale is doubled, as of torch.amp.GradScaler."""
 
 
 def first_scale(precision: Computed) -> float:
@@ -25,7 +27,7 @@ def first_scale(precision: Computed) -> float:
     return FIRST if precision == "fp16" else 1.0
 
 
-def in_range(
+def loss_and_norm(
     state: State, model: nn.Module, loss: Callable[[], float], clip: Callable[[list[nn.Parameter]], Tensor],
     clear: Callable[[], None],
 ) -> tuple[float, float]:  # fmt: skip
@@ -50,8 +52,8 @@ def in_range(
         clear()
 
 
-def stepped(state: State, precision: Computed) -> None:
-    """A step was made without overflow: after many the scale is doubled."""
+def scale_after_step(state: State, precision: Computed) -> None:
+    """Count a step that was made without overflow, and after many double the scale."""
     if precision != "fp16":
         return
     state.scaled_steps += 1

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from chartune.train.checkpoint import State
-from chartune.train.scaling import FIRST, GROWING_STEPS, MOST, in_range, stepped
+from chartune.train.scaling import FIRST, GROWING_STEPS, MOST, loss_and_norm, scale_after_step
 
 
 def computed(state: State, most: float) -> tuple[float, float, list[float]]:
@@ -21,7 +21,7 @@ def computed(state: State, most: float) -> tuple[float, float, list[float]]:
     def clip(learning: list[nn.Parameter]) -> torch.Tensor:
         return torch.stack([parameter.grad.norm() for parameter in learning if parameter.grad is not None]).sum()
 
-    mean, norm = in_range(state, model, loss, clip, model.zero_grad)
+    mean, norm = loss_and_norm(state, model, loss, clip, model.zero_grad)
     return mean, norm, scales
 
 
@@ -42,9 +42,9 @@ def test_an_overflow_halves_the_scale_until_the_gradient_fits() -> None:
 def test_after_many_quiet_steps_the_scale_is_doubled_up_to_a_bound(scale: float, doubled: float) -> None:
     state = State(loss_scale=scale)
     for _ in range(GROWING_STEPS - 1):
-        stepped(state, "fp16")
+        scale_after_step(state, "fp16")
     assert (state.loss_scale, state.scaled_steps) == (scale, GROWING_STEPS - 1)
-    stepped(state, "fp16")
+    scale_after_step(state, "fp16")
     assert (state.loss_scale, state.scaled_steps) == (doubled, 0)
-    stepped(state, "bf16")
+    scale_after_step(state, "bf16")
     assert state.scaled_steps == 0
