@@ -139,7 +139,7 @@ def chartunes(backbone: LocalBackbone, notes: Examples) -> Way:
 
 
 def lora_on(backbone: LocalBackbone, *, normalise: bool = True) -> tuple[Classifier, Resolved]:
-    """A fresh LoRA and a head on MiniLM, and the numerics in force: those that `stages.inputs` would resolve."""
+    """A fresh LoRA and a head on MiniLM, and the numerics in force: those that `stages.resolving` would choose."""
     resolved = replace(resolve(Numerics(), LONGEST), reading="fused")
     body = load_body(backbone, resolved)
     stack = Stack(layers=(Fresh(method=LoRA(rank=RANK, alpha=ALPHA, targets="attention")),))

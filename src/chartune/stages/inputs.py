@@ -1,43 +1,31 @@
 """Inputs: what the model of a stage is made from, found and checked. Planner, stages and loading all use it.
 
-stage ─▶ base model ─fits?─ adapters below ─▶ positions enough? ─▶ precision and attention, by rule
+stage ─▶ base model ─fits?─ adapters below ─▶ positions enough? ─▶ numerics, by rule
 """
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from math import prod
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
-
-from transformers import AutoModel
+from typing import Any
 
 from chartune.adapters.adapter import Adapter, read_adapter
 from chartune.adapters.method import Method
-from chartune.adapters.stack import Fresh, Stack
+from chartune.adapters.stack import Fresh
 from chartune.batches.budgets import budget_of
 from chartune.errors import AdapterError
-from chartune.models.architecture import shape_of, skeleton
 from chartune.models.backbone import LocalBackbone, sizes_alone
-from chartune.models.compiled import COMPILED_FAMILIES, compiled_by_rule
-from chartune.models.fused_encoder import can_be_fused
-from chartune.models.load import parameters_of
-from chartune.models.numerics import Resolved, resolve
+from chartune.models.numerics import Resolved
 from chartune.models.quantisation import Quantisation
 from chartune.models.tokenizer import padding_stand_in
-from chartune.models.weights import headers
 from chartune.runs.ledger import find_run
 from chartune.runs.record import ADAPTER
 from chartune.stages.bases import find_or_convert, find_or_make
 from chartune.stages.model_stage import ModelStage, must_have_positions
+from chartune.stages.resolving import resolved_of
 from chartune.store import Store
 from chartune.tasks.dataset import Dataset
 from chartune.train.optimizer import Optimisation
-
-NARROW: Final = 1024
-"""Width D of hidden states up to which layers are merged for reading: in wider models a layer costs little beside its
-matrix, and the merged copy takes gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -143,70 +131,6 @@ def must_suit_quantisation(methods: Sequence[Method], quantisation: Quantisation
             f"with them, or was never tried without, and numerics.quantisation is {quantisation}; choose `none`, or "
             f"plain LoRA, IA3, prefixes or prompts."
         )
-
-
-def resolved_of(stage: ModelStage, backbone: LocalBackbone | None, dataset: Dataset | None = None) -> Resolved:
-    """The numerics of a stage on this machine.
-
-    Args:
-        stage: its config.
-        backbone: the base model; None: it is yet to be made.
-        dataset: its prepared data; None: not known.
-
-    Raises:
-        ConfigError: what the config chooses cannot be.
-    """
-    fused, stack = backbone is None or backbone.family.fused, stage.layers()
-    trains = {"trains_body": stack.trains_body(), "trains_all": stack.trains_all()}
-    resolved = resolve(stage.numerics, stage.max_seq_len, **trains, fused=fused)
-    way = _way_of_reading(stage, backbone, resolved)
-    resolved = replace(resolved, reading=way, reason=f"{resolved.reason}; read {way}")
-    encoder = "" if backbone is None or backbone.family.is_decoder else "the base reads both ways"
-    impossible = encoder or stage.uncompiled()
-    untried = "" if backbone is None else _untried(stack, backbone)
-    return compiled_by_rule(resolved, stage.numerics, impossible, untried, partial(_flops, stage, backbone, dataset))
-
-
-def _untried(stack: Stack, backbone: LocalBackbone) -> str:
-    """Why `auto` does not compile blocks with these layers; empty: both were tried."""
-    if backbone.family.model_type not in COMPILED_FAMILIES:
-        return f"tried on {', '.join(COMPILED_FAMILIES)} alone"
-    fresh = [layer.method for layer in stack.layers if isinstance(layer, Fresh)]
-    return next((f"not tried with {method.title()}" for method in fresh if not method.compiles), "")
-
-
-def _flops(stage: ModelStage, backbone: LocalBackbone | None, dataset: Dataset | None) -> float:
-    """Floating-point operations of a training, 4 for each parameter and token; 0: not known."""
-    if backbone is None or dataset is None:
-        return 0.0
-    shapes = [header.shape for header in headers(backbone.weights).values()]
-    return 4.0 * (sum(map(prod, shapes)) or parameters_of(backbone)) * stage.tokens(dataset)
-
-
-def _way_of_reading(
-    stage: ModelStage, backbone: LocalBackbone | None, resolved: Resolved
-) -> Literal["as-trained", "merged", "fused"]:
-    """How texts are read where nothing learns: by what stage and base say, never by how much there is to read.
-
-    So a text gets the same score from a run, its evaluations and `predict`.
-    """
-    stack, choice = stage.layers(), stage.numerics.reading
-    stays = [isinstance(layer, Fresh) and bool(layer.method.unmergeable) for layer in stack.layers]
-    if resolved.quantisation != "none":
-        return "as-trained"
-    if choice == "as-trained" or (backbone is not None and shape_of(backbone).hidden_size > NARROW):
-        return "as-trained"
-    plain = resolved.device == "cpu" and not stage.needs_lm_head and not any(stays)
-    if choice == "auto" and plain and _is_of_berts_kind(backbone):
-        return "fused"
-    return "as-trained" if all(stays) or stack.trains_all() else "merged"
-
-
-def _is_of_berts_kind(backbone: LocalBackbone | None) -> bool:
-    """Whether an encoder can be read by fewer operations."""
-    if backbone is None or backbone.family.is_decoder:
-        return False
-    return can_be_fused(skeleton(shape_of(backbone), AutoModel, backbone.folder / "config.json"))
 
 
 def content_of(adapter: Adapter) -> dict[str, Any]:

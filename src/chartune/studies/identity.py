@@ -7,7 +7,8 @@ from chartune.adapters.stack import Fresh
 from chartune.stages import finetune, pretrain, tfidf
 from chartune.stages.bases import find_or_convert
 from chartune.stages.identity import Identity, identified
-from chartune.stages.inputs import content_of, find_adapter, resolved_of
+from chartune.stages.inputs import content_of, find_adapter
+from chartune.stages.resolving import resolved_of
 from chartune.store import Artefact, Store
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.prepare import task_named

@@ -1,4 +1,4 @@
-"""How texts are read where nothing learns, by the rule of `stages.inputs`."""
+"""How texts are read where nothing learns, by the rule of `stages.resolving`."""
 
 from pathlib import Path
 from typing import Any
@@ -7,8 +7,8 @@ import pytest
 
 from chartune.models.backbone import LocalBackbone
 from chartune.stages.finetune import Finetune
-from chartune.stages.inputs import resolved_of
 from chartune.stages.pretrain import Pretrain
+from chartune.stages.resolving import resolved_of
 from chartune.testing.twins import make_twin, twin
 
 LORA = {"kind": "fresh", "method": {"kind": "lora"}}
