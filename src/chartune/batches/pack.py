@@ -171,12 +171,12 @@ def rows(documents: Encoded, tokenizer: Any, max_seq_len: int, *, first_only: bo
     texts = [documents[i][: room if first_only else None] for i in range(len(documents))]
     pieces = [(i, text[start : start + room]) for i, text in enumerate(texts) for start in range(0, len(text), room)]
     ids = np.full((len(pieces), max_seq_len), padding_of(tokenizer), dtype=np.int32)
-    starts = np.ones_like(ids, dtype=np.bool_)
-    can = np.zeros_like(starts)  # be masked: not the padding
+    text = np.zeros_like(ids, dtype=np.bool_)  # the rest is padding
     for row, (_, piece) in enumerate(pieces):
         whole = np.concatenate([before, piece, after])
-        ids[row, : len(whole)], starts[row, 1 : len(whole)] = whole, False
-        can[row, : len(whole)] = ~np.isin(whole, tokenizer.all_special_ids)
+        ids[row, : len(whole)], text[row, : len(whole)] = whole, True
+    starts, can = ~text, text & ~np.isin(ids, tokenizer.all_special_ids)
+    starts[:, :1] = True
     first = np.asarray([i for i, _ in pieces], dtype=np.int32)
     every = Blocks(ids, _positions(starts), can, first, np.arange(len(documents), dtype=np.int32), ahead=0)
     return every.chosen(np.flatnonzero(can.any(1)))
