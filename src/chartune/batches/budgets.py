@@ -47,6 +47,11 @@ def budget_of(choice: TokenBudget, device: str, precision: str, *, decoder: bool
     return ON_GPU if device == "cuda" else DECODER if decoder else ENCODER[precision]
 
 
+def rows_within(budget: int, length: int) -> int:
+    """How many rows of so many tokens a budget of padded tokens takes: one at least."""
+    return max(1, budget // length)
+
+
 def reading_budget(device: str, precision: str) -> int:
     """Padded tokens of a batch that is read without gradients.
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from chartune.adapters.method import ROOT
-from chartune.batches.budgets import reading_budget
+from chartune.batches.budgets import reading_budget, rows_within
 from chartune.batches.masking import EVALUATED
 from chartune.models.anatomy import anatomy_of
 from chartune.models.losses import blank_labels
@@ -126,8 +126,8 @@ def rehearsals(stage: Pretrain | Finetune, blueprint: Blueprint, resolved: Resol
     """
     length, choice = stage.max_seq_len, stage.optimisation
     reader, missing, device = blueprint.model.reader, blueprint.missing, resolved.device
-    rows = min(choice.batch_size, max(1, budget // length))
-    read = followed = max(1, reading_budget(device, resolved.precision) // length)
+    rows = min(choice.batch_size, rows_within(budget, length))
+    read = followed = rows_within(reading_budget(device, resolved.precision), length)
     guessed = stage.masking.rate if isinstance(stage, Pretrain) else 1.0
     training = None
     if stage.layers().trains_body():

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from chartune.batches.budgets import reading_budget
+from chartune.batches.budgets import reading_budget, rows_within
 from chartune.batches.collate import Examples, length_groups
 from chartune.batches.pack import Blocks
 from chartune.errors import RunError
@@ -57,7 +57,7 @@ def total_nll(model: LanguageModel, blocks: Blocks, numerics: Resolved) -> tuple
 def token_nll(model: LanguageModel, blocks: Blocks, numerics: Resolved) -> NDArray[np.float64]:
     """Negative log-likelihood in nats of each predicted token, in the order of `Blocks.targets`: [N]."""
     device = next(model.parameters()).device
-    rows = max(1, reading_budget(device.type, numerics.precision) // blocks.ids.shape[1])
+    rows = rows_within(reading_budget(device.type, numerics.precision), blocks.ids.shape[1])
     parts = [np.zeros(0)]
     with reading(model, numerics), progress("perplexity", total=len(blocks)) as meter:
         for start in range(0, len(blocks), rows):

@@ -16,7 +16,7 @@ from chartune.errors import ConfigError
 from chartune.models.backbone import LocalBackbone
 
 LEAST_TOKENS_PER_WORD: Final = 1.3
-"""Of notes, whatever the tokenizer."""
+"""Of notes: a judgement, set low, so that it needs no tokenizer."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,10 @@ class Cutting:
     def scored(self, blocks: Blocks) -> Blocks:
         """Blocks as they are read to be scored: of an encoder under masks that are the same in every run."""
         return blocks if self.masker is None else self.masker.evaluated(blocks)
+
+    def facts(self) -> dict[str, Any]:
+        """What a run records of masks: `masking` of an encoder, nothing of a decoder."""
+        return {} if self.masker is None else {"masking": self.masker.masking.model_dump(mode="json")}
 
 
 def must_suit(masking: Masking, backbone: LocalBackbone) -> None:

@@ -65,6 +65,10 @@ class Texts:
         counted = None if self.blocks.bytes is None else self.blocks.target_bytes()
         return summed(self.owners[self.blocks.target_documents()], nats, counted)
 
+    def named(self, scores: Mapping[str, Estimate]) -> dict[str, Estimate]:
+        """Scores under the names that they have of masked tokens, or of next ones."""
+        return {perplexity_named(name, masked=self.masked): score for name, score in scores.items()}
+
     def published(self, nats: Nats, batch_size: int) -> dict[str, Estimate]:
         """Perplexity as published, of batches of so many blocks; without an interval."""
         tokens = self.blocks.predicted_tokens
@@ -102,12 +106,9 @@ class Measurement:
     def scores(self) -> tuple[dict[str, dict[str, Estimate]], dict[str, Sums]]:
         """Scores by part, and the sums that they stand on; as published, too, of held-out texts."""
         sums = {part: texts.sums(self.nats[part]) for part, texts in self.scored.items()}
-        scores = {
-            part: {perplexity_named(name, masked=self.scored[part].masked): score for name, score in own.items()}
-            for part, own in ((part, each.measured()) for part, each in sums.items())
-        }
+        scores = {part: texts.named(sums[part].measured()) for part, texts in self.scored.items()}
         if self.batch_size is not None:
-            for part in (part for part in SCORED if part in scores):
+            for part in set(SCORED) & set(scores):
                 scores[part] |= self.scored[part].published(self.nats[part], self.batch_size)
         return scores, sums
 

@@ -18,6 +18,7 @@ from chartune.adapters.adapter import write_adapter
 from chartune.adapters.lora import LoRA
 from chartune.adapters.method import AnyMethod, Method
 from chartune.adapters.stack import Attached, Fresh, Stack
+from chartune.batches.budgets import rows_within
 from chartune.batches.masking import Masking
 from chartune.batches.tokenize import encode, encode_once, must_be_of_the_vocabulary, save_tokenizer
 from chartune.config import Added, Unhashed, fingerprint
@@ -148,7 +149,7 @@ def pretrain(stage: Pretrain, store: Store, planned: Planned = None, tested: Tes
         parts=parts_of(stage, backbone, inputs.resolved), resolved=inputs.resolved,
         facts={"source": source_facts(dataset), "task": None,
                "backbone": backbone_facts(backbone, parameters_of(backbone)), "stack": [_layer(stage.method)],
-               "parents": [], "max_seq_len": stage.max_seq_len, "notes": stage.notes, **_masks(cutting),
+               "parents": [], "max_seq_len": stage.max_seq_len, "notes": stage.notes, **cutting.facts(),
                "texts": corpus_of(dataset).counts["train"]["documents"]},
         planned=planned, tested=tested, work=lambda work: _adapt(stage, data, inputs, cutting, work),
     )  # fmt: skip
@@ -165,11 +166,6 @@ def parts_of(stage: Pretrain, backbone: LocalBackbone, resolved: Resolved) -> di
 def cutting_of(stage: Pretrain, backbone: LocalBackbone) -> Cutting:
     """How notes are cut for a base model. Raises as `Cutting.of`."""
     return Cutting.of(backbone, stage.max_seq_len, stage.masking, whole=stage.notes == "packed")
-
-
-def _masks(cutting: Cutting) -> dict[str, Any]:
-    """What a run records of them."""
-    return {} if cutting.masker is None else {"masking": cutting.masker.masking.model_dump(mode="json")}
 
 
 def _adapt(stage: Pretrain, data: Artefact, inputs: Inputs, cutting: Cutting, work: Work) -> Outcome:
@@ -207,7 +203,7 @@ def _fitted(
         title=f"pretrain {stage.name or stage.method.title()}", attached=assembled.attached,
         budget=inputs.budget(stage.optimisation, work.most_tokens),
     )  # fmt: skip
-    rows = min(stage.optimisation.batch_size, max(1, training.budget // stage.max_seq_len))
+    rows = min(stage.optimisation.batch_size, rows_within(training.budget, stage.max_seq_len))
     with compiled(assembled.body.module, resolved, rows, work.store.root):
         fitted = fit(training)
     assembled.attached.keep_promises()
