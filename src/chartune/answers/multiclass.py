@@ -7,7 +7,6 @@ import numpy as np
 
 from chartune.answers.answer import AUROC, Answer
 from chartune.answers.score import Rows, Score
-from chartune.metrics.areas import areas
 from chartune.metrics.bootstrap import Resamples, Statistic
 from chartune.metrics.classification import mean_statistic
 from chartune.metrics.multiclass import cross_entropies
@@ -20,7 +19,7 @@ def macro(rows: Rows) -> Resamples:
 
 def macro_value(rows: Rows) -> float:
     """The same on the rows as they are; NaN: no label can be scored."""
-    values = areas(rows.borne, rows.ranked)[0][rows.counted]
+    values = rows.areas[0][rows.counted]
     defined = values[np.isfinite(values)]
     return float(defined.mean()) if len(defined) else float("nan")
 

@@ -15,7 +15,6 @@ from chartune.answers.multiclass import macro, macro_value
 from chartune.answers.score import Rows, Score
 from chartune.disclosure import shown
 from chartune.errors import DataError, LabelError
-from chartune.metrics.areas import areas
 from chartune.metrics.auroc import auroc_statistic
 from chartune.metrics.bootstrap import Statistic
 from chartune.metrics.classification import sigmoid
@@ -29,7 +28,7 @@ def micro(rows: Rows) -> Statistic:
 
 def macro_auprc(rows: Rows) -> float:
     """No interval: a rare positive that is drawn twice helps itself, so that draws lie above the value."""
-    return float(areas(rows.borne, rows.ranked)[1][rows.which].mean())
+    return float(rows.areas[1][rows.which].mean())
 
 
 class AnyOf(Answer):

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from chartune.metrics.areas import LabelDraws, label_draws
+from chartune.metrics.areas import LabelDraws, areas, label_draws
 from chartune.metrics.bootstrap import Resamples, Statistic, resample
 from chartune.quantities import Estimate
 
@@ -63,6 +63,11 @@ class Rows:
     def which(self) -> NDArray[np.bool_]:
         """Counted labels that some rows have and others have not, [L]."""
         return np.asarray(self.counted & self.borne.any(axis=0) & ~self.borne.all(axis=0))
+
+    @cached_property
+    def areas(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """AUROC and AUPRC of each label on the rows as they are, [L] each; NaN: not both classes."""
+        return areas(self.borne, self.ranked)
 
     @cached_property
     def draws(self) -> LabelDraws:

@@ -28,7 +28,7 @@ def named_path(text: str) -> Path:
     """The path that was named; what is blank, such as a variable that is not set, would be the folder one stands in.
 
     Raises:
-        ConfigError: none was, or nobody but others may know whether something is there.
+        ConfigError: none was, or this user may not look at it.
     """
     if not str(text).strip():
         raise ConfigError("a path must be named, but an empty one was given; `.` is the folder that you stand in.")

@@ -31,6 +31,8 @@ PARENTS: Final = frozenset({"runs", "data", "frames", "backbones", "imported", "
 """Kinds that others are made from."""
 OPEN: Final = frozenset({"backbones", "imported", COMPILED})
 """Kinds that hold nothing of patients."""
+UNSIGNED: Final = frozenset({SEARCHES, COMPILED})
+"""Kinds whose folders are written on, file by file, and never signed."""
 REMOVED: Final = ".removed-"
 """Begins the name of what is being removed."""
 BASE: Final = "base"
@@ -109,9 +111,7 @@ def _shelf(shelf: Path) -> Iterator[Holding]:
                 yield _holding(path, path.stem, "unfinished", needs=_begun(path))
             elif (path / MANIFEST).is_file() and "." not in path.name:
                 yield _finished(path)
-            elif shelf.name == COMPILED:
-                yield _holding(path, path.name, "finished")
-            elif shelf.name == SEARCHES:
+            elif shelf.name in UNSIGNED:
                 yield _holding(path, path.name, "finished", name=str(remembered(path / RECORD).get("cell", "")))
 
 
