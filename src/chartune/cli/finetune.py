@@ -38,8 +38,8 @@ def command(
     from chartune.tasks.dataset import read_dataset
 
     stage, opened = flags.stage(), open_store(flags.store)
-    warned = say_warnings(stage.data, opened, stage.task)  # type: ignore[attr-defined]
-    done = run(stage, opened)  # type: ignore[arg-type]
+    warned = say_warnings(stage.data, opened, stage.task)
+    done = run(stage, opened)
     compared = (
         baseline_of(done, stage, opened) if baseline and isinstance(stage, Finetune) and stage.scores_test else None
     )

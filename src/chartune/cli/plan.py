@@ -20,14 +20,12 @@ def command(
     from chartune.planning.plan import plan
     from chartune.planning.terms import seconds_of_terms
     from chartune.quantities import human_seconds
-    from chartune.stages.finetune import Finetune
-    from chartune.stages.pretrain import Pretrain
     from chartune.stages.tfidf import Tfidf
     from chartune.tasks.dataset import gone, read_dataset
 
     stage, opened = flags.stage_of(verb), Store(flags.store)
-    if not isinstance(stage, Pretrain | Finetune):
-        seconds = seconds_of_terms(stage, opened) if isinstance(stage, Tfidf) else None
+    if isinstance(stage, Tfidf):
+        seconds = seconds_of_terms(stage, opened)
         time = "seconds, of a thousand labels minutes" if seconds is None else f"about {human_seconds(seconds)}"
         raise ConfigError(f"TF-IDF needs no plan: it has no base model, and takes {time}; plan another method.")
     made = plan(stage, opened, exact_counts)

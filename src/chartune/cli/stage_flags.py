@@ -35,7 +35,9 @@ from chartune.config import Config, read_yaml
 from chartune.errors import ConfigError
 
 if TYPE_CHECKING:
+    from chartune.stages.finetune import Finetune
     from chartune.stages.pretrain import Pretrain
+    from chartune.stages.tfidf import Tfidf
 
 Kind = TypeVar("Kind", bound=Config)
 
@@ -132,13 +134,14 @@ class FinetuneFlags(StageFlags):
     clinical_state: StateOption = None
     task: TaskOption = None
 
-    def stage(self) -> Config:
+    def stage(self) -> "Finetune | Tfidf":
         """The stage that is asked for: fine-tuning, or TF-IDF.
 
         Raises:
             ConfigError: there is none, its stack is stated twice, or a flag does not apply to it.
         """
-        from chartune.stages.catalog import stages
+        from chartune.stages.finetune import Finetune
+        from chartune.stages.tfidf import Tfidf
 
         stated = read_yaml(self.config).get("kind") if self.config else None
         kind = TFIDF if TFIDF in (stated, self.method) else "finetune"
@@ -147,7 +150,7 @@ class FinetuneFlags(StageFlags):
             raise ConfigError("TF-IDF has neither a base model nor adapters; leave out --base and --clinical.")
         data |= self._stacked(kind)
         data |= {} if kind == TFIDF else based(kind, data, self.sets, self.clinical, self.store)
-        return self.parsed(data, stages[kind])
+        return self.parsed(data, Tfidf) if kind == TFIDF else self.parsed(data, Finetune)
 
     def _stacked(self, kind: str) -> dict[str, Any]:
         """The fields that the flags on stack and task describe."""
@@ -168,7 +171,7 @@ class EitherFlags(FinetuneFlags):
 
     general_text: GeneralTextOption = None
 
-    def stage_of(self, verb: str) -> Config:
+    def stage_of(self, verb: str) -> "Pretrain | Finetune | Tfidf":
         """The stage that `pretrain` or `finetune` would get. Raises ConfigError: as there."""
         if verb == "finetune":
             if self.general_text is not None:
