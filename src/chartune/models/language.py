@@ -35,8 +35,10 @@ class Language:
     """What keeps texts apart; an encoder reads both ways, and has one in a row."""
 
     @classmethod
-    def of(cls, config: Any) -> "Language":
-        """From a transformers config."""
+    def of(cls, config: Any, *, both_ways: bool) -> "Language":
+        """From a transformers config of a decoder, or of an encoder, which reads both ways."""
+        if both_ways:
+            return cls(apart="rows")
         settings: dict[str, Any] = config.to_dict()
         multiplier = float(settings.get("logit_scale") or 1.0) / float(settings.get("logits_scaling") or 1.0)
         return cls(multiplier, settings.get("final_logit_softcapping"))
@@ -68,7 +70,7 @@ def language_of(model: Any, head: Any, name: str, *, both_ways: bool) -> Languag
     Raises:
         AdapterError: it does something that is not known here, so that a loss would be wrong.
     """
-    language = Language(apart="rows") if both_ways else Language.of(model.config)
+    language = Language.of(model.config, both_ways=both_ways)
     ids = torch.arange(3, 9).unsqueeze(0)
     with torch.no_grad(), reading("transformers", f"{name} must read a text", "choose another base model"):
         hidden = model.base_model(input_ids=ids, **{} if both_ways else {"use_cache": False}).last_hidden_state

@@ -31,7 +31,7 @@ def meta_body(
     parts = family.parts(language_model=language_model)
     with reading("transformers", "config.json must describe a model", "copy it again"), torch.device("meta"):
         model = make.from_config(shape, dtype=torch.float32, attn_implementation=resolved.attention, **parts)
-    language = Language.of(model.config) if family.is_decoder else Language(apart="rows")
+    language = Language.of(model.config, both_ways=not family.is_decoder)
     if language_model and family.is_decoder:
         language = replace(language, apart="positions" if anatomy_of(model.base_model).packs else "mask")
     return body_of(model, resolved, language, language_model=language_model, trains_all=trains_all)
