@@ -122,7 +122,7 @@ class GraLoRA(Ranked):
     @model_validator(mode="after")
     def _parts_divide(self) -> "GraLoRA":
         if self.rank % self.parts:
-            raise ValueError(f"`parts` must divide `rank`, but {self.parts} does not divide {self.rank}")
+            raise ValueError(f"`parts` must divide `rank`, but {self.parts} does not divide {self.rank}; change one")
         return self
 
     def unmet(self, d_out: int, d_in: int) -> str:

@@ -41,7 +41,7 @@ class Masking(Config):
         if self.mask_token + self.random_token > 1:
             raise ValueError(
                 f"`mask_token` and `random_token` are shares of the guessed tokens and must not exceed 1 together, got "
-                f"{self.mask_token:g} and {self.random_token:g}"
+                f"{self.mask_token:g} and {self.random_token:g}; lower one of them"
             )
         return self
 

@@ -38,7 +38,7 @@ class Blocks:
     bytes: NDArray[np.int32] | None = None
     """UTF-8 bytes of its text that each token adds, 0 of special tokens: [n, T]; None: not counted."""
     ahead: Literal[0, 1] = 1
-    """How far behind its place the token is that it predicts: 1 of packed documents, 0 of rows."""
+    """How many places after its own the token stands that a place predicts: 1 of packed documents, 0 of rows."""
     shown: NDArray[np.int32] | None = None
     """What an encoder is given in place of `ids`, some of it masked: [n, T]; None: the tokens themselves."""
 

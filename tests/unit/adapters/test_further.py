@@ -43,5 +43,5 @@ def test_matrices_that_are_stored_the_other_way_round_are_refused(method: Furthe
 
 
 def test_parts_divide_the_rank() -> None:
-    with pytest.raises(ConfigError, match="`parts` must divide `rank`, but 2 does not divide 5"):
+    with pytest.raises(ConfigError, match="`parts` must divide `rank`, but 2 does not divide 5; change one"):
         GraLoRA.parse({"rank": 5, "parts": 2})
