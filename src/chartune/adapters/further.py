@@ -64,7 +64,7 @@ class Further(Targeted):
 
 
 class Ranked(Further):
-    """Base: one whose size is a rank."""
+    """Base: a further method whose size is a rank."""
 
     rank: int = Field(16, gt=0, le=65536)
     """Rank r."""
@@ -100,7 +100,7 @@ class HiRA(Ranked):
 
     @property
     def needs_own_matrices(self) -> bool:
-        """W is multiplied."""
+        """Its update is W times another matrix, number by number."""
         return True
 
     def tensors(self, d_out: int, d_in: int) -> Shapes:
@@ -223,7 +223,7 @@ class FourierFT(Further):
         }  # fmt: skip
 
     def tensors(self, d_out: int, d_in: int) -> Shapes:
-        """[n]."""
+        """[n]: n numbers, whatever the sides."""
         return {"fourierft_spectrum": (self.frequencies,)}
 
     def title(self) -> str:

@@ -43,12 +43,12 @@ class Regimes(Regime):
         return sum(every[1:], every[0]) if every else None
 
     def stepped(self, step: int) -> None:
-        """To each."""
+        """The optimizer has made a step: said to each."""
         for regime in self.layers.values():
             regime.stepped(step)
 
     def may_be_best(self, steps: int) -> bool:
-        """Whether it may for all."""
+        """Whether it may by what each says."""
         return all(regime.may_be_best(steps) for regime in self.layers.values())
 
     def memory(self) -> dict[str, Tensor]:

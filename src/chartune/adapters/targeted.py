@@ -11,7 +11,7 @@ from chartune.adapters.method import ROOT, Method, selects
 from chartune.models.anatomy import Anatomy, matrix_shape
 
 Shapes = dict[str, tuple[int, ...]]
-"""Of tensors, by name."""
+"""The name of a tensor → its shape."""
 
 OWN_MATRICES: Final = (
     "what it learns is relative to the base's own matrices, which the layer below changes; export the run below with "

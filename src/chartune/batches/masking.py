@@ -57,10 +57,10 @@ EVALUATED: Final = Masking(mask_token=1.0, random_token=0.0)
 
 @dataclass(frozen=True)
 class Masker:
-    """Puts masks over rows."""
+    """Draws which tokens of rows are guessed, and what stands in their place."""
 
     masking: Masking
-    """In training."""
+    """The shares in training."""
     mask: int
     """Id of the mask token."""
     others: NDArray[np.int64]

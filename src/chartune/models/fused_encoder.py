@@ -22,7 +22,7 @@ PARTS: Final = (
     "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
     "attention.output.LayerNorm", "intermediate.dense", "output.dense", "output.LayerNorm",
 )  # fmt: skip
-"""Of each block."""
+"""The modules with weights of each block, by name."""
 PROJECTIONS: Final = ("query", "key", "value")
 KNOWN: Final = re.compile(rf"(embeddings|pooler)\..+|encoder\.layer\.\d+\.({'|'.join(map(re.escape, PARTS))})\.\w+")
 """Names of weights of a whole body."""
