@@ -106,25 +106,29 @@ def passes(place: Path, workers: int) -> Callable[[], None]:
     """A pass over all notes, micro-batch by micro-batch in so many Python threads; gradients are summed in order."""
     import torch
 
+    from chartune.batches.budgets import budget_of
+    from chartune.models.precision import computing
     from chartune.train.plan import epoch_steps, micro_batches
     from training_step import BATCH, lora_on, minilm_or_twin, token_lists
 
-    notes, (model, _) = token_lists(), lora_on(minilm_or_twin(place))
+    notes, (model, resolved) = token_lists(), lora_on(minilm_or_twin(place))
+    budget = budget_of("auto", resolved.device, resolved.precision, decoder=False)
+    pool = ThreadPoolExecutor(workers)
     weights = [weight for weight in model.train().parameters() if weight.requires_grad]
     turns = [
-        [notes.batch(micro.indices) for micro in micro_batches(step, notes.encoded.lengths, 1536)]
+        [notes.batch(micro.indices) for micro in micro_batches(step, notes.encoded.lengths, budget)]
         for step in epoch_steps(notes.encoded.lengths, BATCH, 0, 0)
     ]
 
     def gradients(batch: dict[str, torch.Tensor]) -> Sequence[torch.Tensor]:
-        return torch.autograd.grad(model(**batch), weights)
+        with computing(resolved.device, resolved.precision):
+            return torch.autograd.grad(model(**batch), weights)
 
     def act() -> None:
         for batches in turns:
             for weight, *shares in zip(weights, *pool.map(gradients, batches), strict=True):
                 weight.grad = torch.stack(shares).sum(0)
 
-    pool = ThreadPoolExecutor(workers)
     return act
 
 

@@ -37,6 +37,6 @@ def _planned(stage: Pretrain | Finetune, store: Store) -> dict[str, Any]:
     except (ChartuneError, RuntimeError) as error:  # an operator that cannot tell shapes raises one
         say(f"not planned ({type(error).__name__}); the run goes on without")
         return {}
-    for note in made.of_memory:
-        say(note)
+    if made.micro_batch_note:
+        say(made.micro_batch_note)
     return planned_facts(made)

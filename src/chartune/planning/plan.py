@@ -82,11 +82,11 @@ class Plan:
         return sum(part.parameters for part in self.parts)
 
     @property
-    def of_memory(self) -> list[str]:
-        """What a person should know of the micro-batches that memory allows."""
+    def micro_batch_note(self) -> str:
+        """The micro-batches that memory allows, in words; empty: those of the rule."""
         if self.micro_batch_tokens is None:
-            return []
-        return [f"micro-batches of {self.micro_batch_tokens:,} tokens: more do not fit into the memory that is free"]
+            return ""
+        return f"micro-batches of {self.micro_batch_tokens:,} tokens: more do not fit into the memory that is free"
 
     @property
     def fits(self) -> bool:
@@ -133,7 +133,8 @@ class Plan:
             f"training, {human_bytes(self.disk.free)} are free",
             f"  time        {_time_line(self.seconds)}",
         ]
-        notes = [*self.notes, *self.of_memory, *([] if self.fits else ["does not fit: " + "; or ".join(self.ways_out)])]
+        unfit = "" if self.fits else f"does not fit: {'; or '.join(self.ways_out)}"
+        notes = filter(None, (*self.notes, self.micro_batch_note, unfit))
         return "\n".join([*lines, *(f"  note        {note}" for note in notes)])
 
 

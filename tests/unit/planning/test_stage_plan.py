@@ -502,7 +502,7 @@ def test_a_micro_batch_by_rule_is_as_large_as_memory_allows(
     roomy = short_of_memory(stage, filled, llama, monkeypatch)
     made = planned(stage, filled, llama)
     assert roomy.micro_batch_tokens is None
-    assert not roomy.of_memory
+    assert not roomy.micro_batch_note
     assert made.micro_batch_tokens is not None
     assert made.micro_batch_tokens % stage.max_seq_len == 0
     assert 0.75 * 1008 < made.micro_batch_tokens < 1008
