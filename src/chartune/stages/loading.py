@@ -191,9 +191,9 @@ def inputs_of_run(run: Run, stage: ModelStage, store: Store, base: Backbone | No
     adapters = tuple(read_adapter(run.path / layer) for layer in layers_of_run(run, stage))
     for adapter in adapters:
         adapter.must_fit(backbone)
-    on_gpu = run.environment.get("device") == "cuda" and torch.cuda.is_available()
-    device: Literal["cpu", "cuda"] = "cuda" if on_gpu else "cpu"
     known = run.environment
+    on_gpu = known.get("device") == "cuda" and torch.cuda.is_available()
+    device: Literal["cpu", "cuda"] = "cuda" if on_gpu else "cpu"
     must_be_possible(known.get("quantisation", "none"), device)
     resolved = Resolved(
         device, known["precision"], known["attention"], "as the run", known.get("reading", "as-trained"),
