@@ -52,6 +52,7 @@ def test_fp16_is_refused_on_a_processor_with_what_to_choose(monkeypatch: pytest.
     for instructions, expected in (
         ((), "fp32"),
         (("avx2", "avx512"), "fp32"),
+        (("avx512_bf16",), "bf16"),
         (("amx_bf16",), "bf16"),
         (("bf16",), "bf16"),
     ):
