@@ -31,8 +31,10 @@ addEventListener("load", () => {
   const out = [...page.querySelectorAll("body *")].filter(e => !boxed(e) && e.getBoundingClientRect().right > 361);
   const kept = [...page.querySelectorAll(".flow, .strip, .panels, .tiles dd")];
   const cut = kept.filter(e => e.scrollWidth > e.clientWidth + 1);
+  const last = [...page.querySelectorAll("section > details:last-child")];
+  const ruled = last.filter(e => page.defaultView.getComputedStyle(e).borderBottomWidth !== "0px");
   document.title = [page.documentElement.scrollWidth, page.querySelectorAll("svg").length,
-    page.body.innerText.length, out.length, cut.length].join(" ");
+    page.body.innerText.length, out.length, cut.length, last.length, ruled.length].join(" ");
 });
 </script>
 </body>"""
@@ -55,11 +57,12 @@ def test_a_phone_shows_the_whole_width_of_the_page_with_every_fold_open(report: 
     frame = report.with_name("phone.html")
     frame.write_text(PROBE)
     told = _chromium(frame, "--allow-file-access-from-files", "--dump-dom").stdout
-    title = re.search(r"<title>(\d+) (\d+) (\d+) (\d+) (\d+)</title>", told)
+    title = re.search(r"<title>([\d ]+)</title>", told)
     assert title is not None
-    width, drawings, letters, outside, cut = map(int, title.groups())
+    width, drawings, letters, outside, cut, last, ruled = map(int, title[1].split())
     assert width <= 360
     assert (outside, cut) == (0, 0)
+    assert (last > 0, ruled) == (True, 0)  # the next section begins with a rule of its own
     assert drawings > 40
     assert letters > 10_000
 

@@ -114,14 +114,14 @@ def saving_said(one: SearchShown) -> str:
     best_few = [full[key] for trial in short[:FEW] if (key := key_of(trial.settings)) in full]
     if share == 1 or not one.result.ended or len(short) <= FEW or len(full) < len(short):
         return ""
-    best, found = next(iter(full.values())), ranked(best_few, lower_is_better=lower)[0]
-    if one.value(best) is None or one.value(found) is None:
+    best, cheapest = next(iter(full.values())), ranked(best_few, lower_is_better=lower)[0]
+    if one.value(best) is None or one.value(cheapest) is None:
         return ""
-    lost = "nothing would have been lost" if found == best else f"instead of {one.shown(best)}, the best of all"
+    lost = "nothing would have been lost" if cheapest == best else f"instead of {one.shown(best)}, the best of all"
     spent = (share * len(short) + FEW) / len(short)
     return (
         f"All {len(short)} trials were trained in full, too. Had only the best {FEW} on {100 * share:g} % been, at "
-        f"{100 * spent:.0f} % of the training of all, the chosen one would have scored {one.shown(found)}: {lost}."
+        f"{100 * spent:.0f} % of the training of all, the chosen one would have scored {one.shown(cheapest)}: {lost}."
     )
 
 

@@ -151,9 +151,9 @@ def _done(asked: Survey, number: int, journals: Journals) -> Standing:
     family = asked.family
     if family.cells[number].space is not None:
         _search(asked, number, journals)
-        found = asked.ask(number)
-        if found.run is not None or (found.only_listed and not family.children(number)):
-            return found
+        standing = asked.ask(number)
+        if standing.run is not None or (standing.only_listed and not family.children(number)):
+            return standing
     finished = run(asked.stage(number), asked.store)
     _say(finished)
     return replace(asked.ask(number), state="done", run=finished)
