@@ -1,10 +1,13 @@
 """Flags become a stage: a preset says what the defaults are, whatever the order of the assignments."""
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from chartune.cli.options import named_path, overridden
+from chartune.cli.predict import _said
 from chartune.cli.study import _asked
 from chartune.errors import ConfigError
 from chartune.sources.mimic4 import Mimic4
@@ -45,3 +48,13 @@ def test_a_study_given_other_data_keeps_what_its_file_says_of_that_kind_but_no_p
     assert (data.file, data.text, data.subject, data.label, data.labels) == (table, "note", None, "diagnosis", None)
     other = _asked(study, tmp_path, "mimic4", None, None).data.source  # of another kind nothing is kept
     assert other == Mimic4(folder=tmp_path)
+
+
+@pytest.mark.parametrize(("precision", "measured"), [("bf16", True), ("fp16", False), ("fp32", None), (None, None)])
+def test_how_far_a_batch_moves_a_score_is_said_in_the_precision_in_which_it_was_measured(
+    precision: str | None, measured: bool | None
+) -> None:
+    scorer: Any = SimpleNamespace(numerics={"precision": precision})
+    said = _said(scorer, None)
+    assert [f"computed in {precision}," in line for line in said] == [True] * (measured is not None)
+    assert ["some 0.002" in line for line in said] == [measured] * (measured is not None)
