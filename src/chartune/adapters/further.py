@@ -1,10 +1,11 @@
 """The door for further methods of peft: a few lines each, of those that keep the rules of `testing.method_rules`.
 
-What a kind says: peft's config, its numbers, the tensors that it keeps of a matrix, and which of them starts at zero.
+What a kind says: peft's config and what its fields are called there, the tensors that it keeps of a matrix, and which
+of them starts at zero.
 `catalog.REFUSED` says why others of peft are no kinds.
 """
 
-from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import peft
@@ -22,15 +23,17 @@ class Further(Targeted):
 
     peft_config: ClassVar[str]
     """What peft calls its config."""
+    peft_fields: ClassVar[Mapping[str, str]]
+    """What peft's config calls each field of the method."""
+    fixed: ClassVar[Mapping[str, Any]] = {}
+    """Further fields of peft's config, the same in every layer."""
+    symbols: ClassVar[Mapping[str, str]]
+    """The fields that a title shows, each by its letter."""
     zero_at_start: ClassVar[str]
     """The tensor of a matrix that is zero in a fresh layer, which then changes nothing."""
     takes_conv1d: ClassVar[bool] = False
     """Whether peft puts it beside matrices that are stored the other way round, as GPT-2's are."""
     idle: ClassVar[str] = "what starts at zero is still zero in every matrix"
-
-    @abstractmethod
-    def numbers(self) -> dict[str, Any]:
-        """The fields of peft's config beside the targets."""
 
     def unmet(self, d_out: int, d_in: int) -> str:
         """What a matrix [d_out, d_in] would have to be, as said after `needs matrices`; empty: it suits."""
@@ -38,9 +41,12 @@ class Further(Targeted):
 
     def to_peft(self, body: nn.Module, anatomy: Anatomy) -> Any:
         """The peft config."""
-        numbers = self.numbers() | ({"fan_in_fan_out": stores_transposed(body)} if self.takes_conv1d else {})
-        make = getattr(peft, self.peft_config)
-        return make(task_type=peft.TaskType.FEATURE_EXTRACTION, target_modules=self.endings(body, anatomy), **numbers)
+        own = {theirs: getattr(self, field) for field, theirs in self.peft_fields.items()}
+        stored = {"fan_in_fan_out": stores_transposed(body)} if self.takes_conv1d else {}
+        return getattr(peft, self.peft_config)(
+            task_type=peft.TaskType.FEATURE_EXTRACTION, target_modules=self.endings(body, anatomy),
+            **own, **self.fixed, **stored,
+        )  # fmt: skip
 
     def must_suit(self, body: nn.Module, anatomy: Anatomy, whose: str) -> None:
         """Refuse matrices that peft cannot take."""
@@ -62,20 +68,18 @@ class Further(Targeted):
         """What starts at zero does, by not being zero."""
         return name.endswith(self.zero_at_start) and bool(tensor.any())
 
+    def title(self) -> str:
+        """`MiSS r=16`."""
+        return " ".join([type(self).__name__, *(f"{at}={getattr(self, field)}" for field, at in self.symbols.items())])
+
 
 class Ranked(Further):
     """Base: a further method whose size is a rank."""
 
+    peft_fields: ClassVar[Mapping[str, str]] = {"rank": "r"}
+    symbols: ClassVar[Mapping[str, str]] = {"rank": "r"}
     rank: int = Field(16, gt=0, le=65536)
     """Rank r."""
-
-    def numbers(self) -> dict[str, Any]:
-        """The rank."""
-        return {"r": self.rank}
-
-    def title(self) -> str:
-        """`MiSS r=16`."""
-        return f"{type(self).__name__} r={self.rank}"
 
 
 class MiSS(Ranked):
@@ -113,6 +117,8 @@ class GraLoRA(Ranked):
 
     kind: Literal["gralora"] = "gralora"
     peft_config: ClassVar[str] = "GraloraConfig"
+    peft_fields: ClassVar[Mapping[str, str]] = {"rank": "r", "alpha": "alpha", "parts": "gralora_k"}
+    symbols: ClassVar[Mapping[str, str]] = {"rank": "r", "parts": "k"}
     zero_at_start: ClassVar[str] = "gralora_B"
     alpha: float = Field(32, gt=0, le=1 << 20)
     """Scale α: the update is multiplied by α/r."""
@@ -129,18 +135,10 @@ class GraLoRA(Ranked):
         """Sides that the parts divide."""
         return f"whose sides {self.parts} divides" if d_out % self.parts or d_in % self.parts else ""
 
-    def numbers(self) -> dict[str, Any]:
-        """Rank, scale and parts."""
-        return {**super().numbers(), "alpha": self.alpha, "gralora_k": self.parts}
-
     def tensors(self, d_out: int, d_in: int) -> Shapes:
         """A [k, d_in/k, r] and B [k, r, d_out/k]: r·(d_in + d_out) numbers, as a LoRA."""
         k = self.parts
         return {"gralora_A": (k, d_in // k, self.rank), "gralora_B": (k, self.rank, d_out // k)}
-
-    def title(self) -> str:
-        """`GraLoRA r=16 k=2`."""
-        return f"{super().title()} k={self.parts}"
 
 
 class OFT(Further):
@@ -148,6 +146,8 @@ class OFT(Further):
 
     kind: Literal["oft"] = "oft"
     peft_config: ClassVar[str] = "OFTConfig"
+    peft_fields: ClassVar[Mapping[str, str]] = {"block": "oft_block_size"}
+    symbols: ClassVar[Mapping[str, str]] = {"block": "b"}
     zero_at_start: ClassVar[str] = "oft_R.weight"
     block: int = Field(32, gt=1, le=65536)
     """Size b of a block, which divides d_in; d_in·(b − 1)/2 numbers for each matrix."""
@@ -156,17 +156,9 @@ class OFT(Further):
         """An input that blocks divide."""
         return f"with inputs that blocks of {self.block} divide" if d_in % self.block else ""
 
-    def numbers(self) -> dict[str, Any]:
-        """The size of a block."""
-        return {"oft_block_size": self.block}
-
     def tensors(self, d_out: int, d_in: int) -> Shapes:
         """[d_in/b, b·(b − 1)/2]."""
         return {"oft_R.weight": (d_in // self.block, self.block * (self.block - 1) // 2)}
-
-    def title(self) -> str:
-        """`OFT b=32`."""
-        return f"OFT b={self.block}"
 
 
 class C3A(Further):
@@ -177,6 +169,9 @@ class C3A(Further):
 
     kind: Literal["c3a"] = "c3a"
     peft_config: ClassVar[str] = "C3AConfig"
+    peft_fields: ClassVar[Mapping[str, str]] = {"block": "block_size"}
+    fixed: ClassVar[Mapping[str, Any]] = {"init_weights": True}  # peft's own initialisation is at random
+    symbols: ClassVar[Mapping[str, str]] = {"block": "b"}
     zero_at_start: ClassVar[str] = "c3a_kernel"
     block: int = Field(128, gt=0, le=65536)
     """Size b of a block, which divides both sides of every matrix."""
@@ -185,17 +180,9 @@ class C3A(Further):
         """Sides that blocks divide."""
         return f"whose sides blocks of {self.block} divide" if d_out % self.block or d_in % self.block else ""
 
-    def numbers(self) -> dict[str, Any]:
-        """The size of a block; peft's own start is at random."""
-        return {"block_size": self.block, "init_weights": True}
-
     def tensors(self, d_out: int, d_in: int) -> Shapes:
         """[d_out/b, d_in/b, b]: d_out·d_in/b numbers."""
         return {"c3a_kernel": (d_out // self.block, d_in // self.block, self.block)}
-
-    def title(self) -> str:
-        """`C3A b=128`."""
-        return f"C3A b={self.block}"
 
 
 class FourierFT(Further):
@@ -203,6 +190,11 @@ class FourierFT(Further):
 
     kind: Literal["fourierft"] = "fourierft"
     peft_config: ClassVar[str] = "FourierFTConfig"
+    peft_fields: ClassVar[Mapping[str, str]] = {
+        "frequencies": "n_frequency", "scale": "scaling", "seed": "random_loc_seed",
+    }  # fmt: skip
+    fixed: ClassVar[Mapping[str, Any]] = {"init_weights": True}  # peft's own initialisation is at random
+    symbols: ClassVar[Mapping[str, str]] = {"frequencies": "n"}
     zero_at_start: ClassVar[str] = "fourierft_spectrum"
     takes_conv1d: ClassVar[bool] = True
     frequencies: int = Field(1000, gt=0, le=1 << 24)
@@ -216,16 +208,6 @@ class FourierFT(Further):
         """At least as many numbers as coefficients."""
         return f"of at least {self.frequencies:,} numbers" if d_out * d_in < self.frequencies else ""
 
-    def numbers(self) -> dict[str, Any]:
-        """Coefficients, scale and where they lie; peft's own start is at random."""
-        return {
-            "n_frequency": self.frequencies, "scaling": self.scale, "random_loc_seed": self.seed, "init_weights": True,
-        }  # fmt: skip
-
     def tensors(self, d_out: int, d_in: int) -> Shapes:
         """[n]: n numbers, whatever the sides."""
         return {"fourierft_spectrum": (self.frequencies,)}
-
-    def title(self) -> str:
-        """`FourierFT n=1000`."""
-        return f"FourierFT n={self.frequencies}"

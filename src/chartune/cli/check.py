@@ -9,7 +9,17 @@ import psutil
 import typer
 
 from chartune.cli.figures import ExactOption
-from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, named_path, one_of, open_store, yaml_text
+from chartune.cli.options import (
+    DEFAULT_STORE,
+    JsonOption,
+    StoreOption,
+    emit,
+    one_of,
+    open_store,
+    path_argument,
+    path_option,
+    yaml_text,
+)
 from chartune.disclosure import EXACT, RELEASE, ROUNDED, shown
 from chartune.errors import RunError, SchemaError
 from chartune.quantities import human_bytes
@@ -22,18 +32,9 @@ LEAST: Final = 1 << 30
 def command(
     folder: Annotated[
         Path | None,
-        typer.Argument(
-            parser=named_path, metavar="FOLDER",
-            help="Raw data to check, a folder or one file: are the tables there and complete?",
-        ),
+        path_argument("FOLDER", "Raw data to check, a folder or one file: are the tables there and complete?"),
     ] = None,
-    notes: Annotated[
-        Path | None,
-        typer.Option(
-            "--notes", parser=named_path, metavar="PATH", show_default=False,
-            help="Where MIMIC-IV-Note is, if not in that folder.",
-        ),
-    ] = None,
+    notes: Annotated[Path | None, path_option("--notes", "Where MIMIC-IV-Note is, if not in that folder.")] = None,
     source: Annotated[
         str | None,
         typer.Option(

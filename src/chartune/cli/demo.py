@@ -5,19 +5,14 @@ from typing import Annotated, Final, Literal
 
 import typer
 
-from chartune.cli.options import JsonOption, SetOption, named_path
+from chartune.cli.options import JsonOption, SetOption, path_option
 from chartune.cli.study import emit_study
 
 PLACE: Final = "chartune-demo"
 
 
 def command(
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out", parser=named_path, metavar="PATH", help="Gets the hospital, the store and report.html."
-        ),
-    ] = Path(PLACE),
+    out: Annotated[Path, path_option("--out", "Gets the hospital, the store and report.html.")] = Path(PLACE),
     base: Annotated[
         Literal["smollm2", "small-llama"] | None,
         typer.Option("--base", help="The base model: SmolLM2 where it is installed, else a small LLaMA made here."),

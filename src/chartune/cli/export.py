@@ -5,19 +5,13 @@ from typing import Annotated
 
 import typer
 
-from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, named_path, open_store
+from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, open_store, path_option
 from chartune.log import say
 
 
 def command(
     run: Annotated[str, typer.Argument(help="A finished run: fingerprint, its prefix, its name or its folder.")],
-    to: Annotated[
-        Path,
-        typer.Option(
-            "--to", parser=named_path, metavar="PATH",
-            help="The folder to write; it must be new, and in no git working tree.",
-        ),
-    ],
+    to: Annotated[Path, path_option("--to", "The folder to write; it must be new, and in no git working tree.")],
     merged: Annotated[
         bool, typer.Option("--merged", help="The base model with all layers merged in fp32, not the layers alone.")
     ] = False,

@@ -6,19 +6,13 @@ from typing import Annotated, Literal
 import typer
 
 from chartune.cli.datasets import find_data
-from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, named_path
+from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, path_option
 from chartune.store import Store
 
 
 def command(
     name: Annotated[str, typer.Argument(help="Prepared data: its fingerprint or a prefix of it.")],
-    to: Annotated[
-        Path,
-        typer.Option(
-            "--to", parser=named_path, metavar="PATH",
-            help="The folder to write; it must be new, and in no git working tree.",
-        ),
-    ],
+    to: Annotated[Path, path_option("--to", "The folder to write; it must be new, and in no git working tree.")],
     form: Annotated[
         Literal["meds", "parquet"],
         typer.Option("--format", help="meds: labels and splits, no texts; parquet: a task, for Hugging Face datasets."),

@@ -3,25 +3,17 @@
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, named_path, open_store
+from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, open_store, path_argument, path_option
 
 
 def command(
     folder: Annotated[
         Path,
-        typer.Argument(
-            parser=named_path, metavar="FOLDER",
-            help="A model folder: config.json, tokenizer files, pytorch_model.bin or its shards; or a GGUF file.",
+        path_argument(
+            "FOLDER", "A model folder: config.json, tokenizer files, pytorch_model.bin or its shards; or a GGUF file."
         ),
     ],
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out", parser=named_path, metavar="PATH", help="Folder to write; name it with --base afterwards."
-        ),
-    ],
+    out: Annotated[Path, path_option("--out", "Folder to write; name it with --base afterwards.")],
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip

@@ -5,17 +5,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from chartune.cli.options import JsonOption, emit, named_path
+from chartune.cli.options import JsonOption, emit, path_option
 
 
 def command(
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out", parser=named_path, metavar="PATH",
-            help="Folder to write; it must not exist yet, or hold the same hospital.",
-        ),
-    ],
+    out: Annotated[Path, path_option("--out", "Folder to write; it must not exist yet, or hold the same hospital.")],
     layout: Annotated[
         Literal["mimic3", "mimic4"],
         typer.Option("--layout", help="Raw layout: MIMIC-III 1.4, or MIMIC-IV 2.2 with MIMIC-IV-Note 2.2."),

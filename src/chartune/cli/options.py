@@ -43,6 +43,16 @@ def named_path(text: str) -> Path:
     return path
 
 
+def path_option(flag: str, about: str, metavar: str = "PATH") -> Any:
+    """A flag that names a file or a folder."""
+    return typer.Option(flag, parser=named_path, metavar=metavar, help=about)
+
+
+def path_argument(metavar: str, about: str) -> Any:
+    """An argument that names a file or a folder."""
+    return typer.Argument(parser=named_path, metavar=metavar, help=about)
+
+
 def _store_path(text: str) -> Path:
     """The folder that was named. Raises ConfigError: none was; what is blank would be the folder one stands in."""
     if not str(text).strip():
@@ -73,33 +83,23 @@ StorageOption = Annotated[
     ),
 ]  # fmt: skip
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on standard output.")]
-FolderArgument = Annotated[
-    Path | None,
-    typer.Argument(
-        parser=named_path,
-        metavar="FOLDER",
-        help="Raw data as shipped (the folder of MIMIC-III or MIMIC-IV), or a table of your own notes.",
-    ),
-]
+RAW_FOLDER = path_argument(
+    "FOLDER", "Raw data as shipped (the folder of MIMIC-III or MIMIC-IV), or a table of your own notes."
+)
+FolderArgument = Annotated[Path | None, RAW_FOLDER]
 SourceOption = Annotated[
     str | None,
     typer.Option("--source", help="Kind of the raw data, as `prepare` names them. Default: detected."),
 ]
 SplitsOption = Annotated[
     Path | None,
-    typer.Option(
-        "--splits",
-        parser=named_path,
-        metavar="PATH",
-        help="Folder with train.csv, validation.csv, test.csv of subject_id. Default: by hash of the patient.",
+    path_option(
+        "--splits", "Folder with train.csv, validation.csv, test.csv of subject_id. Default: by hash of the patient."
     ),
 ]
 ConfigOption = Annotated[
     Path | None,
-    typer.Option(
-        "--config", parser=named_path, metavar="PATH",
-        help="A YAML file with the whole stage, such as a run's stage.yaml.",
-    ),
+    path_option("--config", "A YAML file with the whole stage, such as a run's stage.yaml."),
 ]  # fmt: skip
 SetOption = Annotated[
     list[str] | None,

@@ -14,8 +14,9 @@ from chartune.cli.options import (
     StoreOption,
     emit,
     marks_of,
-    named_path,
     open_store,
+    path_argument,
+    path_option,
 )
 from chartune.cli.words import placed
 from chartune.config import override
@@ -46,16 +47,12 @@ def command(
     ],
     source: Annotated[
         Path,
-        typer.Argument(
-            parser=named_path, metavar="INPUT",
-            help="CSV, TSV, JSON Lines or Parquet with a text per row; a folder of MIMIC; - for one text on standard "
-            "input.",
+        path_argument(
+            "INPUT",
+            "CSV, TSV, JSON Lines or Parquet with a text per row; a folder of MIMIC; - for one text on standard input.",
         ),
     ],
-    out: Annotated[
-        Path,
-        typer.Option("--out", parser=named_path, metavar="PATH", help="The .csv, .jsonl or .parquet to write; or -."),
-    ] = Path("-"),
+    out: Annotated[Path, path_option("--out", "The .csv, .jsonl or .parquet to write; or -.")] = Path("-"),
     text: Annotated[str | None, typer.Option("--text", help="The column of texts. Default: by its name.")] = None,
     id: Annotated[
         str | None,

@@ -5,17 +5,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, named_path, open_store
+from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, open_store, path_option
 from chartune.disclosure import shown
 from chartune.report.released import is_exact
 
 
 def command(
     run: Annotated[str, typer.Argument(help="A finished run: fingerprint, its prefix, its name or its folder.")],
-    out: Annotated[
-        Path,
-        typer.Option("--out", parser=named_path, metavar="PATH", help="The .csv, .jsonl or .parquet to write; or -."),
-    ] = Path("-"),
+    out: Annotated[Path, path_option("--out", "The .csv, .jsonl or .parquet to write; or -.")] = Path("-"),
     split: Annotated[
         Literal["test", "validation", "all"], typer.Option("--split", help="Whose rows; all: that were scored.")
     ] = "test",

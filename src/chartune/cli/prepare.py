@@ -9,13 +9,13 @@ from chartune.cli.datasets import filter_lines, split_lines
 from chartune.cli.figures import ExactOption, emit_figures
 from chartune.cli.options import (
     DEFAULT_STORE,
+    RAW_FOLDER,
     JsonOption,
     NullMarksOption,
     SetOption,
     SplitsOption,
     StoreOption,
     listed_splits,
-    named_path,
     one_of,
     only_of_charts,
     open_store,
@@ -38,10 +38,7 @@ _CORPORA: Final = get_args(CorpusKind)
 def command(
     folder: Annotated[
         Path,
-        typer.Argument(
-            parser=named_path, metavar="FOLDER",
-            help="Raw data as shipped (the folder of MIMIC-III or MIMIC-IV), or a table of your own notes.",
-        ),
+        RAW_FOLDER,
     ],
     source: Annotated[
         str | None,

@@ -5,19 +5,17 @@ from typing import Annotated
 
 import typer
 
-from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, named_path, open_store
+from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, open_store, path_option
 from chartune.errors import ConfigError
 from chartune.names import checked_title
 
 
 def command(
     runs: Annotated[list[str] | None, typer.Argument(help="Runs by fingerprint or name. Default: all.")] = None,
-    out: Annotated[
-        Path, typer.Option("--out", parser=named_path, metavar="PATH", help="The HTML file to write; or -.")
-    ] = Path("report.html"),
+    out: Annotated[Path, path_option("--out", "The HTML file to write; or -.")] = Path("report.html"),
     tables: Annotated[
-        Path | None, typer.Option("--tables", parser=named_path, metavar="FOLDER",
-                                  help="A new folder for every table (CSV, LaTeX) and figure (SVG) of the page."),
+        Path | None,
+        path_option("--tables", "A new folder for every table (CSV, LaTeX) and figure (SVG) of the page.", "FOLDER"),
     ] = None,
     title: Annotated[str, typer.Option("--title", help="Heading of the report.")] = "chartune report",
     store: StoreOption = DEFAULT_STORE,

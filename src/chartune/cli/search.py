@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chartune.cli.methods import HEAD_ONLY
-from chartune.cli.options import JsonOption, StorageOption, emit, named_path, open_store
+from chartune.cli.options import JsonOption, StorageOption, emit, open_store, path_option
 from chartune.cli.stage_flags import EitherFlags, VerbArgument, with_flags
 from chartune.cli.words import spelled
 from chartune.errors import ConfigError, RunError
@@ -48,9 +48,7 @@ ShareOption = Annotated[
         "--share", help="Share of the training that a trial does, such as 0.2; the best few are then done in full."
     ),
 ]
-SearchOutOption = Annotated[
-    Path | None, typer.Option("--out", parser=named_path, metavar="PATH", help="Write a report there, too.")
-]
+SearchOutOption = Annotated[Path | None, path_option("--out", "Write a report there, too.")]
 
 
 @with_flags

@@ -26,8 +26,8 @@ from chartune.cli.options import (
     SourceOption,
     SplitsOption,
     StoreOption,
-    named_path,
     overridden,
+    path_option,
     stage_data,
 )  # fmt: skip
 from chartune.cli.words import BatchOption, EpochsOption, LengthOption, RankOption, RateOption, SeedOption
@@ -43,11 +43,11 @@ Kind = TypeVar("Kind", bound=Config)
 
 GeneralTextOption = Annotated[
     Path | None,
-    typer.Option(
-        "--general-text", parser=named_path, metavar="PATH",
-        help="Plain text (a file, or a folder of .txt) to be read before and after: what was forgotten.",
+    path_option(
+        "--general-text",
+        "Plain text (a file, or a folder of .txt) to be read before and after: what was forgotten.",
     ),
-]  # fmt: skip
+]
 ClinicalOption = Annotated[
     str | None,
     typer.Option("--clinical", metavar="RUN", help="A finished `pretrain` run (or adapter folder) to stack on."),

@@ -18,8 +18,9 @@ from chartune.cli.options import (
     StoreOption,
     emit,
     listed_splits,
-    named_path,
     open_store,
+    path_argument,
+    path_option,
     source_at,
 )  # fmt: skip
 from chartune.config import override, read_yaml
@@ -41,21 +42,16 @@ app = typer.Typer(
     "`chartune study FILE` is `chartune study run FILE`; what a file says: docs/studies.md.",
 )  # fmt: skip
 
-FileArgument = Annotated[
-    Path,
-    typer.Argument(
-        parser=named_path, metavar="FILE", help="A study: title, data, and stages with a grid and references."
-    ),
-]
-OutOption = Annotated[Path, typer.Option("--out", parser=named_path, metavar="PATH", help="The HTML file to write.")]
+FileArgument = Annotated[Path, path_argument("FILE", "A study: title, data, and stages with a grid and references.")]
+OutOption = Annotated[Path, path_option("--out", "The HTML file to write.")]
 LedgerOption = Annotated[
     Path | None,
-    typer.Option(
-        "--ledger", parser=named_path, metavar="PATH",
-        help="A file with a line for each finished cell, small enough to commit: cells that it lists are done where "
+    path_option(
+        "--ledger",
+        "A file with a line for each finished cell, small enough to commit: cells that it lists are done where "
         "nobody asks for their weights, so that another machine can go on.",
     ),
-]  # fmt: skip
+]
 REPORT = Path("report.html")
 
 
