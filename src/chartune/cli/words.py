@@ -26,7 +26,9 @@ RateOption = Annotated[
 ]
 BatchOption = Annotated[int | None, typer.Option("--batch-size", help="Examples, or packed blocks, per step.")]
 LengthOption = Annotated[int | None, typer.Option("--max-length", help="Tokens that the model reads of a text.")]
-RankOption = Annotated[int | None, typer.Option("--rank", help="Rank of the fresh LoRA; its alpha stays.")]
+RankOption = Annotated[
+    int | None, typer.Option("--rank", help="Rank of the fresh layer, if it has one, such as a LoRA; its alpha stays.")
+]
 
 WORDS: Final = {
     "lr": "optimisation.learning_rate", "learning_rate": "optimisation.learning_rate",
