@@ -10,13 +10,16 @@ the block as it is. Names of modules and parameters stay.
 import os
 import re
 import shutil
+import subprocess
 import sysconfig
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import torch
@@ -44,10 +47,22 @@ COMPILER_SETTINGS: Final = {
 
 
 def compiler() -> str:
-    """The C++ compiler of this machine, by its path; empty: there is none, or Python's headers are missing."""
+    """The C++ compiler of this machine, by its path; empty: there is none, or it makes no module of Python."""
     asked = os.environ.get("CXX", "")
-    path = next((path for name in ([asked] if asked else COMPILERS) if (path := shutil.which(name))), None)
-    return path if path and (Path(sysconfig.get_path("include")) / "Python.h").is_file() else ""
+    path = next((path for name in ([asked] if asked else COMPILERS) if (path := shutil.which(name))), "")
+    return path if path and _makes_modules(path) else ""
+
+
+@cache
+def _makes_modules(path: str) -> bool:
+    """Whether a compiler finds Python's headers and C++'s, and links."""
+    options = ["-x", "c++", "-shared", "-fPIC", f"-I{sysconfig.get_path('include')}", "-"]
+    source = b"#include <Python.h>\n#include <cmath>\n"
+    with TemporaryDirectory() as place:
+        try:
+            return not subprocess.run([path, *options], input=source, cwd=place, capture_output=True).returncode
+        except OSError:
+            return False
 
 
 def compiled_by_rule(
@@ -65,16 +80,15 @@ def compiled_by_rule(
     Raises:
         ConfigError: compiled blocks are chosen, and cannot be.
     """
-    impossible = impossible or ("" if compiler() else "this machine has no C++ compiler with Python's headers")
-    if numerics.compile == "on" and impossible:
-        raise ConfigError(
-            f"compiled blocks must be possible where numerics.compile is on, but {impossible}; choose `auto`."
-        )
     against, why = "", "chosen in the config"
     if numerics.compile == "off":
         against = why
     elif numerics.compile == "auto":
-        against, why = impossible or untried or _not_repaid(resolved, flops), "a long training"
+        against, why = impossible or untried or _not_repaid(resolved, flops) or _without_compiler(), "a long training"
+    elif impossible := impossible or _without_compiler():
+        raise ConfigError(
+            f"compiled blocks must be possible where numerics.compile is on, but {impossible}; choose `auto`."
+        )
     if against:
         return replace(resolved, reason=f"{resolved.reason}; not compiled: {against}")
     reason = f"{resolved.reason}; compiled: {why}"
@@ -88,6 +102,11 @@ def _not_repaid(resolved: Resolved, flops: Callable[[], float]) -> str:
     if resolved.device != "cpu":
         return "measured on processors alone"
     return "" if flops() >= LEAST_FLOPS else f"a training of less than {LEAST_FLOPS:g} operations does not repay it"
+
+
+def _without_compiler() -> str:
+    """Why this machine cannot compile; empty: it can."""
+    return "" if compiler() else "this machine has no C++ compiler that makes modules of Python"
 
 
 @contextmanager

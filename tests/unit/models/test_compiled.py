@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import stat
 from collections.abc import Callable
 from dataclasses import asdict, replace
@@ -75,8 +76,14 @@ def test_else_it_is_not_and_says_why(made: Callable[[], Resolved], why: str) -> 
     assert re.search(f"not compiled: .*{why}", resolved.reason)
 
 
-def test_without_a_compiler_the_rule_says_no_and_on_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CXX", "no-such-compiler")
+@pytest.mark.parametrize("there", ["no", "one that fails", "one that cannot be started"])
+def test_without_a_compiler_the_rule_says_no_and_on_is_refused(
+    there: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CXX", str(tmp_path / "compiler"))
+    if there != "no":
+        (tmp_path / "compiler").write_text("#!/bin/sh\nexit 1\n" if there == "one that fails" else "#!/no/shell\n")
+        (tmp_path / "compiler").chmod(0o700)
     assert compiler() == ""
     assert "no C++ compiler" in ruled("auto").reason
     with pytest.raises(ConfigError, match=r"no C\+\+ compiler.*choose `auto`"):
@@ -177,7 +184,14 @@ def test_a_block_that_does_not_compile_stops_the_run_with_the_way_out(
 @pytest.mark.slow
 @pytest.mark.skipif(not compiler(), reason="this machine has no C++ compiler")
 @pytest.mark.filterwarnings("ignore:The .grad attribute:UserWarning")  # the compiler looks for one
-def test_compiled_blocks_give_the_loss_and_gradients_of_plain_ones(llama: LocalBackbone, tmp_path: Path) -> None:
+def test_compiled_blocks_give_the_loss_and_gradients_of_plain_ones_without_a_network(
+    llama: LocalBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no sockets here")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "socketpair", refuse)
     gradients: list[dict[str, Tensor]] = []
     for numerics in (COMPILING, EXACT):
         model = language_model(llama, LoRA(rank=2, alpha=4, dropout=0.0))

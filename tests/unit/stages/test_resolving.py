@@ -1,11 +1,13 @@
 """How texts are read where nothing learns, by the rule of `stages.resolving`."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chartune.models.backbone import LocalBackbone
+from chartune.stages.facts import environment
 from chartune.stages.finetune import Finetune
 from chartune.stages.pretrain import Pretrain
 from chartune.stages.resolving import resolved_of
@@ -23,6 +25,14 @@ def resolved(base: LocalBackbone | None, *layers: dict[str, Any], **numerics: st
         "stack": {"layers": layers},
     }  # fmt: skip
     return resolved_of(Finetune.parse(stage), base)
+
+
+def pretraining(base: LocalBackbone, method: str, **numerics: str) -> Any:
+    stage = {
+        "data": {"source": {"kind": "mimic3", "folder": "."}}, "backbone": {"name": "a twin"}, "numerics": numerics,
+        "method": {"kind": method},
+    }  # fmt: skip
+    return resolved_of(Pretrain.parse(stage), base)
 
 
 @pytest.mark.parametrize(("family", "layers", "way"), [
@@ -55,8 +65,19 @@ def test_wide_matrices_are_not_held_twice(twins: Path) -> None:
 
 
 def test_masked_pretraining_is_read_merged(twins: Path) -> None:
-    stage = {
-        "data": {"source": {"kind": "mimic3", "folder": "."}}, "backbone": {"name": "a twin"},
-        "method": {"kind": "lora"},
-    }  # fmt: skip
-    assert resolved_of(Pretrain.parse(stage), twin(twins, "bert")).reading == "merged"
+    assert pretraining(twin(twins, "bert"), "lora").reading == "merged"
+
+
+@pytest.mark.parametrize(("family", "method", "why"), [
+    ("llama", "lora", "a training of less than"), ("llama", "c3a", r"not tried with C3A b=128"),
+    ("llama", "full", "not tried with"), ("mistral", "lora", "tried on llama alone"),
+    ("bert", "lora", "the base reads both ways"),
+])  # fmt: skip
+def test_what_was_not_tried_is_not_compiled_by_rule(twins: Path, family: str, method: str, why: str) -> None:
+    assert re.search(f"; not compiled: {why}", pretraining(twin(twins, family), method).reason)
+
+
+def test_switches_that_are_off_are_recorded_as_off(twins: Path) -> None:
+    off = environment(pretraining(twin(twins, "llama"), "lora", compile="off", reading="as-trained"), {})
+    assert (off["compiled"], off["reading"]) == (False, "as-trained")
+    assert off["precision_reason"].endswith("; read as-trained; not compiled: chosen in the config")
