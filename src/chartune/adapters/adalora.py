@@ -59,7 +59,7 @@ class AdaLoRA(Targeted):
 
     @property
     def reads_matrices(self) -> bool:
-        """Its update stands beside them."""
+        """False: the update stands beside the base's matrices."""
         return False
 
     @model_validator(mode="after")
@@ -97,7 +97,7 @@ class AdaLoRA(Targeted):
         return f"AdaLoRA r={self.initial_rank}→{self.target_rank}"
 
     def still(self) -> "AdaLoRA":
-        """Without dropout."""
+        """The same method without dropout."""
         return self.model_copy(update={"dropout": 0.0})
 
     def attach(self, body: nn.Module, anatomy: Anatomy, name: str) -> None:
@@ -109,7 +109,7 @@ class AdaLoRA(Targeted):
             layer.ranknum = ranks | {name: float(self.initial_rank)}
 
     def regime(self, body: nn.Module, name: str, steps: int) -> Regime:
-        """Penalty and budget."""
+        """The penalty that keeps A and B orthogonal, and the budget of ranks."""
         initial, final = round(self.initial_fraction * steps), max(1, round(self.final_fraction * steps))
         if initial + final >= steps:
             raise AdapterError(
@@ -119,7 +119,7 @@ class AdaLoRA(Targeted):
         return Budget(self._config([], steps, initial, final), body, name)
 
     def must_hold(self, headers: Mapping[str, Header], path: Path) -> None:
-        """Triplets of its rank."""
+        """Refuse what are no triplets A, E, B of its rank."""
         for name, header in headers.items():
             rank = {"A": header.shape[:1], "E": header.shape[:1], "B": header.shape[1:]}.get(name[-1], ())
             if rank != (self.initial_rank,) or len(header.shape) != 2:
@@ -129,7 +129,7 @@ class AdaLoRA(Targeted):
                 )
 
     def changes(self, name: str, tensor: Tensor) -> bool:
-        """Singular values do, by not being zero."""
+        """Only tensors of singular values, unless all of them are zero."""
         return name.endswith("lora_E") and bool(tensor.any())
 
 
@@ -167,11 +167,11 @@ class Budget(Regime):
             self.allocator.mask_using_rank_pattern(self.body, self.pattern)
 
     def may_be_best(self, steps: int) -> bool:
-        """Once ranks are fixed."""
+        """Only once the ranks are fixed."""
         return steps > self.last
 
     def memory(self) -> dict[str, Tensor]:
-        """The running means, or the pattern."""
+        """Running means of importance while ranks fall, and the pattern of those that stay."""
         kept: dict[str, Tensor] = {
             f"{kind}/{name}": tensor for kind in AVERAGES for name, tensor in getattr(self.allocator, kind).items()
         }

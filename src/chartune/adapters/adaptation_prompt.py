@@ -78,7 +78,7 @@ class AdaptationPrompt(Method):
 
     @property
     def compiles(self) -> bool:
-        """Compared with plain blocks."""
+        """Yes: it was compared with plain blocks."""
         return True
 
     def title(self) -> str:
@@ -112,7 +112,7 @@ class AdaptationPrompt(Method):
         }
 
     def restore(self, body: nn.Module, name: str, tensors: Mapping[str, Tensor]) -> None:
-        """From stock peft's names."""
+        """Put back tensors that are named as stock peft names them."""
         for stock, own in self.state(body, name).items():
             own.copy_(tensors[stock])
 
@@ -121,7 +121,7 @@ class AdaptationPrompt(Method):
         return reads_prefixes(body) and bool(_prompts(body, name))
 
     def must_hold(self, headers: Mapping[str, Header], path: Path) -> None:
-        """Of each block a prompt of n rows and a gate."""
+        """Refuse what is not a prompt of n rows and a gate for each block."""
         for name, header in headers.items():
             place, _, called = name.rpartition(".")
             shape = {STOCK[0]: (1, self.tokens, *header.shape[2:3]), STOCK[1]: (1,)}.get(called)
@@ -133,7 +133,7 @@ class AdaptationPrompt(Method):
                 )
 
     def changes(self, name: str, tensor: Tensor) -> bool:
-        """A gate does, by not being zero."""
+        """Only a gate, unless it is zero."""
         return name.endswith(STOCK[1]) and bool(tensor.any())
 
     def _places(self, anatomy: Anatomy) -> tuple[str, ...]:

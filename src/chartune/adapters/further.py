@@ -65,7 +65,7 @@ class Further(Targeted):
                 )
 
     def changes(self, name: str, tensor: Tensor) -> bool:
-        """What starts at zero does, by not being zero."""
+        """Only the tensor that starts at zero, once a number of it is not."""
         return name.endswith(self.zero_at_start) and bool(tensor.any())
 
     def title(self) -> str:

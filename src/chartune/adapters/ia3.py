@@ -30,12 +30,12 @@ class IA3(Injected):
 
     @property
     def reads_matrices(self) -> bool:
-        """It scales what goes into a matrix or comes out of it."""
+        """False: it scales what goes into a matrix or comes out of it."""
         return False
 
     @property
     def decays(self) -> bool:
-        """Not: 1 is what leaves the body as it is."""
+        """False: 1, and not 0, leaves the body as it is."""
         return False
 
     def to_peft(self, body: nn.Module, anatomy: Anatomy) -> IA3Config:
@@ -71,7 +71,7 @@ class IA3(Injected):
                 must_target(targets, whose, body, anatomy)
 
     def must_hold(self, headers: Mapping[str, Header], path: Path) -> None:
-        """Vectors."""
+        """Refuse what is not a vector for each matrix."""
         for name, header in headers.items():
             if not name.endswith(".ia3_l") or len(header.shape) != 2 or 1 not in header.shape:
                 raise AdapterError(
@@ -80,7 +80,7 @@ class IA3(Injected):
                 )
 
     def changes(self, name: str, tensor: Tensor) -> bool:
-        """A vector does that is not 1 everywhere."""
+        """Only a vector that is not 1 everywhere."""
         return bool((tensor != 1).any())
 
     def _outputs(self, anatomy: Anatomy) -> tuple[str, ...]:

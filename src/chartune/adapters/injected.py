@@ -28,12 +28,12 @@ class Injected(Method):
 
     @property
     def reads_matrices(self) -> bool:
-        """Most do; those that are known to do without say so."""
+        """True of most methods; those that do without the base's numbers say so."""
         return True
 
     @property
     def compiles(self) -> bool:
-        """Compared with plain blocks where it does without the numbers of the base's matrices."""
+        """Where it does without the numbers of the base's matrices, as it was compared with plain blocks."""
         return not self.reads_matrices
 
     @abstractmethod

@@ -118,7 +118,7 @@ class LoRA(Targeted):
         return f"{name} r={self.rank}" + (f" ({', '.join(further)})" if further else "")
 
     def still(self) -> "LoRA":
-        """Without dropout."""
+        """The same method without dropout."""
         return self.model_copy(update={"dropout": 0.0})
 
     def must_suit(self, body: nn.Module, anatomy: Anatomy, whose: str) -> None:
@@ -135,11 +135,11 @@ class LoRA(Targeted):
 
     @property
     def needs_own_matrices(self) -> bool:
-        """DoRA: its magnitudes are theirs."""
+        """True of DoRA, whose magnitudes are norms of the base's own rows."""
         return self.decomposed
 
     def rate_ratio(self, parameter: str) -> float:
-        """That of B."""
+        """`b_rate_ratio` for B (LoRA+), 1 for A."""
         return self.b_rate_ratio if ".lora_B." in parameter else 1.0
 
     def attach(self, body: nn.Module, anatomy: Anatomy, name: str) -> None:
@@ -158,7 +158,7 @@ class LoRA(Targeted):
             begin_at(self.start, body, name)
 
     def regime(self, body: nn.Module, name: str, steps: int) -> Regime:
-        """Where it started is kept."""
+        """What keeps in each checkpoint where PiSSA or OLoRA has started."""
         return Kept(starts(body, name))
 
     def file_name(self, parameter: str, name: str) -> str:
@@ -172,7 +172,7 @@ class LoRA(Targeted):
         return both(own, self._began(body, name)) if self.start in MOVED else own
 
     def restore(self, body: nn.Module, name: str, tensors: Mapping[str, Tensor]) -> None:
-        """As `state` gives them."""
+        """Put back what `state` has given."""
         if self.start not in MOVED:
             super().restore(body, name, tensors)
             return
@@ -187,7 +187,7 @@ class LoRA(Targeted):
         return {self.file_name(called[key], name): tensor for key, tensor in starts(body, name).items()}
 
     def must_hold(self, headers: Mapping[str, Header], path: Path) -> None:
-        """Pairs of matrices of its rank."""
+        """Refuse what are no pairs A, B of its rank."""
         for name, header in headers.items():
             side = "A" if ".lora_A." in name else "B"
             if f".lora_{side}." not in name:

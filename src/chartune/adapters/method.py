@@ -220,5 +220,5 @@ def endings(names: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:
 
 
 def selects(target: str, name: str) -> bool:
-    """As peft reads a list of targets."""
+    """Whether a target means a matrix, by its whole name or the end of it, as peft reads a list of targets."""
     return name == target or name.endswith("." + target)

@@ -66,7 +66,7 @@ class PTuning(VirtualTokens):
         )  # fmt: skip
 
     def still(self) -> "PTuning":
-        """Without dropout."""
+        """The same method without dropout."""
         return self.model_copy(update={"dropout": 0.0})
 
     def state(self, body: nn.Module, name: str) -> dict[str, Tensor]:
@@ -80,7 +80,7 @@ class PTuning(VirtualTokens):
 
     @property
     def compiles(self) -> bool:
-        """Compared with plain blocks with an MLP."""
+        """With an MLP, as it was compared with plain blocks."""
         return self.network == "mlp"
 
     def title(self) -> str:

@@ -56,7 +56,7 @@ class Prefix(Method):
 
     @property
     def positions_taken(self) -> int:
-        """n, where positions are shifted."""
+        """As many as its tokens where the text's positions begin behind the prefix; else none."""
         return self.tokens if self.positions == "shifted" else 0
 
     def to_peft(self, body: nn.Module, anatomy: Anatomy) -> PrefixTuningConfig:
@@ -88,7 +88,7 @@ class Prefix(Method):
         return self.tokens * width + (width + 1) * hidden + (hidden + 1) * every
 
     def as_kept(self) -> "Prefix":
-        """Without its projection."""
+        """The same method without its projection: the file holds what that has computed."""
         return self.model_copy(update={"projection_hidden": None})
 
     def attach(self, body: nn.Module, anatomy: Anatomy, name: str) -> None:
@@ -115,7 +115,7 @@ class Prefix(Method):
 
     @property
     def compiles(self) -> bool:
-        """Compared with plain blocks without projection."""
+        """Without a projection, as it was compared with plain blocks."""
         return self.projection_hidden is None
 
     def title(self) -> str:
@@ -149,7 +149,7 @@ class Prefix(Method):
         return {PROMPT: torch.stack(sides).permute(2, 0, 1, 3).reshape(self.tokens, -1)}
 
     def restore(self, body: nn.Module, name: str, tensors: Mapping[str, Tensor]) -> None:
-        """From stock peft's layout."""
+        """Put back tensors in stock peft's layout."""
         prefixes = _prefixes(body, name)
         heads, _, size = prefixes[0].key.shape
         sides = tensors[PROMPT].reshape(self.tokens, 2 * len(prefixes), heads, size).permute(1, 2, 0, 3)
@@ -174,7 +174,7 @@ class Prefix(Method):
 
 
 def _prefixes(body: nn.Module, name: str) -> list[Any]:
-    """Of one layer, first block to last."""
+    """The prefixes of one layer, from the first block to the last."""
     prefixes = [getattr(module, PREFIXES) for module in body.modules() if hasattr(module, PREFIXES)]
     return [layers[name] for layers in prefixes if name in layers]
 

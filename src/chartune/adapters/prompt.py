@@ -40,7 +40,7 @@ class Prompt(VirtualTokens):
             self.begin(body, name, rows.tolist())
 
     def begin(self, body: nn.Module, name: str, ids: Sequence[int]) -> None:
-        """At the embeddings of these tokens."""
+        """Start at the embeddings of these tokens."""
         if ids:
             self.restore(body, name, {PROMPT: rows_of(body, ids, self.tokens)})
 
@@ -60,13 +60,13 @@ class Prompt(VirtualTokens):
         return {PROMPT: _vectors(body, name).detach()}
 
     def restore(self, body: nn.Module, name: str, tensors: Mapping[str, Tensor]) -> None:
-        """From stock peft's name."""
+        """Put back vectors that are named as stock peft names them."""
         with torch.no_grad():
             _vectors(body, name).copy_(tensors[PROMPT])
 
     @property
     def compiles(self) -> bool:
-        """Compared with plain blocks."""
+        """Yes: it was compared with plain blocks."""
         return True
 
     def title(self) -> str:
@@ -75,7 +75,7 @@ class Prompt(VirtualTokens):
 
 
 class Vectors(nn.Module):
-    """n vectors."""
+    """n vectors that are learnt as they are."""
 
     def __init__(self, tokens: int, width: int) -> None:
         super().__init__()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class Regime:
-    """Of one layer; asks nothing."""
+    """What one layer asks of the loop; of most methods nothing."""
 
     def penalty(self) -> Tensor | None:
         """What is added to the mean loss of each step, a number in fp32; None: nothing."""
@@ -33,30 +33,30 @@ class Regime:
 
 @dataclass
 class Regimes(Regime):
-    """Of all layers that learn, by their names."""
+    """What all layers that learn ask of the loop, by their names."""
 
     layers: Mapping[str, Regime] = field(default_factory=dict)
 
     def penalty(self) -> Tensor | None:
-        """The sum."""
+        """The sum of the penalties; None: there are none."""
         every = [penalty for regime in self.layers.values() if (penalty := regime.penalty()) is not None]
         return sum(every[1:], every[0]) if every else None
 
     def stepped(self, step: int) -> None:
-        """The optimizer has made a step: said to each."""
+        """Say to every layer that the optimizer has made a step."""
         for regime in self.layers.values():
             regime.stepped(step)
 
     def may_be_best(self, steps: int) -> bool:
-        """Whether it may by what each says."""
+        """Whether every layer allows it."""
         return all(regime.may_be_best(steps) for regime in self.layers.values())
 
     def memory(self) -> dict[str, Tensor]:
-        """`layer/name` of each."""
+        """What the layers must keep, as `layer/name`."""
         return {f"{name}/{key}": kept for name, regime in self.layers.items() for key, kept in regime.memory().items()}
 
     def recall(self, memory: Mapping[str, Tensor]) -> None:
-        """To each its own."""
+        """Give back to every layer what it has kept."""
         for name, regime in self.layers.items():
             start = f"{name}/"
             regime.recall({key.removeprefix(start): kept for key, kept in memory.items() if key.startswith(start)})

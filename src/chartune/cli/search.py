@@ -146,7 +146,7 @@ def _space(kind: "type[Config]", stage: Mapping[str, Any], assignments: Sequence
 
 
 def _summary(one: "SearchShown") -> dict[str, Any]:
-    """What a script gets."""
+    """The search as plain JSON."""
     best = one.result.best(one.problem)
     every = (("trials", one.result.trials), ("in_full", one.result.promoted))
     listed = {what: [_plain(one, trial) for trial in trials] for what, trials in every}

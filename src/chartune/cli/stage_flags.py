@@ -102,7 +102,7 @@ class StageFlags:
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainFlags(StageFlags):
-    """Those of `pretrain`."""
+    """The flags of `pretrain`."""
 
     method: PretrainMethodOption = None
     general_text: GeneralTextOption = None
@@ -127,7 +127,7 @@ class PretrainFlags(StageFlags):
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneFlags(StageFlags):
-    """Those of `finetune`."""
+    """The flags of `finetune`."""
 
     method: FinetuneMethodOption = None
     clinical: ClinicalOption = None

@@ -66,7 +66,7 @@ class Anatomy:
     """Heads, and numbers in each, of the keys and values of every module in `attention`."""
 
     def within(self, body: nn.Module) -> "Anatomy":
-        """Of a body that has only some of the blocks."""
+        """The anatomy of a body that has only some of the blocks."""
         present = {name for name, _ in body.named_modules()}
         heads = [size for name, size in zip(self.attention, self.key_heads, strict=True) if name in present]
         fewer: dict[str, Any] = {key: tuple(name for name in getattr(self, key) if name in present) for key in _NAMES}
@@ -106,7 +106,7 @@ def matrix_shape(matrix: nn.Module) -> tuple[int, int]:
 
 @lru_cache(maxsize=64)
 def _anatomy(kind: Any, config: str) -> Anatomy:
-    """Of a class of transformers and its sizes."""
+    """The anatomy of a model, by its class in transformers and its config."""
     shape = kind.config_class.from_dict(json.loads(config))
     shape.use_cache = False
     listens = bool(kind._supports_attention_backend)

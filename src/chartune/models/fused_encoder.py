@@ -101,7 +101,7 @@ class _Block:
 
 
 def _innermost(projection: Any) -> Any:
-    """A matrix below the layers that stand around it."""
+    """The base's own matrix, below the layers that stand around it."""
     while hasattr(projection, "base_layer"):
         projection = projection.base_layer
     return projection

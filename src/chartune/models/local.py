@@ -93,7 +93,7 @@ class LocalBackbone:
         return tuple(file.path for file in self.files if file.path.suffix == ".safetensors")
 
     def moved(self, folder: Path) -> "LocalBackbone":
-        """The same, after its folder was renamed."""
+        """The same base model after its folder was renamed."""
         return replace(
             self, folder=folder, files=tuple(replace(file, path=folder / file.path.name) for file in self.files)
         )

@@ -117,7 +117,7 @@ class LanguageModel(nn.Module):
         return torch.cat([self._chunk(head, h, t) for h, t in chunks])
 
     def _rows(self, device: str) -> int:
-        """Rows of a chunk."""
+        """How many rows of logits [rows, vocabulary] are held at a time."""
         return min(CHUNK, max(LEAST, LOGITS[device] // self.vocabulary))
 
     def _head(self, device: str) -> Callable[[Tensor], Tensor]:

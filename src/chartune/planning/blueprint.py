@@ -87,7 +87,7 @@ def _treats_alike(stage: Pretrain | Finetune, inputs: Inputs, body: nn.Module, b
 
 
 def _parts(model: Model, missing: Missing | None) -> tuple[Part, ...]:
-    """Of the whole model."""
+    """The parts of a whole model, those blocks included that were left out when it was built."""
     parts = model.parts()
     if missing is None:
         return parts

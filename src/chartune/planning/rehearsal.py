@@ -68,7 +68,7 @@ class Rehearsals:
 
     @property
     def peak_bytes(self) -> int:
-        """Of the more demanding of the two."""
+        """Memory of reading or of training, whichever takes more."""
         return max(self.reading.peak_bytes, self.training.peak_bytes if self.training else 0)
 
 
@@ -124,7 +124,7 @@ class _Span:
 
     @contextmanager
     def around(self, block: nn.Module | None) -> Iterator[None]:
-        """Meanwhile the block is observed."""
+        """While it lasts the block is observed."""
         if block is None:
             yield
             return
@@ -139,7 +139,7 @@ class _Span:
                 hook.remove()
 
     def cost(self) -> Rehearsed:
-        """Of the block alone."""
+        """What one block costs, forward and backward."""
         if "in" not in self._marks:
             return Rehearsed(0, 0, 0, 0)
         flops, kept, written, operations = (

@@ -139,7 +139,7 @@ class _Texts:
 
 
 def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None, budget: int, exact: bool) -> Workload:
-    """Of fine-tuning: the texts of a task."""
+    """What fine-tuning reads: the texts of a task."""
     dataset = read_dataset(data)
     task = task_named(dataset.tasks, stage.task)
     form = dataset.tasks[task].form
@@ -229,7 +229,7 @@ def _blocks(stage: Pretrain, notes: _Notes, *, both_ways: bool) -> int:
 
 
 def _row(stage: Pretrain, notes: _Notes, rows: int) -> int:
-    """Tokens of an encoder's row, in the mean."""
+    """Mean tokens of an encoder's row."""
     text = notes.tokens - AROUND * notes.documents
     return min(stage.max_seq_len, AROUND + math.ceil(text / max(1, rows)))
 

@@ -83,7 +83,7 @@ class ChartTexts(Texts):
         )
 
     def digest(self, store: Store) -> str:
-        """Of the tables that are read, and of how."""
+        """A hash of the tables that are read and of how they are read."""
         return self._digest
 
     @cached_property
@@ -103,7 +103,7 @@ class ChartTexts(Texts):
             yield
 
     def chunks(self) -> Iterator[Chunk]:
-        """The admissions."""
+        """The admissions in chunks, ascending."""
         first = 1
         for pile in sorted(self._made().iterdir()):
             part = pl.concat(read_pile(pile)).sort("hadm_id")

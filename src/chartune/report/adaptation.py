@@ -37,7 +37,7 @@ _BITS: Final[tuple[Column, Callable[[Variant], Cell]]] = (
 
 @dataclass(frozen=True)
 class Beside:
-    """One adapter against another."""
+    """One adapter compared with the reference of its corpus."""
 
     compared: Comparison
     metric: str
@@ -129,7 +129,7 @@ def _title(beside: Beside) -> str:
 
 
 def _comparisons(variants: Sequence[Variant]) -> Iterator[Beside]:
-    """Of each corpus by itself."""
+    """Each adapter beside the one with the lowest validation perplexity on the same corpus."""
     for data in dict.fromkeys(v.run.data for v in variants):
         rows = {v.label: own for v in variants if v.run.data == data and (own := _rows(v)) is not None}
         chosen = [
@@ -167,7 +167,7 @@ def _test_rows(rows: pl.DataFrame | None) -> pl.DataFrame | None:
 
 
 def _draws(variant: Variant, metric: str) -> list[Resamples]:
-    """Of each seed; empty: not counted."""
+    """Resamples of a metric for each seed; empty: its tokens or bytes were not counted."""
     every = [sums_of(rows, SCORING) for run in variant.runs if (rows := run.nll()) is not None]
     countable = [sums for sums in every if sums is not None and (metric == "perplexity" or sums.bytes is not None)]
     return [sums.draws(metric) for sums in countable]

@@ -41,7 +41,7 @@ class Comparison:
 
     @property
     def digits(self) -> int:
-        """After the point, as it is shown."""
+        """Digits after the point."""
         return min(3 if v.behind is None else v.behind.precision(v.headline) for v in (self.ours, self.theirs))
 
     @property

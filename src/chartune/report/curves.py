@@ -52,12 +52,12 @@ class Panel:
 
     @property
     def variants(self) -> tuple[Variant, ...]:
-        """Those that are drawn."""
+        """The variants that have a curve here."""
         return tuple(each.variant for each in self.series)
 
     @property
     def axis(self) -> str:
-        """What it is drawn over."""
+        """The label of the horizontal axis."""
         return "share of the training, %" if any(curve.real for curve in self.series) else "optimizer step"
 
     @property

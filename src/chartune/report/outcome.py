@@ -159,7 +159,7 @@ def task_title(dataset: Dataset, name: str) -> str:
 
 
 def _warned(task: TaskEntry | None) -> tuple[str, ...]:
-    """That the texts of a task may state its answer."""
+    """A warning where the texts of a task may state its answer."""
     return (ANSWER_TOLD,) if task and task.answer_told else ()
 
 

@@ -166,7 +166,7 @@ def _contents(
 
 
 def _score_tiles(outcomes: Sequence[Outcome]) -> list[Any]:
-    """Of the first three tasks that have one."""
+    """Tiles with the primary score of the first three tasks that have one."""
     return [section.tile for section in outcomes if section.tile][:3]
 
 

@@ -155,7 +155,7 @@ class Run:
 
     @property
     def answer(self) -> str | None:
-        """Kind of that form."""
+        """The kind of the form of its answers; None: it has no task."""
         return self.form.kind if self.form else None
 
     @property

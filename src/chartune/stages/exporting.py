@@ -111,7 +111,7 @@ def _stage(run: Run) -> Finetune | Pretrain:
 
 
 def _numbers(inputs: Inputs) -> str:
-    """What the run computed in."""
+    """The precision, and quantisation, that the run computed in."""
     resolved = inputs.resolved
     quantised = "" if resolved.quantisation == "none" else f", on a base in {resolved.quantisation}"
     return f"{resolved.precision}{quantised}"

@@ -79,7 +79,7 @@ class ModelScorer(Scorer):
         return self._reading(texts, encoded, self.form.decide(logits_of(self.model, examples, self.resolved)))
 
     def lengths(self, texts: Sequence[str]) -> Reading:
-        """Tokens alone."""
+        """How long the texts are in tokens; nothing is predicted."""
         return self._reading(texts, encode(texts, self.tokenizer, self.max_seq_len), np.zeros(0))
 
     def _reading(self, texts: Sequence[str], encoded: Encoded, decided: NDArray[np.float64]) -> Reading:
@@ -119,7 +119,7 @@ class LoadedTerms(Scorer):
         ))  # fmt: skip
 
     def lengths(self, texts: Sequence[str]) -> Reading:
-        """Words."""
+        """How long the texts are in words; nothing is predicted."""
         return self._cut(texts)[1]
 
     def _cut(self, texts: Sequence[str]) -> tuple[Sequence[str], Reading]:

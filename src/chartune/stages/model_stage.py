@@ -50,7 +50,7 @@ class ModelStage(LearningStage, ABC):
     """Who else gets the numbers of the training as it goes on."""
 
     def followed(self, fingerprint: str, about: RunRecord, released: Released) -> AbstractContextManager[None]:
-        """Its trackers get them, as they may be shown."""
+        """While it lasts the stage's trackers get the numbers of the training, as they may be shown."""
         return following(self.trackers, fingerprint, about.name or fingerprint, released)
 
     def must_suit(self, backbone: LocalBackbone) -> None:

@@ -100,7 +100,7 @@ class Measurement:
                 self.add(part, reader, token_nll(model, self.scored[part].blocks, self.numerics))
 
     def add(self, part: str, reader: Reader, nats: NDArray[np.float64]) -> None:
-        """What reading a part has cost."""
+        """Keep the nats of each scored token of a part, by who has read it."""
         self.nats.setdefault(part, {})[reader] = nats
 
     def scores(self) -> tuple[dict[str, dict[str, Estimate]], dict[str, Sums]]:

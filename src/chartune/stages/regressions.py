@@ -77,7 +77,7 @@ def joined(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
 
 
 def _fitted(features: Any, labels: NDArray[np.bool_], strength: float, otherwise: NDArray[np.floating]) -> Regressions:
-    """Those of some labels."""
+    """The regressions of some labels, fitted."""
     coefficients = np.zeros((labels.shape[1], features.shape[1]), dtype=np.float32)
     intercepts = otherwise.astype(np.float64)
     solver = LogisticRegression(

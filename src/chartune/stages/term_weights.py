@@ -95,7 +95,7 @@ class Kept:
         return cls(tuple(run.artefact.file(name) for name in takewhile(run.artefact.holds, names)))
 
     def __iter__(self) -> Iterator[Regressions]:
-        """All in their order."""
+        """The regressions, file by file, in the order of the labels."""
         for file in self.files:
             yield _regressions(_arrays(file))
 

@@ -168,7 +168,7 @@ def _search(asked: Survey, number: int, journals: Journals) -> None:
 
 
 def _say(finished: Run) -> None:
-    """Its headline, as it may be shown."""
+    """Say the primary score of a finished run, as it may be shown."""
     what = finished.headline
     task = f" on {finished.task}" if finished.task else ""
     score = f"{headline_text(finished, what.metric, False)}{'' if finished.final else NOT_FINAL}"

@@ -73,7 +73,7 @@ def _write(file: Path, known: Mapping[str, Any]) -> None:
 
 
 def _file(study: Study, cell: Cell, store: Store) -> Path:
-    """By all that the cell says."""
+    """Where the state of a cell is kept, by a hash of all that the cell says."""
     asked = {"data": study.data.model_dump(mode="json"), "cell": cell.title(), "final": cell.final,
              "asked": json.dumps(cell.asked, sort_keys=True, default=str)}  # fmt: skip
     if cell.space is not None:

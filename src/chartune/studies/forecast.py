@@ -196,6 +196,6 @@ def _total(each: Sequence[Forecast], plans: Sequence[Plan]) -> Total:
 
 
 def _alike(stage: Any) -> str:
-    """All of a stage that its plan depends on."""
+    """One text for stages that have the same plan."""
     left_out = {"seed": True, "name": True, "optimisation": {"learning_rate", "head_learning_rate", "weight_decay"}}
     return json.dumps(stage.model_dump(mode="json", exclude=left_out), sort_keys=True)

@@ -71,7 +71,7 @@ class State:
 
     @property
     def facts(self) -> dict[str, int]:
-        """What a run records of it."""
+        """What run.json records of it."""
         return {"best_step": self.best_step, "micro_batch_tokens": self.micro_batch_tokens}
 
 

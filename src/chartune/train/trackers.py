@@ -64,7 +64,7 @@ class Tracker(Protocol):
 
     @property
     def failures(self) -> tuple[type[Exception], ...]:
-        """How it says that it cannot write."""
+        """Exceptions by which it says that it cannot write."""
 
 
 @contextmanager
