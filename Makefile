@@ -37,6 +37,7 @@ bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/prepare.py
 	$(BIN)/python benchmarks/verification.py
 	$(BIN)/python benchmarks/bootstrap.py
+	$(BIN)/python benchmarks/claims.py --studies 200
 	$(BIN)/python benchmarks/labels.py
 	$(BIN)/python benchmarks/allocator.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/memory.py

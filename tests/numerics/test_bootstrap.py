@@ -149,3 +149,23 @@ def _width(low: float | None, high: float | None) -> float:
     assert low is not None
     assert high is not None
     return high - low
+
+
+def test_rows_of_two_tasks_are_drawn_with_the_same_patients() -> None:
+    patients = np.arange(40)
+    first, second = np.repeat(patients[:30], 2), patients[10:]
+    ours = np.concatenate(list(row_weights(first, 50, 3, patients)))
+    theirs = np.concatenate(list(row_weights(second, 50, 3, patients)))
+    assert np.array_equal(ours[:, 20::2], theirs[:, :20])  # patients 10 to 29 have rows of both
+    assert np.concatenate(list(row_weights(patients, 50, 3, patients))).sum(axis=1).tolist() == [40.0] * 50
+
+
+def test_patients_that_are_those_of_the_rows_change_no_draw() -> None:
+    subjects = np.array([7, 7, 3, 9])
+    plain, named = (np.concatenate(list(row_weights(subjects, 20, 1, who))) for who in ((), [9, 3, 7, 3]))
+    assert np.array_equal(plain, named)
+
+
+def test_a_row_of_nobody_who_is_drawn_is_refused() -> None:
+    with pytest.raises(DataError, match="one of the patients that are drawn from"):
+        next(row_weights(np.array([1, 2, 5]), 3, 0, [1, 2, 3]))

@@ -58,6 +58,8 @@ class Rows:
     """The patient of each row, [n]; empty: there is no resampling."""
     resamples: int = DRAWS
     seed: int = 0
+    patients: ArrayLike = ()
+    """Who is drawn from, where others count, too, [p]; empty: the patients of these rows."""
 
     @cached_property
     def which(self) -> NDArray[np.bool_]:
@@ -72,14 +74,16 @@ class Rows:
     @cached_property
     def draws(self) -> LabelDraws:
         """The AUROC of each label, on the rows and on each draw; worked out once for all scores."""
-        return label_draws(self.borne, self.ranked, self.subject_ids, resamples=self.resamples, seed=self.seed)
+        return label_draws(
+            self.borne, self.ranked, self.subject_ids, resamples=self.resamples, seed=self.seed, patients=self.patients
+        )  # fmt: skip
 
     def scorable(self) -> "Rows":
         """The same, with the columns `which` alone: draws over many labels take long."""
         kept = self.which
         return Rows(
             self.labels, self.decided, self.borne[:, kept], self.ranked[:, kept], kept[kept], self.subject_ids,
-            self.resamples, self.seed,
+            self.resamples, self.seed, self.patients,
         )  # fmt: skip
 
 
@@ -121,7 +125,9 @@ def drawn(scores: Sequence[Score], rows: Rows) -> dict[str, Resamples | float]:
     weighed = [score for score in scores if callable(made[score.metric])]
     for draws in dict.fromkeys(score.draws for score in weighed):
         statistics = {score.metric: made[score.metric] for score in weighed if score.draws == draws}
-        made |= resample(statistics, rows.subject_ids, resamples=min(rows.resamples, draws), seed=rows.seed)
+        made |= resample(
+            statistics, rows.subject_ids, resamples=min(rows.resamples, draws), seed=rows.seed, patients=rows.patients
+        )  # fmt: skip
     return made
 
 

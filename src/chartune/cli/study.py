@@ -88,7 +88,7 @@ def run(
             f"a study must end with a run, but none of its {len(done.gaps)} stages has ({done.gaps[0].why}); fix the "
             f"cause and give the same command again."
         )
-    report = study_report(study, opened, done.runs, done.listed, out, done.searches)
+    report = study_report(study, opened, done.runs, done.listed, out, done.searches, done.claims)
     emit_study(report, done.runs, done.gaps, as_json, done.listed)
 
 
@@ -158,6 +158,7 @@ def report(
 ) -> None:
     """Write the report of what is done of a study; nothing is run."""
     from chartune.studies.conduct import listed, titled
+    from chartune.studies.court import asked_claims
     from chartune.studies.report import study_report
 
     study, opened = _asked(file, folder, source, splits, sets), Store(store)
@@ -166,7 +167,7 @@ def report(
     runs, entries = list(titled(standings)), list(listed(standings))
     if not runs and not entries:
         raise RunError("a report needs a cell that is done, but this study has none; run it first.")
-    written = study_report(study, opened, runs, entries, out, asked.every_search())
+    written = study_report(study, opened, runs, entries, out, asked.every_search(), asked_claims(asked))
     result = {"report": str(written), "runs": [one.fingerprint for one in runs],
               "listed": [entry.fingerprint for entry in entries], "cells": len(standings)}  # fmt: skip
     emit(result, as_json, f"report of {len(runs) + len(entries)} of {len(standings)} cells: {written}")

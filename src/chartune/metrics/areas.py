@@ -55,8 +55,9 @@ class LabelDraws:
 
 
 def label_draws(
-    labels: NDArray[np.bool_], scores: NDArray[np.floating], subject_ids: ArrayLike, *, resamples: int, seed: int
-) -> LabelDraws:
+    labels: NDArray[np.bool_], scores: NDArray[np.floating], subject_ids: ArrayLike, *, resamples: int, seed: int,
+    patients: ArrayLike = (),
+) -> LabelDraws:  # fmt: skip
     """The AUROC of all labels on the same draws.
 
     Args:
@@ -65,6 +66,7 @@ def label_draws(
         subject_ids: the patient of each row, [n].
         resamples: draws of as many patients as there are.
         seed: of the draws.
+        patients: as for `row_weights`.
 
     Raises:
         DataError: `resamples` is below 1, or a score is not finite.
@@ -73,7 +75,7 @@ def label_draws(
         raise DataError(f"a bootstrap needs at least one draw, but got resamples={resamples}.")
     subjects, values = np.asarray(subject_ids), areas(labels, scores)[0]
     drawn, start = np.full((resamples, labels.shape[1]), np.nan), 0
-    for weights in _blocks(subjects, resamples, seed):
+    for weights in _blocks(row_weights(subjects, resamples, seed, patients)):
         rows = weights.sum(axis=0, dtype=np.float64)
         for i in np.flatnonzero(np.isfinite(values)):
             pairs = Pairs.of(labels[:, i : i + 1], scores[:, i : i + 1])
@@ -116,8 +118,8 @@ def _areas(cases: NDArray[np.floating], every: NDArray[np.floating]) -> tuple[fl
     return won_twice / (2 * len(cases) * (len(every) - len(cases))), float(np.mean(flagged / (len(every) - low)))
 
 
-def _blocks(subjects: NDArray[np.generic], resamples: int, seed: int) -> Iterator[NDArray[np.float32]]:
-    """Row weights [n, B] of all draws; a row's weights lie together."""
-    chunks = (weights.T.astype(np.float32) for weights in row_weights(subjects, resamples, seed))
+def _blocks(drawn: Iterator[NDArray[np.float64]]) -> Iterator[NDArray[np.float32]]:
+    """Row weights [n, B] of all draws, from those of `row_weights`; a row's weights lie together."""
+    chunks = (weights.T.astype(np.float32) for weights in drawn)
     while some := list(islice(chunks, CHUNKS)):
         yield np.concatenate(some, axis=1)

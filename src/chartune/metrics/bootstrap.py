@@ -69,12 +69,20 @@ def patient_bootstrap(
 
 
 def resample(
-    statistics: Mapping[str, Statistic], subject_ids: ArrayLike, *, resamples: int = 1000, seed: int = 0
-) -> dict[str, Resamples]:
+    statistics: Mapping[str, Statistic], subject_ids: ArrayLike, *, resamples: int = 1000, seed: int = 0,
+    patients: ArrayLike = (),
+) -> dict[str, Resamples]:  # fmt: skip
     """Several statistics on the same draws of patients; a draw undefined for one is left out for that one only.
 
+    Args:
+        statistics: by name.
+        subject_ids: the patient of each row, [n].
+        resamples: draws.
+        seed: of the draws.
+        patients: as for `row_weights`.
+
     Raises:
-        DataError: there are no rows, or `resamples` is below 1.
+        DataError: there are no rows, `resamples` is below 1, or a row is of none of the `patients`.
     """
     subjects = np.asarray(subject_ids)
     if subjects.ndim != 1 or subjects.size == 0 or resamples < 1:
@@ -83,7 +91,7 @@ def resample(
             f"but got subject_ids of shape {subjects.shape} and resamples={resamples}."
         )
     drawn: dict[str, list[NDArray[np.float64]]] = {name: [] for name in statistics}
-    for weights in row_weights(subjects, resamples, seed):
+    for weights in row_weights(subjects, resamples, seed, patients):
         for name, statistic in statistics.items():
             drawn[name].append(statistic(weights))
     as_it_is = np.ones((1, subjects.size))
@@ -99,14 +107,30 @@ def resamples_of(value: float, samples: NDArray[np.float64], n: int, alone: bool
     return Resamples(value, np.full_like(samples, np.nan) if alone else samples, n)
 
 
-def row_weights(subjects: NDArray[np.generic], resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    """Row weights [B, n] of all draws, in chunks that bound memory; the chunking does not change the draws."""
+def row_weights(
+    subjects: NDArray[np.generic], resamples: int, seed: int, patients: ArrayLike = ()
+) -> Iterator[NDArray[np.float64]]:
+    """Row weights [B, n] of all draws, in chunks that bound memory; the chunking does not change the draws.
+
+    Args:
+        subjects: the patient of each row, [n].
+        resamples: draws.
+        seed: of the draws.
+        patients: who is drawn from, where others count, too: rows of several tasks whose patients are drawn together
+            get the same draws by the same `patients`. Empty: those of the rows.
+
+    Raises:
+        DataError: a row is of none of the `patients`.
+    """
     rng = np.random.default_rng(seed)
-    _, patient_of_row = np.unique(subjects, return_inverse=True)
-    patients = int(patient_of_row.max()) + 1
-    rows_at_once = max(1, CHUNK // subjects.size)
+    everybody = np.unique(np.asarray(patients)) if np.size(patients) else np.unique(subjects)
+    patient_of_row = np.minimum(np.searchsorted(everybody, subjects), everybody.size - 1)
+    if not np.array_equal(everybody[patient_of_row], subjects):
+        raise DataError("every row must be of one of the patients that are drawn from, but some are of none.")
+    rows_at_once = max(1, CHUNK // max(subjects.size, everybody.size))
     for start in range(0, resamples, rows_at_once):
         draws = min(rows_at_once, resamples - start)
-        picked = rng.integers(patients, size=(draws, patients)) + patients * np.arange(draws)[:, None]
-        counts = np.bincount(picked.ravel(), minlength=draws * patients).reshape(draws, patients)
+        picked = rng.integers(everybody.size, size=(draws, everybody.size))
+        picked += everybody.size * np.arange(draws)[:, None]
+        counts = np.bincount(picked.ravel(), minlength=draws * everybody.size).reshape(draws, everybody.size)
         yield counts[:, patient_of_row].astype(np.float64)

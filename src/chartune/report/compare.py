@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from chartune.answers import ENOUGH_CASES, Answer
 from chartune.answers.score import drawn
@@ -70,7 +70,7 @@ def comparisons(variants: Sequence[Variant], form: Answer, labels: Sequence[str]
 
     A pair is absent when one side has no predictions, or they do not stand on the same admissions and answers.
     """
-    scored = {variant.label: _draws(variant, form, labels) for variant in variants if not variant.hidden}
+    scored = {variant.label: headline_draws(variant.runs, form, labels) for variant in variants if not variant.hidden}
     made = []
     for ours, theirs in dict.fromkeys(_pairs(variants)):
         own, other = scored.get(ours.label), scored.get(theirs.label)
@@ -150,11 +150,23 @@ def _base(variant: Variant) -> Any:
     return base and (base.content_hash or base.name)
 
 
-def _draws(variant: Variant, form: Answer, labels: Sequence[str]) -> tuple[pl.DataFrame, list[Resamples]] | None:
-    """Which rows a variant answered, and the score of each of its seeds on each draw; None: not comparable."""
+def headline_draws(
+    runs: Sequence[Run], form: Answer, labels: Sequence[str], patients: ArrayLike = ()
+) -> tuple[pl.DataFrame, list[Resamples]] | None:
+    """Which test rows some runs answered, and the headline score of each on each draw of patients.
+
+    Args:
+        runs: of one task, each a seed of one variant.
+        form: of their answers.
+        labels: ids of the labels in the order of their numbers; empty: as the runs list them.
+        patients: who is drawn from, where others count, too; empty: those of the rows.
+
+    Returns:
+        None: a run has no predictions, they are not of the same rows, or no score is defined.
+    """
     resamples: list[Resamples] = []
     rows: pl.DataFrame | None = None
-    for run in variant.runs:
+    for run in runs:
         if not run.has_predictions():
             return None
         frame = run.predictions("test").sort("hadm_id")
@@ -163,17 +175,19 @@ def _draws(variant: Variant, form: Answer, labels: Sequence[str]) -> tuple[pl.Da
         own = frame.select("subject_id", "hadm_id", "label")
         if frame.is_empty() or not (rows is None or rows.equals(own)):
             return None  # other admissions: a difference would compare patients, not models
-        draws = _scored(run, form, frame, labels)
+        draws = _scored(run, form, frame, labels, patients)
         if draws is None:
             return None
         rows, resamples = own, [*resamples, draws]
     return None if rows is None else (rows, resamples)
 
 
-def _scored(run: Run, form: Answer, frame: pl.DataFrame, labels: Sequence[str]) -> Resamples | None:
+def _scored(
+    run: Run, form: Answer, frame: pl.DataFrame, labels: Sequence[str], patients: ArrayLike
+) -> Resamples | None:
     encoded, decided = form.read(frame)
     rows = form.rows(encoded, decided, frame["subject_id"].to_numpy(), resamples=RESAMPLES)
-    rows = replace(rows, counted=_counted(run, form, rows.borne.shape[1], labels)).scorable()
+    rows = replace(rows, counted=_counted(run, form, rows.borne.shape[1], labels), patients=patients).scorable()
     if not rows.which.any():
         return None  # one class only: the score itself is "not measured" too
     draws = drawn([form.headline], rows)[form.headline.metric]

@@ -34,7 +34,7 @@ def exhibits(contents: Mapping[str, Any]) -> list[Exhibit]:
     for search in contents["searches"]:
         every += [*map(_table, search.tables), *_figures(search.figures, "")]
     every += [_table(_checklist(checklist)) for checklist in contents["checklists"]]
-    rest = [contents[name] for name in ("listed", "costs", "planned", "switches")]
+    rest = [contents[name] for name in ("claims", "listed", "costs", "planned", "switches")]
     rest += [*contents["hyperparameters"], *(lineage.tables for lineage in contents["lineages"])]
     return every + [_table(table) for table in rest if table]
 

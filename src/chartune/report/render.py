@@ -79,7 +79,7 @@ class Search:
 
 def report_of(
     store: Store, runs: Sequence[Run] | None, out: Path, title: str, listed: Table | None = None,
-    tables: Path | None = None, searches: Sequence[SearchShown] = (),
+    tables: Path | None = None, searches: Sequence[SearchShown] = (), claims: Table | None = None,
 ) -> Path:  # fmt: skip
     """Write the report of some runs of a store and the runs they descend from; None: of all.
 
@@ -91,23 +91,24 @@ def report_of(
         listed: scores of runs that are not in the store; None: there are none.
         tables: a new folder for every table (CSV, LaTeX) and figure (SVG); None: they are not written.
         searches: by which settings were chosen.
+        claims: what was stated beforehand, with the verdicts; None: nothing.
 
     Raises:
         ConfigError: there is no finished run to report on, `out` is a folder, a device or a pipe, or `tables` is taken.
         StoreError: a place cannot be written, or every run that was asked for is damaged.
     """
     must_be_a_file(out)
-    write_output(out, page_of(store, runs, title, listed, tables, searches).encode())
+    write_output(out, page_of(store, runs, title, listed, tables, searches, claims).encode())
     return out
 
 
 def page_of(
     store: Store, runs: Sequence[Run] | None, title: str, listed: Table | None = None, tables: Path | None = None,
-    searches: Sequence[SearchShown] = (),
+    searches: Sequence[SearchShown] = (), claims: Table | None = None,
 ) -> str:  # fmt: skip
     """The same report as HTML, not written anywhere; `tables` are."""
     loaded = material(store, runs)
-    contents = _contents(loaded.runs, title, loaded.datasets, loaded.left_out, listed, searches)
+    contents = {**_contents(loaded.runs, title, loaded.datasets, loaded.left_out, listed, searches), "claims": claims}
     if tables is not None:
         write_exhibits(exhibits(contents), tables)
     return _template().render(contents)
@@ -156,6 +157,7 @@ def _contents(
         "switches": provenance.switches(runs),
         "caveats": [*caveats(runs, datasets, compared), *damage_reported(left_out)],
         "listed": listed,
+        "claims": None,
         "searches": [_search(one, number) for number, one in enumerate(searches, 1)],
         "words": WORDS,
         "checklists": checklists(_sections(outcomes, pretrained, runs), any(run.backbone for run in runs)),

@@ -186,6 +186,8 @@ class RunRecord(Record):
     """How often it was taken up again."""
     trained_in: str | None = None
     """The run whose weights these are, where the test split was scored later than they were trained; None: its own."""
+    claims: tuple[str, ...] = ()
+    """Hashes of the claims that were locked in the store before the test split was scored."""
     external: External | None = None
     """Of `evaluate`: what was scored, on what; None: another kind."""
     planned: dict[str, float | None] | None = None

@@ -32,6 +32,7 @@ from chartune.quantities import Cost, Estimate
 from chartune.report.card import KEPT, MODEL_CARD, model_card
 from chartune.report.followed import Released, released_events
 from chartune.runs.ledger import free_name, rename
+from chartune.runs.locks import locked
 from chartune.runs.nll import NLL
 from chartune.runs.record import RUN, RunRecord
 from chartune.runs.run import PREDICTIONS, Run
@@ -233,11 +234,12 @@ def _followed(work: Callable[[Work], Outcome], followed: Callable[[], Any], plac
 def _carry_out(work: Callable[[Work], Outcome], place: Work, known: Mapping[str, Any], dataset: Dataset) -> None:
     """Work under the clock, and write what was done, how well and at what cost."""
     started, clock = datetime.now(UTC), time.monotonic()
+    claimed = {"claims": locked(place.store)}
     with PeakMemory() as memory, nullcontext() if is_made_up(dataset.source) else unseen():
         outcome = _worked(work, place)
     seconds = time.monotonic() - clock + outcome.state.earlier_seconds
     entries = {
-        **known, **outcome.facts, "resumed": outcome.state.resumed,
+        **known, **claimed, **outcome.facts, "resumed": outcome.state.resumed,
         "started": started.isoformat(timespec="seconds"),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": {package: version(package) for package in PACKAGES},

@@ -12,6 +12,7 @@ from pathlib import Path
 from chartune.errors import ChartuneError
 from chartune.log import progress, say
 from chartune.quantities import human_seconds
+from chartune.report.claims import Asked
 from chartune.report.released import NOT_FINAL, headline_text
 from chartune.runner import run
 from chartune.runs.run import Run
@@ -22,6 +23,7 @@ from chartune.stages.model_stage import ModelStage
 from chartune.store import Store
 from chartune.studies.cell import Cell
 from chartune.studies.checks import must_be_sound, prepared
+from chartune.studies.court import asked_claims, lock_claims
 from chartune.studies.failures import is_begun, trying
 from chartune.studies.ledger import Entry, append, entry_of, must_be_of, must_be_writable, read_entries
 from chartune.studies.parents import Family, family_of
@@ -52,6 +54,8 @@ class Conducted:
     """Cells that are done by the ledger alone, titled likewise."""
     searches: tuple[Searched, ...] = ()
     """Those of its searched cells, in their order."""
+    claims: tuple[Asked, ...] = ()
+    """Its claims, with the runs that decide them."""
 
 
 def conduct(
@@ -80,6 +84,7 @@ def conduct(
         must_be_of(entries.values(), {artefact.fingerprint for artefact in data.values()}, ledger)
     if entries:
         _make_bases(family, store)  # by whose content the cells of the ledger are known
+    lock_claims(study, store)
     before = survey(family, store, entries, data)
     again = needed(before)
     settled = {n: one for n, one in before.standings.items() if one.only_listed and n not in again}
@@ -117,7 +122,7 @@ def _conducted(asked: Survey, settled: Mapping[int, Standing], journals: Journal
     standings = [asked.standings[number] for number in family.cells]
     done = [standing for standing in standings if standing.state == "done"]
     gaps = [Gap(standing.cell.title(), standing.why) for standing in standings if standing.state != "done"]
-    return Conducted(tuple(titled(done)), tuple(gaps), tuple(listed(done)), asked.every_search())
+    return Conducted(tuple(titled(done)), tuple(gaps), tuple(listed(done)), asked.every_search(), asked_claims(asked))
 
 
 def _in_order(family: Family, store: Store) -> list[int]:

@@ -31,7 +31,7 @@ def final_cells(cells: Mapping[int, Cell], named: Sequence[str | Mapping[str, An
     if not named:
         chosen = set() if any(set(cell.axes) - DESIGN for cell in cells.values()) else set(cells)
     else:
-        chosen = {number for entry in named for number in _meant(cells, entry)}
+        chosen = {number for entry in named for number in meant(cells, entry, "`final`")}
     for number in sorted(chosen, reverse=True):  # parents stand before: each is met after all that are built on it
         chosen |= _below(number, cells)
     return chosen
@@ -49,19 +49,28 @@ def _below(number: int, cells: Mapping[int, Cell]) -> set[int]:
     return below
 
 
-def _meant(cells: Mapping[int, Cell], entry: str | Mapping[str, Any]) -> list[int]:
-    """The cells that an entry of `final` means."""
+def meant(cells: Mapping[int, Cell], entry: str | Mapping[str, Any], field: str) -> list[int]:
+    """The cells that an entry means: those of a stage, or with some settings.
+
+    Args:
+        cells: all cells by number.
+        entry: a stage's name, or `{stage: …, axis: value}`.
+        field: where it stands, for messages.
+
+    Raises:
+        ValueError: it means no cell.
+    """
     wanted = {STAGE: entry} if isinstance(entry, str) else dict(entry)
     stage = wanted.pop(STAGE, None)
     own = {number: cell for number, cell in cells.items() if cell.stage == stage}
     known = ", ".join(dict.fromkeys(cell.stage for cell in cells.values()))
     if not own:
-        raise ValueError(f"`final` must name stages of the study ({known}), but names {str(stage)[:40]!r}")
+        raise ValueError(f"{field} must name stages of the study ({known}), but names {str(stage)[:40]!r}")
     meant = [number for number, cell in own.items() if all(_agrees(cell, *pair) for pair in wanted.items())]
     if not meant:
         axes = ", ".join(dict.fromkeys(path for cell in own.values() for path in cell.axes)) or "none"
         raise ValueError(
-            f"`final` must mean cells of `{stage}` by axes of its grid ({axes}), but none has "
+            f"{field} must mean cells of `{stage}` by axes of its grid ({axes}), but none has "
             f"{', '.join(f'{path}={value}' for path, value in wanted.items())}"
         )
     return meant

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chartune.quantities import human_seconds
+from chartune.report.claims import Asked, claims_table, decided
 from chartune.report.render import report_of
 from chartune.report.table import Cell, Column, Table, estimated
 from chartune.runs.run import Run
@@ -20,7 +21,7 @@ NOTE = (
 
 def study_report(
     study: Study, store: Store, runs: Sequence[Run], listed: Sequence[Entry], out: Path,
-    searches: Sequence[Searched] = (),
+    searches: Sequence[Searched] = (), claims: Sequence[Asked] = (),
 ) -> Path:  # fmt: skip
     """Write the report of what is done of a study.
 
@@ -31,13 +32,15 @@ def study_report(
         listed: cells that only the ledger lists.
         out: the HTML file.
         searches: of its searched cells.
+        claims: of the study.
 
     Raises:
         ConfigError: nothing is done, or `out` is a folder, a device or a pipe.
         StoreError: `out` cannot be written, or every run is damaged.
     """
     shown = [one.shown(store) for one in searches]
-    return report_of(store, runs, out, study.title, listed_table(listed), searches=shown)
+    table = claims_table(decided(claims, study.claims_error), study.claims_error)
+    return report_of(store, runs, out, study.title, listed_table(listed), searches=shown, claims=table)
 
 
 def listed_table(listed: Sequence[Entry]) -> Table | None:

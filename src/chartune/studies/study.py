@@ -28,6 +28,7 @@ from chartune.names import Title, named
 from chartune.search.choice import Search
 from chartune.stages.catalog import stages
 from chartune.studies.cell import SCORES_TEST, Cell
+from chartune.studies.claims import Claim, wrong_with
 from chartune.studies.final import final_cells
 from chartune.studies.problems import together
 from chartune.studies.spaces import corners, searched_cell, space_of
@@ -58,6 +59,11 @@ class Study(Config):
     """The final stages by name, or as `{stage: lora, rank: 8}` the final cells of one. Nothing named: all are final
     where no grid has an axis but seed and task, so that there is nothing to choose among; else none is."""
 
+    claims: dict[str, Claim] = Field(default_factory=dict)
+    """What it says beforehand, by name; locked before a test split is scored, and decided in its report."""
+    claims_error: float = Field(0.05, gt=0, le=0.5)
+    """With what probability any of the claims may be decided falsely."""
+
     @model_validator(mode="after")
     def _every_cell_is_a_stage(self) -> Self:
         problems: list[tuple[str, str]] = []
@@ -68,7 +74,11 @@ class Study(Config):
                 problems.append((name, str(error)))
         if problems:
             raise ValueError(together(problems))
-        self.cells()
+        cells = dict(enumerate(self.cells()))
+        wrong = [(f"claims.{name}", why) for name, claim in self.claims.items()
+                 for why in wrong_with(claim, cells, self.search)]  # fmt: skip
+        if wrong:
+            raise ValueError(together(wrong))
         return self
 
     def cells(self) -> list[Cell]:

@@ -118,6 +118,7 @@ def _keys() -> pl.DataFrame:
     )
 
 
+@cache
 def _binary(strength: float, *, oracle: bool) -> tuple[dict[str, Estimate], pl.DataFrame]:
     labels, noise, subjects = _patients()
     own = np.random.default_rng(int(strength * 100)).normal(size=ROWS)
@@ -143,6 +144,7 @@ def _watched(strength: float) -> pl.DataFrame:
     })  # fmt: skip
 
 
+@cache
 def _multilabel(strength: float) -> tuple[dict[str, Estimate], pl.DataFrame, pl.DataFrame]:
     labels, noise = _coded()
     own = np.random.default_rng(int(strength * 100)).normal(size=labels.shape)
