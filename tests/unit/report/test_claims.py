@@ -9,7 +9,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from chartune.answers import ANY_OF, BINARY
+from chartune.answers.score import drawn
 from chartune.disclosure import TOO_FEW
+from chartune.metrics import Resamples, resample
+from chartune.metrics.auroc import auroc_statistic
 from chartune.metrics.verdict import Direction
 from chartune.report.claims import LATE, Asked, Decided, Side, claims_table, decided
 from chartune.runs import Run
@@ -86,6 +90,24 @@ def test_of_several_tasks_the_mean_is_claimed_with_patients_drawn_once_for_all(s
             for some in (tasks, tasks[:1], tasks[1:])]  # fmt: skip
     values = [one.difference.value for one in made if one.difference]
     assert values[0] == pytest.approx(np.mean(values[1:]))
+
+
+def test_scores_of_an_answer_are_drawn_with_patients_who_have_no_row_of_it() -> None:
+    rng = np.random.default_rng(1)
+    subjects, everybody = np.arange(60), np.arange(90)
+    binary = BINARY.rows(rng.integers(0, 2, 60), rng.normal(size=60), subjects, resamples=30)
+    coded = ANY_OF.rows(rng.random((60, 3)) < 0.4, rng.normal(size=(60, 3)), subjects, resamples=30)
+    for form, rows in ((BINARY, binary), (ANY_OF, coded)):
+        own, joint = (drawn([form.headline], replace(rows, patients=who).scorable())[form.headline.metric]
+                      for who in ((), everybody))  # fmt: skip
+        assert isinstance(own, Resamples)
+        assert isinstance(joint, Resamples)
+        assert own.value == joint.value
+        assert not np.array_equal(own.samples, joint.samples)
+        again = auroc_statistic(rows.borne[:, 0], rows.ranked[:, 0])
+        if form is BINARY:
+            weighed = resample({"one": again}, subjects, resamples=30, patients=everybody)["one"]
+            assert np.allclose(weighed.samples, joint.samples)
 
 
 def test_claims_that_were_locked_after_the_test_split_was_scored_are_exploratory(store: Store) -> None:
