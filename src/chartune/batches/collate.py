@@ -22,19 +22,31 @@ class Examples:
     """[n], weight of each example in the loss."""
     pad_id: int
     """Fills the right of short rows; masked, so its value never matters."""
+    window: int | None = None
+    """Tokens of a row where a text is several (`chartune.batches.long_texts`); None: each is one."""
 
     def batch(self, indices: NDArray[np.int64]) -> dict[str, Tensor]:
         """The model's arguments for some examples.
 
         Returns:
-            input_ids and attention_mask [B, T], labels [B] or [B, L], weights [B].
+            input_ids and attention_mask [B, T], labels [B] or [B, L], weights [B]. Of texts in windows [R, T], and
+            `owners` [R]: the text of each row, 0 to B - 1, ascending.
         """
-        tokens = pad([self.encoded[i] for i in indices], self.pad_id)
+        tokens = self.tokens(indices)
         return {
             **tokens,
             "labels": torch.from_numpy(self.labels[indices]),
             "weights": torch.from_numpy(self.weights[indices]),
         }
+
+    def tokens(self, indices: NDArray[np.int64]) -> dict[str, Tensor]:
+        """Of `batch` the arguments that say what is read."""
+        texts = [self.encoded[i] for i in indices]
+        if self.window is None:
+            return pad(texts, self.pad_id)
+        rows = [text[start : start + self.window] for text in texts for start in range(0, len(text), self.window)]
+        counts = [-(-len(text) // self.window) for text in texts]
+        return {**pad(rows, self.pad_id), "owners": torch.from_numpy(np.repeat(np.arange(len(texts)), counts))}
 
 
 @dataclass(frozen=True)

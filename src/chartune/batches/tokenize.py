@@ -6,10 +6,11 @@ Token ids spell out the notes, so these arrays are as restricted as the text.
 """
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +24,22 @@ from chartune.models.local import LocalBackbone
 from chartune.models.tokenizer import load_tokenizer
 from chartune.store import Store, storing, write_bytes
 
-__all__ = ["BATCH", "Encoded", "encode", "encode_once", "load_tokenizer", "save_tokenizer", "train_tokenizer"]
+__all__ = ["BATCH", "Encoded", "encode", "encode_once", "load_tokenizer", "save_tokenizer", "train_tokenizer",
+           "whole_words"]  # fmt: skip
 
 REVISION: Final = 1
 SHELF: Final = "tokens"
 BATCH: Final = 256
 FIELDS: Final = ("ids", "offsets", "words_seen", "truncated")
+
+
+class Otherwise(NamedTuple):
+    """Another way of making token ids of texts."""
+
+    called: Mapping[str, Any]
+    """What determines it, as plain JSON."""
+    encode: Callable[[Sequence[str], Any], "Encoded"]
+    """Texts [n] and a tokenizer → n texts as tokens."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +109,7 @@ def encode(
                 end = max((stop for _, stop in spans), default=0)
                 parts.append(np.asarray(ids, dtype=np.int32))
                 sizes += [_added_bytes(text, spans)] if count_bytes else []
-                words.append(_whole_words(text, end))
+                words.append(whole_words(text, end))
                 cut.append(end < len(text.rstrip()))
             meter.advance(len(batch))
     lengths = np.asarray([0, *(len(part) for part in parts)], dtype=np.int64)
@@ -116,6 +127,7 @@ def encode_once(
     data: str,
     special: bool = True,
     count_bytes: bool = False,
+    otherwise: Otherwise | None = None,
 ) -> Encoded:
     """As `encode`, kept in the store: a second stage on the same texts maps the arrays instead of tokenising again.
 
@@ -131,6 +143,7 @@ def encode_once(
         data: what determines the texts, such as the fingerprint of the prepared data and the split.
         special: add the model's own start and end tokens.
         count_bytes: of each token, too.
+        otherwise: what tokenises instead of `encode`; None: that.
     """
     parts = {
         "data": data,
@@ -139,11 +152,14 @@ def encode_once(
         "special": special,
         "n": len(texts),
         **({"bytes": True} if count_bytes else {}),
+        **({"otherwise": otherwise.called} if otherwise else {}),
     }
     name, fields = fingerprint(SHELF, REVISION, parts), (*FIELDS, *(("bytes",) if count_bytes else ()))
 
     def write(folder: Path) -> None:
-        encoded = encode(texts, load_tokenizer(backbone), max_seq_len, special=special, count_bytes=count_bytes)
+        tokenizer = load_tokenizer(backbone)
+        usual = partial(encode, max_seq_len=max_seq_len, special=special, count_bytes=count_bytes)
+        encoded = (otherwise.encode if otherwise else usual)(texts, tokenizer)
         for field in fields:
             buffer = io.BytesIO()
             np.save(buffer, getattr(encoded, field))
@@ -220,7 +236,8 @@ def _added_bytes(text: str, spans: Sequence[tuple[int, int]]) -> NDArray[np.int3
     return np.diff(np.cumsum([0, *sizes])[reached]).astype(np.int32)
 
 
-def _whole_words(text: str, end: int) -> int:
+def whole_words(text: str, end: int) -> int:
+    """How many words of a text end before a place in it, counted in characters."""
     seen = text[:end]
     broken = end < len(text) and not text[end].isspace() and seen[-1:].strip() != ""
     return len(seen.split()) - broken

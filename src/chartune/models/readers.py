@@ -49,21 +49,28 @@ class Classifier(nn.Module):
         """Parameters of the task head."""
         return sum(p.numel() for p in self.head.parameters())
 
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-        """Summed weighted loss. input_ids, attention_mask: [B, T]; labels: [B] or [B, L]; weights: [B]."""
-        return weighted_loss(self.loss, self.head(self.pooled(input_ids, attention_mask)), labels, weights)
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, weights: Tensor, owners: Tensor | None = None
+    ) -> Tensor:
+        """Summed weighted loss. labels: [B] or [B, L]; weights: [B]; the others as of `pooled`."""
+        pooled = self.pooled(input_ids, attention_mask, owners=owners)
+        return weighted_loss(self.loss, self.head(pooled), labels, weights)
 
-    def pooled(self, input_ids: Tensor, attention_mask: Tensor, body: Any = None) -> Tensor:
+    def pooled(
+        self, input_ids: Tensor, attention_mask: Tensor, body: Any = None, owners: Tensor | None = None
+    ) -> Tensor:
         """The vector that represents each text, [B, D].
 
         Args:
-            input_ids: [B, T].
-            attention_mask: [B, T], 0 on padding.
+            input_ids: [B, T]; of texts in windows [R, T].
+            attention_mask: as many, 0 on padding.
             body: what computes the same hidden states as the body; None: the body itself.
+            owners: the text of each row, ascending, [R]; None: each row is a text.
         """
         read = self.body if body is None else body
         hidden = read(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        return pool(of_the_text(hidden, input_ids), attention_mask, self.pooling)
+        vectors = pool(of_the_text(hidden, input_ids), attention_mask, self.pooling)
+        return vectors if owners is None else self.head.over_windows(vectors, owners)
 
 
 class FeatureReader(nn.Module):

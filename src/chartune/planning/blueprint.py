@@ -126,8 +126,9 @@ def rehearsals(stage: Pretrain | Finetune, blueprint: Blueprint, resolved: Resol
     """
     length, choice = stage.max_seq_len, stage.optimisation
     reader, missing, device = blueprint.model.reader, blueprint.missing, resolved.device
-    rows = min(choice.batch_size, rows_within(budget, length))
-    read = followed = rows_within(reading_budget(device, resolved.precision), length)
+    of_a_text = stage.long.rows if isinstance(stage, Finetune) else 1  # go through the model together
+    rows = min(choice.batch_size * of_a_text, max(of_a_text, rows_within(budget, length)))
+    read = followed = max(of_a_text, rows_within(reading_budget(device, resolved.precision), length))
     guessed = stage.masking.rate if isinstance(stage, Pretrain) else 1.0
     training = None
     if stage.layers().trains_body():

@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from chartune.batches.long_texts import FIRST, AnyLong, encode_long
 from chartune.batches.tokenize import encode, load_tokenizer
 from chartune.disclosure import amount, is_made_up, shown, typical
 from chartune.errors import ConfigError, StoreError
@@ -161,7 +162,7 @@ def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None, b
 def _texts(stage: Finetune, frame: pl.DataFrame, split: str, backbone: LocalBackbone | None, exact: bool) -> _Texts:
     """Of real patients by means in whole tokens and bytes, so that multiples reveal the class of their number alone."""
     texts = frame.filter(pl.col("split") == split).get_column("text").to_list()
-    count, tokens = typical(len(texts), exact), _mean_tokens(texts, backbone, stage.max_seq_len)
+    count, tokens = typical(len(texts), exact), _mean_tokens(texts, backbone, stage.max_seq_len, stage.long)
     size = sum(len(text.encode()) for text in texts)
     if exact or not texts:
         return _Texts(count, tokens, size)
@@ -254,17 +255,21 @@ def _documents(data: Artefact, split: str) -> list[str]:
     raise StoreError(f"{damaged}; remove {data.path} and prepare again.")
 
 
-def _mean_tokens(texts: Sequence[str], backbone: LocalBackbone | None, max_seq_len: int | None) -> float:
+def _mean_tokens(
+    texts: Sequence[str], backbone: LocalBackbone | None, max_seq_len: int | None, long: AnyLong = FIRST
+) -> float:
     """Mean tokens of the texts that are kept, from at most SAMPLE of them, evenly spaced."""
     if not texts:
         return 0.0
     chosen = np.unique(np.linspace(0, len(texts) - 1, min(SAMPLE, len(texts))).astype(np.int64))
     sample = [texts[i] for i in chosen]
     if backbone is not None:
-        encoded = encode(sample, load_tokenizer(backbone), max_seq_len, special=max_seq_len is not None)
-        return float(encoded.lengths.mean())
+        tokenizer = load_tokenizer(backbone)
+        if max_seq_len is None:
+            return float(encode(sample, tokenizer, None, special=False).lengths.mean())
+        return float(encode_long(sample, tokenizer, max_seq_len, long).lengths.mean())
     guessed = [TOKENS_PER_WORD * len(text.split()) for text in sample]
-    return float(np.mean(guessed if max_seq_len is None else np.minimum(guessed, max_seq_len)))
+    return float(np.mean(guessed if max_seq_len is None else np.minimum(guessed, long.rows * max_seq_len)))
 
 
 def _turns(choice: Optimisation, tokens: float, budget: int) -> int:

@@ -70,8 +70,8 @@ def token_nll(model: LanguageModel, blocks: Blocks, numerics: Resolved) -> NDArr
 def _pooled(
     model: Classifier, body: Any, examples: Examples, rows: NDArray[np.int64], device: torch.device
 ) -> NDArray[np.float32]:
-    batch = examples.batch(rows)
-    vectors = model.pooled(batch["input_ids"].to(device), batch["attention_mask"].to(device), body)
+    batch = {name: tensor.to(device) for name, tensor in examples.tokens(rows).items()}
+    vectors = model.pooled(**batch, body=body)
     return np.asarray(vectors.float().cpu().numpy(), dtype=np.float32)
 
 

@@ -30,6 +30,12 @@ class Reading:
     """How many whole words of each text were read: [n]."""
     truncated: NDArray[np.bool_]
     """Whether a text was cut: [n]."""
+    beginning: bool = True
+    """Whether what was read is the beginning of each text."""
+
+    def words_of(self, split: str) -> dict[str, NDArray[np.int32]]:
+        """By split, how many words from its beginning were read of each text; empty: it was not its beginning."""
+        return {split: self.words_read} if self.beginning else {}
 
 
 @dataclass(frozen=True)

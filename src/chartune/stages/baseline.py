@@ -6,6 +6,7 @@ finetune, T tokens of base B ─▶ Tfidf(length={B, T}) on the same data and ta
 from collections.abc import Iterator
 from typing import Final
 
+from chartune.batches.long_texts import First
 from chartune.errors import ChartuneError
 from chartune.log import say
 from chartune.runs.ledger import finished_runs
@@ -30,6 +31,9 @@ def baseline_of(run: Run, stage: Finetune, store: Store) -> Run | None:
         stage: its config.
         store: where both are.
     """
+    if not isinstance(stage.long, First):
+        say("note: TF-IDF on the same words is fitted where the first tokens of a text are read")
+        return None
     known = next(_fitted(run, store), None)
     about, way = run.about, f"chartune finetune --method tfidf --set length.max_seq_len={stage.max_seq_len} …"
     if known is not None or about.form is None or about.texts is None:

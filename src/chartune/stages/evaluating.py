@@ -103,7 +103,7 @@ def _scored(
     decided = {"test": _in_their_order(scorer, table, reading.decided)}
     write_predictions(work.folder, table, decided)
     oracle = oracle_of(stage.data.source, table.task, table.recipe)
-    scores = score(table, decided, work.folder, words={"test": reading.words_read}, oracle=oracle)
+    scores = score(table, decided, work.folder, words=reading.words_of("test"), oracle=oracle)
     entry = read_dataset(data).tasks[table.task]
     here = Side(texts, reading, _shares(table, _shared(scorer, table)), entry)
     own, learnt = _own_side(scorer, store, _shared(scorer, table))

@@ -14,6 +14,7 @@ import torch
 from chartune.adapters.adapter import read_adapter
 from chartune.adapters.stack import Frozen, Stack, attach
 from chartune.answers import answer_of
+from chartune.batches.long_texts import First
 from chartune.batches.tokenize import load_tokenizer
 from chartune.errors import AdapterError, ConfigError
 from chartune.models.backbone import Backbone, LocalBackbone, inspect
@@ -62,7 +63,7 @@ def load_export(export: Export, store: Store, base: Backbone | None = None) -> M
     origin = Origin.of(about.name, about.run, export.sums)
     return ModelScorer(
         origin, about.labels, about.titles, form, about.calibration, model.eval().to(device), load_tokenizer(backbone),
-        resolved, about.max_seq_len,
+        resolved, about.max_seq_len, First(),
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from chartune import __version__, adapters
 from chartune.adapters.adapter import Adapter
 from chartune.adapters.fit import body_of
 from chartune.adapters.stack import Frozen, Stack, attach, must_merge
+from chartune.batches.long_texts import First
 from chartune.batches.tokenize import load_tokenizer, save_tokenizer
 from chartune.cards import Section
 from chartune.errors import AdapterError, RunError
@@ -100,7 +101,13 @@ def _stage(run: Run) -> Finetune | Pretrain:
     """Its config. Raises RunError: it keeps no weights of a model."""
     place = str(run.path / "stage.yaml")
     if run.kind == "finetune":
-        return Finetune.parse(run.stage, place)
+        stage = Finetune.parse(run.stage, place)
+        if not isinstance(stage.long, First):
+            raise RunError(
+                f"an export must read the first tokens of a text, but {run.name!r} reads long texts otherwise "
+                f"(long.kind={stage.long.kind}), which `load.py` cannot; score new notes with `chartune predict`."
+            )
+        return stage
     if run.kind == "pretrain":
         return Pretrain.parse(run.stage, place)
     why = "its vocabulary consists of patients' words" if run.kind == "tfidf" else "it has trained nothing"

@@ -58,7 +58,7 @@ def finetuned_tested(stage: Finetune, run: Run, work: Work) -> Outcome:
     write_predictions(work.folder, table, decided)
     _before(run.predictions(), work.folder / PREDICTIONS)
     oracle = oracle_of(stage.data.source, table.task, table.recipe)
-    tested = score(table, decided, work.folder, words={"test": reading.words_read}, oracle=oracle)
+    tested = score(table, decided, work.folder, words=reading.words_of("test"), oracle=oracle)
     return _outcome(run, {"validation": run.scores["validation"], **tested}, {
         "truncated_fraction": float(reading.truncated.mean()), "pooling": about.pooling, "texts": about.texts,
         "calibration": about.calibration and about.calibration.to_json(),

@@ -8,17 +8,20 @@ Where nothing below the head learns, the body reads each text once and the head 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, cast
+from typing import Annotated, Any, Final, Literal, Self, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import model_validator
 from safetensors.torch import load_file, save
 
 from chartune.adapters.adapter import Adapter, read_adapter, write_adapter
 from chartune.adapters.stack import Attached, Fresh, Stack
 from chartune.batches.collate import Examples, Features
-from chartune.batches.tokenize import Encoded, encode_once, load_tokenizer, save_tokenizer
+from chartune.batches.long_texts import FIRST, AnyLong, HeadTail, Windows, encode_long_once
+from chartune.batches.tokenize import Encoded, load_tokenizer, save_tokenizer
+from chartune.config import Added
 from chartune.errors import ConfigError, RunError
 from chartune.log import EVENTS, EventLog, say
 from chartune.made_up import oracle_of
@@ -64,6 +67,8 @@ class Finetune(ModelStage):
     """What is attached to the base, by default one fresh LoRA; `layers: []`: only the head is trained."""
     head: Head = Head()
     """How hidden states become logits."""
+    long: Annotated[AnyLong, Added()] = FIRST
+    """What is read of a text with more than `max_seq_len` tokens."""
     balance: Literal["none", "classes"] = "none"
     """`classes`: each class weighs N/(K·n) in the training loss, as P1 did; probabilities then lose calibration."""
     optimisation: Optimisation = Optimisation()
@@ -78,6 +83,19 @@ class Finetune(ModelStage):
         return {"optimisation.learning_rate": "the head learns alone; vary `optimisation.head_learning_rate`, or write "
                 "the head alone as a stage of its own"}  # fmt: skip
 
+    @model_validator(mode="after")
+    def _weights_of_windows_can_be_learnt(self) -> Self:
+        if isinstance(self.long, Windows) and self.long.pool == "attention" and not self.stack.trains_body():
+            raise ValueError(
+                "`long.pool: attention` learns with the layers below the head, but none learns; use `mean`"
+            )
+        return self
+
+    @property
+    def window(self) -> int | None:
+        """Tokens of a row where a text is several; None: each is one."""
+        return self.max_seq_len if isinstance(self.long, Windows) else None
+
     def layers(self) -> Stack:
         """What is attached to the base."""
         return self.stack
@@ -86,7 +104,8 @@ class Finetune(ModelStage):
         """A fresh head on pooled hidden states."""
         if spec is None:
             raise AssertionError("a head is trained on a task")
-        head = self.head.build(body.hidden_size, spec.prior, self.seed)
+        windows = self.long.pool if isinstance(self.long, Windows) else "mean"
+        head = self.head.build(body.hidden_size, spec.prior, self.seed, windows)
         return Classifier(body.module, head, self.head.pooling_for(family), spec.loss)
 
 
@@ -147,7 +166,9 @@ def parts_of(
 def _train(stage: Finetune, data: Artefact, table: TaskTable, inputs: Inputs, work: Work) -> Outcome:
     """Assemble, fit, keep, score."""
     texts = table.frame.get_column("text").to_list()
-    encoded = encode_once(texts, inputs.base, stage.max_seq_len, work.store, data=f"{data.fingerprint}/{table.task}")
+    encoded = encode_long_once(
+        texts, inputs.base, stage.max_seq_len, work.store, data=f"{data.fingerprint}/{table.task}", long=stage.long
+    )  # fmt: skip
     spec = HeadSpec(table.prior_logits(), table.form.loss)
     assembled = assemble(stage, inputs, bare_body(stage, inputs), spec)
     model = assembled.reader
@@ -183,7 +204,11 @@ def _outcome(
     """Write the predictions of every scored split, and score them."""
     decided = {split: table.form.decide(reader.logits[split]()) for split in stage.scored}
     write_predictions(work.folder, table, decided)
-    words, cut = {"test": encoded.words_seen[table.rows("test")]}, encoded.truncated[table.rows(stage.scored[-1])]
+    whole_beginning = not isinstance(stage.long, HeadTail)
+    words, cut = (
+        {"test": encoded.words_seen[table.rows("test")]} if whole_beginning else {},
+        encoded.truncated[table.rows(stage.scored[-1])],
+    )
     oracle = oracle_of(stage.data.source, table.task, table.recipe)
     scores = score(table, decided, work.folder, words=words, oracle=oracle)
     # Vectors that a frozen body has left are no tokens: what a head alone was trained on is reported as "not measured".
@@ -239,7 +264,7 @@ def _examples(stage: Finetune, table: TaskTable, encoded: Encoded, split: str, p
     if stage.balance == "classes":
         cases = np.maximum(table.cases("train"), 1)
         weights = (len(table.rows("train")) / (len(cases) * cases))[labels.astype(np.int64)].astype(np.float32)
-    return Examples(encoded.take(table.rows(split)), labels, weights, pad_id)
+    return Examples(encoded.take(table.rows(split)), labels, weights, pad_id, stage.window)
 
 
 def _evaluation(table: TaskTable, logits: NDArray[np.float32]) -> Evaluation:

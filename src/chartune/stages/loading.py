@@ -19,6 +19,7 @@ from chartune.adapters.adapter import read_adapter
 from chartune.adapters.stack import Frozen, Stack
 from chartune.answers import Answer
 from chartune.batches.collate import Examples
+from chartune.batches.long_texts import AnyLong, HeadTail, Windows, encode_long
 from chartune.batches.tokenize import Encoded, encode, load_tokenizer
 from chartune.errors import AdapterError, ConfigError, RunError
 from chartune.models.backbone import Backbone, LocalBackbone, inspect
@@ -56,7 +57,9 @@ class ModelScorer(Scorer):
     resolved: Resolved
     """Device, precision and attention."""
     max_seq_len: int
-    """Tokens that are read of a text."""
+    """Tokens that are read of a text at once."""
+    long: AnyLong
+    """What is read of a text that has more."""
 
     @property
     def numerics(self) -> dict[str, str]:
@@ -73,20 +76,22 @@ class ModelScorer(Scorer):
 
     def _read(self, texts: Sequence[str]) -> Reading:
         """Tokens, pooled states, head; a text that is cut is tokenised once more to know its length."""
-        encoded = encode(texts, self.tokenizer, self.max_seq_len)
+        encoded = encode_long(texts, self.tokenizer, self.max_seq_len, self.long)
         nothing, ones = np.zeros(len(texts), dtype=np.int64), np.ones(len(texts), dtype=np.float32)
-        examples = Examples(encoded, nothing, ones, padding_of(self.tokenizer))
+        window = self.max_seq_len if isinstance(self.long, Windows) else None
+        examples = Examples(encoded, nothing, ones, padding_of(self.tokenizer), window)
         return self._reading(texts, encoded, self.form.decide(logits_of(self.model, examples, self.resolved)))
 
     def lengths(self, texts: Sequence[str]) -> Reading:
         """How long the texts are in tokens; nothing is predicted."""
-        return self._reading(texts, encode(texts, self.tokenizer, self.max_seq_len), np.zeros(0))
+        return self._reading(texts, encode_long(texts, self.tokenizer, self.max_seq_len, self.long), np.zeros(0))
 
     def _reading(self, texts: Sequence[str], encoded: Encoded, decided: NDArray[np.float64]) -> Reading:
         tokens, cut = encoded.lengths.copy(), np.flatnonzero(encoded.truncated)
         if len(cut):
             tokens[cut] = encode([texts[row] for row in cut.tolist()], self.tokenizer, None).lengths
-        return Reading(decided, tokens, encoded.lengths, encoded.words_seen, encoded.truncated)
+        beginning = not isinstance(self.long, HeadTail)
+        return Reading(decided, tokens, encoded.lengths, encoded.words_seen, encoded.truncated, beginning)
 
 
 @dataclass(frozen=True)
@@ -170,7 +175,7 @@ def load(run: Run | str, store: Store | Path | str | None = None, base: Backbone
     stage = Finetune.parse(run.stage, str(run.path / "stage.yaml"))
     inputs = inputs_of_run(run, stage, store, base)
     model = _model(run, stage, inputs, HeadSpec(_nothing(known.form, known.labels), known.form.loss))
-    return Loaded(*scored, model, load_tokenizer(inputs.base), inputs.resolved, about.max_seq_len, run)
+    return Loaded(*scored, model, load_tokenizer(inputs.base), inputs.resolved, about.max_seq_len, stage.long, run)
 
 
 def inputs_of_run(run: Run, stage: ModelStage, store: Store, base: Backbone | None = None) -> Inputs:
