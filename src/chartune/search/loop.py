@@ -14,7 +14,7 @@ from chartune.search.choice import Search
 from chartune.search.journal import Journal
 from chartune.search.proposal import proposed
 from chartune.search.space import Point, Settings, Space, key_of
-from chartune.search.trial import Outcome, State, Trial, ranked
+from chartune.search.trial import Outcome, Trial, ranked
 
 FUTILE: Final = 100
 """So many trials in a row that repeat others end a search: the sampler proposes nothing else."""
@@ -158,5 +158,4 @@ def _done(trial: Trial, others: Sequence[Trial], evaluate: Callable[[Settings], 
     same = next((other for other in earlier if key_of(other.settings) == key_of(trial.settings)), None)
     outcome = same.outcome if same else evaluate(trial.settings)
     same = same or next((other for other in earlier if outcome.run and other.outcome.run == outcome.run), None)
-    state: State = "failed" if outcome.failed else "complete"
-    return replace(trial, state=state, outcome=outcome, same_as=same.number if same else None)
+    return replace(trial, outcome=outcome, same_as=same.number if same else None)

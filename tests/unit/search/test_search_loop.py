@@ -6,6 +6,7 @@ import stat
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from chartune.search import extra
 from chartune.search.choice import Sampler, Search
 from chartune.search.importance import importance
 from chartune.search.journal import Journal
-from chartune.search.loop import Evaluate, Problem, Result, searched
+from chartune.search.loop import FUTILE, Evaluate, Problem, Result, result_of, searched
 from chartune.search.space import Settings, Space
 from chartune.search.storages import FILE, Journals, journal_file
 from chartune.search.trial import Outcome
@@ -143,11 +144,12 @@ def test_a_failed_trial_is_kept_is_a_trial_and_is_not_tried_again() -> None:
         Toy(lambda settings: math.nan if settings["blocks"] == 30 else None),
         optuna.storages.InMemoryStorage(),
     )
-    result = made(problem(sampler="random"), toy, storage)
+    result = made(problem(sampler="random", seed=1), lambda *asked: replace(toy(*asked), why="a reason"), storage)
     assert len(toy.asked) == 6
-    failed = [trial for trial in result.trials if trial.state == "failed" and trial.counts]
-    assert {trial.settings["blocks"] for trial in failed} == {30}
-    assert len(failed) == 2
+    every = [trial for trial in result.trials if trial.state == "failed"]
+    failed = [trial for trial in every if trial.counts]
+    assert {(trial.settings["blocks"], trial.outcome.why) for trial in every} == {(30, "a reason")}
+    assert len(every) > len(failed) == 2  # proposed again, and answered as before
     kept = optuna.load_study(study_name="p", storage=storage)
     assert {kept.trials[trial.number].state.name for trial in failed} == {"FAIL"}
     best = result.best(problem(sampler="random"))
@@ -168,6 +170,24 @@ def test_the_best_on_a_share_of_the_training_are_trained_in_full_and_one_of_thes
     best_two = sorted(result.trials, key=lambda trial: trial.score or 0)[:2]
     assert [trial.settings for trial in result.promoted] == [trial.settings for trial in best_two]
     assert result.best(asked) == result.promoted[0]
+
+
+def test_a_search_has_ended_once_all_that_are_promoted_are_trained_in_full_and_chooses_nothing_before() -> None:
+    asked = problem(sampler="grid", trials=6, fidelity={"share": 0.2, "promoted": 2})
+    whole = made(asked, Toy())
+    assert whole.ended
+    for trials, promoted in ((whole.trials, whole.promoted[:1]), (whole.trials[:3], ()), (whole.trials, ())):
+        begun = result_of(asked, trials, promoted)
+        assert (begun.ended, begun.best(asked)) == ("", None)
+    assert result_of(asked, whole.trials, whole.promoted) == whole
+
+
+def test_a_search_ends_where_nothing_but_what_was_tried_is_proposed() -> None:
+    asked = problem(WIDE, sampler="random")
+    first = made(problem(WIDE, sampler="random", trials=1), Toy()).trials[0]
+    repeated = [replace(first, number=1 + n, same_as=0) for n in range(FUTILE)]
+    assert result_of(asked, [first, *repeated[:-1]], ()).ended == ""
+    assert result_of(asked, [first, *repeated], ()).ended == "only settings that had been tried were proposed"
 
 
 def test_a_budget_of_tokens_leaves_enough_for_those_that_are_trained_in_full() -> None:
