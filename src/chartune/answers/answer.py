@@ -35,6 +35,8 @@ class Answer:
     """What files call it."""
     measures: ClassVar[tuple[Score, ...]]
     """All scores, the headline first: it stops training, ranks variants and is compared."""
+    further: ClassVar[tuple[Score, ...]] = ()
+    """Scores that no run keeps: reports work them out from predictions."""
     loss: ClassVar[str]
     """What is minimised: a name in `chartune.models.losses`."""
     several: ClassVar[bool] = False
@@ -63,7 +65,7 @@ class Answer:
     @property
     def of_labels(self) -> frozenset[str]:
         """Metrics that count labels and not people."""
-        return frozenset(score.metric for score in self.measures if score.counts == "labels")
+        return frozenset(score.metric for score in (*self.measures, *self.further) if score.counts == "labels")
 
     def numbered(self, examples: pl.DataFrame, labels: Sequence[str]) -> pl.DataFrame:
         """Examples with `label`, numbers by `labels`, instead of `asked`, their names; null: it is none of these."""
@@ -176,6 +178,16 @@ class Answer:
         """For each label what ranks the rows by it, [n, L]: of classes its log-odds against all others."""
         return against_the_rest(decided.astype(np.float64))
 
+    def flagged(self, decided: NDArray[np.floating], threshold: float = 0.0) -> NDArray[np.bool_]:
+        """Which labels each row is said to have, [n, L]: the most likely class, or the labels from a threshold on."""
+        return np.asarray(np.equal.outer(decided.argmax(axis=1), np.arange(decided.shape[1])))
+
+    def threshold(
+        self, labels: NDArray[Any], decided: NDArray[np.floating], counted: NDArray[np.bool_]
+    ) -> float | None:
+        """The threshold that is chosen on these rows, over the labels `counted`, [L]; None: none decides."""
+        return None
+
     def must_be_scorable(self, rows: Rows) -> None:
         """Raises LabelError, DataError: no label that counts can be scored, or `counted` is of other labels."""
 
@@ -240,7 +252,7 @@ class Answer:
         predicted: pl.DataFrame | None = None,
     ) -> Behind:  # fmt: skip
         """Who stands behind the scores of a split; arguments as `chartune.disclosure.behind`."""
-        shares = frozenset(score.metric for score in self.measures if score.counts == "rows")
+        shares = frozenset(score.metric for score in (*self.measures, *self.further) if score.counts == "rows")
         return behind(
             scores, counts, predicted, one_outcome=self.one_outcome, shares=shares, of_labels=self.of_labels
         )  # fmt: skip

@@ -16,6 +16,7 @@ from chartune.answers.score import Rows, Score
 from chartune.disclosure import shown
 from chartune.metrics.auroc import auroc, auroc_statistic, both_classes, rows
 from chartune.metrics.bootstrap import Statistic
+from chartune.metrics.calibration import expected_calibration_error
 from chartune.metrics.classification import auprc_statistic, log_loss, log_losses, mean_statistic, sigmoid
 from chartune.metrics.recalibration import intercept_statistic, recalibration, slope_statistic
 
@@ -25,6 +26,10 @@ FITS: Final = 200
 
 def _brier(rows: Rows) -> Statistic:
     return mean_statistic((sigmoid(rows.decided) - rows.labels) ** 2)
+
+
+def _calibration_error(rows: Rows) -> float:
+    return expected_calibration_error(rows.labels, sigmoid(rows.decided))
 
 
 class Binary(Answer):
@@ -48,6 +53,7 @@ class Binary(Answer):
         Score("calibration_slope", "Calibration slope", lambda r: slope_statistic(r.labels, r.decided),
               counts="pairs", column=False, draws=FITS),
     )  # fmt: skip
+    further = (Score("ece", "ECE", _calibration_error, counts="pairs", meaning="best 0"),)
 
     def tally(self, label: pl.Series) -> dict[str, int]:
         """Rows with the outcome."""
@@ -105,6 +111,10 @@ class Binary(Answer):
     def ranked(self, decided: NDArray[np.floating]) -> NDArray[np.floating]:
         """[n, 1]."""
         return decided[:, None]
+
+    def flagged(self, decided: NDArray[np.floating], threshold: float = 0.0) -> NDArray[np.bool_]:
+        """[n, 1]."""
+        return np.asarray(decided[:, None] >= threshold)
 
     def predicted(self, decided: NDArray[np.float64], outcome: str | None) -> list[pl.Series]:
         """`logit`, `probability`, and the latter under the name of what it is the probability of."""

@@ -1,10 +1,11 @@
 """Any of many labels, such as the diagnoses of a stay: each a yes or no, averaged over those that can be scored.
 
 logits [n, L] ─▶ macro and micro AUROC, macro AUPRC, how many labels they are over, and an AUROC per label
+              ─▶ in reports: weighted AUROC, macro AUROC of common labels, recall@k, F1s at two thresholds
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -16,9 +17,15 @@ from chartune.answers.score import Rows, Score
 from chartune.disclosure import shown
 from chartune.errors import DataError, LabelError
 from chartune.metrics.auroc import auroc_statistic
-from chartune.metrics.bootstrap import Statistic
+from chartune.metrics.bootstrap import Resamples, Statistic
 from chartune.metrics.classification import sigmoid
+from chartune.metrics.decisions import of_micro_f1, recall_at
 from chartune.metrics.multilabel import matrices
+
+COMMON: Final = 10
+"""Rows with a label, and without it, from which on it is common: hardly any draw lacks it."""
+RECALLED: Final = (5, 8, 15)
+"""Codes that a reader might be shown."""
 
 
 def micro(rows: Rows) -> Statistic:
@@ -29,6 +36,31 @@ def micro(rows: Rows) -> Statistic:
 def macro_auprc(rows: Rows) -> float:
     """No interval: a rare positive that is drawn twice helps itself, so that draws lie above the value."""
     return float(rows.areas[1][rows.which].mean())
+
+
+def common_macro(rows: Rows) -> Resamples:
+    """Macro AUROC over the labels that at least ten rows have, and ten have not: the same labels in every draw."""
+    cases = rows.borne.sum(axis=0)
+    return rows.draws.macro_of_all(rows.which & (np.minimum(cases, len(rows.labels) - cases) >= COMMON))
+
+
+def _recall(k: int) -> Score:
+    def of(rows: Rows) -> Statistic:
+        every = rows.whole or rows
+        return recall_at(every.borne, every.ranked, k)
+
+    return Score(f"recall_at_{k}", f"Recall@{k}", of, counts="rows", meaning="mean over rows with a label")
+
+
+def _f1s(average: str) -> tuple[Score, Score]:
+    def as_chosen(rows: Rows) -> Statistic | float:
+        return float("nan") if rows.flagged_as_chosen is None else rows.decisions_as_chosen[f"f1_{average}"]
+
+    title = f"{average.capitalize()} F1"
+    return (
+        Score(f"f1_{average}", title, lambda r: r.decisions[f"f1_{average}"], counts="rows", meaning="at even odds"),
+        Score(f"f1_{average}_chosen", title, as_chosen, counts="rows", meaning="threshold of validation"),
+    )
 
 
 class AnyOf(Answer):
@@ -48,6 +80,14 @@ class AnyOf(Answer):
         Score("labels_scored", "Labels scored", lambda r: float(r.which.sum()), counts="labels", meaning="of all",
               out_of="labels_all"),
         Score("labels_all", "Labels", lambda r: float(len(r.which)), counts="labels", column=False),
+    )  # fmt: skip
+    further = (
+        Score("weighted_auroc", "Weighted AUROC", lambda r: r.draws.weighted(r.which), counts="pairs",
+              meaning="labels by their cases"),
+        Score("common_auroc", "Macro AUROC", common_macro, counts="pairs",
+              meaning=f"labels with {COMMON} test cases or more"),
+        *(_recall(k) for k in RECALLED),
+        *_f1s("micro"), *_f1s("macro"), *_f1s("weighted"),
     )  # fmt: skip
 
     def probabilities(self, decided: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -123,6 +163,17 @@ class AnyOf(Answer):
     def ranked(self, decided: NDArray[np.floating]) -> NDArray[np.floating]:
         """Each label by its own log-odds, whatever the others have."""
         return decided
+
+    def flagged(self, decided: NDArray[np.floating], threshold: float = 0.0) -> NDArray[np.bool_]:
+        """Each label by its own log-odds, [n, L]."""
+        return np.asarray(decided >= threshold)
+
+    def threshold(
+        self, labels: NDArray[Any], decided: NDArray[np.floating], counted: NDArray[np.bool_]
+    ) -> float | None:
+        """One for all labels, of the highest micro F1; None: none of them applies to a row."""
+        borne = self.borne(labels, decided)[:, counted]
+        return of_micro_f1(borne, decided[:, counted]) if borne.any() else None
 
     def must_be_scorable(self, rows: Rows) -> None:
         """A label that counts, with both classes."""

@@ -7,8 +7,8 @@
 A new score is such a function, and a line in the list of its answer.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Final, Literal
 
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from chartune.metrics.areas import LabelDraws, areas, label_draws
 from chartune.metrics.bootstrap import Resamples, Statistic, resample
+from chartune.metrics.decisions import decision_statistics
 from chartune.quantities import Estimate
 
 DRAWS: Final = 1000
@@ -60,6 +61,12 @@ class Rows:
     seed: int = 0
     patients: ArrayLike = ()
     """Who is drawn from, where others count, too, [p]; empty: the patients of these rows."""
+    flagged: NDArray[np.bool_] | None = None
+    """Which labels each row is said to have at even odds, [n, L]; None: that is not asked."""
+    flagged_as_chosen: NDArray[np.bool_] | None = None
+    """The same at the threshold that was chosen on other rows; None: there is none."""
+    whole: "Rows | None" = None
+    """With all labels, where these are some of them."""
 
     @cached_property
     def which(self) -> NDArray[np.bool_]:
@@ -78,12 +85,28 @@ class Rows:
             self.borne, self.ranked, self.subject_ids, resamples=self.resamples, seed=self.seed, patients=self.patients
         )  # fmt: skip
 
+    @cached_property
+    def decisions(self) -> Mapping[str, Statistic]:
+        """F1s and balanced accuracy at even odds, over the labels `which`."""
+        return decision_statistics(self.borne[:, self.which], self._known(self.flagged))
+
+    @cached_property
+    def decisions_as_chosen(self) -> Mapping[str, Statistic]:
+        """The same at the chosen threshold."""
+        return decision_statistics(self.borne[:, self.which], self._known(self.flagged_as_chosen))
+
+    def _known(self, flagged: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+        if flagged is None:
+            raise AssertionError("decisions are of rows that were flagged")
+        return flagged[:, self.which]
+
     def scorable(self) -> "Rows":
         """The same, with the columns `which` alone: draws over many labels take long."""
         kept = self.which
-        return Rows(
-            self.labels, self.decided, self.borne[:, kept], self.ranked[:, kept], kept[kept], self.subject_ids,
-            self.resamples, self.seed, self.patients,
+        flagged, chosen = (each if each is None else each[:, kept] for each in (self.flagged, self.flagged_as_chosen))
+        return replace(
+            self, borne=self.borne[:, kept], ranked=self.ranked[:, kept], counted=kept[kept], flagged=flagged,
+            flagged_as_chosen=chosen, whole=self,
         )  # fmt: skip
 
 
@@ -125,9 +148,8 @@ def drawn(scores: Sequence[Score], rows: Rows) -> dict[str, Resamples | float]:
     weighed = [score for score in scores if callable(made[score.metric])]
     for draws in dict.fromkeys(score.draws for score in weighed):
         statistics = {score.metric: made[score.metric] for score in weighed if score.draws == draws}
-        made |= resample(
-            statistics, rows.subject_ids, resamples=min(rows.resamples, draws), seed=rows.seed, patients=rows.patients
-        )  # fmt: skip
+        resamples = min(rows.resamples, draws)
+        made |= resample(statistics, rows.subject_ids, resamples=resamples, seed=rows.seed, patients=rows.patients)
     return made
 
 

@@ -32,6 +32,10 @@ class LabelDraws:
     """On the rows as they are, [L]; NaN: not both classes."""
     draws: NDArray[np.float64]
     """[resamples, L]."""
+    cases: NDArray[np.float64]
+    """How many of the rows have each label, [L]."""
+    drawn_cases: NDArray[np.float32]
+    """The same in each draw, [resamples, L]."""
     rows: int
     """n."""
     alone: bool
@@ -53,6 +57,21 @@ class LabelDraws:
             means = np.where(defined, picked, 0).sum(axis=1) / defined.sum(axis=1)
         return resamples_of(float(self.values[which].mean()), means, self.rows, self.alone)
 
+    def macro_of_all(self, which: NDArray[np.bool_]) -> Resamples:
+        """The mean over the labels `which`, [L], in every draw the same; one that lacks any of them is undefined."""
+        value = float(self.values[which].mean()) if which.any() else np.nan
+        means = self.draws[:, which].mean(axis=1) if which.any() else np.full(len(self.draws), np.nan)
+        return resamples_of(value, means, self.rows, self.alone)
+
+    def weighted(self, which: NDArray[np.bool_]) -> Resamples:
+        """The mean over the labels `which`, [L], by their cases; in a draw by its own, over those that it defines."""
+        picked, cases = self.draws[:, which], self.drawn_cases[:, which]
+        defined = np.isfinite(picked)
+        with np.errstate(invalid="ignore"):
+            means = (np.where(defined, picked, 0) * cases).sum(axis=1) / (defined * cases).sum(axis=1, dtype=np.float64)
+        value = float(np.average(self.values[which], weights=self.cases[which]))
+        return resamples_of(value, means, self.rows, self.alone)
+
 
 def label_draws(
     labels: NDArray[np.bool_], scores: NDArray[np.floating], subject_ids: ArrayLike, *, resamples: int, seed: int,
@@ -71,17 +90,22 @@ def label_draws(
     Raises:
         DataError: `resamples` is below 1, or a score is not finite.
     """
+    from scipy.sparse import csr_array
+
     if resamples < 1:
         raise DataError(f"a bootstrap needs at least one draw, but got resamples={resamples}.")
     subjects, values = np.asarray(subject_ids), areas(labels, scores)[0]
     drawn, start = np.full((resamples, labels.shape[1]), np.nan), 0
+    borne, cases = csr_array(labels.T.astype(np.float32)), np.zeros(drawn.shape, dtype=np.float32)
     for weights in _blocks(row_weights(subjects, resamples, seed, patients)):
         rows = weights.sum(axis=0, dtype=np.float64)
+        cases[start : start + len(rows)] = (borne @ weights).T
         for i in np.flatnonzero(np.isfinite(values)):
             pairs = Pairs.of(labels[:, i : i + 1], scores[:, i : i + 1])
             drawn[start : start + len(rows), i] = pairs.auroc(weights, rows)
         start += len(rows)
-    return LabelDraws(values, drawn, len(labels), np.unique(subjects).size < 2)
+    alone = np.unique(subjects).size < 2
+    return LabelDraws(values, drawn, labels.sum(axis=0, dtype=np.float64), cases, len(labels), alone)
 
 
 def areas(labels: NDArray[np.bool_], scores: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -11,6 +11,7 @@ is then evaluated on many draws together:
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -122,15 +123,30 @@ def row_weights(
     Raises:
         DataError: a row is of none of the `patients`.
     """
-    rng = np.random.default_rng(seed)
     everybody = np.unique(np.asarray(patients)) if np.size(patients) else np.unique(subjects)
     patient_of_row = np.minimum(np.searchsorted(everybody, subjects), everybody.size - 1)
     if not np.array_equal(everybody[patient_of_row], subjects):
         raise DataError("every row must be of one of the patients that are drawn from, but some are of none.")
-    rows_at_once = max(1, CHUNK // max(subjects.size, everybody.size))
-    for start in range(0, resamples, rows_at_once):
-        draws = min(rows_at_once, resamples - start)
-        picked = rng.integers(everybody.size, size=(draws, everybody.size))
-        picked += everybody.size * np.arange(draws)[:, None]
-        counts = np.bincount(picked.ravel(), minlength=draws * everybody.size).reshape(draws, everybody.size)
-        yield counts[:, patient_of_row].astype(np.float64)
+    at_once = max(1, CHUNK // max(subjects.size, everybody.size))
+    if resamples <= at_once:
+        yield _at_once(everybody.size, patient_of_row.tobytes(), resamples, seed)
+        return
+    rng = np.random.default_rng(seed)
+    for start in range(0, resamples, at_once):
+        yield _weights(rng, everybody.size, patient_of_row, min(at_once, resamples - start))
+
+
+@lru_cache(maxsize=2)
+def _at_once(patients: int, patient_of_row: bytes, draws: int, seed: int) -> NDArray[np.float64]:
+    """All draws in one chunk, kept for the next score of the same rows: a page asks for many."""
+    weights = _weights(np.random.default_rng(seed), patients, np.frombuffer(patient_of_row, dtype=np.intp), draws)
+    weights.flags.writeable = False
+    return weights
+
+
+def _weights(
+    rng: np.random.Generator, patients: int, patient_of_row: NDArray[np.intp], draws: int
+) -> NDArray[np.float64]:
+    picked = rng.integers(patients, size=(draws, patients)) + patients * np.arange(draws)[:, None]
+    counts = np.bincount(picked.ravel(), minlength=draws * patients).reshape(draws, patients)
+    return counts[:, patient_of_row].astype(np.float64)

@@ -24,6 +24,10 @@ RATES: Final = ("flagged", "sensitivity", "specificity", "ppv", "npv")
 that have it; the others that have it not."""
 
 
+SUMMARIES: Final = ("f1", "balanced_accuracy")
+"""What sums up two rates: the harmonic mean of sensitivity and PPV, the mean of sensitivity and specificity."""
+
+
 @dataclass(frozen=True)
 class Confusion:
     """Rows by what was flagged and what happened."""
@@ -80,6 +84,14 @@ def of_specificity(labels: ArrayLike, probabilities: ArrayLike, least: float) ->
     return float(thresholds[np.flatnonzero(specificity >= least)[-1]])
 
 
+def of_f1(labels: ArrayLike, probabilities: ArrayLike) -> float:
+    """The threshold of the highest F1, of equal ones the highest (Lipton et al., 2014); as of `youden`."""
+    thresholds, sensitivity, specificity = _steps(labels, probabilities)
+    positive = np.asarray(labels, dtype=np.float64).mean()
+    right, wrong = sensitivity * positive, (1 - specificity) * (1 - positive)
+    return float(thresholds[np.argmax(right / (right + wrong + positive))])
+
+
 def of_alert_rate(probabilities: ArrayLike, most: float) -> float:
     """The lowest threshold that flags at most this share of the rows; above 1 where ties at 1 leave none.
 
@@ -113,11 +125,34 @@ def rates(labels: ArrayLike, flagged: NDArray[np.bool_], subject_ids: ArrayLike)
         "flagged": (marked, np.ones_like(marked)), "sensitivity": (marked & ill, ill),
         "specificity": (~marked & ~ill, ~ill), "ppv": (marked & ill, marked), "npv": (~marked & ~ill, ~marked),
     }  # fmt: skip
-    statistics = {name: _share(part, whole) for name, (part, whole) in shares.items() if whole.any()}
+    statistics = {name: share_statistic(part, whole) for name, (part, whole) in shares.items() if whole.any()}
     return {name: drawn.estimate() for name, drawn in resample(statistics, subject_ids).items()}
 
 
-def _share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> Statistic:
+def summaries(labels: ArrayLike, flagged: NDArray[np.bool_], subject_ids: ArrayLike) -> Mapping[str, Estimate]:
+    """The `SUMMARIES`, on the same draws as `rates`; arguments as there."""
+    ill, marked = np.asarray(labels) == 1, flagged
+    right, either = (marked & ill).astype(np.float64), marked.astype(np.float64) + ill
+    sensitivity, specificity = share_statistic(marked & ill, ill), share_statistic(~marked & ~ill, ~ill)
+
+    def f1(weights: Array) -> Array:
+        with np.errstate(invalid="ignore"):  # nobody drawn is flagged or ill
+            return np.asarray(2 * (weights @ right) / (weights @ either))
+
+    drawn = resample(
+        {"f1": f1, "balanced_accuracy": lambda w: (sensitivity(w) + specificity(w)) / 2}, subject_ids
+    )  # fmt: skip
+    return {name: each.estimate() for name, each in drawn.items()}
+
+
+def share_statistic(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> Statistic:
+    """A share of some rows as a function of row weights [B, n]; NaN in a draw that has none of them.
+
+    Args:
+        part: the rows that are counted, all of the whole, [n].
+        whole: the rows of which they are a share, [n].
+    """
+
     def values(weights: Array) -> Array:
         with np.errstate(invalid="ignore"):  # nobody of the whole was drawn: 0 / 0 is NaN, and left out
             return np.asarray((weights @ part) / (weights @ whole))
