@@ -102,20 +102,23 @@ def plan(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Estimate time, memory and disk of each cell and of all.
+    """Estimate time, memory and disk of each cell and of all, and what the test split of each task could show.
 
     Nothing is prepared, trained or written.
     Time needs data that are prepared already. What does not fit into the memory and disk that are free now is refused,
     with exit code 5.
     """
+    from chartune.studies.detectable import detectables
     from chartune.studies.forecast import forecasts
     from chartune.studies.problems import noted
 
-    each, total = forecasts(_surveyed(_asked(file, folder, source, splits, sets), Store(store), ledger))
+    asked = _surveyed(_asked(file, folder, source, splits, sets), Store(store), ledger)
+    each, total = forecasts(asked)
+    shown = detectables(asked)
     lines = noted([(one.cell, one.as_text(), one.note) for one in each])
     emit(
-        {"cells": [one.to_json() for one in each], "total": total.to_json()}, as_json,
-        "\n".join([*lines, total.as_text()]),
+        {"cells": [one.to_json() for one in each], "total": total.to_json(), "detectable": shown}, as_json,
+        "\n".join([*lines, total.as_text(), *(f"{task}: {words}" for task, words in shown.items())]),
     )  # fmt: skip
     if not total.fits:
         raise RunError(

@@ -66,7 +66,8 @@ def _on_intervals(runs: Sequence[Run], comparisons: int) -> list[str]:
     ]
     if comparisons:
         notes.append(
-            f"{comparisons} paired comparisons were made and none corrected for the number "
-            "of them: among twenty between equals, one is expected to exclude zero by chance."
+            f"{comparisons} paired comparisons were made, and their intervals are not corrected for the number "
+            "of them: among twenty between equals, one is expected to exclude zero by chance. The p beside each is "
+            "corrected, for the comparisons of its table."
         )
     return notes

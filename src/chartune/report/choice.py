@@ -17,12 +17,13 @@ NOTE: Final = (
 )
 
 
-def choice_table(variants: Sequence[Variant], caption: str) -> Table | None:
+def choice_table(variants: Sequence[Variant], caption: str, detectable: str = "") -> Table | None:
     """The validation scores of all variants, and whose test split was scored; None where it was everybody's.
 
     Args:
         variants: of one task, or of the adaptation.
         caption: whose scores.
+        detectable: the smallest difference that the test split would show; empty: not known.
     """
     if all(variant.final for variant in variants):
         return None
@@ -32,7 +33,7 @@ def choice_table(variants: Sequence[Variant], caption: str) -> Table | None:
         Column("Test split", numeric=False),
     )  # fmt: skip
     rows = tuple((named(v), _watched(v), Cell(FINAL if v.final else NOT_FINAL)) for v in variants)
-    return Table(caption, columns, rows, NOTE)
+    return Table(caption, columns, rows, f"{NOTE} {detectable}".strip())
 
 
 def choices_said(variants: Sequence[Variant]) -> tuple[str, ...]:

@@ -4,30 +4,29 @@
     head only ◀── same base model     what adaptation adds to the base model as it came
     fresh ◀── clinical + …            what adaptation to clinical text adds to adaptation to the task
 
-A difference over several seeds is the difference of their means, drawn by draw.
+A difference over several seeds is the difference of their means, drawn by draw. Each pair has a p of no difference,
+corrected for how many pairs a table has (Holm, 1979).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from math import nan
+from typing import Any
 
-import numpy as np
 import polars as pl
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from chartune.answers import ENOUGH_CASES, Answer
-from chartune.answers.score import drawn
+from chartune.answers import Answer
 from chartune.disclosure import shown
 from chartune.metrics import Resamples, paired_difference
+from chartune.metrics.decisive import bootstrap_p, holm
+from chartune.metrics.delong import clustered_delong
 from chartune.quantities import Estimate
 from chartune.report.hidden import behind_run
-from chartune.report.table import Cell, Column, Table, estimated
+from chartune.report.predicted import Predicted, oversized, predicted
+from chartune.report.table import NOT_MEASURED, Cell, Column, Table, estimated
 from chartune.report.variants import Variant, baseline, is_head_only, numbered
 from chartune.runs import Run
-
-LARGEST: Final = 2**25
-"""Rows times labels beyond which no paired interval is drawn: they take half a minute for each run."""
-RESAMPLES: Final = 1000
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,10 @@ class Comparison:
     theirs: Variant
     difference: Estimate
     """As measured: the verdict goes by it."""
+    p: float = nan
+    """Of no difference, two-sided; NaN: undefined."""
+    corrected: float = nan
+    """The same, corrected for the number of comparisons (Holm)."""
 
     @property
     def digits(self) -> int:
@@ -60,23 +63,40 @@ class Comparison:
         return "below" if high is not None and high < 0 else "open"
 
 
-def comparisons(variants: Sequence[Variant], form: Answer, labels: Sequence[str] = ()) -> list[Comparison]:
+def comparisons(
+    variants: Sequence[Variant], form: Answer, labels: Sequence[str] = (),
+    known: Mapping[str, Predicted | None] | None = None, pairs: Iterable[tuple[Variant, Variant]] | None = None,
+) -> list[Comparison]:  # fmt: skip
     """All comparisons of one task that mean something and can be made; each pair once.
 
     Args:
         variants: of one task on one data set.
         form: of their answers.
         labels: ids of the labels in the order of their numbers; empty: as the runs list them.
+        known: fingerprint → what a run says; None: it is worked out.
+        pairs: what is compared with what; None: whatever means something.
 
     A pair is absent when one side has no predictions, or they do not stand on the same admissions and answers.
     """
-    scored = {variant.label: headline_draws(variant.runs, form, labels) for variant in variants if not variant.hidden}
+    if known is None:
+        known = what_is_said(variants, form, labels, headline_alone=True)
+    scored = {variant.label: _seeds(variant, known) for variant in variants if not variant.hidden}
     made = []
-    for ours, theirs in dict.fromkeys(_pairs(variants)):
+    for ours, theirs in dict.fromkeys(_pairs(variants) if pairs is None else pairs):
         own, other = scored.get(ours.label), scored.get(theirs.label)
-        if own and other and own[0].equals(other[0]):
-            made.append(Comparison(ours, theirs, paired_difference(own[1], other[1]).estimate()))
-    return made
+        if own and other and own[0].rows.equals(other[0].rows):
+            made.append(_made(ours, theirs, own, other))
+    corrected = holm([each.p for each in made])
+    return [replace(each, corrected=p) for each, p in zip(made, corrected, strict=True)]
+
+
+def what_is_said(
+    variants: Sequence[Variant], form: Answer, labels: Sequence[str] = (), *, headline_alone: bool = False
+) -> dict[str, Predicted | None]:
+    """Fingerprint → what a run says, of all whose scores are shown; arguments as of `comparisons`."""
+    scores = (form.headline,) if headline_alone else None
+    return {run.fingerprint: predicted(run, form, labels, scores)
+            for variant in variants if not variant.hidden for run in variant.runs}  # fmt: skip
 
 
 def against_tfidf(ours: Run, theirs: Run, *, exact: bool) -> Comparison | None:
@@ -97,7 +117,7 @@ def too_large(variants: Sequence[Variant], form: Answer) -> bool:
     """Whether there is a pair to compare, but more rows times labels than are drawn."""
     asked = {id(v): v for pair in _pairs(variants) for v in pair if not v.hidden}
     return any(
-        form.cells(run.predictions("test")) > LARGEST for v in asked.values() for run in v.runs if run.has_predictions()
+        oversized(form, run.predictions("test")) for v in asked.values() for run in v.runs if run.has_predictions()
     )
 
 
@@ -114,8 +134,8 @@ def comparison_table(made: Sequence[Comparison], task: str, score: str, unit: st
     columns = (
         Column("Variant", "and what it is compared with", numeric=False),
         Column("Difference", f"of {score}"),
-        Column("The interval says", numeric=False),
-    )
+        Column("The interval says", numeric=False), Column("p", "corrected by Holm"),
+    )  # fmt: skip
     words = {"above": "better", "below": "worse", "open": "cannot tell"}
     rows = []
     for comparison in made:
@@ -124,9 +144,22 @@ def comparison_table(made: Sequence[Comparison], task: str, score: str, unit: st
         rows.append((
             Cell(f"{ours.label} · {ours.name}", f"against {theirs.label} · {theirs.name}"),
             Cell(interval.text, interval.detail, strong=comparison.verdict != "open"), Cell(words[comparison.verdict]),
+            Cell(p_text(comparison.corrected, comparison.digits)),
         ))  # fmt: skip
-    note = f"Both score the same {_n(made)}{unit}, and each draw of patients serves both. 95 % intervals."
+    single = made[0].ours.run.form is not None and made[0].ours.run.form.one_outcome
+    test = "DeLong's test with patients as clusters (Obuchowski, 1997)" if single else "the same draws"
+    note = (
+        f"Both score the same {_n(made)}{unit}, and each draw of patients serves both. 95 % intervals, not corrected. "
+        f"p of no difference by {test}, corrected for the comparisons of this table (Holm, 1979)."
+    )
     return Table(f"{task}: paired differences", columns, tuple(rows), note, cards=False)
+
+
+def p_text(p: float, digits: int) -> str:
+    """`0.031`, `<0.001`; of NaN that it was not measured."""
+    if p != p:
+        return NOT_MEASURED
+    return f"<{10.0**-digits:.{digits}f}" if p < 10.0**-digits else f"{p:.{digits}f}"
 
 
 def _pairs(variants: Sequence[Variant]) -> Iterator[tuple[Variant, Variant]]:
@@ -164,45 +197,35 @@ def headline_draws(
     Returns:
         None: a run has no predictions, they are not of the same rows, or no score is defined.
     """
-    resamples: list[Resamples] = []
-    rows: pl.DataFrame | None = None
-    for run in runs:
-        if not run.has_predictions():
-            return None
-        frame = run.predictions("test").sort("hadm_id")
-        if form.cells(frame) > LARGEST:
-            return None
-        own = frame.select("subject_id", "hadm_id", "label")
-        if frame.is_empty() or not (rows is None or rows.equals(own)):
-            return None  # other admissions: a difference would compare patients, not models
-        draws = _scored(run, form, frame, labels, patients)
-        if draws is None:
-            return None
-        rows, resamples = own, [*resamples, draws]
-    return None if rows is None else (rows, resamples)
+    seeds = _of_the_same_rows([predicted(run, form, labels, (form.headline,), patients) for run in runs])
+    return None if seeds is None else (seeds[0].rows, [each.headline for each in seeds if each.headline is not None])
 
 
-def _scored(
-    run: Run, form: Answer, frame: pl.DataFrame, labels: Sequence[str], patients: ArrayLike
-) -> Resamples | None:
-    encoded, decided = form.read(frame)
-    rows = form.rows(encoded, decided, frame["subject_id"].to_numpy(), resamples=RESAMPLES)
-    rows = replace(rows, counted=_counted(run, form, rows.borne.shape[1], labels), patients=patients).scorable()
-    if not rows.which.any():
-        return None  # one class only: the score itself is "not measured" too
-    draws = drawn([form.headline], rows)[form.headline.metric]
-    return draws if isinstance(draws, Resamples) else None
+def _seeds(variant: Variant, known: Mapping[str, Predicted | None]) -> list[Predicted] | None:
+    """What each seed of a variant says of the same rows; None: not comparable."""
+    return _of_the_same_rows([known.get(run.fingerprint) for run in variant.runs])
 
 
-def _counted(run: Run, form: Answer, count: int, labels: Sequence[str]) -> NDArray[np.bool_]:
-    """Which labels count in averages, [L]; all, where that is not known or not asked."""
-    about = run.per_label()
-    if not form.several or about is None or about.height != count:
-        return np.ones(count, dtype=np.bool_)
-    enough = pl.col("scored") if "scored" in about.columns else pl.col("train_cases") >= ENOUGH_CASES
-    counted = dict(about.select("label", enough.alias("counted")).iter_rows())
-    names = labels if len(labels) == count else about["label"].to_list()
-    return np.array([bool(counted.get(name)) for name in names])
+def _of_the_same_rows(every: Sequence[Predicted | None]) -> list[Predicted] | None:
+    seeds = [each for each in every if each is not None and each.headline is not None]
+    if len(seeds) < len(every) or any(not each.rows.equals(seeds[0].rows) for each in seeds):
+        return None  # other admissions: a difference would compare patients, not models
+    return seeds
+
+
+def _made(ours: Variant, theirs: Variant, own: Sequence[Predicted], other: Sequence[Predicted]) -> Comparison:
+    pairs = [[each.headline for each in side if each.headline is not None] for side in (own, other)]
+    difference = paired_difference(*pairs)
+    return Comparison(ours, theirs, difference.estimate(), _p(own, other, difference))
+
+
+def _p(own: Sequence[Predicted], other: Sequence[Predicted], difference: Resamples) -> float:
+    """Of no difference: of a single outcome by DeLong's test with patients as clusters, else from the draws."""
+    rows = own[0].rows
+    if not own[0].decided.size:
+        return bootstrap_p(difference)
+    mine, others = ([each.decided for each in side] for side in (own, other))
+    return clustered_delong(rows["label"].to_numpy(), mine, others, rows["subject_id"].to_numpy()).p
 
 
 def _n(made: Sequence[Comparison]) -> str:

@@ -27,6 +27,7 @@ def exhibits(contents: Mapping[str, Any]) -> list[Exhibit]:
     if adapted := contents["adaptation"]:
         every += [_table(table) for table in (*adapted.tables, adapted.published)]
         every += _figures(adapted.curves, "Adaptation: ")
+    every += [_table(table) for table in contents["averages"]]
     for outcome in contents["outcomes"]:
         every += _of_outcome(outcome)
     if elsewhere := contents["elsewhere"]:
@@ -44,10 +45,11 @@ def _of_outcome(outcome: Outcome) -> Iterator[Exhibit]:
     if outcome.forest:
         yield from _figures([draw_forest(outcome.forest, outcome.score, "forest")], begins)
     risks, labels = outcome.risks, outcome.labels
-    tables = [outcome.choice, outcome.scores, outcome.paired.table, risks.operating, risks.calibration]
+    tables = [outcome.choice, outcome.scores, outcome.further, outcome.paired.table, risks.operating, risks.calibration]
+    tables += outcome.abstaining
     tables += [labels.first, labels.rest] if labels else []
     yield from (_table(table) for table in tables if table)
-    for drawn in (risks.ranking, risks.calibrations, outcome.curves, outcome.prices):
+    for drawn in (risks.ranking, risks.worth, risks.calibrations, outcome.curves, outcome.prices):
         yield from _figures(drawn, begins)
     if outcome.published:
         yield _table(outcome.published)

@@ -9,15 +9,27 @@ from markupsafe import Markup
 from chartune.answers import BINARY, Answer
 from chartune.disclosure import fewest, is_made_up
 from chartune.report import marks, summary
+from chartune.report.abstaining import conformal_table, selective_table
+from chartune.report.average import Asked
 from chartune.report.believable import calibration, draw_spread, on_one_axis, recalibrated, spread
+from chartune.report.benefit import draw_curves, worth
 from chartune.report.choice import choice_table, choices_said
-from chartune.report.compare import LARGEST, Comparison, comparison_table, comparisons, from_baseline, too_large
+from chartune.report.compare import (
+    Comparison,
+    comparison_table,
+    comparisons,
+    from_baseline,
+    too_large,
+    what_is_said,
+)
 from chartune.report.curves import draw_panel, learning_curves
+from chartune.report.detectable import detectable_said
 from chartune.report.diagnostics import draw_diagram, precision_recall, roc
 from chartune.report.forest import Forest, forest
 from chartune.report.hidden import behind_run
 from chartune.report.labels import Labels, label_tables
 from chartune.report.operating import operating_points, operating_table
+from chartune.report.predicted import LARGEST, Predicted, further_table
 from chartune.report.price import draw_price, prices
 from chartune.report.scores import calibration_table, prevalence, score_table
 from chartune.report.table import Table
@@ -74,6 +86,8 @@ class Risks:
     """Whether too few patients stand behind them to draw them."""
     calibration: Table | None = None
     operating: Table | None = None
+    worth: Figure = Figure()
+    """F1 and net benefit over the threshold."""
 
 
 @dataclass(frozen=True)
@@ -98,16 +112,22 @@ class Outcome:
     """Whose test split was scored, and the validation scores; None: everybody's was."""
     scores: Table | None
     """None: of no variant the test split was scored."""
+    further: Table | None
+    """Scores of several labels that no run keeps."""
     forest: Forest | None
     paired: Paired
     risks: Risks
     prevalence: str
     labels: Labels | None
+    abstaining: tuple[Table, ...]
+    """The surest rows alone, and conformal sets."""
     curves: Figure
     prices: Figure
     published: Table | None
     marked: bool
     """Whether printed scores stand in the forest plot, too."""
+    asked: Asked
+    """What an average over several tasks is worked out from."""
 
 
 _LARGE: Final = f"Paired differences: too large to compare in pairs here (more than {LARGEST:,} rows times labels)."
@@ -133,7 +153,9 @@ def outcome(
     if not open_data:
         variants = _behind(variants, task.counts if task else {})
     final = [variant for variant in variants if variant.final]
-    differences = comparisons(final, form, task.labels if task else ())
+    labels = task.labels if task else ()
+    known = what_is_said(final, form, labels)
+    differences = comparisons(final, form, labels, known)
     heading, beyond_baseline = f"{title}: scores on the test split", from_baseline(differences, final)
     printed = marks.drawable(name, dataset)
     return Outcome(
@@ -141,14 +163,19 @@ def outcome(
         variants=tuple(variants), card=_card(task, variants[0].run),
         sentences=(*_warned(task), *choices_said(variants), *_compared(final, differences, score, rows)),
         tile=summary.score_tile(final, title, score, rows) if final else None,
-        choice=choice_table(variants, f"{title}: what was chosen on what"),
+        choice=choice_table(
+            variants, f"{title}: what was chosen on what", _detectable(variants, task, form, open_data)
+        ),
         scores=score_table(final, beyond_baseline, heading, form, rows) if final else None,
+        further=further_table(final, known, form, f"{title}: further scores"),
         forest=forest(final, printed), paired=_paired(final, title, differences, form, rows),
-        risks=_risks(final, title, figure, open_data, every) if form.one_outcome and final else Risks(),
+        risks=_risks(final, title, figure, open_data, every, known) if form.one_outcome and final else Risks(),
         prevalence=prevalence(final), labels=label_tables(final, title, open_data, own=source.kind == "tabular"),
+        abstaining=_abstaining(final, form, title, open_data, every),
         curves=Figure.of(draw_panel, learning_curves(variants, headline=form.headline), f"{figure}-curve"),
         prices=Figure.of(draw_price, prices(final, every, score), f"{figure}-price"),
         published=marks.published_table(name, title), marked=bool(printed),
+        asked=Asked(title, f"{source.kind} {source.version} {source.title}", form, tuple(labels), tuple(final), known),
     )  # fmt: skip
 
 
@@ -163,6 +190,13 @@ def _warned(task: TaskEntry | None) -> tuple[str, ...]:
     return (ANSWER_TOLD,) if task and task.answer_told else ()
 
 
+def _detectable(variants: Sequence[Variant], task: TaskEntry | None, form: Answer, open_data: bool) -> str:
+    """Said as long as a test split is closed: afterwards nobody can be surprised by it."""
+    if task is None or all(variant.final for variant in variants):
+        return ""
+    return detectable_said(variants, form, task.counts, open_data)
+
+
 def _compared(variants: Sequence[Variant], made: Sequence[Comparison], score: str, rows: str) -> list[str]:
     return summary.compared(variants, made, score, rows) if variants else []
 
@@ -174,7 +208,17 @@ def _paired(
     return Paired(table, len(differences), _LARGE if too_large(variants, form) else "")
 
 
-def _risks(variants: Sequence[Variant], title: str, figure: str, open_data: bool, every: Mapping[str, Run]) -> Risks:
+def _abstaining(
+    variants: Sequence[Variant], form: Answer, title: str, open_data: bool, every: Mapping[str, Run]
+) -> tuple[Table, ...]:
+    selected = selective_table(variants, form, title, open_data)
+    return tuple(filter(None, (selected, conformal_table(variants, form, title, open_data, every))))
+
+
+def _risks(
+    variants: Sequence[Variant], title: str, figure: str, open_data: bool, every: Mapping[str, Run],
+    known: Mapping[str, Predicted | None],
+) -> Risks:  # fmt: skip
     ranking = [plot for draw in (roc, precision_recall) if (plot := draw(variants, open_data)) is not None]
     believed = on_one_axis((calibration(variants, open_data), recalibrated(variants, open_data, every)))
     bars = spread(variants, open_data) if believed else None
@@ -184,8 +228,9 @@ def _risks(variants: Sequence[Variant], title: str, figure: str, open_data: bool
     return Risks(
         Figure.of(draw_diagram, ranking, f"{figure}-look"),
         replace(calibrated, drawings=(*calibrated.drawings, *spreads)),
-        few=predicted and not ranking, calibration=calibration_table(variants, title),
+        few=predicted and not ranking, calibration=calibration_table(variants, title, known),
         operating=operating_table(operating_points(variants, open_data, every), title),
+        worth=Figure.of(draw_curves, worth(variants, open_data), f"{figure}-worth"),
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from chartune.errors import ConfigError
 from chartune.outputs import must_be_a_file, write_output
 from chartune.published import CITATION
 from chartune.report import adaptation, cost, marks, provenance, summary
+from chartune.report.average import averages
 from chartune.report.caveats import caveats
 from chartune.report.characteristics import patient_tables
 from chartune.report.checklist import checklists
@@ -152,6 +153,7 @@ def _contents(
         "populations": [_population(name, datasets, {run.task for run in runs if run.task}) for name in datasets],
         "adaptation": _adaptation(pretrained, datasets) if pretrained else None,
         "outcomes": outcomes,
+        "averages": averages([section.asked for section in outcomes]),
         **_variants(runs, pretrained, outcomes, datasets),
         "lineages": provenance.lineages(datasets),
         "switches": provenance.switches(runs),

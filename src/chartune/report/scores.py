@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from chartune.answers import Answer, Score
 from chartune.disclosure import SMALL, TOO_FEW, rates, shown
 from chartune.quantities import Estimate
+from chartune.report.predicted import Predicted, of_variant
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, count, estimated, percent
 from chartune.report.variants import Variant, baseline, named, scored, seeds_explained
 
@@ -43,8 +44,11 @@ def score_table(
     return Table(caption, tuple(column for column, _ in columns), cells, " ".join(note for note in notes if note))
 
 
-def calibration_table(variants: Sequence[Variant], task: str) -> Table | None:
-    """How well the probabilities of a task are calibrated; None when nothing of it was measured."""
+def calibration_table(variants: Sequence[Variant], task: str, known: Mapping[str, Predicted | None]) -> Table | None:
+    """How well the probabilities of a task are calibrated; None when nothing of it was measured.
+
+    `known`: fingerprint → what a run says, for the ECE.
+    """
     asked = ("brier", "log_loss", "calibration_intercept", "calibration_slope")
     if not any(v.run.estimate(metric) for v in variants for metric in asked):
         return None
@@ -54,10 +58,12 @@ def calibration_table(variants: Sequence[Variant], task: str) -> Table | None:
         Column("Slope", "best 1; below: too sure"),
         Column("Brier score", "lower is better"),
         Column("Log loss", "lower is better"),
+        Column("ECE", "best 0; bins of equally many"),
     )
     rows = tuple(
         (Cell(f"{v.label} · {v.name}"), scored(v, "calibration_intercept", 2),
-         scored(v, "calibration_slope", 2), scored(v, "brier"), scored(v, "log_loss"))
+         scored(v, "calibration_slope", 2), scored(v, "brier"), scored(v, "log_loss"),
+         of_variant(v, "ece", known))
         for v in variants
     )  # fmt: skip
     return Table(f"{task}: calibration", columns, rows)

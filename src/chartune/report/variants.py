@@ -126,8 +126,11 @@ class Variant:
         """A score over its seeds; None: not measured, or hidden."""
         if self.hidden:
             return None
-        estimates = [e for run in self.runs if (e := run.estimate(metric, split)) is not None]
-        if not estimates or self.hides(metric, split):
+        return self.together(metric, [e for run in self.runs if (e := run.estimate(metric, split)) is not None])
+
+    def together(self, metric: str, estimates: Sequence[Estimate]) -> Score | None:
+        """A score from those of its seeds; None: there are none, or they are hidden."""
+        if self.hidden or not estimates or self.hides_any(metric, estimates):
             return None
         places = 3 if self.behind is None else self.behind.precision(metric)
         if self.behind is not None:
@@ -143,8 +146,11 @@ class Variant:
 
     def hides(self, metric: str, split: str = SCORING) -> bool:
         """Whether a score that was measured is not shown."""
-        every = [e for run in self.runs if (e := run.estimate(metric, split)) is not None]
-        return self.behind is not None and any(self.behind.hides(metric, e) for e in every)
+        return self.hides_any(metric, [e for run in self.runs if (e := run.estimate(metric, split)) is not None])
+
+    def hides_any(self, metric: str, estimates: Sequence[Estimate]) -> bool:
+        """Whether one of the scores of its seeds is not shown."""
+        return self.behind is not None and any(self.behind.hides(metric, e) for e in estimates)
 
 
 def numbered(
@@ -194,7 +200,12 @@ def named(variant: Variant) -> Cell:
 
 def scored(variant: Variant, metric: str, digits: int = 3) -> Cell:
     """A score of a variant as `score` writes it, unless too few patients stand behind it."""
-    return Cell(TOO_FEW) if variant.hidden or variant.hides(metric) else score(variant.score(metric), digits)
+    return too_few() if variant.hidden or variant.hides(metric) else score(variant.score(metric), digits)
+
+
+def too_few() -> Cell:
+    """Stands in place of what too few patients stand behind."""
+    return Cell(TOO_FEW)
 
 
 def score(measured: Score | None, digits: int = 3) -> Cell:

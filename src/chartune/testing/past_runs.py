@@ -120,12 +120,16 @@ def _keys() -> pl.DataFrame:
 
 @cache
 def _binary(strength: float, *, oracle: bool) -> tuple[dict[str, Estimate], pl.DataFrame]:
+    scores, rows = _binary_scored(strength)
+    return scores | ({"oracle_auroc": Estimate(0.902, 0.86, 0.94, ROWS)} if oracle else {}), rows
+
+
+@cache
+def _binary_scored(strength: float) -> tuple[dict[str, Estimate], pl.DataFrame]:
     labels, noise, subjects = _patients()
     own = np.random.default_rng(int(strength * 100)).normal(size=ROWS)
     logits = strength * labels + 0.8 * noise + 0.6 * own - 2.2
     scores, _ = BINARY.score(labels, logits, subjects, resamples=200)
-    if oracle:
-        scores["oracle_auroc"] = Estimate(0.902, 0.86, 0.94, ROWS)
     rows = _keys().with_columns(
         pl.Series("label", labels), pl.Series("logit", logits), pl.Series("probability", 1 / (1 + np.exp(-logits)))
     )

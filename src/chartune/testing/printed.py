@@ -54,7 +54,12 @@ OF_PAGES: Final[tuple[tuple[str, str], ...]] = (
      "printed in a paper, of its own data"),
     (r"^(?:Age years|Length of stay days|Text words) \|.*", "quartiles in whole numbers, with ten rows on either side"),
     (r"[1-9][\d,]*0\+ [\d.]+ %(?= \|)", "a cell of a cross table, read by the attacker, with the share of its middle"),
-    (r"(?:\(Youden\)|sensitivity of at least \d0 %|one in ten flagged) \| [\d.]+ \|", "a threshold: a risk"),
+    (r"(?:\(Youden\)|s\w+ity of at least \d[05] %|highest F1|one in ten flagged) \| [\d.]+ \|", "a threshold: a risk"),
+    (r"\d+ % of the rows answered|conformal sets of 90 %|at most 10 % of sets|Recall@\d+|labels with 10 test cases|"
+     r"\([A-Z][\w ]+, (?:19|20)\d\d\)|et al\., 2019; Vovk, 2012|reads it at 0\.2|nobody \(0\)|\bF1\b|"
+     r"power of 80 %|two-sided, 5 %|AUROCs of 0\.80 with a correlation of 0\.5|error of \d+ differences|"
+     r"\bvariants \d+(?:, \d+)* and \d+",
+     "what a score, a rule or a plan means, and numbers of variants"),
     (r"^(?:Field|Characteristic) \|.*|^(?:seed|tokens read|layer \d\.\w+|(?:balance|head|max_seq_len|numerics|"
      r"optimisation|stopping|method|notes|validation_blocks|held_out_blocks|train_blocks|general_blocks|longest_ngram|least_documents|strengths|"
      r"length)[.\w]*) \|.*", "hyperparameters, which are chosen"),

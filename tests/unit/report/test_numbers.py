@@ -8,21 +8,28 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from sklearn.metrics import f1_score, roc_auc_score
 
 from chartune.answers import ANY_OF, BINARY
 from chartune.disclosure import Behind, is_made_up, lowest, shown
+from chartune.errors import RunError
 from chartune.log import Event
-from chartune.metrics import calibration_curve, paired_difference, resample, roc_curve
+from chartune.metrics import Resamples, calibration_curve, paired_difference, resample, roc_curve
 from chartune.metrics.auroc import auroc_statistic
+from chartune.metrics.decisive import bootstrap_p, detectable, holm, paired_error
+from chartune.metrics.delong import clustered_delong
 from chartune.metrics.roc import precision_recall_curve
 from chartune.published import downstream, pretraining
 from chartune.quantities import Estimate
-from chartune.report import compare
+from chartune.report import predicted
 from chartune.report.adaptation import perplexity_comparisons, perplexity_table
+from chartune.report.average import Asked, averages, mean_of_tasks, seeds_drawn
 from chartune.report.believable import calibration
-from chartune.report.compare import Comparison, comparisons, from_baseline, too_large
+from chartune.report.beside import beside, beside_table
+from chartune.report.compare import Comparison, comparison_table, comparisons, from_baseline, too_large, what_is_said
 from chartune.report.cost import cost_table, seconds_with_parents
 from chartune.report.curves import draw_panel, learning_curves, perplexity_curves
+from chartune.report.detectable import detectable_said, expected_in_words
 from chartune.report.diagnostics import draw_diagram, precision_recall, roc
 from chartune.report.followed import PLACES
 from chartune.report.forest import forest
@@ -30,6 +37,8 @@ from chartune.report.hidden import behind_run
 from chartune.report.labels import label_tables
 from chartune.report.marks import drawable, published_table
 from chartune.report.outcome import outcome
+from chartune.report.predicted import Predicted, further_table
+from chartune.report.predicted import predicted as what_a_run_says
 from chartune.report.price import draw_price, prices
 from chartune.report.summary import compared, score_tile, tiles
 from chartune.report.table import estimated
@@ -39,6 +48,7 @@ from chartune.store import Store
 from chartune.tasks.flow import cohorts
 from chartune.testing import past_data
 from chartune.testing import past_runs as past
+from chartune.testing.command_line import chartune
 from chartune.testing.past_data import CODES
 from chartune.testing.plain import typed
 from chartune.testing.signing import rewrite, sign_again
@@ -92,7 +102,7 @@ def test_what_is_too_large_to_compare_in_pairs_is_said(
     assert not too_large(coded, ANY_OF)
     runs = {run.fingerprint: run for run in finished_runs(store)}
     assert outcome(coded, typed(past.dataset()), "diagnoses_icd9", "t", runs).paired.too_large == ""
-    monkeypatch.setattr(compare, "LARGEST", 400 * 30 - 1)
+    monkeypatch.setattr(predicted, "LARGEST", 400 * 30 - 1)
     assert comparisons(coded, ANY_OF, CODES) == []
     assert (
         "too large to compare in pairs here"
@@ -495,3 +505,158 @@ def test_no_place_of_a_precision_recall_curve_of_real_patients_flags_a_few(real:
         assert (flagged[at] - right).min() >= 10
         steps = flagged[at] - flagged[at] % 10
         assert np.abs(np.array(line.y) * steps - (np.array(line.y) * steps).round()).max() < 1e-9
+
+
+@pytest.fixture(scope="module")
+def said(binary: list[Variant], coded: list[Variant]) -> dict[str, Predicted | None]:
+    return {**what_is_said(binary, BINARY), **what_is_said(coded, ANY_OF, CODES)}
+
+
+def test_each_comparison_has_a_p_that_is_corrected_for_those_of_its_table(
+    binary: list[Variant], coded: list[Variant], said: dict[str, Predicted | None]
+) -> None:
+    made = comparisons(binary, BINARY, known=said)
+    first = next(one for one in made if (one.ours.label, one.theirs.label) == ("3", "1"))
+    rows = [[run.predictions("test") for run in v.runs] for v in (first.ours, first.theirs)]
+    sides = [[frame["logit"].to_numpy() for frame in side] for side in rows]
+    known = clustered_delong(rows[0][0]["label"], *sides, rows[0][0]["subject_id"])  # type: ignore[call-arg]
+    assert first.p == known.p
+    assert [one.corrected for one in made] == holm([one.p for one in made])
+    assert first.corrected > first.p > 0
+    drawn = comparisons(coded, ANY_OF, CODES, known=said)[0]
+    heads = [said[v.run.fingerprint] for v in (drawn.ours, drawn.theirs)]
+    draws = [each.headline for each in heads if each and each.headline]
+    assert drawn.p == bootstrap_p(paired_difference(draws[:1], draws[1:]))
+    table = comparison_table([replace(first, corrected=0.0004), replace(first, corrected=0.0312)], "T", "AUROC")
+    assert table is not None
+    assert [row[3].text for row in table.rows] == ["<0.001", "0.031"]
+    assert "Obuchowski" in table.note
+
+
+def test_further_scores_are_worked_out_from_predictions_and_hidden_as_the_others(
+    coded: list[Variant], said: dict[str, Predicted | None]
+) -> None:
+    table = further_table(coded, said, ANY_OF, "Codes")
+    assert table is not None
+    frame = coded[0].run.predictions("test").sort("hadm_id")
+    labels, logits = ANY_OF.read(frame)
+    about = coded[0].run.per_label()
+    assert about is not None
+    kept = np.isin(CODES, about.filter(pl.col("train_cases") >= 10)["label"]) & labels.any(axis=0)
+    cells = {column.title + column.meaning: cell for column, cell in zip(table.columns, table.rows[0], strict=True)}
+    weighted = roc_auc_score(labels[:, kept], logits[:, kept], average="weighted")
+    assert cells["Weighted AUROClabels by their cases"].text == f"{weighted:.3f}"
+    assert (
+        cells["Micro F1at even odds"].text == f"{f1_score(labels[:, kept], logits[:, kept] >= 0, average='micro'):.3f}"
+    )
+    assert cells["Micro F1threshold of validation"].text == "not measured"  # these runs have no validation rows
+    few = [replace(v, behind=ANY_OF.behind({}, {"subjects": 9, "admissions": 400})) for v in coded]
+    hidden = further_table(few, said, ANY_OF, "Codes")
+    assert hidden is not None
+    assert {cell.text for row in hidden.rows for cell in row[1:]} == {"too few to show"}
+    assert further_table(coded, {}, ANY_OF, "Codes") is None
+
+
+def test_the_average_over_tasks_is_drawn_jointly_and_holds_the_luck_of_seeds(
+    binary: list[Variant], coded: list[Variant], said: dict[str, Predicted | None]
+) -> None:
+    tasks = [
+        Asked("Death", "one", BINARY, (), tuple(binary), said),
+        Asked("Codes", "one", ANY_OF, CODES, tuple(coded), said),
+    ]
+    (table,) = averages(tasks)
+    rows = {row[0].text: row for row in table.rows}
+    assert list(rows) == [v.name for v in coded]
+    values = [next(v.score("auroc") for v in side if v.name == coded[2].name) for side in (binary, coded)]
+    assert rows[coded[2].name][1].text == f"{np.mean([value.estimate.value for value in values if value]):.3f}"
+    assert rows[coded[0].name][2].text == "reference"
+    low, high = map(float, rows[coded[2].name][1].detail.split(" to "))
+    assert low < float(rows[coded[2].name][1].text) < high
+    assert averages([tasks[0], replace(tasks[1], source="another")]) == []
+    hidden = [replace(v, behind=Behind(9)) for v in coded]
+    (table,) = averages([tasks[0], replace(tasks[1], variants=tuple(hidden))])
+    assert {cell.text for row in table.rows for cell in row[1:]} == {"too few to show"}
+
+
+def test_draws_of_patients_and_of_seeds_are_those_of_all_tasks(binary: list[Variant]) -> None:
+    run = binary[0].run
+    subjects = run.predictions("test")["subject_id"]
+    joint = [*subjects.unique(), 1, 2, 3]
+    made = what_a_run_says(run, BINARY, scores=(BINARY.headline,), patients=joint)
+    assert made is not None
+    assert made.headline is not None
+    frame = run.predictions("test").sort("hadm_id")
+    statistic = auroc_statistic(frame["label"].to_numpy(), frame["logit"].to_numpy())
+    known = resample({"a": statistic}, frame["subject_id"].to_numpy(), patients=joint)["a"]
+    assert (made.headline.samples == known.samples).all()
+    spread = [Resamples(0.5, np.full(400, 0.5), 9), Resamples(0.7, np.full(400, 0.7), 9)]
+    drawn = seeds_drawn(spread, np.random.default_rng(1))
+    assert drawn.value == pytest.approx(0.6)
+    shares = [(np.abs(drawn.samples - value) < 1e-9).mean() for value in (0.5, 0.6, 0.7)]
+    assert shares == pytest.approx([0.25, 0.5, 0.25], abs=0.08)
+    assert seeds_drawn(spread[:1], np.random.default_rng(1)) is spread[0]
+    mean = mean_of_tasks([spread[0], Resamples(0.9, np.array([0.9] * 399 + [np.nan]), 9)], 12)
+    assert mean.value == pytest.approx(0.7)
+    assert (mean.n, int(np.isnan(mean.samples).sum())) == (12, 1)
+
+
+def test_two_runs_stand_side_by_side_with_the_paired_differences_of_the_report(
+    store: Store, binary: list[Variant], tmp_path: Path
+) -> None:
+    out, at = tmp_path / "two.csv", ("--store", store.root)
+    done = chartune("compare", past.MINILM, past.TFIDF, "--json", "--out", out, *at)
+    assert done.code == 0, done.err
+    told = json.loads(done.out)
+    scores = {row["metric"]: row for row in told["scores"]}
+    made = next(one for one in comparisons(binary, BINARY) if (one.ours.label, one.theirs.label) == ("5", "1"))
+    assert scores["auroc"]["difference"] == {n: getattr(made.difference, n) for n in ("value", "low", "high")}
+    assert (told["paired"], told["p"]) == (True, "<0.001" if made.p < 0.001 else f"{made.p:.3f}")
+    ours, theirs = (Run.of(store, name).scores["test"]["brier"].value for name in (past.MINILM, past.TFIDF))
+    assert scores["brier"]["difference"]["value"] == pytest.approx(ours - theirs)
+    assert "ECE" in out.read_text()
+    said = chartune("compare", past.MINILM, past.CODED_LORA, *at)
+    assert (said.code, "answers of one form" in said.err) == (2, True)
+    assert chartune("compare", past.LORA, past.LORA, *at).code == 2
+    assert "scores none" in chartune("compare", past.LORA, past.PRETRAIN, *at).err
+    assert (
+        "must end in .csv or .tex" in chartune("compare", past.LORA, past.HEAD, "--out", tmp_path / "a.html", *at).err
+    )
+
+
+def test_runs_with_other_rows_are_not_paired_and_it_is_said_why_and_who_is_shared(tmp_path: Path) -> None:
+    store = past.past_runs(tmp_path / "store", "mimic3")
+    path = store.root / "runs" / past.MINILM / "predictions.parquet"
+    rows = Run.of(store, past.MINILM).predictions()
+    rows.filter(pl.col("split") == "test").head(300).write_parquet(path)
+    sign_again(path.parent)
+    runs = [Run.of(store, name) for name in (past.MINILM, past.TFIDF)]
+    two = beside(*runs, exact=False)
+    shared = len(set(rows.filter(pl.col("split") == "test").head(300)["subject_id"]))
+    assert "their test rows or labels differ" in beside_table(two).note
+    assert two.patients == f"{shared - shared % 10}+"
+    assert [column.title for column in beside_table(two).columns] == ["Score", "A", "B"]
+    pl.concat([rows.head(1), rows.filter(pl.col("split") == "test")]).write_parquet(path)
+    sign_again(path.parent)
+    with pytest.raises(RunError, match="2 test rows"):
+        beside(Run.of(store, past.MINILM), runs[1], exact=False)
+
+
+def test_what_a_test_split_could_show_is_said_from_the_validation_split_before_it_is_opened(
+    binary: list[Variant],
+) -> None:
+    counts = {"test": {"admissions": 400, "positives": 48, "subjects": 400}}
+    rows = [v.run.predictions("validation").sort("hadm_id") for v in binary[:2]]
+    sides = [[frame["logit"].to_numpy()] for frame in rows]
+    error = clustered_delong(rows[0]["label"], sides[0], sides[1], rows[0]["subject_id"]).error
+    scaled = error * np.sqrt((1 / 48 + 1 / 352) / (1 / past.WATCHED_POSITIVES + 1 / (past.WATCHED - 24)))
+    words = detectable_said(binary[:2], BINARY, counts, exact=True)
+    assert f": {detectable(scaled):.3f}, by the error of 1 differences on the validation split" in words
+    assert f": {detectable(paired_error(0.8, 48, 352, 0.5)):.3f}, by assuming" in expected_in_words(counts, exact=True)
+    assert detectable_said(binary[:1], BINARY, counts, exact=True) == expected_in_words(counts, exact=True)
+    shared = {"test": {**counts["test"], "subjects": 200}}  # two rows of each patient: as far as one
+    assert f": {detectable(paired_error(0.8, 24, 176, 0.5)):.3f}, by" in expected_in_words(shared, exact=True)
+    real = expected_in_words(counts, exact=False)
+    assert f": {detectable(paired_error(0.8, 40, 350, 0.5)):.2f}, by" in real
+    assert "(40+ patients with the outcome, 350+ without it)" in real
+    assert expected_in_words({"test": {"admissions": 400, "positives": 9}}, exact=False) == ""
+    assert detectable_said(binary, ANY_OF, counts, exact=True) == ""

@@ -1,13 +1,21 @@
 """Table 1, missing data, hyperparameters and operating points: what they hold, and what they hide of real patients."""
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
+from sklearn.metrics import f1_score
 
+from chartune.answers import ANY_OF, BINARY
+from chartune.disclosure import Behind
+from chartune.metrics.benefit import net_benefit
+from chartune.report.abstaining import conformal_table, selective_table
+from chartune.report.benefit import draw_curves, worth
 from chartune.report.characteristics import patient_tables
 from chartune.report.hyperparameters import hyperparameter_table
-from chartune.report.operating import operating_points, operating_table
+from chartune.report.operating import RULES, few_cells, operating_points, operating_table
 from chartune.report.variants import Variant, numbered
 from chartune.runs import Run, finished_runs
 from chartune.store import Store
@@ -84,7 +92,7 @@ def test_hyperparameters_of_every_run_stand_beside_each_other_without_paths(vari
 
 def test_thresholds_are_chosen_on_validation_and_never_on_the_test_split(store: Store, variants: list[Variant]) -> None:
     every = {run.fingerprint: run for run in finished_runs(store)}
-    assert len(operating_points(variants, True, every)) == 4 * len(variants)
+    assert len(operating_points(variants, True, every)) == len(RULES) * len(variants)
     run, rows = variants[0].run, variants[0].run.predictions()
     before = [point.threshold for point in operating_points(variants[:1], True, every)]
     for split, same in (("test", True), ("validation", False)):
@@ -122,3 +130,73 @@ def test_without_validation_rows_there_is_no_operating_point(store: Store, varia
     bare = _with_rows(store, run, rows.filter(pl.col("split") == "test"))
     assert operating_points([Variant("2", (bare,))], True, {}) == []
     _with_rows(store, run, rows)
+
+
+def test_f1_and_balanced_accuracy_follow_from_the_rates_as_they_are_shown(variants: list[Variant]) -> None:
+    for open_data in (True, False):
+        for point in operating_points(variants[:2], open_data, {}):
+            if point.rates is None:
+                continue
+            found, right, well = (point.rates[rate].value for rate in ("sensitivity", "ppv", "specificity"))
+            half = 0.5 * 10.0 ** -point.digits["f1"] + 1e-9
+            assert point.rates["f1"].value == pytest.approx(2 * found * right / (found + right), abs=half)
+            assert point.rates["balanced_accuracy"].value == pytest.approx((found + well) / 2, abs=half)
+            assert point.digits["f1"] == min(point.digits["sensitivity"], point.digits["ppv"])
+
+
+def test_a_point_of_high_specificity_and_that_of_the_highest_f1_are_chosen_on_validation(
+    variants: list[Variant],
+) -> None:
+    points = {point.rule: point for point in operating_points(variants[:1], True, {})}
+    watched = variants[0].run.predictions("validation")
+    without = watched.filter(pl.col("label") == 0)["probability"]
+    threshold = points["specificity of at least 95 %"].threshold
+    assert (without < threshold).mean() >= 0.95  # type: ignore[operator]
+    below = max(p for p in watched["probability"] if p < threshold)
+    assert (without < below).mean() < 0.95
+    best = f1_score(watched["label"], watched["probability"] >= points["highest F1"].threshold)
+    assert best == max(f1_score(watched["label"], watched["probability"] >= t) for t in watched["probability"])
+
+
+def test_curves_of_what_a_threshold_is_worth_stand_where_no_cell_is_small(variants: list[Variant]) -> None:
+    f1, benefit = worth(variants, open_data=True)
+    rows = variants[0].run.predictions("test")
+    labels, p = rows["label"].to_numpy(), rows["probability"].to_numpy()
+    assert f1.lines[0].y[9] == pytest.approx(f1_score(labels, p >= f1.lines[0].x[9]))
+    assert benefit.lines[0].y == pytest.approx(net_benefit(labels, p, benefit.lines[0].x))
+    assert benefit.references[1].y == (0.0, 0.0)
+    stands = [replace(v, behind=Behind(400, int(labels.sum()), int((1 - labels).sum()))) for v in variants]
+    real = worth(stands, open_data=False)
+    assert real
+    for line in (line for curves in real for line in curves.lines):
+        frame = line.variant.run.predictions("test")
+        for t in line.x:
+            flagged = frame["probability"].to_numpy() >= t
+            assert not few_cells(frame["label"].to_numpy(), flagged, frame["subject_id"].to_numpy())
+        assert all(y == round(y, 2) for y in line.y)
+    assert "<title" in draw_curves(benefit, "w")
+
+
+def test_the_surest_rows_and_conformal_sets_are_measured_and_small_cells_hidden(variants: list[Variant]) -> None:
+    every = {v.run.fingerprint: v.run for v in variants}
+    table = selective_table(variants[:1], BINARY, "Death", open_data=True)
+    assert table is not None
+    rows = variants[0].run.predictions("test")
+    right = (rows["probability"] >= 0.5).cast(pl.Int64) == rows["label"]
+    assert [row[0].detail for row in table.rows] == [f"{n} % of the rows answered" for n in (100, 90, 75, 50)]
+    assert float(table.rows[0][1].text) == pytest.approx(right.mean(), abs=5e-4)
+    half = rows.with_columns(right=right, sure=(pl.col("probability") - 0.5).abs()).sort("sure", descending=True)
+    assert float(table.rows[3][1].text) == pytest.approx(half.head(200)["right"].mean(), abs=5e-4)
+    sets = conformal_table(variants[:1], BINARY, "Death", True, every)
+    assert sets is not None
+    watched = variants[0].run.predictions("validation")
+    p, of_class = watched["probability"].to_numpy(), watched["label"].to_numpy() == 1
+    miss = np.sort(np.where(of_class, 1 - p, p))
+    cut = miss[int(np.ceil(206 * 0.9)) - 1]
+    held = np.where(rows["label"].to_numpy() == 1, 1 - rows["probability"].to_numpy(), rows["probability"].to_numpy())
+    assert sets.rows[0][1].text == f"{(held <= cut).mean():.3f}"
+    hidden = selective_table(variants[:1], BINARY, "Death", open_data=False)
+    assert hidden is not None
+    wrong = [int((~half.head(n)["right"]).sum()) for n in (400, 360, 300, 200)]
+    assert [row[1].text == "too few to show" for row in hidden.rows] == [0 < n < 10 for n in wrong]
+    assert selective_table(variants[:1], ANY_OF, "Codes", open_data=True) is None
