@@ -35,8 +35,9 @@ from chartune.report.card import MODEL_CARD, card_of, card_text
 from chartune.runs.record import ADAPTER, HEAD_FILE
 from chartune.runs.run import Run
 from chartune.stages.export_record import ABOUT, SUMS
-from chartune.stages.finetune import MODEL, Finetune
+from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import Inputs
+from chartune.stages.kept_weights import MODEL
 from chartune.stages.loading import inputs_of_run, layers_of_run
 from chartune.stages.pretrain import Pretrain
 from chartune.store import Store, sha256, write_bytes, write_json

@@ -7,42 +7,39 @@ Where nothing below the head learns, the body reads each text once and the head 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from pydantic import model_validator
-from safetensors.torch import load_file, save
 
-from chartune.adapters.adapter import Adapter, read_adapter, write_adapter
-from chartune.adapters.stack import Attached, Fresh, Stack
+from chartune.adapters.adapter import Adapter
+from chartune.adapters.stack import Fresh, Stack
 from chartune.batches.collate import Examples, Features
 from chartune.batches.long_texts import FIRST, AnyLong, HeadTail, Windows, encode_long_once
-from chartune.batches.tokenize import Encoded, load_tokenizer, save_tokenizer
+from chartune.batches.tokenize import Encoded, load_tokenizer
 from chartune.config import Added
-from chartune.errors import ConfigError, RunError
+from chartune.errors import ConfigError
 from chartune.log import EVENTS, EventLog, say
 from chartune.made_up import oracle_of
 from chartune.models.backbone import LocalBackbone
 from chartune.models.families import Family
 from chartune.models.heads import Head
-from chartune.models.load import Body, parameters_of, save_model
+from chartune.models.load import Body, parameters_of
 from chartune.models.numerics import Resolved
 from chartune.models.readers import Classifier, FeatureReader
-from chartune.models.tokenizer import padding_of, padding_stand_in, tokenizer_as_given
+from chartune.models.tokenizer import padding_of, padding_stand_in
 from chartune.prediction.predictions import head_logits, logits_of, pooled_vectors
-from chartune.runs.record import HEAD_FILE, layer_folders
 from chartune.runs.run import Run
 from chartune.stages.assembly import Model, assemble, bare_body
 from chartune.stages.facts import backbone_facts, source_facts, task_facts
 from chartune.stages.inputs import Inputs, content_of, inputs_of
+from chartune.stages.kept_weights import keep_weights
 from chartune.stages.model_stage import HeadSpec, ModelStage
 from chartune.stages.scoring import calibration, score, write_predictions
 from chartune.stages.stage import Outcome, Planned, Tested, Work, perform
 from chartune.stages.table import TaskTable, read_table
-from chartune.store import Artefact, Store, write_bytes
+from chartune.store import Artefact, Store
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.prepare import prepare
 from chartune.train.loop import Evaluation, Fitted, Objective, Training, begin, fit
@@ -50,8 +47,6 @@ from chartune.train.optimizer import Optimisation, Stopping
 from chartune.train.probe import probe
 
 REVISION: Final = 5
-MODEL: Final = "model"
-"""Folder of the whole body, with its tokenizer, where every weight has learnt."""
 TIE: Final = 1e-6
 """Of two equal scores the smaller log loss wins: on a small validation split the first of many perfect rankings is that
 of a model which has hardly learnt."""
@@ -178,7 +173,8 @@ def _train(stage: Finetune, data: Artefact, table: TaskTable, inputs: Inputs, wo
     reader = _reader(stage, model, table, encoded, pad_id, inputs.resolved)
     fitted = _fitted(stage, table, assembled, reader, inputs, work)
     assembled.attached.keep_promises()
-    _keep(stage, assembled.attached, model, inputs, table.task, work)
+    lineage = {"run": work.fingerprint, "stage": "finetune", "task": table.task}
+    keep_weights(work.folder, assembled.attached, model, inputs, lineage, whole=stage.stack.trains_all())
     return _outcome(stage, table, encoded, assembled, reader, fitted, work)
 
 
@@ -283,42 +279,3 @@ def _layer_facts(layer: Any, adapter: Adapter | None) -> dict[str, Any]:
         "sha256": adapter and adapter.sha256,
         "base": adapter and adapter.base,
     }
-
-
-def _keep(
-    stage: Finetune,
-    attached: Attached,
-    model: Classifier,
-    inputs: Inputs,
-    task: str,
-    work: Work,
-) -> None:
-    """Write every layer, frozen ones too: a run can be scored when its parents are gone. Then read the head again."""
-    folders = [work.folder / folder for folder in layer_folders(attached.states)]
-    for index, (method, state) in enumerate(zip(attached.methods, attached.states, strict=True)):
-        folder, parent = folders[index], inputs.adapters[index]
-        lineage = {
-            "run": work.fingerprint,
-            "stage": "finetune",
-            "task": task,
-            "state": state,
-            "parent": parent and parent.sha256,
-        }
-        write_adapter(folder, attached.tensors(index), method, inputs.base, lineage)
-        _must_equal(read_adapter(folder).tensors(), attached.tensors(index), folder)
-        if state == "frozen" and parent:
-            _must_equal(parent.tensors(), attached.tensors(index), parent.folder)
-    if stage.stack.trains_all():
-        save_model(attached.module, work.folder / MODEL)
-        save_tokenizer(tokenizer_as_given(inputs.base), work.folder / MODEL)
-    head = {name: tensor.detach().cpu().contiguous() for name, tensor in model.head.state_dict().items()}
-    write_bytes(work.folder / HEAD_FILE, save(head))
-    _must_equal(load_file(work.folder / HEAD_FILE), head, work.folder / HEAD_FILE)
-
-
-def _must_equal(saved: dict[str, torch.Tensor], live: dict[str, torch.Tensor], place: Path) -> None:
-    """What was written, or was to stay frozen, must be bit-equal to what the model holds."""
-    if saved.keys() != live.keys() or any(not torch.equal(saved[name], live[name].detach().cpu()) for name in saved):
-        raise RunError(
-            f"weights must be bit-equal to those at {place}, but they are not; a defect of chartune, please report it."
-        )

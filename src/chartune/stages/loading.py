@@ -38,8 +38,9 @@ from chartune.runs.run import Run
 from chartune.stages.assembly import assemble, bare_body
 from chartune.stages.bases import find_or_convert
 from chartune.stages.facts import environment
-from chartune.stages.finetune import MODEL, Finetune
+from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import Inputs
+from chartune.stages.kept_weights import MODEL
 from chartune.stages.model_length import as_read
 from chartune.stages.model_stage import HeadSpec, ModelStage
 from chartune.stages.term_weights import Limit, TermWeights

@@ -29,19 +29,17 @@ from chartune.models.memory import within_memory
 from chartune.models.numerics import Resolved
 from chartune.names import Name
 from chartune.quantities import Cost, Estimate
-from chartune.report.card import KEPT, MODEL_CARD, model_card
 from chartune.report.followed import Released, released_events
 from chartune.runs.ledger import free_name, rename
 from chartune.runs.locks import locked
-from chartune.runs.nll import NLL
 from chartune.runs.record import RUN, RunRecord
-from chartune.runs.run import PREDICTIONS, Run
+from chartune.runs.run import Run
+from chartune.stages.account import write_account
 from chartune.stages.facts import PACKAGES, environment
 from chartune.stages.identity import identified
 from chartune.stages.table import SCORED
-from chartune.store import Artefact, Store, storing, write_bytes, write_json
+from chartune.store import Artefact, Store, storing, write_json
 from chartune.tasks.dataset import Dataset, read_dataset
-from chartune.tasks.frames import read_frame
 from chartune.tasks.prepare import AnyPreparation
 from chartune.tasks.switches import switches
 from chartune.train.checkpoint import State
@@ -245,7 +243,7 @@ def _carry_out(work: Callable[[Work], Outcome], place: Work, known: Mapping[str,
         "versions": {package: version(package) for package in PACKAGES},
     }  # fmt: skip
     about = RunRecord.model_validate_json(json.dumps(entries))
-    _write_account(place.folder, about, outcome, _cost(outcome, memory.bytes, seconds, place.folder), dataset)
+    write_account(place.folder, about, outcome.scores, _cost(outcome, memory.bytes, seconds, place.folder), dataset)
 
 
 def _called(run: Run, name: str | None) -> Run:
@@ -254,19 +252,6 @@ def _called(run: Run, name: str | None) -> Run:
         return run
     say(f"found: run {run.fingerprint}, until now called {run.name!r}; from now on {name!r}, and both names find it")
     return rename(run, name)
-
-
-def _write_account(folder: Path, about: RunRecord, outcome: Outcome, cost: Cost, dataset: Dataset) -> None:
-    """What was done, how well and at what cost; where weights are kept, also as a card for people."""
-    write_json(folder / RUN, about.to_json())
-    write_json(folder / "scores.json", _plain(outcome.scores))
-    write_json(folder / "cost.json", cost.to_json())
-    if about.kind in KEPT:
-        versions = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-        rows, read = folder / PREDICTIONS, folder / NLL
-        predicted = read_frame(rows, ["split", "subject_id", "label"]) if rows.is_file() else None
-        predicted = read_frame(read, ["split", "subject_id"]) if read.is_file() else predicted
-        write_bytes(folder / MODEL_CARD, model_card(about, outcome.scores, cost, versions, dataset, predicted).encode())
 
 
 def _worked(work: Callable[[Work], Outcome], place: Work) -> Outcome:
@@ -296,7 +281,3 @@ def _cost(outcome: Outcome, peak: int | None, seconds: float, folder: Path) -> C
         trainable_parameters=outcome.trainable_parameters, total_parameters=outcome.total_parameters,
         tokens=outcome.tokens, artefact_bytes=sum(weights) or None, device=device_name(),
     )  # fmt: skip
-
-
-def _plain(scores: dict[str, dict[str, Estimate]]) -> dict[str, Any]:
-    return {split: {metric: estimate.to_json() for metric, estimate in row.items()} for split, row in scores.items()}

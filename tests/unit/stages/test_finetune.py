@@ -26,8 +26,9 @@ from chartune.models.load import load_body
 from chartune.models.readers import Classifier
 from chartune.quantities import Duration
 from chartune.sources.mimic3 import Mimic3
-from chartune.stages.finetune import Finetune, Reader, _evaluation, _examples, _keep, _probe, _reader, _train
+from chartune.stages.finetune import Finetune, Reader, _evaluation, _examples, _probe, _reader, _train
 from chartune.stages.inputs import Inputs
+from chartune.stages.kept_weights import keep_weights
 from chartune.stages.stage import Outcome, Work
 from chartune.stages.table import TaskTable
 from chartune.store import Artefact, Store
@@ -176,15 +177,15 @@ def test_a_frozen_layer_that_has_moved_is_no_result(
     attached = attach(stage.stack, load_body(bert, EXACT).module, [parent], 0)
     head = Head().build(body.hidden_size, np.zeros(2, dtype=np.float32), 0)
     model = Classifier(attached.module, head, "mean")
-    work, inputs = Work(store, store.partial("runs", "f" * 16), "f" * 16), Inputs(bert, (parent,), EXACT)
-    _keep(stage, attached, model, inputs, "asked", work)
+    folder, inputs = store.partial("runs", "f" * 16), Inputs(bert, (parent,), EXACT)
+    keep_weights(folder, attached, model, inputs, {}, whole=False)
     with torch.no_grad():
         attached.tensors(0)[next(name for name in parent.tensors() if "lora_B" in name)].add_(1e-3)
     if layer is Trainable:
-        _keep(stage, attached, model, inputs, "asked", work)
+        keep_weights(folder, attached, model, inputs, {}, whole=False)
     else:
         with pytest.raises(RunError, match=r"bit-equal to those at .*parent"):
-            _keep(stage, attached, model, inputs, "asked", work)
+            keep_weights(folder, attached, model, inputs, {}, whole=False)
 
 
 PRINTED_CONFIG = """
