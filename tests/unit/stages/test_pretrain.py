@@ -9,11 +9,13 @@ import pytest
 
 from chartune.batches.pack import Blocks, pack
 from chartune.batches.tokenize import encode, load_tokenizer
+from chartune.errors import RunError
 from chartune.metrics.perplexity import mean_of_batches
 from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.models.load import load_body
 from chartune.prediction.predictions import token_nll, total_nll
 from chartune.runs.run import Run
+from chartune.stages import pretrain as module
 from chartune.stages.perplexity import Measurement, Texts, as_published
 from chartune.stages.pretrain import Pretrain, parts_of, pretrain
 from chartune.store import Store
@@ -22,6 +24,7 @@ from chartune.testing import past_runs
 from chartune.testing.plain import typed
 from chartune.testing.short_texts import reports
 from chartune.testing.twins import EXACT
+from chartune.train.loop import Training
 
 WIDTH = 16
 NOTES = {
@@ -77,6 +80,27 @@ def test_the_weights_that_are_kept_are_those_that_read_the_validation_part_best(
     assert len(set(looks)) == 6
     assert validation == pytest.approx(min(looks), rel=1e-6)
     assert abs(test - validation) > 1
+
+
+def test_so_many_validation_blocks_are_watched_as_are_asked_for(
+    asked: Preparation, llama: LocalBackbone, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched: list[int] = []
+
+    def look(model: object, blocks: Blocks, numerics: object) -> None:
+        watched.append(len(blocks))
+
+    def evaluated(training: Training) -> None:
+        training.evaluate()
+        raise RunError("enough was seen")
+
+    monkeypatch.setattr(module, "lm_evaluation", look)
+    monkeypatch.setattr(module, "fit", evaluated)
+    for count, expected in ((1, 1), (99, len(blocks(llama, "validation")))):
+        with pytest.raises(RunError, match="enough was seen"):
+            pretrain(stage(asked, llama).model_copy(update={"validation_blocks": count}), store)
+        assert watched.pop() == expected
+    assert len(blocks(llama, "validation")) > 1
 
 
 def test_before_and_after_are_measured_on_the_test_patients(adapted: Run, llama: LocalBackbone) -> None:
