@@ -18,6 +18,7 @@ from statistics import median
 from typing import Final
 
 from chartune.allocator import SWITCH
+from chartune.testing.peak import peak_bytes
 from training_step import make, minilm_or_twin, token_lists
 
 ROUNDS: Final = 3
@@ -55,7 +56,7 @@ def _measured(work: str) -> None:
     after = resource.getrusage(resource.RUSAGE_SELF)
     system = after.ru_stime - before.ru_stime
     seconds = after.ru_utime - before.ru_utime + system
-    print(seconds, system, after.ru_minflt - before.ru_minflt, after.ru_maxrss / 1024)
+    print(seconds, system, after.ru_minflt - before.ru_minflt, peak_bytes() / 2**20)
 
 
 if __name__ == "__main__":

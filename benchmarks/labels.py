@@ -6,7 +6,6 @@ Invented scores of labels as frequent as diagnoses are (Zipf, about ten a row), 
 run on every 20th label, and on one draw, and multiplied. One thread: OMP_NUM_THREADS=1.
 """
 
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from chartune.answers import ANY_OF
 from chartune.metrics.areas import areas
+from chartune.testing.peak import peak_bytes
 
 EVERY = 20
 
@@ -42,7 +42,7 @@ def timed(name: str, run: Callable[[], object], times: float = 1) -> float:
 
 def peak() -> int:
     """The most memory that this process has held, MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return peak_bytes() >> 20
 
 
 def main() -> None:

@@ -7,14 +7,13 @@ python benchmarks/memory.py                 every case, some minutes each on a b
 python benchmarks/memory.py --only lora     those with this word in their name
 python benchmarks/memory.py --smollm2       also on SmolLM2-135M, up to 8 GiB
 
-The peak of a process is the operating system's (`ru_maxrss`), libraries included. Memory does not depend on what else
-the machine does. Seconds are those of the processor, and so are the rates that they are foretold by: on one thread
-(`OMP_NUM_THREADS=1`) they do not either.
+The peak of a process is the operating system's (`chartune.testing.peak`), libraries included. It does not depend on
+what else the machine does. Seconds are those of the processor, and so are the rates that they are foretold by: on
+one thread (`OMP_NUM_THREADS=1`) they do not either.
 """
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -37,6 +36,7 @@ from chartune.stages.pretrain import Pretrain, pretrain
 from chartune.store import Store
 from chartune.tasks.charts import Preparation
 from chartune.tasks.prepare import prepare
+from chartune.testing.peak import peak_bytes
 
 SHAPES: Final[dict[str, dict[str, Any]]] = {
     "llama": {
@@ -165,7 +165,7 @@ def _done(case: Case, folder: Path) -> dict[str, float]:
     pretrain(stage, store) if isinstance(stage, Pretrain) else finetune(stage, store)
     return {
         **made.memory.to_json(), "planned_peak": foretold["peak_bytes"], "planned_seconds": foretold["seconds"],
-        "peak": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
+        "peak": peak_bytes(),
         "wall": time.monotonic() - started, "seconds": time.process_time() - before,
     }  # fmt: skip
 

@@ -49,14 +49,15 @@ WORDS: Final = 200
 LEAST_RATE: Final = 0.9
 MOST_MEMORY: Final = 1.1
 CHILD: Final = """
-import resource, sys
+import sys
 from chartune.prediction import charts, files, texts
 files.CHUNK = texts.CHUNK = charts.CHUNK = int(sys.argv.pop(1))
 from chartune.cli import main
+from chartune.testing.peak import peak_bytes
 try:
     main()
 finally:
-    print("peak", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+    print("peak", peak_bytes(), file=sys.stderr)
 """
 """The command line, with chunks of so many rows."""
 
@@ -185,7 +186,7 @@ def predicted(store: Store, run: str, file: Path, chunk: int, out: Path | None =
     if process.returncode:
         raise SystemExit(said)
     peak = next(line for line in reversed(said.splitlines()) if line.startswith("peak"))
-    return int(peak.split()[1]) / 1024
+    return int(peak.split()[1]) / 2**20
 
 
 def started(store: Store, run: str, file: Path, chunk: int, out: Path) -> "subprocess.Popen[str]":

@@ -5,7 +5,6 @@ ratios paired round by round.
 """
 
 import json
-import platform
 import resource
 import shutil
 import subprocess
@@ -17,6 +16,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from chartune.testing.peak import childrens_peak_bytes, peak_bytes
 from preparing.ways import WAYS, Job, folder_of
 
 
@@ -120,8 +120,7 @@ def cpu_seconds() -> float:
 
 def peak_mib() -> float:
     """The most memory that was resident so far in this process or its largest child."""
-    most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return float(most) / (2**20 if platform.system() == "Darwin" else 2**10)
+    return max(peak_bytes(), childrens_peak_bytes()) / 2**20
 
 
 def times(slower: Measured | Sequence[Measured], faster: Measured, *, by_cpu: bool = False) -> float:

@@ -217,22 +217,22 @@ def test_a_base_in_fp32_is_loaded_in_the_memory_of_its_bf16(tmp_path: Path) -> N
 
 
 PEAK = """
-import json, resource, sys
+import json, sys
 from pathlib import Path
 from chartune.models.families import family_of
 from chartune.models.load import load_body, must_match
 from chartune.models.numerics import Resolved
 from chartune.models.local import LocalBackbone, hashed
+from chartune.testing.peak import peak_bytes
 
 folder = Path(sys.argv[1])
 files = tuple(hashed(folder / name) for name in ("config.json", "model.safetensors"))
 config = json.loads((folder / "config.json").read_text())
 base = LocalBackbone("x", folder, family_of("llama", "x"), config, "hash", "none", "none", files)
 must_match(base, language_model=True)
-peak = lambda: 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-before = peak()
+before = peak_bytes()
 body = load_body(base, Resolved("cpu", "bf16", "eager", "a test"), language_model=True)
-print(peak() - before)
+print(peak_bytes() - before)
 """
 """What the peak of a process grows by when it loads a base, in bytes."""
 
