@@ -42,6 +42,7 @@ bench: $(VENV)/.demo
 	$(BIN)/python benchmarks/allocator.py
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/encoder.py
+	$(BIN)/python benchmarks/llama.py
 	$(BIN)/python benchmarks/threads.py
 	$(BIN)/python benchmarks/predict.py --notes 2000 --memory 2000,20000
 	$(BIN)/chartune demo --base small-llama --seeds 3 --out chartune-bench/small-llama

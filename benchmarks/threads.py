@@ -11,45 +11,56 @@ Real tokens of MiniLM per second by the clock, in training with a LoRA; medians.
     python benchmarks/threads.py [rounds]           some two minutes on two cores
 """
 
-import json
 import multiprocessing
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
+from chartune import WAITING
+from turns import Turn, serve, taking_turns
+
+TURNING: Final = {"GOMP_SPINCOUNT": "300000"}
+"""What libgomp does where nothing is set and threads are not more than cores."""
 WAYS: Final = {
-    "one thread": (1, 1, {}),
-    "two threads, asleep": (2, 1, {}),
-    "two threads, turning round": (2, 1, {"OMP_WAIT_POLICY": "ACTIVE"}),
-    "two Python threads": (1, 2, {}),
+    "one thread": (1, 1, WAITING),
+    "two threads, asleep": (2, 1, WAITING),
+    "two threads, turning round": (2, 1, TURNING),
+    "two Python threads": (1, 2, WAITING),
 }
-"""Threads of OpenMP, Python threads, and the environment."""
+"""Threads of OpenMP, Python threads, and the environment: whole, since torch may be loaded before chartune."""
 
 
 def main() -> None:
-    """Measure and print; with the name of a way: be that way, and answer each line with seconds."""
-    if sys.argv[1:2] and sys.argv[1] in WAYS:
-        serve(*WAYS[sys.argv[1]][:2])
+    """Measure and print; with the name of a way: be that way."""
+    if sys.argv[1:] and sys.argv[1] in WAYS:
+        be(*WAYS[sys.argv[1]][:2])
         return
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    processes = {name: started(name) for name in WAYS}
-    for title, beside in (("alone", 0), ("beside one other", 1)):
-        with busy(beside):
-            seconds: dict[str, list[float]] = {name: [] for name in WAYS}
-            for _ in range(rounds):
-                for name, process in processes.items():
-                    seconds[name].append(asked(process))
-        one = median(seconds["one thread"])
-        for name, measured in seconds.items():
-            print(f"{title:<18}{name:<28}{one / median(measured):>6.2f} of one thread's rate", flush=True)
+    ways = [
+        Turn(name, __file__, environment={"OMP_NUM_THREADS": str(threads), **waiting})
+        for name, (threads, _, waiting) in WAYS.items()
+    ]
+    with taking_turns(ways):
+        for way in ways:
+            way.ask("train")
+        for title, beside in (("alone", 0), ("beside one other", 1)):
+            with busy(beside):
+                for _ in range(rounds):
+                    for way in ways:
+                        way.measure("train")
+            show(title, ways)
+
+
+def show(title: str, ways: Sequence[Turn]) -> None:
+    """Print what each way brings beside one thread, by the clock, and forget it."""
+    seconds = [median(wall for _, wall in way.measured.pop("train")) for way in ways]
+    for way, taken in zip(ways, seconds, strict=True):
+        print(f"{title:<18}{way.name:<28}{seconds[0] / taken:>6.2f} of one thread's rate", flush=True)
 
 
 @contextmanager
@@ -70,39 +81,17 @@ def _turn() -> None:
         sum(range(1_000_000))
 
 
-def started(name: str) -> "subprocess.Popen[str]":
-    """The process of a way, once it is ready."""
-    threads, _, further = WAYS[name]
-    there = {**os.environ, "OMP_NUM_THREADS": str(threads), **further}
-    process = subprocess.Popen(
-        [sys.executable, __file__, name], env=there, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    asked(process)
-    return process
-
-
-def asked(process: "subprocess.Popen[str]") -> float:
-    """Seconds of one more pass."""
-    if process.stdin is None or process.stdout is None:
-        raise AssertionError("a way is asked through pipes")
-    print("", file=process.stdin, flush=True)
-    return float(json.loads(process.stdout.readline()))
-
-
-def serve(threads: int, workers: int) -> None:
-    """One pass over all notes for each line, with gradients."""
+def be(threads: int, workers: int) -> None:
+    """A way, until nobody asks any more: passes over all notes, with gradients."""
     import torch
 
     torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as place:
         act = passes(Path(place), workers)
-    for _ in sys.stdin:
-        started_at = time.perf_counter()
-        act()
-        print(json.dumps(time.perf_counter() - started_at), flush=True)
+    serve({"train": act})
 
 
-def passes(place: Path, workers: int) -> Callable[[], None]:
+def passes(place: Path, workers: int) -> Callable[[], Any]:
     """A pass over all notes, micro-batch by micro-batch in so many Python threads; gradients are summed in order."""
     import torch
 
