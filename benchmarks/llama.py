@@ -11,7 +11,7 @@ peak is 4·N·T operations for T tokens over the seconds that they took: forward
 weights. N counts the matrices of all blocks and of the language-model head once; embeddings, which are looked up,
 norms, LoRA's own matrices and attention's products of tokens with tokens are not counted.
 
-    python benchmarks/llama.py [--rounds 2] [--only 128]      some five minutes of processor time for two rounds
+    python benchmarks/llama.py [--rounds 2] [--only 128]      some eight minutes of processor time for two rounds
 """
 
 import argparse

@@ -3,20 +3,21 @@
     sizes of the catalog's llama-7b ─(some of the layers)─▶ random weights in bf16, in shards ─▶ plan, pretrain
 
 python benchmarks/seven_b.py                           8 of the 32 layers, in bf16
-python benchmarks/seven_b.py --layers 32               all: 14 GB of disk and of memory
+python benchmarks/seven_b.py --layers 32               all: 14 GB of disk and 17 of memory
 python benchmarks/seven_b.py --precision fp32          twice the memory
 
-The process that trains does nothing else; its peak is the operating system's, libraries included.
+The process that trains does nothing else; its peak is the operating system's, libraries included. The folder of the
+base is deleted at the end, also after a failure; `TMPDIR` says where it is.
 """
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import torch
 from safetensors.torch import save_file
@@ -31,21 +32,21 @@ from chartune.quantities import human_bytes
 from chartune.stages.pretrain import Pretrain, pretrain
 from chartune.store import Store
 from chartune.tasks.prepare_any import prepare
-
-STEPS: Final = 3
+from chartune.testing.peak import peak_bytes
 
 
 def main() -> None:
     """Measure and print; with a folder: train there and print what it took."""
     asked = argparse.ArgumentParser()
     asked.add_argument("--layers", type=int, default=8)
+    asked.add_argument("--steps", type=int, default=3)
     asked.add_argument("--rows", type=int, default=1)
     asked.add_argument("--tokens", type=int, default=128)
     asked.add_argument("--precision", default="bf16")
     asked.add_argument("--folder", type=Path)
     choice = asked.parse_args()
     if choice.folder:
-        print(json.dumps(_trained(choice.folder, choice.rows, choice.tokens, choice.precision)))
+        print(json.dumps(_trained(choice.folder, choice)))
         return
     with tempfile.TemporaryDirectory() as folder:
         make_hospital(Path(folder) / "raw", subjects=100, events=False)
@@ -53,13 +54,15 @@ def main() -> None:
         done = subprocess.run(
             [sys.executable, __file__, *sys.argv[1:], "--folder", folder], capture_output=True, text=True
         )
+        disk = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
     if done.returncode:
-        raise RuntimeError(f"three steps must run, but they ended with {done.stderr[-2000:]}")
+        raise RuntimeError(f"the steps must run, but they ended with {done.stderr[-2000:]}")
     row = json.loads(done.stdout.splitlines()[-1])
     print(
-        f"{choice.layers} layers, {numbers:,} parameters, {choice.precision}, {STEPS} steps of {choice.rows} x "
+        f"{choice.layers} layers, {numbers:,} parameters, {choice.precision}, {choice.steps} steps of {choice.rows} x "
         f"{choice.tokens} tokens: peak {human_bytes(row['peak'])}, foretold {human_bytes(row['planned'])} "
-        f"({row['planned'] / row['peak'] - 1:+.0%}); {row['train_seconds'] / STEPS:.0f} s a step"
+        f"({row['planned'] / row['peak'] - 1:+.0%}); {row['train_seconds'] / choice.steps:.0f} s a step; in all "
+        f"{row['cpu']:.0f} CPU s of {row['threads']} threads, {row['wall']:.0f} s, {human_bytes(disk)} of disk"
     )
 
 
@@ -95,21 +98,25 @@ def _write(folder: Path, layers: int) -> int:
     return sum(tensor.numel() for tensor in model.state_dict().values())
 
 
-def _trained(folder: Path, rows: int, tokens: int, precision: str) -> dict[str, Any]:
+def _trained(folder: Path, choice: argparse.Namespace) -> dict[str, Any]:
     stage = Pretrain.parse({
         "data": {"source": {"kind": "mimic3", "folder": str(folder / "raw")}},
-        "backbone": {"name": str(folder / "base")}, "numerics": {"precision": precision}, "max_seq_len": tokens,
-        "optimisation": {"batch_size": rows, "duration": {"value": STEPS, "unit": "steps"}, "learning_rate": 1e-4},
+        "backbone": {"name": str(folder / "base")}, "numerics": {"precision": choice.precision},
+        "max_seq_len": choice.tokens,
+        "optimisation": {
+            "batch_size": choice.rows, "duration": {"value": choice.steps, "unit": "steps"}, "learning_rate": 1e-4,
+        },
         "stopping": {"evaluations_per_epoch": 1},
         "validation_blocks": 1, "held_out_blocks": 1, "train_blocks": 1,
     })  # fmt: skip
-    store = Store(folder / "store").open()
+    store, started = Store(folder / "store").open(), time.monotonic()
     prepare(stage.data, store)
     made = plan(stage, store)
     run = pretrain(stage, store)
     return {
-        "planned": made.memory.peak, "peak": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
-        "train_seconds": run.cost.train_seconds,
+        "planned": made.memory.peak, "peak": peak_bytes(),
+        "train_seconds": run.cost.train_seconds, "wall": time.monotonic() - started, "cpu": time.process_time(),
+        "threads": torch.get_num_threads(),
     }  # fmt: skip
 
 
