@@ -111,6 +111,12 @@ def test_before_and_after_are_measured_on_the_test_patients(adapted: Run, llama:
     assert before.n == after.n == tokens == adapted.scores["test"]["unigram_perplexity"].n
 
 
+def test_the_unigram_perplexity_is_by_the_frequencies_of_training_tokens(adapted: Run, llama: LocalBackbone) -> None:
+    counts = np.bincount(blocks(llama, "train").targets(), minlength=llama.config["vocab_size"]) + 1
+    nats = np.log(counts.sum() / counts[blocks(llama, "test").targets()])
+    assert adapted.scores["test"]["unigram_perplexity"].value == pytest.approx(np.exp(nats.mean()))
+
+
 def test_the_loss_is_the_mean_over_predicted_tokens_and_not_over_blocks(adapted: Run, llama: LocalBackbone) -> None:
     counts = blocks(llama, "train").predicted_tokens
     assert counts.min() < counts.max()
