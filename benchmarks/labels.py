@@ -9,12 +9,14 @@ run on every 20th label, and on one draw, and multiplied. One thread: OMP_NUM_TH
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from chartune.answers import ANY_OF
+from chartune.answers.score import drawn
 from chartune.metrics.areas import areas
 from chartune.testing.peak import peak_bytes
 
@@ -55,6 +57,12 @@ def main() -> None:
     own = timed(
         f"all scores and intervals, {draws} draws", lambda: ANY_OF.score(truth, logits, subjects, resamples=draws)
     )
+    print(f"memory beyond labels and logits {peak() - before} MiB")
+    asked = ANY_OF.rows(truth, logits, subjects, resamples=draws)
+    chosen = ANY_OF.flagged(logits, ANY_OF.threshold(truth, logits, asked.which) or 0.0)
+    asked = replace(asked, flagged=ANY_OF.flagged(logits), flagged_as_chosen=chosen).scorable()
+    timed(f"AUROC of each label, {draws} draws", lambda: asked.draws)
+    timed("  further scores of reports, on the same draws", lambda: drawn(ANY_OF.further, asked))
     print(f"memory beyond labels and logits {peak() - before} MiB")
     times = len(defined) / len(some)
     auroc = timed(

@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
 from chartune.errors import StoreError
 from chartune.log import say
 from chartune.runs import Run, finished_runs
 from chartune.runs.ledger import whole_runs
 from chartune.store import Store
 from chartune.tasks.dataset import Dataset, read_dataset
+from chartune.tasks.subgroups import read_subgroups
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,8 @@ class Material:
     """By fingerprint; those that are gone or damaged are not in it."""
     left_out: tuple[str, ...]
     """Fingerprints of damaged runs."""
+    groups: dict[str, pl.DataFrame]
+    """Fingerprint of data → groups of its patients, where they were kept."""
 
 
 def material(store: Store, runs: Sequence[Run] | None) -> Material:
@@ -39,7 +44,8 @@ def material(store: Store, runs: Sequence[Run] | None) -> Material:
         raise StoreError(damaged[left_out[0]])
     for name in left_out:
         say(f"warning: run {name} is left out of the report: {damaged[name]}")
-    return Material(chosen, _datasets(store, chosen), left_out)
+    datasets = _datasets(store, chosen)
+    return Material(chosen, datasets, left_out, _groups(store, datasets))
 
 
 def by_fingerprint(runs: Iterable[Run]) -> dict[str, Run]:
@@ -69,6 +75,19 @@ def _datasets(store: Store, runs: Sequence[Run]) -> dict[str, Dataset]:
         except StoreError as error:
             say(f"warning: of data {fingerprint} the report tells no more than the runs do: {error}")
     return datasets
+
+
+def _groups(store: Store, datasets: Iterable[str]) -> dict[str, pl.DataFrame]:
+    groups: dict[str, pl.DataFrame] = {}
+    for fingerprint in datasets:
+        artefact = store.find("data", fingerprint)
+        try:
+            known = read_subgroups(artefact) if artefact is not None else None
+        except StoreError as error:
+            say(f"warning: of data {fingerprint} the report scores no subgroups: {error}")
+            continue
+        groups |= {} if known is None else {fingerprint: known}
+    return groups
 
 
 def _with_parents(runs: Iterable[Run], every: Mapping[str, Run]) -> list[Run]:

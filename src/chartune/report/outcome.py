@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
+import polars as pl
 from markupsafe import Markup
 
 from chartune.answers import BINARY, Answer
@@ -32,6 +33,7 @@ from chartune.report.operating import operating_points, operating_table
 from chartune.report.predicted import LARGEST, Predicted, further_table
 from chartune.report.price import draw_price, prices
 from chartune.report.scores import calibration_table, prevalence, score_table
+from chartune.report.subgroups import subgroup_tables
 from chartune.report.table import Table
 from chartune.report.variants import Variant
 from chartune.runs import Run
@@ -119,6 +121,8 @@ class Outcome:
     risks: Risks
     prevalence: str
     labels: Labels | None
+    subgroups: tuple[Table, ...]
+    """Scores by subgroup of a binary task."""
     abstaining: tuple[Table, ...]
     """The surest rows alone, and conformal sets."""
     curves: Figure
@@ -134,8 +138,9 @@ _LARGE: Final = f"Paired differences: too large to compare in pairs here (more t
 
 
 def outcome(
-    variants: Sequence[Variant], dataset: Dataset, name: str, figure: str, every: Mapping[str, Run], title: str = ""
-) -> Outcome:
+    variants: Sequence[Variant], dataset: Dataset, name: str, figure: str, every: Mapping[str, Run], title: str = "",
+    groups: pl.DataFrame | None = None,
+) -> Outcome:  # fmt: skip
     """All that the page says of one task.
 
     Args:
@@ -145,6 +150,7 @@ def outcome(
         figure: begins the id of every figure.
         every: all runs of the report by fingerprint.
         title: of the section, where several data sets have the same task; empty: that of the task.
+        groups: of the patients (`chartune.tasks.subgroups`); None: the data keep none.
     """
     task, source, open_data = dataset.tasks.get(name), dataset.source, is_made_up(dataset.source)
     title, rows = title or task_title(dataset, name), unit(source)
@@ -171,6 +177,7 @@ def outcome(
         forest=forest(final, printed), paired=_paired(final, title, differences, form, rows),
         risks=_risks(final, title, figure, open_data, every, known) if form.one_outcome and final else Risks(),
         prevalence=prevalence(final), labels=label_tables(final, title, open_data, own=source.kind == "tabular"),
+        subgroups=subgroup_tables(final, groups, title, open_data) if form.one_outcome else (),
         abstaining=_abstaining(final, form, title, open_data, every),
         curves=Figure.of(draw_panel, learning_curves(variants, headline=form.headline), f"{figure}-curve"),
         prices=Figure.of(draw_price, prices(final, every, score), f"{figure}-price"),

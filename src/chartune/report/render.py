@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from jinja2 import DictLoader, Environment, StrictUndefined, Template
 from markupsafe import Markup
 
@@ -109,7 +110,8 @@ def page_of(
 ) -> str:  # fmt: skip
     """The same report as HTML, not written anywhere; `tables` are."""
     loaded = material(store, runs)
-    contents = {**_contents(loaded.runs, title, loaded.datasets, loaded.left_out, listed, searches), "claims": claims}
+    shown = _contents(loaded.runs, title, loaded.datasets, loaded.left_out, listed, searches, loaded.groups)
+    contents = {**shown, "claims": claims}
     if tables is not None:
         write_exhibits(exhibits(contents), tables)
     return _template().render(contents)
@@ -136,14 +138,14 @@ def rendered(
 
 def _contents(
     runs: Sequence[Run], title: str, datasets: Mapping[str, Dataset], left_out: Sequence[str], listed: Table | None,
-    searches: Sequence[SearchShown] = (),
+    searches: Sequence[SearchShown] = (), groups: Mapping[str, pl.DataFrame] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Everything the template shows, computed. Raises ConfigError: there is nothing to show."""
     if not runs and listed is None:
         raise ConfigError("a report needs at least one finished run, but got none; run a study first.")
     every = by_fingerprint(runs)
     pretrained = adaptation.protected(numbered([run for run in runs if run.task is None], "P", every=every), datasets)
-    outcomes = _outcomes([run for run in runs if run.task is not None], datasets, every)
+    outcomes = _outcomes([run for run in runs if run.task is not None], datasets, every, groups or {})
     compared = sum(section.paired.compared for section in outcomes)
     return {
         "title": title,
@@ -192,7 +194,9 @@ def _variants(
     }
 
 
-def _outcomes(runs: Sequence[Run], datasets: Mapping[str, Dataset], every: Mapping[str, Run]) -> list[Outcome]:
+def _outcomes(
+    runs: Sequence[Run], datasets: Mapping[str, Dataset], every: Mapping[str, Run], kept: Mapping[str, pl.DataFrame]
+) -> list[Outcome]:
     """One for each task on each data set; numbers run on, so that a number names one variant on the whole page."""
     groups: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
@@ -205,7 +209,7 @@ def _outcomes(runs: Sequence[Run], datasets: Mapping[str, Dataset], every: Mappi
         variants = numbered(group, start=start, every=every)
         start += len(variants)
         figure = f"task{len(outcomes) + 1}"
-        outcomes.append(outcome(variants, known[key], key[1], figure, every, titles[key]))
+        outcomes.append(outcome(variants, known[key], key[1], figure, every, titles[key], kept.get(key[0])))
     return outcomes
 
 

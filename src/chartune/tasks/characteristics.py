@@ -69,6 +69,13 @@ def characteristics(examples: pl.DataFrame, records: Records, space: LabelSpace)
     return (*measured[:1], *named, *measured[1:])
 
 
+def level_of(name: str, column: str) -> pl.Expr:
+    """The level of a characteristic that a column holds, in small letters; null: not known."""
+    level = pl.col(column).str.strip_chars().str.to_lowercase().str.slice(0, LONGEST)
+    level = level.replace(_SEXES) if name == "sex" else level
+    return pl.when(level != "").then(level)
+
+
 def _known(rows: pl.DataFrame, column: str) -> bool:
     return column in rows.columns and rows[column].count() > 0
 
@@ -95,9 +102,7 @@ def _measured(rows: pl.DataFrame, space: LabelSpace, name: str, unit: str) -> Ch
 
 
 def _named(rows: pl.DataFrame, space: LabelSpace, name: str, column: str) -> Characteristic:
-    level = pl.col(column).str.strip_chars().str.to_lowercase().str.slice(0, LONGEST)
-    level = level.replace(_SEXES) if name == "sex" else level
-    levelled = rows.with_columns(level=pl.when(level != "").then(level))
+    levelled = rows.with_columns(level=level_of(name, column))
     order = _frequent(levelled)
     known = pl.col("level").is_not_null()
     levelled = levelled.with_columns(

@@ -44,6 +44,7 @@ from chartune.tasks.soundness import (
     tasks_covered,
 )
 from chartune.tasks.staging import Staged
+from chartune.tasks.subgroups import SUBGROUPS, subgroups
 
 REVISION: Final = 16
 """Raised when a bug fix changes what prepared data hold."""
@@ -190,6 +191,7 @@ def _made_of(preparation: Preparation, facts: Mapping[str, TableFacts], store: S
     rarely, reached = _reached(preparation, made)
     source = source_entry(records, facts, [*warnings, *rarely], [*notices, *reached], covered)
     write_frame(assignment.frame, folder / "splits.parquet")
+    write_frame(subgroups(records), folder / SUBGROUPS)
     forget_steps(folder)
     return {
         "source": source,

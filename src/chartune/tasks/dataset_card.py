@@ -17,6 +17,7 @@ from chartune.disclosure import EXPLAINED, is_made_up
 from chartune.quantities import human_bytes
 from chartune.tasks.dataset import Dataset, TaskEntry
 from chartune.tasks.flow import Cohort, cohorts, remarks_of
+from chartune.tasks.subgroups import SUBGROUPS
 from chartune.tasks.switches import switches
 
 README: Final = "README.md"
@@ -124,7 +125,9 @@ def _size(dataset: Dataset) -> str:
 def _files(dataset: Dataset) -> dict[str, str]:
     tasks = {f"{name}.parquet": f"examples: {task.title}" for name, task in dataset.tasks.items()}
     corpus = {"corpus.parquet": "unlabelled text for adaptation"} if dataset.corpus else {}
-    return tasks | corpus | _KEPT
+    charts = any(task.characteristics for task in dataset.tasks.values())
+    groups = {SUBGROUPS: "groups of patients that reports score apart; no model reads them"} if charts else {}
+    return tasks | corpus | groups | _KEPT
 
 
 def _sections(

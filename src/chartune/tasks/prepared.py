@@ -1,6 +1,7 @@
 """Prepared data in the store, whether of charts or of an annotated corpus: found or made, and listed in `dataset.json`.
 
 data/<fingerprint>/   dataset.json · README.md · splits.parquet · a file per task · corpus.parquet, if there is a corpus
+                      subgroups.parquet, of charts and tables
 """
 
 import json

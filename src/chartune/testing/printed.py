@@ -58,7 +58,7 @@ OF_PAGES: Final[tuple[tuple[str, str], ...]] = (
     (r"\d+ % of the rows answered|conformal sets of 90 %|at most 10 % of sets|Recall@\d+|labels with 10 test cases|"
      r"\([A-Z][\w ]+, (?:19|20)\d\d\)|et al\., 2019; Vovk, 2012|reads it at 0\.2|nobody \(0\)|\bF1\b|"
      r"power of 80 %|two-sided, 5 %|AUROCs of 0\.80 with a correlation of 0\.5|error of \d+ differences|"
-     r"\bvariants \d+(?:, \d+)* and \d+",
+     r"\bvariants \d+(?:, \d+)* and \d+|^(?:under 18|\d\d to \d\d|80 and over) age band|\d{4} - \d{4} year group",
      "what a score, a rule or a plan means, and numbers of variants"),
     (r"^(?:Field|Characteristic) \|.*|^(?:seed|tokens read|layer \d\.\w+|(?:balance|head|max_seq_len|numerics|"
      r"optimisation|stopping|method|notes|validation_blocks|held_out_blocks|train_blocks|general_blocks|longest_ngram|least_documents|strengths|"

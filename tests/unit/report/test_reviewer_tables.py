@@ -10,12 +10,14 @@ from sklearn.metrics import f1_score
 
 from chartune.answers import ANY_OF, BINARY
 from chartune.disclosure import Behind
+from chartune.metrics import auroc
 from chartune.metrics.benefit import net_benefit
 from chartune.report.abstaining import conformal_table, selective_table
 from chartune.report.benefit import draw_curves, worth
 from chartune.report.characteristics import patient_tables
 from chartune.report.hyperparameters import hyperparameter_table
 from chartune.report.operating import RULES, few_cells, operating_points, operating_table
+from chartune.report.subgroups import subgroup_tables
 from chartune.report.variants import Variant, numbered
 from chartune.runs import Run, finished_runs
 from chartune.store import Store
@@ -200,3 +202,32 @@ def test_the_surest_rows_and_conformal_sets_are_measured_and_small_cells_hidden(
     wrong = [int((~half.head(n)["right"]).sum()) for n in (400, 360, 300, 200)]
     assert [row[1].text == "too few to show" for row in hidden.rows] == [0 < n < 10 for n in wrong]
     assert selective_table(variants[:1], ANY_OF, "Codes", open_data=True) is None
+
+
+def test_subgroups_are_scored_alone_with_the_gap_of_best_and_worst_and_small_ones_are_hidden(
+    variants: list[Variant],
+) -> None:
+    rows = variants[0].run.predictions("test")
+    n = np.arange(rows.height)
+    groups = pl.DataFrame({
+        "hadm_id": rows["hadm_id"], "sex": np.where(n % 2 == 0, "female", "male"),
+        "age": np.where(n < 30, "18 to 44", np.where(n < 230, "45 to 64", "65 to 79")),
+        "race": np.where(n < 3, "rare", np.where(n < 200, "white", "black")), "insurance": None, "years": None,
+    })  # fmt: skip
+    ranked, calibrated = subgroup_tables(variants[:2], groups, "Death", open_data=True)
+    cells = {(row[0].detail, row[0].text): row[1] for row in ranked.rows}
+    assert {name for name, _ in cells} == {"sex", "age band", "race"}
+    assert ("race", "other") in cells
+    labels, logits = rows["label"].to_numpy(), rows["logit"].to_numpy()
+    own = [auroc(labels[n % 2 == odd], logits[n % 2 == odd]) for odd in (0, 1)]
+    assert [cells["sex", sex].text for sex in ("female", "male")] == [f"{value:.3f}" for value in own]
+    assert cells["sex", "gap"].text == f"{max(own) - min(own):.3f}"
+    assert cells["sex", "gap"].detail.endswith(f"worst: {('female', 'male')[int(np.argmin(own))]}")
+    off = (labels - rows["probability"].to_numpy())[n % 2 == 1].mean()
+    text = next(row[1].text for row in calibrated.rows if row[0].text == "male")
+    assert float(text.replace("−", "-")) == pytest.approx(off, abs=5e-4)
+    hidden, _ = subgroup_tables(variants[:2], groups, "Death", open_data=False)
+    young = next(row for row in hidden.rows if row[0].text == "18 to 44")
+    assert {cell.text for cell in young[1:]} == {"too few to show"}
+    assert subgroup_tables(variants, None, "Death", open_data=True) == ()
+    assert subgroup_tables(variants[:1], groups.with_columns(sex=None, age=None, race=None), "D", open_data=True) == ()

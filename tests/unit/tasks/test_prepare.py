@@ -9,6 +9,7 @@ import pytest
 
 from chartune.errors import ConfigError, DataError, SchemaError
 from chartune.sources.mimic3 import Mimic3
+from chartune.sources.source import About, Records
 from chartune.sources.splits import HashSplit, ImportedSplit
 from chartune.store import Artefact, Store
 from chartune.tasks.corpus import DOCUMENTS, Corpus
@@ -16,6 +17,7 @@ from chartune.tasks.inputs import EXAMPLES
 from chartune.tasks.mortality import Mortality
 from chartune.tasks.prepare import Preparation, prepare, read_corpus, read_task
 from chartune.tasks.stays import Stays
+from chartune.tasks.subgroups import read_subgroups, subgroups
 from chartune.testing.plain import plain_dataset
 from chartune.testing.raw_tables import NOTEEVENTS, SUMMARY, RawHospital, Row, write_table
 
@@ -297,6 +299,7 @@ def test_only_named_files_stay_and_all_are_private(prepared: Prepared) -> None:
     artefact = prepared(quirky())
     assert {file.name for file in artefact.path.rglob("*")} == {
         "README.md", "corpus.parquet", "dataset.json", "manifest.json", "mortality.parquet", "splits.parquet",
+        "subgroups.parquet",
     }  # fmt: skip
     assert {file.stat().st_mode & 0o777 for file in artefact.path.iterdir()} == {0o600}
     assert artefact.path.stat().st_mode & 0o777 == 0o700
@@ -346,3 +349,22 @@ def test_a_preparation_survives_its_yaml(tmp_path: Path) -> None:
     preparation = Preparation(source=Mimic3(folder=tmp_path), splits=HashSplit(salt="x"), corpus=None)
     preparation.write(tmp_path / "p.yaml")
     assert Preparation.read(tmp_path / "p.yaml") == preparation
+
+
+def test_groups_of_patients_are_kept_beside_the_tasks_and_what_is_not_known_is_null(prepared: Prepared) -> None:
+    artefact = prepared(quirky())
+    groups = read_subgroups(artefact)
+    assert groups is not None
+    assert groups["hadm_id"].is_unique().all()
+    examples = read_task(artefact, "mortality")
+    assert set(examples["hadm_id"]) <= set(groups["hadm_id"])
+    assert set(groups["sex"]) <= {"female", "male", None}
+    assert set(groups["age"]) <= {"under 18", "18 to 44", "45 to 64", "65 to 79", "80 and over", None}
+    assert groups["years"].null_count() == groups.height  # MIMIC-III knows no group of years
+    assert "sex" not in examples.columns
+    edges = pl.DataFrame({"age": [17.9, 18.0, 44.9, 45.0, 80.0, 91.4]})
+    about, nobody = About("x", "1", "x", "x"), pl.DataFrame({"subject_id": [1]})
+    admissions = edges.with_columns(hadm_id=pl.int_range(6), subject_id=pl.lit(1))
+    known = subgroups(Records(about, nobody, admissions, lambda: iter(())))
+    assert known["age"].to_list() == ["under 18", "18 to 44", "18 to 44", "45 to 64", "80 and over", "80 and over"]
+    assert known["sex"].null_count() == 6
