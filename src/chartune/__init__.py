@@ -52,6 +52,7 @@ _FACE = {
     "Stack": "chartune.adapters.stack",
     "Store": "chartune.store",
     "Study": "chartune.studies.study",
+    "Structured": "chartune.stages.structured",
     "Tabular": "chartune.sources.tabular",
     "Tfidf": "chartune.stages.tfidf",
     "Trainable": "chartune.adapters.stack",

@@ -9,11 +9,12 @@ from chartune.runs.run import Run
 from chartune.stages.final import finetuned_tested, pretrained_tested
 from chartune.stages.finetune import Finetune, finetune
 from chartune.stages.pretrain import Pretrain, pretrain
+from chartune.stages.structured import Structured, structured
 from chartune.stages.tfidf import Tfidf, tfidf
 from chartune.store import Store
 
 
-def run(stage: Pretrain | Finetune | Tfidf, store: Store) -> Run:
+def run(stage: Pretrain | Finetune | Tfidf | Structured, store: Store) -> Run:
     """Do a stage, or find it done: the same question finds the same answer. What it was planned to cost is kept."""
     match stage:
         case Pretrain():
@@ -26,6 +27,8 @@ def run(stage: Pretrain | Finetune | Tfidf, store: Store) -> Run:
             )
         case Tfidf():
             return tfidf(stage, store)
+        case Structured():
+            return structured(stage, store)
         case _:
             assert_never(stage)
 

@@ -9,14 +9,18 @@ from chartune.cli.options import one_of
 
 HEAD_ONLY: Final = "head-only"
 TFIDF: Final = "tfidf"
+STRUCTURED: Final = "structured"
+BASELESS: Final = {TFIDF: "TF-IDF", STRUCTURED: "Structured data"}
+"""Methods without a base model, and what they are called."""
 
 
 FinetuneMethodOption = Annotated[
     str | None,
     typer.Option(
-        "--method", parser=one_of(METHODS, (HEAD_ONLY, TFIDF), refused=REFUSED),
-        metavar="|".join((*METHODS, HEAD_ONLY, TFIDF)),
-        help="What is trained: a fresh layer (default: lora), every weight (full), the head only, or TF-IDF.",
+        "--method", parser=one_of(METHODS, (HEAD_ONLY, *BASELESS), refused=REFUSED),
+        metavar="|".join((*METHODS, HEAD_ONLY, *BASELESS)),
+        help="What is trained: a fresh layer (default: lora), every weight (full), the head only, TF-IDF, or a model "
+        "of structured data.",
     ),
 ]  # fmt: skip
 PretrainMethodOption = Annotated[

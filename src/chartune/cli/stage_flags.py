@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import typer
 
 from chartune.cli.bases import based
-from chartune.cli.methods import HEAD_ONLY, TFIDF, FinetuneMethodOption, PretrainMethodOption, fresh
+from chartune.cli.methods import BASELESS, HEAD_ONLY, TFIDF, FinetuneMethodOption, PretrainMethodOption, fresh
 from chartune.cli.options import (
     DEFAULT_STORE,
     BaseOption,
@@ -37,6 +37,7 @@ from chartune.errors import ConfigError
 if TYPE_CHECKING:
     from chartune.stages.finetune import Finetune
     from chartune.stages.pretrain import Pretrain
+    from chartune.stages.structured import Structured
     from chartune.stages.tfidf import Tfidf
 
 Kind = TypeVar("Kind", bound=Config)
@@ -134,23 +135,27 @@ class FinetuneFlags(StageFlags):
     clinical_state: StateOption = None
     task: TaskOption = None
 
-    def stage(self) -> "Finetune | Tfidf":
-        """The stage that is asked for: fine-tuning, or TF-IDF.
+    def stage(self) -> "Finetune | Tfidf | Structured":
+        """The stage that is asked for: fine-tuning, or one without a base model.
 
         Raises:
             ConfigError: there is none, its stack is stated twice, or a flag does not apply to it.
         """
         from chartune.stages.finetune import Finetune
+        from chartune.stages.structured import Structured
         from chartune.stages.tfidf import Tfidf
 
         stated = read_yaml(self.config).get("kind") if self.config else None
-        kind = TFIDF if TFIDF in (stated, self.method) else "finetune"
+        kind = next((each for each in (stated, self.method) if each in BASELESS), "finetune")
         data = self.data(kind)
-        if kind == TFIDF and (self.base or self.clinical):
-            raise ConfigError("TF-IDF has neither a base model nor adapters; leave out --base and --clinical.")
+        if kind in BASELESS and (self.base or self.clinical):
+            raise ConfigError(
+                f"{BASELESS[kind]} has neither a base model nor adapters; leave out --base and --clinical."
+            )
         data |= self._stacked(kind)
-        data |= {} if kind == TFIDF else based(kind, data, self.sets, self.clinical, self.store)
-        return self.parsed(data, Tfidf) if kind == TFIDF else self.parsed(data, Finetune)
+        if kind in BASELESS:
+            return self.parsed(data, Tfidf) if kind == TFIDF else self.parsed(data, Structured)
+        return self.parsed(data | based(kind, data, self.sets, self.clinical, self.store), Finetune)
 
     def _stacked(self, kind: str) -> dict[str, Any]:
         """The fields that the flags on stack and task describe."""
@@ -171,16 +176,19 @@ class EitherFlags(FinetuneFlags):
 
     general_text: GeneralTextOption = None
 
-    def stage_of(self, verb: str) -> "Pretrain | Finetune | Tfidf":
+    def stage_of(self, verb: str) -> "Pretrain | Finetune | Tfidf | Structured":
         """The stage that `pretrain` or `finetune` would get. Raises ConfigError: as there."""
         if verb == "finetune":
             if self.general_text is not None:
                 raise ConfigError("general text is read by pretraining; leave out --general-text.")
             return self.stage()
-        if (self.clinical, self.clinical_state, self.task) != (None, None, None) or self.method in (HEAD_ONLY, TFIDF):
+        if (self.clinical, self.clinical_state, self.task) != (None, None, None) or self.method in (
+            HEAD_ONLY,
+            *BASELESS,
+        ):
             raise ConfigError(
                 f"pretraining has no stack, no head and no task; leave out --clinical, --task, and --method "
-                f"{HEAD_ONLY} or {TFIDF}."
+                f"{HEAD_ONLY}, {' or '.join(BASELESS)}."
             )
         return PretrainFlags(**{one.name: getattr(self, one.name) for one in fields(PretrainFlags)}).stage()
 

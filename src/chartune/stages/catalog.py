@@ -3,6 +3,9 @@
 from chartune.config import Config
 from chartune.stages.finetune import Finetune
 from chartune.stages.pretrain import Pretrain
+from chartune.stages.structured import Structured
 from chartune.stages.tfidf import Tfidf
 
-stages: dict[str, type[Config]] = {"pretrain": Pretrain, "finetune": Finetune, "tfidf": Tfidf}
+stages: dict[str, type[Config]] = {
+    "pretrain": Pretrain, "finetune": Finetune, "tfidf": Tfidf, "structured": Structured,
+}  # fmt: skip

@@ -111,7 +111,8 @@ def _stage(run: Run) -> Finetune | Pretrain:
         return stage
     if run.kind == "pretrain":
         return Pretrain.parse(run.stage, place)
-    why = "its vocabulary consists of patients' words" if run.kind == "tfidf" else "it has trained nothing"
+    reasons = {"tfidf": "its vocabulary consists of patients' words", "structured": "it reads no text"}
+    why = reasons.get(run.kind, "it has trained nothing")
     raise RunError(
         f"what is exported must be weights of a model, but {run.name!r} is a {run.kind} run and {why}; score new notes "
         f"with `chartune predict`."

@@ -1,10 +1,10 @@
 """Which run a stage has, or would have: its identity, worked out without doing it."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from chartune.adapters.stack import Fresh
-from chartune.stages import finetune, pretrain, tfidf
+from chartune.stages import finetune, pretrain, structured, tfidf
 from chartune.stages.bases import find_or_convert
 from chartune.stages.identity import Identity, identified
 from chartune.stages.inputs import content_of, find_adapter
@@ -13,7 +13,11 @@ from chartune.store import Artefact, Store
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.prepare import task_named
 
-Stage = pretrain.Pretrain | finetune.Finetune | tfidf.Tfidf
+Stage = pretrain.Pretrain | finetune.Finetune | tfidf.Tfidf | structured.Structured
+REVISIONS: Final = {
+    "pretrain": pretrain.REVISION, "finetune": finetune.REVISION, "tfidf": tfidf.REVISION,
+    "structured": structured.REVISION,
+}  # fmt: skip
 Contents = Mapping[str, Mapping[str, Any]]
 """Reference of a layer → `sha256` of its weights, and their method; of adapters that lie elsewhere."""
 
@@ -35,14 +39,15 @@ def identity_of(stage: Stage, data: Artefact, store: Store, elsewhere: Contents)
     parts = _parts(stage, data, store, elsewhere)
     if parts is None:
         return None
-    revision = {"pretrain": pretrain.REVISION, "finetune": finetune.REVISION, "tfidf": tfidf.REVISION}[stage.kind]
-    return identified(stage, data.fingerprint, kind=stage.kind, revision=revision, parts=parts)
+    return identified(stage, data.fingerprint, kind=stage.kind, revision=REVISIONS[stage.kind], parts=parts)
 
 
 def _parts(stage: Stage, data: Artefact, store: Store, elsewhere: Contents) -> dict[str, Any] | None:
     if isinstance(stage, tfidf.Tfidf):
         limit = find_or_convert(stage.length.backbone, store) if stage.length else None
         return None if stage.length and limit is None else tfidf.parts_of(_task(stage.task, data), limit)
+    if isinstance(stage, structured.Structured):
+        return structured.parts_of(_task(stage.task, data))
     base = find_or_convert(stage.backbone, store)
     if base is None:
         return None
