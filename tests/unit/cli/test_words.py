@@ -28,7 +28,13 @@ FLAGS = {"seed": 3, "epochs": 0.5, "lr": 1e-3, "batch_size": 4, "max_length": 64
 
 def asked(config: type[Config], *sets: str, flags: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
     """What a stage is asked for, every field of it."""
-    data = {"source": TABLE} if config is Preparation else BASED if config is not Tfidf else {"data": BASED["data"]}
+    data = (
+        {"source": TABLE}
+        if config is Preparation
+        else BASED
+        if "backbone" in config.model_fields
+        else {"data": BASED["data"]}
+    )
     return config.parse(overridden({**data, **fields}, list(sets), config, flags or {})).model_dump(mode="json")
 
 
@@ -147,4 +153,4 @@ def test_what_is_listed_as_default_is_what_the_stage_has(config: type[Config]) -
 
 def test_a_stage_that_nobody_knows_has_no_fields(tmp_path: Path) -> None:
     said = chartune("fields", "finetun")
-    assert (said.code, "pretrain, finetune, tfidf, prepare" in " ".join(said.err.split())) == (2, True)
+    assert (said.code, "pretrain, finetune, tfidf, structured, prepare" in " ".join(said.err.split())) == (2, True)
