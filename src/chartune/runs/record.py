@@ -175,7 +175,7 @@ class RunRecord(Record):
     micro_batch_tokens: int | None = None
     """Padded tokens that went through the model at once in training, at its end; None: written before this was kept."""
     strength: float | None = None
-    """Inverse penalty of regressions (TF-IDF, structured data), or number of trees, as chosen on the validation split."""
+    """Inverse penalty of regressions (TF-IDF, structured data), or number of trees, chosen on the validation split."""
     texts: int | None = None
     """How many texts it has learnt from; None: written before this was kept."""
     seed: int | None = None
