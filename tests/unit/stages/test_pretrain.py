@@ -53,9 +53,10 @@ def adapted(asked: Preparation, llama: LocalBackbone, tmp_path_factory: pytest.T
 def stage(asked: Preparation, base: LocalBackbone, steps: int = 6, general: Path | None = None) -> Pretrain:
     return Pretrain.parse({
         "data": asked, "backbone": Backbone(name=str(base.folder)), "max_seq_len": WIDTH,
-        "numerics": {"precision": "fp32", "attention": "eager"},
+        "numerics": {"precision": "fp32", "attention": "eager", "compile": "off"},
         "method": {"kind": "lora", "rank": 2, "dropout": 0.0, "targets": "all-linear"},
-        "optimisation": {"learning_rate": 0.01, "batch_size": 99, "duration": {"value": steps, "unit": "steps"}},
+        "optimisation": {"learning_rate": 0.01, "batch_size": 99, "duration": {"value": steps, "unit": "steps"},
+                         "micro_batch_tokens": 3 * WIDTH},
         "stopping": {"evaluations_per_epoch": 1, "patience": 99}, "train_blocks": 3,
         "general_text": general, "general_blocks": 2,
     })  # fmt: skip
@@ -80,6 +81,12 @@ def test_the_weights_that_are_kept_are_those_that_read_the_validation_part_best(
     assert len(set(looks)) == 6
     assert validation == pytest.approx(min(looks), rel=1e-6)
     assert abs(test - validation) > 1
+
+
+def test_what_is_chosen_in_place_of_a_rule_is_recorded(adapted: Run) -> None:
+    assert adapted.about.micro_batch_tokens == 3 * WIDTH
+    assert adapted.environment["compiled"] is False
+    assert adapted.environment["precision_reason"].endswith("; read merged; not compiled: chosen in the config")
 
 
 def test_so_many_validation_blocks_are_watched_as_are_asked_for(
