@@ -10,6 +10,7 @@ import pytest
 
 from chartune.errors import ConfigError, Diverged, StoreError
 from chartune.models.backbone import LocalBackbone
+from chartune.quantities import Duration
 from chartune.report.searches import chosen_said, counted, trials_table
 from chartune.runner import run
 from chartune.runs.ledger import finished_runs
@@ -228,6 +229,16 @@ def test_a_trial_is_never_final_and_idle_settings_keep_the_values_of_the_stage(a
     chosen = settled(cell, {"stack.layers.0.method.kind": "lora", RANK: 4})
     assert (chosen.final, chosen.asked["seed"], chosen.name) == (True, 1, "lora")
     assert chosen.asked["stack"]["layers"][0]["method"] == {"kind": "lora", "rank": 4}
+
+
+def test_a_trial_on_a_share_does_that_share_of_the_training_and_is_the_same_stage_else(asked: Asking) -> None:
+    whole = family_of(asked[0])[0].stage(0, {}).model_copy(update={"name": "lora"})
+    part = searching.shortened(whole, 0.25)
+    assert part.optimisation.duration == Duration(value=0.25, unit="steps")
+    assert part.name == "lora (25 %)"
+    alike = {"name": whole.name, "optimisation": whole.optimisation}
+    assert part.optimisation.model_copy(update={"duration": Duration.steps(1)}) == whole.optimisation
+    assert part.model_copy(update=alike) == searching.shortened(whole, 1.0) == whole
 
 
 @pytest.mark.parametrize(
