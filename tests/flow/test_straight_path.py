@@ -180,6 +180,7 @@ def test_the_report_holds_the_scores_and_loads_nothing(walked: Walked) -> None:
     html = walked.report.read_text(encoding="utf-8")
     for name in TASKED:
         assert f"{walked.run(name).scores['test']['auroc'].value:.3f}" in html, name
+    assert "female<small>sex</small>" in html  # prepared data keep the groups that a report scores apart
     assert f"{walked.run(CLINICAL).scores['test']['perplexity'].value:.2f}" in html
     assert re.findall(r"""(?:src|href|action|data)\s*=\s*["']?(?:https?:)?//""", html) == []
     assert re.findall(r"""url\(\s*["']?(?:https?:)?//|@import""", html) == []

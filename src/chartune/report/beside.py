@@ -178,7 +178,7 @@ def _difference(two: Beside, score: Score) -> Cell:
         return too_few()
     difference = two.difference(score.metric)
     if difference is None:
-        return Cell(NOT_MEASURED)
+        return Cell("–" if score.counts == "labels" else "no interval")
     digits = 3 if two.ours.behind is None else two.ours.behind.precision(score.metric)
     return estimated(difference.value, difference.low, difference.high, digits, signed=True)
 

@@ -19,7 +19,6 @@ from chartune.disclosure import SMALL, TOO_FEW, digits, lowest
 from chartune.metrics import Resamples, paired_difference
 from chartune.metrics.auroc import auroc_statistic
 from chartune.metrics.bootstrap import Statistic, resample
-from chartune.metrics.operating import share_statistic
 from chartune.report.diagnostics import drawables
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, estimated
 from chartune.report.variants import Variant
@@ -141,10 +140,14 @@ def _ranked(labels: NDArray[Any], scores: NDArray[Any], rows: NDArray[np.bool_])
 
 
 def _off(residuals: NDArray[np.float64], rows: NDArray[np.bool_]) -> Statistic:
-    """The mean residual of a group."""
-    inside = np.where(rows, residuals, 0.0)
-    share = share_statistic(rows, np.ones_like(rows))
-    return lambda weights: weights @ inside / weights.sum(axis=1) / share(weights)
+    """The mean residual of a group; NaN in a draw that has nobody of it."""
+    inside, whole = np.where(rows, residuals, 0.0), rows.astype(np.float64)
+
+    def values(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+        with np.errstate(invalid="ignore"):  # 0 / 0
+            return np.asarray((weights @ inside) / (weights @ whole))
+
+    return values
 
 
 def _cell(drawn: Resamples, places: int, *, signed: bool = False) -> Cell:
