@@ -41,6 +41,7 @@ _FACE = {
     "Fresh": "chartune.adapters.stack",
     "Frozen": "chartune.adapters.stack",
     "LoRA": "chartune.adapters.lora",
+    "Merged": "chartune.adapters.stack",
     "Mimic3": "chartune.sources.mimic3",
     "Mimic4": "chartune.sources.mimic4",
     "Mortality": "chartune.tasks.mortality",

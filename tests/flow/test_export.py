@@ -292,10 +292,15 @@ def test_so_does_every_method_and_stack_of_encoders_and_decoders(
     every = [kind for kind in METHODS if not gap(base, method_class(kind).parse({}))]
     kinds = every if model_type == "llama" else ["lora", "ia3", "prefix", "full"]  # few move tiny encoders
     stacks: dict[str, list[Any]] = {kind: [fresh(kind)] for kind in kinds} | {"head": []}
-    stacks |= {"dora": [DORA], "dora below": [DORA, fresh("lora")], "pissa twice": [PISSA, PISSA]}
     below = str(tuned(own, data, base, "below", [fresh("lora")]).path / "adapter")
-    for state in ("frozen", "trainable"):
-        for kind in (kind for kind in kinds if kind in STACKED):
+    stacks |= {
+        "merged dora": [{"kind": "merged", "adapter": below}, DORA],
+        "dora": [DORA],
+        "dora below": [DORA, fresh("lora")],
+        "pissa twice": [PISSA, PISSA],
+    }
+    for state in ("frozen", "trainable", "merged"):
+        for kind in (kind for kind in kinds if kind in (*STACKED, *(("full",) if state == "merged" else ()))):
             stacks[f"{state} {kind}"] = [{"kind": state, "adapter": below}, fresh(kind)]
     runs = [tuned(own, data, base, name, layers) for name, layers in stacks.items()]
 

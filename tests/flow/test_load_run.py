@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from chartune.adapters.catalog import METHODS
 from chartune.errors import AdapterError, ConfigError, RunError, StoreError
 from chartune.models.backbone import Backbone, LocalBackbone
+from chartune.report.caveats import NEVER_ACTIVE, caveats
 from chartune.runs.ledger import find_run
 from chartune.runs.run import Run
 from chartune.stages.finetune import Finetune, finetune
@@ -118,6 +119,10 @@ def layers_of(base: LocalBackbone, clinical: str, states: Sequence[str]) -> Iter
         for kind in ("lora", "ia3", "prefix"):
             below = {"kind": state, "adapter": clinical}
             yield f"{state} + {kind}", [below, {"kind": "fresh", "method": {"kind": kind}}]
+        yield f"{state} + inactive", [below, {"kind": "fresh", "active": False}]
+    yield "shuffled", [{"kind": "frozen", "adapter": clinical, "shuffled": 1}]
+    for kind in ("prefix", "full"):
+        yield f"merged + {kind}", [{"kind": "merged", "adapter": clinical}, {"kind": "fresh", "method": {"kind": kind}}]
 
 
 def filled(store: Store, data: dict[str, Any], base: LocalBackbone, states: Sequence[str]) -> Store:
@@ -154,8 +159,35 @@ def store(folder: Path, data: dict[str, Any], twins: Path) -> Store:
 
 def test_every_run_gives_its_own_test_predictions_again_in_a_fresh_process(store: Store, tmp_path: Path) -> None:
     equal = loaded_again(store, tmp_path)
-    assert len(equal) == 3 + len(METHODS) + 4 + 4
+    assert len(equal) == 3 + len(METHODS) + 8 + 4
     assert [name for name, same in equal.items() if not same] == []
+
+
+def test_a_run_says_how_much_each_layer_does_to_the_logits(store: Store) -> None:
+    def changes(name: str) -> list[float | bool | None]:
+        return [change and change > 0 for change in find_run(store, name).about.contributions or ()]
+
+    assert (changes("head only"), changes("full"), changes("merged + full")) == ([], [], [])
+    assert (changes("lora"), changes("frozen + prefix"), changes("merged + prefix")) == (
+        [True],
+        [True] * 2,
+        [None, True],
+    )
+    assert changes("frozen + inactive") == [True, None]
+
+
+def test_an_inactive_layer_is_named_keeps_nothing_and_changes_no_prediction(store: Store) -> None:
+    alone, beside = (find_run(store, name) for name in ("frozen alone", "frozen + inactive"))
+    assert beside.predictions("test")["logit"].to_list() == alone.predictions("test")["logit"].to_list()
+    assert beside.cost.trainable_parameters == alone.cost.trainable_parameters
+    assert (find_run(store, "shuffled").stack_title or "").endswith("shuffled (seed 1)")
+    assert (beside.stack_title or "").endswith("+ inactive LoRA r=16")
+    assert [folder.name for folder in (beside.path / "adapter").iterdir()] == ["0-frozen"]
+    notes = caveats([alone, beside], {}, 0)
+    assert (NEVER_ACTIVE in notes, NEVER_ACTIVE in caveats([alone], {}, 0)) == (True, False)
+    card = (beside.path / "MODEL_CARD.md").read_text()
+    assert "it learns nothing and changes no score" in card
+    assert "inactive LoRA r=16 not measured (mean change of the logits" in card
 
 
 @pytest.mark.slow
@@ -166,7 +198,7 @@ def test_so_does_every_stack_of_other_families(
     base = twin(twins, model_type)
     made = filled(Store(tmp_path / "store").open(), data, base, ["frozen", "trainable"])
     equal = loaded_again(made, tmp_path)
-    assert len(equal) == 1 + len(methods_for(base)) + 8
+    assert len(equal) == 1 + len(methods_for(base)) + 13
     assert [name for name, same in equal.items() if not same] == []
 
 

@@ -1,6 +1,7 @@
 """Adaptation prompt: in the upper blocks attention also reads learnt vectors, by a gate that starts at zero."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
@@ -8,8 +9,8 @@ from peft import AdaptionPromptConfig
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from chartune.adapters.method import ROOT, Method
-from chartune.adapters.prefix_attention import PREFIXES, GatedPrompt, add_prefix, reads_prefixes
+from chartune.adapters.method import ROOT, Method, without
+from chartune.adapters.prefix_attention import PREFIXES, GatedPrompt, add_prefix, holders_of, reads_prefixes
 from chartune.config import Added
 from chartune.errors import AdapterError
 from chartune.models.anatomy import Anatomy, matrix_shape
@@ -131,6 +132,10 @@ class AdaptationPrompt(Method):
                     f"{STOCK[1]}, but {path} holds {ascii(name)[:120]} of shape {list(header.shape)}; copy "
                     f"configuration and weights of one adapter."
                 )
+
+    def switched_off(self, body: nn.Module, name: str) -> AbstractContextManager[None]:
+        """Without its vectors."""
+        return without(name, holders_of(body))
 
     def changes(self, name: str, tensor: Tensor) -> bool:
         """Only a gate, unless it is zero."""

@@ -48,6 +48,8 @@ class Adapter:
 
     idle: bool = False
     """Whether it changes nothing, such as a LoRA of whose every matrix B is zero, as before training, or A."""
+    state: str = ""
+    """Of the layer, in the stack of the run that keeps it; empty: not recorded, or it came from elsewhere."""
 
     def tensors(self) -> dict[str, Tensor]:
         """Its weights, by peft's names.
@@ -103,11 +105,13 @@ def read_adapter(folder: Path) -> Adapter:
     tensors = adapter_headers(weights)
     foreign = not is_plain(folder / LINEAGE)
     try:
-        method, base, base_hash, run = (*foreign_method(folder, tensors), None, None) if foreign else _own(folder)
+        method, base, base_hash, run, state = (
+            (*foreign_method(folder, tensors), None, None, "") if foreign else _own(folder)
+        )
     except ConfigError as error:  # a number of its configuration is out of range: its author's error, not the caller's
         raise AdapterError(str(error)) from None
     method.must_hold(tensors, weights)
-    return Adapter(folder, method, base, base_hash, run, hashed(weights).sha256, is_idle(weights, method))
+    return Adapter(folder, method, base, base_hash, run, hashed(weights).sha256, is_idle(weights, method), state)
 
 
 def _must_be_there(folder: Path) -> None:
@@ -133,15 +137,15 @@ class _Kept(Config):
     method: AnyMethod
 
 
-def _own(folder: Path) -> tuple[Method, str, str, str | None]:
-    """Method, base with its hash, and run, as chartune wrote them."""
+def _own(folder: Path) -> tuple[Method, str, str, str | None, str]:
+    """Method, base with its hash, run and state, as chartune wrote them."""
     about = json_object(folder / LINEAGE)
     base, run = about.get("base"), about.get("run")
     named = isinstance(base, dict) and isinstance(base.get("name"), str) and isinstance(base.get("content_hash"), str)
     if not named or not isinstance(run, str | None) or not isinstance(about.get("method"), dict):
         raise AdapterError(f"{folder / LINEAGE} must state method, base and run, but it is damaged; train it again.")
     method = _Kept.parse({"method": about["method"]}, str(folder / LINEAGE)).method
-    return method, str(about["base"]["name"]), str(about["base"]["content_hash"]), run
+    return method, str(about["base"]["name"]), str(about["base"]["content_hash"]), run, str(about.get("state", ""))
 
 
 def write_adapter(

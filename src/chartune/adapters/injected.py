@@ -8,7 +8,8 @@ injection all layers are made active in their order, and what learns is set by t
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
 from peft import inject_adapter_in_model
@@ -79,6 +80,23 @@ class Injected(Method):
         return bool(holding) and all(
             name in layer.active_adapters and not layer.disable_adapters and not layer.merged for layer in holding
         )
+
+    def switched_off(self, body: nn.Module, name: str) -> AbstractContextManager[None]:
+        """Without the gradient switches of peft."""
+        return _inactive(tuner_layers(body), name)
+
+
+@contextmanager
+def _inactive(layers: Sequence[Any], name: str) -> Iterator[None]:
+    """Meanwhile tuner layers, one around another or alone, leave out a layer of the stack."""
+    before = [layer._active_adapter for layer in layers]
+    try:
+        for layer in layers:
+            layer._active_adapter = [active for active in layer.active_adapters if active != name]
+        yield
+    finally:
+        for layer, active in zip(layers, before, strict=True):
+            layer._active_adapter = active
 
 
 def tuner_layers(body: nn.Module, name: str = "") -> list[Any]:

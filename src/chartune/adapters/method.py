@@ -7,7 +7,8 @@ matrices is a subclass of `Injected`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from math import prod
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -175,6 +176,10 @@ class Method(Config, ABC):
         """Whether a layer is in the forward pass."""
         return any(self.owns(parameter, name) for parameter, _ in body.named_parameters())
 
+    def switched_off(self, body: nn.Module, name: str) -> AbstractContextManager[None] | None:
+        """Meanwhile a layer is not in the forward pass, and the others are; None: it cannot be taken out."""
+        return None
+
     def must_hold(self, headers: Mapping[str, Header], path: Path) -> None:
         """Refuse a file whose tensors are not those of such a method; the names, types and sizes are plain.
 
@@ -201,6 +206,20 @@ class Method(Config, ABC):
 
 AnyMethod = Annotated[SerializeAsAny[Method], Kinds(METHODS, method_class, REFUSED)]
 """One of the catalog."""
+
+
+@contextmanager
+def without(name: str, holders: Iterable[nn.ModuleDict]) -> Iterator[None]:
+    """Meanwhile modules that hold something for each layer do not hold that of one; then all is in its old order."""
+    before = [(holder._modules, dict(holder._modules)) for holder in holders]
+    try:
+        for now, _ in before:
+            now.pop(name, None)
+        yield
+    finally:
+        for now, kept in before:
+            now.clear()
+            now.update(kept)
 
 
 def endings(names: Sequence[str], others: Sequence[str]) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
@@ -11,13 +12,14 @@ from peft import PrefixTuningConfig, TaskType
 from pydantic import Field
 from torch import Tensor, nn
 
-from chartune.adapters.method import Method
+from chartune.adapters.method import Method, without
 from chartune.adapters.prefix_attention import (
     PREFIXES,
     KeysAndValues,
     ProjectedKeysAndValues,
     Projection,
     add_prefix,
+    holders_of,
     reads_prefixes,
 )
 from chartune.adapters.stock import PROMPT
@@ -102,7 +104,8 @@ class Prefix(Method):
             drawn = {file: torch.randn(shape) for file, shape in self.shapes(body, anatomy).items()}
             self.restore(body, name, drawn)
         if self.positions == "shifted":
-            body.register_forward_pre_hook(partial(_shift, self.tokens), with_kwargs=True)
+            first = body.get_submodule(anatomy.attention[0])
+            body.register_forward_pre_hook(partial(_shift, self.tokens, name, first), with_kwargs=True)
 
     def _project(self, hidden: int, body: nn.Module, anatomy: Anatomy, name: str, place: torch.device) -> None:
         heads, size = anatomy.key_heads[0]
@@ -162,6 +165,10 @@ class Prefix(Method):
         """Whether the body's attention looks for prefixes, and has this one."""
         return reads_prefixes(body) and bool(_prefixes(body, name))
 
+    def switched_off(self, body: nn.Module, name: str) -> AbstractContextManager[None]:
+        """Without its prefixes, and with the positions of the text as they were below it."""
+        return without(name, holders_of(body))
+
     def must_hold(self, headers: Mapping[str, Header], path: Path) -> None:
         """One tensor, a row per virtual token."""
         shape = headers[PROMPT].shape if headers.keys() == {PROMPT} else ()
@@ -175,12 +182,18 @@ class Prefix(Method):
 
 def _prefixes(body: nn.Module, name: str) -> list[Any]:
     """The prefixes of one layer, from the first block to the last."""
-    prefixes = [getattr(module, PREFIXES) for module in body.modules() if hasattr(module, PREFIXES)]
-    return [layers[name] for layers in prefixes if name in layers]
+    return [layers[name] for layers in holders_of(body) if name in layers]
 
 
-def _shift(tokens: int, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-    """Before a body runs: its positions begin `tokens` later. It is called with names, as all bodies here are."""
+def _shift(
+    tokens: int, name: str, first: nn.Module, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Any, dict[str, Any]]:
+    """Before a body runs: its positions begin `tokens` later. It is called with names, as all bodies here are.
+
+    Where the first of its attention modules has no such prefix, the layer is switched off.
+    """
+    if name not in getattr(first, PREFIXES):
+        return args, kwargs
     given = kwargs.get("position_ids")
     given = _positions(body, kwargs.get("input_ids"), kwargs.get("inputs_embeds")) if given is None else given
     return args, kwargs | {"position_ids": given + tokens}

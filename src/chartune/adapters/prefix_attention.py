@@ -108,6 +108,11 @@ def add_prefix(body: Any, module: nn.Module, name: str, prefix: Prefixed) -> Non
         body.set_attn_implementation(PREFIXED + body.config._attn_implementation)
 
 
+def holders_of(body: nn.Module) -> list[nn.ModuleDict]:
+    """What holds the prefixes of each attention module, first block to last."""
+    return [getattr(module, PREFIXES) for module in body.modules() if hasattr(module, PREFIXES)]
+
+
 def reads_prefixes(body: Any) -> bool:
     """Whether the attention of a body looks for prefixes."""
     return str(body.config._attn_implementation).startswith(PREFIXED)

@@ -9,6 +9,7 @@ tokens and none sees another text.
 import inspect
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final
@@ -17,7 +18,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from chartune.adapters.method import Method
+from chartune.adapters.method import Method, without
 from chartune.adapters.stock import PROMPT
 from chartune.errors import AdapterError
 from chartune.models.anatomy import Anatomy
@@ -53,7 +54,7 @@ class VirtualTokens(Method):
         if not hasattr(body, LAYERS):
             body.add_module(LAYERS, nn.ModuleDict())
         body.get_submodule(LAYERS).add_module(name, maker)
-        body.register_forward_pre_hook(partial(_prepend, maker), with_kwargs=True)
+        body.register_forward_pre_hook(partial(_prepend, name), with_kwargs=True)
 
     def must_suit(self, body: nn.Module, anatomy: Anatomy, whose: str) -> None:
         """Refuse bodies that read nothing but token ids."""
@@ -66,6 +67,10 @@ class VirtualTokens(Method):
     def is_active(self, body: nn.Module, name: str) -> bool:
         """Whether the maker is there; its hook is as old as itself."""
         return name in getattr(body, LAYERS, {})
+
+    def switched_off(self, body: nn.Module, name: str) -> AbstractContextManager[None]:
+        """Without its virtual tokens."""
+        return without(name, [body.get_submodule(LAYERS)])  # type: ignore[list-item]
 
     def must_hold(self, headers: Mapping[str, Header], path: Path) -> None:
         """A row per virtual token."""
@@ -90,12 +95,15 @@ def rows_of(body: nn.Module, ids: Sequence[int], count: int) -> Tensor:
     return embedding(body)[chosen]
 
 
-def _prepend(maker: nn.Module, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+def _prepend(name: str, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
     """Before a body runs: it reads embeddings with the virtual tokens first. It is called with names."""
+    makers = getattr(body, LAYERS)
+    if name not in makers:  # the layer is switched off
+        return args, kwargs
     given = dict(kwargs)
     ids, text = given.pop("input_ids", None), given.get("inputs_embeds")
     text = body.get_input_embeddings()(ids) if text is None else text
-    virtual = maker().to(text.dtype)
+    virtual = makers[name]().to(text.dtype)
     count, mask, positions = len(virtual), given.get("attention_mask"), given.get("position_ids")
     given["inputs_embeds"] = torch.cat([virtual.expand(len(text), -1, -1), text], dim=1)
     if mask is None and positions is not None:  # texts that share a row are told apart by their positions

@@ -5,7 +5,7 @@ command(flags: FinetuneFlags, …) ─with_flags─▶ what typer sees: an optio
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 import typer
 
 from chartune.cli.bases import based
+from chartune.cli.fusions import FUSIONS, fused
 from chartune.cli.methods import BASELESS, HEAD_ONLY, TFIDF, FinetuneMethodOption, PretrainMethodOption, fresh
 from chartune.cli.options import (
     DEFAULT_STORE,
@@ -26,6 +27,7 @@ from chartune.cli.options import (
     SourceOption,
     SplitsOption,
     StoreOption,
+    one_of,
     overridden,
     path_option,
     stage_data,
@@ -54,9 +56,19 @@ ClinicalOption = Annotated[
     typer.Option("--clinical", metavar="RUN", help="A finished `pretrain` run (or adapter folder) to stack on."),
 ]
 StateOption = Annotated[
-    Literal["frozen", "trainable"] | None,
-    typer.Option("--clinical-state", help="Whether that adapter stays frozen (default) or is trained further."),
+    Literal["frozen", "trainable", "merged"] | None,
+    typer.Option(
+        "--clinical-state",
+        help="Whether that adapter stays frozen (default), is trained further, or is merged into the base's weights.",
+    ),
 ]
+FusionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--fusion", parser=one_of(FUSIONS), metavar="|".join(FUSIONS),
+        help="How that adapter and what is trained come together. Default: sum, both in the forward pass.",
+    ),
+]  # fmt: skip
 TaskOption = Annotated[
     str | None,
     typer.Option("--task", "--tasks", help="Which prepared task, such as mortality or diagnoses. Default: the first."),
@@ -133,6 +145,7 @@ class FinetuneFlags(StageFlags):
     method: FinetuneMethodOption = None
     clinical: ClinicalOption = None
     clinical_state: StateOption = None
+    fusion: FusionOption = None
     task: TaskOption = None
 
     def stage(self) -> "Finetune | Tfidf | Structured":
@@ -155,19 +168,39 @@ class FinetuneFlags(StageFlags):
         data |= self._stacked(kind)
         if kind in BASELESS:
             return self.parsed(data, Tfidf) if kind == TFIDF else self.parsed(data, Structured)
-        return self.parsed(data | based(kind, data, self.sets, self.clinical, self.store), Finetune)
+        flags = replace(self, rank=None) if self.fusion == "equal-rank" else self  # it is counted already
+        return flags.parsed(data | based(kind, data, self.sets, self.clinical, self.store), Finetune)
 
     def _stacked(self, kind: str) -> dict[str, Any]:
         """The fields that the flags on stack and task describe."""
-        if self.config and (self.method, self.clinical, self.clinical_state) != (None, None, None):
+        if self.config and any((self.method, self.clinical, self.clinical_state, self.fusion)):
             raise ConfigError(
                 f"the stack must be stated once, but both {self.config} and flags state it; use --set stack.layers.0…=."
             )
         given: dict[str, Any] = {} if self.task is None else {"task": self.task}
-        if kind == "finetune" and (self.method or self.clinical):
+        if kind == "finetune" and self.fusion is not None:
+            given["stack"] = {"layers": fused(
+                self.fusion, self.clinical, self.clinical_state, self.method, self._equal_rank
+            )}  # fmt: skip
+        elif kind == "finetune" and (self.method or self.clinical):
             below = [{"kind": self.clinical_state or "frozen", "adapter": self.clinical}] if self.clinical else []
             given["stack"] = {"layers": [*below, *fresh(self.method)]}
         return given
+
+    def _equal_rank(self, clinical: str) -> list[dict[str, Any]]:
+        """One fresh LoRA of the rank of a clinical adapter and of the task's own, α/r as of the latter."""
+        from chartune.adapters.lora import LoRA
+        from chartune.stages.inputs import find_adapter
+        from chartune.store import Store
+
+        adapter, own = find_adapter(clinical, Store(self.store)), LoRA()
+        if not isinstance(adapter.method, LoRA) or self.method not in (None, "lora"):
+            raise ConfigError(
+                f"--fusion equal-rank must have a LoRA below and above, but {clinical} is "
+                f"{adapter.method.title()} and --method {self.method or 'lora'}; choose another fusion."
+            )
+        rank = adapter.method.rank + (self.rank or own.rank)
+        return [{"kind": "fresh", "method": {"kind": "lora", "rank": rank, "alpha": rank * own.alpha / own.rank}}]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,12 +215,9 @@ class EitherFlags(FinetuneFlags):
             if self.general_text is not None:
                 raise ConfigError("general text is read by pretraining; leave out --general-text.")
             return self.stage()
-        if (self.clinical, self.clinical_state, self.task) != (None, None, None) or self.method in (
-            HEAD_ONLY,
-            *BASELESS,
-        ):
+        if any((self.clinical, self.clinical_state, self.fusion, self.task)) or self.method in (HEAD_ONLY, *BASELESS):
             raise ConfigError(
-                f"pretraining has no stack, no head and no task; leave out --clinical, --task, and --method "
+                f"pretraining has no stack, no head and no task; leave out --clinical, --fusion, --task, and --method "
                 f"{HEAD_ONLY}, {' or '.join(BASELESS)}."
             )
         return PretrainFlags(**{one.name: getattr(self, one.name) for one in fields(PretrainFlags)}).stage()

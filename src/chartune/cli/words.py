@@ -111,7 +111,7 @@ def _must_apply(config: type[Config], data: Mapping[str, Any], name: str) -> Non
             f"{flag} must set a field of the stage, but {lacking}; leave it out (`chartune fields {kind}` lists what "
             f"can be set)."
         )
-    if name == "lr" and "stack" in config.model_fields and set(_layers(config, data)) <= {"frozen"}:
+    if name == "lr" and "stack" in config.model_fields and set(_layers(config, data)) <= {"frozen", "merged"}:
         raise ConfigError(
             "--lr must be the learning rate of something that learns below the head, but here the head learns alone; "
             "set its own (--set head_learning_rate=…)."
@@ -132,7 +132,7 @@ def _fresh(config: type[Config], data: Mapping[str, Any]) -> str | None:
 
 
 def _layers(config: type[Config], data: Mapping[str, Any]) -> list[str]:
-    """`fresh`, `frozen` or `trainable`, of each layer of a stack."""
+    """`fresh`, `frozen`, `trainable` or `merged`, of each layer of a stack."""
     usual = config.model_fields["stack"].default.model_dump()
     layers = value_at(data if "stack" in data else {"stack": usual}, "stack.layers") or ()
     return [value_at(layer, "kind") for layer in layers]

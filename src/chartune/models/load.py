@@ -3,6 +3,7 @@
 LocalBackbone ─load─▶ Body(module, output embeddings)      in the numerics in force
 """
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,8 +85,9 @@ def save_model(model: Any, folder: Path) -> None:
 
 
 def load_body(
-    backbone: LocalBackbone, resolved: Resolved, *, language_model: bool = False, trains_all: bool = False
-) -> Body:
+    backbone: LocalBackbone, resolved: Resolved, *, language_model: bool = False, trains_all: bool = False,
+    change: Callable[[nn.Module], None] | None = None,
+) -> Body:  # fmt: skip
     """Load the base model, frozen unless all of it is to be trained.
 
     Args:
@@ -93,6 +95,7 @@ def load_body(
         resolved: precision and attention.
         language_model: also load the language-model head.
         trains_all: keep every weight in fp32 and trainable.
+        change: changes numbers of the headless model, which then is read in fp32 and rounded afterwards.
 
     Raises:
         AdapterError: it has no language-model head, the weights do not fit the architecture, or its language model
@@ -101,7 +104,9 @@ def load_body(
     if language_model:
         must_be_language_model(backbone)
     half, both_ways = rounded_to(resolved, trains_all=trains_all), not backbone.family.is_decoder
-    model = _read(backbone, resolved.attention, language_model=language_model, half=half)
+    model = _read(backbone, resolved.attention, language_model=language_model, half=None if change else half)
+    if change:
+        change(model.base_model)
     language = Language()
     if language_model:
         with widened(model):
@@ -109,7 +114,10 @@ def load_body(
     if resolved.quantisation != "none":
         compute = HALF.get(resolved.precision, torch.float32)
         quantise(model.base_model, resolved.quantisation, compute, resolved.device)
-    return body_of(model, resolved, language, language_model=language_model, trains_all=trains_all)
+    body = body_of(model, resolved, language, language_model=language_model, trains_all=trains_all)
+    if change and half is torch.float16:
+        must_fit_fp16(model, backbone.name)
+    return body
 
 
 def must_be_whole(backbone: LocalBackbone) -> None:

@@ -104,7 +104,8 @@ def _weights(model: Model, parts: Sequence[Part], missing: Missing | None) -> We
     base, *added = parts
     kept = sum(part.parameters for part in added) + base.trainable
     largest = max(tensor.numel() for tensor in model.reader.parameters())
-    return Weights(sum(sizes), 4 * largest, sum(part.trainable for part in parts), 4 * kept)
+    wide = 4 * sum(part.parameters for part in parts) - sum(sizes) if model.attached.stack.merged else 0
+    return Weights(sum(sizes), 4 * largest, sum(part.trainable for part in parts), 4 * kept, max(0, wide))
 
 
 def _size(module: nn.Module) -> int:

@@ -64,6 +64,8 @@ class Weights:
     """Weights that learn."""
     kept_bytes: int
     """What the run leaves on disk."""
+    widened_bytes: int = 0
+    """What they take more in fp32, where trained adapters are merged into them before they are rounded."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,9 @@ def memory_of(weights: Weights, rehearsed: Rehearsals, workload: Workload, resol
     if not cpu:
         return Memory(0, weights.resident_bytes, optimizer, worst, 0, free_memory("cuda"))
     process = held + RUNTIME
-    read = round(READ_AT_ONCE * weights.largest_bytes) - optimizer  # before there is an optimizer
+    read = (
+        round(READ_AT_ONCE * weights.largest_bytes) + weights.widened_bytes - optimizer
+    )  # before there is an optimizer
     return Memory(process, weights.resident_bytes, optimizer, max(worst, read), workload.text_bytes, free_memory("cpu"))
 
 

@@ -20,8 +20,9 @@ from chartune.disclosure import amount, is_made_up, shown, typical
 from chartune.errors import ConfigError, StoreError
 from chartune.models.backbone import LocalBackbone
 from chartune.stages.finetune import Finetune
-from chartune.stages.pretrain import SPLITS, Pretrain
+from chartune.stages.pretrain import Pretrain
 from chartune.stages.table import SCORED
+from chartune.stages.texts import SPLITS
 from chartune.store import Artefact, Store
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.prepare import AnyPreparation, corpus_of, parse_preparation, read_task, task_named

@@ -20,9 +20,10 @@ from chartune.cards import Facts, Section, markdown
 from chartune.disclosure import Behind, is_made_up, rates
 from chartune.quantities import Cost, Estimate, human_bytes, human_seconds
 from chartune.report.card_scores import behinds, scores_section
+from chartune.report.caveats import NEVER_ACTIVE
 from chartune.report.loading import loading
 from chartune.report.table import NOT_MEASURED, count
-from chartune.runs.record import RunRecord
+from chartune.runs.record import INACTIVE, RunRecord
 from chartune.runs.run import CHOOSING, SCORING, START, Run
 from chartune.tasks.dataset import Dataset, SourceEntry, TaskEntry, gone
 from chartune.tasks.dataset_card import task_facts
@@ -120,6 +121,8 @@ def _what(about: RunRecord, task: TaskEntry | None, stands: Behind | None) -> Se
     if about.kind == "pretrain":
         token = "masked tokens" if about.masking else "the next token"
         text = f"Weights that adapt {base} to clinical text. They learnt to predict {token} of unlabelled notes."
+        if about.text == "general":
+            text = f"A placebo: weights on {base} that learnt to predict {token} of general text, in place of notes."
     elif base:
         text = f"Weights on {base}, with a head, that learnt to answer: {question}"
     else:
@@ -131,6 +134,8 @@ def _what(about: RunRecord, task: TaskEntry | None, stands: Behind | None) -> Se
         "Answer": about.answer,
         "Asked": about.outcome or None,
         "Method and stack": about.stack_title,
+        "Never active": NEVER_ACTIVE if any(layer.state == INACTIVE for layer in about.layers) else None,
+        "Contributions": contributed(about) or None,
         "Method in full": "; ".join(_method(layer.method or {}) for layer in about.layers) or None,
         "Text read": _reach(about, reach) if reach else None,
         "Texts cut short": None if cut is None else rates.percent(cut, stands is None, rows),
@@ -141,6 +146,15 @@ def _what(about: RunRecord, task: TaskEntry | None, stands: Behind | None) -> Se
     return Section(
         "What it is", (text,), stated(facts, always=("Kind of run", "Use", *(("Method and stack",) if base else ())))
     )
+
+
+def contributed(about: RunRecord) -> str:
+    """How much each layer does to the logits, in words; empty: not measured, or there is no layer."""
+    measured = [
+        f"{layer.state} {layer.title} {'not measured' if change is None else f'{change:.3g}'}"
+        for layer, change in zip(about.layers, about.contributions or (), strict=False)
+    ]
+    return f"{', '.join(measured)} (mean change of the logits of eight training texts without it)" if measured else ""
 
 
 def _reach(about: RunRecord, tokens: int) -> str:

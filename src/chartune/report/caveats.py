@@ -5,6 +5,7 @@ from typing import Final
 
 from chartune.disclosure import EXPLAINED, is_made_up
 from chartune.runs import START, Run
+from chartune.runs.record import INACTIVE
 from chartune.tasks.dataset import Dataset
 from chartune.tasks.flow import unit
 
@@ -20,6 +21,12 @@ STARTED: Final = (
     f'"kept: {START}" stands where training brought no improvement on the validation split: such a row measures the '
     "probe, a regression on what the base model and its frozen layers give, and not the adapter or head that was to "
     "be trained."
+)
+
+NEVER_ACTIVE: Final = (
+    '"inactive" stands where an adapter is not in the forward pass, as the downstream adapter in the public code of '
+    "Gema et al. (`active: false`): it learns nothing and changes no score. Such a row measures the layers below it "
+    "and the head."
 )
 
 
@@ -43,6 +50,7 @@ def caveats(runs: Sequence[Run], datasets: Mapping[str, Dataset], comparisons: i
     notes += [RETROSPECTIVE] if "retrospective-text" in kinds else []
     notes += [AS_GIVEN] if "as-given" in kinds else []
     notes += [STARTED] if any(run.kept_start for run in runs) else []
+    notes += [NEVER_ACTIVE] if any(layer.state == INACTIVE for run in runs for layer in run.stack) else []
     notes += _on_intervals(runs, comparisons)
     row = "a row" if sources and all(unit(source) == "rows" for source in sources) else "an admission"
     notes += dict.fromkeys(caveat for run in runs if run.form and (caveat := run.form.caveat(row)))

@@ -1,7 +1,12 @@
 """How the weights of a run are loaded again: with chartune, and with stock peft where that can read them."""
 
+from typing import Final
+
 from chartune.cards import quoted
 from chartune.runs.record import RunRecord, layer_folders
+
+MERGED: Final = "-merged"
+"""Ends the folder of a layer that is a part of the base's weights."""
 
 
 def loading(about: RunRecord) -> tuple[tuple[str, ...], str]:
@@ -36,8 +41,10 @@ def loading(about: RunRecord) -> tuple[tuple[str, ...], str]:
 
 
 def _with_chartune(folders: list[str]) -> str:
-    layers = ", ".join(f"Frozen(adapter={quoted(folder)})" for folder in folders)
-    return f"from chartune import Fresh, Frozen, Stack\n\nstack = Stack(layers=({layers}, Fresh()))"
+    kinds = ["Merged" if folder.endswith(MERGED) else "Frozen" for folder in folders]
+    layers = ", ".join(f"{kind}(adapter={quoted(folder)})" for kind, folder in zip(kinds, folders, strict=True))
+    names = ", ".join(sorted({"Fresh", "Stack", *kinds}))
+    return f"from chartune import {names}\n\nstack = Stack(layers=({layers}, Fresh()))"
 
 
 def _with_peft(folders: list[str], base: str) -> str:
@@ -46,6 +53,11 @@ def _with_peft(folders: list[str], base: str) -> str:
         "from transformers import AutoModel",
         "",
         f"body = AutoModel.from_pretrained({quoted(base)})  # a local folder with the content hash above",
+    ]
+    if len(folders) > 1 and folders[0].endswith(MERGED):
+        below, *folders = folders
+        lines.append(f"body = PeftModel.from_pretrained(body, {quoted(below)}).merge_and_unload()")
+    lines += [
         f'model = PeftModel.from_pretrained(body, {quoted(folders[0])}, adapter_name="layer0")',
     ]
     lines += [

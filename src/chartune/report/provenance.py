@@ -7,7 +7,7 @@ from typing import Final
 from chartune.cards import Facts, Section
 from chartune.disclosure import is_made_up, shown
 from chartune.quantities import same_unit
-from chartune.report.card import KEPT, MODEL_CARD, card_of, stated
+from chartune.report.card import KEPT, MODEL_CARD, card_of, contributed, stated
 from chartune.report.table import Cell, Column, Table, told_apart
 from chartune.report.variants import Variant
 from chartune.runs import Layer, Run
@@ -138,6 +138,7 @@ def _made_of(run: Run) -> dict[str, object]:
         "Base licence": backbone and backbone.licence,
         "Base exposure": backbone and backbone.exposure,
         "Stack": " → ".join(map(_layer, run.stack)) or run.stack_title,
+        "Contributions": contributed(run.about),
         "Parents": ", ".join(run.parents),
         "Seed": run.about.seed,
         "Switches": "; ".join(switched),

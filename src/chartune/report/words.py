@@ -9,6 +9,7 @@ WORDS: Final = (
     ("TF-IDF", "Counting words and weighing rare ones more, then logistic regression: no language model at all."),
     ("Fresh, frozen, trainable", "An adapter that starts from nothing; one that was trained before and is left as it "
      "was; one that was trained before and learns on."),
+    ("Merged", "An adapter that was trained before, added to the base model's own weights, where it stays."),
     ("AUROC", "Take a patient who had the outcome and one who had not: how often does the model give the first the "
      "higher risk? 0.5 is guessing, 1 is always. With several answers (codes, classes) the macro AUROC is the plain "
      "mean over them, and the micro AUROC ranks all pairs of admission and code together."),

@@ -12,6 +12,7 @@ from chartune.record import Record
 RUN: Final = "run.json"
 ADAPTER: Final = "adapter"
 """Folder of a run's one layer, or of a folder for each of several."""
+INACTIVE: Final = "inactive"
 HEAD_FILE: Final = "head.safetensors"
 _TITLES: Final = {"lora": "LoRA", "full": "full tuning"}
 _SIZES: Final = {"rank": "r", "tokens": "tokens"}
@@ -21,7 +22,7 @@ class Layer(Record):
     """One layer of the stack that a run trained or scored, base model side first."""
 
     state: str
-    """`frozen`, `trainable` or `fresh`."""
+    """`merged`, `frozen`, `trainable`, `fresh`, or `inactive`: it is not in the forward pass."""
     method: dict[str, Any] | None = None
     """Its method in full: kind, rank, alpha, dropout, targets, …"""
     titled: str | None = None
@@ -32,6 +33,8 @@ class Layer(Record):
     """Hash of the weights it started from."""
     base: str | None = None
     """The base model that the config of a foreign adapter names."""
+    shuffled: int | None = None
+    """The seed by which its blocks have changed places; None: they have not."""
 
     @property
     def kind(self) -> str:
@@ -54,16 +57,18 @@ class Layer(Record):
 
     def __str__(self) -> str:
         origin = f" from {self.run[:8]}" if self.run else ""
-        return f"{self.state} {self.title}{origin}"
+        moved = "" if self.shuffled is None else f", shuffled (seed {self.shuffled})"
+        return f"{self.state} {self.title}{origin}{moved}"
 
 
 def layer_folders(states: Sequence[str]) -> list[str]:
     """Where the layers of a stack lie in the folder of a run, first to last: `adapter`, or `adapter/0-frozen`, ….
 
     Args:
-        states: `frozen`, `trainable` or `fresh`, of each layer.
+        states: `merged`, `frozen`, `trainable`, `fresh` or `inactive`, of each layer; of the last nothing is kept.
     """
-    return [ADAPTER] if len(states) == 1 else [f"{ADAPTER}/{index}-{state}" for index, state in enumerate(states)]
+    kept = [(index, state) for index, state in enumerate(states) if state != INACTIVE]
+    return [ADAPTER] * len(kept) if len(states) == 1 else [f"{ADAPTER}/{index}-{state}" for index, state in kept]
 
 
 class BaseModel(Record):
@@ -168,6 +173,8 @@ class RunRecord(Record):
     """How notes became blocks: `packed` or `first-tokens`."""
     masking: dict[str, Any] | None = None
     """Of pretraining an encoder: which tokens it guessed; None: the next token was predicted."""
+    text: str | None = None
+    """Of pretraining: `general`, where it learnt from general text as a placebo; None: from notes."""
     pooling: str | None = None
     stopped_early: bool | None = None
     best_step: int | None = None
@@ -178,6 +185,9 @@ class RunRecord(Record):
     """Inverse penalty of regressions (TF-IDF, structured data), or number of trees, chosen on the validation split."""
     texts: int | None = None
     """How many texts it has learnt from; None: written before this was kept."""
+    contributions: tuple[float | None, ...] | None = None
+    """Of each layer of the stack, by how much the logits of eight training texts change in the mean where it is
+    switched off; None within: it is merged, inactive, or cannot be taken out. None: not measured."""
     seed: int | None = None
     started: str | None = None
     finished: str | None = None

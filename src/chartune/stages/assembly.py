@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from transformers import PretrainedConfig
 
+from chartune.adapters.fusion import merging
 from chartune.adapters.stack import Attached, attach, lay
 from chartune.models.architecture import shape_of
 from chartune.models.families import Family, family_of
@@ -63,7 +64,7 @@ class Model:
 
 
 def bare_body(stage: ModelStage, inputs: Inputs, *, planned: bool = False) -> Body:
-    """The base model of a stage, without stack or task head.
+    """The base model of a stage, with merged layers in its weights, without the other layers and task head.
 
     Args:
         stage: its config.
@@ -73,9 +74,13 @@ def bare_body(stage: ModelStage, inputs: Inputs, *, planned: bool = False) -> Bo
     Raises:
         AdapterError: the weights do not fit the architecture.
     """
-    trains_all = stage.layers().trains_all()
+    stack = stage.layers()
+    trains_all = stack.trains_all()
     if not planned:
-        return load_body(inputs.base, inputs.resolved, language_model=stage.needs_lm_head, trains_all=trains_all)
+        return load_body(
+            inputs.base, inputs.resolved, language_model=stage.needs_lm_head, trains_all=trains_all,
+            change=merging(stack, inputs.adapters),
+        )  # fmt: skip
     shape, family = _shape(inputs)
     return meta_body(shape, family, inputs.resolved, language_model=stage.needs_lm_head, trains_all=trains_all)
 

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from chartune.adapters.adapter import read_adapter
-from chartune.adapters.stack import Frozen, Stack, attach
+from chartune.adapters.fusion import kept_stack, merging
+from chartune.adapters.stack import attach
 from chartune.answers import answer_of
 from chartune.batches.long_texts import First
 from chartune.batches.tokenize import load_tokenizer
@@ -52,8 +53,8 @@ def load_export(export: Export, store: Store, base: Backbone | None = None) -> M
         adapter.must_fit(backbone)
     device: Literal["cpu", "cuda"] = "cuda" if torch.cuda.is_available() else "cpu"
     resolved = Resolved(device, "fp32", about.options.get("attn_implementation", "eager"), "as exported")
-    body, form = load_body(backbone, resolved), answer_of(about.answer)
-    layers = Stack(layers=tuple(Frozen(adapter=str(adapter.folder)) for adapter in adapters))
+    layers, form = kept_stack(adapters), answer_of(about.answer)
+    body = load_body(backbone, resolved, change=merging(layers, adapters))
     attached = attach(layers, body.module, adapters, seed=0)
     prior = np.zeros(form.outputs(len(about.labels)), dtype=np.float32)
     head = Head(pooling=about.pooling, normalise=about.normalise).build(body.hidden_size, prior, 0)

@@ -20,7 +20,9 @@ from torch import Tensor, nn
 from chartune import __version__, adapters
 from chartune.adapters.adapter import Adapter
 from chartune.adapters.fit import body_of
-from chartune.adapters.stack import Frozen, Stack, attach, must_merge
+from chartune.adapters.fusion import kept_stack, merging
+from chartune.adapters.placing import must_merge
+from chartune.adapters.stack import attach
 from chartune.batches.long_texts import First
 from chartune.batches.tokenize import load_tokenizer, save_tokenizer
 from chartune.cards import Section
@@ -167,11 +169,10 @@ def _write_model(stage: Finetune | Pretrain, inputs: Inputs, folder: Path) -> No
     Raises:
         RunError: the merged model reads them otherwise.
     """
-    body = load_body(
-        inputs.base, replace(inputs.resolved, device="cpu", precision="fp32"), language_model=stage.needs_lm_head
-    )
-    layers = tuple(Frozen(adapter=str(adapter.folder)) for adapter in _adapters(inputs))
-    attached = attach(Stack(layers=layers), body.module, _adapters(inputs), seed=0)
+    numerics, layers = replace(inputs.resolved, device="cpu", precision="fp32"), kept_stack(inputs.adapters)
+    change = merging(layers, inputs.adapters)
+    body = load_body(inputs.base, numerics, language_model=stage.needs_lm_head, change=change)
+    attached = attach(layers, body.module, inputs.adapters, seed=0)
     expected = _states(attached.module)
     attached.merge()
     gap, most = float((_states(attached.module) - expected).abs().max()), float(expected.abs().max())

@@ -13,7 +13,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from chartune.adapters.stack import Frozen, Stack, attach
+from chartune.adapters.fusion import kept_stack
+from chartune.adapters.stack import attach
 from chartune.made_up import oracle_of
 from chartune.models.numerics import Resolved
 from chartune.models.readers import LanguageModel
@@ -25,7 +26,7 @@ from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import inputs_of
 from chartune.stages.loading import inputs_of_run, load
 from chartune.stages.perplexity import AFTER, write_sums
-from chartune.stages.pretrain import Pretrain, corpus_texts, cutting_of, measurement, unigram_of
+from chartune.stages.pretrain import Pretrain, cutting_of, measurement, texts_of, unigram_of
 from chartune.stages.scoring import score, write_predictions
 from chartune.stages.stage import Outcome, Work
 from chartune.stages.table import read_table
@@ -61,6 +62,7 @@ def finetuned_tested(stage: Finetune, run: Run, work: Work) -> Outcome:
     tested = score(table, decided, work.folder, words=reading.words_of("test"), oracle=oracle)
     return _outcome(run, {"validation": run.scores["validation"], **tested}, {
         "truncated_fraction": float(reading.truncated.mean()), "pooling": about.pooling, "texts": about.texts,
+        "contributions": about.contributions,
         "calibration": about.calibration and about.calibration.to_json(),
     })  # fmt: skip
 
@@ -71,7 +73,7 @@ def pretrained_tested(stage: Pretrain, run: Run, work: Work) -> Outcome:
     data = prepare(stage.data, work.store)
     first = inputs_of(stage, work.store, read_dataset(data))
     cutting = cutting_of(stage, first.base)
-    texts = corpus_texts(data, cutting, work.store)
+    texts = texts_of(stage, data, cutting, work.store)
     held = texts["test"].some(stage.held_out_blocks)
     held = held.read_as(cutting.scored(held.blocks))
     measured = measurement(stage, data, {"test": held}, first.resolved)
@@ -90,9 +92,8 @@ def _trained(stage: Pretrain, run: Run, work: Work, resolved: Resolved) -> Langu
     """The language model with the weights that the run keeps."""
     kept = inputs_of_run(run, stage, work.store)
     body = bare_body(stage, kept)
-    layers = tuple(Frozen(adapter=str(adapter.folder)) for adapter in kept.adapters if adapter)
-    if layers:
-        attach(Stack(layers=layers), body.module, kept.adapters, stage.seed)
+    if kept.adapters:
+        attach(kept_stack(kept.adapters), body.module, kept.adapters, stage.seed)
     return stage.reader(body, kept.base.family, None).to(resolved.device)
 
 

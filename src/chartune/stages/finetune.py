@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from chartune.adapters.adapter import Adapter
-from chartune.adapters.stack import Fresh, Stack
+from chartune.adapters.stack import AnyLayer, Fresh, Frozen, Stack, state_of
 from chartune.batches.collate import Examples, Features
 from chartune.batches.long_texts import FIRST, AnyLong, HeadTail, Windows, encode_long_once
 from chartune.batches.tokenize import Encoded, load_tokenizer
@@ -32,6 +32,7 @@ from chartune.models.tokenizer import padding_of, padding_stand_in
 from chartune.prediction.predictions import head_logits, logits_of, pooled_vectors
 from chartune.runs.run import Run
 from chartune.stages.assembly import Model, assemble, bare_body
+from chartune.stages.contributions import contributions, probe_of
 from chartune.stages.facts import backbone_facts, source_facts, task_facts
 from chartune.stages.inputs import Inputs, content_of, inputs_of
 from chartune.stages.kept_weights import keep_weights
@@ -73,7 +74,7 @@ class Finetune(ModelStage):
 
     def idle(self) -> Mapping[str, str]:
         """The learning rate of layers where none learns."""
-        if self.stack.learns():
+        if self.stack.trains_body():
             return {}
         return {"optimisation.learning_rate": "the head learns alone; vary `optimisation.head_learning_rate`, or write "
                 "the head alone as a stage of its own"}  # fmt: skip
@@ -175,7 +176,7 @@ def _train(stage: Finetune, data: Artefact, table: TaskTable, inputs: Inputs, wo
     assembled.attached.keep_promises()
     lineage = {"run": work.fingerprint, "stage": "finetune", "task": table.task}
     keep_weights(work.folder, assembled.attached, model, inputs, lineage, whole=stage.stack.trains_all())
-    return _outcome(stage, table, encoded, assembled, reader, fitted, work)
+    return _outcome(stage, table, encoded, assembled, reader, fitted, work, inputs.resolved)
 
 
 def _fitted(stage: Finetune, table: TaskTable, assembled: Model, reader: Reader, inputs: Inputs, work: Work) -> Fitted:
@@ -187,6 +188,7 @@ def _fitted(stage: Finetune, table: TaskTable, assembled: Model, reader: Reader,
         lambda: _evaluation(table, reader.logits["validation"]()),
         title=f"fine-tune {stage.name or stage.stack.title()}", attached=assembled.attached,
         in_tokens=stage.stack.trains_body(), budget=inputs.budget(stage.optimisation, work.most_tokens),
+        probe=probe_of(stage.optimisation, stage.stopping, assembled, reader.examples["train"], resolved),
     )  # fmt: skip
     # A resumed run has its head from the checkpoint.
     if stage.head.start == "probe" and not any(work.checkpoints.glob("step-*")):
@@ -195,8 +197,9 @@ def _fitted(stage: Finetune, table: TaskTable, assembled: Model, reader: Reader,
 
 
 def _outcome(
-    stage: Finetune, table: TaskTable, encoded: Encoded, assembled: Model, reader: Reader, fitted: Fitted, work: Work
-) -> Outcome:
+    stage: Finetune, table: TaskTable, encoded: Encoded, assembled: Model, reader: Reader, fitted: Fitted, work: Work,
+    resolved: Resolved,
+) -> Outcome:  # fmt: skip
     """Write the predictions of every scored split, and score them."""
     decided = {split: table.form.decide(reader.logits[split]()) for split in stage.scored}
     write_predictions(work.folder, table, decided)
@@ -214,6 +217,7 @@ def _outcome(
         "truncated_fraction": float(cut.mean()), "pooling": cast(Classifier, assembled.reader).pooling,
         "texts": len(table.rows("train")),
         "calibration": calibration(table, decided["validation"]),
+        "contributions": contributions(assembled, reader.examples["train"], resolved),
     })  # fmt: skip
 
 
@@ -269,13 +273,16 @@ def _evaluation(table: TaskTable, logits: NDArray[np.float32]) -> Evaluation:
     return Evaluation(values[form.headline.metric] - TIE * min(values["log_loss"], 1.0), values)
 
 
-def _layer_facts(layer: Any, adapter: Adapter | None) -> dict[str, Any]:
-    method = adapter.method if adapter else layer.method
+def _layer_facts(layer: AnyLayer, adapter: Adapter | None) -> dict[str, Any]:
+    method = layer.method if isinstance(layer, Fresh) else adapter.method if adapter else None
+    if method is None:
+        raise AssertionError("a trained layer comes with its adapter")
     return {
-        "state": layer.kind,
+        "state": state_of(layer),
         "method": method.model_dump(mode="json"),
         "titled": method.title(),
         "run": adapter and adapter.run,
         "sha256": adapter and adapter.sha256,
         "base": adapter and adapter.base,
+        **({"shuffled": layer.shuffled} if isinstance(layer, Frozen) and layer.shuffled is not None else {}),
     }

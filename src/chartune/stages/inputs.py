@@ -11,7 +11,9 @@ from typing import Any
 
 from chartune.adapters.adapter import Adapter, read_adapter
 from chartune.adapters.method import Method
-from chartune.adapters.stack import Fresh
+from chartune.adapters.placing import KEEP, must_merge
+from chartune.adapters.shuffled import weights_of
+from chartune.adapters.stack import Fresh, Frozen
 from chartune.batches.budgets import budget_of
 from chartune.errors import AdapterError
 from chartune.models.backbone import LocalBackbone, sizes_alone
@@ -104,17 +106,23 @@ def inputs_of(
     """
     stack = stage.layers()
     adapters = tuple(None if isinstance(layer, Fresh) else find_adapter(layer.adapter, store) for layer in stack.layers)
+    methods = stack.methods(adapters)
+    placed = [method for method, layer in zip(methods, stack.layers, strict=True) if layer in stack.placed]
+    must_merge(methods[: stack.merged], KEEP)
     backbone = sizes_alone(stage.backbone) if sizes else None
     if backbone is None:
         backbone = find_or_make(stage.backbone, store) if make else find_or_convert(stage.backbone, store)
+    for layer, adapter in zip(stack.layers, adapters, strict=True):
+        if isinstance(layer, Frozen) and layer.shuffled is not None and adapter:
+            weights_of(layer, adapter)
     if backbone is not None:
         stage.must_suit(backbone)
         for adapter in adapters:
             if adapter is not None:
                 adapter.must_fit(backbone)
-        taken = sum(method.positions_taken for method in stack.methods(adapters))
+        taken = sum(method.positions_taken for method in placed)
         must_have_positions(stage.max_seq_len, backbone, taken)
-    must_suit_quantisation(stack.methods(adapters), stage.numerics.quantisation)
+    must_suit_quantisation(placed, stage.numerics.quantisation)
     return Inputs(backbone, adapters, resolved_of(stage, backbone, dataset))
 
 

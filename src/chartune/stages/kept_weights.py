@@ -1,6 +1,6 @@
 """What a fine-tuned run keeps of its model: every layer, the head, and the whole body where every weight has learnt.
 
-Frozen layers are kept, too: a run can be scored when its parents are gone. What was written is read again.
+Frozen and merged layers are kept, too: a run can be scored when its parents are gone. What was written is read again.
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,14 @@ import torch
 from safetensors.torch import load_file, save
 
 from chartune.adapters.adapter import read_adapter, write_adapter
-from chartune.adapters.stack import Attached
+from chartune.adapters.shuffled import weights_of
+from chartune.adapters.stack import FROZEN, MERGED, Attached
 from chartune.batches.tokenize import save_tokenizer
 from chartune.errors import RunError
 from chartune.models.load import save_model
 from chartune.models.readers import Classifier
 from chartune.models.tokenizer import tokenizer_as_given
-from chartune.runs.record import HEAD_FILE, layer_folders
+from chartune.runs.record import HEAD_FILE, INACTIVE, layer_folders
 from chartune.stages.inputs import Inputs
 from chartune.store import write_bytes
 
@@ -41,7 +42,8 @@ def keep_weights(
     Raises:
         RunError: what was written, or was to stay frozen, is not bit-equal to what the model holds.
     """
-    for index, path in enumerate(layer_folders(attached.states)):
+    layers = [index for index, state in enumerate(attached.states) if state != INACTIVE]
+    for index, path in zip(layers, layer_folders(attached.states), strict=True):
         _keep_layer(folder / path, attached, index, inputs, lineage)
     if whole:
         save_model(attached.module, folder / MODEL)
@@ -52,12 +54,13 @@ def keep_weights(
 
 
 def _keep_layer(folder: Path, attached: Attached, index: int, inputs: Inputs, lineage: Mapping[str, Any]) -> None:
-    state, parent, tensors = attached.states[index], inputs.adapters[index], attached.tensors(index)
+    state, parent = attached.states[index], inputs.adapters[index]
+    tensors = parent.tensors() if state == MERGED and parent else attached.tensors(index)
     about = {**lineage, "state": state, "parent": parent and parent.sha256}
     write_adapter(folder, tensors, attached.methods[index], inputs.base, about)
     _must_equal(read_adapter(folder).tensors(), tensors, folder)
-    if state == "frozen" and parent:
-        _must_equal(parent.tensors(), tensors, parent.folder)
+    if state == FROZEN and parent:
+        _must_equal(weights_of(attached.stack.layers[index], parent), tensors, parent.folder)
 
 
 def _must_equal(saved: dict[str, torch.Tensor], live: dict[str, torch.Tensor], place: Path) -> None:

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from chartune.adapters.adapter import read_adapter
-from chartune.adapters.stack import Frozen, Stack
+from chartune.adapters.fusion import kept_stack
+from chartune.adapters.stack import Stack
 from chartune.answers import Answer
 from chartune.batches.collate import Examples
 from chartune.batches.long_texts import AnyLong, HeadTail, Windows, encode_long
@@ -215,8 +216,9 @@ def _nothing(form: Answer, labels: Sequence[str]) -> NDArray[np.float32]:
 
 def _model(run: Run, stage: Finetune, inputs: Inputs, spec: HeadSpec) -> Classifier:
     """Base, stack and head of a run, as it keeps them."""
-    layers = tuple(Frozen(adapter=str(adapter.folder)) for adapter in inputs.adapters if adapter)
-    frozen = stage if stage.stack.trains_all() else stage.model_copy(update={"stack": Stack(layers=layers)})
+    # Where every weight has learnt, the run keeps them all, with what was merged below.
+    kept = Stack(layers=stage.stack.layers[-1:]) if stage.stack.trains_all() else kept_stack(inputs.adapters)
+    frozen = stage.model_copy(update={"stack": kept})
     model = cast(Classifier, assemble(frozen, inputs, bare_body(frozen, inputs), spec).reader)
     model.requires_grad_(False)
     read_head(model, run.artefact.file(HEAD_FILE))

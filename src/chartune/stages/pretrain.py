@@ -7,12 +7,11 @@ A decoder predicts the next token; an encoder guesses masked ones, with the head
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 import numpy as np
-import polars as pl
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from chartune.adapters.adapter import write_adapter
 from chartune.adapters.lora import LoRA
@@ -20,10 +19,8 @@ from chartune.adapters.method import AnyMethod, Method
 from chartune.adapters.stack import Attached, Fresh, Stack
 from chartune.batches.budgets import rows_within
 from chartune.batches.masking import Masking
-from chartune.batches.tokenize import encode, encode_once, must_be_of_the_vocabulary, save_tokenizer
+from chartune.batches.tokenize import save_tokenizer
 from chartune.config import Added, Unhashed, fingerprint
-from chartune.disclosure import shown
-from chartune.errors import DataError
 from chartune.log import EVENTS, EventLog, say
 from chartune.models.backbone import LocalBackbone
 from chartune.models.compiled import compiled
@@ -53,16 +50,16 @@ from chartune.stages.perplexity import (
     write_sums,
 )
 from chartune.stages.stage import Outcome, Planned, Tested, Work, perform
+from chartune.stages.texts import corpus_texts, general_texts, must_have_documents, placebo_texts
 from chartune.store import Artefact, Store
 from chartune.tasks.dataset import Dataset, read_dataset
-from chartune.tasks.prepare import corpus_of, prepare, read_corpus
-from chartune.tasks.soundness import who_left
+from chartune.tasks.prepare import corpus_of, prepare
 from chartune.train.loop import Fitted, Training, fit
 from chartune.train.optimizer import Optimisation, Stopping
 from chartune.train.plan import schedule_of
 
 REVISION: Final = 3
-SPLITS: Final = ("train", "validation", "test")
+PLACEBO: Final = ", a placebo"
 
 
 class Pretrain(ModelStage):
@@ -94,6 +91,15 @@ class Pretrain(ModelStage):
     was forgotten. Its content counts, not its place; null: none."""
     general_blocks: Annotated[int, Added()] = Field(96, gt=0)
     """Blocks of the general text that are scored, evenly spaced."""
+    text: Annotated[Literal["notes", "general"], Added()] = "notes"
+    """What is learnt from. `general`: a placebo, the general text in place of the training notes, for as many tokens;
+    a tenth of it is held out to choose by, and what is measured on notes stays."""
+
+    @model_validator(mode="after")
+    def _a_placebo_has_its_text(self) -> Self:
+        if self.text == "general" and self.general_text is None:
+            raise ValueError("`text: general` learns from general text, so that `general_text` must name some")
+        return self
 
     needs_lm_head: ClassVar[bool] = True
 
@@ -145,12 +151,13 @@ def pretrain(stage: Pretrain, store: Store, planned: Planned = None, tested: Tes
         say(f"warning: {warning}")
     return perform(
         stage, store, data, kind="pretrain", revision=REVISION,
-        name=stage.name or f"{stage.method.title()} on {backbone.name}",
+        name=stage.name or f"{stage.method.title()} on {backbone.name}{PLACEBO if stage.text == GENERAL else ''}",
         parts=parts_of(stage, backbone, inputs.resolved), resolved=inputs.resolved,
         facts={"source": source_facts(dataset), "task": None,
                "backbone": backbone_facts(backbone, parameters_of(backbone)), "stack": [_layer(stage.method)],
                "parents": [], "max_seq_len": stage.max_seq_len, "notes": stage.notes, **cutting.facts(),
-               "texts": corpus_of(dataset).counts["train"]["documents"]},
+               "texts": corpus_of(dataset).counts["train"]["documents"],
+               **({"text": stage.text} if stage.text == GENERAL else {})},
         planned=planned, tested=tested, work=lambda work: _adapt(stage, data, inputs, cutting, work),
     )  # fmt: skip
 
@@ -170,7 +177,7 @@ def cutting_of(stage: Pretrain, backbone: LocalBackbone) -> Cutting:
 
 def _adapt(stage: Pretrain, data: Artefact, inputs: Inputs, cutting: Cutting, work: Work) -> Outcome:
     backbone, last = inputs.base, stage.scored[-1]
-    texts = corpus_texts(data, cutting, work.store)
+    texts = texts_of(stage, data, cutting, work.store)
     measured = measurement(stage, data, scored_texts(stage, texts, cutting), inputs.resolved)
     body = bare_body(stage, inputs)
     bare = stage.reader(body, backbone.family, None).to(inputs.resolved.device)
@@ -193,7 +200,8 @@ def _fitted(
 ) -> tuple[LanguageModel, Fitted]:
     """The language model with the best weights, and how training went."""
     model, resolved = assembled.reader, inputs.resolved
-    watched = cutting.scored(texts["validation"].blocks.some(stage.validation_blocks))
+    chosen_by = texts[GENERAL if stage.text == GENERAL else "validation"].blocks
+    watched = cutting.scored(chosen_by.some(stage.validation_blocks))
     if not isinstance(model, LanguageModel):
         raise AssertionError("pretraining trains a language model")
     training = Training(
@@ -210,66 +218,28 @@ def _fitted(
     return model, fitted
 
 
-def must_have_documents(data: Artefact) -> None:
-    """Refuse data without a corpus, or whose corpus leaves a split empty.
+def texts_of(stage: Pretrain, data: Artefact, cutting: Cutting, store: Store) -> dict[str, Texts]:
+    """What a stage reads, in blocks: the corpus by split, general text if there is some; a placebo's in place of notes.
 
     Raises:
-        DataError: with the filter that left nothing, or took most.
+        DataError: a split, or the general text, has no token that could be predicted.
     """
-    entry, splits = corpus_of(read_dataset(data)), read_corpus(data)["split"]
-    for split in SPLITS:
-        if not (splits == split).any():
-            why = who_left(entry) or "No filter took any."
-            raise DataError(
-                f"the corpus must have documents in every split, but {split} has none of "
-                f"{shown(len(splits), exact=False)}. {why[:1].upper()}{why[1:]} Every filter: `chartune show "
-                f"{data.fingerprint}`."
-            )
+    texts = corpus_texts(data, cutting, store)
+    if stage.general_text is None:
+        return texts
+    if stage.text == GENERAL:
+        learnt, held = placebo_texts(stage.general_text, cutting, texts[TRAIN])
+        return {**texts, TRAIN: learnt, GENERAL: held}
+    return {**texts, GENERAL: general_texts(stage.general_text, cutting)}
 
 
-def corpus_texts(data: Artefact, cutting: Cutting, store: Store) -> dict[str, Texts]:
-    """The corpus in blocks, by split, with the bytes of what is held out.
-
-    Raises:
-        DataError: a split has no token that could be predicted.
-    """
-    corpus = read_corpus(data)
-    texts = {}
-    for split in SPLITS:
-        documents = corpus.filter(pl.col("split") == split).sort("note_id")
-        encoded = encode_once(
-            documents["text"].to_list(), cutting.backbone, None if cutting.whole else cutting.max_seq_len, store,
-            data=f"{data.fingerprint}/corpus/{split}", special=False,
-            count_bytes=split != TRAIN and cutting.masker is None,
-        )  # fmt: skip
-        texts[split] = Texts(cutting.blocks(encoded, whole=cutting.whole), documents["subject_id"].to_numpy())
-        if not len(texts[split].blocks):
-            raise DataError(
-                f"every split must have a token that can be predicted, but {split} has none; prepare longer texts."
-            )
-    return texts
-
-
-def scored_texts(stage: Pretrain, texts: dict[str, Texts], cutting: Cutting) -> dict[str, Texts]:
+def scored_texts(stage: Pretrain, texts: Mapping[str, Texts], cutting: Cutting) -> dict[str, Texts]:
     """What is scored, in the order of the scores: held-out splits, a sample of the training split, general text."""
     held = {split: texts[split].some(stage.held_out_blocks) for split in reversed(stage.scored)}
     sampled = {**held, TRAIN: texts[TRAIN].some(stage.train_blocks)}
     if stage.general_text is not None:
-        sampled[GENERAL] = general_texts(stage.general_text, cutting).some(stage.general_blocks)
+        sampled[GENERAL] = texts[GENERAL].some(stage.general_blocks)
     return {part: each.read_as(cutting.scored(each.blocks)) for part, each in sampled.items()}
-
-
-def general_texts(path: Path, cutting: Cutting) -> Texts:
-    """General text in blocks. Raises DataError: it cannot be read, or has no token that could be predicted."""
-    documents = plain_texts(path)
-    encoded = encode(documents, cutting.tokenizer, None, special=False, count_bytes=cutting.masker is None)
-    must_be_of_the_vocabulary(encoded, cutting.backbone)
-    blocks = cutting.blocks(encoded, whole=True)
-    if not len(blocks):
-        raise DataError(
-            f"general text must have a token that can be predicted, but in {path} there is none; name a longer one."
-        )
-    return Texts(blocks, np.arange(len(documents)))
 
 
 def measurement(stage: Pretrain, data: Artefact, scored: Mapping[str, Texts], numerics: Resolved) -> Measurement:

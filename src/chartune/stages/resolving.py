@@ -52,7 +52,7 @@ def _untried(stack: Stack, backbone: LocalBackbone) -> str:
     """Why `auto` does not compile blocks with these layers; empty: both were tried."""
     if backbone.family.model_type not in COMPILED_FAMILIES:
         return f"tried on {', '.join(COMPILED_FAMILIES)} alone"
-    fresh = [layer.method for layer in stack.layers if isinstance(layer, Fresh)]
+    fresh = [layer.method for layer in stack.placed if isinstance(layer, Fresh)]
     return next((f"not tried with {method.title()}" for method in fresh if not method.compiles), "")
 
 
@@ -78,7 +78,7 @@ def _way_of_reading(
     wide = backbone is not None and shape_of(backbone).hidden_size > NARROW
     if choice == "as-trained" or resolved.quantisation != "none" or wide:
         return "as-trained"
-    stays = [isinstance(layer, Fresh) and bool(layer.method.unmergeable) for layer in stack.layers]
+    stays = [isinstance(layer, Fresh) and bool(layer.method.unmergeable) for layer in stack.placed]
     plain = resolved.device == "cpu" and not stage.needs_lm_head and not any(stays)
     if choice == "auto" and plain and _is_of_berts_kind(backbone):
         return "fused"

@@ -16,8 +16,9 @@ from chartune.stages.assembly import assemble, bare_body
 from chartune.stages.bases import find_or_convert
 from chartune.stages.inputs import inputs_of
 from chartune.stages.model_stage import HeadSpec, ModelStage
-from chartune.stages.pretrain import Pretrain, must_have_documents
+from chartune.stages.pretrain import Pretrain
 from chartune.stages.table import read_table
+from chartune.stages.texts import must_have_documents
 from chartune.stages.tfidf import Tfidf
 from chartune.store import Artefact, Store
 from chartune.studies.cell import Cell

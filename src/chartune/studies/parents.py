@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from chartune.adapters.method import Method
-from chartune.adapters.stack import Fresh, Stack
+from chartune.adapters.placing import KEEP, must_merge
+from chartune.adapters.stack import Fresh, Merged, Stack
 from chartune.errors import ConfigError
 from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import find_adapter
@@ -56,6 +57,7 @@ class Family:
 
         Raises:
             ConfigError: a parent leaves no adapter that could be a layer.
+            AdapterError: a parent that is to be merged cannot be.
         """
         stage = self.stage(number, made, asked)
         missing = {need: parent for need, parent in self.parents[number].items() if need not in made}
@@ -64,7 +66,13 @@ class Family:
         fresh = {
             self.open_reference(need): Fresh(method=self._method(parent, store)) for need, parent in missing.items()
         }
-        layers = tuple(fresh.get(getattr(layer, "adapter", ""), layer) for layer in stage.stack.layers)
+        merged = [layer for layer in stage.stack.layers if isinstance(layer, Merged) and layer.adapter in fresh]
+        must_merge([fresh[layer.adapter].method for layer in merged], KEEP)
+        # What is merged adds no weight: without it the others weigh the same.
+        layers = tuple(
+            fresh.get(getattr(layer, "adapter", ""), layer) for layer in stage.stack.layers
+            if layer not in merged
+        )  # fmt: skip
         return stage.model_copy(update={"stack": Stack(layers=layers)})
 
     def _method(self, number: int, store: Store) -> Method:

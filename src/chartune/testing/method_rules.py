@@ -33,6 +33,7 @@ from chartune.testing.adapted import (
     body_of,
     hidden,
     kept,
+    last_read,
     one_step,
     optimizer_of,
     shaken,
@@ -147,15 +148,29 @@ def it_stacks_above_and_below_a_lora(base: LocalBackbone, method: Method) -> Non
     """Both layers count, just the right ones learn, what is frozen stays bit-equal; or it refuses, and says why."""
     with TemporaryDirectory() as one, TemporaryDirectory() as two:
         alone = kept(Path(one), base, method)
-        kept(Path(two), base, BESIDE)
+        lora, bare = kept(Path(two), base, BESIDE), hidden(last_read(base))
         for state in (Frozen, Trainable):
             above = stacked(base, state(adapter=one), Fresh(method=BESIDE))
             assert torch.allclose(hidden(above.module), alone, atol=1e-6 + _rounding(base))
+            _comes_out_and_back(above, 0, bare, base)
             _moves_just_what_learns(above, state)
             if why := method.composes_with(BESIDE):
                 _must_refuse(partial(stacked, base, state(adapter=two), Fresh(method=method)), why)
             else:
-                _moves_just_what_learns(stacked(base, state(adapter=two), Fresh(method=method)), state)
+                below = stacked(base, state(adapter=two), Fresh(method=method))
+                _comes_out_and_back(below, 1, lora, base)
+                _moves_just_what_learns(below, state)
+
+
+def _comes_out_and_back(attached: Attached, index: int, expected: Tensor, base: LocalBackbone) -> None:
+    """Switched off, a layer leaves what the others make of the body; afterwards all is as it was, bit for bit."""
+    whole, off = hidden(attached.module), attached.without(index)
+    if off is None:
+        return
+    with off:
+        assert torch.allclose(hidden(attached.module), expected, atol=1e-6 + _rounding(base))
+    attached.keep_promises()
+    assert torch.equal(hidden(attached.module), whole)
 
 
 def _moves_just_what_learns(attached: Attached, state: Any) -> None:

@@ -30,8 +30,9 @@ from chartune.train.ending import BrokenOff, Ending
 from chartune.train.optimizer import Optimisation, Stopping, make_optimizer, rate_factor
 from chartune.train.pace import Pace
 from chartune.train.plan import Schedule, epoch_steps, micro_batches, schedule_of
+from chartune.train.promises import Probe, Promises
 from chartune.train.scaling import first_scale, loss_and_norm, scale_after_step
-from chartune.train.soundness import halved, must_be_finite, must_get_gradients, must_have_examples
+from chartune.train.soundness import halved, must_be_finite, must_have_examples
 
 CHECKPOINT_SECONDS: Final = 30.0
 
@@ -97,6 +98,10 @@ class Training:
     best: dict[str, Tensor] | None = None
     regimes: Regimes = field(default_factory=Regimes)
     """What the layers ask of the loop; known once it is known how many steps there are."""
+    probe: Probe | None = None
+    """What is measured of the layers beside the score; None: nothing."""
+    promises: Promises = field(default_factory=Promises)
+    """What must hold of the layers."""
 
 
 def begin(training: Training, score: float) -> None:
@@ -123,6 +128,7 @@ def fit(training: Training) -> Fitted:
     schedule = schedule_of(choice, training.stopping, len(objective.lengths))
     if training.attached is not None:
         training.regimes = training.attached.regimes(schedule.steps)
+    training.promises = Promises(training.attached, training.probe)
     _resume(training, optimizer)
     model, prepared = accelerator.prepare(raw, optimizer)
     with progress(training.title, total=schedule.steps) as meter:
@@ -232,8 +238,7 @@ def _one_step(loop: _Loop, step: NDArray[np.int64]) -> float:
     clip = partial(loop.accelerator.clip_grad_norm_, max_norm=training.optimisation.max_grad_norm)
     loss, norm = loss_and_norm(state, loop.model, lambda: _loss_in_memory(loop, step), clip, loop.optimizer.zero_grad)
     must_be_finite(loss, norm, state.step + 1, training.optimisation, training.precision)
-    if state.step == 0:
-        must_get_gradients(training.objective.model)
+    training.promises.stepping(training.objective.model, state.step)
     loop.optimizer.step()
     training.regimes.stepped(state.step)
     scale_after_step(state, training.precision)
@@ -288,6 +293,7 @@ def _evaluate(loop: _Loop) -> None:
     except BrokenOff:
         return
     state.unevaluated = False
+    training.promises.evaluated(state.step, training.events, state.tokens)
     for name, value in shown.values.items():
         training.events.record(state.step, name, value, split="validation", tokens=state.tokens)
     if not training.regimes.may_be_best(state.step):

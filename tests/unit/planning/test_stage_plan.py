@@ -17,7 +17,7 @@ from chartune.adapters.lora import LoRA
 from chartune.adapters.p_tuning import PTuning
 from chartune.adapters.prefix import Prefix
 from chartune.adapters.prompt import Prompt
-from chartune.adapters.stack import AnyLayer, Fresh, Frozen, Stack, Trainable, attach
+from chartune.adapters.stack import AnyLayer, Fresh, Frozen, Merged, Stack, Trainable, attach
 from chartune.batches.tokenize import load_tokenizer
 from chartune.disclosure import shown, typical
 from chartune.errors import AdapterError, DataError, RunError
@@ -39,9 +39,11 @@ from chartune.stages.base import SmallBase
 from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import Inputs
 from chartune.stages.model_stage import HeadSpec
-from chartune.stages.pretrain import Pretrain, corpus_texts, cutting_of
+from chartune.stages.pretrain import Pretrain, cutting_of
+from chartune.stages.texts import corpus_texts
 from chartune.store import Store
 from chartune.tasks.prepare import Preparation, prepare, read_corpus
+from chartune.testing.adapted import kept
 from chartune.testing.chain import FINETUNE, steps
 from chartune.testing.command_line import chartune
 from chartune.testing.twins import DECODERS, EXACT, FAMILIES, PAIRED, make_twin, twin
@@ -58,6 +60,7 @@ STACKS: dict[str, tuple[AnyLayer, ...]] = {
     "frozen clinical + LoRA": (Frozen(adapter="x"), DOWN),
     "trainable clinical + LoRA": (Trainable(adapter="x"), DOWN),
     "frozen clinical alone": (Frozen(adapter="x"),),
+    "merged clinical + LoRA": (Merged(adapter="x"), DOWN),
 }
 VIRTUAL = {"prefix": Prefix(tokens=3), "prompt": Prompt(tokens=3), "p-tuning": PTuning(tokens=3, hidden=8)}
 DEEP = {"llama": "layers.3.mlp.up_proj", "bert": "encoder.layer.3.intermediate.dense"}
@@ -331,6 +334,25 @@ def test_more_is_needed_for_more(filled: Store, data: dict[str, Any], llama: Loc
     for made in (small, large, full, long):
         assert min(made.memory.to_json().values()) >= 0
         assert made.memory.peak > made.memory.weights > 0
+
+
+def test_weights_are_read_in_fp32_where_an_adapter_is_merged_and_what_cannot_be_is_refused(
+    filled: Store, data: dict[str, Any], llama: LocalBackbone, tmp_path: Path
+) -> None:
+    below = clinical(llama, tmp_path / "lora")
+    half = {"numerics": {"precision": "bf16"}}
+    merged = finetune_of(data, (Merged(adapter=str(below.folder)), DOWN), **half)
+    made, alone = planned(merged, filled, llama), planned(finetune_of(data, (DOWN,), **half), filled, llama)
+    assert [(part.parameters, part.trainable) for part in made.parts if "merged" in part.name] == [(0, 0)]
+    assert (made.total_parameters, made.memory.weights) == (alone.total_parameters, alone.memory.weights)
+    inputs = Inputs(llama, (below, None), replace(EXACT, precision="bf16"))
+    spec = HeadSpec(np.zeros(OUTPUTS, dtype=np.float32), "cross-entropy")
+    with drawn(merged, inputs, spec) as drawing:
+        resident = drawing.weights.resident_bytes
+        assert drawing.weights.widened_bytes == 4 * sum(part.parameters for part in drawing.parts) - resident > 0
+    kept(tmp_path / "prefix", llama, Prefix(tokens=2))
+    with pytest.raises(AdapterError, match=r"merged must be a change .* prefix n=2 is none.*`kind: frozen`"):
+        planned(finetune_of(data, (Merged(adapter=str(tmp_path / "prefix")),)), filled, llama)
 
 
 def test_where_only_the_head_learns_every_text_is_read_once(

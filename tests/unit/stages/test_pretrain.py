@@ -9,7 +9,7 @@ import pytest
 
 from chartune.batches.pack import Blocks, pack
 from chartune.batches.tokenize import encode, load_tokenizer
-from chartune.errors import RunError
+from chartune.errors import ConfigError, DataError, RunError
 from chartune.metrics.perplexity import mean_of_batches
 from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.models.load import load_body
@@ -17,9 +17,9 @@ from chartune.prediction.predictions import token_nll, total_nll
 from chartune.runs.run import Run
 from chartune.stages import pretrain as module
 from chartune.stages.perplexity import Measurement, Texts, as_published
-from chartune.stages.pretrain import Pretrain, parts_of, pretrain
+from chartune.stages.pretrain import Pretrain, cutting_of, parts_of, pretrain, texts_of
 from chartune.store import Store
-from chartune.tasks.prepare import Preparation
+from chartune.tasks.prepare import Preparation, prepare
 from chartune.testing import past_runs
 from chartune.testing.plain import typed
 from chartune.testing.short_texts import reports
@@ -165,6 +165,35 @@ def test_general_text_is_read_before_and_after(adapted: Run, llama: LocalBackbon
     assert general["bits_per_byte_before"].value == pytest.approx(
         nats.sum() / np.log(2) / sample.target_bytes().sum(), rel=1e-5
     )
+
+
+def test_a_placebo_learns_from_general_text_for_as_many_tokens(
+    asked: Preparation, adapted: Run, llama: LocalBackbone, tmp_path: Path
+) -> None:
+    english = tmp_path / "english.txt"
+    english.write_text(" ".join(GENERAL * 4))
+    notes = stage(asked, llama, general=english)
+    placebo = Pretrain.parse({**notes.model_dump(), "text": "general"})
+    store = Store(tmp_path / "store").open()
+    run = pretrain(placebo, store)
+    assert (run.about.text, adapted.about.text) == ("general", None)
+    assert run.cost.tokens == adapted.cost.tokens
+    assert run.scores["test"]["perplexity_before"] == adapted.scores["test"]["perplexity_before"]
+    data, cutting = prepare(asked, store), cutting_of(placebo, llama)
+    read, usual = (texts_of(each, data, cutting, store) for each in (placebo, notes))
+    learnt, held, every = read["train"].blocks, read["general"].blocks, usual["general"].blocks
+    assert (len(learnt), len(held), len(every)) == (len(usual["train"].blocks), 1, len(every))
+    assert learnt.ids.tolist() == [every.ids[n % (len(every) - 1)].tolist() for n in range(len(learnt))]
+    assert held.ids.tolist() == every.ids[-1:].tolist()
+    looks = [e.value for e in run.events() if e.name == "perplexity" and e.split == "validation"]
+    assert min(looks) == pytest.approx(run.scores["general"]["perplexity"].value, rel=1e-5)
+    assert "text" not in notes.hashable()
+    assert "A placebo: weights on" in (run.path / "MODEL_CARD.md").read_text()
+    with pytest.raises(ConfigError, match="`general_text` must name some"):
+        Pretrain.parse({**notes.model_dump(), "text": "general", "general_text": None})
+    english.write_text("fox")
+    with pytest.raises(DataError, match="two blocks, one of them held out"):
+        pretrain(placebo, store)
 
 
 def test_general_text_counts_by_its_content(asked: Preparation, llama: LocalBackbone, tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ from chartune.runner import run
 from chartune.runs.run import Run
 from chartune.stages.base import lm_evaluation, lm_objective
 from chartune.stages.exporting import export
-from chartune.stages.pretrain import Pretrain, corpus_texts, cutting_of, pretrain
+from chartune.stages.pretrain import Pretrain, cutting_of, pretrain
+from chartune.stages.texts import corpus_texts
 from chartune.store import Store
 from chartune.tasks.prepare import Preparation, prepare
 from chartune.testing.short_texts import reports

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
+from chartune.adapters.lora import LoRA
 from chartune.adapters.regime import Regime, Regimes
 from chartune.adapters.stack import Attached
 from chartune.errors import Diverged, RunError, StoreError
@@ -27,6 +28,7 @@ from chartune.train import scaling
 from chartune.train.ending import BrokenOff, Ending
 from chartune.train.loop import Evaluation, Fitted, Objective, Training, fit
 from chartune.train.optimizer import Optimisation, Stopping
+from chartune.train.promises import Probe
 from chartune.train.scaling import FIRST
 
 N, D = 60, 6
@@ -594,6 +596,9 @@ class Layers:
     def __init__(self, regime: Watched) -> None:
         self.regime = regime
 
+    def placed(self) -> list[tuple[int, Any, str]]:
+        return []
+
     def regimes(self, steps: int) -> Regimes:
         assert steps == 32
         return Regimes({"layer0": self.regime})
@@ -648,3 +653,64 @@ def test_a_model_that_does_not_count_yet_is_neither_the_best_nor_a_reason_to_sto
     made, _ = with_layers(tmp_path / "run", counting=17, scores=lambda: float(next(falling)), patience=2)
     fitted = fit(made)
     assert (fitted.state.best_step, fitted.state.step) == (20, 28)
+
+
+class Placed(Layers):
+    """Two layers of a small model: what its body learns, and something that stands aside."""
+
+    def __init__(self, model: Any, *states: str) -> None:
+        super().__init__(Watched(model))
+        self.parts, self.states = (model.body[0].weight, nn.Parameter(torch.ones(2))), states
+        self.methods = [LoRA()] * 2
+
+    def placed(self) -> list[tuple[int, Any, str]]:
+        return [(index, None, state) for index, state in enumerate(self.states)]
+
+    def tensors(self, index: int) -> dict[str, Tensor]:
+        return {"weight": self.parts[index].detach()}
+
+    def parameters(self, index: int) -> list[nn.Parameter]:
+        return [self.parts[index]]
+
+    def regimes(self, steps: int) -> Regimes:
+        return Regimes({})
+
+
+def with_states(folder: Path, *states: str, **further: Any) -> Training:
+    model = Small()
+    made = training(folder, model, **further)
+    made.attached = cast(Attached, Placed(model, *states))
+    return made
+
+
+def test_layers_are_checked_at_every_evaluation(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"layer 1 of the stack \(LoRA r=16\) has changed by step 4"):
+        fit(with_states(tmp_path / "thawed", "frozen", "frozen"))
+    with pytest.raises(RunError, match=r"after 4 steps layer 2 of the stack .* not in the forward pass.*active: false"):
+        fit(with_states(tmp_path / "aside", "fresh", "fresh"))
+    made = with_states(tmp_path / "right", "trainable", "frozen")
+    fit(made)
+    assert (made.promises.moved, made.promises.reached) == ({0}, {0})
+
+
+def test_a_layer_that_no_step_could_move_is_no_error_and_one_that_was_moved_before_a_kill_has_moved(
+    tmp_path: Path,
+) -> None:
+    made = with_states(tmp_path / "one", "fresh", "fresh")
+    made.optimisation = made.optimisation.model_copy(update={"duration": Duration.steps(1)})
+    fit(made)
+    broken = with_states(tmp_path / "broken", "fresh", fail_at=30)
+    with pytest.raises(PowerError):
+        fit(broken)
+    again = with_states(tmp_path / "broken", "fresh")
+    fit(again)
+    assert again.promises.moved == {0}
+    assert again.promises.steps < again.state.step
+
+
+def test_what_is_measured_of_layers_stands_in_the_events_as_often_as_asked(tmp_path: Path) -> None:
+    made = with_states(tmp_path / "run", "fresh")
+    made.probe = Probe(8, lambda: {"contribution of layer 1": 0.5})
+    fit(made)
+    read = [e for e in EventLog.read(made.events.path) if e.name == "contribution of layer 1"]
+    assert [(e.step, e.value, e.split) for e in read] == [(step, 0.5, "train") for step in (8, 16, 24, 32)]
