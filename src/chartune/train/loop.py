@@ -118,17 +118,18 @@ def fit(training: Training) -> Fitted:
         RunError: there is nothing to learn from, or nothing that learns.
         StoreError: a checkpoint cannot be written; earlier ones stay.
     """
-    choice, objective = training.optimisation, training.objective
+    choice, objective, attached = training.optimisation, training.objective, training.attached
     must_have_examples(len(objective.lengths))
     # Its own mixed precision is fixed once per process; ours belongs to the run.
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
     raw = objective.model
     raw.to(accelerator.device)
-    optimizer = _optimizer(training)
+    rules = (attached.undecayed(), attached.rate_ratios()) if attached else ()
+    optimizer = make_optimizer(raw, choice, *rules)
     schedule = schedule_of(choice, training.stopping, len(objective.lengths))
-    if training.attached is not None:
-        training.regimes = training.attached.regimes(schedule.steps)
-    training.promises = Promises(training.attached, training.probe)
+    if attached is not None:
+        training.regimes = attached.regimes(schedule.steps)
+    training.promises = Promises(attached, training.probe)
     _resume(training, optimizer)
     model, prepared = accelerator.prepare(raw, optimizer)
     with progress(training.title, total=schedule.steps) as meter:
@@ -137,13 +138,6 @@ def fit(training: Training) -> Fitted:
         restore(raw, training.best, "the best weights")
     accelerator.free_memory()
     return Fitted(training.state, schedule.steps, stopped)
-
-
-def _optimizer(training: Training) -> torch.optim.Optimizer:
-    """Over all that learns, by the rules of its layers."""
-    model, choice, attached = training.objective.model, training.optimisation, training.attached
-    rules = (attached.undecayed(), attached.rate_ratios()) if attached else ()
-    return make_optimizer(model, choice, *rules)
 
 
 def _resume(training: Training, optimizer: torch.optim.Optimizer) -> None:
