@@ -58,11 +58,11 @@ def _makes_modules(path: str) -> bool:
     """Whether a compiler finds Python's headers and C++'s, and links."""
     options = ["-x", "c++", "-shared", "-fPIC", f"-I{sysconfig.get_path('include')}", "-"]
     source = b"#include <Python.h>\n#include <cmath>\n"
-    with TemporaryDirectory() as place:
-        try:
+    try:
+        with TemporaryDirectory() as place:
             return not subprocess.run([path, *options], input=source, cwd=place, capture_output=True).returncode
-        except OSError:
-            return False
+    except OSError:
+        return False
 
 
 def compiled_by_rule(
