@@ -68,6 +68,10 @@ class FusedEncoder:
         self.embeddings = body.embeddings
         self.blocks = [_Block(block) for block in body.encoder.layer]
 
+    def acting_as(self, block: nn.Module) -> nn.Module:
+        """What does the work of one of the body's blocks."""
+        return next(acting for acting in self.blocks if acting.block is block)
+
     def __call__(self, input_ids: Tensor, attention_mask: Tensor) -> BaseModelOutput:
         """Last hidden states [B, T, D] of tokens [B, T], without gradients."""
         mask = None if bool(attention_mask.all()) else attention_mask[:, None, None].bool()  # [B, 1, 1, T]
@@ -77,17 +81,18 @@ class FusedEncoder:
         return BaseModelOutput(last_hidden_state=states)
 
 
-class _Block:
+class _Block(nn.Module):
     """One block, with query, key and value in one matrix."""
 
     def __init__(self, block: Any) -> None:
+        super().__init__()
         own = block.attention.self
         self.block, self.heads, self.scale = block, own.num_attention_heads, own.scaling
         three = [_innermost(getattr(own, side)) for side in PROJECTIONS]
         self.weight = torch.cat([matrix.weight for matrix in three])  # [3 · D, D]
         self.bias = torch.cat([matrix.bias for matrix in three])
 
-    def __call__(self, states: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, states: Tensor, mask: Tensor | None) -> Tensor:
         """[B, T, D] ─▶ [B, T, D]; `states` is overwritten."""
         block, (batch, length, _) = self.block, states.shape
         three = linear(states, self.weight, self.bias).view(batch, length, 3, self.heads, -1)

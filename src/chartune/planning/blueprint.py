@@ -4,11 +4,12 @@ stage ─▶ model without memory, of many like blocks two ─▶ parts, bytes i
                                                     └──▶ what a micro-batch and an evaluation would cost
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import zip_longest
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -17,14 +18,14 @@ from chartune.adapters.method import ROOT
 from chartune.batches.budgets import reading_budget, rows_within
 from chartune.batches.masking import EVALUATED
 from chartune.models.anatomy import anatomy_of
-from chartune.models.losses import blank_labels
+from chartune.models.losses import blank_labels, weighted_loss
 from chartune.models.numerics import Resolved
 from chartune.models.precision import computing
 from chartune.models.readers import Classifier, LanguageModel
 from chartune.planning.depth import Blocks, like_blocks
-from chartune.planning.rehearsal import Missing, Rehearsals, rehearse
+from chartune.planning.rehearsal import Missing, Rehearsals, Run, rehearse
 from chartune.planning.requirements import Weights
-from chartune.prediction.reading import copied_bytes
+from chartune.prediction.reading import copied_bytes, ready_to_read
 from chartune.stages.assembly import Model, Part, assemble, bare_body
 from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import Inputs
@@ -113,8 +114,10 @@ def _size(module: nn.Module) -> int:
     return sum(t.numel() * t.element_size() for t in (*module.parameters(), *module.buffers()))
 
 
-def rehearsals(stage: Pretrain | Finetune, blueprint: Blueprint, resolved: Resolved, budget: int) -> Rehearsals:
-    """Rehearse a micro-batch of full length, and a batch of an evaluation.
+def rehearsals(
+    stage: Pretrain | Finetune, blueprint: Blueprint, resolved: Resolved, budget: int, length: int | None = None
+) -> Rehearsals:
+    """Rehearse a micro-batch, and a batch of an evaluation, which is read as the numerics say.
 
     After a micro-batch the other one gets as many rows, and is counted in proportion: what was followed once is
     followed in a third of the time.
@@ -124,19 +127,21 @@ def rehearsals(stage: Pretrain | Finetune, blueprint: Blueprint, resolved: Resol
         blueprint: its model.
         resolved: the numerics in force.
         budget: padded tokens of a micro-batch.
+        length: tokens of a row; None: `max_seq_len`.
     """
-    length, choice = stage.max_seq_len, stage.optimisation
+    length = length or stage.max_seq_len
     reader, missing, device = blueprint.model.reader, blueprint.missing, resolved.device
     of_a_text = stage.long.rows if isinstance(stage, Finetune) else 1  # go through the model together
-    rows = min(choice.batch_size * of_a_text, max(of_a_text, rows_within(budget, length)))
+    rows = min(stage.optimisation.batch_size * of_a_text, max(of_a_text, rows_within(budget, length)))
     read = followed = max(of_a_text, rows_within(reading_budget(device, resolved.precision), length))
     guessed = stage.masking.rate if isinstance(stage, Pretrain) else 1.0
     training = None
     if stage.layers().trains_body():
         followed, run = rows, _batch(reader.train(), rows, length, resolved, guessed)
         training = rehearse(reader, missing, device, run, backward=True)
-    reading = rehearse(reader, missing, device, _batch(reader.eval(), followed, length, resolved), backward=False)
-    reading = reading.of_more_rows(read / followed)
+    run = _batch(reader.eval(), followed, length, resolved)
+    ready = partial(ready_to_read, reader.body, resolved, device)
+    reading = rehearse(reader, missing, device, run, backward=False, ready=ready).of_more_rows(read / followed)
     reading = replace(reading, peak_bytes=reading.peak_bytes + _copied(blueprint, resolved))
     return Rehearsals(training, rows * length, reading, read * length)
 
@@ -150,10 +155,18 @@ def _copied(blueprint: Blueprint, resolved: Resolved) -> int:
 
 def _batch(
     module: Classifier | LanguageModel, rows: int, length: int, resolved: Resolved, guessed: float = EVALUATED.rate
-) -> Callable[[], Tensor]:
-    """A batch of full length and its loss, as a function; `guessed`: the share of tokens that an encoder guesses."""
+) -> Run:
+    """A batch and its loss, as a function of what reads for the body, if anything does.
 
-    def loss() -> Tensor:
+    Args:
+        module: that is rehearsed.
+        rows: of the batch.
+        length: tokens of each.
+        resolved: the numerics in force.
+        guessed: the share of tokens that an encoder guesses.
+    """
+
+    def loss(body: Any = None) -> Tensor:
         with torch.device(resolved.device):
             ids, ones = torch.ones(rows, length, dtype=torch.int64), torch.ones(rows)
             if isinstance(module, Classifier):
@@ -163,7 +176,8 @@ def _batch(
                 places = torch.zeros(rows * max(1, round(share * length)), dtype=torch.int64)
         with computing(resolved.device, resolved.precision):
             if isinstance(module, Classifier):
-                return module.forward(ids, torch.ones_like(ids), labels, ones)
+                logits = module.head(module.pooled(ids, torch.ones_like(ids), body))
+                return weighted_loss(module.loss, logits, labels, ones)
             return module.forward(ids, torch.ones_like(ids), places, places)
 
     return loss

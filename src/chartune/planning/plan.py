@@ -18,6 +18,7 @@ from chartune.models.numerics import Resolved
 from chartune.planning.blueprint import drawn, rehearsals
 from chartune.planning.rehearsal import Rehearsals
 from chartune.planning.requirements import (
+    COMPILING_SECONDS,
     Disk,
     Memory,
     Rates,
@@ -161,17 +162,19 @@ def plan(stage: Pretrain | Finetune, store: Store, exact: bool = False) -> Plan:
     spec = HeadSpec(np.zeros(workload.outputs or BINARY, dtype=np.float32), workload.loss or CROSS_ENTROPY)
     with drawn(stage, inputs, spec) as blueprint:
         weights, rehearsed = blueprint.weights, rehearsals(stage, blueprint, resolved, budget)
+        row = min(workload.row or stage.max_seq_len, stage.max_seq_len)  # a text may have several
+        usual = rehearsed if row == stage.max_seq_len else rehearsals(stage, blueprint, resolved, budget, row)
     memory = memory_of(weights, rehearsed, workload, resolved, held)
     fitting = _fitting(stage, memory, rehearsed, weights)
     fewer = fitting if stage.optimisation.micro_batch_tokens == "auto" else None
     if fewer is not None:
-        rehearsed = rehearsed.in_micro_batches_of(fewer)
+        rehearsed, usual = rehearsed.in_micro_batches_of(fewer), usual.in_micro_batches_of(fewer)
         memory = memory_of(weights, rehearsed, workload, resolved, held)
-    disk, rates = disk_of(weights, store.root), measured_rates(resolved)
+    disk, rates = disk_of(weights, store.root), measured_rates(resolved, usual.result_bytes)
     title = f"{stage.layers().title()} on {backbone.name if backbone else stage.backbone.name}"
     return Plan(
         stage.kind, title, resolved, blueprint.parts, workload, memory, disk, rates,
-        seconds_of(workload, rehearsed, weights.trainable, rates),
+        seconds_of(workload, usual, weights.trainable, rates, compiled=resolved.compiled),
         _ways_out(stage, resolved, memory, disk, fitting),
         _notes(stage, inputs, workload), fewer,
     )  # fmt: skip
@@ -228,6 +231,8 @@ def _notes(stage: Pretrain | Finetune, inputs: Inputs, workload: Workload) -> tu
         notes.append(f"of {stage.backbone.name} the sizes alone are known: name the folder of its weights to train")
     if workload.data is None:
         notes.append("tokens, steps and time are not known: run `chartune prepare` first")
+    if inputs.resolved.compiled:
+        notes.append(f"compiled blocks: {COMPILING_SECONDS:.0f} s more where they are not compiled yet")
     if isinstance(stage, Finetune) and workload.outputs is None:
         notes.append("how many labels the task has is known once it is prepared; the head is counted with two")
     return tuple(notes)

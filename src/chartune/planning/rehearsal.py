@@ -10,9 +10,9 @@ further one costs: it has one below itself, as all others have.
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,21 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from chartune.models.fused_encoder import FusedEncoder
 from chartune.models.numberless import NoNumbers
+
+Run = Callable[..., Tensor]
+"""A batch, and its loss; of what reads for the body, if it is given."""
+Ready = Callable[[], AbstractContextManager[Any]]
+"""Makes what reads for the body; None: the body itself."""
+_ATEN: Final = torch.ops.aten
+FLOPS: Final = flop_registry | {
+    _ATEN._scaled_dot_product_flash_attention_for_cpu: flop_registry[_ATEN._scaled_dot_product_flash_attention],
+    _ATEN._scaled_dot_product_flash_attention_for_cpu_backward: flop_registry[
+        _ATEN._scaled_dot_product_flash_attention_backward
+    ],
+}
+"""Operation → its floating-point operations; of PyTorch's fused attention on a processor, too, which it leaves out."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +49,23 @@ class Rehearsed:
     """Bytes of all results that were written: what element-wise work costs goes with it."""
     operations: int
     """How many operations there were: each costs a little, whatever its size."""
+    squared_bytes: int
+    """Sum of the squares of the sizes of those results."""
+
+    @property
+    def result_bytes(self) -> int:
+        """Size of a result, in the mean over what was written: whether it stays in a cache decides what it costs."""
+        return self.squared_bytes // max(1, self.written_bytes)
 
     def of_more_rows(self, times: float) -> "Rehearsed":
         """Of a batch with so many times the rows: all in proportion, but as many operations."""
         flops, peak, written = (round(times * size) for size in (self.flops, self.peak_bytes, self.written_bytes))
-        return Rehearsed(flops, peak, written, self.operations)
+        return Rehearsed(flops, peak, written, self.operations, round(times**2 * self.squared_bytes))
 
     def deepened(self, block: "Rehearsed", blocks: int) -> "Rehearsed":
         """With so many further blocks, each of which costs as much as `block`."""
-        own, one = asdict(self), asdict(block)
-        return Rehearsed(**{count: own[count] + blocks * one[count] for count in own})
+        own, more = asdict(self), asdict(block)
+        return Rehearsed(**{count: own[count] + blocks * more[count] for count in own})
 
 
 @dataclass(frozen=True)
@@ -67,6 +88,11 @@ class Rehearsals:
         return replace(self, training=self.training.of_more_rows(tokens / self.training_tokens), training_tokens=tokens)
 
     @property
+    def result_bytes(self) -> int:
+        """Size of a result in training, or in reading where the body does not learn."""
+        return (self.training or self.reading).result_bytes
+
+    @property
     def peak_bytes(self) -> int:
         """Memory of reading or of training, whichever takes more."""
         return max(self.reading.peak_bytes, self.training.peak_bytes if self.training else 0)
@@ -83,7 +109,7 @@ class Missing:
 
 
 def rehearse(
-    module: nn.Module, missing: Missing | None, device: str, run: Callable[[], Tensor], *, backward: bool
+    module: nn.Module, missing: Missing | None, device: str, run: Run, *, backward: bool, ready: Ready = nullcontext
 ) -> Rehearsed:
     """Count what a batch costs.
 
@@ -93,26 +119,29 @@ def rehearse(
         module: on the meta device; its parameters and buffers are replaced by fake ones of the same types.
         missing: blocks to be counted, too.
         device: where it would run.
-        run: puts a batch, made by itself, through the module, and returns a loss.
+        run: puts a batch, made by itself, through what `ready` yields, and returns a loss.
         backward: also go backward.
+        ready: makes the module ready for many batches, which is not counted.
     """
-    counted, block = _counted(module, device, run, backward, missing.like if missing else None)
+    counted, block = _counted(module, device, run, backward, missing.like if missing else None, ready)
     return counted.deepened(block, missing.count) if missing else counted
 
 
 def _counted(
-    module: nn.Module, device: str, run: Callable[[], Tensor], backward: bool, block: nn.Module | None
+    module: nn.Module, device: str, run: Run, backward: bool, block: nn.Module | None, ready: Ready
 ) -> tuple[Rehearsed, Rehearsed]:
     """What a batch costs, and what of it a block does; its peak is what it leaves alive for the way back."""
     with FakeTensorMode():
         _fake(module, device)
         alive = _Alive({id(t.untyped_storage()) for t in (*module.parameters(), *module.buffers())})
         span = _Span(alive)
-        with alive, torch.set_grad_enabled(backward), span.around(block):
-            loss = run()
+        with alive, torch.set_grad_enabled(backward), ready() as body:
+            alive.begin()
+            with span.around(body.acting_as(block) if isinstance(body, FusedEncoder) and block else block):
+                loss = run(body)
             if backward:
                 torch.autograd.backward(loss)
-    return Rehearsed(alive.flops, alive.peak, alive.written, alive.operations), span.cost()
+    return alive.counted(alive.peak), span.cost()
 
 
 class _Span:
@@ -120,7 +149,7 @@ class _Span:
 
     def __init__(self, alive: "_Alive") -> None:
         self._alive = alive
-        self._marks: dict[str, tuple[int, int, int, int]] = {}
+        self._marks: dict[str, Rehearsed] = {}
 
     @contextmanager
     def around(self, block: nn.Module | None) -> Iterator[None]:
@@ -140,17 +169,12 @@ class _Span:
 
     def cost(self) -> Rehearsed:
         """What one block costs, forward and backward."""
-        if "in" not in self._marks:
-            return Rehearsed(0, 0, 0, 0)
-        flops, kept, written, operations = (
-            after - before for before, after in zip(self._marks["in"], self._marks["out"], strict=True)
-        )
-        if "in back" in self._marks:
-            back = [
-                after - before for before, after in zip(self._marks["out back"], self._marks["in back"], strict=True)
-            ]
-            flops, written, operations = flops + back[0], written + back[2], operations + back[3]
-        return Rehearsed(flops, max(0, kept), written, operations)
+        marks = self._marks
+        if "in" not in marks:
+            return Rehearsed(0, 0, 0, 0, 0)
+        forward = marks["out"].deepened(marks["in"], -1)
+        whole = forward.deepened(marks["in back"], 1).deepened(marks["out back"], -1) if "in back" in marks else forward
+        return replace(whole, peak_bytes=max(0, forward.peak_bytes))
 
     def _enter(self, _: nn.Module, given: tuple[Any, ...], named: dict[str, Any]) -> None:
         hidden = self._hidden((*given, *named.values()))
@@ -166,8 +190,8 @@ class _Span:
     def _settle(self) -> None:
         """The block's caller has let go of what it gave the block: it counts only if the way back needs it."""
         if self._input() is None:
-            flops, now, written, operations = self._marks["out"]
-            self._marks["out"] = (flops, now - self._bytes, written, operations)
+            out = self._marks["out"]
+            self._marks["out"] = replace(out, peak_bytes=out.peak_bytes - self._bytes)
 
     def _hidden(self, given: Iterable[Any]) -> Tensor:
         return next(value for value in given if isinstance(value, Tensor) and value.is_floating_point())
@@ -177,8 +201,7 @@ class _Span:
             hidden.register_hook(lambda _: self._mark(place))  # type: ignore[no-untyped-call]
 
     def _mark(self, place: str) -> None:
-        alive = self._alive
-        self._marks[place] = (alive.flops, alive.now, alive.written, alive.operations)
+        self._marks[place] = self._alive.counted(self._alive.now)
 
 
 class _Alive(NoNumbers):
@@ -186,10 +209,18 @@ class _Alive(NoNumbers):
 
     def __init__(self, weights: set[int]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.now = self.peak = self.written = self.operations = self.flops = 0
+        self.begin()
         self._known: set[int] = set(weights)
         self.next: Callable[[], None] | None = None
         """Is called once, before the next operation: by then a block's caller has let go of what it gave the block."""
+
+    def begin(self) -> None:
+        """Count from here; what is alive by now is known and not counted."""
+        self.now = self.peak = self.written = self.squares = self.operations = self.flops = 0
+
+    def counted(self, alive: int) -> Rehearsed:
+        """The counts up to here, with so many bytes alive."""
+        return Rehearsed(self.flops, alive, self.written, self.operations, self.squares)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         due, self.next = self.next, None
@@ -197,7 +228,7 @@ class _Alive(NoNumbers):
             due()
         out = super().__torch_dispatch__(func, types, args, kwargs)
         self.operations += 1
-        counted = flop_registry.get(func._overloadpacket)
+        counted = FLOPS.get(func._overloadpacket)
         if counted is not None:
             self.flops += int(counted(*args, **(kwargs or {}), out_val=out))
         for tensor in tree_leaves(out):
@@ -212,6 +243,7 @@ class _Alive(NoNumbers):
         self._known.add(key)
         self.now += size
         self.written += size
+        self.squares += size * size
         self.peak = max(self.peak, self.now)
         weakref.finalize(storage, self._gone, key, size)
 

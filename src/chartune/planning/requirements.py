@@ -1,11 +1,13 @@
 """What a stage would need: memory, time and disk, from a rehearsal of one micro-batch and the rates of this machine.
 
     memory    what is there ─▶ + weights ─▶ + optimizer, best weights ─▶ + the most that is alive in a micro-batch
-    time      flops / matmul rate + 3 · bytes written / memory rate + operations · 5 µs
+    time      steps + batches: flops / matmul rate + 4 · bytes written / their rate + operations · 5 µs
+              + checkpoints: bytes · 5 ns
 
-SETUP_SECONDS, RUNTIME, SLACK and READ_AT_ONCE were fitted on the runs of benchmarks/memory.py (models of some 30
-million parameters in fp32, one core), PASSES and OPERATION_SECONDS on small models before; STEP_SECONDS is a judgement.
-On a GPU none of them was compared with a run.
+SETUP_SECONDS, PASSES, RUNTIME, SLACK and READ_AT_ONCE were fitted on runs of benchmarks/memory.py (models of some 30
+million parameters in fp32, one core), STORING was measured by itself, OPERATION_SECONDS on small models before;
+STEP_SECONDS is a judgement. How far runs are off on which nothing was fitted, benchmarks/README.md says. On a GPU none
+of them was compared with a run.
 """
 
 import time
@@ -22,17 +24,29 @@ from chartune.models.numerics import Resolved
 from chartune.models.precision import HALF
 from chartune.planning.rehearsal import Rehearsals, Rehearsed
 from chartune.planning.workload import Workload
+from chartune.train.loop import CHECKPOINT_SECONDS
 
-PASSES: Final = 3.0
-"""Passes over memory that each byte written costs: two operands are read, one result is written."""
+PASSES: Final = 4.0
+"""Times the seconds of a product with a number that a byte costs in the mean: some results have two operands, some are
+exponentials."""
 OPERATION_SECONDS: Final = 5e-6
 """What an operation costs however small it is."""
 STEP_SECONDS: Final = 3e-3
 """Optimizer, events and order, for each step."""
-SETUP_SECONDS: Final = 2.0
+SETUP_SECONDS: Final = 1.0
 """Loading, tokenising, intervals, writing."""
+STORING: Final = 5e-9
+"""Processor seconds for each byte of a checkpoint: copied, serialised, hashed, written."""
+COMPILED_LEAVES: Final = 0.6
+"""Share of what a training takes beside its products that compiled blocks still take: from what compiling saves in all
+(`chartune.models.compiled`), not compared with a run."""
+COMPILING_SECONDS: Final = 30.0
+"""What compiling takes, once for a shape of block on this machine."""
 TRY_SECONDS: Final = 0.03
 """How long a rate is tried."""
+LEAST_TRIED: Final = 2**16
+MOST_TRIED: Final = 2**26
+"""Bounds of the bytes on which the rate of element-wise work is tried."""
 RUNTIME: Final = 240 * 2**20
 """What libraries take when the first batch runs: kernels, their work space, modules that are imported late."""
 SLACK: Final = 1.5
@@ -163,14 +177,17 @@ def micro_batch_within(left: int, rehearsed: Rehearsals, weights: Weights) -> in
     return int(share * rehearsed.training_tokens)
 
 
-def seconds_of(workload: Workload, rehearsed: Rehearsals, trainable: int, rates: Rates) -> float | None:
+def seconds_of(
+    workload: Workload, rehearsed: Rehearsals, trainable: int, rates: Rates, *, compiled: bool = False
+) -> float | None:
     """Seconds of the whole stage; None where the workload is not known.
 
     Args:
         workload: tokens and steps.
-        rehearsed: its batches.
+        rehearsed: its batches, of rows of the usual length.
         trainable: weights that learn.
         rates: of the machine.
+        compiled: whether the blocks of the training are, already.
     """
     if workload.tokens is None or workload.read_tokens is None or workload.steps is None:
         return None
@@ -178,10 +195,20 @@ def seconds_of(workload: Workload, rehearsed: Rehearsals, trainable: int, rates:
     reads = workload.read_tokens / rehearsed.reading_tokens
     total = SETUP_SECONDS + workload.steps * step + reads * seconds_of_batch(rehearsed.reading, rates)
     if rehearsed.training is not None:
-        calls = OPERATION_SECONDS * rehearsed.training.operations
-        per_token = (seconds_of_batch(rehearsed.training, rates) - calls) / rehearsed.training_tokens
-        total += workload.tokens * per_token + (workload.micro_batches or 0) * calls
-    return total
+        total += _seconds_of_training(workload, rehearsed.training, rehearsed.training_tokens, rates, compiled)
+    checkpoints = max(workload.evaluations, total / CHECKPOINT_SECONDS if workload.evaluations else 0)
+    return total + checkpoints * STORING * CHECKPOINT * trainable
+
+
+def _seconds_of_training(
+    workload: Workload, micro_batch: Rehearsed, tokens: int, rates: Rates, compiled: bool
+) -> float:
+    """Of all micro-batches, of which one has so many tokens."""
+    calls, products = OPERATION_SECONDS * micro_batch.operations, micro_batch.flops / rates.flops
+    beside = seconds_of_batch(micro_batch, rates) - products - calls
+    left = COMPILED_LEAVES if compiled else 1.0
+    per_token = (products + left * beside) / tokens
+    return (workload.tokens or 0) * per_token + (workload.micro_batches or 0) * left * calls
 
 
 def seconds_of_batch(rehearsed: Rehearsed, rates: Rates) -> float:
@@ -193,10 +220,15 @@ def seconds_of_batch(rehearsed: Rehearsed, rates: Rates) -> float:
     )
 
 
-def measured_rates(resolved: Resolved) -> Rates:
-    """The machine's rates, in some hundredths of a second. The best of a few tries: others may be at work."""
+def measured_rates(resolved: Resolved, result_bytes: int) -> Rates:
+    """The machine's rates, in some hundredths of a second. The best of a few tries: others may be at work.
+
+    Args:
+        resolved: device and precision.
+        result_bytes: size of a result: one that stays in a processor's caches is written several times as fast.
+    """
     dtype = HALF.get(resolved.precision, torch.float32)
-    wide = torch.ones(1024, 4096, device=resolved.device)
+    wide = torch.ones(min(max(result_bytes, LEAST_TRIED), MOST_TRIED) // COPY, device=resolved.device)
     written = torch.empty_like(wide)
     copying = wide.nbytes / _quickest(lambda: torch.mul(wide, 1.5, out=written))
     return Rates(matmul_rate(dtype, resolved.device), copying)

@@ -60,10 +60,17 @@ class Workload:
     """Training tokens over all steps; 0 where the body reads once and only the head learns."""
     micro_batches: int | None = None
     """How often a micro-batch goes forward and backward."""
+    evaluations: int = 0
+    """How often the validation split is scored, and a checkpoint written."""
     read_tokens: int | None = None
     """Tokens read without gradients: evaluations, final scores, vectors for a head."""
     text_bytes: int = 0
     """Size of the texts that are held in memory."""
+
+    @property
+    def row(self) -> int | None:
+        """Mean tokens of a training text or block; None: not known."""
+        return max(2, round(self.epoch_tokens / self.examples)) if self.examples and self.epoch_tokens else None
 
     def to_json(self, exact: bool = True) -> dict[str, Any]:
         """As plain JSON; `exact`: whether texts of real patients are counted as they are."""
@@ -152,7 +159,7 @@ def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None, b
     schedule = schedule_of(stage.optimisation, stage.stopping, train.count)
     return Workload(
         data=data.fingerprint, outputs=outputs, loss=form.loss, examples=train.count, epoch_tokens=train.tokens,
-        steps=schedule.steps,
+        steps=schedule.steps, evaluations=schedule.evaluations,
         tokens=round(train.tokens * schedule.epochs) if trains else 0,
         micro_batches=schedule.steps * _turns(stage.optimisation, train.mean, budget) if trains else 0,
         read_tokens=_read(stage, texts, schedule.evaluations),
@@ -201,7 +208,7 @@ def _of_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone | None, 
     epoch, characters = blocks["train"] * length, sum(part.characters for part in notes.values())
     return Workload(
         data=data.fingerprint, examples=blocks["train"], epoch_tokens=epoch, steps=schedule.steps,
-        tokens=round(epoch * schedule.epochs),
+        evaluations=schedule.evaluations, tokens=round(epoch * schedule.epochs),
         micro_batches=schedule.steps * _turns(stage.optimisation, length, budget),
         read_tokens=_read_blocks(stage, blocks, schedule.evaluations) * length,
         text_bytes=round(2 * characters) + BYTES_PER_PACKED_TOKEN * sum(blocks.values()) * stage.max_seq_len,

@@ -30,14 +30,23 @@ def reading(model: Classifier | LanguageModel, numerics: Resolved) -> Iterator[A
     model.eval()
     try:
         with (
-            nullcontext() if numerics.reading == "as-trained" else merged.merged(model.body),
+            ready_to_read(model.body, numerics, device) as body,
             torch.inference_mode(),
             computing(device, numerics.precision),
         ):
-            fused = numerics.reading == "fused" and device == "cpu" and _holds_no_other_layer(model.body)
-            yield FusedEncoder(model.body) if fused else model.body
+            yield body
     finally:
         model.train(was_training)
+
+
+@contextmanager
+def ready_to_read(body: nn.Module, numerics: Resolved, device: str) -> Iterator[Any]:
+    """Meanwhile a body that is on a device is as the numerics say that it is read. Yields what reads like it."""
+    with nullcontext() if numerics.reading == "as-trained" else merged.merged(body):
+        fused = numerics.reading == "fused" and device == "cpu" and _holds_no_other_layer(body)
+        with torch.no_grad():
+            reader = FusedEncoder(body) if fused else body
+        yield reader
 
 
 def copied_bytes(module: nn.Module, numerics: Resolved) -> int:

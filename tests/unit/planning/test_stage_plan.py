@@ -4,7 +4,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -26,11 +26,11 @@ from chartune.models.heads import LinearHead
 from chartune.models.load import load_body, new_llama
 from chartune.models.numerics import Resolved
 from chartune.models.readers import Classifier, LanguageModel
-from chartune.planning.blueprint import Blueprint, _batch, _weights, drawn, rehearsals
+from chartune.planning.blueprint import Blueprint, _batch, _copied, _weights, drawn, rehearsals
 from chartune.planning.depth import like_blocks
 from chartune.planning.plan import Plan, plan, planned_facts
-from chartune.planning.rehearsal import _Alive
-from chartune.planning.requirements import free_memory
+from chartune.planning.rehearsal import Rehearsals, Rehearsed, _Alive
+from chartune.planning.requirements import Rates, free_memory
 from chartune.planning.workload import workload_of
 from chartune.runner import run
 from chartune.runs.run import Run
@@ -224,16 +224,47 @@ def test_of_many_like_blocks_two_tell_what_all_have_and_cost(
     assert few == full
 
 
-def test_weights_that_are_held_twice_while_texts_are_read_are_planned(twins: Path, anywhere: dict[str, Any]) -> None:
-    stage, merged = finetune_of(anywhere, STACKS["attention"]), replace(EXACT, reading="merged")
+def test_a_rehearsal_reads_as_the_numerics_say_and_counts_weights_that_are_held_twice(
+    twins: Path, anywhere: dict[str, Any]
+) -> None:
+    def drawn_anew(name: str) -> tuple[Finetune, Blueprint]:
+        stage = finetune_of(anywhere, STACKS[name])
+        return stage, whole(drawn_of(stage, twin(twins, "bert"), [None] * len(stage.stack.layers), OUTPUTS))
 
-    def peak(numerics: Resolved) -> int:
-        drawn_anew = whole(drawn_of(stage, twin(twins, "bert"), [None], OUTPUTS))
-        return rehearsals(stage, drawn_anew, numerics, BUDGET).reading.peak_bytes
+    def read(name: str, numerics: Resolved) -> Rehearsed:
+        stage, blueprint = drawn_anew(name)
+        both = rehearsals(stage, blueprint, numerics, BUDGET)
+        copied = _copied(blueprint, numerics)
+        return replace(both.reading, peak_bytes=both.reading.peak_bytes - copied)
 
+    merged = replace(EXACT, reading="merged")
     matrix, blocks = 4 * (32 * 32 + 32), 2
-    assert peak(merged) - peak(EXACT) == blocks * 2 * matrix  # query and value
-    assert peak(READ) - peak(merged) == blocks * 3 * matrix
+    assert _copied(drawn_anew("attention")[1], merged) == blocks * 2 * matrix  # query and value
+    assert _copied(drawn_anew("attention")[1], READ) == blocks * 5 * matrix
+    few, many = read("head only", EXACT), read("attention", EXACT)
+    assert few.flops < many.flops
+    assert read("attention", merged).operations == few.operations
+    assert read("attention", merged).flops == few.flops
+    fused = read("attention", READ)
+    assert fused.flops == few.flops
+    assert fused.operations < few.operations
+    assert fused.written_bytes < few.written_bytes
+
+
+def test_fused_attention_has_the_operations_of_its_products(twins: Path, anywhere: dict[str, Any]) -> None:
+    stage = finetune_of(anywhere, STACKS["full"])
+
+    def both(attention: Literal["eager", "sdpa"]) -> tuple[int, int]:
+        inputs = Inputs(twin(twins, "llama"), (None,), replace(EXACT, attention=attention))
+        spec = HeadSpec(np.zeros(OUTPUTS, dtype=np.float32), "cross-entropy")
+        model = assemble(stage, inputs, bare_body(stage, inputs, planned=True), spec, planned=True)
+        batches = rehearsals(stage, whole(model), inputs.resolved, BUDGET)
+        assert batches.training is not None
+        return batches.reading.flops, batches.training.flops
+
+    eager, fused = both("eager"), both("sdpa")
+    assert fused[0] == eager[0]
+    assert eager[1] <= fused[1] < 1.1 * eager[1]  # on the way back the scores are computed again
 
 
 @pytest.mark.parametrize("model_type", DEEP)
@@ -390,6 +421,48 @@ def test_a_plan_of_pretraining_counts_blocks(filled: Store, data: dict[str, Any]
     looks, rest = divmod((made.workload.read_tokens or 0) // 64 - (2 * 8 + 8 + 3), 4)
     assert (looks in (4, 5), rest) == (True, 0)  # four looks in an epoch, and a last one where they end before it
     assert made.seconds is not None
+
+
+def test_compiled_blocks_are_planned_as_such_and_said(
+    filled: Store, data: dict[str, Any], llama: LocalBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chartune.models.compiled.compiler", lambda: "/usr/bin/c++")
+    monkeypatch.setattr("chartune.planning.plan.measured_rates", lambda *_: Rates(1e9, 1e9))
+
+    def made(choice: str) -> Plan:
+        asked = {"compile": choice, "attention": "eager"}
+        return planned(Pretrain.parse({"data": data, "backbone": BASE, "max_seq_len": 16, "numerics": asked}),
+                       filled, llama)  # fmt: skip
+
+    plain, quick = made("off"), made("on")
+    assert (quick.seconds or 0) < (plain.seconds or 0)
+    assert not any("compiled" in note for note in plain.notes)
+    (note,) = [note for note in quick.notes if "compiled" in note]
+    assert "30 s more" in note
+    assert note in quick.as_text()
+
+
+def test_time_is_that_of_texts_as_long_as_they_are_and_memory_that_of_the_longest(
+    filled: Store, data: dict[str, Any], llama: LocalBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths: list[int | None] = []
+
+    def followed(*given: Any) -> Rehearsals:
+        lengths.append(given[4] if len(given) > 4 else None)
+        return rehearsals(*given)
+
+    monkeypatch.setattr("chartune.planning.plan.rehearsals", followed)
+    made = planned(finetune_of(data), filled, llama)
+    assert made.workload.row == 24  # every text is cut
+    shorter = replace(made.workload, epoch_tokens=10 * (made.workload.examples or 0))
+    monkeypatch.setattr("chartune.planning.plan.workload_of", lambda *_: shorter)
+    again = planned(finetune_of(data), filled, llama)
+    assert again.memory.batch == made.memory.batch
+    several = replace(made.workload, epoch_tokens=60 * (made.workload.examples or 0))  # rows of a text
+    monkeypatch.setattr("chartune.planning.plan.workload_of", lambda *_: several)
+    planned(finetune_of(data), filled, llama)
+    assert lengths == [None, None, 10, None]
+    assert replace(shorter, examples=0).row is None
 
 
 def test_as_published_each_note_makes_one_block(filled: Store, data: dict[str, Any], llama: LocalBackbone) -> None:

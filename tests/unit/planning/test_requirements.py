@@ -1,0 +1,161 @@
+"""Memory, time and disk of a stage, counted by hand from what was rehearsed."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from chartune.planning import requirements
+from chartune.planning.rehearsal import Rehearsals, Rehearsed, _Alive
+from chartune.planning.requirements import (
+    CGROUPS,
+    CHECKPOINT,
+    COMPILED_LEAVES,
+    OPERATION_SECONDS,
+    PASSES,
+    READ_AT_ONCE,
+    RUNTIME,
+    SETUP_SECONDS,
+    SLACK,
+    STEP_SECONDS,
+    STORING,
+    Rates,
+    Weights,
+    _left_in_container,
+    disk_of,
+    measured_rates,
+    memory_of,
+    micro_batch_within,
+    seconds_of,
+)
+from chartune.planning.workload import Workload
+from chartune.testing.twins import EXACT
+from chartune.train.loop import CHECKPOINT_SECONDS
+
+TRAINING = Rehearsed(flops=600, peak_bytes=1000, written_bytes=70, operations=100_000, squared_bytes=700)
+READING = Rehearsed(flops=200, peak_bytes=300, written_bytes=30, operations=10_000, squared_bytes=90)
+BATCHES = Rehearsals(TRAINING, 50, READING, 20)
+RATES = Rates(flops=100.0, bytes=10.0)
+WEIGHTS = Weights(resident_bytes=10_000, largest_bytes=2000, trainable=5, kept_bytes=40)
+WORK = Workload(steps=4, tokens=200, micro_batches=8, read_tokens=60, evaluations=1, text_bytes=77)
+LATER = replace(EXACT, device="cuda")
+STEPS = SETUP_SECONDS + 4 * (STEP_SECONDS + PASSES * 5 * 4 * 5 / 10)
+READ = 3 * (2 + PASSES * 3 + OPERATION_SECONDS * 10_000)
+CALLS = 8 * OPERATION_SECONDS * 100_000
+
+
+@pytest.fixture(autouse=True)
+def free(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requirements, "free_memory", {"cpu": 10**9, "cuda": 10**8}.__getitem__)
+
+
+def test_seconds_are_those_of_steps_batches_and_checkpoints() -> None:
+    trained = STEPS + READ + 4 * (6 + PASSES * 7) + CALLS
+    stored = max(1, trained / CHECKPOINT_SECONDS) * STORING * CHECKPOINT * 5
+    assert trained > 2 * CHECKPOINT_SECONDS
+    assert seconds_of(WORK, BATCHES, 5, RATES) == pytest.approx(trained + stored, rel=1e-12)
+    often = replace(WORK, evaluations=100)
+    assert seconds_of(often, BATCHES, 5, RATES) == pytest.approx(trained + 100 * STORING * CHECKPOINT * 5, rel=1e-12)
+    assert seconds_of(replace(WORK, steps=None), BATCHES, 5, RATES) is None
+    assert seconds_of(replace(WORK, tokens=None), BATCHES, 5, RATES) is None
+    assert seconds_of(replace(WORK, read_tokens=None), BATCHES, 5, RATES) is None
+
+
+def test_compiled_blocks_leave_the_products_and_a_share_of_the_rest() -> None:
+    plain, quick = (seconds_of(WORK, BATCHES, 0, RATES, compiled=compiled) for compiled in (False, True))
+    assert plain is not None
+    assert quick is not None
+    assert plain - quick == pytest.approx((1 - COMPILED_LEAVES) * (4 * PASSES * 7 + CALLS), rel=1e-12)
+
+
+def test_a_head_alone_is_trained_without_micro_batches() -> None:
+    alone = replace(BATCHES, training=None)
+    assert seconds_of(replace(WORK, evaluations=0), alone, 5, RATES) == pytest.approx(STEPS + READ, rel=1e-12)
+    assert alone.in_micro_batches_of(7) == alone
+    assert alone.peak_bytes == 300
+    assert alone.result_bytes == 3
+
+
+def test_memory_is_the_worst_of_a_batch_a_checkpoint_and_reading_the_weights() -> None:
+    memory = memory_of(WEIGHTS, BATCHES, WORK, EXACT, held=500)
+    others = 500 + RUNTIME + 10_000 + 5 * 12 + 77
+    assert memory.peak == others + round(READ_AT_ONCE * 2000) - 5 * 12
+    assert memory.free == 10**9
+    small = replace(WEIGHTS, largest_bytes=20)
+    assert memory_of(small, BATCHES, WORK, EXACT, held=500).peak == others + SLACK * 1000
+    many = replace(small, trainable=500)
+    assert memory_of(many, BATCHES, WORK, EXACT, held=500).batch == SLACK * CHECKPOINT * 500
+    gpu = memory_of(many, BATCHES, WORK, LATER, held=500)
+    assert (gpu.process, gpu.weights, gpu.optimizer, gpu.batch, gpu.data) == (0, 10_000, 4000, SLACK * 1000, 0)
+    assert gpu.free == 10**8
+
+
+def test_a_micro_batch_within_memory_is_in_proportion_unless_something_else_is_larger() -> None:
+    assert micro_batch_within(1000, BATCHES, WEIGHTS) == int(0.95 * 1000 / (SLACK * 1000) * 50)
+    assert micro_batch_within(int(SLACK * 300) - 1, BATCHES, WEIGHTS) == 0
+    assert micro_batch_within(1000, BATCHES, replace(WEIGHTS, trainable=500)) == 0
+    assert micro_batch_within(1000, replace(BATCHES, training=None), WEIGHTS) == 0
+
+
+def test_disk_holds_the_weights_that_are_kept_and_three_checkpoints(tmp_path: Path) -> None:
+    disk = disk_of(WEIGHTS, tmp_path / "not" / "there")
+    assert (disk.kept, disk.while_training) == (40, 3 * 16 * 5)
+    assert disk.free > 0
+
+
+def test_a_batch_of_more_rows_is_in_proportion_but_its_operations() -> None:
+    assert TRAINING.of_more_rows(2) == Rehearsed(1200, 2000, 140, 100_000, 2800)
+    assert TRAINING.of_more_rows(2).result_bytes == 2 * TRAINING.result_bytes == 20
+    assert BATCHES.in_micro_batches_of(100).training == TRAINING.of_more_rows(2)
+    assert TRAINING.deepened(READING, 2) == Rehearsed(1000, 1600, 130, 120_000, 880)
+    assert BATCHES.result_bytes == TRAINING.result_bytes
+
+
+def test_results_are_measured_in_the_size_in_which_most_is_written() -> None:
+    with _Alive(set()) as alive:
+        kept = [torch.zeros(size, dtype=torch.uint8) for size in (1, 10)]
+        counted = alive.counted(alive.now)
+        alive.begin()
+        assert alive.counted(alive.now) == Rehearsed(0, 0, 0, 0, 0)
+    assert len(kept) == 2
+    assert (counted.peak_bytes, counted.written_bytes, counted.squared_bytes) == (11, 11, 101)
+    assert counted.result_bytes == 101 // 11
+
+
+def test_element_wise_work_is_tried_on_results_of_that_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def once(run: object) -> float:
+        tried.append(run().numel())  # type: ignore[operator]
+        return 0.5
+
+    monkeypatch.setattr(requirements, "_quickest", once)
+    rates = measured_rates(EXACT, 400_000)
+    assert tried[0] == 100_000
+    assert rates.bytes == 800_000
+    assert rates.flops == 2 * (2 * 1024 * 512 * 1376)
+    measured_rates(EXACT, 1)
+    assert tried[2] == requirements.LEAST_TRIED // 4
+
+
+@pytest.mark.parametrize(
+    ("names", "stat"),
+    [(CGROUPS[0], "inactive_file 30\nfile 500\n"), (CGROUPS[1], "total_inactive_file 30\n")],
+    ids=["version 2", "version 1"],
+)
+def test_a_container_leaves_what_its_limit_does_not_count_as_used(
+    tmp_path: Path, names: tuple[str, str, str], stat: str
+) -> None:
+    limit, use, _ = names
+    place = (tmp_path / limit).parent
+    place.mkdir(exist_ok=True)
+    assert _left_in_container(tmp_path) == [2**62]
+    (tmp_path / limit).write_text("1000\n")
+    (tmp_path / use).write_text("900\n")
+    (place / "memory.stat").write_text(stat)
+    assert _left_in_container(tmp_path) == [2**62, 130]
+    (tmp_path / use).write_text("2000\n")
+    assert _left_in_container(tmp_path)[1] == 0
+    (tmp_path / limit).write_text("max\n")
+    assert _left_in_container(tmp_path) == [2**62]
