@@ -116,7 +116,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "dropout": "chosen", "b_rate_ratio": "chosen", "max_seq_len": "chosen", "outputs": "labels",
     "epoch_tokens": "read: of a class",
     "steps": "read: of a class", "micro_batches": "of a class", "read_tokens": "of a class", "text_bytes": "of a class",
-    "evaluations": "of a class", "micro_batch_tokens": "by a rule, or what memory allows",
+    "evaluations": "of a class", "micro_batch_tokens": "by a rule, or what memory allows", "contributions": "of a layer to logits",
     "process": "of the machine", "weights": "of a model", "optimizer": "of a model", "batch": "of a micro-batch",
     "data": "of a class", "free": "of the machine", "peak": "of the machine", "kept": "of a model",
     "while_training": "of a model", "gflops": "of the machine", "gigabytes": "of the machine", "count": "read: a class",
