@@ -42,6 +42,7 @@ KINDS: Final[tuple[tuple[str, str], ...]] = (
     (r"fewer than 10 are too few|r=\d+|\bfp32|\bbf16|max_seq_len=\d+|logistic regression, \d+ tokens",
      "rules and settings"),
     (r"-?\d+\.\d{1,2}(?: \[-?\d+\.\d{1,2}, -?\d+\.\d{1,2}\])?(?![\d%])|prevalence 0\.\d", "scores in two digits"),
+    (r"\b\d[\d.e-]*(?=[^()]*\(mean change of the logits)", "what a layer contributes: of the model"),
     (r"about step [1-9]0*\b", "in proportion to texts: its first digit"),
     (r"(?<![\w.,])0(?:\.0)?(?: ?%)?(?![\w,]|\.\d)", "nobody, which is shown"),
 )  # fmt: skip
