@@ -64,6 +64,6 @@ def test_workers_time_zone_locale_and_hash_seed_change_no_byte(
     here, there = hashes(tmp_path / "here"), hashes(tmp_path / "there")
     assert here == there
     prepared, episodes = rows(tmp_path / "here", SHELF), rows(tmp_path / "here", "events")
-    assert set(prepared) == {"corpus", "splits", *(task.name for task in tasks)}
+    assert set(prepared) == {"corpus", "splits", "subgroups", *(task.name for task in tasks)}
     assert set(episodes) == {f"ventilation-{join}" for join in OXYGEN_JOINS}
     assert [name for name, count in {**prepared, **episodes}.items() if not count] == []

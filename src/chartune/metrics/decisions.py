@@ -62,7 +62,8 @@ def of_micro_f1(borne: NDArray[np.bool_], scores: NDArray[np.floating]) -> float
     """The one threshold for all labels with the highest micro F1; of equal ones the highest.
 
     As Edin et al. (2023, SIGIR) choose it on validation rows. A cell is flagged where its score is at least that; it
-    lies halfway between two scores, so that rounding moves no cell across. Of one label this is the highest F1.
+    lies halfway between two scores, so that rounding moves no cell across. Of one label this is the highest F1. Where
+    nobody has a label it is above all scores.
 
     Args:
         borne: which labels each row has, [n, L].
@@ -71,7 +72,7 @@ def of_micro_f1(borne: NDArray[np.bool_], scores: NDArray[np.floating]) -> float
     cells = np.sort(scores, axis=None)[::-1].astype(np.float64)
     cases = np.sort(scores[borne], axis=None)[::-1].astype(np.float64)
     if not cases.size:
-        return float(np.nextafter(cells[0], np.inf))
+        return float(cells[0]) + 1.0  # the next number above 0 is taken for 0 where processors flush the smallest ones
     right = np.searchsorted(-cases, -cases, "right")  # cases at or above each case's score
     flagged = np.searchsorted(-cells, -cases, "right")
     best = int(np.argmax(2 * right / (flagged + cases.size)))

@@ -67,10 +67,10 @@ def test_a_text_that_does_not_fit_alone_is_told_and_other_errors_pass(
 ) -> None:
     model = reader(bert)
 
-    def never(*_: torch.Tensor) -> torch.Tensor:
+    def never(**_: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("can't allocate memory")
 
-    def broken(*_: torch.Tensor) -> torch.Tensor:
+    def broken(**_: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("shapes disagree")
 
     monkeypatch.setattr(model, "pooled", never)
