@@ -62,8 +62,8 @@ OF_PAGES: Final[tuple[tuple[str, str], ...]] = (
      r"\bvariants \d+(?:, \d+)* and \d+|^(?:under 18|\d\d to \d\d|80 and over) age band|\d{4} - \d{4} year group",
      "what a score, a rule or a plan means, and numbers of variants"),
     (r"^(?:Field|Characteristic) \|.*|^(?:seed|tokens read|layer \d\.\w+|(?:balance|head|max_seq_len|numerics|"
-     r"optimisation|stopping|method|notes|validation_blocks|held_out_blocks|train_blocks|general_blocks|longest_ngram|least_documents|strengths|"
-     r"length)[.\w]*) \|.*", "hyperparameters, which are chosen"),
+     r"optimisation|stopping|method|strength chosen|notes|validation_blocks|held_out_blocks|train_blocks|general_blocks|longest_ngram|"
+     r"least_documents|strengths|length)[.\w]*) \|.*", "hyperparameters, which are chosen"),
     (r"^TRIPOD\S+ \d+ of \d+ items .*|^(?:Collins|Gallifant) .*, 202\d\.$|^\d\d?[a-g]? \| [A-Z].*\|$|"
      r"by its \d+ main items|divides into \d+ subitems",
      "items of checklists"),
@@ -71,7 +71,7 @@ OF_PAGES: Final[tuple[tuple[str, str], ...]] = (
     (r"^- (?:Text read|Method in full): .*|^(?:Text read|Method in full) \| .*|first \d+ tokens",
      "settings, which are chosen"),
     (r"^(?:- )?(?:Labels|Layers?|Threads)(?: \||:) \d+$|layer\d\b|with seed \d+|^Device \|.*|^for \d+ runs \| .*|"
-     r"Linux-\S+|: \d+ tokens on cpu$",
+     r"Linux-\S+|: \d+ tokens on cpu(?=;|$)|less than 1e\+14 operations",
      "labels and machines"),
     (r"^(?:- )?Parameters(?: \||:) [\d,]+$|[\d,]+ parameters|^(?:Trained|All) parameters \|.*|[\d,]+ → [\d,]+ measured|"
      r"\| [\d,]+ [\d.]+ % \|", "parameters of a model"),
