@@ -62,8 +62,9 @@ OF_PAGES: Final[tuple[tuple[str, str], ...]] = (
      r"\bvariants \d+(?:, \d+)* and \d+|^(?:under 18|\d\d to \d\d|80 and over) age band|\d{4} - \d{4} year group",
      "what a score, a rule or a plan means, and numbers of variants"),
     (r"^(?:Field|Characteristic) \|.*|^(?:seed|tokens read|layer \d\.\w+|(?:balance|head|max_seq_len|numerics|"
-     r"optimisation|stopping|method|strength chosen|notes|validation_blocks|held_out_blocks|train_blocks|"
-     r"general_blocks|longest_ngram|least_documents|strengths|length)[.\w]*) \|.*", "hyperparameters, which are chosen"),
+     r"optimisation|stopping|method|strength chosen|notes|validation_blocks|held_out_blocks|"
+     r"train_blocks|general_blocks|longest_ngram|least_documents|strengths|length)[.\w]*) \|.*",
+     "hyperparameters, which are chosen"),
     (r"^TRIPOD\S+ \d+ of \d+ items .*|^(?:Collins|Gallifant) .*, 202\d\.$|^\d\d?[a-g]? \| [A-Z].*\|$|"
      r"by its \d+ main items|divides into \d+ subitems",
      "items of checklists"),
