@@ -56,6 +56,8 @@ def test_what_a_run_has_left_reads_texts_as_the_run_did(
     assert run.about.truncated_fraction == again.truncated.mean()
     assert again.tokens_read.max() <= 8 * asked.long.rows
     assert again.beginning == (long is WINDOWS)
+    assert run.about.tokens_read in ("up to 3 windows of 8 tokens", "first and last tokens, 8 in all")
+    assert run.about.tokens_read in (run.path / "MODEL_CARD.md").read_text()
     assert plan(asked, store, exact=True).workload.tokens == run.cost.tokens
     assert baseline_of(run, asked, store) is None
     with pytest.raises(RunError, match=f"reads long texts otherwise .long.kind={long['kind']}"):

@@ -160,8 +160,8 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Write the report of what is done of a study; nothing is run."""
+    from chartune.studies.claim_runs import asked_claims
     from chartune.studies.conduct import listed, titled
-    from chartune.studies.court import asked_claims
     from chartune.studies.report import study_report
 
     study, opened = _asked(file, folder, source, splits, sets), Store(store)

@@ -159,7 +159,7 @@ def contributed(about: RunRecord) -> str:
 
 def _reach(about: RunRecord, tokens: int) -> str:
     if about.kind != "pretrain":
-        return f"first {tokens:,} tokens"
+        return about.tokens_read
     cut = about.notes == "first-tokens"
     if cut:
         return f"first {tokens:,} tokens of each note"

@@ -20,14 +20,18 @@ from chartune.disclosure import TOO_FEW, Behind, fewest, is_made_up
 from chartune.metrics import Resamples, paired_difference
 from chartune.metrics.verdict import Direction, Verdict, level_of, verdict
 from chartune.quantities import Estimate
+from chartune.report.average import SEED, mean_of_tasks, seeds_drawn
 from chartune.report.compare import headline_draws
 from chartune.report.hidden import behind_run
+from chartune.report.predicted import RESAMPLES
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, estimated, listed
 from chartune.runs import Run
-from chartune.runs.run import CHOOSING
+from chartune.runs.run import CHOOSING, SCORING
 from chartune.tasks.dataset import gone
 
 DIGITS: Final = 3
+MOST: Final = 10
+"""Claims up to which more of them are decided by more draws: the ends of wider intervals are rarer draws."""
 LATE: Final = "not locked before the test split was scored: exploratory"
 RANGES: Final[Mapping[Direction, str]] = {
     "above": "better by more than {}", "not-below": "not worse by {} or more", "alike": "neither better by {} or more",
@@ -86,7 +90,8 @@ def decided(claims: Sequence[Asked], error: float) -> list[Decided]:
         claims: of one study.
         error: with what probability any of them may be decided falsely.
     """
-    return [_decided(asked, level_of(error, len(claims))) for asked in claims]
+    resamples = RESAMPLES * min(len(claims), MOST)
+    return [_decided(asked, level_of(error, len(claims)), resamples) for asked in claims]
 
 
 def claims_table(made: Sequence[Decided], error: float) -> Table | None:
@@ -102,7 +107,8 @@ def claims_table(made: Sequence[Decided], error: float) -> Table | None:
     note = (
         f"The verdict goes by the interval alone ({100 * level:.4g} %{shared if several else ''}). Ours is compared "
         f"with the one of the others that does best on the validation split; each draw of patients serves both sides "
-        f"and all tasks. Claims and stages were locked as {made[0].asked.locked}."
+        f"and all tasks, and of several seeds as many are drawn with replacement. "
+        f"Claims and stages were locked as {made[0].asked.locked}."
     )
     return Table("Claims", columns, tuple(_row(one) for one in made), note, cards=False)
 
@@ -128,7 +134,7 @@ def _tried(ours: Side, theirs: Side) -> str:
     return f"settings tried: {ours.tried} and {theirs.tried}"
 
 
-def _decided(asked: Asked, level: float) -> Decided:
+def _decided(asked: Asked, level: float, resamples: int) -> Decided:
     missing = asked.ours.missing + sum(side.missing for side in asked.against)
     if missing:
         return Decided(asked, "undecidable", why=f"{missing} of its runs are not in this store")
@@ -137,9 +143,9 @@ def _decided(asked: Asked, level: float) -> Decided:
     behind = _behind(asked.ours, theirs)
     if behind is not None and behind.few:
         return Decided(asked, "undecidable", theirs, why=TOO_FEW, late=late)
-    draws = _difference(asked.ours, theirs)
-    if draws is None:
-        return Decided(asked, "undecidable", theirs, why="the two sides do not answer the same rows", late=late)
+    draws = _difference(asked.ours, theirs, resamples)
+    if isinstance(draws, str):
+        return Decided(asked, "undecidable", theirs, why=draws, late=late)
     measured = draws.estimate(level)
     digits = DIGITS if behind is None else min(DIGITS, behind.precision(_headline(asked.ours).metric))
     shown = measured if behind is None else measured.rounded(digits)
@@ -169,26 +175,29 @@ def _behind(*sides: Side) -> Behind | None:
     return fewest([behind_run(run) for run in real]) if real else None
 
 
-def _difference(ours: Side, theirs: Side) -> Resamples | None:
-    """The mean over tasks of the paired differences, patients of all tasks drawn together; None: not comparable."""
+def _difference(ours: Side, theirs: Side, resamples: int) -> Resamples | str:
+    """The difference of the means over tasks, all drawn together; or why there is none."""
     if len({run.headline.metric for side in (ours, theirs) for run in _every(side)}) > 1:
-        return None
-    patients = _patients(ours)
-    made = []
+        return "its tasks are not all measured by one score"
+    patients = _patients(ours, theirs)
+    made: tuple[list[Resamples], list[Resamples]] = [], []
+    rng = np.random.default_rng(SEED)
     for task, runs in ours.runs.items():
-        own, other = _drawn(runs, patients), _drawn(theirs.runs[task], patients)
+        own, other = (_drawn(each, patients, resamples) for each in (runs, theirs.runs[task]))
         if own is None or other is None or not own[0].equals(other[0]):
-            return None
-        made.append(paired_difference(own[1], other[1]))
-    samples = np.mean([draws.samples for draws in made], axis=0)
-    return Resamples(fmean(draws.value for draws in made), samples, sum(draws.n for draws in made))
+            return "the two sides do not answer the same rows, or no score of them is defined"
+        for scores, (_, seeds) in zip(made, (own, other), strict=True):
+            scores.append(seeds_drawn(seeds, rng))
+    return paired_difference(*([mean_of_tasks(scores, patients.size)] for scores in made))
 
 
-def _drawn(runs: Sequence[Run], patients: NDArray[np.int64]) -> tuple[pl.DataFrame, list[Resamples]] | None:
+def _drawn(
+    runs: Sequence[Run], patients: NDArray[np.int64], resamples: int
+) -> tuple[pl.DataFrame, list[Resamples]] | None:
     form = runs[0].form
-    return None if form is None else headline_draws(runs, form, runs[0].about.labels or (), patients)
+    return None if form is None else headline_draws(runs, form, runs[0].about.labels or (), patients, resamples)
 
 
-def _patients(side: Side) -> NDArray[np.int64]:
+def _patients(*sides: Side) -> NDArray[np.int64]:
     """Everybody in the test split of any task."""
-    return np.unique(np.concatenate([runs[0].predictions("test")["subject_id"] for runs in side.runs.values()]))
+    return np.unique(np.concatenate([run.predictions(SCORING)["subject_id"] for s in sides for run in _every(s)]))

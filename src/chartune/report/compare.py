@@ -184,7 +184,7 @@ def _base(variant: Variant) -> Any:
 
 
 def headline_draws(
-    runs: Sequence[Run], form: Answer, labels: Sequence[str], patients: ArrayLike = ()
+    runs: Sequence[Run], form: Answer, labels: Sequence[str], patients: ArrayLike, resamples: int
 ) -> tuple[pl.DataFrame, list[Resamples]] | None:
     """Which test rows some runs answered, and the headline score of each on each draw of patients.
 
@@ -192,12 +192,13 @@ def headline_draws(
         runs: of one task, each a seed of one variant.
         form: of their answers.
         labels: ids of the labels in the order of their numbers; empty: as the runs list them.
-        patients: who is drawn from, where others count, too; empty: those of the rows.
+        patients: who is drawn from; empty: those of the rows.
+        resamples: draws of patients.
 
     Returns:
         None: a run has no predictions, they are not of the same rows, or no score is defined.
     """
-    seeds = _of_the_same_rows([predicted(run, form, labels, (form.headline,), patients) for run in runs])
+    seeds = _of_the_same_rows([predicted(run, form, labels, (form.headline,), patients, resamples) for run in runs])
     return None if seeds is None else (seeds[0].rows, [each.headline for each in seeds if each.headline is not None])
 
 

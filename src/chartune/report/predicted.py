@@ -54,7 +54,7 @@ class Predicted:
 
 def predicted(
     run: Run, form: Answer, labels: Sequence[str] = (), scores: Sequence[Score] | None = None,
-    patients: ArrayLike = (),
+    patients: ArrayLike = (), resamples: int = RESAMPLES,
 ) -> Predicted | None:  # fmt: skip
     """What a run says of its test rows; None: it has none, one class only, two rows of one id, or more than are drawn.
 
@@ -64,13 +64,14 @@ def predicted(
         labels: ids of the labels in the order of their numbers; empty: as the run lists them.
         scores: what is worked out; None: the headline and what is not kept by runs.
         patients: who is drawn from, where others count, too; empty: those of the rows.
+        resamples: draws of patients.
     """
     if not run.has_predictions():
         return None
     frame = run.predictions(SCORING).sort("hadm_id")
     if frame.is_empty() or oversized(form, frame) or frame["hadm_id"].is_duplicated().any():
         return None
-    rows = _rows(run, form, frame, labels, patients)
+    rows = replace(_rows(run, form, frame, labels), patients=patients, resamples=resamples)
     if not rows.which.any():
         return None  # one class only: the score itself is "not measured" too
     wanted = (form.headline, *form.further) if scores is None else scores
@@ -131,14 +132,14 @@ def counted(run: Run, form: Answer, count: int, labels: Sequence[str]) -> NDArra
     return np.array([bool(by_label.get(name)) for name in names])
 
 
-def _rows(run: Run, form: Answer, frame: pl.DataFrame, labels: Sequence[str], patients: ArrayLike) -> Rows:
+def _rows(run: Run, form: Answer, frame: pl.DataFrame, labels: Sequence[str]) -> Rows:
     encoded, decided = form.read(frame)
-    rows = form.rows(encoded, decided, frame["subject_id"].to_numpy(), resamples=RESAMPLES)
+    rows = form.rows(encoded, decided, frame["subject_id"].to_numpy())
     which = counted(run, form, rows.borne.shape[1], labels)
     threshold = _threshold(run, form, which)
     chosen: Any = None if threshold is None else form.flagged(decided, threshold)
     return replace(
-        rows, counted=which, patients=patients, flagged=form.flagged(decided), flagged_as_chosen=chosen
+        rows, counted=which, flagged=form.flagged(decided), flagged_as_chosen=chosen
     ).scorable()  # fmt: skip
 
 

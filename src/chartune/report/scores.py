@@ -4,7 +4,6 @@ The form of the answer says which scores there are (`chartune.answers`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from chartune.answers import Answer, Score
 from chartune.disclosure import SMALL, TOO_FEW, rates, shown
@@ -110,23 +109,13 @@ def _rows(variants: Sequence[Variant], rows: str) -> str:
     return f"{shown(n, all(v.behind is None for v in variants))} test {rows}." if n else ""
 
 
-def _tokens(length: int, long: Mapping[str, Any]) -> str:
-    """Which tokens of a text were read, rows of at most `length`."""
-    match long.get("kind"):
-        case "windows":
-            return f"{long.get('most')} windows of {length:,} tokens"
-        case "head-tail":
-            return f"first and last tokens, {length:,} in all"
-    return f"first {length:,} tokens"
-
-
 def _reach(variant: Variant) -> Cell:
     """How much of an admission text a variant has seen: truncation belongs beside every score."""
     run = variant.run
     length, cut = run.about.max_seq_len, run.about.truncated_fraction
     if length is None and cut is None:
         return Cell({"tfidf": "whole text", "structured": "no text"}.get(run.kind, NOT_MEASURED))
-    seen = "whole text" if length is None else _tokens(length, run.stage.get("long") or {})
+    seen = run.about.tokens_read or "whole text"
     if cut is None:
         return Cell(seen, "share cut not measured")
     share = rates.percent(cut, variant.behind is None, variant.behind.rows if variant.behind else None)

@@ -169,6 +169,8 @@ class RunRecord(Record):
     """Tokens that were read of a text, or of a block."""
     truncated_fraction: float | None = None
     """Share of the test texts that were cut; where the test split was not scored, of the validation texts."""
+    long: dict[str, Any] | None = None
+    """What was read of a text with more tokens (`chartune.batches.long_texts`); None: the first ones."""
     notes: str | None = None
     """How notes became blocks: `packed` or `first-tokens`."""
     masking: dict[str, Any] | None = None
@@ -223,6 +225,18 @@ class RunRecord(Record):
     def outcome(self) -> str:
         """Which class is asked about, of both: `died (of died, survived)`; empty: it is no yes-or-no task."""
         return self.form.outcome(self.classes or ()) if self.form else ""
+
+    @property
+    def tokens_read(self) -> str:
+        """Which tokens of a text were read, in words; empty: there is no limit."""
+        if self.max_seq_len is None:
+            return ""
+        match (self.long or {}).get("kind"):
+            case "windows":
+                return f"up to {(self.long or {})['most']} windows of {self.max_seq_len:,} tokens"
+            case "head-tail":
+                return f"first and last tokens, {self.max_seq_len:,} in all"
+        return f"first {self.max_seq_len:,} tokens"
 
     @property
     def layers(self) -> tuple[Layer, ...]:

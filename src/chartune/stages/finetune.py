@@ -144,7 +144,8 @@ def finetune(stage: Finetune, store: Store, planned: Planned = None, tested: Tes
         parts=parts_of(table.task, backbone, inputs.resolved, [content_of(a) if a else None for a in adapters]),
         facts={"source": source_facts(dataset), **task_facts(table),
                "backbone": {**backbone_facts(backbone, parameters_of(backbone)), "padding": padding_stand_in(backbone)},
-               "stack": layers, "parents": [a.run for a in adapters if a and a.run], "max_seq_len": stage.max_seq_len},
+               "stack": layers, "parents": [a.run for a in adapters if a and a.run], "max_seq_len": stage.max_seq_len,
+               "long": None if stage.long == FIRST else stage.long.model_dump(mode="json")},
         resolved=inputs.resolved, planned=planned, tested=tested,
         work=lambda work: _train(stage, data, table, inputs, work),
     )  # fmt: skip

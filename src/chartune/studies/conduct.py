@@ -23,7 +23,7 @@ from chartune.stages.model_stage import ModelStage
 from chartune.store import Store
 from chartune.studies.cell import Cell
 from chartune.studies.checks import must_be_sound, prepared
-from chartune.studies.court import asked_claims, lock_claims
+from chartune.studies.claim_runs import asked_claims, lock_claims
 from chartune.studies.failures import is_begun, trying
 from chartune.studies.ledger import Entry, append, entry_of, must_be_of, must_be_writable, read_entries
 from chartune.studies.parents import Family, family_of

@@ -1,6 +1,7 @@
 """Verdicts on claims: against whom, on which draws, at which level, and what is said where nothing can be."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from chartune.disclosure import TOO_FEW
 from chartune.metrics import Resamples, resample
 from chartune.metrics.auroc import auroc_statistic
 from chartune.metrics.verdict import Direction
-from chartune.report.claims import LATE, Asked, Decided, Side, claims_table, decided
+from chartune.report.claims import LATE, Asked, Decided, Side, _difference, claims_table, decided
 from chartune.runs import Run
 from chartune.store import Store
 from chartune.testing import past_runs as past
@@ -123,11 +124,30 @@ def test_a_side_that_lacks_runs_leaves_the_claim_open(store: Store) -> None:
     assert (made.verdict, made.why) == ("undecidable", "2 of its runs are not in this store")
 
 
-def test_sides_that_answer_other_rows_are_not_compared(store: Store) -> None:
-    other = replace(
-        side(store, "head"), runs={"mortality": side(store, "head", "diagnoses_icd9").runs["diagnoses_icd9"]}
+@pytest.mark.parametrize("shift", [0, 1_000_000], ids=["other answers", "other patients"])
+def test_sides_that_answer_other_rows_are_not_compared(store: Store, tmp_path: Path, shift: int) -> None:
+    shutil.copytree(store.root / "runs" / past.HEAD, tmp_path / "runs" / past.HEAD)
+    rows = pl.read_parquet(tmp_path / "runs" / past.HEAD / "predictions.parquet")
+    other = rows.with_columns(pl.col("subject_id") + shift, label=1 - pl.col("label"))
+    other.write_parquet(tmp_path / "runs" / past.HEAD / "predictions.parquet")
+    sign_again(tmp_path / "runs" / past.HEAD)
+    theirs = replace(side(store, "head"), runs={"mortality": (Run(tmp_path / "runs" / past.HEAD),)})
+    made = judged(asked(side(store, "clinical"), theirs))
+    assert (made.verdict, made.why) == ("undecidable", "the two sides do not answer the same rows, or no score of them "
+                                        "is defined")  # fmt: skip
+
+
+def test_the_luck_of_training_widens_an_interval(store: Store) -> None:
+    seeds = tuple(Run.of(store, name) for name in (past.LORA, past.LORA_SEED_1, past.LORA_SEED_2))
+    one = asked(replace(side(store, "head"), runs={"mortality": seeds}), side(store, "tfidf"))
+    drawn, fixed = (
+        _difference(one.ours, one.against[0], 500),
+        [_difference(replace(one.ours, runs={"mortality": (seed,)}), one.against[0], 500) for seed in seeds],
     )
-    assert "do not answer the same rows" in judged(asked(side(store, "clinical"), other)).why
+    assert isinstance(drawn, Resamples)
+    means = np.mean([each.samples for each in fixed if isinstance(each, Resamples)], axis=0)
+    assert drawn.value == pytest.approx(np.mean([each.value for each in fixed if isinstance(each, Resamples)]))
+    assert drawn.samples.std() > means.std()
 
 
 def test_of_real_patients_a_difference_is_shown_as_it_may_be(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from chartune.errors import ConfigError
 from chartune.report.claims import LATE
 from chartune.runs.locks import hash_of, locked, locked_at
 from chartune.store import Store
+from chartune.studies.claim_runs import asked_claims
 from chartune.studies.claims import locked_content
 from chartune.studies.conduct import conduct
-from chartune.studies.court import asked_claims
 from chartune.studies.parents import family_of
 from chartune.studies.report import study_report
 from chartune.studies.standing import survey
