@@ -1,19 +1,21 @@
 """How often claims are decided falsely: simulated studies whose truth is known; nothing is trained.
 
     python benchmarks/claims.py [--studies 1000] [--claims 3] [--patients 400] [--prevalence 0.15] [--error 0.05]
+                                [--seeds 1] [--luck 0.01]
 
     latent scores of two models ─▶ predictions of two tasks ─draws of patients─▶ interval ─▶ verdict, beside the truth
 
 Each study has a few claims, each about a pair of models with correlated scores on two tasks that share their patients;
 the true difference of their mean AUROC is drawn: none (the hardest truth for `above` and a margin of 0), at the margin,
-or well beyond it. Draws, differences, level and verdict are the functions of a study's report.
+or well beyond it. The AUROC of each seed is off by the luck of its training (`--luck`, a standard deviation). Draws,
+differences, level and verdict are the functions of a study's report.
 """
 
 import argparse
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist, fmean
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,7 @@ from chartune.metrics import Resamples, paired_difference
 from chartune.metrics.auroc import auroc_statistic
 from chartune.metrics.bootstrap import resample
 from chartune.metrics.verdict import Direction, level_of, verdict
+from chartune.report.average import SEED, mean_of_tasks, seeds_drawn
 
 BASE = 0.75
 """AUROC of the models that are compared with."""
@@ -42,6 +45,8 @@ class Design:
     claims: int
     error: float
     resamples: int
+    seeds: int
+    luck: float
 
 
 def main() -> None:
@@ -53,8 +58,12 @@ def main() -> None:
     parser.add_argument("--prevalence", type=float, default=0.15)
     parser.add_argument("--error", type=float, default=0.05)
     parser.add_argument("--resamples", type=int, default=1000)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--luck", type=float, default=0.01)
     asked = parser.parse_args()
-    design = Design(asked.patients, asked.prevalence, asked.claims, asked.error, asked.resamples)
+    design = Design(
+        asked.patients, asked.prevalence, asked.claims, asked.error, asked.resamples, asked.seeds, asked.luck
+    )  # fmt: skip
     falsely, said, wrong = 0, Counter[str](), 0
     for seed in range(asked.studies):
         made = list(study(design, seed))
@@ -62,7 +71,8 @@ def main() -> None:
         wrong += sum(is_false for _, is_false in made)
         said.update(text for text, _ in made)
     print(f"{asked.studies} studies of {design.claims} claims, {design.patients} patients, "
-          f"{100 * design.prevalence:g} % with the outcome; error asked {100 * design.error:g} %")  # fmt: skip
+          f"{100 * design.prevalence:g} % with the outcome; error asked {100 * design.error:g} %; "
+          f"{design.seeds} seeds, luck {design.luck:g}")  # fmt: skip
     print(f"studies with a false verdict: {100 * falsely / asked.studies:.1f} %")
     print(f"false verdicts: {100 * wrong / sum(said.values()):.1f} % of all claims")
     print(", ".join(f"{text} {count}" for text, count in sorted(said.items())))
@@ -82,30 +92,32 @@ def study(design: Design, seed: int) -> Iterator[tuple[str, bool]]:
 
 
 def difference(design: Design, truth: float, rng: np.random.Generator) -> Resamples:
-    """The mean over two tasks of how much better ours is, on the same draws of their patients."""
+    """How much better ours is in the mean over two tasks, on the same draws of their patients."""
     patients = np.repeat(np.arange(design.patients), rng.integers(1, 3, design.patients))  # one or two stays each
-    everybody = np.arange(design.patients)
-    drawn = []
+    everybody, seeds = np.arange(design.patients), np.random.default_rng(SEED)
+    sides: tuple[list[Resamples], list[Resamples]] = [], []
     for _ in range(2):
         asked = rng.random(patients.size) < 0.8  # not everybody has every task
-        scores = simulated(patients[asked], design.prevalence, truth, rng)
-        statistics = {name: auroc_statistic(scores[0], values) for name, values in zip("ot", scores[1:], strict=True)}
-        pair = resample(statistics, patients[asked], resamples=design.resamples, seed=0, patients=everybody)
-        drawn.append(paired_difference([pair["o"]], [pair["t"]]))
-    samples = np.mean([draws.samples for draws in drawn], axis=0)
-    return Resamples(fmean(draws.value for draws in drawn), samples, drawn[0].n)
+        labels, *scores = simulated(design, patients[asked], truth, rng)
+        for side, trained in zip(sides, scores, strict=True):
+            statistics = {str(n): auroc_statistic(labels, values) for n, values in enumerate(trained)}
+            drawn = resample(statistics, patients[asked], resamples=design.resamples, seed=0, patients=everybody)
+            side.append(seeds_drawn(list(drawn.values()), seeds))
+    return paired_difference(*([mean_of_tasks(side, design.patients)] for side in sides))
 
 
 def simulated(
-    patients: NDArray[np.int64], prevalence: float, truth: float, rng: np.random.Generator
+    design: Design, patients: NDArray[np.int64], truth: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Labels, our scores and theirs: normal in each class, so that AUROC is Φ(shift/√2); stays of a patient alike."""
-    labels = (rng.random(patients.size) < prevalence).astype(np.float64)
-    ours, theirs = (np.sqrt(2) * NormalDist().inv_cdf(area) for area in (BASE + truth, BASE))
-    of_patient = rng.normal(size=(patients.max() + 1, 3))
-    noise = np.sqrt(0.5) * (of_patient[patients] + rng.normal(size=(patients.size, 3)))
-    common, own = np.sqrt(SHARED) * noise[:, 0], np.sqrt(1 - SHARED) * noise[:, 1:].T
-    return labels, ours * labels + common + own[0], theirs * labels + common + own[1]
+    """Labels [n], our scores and theirs [seeds, n]: normal in each class, so that AUROC is Φ(shift/√2)."""
+    labels = (rng.random(patients.size) < design.prevalence).astype(np.float64)
+    size = (1 + 2 * design.seeds, patients.size)
+    of_patient = rng.normal(size=(size[0], int(patients.max()) + 1))
+    noise = np.sqrt(0.5) * (of_patient[:, patients] + rng.normal(size=size))  # stays of a patient are alike
+    areas = np.repeat([BASE + truth, BASE], design.seeds) + design.luck * rng.normal(size=2 * design.seeds)
+    shifts = np.sqrt(2) * np.asarray([NormalDist().inv_cdf(float(area)) for area in areas])
+    scores = shifts[:, None] * labels + np.sqrt(SHARED) * noise[0] + np.sqrt(1 - SHARED) * noise[1:]
+    return labels, scores[: design.seeds], scores[design.seeds :]
 
 
 if __name__ == "__main__":
