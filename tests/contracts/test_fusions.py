@@ -72,7 +72,7 @@ def test_any_method_stands_on_a_merged_layer_and_learns_alone(
     shaken(attached)
     before = {name: parameter.detach().clone() for name, parameter in attached.module.named_parameters()}
     one_step(attached, optimizer_of(attached))
-    attached.keep_promises()
+    attached.must_hold()
     learnt = set(attached.trainable())
     assert learnt
     for name, parameter in attached.module.named_parameters():

@@ -184,7 +184,7 @@ def test_one_step_moves_what_must_learn_and_leaves_every_other_bit(
     optimizer = make_optimizer(model, Optimisation(learning_rate=1e-2, head_learning_rate=1e-2))
     loss(model.train()).backward()  # type: ignore[no-untyped-call]
     optimizer.step()
-    attached.keep_promises()
+    attached.must_hold()
     assert any(learns(variant, name) for name in before)
     for name, parameter in model.named_parameters():
         if learns(variant, name):

@@ -206,7 +206,7 @@ class Attached:
         """Whether a parameter must learn, by its name."""
         return any(state in LEARNING and method.owns(parameter, _name(i)) for i, method, state in self.placed())
 
-    def keep_promises(self) -> None:
+    def must_hold(self) -> None:
         """Assert which layers are active and which learn.
 
         Raises:
@@ -274,7 +274,7 @@ def lay(stack: Stack, body: nn.Module, adapters: Sequence[Adapter | None], seed:
             (method.still() if state == FROZEN else method).attach(body, anatomy, _name(index))
     for name, parameter in body.named_parameters():
         parameter.requires_grad_(attached.learns(name))
-    attached.keep_promises()
+    attached.must_hold()
     return attached
 
 

@@ -18,9 +18,9 @@ from chartune.models.numerics import Resolved
 from chartune.models.readers import Classifier
 from chartune.prediction.reading import reading
 from chartune.stages.assembly import Model
+from chartune.train.invariants import Probe
 from chartune.train.optimizer import Optimisation, Stopping
 from chartune.train.plan import schedule_of
-from chartune.train.promises import Probe
 
 TEXTS: Final = 8
 """Training texts that are read, evenly spaced."""

@@ -174,7 +174,7 @@ def _train(stage: Finetune, data: Artefact, table: TaskTable, inputs: Inputs, wo
     pad_id = padding_of(load_tokenizer(inputs.base))
     reader = _reader(stage, model, table, encoded, pad_id, inputs.resolved)
     fitted = _fitted(stage, table, assembled, reader, inputs, work)
-    assembled.attached.keep_promises()
+    assembled.attached.must_hold()
     lineage = {"run": work.fingerprint, "stage": "finetune", "task": table.task}
     keep_weights(work.folder, assembled.attached, model, inputs, lineage, whole=stage.stack.trains_all())
     return _outcome(stage, table, encoded, assembled, reader, fitted, work, inputs.resolved)

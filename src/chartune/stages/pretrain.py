@@ -214,7 +214,7 @@ def _fitted(
     rows = min(stage.optimisation.batch_size, rows_within(training.budget, stage.max_seq_len))
     with compiled(assembled.body.module, resolved, rows, work.store.root):
         fitted = fit(training)
-    assembled.attached.keep_promises()
+    assembled.attached.must_hold()
     return model, fitted
 
 

@@ -67,7 +67,7 @@ def only_its_own_parameters_get_gradients_and_all_of_them(base: LocalBackbone, m
     own = attached.trainable()
     before = {name: parameter.detach().clone() for name, parameter in attached.module.named_parameters()}
     one_step(attached, optimizer_of(attached))
-    attached.keep_promises()
+    attached.must_hold()
     for name, parameter in attached.module.named_parameters():
         assert (parameter.grad is not None) == (name in own), name
         assert torch.equal(parameter, before[name]) == (name not in own), name
@@ -125,7 +125,7 @@ def it_merges_into_the_weights_or_says_why_not(base: LocalBackbone, method: Meth
         exact = 1e-5 * max(1.0, float(expected.abs().max()))
         with merged(attached.module):
             assert torch.allclose(hidden(attached.module), expected, atol=exact)
-        attached.keep_promises()
+        attached.must_hold()
         assert torch.equal(hidden(attached.module), expected)
         if method.unmergeable:
             _must_refuse(attached.merge, method.unmergeable)
@@ -169,7 +169,7 @@ def _comes_out_and_back(attached: Attached, index: int, expected: Tensor, base: 
         return
     with off:
         assert torch.allclose(hidden(attached.module), expected, atol=1e-6 + _rounding(base))
-    attached.keep_promises()
+    attached.must_hold()
     assert torch.equal(hidden(attached.module), whole)
 
 
@@ -184,7 +184,7 @@ def _moves_just_what_learns(attached: Attached, state: Any) -> None:
                 parameter.add_(torch.linspace(0.1, 0.3, parameter.numel()).view_as(parameter))
         assert not torch.allclose(hidden(attached.module), before, atol=1e-4)
     one_step(attached, optimizer_of(attached))
-    attached.keep_promises()
+    attached.must_hold()
     for index, copied in enumerate(copies):
         moved = any(not torch.equal(attached.tensors(index)[name], copied[name]) for name in copied)
         assert moved == (index == 1 or state is Trainable)

@@ -27,10 +27,10 @@ from chartune.models.memory import EXHAUSTED, out_of_memory
 from chartune.models.precision import Computed, computing
 from chartune.train.checkpoint import State, load_checkpoint, restore, save_checkpoint, trainable
 from chartune.train.ending import BrokenOff, Ending
+from chartune.train.invariants import Invariants, Probe
 from chartune.train.optimizer import Optimisation, Stopping, make_optimizer, rate_factor
 from chartune.train.pace import Pace
 from chartune.train.plan import Schedule, epoch_steps, micro_batches, schedule_of
-from chartune.train.promises import Probe, Promises
 from chartune.train.scaling import first_scale, loss_and_norm, scale_after_step
 from chartune.train.soundness import halved, must_be_finite, must_have_examples
 
@@ -100,7 +100,7 @@ class Training:
     """What the layers ask of the loop; known once it is known how many steps there are."""
     probe: Probe | None = None
     """What is measured of the layers beside the score; None: nothing."""
-    promises: Promises = field(default_factory=Promises)
+    invariants: Invariants = field(default_factory=Invariants)
     """What must hold of the layers."""
 
 
@@ -129,7 +129,7 @@ def fit(training: Training) -> Fitted:
     schedule = schedule_of(choice, training.stopping, len(objective.lengths))
     if attached is not None:
         training.regimes = attached.regimes(schedule.steps)
-    training.promises = Promises(attached, training.probe)
+    training.invariants = Invariants(attached, training.probe)
     _resume(training, optimizer)
     model, prepared = accelerator.prepare(raw, optimizer)
     with progress(training.title, total=schedule.steps) as meter:
@@ -232,7 +232,7 @@ def _one_step(loop: _Loop, step: NDArray[np.int64]) -> float:
     clip = partial(loop.accelerator.clip_grad_norm_, max_norm=training.optimisation.max_grad_norm)
     loss, norm = loss_and_norm(state, loop.model, lambda: _loss_in_memory(loop, step), clip, loop.optimizer.zero_grad)
     must_be_finite(loss, norm, state.step + 1, training.optimisation, training.precision)
-    training.promises.stepping(training.objective.model, state.step)
+    training.invariants.stepping(training.objective.model, state.step)
     loop.optimizer.step()
     training.regimes.stepped(state.step)
     scale_after_step(state, training.precision)
@@ -287,7 +287,7 @@ def _evaluate(loop: _Loop) -> None:
     except BrokenOff:
         return
     state.unevaluated = False
-    training.promises.evaluated(state.step, training.events, state.tokens)
+    training.invariants.evaluated(state.step, training.events, state.tokens)
     for name, value in shown.values.items():
         training.events.record(state.step, name, value, split="validation", tokens=state.tokens)
     if not training.regimes.may_be_best(state.step):

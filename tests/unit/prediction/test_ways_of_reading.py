@@ -67,7 +67,7 @@ def test_a_training_goes_on_as_if_nobody_had_read_in_between(twins: Path) -> Non
         vectors(read, "fused")
         assert all(torch.equal(weight, before[name]) for name, weight in weights(read).items())
         assert read.training
-        second.keep_promises()
+        second.must_hold()
     own = weights(read)
     assert all(torch.equal(weight, own[name]) for name, weight in weights(left_alone).items())
 
@@ -77,7 +77,7 @@ def test_reading_that_fails_leaves_everything_as_it_was(twins: Path) -> None:
     before = weights(model.train())
     with pytest.raises(KeyboardInterrupt), reading(model, numerics("fused")):
         raise KeyboardInterrupt
-    attached.keep_promises()
+    attached.must_hold()
     assert model.training
     assert all(torch.equal(weight, before[name]) for name, weight in weights(model).items())
 

@@ -61,7 +61,7 @@ def test_a_contribution_is_what_is_missing_without_the_layer(
     assert second == pytest.approx(float(np.abs(logits(whole) - logits(alone)).mean()), rel=1e-4)
     assert (first or 0.0) > 1e-4
     assert none is None
-    whole.attached.keep_promises()
+    whole.attached.must_hold()
 
 
 def test_the_probe_takes_no_more_than_its_share_of_the_training(llama: LocalBackbone, tmp_path: Path) -> None:

@@ -26,9 +26,9 @@ from chartune.runs.record import RunRecord
 from chartune.store import sha256
 from chartune.train import scaling
 from chartune.train.ending import BrokenOff, Ending
+from chartune.train.invariants import Probe
 from chartune.train.loop import Evaluation, Fitted, Objective, Training, fit
 from chartune.train.optimizer import Optimisation, Stopping
-from chartune.train.promises import Probe
 from chartune.train.scaling import FIRST
 
 N, D = 60, 6
@@ -690,7 +690,7 @@ def test_layers_are_checked_at_every_evaluation(tmp_path: Path) -> None:
         fit(with_states(tmp_path / "aside", "fresh", "fresh"))
     made = with_states(tmp_path / "right", "trainable", "frozen")
     fit(made)
-    assert (made.promises.moved, made.promises.reached) == ({0}, {0})
+    assert (made.invariants.moved, made.invariants.reached) == ({0}, {0})
 
 
 def test_a_layer_that_no_step_could_move_is_no_error_and_one_that_was_moved_before_a_kill_has_moved(
@@ -704,8 +704,8 @@ def test_a_layer_that_no_step_could_move_is_no_error_and_one_that_was_moved_befo
         fit(broken)
     again = with_states(tmp_path / "broken", "fresh")
     fit(again)
-    assert again.promises.moved == {0}
-    assert again.promises.steps < again.state.step
+    assert again.invariants.moved == {0}
+    assert again.invariants.steps < again.state.step
 
 
 def test_what_is_measured_of_layers_stands_in_the_events_as_often_as_asked(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Promises: what must hold of the layers of a stack while they are trained, checked at every evaluation.
+"""Invariants: what must hold of the layers of a stack while they are trained, checked at every evaluation.
 
 initial weights ─SHA-256─▶ step ─▶ a gradient? ─▶ evaluation ─▶ frozen: the same bits · learning: reached, or moved
 """
@@ -31,7 +31,7 @@ class Probe:
 
 
 @dataclass
-class Promises:
+class Invariants:
     """Of one attempt at a training; made before weights of an earlier attempt are put back."""
 
     attached: Attached | None = None
