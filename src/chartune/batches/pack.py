@@ -120,7 +120,9 @@ def pack(documents: Encoded, tokenizer: Any, max_seq_len: int) -> Blocks:
         max_seq_len: T.
     """
     start, end = ([] if i is None else [i] for i in (tokenizer.bos_token_id, tokenizer.eos_token_id))
-    pieces = [np.asarray([*start, *documents[i], *end], dtype=np.int32) for i in range(len(documents))]
+    ids = np.asarray(documents.ids)  # of a memory map each slice would be one, too
+    between = zip(documents.offsets[:-1].tolist(), documents.offsets[1:].tolist(), strict=True)
+    pieces = [np.asarray([*start, *ids[i:j].tolist(), *end], dtype=np.int32) for i, j in between]
     lengths = np.asarray([len(piece) for piece in pieces], dtype=np.int64)
     numbers = np.flatnonzero(lengths).astype(np.int32)
     places = np.cumsum(lengths)[numbers] - lengths[numbers]

@@ -23,8 +23,8 @@ from chartune.store import COMPILED, Store
 from chartune.writing import remembered
 
 KINDS: Final = (
-    "runs", "predictions", "tokens", "audits", "events", "covariates", SEARCHES, "data", "frames", "backbones",
-    "imported", COMPILED,
+    "runs", "predictions", "tokens", "readings", "audits", "events", "covariates", SEARCHES, "data", "frames",
+    "backbones", "imported", COMPILED,
 )  # fmt: skip
 """Shelves of a store, what is made from others first."""
 PARENTS: Final = frozenset({"runs", "data", "frames", "backbones", "imported", "tokens"})

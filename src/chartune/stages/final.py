@@ -8,6 +8,7 @@ again instead: that takes seconds, of very many labels minutes.
 """
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from chartune.quantities import Estimate
 from chartune.runs.nll import NLL
 from chartune.runs.run import PREDICTIONS, Run
 from chartune.stages.assembly import bare_body
+from chartune.stages.base_reading import base_nll
 from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import inputs_of
 from chartune.stages.loading import inputs_of_run, load
@@ -78,7 +80,7 @@ def pretrained_tested(stage: Pretrain, run: Run, work: Work) -> Outcome:
     held = held.read_as(cutting.scored(held.blocks))
     measured = measurement(stage, data, {"test": held}, first.resolved)
     bare = stage.reader(bare_body(stage, first), first.base.family, None).to(first.resolved.device)
-    measured.read(bare, "before", "test")
+    measured.read(bare, "before", "test", nll=partial(base_nll, backbone=first.base, store=work.store))
     measured.read(_trained(stage, run, work, first.resolved), "after", "test")
     measured.add("test", "unigram", unigram_of(texts, held, first.base))
     tested, sums = measured.scores()

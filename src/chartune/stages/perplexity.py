@@ -11,7 +11,7 @@ their states predict nothing. What an encoder guesses under masks has names of i
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import polars as pl
@@ -37,6 +37,13 @@ PUBLISHED: Final = "paper_perplexity"
 """As Gema et al. (2023) coded it."""
 AFTER: Final = ("perplexity", "bits_per_byte", PUBLISHED, perplexity_named("perplexity", masked=True))
 """Scores of a split that was read after training alone."""
+
+
+class Reads(Protocol):
+    """What reads blocks with a model, as `token_nll` does."""
+
+    def __call__(self, model: LanguageModel, blocks: Blocks, /, *, numerics: Resolved) -> NDArray[np.float64]:
+        """Nats of each predicted token: [N]."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +100,11 @@ class Measurement:
     nats: dict[str, dict[Reader, NDArray[np.float64]]] = field(default_factory=dict)
     """Of each scored token, by part and reader: [N]."""
 
-    def read(self, model: LanguageModel, reader: Reader, *parts: str) -> None:
-        """Let a model read some of the parts; those that are not scored are passed over."""
+    def read(self, model: LanguageModel, reader: Reader, *parts: str, nll: Reads = token_nll) -> None:
+        """Let a model read some of the parts, by `nll`; those that are not scored are passed over."""
         for part in parts:
             if part in self.scored:
-                self.add(part, reader, token_nll(model, self.scored[part].blocks, self.numerics))
+                self.add(part, reader, nll(model, self.scored[part].blocks, numerics=self.numerics))
 
     def add(self, part: str, reader: Reader, nats: NDArray[np.float64]) -> None:
         """Keep the nats of each scored token of a part, by who has read it."""

@@ -6,6 +6,7 @@ A decoder predicts the next token; an encoder guesses masked ones, with the head
 """
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
@@ -35,6 +36,7 @@ from chartune.runs.run import Run
 from chartune.sources.plain_texts import plain_texts
 from chartune.stages.assembly import Model, assemble, bare_body
 from chartune.stages.base import lm_evaluation, lm_objective
+from chartune.stages.base_reading import base_nll
 from chartune.stages.cutting import Cutting, least_blocks, must_suit
 from chartune.stages.facts import backbone_facts, source_facts
 from chartune.stages.inputs import Inputs, inputs_of
@@ -181,7 +183,7 @@ def _adapt(stage: Pretrain, data: Artefact, inputs: Inputs, cutting: Cutting, wo
     measured = measurement(stage, data, scored_texts(stage, texts, cutting), inputs.resolved)
     body = bare_body(stage, inputs)
     bare = stage.reader(body, backbone.family, None).to(inputs.resolved.device)
-    measured.read(bare, "before", last, GENERAL)
+    measured.read(bare, "before", last, GENERAL, nll=partial(base_nll, backbone=backbone, store=work.store))
     assembled = assemble(stage, inputs, body)
     learning, every = assembled.learning, assembled.parameters
     model, fitted = _fitted(stage, assembled, texts, cutting, inputs, work)
