@@ -9,6 +9,8 @@ from chartune.search.space import Space
 
 FROM: Final = "from"
 SCORES_TEST: Final = "scores_test"
+SEED: Final = "seed"
+SETTINGS_OF: Final = "settings_of"
 
 
 @dataclass(frozen=True)
@@ -26,9 +28,11 @@ class Cell:
     space: Space | None = None
     """What a search chooses of it; `asked` then holds the first point. None: nothing is left to choose."""
     base: Mapping[str, Any] = field(default_factory=dict)
-    """Of a searched cell: the stage without any setting of its space."""
+    """Of a searched cell, or one of borrowed settings: the stage without any setting of the space."""
     first_seed: Any = None
     """Of a searched cell: the seed of its trials, the first of its grid; None: that of the stage."""
+    borrows: str = ""
+    """The stage whose search chooses its settings, too, on a task, seed or data of its own; empty: none."""
 
     @property
     def name(self) -> str:
@@ -75,6 +79,28 @@ def reference(cell: Cell, need: str, cells: Mapping[int, Cell]) -> int:
             f"give both stages the same axis, or leave it out of `{need}`."
         )
     return matches[0]
+
+
+def lender(cell: Cell, cells: Mapping[int, Cell]) -> int | None:
+    """The number of the searched cell whose settings a cell takes, whatever its seed; None: it takes none.
+
+    Raises:
+        ConfigError: it takes settings of a stage without a `space`, or of one with several searches that fit.
+    """
+    if not cell.borrows:
+        return None
+    fitting = [
+        number for number, other in cells.items()
+        if other.stage == cell.borrows and other.space is not None
+        and all(other.axes[path] == cell.axes[path] for path in other.axes if path in cell.axes and path != SEED)
+    ]  # fmt: skip
+    searches = {tuple(str(v) for path, v in cells[n].axes.items() if path != SEED) for n in fitting}
+    if len(searches) != 1:
+        raise ConfigError(
+            f"`{SETTINGS_OF}` must mean one search, but of `{cell.borrows}`, which `{cell.stage}` names, "
+            f"{len(searches)} fit; name a stage with a `space`, and give both the same axes."
+        )
+    return fitting[0]
 
 
 def _references(data: Any) -> Iterator[str]:

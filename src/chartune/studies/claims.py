@@ -82,7 +82,8 @@ def tried(side: Side, cells: Mapping[int, Cell], search: Search) -> int:
     """How many settings stand behind a side: those of its stage's grid, times the trials of its search."""
     own = [cell for cell in cells.values() if cell.stage == _stage(side)]
     grid = {tuple(str(value) for axis, value in cell.axes.items() if axis not in DESIGN) for cell in own}
-    space = own[0].space if own else None
+    lenders = {cell.borrows for cell in own if cell.borrows}
+    space = next((cell.space for cell in cells.values() if cell.stage in lenders), own[0].space if own else None)
     return len(grid) * (1 if space is None else min(search.trials, space.size or search.trials))
 
 
@@ -134,7 +135,7 @@ def _with_parents(cells: Sequence[Cell], names: set[str]) -> list[Cell]:
     kept = []
     for cell in reversed(cells):
         if cell.stage in wanted:
-            wanted |= set(cell.needs())
+            wanted |= {*cell.needs(), *([cell.borrows] if cell.borrows else ())}
             kept.append(cell)
     return kept
 

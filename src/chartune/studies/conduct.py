@@ -96,7 +96,8 @@ def conduct(
             append(ledger, entry_of(run, cell, study.title, identity, store))
             known.add(identity.fingerprint)
 
-    return _conducted(Survey(family, store, entries, data, keep=keep), settled, journals)
+    asked = Survey(family, store, entries, data, searches=dict(before.searches), keep=keep)
+    return _conducted(asked, settled, journals)
 
 
 def _make_bases(family: Family, store: Store) -> None:
@@ -131,8 +132,9 @@ def _in_order(family: Family, store: Store) -> list[int]:
     So one that kills its process each time does not keep the others from being done.
     """
     last: set[int] = set()
+    lenders = family.lenders
     for number, cell in family.cells.items():
-        if is_begun(family.study, cell, store) or last & set(family.parents[number].values()):
+        if is_begun(family.study, cell, store) or last & {*family.parents[number].values(), lenders.get(number, -1)}:
             last.add(number)
     return sorted(family.cells, key=lambda number: (number in last, number))
 
@@ -141,6 +143,8 @@ def _tried(asked: Survey, number: int, standing: Standing, journals: Journals) -
     """A cell that is not done: searched where it has a space, and run."""
     family, cell = asked.family, standing.cell
     unmade = [need for need in family.parents[number] if need not in asked.made(number)]
+    if cell.borrows and asked.settled(number) is None:
+        return replace(standing, state="missing", why=f"its settings are those of `{cell.borrows}`, which has none")
     if unmade:
         return replace(standing, state="missing", why=f"it depends on `{unmade[0]}`, which has no run")
     try:

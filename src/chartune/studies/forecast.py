@@ -19,6 +19,7 @@ from chartune.store import Store
 from chartune.studies.standing import Survey, needed
 
 STANDS_IN: Final = "its layer from `{}` is planned as a fresh one: where it will be frozen it takes less"
+BORROWED: Final = "planned as the first point of `{}`, whose search chooses its settings"
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,8 @@ def _of_search(asked: Survey, number: int, one: Forecast) -> Forecast:
     other one the training with what is chosen.
     """
     cell, search = asked.family.cells[number], asked.family.study.search
+    if cell.borrows and one.planned and not asked.settled(number):
+        return replace(one, note="; ".join(filter(None, (BORROWED.format(cell.borrows), one.note))))
     if cell.space is None or not one.planned or asked.settled(number):
         return one
     if cell.axes.get("seed") != cell.first_seed:

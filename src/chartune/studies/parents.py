@@ -5,7 +5,7 @@ large, and learning where a frozen one would not.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chartune.adapters.method import Method
@@ -16,7 +16,7 @@ from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import find_adapter
 from chartune.stages.model_stage import ModelStage
 from chartune.store import Store
-from chartune.studies.cell import Cell, reference
+from chartune.studies.cell import Cell, lender, reference
 from chartune.studies.study import Study
 
 UNMADE: Final = "unmade:"
@@ -31,6 +31,8 @@ class Family:
     cells: Mapping[int, Cell]
     parents: Mapping[int, Mapping[str, int]]
     """Cell → stage referred to → cell of that stage."""
+    lenders: Mapping[int, int] = field(default_factory=dict)
+    """Cell → the searched cell whose settings it takes."""
 
     def children(self, number: int) -> list[int]:
         """The cells that refer to one."""
@@ -93,12 +95,17 @@ def family_of(study: Study) -> tuple[Family, list[tuple[str, str]]]:
     """The cells of a study with what they refer to; and by title of a cell which reference means none, or several."""
     cells = dict(enumerate(study.cells()))
     parents: dict[int, dict[str, int]] = {}
-    problems = []
+    lenders, problems = dict[int, int](), []
     for number, cell in cells.items():
         parents[number] = {}
+        try:
+            source = lender(cell, cells)
+            lenders |= {} if source is None else {number: source}
+        except ConfigError as error:
+            problems.append((cell.title(), str(error)))
         for need in cell.needs():
             try:
                 parents[number][need] = reference(cell, need, cells)
             except ConfigError as error:
                 problems.append((cell.title(), str(error)))
-    return Family(study, cells, parents), problems
+    return Family(study, cells, parents, lenders), problems

@@ -60,8 +60,17 @@ def searched_cell(cell: Cell, space: Space, first_seed: Any) -> Cell:
     return replace(base, asked=_with(cell.asked, space.settings(space.first)))
 
 
+def borrowing_cell(cell: Cell, lender: str, space: Space) -> Cell:
+    """A cell that takes what the search of another stage chooses; it stands at the first point of that space.
+
+    Raises:
+        ValueError: a path of the space does not lead to a field of the cell.
+    """
+    return replace(cell, borrows=lender, base=cell.asked, asked=_with(cell.asked, space.settings(space.first)))
+
+
 def settled(cell: Cell, settings: Settings) -> Cell:
-    """A searched cell with the settings that were chosen."""
+    """A cell with the settings that its own search has chosen, or that of the stage whose settings it takes."""
     return replace(cell, asked=_with(cell.base, settings), space=None)
 
 

@@ -109,8 +109,8 @@ class Survey:
         return self.family.stage(number, self.made(number), self.settled(number))
 
     def settled(self, number: int) -> Cell | None:
-        """A searched cell with the settings that were chosen; None: it is not searched, or nothing is chosen yet."""
-        search = self.searches.get(number)
+        """A cell with the settings that its search, or another's, has chosen; None: none has, or nothing yet."""
+        search = self.searches.get(self.family.lenders.get(number, number))
         settings = search.chosen if search else None
         return None if settings is None else settled(self.family.cells[number], settings)
 
@@ -148,6 +148,8 @@ class Survey:
             self.searches[number] = search
             if search.chosen is None:
                 return Standing(cell, "missing", why=search.as_text())
+        if cell.borrows and self.settled(number) is None:
+            return Standing(cell, "missing", why=WAITS.format(cell.borrows))
         stage = self.stage(number)
         identity = identity_of(stage, data, self.store, self._elsewhere(number))
         if identity is None:

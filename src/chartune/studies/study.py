@@ -10,7 +10,8 @@
 A stage with a grid becomes one cell for each combination. A reference `{from: clinical}` means the cell of that stage
 which agrees on every axis that both have, so that seed 1 builds on seed 1. Stages run in the order written. The test
 split is scored of final cells alone (`chartune.studies.final`). A stage with a `space` is searched (`chartune.search`):
-its cells get the settings that do best on the validation split.
+its cells get the settings that do best on the validation split; with `settings_of: lora` a stage takes those that were
+chosen for another, on a task, data or seeds of its own.
 """
 
 import copy
@@ -27,11 +28,11 @@ from chartune.mapping import merged, put
 from chartune.names import Title, named
 from chartune.search.choice import Search
 from chartune.stages.catalog import stages
-from chartune.studies.cell import SCORES_TEST, Cell
+from chartune.studies.cell import SCORES_TEST, SETTINGS_OF, Cell
 from chartune.studies.claims import Claim, wrong_with
 from chartune.studies.final import final_cells
 from chartune.studies.problems import together
-from chartune.studies.spaces import corners, searched_cell, space_of
+from chartune.studies.spaces import borrowing_cell, corners, searched_cell, space_of
 from chartune.tasks.prepare import AnyPreparation
 
 SILENT: Final = ("seed", "task")
@@ -50,7 +51,8 @@ class Study(Config):
     shared: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Fields that all stages of a kind have in common, by kind; a stage's own fields go before them."""
     stages: dict[str, dict[str, Any]] = Field(min_length=1)
-    """By name, in the order to run: a stage's fields, `grid`: path → values, and `space`: path → values, or a range."""
+    """By name, in the order to run: a stage's fields, `grid`: path → values, and `space`: path → values, or a range, or
+    `settings_of`: the name of a stage with a space."""
     search: Search = Search()
     """How each stage with a `space` is searched: one budget for all rows that are compared."""
     test: Literal["final-only", "all"] = "final-only"
@@ -104,7 +106,7 @@ class Study(Config):
 
     def _cells_of(self, name: str) -> Iterator[Cell]:
         own = dict(self.stages[name])
-        grid, space = own.pop("grid", {}), own.pop("space", None)
+        grid, space, lender = own.pop("grid", {}), own.pop("space", None), own.pop(SETTINGS_OF, "")
         if not isinstance(grid, dict) or not all(
             isinstance(path, str) and isinstance(values, list) and values for path, values in grid.items()
         ):
@@ -124,7 +126,22 @@ class Study(Config):
             if space is not None:
                 seeds = grid.get("seed", [None])
                 cell = searched_cell(cell, space_of(name, space, fields, axes, self.search), seeds[0])
-            yield cell
+            yield self._borrowing(cell, lender) if lender else cell
+
+    def _borrowing(self, cell: Cell, lender: str) -> Cell:
+        """A cell with the settings of another stage's search."""
+        names = list(self.stages)
+        if lender not in names[: names.index(cell.stage)] or "space" not in self.stages[lender]:
+            raise ValueError(f"`{SETTINGS_OF}: {lender}` must name a stage with a `space`, written before it")
+        if cell.space is not None:
+            raise ValueError(f"its own `space` chooses its settings; leave out `space` or `{SETTINGS_OF}`")
+        source = dict(self.stages[lender])
+        fields = merged(self.shared.get(str(source.get("kind")), {}), source)
+        space = space_of(lender, source["space"], fields, source.get("grid", {}), self.search)
+        try:
+            return borrowing_cell(cell, lender, space)
+        except ValueError as error:
+            raise ValueError(f"the settings of `{lender}` must suit it, but {error}") from None
 
     def _wrong_with(self, cell: Cell) -> list[str]:
         """Why a cell is no stage, or refers to none."""
