@@ -18,6 +18,7 @@ import typer
 from chartune import __version__
 from chartune.cli import (
     audit_data,
+    bases,
     check,
     clean,
     compare,
@@ -61,8 +62,8 @@ app = typer.Typer(
 )  # fmt: skip
 
 for _verb in (
-    demo, make_hospital, check, import_backbone, prepare, datasets, audit_data, export_data, plan, pretrain, finetune,
-    search, fields, predict, predictions, evaluate, export, report, compare, ls, show, watch, clean,
+    demo, make_hospital, check, bases, import_backbone, prepare, datasets, audit_data, export_data, plan, pretrain,
+    finetune, search, fields, predict, predictions, evaluate, export, report, compare, ls, show, watch, clean,
 ):  # fmt: skip
     _summary = (_verb.command.__doc__ or "").partition("\n")[0]  # in full: click cuts what it derives by itself
     app.command(_verb.__name__.rpartition(".")[2].replace("_", "-"), short_help=_summary)(_verb.command)

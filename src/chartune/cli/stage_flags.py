@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 import typer
 
-from chartune.cli.bases import based
+from chartune.cli.base_model import based
 from chartune.cli.fusions import FUSIONS, fused
 from chartune.cli.methods import BASELESS, HEAD_ONLY, TFIDF, FinetuneMethodOption, PretrainMethodOption, fresh
 from chartune.cli.options import (

@@ -20,6 +20,7 @@ from chartune.models.families import family_of
 from chartune.models.foreign import PAPER_BYTES, is_plain, json_object, plain_bytes
 from chartune.models.load import must_be_whole, tied_and_computed
 from chartune.models.local import INDEX as NEW_INDEX
+from chartune.models.semantic_types import VOCABULARY
 from chartune.outputs import new_folder
 from chartune.store import sha256, write_bytes, write_json
 
@@ -94,7 +95,8 @@ def _pickled(folder: Path) -> tuple[list[Path], Callable[[Path, Path], dict[str,
     """All files of a folder with pickled weights that are read, and how it is imported."""
     sources = pickles_of(folder)
     family = family_of(architecture_of(safe_config(folder), folder), str(folder / "config.json"))
-    beside = [folder / "config.json", *tokenizer_files(folder)]
+    types = [folder / VOCABULARY] if family.model_type == "bert" and is_plain(folder / VOCABULARY) else []
+    beside = [folder / "config.json", *tokenizer_files(folder), *types]
 
     def write(folder: Path, aside: Path) -> dict[str, Any]:
         answer = unpickled(sources, aside, *tied_and_computed(folder, family))

@@ -32,6 +32,7 @@ from chartune.models.config_json import cause
 from chartune.models.families import Family
 from chartune.models.foreign import json_object, reading
 from chartune.models.local import LocalBackbone, ModelFile, hashed, only
+from chartune.models.semantic_types import is_of_types
 from chartune.models.weights import FLOATS, Header, headers, must_be_named_plainly
 
 HEADS: Final = ("lm_head", "cls", "classifier", "score", "qa_outputs", "pooler", "embed_out", "vocab_transform",
@@ -277,9 +278,9 @@ def _must_be_floats(
 
 
 def _may_be_left(name: str, model: Any, ignored: Sequence[re.Pattern[str]], tensors: Mapping[str, Header]) -> bool:
-    """Whether a tensor that the model does not take is one that need not be read: a buffer, or a task's head."""
+    """Whether a tensor that the model does not take is a buffer, a task's head, or is read apart (`semantic_types`)."""
     prefix = str(model.base_model_prefix)
-    if any(pattern.search(name) for pattern in ignored):
+    if any(pattern.search(name) for pattern in ignored) or is_of_types(name, model.config.model_type):
         return True
     if name.rpartition(".")[0] in dict(model.named_modules()):  # beside weights that are taken: their scale, their bias
         return False

@@ -6,13 +6,14 @@ before a library opens the file.
 
 import importlib.util
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
 
 from chartune.config import Config, Unhashed
 from chartune.errors import AdapterError, ConfigError
-from chartune.models.catalog import USUAL, Row, catalog
+from chartune.models.catalog import USUAL, Row, catalog, row_of
 from chartune.models.config_json import architecture_of, must_read_both_ways, safe_config
 from chartune.models.exposure import exposure_of
 from chartune.models.families import family_of
@@ -36,8 +37,8 @@ class Backbone(Config):
     """The base model to adapt; none is taken unasked."""
 
     name: Annotated[str, Unhashed()]
-    """A row of the catalog (`small-llama`, `smollm2`, `minilm`), a local folder in Hugging Face layout, or a hub id in
-    the local cache. Runs are named after the content of the weights, not after this name."""
+    """A row of the catalog (`chartune bases` lists them), a local folder in Hugging Face layout, or a hub id in the
+    local cache. Runs are named after the content of the weights, not after this name."""
     revision: Annotated[str | None, Unhashed()] = None
     """Commit of a hub id."""
 
@@ -63,17 +64,17 @@ def _found(backbone: Backbone, store: Store) -> LocalBackbone | None:
     row = catalog.get(backbone.name)
     if row is None:
         folder = _folder_of(backbone)
-        read = exposure_of(_called(folder), safe_config(folder)).text
-        base = inspect(folder, name=_called(folder), licence="see its folder", exposure=read)
+        config = safe_config(folder)
+        read, known = exposure_of(_called(folder), config).text, row_of(_called(folder), config)
+        licence = known.licence if known else "see its folder"
+        base = inspect(folder, name=_called(folder), licence=licence, exposure=read)
         return _of_the_catalog(base, store) or base
-    if row.origin == "sizes":
-        raise ConfigError(
-            f"a base model must have weights to be used, but of `{row.name}` the sizes alone are known here, so that "
-            f"it can be planned with; name the folder that holds its weights, in Hugging Face layout."
-        )
-    places = _places(row, store)
+    cached = _cached(row.hub, backbone.revision)
+    places = [cached] if cached else _places(row, store)
     if places:
-        return inspect(places[-1], name=row.name, licence=row.licence, exposure=row.exposure)
+        return inspect(places[-1], name=row.name, licence=row.licence, exposure=row.exposure.text)
+    if row.origin == "hub":
+        raise ConfigError(_how_to_get(row))
     if row.place and packaged(row) is None:
         raise ConfigError(
             f"the base model `{row.name}` must be installed as a package, but {row.place.partition('/')[0]} is not; "
@@ -83,26 +84,43 @@ def _found(backbone: Backbone, store: Store) -> LocalBackbone | None:
 
 
 def sizes_alone(backbone: Backbone) -> LocalBackbone | None:
-    """A row of the catalog that is known by its config.json, without weights and tokenizer; None: it is no such row."""
+    """A row of the catalog that is known by its config.json, without weights and tokenizer.
+
+    None: it is no such row, or its weights are in the local cache.
+    """
     row = catalog.get(backbone.name)
-    if row is None or row.origin != "sizes":
+    if row is None or not row.sizes or _cached(row.hub, backbone.revision):
         return None
-    folder = Path(__file__).with_name("sizes") / row.place
+    folder = Path(__file__).with_name("sizes") / row.sizes
     config, file = safe_config(folder), hashed(folder / "config.json")
     family = family_of(architecture_of(config, folder), str(folder))
-    return LocalBackbone(row.name, folder, family, config, identity((file,)), row.licence, row.exposure, (file,))
+    return LocalBackbone(row.name, folder, family, config, identity((file,)), row.licence, row.exposure.text, (file,))
+
+
+def is_here(row: Row, store: Store) -> bool:
+    """Whether the base model of a row is on this machine; nothing of it is opened."""
+    return bool(_cached(row.hub, None) or _places(row, store))
+
+
+def _how_to_get(row: Row) -> str:
+    """Why a published model that is not on this machine cannot be taken, and what helps."""
+    place = f"its hub id {row.hub} is not in the local cache" if row.hub else "it has no hub id to be found by"
+    planned = " Its sizes are known, so that it can be planned with." if row.sizes else ""
+    return (
+        f"the weights of `{row.name}` must be on this machine (chartune never downloads by itself), but {place}; get "
+        f"them on a machine with network ({row.install}), or name the folder that holds its weights, in Hugging Face "
+        f"layout; `chartune import-backbone` reads pickled ones.{planned}"
+    )
 
 
 def _places(row: Row, store: Store) -> list[Path]:
     """The folders on this machine that are the row's base model; the last is the newest."""
-    if row.origin == "sizes":
-        return []
     if row.converted:
         made = store.find(row.shelf, row.converted)
         return [made.whole()] if made else []
     if row.shelf:
         return [made.whole() for made in store.artefacts(row.shelf)]
-    place = packaged(row)
+    place = packaged(row) if row.place else None
     return [place] if place else []
 
 
@@ -111,7 +129,7 @@ def _of_the_catalog(base: LocalBackbone, store: Store) -> LocalBackbone | None:
     for row in catalog.values():
         for place in _places(row, store):
             if _bytes(place) == _bytes(base.folder):  # hash only what can be equal
-                known = inspect(place, name=row.name, licence=row.licence, exposure=row.exposure)
+                known = inspect(place, name=row.name, licence=row.licence, exposure=row.exposure.text)
                 if known.content_hash == base.content_hash:
                     return replace(base, name=known.name, licence=known.licence, exposure=known.exposure)
     return None
@@ -159,6 +177,7 @@ def inspect(folder: Path, *, name: str, licence: str, exposure: str) -> LocalBac
         AdapterError: it lacks weights or a tokenizer, is not safe to open, or its files do not belong together.
     """
     from chartune.models.architecture import must_match  # torch and transformers take seconds
+    from chartune.models.semantic_types import types_beside
     from chartune.models.tokenizer import must_share_tokens
 
     config = safe_config(folder)
@@ -167,7 +186,8 @@ def inspect(folder: Path, *, name: str, licence: str, exposure: str) -> LocalBac
         must_read_both_ways(config, folder)
     _must_stand_alone(folder)
     weights, tokenizer = weight_files(folder), tokenizer_files(folder)
-    files = tuple(hashed(file) for file in (folder / "config.json", *weights, *tokenizer))
+    types = types_beside(folder, weights, family.model_type)
+    files = tuple(hashed(file) for file in (folder / "config.json", *weights, *tokenizer, *types))
     former = tuple(file for file in files if file.path.name != INDEX)
     base = LocalBackbone(
         name, folder, family, config, identity(files), licence, exposure, files, identity(former)
@@ -207,13 +227,21 @@ def _folder_of(backbone: Backbone) -> Path:
     folder = Path(os.path.expanduser(backbone.name))  # of os.path: a home or a name that cannot be is no folder
     if os.path.exists(folder) or backbone.name.count("/") != 1 or backbone.name.startswith((".", "/", "~")):
         return folder
+    if cached := _cached(backbone.name, backbone.revision):
+        return cached
+    raise ConfigError(
+        f"a hub id must be in the local cache (chartune never downloads by itself), but {backbone.name} is not; "
+        f"run `hf download {backbone.name}` on a machine with network and point at the folder."
+    )
+
+
+def _cached(hub: str, revision: str | None) -> Path | None:
+    """The folder of a hub id in the local cache; None: it is not there."""
+    if not hub:
+        return None
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
-    try:
-        return Path(snapshot_download(backbone.name, revision=backbone.revision, local_files_only=True))
-    except (LocalEntryNotFoundError, ValueError):
-        raise ConfigError(
-            f"a hub id must be in the local cache (chartune never downloads by itself), but {backbone.name} is not; "
-            f"run `hf download {backbone.name}` on a machine with network and point at the folder."
-        ) from None
+    with suppress(LocalEntryNotFoundError, ValueError):
+        return Path(snapshot_download(hub, revision=revision, local_files_only=True))
+    return None

@@ -27,20 +27,26 @@ class Exposure:
     """The reference for it; empty: none."""
 
     def contaminates(self, source_kind: str, made_up: bool) -> bool | None:
-        """Whether held-out texts of a source may be among what it read; None: not known.
-
-        Args:
-            source_kind: the reader of the source, such as `mimic3`.
-            made_up: whether the source's patients are fictional.
-        """
-        if made_up or self.saw == "no hospital notes":
-            return False
-        known: dict[Saw, bool] = {"mimic notes": True, "other hospital notes": False}
-        return known.get(self.saw) if source_kind in MIMIC else None
+        """As the function `contaminates`, of what it saw."""
+        return contaminates(self.saw, source_kind, made_up)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
         return asdict(self)
+
+
+def contaminates(saw: str, source_kind: str, made_up: bool) -> bool | None:
+    """Whether held-out texts of a source may be among what was read; None: not known.
+
+    Args:
+        saw: the text that matters most of it.
+        source_kind: the reader of the source, such as `mimic3`.
+        made_up: whether the source's patients are fictional.
+    """
+    if made_up or saw == "no hospital notes":
+        return False
+    known = {"mimic notes": True, "other hospital notes": False}
+    return known.get(saw) if source_kind in MIMIC else None
 
 
 NOT_KNOWN: Final = Exposure("not known", "not known", "")
@@ -59,7 +65,7 @@ _ROWS: Final[tuple[tuple[str, Saw, str, str], ...]] = (
     (r"(.*/)?bio_clinicalbert", "mimic notes", f"all {_III}", "Alsentzer et al. (2019), arXiv:1904.03323"),
     (r"(.*/)?bio_discharge_summary_bert", "mimic notes", "discharge summaries of MIMIC-III",
      "Alsentzer et al. (2019), arXiv:1904.03323"),
-    (r"(.*/)?bluebert.*mimic.*", "mimic notes", f"PubMed and {_III}", "Peng et al. (2019), arXiv:1906.05474"),
+    (r"bluebert|(.*/)?bluebert.*mimic.*", "mimic notes", f"PubMed and {_III}", "Peng et al. (2019), arXiv:1906.05474"),
     (r"(.*/)?bluebert_pubmed.*", "no hospital notes", _LITERATURE, "Peng et al. (2019), arXiv:1906.05474"),
     (r"ganjinzero/umlsbert.*", "not known", "UMLS terms, on a model of biomedical articles",
      "CODER: Yuan et al. (2022), arXiv:2011.02947"),
@@ -99,7 +105,7 @@ _ROWS: Final[tuple[tuple[str, Saw, str, str], ...]] = (
     (r"(.*/)?biobert.*", "no hospital notes", _LITERATURE, "Lee et al. (2020), arXiv:1901.08746"),
     (r"(.*/)?biomednlp-(pubmed|biomed)bert.*", "no hospital notes", _LITERATURE, "Gu et al. (2021), arXiv:2007.15779"),
     (r".*mimic.*", "mimic notes", "MIMIC notes, as its name says", "its name"),
-    (r"(.*/)?pmc[-_]llama.*", "no hospital notes", _LITERATURE, "Wu et al. (2023), arXiv:2304.14454"),
+    (r"(.*/)?pmc-llama.*", "no hospital notes", _LITERATURE, "Wu et al. (2023), arXiv:2304.14454"),
 )  # fmt: skip
 
 
@@ -116,5 +122,28 @@ def exposure_of(name: str, config: Mapping[str, Any] | None = None) -> Exposure:
     return Exposure(*match[1:]) if match else NOT_KNOWN
 
 
+def circular(name: str, config: Mapping[str, Any], source_kind: str, made_up: bool) -> str | None:
+    """Why scores on a source would be circular for a base model; None: they are not, or it is not known.
+
+    Args:
+        name: what it is called.
+        config: its `config.json`.
+        source_kind: the reader of the source, such as `mimic3`.
+        made_up: whether the source's patients are fictional.
+    """
+    read = exposure_of(name, config)
+    if not read.contaminates(source_kind, made_up):
+        return None
+    return (
+        f"{name} has read {read.text} ({read.source}): held-out texts of these data may be among them, so that its "
+        f"scores here are circular; compare it with base models that have read the same, or take one that has not"
+    )
+
+
+def plain(name: str) -> str:
+    """A name as names are compared: in lower case, with hyphens, as folders are often called after a model."""
+    return name.strip().rstrip("/").lower().replace("_", "-")
+
+
 def _fits(pattern: str, name: str) -> bool:
-    return re.fullmatch(pattern, name.strip().rstrip("/").lower()) is not None
+    return re.fullmatch(pattern.replace("_", "-"), plain(name)) is not None

@@ -36,6 +36,8 @@ from chartune.models.precision import HALF
 from chartune.models.quantisation import quantise
 from chartune.models.readers import LanguageModel
 from chartune.models.rounding import must_fit_fp16, round_matrices, rounding_as_read, widened
+from chartune.models.semantic_types import VOCABULARY, vocabulary_of
+from chartune.models.typed_embedding import add_types
 from chartune.models.values import must_be_numbers
 from chartune.models.weights import stored
 from chartune.store import storing
@@ -143,6 +145,7 @@ def _read(backbone: LocalBackbone, attention: str, *, language_model: bool, half
             )  # fmt: skip
     if report["missing_keys"]:
         raise AssertionError("headers that fit leave nothing to be drawn at random")
+    add_types(model, backbone)
     if half is torch.float16:
         must_fit_fp16(model, backbone.name)
     must_be_numbers(model, backbone)
@@ -162,6 +165,12 @@ def must_be_language_model(backbone: LocalBackbone) -> None:
             f"domain-adaptive pretraining needs a causal or a masked language model, but transformers has neither of "
             f"{backbone.name}, which reads both ways, and is of the family {backbone.family.model_type}; choose "
             f"another base model, such as BERT, RoBERTa or `smollm2`."
+        )
+    if vocabulary_of(backbone):
+        raise AdapterError(
+            f"a masked language model must give back the words that it reads, but {backbone.name} reads words with "
+            f"their semantic types, which its tied head does not; fine-tune it as it is, or take {VOCABULARY} out of "
+            f"{backbone.folder} to adapt it without them."
         )
     if backbone.weights:  # else its sizes alone are known
         must_match(backbone, language_model=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from chartune.disclosure import EXPLAINED, is_made_up
+from chartune.models.exposure import contaminates
 from chartune.runs import START, Run
 from chartune.runs.record import INACTIVE
 from chartune.tasks.dataset import Dataset
@@ -49,6 +50,7 @@ def caveats(runs: Sequence[Run], datasets: Mapping[str, Dataset], comparisons: i
         )
     notes += [RETROSPECTIVE] if "retrospective-text" in kinds else []
     notes += [AS_GIVEN] if "as-given" in kinds else []
+    notes += _circular(runs, datasets)
     notes += [STARTED] if any(run.kept_start for run in runs) else []
     notes += [NEVER_ACTIVE] if any(layer.state == INACTIVE for run in runs for layer in run.stack) else []
     notes += _on_intervals(runs, comparisons)
@@ -57,6 +59,22 @@ def caveats(runs: Sequence[Run], datasets: Mapping[str, Dataset], comparisons: i
     if not all(is_made_up(source) for source in sources):
         notes.append(EXPLAINED)
     return notes
+
+
+def _circular(runs: Sequence[Run], datasets: Mapping[str, Dataset]) -> list[str]:
+    """Which base models may have read the held-out texts before: scores of theirs prove less."""
+    names = sorted({run.backbone.name or "" for run in runs if run.backbone and _has_read(run, datasets)})
+    if not names:
+        return []
+    return [
+        f"Circular: {', '.join(names)} had read notes of the hospital that these data are from, held-out ones maybe "
+        "among them. Scores on such a base are compared with each other, and not with those of a base that has not."
+    ]
+
+
+def _has_read(run: Run, datasets: Mapping[str, Dataset]) -> bool:
+    saw, data = run.backbone and run.backbone.saw, datasets.get(run.data or "")
+    return bool(data and saw and contaminates(saw, data.source.kind, is_made_up(data.source)))
 
 
 def _on_intervals(runs: Sequence[Run], comparisons: int) -> list[str]:

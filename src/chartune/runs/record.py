@@ -82,6 +82,10 @@ class BaseModel(Record):
     licence: str | None = None
     exposure: str | None = None
     """What clinical text it may have read before."""
+    saw: str | None = None
+    """The kind of text among it that matters most, as `chartune.models.exposure` has it; None: an older run."""
+    semantic_types: int | None = None
+    """Tokens that were read with the embedding of a semantic type (UmlsBERT); None: the base has no such embeddings."""
     padding: str | None = None
     """The token that filled short rows in place of a padding token; None: the tokenizer has its own, or none padded."""
 

@@ -65,5 +65,5 @@ def _convert(row: Row, store: Store) -> None:
         with storing(folder):
             converted(file, folder)
             for check in CHECKS:
-                check(inspect(folder, name=row.name, licence=row.licence, exposure=row.exposure))
+                check(inspect(folder, name=row.name, licence=row.licence, exposure=row.exposure.text))
         store.publish(row.shelf, row.converted, {"sensitivity": "open"})

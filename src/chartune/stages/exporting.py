@@ -31,6 +31,7 @@ from chartune.models.anatomy import anatomy_of
 from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.models.load import load_body, save_model
 from chartune.models.memory import within_memory
+from chartune.models.semantic_types import vocabulary_of
 from chartune.models.tokenizer import padding_of, tokenizer_as_given
 from chartune.outputs import must_be_new_outside_repositories, new_folder, placed
 from chartune.report.card import MODEL_CARD, card_of, card_text
@@ -148,6 +149,12 @@ def _as_stock_reads(layers: Sequence[str], inputs: Inputs) -> list[str]:
     Raises:
         AdapterError: it cannot.
     """
+    if vocabulary_of(inputs.base):
+        raise AdapterError(
+            f"a layer that is exported must stand on a base that stock transformers reads as the run did, but "
+            f"{inputs.base.name} is read with its semantic types, which AutoModel leaves out; export with --merged, "
+            f"which holds them in its embeddings."
+        )
     body, methods = body_of(inputs.base), [adapter.method for adapter in _adapters(inputs)]
     reasons = [
         f"{method.title()}: {why}" for method in methods if (why := method.misread_by_peft(body, anatomy_of(body)))

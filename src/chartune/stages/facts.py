@@ -8,7 +8,10 @@ from typing import Any, Final
 import torch
 
 from chartune.models.backbone import LocalBackbone
+from chartune.models.exposure import exposure_of
 from chartune.models.numerics import Resolved
+from chartune.models.semantic_types import has_types
+from chartune.models.typed_embedding import groups_of
 from chartune.stages.table import TaskTable
 from chartune.tasks.dataset import Dataset
 from chartune.train.meter import device_name
@@ -35,6 +38,8 @@ def backbone_facts(backbone: LocalBackbone, parameters: int) -> dict[str, Any]:
     return {
         "name": backbone.name, "family": backbone.family.model_type, "parameters": parameters,
         "content_hash": backbone.content_hash, "licence": backbone.licence, "exposure": backbone.exposure,
+        "saw": exposure_of(backbone.name, backbone.config).saw,
+        **({"semantic_types": len(groups_of(backbone))} if has_types(backbone) else {}),
     }  # fmt: skip
 
 

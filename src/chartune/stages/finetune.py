@@ -134,7 +134,7 @@ def finetune(stage: Finetune, store: Store, planned: Planned = None, tested: Tes
     if stage.balance == "classes" and table.form.several:
         raise ConfigError("`balance: classes` weighs one class per text, but a text may have many labels; use `none`.")
     inputs = inputs_of(stage, store)
-    for warning in inputs.warnings(pads=True):
+    for warning in (*inputs.warnings(pads=True), *inputs.circular(dataset.source)):
         say(f"warning: {warning}")
     backbone, adapters = inputs.base, inputs.adapters
     layers = [_layer_facts(layer, adapter) for layer, adapter in zip(stage.stack.layers, adapters, strict=True)]

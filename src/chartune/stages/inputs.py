@@ -15,10 +15,13 @@ from chartune.adapters.placing import KEEP, must_merge
 from chartune.adapters.shuffled import weights_of
 from chartune.adapters.stack import Fresh, Frozen
 from chartune.batches.budgets import budget_of
+from chartune.disclosure import is_made_up
 from chartune.errors import AdapterError
 from chartune.models.backbone import LocalBackbone, sizes_alone
+from chartune.models.exposure import circular
 from chartune.models.numerics import Resolved
 from chartune.models.quantisation import Quantisation
+from chartune.models.semantic_types import VOCABULARY, has_types, vocabulary_of
 from chartune.models.tokenizer import padding_stand_in
 from chartune.runs.ledger import find_run
 from chartune.runs.record import ADAPTER
@@ -26,7 +29,7 @@ from chartune.stages.bases import find_or_convert, find_or_make
 from chartune.stages.model_stage import ModelStage, must_have_positions
 from chartune.stages.resolving import resolved_of
 from chartune.store import Store
-from chartune.tasks.dataset import Dataset
+from chartune.tasks.dataset import Dataset, SourceEntry
 from chartune.train.optimizer import Optimisation
 
 
@@ -67,7 +70,18 @@ class Inputs:
         """
         warnings = [warning for adapter in self.adapters if adapter for warning in self._warnings(adapter)]
         other = padding_stand_in(self.backbone) if pads and self.backbone and self.backbone.weights else None
+        if self.backbone and has_types(self.backbone) and not vocabulary_of(self.backbone):
+            warnings.append(
+                f"{self.base.name} has embeddings of semantic types, but is read without them: {VOCABULARY}, which "
+                f"says which token has which type, is not in {self.base.folder}; copy it from the authors' repository"
+            )
         return warnings if other is None else [*warnings, self._padding(other)]
+
+    def circular(self, source: SourceEntry) -> list[str]:
+        """Why scores on these data say little, where the base model has read notes of their hospital."""
+        base = self.backbone
+        why = base and circular(base.name, base.config, source.kind, is_made_up(source))
+        return [why] if why else []
 
     def _padding(self, other: str) -> str:
         return (

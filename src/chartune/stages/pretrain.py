@@ -149,7 +149,7 @@ def pretrain(stage: Pretrain, store: Store, planned: Planned = None, tested: Tes
     must_have_documents(data)  # before a base is made
     inputs = inputs_of(stage, store, dataset)
     backbone, cutting = inputs.base, cutting_of(stage, inputs.base)
-    for warning in inputs.warnings(pads=cutting.masker is not None):
+    for warning in (*inputs.warnings(pads=cutting.masker is not None), *inputs.circular(dataset.source)):
         say(f"warning: {warning}")
     return perform(
         stage, store, data, kind="pretrain", revision=REVISION,

@@ -36,7 +36,7 @@ OWN: Final[Mapping[str, Mapping[str, Any]]] = {
     "bert": {}, "roberta": {}, "distilbert": {"hidden_dim": 64},
     "mobilebert": {"embedding_size": 16, "intra_bottleneck_size": 16, "num_feedforward_networks": 2,
                    "initializer_range": 0.1},
-    "electra": {"embedding_size": 16}, "albert": {"embedding_size": 16},
+    "megatron-bert": {}, "electra": {"embedding_size": 16}, "albert": {"embedding_size": 16},
     "modernbert": {"cls_token_id": 0, "sep_token_id": 1, "global_attn_every_n_layers": 2},
     "deberta-v2": {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 16},
     "longformer": {"attention_window": [16, 16]},

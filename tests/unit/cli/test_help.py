@@ -31,9 +31,9 @@ def test_the_front_door_names_every_verb_with_its_first_sentence() -> None:
     assert said.code == 0
     assert {verb for verb in VERBS if " " in verb} == {f"study {verb}" for verb in ("run", "plan", "status", "report")}
     assert {verb.partition(" ")[0] for verb in VERBS} == {
-        "demo", "make-hospital", "import-backbone", "check", "prepare", "datasets", "audit-data", "export-data", "plan",
-        "pretrain", "finetune", "search", "fields", "predict", "predictions", "evaluate", "export", "study", "report",
-        "compare", "ls", "show", "watch", "clean",
+        "demo", "make-hospital", "import-backbone", "bases", "check", "prepare", "datasets", "audit-data",
+        "export-data", "plan", "pretrain", "finetune", "search", "fields", "predict", "predictions", "evaluate",
+        "export", "study", "report", "compare", "ls", "show", "watch", "clean",
     }  # fmt: skip
     lines = "".join(said.out.split())
     for verb, callback in VERBS.items():

@@ -96,7 +96,7 @@ def test_the_best_installed_base_is_taken_and_named(
 ) -> None:  # fmt: skip
     monkeypatch.setattr("chartune.models.backbone.packaged", lambda row: row.name in installed or None)
     said: list[str] = []
-    monkeypatch.setattr("chartune.cli.bases.say", said.append)
+    monkeypatch.setattr("chartune.cli.base_model.say", said.append)
     assert stage_of(verb, notes).backbone == Backbone(name=taken)
     assert "base model: " + taken in said[0]
     assert stage_of(verb, notes, "--set", "backbone.name=base").backbone == BASE
@@ -125,7 +125,7 @@ def test_a_stack_stands_on_the_base_of_its_clinical_adapter(
     for verb in ((), ("plan",)):
         with monkeypatch.context() as patched:
             below = SimpleNamespace(stage={"backbone": {"name": "base"}})
-            patched.setattr("chartune.cli.bases.find_run", lambda store, name, run=below: run)
+            patched.setattr("chartune.cli.base_model.find_run", lambda store, name, run=below: run)
             assert stage_of(*verb, "finetune", notes, "--clinical", "below").backbone == BASE
     said = refused("finetune", notes, "--clinical", tmp_path, "--store", tmp_path / "store")
     assert "does not say where its base model is" in " ".join(said.err.split())
