@@ -6,15 +6,20 @@ from chartune.errors import ChartuneError
 from chartune.log import say
 from chartune.planning.plan import plan, planned_facts
 from chartune.runs.run import Run
+from chartune.stages.ensemble import Ensemble, ensemble
 from chartune.stages.final import finetuned_tested, pretrained_tested
 from chartune.stages.finetune import Finetune, finetune
 from chartune.stages.pretrain import Pretrain, pretrain
+from chartune.stages.prior import Prior, prior
 from chartune.stages.structured import Structured, structured
 from chartune.stages.tfidf import Tfidf, tfidf
 from chartune.store import Store
 
+OfTask = Finetune | Tfidf | Structured | Prior | Ensemble
+AnyStage = Pretrain | OfTask
 
-def run(stage: Pretrain | Finetune | Tfidf | Structured, store: Store) -> Run:
+
+def run(stage: AnyStage, store: Store) -> Run:
     """Do a stage, or find it done: the same question finds the same answer. What it was planned to cost is kept."""
     match stage:
         case Pretrain():
@@ -29,6 +34,10 @@ def run(stage: Pretrain | Finetune | Tfidf | Structured, store: Store) -> Run:
             return tfidf(stage, store)
         case Structured():
             return structured(stage, store)
+        case Prior():
+            return prior(stage, store)
+        case Ensemble():
+            return ensemble(stage, store)
         case _:
             assert_never(stage)
 

@@ -10,17 +10,22 @@ from chartune.cli.options import one_of
 HEAD_ONLY: Final = "head-only"
 TFIDF: Final = "tfidf"
 STRUCTURED: Final = "structured"
-BASELESS: Final = {TFIDF: "TF-IDF", STRUCTURED: "Structured data"}
+PRIOR: Final = "prior"
+ENSEMBLE: Final = "ensemble"
+LINEAR_PROBE: Final = "linear-probe"
+BASELESS: Final = {
+    TFIDF: "TF-IDF", STRUCTURED: "Structured data", PRIOR: "The prior", ENSEMBLE: "An ensemble",
+}  # fmt: skip
 """Methods without a base model, and what they are called."""
 
 
 FinetuneMethodOption = Annotated[
     str | None,
     typer.Option(
-        "--method", parser=one_of(METHODS, (HEAD_ONLY, *BASELESS), refused=REFUSED),
-        metavar="|".join((*METHODS, HEAD_ONLY, *BASELESS)),
-        help="What is trained: a fresh layer (default: lora), every weight (full), the head only, TF-IDF, or a model "
-        "of structured data.",
+        "--method", parser=one_of(METHODS, (HEAD_ONLY, LINEAR_PROBE, *BASELESS), refused=REFUSED),
+        metavar="|".join((*METHODS, HEAD_ONLY, LINEAR_PROBE, *BASELESS)),
+        help="What is trained: a fresh layer (default: lora), every weight (full), the head only (linear-probe: by "
+        "regression on frozen embeddings), TF-IDF, a model of structured data, the prior, an ensemble of runs.",
     ),
 ]  # fmt: skip
 PretrainMethodOption = Annotated[
@@ -38,4 +43,4 @@ def fresh(method: str | None) -> list[dict[str, Any]]:
     """The fresh layers that a method stands for, as plain data; None: a layer by default."""
     if method is None:
         return [{"kind": "fresh"}]
-    return [] if method == HEAD_ONLY else [{"kind": "fresh", "method": {"kind": method}}]
+    return [] if method in (HEAD_ONLY, LINEAR_PROBE) else [{"kind": "fresh", "method": {"kind": method}}]

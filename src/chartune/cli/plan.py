@@ -20,15 +20,17 @@ def command(
     from chartune.planning.plan import plan
     from chartune.planning.terms import seconds_of_terms
     from chartune.quantities import human_seconds
+    from chartune.stages.ensemble import Ensemble
+    from chartune.stages.prior import Prior
     from chartune.stages.structured import Structured
     from chartune.stages.tfidf import Tfidf
     from chartune.tasks.dataset import gone, read_dataset
 
     stage, opened = flags.stage_of(verb), Store(flags.store)
-    if isinstance(stage, Structured):
+    if isinstance(stage, Structured | Prior | Ensemble):
         raise ConfigError(
-            "a model of structured data needs no plan: it has no base model, and takes seconds, of a thousand labels "
-            "minutes; plan another method."
+            f"{stage.kind} needs no plan: it has no base model, and takes seconds, of a thousand labels minutes; plan "
+            f"another method."
         )
     if isinstance(stage, Tfidf):
         seconds = seconds_of_terms(stage, opened)

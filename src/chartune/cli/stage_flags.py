@@ -14,7 +14,15 @@ import typer
 
 from chartune.cli.base_model import based
 from chartune.cli.fusions import FUSIONS, fused
-from chartune.cli.methods import BASELESS, HEAD_ONLY, TFIDF, FinetuneMethodOption, PretrainMethodOption, fresh
+from chartune.cli.methods import (
+    BASELESS,
+    ENSEMBLE,
+    HEAD_ONLY,
+    LINEAR_PROBE,
+    FinetuneMethodOption,
+    PretrainMethodOption,
+    fresh,
+)
 from chartune.cli.options import (
     DEFAULT_STORE,
     BaseOption,
@@ -37,10 +45,8 @@ from chartune.config import Config, read_yaml
 from chartune.errors import ConfigError
 
 if TYPE_CHECKING:
-    from chartune.stages.finetune import Finetune
+    from chartune.runner import AnyStage, OfTask
     from chartune.stages.pretrain import Pretrain
-    from chartune.stages.structured import Structured
-    from chartune.stages.tfidf import Tfidf
 
 Kind = TypeVar("Kind", bound=Config)
 
@@ -72,6 +78,10 @@ FusionOption = Annotated[
 TaskOption = Annotated[
     str | None,
     typer.Option("--task", "--tasks", help="Which prepared task, such as mortality or diagnoses. Default: the first."),
+]
+MemberOption = Annotated[
+    list[str] | None,
+    typer.Option("--member", metavar="RUN", help="A finished run that an ensemble averages. Repeatable, two or more."),
 ]
 VerbArgument = Annotated[
     Literal["pretrain", "finetune"],
@@ -147,16 +157,16 @@ class FinetuneFlags(StageFlags):
     clinical_state: StateOption = None
     fusion: FusionOption = None
     task: TaskOption = None
+    members: MemberOption = None
 
-    def stage(self) -> "Finetune | Tfidf | Structured":
+    def stage(self) -> "OfTask":
         """The stage that is asked for: fine-tuning, or one without a base model.
 
         Raises:
             ConfigError: there is none, its stack is stated twice, or a flag does not apply to it.
         """
+        from chartune.stages.catalog import stages
         from chartune.stages.finetune import Finetune
-        from chartune.stages.structured import Structured
-        from chartune.stages.tfidf import Tfidf
 
         stated = read_yaml(self.config).get("kind") if self.config else None
         kind = next((each for each in (stated, self.method) if each in BASELESS), "finetune")
@@ -167,7 +177,8 @@ class FinetuneFlags(StageFlags):
             )
         data |= self._stacked(kind)
         if kind in BASELESS:
-            return self.parsed(data, Tfidf) if kind == TFIDF else self.parsed(data, Structured)
+            made: OfTask = self.parsed(data, stages[kind])  # type: ignore[assignment]
+            return made
         flags = replace(self, rank=None) if self.fusion == "equal-rank" else self  # it is counted already
         return flags.parsed(data | based(kind, data, self.sets, self.clinical, self.store), Finetune)
 
@@ -177,7 +188,11 @@ class FinetuneFlags(StageFlags):
             raise ConfigError(
                 f"the stack must be stated once, but both {self.config} and flags state it; use --set stack.layers.0…=."
             )
-        given: dict[str, Any] = {} if self.task is None else {"task": self.task}
+        if self.members and kind != ENSEMBLE:
+            raise ConfigError("--member must be of an ensemble; add --method ensemble, or leave it out.")
+        given: dict[str, Any] = {"members": self.members} if self.members else {}
+        given |= {} if self.task is None else {"task": self.task}
+        given |= {"head": {"start": "probe"}} if self.method == LINEAR_PROBE else {}
         if kind == "finetune" and self.fusion is not None:
             given["stack"] = {"layers": fused(
                 self.fusion, self.clinical, self.clinical_state, self.method, self._equal_rank
@@ -209,16 +224,18 @@ class EitherFlags(FinetuneFlags):
 
     general_text: GeneralTextOption = None
 
-    def stage_of(self, verb: str) -> "Pretrain | Finetune | Tfidf | Structured":
+    def stage_of(self, verb: str) -> "AnyStage":
         """The stage that `pretrain` or `finetune` would get. Raises ConfigError: as there."""
         if verb == "finetune":
             if self.general_text is not None:
                 raise ConfigError("general text is read by pretraining; leave out --general-text.")
             return self.stage()
-        if any((self.clinical, self.clinical_state, self.fusion, self.task)) or self.method in (HEAD_ONLY, *BASELESS):
+        headed = (HEAD_ONLY, LINEAR_PROBE, *BASELESS)
+        of_task = (self.clinical, self.clinical_state, self.fusion, self.task, self.members)
+        if any(of_task) or self.method in headed:
             raise ConfigError(
-                f"pretraining has no stack, no head and no task; leave out --clinical, --fusion, --task, and --method "
-                f"{HEAD_ONLY}, {' or '.join(BASELESS)}."
+                f"pretraining has no stack, no head and no task; leave out --clinical, --fusion, --task, --member, and "
+                f"--method {', '.join(headed)}."
             )
         return PretrainFlags(**{one.name: getattr(self, one.name) for one in fields(PretrainFlags)}).stage()
 

@@ -35,6 +35,13 @@ MODEL_CARD: Final = "MODEL_CARD.md"
 KEPT: Final = frozenset({"pretrain", "finetune"})
 """Kinds of runs that leave weights behind."""
 
+WITHOUT_BASE: Final = {
+    "tfidf": "Word weights and logistic regression", "structured": "A model of structured data that reads no text",
+    "prior": "The label frequencies of the training split, alike for every row",
+    "ensemble": "A weighted mean of the log-odds of other runs, its weights chosen on the validation split",
+}  # fmt: skip
+"""What a run without a base model is."""
+
 
 def model_card(
     about: RunRecord,
@@ -126,7 +133,7 @@ def _what(about: RunRecord, task: TaskEntry | None, stands: Behind | None) -> Se
     elif base:
         text = f"Weights on {base}, with a head, that learnt to answer: {question}"
     else:
-        text = f"Word weights and logistic regression, that learnt to answer: {question}"
+        text = f"{WITHOUT_BASE.get(about.kind, WITHOUT_BASE['tfidf'])}, that learnt to answer: {question}"
     reach, cut, rows = about.max_seq_len, about.truncated_fraction, stands.rows if stands else None
     facts = {
         "Kind of run": about.kind,
@@ -134,6 +141,7 @@ def _what(about: RunRecord, task: TaskEntry | None, stands: Behind | None) -> Se
         "Answer": about.answer,
         "Asked": about.outcome or None,
         "Method and stack": about.stack_title,
+        "Members": "; ".join(f"{each.weight:.2f} {each.name} ({each.run[:8]})" for each in about.members) or None,
         "Never active": NEVER_ACTIVE if any(layer.state == INACTIVE for layer in about.layers) else None,
         "Contributions": contributed(about) or None,
         "Method in full": "; ".join(_method(layer.method or {}) for layer in about.layers) or None,

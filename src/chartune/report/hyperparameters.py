@@ -11,7 +11,7 @@ from chartune.report.variants import Variant
 
 NONE: Final = "–"
 """Stands where a kind of stage has no such field, or nothing is set."""
-_ELSEWHERE: Final = frozenset({"kind", "name", "data", "backbone", "seed", "run", "trackers"})
+_ELSEWHERE: Final = frozenset({"kind", "name", "data", "backbone", "seed", "run", "trackers", "members"})
 """Fields that stand in other tables, or hold paths of the machine."""
 
 
@@ -40,7 +40,8 @@ def _choices(variant: Variant) -> dict[str, Any]:
     recorded = {"tokens read": run.about.max_seq_len, "strength chosen": run.about.strength}
     known = {name: value for name, value in recorded.items() if value is not None}
     task = {} if run.task is None else {"task": run.task}
-    return {"kind": run.kind, **stack, **known, **fields, **task}
+    weights = {f"weight of {member.name}": member.weight for member in run.about.members}
+    return {"kind": run.kind, **stack, **known, **weights, **fields, **task}
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:

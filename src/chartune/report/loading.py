@@ -8,10 +8,19 @@ from chartune.runs.record import RunRecord, layer_folders
 MERGED: Final = "-merged"
 """Ends the folder of a layer that is a part of the base's weights."""
 
+UNLOADED: Final = {
+    "structured": "It keeps no weights and reads no text: its predictions are what it leaves.",
+    "prior": "It keeps no weights and reads no text: its predictions are what it leaves.",
+    "ensemble": "It keeps no weights of its own: score new notes with each of its members.",
+}  # fmt: skip
+"""Kinds of runs that nothing is loaded from, and why."""
+
 
 def loading(about: RunRecord) -> tuple[tuple[str, ...], str]:
     """Paragraphs and code for the card of a run, as of a `run.json`; no code: it keeps no weights."""
     stack = about.layers
+    if about.kind in UNLOADED:
+        return (UNLOADED[about.kind],), ""
     if not about.backbone:
         return (
             "The vocabulary and the weights of its terms are in `tfidf/`. The vocabulary consists of patients' words; "

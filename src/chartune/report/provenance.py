@@ -188,5 +188,5 @@ def _because(value: str | None, reason: str | None) -> str | None:
 def _command(run: Run) -> str:
     if run.about.external:
         return f"chartune evaluate {run.about.external.run} {run.data} --store ."
-    verb = {"tfidf": "finetune --method tfidf", "structured": "finetune --method structured"}.get(run.kind, run.kind)
+    verb = "pretrain" if run.kind == "pretrain" else "finetune"
     return f"chartune {verb} --config runs/{run.fingerprint}/stage.yaml --store ."

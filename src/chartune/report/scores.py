@@ -4,6 +4,7 @@ The form of the answer says which scores there are (`chartune.answers`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from chartune.answers import Answer, Score
 from chartune.disclosure import SMALL, TOO_FEW, rates, shown
@@ -11,6 +12,9 @@ from chartune.quantities import Estimate
 from chartune.report.predicted import Predicted, of_variant
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, count, estimated, percent
 from chartune.report.variants import Variant, baseline, named, scored, seeds_explained
+
+READ: Final = {"tfidf": "whole text", "structured": "no text", "prior": "no text", "ensemble": "as its members"}
+"""By kind of run what was read where there is no limit."""
 
 
 def score_table(
@@ -114,7 +118,7 @@ def _reach(variant: Variant) -> Cell:
     run = variant.run
     length, cut = run.about.max_seq_len, run.about.truncated_fraction
     if length is None and cut is None:
-        return Cell({"tfidf": "whole text", "structured": "no text"}.get(run.kind, NOT_MEASURED))
+        return Cell(READ.get(run.kind, NOT_MEASURED))
     seen = run.about.tokens_read or "whole text"
     if cut is None:
         return Cell(seen, "share cut not measured")

@@ -136,11 +136,21 @@ class External(Record):
     drift: tuple[Drift, ...] = ()
 
 
+class Member(Record):
+    """A run of an ensemble."""
+
+    run: str
+    """Its fingerprint."""
+    name: str
+    weight: float
+    """Its share of the log-odds."""
+
+
 class RunRecord(Record):
     """What was done."""
 
     kind: str
-    """`pretrain`, `finetune`, `tfidf`, `structured` or `evaluate`."""
+    """`pretrain`, `finetune`, `tfidf`, `structured`, `prior`, `ensemble` or `evaluate`."""
     name: str | None = None
     """What a person called it when it was made."""
     data: str | None = None
@@ -168,7 +178,7 @@ class RunRecord(Record):
     """None: there is no base model."""
     stack: tuple[Layer, ...] | None = None
     parents: tuple[str, ...] = ()
-    """Fingerprints of the runs whose adapters it started from."""
+    """Fingerprints of the runs whose adapters it started from, or whose predictions it averages."""
     max_seq_len: int | None = None
     """Tokens that were read of a text, or of a block."""
     truncated_fraction: float | None = None
@@ -189,6 +199,8 @@ class RunRecord(Record):
     """Padded tokens that went through the model at once in training, at its end; None: written before this was kept."""
     strength: float | None = None
     """Inverse penalty of regressions (TF-IDF, structured data), or number of trees, chosen on the validation split."""
+    members: tuple[Member, ...] = ()
+    """Of an ensemble: its runs, with the weights that were chosen on the validation split."""
     texts: int | None = None
     """How many texts it has learnt from; None: written before this was kept."""
     contributions: tuple[float | None, ...] | None = None

@@ -114,7 +114,10 @@ def _stage(run: Run) -> Finetune | Pretrain:
         return stage
     if run.kind == "pretrain":
         return Pretrain.parse(run.stage, place)
-    reasons = {"tfidf": "its vocabulary consists of patients' words", "structured": "it reads no text"}
+    reasons = {
+        "tfidf": "its vocabulary consists of patients' words", "structured": "it reads no text",
+        "prior": "it reads no text", "ensemble": "it averages predictions of other runs",
+    }  # fmt: skip
     why = reasons.get(run.kind, "it has trained nothing")
     raise RunError(
         f"what is exported must be weights of a model, but {run.name!r} is a {run.kind} run and {why}; score new notes "

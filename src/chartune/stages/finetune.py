@@ -37,7 +37,7 @@ from chartune.stages.facts import backbone_facts, source_facts, task_facts
 from chartune.stages.inputs import Inputs, content_of, inputs_of
 from chartune.stages.kept_weights import keep_weights
 from chartune.stages.model_stage import HeadSpec, ModelStage
-from chartune.stages.scoring import calibration, score, write_predictions
+from chartune.stages.scoring import calibration, score, validated, write_predictions
 from chartune.stages.stage import Outcome, Planned, Tested, Work, perform
 from chartune.stages.table import TaskTable, read_table
 from chartune.store import Artefact, Store
@@ -48,9 +48,6 @@ from chartune.train.optimizer import Optimisation, Stopping
 from chartune.train.probe import probe
 
 REVISION: Final = 5
-TIE: Final = 1e-6
-"""Of two equal scores the smaller log loss wins: on a small validation split the first of many perfect rankings is that
-of a model which has hardly learnt."""
 
 
 class Finetune(ModelStage):
@@ -96,6 +93,11 @@ class Finetune(ModelStage):
         """What is attached to the base."""
         return self.stack
 
+    def title(self) -> str:
+        """What to call it in a table."""
+        probed = self.head.start == "probe" and not self.stack.layers
+        return "linear probe (frozen embeddings + linear head)" if probed else self.stack.title()
+
     def reader(self, body: Body, family: Family, spec: HeadSpec | None) -> Classifier:
         """A fresh head on pooled hidden states."""
         if spec is None:
@@ -140,7 +142,7 @@ def finetune(stage: Finetune, store: Store, planned: Planned = None, tested: Tes
     layers = [_layer_facts(layer, adapter) for layer, adapter in zip(stage.stack.layers, adapters, strict=True)]
     return perform(
         stage, store, data, kind="finetune", revision=REVISION,
-        name=stage.name or f"{stage.stack.title()} on {backbone.name}",
+        name=stage.name or f"{stage.title()} on {backbone.name}",
         parts=parts_of(table.task, backbone, inputs.resolved, [content_of(a) if a else None for a in adapters]),
         facts={"source": source_facts(dataset), **task_facts(table),
                "backbone": {**backbone_facts(backbone, parameters_of(backbone)), "padding": padding_stand_in(backbone)},
@@ -187,7 +189,7 @@ def _fitted(stage: Finetune, table: TaskTable, assembled: Model, reader: Reader,
         reader.objective, stage.optimisation, stage.stopping, stage.seed, resolved.precision, work.checkpoints,
         EventLog(work.folder / EVENTS),
         lambda: _evaluation(table, reader.logits["validation"]()),
-        title=f"fine-tune {stage.name or stage.stack.title()}", attached=assembled.attached,
+        title=f"fine-tune {stage.name or stage.title()}", attached=assembled.attached,
         in_tokens=stage.stack.trains_body(), budget=inputs.budget(stage.optimisation, work.most_tokens),
         probe=probe_of(stage.optimisation, stage.stopping, assembled, reader.examples["train"], resolved),
     )  # fmt: skip
@@ -269,9 +271,7 @@ def _examples(stage: Finetune, table: TaskTable, encoded: Encoded, split: str, p
 
 
 def _evaluation(table: TaskTable, logits: NDArray[np.float32]) -> Evaluation:
-    form = table.form
-    values = form.quick(table.labels("validation"), form.decide(logits), table.counted())
-    return Evaluation(values[form.headline.metric] - TIE * min(values["log_loss"], 1.0), values)
+    return Evaluation(*validated(table, table.form.decide(logits)))
 
 
 def _layer_facts(layer: AnyLayer, adapter: Adapter | None) -> dict[str, Any]:

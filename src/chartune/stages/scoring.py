@@ -7,6 +7,7 @@ per_label.parquet     a row per label
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -18,6 +19,9 @@ from chartune.quantities import Estimate
 from chartune.stages.table import TaskTable
 from chartune.tasks.frames import write_frame
 
+TIE: Final = 1e-6
+"""Of two equal scores the smaller log loss wins: on a small validation split the first of many perfect rankings is that
+of a model which has hardly learnt."""
 Oracle = Callable[[pl.DataFrame], pl.DataFrame]
 """hadm_id · words (read of each text) → hadm_id · p_death, the true probability given those words."""
 
@@ -55,6 +59,13 @@ def score(
         if oracle is not None and split in words:
             scores[split]["oracle_auroc"] = _best_reachable(part, words[split], oracle)
     return scores
+
+
+def validated(table: TaskTable, decided: NDArray[np.float64]) -> tuple[float, dict[str, float]]:
+    """By what choices are made on the validation split, higher is better; and the headline and log loss behind it."""
+    form = table.form
+    values = form.quick(table.labels("validation"), decided, table.counted())
+    return values[form.headline.metric] - TIE * min(values["log_loss"], 1.0), values
 
 
 def calibration(table: TaskTable, decided: NDArray[np.float64]) -> dict[str, float] | None:

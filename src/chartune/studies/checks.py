@@ -14,6 +14,7 @@ from chartune.errors import ChartuneError, ConfigError, DataError
 from chartune.models.losses import CROSS_ENTROPY
 from chartune.stages.assembly import assemble, bare_body
 from chartune.stages.bases import find_or_convert
+from chartune.stages.ensemble import Ensemble
 from chartune.stages.inputs import inputs_of
 from chartune.stages.model_stage import HeadSpec, ModelStage
 from chartune.stages.pretrain import Pretrain
@@ -95,6 +96,8 @@ def _wrong_with(family: Family, number: int, asked: Cell, store: Store, known: d
     yield from _paths_missing(stage.data)
     if not isinstance(stage, Pretrain):
         yield from filter(None, [_said(lambda: _must_have_task(stage))])
+    if isinstance(stage, Ensemble):
+        yield from filter(None, [_said(lambda: _must_answer_alike(family, number, stage))])
     key = _model_of(stage)
     if key not in known:
         known[key] = _said(lambda: _must_be_possible(stage, store))
@@ -111,7 +114,23 @@ def _paths_missing(data: Any) -> Iterator[str]:
 
 
 def _must_have_task(stage: Any) -> None:
-    task_named([task.name for task in stage.data.tasks], stage.task)
+    _task_of(stage)
+
+
+def _must_answer_alike(family: Family, number: int, stage: Ensemble) -> None:
+    """The members of an ensemble that are cells of the study predict its task."""
+    for need, parent in family.parents[number].items():
+        other = family.stage(parent, {})
+        asked = None if isinstance(other, Pretrain) else _task_of(other)
+        if asked != _task_of(stage):
+            raise ConfigError(
+                f"members of an ensemble must answer its task, {_task_of(stage)}, but `{need}` answers "
+                f"{asked or 'none'}; give both the same `task`."
+            )
+
+
+def _task_of(stage: Any) -> str:
+    return task_named([task.name for task in stage.data.tasks], stage.task)
 
 
 def _must_be_possible(stage: Any, store: Store) -> None:

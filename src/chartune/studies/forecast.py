@@ -13,6 +13,8 @@ from chartune.planning.plan import Plan, plan
 from chartune.planning.terms import seconds_of_terms
 from chartune.quantities import human_bytes, human_seconds
 from chartune.search.loop import Result
+from chartune.stages.ensemble import Ensemble
+from chartune.stages.prior import Prior
 from chartune.stages.structured import Structured
 from chartune.stages.tfidf import Tfidf
 from chartune.store import Store
@@ -130,8 +132,8 @@ def _forecast(asked: Survey, number: int, again: bool, plans: dict[str, Plan | C
         stage = asked.family.stand_in(number, made, asked.store, asked.settled(number))
     except ChartuneError as error:
         return Forecast(title, note=str(error), planned=False)
-    if isinstance(stage, Structured):
-        return Forecast(title, note="structured data have no base model: seconds, of a thousand labels minutes")
+    if isinstance(stage, Structured | Prior | Ensemble):
+        return Forecast(title, note=f"{stage.kind} has no base model: seconds, of a thousand labels minutes")
     if isinstance(stage, Tfidf):
         return _of_terms(title, stage, asked.store)
     key = _alike(stage)

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from chartune.adapters.stack import Fresh
-from chartune.stages import finetune, pretrain, structured, tfidf
+from chartune.runner import AnyStage
+from chartune.runs.ledger import run_at
+from chartune.stages import ensemble, finetune, pretrain, prior, structured, tfidf
 from chartune.stages.bases import find_or_convert
 from chartune.stages.identity import Identity, identified
 from chartune.stages.inputs import content_of, find_adapter
@@ -13,16 +15,16 @@ from chartune.store import Artefact, Store
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.prepare import task_named
 
-Stage = pretrain.Pretrain | finetune.Finetune | tfidf.Tfidf | structured.Structured
 REVISIONS: Final = {
     "pretrain": pretrain.REVISION, "finetune": finetune.REVISION, "tfidf": tfidf.REVISION,
-    "structured": structured.REVISION,
+    "structured": structured.REVISION, "prior": prior.REVISION, "ensemble": ensemble.REVISION,
 }  # fmt: skip
 Contents = Mapping[str, Mapping[str, Any]]
-"""Reference of a layer → `sha256` of its weights, and their method; of adapters that lie elsewhere."""
+"""Reference of a layer → `sha256` of its weights, and their method; of adapters that lie elsewhere. Of a member of an
+ensemble → its fingerprint as `run`."""
 
 
-def identity_of(stage: Stage, data: Artefact, store: Store, elsewhere: Contents) -> Identity | None:
+def identity_of(stage: AnyStage, data: Artefact, store: Store, elsewhere: Contents) -> Identity | None:
     """The identity of a stage's run; None: its base model is yet to be made.
 
     Args:
@@ -42,12 +44,16 @@ def identity_of(stage: Stage, data: Artefact, store: Store, elsewhere: Contents)
     return identified(stage, data.fingerprint, kind=stage.kind, revision=REVISIONS[stage.kind], parts=parts)
 
 
-def _parts(stage: Stage, data: Artefact, store: Store, elsewhere: Contents) -> dict[str, Any] | None:
+def _parts(stage: AnyStage, data: Artefact, store: Store, elsewhere: Contents) -> dict[str, Any] | None:
     if isinstance(stage, tfidf.Tfidf):
         limit = find_or_convert(stage.length.backbone, store) if stage.length else None
         return None if stage.length and limit is None else tfidf.parts_of(_task(stage.task, data), limit)
     if isinstance(stage, structured.Structured):
         return structured.parts_of(_task(stage.task, data))
+    if isinstance(stage, prior.Prior):
+        return prior.parts_of(_task(stage.task, data))
+    if isinstance(stage, ensemble.Ensemble):
+        return ensemble.parts_of(_task(stage.task, data), [_member(each, store, elsewhere) for each in stage.members])
     base = find_or_convert(stage.backbone, store)
     if base is None:
         return None
@@ -57,6 +63,10 @@ def _parts(stage: Stage, data: Artefact, store: Store, elsewhere: Contents) -> d
         None if isinstance(layer, Fresh) else _content(layer.adapter, store, elsewhere) for layer in stage.stack.layers
     ]
     return finetune.parts_of(_task(stage.task, data), base, resolved_of(stage, base), contents)
+
+
+def _member(run: str, store: Store, elsewhere: Contents) -> str:
+    return str(elsewhere[run]["run"]) if run in elsewhere else run_at(store, run).fingerprint
 
 
 def _content(adapter: str, store: Store, elsewhere: Contents) -> Mapping[str, Any]:

@@ -38,6 +38,10 @@ class Family:
         """The cells that refer to one."""
         return [child for child, needs in self.parents.items() if number in needs.values()]
 
+    def averages(self, number: int) -> bool:
+        """Whether a cell refers to runs whose predictions it averages, and not to adapters."""
+        return self.cells[number].asked.get("kind") == "ensemble"
+
     @staticmethod
     def open_reference(need: str) -> str:
         """What stands in place of an adapter that is not in the store."""

@@ -97,9 +97,10 @@ class Survey:
         return standing
 
     def made(self, number: int) -> dict[str, str]:
-        """Stage referred to → adapter in this store, of the parents of a cell that have one."""
+        """Stage referred to → adapter in this store, of an ensemble run, of the parents of a cell that have one."""
         runs = {need: self.standings[parent].run for need, parent in self.family.parents[number].items()}
-        return {need: str(run.path / ADAPTER) for need, run in runs.items() if run is not None}
+        within = "" if self.family.averages(number) else ADAPTER
+        return {need: str(run.path / within) for need, run in runs.items() if run is not None}
 
     def stage(self, number: int) -> Any:
         """The stage of a cell on what its parents have left, with the settings that its search has chosen.
@@ -174,12 +175,15 @@ class Survey:
         return Standing(cell, "missing", identity, why="interrupted; it resumes from its checkpoint" if begun else "")
 
     def _elsewhere(self, number: int) -> dict[str, Mapping[str, Any]]:
-        """The content of the parents' adapters that only the ledger lists."""
+        """The content of the parents' adapters, of an ensemble their fingerprints, that only the ledger lists."""
         contents: dict[str, Mapping[str, Any]] = {}
         for need, parent in self.family.parents[number].items():
             standing = self.standings[parent]
-            if standing.run is None and standing.entry is not None and standing.entry.adapter is not None:
-                contents[self.family.open_reference(need)] = standing.entry.adapter
+            entry = standing.entry if standing.run is None else None
+            if entry is not None and self.family.averages(number):
+                contents[self.family.open_reference(need)] = {"run": entry.fingerprint}
+            elif entry is not None and entry.adapter is not None:
+                contents[self.family.open_reference(need)] = entry.adapter
         return contents
 
 

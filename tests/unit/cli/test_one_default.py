@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from chartune import Finetune, Fresh, LoRA, Pretrain, Stack, Tfidf
+from chartune import Ensemble, Finetune, Fresh, LoRA, Pretrain, Prior, Stack, Tfidf
 from chartune.adapters.catalog import METHODS, method_class
 from chartune.cli.options import source_at
 from chartune.errors import ConfigError
 from chartune.models.backbone import Backbone
 from chartune.models.catalog import USUAL as USUAL_BASES
+from chartune.models.heads import Head
 from chartune.testing.command_line import Completed, chartune
 
 BASE = Backbone(name="base")
@@ -71,6 +72,13 @@ def test_so_do_those_without_a_layer(notes: Path) -> None:
     assert stage_of("finetune", notes, "--method", "tfidf") == Tfidf(data=data)
     head = stage_of("finetune", notes, "--base", "base", "--method", "head-only")
     assert head == Finetune(data=data, backbone=BASE, stack=Stack())
+    assert head.title() == "head only"
+    probe = stage_of("finetune", notes, "--base", "base", "--method", "linear-probe")
+    assert probe == Finetune(data=data, backbone=BASE, stack=Stack(), head=Head(start="probe"))
+    assert probe.title() == "linear probe (frozen embeddings + linear head)"
+    assert stage_of("finetune", notes, "--method", "prior") == Prior(data=data)
+    both = stage_of("finetune", notes, "--method", "ensemble", "--member", "a", "--member", "b")
+    assert both == Ensemble(data=data, members=("a", "b"))
 
 
 def test_a_layer_by_default_is_one_lora_of_all_matrices(notes: Path) -> None:

@@ -147,7 +147,7 @@ def test_the_same_runs_give_the_same_bytes(store: Store, page: str, tmp_path: Pa
 
 def test_the_page_tells_how_to_have_each_run_again(page: str) -> None:
     assert f"chartune pretrain --config runs/{past.PRETRAIN}/stage.yaml --store ." in page
-    assert f"chartune finetune --method tfidf --config runs/{past.TFIDF}/stage.yaml --store ." in page
+    assert f"chartune finetune --config runs/{past.TFIDF}/stage.yaml --store ." in page
     assert f"runs/{past.LORA_SEED_1}/stage.yaml" in page
 
 
