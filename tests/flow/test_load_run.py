@@ -22,7 +22,7 @@ from chartune.report.caveats import NEVER_ACTIVE, caveats
 from chartune.runs.ledger import find_run
 from chartune.runs.run import Run
 from chartune.stages.finetune import Finetune, finetune
-from chartune.stages.loading import Loaded, load
+from chartune.stages.loading import Loaded, load, read_head
 from chartune.stages.pretrain import Pretrain, pretrain
 from chartune.stages.term_weights import TermWeights
 from chartune.stages.tfidf import Tfidf, tfidf
@@ -270,6 +270,15 @@ def test_what_is_loaded_knows_its_answers_and_gives_probabilities(store: Store) 
     assert many.probabilities(texts).shape == (3, 3)
     with pytest.raises(RunError, match="recalibration"):
         many.probabilities(texts, recalibrated=True)
+
+
+def test_a_head_of_another_width_is_refused(store: Store, tmp_path: Path) -> None:
+    loaded = load(find_run(store, "lora"), store)
+    assert isinstance(loaded, Loaded)
+    other = load_file(find_run(store, "many labels").path / "head.safetensors")
+    save_file(other, tmp_path / "head.safetensors")
+    with pytest.raises(AdapterError, match="must hold the head that belongs to these weights"):
+        read_head(loaded.model, tmp_path / "head.safetensors")
 
 
 def test_tfidf_of_an_older_version_has_its_regressions_beside_its_other_weights(store: Store, tmp_path: Path) -> None:

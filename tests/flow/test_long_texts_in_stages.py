@@ -44,6 +44,18 @@ def logits(run: Run, store: Store) -> tuple[Any, Any]:
     return own, load(run, store).read(table.frame[table.rows("test")]["text"].to_list())
 
 
+def must_read_a_note_of_100_000_tokens(run: Run, store: Store) -> None:
+    """As its beginning alone, or its ends, is read; what is not read is counted."""
+    whole = " ".join(["fever"] * 100_000)
+    short = " ".join(["fever"] * 100)
+    both = load(run, store).read([whole, short, ""])
+    assert np.isfinite(both.decided).all()
+    assert both.decided[0] == pytest.approx(both.decided[1], abs=1e-6)
+    assert both.tokens[0] > 100_000 > both.tokens[1]
+    assert both.tokens_read[0] == both.tokens_read[1]
+    assert both.truncated.tolist() == [True, True, False]
+
+
 @pytest.mark.parametrize("long", [WINDOWS, {"kind": "head-tail"}], ids=lambda long: str(long["kind"]))
 def test_what_a_run_has_left_reads_texts_as_the_run_did(
     place: tuple[Preparation, Store], bert: LocalBackbone, long: dict[str, Any], tmp_path: Path
@@ -60,6 +72,7 @@ def test_what_a_run_has_left_reads_texts_as_the_run_did(
     assert run.about.tokens_read in (run.path / "MODEL_CARD.md").read_text()
     assert plan(asked, store, exact=True).workload.tokens == run.cost.tokens
     assert baseline_of(run, asked, store) is None
+    must_read_a_note_of_100_000_tokens(run, store)
     with pytest.raises(RunError, match=f"reads long texts otherwise .long.kind={long['kind']}"):
         export(run, store, tmp_path / "out")
 

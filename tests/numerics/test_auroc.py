@@ -1,16 +1,19 @@
 """AUROC and its companions against scikit-learn and by hand."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 from sklearn.metrics import log_loss as reference_log_loss
 
-from chartune.answers import BINARY
+from chartune.answers import ANY_OF, BINARY, ONE_OF, Answer
 from chartune.errors import DataError, LabelError
 from chartune.metrics import auroc, log_loss
 from chartune.metrics.auroc import auroc_statistic
 from chartune.metrics.classification import auprc_statistic
+from chartune.metrics.delong import clustered_delong
 
 
 def auprc(labels: ArrayLike, scores: ArrayLike) -> float:
@@ -44,6 +47,30 @@ def test_weights_count_a_row_as_often_as_they_say() -> None:
 def test_constant_scores_rank_nobody() -> None:
     assert auroc([0, 1, 0, 1], [3, 3, 3, 3]) == 0.5
     assert auprc([0, 1, 0, 0], [3, 3, 3, 3]) == 0.25
+
+
+CONSTANT = np.full(60, 1.3)
+SEVERAL = np.tile([0.1, -0.2, 0.3], (60, 1))
+
+
+@pytest.mark.parametrize(("form", "labels", "decided"), [
+    (BINARY, np.arange(60) % 4 == 0, CONSTANT), (ONE_OF, np.arange(60) % 3, SEVERAL),
+    (ANY_OF, np.arange(180).reshape(60, 3) % 4 == 0, SEVERAL),
+])  # fmt: skip
+def test_of_constant_scores_every_score_is_a_number_or_left_out(form: Answer, labels: Any, decided: Any) -> None:
+    scores, each = form.score(labels.astype(np.int64), decided, np.arange(60) // 2, resamples=40)
+    assert scores["auroc"].value == 0.5
+    assert all(np.isfinite(score.value) for score in (*scores.values(), *(one for one in each if one)))
+    assert "calibration_slope" not in scores  # no slope fits them
+
+
+def test_constant_scores_differ_from_none_and_are_outranked() -> None:
+    labels, patients = np.arange(60) % 4 == 0, np.arange(60) // 2
+    same = clustered_delong(labels, [CONSTANT], [CONSTANT + 1], patients)
+    better = clustered_delong(labels, [labels * 20.0 + np.arange(60)], [CONSTANT], patients)
+    assert (same.difference, same.p) == (0.0, 1.0)
+    assert better.difference > 0.2
+    assert better.p < 1e-3
 
 
 def test_one_positive_is_enough() -> None:

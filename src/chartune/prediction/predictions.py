@@ -39,11 +39,21 @@ def logits_of(model: Classifier, examples: Examples, numerics: Resolved) -> NDAr
 
 
 def head_logits(reader: FeatureReader, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The head's logits. vectors: [n, D]; returns [n, L]."""
+    """The head's logits. vectors: [n, D]; returns [n, L].
+
+    Raises:
+        RunError: one is not finite; the message counts the texts.
+    """
     device = reader.head.linear.weight.device
     with torch.inference_mode():
         logits: NDArray[np.float32] = (
             reader.head(torch.from_numpy(np.ascontiguousarray(vectors)).to(device)).cpu().numpy()
+        )
+    if broken := int((~np.isfinite(logits)).any(axis=1).sum()):
+        raise RunError(
+            f"every score must be a finite number, but those of {broken:,} of {len(logits):,} texts are not: the "
+            f"weights have diverged, or a precision of two bytes is too narrow; lower optimisation.learning_rate, or "
+            f"choose numerics.precision=fp32, and train again."
         )
     return logits
 

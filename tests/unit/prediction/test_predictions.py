@@ -11,8 +11,8 @@ from chartune.errors import RunError
 from chartune.models.backbone import LocalBackbone
 from chartune.models.heads import Head
 from chartune.models.load import load_body
-from chartune.models.readers import Classifier
-from chartune.prediction.predictions import pooled_vectors
+from chartune.models.readers import Classifier, FeatureReader
+from chartune.prediction.predictions import head_logits, pooled_vectors
 from chartune.testing.twins import EXACT
 
 
@@ -40,6 +40,17 @@ def test_each_text_is_read_as_if_it_were_alone(bert: LocalBackbone, examples: Ex
     for n in (0, 7, 19):
         alone = pooled_vectors(model, texts(examples.encoded.take(np.array([n]))), EXACT)
         np.testing.assert_allclose(together[n], alone[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_logits_that_are_no_numbers_are_refused_by_how_many_texts_have_them(
+    bert: LocalBackbone, examples: Examples, value: float
+) -> None:
+    model = reader(bert)
+    vectors = pooled_vectors(model, examples, EXACT)
+    vectors[[3, 7], 0] = value
+    with pytest.raises(RunError, match="those of 2 of 20 texts are not"):
+        head_logits(FeatureReader(model.head), vectors)
 
 
 def test_where_memory_runs_out_batches_are_halved_and_scores_stay(

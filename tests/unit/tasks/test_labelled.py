@@ -1,11 +1,16 @@
 """Labelled: the labels of a table of one's own become one of two, one of several, or any number."""
 
+from pathlib import Path
+
 import polars as pl
 import pytest
 
 from chartune.errors import LabelError
 from chartune.sources.source import About, Records
+from chartune.store import Store
+from chartune.tasks.dataset import read_dataset
 from chartune.tasks.labelled import Labelled
+from chartune.tasks.prepare import Preparation, prepare, read_task
 
 NOTHING = Records(About("tabular", "", "", ""), pl.DataFrame(), pl.DataFrame(), lambda: iter(()))
 
@@ -102,6 +107,36 @@ def test_a_rare_class_of_many_can_be_left_out() -> None:
     many = rows(**{f"class {n}": 10 for n in range(10)}, rare=9)
     refused(Labelled(), examples(many), "1 of the 11 distinct ones belong to fewer than 10 .* `least_cases: 10`")
     assert len(Labelled(least_cases=10).label_space(examples(many), NOTHING).labels) == 10
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_label_that_no_training_patient_has_is_left_out_and_counted(
+    tmp_path: Path, store: Store, several: bool
+) -> None:
+    """A row whose only class was never learnt is no row of the task; of many labels it is a row without that label."""
+    asked = {"train": ["a", "b"] * 6, "validation": ["a", "b"] * 3, "test": ["a", "b", "never seen"] * 3}
+    rows = [(split, label) for split, labels in asked.items() for label in labels]
+    lists: dict[str, list[int]] = {split: [] for split in asked}
+    for number, (split, _) in enumerate(rows):
+        lists[split].append(number)
+    for split, ids in lists.items():
+        (tmp_path / f"{split}.csv").write_text("subject_id\n" + "".join(f"{n}\n" for n in ids))
+    labels = [f"{label};a" if several else label for _, label in rows]
+    texts = [f"note number {n} of a patient" for n in range(len(rows))]
+    pl.DataFrame({"subject_id": range(len(rows)), "text": texts, "label": labels}).write_csv(tmp_path / "notes.csv")
+    data = prepare(
+        Preparation.parse({
+            "source": {"kind": "tabular", "file": tmp_path / "notes.csv", **({"separator": ";"} if several else {})},
+            "splits": {"kind": "imported", "folder": tmp_path},
+        }),
+        store,
+    )  # fmt: skip
+    ((name, task),) = read_dataset(data).tasks.items()
+    removed = {step.step: step.removed_admissions for step in task.attrition if step.removed_admissions}
+    assert "never seen" not in task.labels
+    assert removed == ({} if several else {"label learnt": 3})
+    kept = read_task(data, name).filter(pl.col("split") == "test")
+    assert kept.height == (9 if several else 6)
 
 
 def test_rows_without_a_label_are_not_asked_about() -> None:
