@@ -23,9 +23,9 @@ from chartune.quantities import Estimate
 from chartune.runs.nll import NLL
 from chartune.runs.run import PREDICTIONS, Run
 from chartune.stages.assembly import bare_body
-from chartune.stages.base_reading import base_nll
 from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import inputs_of
+from chartune.stages.kept_readings import base_nll
 from chartune.stages.loading import inputs_of_run, load
 from chartune.stages.perplexity import AFTER, write_sums
 from chartune.stages.pretrain import Pretrain, cutting_of, measurement, texts_of, unigram_of

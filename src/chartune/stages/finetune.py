@@ -29,12 +29,13 @@ from chartune.models.load import Body, parameters_of
 from chartune.models.numerics import Resolved
 from chartune.models.readers import Classifier, FeatureReader
 from chartune.models.tokenizer import padding_of, padding_stand_in
-from chartune.prediction.predictions import head_logits, logits_of, pooled_vectors
+from chartune.prediction.predictions import head_logits, logits_of
 from chartune.runs.run import Run
 from chartune.stages.assembly import Model, assemble, bare_body
 from chartune.stages.contributions import contributions, probe_of
 from chartune.stages.facts import backbone_facts, source_facts, task_facts
 from chartune.stages.inputs import Inputs, content_of, inputs_of
+from chartune.stages.kept_readings import Start
 from chartune.stages.kept_weights import keep_weights
 from chartune.stages.model_stage import HeadSpec, ModelStage
 from chartune.stages.scoring import calibration, score, validated, write_predictions
@@ -174,17 +175,18 @@ def _train(stage: Finetune, data: Artefact, table: TaskTable, inputs: Inputs, wo
     if not isinstance(model, Classifier):
         raise AssertionError("fine-tuning trains a classifier")
     pad_id = padding_of(load_tokenizer(inputs.base))
-    reader = _reader(stage, model, table, encoded, pad_id, inputs.resolved)
-    fitted = _fitted(stage, table, assembled, reader, inputs, work)
+    start = Start(inputs, assembled.attached, work.store)
+    reader = _reader(stage, model, table, encoded, pad_id, start)
+    fitted = _fitted(stage, table, assembled, reader, start, work)
     assembled.attached.must_hold()
     lineage = {"run": work.fingerprint, "stage": "finetune", "task": table.task}
     keep_weights(work.folder, assembled.attached, model, inputs, lineage, whole=stage.stack.trains_all())
     return _outcome(stage, table, encoded, assembled, reader, fitted, work, inputs.resolved)
 
 
-def _fitted(stage: Finetune, table: TaskTable, assembled: Model, reader: Reader, inputs: Inputs, work: Work) -> Fitted:
+def _fitted(stage: Finetune, table: TaskTable, assembled: Model, reader: Reader, start: Start, work: Work) -> Fitted:
     """Train, the head from a probe where that is asked; the model then holds the best weights."""
-    resolved = inputs.resolved
+    resolved, inputs = start.inputs.resolved, start.inputs
     training = Training(
         reader.objective, stage.optimisation, stage.stopping, stage.seed, resolved.precision, work.checkpoints,
         EventLog(work.folder / EVENTS),
@@ -195,7 +197,7 @@ def _fitted(stage: Finetune, table: TaskTable, assembled: Model, reader: Reader,
     )  # fmt: skip
     # A resumed run has its head from the checkpoint.
     if stage.head.start == "probe" and not any(work.checkpoints.glob("step-*")):
-        _probe(training, cast(Classifier, assembled.reader), reader, table, resolved)
+        _probe(training, cast(Classifier, assembled.reader), reader, table, start)
     return fit(training)
 
 
@@ -225,15 +227,16 @@ def _outcome(
 
 
 def _reader(
-    stage: Finetune, model: Classifier, table: TaskTable, encoded: Encoded, pad_id: int, resolved: Resolved
+    stage: Finetune, model: Classifier, table: TaskTable, encoded: Encoded, pad_id: int, start: Start
 ) -> Reader:
     examples = {split: _examples(stage, table, encoded, split, pad_id) for split in ("train", *stage.scored)}
     train = examples["train"]
     if stage.stack.trains_body():
         lengths = train.encoded.lengths
         objective = Objective(model, lambda rows, _: train.batch(rows), lengths, train.weights)
-        return Reader(objective, {s: _later(model, examples[s], resolved) for s in stage.scored}, examples)
-    vectors = {split: pooled_vectors(model, part, resolved) for split, part in examples.items()}
+        later = {split: _later(model, examples[split], start.inputs.resolved) for split in stage.scored}
+        return Reader(objective, later, examples)
+    vectors = {split: start.vectors(model, part) for split, part in examples.items()}
     reader = FeatureReader(model.head, model.loss)
     features = Features(vectors["train"], train.labels, train.weights)
     ones = np.ones(len(train.labels), dtype=np.int64)
@@ -242,10 +245,10 @@ def _reader(
     return Reader(objective, logits, examples, vectors)
 
 
-def _probe(training: Training, model: Classifier, reader: Reader, table: TaskTable, resolved: Resolved) -> None:
+def _probe(training: Training, model: Classifier, reader: Reader, table: TaskTable, start: Start) -> None:
     """Begin at a regression on the vectors of the body as it is; training replaces it only by a better score."""
     train, watched = (
-        reader.vectors[split] if reader.vectors else pooled_vectors(model, reader.examples[split], resolved)
+        reader.vectors[split] if reader.vectors else start.vectors(model, reader.examples[split])
         for split in ("train", "validation")
     )
     head, examples = FeatureReader(model.head, model.loss), reader.examples["train"]

@@ -36,10 +36,10 @@ from chartune.runs.run import Run
 from chartune.sources.plain_texts import plain_texts
 from chartune.stages.assembly import Model, assemble, bare_body
 from chartune.stages.base import lm_evaluation, lm_objective
-from chartune.stages.base_reading import base_nll
 from chartune.stages.cutting import Cutting, least_blocks, must_suit
 from chartune.stages.facts import backbone_facts, source_facts
 from chartune.stages.inputs import Inputs, inputs_of
+from chartune.stages.kept_readings import base_nll
 from chartune.stages.model_stage import HeadSpec, ModelStage
 from chartune.stages.perplexity import (
     GENERAL,

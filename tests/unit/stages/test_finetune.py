@@ -28,6 +28,7 @@ from chartune.quantities import Duration
 from chartune.sources.mimic3 import Mimic3
 from chartune.stages.finetune import Finetune, Reader, _evaluation, _examples, _probe, _reader, _train
 from chartune.stages.inputs import Inputs
+from chartune.stages.kept_readings import Start
 from chartune.stages.kept_weights import keep_weights
 from chartune.stages.stage import Outcome, Work
 from chartune.stages.table import TaskTable
@@ -84,21 +85,22 @@ def test_the_weights_that_are_kept_are_those_that_validation_liked_best(bert: Lo
     assert outcome.scores["test"]["auroc"].value < 0.5 < max(looks)
 
 
-def reader_of(table: TaskTable, base: LocalBackbone) -> tuple[Classifier, Reader]:
+def reader_of(table: TaskTable, base: LocalBackbone, store: Store) -> tuple[Classifier, Reader, Start]:
     tokenizer = load_tokenizer(base)
     encoded = encode(table.frame["text"].to_list(), tokenizer, STAGE.max_seq_len)
     body = load_body(base, EXACT)
     head = Head().build(body.hidden_size, table.prior_logits(), 0)
     attached = attach(Stack(), body.module, [], 0)
     model = Classifier(attached.module, head, Head().pooling_for(base.family))
-    return model, _reader(STAGE, model, table, encoded, tokenizer.pad_token_id, EXACT)
+    start = Start(Inputs(base, (), EXACT), attached, store)
+    return model, _reader(STAGE, model, table, encoded, tokenizer.pad_token_id, start), start
 
 
 def test_a_probe_takes_the_penalty_that_validation_likes_best_and_begins_there(
-    bert: LocalBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bert: LocalBackbone, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = turned()
-    model, reader = reader_of(table, bert)
+    model, reader, start = reader_of(table, bert, store)
 
     def begun(*penalties: float) -> float:
         monkeypatch.setattr("chartune.train.probe.PENALTIES", penalties)
@@ -106,7 +108,7 @@ def test_a_probe_takes_the_penalty_that_validation_likes_best_and_begins_there(
             reader.objective, FAST, Stopping(), 0, "fp32", tmp_path, EventLog(tmp_path / "events.jsonl"),
             lambda: Evaluation(0.0, {}), budget=1024,
         )  # fmt: skip
-        _probe(training, model, reader, table, EXACT)
+        _probe(training, model, reader, table, start)
         assert training.state.best_score == _evaluation(table, reader.logits["validation"]()).score
         return training.state.best_score
 
