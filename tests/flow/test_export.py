@@ -30,8 +30,10 @@ from chartune.stages.finetune import Finetune, finetune
 from chartune.stages.loading import Loaded, load
 from chartune.stages.predicting import predict
 from chartune.stages.pretrain import Pretrain, pretrain
+from chartune.stages.table import read_table
 from chartune.stages.tfidf import Tfidf, tfidf
 from chartune.store import Store
+from chartune.tasks.prepare import prepare
 from chartune.testing.adapted import gap
 from chartune.testing.command_line import chartune
 from chartune.testing.twins import EXACT, twin
@@ -283,6 +285,34 @@ def test_many_labels_and_adapters_alone_score_alike_on_their_own_base_only(
         read_alone([("x", tmp_path / f"{stack.fingerprint}-False", str(twin(twins, "bert").folder))], tmp_path)
 
 
+def fusions(store: Store, data: dict[str, Any], base: LocalBackbone, below: str) -> dict[str, list[Any]]:
+    """The fusions that are no sum of a LoRA and what is above it, and a LoRA on adapters of other methods."""
+    asked = {"backbone": {"name": str(base.folder)}, "data": data, "max_seq_len": 24, "optimisation": FAST}
+    general = store.root / "general.txt"
+    general.write_text("\n".join(f"a fall on stairs is no stroke number {n}" for n in range(200)), encoding="utf-8")
+    stacks: dict[str, list[Any]] = {
+        "continue": [{"kind": "trainable", "adapter": below}], "head only": [{"kind": "frozen", "adapter": below}],
+        "shuffled": [{"kind": "frozen", "adapter": below, "shuffled": 1}, fresh("lora")],
+        "equal rank": [fresh("lora", rank=32)],
+    }  # fmt: skip
+    if base.family.is_decoder:
+        placebo = {"general_text": str(general), "text": "general", "numerics": {"precision": "fp32"}}
+        adapter = pretrain(Pretrain.parse({**asked, **placebo, "name": "placebo below"}), store).path / "adapter"
+        stacks["placebo"] = [{"kind": "frozen", "adapter": str(adapter)}, fresh("lora")]
+    for kind in ("ia3", "prefix", "prompt", "p-tuning"):
+        lower = str(tuned(store, data, base, f"{kind} below", [fresh(kind)]).path / "adapter")
+        for state in ("frozen", "trainable"):
+            stacks[f"lora on {state} {kind}"] = [{"kind": state, "adapter": lower}, fresh("lora")]
+    return stacks
+
+
+def must_reload(run: Run, store: Store) -> None:
+    """What a run keeps gives the logits that it kept of its test split, to 1e-5."""
+    table = read_table(prepare(Finetune.parse(run.stage).data, store), run.task or "")
+    again = load(run, store).decided(table.frame[table.rows("test")]["text"].to_list())
+    assert np.allclose(again, run.predictions("test")["logit"].to_numpy(), atol=1e-5)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("model_type", ["llama", "bert", "gpt2", "roberta", "qwen2"])
 def test_so_does_every_method_and_stack_of_encoders_and_decoders(
@@ -302,10 +332,15 @@ def test_so_does_every_method_and_stack_of_encoders_and_decoders(
         stacks |= {f"merged {kind}": [merged, fresh(kind)] for kind in (*STACKED, "full")} | {
             "merged dora": [merged, DORA]
         }
-    runs = [tuned(own, data, base, name, layers) for name, layers in stacks.items()]
+    further = fusions(own, data, base, below) if model_type in ("llama", "bert") else {}
+    runs, others = ([tuned(own, data, base, name, layers) for name, layers in each.items()]
+                    for each in (stacks, further))  # fmt: skip
+    for run in (*runs, *others):
+        must_reload(run, own)
+    runs += others if model_type == "llama" else []
 
     def merge(run: Run) -> tuple[bool, ...]:
-        apart = [kind for kind in kinds if method_class(kind).unmergeable]
+        apart = [kind for kind in METHODS if method_class(kind).unmergeable]
         return (False,) if any(kind in run.name.split() for kind in apart) else (True, False)
 
     must_all_score_alike(own, runs, base, tmp_path, merge)

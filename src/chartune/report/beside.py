@@ -6,6 +6,7 @@ B ─┘                       only where both have the same rows and labels; el
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import nan
 from typing import Any
 
 from chartune.answers import Answer, Score
@@ -15,7 +16,7 @@ from chartune.metrics import Resamples, paired_difference
 from chartune.quantities import Estimate
 from chartune.report.compare import Comparison, comparisons, p_text
 from chartune.report.hidden import behind_run
-from chartune.report.predicted import Predicted, of_variant, predicted
+from chartune.report.predicted import Predicted, exchanged, of_variant, predicted
 from chartune.report.released import is_exact
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, count, estimated
 from chartune.report.variants import Variant, scored, too_few
@@ -38,6 +39,8 @@ class Beside:
     """Why they are not paired; empty: they are."""
     patients: str
     """How many test patients both have, as may be shown."""
+    p_exchanged: float = nan
+    """Of no difference in the primary metric, by exchanging what both say of a patient; NaN: not paired, or hidden."""
 
     @property
     def scores(self) -> tuple[Score, ...]:
@@ -95,7 +98,8 @@ def beside(ours: Run, theirs: Run, *, exact: bool) -> Beside:
         known[variant.run.fingerprint] = predicted(variant.run, form, ours.about.labels or (), wanted)
     made = next(iter(comparisons([first, second], form, known=known, pairs=[(first, second)])), None)
     patients = shown(len(_patients(ours) & _patients(theirs)), open_data)
-    return Beside(first, second, form, known, made, _why_unpaired(ours, theirs, made, first.hidden), patients)
+    p = exchanged(ours, theirs, form, ours.about.labels or ()) if made else nan
+    return Beside(first, second, form, known, made, _why_unpaired(ours, theirs, made, first.hidden), patients, p)
 
 
 def beside_table(two: Beside) -> Table:
@@ -116,12 +120,17 @@ def note(two: Beside) -> str:
     """On how many patients both stand, and p of the primary metric; or why nothing is paired."""
     if two.unpaired:
         return f"Not paired: {two.unpaired}. Test patients that both have: {two.patients}."
-    p = p_text(two.made.p, two.made.digits) if two.made else NOT_MEASURED
+    p, permuted = _p(two, two.made.p if two.made else nan), _p(two, two.p_exchanged)
     test = "DeLong's test with patients as clusters" if two.form.one_outcome else "the same draws"
     return (
         f"Paired on the same rows of {two.patients} patients; 95 % intervals, not corrected for "
-        f"the number of scores. {two.form.headline.title}: p of no difference {p}, by {test}."
+        f"the number of scores. {two.form.headline.title}: p of no difference {p}, by {test}; {permuted}, by "
+        f"exchanging what both say of a patient (permutation test)."
     )
+
+
+def _p(two: Beside, p: float) -> str:
+    return NOT_MEASURED if two.made is None else p_text(p, two.made.digits)
 
 
 def beside_json(two: Beside) -> dict[str, Any]:
@@ -129,7 +138,7 @@ def beside_json(two: Beside) -> dict[str, Any]:
     return {
         "a": _named(two.ours.run), "b": _named(two.theirs.run), "paired": not two.unpaired, "why_not": two.unpaired,
         "patients_shared": two.patients, "metric": two.form.headline.metric,
-        "p": p_text(two.made.p, two.made.digits) if two.made else NOT_MEASURED,
+        "p": _p(two, two.made.p if two.made else nan), "p_permutation": _p(two, two.p_exchanged),
         "scores": [_row(two, score) for score in two.scores],
     }  # fmt: skip
 

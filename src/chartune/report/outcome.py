@@ -34,6 +34,7 @@ from chartune.report.predicted import LARGEST, Predicted, further_table
 from chartune.report.price import draw_price, prices
 from chartune.report.scores import calibration_table, prevalence, score_table
 from chartune.report.subgroups import subgroup_tables
+from chartune.report.subgroups_of_labels import label_subgroup_tables
 from chartune.report.table import Table
 from chartune.report.variants import Variant
 from chartune.runs import Run
@@ -177,7 +178,8 @@ def outcome(
         forest=forest(final, printed), paired=_paired(final, title, differences, form, rows),
         risks=_risks(final, title, figure, open_data, every, known) if form.one_outcome and final else Risks(),
         prevalence=prevalence(final), labels=label_tables(final, title, open_data, own=source.kind == "tabular"),
-        subgroups=subgroup_tables(final, groups, title, open_data) if form.one_outcome else (),
+        subgroups=subgroup_tables(final, groups, title, open_data) if form.one_outcome
+        else label_subgroup_tables(final, groups, form, labels, title, open_data),
         abstaining=_abstaining(final, form, title, open_data, every),
         curves=Figure.of(draw_panel, learning_curves(variants, headline=form.headline), f"{figure}-curve"),
         prices=Figure.of(draw_price, prices(final, every, score), f"{figure}-price"),

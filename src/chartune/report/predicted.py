@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from chartune.answers import ENOUGH_CASES, Answer, Rows, Score
 from chartune.answers.score import drawn
 from chartune.metrics import Resamples
+from chartune.metrics.permutation import permutation_p
 from chartune.quantities import Estimate
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table
 from chartune.report.variants import Variant, score, too_few
@@ -77,6 +78,27 @@ def predicted(
     wanted = (form.headline, *form.further) if scores is None else scores
     decided = rows.decided if form.one_outcome else np.empty(0)
     return Predicted(frame.select("subject_id", "hadm_id", "label"), drawn(wanted, rows), decided)
+
+
+def exchanged(ours: Run, theirs: Run, form: Answer, labels: Sequence[str] = ()) -> float:
+    """P of no difference of two runs by exchanging what they say patient by patient (`metrics.permutation`).
+
+    Args:
+        ours: of a task.
+        theirs: on the same test rows.
+        form: of their answers.
+        labels: ids of the labels in the order of their numbers; empty: as the first run lists them.
+
+    Returns:
+        NaN: their primary metric is no AUROC, or no label can be scored.
+    """
+    if form.headline.metric != "auroc":
+        return float("nan")
+    frames = [run.predictions(SCORING).sort("hadm_id") for run in (ours, theirs)]
+    first, second = (form.ranked(form.read(frame)[1]) for frame in frames)
+    borne = form.borne(*form.read(frames[0]))
+    which = counted(ours, form, borne.shape[1], labels)
+    return permutation_p(borne[:, which], first[:, which], second[:, which], frames[0]["subject_id"].to_numpy())
 
 
 def oversized(form: Answer, frame: pl.DataFrame) -> bool:

@@ -1,5 +1,7 @@
 """Scores by subgroup of a yes-or-no task: is one group ranked, or foreseen, worse than another?
 
+Of tasks with more labels: `chartune.report.subgroups_of_labels`.
+
     test rows ─by sex, age band, race, insurance, year group─▶ AUROC of each group · observed less predicted risk
                                                           └▶ gap between the groups it ranks best and worst
 
@@ -37,7 +39,7 @@ _CALIBRATED: Final = (
 
 
 @dataclass(frozen=True)
-class _Group:
+class Group:
     """One level of a characteristic."""
 
     name: str
@@ -68,10 +70,10 @@ def subgroup_tables(
     if groups is None or not scored:
         return ()
     joined = [(v, frame.join(groups, on="hadm_id", how="left", maintain_order="left")) for v, frame in scored]
-    every = _groups(joined[0][1])
+    every = groups_in(joined[0][1])
     if not every:
         return ()
-    columns = [_column(frame.drop(*GROUPED), _groups(frame), every, open_data) for _, frame in joined]
+    columns = [_column(frame.drop(*GROUPED), groups_in(frame), every, open_data) for _, frame in joined]
     heads = (Column("Group", numeric=False), *(Column(f"{v.label} · {v.name}") for v, _ in joined))
     tables = []
     for n, (caption, note) in enumerate((("AUROC by subgroup", _RANKED), ("calibration by subgroup", _CALIBRATED))):
@@ -82,7 +84,7 @@ def subgroup_tables(
     return tuple(tables)
 
 
-def _groups(frame: pl.DataFrame) -> list[_Group]:
+def groups_in(frame: pl.DataFrame) -> list[Group]:
     """The levels of each characteristic that divides the rows; rare ones are one."""
     every = []
     for column, name in GROUPED.items():
@@ -90,15 +92,15 @@ def _groups(frame: pl.DataFrame) -> list[_Group]:
         enough = each.filter(pl.col("people") >= LEAST_PATIENTS).sort(["len", column], descending=[True, False])
         named = sorted(enough[column].head(MOST_LEVELS).to_list())
         known = frame[column].is_not_null().to_numpy()
-        levels = [_Group(name, level, (frame[column] == level).fill_null(value=False).to_numpy()) for level in named]
+        levels = [Group(name, level, (frame[column] == level).fill_null(value=False).to_numpy()) for level in named]
         rest = known & ~np.any([group.rows for group in levels], axis=0) if levels else known
-        levels += [_Group(name, OTHER, rest)] if rest.any() and OTHER not in named else []
+        levels += [Group(name, OTHER, rest)] if rest.any() and OTHER not in named else []
         every += levels if len(levels) > 1 else []
     return every
 
 
 def _column(
-    frame: pl.DataFrame, groups: Sequence[_Group], every: Sequence[_Group], open_data: bool
+    frame: pl.DataFrame, groups: Sequence[Group], every: Sequence[Group], open_data: bool
 ) -> tuple[dict[tuple[str, str], Cell], dict[tuple[str, str], Cell]]:
     """Of one variant: name and level → AUROC, gaps last of each characteristic; and → observed less predicted."""
     labels, scores, p, subjects = (frame[n].to_numpy() for n in ("label", "logit", "probability", "subject_id"))
@@ -106,7 +108,7 @@ def _column(
     statistics: dict[str, Statistic] = {}
     for n, group in enumerate(known):
         statistics[f"ranked {n}"] = _ranked(labels, scores, group.rows)
-        statistics[f"off {n}"] = _off(labels - p, group.rows)
+        statistics[f"off {n}"] = residuals_of(labels - p, group.rows)
     drawn = resample(statistics, subjects) if known else {}
     ranked: dict[tuple[str, str], Cell] = {}
     calibrated: dict[tuple[str, str], Cell] = {}
@@ -117,20 +119,20 @@ def _column(
                 ranked[key] = calibrated[key] = Cell(group.stands(labels, subjects, open_data))
                 continue
             n = known.index(group)
-            ranked[key] = _cell(drawn[f"ranked {n}"], _digits(labels, group.rows, open_data))
-            calibrated[key] = _cell(drawn[f"off {n}"], _share_digits(group.rows, open_data), signed=True)
+            ranked[key] = shown_cell(drawn[f"ranked {n}"], _digits(labels, group.rows, open_data))
+            calibrated[key] = shown_cell(drawn[f"off {n}"], share_digits(group.rows, open_data), signed=True)
         own = [(g, drawn[f"ranked {known.index(g)}"]) for g in groups if g.name == name and g in known]
         ranked[name, "gap"] = _gap(own, labels, open_data)
     return ranked, calibrated
 
 
-def _gap(own: Sequence[tuple[_Group, Resamples]], labels: NDArray[Any], open_data: bool) -> Cell:
+def _gap(own: Sequence[tuple[Group, Resamples]], labels: NDArray[Any], open_data: bool) -> Cell:
     """Best less worst; its interval is of these two groups, which were picked by the rows as they are."""
     if len(own) < 2:
         return Cell(NOT_MEASURED)
     worst, best = (pick(own, key=lambda pair: pair[1].value) for pick in (min, max))
     places = min(_digits(labels, group.rows, open_data) for group, _ in (worst, best))
-    cell = _cell(paired_difference([best[1]], [worst[1]]), places)
+    cell = shown_cell(paired_difference([best[1]], [worst[1]]), places)
     return Cell(cell.text, f"{cell.detail}\nworst: {worst[0].level}")
 
 
@@ -139,7 +141,7 @@ def _ranked(labels: NDArray[Any], scores: NDArray[Any], rows: NDArray[np.bool_])
     return lambda weights: of_group(weights[:, rows])
 
 
-def _off(residuals: NDArray[np.float64], rows: NDArray[np.bool_]) -> Statistic:
+def residuals_of(residuals: NDArray[np.float64], rows: NDArray[np.bool_]) -> Statistic:
     """The mean residual of a group; NaN in a draw that has nobody of it."""
     inside, whole = np.where(rows, residuals, 0.0), rows.astype(np.float64)
 
@@ -150,7 +152,8 @@ def _off(residuals: NDArray[np.float64], rows: NDArray[np.bool_]) -> Statistic:
     return values
 
 
-def _cell(drawn: Resamples, places: int, *, signed: bool = False) -> Cell:
+def shown_cell(drawn: Resamples, places: int, *, signed: bool = False) -> Cell:
+    """A score of a group with its interval."""
     measured = drawn.estimate()
     return estimated(measured.value, measured.low, measured.high, places, signed=signed)
 
@@ -161,5 +164,6 @@ def _digits(labels: NDArray[Any], rows: NDArray[np.bool_], open_data: bool) -> i
     return 3 if open_data else max(2, digits(lowest(cases) * lowest(int(rows.sum()) - cases)))
 
 
-def _share_digits(rows: NDArray[np.bool_], open_data: bool) -> int:
+def share_digits(rows: NDArray[np.bool_], open_data: bool) -> int:
+    """Digits after the point of a mean over the rows of a group."""
     return 3 if open_data else digits(lowest(int(rows.sum())))

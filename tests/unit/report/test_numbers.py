@@ -611,6 +611,7 @@ def test_two_runs_stand_side_by_side_with_the_paired_differences_of_the_report(
     made = next(one for one in comparisons(binary, BINARY) if (one.ours.label, one.theirs.label) == ("5", "1"))
     assert scores["auroc"]["difference"] == {n: getattr(made.difference, n) for n in ("value", "low", "high")}
     assert (told["paired"], told["p"]) == (True, "<0.001" if made.p < 0.001 else f"{made.p:.3f}")
+    assert (told["p_permutation"] == "<0.001") == (told["p"] == "<0.001")
     ours, theirs = (Run.of(store, name).scores["test"]["brier"].value for name in (past.MINILM, past.TFIDF))
     assert scores["brier"]["difference"]["value"] == pytest.approx(ours - theirs)
     assert "ECE" in out.read_text()

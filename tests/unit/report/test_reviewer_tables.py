@@ -18,6 +18,7 @@ from chartune.report.characteristics import patient_tables
 from chartune.report.hyperparameters import hyperparameter_table
 from chartune.report.operating import RULES, few_cells, operating_points, operating_table
 from chartune.report.subgroups import subgroup_tables
+from chartune.report.subgroups_of_labels import label_subgroup_tables
 from chartune.report.variants import Variant, numbered
 from chartune.runs import Run, finished_runs
 from chartune.store import Store
@@ -233,3 +234,19 @@ def test_subgroups_are_scored_alone_with_the_gap_of_best_and_worst_and_small_one
     assert {cell.text for cell in young[1:]} == {"too few to show"}
     assert subgroup_tables(variants, None, "Death", open_data=True) == ()
     assert subgroup_tables(variants[:1], groups.with_columns(sex=None, age=None, race=None), "D", open_data=True) == ()
+
+
+def test_of_many_labels_subgroups_are_scored_over_those_that_count(store: Store) -> None:
+    coded = numbered([run for run in finished_runs(store) if run.task == "diagnoses_icd9"])[:1]
+    rows = coded[0].run.predictions("test")
+    sex = np.where(np.arange(rows.height) % 2, "female", "male")
+    groups = pl.DataFrame({"hadm_id": rows["hadm_id"], "sex": sex}).with_columns(
+        pl.lit(None, pl.String).alias(name) for name in ("age", "race", "insurance", "years")
+    )
+    labels = coded[0].run.about.labels or ()
+    ranked, _ = label_subgroup_tables(coded, groups, ANY_OF, labels, "Codes", open_data=True)
+    per_label = coded[0].run.per_label()
+    assert per_label is not None
+    most = per_label.filter(pl.col("train_cases") >= 10).height
+    last = ranked.rows[-1][1].detail.splitlines()[-1]
+    assert 0 < int(last.split()[1]) <= most
