@@ -56,7 +56,10 @@ def must_read_a_note_of_100_000_tokens(run: Run, store: Store) -> None:
     assert both.truncated.tolist() == [True, True, False]
 
 
-@pytest.mark.parametrize("long", [WINDOWS, {"kind": "head-tail"}], ids=lambda long: str(long["kind"]))
+@pytest.mark.parametrize("long", [
+    pytest.param(WINDOWS, id="windows"), pytest.param({"kind": "sections-first"}, id="sections-first"),
+    pytest.param({"kind": "head-tail"}, id="head-tail", marks=pytest.mark.slow),
+])  # fmt: skip
 def test_what_a_run_has_left_reads_texts_as_the_run_did(
     place: tuple[Preparation, Store], bert: LocalBackbone, long: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -68,7 +71,10 @@ def test_what_a_run_has_left_reads_texts_as_the_run_did(
     assert run.about.truncated_fraction == again.truncated.mean()
     assert again.tokens_read.max() <= 8 * asked.long.rows
     assert again.beginning == (long is WINDOWS)
-    assert run.about.tokens_read in ("up to 3 windows of 8 tokens", "first and last tokens, 8 in all")
+    assert run.about.tokens_read in (
+        "up to 3 windows of 8 tokens", "first and last tokens, 8 in all",
+        "the most useful sections first, 8 tokens in all",
+    )  # fmt: skip
     assert run.about.tokens_read in (run.path / "MODEL_CARD.md").read_text()
     assert plan(asked, store, exact=True).workload.tokens == run.cost.tokens
     assert baseline_of(run, asked, store) is None

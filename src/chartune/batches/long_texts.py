@@ -2,6 +2,7 @@
 
     first       [CLS] t₁ … t_r [SEP]                                          the beginning, as the papers do
     head-tail   [CLS] t₁ … t_h, t_(n-r+h+1) … t_n [SEP]                       beginning and end (Sun et al., 2019)
+    sections-first   the same as `first`, of the note's most useful sections (`chartune.batches.useful_sections`)
     windows     [CLS] t₁ … t_r [SEP] · [CLS] t_(r-o+1) … [SEP] · …            several rows, whose vectors are pooled
 
 A text in windows is the tokens of all its rows, one after the other; each row but the last has `max_seq_len` tokens.
@@ -17,6 +18,7 @@ from pydantic import Field
 
 from chartune.batches.pack import around
 from chartune.batches.tokenize import BATCH, Encoded, Otherwise, encode, encode_once, whole_words
+from chartune.batches.useful_sections import ON_ARRIVAL, Title, allotted, parts_of
 from chartune.config import Config
 from chartune.errors import ConfigError
 from chartune.log import progress
@@ -31,6 +33,8 @@ class First(Config):
     kind: Literal["first"] = "first"
     rows: ClassVar[int] = 1
     """Of a text, at most."""
+    beginning: ClassVar[bool] = True
+    """Whether what is read of a text is its beginning."""
 
 
 class HeadTail(Config):
@@ -39,14 +43,33 @@ class HeadTail(Config):
     kind: Literal["head-tail"] = "head-tail"
     rows: ClassVar[int] = 1
     """Of a text, at most."""
+    beginning: ClassVar[bool] = False
+    """Whether what is read of a text is its beginning."""
     head: float = Field(0.25, gt=0, lt=1)
     """Share of the tokens that are taken from the beginning."""
+
+
+class SectionsFirst(Config):
+    """Of a note that is too long its most useful sections first, and what room they leave for the rest of it."""
+
+    kind: Literal["sections-first"] = "sections-first"
+    rows: ClassVar[int] = 1
+    """Of a text, at most."""
+    beginning: ClassVar[bool] = False
+    """Whether what is read of a text is its beginning."""
+    order: tuple[Title, ...] = Field(ON_ARRIVAL, min_length=1)
+    """Sections by their use for the task, the most useful first. Default: the eight that describe a patient on arrival;
+    of whole summaries, `discharge` and `hospital course` may be the most useful ones."""
+    share: float = Field(0.5, gt=0, le=1)
+    """Of the tokens, that one section fills at most before the next has its turn."""
 
 
 class Windows(Config):
     """Rows of consecutive tokens, each read by itself; their vectors are pooled before the head."""
 
     kind: Literal["windows"] = "windows"
+    beginning: ClassVar[bool] = True
+    """Whether what is read of a text is its beginning."""
     most: int = Field(4, gt=0)
     """Rows of a text, from its beginning; what follows is not read."""
     overlap: int = Field(0, ge=0)
@@ -61,7 +84,7 @@ class Windows(Config):
         return self.most
 
 
-AnyLong = Annotated[First | HeadTail | Windows, Field(discriminator="kind")]
+AnyLong = Annotated[First | HeadTail | SectionsFirst | Windows, Field(discriminator="kind")]
 FIRST: Final = First()
 
 
@@ -128,17 +151,21 @@ class _Kept(NamedTuple):
     cut: bool
 
 
-def _kept(texts: Sequence[str], tokenizer: Any, frame: _Frame, long: HeadTail | Windows) -> Iterator[_Kept]:
+def _kept(
+    texts: Sequence[str], tokenizer: Any, frame: _Frame, long: HeadTail | SectionsFirst | Windows
+) -> Iterator[_Kept]:
+    take: Any = {"head-tail": _ends, "sections-first": _useful, "windows": _windows}[long.kind]
     with progress("tokenise", total=len(texts)) as meter:
         for start in range(0, len(texts), BATCH):
             batch = [text or " " for text in texts[start : start + BATCH]]
+            if isinstance(long, SectionsFirst):
+                batch = [text.replace("\r\n", "\n") for text in batch]  # as sections count characters
             coded = tokenizer(
                 batch, add_special_tokens=False, truncation=False, return_offsets_mapping=True,
                 return_attention_mask=False, return_token_type_ids=False, verbose=False,
             )  # fmt: skip
             for text, ids, spans in zip(batch, coded["input_ids"], coded["offset_mapping"], strict=True):
-                take = _windows if isinstance(long, Windows) else _ends
-                yield take(text, np.asarray(ids, dtype=np.int32), spans, frame, long)  # type: ignore[arg-type]
+                yield take(text, np.asarray(ids, dtype=np.int32), spans, frame, long)
             meter.advance(len(batch))
 
 
@@ -151,6 +178,24 @@ def _ends(text: str, ids: NDArray[np.int32], spans: Sequence[tuple[int, int]], f
     tail = len(ids) - (room - head)
     words = whole_words(text, spans[head - 1][1]) + len(text[spans[tail][0] :].split())
     return _Kept(frame.row(np.concatenate([ids[:head], ids[tail:]])), words, cut=True)
+
+
+def _useful(
+    text: str, ids: NDArray[np.int32], spans: Sequence[tuple[int, int]], frame: _Frame, long: SectionsFirst
+) -> _Kept:
+    """The sections in the order of use, each up to its share, one after the other; a token belongs where it begins."""
+    if len(ids) <= frame.room:
+        return _Kept(frame.row(ids), len(text.split()), cut=False)
+    useful, rest = parts_of(text, long.order)
+    parts, begins = [*useful, *rest], np.asarray([begin for begin, _ in spans])
+    places = [np.searchsorted(begins, (part.start, part.end)).tolist() for part in parts]
+    taken = allotted([end - first for first, end in places], frame.room, long.share, len(useful))
+    rows, words = [], 0
+    for part, (first, _), count in zip(parts, places, taken, strict=True):
+        if count:
+            rows.append(ids[first : first + count])
+            words += whole_words(text[part.start : part.end], spans[first + count - 1][1] - part.start)
+    return _Kept(frame.row(np.concatenate(rows)), words, cut=True)
 
 
 def _windows(

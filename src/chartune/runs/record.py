@@ -252,6 +252,8 @@ class RunRecord(Record):
                 return f"up to {(self.long or {})['most']} windows of {self.max_seq_len:,} tokens"
             case "head-tail":
                 return f"first and last tokens, {self.max_seq_len:,} in all"
+            case "sections-first":
+                return f"the most useful sections first, {self.max_seq_len:,} tokens in all"
         return f"first {self.max_seq_len:,} tokens"
 
     @property

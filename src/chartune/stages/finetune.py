@@ -16,7 +16,7 @@ from pydantic import model_validator
 from chartune.adapters.adapter import Adapter
 from chartune.adapters.stack import AnyLayer, Fresh, Frozen, Stack, state_of
 from chartune.batches.collate import Examples, Features
-from chartune.batches.long_texts import FIRST, AnyLong, HeadTail, Windows, encode_long_once
+from chartune.batches.long_texts import FIRST, AnyLong, Windows, encode_long_once
 from chartune.batches.tokenize import Encoded, load_tokenizer
 from chartune.config import Added
 from chartune.errors import ConfigError
@@ -208,9 +208,8 @@ def _outcome(
     """Write the predictions of every scored split, and score them."""
     decided = {split: table.form.decide(reader.logits[split]()) for split in stage.scored}
     write_predictions(work.folder, table, decided)
-    whole_beginning = not isinstance(stage.long, HeadTail)
     words, cut = (
-        {"test": encoded.words_seen[table.rows("test")]} if whole_beginning else {},
+        {"test": encoded.words_seen[table.rows("test")]} if stage.long.beginning else {},
         encoded.truncated[table.rows(stage.scored[-1])],
     )
     oracle = oracle_of(stage.data.source, table.task, table.recipe)

@@ -20,7 +20,7 @@ from chartune.adapters.fusion import kept_stack
 from chartune.adapters.stack import Stack
 from chartune.answers import Answer
 from chartune.batches.collate import Examples
-from chartune.batches.long_texts import AnyLong, HeadTail, Windows, encode_long
+from chartune.batches.long_texts import AnyLong, Windows, encode_long
 from chartune.batches.tokenize import Encoded, encode, load_tokenizer
 from chartune.errors import AdapterError, ConfigError, RunError
 from chartune.models.backbone import Backbone, LocalBackbone, inspect
@@ -92,7 +92,7 @@ class ModelScorer(Scorer):
         tokens, cut = encoded.lengths.copy(), np.flatnonzero(encoded.truncated)
         if len(cut):
             tokens[cut] = encode([texts[row] for row in cut.tolist()], self.tokenizer, None).lengths
-        beginning = not isinstance(self.long, HeadTail)
+        beginning = self.long.beginning
         return Reading(decided, tokens, encoded.lengths, encoded.words_seen, encoded.truncated, beginning)
 
 

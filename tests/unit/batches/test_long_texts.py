@@ -1,5 +1,6 @@
 """Long texts: which tokens are read of them, in which rows, and how the vectors of rows become that of a text."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from chartune.batches.collate import Examples
-from chartune.batches.long_texts import First, HeadTail, Windows, encode_long
+from chartune.batches.long_texts import First, HeadTail, SectionsFirst, Windows, encode_long
 from chartune.batches.pack import around
 from chartune.batches.tokenize import encode, load_tokenizer
+from chartune.batches.useful_sections import allotted, called
 from chartune.errors import ConfigError
 from chartune.models.backbone import LocalBackbone
 from chartune.models.heads import Head, LinearHead
@@ -55,6 +57,72 @@ def test_beginning_and_end_are_read_of_what_is_too_long(tokenizer: Any) -> None:
     assert read.truncated.tolist()[:2] == [True, False]
     assert read.words_seen[1] == 1
     assert 0 < read.words_seen[0] < 12
+
+
+NOTE = (
+    "Name: X\n\nAllergies:\nnone known to us\n\nChief Complaint:\nchest pain\n\nHistory of Present Illness:\n"
+    "pain on stairs and a fall and fever and pain again and a fall\n\nPast Medical History:\nstroke\n\n"
+    "Brief Hospital Course:\nhe was admitted\n\nDischarge Diagnosis:\nsepsis\n"
+)
+
+
+def pieces(text: str, *headings: str) -> list[str]:
+    """The sections with these headings, with them."""
+    starts = sorted(text.index(each) for each in re.findall(r"^[A-Z][\w ]+:", text, re.MULTILINE))
+    ends = dict(zip(starts, [*starts[1:], len(text)], strict=True))
+    return [text[text.index(heading) : ends[text.index(heading)]] for heading in headings]
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_the_most_useful_sections_are_read_first_and_the_rest_of_the_note_after_them(tokenizer: Any, ends: str) -> None:
+    text = NOTE.replace("\n", ends)
+    long = SectionsFirst(order=("chief complaint", "present illness", "discharge"), share=1.0)
+    wanted = pieces(NOTE, "Chief Complaint:", "History of Present Illness:", "Discharge Diagnosis:")
+    rest = pieces(NOTE, "Name:", "Allergies:", "Past Medical History:", "Brief Hospital Course:")
+    whole = plain(tokenizer, NOTE)
+    sizes = [len(plain(tokenizer, piece)) for piece in (*wanted, *rest)]
+    read = encode_long([text], tokenizer, len(whole) - 3, long)
+    decoded = tokenizer.decode(read[0], skip_special_tokens=True)
+    for piece in (*wanted, *rest[:-1]):
+        assert " ".join(piece.split()) in " ".join(decoded.split())
+    places = [decoded.index(piece.split(":")[0]) for piece in (*wanted, *rest)]
+    assert places == sorted(places)
+    assert "admitted" not in decoded  # of the last part of the rest nothing is left to read
+    assert read.truncated.tolist() == [True]
+    assert abs(len(read[0]) - (len(whole) - 3)) == 0
+    assert sum(sizes) >= len(whole)
+
+
+def test_a_long_section_leaves_room_to_the_next_ones_and_takes_what_they_leave(tokenizer: Any) -> None:
+    size = 24 + sum(map(len, around(tokenizer)))
+    order = ("present illness", "chief complaint", "medical history")
+    decoded = [tokenizer.decode(encode_long([NOTE], tokenizer, size, SectionsFirst(order=order, share=share))[0])
+               for share in (1.0, 0.4)]  # fmt: skip
+    assert "Chief" not in decoded[0]
+    assert "\n\nChief" in decoded[1]
+    assert allotted([100, 3, 5, 40], 24, 0.5, 3) == [16, 3, 5, 0]
+    assert allotted([2, 3, 5, 40], 24, 0.5, 3) == [2, 3, 5, 14]
+    assert allotted([100, 100, 100], 24, 0.5, 3) == [12, 12, 0]
+    assert allotted([100], 3, 0.1, 1) == [3]
+    assert allotted([], 3, 0.1, 0) == []
+
+
+def test_a_note_that_fits_and_one_without_sections_are_read_from_their_beginning(tokenizer: Any) -> None:
+    fits, cut = encode_long(TEXTS, tokenizer, 999, SectionsFirst()), encode_long(TEXTS, tokenizer, 8, SectionsFirst())
+    first = encode_long(TEXTS, tokenizer, 8, First())
+    for number in (0, 1, 3):
+        assert cut[number].tolist() == first[number].tolist()
+    assert cut.words_seen.tolist() == first.words_seen.tolist()
+    assert fits.words_seen.tolist() == [12, 1, 0, 4]
+    assert not fits.truncated.any()
+
+
+@pytest.mark.parametrize(("heading", "title"), {
+    "Hospital Course": "hospital course", "BRIEF  HOSPITAL COURSE": "hospital course", "PRESENT ILLNESS":
+    "present illness", "SURGICAL HISTORY": "medical history", "Discharge Diagnosis": "discharge", "Wound": "wound",
+}.items())  # fmt: skip
+def test_a_heading_is_known_by_its_title(heading: str, title: str) -> None:
+    assert called(heading) == title
 
 
 @pytest.mark.parametrize("overlap", [0, 2])
