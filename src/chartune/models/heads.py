@@ -21,17 +21,17 @@ class Head(Config):
 
     pooling: Literal["auto", "first", "last", "mean"] = "auto"
     """Which tokens represent the text: `first` ([CLS]), `last` (the last unmasked one) or their `mean`. `auto`: `mean`
-    for encoders, `last` for decoders, which have read everything only there."""
+    for encoders, `last` for decoders, which have read everything only there, unless they read both ways."""
     start: Literal["prior", "probe"] = "prior"
     """Its initial weights: `prior`, at the label frequencies; `probe`, a regression on the frozen body's vectors
     (`chartune.train.probe`), which costs one reading of all training texts."""
     normalise: bool = True
     """Layer-normalise the pooled vector, so that one learning rate fits all base models."""
 
-    def pooling_for(self, family: Family) -> Pooling:
-        """The pooling in force for a family."""
+    def pooling_for(self, family: Family, *, both_ways: bool = False) -> Pooling:
+        """The pooling in force for a family; `both_ways`: a decoder's tokens see those behind them."""
         if self.pooling == "auto":
-            return "last" if family.is_decoder else "mean"
+            return "last" if family.is_decoder and not both_ways else "mean"
         return self.pooling
 
     def build(

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from chartune.models.both_ways import seen_by_all
 from chartune.models.families import Pooling
 from chartune.models.heads import LinearHead, pool
 from chartune.models.language import Language
@@ -40,9 +41,12 @@ def of_the_text(hidden: Tensor, input_ids: Tensor) -> Tensor:
 class Classifier(nn.Module):
     """A body and a head on its pooled hidden state."""
 
-    def __init__(self, body: nn.Module, head: LinearHead, pooling: Pooling, loss: str = CROSS_ENTROPY) -> None:
+    def __init__(
+        self, body: nn.Module, head: LinearHead, pooling: Pooling, loss: str = CROSS_ENTROPY, *, both_ways: bool = False
+    ) -> None:
+        """both_ways: a decoder's tokens see those behind them (`chartune.models.both_ways`)."""
         super().__init__()
-        self.body, self.head, self.pooling, self.loss = body, head, pooling, loss
+        self.body, self.head, self.pooling, self.loss, self.both_ways = body, head, pooling, loss, both_ways
 
     @property
     def head_parameters(self) -> int:
@@ -68,7 +72,8 @@ class Classifier(nn.Module):
             owners: the text of each row, ascending, [R]; None: each row is a text.
         """
         read = self.body if body is None else body
-        hidden = read(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        seen = seen_by_all(attention_mask) if self.both_ways else {"attention_mask": attention_mask}
+        hidden = read(input_ids=input_ids, **seen).last_hidden_state
         vectors = pool(of_the_text(hidden, input_ids), attention_mask, self.pooling)
         return vectors if owners is None else self.head.over_windows(vectors, owners)
 

@@ -25,7 +25,6 @@ from chartune.adapters.placing import must_merge
 from chartune.adapters.stack import attach
 from chartune.batches.long_texts import First
 from chartune.batches.tokenize import load_tokenizer, save_tokenizer
-from chartune.cards import Section
 from chartune.errors import AdapterError, RunError
 from chartune.models.anatomy import anatomy_of
 from chartune.models.backbone import Backbone, LocalBackbone
@@ -35,8 +34,9 @@ from chartune.models.semantic_types import vocabulary_of
 from chartune.models.tokenizer import padding_of, tokenizer_as_given
 from chartune.outputs import must_be_new_outside_repositories, new_folder, placed
 from chartune.report.card import MODEL_CARD, card_of, card_text
-from chartune.runs.record import ADAPTER, HEAD_FILE
+from chartune.runs.record import HEAD_FILE
 from chartune.runs.run import Run
+from chartune.stages.export_card import how_to_load, memorisation
 from chartune.stages.export_record import ABOUT, SUMS
 from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import Inputs
@@ -106,6 +106,11 @@ def _stage(run: Run) -> Finetune | Pretrain:
     place = str(run.path / "stage.yaml")
     if run.kind == "finetune":
         stage = Finetune.parse(run.stage, place)
+        if stage.both_ways:
+            raise RunError(
+                f"an export must read as stock transformers does, but the tokens of {run.name!r} see those behind "
+                f"them (`both_ways`), which no stock decoder lets them; score new notes with `chartune predict`."
+            )
         if not isinstance(stage.long, First):
             raise RunError(
                 f"an export must read the first tokens of a text, but {run.name!r} reads long texts otherwise "
@@ -255,45 +260,9 @@ def _about(
 def _card(run: Run, store: Store, about: dict[str, Any]) -> str:
     """The card of the run as it would be written today, and what is true of the export."""
     data = store.find("data", run.data) if run.data else None
-    loaded = _loading(about, masked=bool(run.about.masking))
+    loaded = how_to_load(about, masked=bool(run.about.masking))
     sections = card_of(run, read_dataset(data) if data else None, loaded=loaded)
     return card_text(run.about, [*sections, memorisation()])
-
-
-def memorisation() -> Section:
-    """What is known of patients' words in the weights."""
-    return Section(
-        "Memorisation",
-        ("**Not audited for memorisation.** Weights that have learnt from notes may hold patients' words, and reveal "
-         "them to an attacker. Until an audit has shown otherwise, they are as restricted as the notes.",),
-    )  # fmt: skip
-
-
-def _loading(about: dict[str, Any], *, masked: bool) -> Section:
-    """How the folder is read; `masked`: what was pretrained is an encoder."""
-    whole, scores = about["model"] is not None, about["kind"] == "finetune"
-    base = f"the folder of {about['base']['name']}"
-    if scores:
-        text = (
-            "`load.py` reads this folder with torch and transformers alone"
-            + ("." if whole else ", on the base model, and peft.")
-            + " Pooling and head are chartune's own, so that no stock class holds them; the rest is stock. What it "
-            "computes is fp32, whatever the run was trained in. `export.json` names the labels.",
-        )
-        given = "" if whole else repr(base)
-        return Section(
-            "How to load it", text, code=f'from load import Model\n\nModel({given}).probabilities(["A note."])'
-        )
-    if whole:
-        make, kind = ("AutoModelForMaskedLM", "masked") if masked else ("AutoModelForCausalLM", "causal")
-        code = f'from transformers import {make}\n\nmodel = {make}.from_pretrained("{MODEL}")'
-        return Section("How to load it", (f"A stock {kind} language model, its layers merged in fp32.",), code=code)
-    code = (
-        "from peft import PeftModel\nfrom transformers import AutoModel\n\n"
-        f"body = AutoModel.from_pretrained({base!r})\n"
-        f'model = PeftModel.from_pretrained(body, "{(about["adapters"] or [ADAPTER])[0]}")'
-    )
-    return Section("How to load it", ("Stock peft reads the adapter on the bare body (`AutoModel`).",), code=code)
 
 
 def _close(folder: Path) -> None:

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import torch
 
+from chartune.adapters.adapter import Adapter
+from chartune.adapters.stack import AnyLayer, Fresh, Frozen, state_of
 from chartune.models.backbone import LocalBackbone
 from chartune.models.exposure import exposure_of
 from chartune.models.numerics import Resolved
@@ -57,3 +59,19 @@ def task_facts(table: TaskTable) -> dict[str, Any]:
 def source_facts(dataset: Dataset) -> dict[str, str]:
     """The source's entry in run.json."""
     return {field: getattr(dataset.source, field) for field in ("kind", "version", "title")}
+
+
+def layer_facts(layer: AnyLayer, adapter: Adapter | None) -> dict[str, Any]:
+    """A layer's entry in run.json; adapter: what it is trained from, None of a fresh one."""
+    method = layer.method if isinstance(layer, Fresh) else adapter.method if adapter else None
+    if method is None:
+        raise AssertionError("a trained layer comes with its adapter")
+    return {
+        "state": state_of(layer),
+        "method": method.model_dump(mode="json"),
+        "titled": method.title(),
+        "run": adapter and adapter.run,
+        "sha256": adapter and adapter.sha256,
+        "base": adapter and adapter.base,
+        **({"shuffled": layer.shuffled} if isinstance(layer, Frozen) and layer.shuffled is not None else {}),
+    }

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import model_validator
 
-from chartune.adapters.adapter import Adapter
-from chartune.adapters.stack import AnyLayer, Fresh, Frozen, Stack, state_of
+from chartune.adapters.stack import Fresh, Stack
 from chartune.batches.collate import Examples, Features
 from chartune.batches.long_texts import FIRST, AnyLong, Windows, encode_long_once
 from chartune.batches.tokenize import Encoded, load_tokenizer
@@ -33,7 +32,7 @@ from chartune.prediction.predictions import head_logits, logits_of
 from chartune.runs.run import Run
 from chartune.stages.assembly import Model, assemble, bare_body
 from chartune.stages.contributions import contributions, probe_of
-from chartune.stages.facts import backbone_facts, source_facts, task_facts
+from chartune.stages.facts import backbone_facts, layer_facts, source_facts, task_facts
 from chartune.stages.inputs import Inputs, content_of, inputs_of
 from chartune.stages.kept_readings import Start
 from chartune.stages.kept_weights import keep_weights
@@ -63,6 +62,9 @@ class Finetune(ModelStage):
     """How hidden states become logits."""
     long: Annotated[AnyLong, Added()] = FIRST
     """What is read of a text with more than `max_seq_len` tokens."""
+    both_ways: Annotated[bool, Added()] = False
+    """Let a decoder's tokens see those behind them, too; what it then makes of a text must be learnt. An encoder reads
+    both ways as it is."""
     balance: Literal["none", "classes"] = "none"
     """`classes`: each class weighs N/(K·n) in the training loss, as P1 did; probabilities then lose calibration."""
     optimisation: Optimisation = Optimisation()
@@ -94,6 +96,18 @@ class Finetune(ModelStage):
         """What is attached to the base."""
         return self.stack
 
+    def sees_both_ways(self) -> bool:
+        """As `both_ways` says."""
+        return self.both_ways
+
+    def must_suit(self, backbone: LocalBackbone) -> None:
+        """Raises ConfigError: an encoder is asked to read both ways."""
+        if self.both_ways and not backbone.family.is_decoder:
+            raise ConfigError(
+                f"`both_ways` must be asked of a decoder, but {backbone.name} is an encoder and reads both ways as it "
+                f"is; leave it out."
+            )
+
     def title(self) -> str:
         """What to call it in a table."""
         probed = self.head.start == "probe" and not self.stack.layers
@@ -105,7 +119,8 @@ class Finetune(ModelStage):
             raise AssertionError("a head is trained on a task")
         windows = self.long.pool if isinstance(self.long, Windows) else "mean"
         head = self.head.build(body.hidden_size, spec.prior, self.seed, windows)
-        return Classifier(body.module, head, self.head.pooling_for(family), spec.loss)
+        pooling = self.head.pooling_for(family, both_ways=self.both_ways)
+        return Classifier(body.module, head, pooling, spec.loss, both_ways=self.both_ways)
 
 
 @dataclass
@@ -140,7 +155,7 @@ def finetune(stage: Finetune, store: Store, planned: Planned = None, tested: Tes
     for warning in (*inputs.warnings(pads=True), *inputs.circular(dataset.source)):
         say(f"warning: {warning}")
     backbone, adapters = inputs.base, inputs.adapters
-    layers = [_layer_facts(layer, adapter) for layer, adapter in zip(stage.stack.layers, adapters, strict=True)]
+    layers = [layer_facts(layer, adapter) for layer, adapter in zip(stage.stack.layers, adapters, strict=True)]
     return perform(
         stage, store, data, kind="finetune", revision=REVISION,
         name=stage.name or f"{stage.title()} on {backbone.name}",
@@ -148,7 +163,8 @@ def finetune(stage: Finetune, store: Store, planned: Planned = None, tested: Tes
         facts={"source": source_facts(dataset), **task_facts(table),
                "backbone": {**backbone_facts(backbone, parameters_of(backbone)), "padding": padding_stand_in(backbone)},
                "stack": layers, "parents": [a.run for a in adapters if a and a.run], "max_seq_len": stage.max_seq_len,
-               "long": None if stage.long == FIRST else stage.long.model_dump(mode="json")},
+               "long": None if stage.long == FIRST else stage.long.model_dump(mode="json"),
+               **({"both_ways": True} if stage.both_ways else {})},
         resolved=inputs.resolved, planned=planned, tested=tested,
         work=lambda work: _train(stage, data, table, inputs, work),
     )  # fmt: skip
@@ -274,18 +290,3 @@ def _examples(stage: Finetune, table: TaskTable, encoded: Encoded, split: str, p
 
 def _evaluation(table: TaskTable, logits: NDArray[np.float32]) -> Evaluation:
     return Evaluation(*validated(table, table.form.decide(logits)))
-
-
-def _layer_facts(layer: AnyLayer, adapter: Adapter | None) -> dict[str, Any]:
-    method = layer.method if isinstance(layer, Fresh) else adapter.method if adapter else None
-    if method is None:
-        raise AssertionError("a trained layer comes with its adapter")
-    return {
-        "state": state_of(layer),
-        "method": method.model_dump(mode="json"),
-        "titled": method.title(),
-        "run": adapter and adapter.run,
-        "sha256": adapter and adapter.sha256,
-        "base": adapter and adapter.base,
-        **({"shuffled": layer.shuffled} if isinstance(layer, Frozen) and layer.shuffled is not None else {}),
-    }

@@ -96,6 +96,7 @@ class Start:
             "backbone": self.inputs.base.content_hash, "numerics": numerics.hashable(), "layers": self._layers(),
             "texts": _digest({"ids": encoded.ids, "offsets": encoded.offsets}), "pooling": model.pooling,
             "window": examples.window, "windows": model.head.windows, "libraries": LIBRARIES,
+            **({"both_ways": True} if model.both_ways else {}),
         }  # fmt: skip
         vectors: NDArray[np.float32] = _once(self.store, parts, lambda: pooled_vectors(model, examples, numerics))
         return vectors

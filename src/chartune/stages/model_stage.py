@@ -53,6 +53,10 @@ class ModelStage(LearningStage, ABC):
         """While it lasts the stage's trackers get the numbers of the training, as they may be shown."""
         return following(self.trackers, fingerprint, about.name or fingerprint, released)
 
+    def sees_both_ways(self) -> bool:
+        """Whether a decoder's tokens see those behind them, against what it was pretrained with."""
+        return False
+
     def must_suit(self, backbone: LocalBackbone) -> None:
         """Refuse a base model that it cannot work with; one of which the sizes alone are known may be planned with.
 
