@@ -125,8 +125,8 @@ class Score(Metric):
     """Whether it has a column in the table of scores."""
     out_of: str = ""
     """Of a count of labels: the metric that says of how many."""
-    draws: int = DRAWS
-    """At most."""
+    draws: int | None = None
+    """At most; None: as many as are asked for."""
     chance: float | None = None
     """Of a model that guesses; None: it depends on the rows."""
     least: float = 0.0
@@ -148,7 +148,7 @@ def drawn(scores: Sequence[Score], rows: Rows) -> dict[str, Resamples | float]:
     weighed = [score for score in scores if callable(made[score.metric])]
     for draws in dict.fromkeys(score.draws for score in weighed):
         statistics = {score.metric: made[score.metric] for score in weighed if score.draws == draws}
-        resamples = min(rows.resamples, draws)
+        resamples = rows.resamples if draws is None else min(rows.resamples, draws)
         made |= resample(statistics, rows.subject_ids, resamples=resamples, seed=rows.seed, patients=rows.patients)
     return made
 

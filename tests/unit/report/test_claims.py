@@ -85,6 +85,14 @@ def test_more_claims_make_wider_intervals(store: Store) -> None:
     assert among.low < alone.low
 
 
+def test_the_more_claims_the_more_draws_of_every_kind_of_task(store: Store) -> None:
+    one = asked(side(store, "clinical"), side(store, "head"))
+    assert isinstance(draws := _difference(one.ours, one.against[0], 1500), Resamples)
+    assert draws.samples.size == 1500
+    both = asked(*(side(store, name, "mortality", "diagnoses_icd9") for name in ("clinical", "head")))
+    assert {each.why for each in decided([both, both], 0.05)} == {""}
+
+
 def test_of_several_tasks_the_mean_is_claimed_with_patients_drawn_once_for_all(store: Store) -> None:
     tasks = ("mortality", "diagnoses_icd9")
     made = [judged(asked(side(store, "clinical", *some), side(store, "head", *some)))
