@@ -52,6 +52,13 @@ LedgerOption = Annotated[
         "nobody asks for their weights, so that another machine can go on.",
     ),
 ]
+ProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--profile", metavar="NAME", help="One of the file's `profiles`: another way to ask the same question.",
+        show_default=False,
+    ),
+]  # fmt: skip
 REPORT = Path("report.html")
 
 
@@ -63,6 +70,7 @@ def run(
     storage: StorageOption = None,
     source: SourceOption = None,
     splits: SplitsOption = None,
+    profile: ProfileOption = None,
     sets: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
@@ -78,7 +86,7 @@ def run(
     from chartune.studies.conduct import conduct
     from chartune.studies.report import study_report
 
-    study = _asked(file, folder, source, splits, sets)
+    study = _asked(file, folder, source, splits, sets, profile)
     for place in filter(None, (out, ledger)):
         must_be_a_file(place)  # not after a night of training
     opened = open_store(store)
@@ -98,6 +106,7 @@ def plan(
     ledger: LedgerOption = None,
     source: SourceOption = None,
     splits: SplitsOption = None,
+    profile: ProfileOption = None,
     sets: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
@@ -112,7 +121,7 @@ def plan(
     from chartune.studies.forecast import forecasts
     from chartune.studies.problems import noted
 
-    asked = _surveyed(_asked(file, folder, source, splits, sets), Store(store), ledger)
+    asked = _surveyed(_asked(file, folder, source, splits, sets, profile), Store(store), ledger)
     each, total = forecasts(asked)
     shown = detectables(asked)
     lines = noted([(one.cell, one.as_text(), one.note) for one in each])
@@ -133,6 +142,7 @@ def status(
     ledger: LedgerOption = None,
     source: SourceOption = None,
     splits: SplitsOption = None,
+    profile: ProfileOption = None,
     sets: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
@@ -140,7 +150,7 @@ def status(
     """Show which cells are done, running, failed or missing, by the store and the ledger."""
     from chartune.studies.problems import noted
 
-    asked = _surveyed(_asked(file, folder, source, splits, sets), Store(store), ledger)
+    asked = _surveyed(_asked(file, folder, source, splits, sets, profile), Store(store), ledger)
     rows = [standing.to_json() for standing in asked.standings.values()]
     counts = {state: sum(row["state"] == state for row in rows) for state in ("done", "running", "failed", "missing")}
     lines = noted([(each.cell.title(), each.as_text(), each.why) for each in asked.standings.values()])
@@ -155,6 +165,7 @@ def report(
     ledger: LedgerOption = None,
     source: SourceOption = None,
     splits: SplitsOption = None,
+    profile: ProfileOption = None,
     sets: SetOption = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
@@ -164,7 +175,7 @@ def report(
     from chartune.studies.conduct import listed, titled
     from chartune.studies.report import study_report
 
-    study, opened = _asked(file, folder, source, splits, sets), Store(store)
+    study, opened = _asked(file, folder, source, splits, sets, profile), Store(store)
     asked = _surveyed(study, opened, ledger)
     standings = asked.standings.values()
     runs, entries = list(titled(standings)), list(listed(standings))
@@ -181,12 +192,14 @@ for _verb in (run, plan, status, report):
 
 
 def _asked(
-    file: Path, folder: Path | None, source: str | None, splits: Path | None, sets: list[str] | None
+    file: Path, folder: Path | None, source: str | None, splits: Path | None, sets: list[str] | None,
+    profile: str | None = None,
 ) -> "Study":  # fmt: skip
-    """The study in a file, with the flags written over it. Raises ConfigError: it is none."""
+    """The study in a file, a profile and then the flags written over it. Raises ConfigError: it is none."""
+    from chartune.studies.profiles import profiled
     from chartune.studies.study import Study
 
-    written = read_yaml(file)
+    written = profiled(read_yaml(file), profile, str(file))
     named = written.get("data") or {}
     if not isinstance(named, dict):
         raise ConfigError(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from chartune.errors import ConfigError
+from chartune.search.choice import Search
 from chartune.search.space import Space
 
 FROM: Final = "from"
@@ -29,6 +30,8 @@ class Cell:
     """What a search chooses of it; `asked` then holds the first point. None: nothing is left to choose."""
     base: Mapping[str, Any] = field(default_factory=dict)
     """Of a searched cell, or one of borrowed settings: the stage without any setting of the space."""
+    search: Search | None = None
+    """Of a searched cell: how that is done; the study's, or with fewer trials."""
     first_seed: Any = None
     """Of a searched cell: the seed of its trials, the first of its grid; None: that of the stage."""
     borrows: str = ""
@@ -46,6 +49,13 @@ class Cell:
     def always(self) -> tuple[str, ...]:
         """The paths of its space that are never idle."""
         return tuple(path for path, one in (self.space.dimensions.items() if self.space else ()) if not one.when)
+
+    @property
+    def trials(self) -> int:
+        """Settings that its search tries at most; 1: it has none."""
+        if self.space is None or self.search is None:
+            return 1
+        return min(self.search.trials, self.space.size or self.search.trials)
 
     def title(self) -> str:
         """What to call it in messages: `stacked (seed=1, task=mortality)`."""

@@ -6,7 +6,7 @@ study ─lock─▶ claims/<hash>.json ─▶ cells ─▶ runs that name the ha
 from chartune.report.claims import Asked, Side
 from chartune.runs.locks import hash_of, lock
 from chartune.store import Store
-from chartune.studies.claims import Claim, claimed_of, locked_content, tried
+from chartune.studies.claims import Claim, claimed_of, locked_content, one_by_one, tried
 from chartune.studies.claims import Side as Meant
 from chartune.studies.standing import Survey
 from chartune.studies.study import Study
@@ -28,7 +28,7 @@ def asked_claims(survey: Survey) -> tuple[Asked, ...]:
     if not study.claims:
         return ()
     name = hash_of(locked_content(study.claims, study.claims_error, study))
-    return tuple(_asked(claim, name, survey) for claim in study.claims.values())
+    return tuple(_asked(claim, name, survey) for claim in one_by_one(study.claims.values(), survey.family.cells))
 
 
 def _asked(claim: Claim, name: str, survey: Survey) -> Asked:
@@ -43,4 +43,4 @@ def _side(claim: Claim, side: Meant, survey: Survey) -> Side:
     missing = sum(len(ns) for ns in numbers.values()) - sum(map(len, found.values()))
     called = cells[next(iter(numbers.values()))[0]].name
     runs = {task: tuple(those) for task, those in found.items()}
-    return Side(called, runs, tried(side, cells, survey.family.study.search), missing)
+    return Side(called, runs, tried(side, cells), missing)

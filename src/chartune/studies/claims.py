@@ -8,16 +8,14 @@ seeds of the headline score; of several tasks its mean over tasks, too. The clai
 below them are hashed; the hash is locked into the store before a test split is scored (`chartune.runs.locks`).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
-from chartune.config import Config
-from chartune.mapping import merged
+from chartune.config import Added, Config
 from chartune.metrics.verdict import Direction
 from chartune.names import Title
-from chartune.search.choice import Search
 from chartune.studies.cell import Cell
 from chartune.studies.final import DESIGN, meant
 
@@ -37,6 +35,8 @@ class Claim(Config):
     """What it is compared with; of several the one with the best mean score on the validation split."""
     tasks: tuple[str, ...] = ()
     """Their scores are averaged; empty: all tasks of these stages."""
+    per: Annotated[Literal["study", "task"], Added()] = "study"
+    """`task`: a claim about each of the tasks by itself instead."""
     direction: Direction = "above"
     """`above`: better by more than the margin; `not-below`: not worse by it; `alike`: neither by it."""
     margin: float = Field(0.0, ge=0, lt=1)
@@ -78,16 +78,25 @@ def claimed_of(claim: Claim, side: Side, cells: Mapping[int, Cell]) -> dict[str,
     return {task: by_task[task] for task in (claim.tasks or by_task)}
 
 
-def tried(side: Side, cells: Mapping[int, Cell], search: Search) -> int:
+def one_by_one(claims: Iterable[Claim], cells: Mapping[int, Cell]) -> list[Claim]:
+    """The claims that are decided: one `per: task` becomes one for each of its tasks."""
+    made: list[Claim] = []
+    for claim in claims:
+        tasks = claimed_of(claim, claim.ours, cells) if claim.per == "task" else ()
+        made += [claim.model_copy(update={"tasks": (task,) if task else ()}) for task in tasks] or [claim]
+    return made
+
+
+def tried(side: Side, cells: Mapping[int, Cell]) -> int:
     """How many settings stand behind a side: those of its stage's grid, times the trials of its search."""
     own = [cell for cell in cells.values() if cell.stage == _stage(side)]
     grid = {tuple(str(value) for axis, value in cell.axes.items() if axis not in DESIGN) for cell in own}
     lenders = {cell.borrows for cell in own if cell.borrows}
-    space = next((cell.space for cell in cells.values() if cell.stage in lenders), own[0].space if own else None)
-    return len(grid) * (1 if space is None else min(search.trials, space.size or search.trials))
+    searched = next((cell for cell in cells.values() if cell.stage in lenders), own[0] if own else None)
+    return len(grid) * (searched.trials if searched else 1)
 
 
-def wrong_with(claim: Claim, cells: Mapping[int, Cell], search: Search) -> Iterator[str]:
+def wrong_with(claim: Claim, cells: Mapping[int, Cell]) -> Iterator[str]:
     """Why a claim cannot be decided by these cells."""
     sides: list[dict[str, list[int]]] = []
     for side in claim.sides:
@@ -105,7 +114,7 @@ def wrong_with(claim: Claim, cells: Mapping[int, Cell], search: Search) -> Itera
         yield "all sides of a claim must have the same tasks; name those that they share as `tasks`"
     if any(not cells[number].final for number in numbers):
         yield "what a claim is about must be scored on the test split; name its stages as `final`"
-    counts = [tried(side, cells, search) for side in claim.sides]
+    counts = [tried(side, cells) for side in claim.sides]
     if claim.budget == "equal" and len(set(counts)) > 1:
         said = ", ".join(f"{_called(side)} {count}" for side, count in zip(claim.sides, counts, strict=True))
         yield f"as many settings must be tried on every side, but they are {said}; or say `budget: any`"
@@ -121,10 +130,9 @@ def locked_content(claims: Mapping[str, Claim], error: float, study: Any) -> dic
     """
     names = {_stage(side) for claim in claims.values() for side in claim.sides}
     wanted = {cell.stage for cell in _with_parents(study.cells(), names)}
-    stages = {name: merged(study.shared.get(str(own.get("kind")), {}), own) for name, own in study.stages.items()
-              if name in wanted}  # fmt: skip
+    stages = {name: study.written(name) for name in study.stages if name in wanted}
     return {
-        "claims": {name: claim.model_dump(mode="json") for name, claim in claims.items()}, "error": error,
+        "claims": {name: claim.hashable() for name, claim in claims.items()}, "error": error,
         "stages": stages, "search": study.search.model_dump(mode="json"),
     }  # fmt: skip
 

@@ -159,16 +159,17 @@ def _of_search(asked: Survey, number: int, one: Forecast) -> Forecast:
     Cells that differ in their seed share one search: its trials are counted at the cell of their seed, and of each
     other one the training with what is chosen.
     """
-    cell, search = asked.family.cells[number], asked.family.study.search
+    cell = asked.family.cells[number]
+    search = cell.search
     if cell.borrows and one.planned and not asked.settled(number):
         return replace(one, note="; ".join(filter(None, (BORROWED.format(cell.borrows), one.note))))
-    if cell.space is None or not one.planned or asked.settled(number):
+    if search is None or not one.planned or asked.settled(number):
         return one
     if cell.axes.get("seed") != cell.first_seed:
         note = f"planned as its first point; its settings are chosen by the trials with seed={cell.first_seed}"
         return replace(one, note="; ".join(filter(None, (note, one.note))))
     known = asked.searches[number].result if number in asked.searches else Result(())
-    trials = min(search.trials, cell.space.size or search.trials)
+    trials = cell.trials
     promoted = min(search.fidelity.promoted, trials) - len(known.promoted) if search.fidelity else 0
     trials -= sum(trial.counts for trial in known.trials)
     trained = trials * (search.fidelity.share if search.fidelity else 1.0) + promoted

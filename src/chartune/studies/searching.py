@@ -109,8 +109,8 @@ class Bench:
 
     def look(self) -> Searched | None:
         """How far the search is; None: its base model is not made yet."""
-        space, search = self.cell.space, self.family.study.search
-        if space is None:
+        space, search = self.cell.space, self.cell.search
+        if space is None or search is None:
             raise AssertionError("only a cell with a space is searched")
         _, identity = self._staged(trial_of(self.cell, space.settings(space.first)), 1.0)
         if identity is None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from chartune.config_errors import short
 from chartune.mapping import put
 from chartune.names import named
 from chartune.search.choice import Search
@@ -50,13 +51,34 @@ def space_of(name: str, data: Any, fields: Mapping[str, Any], axes: Mapping[str,
     return space
 
 
-def searched_cell(cell: Cell, space: Space, first_seed: Any) -> Cell:
+def search_of(name: str, trials: Any, usual: Search) -> Search:
+    """How a stage is searched.
+
+    Args:
+        name: of the stage in its study.
+        trials: how many it has at most; None: as many as the others.
+        usual: how all stages of the study are.
+
+    Raises:
+        ValueError: these are no trials, or more than the others have.
+    """
+    if trials is None:
+        return usual
+    if not isinstance(trials, int) or isinstance(trials, bool) or not 0 < trials <= usual.trials:
+        raise ValueError(
+            f"`trials` of `{name}` must be a whole number from 1 to {usual.trials}, as of all searches of the study, "
+            f"but is {short(trials)}; write more as `search.trials`"
+        )
+    return Search.model_validate({**usual.model_dump(), "trials": trials})
+
+
+def searched_cell(cell: Cell, space: Space, search: Search, first_seed: Any) -> Cell:
     """A cell of which a space is to be searched; it stands at the first point until something is chosen.
 
     Raises:
         ValueError: a path of the space does not lead to a field.
     """
-    base = replace(cell, space=space, base=cell.asked, first_seed=first_seed)
+    base = replace(cell, space=space, search=search, base=cell.asked, first_seed=first_seed)
     return replace(base, asked=_with(cell.asked, space.settings(space.first)))
 
 
@@ -71,7 +93,7 @@ def borrowing_cell(cell: Cell, lender: str, space: Space) -> Cell:
 
 def settled(cell: Cell, settings: Settings) -> Cell:
     """A cell with the settings that its own search has chosen, or that of the stage whose settings it takes."""
-    return replace(cell, asked=_with(cell.base, settings), space=None)
+    return replace(cell, asked=_with(cell.base, settings), space=None, search=None)
 
 
 def trial_of(cell: Cell, settings: Settings) -> Cell:
@@ -79,7 +101,8 @@ def trial_of(cell: Cell, settings: Settings) -> Cell:
     asked = _with(cell.base, settings)
     seed = {} if cell.first_seed is None else {"seed": cell.first_seed}
     said = [f"{path.rpartition('.')[2]}={_short(value)}" for path, value in settings.items()]
-    return replace(cell, asked={**asked, **seed, "name": named(" ".join([cell.name, *said]))}, space=None, final=False)
+    asked = {**asked, **seed, "name": named(" ".join([cell.name, *said]))}
+    return replace(cell, asked=asked, space=None, search=None, final=False)
 
 
 def corners(cell: Cell) -> Iterator[Cell]:

@@ -32,7 +32,7 @@ from chartune.studies.cell import SCORES_TEST, SETTINGS_OF, Cell
 from chartune.studies.claims import Claim, wrong_with
 from chartune.studies.final import final_cells
 from chartune.studies.problems import together
-from chartune.studies.spaces import borrowing_cell, corners, searched_cell, space_of
+from chartune.studies.spaces import borrowing_cell, corners, search_of, searched_cell, space_of
 from chartune.tasks.prepare import AnyPreparation
 
 SILENT: Final = ("seed", "task")
@@ -52,7 +52,9 @@ class Study(Config):
     """Fields that all stages of a kind have in common, by kind; a stage's own fields go before them."""
     stages: dict[str, dict[str, Any]] = Field(min_length=1)
     """By name, in the order to run: a stage's fields, `grid`: path → values, and `space`: path → values, or a range, or
-    `settings_of`: the name of a stage with a space."""
+    `settings_of`: the name of a stage with a space. `trials`: how many its search has, where these are fewer."""
+    profiles: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Other ways to ask the same question, by name: what each writes over this file (`chartune.studies.profiles`)."""
     search: Search = Search()
     """How each stage with a `space` is searched: one budget for all rows that are compared."""
     test: Literal["final-only", "all"] = "final-only"
@@ -78,7 +80,7 @@ class Study(Config):
             raise ValueError(together(problems))
         cells = dict(enumerate(self.cells()))
         wrong = [(f"claims.{name}", why) for name, claim in self.claims.items()
-                 for why in wrong_with(claim, cells, self.search)]  # fmt: skip
+                 for why in wrong_with(claim, cells)]  # fmt: skip
         if wrong:
             raise ValueError(together(wrong))
         return self
@@ -105,14 +107,15 @@ class Study(Config):
         return stages[kind].parse({"data": self.data, **filled})
 
     def _cells_of(self, name: str) -> Iterator[Cell]:
-        own = dict(self.stages[name])
-        grid, space, lender = own.pop("grid", {}), own.pop("space", None), own.pop(SETTINGS_OF, "")
+        fields = self.written(name)
+        grid, space, lender = fields.pop("grid", {}), fields.pop("space", None), fields.pop(SETTINGS_OF, "")
+        kind, trials = str(fields.get("kind")), fields.pop("trials", None)
         if not isinstance(grid, dict) or not all(
             isinstance(path, str) and isinstance(values, list) and values for path, values in grid.items()
         ):
             raise ValueError(f"the grid of `{name}` must map paths to lists of values, such as `seed: [0, 1, 2]`")
-        kind = str(own.get("kind"))
-        fields = merged(self.shared.get(kind, {}), own)
+        if space is None and trials is not None:
+            raise ValueError(f"`trials` of `{name}` are those of its search, but it has no `space`; leave them out")
         for values in product(*grid.values()):
             axes = dict(zip(grid, values, strict=True))
             asked = copy.deepcopy(fields)
@@ -124,20 +127,24 @@ class Study(Config):
             asked["name"] = named(" ".join([str(asked.get("name") or name), *settings]))
             cell = Cell(name, axes, asked)
             if space is not None:
-                seeds = grid.get("seed", [None])
-                cell = searched_cell(cell, space_of(name, space, fields, axes, self.search), seeds[0])
+                search, seeds = search_of(name, trials, self.search), grid.get("seed", [None])
+                cell = searched_cell(cell, space_of(name, space, fields, axes, search), search, seeds[0])
             yield self._borrowing(cell, lender) if lender else cell
+
+    def written(self, name: str) -> dict[str, Any]:
+        """A stage as plain data, over what its kind shares. name: of the stage."""
+        own = self.stages[name]
+        return merged(self.shared.get(str(own.get("kind")), {}), own)
 
     def _borrowing(self, cell: Cell, lender: str) -> Cell:
         """A cell with the settings of another stage's search."""
         names = list(self.stages)
-        if lender not in names[: names.index(cell.stage)] or "space" not in self.stages[lender]:
+        fields = self.written(lender) if lender in names[: names.index(cell.stage)] else {}
+        if fields.get("space") is None:
             raise ValueError(f"`{SETTINGS_OF}: {lender}` must name a stage with a `space`, written before it")
         if cell.space is not None:
             raise ValueError(f"its own `space` chooses its settings; leave out `space` or `{SETTINGS_OF}`")
-        source = dict(self.stages[lender])
-        fields = merged(self.shared.get(str(source.get("kind")), {}), source)
-        space = space_of(lender, source["space"], fields, source.get("grid", {}), self.search)
+        space = space_of(lender, fields["space"], fields, fields.get("grid", {}), self.search)
         try:
             return borrowing_cell(cell, lender, space)
         except ValueError as error:

@@ -284,16 +284,35 @@ def test_a_budget_is_of_the_study_and_not_of_a_row() -> None:
         Study.parse({"title": "t", "data": {"source": {"kind": "mimic3", "folder": "raw"}}, "stages": stages})
 
 
-SIZES = {
-    "search-pretraining": {"lora": 48, "prefix": 10, "prompt": 10, "p_tuning": 280, "adaptation_prompt": 6},
-    "search-downstream": {"llama": 48, "encoders": 48},
-}  # fmt: skip
+SIZES = {"lora": 48, "prefix": 10, "prompt": 10, "p_tuning": 280, "adaptation_prompt": 6}
 
 
-@pytest.mark.parametrize("recipe", SIZES)
-def test_the_spaces_of_the_paper_have_as_many_settings_as_they_mean(recipe: str) -> None:
-    file = Path(__file__).parents[3] / "recipes" / "gema2023" / f"{recipe}.yaml"
-    asked = Study.read(file)
-    assert {cell.stage: cell.space and cell.space.size for cell in asked.cells()} == SIZES[recipe]
+def test_the_spaces_of_the_paper_have_as_many_settings_as_they_mean() -> None:
+    asked = Study.read(Path(__file__).parents[3] / "recipes" / "gema2023" / "search-pretraining.yaml")
+    assert {cell.stage: cell.space and cell.space.size for cell in asked.cells()} == SIZES
     assert (asked.search.sampler, asked.search.trials) == ("gp", 20)
     assert all(cell.final for cell in asked.cells())
+
+
+def test_one_stage_may_have_fewer_trials_than_the_others_and_no_more() -> None:
+    data = {"source": {"kind": "mimic3", "folder": "raw"}}
+    lora = {**LORA, "backbone": {"name": "x"}, "space": {RANK: [2, 4, 8]}}
+
+    def of(**stages: Any) -> Study:
+        return Study.parse({"title": "t", "data": data, "search": {"trials": 3}, "stages": stages})
+
+    cells = of(few={**lora, "trials": 2}, all=lora, none={**lora, "space": None}).cells()
+    assert [cell.trials for cell in cells] == [2, 3, 1]
+    assert [cell.search and cell.search.trials for cell in cells] == [2, 3, None]
+    for wrong in (4, 0, True, "two"):
+        with pytest.raises(ConfigError, match="must be a whole number from 1 to 3"):
+            of(lora={**lora, "trials": wrong})
+    with pytest.raises(ConfigError, match="has no `space`"):
+        of(lora={**lora, "space": None, "trials": 2})
+
+
+def test_a_search_is_made_with_the_trials_of_its_stage(asked: Asking, done: Conducted) -> None:
+    shorter = asked[0].model_dump(mode="json")
+    shorter["stages"]["lora"]["trials"] = 1
+    known = looked_at((Study.parse(shorter), asked[1]))
+    assert [search.problem.search.trials for search in known.every_search()] == [1]
