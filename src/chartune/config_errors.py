@@ -15,7 +15,7 @@ _UNKNOWN: Final = "extra_forbidden"
 _ELSEWHERE: Final = {
     "optimisation.duration": ("epoch", "epochs", "n_epochs", "num_epochs", "num_train_epochs", "steps", "max_steps"),
     "optimisation.learning_rate": ("lr",), "optimisation.schedule": ("lr_scheduler_type",),
-    "optimisation.weight_decay": ("wd",), "optimisation.warmup_fraction": ("warmup", "warmup_steps"),
+    "optimisation.weight_decay": ("wd",), "optimisation.warmup_fraction": ("warmup", "warmup_ratio"),
     "optimisation.max_grad_norm": ("clip", "grad_clip", "gradient_clipping"),
     "optimisation.batch_size": ("batch", "bs", "per_device_train_batch_size"),
     "stopping.evaluations_per_epoch": ("eval_steps", "eval_strategy"), "numerics.precision": ("bf16", "fp16", "dtype"),

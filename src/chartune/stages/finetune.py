@@ -6,7 +6,7 @@ Where nothing below the head learns, the body reads each text once and the head 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Final, Literal, Self, cast
 
 import numpy as np
@@ -65,8 +65,11 @@ class Finetune(ModelStage):
     both_ways: Annotated[bool, Added()] = False
     """Let a decoder's tokens see those behind them, too; what it then makes of a text must be learnt. An encoder reads
     both ways as it is."""
-    balance: Literal["none", "classes"] = "none"
-    """`classes`: each class weighs N/(K·n) in the training loss, as P1 did; probabilities then lose calibration."""
+    balance: Literal["none", "classes", "classes-if-single"] = "none"
+    """`classes`: each class weighs N/(K·n) in the training loss, as P1 did; probabilities then lose calibration.
+    `classes-if-single`: the same, but for tasks whose texts have many labels, which P1 did not weigh."""
+    chosen_by: Annotated[Literal["score", "log-loss"], Added()] = "score"
+    """What of the validation split weights are kept by; `log-loss`: the lowest, unweighted, as P1's code did."""
     optimisation: Optimisation = Optimisation()
     """How weights are moved."""
     stopping: Stopping = Stopping()
@@ -206,14 +209,14 @@ def _fitted(stage: Finetune, table: TaskTable, assembled: Model, reader: Reader,
     training = Training(
         reader.objective, stage.optimisation, stage.stopping, stage.seed, resolved.precision, work.checkpoints,
         EventLog(work.folder / EVENTS),
-        lambda: _evaluation(table, reader.logits["validation"]()),
+        lambda: _judged(stage, _evaluation(table, reader.logits["validation"]())),
         title=f"fine-tune {stage.name or stage.title()}", attached=assembled.attached,
         in_tokens=stage.stack.trains_body(), budget=inputs.budget(stage.optimisation, work.most_tokens),
         probe=probe_of(stage.optimisation, stage.stopping, assembled, reader.examples["train"], resolved),
     )  # fmt: skip
     # A resumed run has its head from the checkpoint.
     if stage.head.start == "probe" and not any(work.checkpoints.glob("step-*")):
-        _probe(training, cast(Classifier, assembled.reader), reader, table, start)
+        _probe(training, cast(Classifier, assembled.reader), reader, stage, table, start)
     return fit(training)
 
 
@@ -260,7 +263,9 @@ def _reader(
     return Reader(objective, logits, examples, vectors)
 
 
-def _probe(training: Training, model: Classifier, reader: Reader, table: TaskTable, start: Start) -> None:
+def _probe(
+    training: Training, model: Classifier, reader: Reader, stage: Finetune, table: TaskTable, start: Start
+) -> None:
     """Begin at a regression on the vectors of the body as it is; training replaces it only by a better score."""
     train, watched = (
         reader.vectors[split] if reader.vectors else start.vectors(model, reader.examples[split])
@@ -269,7 +274,7 @@ def _probe(training: Training, model: Classifier, reader: Reader, table: TaskTab
     head, examples = FeatureReader(model.head, model.loss), reader.examples["train"]
 
     def score() -> float:
-        return _evaluation(table, head_logits(head, watched)).score
+        return _judged(stage, _evaluation(table, head_logits(head, watched))).score
 
     probe(head, Features(train, examples.labels, examples.weights), score)
     begin(training, score())
@@ -282,7 +287,7 @@ def _later(model: Classifier, examples: Examples, resolved: Resolved) -> Any:
 def _examples(stage: Finetune, table: TaskTable, encoded: Encoded, split: str, pad_id: int) -> Examples:
     labels = table.labels(split)
     weights = np.ones(len(labels), dtype=np.float32)
-    if stage.balance == "classes":
+    if stage.balance != "none" and not table.form.several:
         cases = np.maximum(table.cases("train"), 1)
         weights = (len(table.rows("train")) / (len(cases) * cases))[labels.astype(np.int64)].astype(np.float32)
     return Examples(encoded.take(table.rows(split)), labels, weights, pad_id, stage.window)
@@ -290,3 +295,8 @@ def _examples(stage: Finetune, table: TaskTable, encoded: Encoded, split: str, p
 
 def _evaluation(table: TaskTable, logits: NDArray[np.float32]) -> Evaluation:
     return Evaluation(*validated(table, table.form.decide(logits)))
+
+
+def _judged(stage: Finetune, shown: Evaluation) -> Evaluation:
+    """An evaluation by what the stage chooses its weights by."""
+    return replace(shown, score=-shown.values["log_loss"]) if stage.chosen_by == "log-loss" else shown

@@ -10,7 +10,7 @@ from torch import nn
 from torch.optim import AdamW
 
 from chartune.batches.budgets import TokenBudget
-from chartune.config import Config, Unhashed
+from chartune.config import Added, Config, Unhashed
 from chartune.errors import RunError
 from chartune.quantities import Duration, Fraction
 
@@ -26,6 +26,8 @@ class Optimisation(Config):
     """Decoupled weight decay (Loshchilov and Hutter, 2019)."""
     warmup_fraction: Fraction = 0.06
     """Share of all steps in which the rate rises from 0: a share, not a count (P1's code took 0.06 *steps*)."""
+    warmup_steps: Annotated[int | None, Added()] = Field(None, ge=0)
+    """So many steps instead, whatever the training has: for recipes that count them. None: by the share."""
     schedule: Literal["linear", "cosine", "constant"] = "linear"
     """How the rate falls from its peak to 0 afterwards."""
     batch_size: int = Field(16, gt=0)
@@ -85,7 +87,7 @@ def make_optimizer(
 
 def rate_factor(choice: Optimisation, step: int, total_steps: int) -> float:
     """The share of the peak learning rate at a step, counted from 0; never 0 before the end."""
-    warmup = round(choice.warmup_fraction * total_steps)
+    warmup = round(choice.warmup_fraction * total_steps) if choice.warmup_steps is None else choice.warmup_steps
     if step < warmup:
         return (step + 1) / (warmup + 1)
     if choice.schedule == "constant":

@@ -26,7 +26,7 @@ from chartune.models.load import load_body
 from chartune.models.readers import Classifier
 from chartune.quantities import Duration
 from chartune.sources.mimic3 import Mimic3
-from chartune.stages.finetune import Finetune, Reader, _evaluation, _examples, _probe, _reader, _train
+from chartune.stages.finetune import Finetune, Reader, _evaluation, _examples, _judged, _probe, _reader, _train
 from chartune.stages.inputs import Inputs
 from chartune.stages.kept_readings import Start
 from chartune.stages.kept_weights import keep_weights
@@ -53,7 +53,7 @@ BINARY = LabelSpace("binary", ("no", "yes"), ("no", "yes"))
 MANY = "fever " * 99
 
 
-def rows(labels: Sequence[int], splits: Sequence[str], texts: Sequence[str], space: LabelSpace = BINARY) -> TaskTable:
+def rows(labels: Sequence[Any], splits: Sequence[str], texts: Sequence[str], space: LabelSpace = BINARY) -> TaskTable:
     count = len(labels)
     columns = {"hadm_id": range(count), "subject_id": range(count), "split": splits, "text": texts, "label": labels}
     return TaskTable(pl.DataFrame(columns), "asked", space)
@@ -108,7 +108,7 @@ def test_a_probe_takes_the_penalty_that_validation_likes_best_and_begins_there(
             reader.objective, FAST, Stopping(), 0, "fp32", tmp_path, EventLog(tmp_path / "events.jsonl"),
             lambda: Evaluation(0.0, {}), budget=1024,
         )  # fmt: skip
-        _probe(training, model, reader, table, start)
+        _probe(training, model, reader, STAGE, table, start)
         assert training.state.best_score == _evaluation(table, reader.logits["validation"]()).score
         return training.state.best_score
 
@@ -129,6 +129,25 @@ def test_a_tie_goes_to_the_smaller_loss_and_a_better_ranking_beats_any_loss() ->
     one_wrong[:2] = 0.1, -0.1  # one pair the wrong way round
     boastful = np.arange(20) % 2 + 1e6  # every outcome above every other, every probability 1
     assert judged(one_wrong) < judged(boastful)
+
+
+def test_weights_may_be_kept_by_the_lowest_loss_instead() -> None:
+    shown = Evaluation(0.9, {"auroc": 0.9, "log_loss": 0.3})
+    assert _judged(STAGE, shown) == shown
+    assert _judged(STAGE.model_copy(update={"chosen_by": "log-loss"}), shown).score == -0.3
+    assert "chosen_by" not in STAGE.hashable()  # runs of before are found
+
+
+def test_of_many_labels_no_class_is_weighed_where_single_ones_are() -> None:
+    tokens = np.zeros(4, dtype=np.int32)
+    encoded = Encoded(tokens, np.arange(5), tokens, np.zeros(4, dtype=np.bool_))
+    asked = STAGE.model_copy(update={"balance": "classes-if-single"})
+    single, many = (
+        rows(labels, ["train"] * 4, [""] * 4, LabelSpace(form, ("a", "b"), ("a", "b")))
+        for labels, form in (([0, 0, 0, 1], "binary"), ([[0], [0], [0, 1], [0]], "multilabel"))
+    )
+    assert _examples(asked, single, encoded, "train", 0).weights == pytest.approx([2 / 3] * 3 + [2])
+    assert set(_examples(asked, many, encoded, "train", 0).weights.tolist()) == {1.0}
 
 
 @pytest.mark.parametrize("split", ["train", "validation"])

@@ -9,6 +9,10 @@ from chartune.train.optimizer import Optimisation, make_optimizer, rate_factor
 
 def test_warmup_takes_its_share_of_all_steps() -> None:
     choice = Optimisation(warmup_fraction=0.1)
+    counted = Optimisation(warmup_steps=4)
+    assert [rate_factor(counted, step, 1000) for step in (0, 3)] == [1 / 5, 4 / 5]
+    assert rate_factor(counted, 4, 1000) == 1.0
+    assert "warmup_steps" not in Optimisation().hashable()  # runs of before are found
     rates = [rate_factor(choice, step, 100) for step in range(100)]
     assert rates[0] == pytest.approx(1 / 11)
     assert rates[9] == pytest.approx(10 / 11)
