@@ -180,3 +180,13 @@ def test_shapes_labels_and_logits_are_checked_at_the_door() -> None:
         ANY_OF.score(good, good, [1, 2], np.array([True]))
     with pytest.raises(DataError, match="resamples=0"):
         ANY_OF.score(good, good, [1, 2], resamples=0)
+
+
+def test_by_the_papers_code_the_other_labels_of_a_text_move_each_and_rare_ones_count() -> None:
+    y, z = np.array([[1, 1, 0], [0, 0, 0]]), np.array([[2.0, 5.0, 0.0], [1.0, 0.0, 0.0]])
+    rows = ANY_OF.rows(y, z, counted=[True, False, True])
+    right, (coded, skipped) = ANY_OF.headline, ANY_OF.as_coded
+    assert right.value(rows) == 1.0  # 2 above 1; the second label is too rare in training to count
+    for seen in (rows, rows.scorable()):
+        assert coded.of(seen) == 0.5  # e²/(e²+e⁵+1) below e/(e+2), and e⁵/(e²+e⁵+1) above 1/(e+2)
+        assert skipped.of(seen) == 1  # the third, which no text has

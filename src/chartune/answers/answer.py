@@ -37,6 +37,9 @@ class Answer:
     """All scores, the headline first: it stops training, ranks variants and is compared."""
     further: ClassVar[tuple[Score, ...]] = ()
     """Scores that no run keeps: reports work them out from predictions."""
+    as_coded: ClassVar[tuple[Score, ...]] = ()
+    """The headline as the code of Gema et al. (2023) works it out, and what else must be known of it; of data that
+    follow that code reports show it beside the headline. Empty: it is the headline."""
     loss: ClassVar[str]
     """What is minimised: a name in `chartune.models.losses`."""
     several: ClassVar[bool] = False
@@ -65,7 +68,12 @@ class Answer:
     @property
     def of_labels(self) -> frozenset[str]:
         """Metrics that count labels and not people."""
-        return frozenset(score.metric for score in (*self.measures, *self.further) if score.counts == "labels")
+        return frozenset(score.metric for score in self._every if score.counts == "labels")
+
+    @property
+    def _every(self) -> tuple[Score, ...]:
+        """All that may be shown."""
+        return *self.measures, *self.further, *self.as_coded
 
     def numbered(self, examples: pl.DataFrame, labels: Sequence[str]) -> pl.DataFrame:
         """Examples with `label`, numbers by `labels`, instead of `asked`, their names; null: it is none of these."""
@@ -252,7 +260,7 @@ class Answer:
         predicted: pl.DataFrame | None = None,
     ) -> Behind:  # fmt: skip
         """Who stands behind the scores of a split; arguments as `chartune.disclosure.behind`."""
-        shares = frozenset(score.metric for score in (*self.measures, *self.further) if score.counts == "rows")
+        shares = frozenset(score.metric for score in self._every if score.counts == "rows")
         return behind(
             scores, counts, predicted, one_outcome=self.one_outcome, shares=shares, of_labels=self.of_labels
         )  # fmt: skip

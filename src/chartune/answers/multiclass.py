@@ -4,6 +4,8 @@ logits [n, K] ─▶ macro one-versus-rest AUROC, accuracy, and an AUROC per cla
               ─▶ in reports: one-versus-one AUROC, balanced accuracy, F1s, ECE
 """
 
+from typing import Final
+
 import numpy as np
 
 from chartune.answers.answer import AUROC, Answer
@@ -37,6 +39,12 @@ def _calibration_error(rows: Rows) -> float:
     return expected_calibration_error(rows.decided.argmax(axis=1) == rows.labels, np.clip(sure, 0, 1))
 
 
+_PAIRS: Final = Score(
+    "ovo_auroc", "One-vs-one AUROC", lambda r: one_vs_one(r.borne, r.ranked), counts="pairs",
+    meaning="mean over pairs of classes",
+)  # fmt: skip
+
+
 class OneOf(Answer):
     """Which of several classes a row is of."""
 
@@ -50,8 +58,7 @@ class OneOf(Answer):
               meaning="lower is better"),
     )  # fmt: skip
     further = (
-        Score("ovo_auroc", "One-vs-one AUROC", lambda r: one_vs_one(r.borne, r.ranked), counts="pairs",
-              meaning="mean over pairs of classes"),
+        _PAIRS,
         Score("balanced_accuracy", "Balanced accuracy", lambda r: r.decisions["balanced_accuracy"], counts="rows",
               meaning="mean recall of the classes"),
         Score("f1_macro", "Macro F1", lambda r: r.decisions["f1_macro"], counts="rows", meaning="most likely class"),
@@ -59,3 +66,4 @@ class OneOf(Answer):
               meaning="by cases"),
         Score("ece", "ECE", _calibration_error, counts="pairs", meaning="of the most likely class; best 0"),
     )  # fmt: skip
+    as_coded = (_PAIRS,)

@@ -16,6 +16,7 @@ from chartune.answers.multiclass import macro, macro_value
 from chartune.answers.score import Rows, Score
 from chartune.disclosure import shown
 from chartune.errors import DataError, LabelError
+from chartune.metrics.areas import areas
 from chartune.metrics.auroc import auroc_statistic
 from chartune.metrics.bootstrap import Resamples, Statistic
 from chartune.metrics.classification import sigmoid
@@ -42,6 +43,22 @@ def common_macro(rows: Rows) -> Resamples:
     """Macro AUROC over the labels that at least ten rows have, and ten have not: the same labels in every draw."""
     cases = rows.borne.sum(axis=0)
     return rows.draws.macro_of_all(rows.which & (np.minimum(cases, len(rows.labels) - cases) >= COMMON))
+
+
+def softmax_macro(rows: Rows) -> float:
+    """Macro AUROC as Gema et al.'s code has it, over all labels with both classes, however rare.
+
+    A label ranks texts by its softmax over the labels of each, so that the other labels of a text move it.
+    """
+    every = rows.whole or rows
+    log_share = every.decided - np.logaddexp.reduce(every.decided.astype(np.float64), axis=1, keepdims=True)
+    return float(np.nanmean(areas(every.borne, log_share)[0]))
+
+
+def skipped(rows: Rows) -> float:
+    """Labels that every text has, or none: that code leaves them out without a word."""
+    borne = (rows.whole or rows).borne
+    return float((borne.all(axis=0) | ~borne.any(axis=0)).sum())
 
 
 def _recall(k: int) -> Score:
@@ -88,6 +105,10 @@ class AnyOf(Answer):
               meaning=f"labels with {COMMON} test cases or more"),
         *(_recall(k) for k in RECALLED),
         *_f1s("micro"), *_f1s("macro"), *_f1s("weighted"),
+    )  # fmt: skip
+    as_coded = (
+        Score("softmax_auroc", "Macro AUROC", softmax_macro, counts="pairs", meaning="softmax over labels, all labels"),
+        Score("labels_skipped", "Labels skipped", skipped, counts="labels", meaning="without both classes"),
     )  # fmt: skip
 
     def probabilities(self, decided: NDArray[np.float64]) -> NDArray[np.float64]:

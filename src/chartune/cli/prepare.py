@@ -25,6 +25,7 @@ from chartune.cli.options import (
 from chartune.cli.warned import raw_and_asked, thin
 from chartune.disclosure import is_made_up, released
 from chartune.errors import ConfigError
+from chartune.report.ventilated import ventilated_lines
 from chartune.sources.kinds import SOURCES, CorpusKind
 from chartune.tasks.dataset import Dataset
 from chartune.tasks.flow import cohorts, notices
@@ -147,9 +148,14 @@ def cohort_text(fingerprint: str, dataset: Dataset, exact: bool = False) -> str:
             continue
         asked = task.form.outcome(task.labels) if (task := dataset.tasks.get(name)) else ""
         lines += [f"{name}: {cohort.title}", *([f"  asked: {asked}"] if asked else [])]
-        lines += [*filter_lines(cohort), *split_lines(cohort)]
+        lines += [*filter_lines(cohort), *split_lines(cohort), *_printed(name, dataset, exact)]
     lines += [f"note: {notice}" for notice in notices(dataset.source, exact)]
     return "\n".join([*lines, *(f"warning: {warning}" for warning in raw_and_asked(dataset, exact))])
+
+
+def _printed(name: str, dataset: Dataset, exact: bool) -> list[str]:
+    """Of prolonged ventilation how many papers have counted."""
+    return ventilated_lines(dataset.only({name}), exact=exact) if name in dataset.tasks else []
 
 
 def _uncoded(dataset: Dataset) -> dict[str, str]:

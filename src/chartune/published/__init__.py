@@ -5,8 +5,10 @@ ours, so they are marks to look at, not opponents to beat.
 """
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
+from statistics import fmean
 from typing import Final
 
 CITATION: Final = (
@@ -40,6 +42,9 @@ REMARKS: Final = {
 }
 """Our task → how it departs from the one that the paper asked."""
 
+_TASKS: Final = tuple(dict.fromkeys(COLUMNS.values()))
+UNVERIFIED: Final = "van Aken et al. (2021), from memory, not verified"
+"""Where the scores of CORe's own paper stand: nobody has looked them up for this package."""
 ERRATA: Final = "Tables 3 and 4 print different scores for the same model; both are listed as they stand."
 """What a reader of Table 4's last row must know."""
 
@@ -59,6 +64,27 @@ class PublishedScore:
 
 
 @dataclass(frozen=True)
+class PublishedRow:
+    """One printed row of Table 3 or 4, or of another paper."""
+
+    model: str
+    """The variant, in the paper's words."""
+    table: str
+    """Where it is printed."""
+    scores: Mapping[str, float]
+    """Column → AUROC, from 0 to 1."""
+    average: float | None = None
+    """As printed; None: there is none."""
+    same_as: str = ""
+    """The row of Table 3 that is the same model under another name; empty: none."""
+
+    @property
+    def recomputed(self) -> float | None:
+        """The mean of its five scores; None: it has fewer."""
+        return fmean(self.scores.values()) if len(self.scores) == len(_TASKS) else None
+
+
+@dataclass(frozen=True)
 class PublishedPretraining:
     """One printed row of domain-adaptive pretraining on 2,653,149 MIMIC-IV notes, one A100-80GB."""
 
@@ -74,6 +100,18 @@ class PublishedPretraining:
     """As printed."""
     seconds: int
     """Wall time."""
+
+
+@dataclass(frozen=True)
+class PublishedCohort:
+    """How many ventilated admissions of MIMIC-III a paper has counted at a step."""
+
+    step: str
+    """`ventilated` for two days, or the kind of text that is read."""
+    admissions: int
+    prolonged: float | None
+    """Share that is ventilated for seven days; None: not printed."""
+    where: str
 
 
 @dataclass(frozen=True)
@@ -115,6 +153,30 @@ def downstream(task: str) -> list[PublishedScore]:
         )
         for row in rows
     ]  # fmt: skip
+
+
+def outcome_rows() -> list[PublishedRow]:
+    """All rows of Tables 3 and 4 (Gema et al. 2023), then what is quoted of CORe."""
+    printed = [
+        PublishedRow(row["model"], row["table"], _scores(row), float(row["macro"]) / 100, row["in_table_3"])
+        for row in _rows("p1_downstream.csv")
+    ]
+    return [*printed, *(PublishedRow(row["model"], UNVERIFIED, _scores(row)) for row in _rows("core_outcomes.csv"))]
+
+
+def ventilated_cohort() -> list[PublishedCohort]:
+    """The cohorts of prolonged ventilation (Huang et al. 2020; Gema et al. 2023), the largest first."""
+    return [
+        PublishedCohort(
+            row["step"], int(row["admissions"]), float(row["prolonged"]) / 100 if row["prolonged"] else None,
+            row["where"],
+        )
+        for row in _rows("ventilated_cohort.csv")
+    ]  # fmt: skip
+
+
+def _scores(row: Mapping[str, str]) -> dict[str, float]:
+    return {name: round(float(row[name]) / 100, 6) for name in _TASKS if row.get(name)}
 
 
 def remark(task: str) -> str:

@@ -7,7 +7,7 @@ A patient who is in several tasks comes into a draw of all of them, or of none, 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -38,6 +38,8 @@ class Asked:
     variants: tuple[Variant, ...]
     said: Mapping[str, Predicted | None]
     """Fingerprint → what a run says, on draws of the patients of this task alone."""
+    coded: Mapping[str, Predicted | None] = field(default_factory=dict)
+    """The same in the scores of the paper's code (`chartune.report.as_coded`); empty: not asked."""
 
 
 def averages(every: Sequence[Asked]) -> list[Table]:

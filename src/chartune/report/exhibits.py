@@ -23,11 +23,11 @@ def exhibits(contents: Mapping[str, Any]) -> list[Exhibit]:
     for population in contents["populations"]:
         for cohort in population.cohorts:
             every += [_table(_flow(cohort)), *_figures([draw_flow(cohort, "flow")], "")]
-        every += [_table(table) for table in (*population.patients, population.table_one) if table]
+        every += [_table(table) for table in (*population.patients, *population.printed)]
     if adapted := contents["adaptation"]:
         every += [_table(table) for table in (*adapted.tables, adapted.published)]
         every += _figures(adapted.curves, "Adaptation: ")
-    every += [_table(table) for table in contents["averages"]]
+    every += [_table(table) for table in (*contents["averages"], contents["printed"]) if table]
     for outcome in contents["outcomes"]:
         every += _of_outcome(outcome)
     if elsewhere := contents["elsewhere"]:
@@ -45,7 +45,8 @@ def _of_outcome(outcome: Outcome) -> Iterator[Exhibit]:
     if outcome.forest:
         yield from _figures([draw_forest(outcome.forest, outcome.score, "forest")], begins)
     risks, labels = outcome.risks, outcome.labels
-    tables = [outcome.choice, outcome.scores, outcome.further, outcome.paired.table, risks.operating, risks.calibration]
+    tables = [outcome.choice, outcome.scores, outcome.further, outcome.coded, outcome.paired.table, risks.operating]
+    tables.append(risks.calibration)
     tables += [*outcome.abstaining, *outcome.subgroups]
     tables += [labels.first, labels.rest] if labels else []
     yield from (_table(table) for table in tables if table)

@@ -11,6 +11,7 @@ from chartune.answers import BINARY, Answer
 from chartune.disclosure import fewest, is_made_up
 from chartune.report import marks, summary
 from chartune.report.abstaining import conformal_table, selective_table
+from chartune.report.as_coded import coded_scores, coded_table
 from chartune.report.average import Asked
 from chartune.report.believable import calibration, draw_spread, on_one_axis, recalibrated, spread
 from chartune.report.benefit import draw_curves, worth
@@ -117,6 +118,8 @@ class Outcome:
     """None: of no variant the test split was scored."""
     further: Table | None
     """Scores of several labels that no run keeps."""
+    coded: Table | None
+    """Scores as the paper's code works them out; None: they are ours, or the data follow other rules."""
     forest: Forest | None
     paired: Paired
     risks: Risks
@@ -162,6 +165,7 @@ def outcome(
     final = [variant for variant in variants if variant.final]
     labels = task.labels if task else ()
     known = what_is_said(final, form, labels)
+    coded = coded_scores(final, form, labels, dataset)
     differences = comparisons(final, form, labels, known)
     heading, beyond_baseline = f"{title}: scores on the test split", from_baseline(differences, final)
     printed = marks.drawable(name, dataset)
@@ -175,6 +179,7 @@ def outcome(
         ),
         scores=score_table(final, beyond_baseline, heading, form, rows) if final else None,
         further=further_table(final, known, form, f"{title}: further scores"),
+        coded=coded_table(final, form, coded, f"{title}: scores as the paper's code has them"),
         forest=forest(final, printed), paired=_paired(final, title, differences, form, rows),
         risks=_risks(final, title, figure, open_data, every, known) if form.one_outcome and final else Risks(),
         prevalence=prevalence(final), labels=label_tables(final, title, open_data, own=source.kind == "tabular"),
@@ -184,7 +189,8 @@ def outcome(
         curves=Figure.of(draw_panel, learning_curves(variants, headline=form.headline), f"{figure}-curve"),
         prices=Figure.of(draw_price, prices(final, every, score), f"{figure}-price"),
         published=marks.published_table(name, title), marked=bool(printed),
-        asked=Asked(title, f"{source.kind} {source.version} {source.title}", form, tuple(labels), tuple(final), known),
+        asked=Asked(title, f"{source.kind} {source.version} {source.title}", form, tuple(labels), tuple(final), known,
+                    coded),
     )  # fmt: skip
 
 

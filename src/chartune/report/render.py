@@ -30,11 +30,13 @@ from chartune.report.files import write_exhibits
 from chartune.report.hyperparameters import hyperparameter_table
 from chartune.report.material import by_fingerprint, damage_reported, material
 from chartune.report.outcome import Figure, Outcome, outcome, task_title
+from chartune.report.printed_outcomes import printed_outcomes
 from chartune.report.search_figures import drawn
 from chartune.report.searches import SearchShown, chosen_said, counted, saving_said, trials_table
 from chartune.report.table import Table, told_apart
 from chartune.report.table_one import table_one
 from chartune.report.variants import Variant, numbered
+from chartune.report.ventilated import ventilated_table
 from chartune.report.words import WORDS
 from chartune.runs import Run
 from chartune.store import Store
@@ -49,8 +51,8 @@ class Population:
     fingerprint: str
     source: str
     cohorts: tuple[flow.Cohort, ...]
-    table_one: Table | None
-    """Its size beside what the paper printed."""
+    printed: tuple[Table, ...]
+    """Its size beside what papers printed."""
     patients: tuple[Table, ...]
     """Of each task its characteristics and its missing data."""
 
@@ -150,12 +152,16 @@ def _contents(
     return {
         "title": title,
         "badges": sorted({_badge(run, datasets) for run in runs}),
-        "tiles": [*_score_tiles(outcomes), *summary.tiles(runs, list(datasets.values()))],
+        "tiles": [
+            *[section.tile for section in outcomes if section.tile][:3],
+            *summary.tiles(runs, list(datasets.values())),
+        ],
         "sentences": summary.adapted(pretrained),
         "populations": [_population(name, datasets, {run.task for run in runs if run.task}) for name in datasets],
         "adaptation": _adaptation(pretrained, datasets) if pretrained else None,
         "outcomes": outcomes,
         "averages": averages([section.asked for section in outcomes]),
+        "printed": printed_outcomes([section.asked for section in outcomes]),
         **_variants(runs, pretrained, outcomes, datasets),
         "lineages": provenance.lineages(datasets),
         "switches": provenance.switches(runs),
@@ -169,11 +175,6 @@ def _contents(
         "warning": marks.WARNING,
         "version": runs[-1].environment.get("chartune") if runs else None,
     }
-
-
-def _score_tiles(outcomes: Sequence[Outcome]) -> list[Any]:
-    """Tiles with the primary score of the first three tasks that have one."""
-    return [section.tile for section in outcomes if section.tile][:3]
 
 
 def _variants(
@@ -203,8 +204,7 @@ def _outcomes(
         groups.setdefault((run.data or "", run.task or ""), []).append(run)
     known = {key: datasets.get(key[0]) or gone(group[0].about.source) for key, group in groups.items()}
     titles = _titles(known)
-    outcomes: list[Outcome] = []
-    start = 0
+    outcomes, start = list[Outcome](), 0
     for key, group in groups.items():
         variants = numbered(group, start=start, every=every)
         start += len(variants)
@@ -274,8 +274,9 @@ def _population(fingerprint: str, datasets: Mapping[str, Dataset], asked: set[st
     terms = [source.title or "a source without a title"]
     terms += [f"{term} {value}" for term in ("version", "licence") if (value := getattr(source, term))]
     patients = [table for name in shown.tasks for table in patient_tables(dataset, name, titles[fingerprint, name])]
-    beside = told_apart(table_one(dataset), fingerprint, datasets)
-    return Population(fingerprint, " · ".join(terms), tuple(flow.cohorts(shown)), beside, tuple(patients))
+    beside = (told_apart(table, fingerprint, datasets) for table in (table_one(dataset), ventilated_table(dataset)))
+    printed = tuple(filter(None, beside))
+    return Population(fingerprint, " · ".join(terms), tuple(flow.cohorts(shown)), printed, tuple(patients))
 
 
 MADE_UP = "made-up data"

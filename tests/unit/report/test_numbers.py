@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from scipy.special import softmax
 from sklearn.metrics import f1_score, roc_auc_score
 
 from chartune.answers import ANY_OF, BINARY
@@ -19,10 +20,11 @@ from chartune.metrics.auroc import auroc_statistic
 from chartune.metrics.decisive import bootstrap_p, detectable, holm, paired_error
 from chartune.metrics.delong import clustered_delong
 from chartune.metrics.roc import precision_recall_curve
-from chartune.published import downstream, pretraining
+from chartune.published import UNVERIFIED, downstream, pretraining
 from chartune.quantities import Estimate
 from chartune.report import predicted
 from chartune.report.adaptation import perplexity_comparisons, perplexity_table
+from chartune.report.as_coded import coded_scores, coded_table
 from chartune.report.average import Asked, averages, mean_of_tasks, seeds_drawn
 from chartune.report.believable import calibration
 from chartune.report.beside import beside, beside_table
@@ -40,9 +42,10 @@ from chartune.report.outcome import outcome
 from chartune.report.predicted import Predicted, further_table
 from chartune.report.predicted import predicted as what_a_run_says
 from chartune.report.price import draw_price, prices
+from chartune.report.printed_outcomes import printed_outcomes
 from chartune.report.summary import compared, score_tile, tiles
 from chartune.report.table import estimated
-from chartune.report.variants import Score, Variant, baseline, numbered, score
+from chartune.report.variants import Score, Variant, baseline, numbered, score, scored
 from chartune.runs import Run, finished_runs
 from chartune.store import Store
 from chartune.tasks.flow import cohorts
@@ -661,3 +664,52 @@ def test_what_a_test_split_could_show_is_said_from_the_validation_split_before_i
     assert "(40+ patients with the outcome, 350+ without it)" in real
     assert expected_in_words({"test": {"admissions": 400, "positives": 9}}, exact=False) == ""
     assert detectable_said(binary, ANY_OF, counts, exact=True) == ""
+
+
+def test_of_data_by_the_papers_code_its_scores_stand_beside_the_right_ones(coded: list[Variant]) -> None:
+    plain = past.dataset()
+    data = [typed({**plain, "config": {"preset": name}}) for name in ("sound", "paper-code")]
+    assert coded_scores(coded, ANY_OF, CODES, data[0]) == {}
+    assert coded_table(coded, ANY_OF, {}, "Codes") is None
+    said = coded_scores(coded, ANY_OF, CODES, data[1])
+    table = coded_table(coded, ANY_OF, said, "Codes")
+    assert table is not None
+    assert [column.title for column in table.columns[1:]] == ["Macro AUROC", "Macro AUROC, as coded", "Labels skipped"]
+    labels, logits = ANY_OF.read(coded[0].run.predictions("test").sort("hadm_id"))
+    both = (labels > 0).any(axis=0) & ~(labels > 0).all(axis=0)
+    shares = softmax(logits.astype(np.float64), axis=1)
+    right, as_coded, skipped = table.rows[0][1:]
+    assert right.text == scored(coded[0], "auroc").text
+    assert as_coded.text == f"{roc_auc_score(labels[:, both], shares[:, both], average='macro'):.3f}"
+    assert skipped.text == str((~both).sum())
+    few = [replace(v, behind=ANY_OF.behind({}, {"subjects": 9, "admissions": 400})) for v in coded]
+    assert coded_scores(few, ANY_OF, CODES, data[1]) == {}
+
+
+def test_printed_rows_stand_beside_ours_of_their_name_with_both_averages(
+    binary: list[Variant], coded: list[Variant], said: dict[str, Predicted | None]
+) -> None:
+    ours = [replace(v, runs=tuple(replace(run, title="LLaMA + LoRA") for run in v.runs)) for v in (binary[2], coded[2])]
+    tasks = [Asked("Death", "one", BINARY, (), (binary[0], ours[0]), said), Asked("Codes", "one", ANY_OF, CODES,
+             (coded[0], ours[1]), said)]  # fmt: skip
+    table = printed_outcomes(tasks)
+    assert table is not None
+    assert "other data" in table.note
+    rows = {(row[0].text, row[0].detail): row for row in table.rows}
+    beside = rows["LLaMA + LoRA", "Table 3"]
+    assert [cell.text for cell in beside[1:]] == ["0.5165", "0.7489", "0.6570", "0.7837", "0.8749", "0.7162"]
+    assert beside[2].detail == f"ours {scored(ours[0], 'auroc').text}"
+    assert (beside[1].detail, beside[3].detail) == ("", "")
+    both = {name: (row[-1].text, row[-1].detail) for (name, _), row in rows.items()}
+    assert both["LLaMA"] == ("0.5861", "recomputed 0.5994")
+    assert both["PMC-LLaMA + Clinical LLaMA-LoRA (frozen)"] == ("0.6006", "recomputed 0.6170")
+    assert both["BlueBERT + LoRA"] == ("0.7156", "recomputed 0.7138")
+    assert both["LLaMA + Clinical + Downstream"] == ("0.7281", "recomputed 0.7273")
+    assert both["PMC-LLaMA"] == ("0.6051", "")
+    assert rows["CORe (van Aken et al.)", UNVERIFIED][2].text == "0.8400"
+    assert rows[binary[0].name, "ours alone"][2].detail == f"ours {scored(binary[0], 'auroc').text}"
+    assert printed_outcomes(tasks[:1]) is None
+    hidden = [replace(v, behind=Behind(9)) for v in ours]
+    few = printed_outcomes([replace(task, variants=(one,)) for task, one in zip(tasks, hidden, strict=True)])
+    assert few is not None
+    assert {row[0].text: row[2].detail for row in few.rows}["LLaMA + LoRA"] == "ours too few to show"

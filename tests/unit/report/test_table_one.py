@@ -3,6 +3,7 @@
 from typing import Any
 
 from chartune.report.table_one import table_one
+from chartune.report.ventilated import ventilated_lines, ventilated_table
 from chartune.testing.plain import typed
 
 
@@ -46,3 +47,35 @@ def test_another_source_has_other_counts() -> None:
 
 def test_data_without_a_task_of_the_paper_have_no_such_table() -> None:
     assert table_one(typed({"source": {}, "tasks": {"labels": {"title": "mine"}}})) is None
+
+
+def ventilated(version: str = "1.4 layout", reads: str = "admission-note") -> dict[str, Any]:
+    steps = [{"step": step, "subjects": n, "admissions": n, "why": ""} for step, n in
+             (("all admissions", 900), ("ventilated long enough", 268), ("has text", 255))]  # fmt: skip
+    counts = {"train": {"admissions": 200, "positives": 95}, "test": {"admissions": 55, "positives": 21}}
+    task = {"title": "Ventilation", "labels": ["short", "long"], "counts": counts, "attrition": steps,
+            "config": {"reads": {"kind": reads}}}  # fmt: skip
+    return {"source": {"kind": "mimic3", "version": version},
+            "tasks": {"prolonged_ventilation_in_hindsight_negative": task}}  # fmt: skip
+
+
+def test_the_cohort_of_ventilation_stands_beside_the_published_ones() -> None:
+    table = ventilated_table(typed(ventilated("made-up")))
+    assert table is not None
+    assert [[cell.text for cell in row[1:]] for row in table.rows] == [
+        ["268", "9,483"], ["255", "7,079"], ["45.5\N{NO-BREAK SPACE}%", "45.3\N{NO-BREAK SPACE}%"],
+    ]  # fmt: skip
+    bedside = ventilated_table(typed(ventilated("made-up", "bedside-notes")))
+    assert bedside is not None
+    assert bedside.rows[1][2].text == "7,287"
+    assert ventilated_table(typed(ventilated() | {"source": {"kind": "mimic4", "version": "x"}})) is None
+
+
+def test_of_real_patients_the_cohort_of_ventilation_is_shown_by_classes() -> None:
+    table = ventilated_table(typed(ventilated()))
+    assert table is not None
+    middles = (100 + 4.5 + 10) / (250 + 4.5)  # 116 of 255, by the middles of their classes
+    assert [row[1].text for row in table.rows] == ["260+", "250+", f"{100 * middles:.2g}\N{NO-BREAK SPACE}%"]
+    few = ventilated()
+    few["tasks"]["prolonged_ventilation_in_hindsight_negative"]["counts"] = {"test": {"admissions": 55, "positives": 3}}
+    assert ventilated_lines(typed(few))[-1].startswith("  of them prolonged: too few to show; printed 45.3")
