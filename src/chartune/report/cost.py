@@ -80,7 +80,7 @@ def seconds_with_parents(variant: Variant, every: Mapping[str, Run]) -> float | 
     """Mean seconds of one training and all the runs that it stands on; None: one of them was not measured."""
     sums = []
     for run in variant.runs:
-        parts = [every[fingerprint].cost if fingerprint in every else Cost() for fingerprint in _line_of(run, every)]
+        parts = [every[fingerprint].cost if fingerprint in every else Cost() for fingerprint in line_of(run, every)]
         if run.cost.seconds is None or any(part.seconds is None for part in parts):
             return None
         sums.append(run.cost.seconds + sum(part.seconds or 0.0 for part in parts))
@@ -95,15 +95,15 @@ def _row(variant: Variant, every: Mapping[str, Run], peak: Written, kept: Writte
         Cell(human_seconds(mean_cost(variant, "seconds")), _time_details(variant, every)),
         Cell(peak(mean_cost(variant, "peak_bytes"))),
         Cell(count(trained), percent(trained / total, 3) if trained and total else ""),
-        Cell(_tokens(variant)),
+        Cell(tokens_text(mean_cost(variant, "tokens"), variant.run)),
         Cell(kept(cost.artefact_bytes)),
     )
 
 
-def _tokens(variant: Variant) -> str:
-    """Tokens trained on, of real patients about."""
-    tokens, exact = mean_cost(variant, "tokens"), is_made_up(gone(variant.run.about.source).source)
-    known = magnitude(tokens, exact, variant.run.about.texts)
+def tokens_text(tokens: float | None, run: Run) -> str:
+    """Tokens trained on, of real patients about; `run`: whose texts they are of."""
+    exact = is_made_up(gone(run.about.source).source)
+    known = magnitude(tokens, exact, run.about.texts)
     about = "" if exact or not known else "≈\N{NO-BREAK SPACE}"
     return f"{about}{count(known)}"
 
@@ -129,7 +129,7 @@ def _beside(run: Run, field: str, how: Callable[[float | None], str]) -> Cell:
     return Cell(text, ratio)
 
 
-def _line_of(run: Run, every: Mapping[str, Run]) -> list[str]:
+def line_of(run: Run, every: Mapping[str, Run]) -> list[str]:
     """Fingerprints of all runs that a run descends from, each once."""
     ancestors: list[str] = []
     waiting = list(run.parents)

@@ -49,6 +49,8 @@ class Panel:
 
     title: str
     series: tuple[Series, ...]
+    over: str = ""
+    """What it is drawn over; empty: steps."""
 
     @property
     def variants(self) -> tuple[Variant, ...]:
@@ -58,6 +60,8 @@ class Panel:
     @property
     def axis(self) -> str:
         """The label of the horizontal axis."""
+        if self.over:
+            return self.over
         return "share of the training, %" if any(curve.real for curve in self.series) else "optimizer step"
 
     @property

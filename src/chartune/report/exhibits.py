@@ -32,6 +32,8 @@ def exhibits(contents: Mapping[str, Any]) -> list[Exhibit]:
         every += _of_outcome(outcome)
     if elsewhere := contents["elsewhere"]:
         every += [_table(table) for table in (elsewhere.scores, *elsewhere.drifts)]
+    if spent := contents["budgets"]:
+        every += [_table(spent.table), *_figures(spent.curves, "")]
     for search in contents["searches"]:
         every += [*map(_table, search.tables), *_figures(search.figures, "")]
     every += [_table(_checklist(checklist)) for checklist in contents["checklists"]]

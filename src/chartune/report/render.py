@@ -19,6 +19,7 @@ from chartune.outputs import must_be_a_file, write_output
 from chartune.published import CITATION
 from chartune.report import adaptation, cost, marks, provenance, summary
 from chartune.report.average import averages
+from chartune.report.budgets import budgets
 from chartune.report.caveats import caveats
 from chartune.report.characteristics import patient_tables
 from chartune.report.checklist import checklists
@@ -31,8 +32,8 @@ from chartune.report.hyperparameters import hyperparameter_table
 from chartune.report.material import by_fingerprint, damage_reported, material
 from chartune.report.outcome import Figure, Outcome, outcome, task_title
 from chartune.report.printed_outcomes import printed_outcomes
-from chartune.report.search_figures import drawn
-from chartune.report.searches import SearchShown, chosen_said, counted, saving_said, trials_table
+from chartune.report.searched import searched
+from chartune.report.searches import SearchShown
 from chartune.report.table import Table, told_apart
 from chartune.report.table_one import table_one
 from chartune.report.variants import Variant, numbered
@@ -68,17 +69,6 @@ class Adaptation:
     published: Table
     fictional: bool
     """Whether the notes were made up, so that what was printed stays folded."""
-
-
-@dataclass(frozen=True)
-class Search:
-    """A search as shown."""
-
-    title: str
-    sentences: tuple[str, ...]
-    """What was chosen, and from what."""
-    tables: tuple[Table, ...]
-    figures: tuple[Markup, ...]
 
 
 def report_of(
@@ -162,13 +152,13 @@ def _contents(
         "outcomes": outcomes,
         "averages": averages([section.asked for section in outcomes]),
         "printed": printed_outcomes([section.asked for section in outcomes]),
-        **_variants(runs, pretrained, outcomes, datasets),
+        **_variants(runs, pretrained, outcomes, datasets, searches),
         "lineages": provenance.lineages(datasets),
         "switches": provenance.switches(runs),
         "caveats": [*caveats(runs, datasets, compared), *damage_reported(left_out)],
         "listed": listed,
         "claims": None,
-        "searches": [_search(one, number) for number, one in enumerate(searches, 1)],
+        "searches": [searched(one, number) for number, one in enumerate(searches, 1)],
         "words": WORDS,
         "checklists": checklists(_sections(outcomes, pretrained, runs), any(run.backbone for run in runs)),
         "citation": CITATION,
@@ -178,8 +168,9 @@ def _contents(
 
 
 def _variants(
-    runs: Sequence[Run], pretrained: Sequence[Variant], outcomes: Sequence[Outcome], datasets: Mapping[str, Dataset]
-) -> dict[str, Any]:
+    runs: Sequence[Run], pretrained: Sequence[Variant], outcomes: Sequence[Outcome], datasets: Mapping[str, Dataset],
+    searches: Sequence[SearchShown],
+) -> dict[str, Any]:  # fmt: skip
     """Tables of all variants together: what they cost, were planned to cost and were set to."""
     variants = [*pretrained, *(v for section in outcomes for v in section.variants)]
     every = by_fingerprint(runs)
@@ -190,6 +181,7 @@ def _variants(
         "elsewhere": elsewhere(variants, every, fictional),
         "costs": cost.cost_table(variants, every),
         "planned": cost.planned_table(variants),
+        "budgets": budgets([v for v in variants if v.run.task is not None], every, searches),
         "hyperparameters": [table for table in settings if table],
         "origins": provenance.origins(variants, datasets),
     }
@@ -250,19 +242,6 @@ def _adaptation(variants: Sequence[Variant], datasets: Mapping[str, Dataset]) ->
         panels += perplexity_curves(those, open_data=badges == {MADE_UP})
     curves = Figure.of(draw_panel, panels, "adapt-curve")
     return Adaptation(tuple(filter(None, tables)), curves, marks.published_pretraining(), MADE_UP in badges)
-
-
-def _search(one: SearchShown, number: int) -> Search:
-    share = f"{100 * one.problem.share:g} % of the training"
-    tables = [
-        trials_table(one, one.result.trials, f"Trials: {one.title}{f', {share}' if one.problem.share < 1 else ''}")
-    ]
-    if one.result.promoted:
-        tables.append(trials_table(one, one.result.promoted, f"Trials: {one.title}, the best in full"))
-    figures = tuple(Markup(figure) for figure in drawn(one, f"search{number}"))
-    return Search(
-        one.title, tuple(filter(None, (chosen_said(one), counted(one), saving_said(one)))), tuple(tables), figures
-    )
 
 
 def _population(fingerprint: str, datasets: Mapping[str, Dataset], asked: set[str]) -> Population:

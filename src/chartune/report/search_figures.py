@@ -15,6 +15,8 @@ from chartune.report.table import clipped
 from chartune.search.space import Dimension, Range, Values
 from chartune.search.trial import Trial
 
+RATE: Final = "learning_rate"
+"""Ends the paths that have a curve of their own."""
 FEWEST: Final = 3
 """Trials with a score below which nothing is drawn."""
 
@@ -25,6 +27,10 @@ def drawn(one: SearchShown, name: str) -> tuple[str, ...]:
     if len(scored) < FEWEST:
         return ()
     figures = [_progress(one, scored, f"{name}-progress"), _coordinates(one, scored, f"{name}-coordinates")]
+    for path in (path for path in one.problem.space.dimensions if path.endswith(RATE)):
+        rates = [(float(rate), value) for trial, value in scored if (rate := trial.settings.get(path)) is not None]
+        if len({rate for rate, _ in rates}) >= FEWEST:
+            figures.append(_over_rates(one, path, rates, f"{name}-{path.rpartition('.')[2].replace('_', '-')}"))
     return (*figures, *([_importance(one, f"{name}-importance")] if one.importance else []))
 
 
@@ -47,6 +53,24 @@ def _progress(one: SearchShown, scored: Sequence[tuple[Trial, float]], name: str
             f"From {values[0]:.4g} at the first trial to {best[-1]:.4g}, reached at trial {best.index(best[-1]) + 1}."
         )
         return svg(figure, name, f"{one.title}: score against budget", finding)
+
+
+def _over_rates(one: SearchShown, path: str, rates: Sequence[tuple[float, float]], name: str) -> str:
+    """Each trial's score at its learning rate, and the best at each rate: whether the range holds the best one."""
+    better = min if one.problem.lower_is_better else max
+    best = {rate: better(value for other, value in rates if other == rate) for rate in sorted({r for r, _ in rates})}
+    top = better(best, key=lambda rate: best[rate])
+    with drawing() as (figure, axes):
+        axes.plot(*zip(*rates, strict=True), "o", color=MUTED, markersize=3.4)
+        axes.plot(list(best), list(best.values()), color=ACCENT, linewidth=1.8)
+        axes.set_xscale("log")
+        axes.set_title("Each trial at its learning rate, and the best at each")
+        axes.set_ylabel(f"validation {one.headline.worded}")
+        axes.set_xlabel(path.rpartition(".")[2].replace("_", " "))
+        axes.grid(axis="y")
+        where = " at an end of the range: a wider one may hold a better rate" if top in (min(best), max(best)) else ""
+        return svg(figure, name, f"{one.title}: score over {path.rpartition('.')[2]}",
+                   f"The best is {best[top]:.4g} at {top:g}{where}.")  # fmt: skip
 
 
 def _coordinates(one: SearchShown, scored: Sequence[tuple[Trial, float]], name: str) -> str:

@@ -48,7 +48,7 @@ def _rows(task: TaskEntry, exact: bool) -> list[tuple[Cell, ...]]:
     counts = {step.step: step.admissions for step in task.attrition}
     last = task.attrition[-1].admissions if task.attrition else None
     first = printed["ventilated"]
-    rows = [
+    rows: list[tuple[Cell, ...]] = [
         (Cell("ventilated for two days or more"), Cell(shown(counts.get(STEP), exact)),
          Cell(f"{first.admissions:,}", first.where)),
     ]  # fmt: skip

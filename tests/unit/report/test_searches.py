@@ -1,17 +1,23 @@
 """A search in a report: every trial in the table, figures of what may be shown, and nothing of what may not."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
 from chartune.answers import PERPLEXITY
 from chartune.disclosure import TOO_FEW
+from chartune.quantities import human_seconds
+from chartune.report.budgets import budgets
 from chartune.report.search_figures import drawn
 from chartune.report.searches import SearchShown, chosen_said, counted, saving_said, trials_table
+from chartune.report.variants import numbered
+from chartune.runs import finished_runs
 from chartune.search.choice import Search
 from chartune.search.loop import Problem, Result
 from chartune.search.space import Space
 from chartune.search.trial import Outcome, Trial
+from chartune.testing import past_runs as past
 
 SPACE = Space.parse({
     "method.network": ["mlp", "lstm"], "method.layers": {"values": [1, 2], "when": {"method.network": "lstm"}},
@@ -63,6 +69,7 @@ def test_figures_show_the_best_so_far_all_settings_and_what_matters(shown: Searc
     assert [match and match[1] for match in said] == [
         "From 9 at the first trial to 7.5, reached at trial 2.",
         "The best of 3 trials has method.network lstm, method.layers 2, optimisation.learning_rate 0.01.",
+        "The best is 7.5 at 0.01.",
         "optimisation.learning_rate 75 %, method.network 25 %, method.layers 0 %.",
     ]
     ids = [name for figure in figures for name in re.findall(r'\bid="([^"]+)"', figure)]
@@ -97,3 +104,37 @@ def test_where_all_were_trained_in_full_it_is_said_what_the_saving_would_have_co
     assert saving_said(few) == saving_said(shown) == ""
     monkeypatch.setattr(SearchShown, "shown", lambda *_: TOO_FEW)
     assert saving_said(every) == ""
+
+
+def test_a_best_learning_rate_at_an_end_of_its_range_is_named(shown: SearchShown) -> None:
+    edge = replace(shown, result=Result((trial(0, "mlp", 6.0), *TRIALS[1:]), ended="x"))
+    (curve,) = [figure for figure in drawn(edge, "s") if "score over learning_rate" in figure]
+    assert "The best is 6 at 0.1 at an end of the range" in curve
+
+
+def test_what_each_row_has_cost_counts_its_trials_and_stage_one(
+    tmp_path_factory: pytest.TempPathFactory, shown: SearchShown
+) -> None:
+    store = past.past_runs(tmp_path_factory.mktemp("store"))
+    every = {run.fingerprint: run for run in finished_runs(store)}
+    variants = [v for v in numbered(list(every.values())) if v.run.task == "mortality"]
+    rows = {v.run.fingerprint: v for v in variants}
+    trials = tuple(replace(each, outcome=replace(each.outcome, run=name)) for each, name in
+                   zip(TRIALS, (past.LORA, "other", "third", past.HEAD, past.HEAD), strict=True))  # fmt: skip
+    one = replace(shown, result=Result(trials, ended="x"))
+    spent = budgets([rows[past.CLINICAL], rows[past.LORA]], every, [one])
+    assert spent is not None
+    clinical, lora = spent.table.rows
+    parent = every[past.PRETRAIN].cost
+    assert [cell.text for cell in clinical[1:]] == [
+        "1", f"{every[past.CLINICAL].cost.tokens:,}", human_seconds(every[past.CLINICAL].cost.seconds),
+        f"{parent.tokens:,}",
+    ]  # fmt: skip
+    assert clinical[-1].detail == human_seconds(parent.seconds)
+    assert [cell.text for cell in lora[1:]] == ["4", "400", "5 min 0 s", "none"]  # a repeated proposal costs nothing
+    assert spent.curves.variants == ()  # of one searched row there is nothing to compare
+    two = budgets([rows[past.HEAD], rows[past.LORA]], every, [one])
+    assert two is not None
+    assert two.curves.variants == (rows[past.HEAD], rows[past.LORA])
+    assert "from 9 to 7.5" in two.curves.drawings[0]
+    assert budgets(variants, every, []) is None
