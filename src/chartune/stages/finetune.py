@@ -298,5 +298,4 @@ def _evaluation(table: TaskTable, logits: NDArray[np.float32]) -> Evaluation:
 
 
 def _judged(stage: Finetune, shown: Evaluation) -> Evaluation:
-    """An evaluation by what the stage chooses its weights by."""
     return replace(shown, score=-shown.values["log_loss"]) if stage.chosen_by == "log-loss" else shown
