@@ -7,6 +7,7 @@ Where nothing below the head learns, the body reads each text once and the head 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Annotated, Any, Final, Literal, Self, cast
 
 import numpy as np
@@ -252,7 +253,8 @@ def _reader(
     if stage.stack.trains_body():
         lengths = train.encoded.lengths
         objective = Objective(model, lambda rows, _: train.batch(rows), lengths, train.weights)
-        later = {split: _later(model, examples[split], start.inputs.resolved) for split in stage.scored}
+        resolved = start.inputs.resolved
+        later = {split: partial(logits_of, model, examples[split], resolved) for split in stage.scored}
         return Reader(objective, later, examples)
     vectors = {split: start.vectors(model, part) for split, part in examples.items()}
     reader = FeatureReader(model.head, model.loss)
@@ -278,10 +280,6 @@ def _probe(
 
     probe(head, Features(train, examples.labels, examples.weights), score)
     begin(training, score())
-
-
-def _later(model: Classifier, examples: Examples, resolved: Resolved) -> Any:
-    return lambda: logits_of(model, examples, resolved)
 
 
 def _examples(stage: Finetune, table: TaskTable, encoded: Encoded, split: str, pad_id: int) -> Examples:
