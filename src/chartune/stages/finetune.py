@@ -275,11 +275,11 @@ def _probe(
     )
     head, examples = FeatureReader(model.head, model.loss), reader.examples["train"]
 
-    def score() -> float:
-        return _judged(stage, _evaluation(table, head_logits(head, watched))).score
+    def evaluated() -> Evaluation:
+        return _judged(stage, _evaluation(table, head_logits(head, watched)))
 
-    probe(head, Features(train, examples.labels, examples.weights), score)
-    begin(training, score())
+    probe(head, Features(train, examples.labels, examples.weights), lambda: evaluated().score)
+    begin(training, evaluated())
 
 
 def _examples(stage: Finetune, table: TaskTable, encoded: Encoded, split: str, pad_id: int) -> Examples:

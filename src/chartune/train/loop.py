@@ -104,9 +104,18 @@ class Training:
     """What must hold of the layers."""
 
 
-def begin(training: Training, score: float) -> None:
-    """The current weights count as the best so far: training that never improves on them leaves them."""
-    training.state.best_score, training.state.best_step = score, 0
+def begin(training: Training, shown: Evaluation) -> None:
+    """The current weights count as the best so far: training that never improves on them leaves them.
+
+    Their evaluation is the first of the run, at step 0.
+    """
+    EventLog.rewind(training.events.path, -1)  # an attempt that left no checkpoint is forgotten
+    lengths = training.objective.lengths
+    training.events.planned = schedule_of(training.optimisation, training.stopping, len(lengths)).steps
+    with training.events as log:
+        for name, value in shown.values.items():
+            log.record(0, name, value, split="validation")
+    training.state.best_score, training.state.best_step = shown.score, 0
     training.best = trainable(training.objective.model)
 
 

@@ -115,6 +115,8 @@ def test_a_probe_takes_the_penalty_that_validation_likes_best_and_begins_there(
     alone = [begun(penalty) for penalty in (1e-4, 10.0)]
     assert abs(alone[0] - alone[1]) > 0.01
     assert begun(1e-4, 10.0) == pytest.approx(max(alone), abs=1e-4)
+    first = [event for event in EventLog.read(tmp_path / "events.jsonl") if event.name == "auroc"]
+    assert [(event.step, event.planned > 0) for event in first] == [(0, True)]  # a start again is the first once more
 
 
 def test_a_tie_goes_to_the_smaller_loss_and_a_better_ranking_beats_any_loss() -> None:
