@@ -36,9 +36,9 @@ def command(
 ) -> None:
     """Show two runs side by side: every score of both, and the paired differences where they share rows.
 
-    Of two stores every variant that both have is compared by its primary score; of two ledgers every cell, without
-    pairs. Paired are runs that answer the same rows of the same patients; of others it says why not. The numbers are
-    those of `chartune report`.
+    Of two adapters perplexities are compared. Of two stores every variant that both have is compared by its primary
+    score; of two ledgers every cell, without pairs. Paired are runs that answer the same rows of the same patients; of
+    others it says why not. The numbers are those of `chartune report`.
     """
     from chartune.outputs import must_be_a_file
 
@@ -76,10 +76,15 @@ def _kind(side: str) -> str:
 
 def _runs(first: str, second: str, store: Path, written: Written, exact: bool, as_json: bool) -> None:
     from chartune.report.beside import beside, beside_json, beside_table
+    from chartune.report.beside_adapted import adapted_beside
     from chartune.runs.ledger import run_at
 
     opened = open_store(store)
     ours, theirs = run_at(opened, first), run_at(opened, second)
+    if ours.kind == theirs.kind == "pretrain":
+        table, result = adapted_beside(ours, theirs, exact=exact)
+        emit_figures(result | written(table), as_json, _text(table), _source([ours, theirs]), exact)
+        return
     two = beside(ours, theirs, exact=exact)
     table = beside_table(two)
     more = written(table)

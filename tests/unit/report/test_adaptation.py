@@ -1,5 +1,6 @@
 """Adapters beside each other: the same tokens, the same draws, and nothing of few real patients."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +10,13 @@ import polars as pl
 import pytest
 
 from chartune.disclosure import behind
+from chartune.errors import ConfigError
 from chartune.log import Event
 from chartune.metrics import paired_difference
 from chartune.metrics.perplexity import Sums, summed
 from chartune.quantities import Estimate
 from chartune.report.adaptation import perplexity_comparisons, perplexity_table, protected
+from chartune.report.beside_adapted import adapted_beside
 from chartune.report.hidden import behind_run
 from chartune.report.render import _adaptation
 from chartune.report.table import estimated
@@ -22,6 +25,7 @@ from chartune.runs import Run
 from chartune.runs.nll import nll_rows
 from chartune.store import Store
 from chartune.testing import past_runs as past
+from chartune.testing.command_line import chartune
 from chartune.testing.plain import typed
 
 Make = Callable[..., Variant]
@@ -78,6 +82,32 @@ def test_on_another_tokenizer_bits_per_byte_are_compared_and_other_patients_are_
     assert table is not None
     assert table.rows[0][1].detail.startswith("bits per byte")
     assert perplexity_comparisons([reference, make("others", read(0.0, patients=31), 2.0)]) is None
+
+
+def test_compare_shows_two_adapters_side_by_side_and_pairs_their_patients(make: Make, tmp_path: Path) -> None:
+    better, worse, others = (
+        make(n, read(s, p), s).run for n, s, p in (("b", 0.0, 30), ("w", 0.02, 30), ("o", 0.1, 31))
+    )
+    table, result = adapted_beside(worse, better, exact=False)
+    expected = paired_difference(*([read(s).draws("perplexity")] for s in (0.02, 0.0))).estimate()
+    assert [row[0].text for row in table.rows] == ["A · w", "B · b"]
+    assert result["paired"] == (result["difference"] is not None) is True
+    assert f"A · w against B · b: {expected.value:+.3f}".replace("-", "−") in table.note
+    assert result["scores"][1]["After"] == table.rows[1][2].text
+    assert "Not paired" in adapted_beside(others, better, exact=False)[0].note
+    said = chartune("compare", worse.fingerprint, better.fingerprint, "--store", tmp_path, "--json")
+    assert (said.code, json.loads(said.out)["difference"]) == (0, result["difference"])
+    with pytest.raises(ConfigError, match="two runs, but both"):
+        adapted_beside(better, better, exact=False)
+
+
+@pytest.mark.parametrize(("patients", "shown"), [(9, False), (10, True)])
+def test_compare_of_few_real_patients_says_so(make: Make, patients: int, shown: bool) -> None:
+    ours, theirs = (make(name, read(shift, patients), shift, "mimic3").run for name, shift in (("a", 0.1), ("b", 0.2)))
+    table, result = adapted_beside(ours, theirs, exact=False)
+    assert result["paired"] == shown
+    assert all(bool(cell.detail) == shown for row in table.rows for cell in row[1:4])
+    assert adapted_beside(ours, theirs, exact=True)[1]["paired"]
 
 
 @pytest.mark.parametrize(("patients", "shown"), [(9, False), (10, True)])
