@@ -1,6 +1,7 @@
 """Tables 3 and 4 of Gema et al. from raw files to the report: all rows and tasks, twins and two made-up hospitals."""
 
 import html
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,12 @@ from chartune.studies.conduct import Conducted, conduct
 from chartune.studies.profiles import profiled
 from chartune.studies.report import study_report
 from chartune.studies.study import Study
+from chartune.testing.command_line import chartune
 from chartune.testing.twins import make_twin
 
 pytestmark = pytest.mark.slow
 RECIPES = Path(__file__).parents[2] / "recipes" / "gema2023"
-BASES = ("llama-7b", "pmc-llama-7b", "bluebert", "umlsbert", "bio-clinicalbert", "core")
+BASES = ("llama-7b", "pmc-llama-7b", "bluebert", "umlsbert", "bio-clinicalbert", "core-clinical")
 ROWS = {"table3": 16 + 5, "table4": 8 + 1 + 1 + 5}
 """Those of the paper, CORe's own recipe and five baselines."""
 
@@ -95,3 +97,19 @@ def test_data_of_stage_one_are_another_hospital(done: tuple[str, str | None, Con
         stages[run.task is None].add(run.data)
     assert [len(data) for data in stages.values()] == [1, 1]
     assert stages[True].isdisjoint(stages[False])
+
+
+@pytest.mark.parametrize(("table", "counts"), [
+    ("table3", {"llama": 8_194, "llama_lora": 1_056_770, "pmc_clinical": 2_097_152, "bluebert": 108_893_186}),
+    ("table4", {"bluebert_lora": 75_266, "core_lora": 75_266, "core_recipe": 107_721_218, "bluebert_probe": 1_538}),
+])  # fmt: skip
+def test_every_cell_is_planned_without_weights_and_without_data(
+    table: str, counts: dict[str, int], tmp_path: Path
+) -> None:
+    said = chartune("study", "plan", RECIPES / f"{table}.yaml", "--json", "--store", tmp_path / "store")
+    assert said.code in (0, 5), said.err  # whether they fit is another question
+    cells = {cell["cell"]: cell for cell in json.loads(said.out)["cells"]}
+    assert [title for title, cell in cells.items() if not cell["planned"]] == []
+    learnt = {title.partition(" ")[0]: cell["trainable_parameters"] for title, cell in cells.items()
+              if "task=mortality" in title or "task" not in title}  # fmt: skip
+    assert {stage: learnt[stage] for stage in counts} == counts

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chartune.config import read_yaml
+from chartune.models.catalog import catalog
 from chartune.published import outcome_rows
 from chartune.studies.cell import Cell
 from chartune.studies.profiles import profiled
@@ -46,6 +47,12 @@ def test_every_printed_row_is_a_row_of_that_name(table: str, count: int) -> None
     assert printed <= {cell.name for cell in cells(table, None).values()}
     both = cells("table3", None).keys() & cells("table4", None).keys() - {"ensemble"}  # of the best rows of each
     assert all(cells("table3", None)[name].asked == cells("table4", None)[name].asked for name in both)
+
+
+@pytest.mark.parametrize("table", ["table3", "table4"])
+def test_every_base_is_of_the_catalog_and_can_be_planned_without_weights(table: str) -> None:
+    names = {cell.asked["backbone"]["name"] for cell in cells(table, None).values() if "backbone" in cell.asked}
+    assert {name for name in names if name not in catalog or not catalog[name].sizes} == set()
 
 
 def test_as_they_stand_they_are_what_the_text_says() -> None:
