@@ -42,17 +42,24 @@ def score_tile(variants: Sequence[Variant], task: str, score: str, rows: str = "
 
 
 def adapted(variants: Sequence[Variant]) -> list[str]:
-    """One sentence for each adapter that was trained on unlabelled text."""
-    sentences = []
+    """One sentence for each base model that was adapted to unlabelled text, with every adapter of it."""
+    made: dict[tuple[str, str, str], list[tuple[Variant, str]]] = {}
     for variant in variants:
         before, after = variant.score(f"{variant.headline}_before"), variant.score(variant.headline)
         if before and after:
-            seeds = f" (mean of {len(after.seeds)} seeds)" if after.several else ""
-            sentences.append(
-                f"Adapting {variant.run.base_name or variant.name} on unlabelled notes took its test "
-                f"{variant.run.headline.worded} from {before.estimate.value:.2f} to {after.estimate.value:.2f}{seeds}."
-            )
-    return sentences
+            seeds = f"mean of {len(after.seeds)} seeds" if after.several else ""
+            base = variant.run.base_name or variant.name
+            key = (base, variant.run.headline.worded, f"{before.estimate.value:.2f}")
+            made.setdefault(key, []).append((variant, f"{after.estimate.value:.2f}" + (f" ({seeds})" if seeds else "")))
+    return [
+        f"Adapting {base} on unlabelled notes took its test {what} from {before} to "
+        + (each[0][1] if len(each) == 1 else _listed([f"{after} by {v.name}" for v, after in each])) + "."
+        for (base, what, before), each in made.items()
+    ]  # fmt: skip
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def compared(

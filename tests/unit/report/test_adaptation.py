@@ -19,6 +19,7 @@ from chartune.report.adaptation import perplexity_comparisons, perplexity_table,
 from chartune.report.beside_adapted import adapted_beside
 from chartune.report.hidden import behind_run
 from chartune.report.render import _adaptation
+from chartune.report.summary import adapted
 from chartune.report.table import estimated
 from chartune.report.variants import Variant, numbered
 from chartune.runs import Run
@@ -82,6 +83,15 @@ def test_on_another_tokenizer_bits_per_byte_are_compared_and_other_patients_are_
     assert table is not None
     assert table.rows[0][1].detail.startswith("bits per byte")
     assert perplexity_comparisons([reference, make("others", read(0.0, patients=31), 2.0)]) is None
+
+
+def test_the_summary_names_the_method_of_each_perplexity(make: Make) -> None:
+    made = [make(name, read(shift), shift) for name, shift in (("LoRA", 0.0), ("Prefix", 0.5))]
+    before, first, second = (f"{v.run.scores['test'][name].value:.2f}" for v, name in (
+        (made[0], "perplexity_before"), (made[0], "perplexity"), (made[1], "perplexity")))  # fmt: skip
+    said, = adapted(made)  # fmt: skip
+    assert said.endswith(f"took its test perplexity from {before} to {first} by LoRA and {second} by Prefix.")
+    assert adapted(made[:1])[0].endswith(f"from {before} to {first}.")
 
 
 def test_compare_shows_two_adapters_side_by_side_and_pairs_their_patients(make: Make, tmp_path: Path) -> None:
