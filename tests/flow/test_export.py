@@ -175,7 +175,9 @@ def must_all_score_alike(store: Store, runs: Sequence[Run], base: LocalBackbone,
 
 @pytest.fixture(scope="module")
 def stack(store: Store, data: dict[str, Any], clinical: Run, llama: LocalBackbone) -> Run:
-    return tuned(store, data, llama, "stack", [{"kind": "frozen", "adapter": "clinical"}, PISSA])
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("chartune.stages.recalibrating.LEAST", 1)  # the validation split has few rows
+        return tuned(store, data, llama, "stack", [{"kind": "frozen", "adapter": "clinical"}, PISSA])
 
 
 def test_a_merged_stack_and_language_model_are_read_without_chartune(
@@ -233,7 +235,8 @@ def must_be_private_and_say_so(to: Path, run: Run) -> None:
     assert "Not audited for memorisation" in card
     assert "from load import Model" in card
     assert (about["run"], about["labels"], about["audited_for_memorisation"]) == (run.fingerprint, ["no", "yes"], False)
-    assert about["calibration"].keys() == {"intercept", "slope"}
+    assert about["calibration"].keys() == {"kind", "intercept", "slope", "split"}
+    assert (about["slope"], about["offset"]) == (about["calibration"]["slope"], [0, about["calibration"]["intercept"]])
     assert len((to / "load.py").read_text().splitlines()) <= 40
     sums = [f"{hashlib.sha256((to / name).read_bytes()).hexdigest()}  {name}" for name in names - {"SHA256SUMS"}]
     assert set((to / "SHA256SUMS").read_text().splitlines()) == set(sums)

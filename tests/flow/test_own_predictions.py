@@ -13,6 +13,7 @@ from chartune.errors import ChartuneError, ConfigError, RunError
 from chartune.prediction import thresholds
 from chartune.runs.ledger import find_run
 from chartune.runs.run import Run
+from chartune.stages import recalibrating
 from chartune.stages.tfidf import Tfidf, tfidf
 from chartune.store import Store
 from chartune.testing.command_line import Completed
@@ -46,7 +47,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         source = {"kind": "tabular", "file": str(folder / "notes.csv"), "subject": "mrn", "id": "note", "label": form}
         source |= {"separator": ";"} if form == "multilabel" else {}
         data = {"source": source, "tasks": [{"kind": "labels", "answer": form}], "corpus": None}
-        tfidf(Tfidf.parse({"data": data, "name": form, "strengths": [1.0]}), Store(folder / "store").open())
+        with pytest.MonkeyPatch.context() as patched:
+            if form == "binary":
+                patched.setattr(recalibrating, "LEAST", 1)  # its validation split has few rows
+            tfidf(Tfidf.parse({"data": data, "name": form, "strengths": [1.0]}), Store(folder / "store").open())
     return folder
 
 
@@ -108,6 +112,14 @@ def test_a_threshold_by_a_rule_decides_and_recalibration_is_applied(
     assert calibration is not None
     odds = calibration.intercept + calibration.slope * plain["logit"].to_numpy()
     assert np.allclose(rows["probability"].to_numpy(), 1 / (1 + np.exp(-odds)))
+    by_default = run(place, "binary").prediction_frame("validation", threshold="youden")
+    assert by_default.equals(rows)
+    raw = run(place, "binary").prediction_frame("validation", recalibrated=False)
+    assert raw["probability"].equals(plain["probability"])
+    assert set(raw["recalibration"]) == {"raw"}
+    assert (
+        run(place, "multilabel").about.uncalibrated == "no label has 10 cases and 10 controls in the validation split"
+    )
     (limit,) = rows["threshold"].unique()
     assert rows["decision"].to_list() == ["died" if p >= limit else "survived" for p in rows["probability"]]
     assert set(rows["threshold_rule"]) == {"youden on the validation split"}

@@ -17,6 +17,7 @@ import chartune
 from chartune.errors import ChartuneError
 from chartune.prediction import files, texts, thresholds
 from chartune.runs.ledger import find_run
+from chartune.stages import recalibrating
 from chartune.stages.loading import LoadedTerms, load
 from chartune.stages.tfidf import Tfidf, tfidf
 from chartune.store import Store
@@ -48,8 +49,11 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
         pl.DataFrame(rows).write_csv(folder / f"{answer}.csv")
         source = {"kind": "tabular", "file": str(folder / f"{answer}.csv")}
         source |= {"separator": ";"} if answer == "multilabel" else {}
-        tfidf(Tfidf.parse({"data": {"source": source, "tasks": [{"kind": "labels", "answer": answer}]}, "name": name}),
-              made)  # fmt: skip
+        asked = {"data": {"source": source, "tasks": [{"kind": "labels", "answer": answer}]}, "name": name}
+        with pytest.MonkeyPatch.context() as patched:
+            if name == "words":
+                patched.setattr(recalibrating, "LEAST", 1)  # its validation split has nine cases
+            tfidf(Tfidf.parse(asked), made)
     return made
 
 
@@ -127,11 +131,15 @@ def test_of_classes_the_most_probable_is_named_and_no_threshold_decides(store: S
 
 def test_a_threshold_decides_and_recalibration_is_that_of_the_validation_split(store: Store, tmp_path: Path) -> None:
     loaded = load(find_run(store, "words"), store)
-    plain = loaded.probabilities(some()["text"].to_list())
-    mended = loaded.probabilities(some()["text"].to_list(), recalibrated=True)
+    plain = loaded.probabilities(some()["text"].to_list(), recalibrated=False)
+    mended = loaded.probabilities(some()["text"].to_list())
+    assert mended.tolist() == loaded.probabilities(some()["text"].to_list(), recalibrated=True).tolist()
     middle, source = float(np.sort(mended)[15]), table(tmp_path, "new.csv", some())
-    rows = pl.read_csv(written(store, "words", source, tmp_path / "out.csv", "--threshold", middle, "--recalibrated"))
+    rows = pl.read_csv(written(store, "words", source, tmp_path / "out.csv", "--threshold", middle))
     assert rows["probability"].to_list() == mended.tolist() != plain.tolist()
+    assert set(rows["recalibration"]) == {"platt on the validation split"}
+    raw = pl.read_csv(written(store, "words", source, tmp_path / "raw.csv", "--raw"))
+    assert (raw["probability"].to_list(), set(raw["recalibration"])) == (plain.tolist(), {"raw"})
     assert rows["decision"].to_list() == ["died" if p >= middle else "survived" for p in mended]
     assert 0 < rows["decision"].to_list().count("died") < 30
 
@@ -145,7 +153,8 @@ def test_a_threshold_is_chosen_by_a_rule_on_the_validation_split_and_named_in_ev
     assert "10 cases and 10 controls or more, but the validation split of words has fewer" in " ".join(said.err.split())
     monkeypatch.setattr(thresholds, "LEAST", 3)
     validation = find_run(store, "words").predictions("validation")
-    said = asked(store, "words", source, "--out", tmp_path / "out.csv", "--threshold", "sensitivity=1", "--json")
+    said = asked(store, "words", source, "--out", tmp_path / "out.csv", "--threshold", "sensitivity=1", "--json",
+                 "--raw")  # fmt: skip
     rows = pl.read_csv(tmp_path / "out.csv")
     (limit,) = rows["threshold"].unique()
     assert json.loads(said.out)["threshold"] == {"value": limit, "rule": "sensitivity=1 on the validation split"}
@@ -155,7 +164,7 @@ def test_a_threshold_is_chosen_by_a_rule_on_the_validation_split_and_named_in_ev
     least = validation.filter(pl.col("label") == 1)["probability"].to_numpy().min()
     below = validation["probability"].to_numpy()
     assert limit == (least + below[below < least].max(initial=0.0)) / 2
-    mended = written(store, "words", source, tmp_path / "m.csv", "--threshold", "sensitivity=1", "--recalibrated")
+    mended = written(store, "words", source, tmp_path / "m.csv", "--threshold", "sensitivity=1")
     assert pl.read_csv(mended)["threshold"][0] != limit
     frame = chartune.predict("words", some()["text"].to_list(), store=store, threshold="sensitivity=1")
     assert frame["decision"].to_list() == rows["decision"].to_list()

@@ -35,5 +35,6 @@ class Model:
         pooled = layer_norm(pooled, pooled.shape[1:]) if self.about["normalise"] else pooled
         return linear(pooled, self.head["linear.weight"], self.head["linear.bias"])
 
-    def probabilities(self, texts: list[str]) -> torch.Tensor:  # [n, labels], as export.json names them
-        return self.logits(texts).sigmoid() if self.about["several"] else self.logits(texts).softmax(1)
+    def probabilities(self, texts: list[str], raw: bool = False) -> torch.Tensor:  # [n, labels], as export.json names
+        z, scale = self.logits(texts), (1.0, 0.0) if raw else (self.about["slope"], torch.tensor(self.about["offset"]))
+        return (z * scale[0] + scale[1]).sigmoid() if self.about["several"] else (z * scale[0] + scale[1]).softmax(1)

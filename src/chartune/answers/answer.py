@@ -17,6 +17,7 @@ from chartune.answers.outcomes import outcome_name
 from chartune.answers.score import DRAWS, Metric, Rows, Score, measured
 from chartune.disclosure import Behind, behind, shown
 from chartune.metrics.multiclass import against_the_rest, cross_entropies, matching
+from chartune.metrics.recalibrators import Calibration, Kind, temperature
 from chartune.quantities import Estimate
 
 ENOUGH_CASES: Final = 10
@@ -35,6 +36,8 @@ class Answer:
     """What files call it."""
     measures: ClassVar[tuple[Score, ...]]
     """All scores, the headline first: it stops training, ranks variants and is compared."""
+    recalibrators: ClassVar[tuple[Kind, ...]] = ("temperature",)
+    """Ways of recalibrating its probabilities, the usual one first."""
     further: ClassVar[tuple[Score, ...]] = ()
     """Scores that no run keeps: reports work them out from predictions."""
     as_coded: ClassVar[tuple[Score, ...]] = ()
@@ -159,9 +162,18 @@ class Answer:
         """The probability of each label, [n, L]; of one outcome that of its presence, [n]."""
         return np.asarray(np.exp(decided - np.logaddexp.reduce(decided, axis=1, keepdims=True)))
 
-    def recalibration(self, labels: NDArray[Any], decided: NDArray[np.float64]) -> tuple[float, float] | None:
-        """Intercept and slope that calibrate the log-odds; None: there is no single probability to calibrate."""
-        return None
+    def recalibrator(
+        self, kind: Kind, labels: NDArray[Any], decided: NDArray[np.floating], counted: NDArray[np.bool_]
+    ) -> Calibration | None:
+        """What calibrates the values that are scored; None: these rows determine nothing.
+
+        Args:
+            kind: one of `recalibrators`.
+            labels: as `encoded`.
+            decided: as `decide`.
+            counted: which labels averages are over, [outputs].
+        """
+        return temperature(labels, decided.astype(np.float64))
 
     def nats(self, labels: NDArray[Any], decided: NDArray[np.floating]) -> float:
         """Mean log loss: between equal headlines the smaller one wins."""

@@ -18,7 +18,8 @@ from chartune.metrics.auroc import auroc, auroc_statistic, both_classes, rows
 from chartune.metrics.bootstrap import Statistic
 from chartune.metrics.calibration import expected_calibration_error
 from chartune.metrics.classification import auprc_statistic, log_loss, log_losses, mean_statistic, sigmoid
-from chartune.metrics.recalibration import intercept_statistic, recalibration, slope_statistic
+from chartune.metrics.recalibration import intercept_statistic, slope_statistic
+from chartune.metrics.recalibrators import Calibration, Kind, isotonic, platt, temperature
 
 FITS: Final = 200
 """Draws for the scores that need a fit on each."""
@@ -37,6 +38,7 @@ class Binary(Answer):
 
     kind = "binary"
     loss = "cross-entropy"
+    recalibrators = ("platt", "temperature", "isotonic")
     one_outcome = True
     meds_column = "boolean_value"
     measures = (
@@ -82,9 +84,13 @@ class Binary(Answer):
         """Of the outcome, [n]."""
         return sigmoid(decided)
 
-    def recalibration(self, labels: NDArray[Any], decided: NDArray[np.float64]) -> tuple[float, float] | None:
-        """By logistic regression on the log-odds."""
-        return recalibration(labels, decided)
+    def recalibrator(
+        self, kind: Kind, labels: NDArray[Any], decided: NDArray[np.floating], counted: NDArray[np.bool_]
+    ) -> Calibration | None:
+        """By logistic regression on the log-odds, a slope alone, or isotonic regression."""
+        return {"platt": platt, "temperature": temperature, "isotonic": isotonic}[kind](
+            labels, decided.astype(np.float64)
+        )
 
     def from_odds(
         self, odds: NDArray[np.float64], classes: NDArray[np.int64], prior: NDArray[np.float32]

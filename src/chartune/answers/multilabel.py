@@ -22,6 +22,7 @@ from chartune.metrics.bootstrap import Resamples, Statistic
 from chartune.metrics.classification import sigmoid
 from chartune.metrics.decisions import of_micro_f1, recall_at
 from chartune.metrics.multilabel import matrices
+from chartune.metrics.recalibrators import Calibration, Kind, temperature
 
 COMMON: Final = 10
 """Rows with a label, and without it, from which on it is common: hardly any draw lacks it."""
@@ -166,6 +167,12 @@ class AnyOf(Answer):
     ) -> NDArray[np.float64]:
         """[n, L], of one label, too."""
         return odds.reshape(len(odds), -1)
+
+    def recalibrator(
+        self, kind: Kind, labels: NDArray[Any], decided: NDArray[np.floating], counted: NDArray[np.bool_]
+    ) -> Calibration | None:
+        """One temperature for all labels, fitted to those that are counted: ranks stay across labels, too."""
+        return temperature(labels[:, counted], decided[:, counted].astype(np.float64))
 
     def nats(self, labels: NDArray[Any], decided: NDArray[np.floating]) -> float:
         """Binary cross-entropy, its mean over labels."""

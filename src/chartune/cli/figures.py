@@ -89,10 +89,14 @@ def about_shown(run: Run, exact: bool) -> dict[str, Any]:
     if isinstance(cut, float):
         plain["truncated_fraction"] = rates.percent(cut, False, behind_run(run, split=scored_on(run)).rows)
     if plain.get("calibration"):
-        plain["calibration"] = _fitted(plain["calibration"], behind_run(run, split="validation"))
+        split = plain["calibration"].get("split", "validation")
+        plain["calibration"] = _fitted(plain["calibration"], behind_run(run, split=split))
     return plain
 
 
-def _fitted(numbers: Mapping[str, float], stands: Behind) -> dict[str, float] | str:
-    """What was fitted on a split, as its scores are shown: it reproduces the prevalence there."""
-    return TOO_FEW if stands.few else {name: round(value, stands.digits) for name, value in numbers.items()}
+def _fitted(fitted: Mapping[str, Any], stands: Behind) -> dict[str, Any] | str:
+    """What was fitted on a split, as its scores are shown: it reproduces the prevalence there; knots count its rows."""
+    if stands.few:
+        return TOO_FEW
+    known = {name: value for name, value in fitted.items() if name != "knots"}
+    return {name: round(value, stands.digits) if isinstance(value, float) else value for name, value in known.items()}

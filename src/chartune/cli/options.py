@@ -67,6 +67,14 @@ def _store(path: Path) -> Path:
     return _store_path("") if path == DEFAULT_STORE and os.environ.get(VARIABLE) == "" else path
 
 
+RecalibratedOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--recalibrated/--raw",
+        help="Probabilities recalibrated as the run has fitted on held-out rows, or as its model gives them. Default: "
+        "recalibrated, where something was fitted.",
+    ),
+]
 StoreOption = Annotated[
     Path,
     typer.Option(

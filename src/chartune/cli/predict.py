@@ -11,6 +11,7 @@ from chartune.cli.options import (
     DEFAULT_STORE,
     JsonOption,
     NullMarksOption,
+    RecalibratedOption,
     StoreOption,
     emit,
     marks_of,
@@ -66,9 +67,7 @@ def command(
             "rule: youden, sensitivity=0.9, specificity=0.9.",
         ),
     ] = None,
-    recalibrated: Annotated[
-        bool, typer.Option("--recalibrated", help="Recalibrate as was fitted on the validation split.")
-    ] = False,
+    recalibrated: RecalibratedOption = None,
     skip_empty: Annotated[
         bool, typer.Option("--skip-empty", help="Keep rows without a text, without a probability.")
     ] = False,
@@ -117,7 +116,7 @@ def command(
     if out != STANDARD_OUTPUT:
         exact = chosen.run is not None and is_exact(chosen.run, False)
         result = {"run": scorer.origin.fingerprint, "out": str(out), "rows": shown(written.rows, exact),
-                  "recalibrated": recalibrated, "threshold": limit and asdict(limit),
+                  "recalibrated": scorer.recalibrates(recalibrated), "threshold": limit and asdict(limit),
                   "numerics": scorer.numerics}  # fmt: skip
         emit(result, as_json, str(out))
 

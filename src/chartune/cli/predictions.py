@@ -5,7 +5,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, open_store, path_option
+from chartune.cli.options import (
+    DEFAULT_STORE,
+    JsonOption,
+    RecalibratedOption,
+    StoreOption,
+    emit,
+    open_store,
+    path_option,
+)
 from chartune.disclosure import shown
 from chartune.report.released import is_exact
 
@@ -24,9 +32,7 @@ def command(
             "rule: youden, sensitivity=0.9, specificity=0.9.",
         ),
     ] = None,
-    recalibrated: Annotated[
-        bool, typer.Option("--recalibrated", help="Recalibrate as was fitted on the validation split.")
-    ] = False,
+    recalibrated: RecalibratedOption = None,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip

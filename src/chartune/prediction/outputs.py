@@ -1,6 +1,6 @@
 """Outputs: what has learnt, and what its numbers mean: names of labels, the form of the answer, its recalibration.
 
-decided: log-odds [n] of one outcome, else logits [n, outputs] ─▶ probabilities, recalibrated on request
+decided: log-odds [n] of one outcome, else logits [n, outputs] ─▶ probabilities, recalibrated unless asked for raw
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from chartune.answers import Answer
 from chartune.errors import RunError
-from chartune.runs.record import Calibration
+from chartune.metrics.recalibrators import Calibration
 from chartune.runs.run import Run
 
 DIGITS: Final = 12
@@ -51,34 +51,39 @@ class Outputs:
     form: Answer
     """What its scores mean."""
     calibration: Calibration | None
-    """How probabilities are recalibrated; None: the form has none."""
+    """How probabilities are recalibrated; None: they are raw."""
 
     @property
     def classes_(self) -> NDArray[np.str_]:
         """Names of the columns of `predict_proba`, [labels]."""
         return np.asarray(self.labels)
 
-    def probability(self, decided: NDArray[np.float64], *, recalibrated: bool = False) -> NDArray[np.float64]:
+    def probability(self, decided: NDArray[np.float64], *, recalibrated: bool | None = None) -> NDArray[np.float64]:
         """Probability of each label, [n, labels]; of one outcome that of its presence, [n].
 
         Args:
             decided: what is scored of each text.
-            recalibrated: by the intercept and slope that were fitted on the validation split.
+            recalibrated: False: raw, as the model gives them; None: recalibrated where something was fitted.
 
         Raises:
-            RunError: it is to be recalibrated, and nothing was fitted.
+            RunError: it must be recalibrated, and nothing was fitted.
         """
-        return self.form.probabilities(self.recalibrated(decided) if recalibrated else decided)
+        mends = self.recalibrates(recalibrated)
+        return self.form.probabilities(self.recalibrated(decided) if mends else decided)
+
+    def recalibrates(self, asked: bool | None) -> bool:
+        """Whether probabilities are recalibrated; asked: as of `probability`."""
+        return asked if asked is not None else self.calibration is not None and self.calibration.rises
 
     def recalibrated(self, decided: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Log-odds after the recalibration fitted on the validation split, [n].
+        """Log-odds or logits after recalibration, of the same shape.
 
         Raises:
             RunError: nothing was fitted.
         """
         if self.calibration is None:
             raise RunError(f"{self.origin.name} keeps no recalibration; ask for its probabilities as they are.")
-        return self.calibration.intercept + self.calibration.slope * decided
+        return self.calibration.applied(decided)
 
 
 def outputs_of(run: Run) -> Outputs:

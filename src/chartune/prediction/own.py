@@ -27,14 +27,14 @@ EVERY: Final = "all"
 
 
 def own_predictions(
-    run: Run, split: str = SCORING, *, recalibrated: bool = False, threshold: float | str | None = None
+    run: Run, split: str = SCORING, *, recalibrated: bool | None = None, threshold: float | str | None = None
 ) -> pl.DataFrame:
     """What a finished run predicted of the rows of its own data, or of those that it was evaluated on.
 
     Args:
         run: with a task.
         split: `test`, `validation`, or `all` that were scored.
-        recalibrated: by the intercept and slope that were fitted on the validation split.
+        recalibrated: False: raw, as the model gives them; None: recalibrated where something was fitted.
         threshold: from where on a label is said to apply: a probability, or a rule on the validation split
             (`chartune.prediction.thresholds`), such as `youden`; of an evaluation that of the run that it has scored.
 
@@ -61,7 +61,7 @@ def own_predictions(
     known = pl.DataFrame([*_ids(run, rows), rows["split"], _true(outputs, rows["label"])])
     unlearnt = [] if outputs.form.one_outcome else [f"p_{name}" for name in outputs.labels if name not in learnt]
     made = known.hstack(label_columns(outputs, probability, limit)).drop(unlearnt)
-    return made.with_columns(*provenance(outputs, choices.threshold))
+    return made.with_columns(*provenance(outputs, choices))
 
 
 def _scored_by(run: Run) -> tuple[Outputs, Run | None, tuple[str, ...]]:

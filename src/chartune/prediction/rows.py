@@ -4,7 +4,7 @@ binary       id · probability · p_died · decision, where there is a threshold
 one of many  id · label, the most probable · p_<class> of each
 any of many  id · labels, those at or above the threshold · p_<label> of each
 with one     … · threshold · threshold_rule, such as `given` or `youden on the validation split`
-all          … · tokens · tokens_read · truncated · model · adapter
+all          … · tokens · tokens_read · truncated · recalibration · model · adapter
 """
 
 from collections.abc import Sequence
@@ -29,8 +29,8 @@ EVEN: Final = 0.5
 class Choices:
     """How probabilities become rows."""
 
-    recalibrated: bool = False
-    """By the intercept and slope fitted on the validation split."""
+    recalibrated: bool | None = None
+    """Whether probabilities are recalibrated; None: where something was fitted."""
     threshold: Threshold | None = None
     """From where on a label is said to apply; None: no decision of one outcome, 0.5 of several labels."""
     skip_empty: bool = False
@@ -67,15 +67,21 @@ def prediction_rows(scorer: Scorer, ids: pl.Series, texts: pl.Series, choices: C
     places = pl.DataFrame({"_row": pl.Series(there.arg_true(), dtype=pl.UInt32)})
     rows = rows.with_row_index("_row").join(places.hstack(made), on="_row", how="left", maintain_order="left")
     reason = pl.when(pl.col("_there")).then(None).otherwise(pl.lit("no text")).alias("reason")
-    named = rows.with_columns(*provenance(scorer, choices.threshold), r=reason)
+    named = rows.with_columns(*provenance(scorer, choices), r=reason)
     return (named.rename({"r": "reason"}) if choices.skip_empty else named.drop("r")).drop("_row", "_there")
 
 
-def provenance(outputs: Outputs, threshold: Threshold | None) -> list[pl.Expr]:
-    """The columns that say what the numbers of a row come from: threshold, threshold_rule, model, adapter."""
+def provenance(outputs: Outputs, choices: Choices) -> list[pl.Expr]:
+    """The columns that say what the numbers of a row come from: threshold and its rule, recalibration, model, adapter.
+
+    `recalibration`: `platt on the validation split`, such as, or `raw`.
+    """
+    threshold, fitted = choices.threshold, outputs.calibration
     chosen = {} if threshold is None else {"threshold": threshold.value, "threshold_rule": threshold.rule}
+    mended = fitted if outputs.recalibrates(choices.recalibrated) else None
+    how = {"recalibration": f"{mended.kind} on the {mended.split} split" if mended else "raw"}
     origin = {"model": outputs.origin.fingerprint, "adapter": outputs.origin.weights}
-    return [pl.lit(value).alias(name) for name, value in {**chosen, **origin}.items()]
+    return [pl.lit(value).alias(name) for name, value in {**chosen, **how, **origin}.items()]
 
 
 def _of_texts(scorer: Scorer, texts: Sequence[str], choices: Choices) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """Scorer: a finished run, or an export of one, as something that scores texts, whatever it was fitted with.
 
-texts [n] ─read─▶ Reading: what is scored of each, tokens, cut? ─▶ probabilities, recalibrated on request
+texts [n] ─read─▶ Reading: what is scored of each, tokens, cut? ─▶ probabilities, recalibrated unless asked for raw
 
 A fine-tuned model and TF-IDF have the same face (`chartune.stages.loading`).
 """
@@ -79,15 +79,15 @@ class Scorer(Outputs, ABC):
         """What is scored of each text, in order: log-odds [n] of one outcome, else logits [n, outputs]."""
         return self.read(texts).decided
 
-    def probabilities(self, texts: Sequence[str], *, recalibrated: bool = False) -> NDArray[np.float64]:
+    def probabilities(self, texts: Sequence[str], *, recalibrated: bool | None = None) -> NDArray[np.float64]:
         """Probability of each label, [n, labels]; of one outcome that of its presence, [n].
 
         Args:
             texts: [n].
-            recalibrated: by the intercept and slope that were fitted on the validation split.
+            recalibrated: False: raw, as the model gives them; None: recalibrated where something was fitted.
 
         Raises:
-            RunError: it is to be recalibrated, and nothing was fitted.
+            RunError: it must be recalibrated, and nothing was fitted.
         """
         return self.probability(self.decided(texts), recalibrated=recalibrated)
 

@@ -60,7 +60,7 @@ def read_threshold(asked: str | float) -> Threshold | Rule:
 
 
 def threshold_for(
-    asked: str | float | None, outputs: Outputs, run: Run | None, *, recalibrated: bool
+    asked: str | float | None, outputs: Outputs, run: Run | None, *, recalibrated: bool | None
 ) -> Threshold | None:
     """The threshold of a run; None: none was asked for.
 
@@ -68,7 +68,7 @@ def threshold_for(
         asked: `FORMS`.
         outputs: of what scores.
         run: whose validation split a rule goes by; None: it is not at hand, as of an exported model.
-        recalibrated: whether probabilities are.
+        recalibrated: whether probabilities are; None: where something was fitted.
 
     Raises:
         ConfigError: it is no threshold, or the run's answers are of a form that a rule does not suit.

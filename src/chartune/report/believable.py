@@ -16,10 +16,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from chartune.answers import BINARY
 from chartune.disclosure import SMALL, digits, lowest
 from chartune.metrics.calibration import Bin, calibration_curve
 from chartune.metrics.classification import sigmoid
+from chartune.metrics.recalibrators import Calibration, platt
 from chartune.metrics.smooth import smooth_calibration
 from chartune.report.diagnostics import Diagram, Line, drawables
 from chartune.report.svg import MUTED, SERIES, panels, svg
@@ -68,7 +68,7 @@ def calibration(variants: Sequence[Variant], open_data: bool) -> Diagram | None:
 
 
 def recalibrated(variants: Sequence[Variant], open_data: bool, every: Mapping[str, Run]) -> Diagram | None:
-    """The same after the recalibration that was fitted on the validation split; None: no run has one.
+    """The same after the recalibration of each run; None: no run has one.
 
     Args:
         variants: of a binary task.
@@ -77,11 +77,11 @@ def recalibrated(variants: Sequence[Variant], open_data: bool, every: Mapping[st
     """
     rows = []
     for variant, frame in drawables(variants, open_data):
-        line = _fitted(variant, every)
-        if line is not None:
-            probability = sigmoid(line[0] + line[1] * frame["logit"].to_numpy())
+        fitted = fitted_of(variant.run, variant, every)
+        if fitted is not None:
+            probability = sigmoid(fitted.applied(frame["logit"].to_numpy()))
             rows.append((variant, frame.with_columns(probability=pl.Series(probability))))
-    return _diagram("Recalibrated on the validation split", rows, open_data, "")
+    return _diagram("Calibration, recalibrated on held-out rows", rows, open_data, "")
 
 
 def spread(variants: Sequence[Variant], open_data: bool) -> Spread | None:
@@ -148,15 +148,19 @@ def _smooth(variant: Variant, frame: pl.DataFrame, open_data: bool) -> Line:
     return Line(variant, tuple(places.tolist()), tuple(curve.tolist()))
 
 
-def _fitted(variant: Variant, every: Mapping[str, Run]) -> tuple[float, float] | None:
-    """Intercept and slope of a recalibration; None: nothing determines them, or too few real patients would."""
-    run = scored_run(variant.run, every)
-    if run is None or (variant.watched is not None and variant.watched.few):
+def fitted_of(run: Run, variant: Variant, every: Mapping[str, Run]) -> Calibration | None:
+    """The recalibration of a run of a variant; None: its probabilities stay raw, or too few real patients determine it.
+
+    Of a yes-or-no run of an earlier version it is fitted to its validation rows, as that did.
+    """
+    known = scored_run(run, every)
+    if known is None or (variant.watched is not None and variant.watched.few):
         return None
-    if run.about.calibration is not None:
-        return run.about.calibration.intercept, run.about.calibration.slope
-    rows = run.predictions("validation")
-    return None if rows.is_empty() else BINARY.recalibration(rows["label"].to_numpy(), rows["logit"].to_numpy())
+    fitted = known.about.calibration
+    if fitted is not None or known.about.uncalibrated is not None or not (known.form and known.form.one_outcome):
+        return fitted if fitted and fitted.rises else None
+    rows = known.predictions("validation")
+    return None if rows.is_empty() else platt(rows["label"].to_numpy(), rows["logit"].to_numpy())
 
 
 def scored_run(run: Run, every: Mapping[str, Run]) -> Run | None:

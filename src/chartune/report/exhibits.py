@@ -48,7 +48,7 @@ def _of_outcome(outcome: Outcome) -> Iterator[Exhibit]:
         yield from _figures([draw_forest(outcome.forest, outcome.score, "forest")], begins)
     risks, labels = outcome.risks, outcome.labels
     tables = [outcome.choice, outcome.scores, outcome.further, outcome.coded, outcome.paired.table, risks.operating]
-    tables.append(risks.calibration)
+    tables += [risks.calibration, outcome.recalibration]
     tables += [*outcome.abstaining, *outcome.subgroups]
     tables += [labels.first, labels.rest] if labels else []
     yield from (_table(table) for table in tables if table)

@@ -33,6 +33,7 @@ from chartune.report.labels import Labels, label_tables
 from chartune.report.operating import operating_points, operating_table
 from chartune.report.predicted import LARGEST, Predicted, further_table
 from chartune.report.price import draw_price, prices
+from chartune.report.recalibrated import recalibration_table
 from chartune.report.scores import calibration_table, prevalence, score_table
 from chartune.report.subgroups import subgroup_tables
 from chartune.report.subgroups_of_labels import label_subgroup_tables
@@ -116,6 +117,8 @@ class Outcome:
     """Whose test split was scored, and the validation scores; None: everybody's was."""
     scores: Table | None
     """None: of no variant the test split was scored."""
+    recalibration: Table | None
+    """Errors of calibration before and after; None: nothing was recalibrated."""
     further: Table | None
     """Scores of several labels that no run keeps."""
     coded: Table | None
@@ -178,6 +181,7 @@ def outcome(
             variants, f"{title}: what was chosen on what", _detectable(variants, task, form, open_data)
         ),
         scores=score_table(final, beyond_baseline, heading, form, rows) if final else None,
+        recalibration=recalibration_table(final, form, title, every, labels),
         further=further_table(final, known, form, f"{title}: further scores"),
         coded=coded_table(final, form, coded, f"{title}: scores as the paper's code has them"),
         forest=forest(final, printed), paired=_paired(final, title, differences, form, rows),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from chartune.answers import BINARY, MASKED_PERPLEXITY, PERPLEXITY, Answer, Metric, answer_of
+from chartune.metrics.recalibrators import Calibration
 from chartune.record import Record
 
 RUN: Final = "run.json"
@@ -98,13 +99,6 @@ class NamedSource(Record):
     title: str = ""
 
 
-class Calibration(Record):
-    """Logistic recalibration of the log-odds of a run: intercept + slope · log-odds, fitted on the validation split."""
-
-    intercept: float
-    slope: float
-
-
 class Drift(Record):
     """How texts or labels of other data differ from those of the run's own test split."""
 
@@ -172,6 +166,8 @@ class RunRecord(Record):
     """The recipe of what is read of a chart, as plain data; None: the texts of a table as they are."""
     calibration: Calibration | None = None
     """None: nothing was fitted, or cannot be."""
+    uncalibrated: str | None = None
+    """Why probabilities stay raw; None: they do not, or the run was made before this was kept."""
     versions: dict[str, str] | None = None
     """Of the packages that the numbers depend on."""
     backbone: BaseModel | None = None

@@ -242,7 +242,7 @@ class Run:
         return frame if split is None else frame.filter(pl.col("split") == split)
 
     def prediction_frame(
-        self, split: str = SCORING, *, recalibrated: bool = False, threshold: float | str | None = None
+        self, split: str = SCORING, *, recalibrated: bool | None = None, threshold: float | str | None = None
     ) -> pl.DataFrame:
         """As `chartune.own_predictions`: ids as the data have them, true label, classes by name, probabilities."""
         import chartune  # as `report`

@@ -21,8 +21,9 @@ from chartune.log import progress
 from chartune.runs.ledger import run_at
 from chartune.runs.run import Run
 from chartune.stages.facts import source_facts, task_facts
-from chartune.stages.scoring import calibration, score, validated, write_predictions
-from chartune.stages.stage import LearningStage, Outcome, Work, perform
+from chartune.stages.recalibrating import CALIBRATION, Recalibrated, recalibration
+from chartune.stages.scoring import score, validated, write_predictions
+from chartune.stages.stage import Outcome, Work, perform
 from chartune.stages.table import TaskTable, read_table
 from chartune.store import Store
 from chartune.tasks.dataset import read_dataset
@@ -36,7 +37,7 @@ Decided = Mapping[str, NDArray[np.float64]]
 """What was scored of each row, by split."""
 
 
-class Ensemble(LearningStage):
+class Ensemble(Recalibrated):
     """Two or more finished runs of the same rows, weighed on the validation split."""
 
     kind: Literal["ensemble"] = "ensemble"
@@ -58,7 +59,8 @@ def ensemble(stage: Ensemble, store: Store) -> Run:
     table = read_table(data, stage.task)
     table.must_be_learnable()
     members = [run_at(store, reference) for reference in stage.members]
-    decided = [_decided(run, table, stage.scored) for run in members]
+    splits = [split for split in stage.read_splits(table) if split != CALIBRATION or _all_have_read(members, split)]
+    decided = [_decided(run, table, splits) for run in members]
     prints = [run.fingerprint for run in members]
     if len(set(prints)) < len(prints):
         raise ConfigError(f"members of an ensemble must be different runs, but {stage.members} name one twice.")
@@ -68,7 +70,7 @@ def ensemble(stage: Ensemble, store: Store) -> Run:
         parts=parts_of(table.task, prints),
         facts={"source": source_facts(read_dataset(data)), **task_facts(table), "backbone": None, "stack": None,
                "parents": prints, "max_seq_len": None, "truncated_fraction": None},
-        resolved=None, work=lambda work: _weighed(table, members, decided, work),
+        resolved=None, work=lambda work: _weighed(stage, table, members, decided, work),
     )  # fmt: skip
 
 
@@ -106,16 +108,23 @@ def _of_rows(run: Run, table: TaskTable, split: str) -> NDArray[np.float64]:
     return table.form.read(frame)[1].astype(np.float64)
 
 
-def _weighed(table: TaskTable, members: Sequence[Run], decided: Sequence[Decided], work: Work) -> Outcome:
+def _weighed(
+    stage: Ensemble, table: TaskTable, members: Sequence[Run], decided: Sequence[Decided], work: Work
+) -> Outcome:
     """Choose the weights, score."""
     weights = _chosen(table, [each["validation"] for each in decided])
     together = {split: pooled([each[split] for each in decided], weights) for split in decided[0]}
     write_predictions(work.folder, table, together)
-    scores = score(table, together, work.folder, words={})
+    scores = score(table, {split: together[split] for split in stage.scored}, work.folder, words={})
     known = [{"run": run.fingerprint, "name": run.name, "weight": float(weight)}
              for run, weight in zip(members, weights, strict=True)]  # fmt: skip
-    facts = {"members": known, "calibration": calibration(table, together["validation"])}
+    facts = {"members": known, **recalibration(stage, table, together)}
     return Outcome(scores, trainable_parameters=len(members), facts=facts)
+
+
+def _all_have_read(members: Sequence[Run], split: str) -> bool:
+    """Runs of earlier versions have not predicted the calibration split; the validation split stands in."""
+    return all(not run.predictions(split).is_empty() for run in members)
 
 
 def _chosen(table: TaskTable, validation: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:

@@ -32,6 +32,7 @@ def how_to_load(about: Mapping[str, Any], *, masked: bool) -> Section:
             + ("." if whole else ", on the base model, and peft.")
             + " Pooling and head are chartune's own, so that no stock class holds them; the rest is stock. What it "
             "computes is fp32, whatever the run was trained in. `export.json` names the labels.",
+            _recalibrates(about),
         )
         given = "" if whole else repr(base)
         return Section(
@@ -47,3 +48,13 @@ def how_to_load(about: Mapping[str, Any], *, masked: bool) -> Section:
         f'model = PeftModel.from_pretrained(body, "{(about["adapters"] or [ADAPTER])[0]}")'
     )
     return Section("How to load it", ("Stock peft reads the adapter on the bare body (`AutoModel`).",), code=code)
+
+
+def _recalibrates(about: Mapping[str, Any]) -> str:
+    """Whether the loader's probabilities are recalibrated, in a sentence."""
+    fitted = about["calibration"]
+    if not fitted:
+        return "Its probabilities are raw: the run keeps no recalibration."
+    if "knots" in fitted:
+        return "Its probabilities are raw: an isotonic recalibration is applied by `chartune predict` alone."
+    return f"Its probabilities are recalibrated ({fitted['kind']}); `raw=True` leaves that out."

@@ -12,10 +12,11 @@ from pydantic import Field, ValidationError
 
 from chartune.errors import RunError, StoreError
 from chartune.hashing import hashed
+from chartune.metrics.recalibrators import Calibration
 from chartune.models.families import Pooling
 from chartune.notes.line_breaks import Breaks
 from chartune.record import Record
-from chartune.runs.record import HEAD_FILE, Calibration
+from chartune.runs.record import HEAD_FILE
 
 ABOUT: Final = "export.json"
 SUMS: Final = "SHA256SUMS"
@@ -64,6 +65,11 @@ class ExportRecord(Record):
     labels: tuple[str, ...] = ()
     titles: tuple[str, ...] = ()
     calibration: Calibration | None = None
+    slope: float = 1.0
+    """What `load.py` multiplies logits by before they become probabilities; 1: they are raw, or isotonic, which it does
+    not apply."""
+    offset: tuple[float, ...] = ()
+    """What it adds to them, by label."""
     line_breaks: Breaks = "repaired"
 
 

@@ -26,6 +26,7 @@ from chartune.adapters.stack import attach
 from chartune.batches.long_texts import First
 from chartune.batches.tokenize import load_tokenizer, save_tokenizer
 from chartune.errors import AdapterError, RunError
+from chartune.metrics.recalibrators import Calibration
 from chartune.models.anatomy import anatomy_of
 from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.models.load import load_body, save_model
@@ -252,9 +253,16 @@ def _about(
         "options": options, "pooling": stage.head.pooling_for(base.family), "normalise": stage.head.normalise,
         "task": about.task, "answer": form.kind, "several": form.several,
         "labels": list(about.labels), "titles": list(about.titles or about.labels),
-        "calibration": calibration and calibration.model_dump(mode="json"),
+        "calibration": calibration and calibration.to_json(), **_linear(calibration, len(about.labels)),
         "line_breaks": (run.stage.get("data") or {}).get("line_breaks", "repaired"),
     }  # fmt: skip
+
+
+def _linear(calibration: Calibration | None, labels: int) -> dict[str, Any]:
+    """A recalibration as `load.py` applies it to logits: times `slope`, plus `offset` [labels]."""
+    if calibration is None or calibration.knots is not None or not calibration.rises:
+        return {"slope": 1.0, "offset": [0.0] * labels}
+    return {"slope": calibration.slope, "offset": [*[0.0] * (labels - 1), calibration.intercept]}
 
 
 def _card(run: Run, store: Store, about: dict[str, Any]) -> str:

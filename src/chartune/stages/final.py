@@ -65,7 +65,7 @@ def finetuned_tested(stage: Finetune, run: Run, work: Work) -> Outcome:
     return _outcome(run, {"validation": run.scores["validation"], **tested}, {
         "truncated_fraction": float(reading.truncated.mean()), "pooling": about.pooling, "texts": about.texts,
         "contributions": about.contributions,
-        "calibration": about.calibration and about.calibration.to_json(),
+        "calibration": about.calibration and about.calibration.to_json(), "uncalibrated": about.uncalibrated,
     })  # fmt: skip
 
 

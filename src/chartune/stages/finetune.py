@@ -38,7 +38,8 @@ from chartune.stages.inputs import Inputs, content_of, inputs_of
 from chartune.stages.kept_readings import Start
 from chartune.stages.kept_weights import keep_weights
 from chartune.stages.model_stage import HeadSpec, ModelStage
-from chartune.stages.scoring import calibration, score, validated, write_predictions
+from chartune.stages.recalibrating import Recalibrated, recalibration
+from chartune.stages.scoring import score, validated, write_predictions
 from chartune.stages.stage import Outcome, Planned, Tested, Work, perform
 from chartune.stages.table import TaskTable, read_table
 from chartune.store import Artefact, Store
@@ -51,7 +52,7 @@ from chartune.train.probe import probe
 REVISION: Final = 5
 
 
-class Finetune(ModelStage):
+class Finetune(ModelStage, Recalibrated):
     """Train a stack and a head on a task."""
 
     kind: Literal["finetune"] = "finetune"
@@ -226,21 +227,21 @@ def _outcome(
     resolved: Resolved,
 ) -> Outcome:  # fmt: skip
     """Write the predictions of every scored split, and score them."""
-    decided = {split: table.form.decide(reader.logits[split]()) for split in stage.scored}
+    decided = {split: table.form.decide(logits()) for split, logits in reader.logits.items()}
     write_predictions(work.folder, table, decided)
     words, cut = (
         {"test": encoded.words_seen[table.rows("test")]} if stage.long.beginning else {},
         encoded.truncated[table.rows(stage.scored[-1])],
     )
     oracle = oracle_of(stage.data.source, table.task, table.recipe)
-    scores = score(table, decided, work.folder, words=words, oracle=oracle)
+    scores = score(table, {split: decided[split] for split in stage.scored}, work.folder, words=words, oracle=oracle)
     # Vectors that a frozen body has left are no tokens: what a head alone was trained on is reported as "not measured".
     tokens = fitted.state.tokens if stage.stack.trains_body() else None
     return Outcome(scores, assembled.learning, assembled.parameters, tokens, fitted.state, {
         "stopped_early": fitted.stopped_early, **fitted.state.facts,
         "truncated_fraction": float(cut.mean()), "pooling": cast(Classifier, assembled.reader).pooling,
         "texts": len(table.rows("train")),
-        "calibration": calibration(table, decided["validation"]),
+        **recalibration(stage, table, decided),
         "contributions": contributions(assembled, reader.examples["train"], resolved),
     })  # fmt: skip
 
@@ -248,20 +249,21 @@ def _outcome(
 def _reader(
     stage: Finetune, model: Classifier, table: TaskTable, encoded: Encoded, pad_id: int, start: Start
 ) -> Reader:
-    examples = {split: _examples(stage, table, encoded, split, pad_id) for split in ("train", *stage.scored)}
+    splits = stage.read_splits(table)
+    examples = {split: _examples(stage, table, encoded, split, pad_id) for split in ("train", *splits)}
     train = examples["train"]
     if stage.stack.trains_body():
         lengths = train.encoded.lengths
         objective = Objective(model, lambda rows, _: train.batch(rows), lengths, train.weights)
         resolved = start.inputs.resolved
-        later = {split: partial(logits_of, model, examples[split], resolved) for split in stage.scored}
+        later = {split: partial(logits_of, model, examples[split], resolved) for split in splits}
         return Reader(objective, later, examples)
     vectors = {split: start.vectors(model, part) for split, part in examples.items()}
     reader = FeatureReader(model.head, model.loss)
     features = Features(vectors["train"], train.labels, train.weights)
     ones = np.ones(len(train.labels), dtype=np.int64)
     objective = Objective(reader, lambda rows, _: features.batch(rows), ones, train.weights)
-    logits = {s: (lambda s=s: head_logits(reader, vectors[s])) for s in stage.scored}
+    logits = {s: (lambda s=s: head_logits(reader, vectors[s])) for s in splits}
     return Reader(objective, logits, examples, vectors)
 
 

@@ -2,7 +2,7 @@
 
 run.json, stage.yaml ─┬▶ base model, by content hash ─▶ layers from adapter/ (or model/) ─▶ head ─▶ Loaded
                       └▶ vocabulary and weights from tfidf/ ─────────────────────────────────────▶ LoadedTerms
-texts ─tokenize─▶ body ─pool─▶ head ─▶ what its form of answer decides ─▶ probabilities, recalibrated on request
+texts ─tokenize─▶ body ─pool─▶ head ─▶ what its form of answer decides ─▶ probabilities, recalibrated or raw
 """
 
 from collections.abc import Sequence

@@ -21,7 +21,7 @@ from chartune.store import Store
 
 def predict(
     run: Run | str, texts: Sequence[str], *, store: Store | Path | str | None = None,
-    ids: Sequence[str | int] | None = None, recalibrated: bool = False, threshold: float | str | None = None,
+    ids: Sequence[str | int] | None = None, recalibrated: bool | None = None, threshold: float | str | None = None,
 ) -> pl.DataFrame:  # fmt: skip
     """Score texts with a finished run.
 
@@ -30,7 +30,7 @@ def predict(
         texts: [n].
         store: where the run and its base model are; None: as of `chartune.load`.
         ids: of the texts, [n]; None: their numbers, counted from 1.
-        recalibrated: by the intercept and slope that were fitted on the validation split.
+        recalibrated: False: raw, as the model gives them; None: recalibrated where something was fitted.
         threshold: from where on a label is said to apply: a probability, or a rule on the run's validation split
             (`chartune.prediction.thresholds`), such as `youden`.
 

@@ -68,12 +68,6 @@ def validated(table: TaskTable, decided: NDArray[np.float64]) -> tuple[float, di
     return values[form.headline.metric] - TIE * min(values["log_loss"], 1.0), values
 
 
-def calibration(table: TaskTable, decided: NDArray[np.float64]) -> dict[str, float] | None:
-    """Intercept and slope that recalibrate log-odds, fitted on the validation split; None: the form has none."""
-    fitted = table.form.recalibration(table.labels("validation"), decided)
-    return None if fitted is None else {"intercept": fitted[0], "slope": fitted[1]}
-
-
 def _predicted(table: TaskTable, split: str, decided: NDArray[np.float64]) -> pl.DataFrame:
     rows = table.frame[table.rows(split)].select("split", "subject_id", "hadm_id", "label")
     return rows.with_columns(table.form.predicted(decided, table.space.positive))

@@ -21,8 +21,9 @@ from chartune.errors import DataError
 from chartune.log import progress
 from chartune.runs.run import Run
 from chartune.stages.facts import source_facts, task_facts
-from chartune.stages.scoring import calibration, score, write_predictions
-from chartune.stages.stage import LearningStage, Outcome, Work, perform
+from chartune.stages.recalibrating import Recalibrated, recalibration
+from chartune.stages.scoring import score, write_predictions
+from chartune.stages.stage import Outcome, Work, perform
 from chartune.stages.table import TaskTable, read_table
 from chartune.store import Artefact, Store
 from chartune.tasks.covariates import EARLIER, MEASURED, NAMED, covariates_of
@@ -35,7 +36,7 @@ UNKNOWN: Final = "(unknown)"
 TITLES: Final = {"logistic": "logistic regression", "boosting": "gradient boosting"}
 
 
-class Structured(LearningStage):
+class Structured(Recalibrated):
     """A regression on, or gradient boosting of, covariates that a hospital knows on arrival."""
 
     kind: Literal["structured"] = "structured"
@@ -89,10 +90,10 @@ def _fit(stage: Structured, data: Artefact, table: TaskTable, work: Work) -> Out
             tried[size] = _decided(stage, table, features, size)
             meter.advance()
     best = max(stage.sizes, key=lambda size: _headline(table, tried[size]["validation"]))
-    decided = {split: tried[best][split] for split in stage.scored}
+    decided = tried[best]
     write_predictions(work.folder, table, decided)
-    scores = score(table, decided, work.folder, words={})
-    return Outcome(scores, facts={"calibration": calibration(table, decided["validation"]), "strength": best})
+    scores = score(table, {split: decided[split] for split in stage.scored}, work.folder, words={})
+    return Outcome(scores, facts={**recalibration(stage, table, decided), "strength": best})
 
 
 def _headline(table: TaskTable, decided: NDArray[np.float64]) -> float:
@@ -120,7 +121,7 @@ def _features(stage: Structured, data: Artefact, table: TaskTable, store: Store)
     parts += [_measured(joined[name], train[name]) for name in MEASURED]
     parts.append(_diagnoses(joined[EARLIER], train, stage.least_patients))
     every = np.concatenate(parts, axis=1)
-    return {split: every[table.rows(split)] for split in ("train", *stage.scored)}
+    return {split: every[table.rows(split)] for split in ("train", *stage.read_splits(table))}
 
 
 def _indicators(values: pl.Series, train: pl.DataFrame, name: str, least: int) -> NDArray[np.float64]:
@@ -163,7 +164,7 @@ def _decided(
     form, labels = table.form, table.labels("train")
     asked: Sequence[NDArray[Any]] = [labels] if not form.several else [labels[:, i] > 0 for i in range(labels.shape[1])]
     prior = table.prior_logits()
-    odds: dict[str, list[NDArray[np.float64]]] = {split: [] for split in stage.scored}
+    odds: dict[str, list[NDArray[np.float64]]] = {split: [] for split in stage.read_splits(table)}
     for number, each in enumerate(asked):
         one_class = len(np.unique(each)) < 2
         model = None if one_class else _model(stage, size).fit(features["train"], each)

@@ -18,9 +18,10 @@ from chartune.runs.run import Run
 from chartune.stages.bases import find_or_make
 from chartune.stages.facts import source_facts, task_facts
 from chartune.stages.model_length import ModelLength, as_read
+from chartune.stages.recalibrating import Recalibrated, recalibration
 from chartune.stages.regressions import Regressions, joined, label_by_label, spread
-from chartune.stages.scoring import calibration, score, write_predictions
-from chartune.stages.stage import LearningStage, Outcome, Work, perform
+from chartune.stages.scoring import score, write_predictions
+from chartune.stages.stage import Outcome, Work, perform
 from chartune.stages.table import TaskTable, read_table
 from chartune.stages.term_weights import Limit, keep, term_frequencies, write_terms
 from chartune.store import Store
@@ -32,7 +33,7 @@ SAMPLE: Final = 100
 """Labels at most on which the penalty of all is chosen."""
 
 
-class Tfidf(LearningStage):
+class Tfidf(Recalibrated):
     """Term frequencies of words and word pairs, weighed by rarity; L2-penalised logistic regression on them."""
 
     kind: Literal["tfidf"] = "tfidf"
@@ -82,7 +83,8 @@ def _read(
     stage: Tfidf, table: TaskTable, base: LocalBackbone | None
 ) -> tuple[dict[str, list[str]], dict[str, NDArray[np.bool_]]]:
     """By split what is read of each text, and whether that is less than all of it, [n]."""
-    texts = {split: table.frame[table.rows(split)].get_column("text").to_list() for split in ("train", *stage.scored)}
+    splits = ("train", *stage.read_splits(table))
+    texts = {split: table.frame[table.rows(split)].get_column("text").to_list() for split in splits}
     if base is None or stage.length is None:
         return texts, {split: np.zeros(len(part), dtype=np.bool_) for split, part in texts.items()}
     read = {split: as_read(part, base, stage.length.max_seq_len) for split, part in texts.items()}
@@ -92,17 +94,18 @@ def _read(
 def _fit(stage: Tfidf, table: TaskTable, work: Work, base: LocalBackbone | None = None) -> Outcome:
     texts, cut = _read(stage, table, base)
     vectorizer, train = _weighed(stage, texts["train"])
-    held = {split: vectorizer.transform(texts[split]) for split in stage.scored}
+    held = {split: vectorizer.transform(texts[split]) for split in stage.read_splits(table)}
     limit = Limit(base.name, base.content_hash, stage.length.max_seq_len) if base and stage.length else None
     write_terms(work.folder, vectorizer, _classes(table), table.prior_logits(), limit)
     strength, decided = _learnt(stage, table, train, held, work)
     write_predictions(work.folder, table, decided)
     words = np.asarray([len(text.split()) for text in texts.get("test", ())], dtype=np.int32)
     oracle = oracle_of(stage.data.source, table.task, table.recipe)
-    scores = score(table, decided, work.folder, words={"test": words}, oracle=oracle)
+    scored = {split: decided[split] for split in stage.scored}
+    scores = score(table, scored, work.folder, words={"test": words}, oracle=oracle)
     parameters = (train.shape[1] + 1) * table.form.regressions(len(table.space.labels))
     facts = {
-        "calibration": calibration(table, decided["validation"]), "strength": strength,
+        **recalibration(stage, table, decided), "strength": strength,
         "truncated_fraction": float(cut[stage.scored[-1]].mean()),
     }  # fmt: skip
     return Outcome(scores, parameters, parameters, facts=facts)
