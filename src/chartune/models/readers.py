@@ -20,7 +20,7 @@ from chartune.models.both_ways import seen_by_all
 from chartune.models.families import Pooling
 from chartune.models.heads import LinearHead, pool
 from chartune.models.language import Language
-from chartune.models.losses import CROSS_ENTROPY, weighted_loss
+from chartune.models.losses import CROSS_ENTROPY, UNBALANCED, Balance, weighted_loss
 
 CHUNK: Final = 1024
 """Rows of logits computed at a time, at most."""
@@ -42,11 +42,13 @@ class Classifier(nn.Module):
     """A body and a head on its pooled hidden state."""
 
     def __init__(
-        self, body: nn.Module, head: LinearHead, pooling: Pooling, loss: str = CROSS_ENTROPY, *, both_ways: bool = False
-    ) -> None:
+        self, body: nn.Module, head: LinearHead, pooling: Pooling, loss: str = CROSS_ENTROPY,
+        balance: Balance = UNBALANCED, *, both_ways: bool = False,
+    ) -> None:  # fmt: skip
         """both_ways: a decoder's tokens see those behind them (`chartune.models.both_ways`)."""
         super().__init__()
-        self.body, self.head, self.pooling, self.loss, self.both_ways = body, head, pooling, loss, both_ways
+        self.body, self.head, self.pooling, self.loss, self.balance = body, head, pooling, loss, balance
+        self.both_ways = both_ways
 
     @property
     def head_parameters(self) -> int:
@@ -58,7 +60,7 @@ class Classifier(nn.Module):
     ) -> Tensor:
         """Summed weighted loss. labels: [B] or [B, L]; weights: [B]; the others as of `pooled`."""
         pooled = self.pooled(input_ids, attention_mask, owners=owners)
-        return weighted_loss(self.loss, self.head(pooled), labels, weights)
+        return weighted_loss(self.loss, self.head(pooled), labels, weights, self.balance)
 
     def pooled(
         self, input_ids: Tensor, attention_mask: Tensor, body: Any = None, owners: Tensor | None = None
@@ -81,13 +83,13 @@ class Classifier(nn.Module):
 class FeatureReader(nn.Module):
     """The head alone, on vectors that a frozen body has left."""
 
-    def __init__(self, head: LinearHead, loss: str = CROSS_ENTROPY) -> None:
+    def __init__(self, head: LinearHead, loss: str = CROSS_ENTROPY, balance: Balance = UNBALANCED) -> None:
         super().__init__()
-        self.head, self.loss = head, loss
+        self.head, self.loss, self.balance = head, loss, balance
 
     def forward(self, vectors: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
         """Summed weighted loss. vectors: [B, D]; labels: [B] or [B, L]; weights: [B]."""
-        return weighted_loss(self.loss, self.head(vectors), labels, weights)
+        return weighted_loss(self.loss, self.head(vectors), labels, weights, self.balance)
 
 
 class LanguageModel(nn.Module):

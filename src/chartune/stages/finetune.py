@@ -32,6 +32,7 @@ from chartune.models.tokenizer import padding_of, padding_stand_in
 from chartune.prediction.predictions import head_logits, logits_of
 from chartune.runs.run import Run
 from chartune.stages.assembly import Model, assemble, bare_body
+from chartune.stages.balancing import Balancing, balanced
 from chartune.stages.contributions import contributions, probe_of
 from chartune.stages.facts import backbone_facts, layer_facts, source_facts, task_facts
 from chartune.stages.inputs import Inputs, content_of, inputs_of
@@ -67,9 +68,10 @@ class Finetune(ModelStage, Recalibrated):
     both_ways: Annotated[bool, Added()] = False
     """Let a decoder's tokens see those behind them, too; what it then makes of a text must be learnt. An encoder reads
     both ways as it is."""
-    balance: Literal["none", "classes", "classes-if-single"] = "none"
-    """`classes`: each class weighs N/(K·n) in the training loss, as P1 did; probabilities then lose calibration.
-    `classes-if-single`: the same, but for tasks whose texts have many labels, which P1 did not weigh."""
+    balance: Balancing = "none"
+    """`classes`: each class weighs N/(K·n) in the training loss, as P1 did, and of many labels each N/(2n) and
+    N/(2(N − n)); `classes-if-single`: tasks of many labels, which P1 did not weigh, are left alone; `logit-adjusted`:
+    by the log-prior. What that does to the prior is undone: probabilities are those of the training prior."""
     chosen_by: Annotated[Literal["score", "log-loss"], Added()] = "score"
     """What of the validation split weights are kept by; `log-loss`: the lowest, unweighted, as P1's code did."""
     optimisation: Optimisation = Optimisation()
@@ -83,6 +85,11 @@ class Finetune(ModelStage, Recalibrated):
             return {}
         return {"optimisation.learning_rate": "the head learns alone; vary `optimisation.head_learning_rate`, or write "
                 "the head alone as a stage of its own"}  # fmt: skip
+
+    def hashable(self) -> dict[str, Any]:
+        """As of every config; balanced runs of versions that left the weights in their probabilities are others."""
+        fields = super().hashable()
+        return fields if self.balance == "none" else {**fields, "prior": "undone"}
 
     @model_validator(mode="after")
     def _weights_of_windows_can_be_learnt(self) -> Self:
@@ -125,7 +132,7 @@ class Finetune(ModelStage, Recalibrated):
         windows = self.long.pool if isinstance(self.long, Windows) else "mean"
         head = self.head.build(body.hidden_size, spec.prior, self.seed, windows)
         pooling = self.head.pooling_for(family, both_ways=self.both_ways)
-        return Classifier(body.module, head, pooling, spec.loss, both_ways=self.both_ways)
+        return Classifier(body.module, head, pooling, spec.loss, spec.balance, both_ways=self.both_ways)
 
 
 @dataclass
@@ -154,8 +161,8 @@ def finetune(stage: Finetune, store: Store, planned: Planned = None, tested: Tes
     data = prepare(stage.data, store)
     dataset, table = read_dataset(data), read_table(data, stage.task)
     table.must_be_learnable()  # before a base is made and a run begun that nobody could finish
-    if stage.balance == "classes" and table.form.several:
-        raise ConfigError("`balance: classes` weighs one class per text, but a text may have many labels; use `none`.")
+    if stage.balance == "logit-adjusted":
+        say("note: logit adjustment, undone, is the plain loss: it changes decisions, and no probability")
     inputs = inputs_of(stage, store)
     for warning in (*inputs.warnings(pads=True), *inputs.circular(dataset.source)):
         say(f"warning: {warning}")
@@ -190,7 +197,7 @@ def _train(stage: Finetune, data: Artefact, table: TaskTable, inputs: Inputs, wo
     encoded = encode_long_once(
         texts, inputs.base, stage.max_seq_len, work.store, data=f"{data.fingerprint}/{table.task}", long=stage.long
     )  # fmt: skip
-    spec = HeadSpec(table.prior_logits(), table.form.loss)
+    spec = HeadSpec(table.prior_logits(), table.form.loss, balanced(stage.balance, table).loss)
     assembled = assemble(stage, inputs, bare_body(stage, inputs), spec)
     model = assembled.reader
     if not isinstance(model, Classifier):
@@ -259,7 +266,7 @@ def _reader(
         later = {split: partial(logits_of, model, examples[split], resolved) for split in splits}
         return Reader(objective, later, examples)
     vectors = {split: start.vectors(model, part) for split, part in examples.items()}
-    reader = FeatureReader(model.head, model.loss)
+    reader = FeatureReader(model.head, model.loss, model.balance)
     features = Features(vectors["train"], train.labels, train.weights)
     ones = np.ones(len(train.labels), dtype=np.int64)
     objective = Objective(reader, lambda rows, _: features.batch(rows), ones, train.weights)
@@ -275,7 +282,7 @@ def _probe(
         reader.vectors[split] if reader.vectors else start.vectors(model, reader.examples[split])
         for split in ("train", "validation")
     )
-    head, examples = FeatureReader(model.head, model.loss), reader.examples["train"]
+    head, examples = FeatureReader(model.head, model.loss, model.balance), reader.examples["train"]
 
     def evaluated() -> Evaluation:
         return _judged(stage, _evaluation(table, head_logits(head, watched)))
@@ -286,10 +293,7 @@ def _probe(
 
 def _examples(stage: Finetune, table: TaskTable, encoded: Encoded, split: str, pad_id: int) -> Examples:
     labels = table.labels(split)
-    weights = np.ones(len(labels), dtype=np.float32)
-    if stage.balance != "none" and not table.form.several:
-        cases = np.maximum(table.cases("train"), 1)
-        weights = (len(table.rows("train")) / (len(cases) * cases))[labels.astype(np.int64)].astype(np.float32)
+    weights = balanced(stage.balance, table).texts(labels)
     return Examples(encoded.take(table.rows(split)), labels, weights, pad_id, stage.window)
 
 

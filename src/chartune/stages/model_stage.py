@@ -15,6 +15,7 @@ from chartune.errors import ConfigError
 from chartune.models.backbone import Backbone, LocalBackbone
 from chartune.models.families import Family
 from chartune.models.load import Body
+from chartune.models.losses import UNBALANCED, Balance
 from chartune.models.numerics import Numerics
 from chartune.models.readers import Classifier, LanguageModel
 from chartune.report.followed import Released
@@ -32,6 +33,8 @@ class HeadSpec:
     """Logits of the label frequencies, [outputs]: where a head begins."""
     loss: str
     """What is minimised: a name in `chartune.models.losses`."""
+    balance: Balance = UNBALANCED
+    """What the loss makes of rare labels."""
 
 
 class ModelStage(LearningStage, ABC):
