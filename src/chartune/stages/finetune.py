@@ -69,9 +69,8 @@ class Finetune(ModelStage, Recalibrated):
     """Let a decoder's tokens see those behind them, too; what it then makes of a text must be learnt. An encoder reads
     both ways as it is."""
     balance: Balancing = "none"
-    """`classes`: each class weighs N/(K·n) in the training loss, as P1 did, and of many labels each N/(2n) and
-    N/(2(N − n)); `classes-if-single`: tasks of many labels, which P1 did not weigh, are left alone; `logit-adjusted`:
-    by the log-prior. What that does to the prior is undone: probabilities are those of the training prior."""
+    """`classes`: each class weighs N/(K·n) in the loss, as P1 did; `classes-if-single`: but where many labels apply;
+    `logit-adjusted`: by the log-prior. Probabilities stay those of the training prior (`chartune.stages.balancing`)."""
     chosen_by: Annotated[Literal["score", "log-loss"], Added()] = "score"
     """What of the validation split weights are kept by; `log-loss`: the lowest, unweighted, as P1's code did."""
     optimisation: Optimisation = Optimisation()
@@ -88,8 +87,7 @@ class Finetune(ModelStage, Recalibrated):
 
     def hashable(self) -> dict[str, Any]:
         """As of every config; balanced runs of versions that left the weights in their probabilities are others."""
-        fields = super().hashable()
-        return fields if self.balance == "none" else {**fields, "prior": "undone"}
+        return super().hashable() | ({} if self.balance == "none" else {"prior": "undone"})
 
     @model_validator(mode="after")
     def _weights_of_windows_can_be_learnt(self) -> Self:
@@ -161,8 +159,6 @@ def finetune(stage: Finetune, store: Store, planned: Planned = None, tested: Tes
     data = prepare(stage.data, store)
     dataset, table = read_dataset(data), read_table(data, stage.task)
     table.must_be_learnable()  # before a base is made and a run begun that nobody could finish
-    if stage.balance == "logit-adjusted":
-        say("note: logit adjustment, undone, is the plain loss: it changes decisions, and no probability")
     inputs = inputs_of(stage, store)
     for warning in (*inputs.warnings(pads=True), *inputs.circular(dataset.source)):
         say(f"warning: {warning}")
@@ -292,9 +288,8 @@ def _probe(
 
 
 def _examples(stage: Finetune, table: TaskTable, encoded: Encoded, split: str, pad_id: int) -> Examples:
-    labels = table.labels(split)
-    weights = balanced(stage.balance, table).texts(labels)
-    return Examples(encoded.take(table.rows(split)), labels, weights, pad_id, stage.window)
+    labels, made = table.labels(split), balanced(stage.balance, table)
+    return Examples(encoded.take(table.rows(split)), labels, made.texts(labels), pad_id, stage.window)
 
 
 def _evaluation(table: TaskTable, logits: NDArray[np.float32]) -> Evaluation:

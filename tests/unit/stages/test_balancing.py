@@ -112,7 +112,9 @@ def test_cells_weigh_by_hand() -> None:
 
 def test_one_word_for_tasks_of_one_and_of_many_labels() -> None:
     assert balanced("classes-if-single", table("multilabel")).loss == UNBALANCED
-    assert balanced("classes-if-single", table("binary")).loss == balanced("classes", table("binary")).loss != UNBALANCED
+    assert (
+        balanced("classes-if-single", table("binary")).loss == balanced("classes", table("binary")).loss != UNBALANCED
+    )
     usual = Finetune(data=DATA, backbone=Backbone(name="small-llama"))
     assert "prior" not in usual.hashable()
     assert usual.model_copy(update={"balance": "classes"}).hashable()["prior"] == "undone"
