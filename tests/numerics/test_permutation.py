@@ -51,6 +51,12 @@ def test_it_says_what_delongs_test_says(better: float) -> None:
     assert p == permutation_p(labels, ours, theirs, patients)  # the same exchanges again
 
 
+def test_p_counts_the_measured_difference_among_the_exchanges() -> None:
+    labels = np.arange(200)[:, None] < 80
+    ours, theirs = labels + np.arange(200)[:, None] / 1000, np.arange(200)[:, None] % 7.0
+    assert permutation_p(labels, ours, theirs, np.arange(200), exchanges=199) == 1 / 200
+
+
 def test_rows_of_a_patient_go_together() -> None:
     """Rows that are copies of each other are no further evidence."""
     labels, ours, theirs, _ = two_models(2, 0.6, n=60)

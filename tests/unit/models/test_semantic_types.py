@@ -39,7 +39,7 @@ def umls(twins: Path, tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 def annotated(folder: Path, *more: str) -> Path:
     """Its vocabulary as the authors' repository has it: words without a type, with one, and the bar itself."""
-    lines = ["the", "|", "xx|C0000001|ANAT", *(f"{word}|C0000002|{group}" for word, group in WORDS.items()), *more]
+    lines = ["the", "|", "Ġa|C0000001|ANAT", *(f"{word}|C0000002|{group}" for word, group in WORDS.items()), *more]
     (folder / VOCABULARY).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return folder
 

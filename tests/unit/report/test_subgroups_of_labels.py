@@ -78,9 +78,12 @@ def test_of_real_patients_a_group_without_enough_of_them_is_hidden_and_takes_no_
     assert len(shown[1]["sex", "male"][0]) <= len(shown[0]["sex", "male"][0])
 
 
-def test_a_rare_label_is_not_averaged_over_in_any_group() -> None:
+@pytest.mark.parametrize("common", [0, 100])
+def test_a_label_that_is_rare_in_one_group_is_averaged_over_in_none(common: int) -> None:
+    """Also where it is common among the others, from row 100 on."""
     frame = said("multilabel")
-    rare = [[k for k in row if k != 0] + ([0] if n in (3, 290) else []) for n, row in enumerate(frame["label"])]
+    kept = {3, 290} | set(range(common, ROWS) if common else ())
+    rare = [[k for k in row if k != 0 or n in kept] for n, row in enumerate(frame["label"])]
     frame = frame.with_columns(label=pl.Series(rare, dtype=pl.List(pl.Int64)))
     table = label_subgroup_tables([variant(frame)], groups(), ANY_OF, ["0", "1", "2", "3"], "C", open_data=False)[0]
     assert cells(table)["sex", "gap"][1].endswith("over 3 labels")
