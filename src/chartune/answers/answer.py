@@ -69,6 +69,11 @@ class Answer:
         return self.measures[0]
 
     @property
+    def by_area(self) -> bool:
+        """Whether its primary metric is an AUROC: of the outcome, or a mean over labels."""
+        return self.headline.metric == "auroc"
+
+    @property
     def of_labels(self) -> frozenset[str]:
         """Metrics that count labels and not people."""
         return frozenset(score.metric for score in self._every if score.counts == "labels")

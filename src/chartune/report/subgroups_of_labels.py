@@ -34,11 +34,12 @@ _RANKED: Final = (
     "patients. Groups were not chosen beforehand. 95 % intervals of the patient bootstrap."
 )
 _CALIBRATED: Final = {
-    "multiclass": "Share of rows whose most likely class is right less its mean probability, in each group: below 0 it "
+    False: "Share of rows whose most likely class is right less its mean probability, in each group: below 0 it "
     "is more sure than right. 95 % intervals of the patient bootstrap.",
-    "multilabel": "Mean over the labels of the share that has one less its mean probability, in each group: above 0 a "
+    True: "Mean over the labels of the share that has one less its mean probability, in each group: above 0 a "
     "group has labels more often than is predicted. 95 % intervals of the patient bootstrap.",
 }
+"""By whether a row may have several labels."""
 
 _Cells = dict[tuple[str, str], Cell]
 
@@ -69,13 +70,15 @@ def label_subgroup_tables(
         title: of the task.
         open_data: the patients are fictional, so that a few of them may be shown.
     """
-    scored = [] if groups is None or form.kind not in _CALIBRATED else _scored(variants, groups, form, labels)
+    if groups is None or form.one_outcome or not form.by_area:
+        return ()
+    scored = _scored(variants, groups, form, labels)
     every = groups_in(scored[0].frame) if scored else []
     if not every:
         return ()
     columns = [_column(each, form, open_data) for each in scored]
     heads = (Column("Group", numeric=False), *(Column(f"{v.variant.label} · {v.variant.name}") for v in scored))
-    captions = (("macro AUROC by subgroup", _RANKED), ("calibration by subgroup", _CALIBRATED[form.kind]))
+    captions = (("macro AUROC by subgroup", _RANKED), ("calibration by subgroup", _CALIBRATED[form.several]))
     tables = []
     for n, (caption, note) in enumerate(captions):
         rows = tuple((Cell(level, name), *(column[n].get((name, level), Cell(NOT_MEASURED)) for column in columns))
