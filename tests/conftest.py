@@ -1,5 +1,6 @@
 """What all tests share: tiny base models made once per session, an empty store, the worked examples of the docs."""
 
+import gc
 import itertools
 import os
 import re
@@ -21,6 +22,12 @@ os.environ["CHARTUNE_BASELINE"] = "0"  # else each `finetune` fits TF-IDF, too; 
 PAGE = Path(__file__).parents[1] / "docs" / "architecture.md"
 Examples = Callable[[str], list[ModuleType]]
 Listed = Callable[[str, dict[str, str]], Any]
+
+
+def pytest_collection_finish() -> None:
+    """Libraries and tests stay: no later collection of garbage looks at them, and each training asks for one."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
