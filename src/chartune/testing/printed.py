@@ -51,7 +51,7 @@ OF_PAGES: Final[tuple[tuple[str, str], ...]] = (
     (r"^(?:PMC-)?LLaMA-7B, .*|^.* \| 0\.\d{4} \| Table [34] \|$|^Beside Table 1 of Gema .*|"
      r"(?:printed as \w+ \| \d+ )?printed \d+(?:,\d{3})*(?:, meant \d)?|Gema A\. P\., .*\(2023\)|"
      r"\d+ models, no intervals printed|0\.\d{3} to 0\.\d{3} lowest to highest|"
-     r"Tables 3 and 4 print|2,653,149 notes of MIMIC-IV|A100-80GB|^Tables 3 and 4 of Gema , and ours$|"
+     r"Tables 3 and 4 print|2,653,149 notes of MIMIC-IV|A100-80GB|^Tables 3 and 4 of Gema et al\. \(2023\), and ours$|"
      r"^[A-Z][\w+ ().,-]*\|(?: (?:0\.\d{4}|–) \|){5} (?:0\.\d{4}(?: recomputed 0\.\d{4})?|–) \|$",
      "printed in a paper, of its own data"),
     (r"^(?:Age years|Length of stay days|Text words) \|.*", "quartiles in whole numbers, with ten rows on either side"),
