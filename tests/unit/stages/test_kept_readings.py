@@ -29,30 +29,26 @@ EXACT = resolve(Numerics(precision="fp32", attention="eager", compile="off"), 12
 TEXTS = ["the patient was admitted with chest pain", "cough and fever", "she was given aspirin and went home"]
 
 
+def seen_by(monkeypatch: pytest.MonkeyPatch, name: str) -> list[Any]:
+    """What a function of the module is given to read, from now on."""
+    real, seen = getattr(module, name), list[Any]()
+
+    def watched(model: Any, part: Any, numerics: Resolved) -> Any:
+        seen.append(part)
+        return real(model, part, numerics)
+
+    monkeypatch.setattr(module, name, watched)
+    return seen
+
+
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[Blocks]:
-    """What a model has read."""
-    seen: list[Blocks] = []
-
-    def watched(model: LanguageModel, blocks: Blocks, numerics: Resolved) -> Any:
-        seen.append(blocks)
-        return token_nll(model, blocks, numerics)
-
-    monkeypatch.setattr(module, "token_nll", watched)
-    return seen
+    return seen_by(monkeypatch, "token_nll")
 
 
 @pytest.fixture
 def texts_read(monkeypatch: pytest.MonkeyPatch) -> list[Examples]:
-    """What a classifier's body has read."""
-    seen: list[Examples] = []
-
-    def watched(model: Classifier, part: Examples, numerics: Resolved) -> Any:
-        seen.append(part)
-        return pooled_vectors(model, part, numerics)
-
-    monkeypatch.setattr(module, "pooled_vectors", watched)
-    return seen
+    return seen_by(monkeypatch, "pooled_vectors")
 
 
 @pytest.fixture(scope="module")
