@@ -45,7 +45,8 @@ from chartune.quantities import Duration
 from chartune.stages.base import lm_evaluation, lm_objective
 from chartune.stages.bases import find_or_make
 from chartune.store import Store
-from chartune.train.loop import Evaluation, Training, fit
+from chartune.train.loop import Training, fit
+from chartune.train.objective import Evaluation
 from chartune.train.optimizer import Optimisation, Stopping
 from chartune.train.plan import epoch_steps
 from trainers import alike, trainer_of

@@ -28,7 +28,8 @@ from chartune.quantities import Duration
 from chartune.sources.english import python_documents
 from chartune.stages.stage import CHECKPOINTS, remove_checkpoints
 from chartune.store import WAIT_SECONDS, Store, storing, write_json
-from chartune.train.loop import Evaluation, Objective, Training, fit
+from chartune.train.loop import Training, fit
+from chartune.train.objective import Evaluation, Objective
 from chartune.train.optimizer import Optimisation, Stopping
 
 SHELF: Final = "backbones"

@@ -7,7 +7,7 @@ so that a killed run ends with the same weights, bit for bit, as one that was le
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from chartune.adapters.regime import Regimes
 from chartune.adapters.stack import Attached
@@ -28,6 +28,7 @@ from chartune.models.precision import Computed, computing
 from chartune.train.checkpoint import State, load_checkpoint, restore, save_checkpoint, trainable
 from chartune.train.ending import BrokenOff, Ending
 from chartune.train.invariants import Invariants, Probe
+from chartune.train.objective import Evaluation, Objective
 from chartune.train.optimizer import Optimisation, Stopping, make_optimizer, rate_factor
 from chartune.train.pace import Pace
 from chartune.train.plan import Schedule, epoch_steps, micro_batches, schedule_of
@@ -35,30 +36,6 @@ from chartune.train.scaling import first_scale, loss_and_norm, scale_after_step
 from chartune.train.soundness import halved, must_be_finite, must_have_examples
 
 CHECKPOINT_SECONDS: Final = 30.0
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What is optimised, and over which examples."""
-
-    model: nn.Module
-    """`model(**batch)` returns the summed weighted loss of a micro-batch."""
-    batch: Callable[[NDArray[np.int64], int], dict[str, Tensor]]
-    """Indices, and the optimizer steps already made → the model's arguments. What is drawn anew is drawn from both."""
-    lengths: NDArray[np.int64]
-    """Tokens per example, [n]."""
-    weights: NDArray[np.floating[Any]] | NDArray[np.int64]
-    """What each example weighs in the loss, [n]; a step's gradient is divided by their sum."""
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """The result of one evaluation on the validation split."""
-
-    score: float
-    """Higher is better: what early stopping goes by."""
-    values: Mapping[str, float]
-    """Numbers for the event log, by name."""
 
 
 @dataclass

@@ -27,7 +27,8 @@ from chartune.store import sha256
 from chartune.train import scaling
 from chartune.train.ending import BrokenOff, Ending
 from chartune.train.invariants import Probe
-from chartune.train.loop import Evaluation, Fitted, Objective, Training, fit
+from chartune.train.loop import Fitted, Training, fit
+from chartune.train.objective import Evaluation, Objective
 from chartune.train.optimizer import Optimisation, Stopping
 from chartune.train.scaling import FIRST
 
