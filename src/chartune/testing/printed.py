@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from html import unescape
 from typing import Any, Final
 
+from chartune.published import outcome_rows
+
 _CLASS: Final = r"(?:<(?:10|20)\b|\b\d[\d,]*0\+|≈ \d[\d,]*0\b)"
 KINDS: Final[tuple[tuple[str, str], ...]] = (
     (r"/\S+|\b[0-9a-f]{16,64}\b|\w+://\S+", "folders, fingerprints and hashes: they name, and count nothing"),
@@ -47,12 +49,14 @@ KINDS: Final[tuple[tuple[str, str], ...]] = (
     (r"(?<![\w.,])0(?:\.0)?(?: ?%)?(?![\w,]|\.\d)", "nobody, which is shown"),
 )  # fmt: skip
 """Pattern of a kind of number, and why no count of patients follows from it."""
+_MODELS: Final = "|".join(re.escape(row.model) for row in outcome_rows())
 OF_PAGES: Final[tuple[tuple[str, str], ...]] = (
     (r"^(?:PMC-)?LLaMA-7B, .*|^.* \| 0\.\d{4} \| Table [34] \|$|^Beside Table 1 of Gema .*|"
      r"(?:printed as \w+ \| \d+ )?printed \d+(?:,\d{3})*(?:, meant \d)?|Gema A\. P\., .*\(2023\)|"
      r"\d+ models, no intervals printed|0\.\d{3} to 0\.\d{3} lowest to highest|"
      r"Tables 3 and 4 print|2,653,149 notes of MIMIC-IV|A100-80GB|^Tables 3 and 4 of Gema et al\. \(2023\), and ours$|"
-     r"^[A-Z][\w+ ().,-]*\|(?: (?:0\.\d{4}|–) \|){5} (?:0\.\d{4}(?: recomputed 0\.\d{4})?|–) \|$",
+     rf"^(?:{_MODELS})\s+(?:Table [34]|van Aken .*, not verified)\s+\|(?: (?:0\.\d{{4}}|–) \|){{5}} "
+     r"(?:0\.\d{4}(?: recomputed 0\.\d{4})?|–) \|$",
      "printed in a paper, of its own data"),
     (r"^(?:Age years|Length of stay days|Text words) \|.*", "quartiles in whole numbers, with ten rows on either side"),
     (r"[1-9][\d,]*0\+ [\d.]+ %(?= \|)", "a cell of a cross table, read by the attacker, with the share of its middle"),
