@@ -103,7 +103,7 @@ def perplexity_comparisons(variants: Sequence[Variant]) -> Table | None:
     Args:
         variants: of one kind.
     """
-    made = list(_comparisons(variants))
+    made = list(adapters_beside(variants))
     if not made:
         return None
     columns = (
@@ -118,18 +118,19 @@ def perplexity_comparisons(variants: Sequence[Variant]) -> Table | None:
         verdict = beside.compared.verdict
         rows.append((
             Cell(f"{ours.label} · {ours.name}", f"against {theirs.label} · {theirs.name}"),
-            Cell(interval.text, f"{_title(beside)}\n{interval.detail}", strong=verdict != "open"),
+            Cell(interval.text, f"{measured_by(beside)}\n{interval.detail}", strong=verdict != "open"),
             Cell(WORDS[verdict]),
         ))  # fmt: skip
     return Table(f"{variants[0].run.headline.title}: paired differences", columns, tuple(rows), NOTE, cards=False)
 
 
-def _title(beside: Beside) -> str:
+def measured_by(beside: Beside) -> str:
+    """What is compared, in words."""
     return "bits per byte" if beside.metric == "bits_per_byte" else beside.compared.ours.run.headline.worded
 
 
-def _comparisons(variants: Sequence[Variant]) -> Iterator[Beside]:
-    """Each adapter beside the one with the lowest validation perplexity on the same corpus."""
+def adapters_beside(variants: Sequence[Variant]) -> Iterator[Beside]:
+    """Each adapter beside the one with the lowest validation perplexity on the same corpus; variants: of one kind."""
     for data in dict.fromkeys(v.run.data for v in variants):
         rows = {v.label: own for v in variants if v.run.data == data and (own := _rows(v)) is not None}
         chosen = [

@@ -136,8 +136,8 @@ def _p(two: Beside, p: float) -> str:
 def beside_json(two: Beside) -> dict[str, Any]:
     """As plain JSON: what may be shown of both."""
     return {
-        "a": _named(two.ours.run), "b": _named(two.theirs.run), "paired": not two.unpaired, "why_not": two.unpaired,
-        "patients_shared": two.patients, "metric": two.form.headline.metric,
+        "a": named_run(two.ours.run), "b": named_run(two.theirs.run), "paired": not two.unpaired,
+        "why_not": two.unpaired, "patients_shared": two.patients, "metric": two.form.headline.metric,
         "p": _p(two, two.made.p if two.made else nan), "p_permutation": _p(two, two.p_exchanged),
         "scores": [_row(two, score) for score in two.scores],
     }  # fmt: skip
@@ -200,5 +200,6 @@ def _row(two: Beside, score: Score) -> dict[str, Any]:
     return {"metric": score.metric, "title": score.title, **sides, "difference": ends}
 
 
-def _named(run: Run) -> dict[str, Any]:
+def named_run(run: Run) -> dict[str, Any]:
+    """Which run a side is, as plain JSON."""
     return {"run": run.fingerprint, "name": run.name, "kind": run.kind, "task": run.task, "data": run.data}

@@ -1,16 +1,18 @@
 """Two adapters side by side: perplexities, and their paired difference where both have read the same test patients."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Final
 
 from chartune.disclosure import TOO_FEW
 from chartune.errors import ConfigError
-from chartune.report.adaptation import perplexity_comparisons, perplexity_table, protected
+from chartune.report.adaptation import Beside, adapters_beside, measured_by, perplexity_table, protected
+from chartune.report.beside import named_run
 from chartune.report.released import is_exact
-from chartune.report.table import Table
+from chartune.report.table import Table, estimated
 from chartune.report.variants import Variant
 from chartune.runs import Run
 
-UNPAIRED = "they have not read the same test patients, or one keeps no sums of them"
+UNPAIRED: Final = "they have not read the same test patients, or one keeps no sums of them"
 
 
 def adapted_beside(ours: Run, theirs: Run, *, exact: bool) -> tuple[Table, dict[str, Any]]:
@@ -30,17 +32,30 @@ def adapted_beside(ours: Run, theirs: Run, *, exact: bool) -> tuple[Table, dict[
     if variants[0].masked != variants[1].masked:
         raise ConfigError("perplexities of next tokens and of masked ones cannot be compared; name two of one kind.")
     shown = variants if all(is_exact(run, exact) for run in (ours, theirs)) else protected(variants, {})
-    table, paired = perplexity_table(shown), perplexity_comparisons(shown)
+    table, paired = perplexity_table(shown), next(adapters_beside(shown), None)
     if table is None:
         raise ConfigError("a comparison needs test scores, but of neither run the test split was scored.")
     few = any(variant.behind is not None and variant.behind.thin for variant in shown)
-    said = [f"{who.text} {who.detail}: {much.text}, {much.detail}" for who, much, _ in paired.rows] if paired else []
-    note = said[0].replace("\n", ", ") if said else f"Not paired: {TOO_FEW if few else UNPAIRED}."
-    columns, rows = [column.title for column in table.columns], table.rows
-    named = {"a": ours, "b": theirs}
-    result = {
-        **{side: {"run": run.fingerprint, "name": run.name, "data": run.data} for side, run in named.items()},
-        "paired": bool(said), "difference": said[0] if said else None,
-        "scores": [dict(zip(columns, (cell.text for cell in row), strict=True)) for row in rows],
+    note = f"Not paired: {TOO_FEW if few else UNPAIRED}." if paired is None else _said(paired)
+    return replace(table, note=note, cards=False), {
+        "a": named_run(ours), "b": named_run(theirs), "paired": paired is not None,
+        "difference": paired and _numbers(paired),
+        "scores": [{column.title: cell.text for column, cell in zip(table.columns, row, strict=True)}
+                   for row in table.rows],
     }  # fmt: skip
-    return Table(table.caption, table.columns, table.rows, note, cards=False), result
+
+
+def _said(paired: Beside) -> str:
+    made = paired.compared
+    difference = estimated(made.shown.value, made.shown.low, made.shown.high, 3, signed=True)
+    return (
+        f"Paired on the same test patients: {made.ours.label} − {made.theirs.label} in {measured_by(paired)} is "
+        f"{difference.text} [{difference.detail}], 95 % interval; below 0 is better."
+    )
+
+
+def _numbers(paired: Beside) -> dict[str, Any]:
+    """Which less which, in what, and by how much."""
+    made = paired.compared
+    ends = {name: getattr(made.shown, name) for name in ("value", "low", "high")}
+    return {"of": [made.ours.label.lower(), made.theirs.label.lower()], "metric": paired.metric, **ends}

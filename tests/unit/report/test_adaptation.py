@@ -101,8 +101,12 @@ def test_compare_shows_two_adapters_side_by_side_and_pairs_their_patients(make: 
     table, result = adapted_beside(worse, better, exact=False)
     expected = paired_difference(*([read(s).draws("perplexity")] for s in (0.02, 0.0))).estimate()
     assert [row[0].text for row in table.rows] == ["A · w", "B · b"]
-    assert result["paired"] == (result["difference"] is not None) is True
-    assert f"A · w against B · b: {expected.value:+.3f}".replace("-", "−") in table.note
+    assert result["difference"] == {"of": ["a", "b"], "metric": "perplexity", "value": expected.value,
+                                    "low": expected.low, "high": expected.high}  # fmt: skip
+    assert (
+        f"A − B in perplexity is {estimated(expected.value, expected.low, expected.high, signed=True).text} ["
+        in table.note
+    )
     assert result["scores"][1]["After"] == table.rows[1][2].text
     assert "Not paired" in adapted_beside(others, better, exact=False)[0].note
     said = chartune("compare", worse.fingerprint, better.fingerprint, "--store", tmp_path, "--json")
