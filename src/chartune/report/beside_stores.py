@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from math import nan
 from typing import Any, Final
 
-from chartune.disclosure import TOO_FEW, fewest
+from chartune.disclosure import TOO_FEW, Behind, fewest
 from chartune.errors import RunError
 from chartune.metrics.decisive import holm
 from chartune.report.compare import Comparison, comparisons, p_text
@@ -114,7 +114,7 @@ def _match(task: str, name: str, ours: Variant | None, theirs: Variant | None, *
     return Match(task, name, one, other, made, "" if made else why)
 
 
-def _stands(variants: Sequence[Variant], *, exact: bool) -> Any:
+def _stands(variants: Sequence[Variant], *, exact: bool) -> Behind | None:
     """Who stands behind all of the scores; None: they may be shown as measured."""
     runs = [run for variant in variants for run in variant.runs]
     return None if all(is_exact(run, exact) for run in runs) else fewest([behind_run(run) for run in runs])

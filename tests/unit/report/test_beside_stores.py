@@ -66,6 +66,16 @@ def test_variants_of_two_stores_are_matched_by_task_and_name_and_paired_as_a_rep
         assert len(list(csv.reader(table))) == 5
 
 
+def test_a_run_whose_test_split_was_not_scored_is_not_compared(whole: Store, tmp_path: Path) -> None:
+    ours = only(whole, tmp_path / "a", past.HEAD, past.LORA)
+    unscored = ours.root / "runs" / past.LORA
+    scores = json.loads((unscored / "scores.json").read_text())
+    (unscored / "scores.json").write_text(json.dumps({"validation": scores["test"]}))
+    sign_again(unscored)
+    every = finished_runs(ours)
+    assert {match.name for match in beside_stores(every, every, exact=False)} == {"Head only on small-llama"}
+
+
 def test_of_real_patients_differences_are_rounded_and_small_ones_hidden(whole: Store, tmp_path: Path) -> None:
     real = only(whole, tmp_path / "real", past.TFIDF, past.HEAD)
     for name in (past.TFIDF, past.HEAD):
