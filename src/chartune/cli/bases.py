@@ -22,7 +22,6 @@ def _facts(row: Row, store: Store) -> dict[str, Any]:
     from chartune.models.backbone import is_here, is_installed
 
     here, made = is_here(row, store), row.origin == "made" or (row.origin == "gguf" and is_installed(row))
-
     return {
         "name": row.name, "title": row.title, "hub": row.hub or None, "licence": row.licence, "tokens": row.tokens,
         "exposure": asdict(row.exposure), "circular_on_mimic": row.exposure.contaminates("mimic3", made_up=False),

@@ -12,7 +12,6 @@ from chartune.report.table import NOT_MEASURED, Cell, Column, Table, count
 from chartune.report.variants import Variant, scored
 from chartune.tasks.dataset import Dataset
 
-PRESET: Final = "paper-code"
 NOTE: Final = (
     "Worked out from the same predictions. That code ranks texts by the softmax of a label over all labels of a text, "
     "where each label is a question of its own, and by pairs of classes where there are several; it leaves out labels "
@@ -32,7 +31,7 @@ def coded_scores(
         labels: ids of the labels in the order of their numbers.
         dataset: what it is.
     """
-    if not form.as_coded or dataset.config.get("preset") != PRESET:
+    if not form.as_coded or not dataset.as_coded:
         return {}
     runs = [run for variant in variants if not variant.hidden for run in variant.runs]
     return {run.fingerprint: predicted(run, form, labels, form.as_coded) for run in runs}

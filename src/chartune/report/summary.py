@@ -53,13 +53,9 @@ def adapted(variants: Sequence[Variant]) -> list[str]:
             made.setdefault(key, []).append((variant, f"{after.estimate.value:.2f}" + (f" ({seeds})" if seeds else "")))
     return [
         f"Adapting {base} on unlabelled notes took its test {what} from {before} to "
-        + (each[0][1] if len(each) == 1 else _listed([f"{after} by {v.name}" for v, after in each])) + "."
+        + (each[0][1] if len(each) == 1 else listed([f"{after} by {v.name}" for v, after in each])) + "."
         for (base, what, before), each in made.items()
     ]  # fmt: skip
-
-
-def _listed(parts: Sequence[str]) -> str:
-    return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def compared(

@@ -27,7 +27,6 @@ from chartune.quantities import Estimate
 from chartune.runs.nll import COLUMNS, NLL, nll_rows
 from chartune.runs.run import CHOOSING
 from chartune.stages.table import SCORED
-from chartune.tasks.dataset import Dataset
 from chartune.tasks.frames import write_frame
 
 TRAIN: Final = "train"
@@ -118,11 +117,6 @@ class Measurement:
             for part in set(SCORED) & set(scores):
                 scores[part] |= self.scored[part].published(self.nats[part], self.batch_size)
         return scores, sums
-
-
-def as_published(dataset: Dataset) -> bool:
-    """Whether the data follow the papers' code, so that their formula stands beside ours."""
-    return dataset.config.get("preset") == "paper-code"
 
 
 def last_batch(events: Path) -> dict[str, Estimate]:

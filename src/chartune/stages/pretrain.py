@@ -46,7 +46,6 @@ from chartune.stages.perplexity import (
     TRAIN,
     Measurement,
     Texts,
-    as_published,
     last_batch,
     unigram_nats,
     write_sums,
@@ -246,7 +245,7 @@ def scored_texts(stage: Pretrain, texts: Mapping[str, Texts], cutting: Cutting) 
 
 def measurement(stage: Pretrain, data: Artefact, scored: Mapping[str, Texts], numerics: Resolved) -> Measurement:
     """What is to be scored; next tokens as published, too, where the data follow the papers' code."""
-    published = as_published(read_dataset(data)) and not any(each.masked for each in scored.values())
+    published = read_dataset(data).as_coded and not any(each.masked for each in scored.values())
     return Measurement(scored, numerics, stage.optimisation.batch_size if published else None)
 
 

@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import Any, Final
 
 from chartune.quantities import Estimate
-from chartune.report.table import NOT_MEASURED, Cell, Column, Table
+from chartune.report.table import NOT_MEASURED, Cell, Column, Table, minus
 from chartune.studies.ledger import Entry
 
 MISSING: Final = "–"
@@ -89,4 +89,4 @@ def _digits(entry: Entry) -> int:
 def _text(difference: float | str | None) -> str:
     if difference is None:
         return NOT_MEASURED
-    return difference if isinstance(difference, str) else f"{difference:+g}".replace("-", "−")
+    return difference if isinstance(difference, str) else minus(f"{difference:+g}")

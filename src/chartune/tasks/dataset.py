@@ -195,6 +195,11 @@ class Dataset(Record):
     chartune: str = "unknown"
     """The version that made it."""
 
+    @property
+    def as_coded(self) -> bool:
+        """Whether they follow the code of Gema et al. (2023), so that scores as coded stand beside ours."""
+        return self.config.get("preset") == "paper-code"
+
     def parts(self) -> dict[str, Part]:
         """Every task by its name, then the corpus as `corpus`, if there is one."""
         return {**self.tasks, **({"corpus": self.corpus} if self.corpus else {})}

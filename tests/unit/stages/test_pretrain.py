@@ -16,7 +16,7 @@ from chartune.models.load import load_body
 from chartune.prediction.predictions import token_nll, total_nll
 from chartune.runs.run import Run
 from chartune.stages import pretrain as module
-from chartune.stages.perplexity import Measurement, Texts, as_published
+from chartune.stages.perplexity import Measurement, Texts
 from chartune.stages.pretrain import Pretrain, cutting_of, parts_of, pretrain, texts_of
 from chartune.store import Store
 from chartune.tasks.prepare import Preparation, prepare
@@ -219,7 +219,7 @@ def test_as_published_stands_beside_where_the_data_follow_the_papers_code(adapte
     assert adapted.scores["train"]["paper_perplexity"].value == pytest.approx(np.exp(loss))
     assert "paper_perplexity" in adapted.scores["validation"]
     assert "paper_perplexity" not in adapted.scores["general"]
-    assert not as_published(typed(past_runs.dataset("mimic3")))
+    assert not typed(past_runs.dataset("mimic3")).as_coded
 
 
 def test_as_published_batches_weigh_alike(llama: LocalBackbone) -> None:
