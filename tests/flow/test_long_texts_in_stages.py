@@ -106,21 +106,21 @@ def test_weights_of_windows_need_something_that_learns(place: tuple[Preparation,
         stage(place[0], bert, stack={"layers": []}, long=WINDOWS)
 
 
-def test_a_decoder_may_read_both_ways_which_is_kept_apart_recorded_and_never_exported(
+def test_a_decoder_may_attend_to_what_follows_which_is_kept_apart_recorded_and_never_exported(
     place: tuple[Preparation, Store], llama: LocalBackbone, bert: LocalBackbone, tmp_path: Path
 ) -> None:
     data, store = place
     fields = {"stack": {"layers": []}, "head": {"pooling": "mean", "start": "probe"}}
     plain = finetune(stage(data, llama, **fields), store)
     kept = len(store.artefacts("readings"))
-    both = finetune(stage(data, llama, **fields, both_ways=True), store)
+    both = finetune(stage(data, llama, **fields, bidirectional=True), store)
     assert len(store.artefacts("readings")) > kept  # vectors of one are not those of the other
     own, again = logits(both, store)
     assert np.array_equal(own, again.decided)
-    assert (plain.about.both_ways, both.about.both_ways) == (None, True)
-    assert "both ways: tokens see those behind them" in (both.path / "MODEL_CARD.md").read_text()
-    assert "both_ways" not in stage(data, llama).hashable()
+    assert (plain.about.bidirectional, both.about.bidirectional) == (None, True)
+    assert "bidirectional: tokens see those behind them" in (both.path / "MODEL_CARD.md").read_text()
+    assert "bidirectional" not in stage(data, llama).hashable()
     with pytest.raises(RunError, match="see those behind them"):
         export(both, store, tmp_path / "out")
-    with pytest.raises(ConfigError, match="is an encoder and reads both ways"):
-        finetune(stage(data, bert, both_ways=True), store)
+    with pytest.raises(ConfigError, match="must be asked of a decoder"):
+        finetune(stage(data, bert, bidirectional=True), store)

@@ -69,7 +69,7 @@ class Answer:
         return self.measures[0]
 
     @property
-    def by_area(self) -> bool:
+    def ranked_by_auroc(self) -> bool:
         """Whether its primary metric is an AUROC: of the outcome, or a mean over labels."""
         return self.headline.metric == "auroc"
 
@@ -278,9 +278,7 @@ class Answer:
     ) -> Behind:  # fmt: skip
         """Who stands behind the scores of a split; arguments as `chartune.disclosure.behind`."""
         shares = frozenset(score.metric for score in self._every if score.counts == "rows")
-        return behind(
-            scores, counts, predicted, one_outcome=self.one_outcome, shares=shares, of_labels=self.of_labels
-        )  # fmt: skip
+        return behind(scores, counts, predicted, one_outcome=self.one_outcome, shares=shares, of_labels=self.of_labels)
 
     def too_few(self, unit: str) -> str:
         """Why scores are hidden, without saying how few there are; `unit`: what a row is."""

@@ -28,10 +28,10 @@ class Head(Config):
     normalise: bool = True
     """Layer-normalise the pooled vector, so that one learning rate fits all base models."""
 
-    def pooling_for(self, family: Family, *, both_ways: bool = False) -> Pooling:
-        """The pooling in force for a family; `both_ways`: a decoder's tokens see those behind them."""
+    def pooling_for(self, family: Family, *, bidirectional: bool = False) -> Pooling:
+        """The pooling in force for a family; `bidirectional`: a decoder's tokens see those behind them."""
         if self.pooling == "auto":
-            return "last" if family.is_decoder and not both_ways else "mean"
+            return "last" if family.is_decoder and not bidirectional else "mean"
         return self.pooling
 
     def build(

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from chartune.models.both_ways import seen_by_all
+from chartune.models.bidirectional import full_attention
 from chartune.models.families import Pooling
 from chartune.models.heads import LinearHead, pool
 from chartune.models.language import Language
@@ -43,12 +43,12 @@ class Classifier(nn.Module):
 
     def __init__(
         self, body: nn.Module, head: LinearHead, pooling: Pooling, loss: str = CROSS_ENTROPY,
-        balance: Balance = UNBALANCED, *, both_ways: bool = False,
+        balance: Balance = UNBALANCED, *, bidirectional: bool = False,
     ) -> None:  # fmt: skip
-        """both_ways: a decoder's tokens see those behind them (`chartune.models.both_ways`)."""
+        """bidirectional: a decoder's tokens see those behind them (`chartune.models.bidirectional`)."""
         super().__init__()
         self.body, self.head, self.pooling, self.loss, self.balance = body, head, pooling, loss, balance
-        self.both_ways = both_ways
+        self.bidirectional = bidirectional
 
     @property
     def head_parameters(self) -> int:
@@ -74,7 +74,7 @@ class Classifier(nn.Module):
             owners: the text of each row, ascending, [R]; None: each row is a text.
         """
         read = self.body if body is None else body
-        seen = seen_by_all(attention_mask) if self.both_ways else {"attention_mask": attention_mask}
+        seen = full_attention(attention_mask) if self.bidirectional else {"attention_mask": attention_mask}
         hidden = read(input_ids=input_ids, **seen).last_hidden_state
         vectors = pool(of_the_text(hidden, input_ids), attention_mask, self.pooling)
         return vectors if owners is None else self.head.over_windows(vectors, owners)

@@ -148,7 +148,7 @@ def _what(about: RunRecord, task: TaskEntry | None, stands: Behind | None) -> Se
         "Text read": _reach(about, reach) if reach else None,
         "Texts cut short": None if cut is None else rates.percent(cut, stands is None, rows),
         "Pooling": about.pooling,
-        **({"Attention": "both ways: tokens see those behind them"} if about.both_ways else {}),
+        **({"Attention": "bidirectional: tokens see those behind them"} if about.bidirectional else {}),
         "Kept": _step(about, stands is None),
         "Use": "research only; no decision about a patient",
     }

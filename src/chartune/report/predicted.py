@@ -92,7 +92,7 @@ def exchanged(ours: Run, theirs: Run, form: Answer, labels: Sequence[str] = ()) 
     Returns:
         NaN: their primary metric is no AUROC, or no label can be scored.
     """
-    if not form.by_area:
+    if not form.ranked_by_auroc:
         return float("nan")
     frames = [run.predictions(SCORING).sort("hadm_id") for run in (ours, theirs)]
     first, second = (form.ranked(form.read(frame)[1]) for frame in frames)

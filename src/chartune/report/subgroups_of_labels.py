@@ -70,7 +70,7 @@ def label_subgroup_tables(
         title: of the task.
         open_data: the patients are fictional, so that a few of them may be shown.
     """
-    if groups is None or form.one_outcome or not form.by_area:
+    if groups is None or form.one_outcome or not form.ranked_by_auroc:
         return ()
     scored = _scored(variants, groups, form, labels)
     every = groups_in(scored[0].frame) if scored else []

@@ -188,7 +188,7 @@ class RunRecord(Record):
     text: str | None = None
     """Of pretraining: `general`, where it learnt from general text as a placebo; None: from notes."""
     pooling: str | None = None
-    both_ways: bool | None = None
+    bidirectional: bool | None = None
     """Whether the tokens of a decoder saw those behind them; None: as it was pretrained."""
     stopped_early: bool | None = None
     best_step: int | None = None

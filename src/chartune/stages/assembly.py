@@ -13,7 +13,7 @@ from transformers import PretrainedConfig
 from chartune.adapters.fusion import merging
 from chartune.adapters.stack import Attached, attach, lay
 from chartune.models.architecture import shape_of
-from chartune.models.both_ways import must_see_both_ways
+from chartune.models.bidirectional import must_heed_a_full_mask
 from chartune.models.families import Family, family_of
 from chartune.models.load import Body, load_body
 from chartune.models.meta import meta_body
@@ -82,8 +82,8 @@ def bare_body(stage: ModelStage, inputs: Inputs, *, planned: bool = False) -> Bo
             inputs.base, inputs.resolved, language_model=stage.needs_lm_head, trains_all=trains_all,
             change=merging(stack, inputs.adapters),
         )  # fmt: skip
-        if stage.sees_both_ways():
-            must_see_both_ways(body.module, inputs.base.name)
+        if stage.is_bidirectional():
+            must_heed_a_full_mask(body.module, inputs.base.name)
         return body
     shape, family = _shape(inputs)
     return meta_body(shape, family, inputs.resolved, language_model=stage.needs_lm_head, trains_all=trains_all)

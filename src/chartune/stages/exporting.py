@@ -107,10 +107,10 @@ def _stage(run: Run) -> Finetune | Pretrain:
     place = str(run.path / "stage.yaml")
     if run.kind == "finetune":
         stage = Finetune.parse(run.stage, place)
-        if stage.both_ways:
+        if stage.bidirectional:
             raise RunError(
                 f"an export must read as stock transformers does, but the tokens of {run.name!r} see those behind "
-                f"them (`both_ways`), which no stock decoder lets them; score new notes with `chartune predict`."
+                f"them (`bidirectional`), which no stock decoder lets them; score new notes with `chartune predict`."
             )
         if not isinstance(stage.long, First):
             raise RunError(

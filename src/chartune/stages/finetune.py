@@ -36,7 +36,7 @@ from chartune.stages.balancing import Balancing, balanced
 from chartune.stages.contributions import contributions, probe_of
 from chartune.stages.facts import backbone_facts, layer_facts, source_facts, task_facts
 from chartune.stages.inputs import Inputs, content_of, inputs_of
-from chartune.stages.kept_readings import Start
+from chartune.stages.kept_readings import Initial
 from chartune.stages.kept_weights import keep_weights
 from chartune.stages.model_stage import HeadSpec, ModelStage
 from chartune.stages.recalibrating import Recalibrated, recalibration
@@ -46,7 +46,8 @@ from chartune.stages.table import TaskTable, read_table
 from chartune.store import Artefact, Store
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.prepare import prepare
-from chartune.train.loop import Evaluation, Fitted, Objective, Training, begin, fit
+from chartune.train.loop import Fitted, Training, begin, fit
+from chartune.train.objective import Evaluation, Objective
 from chartune.train.optimizer import Optimisation, Stopping
 from chartune.train.probe import probe
 
@@ -65,7 +66,7 @@ class Finetune(ModelStage, Recalibrated):
     """How hidden states become logits."""
     long: Annotated[AnyLong, Added()] = FIRST
     """What is read of a text with more than `max_seq_len` tokens."""
-    both_ways: Annotated[bool, Added()] = False
+    bidirectional: Annotated[bool, Added()] = False
     """Let a decoder's tokens see those behind them, too; what it then makes of a text must be learnt. An encoder reads
     both ways as it is."""
     balance: Balancing = "none"
@@ -87,7 +88,8 @@ class Finetune(ModelStage, Recalibrated):
 
     def hashable(self) -> dict[str, Any]:
         """As of every config; balanced runs of versions that left the weights in their probabilities are others."""
-        return super().hashable() | ({} if self.balance == "none" else {"prior": "undone"})
+        plain = self.balance in ("none", "logit-adjusted")  # the same training (`chartune.stages.balancing`)
+        return super().hashable() | ({"balance": "none"} if plain else {"prior": "undone"})
 
     @model_validator(mode="after")
     def _weights_of_windows_can_be_learnt(self) -> Self:
@@ -106,17 +108,14 @@ class Finetune(ModelStage, Recalibrated):
         """What is attached to the base."""
         return self.stack
 
-    def sees_both_ways(self) -> bool:
-        """As `both_ways` says."""
-        return self.both_ways
+    def is_bidirectional(self) -> bool:
+        """As `bidirectional` says."""
+        return self.bidirectional
 
     def must_suit(self, backbone: LocalBackbone) -> None:
         """Raises ConfigError: an encoder is asked to read both ways."""
-        if self.both_ways and not backbone.family.is_decoder:
-            raise ConfigError(
-                f"`both_ways` must be asked of a decoder, but {backbone.name} is an encoder and reads both ways as it "
-                f"is; leave it out."
-            )
+        if self.bidirectional and not backbone.family.is_decoder:
+            raise ConfigError(f"`bidirectional` must be asked of a decoder, but {backbone.name} is none; leave it out.")
 
     def title(self) -> str:
         """What to call it in a table."""
@@ -129,8 +128,8 @@ class Finetune(ModelStage, Recalibrated):
             raise AssertionError("a head is trained on a task")
         windows = self.long.pool if isinstance(self.long, Windows) else "mean"
         head = self.head.build(body.hidden_size, spec.prior, self.seed, windows)
-        pooling = self.head.pooling_for(family, both_ways=self.both_ways)
-        return Classifier(body.module, head, pooling, spec.loss, spec.balance, both_ways=self.both_ways)
+        pooling = self.head.pooling_for(family, bidirectional=self.bidirectional)
+        return Classifier(body.module, head, pooling, spec.loss, spec.balance, bidirectional=self.bidirectional)
 
 
 @dataclass
@@ -172,7 +171,7 @@ def finetune(stage: Finetune, store: Store, planned: Planned = None, tested: Tes
                "backbone": {**backbone_facts(backbone, parameters_of(backbone)), "padding": padding_stand_in(backbone)},
                "stack": layers, "parents": [a.run for a in adapters if a and a.run], "max_seq_len": stage.max_seq_len,
                "long": None if stage.long == FIRST else stage.long.model_dump(mode="json"),
-               **({"both_ways": True} if stage.both_ways else {})},
+               **({"bidirectional": True} if stage.bidirectional else {})},
         resolved=inputs.resolved, planned=planned, tested=tested,
         work=lambda work: _train(stage, data, table, inputs, work),
     )  # fmt: skip
@@ -199,7 +198,7 @@ def _train(stage: Finetune, data: Artefact, table: TaskTable, inputs: Inputs, wo
     if not isinstance(model, Classifier):
         raise AssertionError("fine-tuning trains a classifier")
     pad_id = padding_of(load_tokenizer(inputs.base))
-    start = Start(inputs, assembled.attached, work.store)
+    start = Initial(inputs, assembled.attached, work.store)
     reader = _reader(stage, model, table, encoded, pad_id, start)
     fitted = _fitted(stage, table, assembled, reader, start, work)
     assembled.attached.must_hold()
@@ -208,7 +207,7 @@ def _train(stage: Finetune, data: Artefact, table: TaskTable, inputs: Inputs, wo
     return _outcome(stage, table, encoded, assembled, reader, fitted, work, inputs.resolved)
 
 
-def _fitted(stage: Finetune, table: TaskTable, assembled: Model, reader: Reader, start: Start, work: Work) -> Fitted:
+def _fitted(stage: Finetune, table: TaskTable, assembled: Model, reader: Reader, start: Initial, work: Work) -> Fitted:
     """Train, the head from a probe where that is asked; the model then holds the best weights."""
     resolved, inputs = start.inputs.resolved, start.inputs
     training = Training(
@@ -250,7 +249,7 @@ def _outcome(
 
 
 def _reader(
-    stage: Finetune, model: Classifier, table: TaskTable, encoded: Encoded, pad_id: int, start: Start
+    stage: Finetune, model: Classifier, table: TaskTable, encoded: Encoded, pad_id: int, start: Initial
 ) -> Reader:
     splits = stage.read_splits(table)
     examples = {split: _examples(stage, table, encoded, split, pad_id) for split in ("train", *splits)}
@@ -271,7 +270,7 @@ def _reader(
 
 
 def _probe(
-    training: Training, model: Classifier, reader: Reader, stage: Finetune, table: TaskTable, start: Start
+    training: Training, model: Classifier, reader: Reader, stage: Finetune, table: TaskTable, start: Initial
 ) -> None:
     """Begin at a regression on the vectors of the body as it is; training replaces it only by a better score."""
     train, watched = (

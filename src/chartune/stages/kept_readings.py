@@ -66,7 +66,7 @@ def base_nll(
 
 
 @dataclass(frozen=True)
-class Start:
+class Initial:
     """A body with its stack, before any of it has learnt for a task."""
 
     inputs: Inputs
@@ -96,7 +96,7 @@ class Start:
             "backbone": self.inputs.base.content_hash, "numerics": numerics.hashable(), "layers": self._layers(),
             "texts": _digest({"ids": encoded.ids, "offsets": encoded.offsets}), "pooling": model.pooling,
             "window": examples.window, "windows": model.head.windows, "libraries": LIBRARIES,
-            **({"both_ways": True} if model.both_ways else {}),
+            **({"bidirectional": True} if model.bidirectional else {}),
         }  # fmt: skip
         vectors: NDArray[np.float32] = _once(self.store, parts, lambda: pooled_vectors(model, examples, numerics))
         return vectors

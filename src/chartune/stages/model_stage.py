@@ -56,7 +56,7 @@ class ModelStage(LearningStage, ABC):
         """While it lasts the stage's trackers get the numbers of the training, as they may be shown."""
         return following(self.trackers, fingerprint, about.name or fingerprint, released)
 
-    def sees_both_ways(self) -> bool:
+    def is_bidirectional(self) -> bool:
         """Whether a decoder's tokens see those behind them, against what it was pretrained with."""
         return False
 

@@ -94,6 +94,11 @@ def test_logit_adjustment_that_is_undone_is_the_plain_loss(kind: str) -> None:
     plain = fitted(asked, features, UNBALANCED, ones)
     assert probabilities(asked, adjusted) == pytest.approx(probabilities(asked, plain), abs=2e-3)
     assert balanced("logit-adjusted", asked).loss == UNBALANCED
+    usual = Finetune(data=DATA, backbone=Backbone(name="small-llama"))
+    none, same, other = (
+        usual.model_copy(update={"balance": how}).hashable() for how in ("none", "logit-adjusted", "classes")
+    )
+    assert none == same != other  # so that nobody trains the same twice
 
 
 def test_cells_weigh_by_hand() -> None:

@@ -28,7 +28,7 @@ from chartune.quantities import Duration
 from chartune.sources.mimic3 import Mimic3
 from chartune.stages.finetune import Finetune, Reader, _evaluation, _examples, _judged, _probe, _reader, _train
 from chartune.stages.inputs import Inputs
-from chartune.stages.kept_readings import Start
+from chartune.stages.kept_readings import Initial
 from chartune.stages.kept_weights import keep_weights
 from chartune.stages.stage import Outcome, Work
 from chartune.stages.table import TaskTable
@@ -36,7 +36,8 @@ from chartune.store import Artefact, Store
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.prepare import Preparation
 from chartune.testing.twins import EXACT, WORDS
-from chartune.train.loop import Evaluation, Training
+from chartune.train.loop import Training
+from chartune.train.objective import Evaluation
 from chartune.train.optimizer import Optimisation, Stopping
 
 DATA = Preparation(source=Mimic3(folder=Path("raw")))
@@ -85,14 +86,14 @@ def test_the_weights_that_are_kept_are_those_that_validation_liked_best(bert: Lo
     assert outcome.scores["test"]["auroc"].value < 0.5 < max(looks)
 
 
-def reader_of(table: TaskTable, base: LocalBackbone, store: Store) -> tuple[Classifier, Reader, Start]:
+def reader_of(table: TaskTable, base: LocalBackbone, store: Store) -> tuple[Classifier, Reader, Initial]:
     tokenizer = load_tokenizer(base)
     encoded = encode(table.frame["text"].to_list(), tokenizer, STAGE.max_seq_len)
     body = load_body(base, EXACT)
     head = Head().build(body.hidden_size, table.prior_logits(), 0)
     attached = attach(Stack(), body.module, [], 0)
     model = Classifier(attached.module, head, Head().pooling_for(base.family))
-    start = Start(Inputs(base, (), EXACT), attached, store)
+    start = Initial(Inputs(base, (), EXACT), attached, store)
     return model, _reader(STAGE, model, table, encoded, tokenizer.pad_token_id, start), start
 
 

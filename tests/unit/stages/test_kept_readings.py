@@ -22,7 +22,7 @@ from chartune.models.numerics import Numerics, Resolved, resolve
 from chartune.models.readers import Classifier, LanguageModel
 from chartune.prediction.predictions import pooled_vectors, token_nll
 from chartune.stages.inputs import Inputs
-from chartune.stages.kept_readings import SHELF, Start, base_nll
+from chartune.stages.kept_readings import SHELF, Initial, base_nll
 from chartune.store import Store
 
 EXACT = resolve(Numerics(precision="fp32", attention="eager", compile="off"), 12)
@@ -160,14 +160,14 @@ LORA: dict[str, Any] = {"kind": "lora", "rank": 2}
 METHOD = LoRA(rank=2)
 
 
-def start(inputs: Inputs, store: Store, *methods: dict[str, Any], seed: int = 0) -> Start:
+def start(inputs: Inputs, store: Store, *methods: dict[str, Any], seed: int = 0) -> Initial:
     """A base with fresh layers."""
     stack = Stack.parse({"layers": [{"kind": "fresh", "method": method} for method in methods]})
     body = load_body(inputs.base, inputs.resolved)
-    return Start(inputs, attach(stack, body.module, [None] * len(methods), seed), store)
+    return Initial(inputs, attach(stack, body.module, [None] * len(methods), seed), store)
 
 
-def classifier(part: Start, pooling: Any = "mean", windows: Any = "mean") -> Classifier:
+def classifier(part: Initial, pooling: Any = "mean", windows: Any = "mean") -> Classifier:
     """With a head of two labels."""
     size = int(part.inputs.base.config["hidden_size"])
     head = Head().build(size, np.zeros(2, dtype=np.float32), 0, windows)

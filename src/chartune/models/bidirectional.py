@@ -1,4 +1,4 @@
-"""A decoder whose tokens see those behind them, too: its causal mask gives way to one that hides padding alone.
+"""Bidirectional attention of a decoder: its causal mask gives way to one that hides padding alone.
 
     causal      t1 ◀─ t2 ◀─ t3 ─ pad        what it was pretrained with
     both ways   t1 ◀▶ t2 ◀▶ t3 ─ pad        for texts that are read and not written (BehnamGhader et al., 2024)
@@ -16,7 +16,7 @@ from chartune.errors import AdapterError
 from chartune.models.foreign import reading
 
 
-def seen_by_all(attention_mask: Tensor) -> dict[str, Tensor]:
+def full_attention(attention_mask: Tensor) -> dict[str, Tensor]:
     """What a decoder is given so that every token sees every token of its text.
 
     Args:
@@ -31,7 +31,7 @@ def seen_by_all(attention_mask: Tensor) -> dict[str, Tensor]:
     return {"attention_mask": hidden[:, None, None, :].expand(rows, 1, length, length), "position_ids": positions}
 
 
-def must_see_both_ways(body: Any, name: str) -> None:
+def must_heed_a_full_mask(body: Any, name: str) -> None:
     """Try on a few tokens whether a decoder heeds that mask, and padding changes nothing.
 
     Args:
@@ -46,14 +46,14 @@ def must_see_both_ways(body: Any, name: str) -> None:
     other[0, -1] = 9
     mask = torch.ones_like(padded)
     mask[:, ids.shape[1] :] = 0
-    with torch.no_grad(), reading("transformers", f"{name} must read a text both ways", "leave out `both_ways`"):
+    with torch.no_grad(), reading("transformers", f"{name} must read a text both ways", "leave out `bidirectional`"):
         states, moved, alone = (
-            body(input_ids=tokens, **seen_by_all(seen), use_cache=False).last_hidden_state[:, : ids.shape[1]].float()
+            body(input_ids=tokens, **full_attention(seen), use_cache=False).last_hidden_state[:, : ids.shape[1]].float()
             for tokens, seen in ((ids, mask[:, :6]), (other, mask[:, :6]), (padded, mask))
         )
     most = float(states.abs().max())
     if not (moved - states)[0, 0].abs().max() > 0 or (alone - states).abs().max() > 1e-2 * most:
         raise AdapterError(
             f"a decoder that reads both ways must heed the mask that it is given, but {name} does not; leave out "
-            f"`both_ways`, or choose another base model, such as LLaMA."
+            f"`bidirectional`, or choose another base model, such as LLaMA."
         )
