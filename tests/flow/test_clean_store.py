@@ -32,8 +32,8 @@ def test_data_and_token_arrays_stay_as_long_as_a_run_begun_or_finished_needs_the
     rows = {"subject_id": range(120), "text": [f"fever {n} {'pain' * (n % 2)}" for n in range(120)]}
     table = tmp_path / "notes.csv"
     pl.DataFrame(rows | {"label": [n % 2 for n in range(120)]}).write_csv(table)
-    words = (table, "--base", llama.folder, "--name", "mine", "--set", "max_seq_len=8", "--set",
-             "optimisation.duration.value=1", "--store", store.root)  # fmt: skip
+    words = (table, "--base", llama.folder, "--name", "mine", "--set", "max_seq_len=8", "--set", "head.start=probe",
+             "--set", "optimisation.duration.value=1", "--store", store.root)  # fmt: skip
     with monkeypatch.context() as patch:
         patch.setattr(stage, "fit", interrupt)
         assert chartune("finetune", *words).code == 130
@@ -55,5 +55,5 @@ def test_data_and_token_arrays_stay_as_long_as_a_run_begun_or_finished_needs_the
         assert chartune("predict", "mine", table, *out).code == 130
     assert "predictions/" in str([row["held_back"] for row in cleaned(store, "mine", "--yes")["holdings"]])
     gone = cleaned(store, "--kind", "runs", "--kind", "data", "--kind", "predictions", "--yes")
-    assert len(gone["removed"]) == len(holdings(store)) + 4  # token arrays of data that went go along
+    assert len(gone["removed"]) == 3 + 1 + 2  # token arrays of data that went go along, and what was read of two splits
     assert holdings(store) == []

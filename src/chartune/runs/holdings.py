@@ -29,6 +29,8 @@ KINDS: Final = (
 """Shelves of a store, what is made from others first."""
 PARENTS: Final = frozenset({"runs", "data", "frames", "backbones", "imported", "tokens"})
 """Kinds that others are made from."""
+OF_DATA: Final = frozenset({"tokens", "readings"})
+"""Kinds that are made from texts of prepared data alone, and go with them."""
 OPEN: Final = frozenset({"backbones", "imported", COMPILED})
 """Kinds that hold nothing of patients."""
 UNSIGNED: Final = frozenset({SEARCHES, COMPILED})
@@ -63,7 +65,7 @@ class Holding:
     needs: frozenset[Key] | None = frozenset()
     """What it is made from; a fingerprint may be empty, for all of a kind. None: that cannot be known."""
     of: tuple[str, str] | None = None
-    """Of token arrays the prepared data and the content hash of the base model that they are of; None: not known."""
+    """Of token arrays and readings the prepared data and the content hash of the base model; None: not known."""
     in_use: bool = False
     """Whether a living process of this machine writes it."""
 
@@ -134,7 +136,7 @@ def _finished(path: Path) -> Holding:
         further |= _of_run(Run(path))
     if artefact.kind == "data":
         further["needs"] = _frames(path)
-    if artefact.kind == "tokens" and manifest.model_extra:
+    if artefact.kind in OF_DATA and manifest.model_extra:
         of = manifest.model_extra.get("data"), manifest.model_extra.get("backbone")
         further["of"] = of if all(isinstance(part, str) for part in of) else None
     return _holding(path, path.name, "finished", **further)

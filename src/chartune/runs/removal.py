@@ -14,7 +14,7 @@ from typing import Final
 
 from chartune.artefact import VERIFIED
 from chartune.errors import ConfigError
-from chartune.runs.holdings import KINDS, REMOVED, Holding
+from chartune.runs.holdings import KINDS, OF_DATA, REMOVED, Holding
 from chartune.runs.names import NAMES
 from chartune.store import Store, storing
 from chartune.writing import fsync
@@ -75,7 +75,7 @@ class Removal:
 def removal(every: Sequence[Holding], selection: Selection, now: float | None = None) -> Removal:
     """Judge a selection.
 
-    Token arrays of prepared data that go, and that no run which stays needs, go along.
+    Token arrays and readings of prepared data that go, and that no run which stays needs, go along.
 
     Args:
         every: all that the store holds.
@@ -97,7 +97,7 @@ def removal(every: Sequence[Holding], selection: Selection, now: float | None = 
     goes = [one for one in chosen if one not in held]
     data = {one.fingerprint for one in goes if one.kind == "data"}
     stays = [one for one in every if one not in goes]
-    goes += [one for one in stays if one.kind == "tokens" and one.of and one.of[0] in data and not one.in_use]
+    goes += [one for one in stays if one.kind in OF_DATA and one.of and one.of[0] in data and not one.in_use]
     return Removal(tuple(_in_order(goes)), held)
 
 

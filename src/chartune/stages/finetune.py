@@ -198,7 +198,7 @@ def _train(stage: Finetune, data: Artefact, table: TaskTable, inputs: Inputs, wo
     if not isinstance(model, Classifier):
         raise AssertionError("fine-tuning trains a classifier")
     pad_id = padding_of(load_tokenizer(inputs.base))
-    start = Initial(inputs, assembled.attached, work.store)
+    start = Initial(inputs, assembled.attached, work.store, data.fingerprint)
     reader = _reader(stage, model, table, encoded, pad_id, start)
     fitted = _fitted(stage, table, assembled, reader, start, work)
     assembled.attached.must_hold()

@@ -36,7 +36,7 @@ LIBRARIES: Final = {"torch": torch.__version__, "transformers": transformers.__v
 
 
 def base_nll(
-    model: LanguageModel, blocks: Blocks, backbone: LocalBackbone, numerics: Resolved, store: Store
+    model: LanguageModel, blocks: Blocks, backbone: LocalBackbone, numerics: Resolved, store: Store, data: str
 ) -> NDArray[np.float64]:
     """As `token_nll`, of a base model with nothing attached; kept in the store.
 
@@ -46,6 +46,7 @@ def base_nll(
         backbone: which base it is.
         numerics: in which it reads.
         store: where the nats are kept.
+        data: fingerprint of the prepared data with which they go.
 
     Returns:
         Nats of each predicted token, in the order of `Blocks.targets`: [N].
@@ -61,7 +62,7 @@ def base_nll(
         "backbone": backbone.content_hash, "numerics": numerics.hashable(), "blocks": read, "ahead": blocks.ahead,
         "libraries": LIBRARIES,
     }  # fmt: skip
-    nats: NDArray[np.float64] = _once(store, parts, lambda: token_nll(model, blocks, numerics))
+    nats: NDArray[np.float64] = _once(store, data, parts, lambda: token_nll(model, blocks, numerics))
     return nats
 
 
@@ -74,6 +75,8 @@ class Initial:
     attached: Attached
     store: Store
     """Where its vectors are kept."""
+    data: str
+    """Fingerprint of the prepared data with which they go."""
 
     def vectors(self, model: Classifier, examples: Examples) -> NDArray[np.float32]:
         """As `pooled_vectors`; kept in the store, but where the weights of a text's rows have yet to be learnt.
@@ -98,7 +101,9 @@ class Initial:
             "window": examples.window, "windows": model.head.windows, "libraries": LIBRARIES,
             **({"bidirectional": True} if model.bidirectional else {}),
         }  # fmt: skip
-        vectors: NDArray[np.float32] = _once(self.store, parts, lambda: pooled_vectors(model, examples, numerics))
+        vectors: NDArray[np.float32] = _once(
+            self.store, self.data, parts, lambda: pooled_vectors(model, examples, numerics)
+        )
         return vectors
 
     def _layers(self) -> dict[str, Any]:
@@ -112,8 +117,8 @@ class Initial:
         return {"merged": merged, "placed": placed, "every_weight": self.attached.stack.trains_all()}
 
 
-def _once(store: Store, parts: Mapping[str, Any], read: Callable[[], NDArray[Any]]) -> Any:
-    """What `read` returns, kept under all that determines it."""
+def _once(store: Store, data: str, parts: Mapping[str, Any], read: Callable[[], NDArray[Any]]) -> Any:
+    """What `read` returns, kept under all that determines it; `data` is who has it removed, and no part of that."""
     name = fingerprint(SHELF, REVISION, parts)
     artefact = store.find(SHELF, name)
     if artefact is None:  # read outside of the lease: hours of a large model must keep nobody waiting
@@ -123,7 +128,8 @@ def _once(store: Store, parts: Mapping[str, Any], read: Callable[[], NDArray[Any
         def write(folder: Path) -> None:
             write_bytes(folder / FILE, buffer.getvalue())
 
-        artefact = store.obtain(SHELF, name, write, {"sensitivity": "restricted"})
+        of = {"data": data, "backbone": parts["backbone"]}
+        artefact = store.obtain(SHELF, name, write, {"sensitivity": "restricted", **of})
     return np.load(artefact.file(FILE))
 
 

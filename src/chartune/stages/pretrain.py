@@ -182,7 +182,8 @@ def _adapt(stage: Pretrain, data: Artefact, inputs: Inputs, cutting: Cutting, wo
     measured = measurement(stage, data, scored_texts(stage, texts, cutting), inputs.resolved)
     body = bare_body(stage, inputs)
     bare = stage.reader(body, backbone.family, None).to(inputs.resolved.device)
-    measured.read(bare, "before", last, GENERAL, nll=partial(base_nll, backbone=backbone, store=work.store))
+    once = partial(base_nll, backbone=backbone, store=work.store, data=data.fingerprint)
+    measured.read(bare, "before", last, GENERAL, nll=once)
     assembled = assemble(stage, inputs, body)
     learning, every = assembled.learning, assembled.parameters
     model, fitted = _fitted(stage, assembled, texts, cutting, inputs, work)

@@ -93,7 +93,7 @@ def reader_of(table: TaskTable, base: LocalBackbone, store: Store) -> tuple[Clas
     head = Head().build(body.hidden_size, table.prior_logits(), 0)
     attached = attach(Stack(), body.module, [], 0)
     model = Classifier(attached.module, head, Head().pooling_for(base.family))
-    start = Initial(Inputs(base, (), EXACT), attached, store)
+    start = Initial(Inputs(base, (), EXACT), attached, store, "d" * 16)
     return model, _reader(STAGE, model, table, encoded, tokenizer.pad_token_id, start), start
 
 

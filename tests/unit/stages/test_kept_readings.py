@@ -26,6 +26,7 @@ from chartune.stages.kept_readings import SHELF, Initial, base_nll
 from chartune.store import Store
 
 EXACT = resolve(Numerics(precision="fp32", attention="eager", compile="off"), 12)
+DATA = "d" * 16
 TEXTS = ["the patient was admitted with chest pain", "cough and fever", "she was given aspirin and went home"]
 
 
@@ -66,7 +67,7 @@ def test_a_second_run_reads_nothing(
     reads: list[Blocks], model: LanguageModel, llama: LocalBackbone, store: Store
 ) -> None:
     blocks = packed(llama)
-    first, again = (base_nll(model, blocks, llama, EXACT, store) for _ in range(2))
+    first, again = (base_nll(model, blocks, llama, EXACT, store, DATA) for _ in range(2))
     assert len(reads) == 1
     assert np.array_equal(first, token_nll(model, blocks, EXACT))
     assert np.array_equal(first, again)
@@ -85,16 +86,16 @@ def test_what_would_give_other_nats_is_read_anew(
         (blocks, llama, replace(EXACT, attention="sdpa")),
     )
     for number, (read, base, numerics) in enumerate([(blocks, llama, EXACT), *others], start=1):
-        base_nll(model, read, base, numerics, store)
+        base_nll(model, read, base, numerics, store, DATA)
         assert len(reads) == number
 
 
 def test_a_damaged_reading_is_refused(model: LanguageModel, llama: LocalBackbone, store: Store) -> None:
-    base_nll(model, packed(llama), llama, EXACT, store)
+    base_nll(model, packed(llama), llama, EXACT, store, DATA)
     file = store.artefacts(SHELF)[0].path / module.FILE
     file.write_bytes(file.read_bytes()[:-8] + bytes(8))
     with pytest.raises(StoreError, match=r"damaged|changed"):
-        base_nll(model, packed(llama), llama, EXACT, store)
+        base_nll(model, packed(llama), llama, EXACT, store, DATA)
 
 
 @pytest.mark.parametrize("base", ["llama", "bert"])
@@ -164,7 +165,7 @@ def start(inputs: Inputs, store: Store, *methods: dict[str, Any], seed: int = 0)
     """A base with fresh layers."""
     stack = Stack.parse({"layers": [{"kind": "fresh", "method": method} for method in methods]})
     body = load_body(inputs.base, inputs.resolved)
-    return Initial(inputs, attach(stack, body.module, [None] * len(methods), seed), store)
+    return Initial(inputs, attach(stack, body.module, [None] * len(methods), seed), store, DATA)
 
 
 def classifier(part: Initial, pooling: Any = "mean", windows: Any = "mean") -> Classifier:
