@@ -113,6 +113,18 @@ def tuned(store: Store, data: Any, base: LocalBackbone, name: str, layers: Seque
     return finetune(Finetune.parse({**asked, **exact, **further}), store)
 
 
+def that_tells_texts_apart(
+    store: Store, data: Any, base: LocalBackbone, name: str, layers: Sequence[Any]
+) -> Run:  # fmt: skip
+    """The first of some seeds whose run does not say the same of every text, as tiny encoders often do."""
+    for seed in range(12):
+        run = tuned(store, data, base, name, layers, seed=seed)
+        scorer = load(run, store)
+        if isinstance(scorer, Loaded) and np.ptp(scorer.decided(TEXTS)) > 1e-3:
+            return run
+    raise AssertionError(f"with none of 12 seeds {name} tells texts apart")
+
+
 def fresh(kind: str, **numbers: Any) -> dict[str, Any]:
     return {"kind": "fresh", "method": {"kind": kind, **numbers}}
 
@@ -158,7 +170,7 @@ def must_score_alike(run: Run, store: Store, read: Any) -> None:
     logits, probabilities = np.asarray(read[0]), np.asarray(read[1])
     assert np.allclose(scorer.form.decide(logits), decided, atol=1e-5), np.abs(scorer.form.decide(logits) - decided)
     assert np.allclose(probabilities, scorer.predict_proba(TEXTS), atol=1e-5)
-    assert np.ptp(decided) > 1e-5
+    assert np.ptp(decided) > 1e-3
 
 
 def must_all_score_alike(store: Store, runs: Sequence[Run], base: LocalBackbone, place: Path, merge: Any) -> None:
@@ -338,8 +350,8 @@ def test_so_does_every_method_and_stack_of_encoders_and_decoders(
             "merged dora": [merged, DORA]
         }
     further = fusions(own, data, base, below) if model_type in ("llama", "bert") else {}
-    runs, others = ([tuned(own, data, base, name, layers) for name, layers in each.items()]
-                    for each in (stacks, further))  # fmt: skip
+    runs = [that_tells_texts_apart(own, data, base, name, layers) for name, layers in stacks.items()]
+    others = [tuned(own, data, base, name, layers) for name, layers in further.items()]
     for run in (*runs, *others):
         must_reload(run, own)
     runs += others if model_type == "llama" else []
