@@ -48,6 +48,11 @@ class Language:
         scaled = raw if self.multiplier == 1.0 else raw * self.multiplier
         return scaled if self.cap is None else self.cap * torch.tanh(scaled / self.cap)
 
+    def of_raw(self, errors: Tensor, logits: Tensor) -> Tensor:
+        """The gradient by what the head gives. errors: that by the logits, [.., V]; logits: [.., V] in fp32."""
+        scaled = errors if self.multiplier == 1.0 else errors * self.multiplier
+        return scaled if self.cap is None else scaled * (1 - (logits / self.cap) ** 2)
+
     def beside(self, position_ids: Tensor) -> dict[str, Tensor | None]:
         """What a body is given beside the tokens. position_ids: [B, T], 0 where a piece or padding begins."""
         if self.apart == "rows":

@@ -21,6 +21,7 @@ from chartune.models.families import Pooling
 from chartune.models.heads import LinearHead, pool
 from chartune.models.language import Language
 from chartune.models.losses import CROSS_ENTROPY, UNBALANCED, Balance, weighted_loss
+from chartune.models.token_loss import frozen_matrix, nll_beside_its_gradient, rounded, token_nll
 
 CHUNK: Final = 1024
 """Rows of logits computed at a time, at most."""
@@ -30,7 +31,7 @@ LOGITS: Final = {"cpu": 2**23, "cuda": 2**26}
 LEAST: Final = 64
 """Rows of logits computed at a time, at least: below, a product reads more of the head than it computes."""
 RECOMPUTE_ABOVE: Final = 2**25
-"""Logits (rows × vocabulary) above which they are recomputed in the backward pass instead of kept."""
+"""Logits (rows × vocabulary) of a head that learns above which they are recomputed in the backward pass, not kept."""
 
 
 def of_the_text(hidden: Tensor, input_ids: Tensor) -> Tensor:
@@ -122,11 +123,18 @@ class LanguageModel(nn.Module):
         hidden = self.body(input_ids=input_ids, **self.language.beside(position_ids)).last_hidden_state
         hidden = of_the_text(hidden, input_ids).flatten(0, 1)
         targets = input_ids.flatten()[predicting + 1] if targets is None else targets
-        states = hidden[predicting]  # [N, D]
-        rows, head = self._rows(states.device.type), self._head(states.device.type)
-        heavy = torch.is_grad_enabled() and len(states) * self.vocabulary > RECOMPUTE_ABOVE
+        return self._of_states(hidden[predicting], targets)
+
+    def _of_states(self, states: Tensor, targets: Tensor) -> Tensor:
+        """Of hidden states that predict, [N, D], and what they predict, [N]: [N]."""
+        rows, products = self._rows(states.device.type), _products_of(states)
+        frozen, learning = frozen_matrix(self.lm_head), torch.is_grad_enabled()
+        # in fp16 a gradient must carry the scaler's factor before it is rounded
+        if frozen is not None and learning and products != torch.float16:
+            return nll_beside_its_gradient(states, targets, rounded(frozen, products), self.language, rows)
+        head = self.lm_head if frozen is None else partial(nn.functional.linear, **rounded(frozen, products)._asdict())
         chunks = zip(torch.split(states, rows), torch.split(targets, rows), strict=True)
-        if heavy:
+        if learning and len(states) * self.vocabulary > RECOMPUTE_ABOVE:
             return torch.cat([checkpoint(self._chunk, head, h, t, use_reentrant=False) for h, t in chunks])
         return torch.cat([self._chunk(head, h, t) for h, t in chunks])
 
@@ -134,13 +142,11 @@ class LanguageModel(nn.Module):
         """How many rows of logits [rows, vocabulary] are held at a time."""
         return min(CHUNK, max(LEAST, LOGITS[device] // self.vocabulary))
 
-    def _head(self, device: str) -> Callable[[Tensor], Tensor]:
-        """The head; a frozen matrix that products would round for each chunk is rounded once for all."""
-        head = self.lm_head
-        if not (isinstance(head, nn.Linear) and torch.is_autocast_enabled(device)) or head.weight.requires_grad:
-            return head
-        return partial(nn.functional.linear, weight=head.weight.to(torch.get_autocast_dtype(device)), bias=head.bias)
-
     def _chunk(self, head: Callable[[Tensor], Tensor], hidden: Tensor, targets: Tensor) -> Tensor:
-        logits = self.language.logits(head(hidden).float())
-        return nn.functional.cross_entropy(logits, targets, reduction="none")
+        return token_nll(self.language.logits(head(hidden).float()), targets)
+
+
+def _products_of(states: Tensor) -> torch.dtype:
+    """The type in which a head multiplies states."""
+    device = states.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype

@@ -59,7 +59,7 @@ from chartune.train.loop import Fitted, Training, fit
 from chartune.train.optimizer import Optimisation, Stopping
 from chartune.train.plan import schedule_of
 
-REVISION: Final = 3
+REVISION: Final = 4
 PLACEBO: Final = ", a placebo"
 
 
