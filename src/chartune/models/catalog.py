@@ -58,6 +58,44 @@ def _published(name: str, title: str, hub: str, licence: str, tokens: int, sizes
 
 NOT_STATED: Final = "not stated by its model card"
 
+_RO, _LI = "(Rohanian et al., 2023)", "(Rohanian et al., 2024)"
+TAYLOR: Final = (
+    _published("tinybert", "TinyBERT, 4 layers, 14.3 M parameters, general text (Jiao et al., 2020)",
+               "huawei-noah/TinyBERT_General_4L_312D", NOT_STATED, 512, "tinybert-uncased"),
+    _published("tiny-biobert", f"TinyBioBERT, 13.9 M parameters, biomedical text {_RO}", "nlpie/tiny-biobert", "MIT",
+               512, "tinybert-cased"),
+    _published("tiny-clinicalbert", f"TinyClinicalBERT, 13.9 M parameters, clinical text {_LI}",
+               "nlpie/tiny-clinicalbert", "MIT", 512, "tinybert-cased"),
+    _published("mobilebert", "MobileBERT, 24.6 M parameters, general text (Sun et al., 2020)",
+               "google/mobilebert-uncased", "Apache-2.0", 512, "mobilebert-uncased"),
+    _published("bio-mobilebert", f"BioMobileBERT, 24.6 M parameters, biomedical text {_RO}", "nlpie/bio-mobilebert",
+               "MIT", 512, "mobilebert-uncased"),
+    _published("clinical-mobilebert", f"ClinicalMobileBERT, 24.6 M parameters, clinical text {_LI}",
+               "nlpie/clinical-mobilebert", "MIT", 512, "mobilebert-uncased"),
+    _published("distilbert", "DistilBERT uncased, 66 M parameters, general text (Sanh et al., 2019)",
+               "distilbert/distilbert-base-uncased", "Apache-2.0", 512, "distilbert-uncased"),
+    _published("bio-distilbert", f"BioDistilBERT uncased, 66 M parameters, biomedical text {_RO}",
+               "nlpie/bio-distilbert-uncased", "MIT", 512, "distilbert-uncased"),
+    _published("clinical-distilbert", f"ClinicalDistilBERT, 65 M parameters, clinical text {_LI}",
+               "nlpie/clinical-distilbert", "MIT", 512, "distilbert-cased"),
+    _published("distil-biobert", f"DistilBioBERT, BERT of 6 layers, 65 M parameters, biomedical text {_RO}",
+               "nlpie/distil-biobert", "MIT", 512, "distil-biobert"),
+    _published("bert-tiny", "BERT of 2 layers, 4.4 M parameters, general text (Turc et al., 2019)",
+               "prajjwal1/bert-tiny", "MIT", 512, "bert-tiny"),
+    _published("bert-base", "BERT base uncased, 109 M parameters, general text (Devlin et al., 2019)",
+               "google-bert/bert-base-uncased", "Apache-2.0", 512, "bert-base-uncased"),
+    _published("biobert", "BioBERT 1.1, BERT base cased, 108 M parameters, biomedical text (Lee et al., 2020)",
+               "dmis-lab/biobert-v1.1", NOT_STATED, 512, "bert-base-cased"),
+    _published("roberta-base", "RoBERTa base, 124 M parameters, general text (Liu et al., 2019)",
+               "FacebookAI/roberta-base", "MIT", 512, "roberta-base"),
+    _published("longformer", "Longformer base, 148 M parameters, general text (Beltagy et al., 2020)",
+               "allenai/longformer-base-4096", "Apache-2.0", 4096, "longformer-base-4096"),
+    _published("llama-2-7b", "Llama 2, 6.7 B parameters (Touvron et al., 2023)", "meta-llama/Llama-2-7b-hf",
+               "Llama 2 Community", 4096, "llama-2-7b"),
+)  # fmt: skip
+"""The models of Taylor et al. (2024): four sizes, each pretrained on general, biomedical and clinical text (the base
+one of clinical text is `bio-clinicalbert`, the Longformer `clinical-longformer`), and larger ones beside them."""
+
 catalog: Final = {
     row.name: row
     for row in (
@@ -91,6 +129,7 @@ catalog: Final = {
                    "UFNLP/gatortron-base", "Apache-2.0", 512, "gatortron-base"),
         _published("clinical-longformer", "Clinical-Longformer, 148 M parameters (Li et al., 2022)",
                    "yikuan8/Clinical-Longformer", NOT_STATED, 4096, "longformer-base-4096"),
+        *TAYLOR,
     )
 }  # fmt: skip
 

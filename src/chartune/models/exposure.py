@@ -104,6 +104,16 @@ _ROWS: Final[tuple[tuple[str, Saw, str, str], ...]] = (
      "Wang et al. (2023), doi:10.1038/s41591-023-02552-9"),
     (r"(.*/)?biobert.*", "no hospital notes", _LITERATURE, "Lee et al. (2020), arXiv:1901.08746"),
     (r"(.*/)?biomednlp-(pubmed|biomed)bert.*", "no hospital notes", _LITERATURE, "Gu et al. (2021), arXiv:2007.15779"),
+    (r"nlpie/(bio-(distilbert|mobilebert|tinybert).*|compact-biobert|(distil|tiny)-biobert)|bio-(distilbert|mobilebert)|"
+     r"(distil|tiny)-biobert", "no hospital notes", "PubMed abstracts; no hospital notes",
+     "Rohanian et al. (2023), arXiv:2209.03182"),
+    (r"(.*/)?(bert-(base|large)(-(un)?cased)?|bert-tiny|distilbert(-base-(un)?cased)?|tinybert.*|mobilebert.*)",
+     "no hospital notes", "English Wikipedia and books", "Devlin et al. (2019), and the papers of what stems from it"),
+    (r"(.*/)?(roberta-(base|large)|longformer(-(base|large)-4096)?)", "not known",
+     "books, Wikipedia, news and web text, which may hold published case reports",
+     "Liu et al. (2019), arXiv:1907.11692"),
+    (r"(.*/)?llama-2-.*", "not known", "public web text and other public data, not stated in full",
+     "Touvron et al. (2023), arXiv:2307.09288"),
     (r".*mimic.*", "mimic notes", "MIMIC notes, as its name says", "its name"),
     (r"(.*/)?pmc-llama.*", "no hospital notes", _LITERATURE, "Wu et al. (2023), arXiv:2304.14454"),
 )  # fmt: skip

@@ -130,7 +130,7 @@ class PublishedDataset:
 
 def dataset_of(task: str) -> PublishedDataset | None:
     """The printed size of a task (Gema et al. 2023, Table 1); None when the paper has not asked it."""
-    rows = [row for row in _rows("p1_datasets.csv") if row["dataset"] == COLUMNS.get(task)]
+    rows = [row for row in rows_of("p1_datasets.csv") if row["dataset"] == COLUMNS.get(task)]
     if not rows:
         return None
     row = rows[0]
@@ -144,7 +144,7 @@ def downstream(task: str) -> list[PublishedScore]:
     column = COLUMNS.get(task)
     if column is None:
         return []
-    rows = _rows("p1_downstream.csv")
+    rows = rows_of("p1_downstream.csv")
     third = {row["model"]: row[column] for row in rows if row["table"] == "Table 3"}
     return [
         PublishedScore(
@@ -159,9 +159,9 @@ def outcome_rows() -> list[PublishedRow]:
     """All rows of Tables 3 and 4 (Gema et al. 2023), then what is quoted of CORe."""
     printed = [
         PublishedRow(row["model"], row["table"], _scores(row), float(row["macro"]) / 100, row["in_table_3"])
-        for row in _rows("p1_downstream.csv")
+        for row in rows_of("p1_downstream.csv")
     ]
-    return [*printed, *(PublishedRow(row["model"], UNVERIFIED, _scores(row)) for row in _rows("core_outcomes.csv"))]
+    return [*printed, *(PublishedRow(row["model"], UNVERIFIED, _scores(row)) for row in rows_of("core_outcomes.csv"))]
 
 
 def ventilated_cohort() -> list[PublishedCohort]:
@@ -171,7 +171,7 @@ def ventilated_cohort() -> list[PublishedCohort]:
             row["step"], int(row["admissions"]), float(row["prolonged"]) / 100 if row["prolonged"] else None,
             row["where"],
         )
-        for row in _rows("ventilated_cohort.csv")
+        for row in rows_of("ventilated_cohort.csv")
     ]  # fmt: skip
 
 
@@ -191,7 +191,7 @@ def pretraining() -> list[PublishedPretraining]:
             row["base"], row["method"], int(row["trainable_parameters"]),
             float(row["train_perplexity"]), float(row["test_perplexity"]), _seconds(row["time"]),
         )
-        for row in _rows("p1_pretraining.csv")
+        for row in rows_of("p1_pretraining.csv")
     ]  # fmt: skip
 
 
@@ -200,6 +200,7 @@ def _seconds(clock: str) -> int:
     return 3600 * hours + 60 * minutes + seconds
 
 
-def _rows(file: str) -> list[dict[str, str]]:
+def rows_of(file: str) -> list[dict[str, str]]:
+    """The lines of a table that this package ships, by column; cells as they stand."""
     text = files("chartune.published").joinpath(file).read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))

@@ -106,7 +106,7 @@ def test_bases_are_listed_with_what_they_have_read(cache: Path, tmp_path: Path) 
     circular_on_mimic = {name for name, row in rows.items() if row["circular_on_mimic"]}
     assert circular_on_mimic == {
         "bluebert", "umlsbert", "bio-clinicalbert", "core-clinical", "bioclinical-modernbert", "clinical-modernbert",
-        "gatortron", "clinical-longformer",
+        "gatortron", "clinical-longformer", "tiny-clinicalbert", "clinical-mobilebert", "clinical-distilbert",
     }  # fmt: skip
     assert not rows["gatortron"]["here"]
     assert "hf download UFNLP/gatortron-base; can be planned with" in said.out

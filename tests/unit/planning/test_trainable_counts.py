@@ -1,7 +1,6 @@
-"""Numbers of trainable parameters that were published: the ten of Gema et al. (Table 2), and those of Taylor et al.
+"""Numbers of trainable parameters that were published: the ten of Gema et al. (Table 2).
 
-The latter include DistilBERT's pre-classifier of 590,592 weights, a part of a head, which is taken off; of its prefix
-the published one has 20 tokens. What they count of a MobileBERT's prefix is no number that its attention could read.
+Those of Taylor et al. stand in `test_counts_of_taylor2024.py`.
 """
 
 import csv
@@ -9,22 +8,15 @@ import json
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import pytest
 from torch import nn
-from transformers import AutoConfig
 
-from chartune.adapters.ia3 import IA3
-from chartune.adapters.lora import LoRA
-from chartune.adapters.method import Method
-from chartune.adapters.prefix import Prefix
 from chartune.config import read_yaml
 from chartune.errors import ConfigError
 from chartune.models.anatomy import anatomy_of
 from chartune.models.architecture import shape_of
 from chartune.models.backbone import Backbone, find_backbone, sizes_alone
-from chartune.models.families import family_of
 from chartune.models.meta import meta_body
 from chartune.stages.pretrain import Pretrain
 from chartune.store import Store
@@ -36,47 +28,6 @@ PUBLISHED = [
     int(row["trainable_parameters"])
     for row in csv.DictReader(files("chartune.published").joinpath("p1_pretraining.csv").read_text().splitlines())
 ]
-BERT = {"model_type": "bert", "vocab_size": 28996}
-TINY = BERT | {"hidden_size": 312, "num_hidden_layers": 4, "num_attention_heads": 12, "intermediate_size": 1200}
-MOBILE = {"model_type": "mobilebert"}
-DISTIL = {"model_type": "distilbert"}
-SIX = BERT | {"num_hidden_layers": 6}
-PRE_CLASSIFIER = 768 * 768 + 768
-QKV = ("query", "key", "value")
-BY_DEFAULT = IA3(outputs=("key", "value"), inputs=("output.dense",))
-"""As peft's table of targets has it for BERT: the output of attention is scaled, too."""
-COUNTS: list[tuple[str, dict[str, Any], Method, int]] = [
-    ("TinyBERT", TINY, LoRA(rank=8, targets=QKV), 59_904),
-    ("TinyBERT", TINY, BY_DEFAULT, 8_544),
-    ("TinyBERT", TINY, Prefix(tokens=10), 24_960),
-    ("MobileBERT", MOBILE, LoRA(rank=8, targets=QKV), 221_184),
-    ("MobileBERT", MOBILE, BY_DEFAULT, 58_368),
-    ("MobileBERT", MOBILE, Prefix(tokens=10), 245_760 // 4),  # of 128 numbers: 245,760 takes its width of 512
-    ("DistilBERT", DISTIL, LoRA(rank=8, targets=("q_lin", "k_lin", "v_lin")), 811_776 - PRE_CLASSIFIER),
-    ("DistilBERT", DISTIL, IA3(outputs=("k_lin", "v_lin"), inputs=("lin1", "lin2")), 622_848 - PRE_CLASSIFIER),
-    ("DistilBERT", DISTIL, Prefix(tokens=20), 774_912 - PRE_CLASSIFIER),
-    ("distil-biobert", SIX, LoRA(rank=8, targets="attention"), 147_456),
-    ("distil-biobert", SIX, BY_DEFAULT, 32_256),
-    ("distil-biobert", SIX, Prefix(tokens=10), 92_160),
-    ("BioBERT", BERT, LoRA(rank=8, targets="attention"), 294_912),
-    ("BioBERT", BERT, BY_DEFAULT, 64_512),
-    ("BioBERT", BERT, Prefix(tokens=10), 184_320),
-    ("RoBERTa", {"model_type": "roberta", "vocab_size": 50265}, LoRA(rank=8, targets="attention"), 294_912),
-    ("RoBERTa", {"model_type": "roberta", "vocab_size": 50265}, BY_DEFAULT, 64_512),
-    ("RoBERTa", {"model_type": "roberta", "vocab_size": 50265}, Prefix(tokens=10), 184_320),
-    ("Llama-2-7B", {"model_type": "llama"}, LoRA(rank=8, targets="attention"), 4_194_304),
-    ("Llama-2-7B", {"model_type": "llama"}, IA3(), 614_400),
-    ("Llama-2-7B", {"model_type": "llama"}, Prefix(tokens=10), 2_621_440),
-]
-
-SLOW = ("MobileBERT", "RoBERTa", "Llama-2-7B")
-
-
-@lru_cache(maxsize=2)
-def body_of(sizes: str) -> nn.Module:
-    """A body without memory, by the fields of its config.json."""
-    config = AutoConfig.for_model(**json.loads(sizes))
-    return meta_body(config, family_of(str(config.model_type), "a test"), EXACT).module
 
 
 @lru_cache(maxsize=2)
@@ -103,17 +54,6 @@ def test_a_plan_of_the_recipe_gives_them_without_weights(tmp_path: Path) -> None
     assert said.code in (0, 5), said.err  # whether they fit is another question
     planned = [cell["trainable_parameters"] for cell in json.loads(said.out)["cells"]]
     assert planned == PUBLISHED
-
-
-@pytest.mark.parametrize(("sizes", "method", "count"), [
-    pytest.param(sizes, method, count, id=f"{name}-{method.kind}", marks=pytest.mark.slow if name in SLOW else ())
-    for name, sizes, method, count in COUNTS
-])  # fmt: skip
-def test_the_layers_of_taylor_et_al_have_their_numbers(sizes: dict[str, Any], method: Method, count: int) -> None:
-    body = body_of(json.dumps(sizes))
-    anatomy = anatomy_of(body)
-    method.must_suit(body, anatomy, "a test")
-    assert method.count(body, anatomy) == count
 
 
 @pytest.mark.slow
