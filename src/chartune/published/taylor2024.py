@@ -32,6 +32,10 @@ COMMITS: Final = {
 SEEDS: Final = (12, 34, 56)
 """Of the rows of four models; all others are single runs, of duplicates the highest."""
 
+HOURLY: Final = (2.0396, 1.9851, "GBP")
+"""Of training (AWS g5.16xlarge) and of inference (g4dn.16xlarge), the mean of on-demand and spot: least squares on the
+eleven prices that the repository gives with their hours. It does not state them."""
+
 BASES: Final = {
     "TinyBERT": "tinybert", "TinyBioBERT": "tiny-biobert", "TinyClinicalBERT": "tiny-clinicalbert",
     "MobileBERT": "mobilebert", "BioMobileBERT": "bio-mobilebert", "ClinicalMobileBERT": "clinical-mobilebert",

@@ -26,6 +26,7 @@ from chartune.errors import ChartuneError, RunError, StoreError, UnfinishedRun
 from chartune.log import EVENTS, Event, EventLog
 from chartune.quantities import Cost, Estimate
 from chartune.record import read_record
+from chartune.runs.efficiency import efficiency_of
 from chartune.runs.estimates import read_estimate, score_frame
 from chartune.runs.names import later_names
 from chartune.runs.nll import NLL
@@ -33,7 +34,6 @@ from chartune.runs.record import RUN, BaseModel, Layer, RunRecord
 from chartune.store import MANIFEST, Artefact, Store
 
 T = TypeVar("T")
-
 PREDICTIONS: Final = "predictions.parquet"
 SHELF: Final = "runs"
 START: Final = "the initial weights (step 0)"
@@ -138,7 +138,7 @@ class Run:
             _ = (self.about, self.form, self.scores, self.cost, self.environment, self.stage, self.names, self.events())
             if self.task is not None:
                 self.predictions()
-            _ = (self.per_label(), self.nll())
+            _ = (self.per_label(), self.nll(), efficiency_of(self.artefact))
         except ChartuneError as error:
             return str(error)
         return ""

@@ -34,6 +34,7 @@ from chartune.runs.run import Run
 from chartune.stages.assembly import Model, assemble, bare_body
 from chartune.stages.balancing import Balancing, balanced
 from chartune.stages.contributions import contributions, probe_of
+from chartune.stages.efficiency import measured
 from chartune.stages.facts import backbone_facts, layer_facts, source_facts, task_facts
 from chartune.stages.inputs import Inputs, content_of, inputs_of
 from chartune.stages.kept_readings import Initial
@@ -189,9 +190,8 @@ def parts_of(
 def _train(stage: Finetune, data: Artefact, table: TaskTable, inputs: Inputs, work: Work) -> Outcome:
     """Assemble, fit, keep, score."""
     texts = table.frame.get_column("text").to_list()
-    encoded = encode_long_once(
-        texts, inputs.base, stage.max_seq_len, work.store, data=f"{data.fingerprint}/{table.task}", long=stage.long
-    )  # fmt: skip
+    known = f"{data.fingerprint}/{table.task}"
+    encoded = encode_long_once(texts, inputs.base, stage.max_seq_len, work.store, data=known, long=stage.long)
     spec = HeadSpec(table.prior_logits(), table.form.loss, balanced(stage.balance, table).loss)
     assembled = assemble(stage, inputs, bare_body(stage, inputs), spec)
     model = assembled.reader
@@ -204,7 +204,8 @@ def _train(stage: Finetune, data: Artefact, table: TaskTable, inputs: Inputs, wo
     assembled.attached.must_hold()
     lineage = {"run": work.fingerprint, "stage": "finetune", "task": table.task}
     keep_weights(work.folder, assembled.attached, model, inputs, lineage, whole=stage.stack.trains_all())
-    return _outcome(stage, table, encoded, assembled, reader, fitted, work, inputs.resolved)
+    outcome = _outcome(stage, table, encoded, assembled, reader, fitted, work, inputs.resolved)
+    return replace(outcome, efficiency=measured(assembled, reader.examples, inputs, fitted.state, work.folder))
 
 
 def _fitted(stage: Finetune, table: TaskTable, assembled: Model, reader: Reader, start: Initial, work: Work) -> Fitted:

@@ -31,12 +31,14 @@ from chartune.models.numerics import Resolved
 from chartune.models.readers import LanguageModel
 from chartune.models.tokenizer import tokenizer_as_given
 from chartune.quantities import Duration
+from chartune.runs.efficiency import Efficiency
 from chartune.runs.record import ADAPTER
 from chartune.runs.run import Run
 from chartune.sources.plain_texts import plain_texts
 from chartune.stages.assembly import Model, assemble, bare_body
 from chartune.stages.base import lm_evaluation, lm_objective
 from chartune.stages.cutting import Cutting, least_blocks, must_suit
+from chartune.stages.efficiency import trained
 from chartune.stages.facts import backbone_facts, source_facts
 from chartune.stages.inputs import Inputs, inputs_of
 from chartune.stages.kept_readings import base_nll
@@ -194,7 +196,9 @@ def _adapt(stage: Pretrain, data: Artefact, inputs: Inputs, cutting: Cutting, wo
     write_sums(work.folder, sums)
     scores[TRAIN] |= last_batch(work.folder / EVENTS) if measured.batch_size else {}
     facts = {"stopped_early": fitted.stopped_early, **fitted.state.facts}
-    return Outcome(scores, learning, every, fitted.state.tokens, fitted.state, facts)
+    return Outcome(
+        scores, learning, every, fitted.state.tokens, fitted.state, facts, Efficiency(**trained(fitted.state, inputs))
+    )
 
 
 def _fitted(

@@ -30,6 +30,7 @@ from chartune.models.numerics import Resolved
 from chartune.names import Name
 from chartune.quantities import Cost, Estimate
 from chartune.report.followed import Released, released_events
+from chartune.runs.efficiency import EFFICIENCY, Efficiency
 from chartune.runs.ledger import free_name, rename
 from chartune.runs.locks import locked
 from chartune.runs.record import RUN, RunRecord
@@ -43,6 +44,7 @@ from chartune.tasks.dataset import Dataset, read_dataset
 from chartune.tasks.prepare import AnyPreparation
 from chartune.tasks.switches import switches
 from chartune.train.checkpoint import State
+from chartune.train.energy import Energy
 from chartune.train.meter import PeakMemory, device_name
 
 RUNS: Final = "runs"
@@ -135,6 +137,8 @@ class Outcome:
     """How training ended."""
     facts: dict[str, Any] = field(default_factory=dict)
     """Further entries of run.json."""
+    efficiency: Efficiency | None = None
+    """What was measured besides; None: nothing."""
 
 
 Tested = Callable[[Run, Work], Outcome] | None
@@ -233,7 +237,7 @@ def _carry_out(work: Callable[[Work], Outcome], place: Work, known: Mapping[str,
     """Work under the clock, and write what was done, how well and at what cost."""
     started, clock = datetime.now(UTC), time.monotonic()
     claimed = {"claims": locked(place.store)}
-    with PeakMemory() as memory, nullcontext() if is_made_up(dataset.source) else unseen():
+    with PeakMemory() as memory, Energy() as energy, nullcontext() if is_made_up(dataset.source) else unseen():
         outcome = _worked(work, place)
     seconds = time.monotonic() - clock + outcome.state.earlier_seconds
     entries = {
@@ -243,6 +247,8 @@ def _carry_out(work: Callable[[Work], Outcome], place: Work, known: Mapping[str,
         "versions": {package: version(package) for package in PACKAGES},
     }  # fmt: skip
     about = RunRecord.model_validate_json(json.dumps(entries))
+    if outcome.efficiency is not None:
+        write_json(place.folder / EFFICIENCY, _spent(outcome.efficiency, energy, outcome.state).to_json())
     write_account(place.folder, about, outcome.scores, _cost(outcome, memory.bytes, seconds, place.folder), dataset)
 
 
@@ -272,6 +278,13 @@ def remove_checkpoints(folder: Path) -> None:
     if (folder / CHECKPOINTS).exists():
         os.replace(folder / CHECKPOINTS, spent)
         shutil.rmtree(spent)
+
+
+def _spent(measured: Efficiency, energy: Energy, state: State) -> Efficiency:
+    """With energy, unless an earlier attempt has taken some that nobody has counted."""
+    if energy.joules is None or state.resumed:
+        return measured
+    return measured.but(joules=energy.joules, counters=energy.counters)
 
 
 def _cost(outcome: Outcome, peak: int | None, seconds: float, folder: Path) -> Cost:

@@ -56,6 +56,10 @@ class State:
     """Best validation score so far; higher is better."""
     best_step: int = 0
     """When it was reached."""
+    best_seconds: float = 0.0
+    """`seconds` by then, its evaluation included."""
+    best_tokens: int = 0
+    """`tokens` by then."""
     bad: int = 0
     """Evaluations since then."""
     micro_batch_tokens: int = 0

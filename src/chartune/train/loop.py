@@ -197,6 +197,8 @@ def _after(loop: _Loop, started: float) -> None:
     if evaluated:
         _evaluate(loop)
     state.seconds += time.monotonic() - started
+    if evaluated and not state.unevaluated and state.best_step == state.step:
+        state.best_seconds, state.best_tokens = state.seconds, state.tokens
     if evaluated or ending.asked is not None or time.monotonic() - loop.saved >= training.checkpoint_seconds:
         _save(loop)
     ending.end()

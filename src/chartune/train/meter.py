@@ -21,10 +21,12 @@ class PeakMemory:
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
-        _measuring.append(self)
         if torch.cuda.is_available():
+            _note_peak()  # of those around it, whose maximum is now reset
             torch.cuda.reset_peak_memory_stats()
+            _measuring.append(self)
             return self
+        _measuring.append(self)
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
         return self
@@ -32,10 +34,11 @@ class PeakMemory:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        _measuring.remove(self)
         if self._thread is None:
-            self.bytes = int(torch.cuda.max_memory_allocated())
+            _note_peak()
+            _measuring.remove(self)
             return
+        _measuring.remove(self)
         self._done.set()
         self._thread.join()
 
@@ -47,6 +50,12 @@ class PeakMemory:
                 self.bytes = max(self.bytes or 0, process.memory_info().rss)
             if self._done.wait(INTERVAL):
                 return
+
+
+def _note_peak() -> None:
+    """What a GPU has allocated at most since its maximum was reset counts for all that are being measured."""
+    for one in _measuring:
+        one.bytes = max(one.bytes or 0, int(torch.cuda.max_memory_allocated()))
 
 
 def peak_bytes() -> int:
