@@ -1,9 +1,9 @@
 """Two threads beside one other busy process: do they still bring what one thread brings?
 
     another process ─beside─┬─ one thread
-                            ├─ two threads of OpenMP that wait asleep (what chartune sets)
+                            ├─ two threads of OpenMP that wait asleep (as chartune sets it)
                             ├─ two threads of OpenMP that wait by turning round (OpenMP's default)
-                            └─ two Python threads of one OpenMP thread each, on shared weights, gradients summed
+                            └─ two Python threads of one OpenMP thread each, half a micro-batch each (chartune's way)
 
 Each way lives in a process of its own, because OpenMP reads its settings when torch is loaded; they take turns.
 Real tokens of MiniLM per second by the clock, in training with a LoRA; medians.
@@ -92,7 +92,7 @@ def be(threads: int, workers: int) -> None:
 
 
 def passes(place: Path, workers: int) -> Callable[[], Any]:
-    """A pass over all notes, micro-batch by micro-batch in so many Python threads; gradients are summed in order."""
+    """A pass over all notes, each micro-batch shared by so many Python threads, whose gradients are summed in order."""
     import torch
 
     from chartune.batches.budgets import budget_of
@@ -105,7 +105,10 @@ def passes(place: Path, workers: int) -> Callable[[], Any]:
     pool = ThreadPoolExecutor(workers)
     weights = [weight for weight in model.train().parameters() if weight.requires_grad]
     turns = [
-        [notes.batch(micro.indices) for micro in micro_batches(step, notes.encoded.lengths, budget)]
+        [
+            [notes.batch(micro.indices[at::workers]) for at in range(workers)]
+            for micro in micro_batches(step, notes.encoded.lengths, budget)
+        ]
         for step in epoch_steps(notes.encoded.lengths, BATCH, 0, 0)
     ]
 
@@ -114,9 +117,10 @@ def passes(place: Path, workers: int) -> Callable[[], Any]:
             return torch.autograd.grad(model(**batch), weights)
 
     def act() -> None:
-        for batches in turns:
-            for weight, *shares in zip(weights, *pool.map(gradients, batches), strict=True):
-                weight.grad = torch.stack(shares).sum(0)
+        for step in turns:
+            for batches in step:
+                for weight, *shares in zip(weights, *pool.map(gradients, batches), strict=True):
+                    weight.grad = torch.stack(shares).sum(0)
 
     return act
 

@@ -4,7 +4,7 @@ Numerics (as chosen) ─device, base, length─▶ Resolved (in force, with the 
 """
 
 from dataclasses import dataclass, fields
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import torch
 from pydantic import BeforeValidator
@@ -44,6 +44,13 @@ class Numerics(Config):
     compile: Annotated[Switch, Unhashed()] = "auto"
     """Blocks of a decoder become machine code while it is pretrained. `auto`: on a processor with a C++ compiler, where
     the training is long enough to repay it."""
+    data_parallel: Annotated[Literal["auto", "off"], BeforeValidator(_word), Unhashed()] = "auto"
+    """Two threads take half of each micro-batch. `auto`: on a processor, where PyTorch has two threads or more, blocks
+    are not compiled, no dropout is drawn and not every weight learns; `off`: threads share matrix products alone."""
+
+
+UNHASHED: Final = ("reason", "data_parallel")
+"""What of the numerics in force is no part of a fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +67,20 @@ class Resolved:
     quantisation: Quantisation = "none"
     compiled: bool = False
     """Whether the blocks of a decoder are compiled while they are trained (`chartune.models.compiled`)."""
+    data_parallel: bool = False
+    """Whether two threads take half of a micro-batch each (`chartune.train.gradients`). As the number of threads is,
+    which it depends on, it is no part of a fingerprint."""
 
     def hashable(self) -> dict[str, Any]:
         """What of it changes the answer; a field at its default came when runs had been made, and stays out.
 
         In bf16 runs of former versions, adapters were in bf16, too.
         """
-        values = ((field, getattr(self, field.name)) for field in fields(self) if field.name != "reason")
+        values = (
+            (field, getattr(self, field.name))
+            for field in fields(self)
+            if field.name not in ("reason", "data_parallel")
+        )
         own = {field.name: value for field, value in values if value != field.default}
         return own | ({"adapters": "fp32"} if self.precision == "bf16" else {})
 

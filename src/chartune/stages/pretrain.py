@@ -216,6 +216,7 @@ def _fitted(
         work.checkpoints, EventLog(work.folder / EVENTS), lambda: lm_evaluation(model, watched, resolved),
         title=f"pretrain {stage.name or stage.method.title()}", attached=assembled.attached,
         budget=inputs.budget(stage.optimisation, work.most_tokens),
+        data_parallel=resolved.data_parallel,
     )  # fmt: skip
     rows = min(stage.optimisation.batch_size, rows_within(training.budget, stage.max_seq_len))
     with compiled(assembled.body.module, resolved, rows, work.store.root):

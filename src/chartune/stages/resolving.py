@@ -8,6 +8,7 @@ from functools import partial
 from math import prod
 from typing import Final, Literal
 
+import torch
 from transformers import AutoModel
 
 from chartune.adapters.stack import Fresh, Stack
@@ -20,6 +21,7 @@ from chartune.models.numerics import Resolved, resolve
 from chartune.models.weights import headers
 from chartune.stages.model_stage import ModelStage
 from chartune.tasks.dataset import Dataset
+from chartune.train.gradients import HALVES
 
 NARROW: Final = 1024
 """Width D of hidden states up to which layers are merged for reading: in wider models a layer costs little beside its
@@ -45,7 +47,19 @@ def resolved_of(stage: ModelStage, backbone: LocalBackbone | None, dataset: Data
     encoder = "" if backbone is None or backbone.family.is_decoder else "the base reads both ways"
     impossible = encoder or stage.uncompiled()
     untried = "" if backbone is None else _untried(stack, backbone)
-    return compiled_by_rule(resolved, stage.numerics, impossible, untried, partial(_flops, stage, backbone, dataset))
+    flops = partial(_flops, stage, backbone, dataset)
+    return _by_two(stage, stack, compiled_by_rule(resolved, stage.numerics, impossible, untried, flops))
+
+
+def _by_two(stage: ModelStage, stack: Stack, resolved: Resolved) -> Resolved:
+    """With two threads that take half of a micro-batch each, where they gain.
+
+    Compiled blocks have one size of batch; of all weights a second gradient would take much memory.
+    """
+    able = resolved.device == "cpu" and torch.get_num_threads() >= HALVES and stack.trains_body()
+    if not able or resolved.compiled or stack.trains_all() or stage.numerics.data_parallel == "off":
+        return resolved
+    return replace(resolved, data_parallel=True, reason=f"{resolved.reason}; halves of a micro-batch by two threads")
 
 
 def _untried(stack: Stack, backbone: LocalBackbone) -> str:

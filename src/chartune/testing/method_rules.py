@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import torch
 from peft import PeftModel
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import AutoModel
 
 from chartune.adapters.adapter import read_adapter
@@ -29,7 +29,6 @@ from chartune.testing.adapted import (
     IDS,
     MASK,
     STEPS,
-    backward,
     body_of,
     hidden,
     kept,
@@ -38,6 +37,12 @@ from chartune.testing.adapted import (
     optimizer_of,
     shaken,
     stacked,
+)
+from chartune.testing.gradient_rules import (
+    dropout_of_the_body_off,
+    halves_of_a_batch_give_its_gradient,
+    recomputed_activations_give_the_same_gradients,
+    rounding,
 )
 from chartune.testing.twins import EXACT
 from chartune.train.checkpoint import State, load_checkpoint, restore, save_checkpoint, trainable
@@ -55,7 +60,7 @@ def a_fresh_layer_has_the_parameters_of_its_formula(base: LocalBackbone, method:
     assert sum(p.numel() for p in attached.trainable().values()) == count
     assert {name: tuple(tensor.shape) for name, tensor in attached.tensors(0).items()} == shapes
     assert all(p.dtype == torch.float32 for p in attached.trainable().values())
-    assert torch.allclose(hidden(body), before, atol=_rounding(base), rtol=0.0) == method.starts_as_identity
+    assert torch.allclose(hidden(body), before, atol=rounding(base), rtol=0.0) == method.starts_as_identity
     with torch.no_grad():
         states = body(input_ids=IDS, attention_mask=MASK).last_hidden_state
     assert (states.shape[1] > IDS.shape[1]) == method.lengthens_sequence
@@ -82,21 +87,12 @@ def a_saved_layer_reloads_exactly_and_is_quiet_when_frozen(base: LocalBackbone, 
         assert (adapter.method, adapter.idle) == (method.as_kept(), False)
         module = stacked(base, Frozen(adapter=folder)).module
     again = hidden(module)
-    exact = _rounding(base)
+    exact = rounding(base)
     assert torch.allclose(again, expected, atol=exact, rtol=0.0)
-    _dropout_of_the_body_off(module.train())
+    dropout_of_the_body_off(module.train())
     with torch.no_grad():
         states = module(input_ids=IDS, attention_mask=MASK).last_hidden_state
     assert torch.allclose(of_the_text(states, IDS) * MASK[..., None], expected, atol=exact, rtol=0.0)
-
-
-def _rounding(base: LocalBackbone) -> float:
-    """How much the same product may differ where a layer learns and where it is frozen.
-
-    Longformer gives its projections a transposed view; PyTorch multiplies that as one product where the matrix learns
-    and as one per text where it is frozen (`should_fold` of at::matmul), which round differently, by 3e-6.
-    """
-    return 1e-5 if base.family.model_type == "longformer" else 0.0
 
 
 def stock_peft_reads_what_was_saved(base: LocalBackbone, method: Method) -> None:
@@ -151,7 +147,7 @@ def it_stacks_above_and_below_a_lora(base: LocalBackbone, method: Method) -> Non
         lora, bare = kept(Path(two), base, BESIDE), hidden(last_read(base))
         for state in (Frozen, Trainable):
             above = stacked(base, state(adapter=one), Fresh(method=BESIDE))
-            assert torch.allclose(hidden(above.module), alone, atol=1e-6 + _rounding(base))
+            assert torch.allclose(hidden(above.module), alone, atol=1e-6 + rounding(base))
             _comes_out_and_back(above, 0, bare, base)
             _moves_just_what_learns(above, state)
             if why := method.composes_with(BESIDE):
@@ -168,7 +164,7 @@ def _comes_out_and_back(attached: Attached, index: int, expected: Tensor, base: 
     if off is None:
         return
     with off:
-        assert torch.allclose(hidden(attached.module), expected, atol=1e-6 + _rounding(base))
+        assert torch.allclose(hidden(attached.module), expected, atol=1e-6 + rounding(base))
     attached.must_hold()
     assert torch.equal(hidden(attached.module), whole)
 
@@ -225,27 +221,6 @@ def it_attaches_without_memory(base: LocalBackbone, method: Method) -> None:
     assert {n: p.shape for n, p in drawn.trainable().items()} == {n: p.shape for n, p in real.trainable().items()}
 
 
-def recomputed_activations_give_the_same_gradients(base: LocalBackbone, method: Method) -> None:
-    """Gradient checkpointing, both of its ways."""
-    attached = shaken(stacked(base, Fresh(method=method)))
-    body: Any = attached.module
-    if not body.supports_gradient_checkpointing:
-        return
-    body.enable_input_require_grads()
-    grads: list[list[Tensor]] = []
-    for reentrant in (None, False, True):
-        if reentrant is not None:
-            body.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": reentrant})
-        body.zero_grad()
-        torch.manual_seed(3)
-        backward(attached)
-        grads.append([p.grad.clone() for p in attached.trainable().values() if p.grad is not None])
-    assert grads[0]
-    for other in grads[1:]:
-        for own, others in zip(grads[0], other, strict=True):
-            assert torch.allclose(own, others, atol=_rounding(base) * max(1.0, float(own.abs().max())), rtol=0.0)
-
-
 RULES: Final[tuple[Rule, ...]] = (
     a_fresh_layer_has_the_parameters_of_its_formula,
     only_its_own_parameters_get_gradients_and_all_of_them,
@@ -256,12 +231,5 @@ RULES: Final[tuple[Rule, ...]] = (
     a_checkpoint_puts_it_back,
     it_attaches_without_memory,
     recomputed_activations_give_the_same_gradients,
+    halves_of_a_batch_give_its_gradient,
 )
-
-
-def _dropout_of_the_body_off(module: nn.Module) -> None:
-    for name, part in module.named_modules():
-        if isinstance(part, nn.Dropout) and "lora_dropout" not in name:
-            part.p = 0.0
-        if isinstance(getattr(part, "dropout", None), float):  # Longformer drops by a function
-            part.dropout = 0.0

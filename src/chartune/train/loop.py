@@ -8,7 +8,6 @@ so that a killed run ends with the same weights, bit for bit, as one that was le
 
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -24,14 +23,15 @@ from chartune.adapters.regime import Regimes
 from chartune.adapters.stack import Attached
 from chartune.log import EventLog, Meter, progress
 from chartune.models.memory import EXHAUSTED, out_of_memory
-from chartune.models.precision import Computed, computing
+from chartune.models.precision import Computed
 from chartune.train.checkpoint import State, load_checkpoint, restore, save_checkpoint, trainable
 from chartune.train.ending import BrokenOff, Ending
+from chartune.train.gradients import Gradients, halving
 from chartune.train.invariants import Invariants, Probe
 from chartune.train.objective import Evaluation, Objective
 from chartune.train.optimizer import Optimisation, Stopping, make_optimizer, rate_factor
 from chartune.train.pace import Pace
-from chartune.train.plan import Schedule, epoch_steps, micro_batches, schedule_of
+from chartune.train.plan import Schedule, epoch_steps, schedule_of
 from chartune.train.scaling import first_scale, loss_and_norm, scale_after_step
 from chartune.train.soundness import halved, must_be_finite, must_have_examples
 
@@ -71,6 +71,8 @@ class Training:
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     budget: int = field(kw_only=True)
     """Padded tokens of a micro-batch (`chartune.batches.budgets`)."""
+    data_parallel: bool = False
+    """Whether two threads take half of a micro-batch each, where they can."""
     state: State = field(default_factory=State)
     best: dict[str, Tensor] | None = None
     regimes: Regimes = field(default_factory=Regimes)
@@ -118,8 +120,10 @@ def fit(training: Training) -> Fitted:
     training.invariants = Invariants(attached, training.probe)
     _resume(training, optimizer)
     model, prepared = accelerator.prepare(raw, optimizer)
-    with progress(training.title, total=schedule.steps) as meter:
-        stopped = _steps(training, accelerator, model, prepared, schedule, meter)
+    halves = halving(raw, accelerator, wanted=training.data_parallel)
+    with progress(training.title, total=schedule.steps) as meter, halves as threads:
+        gradients = Gradients(objective, model, accelerator, training.precision, threads)
+        stopped = _steps(training, gradients, prepared, schedule, meter)
     if training.best is not None:
         restore(raw, training.best, "the best weights")
     accelerator.free_memory()
@@ -144,8 +148,7 @@ class _Loop:
     """What the steps of one attempt share."""
 
     training: Training
-    accelerator: Any
-    model: Any
+    gradients: Gradients
     optimizer: Any
     total: int
     meter: Meter
@@ -154,15 +157,25 @@ class _Loop:
     saved: float = field(default_factory=time.monotonic)
     """When the last checkpoint was written, by the monotonic clock."""
 
+    @property
+    def accelerator(self) -> Any:
+        """Of accelerate."""
+        return self.gradients.accelerator
 
-def _steps(training: Training, accelerator: Any, model: Any, optimizer: Any, schedule: Schedule, meter: Meter) -> bool:
+    @property
+    def model(self) -> Any:
+        """As accelerate has prepared it."""
+        return self.gradients.model
+
+
+def _steps(training: Training, gradients: Gradients, optimizer: Any, schedule: Schedule, meter: Meter) -> bool:
     """The loop proper. Returns whether patience ran out."""
     state, total = training.state, schedule.steps
     planned, plan = -1, list[NDArray[np.int64]]()
     meter.move_to(state.step)
     training.events.planned = total
     with training.events, Ending().noted() as ending:
-        loop = _Loop(training, accelerator, model, optimizer, total, meter, ending, Pace(training.in_tokens))
+        loop = _Loop(training, gradients, optimizer, total, meter, ending, Pace(training.in_tokens))
         if state.unevaluated:
             _after(loop, time.monotonic())
         while state.step < total and state.bad < training.stopping.patience:
@@ -246,24 +259,12 @@ def _loss_in_memory(loop: _Loop, step: NDArray[np.int64]) -> float:
 
 def _gradients(loop: _Loop, step: NDArray[np.int64]) -> float:
     """Accumulate the gradient of Σ loss / Σ weight over the step. Returns that mean loss."""
-    training, accelerator, objective = loop.training, loop.accelerator, loop.training.objective
-    rank, world, weight = accelerator.process_index, accelerator.num_processes, float(objective.weights[step].sum())
+    training, state = loop.training, loop.training.state
     # Dropout is a function of the step: a resumed run draws what an undisturbed one would have drawn.
-    torch.manual_seed(int(np.random.SeedSequence([training.seed, training.state.step, rank]).generate_state(1)[0]))
+    drawn = np.random.SeedSequence([training.seed, state.step, loop.accelerator.process_index])
+    torch.manual_seed(int(drawn.generate_state(1)[0]))
     loop.model.train()
-    loss = torch.zeros((), device=accelerator.device)
-    turns = micro_batches(step, objective.lengths, training.state.micro_batch_tokens, rank, world)
-    for turn, micro in enumerate(turns, start=1):
-        given = objective.batch(micro.indices, training.state.step)
-        batch = {name: tensor.to(accelerator.device) for name, tensor in given.items()}
-        with nullcontext() if turn == len(turns) else accelerator.no_sync(loop.model):
-            # DDP averages over ranks, hence × world; an empty turn of a rank counts nothing.
-            with computing(accelerator.device.type, training.precision):
-                share = loop.model(**batch) * (world / weight if micro.counts else 0.0)
-            penalty = training.regimes.penalty() if turn == len(turns) else None  # once in a step, on every rank
-            accelerator.backward((share if penalty is None else share + penalty) * training.state.loss_scale)
-        loss += share.detach() / world
-    return float(accelerator.reduce(loss, "sum"))
+    return loop.gradients.of(step, state.step, state.micro_batch_tokens, state.loss_scale, training.regimes.penalty)
 
 
 def _evaluate(loop: _Loop) -> None:

@@ -1,10 +1,12 @@
 """How texts are read where nothing learns, by the rule of `stages.resolving`."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from chartune.models.backbone import LocalBackbone
 from chartune.stages.facts import environment
@@ -81,3 +83,25 @@ def test_switches_that_are_off_are_recorded_as_off(twins: Path) -> None:
     off = environment(pretraining(twin(twins, "llama"), "lora", compile="off", reading="as-trained"), {})
     assert (off["compiled"], off["reading"]) == (False, "as-trained")
     assert off["precision_reason"].endswith("; read as-trained; not compiled: chosen in the config")
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    count = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(count)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_two_threads_take_half_of_a_micro_batch_each_where_they_gain(twins: Path) -> None:
+    bert = twin(twins, "bert")
+    both = resolved(bert, LORA)
+    assert both.data_parallel
+    assert "halves of a micro-batch by two threads" in both.reason
+    assert both.hashable() == resolved(bert, LORA, data_parallel="off").hashable()  # as the number of threads is
+    others = [resolved(bert, *layers) for layers in ((), (CLINICAL,), (FULL,))]
+    others += [resolved(bert, LORA, data_parallel="off"), pretraining(twin(twins, "llama"), "lora", compile="on")]
+    assert not any(other.data_parallel for other in others)
+    torch.set_num_threads(1)
+    assert not resolved(bert, LORA).data_parallel
