@@ -216,8 +216,8 @@ def _fitted(stage: Finetune, table: TaskTable, assembled: Model, reader: Reader,
         EventLog(work.folder / EVENTS),
         lambda: _judged(stage, _evaluation(table, reader.logits["validation"]())),
         title=f"fine-tune {stage.name or stage.title()}", attached=assembled.attached,
-        in_tokens=stage.stack.trains_body(), budget=inputs.budget(stage.optimisation, work.most_tokens),
-        data_parallel=resolved.data_parallel,
+        in_tokens=stage.stack.trains_body(), data_parallel=resolved.data_parallel,
+        budget=inputs.budget(stage.optimisation, work.most_tokens),
         probe=probe_of(stage.optimisation, stage.stopping, assembled, reader.examples["train"], resolved),
     )  # fmt: skip
     # A resumed run has its head from the checkpoint.
