@@ -69,7 +69,7 @@ def main() -> None:
         patch.object(Artefact, "file", meter.verifying(Artefact.file)),
         patch.object(Artefact, "whole", meter.verifying(Artefact.whole)),
         patch("chartune.studies.checks.prepare", meter.staged(prepare)),
-        patch("chartune.studies.conduct.run", meter.staged(run)),
+        patch("chartune.studies.attempt.run", meter.staged(run)),
     ):
         demo(Path(place), base="small-llama", subjects=patients)
     holds = "holds" if meter.worst <= LIMIT else "BROKEN"

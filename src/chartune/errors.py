@@ -11,6 +11,7 @@
     │   ├── UnfinishedRun               it was asked for results that it does not have yet
     │   └── Diverged                    the loss is no longer a number
     └── StoreError             exit 7   the store cannot be written, is locked, or holds a damaged artefact
+        └── InUse                       another process is at that very artefact; later it may be free
 
 Exit 0 is success, 130 an interruption by the user, 143 the end by SIGTERM. A message states the rule, the values, the
 place and a remedy; it never quotes a note, because a message ends in terminals, logs and issue trackers.
@@ -73,3 +74,7 @@ class StoreError(ChartuneError):
     """The store cannot be written, is in use by another process, or holds a damaged artefact."""
 
     exit_code: ClassVar[int] = 7
+
+
+class InUse(StoreError):  # noqa: N818 - named after the state of what was asked for
+    """A living process holds the lease of an artefact."""

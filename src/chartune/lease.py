@@ -24,7 +24,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from chartune.errors import StoreError
+from chartune.errors import InUse, StoreError
 from chartune.holder import Holder
 from chartune.log import say
 from chartune.writing import storing, write_exclusively
@@ -54,7 +54,8 @@ def leased(path: Path, guard: Path, patience: float = 0.0) -> Iterator[None]:
             is watched for `STALE_SECONDS` first, whatever the patience.
 
     Raises:
-        StoreError: a living process holds it, or the folder cannot be written.
+        InUse: a living process holds it.
+        StoreError: the folder cannot be written.
     """
     with storing(path, every=True):
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -199,8 +200,8 @@ def _release(path: Path, guard: Path, own: Holder) -> None:
         log.warning("%s could not be given back (%s)", path, type(error).__name__)
 
 
-def _refusal(path: Path, seen: tuple[bytes, int] | None) -> StoreError:
-    return StoreError(
+def _refusal(path: Path, seen: tuple[bytes, int] | None) -> InUse:
+    return InUse(
         f"one process at a time may write an artefact, but {path.name} is held by {_named(seen)}; wait for it, or end "
         f"it and try again."
     )

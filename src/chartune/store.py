@@ -162,7 +162,7 @@ class Store:
             patience: seconds to wait for a living holder before giving up.
 
         Raises:
-            StoreError: a living process holds it.
+            InUse: a living process holds it.
         """
         with leased(self.root / kind / f"{fingerprint}.lease", self.root / GUARD, patience):
             yield

@@ -71,7 +71,7 @@ def command(
     had not been. Several methods under one budget: a study whose stages have a `space` (docs/search.md).
     """
     from chartune.search.storages import Journals
-    from chartune.studies.conduct import conduct
+    from chartune.studies.conduct import Means, conduct
     from chartune.studies.report import study_report
 
     given = {"sampler": sampler, "trials": trials, "tokens": tokens, "minutes": minutes,
@@ -79,7 +79,7 @@ def command(
     budget = {field: value for field, value in given.items() if value is not None}
     study = _study(flags.stage_of(verb), space or (), budget)
     opened = open_store(flags.store)
-    done = conduct(study, opened, journals=Journals(storage))
+    done = conduct(study, opened, None, Journals(storage), Means(retry_failed=True))
     if done.gaps:
         raise RunError(f"a search must end with a run, but this one has not: {done.gaps[0].why}")
     (run,), (one,) = done.runs, [search.shown(opened) for search in done.searches]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,23 +17,27 @@ from chartune.cli.options import (
     StorageOption,
     StoreOption,
     emit,
-    listed_splits,
     open_store,
     path_argument,
     path_option,
-    source_at,
 )  # fmt: skip
-from chartune.config import override, read_yaml
-from chartune.errors import ConfigError, RunError
+from chartune.cli.study_file import asked_study, surveyed
+from chartune.cli.study_work import (
+    LimitOption,
+    RetryOption,
+    ThreadsOption,
+    WorkersOption,
+    cell,
+    means_of,
+    work,
+)
+from chartune.errors import RunError
 from chartune.runs.run import Run
-from chartune.sources.kinds import SOURCES, source_class
 from chartune.store import Store
 
 if TYPE_CHECKING:
     from chartune.studies.conduct import Gap
     from chartune.studies.ledger import Entry
-    from chartune.studies.standing import Survey
-    from chartune.studies.study import Study
 
 SUMMARY = "Run, plan, look at or report a study: a grid of stages from one YAML file."
 app = typer.Typer(
@@ -68,6 +72,10 @@ def run(
     out: OutOption = REPORT,
     ledger: LedgerOption = None,
     storage: StorageOption = None,
+    workers: WorkersOption = None,
+    threads: ThreadsOption = None,
+    time_limit: LimitOption = None,
+    retry_failed: RetryOption = False,
     source: SourceOption = None,
     splits: SplitsOption = None,
     profile: ProfileOption = None,
@@ -78,26 +86,28 @@ def run(
     """Run every stage of a study in order and write its report.
 
     All cells are checked before the first one starts. Stages that are done already are found; one that fails leaves a
-    gap, and the others go on. Run again, a study tries what is missing. FOLDER takes the place of the data that the
-    file names.
+    gap, and the others go on. Run again, a study goes on with what is missing, but for cells that have failed. FOLDER
+    takes the place of the data that the file names.
     """
     from chartune.outputs import must_be_a_file
     from chartune.search.storages import Journals
     from chartune.studies.conduct import conduct
     from chartune.studies.report import study_report
 
-    study = _asked(file, folder, source, splits, sets, profile)
+    study = asked_study(file, folder, source, splits, sets, profile)
     for place in filter(None, (out, ledger)):
         must_be_a_file(place)  # not after a night of training
+    means = means_of(workers, threads, time_limit, storage, retry_failed=retry_failed)
     opened = open_store(store)
-    done = conduct(study, opened, ledger, Journals(storage))
+    done = conduct(study, opened, ledger, Journals(storage), means)
     if not done.runs and not done.listed:
+        first = (*done.gaps, *done.left_out)[0]
         raise RunError(
-            f"a study must end with a run, but none of its {len(done.gaps)} stages has ({done.gaps[0].why}); fix the "
-            f"cause and give the same command again."
+            f"a study must end with a run, but none of its {len(done.gaps) + len(done.left_out)} stages has "
+            f"({first.why}); fix the cause and give the same command again, with --retry-failed."
         )
     report = study_report(study, opened, done.runs, done.listed, out, done.searches, done.claims)
-    emit_study(report, done.runs, done.gaps, as_json, done.listed)
+    emit_study(report, done.runs, done.gaps, as_json, done.listed, done.left_out)
 
 
 def plan(
@@ -121,7 +131,7 @@ def plan(
     from chartune.studies.forecast import forecasts
     from chartune.studies.problems import noted
 
-    asked = _surveyed(_asked(file, folder, source, splits, sets, profile), Store(store), ledger)
+    asked = surveyed(asked_study(file, folder, source, splits, sets, profile), Store(store), ledger)
     each, total = forecasts(asked)
     shown = detectables(asked)
     lines = noted([(one.cell, one.as_text(), one.note) for one in each])
@@ -150,7 +160,7 @@ def status(
     """Show which cells are done, running, failed or missing, by the store and the ledger."""
     from chartune.studies.problems import noted
 
-    asked = _surveyed(_asked(file, folder, source, splits, sets, profile), Store(store), ledger)
+    asked = surveyed(asked_study(file, folder, source, splits, sets, profile), Store(store), ledger)
     rows = [standing.to_json() for standing in asked.standings.values()]
     counts = {state: sum(row["state"] == state for row in rows) for state in ("done", "running", "failed", "missing")}
     lines = noted([(each.cell.title(), each.as_text(), each.why) for each in asked.standings.values()])
@@ -175,8 +185,8 @@ def report(
     from chartune.studies.conduct import listed, titled
     from chartune.studies.report import study_report
 
-    study, opened = _asked(file, folder, source, splits, sets, profile), Store(store)
-    asked = _surveyed(study, opened, ledger)
+    study, opened = asked_study(file, folder, source, splits, sets, profile), Store(store)
+    asked = surveyed(study, opened, ledger)
     standings = asked.standings.values()
     runs, entries = list(titled(standings)), list(listed(standings))
     if not runs and not entries:
@@ -189,65 +199,15 @@ def report(
 
 for _verb in (run, plan, status, report):
     app.command(short_help=(_verb.__doc__ or "").partition("\n")[0])(_verb)
-
-
-def _asked(
-    file: Path, folder: Path | None, source: str | None, splits: Path | None, sets: list[str] | None,
-    profile: str | None = None,
-) -> "Study":  # fmt: skip
-    """The study in a file, a profile and then the flags written over it. Raises ConfigError: it is none."""
-    from chartune.studies.profiles import profiled
-    from chartune.studies.study import Study
-
-    written = profiled(read_yaml(file), profile, str(file))
-    named = written.get("data") or {}
-    if not isinstance(named, dict):
-        raise ConfigError(
-            f"`data` of {file} must be a mapping, such as `source: {{kind: mimic3, folder: raw}}`, but is a "
-            f"{type(named).__name__}; correct it, or leave it out and give the folder of the raw data."
-        )
-    data: dict[str, Any] = dict(named)
-    if folder is not None:
-        data["source"] = _moved(data.get("source"), source_at(folder, source))
-    if splits is not None:
-        data["splits"] = listed_splits(splits)
-    return Study.parse(override({**written, "data": data}, sets or []), str(file))
-
-
-def _moved(named: Any, at: dict[str, Any]) -> dict[str, Any]:
-    """A source at another place.
-
-    Args:
-        named: as the file says.
-        at: kind and place of the raw data that are given.
-
-    Returns:
-        `at`, and where it is of the kind that the file names what that says of it, such as the names of columns; but no
-        other path, which would be of other data.
-    """
-    if not isinstance(named, dict) or named.get("kind") != at["kind"]:
-        return at
-    beside = source_class(at["kind"]).beside if at["kind"] in SOURCES else ()
-    return {name: value for name, value in named.items() if name not in beside} | at
-
-
-def _surveyed(study: "Study", store: Store, ledger: Path | None) -> "Survey":
-    """How far every cell is. Raises ConfigError: a reference means no cell, or the ledger is damaged."""
-    from chartune.studies.ledger import read_entries
-    from chartune.studies.parents import family_of
-    from chartune.studies.problems import together
-    from chartune.studies.standing import survey
-
-    family, problems = family_of(study)
-    if problems:
-        raise ConfigError(together(problems))
-    return survey(family, store, read_entries(ledger) if ledger else {})
+for _inner in (work, cell):
+    app.command(hidden=True)(_inner)
 
 
 def emit_study(
-    report: Path, runs: Sequence[Run], gaps: "Sequence[Gap]", as_json: bool, listed: "Sequence[Entry]" = ()
-) -> None:
-    """Print the report's path, the runs and the gaps of a study.
+    report: Path, runs: Sequence[Run], gaps: "Sequence[Gap]", as_json: bool, listed: "Sequence[Entry]" = (),
+    left_out: "Sequence[Gap]" = (),
+) -> None:  # fmt: skip
+    """Print the report's path, the runs and the gaps of a study, and what a time limit has left out.
 
     Raises:
         RunError: some stages could not be done; the report is there, without them.
@@ -256,14 +216,17 @@ def emit_study(
         "report": str(report), "runs": [run.fingerprint for run in runs],
         "listed": [entry.fingerprint for entry in listed],
         "gaps": [{"stage": gap.cell, "why": gap.why} for gap in gaps],
+        "left_out": [{"stage": gap.cell, "why": gap.why} for gap in left_out],
     }  # fmt: skip
-    emit(result, as_json, f"report: {report}")
+    left = f"\n{len(left_out)} cells left out by the time limit: the same command goes on with them" if left_out else ""
+    emit(result, as_json, f"report: {report}{left}")
     if gaps:
         from chartune.studies.problems import together
 
         reasons = together([(gap.cell, gap.why) for gap in gaps])
-        every = len(gaps) + len(runs) + len(listed)
+        every = len(gaps) + len(runs) + len(listed) + len(left_out)
         raise RunError(
             f"every stage of a study must end, but {len(gaps)} of {every} have not ({reasons}); "
-            f"fix the cause and give the same command again: finished stages are found."
+            f"fix the cause and give the same command again, with --retry-failed where it is `study run`: finished "
+            f"stages are found."
         )

@@ -1,35 +1,55 @@
 """Conducting a study: its cells in order, each found or run; one that fails leaves a gap and does not stop the others.
 
 checks ─▶ data ─▶ cells ─┬▶ found in the store, or listed in the ledger and its weights not asked for
-                         ├▶ run(stage) ─▶ Run ─▶ a line of the ledger
+                         ├▶ run(stage), here or by a crew ─▶ Run ─▶ a line of the ledger
                          └▶ refused ─▶ Gap, and what depends on it ─▶ Conducted(runs, listed, gaps) ─▶ report
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
-from chartune.errors import ChartuneError
 from chartune.log import progress, say
 from chartune.quantities import human_seconds
 from chartune.report.claims import Asked
-from chartune.report.released import NOT_FINAL, headline_text
-from chartune.runner import run
 from chartune.runs.run import Run
 from chartune.search.storages import Journals
 from chartune.stages.bases import find_or_make
-from chartune.stages.identity import Identity
 from chartune.stages.model_stage import ModelStage
 from chartune.store import Store
-from chartune.studies.cell import Cell
 from chartune.studies.checks import must_be_sound, prepared
 from chartune.studies.claim_runs import asked_claims, lock_claims
-from chartune.studies.failures import is_begun, trying
-from chartune.studies.ledger import Entry, append, entry_of, must_be_of, must_be_writable, read_entries
+from chartune.studies.job import write_job
+from chartune.studies.ledger import Entry, keeping, must_be_of, must_be_writable, read_entries
+from chartune.studies.order import in_order, waits_of
 from chartune.studies.parents import Family, family_of
+from chartune.studies.problems import together
 from chartune.studies.searching import Searched
+from chartune.studies.sitting import Crew, Sitting, at_once, one_by_one
 from chartune.studies.standing import Standing, Survey, needed, survey
 from chartune.studies.study import Study
+from chartune.studies.time_limit import Choice, choice_of
+
+Crewed: TypeAlias = Callable[[Path], AbstractContextManager[Crew]]
+"""File of a job → who does its cells, until the end of the context."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """By what, and for how long, a study is conducted."""
+
+    crew: Crewed | None = None
+    """None: this process does one cell after the other."""
+    workers: int = 1
+    """Cells at once."""
+    slower: float = 1.0
+    """How many times as long a worker takes as this process would."""
+    seconds: float | None = None
+    """After which no cell shall be under way, by what the plans say; None: there is no limit."""
+    retry_failed: bool = False
+    """Whether cells that have failed before are tried again."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +69,20 @@ class Conducted:
     runs: tuple[Run, ...]
     """In the order of the study, titled as it calls them."""
     gaps: tuple[Gap, ...]
-    """What could not be done; the same study, given again, tries these only."""
+    """What could not be done."""
     listed: tuple[Entry, ...] = ()
     """Cells that are done by the ledger alone, titled likewise."""
     searches: tuple[Searched, ...] = ()
     """Those of its searched cells, in their order."""
     claims: tuple[Asked, ...] = ()
     """Its claims, with the runs that decide them."""
+    left_out: tuple[Gap, ...] = ()
+    """What a time limit has left for another sitting."""
 
 
 def conduct(
-    study: Study, store: Store, ledger: Path | None = None, journals: Journals = Journals()  # noqa: B008
+    study: Study, store: Store, ledger: Path | None = None, journals: Journals = Journals(),  # noqa: B008
+    means: Means = Means(),
 ) -> Conducted:  # fmt: skip
     """Run every cell in order; what is there already is found, and keeps its name.
 
@@ -68,12 +91,31 @@ def conduct(
         store: where data, models and runs are.
         ledger: gets a line for each finished cell, and may list cells that were done elsewhere; None: there is none.
         journals: where the trials of searches are kept.
+        means: by what, and for how long.
 
     Raises:
         ConfigError: a cell cannot be done, as far as that is known before the first one starts; or the ledger is
             damaged or of other data.
         DataError: data cannot be prepared, or a cell cannot learn from them.
+        RunError: a worker cannot be started.
     """
+    asked, settled = _opened(study, store, ledger)
+    waits = waits_of(asked.family)
+    order = in_order(asked.family, waits, store)
+    sitting = Sitting(asked, settled, means.retry_failed)
+    if means.seconds is not None:
+        sitting.choice = _within(asked, choice_of(asked, order, waits, means.seconds, means.workers, means.slower))
+    with progress(study.title, total=len(order)) as meter:
+        if means.crew is None:
+            one_by_one(sitting, order, journals, meter)
+        else:
+            with means.crew(write_job(asked, ledger)) as crew:
+                at_once(sitting, order, waits, crew, meter)
+    return _conducted(sitting)
+
+
+def _opened(study: Study, store: Store, ledger: Path | None) -> tuple[Survey, dict[int, Standing]]:
+    """The cells of a study that is fit to run; and those that only the ledger lists, whose weights nobody asks for."""
     family, problems = family_of(study)
     must_be_sound(family, problems, store)
     entries = read_entries(ledger) if ledger else {}
@@ -88,16 +130,8 @@ def conduct(
     before = survey(family, store, entries, data)
     again = needed(before)
     settled = {n: one for n, one in before.standings.items() if one.only_listed and n not in again}
-
-    known = set(entries)
-
-    def keep(run: Run, cell: Cell, identity: Identity) -> None:
-        if ledger and identity.fingerprint not in known:
-            append(ledger, entry_of(run, cell, study.title, identity, store))
-            known.add(identity.fingerprint)
-
-    asked = Survey(family, store, entries, data, searches=dict(before.searches), keep=keep)
-    return _conducted(asked, settled, journals)
+    keep = keeping(ledger, entries, study.title, store)
+    return replace(before, searches=dict(before.searches), keep=keep), settled
 
 
 def _make_bases(family: Family, store: Store) -> None:
@@ -108,80 +142,27 @@ def _make_bases(family: Family, store: Store) -> None:
             find_or_make(stage.backbone, store)
 
 
-def _conducted(asked: Survey, settled: Mapping[int, Standing], journals: Journals) -> Conducted:
-    """Cell by cell. settled: cells that only the ledger lists, and whose weights nobody asks for."""
-    family = asked.family
-    with progress(family.study.title, total=len(family.cells)) as meter:
-        for number in _in_order(family, asked.store):
-            meter.show(family.cells[number].title())
-            standing = settled.get(number) or asked.ask(number)
-            if standing.run is None and number not in settled:
-                standing = _tried(asked, number, standing, journals)
-            asked.standings[number] = standing
-            asked.keep_done(number)
-            meter.advance()
-    standings = [asked.standings[number] for number in family.cells]
-    done = [standing for standing in standings if standing.state == "done"]
-    gaps = [Gap(standing.cell.title(), standing.why) for standing in standings if standing.state != "done"]
-    return Conducted(tuple(titled(done)), tuple(gaps), tuple(listed(done)), asked.every_search(), asked_claims(asked))
+def _within(asked: Survey, choice: Choice) -> Choice:
+    """The choice of a time limit, once it has been said."""
+    cells = asked.family.cells
+    planned = sum(choice.seconds.values())
+    say(f"{len(choice.seconds)} cells fit into the time limit, with about {human_seconds(planned)} in all")
+    if choice.left_out:
+        say(f"left out: {together([(cells[number].title(), why) for number, why in choice.left_out.items()])}")
+    return choice
 
 
-def _in_order(family: Family, store: Store) -> list[int]:
-    """The cells in their order; those that a process has died at come last, with what depends on them.
-
-    So one that kills its process each time does not keep the others from being done.
-    """
-    last: set[int] = set()
-    lenders = family.lenders
-    for number, cell in family.cells.items():
-        if is_begun(family.study, cell, store) or last & {*family.parents[number].values(), lenders.get(number, -1)}:
-            last.add(number)
-    return sorted(family.cells, key=lambda number: (number in last, number))
-
-
-def _tried(asked: Survey, number: int, standing: Standing, journals: Journals) -> Standing:
-    """A cell that is not done: searched where it has a space, and run."""
-    family, cell = asked.family, standing.cell
-    unmade = [need for need in family.parents[number] if need not in asked.made(number)]
-    if cell.borrows and asked.settled(number) is None:
-        return replace(standing, state="missing", why=f"its settings are those of `{cell.borrows}`, which has none")
-    if unmade:
-        return replace(standing, state="missing", why=f"it depends on `{unmade[0]}`, which has no run")
-    try:
-        with trying(family.study, cell, asked.store):
-            return _done(asked, number, journals)
-    except ChartuneError as error:
-        say(f"{cell.title()}: {error}")
-        return replace(standing, state="failed", why=str(error), run=None, entry=None)
-
-
-def _done(asked: Survey, number: int, journals: Journals) -> Standing:
-    """A cell after its search, where it has a space, and its run."""
-    family = asked.family
-    if family.cells[number].space is not None:
-        _search(asked, number, journals)
-        standing = asked.ask(number)
-        if standing.run is not None or (standing.only_listed and not family.children(number)):
-            return standing
-    finished = run(asked.stage(number), asked.store)
-    _say(finished)
-    return replace(asked.ask(number), state="done", run=finished)
-
-
-def _search(asked: Survey, number: int, journals: Journals) -> None:
-    """Choose the settings of a cell; a base model is made before."""
-    stage = asked.family.stage(number, asked.made(number))
-    if isinstance(stage, ModelStage):
-        find_or_make(stage.backbone, asked.store)
-    asked.searches[number] = asked.bench(number, (asked.data or {})[number]).search(journals)
-
-
-def _say(finished: Run) -> None:
-    """Say the primary score of a finished run, as it may be shown."""
-    what = finished.headline
-    task = f" on {finished.task}" if finished.task else ""
-    score = f"{headline_text(finished, what.metric, False)}{'' if finished.final else NOT_FINAL}"
-    say(f"{finished.name}{task}: {what.title} {score}, {human_seconds(finished.cost.seconds)}")
+def _conducted(sitting: Sitting) -> Conducted:
+    """What all cells have come to."""
+    asked = sitting.asked
+    standings = {number: asked.standings[number] for number in asked.family.cells}
+    done = [standing for standing in standings.values() if standing.state == "done"]
+    undone = {number: Gap(one.cell.title(), one.why) for number, one in standings.items() if one.state != "done"}
+    left = tuple(gap for number, gap in undone.items() if number in sitting.left_out)
+    gaps = tuple(gap for number, gap in undone.items() if number not in sitting.left_out)
+    return Conducted(
+        tuple(titled(done)), gaps, tuple(listed(done)), asked.every_search(), asked_claims(asked), left
+    )  # fmt: skip
 
 
 def titled(standings: Iterable[Standing]) -> Iterator[Run]:

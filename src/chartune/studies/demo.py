@@ -20,7 +20,7 @@ from chartune.models.precision import Precision
 from chartune.report.render import report_of
 from chartune.runs.run import Run
 from chartune.store import Store
-from chartune.studies.conduct import Gap, conduct
+from chartune.studies.conduct import Gap, Means, conduct
 from chartune.studies.study import Study
 
 Base = Literal["smollm2", "small-llama"]
@@ -70,7 +70,7 @@ def demo(
     store = Store(out / "store").open()
     make_hospital(out / "hospital", layout="mimic3", subjects=subjects or SUBJECTS[base], seed=seed, events=False)
     study = demo_study(out / "hospital", range(seed, seed + seeds), base, precision, sets)
-    conducted = conduct(study, store)
+    conducted = conduct(study, store, means=Means(retry_failed=True))
     report = report_of(store, conducted.runs, out / "report.html", study.title)
     return Demo(report, conducted.runs, conducted.gaps)
 

@@ -1,7 +1,9 @@
 """Failures: why a cell of a study failed last, kept in the store until it is done; and which cell killed its process.
 
-studies/<cell>.json   {cell, why}      it has failed
-                      {cell, holder…}  a process is at it, or has died at it
+studies/<cell>.json   {cell, why}      it has failed, or its worker has died: tried again on request only
+                      {cell, holder…}  a process is at it, or has died at it with the whole study: tried again, last
+
+What is wrong with the machine, such as a full disk or another process at the same run, is not held against a cell.
 """
 
 import json
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from chartune.config import fingerprint
-from chartune.errors import ChartuneError
+from chartune.errors import ChartuneError, StoreError
 from chartune.holder import Holder
 from chartune.store import Store, storing, write_json
 from chartune.studies.cell import Cell
@@ -27,7 +29,8 @@ DIED: Final = "its process died, perhaps for want of memory; it is tried again a
 def trying(study: Study, cell: Cell, store: Store) -> Iterator[None]:
     """Try a cell: who is at it is kept, should the process die; then why it has failed, and nothing once it is done.
 
-    After an interruption, which is not the cell's fault, what was known before is known again.
+    After an interruption, or an error of the store, which are not the cell's fault, what was known before is known
+    again.
 
     Raises:
         StoreError: it cannot be written.
@@ -37,16 +40,26 @@ def trying(study: Study, cell: Cell, store: Store) -> Iterator[None]:
     _write(file, {"cell": cell.title(), **asdict(Holder.here())})
     try:
         yield
-    except ChartuneError as error:
-        _write(file, {"cell": cell.title(), "why": str(error)})
-        raise
-    except (KeyboardInterrupt, SystemExit):
+    except (StoreError, KeyboardInterrupt, SystemExit):
         if before:
             _write(file, before)
         else:
             file.unlink(missing_ok=True)
         raise
+    except ChartuneError as error:
+        _write(file, {"cell": cell.title(), "why": str(error)})
+        raise
     file.unlink(missing_ok=True)
+
+
+def record_death(study: Study, cell: Cell, store: Store, why: str) -> None:
+    """Keep that the worker of a cell has died at it, while the study goes on. why: how it died."""
+    _write(_file(study, cell, store), {"cell": cell.title(), "why": why})
+
+
+def failed_before(study: Study, cell: Cell, store: Store) -> str:
+    """Why a cell has failed when it was tried last; empty: it has not, or its process died with the whole study."""
+    return str(remembered(_file(study, cell, store)).get("why") or "")
 
 
 def failure(study: Study, cell: Cell, store: Store) -> str:
@@ -54,7 +67,7 @@ def failure(study: Study, cell: Cell, store: Store) -> str:
     holder = _holder(study, cell, store)
     if holder is not None:
         return DIED if holder.lives() is False else ""
-    return str(remembered(_file(study, cell, store)).get("why") or "")
+    return failed_before(study, cell, store)
 
 
 def is_begun(study: Study, cell: Cell, store: Store) -> bool:

@@ -45,6 +45,10 @@ class Forecast:
     planned: bool = True
     """False: it cannot be planned, for the reason that the note says."""
 
+    def but_slower(self, times: float) -> "Forecast":
+        """The same where everything takes so many times as long."""
+        return replace(self, seconds=None if self.seconds is None else self.seconds * times)
+
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
         return {

@@ -10,7 +10,7 @@ no line; any other line that is damaged is an error, because a result would be l
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -199,6 +199,25 @@ def append(path: Path, entry: Entry) -> None:
         file.truncate()
         file.flush()
         os.fsync(file.fileno())
+
+
+def keeping(path: Path | None, known: Iterable[str], study: str, store: Store) -> Callable[[Run, Cell, Identity], None]:
+    """What puts finished runs into a ledger, each once.
+
+    Args:
+        path: of the ledger; None: there is none.
+        known: fingerprints that stand there.
+        study: its title.
+        store: of the runs.
+    """
+    kept = set(known)
+
+    def keep(run: Run, cell: Cell, identity: Identity) -> None:
+        if path and identity.fingerprint not in kept:
+            append(path, entry_of(run, cell, study, identity, store))
+            kept.add(identity.fingerprint)
+
+    return keep
 
 
 def _entry(line: bytes, place: str) -> Entry:

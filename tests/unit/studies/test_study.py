@@ -14,7 +14,7 @@ from chartune.runner import run
 from chartune.runs.run import Run
 from chartune.store import Store
 from chartune.studies.cell import reference
-from chartune.studies.conduct import conduct
+from chartune.studies.conduct import Means, conduct
 from chartune.studies.demo import FILES, demo_study
 from chartune.studies.failures import DIED
 from chartune.studies.parents import family_of
@@ -139,7 +139,7 @@ def test_a_failed_stage_leaves_a_gap_and_the_others_go_on(tmp_path: Path, monkey
             raise RunError("a loss must be finite, but is not")
         return run(stage, store)
 
-    monkeypatch.setattr("chartune.studies.conduct.run", failing)
+    monkeypatch.setattr("chartune.studies.attempt.run", failing)
     above = {"kind": "finetune", "stack": {"layers": [{"kind": "frozen", "adapter": {"from": "lost"}}]}}
     stages = {"lost": {"kind": "pretrain"}, "above": above, "words": {"kind": "tfidf", "least_documents": 1}}
     data = json.loads(short_texts(tmp_path / "raw", tmp_path / "lists").model_dump_json())
@@ -168,10 +168,11 @@ def test_a_failure_is_remembered_until_its_cell_is_done(tmp_path: Path, monkeypa
     store = Store(tmp_path / "store").open()
     assert standing() == ("missing", "its data are not prepared")
     with monkeypatch.context() as change:
-        change.setattr("chartune.studies.conduct.run", failing)
+        change.setattr("chartune.studies.attempt.run", failing)
         conduct(asked, store)
     assert standing() == ("failed", "a fit must end, but has not")
-    conduct(asked, store)
+    assert [gap.why for gap in conduct(asked, store).gaps] == ["a fit must end, but has not"]  # nobody asks for it
+    conduct(asked, store, means=Means(retry_failed=True))
     assert standing() == ("done", "")
     assert not any((store.root / "studies").iterdir())
 
@@ -198,7 +199,7 @@ def test_a_cell_that_kills_its_process_is_tried_again_after_the_others(
     def standing() -> list[tuple[str, str]]:
         return [(one.state, one.why) for one in survey(family_of(asked)[0], store, {}).standings.values()]
 
-    monkeypatch.setattr("chartune.studies.conduct.run", killing)
+    monkeypatch.setattr("chartune.studies.attempt.run", killing)
     data = json.loads(short_texts(tmp_path / "raw", tmp_path / "lists").model_dump_json())
     stages = {name: {"kind": "tfidf", "least_documents": n} for n, name in enumerate(("large", "one", "two"), 1)}
     asked, store, deadly = Study.parse({"title": "t", "data": data, "stages": stages}), Store(tmp_path / "s"), {"large"}
@@ -212,7 +213,7 @@ def test_a_cell_that_kills_its_process_is_tried_again_after_the_others(
         assert standing()[0] == ("failed", DIED)
     notes = [file.read_bytes() for file in (store.root / "studies").iterdir()]
     with monkeypatch.context() as stopped:
-        stopped.setattr("chartune.studies.conduct.run", interrupted)
+        stopped.setattr("chartune.studies.attempt.run", interrupted)
         with pytest.raises(KeyboardInterrupt):
             conduct(asked, store)
     assert [file.read_bytes() for file in (store.root / "studies").iterdir()] == notes  # it still comes last
@@ -223,7 +224,7 @@ def test_a_cell_that_kills_its_process_is_tried_again_after_the_others(
 
 
 def test_a_cell_that_was_interrupted_has_not_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chartune.studies.conduct.run", interrupted)
+    monkeypatch.setattr("chartune.studies.attempt.run", interrupted)
     data = json.loads(short_texts(tmp_path / "raw", tmp_path / "lists").model_dump_json())
     asked = Study.parse({"title": "t", "data": data, "stages": {"words": {"kind": "tfidf"}}})
     with pytest.raises(KeyboardInterrupt):
