@@ -157,15 +157,21 @@ def status(
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:
-    """Show which cells are done, running, failed or missing, by the store and the ledger."""
+    """Show which cells are done, running, failed or missing, by the store and the ledger, and how much time is left.
+
+    That is measured on cells that differ in their seed alone, or planned.
+    """
     from chartune.studies.problems import noted
+    from chartune.studies.remaining import remaining
 
     asked = surveyed(asked_study(file, folder, source, splits, sets, profile), Store(store), ledger)
     rows = [standing.to_json() for standing in asked.standings.values()]
     counts = {state: sum(row["state"] == state for row in rows) for state in ("done", "running", "failed", "missing")}
     lines = noted([(each.cell.title(), each.as_text(), each.why) for each in asked.standings.values()])
     said = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    emit({"cells": rows, **counts}, as_json, "\n".join([*lines, f"{len(rows)} cells: {said}"]))
+    left = remaining(asked)
+    text = "\n".join(filter(None, [*lines, f"{len(rows)} cells: {said}", left.as_text()]))
+    emit({"cells": rows, **counts, **left.to_json()}, as_json, text)
 
 
 def report(

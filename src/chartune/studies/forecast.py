@@ -128,6 +128,17 @@ def forecasts(asked: Survey) -> tuple[list[Forecast], Total]:
     return each, _total(each, [made for made in plans.values() if isinstance(made, Plan)])
 
 
+def forecast(asked: Survey, number: int, plans: dict[str, Plan | ChartuneError]) -> Forecast:
+    """What a cell that is not done would take.
+
+    Args:
+        asked: the standing of every cell.
+        number: of the cell.
+        plans: gets its plan; one of a stage alike, which is made once.
+    """
+    return _forecast(asked, number, True, plans)
+
+
 def _forecast(asked: Survey, number: int, again: bool, plans: dict[str, Plan | ChartuneError]) -> Forecast:
     title, made = asked.family.cells[number].title(), asked.made(number)
     if asked.standings[number].state == "done" and not again:

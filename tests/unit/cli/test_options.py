@@ -8,7 +8,7 @@ import pytest
 
 from chartune.cli.options import named_path, overridden
 from chartune.cli.predict import _said
-from chartune.cli.study import _asked
+from chartune.cli.study_file import asked_study
 from chartune.errors import ConfigError
 from chartune.sources.mimic4 import Mimic4
 from chartune.sources.tabular import Tabular
@@ -43,10 +43,10 @@ def test_a_study_given_other_data_keeps_what_its_file_says_of_that_kind_but_no_p
     table.write_text('{"note": "a cough"}\n', encoding="utf-8")
     source = "{kind: tabular, file: here.csv, text: note, subject: null, label: diagnosis, labels: labels.csv}"
     study.write_text(f"title: t\ndata: {{source: {source}}}\nstages: {{a: {{kind: tfidf}}}}\n", encoding="utf-8")
-    data = _asked(study, table, None, None, None).data.source
+    data = asked_study(study, table, None, None, None).data.source
     assert isinstance(data, Tabular)
     assert (data.file, data.text, data.subject, data.label, data.labels) == (table, "note", None, "diagnosis", None)
-    other = _asked(study, tmp_path, "mimic4", None, None).data.source  # of another kind nothing is kept
+    other = asked_study(study, tmp_path, "mimic4", None, None).data.source  # of another kind nothing is kept
     assert other == Mimic4(folder=tmp_path)
 
 
