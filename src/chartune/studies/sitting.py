@@ -89,48 +89,71 @@ def one_by_one(sitting: Sitting, order: Sequence[int], journals: Journals, meter
 
 def at_once(sitting: Sitting, order: Sequence[int], waits: Waits, crew: Crew, meter: Meter) -> None:
     """Every cell as soon as all that it waits for are settled, several at once; the first of the order first."""
-    waiting, under_way, again = list(order), set[int](), dict[int, float]()
-    while waiting or under_way:
-        for number in _ready(waiting, under_way, waits, again):
-            if len(under_way) >= crew.size:
-                break
-            standing = sitting.look(number)
-            if standing is None and sitting.asked.standings[number].state != "running":
-                crew.begin(number)
-                under_way.add(number)
-                meter.show(sitting.asked.family.cells[number].title())
-            elif standing is None:
-                _put_off(number, again)
+    rota = _Rota(sitting, waits, crew, meter, list(order))
+    while rota.waiting or rota.under_way:
+        rota.hand_out()
+        rota.listen()
+
+
+@dataclass
+class _Rota:
+    """Which cells are yet to be done, and which are under way."""
+
+    sitting: Sitting
+    waits: Waits
+    crew: Crew
+    meter: Meter
+    waiting: list[int]
+    under_way: set[int] = field(default_factory=set)
+    again: dict[int, float] = field(default_factory=dict)
+    """Cells that another process was at → when they are looked at again."""
+
+    def hand_out(self) -> None:
+        """Settle or begin cells that wait for nothing, as long as the crew is free."""
+        for number in self._ready():
+            if len(self.under_way) >= self.crew.size:
+                return
+            standing = self.sitting.look(number)
+            if standing is not None:
+                self._settle(number, standing)
+            elif self.sitting.asked.standings[number].state == "running":
+                self._put_off(number)
                 continue
             else:
-                _settle(sitting, number, standing, meter)
-            waiting.remove(number)
-        ended = crew.ended(PATIENCE) if under_way else time.sleep(PATIENCE if waiting else 0)
-        if ended is not None:
-            under_way.remove(ended.number)
-            if ended.state == "running":
-                waiting.append(ended.number)
-                _put_off(ended.number, again)
-            else:
-                _settle(sitting, ended.number, _after(sitting.asked, ended), meter)
+                self.crew.begin(number)
+                self.under_way.add(number)
+                self.meter.show(self.sitting.asked.family.cells[number].title())
+            self.waiting.remove(number)
 
+    def listen(self) -> None:
+        """Settle the next cell that has ended, if one does soon."""
+        if not self.under_way:
+            time.sleep(PATIENCE if self.again and self.waiting else 0)
+            return
+        ended = self.crew.ended(PATIENCE)
+        if ended is None:
+            return
+        self.under_way.remove(ended.number)
+        if ended.state == "running":
+            self.waiting.append(ended.number)
+            self._put_off(ended.number)
+        else:
+            self._settle(ended.number, _after(self.sitting.asked, ended))
 
-def _ready(waiting: Sequence[int], under_way: set[int], waits: Waits, again: Mapping[int, float]) -> list[int]:
-    """The cells that can begin now, those that another process was at last."""
-    open_ones, now = {*waiting, *under_way}, time.monotonic()
-    ready = [number for number in waiting if not waits[number] & open_ones and again.get(number, 0.0) <= now]
-    return sorted(ready, key=lambda number: number in again)
+    def _ready(self) -> list[int]:
+        """The cells that can begin now, those that another process was at last."""
+        open_ones, now = {*self.waiting, *self.under_way}, time.monotonic()
+        ready = [n for n in self.waiting if not self.waits[n] & open_ones and self.again.get(n, 0.0) <= now]
+        return sorted(ready, key=lambda number: number in self.again)
 
+    def _put_off(self, number: int) -> None:
+        if not self.again:
+            say("another process is at some of the cells; they are looked at again after the others")
+        self.again[number] = time.monotonic() + AGAIN_SECONDS
 
-def _put_off(number: int, again: dict[int, float]) -> None:
-    if not again:
-        say("another process is at some of the cells; they are looked at again after the others")
-    again[number] = time.monotonic() + AGAIN_SECONDS
-
-
-def _settle(sitting: Sitting, number: int, standing: Standing, meter: Meter) -> None:
-    sitting.end(number, standing)
-    meter.advance()
+    def _settle(self, number: int, standing: Standing) -> None:
+        self.sitting.end(number, standing)
+        self.meter.advance()
 
 
 def _after(asked: Survey, ended: Ended) -> Standing:

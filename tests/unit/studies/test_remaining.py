@@ -35,9 +35,9 @@ def test_what_is_measured_goes_before_what_is_planned(
     family = family_of(study)[0]
     seconds = survey(family, store, {}).standings[0].run.cost.seconds  # type: ignore[union-attr]
     assert seconds is not None
-    assert left() == Remaining(pytest.approx(2 * seconds + 1000), measured=2, planned=1, unknown=0)
+    assert left() == Remaining(seconds + seconds + 1000, measured=2, planned=1, unknown=0)
     record_death(study, family.cells[3], store, "its worker has ended with signal 9")
-    assert left() == Remaining(pytest.approx(2 * seconds), measured=2, planned=0, unknown=0)
+    assert left() == Remaining(seconds + seconds, measured=2, planned=0, unknown=0)
     standing = survey(family, store, {}).standings[1]
     assert standing.identity is not None
     partial = store.partial("runs", standing.identity.fingerprint)
