@@ -12,6 +12,7 @@ from chartune.models.backbone import LocalBackbone
 from chartune.runner import run
 from chartune.runs.run import Run
 from chartune.stages.finetune import Finetune
+from chartune.stages.table import read_table
 from chartune.stages.tfidf import Tfidf
 from chartune.store import Store
 from chartune.studies.conduct import conduct
@@ -117,14 +118,19 @@ def test_a_study_may_stand_on_an_annotated_corpus(tried: tuple[Run, Path], sente
 
 @pytest.mark.parametrize(("kind", "task"), UNLEARNT)
 @pytest.mark.parametrize("method", [Tfidf, Finetune])
-def test_what_asks_for_spans_or_of_two_parts_is_refused_before_anything_is_made(
+def test_what_is_asked_of_two_parts_and_spans_without_a_model_is_refused_before_anything_is_made(
     corpora: dict[str, Path], store: Store, kind: str, task: str, method: type[Tfidf] | type[Finetune]
 ) -> None:
     base = {} if method is Tfidf else {"backbone": {"name": "small-llama"}}
     stage = method.parse({"data": data(kind, corpora[kind]), "task": task, **base})
     asks = {"inference": "the text and its hypothesis", "assertions": "the text and its start, end"}
     asks["relations"] = "the text and its head_start, head_end, tail_start, tail_end"
-    with pytest.raises(DataError, match=f"a stage reads one text .* but {task} .*{asks.get(task, 'asks for spans')}"):
+    refused = f"a stage reads one text .* but {task} .*{asks[task]}" if task in asks else f"{task} asks for spans in it"
+    if task not in asks and method is Finetune:
+        table = read_table(prepare(stage.data, store), task, places=True)
+        assert table.spans("train")
+        return
+    with pytest.raises(DataError, match=refused):
         run(stage, store)
     assert not list((store.root / "runs").glob("*"))
 

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from chartune.answers.outcomes import outcome_name
 from chartune.answers.score import DRAWS, Metric, Rows, Score, measured
 from chartune.disclosure import Behind, behind, shown
+from chartune.metrics.classification import frequencies
 from chartune.metrics.multiclass import against_the_rest, cross_entropies, matching
 from chartune.metrics.recalibrators import Calibration, Kind, temperature
 from chartune.quantities import Estimate
@@ -41,8 +42,7 @@ class Answer:
     further: ClassVar[tuple[Score, ...]] = ()
     """Scores that no run keeps: reports work them out from predictions."""
     as_coded: ClassVar[tuple[Score, ...]] = ()
-    """The headline as the code of Gema et al. (2023) works it out, and what else must be known of it; of data that
-    follow that code reports show it beside the headline. Empty: it is the headline."""
+    """The headline as Gema et al.'s code (2023) has it, shown beside it of data that follow that code; empty: alike."""
     loss: ClassVar[str]
     """What is minimised: a name in `chartune.models.losses`."""
     several: ClassVar[bool] = False
@@ -50,12 +50,13 @@ class Answer:
     one_outcome: ClassVar[bool] = False
     """Whether the label is binary: a row has the outcome, the later of two labels, or not. It has a prevalence, an
     ROC curve, a calibration, and ten people with it and ten without stand behind what is shown."""
-    learnable: ClassVar[bool] = True
-    """Whether stages train it."""
+    whole_text: ClassVar[bool] = True
+    """Whether labels are of whole texts, which every stage learns; False: of places in them; fine-tuning alone does."""
+    label_column: ClassVar[str] = "label"
+    label_dtype: ClassVar[pl.DataType] = pl.Int64()
+    """What examples call the labels, and of which type they are there."""
     fewest_labels: ClassVar[int] = 2
     """That a task must have."""
-    label_dtype: ClassVar[pl.DataType] = pl.Int64()
-    """Of the column `label` of examples."""
     per_label: ClassVar[Metric | None] = None
     """The metric reported for each label; None: no metric is."""
     meds_column: ClassVar[str] = "integer_value"
@@ -83,6 +84,10 @@ class Answer:
         """All that may be shown."""
         return *self.measures, *self.further, *self.as_coded
 
+    def examples(self, frame: pl.DataFrame, labels: Sequence[str]) -> pl.DataFrame:
+        """Prepared examples with the column `label` as `encoded` takes it."""
+        return frame
+
     def numbered(self, examples: pl.DataFrame, labels: Sequence[str]) -> pl.DataFrame:
         """Examples with `label`, numbers by `labels`, instead of `asked`, their names; null: it is none of these."""
         numbers = pl.DataFrame({"asked": labels, "label": range(len(labels))},
@@ -105,6 +110,10 @@ class Answer:
     def cases(self, encoded: NDArray[Any], labels: int) -> NDArray[np.int64]:
         """How many rows each label applies to, [outputs]."""
         return np.bincount(encoded.astype(np.int64), minlength=self.outputs(labels))
+
+    def scorable(self, cases: NDArray[np.int64], rows: int) -> NDArray[np.bool_]:
+        """Of which labels a split of so many rows can be scored, by the rows that each applies to, [outputs]."""
+        return np.asarray((cases > 0) & (cases < rows))
 
     def outputs(self, labels: int) -> int:
         """How many logits a head gives: one per label, at least two of classes."""
@@ -259,13 +268,11 @@ class Answer:
 
     def predicted(self, decided: NDArray[np.float64], outcome: str | None) -> list[pl.Series]:
         """Columns of predictions; `outcome`: the name of the one outcome, if there is one."""
-        matrix = pl.Series("logits", decided.astype(np.float32))  # [n, L]: an array per row, without Python numbers
-        return [matrix.cast(pl.List(pl.Float32))]
+        return [pl.Series("logits", decided.astype(np.float32)).cast(pl.List(pl.Float32))]  # without Python numbers
 
     def read(self, predictions: pl.DataFrame) -> tuple[NDArray[Any], NDArray[np.floating]]:
         """The inverse, for rows that are there: labels as `encoded`, and what was scored."""
-        flat = predictions["logits"].explode().to_numpy()  # without a Python number for each cell
-        decided = flat.reshape(predictions.height, -1)
+        decided = predictions["logits"].explode().to_numpy().reshape(predictions.height, -1)  # no Python number each
         return self.encoded(predictions["label"], decided.shape[1]), decided
 
     def cells(self, predictions: pl.DataFrame) -> int:
@@ -282,8 +289,7 @@ class Answer:
 
     def too_few(self, unit: str) -> str:
         """Why scores are hidden, without saying how few there are; `unit`: what a row is."""
-        few = f"fewer than ten test {unit} or patients"
-        return f"{few} with the outcome, or without it" if self.one_outcome else few
+        return f"fewer than ten test {unit} or patients{' with the outcome, or without it' * self.one_outcome}"
 
     def parts(self, labels: int) -> int:
         """Into how many disjoint groups with scores of their own its labels divide the rows; 1: they do not."""
@@ -292,8 +298,3 @@ class Answer:
     def caveat(self, row: str) -> str:
         """What a reader of its scores must know; `row`: such as `an admission`; empty: nothing."""
         return ""
-
-
-def frequencies(cases: NDArray[np.int64], rows: int) -> NDArray[np.float64]:
-    """How frequent each label is; one without a case is not impossible."""
-    return np.asarray((cases + 0.5) / (rows + 1))

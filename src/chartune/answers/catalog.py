@@ -46,7 +46,7 @@ def _known(kind: str) -> str:
 
 
 def _choosable(kind: str) -> str:
-    known = [AUTO, *(name for name, form in ANSWERS.items() if form.learnable)]
+    known = [AUTO, *(name for name, form in ANSWERS.items() if form.whole_text)]
     if kind not in known:
         raise ValueError(f"must be one of {', '.join(known)}")
     return kind
@@ -55,4 +55,4 @@ def _choosable(kind: str) -> str:
 AnswerKind = Annotated[str, AfterValidator(_known)]
 """Of prepared data."""
 ChosenAnswer = Annotated[str, AfterValidator(_choosable)]
-"""Of a table of labels: `auto`, or a kind that can be learnt."""
+"""Of a table of labels: `auto`, or a kind whose labels are of whole texts."""

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
-from chartune.answers.answer import AUROC, ENOUGH_CASES, Answer, frequencies
+from chartune.answers.answer import AUROC, ENOUGH_CASES, Answer
 from chartune.answers.multiclass import macro, macro_value
 from chartune.answers.score import Rows, Score
 from chartune.disclosure import shown
@@ -19,7 +19,7 @@ from chartune.errors import DataError, LabelError
 from chartune.metrics.areas import areas
 from chartune.metrics.auroc import auroc_statistic
 from chartune.metrics.bootstrap import Resamples, Statistic
-from chartune.metrics.classification import sigmoid
+from chartune.metrics.classification import frequencies, sigmoid
 from chartune.metrics.decisions import of_micro_f1, recall_at
 from chartune.metrics.multilabel import matrices
 from chartune.metrics.recalibrators import Calibration, Kind, temperature

@@ -1,6 +1,7 @@
 """Token lists → one padded batch: never longer than its longest text, right-padded, masked."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,29 @@ class Examples:
     """Fills the right of short rows; masked, so its value never matters."""
     window: int | None = None
     """Tokens of a row where a text is several (`chartune.batches.long_texts`); None: each is one."""
+
+    @property
+    def vectors(self) -> int:
+        """How many vectors a head reads of them all."""
+        return len(self.encoded)
+
+    def into(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Numbers of the vectors of some of them."""
+        return rows
+
+    @property
+    def cut(self) -> NDArray[np.bool_]:
+        """Whether something of a text is not read, [n]."""
+        return self.encoded.truncated
+
+    @property
+    def marks(self) -> dict[str, NDArray[Any]]:
+        """What determines their vectors beside tokens and pooling, by name."""
+        return {}
+
+    def features(self, vectors: NDArray[np.float32]) -> "Features":
+        """The same with vectors that a body has left, [vectors, D]."""
+        return Features(vectors, self.labels, self.weights)
 
     def batch(self, indices: NDArray[np.int64]) -> dict[str, Tensor]:
         """The model's arguments for some examples.
@@ -59,9 +83,14 @@ class Features:
     """[n], or [n, L]."""
     weights: NDArray[np.float32]
     """[n]."""
+    starts: NDArray[np.int64] | None = None
+    """Where the vectors of each row begin, and where the last end, [rows + 1]; None: each is a row."""
 
     def batch(self, indices: NDArray[np.int64]) -> dict[str, Tensor]:
-        """Vectors [B, D], labels [B] or [B, L], weights [B]."""
+        """Vectors [B, D], labels [B] or [B, L], weights [B], of some rows."""
+        starts = self.starts
+        if starts is not None:
+            indices = np.concatenate([np.arange(starts[row], starts[row + 1]) for row in indices])
         return {
             "vectors": torch.from_numpy(self.vectors[indices]),
             "labels": torch.from_numpy(self.labels[indices]),

@@ -6,6 +6,7 @@ from typing import Final
 from chartune.disclosure import Behind, magnitude
 from chartune.quantities import Estimate
 from chartune.report.compare import Comparison
+from chartune.report.lost_words import lost_words
 from chartune.runs.record import RunRecord
 from chartune.runs.run import SCORING, START, Run
 
@@ -31,6 +32,7 @@ def account(run: Run, scores: dict[str, str], stands: Behind | None, compared: C
     lines += [] if run.final else [f"  {SCORING}: not scored; a study scores it of its final cells"]
     lines += [f"  {verdict}"] if (verdict := against_chance(run, stands)) else []
     lines += [f"  {against_words(compared)}"] if compared else []
+    lines += [f"  lost in {line}" for line in lost_words(about.words, exact=stands is None)]
     return "\n".join([*lines, f"  {run.path}"])
 
 
@@ -68,6 +70,8 @@ def _asked(about: RunRecord) -> str:
     if about.form.several:
         return f"which of {len(about.labels)} labels apply"
     named = f": {', '.join(about.labels)}" if len(about.labels) <= NAMED else ""
+    if not about.form.whole_text:
+        return f"spans of {len(about.labels)} types{named}"
     return f"which of {len(about.labels)} classes applies{named}"
 
 

@@ -1,7 +1,7 @@
 """`chartune evaluate`: a finished run on other data, as external validation."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -22,6 +22,7 @@ from chartune.cli.options import (
 from chartune.disclosure import shown
 from chartune.log import say
 from chartune.report.released import is_exact
+from chartune.sources.kinds import CorpusKind
 
 if TYPE_CHECKING:
     from chartune.runs.run import Run
@@ -77,6 +78,9 @@ def _data(
         return prepared, read_dataset(prepared).config
     source, own = source_at(Path(data), None, null_marks), dict(run.stage.get("data") or {})
     before = own.get("source") or {}
+    if source["kind"] in get_args(CorpusKind):
+        asked = {"tasks": own["tasks"]} if before.get("kind") in get_args(CorpusKind) else {}
+        return None, {"source": source, "near_copies": None, **asked}
     if source["kind"] == "tabular":
         columns = ("text", "subject", "label", "id", "time", "separator", "spellings")
         source = {**({name: before[name] for name in columns if name in before}), **source}

@@ -88,6 +88,9 @@ def about_shown(run: Run, exact: bool) -> dict[str, Any]:
         plain["texts"] = shown(run.about.texts, False)
     if isinstance(cut, float):
         plain["truncated_fraction"] = rates.percent(cut, False, behind_run(run, split=scored_on(run)).rows)
+    if run.about.words:
+        plain["words"] = {split: {name: shown(count, False) for name, count in counts.items()}
+                          for split, counts in run.about.words.items()}  # fmt: skip
     if plain.get("calibration"):
         split = plain["calibration"].get("split", "validation")
         plain["calibration"] = _fitted(plain["calibration"], behind_run(run, split=split))

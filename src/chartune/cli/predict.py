@@ -50,10 +50,13 @@ def command(
         Path,
         path_argument(
             "INPUT",
-            "CSV, TSV, JSON Lines or Parquet with a text per row; a folder of MIMIC; - for one text on standard input.",
+            "CSV, TSV, JSON Lines or Parquet with a text per row; a folder of MIMIC, for spans one of .txt "
+            "files; - for one text on standard input.",
         ),
     ],
-    out: Annotated[Path, path_option("--out", "The .csv, .jsonl or .parquet to write; or -.")] = Path("-"),
+    out: Annotated[
+        Path, path_option("--out", "The .csv, .jsonl or .parquet to write; of spans also a folder, for brat; or -.")
+    ] = Path("-"),
     text: Annotated[str | None, typer.Option("--text", help="The column of texts. Default: by its name.")] = None,
     id: Annotated[
         str | None,
@@ -87,21 +90,23 @@ def command(
 ) -> None:  # fmt: skip
     """Score new notes with a finished run or an export: a row per note with id, probabilities, tokens read, model hash.
 
-    The order of the input is kept, memory stays flat, and no word of a note is written anywhere. After a kill the same
-    command resumes and gives the same file. Rows without a text and ids that occur twice are refused with their row
-    numbers before anything is scored.
+    The order of the input is kept, memory stays flat, and no word of a note is written anywhere but into files of brat.
+    After a kill the same command resumes and gives the same file. Rows without a text and ids that occur twice are
+    refused with their row numbers before anything is scored.
     """
     from chartune.prediction.files import STANDARD_OUTPUT, must_be_writable, write_predictions_of
+    from chartune.prediction.folders import must_be_of_spans
     from chartune.prediction.rows import Choices
     from chartune.prediction.texts import checked
     from chartune.prediction.thresholds import read_threshold, threshold_for
     from chartune.stages.chosen import chosen_at
 
-    must_be_writable(out, source)
+    must_be_writable(out, source, folders=True)
     if threshold is not None:
         read_threshold(threshold)  # before anything is read
     opened = open_store(store)
     chosen = chosen_at(opened, run)
+    must_be_of_spans(out, whole_text=not chosen.of_spans)
     texts = _texts(source, chosen, opened, text, id, null_marks, sets or [])
     for notice in texts.notices:
         say(f"note: {notice}")
@@ -128,6 +133,7 @@ def _texts(
     """What is to be scored. Raises ConfigError: a flag says nothing of such an input."""
     from chartune.prediction.charts import ChartTexts
     from chartune.prediction.columns import table_texts
+    from chartune.prediction.folders import FolderTexts
     from chartune.prediction.texts import OneText
     from chartune.sources.detect import detect
     from chartune.sources.dialect import LONGEST_CELL
@@ -138,6 +144,8 @@ def _texts(
     flags = {"--text": text, "--id": id, "--null-marks": null_marks, "--set": sets and source == STANDARD_INPUT}
     if given := [flag for flag, value in flags.items() if value]:
         raise ConfigError(f"{' and '.join(given)} must be of a table, but {source} is none; leave it out.")
+    if source != STANDARD_INPUT and chosen.of_spans:
+        return FolderTexts(source)
     if source != STANDARD_INPUT:
         kind = detect(source)
         raw = {**_stated(sets, kind), "kind": kind, source_class(kind).place: str(source)}

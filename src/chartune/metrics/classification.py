@@ -45,3 +45,8 @@ def mean_statistic(values: NDArray[np.float64]) -> Statistic:
 def sigmoid(logits: NDArray[np.float64]) -> NDArray[np.float64]:
     """1 / (1 + exp(-z)) without overflow."""
     return np.asarray(np.exp(-np.logaddexp(0, -logits)))
+
+
+def frequencies(cases: NDArray[np.int64], rows: int) -> NDArray[np.float64]:
+    """How frequent each label is among so many rows; one without a case is not impossible. cases: [L]."""
+    return np.asarray((cases + 0.5) / (rows + 1))

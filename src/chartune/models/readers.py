@@ -1,6 +1,7 @@
 """What is optimised: a body with a task head, or with its language-model head. `forward` returns a summed loss.
 
-    Classifier      tokens ─body─pool─head─▶ logits [B, L] ─▶ Σ wᵢ·loss(logitsᵢ, labelᵢ), as the answer says
+    Classifier      tokens ─body─pool─head─▶ logits [B, L] ─▶ Σ wᵢ·loss(logitsᵢ, labelᵢ), as the answer says;
+                    of words: states at their first pieces instead of the pooled one, logits [P, L]
     FeatureReader   vectors ────────head─▶ the same, where the frozen body has read every text already
     LanguageModel   tokens ─body─▶ hidden where a label is ─lm head, in chunks─▶ Σ −log p(next, or masked, token)
 
@@ -57,27 +58,33 @@ class Classifier(nn.Module):
         return sum(p.numel() for p in self.head.parameters())
 
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, weights: Tensor, owners: Tensor | None = None
-    ) -> Tensor:
+        self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, weights: Tensor, owners: Tensor | None = None,
+        places: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
         """Summed weighted loss. labels: [B] or [B, L]; weights: [B]; the others as of `pooled`."""
-        pooled = self.pooled(input_ids, attention_mask, owners=owners)
+        pooled = self.pooled(input_ids, attention_mask, owners=owners, places=places)
         return weighted_loss(self.loss, self.head(pooled), labels, weights, self.balance)
 
     def pooled(
-        self, input_ids: Tensor, attention_mask: Tensor, body: Any = None, owners: Tensor | None = None
-    ) -> Tensor:
-        """The vector that represents each text, [B, D].
+        self, input_ids: Tensor, attention_mask: Tensor, body: Any = None, owners: Tensor | None = None,
+        places: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
+        """The vector that represents each text, [B, D]; or those of tokens, [P, D].
 
         Args:
             input_ids: [B, T]; of texts in windows [R, T].
             attention_mask: as many, 0 on padding.
             body: what computes the same hidden states as the body; None: the body itself.
             owners: the text of each row, ascending, [R]; None: each row is a text.
+            places: tokens b·T + t whose vectors are asked for, [P]; None: a text has one.
         """
         read = self.body if body is None else body
         seen = full_attention(attention_mask) if self.bidirectional else {"attention_mask": attention_mask}
         hidden = read(input_ids=input_ids, **seen).last_hidden_state
-        vectors = pool(of_the_text(hidden, input_ids), attention_mask, self.pooling)
+        hidden = of_the_text(hidden, input_ids)
+        if places is not None:
+            return hidden.flatten(0, 1)[places].float()
+        vectors = pool(hidden, attention_mask, self.pooling)
         return vectors if owners is None else self.head.over_windows(vectors, owners)
 
 

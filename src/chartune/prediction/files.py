@@ -5,6 +5,7 @@ chunk ─score─▶ STORE/predictions/<what determines them>.partial/000017-…
 
 import hashlib
 import io
+import json
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -13,11 +14,13 @@ from pathlib import Path
 from typing import Final
 
 import polars as pl
+import polars.selectors as cs
 
 from chartune.config import fingerprint
 from chartune.errors import ConfigError
 from chartune.log import progress
-from chartune.outputs import must_be_a_file, new_file
+from chartune.outputs import must_be_a_file, must_be_new_outside_repositories, new_file
+from chartune.prediction.folders import is_folder, must_be_of_spans, write_standoff
 from chartune.prediction.rows import Choices, prediction_rows
 from chartune.prediction.scorer import Scorer
 from chartune.prediction.texts import CHUNK, Checked, Texts
@@ -29,7 +32,7 @@ SHELF: Final = "predictions"
 REVISION: Final = 2
 """Raised when a bug fix changes what predictions hold."""
 JOINED: Final = ";"
-"""Stands between the labels of a row in CSV."""
+"""Stands between the labels of a row in CSV; spans are JSON there."""
 STANDARD_OUTPUT: Final = Path("-")
 _DIGITS: Final = 16
 """Hexadecimal digits of the hash of a chunk's file."""
@@ -47,16 +50,17 @@ class Written:
     """Those of them that an earlier attempt had scored."""
 
 
-def must_be_writable(out: Path, source: Path | None = None) -> None:
+def must_be_writable(out: Path, source: Path | None = None, *, folders: bool = False) -> None:
     """Refuse an output before any work is done.
 
     Args:
         out: the file, or standard output.
         source: what is read; None: no file.
+        folders: whether a folder may be written, too.
 
     Raises:
-        ConfigError: its ending is none of those that are written; a folder, a device or a pipe has its name; it is the
-            input, or lies in the folder of tables that is the input.
+        ConfigError: its ending is none of those that are written; a device or a pipe has its name, or a folder that is
+            not empty; it is the input, or lies in the folder of tables that is the input.
     """
     if out == STANDARD_OUTPUT:
         return
@@ -64,6 +68,9 @@ def must_be_writable(out: Path, source: Path | None = None) -> None:
         raise ConfigError(f"--out must lie outside of the folder that is read, but {out} is in {source}; name another.")
     if source is not None and out.exists() and source.exists() and out.samefile(source):
         raise ConfigError(f"--out must be another file than the input, but both are {out}; name a new one.")
+    if folders and is_folder(out):
+        must_be_new_outside_repositories(out, "--out")
+        return
     if _ending(out) not in _ENDINGS:
         raise ConfigError(f"--out must end in {', '.join(_ENDINGS)}, or be -, but got {out.name}; name such a file.")
     must_be_a_file(out)
@@ -78,7 +85,7 @@ def write_predictions_of(
         scorer: the run.
         texts: the input.
         seen: what `checked` has seen of it.
-        out: CSV, JSON Lines or Parquet by its ending; `-`: standard output.
+        out: CSV, JSON Lines or Parquet by its ending; `-`: standard output; of spans a folder, for brat's files.
         store: keeps the chunks until all are there.
         choices: how probabilities become rows.
         as_json: whether standard output gets JSON Lines in place of CSV.
@@ -88,6 +95,7 @@ def write_predictions_of(
         RunError: one text alone does not fit into memory.
     """
     choices.must_suit(scorer)
+    must_be_of_spans(out, whole_text=scorer.form.whole_text)
     parts = {"run": scorer.origin.fingerprint, "weights": scorer.origin.weights, "input": texts.digest(store),
              "choices": asdict(choices), "environment": scorer.environment, "chunk": CHUNK}  # fmt: skip
     name = fingerprint(SHELF, REVISION, parts)
@@ -96,7 +104,10 @@ def write_predictions_of(
         with storing(folder):
             write_json(folder / MADE_FROM, {"run": scorer.origin.fingerprint})
         made, resumed = _scored(scorer, texts, seen, folder, choices)
-        _written_out(made, out, as_json=as_json)
+        if is_folder(out):
+            write_standoff(map(read_frame, made), texts, out, store)
+        else:
+            _written_out(made, out, as_json=as_json)
         shutil.rmtree(folder)
         texts.forget()
     return Written(out, seen.rows, len(made), resumed)
@@ -172,7 +183,10 @@ def _ending(out: Path) -> str:
 
 def _csv(frames: Iterable[pl.DataFrame]) -> Iterator[str]:
     for number, frame in enumerate(frames):
-        rows = frame.with_columns(pl.col(pl.List(pl.String)).list.join(JOINED))
+        rows = frame.with_columns(pl.col(pl.List(pl.String)).list.join(JOINED)).with_columns(
+            pl.Series(column.name, [json.dumps(spans) for spans in column.to_list()])
+            for column in frame.select(cs.list(cs.struct())).get_columns()
+        )
         yield rows.write_csv(include_header=number == 0)
 
 

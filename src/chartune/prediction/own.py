@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-import numpy as np
 import polars as pl
 
 from chartune.errors import ConfigError, RunError, SchemaError
 from chartune.log import say
 from chartune.prediction.outputs import Outputs, outputs_of
-from chartune.prediction.rows import Choices, label_columns, provenance
+from chartune.prediction.rows import Choices, decided_columns, provenance
 from chartune.prediction.thresholds import threshold_for
 from chartune.runs.ledger import store_of
 from chartune.runs.run import SCORING, SHELF, Run
@@ -55,12 +54,11 @@ def own_predictions(
         raise RunError(f"{run.name!r} has scored no rows of the split {split}, but of {scored}; name one of these.")
     choices = Choices(recalibrated, threshold_for(threshold, outputs, chosen_by, recalibrated=recalibrated))
     choices.must_suit(outputs)
-    decided = outputs.form.read(rows)[1].astype(np.float64)
-    probability = outputs.probability(decided, recalibrated=recalibrated)
-    limit = choices.threshold.value if choices.threshold else None
+    decided = outputs.form.read(rows)[1]
     known = pl.DataFrame([*_ids(run, rows), rows["split"], _true(outputs, rows["label"])])
     unlearnt = [] if outputs.form.one_outcome else [f"p_{name}" for name in outputs.labels if name not in learnt]
-    made = known.hstack(label_columns(outputs, probability, limit)).drop(unlearnt)
+    made = known.hstack(decided_columns(outputs, decided, choices))
+    made = made.drop(unlearnt) if outputs.form.whole_text else made
     return made.with_columns(*provenance(outputs, choices))
 
 
@@ -84,6 +82,10 @@ def _scored_by(run: Run) -> tuple[Outputs, Run | None, tuple[str, ...]]:
 
 def _true(outputs: Outputs, label: pl.Series) -> pl.Series:
     names = dict(enumerate(outputs.labels))
+    if not outputs.form.whole_text:
+        place, number = pl.element().struct.field("start", "end"), pl.element().struct.field("label")
+        typed = number.replace_strict(names, default=None, return_dtype=pl.String).alias("type")
+        return label.list.eval(pl.struct(place, typed)).alias("true_spans")
     if not outputs.form.several:
         return label.replace_strict(names, return_dtype=pl.String).alias("true_label")
     named = pl.element().replace_strict(names, return_dtype=pl.String)

@@ -21,14 +21,14 @@ T = TypeVar("T")
 
 
 def pooled_vectors(model: Classifier, examples: Examples, numerics: Resolved) -> NDArray[np.float32]:
-    """The pooled vector of each text. Returns [n, D], in the order of the examples."""
+    """The pooled vector of each text, or those of its words. Returns [vectors, D], in the order of the examples."""
     out: NDArray[np.float32] | None = None
     device = next(model.parameters()).device
     with reading(model, numerics) as body, progress("read", total=len(examples.encoded)) as meter:
         for group in length_groups(examples.encoded.lengths, reading_budget(device.type, numerics.precision)):
             for part, vectors in _in_parts(group, lambda rows: _pooled(model, body, examples, rows, device)):
-                out = np.empty((len(examples.encoded), vectors.shape[1]), dtype=np.float32) if out is None else out
-                out[part] = vectors
+                out = np.empty((examples.vectors, vectors.shape[1]), dtype=np.float32) if out is None else out
+                out[examples.into(part)] = vectors
             meter.advance(len(group))
     return np.empty((0, 0), dtype=np.float32) if out is None else out
 

@@ -3,6 +3,7 @@
 binary       id · probability · p_died · decision, where there is a threshold
 one of many  id · label, the most probable · p_<class> of each
 any of many  id · labels, those at or above the threshold · p_<label> of each
+spans        id · spans, each start, end (characters of the text, exclusive), type, probability
 with one     … · threshold · threshold_rule, such as `given` or `youden on the validation split`
 all          … · tokens · tokens_read · truncated · recalibration · model · adapter
 """
@@ -21,6 +22,8 @@ from chartune.prediction.outputs import Outputs
 from chartune.prediction.scorer import Scorer
 from chartune.prediction.thresholds import Threshold
 
+SPAN: Final = pl.Struct({"start": pl.Int64, "end": pl.Int64, "type": pl.String, "probability": pl.Float64})
+"""Place in characters of the text as it was given, the end exclusive; the lowest probability among its words' tags."""
 EVEN: Final = 0.5
 """The threshold of labels of which several may apply, where none is given."""
 
@@ -43,6 +46,10 @@ class Choices:
             ConfigError: there is a threshold of classes of which one applies.
             RunError: it is to be recalibrated, and nothing was fitted.
         """
+        if not outputs.form.whole_text:
+            if self.recalibrated:
+                raise ConfigError("probabilities of spans are given as the model has them; leave --recalibrated out.")
+            return
         if self.threshold is not None and not (outputs.form.one_outcome or outputs.form.several):
             raise ConfigError(
                 f"of {len(outputs.labels)} classes the most probable one is given, so that no threshold decides; leave "
@@ -86,12 +93,34 @@ def provenance(outputs: Outputs, choices: Choices) -> list[pl.Expr]:
 
 def _of_texts(scorer: Scorer, texts: Sequence[str], choices: Choices) -> pl.DataFrame:
     reading = scorer.read(texts)
-    probability = scorer.probability(reading.decided, recalibrated=choices.recalibrated)
     return pl.DataFrame([
-        *label_columns(scorer, probability, choices.threshold.value if choices.threshold else None),
+        *decided_columns(scorer, reading.decided, choices),
         pl.Series("tokens", reading.tokens, dtype=pl.Int64), pl.Series("tokens_read", reading.tokens_read, pl.Int64),
         pl.Series("truncated", reading.truncated, dtype=pl.Boolean),
     ])  # fmt: skip
+
+
+def decided_columns(outputs: Outputs, decided: NDArray[Any], choices: Choices) -> list[pl.Series]:
+    """The columns of n rows that say what was decided: probabilities of labels, or spans.
+
+    Args:
+        outputs: what they mean.
+        decided: what is scored of each row, [n] or [n, outputs].
+        choices: how it becomes rows; spans below a threshold are left out.
+    """
+    limit = choices.threshold.value if choices.threshold else None
+    if outputs.form.whole_text:
+        probability = outputs.probability(decided.astype(np.float64), recalibrated=choices.recalibrated)
+        return label_columns(outputs, probability, limit)
+    named = [
+        [
+            {**span._asdict(), "type": outputs.labels[span.label]}
+            for span in one.spans
+            if span.probability >= (limit or 0)
+        ]
+        for one in decided
+    ]
+    return [pl.Series("spans", named, dtype=pl.List(SPAN))]
 
 
 def label_columns(

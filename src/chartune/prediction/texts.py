@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Literal, TypeAlias
 
 import polars as pl
 
@@ -27,6 +27,10 @@ from chartune.sources.tables import Tally
 from chartune.sources.tabular import NOTES, Tabular
 from chartune.store import Store
 
+AsRead: TypeAlias = Breaks | Literal["to-the-character"]
+"""What becomes of a text before it is read: line breaks that are written out are repaired or stay, and blanks at the
+ends are taken off; or, where offsets in it are asked for, nothing."""
+EXACT: Final = "to-the-character"
 CHUNK: Final = 4096
 """Rows that are batched together: what a text's last digits depend on is a function of the input."""
 _SHOWN: Final = 5
@@ -42,7 +46,7 @@ class Chunk:
     ids: pl.Series
     """Their ids: str, or i64 row numbers, [n]."""
     texts: pl.Series
-    """str?, blanks at their ends taken off; null: there is none, [n]."""
+    """str?, as `as_read` has them; null: there is none, [n]."""
 
 
 class Texts(ABC):
@@ -82,7 +86,7 @@ class OneText(Texts):
     """A single text, such as that of standard input."""
 
     text: str
-    breaks: Breaks = "repaired"
+    breaks: AsRead = "repaired"
 
     def digest(self, store: Store) -> str:
         """Of its UTF-8 bytes."""
@@ -96,7 +100,7 @@ class OneText(Texts):
 class TableTexts(Texts):
     """A text per row of a table, read as a table of one's own is when it is prepared."""
 
-    def __init__(self, table: Tabular, breaks: Breaks = "repaired", notices: Sequence[str] = ()) -> None:
+    def __init__(self, table: Tabular, breaks: AsRead = "repaired", notices: Sequence[str] = ()) -> None:
         """Look how the file is written.
 
         Args:
@@ -154,13 +158,17 @@ class TableTexts(Texts):
         return ids
 
 
-def as_read(texts: pl.Series, breaks: Breaks) -> pl.Series:
+def as_read(texts: pl.Series, breaks: AsRead) -> pl.Series:
     """Texts as a table's are prepared: line breaks repaired where they are written out, blanks at the ends taken off.
+
+    Or to the character, where offsets are asked for.
 
     Args:
         texts: str?.
         breaks: what becomes of line breaks that are written out.
     """
+    if breaks == EXACT:
+        return pl.Series("text", [text if text and text.strip() else None for text in texts], dtype=pl.String)
     out = written_out(texts)
     if breaks == "repaired" and out.any():
         texts = pl.select(pl.when(out).then(repaired(texts)).otherwise(texts)).to_series()

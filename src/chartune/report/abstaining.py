@@ -94,7 +94,7 @@ def conformal_table(
 
 
 def _scored(variants: Sequence[Variant], form: Answer) -> list[tuple[Variant, pl.DataFrame]]:
-    if form.several:
+    if form.several or not form.whole_text:
         return []
     shown = [v for v in variants if not v.hidden and v.run.has_predictions()]
     return [(v, rows) for v in shown if not (rows := v.run.predictions(SCORING)).is_empty()]

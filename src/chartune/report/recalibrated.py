@@ -43,6 +43,8 @@ def recalibration_table(
         every: all runs by fingerprint, where the run is looked up that an evaluation on other data has scored.
         labels: ids of the labels in the order of their numbers.
     """
+    if not form.recalibrators:
+        return None
     rows: list[tuple[Cell, ...]] = []
     mends = False
     for variant in variants:

@@ -188,6 +188,9 @@ class RunRecord(Record):
     text: str | None = None
     """Of pretraining: `general`, where it learnt from general text as a placebo; None: from notes."""
     pooling: str | None = None
+    words: dict[str, dict[str, int]] | None = None
+    """Of a task that asks for spans: by split, how many words and annotated spans there are, and how many of them are
+    not read or cannot be said (`chartune.batches.words.WordExamples.counts`)."""
     bidirectional: bool | None = None
     """Whether the tokens of a decoder saw those behind them; None: as it was pretrained."""
     stopped_early: bool | None = None

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chartune.notes.line_breaks import Breaks
 from chartune.prediction.scorer import Scorer
+from chartune.prediction.texts import EXACT, AsRead
 from chartune.runs.ledger import run_at
 from chartune.runs.run import Run
 from chartune.stages.export_record import Export, is_export, read_export
@@ -28,15 +28,25 @@ class Chosen:
 
     @property
     def trained_on(self) -> dict[str, Any]:
-        """The preparation of the run's data, as plain data; an export keeps what became of line breaks alone."""
+        """The preparation of the run's data, as plain data; an export keeps what became of line breaks alone.
+
+        Where spans are asked for, texts are read to the character: offsets are those of the text as it is given.
+        """
         if isinstance(self.learnt, Export):
             return {"line_breaks": self.learnt.about.line_breaks}
-        return self.learnt.stage.get("data") or {}
+        data = self.learnt.stage.get("data") or {}
+        return {**data, "line_breaks": EXACT} if self.of_spans else data
 
     @property
-    def breaks(self) -> Breaks:
+    def of_spans(self) -> bool:
+        """Whether it predicts spans; an export never does."""
+        form = None if isinstance(self.learnt, Export) else self.learnt.form
+        return form is not None and not form.whole_text
+
+    @property
+    def breaks(self) -> AsRead:
         """What became of line breaks that were written out in the texts that it was trained on."""
-        made: Breaks = self.trained_on.get("line_breaks", "repaired")
+        made: AsRead = self.trained_on.get("line_breaks", "repaired")
         return made
 
     @property

@@ -59,9 +59,9 @@ def probe_of(
     layers = len(list(assembled.attached.placed()))
     if not assembled.attached.trainable() or not layers:
         return None
-    interval = schedule_of(optimisation, stopping, len(train.labels)).interval
-    trained = BACKWARD * interval * min(optimisation.batch_size, len(train.labels))
-    every = math.ceil(min(TEXTS, len(train.labels)) * (layers + 1) / (MOST * trained))
+    interval = schedule_of(optimisation, stopping, len(train.encoded)).interval
+    trained = BACKWARD * interval * min(optimisation.batch_size, len(train.encoded))
+    every = math.ceil(min(TEXTS, len(train.encoded)) * (layers + 1) / (MOST * trained))
 
     def measure() -> Mapping[str, float]:
         changes = contributions(assembled, train, numerics)
@@ -75,7 +75,7 @@ def _logits(assembled: Model, train: Examples, numerics: Resolved) -> NDArray[np
     model = assembled.reader
     if not isinstance(model, Classifier):
         raise AssertionError("contributions are measured on the logits of a task")
-    rows = np.unique(np.linspace(0, len(train.labels) - 1, TEXTS).astype(np.int64))
+    rows = np.unique(np.linspace(0, len(train.encoded) - 1, TEXTS).astype(np.int64))
     device, parts = next(model.parameters()).device, []
     with reading(model, replace(numerics, reading="as-trained")) as body:
         for group in length_groups(train.encoded.lengths[rows], reading_budget(device.type, numerics.precision)):

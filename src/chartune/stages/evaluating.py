@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from chartune.answers.spans import Spans
 from chartune.config import Unhashed
 from chartune.errors import ConfigError, LabelError
 from chartune.made_up import oracle_of
@@ -74,7 +75,7 @@ def evaluate(stage: Evaluate, store: Store, data: Artefact | None = None) -> Run
     prepared = data or prepare(stage.data, store)
     dataset = read_dataset(prepared)
     asked = stage.task or (run.task if run.task in dataset.tasks else "") or ""
-    whole = read_table(prepared, asked)
+    whole = read_table(prepared, asked, places=True)
     if whole.frame.is_empty():
         why = who_left(dataset.tasks[whole.task])
         raise LabelError(f"{whole.task} must have rows to be scored, but has none: {why}")
@@ -122,7 +123,9 @@ def _known_rows(table: TaskTable, scorer: LoadedRun, met: pl.Series | None) -> t
     """
     _must_match(table, scorer)
     shared, frame = _shared(scorer, table), table.frame
-    if not table.form.several:
+    if isinstance(table.form, Spans):
+        frame = frame.with_columns(table.form.known(frame["label"], [name in shared for name in table.space.labels]))
+    elif not table.form.several:
         numbers = [number for number, name in enumerate(table.space.labels) if name in shared]
         frame = frame.filter(pl.col("label").is_in(numbers))
     if met is not None:
@@ -154,7 +157,7 @@ def _must_match(table: TaskTable, scorer: LoadedRun) -> None:
 
 def _must_be_scorable(table: ExternalTable) -> None:
     cases, rows = table.cases("test"), table.frame.height
-    if not (table.counted() & (cases > 0) & (cases < rows)).any():
+    if not (table.counted() & table.form.scorable(cases, rows)).any():
         raise LabelError(
             f"{table.task} needs {table.form.needs(table.unit)}, but has "
             f"{table.form.holds(cases, table.cases('train'), rows, table.unit)}; evaluate on more {table.unit}."
@@ -184,6 +187,8 @@ def _learnt(scorer: LoadedRun, table: TaskTable) -> NDArray[np.int64]:
 
 def _in_their_order(scorer: LoadedRun, table: TaskTable, decided: NDArray[np.float64]) -> NDArray[np.float64]:
     """What was decided, in the order of the labels of the table; what the run does not know never applies."""
+    if isinstance(table.form, Spans):
+        return table.form.in_the_order_of(decided, scorer.labels, table.space.labels)
     if table.form.one_outcome:
         return decided if scorer.labels[1] == table.space.labels[1] else -decided
     place = {name: number for number, name in enumerate(scorer.labels)}
@@ -210,7 +215,7 @@ def _own_side(scorer: LoadedRun, store: Store, shared: list[str]) -> tuple[Side 
     own = store.find("data", run.data or "")
     if own is None:
         return None, []
-    table = read_table(own, run.task or "")
+    table = read_table(own, run.task or "", places=True)
     train, test = (table.frame[table.rows(split)] for split in ("train", "test"))
     texts = test.get_column("text").to_list()
     entry = read_dataset(own).tasks[table.task]

@@ -107,6 +107,11 @@ def _stage(run: Run) -> Finetune | Pretrain:
     place = str(run.path / "stage.yaml")
     if run.kind == "finetune":
         stage = Finetune.parse(run.stage, place)
+        if run.form is not None and not run.form.whole_text:
+            raise RunError(
+                f"an export must predict what applies to a whole text, but {run.name!r} predicts spans, which no stock "
+                f"loader puts together; score new notes with `chartune predict`."
+            )
         if stage.bidirectional:
             raise RunError(
                 f"an export must read as stock transformers does, but the tokens of {run.name!r} see those behind "

@@ -21,17 +21,19 @@ from chartune.models.numerics import Resolved
 from chartune.models.readers import LanguageModel
 from chartune.quantities import Estimate
 from chartune.runs.nll import NLL
+from chartune.runs.record import RunRecord
 from chartune.runs.run import PREDICTIONS, Run
 from chartune.stages.assembly import bare_body
 from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import inputs_of
 from chartune.stages.kept_readings import base_nll
 from chartune.stages.loading import inputs_of_run, load
+from chartune.stages.marking import split_examples, word_counts
 from chartune.stages.perplexity import AFTER, write_sums
 from chartune.stages.pretrain import Pretrain, cutting_of, measurement, texts_of, unigram_of
 from chartune.stages.scoring import score, write_predictions
 from chartune.stages.stage import Outcome, Work
-from chartune.stages.table import read_table
+from chartune.stages.table import TaskTable, read_table
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.frames import read_frame, write_frame
 from chartune.tasks.prepare import prepare
@@ -54,7 +56,7 @@ def finetuned_tested(stage: Finetune, run: Run, work: Work) -> Outcome:
     """
     _copy(run, work.folder)
     data, about = prepare(stage.data, work.store), run.about
-    table = read_table(data, stage.task)
+    table = read_table(data, stage.task, places=True)
     scorer = load(run, work.store)
     reading = scorer.read(table.frame[table.rows("test")].get_column("text").to_list())
     decided = {"test": reading.decided}
@@ -64,9 +66,20 @@ def finetuned_tested(stage: Finetune, run: Run, work: Work) -> Outcome:
     tested = score(table, decided, work.folder, words=reading.words_of("test"), oracle=oracle)
     return _outcome(run, {"validation": run.scores["validation"], **tested}, {
         "truncated_fraction": float(reading.truncated.mean()), "pooling": about.pooling, "texts": about.texts,
-        "contributions": about.contributions,
+        "contributions": about.contributions, **_words(stage, table, about, work),
         "calibration": about.calibration and about.calibration.to_json(), "uncalibrated": about.uncalibrated,
     })  # fmt: skip
+
+
+def _words(stage: Finetune, table: TaskTable, about: RunRecord, work: Work) -> dict[str, Any]:
+    """The entry `words` with that of the test split; none of whole texts."""
+    if about.words is None:
+        return {}
+    examples = split_examples(
+        table, ("test",), inputs_of(stage, work.store).base, work.store, about.data or "",
+        max_seq_len=stage.max_seq_len, long=stage.long, balance=stage.balance,
+    )  # fmt: skip
+    return {"words": {**about.words, **word_counts(table, examples)["words"]}}
 
 
 def pretrained_tested(stage: Pretrain, run: Run, work: Work) -> Outcome:

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from pydantic import model_validator
 
 from chartune.adapters.stack import Fresh, Stack
-from chartune.batches.collate import Examples, Features
-from chartune.batches.long_texts import FIRST, AnyLong, Windows, encode_long_once
-from chartune.batches.tokenize import Encoded, load_tokenizer
+from chartune.batches.collate import Examples
+from chartune.batches.long_texts import FIRST, AnyLong, Windows
 from chartune.config import Added
 from chartune.errors import ConfigError
 from chartune.log import EVENTS, EventLog, say
@@ -28,17 +27,18 @@ from chartune.models.heads import Head
 from chartune.models.load import Body, parameters_of
 from chartune.models.numerics import Resolved
 from chartune.models.readers import Classifier, FeatureReader
-from chartune.models.tokenizer import padding_of, padding_stand_in
+from chartune.models.tokenizer import padding_stand_in
 from chartune.prediction.predictions import head_logits, logits_of
 from chartune.runs.run import Run
 from chartune.stages.assembly import Model, assemble, bare_body
-from chartune.stages.balancing import Balancing, balanced
+from chartune.stages.balancing import Balancing
 from chartune.stages.contributions import contributions, probe_of
 from chartune.stages.efficiency import measured
 from chartune.stages.facts import backbone_facts, layer_facts, source_facts, task_facts
 from chartune.stages.inputs import Inputs, content_of, inputs_of
 from chartune.stages.kept_readings import Initial
 from chartune.stages.kept_weights import keep_weights
+from chartune.stages.marking import POOLED, decided_of, head_spec, learnt_rows, split_examples, word_counts
 from chartune.stages.model_stage import HeadSpec, ModelStage
 from chartune.stages.recalibrating import Recalibrated, recalibration
 from chartune.stages.scoring import score, validated, write_predictions
@@ -157,7 +157,7 @@ def finetune(stage: Finetune, store: Store, planned: Planned = None, tested: Tes
         DataError: the task was not prepared.
     """
     data = prepare(stage.data, store)
-    dataset, table = read_dataset(data), read_table(data, stage.task)
+    dataset, table = read_dataset(data), read_table(data, stage.task, places=True)
     table.must_be_learnable()  # before a base is made and a run begun that nobody could finish
     inputs = inputs_of(stage, store)
     for warning in (*inputs.warnings(pads=True), *inputs.circular(dataset.source)):
@@ -189,22 +189,22 @@ def parts_of(
 
 def _train(stage: Finetune, data: Artefact, table: TaskTable, inputs: Inputs, work: Work) -> Outcome:
     """Assemble, fit, keep, score."""
-    texts = table.frame.get_column("text").to_list()
-    known = f"{data.fingerprint}/{table.task}"
-    encoded = encode_long_once(texts, inputs.base, stage.max_seq_len, work.store, data=known, long=stage.long)
-    spec = HeadSpec(table.prior_logits(), table.form.loss, balanced(stage.balance, table).loss)
+    examples = split_examples(
+        table, ("train", *stage.read_splits(table)), inputs.base, work.store, data.fingerprint,
+        max_seq_len=stage.max_seq_len, long=stage.long, balance=stage.balance,
+    )  # fmt: skip
+    spec = head_spec(table, examples["train"], stage.balance)
     assembled = assemble(stage, inputs, bare_body(stage, inputs), spec)
     model = assembled.reader
     if not isinstance(model, Classifier):
         raise AssertionError("fine-tuning trains a classifier")
-    pad_id = padding_of(load_tokenizer(inputs.base))
     start = Initial(inputs, assembled.attached, work.store, data.fingerprint)
-    reader = _reader(stage, model, table, encoded, pad_id, start)
+    reader = _reader(stage, model, examples, start)
     fitted = _fitted(stage, table, assembled, reader, start, work)
     assembled.attached.must_hold()
     lineage = {"run": work.fingerprint, "stage": "finetune", "task": table.task}
     keep_weights(work.folder, assembled.attached, model, inputs, lineage, whole=stage.stack.trains_all())
-    outcome = _outcome(stage, table, encoded, assembled, reader, fitted, work, inputs.resolved)
+    outcome = _outcome(stage, table, assembled, reader, fitted, work, inputs.resolved)
     return replace(outcome, efficiency=measured(assembled, reader.examples, inputs, fitted.state, work.folder))
 
 
@@ -214,7 +214,7 @@ def _fitted(stage: Finetune, table: TaskTable, assembled: Model, reader: Reader,
     training = Training(
         reader.objective, stage.optimisation, stage.stopping, stage.seed, resolved.precision, work.checkpoints,
         EventLog(work.folder / EVENTS),
-        lambda: _judged(stage, _evaluation(table, reader.logits["validation"]())),
+        lambda: _judged(stage, _evaluation(table, reader.examples["validation"], reader.logits["validation"]())),
         title=f"fine-tune {stage.name or stage.title()}", attached=assembled.attached,
         in_tokens=stage.stack.trains_body(), data_parallel=resolved.data_parallel,
         budget=inputs.budget(stage.optimisation, work.most_tokens),
@@ -227,46 +227,44 @@ def _fitted(stage: Finetune, table: TaskTable, assembled: Model, reader: Reader,
 
 
 def _outcome(
-    stage: Finetune, table: TaskTable, encoded: Encoded, assembled: Model, reader: Reader, fitted: Fitted, work: Work,
-    resolved: Resolved,
-) -> Outcome:  # fmt: skip
+    stage: Finetune, table: TaskTable, assembled: Model, reader: Reader, fitted: Fitted, work: Work, resolved: Resolved
+) -> Outcome:
     """Write the predictions of every scored split, and score them."""
-    decided = {split: table.form.decide(logits()) for split, logits in reader.logits.items()}
+    examples = reader.examples
+    decided = {split: decided_of(table.form, examples[split], logits()) for split, logits in reader.logits.items()}
     write_predictions(work.folder, table, decided)
-    words, cut = (
-        {"test": encoded.words_seen[table.rows("test")]} if stage.long.beginning else {},
-        encoded.truncated[table.rows(stage.scored[-1])],
-    )
+    begun = stage.long.beginning and table.form.whole_text and "test" in examples
+    words = {"test": examples["test"].encoded.words_seen} if begun else {}
     oracle = oracle_of(stage.data.source, table.task, table.recipe)
     scores = score(table, {split: decided[split] for split in stage.scored}, work.folder, words=words, oracle=oracle)
     # Vectors that a frozen body has left are no tokens: what a head alone was trained on is reported as "not measured".
     tokens = fitted.state.tokens if stage.stack.trains_body() else None
     return Outcome(scores, assembled.learning, assembled.parameters, tokens, fitted.state, {
         "stopped_early": fitted.stopped_early, **fitted.state.facts,
-        "truncated_fraction": float(cut.mean()), "pooling": cast(Classifier, assembled.reader).pooling,
+        "truncated_fraction": float(examples[stage.scored[-1]].cut.mean()),
+        "pooling": cast(Classifier, assembled.reader).pooling if table.form.whole_text else POOLED,
+        **word_counts(table, examples),
         "texts": len(table.rows("train")),
         **recalibration(stage, table, decided),
-        "contributions": contributions(assembled, reader.examples["train"], resolved),
+        "contributions": contributions(assembled, examples["train"], resolved),
     })  # fmt: skip
 
 
-def _reader(
-    stage: Finetune, model: Classifier, table: TaskTable, encoded: Encoded, pad_id: int, start: Initial
-) -> Reader:
-    splits = stage.read_splits(table)
-    examples = {split: _examples(stage, table, encoded, split, pad_id) for split in ("train", *splits)}
-    train = examples["train"]
+def _reader(stage: Finetune, model: Classifier, examples: dict[str, Examples], start: Initial) -> Reader:
+    train, splits = examples["train"], [split for split in examples if split != "train"]
+    learnt = learnt_rows(train)
+    weights = train.weights[learnt]
     if stage.stack.trains_body():
-        lengths = train.encoded.lengths
-        objective = Objective(model, lambda rows, _: train.batch(rows), lengths, train.weights)
+        lengths = train.encoded.lengths[learnt]
+        objective = Objective(model, lambda rows, _: train.batch(learnt[rows]), lengths, weights)
         resolved = start.inputs.resolved
         later = {split: partial(logits_of, model, examples[split], resolved) for split in splits}
         return Reader(objective, later, examples)
     vectors = {split: start.vectors(model, part) for split, part in examples.items()}
     reader = FeatureReader(model.head, model.loss, model.balance)
-    features = Features(vectors["train"], train.labels, train.weights)
-    ones = np.ones(len(train.labels), dtype=np.int64)
-    objective = Objective(reader, lambda rows, _: features.batch(rows), ones, train.weights)
+    features = train.features(vectors["train"])
+    ones = np.ones(len(learnt), dtype=np.int64)
+    objective = Objective(reader, lambda rows, _: features.batch(learnt[rows]), ones, weights)
     logits = {s: (lambda s=s: head_logits(reader, vectors[s])) for s in splits}
     return Reader(objective, logits, examples, vectors)
 
@@ -282,19 +280,14 @@ def _probe(
     head, examples = FeatureReader(model.head, model.loss, model.balance), reader.examples["train"]
 
     def evaluated() -> Evaluation:
-        return _judged(stage, _evaluation(table, head_logits(head, watched)))
+        return _judged(stage, _evaluation(table, reader.examples["validation"], head_logits(head, watched)))
 
-    probe(head, Features(train, examples.labels, examples.weights), lambda: evaluated().score)
+    probe(head, replace(examples.features(train), starts=None), lambda: evaluated().score)
     begin(training, evaluated())
 
 
-def _examples(stage: Finetune, table: TaskTable, encoded: Encoded, split: str, pad_id: int) -> Examples:
-    labels, made = table.labels(split), balanced(stage.balance, table)
-    return Examples(encoded.take(table.rows(split)), labels, made.texts(labels), pad_id, stage.window)
-
-
-def _evaluation(table: TaskTable, logits: NDArray[np.float32]) -> Evaluation:
-    return Evaluation(*validated(table, table.form.decide(logits)))
+def _evaluation(table: TaskTable, examples: Examples, logits: NDArray[np.float32]) -> Evaluation:
+    return Evaluation(*validated(table, decided_of(table.form, examples, logits)))
 
 
 def _judged(stage: Finetune, shown: Evaluation) -> Evaluation:

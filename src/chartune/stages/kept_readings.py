@@ -97,7 +97,8 @@ class Initial:
         encoded = examples.encoded
         parts = {
             "backbone": self.inputs.base.content_hash, "numerics": numerics.hashable(), "layers": self._layers(),
-            "texts": _digest({"ids": encoded.ids, "offsets": encoded.offsets}), "pooling": model.pooling,
+            "texts": _digest({"ids": encoded.ids, "offsets": encoded.offsets, **examples.marks}),
+            "pooling": model.pooling,
             "window": examples.window, "windows": model.head.windows, "libraries": LIBRARIES,
             **({"bidirectional": True} if model.bidirectional else {}),
         }  # fmt: skip

@@ -22,6 +22,7 @@ from chartune.answers import Answer
 from chartune.batches.collate import Examples
 from chartune.batches.long_texts import AnyLong, Windows, encode_long
 from chartune.batches.tokenize import Encoded, encode, load_tokenizer
+from chartune.batches.words import WordExamples
 from chartune.errors import AdapterError, ConfigError, RunError
 from chartune.models.backbone import Backbone, LocalBackbone, inspect
 from chartune.models.foreign import reading
@@ -42,6 +43,7 @@ from chartune.stages.facts import environment
 from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import Inputs
 from chartune.stages.kept_weights import MODEL
+from chartune.stages.marking import decided_of, words_in_rows, words_read
 from chartune.stages.model_length import as_read
 from chartune.stages.model_stage import HeadSpec, ModelStage
 from chartune.stages.term_weights import Limit, TermWeights
@@ -78,14 +80,28 @@ class ModelScorer(Scorer):
 
     def _read(self, texts: Sequence[str]) -> Reading:
         """Tokens, pooled states, head; a text that is cut is tokenised once more to know its length."""
+        if not self.form.whole_text:
+            return self._marked(texts)
         encoded = encode_long(texts, self.tokenizer, self.max_seq_len, self.long)
         nothing, ones = np.zeros(len(texts), dtype=np.int64), np.ones(len(texts), dtype=np.float32)
         window = self.max_seq_len if isinstance(self.long, Windows) else None
         examples = Examples(encoded, nothing, ones, padding_of(self.tokenizer), window)
         return self._reading(texts, encoded, self.form.decide(logits_of(self.model, examples, self.resolved)))
 
+    def _marked(self, texts: Sequence[str]) -> Reading:
+        """Words in rows, states at their first pieces, head."""
+        examples = self._in_rows(texts)
+        decided = decided_of(self.form, examples, logits_of(self.model, examples, self.resolved))
+        return words_read(examples, decided)
+
+    def _in_rows(self, texts: Sequence[str]) -> WordExamples:
+        pad_id = padding_of(self.tokenizer)
+        return words_in_rows(texts, None, self.tokenizer, pad_id, self.max_seq_len, self.long)
+
     def lengths(self, texts: Sequence[str]) -> Reading:
         """How long the texts are in tokens; nothing is predicted."""
+        if not self.form.whole_text:
+            return words_read(self._in_rows(texts), np.zeros(0))
         return self._reading(texts, encode_long(texts, self.tokenizer, self.max_seq_len, self.long), np.zeros(0))
 
     def _reading(self, texts: Sequence[str], encoded: Encoded, decided: NDArray[np.float64]) -> Reading:

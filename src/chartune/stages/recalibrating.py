@@ -30,7 +30,7 @@ class Recalibrated(LearningStage):
 
     def read_splits(self, table: TaskTable) -> tuple[str, ...]:
         """The splits that are predicted: those that are scored, and the calibration split where there is one."""
-        further = self.recalibration != "none" and len(table.rows(CALIBRATION)) > 0
+        further = self.recalibration != "none" and bool(table.form.recalibrators) and len(table.rows(CALIBRATION)) > 0
         return (*self.scored, CALIBRATION) if further else self.scored
 
 
@@ -46,6 +46,8 @@ def recalibration(
     """
     if stage.recalibration == "none":
         return {"calibration": None, "uncalibrated": "it was switched off"}
+    if not table.form.recalibrators:
+        return _raw("probabilities of spans are given as the model has them")
     split = CALIBRATION if CALIBRATION in decided else "validation"
     form, labels, counted = table.form, table.labels(split), table.counted()
     borne = form.borne(labels, decided[split])

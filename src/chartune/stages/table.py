@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from chartune.answers import Answer
 from chartune.errors import DataError, LabelError
+from chartune.metrics.tagging import Labelled
 from chartune.store import Artefact
 from chartune.tasks.annotated.catalog import read_beside
 from chartune.tasks.dataset import read_dataset
@@ -54,9 +55,13 @@ class TaskTable:
         return self.form.outputs(len(self.space.labels))
 
     def labels(self, split: str) -> Labels:
-        """Class numbers [n] i64; where several may apply which do, [n, L] float32 of 0 and 1."""
+        """Class numbers [n] i64; where several may apply which do, [n, L] float32 of 0 and 1; spans: [n] of lists."""
         column = self.frame.filter(pl.col("split") == split).get_column("label")
         return self.form.encoded(column, len(self.space.labels))
+
+    def spans(self, split: str) -> list[list[Labelled]]:
+        """The annotated spans of each row of a split, where the task asks for such."""
+        return list(self.labels(split))
 
     def cases(self, split: str) -> NDArray[np.int64]:
         """How many rows of a split each label applies to, [outputs]."""
@@ -80,13 +85,14 @@ class TaskTable:
             )
         if len(self.space.labels) < self.form.fewest_labels:
             raise LabelError(
-                f"{self.task} needs two labels or more, but the training {self.unit} have {len(self.space.labels)}; "
+                f"{self.task} needs {self.form.fewest_labels} labels or more, but the training {self.unit} have "
+                f"{len(self.space.labels)}; "
                 f"name another column of labels (--set data.source.label=…), or give more {self.unit}."
             )
         train = self.cases("train")
         for split in ("train", *SCORED):
             cases, rows = self.cases(split), len(self.rows(split))
-            if not (self.counted() & (cases > 0) & (cases < rows)).any():
+            if not (self.counted() & self.form.scorable(cases, rows)).any():
                 raise LabelError(
                     f"{self.task} needs {self.form.needs(self.unit)} in every split, but {split} has "
                     f"{self.form.holds(cases, train, rows, self.unit)}{self._where_they_went(rows)}; "
@@ -102,22 +108,31 @@ class TaskTable:
         return self.form.prior_logits(self.cases("train"), len(self.rows("train")))
 
 
-def read_table(data: Artefact, task: str) -> TaskTable:
+def read_table(data: Artefact, task: str, *, places: bool = False) -> TaskTable:
     """The examples of a prepared task; a beginning of its name will do, and nothing means the first.
 
+    Args:
+        data: prepared.
+        task: its name.
+        places: whether labels that are places in a text are learnt, too.
+
     Raises:
-        DataError: it asks for spans, or of two texts, which no stage reads yet.
+        DataError: it asks for spans, which only a fine-tuned model gives, or of two texts, which no stage reads yet.
     """
     dataset = read_dataset(data)
     name = task_named(dataset.tasks, task)
-    frame = read_task(data, name)
-    beside = read_beside(frame)
-    if not dataset.tasks[name].form.learnable or beside:
-        asks = f"is asked of the text and its {', '.join(beside)}" if beside else "asks for spans"
+    frame, space = read_task(data, name), label_space(data, name)
+    if beside := read_beside(frame):
         raise DataError(
-            f"a stage reads one text and predicts what applies to it, but {name} {asks}; such tasks can be prepared, "
-            f"audited and exported, and not learnt yet."
+            f"a stage reads one text and predicts what applies to it, but {name} is asked of the text and its "
+            f"{', '.join(beside)}; such tasks can be prepared, audited and exported, and not learnt yet."
+        )
+    if not space.form.whole_text and not places:
+        raise DataError(
+            f"this stage predicts what applies to a whole text, but {name} asks for spans in it; fine-tune a base "
+            f"model (`chartune finetune --method lora`)."
         )
     recipe = (dataset.tasks[name].config or {}).get("reads")
     lost = who_left(dataset.tasks[name])
-    return TaskTable(frame.sort("hadm_id"), name, label_space(data, name), unit(dataset.source), recipe, lost)
+    sorted_ = space.form.examples(frame.sort("hadm_id"), space.labels)
+    return TaskTable(sorted_, name, space, unit(dataset.source), recipe, lost)

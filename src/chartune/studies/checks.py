@@ -15,6 +15,7 @@ from chartune.models.losses import CROSS_ENTROPY
 from chartune.stages.assembly import assemble, bare_body
 from chartune.stages.bases import find_or_convert
 from chartune.stages.ensemble import Ensemble
+from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import inputs_of
 from chartune.stages.model_stage import HeadSpec, ModelStage
 from chartune.stages.pretrain import Pretrain
@@ -147,7 +148,7 @@ def _must_fit(stage: Any, data: Artefact) -> None:
     if isinstance(stage, Pretrain):
         must_have_documents(data)
     else:
-        read_table(data, stage.task).must_be_learnable()
+        read_table(data, stage.task, places=isinstance(stage, Finetune)).must_be_learnable()
 
 
 def _model_of(stage: Any) -> str:

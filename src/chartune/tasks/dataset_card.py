@@ -136,7 +136,7 @@ def _sections(
     tasks, source = dataset.tasks, dataset.source
     yield _what(dataset, fingerprint)
     yield Section("Files", columns=("file", "holds"), rows=tuple(files.items()))
-    if columns and any(task.form.learnable for task in tasks.values()):
+    if columns and any(task.form.whole_text for task in tasks.values()):
         yield Section("Columns of the examples", columns=("column", "holds"), rows=tuple(columns.items()))
     names = [*tasks, *([None] if dataset.corpus else [])]
     for name, cohort in zip(names, cohorts(dataset), strict=True):

@@ -31,12 +31,11 @@ def thin_splits(artefact: Artefact, dataset: Dataset) -> list[str]:
     empty, lines = emptied(dataset.parts()), []
     silent = {*empty, *of_other_codes(dataset.parts())}
     for name, entry in dataset.tasks.items():
-        learnt = entry.form.learnable
-        frame = read_frame(artefact.path / f"{name}.parquet", ["split", *(["label"] if learnt else [])])
+        frame = read_frame(artefact.path / f"{name}.parquet", ["split", entry.form.label_column])
         if name in silent:
             continue
-        labels, open_data = len(entry.labels) if learnt else 0, is_made_up(dataset.source)
-        thin = _thin(frame, entry.form, labels, open_data)
+        labels, open_data = len(entry.labels), is_made_up(dataset.source)
+        thin = _thin(entry.form.examples(frame, entry.labels), entry.form, labels, open_data)
         lines += [f"{name}: {thin}."] if thin else []
     return [*empty.values(), *lines]
 
@@ -47,15 +46,17 @@ def _thin(frame: pl.DataFrame, form: Answer, labels: int, open_data: bool) -> st
         return "no split has an example"
     if form.several and not labels:
         return f"no label has {ENOUGH_CASES} training cases, so that there is nothing to learn"
-    if form.learnable and labels < form.fewest_labels:
-        return "all training examples have one class, so that there is nothing to tell apart"
+    if labels < form.fewest_labels:
+        if form.whole_text:
+            return "all training examples have one class, so that there is nothing to tell apart"
+        return "no training document has an annotated span, so that there is nothing to learn"
     rows = {split: frame.filter(pl.col("split") == split) for split in SPLITS}
-    counted = form.counted(np.array(_cases(rows["train"], labels), dtype=np.int64))
+    counted = form.counted(np.array(_cases(rows["train"], form, labels), dtype=np.int64))
     parts = []
     for split, examples in rows.items():
         if examples.is_empty() and split in _OPTIONAL:
             continue
-        cases = list(compress(_cases(examples, labels), counted))
+        cases = list(compress(_cases(examples, form, labels), counted))
         lacking = form.lacks(cases, examples.height, open_data) if labels and examples.height else ""
         if lacking or examples.height < ENOUGH_CASES:
             noun = "example" if open_data and examples.height == 1 else "examples"
@@ -63,10 +64,12 @@ def _thin(frame: pl.DataFrame, form: Answer, labels: int, open_data: bool) -> st
     return "; ".join(parts)
 
 
-def _cases(examples: pl.DataFrame, labels: int) -> list[int]:
+def _cases(examples: pl.DataFrame, form: Answer, labels: int) -> list[int]:
     """How many examples each label applies to."""
     if not labels:
         return []
+    if not form.whole_text:
+        return [int(cases) for cases in form.cases(form.encoded(examples["label"], labels), labels)]
     flat = examples["label"].explode() if examples.schema["label"].is_nested() else examples["label"]
     counted = dict(flat.drop_nulls().value_counts().iter_rows())
     return [counted.get(label, 0) for label in range(labels)]

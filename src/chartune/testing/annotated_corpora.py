@@ -10,6 +10,7 @@ from typing import Final
 from xml.sax.saxutils import quoteattr
 
 from chartune.testing.downloads import write_loose, write_tar, write_zip
+from chartune.testing.own_corpora import write_brat, write_conll
 
 NOTE_2010: Final = (
     " He  has severe PAIN .\n"
@@ -271,5 +272,7 @@ WRITERS: Final[dict[str, Callable[[Path], Path]]] = {
     "i2b2_2014": write_2014,
     "n2c2_2018": write_2018,
     "mednli": write_mednli,
+    "conll": write_conll,
+    "brat": write_brat,
 }
 """Kind of corpus → its writer."""

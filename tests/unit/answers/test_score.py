@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 
 from chartune.answers import ANSWERS, ANY_OF, BINARY, ONE_OF, SPANS, Answer, Rows, Score, answer_of, fitting
 from chartune.answers.score import drawn
-from chartune.errors import ChartuneError, DataError
+from chartune.answers.spans import tagged_documents
+from chartune.errors import ChartuneError, DataError, LabelError
 from chartune.metrics.bootstrap import Statistic
+from chartune.metrics.tagging import Tagged
 from chartune.quantities import Estimate
 
 RNG = np.random.default_rng(3)
@@ -72,12 +74,15 @@ def test_the_labels_of_a_table_decide_its_form() -> None:
     assert [answer_of(kind) for kind in ANSWERS] == list(ANSWERS.values())
 
 
-def test_a_kind_of_another_version_and_scores_of_spans_are_refused() -> None:
+def test_a_kind_of_another_version_and_span_scores_without_spans_are_refused() -> None:
     with pytest.raises(ChartuneError, match="binary, multiclass, multilabel, spans"):
         answer_of("ranking")
-    _, labels, decided = ASKED[1]
-    with pytest.raises(DataError, match="spans"):
-        SPANS.score(labels, decided, SUBJECTS)
+    none = tagged_documents([Tagged(())] * 2)
+    nothing: list[list[int]] = [[], []]
+    with pytest.raises(LabelError, match="no document has one"):
+        SPANS.score(nothing, none, [1, 2])
+    with pytest.raises(DataError, match="as many documents as there are patients' numbers, but got 2, 2 and 3"):
+        SPANS.score(nothing, none, [1, 2, 3])
 
 
 def test_a_head_and_a_linear_model_are_as_wide_as_the_form_asks() -> None:

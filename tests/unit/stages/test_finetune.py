@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from chartune.adapters.adapter import read_adapter, write_adapter
 from chartune.adapters.lora import LoRA
 from chartune.adapters.stack import Fresh, Frozen, Stack, Trainable, attach
-from chartune.batches.tokenize import Encoded, encode, load_tokenizer
+from chartune.batches.collate import Examples
+from chartune.batches.tokenize import Encoded
 from chartune.errors import RunError
 from chartune.log import EventLog
 from chartune.models.backbone import Backbone, LocalBackbone
@@ -26,10 +27,11 @@ from chartune.models.load import load_body
 from chartune.models.readers import Classifier
 from chartune.quantities import Duration
 from chartune.sources.mimic3 import Mimic3
-from chartune.stages.finetune import Finetune, Reader, _evaluation, _examples, _judged, _probe, _reader, _train
+from chartune.stages.finetune import Finetune, Reader, _evaluation, _judged, _probe, _reader, _train
 from chartune.stages.inputs import Inputs
 from chartune.stages.kept_readings import Initial
 from chartune.stages.kept_weights import keep_weights
+from chartune.stages.marking import split_examples, text_examples
 from chartune.stages.stage import Outcome, Work
 from chartune.stages.table import TaskTable
 from chartune.store import Artefact, Store
@@ -87,14 +89,16 @@ def test_the_weights_that_are_kept_are_those_that_validation_liked_best(bert: Lo
 
 
 def reader_of(table: TaskTable, base: LocalBackbone, store: Store) -> tuple[Classifier, Reader, Initial]:
-    tokenizer = load_tokenizer(base)
-    encoded = encode(table.frame["text"].to_list(), tokenizer, STAGE.max_seq_len)
+    examples = split_examples(
+        table, ("train", *STAGE.read_splits(table)), base, store, "d" * 16,
+        max_seq_len=STAGE.max_seq_len, long=STAGE.long, balance=STAGE.balance,
+    )  # fmt: skip
     body = load_body(base, EXACT)
     head = Head().build(body.hidden_size, table.prior_logits(), 0)
     attached = attach(Stack(), body.module, [], 0)
     model = Classifier(attached.module, head, Head().pooling_for(base.family))
     start = Initial(Inputs(base, (), EXACT), attached, store, "d" * 16)
-    return model, _reader(STAGE, model, table, encoded, tokenizer.pad_token_id, start), start
+    return model, _reader(STAGE, model, examples, start), start
 
 
 def test_a_probe_takes_the_penalty_that_validation_likes_best_and_begins_there(
@@ -110,7 +114,10 @@ def test_a_probe_takes_the_penalty_that_validation_likes_best_and_begins_there(
             lambda: Evaluation(0.0, {}), budget=1024,
         )  # fmt: skip
         _probe(training, model, reader, STAGE, table, start)
-        assert training.state.best_score == _evaluation(table, reader.logits["validation"]()).score
+        assert (
+            training.state.best_score
+            == _evaluation(table, reader.examples["validation"], reader.logits["validation"]()).score
+        )
         return training.state.best_score
 
     alone = [begun(penalty) for penalty in (1e-4, 10.0)]
@@ -122,9 +129,13 @@ def test_a_probe_takes_the_penalty_that_validation_likes_best_and_begins_there(
 
 def test_a_tie_goes_to_the_smaller_loss_and_a_better_ranking_beats_any_loss() -> None:
     table = rows([0, 1] * 10, ["validation"] * 20, [""] * 20)
+    none = np.zeros(0, dtype=np.int32)
+    texts = Examples(
+        Encoded(none, none.astype(np.int64), none, none > 0), table.labels("validation"), none.astype(np.float32), 0
+    )
 
     def judged(odds: NDArray[np.floating[Any]]) -> float:
-        return _evaluation(table, np.stack([-odds / 2, odds / 2], axis=1).astype(np.float32)).score
+        return _evaluation(table, texts, np.stack([-odds / 2, odds / 2], axis=1).astype(np.float32)).score
 
     sure = np.where(np.arange(20) % 2, 2.0, -2.0)
     assert judged(sure) > judged(sure / 10)
@@ -149,8 +160,8 @@ def test_of_many_labels_no_class_is_weighed_where_single_ones_are() -> None:
         rows(labels, ["train"] * 4, [""] * 4, LabelSpace(form, ("a", "b"), ("a", "b")))
         for labels, form in (([0, 0, 0, 1], "binary"), ([[0], [0], [0, 1], [0]], "multilabel"))
     )
-    assert _examples(asked, single, encoded, "train", 0).weights == pytest.approx([2 / 3] * 3 + [2])
-    assert set(_examples(asked, many, encoded, "train", 0).weights.tolist()) == {1.0}
+    assert text_examples(single, encoded, "train", 0, None, asked.balance).weights == pytest.approx([2 / 3] * 3 + [2])
+    assert set(text_examples(many, encoded, "train", 0, None, asked.balance).weights.tolist()) == {1.0}
 
 
 @pytest.mark.parametrize("split", ["train", "validation"])
@@ -161,10 +172,10 @@ def test_classes_weigh_as_training_has_them_if_asked(split: str) -> None:
     encoded = Encoded(tokens, np.arange(16), tokens, np.zeros(15, dtype=np.bool_))
     # N / (K n): 12 rows, 3 classes, 9 and 3 of them; one that training lacks counts as if it had one.
     by_hand = {"train": [4 / 9] * 9 + [4 / 3] * 3, "validation": [4 / 9, 4 / 3, 4]}
-    balanced = _examples(STAGE.model_copy(update={"balance": "classes"}), table, encoded, split, 0)
+    balanced = text_examples(table, encoded, split, 0, None, "classes")
     assert balanced.weights == pytest.approx(by_hand[split])
     assert balanced.batch(np.array([0, 1, 2]))["weights"].tolist() == pytest.approx(by_hand[split][:3])
-    assert set(_examples(STAGE, table, encoded, split, 0).weights.tolist()) == {1.0}
+    assert set(text_examples(table, encoded, split, 0, None, "none").weights.tolist()) == {1.0}
 
 
 def test_what_is_reported_of_reading_is_of_the_test_split(

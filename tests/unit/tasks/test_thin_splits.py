@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from chartune.answers import answer_of
 from chartune.errors import StoreError
 from chartune.store import Artefact
 from chartune.tasks.thin_splits import thin_splits
@@ -19,8 +20,9 @@ Rows = dict[str, Sequence[Any]]
 def warned(folder: Path, answer: str, labels: int, rows: Rows, *, made_up: bool = True) -> list[str]:
     """What is said of one task."""
     flat = [(split, label) for split, mine in rows.items() for label in mine]
-    kind = pl.List(pl.Int32) if answer == "multilabel" else pl.Int64()
-    schema = {"split": pl.String(), "label": kind}
+    span = pl.Struct({"start": pl.Int32, "end": pl.Int32, "type": pl.String})
+    kind = {"multilabel": pl.List(pl.Int32), "spans": pl.List(span)}.get(answer, pl.Int64())
+    schema = {"split": pl.String(), answer_of(answer).label_column: kind}
     pl.DataFrame(flat, schema=schema, orient="row").write_parquet(folder / "asked.parquet")
     entry = {"answer": answer, "labels": [f"label {n}" for n in range(labels)]}
     dataset = {"source": {"kind": "made-up" if made_up else "mimic3"}, "tasks": {"asked": entry}}
@@ -94,8 +96,13 @@ def test_of_many_labels_one_must_tell_examples_apart(tmp_path: Path) -> None:
 
 
 def test_spans_are_counted_by_their_texts_and_calibration_may_be_empty(tmp_path: Path) -> None:
-    rows: Rows = {"train": range(12), "validation": range(4), "test": range(12)}
+    spans = [{"start": 0, "end": 4, "type": "label 1"}]
+    rows: Rows = {"train": [spans] * 12, "validation": [spans] * 4, "test": [spans] * 12}
     assert warned(tmp_path, "spans", 2, rows) == ["asked: validation has 4 examples."]
+    rows = {"train": [spans] * 12, "validation": [spans] * 12, "test": [[]] * 12}
+    assert warned(tmp_path, "spans", 2, rows) == ["asked: test has 12 examples, and no annotated span."]
+    line = "asked: no training document has an annotated span, so that there is nothing to learn."
+    assert warned(tmp_path, "spans", 0, {"train": [[]] * 12}) == [line]
     rows = {"train": BOTH, "validation": BOTH, "calibration": BOTH[:2], "test": BOTH}
     assert warned(tmp_path, "binary", 2, rows) == ["asked: calibration has 2 examples, 1 of them without the outcome."]
 

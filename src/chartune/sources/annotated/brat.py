@@ -9,13 +9,19 @@ A line that begins with no id goes on with the words of the line before; some fi
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from chartune.sources.annotated.archives import RawFile
+from chartune.sources.annotated.corpus import TEXT, decoded
 from chartune.sources.annotated.documents import CONCEPT
 from chartune.sources.annotated.findings import Findings, Thing
 from chartune.sources.annotated.placing import NOT_READ, Marked
+from chartune.sources.annotated.spelling import spelt
 
+MARKS: Final = ".ann"
+ONE_BREAK: Final = "offsets count a line break as one character where the file has two; the text was read so"
 CONTINUED: Final = "its words go on in a further line of the file"
 PASSED_OVER: Final = "a remark, attribute or event of brat, passed over"
 STRAY: Final = "a line that belongs to no annotation, passed over"
@@ -31,6 +37,27 @@ class Standoff:
     entities: tuple[Marked, ...]
     relations: tuple[tuple[str, str, str], ...]
     """Head, tail, type."""
+
+
+def read_with_text(doc_id: str, files: Mapping[str, RawFile], findings: Findings) -> tuple[str, Standoff]:
+    """The text of a document as the offsets of its annotations count it, and these. files: by ending."""
+    standoff = read_standoff(decoded(files[MARKS], doc_id, findings), doc_id, findings)
+    return _text(decoded(files[TEXT], doc_id, findings), standoff, doc_id, findings), standoff
+
+
+def _text(text: str, standoff: Standoff, doc_id: str, findings: Findings) -> str:
+    """The text as the offsets count it: where lines end in two characters, some tools have counted one."""
+    if "\r\n" not in text:
+        return text
+    unix = text.replace("\r\n", "\n")
+
+    def right(version: str) -> int:
+        return sum(spelt(version, entity.pieces, entity.words) for entity in standoff.entities)
+
+    if right(unix) <= right(text):
+        return text
+    findings.note("documents", ONE_BREAK, doc_id)
+    return unix
 
 
 def read_standoff(content: str, doc_id: str, findings: Findings) -> Standoff:

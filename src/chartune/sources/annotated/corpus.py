@@ -26,7 +26,12 @@ from chartune.sources.source import About, RawPath
 from chartune.store import Store
 
 TRAIN: Final = "train"
+VALIDATION: Final = "validation"
 TEST: Final = "test"
+_NAMED: Final = re.compile(
+    r"(?<![a-z])(?:(train(?:ing)?)|(dev(?:el(?:opment)?)?|val(?:id(?:ation)?)?)|(test(?:ing)?))(?![a-z])"
+)
+DEV_IS_TEST: Final = "there is no test split, so that the development split is it"
 _TEST: Final = re.compile(r"(?<![a-z])(test(ing|s)?|ground[ _-]?truth)(?![a-z])")
 REPLACED: Final = "bytes were not UTF-8; each such sequence became U+FFFD"
 TEXT: Final = ".txt"
@@ -97,6 +102,14 @@ class AnnotatedCorpus(Config, ABC):
 def split_of(path: str) -> str:
     """`test` if a folder or archive on the way says so (`test_data`, `testing-PHI-Gold-fixed`), else `train`."""
     return TEST if any(map(_TEST.search, path.lower().split("/")[:-1])) else TRAIN
+
+
+def named_split(path: str) -> str | None:
+    """The split that a corpus of one's own names, the file's name before its folders; None: it names none."""
+    for part in reversed(path.lower().split("/")):
+        if named := {match.lastindex or 1 for match in _NAMED.finditer(part)}:
+            return (TRAIN, VALIDATION, TEST)[min(named) - 1]
+    return None
 
 
 def decoded(file: RawFile, doc_id: str, findings: Findings) -> str:

@@ -1,4 +1,8 @@
-"""Detection: which annotated corpus a path holds, by names of files and, of XML, by the first element."""
+"""Detection: which annotated corpus a path holds, by names of files; of XML by the first element, of brat by types.
+
+Standoff annotations are those of n2c2 2018 where every file has a number for its name and no type but the published
+ones; words with tags are a corpus where files are named for their splits.
+"""
 
 import re
 from collections.abc import Generator, Iterator
@@ -7,12 +11,14 @@ from pathlib import Path
 from typing import Final
 
 from chartune.errors import DataError, SchemaError
-from chartune.sources.annotated import i2b2_2012, i2b2_2014, mednli
-from chartune.sources.annotated.archives import Member, archive_members, is_archive, members, raw_files
+from chartune.sources.annotated import conll, i2b2_2012, i2b2_2014, mednli, n2c2_2018
+from chartune.sources.annotated.archives import Member, RawFile, archive_members, is_archive, members, raw_files
+from chartune.sources.annotated.corpus import named_split
 from chartune.sources.kinds import CorpusKind
 
-_ENDINGS: Final = (".con", ".ann", ".xml", ".jsonl")
+_ENDINGS: Final = (".con", ".ann", ".xml", ".jsonl", *conll.ENDINGS)
 _ROOTS: Final[dict[str, CorpusKind]] = {i2b2_2012.ROOT: "i2b2_2012", i2b2_2014.ROOT: "i2b2_2014"}
+_TYPES: Final = re.compile(rb"^T\S+\t(\S+) ", re.MULTILINE)
 _FIRST: Final = re.compile(rb"<([A-Za-z]\w*)")
 
 
@@ -25,6 +31,8 @@ def detect_annotated(path: Path) -> CorpusKind | None:
     """
     with closing(_members(path)) as every:
         kinds = {kind for member in every if (kind := _kind(member)) is not None}
+    if kinds == {"brat", "n2c2_2018"}:
+        return "brat"
     if len(kinds) > 1:
         raise DataError(
             f"a path must hold one corpus, but {path} holds {' and '.join(sorted(kinds))}; give the folder of one of "
@@ -70,8 +78,19 @@ def _kind(member: Member) -> CorpusKind | None:
     if name.endswith(".con"):
         return "i2b2_2010"
     if name.endswith(".ann"):
-        return "n2c2_2018"
+        types = {kind.decode(errors="replace") for kind in _TYPES.findall(member.read())}
+        return "n2c2_2018" if name[:-4].isdigit() and types <= n2c2_2018.TYPES else "brat"
+    if name.endswith(conll.ENDINGS):
+        return "conll" if named_split(name) and _tagged(member) else None
     if not name.endswith(".xml"):
         return None
     first = _FIRST.search(member.read()[:4096])
     return _ROOTS.get(first[1].decode(errors="replace")) if first else None
+
+
+def _tagged(member: Member) -> bool:
+    """Whether a file holds words with tags; one that cannot be unpacked holds none."""
+    try:
+        return conll.looks_tagged(conll.unpacked(RawFile(member.path, member.read())))
+    except SchemaError:
+        return False

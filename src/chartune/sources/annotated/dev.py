@@ -6,11 +6,9 @@ import polars as pl
 
 from chartune.config import Config
 from chartune.quantities import Fraction
-from chartune.sources.annotated.corpus import TRAIN
+from chartune.sources.annotated.corpus import TRAIN, VALIDATION
 from chartune.sources.ids import numbered, trimmed
 from chartune.sources.splits import HashSplit
-
-VALIDATION = "validation"
 
 
 class DevSplit(Config):

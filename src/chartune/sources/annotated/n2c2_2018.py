@@ -10,20 +10,17 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from chartune.sources.annotated.archives import RawFile
-from chartune.sources.annotated.brat import Standoff, read_standoff
-from chartune.sources.annotated.corpus import N2C2, TEXT, AnnotatedCorpus, Published, decoded, notes, split_of
+from chartune.sources.annotated.brat import MARKS, read_with_text
+from chartune.sources.annotated.corpus import N2C2, TEXT, AnnotatedCorpus, Published, notes, split_of
 from chartune.sources.annotated.documents import Rows
 from chartune.sources.annotated.findings import Findings
 from chartune.sources.annotated.placing import NEW_TYPE, place, relate
-from chartune.sources.annotated.spelling import spelt
 
-MARKS: Final = ".ann"
 DRUG: Final = "Drug"
 PARTS: Final = ("ADE", "Dosage", "Duration", "Form", "Frequency", "Reason", "Route", "Strength")
 """What may belong to a drug; the relation is called `Form-Drug` and so on."""
 TYPES: Final = frozenset({DRUG, *PARTS})
 RELATIONS: Final = frozenset(f"{part}-{DRUG}" for part in PARTS)
-ONE_BREAK: Final = "offsets count a line break as one character where the file has two; the text was read so"
 
 
 class N2c2Drugs2018(AnnotatedCorpus):
@@ -40,26 +37,10 @@ class N2c2Drugs2018(AnnotatedCorpus):
 
 
 def _add(doc_id: str, files: Mapping[str, RawFile], rows: Rows, findings: Findings) -> None:
-    standoff = read_standoff(decoded(files[MARKS], doc_id, findings), doc_id, findings)
-    text = _text(decoded(files[TEXT], doc_id, findings), standoff, doc_id, findings)
+    text, standoff = read_with_text(doc_id, files, findings)
     rows.documents.append((doc_id, doc_id, split_of(files[MARKS].path), text))
     kept = place(doc_id, text, standoff.entities, TYPES, rows, findings)
     for head, tail, type_ in standoff.relations:
         if type_ not in RELATIONS:
             findings.note("relations", NEW_TYPE, doc_id)
         relate(doc_id, head, tail, type_, kept, rows, findings)
-
-
-def _text(text: str, standoff: Standoff, doc_id: str, findings: Findings) -> str:
-    """The text as the offsets count it: where lines end in two characters, some tools have counted one."""
-    if "\r\n" not in text:
-        return text
-    unix = text.replace("\r\n", "\n")
-
-    def right(version: str) -> int:
-        return sum(spelt(version, entity.pieces, entity.words) for entity in standoff.entities)
-
-    if right(unix) <= right(text):
-        return text
-    findings.note("documents", ONE_BREAK, doc_id)
-    return unix

@@ -6,11 +6,11 @@ import polars as pl
 from pydantic import Field
 
 from chartune.tasks.annotated.assertions import Assertions
-from chartune.tasks.annotated.concepts import Concepts, Deidentification
+from chartune.tasks.annotated.concepts import Concepts, Deidentification, Entities
 from chartune.tasks.annotated.inference import Inference
 from chartune.tasks.annotated.relations import Relations
 
-Member: TypeAlias = Concepts | Deidentification | Relations | Assertions | Inference
+Member: TypeAlias = Concepts | Entities | Deidentification | Relations | Assertions | Inference
 AnyAnnotatedTask: TypeAlias = Annotated[Member, Field(discriminator="kind")]
 
 USUAL: Final[dict[str, tuple[Member, ...]]] = {
@@ -19,6 +19,8 @@ USUAL: Final[dict[str, tuple[Member, ...]]] = {
     "i2b2_2014": (Deidentification(),),
     "n2c2_2018": (Concepts(), Relations()),
     "mednli": (Inference(),),
+    "conll": (Entities(),),
+    "brat": (Entities(),),
 }
 """Kind of corpus → all the tasks that it can answer."""
 

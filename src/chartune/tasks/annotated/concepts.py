@@ -45,6 +45,20 @@ class Concepts(AnnotatedTask):
         return span_examples(records, documents, self.groups or USUAL_GROUPS.get(records.about.kind, ()), "type")
 
 
+class Entities(AnnotatedTask):
+    """Spans and their types of a corpus of one's own (named entity recognition)."""
+
+    kind: Literal["ner"] = "ner"
+
+    def card(self, source: str) -> Card:
+        """The task in words."""
+        return _card("Named entities", "which characters name something, and of which type", source)
+
+    def make(self, records: AnnotatedRecords, documents: pl.DataFrame, apart: Apart = as_they_are) -> Made:
+        """A row per document."""
+        return span_examples(records, documents, (), "type")
+
+
 class Deidentification(AnnotatedTask):
     """Protected health information of i2b2 2014: which characters would tell who the patient is."""
 

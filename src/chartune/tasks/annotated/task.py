@@ -38,6 +38,8 @@ _CITED: Final = {
     "i2b2_2014": "Stubbs & Uzuner, 2015",
     "n2c2_2018": "Henry et al., 2020",
     "mednli": "Romanov & Shivade, 2018",
+    "conll": "as given",
+    "brat": "as given",
 }
 """Kind of corpus → who defined what is asked of it."""
 

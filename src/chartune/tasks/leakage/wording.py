@@ -98,7 +98,7 @@ def headed(texts: pl.Series) -> pl.DataFrame:
 
 def tells_outcomes(space: LabelSpace) -> bool:
     """Whether a task asks for an outcome: each text has one of a few labels."""
-    return space.form.learnable and not space.form.several and 0 < len(space.labels) <= MOST_LABELS
+    return space.form.whole_text and not space.form.several and 0 < len(space.labels) <= MOST_LABELS
 
 
 def wordings(marks: pl.DataFrame, space: LabelSpace) -> tuple[Wording, ...]:
