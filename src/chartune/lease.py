@@ -1,7 +1,8 @@
 """Lease: the right to write an artefact, in a file that says who holds it.
 
     <fingerprint>.lease   {host, boot, namespace, pid, started, token}   its time of change is the heartbeat
-    .guard                an empty file for all leases of a store; who judges or changes one holds its `flock`
+    .guard                an empty file for all leases of a store; who judges or changes one holds its `flock`, and
+    .guard.held           has made this file: a network disk may have no `flock`, or one that holds on one machine only
 
           ┌─ nobody ──────────────────────────────┐
     look ─┼─ a process of here: its number and its birth say whether it lives ─┬─ dead ─▶ replaced
@@ -13,6 +14,7 @@ never removed, so that two processes cannot hold two files of that name. No date
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import logging
 import os
@@ -37,6 +39,8 @@ STALE_SECONDS: Final = 60.0
 lease is taken over."""
 GUARD_SECONDS: Final = 60.0
 """How long the guard is waited for; who holds it reads a small file."""
+HELD: Final = ".held"
+"""Ends the name of the file beside a guard."""
 POLL_SECONDS: Final = (0.01, 0.2)
 """Between two checks: at first, and at last."""
 ATTENTION_SECONDS: Final = 1.0
@@ -75,16 +79,20 @@ def leased(path: Path, guard: Path, patience: float = 0.0) -> Iterator[None]:
 def guarded(guard: Path) -> Iterator[None]:
     """Be the only one, of all processes and threads of all hosts, between here and the end.
 
+    The lock lets go when its process dies; the file beside it holds where locks do not reach.
+
     Raises:
-        StoreError: the file system has no locks, or somebody does not let go of this one.
+        StoreError: somebody does not let go of it.
     """
     handle = os.open(guard, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         _lock(handle, guard)
         try:
-            yield
+            with _held(guard.with_name(f"{guard.name}{HELD}")):
+                yield
         finally:
-            fcntl.flock(handle, fcntl.LOCK_UN)  # a child that was forked meanwhile has the handle, too
+            with contextlib.suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_UN)  # a child that was forked meanwhile has the handle, too
     finally:
         os.close(handle)
 
@@ -101,11 +109,59 @@ def _lock(handle: int, guard: Path) -> None:
                     f"{GUARD_SECONDS:.0f} s; find the process that has stopped while it held it, and end it."
                 ) from None
             time.sleep(POLL_SECONDS[0])
-        except OSError as error:
+        except OSError:  # there are no locks here: the file alone guards
+            return
+
+
+@contextmanager
+def _held(file: Path) -> Iterator[None]:
+    """Have made a file that nobody else can make meanwhile; one that a dead process has left is taken away."""
+    own = json.dumps(asdict(Holder.here())).encode()
+    watch, deadline = _Watch(), time.monotonic() + STALE_SECONDS + GUARD_SECONDS
+    while not _made(file, own):
+        seen = _look(file)
+        if seen and watch.lives(seen) is False:
+            _taken_away(file, seen)
+        elif time.monotonic() >= deadline:
             raise StoreError(
-                f"a store must lie where files can be locked (flock), but {guard.parent} does not "
-                f"({error.strerror}); mount it with locks, or choose another folder with --store."
-            ) from None
+                f"a store must be free for a moment to take a lease, but {file} was there for "
+                f"{STALE_SECONDS + GUARD_SECONDS:.0f} s; if no process of chartune is left anywhere, remove it."
+            )
+        else:
+            time.sleep(POLL_SECONDS[0])
+    try:
+        yield
+    finally:
+        seen = _look(file)
+        if seen and seen[0] == own:
+            file.unlink(missing_ok=True)
+
+
+def _made(file: Path, content: bytes) -> bool:
+    """Make a file; False: there is one. Of many that try one wins, on network disks, too."""
+    try:
+        handle = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        return False
+    try:
+        os.write(handle, content)
+    finally:
+        os.close(handle)
+    return True
+
+
+def _taken_away(file: Path, seen: tuple[bytes, int]) -> None:
+    """Remove what a dead process has left. Of many that have seen it one removes it, and only if it is still that."""
+    digest = hashlib.sha256(seen[0] + str(seen[1]).encode()).hexdigest()[:16]
+    right = file.with_name(f"{file.name}-{digest}")
+    if not _made(right, b""):
+        time.sleep(POLL_SECONDS[0])
+        return
+    try:
+        if _look(file) == seen:
+            file.unlink(missing_ok=True)
+    finally:
+        right.unlink(missing_ok=True)
 
 
 class _Watch:

@@ -185,13 +185,31 @@ def test_a_holder_that_was_taken_for_dead_leaves_the_lease_of_its_successor_alon
     assert json.loads(file.read_text()) == other
 
 
-def test_a_file_system_without_locks_is_a_clear_error(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_locks_the_file_beside_the_guard_holds(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    with pytest.raises(StoreError, match=r"must lie where files can be locked"), store.lease("runs", "f00d"):
+    guard = store.root / ".guard"
+    with lease.guarded(guard):
+        assert (store.root / ".guard.held").exists()
+        monkeypatch.setattr(lease, "STALE_SECONDS", 0.0)
+        monkeypatch.setattr(lease, "GUARD_SECONDS", 0.05)
+        with pytest.raises(StoreError, match=r"\.guard\.held was there for"), lease.guarded(guard):
+            pass
+    assert not list(store.root.glob(".guard.*"))
+    with store.lease("runs", "f00d"):
         pass
+
+
+def test_the_file_that_a_dead_process_has_left_beside_the_guard_is_taken_away(store: Store) -> None:
+    with lease.guarded(store.root / ".guard"):
+        left = json.loads((store.root / ".guard.held").read_text())
+    left |= {"pid": dead_pid()}
+    (store.root / ".guard.held").write_text(json.dumps(left))
+    with store.lease("runs", "f00d"):
+        pass
+    assert not list(store.root.glob(".guard.*"))
 
 
 def test_a_process_is_known_by_its_birth() -> None:
