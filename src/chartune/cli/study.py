@@ -23,11 +23,14 @@ from chartune.cli.options import (
 )  # fmt: skip
 from chartune.cli.study_file import asked_study, surveyed
 from chartune.cli.study_work import (
+    ExecutorOption,
     LimitOption,
     RetryOption,
+    SlurmOption,
     ThreadsOption,
     WorkersOption,
     cell,
+    hand_over,
     means_of,
     work,
 )
@@ -72,6 +75,8 @@ def run(
     out: OutOption = REPORT,
     ledger: LedgerOption = None,
     storage: StorageOption = None,
+    executor: ExecutorOption = "local",
+    slurm: SlurmOption = None,
     workers: WorkersOption = None,
     threads: ThreadsOption = None,
     time_limit: LimitOption = None,
@@ -99,6 +104,9 @@ def run(
         must_be_a_file(place)  # not after a night of training
     means = means_of(workers, threads, time_limit, storage, retry_failed=retry_failed)
     opened = open_store(store)
+    if executor == "slurm":
+        hand_over(study, opened, ledger, slurm, means, as_json=as_json)
+        return
     done = conduct(study, opened, ledger, Journals(storage), means)
     if not done.runs and not done.listed:
         first = (*done.gaps, *done.left_out)[0]

@@ -3,15 +3,17 @@
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-from chartune.cli.options import StorageOption, path_argument
+from chartune.cli.options import StorageOption, emit, path_argument
 from chartune.errors import ConfigError, InUse, RunError
 
 if TYPE_CHECKING:
+    from chartune.store import Store
     from chartune.studies.conduct import Means
+    from chartune.studies.study import Study
 
 UNITS: Final = {"d": 86400, "h": 3600, "m": 60, "min": 60, "s": 1}
 TIME: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(d|h|min|m|s)")
@@ -41,6 +43,19 @@ LimitOption = Annotated[
 RetryOption = Annotated[
     bool, typer.Option("--retry-failed", help="Try cells again that have failed before, too.", show_default=False)
 ]
+ExecutorOption = Annotated[
+    Literal["local", "slurm"],
+    typer.Option(
+        "--executor", help="Who does the cells: this machine, or arrays of Slurm's sbatch, which are not waited for."
+    ),
+]
+SlurmOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slurm", metavar="FLAG", show_default=False,
+        help="A flag of sbatch, such as --slurm=--time=04:00:00 or --slurm=--gres=gpu:1. Repeatable.",
+    ),
+]  # fmt: skip
 JobArgument = Annotated[Path, path_argument("JOB", "A study as `chartune study run` has written it down.")]
 
 
@@ -68,6 +83,33 @@ def means_of(
             raise ConfigError("--threads are those of a worker; give --workers, too, or set OMP_NUM_THREADS.")
         return Means(seconds=seconds, retry_failed=retry_failed)
     return _by_local_workers(workers, threads, seconds, storage, retry_failed=retry_failed)
+
+
+def hand_over(
+    study: "Study", store: "Store", ledger: Path | None, flags: list[str] | None, means: "Means", *, as_json: bool
+) -> None:
+    """Hand the cells of a study to Slurm, and print the numbers of its arrays.
+
+    Raises:
+        ConfigError: a time limit is given, which Slurm has of its own.
+        RunError: a cell has failed before, or depends on one; the others are handed over.
+    """
+    from chartune.studies.problems import together
+    from chartune.studies.submission import submitted
+
+    if means.seconds is not None:
+        raise ConfigError("--time-limit is of this machine's cells; for Slurm give --slurm=--time=04:00:00.")
+    workers = means.workers if means.crew else None
+    done = submitted(study, store, ledger, flags or (), workers, retry=means.retry_failed)
+    gaps = [{"stage": gap.cell, "why": gap.why} for gap in done.gaps]
+    text = f"{len(done.cells)} cells in {len(done.arrays)} arrays ({', '.join(done.arrays) or 'nothing to do'})"
+    emit({"arrays": done.arrays, "cells": done.cells, "gaps": gaps}, as_json, f"handed to Slurm: {text}")
+    if gaps:
+        raise RunError(
+            f"cells that have failed are handed over on request only "
+            f"({together([(gap.cell, gap.why) for gap in done.gaps])}); "
+            f"fix the cause and give the same command again with --retry-failed."
+        )
 
 
 def _by_local_workers(

@@ -99,7 +99,7 @@ def conduct(
         DataError: data cannot be prepared, or a cell cannot learn from them.
         RunError: a worker cannot be started.
     """
-    asked, settled = _opened(study, store, ledger)
+    asked, settled = opened_cells(study, store, ledger)
     waits = waits_of(asked.family)
     order = in_order(asked.family, waits, store)
     sitting = Sitting(asked, settled, means.retry_failed)
@@ -114,8 +114,17 @@ def conduct(
     return _conducted(sitting)
 
 
-def _opened(study: Study, store: Store, ledger: Path | None) -> tuple[Survey, dict[int, Standing]]:
-    """The cells of a study that is fit to run; and those that only the ledger lists, whose weights nobody asks for."""
+def opened_cells(study: Study, store: Store, ledger: Path | None) -> tuple[Survey, dict[int, Standing]]:
+    """The cells of a study that is fit to run; and those that only the ledger lists, whose weights nobody asks for.
+
+    Args:
+        study: what is asked.
+        store: of data and runs.
+        ledger: of the study; None: there is none.
+
+    Raises:
+        ConfigError, DataError: as of `conduct`.
+    """
     family, problems = family_of(study)
     must_be_sound(family, problems, store)
     entries = read_entries(ledger) if ledger else {}
