@@ -5,8 +5,7 @@
     row 1                [CLS] pain , of an ##terior in ##far ##ction [SEP]          overlap: pain , of an ##terior
 
 Of several rows that hold a word's first piece the one decides in which it stands further from the nearer end of the
-row, counted in pieces; where the document begins or ends there is nothing to see beyond, and that end does not count.
-Of two that see as much, the earlier one decides. Training and prediction go by the same rule.
+row, counted in pieces; of two in which it stands as far, the earlier. Training and prediction go by the same rule.
 
 A word that begins within a piece of the word before it, as some tokenizers have it, is read at that piece and goes on
 as that word does. One without a piece, or behind the last row that is read, is not read: it is O, and counted.
@@ -87,8 +86,6 @@ class WordExamples(Examples):
     """Where in its row each piece that is read stands, row by row, [ΣP]."""
     starts: NDArray[np.int64] = field(kw_only=True)
     """Where the pieces of each row begin in `places`, and where the last end, [rows + 1]."""
-    order: NDArray[np.int64] = field(kw_only=True)
-    """Of each piece, document by document and word by word, its number in `places`, [ΣP]."""
     documents: tuple[Document, ...] = field(kw_only=True)
 
     @property
@@ -134,7 +131,7 @@ class WordExamples(Examples):
         """What logits say of each document. logits: [ΣP, K], row by row."""
         ends = np.cumsum([0, *(document.pieces for document in self.documents)])
         return [
-            document.tagged(logits[self.order[start:end]])
+            document.tagged(logits[start:end])
             for document, start, end in zip(self.documents, ends[:-1], ends[1:], strict=True)
         ]
 
@@ -220,8 +217,6 @@ class _Made:
         self._before, self._after, self._room, self._overlap, self._most = before, after, room, overlap, most
         self._rows: list[NDArray[np.int32]] = []
         self._places: list[NDArray[np.int64]] = []
-        self._order: list[NDArray[np.int64]] = []
-        self._pieces = 0
         self.documents: list[Document] = []
 
     def add(self, text: str, ids: NDArray[np.int32], offsets: NDArray[np.int64]) -> None:
@@ -232,17 +227,14 @@ class _Made:
         owner = deciding(windows, len(ids))[piece] if len(ids) else np.full(len(words), UNREAD)
         owner[piece == UNREAD] = UNREAD
         read = np.flatnonzero(owner != UNREAD)
-        keys, number = np.unique(np.stack([owner[read], piece[read]], axis=1), axis=0, return_inverse=True)  # [P, 2]
-        by_word = np.argsort(np.unique(number, return_index=True)[1])  # numbers by row, in the order of words
+        own, first, number = np.unique(piece[read], return_index=True, return_inverse=True)
         places = np.full(len(words), UNREAD, dtype=np.int64)
-        places[read] = np.argsort(by_word)[number.ravel()]
+        places[read] = number.ravel()
+        deciders = owner[read][first]  # ascending: a later piece is nearer to the beginning of a later row
         for window, (start, end) in enumerate(windows):
             self._rows.append(np.concatenate([self._before, ids[start:end], self._after]))
-            own = keys[keys[:, 0] == window, 1]
-            self._places.append(own - start + len(self._before))
-        self._order.append(self._pieces + by_word)
-        self._pieces += len(keys)
-        self.documents.append(Document(words, places, len(keys), len(ids), windows[-1][1]))
+            self._places.append(own[deciders == window] - start + len(self._before))
+        self.documents.append(Document(words, places, len(own), len(ids), windows[-1][1]))
 
     def _windows(self, pieces: int) -> list[tuple[int, int]]:
         starts = range(0, max(1, pieces - self._overlap), self._room - self._overlap)[: self._most]
@@ -255,13 +247,10 @@ class _Made:
         none = np.zeros(len(lengths), dtype=np.int32)
         encoded = Encoded(ids, np.cumsum([0, *lengths], dtype=np.int64), none, none > 0)
         counts = np.asarray([len(places) for places in self._places], dtype=np.int64)
-        order = np.concatenate(self._order) if self._order else np.zeros(0, dtype=np.int64)
-        by_row = np.empty(len(order), dtype=np.int64)
-        by_row[order] = labels
         return WordExamples(
-            encoded, by_row, counts.astype(np.float32), pad_id,
-            places=np.concatenate(self._places) if self._places else order,
-            starts=np.cumsum([0, *counts], dtype=np.int64), order=order, documents=tuple(self.documents),
+            encoded, labels, counts.astype(np.float32), pad_id,
+            places=np.concatenate(self._places) if self._places else np.zeros(0, dtype=np.int64),
+            starts=np.cumsum([0, *counts], dtype=np.int64), documents=tuple(self.documents),
         )  # fmt: skip
 
 
@@ -285,12 +274,10 @@ def deciding(windows: Sequence[tuple[int, int]], pieces: int) -> NDArray[np.int6
         windows: first piece and end of each, ascending.
         pieces: of the document.
     """
-    seen, owner = np.full(pieces, -1), np.full(pieces, UNREAD, dtype=np.int64)
+    seen, owner = np.full(pieces, UNREAD), np.full(pieces, UNREAD, dtype=np.int64)
     for number, (start, end) in enumerate(windows):
         place = np.arange(start, end)
-        left = place - start if start else np.full(end - start, pieces)
-        right = end - 1 - place if end < pieces else np.full(end - start, pieces)
-        nearer = np.minimum(left, right)
+        nearer = np.minimum(place - start, end - 1 - place)
         better = nearer > seen[start:end]
         seen[start:end][better], owner[start:end][better] = nearer[better], number
     return owner
