@@ -233,6 +233,8 @@ def _notes(stage: Pretrain | Finetune, inputs: Inputs, workload: Workload) -> tu
         notes.append("tokens, steps and time are not known: run `chartune prepare` first")
     if inputs.resolved.compiled:
         notes.append(f"compiled blocks: {COMPILING_SECONDS:.0f} s more where they are not compiled yet")
+    if (most := stage.optimisation.most_seconds) is not None:
+        notes.append(f"training ends after {human_seconds(most)}, evaluations included, wherever it is then")
     if isinstance(stage, Finetune) and workload.outputs is None:
         notes.append("how many labels the task has is known once it is prepared; the head is counted with two")
     return tuple(notes)

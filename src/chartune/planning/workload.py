@@ -7,7 +7,7 @@ those at the planned length: early stopping can only shorten a run. Of real pati
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -155,6 +155,9 @@ def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None, b
     outputs = form.outputs(len(dataset.tasks[task].labels))
     frame = read_task(data, task).select("split", "text")
     texts = {split: _texts(stage, frame, split, backbone, exact) for split in ("train", *SCORED)}
+    if stage.per_class is not None:
+        most = stage.per_class * max(2, len(dataset.tasks[task].labels))
+        texts["train"] = replace(texts["train"], count=min(texts["train"].count, most))
     train, trains = texts["train"], stage.stack.trains_body()
     schedule = schedule_of(stage.optimisation, stage.stopping, train.count)
     return Workload(

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Literal, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from chartune.adapters.stack import Fresh, Stack
 from chartune.batches.collate import Examples
@@ -35,6 +35,7 @@ from chartune.stages.balancing import Balancing
 from chartune.stages.contributions import contributions, probe_of
 from chartune.stages.efficiency import measured
 from chartune.stages.facts import backbone_facts, layer_facts, source_facts, task_facts
+from chartune.stages.few_shot import Few
 from chartune.stages.inputs import Inputs, content_of, inputs_of
 from chartune.stages.kept_readings import Initial
 from chartune.stages.kept_weights import keep_weights
@@ -73,6 +74,8 @@ class Finetune(ModelStage, Recalibrated):
     balance: Balancing = "none"
     """`classes`: each class weighs N/(K·n) in the loss, as P1 did; `classes-if-single`: but where many labels apply;
     `logit-adjusted`: by the log-prior. Probabilities stay those of the training prior (`chartune.stages.balancing`)."""
+    per_class: Annotated[int | None, Added()] = Field(None, gt=0)
+    """Few-shot: training texts of each class, drawn by the seed; of a class that has fewer all. None: every text."""
     chosen_by: Annotated[Literal["score", "log-loss"], Added()] = "score"
     """What of the validation split weights are kept by; `log-loss`: the lowest, unweighted, as P1's code did."""
     optimisation: Optimisation = Optimisation()
@@ -93,7 +96,9 @@ class Finetune(ModelStage, Recalibrated):
         return super().hashable() | ({"balance": "none"} if plain else {"prior": "undone"})
 
     @model_validator(mode="after")
-    def _weights_of_windows_can_be_learnt(self) -> Self:
+    def _fields_go_together(self) -> Self:
+        if self.per_class is not None and self.balance != "none":
+            raise ValueError("`per_class` draws as many texts of each class, so that `balance` must be `none`")
         if isinstance(self.long, Windows) and self.long.pool == "attention" and not self.stack.trains_body():
             raise ValueError(
                 "`long.pool: attention` learns with the layers below the head, but none learns; use `mean`"
@@ -189,11 +194,12 @@ def parts_of(
 
 def _train(stage: Finetune, data: Artefact, table: TaskTable, inputs: Inputs, work: Work) -> Outcome:
     """Assemble, fit, keep, score."""
+    few = Few(stage.per_class, stage.seed)
     examples = split_examples(
         table, ("train", *stage.read_splits(table)), inputs.base, work.store, data.fingerprint,
-        max_seq_len=stage.max_seq_len, long=stage.long, balance=stage.balance,
+        max_seq_len=stage.max_seq_len, long=stage.long, balance=stage.balance, few=few,
     )  # fmt: skip
-    spec = head_spec(table, examples["train"], stage.balance)
+    spec = head_spec(table, examples["train"], stage.balance, few)
     assembled = assemble(stage, inputs, bare_body(stage, inputs), spec)
     model = assembled.reader
     if not isinstance(model, Classifier):
@@ -244,7 +250,7 @@ def _outcome(
         "truncated_fraction": float(examples[stage.scored[-1]].cut.mean()),
         "pooling": cast(Classifier, assembled.reader).pooling if table.form.whole_text else POOLED,
         **word_counts(table, examples),
-        "texts": len(table.rows("train")),
+        "texts": Few(stage.per_class, stage.seed).count(table),
         **recalibration(stage, table, decided),
         "contributions": contributions(assembled, examples["train"], resolved),
     })  # fmt: skip

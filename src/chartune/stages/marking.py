@@ -23,6 +23,7 @@ from chartune.models.local import LocalBackbone
 from chartune.models.tokenizer import padding_of
 from chartune.prediction.scorer import Reading
 from chartune.stages.balancing import Balancing, balanced
+from chartune.stages.few_shot import ALL, Few
 from chartune.stages.model_stage import HeadSpec
 from chartune.stages.table import TaskTable
 from chartune.store import Store
@@ -63,7 +64,7 @@ def words_in_rows(
 
 def split_examples(
     table: TaskTable, splits: Iterable[str], base: LocalBackbone, store: Store, data: str,
-    *, max_seq_len: int, long: AnyLong, balance: Balancing,
+    *, max_seq_len: int, long: AnyLong, balance: Balancing, few: Few = ALL,
 ) -> dict[str, Examples]:  # fmt: skip
     """By split the examples of a task as a base model reads them.
 
@@ -76,14 +77,16 @@ def split_examples(
         max_seq_len: tokens of a row.
         long: what is read of a text that has more.
         balance: how rare classes weigh.
+        few: how many texts of each class are learnt from.
 
     Raises:
-        ConfigError: `long` or `balance` does not go with spans.
+        ConfigError: `long`, `balance` or `per_class` does not go with spans, or the last with several labels.
     """
     texts, pad_id = table.frame.get_column("text").to_list(), padding_of(tokenizer := load_tokenizer(base))
     if not table.form.whole_text:
         if balance not in ("none", "logit-adjusted"):
             raise ConfigError(f"`balance` must be none for a task that asks for spans, but is {balance}; leave it out.")
+        few.must_suit(table)
         rows = {split: table.rows(split) for split in splits}
         return {
             split: words_in_rows([texts[row] for row in each], table.spans(split), tokenizer, pad_id, max_seq_len, long)
@@ -91,16 +94,18 @@ def split_examples(
         }
     encoded = encode_long_once(texts, base, max_seq_len, store, data=f"{data}/{table.task}", long=long)
     window = max_seq_len if isinstance(long, Windows) else None
-    return {split: text_examples(table, encoded, split, pad_id, window, balance) for split in splits}
+    return {split: text_examples(table, encoded, split, pad_id, window, balance, few) for split in splits}
 
 
 def text_examples(
-    table: TaskTable, encoded: Encoded, split: str, pad_id: int, window: int | None, balance: Balancing
+    table: TaskTable, encoded: Encoded, split: str, pad_id: int, window: int | None, balance: Balancing, few: Few = ALL
 ) -> Examples:
     """The whole texts of a split. encoded: all of the table; window: tokens of a row, where a text is several."""
-    labels = table.labels(split)
-    weights = balanced(balance, table).texts(labels)
-    return Examples(encoded.take(table.rows(split)), labels, weights, pad_id, window)
+    labels, rows = table.labels(split), table.rows(split)
+    if split == "train":
+        drawn = few.places(table)
+        labels, rows = labels[drawn], rows[drawn]
+    return Examples(encoded.take(rows), labels, balanced(balance, table).texts(labels), pad_id, window)
 
 
 def word_counts(table: TaskTable, examples: Mapping[str, Examples]) -> dict[str, dict[str, dict[str, int]]]:
@@ -112,10 +117,11 @@ def word_counts(table: TaskTable, examples: Mapping[str, Examples]) -> dict[str,
     return {"words": counts} if counts else {}
 
 
-def head_spec(table: TaskTable, train: Examples, balance: Balancing) -> HeadSpec:
+def head_spec(table: TaskTable, train: Examples, balance: Balancing, few: Few = ALL) -> HeadSpec:
     """What a task needs of a head, which begins at the frequencies of its training labels, or tags of words."""
     if not isinstance(train, WordExamples):
-        return HeadSpec(table.prior_logits(), table.form.loss, balanced(balance, table).loss)
+        loss = balanced(balance, table).loss if few.per_class is None else few.balance(table)
+        return HeadSpec(table.prior_logits(), table.form.loss, loss)
     counts = np.bincount(train.labels.astype(np.int64), minlength=table.outputs)
     return HeadSpec(np.log(frequencies(counts, len(train.labels))).astype(np.float32), table.form.loss)
 

@@ -33,7 +33,7 @@ from chartune.train.optimizer import Optimisation, Stopping, make_optimizer, rat
 from chartune.train.pace import Pace
 from chartune.train.plan import Schedule, epoch_steps, schedule_of
 from chartune.train.scaling import first_scale, loss_and_norm, scale_after_step
-from chartune.train.soundness import halved, must_be_finite, must_have_examples
+from chartune.train.soundness import halved, must_be_finite, must_end_together, must_have_examples
 
 CHECKPOINT_SECONDS: Final = 30.0
 
@@ -47,7 +47,7 @@ class Fitted:
     total_steps: int
     """What was planned."""
     stopped_early: bool
-    """Whether patience ran out."""
+    """Whether patience or time ran out."""
 
 
 @dataclass
@@ -110,6 +110,7 @@ def fit(training: Training) -> Fitted:
     must_have_examples(len(objective.lengths))
     # Its own mixed precision is fixed once per process; ours belongs to the run.
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
+    must_end_together(choice.most_seconds, accelerator.num_processes)
     raw = objective.model
     raw.to(accelerator.device)
     rules = (attached.undecayed(), attached.rate_ratios()) if attached else ()
@@ -169,7 +170,7 @@ class _Loop:
 
 
 def _steps(training: Training, gradients: Gradients, optimizer: Any, schedule: Schedule, meter: Meter) -> bool:
-    """The loop proper. Returns whether patience ran out."""
+    """The loop proper. Returns whether patience or time ran out."""
     state, total = training.state, schedule.steps
     planned, plan = -1, list[NDArray[np.int64]]()
     meter.move_to(state.step)
@@ -178,16 +179,24 @@ def _steps(training: Training, gradients: Gradients, optimizer: Any, schedule: S
         loop = _Loop(training, gradients, optimizer, total, meter, ending, Pace(training.in_tokens))
         if state.unevaluated:
             _after(loop, time.monotonic())
-        while state.step < total and state.bad < training.stopping.patience:
+        over = _over(training, 0.0)
+        while state.step < total and state.bad < training.stopping.patience and not over:
             started = time.monotonic()
             epoch, position = divmod(state.step, schedule.steps_per_epoch)
             if epoch != planned:
                 plan = epoch_steps(training.objective.lengths, training.optimisation.batch_size, training.seed, epoch)
                 planned = epoch
             _step(loop, plan[position], started)
-            state.unevaluated = state.step % schedule.interval == 0 or state.step == total
+            over = _over(training, time.monotonic() - started)
+            state.unevaluated = state.step % schedule.interval == 0 or state.step == total or over
             _after(loop, started)
     return state.step < total
+
+
+def _over(training: Training, further: float) -> bool:
+    """Whether its time is up, `further` seconds after the last step that was counted."""
+    most = training.optimisation.most_seconds
+    return most is not None and training.state.seconds + further >= most
 
 
 def _step(loop: _Loop, step: NDArray[np.int64], started: float) -> None:

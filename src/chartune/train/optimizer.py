@@ -34,6 +34,9 @@ class Optimisation(Config):
     """Examples (or packed blocks) per optimizer step, over all processes and micro-batches."""
     duration: Duration = Duration.epochs(3)
     """How long to train at most."""
+    most_seconds: Annotated[float | None, Added()] = Field(None, gt=0)
+    """Training ends after so many seconds, evaluations included, with a last evaluation; rate and `duration` are those
+    of a training that is not ended. How many steps that is depends on the machine. None: no limit."""
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients are scaled down to this norm."""
     micro_batch_tokens: Annotated[TokenBudget, Unhashed()] = "auto"

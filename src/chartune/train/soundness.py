@@ -9,6 +9,23 @@ from chartune.models.precision import Computed
 from chartune.train.optimizer import Optimisation
 
 
+def must_end_together(most_seconds: float | None, processes: int) -> None:
+    """Refuse a limit of time where several processes, each by its own clock, would end at different steps.
+
+    Args:
+        most_seconds: the limit; None: there is none.
+        processes: that train together.
+
+    Raises:
+        RunError: there is a limit, and several processes.
+    """
+    if most_seconds is not None and processes > 1:
+        raise RunError(
+            f"`optimisation.most_seconds` must be asked of one process, but {processes} train together and would end "
+            f"at different steps; leave it out, or start one process."
+        )
+
+
 def must_have_examples(count: int) -> None:
     """Refuse a training on nothing. Raises RunError: the count is 0."""
     if not count:
