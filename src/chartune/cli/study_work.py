@@ -75,14 +75,17 @@ def means_of(
     Raises:
         ConfigError: --threads without workers, or a limit that is no time.
     """
+    from chartune.search.storages import VARIABLE
     from chartune.studies.conduct import Means
 
+    if storage:
+        os.environ[VARIABLE] = storage  # for other processes: an address may hold a password, which no command shows
     seconds = None if time_limit is None else seconds_of(time_limit)
     if workers is None:
         if threads is not None:
             raise ConfigError("--threads are those of a worker; give --workers, too, or set OMP_NUM_THREADS.")
         return Means(seconds=seconds, retry_failed=retry_failed)
-    return _by_local_workers(workers, threads, seconds, storage, retry_failed=retry_failed)
+    return _by_local_workers(workers, threads, seconds, retry_failed=retry_failed)
 
 
 def hand_over(
@@ -112,19 +115,14 @@ def hand_over(
         )
 
 
-def _by_local_workers(
-    workers: int, threads: int | None, seconds: float | None, storage: str | None, *, retry_failed: bool
-) -> "Means":
+def _by_local_workers(workers: int, threads: int | None, seconds: float | None, *, retry_failed: bool) -> "Means":
     import torch
 
-    from chartune.search.storages import VARIABLE
     from chartune.studies.conduct import Means
     from chartune.studies.local_workers import LocalWorkers, devices_for, threads_for
 
     each = threads or threads_for(workers)
     devices = devices_for(workers, os.environ, torch.cuda.device_count())
-    if storage:
-        os.environ[VARIABLE] = storage  # for the workers: an address may hold a password, which no command line shows
     slower = max(1.0, torch.get_num_threads() / each)
     return Means(lambda job: LocalWorkers(job, workers, each, devices), workers, slower, seconds, retry_failed)
 
