@@ -98,6 +98,12 @@ def test_three_workers_leave_what_one_leaves(llama: LocalBackbone, tmp_path: Pat
     must_be_equal(tmp_path / "1", tmp_path / "3")
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two workers import everything before the first training begins; beside other work that takes minutes."""
+    monkeypatch.setattr("chartune.testing.command_line.PATIENCE", 500.0)
+
+
 LONG = 1200
 """Steps of a training that is still under way when it is disturbed."""
 
@@ -148,7 +154,7 @@ def test_a_worker_that_is_killed_fails_its_cell_and_the_study_goes_on(
     broken = tmp_path / "broken"
     process = begun(command(file, broken, 2), broken, 2)
     os.kill(holders(broken)[0], signal.SIGKILL)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=500)
     assert process.returncode == 5, err
     gaps = json.loads(out)["gaps"]
     assert "its worker has ended with signal 9, perhaps for want of memory" in gaps[0]["why"]
@@ -171,7 +177,7 @@ def test_a_signal_stops_all_workers_at_checkpoints_and_the_same_command_goes_on(
     process = begun(command(file, broken, 2), broken, 2)
     workers = holders(broken)
     process.send_signal(number)
-    _, err = process.communicate(timeout=120)
+    _, err = process.communicate(timeout=500)
     assert process.returncode == {signal.SIGTERM: 143, signal.SIGINT: 130}[number]
     assert "the same command resumes from the last checkpoint" in err
     assert holders(broken) == []
@@ -191,7 +197,7 @@ def test_workers_end_at_checkpoints_when_their_study_is_killed(undisturbed: tupl
     workers = holders(place)
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    sleeper = subprocess.Popen(["sleep", "120"], text=True)
+    sleeper = subprocess.Popen(["sleep", "600"], text=True)
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), sleeper)
     sleeper.kill()
     sleeper.wait()
@@ -206,7 +212,7 @@ def test_two_runs_of_one_store_share_the_cells(undisturbed: tuple[Path, Path], t
     second = started(*command(file, place, 1), "--out", place / "second.html")
     wait_until(lambda: len({*holders(place)}) >= 2, second)  # each is at a cell of its own
     for process in (first, second):
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=500)
         assert process.returncode == 0, err
         assert len(json.loads(out)["runs"]) == 7
     must_be_equal(whole, place)

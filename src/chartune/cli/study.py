@@ -102,7 +102,7 @@ def run(
     study = asked_study(file, folder, source, splits, sets, profile)
     for place in filter(None, (out, ledger)):
         must_be_a_file(place)  # not after a night of training
-    means = means_of(workers, threads, time_limit, storage, retry_failed=retry_failed)
+    means = means_of(workers, threads, time_limit, storage, retry_failed=retry_failed, executor=executor)
     opened = open_store(store)
     if executor == "slurm":
         hand_over(study, opened, ledger, slurm, means, as_json=as_json)

@@ -1,5 +1,6 @@
 """By what a study is done: the flags of `chartune study run` for it, and the verbs of the processes that do cells."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -44,9 +45,11 @@ RetryOption = Annotated[
     bool, typer.Option("--retry-failed", help="Try cells again that have failed before, too.", show_default=False)
 ]
 ExecutorOption = Annotated[
-    Literal["local", "slurm"],
+    Literal["local", "slurm", "ray"],
     typer.Option(
-        "--executor", help="Who does the cells: this machine, or arrays of Slurm's sbatch, which are not waited for."
+        "--executor",
+        help="Who does the cells: this machine, arrays of Slurm's sbatch, which are not waited for, or tasks of a Ray "
+        "cluster: the one that RAY_ADDRESS names, or else one of this machine alone.",
     ),
 ]
 SlurmOption = Annotated[
@@ -68,15 +71,22 @@ def seconds_of(text: str) -> float:
 
 
 def means_of(
-    workers: int | None, threads: int | None, time_limit: str | None, storage: str | None, *, retry_failed: bool
+    workers: int | None,
+    threads: int | None,
+    time_limit: str | None,
+    storage: str | None,
+    *,
+    retry_failed: bool,
+    executor: str = "local",
 ) -> "Means":
     """By what a study is conducted, as the flags say.
 
     Raises:
-        ConfigError: --threads without workers, or a limit that is no time.
+        ConfigError: --threads or Ray without workers, or a limit that is no time.
     """
     from chartune.search.storages import VARIABLE
     from chartune.studies.conduct import Means
+    from chartune.studies.local_workers import threads_for
 
     if storage:
         os.environ[VARIABLE] = storage  # for other processes: an address may hold a password, which no command shows
@@ -84,7 +94,11 @@ def means_of(
     if workers is None:
         if threads is not None:
             raise ConfigError("--threads are those of a worker; give --workers, too, or set OMP_NUM_THREADS.")
+        if executor == "ray":
+            raise ConfigError("--executor ray needs to know how many cells are done at once; give --workers.")
         return Means(seconds=seconds, retry_failed=retry_failed)
+    if executor == "ray":
+        return _by_ray(workers, threads or threads_for(workers), seconds, retry_failed=retry_failed)
     return _by_local_workers(workers, threads, seconds, retry_failed=retry_failed)
 
 
@@ -127,6 +141,17 @@ def _by_local_workers(workers: int, threads: int | None, seconds: float | None, 
     return Means(lambda job: LocalWorkers(job, workers, each, devices), workers, slower, seconds, retry_failed)
 
 
+def _by_ray(workers: int, threads: int, seconds: float | None, *, retry_failed: bool) -> "Means":
+    import torch
+
+    from chartune.studies.conduct import Means
+    from chartune.studies.ray_tasks import RayTasks
+
+    address = os.environ.get("RAY_ADDRESS") or None
+    slower = max(1.0, torch.get_num_threads() / threads)
+    return Means(lambda job: RayTasks(job, workers, threads, address), workers, slower, seconds, retry_failed)
+
+
 def work(job: JobArgument, storage: StorageOption = None) -> None:
     """Do cells of a study as their numbers come on standard input; started by `chartune study run --workers`."""
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as answers:
@@ -155,6 +180,7 @@ def cell(
 
     asked = survey_of(read_job(job))
     standing = attempted(asked, number, waits_of(asked.family), Journals(storage))
+    typer.echo(json.dumps({"state": standing.state, "why": standing.why}))
     if standing.state == "running":
         raise InUse(standing.why)
     if standing.state != "done":

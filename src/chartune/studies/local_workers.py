@@ -152,13 +152,13 @@ class LocalWorkers:
         if not worker.ready:
             raise RunError(
                 f"a worker must start before it gets a cell, but worker {worker.place} has ended with "
-                f"{_ending(code)}; see what it says above, and give the same command again."
+                f"{ending(code)}; see what it says above, and give the same command again."
             )
         if number is None:
             return None
         if code == 0:
             return Ended(number, "missing", "its worker was asked to end; it resumes from its checkpoint")
-        why = f"its worker has ended with {_ending(code)}{', perhaps for want of memory' if code == -9 else ''}"
+        why = f"its worker has ended with {ending(code)}{', perhaps for want of memory' if code == -9 else ''}"
         return Ended(number, "failed", why, died=True)
 
     def _environment(self, place: int) -> dict[str, str]:
@@ -198,7 +198,8 @@ def _killed_after(process: "subprocess.Popen[str]", seconds: float) -> None:
         process.wait()
 
 
-def _ending(code: int) -> str:
+def ending(code: int) -> str:
+    """How a process has ended, by its exit code."""
     return f"signal {-code}" if code < 0 else f"exit code {code}"
 
 
