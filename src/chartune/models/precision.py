@@ -55,6 +55,6 @@ def multiplies_bf16(device: Device) -> bool:
     return bool(able.get("avx512_bf16") or able.get("amx_bf16") or able.get("bf16"))
 
 
-def computing(device: str, precision: Computed) -> torch.autocast:
-    """Meanwhile matrix products are computed in that precision."""
-    return torch.autocast(device, HALF.get(precision, torch.bfloat16), enabled=precision in HALF)
+def computing(device: str, precision: Computed, *, keeps: bool = True) -> torch.autocast:
+    """Meanwhile matrix products are computed in that precision; `keeps`: what learns is rounded once for all."""
+    return torch.autocast(device, HALF.get(precision, torch.bfloat16), enabled=precision in HALF, cache_enabled=keeps)

@@ -59,7 +59,8 @@ def _by_two(stage: ModelStage, stack: Stack, resolved: Resolved) -> Resolved:
     able = resolved.device == "cpu" and torch.get_num_threads() >= HALVES and stack.trains_body()
     if not able or resolved.compiled or stack.trains_all() or stage.numerics.data_parallel == "off":
         return resolved
-    return replace(resolved, data_parallel=True, reason=f"{resolved.reason}; halves of a micro-batch by two threads")
+    reason = f"{resolved.reason}; halves of a micro-batch by two threads, unless dropout is drawn"
+    return replace(resolved, data_parallel=True, reason=reason)
 
 
 def _untried(stack: Stack, backbone: LocalBackbone) -> str:

@@ -1,7 +1,7 @@
 """What every method must keep of gradients: recomputed, or of halves of a batch, they are the same."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from chartune.adapters.method import Method
 from chartune.adapters.stack import Fresh
 from chartune.models.backbone import LocalBackbone
+from chartune.models.precision import Computed
 from chartune.models.readers import of_the_text
 from chartune.testing.adapted import IDS, MASK, backward, shaken, stacked
 from chartune.train.gradients import Gradients, draws
@@ -38,6 +39,10 @@ def recomputed_activations_give_the_same_gradients(base: LocalBackbone, method: 
             assert torch.allclose(own, others, atol=rounding(base) * max(1.0, float(own.abs().max())), rtol=0.0)
 
 
+REPEATS: Final = 6
+"""Times that two threads compute a gradient that must be the same each time."""
+
+
 class _Squares(nn.Module):
     """The sum of squares of a body's hidden states, text by text."""
 
@@ -51,25 +56,28 @@ class _Squares(nn.Module):
 
 
 def halves_of_a_batch_give_its_gradient(base: LocalBackbone, method: Method) -> None:
-    """Computed by two threads at once (`chartune.train.gradients`)."""
+    """Computed by two threads at once (`chartune.train.gradients`); in bf16, too, the same bits each time."""
     attached = shaken(stacked(base, Fresh(method=method)))
     dropout_of_the_body_off(attached.module)
     if draws(attached.module):
         return
     model = _Squares(attached.module.train())
     objective = Objective(model, lambda which, _: {"rows": torch.from_numpy(which)}, np.array([7, 4]), np.ones(2))
-    results: list[list[Tensor]] = []
+
+    def computed(precision: Computed, pool: ThreadPoolExecutor | None) -> list[Tensor]:
+        model.zero_grad()
+        gradients = Gradients(objective, model, Accelerator(cpu=True), precision, pool)
+        loss = torch.tensor(gradients.of(np.arange(2), 0, 14, 1.0, lambda: None))
+        return [loss, *(p.grad.clone() for p in attached.trainable().values() if p.grad is not None)]
+
     with ThreadPoolExecutor(2) as threads:
-        for pool in (None, threads):
-            model.zero_grad()
-            gradients = Gradients(objective, model, Accelerator(cpu=True), "fp32", pool)
-            loss = gradients.of(np.arange(2), 0, 14, 1.0, lambda: None)
-            results.append(
-                [torch.tensor(loss), *(p.grad.clone() for p in attached.trainable().values() if p.grad is not None)]
-            )
-    assert len(results[0]) > 1
-    for own, other in zip(*results, strict=True):
+        whole, halves = computed("fp32", None), computed("fp32", threads)
+        first, *others = (computed("bf16", threads) for _ in range(REPEATS))
+    assert len(whole) > 1
+    for own, other in zip(whole, halves, strict=True):
         assert torch.allclose(own, other, atol=1e-5 * max(1.0, float(own.abs().max())), rtol=0.0)
+    for other_run in others:
+        assert all(torch.equal(own, other) for own, other in zip(first, other_run, strict=True))
 
 
 def rounding(base: LocalBackbone) -> float:

@@ -3,8 +3,9 @@
     micro-batch ─┬─ every other example ─▶ thread 1: loss, gradient ─┐
                  └─ the others ──────────▶ thread 2: loss, gradient ─┴─ added, in this order, to the step's gradient
 
-The weights are shared and nothing is copied; together the halves hold as much memory as the whole. Where a processor
-has two cores this is quicker than two threads inside each matrix product, of which much else of a step has no use.
+The weights are shared; together the halves hold as much memory as the whole, but for a head in fp32 that each rounds
+for itself. Where a processor has two cores this is quicker than two threads inside each matrix product, of which much
+else of a step has no use.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -90,7 +91,8 @@ class Gradients:
         return {name: tensor.to(self.accelerator.device) for name, tensor in given.items()}
 
     def _loss(self, batch: dict[str, Tensor], factor: float) -> Tensor:
-        with computing(self.accelerator.device.type, self.precision):
+        # Rounded weights that autocast keeps are the process's, not the thread's: one half would drop the other's.
+        with computing(self.accelerator.device.type, self.precision, keeps=self.threads is None):
             loss: Tensor = self.model(**batch) * factor
         return loss
 
@@ -120,8 +122,10 @@ def halving(model: nn.Module, accelerator: Any, *, wanted: bool) -> Iterator[Thr
 
 
 def draws(model: nn.Module) -> bool:
-    """Whether a model in training draws dropout by a module of its own."""
-    return any(isinstance(part, nn.Dropout) and part.p > 0 for part in model.modules())
+    """Whether a model in training draws dropout by a module of its own, or between the layers of a recurrent one."""
+    dropped = any(isinstance(part, nn.Dropout) and part.p > 0 for part in model.modules())
+    recurrent = (part for part in model.modules() if isinstance(part, nn.RNNBase))
+    return dropped or any(part.dropout > 0 and part.num_layers > 1 for part in recurrent)
 
 
 def _all_of(threads: ThreadPoolExecutor, each: Callable[[_Given], _Made], batches: Sequence[_Given]) -> list[_Made]:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from chartune.log import EventLog
 from chartune.quantities import Duration
-from chartune.train.gradients import halving
+from chartune.train.gradients import Gradients, draws, halving
 from chartune.train.loop import Training, fit
 from chartune.train.objective import Evaluation, Objective
 from chartune.train.optimizer import Optimisation, Stopping
@@ -99,6 +99,31 @@ def test_where_a_half_does_not_fit_into_memory_micro_batches_are_halved(tmp_path
         torch.allclose(a, b, atol=1e-6) for a, b in zip(weights, trained(tmp_path / "enough", Line()), strict=True)
     )
     assert {rows for _, rows in short.seen[4:]} == {1}
+
+
+def test_what_a_recurrent_layer_drops_between_its_layers_is_dropout_too() -> None:
+    assert draws(nn.LSTM(4, 4, num_layers=2, dropout=0.1))
+    assert not draws(nn.LSTM(4, 4, num_layers=2))
+
+
+def test_a_penalty_is_added_once_to_the_gradient_of_the_halves() -> None:
+    with halving(Line(), Accelerator(cpu=True), wanted=True) as threads:
+        gradients = []
+        for pool in (None, threads):
+            model = Line()
+            rows = Objective(model, lambda which, _: {"rows": torch.from_numpy(which)}, LENGTHS, LENGTHS)
+            Gradients(rows, model, Accelerator(cpu=True), "fp32", pool).of(
+                np.arange(8),
+                0,
+                5,
+                1.0,
+                lambda model=model: model.line.weight.square().sum(),  # type: ignore[misc]
+            )
+            gradients.append(model.line.weight.grad)
+    alone, by_two = gradients
+    assert alone is not None
+    assert by_two is not None
+    assert torch.allclose(alone, by_two, atol=1e-5)
 
 
 @pytest.mark.parametrize("why", ["not wanted", "one thread", "dropout"])
