@@ -99,6 +99,11 @@ def test_f1s_of_modes_stand_under_their_names() -> None:
     assert got["f1_type"] == pytest.approx(1 / 2)
 
 
+def test_of_several_spans_of_its_type_a_prediction_is_paired_with_the_nearest() -> None:
+    credits = credits_of([(0, 2, 0), (3, 9, 0)], [(0, 9, 0), (1, 2, 0)])  # else the first would be taken from (1, 2)
+    assert credits[MODES.index("type")] == 2
+
+
 def test_a_word_is_a_run_of_letters_and_digits_or_one_other_character() -> None:
     text = " St. β-blocker,\n50mg\tq.d. "
     assert [text[start:end] for start, end in words_of(text)] == [
