@@ -17,7 +17,7 @@ VERBS = {str(verb.name): verb.callback for verb in app.registered_commands if ve
 VERBS |= {
     f"{group.name} {getattr(verb.callback, '__name__', '')}": verb.callback
     for group in app.registered_groups if group.typer_instance for verb in group.typer_instance.registered_commands
-    if verb.callback
+    if verb.callback and not verb.hidden  # a hidden one is for a worker, not for people
 }  # fmt: skip
 
 

@@ -136,7 +136,7 @@ def test_a_split_without_both_classes_is_refused_with_counts_and_a_way_out() -> 
 @pytest.mark.parametrize("labels", [(), ("1",)])
 def test_a_column_with_one_label_is_told_as_such(labels: tuple[str, ...]) -> None:
     rows = table(LabelSpace("binary", labels, labels), [0] * 40, pl.Int64())
-    with pytest.raises(LabelError, match=rf"two labels or more, .* have {len(labels)}; .*data\.source\.label=…"):
+    with pytest.raises(LabelError, match=rf"2 labels or more, .* have {len(labels)}; .*data\.source\.label=…"):
         rows.must_be_learnable()
 
 
