@@ -21,7 +21,7 @@ from chartune.metrics.operating import share_statistic
 from chartune.metrics.selective import surest
 from chartune.report.believable import scored_run
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, estimated
-from chartune.report.variants import Variant
+from chartune.report.variants import Variant, called
 from chartune.runs import Run
 from chartune.runs.run import CHOOSING, SCORING
 
@@ -60,7 +60,7 @@ def selective_table(variants: Sequence[Variant], form: Answer, title: str, open_
             cells = [_share(p.argmax(axis=1) == labels, subjects, open_data, kept)]
             cells += [_ranked(labels, decided, subjects, open_data, kept)] if form.one_outcome else []
             about = f"{100 * coverage:.0f} % of the rows answered"
-            rows.append((Cell(f"{variant.label} · {variant.name}", about), *cells))
+            rows.append((called(variant, about), *cells))
     columns = [Column("Variant", "and how many it answers", numeric=False), Column("Accuracy", "of those")]
     columns += [Column("AUROC", "of those")] if form.one_outcome else []
     caption = f"{title}: the surest rows alone"
@@ -84,7 +84,7 @@ def conformal_table(
         for by_class, promise in ((False, "over all rows"), (True, "within each class")):
             sets = conformal_sets(_by_class(form, decided), cutoffs(*calibration, MISS, by_class=by_class))
             cells = _of_sets(sets, labels, frame["subject_id"].to_numpy(), open_data)
-            rows.append((Cell(f"{variant.label} · {variant.name}", promise), *cells))
+            rows.append((called(variant, promise), *cells))
     columns = (
         Column("Variant", "and where the promise holds", numeric=False), Column("Coverage", "sets with the true class"),
         Column("Lowest coverage", "of a class"), Column("One class", "sets of one"), Column("Classes", "mean of a set"),

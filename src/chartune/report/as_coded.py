@@ -9,7 +9,7 @@ from typing import Final
 from chartune.answers import Answer, Score
 from chartune.report.predicted import Predicted, of_variant, predicted
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, count
-from chartune.report.variants import Variant, scored
+from chartune.report.variants import Variant, called, scored
 from chartune.tasks.dataset import Dataset
 
 NOTE: Final = (
@@ -57,8 +57,7 @@ def coded_table(
           for each in form.as_coded),
     )  # fmt: skip
     rows = tuple(
-        (Cell(f"{v.label} · {v.name}"), scored(v, right.metric), *(_cell(v, each, known) for each in form.as_coded))
-        for v in variants
+        (called(v), scored(v, right.metric), *(_cell(v, each, known) for each in form.as_coded)) for v in variants
     )
     return Table(caption, columns, rows, NOTE, cards=False)
 

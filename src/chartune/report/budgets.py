@@ -14,7 +14,7 @@ from chartune.report.curves import Panel, Series, draw_panel
 from chartune.report.outcome import Figure
 from chartune.report.searches import SearchShown
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, count
-from chartune.report.variants import Variant
+from chartune.report.variants import Variant, called
 from chartune.runs import Run
 from chartune.search.trial import Trial
 
@@ -79,7 +79,7 @@ def _row(variant: Variant, search: SearchShown | None, every: Mapping[str, Run])
         below = tokens_text(_sum([parent.cost.tokens for parent in parents]), parents[0]) if parents else NOT_MEASURED
     spent = human_seconds(whole - own) if variant.run.parents and whole is not None and own is not None else ""
     return (
-        Cell(f"{variant.label} · {variant.name}", (variant.run.task or "").replace("_", " ")), Cell(count(tried)),
+        called(variant, (variant.run.task or "").replace("_", " ")), Cell(count(tried)),
         Cell(tokens_text(tokens, variant.run)), Cell(human_seconds(seconds)), Cell(below, spent),
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from statistics import fmean
 from chartune.disclosure import is_made_up, magnitude
 from chartune.quantities import Cost, human_seconds, same_unit
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, count, percent
-from chartune.report.variants import Variant, named
+from chartune.report.variants import Variant, called, named
 from chartune.runs import Run
 from chartune.tasks.dataset import gone
 
@@ -59,9 +59,7 @@ def planned_table(variants: Sequence[Variant]) -> Table | None:
     )  # fmt: skip
     sizes = [size for v in planned for size in (v.run.planned.get("peak_bytes"), v.run.cost.peak_bytes)]
     fields = (("seconds", human_seconds), ("peak_bytes", same_unit(sizes)), ("trainable_parameters", count))
-    rows = tuple(
-        (Cell(f"{v.label} · {v.name}"), *(_beside(v.run, field, how) for field, how in fields)) for v in planned
-    )
+    rows = tuple((called(v), *(_beside(v.run, field, how) for field, how in fields)) for v in planned)
     return Table(
         "Planned and measured",
         columns,

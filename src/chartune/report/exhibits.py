@@ -38,6 +38,7 @@ def exhibits(contents: Mapping[str, Any]) -> list[Exhibit]:
         every += [*map(_table, search.tables), *_figures(search.figures, "")]
     every += [_table(_checklist(checklist)) for checklist in contents["checklists"]]
     rest = [contents[name] for name in ("claims", "listed", "costs", "planned", "switches")]
+    rest += [contents["efficiency"].measured, contents["efficiency"].worth]
     rest += [*contents["hyperparameters"], *(lineage.tables for lineage in contents["lineages"])]
     return every + [_table(table) for table in rest if table]
 
@@ -54,8 +55,8 @@ def _of_outcome(outcome: Outcome) -> Iterator[Exhibit]:
     yield from (_table(table) for table in tables if table)
     for drawn in (risks.ranking, risks.worth, risks.calibrations, outcome.curves, outcome.prices):
         yield from _figures(drawn, begins)
-    if outcome.published:
-        yield _table(outcome.published)
+    for printed in filter(None, (outcome.published, outcome.taylor)):
+        yield _table(printed)
 
 
 def _table(table: Table) -> Exhibit:

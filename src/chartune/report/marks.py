@@ -7,7 +7,7 @@ anybody; the printed table is still there, folded.
 from typing import Final
 
 from chartune.disclosure import is_made_up
-from chartune.published import ERRATA, PublishedScore, downstream, pretraining, remark
+from chartune.published import ERRATA, PublishedScore, downstream, pretraining, remark, taylor2024
 from chartune.quantities import human_seconds
 from chartune.report.table import Cell, Column, Table, count
 from chartune.tasks.dataset import Dataset
@@ -35,6 +35,27 @@ def published_table(task: str, title: str) -> Table | None:
         " ".join(part for part in remarks if part),
         cards=False,
     )
+
+
+def of_taylor(task: str, source: str, title: str) -> Table | None:
+    """What the repository of Taylor et al. (2024) has of a task; None: they did not ask it.
+
+    Args:
+        task: its name.
+        source: the kind of the source that it is asked of.
+        title: of the task.
+    """
+    column = taylor2024.column_of(task, source)
+    rows = tuple(
+        (Cell(f"{row.model}, {row.method}", row.runs), Cell(row.metric),
+         Cell(f"{row.value:.3f}", "" if row.std is None else f"std {row.std:.3f}"))
+        for row in taylor2024.scores(column) if column
+    )  # fmt: skip
+    if not rows:
+        return None
+    columns = (Column("Model and method", numeric=False), Column("Score", numeric=False), Column("Value"))
+    note = f"{taylor2024.LABEL} ({taylor2024.REPOSITORY}, {taylor2024.COMMITS['p2_scores.csv']}). {WARNING}"
+    return Table(f"{title}: Taylor et al. (2024), {taylor2024.LABEL}", columns, rows, note, cards=False)
 
 
 def published_pretraining() -> Table:

@@ -135,6 +135,8 @@ class Outcome:
     curves: Figure
     prices: Figure
     published: Table | None
+    taylor: Table | None
+    """What the repository of Taylor et al. (2024) has of it."""
     marked: bool
     """Whether printed scores stand in the forest plot, too."""
     asked: Asked
@@ -192,7 +194,8 @@ def outcome(
         abstaining=_abstaining(final, form, title, open_data, every),
         curves=Figure.of(draw_panel, learning_curves(variants, headline=form.headline), f"{figure}-curve"),
         prices=Figure.of(draw_price, prices(final, every, score), f"{figure}-price"),
-        published=marks.published_table(name, title), marked=bool(printed),
+        published=marks.published_table(name, title), taylor=marks.of_taylor(name, source.kind, title),
+        marked=bool(printed),
         asked=Asked(title, f"{source.kind} {source.version} {source.title}", form, tuple(labels), tuple(final), known,
                     coded),
     )  # fmt: skip

@@ -18,7 +18,7 @@ from chartune.metrics import Resamples
 from chartune.metrics.permutation import permutation_p
 from chartune.quantities import Estimate
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table
-from chartune.report.variants import Variant, score, too_few
+from chartune.report.variants import Variant, called, score, too_few
 from chartune.runs import Run
 from chartune.runs.run import CHOOSING, SCORING
 
@@ -135,9 +135,7 @@ def further_table(
     if form.one_outcome or not form.further or not any(known.get(run.fingerprint) for v in variants for run in v.runs):
         return None
     columns = (Column("Variant", numeric=False), *(Column(each.title, each.meaning) for each in form.further))
-    rows = tuple(
-        (Cell(f"{v.label} · {v.name}"), *(of_variant(v, each.metric, known) for each in form.further)) for v in variants
-    )
+    rows = tuple((called(v), *(of_variant(v, each.metric, known) for each in form.further)) for v in variants)
     return Table(
         caption, columns, rows, "Worked out from saved predictions, on the same draws of patients.", cards=False
     )

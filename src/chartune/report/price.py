@@ -7,9 +7,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from chartune.metrics.efficiency import pareto
 from chartune.quantities import Estimate
 from chartune.report.cost import mean_cost, seconds_with_parents
-from chartune.report.svg import PAPER, SERIES, drawing, svg
+from chartune.report.svg import MUTED, PAPER, SERIES, drawing, svg
 from chartune.report.variants import Variant
 from chartune.runs import Run
 
@@ -35,13 +36,20 @@ class Price:
     in_seconds: bool
 
     @property
+    def front(self) -> list[Point]:
+        """The points that no other beats in cost and score, the cheapest first."""
+        members = pareto([point.paid for point in self.points], [point.reached.value for point in self.points])
+        on = [point for point, member in zip(self.points, members, strict=True) if member]
+        return sorted(on, key=lambda point: (point.paid, point.reached.value))
+
+    @property
     def variants(self) -> tuple[Variant, ...]:
         """Those that are drawn."""
         return tuple(each.variant for each in self.points)
 
 
 def prices(variants: Sequence[Variant], every: Mapping[str, Run], score: str = "AUROC") -> tuple[Price, ...]:
-    """The score over seconds, parents included, and over trained parameters; a panel needs two points.
+    """The score over seconds, parents included, over trained and over all parameters; a panel needs two points.
 
     Args:
         variants: of one task.
@@ -53,6 +61,8 @@ def prices(variants: Sequence[Variant], every: Mapping[str, Run], score: str = "
          {v.label: seconds_with_parents(v, every) for v in variants}),
         (f"{score} over trained parameters", "trained parameters (log)", False,
          {v.label: mean_cost(v, "trainable_parameters") for v in variants}),
+        (f"{score} over size", "all parameters (log)", False,
+         {v.label: mean_cost(v, "total_parameters") for v in variants}),
     )  # fmt: skip
     made = []
     for title, across, in_seconds, paid in asked:
@@ -75,6 +85,11 @@ def draw_price(plot: Price, name: str) -> str:
                 axes.plot([paid, paid], [reached.low, reached.high], color=colour, linewidth=1.8, alpha=0.5)
             axes.plot(paid, reached.value, "o", color=colour, markersize=13, markeredgecolor=PAPER)
             axes.annotate(point.variant.label, (paid, reached.value), color=PAPER, ha="center", va="center", fontsize=8)
+        front = plot.front
+        axes.step(
+            [point.paid for point in front], [point.reached.value for point in front], where="post", color=MUTED,
+            linewidth=0.9, linestyle=":", zorder=0,
+        )  # fmt: skip
         axes.set_xscale("log")
         _few_ticks(axes, plot)
         axes.margins(x=0.12, y=0.12)
@@ -87,9 +102,10 @@ def draw_price(plot: Price, name: str) -> str:
 def _finding(plot: Price) -> str:
     """Which is best, and which is cheapest."""
     best, least = max(plot.points, key=lambda p: p.reached.value), min(plot.points, key=lambda p: p.paid)
-    unit = "seconds" if plot.in_seconds else "trained parameters"
+    unit = "seconds" if plot.in_seconds else plot.across.removesuffix(" (log)")
     said = (f"{p.variant.name}, with {_short(float(f'{p.paid:.2g}'))} {unit}" for p in (best, least))
-    return f"The highest {plot.score} has {next(said)}; the least is paid by {next(said)}."
+    front = ", ".join(point.variant.label for point in plot.front)
+    return f"The highest {plot.score} has {next(said)}; the least is paid by {next(said)}. Pareto front: {front}."
 
 
 def _few_ticks(axes: Axes, plot: Price) -> None:

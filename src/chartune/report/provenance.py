@@ -20,6 +20,8 @@ from chartune.tasks.flow import remarks_of
 class Origin:
     """One run's provenance, ready to be shown."""
 
+    run: str
+    """Its fingerprint."""
     title: str
     facts: Facts
     command: str
@@ -83,7 +85,7 @@ def _origin(variant: Variant, run: Run, dataset: Dataset | None) -> Origin:
     seed = f", seed {run.about.seed}" if len(variant.runs) > 1 else ""
     card = card_of(run, dataset) if run.kind in KEPT else []
     file = f"runs/{run.fingerprint}/{MODEL_CARD}"
-    return Origin(f"{variant.label} · {run.name}{seed}", _facts(run), _command(run), tuple(card), file)
+    return Origin(run.fingerprint, f"{variant.label} · {run.name}{seed}", _facts(run), _command(run), tuple(card), file)
 
 
 def _lineage(fingerprint: str, dataset: Dataset) -> Lineage:

@@ -16,7 +16,7 @@ from markupsafe import Markup
 from chartune.disclosure import is_made_up
 from chartune.errors import ConfigError
 from chartune.outputs import must_be_a_file, write_output
-from chartune.published import CITATION
+from chartune.published import CITATION, taylor2024
 from chartune.report import adaptation, cost, marks, provenance, summary
 from chartune.report.average import averages
 from chartune.report.budgets import budgets
@@ -25,6 +25,7 @@ from chartune.report.characteristics import patient_tables
 from chartune.report.checklist import checklists
 from chartune.report.choice import choice_table
 from chartune.report.curves import Panel, draw_panel, perplexity_curves
+from chartune.report.efficiency import Hourly, efficiency_tables, hourly
 from chartune.report.exhibits import exhibits
 from chartune.report.external import elsewhere
 from chartune.report.files import write_exhibits
@@ -102,7 +103,8 @@ def page_of(
 ) -> str:  # fmt: skip
     """The same report as HTML, not written anywhere; `tables` are."""
     loaded = material(store, runs)
-    shown = _contents(loaded.runs, title, loaded.datasets, loaded.left_out, listed, searches, loaded.groups)
+    prices = hourly(store.root)
+    shown = _contents(loaded.runs, title, loaded.datasets, loaded.left_out, listed, searches, loaded.groups, prices)
     contents = {**shown, "claims": claims}
     if tables is not None:
         write_exhibits(exhibits(contents), tables)
@@ -131,6 +133,7 @@ def rendered(
 def _contents(
     runs: Sequence[Run], title: str, datasets: Mapping[str, Dataset], left_out: Sequence[str], listed: Table | None,
     searches: Sequence[SearchShown] = (), groups: Mapping[str, pl.DataFrame] | None = None,
+    prices: Hourly | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """Everything the template shows, computed. Raises ConfigError: there is nothing to show."""
     if not runs and listed is None:
@@ -153,6 +156,7 @@ def _contents(
         "averages": averages([section.asked for section in outcomes]),
         "printed": printed_outcomes([section.asked for section in outcomes]),
         **_variants(runs, pretrained, outcomes, datasets, searches),
+        "efficiency": efficiency_tables([v for section in outcomes for v in section.variants], prices or Hourly()),
         "lineages": provenance.lineages(datasets),
         "switches": provenance.switches(runs),
         "caveats": [*caveats(runs, datasets, compared), *damage_reported(left_out)],
@@ -162,6 +166,7 @@ def _contents(
         "words": WORDS,
         "checklists": checklists(_sections(outcomes, pretrained, runs), any(run.backbone for run in runs)),
         "citation": CITATION,
+        "taylor": taylor2024.CITATION,
         "warning": marks.WARNING,
         "version": runs[-1].environment.get("chartune") if runs else None,
     }

@@ -11,7 +11,7 @@ from chartune.disclosure import SMALL, TOO_FEW, rates, shown
 from chartune.quantities import Estimate
 from chartune.report.predicted import Predicted, of_variant
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, count, estimated, percent
-from chartune.report.variants import Variant, baseline, named, scored, seeds_explained
+from chartune.report.variants import Variant, baseline, called, named, scored, seeds_explained
 
 READ: Final = {"tfidf": "whole text", "structured": "no text", "prior": "no text", "ensemble": "as its members"}
 """By kind of run what was read where there is no limit."""
@@ -65,7 +65,7 @@ def calibration_table(variants: Sequence[Variant], task: str, known: Mapping[str
         Column("ECE", "best 0; bins of equally many"),
     )
     rows = tuple(
-        (Cell(f"{v.label} · {v.name}"), scored(v, "calibration_intercept", 2),
+        (called(v), scored(v, "calibration_intercept", 2),
          scored(v, "calibration_slope", 2), scored(v, "brier"), scored(v, "log_loss"),
          of_variant(v, "ece", known))
         for v in variants

@@ -16,6 +16,8 @@ class Cell:
     """Lines are separated by line breaks."""
     strong: bool = False
     """Whether it stands out from its row, and the intervals allow that."""
+    link: str = ""
+    """Id of the place on the page that says where its row comes from; empty: none."""
 
 
 @dataclass(frozen=True)

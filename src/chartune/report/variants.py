@@ -191,11 +191,16 @@ def is_head_only(variant: Variant) -> bool:
     return bool(variant.run.backbone) and not variant.run.stack
 
 
+def called(variant: Variant, detail: str = "") -> Cell:
+    """A variant's number and name, which lead to its run, and something beneath."""
+    return Cell(f"{variant.label} · {variant.name}", detail, link=f"run-{variant.run.fingerprint}")
+
+
 def named(variant: Variant) -> Cell:
-    """A variant's number and name, with what it is made of beneath."""
+    """A variant's number and name, which lead to its run, with what it is made of beneath."""
     run = variant.run
     made_of = [part for part in (run.base_name, run.stack_title, variant.seeds, variant.kept) if part]
-    return Cell(f"{variant.label} · {run.name}", " · ".join(made_of))
+    return called(variant, " · ".join(made_of))
 
 
 def scored(variant: Variant, metric: str, digits: int = 3) -> Cell:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from html import unescape
 from typing import Any, Final
 
-from chartune.published import outcome_rows
+from chartune.published import outcome_rows, taylor2024
 
 _CLASS: Final = r"(?:<(?:10|20)\b|\b\d[\d,]*0\+|≈ \d[\d,]*0\b)"
 KINDS: Final[tuple[tuple[str, str], ...]] = (
@@ -50,7 +50,13 @@ KINDS: Final[tuple[tuple[str, str], ...]] = (
 )  # fmt: skip
 """Pattern of a kind of number, and why no count of patients follows from it."""
 _MODELS: Final = "|".join(re.escape(row.model) for row in outcome_rows())
+_TAYLOR: Final = "|".join(re.escape(name) for name in taylor2024.BASES)
 OF_PAGES: Final[tuple[tuple[str, str], ...]] = (
+    (rf"^(?:{_TAYLOR}), (?:Full|LoRA|IA3|Prefix tuning) .*|Taylor N\., .*arXiv:[\d.]+|authors' repository \(.*?\)",
+     "of a repository, of its own data"),
+    (r"\b\d[\d.e+]* (?:ms|Wh|GBP|EUR|USD)\b|\b\d[\d.e+]*/s\b|[\d.]+ epochs and [\d,]+ texts",
+     "of the machine, and its price"),
+    (r"\b[1-9]e\+\d+\b", "operations, in proportion to texts: their first digit"),
     (r"^(?:PMC-)?LLaMA-7B, .*|^.* \| 0\.\d{4} \| Table [34] \|$|^Beside Table 1 of Gema .*|"
      r"(?:printed as \w+ \| \d+ )?printed \d+(?:,\d{3})*(?:, meant \d)?|Gema A\. P\., .*\(2023\)|"
      r"\d+ models, no intervals printed|0\.\d{3} to 0\.\d{3} lowest to highest|"

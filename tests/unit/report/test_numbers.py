@@ -351,9 +351,10 @@ def test_a_price_counts_the_runs_that_a_variant_stands_on(store: Store, binary: 
     assert own is not None
     assert seconds_with_parents(clinical, every) == pytest.approx(own + 412)
     assert seconds_with_parents(clinical, {}) is None
-    seconds, parameters = prices(binary, every)
+    seconds, parameters, size = prices(binary, every)
     assert seconds.points[3].paid == pytest.approx(own + 412)
     assert [point.paid for point in parameters.points] == [8_412, 257, 33_025, 33_025, 147_841]
+    assert [point.paid for point in size.points] == [n for v in binary if (n := v.run.cost.total_parameters)]
     assert draw_price(parameters, "p").startswith("<svg viewBox=")
     assert cost_table(binary, every).note.endswith("All on CPU, 2 threads.")
 

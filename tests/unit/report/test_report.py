@@ -101,7 +101,9 @@ def test_what_is_missing_is_not_measured_and_never_zero(tmp_path: Path) -> None:
 
 
 def test_a_single_missing_metric_is_told_where_it_would_stand(page: str) -> None:
-    row = page[page.index("<th scope=row>2 · Head only on small-llama") :]
+    found = re.search(r'<th scope=row><a href="#run-\w+">2 · Head only on small-llama', page)
+    assert found
+    row = page[found.start() :]
     assert 'class="number missing" data-label="Oracle">not measured</td>' in row[: row.index("</tr>")]
 
 
@@ -303,7 +305,7 @@ def test_a_run_that_kept_its_start_is_told_in_the_table_the_figure_the_card_and_
     runs = _with_starts_kept(store, past.CLINICAL, past.LORA_SEED_1)
     text = rendered(runs, title="Start", datasets={past.DATA: typed(past.dataset())})
     scores = text[text.index("mortality: scores on the test split") : text.index("mortality: paired differences")]
-    cells = re.findall(r"<th scope=row>(\d+) · .*?<small>(.*?)</small>", scores)
+    cells = re.findall(r"<th scope=row><a [^>]*>(\d+) · .*?<small>(.*?)</small>", scores)
     kept = {number: detail.partition("kept: ")[2] for number, detail in cells}
     assert kept == {"2": "", "3": f"{START}, with 1 of 3 seeds", "4": START, "5": ""}
     assert f"downstream LoRA<small>kept: {START}</small></div>" in text
