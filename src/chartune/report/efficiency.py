@@ -132,7 +132,7 @@ def _worth(variants: Sequence[Variant], known: Known, prices: Hourly) -> Table |
     )  # fmt: skip
     note = (
         f"Prices: {prices.training:.2f} {prices.currency} an hour of training, {prices.inference:.2f} of reading "
-        f"(`{PRICES}` in the store; as shipped derived from the prices of Taylor et al., 2024), on the time of this "
+        f"({PRICES} in the store; as shipped derived from the prices of Taylor et al., 2024), on the time of this "
         "machine. The scores of Taylor et al. change with every row that is added; the absolute score of a row is its "
         "own."
     )
