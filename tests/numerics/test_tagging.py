@@ -135,3 +135,15 @@ def test_spans_come_back_from_their_tags_with_the_least_probability_of_their_wor
     made = marked(words, tags_of(words, spans), np.array([0.6, 0.9, 0.8, 1.0]))
     assert [span.span for span in made] == spans
     assert [span.probability for span in made] == [0.6, 0.8]
+
+
+def test_the_log_loss_of_tags_is_the_mean_over_the_words_that_were_read() -> None:
+    """Early stopping breaks ties by it: of four words in two documents, every word weighs the same."""
+    places = words(np.zeros(3))
+    sure = np.log(np.array([[0.7, 0.2, 0.1], [0.2, 0.5, 0.3], [0.1, 0.1, 0.8]]))  # O, B, I of one type; [W, K]
+    made = tagged_documents([Tagged((), places, sure), Tagged((), places[:1], sure[:1]), Tagged(())])
+    labels = [[(3, 8, 0)], [(0, 2, 0)], [(0, 2, 0)]]  # O B I; B; a document of which no word was read
+    asked = np.empty(3, dtype=object)
+    asked[:] = labels
+    assert SPANS.nats(asked, made) == pytest.approx(-np.log([0.7, 0.5, 0.8, 0.2]).mean())
+    assert SPANS.nats(asked[2:], made[2:]) == 0.0

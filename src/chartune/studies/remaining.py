@@ -4,11 +4,11 @@ cell not done ─▶ cells alike that are done? ─measured─▶ their mean tim
                  └ none ─planned─▶ as its plan says, or not known              a running one ─▶ less what it has taken
 """
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
+from time import time as now
 from typing import Any
 
 from chartune.artefact import PARTIAL
@@ -91,6 +91,6 @@ def _taken(asked: Survey, standing: Standing) -> float:
         return 0.0
     folder: Path = asked.store.root / SHELF / f"{standing.identity.fingerprint}{PARTIAL}"
     try:
-        return max(0.0, time.time() - (folder / "stage.yaml").stat().st_mtime)
+        return max(0.0, now() - (folder / "stage.yaml").stat().st_mtime)
     except OSError:
         return 0.0
