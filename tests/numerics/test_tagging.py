@@ -139,7 +139,7 @@ def test_spans_come_back_from_their_tags_with_the_least_probability_of_their_wor
 
 def test_the_log_loss_of_tags_is_the_mean_over_the_words_that_were_read() -> None:
     """Early stopping breaks ties by it: of four words in two documents, every word weighs the same."""
-    places = words(np.zeros(3))
+    places = words(np.zeros(3, dtype=np.int64))
     sure = np.log(np.array([[0.7, 0.2, 0.1], [0.2, 0.5, 0.3], [0.1, 0.1, 0.8]]))  # O, B, I of one type; [W, K]
     made = tagged_documents([Tagged((), places, sure), Tagged((), places[:1], sure[:1]), Tagged(())])
     labels = [[(3, 8, 0)], [(0, 2, 0)], [(0, 2, 0)]]  # O B I; B; a document of which no word was read
