@@ -4,9 +4,11 @@ import json
 import shlex
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from chartune.log import MACHINE, EventLog
 from chartune.models.backbone import LocalBackbone
@@ -14,6 +16,7 @@ from chartune.models.compiled import compiler
 from chartune.runs.run import Run
 from chartune.testing.chain import steps
 from chartune.testing.command_line import chartune, started, wait_until
+from chartune.train.gradients import HALVES
 
 OFTEN = ("stopping.evaluations_per_epoch=5", "stopping.patience=999", "optimisation.batch_size=8")
 """Twenty steps are an epoch of the 158 admissions: a checkpoint every fourth step."""
@@ -103,6 +106,28 @@ def test_a_pretraining_killed_in_the_middle_ends_with_the_same_bytes(
     whole, broken = killed_and_taken_up(PRETRAIN, hospital, llama, prepared, tmp_path, (29,))
     must_be_equal(whole, broken, least_resumed=1)
     assert {"adapter/adapter_model.safetensors"} == set(weights(whole))
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """In this process and in those that are started: so halves of a micro-batch are trained at once."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(HALVES)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.slow  # the bits of halves are a rule of every method
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize(("stage", "moment"), [(FINETUNE, 33), (PRETRAIN, 29)], ids=["finetune", "pretrain"])
+def test_a_training_by_two_threads_killed_in_the_middle_ends_with_the_same_bytes(
+    hospital: Path, llama: LocalBackbone, prepared: Path, tmp_path: Path, stage: Stage, moment: int
+) -> None:
+    surely = [word.replace("dropout=0.2", "dropout=0.0") for word in stage[1]]
+    whole, broken = killed_and_taken_up((stage[0], surely), hospital, llama, prepared, tmp_path, (moment,))
+    must_be_equal(whole, broken, least_resumed=1)
+    for run in (whole, broken):
+        assert "halves of a micro-batch by two threads" in run.environment["precision_reason"]
 
 
 @pytest.mark.slow

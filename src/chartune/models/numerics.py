@@ -76,11 +76,7 @@ class Resolved:
 
         In bf16 runs of former versions, adapters were in bf16, too.
         """
-        values = (
-            (field, getattr(self, field.name))
-            for field in fields(self)
-            if field.name not in ("reason", "data_parallel")
-        )
+        values = ((field, getattr(self, field.name)) for field in fields(self) if field.name not in UNHASHED)
         own = {field.name: value for field, value in values if value != field.default}
         return own | ({"adapters": "fp32"} if self.precision == "bf16" else {})
 

@@ -24,13 +24,14 @@ from chartune.models.precision import computing
 from chartune.models.readers import Classifier, LanguageModel
 from chartune.planning.depth import Blocks, like_blocks
 from chartune.planning.rehearsal import Missing, Rehearsals, Run, rehearse
-from chartune.planning.requirements import Weights
+from chartune.planning.requirements import COPY, Weights
 from chartune.prediction.reading import copied_bytes, ready_to_read
 from chartune.stages.assembly import Model, Part, assemble, bare_body
 from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import Inputs
 from chartune.stages.model_stage import HeadSpec
 from chartune.stages.pretrain import Pretrain
+from chartune.train.gradients import HALVES
 
 SHALLOW: Final = 2
 """Blocks of a model that is rehearsed. Of a single block the peak is another: it is the first and the last at once."""
@@ -139,6 +140,8 @@ def rehearsals(
     if stage.layers().trains_body():
         followed, run = rows, _batch(reader.train(), rows, length, resolved, guessed)
         training = rehearse(reader, missing, device, run, backward=True)
+        if resolved.data_parallel:  # each half has a gradient of its own, beside that of the step
+            training = replace(training, peak_bytes=training.peak_bytes + HALVES * COPY * blueprint.weights.trainable)
     run = _batch(reader.eval(), followed, length, resolved)
     ready = partial(ready_to_read, reader.body, resolved, device)
     reading = rehearse(reader, missing, device, run, backward=False, ready=ready).of_more_rows(read / followed)

@@ -9,7 +9,7 @@ from chartune.errors import ChartuneError
 from chartune.models.backbone import Backbone, find_backbone
 from chartune.models.catalog import catalog
 from chartune.models.numerics import Numerics, resolve
-from chartune.planning.requirements import matmul_rate
+from chartune.planning.rates import matmul_rate
 from chartune.stages.facts import PACKAGES
 from chartune.store import Store
 from chartune.train.meter import device_name

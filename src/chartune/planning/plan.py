@@ -6,7 +6,7 @@
 Nothing is prepared, pretrained or written. What depends on the data is taken from prepared data, if there are any.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -15,17 +15,16 @@ from chartune.disclosure import shown
 from chartune.errors import RunError
 from chartune.models.losses import CROSS_ENTROPY
 from chartune.models.numerics import Resolved
-from chartune.planning.blueprint import drawn, rehearsals
+from chartune.planning.blueprint import Blueprint, drawn, rehearsals
+from chartune.planning.rates import Rates, measured_rates
 from chartune.planning.rehearsal import Rehearsals
 from chartune.planning.requirements import (
     COMPILING_SECONDS,
     Disk,
     Memory,
-    Rates,
     Weights,
     disk_of,
     held_memory,
-    measured_rates,
     memory_of,
     micro_batch_within,
     seconds_of,
@@ -39,6 +38,7 @@ from chartune.stages.model_stage import HeadSpec
 from chartune.stages.pretrain import Pretrain
 from chartune.store import Store
 from chartune.tasks.dataset import read_dataset
+from chartune.train.gradients import draws
 
 BINARY: Final = 2
 
@@ -161,6 +161,7 @@ def plan(stage: Pretrain | Finetune, store: Store, exact: bool = False) -> Plan:
     resolved, backbone = inputs.resolved, inputs.backbone
     spec = HeadSpec(np.zeros(workload.outputs or BINARY, dtype=np.float32), workload.loss or CROSS_ENTROPY)
     with drawn(stage, inputs, spec) as blueprint:
+        resolved = _halved(resolved, blueprint)
         weights, rehearsed = blueprint.weights, rehearsals(stage, blueprint, resolved, budget)
         row = min(workload.row or stage.max_seq_len, stage.max_seq_len)  # a text may have several
         usual = rehearsed if row == stage.max_seq_len else rehearsals(stage, blueprint, resolved, budget, row)
@@ -178,6 +179,11 @@ def plan(stage: Pretrain | Finetune, store: Store, exact: bool = False) -> Plan:
         _ways_out(stage, resolved, memory, disk, fitting),
         _notes(stage, inputs, workload), fewer,
     )  # fmt: skip
+
+
+def _halved(resolved: Resolved, blueprint: Blueprint) -> Resolved:
+    """Without halves of a micro-batch where dropout is drawn, as it will be (`chartune.train.gradients`)."""
+    return replace(resolved, data_parallel=resolved.data_parallel and not draws(blueprint.model.reader))
 
 
 def planned_facts(plan: Plan) -> dict[str, Any]:

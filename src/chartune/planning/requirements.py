@@ -10,20 +10,18 @@ STEP_SECONDS is a judgement. How far runs are off on which nothing was fitted, b
 of them was compared with a run.
 """
 
-import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import psutil
 import torch
-from torch import Tensor
 
 from chartune.models.numerics import Resolved
-from chartune.models.precision import HALF
+from chartune.planning.rates import Rates
 from chartune.planning.rehearsal import Rehearsals, Rehearsed
 from chartune.planning.workload import Workload
+from chartune.train.gradients import HALVES
 from chartune.train.loop import CHECKPOINT_SECONDS
 
 PASSES: Final = 4.0
@@ -42,11 +40,6 @@ COMPILED_LEAVES: Final = 0.6
 (`chartune.models.compiled`), not compared with a run."""
 COMPILING_SECONDS: Final = 30.0
 """What compiling takes, once for a shape of block on this machine."""
-TRY_SECONDS: Final = 0.03
-"""How long a rate is tried."""
-LEAST_TRIED: Final = 2**16
-MOST_TRIED: Final = 2**26
-"""Bounds of the bytes on which the rate of element-wise work is tried."""
 RUNTIME: Final = 240 * 2**20
 """What libraries take when the first batch runs: kernels, their work space, modules that are imported late."""
 SLACK: Final = 1.5
@@ -126,20 +119,6 @@ class Disk:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class Rates:
-    """What this machine does in a second, measured just now."""
-
-    flops: float
-    """Floating-point operations of matrix products, at the precision in force."""
-    bytes: float
-    """Bytes that an element-wise operation writes."""
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain JSON."""
-        return {"gflops": round(self.flops / 1e9, 1), "gigabytes": round(self.bytes / 1e9, 2)}
-
-
 def memory_of(weights: Weights, rehearsed: Rehearsals, workload: Workload, resolved: Resolved, held: int) -> Memory:
     """The memory at the worst moment: reading the weights, a micro-batch, or a checkpoint.
 
@@ -204,8 +183,9 @@ def _seconds_of_training(
     workload: Workload, micro_batch: Rehearsed, tokens: int, rates: Rates, compiled: bool
 ) -> float:
     """Of all micro-batches, of which one has so many tokens."""
-    calls, products = OPERATION_SECONDS * micro_batch.operations, micro_batch.flops / rates.flops
-    beside = seconds_of_batch(micro_batch, rates) - products - calls
+    rates, each = (rates.halves, HALVES) if rates.halves else (rates, 1)  # Python goes through both by turns
+    calls, products = each * OPERATION_SECONDS * micro_batch.operations, micro_batch.flops / rates.flops
+    beside = PASSES * micro_batch.written_bytes / rates.bytes
     left = COMPILED_LEAVES if compiled else 1.0
     per_token = (products + left * beside) / tokens
     return (workload.tokens or 0) * per_token + (workload.micro_batches or 0) * left * calls
@@ -218,39 +198,6 @@ def seconds_of_batch(rehearsed: Rehearsed, rates: Rates) -> float:
         + PASSES * rehearsed.written_bytes / rates.bytes
         + OPERATION_SECONDS * rehearsed.operations
     )
-
-
-def measured_rates(resolved: Resolved, result_bytes: int) -> Rates:
-    """The machine's rates, in some hundredths of a second. The best of a few tries: others may be at work.
-
-    Args:
-        resolved: device and precision.
-        result_bytes: size of a result: one that stays in a processor's caches is written several times as fast.
-    """
-    dtype = HALF.get(resolved.precision, torch.float32)
-    wide = torch.ones(min(max(result_bytes, LEAST_TRIED), MOST_TRIED) // COPY, device=resolved.device)
-    written = torch.empty_like(wide)
-    copying = wide.nbytes / _quickest(lambda: torch.mul(wide, 1.5, out=written))
-    return Rates(matmul_rate(dtype, resolved.device), copying)
-
-
-def matmul_rate(dtype: torch.dtype, device: str) -> float:
-    """Floating-point operations per second of a matrix product of the size of a small model's layers."""
-    rows, inner, columns = 1024, 512, 1376
-    a, b = (torch.ones(shape, device=device, dtype=dtype) for shape in ((rows, inner), (inner, columns)))
-    product = torch.empty(rows, columns, device=device, dtype=dtype)
-    return 2 * rows * inner * columns / _quickest(lambda: torch.mm(a, b, out=product))
-
-
-def _quickest(run: Callable[[], Tensor]) -> float:
-    """Seconds of the quickest of some runs, the first left out: it sets things up."""
-    float(run().flatten()[0])
-    best, ends = float("inf"), time.perf_counter() + TRY_SECONDS
-    while best == float("inf") or time.perf_counter() < ends:
-        started = time.perf_counter()
-        float(run().flatten()[0])  # waits for a GPU
-        best = min(best, time.perf_counter() - started)
-    return best
 
 
 def free_memory(device: str) -> int:

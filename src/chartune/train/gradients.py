@@ -79,7 +79,7 @@ class Gradients:
             share = self._loss(batch, factor)
             return share.detach(), torch.autograd.grad(share * scale, learning, allow_unused=True)
 
-        shares, gradients = zip(*_all_of(self.threads, half, batches), strict=True)
+        shares, gradients = zip(*all_of(self.threads, half, batches), strict=True)
         for weight, *parts in zip(learning, *gradients, strict=True):
             _add(weight, parts)
         if penalty is not None:
@@ -109,13 +109,20 @@ def halving(model: nn.Module, accelerator: Any, *, wanted: bool) -> Iterator[Thr
         accelerator: of accelerate.
         wanted: by the numerics.
     """
-    count = torch.get_num_threads()
     alone = accelerator.device.type == "cpu" and accelerator.num_processes == 1
-    if not (wanted and alone and count >= HALVES) or draws(model):
+    if not (wanted and alone and torch.get_num_threads() >= HALVES) or draws(model):
         yield None
         return
+    with two_threads() as threads:
+        yield threads
+
+
+@contextmanager
+def two_threads() -> Iterator[ThreadPoolExecutor]:
+    """Meanwhile two threads, each with half of those that PyTorch has for a matrix product."""
+    count = torch.get_num_threads()
     try:
-        with ThreadPoolExecutor(HALVES, "half", torch.set_num_threads, (count // HALVES,)) as threads:
+        with ThreadPoolExecutor(HALVES, "half", torch.set_num_threads, (max(1, count // HALVES),)) as threads:
             yield threads
     finally:
         torch.set_num_threads(count)  # for threads to come
@@ -128,7 +135,7 @@ def draws(model: nn.Module) -> bool:
     return dropped or any(part.dropout > 0 and part.num_layers > 1 for part in recurrent)
 
 
-def _all_of(threads: ThreadPoolExecutor, each: Callable[[_Given], _Made], batches: Sequence[_Given]) -> list[_Made]:
+def all_of(threads: ThreadPoolExecutor, each: Callable[[_Given], _Made], batches: Sequence[_Given]) -> list[_Made]:
     """The results in order, when all have ended; the first error, where there is one."""
     futures = [threads.submit(each, batch) for batch in batches]
     wait(futures)

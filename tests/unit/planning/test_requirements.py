@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from chartune.planning import rates as measuring
 from chartune.planning import requirements
+from chartune.planning.rates import Rates, measured_rates
 from chartune.planning.rehearsal import Rehearsals, Rehearsed, _Alive
 from chartune.planning.requirements import (
     CGROUPS,
@@ -20,11 +22,9 @@ from chartune.planning.requirements import (
     SLACK,
     STEP_SECONDS,
     STORING,
-    Rates,
     Weights,
     _left_in_container,
     disk_of,
-    measured_rates,
     memory_of,
     micro_batch_within,
     seconds_of,
@@ -67,6 +67,13 @@ def test_compiled_blocks_leave_the_products_and_a_share_of_the_rest() -> None:
     assert plain is not None
     assert quick is not None
     assert plain - quick == pytest.approx((1 - COMPILED_LEAVES) * (4 * PASSES * 7 + CALLS), rel=1e-12)
+
+
+def test_two_threads_train_halves_at_their_own_rates_and_each_goes_through_all_operations() -> None:
+    rates = replace(RATES, halves=Rates(flops=150.0, bytes=14.0))
+    plain, halved = (seconds_of(replace(WORK, evaluations=0), BATCHES, 5, each) for each in (RATES, rates))
+    assert halved == pytest.approx(STEPS + READ + 4 * (600 / 150 + PASSES * 70 / 14) + 2 * CALLS, rel=1e-12)
+    assert plain == pytest.approx(STEPS + READ + 4 * (6 + PASSES * 7) + CALLS, rel=1e-12)
 
 
 def test_a_head_alone_is_trained_without_micro_batches() -> None:
@@ -130,13 +137,40 @@ def test_element_wise_work_is_tried_on_results_of_that_size(monkeypatch: pytest.
         tried.append(run().numel())  # type: ignore[operator]
         return 0.5
 
-    monkeypatch.setattr(requirements, "_quickest", once)
+    monkeypatch.setattr(measuring, "_quickest", once)
     rates = measured_rates(EXACT, 400_000)
     assert tried[0] == 100_000
     assert rates.bytes == 800_000
     assert rates.flops == 2 * (2 * 1024 * 512 * 1376)
     measured_rates(EXACT, 1)
-    assert tried[2] == requirements.LEAST_TRIED // 4
+    assert tried[2] == measuring.LEAST_TRIED // 4
+
+
+def test_the_rates_of_halves_are_those_of_two_threads_with_half_of_the_threads_each(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes, threads = [], []
+
+    def once(run: object) -> float:
+        sizes.append(run().numel())  # type: ignore[operator]
+        threads.append(torch.get_num_threads())
+        return 0.5
+
+    monkeypatch.setattr(measuring, "_quickest", once)
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        rates = measured_rates(replace(EXACT, data_parallel=True), 400_000)
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(before)
+    assert rates.halves is not None
+    assert (rates.flops, rates.bytes) == (2 * (2 * 1024 * 512 * 1376), 800_000)
+    assert (rates.halves.flops, rates.halves.bytes) == (2 * rates.flops, rates.bytes)
+    assert sorted(sizes) == [50_000, 50_000, 100_000, *[1024 * 1376] * 3]
+    assert threads == [4, 4, 2, 2, 2, 2]
+    assert rates.to_json()["halves"]["gigabytes"] == 0.0
+    assert measured_rates(EXACT, 400_000).halves is None
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,9 @@ from chartune.models.readers import Classifier, LanguageModel
 from chartune.planning.blueprint import Blueprint, _batch, _copied, _weights, drawn, rehearsals
 from chartune.planning.depth import like_blocks
 from chartune.planning.plan import Plan, plan, planned_facts
+from chartune.planning.rates import Rates
 from chartune.planning.rehearsal import Rehearsals, Rehearsed, _Alive
-from chartune.planning.requirements import Rates, free_memory
+from chartune.planning.requirements import COPY, SLACK, free_memory
 from chartune.planning.workload import workload_of
 from chartune.runner import run
 from chartune.runs.run import Run
@@ -47,6 +48,7 @@ from chartune.testing.adapted import kept
 from chartune.testing.chain import FINETUNE, steps
 from chartune.testing.command_line import chartune
 from chartune.testing.twins import DECODERS, EXACT, FAMILIES, PAIRED, make_twin, twin
+from chartune.train.gradients import HALVES
 
 CLINICAL = LoRA(rank=4, alpha=8, targets="all-linear")
 BASE = {"name": "small-llama"}
@@ -72,7 +74,7 @@ BUDGET = 4096
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine's rates matter to no test here."""
-    monkeypatch.setattr("chartune.planning.requirements.TRY_SECONDS", 0.0)
+    monkeypatch.setattr("chartune.planning.rates.TRY_SECONDS", 0.0)
 
 
 def finetune_of(data: Any, layers: tuple[AnyLayer, ...] = (NARROW,), **fields: Any) -> Finetune:
@@ -440,6 +442,26 @@ def test_compiled_blocks_are_planned_as_such_and_said(
     (note,) = [note for note in quick.notes if "compiled" in note]
     assert "30 s more" in note
     assert note in quick.as_text()
+
+
+def test_halves_of_a_micro_batch_are_planned_where_two_threads_will_train_them(
+    filled: Store, data: dict[str, Any], llama: LocalBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.get_num_threads", lambda: 2)
+    monkeypatch.setattr("chartune.planning.blueprint.reading_budget", lambda *_: 64)  # training takes more
+    monkeypatch.setattr("chartune.planning.plan.measured_rates", lambda *_: Rates(1e9, 1e9))
+
+    def made(dropout: float, choice: str) -> Plan:
+        method = {"kind": "lora", "targets": "all-linear", "dropout": dropout}
+        asked = {"data": data, "backbone": BASE, "max_seq_len": 64, "method": method}
+        asked["optimisation"] = {"batch_size": 32}
+        return planned(Pretrain.parse({**asked, "numerics": {"data_parallel": choice}}), filled, llama)
+
+    halved, whole, dropped = made(0.0, "auto"), made(0.0, "off"), made(0.1, "auto")
+    assert (halved.resolved.data_parallel, whole.resolved.data_parallel) == (True, False)
+    assert dropped.resolved.data_parallel is False
+    gradients = SLACK * HALVES * COPY * halved.trainable_parameters
+    assert halved.memory.batch - whole.memory.batch == pytest.approx(gradients, abs=1)
 
 
 def test_time_is_that_of_texts_as_long_as_they_are_and_memory_that_of_the_longest(
