@@ -1,5 +1,6 @@
 """A process that dies at any moment of writing a checkpoint leaves the one before it, or the new one, whole."""
 
+import errno
 import os
 import shutil
 import sys
@@ -11,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from chartune.errors import StoreError
 from chartune.train.checkpoint import State, load_checkpoint, save_checkpoint, trainable
 
 TOUCHES = frozenset({"open", "os.mkdir", "os.remove", "os.rename", "os.rmdir", "os.chmod"})
@@ -51,6 +53,24 @@ def dying_at(touch: int, act: Callable[[], None]) -> bool:
         act()
     finally:
         os._exit(0)
+
+
+@pytest.mark.parametrize("file", ["trainable.safetensors", "best.safetensors", "manifest.json", "step-00000002"])
+def test_a_disk_that_is_full_leaves_the_checkpoints_before_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    saved(tmp_path, 1)
+    replace = os.replace
+
+    def full(aside: Path, path: Path) -> None:
+        if path.name == file:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        replace(aside, path)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(StoreError, match="No space left on device; free some space"):
+        saved(tmp_path, 2)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

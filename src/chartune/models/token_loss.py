@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from chartune.models.language import Language
 
@@ -62,6 +63,7 @@ class _Beside(torch.autograd.Function):
         return torch.cat(losses)
 
     @staticmethod
+    @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
         (inner,) = ctx.saved_tensors  # [N, D]
         return outer[0].unsqueeze(1) * inner, None, None, None, None

@@ -103,7 +103,8 @@ def _in_parts(rows: NDArray[np.int64], read: Callable[[NDArray[np.int64]], T]) -
             raise
     if len(rows) == 1:
         raise RunError(
-            "one text must fit into memory to be read, but it does not; shorten max_seq_len or take a smaller base."
+            "one text must fit into memory to be read, but it does not; shorten texts with "
+            "--set max_seq_len=N, or take a smaller --base."
         )
     middle = len(rows) // 2
     return _in_parts(rows[:middle], read) + _in_parts(rows[middle:], read)

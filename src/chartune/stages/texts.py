@@ -61,7 +61,8 @@ def corpus_texts(data: Artefact, cutting: Cutting, store: Store) -> dict[str, Te
         texts[split] = Texts(cutting.blocks(encoded, whole=cutting.whole), documents["subject_id"].to_numpy())
         if not len(texts[split].blocks):
             raise DataError(
-                f"every split must have a token that can be predicted, but {split} has none; prepare longer texts."
+                f"every split must have a token that can be predicted, but the texts of {split} have "
+                f"none: each has less than two tokens; prepare longer texts, or more patients."
             )
     return texts
 

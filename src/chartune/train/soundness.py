@@ -68,7 +68,7 @@ def must_get_gradients(module: nn.Module) -> None:
     if learning and all(p.grad is None for p in learning):
         raise RunError(
             f"what is to learn must get a gradient, but after the first step none of {len(learning)} tensors has one: "
-            f"the layers are not in the forward pass. Nothing has been learnt; take another method or base model."
+            f"the layers are not in the forward pass. Nothing has been learnt; take another --method or --base."
         )
 
 

@@ -11,6 +11,7 @@ from chartune.models.backbone import LocalBackbone
 from chartune.models.language import Language
 from chartune.models.load import load_body
 from chartune.models.readers import LanguageModel
+from chartune.models.token_loss import Frozen, nll_beside_its_gradient
 from chartune.testing.twins import EXACT
 
 LANGUAGES = {
@@ -71,6 +72,15 @@ def test_under_a_frozen_head_no_logits_are_kept(llama: LocalBackbone) -> None:
         model.nll(ids, torch.arange(100).expand(2, 100), torch.arange(198))
     assert kept
     assert all(tensor.shape != (198, 384) for tensor in kept)
+
+
+def test_a_gradient_that_was_computed_beside_the_loss_has_none_of_its_own() -> None:
+    states = torch.randn(3, 4, requires_grad=True)
+    head = Frozen(torch.randn(5, 4), None)
+    loss = nll_beside_its_gradient(states, torch.tensor([0, 2, 4]), head, Language(), 2).square().sum()
+    (gradient,) = torch.autograd.grad(loss, states, create_graph=True)
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
 
 
 def test_a_chunk_has_as_many_rows_as_its_logits_allow(llama: LocalBackbone) -> None:
