@@ -63,7 +63,7 @@ class _Beside(torch.autograd.Function):
         return torch.cat(losses)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
         (inner,) = ctx.saved_tensors  # [N, D]
         return outer[0].unsqueeze(1) * inner, None, None, None, None

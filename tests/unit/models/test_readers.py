@@ -80,7 +80,7 @@ def test_a_gradient_that_was_computed_beside_the_loss_has_none_of_its_own() -> N
     loss = nll_beside_its_gradient(states, torch.tensor([0, 2, 4]), head, Language(), 2).square().sum()
     (gradient,) = torch.autograd.grad(loss, states, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
-        gradient.sum().backward()
+        torch.autograd.backward(gradient.sum())
 
 
 def test_a_chunk_has_as_many_rows_as_its_logits_allow(llama: LocalBackbone) -> None:
