@@ -164,7 +164,7 @@ def test_a_plan_of_the_grid_makes_nothing_and_sums_what_is_not_done(place: Place
     by_cell = {row["cell"]: row for row in made["cells"]}
     assert tuple(by_cell) == CELLS
     assert all(by_cell[cell]["peak_bytes"] > 0 for cell in CELLS if cell != "words")
-    assert "its layer from `clinical` is planned as a fresh one" in by_cell[CELLS[2]]["note"]
+    assert "its layer from `clinical` is not made yet" in by_cell[CELLS[2]]["note"]
     total = made["total"]
     assert total["cells"] == 4
     assert total["peak_bytes"] == max(row["peak_bytes"] or 0 for row in made["cells"])

@@ -61,11 +61,11 @@ class Adapter:
             tensors = load_file(opened(self.folder / WEIGHTS))
         return tensors if self.base_hash else headless(tensors)
 
-    def must_fit(self, backbone: LocalBackbone) -> None:
-        """Refuse an adapter of another base model: by content hash if recorded, and by names and shapes.
+    def must_be_of(self, backbone: LocalBackbone) -> None:
+        """Refuse an adapter of another base model, by content hash where one is recorded.
 
         Raises:
-            AdapterError: it was trained on another base model.
+            AdapterError: it was trained on another one.
         """
         if self.base_hash and self.base_hash not in (backbone.content_hash, backbone.former_hash):
             raise AdapterError(
@@ -73,6 +73,14 @@ class Adapter:
                 f"{self.folder.parent.name} belongs to {self.base_hash[:12]} and {backbone.name} is "
                 f"{backbone.content_hash[:12]}; name its own base, or train one on this."
             )
+
+    def must_fit(self, backbone: LocalBackbone) -> None:
+        """Refuse an adapter of another base model: by content hash if recorded, and by names and shapes.
+
+        Raises:
+            AdapterError: it was trained on another base model.
+        """
+        self.must_be_of(backbone)
         body, whose = body_of(backbone), f"{self.folder}, an adapter of {self.base},"
         anatomy = anatomy_of(body)
         self.method.must_suit(body, anatomy, whose)

@@ -6,11 +6,13 @@
 Nothing is prepared, pretrained or written. What depends on the data is taken from prepared data, if there are any.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
 
+from chartune.adapters.expected import Expected
 from chartune.disclosure import shown
 from chartune.errors import RunError
 from chartune.models.losses import CROSS_ENTROPY
@@ -33,7 +35,7 @@ from chartune.planning.workload import Workload, prepared, workload_of
 from chartune.quantities import human_bytes, human_seconds
 from chartune.stages.assembly import Part
 from chartune.stages.finetune import Finetune
-from chartune.stages.inputs import Inputs, inputs_of
+from chartune.stages.inputs import NONE_EXPECTED, Inputs, inputs_of
 from chartune.stages.model_stage import HeadSpec
 from chartune.stages.pretrain import Pretrain
 from chartune.store import Store
@@ -139,13 +141,16 @@ class Plan:
         return "\n".join([*lines, *(f"  note        {note}" for note in notes)])
 
 
-def plan(stage: Pretrain | Finetune, store: Store, exact: bool = False) -> Plan:
+def plan(
+    stage: Pretrain | Finetune, store: Store, exact: bool = False, expected: Mapping[str, Expected] = NONE_EXPECTED
+) -> Plan:
     """What a stage would train, need and take on this machine as it is now. Makes nothing.
 
     Args:
         stage: what would be done.
         store: where prepared data may be.
         exact: whether texts of real patients are counted as they are.
+        expected: by the references of layers the adapters that are not made yet.
 
     Raises:
         AdapterError: an adapter does not fit the base model, or the base cannot be what is asked.
@@ -154,7 +159,7 @@ def plan(stage: Pretrain | Finetune, store: Store, exact: bool = False) -> Plan:
     """
     held = held_memory()
     data = prepared(stage.data, store)
-    inputs = inputs_of(stage, store, read_dataset(data) if data else None, make=False, sizes=True)
+    inputs = inputs_of(stage, store, read_dataset(data) if data else None, make=False, sizes=True, expected=expected)
     read = inputs.backbone if inputs.backbone and inputs.backbone.weights else None  # else there is no tokenizer
     budget = inputs.budget(stage.optimisation)
     workload = workload_of(stage, read, store, budget, exact)

@@ -4,12 +4,15 @@ stage ─▶ base model ─fits?─ adapters below ─▶ positions enough? ─�
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from chartune.adapters.adapter import Adapter, read_adapter
+from chartune.adapters.expected import Expected
 from chartune.adapters.method import Method
 from chartune.adapters.placing import KEEP, must_merge
 from chartune.adapters.shuffled import weights_of
@@ -17,7 +20,7 @@ from chartune.adapters.stack import Fresh, Frozen
 from chartune.batches.budgets import budget_of
 from chartune.disclosure import is_made_up
 from chartune.errors import AdapterError
-from chartune.models.backbone import LocalBackbone, sizes_alone
+from chartune.models.backbone import Backbone, LocalBackbone, sizes_alone
 from chartune.models.exposure import circular
 from chartune.models.numerics import Resolved
 from chartune.models.quantisation import Quantisation
@@ -31,6 +34,9 @@ from chartune.stages.resolving import resolved_of
 from chartune.store import Store
 from chartune.tasks.dataset import Dataset, SourceEntry
 from chartune.train.optimizer import Optimisation
+
+NONE_EXPECTED: Final[Mapping[str, Expected]] = MappingProxyType({})
+"""Of a stage all of whose adapters are made."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +108,9 @@ class Inputs:
 
 
 def inputs_of(
-    stage: ModelStage, store: Store, dataset: Dataset | None = None, *, make: bool = True, sizes: bool = False
-) -> Inputs:
+    stage: ModelStage, store: Store, dataset: Dataset | None = None, *, make: bool = True, sizes: bool = False,
+    expected: Mapping[str, Expected] = NONE_EXPECTED,
+) -> Inputs:  # fmt: skip
     """The inputs of a stage.
 
     Args:
@@ -112,6 +119,7 @@ def inputs_of(
         dataset: its prepared data, which say how long it trains; None: not known.
         make: pretrain the small LLaMA if it is the base and does not exist yet; False: nothing is trained.
         sizes: a base model that the catalog knows by its sizes alone will do.
+        expected: by the references of layers the adapters that are not made yet; none of a stage that is to be run.
 
     Raises:
         ConfigError: an adapter or a base model is missing, `max_seq_len` is beyond its positions, or another field does
@@ -119,15 +127,18 @@ def inputs_of(
         AdapterError: an adapter does not fit the base model, or the base cannot be what is asked.
     """
     stack = stage.layers()
-    adapters = tuple(None if isinstance(layer, Fresh) else find_adapter(layer.adapter, store) for layer in stack.layers)
+    base = partial(_base, store=store, make=make, sizes=sizes)
+    unmade = {reference: one.on(base(one.backbone)) for reference, one in expected.items()}
+    adapters = tuple(
+        None if isinstance(layer, Fresh) else unmade.get(layer.adapter) or find_adapter(layer.adapter, store)
+        for layer in stack.layers
+    )
     methods = stack.methods(adapters)
     placed = [method for method, layer in zip(methods, stack.layers, strict=True) if layer in stack.placed]
     must_merge(methods[: stack.merged], KEEP)
-    backbone = sizes_alone(stage.backbone) if sizes else None
-    if backbone is None:
-        backbone = find_or_make(stage.backbone, store) if make else find_or_convert(stage.backbone, store)
+    backbone = base(stage.backbone)
     for layer, adapter in zip(stack.layers, adapters, strict=True):
-        if isinstance(layer, Frozen) and layer.shuffled is not None and adapter:
+        if isinstance(layer, Frozen) and layer.shuffled is not None and adapter and adapter not in unmade.values():
             weights_of(layer, adapter)
     if backbone is not None:
         stage.must_suit(backbone)
@@ -138,6 +149,12 @@ def inputs_of(
         must_have_positions(stage.max_seq_len, backbone, taken)
     must_suit_quantisation(placed, stage.numerics.quantisation)
     return Inputs(backbone, adapters, resolved_of(stage, backbone, dataset))
+
+
+def _base(backbone: Backbone, store: Store, *, make: bool, sizes: bool) -> LocalBackbone | None:
+    """A base model; None: one that chartune has yet to pretrain."""
+    known = sizes_alone(backbone) if sizes else None
+    return known or (find_or_make(backbone, store) if make else find_or_convert(backbone, store))
 
 
 def must_suit_quantisation(methods: Sequence[Method], quantisation: Quantisation) -> None:

@@ -4,12 +4,13 @@ references · paths · task names · bases, positions, adapters on bodies withou
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from chartune.adapters.expected import Expected
 from chartune.errors import ChartuneError, ConfigError, DataError
 from chartune.models.losses import CROSS_ENTROPY
 from chartune.stages.assembly import assemble, bare_body
@@ -90,7 +91,7 @@ def _refuse(problems: Problems, error: type[ChartuneError]) -> None:
 def _wrong_with(family: Family, number: int, asked: Cell, store: Store, known: dict[str, str]) -> Iterator[str]:
     """What is wrong with a cell, or a trial of it; models that are alike are looked at once."""
     try:
-        stage = family.stand_in(number, {}, store, asked)
+        stage, expected = family.stage(number, {}, asked), family.expected(number, {}, store)
     except ChartuneError as error:
         yield str(error)
         return
@@ -99,9 +100,9 @@ def _wrong_with(family: Family, number: int, asked: Cell, store: Store, known: d
         yield from filter(None, [_said(lambda: _must_have_task(stage))])
     if isinstance(stage, Ensemble):
         yield from filter(None, [_said(lambda: _must_answer_alike(family, number, stage))])
-    key = _model_of(stage)
+    key = f"{_model_of(stage)} {expected}"
     if key not in known:
-        known[key] = _said(lambda: _must_be_possible(stage, store))
+        known[key] = _said(lambda: _must_be_possible(stage, store, expected))
     yield from filter(None, [known[key]])
 
 
@@ -134,10 +135,10 @@ def _task_of(stage: Any) -> str:
     return task_named([task.name for task in stage.data.tasks], stage.task)
 
 
-def _must_be_possible(stage: Any, store: Store) -> None:
+def _must_be_possible(stage: Any, store: Store, expected: Mapping[str, Expected]) -> None:
     """Base, layers and positions fit: the model is put together without memory."""
     if isinstance(stage, ModelStage):
-        inputs = inputs_of(stage, store, make=False)
+        inputs = inputs_of(stage, store, make=False, expected=expected)
         spec = HeadSpec(np.zeros(2, dtype=np.float32), CROSS_ENTROPY)
         assemble(stage, inputs, bare_body(stage, inputs, planned=True), spec, planned=True)
     elif isinstance(stage, Tfidf) and stage.length:

@@ -20,7 +20,7 @@ from chartune.stages.tfidf import Tfidf
 from chartune.store import Store
 from chartune.studies.standing import Survey, needed
 
-STANDS_IN: Final = "its layer from `{}` is planned as a fresh one: where it will be frozen it takes less"
+NOT_MADE: Final = "its layer from `{}` is not made yet: it is planned by the method that is asked for there"
 BORROWED: Final = "planned as the first point of `{}`, whose search chooses its settings"
 
 
@@ -144,17 +144,18 @@ def _forecast(asked: Survey, number: int, again: bool, plans: dict[str, Plan | C
     if asked.standings[number].state == "done" and not again:
         return Forecast(title, done=True)
     try:
-        stage = asked.family.stand_in(number, made, asked.store, asked.settled(number))
+        stage = asked.family.stage(number, made, asked.settled(number))
+        expected = asked.family.expected(number, made, asked.store)
     except ChartuneError as error:
         return Forecast(title, note=str(error), planned=False)
     if isinstance(stage, Structured | Prior | Ensemble):
         return Forecast(title, note=f"{stage.kind} has no base model: seconds, of a thousand labels minutes")
     if isinstance(stage, Tfidf):
         return _of_terms(title, stage, asked.store)
-    key = _alike(stage)
+    key = f"{_alike(stage)} {expected}"
     if key not in plans:
         try:
-            plans[key] = plan(stage, asked.store)
+            plans[key] = plan(stage, asked.store, expected=expected)
         except ChartuneError as error:
             plans[key] = error
     open_ones = [need for need in asked.family.parents[number] if need not in made]
@@ -200,7 +201,7 @@ def _of_search(asked: Survey, number: int, one: Forecast) -> Forecast:
 def _as_planned(title: str, planned: Plan | ChartuneError, open_ones: Sequence[str]) -> Forecast:
     if isinstance(planned, ChartuneError):
         return Forecast(title, note=str(planned), planned=False)
-    notes = [STANDS_IN.format(need) for need in open_ones]
+    notes = [NOT_MADE.format(need) for need in open_ones]
     notes += planned.notes
     return Forecast(
         title, False, planned.seconds, planned.memory.peak, planned.disk.kept, planned.disk.while_training,

@@ -1,16 +1,15 @@
-"""Parents: what each reference of a study means, and what stands in for weights that do not exist yet.
+"""Parents: what each reference of a study means, and what is known of weights that do not exist yet.
 
-A cell whose parent is unfinished is checked and planned with a fresh layer of the parent's method in its place: as
-large, and learning where a frozen one would not.
+A cell whose parent is unfinished is checked and planned with an adapter without numbers in its place, by the parent's
+method and base model: as large as it will be, and learning only where it will.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from chartune.adapters.method import Method
-from chartune.adapters.placing import KEEP, must_merge
-from chartune.adapters.stack import Fresh, Merged, Stack
+from chartune.adapters.expected import Expected
+from chartune.adapters.stack import Fresh
 from chartune.errors import ConfigError
 from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import find_adapter
@@ -58,41 +57,38 @@ class Family:
         unmade = {need: self.open_reference(need) for need in self.cells[number].needs()}
         return self.study.stage(asked or self.cells[number], {**unmade, **made})
 
-    def stand_in(self, number: int, made: Mapping[str, str], store: Store, asked: Cell | None = None) -> Any:
-        """The stage of a cell as `stage` gives it, with a fresh layer in place of each adapter that is not made.
+    def expected(self, number: int, made: Mapping[str, str], store: Store) -> dict[str, Expected]:
+        """The adapters that a cell refers to and that are not made, by what stands in their place in its stage.
+
+        Args:
+            number: of the cell.
+            made: stage referred to → its adapter.
+            store: where adapters are that parents name by themselves.
 
         Raises:
             ConfigError: a parent leaves no adapter that could be a layer.
-            AdapterError: a parent that is to be merged cannot be.
         """
-        stage = self.stage(number, made, asked)
+        stage = self.stage(number, made)
+        if not isinstance(stage, Finetune):
+            return {}
         missing = {need: parent for need, parent in self.parents[number].items() if need not in made}
-        if not missing or not isinstance(stage, Finetune):
-            return stage
-        fresh = {
-            self.open_reference(need): Fresh(method=self._method(parent, store)) for need, parent in missing.items()
-        }
-        merged = [layer for layer in stage.stack.layers if isinstance(layer, Merged) and layer.adapter in fresh]
-        must_merge([fresh[layer.adapter].method for layer in merged], KEEP)
-        # What is merged adds no weight: without it the others weigh the same.
-        layers = tuple(
-            fresh.get(getattr(layer, "adapter", ""), layer) for layer in stage.stack.layers
-            if layer not in merged
-        )  # fmt: skip
-        return stage.model_copy(update={"stack": Stack(layers=layers)})
+        return {self.open_reference(need): self._leaves(parent, store) for need, parent in missing.items()}
 
-    def _method(self, number: int, store: Store) -> Method:
-        """Of the one adapter that a cell will leave."""
-        stage = self.stand_in(number, {}, store)
+    def _leaves(self, number: int, store: Store) -> Expected:
+        """The one adapter that a cell will leave."""
+        stage = self.stage(number, {})
         layers = stage.layers().layers if isinstance(stage, ModelStage) else ()
-        if len(layers) != 1 or stage.layers().trains_all():
+        if len(layers) != 1 or not stage.layers().placed or stage.layers().trains_all():
             raise ConfigError(
                 f"a reference must mean a stage that leaves one adapter, but `{self.cells[number].stage}` leaves "
                 f"{len(layers) or 'none'}{' whole model' if layers and stage.layers().trains_all() else ''}; refer to "
                 f"a stage with one layer."
             )
         layer = layers[0]
-        return layer.method if isinstance(layer, Fresh) else find_adapter(layer.adapter, store).method
+        if isinstance(layer, Fresh):
+            return Expected(self.cells[number].stage, layer.method.as_kept(), stage.backbone)
+        below = self.expected(number, {}, store).get(layer.adapter) or find_adapter(layer.adapter, store)
+        return Expected(self.cells[number].stage, below.method, stage.backbone)
 
 
 def family_of(study: Study) -> tuple[Family, list[tuple[str, str]]]:
