@@ -4,6 +4,9 @@
                   └▶ proposal ─────────────┘         └▶ evaluate ─▶ outcome ─▶ journal
 
 With a fidelity there are two searches: one on a share of the training, and its best settings in full.
+
+Searches that differ in their budget alone share a journal: a longer one goes on from a shorter one, and a shorter one
+asked afterwards comes to what it would have come to alone, for it sees the trials within its budget and no others.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,6 +27,8 @@ Evaluate: TypeAlias = Callable[[Settings, float], Outcome]
 """Settings, and which share of the training is done → how they score."""
 Proposing: TypeAlias = Callable[[int, Sequence[Trial]], Point]
 """Number of a trial, and all others → its point."""
+Within: TypeAlias = tuple[Sequence[Trial], bool]
+"""The trials that are within a budget, and whether it is spent."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +53,15 @@ class Result:
     """What a search has come to."""
 
     trials: tuple[Trial, ...]
-    """By number; on a share of the training where there is a fidelity."""
+    """Those within the budget, by number; on a share of the training where there is a fidelity."""
     promoted: tuple[Trial, ...] = ()
     """Those of them that were trained in full."""
     ended: str = ""
     """Why no further trial is begun; empty: it has not ended."""
+    beyond: tuple[Trial, ...] = ()
+    """Trials of the same journal that a search with a larger budget has made: nothing is chosen among them."""
+    promoted_beyond: tuple[Trial, ...] = ()
+    """Likewise of those that were trained in full."""
 
     def best(self, problem: Problem) -> Trial | None:
         """The trial with the best score, in full training; None: every one has failed, or it has not ended."""
@@ -61,13 +70,15 @@ class Result:
 
 
 def result_of(problem: Problem, trials: Sequence[Trial], promoted: Sequence[Trial]) -> Result:
-    """What some trials come to, with nothing more done."""
-    ended = "" if any(trial.state == "running" for trial in (*trials, *promoted)) else _ends(problem, trials)
+    """What some trials come to, with nothing more done; those beyond the budget are set apart."""
+    own, chosen = _within(problem, trials), list(promoted)
+    ended = "" if any(trial.state == "running" for trial in own) else _ends(problem, own)
     if ended and problem.search.fidelity:
-        wanted = {key_of(trial.settings) for trial in _chosen(problem, trials)}
-        done = {key_of(trial.settings) for trial in promoted if trial.state != "running"}
-        ended = ended if wanted <= done else ""
-    return Result(tuple(trials), tuple(promoted), ended)
+        chosen = _promoted(problem, own, promoted)
+        done = {key_of(trial.settings) for trial in chosen if trial.state != "running"}
+        ended = ended if {key_of(trial.settings) for trial in _chosen(problem, own)} <= done else ""
+    beside = tuple(trial for trial in promoted if trial not in chosen)
+    return Result(tuple(own), tuple(chosen), ended, tuple(trials[len(own) :]), beside)
 
 
 def searched(
@@ -102,13 +113,20 @@ def searched(
         return again[0] if again else proposed(problem.space, problem.search, number, others, lower_is_better=lower)
 
     def to_promote(others: Sequence[Trial]) -> list[Point]:
-        done = {key_of(trial.settings) for trial in others}
-        return [trial.point for trial in _chosen(problem, first.trials()) if key_of(trial.settings) not in done]
+        done, own = {key_of(trial.settings) for trial in others}, _within(problem, first.trials())
+        return [trial.point for trial in _chosen(problem, own) if key_of(trial.settings) not in done]
 
-    _tried(problem, first, by_sampler, lambda trials: bool(_ends(problem, trials)),
+    def within(trials: Sequence[Trial]) -> Within:
+        own = _within(problem, trials)
+        return own, bool(_ends(problem, own))
+
+    def within_promoted(trials: Sequence[Trial]) -> Within:
+        return _promoted(problem, _within(problem, first.trials()), trials), not to_promote(trials)
+
+    _tried(problem, first, by_sampler, within,
            lambda settings: evaluate(settings, problem.share), lambda: after(so_far()))  # fmt: skip
     if full:
-        _tried(problem, full, lambda _, others: to_promote(others)[0], lambda trials: not to_promote(trials),
+        _tried(problem, full, lambda _, others: to_promote(others)[0], within_promoted,
                lambda settings: evaluate(settings, 1.0), lambda: after(so_far()))  # fmt: skip
     return so_far()
 
@@ -125,6 +143,18 @@ def _ends(problem: Problem, trials: Sequence[Trial]) -> str:
     return problem.search.ends(problem.space, trials)
 
 
+def _within(problem: Problem, trials: Sequence[Trial]) -> list[Trial]:
+    """The first trials, up to the one with which the budget is spent; all where it is not."""
+    ends = (count for count in range(1, len(trials)) if _ends(problem, trials[:count]))
+    return list(trials[: next(ends, len(trials))])
+
+
+def _promoted(problem: Problem, own: Sequence[Trial], promoted: Sequence[Trial]) -> list[Trial]:
+    """Of those that were trained in full the ones that a search with these trials trains in full."""
+    wanted = {key_of(trial.settings) for trial in _chosen(problem, own)}
+    return [trial for trial in promoted if key_of(trial.settings) in wanted]
+
+
 def _chosen(problem: Problem, trials: Sequence[Trial]) -> list[Trial]:
     """Those that are trained in full."""
     count = problem.search.fidelity.promoted if problem.search.fidelity else 0
@@ -132,14 +162,15 @@ def _chosen(problem: Problem, trials: Sequence[Trial]) -> list[Trial]:
 
 
 def _tried(
-    problem: Problem, journal: Journal, propose: Proposing, ends: Callable[[Sequence[Trial]], bool],
+    problem: Problem, journal: Journal, propose: Proposing, within: Callable[[Sequence[Trial]], Within],
     evaluate: Callable[[Settings], Outcome], after: Callable[[], None],
 ) -> None:  # fmt: skip
-    """Trial by trial, those that a kill has left open first."""
+    """Trial by trial, those that a kill has left open first; of these what is beyond the budget stays open."""
     while True:
         with journal.alone():
             trials, left = journal.trials(), journal.left_open()
-            if left is None and ends(trials):
+            own, spent = within(trials)
+            if spent and (left is None or left[0] not in {trial.number for trial in own}):
                 return
             number, point = left or (journal.begin(), None)
             others = [trial for trial in trials if trial.number != number]

@@ -220,9 +220,15 @@ def _owner(store: Store) -> str:
 
 
 def _record(done: Searched, weights: Mapping[str, float] | None = None) -> None:
-    """Write the trials down as plain JSON, for those who have no optuna; `weights`: the importance of each setting."""
-    plain = {name: [trial.to_json() for trial in getattr(done.result, name)] for name in ("trials", "promoted")}
-    problem = done.problem
+    """Write the trials down as plain JSON, for those who have no optuna; `weights`: the importance of each setting.
+
+    Those beyond the budget, too: a study with a larger one finds them here.
+    """
+    problem, result = done.problem, done.result
+    every = {"trials": (*result.trials, *result.beyond), "promoted": (*result.promoted, *result.promoted_beyond)}
+    plain = {
+        name: [one.to_json() for one in sorted(trials, key=lambda one: one.number)] for name, trials in every.items()
+    }
     about = {"space": problem.space.to_json(), "lower_is_better": problem.lower_is_better, "share": problem.share}
     with storing(done.folder):
         done.folder.mkdir(parents=True, exist_ok=True, mode=0o700)

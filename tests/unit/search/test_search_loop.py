@@ -81,6 +81,57 @@ def test_a_larger_budget_goes_on_where_a_smaller_one_ended() -> None:
     assert result == at_once
 
 
+class Rising(Toy):
+    """Each trial is better than all before it, so that a search beyond its budget would choose another."""
+
+    def __call__(self, settings: Settings, share: float) -> Outcome:
+        return replace(super().__call__(settings, share), score=-float(len(self.asked)))
+
+
+SMALLER: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    ({"trials": 5}, {"trials": 3}),
+    ({"tokens": 4500}, {"tokens": 1500}),
+    ({"minutes": 5}, {"minutes": 2, "trials": 4}),
+    ({"trials": 6, "fidelity": {"promoted": 3}}, {"trials": 4, "fidelity": {"promoted": 2}}),
+    ({"trials": 4, "fidelity": {"promoted": 4}}, {"trials": 4, "fidelity": {"promoted": 1}}),
+]
+
+
+@pytest.mark.parametrize(("larger", "smaller"), SMALLER)
+def test_a_smaller_budget_asked_after_a_larger_one_chooses_among_its_own_trials_alone(
+    larger: dict[str, Any], smaller: dict[str, Any]
+) -> None:
+    storage, toy, alone = optuna.storages.InMemoryStorage(), Rising(), problem(WIDE, sampler="random", **smaller)
+    every = made(problem(WIDE, sampler="random", **larger), toy, storage)
+    asked = len(toy.asked)
+    afterwards, at_once = made(alone, toy, storage), made(alone, Rising())
+    assert afterwards.ended == at_once.ended
+    assert [trial.settings for trial in afterwards.trials] == [trial.settings for trial in at_once.trials]
+    assert len(every.trials) == len(afterwards.trials) + len(afterwards.beyond)
+    ours, theirs = (one.best(alone) for one in (afterwards, every))
+    assert ours is not None
+    assert theirs is not None
+    assert ours != theirs
+    if "fidelity" not in smaller:
+        assert len(toy.asked) == asked
+        assert afterwards.trials == at_once.trials
+        assert ours == at_once.best(alone)
+    else:  # the best of its own trials on a share of the training are the ones that it trains in full
+        best = sorted(afterwards.trials, key=lambda trial: trial.score or 0)[: smaller["fidelity"]["promoted"]]
+        assert {str(trial.settings) for trial in afterwards.promoted} == {str(trial.settings) for trial in best}
+
+
+def test_a_trial_that_a_larger_budget_has_left_open_is_not_taken_up_by_a_smaller_one() -> None:
+    storage, toy = optuna.storages.InMemoryStorage(), Toy()
+    with pytest.raises(KillError):
+        made(problem(WIDE, sampler="random", trials=5), Dying(toy, 4), storage)
+    smaller = made(problem(WIDE, sampler="random", trials=3), toy, storage)
+    assert (len(toy.asked), smaller.ended) == (4, "3 trials have been made")
+    assert [trial.state for trial in smaller.beyond] == ["running"]
+    larger = made(problem(WIDE, sampler="random", trials=5), toy, storage)
+    assert (len(toy.asked), len(larger.trials)) == (6, 5)
+
+
 def test_the_seed_and_the_number_of_a_trial_determine_it(monkeypatch: pytest.MonkeyPatch) -> None:
     seeds: list[int] = []
 

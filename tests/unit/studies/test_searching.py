@@ -145,6 +145,17 @@ def test_the_standing_says_how_far_a_search_is(asked: Asking, done: Conducted) -
     assert (standing.state, standing.why) == ("missing", "its search has made 0 of at most 20 trials")
 
 
+def test_a_study_of_fewer_trials_chooses_among_its_own_and_leaves_the_others(asked: Asking, done: Conducted) -> None:
+    first, second = done.searches[0].result.trials
+    few = Study.parse(asked[0].model_dump() | {"search": {**asked[0].search.model_dump(), "trials": 1}})
+    (one,) = survey(family_of(few)[0], asked[1], {}).searches.values()
+    assert (one.chosen, one.folder) == (first.settings, done.searches[0].folder)
+    assert conduct(few, asked[1]).searches[0].result.trials == (first,)
+    (whole,) = looked_at(asked).searches.values()
+    assert whole.result.trials == (first, second)
+    assert whole.chosen == done.searches[0].chosen
+
+
 def test_a_plan_counts_the_trials_that_are_to_come_once_for_all_seeds(asked: Asking, done: Conducted) -> None:
     base = asked[0].shared["finetune"]["backbone"]["name"]
     seeds = study(asked[0].data, base, {RANK: [2, 4]}, seeds=[0, 1])
