@@ -19,13 +19,17 @@ def command(store: StoreOption = DEFAULT_STORE, as_json: JsonOption = False) -> 
 
 
 def _facts(row: Row, store: Store) -> dict[str, Any]:
-    from chartune.models.backbone import is_here, is_installed
+    from chartune.models.backbone import is_installed, standing_here
 
-    here, made = is_here(row, store), row.origin == "made" or (row.origin == "gguf" and is_installed(row))
+    (here, problem), made = (
+        standing_here(row, store),
+        row.origin == "made" or (row.origin == "gguf" and is_installed(row)),
+    )
     return {
         "name": row.name, "title": row.title, "hub": row.hub or None, "licence": row.licence, "tokens": row.tokens,
         "exposure": asdict(row.exposure), "circular_on_mimic": row.exposure.contaminates("mimic3", made_up=False),
-        "here": here, "made_on_first_use": made and not here, "get": row.install or None, "plannable": bool(row.sizes),
+        "here": here, "made_on_first_use": made and not here, "problem": problem or None, "get": row.install or None,
+        "plannable": bool(row.sizes),
     }  # fmt: skip
 
 
@@ -33,6 +37,7 @@ def _line(facts: dict[str, Any]) -> str:
     read = "{text} ({source})".format(**facts["exposure"])
     mimic = {True: "; its scores on MIMIC are circular", None: "; whether MIMIC's notes are among it is not known"}
     how = "made on first use" if facts["made_on_first_use"] else f"not here: {facts['get']}"
+    how = f"in the local cache, but not to be read: {facts['problem'].rstrip('.')}" if facts["problem"] else how
     return "\n    ".join([
         f"{facts['name']}  {facts['title']}",
         f"{facts['licence']}; up to {facts['tokens']:,} tokens",

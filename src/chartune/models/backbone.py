@@ -86,10 +86,11 @@ def _found(backbone: Backbone, store: Store) -> LocalBackbone | None:
 def sizes_alone(backbone: Backbone) -> LocalBackbone | None:
     """A row of the catalog that is known by its config.json, without weights and tokenizer.
 
-    None: it is no such row, or its weights are in the local cache.
+    None: it is no such row, or its weights are in the local cache, in files that are read.
     """
     row = catalog.get(backbone.name)
-    if row is None or not row.sizes or _cached(row.hub, backbone.revision):
+    cached = row and _cached(row.hub, backbone.revision)
+    if row is None or not row.sizes or (cached and not why_unread(cached)):
         return None
     folder = Path(__file__).with_name("sizes") / row.sizes
     config, file = safe_config(folder), hashed(folder / "config.json")
@@ -97,9 +98,24 @@ def sizes_alone(backbone: Backbone) -> LocalBackbone | None:
     return LocalBackbone(row.name, folder, family, config, identity((file,)), row.licence, row.exposure.text, (file,))
 
 
-def is_here(row: Row, store: Store) -> bool:
-    """Whether the base model of a row is on this machine; nothing of it is opened."""
-    return bool(_cached(row.hub, None) or _places(row, store))
+def standing_here(row: Row, store: Store) -> tuple[bool, str]:
+    """Whether the base model of a row is on this machine, and why it cannot be taken where it is there as good as.
+
+    No weights are opened: only which files its folder in the local cache has.
+    """
+    cached = _cached(row.hub, None)
+    why = why_unread(cached) if cached else ""
+    return bool(_places(row, store) or (cached and not why)), why
+
+
+def why_unread(folder: Path) -> str:
+    """Why a folder's files are none of a base model that is read, such as pickled weights; empty: they are."""
+    try:
+        weight_files(folder)
+        tokenizer_files(folder)
+    except AdapterError as error:
+        return str(error)
+    return ""
 
 
 def _how_to_get(row: Row) -> str:

@@ -9,7 +9,7 @@ from transformers import AutoConfig
 
 from chartune.errors import AdapterError, ConfigError
 from chartune.models.architecture import shape_of
-from chartune.models.backbone import Backbone, find_backbone, is_here, sizes_alone
+from chartune.models.backbone import Backbone, find_backbone, sizes_alone, standing_here
 from chartune.models.catalog import Row, catalog
 from chartune.models.exposure import circular
 from chartune.models.load import load_body, parameters_of
@@ -51,14 +51,14 @@ def test_a_published_base_is_taken_from_the_cache_or_a_folder_by_its_name(
 ) -> None:
     with pytest.raises(ConfigError, match=f"weights of `{row.name}` must be on this machine.*import-backbone"):
         find_backbone(Backbone(name=row.name), store)
-    assert not is_here(row, store)
+    assert standing_here(row, store) == (False, "")
     source = twin(twins, kind_of(row)).folder
     copy = Path(shutil.copytree(source, tmp_path / (row.hub or row.name).rpartition("/")[2]))
     names = [str(copy)]
     if row.hub:
         cached(cache, row.hub, source)
         names += [row.name, row.hub]
-        assert is_here(row, store)
+        assert standing_here(row, store) == (True, "")
         assert sizes_alone(Backbone(name=row.name)) is None  # what is here is planned with as it is
     for name in names:
         base = find_backbone(Backbone(name=name), store)
@@ -87,6 +87,12 @@ def test_pickled_weights_in_the_cache_are_refused_with_the_way_out(cache: Path, 
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
     with pytest.raises(AdapterError, match="chartune import-backbone"):
         find_backbone(Backbone(name="bio-clinicalbert"), store)
+    said = json.loads(chartune("bases", "--json", "--store", store.root).out)["bases"]
+    listed = {row["name"]: row for row in said}["bio-clinicalbert"]
+    assert not listed["here"]
+    assert f"chartune import-backbone {folder}" in listed["problem"]
+    assert "in the local cache, but not to be read" in chartune("bases", "--store", store.root).out
+    assert sizes_alone(Backbone(name="bio-clinicalbert")) is not None  # a plan needs no more than its sizes
 
 
 def test_a_folder_of_another_name_states_no_licence(store: Store, twins: Path, tmp_path: Path) -> None:
