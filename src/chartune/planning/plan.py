@@ -18,6 +18,7 @@ from chartune.errors import RunError
 from chartune.models.losses import CROSS_ENTROPY
 from chartune.models.numerics import Resolved
 from chartune.planning.blueprint import Blueprint, drawn, rehearsals
+from chartune.planning.prepared import prepared
 from chartune.planning.rates import Rates, measured_rates
 from chartune.planning.rehearsal import Rehearsals
 from chartune.planning.requirements import (
@@ -31,7 +32,7 @@ from chartune.planning.requirements import (
     micro_batch_within,
     seconds_of,
 )
-from chartune.planning.workload import Workload, prepared, workload_of
+from chartune.planning.workload import Workload, workload_of
 from chartune.quantities import human_bytes, human_seconds
 from chartune.stages.assembly import Part
 from chartune.stages.finetune import Finetune
@@ -94,7 +95,7 @@ class Plan:
     @property
     def fits(self) -> bool:
         """Whether memory and disk are enough, as far as is known."""
-        return self.memory.peak <= self.memory.free and self.disk.kept + self.disk.while_training <= self.disk.free
+        return self.memory.peak <= self.memory.free and self.disk.needed <= self.disk.free
 
     def must_fit(self) -> None:
         """Refuse what cannot end well.
@@ -103,10 +104,9 @@ class Plan:
             RunError: more memory or disk is needed than is free; the message says the ways out.
         """
         if not self.fits:
-            disk = self.disk.kept + self.disk.while_training
             raise RunError(
                 f"a run must fit into what is free, but {self.title} would need about {human_bytes(self.memory.peak)} "
-                f"of memory and {human_bytes(disk)} of disk, and {human_bytes(self.memory.free)} and "
+                f"of memory and {human_bytes(self.disk.needed)} of disk, and {human_bytes(self.memory.free)} and "
                 f"{human_bytes(self.disk.free)} are free; {'; or '.join(self.ways_out)}."
             )
 
@@ -132,8 +132,8 @@ class Plan:
             *(f"{'':14}{part.name}: {part.trainable:,} of {part.parameters:,}" for part in self.parts),
             f"  data        {_workload_line(self.workload, exact)}",
             f"  memory      about {human_bytes(self.memory.peak)} at most, {human_bytes(self.memory.free)} are free",
-            f"  disk        about {human_bytes(self.disk.kept)} kept, {human_bytes(self.disk.while_training)} while "
-            f"training, {human_bytes(self.disk.free)} are free",
+            f"  disk        about {human_bytes(self.disk.kept)} kept, {human_bytes(self.disk.shared)} for all runs, "
+            f"{human_bytes(self.disk.while_training)} while training, {human_bytes(self.disk.free)} are free",
             f"  time        {_time_line(self.seconds)}",
         ]
         unfit = "" if self.fits else f"does not fit: {'; or '.join(self.ways_out)}"
@@ -176,7 +176,8 @@ def plan(
     if fewer is not None:
         rehearsed, usual = rehearsed.in_micro_batches_of(fewer), usual.in_micro_batches_of(fewer)
         memory = memory_of(weights, rehearsed, workload, resolved, held)
-    disk, rates = disk_of(weights, store.root), measured_rates(resolved, usual.result_bytes)
+    parts = workload.kept.named(stage, inputs, workload.data or "", blueprint.model.body.hidden_size)
+    disk, rates = disk_of(weights, store.root, parts), measured_rates(resolved, usual.result_bytes)
     title = f"{stage.layers().title()} on {backbone.name if backbone else stage.backbone.name}"
     return Plan(
         stage.kind, title, resolved, blueprint.parts, workload, memory, disk, rates,
@@ -228,7 +229,7 @@ def _ways_out(
         elif resolved.precision == "fp32":
             ways.append("--set numerics.precision=bf16")
         ways.append("a smaller base model, or a machine with more memory")
-    if disk.kept + disk.while_training > disk.free:
+    if disk.needed > disk.free:
         ways.append("free some disk, or take another --store")
     return tuple(ways)
 

@@ -10,8 +10,10 @@ STEP_SECONDS is a judgement. How far runs are off on which nothing was fitted, b
 of them was compared with a run.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 import psutil
@@ -113,10 +115,22 @@ class Disk:
     """Checkpoints: two, and one that is being written."""
     free: int
     """Free where the store is."""
+    parts: Mapping[str, int] = field(default_factory=dict)
+    """What it puts into the store for all runs (`chartune.planning.kept`), by name; less where it is there already."""
+
+    @property
+    def shared(self) -> int:
+        """All of that."""
+        return sum(self.parts.values())
+
+    @property
+    def needed(self) -> int:
+        """At most, while it trains."""
+        return self.kept + self.while_training + self.shared
 
     def to_json(self) -> dict[str, int]:
         """As plain JSON."""
-        return asdict(self)
+        return {"kept": self.kept, "shared": self.shared, "while_training": self.while_training, "free": self.free}
 
 
 def memory_of(weights: Weights, rehearsed: Rehearsals, workload: Workload, resolved: Resolved, held: int) -> Memory:
@@ -141,10 +155,12 @@ def memory_of(weights: Weights, rehearsed: Rehearsals, workload: Workload, resol
     return Memory(process, weights.resident_bytes, optimizer, max(worst, read), workload.text_bytes, free_memory("cpu"))
 
 
-def disk_of(weights: Weights, store: Path) -> Disk:
-    """What a run writes, and what is free where the store is or will be."""
+def disk_of(weights: Weights, store: Path, parts: Mapping[str, int] = MappingProxyType({})) -> Disk:
+    """What a run writes, its own and the parts for all runs, and what is free where the store is or will be."""
     place = next(folder for folder in (store, *store.parents) if folder.exists())
-    return Disk(weights.kept_bytes, 3 * (ADAMW + 2 * COPY) * weights.trainable, psutil.disk_usage(str(place)).free)
+    return Disk(
+        weights.kept_bytes, 3 * (ADAMW + 2 * COPY) * weights.trainable, psutil.disk_usage(str(place)).free, parts
+    )
 
 
 def micro_batch_within(left: int, rehearsed: Rehearsals, weights: Weights) -> int:

@@ -10,8 +10,8 @@ import polars as pl
 import torch
 
 from chartune.disclosure import amount, is_made_up, typical
+from chartune.planning.prepared import prepared
 from chartune.planning.requirements import SETUP_SECONDS
-from chartune.planning.workload import prepared
 from chartune.stages.regressions import processes_for
 from chartune.stages.tfidf import SAMPLE, Tfidf
 from chartune.store import Store

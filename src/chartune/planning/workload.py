@@ -7,8 +7,7 @@ those at the planned length: early stopping can only shorten a run. Of real pati
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -17,16 +16,18 @@ import polars as pl
 from chartune.batches.long_texts import FIRST, AnyLong, encode_long
 from chartune.batches.tokenize import encode, load_tokenizer
 from chartune.disclosure import amount, is_made_up, shown, typical
-from chartune.errors import ConfigError, StoreError
+from chartune.errors import StoreError
 from chartune.models.backbone import LocalBackbone
+from chartune.planning.kept import Kept, array_bytes, nats_of, vectors_of
+from chartune.planning.prepared import prepared
 from chartune.stages.finetune import Finetune
 from chartune.stages.pretrain import Pretrain
+from chartune.stages.recalibrating import CALIBRATION
 from chartune.stages.table import SCORED
 from chartune.stages.texts import SPLITS
 from chartune.store import Artefact, Store
 from chartune.tasks.dataset import read_dataset
-from chartune.tasks.prepare import AnyPreparation, corpus_of, parse_preparation, read_task, task_named
-from chartune.tasks.prepared import SHELF
+from chartune.tasks.prepare import corpus_of, read_task, task_named
 from chartune.train.optimizer import Optimisation
 from chartune.train.plan import micro_batches, schedule_of
 
@@ -66,6 +67,8 @@ class Workload:
     """Tokens read without gradients: evaluations, final scores, vectors for a head."""
     text_bytes: int = 0
     """Size of the texts that are held in memory."""
+    kept: Kept = field(default_factory=Kept)
+    """What is put into the store for all runs."""
 
     @property
     def row(self) -> int | None:
@@ -74,7 +77,7 @@ class Workload:
 
     def to_json(self, exact: bool = True) -> dict[str, Any]:
         """As plain JSON; `exact`: whether texts of real patients are counted as they are."""
-        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        plain = asdict(self)
         return plain if exact or self.examples is None else plain | {"examples": shown(self.examples, exact)}
 
 
@@ -100,29 +103,6 @@ def workload_of(
     if isinstance(stage, Pretrain):
         return _of_blocks(stage, data, backbone, budget, exact)
     return _of_texts(stage, data, backbone, budget, exact)
-
-
-def prepared(preparation: AnyPreparation, store: Store) -> Artefact | None:
-    """The newest prepared data with this config. Raw files are not hashed again: they may have changed since."""
-    wanted = (preparation.hashable(), _place(preparation))
-    for artefact in reversed(store.artefacts(SHELF)):
-        try:
-            made = parse_preparation(read_dataset(artefact).config)
-        except (ConfigError, StoreError):  # of another version of chartune, or damaged
-            continue
-        if (made.hashable(), _place(made)) == wanted:
-            return artefact
-    return None
-
-
-def _place(preparation: AnyPreparation) -> list[Path]:
-    """Where the raw files are, whichever field says so."""
-    return [
-        value.expanduser().absolute()
-        for part in (preparation.source, preparation.splits)
-        for value in (getattr(part, name) for name in type(part).model_fields)
-        if isinstance(value, Path)
-    ]
 
 
 def _outputs_asked(stage: Finetune) -> int | None:
@@ -154,11 +134,14 @@ def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None, b
     form = dataset.tasks[task].form
     outputs = form.outputs(len(dataset.tasks[task].labels))
     frame = read_task(data, task).select("split", "text")
-    texts = {split: _texts(stage, frame, split, backbone, exact) for split in ("train", *SCORED)}
+    texts = {split: _texts(stage, frame, split, backbone, exact) for split in ("train", *SCORED, CALIBRATION)}
+    ids = array_bytes(sum(part.count for part in texts.values()), sum(part.tokens for part in texts.values()))
     if stage.per_class is not None:
         most = stage.per_class * max(2, len(dataset.tasks[task].labels))
         texts["train"] = replace(texts["train"], count=min(texts["train"].count, most))
     train, trains = texts["train"], stage.stack.trains_body()
+    counts = {split: part.count if form.whole_text else part.tokens for split, part in texts.items()}
+    calibrated = stage.recalibration != "none" and bool(form.recalibrators)
     schedule = schedule_of(stage.optimisation, stage.stopping, train.count)
     return Workload(
         data=data.fingerprint, outputs=outputs, loss=form.loss, examples=train.count, epoch_tokens=train.tokens,
@@ -167,6 +150,7 @@ def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None, b
         micro_batches=schedule.steps * _turns(stage.optimisation, train.mean, budget) if trains else 0,
         read_tokens=_read(stage, texts, schedule.evaluations),
         text_bytes=2 * sum(part.size for part in texts.values()),
+        kept=Kept(ids if form.whole_text else 0, vectors_of(stage, counts, calibrated=calibrated)),
     )  # fmt: skip
 
 
@@ -199,6 +183,11 @@ class _Notes:
     """Of all of them, begin and end of each included."""
     characters: float
 
+    @property
+    def text(self) -> float:
+        """Tokens without begin and end of each."""
+        return self.tokens - AROUND * self.documents
+
 
 def _of_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone | None, budget: int, exact: bool) -> Workload:
     """Of pretraining: blocks of notes, all of full length, or for an encoder rows of a mean length."""
@@ -208,6 +197,10 @@ def _of_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone | None, 
     blocks = {split: _blocks(stage, part, both_ways=both_ways) for split, part in notes.items()}
     length = _row(stage, notes["train"], blocks["train"]) if both_ways else stage.max_seq_len
     schedule = schedule_of(stage.optimisation, stage.stopping, blocks["train"])
+    ids = (array_bytes(p.documents, round(p.text), counted=split != "train" and not both_ways)
+           for split, p in notes.items())  # fmt: skip
+    last = notes[stage.scored[-1]]
+    predicted = last.text if both_ways else last.text + last.documents  # the end of each, too
     epoch, characters = blocks["train"] * length, sum(part.characters for part in notes.values())
     return Workload(
         data=data.fingerprint, examples=blocks["train"], epoch_tokens=epoch, steps=schedule.steps,
@@ -215,6 +208,7 @@ def _of_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone | None, 
         micro_batches=schedule.steps * _turns(stage.optimisation, length, budget),
         read_tokens=_read_blocks(stage, blocks, schedule.evaluations) * length,
         text_bytes=round(2 * characters) + BYTES_PER_PACKED_TOKEN * sum(blocks.values()) * stage.max_seq_len,
+        kept=Kept(sum(ids), nats=nats_of(stage, predicted, blocks[stage.scored[-1]], length, both_ways=both_ways)),
     )  # fmt: skip
 
 
@@ -236,14 +230,13 @@ def _blocks(stage: Pretrain, notes: _Notes, *, both_ways: bool) -> int:
         return notes.documents
     if not both_ways:
         return math.ceil(notes.tokens / stage.max_seq_len)
-    full = (notes.tokens - AROUND * notes.documents) / max(1, stage.max_seq_len - AROUND)
+    full = notes.text / max(1, stage.max_seq_len - AROUND)
     return max(notes.documents, math.ceil(full + notes.documents / 2))
 
 
 def _row(stage: Pretrain, notes: _Notes, rows: int) -> int:
     """Mean tokens of an encoder's row."""
-    text = notes.tokens - AROUND * notes.documents
-    return min(stage.max_seq_len, AROUND + math.ceil(text / max(1, rows)))
+    return min(stage.max_seq_len, AROUND + math.ceil(notes.text / max(1, rows)))
 
 
 def _read_blocks(stage: Pretrain, blocks: Mapping[str, int], evaluations: int) -> int:

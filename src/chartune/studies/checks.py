@@ -100,7 +100,7 @@ def _wrong_with(family: Family, number: int, asked: Cell, store: Store, known: d
         yield from filter(None, [_said(lambda: _must_have_task(stage))])
     if isinstance(stage, Ensemble):
         yield from filter(None, [_said(lambda: _must_answer_alike(family, number, stage))])
-    key = f"{_model_of(stage)} {expected}"
+    key = _model_of(stage)
     if key not in known:
         known[key] = _said(lambda: _must_be_possible(stage, store, expected))
     yield from filter(None, [known[key]])

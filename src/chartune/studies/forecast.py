@@ -4,8 +4,8 @@ cells ─done?─▶ nothing more · not done ─plan, alike cells once─▶ se
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from chartune.errors import ChartuneError
@@ -38,6 +38,8 @@ class Forecast:
     """On disk, afterwards."""
     training_bytes: int | None = None
     """On disk, while it trains."""
+    parts: Mapping[str, int] = field(default_factory=dict)
+    """Bytes of what it puts into the store for all runs, by name: cells on the same texts share them."""
     trainable_parameters: int | None = None
     """Exactly."""
     note: str = ""
@@ -54,7 +56,8 @@ class Forecast:
         return {
             "cell": self.cell, "done": self.done, "planned": self.planned, "seconds": self.seconds,
             "trainable_parameters": self.trainable_parameters, "peak_bytes": self.peak_bytes,
-            "kept_bytes": self.kept_bytes, "training_bytes": self.training_bytes, "note": self.note,
+            "kept_bytes": self.kept_bytes, "shared_bytes": sum(self.parts.values()) if self.planned else None,
+            "training_bytes": self.training_bytes, "note": self.note,
         }  # fmt: skip
 
     def as_text(self) -> str:
@@ -82,7 +85,7 @@ class Total:
     peak_bytes: int
     """Of the largest cell."""
     disk_bytes: int
-    """What all leave, and what the largest needs while it trains."""
+    """What all leave, what they share once, and what the largest needs while it trains."""
     free_memory: int | None
     free_disk: int | None
     """None: no cell was planned."""
@@ -152,7 +155,7 @@ def _forecast(asked: Survey, number: int, again: bool, plans: dict[str, Plan | C
         return Forecast(title, note=f"{stage.kind} has no base model: seconds, of a thousand labels minutes")
     if isinstance(stage, Tfidf):
         return _of_terms(title, stage, asked.store)
-    key = f"{_alike(stage)} {expected}"
+    key = _alike(stage)
     if key not in plans:
         try:
             plans[key] = plan(stage, asked.store, expected=expected)
@@ -205,7 +208,7 @@ def _as_planned(title: str, planned: Plan | ChartuneError, open_ones: Sequence[s
     notes += planned.notes
     return Forecast(
         title, False, planned.seconds, planned.memory.peak, planned.disk.kept, planned.disk.while_training,
-        planned.trainable_parameters, "; ".join(notes),
+        planned.disk.parts, planned.trainable_parameters, "; ".join(notes),
     )  # fmt: skip
 
 
@@ -213,9 +216,10 @@ def _total(each: Sequence[Forecast], plans: Sequence[Plan]) -> Total:
     todo = [one for one in each if not one.done]
     timed = [one.seconds for one in todo if one.seconds is not None]
     kept = sum(one.kept_bytes or 0 for one in todo)
+    shared = sum(dict(part for one in todo for part in one.parts.items()).values())
     return Total(
         sum(timed), len(timed), len(todo), max((one.peak_bytes or 0 for one in todo), default=0),
-        kept + max((one.training_bytes or 0 for one in todo), default=0),
+        kept + shared + max((one.training_bytes or 0 for one in todo), default=0),
         min((made.memory.free for made in plans), default=None), min((made.disk.free for made in plans), default=None),
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from chartune.artefact import PARTIAL
 from chartune.errors import ChartuneError
-from chartune.planning.workload import prepared
+from chartune.planning.prepared import prepared
 from chartune.runs.holdings import is_held
 from chartune.runs.record import ADAPTER
 from chartune.runs.run import SHELF, Run

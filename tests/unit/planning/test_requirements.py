@@ -109,6 +109,8 @@ def test_disk_holds_the_weights_that_are_kept_and_three_checkpoints(tmp_path: Pa
     disk = disk_of(WEIGHTS, tmp_path / "not" / "there")
     assert (disk.kept, disk.while_training) == (40, 3 * 16 * 5)
     assert disk.free > 0
+    more = disk_of(WEIGHTS, tmp_path, {"tokens": 100, "readings": 20})
+    assert (more.shared, more.needed) == (120, 40 + 3 * 16 * 5 + 120)
 
 
 def test_a_batch_of_more_rows_is_in_proportion_but_its_operations() -> None:
