@@ -25,7 +25,7 @@ HEADER = 128
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The machine's rates matter to no test here, nor what a run keeps of its plan."""
-    monkeypatch.setattr("chartune.planning.requirements.TRY_SECONDS", 0.0)
+    monkeypatch.setattr("chartune.planning.rates.TRY_SECONDS", 0.0)
     with patch("chartune.runner._planned", lambda *_: {}):
         yield
 

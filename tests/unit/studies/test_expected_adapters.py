@@ -36,7 +36,7 @@ FIGURES = ("trainable_parameters", "peak_bytes", "kept_bytes", "training_bytes")
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The machine's rates matter to no test here, nor what a run keeps of its plan or what else a process holds."""
-    monkeypatch.setattr("chartune.planning.requirements.TRY_SECONDS", 0.0)
+    monkeypatch.setattr("chartune.planning.rates.TRY_SECONDS", 0.0)
     monkeypatch.setattr("chartune.planning.plan.held_memory", lambda: 0)
     with patch("chartune.runner._planned", lambda *_: {}):
         yield
