@@ -123,12 +123,14 @@ def test_what_is_asked_of_two_parts_and_spans_without_a_model_is_refused_before_
 ) -> None:
     base = {} if method is Tfidf else {"backbone": {"name": "small-llama"}}
     stage = method.parse({"data": data(kind, corpora[kind]), "task": task, **base})
-    asks = {"inference": "the text and its hypothesis", "assertions": "the text and its start, end"}
+    asks = {"assertions": "the text and its start, end"}
     asks["relations"] = "the text and its head_start, head_end, tail_start, tail_end"
     refused = f"a stage reads one text .* but {task} .*{asks[task]}" if task in asks else f"{task} asks for spans in it"
+    if task in ("inference", "pairs"):
+        refused = f"this stage reads one text, but {task} is asked of pairs of texts"
     if task not in asks and method is Finetune:
-        table = read_table(prepare(stage.data, store), task, places=True)
-        assert table.spans("train")
+        table = read_table(prepare(stage.data, store), task, for_model=True)
+        assert table.of_pairs if table.form.whole_text else table.spans("train")
         return
     with pytest.raises(DataError, match=refused):
         run(stage, store)

@@ -76,7 +76,7 @@ def learnt(corpus: Path, base: LocalBackbone, kept: Store) -> Run:
 
 
 def test_spans_are_learnt_and_scored_as_seqeval_scores_their_tags(learnt: Run, kept: Store) -> None:
-    table = read_table(prepare(stage_of(learnt).data, kept), "ner", places=True)
+    table = read_table(prepare(stage_of(learnt).data, kept), "ner", for_model=True)
     assert learnt.about.labels == ("Drug", "Problem")
     assert learnt.scores["test"]["f1"].value > 0.6  # every word of a type is its own
     rows = table.frame.filter(pl.col("split") == "test").join(learnt.predictions("test"), on="hadm_id")
@@ -106,7 +106,7 @@ def test_what_is_read_and_can_be_said_stands_in_the_run(learnt: Run) -> None:
 
 
 def test_a_loaded_run_gives_its_own_test_predictions(learnt: Run, kept: Store) -> None:
-    table = read_table(prepare(stage_of(learnt).data, kept), "ner", places=True)
+    table = read_table(prepare(stage_of(learnt).data, kept), "ner", for_model=True)
     test = table.frame.filter(pl.col("split") == "test")
     again = load(learnt, kept).read(test["text"].to_list())
     made = table.form.predicted(again.decided, None)[0]

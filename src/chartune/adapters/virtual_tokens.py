@@ -110,6 +110,8 @@ def _prepend(name: str, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
         mask = pieces_mask(positions)
     if mask is not None:
         given["attention_mask"] = _seen_by_all(mask, count) if mask.ndim == 4 else _kept(mask, count)
+    if (types := given.get("token_type_ids")) is not None:  # virtual tokens stand before the first text
+        given["token_type_ids"] = torch.cat([types.new_zeros(len(types), count), types], dim=1)
     if positions is not None:
         before = positions[:, :1] + torch.arange(count, device=positions.device)
         given["position_ids"] = torch.cat([before, positions + count], dim=1)

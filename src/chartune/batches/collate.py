@@ -43,7 +43,7 @@ class Examples:
     @property
     def marks(self) -> dict[str, NDArray[Any]]:
         """What determines their vectors beside tokens and pooling, by name."""
-        return {}
+        return {} if self.encoded.types is None else {"types": self.encoded.types}
 
     def features(self, vectors: NDArray[np.float32]) -> "Features":
         """The same with vectors that a body has left, [vectors, D]."""
@@ -54,7 +54,8 @@ class Examples:
 
         Returns:
             input_ids and attention_mask [B, T], labels [B] or [B, L], weights [B]. Of texts in windows [R, T], and
-            `owners` [R]: the text of each row, 0 to B - 1, ascending.
+            `owners` [R]: the text of each row, 0 to B - 1, ascending. Of pairs, where the body knows them,
+            `token_type_ids` [B, T].
         """
         tokens = self.tokens(indices)
         return {
@@ -66,6 +67,9 @@ class Examples:
     def tokens(self, indices: NDArray[np.int64]) -> dict[str, Tensor]:
         """Of `batch` the arguments that say what is read."""
         texts = [self.encoded[i] for i in indices]
+        if self.encoded.types is not None:
+            types = pad([self.encoded.types_of(i) for i in indices], 0)["input_ids"]
+            return {**pad(texts, self.pad_id), "token_type_ids": types}
         if self.window is None:
             return pad(texts, self.pad_id)
         rows = [text[start : start + self.window] for text in texts for start in range(0, len(text), self.window)]

@@ -40,6 +40,8 @@ class Otherwise(NamedTuple):
     """What determines it, as plain JSON."""
     encode: Callable[[Sequence[str], Any], "Encoded"]
     """Texts [n] and a tokenizer → n texts as tokens."""
+    fields: tuple[str, ...] = ()
+    """Further arrays that it gives."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Encoded:
     """Whether a text was cut at the maximum length: [n]."""
     bytes: NDArray[np.int32] | None = None
     """UTF-8 bytes of its text that each token adds to those before it: [ΣT]; None: not counted."""
+    types: NDArray[np.int32] | None = None
+    """0 of tokens of the first text of a pair, 1 of the second: [ΣT]; None: the body does not tell them apart."""
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -67,14 +71,24 @@ class Encoded:
         """Some of the texts, in the order of `indices`."""
         offsets = np.cumsum([0, *self.lengths[indices]], dtype=np.int64)
         ids = np.concatenate([self[i] for i in indices]) if len(indices) else np.zeros(0, dtype=np.int32)
-        kept = None if self.bytes is None else np.concatenate([self.bytes[:0], *(self.bytes_of(i) for i in indices)])
-        return Encoded(ids, offsets, self.words_seen[indices], self.truncated[indices], kept)
+        ends = self.offsets[indices], self.offsets[indices + 1]
+        kept = [
+            None if each is None else np.concatenate([each[:0], *(each[i:j] for i, j in zip(*ends, strict=True))])
+            for each in (self.bytes, self.types)
+        ]
+        return Encoded(ids, offsets, self.words_seen[indices], self.truncated[indices], *kept)
 
     def bytes_of(self, index: int) -> NDArray[np.int32]:
         """Bytes of each token of a text, where they were counted."""
         if self.bytes is None:
             raise AssertionError("bytes are counted where texts are encoded for it")
         return self.bytes[self.offsets[index] : self.offsets[index + 1]]
+
+    def types_of(self, index: int) -> NDArray[np.int32]:
+        """Of each token of a pair the text that it is of, where the body tells them apart."""
+        if self.types is None:
+            raise AssertionError("types are of pairs, where a body knows them")
+        return self.types[self.offsets[index] : self.offsets[index + 1]]
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -154,7 +168,8 @@ def encode_once(
         **({"bytes": True} if count_bytes else {}),
         **({"otherwise": otherwise.called} if otherwise else {}),
     }
-    name, fields = fingerprint(SHELF, REVISION, parts), (*FIELDS, *(("bytes",) if count_bytes else ()))
+    name = fingerprint(SHELF, REVISION, parts)
+    fields = (*FIELDS, *(("bytes",) if count_bytes else ()), *(otherwise.fields if otherwise else ()))
 
     def write(folder: Path) -> None:
         tokenizer = load_tokenizer(backbone)
@@ -167,7 +182,7 @@ def encode_once(
 
     of = {"data": data.partition("/")[0], "backbone": backbone.content_hash}  # so that `clean` knows who needs them
     artefact = store.obtain(SHELF, name, write, {"sensitivity": "restricted", **of})
-    encoded = Encoded(*(np.load(artefact.file(f"{field}.npy"), mmap_mode="r") for field in fields))
+    encoded = Encoded(**{field: np.load(artefact.file(f"{field}.npy"), mmap_mode="r") for field in fields})
     must_be_of_the_vocabulary(encoded, backbone)
     return encoded
 

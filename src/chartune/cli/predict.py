@@ -58,6 +58,10 @@ def command(
         Path, path_option("--out", "The .csv, .jsonl or .parquet to write; of spans also a folder, for brat; or -.")
     ] = Path("-"),
     text: Annotated[str | None, typer.Option("--text", help="The column of texts. Default: by its name.")] = None,
+    text_pair: Annotated[
+        str | None,
+        typer.Option("--text-pair", help="The column of second texts, of a run on pairs. Default: by its name."),
+    ] = None,
     id: Annotated[
         str | None,
         typer.Option("--id", help="The column that names rows; '': rows are numbered. Default: by its name."),
@@ -107,7 +111,7 @@ def command(
     opened = open_store(store)
     chosen = chosen_at(opened, run)
     must_be_of_spans(out, whole_text=not chosen.of_spans)
-    texts = _texts(source, chosen, opened, text, id, null_marks, sets or [])
+    texts = _texts(source, chosen, opened, (text, text_pair), id, null_marks, sets or [])
     for notice in texts.notices:
         say(f"note: {notice}")
     with texts.kept():
@@ -127,8 +131,8 @@ def command(
 
 
 def _texts(
-    source: Path, chosen: "Chosen", store: Store, text: str | None, id: str | None, null_marks: str | None,
-    sets: list[str],
+    source: Path, chosen: "Chosen", store: Store, columns: tuple[str | None, str | None], id: str | None,
+    null_marks: str | None, sets: list[str],
 ) -> "Texts":  # fmt: skip
     """What is to be scored. Raises ConfigError: a flag says nothing of such an input."""
     from chartune.prediction.charts import ChartTexts
@@ -138,9 +142,18 @@ def _texts(
     from chartune.sources.detect import detect
     from chartune.sources.dialect import LONGEST_CELL
 
+    text, text_pair = columns
+    if text_pair and not chosen.of_pairs:
+        raise ConfigError(
+            "--text-pair must be of a run that reads pairs of texts, but this one does not; leave it out."
+        )
     if source != STANDARD_INPUT and not source.is_dir():
         written = {**_stated(sets, "tabular"), "null_marks": marks_of(null_marks)}
-        return table_texts(source, chosen.trained_on, text=text, id=id, written=written)
+        return table_texts(
+            source, chosen.trained_on, text=text, text_pair=text_pair, of_pairs=chosen.of_pairs, id=id, written=written
+        )
+    if chosen.of_pairs:
+        raise ConfigError(f"pairs of texts must stand in a table, one in each row, but {source} is none; give a table.")
     flags = {"--text": text, "--id": id, "--null-marks": null_marks, "--set": sets and source == STANDARD_INPUT}
     if given := [flag for flag, value in flags.items() if value]:
         raise ConfigError(f"{' and '.join(given)} must be of a table, but {source} is none; leave it out.")

@@ -72,10 +72,12 @@ class FusedEncoder:
         """What does the work of one of the body's blocks."""
         return next(acting for acting in self.blocks if acting.block is block)
 
-    def __call__(self, input_ids: Tensor, attention_mask: Tensor) -> BaseModelOutput:
-        """Last hidden states [B, T, D] of tokens [B, T], without gradients."""
+    def __call__(
+        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None
+    ) -> BaseModelOutput:
+        """Last hidden states [B, T, D] of tokens [B, T], without gradients; `token_type_ids` of pairs, [B, T]."""
         mask = None if bool(attention_mask.all()) else attention_mask[:, None, None].bool()  # [B, 1, 1, T]
-        states = self.embeddings(input_ids=input_ids)
+        states = self.embeddings(input_ids=input_ids, token_type_ids=token_type_ids)
         for block in self.blocks:
             states = block(states, mask)
         return BaseModelOutput(last_hidden_state=states)

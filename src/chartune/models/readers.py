@@ -59,15 +59,15 @@ class Classifier(nn.Module):
 
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor, labels: Tensor, weights: Tensor, owners: Tensor | None = None,
-        places: Tensor | None = None,
+        places: Tensor | None = None, token_type_ids: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
         """Summed weighted loss. labels: [B] or [B, L]; weights: [B]; the others as of `pooled`."""
-        pooled = self.pooled(input_ids, attention_mask, owners=owners, places=places)
+        pooled = self.pooled(input_ids, attention_mask, owners=owners, places=places, token_type_ids=token_type_ids)
         return weighted_loss(self.loss, self.head(pooled), labels, weights, self.balance)
 
     def pooled(
         self, input_ids: Tensor, attention_mask: Tensor, body: Any = None, owners: Tensor | None = None,
-        places: Tensor | None = None,
+        places: Tensor | None = None, token_type_ids: Tensor | None = None,
     ) -> Tensor:  # fmt: skip
         """The vector that represents each text, [B, D]; or those of tokens, [P, D].
 
@@ -77,9 +77,13 @@ class Classifier(nn.Module):
             body: what computes the same hidden states as the body; None: the body itself.
             owners: the text of each row, ascending, [R]; None: each row is a text.
             places: tokens b·T + t whose vectors are asked for, [P]; None: a text has one.
+            token_type_ids: 1 on tokens of the second text of a pair, [B, T]; None: the body knows no such types, or
+                texts stand alone.
         """
         read = self.body if body is None else body
         seen = full_attention(attention_mask) if self.bidirectional else {"attention_mask": attention_mask}
+        if token_type_ids is not None:
+            seen = {**seen, "token_type_ids": token_type_ids}
         hidden = read(input_ids=input_ids, **seen).last_hidden_state
         hidden = of_the_text(hidden, input_ids)
         if places is not None:

@@ -13,11 +13,13 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from chartune.batches.long_texts import FIRST, AnyLong, encode_long
+from chartune.batches.long_texts import FIRST, AnyLong
+from chartune.batches.text_pairs import encode_texts
 from chartune.batches.tokenize import encode, load_tokenizer
 from chartune.disclosure import amount, is_made_up, shown, typical
 from chartune.errors import StoreError
 from chartune.models.backbone import LocalBackbone
+from chartune.notes.text_pair import Text, joined, read_texts
 from chartune.planning.kept import Kept, array_bytes, nats_of, vectors_of
 from chartune.planning.prepared import prepared
 from chartune.stages.finetune import Finetune
@@ -133,7 +135,7 @@ def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None, b
     task = task_named(dataset.tasks, stage.task)
     form = dataset.tasks[task].form
     outputs = form.outputs(len(dataset.tasks[task].labels))
-    frame = read_task(data, task).select("split", "text")
+    frame = read_task(data, task)
     texts = {split: _texts(stage, frame, split, backbone, exact) for split in ("train", *SCORED, CALIBRATION)}
     ids = array_bytes(sum(part.count for part in texts.values()), sum(part.tokens for part in texts.values()))
     if stage.per_class is not None:
@@ -156,9 +158,9 @@ def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None, b
 
 def _texts(stage: Finetune, frame: pl.DataFrame, split: str, backbone: LocalBackbone | None, exact: bool) -> _Texts:
     """Of real patients by means in whole tokens and bytes, so that multiples reveal the class of their number alone."""
-    texts = frame.filter(pl.col("split") == split).get_column("text").to_list()
+    texts = read_texts(frame.filter(pl.col("split") == split))
     count, tokens = typical(len(texts), exact), _mean_tokens(texts, backbone, stage.max_seq_len, stage.long)
-    size = sum(len(text.encode()) for text in texts)
+    size = sum(len(text.encode()) for text in joined(texts))
     if exact or not texts:
         return _Texts(count, tokens, size)
     return _Texts(count, round(tokens), count * round(size / len(texts)))
@@ -260,7 +262,7 @@ def _documents(data: Artefact, split: str) -> list[str]:
 
 
 def _mean_tokens(
-    texts: Sequence[str], backbone: LocalBackbone | None, max_seq_len: int | None, long: AnyLong = FIRST
+    texts: Sequence[Text], backbone: LocalBackbone | None, max_seq_len: int | None, long: AnyLong = FIRST
 ) -> float:
     """Mean tokens of the texts that are kept, from at most SAMPLE of them, evenly spaced."""
     if not texts:
@@ -270,9 +272,9 @@ def _mean_tokens(
     if backbone is not None:
         tokenizer = load_tokenizer(backbone)
         if max_seq_len is None:
-            return float(encode(sample, tokenizer, None, special=False).lengths.mean())
-        return float(encode_long(sample, tokenizer, max_seq_len, long).lengths.mean())
-    guessed = [TOKENS_PER_WORD * len(text.split()) for text in sample]
+            return float(encode(joined(sample), tokenizer, None, special=False).lengths.mean())
+        return float(encode_texts(sample, tokenizer, max_seq_len, long, typed=False).lengths.mean())
+    guessed = [TOKENS_PER_WORD * len(text.split()) for text in joined(sample)]
     return float(np.mean(guessed if max_seq_len is None else np.minimum(guessed, long.rows * max_seq_len)))
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from chartune.errors import SchemaError
 from chartune.prediction.texts import TableTexts
+from chartune.sources.annotated.pair_tables import NAMES, usual_columns
 from chartune.sources.reading import header
 from chartune.sources.tabular import Tabular
 
@@ -20,7 +21,8 @@ IDS: Final = ("id", "note_id", "document_id", "doc_id", "row_id", "hadm_id")
 
 
 def table_texts(
-    file: Path, trained_on: Mapping[str, Any], *, text: str | None = None, id: str | None = None,
+    file: Path, trained_on: Mapping[str, Any], *, text: str | None = None, text_pair: str | None = None,
+    of_pairs: bool = False, id: str | None = None,
     written: Mapping[str, Any] = MappingProxyType({}),
 ) -> TableTexts:  # fmt: skip
     """A table of texts.
@@ -28,7 +30,9 @@ def table_texts(
     Args:
         file: CSV, TSV, JSON Lines (also as .gz) or Parquet.
         trained_on: the preparation of the run's data, as plain data.
-        text: the column of texts; None: by rule.
+        text: the column of texts, or of first texts; None: by rule.
+        text_pair: the column of second texts; None: by rule.
+        of_pairs: whether pairs of texts are read.
         id: the column that names rows; None: by rule; empty: rows are numbered from 1.
         written: what is stated of how the file is written: fields of `OwnDialect`, such as `null_marks`.
 
@@ -37,17 +41,38 @@ def table_texts(
         SchemaError: the file cannot be read, or no column, or no one column, can be that of the texts.
     """
     own = trained_on.get("source") or {}
-    own = own if own.get("kind") == "tabular" else {}
+    own = own if own.get("kind") in ("tabular", "pairs") else {}
     asked = {**written, "file": str(file), "subject": None, "label": None}
-    usual = [name for name in (own.get("text"), text) if name]
+    usual = [name for name in (own.get("first" if of_pairs else "text"), text) if name]
     names = header(file, Tabular.parse({**asked, "text": usual[-1] if usual else TEXTS[0]}).written(1).dialect)
-    read = text or _text_column(file, names, own.get("text"))
+    if of_pairs:
+        read, second = _pair_columns(file, names, own, text, text_pair)
+    else:
+        read, second = text or _text_column(file, names, own.get("text")), None
     key = _id_column(names, own.get("id"), read) if id is None else id or None
-    chosen = [] if text else [f"texts are those of the column {read}"]
+    given = text_pair if of_pairs else text
+    held = f"pairs are those of the columns {read} and {second}" if second else f"texts are those of the column {read}"
+    chosen = [] if given else [held]
     chosen += [] if id is not None else [f"rows are named by {key}" if key else "rows are numbered from 1"]
     return TableTexts(
-        Tabular.parse({**asked, "text": read, "id": key}), trained_on.get("line_breaks", "repaired"), chosen
+        Tabular.parse({**asked, "text": read, "id": key}), trained_on.get("line_breaks", "repaired"), chosen, second
     )
+
+
+def _pair_columns(
+    file: Path, names: Sequence[str], own: Mapping[str, Any], first: str | None, second: str | None
+) -> tuple[str, str]:
+    """As said, else as the run's own table had them, else by usual names. Raises SchemaError: no rule says."""
+    lower = {name.strip().lower() for name in names}
+    mine = [own[side] if own.get(side) and own[side].lower() in lower else None for side in ("first", "second")]
+    columns = usual_columns(lower, first or mine[0], second or mine[1])
+    if columns is None:
+        known = ", ".join(" and ".join(pair) for pair in NAMES)
+        raise SchemaError(
+            f"{file.name} must have columns of two texts ({known}), but none of its {len(names)} columns is called so; "
+            f"say which they are with --text and --text-pair."
+        )
+    return columns
 
 
 def _text_column(file: Path, names: Sequence[str], own: str | None) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from chartune.answers.outcomes import probability_column
 from chartune.errors import ConfigError
+from chartune.notes.text_pair import Text, texts_in
 from chartune.prediction.outputs import Outputs
 from chartune.prediction.scorer import Scorer
 from chartune.prediction.thresholds import Threshold
@@ -65,11 +66,11 @@ def prediction_rows(scorer: Scorer, ids: pl.Series, texts: pl.Series, choices: C
     Args:
         scorer: the run.
         ids: [n].
-        texts: str?, [n].
+        texts: str?, or pairs of texts, [n].
         choices: how probabilities become rows.
     """
     there = texts.is_not_null()
-    made = _of_texts(scorer, texts.drop_nulls().to_list(), choices)
+    made = _of_texts(scorer, texts_in(texts.drop_nulls()), choices)
     rows = pl.DataFrame({"id": ids, "_there": there})
     places = pl.DataFrame({"_row": pl.Series(there.arg_true(), dtype=pl.UInt32)})
     rows = rows.with_row_index("_row").join(places.hstack(made), on="_row", how="left", maintain_order="left")
@@ -91,7 +92,7 @@ def provenance(outputs: Outputs, choices: Choices) -> list[pl.Expr]:
     return [pl.lit(value).alias(name) for name, value in {**chosen, **how, **origin}.items()]
 
 
-def _of_texts(scorer: Scorer, texts: Sequence[str], choices: Choices) -> pl.DataFrame:
+def _of_texts(scorer: Scorer, texts: Sequence[Text], choices: Choices) -> pl.DataFrame:
     reading = scorer.read(texts)
     return pl.DataFrame([
         *decided_columns(scorer, reading.decided, choices),

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from chartune.notes.text_pair import Text
 from chartune.prediction.outputs import Outputs
 
 
@@ -46,10 +47,10 @@ class Scorer(Outputs, ABC):
     """What `Reading.tokens` counts."""
 
     @abstractmethod
-    def _read(self, texts: Sequence[str]) -> Reading:
+    def _read(self, texts: Sequence[Text]) -> Reading:
         """As `read`, of one text or more."""
 
-    def read(self, texts: Sequence[str]) -> Reading:
+    def read(self, texts: Sequence[Text]) -> Reading:
         """Read texts.
 
         Those of a split, given in the order of `predictions.parquet`, give its numbers bit for bit on the same
@@ -62,7 +63,7 @@ class Scorer(Outputs, ABC):
         return Reading(decided, none, none, none.astype(np.int32), none > 0)
 
     @abstractmethod
-    def lengths(self, texts: Sequence[str]) -> Reading:
+    def lengths(self, texts: Sequence[Text]) -> Reading:
         """How long texts are and how much of them would be read; nothing is decided, [0]."""
 
     @property
@@ -75,11 +76,11 @@ class Scorer(Outputs, ABC):
         """What two processes must share for the same last digits: numerics, threads, processor, versions."""
         return {**self.numerics}
 
-    def decided(self, texts: Sequence[str]) -> NDArray[np.float64]:
+    def decided(self, texts: Sequence[Text]) -> NDArray[np.float64]:
         """What is scored of each text, in order: log-odds [n] of one outcome, else logits [n, outputs]."""
         return self.read(texts).decided
 
-    def probabilities(self, texts: Sequence[str], *, recalibrated: bool | None = None) -> NDArray[np.float64]:
+    def probabilities(self, texts: Sequence[Text], *, recalibrated: bool | None = None) -> NDArray[np.float64]:
         """Probability of each label, [n, labels]; of one outcome that of its presence, [n].
 
         Args:
@@ -91,7 +92,7 @@ class Scorer(Outputs, ABC):
         """
         return self.probability(self.decided(texts), recalibrated=recalibrated)
 
-    def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float64]:
+    def predict_proba(self, texts: Sequence[Text]) -> NDArray[np.float64]:
         """Probability of each of `classes_`, [n, labels], in scikit-learn's manner: of classes a row sums to 1.
 
         Where several labels may apply each has a probability of its own.

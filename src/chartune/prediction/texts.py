@@ -18,12 +18,13 @@ import polars as pl
 from chartune.errors import DataError, SchemaError
 from chartune.hashing import Stamp, stamp_of
 from chartune.notes.line_breaks import Breaks, repaired, written_out
+from chartune.notes.text_pair import paired
 from chartune.sources.facts import changed_meanwhile, file_facts
 from chartune.sources.formats import sized
 from chartune.sources.ids import WHOLE, refuse_rounded, trimmed
 from chartune.sources.own_dialect import Detected
 from chartune.sources.reading import batches, sanitised
-from chartune.sources.tables import Tally
+from chartune.sources.tables import Column, Tally
 from chartune.sources.tabular import NOTES, Tabular
 from chartune.store import Store
 
@@ -46,7 +47,7 @@ class Chunk:
     ids: pl.Series
     """Their ids: str, or i64 row numbers, [n]."""
     texts: pl.Series
-    """str?, as `as_read` has them; null: there is none, [n]."""
+    """str?, as `as_read` has them, or structs of both texts of a pair; null: there is none, or one of two, [n]."""
 
 
 class Texts(ABC):
@@ -54,6 +55,8 @@ class Texts(ABC):
 
     notices: tuple[str, ...] = ()
     """How they are read, where a rule decided."""
+    needs: str = "a text"
+    """What every row must have."""
     otherwise: ClassVar[str] = "give texts to be scored"
     """The remedy where there are none."""
 
@@ -100,13 +103,16 @@ class OneText(Texts):
 class TableTexts(Texts):
     """A text per row of a table, read as a table of one's own is when it is prepared."""
 
-    def __init__(self, table: Tabular, breaks: AsRead = "repaired", notices: Sequence[str] = ()) -> None:
+    def __init__(
+        self, table: Tabular, breaks: AsRead = "repaired", notices: Sequence[str] = (), second: str | None = None
+    ) -> None:  # fmt: skip
         """Look how the file is written.
 
         Args:
             table: the file, the columns of text and id, and its dialect as far as it is stated.
             breaks: what becomes of line breaks that are written out.
             notices: how its columns were chosen.
+            second: the column of the second text of a pair; None: each row is a single text.
 
         Raises:
             SchemaError: it is none, or cannot be read.
@@ -114,8 +120,10 @@ class TableTexts(Texts):
         table.files()
         self._table, self._breaks, self._stamp = table, breaks, self._stamped(table.file)
         written: Detected = table.written().of(NOTES, table.file)
-        renamed = "say what its columns are called with --text and --id"
-        self._contract = replace(table.contract(written.dialect), renamed=renamed)
+        renamed = f"say what its columns are called with --text{', --text-pair' * bool(second)} and --id"
+        contract, added = table.contract(written.dialect), (Column(second, "text", second),) if second else ()
+        self._contract = replace(contract, renamed=renamed, columns=(*contract.columns, *added))
+        self._second, self.needs = second, "both texts of a pair" if second else "a text"
         self.notices = (*notices, *written.notices, *written.warnings)
 
     @property
@@ -126,7 +134,8 @@ class TableTexts(Texts):
     def digest(self, store: Store) -> str:
         """Of the file's bytes and of what is read of them."""
         table, known = self._table, file_facts(self.file, store).sha256
-        read = (known, table.text, table.id, self._contract.dialect, table.null_marks, self._breaks)
+        read = (known, table.text, table.id, self._contract.dialect, table.null_marks, self._breaks,
+                *((self._second,) if self._second else ()))  # fmt: skip
         return hashlib.sha256(repr(read).encode()).hexdigest()
 
     def must_be_unchanged(self) -> None:
@@ -144,7 +153,10 @@ class TableTexts(Texts):
         for rows in sized(batches(self.file, self._contract, Tally()), CHUNK):
             numbers = pl.Series("id", range(first, first + rows.height), dtype=pl.Int64)
             ids = numbers if table.id is None else self._ids(rows[table.id], first)
-            yield Chunk(first, ids.alias("id"), as_read(rows[table.text], self._breaks))
+            texts = as_read(rows[table.text], self._breaks)
+            if self._second:
+                texts = paired(texts, as_read(rows[self._second], self._breaks))
+            yield Chunk(first, ids.alias("id"), texts)
             first += rows.height
 
     def _ids(self, cells: pl.Series, first: int) -> pl.Series:
@@ -212,8 +224,8 @@ def checked(texts: Texts, *, skip_empty: bool = False) -> Checked:
         )
     if not skip_empty and (none := pl.concat(empty)).any():
         raise DataError(
-            f"every row must have a text, but {rows_named(none)} have none; remove them, or give --skip-empty and they "
-            f"get no probability."
+            f"every row must have {texts.needs}, but {rows_named(none)} have none; remove them, or give --skip-empty "
+            f"and they get no probability."
         )
     return Checked(rows, whole)
 

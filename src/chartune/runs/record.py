@@ -164,6 +164,8 @@ class RunRecord(Record):
     """What people call them."""
     reads: dict[str, Any] | None = None
     """The recipe of what is read of a chart, as plain data; None: the texts of a table as they are."""
+    of_pairs: bool | None = None
+    """Whether it reads pairs of texts; None: single texts."""
     calibration: Calibration | None = None
     """None: nothing was fitted, or cannot be."""
     uncalibrated: str | None = None

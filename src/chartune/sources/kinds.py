@@ -12,7 +12,7 @@ SOURCES: Final = {
     "mimic4": "chartune.sources.mimic4:Mimic4",
     "tabular": "chartune.sources.tabular:Tabular",
 }
-CorpusKind = Literal["i2b2_2010", "i2b2_2012", "i2b2_2014", "n2c2_2018", "mednli", "conll", "brat"]
+CorpusKind = Literal["i2b2_2010", "i2b2_2012", "i2b2_2014", "n2c2_2018", "mednli", "pubmedqa", "pairs", "conll", "brat"]
 """Annotated corpora (`sources.annotated`)."""
 
 

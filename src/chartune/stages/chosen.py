@@ -44,6 +44,11 @@ class Chosen:
         return form is not None and not form.whole_text
 
     @property
+    def of_pairs(self) -> bool:
+        """Whether it reads pairs of texts; an export never does."""
+        return isinstance(self.learnt, Run) and bool(self.learnt.about.of_pairs)
+
+    @property
     def breaks(self) -> AsRead:
         """What became of line breaks that were written out in the texts that it was trained on."""
         made: AsRead = self.trained_on.get("line_breaks", "repaired")

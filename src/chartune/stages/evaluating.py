@@ -15,6 +15,7 @@ from chartune.answers.spans import Spans
 from chartune.config import Unhashed
 from chartune.errors import ConfigError, LabelError
 from chartune.made_up import oracle_of
+from chartune.notes.text_pair import joined, read_texts
 from chartune.runs.ledger import run_at
 from chartune.runs.record import External
 from chartune.runs.run import Run
@@ -75,7 +76,7 @@ def evaluate(stage: Evaluate, store: Store, data: Artefact | None = None) -> Run
     prepared = data or prepare(stage.data, store)
     dataset = read_dataset(prepared)
     asked = stage.task or (run.task if run.task in dataset.tasks else "") or ""
-    whole = read_table(prepared, asked, places=True)
+    whole = read_table(prepared, asked, for_model=True)
     if whole.frame.is_empty():
         why = who_left(dataset.tasks[whole.task])
         raise LabelError(f"{whole.task} must have rows to be scored, but has none: {why}")
@@ -99,14 +100,14 @@ def _scored(
     stage: Evaluate, store: Store, data: Artefact, table: ExternalTable, scorer: LoadedRun, external: dict[str, Any],
     work: Work,
 ) -> Outcome:  # fmt: skip
-    texts = table.frame.get_column("text").to_list()
+    texts = table.texts
     reading = scorer.read(texts)
     decided = {"test": _in_their_order(scorer, table, reading.decided)}
     write_predictions(work.folder, table, decided)
     oracle = oracle_of(stage.data.source, table.task, table.recipe)
     scores = score(table, decided, work.folder, words=reading.words_of("test"), oracle=oracle)
     entry = read_dataset(data).tasks[table.task]
-    here = Side(texts, reading, _shares(table, _shared(scorer, table)), entry)
+    here = Side(joined(texts), reading, _shares(table, _shared(scorer, table)), entry)
     own, learnt = _own_side(scorer, store, _shared(scorer, table))
     measured = drift(own, here, scorer.counts, learnt)
     record = External(**external, rows=len(texts), own_rows=own and len(own.texts), drift=measured)
@@ -215,13 +216,13 @@ def _own_side(scorer: LoadedRun, store: Store, shared: list[str]) -> tuple[Side 
     own = store.find("data", run.data or "")
     if own is None:
         return None, []
-    table = read_table(own, run.task or "", places=True)
+    table = read_table(own, run.task or "", for_model=True)
     train, test = (table.frame[table.rows(split)] for split in ("train", "test"))
-    texts = test.get_column("text").to_list()
+    texts = read_texts(test)
     entry = read_dataset(own).tasks[table.task]
     lengths = scorer.lengths(texts)
     rows = TaskTable(test, table.task, table.space, table.unit, table.recipe)
-    return Side(texts, lengths, _shares(rows, shared), entry), train.get_column("text").to_list()
+    return Side(joined(texts), lengths, _shares(rows, shared), entry), joined(read_texts(train))
 
 
 def _shares(table: TaskTable, shared: list[str]) -> pl.DataFrame:

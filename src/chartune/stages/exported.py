@@ -28,7 +28,8 @@ from chartune.prediction.outputs import Origin
 from chartune.runs.record import HEAD_FILE
 from chartune.stages.bases import find_or_convert
 from chartune.stages.export_record import Export
-from chartune.stages.loading import ModelScorer, read_head
+from chartune.stages.loading import read_head
+from chartune.stages.model_scorer import ModelScorer
 from chartune.store import Store
 
 
@@ -64,7 +65,7 @@ def load_export(export: Export, store: Store, base: Backbone | None = None) -> M
     origin = Origin.of(about.name, about.run, export.sums)
     return ModelScorer(
         origin, about.labels, about.titles, form, about.calibration, model.eval().to(device), load_tokenizer(backbone),
-        resolved, about.max_seq_len, First(),
+        resolved, about.max_seq_len, First(), of_pairs=False,
     )  # fmt: skip
 
 

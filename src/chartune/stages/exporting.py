@@ -112,6 +112,11 @@ def _stage(run: Run) -> Finetune | Pretrain:
                 f"an export must predict what applies to a whole text, but {run.name!r} predicts spans, which no stock "
                 f"loader puts together; score new notes with `chartune predict`."
             )
+        if run.about.of_pairs:
+            raise RunError(
+                f"an export must read one text, but {run.name!r} reads pairs of texts, which `load.py` does not; score "
+                f"new pairs with `chartune predict`."
+            )
         if stage.bidirectional:
             raise RunError(
                 f"an export must read as stock transformers does, but the tokens of {run.name!r} see those behind "

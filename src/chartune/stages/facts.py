@@ -49,7 +49,7 @@ def task_facts(table: TaskTable) -> dict[str, Any]:
     """The task's entries in run.json; of a yes-or-no task with the class that is asked about, and both."""
     facts: dict[str, Any] = {
         "task": table.task, "answer": table.space.answer, "labels": list(table.space.labels),
-        "titles": list(table.space.titles), "reads": table.recipe,
+        "titles": list(table.space.titles), "reads": table.recipe, **({"of_pairs": True} if table.of_pairs else {}),
     }  # fmt: skip
     if table.space.positive is not None:
         facts |= {"positive": table.space.positive, "classes": list(table.space.labels)}

@@ -19,6 +19,7 @@ from chartune.adapters.stack import attach
 from chartune.made_up import oracle_of
 from chartune.models.numerics import Resolved
 from chartune.models.readers import LanguageModel
+from chartune.notes.text_pair import read_texts
 from chartune.quantities import Estimate
 from chartune.runs.nll import NLL
 from chartune.runs.record import RunRecord
@@ -56,9 +57,9 @@ def finetuned_tested(stage: Finetune, run: Run, work: Work) -> Outcome:
     """
     _copy(run, work.folder)
     data, about = prepare(stage.data, work.store), run.about
-    table = read_table(data, stage.task, places=True)
+    table = read_table(data, stage.task, for_model=True)
     scorer = load(run, work.store)
-    reading = scorer.read(table.frame[table.rows("test")].get_column("text").to_list())
+    reading = scorer.read(read_texts(table.frame[table.rows("test")]))
     decided = {"test": reading.decided}
     write_predictions(work.folder, table, decided)
     _before(run.predictions(), work.folder / PREDICTIONS)

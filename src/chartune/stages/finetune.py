@@ -162,7 +162,7 @@ def finetune(stage: Finetune, store: Store, planned: Planned = None, tested: Tes
         DataError: the task was not prepared.
     """
     data = prepare(stage.data, store)
-    dataset, table = read_dataset(data), read_table(data, stage.task, places=True)
+    dataset, table = read_dataset(data), read_table(data, stage.task, for_model=True)
     table.must_be_learnable()  # before a base is made and a run begun that nobody could finish
     inputs = inputs_of(stage, store)
     for warning in (*inputs.warnings(pads=True), *inputs.circular(dataset.source)):
@@ -239,7 +239,7 @@ def _outcome(
     examples = reader.examples
     decided = {split: decided_of(table.form, examples[split], logits()) for split, logits in reader.logits.items()}
     write_predictions(work.folder, table, decided)
-    begun = stage.long.beginning and table.form.whole_text and "test" in examples
+    begun = stage.long.beginning and table.form.whole_text and not table.of_pairs and "test" in examples
     words = {"test": examples["test"].encoded.words_seen} if begun else {}
     oracle = oracle_of(stage.data.source, table.task, table.recipe)
     scores = score(table, {split: decided[split] for split in stage.scored}, work.folder, words=words, oracle=oracle)

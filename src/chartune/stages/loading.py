@@ -8,7 +8,7 @@ texts ─tokenize─▶ body ─pool─▶ head ─▶ what its form of answer d
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, cast
+from typing import ClassVar, Literal, cast
 
 import numpy as np
 import torch
@@ -19,10 +19,7 @@ from chartune.adapters.adapter import read_adapter
 from chartune.adapters.fusion import kept_stack
 from chartune.adapters.stack import Stack
 from chartune.answers import Answer
-from chartune.batches.collate import Examples
-from chartune.batches.long_texts import AnyLong, Windows, encode_long
-from chartune.batches.tokenize import Encoded, encode, load_tokenizer
-from chartune.batches.words import WordExamples
+from chartune.batches.tokenize import load_tokenizer
 from chartune.errors import AdapterError, ConfigError, RunError
 from chartune.models.backbone import Backbone, LocalBackbone, inspect
 from chartune.models.foreign import reading
@@ -30,86 +27,23 @@ from chartune.models.memory import within_memory
 from chartune.models.numerics import Resolved
 from chartune.models.quantisation import must_be_possible
 from chartune.models.readers import Classifier
-from chartune.models.tokenizer import padding_of
+from chartune.notes.text_pair import Text, first_sides
 from chartune.prediction.outputs import outputs_of
-from chartune.prediction.predictions import logits_of
 from chartune.prediction.scorer import Reading, Scorer
 from chartune.runs.ledger import run_at, store_of
 from chartune.runs.record import HEAD_FILE, layer_folders
 from chartune.runs.run import Run
 from chartune.stages.assembly import assemble, bare_body
 from chartune.stages.bases import find_or_convert
-from chartune.stages.facts import environment
 from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import Inputs
 from chartune.stages.kept_weights import MODEL
-from chartune.stages.marking import decided_of, words_in_rows, words_read
 from chartune.stages.model_length import as_read
+from chartune.stages.model_scorer import ModelScorer
 from chartune.stages.model_stage import HeadSpec, ModelStage
 from chartune.stages.term_weights import Limit, TermWeights
 from chartune.stages.tfidf import Tfidf
 from chartune.store import Store
-
-
-@dataclass(frozen=True)
-class ModelScorer(Scorer):
-    """A base model with its layers and a head, which reads texts."""
-
-    model: Classifier
-    """Base, stack and head, without gradients."""
-    tokenizer: Any
-    resolved: Resolved
-    """Device, precision and attention."""
-    max_seq_len: int
-    """Tokens that are read of a text at once."""
-    long: AnyLong
-    """What is read of a text that has more."""
-
-    @property
-    def numerics(self) -> dict[str, str]:
-        """Device, precision, attention; how it reads and how its base is held, where not in the usual way."""
-        resolved = self.resolved
-        ways = {"reading": resolved.reading, "quantisation": resolved.quantisation}
-        further = {name: way for name, way in ways.items() if way not in ("as-trained", "none")}
-        return {"device": resolved.device, "precision": resolved.precision, "attention": resolved.attention, **further}
-
-    @property
-    def environment(self) -> dict[str, Any]:
-        """As a run records it."""
-        return environment(self.resolved, {})
-
-    def _read(self, texts: Sequence[str]) -> Reading:
-        """Tokens, pooled states, head; a text that is cut is tokenised once more to know its length."""
-        if not self.form.whole_text:
-            return self._marked(texts)
-        encoded = encode_long(texts, self.tokenizer, self.max_seq_len, self.long)
-        nothing, ones = np.zeros(len(texts), dtype=np.int64), np.ones(len(texts), dtype=np.float32)
-        window = self.max_seq_len if isinstance(self.long, Windows) else None
-        examples = Examples(encoded, nothing, ones, padding_of(self.tokenizer), window)
-        return self._reading(texts, encoded, self.form.decide(logits_of(self.model, examples, self.resolved)))
-
-    def _marked(self, texts: Sequence[str]) -> Reading:
-        """Words in rows, states at their first pieces, head."""
-        examples = self._in_rows(texts)
-        decided = decided_of(self.form, examples, logits_of(self.model, examples, self.resolved))
-        return words_read(examples, decided)
-
-    def _in_rows(self, texts: Sequence[str]) -> WordExamples:
-        pad_id = padding_of(self.tokenizer)
-        return words_in_rows(texts, None, self.tokenizer, pad_id, self.max_seq_len, self.long)
-
-    def lengths(self, texts: Sequence[str]) -> Reading:
-        """How long the texts are in tokens; nothing is predicted."""
-        if not self.form.whole_text:
-            return words_read(self._in_rows(texts), np.zeros(0))
-        return self._reading(texts, encode_long(texts, self.tokenizer, self.max_seq_len, self.long), np.zeros(0))
-
-    def _reading(self, texts: Sequence[str], encoded: Encoded, decided: NDArray[np.float64]) -> Reading:
-        tokens, cut = encoded.lengths.copy(), np.flatnonzero(encoded.truncated)
-        if len(cut):
-            tokens[cut] = encode([texts[row] for row in cut.tolist()], self.tokenizer, None).lengths
-        beginning = self.long.beginning
-        return Reading(decided, tokens, encoded.lengths, encoded.words_seen, encoded.truncated, beginning)
 
 
 @dataclass(frozen=True)
@@ -134,16 +68,16 @@ class LoadedTerms(Scorer):
         """Nothing: a text is scored by itself, in double precision."""
         return {}
 
-    def _read(self, texts: Sequence[str]) -> Reading:
-        """Frequencies of terms, weighed."""
-        beginnings, reading = self._cut(texts)
+    def _read(self, texts: Sequence[Text]) -> Reading:
+        """Frequencies of terms, weighed. Of pairs there is none that was fitted."""
+        beginnings, reading = self._cut(first_sides(texts))
         return replace(reading, decided=self.form.from_odds(
             self.weights.odds(beginnings), self.weights.classes, self.weights.prior
         ))  # fmt: skip
 
-    def lengths(self, texts: Sequence[str]) -> Reading:
+    def lengths(self, texts: Sequence[Text]) -> Reading:
         """How long the texts are in words; nothing is predicted."""
-        return self._cut(texts)[1]
+        return self._cut(first_sides(texts))[1]
 
     def _cut(self, texts: Sequence[str]) -> tuple[Sequence[str], Reading]:
         """What is read of each text, and how many words that is."""
@@ -193,7 +127,16 @@ def load(run: Run | str, store: Store | Path | str | None = None, base: Backbone
     stage = Finetune.parse(run.stage, str(run.path / "stage.yaml"))
     inputs = inputs_of_run(run, stage, store, base)
     model = _model(run, stage, inputs, HeadSpec(_nothing(known.form, known.labels), known.form.loss))
-    return Loaded(*scored, model, load_tokenizer(inputs.base), inputs.resolved, about.max_seq_len, stage.long, run)
+    return Loaded(
+        *scored,
+        model,
+        load_tokenizer(inputs.base),
+        inputs.resolved,
+        about.max_seq_len,
+        stage.long,
+        bool(about.of_pairs),
+        run,
+    )
 
 
 def inputs_of_run(run: Run, stage: ModelStage, store: Store, base: Backbone | None = None) -> Inputs:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from chartune.answers import Answer
 from chartune.answers.spans import tagged_documents
 from chartune.batches.collate import Examples
-from chartune.batches.long_texts import AnyLong, First, Windows, encode_long_once
+from chartune.batches.long_texts import AnyLong, First, Windows
+from chartune.batches.text_pairs import encode_texts_once
 from chartune.batches.tokenize import Encoded, load_tokenizer
 from chartune.batches.words import WordExamples, word_examples
 from chartune.errors import ConfigError
@@ -21,6 +22,7 @@ from chartune.metrics.classification import frequencies
 from chartune.metrics.tagging import Labelled
 from chartune.models.local import LocalBackbone
 from chartune.models.tokenizer import padding_of
+from chartune.notes.text_pair import first_sides
 from chartune.prediction.scorer import Reading
 from chartune.stages.balancing import Balancing, balanced
 from chartune.stages.few_shot import ALL, Few
@@ -80,19 +82,20 @@ def split_examples(
         few: how many texts of each class are learnt from.
 
     Raises:
-        ConfigError: `long`, `balance` or `per_class` does not go with spans, or the last with several labels.
+        ConfigError: `long`, `balance` or `per_class` does not go with spans, the first with pairs of texts, or the last
+            with several labels.
     """
-    texts, pad_id = table.frame.get_column("text").to_list(), padding_of(tokenizer := load_tokenizer(base))
+    texts, pad_id = table.texts, padding_of(tokenizer := load_tokenizer(base))
     if not table.form.whole_text:
         if balance not in ("none", "logit-adjusted"):
             raise ConfigError(f"`balance` must be none for a task that asks for spans, but is {balance}; leave it out.")
         few.must_suit(table)
-        rows = {split: table.rows(split) for split in splits}
+        rows, whole = {split: table.rows(split) for split in splits}, first_sides(texts)
         return {
-            split: words_in_rows([texts[row] for row in each], table.spans(split), tokenizer, pad_id, max_seq_len, long)
+            split: words_in_rows([whole[row] for row in each], table.spans(split), tokenizer, pad_id, max_seq_len, long)
             for split, each in rows.items()
         }
-    encoded = encode_long_once(texts, base, max_seq_len, store, data=f"{data}/{table.task}", long=long)
+    encoded = encode_texts_once(texts, base, max_seq_len, store, data=f"{data}/{table.task}", long=long)
     window = max_seq_len if isinstance(long, Windows) else None
     return {split: text_examples(table, encoded, split, pad_id, window, balance, few) for split in splits}
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from chartune.errors import DataError
+from chartune.notes.text_pair import paired
 from chartune.prediction.rows import Choices, prediction_rows
 from chartune.prediction.texts import CHUNK, as_read, rows_named
 from chartune.prediction.thresholds import threshold_for
@@ -20,14 +21,14 @@ from chartune.store import Store
 
 
 def predict(
-    run: Run | str, texts: Sequence[str], *, store: Store | Path | str | None = None,
+    run: Run | str, texts: Sequence[str] | Sequence[tuple[str, str]], *, store: Store | Path | str | None = None,
     ids: Sequence[str | int] | None = None, recalibrated: bool | None = None, threshold: float | str | None = None,
 ) -> pl.DataFrame:  # fmt: skip
     """Score texts with a finished run.
 
     Args:
         run: a run, or its fingerprint, the beginning of it, its name or its folder; or the folder of an export.
-        texts: [n].
+        texts: [n]; of a run on pairs both texts of each.
         store: where the run and its base model are; None: as of `chartune.load`.
         ids: of the texts, [n]; None: their numbers, counted from 1.
         recalibrated: False: raw, as the model gives them; None: recalibrated where something was fitted.
@@ -48,7 +49,7 @@ def predict(
     if names.len() != len(texts):
         raise DataError(f"every text must have an id, but there are {names.len()} ids of {len(texts)} texts.")
     chosen = Chosen(run) if isinstance(run, Run) else chosen_at(opened, run)
-    read = as_read(pl.Series(list(texts), dtype=pl.String), chosen.breaks)
+    read = _read(texts, chosen)
     if read.has_nulls():
         raise DataError(f"every text must have words, but {rows_named(read.is_null())} have none; leave them out.")
     scorer = chosen.scorer(opened)
@@ -58,3 +59,14 @@ def predict(
     return pl.concat([
         prediction_rows(scorer, names.slice(start, CHUNK), read.slice(start, CHUNK), choices) for start in starts
     ])  # fmt: skip
+
+
+def _read(texts: Sequence[str] | Sequence[tuple[str, str]], chosen: Chosen) -> pl.Series:
+    """As they are read, [n]: str?, or structs of pairs. Raises DataError: these are no pairs, or should be none."""
+    pairs = [not isinstance(text, str) for text in texts]
+    if any(pair != chosen.of_pairs for pair in pairs):
+        asked = "pairs of texts" if chosen.of_pairs else "single texts"
+        raise DataError(f"this run has learnt from {asked}, but is given something else; give it such.")
+    sides = list(zip(*texts, strict=True)) if chosen.of_pairs and pairs else [texts, texts]
+    first, second = (as_read(pl.Series(list(side), dtype=pl.String), chosen.breaks) for side in sides)
+    return paired(first, second) if chosen.of_pairs else first

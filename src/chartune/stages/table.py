@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from chartune.answers import Answer
 from chartune.errors import DataError, LabelError
 from chartune.metrics.tagging import Labelled
+from chartune.notes.text_pair import Text, holds_pairs, read_texts
 from chartune.store import Artefact
 from chartune.tasks.annotated.catalog import read_beside
 from chartune.tasks.dataset import read_dataset
@@ -28,7 +29,7 @@ class TaskTable:
     """The examples of a task, sorted by admission."""
 
     frame: pl.DataFrame
-    """subject_id, hadm_id, split, text, label."""
+    """subject_id, hadm_id, split, text, label; of pairs of texts `text_pair`, too."""
     task: str
     """Its name."""
     space: LabelSpace
@@ -43,6 +44,16 @@ class TaskTable:
     def rows(self, split: str) -> NDArray[np.int64]:
         """Row numbers of a split."""
         return np.flatnonzero((self.frame.get_column("split") == split).to_numpy())
+
+    @property
+    def texts(self) -> list[Text]:
+        """What is read of each row."""
+        return read_texts(self.frame)
+
+    @property
+    def of_pairs(self) -> bool:
+        """Whether a row is a pair of texts."""
+        return holds_pairs(self.frame)
 
     @property
     def form(self) -> Answer:
@@ -108,16 +119,17 @@ class TaskTable:
         return self.form.prior_logits(self.cases("train"), len(self.rows("train")))
 
 
-def read_table(data: Artefact, task: str, *, places: bool = False) -> TaskTable:
+def read_table(data: Artefact, task: str, *, for_model: bool = False) -> TaskTable:
     """The examples of a prepared task; a beginning of its name will do, and nothing means the first.
 
     Args:
         data: prepared.
         task: its name.
-        places: whether labels that are places in a text are learnt, too.
+        for_model: whether a base model is fine-tuned, which reads pairs of texts and learns places in a text, too.
 
     Raises:
-        DataError: it asks for spans, which only a fine-tuned model gives, or of two texts, which no stage reads yet.
+        DataError: it asks for spans, or of two texts, which only a fine-tuned model reads; or of a place in its text,
+            which no stage reads yet.
     """
     dataset = read_dataset(data)
     name = task_named(dataset.tasks, task)
@@ -127,7 +139,12 @@ def read_table(data: Artefact, task: str, *, places: bool = False) -> TaskTable:
             f"a stage reads one text and predicts what applies to it, but {name} is asked of the text and its "
             f"{', '.join(beside)}; such tasks can be prepared, audited and exported, and not learnt yet."
         )
-    if not space.form.whole_text and not places:
+    if holds_pairs(frame) and not for_model:
+        raise DataError(
+            f"this stage reads one text, but {name} is asked of pairs of texts; fine-tune a base model (`chartune "
+            f"finetune --method lora`)."
+        )
+    if not space.form.whole_text and not for_model:
         raise DataError(
             f"this stage predicts what applies to a whole text, but {name} asks for spans in it; fine-tune a base "
             f"model (`chartune finetune --method lora`)."

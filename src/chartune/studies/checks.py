@@ -149,7 +149,7 @@ def _must_fit(stage: Any, data: Artefact) -> None:
     if isinstance(stage, Pretrain):
         must_have_documents(data)
     else:
-        read_table(data, stage.task, places=isinstance(stage, Finetune)).must_be_learnable()
+        read_table(data, stage.task, for_model=isinstance(stage, Finetune)).must_be_learnable()
 
 
 def _model_of(stage: Any) -> str:

@@ -11,6 +11,7 @@ from xml.sax.saxutils import quoteattr
 
 from chartune.testing.downloads import write_loose, write_tar, write_zip
 from chartune.testing.own_corpora import write_brat, write_conll
+from chartune.testing.text_pairs import write_pairs, write_pubmedqa
 
 NOTE_2010: Final = (
     " He  has severe PAIN .\n"
@@ -272,6 +273,8 @@ WRITERS: Final[dict[str, Callable[[Path], Path]]] = {
     "i2b2_2014": write_2014,
     "n2c2_2018": write_2018,
     "mednli": write_mednli,
+    "pubmedqa": write_pubmedqa,
+    "pairs": write_pairs,
     "conll": write_conll,
     "brat": write_brat,
 }

@@ -12,10 +12,20 @@ from chartune.sources.annotated.i2b2_2012 import I2b2Temporal2012
 from chartune.sources.annotated.i2b2_2014 import I2b2Deid2014
 from chartune.sources.annotated.mednli import MedNli
 from chartune.sources.annotated.n2c2_2018 import N2c2Drugs2018
+from chartune.sources.annotated.pair_tables import PairTables
+from chartune.sources.annotated.pubmedqa import PubMedQa
 
 __all__ = ["AnyAnnotated", "detect_annotated"]
 
 AnyAnnotated: TypeAlias = Annotated[
-    I2b2Relations2010 | I2b2Temporal2012 | I2b2Deid2014 | N2c2Drugs2018 | MedNli | Conll | BratFolder,
+    I2b2Relations2010
+    | I2b2Temporal2012
+    | I2b2Deid2014
+    | N2c2Drugs2018
+    | MedNli
+    | PubMedQa
+    | PairTables
+    | Conll
+    | BratFolder,
     Field(discriminator="kind"),
 ]

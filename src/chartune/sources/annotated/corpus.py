@@ -183,6 +183,11 @@ def two_versions(path: str, other: str) -> SchemaError:
     return SchemaError(f"one file must hold a document, but {path} and {other} differ; move one of them away.")
 
 
+def same_first_text(text: str) -> str:
+    """Pairs with the same first text belong together: 64 bits of BLAKE2b over it, case and blanks apart."""
+    return hashlib.blake2b(" ".join(text.casefold().split()).encode(), digest_size=8).hexdigest()
+
+
 def corpus_facts(files: Mapping[str, Path], store: Store) -> dict[str, TableFacts]:
     """Archive → size and hash; loose files, of which there may be a thousand, are reported together by their ending.
 

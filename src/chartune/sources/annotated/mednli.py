@@ -7,7 +7,6 @@ premises come from patients who died, whose other notes stand in MIMIC-III.
 """
 
 import contextlib
-import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from typing import Any, Final, Literal
 
 from chartune.errors import LeakageError, SchemaError
 from chartune.sources.annotated.archives import RawFile, is_archive, read_corpus
-from chartune.sources.annotated.corpus import AnnotatedCorpus, Published, decoded, two_versions
+from chartune.sources.annotated.corpus import AnnotatedCorpus, Published, decoded, same_first_text, two_versions
 from chartune.sources.annotated.documents import Rows
 from chartune.sources.annotated.findings import Findings
 from chartune.sources.facts import TableFacts, file_facts
@@ -101,7 +100,7 @@ def _add(pair: dict[str, Any], part: str, split_by_id: dict[str, str], rows: Row
         findings.left_out("pairs", reason, f"mli_{part}_v1")
         return
     split_by_id[pair_id] = part
-    rows.pairs.append((pair_id, _group(sentences[0]), SPLITS[part], *sentences, label))
+    rows.pairs.append((pair_id, same_first_text(sentences[0]), SPLITS[part], *sentences, label))
 
 
 def _cannot_be_used(label: str, sentences: list[str], known: bool) -> str:
@@ -115,8 +114,3 @@ def _cannot_be_used(label: str, sentences: list[str], known: bool) -> str:
 def _word(value: Any) -> str:
     # A half of a character pair is legal in JSON and in no text.
     return value.encode("utf-8", "replace").decode().strip() if isinstance(value, str) else ""
-
-
-def _group(premise: str) -> str:
-    """Pairs with the same premise belong together: 64 bits of BLAKE2b over it, case and blanks apart."""
-    return hashlib.blake2b(" ".join(premise.casefold().split()).encode(), digest_size=8).hexdigest()

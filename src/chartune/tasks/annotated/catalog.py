@@ -7,10 +7,10 @@ from pydantic import Field
 
 from chartune.tasks.annotated.assertions import Assertions
 from chartune.tasks.annotated.concepts import Concepts, Deidentification, Entities
-from chartune.tasks.annotated.inference import Inference
+from chartune.tasks.annotated.inference import Inference, Pairs
 from chartune.tasks.annotated.relations import Relations
 
-Member: TypeAlias = Concepts | Entities | Deidentification | Relations | Assertions | Inference
+Member: TypeAlias = Concepts | Entities | Deidentification | Relations | Assertions | Inference | Pairs
 AnyAnnotatedTask: TypeAlias = Annotated[Member, Field(discriminator="kind")]
 
 USUAL: Final[dict[str, tuple[Member, ...]]] = {
@@ -19,6 +19,8 @@ USUAL: Final[dict[str, tuple[Member, ...]]] = {
     "i2b2_2014": (Deidentification(),),
     "n2c2_2018": (Concepts(), Relations()),
     "mednli": (Inference(),),
+    "pubmedqa": (Pairs(),),
+    "pairs": (Pairs(),),
     "conll": (Entities(),),
     "brat": (Entities(),),
 }

@@ -4,6 +4,7 @@ source ─load─▶ AnnotatedRecords ─splits.assign─▶ documents ─task.m
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
@@ -25,7 +26,7 @@ from chartune.tasks.containment.settings import NearCopies
 from chartune.tasks.frames import write_frame
 from chartune.tasks.prepared import BasePreparation, named_once
 
-REVISION: Final = 5
+REVISION: Final = 6
 """Raised when a bug fix changes what prepared corpora hold."""
 
 
@@ -90,6 +91,7 @@ def _made_of(preparation: AnnotatedPreparation, facts: Mapping[str, TableFacts],
             f"a corpus must hold annotated documents, but none was found in {preparation.source.folder} "
             f"({records.findings.count('documents')} without annotation or unreadable); add the missing files."
         )
+    records = replace(records, pairs=_with_validation(preparation.splits, records.pairs))
     whole = preparation.splits.assign(records.documents)
     apart = _apart(preparation.near_copies, folder)
     documents, attrition = _usable(whole, apart) if records.pairs.is_empty() else (whole, _pairs_only(records.pairs))
@@ -108,6 +110,11 @@ def _made_of(preparation: AnnotatedPreparation, facts: Mapping[str, TableFacts],
         "tasks": entries,
         "corpus": None,
     }
+
+
+def _with_validation(splits: DevSplit, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Pairs, with a validation split of whole groups where there is none."""
+    return splits.assign(pairs.rename({"group": "patient"})).rename({"patient": "group"}) if pairs.height else pairs
 
 
 def _apart(near: NearCopies | None, folder: Path) -> Apart:

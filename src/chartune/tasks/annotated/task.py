@@ -18,6 +18,7 @@ from chartune.config import Config
 from chartune.sources.annotated.documents import AnnotatedRecords
 from chartune.sources.ids import numbered, trimmed
 from chartune.sources.splits import SPLITS
+from chartune.tasks.positive import PositiveBy
 from chartune.tasks.task import Card
 
 EXAMPLES: Final[dict[str, pl.DataType]] = {
@@ -38,6 +39,8 @@ _CITED: Final = {
     "i2b2_2014": "Stubbs & Uzuner, 2015",
     "n2c2_2018": "Henry et al., 2020",
     "mednli": "Romanov & Shivade, 2018",
+    "pubmedqa": "Jin et al., 2019",
+    "pairs": "as given",
     "conll": "as given",
     "brat": "as given",
 }
@@ -66,6 +69,8 @@ class Made:
     """Split → what a data card says of it."""
     left_out: dict[str, int]
     """Why an annotation or example is not in the frame → how many; those with 0 are named, too."""
+    positive: tuple[str, PositiveBy] | None = None
+    """The outcome of two labels, and who says so."""
 
     def to_json(self) -> dict[str, Any]:
         """The entry in `dataset.json`, card and attrition apart."""
@@ -73,6 +78,7 @@ class Made:
         labels = list(self.labels)
         return {
             "answer": self.answer, "labels": labels, "titles": labels, "counts": self.counts, "left_out": left_out,
+            **({"positive": self.positive[0], "positive_by": self.positive[1]} if self.positive else {}),
         }  # fmt: skip
 
 
@@ -81,8 +87,8 @@ class AnnotatedTask(Config, ABC):
 
     kind: str
     beside: ClassVar[tuple[str, ...]] = ()
-    """Columns of its examples without which nobody could answer: a second text, or a place in the text. A task that
-    leaves them empty reads the text alone."""
+    """Columns of its examples without which nobody could answer: a place in the text. A task that leaves them empty
+    reads the text alone."""
 
     @property
     def answers(self) -> None:

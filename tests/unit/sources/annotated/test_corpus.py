@@ -33,10 +33,11 @@ def test_a_corpus_is_told_as_it_is_published_unless_its_owner_says_otherwise(tmp
         kind, usual.published.version, usual.published.title, usual.published.licence,
     )  # fmt: skip
     assert CORPORA[kind].parse({"folder": tmp_path, "title": "Ours", "licence": "Mine"}).about().title == "Ours"
-    write_loose(tmp_path, {f"mli_train_v1{usual.endings[0]}": "x"})
+    stem = "pqal" if kind == "pubmedqa" else "mli"
+    write_loose(tmp_path, {f"{stem}_train_v1{usual.endings[0]}": "x"})
     mark(tmp_path, "Invented")
     assert (usual.about().version, usual.about().title, usual.about().licence) == ("made-up", "Invented", "CC0 1.0")
-    write_loose(tmp_path, {f"mli_test_v1{usual.endings[0]}": "of somebody else"})
+    write_loose(tmp_path, {f"{stem}_test_v1{usual.endings[0]}": "of somebody else"})
     assert usual.about().version == usual.published.version
 
 

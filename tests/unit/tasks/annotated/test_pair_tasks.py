@@ -116,8 +116,8 @@ def test_inference_reads_both_sentences_or_the_premise_alone(tmp_path: Path, pai
     task = Inference.parse({"pairs": pairs})
     made = task.make(records, records.documents)
     assert made.labels == ("contradiction", "entailment", "neutral")
-    assert made.frame["hypothesis"].null_count() == nulls
-    assert made.frame.columns == [*EXAMPLES, "hypothesis", "pair_id"]
+    assert made.frame["text_pair"].null_count() == nulls
+    assert made.frame.columns == [*EXAMPLES, "text_pair", "pair_id"]
     assert made.counts["train"] == {"subjects": 3, "examples": 9}
     assert ("Taylor" in task.card("mednli").seen) is (pairs == "premise-only")
 
