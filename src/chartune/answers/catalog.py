@@ -8,14 +8,16 @@ from chartune.answers.answer import Answer
 from chartune.answers.binary import Binary
 from chartune.answers.multiclass import OneOf
 from chartune.answers.multilabel import AnyOf
+from chartune.answers.relations import Related
 from chartune.answers.spans import Spans
 from chartune.errors import DataError
 
 BINARY: Final = Binary()
 ONE_OF: Final = OneOf()
 ANY_OF: Final = AnyOf()
+RELATION: Final = Related()
 SPANS: Final = Spans()
-ANSWERS: Final[dict[str, Answer]] = {answer.kind: answer for answer in (BINARY, ONE_OF, ANY_OF, SPANS)}
+ANSWERS: Final[dict[str, Answer]] = {answer.kind: answer for answer in (BINARY, ONE_OF, ANY_OF, RELATION, SPANS)}
 """Kind → form."""
 AUTO: Final = "auto"
 """Where the labels decide."""
@@ -46,7 +48,7 @@ def _known(kind: str) -> str:
 
 
 def _choosable(kind: str) -> str:
-    known = [AUTO, *(name for name, form in ANSWERS.items() if form.whole_text)]
+    known = [AUTO, *(name for name, form in ANSWERS.items() if form.whole_text and form.own)]
     if kind not in known:
         raise ValueError(f"must be one of {', '.join(known)}")
     return kind

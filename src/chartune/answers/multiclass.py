@@ -4,7 +4,7 @@ logits [n, K] ─▶ macro one-versus-rest AUROC, accuracy, and an AUROC per cla
               ─▶ in reports: one-versus-one AUROC, balanced accuracy, F1s, ECE
 """
 
-from typing import Final
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -51,7 +51,7 @@ class OneOf(Answer):
     kind = "multiclass"
     loss = "cross-entropy"
     per_label = AUROC
-    measures = (
+    measures: ClassVar[tuple[Score, ...]] = (
         Score("auroc", "Macro AUROC", macro, counts="pairs", meaning="95 % interval", chance=0.5, at_once=macro_value),
         Score("accuracy", "Accuracy", accuracy, counts="rows", meaning="top-1"),
         Score("log_loss", "Log loss", lambda r: mean_statistic(cross_entropies(r.labels, r.decided)), counts="pairs",

@@ -79,7 +79,7 @@ def _data(
     source, own = source_at(Path(data), None, null_marks), dict(run.stage.get("data") or {})
     before = own.get("source") or {}
     if source["kind"] in get_args(CorpusKind):
-        asked = {"tasks": own["tasks"]} if before.get("kind") in get_args(CorpusKind) else {}
+        asked = {"tasks": _tasks(run, own["tasks"])} if before.get("kind") in get_args(CorpusKind) else {}
         return None, {"source": source, "near_copies": None, **asked}
     if source["kind"] == "tabular":
         columns = ("text", "subject", "label", "id", "time", "separator", "spellings")
@@ -93,6 +93,12 @@ def _data(
         "held_out_copies": "kept",
     }
     return None, {**own, "source": source, **kept}
+
+
+def _tasks(run: "Run", tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The tasks of a run; relations are asked between the types that it knows."""
+    known = (run.about.candidates or {}).get("admissible")
+    return [task | {"admissible": known} if task["kind"] == "relations" and known else task for task in tasks]
 
 
 def _said(done: "Run", run: "Run", exact: bool) -> list[str]:

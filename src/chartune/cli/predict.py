@@ -51,11 +51,12 @@ def command(
         path_argument(
             "INPUT",
             "CSV, TSV, JSON Lines or Parquet with a text per row; a folder of MIMIC, for spans one of .txt "
-            "files; - for one text on standard input.",
+            "files, for relations with .ann beside them; - for one text on standard input.",
         ),
     ],
     out: Annotated[
-        Path, path_option("--out", "The .csv, .jsonl or .parquet to write; of spans also a folder, for brat; or -.")
+        Path,
+        path_option("--out", "The .csv, .jsonl or .parquet to write; of spans and relations a folder, too; or -."),
     ] = Path("-"),
     text: Annotated[str | None, typer.Option("--text", help="The column of texts. Default: by its name.")] = None,
     text_pair: Annotated[
@@ -110,7 +111,7 @@ def command(
         read_threshold(threshold)  # before anything is read
     opened = open_store(store)
     chosen = chosen_at(opened, run)
-    must_be_of_spans(out, whole_text=not chosen.of_spans)
+    must_be_of_spans(out, whole_text=not chosen.of_spans and not (chosen.candidates and source.is_dir()))
     texts = _texts(source, chosen, opened, (text, text_pair), id, null_marks, sets or [])
     for notice in texts.notices:
         say(f"note: {notice}")
@@ -138,9 +139,11 @@ def _texts(
     from chartune.prediction.charts import ChartTexts
     from chartune.prediction.columns import table_texts
     from chartune.prediction.folders import FolderTexts
+    from chartune.prediction.related import RelatedTexts
     from chartune.prediction.texts import OneText
     from chartune.sources.detect import detect
     from chartune.sources.dialect import LONGEST_CELL
+    from chartune.tasks.annotated.relations import Candidates
 
     text, text_pair = columns
     if text_pair and not chosen.of_pairs:
@@ -157,6 +160,8 @@ def _texts(
     flags = {"--text": text, "--id": id, "--null-marks": null_marks, "--set": sets and source == STANDARD_INPUT}
     if given := [flag for flag, value in flags.items() if value]:
         raise ConfigError(f"{' and '.join(given)} must be of a table, but {source} is none; leave it out.")
+    if source != STANDARD_INPUT and chosen.candidates:
+        return RelatedTexts(source, Candidates.parse(chosen.candidates))
     if source != STANDARD_INPUT and chosen.of_spans:
         return FolderTexts(source)
     if source != STANDARD_INPUT:

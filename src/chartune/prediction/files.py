@@ -21,6 +21,7 @@ from chartune.errors import ConfigError
 from chartune.log import progress
 from chartune.outputs import must_be_a_file, must_be_new_outside_repositories, new_file
 from chartune.prediction.folders import is_folder, must_be_of_spans, write_standoff
+from chartune.prediction.related import RelatedTexts, write_relations
 from chartune.prediction.rows import Choices, prediction_rows
 from chartune.prediction.scorer import Scorer
 from chartune.prediction.texts import CHUNK, Checked, Texts
@@ -95,7 +96,8 @@ def write_predictions_of(
         RunError: one text alone does not fit into memory.
     """
     choices.must_suit(scorer)
-    must_be_of_spans(out, whole_text=scorer.form.whole_text)
+    related = isinstance(texts, RelatedTexts)
+    must_be_of_spans(out, whole_text=scorer.form.whole_text and not related)
     parts = {"run": scorer.origin.fingerprint, "weights": scorer.origin.weights, "input": texts.digest(store),
              "choices": asdict(choices), "environment": scorer.environment, "chunk": CHUNK}  # fmt: skip
     name = fingerprint(SHELF, REVISION, parts)
@@ -104,7 +106,9 @@ def write_predictions_of(
         with storing(folder):
             write_json(folder / MADE_FROM, {"run": scorer.origin.fingerprint})
         made, resumed = _scored(scorer, texts, seen, folder, choices)
-        if is_folder(out):
+        if is_folder(out) and isinstance(texts, RelatedTexts):
+            write_relations(map(read_frame, made), texts, out, store)
+        elif is_folder(out):
             write_standoff(map(read_frame, made), texts, out, store)
         else:
             _written_out(made, out, as_json=as_json)

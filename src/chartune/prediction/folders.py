@@ -127,9 +127,9 @@ def is_folder(out: Path) -> bool:
 
 
 def must_be_of_spans(out: Path, *, whole_text: bool) -> None:
-    """Refuse a folder for anything but spans. Raises ConfigError."""
+    """Refuse a folder for anything but spans and relations of given entities. Raises ConfigError."""
     if whole_text and is_folder(out):
         raise ConfigError(
-            f"--out must end in .csv, .jsonl, .ndjson, .parquet, or be -, because only spans are written into a "
-            f"folder, but got {out.name}; name such a file."
+            f"--out must end in .csv, .jsonl, .ndjson, .parquet, or be -, because only spans and relations are "
+            f"written into a folder, but got {out.name}; name such a file."
         )

@@ -164,6 +164,8 @@ class RunRecord(Record):
     """What people call them."""
     reads: dict[str, Any] | None = None
     """The recipe of what is read of a chart, as plain data; None: the texts of a table as they are."""
+    candidates: dict[str, Any] | None = None
+    """Of relations: which pairs of entities it is asked about (`tasks.annotated.relations.Candidates`)."""
     of_pairs: bool | None = None
     """Whether it reads pairs of texts; None: single texts."""
     calibration: Calibration | None = None

@@ -49,6 +49,11 @@ class Chosen:
         return isinstance(self.learnt, Run) and bool(self.learnt.about.of_pairs)
 
     @property
+    def candidates(self) -> dict[str, Any] | None:
+        """Which pairs of entities it is asked about; None: it predicts no relations, or is an export."""
+        return self.learnt.about.candidates if isinstance(self.learnt, Run) else None
+
+    @property
     def breaks(self) -> AsRead:
         """What became of line breaks that were written out in the texts that it was trained on."""
         made: AsRead = self.trained_on.get("line_breaks", "repaired")

@@ -134,7 +134,7 @@ def _known_rows(table: TaskTable, scorer: LoadedRun, met: pl.Series | None) -> t
     if frame.is_empty():
         raise LabelError(f"{table.task} must have rows that {scorer.run.name} has not learnt from, but has none.")
     known = ExternalTable(
-        frame.with_columns(split=pl.lit("test")), table.task, table.space, table.unit, table.recipe,
+        frame.with_columns(split=pl.lit("test")), table.task, table.space, table.unit, table.recipe, table.candidates,
         learnt=_learnt(scorer, table),
     )  # fmt: skip
     _must_be_scorable(known)

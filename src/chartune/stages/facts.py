@@ -50,6 +50,7 @@ def task_facts(table: TaskTable) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "task": table.task, "answer": table.space.answer, "labels": list(table.space.labels),
         "titles": list(table.space.titles), "reads": table.recipe, **({"of_pairs": True} if table.of_pairs else {}),
+        **({"candidates": table.candidates} if table.candidates else {}),
     }  # fmt: skip
     if table.space.positive is not None:
         facts |= {"positive": table.space.positive, "classes": list(table.space.labels)}

@@ -38,6 +38,8 @@ class TaskTable:
     """What a row is, in words (`chartune.tasks.flow.unit`)."""
     recipe: dict[str, Any] | None = None
     """What is read of a chart, as plain data (`chartune.tasks.inputs.Input`); None: texts as they are."""
+    candidates: dict[str, Any] | None = None
+    """Of relations: which pairs of entities are asked about, as plain data."""
     lost: str = ""
     """The filter that left nobody, or most of them out, as a sentence; empty: none is known."""
 
@@ -152,4 +154,4 @@ def read_table(data: Artefact, task: str, *, for_model: bool = False) -> TaskTab
     recipe = (dataset.tasks[name].config or {}).get("reads")
     lost = who_left(dataset.tasks[name])
     sorted_ = space.form.examples(frame.sort("hadm_id"), space.labels)
-    return TaskTable(sorted_, name, space, unit(dataset.source), recipe, lost)
+    return TaskTable(sorted_, name, space, unit(dataset.source), recipe, dataset.tasks[name].candidates, lost)

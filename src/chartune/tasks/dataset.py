@@ -142,6 +142,8 @@ class TaskEntry(Part):
     """Its choices as plain data; None: it has none."""
     left_out: tuple[LeftOut, ...] = ()
     """Of annotated corpora."""
+    candidates: dict[str, Any] | None = None
+    """Of relations: which pairs of entities are asked about (`tasks.annotated.relations.Candidates`)."""
     sections: dict[str, int] = Field(default_factory=dict)
     """In how many texts each section of an admission note was found, of `texts`; empty: another input is read."""
     coverage: tuple[Coverage, ...] = ()

@@ -69,3 +69,35 @@ def standoff(sentence: Tagged) -> tuple[str, str]:
             spans[-1] = (spans[-1][0], start + len(word), type_)
     lines = [f"T{n}\t{type_} {start} {end}\t{text[start:end]}\n" for n, (start, end, type_) in enumerate(spans, 1)]
     return text, "".join(lines)
+
+
+def related(count: int, seed: int) -> list[tuple[str, str]]:
+    """Documents of two lines with annotations: a drug treats a problem where it is given for it, and not beside it.
+
+    A line of each document has one relation or none; in every tenth document a relation joins both lines.
+    """
+    chance, made = random.Random(seed), []
+    for number in range(count):
+        text, marks = "", list[str]()
+        for line in range(2):
+            drug, problem = chance.choice(("aspirin", "insulin")), chance.choice(("pain", "fever"))
+            treats = chance.random() < 0.5
+            start = len(text)
+            text += f"n{seed}x{number} {drug} {'for' if treats else 'beside'} {problem} .\n"
+            places = [(word, start + text[start:].index(word)) for word in (drug, problem)]
+            first, second = 2 * line + 1, 2 * line + 2
+            marks += [f"T{first}\tDrug {places[0][1]} {places[0][1] + len(drug)}\t{drug}",
+                      f"T{second}\tProblem {places[1][1]} {places[1][1] + len(problem)}\t{problem}"]  # fmt: skip
+            marks += [f"R{line + 1}\tTreats Arg1:T{first} Arg2:T{second}"] if treats else []
+        marks += ["R9\tTreats Arg1:T1 Arg2:T4"] if number % 10 == 0 else []
+        made.append((text, "".join(f"{mark}\n" for mark in marks)))
+    return made
+
+
+def write_related(folder: Path, *, sizes: Sequence[tuple[str, int]] = SIZES) -> Path:
+    """These documents, in folders that are called for their splits."""
+    files: dict[str, str] = {}
+    for seed, (part, size) in enumerate(sizes):
+        for number, (text, marks) in enumerate(related(size, seed)):
+            files |= {f"{part}/{part}-{number:03}.txt": text, f"{part}/{part}-{number:03}.ann": marks}
+    return write_loose(folder, files)

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from chartune.adapters.prompt import Prompt
+from chartune.adapters.stack import Fresh, Stack, attach
 from chartune.batches.collate import Examples
 from chartune.batches.long_texts import FIRST, HeadTail
 from chartune.batches.text_pairs import encode_pairs, encode_texts, encode_texts_once, knows_types
@@ -113,6 +115,21 @@ def test_types_reach_the_body_however_it_is_read(base: LocalBackbone, store: Sto
     with reading(model, fused) as read:
         assert type(read).__name__ == "FusedEncoder"
         assert torch.allclose(model.pooled(**tokens, body=read), told, atol=1e-5)
+
+
+def test_virtual_tokens_stand_before_the_first_text_with_its_type(base: LocalBackbone) -> None:
+    tokenizer = load_tokenizer(base)
+    body = load_body(base, EXACT)
+    encoded = encode_pairs(PAIRS, tokenizer, 40, typed=True)
+    examples = Examples(encoded, np.zeros(3, dtype=np.int64), np.ones(3, dtype=np.float32), padding_of(tokenizer))
+    tokens = examples.tokens(np.arange(3))
+    stack = Stack(layers=(Fresh(method=Prompt(tokens=2)),))
+    attached = attach(stack, body.module, [None], seed=0)
+    seen: dict[str, torch.Tensor] = {}
+    attached.module.embeddings.register_forward_pre_hook(lambda _, args, given: seen.update(given), with_kwargs=True)
+    Classifier(attached.module, torch.nn.Identity(), "mean").pooled(**tokens)  # type: ignore[arg-type]
+    assert seen["token_type_ids"][:, :2].eq(0).all()
+    assert seen["token_type_ids"][:, 2:].equal(tokens["token_type_ids"])
 
 
 def test_what_cannot_be_read_as_pairs_is_refused(base: LocalBackbone) -> None:

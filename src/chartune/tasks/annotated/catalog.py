@@ -22,7 +22,7 @@ USUAL: Final[dict[str, tuple[Member, ...]]] = {
     "pubmedqa": (Pairs(),),
     "pairs": (Pairs(),),
     "conll": (Entities(),),
-    "brat": (Entities(),),
+    "brat": (Entities(), Relations()),
 }
 """Kind of corpus → all the tasks that it can answer."""
 

@@ -7,13 +7,13 @@ them: a row is an example, `subject_id` the number of its patient (or document, 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, TypeAlias
 
 import polars as pl
 
-from chartune.answers import ONE_OF
+from chartune.answers import ONE_OF, Answer
 from chartune.config import Config
 from chartune.sources.annotated.documents import AnnotatedRecords
 from chartune.sources.ids import numbered, trimmed
@@ -71,6 +71,8 @@ class Made:
     """Why an annotation or example is not in the frame → how many; those with 0 are named, too."""
     positive: tuple[str, PositiveBy] | None = None
     """The outcome of two labels, and who says so."""
+    candidates: Mapping[str, Any] | None = None
+    """Of relations: which pairs of entities are asked about, and how they are written, as plain data."""
 
     def to_json(self) -> dict[str, Any]:
         """The entry in `dataset.json`, card and attrition apart."""
@@ -79,6 +81,7 @@ class Made:
         return {
             "answer": self.answer, "labels": labels, "titles": labels, "counts": self.counts, "left_out": left_out,
             **({"positive": self.positive[0], "positive_by": self.positive[1]} if self.positive else {}),
+            **({"candidates": dict(self.candidates)} if self.candidates else {}),
         }  # fmt: skip
 
 
@@ -121,7 +124,10 @@ def card_of(source: str, *, title: str, who: str, seen: str, asked: str, scored:
     return Card(title, who, "as the corpus is", seen, asked, scored, _CITED[source], "as-given")
 
 
-def one_label_each(frame: pl.DataFrame, patient: str, left_out: dict[str, int], apart: Apart = as_they_are) -> Made:
+def one_label_each(
+    frame: pl.DataFrame, patient: str, left_out: dict[str, int], apart: Apart = as_they_are, *, form: Answer = ONE_OF,
+    first: str | None = None,
+) -> Made:  # fmt: skip
     """Examples with one label per row.
 
     Args:
@@ -130,9 +136,12 @@ def one_label_each(frame: pl.DataFrame, patient: str, left_out: dict[str, int], 
             It is not in the examples.
         left_out: so far; rows with a label that no training example has are added.
         apart: leaves out near-duplicates of held-out texts.
+        form: of the answer.
+        first: the label that is number 0, whether or not a training example has it; None: the first in sorting.
     """
     shipped, frame = frame.height, apart(frame.rename({patient: "patient"})).rename({"patient": patient})
-    labels = tuple(sorted(frame.filter(pl.col("split") == "train")["answer"].unique()))
+    learnt = sorted(frame.filter(pl.col("split") == "train")["answer"].unique())
+    labels = (first, *(label for label in learnt if label != first)) if first and learnt else tuple(learnt)
     known = frame.filter(pl.col("answer").is_in(labels))
     unlearnt = {
         **left_out,
@@ -147,7 +156,7 @@ def one_label_each(frame: pl.DataFrame, patient: str, left_out: dict[str, int], 
         *(pl.lit(None, EXAMPLES[name]).alias(name) for name in ("prediction_time", "text_time")),
     ).drop("answer", patient)
     rest = [name for name in examples.columns if name not in EXAMPLES]
-    return Made(examples.select(*EXAMPLES, *rest), ONE_OF.kind, labels, per_split(examples, _count), unlearnt)
+    return Made(examples.select(*EXAMPLES, *rest), form.kind, labels, per_split(examples, _count), unlearnt)
 
 
 def per_split(frame: pl.DataFrame, count: Callable[[pl.DataFrame], dict[str, int]]) -> dict[str, dict[str, int]]:

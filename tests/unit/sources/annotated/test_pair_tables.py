@@ -60,7 +60,7 @@ def test_without_a_test_split_the_development_split_is_it_or_a_hash_draws_whole_
     assert dict(dev.pairs.select("premise", "split").rows()) == {"a": "train", "d": "test"}
     assert [finding.reason for finding in dev.findings.all()] == [DEV_IS_TEST]
     rows = "".join(f"premise {n // 4},hypothesis {n},{n % 2}\n" for n in range(400))
-    upper = rows.replace("premise 7,", "  PREMISE 7,")
+    upper = rows.replace("premise 7,", "  PREMISE  7,", 2)
     drawn = read(tmp_path / "drawn", {"train.csv": HEAD + upper})
     assert [finding.reason for finding in drawn.findings.all()] == [DRAWN]
     groups = drawn.pairs.group_by("group").agg(pl.col("split").n_unique(), pl.len())

@@ -15,6 +15,7 @@ from chartune.sources.annotated.dev import DevSplit
 from chartune.store import Artefact, Store
 from chartune.tasks.annotated.catalog import USUAL
 from chartune.tasks.annotated.concepts import Concepts
+from chartune.tasks.annotated.relations import NO_RELATION
 from chartune.tasks.prepare import AnnotatedPreparation, label_space, prepare, read_task
 from chartune.testing.annotated_corpora import ROOT_2014, WRITERS, pair, tag, tagged, write_2010, write_mednli
 from chartune.testing.downloads import write_loose
@@ -42,7 +43,9 @@ def test_every_corpus_becomes_a_prepared_dataset(tmp_path: Path, store: Store, k
         rows = "documents" if entry["answer"] == "spans" else "examples"
         assert sum(split[rows] for split in entry["counts"].values()) == frame.height
         assert list(label_space(artefact, name).labels) == entry["labels"]
-        assert entry["labels"] == sorted(entry["labels"], key=lambda label: (label == entry.get("positive"), label))
+        assert entry["labels"] == sorted(
+            entry["labels"], key=lambda label: (label == entry.get("positive"), label != NO_RELATION, label)
+        )
     splits = pl.read_parquet(artefact.path / "splits.parquet")
     assert splits["subject_id"].is_unique().all()
     assert splits.height == sum(split["subjects"] for split in dataset["splits"]["counts"].values())
