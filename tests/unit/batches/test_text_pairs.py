@@ -126,7 +126,9 @@ def test_virtual_tokens_stand_before_the_first_text_with_its_type(base: LocalBac
     stack = Stack(layers=(Fresh(method=Prompt(tokens=2)),))
     attached = attach(stack, body.module, [None], seed=0)
     seen: dict[str, torch.Tensor] = {}
-    attached.module.embeddings.register_forward_pre_hook(lambda _, args, given: seen.update(given), with_kwargs=True)
+    attached.module.get_submodule("embeddings").register_forward_pre_hook(
+        lambda _, args, given: seen.update(given), with_kwargs=True
+    )
     Classifier(attached.module, torch.nn.Identity(), "mean").pooled(**tokens)  # type: ignore[arg-type]
     assert seen["token_type_ids"][:, :2].eq(0).all()
     assert seen["token_type_ids"][:, 2:].equal(tokens["token_type_ids"])
