@@ -5,8 +5,9 @@ Of tasks with more labels: `chartune.report.subgroups_of_labels`.
     test rows ─by sex, age band, race, insurance, year group─▶ AUROC of each group · observed less predicted risk
                                                           └▶ gap between the groups it ranks best and worst
 
-Of several seeds the run nearest to the mean is scored. Levels behind which few patients stand share one. Of real
-patients a group is shown where ten patients with the outcome and ten without it are in it.
+Of several seeds the run nearest to the mean is scored. Levels behind which few patients stand share one, and rows whose
+level is not known are a group of their own. Of real patients a group is shown where ten patients with the outcome and
+ten without it are in it.
 """
 
 from collections.abc import Sequence
@@ -36,6 +37,9 @@ _CALIBRATED: Final = (
     "Observed share with the outcome less mean predicted risk, in each group: above 0 a group has the outcome more "
     "often than is predicted. 95 % intervals of the patient bootstrap."
 )
+
+NOT_KNOWN: Final = "not known"
+"""The level of rows of which the source does not say one: a model may fail just those."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def subgroup_tables(
 
 
 def groups_in(frame: pl.DataFrame) -> list[Group]:
-    """The levels of each characteristic that divides the rows; rare ones are one."""
+    """The levels of each characteristic that divides the rows; rare ones are one, and so is what is not known."""
     every = []
     for column, name in GROUPED.items():
         each = frame.drop_nulls(column).group_by(column).agg(pl.len(), people=pl.col("subject_id").n_unique())
@@ -95,6 +99,7 @@ def groups_in(frame: pl.DataFrame) -> list[Group]:
         levels = [Group(name, level, (frame[column] == level).fill_null(value=False).to_numpy()) for level in named]
         rest = known & ~np.any([group.rows for group in levels], axis=0) if levels else known
         levels += [Group(name, OTHER, rest)] if rest.any() and OTHER not in named else []
+        levels += [Group(name, NOT_KNOWN, ~known)] if levels and not known.all() and NOT_KNOWN not in named else []
         every += levels if len(levels) > 1 else []
     return every
 

@@ -236,6 +236,25 @@ def test_subgroups_are_scored_alone_with_the_gap_of_best_and_worst_and_small_one
     assert subgroup_tables(variants[:1], groups.with_columns(sex=None, age=None, race=None), "D", open_data=True) == ()
 
 
+def test_rows_whose_group_is_not_known_are_a_group_and_a_characteristic_that_nobody_has_is_none(
+    variants: list[Variant],
+) -> None:
+    rows = variants[0].run.predictions("test")
+    n, labels, logits = np.arange(rows.height), rows["label"].to_numpy(), rows["logit"].to_numpy()
+    said = [None if i % 3 == 0 else ("medicare", "private")[i % 2] for i in n]
+    groups = pl.DataFrame({"hadm_id": rows["hadm_id"], "insurance": said}).with_columns(
+        pl.lit(None, pl.String).alias(name) for name in ("sex", "age", "race", "years")
+    )
+    ranked, calibrated = subgroup_tables(variants[:1], groups, "Death", open_data=True)
+    cells = {row[0].text: row[1] for row in ranked.rows}
+    assert list(cells) == ["medicare", "private", "not known", "gap"]
+    assert cells["not known"].text == f"{auroc(labels[n % 3 == 0], logits[n % 3 == 0]):.3f}"
+    assert [row[0].text for row in calibrated.rows] == ["medicare", "private", "not known"]
+    few = groups.with_columns(insurance=pl.Series([None if i < 4 else ("medicare", "private")[i % 2] for i in n]))
+    hidden, _ = subgroup_tables(variants[:1], few, "Death", open_data=False)
+    assert {row[0].text: row[1].text for row in hidden.rows}["not known"] == "too few to show"
+
+
 def test_of_many_labels_subgroups_are_scored_over_those_that_count(store: Store) -> None:
     coded = numbered([run for run in finished_runs(store) if run.task == "diagnoses_icd9"])[:1]
     rows = coded[0].run.predictions("test")
