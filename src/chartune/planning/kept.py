@@ -107,7 +107,6 @@ def _readings_of(stage: ModelStage, inputs: Inputs) -> dict[str, Any]:
         )
         if adapter or not method.starts_as_identity or method.reads_matrices
     ]  # fmt: skip
-    fields = {"head", "bidirectional", "held_out_blocks", "general_text", "general_blocks", "scores_test"}
-    few = {"seed", "per_class"} if getattr(stage, "per_class", None) is not None else set[str]()
-    kept = stage.model_dump(mode="json", include=fields | few)
+    fields = {"head", "bidirectional", "per_class", "held_out_blocks", "general_text", "general_blocks", "scores_test"}
+    kept = stage.model_dump(mode="json", include=fields)
     return {"numerics": inputs.resolved.hashable(), "layers": layers if isinstance(stage, Finetune) else [], **kept}
