@@ -281,7 +281,10 @@ def test_a_head_of_another_width_is_refused(store: Store, tmp_path: Path) -> Non
     assert isinstance(loaded, Loaded)
     other = load_file(find_run(store, "many labels").path / "head.safetensors")
     save_file(other, tmp_path / "head.safetensors")
-    with pytest.raises(AdapterError, match="must hold the head that belongs to these weights"):
+    with pytest.raises(AdapterError, match=r"a head must be as wide .*\[2, 32\].* of 'linear\.bias' .* holds \[3\]"):
+        read_head(loaded.model, tmp_path / "head.safetensors")
+    save_file({"linear.weight": other["linear.weight"][:2].contiguous()}, tmp_path / "head.safetensors")
+    with pytest.raises(AdapterError, match=r"of 'linear\.bias' .* holds nothing"):
         read_head(loaded.model, tmp_path / "head.safetensors")
 
 

@@ -11,6 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from chartune.errors import StoreError
 from chartune.store import Store, storing, write_json
 from chartune.writing import remembered
 
@@ -27,10 +28,16 @@ def lock(store: Store, content: Mapping[str, Any]) -> str:
         content: the claims and all that they mean, as plain JSON.
 
     Raises:
-        StoreError: it cannot be written.
+        StoreError: it cannot be written, or what was locked under that hash has been changed since.
     """
     name = hash_of(content)
     file = _file(store, name)
+    if remembered(file) and hash_of(_content(file)) != name:
+        raise StoreError(
+            f"claims that are locked must stay as they were written, but {file} no longer holds those that it is named "
+            f"after; put the file back as it was, or remove it: claims are then locked anew, and what was scored "
+            f"without them stays exploratory."
+        )
     if not remembered(file):
         with storing(file):
             file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -51,8 +58,9 @@ def locked(store: Store) -> tuple[str, ...]:
 
 
 def locked_at(store: Store, name: str) -> str:
-    """When claims were locked, UTC, ISO 8601; empty: they are not."""
-    return str(remembered(_file(store, name)).get(LOCKED) or "")
+    """When claims were locked, UTC, ISO 8601; empty: they are not, or have been changed since."""
+    file = _file(store, name)
+    return str(remembered(file).get(LOCKED) or "") if hash_of(_content(file)) == name else ""
 
 
 def _content(file: Path) -> dict[str, Any]:

@@ -230,4 +230,13 @@ def layers_of_run(run: Run, stage: ModelStage) -> list[str]:
 def read_head(model: Classifier, path: Path) -> None:
     """Take the weights of a head from its file. Raises AdapterError: it is damaged, or of another shape."""
     with reading("safetensors", f"{path} must hold the head that belongs to these weights", "fine-tune again"):
-        model.head.load_state_dict(load_file(path))
+        weights = load_file(path)
+    needed, held = ({name: list(t.shape) for name, t in each.items()} for each in (model.head.state_dict(), weights))
+    for name in sorted(needed.keys() | held.keys()):
+        if needed.get(name) != held.get(name):
+            raise AdapterError(
+                f"a head must be as wide as its model and have an output for each label ({needed}), but of "
+                f"{ascii(name)[:80]} {path} holds {held.get(name) or 'nothing'}; take all files of one run, or "
+                f"fine-tune again."
+            )
+    model.head.load_state_dict(weights)

@@ -49,6 +49,12 @@ def must_be_finite(loss: float, norm: float, step: int, choice: Optimisation, pr
     """
     if not (math.isfinite(loss) and math.isfinite(norm)):
         other = " or choose numerics.precision=fp32, for fp16 may be too narrow," if precision == "fp16" else ""
+        if step == 1 and not math.isfinite(loss):  # no rate has moved anything
+            raise Diverged(
+                f"the loss must be a finite number, but at step 1, before anything has learnt, it is {loss}: the base "
+                f"model, or an adapter of the stack, computes numbers beyond its precision ({precision}); choose "
+                f"numerics.precision=fp32 if it is another, or take another base or adapter."
+            )
         raise Diverged(
             f"loss and gradient must stay finite, but at step {step} they are {loss} and {norm}; "
             f"lower optimisation.learning_rate (now {choice.learning_rate:g}){other} and run again."

@@ -99,3 +99,12 @@ def test_a_full_disk_is_told_although_the_library_raises_a_bare_exception(tmp_pa
         save_tokenizer(Full(), tmp_path)
     with pytest.raises(Exception, match="something else"):
         save_tokenizer(Broken(), tmp_path)
+
+
+def test_a_text_without_a_letter_has_a_token_to_be_read_by(tmp_path: Path) -> None:
+    """A decoder without a token of its own before each text would otherwise have nothing to pool."""
+    tokenizer = train_tokenizer(["chest pain and fever"], 270, tmp_path)
+    read = encode(["", "fever", ""], tokenizer, 8, special=False)
+    assert read.lengths.tolist()[::2] == [1, 1]
+    assert read.words_seen.tolist()[::2] == [0, 0]
+    assert not read.truncated.any()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chartune.errors import ConfigError
+from chartune.errors import ConfigError, StoreError
 from chartune.report.claims import LATE
 from chartune.runs.locks import hash_of, locked, locked_at
 from chartune.store import Store
@@ -109,4 +109,6 @@ def test_a_lock_that_was_changed_is_none(tmp_path: Path) -> None:
     (file,) = (store.root / "claims").iterdir()
     about = json.loads(file.read_text())
     file.write_text(json.dumps({**about, "error": 0.2}))
-    assert locked(store) == ()
+    assert (locked(store), locked_at(store, file.stem)) == ((), "")
+    with pytest.raises(StoreError, match=rf"must stay as they were written, but .*{file.name} no longer"):
+        conduct(study(data=data), store)

@@ -461,11 +461,20 @@ def test_every_step_drops_out_anew_and_a_second_training_alike(tmp_path: Path) -
 
 def test_a_loss_that_is_no_number_stops_and_names_the_way_out(tmp_path: Path) -> None:
     class Mad(Small):
-        def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
-            return super().forward(inputs, targets) * float("nan")
+        calls = 0
 
-    with pytest.raises(Diverged, match=r"step 1 .*learning_rate .*0\.05"):
-        fit(training(tmp_path / "mad", Mad()))
+        def forward(self, inputs: Tensor, targets: Tensor) -> Tensor:
+            self.calls += 1
+            return super().forward(inputs, targets) * (float("nan") if self.calls > self.sane else 1)
+
+        def __init__(self, sane: int) -> None:
+            super().__init__()
+            self.sane = sane
+
+    with pytest.raises(Diverged, match=r"at step 1, before anything has learnt, it is nan: the base model, or an adap"):
+        fit(training(tmp_path / "mad", Mad(0)))
+    with pytest.raises(Diverged, match=r"at step \d+ they are nan .*learning_rate .*0\.05"):
+        fit(training(tmp_path / "late", Mad(8)))
 
 
 def test_a_gradient_that_is_no_number_leaves_the_last_good_checkpoint(
