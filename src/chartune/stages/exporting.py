@@ -125,7 +125,8 @@ def _stage(run: Run) -> Finetune | Pretrain:
         if not isinstance(stage.long, First):
             raise RunError(
                 f"an export must read the first tokens of a text, but {run.name!r} reads long texts otherwise "
-                f"(long.kind={stage.long.kind}), which `load.py` cannot; score new notes with `chartune predict`."
+                f"(long.kind={stage.long.kind}), which `load.py` cannot; score new notes with `chartune predict`, or "
+                f"train the same with `--set long.kind=first` and export that."
             )
         return stage
     if run.kind == "pretrain":
