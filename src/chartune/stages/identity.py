@@ -5,7 +5,9 @@ kind, revision, stage without paths and names, data, inputs by content, numerics
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
+from types import MappingProxyType
 from typing import Any, Final
 
 from chartune.config import Config, fingerprint
@@ -41,8 +43,10 @@ def identified(stage: Config, data: str, *, kind: str, revision: int, parts: Map
         revision: of such runs.
         parts: hashes of further inputs, and resolved numerics.
     """
-    return Identity(kind, revision, {"stage": stage.hashable(), "data": data, **parts, **_minor_versions()})
+    return Identity(kind, revision, {"stage": stage.hashable(), "data": data, **parts, **minor_versions()})
 
 
-def _minor_versions() -> dict[str, str]:
-    return {name: ".".join(version(name).split(".")[:2]) for name in DECIDING}
+@cache
+def minor_versions() -> Mapping[str, str]:
+    """Of the packages as this process has loaded them: read once, for a study asks for hundreds of identities."""
+    return MappingProxyType({name: ".".join(version(name).split(".")[:2]) for name in DECIDING})

@@ -24,6 +24,7 @@ from chartune.sources.mimic3 import Mimic3
 from chartune.sources.splits import HashSplit, ImportedSplit
 from chartune.stages.catalog import stages
 from chartune.stages.finetune import Finetune
+from chartune.stages.identity import minor_versions
 from chartune.stages.perplexity import unigram_nats
 from chartune.stages.pretrain import Pretrain
 from chartune.stages.stage import Outcome, Stage, Work, perform
@@ -134,6 +135,7 @@ def test_another_minor_version_changes_the_name_and_another_patch_does_not(
 ) -> None:
     def installed(number: str) -> str:
         monkeypatch.setattr("chartune.stages.identity.version", lambda name: number if name == package else "1.2.3")
+        monkeypatch.setattr("chartune.stages.identity.minor_versions", minor_versions.__wrapped__)  # as a new process
         return fingerprint(LORA, store)
 
     assert installed("1.2.3") == installed("1.2.9") != installed("1.3.3")
