@@ -3,6 +3,7 @@
 from typing import Any, assert_never
 
 from chartune.errors import ChartuneError
+from chartune.launched import processes
 from chartune.log import say
 from chartune.planning.plan import plan, planned_facts
 from chartune.runs.run import Run
@@ -14,13 +15,23 @@ from chartune.stages.prior import Prior, prior
 from chartune.stages.structured import Structured, structured
 from chartune.stages.tfidf import Tfidf, tfidf
 from chartune.store import Store
+from chartune.train.processes import done_together
 
 OfTask = Finetune | Tfidf | Structured | Prior | Ensemble
 AnyStage = Pretrain | OfTask
 
 
 def run(stage: AnyStage, store: Store) -> Run:
-    """Do a stage, or find it done: the same question finds the same answer. What it was planned to cost is kept."""
+    """Do a stage, or find it done: the same question finds the same answer. What it was planned to cost is kept.
+
+    Started as several processes, as by torchrun, all of them do the training.
+    """
+    if processes() > 1 and isinstance(stage, Pretrain | Finetune):
+        return done_together(lambda: _run(stage, store))
+    return _run(stage, store)
+
+
+def _run(stage: AnyStage, store: Store) -> Run:
     match stage:
         case Pretrain():
             return pretrain(

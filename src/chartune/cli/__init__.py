@@ -10,7 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Annotated, Final
 
 import typer
@@ -44,12 +44,15 @@ from chartune.cli import (
     watch,
 )
 from chartune.cli.groups import InOrder
-from chartune.errors import ChartuneError
+from chartune.errors import ChartuneError, ConfigError, RunError
+from chartune.launched import processes, rank
 from chartune.log import console, console_sink, listening
 
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 """As shells name the end by SIGTERM."""
+TOGETHER: Final = frozenset({"pretrain", "finetune"})
+"""Verbs that several processes can do together."""
 HIDDEN: Final = "://..."
 PLAIN: Final = re.compile(r"(--storage=)?[\w+]+://([\w.-]+@)?[\w.-]+(:\d+)?(/[\w.-]*)?")
 """An address without a password: user, host, port and database alone."""
@@ -102,11 +105,38 @@ def _orderly() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+@contextmanager
+def _first_speaks() -> Iterator[None]:
+    """Of several processes the first alone speaks and gives results; another one says only why it ends.
+
+    Raises:
+        ConfigError: they were launched for a verb that one process does.
+    """
+    if processes() > 1 and not TOGETHER & set(sys.argv[1:2]):
+        raise ConfigError(
+            f"several processes can do {' and '.join(sorted(TOGETHER))} together, and every other verb is for one, but "
+            f"WORLD_SIZE is {processes()}; start it without torchrun, or unset WORLD_SIZE."
+        )
+    if rank() == 0:
+        yield
+        return
+    console.quiet = True
+    try:
+        with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
+            yield
+    except Exception as error:
+        if not isinstance(error, ChartuneError):  # the first has closed the connection
+            raise RunError(f"process {rank()} ends: the first one has ended ({type(error).__name__}).") from error
+        raise
+    finally:
+        console.quiet = False
+
+
 def main() -> None:
     """Run the command line; the process ends with a documented exit code."""
     os.umask(0o077)  # whatever is written is for this user alone
     try:
-        with _orderly(), listening(console_sink):
+        with _orderly(), listening(console_sink), _first_speaks():
             app()
     except ChartuneError as error:
         console.print(f"{type(error).__name__}: {error}", style="red", markup=False)

@@ -9,6 +9,7 @@ import torch
 
 from chartune.adapters.adapter import Adapter
 from chartune.adapters.stack import AnyLayer, Fresh, Frozen, state_of
+from chartune.launched import processes
 from chartune.models.backbone import LocalBackbone
 from chartune.models.exposure import exposure_of
 from chartune.models.numerics import Resolved
@@ -31,6 +32,7 @@ def environment(resolved: Resolved | None, switched: Mapping[str, Any]) -> dict[
         "compiled": bool(resolved and resolved.compiled),
         "reading": resolved.reading if resolved else None,
         "precision_reason": resolved.reason if resolved else None, "switches": dict(switched),
+        **({"processes": processes()} if processes() > 1 else {}),
         **({"quantisation": resolved.quantisation} if resolved and resolved.quantisation != "none" else {}),
     }  # fmt: skip
 

@@ -12,6 +12,7 @@ import torch
 from transformers import AutoModel
 
 from chartune.adapters.stack import Fresh, Stack
+from chartune.launched import processes
 from chartune.models.architecture import shape_of, skeleton
 from chartune.models.backbone import LocalBackbone
 from chartune.models.compiled import COMPILED_FAMILIES, compiled_by_rule
@@ -45,7 +46,8 @@ def resolved_of(stage: ModelStage, backbone: LocalBackbone | None, dataset: Data
     way = _way_of_reading(stage, backbone, resolved)
     resolved = replace(resolved, reading=way, reason=f"{resolved.reason}; read {way}")
     encoder = "" if backbone is None or backbone.family.is_decoder else "the base reads both ways"
-    impossible = encoder or stage.uncompiled()
+    several = "several processes train it" if processes() > 1 else ""
+    impossible = encoder or several or stage.uncompiled()
     untried = "" if backbone is None else _untried(stack, backbone)
     flops = partial(_flops, stage, backbone, dataset)
     return _by_two(stage, stack, compiled_by_rule(resolved, stage.numerics, impossible, untried, flops))
@@ -56,7 +58,7 @@ def _by_two(stage: ModelStage, stack: Stack, resolved: Resolved) -> Resolved:
 
     Compiled blocks have one size of batch; of all weights a second gradient would take much memory.
     """
-    able = resolved.device == "cpu" and torch.get_num_threads() >= HALVES and stack.trains_body()
+    able = processes() == 1 and resolved.device == "cpu" and torch.get_num_threads() >= HALVES and stack.trains_body()
     if not able or resolved.compiled or stack.trains_all() or stage.numerics.data_parallel == "off":
         return resolved
     reason = f"{resolved.reason}; halves of a micro-batch by two threads, unless dropout is drawn"

@@ -32,8 +32,9 @@ from chartune.train.objective import Evaluation, Objective
 from chartune.train.optimizer import Optimisation, Stopping, make_optimizer, rate_factor
 from chartune.train.pace import Pace
 from chartune.train.plan import Schedule, epoch_steps, schedule_of
+from chartune.train.processes import Ended, agreed, begun, shared
 from chartune.train.scaling import first_scale, loss_and_norm, scale_after_step
-from chartune.train.soundness import halved, must_be_finite, must_end_together, must_have_examples
+from chartune.train.soundness import halved, must_be_alone, must_be_finite, must_end_together, must_have_examples
 
 CHECKPOINT_SECONDS: Final = 30.0
 
@@ -113,6 +114,8 @@ def fit(training: Training) -> Fitted:
     must_end_together(choice.most_seconds, accelerator.num_processes)
     raw = objective.model
     raw.to(accelerator.device)
+    called = begun(training.folder, training.budget)
+    training.folder, training.budget = called.checkpoints, called.budget
     rules = (attached.undecayed(), attached.rate_ratios()) if attached else ()
     optimizer = make_optimizer(raw, choice, *rules)
     schedule = schedule_of(choice, training.stopping, len(objective.lengths))
@@ -128,6 +131,8 @@ def fit(training: Training) -> Fitted:
     if training.best is not None:
         restore(raw, training.best, "the best weights")
     accelerator.free_memory()
+    if not accelerator.is_main_process:
+        raise Ended
     return Fitted(training.state, schedule.steps, stopped)
 
 
@@ -215,6 +220,7 @@ def _after(loop: _Loop, started: float) -> None:
     """What follows a step that began then: evaluation and checkpoint where they are due, the end if a signal asks."""
     training, state, ending = loop.training, loop.training.state, loop.ending
     evaluated = state.unevaluated
+    ending.asked = agreed(ending.asked, loop.accelerator.device)
     loop.pace.record(training.events, state.step, state.tokens, now=evaluated)
     if evaluated:
         _evaluate(loop)
@@ -261,6 +267,7 @@ def _loss_in_memory(loop: _Loop, step: NDArray[np.int64]) -> float:
         except EXHAUSTED as error:
             if not out_of_memory(error):
                 raise
+            must_be_alone(loop.accelerator.num_processes)
             loop.optimizer.zero_grad()
             longest = int(training.objective.lengths[step].max())
             training.state.micro_batch_tokens = halved(training.state.micro_batch_tokens, longest)
@@ -276,13 +283,20 @@ def _gradients(loop: _Loop, step: NDArray[np.int64]) -> float:
     return loop.gradients.of(step, state.step, state.micro_batch_tokens, state.loss_scale, training.regimes.penalty)
 
 
+def _shown(loop: _Loop) -> Evaluation | None:
+    """What the weights score on the validation split; None: a signal has broken it off."""
+    try:
+        with loop.ending.breakable():
+            return loop.training.evaluate()
+    except BrokenOff:
+        return None
+
+
 def _evaluate(loop: _Loop) -> None:
     """Score the validation split, and keep the weights if they are the best; broken off, it was never begun."""
     training, state = loop.training, loop.training.state
-    try:
-        with loop.ending.breakable():
-            shown = training.evaluate()
-    except BrokenOff:
+    shown = shared(_shown(loop) if loop.accelerator.is_main_process else None)
+    if shown is None:
         return
     state.unevaluated = False
     training.invariants.evaluated(state.step, training.events, state.tokens)

@@ -26,6 +26,19 @@ def must_end_together(most_seconds: float | None, processes: int) -> None:
         )
 
 
+def must_be_alone(processes: int) -> None:
+    """Refuse smaller micro-batches after memory ran out in one of several processes: the others do not know.
+
+    Raises:
+        RunError: there are several.
+    """
+    if processes > 1:
+        raise RunError(
+            f"memory must suffice for a micro-batch in each of {processes} processes, but it ran out in this one; "
+            f"choose fewer tokens with --set optimisation.micro_batch_tokens=N, or fewer processes."
+        )
+
+
 def must_have_examples(count: int) -> None:
     """Refuse a training on nothing. Raises RunError: the count is 0."""
     if not count:

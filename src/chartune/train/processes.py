@@ -1,0 +1,140 @@
+"""Several processes of one training, as torchrun starts them: the first does the stage, the others join its steps.
+
+    first    stage ─▶ training ──"join"──▶ steps, evaluations ─▶ rest of the stage ──"done"──▶ run
+    others   wait ────────────────▶ same stage, up to its training ─▶ steps ─▶ wait ────────▶ the same run
+
+Each takes its share of every step (`chartune.train.plan`), and DDP adds the gradients up. The first alone holds the
+lease, reads the validation split, and writes: checkpoints, events, the run. What the others would write goes to a
+folder that is thrown away.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import torch
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+
+from chartune.errors import RunError
+from chartune.launched import rank
+
+Answer = TypeVar("Answer")
+PATIENCE: Final = timedelta(days=7)
+"""How long processes wait for each other: an evaluation or a scoring may take hours."""
+
+
+@dataclass(frozen=True)
+class Join:
+    """What the first process says of a training that begins."""
+
+    checkpoints: Path
+    """Of the run."""
+    budget: int
+    """Padded tokens of a micro-batch."""
+
+
+class Ended(BaseException):
+    """The training that a process has joined has ended; what follows is done by the first."""
+
+
+_together = False
+_joined: Join | None = None
+
+
+def joined() -> bool:
+    """Whether this process does a stage for the steps of its training alone."""
+    return _joined is not None
+
+
+def together() -> bool:
+    """Whether a stage is being done by all processes that were started together."""
+    return _together
+
+
+def done_together(stage: Callable[[], Answer]) -> Answer:
+    """Do a stage by all processes that were started together; each gets what the first has made of it.
+
+    Args:
+        stage: does it, or finds it done.
+
+    Raises:
+        RunError: in all but the first process: the first has failed.
+    """
+    global _together
+    PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
+    _together = True
+    try:
+        return _led(stage) if rank() == 0 else _followed(stage)
+    finally:
+        _together = False
+
+
+def _led(stage: Callable[[], Answer]) -> Answer:
+    answer = stage()  # where it fails this process ends, and with it the wait of the others
+    _heard("done")
+    return answer
+
+
+def _followed(stage: Callable[[], Answer]) -> Answer:
+    while isinstance(said := _heard(None), Join):
+        with _joining(said):
+            try:
+                stage()
+            except Ended:
+                continue
+            raise RunError("a process must join the training of the first, but has found none; start them again.")
+    return stage()  # is found
+
+
+@contextmanager
+def _joining(said: Join) -> Iterator[None]:
+    global _joined
+    _joined = said
+    try:
+        yield
+    finally:
+        _joined = None
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder that is thrown away, for what a process would write that has joined."""
+    with tempfile.TemporaryDirectory(prefix="chartune-") as folder:
+        yield Path(folder)
+
+
+def begun(checkpoints: Path, budget: int) -> Join:
+    """The place and the budget of a training, the same for all processes; the others are called to it.
+
+    Args:
+        checkpoints: where the first process keeps those of the run.
+        budget: padded tokens of a micro-batch, by the memory that the first process saw.
+    """
+    if _joined is not None:
+        return _joined
+    here = Join(checkpoints, budget)
+    return _heard(here) if _together else here
+
+
+def shared(value: Answer) -> Answer:
+    """What the first process has, for all of them."""
+    return _heard(value) if _together else value
+
+
+def agreed(asked: int | None, device: torch.device) -> int | None:
+    """The signal that has asked any of the processes to end; None: none has come."""
+    if not _together:
+        return asked
+    number = torch.tensor(asked or 0, device=device)
+    torch.distributed.all_reduce(number, torch.distributed.ReduceOp.MAX)
+    return int(number) or None
+
+
+def _heard(said: Any) -> Any:
+    """What the first process says; the others' word counts nothing."""
+    return broadcast_object_list([said], from_process=0)[0]
