@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from chartune.log import console
@@ -54,8 +55,8 @@ def run_of(store: Path) -> Run:
     return Run(folder)
 
 
-def weights(run: Run) -> dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
-    tensors = {}
+def weights(run: Run) -> dict[str, NDArray[np.float32]]:
+    tensors: dict[str, NDArray[np.float32]] = {}
     for file in sorted(run.path.rglob("*.safetensors")):
         tensors |= {f"{file.relative_to(run.path)} {name}": tensor for name, tensor in load_file(file).items()}
     return tensors
