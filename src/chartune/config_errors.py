@@ -32,7 +32,8 @@ def problems(error: ValidationError, model: type[BaseModel], place: str) -> str:
         path = ".".join(_walked(model, problem["loc"])[0]) or "the config"
         if problem["type"] == _UNKNOWN:
             name = str(problem["loc"][-1])
-            near = _nearest(name, _at(model, problem["loc"][:-1]))
+            # Those that have it are not the one that was meant: its kind is not in the path of every problem.
+            near = _nearest(name, [m for m in _at(model, problem["loc"][:-1]) if name not in m.model_fields])
             hint = f" Did you mean `{near}`?" if near else ""
             lines.append(f"{path}: not a field, got {short(problem['input'])}.{hint}")
         else:

@@ -183,7 +183,9 @@ def test_a_second_process_is_refused_while_the_first_lives_and_goes_on_when_it_w
     ended = json.loads(chartune("ls", "--store", store, "--json").out)
     assert (running, ended["runs"]) == (ended, [])
     (name,) = ended["unfinished"]
-    assert f"{name}  unfinished" in chartune("ls", "--store", store).out
+    (line,) = (line for line in chartune("ls", "--store", store).out.splitlines() if line.startswith(name))
+    assert line.split()[1:4] == ["finetune", "mortality", "unfinished:"]
+    assert line.endswith("  LoRA r=16 on llama")
     asked = chartune("show", name, "--store", store)
     assert asked.code == 5
     assert "has started but not ended" in asked.err

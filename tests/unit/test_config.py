@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from chartune.config import Config, Unhashed, fingerprint, override
 from chartune.errors import ConfigError
 from chartune.quantities import Duration, Fraction
+from chartune.stages.pretrain import Pretrain
 
 
 class Small(Config):
@@ -42,6 +43,14 @@ def test_a_typo_is_answered_with_its_path_and_the_nearest_name() -> None:
         Whole.parse({"layers": [{"rnak": 16}]})
     with pytest.raises(ConfigError, match=r"nmae: not a field, got 1\. Did you mean `name`\?"):
         Whole.parse({"nmae": 1})
+
+
+def test_a_field_of_another_method_is_not_recommended() -> None:
+    asked = {"data": {"source": {"kind": "mimic3", "folder": "x"}}, "backbone": {"name": "x"}}
+    with pytest.raises(ConfigError) as caught:
+        Pretrain.parse({**asked, "method": {"kind": "adalora", "rank": 8}})
+    assert "method.rank: not a field, got 8." in str(caught.value)
+    assert "`rank`" not in str(caught.value)
 
 
 class Named(Config):

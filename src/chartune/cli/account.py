@@ -31,6 +31,7 @@ def account(run: Run, scores: dict[str, str], stands: Behind | None, compared: C
     lines += [f"  {split}: {line}" for split, line in scores.items()]
     lines += [] if run.final else [f"  {SCORING}: not scored; a study scores it of its final cells"]
     lines += [f"  {verdict}"] if (verdict := against_chance(run, stands)) else []
+    lines += [f"  {below}"] if (below := against_frequencies(run, stands)) else []
     lines += [f"  {against_words(compared)}"] if compared else []
     lines += [f"  lost in {line}" for line in lost_words(about.words, exact=stands is None)]
     return "\n".join([*lines, f"  {run.path}"])
@@ -52,6 +53,17 @@ def against_chance(run: Run, stands: Behind | None) -> str:
             return ""
         estimate = stands.release(score.metric, estimate)
     return _verdict(score.title, score.chance, estimate)
+
+
+def against_frequencies(run: Run, stands: Behind | None) -> str:
+    """Whether an adapted language model predicts worse than the frequencies of tokens do; empty: it does not."""
+    ours, frequencies = (run.estimate(metric) for metric in ("perplexity", "unigram_perplexity"))
+    if ours is None or frequencies is None or ours.value <= frequencies.value or (stands is not None and stands.few):
+        return ""
+    return (
+        "worse than the frequencies of tokens in the training texts alone (unigram): trained too briefly, at a rate "
+        "that does not suit the method, or on a base that knows no such text"
+    )
 
 
 def against_words(compared: Comparison) -> str:

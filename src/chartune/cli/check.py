@@ -24,6 +24,7 @@ from chartune.disclosure import EXACT, RELEASE, ROUNDED, shown
 from chartune.errors import RunError, SchemaError
 from chartune.quantities import human_bytes
 from chartune.sources.kinds import SOURCES
+from chartune.sources.tabular import NOTES
 
 LEAST: Final = 1 << 30
 """Bytes of memory, and of disk, without which no stage can be run."""
@@ -121,7 +122,14 @@ def _short_of(free: Mapping[str, int]) -> list[str]:
 def _broken(tables: dict[str, Any]) -> list[str]:
     """What is wrong with each table without which nothing can be prepared."""
     needed = [row for row in tables.get("tables", ()) if row["required"] and row["problem"]]
-    return [f"{row['table']}: {row['problem'].rstrip('.')}" for row in needed]
+    return [f"{row['table']}: {row['problem'].rstrip('.')}{_of_use(row)}" for row in needed]
+
+
+def _of_use(row: Mapping[str, Any]) -> str:
+    """What a table of one's own is good for without labels."""
+    if row["table"] != NOTES or row.get("missing") != ["label"]:
+        return ""
+    return " (to adapt a language model none is needed: chartune pretrain FILE --set data.source.label=null)"
 
 
 def shown_rows(tables: list[dict[str, Any]], exact: bool) -> list[dict[str, Any]]:

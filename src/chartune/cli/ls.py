@@ -1,20 +1,28 @@
 """`chartune ls`: what is in the store."""
 
+from collections.abc import Mapping
+from typing import Any, Final
+
+from chartune.artefact import PARTIAL
 from chartune.cli.figures import ExactOption
 from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit
 from chartune.disclosure import RELEASE, TOO_FEW, figures, magnitude
 from chartune.quantities import human_seconds
 from chartune.report.released import NOT_FINAL, headline_text, is_exact, source_of
 from chartune.runs.ledger import finished_runs, whole_runs
-from chartune.runs.run import START, Run
+from chartune.runs.record import RUN
+from chartune.runs.run import SHELF, START, Run
 from chartune.store import Store
+from chartune.writing import remembered
+
+PARTS: Final = f"*{PARTIAL}"
 
 
 def command(store: StoreOption = DEFAULT_STORE, exact_counts: ExactOption = False, as_json: JsonOption = False) -> None:
     """List the runs in the store with their main score, and what is unfinished or damaged."""
     opened = Store(store)
     runs, damaged = whole_runs(finished_runs(opened))
-    unfinished = sorted(p.name.removesuffix(".partial") for p in (opened.root / "runs").glob("*.partial"))
+    unfinished = {p.name.removesuffix(PARTIAL): remembered(p / RUN) for p in sorted((opened.root / SHELF).glob(PARTS))}
     rows = [
         {"run": run.fingerprint, "kind": run.kind, "name": run.name, "task": run.task, "answer": run.answer,
          "seed": run.about.seed, "score": _score(run, exact_counts), **figures(source_of(run), exact_counts),
@@ -29,11 +37,17 @@ def command(store: StoreOption = DEFAULT_STORE, exact_counts: ExactOption = Fals
         for r, run in zip(rows, runs, strict=True)
     ]
     lines += [f"{name}  damaged: {why}" for name, why in damaged.items()]
-    lines += [f"{name}  unfinished: give its command again to resume" for name in unfinished]
+    lines += [f"{run}  {_begun(about)}" for run, about in unfinished.items()]
     exact = any(row["do_not_release"] for row in rows)
     lines = [RELEASE, *lines] if exact else lines
-    result = {"runs": rows, "unfinished": unfinished, "damaged": damaged, "do_not_release": exact}
+    result = {"runs": rows, "unfinished": list(unfinished), "damaged": damaged, "do_not_release": exact}
     emit(result, as_json, "\n".join(lines) or f"no runs in {opened.root}")
+
+
+def _begun(about: Mapping[str, Any]) -> str:
+    """Of a run that has not ended what its record says, if it is whole."""
+    kind, task, name = (str(about.get(field) or "") for field in ("kind", "task", "name"))
+    return f"{kind:<9} {task:<16} {'unfinished: its command resumes it':<51}  {name}".rstrip()
 
 
 def _score(run: Run, exact: bool) -> str:

@@ -171,7 +171,7 @@ def plan(
         row = min(workload.row or stage.max_seq_len, stage.max_seq_len)  # a text may have several
         usual = rehearsed if row == stage.max_seq_len else rehearsals(stage, blueprint, resolved, budget, row)
     memory = memory_of(weights, rehearsed, workload, resolved, held)
-    fitting = _fitting(stage, memory, rehearsed, weights)
+    fitting = _fitting(stage, memory, rehearsed, weights, resolved)
     fewer = fitting if stage.optimisation.micro_batch_tokens == "auto" else None
     if fewer is not None:
         rehearsed, usual = rehearsed.in_micro_batches_of(fewer), usual.in_micro_batches_of(fewer)
@@ -205,11 +205,13 @@ def planned_facts(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _fitting(stage: Pretrain | Finetune, memory: Memory, rehearsed: Rehearsals, weights: Weights) -> int | None:
+def _fitting(
+    stage: Pretrain | Finetune, memory: Memory, rehearsed: Rehearsals, weights: Weights, resolved: Resolved
+) -> int | None:
     """Tokens of the largest micro-batch that would fit, in whole rows; None: it fits, or none would."""
     if memory.peak <= memory.free:
         return None
-    tokens = micro_batch_within(memory.free - (memory.peak - memory.batch), rehearsed, weights)
+    tokens = micro_batch_within(memory.free - (memory.peak - memory.batch), rehearsed, weights, resolved.precision)
     tokens = tokens // stage.max_seq_len * stage.max_seq_len
     return tokens if 0 < tokens < rehearsed.training_tokens else None
 

@@ -4,10 +4,10 @@
     time      steps + batches: flops / matmul rate + 4 · bytes written / their rate + operations · 5 µs
               + checkpoints: bytes · 5 ns
 
-SETUP_SECONDS, PASSES, RUNTIME, SLACK and READ_AT_ONCE were fitted on runs of benchmarks/memory.py (models of some 30
-million parameters in fp32, one core), STORING was measured by itself, OPERATION_SECONDS on small models before;
-STEP_SECONDS is a judgement. How far runs are off on which nothing was fitted, benchmarks/README.md says. On a GPU none
-of them was compared with a run.
+SETUP_SECONDS, PASSES, RUNTIME, SLACK, CHECKPOINT and READ_AT_ONCE were fitted on runs of benchmarks/memory.py (models of
+some 30 million parameters, one core; RUNTIME and SLACK by precision, the others in fp32), STORING was measured by
+itself, OPERATION_SECONDS on small models before; STEP_SECONDS is a judgement. How far runs are off on which nothing was
+fitted, benchmarks/README.md says. On a GPU none of them was compared with a run.
 """
 
 from collections.abc import Mapping
@@ -20,6 +20,7 @@ import psutil
 import torch
 
 from chartune.models.numerics import Resolved
+from chartune.models.precision import Computed
 from chartune.planning.rates import Rates
 from chartune.planning.rehearsal import Rehearsals, Rehearsed
 from chartune.planning.workload import Workload
@@ -42,16 +43,20 @@ COMPILED_LEAVES: Final = 0.6
 (`chartune.models.compiled`), not compared with a run."""
 COMPILING_SECONDS: Final = 30.0
 """What compiling takes, once for a shape of block on this machine."""
-RUNTIME: Final = 240 * 2**20
+RUNTIME: Final[dict[Computed, int]] = {"fp32": 240 * 2**20, "fp16": 240 * 2**20, "bf16": 160 * 2**20}
 """What libraries take when the first batch runs: kernels, their work space, modules that are imported late."""
-SLACK: Final = 1.5
-"""An allocator holds more than is alive: 1.1 to 1.9 times as much (benchmarks/README.md; `chartune.allocator`)."""
+SLACK: Final[dict[Computed, float]] = {"fp32": 1.5, "fp16": 1.5, "bf16": 1.2}
+"""An allocator holds more than is alive (`chartune.allocator`), and products in fp32 have work space of their own: as
+runs have shown (benchmarks/README.md); of fp16 none."""
 ADAMW: Final = 8
 """Bytes of AdamW's state per weight that learns: two moments in fp32."""
 COPY: Final = 4
 """Bytes of a copy of a weight in fp32."""
-CHECKPOINT: Final = 16
-"""Bytes per weight that learns while a checkpoint is written: the optimizer's state, copied and serialised."""
+CHECKPOINT: Final = 27
+"""Bytes per weight that learns while a checkpoint is written: weights and the optimizer's state, copied, serialised,
+and what gradients have held, as runs have shown."""
+WRITTEN: Final = ADAMW + 2 * COPY
+"""Bytes of a checkpoint per weight that learns: the optimizer's state, the weights and the best ones."""
 READ_AT_ONCE: Final = 1.5
 """Times the largest tensor that is held in fp32 while weights are read and first tried, beside those that stay."""
 CGROUPS: Final = (
@@ -145,10 +150,10 @@ def memory_of(weights: Weights, rehearsed: Rehearsals, workload: Workload, resol
     """
     n, cpu = weights.trainable, resolved.device == "cpu"
     optimizer = n * (ADAMW + COPY) if cpu else n * ADAMW  # a GPU's best weights are kept by the processor
-    worst = round(SLACK * max(rehearsed.peak_bytes, CHECKPOINT * n if cpu else 0))
+    worst = max(round(SLACK[resolved.precision] * rehearsed.peak_bytes), CHECKPOINT * n if cpu else 0)
     if not cpu:
         return Memory(0, weights.resident_bytes, optimizer, worst, 0, free_memory("cuda"))
-    process = held + RUNTIME
+    process = held + RUNTIME[resolved.precision]
     read = (
         round(READ_AT_ONCE * weights.largest_bytes) + weights.widened_bytes - optimizer
     )  # before there is an optimizer
@@ -158,17 +163,16 @@ def memory_of(weights: Weights, rehearsed: Rehearsals, workload: Workload, resol
 def disk_of(weights: Weights, store: Path, parts: Mapping[str, int] = MappingProxyType({})) -> Disk:
     """What a run writes, its own and the parts for all runs, and what is free where the store is or will be."""
     place = next(folder for folder in (store, *store.parents) if folder.exists())
-    return Disk(
-        weights.kept_bytes, 3 * (ADAMW + 2 * COPY) * weights.trainable, psutil.disk_usage(str(place)).free, parts
-    )
+    return Disk(weights.kept_bytes, 3 * WRITTEN * weights.trainable, psutil.disk_usage(str(place)).free, parts)
 
 
-def micro_batch_within(left: int, rehearsed: Rehearsals, weights: Weights) -> int:
+def micro_batch_within(left: int, rehearsed: Rehearsals, weights: Weights, precision: Computed) -> int:
     """The most tokens of a micro-batch that stay within some bytes; 0 where something else is larger anyway."""
-    others = SLACK * max(rehearsed.reading.peak_bytes, CHECKPOINT * weights.trainable)
+    slack = SLACK[precision]
+    others = max(slack * rehearsed.reading.peak_bytes, CHECKPOINT * weights.trainable)
     if rehearsed.training is None or others > left:
         return 0
-    share = 0.95 * left / (SLACK * rehearsed.training.peak_bytes)  # not everything shrinks in proportion
+    share = 0.95 * left / (slack * rehearsed.training.peak_bytes)  # not everything shrinks in proportion
     return int(share * rehearsed.training_tokens)
 
 
@@ -192,7 +196,7 @@ def seconds_of(
     if rehearsed.training is not None:
         total += _seconds_of_training(workload, rehearsed.training, rehearsed.training_tokens, rates, compiled)
     checkpoints = max(workload.evaluations, total / CHECKPOINT_SECONDS if workload.evaluations else 0)
-    return total + checkpoints * STORING * CHECKPOINT * trainable
+    return total + checkpoints * STORING * WRITTEN * trainable
 
 
 def _seconds_of_training(

@@ -167,7 +167,8 @@ def reaching(place: str = f"{FILE} of the search, or their database,") -> Iterat
 
 
 def broken() -> tuple[type[BaseException], ...]:
-    """What a storage raises when it cannot be reached, or holds what is none of its own."""
+    """What a storage raises when it cannot be reached, or holds what is none of its own. Raises as `optuna`."""
+    known = optuna().exceptions.StorageInternalError  # first: sqlalchemy comes with it
     from sqlalchemy.exc import SQLAlchemyError
 
-    return (OSError, SQLAlchemyError, optuna().exceptions.StorageInternalError, ValueError)
+    return (OSError, SQLAlchemyError, known, ValueError)

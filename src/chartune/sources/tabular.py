@@ -37,8 +37,8 @@ NOTES: Final = "notes"
 """Name of the table; that of labels is `chartune.sources.labels.LABELS`."""
 _OTHERWISE: Final = "export it again, as UTF-8 with every text in double quotes"
 _RENAMED: Final = (
-    "say what its columns are called with --set data.source.text=…, and so `subject`, `label`, `id` and `time` (null: "
-    "there is none; for prepare it is --set source.text=…)"
+    "say what its columns are called with --set data.source.text=…, and so `subject`, `label`, `id` and `time` "
+    "(a table without labels, for pretraining: --set data.source.label=null; for prepare it is --set source.text=…)"
 )
 _UNKNOWN: Final = {
     "dischtime": pl.Datetime("us"), "deathtime": pl.Datetime("us"), "admission_type": pl.String(),

@@ -15,6 +15,7 @@ from chartune.log import progress, say
 from chartune.quantities import human_seconds
 from chartune.report.claims import Asked
 from chartune.runs.run import Run
+from chartune.search.extra import optuna
 from chartune.search.storages import Journals
 from chartune.stages.bases import find_or_make
 from chartune.stages.model_stage import ModelStage
@@ -99,6 +100,8 @@ def conduct(
         DataError: data cannot be prepared, or a cell cannot learn from them.
         RunError: a worker cannot be started.
     """
+    if any(cell.space is not None for cell in study.cells()):
+        optuna()  # is missed before anything is prepared
     asked, settled = opened_cells(study, store, ledger)
     waits = waits_of(asked.family)
     order = in_order(asked.family, waits, store)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chartune.cli.account import against_chance, against_words
+from chartune.cli.account import against_chance, against_frequencies, against_words
 from chartune.cli.figures import emit_run
 from chartune.disclosure import Behind
 from chartune.quantities import Cost, Estimate
@@ -111,6 +111,17 @@ def test_the_verdict_is_that_of_the_interval_as_it_is_shown(made: Runs) -> None:
 
 def test_a_run_on_unlabelled_text_is_judged_by_nobody(made: Runs) -> None:
     assert against_chance(made(task=None, perplexity=Estimate(12.0)), None) == ""
+
+
+@pytest.mark.parametrize(("perplexity", "said"), [(12.0, ""), (30.0, ""), (30.1, "worse than the frequencies")])
+def test_a_language_model_below_the_frequencies_of_tokens_is_pointed_out(
+    made: Runs, perplexity: float, said: str
+) -> None:
+    run = made(task=None, perplexity=Estimate(perplexity), unigram_perplexity=Estimate(30.0))
+    assert against_frequencies(run, None)[: len("worse than the frequencies")] == said
+    assert against_frequencies(run, MANY)[: len("worse than the frequencies")] == said
+    assert against_frequencies(run, FEW) == ""
+    assert against_frequencies(made(task=None, perplexity=Estimate(12.0)), None) == ""
 
 
 def test_what_counts_labels_is_a_whole_number(made: Runs, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,6 +22,7 @@ from chartune.planning.requirements import (
     SLACK,
     STEP_SECONDS,
     STORING,
+    WRITTEN,
     Weights,
     _left_in_container,
     disk_of,
@@ -52,11 +53,11 @@ def free(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_seconds_are_those_of_steps_batches_and_checkpoints() -> None:
     trained = STEPS + READ + 4 * (6 + PASSES * 7) + CALLS
-    stored = max(1, trained / CHECKPOINT_SECONDS) * STORING * CHECKPOINT * 5
+    stored = max(1, trained / CHECKPOINT_SECONDS) * STORING * WRITTEN * 5
     assert trained > 2 * CHECKPOINT_SECONDS
     assert seconds_of(WORK, BATCHES, 5, RATES) == pytest.approx(trained + stored, rel=1e-12)
     often = replace(WORK, evaluations=100)
-    assert seconds_of(often, BATCHES, 5, RATES) == pytest.approx(trained + 100 * STORING * CHECKPOINT * 5, rel=1e-12)
+    assert seconds_of(often, BATCHES, 5, RATES) == pytest.approx(trained + 100 * STORING * WRITTEN * 5, rel=1e-12)
     assert seconds_of(replace(WORK, steps=None), BATCHES, 5, RATES) is None
     assert seconds_of(replace(WORK, tokens=None), BATCHES, 5, RATES) is None
     assert seconds_of(replace(WORK, read_tokens=None), BATCHES, 5, RATES) is None
@@ -86,23 +87,25 @@ def test_a_head_alone_is_trained_without_micro_batches() -> None:
 
 def test_memory_is_the_worst_of_a_batch_a_checkpoint_and_reading_the_weights() -> None:
     memory = memory_of(WEIGHTS, BATCHES, WORK, EXACT, held=500)
-    others = 500 + RUNTIME + 10_000 + 5 * 12 + 77
+    others = 500 + RUNTIME["fp32"] + 10_000 + 5 * 12 + 77
     assert memory.peak == others + round(READ_AT_ONCE * 2000) - 5 * 12
     assert memory.free == 10**9
     small = replace(WEIGHTS, largest_bytes=20)
-    assert memory_of(small, BATCHES, WORK, EXACT, held=500).peak == others + SLACK * 1000
+    assert memory_of(small, BATCHES, WORK, EXACT, held=500).peak == others + SLACK["fp32"] * 1000
     many = replace(small, trainable=500)
-    assert memory_of(many, BATCHES, WORK, EXACT, held=500).batch == SLACK * CHECKPOINT * 500
+    assert memory_of(many, BATCHES, WORK, EXACT, held=500).batch == CHECKPOINT * 500
+    half = memory_of(small, BATCHES, WORK, replace(EXACT, precision="bf16"), held=500)
+    assert half.peak == others - RUNTIME["fp32"] + RUNTIME["bf16"] + SLACK["bf16"] * 1000
     gpu = memory_of(many, BATCHES, WORK, LATER, held=500)
-    assert (gpu.process, gpu.weights, gpu.optimizer, gpu.batch, gpu.data) == (0, 10_000, 4000, SLACK * 1000, 0)
+    assert (gpu.process, gpu.weights, gpu.optimizer, gpu.batch, gpu.data) == (0, 10_000, 4000, SLACK["fp32"] * 1000, 0)
     assert gpu.free == 10**8
 
 
 def test_a_micro_batch_within_memory_is_in_proportion_unless_something_else_is_larger() -> None:
-    assert micro_batch_within(1000, BATCHES, WEIGHTS) == int(0.95 * 1000 / (SLACK * 1000) * 50)
-    assert micro_batch_within(int(SLACK * 300) - 1, BATCHES, WEIGHTS) == 0
-    assert micro_batch_within(1000, BATCHES, replace(WEIGHTS, trainable=500)) == 0
-    assert micro_batch_within(1000, replace(BATCHES, training=None), WEIGHTS) == 0
+    assert micro_batch_within(1000, BATCHES, WEIGHTS, "fp32") == int(0.95 * 1000 / (SLACK["fp32"] * 1000) * 50)
+    assert micro_batch_within(int(SLACK["fp32"] * 300) - 1, BATCHES, WEIGHTS, "fp32") == 0
+    assert micro_batch_within(1000, BATCHES, replace(WEIGHTS, trainable=500), "fp32") == 0
+    assert micro_batch_within(1000, replace(BATCHES, training=None), WEIGHTS, "fp32") == 0
 
 
 def test_disk_holds_the_weights_that_are_kept_and_three_checkpoints(tmp_path: Path) -> None:

@@ -460,7 +460,7 @@ def test_halves_of_a_micro_batch_are_planned_where_two_threads_will_train_them(
     halved, whole, dropped = made(0.0, "auto"), made(0.0, "off"), made(0.1, "auto")
     assert (halved.resolved.data_parallel, whole.resolved.data_parallel) == (True, False)
     assert dropped.resolved.data_parallel is False
-    gradients = SLACK * HALVES * COPY * halved.trainable_parameters
+    gradients = SLACK[halved.resolved.precision] * HALVES * COPY * halved.trainable_parameters
     assert halved.memory.batch - whole.memory.batch == pytest.approx(gradients, abs=1)
 
 

@@ -355,7 +355,8 @@ def test_a_password_is_shown_neither_by_the_object_nor_by_its_error(tmp_path: Pa
 
 
 def test_without_optuna_a_search_is_refused_with_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "optuna", None)
+    for package in ("optuna", "sqlalchemy", "sqlalchemy.exc"):  # the second comes with the first
+        monkeypatch.setitem(sys.modules, package, None)
     extra.optuna.cache_clear()
     with pytest.raises(ConfigError, match=r"optuna, which is not installed; run `pip install 'chartune\[search\]'`\."):
         journal_file(tmp_path)
