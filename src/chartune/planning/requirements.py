@@ -4,8 +4,8 @@
     time      steps + batches: flops / matmul rate + 4 · bytes written / their rate + operations · 5 µs
               + checkpoints: bytes · 5 ns
 
-SETUP_SECONDS, PASSES, RUNTIME, SLACK, CHECKPOINT and READ_AT_ONCE were fitted on runs of benchmarks/memory.py (models of
-some 30 million parameters, one core; RUNTIME and SLACK by precision, the others in fp32), STORING was measured by
+SETUP_SECONDS, PASSES, RUNTIME, SLACK, CHECKPOINT and READ_AT_ONCE were fitted on runs of benchmarks/memory.py (models
+of some 30 million parameters, one core; RUNTIME and SLACK by precision, the others in fp32), STORING was measured by
 itself, OPERATION_SECONDS on small models before; STEP_SECONDS is a judgement. How far runs are off on which nothing was
 fitted, benchmarks/README.md says. On a GPU none of them was compared with a run.
 """
