@@ -45,7 +45,10 @@ def done(words: list[object]) -> Run:
     """Give the command within this process: starting another one costs more than the training."""
     said = chartune(*words)
     assert said.code == 0, said.err
-    return Run(Path(json.loads(said.out)["folder"]))
+    goes_on = "goes on from a checkpoint" in said.err
+    run = Run(Path(json.loads(said.out)["folder"]))
+    assert goes_on is bool(run.about.resumed)
+    return run
 
 
 def losses(store: Path) -> int:

@@ -1,5 +1,6 @@
 """Options that several verbs share, and how flags become a Stage."""
 
+import difflib
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
@@ -232,7 +233,9 @@ def one_of(*catalogs: Iterable[str], refused: Mapping[str, str] = MappingProxyTy
                 f"{text} is known and not taken: {refused[text]}; choose one of {', '.join(known)}."
             )
         if text not in known:
-            raise typer.BadParameter(f"must be one of {', '.join(known)}, but got {text[:40]!r}.")
+            near = difflib.get_close_matches(text[:40], known, n=1)
+            meant = f" Did you mean {near[0]}?" if near else ""
+            raise typer.BadParameter(f"must be one of {', '.join(known)}, but got {text[:40]!r}.{meant}")
         return text
 
     return chosen

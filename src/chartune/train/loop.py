@@ -21,7 +21,7 @@ from torch import Tensor
 
 from chartune.adapters.regime import Regimes
 from chartune.adapters.stack import Attached
-from chartune.log import EventLog, Meter, progress
+from chartune.log import EventLog, Meter, progress, say
 from chartune.models.memory import EXHAUSTED, out_of_memory
 from chartune.models.precision import Computed
 from chartune.train.checkpoint import State, load_checkpoint, restore, save_checkpoint, trainable
@@ -122,7 +122,7 @@ def fit(training: Training) -> Fitted:
     if attached is not None:
         training.regimes = attached.regimes(schedule.steps)
     training.invariants = Invariants(attached, training.probe)
-    _resume(training, optimizer)
+    _resume(training, optimizer, schedule.steps)
     model, prepared = accelerator.prepare(raw, optimizer)
     halves = halving(raw, accelerator, wanted=training.data_parallel)
     with progress(training.title, total=schedule.steps) as meter, halves as threads:
@@ -136,7 +136,7 @@ def fit(training: Training) -> Fitted:
     return Fitted(training.state, schedule.steps, stopped)
 
 
-def _resume(training: Training, optimizer: torch.optim.Optimizer) -> None:
+def _resume(training: Training, optimizer: torch.optim.Optimizer, steps: int) -> None:
     training.state.micro_batch_tokens = training.budget
     training.state.loss_scale = first_scale(training.precision)
     checkpoint = load_checkpoint(training.folder, training.objective.model, optimizer)
@@ -146,6 +146,7 @@ def _resume(training: Training, optimizer: torch.optim.Optimizer) -> None:
         training.state.resumed += 1
         training.state.earlier_seconds = training.state.seconds
         training.state.micro_batch_tokens = min(training.state.micro_batch_tokens, training.budget)
+        say(f"{training.title}: goes on from a checkpoint, {training.state.step / steps:.0%} done")
     EventLog.rewind(training.events.path, training.state.step)
 
 

@@ -59,3 +59,11 @@ def test_a_method_of_peft_that_breaks_a_rule_is_refused_with_it(tmp_path: Path, 
     assert (said.code, REFUSED[kind] in " ".join(said.err.split())) == (2, True)
     with pytest.raises(ConfigError, match="is known and not taken"):
         Fresh.parse({"method": {"kind": kind}})
+
+
+def test_a_method_that_is_misspelt_is_answered_with_the_nearest(tmp_path: Path) -> None:
+    for typed, meant in (("p_tuning", "p-tuning"), ("lorra", "lora")):
+        said = chartune("pretrain", tmp_path, "--method", typed, "--store", tmp_path)
+        assert said.code == 2
+        assert f"Did you mean {meant}?" in said.err
+    assert "Did you mean" not in chartune("pretrain", tmp_path, "--method", "xyzzy", "--store", tmp_path).err

@@ -79,7 +79,7 @@ def test_every_kind_of_raw_data_is_named_where_it_is_asked_for_and_where_it_is_m
     corpora = {corpus.model_fields["kind"].default for corpus in get_args(get_args(AnyAnnotated)[0])}
     assert corpora == {*get_args(CorpusKind)}
     kinds = corpora | {*SOURCES}
-    assert len(kinds) == 10
+    assert len(kinds) == 12
     for said in (chartune("prepare", "--help").out, chartune("prepare", tmp_path, "--source", "bogus").err):
         plain = "".join(said.replace("│", "").split())
         assert [kind for kind in sorted(kinds) if kind not in plain] == []
