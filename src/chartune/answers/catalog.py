@@ -6,6 +6,7 @@ from pydantic import AfterValidator
 
 from chartune.answers.answer import Answer
 from chartune.answers.binary import Binary
+from chartune.answers.by_f1 import OneOfByF1
 from chartune.answers.multiclass import OneOf
 from chartune.answers.multilabel import AnyOf
 from chartune.answers.relations import Related
@@ -14,10 +15,12 @@ from chartune.errors import DataError
 
 BINARY: Final = Binary()
 ONE_OF: Final = OneOf()
+ONE_OF_BY_F1: Final = OneOfByF1()
 ANY_OF: Final = AnyOf()
 RELATION: Final = Related()
 SPANS: Final = Spans()
-ANSWERS: Final[dict[str, Answer]] = {answer.kind: answer for answer in (BINARY, ONE_OF, ANY_OF, RELATION, SPANS)}
+_EVERY: Final[tuple[Answer, ...]] = (BINARY, ONE_OF, ONE_OF_BY_F1, ANY_OF, RELATION, SPANS)
+ANSWERS: Final[dict[str, Answer]] = {answer.kind: answer for answer in _EVERY}
 """Kind → form."""
 AUTO: Final = "auto"
 """Where the labels decide."""

@@ -57,7 +57,7 @@ class OneOf(Answer):
         Score("log_loss", "Log loss", lambda r: mean_statistic(cross_entropies(r.labels, r.decided)), counts="pairs",
               meaning="lower is better"),
     )  # fmt: skip
-    further = (
+    further: ClassVar[tuple[Score, ...]] = (
         _PAIRS,
         Score("balanced_accuracy", "Balanced accuracy", lambda r: r.decisions["balanced_accuracy"], counts="rows",
               meaning="mean recall of the classes"),

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Final, Self
 import polars as pl
 from pydantic import model_validator
 
-from chartune.answers import BINARY, ONE_OF
+from chartune.answers import BINARY, ONE_OF, Answer
 from chartune.config import Unhashed
 from chartune.sources.coverage import Rule
 from chartune.sources.source import Records
@@ -135,8 +135,12 @@ class ClassTask(ChartTask):
 
     def label_space(self, examples: pl.DataFrame, records: Records) -> LabelSpace:
         """The classes, whether or not they occur."""
-        form = BINARY if self.answers == 2 else ONE_OF
-        return LabelSpace(form.kind, self.classes, self.classes)
+        return LabelSpace(self.form.kind, self.classes, self.classes)
+
+    @property
+    def form(self) -> Answer:
+        """The form of its answer."""
+        return BINARY if self.answers == 2 else ONE_OF
 
 
 def answered(

@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import polars as pl
 
+from chartune.answers import ONE_OF, ONE_OF_BY_F1, Answer
 from chartune.sources.source import Records
 from chartune.tasks.any_input import AnyInput
 from chartune.tasks.chart_task import MACRO, ClassTask, Question
@@ -38,6 +39,8 @@ class Triage(ClassTask):
     kind: Literal["triage"] = "triage"
     codes: Literal["fixed", "published"] = "fixed"
     """`published`: without the code that lost its zero."""
+    chosen_by: Literal["macro-f1", "macro-auroc"] = "macro-f1"
+    """The score that stops training, ranks and is compared: `macro-f1`, as published, or the one of other tasks."""
     with_procedure: bool = True
     """Whether only admissions with a first procedure are asked about, as published."""
     # Obstetrics are newborns by these codes, so the filters of the other tasks would empty a class.
@@ -56,6 +59,11 @@ class Triage(ClassTask):
         """The services."""
         return tuple(SERVICES)
 
+    @property
+    def form(self) -> Answer:
+        """One of several, by the score that `chosen_by` names."""
+        return ONE_OF_BY_F1 if self.chosen_by == "macro-f1" else ONE_OF
+
     def question(self) -> Question:
         """What is asked, in words."""
         lost = "" if self.codes == "fixed" else ", septicaemia lost with its zero as published"
@@ -65,7 +73,7 @@ class Triage(ClassTask):
             asked=f"the service of the primary diagnosis, by a map of {len(self._services())} codes{lost}",
             known=("primary diagnosis in the map", f"others belong to no service of the map{procedure}"),
             citation="Taylor et al. (2024), arXiv:2402.10597",
-            scored=MACRO,
+            scored=MACRO if self.chosen_by == "macro-auroc" else "macro F1",
             whose=f"with a text{' and a procedure' if self.with_procedure else ''}",
         )
 

@@ -75,7 +75,7 @@ def test_the_labels_of_a_table_decide_its_form() -> None:
 
 
 def test_a_kind_of_another_version_and_span_scores_without_spans_are_refused() -> None:
-    with pytest.raises(ChartuneError, match="binary, multiclass, multilabel, relation, spans"):
+    with pytest.raises(ChartuneError, match="binary, multiclass, multiclass-f1, multilabel, relation, spans"):
         answer_of("ranking")
     none = tagged_documents([Tagged(())] * 2)
     nothing: list[list[int]] = [[], []]

@@ -55,6 +55,17 @@ def test_a_first_procedure_is_needed_as_published() -> None:
     assert "and a procedure" not in Triage(with_procedure=False).card().who
 
 
+def test_macro_f1_decides_as_published_or_the_auroc_of_other_tasks() -> None:
+    records = records_of(stay(1), diagnoses=[(1, "486", 9)], procedures=[(1, "9671", 9)])
+    for task, kind, headline in (
+        (Triage(), "multiclass-f1", "f1_macro"), (Triage(chosen_by="macro-auroc"), "multiclass", "auroc"),
+    ):  # fmt: skip
+        space = task.label_space(pl.DataFrame(), records)
+        assert (space.answer, space.labels) == (kind, tuple(SERVICES))
+        assert space.form.headline.metric == headline
+    assert (Triage().card().scored, "auroc" in Triage(chosen_by="macro-auroc").card().scored) == ("macro F1", True)
+
+
 def test_a_source_without_procedures_cannot_tell_who_had_one() -> None:
     records = records_of(stay(1), diagnoses=[(1, "486", 9)])
     assert answers(Triage(), records) == {}
