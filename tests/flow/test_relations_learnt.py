@@ -1,6 +1,7 @@
 """Relations from raw files to scores: prepared, learnt on the one loop, predicted between given entities, evaluated."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import polars as pl
 import pytest
 
 from chartune.models.backbone import LocalBackbone
+from chartune.prediction.related import RelatedTexts
 from chartune.runner import run
 from chartune.runs.run import Run
 from chartune.sources.annotated.brat_folder import BratFolder
@@ -19,6 +21,7 @@ from chartune.stages.tfidf import Tfidf
 from chartune.store import Store
 from chartune.studies.conduct import conduct
 from chartune.studies.study import Study
+from chartune.tasks.annotated.relations import Candidates
 from chartune.tasks.prepare import prepare
 from chartune.testing.command_line import chartune
 from chartune.testing.own_corpora import related, write_related
@@ -102,6 +105,12 @@ def test_a_folder_with_entities_gets_their_relations_as_brat_and_as_rows(
     of_rows = {tuple(row["id"].split("/")[1].split(":")) for row in rows if row["label"] == "Treats"}
     assert of_rows == {(doc, head[5:], tail[5:]) for doc, head, tail in made}
     assert not any("aspirin" in str(row) for row in rows)
+    texts = RelatedTexts(folder, Candidates.parse(learnt.about.candidates or {}))
+    table = read_table(prepare(Finetune.parse(learnt.stage).data, kept), "relations", for_model=True)
+    first = next(texts.chunks()).texts[0]
+    signs = re.sub(r"n\d+x\d+|aspirin|insulin|pain|fever|for|beside", "w", first)
+    assert signs == "w @ * Drug * w @ w # ^ Problem ^ w # ."
+    assert re.sub(r"n\d+x\d+|aspirin|insulin|pain|fever|for|beside", "w", table.frame["text"][0]) == signs
 
 
 def test_entities_outside_of_their_document_and_missing_annotations_are_refused_by_file(

@@ -13,6 +13,7 @@ from chartune.cli.account import account
 from chartune.errors import ConfigError, DataError, RunError
 from chartune.metrics.tagging import tag_names, tags_of, words_of
 from chartune.models.backbone import LocalBackbone
+from chartune.planning.workload import workload_of
 from chartune.prediction.folders import standoff
 from chartune.prediction.own import own_predictions
 from chartune.runner import run
@@ -208,6 +209,21 @@ def test_words_of_a_long_document_are_read_in_rows_and_with_one_window_counted_a
     unread, unsaid = (line for line in account(done, {}, None).splitlines() if "lost in test" in line)
     assert f"{counts['words_unread']:,} of {counts['words']:,} words are not read" in unread
     assert f"{counts['spans_no_tags_can_say']} of {counts['spans']} annotated spans cannot be predicted" in unsaid
+
+
+def test_a_plan_counts_the_rows_of_documents(corpus: Path, base: LocalBackbone, learnt: Run, kept: Store) -> None:
+    counts = (learnt.about.words or {})["train"]
+    for known in (base, None):
+        workload = workload_of(stage(corpus, base), known, kept, 4096, exact=True)
+        assert workload.examples is not None
+        assert workload.row is not None
+        if known:
+            assert workload.examples == counts["rows"]
+            assert workload.row <= 40
+        else:  # by words, whose pieces are guessed
+            assert counts["documents"] < workload.examples < 3 * counts["rows"]
+    limited = Finetune.parse(stage(corpus, base).model_dump() | {"long": {"kind": "windows", "most": 1, "overlap": 4}})
+    assert workload_of(limited, base, kept, 4096, exact=True).examples == counts["documents"]
 
 
 def test_test_scores_that_come_later_are_those_of_one_training(

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from chartune.models.backbone import LocalBackbone
 from chartune.runs.run import Run

@@ -14,7 +14,7 @@ from seqeval.scheme import IOB2
 from chartune.answers import SPANS
 from chartune.answers.spans import tagged_documents
 from chartune.metrics.span_modes import MODES, credits_of
-from chartune.metrics.tagging import Labelled, Tagged, marked, tag_count, tag_names, tags_of, words_of
+from chartune.metrics.tagging import Labelled, TaggedWords, marked, tag_count, tag_names, tags_of, words_of
 
 TYPES = ("Drug", "Problem", "Test")
 NAMES = tag_names(TYPES)
@@ -36,15 +36,15 @@ def words(tags: Tags) -> NDArray[np.int64]:
     return np.array([[3 * n, 3 * n + 2] for n in range(len(tags))])
 
 
-def documents(every: Sequence[Tags]) -> list[Tagged]:
-    return [Tagged(marked(words(tags), tags)) for tags in every]
+def documents(every: Sequence[Tags]) -> list[TaggedWords]:
+    return [TaggedWords(marked(words(tags), tags)) for tags in every]
 
 
-def well_formed(document: Tagged) -> list[Labelled]:
+def well_formed(document: TaggedWords) -> list[Labelled]:
     return [span.span for span in document.spans if span.well_formed]
 
 
-def scores(truth: Sequence[Sequence[Labelled]], made: Sequence[Tagged]) -> dict[str, float]:
+def scores(truth: Sequence[Sequence[Labelled]], made: Sequence[TaggedWords]) -> dict[str, float]:
     labels = np.empty(len(truth), dtype=object)
     labels[:] = [list(spans) for spans in truth]
     rows = SPANS.rows(labels, tagged_documents(made), range(len(made)))
@@ -91,7 +91,9 @@ def test_modes_equal_those_of_nervaluate() -> None:
 
 def test_f1s_of_modes_stand_under_their_names() -> None:
     truth = [[(0, 17, 0), (20, 24, 1)]]
-    made = [Tagged(marked(np.array([[7, 17], [20, 24]]), np.array([1, 1])))]  # half of a drug, and a problem as a drug
+    made = [
+        TaggedWords(marked(np.array([[7, 17], [20, 24]]), np.array([1, 1])))
+    ]  # half of a drug, and a problem as a drug
     got = scores(truth, made)
     assert got["f1"] == 0
     assert got["f1_partial"] == pytest.approx((0.5 + 1) / 2)
@@ -141,7 +143,7 @@ def test_the_log_loss_of_tags_is_the_mean_over_the_words_that_were_read() -> Non
     """Early stopping breaks ties by it: of four words in two documents, every word weighs the same."""
     places = words(np.zeros(3, dtype=np.int64))
     sure = np.log(np.array([[0.7, 0.2, 0.1], [0.2, 0.5, 0.3], [0.1, 0.1, 0.8]]))  # O, B, I of one type; [W, K]
-    made = tagged_documents([Tagged((), places, sure), Tagged((), places[:1], sure[:1]), Tagged(())])
+    made = tagged_documents([TaggedWords((), places, sure), TaggedWords((), places[:1], sure[:1]), TaggedWords(())])
     labels = [[(3, 8, 0)], [(0, 2, 0)], [(0, 2, 0)]]  # O B I; B; a document of which no word was read
     asked = np.empty(3, dtype=object)
     asked[:] = labels

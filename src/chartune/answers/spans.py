@@ -1,10 +1,10 @@
 """Spans: where in a document something is said, and of which type (named entity recognition, de-identification).
 
-document ─head on each word─▶ Tagged: spans with probabilities ─▶ span F1 as seqeval and nervaluate have it, and of each
-annotated spans, in characters ────────────────────────────────▶  type; predictions keep places and numbers, no word
+document ─head on each word─▶ TaggedWords: spans, probabilities ─▶ span F1 as seqeval and nervaluate have it, and of
+annotated spans, in characters ──────────────────────────────────▶  each type; predictions keep places, no word
 
 A label is a place: of the base's arrays `labels` are n lists of (start, end, number of the type), and what is decided
-are n `Tagged`. An annotated type that no training document has counts as missed.
+are n `TaggedWords`. An annotated type that no training document has counts as missed.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ from chartune.errors import DataError, LabelError
 from chartune.metrics.bootstrap import Statistic, resample
 from chartune.metrics.span_modes import MODES, mode_credits
 from chartune.metrics.spans import PREDICTED, RIGHT, TRUE, span_counts
-from chartune.metrics.tagging import Marked, Tagged, tag_count, tags_of
+from chartune.metrics.tagging import Marked, TaggedWords, tag_count, tags_of
 from chartune.quantities import Estimate
 
 ANNOTATED: Final = pl.Struct({"start": pl.Int32, "end": pl.Int32, "label": pl.Int32})
@@ -149,7 +149,7 @@ class Spans(Answer):
         return "" if any(cases) else ", and no annotated span"
 
     def decide(self, logits: NDArray[Any]) -> NDArray[Any]:
-        """What stages have made of them already: n `Tagged`."""
+        """What stages have made of them already: n `TaggedWords`."""
         return logits
 
     def nats(self, labels: NDArray[Any], decided: NDArray[Any]) -> float:
@@ -222,7 +222,7 @@ class Spans(Answer):
 
     def read(self, predictions: pl.DataFrame) -> tuple[NDArray[Any], NDArray[Any]]:
         """The inverse, without words."""
-        made = [Tagged(tuple(Marked(**span) for span in spans)) for spans in predictions["spans"]]
+        made = [TaggedWords(tuple(Marked(**span) for span in spans)) for spans in predictions["spans"]]
         return self.encoded(predictions["label"], 0), _objects(made)
 
     def cells(self, predictions: pl.DataFrame) -> int:
@@ -233,7 +233,7 @@ class Spans(Answer):
         """Spans with the numbers that other labels have; those of a type that is none of them are left out."""
         place = {number: list(others).index(name) for number, name in enumerate(own) if name in others}
         return _objects([
-            Tagged(tuple(span._replace(label=place[span.label]) for span in one.spans if span.label in place))
+            TaggedWords(tuple(span._replace(label=place[span.label]) for span in one.spans if span.label in place))
             for one in decided
         ])  # fmt: skip
 
@@ -256,6 +256,6 @@ def _objects(values: Sequence[Any]) -> NDArray[Any]:
     return array
 
 
-def tagged_documents(values: Sequence[Tagged]) -> NDArray[Any]:
+def tagged_documents(values: Sequence[TaggedWords]) -> NDArray[Any]:
     """Documents as `Answer.decide` gives them: [n] of objects."""
     return _objects(values)

@@ -25,7 +25,7 @@ from chartune.batches.pack import around
 from chartune.batches.tokenize import BATCH, Encoded
 from chartune.errors import ConfigError
 from chartune.log import progress
-from chartune.metrics.tagging import OUTSIDE, Labelled, Tagged, marked, tags_of, words_of
+from chartune.metrics.tagging import OUTSIDE, Labelled, TaggedWords, marked, tags_of, words_of
 
 UNREAD: Final = -1
 
@@ -64,7 +64,7 @@ class Document:
         tags[self.places[own]] = tags_of(self.words, spans)[own]
         return tags
 
-    def tagged(self, logits: NDArray[np.floating]) -> Tagged:
+    def tagged(self, logits: NDArray[np.floating]) -> TaggedWords:
         """What logits of its pieces say, [P, K]."""
         z = logits.astype(np.float64)
         log_p = z - np.logaddexp.reduce(z, axis=1, keepdims=True) if len(z) else z
@@ -75,7 +75,7 @@ class Document:
         shared = ~self.first  # the same piece as the word before: inside of whatever it says
         tags[shared] += (tags[shared] % 2 == 1).astype(np.int64)
         own = self.first & self.read
-        return Tagged(marked(self.words, tags, sure), self.words[own], log_p[self.places[own]])
+        return TaggedWords(marked(self.words, tags, sure), self.words[own], log_p[self.places[own]])
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class WordExamples(Examples):
         """A row is what is drawn together."""
         return Features(vectors, self.labels, np.ones(len(self.labels), dtype=np.float32), self.starts)
 
-    def tagged(self, logits: NDArray[np.floating]) -> list[Tagged]:
+    def tagged(self, logits: NDArray[np.floating]) -> list[TaggedWords]:
         """What logits say of each document. logits: [ΣP, K], row by row."""
         ends = np.cumsum([0, *(document.pieces for document in self.documents)])
         return [

@@ -43,7 +43,7 @@ class Marked(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Tagged:
+class TaggedWords:
     """What was made of a document."""
 
     spans: tuple[Marked, ...]

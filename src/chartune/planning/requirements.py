@@ -177,8 +177,9 @@ def micro_batch_within(left: int, rehearsed: Rehearsals, weights: Weights, preci
 
 
 def seconds_of(
-    workload: Workload, rehearsed: Rehearsals, trainable: int, rates: Rates, *, compiled: bool = False
-) -> float | None:
+    workload: Workload, rehearsed: Rehearsals, trainable: int, rates: Rates, *, compiled: bool = False,
+    most: float | None = None,
+) -> float | None:  # fmt: skip
     """Seconds of the whole stage; None where the workload is not known.
 
     Args:
@@ -187,16 +188,19 @@ def seconds_of(
         trainable: weights that learn.
         rates: of the machine.
         compiled: whether the blocks of the training are, already.
+        most: after how many seconds training ends, evaluations included; None: there is no limit.
     """
     if workload.tokens is None or workload.read_tokens is None or workload.steps is None:
         return None
     step = STEP_SECONDS + PASSES * 5 * COPY * trainable / rates.bytes  # AdamW writes moments, weights, temporaries
-    reads = workload.read_tokens / rehearsed.reading_tokens
-    total = SETUP_SECONDS + workload.steps * step + reads * seconds_of_batch(rehearsed.reading, rates)
+    token = seconds_of_batch(rehearsed.reading, rates) / rehearsed.reading_tokens
+    beside = SETUP_SECONDS + (workload.read_tokens - workload.evaluated_tokens) * token
+    trained = workload.steps * step + workload.evaluated_tokens * token
     if rehearsed.training is not None:
-        total += _seconds_of_training(workload, rehearsed.training, rehearsed.training_tokens, rates, compiled)
-    checkpoints = max(workload.evaluations, total / CHECKPOINT_SECONDS if workload.evaluations else 0)
-    return total + checkpoints * STORING * WRITTEN * trainable
+        trained += _seconds_of_training(workload, rehearsed.training, rehearsed.training_tokens, rates, compiled)
+    checkpoints = max(workload.evaluations, (beside + trained) / CHECKPOINT_SECONDS if workload.evaluations else 0)
+    trained += checkpoints * STORING * WRITTEN * trainable
+    return beside + (trained if most is None else min(trained, most))
 
 
 def _seconds_of_training(

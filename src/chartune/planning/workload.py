@@ -6,21 +6,19 @@ those at the planned length: early stopping can only shorten a run. Of real pati
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 
-from chartune.batches.long_texts import FIRST, AnyLong
-from chartune.batches.text_pairs import encode_texts
-from chartune.batches.tokenize import encode, load_tokenizer
 from chartune.disclosure import amount, is_made_up, shown, typical
 from chartune.errors import StoreError
 from chartune.models.backbone import LocalBackbone
-from chartune.notes.text_pair import Text, joined, read_texts
+from chartune.notes.text_pair import joined, read_texts
 from chartune.planning.kept import Kept, array_bytes, nats_of, vectors_of
+from chartune.planning.lengths import AROUND, SAMPLE, mean_rows, mean_tokens
 from chartune.planning.prepared import prepared
 from chartune.stages.finetune import Finetune
 from chartune.stages.pretrain import Pretrain
@@ -33,12 +31,6 @@ from chartune.tasks.prepare import corpus_of, read_task, task_named
 from chartune.train.optimizer import Optimisation
 from chartune.train.plan import micro_batches, schedule_of
 
-SAMPLE: Final = 200
-"""Texts of a split that are tokenised."""
-TOKENS_PER_WORD: Final = 3.2
-"""Where the tokenizer is not made yet: measured with that of the small LLaMA on notes of the made-up hospital."""
-AROUND: Final = 2
-"""Special tokens that begin and end a text."""
 BYTES_PER_PACKED_TOKEN: Final = 30
 """Ids, positions and flags of packed blocks, and the stream that they are cut from."""
 
@@ -67,6 +59,8 @@ class Workload:
     """How often the validation split is scored, and a checkpoint written."""
     read_tokens: int | None = None
     """Tokens read without gradients: evaluations, final scores, vectors for a head."""
+    evaluated_tokens: int = 0
+    """Those among them that evaluations read while it trains."""
     text_bytes: int = 0
     """Size of the texts that are held in memory."""
     kept: Kept = field(default_factory=Kept)
@@ -115,11 +109,11 @@ def _outputs_asked(stage: Finetune) -> int | None:
 
 @dataclass(frozen=True)
 class _Texts:
-    """The examples of a task in one split."""
+    """The examples of a task in one split; where it asks for spans the rows of its documents."""
 
     count: int
     mean: float
-    """Tokens of a text, cut at `max_seq_len`."""
+    """Tokens of a text, cut at `max_seq_len`, or of a row."""
     size: int
     """Bytes of all of them."""
 
@@ -136,7 +130,10 @@ def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None, b
     form = dataset.tasks[task].form
     outputs = form.outputs(len(dataset.tasks[task].labels))
     frame = read_task(data, task)
-    texts = {split: _texts(stage, frame, split, backbone, exact) for split in ("train", *SCORED, CALIBRATION)}
+    texts = {
+        split: _texts(stage, frame, split, backbone, exact, in_rows=not form.whole_text)
+        for split in ("train", *SCORED, CALIBRATION)
+    }
     ids = array_bytes(sum(part.count for part in texts.values()), sum(part.tokens for part in texts.values()))
     if stage.per_class is not None:
         most = stage.per_class * max(2, len(dataset.tasks[task].labels))
@@ -151,19 +148,26 @@ def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None, b
         tokens=round(train.tokens * schedule.epochs) if trains else 0,
         micro_batches=schedule.steps * _turns(stage.optimisation, train.mean, budget) if trains else 0,
         read_tokens=_read(stage, texts, schedule.evaluations),
+        evaluated_tokens=schedule.evaluations * texts["validation"].tokens if trains else 0,
         text_bytes=2 * sum(part.size for part in texts.values()),
         kept=Kept(ids if form.whole_text else 0, vectors_of(stage, counts, calibrated=calibrated)),
     )  # fmt: skip
 
 
-def _texts(stage: Finetune, frame: pl.DataFrame, split: str, backbone: LocalBackbone | None, exact: bool) -> _Texts:
+def _texts(
+    stage: Finetune, frame: pl.DataFrame, split: str, backbone: LocalBackbone | None, exact: bool, *, in_rows: bool
+) -> _Texts:  # fmt: skip
     """Of real patients by means in whole tokens and bytes, so that multiples reveal the class of their number alone."""
     texts = read_texts(frame.filter(pl.col("split") == split))
-    count, tokens = typical(len(texts), exact), _mean_tokens(texts, backbone, stage.max_seq_len, stage.long)
+    if in_rows:
+        each, tokens = mean_rows(joined(texts), backbone, stage)
+    else:
+        each, tokens = 1.0, mean_tokens(texts, backbone, stage.max_seq_len, stage.long)
     size = sum(len(text.encode()) for text in joined(texts))
+    count = typical(len(texts), exact)
     if exact or not texts:
-        return _Texts(count, tokens, size)
-    return _Texts(count, round(tokens), count * round(size / len(texts)))
+        return _Texts(round(count * each), tokens, size)
+    return _Texts(round(count * round(each, 1)), round(tokens), count * round(size / len(texts)))
 
 
 def _read(stage: Finetune, texts: Mapping[str, _Texts], evaluations: int) -> int:
@@ -209,6 +213,7 @@ def _of_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone | None, 
         evaluations=schedule.evaluations, tokens=round(epoch * schedule.epochs),
         micro_batches=schedule.steps * _turns(stage.optimisation, length, budget),
         read_tokens=_read_blocks(stage, blocks, schedule.evaluations) * length,
+        evaluated_tokens=schedule.evaluations * min(blocks["validation"], stage.validation_blocks) * length,
         text_bytes=round(2 * characters) + BYTES_PER_PACKED_TOKEN * sum(blocks.values()) * stage.max_seq_len,
         kept=Kept(sum(ids), nats=nats_of(stage, predicted, blocks[stage.scored[-1]], length, both_ways=both_ways)),
     )  # fmt: skip
@@ -221,7 +226,7 @@ def _notes(
     documents, words = (int(counts.get(what, 0)) for what in ("documents", "words"))
     texts = _documents(data, split)
     sampled = max(1, sum(len(text.split()) for text in texts))  # words
-    tokens = words * _mean_tokens(texts, backbone, None) * len(texts) / sampled + AROUND * documents
+    tokens = words * mean_tokens(texts, backbone, None) * len(texts) / sampled + AROUND * documents
     characters = words * sum(map(len, texts)) / sampled
     return _Notes(typical(documents, exact), *(amount(total, documents, exact) for total in (tokens, characters)))
 
@@ -259,23 +264,6 @@ def _documents(data: Artefact, split: str) -> list[str]:
     except (OSError, pl.exceptions.PolarsError):
         damaged = f"the corpus must be as it was written, but {data.path / 'corpus.parquet'} is not"
     raise StoreError(f"{damaged}; remove {data.path} and prepare again.")
-
-
-def _mean_tokens(
-    texts: Sequence[Text], backbone: LocalBackbone | None, max_seq_len: int | None, long: AnyLong = FIRST
-) -> float:
-    """Mean tokens of the texts that are kept, from at most SAMPLE of them, evenly spaced."""
-    if not texts:
-        return 0.0
-    chosen = np.unique(np.linspace(0, len(texts) - 1, min(SAMPLE, len(texts))).astype(np.int64))
-    sample = [texts[i] for i in chosen]
-    if backbone is not None:
-        tokenizer = load_tokenizer(backbone)
-        if max_seq_len is None:
-            return float(encode(joined(sample), tokenizer, None, special=False).lengths.mean())
-        return float(encode_texts(sample, tokenizer, max_seq_len, long, typed=False).lengths.mean())
-    guessed = [TOKENS_PER_WORD * len(text.split()) for text in joined(sample)]
-    return float(np.mean(guessed if max_seq_len is None else np.minimum(guessed, long.rows * max_seq_len)))
 
 
 def _turns(choice: Optimisation, tokens: float, budget: int) -> int:

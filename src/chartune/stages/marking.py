@@ -1,7 +1,7 @@
 """Marking: the examples of a task as a model reads them; where it asks for spans documents in rows, else texts.
 
 texts, labels ─encode─▶ Examples ─body, pool, head─▶ logits of texts ─form of answer─▶ what is scored, [n]
-texts, spans ─rows of words─▶ WordExamples ─body, head─▶ logits of words ────────────▶ n Tagged
+texts, spans ─rows of words─▶ WordExamples ─body, head─▶ logits of words ────────────▶ n TaggedWords
 """
 
 from collections.abc import Iterable, Mapping, Sequence

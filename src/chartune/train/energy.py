@@ -8,13 +8,14 @@ Of a shared machine the counters hold what others have done meanwhile, too.
 
 import contextlib
 import importlib
-import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
 import torch
+
+from chartune.train.watch import Watch
 
 POWERCAP: Final = Path("/sys/class/powercap")
 DOMAINS: Final = ("package", "dram")
@@ -63,31 +64,25 @@ class Energy:
     """Those that were read."""
     _counters: list[Counter] = field(default_factory=list)
     _failed: bool = False
-    _done: threading.Event = field(default_factory=threading.Event)
-    _thread: threading.Thread | None = None
+    _watch: Watch | None = None
 
     def __enter__(self) -> Self:
         self._counters = [*_rapl(self.root), *_gpus()]
         if self._counters:
-            self._thread = threading.Thread(target=self._watch, daemon=True)
-            self._thread.start()
+            self._watch = Watch(self._advance, INTERVAL)
+            self._watch.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._thread is None:
+        if self._watch is None:
             return
-        self._done.set()
-        self._thread.join()
+        self._watch.stop()
         self._advance()
         if not self._failed:
             self.joules = sum(counter.passed for counter in self._counters) / 1e6
             self.counters = tuple(counter.name for counter in self._counters)
-
-    def _watch(self) -> None:
-        while not self._done.wait(INTERVAL):
-            self._advance()
 
     def _advance(self) -> None:
         unreadable: tuple[type[Exception], ...] = (OSError, ValueError, *_nvml_errors())

@@ -1,12 +1,14 @@
 """The meter: what training costs, measured while it runs."""
 
 import contextlib
-import threading
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
 import psutil
 import torch
+
+from chartune.train.watch import Watch
 
 INTERVAL: Final = 0.05
 _measuring: list["PeakMemory"] = []
@@ -17,8 +19,7 @@ class PeakMemory:
 
     def __init__(self) -> None:
         self.bytes: int | None = None
-        self._done = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._watch: Watch | None = None
 
     def __enter__(self) -> Self:
         if torch.cuda.is_available():
@@ -27,29 +28,24 @@ class PeakMemory:
             _measuring.append(self)
             return self
         _measuring.append(self)
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
+        # Sampled, because the operating system's own maximum covers the whole life of the process.
+        self._watch = Watch(partial(self._note, psutil.Process()), INTERVAL)
+        self._watch.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._thread is None:
+        if self._watch is None:
             _note_peak()
             _measuring.remove(self)
             return
         _measuring.remove(self)
-        self._done.set()
-        self._thread.join()
+        self._watch.stop()
 
-    def _watch(self) -> None:
-        """Sampled, because the operating system's own maximum covers the whole life of the process."""
-        process = psutil.Process()
-        while True:
-            with contextlib.suppress(psutil.Error):
-                self.bytes = max(self.bytes or 0, process.memory_info().rss)
-            if self._done.wait(INTERVAL):
-                return
+    def _note(self, process: psutil.Process) -> None:
+        with contextlib.suppress(psutil.Error):
+            self.bytes = max(self.bytes or 0, process.memory_info().rss)
 
 
 def _note_peak() -> None:

@@ -10,7 +10,7 @@ from chartune.answers.score import drawn
 from chartune.answers.spans import tagged_documents
 from chartune.errors import ChartuneError, DataError, LabelError
 from chartune.metrics.bootstrap import Statistic
-from chartune.metrics.tagging import Tagged
+from chartune.metrics.tagging import TaggedWords
 from chartune.quantities import Estimate
 
 RNG = np.random.default_rng(3)
@@ -77,7 +77,7 @@ def test_the_labels_of_a_table_decide_its_form() -> None:
 def test_a_kind_of_another_version_and_span_scores_without_spans_are_refused() -> None:
     with pytest.raises(ChartuneError, match="binary, multiclass, multiclass-f1, multilabel, relation, spans"):
         answer_of("ranking")
-    none = tagged_documents([Tagged(())] * 2)
+    none = tagged_documents([TaggedWords(())] * 2)
     nothing: list[list[int]] = [[], []]
     with pytest.raises(LabelError, match="no document has one"):
         SPANS.score(nothing, none, [1, 2])

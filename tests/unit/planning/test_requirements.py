@@ -63,6 +63,15 @@ def test_seconds_are_those_of_steps_batches_and_checkpoints() -> None:
     assert seconds_of(replace(WORK, read_tokens=None), BATCHES, 5, RATES) is None
 
 
+def test_a_limit_of_seconds_ends_steps_evaluations_and_checkpoints_and_not_what_comes_before_and_after() -> None:
+    work = replace(WORK, evaluated_tokens=40)
+    whole = seconds_of(work, BATCHES, 5, RATES)
+    assert whole == pytest.approx(seconds_of(WORK, BATCHES, 5, RATES), rel=1e-12)
+    beside = SETUP_SECONDS + READ / 3
+    assert seconds_of(work, BATCHES, 5, RATES, most=1.5) == pytest.approx(beside + 1.5, rel=1e-12)
+    assert seconds_of(work, BATCHES, 5, RATES, most=1e9) == whole
+
+
 def test_compiled_blocks_leave_the_products_and_a_share_of_the_rest() -> None:
     plain, quick = (seconds_of(WORK, BATCHES, 0, RATES, compiled=compiled) for compiled in (False, True))
     assert plain is not None
