@@ -97,6 +97,7 @@ def test_a_folder_with_entities_gets_their_relations_as_brat_and_as_rows(
     assert records.entities.height == 48
     made = {(doc, f"Arg1:{head}", f"Arg2:{tail}") for doc, head, tail, _ in records.relations.iter_rows()}
     assert set(records.relations["type"]) == {"Treats"}
+    assert not any(finding.left_out for finding in records.findings.all())
     assert len(made ^ wanted) <= 2
     assert chartune(*words, tmp_path / "out.jsonl").code == 0
     rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]

@@ -21,7 +21,8 @@ def test_the_headline_is_the_macro_f1_of_scikit_learn(seed: int) -> None:
     assert {name: scores[name] for name in others} == others
     assert scores["accuracy"].value == pytest.approx(accuracy_score(labels, logits.argmax(axis=1)))
     assert len(per_label) == 4
-    rows = ONE_OF_BY_F1.rows(labels, np.concatenate([logits, np.full((150, 1), -9.0)], axis=1), np.arange(150))
-    assert ONE_OF_BY_F1.headline.value(rows.scorable()) == pytest.approx(expected)  # a fifth class that nobody has
+    wider = np.concatenate([np.full((150, 1), -9.0), logits], axis=1)  # a first class that nobody has
+    rows = ONE_OF_BY_F1.rows(labels + 1, wider, np.arange(150))
+    assert ONE_OF_BY_F1.headline.value(rows.scorable()) == pytest.approx(expected)
     names = [score.metric for score in (*ONE_OF_BY_F1.measures, *ONE_OF_BY_F1.further)]
     assert len(names) == len(set(names))

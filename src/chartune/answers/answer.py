@@ -52,8 +52,6 @@ class Answer:
     ROC curve, a calibration, and ten people with it and ten without stand behind what is shown."""
     whole_text: ClassVar[bool] = True
     """Whether labels are of whole texts, which every stage learns; False: of places in them; fine-tuning alone does."""
-    own: ClassVar[bool] = True
-    """Whether a table of one's own may ask for it."""
     label_column: ClassVar[str] = "label"
     label_dtype: ClassVar[pl.DataType] = pl.Int64()
     """What examples call the labels, and of which type they are there."""

@@ -51,7 +51,7 @@ def _known(kind: str) -> str:
 
 
 def _choosable(kind: str) -> str:
-    known = [AUTO, *(name for name, form in ANSWERS.items() if form.whole_text and form.own)]
+    known = [AUTO, *(name for name, form in ANSWERS.items() if form.whole_text and not isinstance(form, Related))]
     if kind not in known:
         raise ValueError(f"must be one of {', '.join(known)}")
     return kind

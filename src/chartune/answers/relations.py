@@ -60,7 +60,6 @@ class Related(OneOf):
     """Which relation holds; class 0 is that none does."""
 
     kind = "relation"
-    own = False
     measures: ClassVar[tuple[Score, ...]] = (
         _score("f1", "Relation F1", _f1, "micro, without no relation"),
         _score("precision", "Precision", _precision, "of predicted relations"),
