@@ -21,9 +21,9 @@ def test_packages_and_memory_are_added_up_and_their_parts_left_out(tmp_path: Pat
     package, core = zone(tmp_path, "0", "package-0", 100), zone(tmp_path, "0:0", "core", 100)
     memory = zone(tmp_path, "0:1", "dram", 50)
     with Energy(tmp_path) as measured:
-        package.write_text("300100")
-        core.write_text("900100")
-        memory.write_text("200050")
+        for counter, value in ((package, "300100"), (core, "900100"), (memory, "200050")):
+            counter.with_suffix(".new").write_text(value)
+            counter.with_suffix(".new").replace(counter)  # never half written
     assert measured.joules == pytest.approx(0.5)
     assert measured.counters == ("RAPL package-0", "RAPL dram")
 
