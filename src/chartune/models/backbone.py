@@ -158,6 +158,8 @@ def _bytes(folder: Path) -> int:
 def packaged(row: Row) -> Path | None:
     """The folder or file that an installed package carries; None when it is not installed."""
     module, _, inner = row.place.partition("/")
+    if not module:  # it is made here, or lies in a folder
+        return None
     spec = importlib.util.find_spec(module)
     return None if spec is None or spec.origin is None else Path(spec.origin).parent / inner
 

@@ -104,7 +104,7 @@ _ROWS: Final[tuple[tuple[str, Saw, str, str], ...]] = (
      "Wang et al. (2023), doi:10.1038/s41591-023-02552-9"),
     (r"(.*/)?biobert.*", "no hospital notes", _LITERATURE, "Lee et al. (2020), arXiv:1901.08746"),
     (r"(.*/)?biomednlp-(pubmed|biomed)bert.*", "no hospital notes", _LITERATURE, "Gu et al. (2021), arXiv:2007.15779"),
-    (r"nlpie/(bio-(distilbert|mobilebert|tinybert).*|compact-biobert|(distil|tiny)-biobert)|bio-(distilbert|mobilebert)|"
+    (r"nlpie/(bio-(distilbert|mobilebert|tinybert).*|compact-biobert|(distil|tiny)-biobert)|bio-(distilbert|mobilebert)(-uncased)?|"
      r"(distil|tiny)-biobert", "no hospital notes", "PubMed abstracts; no hospital notes",
      "Rohanian et al. (2023), arXiv:2209.03182"),
     (r"(.*/)?(bert-(base|large)(-(un)?cased)?|bert-tiny|distilbert(-base-(un)?cased)?|tinybert.*|mobilebert.*)",

@@ -38,6 +38,14 @@ class Kept:
     nats: int = 0
     """Tokens that the base alone predicts."""
 
+    def shown(self, exact: bool) -> "Kept":
+        """As it may be shown: of real patients one digit of each number, rounded up; more tells texts of a class apart.
+
+        Args:
+            exact: whether texts of real patients are counted as they are.
+        """
+        return self if exact else Kept(*map(_one_digit, (self.token_bytes, self.vectors, self.nats)))
+
     def named(self, stage: ModelStage, inputs: Inputs, data: str, hidden: int) -> dict[str, int]:
         """Bytes of each part, by what determines it as far as it is known before texts are read.
 
@@ -53,6 +61,11 @@ class Kept:
             fingerprint("readings", 1, {**tokens, **readings}): VALUE * hidden * self.vectors + NATS * self.nats,
         }
         return {name: size for name, size in every.items() if size}
+
+
+def _one_digit(number: int) -> int:
+    step = int(10 ** (len(str(number)) - 1))
+    return -(-number // step) * step
 
 
 def array_bytes(texts: int, tokens: int, *, counted: bool = False) -> int:

@@ -150,7 +150,7 @@ def _of_texts(stage: Finetune, data: Artefact, backbone: LocalBackbone | None, b
         read_tokens=_read(stage, texts, schedule.evaluations),
         evaluated_tokens=schedule.evaluations * texts["validation"].tokens if trains else 0,
         text_bytes=2 * sum(part.size for part in texts.values()),
-        kept=Kept(ids if form.whole_text else 0, vectors_of(stage, counts, calibrated=calibrated)),
+        kept=Kept(ids if form.whole_text else 0, vectors_of(stage, counts, calibrated=calibrated)).shown(exact),
     )  # fmt: skip
 
 
@@ -215,7 +215,9 @@ def _of_blocks(stage: Pretrain, data: Artefact, backbone: LocalBackbone | None, 
         read_tokens=_read_blocks(stage, blocks, schedule.evaluations) * length,
         evaluated_tokens=schedule.evaluations * min(blocks["validation"], stage.validation_blocks) * length,
         text_bytes=round(2 * characters) + BYTES_PER_PACKED_TOKEN * sum(blocks.values()) * stage.max_seq_len,
-        kept=Kept(sum(ids), nats=nats_of(stage, predicted, blocks[stage.scored[-1]], length, both_ways=both_ways)),
+        kept=Kept(
+            sum(ids), nats=nats_of(stage, predicted, blocks[stage.scored[-1]], length, both_ways=both_ways)
+        ).shown(exact),
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from chartune.published import outcome_rows, taylor2024
 
 _CLASS: Final = r"(?:<(?:10|20)\b|\b\d[\d,]*0\+|≈ \d[\d,]*0\b)"
 KINDS: Final[tuple[tuple[str, str], ...]] = (
+    (r"\b10 cases and 10 controls\b", "what recalibration needs"),
     (r"/\S+|\b[0-9a-f]{16,64}\b|\w+://\S+", "folders, fingerprints and hashes: they name, and count nothing"),
     (r"\d[\d.]* [KMG]?i?B +\d+ days  |needed by  ?and \d+ more$|^\d+ would be removed",
      "sizes to the first digit, ages and numbers of folders of a store"),
@@ -127,7 +128,8 @@ FIELDS: Final[Mapping[str, str]] = {
     "trainable": "of a model", "artefact_bytes": "of a model", "intercept": "as the scores of its split",
     "slope": "as the scores of its split", "rank": "chosen", "alpha": "chosen",
     "dropout": "chosen", "b_rate_ratio": "chosen", "max_seq_len": "chosen", "outputs": "labels",
-    "epoch_tokens": "read: of a class",
+    "evaluated_tokens": "read: of a class", "shared": "read: of one digit", "token_bytes": "read: one digit",
+    "vectors": "read: one digit", "nats": "read: one digit", "epoch_tokens": "read: of a class",
     "steps": "read: of a class", "micro_batches": "of a class", "read_tokens": "of a class", "text_bytes": "of a class",
     "evaluations": "of a class", "micro_batch_tokens": "by a rule, or what memory allows",
     "contributions": "of a layer to logits",

@@ -60,7 +60,7 @@ import chartune.published, chartune.report.render
 from chartune.studies.demo import demo_study
 chartune.report.render._template()
 print(chartune.__file__, chartune.report.render.marks.published_pretraining() is not None)
-print(len(demo_study(Path("raw"), range(1)).stages) > 1)
+print(len(demo_study(Path("raw"), range(1), "small-llama").stages) > 1)
 """
 
 
