@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
 import peft
+import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from chartune.adapters.injected import stores_transposed
+from chartune.adapters.injected import stores_transposed, tuner_layers
 from chartune.adapters.targeted import Shapes, Targeted
 from chartune.errors import AdapterError
 from chartune.models.anatomy import Anatomy, matrix_shape
@@ -48,6 +49,16 @@ class Further(Targeted):
             **own, **self.fixed, **stored,
         )  # fmt: skip
 
+    def attach(self, body: nn.Module, anatomy: Anatomy, name: str) -> None:
+        """Inject; a layer gives what its matrix alone would give: peft's give the type of their input.
+
+        Of a body that computes in two bytes some families (DeBERTa-v2, Longformer) would hide padding by the lowest
+        number of the wider type, which the narrower one cannot hold.
+        """
+        super().attach(body, anatomy, name)
+        for layer in tuner_layers(body, name):
+            layer.register_forward_hook(_as_products)
+
     def must_suit(self, body: nn.Module, anatomy: Anatomy, whose: str) -> None:
         """Refuse matrices that peft cannot take."""
         super().must_suit(body, anatomy, whose)
@@ -71,6 +82,11 @@ class Further(Targeted):
     def title(self) -> str:
         """`MiSS r=16`."""
         return " ".join([type(self).__name__, *(f"{at}={getattr(self, field)}" for field, at in self.symbols.items())])
+
+
+def _as_products(_: nn.Module, __: Any, out: Tensor) -> Tensor:
+    kind = out.device.type
+    return out.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else out
 
 
 class Ranked(Further):
