@@ -110,14 +110,14 @@ def test_a_reference_to_a_stage_of_several_layers_is_refused_before_any_is_train
 
 
 def test_what_cells_share_on_disk_is_counted_once(tmp_path: Path, store: Store, llama: LocalBackbone) -> None:
-    grid = {"seed": [0, 1], "max_seq_len": [16, 24]}
+    grid = {"seed": [0, 1], "max_seq_len": [4, 24]}
     study = study_of(tmp_path, llama.folder, {"probe": finetuned(head={"start": "probe"}, grid=grid)})
     alone = study.model_copy(update={"stages": {"probe": study.stages["probe"]}})
     prepare(alone.stage(alone.cells()[0], {}).data, store.open())
     each, total = forecasts(survey(family_of(alone)[0], store, {}))
     shared = {size: sum(one.parts.values()) for size in grid["max_seq_len"] for one in each if f"={size}" in one.cell}
     assert len({frozenset(one.parts) for one in each}) == 2  # cells that differ in their seed read the same
-    assert shared[24] > shared[16] > 0
+    assert shared[24] > shared[4] > 0  # in one digit
     kept, training = sum(one.kept_bytes or 0 for one in each), max(one.training_bytes or 0 for one in each)
     assert total.disk_bytes == kept + training + sum(shared.values())
-    assert each[0].to_json()["shared_bytes"] == shared[16]
+    assert each[0].to_json()["shared_bytes"] == shared[4]
