@@ -45,10 +45,11 @@ from chartune.quantities import Duration
 from chartune.stages.base import lm_evaluation, lm_objective
 from chartune.stages.bases import find_or_make
 from chartune.store import Store
-from chartune.train.loop import Training, fit
+from chartune.train.loop import fit
 from chartune.train.objective import Evaluation
 from chartune.train.optimizer import Optimisation, Stopping
 from chartune.train.plan import epoch_steps
+from chartune.train.training import Training
 from trainers import alike, trainer_of
 from turns import Turn, Way, serve, show_rates, taking_turns
 

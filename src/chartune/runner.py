@@ -16,6 +16,7 @@ from chartune.stages.structured import Structured, structured
 from chartune.stages.tfidf import Tfidf, tfidf
 from chartune.store import Store
 from chartune.train.processes import done_together
+from chartune.train.soundness import must_end_together
 
 OfTask = Finetune | Tfidf | Structured | Prior | Ensemble
 AnyStage = Pretrain | OfTask
@@ -27,6 +28,7 @@ def run(stage: AnyStage, store: Store) -> Run:
     Started as several processes, as by torchrun, all of them do the training.
     """
     if processes() > 1 and isinstance(stage, Pretrain | Finetune):
+        must_end_together(stage.optimisation.most_seconds, processes())
         return done_together(lambda: _run(stage, store))
     return _run(stage, store)
 

@@ -13,9 +13,12 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from chartune.log import console
+from chartune.errors import ConfigError
+from chartune.log import EventLog, console
 from chartune.models.backbone import LocalBackbone
 from chartune.runs.run import Run
+from chartune.stages.base import SmallBase, make_base
+from chartune.store import Store
 from chartune.testing.chain import steps
 from chartune.testing.command_line import chartune, wait_until
 
@@ -27,7 +30,7 @@ SHORT = {
     "adalora": [*steps(8, *EXACTLY, "validation_blocks=4", "held_out_blocks=8"), "--method", "adalora"],
 }
 VERBS = {"head": "finetune", "adalora": "pretrain"}
-SPOKEN = "the first one has ended"
+SPOKEN = "process 1 of 2 ends (RuntimeError)"
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +48,16 @@ def command(kind: str, hospital: Path, base: LocalBackbone, store: Path) -> list
 def by_two(words: list[str]) -> subprocess.Popen[str]:
     """Start a command as two processes of one thread each, as torchrun starts them."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "CHARTUNE_PROGRESS_SECONDS": "0"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CHARTUNE_PROGRESS_SECONDS": "0", "CHARTUNE_BASELINE": "1"}
     return subprocess.Popen([*launcher, "chartune", *words], env=environment, text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
 
 
 def run_of(store: Path) -> Run:
-    (folder,) = (path for path in (store / "runs").iterdir() if "." not in path.name)
-    return Run(folder)
+    """The trained one; TF-IDF stands beside it."""
+    runs = [Run(path) for path in (store / "runs").iterdir() if "." not in path.name]
+    (run,) = (run for run in runs if run.kind != "tfidf")
+    return run
 
 
 def weights(run: Run) -> dict[str, NDArray[np.float32]]:
@@ -68,14 +73,14 @@ def weights(run: Run) -> dict[str, NDArray[np.float32]]:
 def test_two_processes_train_what_one_does(
     hospital: Path, llama: LocalBackbone, prepared: Path, tmp_path: Path, kind: str
 ) -> None:
-    stores = [shutil.copytree(prepared, tmp_path / name) for name in ("one", "two")]
+    stores = shutil.copytree(prepared, tmp_path / "one"), tmp_path / "two"  # the first of the two prepares
     said = chartune(*command(kind, hospital, llama, stores[0]))
     assert said.code == 0, said.err
     process = by_two(command(kind, hospital, llama, stores[1]))
     out, err = process.communicate()
     assert process.returncode == 0, err
     one, two = map(run_of, stores)
-    assert out.count(two.name) == said.out.count(one.name) > 0  # one of them speaks
+    assert out.count(f"{two.name}  (") == said.out.count(f"{one.name}  (") == 1  # one of them speaks
     assert one.fingerprint == two.fingerprint
     assert two.environment["processes"] == 2
     assert "processes" not in one.environment
@@ -90,9 +95,9 @@ def test_two_processes_train_what_one_does(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("how", ["both killed", "all asked to end", "the second asked to end"])
 def test_two_processes_that_were_ended_go_on_to_the_same_bytes(
-    hospital: Path, llama: LocalBackbone, prepared: Path, tmp_path: Path, how: signal.Signals
+    hospital: Path, llama: LocalBackbone, prepared: Path, tmp_path: Path, how: str
 ) -> None:
     stores = [shutil.copytree(prepared, tmp_path / name) for name in ("whole", "broken")]
     words = [
@@ -108,11 +113,21 @@ def test_two_processes_that_were_ended_go_on_to_the_same_bytes(
         return sum(line.count('"loss"') for file in files for line in file.read_text().splitlines()) >= 9
 
     wait_until(trained, process)
-    workers = psutil.Process(process.pid).children(recursive=True)  # torchrun gives them groups of their own
-    for ended in workers if how == signal.SIGKILL else [process]:
-        ended.send_signal(how)
+    children = psutil.Process(process.pid).children(recursive=True)  # torchrun gives them groups of their own
+    workers = [child for child in children if "RANK" in child.environ()]
+    if how == "all asked to end":
+        process.send_signal(signal.SIGTERM)
+    for worker in workers:
+        if how == "both killed":
+            worker.send_signal(signal.SIGKILL)
+        elif how == "the second asked to end" and worker.environ()["RANK"] == "1":
+            worker.send_signal(signal.SIGTERM)
     process.communicate()
     assert process.returncode != 0
+    if how != "both killed":
+        (partial,) = (stores[1] / "runs").glob("*.partial")
+        steps = [e.step for e in EventLog.read(partial / "events.jsonl") if e.name == "loss"]
+        assert (partial / "checkpoints" / f"step-{steps[-1]:08d}").is_dir()  # of the last step that was done
     again = by_two(words[1])
     _, err = again.communicate()
     assert again.returncode == 0, err
@@ -133,10 +148,11 @@ def test_a_verb_of_one_process_refuses_several(monkeypatch: pytest.MonkeyPatch, 
     assert "WORLD_SIZE is 2" in refused.err
 
 
-def test_a_bag_of_words_is_fitted_by_one_process(
+def test_a_bag_of_words_is_fitted_by_the_first_process_alone(
     hospital: Path, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
     store = shutil.copytree(prepared, tmp_path / "store")
     refused = chartune("finetune", hospital, "--task", "mortality", "--method", "tfidf", "--store", store)
     assert refused.code == 2
@@ -151,11 +167,53 @@ def test_a_process_that_is_not_the_first_says_only_why_it_ends(
     monkeypatch.setenv("RANK", "1")
 
     def broken(*_: object, **__: object) -> None:
+        console.print("spoken")
         raise RuntimeError("connection closed by peer")
 
     monkeypatch.setattr("chartune.runner.run", broken)
-    monkeypatch.setattr("chartune.cli.pretrain.say_warnings", lambda *_: console.print("spoken"))
     ended = chartune("pretrain", hospital, "--base", "small-llama", "--store", tmp_path)
     assert ended.code == 5
     assert SPOKEN in ended.err
     assert "spoken" not in ended.out + ended.err
+
+
+@pytest.mark.parametrize(("variable", "value"), [("WORLD_SIZE", "two"), ("WORLD_SIZE", "0"), ("RANK", "-1")])
+def test_an_environment_that_names_no_number_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    refused = chartune("ls")
+    assert refused.code == 2
+    assert f"{variable} must be a whole number" in refused.err
+    assert "as torchrun sets it" in refused.err
+
+
+def test_a_limit_of_time_is_refused_before_several_processes_begin(
+    hospital: Path, llama: LocalBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    words = command("pretrain", hospital, llama, tmp_path / "store")
+    refused = chartune(*words, "--set", "optimisation.most_seconds=5")
+    assert refused.code == 5
+    assert "leave it out, or start one process" in refused.err
+    assert not list((tmp_path / "store").glob("runs/*"))
+
+
+def test_the_small_llama_is_pretrained_by_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ConfigError, match="once without torchrun"):
+        make_base(SmallBase(), Store(tmp_path).open())
+    assert not list((tmp_path / "bases").glob("*"))
+
+
+@pytest.mark.parametrize("verb", ["pretrain", "finetune"])
+def test_what_stands_around_a_training_is_done_by_the_first_process(
+    hospital: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
+    asked: list[object] = []
+    monkeypatch.setattr("chartune.runner.run", lambda stage, _: asked.append(stage))
+    ended = chartune(verb, hospital, "--base", "small-llama", "--store", tmp_path)
+    assert (ended.code, ended.out, ended.err, len(asked)) == (0, "", "", 1)
+    assert not list(tmp_path.glob("data/*"))

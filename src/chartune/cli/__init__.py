@@ -125,8 +125,11 @@ def _first_speaks() -> Iterator[None]:
         with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere):
             yield
     except Exception as error:
-        if not isinstance(error, ChartuneError):  # the first has closed the connection
-            raise RunError(f"process {rank()} ends: the first one has ended ({type(error).__name__}).") from error
+        if not isinstance(error, ChartuneError):  # mostly the first has closed the connection
+            raise RunError(
+                f"process {rank()} of {processes()} ends ({type(error).__name__}); if another one has ended before it, "
+                f"that one's message says why, else start without torchrun to see it."
+            ) from error
         raise
     finally:
         console.quiet = False

@@ -8,6 +8,7 @@ from chartune.cli.figures import ExactOption, emit_run
 from chartune.cli.options import JsonOption, open_store
 from chartune.cli.stage_flags import FinetuneFlags, with_flags
 from chartune.cli.warned import say_warnings
+from chartune.launched import rank
 from chartune.log import say
 
 BaselineOption = Annotated[
@@ -38,6 +39,9 @@ def command(
     from chartune.tasks.dataset import read_dataset
 
     stage, opened = flags.stage(), open_store(flags.store)
+    if rank():  # one of several processes takes part in the training; all else is done by the first
+        run(stage, opened)
+        return
     warned = say_warnings(stage.data, opened, stage.task)
     done = run(stage, opened)
     compared = (

@@ -1,7 +1,7 @@
 """`chartune ls`: what is in the store."""
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 
 from chartune.artefact import PARTIAL
 from chartune.cli.figures import ExactOption
@@ -15,14 +15,13 @@ from chartune.runs.run import SHELF, START, Run
 from chartune.store import Store
 from chartune.writing import remembered
 
-PARTS: Final = f"*{PARTIAL}"
-
 
 def command(store: StoreOption = DEFAULT_STORE, exact_counts: ExactOption = False, as_json: JsonOption = False) -> None:
     """List the runs in the store with their main score, and what is unfinished or damaged."""
     opened = Store(store)
     runs, damaged = whole_runs(finished_runs(opened))
-    unfinished = {p.name.removesuffix(PARTIAL): remembered(p / RUN) for p in sorted((opened.root / SHELF).glob(PARTS))}
+    partial = sorted((opened.root / SHELF).glob(f"*{PARTIAL}"))
+    unfinished = {folder.name.removesuffix(PARTIAL): remembered(folder / RUN) for folder in partial}
     rows = [
         {"run": run.fingerprint, "kind": run.kind, "name": run.name, "task": run.task, "answer": run.answer,
          "seed": run.about.seed, "score": _score(run, exact_counts), **figures(source_of(run), exact_counts),
@@ -47,7 +46,7 @@ def command(store: StoreOption = DEFAULT_STORE, exact_counts: ExactOption = Fals
 def _begun(about: Mapping[str, Any]) -> str:
     """Of a run that has not ended what its record says, if it is whole."""
     kind, task, name = (str(about.get(field) or "") for field in ("kind", "task", "name"))
-    return f"{kind:<9} {task:<16} {'unfinished: its command resumes it':<51}  {name}".rstrip()
+    return f"{kind:<9} {task:<16} {'unfinished: give its command again to resume':<51}  {name}".rstrip()
 
 
 def _score(run: Run, exact: bool) -> str:

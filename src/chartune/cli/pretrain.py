@@ -4,6 +4,7 @@ from chartune.cli.figures import ExactOption, emit_run
 from chartune.cli.options import JsonOption, open_store
 from chartune.cli.stage_flags import PretrainFlags, with_flags
 from chartune.cli.warned import say_warnings
+from chartune.launched import rank
 
 
 @with_flags
@@ -17,6 +18,9 @@ def command(flags: PretrainFlags, exact_counts: ExactOption = False, as_json: Js
     from chartune.runner import run
 
     stage, opened = flags.stage(), open_store(flags.store)
+    if rank():  # one of several processes takes part in the training; all else is done by the first
+        run(stage, opened)
+        return
     warned = say_warnings(stage.data, opened, None)
     done = run(stage, opened)
     emit_run(done, as_json, exact_counts, {"warnings": warned})

@@ -13,6 +13,7 @@ from typing import Any, Final
 from chartune.batches.long_texts import Windows
 from chartune.batches.masking import EVALUATED
 from chartune.config import fingerprint
+from chartune.disclosure import magnitude
 from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import Inputs, content_of
 from chartune.stages.model_stage import ModelStage
@@ -39,12 +40,12 @@ class Kept:
     """Tokens that the base alone predicts."""
 
     def shown(self, exact: bool) -> "Kept":
-        """As it may be shown: of real patients one digit of each number, rounded up; more tells texts of a class apart.
+        """As it may be shown: of real patients the first digit of each number; more tells texts of a class apart.
 
         Args:
             exact: whether texts of real patients are counted as they are.
         """
-        return self if exact else Kept(*map(_one_digit, (self.token_bytes, self.vectors, self.nats)))
+        return Kept(*(round(magnitude(size, exact) or 0) for size in (self.token_bytes, self.vectors, self.nats)))
 
     def named(self, stage: ModelStage, inputs: Inputs, data: str, hidden: int) -> dict[str, int]:
         """Bytes of each part, by what determines it as far as it is known before texts are read.
@@ -61,11 +62,6 @@ class Kept:
             fingerprint("readings", 1, {**tokens, **readings}): VALUE * hidden * self.vectors + NATS * self.nats,
         }
         return {name: size for name, size in every.items() if size}
-
-
-def _one_digit(number: int) -> int:
-    step = int(10 ** (len(str(number)) - 1))
-    return -(-number // step) * step
 
 
 def array_bytes(texts: int, tokens: int, *, counted: bool = False) -> int:

@@ -25,7 +25,7 @@ from chartune.planning.rates import Rates
 from chartune.planning.rehearsal import Rehearsals, Rehearsed
 from chartune.planning.workload import Workload
 from chartune.train.gradients import HALVES
-from chartune.train.loop import CHECKPOINT_SECONDS
+from chartune.train.training import CHECKPOINT_SECONDS
 
 PASSES: Final = 4.0
 """Times the seconds of a product with a number that a byte costs in the mean: some results have two operands, some are

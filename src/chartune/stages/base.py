@@ -18,6 +18,8 @@ from chartune.batches.masking import Masker
 from chartune.batches.pack import Blocks, pack
 from chartune.batches.tokenize import encode, train_tokenizer
 from chartune.config import Config, Unhashed, fingerprint
+from chartune.errors import ConfigError
+from chartune.launched import processes
 from chartune.log import EVENTS, EventLog
 from chartune.metrics.perplexity import perplexity_named
 from chartune.models.load import new_llama
@@ -28,9 +30,10 @@ from chartune.quantities import Duration
 from chartune.sources.english import python_documents
 from chartune.stages.stage import CHECKPOINTS, remove_checkpoints
 from chartune.store import WAIT_SECONDS, Store, storing, write_json
-from chartune.train.loop import Training, fit
+from chartune.train.loop import fit
 from chartune.train.objective import Evaluation, Objective
 from chartune.train.optimizer import Optimisation, Stopping
+from chartune.train.training import Training
 
 SHELF: Final = "backbones"
 REVISION: Final = 1
@@ -76,13 +79,22 @@ class SmallBase(Config):
 
 
 def make_base(base: SmallBase, store: Store) -> None:
-    """Pretrain the small LLaMA into the store, resuming where a killed attempt stopped."""
+    """Pretrain the small LLaMA into the store, resuming where a killed attempt stopped.
+
+    Raises:
+        ConfigError: it is not there yet, and several processes were launched.
+    """
     documents = python_documents()[: base.documents]
     resolved = resolve(base.numerics, base.block)
     parts = {"base": base.hashable(), "documents": documents, "numerics": resolved.hashable()}
     name = fingerprint(SHELF, REVISION, parts)
     if store.find(SHELF, name):
         return
+    if processes() > 1:
+        raise ConfigError(
+            f"the small LLaMA is pretrained by one process, but {processes()} were started (WORLD_SIZE); give the "
+            f"command once without torchrun, or choose another --base."
+        )
     with store.lease(SHELF, name, patience=WAIT_SECONDS):
         if store.find(SHELF, name):  # another process has made it meanwhile
             return

@@ -48,10 +48,11 @@ from chartune.stages.table import TaskTable, read_table
 from chartune.store import Artefact, Store
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.prepare import prepare
-from chartune.train.loop import Fitted, Training, begin, fit
+from chartune.train.loop import fit
 from chartune.train.objective import Evaluation, Objective
 from chartune.train.optimizer import Optimisation, Stopping
 from chartune.train.probe import probe
+from chartune.train.training import Fitted, Training, begin
 
 REVISION: Final = 5
 

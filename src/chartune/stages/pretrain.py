@@ -57,9 +57,10 @@ from chartune.stages.texts import corpus_texts, general_texts, must_have_documen
 from chartune.store import Artefact, Store
 from chartune.tasks.dataset import Dataset, read_dataset
 from chartune.tasks.prepare import corpus_of, prepare
-from chartune.train.loop import Fitted, Training, fit
+from chartune.train.loop import fit
 from chartune.train.optimizer import Optimisation, Stopping
 from chartune.train.plan import schedule_of
+from chartune.train.training import Fitted, Training
 
 REVISION: Final = 4
 PLACEBO: Final = ", a placebo"

@@ -23,8 +23,7 @@ from pydantic import Field, field_validator
 
 from chartune.config import Config, Unhashed
 from chartune.disclosure import is_made_up
-from chartune.errors import ChartuneError, ConfigError
-from chartune.launched import processes
+from chartune.errors import ChartuneError
 from chartune.log import say, unseen
 from chartune.models.memory import within_memory
 from chartune.models.numerics import Resolved
@@ -47,7 +46,7 @@ from chartune.tasks.switches import switches
 from chartune.train.checkpoint import State
 from chartune.train.energy import Energy
 from chartune.train.meter import PeakMemory, device_name
-from chartune.train.processes import joined, scratch, together
+from chartune.train.processes import must_be_first, take_part
 
 RUNS: Final = "runs"
 CHECKPOINTS: Final = "checkpoints"
@@ -171,22 +170,16 @@ def perform(
 
     Raises:
         StoreError: another process is at it, or the store cannot be written.
-        ConfigError: it was launched as several processes.
+        ConfigError: several processes were launched for a stage that one does.
     """
-    if processes() > 1 and not together():
-        raise ConfigError(
-            f"of the stages pretraining and fine-tuning alone can be done by several processes, but {kind} was "
-            f"started as {processes()} of them (WORLD_SIZE); start it without torchrun."
-        )
+    must_be_first(kind)
     identity = identified(stage, data.fingerprint, kind=kind, revision=revision, parts=parts).fingerprint
     same = _validated(stage, store, data, kind, revision, parts)
     own = (identity, same.fingerprint) if same else (identity,)
     if stage.name is not None:
         name = free_name(store, stage.name, task=facts.get("task"), seed=stage.seed, own=own)
     known = {"kind": kind, "name": name, "data": data.fingerprint, **facts, "seed": stage.seed}
-    if joined():
-        with scratch() as folder:
-            work(Work(store, folder, identity))
+    take_part(lambda folder: work(Work(store, folder, identity)))
     done = store.find(RUNS, identity)
     if not done:
         with store.lease(RUNS, identity):

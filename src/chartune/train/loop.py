@@ -7,96 +7,29 @@ so that a killed run ends with the same weights, bit for bit, as one that was le
 """
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from numpy.typing import NDArray
-from torch import Tensor
 
-from chartune.adapters.regime import Regimes
-from chartune.adapters.stack import Attached
 from chartune.log import EventLog, Meter, progress, say
 from chartune.models.memory import EXHAUSTED, out_of_memory
-from chartune.models.precision import Computed
-from chartune.train.checkpoint import State, load_checkpoint, restore, save_checkpoint, trainable
+from chartune.train.checkpoint import load_checkpoint, restore, save_checkpoint, trainable
 from chartune.train.ending import BrokenOff, Ending
 from chartune.train.gradients import Gradients, halving
-from chartune.train.invariants import Invariants, Probe
-from chartune.train.objective import Evaluation, Objective
-from chartune.train.optimizer import Optimisation, Stopping, make_optimizer, rate_factor
+from chartune.train.invariants import Invariants
+from chartune.train.objective import Evaluation
+from chartune.train.optimizer import make_optimizer, rate_factor
 from chartune.train.pace import Pace
 from chartune.train.plan import Schedule, epoch_steps, schedule_of
 from chartune.train.processes import Ended, agreed, begun, shared
 from chartune.train.scaling import first_scale, loss_and_norm, scale_after_step
-from chartune.train.soundness import halved, must_be_alone, must_be_finite, must_end_together, must_have_examples
-
-CHECKPOINT_SECONDS: Final = 30.0
-
-
-@dataclass
-class Fitted:
-    """How training went. The model holds the best weights."""
-
-    state: State
-    """Where it ended."""
-    total_steps: int
-    """What was planned."""
-    stopped_early: bool
-    """Whether patience or time ran out."""
-
-
-@dataclass
-class Training:
-    """One attempt at a training: the pieces that the loop moves."""
-
-    objective: Objective
-    optimisation: Optimisation
-    stopping: Stopping
-    seed: int
-    precision: Computed
-    folder: Path
-    """Where checkpoints are kept between attempts."""
-    events: EventLog
-    evaluate: Callable[[], Evaluation]
-    title: str = "train"
-    attached: Attached | None = None
-    """The layers among what learns, where there are any."""
-    in_tokens: bool = True
-    """Whether the lengths of its examples count tokens; False: vectors that a frozen body has left."""
-    checkpoint_seconds: float = CHECKPOINT_SECONDS
-    budget: int = field(kw_only=True)
-    """Padded tokens of a micro-batch (`chartune.batches.budgets`)."""
-    data_parallel: bool = False
-    """Whether two threads take half of a micro-batch each, where they can."""
-    state: State = field(default_factory=State)
-    best: dict[str, Tensor] | None = None
-    regimes: Regimes = field(default_factory=Regimes)
-    """What the layers ask of the loop; known once it is known how many steps there are."""
-    probe: Probe | None = None
-    """What is measured of the layers beside the score; None: nothing."""
-    invariants: Invariants = field(default_factory=Invariants)
-    """What must hold of the layers."""
-
-
-def begin(training: Training, shown: Evaluation) -> None:
-    """The current weights count as the best so far: training that never improves on them leaves them.
-
-    Their evaluation is the first of the run, at step 0.
-    """
-    EventLog.rewind(training.events.path, -1)  # an attempt that left no checkpoint is forgotten
-    lengths = training.objective.lengths
-    training.events.planned = schedule_of(training.optimisation, training.stopping, len(lengths)).steps
-    with training.events as log:
-        for name, value in shown.values.items():
-            log.record(0, name, value, split="validation")
-    training.state.best_score, training.state.best_step = shown.score, 0
-    training.best = trainable(training.objective.model)
+from chartune.train.soundness import halved, must_be_alone, must_be_finite, must_have_examples
+from chartune.train.training import Fitted, Training
 
 
 def fit(training: Training) -> Fitted:
@@ -111,7 +44,6 @@ def fit(training: Training) -> Fitted:
     must_have_examples(len(objective.lengths))
     # Its own mixed precision is fixed once per process; ours belongs to the run.
     accelerator = Accelerator(cpu=not torch.cuda.is_available())
-    must_end_together(choice.most_seconds, accelerator.num_processes)
     raw = objective.model
     raw.to(accelerator.device)
     called = begun(training.folder, training.budget)
@@ -221,16 +153,18 @@ def _after(loop: _Loop, started: float) -> None:
     """What follows a step that began then: evaluation and checkpoint where they are due, the end if a signal asks."""
     training, state, ending = loop.training, loop.training.state, loop.ending
     evaluated = state.unevaluated
-    ending.asked = agreed(ending.asked, loop.accelerator.device)
     loop.pace.record(training.events, state.step, state.tokens, now=evaluated)
     if evaluated:
         _evaluate(loop)
     state.seconds += time.monotonic() - started
     if evaluated and not state.unevaluated and state.best_step == state.step:
         state.best_seconds, state.best_tokens = state.seconds, state.tokens
-    if evaluated or ending.asked is not None or time.monotonic() - loop.saved >= training.checkpoint_seconds:
+    asked = agreed(ending.asked, loop.accelerator.device)  # a signal that comes from here on waits for the next step
+    if evaluated or asked is not None or time.monotonic() - loop.saved >= training.checkpoint_seconds:
         _save(loop)
-    ending.end()
+    if asked is not None:
+        ending.asked = asked
+        ending.end()
 
 
 def _save(loop: _Loop) -> None:

@@ -10,7 +10,7 @@ folder that is thrown away.
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -20,8 +20,8 @@ import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
 
-from chartune.errors import RunError
-from chartune.launched import rank
+from chartune.errors import ConfigError, RunError
+from chartune.launched import processes, rank
 
 Answer = TypeVar("Answer")
 PATIENCE: Final = timedelta(days=7)
@@ -46,16 +46,6 @@ _together = False
 _joined: Join | None = None
 
 
-def joined() -> bool:
-    """Whether this process does a stage for the steps of its training alone."""
-    return _joined is not None
-
-
-def together() -> bool:
-    """Whether a stage is being done by all processes that were started together."""
-    return _together
-
-
 def done_together(stage: Callable[[], Answer]) -> Answer:
     """Do a stage by all processes that were started together; each gets what the first has made of it.
 
@@ -63,10 +53,15 @@ def done_together(stage: Callable[[], Answer]) -> Answer:
         stage: does it, or finds it done.
 
     Raises:
-        RunError: in all but the first process: the first has failed.
+        ConfigError: they do not know of each other.
     """
     global _together
-    PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE)
+    met = PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE).num_processes
+    if met != processes():
+        raise ConfigError(
+            f"processes that train together must know of each other, but WORLD_SIZE is {processes()} and {met} met; "
+            f"start them by torchrun, which sets all that they need, or unset WORLD_SIZE."
+        )
     _together = True
     try:
         return _led(stage) if rank() == 0 else _followed(stage)
@@ -82,12 +77,8 @@ def _led(stage: Callable[[], Answer]) -> Answer:
 
 def _followed(stage: Callable[[], Answer]) -> Answer:
     while isinstance(said := _heard(None), Join):
-        with _joining(said):
-            try:
-                stage()
-            except Ended:
-                continue
-            raise RunError("a process must join the training of the first, but has found none; start them again.")
+        with _joining(said), suppress(Ended):
+            stage()
     return stage()  # is found
 
 
@@ -101,11 +92,30 @@ def _joining(said: Join) -> Iterator[None]:
         _joined = None
 
 
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """A folder that is thrown away, for what a process would write that has joined."""
+def must_be_first(kind: str) -> None:
+    """Refuse a stage outside of the first process. Raises ConfigError: it is of a kind that one process does."""
+    if rank() and not _together:
+        raise ConfigError(
+            f"of the stages pretraining and fine-tuning alone can be done by several processes, but {kind} was "
+            f"started in process {rank()} of {processes()} (RANK, WORLD_SIZE); start it without torchrun."
+        )
+
+
+def take_part(stage: Callable[[Path], Any]) -> None:
+    """Do a stage up to the end of its training, where this process has joined that of the first; else nothing.
+
+    Args:
+        stage: does it, and writes into a folder that is thrown away.
+
+    Raises:
+        Ended: its training is done.
+        RunError: it has no training.
+    """
+    if _joined is None:
+        return
     with tempfile.TemporaryDirectory(prefix="chartune-") as folder:
-        yield Path(folder)
+        stage(Path(folder))
+    raise RunError("a process must join the training of the first, but has come to none; start all of them again.")
 
 
 def begun(checkpoints: Path, budget: int) -> Join:

@@ -32,7 +32,7 @@ from chartune.planning.requirements import (
 )
 from chartune.planning.workload import Workload
 from chartune.testing.twins import EXACT
-from chartune.train.loop import CHECKPOINT_SECONDS
+from chartune.train.training import CHECKPOINT_SECONDS
 
 TRAINING = Rehearsed(flops=600, peak_bytes=1000, written_bytes=70, operations=100_000, squared_bytes=700)
 READING = Rehearsed(flops=200, peak_bytes=300, written_bytes=30, operations=10_000, squared_bytes=90)

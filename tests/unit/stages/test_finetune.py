@@ -38,9 +38,9 @@ from chartune.store import Artefact, Store
 from chartune.tasks.labels import LabelSpace
 from chartune.tasks.prepare import Preparation
 from chartune.testing.twins import EXACT, WORDS
-from chartune.train.loop import Training
 from chartune.train.objective import Evaluation
 from chartune.train.optimizer import Optimisation, Stopping
+from chartune.train.training import Training
 
 DATA = Preparation(source=Mimic3(folder=Path("raw")))
 FAST = Optimisation(head_learning_rate=0.1, batch_size=8, duration=Duration.epochs(2), schedule="constant")

@@ -24,7 +24,7 @@ from chartune.testing import past_runs
 from chartune.testing.plain import typed
 from chartune.testing.short_texts import reports
 from chartune.testing.twins import EXACT
-from chartune.train.loop import Training
+from chartune.train.training import Training
 
 WIDTH = 16
 NOTES = {

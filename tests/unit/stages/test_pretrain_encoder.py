@@ -39,8 +39,9 @@ from chartune.testing.short_texts import reports
 from chartune.testing.support import TRIED, called
 from chartune.testing.twins import EXACT, make_twin, twin
 from chartune.train.checkpoint import trainable
-from chartune.train.loop import Training, fit
+from chartune.train.loop import fit
 from chartune.train.optimizer import Optimisation, Stopping
+from chartune.train.training import Training
 
 WIDTH = 16
 NOTES = {

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 from chartune.log import EventLog
 from chartune.quantities import Duration
 from chartune.train.gradients import Gradients, draws, halving
-from chartune.train.loop import Training, fit
+from chartune.train.loop import fit
 from chartune.train.objective import Evaluation, Objective
 from chartune.train.optimizer import Optimisation, Stopping
+from chartune.train.training import Training
 
 ROWS = 24
 LENGTHS = np.ones(ROWS, dtype=np.int64)

@@ -27,10 +27,11 @@ from chartune.store import sha256
 from chartune.train import scaling
 from chartune.train.ending import BrokenOff, Ending
 from chartune.train.invariants import Probe
-from chartune.train.loop import Fitted, Training, fit
+from chartune.train.loop import fit
 from chartune.train.objective import Evaluation, Objective
 from chartune.train.optimizer import Optimisation, Stopping
 from chartune.train.scaling import FIRST
+from chartune.train.training import Fitted, Training
 
 N, D = 60, 6
 RANDOM = np.random.default_rng(0)
@@ -159,6 +160,27 @@ def test_a_signal_lets_the_step_end_and_is_kept_in_a_checkpoint(
     assert equal(weights(model), undisturbed[0])
     assert (fitted.state.best_step, fitted.state.resumed) == (undisturbed[1].state.best_step, 1)
     assert measured(tmp_path / "broken") == measured(tmp_path / "whole")
+
+
+def test_a_signal_between_two_looks_waits_for_the_next_step_and_its_checkpoint(
+    tmp_path: Path, undisturbed: tuple[dict[str, Tensor], Fitted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempt = training(tmp_path / "broken", Small())
+    attempt.checkpoint_seconds = 3600.0
+
+    def looked(asked: int | None, _: torch.device) -> int | None:
+        if attempt.state.step == 5:  # it comes when all processes have just agreed that none has come
+            signal.raise_signal(signal.SIGINT)
+        return asked
+
+    monkeypatch.setattr("chartune.train.loop.agreed", looked)
+    with pytest.raises(KeyboardInterrupt):
+        fit(attempt)
+    monkeypatch.undo()
+    assert (tmp_path / "broken" / "checkpoints" / "step-00000006").is_dir()
+    model = Small()
+    fit(training(tmp_path / "broken", model))
+    assert equal(weights(model), undisturbed[0])
 
 
 def measured(folder: Path) -> list[tuple[int, str, float]]:
