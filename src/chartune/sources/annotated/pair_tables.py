@@ -154,13 +154,12 @@ def usual_columns(
         first: that of first texts; None: by its name.
         second: that of second texts; None: by its name.
     """
+    if first and second:
+        return first, second
     there = set(names)
-    for one, other in ((first, second),) if first and second else ():
-        return one, other
     for one, other in NAMES:
-        chosen = first or one, second or other
         if (first or one in there) and (second or other in there):
-            return chosen
+            return first or one, second or other
     return None
 
 
