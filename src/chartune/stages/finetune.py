@@ -227,8 +227,7 @@ def _fitted(stage: Finetune, table: TaskTable, assembled: Model, reader: Reader,
         budget=inputs.budget(stage.optimisation, work.most_tokens),
         probe=probe_of(stage.optimisation, stage.stopping, assembled, reader.examples["train"], resolved),
     )  # fmt: skip
-    # A resumed run has its head from the checkpoint.
-    if stage.head.start == "probe" and not any(work.checkpoints.glob("step-*")):
+    if stage.head.start == "probe" and not any(work.checkpoints.glob("step-*")):  # which hold the head of a resumed run
         _probe(training, cast(Classifier, assembled.reader), reader, stage, table, start)
     return fit(training)
 
