@@ -24,6 +24,10 @@ class ChartuneError(Exception):
     """Base of every error that chartune raises on purpose; `exit_code` is what the command line returns."""
 
     exit_code: ClassVar[int] = 1
+    tokens: int | None = None
+    """Training tokens that were spent before it; None: it did not end a training."""
+    seconds: float = 0.0
+    """Wall time of that training, earlier attempts included."""
 
 
 class ConfigError(ChartuneError):

@@ -1,7 +1,8 @@
 """Journal: the trials of one search, so that a killed one goes on and optuna-dashboard can look at it.
 
 A trial is written as it begins, with its point, and closed with its outcome. What a kill leaves open is taken up again:
-of a file at once, of a database when it is this store's own, or when its heartbeat has stopped.
+of a file at once, of a database when it is this store's own, or when its heartbeat has stopped. One that somebody else
+has closed without an outcome, such as another process, or a person at the dashboard, is given up: it counts nothing.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ from chartune.search.extra import experimental, optuna
 from chartune.search.proposal import coded, distributions
 from chartune.search.space import Point, Space
 from chartune.search.storages import HEARTBEAT_SECONDS, broken, locked, reaching
-from chartune.search.trial import Outcome, Trial
+from chartune.search.trial import Trial
 
 POINT, SETTINGS, OUTCOME, SAME_AS, OWNER = "point", "settings", "outcome", "same_as", "owner"
 
@@ -46,11 +47,11 @@ class Journal:
 
     def trials(self) -> list[Trial]:
         """All that have a point and are not abandoned, by number."""
-        return [trial for frozen in self._frozen() if not _abandoned(frozen) and (trial := _trial(frozen))]
+        return self._read(abandoned=False)
 
     def abandoned(self) -> list[Trial]:
-        """Trials whose process has died; their settings are still to be tried."""
-        return [trial for frozen in self._frozen() if _abandoned(frozen) and (trial := _trial(frozen))]
+        """Trials whose process has died, or that were closed otherwise; their settings are still to be tried."""
+        return self._read(abandoned=True)
 
     def left_open(self) -> tuple[int, Point | None] | None:
         """The number of a trial that this owner has begun and not ended, and its point if it has one; None: none."""
@@ -88,18 +89,18 @@ class Journal:
                 self._storage.set_trial_param(trial, path, ways[path].to_internal_repr(value), ways[path])
             self._storage.set_trial_user_attr(trial, POINT, dict(point))
 
-    def end(self, trial: Trial) -> None:
-        """Close a trial with its outcome."""
+    def end(self, trial: Trial) -> bool:
+        """Close a trial with its outcome. Returns whether it was open: else somebody has closed it meanwhile."""
         states = optuna().trial.TrialState
         outcome = replace(trial.outcome, score=None) if trial.outcome.failed else trial.outcome
-        with reaching():
+        values = None if outcome.failed else [outcome.score]
+        with reaching(), contextlib.suppress(optuna().exceptions.UpdateFinishedTrialError):
             known = self._id(trial.number)
             self._storage.set_trial_user_attr(known, SAME_AS, trial.same_as)
             self._storage.set_trial_user_attr(known, OUTCOME, vars(outcome))
-            if outcome.failed:
-                self._storage.set_trial_state_values(known, states.FAIL)
-            else:
-                self._storage.set_trial_state_values(known, states.COMPLETE, [outcome.score])
+            self._storage.set_trial_state_values(known, states.COMPLETE if values else states.FAIL, values)
+            return True
+        return False
 
     @contextmanager
     def beating(self, number: int) -> Iterator[None]:
@@ -107,7 +108,8 @@ class Journal:
         if not self._beats:
             yield
             return
-        done, trial = threading.Event(), self._id(number)
+        with reaching():
+            done, trial = threading.Event(), self._id(number)
         beat = threading.Thread(target=self._beat, args=(trial, done), daemon=True)
         beat.start()
         try:
@@ -134,20 +136,32 @@ class Journal:
             frozen: list[Any] = self._storage.get_all_trials(self._study, deepcopy=False)
         return sorted(frozen, key=lambda trial: trial.number)
 
+    def _read(self, *, abandoned: bool) -> list[Trial]:
+        """Those that are abandoned, or that are not, as far as they have a point."""
+        every = [frozen for frozen in self._frozen() if POINT in frozen.user_attrs]
+        with reaching():
+            return [_trial(frozen, self.space) for frozen in every if _abandoned(frozen) == abandoned]
+
     def _id(self, number: int) -> int:
         known: int = self._storage.get_trial_id_from_study_id_trial_number(self._study, number)
         return known
 
 
 def _abandoned(frozen: Any) -> bool:
-    return frozen.state.name == "FAIL" and OUTCOME not in frozen.user_attrs
+    """Whether a trial was closed by somebody who has no outcome of it; a failed one with a score was closed between."""
+    outcome, state = frozen.user_attrs.get(OUTCOME), frozen.state.name
+    if not frozen.state.is_finished() or (state == "COMPLETE" and outcome):
+        return False
+    return state != "FAIL" or not outcome or outcome["score"] is not None
 
 
-def _trial(frozen: Any) -> Trial | None:
-    """As chartune sees it; None: it has no point yet."""
+def _trial(frozen: Any, space: Space) -> Trial:
+    """As chartune sees it. Raises ValueError, KeyError: it is none of this space, or was damaged."""
     known = frozen.user_attrs
-    if POINT not in known:
-        return None
+    coded(space, known[POINT])  # or it has values that the space has not
     state = {"COMPLETE": "complete", "FAIL": "failed"}.get(frozen.state.name, "running")
-    outcome = Outcome(**known[OUTCOME]) if OUTCOME in known and state != "running" else Outcome(None)
-    return Trial(frozen.number, known[POINT], known[SETTINGS], state, outcome, known.get(SAME_AS))  # type: ignore[arg-type]
+    told = {"outcome": known[OUTCOME]} if OUTCOME in known and state != "running" else {}
+    return Trial.from_json({
+        "number": frozen.number, "point": known[POINT], "settings": known[SETTINGS], "state": state,
+        "same_as": known.get(SAME_AS), **told,
+    })  # fmt: skip

@@ -13,10 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
+from chartune.log import say
 from chartune.search.choice import Search
 from chartune.search.journal import Journal
 from chartune.search.proposal import proposed
 from chartune.search.space import Point, Settings, Space, key_of
+from chartune.search.storages import STALE_SECONDS
 from chartune.search.trial import Outcome, Trial, ranked
 
 FUTILE: Final = 100
@@ -179,8 +181,25 @@ def _tried(
                 journal.keep(number, point)
         with journal.beating(number):
             done = _done(Trial(number, point, problem.space.settings(point)), others, evaluate)
-        journal.end(done)
+        if not journal.end(done):
+            _recorded_again(journal, done)
         after()
+
+
+def _recorded_again(journal: Journal, done: Trial) -> None:
+    """Write down the outcome of a trial that was given up meanwhile, unless somebody has begun its settings anew."""
+    with journal.alone():
+        taken_up = any(key_of(trial.settings) == key_of(done.settings) for trial in journal.trials())
+        if not taken_up:
+            number = journal.begin()
+            journal.keep(number, done.point)
+            journal.end(replace(done, number=number))
+    say(
+        f"warning: trial {done.number} of the search was closed while it was evaluated, as of a process that has "
+        f"stopped (after {STALE_SECONDS} seconds without a sign of life) or by hand; "
+        + ("somebody else is at its settings, and what it has trained stays in the store" if taken_up
+           else f"its outcome is recorded as that of trial {number}")
+    )  # fmt: skip
 
 
 def _done(trial: Trial, others: Sequence[Trial], evaluate: Callable[[Settings], Outcome]) -> Trial:

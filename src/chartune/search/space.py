@@ -12,13 +12,14 @@ out what is idle, so that points that mean the same are the same.
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from typing import Any, Final, Self, TypeAlias
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from chartune.config import Config
 from chartune.errors import ConfigError
@@ -31,6 +32,9 @@ MOST: Final = 100_000
 """Points beyond which a space is not enumerated: no search comes to its end."""
 
 
+_POWER: Final = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d{1,2}")
+
+
 class Values(Config):
     """A setting that takes one of some values."""
 
@@ -40,6 +44,12 @@ class Values(Config):
     """Path of an earlier setting → the value, or values, with which this one has an effect; nothing: always."""
     times: str | None = None
     """Path of an earlier setting by which the value is multiplied."""
+
+    @field_validator("values", mode="before")
+    @classmethod
+    def _as_numbers(cls, values: Any) -> Any:
+        """Also those that YAML 1.1 takes for words, as `1e-3` without a point: rates that are words have no order."""
+        return [float(value) if isinstance(value, str) and _POWER.fullmatch(value) else value for value in values]
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:

@@ -26,6 +26,8 @@ VARIABLE: Final = "CHARTUNE_SEARCH_STORAGE"
 HEARTBEAT_SECONDS: Final = 30
 STALE_SECONDS: Final = 120
 """Without a heartbeat for so long a trial is begun anew by somebody else."""
+UNCHECKED: Final = (KeyError, TypeError, AttributeError, IndexError, AssertionError)
+"""What optuna, which checks nothing, raises where a file holds other JSON, or somebody has removed a search."""
 
 
 def must_be_database(url: str) -> str:
@@ -171,4 +173,4 @@ def broken() -> tuple[type[BaseException], ...]:
     known = optuna().exceptions.StorageInternalError  # first: sqlalchemy comes with it
     from sqlalchemy.exc import SQLAlchemyError
 
-    return (OSError, SQLAlchemyError, known, ValueError)
+    return (OSError, SQLAlchemyError, known, ValueError, *UNCHECKED)

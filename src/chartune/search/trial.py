@@ -3,7 +3,10 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, Self
+from functools import cache
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
 
 from chartune.search.space import Point, Settings
 
@@ -70,10 +73,19 @@ class Trial:
         """As plain JSON."""
         return asdict(self)
 
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """The inverse of `to_json`."""
-        return cls(**{**data, "outcome": Outcome(**data["outcome"])})
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> "Trial":
+        """The inverse of `to_json`; what a later version has written besides is left out.
+
+        Raises:
+            ValueError: the data describe no trial.
+        """
+        return _reader().validate_python(data)
+
+
+@cache
+def _reader() -> TypeAdapter[Trial]:
+    return TypeAdapter(Trial)
 
 
 def ranked(trials: Sequence[Trial], *, lower_is_better: bool) -> list[Trial]:

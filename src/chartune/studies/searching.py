@@ -6,6 +6,7 @@ trial ─stage without test scores─▶ store, ledger, or run ─▶ validation
 
 import hashlib
 import socket
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -164,7 +165,7 @@ class Bench:
 
     def _evaluated(self, settings: Settings, share: float) -> Outcome:
         """Settings as a run: listed, found in the store, or trained; never scored on the test split."""
-        trial = trial_of(self.cell, settings)
+        trial, begun = trial_of(self.cell, settings), time.monotonic()
         try:
             stage, identity = self._staged(trial, share)
             if identity and (listed := self._listed(identity)):
@@ -175,7 +176,8 @@ class Bench:
             raise
         except ChartuneError as error:
             say(f"trial {trial.name}: {error}")
-            return Outcome(None, why=str(error))
+            seconds = max(error.seconds, time.monotonic() - begun)  # what failed has spent of the budget, too
+            return Outcome(None, tokens=error.tokens, seconds=seconds, why=str(error))
         if identity:
             self.keep(finished, trial, identity)
         what, estimate = finished.headline, finished.estimate(finished.headline.metric, CHOOSING)
@@ -239,5 +241,8 @@ def _record(done: Searched, weights: Mapping[str, float] | None = None) -> None:
 
 def _recorded(problem: Problem, folder: Path) -> Result:
     known = remembered(folder / RECORD)
-    trials, promoted = ([Trial.from_json(one) for one in known.get(name, ())] for name in ("trials", "promoted"))
+    try:
+        trials, promoted = ([Trial.from_json(one) for one in known.get(name, ())] for name in ("trials", "promoted"))
+    except (TypeError, ValueError):  # damaged: the journal has them, too
+        return Result(())
     return result_of(problem, trials, promoted)

@@ -7,6 +7,8 @@ so that a killed run ends with the same weights, bit for bit, as one that was le
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,6 +18,7 @@ import torch
 from accelerate import Accelerator
 from numpy.typing import NDArray
 
+from chartune.errors import ChartuneError
 from chartune.log import EventLog, Meter, progress, say
 from chartune.models.memory import EXHAUSTED, out_of_memory
 from chartune.train.checkpoint import load_checkpoint, restore, save_checkpoint, trainable
@@ -59,13 +62,24 @@ def fit(training: Training) -> Fitted:
     halves = halving(raw, accelerator, wanted=training.data_parallel)
     with progress(training.title, total=schedule.steps) as meter, halves as threads:
         gradients = Gradients(objective, model, accelerator, training.precision, threads)
-        stopped = _steps(training, gradients, prepared, schedule, meter)
+        with _counted(training):
+            stopped = _steps(training, gradients, prepared, schedule, meter)
     if training.best is not None:
         restore(raw, training.best, "the best weights")
     accelerator.free_memory()
     if not accelerator.is_main_process:
         raise Ended
     return Fitted(training.state, schedule.steps, stopped)
+
+
+@contextmanager
+def _counted(training: Training) -> Iterator[None]:
+    """An error that ends a training says what that has spent."""
+    try:
+        yield
+    except ChartuneError as error:
+        error.tokens, error.seconds = training.state.tokens, training.state.seconds
+        raise
 
 
 def _resume(training: Training, optimizer: torch.optim.Optimizer, steps: int) -> None:

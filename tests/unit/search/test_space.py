@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from chartune.search.choice import Search
-from chartune.search.space import Space
+from chartune.search.space import Space, Values
+from chartune.yaml_text import plain
 
 P_TUNING = {
     "method.tokens": [1, 5, 10, 15, 20], "method.network": ["mlp", "lstm"], "method.hidden": [64, 128, 256, 768],
@@ -75,3 +76,16 @@ def test_a_slip_is_said_with_its_path(data: Any, expected: str) -> None:
 def test_a_grid_needs_an_end() -> None:
     with pytest.raises(ValueError, match="`grid` needs a space of listed values"):
         Search(sampler="grid").must_suit(Space.parse({"rate": {"low": 1, "high": 2}}))
+
+
+def test_a_rate_without_a_point_is_a_number_although_yaml_takes_it_for_a_word() -> None:
+    written = plain(
+        "rate: [1e-4, 3E-4, 1.e-3, 0.01]\nname: [1e-4x, e5, lora]\nalpha: {values: [1e1, 20], times: rate}", "a test"
+    )
+    space = Space.parse(written)
+    rates = space.dimensions["rate"]
+    assert isinstance(rates, Values)
+    assert (rates.values, rates.ordered) == ((1e-4, 3e-4, 1e-3, 0.01), True)
+    assert space.dimensions["name"].listed == ("1e-4x", "e5", "lora")
+    with pytest.raises(ValueError, match="each value must be named once"):
+        Space.parse(plain("rate: [1e-4, 1.0e-4]", "a test"))

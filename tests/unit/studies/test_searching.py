@@ -16,10 +16,11 @@ from chartune.runner import run
 from chartune.runs.ledger import finished_runs
 from chartune.runs.run import Run
 from chartune.search.loop import Result
+from chartune.search.storages import Journals
 from chartune.stages.identity import Identity
 from chartune.store import Artefact, Store
 from chartune.studies import searching
-from chartune.studies.conduct import Conducted, conduct
+from chartune.studies.conduct import Conducted, Means, conduct
 from chartune.studies.forecast import forecasts
 from chartune.studies.ledger import read_entries
 from chartune.studies.parents import family_of
@@ -327,3 +328,33 @@ def test_a_search_is_made_with_the_trials_of_its_stage(asked: Asking, done: Cond
     shorter["stages"]["lora"]["trials"] = 1
     known = looked_at((Study.parse(shorter), asked[1]))
     assert [search.problem.search.trials for search in known.every_search()] == [1]
+
+
+def test_a_trial_that_fails_has_spent_what_it_has_spent(
+    asked: Asking, done: Conducted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def diverging(stage: Any, store: Store) -> Run:
+        raise reason
+
+    reason = Diverged("the loss is no longer a number")
+    reason.tokens, reason.seconds = 700, 90.0
+    monkeypatch.setattr(searching, "run", diverging)
+    base = asked[0].shared["finetune"]["backbone"]["name"]
+    for budget, count in (({"tokens": 1000}, 2), ({"minutes": 4}, 3)):
+        wide = study(asked[0].data, base, {RANK: [3, 5, 6, 7, 9]}, search={"sampler": "grid", "seed": count, **budget})
+        conduct(wide, asked[1], None, Journals(), Means(retry_failed=True))
+        (search,) = survey(family_of(wide)[0], asked[1], {}).searches.values()
+        assert [(trial.tokens, trial.seconds) for trial in search.result.trials] == [(700, 90.0)] * count
+        assert search.result.ended == f"the {next(iter(budget))} are spent"
+
+
+@pytest.mark.parametrize("damaged", ['{"trials": [{"number": 1}]}', '{"trials": 5}', '{"trials": [5]}', "[]", "{"])
+def test_damaged_trials_beside_a_journal_are_read_from_the_journal(
+    asked: Asking, done: Conducted, damaged: str
+) -> None:
+    known = done.searches[0]
+    (known.folder / "search.json").write_text(damaged)
+    (standing,) = looked_at(asked).standings.values()
+    assert standing.state != "done"
+    assert conduct(*asked).searches[0].result == known.result
+    assert looked_at(asked).standings[0].state == "done"

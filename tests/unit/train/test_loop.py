@@ -507,8 +507,10 @@ def test_a_gradient_that_is_no_number_leaves_the_last_good_checkpoint(
     cast(Any, model.head.weight).register_hook(
         lambda gradient: gradient * float("inf") if attempt.state.step == 9 else gradient
     )
-    with pytest.raises(Diverged, match=r"step 10 they are 0\.4\d* and (inf|nan);"):
+    with pytest.raises(Diverged, match=r"step 10 they are 0\.4\d* and (inf|nan);") as caught:
         fit(attempt)
+    assert caught.value.tokens == attempt.state.tokens > 0  # a search counts them as spent
+    assert caught.value.seconds == attempt.state.seconds > 0
     assert max((tmp_path / "late" / "checkpoints").iterdir()).name == "step-00000009"
     again = Small()
     fit(training(tmp_path / "late", again))
