@@ -9,6 +9,7 @@ from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit
 from chartune.disclosure import RELEASE, TOO_FEW, figures, magnitude
 from chartune.quantities import human_seconds
 from chartune.report.released import NOT_FINAL, headline_text, is_exact, source_of
+from chartune.runs.begun import failure_of, not_ended
 from chartune.runs.ledger import finished_runs, whole_runs
 from chartune.runs.record import RUN
 from chartune.runs.run import SHELF, START, Run
@@ -22,6 +23,7 @@ def command(store: StoreOption = DEFAULT_STORE, exact_counts: ExactOption = Fals
     runs, damaged = whole_runs(finished_runs(opened))
     partial = sorted((opened.root / SHELF).glob(f"*{PARTIAL}"))
     unfinished = {folder.name.removesuffix(PARTIAL): remembered(folder / RUN) for folder in partial}
+    failed = {folder.name.removesuffix(PARTIAL): why for folder in partial if (why := failure_of(folder))}
     rows = [
         {"run": run.fingerprint, "kind": run.kind, "name": run.name, "task": run.task, "answer": run.answer,
          "seed": run.about.seed, "score": _score(run, exact_counts), **figures(source_of(run), exact_counts),
@@ -36,17 +38,19 @@ def command(store: StoreOption = DEFAULT_STORE, exact_counts: ExactOption = Fals
         for r, run in zip(rows, runs, strict=True)
     ]
     lines += [f"{name}  damaged: {why}" for name, why in damaged.items()]
-    lines += [f"{run}  {_begun(about)}" for run, about in unfinished.items()]
+    lines += [f"{run}  {_begun(about, failed.get(run, ''))}" for run, about in unfinished.items()]
     exact = any(row["do_not_release"] for row in rows)
     lines = [RELEASE, *lines] if exact else lines
-    result = {"runs": rows, "unfinished": list(unfinished), "damaged": damaged, "do_not_release": exact}
+    result = {"runs": rows, "unfinished": list(unfinished), "failed": failed, "damaged": damaged,
+              "do_not_release": exact}  # fmt: skip
     emit(result, as_json, "\n".join(lines) or f"no runs in {opened.root}")
 
 
-def _begun(about: Mapping[str, Any]) -> str:
-    """Of a run that has not ended what its record says, if it is whole."""
+def _begun(about: Mapping[str, Any], failure: str) -> str:
+    """Of a run that has not ended what its record says, if it is whole, and whether it has failed."""
+    state = not_ended(failure) or "unfinished: give its command again to resume"
     kind, task, name = (str(about.get(field) or "") for field in ("kind", "task", "name"))
-    return f"{kind:<9} {task:<16} {'unfinished: give its command again to resume':<51}  {name}".rstrip()
+    return f"{kind:<9} {task:<16} {state:<51}  {name}".rstrip()
 
 
 def _score(run: Run, exact: bool) -> str:

@@ -19,7 +19,7 @@ from chartune.disclosure import RELEASE, figures
 from chartune.log import MACHINE, Event
 from chartune.quantities import human_bytes, human_seconds
 from chartune.report.followed import PEAK, RATE, in_order, released_events
-from chartune.runs.begun import Begun, begun
+from chartune.runs.begun import Begun, begun, not_ended
 from chartune.store import Store
 from chartune.tasks.dataset import gone, read_dataset
 
@@ -146,4 +146,6 @@ def _curves(events: list[Event]) -> dict[str, Curve]:
 def _state(run: Begun) -> str:
     if run.state == "interrupted":
         return "interrupted: give its command again to resume"
+    if run.state == "failed":
+        return not_ended(run.failure)
     return f"{run.state} on {run.host}, as its lease says" if run.host else run.state

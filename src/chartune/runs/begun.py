@@ -1,10 +1,12 @@
 """Begun: a run as it stands, finished or not, by its folder and its lease; nothing of it need be signed yet.
 
 runs/<fingerprint>          finished
-runs/<fingerprint>.partial  running: a living process holds its lease; else interrupted
+runs/<fingerprint>.partial  running: a living process holds its lease; else failed, if it was refused, or interrupted
 """
 
-import contextlib
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -14,17 +16,19 @@ from typing import Final, Literal
 from pydantic import ValidationError
 
 from chartune.artefact import PARTIAL
-from chartune.errors import ConfigError, StoreError
+from chartune.errors import ChartuneError, ConfigError, Diverged, StoreError
 from chartune.holder import Holder
 from chartune.log import EVENTS, Event, EventLog
 from chartune.runs.ledger import find_run
 from chartune.runs.record import RUN, RunRecord
 from chartune.runs.run import SHELF
 from chartune.store import Store
-from chartune.writing import remembered
+from chartune.writing import remembered, write_json
 
 RECENT: Final = 50
 """Steps by which the time left is judged."""
+FAILED: Final = "failed.json"
+"""Beside the checkpoints of a run that has failed."""
 PAUSE: Final = 20.0
 """So many times the median step is no step: an evaluation, or a night between two attempts."""
 
@@ -35,11 +39,13 @@ class Begun:
 
     fingerprint: str
     about: RunRecord
-    state: Literal["running", "interrupted", "finished"]
+    state: Literal["running", "interrupted", "failed", "finished"]
     host: str
     """The machine of the process that is at it; empty: this one, or none."""
     events: list[Event]
     """Its numbers so far, in order."""
+    failure: str = ""
+    """Of one that has failed the name of its error; else empty."""
 
     @property
     def name(self) -> str:
@@ -72,7 +78,7 @@ def begun(store: Store, reference: str) -> Begun:
             f"{', '.join(path.stem for path in matches[:5])}; give more digits of the fingerprint."
         )
     if matches:
-        with contextlib.suppress(FileNotFoundError):  # it has ended since
+        with suppress(FileNotFoundError):  # it has ended since
             return _unfinished(matches[0])
         return begun(store, matches[0].stem)
     run = find_run(store, reference)
@@ -91,7 +97,45 @@ def _unfinished(path: Path) -> Begun:
             f"{RUN} must describe a run, but {path / RUN} does not; start its stage again, which writes it."
         ) from None
     host, lives = _holder(path.with_name(f"{path.stem}.lease"))
-    return Begun(path.stem, about, "running" if lives else "interrupted", host, EventLog.read(path / EVENTS))
+    failure = "" if lives else failure_of(path)
+    state: Literal["running", "interrupted", "failed"] = "running" if lives else "failed" if failure else "interrupted"
+    return Begun(path.stem, about, state, host, EventLog.read(path / EVENTS), failure)
+
+
+@contextmanager
+def attempted(folder: Path, learnt: Callable[[], bool]) -> Iterator[None]:
+    """An attempt at a run, which forgets how the one before it has failed, and leaves how it has failed itself.
+
+    Args:
+        folder: of the run; removed when the attempt fails before anything was learnt.
+        learnt: says whether there is a checkpoint.
+    """
+    (folder / FAILED).unlink(missing_ok=True)
+    try:
+        yield
+    except ChartuneError as error:
+        if learnt():
+            with suppress(OSError):  # a full disk may be what has ended it
+                write_json(folder / FAILED, {"error": type(error).__name__})  # its words may hold steps and rates
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def failure_of(folder: Path) -> str:
+    """The name of the error with which a run has failed that has not ended; empty: with none."""
+    return str(remembered(folder / FAILED).get("error", ""))[:40]
+
+
+def not_ended(failure: str) -> str:
+    """What is said of a run that nobody is at.
+
+    Args:
+        failure: the name of the error with which it has failed; empty: it was interrupted.
+    """
+    if failure == Diverged.__name__:
+        return "diverged: its command diverges again, choose others"
+    return f"failed ({failure}): see its message, then resume" if failure else ""
 
 
 def _holder(lease: Path) -> tuple[str, bool]:

@@ -160,8 +160,8 @@ def _trial(frozen: Any, space: Space) -> Trial:
     known = frozen.user_attrs
     coded(space, known[POINT])  # or it has values that the space has not
     state = {"COMPLETE": "complete", "FAIL": "failed"}.get(frozen.state.name, "running")
-    told = {"outcome": known[OUTCOME]} if OUTCOME in known and state != "running" else {}
+    closed = {"outcome": known[OUTCOME]} if OUTCOME in known and state != "running" else {}
     return Trial.from_json({
         "number": frozen.number, "point": known[POINT], "settings": known[SETTINGS], "state": state,
-        "same_as": known.get(SAME_AS), **told,
+        "same_as": known.get(SAME_AS), **closed,
     })  # fmt: skip

@@ -23,13 +23,13 @@ from pydantic import Field, field_validator
 
 from chartune.config import Config, Unhashed
 from chartune.disclosure import is_made_up
-from chartune.errors import ChartuneError
 from chartune.log import say, unseen
 from chartune.models.memory import within_memory
 from chartune.models.numerics import Resolved
 from chartune.names import Name
 from chartune.quantities import Cost, Estimate
 from chartune.report.followed import Released, released_events
+from chartune.runs.begun import attempted
 from chartune.runs.efficiency import EFFICIENCY, Efficiency
 from chartune.runs.ledger import free_name, rename
 from chartune.runs.locks import locked
@@ -263,13 +263,8 @@ def _called(run: Run, name: str | None) -> Run:
 
 def _worked(work: Callable[[Work], Outcome], place: Work) -> Outcome:
     """Do the work; when it is refused before anything was learnt, nothing half-written stays behind."""
-    try:
-        with within_memory():
-            return work(place)
-    except ChartuneError:
-        if not any(place.checkpoints.glob("step-*")):
-            shutil.rmtree(place.folder, ignore_errors=True)
-        raise
+    with attempted(place.folder, lambda: any(place.checkpoints.glob("step-*"))), within_memory():
+        return work(place)
 
 
 def remove_checkpoints(folder: Path) -> None:

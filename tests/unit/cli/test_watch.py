@@ -12,7 +12,7 @@ from chartune.cli.picture import HEIGHT, WIDTH, drawn
 from chartune.cli.watch import follow, view
 from chartune.disclosure import is_made_up
 from chartune.log import Event
-from chartune.runs.begun import begun
+from chartune.runs.begun import FAILED, begun
 from chartune.store import Store
 from chartune.tasks.dataset import read_dataset
 from chartune.testing import past_runs as past
@@ -80,6 +80,8 @@ def test_a_run_that_goes_on_says_rate_memory_and_time_left(going: Path) -> None:
     store = Store(going.parents[1])
     interrupted = chartune("watch", past.LORA[:6], "--store", store.root)
     assert "12%  interrupted: give its command again to resume" in interrupted.out
+    (going / FAILED).write_text('{"error": "Diverged"}')
+    assert "12%  diverged: its command diverges again" in chartune("watch", past.LORA[:6], "--store", store.root).out
     with store.lease("runs", past.LORA):
         said = chartune("watch", "LoRA on small-llama", "--once", "--store", store.root)
     assert "12%  running\n" in said.out

@@ -1,5 +1,6 @@
 """A stage: its YAML says all of it, its fingerprint says what determines the answer and nothing else."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,7 +13,7 @@ import torch
 from chartune.adapters.full import Full
 from chartune.adapters.lora import LoRA
 from chartune.adapters.stack import Fresh, Frozen, Stack, Trainable
-from chartune.errors import RunError
+from chartune.errors import ChartuneError, Diverged, RunError, StoreError
 from chartune.log import Event, console_sink
 from chartune.models.backbone import Backbone
 from chartune.models.heads import Head
@@ -20,6 +21,7 @@ from chartune.models.numerics import Numerics
 from chartune.quantities import Duration
 from chartune.report.followed import Released
 from chartune.runs import Run, find_run
+from chartune.runs.begun import begun
 from chartune.sources.mimic3 import Mimic3
 from chartune.sources.splits import HashSplit, ImportedSplit
 from chartune.stages.catalog import stages
@@ -31,6 +33,7 @@ from chartune.stages.stage import Outcome, Stage, Work, perform
 from chartune.stages.tfidf import Tfidf
 from chartune.store import Artefact, Store, write_json
 from chartune.tasks.prepare import Preparation
+from chartune.testing.command_line import chartune
 from chartune.testing.plain import typed
 from chartune.train.checkpoint import State
 from chartune.train.optimizer import Optimisation, Stopping
@@ -187,6 +190,45 @@ def test_memory_that_runs_out_where_no_smaller_batch_helps_is_said_and_leaves_th
             )  # fmt: skip
         assert caught.value.__cause__ is None
         assert len(list(store.root.glob("runs/*.partial/checkpoints/*"))) == learnt
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [(Diverged("at step 1717"), "diverged: its command diverges again, choose others"),
+     (StoreError("at step 1717"), "failed (StoreError): see its message, then resume")],
+)  # fmt: skip
+def test_a_run_that_has_failed_is_listed_as_such_until_it_is_tried_again(
+    store: Store, error: ChartuneError, shown: str
+) -> None:
+    def work(place: Work, failure: BaseException | None) -> Outcome:
+        (place.checkpoints / "step-00000001").mkdir(parents=True, exist_ok=True)
+        if failure:
+            raise failure
+        return Outcome({})
+
+    def attempt(failure: BaseException | None) -> Run:
+        return perform(
+            LORA, store, nothing_prepared("d0", store), kind="finetune", revision=1, name="x", parts={}, facts={},
+            resolved=None, work=partial(work, failure=failure),
+        )  # fmt: skip
+
+    with pytest.raises(type(error)):
+        attempt(error)
+    listed = chartune("ls", "--store", store.root)
+    assert shown in listed.out
+    assert "1717" not in listed.out
+    (name,) = json.loads(chartune("ls", "--store", store.root, "--json").out)["failed"]
+    assert (begun(store, name).state, begun(store, name).failure) == ("failed", type(error).__name__)
+    with store.lease("runs", name):
+        assert begun(store, name).state == "running"
+    with pytest.raises(KeyboardInterrupt):
+        attempt(KeyboardInterrupt())
+    assert (begun(store, name).state, "unfinished:" in chartune("ls", "--store", store.root).out) == (
+        "interrupted", True,
+    )  # fmt: skip
+    with pytest.raises(type(error)):
+        attempt(error)
+    assert not list(attempt(None).path.rglob("failed*"))
 
 
 def test_another_error_of_a_library_passes_as_it_is(store: Store) -> None:
