@@ -44,7 +44,7 @@ def budgets(variants: Sequence[Variant], every: Mapping[str, Run], searches: Seq
     """
     if not searches or not variants:
         return None
-    found = {variant.label: search for variant in variants if (search := _search_of(variant, searches)) is not None}
+    found = {variant.label: search for variant in variants if (search := search_of(variant, searches)) is not None}
     columns = (
         Column("Row", "and its task", numeric=False), Column("Settings tried"), Column("Tokens", "of all trainings"),
         Column("Time", "of all trainings"), Column("Stage one", "tokens, and time"),
@@ -54,8 +54,8 @@ def budgets(variants: Sequence[Variant], every: Mapping[str, Run], searches: Seq
     return Budgets(table, Figure.of(draw_panel, _panels(variants, found), "budget"))
 
 
-def _search_of(variant: Variant, searches: Sequence[SearchShown]) -> SearchShown | None:
-    """The search whose trial one of its runs is, or has its weights from."""
+def search_of(variant: Variant, searches: Sequence[SearchShown]) -> SearchShown | None:
+    """The search whose trial one of a variant's runs is, or has its weights from; None: there is none."""
     names = {name for run in variant.runs for name in (run.fingerprint, run.about.trained_in) if name}
     return next((one for one in searches if names & {trial.outcome.run for trial in _trained(one)}), None)
 

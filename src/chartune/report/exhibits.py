@@ -8,6 +8,7 @@ from typing import Any
 from chartune.report.checklist import Checklist
 from chartune.report.drawn import draw_flow, draw_forest
 from chartune.report.files import Exhibit
+from chartune.report.methods import Methods
 from chartune.report.outcome import Outcome
 from chartune.report.table import Cell, Column, Table
 from chartune.tasks.flow import Cohort
@@ -30,6 +31,7 @@ def exhibits(contents: Mapping[str, Any]) -> list[Exhibit]:
     every += [_table(table) for table in (*contents["averages"], contents["printed"]) if table]
     for outcome in contents["outcomes"]:
         every += _of_outcome(outcome)
+    every += _of_methods(contents["methods"])
     if elsewhere := contents["elsewhere"]:
         every += [_table(table) for table in (elsewhere.scores, *elsewhere.drifts)]
     if spent := contents["budgets"]:
@@ -57,6 +59,15 @@ def _of_outcome(outcome: Outcome) -> Iterator[Exhibit]:
         yield from _figures(drawn, begins)
     for printed in filter(None, (outcome.published, outcome.taylor)):
         yield _table(printed)
+
+
+def _of_methods(methods: Methods) -> Iterator[Exhibit]:
+    yield from map(_table, filter(None, (methods.table, methods.printed, methods.tally)))
+    yield from _figures(methods.figures, "")
+    for sweep in methods.sweeps:
+        yield _table(sweep.table)
+        yield from _figures(sweep.figure, "")
+    yield from map(_table, methods.matrices)
 
 
 def _table(table: Table) -> Exhibit:

@@ -31,6 +31,7 @@ from chartune.report.external import elsewhere
 from chartune.report.files import write_exhibits
 from chartune.report.hyperparameters import hyperparameter_table
 from chartune.report.material import by_fingerprint, damage_reported, material
+from chartune.report.methods import methods
 from chartune.report.outcome import Figure, Outcome, outcome, task_title
 from chartune.report.printed_outcomes import printed_outcomes
 from chartune.report.searched import searched
@@ -154,6 +155,7 @@ def _contents(
         "adaptation": _adaptation(pretrained, datasets) if pretrained else None,
         "outcomes": outcomes,
         "averages": averages([section.asked for section in outcomes]),
+        "methods": methods(outcomes, searches, every),
         "printed": printed_outcomes([section.asked for section in outcomes]),
         **_variants(runs, pretrained, outcomes, datasets, searches),
         "efficiency": efficiency_tables([v for section in outcomes for v in section.variants], prices or Hourly()),

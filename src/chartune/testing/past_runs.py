@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -212,6 +213,32 @@ def _finished(
     _write(store, fingerprint, about, {"test": scores}, cost, events)
 
 
+def varied(
+    store: Store, fingerprint: str, name: str, strength: float, stage: Mapping[str, Any], method: Mapping[str, Any],
+    *, seed: int = 0, test: bool = True, source_kind: str = "made-up",
+) -> None:  # fmt: skip
+    """A run of the yes-or-no task on `BACKBONE`, of a study that varies its settings.
+
+    Args:
+        store: with the data of `past_runs`.
+        fingerprint: of the run.
+        name: of it.
+        strength: how well it tells outcomes apart.
+        stage: fields of its stage.
+        method: of its one fresh layer.
+        seed: of it.
+        test: whether its test split is scored.
+        source_kind: as of `past_runs`.
+    """
+    about = _about(name, BACKBONE, [_layer("fresh", dict(method))], "mortality", BINARY.kind, source_kind, seed)
+    scores, rows = _binary(strength, oracle=False)
+    rows = rows if test else rows.filter(pl.col("split") == "validation")
+    watched = {"validation": {"auroc": Estimate(scores["auroc"].value - 0.01, n=WATCHED)}}
+    rows.write_parquet(store.partial("runs", fingerprint) / "predictions.parquet")
+    cost = Cost(60.0, 50.0, 900_000_000, 33_025, 5_278_209, 442_000, 132_100, "CPU, 2 threads")
+    _write(store, fingerprint, about, ({"test": scores} if test else {}) | watched, cost, [], stage)
+
+
 def _finetune_events(strength: float, rise: float) -> list[Event]:
     steps, evaluations = np.arange(1, 289), np.arange(36, 289, 36)
     losses = 0.45 + 0.3 * np.exp(-steps / 60) + 0.02 * strength * np.cos(steps)
@@ -240,7 +267,7 @@ def _layer(state: str, method: dict[str, Any], run: str | None = None) -> dict[s
 
 def _write(
     store: Store, fingerprint: str, about: dict[str, Any], scores: Mapping[str, Mapping[str, Estimate]], cost: Cost,
-    events: Sequence[Event],
+    events: Sequence[Event], stage: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:  # fmt: skip
     folder = store.partial("runs", fingerprint)
     write_json(folder / "run.json", about)
@@ -252,6 +279,6 @@ def _write(
         "attention": "sdpa", "precision_reason": "bfloat16 was measured slower on this CPU",
         "switches": {"preset": "sound", "first_128_tokens": False, "pooling_on_pad": False},
     })  # fmt: skip
-    (folder / "stage.yaml").write_text(yaml.safe_dump({"kind": about["kind"], "seed": about["seed"]}))
+    (folder / "stage.yaml").write_text(yaml.safe_dump({"kind": about["kind"], "seed": about["seed"], **stage}))
     (folder / "events.jsonl").write_text("".join(json.dumps(asdict(event)) + "\n" for event in events))
     store.publish("runs", fingerprint, {"revision": 1})

@@ -82,6 +82,16 @@ def test_every_task_has_a_section_and_every_cohort_a_flow(page: str) -> None:
         assert f'aria-label="Cohort flow: {title}"' in page
 
 
+def test_methods_are_compared_over_tasks_and_their_links_lead_to_runs(page: str) -> None:
+    part = page[page.index('<section id="methods">') :]
+    part = part[: part.index("</section>")]
+    assert "Method by task" in part
+    assert "Method against method over tasks" in part
+    links = set(re.findall(r'href="#(run-\w+)"', part))
+    assert len(links) > 5
+    assert all(f'id="{link}"' in page for link in links)
+
+
 def test_filters_that_left_nobody_out_share_one_line(page: str) -> None:
     assert "2 more filters left nobody out: ends after it begins, not empty" in page
 
