@@ -212,8 +212,9 @@ def test_every_pair_of_methods_on_one_base_is_compared_and_corrected_together(pa
 
 def test_methods_that_had_other_examples_or_time_are_not_compared(past_store: Store, tmp_path: Path) -> None:
     store = past.two_runs(tmp_path)
-    for place, stage in enumerate(({"per_class": 8}, {"per_class": 8}, {"per_class": 16}, {},
-                                   {"optimisation": {"most_seconds": 5}}), 10):  # fmt: skip
+    eight: Fields = {"per_class": 8}
+    timed: Fields = {"optimisation": {"most_seconds": 5}}
+    for place, stage in enumerate((eight, eight, {"per_class": 16}, {}, timed), 10):
         past.varied(store, f"{place:016x}", f"method {place}", 1 + place / 10, stage, LORA)
     tables, pairs = against(asked_of([Run.of(store, f"{place:016x}") for place in range(10, 15)]))
     assert [(one.ours.name, one.theirs.name) for one in pairs] == [("method 11", "method 10")]
@@ -223,10 +224,11 @@ def test_methods_that_had_other_examples_or_time_are_not_compared(past_store: St
 
 
 def compared(ours: str, theirs: str, difference: float, p: float) -> Comparison:
-    sides = [
-        Variant(name, (SimpleNamespace(name=name, estimate=lambda _: None, headline=AUROC),)) for name in (ours, theirs)
-    ]  # type: ignore[arg-type]
-    return Comparison(*sides, Estimate(difference), p, p)
+    def side(name: str) -> Variant:
+        run: Any = SimpleNamespace(name=name, estimate=lambda _: None, headline=AUROC)
+        return Variant(name, (run,))
+
+    return Comparison(side(ours), side(theirs), Estimate(difference), p, p)
 
 
 def test_over_tasks_it_is_counted_how_often_the_corrected_p_decides() -> None:
