@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import IO, Final, Self
 
@@ -29,6 +29,8 @@ EVENTS: Final = "events.jsonl"
 """File of an `EventLog` in the folder of a run or of a base model."""
 MACHINE: Final = "machine"
 """Stands for the split of an event that measures the machine: `tokens_per_second`, `peak_bytes`."""
+MOST: Final = 1 << 53
+"""Of steps, tokens and seconds; a larger number of a file is damage."""
 PROGRESS_SECONDS: Final = "CHARTUNE_PROGRESS_SECONDS"
 """The variable of the environment that says how many seconds lie between two lines of progress: 30; 0: no lines."""
 
@@ -96,6 +98,9 @@ def console_sink(event: Event) -> None:
         console.print(f"  step {event.step}: {event.split} {event.name} {event.value:.4g}", style="dim")
 
 
+_FIELDS: Final = {field.name for field in fields(Event)}
+
+
 class EventLog:
     """Appends events to a JSON-lines file and hands each to the sinks; knows how to forget what a resume repeats."""
 
@@ -138,14 +143,16 @@ class EventLog:
 
 
 def _event(line: str) -> Event | None:
-    """The event of a line; None: it is cut off or damaged."""
+    """The event of a line, without what a later version says besides; None: it is cut off or damaged."""
     try:
-        event = Event(**json.loads(line))
-    except (ValueError, TypeError, RecursionError):
+        known = json.loads(line)
+        event = Event(**{name: known[name] for name in _FIELDS & known.keys()})
+        value, when = (float(number) for number in (event.value, event.time) if type(number) in (int, float))
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
-    numbers = (event.step, event.value, event.tokens, event.time, event.planned)
-    whole = all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers)
-    return event if whole and isinstance(event.name, str) and isinstance(event.split, str) else None
+    counts = all(type(count) is int and 0 <= count <= MOST for count in (event.step, event.tokens, event.planned))
+    words = all(isinstance(word, str) and word.isprintable() for word in (event.name, event.split))
+    return replace(event, value=value, time=when) if counts and words and 0 <= when <= MOST else None
 
 
 class Meter:

@@ -144,6 +144,34 @@ def test_a_damaged_file_of_events_is_read_as_far_as_it_goes(going: Path) -> None
     assert "no curve to show yet" in chartune("watch", past.LORA, "--store", going.parents[1]).out
 
 
+HUGE = "1" + 400 * "0"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"step": "Infinity"}, {"step": "NaN"}, {"step": HUGE}, {"step": "1.5"}, {"planned": HUGE}, {"planned": "Infinity"},
+     {"tokens": "-1"}, {"value": HUGE}, {"value": "true"}, {"time": "Infinity"}, {"time": "NaN"}, {"time": HUGE},
+     {"name": '"a\\u001b[2J"'}, {"split": '"a\\nb"'}, {"split": "7"}, {"step": "null"}],
+)  # fmt: skip
+def test_numbers_that_no_run_has_are_damage_and_what_a_later_version_says_besides_is_left_out(
+    going: Path, damage: dict[str, str]
+) -> None:
+    whole = {
+        "step": "3",
+        "name": '"loss"',
+        "value": "0.5",
+        "split": '"train"',
+        "tokens": "9",
+        "time": "1.5",
+        "planned": "4",
+    }
+    lines = [whole | damage, whole | {"later": "[]"}]
+    rows = ["{" + ", ".join(f'"{name}": {value}' for name, value in line.items()) + "}\n" for line in lines]
+    (going / "events.jsonl").write_text("".join(rows))
+    assert begun(Store(going.parents[1]), past.LORA).events == [Event(3, "loss", 0.5, tokens=9, time=1.5, planned=4)]
+    assert chartune("watch", past.LORA, "--store", going.parents[1]).code == 0
+
+
 def test_a_run_that_is_unknown_ambiguous_or_damaged_is_refused(going: Path) -> None:
     store = going.parents[1]
     assert "none is named 'nobody'" in chartune("watch", "nobody", "--store", store).err
