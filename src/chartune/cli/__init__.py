@@ -11,6 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from io import TextIOWrapper
 from typing import Annotated, Final
 
 import typer
@@ -135,9 +136,17 @@ def _first_speaks() -> Iterator[None]:
         console.quiet = False
 
 
+def _any_letter() -> None:
+    """What a terminal cannot show, such as an umlaut of a name on one of ASCII, is shown by its number."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def main() -> None:
     """Run the command line; the process ends with a documented exit code."""
     os.umask(0o077)  # whatever is written is for this user alone
+    _any_letter()
     try:
         with _orderly(), listening(console_sink), _first_speaks():
             app()

@@ -3,11 +3,15 @@
 import json
 import os
 import shutil
+import sys
 from dataclasses import asdict, replace
+from functools import partial
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
 
+from chartune.cli import main
 from chartune.cli.picture import HEIGHT, WIDTH, drawn
 from chartune.cli.watch import follow, view
 from chartune.disclosure import is_made_up
@@ -122,6 +126,19 @@ def test_on_a_terminal_it_is_drawn_in_place(going: Path, monkeypatch: pytest.Mon
     store = Store(going.parents[1])
     monkeypatch.setattr("chartune.cli.watch.time.sleep", lambda seconds: pytest.fail("it does not run"))
     follow(lambda: view(store, past.LORA, False), 0.5, terminal=True)
+
+
+def test_a_terminal_that_has_no_umlauts_shows_their_numbers(going: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = TextIOWrapper(BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", plain)
+    monkeypatch.setattr(os, "umask", lambda _: 0)
+    monkeypatch.setattr("chartune.cli.app", lambda: follow(seen, 0.5, terminal=True))
+    about = json.loads((going / "run.json").read_text())
+    (going / "run.json").write_text(json.dumps(about | {"name": "Größe"}))
+    seen = partial(view, Store(going.parents[1]), past.LORA, False)
+    main()
+    plain.seek(0)
+    assert r"Gr\xf6\xdfe" in plain.read()
 
 
 def test_a_lease_of_another_machine_is_believed(going: Path) -> None:
