@@ -94,6 +94,7 @@ class Spans(Answer):
     loss = "cross-entropy"
     whole_text = False
     label_column = "entities"
+    label_dtype = pl.List(ANNOTATED)
     fewest_labels = 1
     recalibrators = ()
     per_label = Metric("f1", "Span F1")

@@ -31,6 +31,7 @@ from chartune.runs.estimates import read_estimate, score_frame
 from chartune.runs.names import later_names
 from chartune.runs.nll import NLL
 from chartune.runs.record import RUN, BaseModel, Layer, RunRecord
+from chartune.runs.rows import flaw_of
 from chartune.store import MANIFEST, Artefact, Store
 
 T = TypeVar("T")
@@ -239,6 +240,8 @@ class Run:
         if self.task is None:
             raise RunError(f"run {self.fingerprint} ({self.kind}) has no predictions: its kind scores no rows.")
         frame = self._frame(PREDICTIONS)
+        if self.form is not None and (flaw := flaw_of(frame, self.form)):
+            raise self._damaged(PREDICTIONS, f"is not ({flaw})")
         return frame if split is None else frame.filter(pl.col("split") == split)
 
     def prediction_frame(
@@ -254,10 +257,7 @@ class Run:
         """Label by label on the test split: label, title, train_cases, cases, scored, auroc, auroc_low, auroc_high.
 
         The last three by the name of `Answer.per_label`, null where the split does not define it. None: its
-        labels are not scored one by one.
-
-        Raises:
-            StoreError: its file is damaged.
+        labels are not scored one by one. Raises StoreError: its file is damaged.
         """
         return self._frame("per_label.parquet") if self.artefact.holds("per_label.parquet") else None
 
@@ -293,8 +293,8 @@ class Run:
         except (ValueError, TypeError, AttributeError, KeyError):
             raise self._damaged(file) from None
 
-    def _damaged(self, file: str) -> StoreError:
+    def _damaged(self, file: str, what: str = "cannot be read") -> StoreError:
         return StoreError(
-            f"every file of a run must be as it was written, but {self.path / file} cannot be read; "
+            f"every file of a run must be as it was written, but {self.path / file} {what}; "
             f"remove {self.path} and run its stage again."
         )

@@ -36,9 +36,10 @@ def store(tmp_path: Path) -> Store:
         '{"step": 1, "name": "loss", "value": 0.7}\n'
         '{"step": 2, "name": "auroc", "value": 0.6, "split": "validation"}\n{"step": 3, "na'
     )
-    pl.DataFrame({"split": ["validation", "test"], "hadm_id": [1, 2], "logit": [0.1, 0.2]}).write_parquet(
-        folder / "predictions.parquet"
-    )
+    pl.DataFrame({
+        "split": ["validation", "test"], "subject_id": [7, 8], "hadm_id": [1, 2], "label": [0, 1], "logit": [0.1, 0.2],
+        "probability": [0.52, 0.55],
+    }).write_parquet(folder / "predictions.parquet")  # fmt: skip
     store.publish("runs", FIRST, {})
     bare = store.partial("runs", SECOND)
     write_json(bare / "run.json", {"kind": "pretrain", "name": "Clinical LoRA"})
