@@ -67,6 +67,25 @@ def test_with_one_row_of_each_patient_it_is_delongs_own() -> None:
     assert tested.p == pytest.approx(0.4795001, abs=1e-6)  # of z = 0.7071
 
 
+# The example of DeLong et al. (1988), as SAS/STAT's manual prints it (PROC LOGISTIC, "Comparing Receiver Operating
+# Characteristic Curves"): total protein, 10 - K-G score, and whether the operation did not help (0) or did (1).
+PUBLISHED = """
+58 10 0 63 5 1 68 3 1 48 6 0 58 3 1 40 5 0 57 8 0 56 5 1 57 5 1 67 6 1 54 4 1 66 6 1 66 5 1 57 5 1 70 4 1 67 4 0 44 6 1
+76 4 0 66 6 0 58 6 1 68 7 1 47 8 0 74 5 1 74 5 1 66 6 1 82 6 1 70 5 1 65 4 1 51 5 1 47 6 1 68 6 0 40 7 0 61 5 1 63 7 1
+77 6 1 62 5 1 57 9 0 48 7 1 62 8 0 70 7 1 57 6 1 69 5 1 66 5 1
+"""
+
+
+def test_it_gives_the_published_example_of_delong_et_al() -> None:
+    protein, score, label = np.array(PUBLISHED.split(), dtype=np.float64).reshape(-1, 3).T
+    assert (auroc(label, protein), auroc(label, 10 - score)) == pytest.approx((0.6478, 0.7258), abs=5e-5)
+    tested = clustered_delong(label, [protein], [10 - score], np.arange(43))
+    assert tested.difference == pytest.approx(-0.0780, abs=5e-5)
+    assert tested.error == pytest.approx(0.1046, abs=5e-5)
+    assert (tested.difference / tested.error) ** 2 == pytest.approx(0.5554, abs=5e-5)  # chi-square of one degree
+    assert tested.p == pytest.approx(0.4561, abs=5e-5)
+
+
 def test_the_error_is_near_that_of_the_patient_bootstrap_where_rows_alone_would_promise_too_much() -> None:
     labels, ours, theirs, subjects = patients(1, n=600, of=90)
     drawn = [resample({"a": auroc_statistic(labels == 1, s)}, subjects, resamples=600)["a"] for s in (ours, theirs)]
