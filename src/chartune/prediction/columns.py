@@ -11,13 +11,12 @@ from typing import Any, Final
 from chartune.errors import SchemaError
 from chartune.prediction.texts import TableTexts
 from chartune.sources.annotated.pair_tables import NAMES, usual_columns
+from chartune.sources.ids import usual_id
 from chartune.sources.reading import header
 from chartune.sources.tabular import Tabular
 
 TEXTS: Final = ("text", "note", "notes", "note_text", "report", "report_text", "document", "body", "content")
 """Usual names of a column of texts."""
-IDS: Final = ("id", "note_id", "document_id", "doc_id", "row_id", "hadm_id")
-"""Usual names of a column that names rows; the first that is there counts."""
 
 
 def table_texts(
@@ -49,7 +48,7 @@ def table_texts(
         read, second = _pair_columns(file, names, own, text, text_pair)
     else:
         read, second = text or _text_column(file, names, own.get("text")), None
-    key = _id_column(names, own.get("id"), read) if id is None else id or None
+    key = usual_id(names, [read], own.get("id")) if id is None else id or None
     given = text_pair if of_pairs else text
     held = f"pairs are those of the columns {read} and {second}" if second else f"texts are those of the column {read}"
     chosen = [] if given else [held]
@@ -86,8 +85,3 @@ def _text_column(file: Path, names: Sequence[str], own: str | None) -> str:
     raise SchemaError(
         f"{file.name} must have one column of texts ({', '.join(TEXTS)}), but {held}; say which with --text."
     )
-
-
-def _id_column(names: Sequence[str], own: str | None, text: str) -> str | None:
-    lower = {name.strip().lower() for name in names}
-    return next((name for name in (own, *IDS) if name and name.lower() in lower and name.lower() != text.lower()), None)

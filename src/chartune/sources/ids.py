@@ -7,6 +7,7 @@ The number depends on nothing but the id, so new rows never change that of an ol
 """
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +19,30 @@ _ROUNDED: Final = r"^\d(?:\.\d+[eE]\+?|[eE]\+)\d+$"
 """A number as a spreadsheet shows it where the column is narrow: 1.23457E+11, 1E+07. `3E12` may be an id."""
 WHOLE: Final = r"^(?:0|[1-9]\d{0,17})$"
 """Reads the same when it is written again: `007` and `7` may be two patients."""
+ROWS: Final = ("id", "note_id", "document_id", "doc_id", "row_id", "hadm_id")
+"""Usual names of a column that names rows; the first that is there counts."""
+_NUMBERED: Final = (
+    "notes: rows are numbered from 1, although there is a column {0}; if that names each row, say so: "
+    "--set data.source.id={0} (for prepare source.id={0})."
+)
+
+
+def usual_id(names: Iterable[str], others: Iterable[str | None], own: str | None = None) -> str | None:
+    """The column that names rows by what it is called; None: there is none.
+
+    Args:
+        names: of the columns, in any case.
+        others: columns that hold something else.
+        own: what it was called before, if that is known; it goes before the usual names.
+    """
+    free = {name.strip().lower() for name in names} - {name.lower() for name in others if name}
+    return next((name for name in (own, *ROWS) if name and name.lower() in free), None)
+
+
+def unused_id(names: Iterable[str], others: Iterable[str | None]) -> tuple[str, ...]:
+    """That rows are numbered though a column is called as if it named them; arguments as of `usual_id`."""
+    usual = usual_id(names, others)
+    return (_NUMBERED.format(usual),) if usual else ()
 
 
 def trimmed(ids: pl.Series) -> pl.Series:

@@ -25,10 +25,10 @@ from chartune.sources.dialect import PLAIN as PLAIN_DIALECT
 from chartune.sources.dialect import Dialect
 from chartune.sources.facts import TableFacts, file_facts
 from chartune.sources.formats import has_keys
-from chartune.sources.ids import all_whole, filled, numbered
+from chartune.sources.ids import all_whole, filled, numbered, unused_id
 from chartune.sources.labels import LABELS, as_labels, beside, labels_table
 from chartune.sources.own_dialect import Detected, Filled, OwnDialect
-from chartune.sources.reading import batches
+from chartune.sources.reading import batches, header
 from chartune.sources.source import About, RawPath, Records, Source
 from chartune.sources.tables import Column, Table, Tally
 from chartune.store import Store
@@ -156,6 +156,7 @@ class Tabular(OwnDialect, Source):
         written = self.written().of(NOTES, self.file)
         contract = self.contract(written.dialect)
         keys = self._keys(contract, tallies[NOTES])
+        taken = (self.text, self.subject, self.label, self.time)
 
         def notes() -> Iterator[pl.DataFrame]:
             tallies[NOTES].restart()
@@ -177,7 +178,7 @@ class Tabular(OwnDialect, Source):
             labels=self._labels(keys, tallies),
             tallies=tallies,
             warnings=(*written.warnings, *_bare(self.file, keys), *(() if self.subject else (_NOBODY,))),
-            notices=written.notices,
+            notices=(*written.notices, *(() if self.id else unused_id(header(self.file, written.dialect), taken))),
         )
 
     def own_ids(self) -> pl.DataFrame:
