@@ -3,6 +3,7 @@
 rows that are missing or damaged · a positive class chosen by default · splits too small to score
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from chartune.log import say
@@ -48,14 +49,24 @@ def say_warnings(preparation: "AnyPreparation", store: Store, task: str | None) 
     """
     from chartune.tasks.dataset import read_dataset
     from chartune.tasks.prepare import prepare, task_named
+    from chartune.tasks.prepared import SHELF
 
+    before = {each.fingerprint for each in store.artefacts(SHELF)}
     artefact = prepare(preparation, store)
     whole = read_dataset(artefact)
     asked = None if task is None else task_named(whole.tasks, task)
     only = whole.only([asked]) if asked is not None else whole.only([]).but(corpus=whole.corpus)
     messages = [*raw_and_asked(only), *thin(artefact, only, "data.splits.")]
-    for notice in notices(only.source):
-        say(f"note: {notice}")
+    _say_notices(notices(only.source), artefact.fingerprint, found=artefact.fingerprint in before)
     for warning in messages:
         say(f"warning: {warning}")
     return messages
+
+
+def _say_notices(sentences: Sequence[str], data: str, *, found: bool) -> None:
+    """All of them where data have just been prepared; of data that are found how many there are, and where."""
+    if found and sentences:
+        say(f"data: {data}, prepared before; what was noted then ({len(sentences)}): chartune datasets {data[:8]}")
+        return
+    for sentence in sentences:
+        say(f"note: {sentence}")

@@ -18,7 +18,7 @@ from chartune.errors import RunError
 from chartune.models.losses import CROSS_ENTROPY
 from chartune.models.numerics import Resolved
 from chartune.planning.blueprint import Blueprint, drawn, rehearsals
-from chartune.planning.prepared import prepared
+from chartune.planning.prepared import prepared, prepared_otherwise
 from chartune.planning.rates import Rates, measured_rates
 from chartune.planning.rehearsal import Rehearsals
 from chartune.planning.requirements import (
@@ -186,7 +186,7 @@ def plan(
             most=stage.optimisation.most_seconds,
         ),
         _ways_out(stage, resolved, memory, disk, fitting),
-        _notes(stage, inputs, workload), fewer,
+        _notes(stage, inputs, workload, store), fewer,
     )  # fmt: skip
 
 
@@ -239,7 +239,7 @@ def _ways_out(
     return tuple(ways)
 
 
-def _notes(stage: Pretrain | Finetune, inputs: Inputs, workload: Workload) -> tuple[str, ...]:
+def _notes(stage: Pretrain | Finetune, inputs: Inputs, workload: Workload, store: Store) -> tuple[str, ...]:
     decodes = inputs.backbone is None or inputs.backbone.family.is_decoder
     notes = inputs.warnings(pads=not (stage.needs_lm_head and decodes))
     if inputs.backbone is None:
@@ -247,7 +247,8 @@ def _notes(stage: Pretrain | Finetune, inputs: Inputs, workload: Workload) -> tu
     elif not inputs.backbone.weights:
         notes.append(f"of {stage.backbone.name} the sizes alone are known: name the folder of its weights to train")
     if workload.data is None:
-        notes.append("tokens, steps and time are not known: run `chartune prepare` first")
+        other = prepared_otherwise(stage.data, store)
+        notes.append(f"tokens, steps and time are not known: run `chartune prepare` first{other}")
     if inputs.resolved.compiled:
         notes.append(f"compiled blocks: {COMPILING_SECONDS:.0f} s more where they are not compiled yet")
     if (most := stage.optimisation.most_seconds) is not None:

@@ -1,5 +1,6 @@
 """Prepared: the data of a plan, if they are prepared already; nothing is prepared for one."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from chartune.errors import ConfigError, StoreError
@@ -11,15 +12,30 @@ from chartune.tasks.prepared import SHELF
 
 def prepared(preparation: AnyPreparation, store: Store) -> Artefact | None:
     """The newest prepared data with this config. Raw files are not hashed again: they may have changed since."""
-    wanted = (preparation.hashable(), _place(preparation))
+    wanted = preparation.hashable()
+    return next((artefact for artefact, made in _of_these_files(preparation, store) if made.hashable() == wanted), None)
+
+
+def prepared_otherwise(preparation: AnyPreparation, store: Store) -> str:
+    """The end of a sentence where the same raw files are prepared by other choices only, which a stage does not find."""
+    other = next((artefact.fingerprint for artefact, _ in _of_these_files(preparation, store)), None)
+    if other is None:
+        return ""
+    return (
+        f"; {other} are the same raw data prepared by other choices (tasks, preset …): a stage finds them where it is "
+        f"given the same ones, such as --set 'data.tasks=[…]' for --tasks"
+    )
+
+
+def _of_these_files(preparation: AnyPreparation, store: Store) -> Iterator[tuple[Artefact, AnyPreparation]]:
+    """What is prepared of the same raw files, the newest first, and how."""
     for artefact in reversed(store.artefacts(SHELF)):
         try:
             made = parse_preparation(read_dataset(artefact).config)
         except (ConfigError, StoreError):  # of another version of chartune, or damaged
             continue
-        if (made.hashable(), _place(made)) == wanted:
-            return artefact
-    return None
+        if _place(made) == _place(preparation):
+            yield artefact, made
 
 
 def _place(preparation: AnyPreparation) -> list[Path]:
