@@ -17,7 +17,7 @@ def prepared(preparation: AnyPreparation, store: Store) -> Artefact | None:
 
 
 def prepared_otherwise(preparation: AnyPreparation, store: Store) -> str:
-    """The end of a sentence where the same raw files are prepared by other choices only, which a stage does not find."""
+    """The end of a sentence: the same raw files are prepared by other choices, which a stage does not find."""
     other = next((artefact.fingerprint for artefact, _ in _of_these_files(preparation, store)), None)
     if other is None:
         return ""

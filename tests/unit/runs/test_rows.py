@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,7 +21,7 @@ from chartune.testing.signing import sign_again
 IDS = {"split": ["test", "test"], "subject_id": [1, 2], "hadm_id": [5, 6]}
 
 
-def kept(form: Answer, labels: pl.Series, decided: object) -> pl.DataFrame:
+def kept(form: Answer, labels: pl.Series, decided: Any) -> pl.DataFrame:
     return pl.DataFrame(IDS).with_columns(labels.alias("label"), *form.predicted(decided, None))
 
 
