@@ -27,7 +27,7 @@ def account(run: Run, scores: dict[str, str], stands: Behind | None, compared: C
     lines = [f"{run.name}  ({run.kind} {run.fingerprint})"]
     lines += [f"  task: {about.task}"] if about.task else []
     lines += [f"  asked: {asked}"] if (asked := _asked(about)) else []
-    lines += [*_trained(run), *_kept(run, exact=stands is None)]
+    lines += [*_trained(run), *_members(about), *_kept(run, exact=stands is None)]
     lines += [f"  {split}: {line}" for split, line in scores.items()]
     lines += [] if run.final else [f"  {SCORING}: not scored; a study scores it of its final cells"]
     lines += [f"  {verdict}"] if (verdict := against_chance(run, stands)) else []
@@ -106,6 +106,13 @@ def _trained(run: Run) -> Iterator[str]:
     learnt, every = cost.trainable_parameters, cost.total_parameters
     count = f", {learnt:,} of {every:,} learn ({learnt / every:.1%})" if learnt and every else ""
     yield f"  trained: {run.about.stack_title}{count}"
+
+
+def _members(about: RunRecord) -> Iterator[str]:
+    """The members of an ensemble, and what each weighs."""
+    if about.members:
+        weighed = ", ".join(f"{member.weight:.2f} {member.name} ({member.run[:8]})" for member in about.members)
+        yield f"  members: {weighed}; weights chosen on the validation split"
 
 
 def _kept(run: Run, exact: bool) -> Iterator[str]:

@@ -3,6 +3,7 @@
     TF-IDF ◀── every variant          what a language model adds to counting words
     head only ◀── same base model     what adaptation adds to the base model as it came
     fresh ◀── clinical + …            what adaptation to clinical text adds to adaptation to the task
+    member ◀── ensemble               what several models together add to each of them
 
 A difference over several seeds is the difference of their means, drawn by draw. Each pair has a p of no difference,
 corrected for how many pairs a table has (Holm, 1979).
@@ -171,6 +172,8 @@ def _pairs(variants: Sequence[Variant]) -> Iterator[tuple[Variant, Variant]]:
         yield from ((variant, other) for other in same if is_head_only(other) and not is_head_only(variant))
         if any(layer.run for layer in variant.run.stack):
             yield from ((variant, other) for other in same if _only_fresh(other))
+        members = {member.run for run in variant.runs for member in run.about.members}
+        yield from ((variant, other) for other in variants if members & {run.fingerprint for run in other.runs})
 
 
 def _only_fresh(variant: Variant) -> bool:

@@ -94,6 +94,16 @@ LoadedRun = Loaded | LoadedTerms
 """A finished run that scores texts."""
 
 
+def _instead(run: Run) -> str:
+    """What may be done with a run that scores no new texts."""
+    if run.kind == "pretrain":
+        return f"fine-tune on it first (`chartune finetune --clinical {run.fingerprint}`)"
+    members = ", ".join(f"{member.name} ({member.run[:8]})" for member in run.about.members)
+    if members:
+        return f"score with each of its members: {members}"
+    return f"what it predicted of its own rows `chartune predictions {run.fingerprint}` writes"
+
+
 @within_memory()
 def load(run: Run | str, store: Store | Path | str | None = None, base: Backbone | None = None) -> LoadedRun:
     """A finished `finetune` or `tfidf` run as what it was made for: something that scores texts.
@@ -114,8 +124,8 @@ def load(run: Run | str, store: Store | Path | str | None = None, base: Backbone
     about = run.about
     if run.kind not in ("finetune", "tfidf"):
         raise RunError(
-            f"a run that scores new texts must be a fine-tuned one or TF-IDF, but {run.name!r} is a {run.kind} run; "
-            f"fine-tune on it first (`chartune finetune --clinical {run.fingerprint}`)."
+            f"a run that scores new texts must be a fine-tuned one or TF-IDF, but {run.name!r} is of kind {run.kind}; "
+            f"{_instead(run)}."
         )
     known = outputs_of(run)
     scored = (known.origin, known.labels, known.titles, known.form, known.calibration)

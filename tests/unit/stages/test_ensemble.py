@@ -1,5 +1,6 @@
 """The prior, and ensembles of saved predictions: weights by the validation split, the same rows or none."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -10,8 +11,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from chartune.answers import BINARY
 from chartune.errors import ConfigError, RunError
 from chartune.metrics.auroc import auroc
+from chartune.report.compare import comparisons
+from chartune.report.variants import numbered
 from chartune.runner import run
 from chartune.runs.run import Run
 from chartune.stages import ensemble as room
@@ -72,7 +76,7 @@ def test_the_prior_gives_every_row_the_training_prevalence(made: tuple[Any, Stor
     )
     assert runs["prior"].scores["test"]["auroc"].value == 0.5
     assert run(Prior(data=data, task="mortality"), store) == runs["prior"]
-    with pytest.raises(RunError, match="is a prior run"):
+    with pytest.raises(RunError, match="is of kind prior"):
         load(runs["prior"], store)
     with pytest.raises(RunError, match="it reads no text"):
         export(runs["prior"], store, Path("nowhere"))
@@ -171,6 +175,16 @@ def test_a_study_refers_to_members_by_stage(made: tuple[Any, Store, dict[str, Ru
     assert [standing.only_listed for standing in listed.values()] == [True] * 3
 
 
+def test_a_report_compares_an_ensemble_with_each_of_its_members(made: tuple[Any, Store, dict[str, Run]]) -> None:
+    data, store, runs = made
+    both = run(together(data, ["known", "words"]), store)
+    made_pairs = comparisons(numbered([runs["structured"], runs["prior"], both]), BINARY)
+    assert [(pair.ours.run.kind, pair.theirs.run.kind) for pair in made_pairs] == [("ensemble", "structured")]
+    with_words = comparisons(numbered([both, *runs.values()]), BINARY)
+    own = [pair.theirs.run.kind for pair in with_words if pair.ours.run.kind == "ensemble"]
+    assert sorted(own) == ["structured", "tfidf"]
+
+
 def test_verbs_take_the_prior_and_an_ensemble(made: tuple[Any, Store, dict[str, Run]], tmp_path: Path) -> None:
     data, store, runs = made
     config, at = runs["prior"].path / "stage.yaml", ("--store", str(store.root))
@@ -180,6 +194,15 @@ def test_verbs_take_the_prior_and_an_ensemble(made: tuple[Any, Store, dict[str, 
     members = ("--member", "words", "--member", "known")
     done = chartune(*raw, "--method", "ensemble", *members)
     assert done.code == 0, done.err
+    own = {"words": runs["tfidf"].fingerprint[:8], "known": runs["structured"].fingerprint[:8]}
+    weighed = r"members: [01]\.\d\d words \({words}\), [01]\.\d\d known \({known}\); weights chosen".format(**own)
+    assert re.search(weighed, done.out), done.out
+    (tmp_path / "new.csv").write_text("text\nCough since Monday.\n")
+    unread = chartune("predict", done.out.split("/")[-1].strip(), str(tmp_path / "new.csv"), *at)
+    assert unread.code == 5
+    assert "score with each of its members: words ({words}), known ({known}).".format(**own) in unread.err
+    alone = chartune("predict", runs["prior"].fingerprint, str(tmp_path / "new.csv"), *at)
+    assert f"`chartune predictions {runs['prior'].fingerprint}` writes" in alone.err
     refused = chartune(*raw, *members)
     assert (refused.code, "--member must be of an ensemble" in refused.err) == (2, True)
     planned = chartune("plan", "finetune", "--config", str(config), *at)

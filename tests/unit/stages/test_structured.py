@@ -104,7 +104,7 @@ def test_from_raw_tables_a_run_is_found_again_and_scores_no_new_notes(tmp_path: 
     done = run(stage, store)
     assert run(stage, store).fingerprint == done.fingerprint
     assert done.scores["test"].keys() >= {"auroc", "auprc"}
-    with pytest.raises(RunError, match="is a structured run"):
+    with pytest.raises(RunError, match="is of kind structured"):
         load(done, store)
     with pytest.raises(RunError, match="it reads no text"):
         export(done, store, tmp_path / "out")
