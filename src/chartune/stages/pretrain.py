@@ -229,10 +229,12 @@ def _fitted(
 def texts_of(stage: Pretrain, data: Artefact, cutting: Cutting, store: Store) -> dict[str, Texts]:
     """What a stage reads, in blocks: the corpus by split, general text if there is some; a placebo's in place of notes.
 
+    The test split is read by those alone that score it.
+
     Raises:
         DataError: a split, or the general text, has no token that could be predicted.
     """
-    texts = corpus_texts(data, cutting, store)
+    texts = corpus_texts(data, cutting, store, (TRAIN, *stage.scored))
     if stage.general_text is None:
         return texts
     if stage.text == GENERAL:

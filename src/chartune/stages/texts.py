@@ -4,6 +4,7 @@ PATH ─cut─▶ blocks ─┬─ the first nine tenths, again and again up to 
 └─ the last tenth ─▶ chosen by, and scored before and after
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -43,15 +44,21 @@ def must_have_documents(data: Artefact) -> None:
             )
 
 
-def corpus_texts(data: Artefact, cutting: Cutting, store: Store) -> dict[str, Texts]:
+def corpus_texts(data: Artefact, cutting: Cutting, store: Store, splits: Sequence[str] = SPLITS) -> dict[str, Texts]:
     """The corpus in blocks, by split, with the bytes of what is held out.
+
+    Args:
+        data: prepared.
+        cutting: how text is cut.
+        store: keeps token ids.
+        splits: that are read.
 
     Raises:
         DataError: a split has no token that could be predicted.
     """
     corpus = read_corpus(data)
     texts = {}
-    for split in SPLITS:
+    for split in splits:
         documents = corpus.filter(pl.col("split") == split).sort("note_id")
         encoded = encode_once(
             documents["text"].to_list(), cutting.backbone, None if cutting.whole else cutting.max_seq_len, store,

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chartune.batches.tokenize import encode_once
 from chartune.errors import ConfigError, Diverged, StoreError
 from chartune.models.backbone import LocalBackbone
 from chartune.quantities import Duration
@@ -17,6 +18,7 @@ from chartune.runs.ledger import finished_runs
 from chartune.runs.run import Run
 from chartune.search.loop import Result
 from chartune.search.storages import Journals
+from chartune.stages import texts
 from chartune.stages.identity import Identity
 from chartune.store import Artefact, Store
 from chartune.studies import searching
@@ -28,7 +30,7 @@ from chartune.studies.report import study_report
 from chartune.studies.spaces import settled, trial_of
 from chartune.studies.standing import Survey, survey
 from chartune.studies.study import Study
-from chartune.testing.short_texts import short_texts
+from chartune.testing.short_texts import reports, short_texts
 
 RANK = "stack.layers.0.method.rank"
 TINY = {"max_seq_len": 32, "task": "mortality", "numerics": {"precision": "fp32"},  # in bf16 both ranks tie
@@ -358,3 +360,58 @@ def test_damaged_trials_beside_a_journal_are_read_from_the_journal(
     assert standing.state != "done"
     assert conduct(*asked).searches[0].result == known.result
     assert looked_at(asked).standings[0].state == "done"
+
+
+NOTES = {
+    "train": ["admitted with chest pain", "and fever"] * 4,
+    "validation": ["chest pain and fever", "a fall on stairs"],
+}
+CANARY = "zebrafinch7719"
+
+
+def pretrained(llama: LocalBackbone, place: Path, test: list[str]) -> Conducted:
+    data = json.loads(reports({**NOTES, "test": test}, place / "raw", place / "lists").model_dump_json())
+    shared = {"backbone": {"name": str(llama.folder)}, "max_seq_len": 16, "numerics": {"precision": "fp32"}}
+    once = {"kind": "pretrain", "optimisation": {"duration": {"value": 1, "unit": "steps"}}}
+    lora = {**once, "space": {"method.rank": [2, 4]}}
+    study = Study.parse({"title": "t", "data": data, "shared": {"pretrain": shared}, "stages": {"lora": lora}})
+    return conduct(study, Store(place / "store").open())
+
+
+def test_no_trial_of_pretraining_reads_the_test_split(
+    llama: LocalBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    seen: list[bool] = []
+
+    def noted(texts: list[str], *arguments: Any, **named: Any) -> Any:
+        read.extend(texts)
+        return encode_once(texts, *arguments, **named)
+
+    def trial(stage: Any, store: Store) -> Run:
+        read.clear()
+        done = run(stage, store)
+        seen.append(any(CANARY in text for text in read))
+        return done
+
+    monkeypatch.setattr(texts, "encode_once", noted)
+    monkeypatch.setattr(searching, "run", trial)
+    pretrained(llama, tmp_path, [f"{CANARY} and fever"] * 2)
+    assert seen == [False, False]
+    assert any(CANARY in text for text in read)  # what was chosen is scored on it
+
+
+@pytest.mark.slow
+def test_other_test_notes_change_no_score_of_a_trial_and_nothing_of_what_is_chosen(
+    llama: LocalBackbone, tmp_path: Path
+) -> None:
+    every = [
+        pretrained(llama, tmp_path / name, [text] * 3)
+        for name, text in (("one", "a stroke"), ("other", f"chest pain and fever, {CANARY}"))
+    ]
+    one, other = (done.searches[0] for done in every)
+    assert [(trial.settings, trial.score) for trial in one.result.trials] == [
+        (trial.settings, trial.score) for trial in other.result.trials
+    ]
+    assert one.chosen == other.chosen
+    assert every[0].runs[0].scores["test"] != every[1].runs[0].scores["test"]
