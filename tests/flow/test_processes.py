@@ -3,17 +3,21 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import psutil
 import pytest
+import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
-from chartune.errors import ConfigError
+from chartune.errors import ConfigError, RunError
 from chartune.log import EventLog, console
 from chartune.models.backbone import LocalBackbone
 from chartune.runs.run import Run
@@ -21,6 +25,7 @@ from chartune.stages.base import SmallBase, make_base
 from chartune.store import Store
 from chartune.testing.chain import steps
 from chartune.testing.command_line import chartune, wait_until
+from chartune.train import processes as together
 
 EXACTLY = ("numerics.precision=fp32", "optimisation.batch_size=8", "max_seq_len=32")
 SHORT = {
@@ -137,6 +142,45 @@ def test_two_processes_that_were_ended_go_on_to_the_same_bytes(
         name: tensor.tobytes() for name, tensor in weights(two).items()
     }
     assert one.scores == two.scores
+
+
+def alone(monkeypatch: pytest.MonkeyPatch, port: int, **environment: str) -> None:
+    """The environment of the first of two processes, whose other one never comes."""
+    known = {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)} | environment
+    for variable, value in known.items():
+        monkeypatch.setenv(variable, value)
+    monkeypatch.setattr(together, "MEETING", timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("rank", ["0", "1"])
+def test_a_process_waits_for_the_others_but_not_for_ever(monkeypatch: pytest.MonkeyPatch, rank: str) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    alone(monkeypatch, port, RANK=rank)
+    with pytest.raises(RunError, match=f"must meet within 1 seconds, but process {rank} has waited in vain"):
+        together.done_together(lambda: pytest.fail("the others are not there"))
+    monkeypatch.delenv("MASTER_PORT")
+    with pytest.raises(ConfigError, match="start them by torchrun"):
+        together.done_together(lambda: pytest.fail("the others are not there"))
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [(RuntimeError("[../gloo/transport/tcp/pair.cc:547] Connection closed by peer [127.0.0.1]:9"), True),
+     (torch.distributed.DistBackendError("NCCL error"), True), (RuntimeError("shapes cannot be multiplied"), False)],
+)  # fmt: skip
+def test_a_process_that_has_lost_another_says_so_and_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, error: RuntimeError, lost: bool
+) -> None:
+    def ended() -> None:
+        raise error
+
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setattr(together, "_meet", lambda: None)
+    monkeypatch.setattr(together, "PartialState", lambda **_: SimpleNamespace(num_processes=2))
+    with pytest.raises(RunError if lost else RuntimeError, match="lost another one" if lost else "multiplied"):
+        together.done_together(ended)
 
 
 @pytest.mark.parametrize("words", [["prepare", "x"], ["study", "run", "x.yaml"], ["search", "x"]])

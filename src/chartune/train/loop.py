@@ -58,6 +58,7 @@ def fit(training: Training) -> Fitted:
         training.regimes = attached.regimes(schedule.steps)
     training.invariants = Invariants(attached, training.probe)
     _resume(training, optimizer, schedule.steps)
+    training.state = shared(training.state)  # or processes that have read alike in all but the last digit end apart
     model, prepared = accelerator.prepare(raw, optimizer)
     halves = halving(raw, accelerator, wanted=training.data_parallel)
     with progress(training.title, total=schedule.steps) as meter, halves as threads:

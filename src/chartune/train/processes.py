@@ -8,6 +8,7 @@ lease, reads the validation split, and writes: checkpoints, events, the run. Wha
 folder that is thrown away.
 """
 
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -19,6 +20,8 @@ from typing import Any, Final, TypeVar
 import torch
 from accelerate import PartialState
 from accelerate.utils import broadcast_object_list
+from torch.distributed import DistError
+from torch.distributed.rendezvous import rendezvous
 
 from chartune.errors import ConfigError, RunError
 from chartune.launched import processes, rank
@@ -26,6 +29,10 @@ from chartune.launched import processes, rank
 Answer = TypeVar("Answer")
 PATIENCE: Final = timedelta(days=7)
 """How long processes wait for each other: an evaluation or a scoring may take hours."""
+MEETING: Final = timedelta(minutes=10)
+"""How long they wait for each other at first."""
+LOST: Final = re.compile(r"gloo|nccl|connection (was )?(closed|reset|refused)", re.IGNORECASE)
+"""In what libraries say when another process is gone."""
 
 
 @dataclass(frozen=True)
@@ -54,19 +61,55 @@ def done_together(stage: Callable[[], Answer]) -> Answer:
 
     Raises:
         ConfigError: they do not know of each other.
+        RunError: one has not come, or has ended before the others.
     """
     global _together
+    _meet()
     met = PartialState(cpu=not torch.cuda.is_available(), timeout=PATIENCE).num_processes
     if met != processes():
-        raise ConfigError(
-            f"processes that train together must know of each other, but WORLD_SIZE is {processes()} and {met} met; "
-            f"start them by torchrun, which sets all that they need, or unset WORLD_SIZE."
-        )
+        raise _strangers(met)
     _together = True
     try:
         return _led(stage) if rank() == 0 else _followed(stage)
+    except RuntimeError as error:
+        if not (isinstance(error, DistError) or LOST.search(str(error))):
+            raise
     finally:
         _together = False
+    raise RunError(
+        f"process {rank()} of {processes()} has lost another one; that one's message says why it has ended. Give the "
+        f"same command again: it resumes from the last checkpoint."
+    )
+
+
+def _meet() -> None:
+    """Wait until all processes are there, but no longer than `MEETING`: who has not come by then has failed.
+
+    Raises:
+        ConfigError: the environment does not say where they meet.
+        RunError: one has not come.
+    """
+    if torch.distributed.is_initialized():
+        return
+    try:
+        store, number, count = next(rendezvous("env://", timeout=MEETING))
+    except ValueError:  # a variable is missing
+        raise _strangers(1) from None
+    except DistError:
+        raise RunError(
+            f"all {processes()} processes (WORLD_SIZE) must meet within {MEETING.total_seconds():g} seconds, but "
+            f"process {rank()} has waited in vain; see the messages of the others, and start all of them again, best "
+            f"by torchrun."
+        ) from None
+    backend = "nccl" if torch.cuda.is_available() else "gloo"
+    torch.distributed.init_process_group(backend, store=store, rank=number, world_size=count, timeout=PATIENCE)
+
+
+def _strangers(met: int) -> ConfigError:
+    return ConfigError(
+        f"processes that train together must know of each other, but WORLD_SIZE is {processes()} and {met} met; "
+        f"start them by torchrun, which sets all that they need, or unset WORLD_SIZE."
+    )
 
 
 def _led(stage: Callable[[], Answer]) -> Answer:

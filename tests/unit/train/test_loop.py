@@ -25,13 +25,14 @@ from chartune.runs.begun import Begun
 from chartune.runs.record import RunRecord
 from chartune.store import sha256
 from chartune.train import scaling
+from chartune.train.checkpoint import State
 from chartune.train.ending import BrokenOff, Ending
 from chartune.train.invariants import Probe
 from chartune.train.loop import fit
 from chartune.train.objective import Evaluation, Objective
 from chartune.train.optimizer import Optimisation, Stopping
 from chartune.train.scaling import FIRST
-from chartune.train.training import Fitted, Training
+from chartune.train.training import Fitted, Training, begin
 
 N, D = 60, 6
 RANDOM = np.random.default_rng(0)
@@ -479,6 +480,15 @@ def test_every_step_drops_out_anew_and_a_second_training_alike(tmp_path: Path) -
         seen.append(masks)
     assert seen[0] == seen[1]
     assert len({tuple(mask) for mask in seen[0]}) == 32
+
+
+def test_where_a_training_stands_is_what_the_first_process_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = State(best_score=0.3, bad=1)  # this process has read 0.1 before anything has learnt
+    monkeypatch.setattr("chartune.train.loop.shared", lambda value: first if isinstance(value, State) else value)
+    attempt = training(tmp_path / "two", Small(), score=lambda: 0.2, patience=2)
+    begin(attempt, Evaluation(0.1, {}))
+    fitted = fit(attempt)
+    assert (fitted.state.best_score, fitted.state.bad, fitted.stopped_early) == (0.3, 2, True)
 
 
 def test_a_loss_that_is_no_number_stops_and_names_the_way_out(tmp_path: Path) -> None:
