@@ -121,6 +121,17 @@ def test_a_bad_cell_is_placed_by_file_column_and_row(tmp_path: Path) -> None:
         prepare(Preparation(source=Mimic3(folder=folder)), Store(tmp_path / "store").open())
 
 
+@pytest.mark.parametrize("block", [64, 1 << 22])
+def test_a_row_with_too_many_fields_is_placed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
+    monkeypatch.setattr("chartune.sources.whole_rows.BLOCK", block)
+    folder = hospital(tmp_path / "raw")
+    too_many_fields(folder)
+    where = r"NOTEEVENTS\.csv\.gz .* not a well-formed table: data row 400 has 13 fields, and the header 11;"
+    with pytest.raises(SchemaError, match=where) as caught:
+        list(Mimic3(folder=folder).load().notes())
+    assert not_in("Canary", caught.value)
+
+
 def test_a_stray_byte_neither_crashes_nor_goes_unsaid(tmp_path: Path) -> None:
     folder = hospital(tmp_path / "raw")
     replaced(folder, plain(folder).replace(b"fell", b"f\xe9ll", 199))

@@ -8,9 +8,12 @@ Each but Parquet may be packed as `.gz`. What goes wrong here may quote a cell; 
 `chartune.sources.reading.sanitised`.
 """
 
+import csv
 import gzip
 import re
 from collections.abc import Iterator
+from contextlib import suppress
+from io import StringIO
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -162,6 +165,7 @@ def some_columns(file: Path, columns: list[str], size: int, dialect: Dialect = P
 def _csv_frames(file: Path, dialect: Dialect, columns: list[str] | None) -> Iterator[pl.DataFrame]:
     """A frame per block of whole rows: all columns, or some."""
     known: list[str] | None = None
+    rows = 0
     for block in whole_rows(file, dialect, strict=columns is None):
         options: dict[str, Any] = _as_written(file, dialect) | {"columns": columns}
         if block.isascii():
@@ -171,10 +175,35 @@ def _csv_frames(file: Path, dialect: Dialect, columns: list[str] | None) -> Iter
         else:
             options |= {"has_header": False, "new_columns": known if columns is None else None}
             options |= {"columns": None if columns is None else [known.index(name) for name in columns]}
-        frame = pl.read_csv(block, truncate_ragged_lines=columns is not None, **options)
+        frame = _parsed(block, truncate_ragged_lines=columns is not None, **options)
+        if frame is None:
+            raise _no_rows_of_it(file, block, known, rows, delimiter_of(file, dialect))
+        rows += frame.height
         if len(block) > dialect.longest_cell:  # no cell is longer than the block that it stands in
             frame = _bounded(file, frame, dialect.longest_cell)
         yield frame if columns is None else frame.rename(dict(zip(frame.columns, columns, strict=True)))
+
+
+def _parsed(block: bytes, **options: Any) -> pl.DataFrame | None:
+    """The rows of a block; None: they are no table, and what the parser says may quote a cell."""
+    try:
+        return pl.read_csv(block, **options)
+    except pl.exceptions.ComputeError:
+        return None
+
+
+def _no_rows_of_it(file: Path, block: bytes, known: list[str], before: int, delimiter: str) -> SchemaError:
+    """Which row of a block has too many fields, counted from the first below the header, and what to do."""
+    lines = csv.reader(StringIO(block.decode(errors="replace"), newline=""), delimiter=delimiter)
+    wide = None
+    with suppress(csv.Error):  # a cell longer than this parser takes
+        places = enumerate(map(len, lines), before + bool(before))
+        wide = next((place for place in places if place[1] > len(known)), None)
+    where = f"data row {wide[0]} has {wide[1]} fields, and the header {len(known)}" if wide else "a row is no row"
+    return SchemaError(
+        f"{file.name} must be readable as CSV, but it is not a well-formed table: {where}; use the file as released, "
+        f"or export it again with every text in double quotes."
+    )
 
 
 def _as_written(file: Path, dialect: Dialect) -> dict[str, Any]:
