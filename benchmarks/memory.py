@@ -79,7 +79,7 @@ STACKS: Final[dict[str, list[dict[str, Any]]]] = {
 CLINICAL: Final = "clinical"
 """Folder of that adapter, as a suffix of its base's."""
 SUBJECTS: Final = 220
-STEPS: Final = 4
+STEPS: Final = 12
 
 
 @dataclass(frozen=True)

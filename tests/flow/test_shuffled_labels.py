@@ -1,6 +1,10 @@
 """Labels shuffled among admissions: whatever finds more than chance in them has seen what it must not see."""
 
+import math
 import shutil
+import statistics
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -21,6 +25,7 @@ from chartune.tasks.prepare import Preparation, prepare, read_task
 from chartune.train.optimizer import Optimisation, Stopping
 
 Prepared = tuple[Preparation, Path]
+Labels = Callable[[Artefact, str], pl.DataFrame]
 
 
 @pytest.fixture(scope="module")
@@ -33,10 +38,10 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     return data, place / "store"
 
 
-def shuffled(artefact: Artefact, task: str) -> pl.DataFrame:
+def shuffled(artefact: Artefact, task: str, seed: int = 5) -> pl.DataFrame:
     """The prepared task, its labels drawn anew from the lot of all admissions."""
     examples = read_task(artefact, task)
-    mixed = examples.with_columns(pl.col("label").shuffle(seed=5))
+    mixed = examples.with_columns(pl.col("label").shuffle(seed=seed))
     assert mixed["label"].sum() == examples["label"].sum()
     assert not mixed["label"].equals(examples["label"])
     return mixed
@@ -61,16 +66,33 @@ def test_tfidf_finds_the_outcome_in_true_labels_and_chance_in_shuffled_ones(
     assert high < true.value
 
 
+def leaking(artefact: Artefact, task: str) -> pl.DataFrame:
+    """Shuffled labels of which the texts say one in three."""
+    says = (pl.col("label") == 1) & (pl.int_range(pl.len()) % 3 == 0)
+    hint = pl.when(says).then(pl.lit("blood blood blood blood ")).otherwise(pl.lit(""))
+    return shuffled(artefact, task).with_columns(pl.concat_str(hint, pl.col("text")).alias("text"))
+
+
 @pytest.mark.slow
-def test_lora_finds_chance_in_shuffled_labels(
+def test_lora_finds_chance_in_shuffled_labels_and_a_leak_in_leaking_ones(
     town: Prepared, llama: LocalBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """One interval of 95 % misses chance in one of twenty shuffles; the mean of three is held to three errors."""
     data, prepared = town
     choice = Optimisation(learning_rate=5e-3, head_learning_rate=1e-2, duration=Duration.epochs(3))
     stage = Finetune(
         data=data, backbone=Backbone(name=str(llama.folder)), stack=Stack(layers=(Fresh(method=LoRA()),)),
         head=Head(pooling="mean"), max_seq_len=160, optimisation=choice, stopping=Stopping(patience=99),
     )  # fmt: skip
-    monkeypatch.setattr("chartune.stages.table.read_task", shuffled)
-    _, low, high = auroc(finetune(stage, Store(shutil.copytree(prepared, tmp_path / "shuffled"))))
-    assert low < 0.5 < high
+
+    def scored(name: str, labels: Labels) -> tuple[float, float]:
+        monkeypatch.setattr("chartune.stages.table.read_task", labels)
+        estimate, low, high = auroc(finetune(stage, Store(shutil.copytree(prepared, tmp_path / name))))
+        return estimate.value, (high - low) / 3.92
+
+    chance = [scored(f"shuffled {seed}", partial(shuffled, seed=seed)) for seed in (5, 6, 7)]
+    mean = statistics.mean(value for value, _ in chance)
+    error = math.sqrt(sum(error**2 for _, error in chance)) / len(chance)
+    assert abs(mean - 0.5) < 3 * error
+    leak, _ = scored("leaking", leaking)
+    assert leak - 0.5 > 3 * error

@@ -119,16 +119,16 @@ def holders(place: Path) -> list[int]:
     return pids
 
 
-def steps_done(place: Path) -> int:
-    """Of the unfinished run that is furthest."""
+def under_way(place: Path) -> int:
+    """Unfinished runs that have taken more than two steps."""
     files = (place / "store" / "runs").glob("*.partial/events.jsonl")
-    return max((file.read_text().count('"loss"') for file in files), default=0)
+    return sum(file.read_text().count('"loss"') > 2 for file in files)
 
 
 def begun(words: list[object], place: Path, runs: int) -> "subprocess.Popen[str]":
     """A study as soon as so many trainings are under way."""
     process = started(*words)
-    wait_until(lambda: len(holders(place)) >= runs and steps_done(place) > 2, process)
+    wait_until(lambda: len(holders(place)) >= runs and under_way(place) >= runs, process)
     return process
 
 

@@ -181,10 +181,7 @@ def plan(
     title = f"{stage.layers().title()} on {backbone.name if backbone else stage.backbone.name}"
     return Plan(
         stage.kind, title, resolved, blueprint.parts, workload, memory, disk, rates,
-        seconds_of(
-            workload, usual, weights.trainable, rates, compiled=resolved.compiled,
-            most=stage.optimisation.most_seconds,
-        ),
+        seconds_of(workload, usual, weights.trainable, rates, resolved, most=stage.optimisation.most_seconds),
         _ways_out(stage, resolved, memory, disk, fitting),
         _notes(stage, inputs, workload, store), fewer,
     )  # fmt: skip

@@ -6,11 +6,12 @@ halves of one        two Python threads do both at once, each with half of those
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
 
 from chartune.models.numerics import Resolved
 from chartune.models.precision import HALF
@@ -33,12 +34,15 @@ class Rates:
     """Floating-point operations of matrix products, at the precision in force."""
     bytes: float
     """Bytes that an element-wise operation writes."""
+    attention: float
+    """Floating-point operations of fused attention, at the precision in force."""
     halves: "Rates | None" = None
     """Of the two threads together that train halves of a micro-batch; None: batches are trained as a whole."""
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
-        own = {"gflops": round(self.flops / 1e9, 1), "gigabytes": round(self.bytes / 1e9, 2)}
+        own = {"gflops": round(self.flops / 1e9, 1), "gigabytes": round(self.bytes / 1e9, 2),
+               "attention_gflops": round(self.attention / 1e9, 1)}  # fmt: skip
         return own | ({"halves": self.halves.to_json()} if self.halves else {})
 
 
@@ -54,7 +58,10 @@ def measured_rates(resolved: Resolved, result_bytes: int) -> Rates:
         return whole
     with two_threads() as threads:
         parts = all_of(threads, lambda size: _tried(resolved, size), [result_bytes // HALVES] * HALVES)
-    return Rates(whole.flops, whole.bytes, Rates(sum(part.flops for part in parts), sum(part.bytes for part in parts)))
+    flops, written, attention = (
+        sum(rates) for rates in zip(*((part.flops, part.bytes, part.attention) for part in parts), strict=True)
+    )
+    return replace(whole, halves=Rates(flops, written, attention))
 
 
 def _tried(resolved: Resolved, result_bytes: int) -> Rates:
@@ -63,7 +70,7 @@ def _tried(resolved: Resolved, result_bytes: int) -> Rates:
     wide = torch.ones(min(max(result_bytes, LEAST_TRIED), MOST_TRIED) // BYTES, device=resolved.device)
     written = torch.empty_like(wide)
     copying = wide.nbytes / _quickest(lambda: torch.mul(wide, 1.5, out=written))
-    return Rates(matmul_rate(dtype, resolved.device), copying)
+    return Rates(matmul_rate(dtype, resolved.device), copying, _attention_rate(dtype, resolved.device))
 
 
 def matmul_rate(dtype: torch.dtype, device: str) -> float:
@@ -72,6 +79,15 @@ def matmul_rate(dtype: torch.dtype, device: str) -> float:
     a, b = (torch.ones(shape, device=device, dtype=dtype) for shape in ((rows, inner), (inner, columns)))
     product = torch.empty(rows, columns, device=device, dtype=dtype)
     return 2 * rows * inner * columns / _quickest(lambda: torch.mm(a, b, out=product))
+
+
+def _attention_rate(dtype: torch.dtype, device: str) -> float:
+    """Floating-point operations per second of fused attention, forward, of the size of a small model's."""
+    rows, heads, length, width = 4, 8, 256, 64
+    states = torch.ones(rows, heads, length, width, device=device, dtype=dtype)
+    # two products of [rows, heads, length, length] with `width` each
+    operations = 2 * 2 * rows * heads * length**2 * width
+    return operations / _quickest(lambda: scaled_dot_product_attention(states, states, states))
 
 
 def _quickest(run: Callable[[], Tensor]) -> float:

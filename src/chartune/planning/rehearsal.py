@@ -35,6 +35,8 @@ FLOPS: Final = flop_registry | {
     ],
 }
 """Operation → its floating-point operations; of PyTorch's fused attention on a processor, too, which it leaves out."""
+ATTENTION: Final = frozenset(operation for operation in FLOPS if "scaled_dot_product" in str(operation))
+"""Those that are fused attention: a processor does them at a rate far below that of matrix products."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class Rehearsed:
     """How many operations there were: each costs a little, whatever its size."""
     squared_bytes: int
     """Sum of the squares of the sizes of those results."""
+    attention_flops: int = 0
+    """Of `flops` those of fused attention."""
 
     @property
     def result_bytes(self) -> int:
@@ -59,8 +63,10 @@ class Rehearsed:
 
     def of_more_rows(self, times: float) -> "Rehearsed":
         """Of a batch with so many times the rows: all in proportion, but as many operations."""
-        flops, peak, written = (round(times * size) for size in (self.flops, self.peak_bytes, self.written_bytes))
-        return Rehearsed(flops, peak, written, self.operations, round(times**2 * self.squared_bytes))
+        flops, peak, written, attention = (
+            round(times * size) for size in (self.flops, self.peak_bytes, self.written_bytes, self.attention_flops)
+        )
+        return Rehearsed(flops, peak, written, self.operations, round(times**2 * self.squared_bytes), attention)
 
     def deepened(self, block: "Rehearsed", blocks: int) -> "Rehearsed":
         """With so many further blocks, each of which costs as much as `block`."""
@@ -216,11 +222,11 @@ class _Alive(NoNumbers):
 
     def begin(self) -> None:
         """Count from here; what is alive by now is known and not counted."""
-        self.now = self.peak = self.written = self.squares = self.operations = self.flops = 0
+        self.now = self.peak = self.written = self.squares = self.operations = self.flops = self.attention = 0
 
     def counted(self, alive: int) -> Rehearsed:
         """The counts up to here, with so many bytes alive."""
-        return Rehearsed(self.flops, alive, self.written, self.operations, self.squares)
+        return Rehearsed(self.flops, alive, self.written, self.operations, self.squares, self.attention)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         due, self.next = self.next, None
@@ -230,7 +236,9 @@ class _Alive(NoNumbers):
         self.operations += 1
         counted = FLOPS.get(func._overloadpacket)
         if counted is not None:
-            self.flops += int(counted(*args, **(kwargs or {}), out_val=out))
+            flops = int(counted(*args, **(kwargs or {}), out_val=out))
+            self.flops += flops
+            self.attention += flops if func._overloadpacket in ATTENTION else 0
         for tensor in tree_leaves(out):
             if isinstance(tensor, Tensor):
                 self._meet(tensor.untyped_storage())

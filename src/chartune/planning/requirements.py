@@ -1,12 +1,12 @@
 """What a stage would need: memory, time and disk, from a rehearsal of one micro-batch and the rates of this machine.
 
     memory    what is there ─▶ + weights ─▶ + optimizer, best weights ─▶ + the most that is alive in a micro-batch
-    time      steps + batches: flops / matmul rate + 4 · bytes written / their rate + operations · 5 µs
+    time      steps + batches: flops / their rates + passes · bytes written / their rate + operations · some µs
               + checkpoints: bytes · 5 ns
 
-SETUP_SECONDS, PASSES, RUNTIME, SLACK, CHECKPOINT and READ_AT_ONCE were fitted on runs of benchmarks/memory.py (models
-of some 30 million parameters, one core; RUNTIME and SLACK by precision, the others in fp32), STORING was measured by
-itself, OPERATION_SECONDS on small models before; STEP_SECONDS is a judgement. How far runs are off on which nothing was
+SETUP_SECONDS, COSTS, RUNTIME, SLACK, CHECKPOINT and READ_AT_ONCE were fitted on runs of benchmarks/memory.py (models
+of some 30 million parameters, one core; COSTS, RUNTIME and SLACK by precision, the others in fp32), STORING was
+measured by itself; STEP_SECONDS is a judgement. How far runs are off on which nothing was
 fitted, benchmarks/README.md says. On a GPU none of them was compared with a run.
 """
 
@@ -27,11 +27,6 @@ from chartune.planning.workload import Workload
 from chartune.train.gradients import HALVES
 from chartune.train.training import CHECKPOINT_SECONDS
 
-PASSES: Final = 4.0
-"""Times the seconds of a product with a number that a byte costs in the mean: some results have two operands, some are
-exponentials."""
-OPERATION_SECONDS: Final = 5e-6
-"""What an operation costs however small it is."""
 STEP_SECONDS: Final = 3e-3
 """Optimizer, events and order, for each step."""
 SETUP_SECONDS: Final = 1.0
@@ -64,6 +59,27 @@ CGROUPS: Final = (
     ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "total_inactive_file"),
 )
 """Limit, use and, in `memory.stat`, reclaimable pages of a container: version 2 and 1 of the kernel's interface."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a batch costs beside its matrix products."""
+
+    passes: float
+    """Times the seconds of a product with a number that a byte costs in the mean: some results have two operands, some
+    are exponentials."""
+    operation: float
+    """Seconds of an operation however small it is."""
+    attention: float
+    """Times the seconds that fused attention takes forward: backward it is slower."""
+
+
+COSTS: Final[dict[Computed, Costs]] = {
+    "fp32": (_single := Costs(passes=3.2, operation=5e-6, attention=1.0)),
+    "fp16": _single,
+    "bf16": Costs(passes=2.2, operation=20e-6, attention=2.0),
+}
+"""As runs have shown (benchmarks/README.md); of fp16 none."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +193,7 @@ def micro_batch_within(left: int, rehearsed: Rehearsals, weights: Weights, preci
 
 
 def seconds_of(
-    workload: Workload, rehearsed: Rehearsals, trainable: int, rates: Rates, *, compiled: bool = False,
+    workload: Workload, rehearsed: Rehearsals, trainable: int, rates: Rates, resolved: Resolved, *,
     most: float | None = None,
 ) -> float | None:  # fmt: skip
     """Seconds of the whole stage; None where the workload is not known.
@@ -187,41 +203,47 @@ def seconds_of(
         rehearsed: its batches, of rows of the usual length.
         trainable: weights that learn.
         rates: of the machine.
-        compiled: whether the blocks of the training are, already.
+        resolved: the precision, and whether the blocks of the training are compiled, which they are already then.
         most: after how many seconds training ends, evaluations included; None: there is no limit.
     """
     if workload.tokens is None or workload.read_tokens is None or workload.steps is None:
         return None
-    step = STEP_SECONDS + PASSES * 5 * COPY * trainable / rates.bytes  # AdamW writes moments, weights, temporaries
-    token = seconds_of_batch(rehearsed.reading, rates) / rehearsed.reading_tokens
+    step = STEP_SECONDS + COSTS["fp32"].passes * 5 * COPY * trainable / rates.bytes  # AdamW: moments, weights and more
+    costs = COSTS[resolved.precision]
+    token = seconds_of_batch(rehearsed.reading, rates, costs) / rehearsed.reading_tokens
     beside = SETUP_SECONDS + (workload.read_tokens - workload.evaluated_tokens) * token
     trained = workload.steps * step + workload.evaluated_tokens * token
     if rehearsed.training is not None:
-        trained += _seconds_of_training(workload, rehearsed.training, rehearsed.training_tokens, rates, compiled)
+        trained += _seconds_of_training(workload, rehearsed, rates, costs, compiled=resolved.compiled)
     checkpoints = max(workload.evaluations, (beside + trained) / CHECKPOINT_SECONDS if workload.evaluations else 0)
     trained += checkpoints * STORING * WRITTEN * trainable
     return beside + (trained if most is None else min(trained, most))
 
 
 def _seconds_of_training(
-    workload: Workload, micro_batch: Rehearsed, tokens: int, rates: Rates, compiled: bool
+    workload: Workload, rehearsed: Rehearsals, rates: Rates, costs: Costs, *, compiled: bool
 ) -> float:
-    """Of all micro-batches, of which one has so many tokens."""
+    """Of all micro-batches."""
+    micro_batch = rehearsed.training
+    if micro_batch is None:
+        return 0.0
     rates, each = (rates.halves, HALVES) if rates.halves else (rates, 1)  # Python goes through both by turns
-    calls, products = each * OPERATION_SECONDS * micro_batch.operations, micro_batch.flops / rates.flops
-    beside = PASSES * micro_batch.written_bytes / rates.bytes
     left = COMPILED_LEAVES if compiled else 1.0
-    per_token = (products + left * beside) / tokens
-    return (workload.tokens or 0) * per_token + (workload.micro_batches or 0) * left * calls
+    products, beside, calls = _seconds_by_cause(micro_batch, rates, costs)
+    per_token = (products + left * beside) / rehearsed.training_tokens
+    return (workload.tokens or 0) * per_token + (workload.micro_batches or 0) * left * each * calls
 
 
-def seconds_of_batch(rehearsed: Rehearsed, rates: Rates) -> float:
-    """Matrix products, element-wise work, and what each operation costs by itself."""
-    return (
-        rehearsed.flops / rates.flops
-        + PASSES * rehearsed.written_bytes / rates.bytes
-        + OPERATION_SECONDS * rehearsed.operations
-    )
+def seconds_of_batch(rehearsed: Rehearsed, rates: Rates, costs: Costs) -> float:
+    """Matrix products and attention, element-wise work, and what each operation costs by itself."""
+    return sum(_seconds_by_cause(rehearsed, rates, costs))
+
+
+def _seconds_by_cause(rehearsed: Rehearsed, rates: Rates, costs: Costs) -> tuple[float, float, float]:
+    """Of matrix products with fused attention, which has a rate of its own, of element-wise work, of operations."""
+    attention = rehearsed.attention_flops
+    products = (rehearsed.flops - attention) / rates.flops + costs.attention * attention / rates.attention
+    return products, costs.passes * rehearsed.written_bytes / rates.bytes, costs.operation * rehearsed.operations
 
 
 def free_memory(device: str) -> int:

@@ -429,7 +429,7 @@ def test_compiled_blocks_are_planned_as_such_and_said(
     filled: Store, data: dict[str, Any], llama: LocalBackbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("chartune.models.compiled.compiler", lambda: "/usr/bin/c++")
-    monkeypatch.setattr("chartune.planning.plan.measured_rates", lambda *_: Rates(1e9, 1e9))
+    monkeypatch.setattr("chartune.planning.plan.measured_rates", lambda *_: Rates(1e9, 1e9, 1e9))
 
     def made(choice: str) -> Plan:
         asked = {"compile": choice, "attention": "eager"}
@@ -449,7 +449,7 @@ def test_halves_of_a_micro_batch_are_planned_where_two_threads_will_train_them(
 ) -> None:
     monkeypatch.setattr("torch.get_num_threads", lambda: 2)
     monkeypatch.setattr("chartune.planning.blueprint.reading_budget", lambda *_: 64)  # training takes more
-    monkeypatch.setattr("chartune.planning.plan.measured_rates", lambda *_: Rates(1e9, 1e9))
+    monkeypatch.setattr("chartune.planning.plan.measured_rates", lambda *_: Rates(1e9, 1e9, 1e9))
 
     def made(dropout: float, choice: str) -> Plan:
         method = {"kind": "lora", "targets": "all-linear", "dropout": dropout}
