@@ -165,7 +165,7 @@ def test_fused_attention_is_counted_apart_forward_and_backward() -> None:
         loss = torch.nn.functional.scaled_dot_product_attention(states, states, states).sum()
         forward = alive.attention
         (states.new_empty(5, 7) @ states.new_empty(7, 11)).sum()
-        loss.backward()
+        torch.autograd.backward(loss)
     product = 2 * 2 * 3 * 32 * 32 * 16
     assert forward == 2 * product
     assert alive.attention == 7 * product  # backward: the scores once more, and two products for each of the two
