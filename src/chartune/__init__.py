@@ -51,6 +51,7 @@ _FACE = {
     "Preparation": "chartune.tasks.prepare",
     "Pretrain": "chartune.stages.pretrain",
     "Prior": "chartune.stages.prior",
+    "Prompted": "chartune.stages.prompted",
     "Run": "chartune.runs.run",
     "Stack": "chartune.adapters.stack",
     "Store": "chartune.store",

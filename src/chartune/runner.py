@@ -12,13 +12,14 @@ from chartune.stages.final import finetuned_tested, pretrained_tested
 from chartune.stages.finetune import Finetune, finetune
 from chartune.stages.pretrain import Pretrain, pretrain
 from chartune.stages.prior import Prior, prior
+from chartune.stages.prompted import Prompted, prompted
 from chartune.stages.structured import Structured, structured
 from chartune.stages.tfidf import Tfidf, tfidf
 from chartune.store import Store
 from chartune.train.processes import done_together
 from chartune.train.soundness import must_end_together
 
-OfTask = Finetune | Tfidf | Structured | Prior | Ensemble
+OfTask = Finetune | Tfidf | Structured | Prior | Ensemble | Prompted
 AnyStage = Pretrain | OfTask
 
 
@@ -51,6 +52,8 @@ def _run(stage: AnyStage, store: Store) -> Run:
             return prior(stage, store)
         case Ensemble():
             return ensemble(stage, store)
+        case Prompted():
+            return prompted(stage, store)
         case _:
             assert_never(stage)
 

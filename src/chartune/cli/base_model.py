@@ -19,7 +19,7 @@ def based(
     """The field `backbone` of a stage that names none; what is taken is said.
 
     Args:
-        kind: `pretrain` or `finetune`.
+        kind: `pretrain`, `finetune` or `prompted`.
         data: the stage as plain data.
         sets: its --set assignments.
         clinical: the run, or adapter folder, that it stands on.

@@ -11,7 +11,7 @@ from chartune.config_fields import REQUIRED
 if TYPE_CHECKING:
     from chartune.config_fields import Settable
 
-STAGES = ("pretrain", "finetune", "tfidf", "structured", "prior", "ensemble")
+STAGES = ("pretrain", "finetune", "tfidf", "structured", "prior", "ensemble", "prompted")
 PREPARE, SEARCH = "prepare", "search"
 
 

@@ -13,6 +13,7 @@ STRUCTURED: Final = "structured"
 PRIOR: Final = "prior"
 ENSEMBLE: Final = "ensemble"
 LINEAR_PROBE: Final = "linear-probe"
+PROMPTED: Final = "prompted"
 BASELESS: Final = {
     TFIDF: "TF-IDF", STRUCTURED: "Structured data", PRIOR: "The prior", ENSEMBLE: "An ensemble",
 }  # fmt: skip
@@ -22,10 +23,11 @@ BASELESS: Final = {
 FinetuneMethodOption = Annotated[
     str | None,
     typer.Option(
-        "--method", parser=one_of(METHODS, (HEAD_ONLY, LINEAR_PROBE, *BASELESS), refused=REFUSED),
-        metavar="|".join((*METHODS, HEAD_ONLY, LINEAR_PROBE, *BASELESS)),
+        "--method", parser=one_of(METHODS, (HEAD_ONLY, LINEAR_PROBE, PROMPTED, *BASELESS), refused=REFUSED),
+        metavar="|".join((*METHODS, HEAD_ONLY, LINEAR_PROBE, PROMPTED, *BASELESS)),
         help="What is trained: a fresh layer (default: lora), every weight (full), the head only (linear-probe: by "
-        "regression on frozen embeddings), TF-IDF, a model of structured data, the prior, an ensemble of runs.",
+        "regression on frozen embeddings), nothing (prompted: the likelihood of labels), TF-IDF, a model of structured "
+        "data, the prior, an ensemble of runs.",
     ),
 ]  # fmt: skip
 PretrainMethodOption = Annotated[

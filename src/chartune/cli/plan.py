@@ -18,10 +18,12 @@ def command(
     not fit into the memory and disk that are free now is refused, with exit code 5.
     """
     from chartune.planning.plan import plan
+    from chartune.planning.prompts import seconds_of_prompts
     from chartune.planning.terms import seconds_of_terms
     from chartune.quantities import human_seconds
     from chartune.stages.ensemble import Ensemble
     from chartune.stages.prior import Prior
+    from chartune.stages.prompted import Prompted
     from chartune.stages.structured import Structured
     from chartune.stages.tfidf import Tfidf
     from chartune.tasks.dataset import gone, read_dataset
@@ -36,6 +38,10 @@ def command(
         seconds = seconds_of_terms(stage, opened)
         time = "seconds, of a thousand labels minutes" if seconds is None else f"about {human_seconds(seconds)}"
         raise ConfigError(f"TF-IDF needs no plan: it has no base model, and takes {time}; plan another method.")
+    if isinstance(stage, Prompted):
+        seconds = seconds_of_prompts(stage, opened)
+        time = "known once the data are prepared" if seconds is None else f"about {human_seconds(seconds)}"
+        raise ConfigError(f"prompted trains nothing, and its time is {time}; plan another method.")
     made = plan(stage, opened, exact_counts)
     prepared = opened.find("data", made.workload.data) if made.workload.data else None
     whose = read_dataset(prepared).source if prepared else gone(None).source

@@ -19,6 +19,7 @@ from chartune.cli.methods import (
     ENSEMBLE,
     HEAD_ONLY,
     LINEAR_PROBE,
+    PROMPTED,
     FinetuneMethodOption,
     PretrainMethodOption,
     fresh,
@@ -169,15 +170,18 @@ class FinetuneFlags(StageFlags):
         from chartune.stages.finetune import Finetune
 
         stated = read_yaml(self.config).get("kind") if self.config else None
-        kind = next((each for each in (stated, self.method) if each in BASELESS), "finetune")
+        kind = next((each for each in (stated, self.method) if each in (*BASELESS, PROMPTED)), "finetune")
         data = self.data(kind)
         if kind in BASELESS and (self.base or self.clinical):
             raise ConfigError(
                 f"{BASELESS[kind]} has neither a base model nor adapters; leave out --base and --clinical."
             )
+        if kind == PROMPTED and any((self.clinical, self.clinical_state, self.fusion)):
+            raise ConfigError("a prompt asks a base model as it came; leave out --clinical and --fusion.")
         data |= self._stacked(kind)
-        if kind in BASELESS:
-            made: OfTask = self.parsed(data, stages[kind])  # type: ignore[assignment]
+        if kind in (*BASELESS, PROMPTED):
+            base = {} if kind in BASELESS else based(kind, data, self.sets, None, self.store)
+            made: OfTask = self.parsed(data | base, stages[kind])  # type: ignore[assignment]
             return made
         flags = replace(self, rank=None) if self.fusion == "equal-rank" else self  # it is counted already
         return flags.parsed(data | based(kind, data, self.sets, self.clinical, self.store), Finetune)
@@ -230,7 +234,7 @@ class EitherFlags(FinetuneFlags):
             if self.general_text is not None:
                 raise ConfigError("general text is read by pretraining; leave out --general-text.")
             return self.stage()
-        headed = (HEAD_ONLY, LINEAR_PROBE, *BASELESS)
+        headed = (HEAD_ONLY, LINEAR_PROBE, PROMPTED, *BASELESS)
         of_task = (self.clinical, self.clinical_state, self.fusion, self.task, self.members)
         if any(of_task) or self.method in headed:
             raise ConfigError(

@@ -168,7 +168,7 @@ def usual(kind: str) -> Row | None:
     """The best installed base model for a stage that names none; None: none is installed.
 
     Args:
-        kind: `pretrain` or `finetune`.
+        kind: `pretrain`, `finetune` or `prompted`.
     """
     return next((catalog[name] for name in USUAL[kind] if is_installed(catalog[name])), None)
 

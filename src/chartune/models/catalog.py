@@ -133,7 +133,7 @@ catalog: Final = {
     )
 }  # fmt: skip
 
-USUAL: Final = {"pretrain": ("smollm2",), "finetune": ("minilm", "smollm2")}
+USUAL: Final = {"pretrain": ("smollm2",), "finetune": ("minilm", "smollm2"), "prompted": ("smollm2",)}
 """By kind of stage, the base models of which the first that is installed is taken where none is named. The small LLaMA,
 a toy, is not among them."""
 

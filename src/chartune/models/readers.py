@@ -134,10 +134,10 @@ class LanguageModel(nn.Module):
         hidden = self.body(input_ids=input_ids, **self.language.beside(position_ids)).last_hidden_state
         hidden = of_the_text(hidden, input_ids).flatten(0, 1)
         targets = input_ids.flatten()[predicting + 1] if targets is None else targets
-        return self._of_states(hidden[predicting], targets)
+        return self.nll_of(hidden[predicting], targets)
 
-    def _of_states(self, states: Tensor, targets: Tensor) -> Tensor:
-        """Of hidden states that predict, [N, D], and what they predict, [N]: [N]."""
+    def nll_of(self, states: Tensor, targets: Tensor) -> Tensor:
+        """Negative log-likelihood of each token, [N]: of hidden states that predict, [N, D], and what they do, [N]."""
         rows, products = self._rows(states.device.type), _products_of(states)
         frozen, learning = frozen_matrix(self.lm_head), torch.is_grad_enabled()
         # in fp16 a gradient must carry the scaler's factor before it is rounded

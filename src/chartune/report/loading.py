@@ -11,6 +11,7 @@ MERGED: Final = "-merged"
 UNLOADED: Final = {
     "structured": "It keeps no weights and reads no text: its predictions are what it leaves.",
     "prior": "It keeps no weights and reads no text: its predictions are what it leaves.",
+    "prompted": "It keeps no weights: its base is as it came. `chartune predict` scores new notes with its prompt.",
     "ensemble": "It keeps no weights of its own: score new notes with each of its members.",
 }  # fmt: skip
 """Kinds of runs that nothing is loaded from, and why."""

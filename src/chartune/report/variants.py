@@ -188,7 +188,7 @@ def baseline(variants: Sequence[Variant]) -> Variant | None:
 
 def is_head_only(variant: Variant) -> bool:
     """Whether the base model was left as it came, and only a head was trained on it."""
-    return bool(variant.run.backbone) and not variant.run.stack
+    return variant.run.kind == "finetune" and bool(variant.run.backbone) and not variant.run.stack
 
 
 def called(variant: Variant, detail: str = "") -> Cell:

@@ -144,7 +144,7 @@ class RunRecord(Record):
     """What was done."""
 
     kind: str
-    """`pretrain`, `finetune`, `tfidf`, `structured`, `prior`, `ensemble` or `evaluate`."""
+    """`pretrain`, `finetune`, `tfidf`, `structured`, `prior`, `ensemble`, `prompted` or `evaluate`."""
     name: str | None = None
     """What a person called it when it was made."""
     data: str | None = None
@@ -211,6 +211,8 @@ class RunRecord(Record):
     contributions: tuple[float | None, ...] | None = None
     """Of each layer of the stack, by how much the logits of eight training texts change in the mean where it is
     switched off; None within: it is merged, inactive, or cannot be taken out. None: not measured."""
+    prompt: dict[str, Any] | None = None
+    """Of a prompted run: the prompt that was chosen on the validation split, and all that were tried."""
     seed: int | None = None
     started: str | None = None
     finished: str | None = None
@@ -269,6 +271,8 @@ class RunRecord(Record):
     @property
     def stack_title(self) -> str | None:
         """The stack in words: `frozen LoRA r=8 from 1a2b3c4d + fresh LoRA r=8`; None: there is no base model."""
+        if self.prompt is not None:
+            return f"prompted, {self.prompt['examples'] or 'no'} examples"
         return " + ".join(map(str, self.layers)) or ("head only" if self.backbone else None)
 
     @property

@@ -134,6 +134,7 @@ def _stage(run: Run) -> Finetune | Pretrain:
     reasons = {
         "tfidf": "its vocabulary consists of patients' words", "structured": "it reads no text",
         "prior": "it reads no text", "ensemble": "it averages predictions of other runs",
+        "prompted": "its base model is as it came",
     }  # fmt: skip
     why = reasons.get(run.kind, "it has trained nothing")
     raise RunError(

@@ -37,6 +37,13 @@ def environment(resolved: Resolved | None, switched: Mapping[str, Any]) -> dict[
     }  # fmt: skip
 
 
+def numerics_of(resolved: Resolved) -> dict[str, str]:
+    """Device, precision, attention; how it reads and how its base is held, where not in the usual way."""
+    ways = {"reading": resolved.reading, "quantisation": resolved.quantisation}
+    further = {name: way for name, way in ways.items() if way not in ("as-trained", "none")}
+    return {"device": resolved.device, "precision": resolved.precision, "attention": resolved.attention, **further}
+
+
 def backbone_facts(backbone: LocalBackbone, parameters: int) -> dict[str, Any]:
     """The base model's entry in run.json."""
     return {

@@ -41,6 +41,8 @@ from chartune.stages.kept_weights import MODEL
 from chartune.stages.model_length import as_read
 from chartune.stages.model_scorer import ModelScorer
 from chartune.stages.model_stage import HeadSpec, ModelStage
+from chartune.stages.prompted import Prompted
+from chartune.stages.prompted_scorer import LoadedPrompt, loaded_prompt
 from chartune.stages.term_weights import Limit, TermWeights
 from chartune.stages.tfidf import Tfidf
 from chartune.store import Store
@@ -90,7 +92,7 @@ class LoadedTerms(Scorer):
         return beginnings, Reading(np.zeros(0), words, read, read.astype(np.int32), encoded.truncated)
 
 
-LoadedRun = Loaded | LoadedTerms
+LoadedRun = Loaded | LoadedTerms | LoadedPrompt
 """A finished run that scores texts."""
 
 
@@ -106,7 +108,7 @@ def _instead(run: Run) -> str:
 
 @within_memory()
 def load(run: Run | str, store: Store | Path | str | None = None, base: Backbone | None = None) -> LoadedRun:
-    """A finished `finetune` or `tfidf` run as what it was made for: something that scores texts.
+    """A finished `finetune`, `tfidf` or `prompted` run as what it was made for: something that scores texts.
 
     Args:
         run: from this store or copied from another; or its fingerprint, the beginning of it, its name or its folder.
@@ -122,16 +124,19 @@ def load(run: Run | str, store: Store | Path | str | None = None, base: Backbone
     store = store_of(run, store)
     run = run if isinstance(run, Run) else run_at(store, run)
     about = run.about
-    if run.kind not in ("finetune", "tfidf"):
+    if run.kind not in ("finetune", "tfidf", "prompted"):
         raise RunError(
-            f"a run that scores new texts must be a fine-tuned one or TF-IDF, but {run.name!r} is of kind {run.kind}; "
-            f"{_instead(run)}."
+            f"a run that scores new texts must be a fine-tuned one, a prompted one or TF-IDF, but {run.name!r} is of "
+            f"kind {run.kind}; {_instead(run)}."
         )
     known = outputs_of(run)
     scored = (known.origin, known.labels, known.titles, known.form, known.calibration)
     if run.kind == "tfidf":
         weights = TermWeights.read_from(run)
         return LoadedTerms(*scored, run, weights, _limiting(run, weights.limit, store, base))
+    if run.kind == "prompted":
+        asked = Prompted.parse(run.stage, str(run.path / "stage.yaml"))
+        return loaded_prompt(run, asked, inputs_of_run(run, asked, store, base), known, store)
     if about.max_seq_len is None:
         raise RunError(f"{run.name!r} does not say how many tokens it reads; fine-tune it again.")
     stage = Finetune.parse(run.stage, str(run.path / "stage.yaml"))

@@ -22,7 +22,7 @@ from chartune.models.tokenizer import padding_of
 from chartune.notes.text_pair import Text, first_sides
 from chartune.prediction.predictions import logits_of
 from chartune.prediction.scorer import Reading, Scorer
-from chartune.stages.facts import environment
+from chartune.stages.facts import environment, numerics_of
 from chartune.stages.marking import decided_of, words_in_rows, words_read
 
 
@@ -45,10 +45,7 @@ class ModelScorer(Scorer):
     @property
     def numerics(self) -> dict[str, str]:
         """Device, precision, attention; how it reads and how its base is held, where not in the usual way."""
-        resolved = self.resolved
-        ways = {"reading": resolved.reading, "quantisation": resolved.quantisation}
-        further = {name: way for name, way in ways.items() if way not in ("as-trained", "none")}
-        return {"device": resolved.device, "precision": resolved.precision, "attention": resolved.attention, **further}
+        return numerics_of(self.resolved)
 
     @property
     def environment(self) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from chartune.stages.finetune import Finetune
 from chartune.stages.inputs import inputs_of
 from chartune.stages.model_stage import HeadSpec, ModelStage
 from chartune.stages.pretrain import Pretrain
+from chartune.stages.prompted import Prompted, must_be_asked
 from chartune.stages.table import read_table
 from chartune.stages.texts import must_have_documents
 from chartune.stages.tfidf import Tfidf
@@ -148,8 +149,11 @@ def _must_be_possible(stage: Any, store: Store, expected: Mapping[str, Expected]
 def _must_fit(stage: Any, data: Artefact) -> None:
     if isinstance(stage, Pretrain):
         must_have_documents(data)
-    else:
-        read_table(data, stage.task, for_model=isinstance(stage, Finetune)).must_be_learnable()
+        return
+    table = read_table(data, stage.task, for_model=isinstance(stage, Finetune | Prompted))
+    if isinstance(stage, Prompted):
+        must_be_asked(stage, table)
+    table.must_be_learnable()
 
 
 def _model_of(stage: Any) -> str:

@@ -20,7 +20,7 @@ from chartune.studies.cell import Cell
 from chartune.studies.final import DESIGN, meant
 
 Side = str | dict[str, Any]
-KINDS: Final = ("finetune", "tfidf", "structured", "prior", "ensemble")
+KINDS: Final = ("finetune", "tfidf", "structured", "prior", "ensemble", "prompted")
 """Kinds of stages that have scores of a task."""
 
 

@@ -4,20 +4,22 @@ cells ─done?─▶ nothing more · not done ─plan, alike cells once─▶ se
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Final
 
 from chartune.errors import ChartuneError
 from chartune.planning.plan import Plan, plan
+from chartune.planning.prompts import seconds_of_prompts
 from chartune.planning.terms import seconds_of_terms
 from chartune.quantities import human_bytes, human_seconds
 from chartune.search.loop import Result
 from chartune.stages.ensemble import Ensemble
 from chartune.stages.prior import Prior
+from chartune.stages.prompted import Prompted
 from chartune.stages.structured import Structured
 from chartune.stages.tfidf import Tfidf
-from chartune.store import Store
 from chartune.studies.standing import Survey, needed
 
 NOT_MADE: Final = "its layer from `{}` is not made yet: it is planned by the method that is asked for there"
@@ -154,7 +156,9 @@ def _forecast(asked: Survey, number: int, again: bool, plans: dict[str, Plan | C
     if isinstance(stage, Structured | Prior | Ensemble):
         return Forecast(title, note=f"{stage.kind} has no base model: seconds, of a thousand labels minutes")
     if isinstance(stage, Tfidf):
-        return _of_terms(title, stage, asked.store)
+        return _read_alone(title, partial(seconds_of_terms, stage, asked.store), "TF-IDF has no base model")
+    if isinstance(stage, Prompted):
+        return _read_alone(title, partial(seconds_of_prompts, stage, asked.store), "nothing is trained")
     key = _alike(stage)
     if key not in plans:
         try:
@@ -165,9 +169,10 @@ def _forecast(asked: Survey, number: int, again: bool, plans: dict[str, Plan | C
     return _of_search(asked, number, _as_planned(title, plans[key], open_ones))
 
 
-def _of_terms(title: str, stage: Tfidf, store: Store) -> Forecast:
+def _read_alone(title: str, seconds: Callable[[], float | None], note: str) -> Forecast:
+    """Of a stage whose time alone is planned."""
     try:
-        return Forecast(title, seconds=seconds_of_terms(stage, store), note="TF-IDF has no base model")
+        return Forecast(title, seconds=seconds(), note=note)
     except ChartuneError as error:
         return Forecast(title, note=str(error), planned=False)
 

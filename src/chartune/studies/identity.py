@@ -6,7 +6,7 @@ from typing import Any, Final
 from chartune.adapters.stack import Fresh
 from chartune.runner import AnyStage
 from chartune.runs.ledger import run_at
-from chartune.stages import ensemble, finetune, pretrain, prior, structured, tfidf
+from chartune.stages import ensemble, finetune, pretrain, prior, prompted, structured, tfidf
 from chartune.stages.bases import find_or_convert
 from chartune.stages.identity import Identity, identified
 from chartune.stages.inputs import content_of, find_adapter
@@ -18,6 +18,7 @@ from chartune.tasks.prepare import task_named
 REVISIONS: Final = {
     "pretrain": pretrain.REVISION, "finetune": finetune.REVISION, "tfidf": tfidf.REVISION,
     "structured": structured.REVISION, "prior": prior.REVISION, "ensemble": ensemble.REVISION,
+    "prompted": prompted.REVISION,
 }  # fmt: skip
 Contents = Mapping[str, Mapping[str, Any]]
 """Reference of a layer → `sha256` of its weights, and their method; of adapters that lie elsewhere. Of a member of an
@@ -57,6 +58,8 @@ def _parts(stage: AnyStage, data: Artefact, store: Store, elsewhere: Contents) -
     base = find_or_convert(stage.backbone, store)
     if base is None:
         return None
+    if isinstance(stage, prompted.Prompted):
+        return prompted.parts_of(_task(stage.task, data), base, resolved_of(stage, base))
     if isinstance(stage, pretrain.Pretrain):
         return pretrain.parts_of(stage, base, resolved_of(stage, base, read_dataset(data)))
     contents = [

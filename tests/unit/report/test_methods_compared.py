@@ -174,6 +174,9 @@ def test_methods_stand_by_name_on_every_task_beside_what_was_published(store: St
     mortality = [made(store, "LoRA", 0.81, 0.8, {}), made(store, "full", 0.8, 0.8, {}, full)]
     stay = [made(store, "LoRA", 0.7, 0.8, {}, task="length_of_stay"), made(store, "full", 0.71, 0.8, {}, full,
             task="length_of_stay"), made(store, "alone", 0.5, 0.8, {}, task="length_of_stay")]  # fmt: skip
+    small = {"backbone": {"name": "tiny-biobert"}}
+    mortality.append(made(store, "tiny", 0.7, 0.8, {}, **small))
+    stay.append(made(store, "tiny", 0.6, 0.8, {}, task="length_of_stay", **small))
     every = [Asked(title, "mimic3", BINARY, (), tuple(numbered(runs)), {})
              for title, runs in (("Mortality", mortality), ("Stay", stay))]  # fmt: skip
     table = method_table(every)
@@ -181,13 +184,15 @@ def test_methods_stand_by_name_on_every_task_beside_what_was_published(store: St
     assert [[cell.text for cell in row] for row in table.rows] == [
         ["LoRA", "0.810", "0.700"],
         ["full", "0.800", "0.710"],
+        ["tiny", "0.700", "0.600"],
     ]
+    assert "authors' repository 0.764" in table.rows[2][1].detail
     assert table.rows[0][1].link == f"run-{mortality[0].fingerprint}"
     assert "authors' repository 0.828 (AUROC, std 0.002)" in table.rows[0][1].detail
     assert "authors' repository 0.709 (AUROC, std 0.002)" in table.rows[1][2].detail
     figures = method_figures(every, "m")
     assert len(figures) == 2
-    assert "LoRA 0.810, full 0.800." in figures[0]
+    assert "LoRA 0.810, full 0.800, tiny 0.700." in figures[0]
     printed = printed_table(every)
     assert printed is not None
     row = next(row for row in printed.rows if row[0].text == "TinyBioBERT, LoRA")
