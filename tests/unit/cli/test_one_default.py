@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chartune import Ensemble, Finetune, Fresh, LoRA, Pretrain, Prior, Stack, Tfidf
+from chartune import Ensemble, Finetune, Fresh, LoRA, Pretrain, Prior, Prompted, Stack, Tfidf
 from chartune.adapters.catalog import METHODS, method_class
 from chartune.cli.options import source_at
 from chartune.errors import ConfigError
@@ -77,6 +77,8 @@ def test_so_do_those_without_a_layer(notes: Path) -> None:
     assert probe == Finetune(data=data, backbone=BASE, stack=Stack(), head=Head(start="probe"))
     assert probe.title() == "linear probe (frozen embeddings + linear head)"
     assert stage_of("finetune", notes, "--method", "prior") == Prior(data=data)
+    asked = stage_of("finetune", notes, "--base", "base", "--method", "prompted")
+    assert asked == Prompted(data=data, backbone=BASE)
     both = stage_of("finetune", notes, "--method", "ensemble", "--member", "a", "--member", "b")
     assert both == Ensemble(data=data, members=("a", "b"))
 

@@ -156,5 +156,5 @@ def test_what_is_listed_as_default_is_what_the_stage_has(config: type[Config]) -
 
 def test_a_stage_that_nobody_knows_has_no_fields(tmp_path: Path) -> None:
     said = chartune("fields", "finetun")
-    known = "pretrain, finetune, tfidf, structured, prior, ensemble, prepare"
+    known = "pretrain, finetune, tfidf, structured, prior, ensemble, prompted, prepare"
     assert (said.code, known in " ".join(said.err.split())) == (2, True)

@@ -188,7 +188,10 @@ def test_several_classes_are_scored_by_their_titles(llama: LocalBackbone, store:
 
 def test_of_pairs_both_sides_are_asked_about(llama: LocalBackbone, store: Store, tmp_path: Path) -> None:
     sizes = (("train", 12), ("dev", 12), ("test", 12))
-    corpus = {"source": {"kind": "pairs", "folder": str(write_pairs(tmp_path / "raw", sizes=sizes))}, "near_copies": None}
+    corpus = {
+        "source": {"kind": "pairs", "folder": str(write_pairs(tmp_path / "raw", sizes=sizes))},
+        "near_copies": None,
+    }
     done = run(stage(corpus, llama, calibrated=True), store)
     assert done.about.prompt is not None
     assert "{text_pair}" in done.about.prompt["template"]
