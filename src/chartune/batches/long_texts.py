@@ -24,6 +24,7 @@ from chartune.errors import ConfigError
 from chartune.log import progress
 from chartune.models.heads import WindowPooling
 from chartune.models.local import LocalBackbone
+from chartune.models.tokenizer import tokenised
 from chartune.store import Store
 
 
@@ -160,8 +161,8 @@ def _kept(
             batch = [text or " " for text in texts[start : start + BATCH]]
             if isinstance(long, SectionsFirst):
                 batch = [text.replace("\r\n", "\n") for text in batch]  # as sections count characters
-            coded = tokenizer(
-                batch, add_special_tokens=False, truncation=False, return_offsets_mapping=True,
+            coded = tokenised(
+                tokenizer, batch, add_special_tokens=False, truncation=False, return_offsets_mapping=True,
                 return_attention_mask=False, return_token_type_ids=False, verbose=False,
             )  # fmt: skip
             for text, ids, spans in zip(batch, coded["input_ids"], coded["offset_mapping"], strict=True):

@@ -20,6 +20,7 @@ from chartune.batches.tokenize import BATCH, Encoded, Otherwise, encode, encode_
 from chartune.errors import ConfigError, DataError
 from chartune.log import progress
 from chartune.models.local import LocalBackbone
+from chartune.models.tokenizer import tokenised
 from chartune.notes.text_pair import Text, TextPair
 from chartune.store import Store
 
@@ -103,8 +104,8 @@ def encode_pairs(pairs: Sequence[TextPair], tokenizer: Any, max_seq_len: int | N
     with progress("tokenise", total=len(pairs)) as meter:
         for start in range(0, len(pairs), BATCH):
             batch = pairs[start : start + BATCH]
-            coded = tokenizer(
-                [pair.first for pair in batch], [lead + pair.second for pair in batch],
+            coded = tokenised(
+                tokenizer, [pair.first for pair in batch], [lead + pair.second for pair in batch],
                 truncation="longest_first" if max_seq_len else False, max_length=max_seq_len,
                 return_offsets_mapping=True, return_attention_mask=False, return_token_type_ids=typed, verbose=False,
             )  # fmt: skip

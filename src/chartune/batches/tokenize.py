@@ -21,7 +21,7 @@ from chartune.config import fingerprint
 from chartune.errors import AdapterError, StoreError
 from chartune.log import progress
 from chartune.models.local import LocalBackbone
-from chartune.models.tokenizer import load_tokenizer
+from chartune.models.tokenizer import load_tokenizer, tokenised
 from chartune.store import Store, storing, write_bytes
 
 __all__ = ["BATCH", "Encoded", "encode", "encode_once", "load_tokenizer", "save_tokenizer", "train_tokenizer",
@@ -115,8 +115,9 @@ def encode(
     with progress("tokenise", total=len(texts)) as meter:
         for start in range(0, len(texts), BATCH):
             batch = [text or " " for text in texts[start : start + BATCH]]
-            coded = tokenizer(
-                batch, add_special_tokens=special, truncation=max_seq_len is not None, max_length=max_seq_len,
+            coded = tokenised(
+                tokenizer, batch,
+                add_special_tokens=special, truncation=max_seq_len is not None, max_length=max_seq_len,
                 return_offsets_mapping=True, return_attention_mask=False, return_token_type_ids=False, verbose=False,
             )  # fmt: skip
             for text, ids, spans in zip(batch, coded["input_ids"], coded["offset_mapping"], strict=True):

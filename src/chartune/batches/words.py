@@ -26,6 +26,7 @@ from chartune.batches.tokenize import BATCH, Encoded
 from chartune.errors import ConfigError
 from chartune.log import progress
 from chartune.metrics.tagging import OUTSIDE, Labelled, TaggedWords, marked, tags_of, words_of
+from chartune.models.tokenizer import tokenised
 
 UNREAD: Final = -1
 
@@ -199,8 +200,8 @@ def _tokenised(texts: Sequence[str], tokenizer: Any) -> Iterator[tuple[str, NDAr
     with progress("tokenise", total=len(texts)) as meter:
         for start in range(0, len(texts), BATCH):
             batch = [text or " " for text in texts[start : start + BATCH]]
-            coded = tokenizer(
-                batch, add_special_tokens=False, truncation=False, return_offsets_mapping=True,
+            coded = tokenised(
+                tokenizer, batch, add_special_tokens=False, truncation=False, return_offsets_mapping=True,
                 return_attention_mask=False, return_token_type_ids=False, verbose=False,
             )  # fmt: skip
             for text, ids, offsets in zip(batch, coded["input_ids"], coded["offset_mapping"], strict=True):

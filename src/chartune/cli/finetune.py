@@ -32,13 +32,13 @@ def command(
     Predictions are kept by admission id. Training stops when the main score on the validation split no longer rises;
     the test split is scored once, at the end.
     """
-    from chartune.report.hidden import warning
+    stage, opened = flags.stage(), open_store(flags.store)
+    from chartune.report.hidden import warning  # after the flags were found right: what follows brings all libraries
     from chartune.runner import run
     from chartune.stages.baseline import baseline_of
     from chartune.stages.finetune import Finetune
     from chartune.tasks.dataset import read_dataset
 
-    stage, opened = flags.stage(), open_store(flags.store)
     if rank():  # one of several processes takes part in the training; all else is done by the first
         run(stage, opened)
         return

@@ -15,9 +15,9 @@ def command(flags: PretrainFlags, exact_counts: ExactOption = False, as_json: Js
     encoder, which guesses masked tokens, masked-LM perplexity. A killed run resumes where it stopped when the same
     command is given again; a finished one is found.
     """
-    from chartune.runner import run
-
     stage, opened = flags.stage(), open_store(flags.store)
+    from chartune.runner import run  # after the flags were found right: it brings all libraries
+
     if rank():  # one of several processes takes part in the training; all else is done by the first
         run(stage, opened)
         return

@@ -70,15 +70,15 @@ def command(
     Trials are runs of the store without test scores. A search that was killed goes on with the same command as if it
     had not been. Several methods under one budget: a study whose stages have a `space` (docs/search.md).
     """
-    from chartune.search.storages import Journals
-    from chartune.studies.conduct import Means, conduct
-    from chartune.studies.report import study_report
-
     given = {"sampler": sampler, "trials": trials, "tokens": tokens, "minutes": minutes,
              "fidelity": None if share is None else {"share": share}}  # fmt: skip
     budget = {field: value for field, value in given.items() if value is not None}
     study = _study(flags.stage_of(verb), space or (), budget)
     opened = open_store(flags.store)
+    from chartune.search.storages import Journals
+    from chartune.studies.conduct import Means, conduct  # after the flags were found right: it brings all libraries
+    from chartune.studies.report import study_report
+
     done = conduct(study, opened, None, Journals(storage), Means(retry_failed=True))
     if done.gaps:
         raise RunError(f"a search must end with a run, but this one has not: {done.gaps[0].why}")

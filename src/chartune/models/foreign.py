@@ -18,6 +18,8 @@ from typing import Any, Final
 from chartune.errors import AdapterError, ChartuneError
 from chartune.models.memory import out_of_memory
 
+PANIC: Final = "PanicException"
+"""How libraries that are written in Rust stop where they did not foresee it; it is no Exception."""
 JSON_BYTES: Final = 64 << 20
 """Of a JSON file that is read here; the index of a model of a trillion weights has some ten MiB."""
 JSON_DEPTH: Final = 64
@@ -44,7 +46,9 @@ def reading(library: str, requirement: str, remedy: str, why: Callable[[], str] 
         yield
     except ChartuneError:
         raise
-    except Exception as error:  # the one deliberate broad except: its type is kept, its message is not
+    except BaseException as error:  # the one deliberate broad except: its type is kept, its message is not
+        if not (isinstance(error, Exception) or type(error).__name__ == PANIC):
+            raise
         if out_of_memory(error):
             raise MemoryError from None
         raise AdapterError(

@@ -34,6 +34,19 @@ def load_tokenizer(backbone: LocalBackbone) -> Any:
     return _load(backbone.files, backbone.family, backbone.name)
 
 
+def tokenised(tokenizer: Any, *texts: Any, **options: Any) -> Any:
+    """What a tokenizer makes of texts.
+
+    Raises:
+        AdapterError: it fails at one; what its library says then may quote the text.
+    """
+    with reading(
+        "transformers", "a tokenizer must take every text",
+        "use the tokenizer that belongs to these weights, or another base model",
+    ):  # fmt: skip
+        return tokenizer(*texts, **options)
+
+
 def must_share_tokens(backbone: LocalBackbone) -> None:
     """Refuse a base whose tokenizer cannot be read or gives tokens that the embedding has no rows for.
 

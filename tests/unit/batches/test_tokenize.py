@@ -1,6 +1,7 @@
 """Tokenising: how much of a text was read is known exactly, and arrays are kept privately."""
 
 import shutil
+import traceback
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,6 +32,35 @@ def test_words_seen_counts_whole_words_only(llama: LocalBackbone) -> None:
             whole = [word for word, truth in zip(told, text.split(), strict=False) if word == truth]
             assert encoded.words_seen[index] == len(whole)
             assert encoded.truncated[index] == (len(whole) < len(text.split()))
+
+
+class PanicException(BaseException):
+    """What a library in Rust raises; its words quote the text that it was at."""
+
+
+class Failing:
+    """A tokenizer that stops at its first text."""
+
+    cls_token_id, sep_token_id, is_fast = 0, 1, True
+
+    def __init__(self, error: type[BaseException]) -> None:
+        self.error = error
+
+    def __call__(self, texts: list[str], *_: object, **__: object) -> None:
+        raise self.error(f"byte index 3 is not a char boundary; it is inside {texts[0]}")
+
+
+@pytest.mark.parametrize("error", [PanicException, RuntimeError])
+def test_a_tokenizer_that_stops_at_a_text_does_not_say_its_words(error: type[BaseException]) -> None:
+    with pytest.raises(AdapterError, match=f"transformers .* stops with {error.__name__}; use the tokenizer") as caught:
+        encode(TEXTS, Failing(error), None)
+    assert "patient" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+def test_a_signal_while_tokenising_ends_it(error: type[BaseException]) -> None:
+    with pytest.raises(error):
+        encode(TEXTS, Failing(error), None)
 
 
 def test_a_second_stage_maps_the_same_arrays(llama: LocalBackbone, store: Store) -> None:
