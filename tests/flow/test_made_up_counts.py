@@ -94,8 +94,8 @@ def test_the_filters_of_both_layouts_find_what_was_planted(read: Read) -> None:
             "notes_without_hadm_id": removed("mortality", "note of an admission", "notes"),
             "admissions_ending_before_they_begin": removed("mortality", "ends after it begins"),
             "admissions_without_summary": removed("mortality", "discharge summary"),
-            "summaries_without_sections": removed("mortality", "tells why the patient came"),
-            "deaths_told_on_admission": removed("mortality", "does not tell the death"),
+            "summaries_without_sections": removed("mortality", "states why the patient came"),
+            "deaths_told_on_admission": removed("mortality", "does not state the death"),
         },
         read.told,
     )
@@ -121,7 +121,7 @@ def test_the_filters_that_only_mimic3_needs_find_what_was_planted(three: Read) -
         {
             "newborns": three.removed("mortality", "not a newborn"),
             "summaries_marked_as_error": three.removed("mortality", "not withdrawn", "notes"),
-            "summaries_filed_twice": three.removed("mortality", "no copy", "notes"),
+            "summaries_filed_twice": three.removed("mortality", "no duplicate", "notes"),
             "admissions_without_diagnoses": three.removed("diagnoses_icd9", "coded in ICD-9"),
         },
         three.told,

@@ -28,7 +28,7 @@ _SUMMARIES: Final = Rule(
 )  # fmt: skip
 _NO_STORY: Final = "neither chief complaint nor present illness nor medical history"
 # A stated death gives the answer away; the note is dropped, not trimmed (van Aken et al., 2021).
-_DEATH: Final = "'passed away', 'autopsy' and the like give the answer away"
+_DEATH: Final = "'passed away', 'autopsy' and the like reveal the label"
 
 
 class SummaryInput(Input):
@@ -73,7 +73,9 @@ class SummaryInput(Input):
         cohort = attrition.record("has text", "a note without words", cohort.reading(pl.col("words") > 0))
         latest = Cohort(cohort.admissions, dated(cohort.notes))
         cohort = attrition.record(
-            "no copy", "of identical texts the latest counts", latest.reading(pl.col("text_key").is_last_distinct())
+            "no duplicate",
+            "of identical texts the latest counts",
+            latest.reading(pl.col("text_key").is_last_distinct()),
         )
         reported = cohort.reading(self._report().any().over("hadm_id"))
         return timed(attrition.record("has a report", "an addendum alone tells half a story", reported), pl.col(at))
@@ -128,9 +130,9 @@ class AdmissionNote(SummaryInput):
     ) -> pl.DataFrame:
         """Examples of a portion, sorted by hadm_id."""
         examples = joined(admissions, read).filter(pl.col("text") != "")
-        examples = counted(examples, attrition, "tells why the patient came", _NO_STORY)
+        examples = counted(examples, attrition, "states why the patient came", _NO_STORY)
         if not keep_stated_deaths:
-            examples = counted(examples.filter(~pl.col(TELLS_DEATH)), attrition, "does not tell the death", _DEATH)
+            examples = counted(examples.filter(~pl.col(TELLS_DEATH)), attrition, "does not state the death", _DEATH)
             examples = self._without_asides(examples)
         return examples.drop(TELLS_DEATH)
 

@@ -150,7 +150,7 @@ class Corpus(Config):
         if held is None:
             return notes
         notes = notes.sort("subject_id", "note_seq").filter(pl.struct("split", "copy_key").is_last_distinct())
-        return attrition.record_notes("no copy", "of copies within a split the last counts", notes)
+        return attrition.record_notes("no duplicate", "of duplicates within a split the last counts", notes)
 
     def documents(self, notes: pl.DataFrame) -> pl.DataFrame:
         """The documents (`DOCUMENTS`) of a portion from selected notes with their text."""

@@ -247,7 +247,7 @@ def _of_no_held_out_text(
     if not near:
         return examples
     why = f"training text that holds {near.containment:.0%} or more of a held-out text"
-    return counted(without_near_copies(examples, near, pile), attrition, "near no held-out text", why)
+    return counted(without_near_copies(examples, near, pile), attrition, "no near-duplicate of a held-out text", why)
 
 
 def _training(examples: pl.DataFrame) -> bool:

@@ -21,7 +21,7 @@ from chartune.tasks.staging import SHARDS, Staged
 
 NEAR_COPIES: Final = "near_copies"
 """Entry of `dataset.json` on what held too much of a held-out text of the same data."""
-OWN: Final = ("near no held-out text", "control of the same size, of these data", "these data")
+OWN: Final = ("no near-duplicate of a held-out text", "control of the same size, of these data", "these data")
 OTHER: Final = ("not asked elsewhere", "control of the same size", "other data")
 """Step of the attrition, of a control, and whose held-out texts are looked for."""
 

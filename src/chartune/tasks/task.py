@@ -25,7 +25,7 @@ CORE: Final = "van Aken et al. (2021), Clinical Outcome Prediction from Admissio
 
 
 ANSWER_TOLD: Final = (
-    "The texts were written when the answer was known and may tell it: these scores say nothing of a prediction."
+    "The texts were written when the label was known and may state it: these scores say nothing of a prediction."
 )
 """What is said beside the scores of a task whose card has `answer_told`."""
 

@@ -203,7 +203,7 @@ def test_phrases_codes_and_later_sections_are_told_with_their_task(store: Store)
     (later,) = found["examples"][1]["later"]
     assert (later["split"], later["section"], later["texts"]["count"]) == ("validation", "discharge", 5)
     details = {verdict["law"]: verdict["detail"] for verdict in found["verdicts"] if verdict["standing"] != "pass"}
-    assert "mortality: 'comfort care' of 'died', train 15 of 15" in details["no phrase gives an outcome away"]
+    assert "mortality: 'comfort care' of 'died', train 15 of 15" in details["no phrase reveals an outcome"]
     assert details["no text holds a section written after the outcome"].startswith(
         "diagnoses_icd9: discharge, validation 5"
     )

@@ -56,7 +56,7 @@ def test_a_death_told_elsewhere_leaves_the_note_out_where_death_is_asked(reads: 
     text = "Chief Complaint:\npatient expired at home\n\nBrief Course:\nlong\n"
     examples, steps = read_by(Mortality(reads=reads), [stay(1)], [note(1, text)])
     assert examples.is_empty()
-    assert steps["does not tell the death"]["removed_admissions"] == 1
+    assert steps["does not state the death"]["removed_admissions"] == 1
     assert len(texts(LengthOfStay(reads=reads), note(1, text))) == 1
 
 
@@ -75,7 +75,7 @@ def test_a_last_section_is_lost_by_the_rules_of_core_only() -> None:
 def test_a_note_of_which_nothing_is_left_is_counted() -> None:
     examples, steps = read_by(Mortality(reads=CORE), [stay(1)], [note(1, "Chief Complaint: fall")])
     assert examples.is_empty()
-    assert steps["tells why the patient came"]["removed_notes"] == 1
+    assert steps["states why the patient came"]["removed_notes"] == 1
 
 
 def test_withdrawn_summaries_are_kept_where_it_is_said() -> None:

@@ -61,11 +61,11 @@ def test_as_core_copies_are_dropped_before_splits_and_exactly_one_row_of_a_hospi
     folder, store = raw.write_mimic4(tmp_path / "raw"), Store(tmp_path / "store").open()
     sound, code = (prepare(preparation(folder, preset), store) for preset in BOTH)
     assert (ids(sound), ids(code)) == ([1, 2, 101], [1, 101])
-    assert (steps(sound)["no copy"], steps(code)["no copy"]) == (0, 1)
-    before = list(steps(code))[: list(steps(code)).index("no copy")]
+    assert (steps(sound)["no duplicate"], steps(code)["no duplicate"]) == (0, 1)
+    before = list(steps(code))[: list(steps(code)).index("no duplicate")]
     assert "not a newborn" in before
     assert "patient in a split" not in before
-    assert "patient in a split" in list(steps(sound))[: list(steps(sound)).index("no copy")]
+    assert "patient in a split" in list(steps(sound))[: list(steps(sound)).index("no duplicate")]
     assert switches(read_dataset(code), "length_of_stay")["reads.copies"] == "among-all-notes"
 
 
@@ -172,7 +172,7 @@ def test_line_breaks_that_are_written_out_are_kept_as_core_reads_them_and_counte
             prepare(asked, store)
     code = prepare(asked, store)
     assert ids(code) == [1, 3, 101]  # no section of the second is found
-    assert steps(code)["tells why the patient came"] == 1
+    assert steps(code)["states why the patient came"] == 1
     (said,) = (line for line in read_dataset(code).source.notices if "written-out" in line)
     assert said.startswith("notes: 1 texts held")
     assert "`line_breaks: repaired`" in said

@@ -119,7 +119,7 @@ def test_what_is_left_out_is_named_and_counted_and_nothing_else_is(made: Made) -
         "subjects": 8, "documents": 8, "words": lost,
     }  # fmt: skip
     last = entry["attrition"][-1]
-    assert (last["step"], last["removed_notes"]) == ("near no held-out text", 8)
+    assert (last["step"], last["removed_notes"]) == ("no near-duplicate of a held-out text", 8)
     assert last["why"] == "holds 25% or more of a held-out text of these data"
 
 
@@ -200,7 +200,7 @@ def test_training_examples_that_hold_a_quarter_of_a_held_out_text_are_left_out_a
     left = [set(read_task(one, "mortality")["subject_id"]) & {40, 41, 42, 43} for one in (usual, kept)]
     assert left == [{42}, {40, 41, 42, 43}]
     (step,) = [row for row in read_dataset(usual).to_json()["tasks"]["mortality"]["attrition"]
-               if row["step"] == "near no held-out text"]  # fmt: skip
+               if row["step"] == "no near-duplicate of a held-out text"]  # fmt: skip
     assert (step["removed_admissions"], step["why"]) == (3, "training text that holds 25% or more of a held-out text")
     assert read_task(usual, "mortality").filter(pl.col("split") != "train").height == len(TEST)
     found = [standings(one, store)["no held-out text stands in a text that is learnt from"] for one in (usual, kept)]

@@ -101,4 +101,4 @@ def test_where_copies_are_looked_for_among_all_notes_a_text_whose_last_copy_has_
     examples, steps = read_by(task, [stay(1), stay(2, died=1)], notes)
     assert examples["hadm_id"].to_list() == left
     order = list(steps)
-    assert (order.index("no copy") < order.index(task.question().known[0])) == (copies == "among-all-notes")
+    assert (order.index("no duplicate") < order.index(task.question().known[0])) == (copies == "among-all-notes")

@@ -135,7 +135,7 @@ def test_a_text_that_tells_the_death_is_left_out_where_death_is_asked(task: Mort
     notes = [note(1, "Chief Complaint:\nFever"), note(2, "Chief Complaint:\nThe patient expired at home")]
     examples, steps = read_by(task, stays, notes, records_of(*stays, dod={1: date(2100, 7, 9)}))
     assert examples["hadm_id"].to_list() == [1]
-    assert steps["does not tell the death"]["removed_admissions"] == 1
+    assert steps["does not state the death"]["removed_admissions"] == 1
 
 
 def test_who_was_dead_before_the_stay_is_left_out_and_counted() -> None:

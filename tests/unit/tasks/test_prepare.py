@@ -104,8 +104,8 @@ def test_every_filter_of_mortality_counts_what_it_removes(prepared: Prepared) ->
         "not withdrawn": (1, 1),
         "has text": (1, 1),
         "has a report": (1, 1),
-        "tells why the patient came": (1, 1),
-        "does not tell the death": (1, 1),
+        "states why the patient came": (1, 1),
+        "does not state the death": (1, 1),
     }
     assert read_task(artefact, "mortality").select("subject_id", "split", "label").rows() == [
         (1, "train", 1), (101, "validation", 0), (201, "test", 0), (301, "calibration", 0),
@@ -161,7 +161,7 @@ def test_of_identical_summaries_the_latest_counts(prepared: Prepared) -> None:
         raw.note(subject_id, 1000 + subject_id, SUMMARY.format("again"), date=date)
     artefact = prepared(raw)
     assert read_task(artefact, "mortality")["subject_id"].to_list() == [2]
-    assert steps(plain_dataset(artefact)["tasks"]["mortality"]["attrition"]) == {"no copy": (2, 2)}
+    assert steps(plain_dataset(artefact)["tasks"]["mortality"]["attrition"]) == {"no duplicate": (2, 2)}
 
 
 @pytest.mark.parametrize("held_out", [101, 201, 301], ids=["validation", "test", "calibration"])
@@ -214,7 +214,7 @@ def test_the_corpus_keeps_held_out_charts_out_of_training(prepared: Prepared) ->
         "patient in a split": (None, 1),
         "not in a held-out chart": (None, 2),
         "not set aside": (None, 1),
-        "no copy": (None, 1),
+        "no duplicate": (None, 1),
     }
     assert corpus["counts"]["train"] == {"subjects": 2, "documents": 2, "words": 3}
 

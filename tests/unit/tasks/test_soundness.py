@@ -163,7 +163,7 @@ def test_a_task_and_a_corpus_without_anybody_are_told_with_the_filter_that_empti
     raw.notes = [(*row[:-1], "Allergies:\nnone\n\nPlan:\nrest") for row in raw.notes]
     folder = raw.write(tmp_path / "raw")
     mortality = (
-        "mortality: nobody is left by the filter `tells why the patient came` (neither chief complaint nor present "
+        "mortality: nobody is left by the filter `states why the patient came` (neither chief complaint nor present "
         "illness nor medical history)."
     )
     corpus = {"categories": ["Echo"]}
@@ -178,11 +178,11 @@ def test_a_task_and_a_corpus_without_anybody_are_told_with_the_filter_that_empti
         only = ("--set", "data.corpus.categories=[Echo]", "--store", tmp_path / "cli")
         lines = " ".join(chartune(words[0], folder, *words[1:], *only).err.split())
         if words[0] == "finetune":
-            assert "but train has 0 admissions: nobody is left by the filter `tells why the patient came` (" in lines
+            assert "but train has 0 admissions: nobody is left by the filter `states why the patient came` (" in lines
         else:
             assert "train has none of 0. Nobody is left by the filter `wanted category` (" in lines
     other = Store(tmp_path / "other").open()
-    with pytest.raises(DataError, match=r"this does: mortality: nobody is left by the filter `tells why"):
+    with pytest.raises(DataError, match=r"this does: mortality: nobody is left by the filter `states why"):
         prepare(asked(folder, strict=True), other)
     assert kept(other) == []
     said = chartune("prepare", folder, "--tasks", "mortality", "--store", tmp_path / "cli")

@@ -139,7 +139,9 @@ def _usable(documents: pl.DataFrame, apart: Apart) -> tuple[pl.DataFrame, Attrit
     kept = without_copies(kept)
     _count(attrition, "not in a held-out chart", "training text that a held-out document repeats", kept)
     kept = apart(kept)
-    _count(attrition, "near no held-out text", "training text that holds too much of a held-out one", kept)
+    _count(
+        attrition, "no near-duplicate of a held-out text", "training text that holds too much of a held-out one", kept
+    )
     return kept, attrition
 
 

@@ -102,7 +102,8 @@ def test_a_training_note_that_a_test_note_repeats_is_left_out_and_counted(tmp_pa
     assert read_task(artefact, "concepts")["doc_id"].to_list() == ["2", "3"]
     steps = {row["step"]: row["removed_notes"] for row in plain_dataset(artefact)["tasks"]["concepts"]["attrition"]}
     assert steps == {
-        "all documents": 0, "patient in one split": 0, "not in a held-out chart": 1, "near no held-out text": 0,
+        "all documents": 0, "patient in one split": 0, "not in a held-out chart": 1,
+        "no near-duplicate of a held-out text": 0,
     }  # fmt: skip
 
 
@@ -125,7 +126,7 @@ def test_a_training_note_that_holds_a_quarter_of_a_held_out_note_is_left_out_and
     usual, kept = (prepared("i2b2_2010", folder, store, splits=split, **one) for one in ({}, {"near_copies": None}))
     assert [read_task(one, "concepts")["doc_id"].to_list() for one in (usual, kept)] == [["2", "3"], ["1", "2", "3"]]
     last = plain_dataset(usual)["tasks"]["concepts"]["attrition"][-1]
-    assert (last["step"], last["removed_notes"]) == ("near no held-out text", 1)
+    assert (last["step"], last["removed_notes"]) == ("no near-duplicate of a held-out text", 1)
 
 
 def test_a_training_sentence_that_holds_a_quarter_of_a_held_out_one_is_left_out_and_counted(
