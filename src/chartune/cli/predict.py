@@ -136,14 +136,7 @@ def _texts(
     null_marks: str | None, sets: list[str],
 ) -> "Texts":  # fmt: skip
     """What is to be scored. Raises ConfigError: a flag says nothing of such an input."""
-    from chartune.prediction.charts import ChartTexts
     from chartune.prediction.columns import table_texts
-    from chartune.prediction.folders import FolderTexts
-    from chartune.prediction.related import RelatedTexts
-    from chartune.prediction.texts import OneText
-    from chartune.sources.detect import detect
-    from chartune.sources.dialect import LONGEST_CELL
-    from chartune.tasks.annotated.relations import Candidates
 
     text, text_pair = columns
     if text_pair and not chosen.of_pairs:
@@ -160,14 +153,31 @@ def _texts(
     flags = {"--text": text, "--id": id, "--null-marks": null_marks, "--set": sets and source == STANDARD_INPUT}
     if given := [flag for flag, value in flags.items() if value]:
         raise ConfigError(f"{' and '.join(given)} must be of a table, but {source} is none; leave it out.")
-    if source != STANDARD_INPUT and chosen.candidates:
+    return _standard_input(chosen) if source == STANDARD_INPUT else _folder(source, chosen, store, sets)
+
+
+def _folder(source: Path, chosen: "Chosen", store: Store, sets: list[str]) -> "Texts":
+    """The texts of a folder: documents, with entities where relations are asked about; or charts."""
+    from chartune.prediction.charts import ChartTexts
+    from chartune.prediction.folders import FolderTexts
+    from chartune.prediction.related import RelatedTexts
+    from chartune.sources.detect import detect
+    from chartune.tasks.annotated.relations import Candidates
+
+    if chosen.candidates:
         return RelatedTexts(source, Candidates.parse(chosen.candidates))
-    if source != STANDARD_INPUT and chosen.of_spans:
+    if chosen.of_spans:
         return FolderTexts(source)
-    if source != STANDARD_INPUT:
-        kind = detect(source)
-        raw = {**_stated(sets, kind), "kind": kind, source_class(kind).place: str(source)}
-        return ChartTexts(raw, chosen.trained_on, chosen.task, chosen.fingerprint, store)
+    kind = detect(source)
+    raw = {**_stated(sets, kind), "kind": kind, source_class(kind).place: str(source)}
+    return ChartTexts(raw, chosen.trained_on, chosen.task, chosen.fingerprint, store)
+
+
+def _standard_input(chosen: "Chosen") -> "Texts":
+    """One text. Raises SchemaError: it is too long, or not in UTF-8."""
+    from chartune.prediction.texts import OneText
+    from chartune.sources.dialect import LONGEST_CELL
+
     read = sys.stdin.buffer.read(LONGEST_CELL + 1)
     if len(read) > LONGEST_CELL:
         raise SchemaError(

@@ -11,11 +11,12 @@ from typing import Any, Final
 import polars as pl
 
 from chartune.errors import ConfigError, StoreError, UnfinishedRun
+from chartune.lease import guarded
 from chartune.log import say
 from chartune.quantities import Estimate
 from chartune.runs.names import write_name
 from chartune.runs.run import SHELF, Run
-from chartune.store import MANIFEST, Store, store_at, storing
+from chartune.store import GUARD, MANIFEST, Store, store_at, storing
 
 SCHEMA: Final = {
     "fingerprint": pl.String, "kind": pl.String, "name": pl.String, "task": pl.String,
@@ -131,6 +132,32 @@ def free_name(store: Store, name: str, *, task: str | None, seed: int, own: Iter
     if free != name:
         say(f"warning: another run of this task and seed is called {name!r}; this one is called {free!r}")
     return free
+
+
+def only_bearer(store: Store, run: Run) -> Run:
+    """A run that has just been finished, called otherwise where another that was made meanwhile bears its name.
+
+    Each run is there before it looks, so that of two at least one sees the other; who sees one looks again alone.
+
+    Raises:
+        StoreError: the name cannot be written, or the store's guard is held too long.
+    """
+    if not _has_namesake(store, run):
+        return run
+    with guarded(store.root / GUARD):
+        if not _has_namesake(store, run):  # the other one has taken another name meanwhile
+            return run
+        return rename(run, free_name(store, run.name, task=run.task, seed=run.about.seed or 0, own=(run.fingerprint,)))
+
+
+def _has_namesake(store: Store, run: Run) -> bool:
+    """Whether another run of its task and seed is called as it is now."""
+    for other in finished_runs(store):
+        with contextlib.suppress(StoreError):
+            same = (other.name, other.task, other.about.seed) == (run.name, run.task, run.about.seed)
+            if same and other.fingerprint not in (run.fingerprint, run.about.trained_in):
+                return True
+    return False
 
 
 def _row(run: Run) -> list[Any]:

@@ -31,7 +31,7 @@ from chartune.quantities import Cost, Estimate
 from chartune.report.followed import Released, released_events
 from chartune.runs.begun import attempted
 from chartune.runs.efficiency import EFFICIENCY, Efficiency
-from chartune.runs.ledger import free_name, rename
+from chartune.runs.ledger import free_name, only_bearer, rename
 from chartune.runs.locks import locked
 from chartune.runs.record import RUN, RunRecord
 from chartune.runs.run import Run
@@ -189,6 +189,7 @@ def perform(
                 if tested and same:
                     known, planned, work = _from(same, known), lambda: same.planned, partial(tested, same)
                 done = _done(place, stage, data, known, resolved, planned, work)
+                name = only_bearer(store, Run(done.path)).name if stage.name is not None else name
     return _called(Run(done.path), None if stage.name is None else name)
 
 

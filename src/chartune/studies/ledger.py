@@ -23,6 +23,7 @@ from chartune.quantities import Estimate
 from chartune.record import Record
 from chartune.report.released import is_exact, scores_json
 from chartune.report.table import NOT_MEASURED
+from chartune.runs.efficiency import efficiency_of
 from chartune.runs.record import ADAPTER, NamedSource
 from chartune.runs.run import Run
 from chartune.stages.identity import Identity
@@ -65,6 +66,9 @@ class Entry(Record):
     adapter: dict[str, Any] | None = None
     """`sha256` and method of its one adapter, for cells that are built on it; None: it leaves none, or several."""
     cost: dict[str, Any]
+    efficiency: dict[str, Any] | None = None
+    """What the run has measured besides (`chartune.runs.efficiency`), of real patients nothing that counts texts; None:
+    nothing was measured, or an older line."""
     versions: dict[str, str] | None = None
     finished: str | None = None
     predictions: str | None = None
@@ -112,8 +116,19 @@ def entry_of(run: Run, cell: Cell, study: str, identity: Identity, store: Store)
         scores=scores_json(run, False), exact=exact, adapter=_adapter(run, store),
         versions=about.versions, finished=about.finished,
         cost={**cost.to_json(), "tokens": magnitude(cost.tokens, exact, about.texts)},
-        predictions=packed(run) if exact else None,
+        efficiency=_efficiency(run, exact), predictions=packed(run) if exact else None,
     )  # fmt: skip
+
+
+def _efficiency(run: Run, exact: bool) -> dict[str, Any] | None:
+    """What a run has measured of its efficiency, as it may be shown; None: nothing."""
+    known, texts = efficiency_of(run.artefact), run.about.texts
+    if not exact:
+        hidden = dict.fromkeys(("reading_seconds", "reading_texts", "reading_tokens"))
+        tokens = magnitude(known.best_tokens, exact, texts)
+        flops = {name: magnitude(getattr(known, name), exact, texts) for name in ("flops", "best_flops")}
+        known = known.but(**hidden, **flops, best_tokens=None if tokens is None else int(tokens))
+    return known.model_dump(mode="json", exclude_none=True, exclude_defaults=True) or None
 
 
 def _adapter(run: Run, store: Store) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ from chartune.quantities import human_seconds
 from chartune.report.claims import Asked, claims_table, decided
 from chartune.report.render import report_of
 from chartune.report.table import Cell, Column, Table, estimated
+from chartune.runs.efficiency import Efficiency
 from chartune.runs.run import Run
 from chartune.store import Store
 from chartune.studies.ledger import Entry
@@ -59,8 +60,20 @@ def _row(entry: Entry) -> tuple[Cell, ...]:
     return (
         Cell(entry.cell, f"{entry.name} · run {entry.fingerprint}"),
         Cell(entry.title, f"{entry.split} split{task}{'' if entry.split == 'test' else '; test not scored'}"),
-        _value(entry), Cell(human_seconds(entry.cost.get("seconds"))), Cell(str(entry.cost.get("device", "unknown"))),
+        _value(entry), Cell(human_seconds(entry.cost.get("seconds")), _spent(entry)),
+        Cell(str(entry.cost.get("device", "unknown"))),
     )  # fmt: skip
+
+
+def _spent(entry: Entry) -> str:
+    """What its run has measured besides, in lines; empty: nothing."""
+    known = Efficiency.model_validate(entry.efficiency or {})
+    lines = [
+        f"to the best {human_seconds(known.best_seconds)}" if known.best_seconds is not None else "",
+        f"{known.best_flops:.1e} operations" if known.best_flops is not None else "",
+        f"one text {1000 * known.latency_seconds:.3g} ms" if known.latency_seconds is not None else "",
+    ]
+    return "\n".join(filter(None, lines))
 
 
 def _value(entry: Entry) -> Cell:

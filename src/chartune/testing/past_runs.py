@@ -216,6 +216,7 @@ def _finished(
 def varied(
     store: Store, fingerprint: str, name: str, strength: float, stage: Mapping[str, Any], method: Mapping[str, Any],
     *, seed: int = 0, test: bool = True, source_kind: str = "made-up",
+    trained_in: str | None = None,
 ) -> None:  # fmt: skip
     """A run of the yes-or-no task on `BACKBONE`, of a study that varies its settings.
 
@@ -229,8 +230,10 @@ def varied(
         seed: of it.
         test: whether its test split is scored.
         source_kind: as of `past_runs`.
+        trained_in: the run whose weights it has.
     """
-    about = _about(name, BACKBONE, [_layer("fresh", dict(method))], "mortality", BINARY.kind, source_kind, seed)
+    about = {"trained_in": trained_in} if trained_in else {}
+    about |= _about(name, BACKBONE, [_layer("fresh", dict(method))], "mortality", BINARY.kind, source_kind, seed)
     scores, rows = _binary(strength, oracle=False)
     rows = rows if test else rows.filter(pl.col("split") == "validation")
     watched = {"validation": {"auroc": Estimate(scores["auroc"].value - 0.01, n=WATCHED)}}

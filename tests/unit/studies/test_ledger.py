@@ -5,8 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from chartune.runs.efficiency import EFFICIENCY
+from chartune.runs.run import Run
 from chartune.stages.identity import Identity
-from chartune.studies.ledger import Entry, append, must_be_writable, read_entries
+from chartune.store import Store, write_json
+from chartune.studies.cell import Cell
+from chartune.studies.ledger import Entry, append, entry_of, must_be_writable, read_entries
+from chartune.studies.report import listed_table
+from chartune.testing import past_runs as past
 
 
 def entry(seed: int, auroc: float) -> Entry:
@@ -41,3 +47,34 @@ def test_a_merged_ledger_says_where_two_machines_disagree(tmp_path: Path, capsys
     assert "1 cells stand in" in capsys.readouterr().err
     assert scores(other, first) == [0.71]
     assert json.loads(other)["fingerprint"] == json.loads(first)["fingerprint"]
+
+
+MEASURED = {"best_seconds": 90.0, "best_flops": 1.234e15, "reading_texts": 37, "reading_seconds": 2.0,
+            "reading_tokens": 999, "latency_seconds": 0.0125}  # fmt: skip
+
+
+@pytest.mark.parametrize("source_kind", ["made-up", "mimic3"])
+def test_a_line_carries_what_was_measured_and_of_real_patients_nothing_that_counts_texts(
+    source_kind: str, store: Store, tmp_path: Path
+) -> None:
+    made = past.two_runs(tmp_path / "past", source_kind)
+    write_json(made.partial("runs", "c" * 16) / EFFICIENCY, MEASURED)
+    past.varied(made, "c" * 16, "lora", 1.0, {}, {"kind": "lora"}, source_kind=source_kind)
+    run = Run.of(made, "c" * 16)
+    settings = {"data": past.DATA, "stage": {"seed": 0}}
+    line = entry_of(run, Cell("lora", {}, {"name": "lora"}), "s", Identity("finetune", 1, settings), made)
+    (kept,) = lines(tmp_path, line)
+    efficiency = json.loads(kept)["efficiency"]
+    assert (efficiency["best_seconds"], efficiency["latency_seconds"]) == (90.0, 0.0125)
+    table = listed_table([line])
+    assert table is not None
+    detail = table.rows[0][3].detail
+    assert "to the best 1 min 30 s" in detail
+    assert "one text 12.5 ms" in detail
+    if source_kind == "made-up":
+        assert efficiency == MEASURED
+    else:
+        assert not {name for name in efficiency if name.startswith("reading")}
+        assert "1.234" not in kept
+    (tmp_path / "l.jsonl").write_text(kept)
+    assert read_entries(tmp_path / "l.jsonl")[line.fingerprint].efficiency == efficiency
