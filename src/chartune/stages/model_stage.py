@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from chartune.runs.record import RunRecord
 from chartune.stages.stage import LearningStage
 from chartune.tasks.dataset import Dataset
 from chartune.train.trackers import Trackers, following
+
+FEWEST: Final = 2
+"""Tokens of a text, at least: one that is read, and one that is predicted."""
 
 
 @dataclass(frozen=True)
@@ -100,9 +103,15 @@ def must_have_positions(max_seq_len: int, backbone: LocalBackbone, taken: int = 
         taken: positions that virtual tokens have before those.
 
     Raises:
-        ConfigError: `max_seq_len` is too long.
+        ConfigError: `max_seq_len` is too long, or nothing of a text has a place.
     """
     most = backbone.max_positions - taken
+    if taken and most < FEWEST:
+        raise ConfigError(
+            f"{backbone.name} must have positions for a text behind its virtual tokens, but it has "
+            f"{backbone.max_positions} and {taken} tokens are virtual; choose at most "
+            f"{backbone.max_positions - FEWEST}."
+        )
     if max_seq_len > most:
         before = f" behind {taken} virtual tokens" if taken else ""
         raise ConfigError(

@@ -125,6 +125,15 @@ def test_more_tokens_than_positions_are_refused(bert: LocalBackbone) -> None:
         must_have_positions(161, bert)
 
 
+def test_virtual_tokens_that_leave_a_text_no_place_are_refused_with_how_many_do(bert: LocalBackbone) -> None:
+    must_have_positions(2, bert, taken=158)
+    with pytest.raises(ConfigError, match="must be at most 2 for tiny-bert behind 158 virtual tokens"):
+        must_have_positions(3, bert, taken=158)
+    for taken in (159, 5000):
+        with pytest.raises(ConfigError, match=f"has 160 and {taken} tokens are virtual; choose at most 158"):
+            must_have_positions(2, bert, taken=taken)
+
+
 def test_a_base_is_named_after_its_folder_and_one_of_the_hub_s_cache_after_its_model(
     copy: Path, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
