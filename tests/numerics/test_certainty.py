@@ -68,18 +68,19 @@ def test_with_one_row_of_each_patient_it_is_delongs_own() -> None:
 
 
 # The example of DeLong et al. (1988), as SAS/STAT's manual prints it (PROC LOGISTIC, "Comparing Receiver Operating
-# Characteristic Curves"): total protein, 10 - K-G score, and whether the operation did not help (0) or did (1).
+# Characteristic Curves"): the ranks of total protein and of the K-G score, falling, of 43 patients, and whether the
+# operation did not help (0) or did (1). Of what was measured nothing but its order is here, and no more is needed.
 PUBLISHED = """
-58 10 0 63 5 1 68 3 1 48 6 0 58 3 1 40 5 0 57 8 0 56 5 1 57 5 1 67 6 1 54 4 1 66 6 1 66 5 1 57 5 1 70 4 1 67 4 0 44 6 1
-76 4 0 66 6 0 58 6 1 68 7 1 47 8 0 74 5 1 74 5 1 66 6 1 82 6 1 70 5 1 65 4 1 51 5 1 47 6 1 68 6 0 40 7 0 61 5 1 63 7 1
-77 6 1 62 5 1 57 9 0 48 7 1 62 8 0 70 7 1 57 6 1 69 5 1 66 5 1
+0 3 0 0 5 0 2 2 0 3 4 0 7 1 0 7 2 0 8 0 0 10 2 0 13 4 0 14 6 0 15 4 0 19 6 0 1 4 1 2 4 1 3 3 1 4 5 1 5 6 1 6 5 1 7 4
+1 7 5 1 7 5 1 8 4 1 8 7 1 9 5 1 10 5 1 11 3 1 11 5 1 12 6 1 13 4 1 13 4 1 13 5 1 13 5 1 14 4 1 15 3 1 15 7 1 16 5 1
+17 3 1 17 5 1 17 6 1 18 5 1 18 5 1 20 4 1 21 4 1
 """
 
 
 def test_it_gives_the_published_example_of_delong_et_al() -> None:
     protein, score, label = np.array(PUBLISHED.split(), dtype=np.float64).reshape(-1, 3).T
-    assert (auroc(label, protein), auroc(label, 10 - score)) == pytest.approx((0.6478, 0.7258), abs=5e-5)
-    tested = clustered_delong(label, [protein], [10 - score], np.arange(43))
+    assert (auroc(label, protein), auroc(label, score)) == pytest.approx((0.6478, 0.7258), abs=5e-5)
+    tested = clustered_delong(label, [protein], [score], np.arange(43))
     assert tested.difference == pytest.approx(-0.0780, abs=5e-5)
     assert tested.error == pytest.approx(0.1046, abs=5e-5)
     assert (tested.difference / tested.error) ** 2 == pytest.approx(0.5554, abs=5e-5)  # chi-square of one degree
