@@ -149,7 +149,7 @@ def parts_of(task: str, base: LocalBackbone, resolved: Resolved) -> dict[str, An
 
 
 def must_be_asked(stage: Prompted, table: TaskTable) -> None:
-    """Raises ConfigError: a text of the task has no one label, or a template is not of its texts."""
+    """Raises ConfigError: a text has no one label, a template is not of these texts, or a verbalizer of no label."""
     if table.form.several or not table.form.whole_text:
         raise ConfigError(
             f"a prompt asks for one label of a text, but a text of {table.task} may have several, or spans; choose a "
@@ -158,6 +158,7 @@ def must_be_asked(stage: Prompted, table: TaskTable) -> None:
     if any((PAIR in template) != table.of_pairs for template in stage.templates):
         whose = "of pairs of texts, so that each needs" if table.of_pairs else "of single texts, so that none may have"
         raise ConfigError(f"`templates` must suit {table.task}, which is asked {whose} {PAIR}; write them so.")
+    wordings(stage, table)
 
 
 def wordings(stage: Prompted, table: TaskTable) -> list[Wording]:
