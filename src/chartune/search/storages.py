@@ -26,6 +26,10 @@ VARIABLE: Final = "CHARTUNE_SEARCH_STORAGE"
 HEARTBEAT_SECONDS: Final = 30
 STALE_SECONDS: Final = 120
 """Without a heartbeat for so long a trial is begun anew by somebody else."""
+LOCK_SECONDS: Final = 600
+"""So long the lock of a search is waited for; a proposal takes seconds."""
+TOO_LATE: Final = "55P03"
+"""How PostgreSQL says that a lock was not to be had in time."""
 UNCHECKED: Final = (KeyError, TypeError, AttributeError, IndexError, AssertionError)
 """What optuna, which checks nothing, raises where a file holds other JSON, or somebody has removed a search."""
 
@@ -81,7 +85,7 @@ def locked(storage: Any, name: str) -> Iterator[None]:
         name: of the search.
 
     Raises:
-        StoreError: the database cannot be reached.
+        StoreError: the database cannot be reached, or another process does not release the lock.
     """
     engine = getattr(storage, "engine", None)
     if engine is None:
@@ -93,10 +97,30 @@ def locked(storage: Any, name: str) -> Iterator[None]:
     with ExitStack() as held:
         with reaching():
             connection = held.enter_context(engine.connect())
-            connection.execute(text("SELECT pg_advisory_lock(:key)"), key)
+            connection.execute(text(f"SET lock_timeout = '{LOCK_SECONDS}s'"))
+            free = _is_free(connection, text("SELECT pg_advisory_lock(:key)"), key)
+        if not free:
+            raise StoreError(
+                f"processes of one search propose one after the other, but another one has been at it for "
+                f"{LOCK_SECONDS} seconds, as one that was stopped; let it go on or end it, and give the same command "
+                f"again."
+            )
         yield
         with reaching():
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
+
+
+def _is_free(connection: Any, lock: Any, key: dict[str, int]) -> bool:
+    """Whether the lock could be had in time."""
+    from sqlalchemy.exc import OperationalError
+
+    try:
+        connection.execute(lock, key)
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != TOO_LATE:
+            raise
+        return False
+    return True
 
 
 def journal_file(folder: Path) -> Any:

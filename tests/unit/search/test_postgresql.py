@@ -151,3 +151,46 @@ def test_two_machines_share_the_trials_of_one_search(cluster: Cluster, tmp_path:
     tried = [key_of(settings) for owner in done for settings in done[owner]]
     assert len(tried) == len(set(tried)) == 6  # nothing twice, although both propose at once
     assert all(done.values())
+
+
+def test_a_lock_that_a_stopped_process_holds_is_waited_for_but_not_for_ever(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storages, "LOCK_SECONDS", 1)
+    asked = Problem("held", SPACE, Search(trials=1, sampler="random"), lower_is_better=True)
+    journals = Journals(cluster.url)
+    too_late = pytest.raises(StoreError, match="has been at it for 1 seconds, as one that was stopped")
+    with journals.opened(tmp_path) as storage, storages.locked(storage, "held"), too_late as caught:
+        found(asked, journals, tmp_path)
+    assert PASSWORD not in str(caught.value)
+    assert found(asked, journals, tmp_path).ended == "1 trial has been made"
+
+
+@pytest.mark.slow
+def test_a_trial_of_a_process_that_only_slept_is_recorded_all_the_same(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (journal, storages):
+        monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 1)
+    monkeypatch.setattr(storages, "STALE_SECONDS", 2)
+    asked = Problem("slept", SPACE, Search(trials=1, sampler="random"), lower_is_better=True)
+    calls: list[Settings] = []
+
+    def sleeping(settings: Settings, share: float) -> Outcome:
+        calls.append(settings)
+        trial = journal.Journal(storage, "slept", SPACE, "me", lower_is_better=True)._id(0)
+        with storage.engine.begin() as connection:  # as after a night without a heartbeat
+            connection.exec_driver_sql(
+                f"UPDATE trial_heartbeats SET heartbeat = heartbeat - interval '1 day' WHERE trial_id = {trial}"
+            )
+        with Journals(cluster.url).opened(tmp_path) as other:
+            its = journal.Journal(other, "slept", SPACE, "another", lower_is_better=True)
+            with its.alone():
+                assert [trial.number for trial in its.abandoned()] == [0]
+        return scored(settings, share)
+
+    with Journals(cluster.url).opened(tmp_path) as storage:
+        monkeypatch.setattr(journal.Journal, "_beat", lambda self, trial, _: storage.record_heartbeat(trial))
+        result = searched(asked, lambda *given: (time.sleep(1), sleeping(*given))[1], storage, "me")
+    assert [(trial.number, trial.settings, trial.state) for trial in result.trials] == [(1, calls[0], "complete")]
+    assert len(calls) == 1
