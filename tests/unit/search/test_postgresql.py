@@ -178,6 +178,7 @@ def test_a_trial_of_a_process_that_only_slept_is_recorded_all_the_same(
 
     def sleeping(settings: Settings, share: float) -> Outcome:
         calls.append(settings)
+        time.sleep(1)  # its heart has beaten once
         trial = journal.Journal(storage, "slept", SPACE, "me", lower_is_better=True)._id(0)
         with storage.engine.begin() as connection:  # as after a night without a heartbeat
             connection.exec_driver_sql(
@@ -191,6 +192,6 @@ def test_a_trial_of_a_process_that_only_slept_is_recorded_all_the_same(
 
     with Journals(cluster.url).opened(tmp_path) as storage:
         monkeypatch.setattr(journal.Journal, "_beat", lambda self, trial, _: storage.record_heartbeat(trial))
-        result = searched(asked, lambda *given: (time.sleep(1), sleeping(*given))[1], storage, "me")
+        result = searched(asked, sleeping, storage, "me")
     assert [(trial.number, trial.settings, trial.state) for trial in result.trials] == [(1, calls[0], "complete")]
     assert len(calls) == 1
