@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from chartune.adapters.injected import stores_transposed, tuner_layers
 from chartune.adapters.lora_start import MOVED, Kept, add_start, begin_at, both, halves, starts
+from chartune.adapters.low_rank import LowRank
+from chartune.adapters.method import ROOT
 from chartune.adapters.regime import Regime
 from chartune.adapters.targeted import Shapes, Targeted
 from chartune.config import Added
@@ -203,6 +205,19 @@ class LoRA(Targeted):
                     f"{self.kept_rank:,} and {ascii(name)[:120]} is of shape {list(header.shape)}; copy "
                     f"configuration and weights of one adapter."
                 )
+
+    def low_rank(self, tensors: Mapping[str, Tensor]) -> dict[str, LowRank] | None:
+        """A and s·B, of what started in the base's matrices [A; A₀] and s·[B, −B₀]; None of DoRA, which also scales."""
+        if self.decomposed:
+            return None
+        scale = self.alpha / (self.rank if self.scaling == "standard" else math.sqrt(self.rank))
+        downs = {name: tensor.float() for name, tensor in tensors.items() if ".lora_A." in name}
+        return {
+            name.removeprefix(ROOT).removesuffix(".lora_A.weight"): LowRank(
+                down, tensors[name.replace(".lora_A.", ".lora_B.")].float() * scale
+            )
+            for name, down in downs.items()
+        }
 
     def changes(self, name: str, tensor: Tensor) -> bool:
         """A and B both must, by not being zero; or one of them, by not being where it started."""

@@ -18,6 +18,7 @@ from pydantic import SerializeAsAny
 from torch import Tensor, nn
 
 from chartune.adapters.catalog import METHODS, REFUSED, method_class
+from chartune.adapters.low_rank import LowRank
 from chartune.adapters.regime import Regime
 from chartune.config import Config
 from chartune.kinds import Kinds
@@ -186,6 +187,13 @@ class Method(Config, ABC):
         Raises:
             AdapterError: what is wrong with them.
         """
+
+    def low_rank(self, tensors: Mapping[str, Tensor]) -> dict[str, LowRank] | None:
+        """What the tensors of its file add to each matrix, by the matrix's name; None: it is more than a sum.
+
+        Layers of this kind can stand beside one matrix for some rows of a batch and not for others.
+        """
+        return None
 
     def changes(self, name: str, tensor: Tensor) -> bool:
         """Whether a tensor of its file moves hidden states, judged by itself."""

@@ -22,13 +22,40 @@ T = TypeVar("T")
 
 def pooled_vectors(model: Classifier, examples: Examples, numerics: Resolved) -> NDArray[np.float32]:
     """The pooled vector of each text, or those of its words. Returns [vectors, D], in the order of the examples."""
-    out: NDArray[np.float32] | None = None
     device = next(model.parameters()).device
-    with reading(model, numerics) as body, progress("read", total=len(examples.encoded)) as meter:
-        for group in length_groups(examples.encoded.lengths, reading_budget(device.type, numerics.precision)):
-            for part, vectors in _in_parts(group, lambda rows: _pooled(model, body, examples, rows, device)):
-                out = np.empty((examples.vectors, vectors.shape[1]), dtype=np.float32) if out is None else out
-                out[examples.into(part)] = vectors
+    budget = reading_budget(device.type, numerics.precision)
+    with reading(model, numerics) as body:
+        return in_batches(
+            examples.encoded.lengths, budget, lambda rows: _pooled(model, body, examples, rows, device),
+            examples.into, examples.vectors,
+        )  # fmt: skip
+
+
+def in_batches(
+    lengths: NDArray[np.int64], budget: int, read: Callable[[NDArray[np.int64]], NDArray[np.float32]],
+    into: Callable[[NDArray[np.int64]], NDArray[np.int64]], count: int,
+) -> NDArray[np.float32]:  # fmt: skip
+    """Read rows of like length together, as many as a budget takes, in halves where memory runs out.
+
+    Args:
+        lengths: tokens of each row, [n].
+        budget: padded tokens of a batch.
+        read: numbers of some rows ─▶ their vectors, [vectors of these rows, D].
+        into: numbers of some rows ─▶ the numbers of their vectors, in the same order.
+        count: how many vectors there are in all.
+
+    Returns:
+        [count, D].
+
+    Raises:
+        RunError: one row alone does not fit.
+    """
+    out: NDArray[np.float32] | None = None
+    with progress("read", total=len(lengths)) as meter:
+        for group in length_groups(lengths, budget):
+            for part, vectors in _in_parts(group, read):
+                out = np.empty((count, vectors.shape[1]), dtype=np.float32) if out is None else out
+                out[into(part)] = vectors
             meter.advance(len(group))
     return np.empty((0, 0), dtype=np.float32) if out is None else out
 

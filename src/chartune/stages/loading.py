@@ -5,7 +5,7 @@ run.json, stage.yaml ─┬▶ base model, by content hash ─▶ layers from ad
 texts ─tokenize─▶ body ─pool─▶ head ─▶ what its form of answer decides ─▶ probabilities, recalibrated or raw
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal, cast
@@ -17,12 +17,13 @@ from safetensors.torch import load_file
 
 from chartune.adapters.adapter import read_adapter
 from chartune.adapters.fusion import kept_stack
-from chartune.adapters.stack import Stack
+from chartune.adapters.stack import Attached, Stack
 from chartune.answers import Answer
 from chartune.batches.tokenize import load_tokenizer
 from chartune.errors import AdapterError, ConfigError, RunError
 from chartune.models.backbone import Backbone, LocalBackbone, inspect
 from chartune.models.foreign import reading
+from chartune.models.load import Body
 from chartune.models.memory import within_memory
 from chartune.models.numerics import Resolved
 from chartune.models.quantisation import must_be_possible
@@ -123,35 +124,48 @@ def load(run: Run | str, store: Store | Path | str | None = None, base: Backbone
     """
     store = store_of(run, store)
     run = run if isinstance(run, Run) else run_at(store, run)
-    about = run.about
     if run.kind not in ("finetune", "tfidf", "prompted"):
         raise RunError(
             f"a run that scores new texts must be a fine-tuned one, a prompted one or TF-IDF, but {run.name!r} is of "
             f"kind {run.kind}; {_instead(run)}."
         )
     known = outputs_of(run)
-    scored = (known.origin, known.labels, known.titles, known.form, known.calibration)
     if run.kind == "tfidf":
         weights = TermWeights.read_from(run)
+        scored = (known.origin, known.labels, known.titles, known.form, known.calibration)
         return LoadedTerms(*scored, run, weights, _limiting(run, weights.limit, store, base))
     if run.kind == "prompted":
         asked = Prompted.parse(run.stage, str(run.path / "stage.yaml"))
         return loaded_prompt(run, asked, inputs_of_run(run, asked, store, base), known, store)
+    stage = Finetune.parse(run.stage, str(run.path / "stage.yaml"))
+    return fine_tuned(run, stage, inputs_of_run(run, stage, store, base))[0]
+
+
+def fine_tuned(
+    run: Run, stage: Finetune, inputs: Inputs, body_of: Callable[[ModelStage, Inputs], Body] = bare_body
+) -> tuple[Loaded, Attached]:
+    """A `finetune` run as a scorer, and its body with the layers on it.
+
+    Args:
+        run: finished.
+        stage: its config.
+        inputs: from `inputs_of_run`.
+        body_of: makes the base model with merged layers in its weights.
+
+    Raises:
+        RunError: the run was made before runs kept all that is needed.
+        AdapterError: its weights do not fit the base model.
+    """
+    known, about = outputs_of(run), run.about
     if about.max_seq_len is None:
         raise RunError(f"{run.name!r} does not say how many tokens it reads; fine-tune it again.")
-    stage = Finetune.parse(run.stage, str(run.path / "stage.yaml"))
-    inputs = inputs_of_run(run, stage, store, base)
-    model = _model(run, stage, inputs, HeadSpec(_nothing(known.form, known.labels), known.form.loss))
-    return Loaded(
-        *scored,
-        model,
-        load_tokenizer(inputs.base),
-        inputs.resolved,
-        about.max_seq_len,
-        stage.long,
-        bool(about.of_pairs),
-        run,
-    )
+    spec = HeadSpec(_nothing(known.form, known.labels), known.form.loss)
+    model, attached = _model(run, stage, inputs, spec, body_of)
+    loaded = Loaded(
+        known.origin, known.labels, known.titles, known.form, known.calibration, model, load_tokenizer(inputs.base),
+        inputs.resolved, about.max_seq_len, stage.long, bool(about.of_pairs), run,
+    )  # fmt: skip
+    return loaded, attached
 
 
 def inputs_of_run(run: Run, stage: ModelStage, store: Store, base: Backbone | None = None) -> Inputs:
@@ -188,15 +202,18 @@ def _nothing(form: Answer, labels: Sequence[str]) -> NDArray[np.float32]:
     return np.zeros(form.outputs(len(labels)), dtype=np.float32)
 
 
-def _model(run: Run, stage: Finetune, inputs: Inputs, spec: HeadSpec) -> Classifier:
+def _model(
+    run: Run, stage: Finetune, inputs: Inputs, spec: HeadSpec, body_of: Callable[[ModelStage, Inputs], Body]
+) -> tuple[Classifier, Attached]:
     """Base, stack and head of a run, as it keeps them."""
     # Where every weight has learnt, the run keeps them all, with what was merged below.
     kept = Stack(layers=stage.stack.layers[-1:]) if stage.stack.trains_all() else kept_stack(inputs.adapters)
     frozen = stage.model_copy(update={"stack": kept})
-    model = cast(Classifier, assemble(frozen, inputs, bare_body(frozen, inputs), spec).reader)
+    assembled = assemble(frozen, inputs, body_of(frozen, inputs), spec)
+    model = cast(Classifier, assembled.reader)
     model.requires_grad_(False)
     read_head(model, run.artefact.file(HEAD_FILE))
-    return model.eval()
+    return model.eval(), assembled.attached
 
 
 def _base(run: Run, stage: ModelStage, store: Store, base: Backbone | None) -> LocalBackbone:

@@ -53,21 +53,32 @@ class ModelScorer(Scorer):
         return environment(self.resolved, {})
 
     def _read(self, texts: Sequence[Text]) -> Reading:
-        """Tokens, pooled states, head; a text that is cut is tokenised once more to know its length."""
+        """Tokens, pooled states, head."""
+        examples = self.examples(texts)
+        return self.reading_of(texts, examples, logits_of(self.model, examples, self.resolved))
+
+    def examples(self, texts: Sequence[Text]) -> Examples:
+        """Texts as the model reads them; where spans are asked for words in rows. Raises DataError."""
         self._must_be_asked(texts)
         if not self.form.whole_text:
-            return self._marked(first_sides(texts))
+            return self._in_rows(first_sides(texts))
         encoded = self._encoded(texts, self.max_seq_len)
         nothing, ones = np.zeros(len(texts), dtype=np.int64), np.ones(len(texts), dtype=np.float32)
         window = self.max_seq_len if isinstance(self.long, Windows) else None
-        examples = Examples(encoded, nothing, ones, padding_of(self.tokenizer), window)
-        return self._reading(texts, encoded, self.form.decide(logits_of(self.model, examples, self.resolved)))
+        return Examples(encoded, nothing, ones, padding_of(self.tokenizer), window)
 
-    def _marked(self, texts: Sequence[str]) -> Reading:
-        """Words in rows, states at their first pieces, head."""
-        examples = self._in_rows(texts)
-        decided = decided_of(self.form, examples, logits_of(self.model, examples, self.resolved))
-        return words_read(examples, decided)
+    def reading_of(self, texts: Sequence[Text], examples: Examples, logits: NDArray[np.float32]) -> Reading:
+        """What logits say of texts; one that is cut is tokenised once more to know its length.
+
+        Args:
+            texts: [n].
+            examples: they, from `examples`.
+            logits: of the head on their vectors, [vectors, outputs].
+        """
+        decided = decided_of(self.form, examples, logits)
+        if isinstance(examples, WordExamples):
+            return words_read(examples, decided)
+        return self._reading(texts, examples.encoded, decided)
 
     def _in_rows(self, texts: Sequence[str]) -> WordExamples:
         pad_id = padding_of(self.tokenizer)

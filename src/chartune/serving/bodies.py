@@ -1,0 +1,80 @@
+"""Bodies of one base model: as many module trees as there are ways to adapt it, over one set of numbers.
+
+base ─▶ body ─┬─ tree with LoRA of task 1 ┐
+              ├─ tree with DoRA of task 2 ├─ every tensor that is equal is held once
+              └─ tree with mixed LoRAs    ┘
+"""
+
+import copy
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from chartune.models.load import Body
+from chartune.stages.assembly import bare_body
+from chartune.stages.inputs import Inputs
+from chartune.stages.model_stage import ModelStage
+
+Key = tuple[object, ...]
+"""What the numbers of a body and its attention depend on, beside its base."""
+
+
+def key_of(stage: ModelStage, inputs: Inputs) -> Key:
+    """Which body a stage stands on: merged layers, attention, precision, direction."""
+    below = tuple(adapter.sha256 for adapter in inputs.adapters[: stage.layers().merged] if adapter)
+    resolved = inputs.resolved
+    return below, resolved.attention, resolved.precision, stage.is_bidirectional()
+
+
+class Bodies:
+    """Bodies of one base model."""
+
+    def __init__(self) -> None:
+        self._made: dict[Key, Body] = {}
+
+    def of(self, stage: ModelStage, inputs: Inputs) -> Body:
+        """A tree of its own, for layers to be put on; its tensors are shared.
+
+        Args:
+            stage: whose lowest layers may be merged.
+            inputs: its base and adapters.
+
+        Raises:
+            AdapterError: the weights do not fit the architecture.
+        """
+        key = key_of(stage, inputs)
+        if key not in self._made:
+            body = bare_body(stage, inputs)
+            body.module.to(inputs.resolved.device)
+            for other in self._made.values():
+                _share(body.module, other.module)
+            self._made[key] = body
+        return tree_of(self._made[key])
+
+    def forget_but(self, keys: set[Key]) -> None:
+        """Let go of bodies that nobody stands on."""
+        self._made = {key: body for key, body in self._made.items() if key in keys}
+
+    @property
+    def nbytes(self) -> int:
+        """Of all numbers, each counted once."""
+        tensors = (tensor for body in self._made.values() for tensor in body.module.parameters())
+        return sum({tensor.data_ptr(): tensor.nbytes for tensor in tensors}.values())
+
+
+def tree_of(body: Body) -> Body:
+    """The same numbers in a tree of modules of its own."""
+    whole = body.module
+    tensors = {id(tensor): tensor for tensor in (*whole.parameters(), *whole.buffers())}
+    module: nn.Module = copy.deepcopy(whole, tensors)  # a memo: these are not copied
+    return replace(body, module=module, whole=module)
+
+
+def _share(body: nn.Module, other: nn.Module) -> None:
+    """Hold equal parameters of two bodies of one architecture once."""
+    held = dict(other.named_parameters())
+    for name, parameter in body.named_parameters():
+        same = held.get(name)
+        if same is not None and same.dtype == parameter.dtype and torch.equal(parameter, same):
+            parameter.data = same.data
