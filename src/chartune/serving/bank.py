@@ -31,6 +31,7 @@ from chartune.serving.admission import (
 from chartune.serving.bodies import Bodies, Key, key_of
 from chartune.serving.candidate import Candidate, as_served, changes_of, must_be_servable
 from chartune.serving.mixing import Asked, MixedBody
+from chartune.serving.repeating import must_repeat
 from chartune.stages.loading import Loaded, fine_tuned, inputs_of_run
 from chartune.store import Store
 
@@ -191,6 +192,7 @@ class Bank:
         must_change_something([adapter for adapter in inputs.adapters if adapter], run.name)
         must_depend_on_the_text(reads.head, run.name)
         whole = must_contribute(candidate.attached, probe, run.name, bidirectional=both_ways)
+        must_repeat(loaded, self.store)
         changes, apart = changes_of(candidate, self.shared)
         mixed = None if apart else self._mixed_body(candidate)
         if mixed is not None:

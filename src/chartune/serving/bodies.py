@@ -7,6 +7,7 @@ base ─▶ body ─┬─ tree with LoRA of task 1 ┐
 
 import copy
 from dataclasses import replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -16,15 +17,21 @@ from chartune.stages.assembly import bare_body
 from chartune.stages.inputs import Inputs
 from chartune.stages.model_stage import ModelStage
 
-Key = tuple[object, ...]
-"""What the numbers of a body and its attention depend on, beside its base."""
+
+class Key(NamedTuple):
+    """What a body depends on beside its base."""
+
+    merged: tuple[str, ...]
+    """SHA-256 of the adapters that are merged."""
+    precision: str
+    bidirectional: bool
+    attention: str
 
 
 def key_of(stage: ModelStage, inputs: Inputs) -> Key:
-    """Which body a stage stands on: merged layers, attention, precision, direction."""
+    """Which body a stage stands on."""
     below = tuple(adapter.sha256 for adapter in inputs.adapters[: stage.layers().merged] if adapter)
-    resolved = inputs.resolved
-    return below, resolved.attention, resolved.precision, stage.is_bidirectional()
+    return Key(below, inputs.resolved.precision, stage.is_bidirectional(), inputs.resolved.attention)
 
 
 class Bodies:
@@ -45,12 +52,16 @@ class Bodies:
         """
         key = key_of(stage, inputs)
         if key not in self._made:
-            body = bare_body(stage, inputs)
-            body.module.to(inputs.resolved.device)
-            for other in self._made.values():
-                _share(body.module, other.module)
-            self._made[key] = body
+            same = [body for other, body in self._made.items() if other[:-1] == key[:-1]]
+            self._made[key] = _attending(same[0], key.attention) if same else self._loaded(stage, inputs)
         return tree_of(self._made[key])
+
+    def _loaded(self, stage: ModelStage, inputs: Inputs) -> Body:
+        body = bare_body(stage, inputs)
+        body.module.to(inputs.resolved.device)
+        for other in self._made.values():
+            _share(body.module, other.module)
+        return body
 
     def forget_but(self, keys: set[Key]) -> None:
         """Let go of bodies that nobody stands on."""
@@ -69,6 +80,14 @@ def tree_of(body: Body) -> Body:
     tensors = {id(tensor): tensor for tensor in (*whole.parameters(), *whole.buffers())}
     module: nn.Module = copy.deepcopy(whole, tensors)  # a memo: these are not copied
     return replace(body, module=module, whole=module)
+
+
+def _attending(body: Body, attention: str) -> Body:
+    """The same numbers, and attention computed in another way."""
+    tree: Any = tree_of(body)
+    tree.module.set_attn_implementation(attention)
+    made: Body = tree
+    return made
 
 
 def _share(body: nn.Module, other: nn.Module) -> None:

@@ -50,9 +50,11 @@ class Candidate:
         return sum(weight.nbytes for index, *_ in self.attached.placed() for weight in self.attached.parameters(index))
 
     def common(self, shared: Adapter | None) -> tuple[Finetune, Inputs]:
-        """A stage that is nothing but the base with what is shared, read as this run is read."""
+        """A stage that is nothing but the base with what is shared, by the one kind of attention of mixed batches."""
         below = (replace(shared, state=MERGED),) if shared else ()
-        return self.stage.model_copy(update={"stack": kept_stack(below)}), replace(self.inputs, adapters=below)
+        resolved = replace(self.inputs.resolved, attention="sdpa" if self.inputs.base.family.fused else "eager")
+        inputs = replace(self.inputs, adapters=below, resolved=resolved)
+        return self.stage.model_copy(update={"stack": kept_stack(below)}), inputs
 
 
 def must_be_servable(run: Run) -> Finetune:

@@ -30,7 +30,7 @@ LAYERS: Final[Mapping[str, tuple[str, tuple[str, ...], Mapping[str, Any] | None]
     "spans": ("conll", ("frozen",), {"rank": 2}),
     "pairs": ("pairs", ("frozen",), {"rank": 2}),
 }
-"""Name → its answer or corpus, what it does with the clinical adapter, and its own LoRA; None: its head alone learns."""
+"""Name → its answer or corpus, what becomes of the clinical adapter, and its own LoRA; None: only a head learns."""
 
 
 def notes(count: int, seed: int, longest: int = 40) -> list[str]:

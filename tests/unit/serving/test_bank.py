@@ -1,0 +1,291 @@
+"""A bank: rows of many tasks in one batch, each read as if it were alone; loaded, pinned, evicted."""
+
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from chartune.batches import budgets
+from chartune.errors import AdapterError, ChartuneError, ConfigError, DataError, RunError
+from chartune.models.backbone import LocalBackbone
+from chartune.models.load import load_body
+from chartune.notes.text_pair import Text, TextPair
+from chartune.prediction.scorer import Reading
+from chartune.runs.run import Run
+from chartune.serving.bank import Bank
+from chartune.serving.candidate import shared_adapter
+from chartune.stages.loading import load
+from chartune.store import Store
+from chartune.testing.attacked_adapters import ATTACKS, attacked
+from chartune.testing.served_runs import LAYERS, notes, served_runs
+from chartune.testing.text_pairs import paired_twin
+from chartune.testing.twins import EXACT, twin
+
+BOUND: Final = 1e-6
+"""By how much a probability may depend on batch mates."""
+SOME: Final = ("lora", "rslora", "own clinical", "head only", "dora", "pairs")
+Asked = dict[str, Sequence[Text]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bank")
+
+
+@pytest.fixture(scope="module")
+def base(folder: Path) -> LocalBackbone:
+    return paired_twin(folder / "base", "bert")
+
+
+@pytest.fixture(scope="module")
+def store(folder: Path) -> Store:
+    return Store(folder / "store").open()
+
+
+@pytest.fixture(scope="module")
+def runs(store: Store, base: LocalBackbone, folder: Path) -> dict[str, Run]:
+    return served_runs(store, base, folder, *SOME)
+
+
+@pytest.fixture(scope="module")
+def bank(store: Store, runs: dict[str, Run]) -> Bank:
+    """All of them; not to be changed."""
+    return filled(Bank(store, shared=shared_adapter(list(runs.values()))), runs)
+
+
+def filled(bank: Bank, runs: Mapping[str, Run]) -> Bank:
+    for run in runs.values():
+        bank.load(run)
+    return bank
+
+
+def asked_of(names: Sequence[str], count: int, seed: int) -> Asked:
+    """Texts for each task."""
+    asked: Asked = {}
+    for number, name in enumerate(names):
+        texts = notes(count, seed=seed + number)
+        asked[name] = [TextPair(*pair) for pair in zip(texts, texts[::-1], strict=True)] if name == "pairs" else texts
+    return asked
+
+
+def probabilities(scorer: Any, reading: Reading) -> NDArray[np.float64]:
+    """Of whole texts; of spans the log-probabilities of their words' tags."""
+    if scorer.form.whole_text:
+        made: NDArray[np.float64] = scorer.probability(reading.decided, recalibrated=False)
+        return made
+    return np.asarray(np.exp(np.concatenate([one.log_p for one in reading.decided])))
+
+
+def gap(scorer: Any, one: Reading, other: Reading) -> float:
+    return float(np.abs(probabilities(scorer, one) - probabilities(scorer, other)).max())
+
+
+def test_a_batch_mixes_tasks_and_each_row_is_read_as_predict_reads_it(
+    bank: Bank, runs: dict[str, Run], store: Store
+) -> None:
+    asked = asked_of(list(runs), 5, seed=1)
+    made = bank.read(asked)
+    assert list(made) == list(asked)
+    for name, run in runs.items():
+        scorer = load(run, store)
+        alone = scorer.read(asked[name])
+        assert gap(scorer, alone, made[name]) <= BOUND, name
+        for part in ("tokens", "tokens_read", "words_read", "truncated"):
+            assert np.array_equal(getattr(alone, part), getattr(made[name], part))
+
+
+def test_no_probability_depends_on_who_else_is_in_the_batch(bank: Bank) -> None:
+    must_not_depend_on_batch_mates(bank, shuffles=3, monkeypatch=None)
+
+
+def must_not_depend_on_batch_mates(bank: Bank, shuffles: int, monkeypatch: pytest.MonkeyPatch | None) -> None:
+    names, chance = [task.name for task in bank.tasks], random.Random(5)
+    asked, scorers = asked_of(names, 6, seed=40), {task.name: task.scorer for task in bank.tasks}
+    alone = {(name, row): bank.read({name: [text]})[name] for name in names for row, text in enumerate(asked[name])}
+    for shuffle in range(shuffles):
+        if monkeypatch:
+            monkeypatch.setitem(budgets.READ, "fp32", [1536, 64, 500][shuffle % 3])
+        pairs = [(name, row) for name in names for row in range(6)]
+        chance.shuffle(pairs)
+        size = chance.choice([7, 13, 40])
+        for group in (pairs[start : start + size] for start in range(0, len(pairs), size)):
+            rows = {name: [row for other, row in group if other == name] for name, _ in group}
+            made = bank.read({name: [asked[name][row] for row in own] for name, own in rows.items()})
+            for name, own in rows.items():
+                for place, row in enumerate(own):
+                    one = Reading(made[name].decided[place : place + 1], *[np.zeros(1, dtype=np.int64)] * 4)  # type: ignore[arg-type]
+                    assert gap(scorers[name], alone[name, row], one) <= BOUND, (name, row, shuffle)
+
+
+def test_a_task_of_the_bank_alone_is_predict_bit_for_bit(bank: Bank, runs: dict[str, Run], store: Store) -> None:
+    asked = asked_of(list(runs), 9, seed=20)
+    for name, run in runs.items():
+        assert np.array_equal(bank.scorer(name).decided(asked[name]), load(run, store).decided(asked[name])), name
+    made = bank.read({"dora": asked["dora"]})
+    assert np.array_equal(made["dora"].decided, load(runs["dora"], store).decided(asked["dora"]))
+
+
+def test_every_adapter_moves_its_own_rows_and_no_others(bank: Bank, runs: dict[str, Run], store: Store) -> None:
+    task, texts = next(task for task in bank.tasks if task.name == "lora"), notes(4, seed=9)
+    assert task.mixed
+    whole = bank.read({"lora": texts})["lora"]
+    beside: Any = task.mixed.module.get_submodule("encoder.layer.0.attention.self.query")
+    change = beside.changes.pop("lora")
+    moved = gap(task.scorer, whole, bank.read({"lora": texts})["lora"])
+    beside.changes["lora"] = change
+    assert moved > 10 * BOUND
+    assert gap(task.scorer, whole, bank.read({"lora": texts, "rslora": texts, "own clinical": texts})["lora"]) <= BOUND
+
+
+def test_what_cannot_be_mixed_is_read_in_batches_of_its_own_and_says_so(bank: Bank) -> None:
+    apart = {task.name: task.apart for task in bank.tasks if task.mixed is None}
+    assert apart == {"dora": "DoRA r=2 is more than a sum of low rank"}
+    assert len({id(task.mixed) for task in bank.tasks if task.mixed}) == 1
+
+
+def test_the_base_and_the_shared_adapter_are_held_once(store: Store, runs: dict[str, Run], base: LocalBackbone) -> None:
+    own = sum(weight.nbytes for weight in load_body(base, EXACT).module.parameters())
+    mixing = {name: run for name, run in runs.items() if name != "dora"}
+    bank = filled(Bank(store, shared=shared_adapter(list(runs.values()))), mixing)
+    assert bank.nbytes == own + sum(task.nbytes for task in bank.tasks)
+    bank.load(runs["dora"])  # stands on the base without what is shared: on its matrices once more, and on nothing else
+    matrices = sum(weight.nbytes for name, weight in load_body(base, EXACT).module.named_parameters()
+                   if name.startswith("encoder.") and weight.ndim == 2)  # fmt: skip
+    assert bank.nbytes == own + matrices + sum(task.nbytes for task in bank.tasks)
+    bank.evict("dora")
+    assert bank.nbytes == own + sum(task.nbytes for task in bank.tasks)
+
+
+def test_a_shared_adapter_is_that_which_most_runs_left_as_it_was(runs: dict[str, Run]) -> None:
+    shared = shared_adapter(list(runs.values()))
+    assert shared is not None
+    assert shared.state == "frozen"
+    assert shared_adapter([runs["own clinical"], runs["dora"]]) is None
+
+
+def test_tasks_come_and_go_and_the_one_asked_longest_ago_goes_first(store: Store, runs: dict[str, Run]) -> None:
+    sizes = {task.name: task.nbytes for task in filled(Bank(store), {n: runs[n] for n in ("lora", "rslora")}).tasks}
+    bank = Bank(store, most_bytes=sizes["lora"] + sizes["rslora"])
+    texts = notes(2, seed=3)
+    bank.load(runs["lora"], "first")
+    bank.load(runs["rslora"], "second")
+    before = bank.read({"first": texts})["first"].decided
+    bank.load(runs["lora"], "third")
+    assert [task.name for task in bank.tasks] == ["first", "third"]
+    assert np.array_equal(bank.read({"third": texts})["third"].decided, before)
+    bank.pin("first")
+    with pytest.raises(ConfigError, match="'first' is pinned"):
+        bank.evict("first")
+    bank.most_bytes = 2 * sizes["lora"]
+    bank.load(runs["lora"], "fourth")
+    assert [task.name for task in bank.tasks] == ["first", "fourth"]
+    with pytest.raises(ConfigError, match=r"at most .* bytes, but with what is pinned"):
+        bank.load(runs["rslora"])
+    assert [task.name for task in bank.tasks] == ["first", "fourth"]
+    bank.pin("first", False)
+    bank.evict("first")
+    with pytest.raises(ConfigError, match="loaded are fourth"):
+        bank.read({"first": texts})
+
+
+def test_a_name_is_given_once_and_other_texts_are_refused(bank: Bank, runs: dict[str, Run]) -> None:
+    with pytest.raises(ConfigError, match="'lora' is taken"):
+        bank.load(runs["rslora"], "lora")
+    with pytest.raises(DataError, match="single"):
+        bank.read({"pairs": ["a text"]})
+    assert bank.read({"lora": [], "dora": []})["lora"].decided.shape == (0,)
+
+
+def test_runs_of_two_bases_and_of_no_adapter_are_refused(
+    store: Store, runs: dict[str, Run], folder: Path, tmp_path: Path
+) -> None:
+    other = served_runs(store, twin(folder / "other", "bert"), tmp_path, "no clinical")["no clinical"]
+    bank = filled(Bank(store), {"lora": runs["lora"]})
+    with pytest.raises(AdapterError, match="must stand on one base model"):
+        bank.load(other)
+    assert [task.name for task in bank.tasks] == ["lora"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [("stack", {"layers": [{"kind": "fresh", "method": {"kind": "full"}}]}, "every weight of its own"),
+     ("kind", "tfidf", "is a tfidf run"), ("environment", {"quantisation": "int4"}, "on a quantised base")],
+)  # fmt: skip
+def test_a_run_that_shares_no_base_is_refused(
+    field: str, value: Any, message: str, store: Store, runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"stage": {**runs["lora"].stage, "stack": value}} if field == "stack" else {field: value}
+    monkeypatch.setattr(Run, *given.popitem())
+    with pytest.raises(RunError, match=message):
+        Bank(store).load(Run(runs["lora"].path))
+
+
+@pytest.mark.parametrize("kind", list(ATTACKS))
+def test_an_attacked_adapter_never_answers(
+    kind: str, store: Store, runs: dict[str, Run], bank: Bank, tmp_path: Path
+) -> None:
+    must_be_refused(kind, 0, store, runs, bank, tmp_path)
+
+
+def must_be_refused(
+    kind: str, seed: int, store: Store, runs: dict[str, Run], bank: Bank, tmp_path: Path
+) -> None:  # fmt: skip
+    run = runs["lora" if seed % 2 else "own clinical"]
+    before = bank.tasks
+    with pytest.raises(ChartuneError) as refused:
+        bank.load(Run(attacked(run.path, tmp_path / str(seed), kind, seed)), "attacked")
+    assert str(refused.value).endswith(".")
+    assert bank.tasks == before
+    with pytest.raises(ConfigError, match="'attacked' is not"):
+        bank.read({"attacked": ["a text"]})
+
+
+@pytest.mark.slow
+def test_two_hundred_attacked_adapters_never_answer(
+    store: Store, runs: dict[str, Run], bank: Bank, tmp_path: Path
+) -> None:
+    texts = notes(4, seed=9)
+    before = bank.read({"lora": texts, "own clinical": texts})
+    for kind in ATTACKS:
+        for seed in range(1, 26):
+            must_be_refused(kind, seed, store, runs, bank, tmp_path / kind)
+    after = bank.read({"lora": texts, "own clinical": texts})
+    assert all(np.array_equal(before[name].decided, after[name].decided) for name in before)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["bert", "llama"])
+def test_every_kind_of_run_is_served(family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = paired_twin(tmp_path / "base", family)
+    store = Store(tmp_path / "store").open()
+    runs = served_runs(store, base, tmp_path, *LAYERS)
+    for shared in (shared_adapter(list(runs.values())), None):
+        bank = filled(Bank(store, shared=shared), runs)
+        asked = asked_of(list(runs), 7, seed=60)
+        made = bank.read(asked)
+        for name, run in runs.items():
+            scorer = load(run, store)
+            alone = scorer.read(asked[name])
+            assert gap(scorer, alone, made[name]) <= BOUND, name
+            if scorer.form.whole_text:
+                assert np.array_equal(bank.scorer(name).decided(asked[name]), alone.decided), name
+        with monkeypatch.context() as patched:
+            must_not_depend_on_batch_mates(bank, shuffles=6, monkeypatch=patched)
+
+
+@pytest.mark.slow
+def test_loading_and_evicting_leaves_nothing_behind(store: Store, runs: dict[str, Run]) -> None:
+    bank = filled(Bank(store, shared=shared_adapter(list(runs.values()))), {"rslora": runs["rslora"]})
+    texts = notes(3, seed=2)
+    before, held = bank.read({"rslora": texts})["rslora"].decided, bank.nbytes
+    for _ in range(20):
+        bank.load(runs["own clinical"], "other")
+        bank.evict("other")
+    assert bank.nbytes == held
+    assert np.array_equal(bank.read({"rslora": texts})["rslora"].decided, before)
+    assert torch.is_inference_mode_enabled() is False
