@@ -36,6 +36,7 @@ MOVED = {"bf16": "by some 0.002 (docs/predict.md)", "fp16": "in its last digits"
 """By precision of two bytes, how much the other texts of a batch move a probability; in fp16 it was not measured."""
 
 if TYPE_CHECKING:
+    from chartune.prediction.files import Wanted, Written
     from chartune.prediction.scorer import Scorer
     from chartune.prediction.texts import Texts
     from chartune.prediction.thresholds import Threshold
@@ -43,8 +44,13 @@ if TYPE_CHECKING:
 
 
 def command(
-    run: Annotated[
-        str, typer.Argument(help="A finished run: fingerprint, its prefix, its name or its folder; or an export's.")
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN...",
+            help="A finished run: fingerprint, its prefix, its name or its folder; or an export's. Several: all score "
+            "the same input, which is read once, over one base model in memory.",
+        ),
     ],
     source: Annotated[
         Path,
@@ -56,7 +62,11 @@ def command(
     ],
     out: Annotated[
         Path,
-        path_option("--out", "The .csv, .jsonl or .parquet to write; of spans and relations a folder, too; or -."),
+        path_option(
+            "--out",
+            "The .csv, .jsonl or .parquet to write; of spans and relations a folder, too; or -. Of several runs a name "
+            "with {task} or {run} in it, such as scored-{task}.csv.",
+        ),
     ] = Path("-"),
     text: Annotated[str | None, typer.Option("--text", help="The column of texts. Default: by its name.")] = None,
     text_pair: Annotated[
@@ -95,40 +105,98 @@ def command(
 ) -> None:  # fmt: skip
     """Score new notes with a finished run or an export: a row per note with id, probabilities, tokens read, model hash.
 
+    Several runs score the same table in one pass, each into a file of its own, equal to what it writes alone.
     The order of the input is kept, memory stays flat, and no word of a note is written anywhere but into files of brat.
     After a kill the same command resumes and gives the same file. Rows without a text and ids that occur twice are
     refused with their row numbers before anything is scored.
     """
-    from chartune.prediction.files import STANDARD_OUTPUT, must_be_writable, write_predictions_of
-    from chartune.prediction.folders import must_be_of_spans
+    from chartune.prediction.files import Wanted, write_predictions_of_all
     from chartune.prediction.rows import Choices
     from chartune.prediction.texts import checked
     from chartune.prediction.thresholds import read_threshold, threshold_for
+    from chartune.serving.alike import must_be_the_same, must_read_alike, outputs_named
     from chartune.stages.chosen import chosen_at
 
-    must_be_writable(out, source, folders=True)
+    outs = [out] if len(runs) == 1 else []
+    _must_be_writable(outs, source)
     if threshold is not None:
         read_threshold(threshold)  # before anything is read
     opened = open_store(store)
-    chosen = chosen_at(opened, run)
-    must_be_of_spans(out, whole_text=not chosen.of_spans and not (chosen.candidates and source.is_dir()))
-    texts = _texts(source, chosen, opened, (text, text_pair), id, null_marks, sets or [])
+    every = [chosen_at(opened, run) for run in runs]
+    if len(every) > 1:
+        must_read_alike(every, source)
+        _must_be_writable(outs := outputs_named(out, every), source)
+    _must_suit_spans(every, outs, source)
+    inputs = [
+        _texts(source, each, opened, (text, text_pair), id, null_marks, sets or []) for each in _asking(every, source)
+    ]
+    texts = inputs[0]
+    must_be_the_same(inputs, opened)
     for notice in texts.notices:
         say(f"note: {notice}")
     with texts.kept():
         seen = checked(texts, skip_empty=skip_empty)
-        scorer = chosen.scorer(opened, base)  # after the texts: models take memory
-        limit = threshold_for(threshold, scorer, chosen.run, recalibrated=recalibrated)
-        for notice in _said(scorer, limit):
-            say(f"note: {notice}")
-        choices = Choices(recalibrated, limit, skip_empty)
-        written = write_predictions_of(scorer, texts, seen, out, opened, choices, as_json=as_json)
-    if out != STANDARD_OUTPUT:
-        exact = chosen.run is not None and is_exact(chosen.run, False)
-        result = {"run": scorer.origin.fingerprint, "out": str(out), "rows": shown(written.rows, exact),
-                  "recalibrated": scorer.recalibrates(recalibrated), "threshold": limit and asdict(limit),
-                  "numerics": scorer.numerics}  # fmt: skip
-        emit(result, as_json, str(out))
+        scorers = _scorers(every, opened, base)  # after the texts: models take memory
+        limits = [
+            threshold_for(threshold, scorer, chosen.run, recalibrated=recalibrated)
+            for scorer, chosen in zip(scorers, every, strict=True)
+        ]
+        for scorer, limit in zip(scorers, limits, strict=True):
+            for notice in _said(scorer, limit):
+                say(f"note: {f'{scorer.origin.name}: ' if len(scorers) > 1 else ''}{notice}")
+        wanted = [
+            Wanted(scorer, to, Choices(recalibrated, limit, skip_empty))
+            for scorer, to, limit in zip(scorers, outs, limits, strict=True)
+        ]
+        written = write_predictions_of_all(wanted, texts, seen, opened, as_json=as_json)
+    _report(every, wanted, written, recalibrated, as_json=as_json)
+
+
+def _report(
+    every: list["Chosen"], wanted: list["Wanted"], written: list["Written"], recalibrated: bool | None, *, as_json: bool
+) -> None:  # fmt: skip
+    """What was written where."""
+    from chartune.prediction.files import STANDARD_OUTPUT
+
+    results: list[dict[str, Any]] = [
+        {"run": each.scorer.origin.fingerprint, "out": str(each.out),
+         "rows": shown(made.rows, chosen.run is not None and is_exact(chosen.run, False)),
+         "recalibrated": each.scorer.recalibrates(recalibrated),
+         "threshold": each.choices.threshold and asdict(each.choices.threshold), "numerics": each.scorer.numerics}
+        for chosen, each, made in zip(every, wanted, written, strict=True) if each.out != STANDARD_OUTPUT
+    ]  # fmt: skip
+    if len(every) == 1 and results:
+        emit(results[0], as_json, results[0]["out"])
+    elif results:
+        emit({"runs": results}, as_json, "\n".join(str(result["out"]) for result in results))
+
+
+def _asking(every: list["Chosen"], source: Path) -> list["Chosen"]:
+    """Those whose way of reading the input is looked at: what comes in by standard input can be read once."""
+    return every[:1] if source == STANDARD_INPUT else every
+
+
+def _must_be_writable(outs: list[Path], source: Path) -> None:
+    from chartune.prediction.files import must_be_writable
+
+    for out in outs:
+        must_be_writable(out, source, folders=True)
+
+
+def _must_suit_spans(every: list["Chosen"], outs: list[Path], source: Path) -> None:
+    from chartune.prediction.folders import must_be_of_spans
+
+    for chosen, out in zip(every, outs, strict=True):
+        must_be_of_spans(out, whole_text=not chosen.of_spans and not (chosen.candidates and source.is_dir()))
+
+
+def _scorers(every: list["Chosen"], store: Store, base: str | None) -> list["Scorer"]:
+    """Ready to score; of several those on one base model share it."""
+    if len(every) == 1:
+        return [every[0].scorer(store, base)]
+    from chartune.serving.bulk import scorers_of
+
+    return scorers_of(every, store, base)
 
 
 def _texts(

@@ -8,7 +8,8 @@ import io
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -77,63 +78,99 @@ def must_be_writable(out: Path, source: Path | None = None, *, folders: bool = F
     must_be_a_file(out)
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What one scorer is to write."""
+
+    scorer: Scorer
+    out: Path
+    """CSV, JSON Lines or Parquet by its ending; `-`: standard output; of spans a folder, for brat's files."""
+    choices: Choices
+    """How probabilities become rows."""
+
+
 def write_predictions_of(
     scorer: Scorer, texts: Texts, seen: Checked, out: Path, store: Store, choices: Choices, *, as_json: bool = False
 ) -> Written:
-    """Score an input into a file.
+    """Score an input into a file; arguments and errors as of `write_predictions_of_all`."""
+    return write_predictions_of_all([Wanted(scorer, out, choices)], texts, seen, store, as_json=as_json)[0]
+
+
+def write_predictions_of_all(
+    wanted: Sequence[Wanted], texts: Texts, seen: Checked, store: Store, *, as_json: bool = False
+) -> list[Written]:
+    """Score an input by several scorers, each into a file of its own, chunk by chunk: the input is read once.
 
     Args:
-        scorer: the run.
+        wanted: the scorers, and where their rows go; no two of the same rows.
         texts: the input.
         seen: what `checked` has seen of it.
-        out: CSV, JSON Lines or Parquet by its ending; `-`: standard output; of spans a folder, for brat's files.
         store: keeps the chunks until all are there.
-        choices: how probabilities become rows.
         as_json: whether standard output gets JSON Lines in place of CSV.
 
     Raises:
         StoreError: another process writes the same, or there is no room.
         RunError: one text alone does not fit into memory.
     """
-    choices.must_suit(scorer)
-    related = isinstance(texts, RelatedTexts)
-    must_be_of_spans(out, whole_text=scorer.form.whole_text and not related)
-    parts = {"run": scorer.origin.fingerprint, "weights": scorer.origin.weights, "input": texts.digest(store),
-             "choices": asdict(choices), "environment": scorer.environment, "chunk": CHUNK}  # fmt: skip
+    for each in wanted:
+        each.choices.must_suit(each.scorer)
+        related = isinstance(texts, RelatedTexts)
+        must_be_of_spans(each.out, whole_text=each.scorer.form.whole_text and not related)
+    digest = texts.digest(store)
+    with ExitStack() as held:
+        folders = [held.enter_context(_folder(each, digest, store)) for each in wanted]
+        scored = _scored(wanted, texts, seen, folders)
+        for each, folder, (made, _) in zip(wanted, folders, scored, strict=True):
+            _write_out(each.out, made, texts, store, as_json=as_json)
+            shutil.rmtree(folder)
+        texts.forget()
+    return [
+        Written(each.out, seen.rows, len(made), resumed) for each, (made, resumed) in zip(wanted, scored, strict=True)
+    ]
+
+
+@contextmanager
+def _folder(wanted: Wanted, digest: str, store: Store) -> Iterator[Path]:
+    """Meanwhile the folder of a scorer's chunks is one's own."""
+    origin = wanted.scorer.origin
+    parts = {"run": origin.fingerprint, "weights": origin.weights, "input": digest, "choices": asdict(wanted.choices),
+             "environment": wanted.scorer.environment, "chunk": CHUNK}  # fmt: skip
     name = fingerprint(SHELF, REVISION, parts)
     with store.lease(SHELF, name):
         folder = store.partial(SHELF, name)
         with storing(folder):
-            write_json(folder / MADE_FROM, {"run": scorer.origin.fingerprint})
-        made, resumed = _scored(scorer, texts, seen, folder, choices)
-        if is_folder(out) and isinstance(texts, RelatedTexts):
-            write_relations(map(read_frame, made), texts, out, store)
-        elif is_folder(out):
-            write_standoff(map(read_frame, made), texts, out, store)
-        else:
-            _written_out(made, out, as_json=as_json)
-        shutil.rmtree(folder)
-        texts.forget()
-    return Written(out, seen.rows, len(made), resumed)
+            write_json(folder / MADE_FROM, {"run": origin.fingerprint})
+        yield folder
+
+
+def _write_out(out: Path, made: list[Path], texts: Texts, store: Store, *, as_json: bool) -> None:
+    if is_folder(out) and isinstance(texts, RelatedTexts):
+        write_relations(map(read_frame, made), texts, out, store)
+    elif is_folder(out):
+        write_standoff(map(read_frame, made), texts, out, store)
+    else:
+        _written_out(made, out, as_json=as_json)
 
 
 def _scored(
-    scorer: Scorer, texts: Texts, seen: Checked, folder: Path, choices: Choices
-) -> tuple[list[Path], int]:  # fmt: skip
-    """The file of each chunk, and how many were there already."""
-    made, resumed = [], 0
+    wanted: Sequence[Wanted], texts: Texts, seen: Checked, folders: Sequence[Path]
+) -> list[tuple[list[Path], int]]:
+    """Of each scorer the file of each chunk, and how many were there already."""
+    made: list[list[Path]] = [[] for _ in wanted]
+    resumed = [0] * len(wanted)
     with progress("score", total=seen.rows) as meter:
         for number, chunk in enumerate(texts.chunks()):
-            if (kept := _kept(folder, number)) is not None:
-                resumed += 1
-            else:
-                ids = chunk.ids.cast(pl.Int64) if seen.whole else chunk.ids.cast(pl.String)
-                rows = prediction_rows(scorer, ids, chunk.texts, choices)
-                texts.must_be_unchanged()
-                kept = _keep(rows, folder, number)
-            made.append(kept)
+            ids = chunk.ids.cast(pl.Int64) if seen.whole else chunk.ids.cast(pl.String)
+            for at, (each, folder) in enumerate(zip(wanted, folders, strict=True)):
+                if (kept := _kept(folder, number)) is not None:
+                    resumed[at] += 1
+                else:
+                    rows = prediction_rows(each.scorer, ids, chunk.texts, each.choices)
+                    texts.must_be_unchanged()
+                    kept = _keep(rows, folder, number)
+                made[at].append(kept)
             meter.advance(chunk.ids.len())
-    return made, resumed
+    return list(zip(made, resumed, strict=True))
 
 
 def _keep(rows: pl.DataFrame, folder: Path, number: int) -> Path:

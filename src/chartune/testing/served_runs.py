@@ -24,6 +24,7 @@ LAYERS: Final[Mapping[str, tuple[str, tuple[str, ...], Mapping[str, Any] | None]
     "rslora": ("multiclass", ("frozen",), {"rank": 4, "scaling": "rank-stabilised"}),
     "pissa": ("multilabel", ("frozen",), {"rank": 2, "start": "pissa"}),
     "head only": ("binary", ("frozen",), None),
+    "second head": ("multiclass", ("frozen",), None),
     "own clinical": ("binary", ("trainable",), {"rank": 2}),
     "no clinical": ("multiclass", (), {"rank": 5}),
     "dora": ("binary", (), {"rank": 2, "decomposed": True}),

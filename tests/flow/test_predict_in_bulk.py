@@ -1,0 +1,88 @@
+"""`chartune predict RUN RUN …`: several runs score a table in one pass, each byte for byte as alone."""
+
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+import pytest
+
+from chartune.prediction import files, predictions, texts
+from chartune.runs.run import Run
+from chartune.serving import bulk
+from chartune.stages.chosen import Chosen
+from chartune.store import Store
+from chartune.testing.command_line import chartune
+from chartune.testing.served_runs import notes, served_runs
+from chartune.testing.text_pairs import paired_twin
+
+SOME: Final = ("rslora", "head only", "second head", "dora")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("bulk")
+
+
+@pytest.fixture(scope="module")
+def store(folder: Path) -> Store:
+    return Store(folder / "store").open()
+
+
+@pytest.fixture(scope="module")
+def runs(store: Store, folder: Path) -> dict[str, Run]:
+    return served_runs(store, paired_twin(folder / "base", "bert"), folder, *SOME)
+
+
+@pytest.fixture(scope="module")
+def table(folder: Path) -> Path:
+    written = notes(40, seed=8)
+    pl.DataFrame({"id": range(40), "text": written}).write_csv(folder / "new.csv")
+    return folder / "new.csv"
+
+
+def test_several_runs_write_what_each_writes_alone(
+    store: Store, runs: dict[str, Run], table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (texts, files):
+        monkeypatch.setattr(module, "CHUNK", 16)
+    for ending in ("csv", "parquet"):
+        said = chartune(
+            "predict", *runs, table, "--out", tmp_path / f"all-{{run}}.{ending}", "--store", store.root
+        )  # fmt: skip
+        assert said.code == 0, said.err
+        for name, run in runs.items():
+            alone = tmp_path / f"alone.{ending}"
+            assert chartune("predict", name, table, "--out", alone, "--store", store.root).code == 0
+            assert alone.read_bytes() == (tmp_path / f"all-{run.fingerprint}.{ending}").read_bytes(), name
+
+
+def test_heads_on_the_same_layers_share_one_pass_and_all_runs_one_base(
+    store: Store, runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+    inner = bulk.pooled_vectors
+    monkeypatch.setattr(bulk, "pooled_vectors", lambda model, *rest: read.append(model) or inner(model, *rest))
+    scorers = bulk.scorers_of([Chosen(run) for run in runs.values()], store)
+    for batch in (notes(5, seed=1), notes(5, seed=2)):
+        for scorer in scorers:
+            scorer.decided(batch)
+    assert len(read) == 2 * (len(runs) - 1)
+    weights = [scorer.model.body.embeddings.word_embeddings.weight.data_ptr() for scorer in scorers]  # type: ignore[attr-defined]
+    assert len(set(weights)) == 1
+    assert predictions.pooled_vectors is inner
+
+
+def test_an_output_without_a_place_for_each_and_other_ways_of_reading_are_refused(
+    store: Store, runs: dict[str, Run], table: Path, tmp_path: Path
+) -> None:
+    def refused(*words: object, source: object = table) -> str:
+        said = chartune("predict", *words[:2], source, *words[2:], "--store", store.root)
+        assert said.code == 2
+        return said.err
+
+    both = ("rslora", "dora")
+    assert "must name a file for each" in refused(*both, "--out", tmp_path / "one.csv")
+    assert "must name a file for each" in refused(*both)
+    assert "named twice" in refused("dora", "dora", "--out", tmp_path / "{run}.csv")
+    assert "is a folder" in refused(*both, "--out", tmp_path / "{run}.csv", source=tmp_path)
+    assert not list(tmp_path.iterdir())
