@@ -17,6 +17,7 @@ from chartune.models.load import load_body
 from chartune.notes.text_pair import Text, TextPair
 from chartune.prediction.scorer import Reading
 from chartune.runs.run import Run
+from chartune.serving.admission import must_mix, probe_of
 from chartune.serving.bank import Bank
 from chartune.serving.candidate import shared_adapter
 from chartune.stages.loading import load
@@ -28,6 +29,8 @@ from chartune.testing.twins import EXACT, twin
 
 BOUND: Final = 1e-6
 """By how much a probability may depend on batch mates."""
+UNDONE: Final = 5e-6
+"""By how much it may differ from `predict`, where a shared adapter as large as the matrices is taken back beside them."""
 SOME: Final = ("lora", "rslora", "own clinical", "head only", "dora", "pairs")
 Asked = dict[str, Sequence[Text]]
 
@@ -78,7 +81,7 @@ def probabilities(scorer: Any, reading: Reading) -> NDArray[np.float64]:
     if scorer.form.whole_text:
         made: NDArray[np.float64] = scorer.probability(reading.decided, recalibrated=False)
         return made
-    return np.asarray(np.exp(np.concatenate([one.log_p for one in reading.decided])))
+    return np.asarray(np.exp(np.concatenate([one.log_probabilities for one in reading.decided])))
 
 
 def gap(scorer: Any, one: Reading, other: Reading) -> float:
@@ -245,6 +248,27 @@ def must_be_refused(
         bank.read({"attacked": ["a text"]})
 
 
+def test_a_head_of_the_same_shape_that_somebody_has_signed_is_found_out(
+    store: Store, runs: dict[str, Run], bank: Bank, tmp_path: Path
+) -> None:
+    with pytest.raises(AdapterError, match="must predict what it predicted when it was scored"):
+        bank.load(Run(attacked(runs["own clinical"].path, tmp_path, "swapped head", 2)), "attacked")
+
+
+def test_a_lora_is_tried_in_mixed_batches_before_it_is_mixed(bank: Bank) -> None:
+    task = next(task for task in bank.tasks if task.name == "rslora")
+    body, probe = task.mixed, probe_of(task.scorer.model.body)
+    assert body is not None
+    whole = body.states(
+        {"input_ids": probe, "attention_mask": torch.ones_like(probe)}, [("rslora", slice(0, 2))]
+    )  # fmt: skip
+    assert must_mix(body, "rslora", probe, whole) == ""
+    assert "by more than rounding" in must_mix(body, "lora", probe, whole)
+    body.route.rows = 0
+    with pytest.raises(AdapterError, match="rows of a batch in their order"):
+        body.module.get_submodule("encoder.layer.0.attention.self.query")(torch.zeros(2, 3, 32))
+
+
 @pytest.mark.slow
 def test_two_hundred_attacked_adapters_never_answer(
     store: Store, runs: dict[str, Run], bank: Bank, tmp_path: Path
@@ -271,7 +295,7 @@ def test_every_kind_of_run_is_served(family: str, tmp_path: Path, monkeypatch: p
         for name, run in runs.items():
             scorer = load(run, store)
             alone = scorer.read(asked[name])
-            assert gap(scorer, alone, made[name]) <= BOUND, name
+            assert gap(scorer, alone, made[name]) <= (UNDONE if shared and "clinical" in name else BOUND), name
             if scorer.form.whole_text:
                 assert np.array_equal(bank.scorer(name).decided(asked[name]), alone.decided), name
         with monkeypatch.context() as patched:
