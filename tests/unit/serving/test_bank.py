@@ -30,7 +30,7 @@ from chartune.testing.twins import EXACT, twin
 BOUND: Final = 1e-6
 """By how much a probability may depend on batch mates."""
 UNDONE: Final = 5e-6
-"""By how much it may differ from `predict`, where a shared adapter as large as the matrices is taken back beside them."""
+"""By how much it may differ from `predict` where a shared adapter, here as large as the matrices, is taken back."""
 SOME: Final = ("lora", "rslora", "own clinical", "head only", "dora", "pairs")
 Asked = dict[str, Sequence[Text]]
 
