@@ -34,6 +34,11 @@ class Reading:
     beginning: bool = True
     """Whether what was read is the beginning of each text."""
 
+    def rows(self, start: int, stop: int) -> "Reading":
+        """Some of the texts, in their order."""
+        parts = (self.decided, self.tokens, self.tokens_read, self.words_read, self.truncated)
+        return Reading(*(part[start:stop] for part in parts), beginning=self.beginning)
+
     def words_of(self, split: str) -> dict[str, NDArray[np.int32]]:
         """By split, how many words from its beginning were read of each text; empty: it was not its beginning."""
         return {split: self.words_read} if self.beginning else {}

@@ -63,7 +63,7 @@ def _run(store: Store, base: LocalBackbone, folder: Path, name: str) -> Run:
         "data": _data(folder, answer), "backbone": {"name": str(base.folder)}, "name": name,
         "stack": {"layers": layers}, "max_seq_len": 40 if answer == "pairs" else 24, "numerics": {"precision": "fp32"},
         "long": {"kind": "windows", "most": 3} if answer == "multilabel" else {"kind": "first"},
-        "optimisation": {"duration": {"value": 3, "unit": "steps"}, "learning_rate": 3e-2, "batch_size": 8},
+        "optimisation": {"duration": {"value": 3, "unit": "steps"}, "learning_rate": 1e-2, "batch_size": 8},
     }  # fmt: skip
     return finetune(Finetune.parse(asked), store)
 
