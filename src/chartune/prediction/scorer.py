@@ -36,8 +36,11 @@ class Reading:
 
     def rows(self, start: int, stop: int) -> "Reading":
         """Some of the texts, in their order."""
-        parts = (self.decided, self.tokens, self.tokens_read, self.words_read, self.truncated)
-        return Reading(*(part[start:stop] for part in parts), beginning=self.beginning)
+        own = slice(start, stop)
+        return Reading(
+            self.decided[own], self.tokens[own], self.tokens_read[own], self.words_read[own], self.truncated[own],
+            self.beginning,
+        )  # fmt: skip
 
     def words_of(self, split: str) -> dict[str, NDArray[np.int32]]:
         """By split, how many words from its beginning were read of each text; empty: it was not its beginning."""

@@ -121,7 +121,7 @@ def must_not_depend_on_batch_mates(bank: Bank, shuffles: int, monkeypatch: pytes
             made = bank.read({name: [asked[name][row] for row in own] for name, own in rows.items()})
             for name, own in rows.items():
                 for place, row in enumerate(own):
-                    one = Reading(made[name].decided[place : place + 1], *[np.zeros(1, dtype=np.int64)] * 4)  # type: ignore[arg-type]
+                    one = made[name].rows(place, place + 1)
                     assert gap(scorers[name], alone[name, row], one) <= BOUND, (name, row, shuffle)
 
 
