@@ -2,8 +2,8 @@
 
 texts, prompts ─tokens─▶ 2 operations for each weight and token ─▶ rate of this machine ─▶ seconds
 
-Its one constant lies among what SmolLM2-135M attained on one core of 2026 in bf16: shares from 0.07 (80 tokens, 11 labels
-of 4 tokens) to 0.20 (300 tokens, 2 labels of one). How far other models and machines are off was not measured.
+Its one constant lies among what SmolLM2-135M attained on one core of 2026 in bf16: shares from 0.07 (80 tokens, 11
+labels of 4 tokens) to 0.20 (300 tokens, 2 labels of one). How far other models and machines are off was not measured.
 """
 
 from typing import Final
