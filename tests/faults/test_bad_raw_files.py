@@ -124,6 +124,7 @@ def test_a_bad_cell_is_placed_by_file_column_and_row(tmp_path: Path) -> None:
 @pytest.mark.parametrize("block", [64, 1 << 22])
 def test_a_row_with_too_many_fields_is_placed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     monkeypatch.setattr("chartune.sources.whole_rows.BLOCK", block)
+    monkeypatch.setattr("chartune.sources.whole_rows.PIECE", block)
     folder = hospital(tmp_path / "raw")
     too_many_fields(folder)
     where = r"NOTEEVENTS\.csv\.gz .* not a well-formed table: data row 400 has 13 fields, and the header 11;"
