@@ -1,0 +1,44 @@
+"""`chartune serve`: tasks over one base model, behind HTTP on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chartune.cli.options import DEFAULT_STORE, StoreOption, open_store, path_option
+from chartune.errors import ConfigError
+from chartune.extras import installed
+from chartune.log import say
+
+
+def command(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[RUN]...", help="Fine-tuned runs on one base model; each answers under its name."),
+    ] = None,
+    bank: Annotated[
+        Path | None,
+        path_option("--bank", "A YAML file of tasks in place of RUN (docs/serving.md)."),
+    ] = None,
+    host: Annotated[str, typer.Option("--host", help="A loopback address.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")] = 8400,
+    store: StoreOption = DEFAULT_STORE,
+) -> None:  # fmt: skip
+    """Answer requests of programs on this machine: notes in, scores of several tasks out. Research only.
+
+    Routes: POST /v1/score, GET /v1/tasks, /livez, /readyz, /openapi.json. Requests need no key, so that nobody but this
+    machine is listened to. SIGTERM ends it when all that was accepted is answered.
+    """
+    if bool(runs) == bool(bank):
+        raise ConfigError("either runs or --bank must say what is served; give one of the two.")
+    with installed("serve", "`chartune serve` needs FastAPI and uvicorn"):
+        from chartune.serving.listening import listen, must_be_loopback
+        from chartune.serving.service import Limits
+    from chartune.serving.bank_file import BankFile, bank_of, named_runs
+
+    must_be_loopback(host)
+    opened = open_store(store)
+    served = bank_of(BankFile.read(bank) if bank else named_runs(runs or [], opened), opened)
+    for task in served.tasks:
+        say(f"{task.name}: {f'in batches of its own ({task.apart})' if task.apart else 'in mixed batches'}")
+    listen(served, Limits(), host, port, lambda address: say(f"serving {len(served.tasks)} tasks on {address}"))
