@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from chartune.cli.options import DEFAULT_STORE, StoreOption, open_store, path_option
+from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, open_store, path_option
 from chartune.errors import ConfigError
 from chartune.extras import installed
 from chartune.log import say
@@ -23,6 +23,7 @@ def command(
     host: Annotated[str, typer.Option("--host", help="A loopback address.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")] = 8400,
     store: StoreOption = DEFAULT_STORE,
+    as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Answer requests of programs on this machine: notes in, scores of several tasks out. Research only.
 
@@ -41,4 +42,8 @@ def command(
     served = bank_of(BankFile.read(bank) if bank else named_runs(runs or [], opened), opened)
     for task in served.tasks:
         say(f"{task.name}: {f'in batches of its own ({task.apart})' if task.apart else 'in mixed batches'}")
-    listen(served, Limits(), host, port, lambda address: say(f"serving {len(served.tasks)} tasks on {address}"))
+
+    def ready(address: str) -> None:
+        emit({"address": address, "tasks": [task.name for task in served.tasks]}, as_json, f"serving on {address}")
+
+    listen(served, Limits(), host, port, ready)

@@ -264,33 +264,31 @@ def test_a_bank_file_names_tasks_and_what_does_not_fit_is_refused(store: Store, 
 
 @pytest.mark.slow
 def test_a_signal_under_load_loses_nothing_that_was_accepted(store: Store) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "chartune", "serve", "rslora", "--port", "0", "--store", str(store.root)],
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    assert process.stderr is not None
-    try:
-        lines = iter(process.stderr.readline, "")
-        address = next(line for line in lines if "serving 1 tasks on" in line).split()[-1]
-        body = json.dumps({"notes": [{"text": f"{RARE} {text}"} for text in notes(200, seed=1)]}).encode()
-        answers: list[int] = []
+    command = [sys.executable, "-m", "chartune", "serve", "rslora", "--port", "0", "--json", "--store", str(store.root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            lines = iter(process.stdout.readline, "}\n")
+            address = json.loads("".join(lines) + "}")["address"]
+            body = json.dumps({"notes": [{"text": f"{RARE} {text}"} for text in notes(200, seed=1)]}).encode()
+            answers: list[int] = []
 
-        def ask_once() -> None:
-            request = Request(f"{address}/v1/score", body, {"Content-Type": "application/json"})
-            with urlopen(request, timeout=60) as answer:
-                answers.append(len(json.load(answer)["rows"]))
+            def ask_once() -> None:
+                request = Request(f"{address}/v1/score", body, {"Content-Type": "application/json"})
+                with urlopen(request, timeout=60) as answer:
+                    answers.append(len(json.load(answer)["rows"]))
 
-        clients = [threading.Thread(target=ask_once) for _ in range(12)]
-        for client in clients:
-            client.start()
-        while not answers:  # all have been accepted when one is answered
-            time.sleep(0.01)
-        process.send_signal(signal.SIGTERM)
-        for client in clients:
-            client.join(60)
-        assert answers == [200] * 12
-        assert process.wait(30) == 0
-        assert RARE not in process.stderr.read()
-    finally:
-        process.kill()
-        process.wait()
+            clients = [threading.Thread(target=ask_once) for _ in range(12)]
+            for client in clients:
+                client.start()
+            while not answers:  # all have been accepted when one is answered
+                time.sleep(0.01)
+            process.send_signal(signal.SIGTERM)
+            said = process.communicate(timeout=100)
+            for client in clients:
+                client.join(60)
+            assert answers == [200] * 12
+            assert process.returncode == 0
+            assert RARE not in "".join(said)
+        finally:
+            process.kill()
