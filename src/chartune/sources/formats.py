@@ -188,7 +188,7 @@ def _parsed(block: bytes, **options: Any) -> pl.DataFrame | None:
     """The rows of a block; None: they are no table, and what the parser says may quote a cell."""
     try:
         return pl.read_csv(block, **options)
-    except pl.exceptions.ComputeError:
+    except pl.exceptions.PolarsError:
         return None
 
 
