@@ -51,7 +51,7 @@ def served_runs(store: Store, base: LocalBackbone, folder: Path, *names: str) ->
     """
     clinical = folder / "clinical"
     if not clinical.exists():
-        kept(clinical, base, LoRA(rank=2, targets="all-linear"))
+        kept(clinical, base, LoRA(rank=2, alpha=1, targets="all-linear"))  # as large as the matrices, not larger
     return {name: _run(store, base, folder, name) for name in names}
 
 

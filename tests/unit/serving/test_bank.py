@@ -20,6 +20,7 @@ from chartune.runs.run import Run
 from chartune.serving.admission import must_mix, probe_of
 from chartune.serving.bank import Bank
 from chartune.serving.candidate import shared_adapter
+from chartune.serving.mixing import Beside
 from chartune.stages.loading import load
 from chartune.store import Store
 from chartune.testing.attacked_adapters import ATTACKS, attacked
@@ -137,10 +138,12 @@ def test_every_adapter_moves_its_own_rows_and_no_others(bank: Bank, runs: dict[s
     task, texts = next(task for task in bank.tasks if task.name == "lora"), notes(4, seed=9)
     assert task.mixed
     whole = bank.read({"lora": texts})["lora"]
-    beside: Any = task.mixed.module.get_submodule("encoder.layer.0.attention.self.query")
-    change = beside.changes.pop("lora")
+    matrices = [each for each in task.mixed.module.modules() if isinstance(each, Beside) and "lora" in each.changes]
+    changes = [each.changes.pop("lora") for each in matrices]
     moved = gap(task.scorer, whole, bank.read({"lora": texts})["lora"])
-    beside.changes["lora"] = change
+    for each, change in zip(matrices, changes, strict=True):
+        each.changes["lora"] = change
+    assert len(matrices) == 4  # query and value of two blocks
     assert moved > 10 * BOUND
     assert gap(task.scorer, whole, bank.read({"lora": texts, "rslora": texts, "own clinical": texts})["lora"]) <= BOUND
 
