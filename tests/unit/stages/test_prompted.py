@@ -59,26 +59,34 @@ def asked(place: Path, data: Any, llama: LocalBackbone) -> Run:
     return run(one, Store(place / "store").open())
 
 
+@pytest.fixture(scope="module")
+def shown(place: Path, data: Any, llama: LocalBackbone) -> Run:
+    """With an example, and one template."""
+    one = stage(data, llama, templates=("Note: {text}\nDoes the patient live? {label}",), examples=(1,),
+                instruction="Outcome of the stay", example_tokens=30, verbalizers={"died": "no, died"})  # fmt: skip
+    return run(one, Store(place / "store").open())
+
+
 def texts_of(run: Run, store: Store, split: str) -> pl.DataFrame:
     data = store.find("data", run.data or "")
     assert data is not None
     return pl.read_parquet(data.path / "mortality.parquet").filter(pl.col("split") == split).sort("hadm_id")
 
 
-def test_it_equals_transformers_on_the_whole_prompt(asked: Run, place: Path, llama: LocalBackbone) -> None:
+def test_it_equals_transformers_on_the_whole_prompt(shown: Run, place: Path, llama: LocalBackbone) -> None:
     model = AutoModelForCausalLM.from_pretrained(llama.folder, dtype=torch.float32, attn_implementation="eager").eval()
-    tokenizer, store, prompt = load_tokenizer(llama), Store(place / "store"), asked.about.prompt
+    tokenizer, store, prompt = load_tokenizer(llama), Store(place / "store"), shown.about.prompt
     assert prompt is not None
     assert prompt["verbalizers"] == ["survived", "no, died"]
     before = prompt["instruction"]
-    if prompt["examples"]:
-        train = texts_of(asked, store, "train")
-        labels = train["label"].to_numpy()
-        place_of = int(asking.drawn(labels, 2, 1, 0)[0])
-        ids = tokenizer(train["text"][place_of], add_special_tokens=False, return_offsets_mapping=True)
-        shown = train["text"][place_of][: ids["offset_mapping"][5][1]]
-        filled = prompt["template"].replace("{text}", shown)
-        before += "\n\n" + filled.replace("{label}", prompt["verbalizers"][labels[place_of]])
+    train = texts_of(shown, store, "train")
+    labels = train["label"].to_numpy()
+    place_of = int(asking.drawn(labels, 2, 1, 0)[0])
+    ids = tokenizer(train["text"][place_of], add_special_tokens=False, return_offsets_mapping=True)
+    beginning = train["text"][place_of][: ids["offset_mapping"][29][1]]
+    assert "number" in beginning  # no other text begins so
+    filled = prompt["template"].replace("{text}", beginning)
+    before += "\n\n" + filled.replace("{label}", prompt["verbalizers"][labels[place_of]])
 
     def score(text: str, word: str) -> float:
         context = f"{before}\n\n{prompt['template'].removesuffix(' {label}').replace('{text}', text)}"
@@ -89,9 +97,9 @@ def test_it_equals_transformers_on_the_whole_prompt(asked: Run, place: Path, lla
         return float(np.mean([logits[at - 1, ids[at]] for at in range(len(start), len(ids))]))
 
     for split in ("validation", "test"):
-        texts = texts_of(asked, store, split)["text"]
+        texts = texts_of(shown, store, split)["text"]
         odds = [score(text, "no, died") - score(text, "survived") for text in texts]
-        np.testing.assert_allclose(asked.predictions(split)["logit"], odds, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(shown.predictions(split)["logit"], odds, rtol=1e-4, atol=1e-4)
 
 
 def test_the_prompt_is_the_one_that_does_best_on_the_validation_split(asked: Run) -> None:

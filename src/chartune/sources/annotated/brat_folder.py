@@ -23,10 +23,10 @@ from chartune.sources.annotated.corpus import (
     named_split,
     notes,
 )
+from chartune.sources.annotated.dev import drawn_test
 from chartune.sources.annotated.documents import Rows
 from chartune.sources.annotated.findings import Findings
 from chartune.sources.annotated.placing import place, relate
-from chartune.sources.splits import HashSplit
 
 DRAWN: Final = "no folder names a split, so that a hash of its name drew the test split"
 
@@ -52,7 +52,7 @@ class BratFolder(AnnotatedCorpus):
     def _split(self, doc_id: str, named: Mapping[str, str | None], findings: Findings) -> str:
         if not any(named.values()):
             findings.note("documents", DRAWN, doc_id)
-            drawn = HashSplit(salt=self.salt, train=1 - self.test, validation=0.0, test=self.test)
+            drawn = drawn_test(self.salt, self.test)
             return drawn.drawn(doc_id)
         if named[doc_id] == VALIDATION and TEST not in named.values():
             findings.note("documents", DEV_IS_TEST, doc_id)

@@ -39,3 +39,15 @@ class DevSplit(Config):
         joined = documents.join(parts, on="patient", how="left", maintain_order="left")
         split = pl.when(pl.col("split") == TRAIN).then("part").otherwise("split")
         return joined.with_columns(split=split).drop("part")
+
+
+def drawn_test(salt: str, test: float) -> HashSplit:
+    """Who is in the test split of a corpus that names none, by a hash that `DevSplit` does not share.
+
+    With one hash for both, whom it leaves to learn from could never be drawn for the validation split.
+
+    Args:
+        salt: another salt, another test split.
+        test: its share.
+    """
+    return HashSplit(salt=f"{salt}, test", train=1 - test, validation=0.0, test=test)

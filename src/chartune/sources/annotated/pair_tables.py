@@ -30,12 +30,12 @@ from chartune.sources.annotated.corpus import (
     named_split,
     same_first_text,
 )
+from chartune.sources.annotated.dev import drawn_test
 from chartune.sources.annotated.documents import Rows
 from chartune.sources.annotated.findings import Findings
 from chartune.sources.formats import ENDINGS
 from chartune.sources.own_dialect import Filled
 from chartune.sources.reading import batches, header
-from chartune.sources.splits import HashSplit
 from chartune.sources.tables import Column, Tally
 from chartune.sources.tabular import Tabular
 
@@ -94,7 +94,7 @@ class PairTables(AnnotatedCorpus):
         read = pl.concat([self._read(path, file) for path, file in sorted(self.files().items())])
         _must_be_named_once(read["id"])
         named = set(read["split"].drop_nulls())
-        drawn = HashSplit(salt=self.salt, train=1 - self.test, validation=0.0, test=self.test)
+        drawn = drawn_test(self.salt, self.test)
         for pair in read.iter_rows(named=True):
             reason = _cannot_be_used(pair)
             findings.read("pairs")

@@ -26,9 +26,9 @@ from chartune.sources.annotated.corpus import (
     decoded,
     named_split,
 )
+from chartune.sources.annotated.dev import drawn_test
 from chartune.sources.annotated.documents import Rows
 from chartune.sources.annotated.findings import Findings
-from chartune.sources.splits import HashSplit
 
 FILE: Final = re.compile(r"(?:ori_)?pqa[lau]\w*\.json(?:\.gz)?", re.IGNORECASE)
 LABELS: Final = frozenset({"yes", "no", "maybe"})
@@ -56,7 +56,7 @@ class PubMedQa(AnnotatedCorpus):
         """Read the questions, file by file. Raises SchemaError, too, where an id occurs twice."""
         files = [file for file in read_corpus(self.folder, self.endings) if FILE.fullmatch(file.name)]
         named = {file.path: named_split(file.path) for file in files}
-        drawn = HashSplit(salt=self.salt, train=1 - self.test, validation=0.0, test=self.test)
+        drawn = drawn_test(self.salt, self.test)
         known: set[str] = set()
         for file in files:
             for id_, entry in _entries(file, findings).items():

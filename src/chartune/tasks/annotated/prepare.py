@@ -26,7 +26,7 @@ from chartune.tasks.containment.settings import NearCopies
 from chartune.tasks.frames import write_frame
 from chartune.tasks.prepared import BasePreparation, named_once
 
-REVISION: Final = 6
+REVISION: Final = 7
 """Raised when a bug fix changes what prepared corpora hold."""
 
 

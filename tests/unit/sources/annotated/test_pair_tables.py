@@ -108,6 +108,14 @@ def test_pubmedqa_reads_question_and_abstract_and_counts_what_has_none(tmp_path:
         PubMedQa(folder=write_loose(tmp_path / "odd", {"ori_pqal.json": "[1]"})).load()
 
 
+def test_drawn_test_and_validation_splits_of_numbered_texts_both_have_their_share(tmp_path: Path) -> None:
+    pairs = PubMedQa(folder=write_pubmedqa(tmp_path, 600)).load().pairs
+    assert 0.16 < _share(pairs, "test") < 0.24
+    parted = _with_validation(DevSplit(), pairs)
+    assert 0.05 < _share(parted, "validation") < 0.12
+    assert _share(parted, "test") == _share(pairs, "test")
+
+
 def test_open_pairs_are_read_whole() -> None:
     rqe = open_data("rqe-amia2016")
     assert detect_annotated(rqe) == "pairs"
