@@ -63,7 +63,7 @@ def asked(place: Path, data: Any, llama: LocalBackbone) -> Run:
 def shown(place: Path, data: Any, llama: LocalBackbone) -> Run:
     """With an example, and one template."""
     one = stage(data, llama, templates=("Note: {text}\nDoes the patient live? {label}",), examples=(1,),
-                instruction="Outcome of the stay", example_tokens=30, verbalizers={"died": "no, died"})  # fmt: skip
+                instruction="Outcome of the stay", example_tokens=30, max_seq_len=160, verbalizers={"died": "no, died"})  # fmt: skip
     return run(one, Store(place / "store").open())
 
 
@@ -91,7 +91,7 @@ def test_it_equals_transformers_on_the_whole_prompt(shown: Run, place: Path, lla
     def score(text: str, word: str) -> float:
         context = f"{before}\n\n{prompt['template'].removesuffix(' {label}').replace('{text}', text)}"
         start, ids = (tokenizer(each)["input_ids"] for each in (context, f"{context} {word}"))
-        assert len(ids) <= 128
+        assert len(ids) <= 160
         with torch.no_grad():
             logits = model(torch.tensor([ids])).logits[0].double().log_softmax(-1)
         return float(np.mean([logits[at - 1, ids[at]] for at in range(len(start), len(ids))]))
