@@ -135,7 +135,8 @@ FIELDS: Final[Mapping[str, str]] = {
     "contributions": "of a layer to logits",
     "process": "of the machine", "weights": "of a model", "optimizer": "of a model", "batch": "of a micro-batch",
     "data": "of a class", "free": "of the machine", "peak": "of the machine", "kept": "of a model",
-    "while_training": "of a model", "gflops": "of the machine", "gigabytes": "of the machine", "count": "read: a class",
+    "while_training": "of a model", "gflops": "of the machine", "attention_gflops": "of the machine",
+    "gigabytes": "of the machine", "count": "read: a class",
     "of": "read: a class", "texts": "a class", "days": "age of a folder",
 }  # fmt: skip
 """Numeric fields of JSON answers, and why they may stand there."""

@@ -63,7 +63,8 @@ def asked(place: Path, data: Any, llama: LocalBackbone) -> Run:
 def shown(place: Path, data: Any, llama: LocalBackbone) -> Run:
     """With an example, and one template."""
     one = stage(data, llama, templates=("Note: {text}\nDoes the patient live? {label}",), examples=(1,),
-                instruction="Outcome of the stay", example_tokens=30, max_seq_len=160, verbalizers={"died": "no, died"})  # fmt: skip
+                instruction="Outcome of the stay", example_tokens=30, max_seq_len=160,
+                verbalizers={"died": "no, died"})  # fmt: skip
     return run(one, Store(place / "store").open())
 
 
