@@ -31,6 +31,7 @@ KINDS: Final[tuple[tuple[str, str], ...]] = (
     (r"[<>≈]?\s?(?:100|[1-9]0) %", "shares of texts in tens"),
     (r"\bTable \d|\bet al\. \(\d{4}\)|\bet al\., \d{4}|\bTexts?, \d{4}|\(\d{4}\), Clinical|arXiv:[\d.]+", "citations"),
     (r"ICD-(?:9|10)|icd9|MIMIC-III 1\.4|mimic3|mimic4|1\.4 layout|TF-IDF|UTF-8|U\+FFFD", "names of codes and formats"),
+    (r"what was noted then \(\d+\): chartune datasets \w{8}", "sentences that were said before, and a fingerprint"),
     (r"data row \d+", "where a damaged cell stands: a place, no count"),
     (r"\d[\d.,]* (?:s|min|h|B|KiB|MiB|GiB)\b", "seconds and bytes of the machine"),
     (r"aged? (?:at admission )?18 or more|flag is 0 or 1|with 10 training cases|for 96 consecutive hours|"
