@@ -53,6 +53,14 @@ def bert(twins: Path) -> LocalBackbone:
     return twin(twins, "bert")
 
 
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A `Served`: runs that all tests of serving share, trained once; not to be changed."""
+    from chartune.testing.served_runs import served  # takes seconds: only where it is asked for
+
+    return served(tmp_path_factory.mktemp("served"))
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     return Store(tmp_path / "store").open()

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from chartune.stages.finetune import Finetune, finetune
 from chartune.store import Store
 from chartune.testing.adapted import kept
 from chartune.testing.own_corpora import write_conll
-from chartune.testing.text_pairs import write_pairs
+from chartune.testing.text_pairs import paired_twin, write_pairs
 
 WORDS: Final = ("septic", "afebrile", "stable", "fall", "stroke", "pain", "of", "the")
 SHORT: Final = ("conll", "pairs")
@@ -32,6 +33,25 @@ LAYERS: Final[Mapping[str, tuple[str, tuple[str, ...], Mapping[str, Any] | None]
     "pairs": ("pairs", ("frozen",), {"rank": 2}),
 }
 """Name → its answer or corpus, what becomes of the clinical adapter, and its own LoRA; None: only a head learns."""
+
+
+SOME: Final = ("lora", "rslora", "own clinical", "head only", "second head", "dora", "pairs")
+"""Those that ordinary tests share."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """Runs on one base model, in a store of their own; not to be changed."""
+
+    store: Store
+    base: LocalBackbone
+    runs: dict[str, Run]
+
+
+def served(folder: Path) -> Served:
+    """The runs of `SOME`, on a twin of BERT. folder: gets all of it."""
+    base, store = paired_twin(folder / "base", "bert"), Store(folder / "store").open()
+    return Served(store, base, served_runs(store, base, folder, *SOME))
 
 
 def notes(count: int, seed: int, longest: int = 40) -> list[str]:

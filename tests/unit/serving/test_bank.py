@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from chartune.batches import budgets
-from chartune.errors import AdapterError, ChartuneError, ConfigError, DataError, RunError
+from chartune.errors import AdapterError, ConfigError, DataError, RunError
 from chartune.models.backbone import LocalBackbone
 from chartune.models.load import load_body
 from chartune.notes.text_pair import Text, TextPair
@@ -23,8 +23,7 @@ from chartune.serving.candidate import shared_adapter
 from chartune.serving.mixing import Beside
 from chartune.stages.loading import load
 from chartune.store import Store
-from chartune.testing.attacked_adapters import ATTACKS, attacked
-from chartune.testing.served_runs import LAYERS, notes, served_runs
+from chartune.testing.served_runs import LAYERS, Served, notes, served_runs
 from chartune.testing.text_pairs import paired_twin
 from chartune.testing.twins import EXACT, twin
 
@@ -32,28 +31,22 @@ BOUND: Final = 1e-6
 """By how much a probability may depend on batch mates."""
 BESIDE: Final = 5e-6
 """By how much it may differ from `predict`, whose layers are in the matrices; in the twins both are as large."""
-SOME: Final = ("lora", "rslora", "own clinical", "head only", "dora", "pairs")
 Asked = dict[str, Sequence[Text]]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("bank")
+def store(served: Served) -> Store:
+    return served.store
 
 
 @pytest.fixture(scope="module")
-def base(folder: Path) -> LocalBackbone:
-    return paired_twin(folder / "base", "bert")
+def runs(served: Served) -> dict[str, Run]:
+    return served.runs
 
 
 @pytest.fixture(scope="module")
-def store(folder: Path) -> Store:
-    return Store(folder / "store").open()
-
-
-@pytest.fixture(scope="module")
-def runs(store: Store, base: LocalBackbone, folder: Path) -> dict[str, Run]:
-    return served_runs(store, base, folder, *SOME)
+def base(served: Served) -> LocalBackbone:
+    return served.base
 
 
 @pytest.fixture(scope="module")
@@ -207,10 +200,9 @@ def test_a_name_is_given_once_and_other_texts_are_refused(bank: Bank, runs: dict
     assert bank.read({"lora": [], "dora": []})["lora"].decided.shape == (0,)
 
 
-def test_runs_of_two_bases_and_of_no_adapter_are_refused(
-    store: Store, runs: dict[str, Run], folder: Path, tmp_path: Path
-) -> None:
-    other = served_runs(store, twin(folder / "other", "bert"), tmp_path, "no clinical")["no clinical"]
+def test_runs_of_two_bases_and_of_no_adapter_are_refused(store: Store, runs: dict[str, Run], tmp_path: Path) -> None:
+    elsewhere = Store(tmp_path / "store").open()
+    other = served_runs(elsewhere, twin(tmp_path / "other", "bert"), tmp_path, "no clinical")["no clinical"]
     bank = filled(Bank(store), {"lora": runs["lora"]})
     with pytest.raises(AdapterError, match="must stand on one base model"):
         bank.load(other)
@@ -231,33 +223,6 @@ def test_a_run_that_shares_no_base_is_refused(
         Bank(store).load(Run(runs["lora"].path))
 
 
-@pytest.mark.parametrize("kind", list(ATTACKS))
-def test_an_attacked_adapter_never_answers(
-    kind: str, store: Store, runs: dict[str, Run], bank: Bank, tmp_path: Path
-) -> None:
-    must_be_refused(kind, 0, store, runs, bank, tmp_path)
-
-
-def must_be_refused(
-    kind: str, seed: int, store: Store, runs: dict[str, Run], bank: Bank, tmp_path: Path
-) -> None:  # fmt: skip
-    run = runs["lora" if seed % 2 else "own clinical"]
-    before = bank.tasks
-    with pytest.raises(ChartuneError) as refused:
-        bank.load(Run(attacked(run.path, tmp_path / str(seed), kind, seed)), "attacked")
-    assert str(refused.value).endswith(".")
-    assert bank.tasks == before
-    with pytest.raises(ConfigError, match="'attacked' is not"):
-        bank.read({"attacked": ["a text"]})
-
-
-def test_a_head_of_the_same_shape_that_somebody_has_signed_is_found_out(
-    store: Store, runs: dict[str, Run], bank: Bank, tmp_path: Path
-) -> None:
-    with pytest.raises(AdapterError, match="must predict what it predicted when it was scored"):
-        bank.load(Run(attacked(runs["own clinical"].path, tmp_path, "swapped head", 2)), "attacked")
-
-
 def test_a_lora_is_tried_in_mixed_batches_before_it_is_mixed(bank: Bank) -> None:
     task = next(task for task in bank.tasks if task.name == "rslora")
     body, probe = task.mixed, probe_of(task.scorer.model.body)
@@ -270,19 +235,6 @@ def test_a_lora_is_tried_in_mixed_batches_before_it_is_mixed(bank: Bank) -> None
     body.route.rows = 0
     with pytest.raises(AdapterError, match="rows of a batch in their order"):
         body.module.get_submodule("encoder.layer.0.attention.self.query")(torch.zeros(2, 3, 32))
-
-
-@pytest.mark.slow
-def test_two_hundred_attacked_adapters_never_answer(
-    store: Store, runs: dict[str, Run], bank: Bank, tmp_path: Path
-) -> None:
-    texts = notes(4, seed=9)
-    before = bank.read({"lora": texts, "own clinical": texts})
-    for kind in ATTACKS:
-        for seed in range(1, 26):
-            must_be_refused(kind, seed, store, runs, bank, tmp_path / kind)
-    after = bank.read({"lora": texts, "own clinical": texts})
-    assert all(np.array_equal(before[name].decided, after[name].decided) for name in before)
 
 
 @pytest.mark.slow

@@ -27,10 +27,11 @@ from chartune.serving.queue import Answer, ClosedError, FullError, Queue
 from chartune.serving.service import Limits, service
 from chartune.stages.predicting import predict
 from chartune.store import Store
-from chartune.testing.served_runs import notes, served_runs
-from chartune.testing.text_pairs import paired_twin
+from chartune.testing.served_runs import Served, notes
 
 RARE: Final = "zebrafinch"
+PART: Final = 1000
+"""Bytes of a body that come at once."""
 SMALL: Final = Limits(body=4000, notes=6, tokens=400, queue=800)
 
 
@@ -39,18 +40,13 @@ class Said(NamedTuple):
     headers: dict[str, str]
     body: Any
     text: str
+    unread: int
+    """Parts of the body that were not taken."""
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("service")
-
-
-@pytest.fixture(scope="module")
-def store(folder: Path) -> Store:
-    store = Store(folder / "store").open()
-    served_runs(store, paired_twin(folder / "base", "bert"), folder, "rslora", "pairs")
-    return store
+def store(served: Served) -> Store:
+    return served.store
 
 
 @pytest.fixture(scope="module")
@@ -69,8 +65,11 @@ def ask(app: Any, method: str, path: str, body: Any = None, raw: bytes | None = 
     """One request, without a network."""
     data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
     sent: list[Any] = []
-    parts = [data[start : start + 1000] for start in range(0, max(1, len(data)), 1000)]
-    messages = [{"type": "http.request", "body": part, "more_body": part is not parts[-1]} for part in parts]
+    starts = range(0, max(1, len(data)), PART)
+    messages = [
+        {"type": "http.request", "body": data[start : start + PART], "more_body": start != starts[-1]}
+        for start in starts
+    ]
 
     async def receive() -> Any:
         if messages:
@@ -88,7 +87,7 @@ def ask(app: Any, method: str, path: str, body: Any = None, raw: bytes | None = 
     asyncio.run(app(scope, receive, send))
     text = b"".join(message.get("body", b"") for message in sent[1:]).decode()
     headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-    return Said(sent[0]["status"], headers, json.loads(text), text)
+    return Said(sent[0]["status"], headers, json.loads(text), text, len(messages))
 
 
 def test_rows_are_those_of_predict(app: Any, store: Store) -> None:
@@ -142,6 +141,11 @@ def test_what_is_refused_is_refused_without_a_word_of_it(app: Any, body: Any, st
         said = ask(app, "POST", "/v1/score", *((None, body) if isinstance(body, bytes) else (body,)))
     assert said.status == status, said.text
     assert RARE not in said.text + str(said.headers) + str(events)
+
+
+def test_of_a_body_that_is_too_long_the_rest_is_not_taken(app: Any) -> None:
+    said = ask(app, "POST", "/v1/score", raw=b" " * (30 * PART))
+    assert (said.status, said.unread) == (413, 30 - SMALL.body // PART - 1)
 
 
 def test_there_is_nothing_else(app: Any) -> None:

@@ -12,52 +12,51 @@ from chartune.serving import bulk
 from chartune.stages.chosen import Chosen
 from chartune.store import Store
 from chartune.testing.command_line import chartune
-from chartune.testing.served_runs import notes, served_runs
-from chartune.testing.text_pairs import paired_twin
+from chartune.testing.served_runs import Served, notes
 
 SOME: Final = ("rslora", "head only", "second head", "dora")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("bulk")
+def store(served: Served) -> Store:
+    return served.store
 
 
 @pytest.fixture(scope="module")
-def store(folder: Path) -> Store:
-    return Store(folder / "store").open()
+def runs(served: Served) -> dict[str, Run]:
+    return served.runs
 
 
 @pytest.fixture(scope="module")
-def runs(store: Store, folder: Path) -> dict[str, Run]:
-    return served_runs(store, paired_twin(folder / "base", "bert"), folder, *SOME)
+def some(runs: dict[str, Run]) -> dict[str, Run]:
+    return {name: runs[name] for name in SOME}
 
 
 @pytest.fixture(scope="module")
-def table(folder: Path) -> Path:
-    written = notes(40, seed=8)
-    pl.DataFrame({"id": range(40), "text": written}).write_csv(folder / "new.csv")
-    return folder / "new.csv"
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("bulk") / "new.csv"
+    pl.DataFrame({"id": range(40), "text": notes(40, seed=8)}).write_csv(file)
+    return file
 
 
 def test_several_runs_write_what_each_writes_alone(
-    store: Store, runs: dict[str, Run], table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    store: Store, some: dict[str, Run], table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (texts, files):
         monkeypatch.setattr(module, "CHUNK", 16)
     for ending in ("csv", "parquet"):
         said = chartune(
-            "predict", *runs, table, "--out", tmp_path / f"all-{{run}}.{ending}", "--store", store.root
+            "predict", *some, table, "--out", tmp_path / f"all-{{run}}.{ending}", "--store", store.root
         )  # fmt: skip
         assert said.code == 0, said.err
-        for name, run in runs.items():
+        for name, run in some.items():
             alone = tmp_path / f"alone.{ending}"
             assert chartune("predict", name, table, "--out", alone, "--store", store.root).code == 0
             assert alone.read_bytes() == (tmp_path / f"all-{run.fingerprint}.{ending}").read_bytes(), name
 
 
 def test_heads_on_the_same_layers_share_one_pass_and_all_runs_one_base(
-    store: Store, runs: dict[str, Run], monkeypatch: pytest.MonkeyPatch
+    store: Store, some: dict[str, Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[Any] = []
 
@@ -66,11 +65,11 @@ def test_heads_on_the_same_layers_share_one_pass_and_all_runs_one_base(
         return predictions.pooled_vectors(model, *rest)
 
     monkeypatch.setattr("chartune.serving.bulk.pooled_vectors", counted)
-    scorers = bulk.scorers_of([Chosen(run) for run in runs.values()], store)
+    scorers = bulk.scorers_of([Chosen(run) for run in some.values()], store)
     for batch in (notes(5, seed=1), notes(5, seed=2)):
         for scorer in scorers:
             scorer.decided(batch)
-    assert len(read) == 2 * (len(runs) - 1)
+    assert len(read) == 2 * (len(some) - 1)
     weights = [scorer.model.body.embeddings.word_embeddings.weight.data_ptr() for scorer in scorers]  # type: ignore[attr-defined]
     assert len(set(weights)) == 1
 
