@@ -78,14 +78,16 @@ def _section(heading: str) -> str:
 
 
 @pytest.fixture
-def examples() -> Examples:
-    """Heading of a section → its Python blocks, each executed as a module."""
+def examples(tmp_path: Path) -> Examples:
+    """Heading of a section → its Python blocks, each executed as a module of a file of its own: pydantic reads it."""
 
     def executed(heading: str) -> list[ModuleType]:
         modules = []
-        for block in _section(heading).split("```python\n")[1:]:
+        for number, block in enumerate(_section(heading).split("```python\n")[1:]):
             modules.append(module := ModuleType("example"))
-            exec(compile(block.partition("```")[0], str(PAGE), "exec"), module.__dict__)
+            file = tmp_path / f"example_{number}.py"
+            file.write_text(block.partition("```")[0], encoding="utf-8")
+            exec(compile(file.read_bytes(), str(file), "exec"), module.__dict__)
         return modules
 
     return executed
