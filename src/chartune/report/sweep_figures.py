@@ -9,7 +9,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
 
 from chartune.report.svg import HEIGHT, SERIES, drawing, svg
 from chartune.report.table import Cell
-from chartune.report.variants import COLOURS
+from chartune.report.variants import Coloured
 
 LOGARITHMIC: Final = 5.0
 """Largest over smallest value from which on the horizontal axis is logarithmic."""
@@ -30,7 +30,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Curve:
+class Curve(Coloured):
     """The scores of one method."""
 
     place: int
@@ -43,16 +43,6 @@ class Curve:
         """`a`, `b`, …, `z`, `a2`, …: numbers stand for variants."""
         again, letter = divmod(self.place, 26)
         return f"{chr(ord('a') + letter)}{again + 1 if again else ''}"
-
-    @property
-    def series(self) -> int:
-        """Number of its colour, from 1."""
-        return self.place % COLOURS + 1
-
-    @property
-    def dashed(self) -> bool:
-        """Whether its colour was given before."""
-        return self.place >= COLOURS
 
     @property
     def known(self) -> list[tuple[float, float]]:

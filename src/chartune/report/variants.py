@@ -23,6 +23,22 @@ COLOURS: Final = 8
 """Series of the palette; a ninth variant takes the first colour again, with another dash."""
 
 
+class Coloured:
+    """What is drawn in the colour of its place."""
+
+    place: int
+
+    @property
+    def series(self) -> int:
+        """Number of its colour, from 1."""
+        return self.place % COLOURS + 1
+
+    @property
+    def dashed(self) -> bool:
+        """Whether its colour was given before."""
+        return self.place >= COLOURS
+
+
 @dataclass(frozen=True)
 class Score:
     """A score of a variant."""
@@ -51,7 +67,7 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Variant:
+class Variant(Coloured):
     """Runs that differ in their seed only, with the number that they bear on the page."""
 
     label: str
@@ -111,16 +127,6 @@ class Variant:
         starts = sum(run.kept_start for run in self.runs)
         share = f", with {starts} of {len(self.runs)} seeds" if starts < len(self.runs) else ""
         return f"kept: {START}{share}" if starts else ""
-
-    @property
-    def series(self) -> int:
-        """Number of its colour, from 1."""
-        return self.place % COLOURS + 1
-
-    @property
-    def dashed(self) -> bool:
-        """Whether its colour was given before."""
-        return self.place >= COLOURS
 
     def score(self, metric: str, split: str = SCORING) -> Score | None:
         """A score over its seeds; None: not measured, or hidden."""
