@@ -33,8 +33,8 @@ def command(
     if bool(runs) == bool(bank):
         raise ConfigError("either runs or --bank must say what is served; give one of the two.")
     with installed("serve", "`chartune serve` needs FastAPI and uvicorn"):
+        from chartune.serving.asked import Limits
         from chartune.serving.listening import listen, must_be_loopback
-        from chartune.serving.service import Limits
     from chartune.serving.bank_file import BankFile, bank_of, named_runs
 
     must_be_loopback(host)

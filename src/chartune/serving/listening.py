@@ -9,9 +9,10 @@ from ipaddress import ip_address
 import uvicorn
 
 from chartune.errors import ConfigError
+from chartune.serving.asked import Limits
 from chartune.serving.bank import Bank
 from chartune.serving.queue import Queue
-from chartune.serving.service import Limits, service
+from chartune.serving.service import service
 
 
 class _Server(uvicorn.Server):

@@ -20,11 +20,12 @@ import pytest
 from chartune.errors import ConfigError, RunError
 from chartune.log import Event, listening
 from chartune.prediction.scorer import Reading
+from chartune.serving.asked import Limits
 from chartune.serving.bank import Bank
 from chartune.serving.bank_file import BankFile, bank_of, named_runs
 from chartune.serving.listening import must_be_loopback
 from chartune.serving.queue import Answer, ClosedError, FullError, Queue
-from chartune.serving.service import Limits, service
+from chartune.serving.service import service
 from chartune.stages.predicting import predict
 from chartune.store import Store
 from chartune.testing.served_runs import Served, notes
