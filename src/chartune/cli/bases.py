@@ -23,7 +23,7 @@ def _facts(row: Row, store: Store) -> dict[str, Any]:
 
     (here, problem), made = (
         standing_here(row, store),
-        row.origin == "made" or (row.origin == "gguf" and is_installed(row)),
+        row.origin == "made" or (row.origin in ("gguf", "cut") and is_installed(row)),
     )
     return {
         "name": row.name, "title": row.title, "hub": row.hub or None, "licence": row.licence, "tokens": row.tokens,

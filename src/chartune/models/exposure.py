@@ -56,7 +56,7 @@ _LITERATURE: Final = "biomedical articles; no hospital notes"
 _ROWS: Final[tuple[tuple[str, Saw, str, str], ...]] = (
     # pattern of the whole name in lower case, what it saw, in words, who says so; the first that fits counts
     (r"small-llama", "no hospital notes", "Python's documentation and docstrings only", "this project"),
-    (r"(.*/)?(minilm|all-minilm-.*)", "no hospital notes", "web, question-answer and citation pairs; no hospital "
+    (r"(.*/)?(minilm(-3)?|all-minilm-.*)", "no hospital notes", "web, question-answer and citation pairs; no hospital "
      "notes known", "model card"),
     (r"(.*/)?smollm2.*", "other hospital notes", "public web text, which may hold published case reports and "
      "transcription samples", "model card"),

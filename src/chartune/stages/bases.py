@@ -1,6 +1,6 @@
 """Base models by name: found on this machine, or made there on first use.
 
-name ─▶ folder, package, store ─none?─▶ small-llama: pretrained · smollm2: its GGUF file converted ─▶ LocalBackbone
+name ─▶ folder, package, store ─none?─▶ small-llama: pretrained · smollm2: its GGUF file converted · minilm-3: cut
 """
 
 from typing import Final
@@ -9,6 +9,7 @@ from chartune.batches.tokenize import load_tokenizer
 from chartune.errors import AdapterError
 from chartune.hashing import hashed
 from chartune.importing.folder import converted
+from chartune.importing.shallow import shallow
 from chartune.log import say
 from chartune.models.backbone import Backbone, LocalBackbone, find_backbone, inspect, packaged
 from chartune.models.catalog import Row, catalog
@@ -37,7 +38,7 @@ def find_or_make(backbone: Backbone, store: Store) -> LocalBackbone:
 
 
 def find_or_convert(backbone: Backbone, store: Store) -> LocalBackbone | None:
-    """The base model, converted from its package if need be; None when it is one that has yet to be pretrained.
+    """The base model, converted or cut from its package if need be; None when it is one that has yet to be pretrained.
 
     Raises:
         ConfigError, AdapterError: as `find_or_make`.
@@ -50,9 +51,10 @@ def find_or_convert(backbone: Backbone, store: Store) -> LocalBackbone | None:
 
 
 def _convert(row: Row, store: Store) -> None:
-    """Put the base model of an installed GGUF file into the store."""
-    file = packaged(row)
-    if file is None or hashed(file).sha256 != row.sha256:
+    """Put the base model of an installed package into the store: of its GGUF file, or its first blocks."""
+    place = packaged(row)
+    file = place / "model.safetensors" if place and row.layers else place
+    if file is None or place is None or not file.is_file() or hashed(file).sha256 != row.sha256:
         raise AdapterError(
             f"`{row.name}` must be the file whose SHA-256 begins with {row.sha256[:12]}, but {file} is another one; "
             f"run `{row.install}`, or name the folder of another base model."
@@ -60,10 +62,18 @@ def _convert(row: Row, store: Store) -> None:
     with store.lease(row.shelf, row.converted, patience=WAIT_SECONDS):
         if store.find(row.shelf, row.converted):  # another process has made it meanwhile
             return
-        say(f"{row.name}: {file.name} is converted once, for this store")
+        what = (
+            f"the first {row.layers} blocks of {place.parent.name} are copied"
+            if row.layers
+            else f"{file.name} is converted"
+        )
+        say(f"{row.name}: {what} once, for this store")
         folder = store.partial(row.shelf, row.converted)
         with storing(folder):
-            converted(file, folder)
+            if row.layers:
+                shallow(place, folder, row.layers)
+            else:
+                converted(file, folder)
             for check in CHECKS:
                 check(inspect(folder, name=row.name, licence=row.licence, exposure=row.exposure.text))
         store.publish(row.shelf, row.converted, {"sensitivity": "open"})
