@@ -32,6 +32,7 @@ from chartune.serving.bodies import Bodies, Key, key_of
 from chartune.serving.candidate import Candidate, as_served, changes_of, must_be_servable
 from chartune.serving.mixing import Asked, MixedBody
 from chartune.serving.repeating import must_repeat
+from chartune.serving.tally import Tally
 from chartune.stages.loading import Loaded, fine_tuned, inputs_of_run
 from chartune.store import Store
 
@@ -80,6 +81,7 @@ class Bank:
         self._pinned: set[str] = set()
         self._bodies, self._mixed, self._lock = Bodies(), dict[Key, MixedBody](), threading.RLock()
         self._content: str | None = None
+        self.tally = Tally()
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -117,10 +119,12 @@ class Bank:
                 self._make_room(task)
                 self._tasks[name], self._content = task, task.base
             except BaseException:
+                self.tally.refusals += 1
                 self._forget(name)
                 raise
             finally:
                 self._forget_bodies()
+            self.tally.loads += 1
             if pinned:
                 self._pinned.add(name)
             return task
@@ -132,6 +136,7 @@ class Bank:
             if name in self._pinned:
                 raise ConfigError(f"{name!r} is pinned; take the pin off first.")
             del self._tasks[name]
+            self.tally.evictions += 1
             self._forget(name)
             self._forget_bodies()
 
@@ -222,7 +227,7 @@ class Bank:
         key = self._common(candidate)
         if key not in self._mixed:
             body = self._bodies.of(*candidate.common(self.shared))
-            self._mixed[key] = MixedBody(body, bidirectional=candidate.stage.is_bidirectional())
+            self._mixed[key] = MixedBody(body, bidirectional=candidate.stage.is_bidirectional(), tally=self.tally)
         return self._mixed[key]
 
     def _common(self, candidate: Candidate) -> Key:

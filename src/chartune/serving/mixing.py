@@ -31,6 +31,7 @@ from chartune.models.load import Body
 from chartune.models.readers import Classifier
 from chartune.prediction.predictions import in_batches
 from chartune.serving.bodies import tree_of
+from chartune.serving.tally import Tally
 
 Rows = NDArray[np.int64]
 Tokens = Mapping[str, Tensor]
@@ -80,8 +81,9 @@ class Asked:
 class MixedBody:
     """A body in which every row of a batch has the LoRA of its own task. For one thread at a time."""
 
-    def __init__(self, body: Body, *, bidirectional: bool) -> None:
+    def __init__(self, body: Body, *, bidirectional: bool, tally: Tally | None = None) -> None:
         """body: frozen, in fp32, without layers beside its matrices; its tensors are shared, not copied."""
+        self.tally = tally or Tally()
         self.module, self.route, self.bidirectional = tree_of(body).module.eval(), Route(), bidirectional
         for name in anatomy_of(body.module).matrices:
             self.module.set_submodule(name, Beside(self.module.get_submodule(name), self.route))
@@ -153,7 +155,9 @@ class MixedBody:
         places = [slice(*pair) for pair in pairwise(ends)]
         names = [asked[task].task for task, _ in parts]
         pads = [asked[task].examples.pad_id for task, _ in parts]
-        states = self.states(_together(tokens, pads), list(zip(names, places, strict=True)))
+        together = _together(tokens, pads)
+        self.tally.batch(together["attention_mask"].numel(), int(together["attention_mask"].sum()))
+        states = self.states(together, list(zip(names, places, strict=True)))
         with torch.inference_mode():
             vectors = [
                 asked[task].model.pooled(**part, body=_given(states[place, : part["input_ids"].shape[1]]))

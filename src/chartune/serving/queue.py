@@ -19,6 +19,7 @@ from chartune.log import say
 from chartune.notes.text_pair import Text
 from chartune.prediction.scorer import Reading
 from chartune.serving.bank import Bank
+from chartune.serving.metrics import Metrics
 
 Asked = Mapping[str, Sequence[Text]]
 """Task → texts."""
@@ -49,15 +50,20 @@ class Waiting:
 
     asked: Asked
     tokens: int
+    came: float
+    """When, by the clock of the queue."""
     answer: "Future[Answer]" = field(default_factory=Future)
 
 
 class Queue:
     """Requests to a bank, which one thread reads."""
 
-    def __init__(self, bank: Bank, most_tokens: int, together: int = TOGETHER) -> None:
+    def __init__(
+        self, bank: Bank, most_tokens: int, together: int = TOGETHER, metrics: Metrics | None = None
+    ) -> None:  # fmt: skip
         """most_tokens: that may wait; together: that are read at once. The thread starts at once."""
-        self.bank, self.most_tokens, self.together = bank, most_tokens, together
+        self.bank, self.most_tokens, self.together, self.metrics = bank, most_tokens, together, metrics or Metrics()
+        self.metrics.watch_queue(lambda: self._tokens)
         self._waiting: deque[Waiting] = deque()
         self._tokens, self._rate, self._closed = 0, FIRST_RATE, False
         self._changed = threading.Condition()
@@ -90,7 +96,7 @@ class Queue:
                 raise ClosedError("the service is stopping; ask another one.")
             if self._waiting and self._tokens + tokens > self.most_tokens:
                 raise FullError(max(1, math.ceil(self._tokens / self._rate)))
-            one = Waiting(asked, tokens)
+            one = Waiting(asked, tokens, time.monotonic())
             self._waiting.append(one)
             self._tokens += tokens
             self._changed.notify()
@@ -106,8 +112,12 @@ class Queue:
     def _work(self) -> None:
         while batch := self._next():
             began = time.monotonic()
+            for one in batch:
+                self.metrics.waited(began - one.came)
             _answer(self.bank, batch)
             tokens, seconds = sum(one.tokens for one in batch), time.monotonic() - began
+            for _ in batch:
+                self.metrics.was_read(seconds)
             self._rate += MEMORY * (tokens / max(seconds, 1e-6) - self._rate)
 
     def _next(self) -> list[Waiting]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import polars as pl
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel
 
 from chartune import __version__
@@ -23,6 +23,8 @@ from chartune.prediction.rows import Choices, decided_columns, provenance
 from chartune.prediction.scorer import Reading
 from chartune.serving.asked import Limits, Note, ScoreRequest, chosen_tasks, estimated, texts_of
 from chartune.serving.bank import Bank, Task
+from chartune.serving.exposition import CONTENT_TYPE
+from chartune.serving.metrics import Measured
 from chartune.serving.queue import Answer, Queue
 from chartune.serving.refusals import Bounded, RefusedError, answers_errors
 
@@ -45,8 +47,10 @@ def service(bank: Bank, limits: Limits, queue: Queue) -> FastAPI:
     Args:
         bank: with its tasks.
         limits: of requests.
-        queue: that reads from the bank; it is closed, and emptied, when the application ends.
+        queue: that reads from the bank, with its metrics; it is closed, and emptied, when the application ends.
     """
+    metrics = queue.metrics
+    metrics.watch_bank(bank)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -56,6 +60,7 @@ def service(bank: Bank, limits: Limits, queue: Queue) -> FastAPI:
     app = FastAPI(title="chartune", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     answers_errors(app)
     app.add_middleware(Bounded, most=limits.body)
+    app.add_middleware(Measured, metrics=metrics)  # the last is the outermost
 
     @app.get("/livez")
     def livez() -> JSONResponse:
@@ -66,6 +71,10 @@ def service(bank: Bank, limits: Limits, queue: Queue) -> FastAPI:
         ready = queue.accepts and bool(bank.tasks)
         return JSONResponse({"ready": ready}, 200 if ready else 503)
 
+    @app.get("/metrics", response_class=PlainTextResponse)
+    def shown() -> PlainTextResponse:
+        return PlainTextResponse(metrics.registry.text(), media_type=CONTENT_TYPE)
+
     @app.get("/v1/tasks")
     def tasks() -> dict[str, list[dict[str, Any]]]:
         return {"tasks": [_about(task) for task in bank.tasks]}
@@ -73,6 +82,7 @@ def service(bank: Bank, limits: Limits, queue: Queue) -> FastAPI:
     @app.post("/v1/score")
     async def score(asked: ScoreRequest, request: Request) -> Scores:
         chosen = chosen_tasks(bank, asked.tasks)
+        request.state.tasks = [task.name for task in chosen]
         texts = {task.name: texts_of(task, asked.notes) for task in chosen}
         tokens = sum(estimated(task, texts[task.name]) for task in chosen)
         if len(asked.notes) > limits.notes or tokens > limits.tokens:
@@ -83,6 +93,8 @@ def service(bank: Bank, limits: Limits, queue: Queue) -> FastAPI:
             )
         answer = await _answered(queue.submit(texts, tokens), request)
         rows = [row for task in chosen for row in _rows(task, asked.notes, answer[task.name])]
+        for task in chosen:
+            metrics.scored(task.name, answer[task.name])
         return Scores(request=uuid.uuid4().hex, rows=rows)
 
     return app

@@ -1,6 +1,5 @@
 """The service: notes in, the rows of `predict` out; limits, a full queue, an end in order; a note is quoted nowhere."""
 
-import asyncio
 import json
 import signal
 import subprocess
@@ -11,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from urllib.request import Request, urlopen
 
 import numpy as np
@@ -24,25 +23,16 @@ from chartune.serving.asked import Limits
 from chartune.serving.bank import Bank
 from chartune.serving.bank_file import BankFile, bank_of, named_runs
 from chartune.serving.listening import must_be_loopback
+from chartune.serving.metrics import Metrics
 from chartune.serving.queue import Answer, ClosedError, FullError, Queue
 from chartune.serving.service import service
 from chartune.stages.predicting import predict
 from chartune.store import Store
+from chartune.testing.asked import PART, ask
 from chartune.testing.served_runs import Served, notes
 
 RARE: Final = "zebrafinch"
-PART: Final = 1000
-"""Bytes of a body that come at once."""
 SMALL: Final = Limits(body=4000, notes=6, tokens=400, queue=800)
-
-
-class Said(NamedTuple):
-    status: int
-    headers: dict[str, str]
-    body: Any
-    text: str
-    unread: int
-    """Parts of the body that were not taken."""
 
 
 @pytest.fixture(scope="module")
@@ -60,35 +50,6 @@ def app(bank: Bank) -> Iterator[Any]:
     queue = Queue(bank, SMALL.queue)
     yield service(bank, SMALL, queue)
     queue.close()
-
-
-def ask(app: Any, method: str, path: str, body: Any = None, raw: bytes | None = None) -> Said:
-    """One request, without a network."""
-    data = raw if raw is not None else b"" if body is None else json.dumps(body).encode()
-    sent: list[Any] = []
-    starts = range(0, max(1, len(data)), PART)
-    messages = [
-        {"type": "http.request", "body": data[start : start + PART], "more_body": start != starts[-1]}
-        for start in starts
-    ]
-
-    async def receive() -> Any:
-        if messages:
-            return messages.pop(0)
-        await asyncio.sleep(60)
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {
-        "type": "http", "method": method, "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "",
-        "headers": [(b"content-type", b"application/json"), (b"host", b"localhost")], "http_version": "1.1",
-        "scheme": "http", "server": ("localhost", 80), "client": ("127.0.0.1", 1), "asgi": {"version": "3.0"},
-    }  # fmt: skip
-    asyncio.run(app(scope, receive, send))
-    text = b"".join(message.get("body", b"") for message in sent[1:]).decode()
-    headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
-    return Said(sent[0]["status"], headers, json.loads(text), text, len(messages))
 
 
 def test_rows_are_those_of_predict(app: Any, store: Store) -> None:
@@ -155,7 +116,7 @@ def test_there_is_nothing_else(app: Any) -> None:
         assert said.status in (404, 405)
         assert RARE not in said.text
     routes = ask(app, "GET", "/openapi.json").body["paths"]
-    assert set(routes) == {"/livez", "/readyz", "/v1/tasks", "/v1/score"}
+    assert set(routes) == {"/livez", "/readyz", "/metrics", "/v1/tasks", "/v1/score"}
 
 
 class SlowBank:
@@ -242,7 +203,7 @@ def test_full_and_stopping_are_429_and_503_with_a_time_to_come_again(bank: Bank)
         def submit(*_: object) -> None:
             raise error
 
-        return SimpleNamespace(submit=submit, alive=True, accepts=False)
+        return SimpleNamespace(submit=submit, alive=True, accepts=False, metrics=Metrics())
 
     body = {"notes": [{"text": RARE}], "tasks": ["rslora"]}
     full = ask(service(bank, SMALL, refuse(FullError(7))), "POST", "/v1/score", body)
