@@ -7,6 +7,7 @@ same events. Nothing here ever carries the text of a note.
 import json
 import os
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -244,10 +245,11 @@ _spoken = 0.0
 def progress(title: str, total: float | None = None) -> Iterator[Meter]:
     """A bar with share done and time left on standard error; where that is no terminal, `Lines`. Bars may nest.
 
-    It shows no counts: they would be those of patients' texts. Raises ConfigError: `PROGRESS_SECONDS` is no number.
+    There is one display, of the main thread; other threads give lines, too. No counts are shown: they would be those of
+    patients' texts. Raises ConfigError: `PROGRESS_SECONDS` is no number.
     """
     global _display
-    if not sys.stderr.isatty():
+    if not sys.stderr.isatty() or threading.current_thread() is not threading.main_thread():
         yield Lines(title, total, _every())
         return
     outermost = _display is None

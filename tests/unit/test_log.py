@@ -1,5 +1,6 @@
 """Events: every number once, in a file that survives a crash, to whoever listens."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,20 @@ def test_a_bar_shows_names_as_they_are(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "preparing [red]x[/red]" in shown
     assert "loss [bold]" in shown
     assert "/2" not in shown  # a number of texts
+
+
+def test_a_thread_beside_the_main_one_leaves_its_display_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    drawn = []
+
+    def read() -> None:
+        with progress("read", 2):
+            drawn.append(log._display)
+
+    beside = threading.Thread(target=read)
+    beside.start()
+    beside.join()
+    assert drawn == [None]
 
 
 @pytest.fixture

@@ -10,14 +10,13 @@ with it, is a LoRA of concatenated rank: its own layers, and the shared one take
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from chartune.adapters.adapter import Adapter
 from chartune.errors import AdapterError, ConfigError
 from chartune.models.backbone import Backbone
-from chartune.models.readers import Classifier, FeatureReader
+from chartune.models.readers import Classifier
 from chartune.notes.text_pair import Text
-from chartune.prediction.predictions import head_logits
 from chartune.prediction.scorer import Reading
 from chartune.runs.ledger import run_at
 from chartune.runs.run import Run
@@ -30,34 +29,22 @@ from chartune.serving.admission import (
 )
 from chartune.serving.bodies import Bodies, Key, key_of
 from chartune.serving.candidate import Candidate, as_served, changes_of, must_be_servable
-from chartune.serving.mixing import Asked, MixedBody
+from chartune.serving.mixing import MixedBody
 from chartune.serving.repeating import must_repeat
 from chartune.serving.tally import Tally
+from chartune.serving.task import Admitted, Task, read_mixed
 from chartune.stages.loading import Loaded, fine_tuned, inputs_of_run
 from chartune.store import Store
 
-
-@dataclass(frozen=True)
-class Task:
-    """A run that answers."""
-
-    name: str
-    scorer: Loaded
-    """How it reads texts; of one in mixed batches its body is that of all of them."""
-    mixed: MixedBody | None
-    """Which batches its rows are in; None: those of its own."""
-    apart: str
-    """Why its rows are in batches of their own; empty: they are not."""
-    nbytes: int
-    """Of what it has beside the base."""
-    base: str
-    """Content hash of its base model."""
-    key: Key
-    """Which body it stands on."""
+__all__ = ["Bank", "Task"]
 
 
 class Bank:
-    """Tasks over one base model. Safe for threads: they read, load and evict one after the other."""
+    """Tasks over one base model. Safe for threads: reading goes on while a run is loaded, and waits for a publication.
+
+    Two locks, taken in this order: `_loading` for whoever makes bodies, one run at a time, for as long as its checks
+    take; `_lock` for whoever reads, publishes or evicts. A run is checked on trees of modules of its own.
+    """
 
     def __init__(
         self,
@@ -79,7 +66,8 @@ class Bank:
         self.store, self.base, self.shared, self.most_bytes = store, base, shared, most_bytes
         self._tasks: OrderedDict[str, Task] = OrderedDict()  # asked longest ago first
         self._pinned: set[str] = set()
-        self._bodies, self._mixed, self._lock = Bodies(), dict[Key, MixedBody](), threading.RLock()
+        self._bodies, self._mixed = Bodies(), dict[Key, MixedBody]()
+        self._loading, self._lock = threading.RLock(), threading.RLock()
         self._content: str | None = None
         self.tally = Tally()
 
@@ -111,23 +99,33 @@ class Bank:
         """
         run = run if isinstance(run, Run) else run_at(self.store, run)
         name = name or run.name
-        with self._lock:
-            if name in self._tasks:
-                raise ConfigError(f"every task must have a name of its own, but {name!r} is taken; give another one.")
+        with self._loading:
+            self._must_be_free(name)
             try:
-                task = self._admitted(run, name)
-                self._make_room(task)
-                self._tasks[name], self._content = task, task.base
+                return self._publish(self._admitted(run, name), pinned)
             except BaseException:
                 self.tally.refusals += 1
-                self._forget(name)
                 raise
             finally:
                 self._forget_bodies()
+
+    def _must_be_free(self, name: str) -> None:
+        if name in self._tasks:
+            raise ConfigError(f"every task must have a name of its own, but {name!r} is taken; give another one.")
+
+    def _publish(self, admitted: Admitted, pinned: bool) -> Task:
+        """Let a run that has passed all checks answer, from one batch to the next."""
+        task, changes = admitted
+        with self._lock:
+            self._make_room(task)
+            if task.mixed is not None:
+                task.mixed.put(task.name, changes)
+                self._mixed[task.key] = task.mixed
+            self._tasks[task.name], self._content = task, task.base
             self.tally.loads += 1
             if pinned:
-                self._pinned.add(name)
-            return task
+                self._pinned.add(task.name)
+        return task
 
     def evict(self, name: str) -> None:
         """Let go of a task; who is reading is waited for. Raises ConfigError: it is not loaded, or pinned."""
@@ -135,10 +133,18 @@ class Bank:
             self._task(name)
             if name in self._pinned:
                 raise ConfigError(f"{name!r} is pinned; take the pin off first.")
-            del self._tasks[name]
-            self.tally.evictions += 1
-            self._forget(name)
-            self._forget_bodies()
+            self._take(name)
+        if self._loading.acquire(blocking=False):  # else whoever is loading lets go of bodies at its end
+            try:
+                self._forget_bodies()
+            finally:
+                self._loading.release()
+
+    def _take(self, name: str) -> None:
+        del self._tasks[name]
+        self.tally.evictions += 1
+        for mixed in self._mixed.values():
+            mixed.take(name)
 
     def pin(self, name: str, pinned: bool = True) -> None:
         """Keep a task, or no longer. Raises ConfigError: it is not loaded."""
@@ -168,7 +174,7 @@ class Bank:
             made: dict[str, Reading] = {}
             for mixed in {id(task.mixed): task.mixed for task in tasks if task.mixed}.values():
                 beside = [task for task in tasks if task.mixed is mixed and len(asked[task.name])]
-                made |= _read_mixed(mixed, beside, asked) if beside else {}
+                made |= read_mixed(mixed, beside, asked) if beside else {}
             return {task.name: made.get(task.name) or task.scorer.read(asked[task.name]) for task in tasks}
 
     def scorer(self, name: str) -> Loaded:
@@ -176,9 +182,8 @@ class Bank:
 
         Its numbers are those of `predict`, bit for bit where the same texts are read at once; unless the run was
         trained in another precision, or is read with a frozen adapter beside the matrices (`reading: as-trained`).
-        It must not read while the bank does.
         """
-        with self._lock:
+        with self._loading:
             return self._assembled(self._task(name).scorer.run).loaded
 
     def _task(self, name: str) -> Task:
@@ -189,8 +194,8 @@ class Bank:
             )
         return self._tasks[name]
 
-    def _admitted(self, run: Run, name: str) -> Task:
-        """A run that has passed all checks, its LoRA in mixed batches where it can be."""
+    def _admitted(self, run: Run, name: str) -> Admitted:
+        """A run that has passed all checks, its LoRA for mixed batches where it can be in them. Nobody sees it yet."""
         candidate = self._assembled(run)
         loaded, inputs, reads = candidate.loaded, candidate.inputs, candidate.loaded.model
         both_ways, probe, base = reads.bidirectional, probe_of(reads.body), inputs.base.content_hash
@@ -199,17 +204,18 @@ class Bank:
         whole = must_contribute(candidate.attached, probe, run.name, bidirectional=both_ways)
         must_repeat(loaded, self.store)
         changes, apart = changes_of(candidate, self.shared)
-        mixed = None if apart else self._mixed_body(candidate)
-        if mixed is not None:
-            mixed.put(name, changes)
-            apart = must_mix(mixed, name, probe, whole)
-        size = sum(change.nbytes for change in changes.values()) if not apart else candidate.nbytes
-        size += sum(weight.nbytes for weight in reads.head.parameters())
-        if mixed is None or apart:
-            self._forget(name)
-            return Task(name, loaded, None, apart, size, base, candidate.key)
+        size = candidate.nbytes + sum(weight.nbytes for weight in reads.head.parameters())
+        if not apart:
+            mixed, trial = self._mixed_body(candidate), self._mixed_body(candidate, alone=True)
+            changes = {matrix: change.to(trial.device) for matrix, change in changes.items()}
+            trial.put(name, changes)
+            apart = must_mix(trial, name, probe, whole)
+        if apart:
+            return Admitted(Task(name, loaded, None, apart, size, base, candidate.key), {})
+        size += sum(change.nbytes for change in changes.values()) - candidate.nbytes
         model = Classifier(mixed.module, reads.head, reads.pooling, reads.loss, bidirectional=both_ways)
-        return Task(name, replace(loaded, model=model.eval()), mixed, "", size, base, self._common(candidate))
+        scorer, key = replace(loaded, model=model.eval()), self._common(candidate)
+        return Admitted(Task(name, scorer, mixed, "", size, base, key), changes)
 
     def _assembled(self, run: Run) -> Candidate:
         stage = must_be_servable(run)
@@ -222,13 +228,14 @@ class Bank:
         loaded, attached = fine_tuned(run, stage, inputs, self._bodies.of)
         return Candidate(stage, inputs, loaded, attached)
 
-    def _mixed_body(self, candidate: Candidate) -> MixedBody:
-        """Where the rows of a task are mixed with others."""
-        key = self._common(candidate)
-        if key not in self._mixed:
-            body = self._bodies.of(*candidate.common(self.shared))
-            self._mixed[key] = MixedBody(body, bidirectional=candidate.stage.is_bidirectional(), tally=self.tally)
-        return self._mixed[key]
+    def _mixed_body(self, candidate: Candidate, *, alone: bool = False) -> MixedBody:
+        """Where the rows of a task are mixed with others; alone: another one, to try it in."""
+        held = self._mixed.get(self._common(candidate))
+        if held is not None and not alone:
+            return held
+        body = self._bodies.of(*candidate.common(self.shared))
+        tally = None if alone else self.tally
+        return MixedBody(body, bidirectional=candidate.stage.is_bidirectional(), tally=tally)
 
     def _common(self, candidate: Candidate) -> Key:
         return key_of(*candidate.common(self.shared))
@@ -249,30 +256,11 @@ class Bank:
             if room >= 0:
                 return
             room += held[name]
-            self.evict(name)
-
-    def _forget(self, name: str) -> None:
-        for mixed in self._mixed.values():
-            mixed.take(name)
+            self._take(name)
 
     def _forget_bodies(self) -> None:
         """Let go of bodies on which no task stands."""
-        used = {task.key for task in self._tasks.values()}
-        self._mixed = {key: mixed for key, mixed in self._mixed.items() if key in used}
-        self._bodies.forget_but(used)
-
-
-def _read_mixed(
-    mixed: MixedBody, tasks: Sequence[Task], asked: Mapping[str, Sequence[Text]]
-) -> dict[str, Reading]:  # fmt: skip
-    """What tasks in mixed batches make of their texts."""
-    examples = [task.scorer.examples(asked[task.name]) for task in tasks]
-    vectors = mixed.vectors([
-        Asked(task.name, task.scorer.model, each) for task, each in zip(tasks, examples, strict=True)
-    ])  # fmt: skip
-    return {
-        task.name: task.scorer.reading_of(
-            asked[task.name], each, head_logits(FeatureReader(task.scorer.model.head), pooled)
-        )
-        for task, each, pooled in zip(tasks, examples, vectors, strict=True)
-    }
+        with self._lock:
+            used = {task.key for task in self._tasks.values()}
+            self._mixed = {key: mixed for key, mixed in self._mixed.items() if key in used}
+            self._bodies.forget_but(used)

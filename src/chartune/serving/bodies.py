@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from chartune.models.load import Body
 from chartune.stages.assembly import bare_body
@@ -70,16 +70,22 @@ class Bodies:
     @property
     def nbytes(self) -> int:
         """Of all numbers, each counted once."""
-        tensors = (tensor for body in self._made.values() for tensor in body.module.parameters())
+        tensors = (tensor for body in tuple(self._made.values()) for tensor in body.module.parameters())
         return sum({tensor.data_ptr(): tensor.nbytes for tensor in tensors}.values())
 
 
 def tree_of(body: Body) -> Body:
     """The same numbers in a tree of modules of its own."""
     whole = body.module
-    tensors = {id(tensor): tensor for tensor in (*whole.parameters(), *whole.buffers())}
+    tensors: dict[int, Tensor] = {id(buffer): buffer for buffer in whole.buffers()}
+    tensors |= {id(weight): _own(weight) for weight in whole.parameters()}
     module: nn.Module = copy.deepcopy(whole, tensors)  # a memo: these are not copied
     return replace(body, module=module, whole=module)
+
+
+def _own(weight: nn.Parameter) -> nn.Parameter:
+    """The same numbers as a parameter of its own: where layers are merged into it, no other tree sees them."""
+    return nn.Parameter(weight.data, requires_grad=weight.requires_grad)
 
 
 def _attending(body: Body, attention: str) -> Body:
