@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from chartune.runs.run import Run
 from chartune.serving import bank as module
 from chartune.serving.bank import Bank
 from chartune.serving.candidate import shared_adapter
+from chartune.serving.mixing import Beside, MixedBody
 from chartune.stages.loading import Loaded
 from chartune.store import Store
 from chartune.testing.attacked_adapters import attacked
@@ -94,13 +94,29 @@ def test_evicting_waits_for_no_load_and_every_body_is_let_go_of_in_the_end(serve
     thread, failed = loading(bank, runs["lora"], held)
     bank.evict("dora")
     bank.evict("rslora")
-    assert bank.tasks == ()
+    assert not bank.tasks
     held.go.set()
     thread.join(20)
     assert not failed
     assert [task.name for task in bank.tasks] == ["lora"]
     assert bank.nbytes == mixing + bank.tasks[0].nbytes
     assert bank.read({"lora": notes(2, seed=1)})["lora"].decided.shape == (2,)
+
+
+def test_a_lora_is_tried_in_a_body_that_nobody_reads_with(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    bank, tried = Bank(served.store), list[object]()
+
+    def refused(body: MixedBody, *_: object) -> str:
+        tried.append(body)
+        return "not at all"
+
+    mixed = bank.load(served.runs["lora"]).mixed
+    monkeypatch.setattr(module, "must_mix", refused)
+    assert bank.load(served.runs["lora"], "again").apart == "not at all"
+    assert mixed is not None
+    assert tried
+    assert tried != [mixed]
+    assert all("again" not in each.changes for each in mixed.module.modules() if isinstance(each, Beside))
 
 
 def test_making_room_keeps_the_body_of_the_run_that_comes(served: Served) -> None:
@@ -118,7 +134,7 @@ def test_making_room_keeps_the_body_of_the_run_that_comes(served: Served) -> Non
 
 
 def test_a_run_that_is_refused_leaves_nothing_behind(served: Served, tmp_path: Path) -> None:
-    bank: Any = Bank(served.store)
+    bank = Bank(served.store)
     bank.load(served.runs["lora"])
     before = bank.nbytes
     with pytest.raises(ChartuneError):
@@ -126,6 +142,3 @@ def test_a_run_that_is_refused_leaves_nothing_behind(served: Served, tmp_path: P
     with pytest.raises(ChartuneError):
         bank.load(Run(attacked(served.runs["own clinical"].path, tmp_path, "swapped head", 2)), "attacked")
     assert bank.nbytes == before
-    assert all(
-        "attacked" not in each.changes for each in bank.tasks[0].mixed.module.modules() if hasattr(each, "changes")
-    )
