@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from contextlib import suppress
 from typing import Annotated, Final
 
 from pydantic import AfterValidator
@@ -29,6 +30,13 @@ def valid_title(text: str) -> str:
     if len(text) > MOST_LETTERS:
         raise ValueError(f"a name must have at most {MOST_LETTERS} characters")
     return text
+
+
+def is_title(text: str) -> bool:
+    """Whether the text can be a title."""
+    with suppress(ValueError):
+        return bool(valid_title(text))
+    return False
 
 
 def _is_seen(letter: str) -> bool:

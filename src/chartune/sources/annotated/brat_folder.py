@@ -14,6 +14,7 @@ from chartune.sources.annotated.archives import RawFile
 from chartune.sources.annotated.brat import MARKS, read_with_text
 from chartune.sources.annotated.corpus import (
     DEV_IS_TEST,
+    OWN,
     TEST,
     TEXT,
     TRAIN,
@@ -35,7 +36,7 @@ class BratFolder(AnnotatedCorpus):
     """Documents of one's own with brat's annotations."""
 
     kind: Literal["brat"] = "brat"
-    published = Published("own", "Annotations of one's own", "as its owner says", {})
+    published = Published(OWN, "Annotations of one's own", "as its owner says", {})
     endings = (TEXT, MARKS)
     test: Fraction = 0.2
     """Share of the documents that is the test split, where no folder is called train, dev or test."""

@@ -20,6 +20,7 @@ from chartune.errors import SchemaError
 from chartune.sources.annotated.archives import LARGEST, RawFile, read_corpus
 from chartune.sources.annotated.corpus import (
     DEV_IS_TEST,
+    OWN,
     TEST,
     VALIDATION,
     AnnotatedCorpus,
@@ -48,7 +49,7 @@ class Conll(AnnotatedCorpus):
     """Words and tags of one's own."""
 
     kind: Literal["conll"] = "conll"
-    published = Published("own", "Tagged words of one's own", "as its owner says", {})
+    published = Published(OWN, "Tagged words of one's own", "as its owner says", {})
     endings = ENDINGS
 
     def fill(self, rows: Rows, findings: Findings) -> None:

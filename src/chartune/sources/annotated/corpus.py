@@ -16,7 +16,7 @@ from typing import Annotated, ClassVar, Final
 
 from chartune.config import Config, Unhashed
 from chartune.errors import LeakageError, SchemaError
-from chartune.names import MaybeTitle
+from chartune.names import MaybeTitle, is_title
 from chartune.sources.annotated.archives import RawFile, is_archive, raw_files, read_corpus
 from chartune.sources.annotated.documents import AnnotatedRecords, Rows, records
 from chartune.sources.annotated.findings import Findings
@@ -38,6 +38,8 @@ TEXT: Final = ".txt"
 NO_TEXT: Final = "it is annotated and its text is missing"
 NO_MARKS: Final = "it has a text and no annotation"
 COPY: Final = "a further copy of the same file"
+OWN: Final = "own"
+"""Version of a corpus that nobody has published."""
 N2C2: Final = "n2c2 data use agreement (DBMI Data Portal)"
 
 
@@ -63,7 +65,7 @@ class AnnotatedCorpus(Config, ABC):
     folder: RawPath
     """The folder of the downloads, or one archive."""
     title: Annotated[MaybeTitle, Unhashed()] = ""
-    """What to call it in reports; empty: its usual name."""
+    """What to call it in reports; empty: its usual name, of a corpus of one's own that of its folder."""
     licence: Annotated[str, Unhashed()] = ""
     """Under which terms its text may be used; empty: those of its owner."""
 
@@ -79,6 +81,8 @@ class AnnotatedCorpus(Config, ABC):
         """What the data card says; a made-up corpus says so in a marker that lists its files."""
         manifest = marker(self.folder, self.files().values()) if (self.folder / MADE_UP).is_file() else None
         version, title, licence = self.published.version, self.published.title, self.published.licence
+        if version == OWN and is_title(self.folder.resolve().name):
+            title = self.folder.resolve().name
         if manifest is not None:
             version, title, licence = "made-up", str(manifest.get("title", "Made-up corpus")), "CC0 1.0"
         return About(self.kind, version, self.title or title, self.licence or licence)

@@ -22,6 +22,7 @@ from chartune.quantities import Fraction
 from chartune.sources.annotated.archives import is_archive
 from chartune.sources.annotated.corpus import (
     DEV_IS_TEST,
+    OWN,
     TEST,
     TRAIN,
     VALIDATION,
@@ -68,7 +69,7 @@ class PairTables(AnnotatedCorpus):
     """Pairs of texts with a label each."""
 
     kind: Literal["pairs"] = "pairs"
-    published = Published("own", "Pairs of texts of one's own", "as its owner says", {})
+    published = Published(OWN, "Pairs of texts of one's own", "as its owner says", {})
     endings = ENDINGS
     first: Filled | None = None
     """The column of first texts; null: by its name."""

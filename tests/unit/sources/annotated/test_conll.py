@@ -111,3 +111,10 @@ def test_real_columns_are_read_whole() -> None:
     assert dict(records.documents.group_by("split").len().iter_rows()) == {"train": 4560, "test": 4581}
     assert records.entities.height == 9385 + 9593
     assert sorted(set(records.entities["type"])) == ["Chemical", "Disease"]
+
+
+@pytest.mark.parametrize(("folder", "title"), [("NCBI-disease", "NCBI-disease"), ("a\nb", "Tagged words of one's own")])
+def test_data_of_ones_own_are_called_like_their_folder_where_that_is_one_line(
+    tmp_path: Path, folder: str, title: str
+) -> None:
+    assert Conll(folder=write_loose(tmp_path / folder, {"train.conll": SENTENCES})).about().title == title

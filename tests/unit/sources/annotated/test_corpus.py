@@ -7,7 +7,7 @@ import pytest
 
 from chartune.errors import ConfigError
 from chartune.sources.annotated.catalog import AnyAnnotated
-from chartune.sources.annotated.corpus import AnnotatedCorpus
+from chartune.sources.annotated.corpus import OWN, AnnotatedCorpus
 from chartune.sources.annotated.i2b2_2014 import I2b2Deid2014
 from chartune.testing.downloads import write_loose
 from chartune.testing.raw_tables import mark
@@ -30,7 +30,8 @@ def test_a_corpus_is_told_as_it_is_published_unless_its_owner_says_otherwise(tmp
     usual = CORPORA[kind].parse({"folder": tmp_path})
     about = usual.about()
     assert (about.kind, about.version, about.title, about.licence) == (
-        kind, usual.published.version, usual.published.title, usual.published.licence,
+        kind, usual.published.version, usual.published.title if usual.published.version != OWN else tmp_path.name,
+        usual.published.licence,
     )  # fmt: skip
     assert CORPORA[kind].parse({"folder": tmp_path, "title": "Ours", "licence": "Mine"}).about().title == "Ours"
     stem = "pqal" if kind == "pubmedqa" else "mli"
