@@ -41,6 +41,7 @@ from chartune.cli import (
     report,
     search,
     serve,
+    serve_key,
     show,
     study,
     watch,
@@ -68,7 +69,8 @@ app = typer.Typer(
 
 for _verb in (
     demo, make_hospital, check, bases, import_backbone, prepare, datasets, audit_data, export_data, plan, pretrain,
-    finetune, search, fields, predict, predictions, serve, evaluate, export, report, compare, ls, show, watch, clean,
+    finetune, search, fields, predict, predictions, serve, serve_key, evaluate, export, report,
+    compare, ls, show, watch, clean,
 ):  # fmt: skip
     _summary = (_verb.command.__doc__ or "").partition("\n")[0]  # in full: click cuts what it derives by itself
     app.command(_verb.__name__.rpartition(".")[2].replace("_", "-"), short_help=_summary)(_verb.command)

@@ -20,24 +20,30 @@ def command(
         Path | None,
         path_option("--bank", "A YAML file of tasks in place of RUN (docs/serving.md)."),
     ] = None,
-    host: Annotated[str, typer.Option("--host", help="A loopback address.")] = "127.0.0.1",
+    keys: Annotated[
+        Path | None,
+        path_option("--keys", "Keys that requests must have (`chartune serve-key`). Default: none are needed."),
+    ] = None,
+    host: Annotated[str, typer.Option("--host", help="A loopback address; with --keys any.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")] = 8400,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
     """Answer requests of programs on this machine: notes in, scores of several tasks out. Research only.
 
-    Routes: POST /v1/score, GET /v1/tasks, /livez, /readyz, /openapi.json. Requests need no key, so that nobody but this
+    Routes: POST /v1/score, GET /v1/tasks, /metrics, /livez, /readyz, /openapi.json. Without --keys nobody but this
     machine is listened to. SIGTERM ends it when all that was accepted is answered.
     """
     if bool(runs) == bool(bank):
         raise ConfigError("either runs or --bank must say what is served; give one of the two.")
     with installed("serve", "`chartune serve` needs FastAPI and uvicorn"):
         from chartune.serving.asked import Limits
-        from chartune.serving.listening import listen, must_be_loopback
+        from chartune.serving.listening import listen, must_be_guarded
     from chartune.serving.bank_file import BankFile, bank_of, named_runs
+    from chartune.serving.keys import Keys
 
-    must_be_loopback(host)
+    known = Keys(keys) if keys else None
+    must_be_guarded(host, known is not None)
     opened = open_store(store)
     served = bank_of(BankFile.read(bank) if bank else named_runs(runs or [], opened), opened)
     for task in served.tasks:
@@ -46,4 +52,4 @@ def command(
     def ready(address: str) -> None:
         emit({"address": address, "tasks": [task.name for task in served.tasks]}, as_json, f"serving on {address}")
 
-    listen(served, Limits(), host, port, ready)
+    listen(served, Limits(), host, port, ready, known)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from chartune.notes.text_pair import Text, TextPair
 from chartune.prediction.texts import as_read
 from chartune.serving.bank import Bank, Task
+from chartune.serving.keys import Holder
 from chartune.serving.refusals import RefusedError
 from chartune.stages.chosen import Chosen
 
@@ -55,9 +56,9 @@ class Scores(BaseModel):
     rows: list[dict[str, Any]]
 
 
-def chosen_tasks(bank: Bank, tasks: Sequence[str] | Literal["all"]) -> list[Task]:
-    """Tasks by name. Raises RefusedError: one is not loaded, or is named twice."""
-    every = {task.name: task for task in bank.tasks}
+def chosen_tasks(bank: Bank, tasks: Sequence[str] | Literal["all"], holder: Holder) -> list[Task]:
+    """Tasks by name. Raises RefusedError: one is not loaded, its holder may not ask it, or it is named twice."""
+    every = {task.name: task for task in bank.tasks if holder.asks(task.name)}
     names = list(every) if tasks == "all" else tasks
     if not names or len(set(names)) < len(names):
         raise RefusedError(422, "tasks must be named, each once, or be all")

@@ -5,14 +5,22 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
+from typing import Final
 
 import uvicorn
 
 from chartune.errors import ConfigError
+from chartune.log import say
 from chartune.serving.asked import Limits
 from chartune.serving.bank import Bank
+from chartune.serving.keys import Keys
 from chartune.serving.queue import Queue
 from chartune.serving.service import service
+
+REMINDER: Final = (
+    "reminder: others can reach this address, and notes and keys go over it as they are: TLS is a reverse proxy's; let "
+    "nobody but that reach it."
+)
 
 
 class _Server(uvicorn.Server):
@@ -29,37 +37,46 @@ class _Server(uvicorn.Server):
                 signal.signal(number, handler)
 
 
-def must_be_loopback(host: str) -> None:
-    """Refuse an address that others can reach: there are no keys yet. Raises ConfigError."""
+def is_loopback(host: str) -> bool:
+    """Whether an address is of this machine alone."""
     try:
-        loopback = ip_address(host).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
-        loopback = host == "localhost"
-    if not loopback:
+        return host == "localhost"
+
+
+def must_be_guarded(host: str, keyed: bool) -> None:
+    """Refuse an address that others can reach where requests need no key. Raises ConfigError."""
+    if not keyed and not is_loopback(host):
         raise ConfigError(
             f"--host must be of this machine alone (127.0.0.1, ::1), because requests need no key, but is "
-            f"{ascii(host)[:60]}; put a reverse proxy with keys and TLS in front of it."
+            f"{ascii(host)[:60]}; give --keys (`chartune serve-key` makes them)."
         )
 
 
-def listen(bank: Bank, limits: Limits, host: str, port: int, ready: Callable[[str], None]) -> None:
+def listen(
+    bank: Bank, limits: Limits, host: str, port: int, ready: Callable[[str], None], keys: Keys | None = None
+) -> None:  # fmt: skip
     """Serve until SIGTERM or SIGINT.
 
     Args:
         bank: with its tasks.
         limits: of requests.
-        host: a loopback address.
+        host: a loopback address, or with keys any.
         port: 0: any that is free.
         ready: is told the address once connections are accepted.
+        keys: that requests must have; None: none.
 
     Raises:
-        ConfigError: the address is not of this machine alone, or taken.
+        ConfigError: the address is not of this machine alone and there are no keys, or it is taken.
     """
-    must_be_loopback(host)
+    must_be_guarded(host, keys is not None)
     with _bound(host, port) as bound:
-        app = service(bank, limits, Queue(bank, limits.queue))
+        app = service(bank, limits, Queue(bank, limits.queue), keys)
         server = _Server(uvicorn.Config(app, access_log=False, log_level="warning", server_header=False))
         place = bound.getsockname()
+        if not is_loopback(place[0]):
+            say(REMINDER)
         ready(f"http://{f'[{place[0]}]' if ':' in place[0] else place[0]}:{place[1]}")
         server.run(sockets=[bound])
 

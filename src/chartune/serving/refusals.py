@@ -26,7 +26,8 @@ class RefusedError(Exception):
         self.status, self.rule = status, rule
 
 
-def _said(status: int, rule: str, headers: Mapping[str, str] | None = None, **further: Any) -> JSONResponse:
+def answer_of(status: int, rule: str, headers: Mapping[str, str] | None = None, **further: Any) -> JSONResponse:
+    """A refusal as it is sent."""
     return JSONResponse({"error": rule, **further}, status, headers=dict(headers or {}))
 
 
@@ -35,27 +36,27 @@ def answers_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RefusedError)
     async def refused(_: Request, error: RefusedError) -> JSONResponse:
-        return _said(error.status, error.rule)
+        return answer_of(error.status, error.rule)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         known = {"body", "notes", "tasks", "id", "text", "text_pair"}
         where = [[part for part in one["loc"] if isinstance(part, int) or part in known] for one in error.errors()[:5]]
         kinds = [one["type"] for one in error.errors()[:5]]
-        return _said(422, "the body must be JSON as /openapi.json says", where=where, kinds=kinds)
+        return answer_of(422, "the body must be JSON as /openapi.json says", where=where, kinds=kinds)
 
     @app.exception_handler(HTTPException)
     async def other(_: Request, error: HTTPException) -> JSONResponse:
-        return _said(error.status_code, "there is no such page, or it is asked otherwise")
+        return answer_of(error.status_code, "there is no such page, or it is asked otherwise")
 
     @app.exception_handler(ChartuneError)
     async def known(_: Request, error: ChartuneError) -> JSONResponse:
         if isinstance(error, FullError):
-            return _said(429, str(error), {"Retry-After": str(error.retry_after)})
+            return answer_of(429, str(error), {"Retry-After": str(error.retry_after)})
         if isinstance(error, ClosedError):
-            return _said(503, str(error), {"Retry-After": "5"})
+            return answer_of(503, str(error), {"Retry-After": "5"})
         status = 404 if isinstance(error, ConfigError) else 422 if isinstance(error, DataError) else 500
-        return _said(status, str(error))
+        return answer_of(status, str(error))
 
 
 class Bounded:
@@ -91,8 +92,8 @@ class Bounded:
         except Exception as error:  # its traceback may quote a note
             failed = type(error).__name__
         if read > self.most and not began:
-            await _said(413, f"a request must have at most {self.most} bytes")(scope, receive, send)  # type: ignore[arg-type]
+            await answer_of(413, f"a request must have at most {self.most} bytes")(scope, receive, send)  # type: ignore[arg-type]
         elif failed:
             say(f"error: a request ended in {failed}")
             if not began:
-                await _said(500, "the request failed; please report it")(scope, receive, send)  # type: ignore[arg-type]
+                await answer_of(500, "the request failed; please report it")(scope, receive, send)  # type: ignore[arg-type]

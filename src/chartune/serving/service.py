@@ -24,6 +24,8 @@ from chartune.prediction.scorer import Reading
 from chartune.serving.asked import Limits, Note, ScoreRequest, chosen_tasks, estimated, texts_of
 from chartune.serving.bank import Bank, Task
 from chartune.serving.exposition import CONTENT_TYPE
+from chartune.serving.gate import Gate, holder_of
+from chartune.serving.keys import Keys
 from chartune.serving.metrics import Measured
 from chartune.serving.queue import Answer, Queue
 from chartune.serving.refusals import Bounded, RefusedError, answers_errors
@@ -41,13 +43,14 @@ class Scores(BaseModel):
     rows: list[dict[str, Any]]
 
 
-def service(bank: Bank, limits: Limits, queue: Queue) -> FastAPI:
+def service(bank: Bank, limits: Limits, queue: Queue, keys: Keys | None = None) -> FastAPI:
     """The application.
 
     Args:
         bank: with its tasks.
         limits: of requests.
         queue: that reads from the bank, with its metrics; it is closed, and emptied, when the application ends.
+        keys: without one only `/livez` answers; None: whoever reaches the service may ask everything.
     """
     metrics = queue.metrics
     metrics.watch_bank(bank)
@@ -60,6 +63,7 @@ def service(bank: Bank, limits: Limits, queue: Queue) -> FastAPI:
     app = FastAPI(title="chartune", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     answers_errors(app)
     app.add_middleware(Bounded, most=limits.body)
+    app.add_middleware(Gate, keys=keys)
     app.add_middleware(Measured, metrics=metrics)  # the last is the outermost
 
     @app.get("/livez")
@@ -76,12 +80,12 @@ def service(bank: Bank, limits: Limits, queue: Queue) -> FastAPI:
         return PlainTextResponse(metrics.registry.text(), media_type=CONTENT_TYPE)
 
     @app.get("/v1/tasks")
-    def tasks() -> dict[str, list[dict[str, Any]]]:
-        return {"tasks": [_about(task) for task in bank.tasks]}
+    def tasks(request: Request) -> dict[str, list[dict[str, Any]]]:
+        return {"tasks": [_about(task) for task in bank.tasks if holder_of(request).asks(task.name)]}
 
     @app.post("/v1/score")
     async def score(asked: ScoreRequest, request: Request) -> Scores:
-        chosen = chosen_tasks(bank, asked.tasks)
+        chosen = chosen_tasks(bank, asked.tasks, holder_of(request))
         request.state.tasks = [task.name for task in chosen]
         texts = {task.name: texts_of(task, asked.notes) for task in chosen}
         tokens = sum(estimated(task, texts[task.name]) for task in chosen)

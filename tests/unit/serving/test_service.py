@@ -22,7 +22,7 @@ from chartune.prediction.scorer import Reading
 from chartune.serving.asked import Limits
 from chartune.serving.bank import Bank
 from chartune.serving.bank_file import BankFile, bank_of, named_runs
-from chartune.serving.listening import must_be_loopback
+from chartune.serving.listening import must_be_guarded
 from chartune.serving.metrics import Metrics
 from chartune.serving.queue import Answer, ClosedError, FullError, Queue
 from chartune.serving.service import service
@@ -215,9 +215,10 @@ def test_full_and_stopping_are_429_and_503_with_a_time_to_come_again(bank: Bank)
 def test_only_this_machine_is_listened_to() -> None:
     for host in ("0.0.0.0", "10.1.2.3", "::", "example.org"):
         with pytest.raises(ConfigError, match="of this machine alone"):
-            must_be_loopback(host)
+            must_be_guarded(host, keyed=False)
+        must_be_guarded(host, keyed=True)
     for host in ("127.0.0.1", "::1", "localhost"):
-        must_be_loopback(host)
+        must_be_guarded(host, keyed=False)
 
 
 def test_a_bank_file_names_tasks_and_what_does_not_fit_is_refused(store: Store, tmp_path: Path) -> None:
