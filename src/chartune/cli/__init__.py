@@ -41,6 +41,7 @@ from chartune.cli import (
     report,
     search,
     serve,
+    serve_audit,
     serve_key,
     show,
     study,
@@ -69,7 +70,7 @@ app = typer.Typer(
 
 for _verb in (
     demo, make_hospital, check, bases, import_backbone, prepare, datasets, audit_data, export_data, plan, pretrain,
-    finetune, search, fields, predict, predictions, serve, serve_key, evaluate, export, report,
+    finetune, search, fields, predict, predictions, serve, serve_key, serve_audit, evaluate, export, report,
     compare, ls, show, watch, clean,
 ):  # fmt: skip
     _summary = (_verb.command.__doc__ or "").partition("\n")[0]  # in full: click cuts what it derives by itself

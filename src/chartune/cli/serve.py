@@ -24,6 +24,10 @@ def command(
         Path | None,
         path_option("--keys", "Keys that requests must have (`chartune serve-key`). Default: none are needed."),
     ] = None,
+    audit: Annotated[
+        Path | None,
+        path_option("--audit", "A file that gets a line for each request before it is answered. Default: none."),
+    ] = None,
     host: Annotated[str, typer.Option("--host", help="A loopback address; with --keys any.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")] = 8400,
     store: StoreOption = DEFAULT_STORE,
@@ -39,11 +43,13 @@ def command(
     with installed("serve", "`chartune serve` needs FastAPI and uvicorn"):
         from chartune.serving.asked import Limits
         from chartune.serving.listening import listen, must_be_guarded
+    from chartune.serving.audit import AuditLog
     from chartune.serving.bank_file import BankFile, bank_of, named_runs
     from chartune.serving.keys import Keys
 
     known = Keys(keys) if keys else None
     must_be_guarded(host, known is not None)
+    log = AuditLog(audit) if audit else None
     opened = open_store(store)
     served = bank_of(BankFile.read(bank) if bank else named_runs(runs or [], opened), opened)
     for task in served.tasks:
@@ -52,4 +58,4 @@ def command(
     def ready(address: str) -> None:
         emit({"address": address, "tasks": [task.name for task in served.tasks]}, as_json, f"serving on {address}")
 
-    listen(served, Limits(), host, port, ready, known)
+    listen(served, Limits(), host, port, ready, known, log)

@@ -12,6 +12,7 @@ import uvicorn
 from chartune.errors import ConfigError
 from chartune.log import say
 from chartune.serving.asked import Limits
+from chartune.serving.audit import AuditLog
 from chartune.serving.bank import Bank
 from chartune.serving.keys import Keys
 from chartune.serving.queue import Queue
@@ -55,7 +56,8 @@ def must_be_guarded(host: str, keyed: bool) -> None:
 
 
 def listen(
-    bank: Bank, limits: Limits, host: str, port: int, ready: Callable[[str], None], keys: Keys | None = None
+    bank: Bank, limits: Limits, host: str, port: int, ready: Callable[[str], None], keys: Keys | None = None,
+    log: AuditLog | None = None,
 ) -> None:  # fmt: skip
     """Serve until SIGTERM or SIGINT.
 
@@ -66,13 +68,14 @@ def listen(
         port: 0: any that is free.
         ready: is told the address once connections are accepted.
         keys: that requests must have; None: none.
+        log: of requests; None: none is written.
 
     Raises:
         ConfigError: the address is not of this machine alone and there are no keys, or it is taken.
     """
     must_be_guarded(host, keys is not None)
     with _bound(host, port) as bound:
-        app = service(bank, limits, Queue(bank, limits.queue), keys)
+        app = service(bank, limits, Queue(bank, limits.queue), keys, log)
         server = _Server(uvicorn.Config(app, access_log=False, log_level="warning", server_header=False))
         place = bound.getsockname()
         if not is_loopback(place[0]):

@@ -6,6 +6,7 @@ rows ─ notes, tokens, truncated ─────┘
 """
 
 import time
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -100,7 +101,7 @@ class Metrics:
 
 
 class Measured:
-    """ASGI: every request is counted, whatever becomes of it."""
+    """ASGI: every request is counted, whatever becomes of it, and has an id of its own (`X-Request-Id`)."""
 
     def __init__(self, app: Any, metrics: Metrics) -> None:
         self.app, self.metrics = app, metrics
@@ -111,10 +112,13 @@ class Measured:
             await self.app(scope, receive, send)
             return
         began, status, state = time.monotonic(), 0, scope.setdefault("state", {})
+        state["request"] = uuid.uuid4().hex
 
         async def noted(message: dict[str, Any]) -> None:
             nonlocal status
-            status = message.get("status", status)
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": [*message["headers"], (b"x-request-id", state["request"].encode())]}
             await send(message)
 
         try:

@@ -7,7 +7,6 @@ are replaced.
 """
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
@@ -22,6 +21,8 @@ from chartune import __version__
 from chartune.prediction.rows import Choices, decided_columns, provenance
 from chartune.prediction.scorer import Reading
 from chartune.serving.asked import Limits, Note, ScoreRequest, chosen_tasks, estimated, texts_of
+from chartune.serving.audit import AuditLog
+from chartune.serving.audited import Audited, remember
 from chartune.serving.bank import Bank, Task
 from chartune.serving.exposition import CONTENT_TYPE
 from chartune.serving.gate import Gate, holder_of
@@ -43,7 +44,9 @@ class Scores(BaseModel):
     rows: list[dict[str, Any]]
 
 
-def service(bank: Bank, limits: Limits, queue: Queue, keys: Keys | None = None) -> FastAPI:
+def service(
+    bank: Bank, limits: Limits, queue: Queue, keys: Keys | None = None, log: AuditLog | None = None
+) -> FastAPI:  # fmt: skip
     """The application.
 
     Args:
@@ -51,19 +54,26 @@ def service(bank: Bank, limits: Limits, queue: Queue, keys: Keys | None = None) 
         limits: of requests.
         queue: that reads from the bank, with its metrics; it is closed, and emptied, when the application ends.
         keys: without one only `/livez` answers; None: whoever reaches the service may ask everything.
+        log: has a line for each request before it is answered; closed when the application ends. None: no log.
     """
     metrics = queue.metrics
     metrics.watch_bank(bank)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if log:
+            log.append("started", version=__version__, tasks=[task.name for task in bank.tasks])
         yield
         await asyncio.to_thread(queue.close)
+        if log:
+            log.append("stopped")
+            log.close()
 
     app = FastAPI(title="chartune", version=__version__, docs_url=None, redoc_url=None, lifespan=lifespan)
     answers_errors(app)
     app.add_middleware(Bounded, most=limits.body)
     app.add_middleware(Gate, keys=keys)
+    app.add_middleware(Audited, log=log)
     app.add_middleware(Measured, metrics=metrics)  # the last is the outermost
 
     @app.get("/livez")
@@ -86,7 +96,7 @@ def service(bank: Bank, limits: Limits, queue: Queue, keys: Keys | None = None) 
     @app.post("/v1/score")
     async def score(asked: ScoreRequest, request: Request) -> Scores:
         chosen = chosen_tasks(bank, asked.tasks, holder_of(request))
-        request.state.tasks = [task.name for task in chosen]
+        remember(request, chosen, len(asked.notes))
         texts = {task.name: texts_of(task, asked.notes) for task in chosen}
         tokens = sum(estimated(task, texts[task.name]) for task in chosen)
         if len(asked.notes) > limits.notes or tokens > limits.tokens:
@@ -99,7 +109,7 @@ def service(bank: Bank, limits: Limits, queue: Queue, keys: Keys | None = None) 
         rows = [row for task in chosen for row in _rows(task, asked.notes, answer[task.name])]
         for task in chosen:
             metrics.scored(task.name, answer[task.name])
-        return Scores(request=uuid.uuid4().hex, rows=rows)
+        return Scores(request=request.state.request, rows=rows)
 
     return app
 
