@@ -198,7 +198,7 @@ def test_a_log_that_others_read_write_or_that_is_none_is_refused(file: Path, tmp
     other.write_text("a file\nof something else\n", encoding="utf-8")
     other.chmod(0o600)
     link.symlink_to(file)
-    for wrong, rule in ((other, "ends otherwise"), (link, "cannot be"), (tmp_path, "cannot be")):
+    for wrong, rule in ((other, "ends in something else"), (link, "cannot be"), (tmp_path, "cannot be")):
         with pytest.raises(ConfigError, match=rule):
             AuditLog(wrong)
     assert other.read_text(encoding="utf-8") == "a file\nof something else\n"
