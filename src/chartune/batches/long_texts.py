@@ -8,7 +8,8 @@
 A text in windows is the tokens of all its rows, one after the other; each row but the last has `max_seq_len` tokens.
 """
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Annotated, Any, ClassVar, Final, Literal, NamedTuple
 
@@ -25,6 +26,8 @@ from chartune.log import progress
 from chartune.models.heads import WindowPooling
 from chartune.models.local import LocalBackbone
 from chartune.models.tokenizer import tokenised
+from chartune.notes.sentences import Span
+from chartune.notes.traced import Traced
 from chartune.store import Store
 
 
@@ -87,6 +90,7 @@ class Windows(Config):
 
 AnyLong = Annotated[First | HeadTail | SectionsFirst | Windows, Field(discriminator="kind")]
 FIRST: Final = First()
+_CARRIAGE: Final = re.compile("\r\n")
 
 
 def encode_long(texts: Sequence[str], tokenizer: Any, max_seq_len: int, long: AnyLong) -> Encoded:
@@ -119,6 +123,39 @@ def encode_long_once(
         return encode_once(texts, backbone, max_seq_len, store, data=data)
     way = Otherwise(long.hashable(), partial(encode_long, max_seq_len=max_seq_len, long=long))
     return encode_once(texts, backbone, max_seq_len, store, data=data, otherwise=way)
+
+
+def places_read(text: str, tokenizer: Any, max_seq_len: int, long: AnyLong) -> list[Span]:
+    """Where a text is read, in characters; all of it is one place, else they follow each other in the text.
+
+    Args:
+        text: as it is encoded.
+        tokenizer: from `load_tokenizer`.
+        max_seq_len: tokens of a row, special ones included.
+        long: what is kept of a text that has more.
+
+    Raises:
+        ConfigError: as `encode_long`.
+    """
+    whole = isinstance(long, First)
+    given = Traced.of(text or " ")
+    if isinstance(long, SectionsFirst):
+        given = given.replaced(_CARRIAGE, "\n")
+    coded = tokenised(
+        tokenizer, [given.text], add_special_tokens=whole, truncation=whole, max_length=max_seq_len if whole else None,
+        return_offsets_mapping=True, return_attention_mask=False, return_token_type_ids=False, verbose=False,
+    )  # fmt: skip
+    spans = coded["offset_mapping"][0]
+    if isinstance(long, First):
+        end = max((stop for _, stop in spans), default=0)
+        return [Span(0, end if end < len(given.text.rstrip()) else len(text))]
+    marks = -1 - np.arange(len(spans), dtype=np.int32)  # no special token's id: which tokens of the text are kept
+    kept = _TAKE[long.kind](given.text, marks, spans, _Frame.of(tokenizer, max_seq_len, long), long)
+    if not kept.cut:
+        return [Span(0, len(text))]
+    numbers = np.unique(-1 - kept.ids[kept.ids < 0])
+    runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+    return [Span(given.origin(spans[run[0]][0]), given.origin(spans[run[-1]][1])) for run in runs]
 
 
 class _Frame(NamedTuple):
@@ -155,7 +192,7 @@ class _Kept(NamedTuple):
 def _kept(
     texts: Sequence[str], tokenizer: Any, frame: _Frame, long: HeadTail | SectionsFirst | Windows
 ) -> Iterator[_Kept]:
-    take: Any = {"head-tail": _ends, "sections-first": _useful, "windows": _windows}[long.kind]
+    take = _TAKE[long.kind]
     with progress("tokenise", total=len(texts)) as meter:
         for start in range(0, len(texts), BATCH):
             batch = [text or " " for text in texts[start : start + BATCH]]
@@ -209,3 +246,7 @@ def _windows(
     end = min(len(ids), starts[-1] + frame.room)
     cut = end < len(ids)
     return _Kept(np.concatenate(rows), whole_words(text, spans[end - 1][1]) if cut else len(text.split()), cut)
+
+
+_TAKE: Final[dict[str, Callable[..., _Kept]]] = {"head-tail": _ends, "sections-first": _useful, "windows": _windows}
+"""What is kept of a text that has more tokens than are read."""

@@ -9,9 +9,12 @@ A text is taken for such where more of these stand in it than line breaks. What 
 lines of the note. Not distinguished: a text of one line with a single `\n` in it, which becomes two lines.
 """
 
+import re
 from typing import Final, Literal
 
 import polars as pl
+
+from chartune.notes.traced import Traced
 
 Breaks = Literal["repaired", "as-written"]
 """What becomes of line breaks that are written out: line breaks, or what stands there is read, as by CORe's code."""
@@ -39,3 +42,11 @@ def written_out(texts: pl.Series) -> pl.Series:
 def repaired(texts: pl.Series) -> pl.Series:
     """The texts, each line break that is written out a line break. Args as `written_out`, which decides of whom."""
     return texts.str.replace_all(_WRITTEN_OUT, "\n")
+
+
+def traced(text: str, breaks: Breaks) -> Traced:
+    """One text as it is read, blanks at its ends taken off, with its places in the text as it was given."""
+    given = Traced.of(text)
+    if breaks == "repaired" and written_out(pl.Series([text], dtype=pl.String)).item():
+        given = given.replaced(re.compile(_WRITTEN_OUT), "\n")
+    return given.stripped()

@@ -81,7 +81,7 @@ def texts_of(task: Task, notes: list[Note]) -> list[Text]:
     return [TextPair(*both) for both in zip(*read, strict=True)] if pairs else read[0]
 
 
-def estimated(task: Task, texts: list[Text]) -> int:
+def estimated(task: Task, texts: Sequence[Text]) -> int:
     """Tokens that a task will read of texts, estimated from their bytes; at most so many as it reads of each."""
     scorer = task.scorer
     rows = getattr(scorer.long, "most", 1) if scorer.form.whole_text else None

@@ -13,9 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from chartune.adapters.adapter import Adapter
+from chartune.batches.long_texts import places_read
 from chartune.errors import AdapterError, ConfigError
 from chartune.models.backbone import Backbone
 from chartune.models.readers import Classifier
+from chartune.notes.sentences import Span
 from chartune.notes.text_pair import Text
 from chartune.prediction.scorer import Reading
 from chartune.runs.ledger import run_at
@@ -176,6 +178,12 @@ class Bank:
                 beside = [task for task in tasks if task.mixed is mixed and len(asked[task.name])]
                 made |= read_mixed(mixed, beside, asked) if beside else {}
             return {task.name: made.get(task.name) or task.scorer.read(asked[task.name]) for task in tasks}
+
+    def places_read(self, name: str, text: str) -> list[Span]:
+        """Where a task reads a text, as it is encoded: characters. Raises ConfigError: it is not loaded."""
+        with self._lock:  # a tokenizer keeps how it cuts
+            scorer = self._task(name).scorer
+            return places_read(text, scorer.tokenizer, scorer.max_seq_len, scorer.long)
 
     def scorer(self, name: str) -> Loaded:
         """A task as `chartune.load` gives it, over the base of the bank: its layers are in the matrices while it reads.

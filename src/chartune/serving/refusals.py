@@ -40,7 +40,7 @@ def answers_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        known = {"body", "notes", "tasks", "id", "text", "text_pair"}
+        known = {"body", "notes", "tasks", "id", "text", "text_pair", "task", "label", "most"}
         where = [[part for part in one["loc"] if isinstance(part, int) or part in known] for one in error.errors()[:5]]
         kinds = [one["type"] for one in error.errors()[:5]]
         return answer_of(422, "the body must be JSON as /openapi.json says", where=where, kinds=kinds)

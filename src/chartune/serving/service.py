@@ -24,6 +24,7 @@ from chartune.serving.asked import Limits, Note, ScoreRequest, chosen_tasks, est
 from chartune.serving.audit import AuditLog
 from chartune.serving.audited import Audited, remember
 from chartune.serving.bank import Bank, Task
+from chartune.serving.explain_route import add_explanations
 from chartune.serving.exposition import CONTENT_TYPE
 from chartune.serving.gate import Gate, holder_of
 from chartune.serving.keys import Keys
@@ -111,6 +112,7 @@ def service(
             metrics.scored(task.name, answer[task.name])
         return Scores(request=request.state.request, rows=rows)
 
+    add_explanations(app, bank, limits, lambda texts, tokens, request: _answered(queue.submit(texts, tokens), request))
     return app
 
 

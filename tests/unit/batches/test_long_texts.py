@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from chartune.batches.collate import Examples
-from chartune.batches.long_texts import First, HeadTail, SectionsFirst, Windows, encode_long
+from chartune.batches.long_texts import AnyLong, First, HeadTail, SectionsFirst, Windows, encode_long, places_read
 from chartune.batches.pack import around
 from chartune.batches.tokenize import encode, load_tokenizer
 from chartune.batches.useful_sections import allotted, called
@@ -188,3 +189,24 @@ def test_vectors_of_rows_are_pooled_text_by_text() -> None:
     assert torch.allclose(learnt.over_windows(VECTORS, OWNERS), weighed, atol=1e-6)
     learnt.over_windows(VECTORS, OWNERS).sum().backward()  # type: ignore[no-untyped-call]
     assert learnt.attend.weight.grad is not None
+
+
+@pytest.mark.parametrize("long", [First(), HeadTail(), SectionsFirst(share=0.4), Windows(most=2, overlap=1)])
+def test_places_that_are_read_hold_the_tokens_that_are_kept_and_no_others(tokenizer: Any, long: AnyLong) -> None:
+    note = "Allergies:\none two\n\nChief Complaint:\nthree four five\n\nHabits:\nsix seven eight nine ten\n"
+    size = 12 + sum(map(len, around(tokenizer)))
+    unseen = {*around(tokenizer)[0], *around(tokenizer)[1], *plain(tokenizer, "\r")}  # sections have no such line ends
+    for text in (note, note.replace("\n", "\r\n"), TEXTS[0]):
+        kept, held = encode_long([text], tokenizer, size, long), set[int]()
+        places = places_read(text, tokenizer, size, long)
+        whole = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        for (start, end), token in zip(whole["offset_mapping"], whole["input_ids"], strict=True):
+            held |= {token} if any(first <= start and end <= last for first, last in places) else set()
+        assert kept.truncated[0]
+        assert set(kept[0].tolist()) - unseen == held - unseen
+        assert all(one.end <= two.start for one, two in pairwise(places))
+
+
+def test_a_text_that_fits_is_read_whole(tokenizer: Any) -> None:
+    for long in (First(), HeadTail(), SectionsFirst(), Windows()):
+        assert places_read(TEXTS[0], tokenizer, 999, long) == [(0, len(TEXTS[0]))]

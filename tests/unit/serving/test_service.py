@@ -116,7 +116,7 @@ def test_there_is_nothing_else(app: Any) -> None:
         assert said.status in (404, 405)
         assert RARE not in said.text
     routes = ask(app, "GET", "/openapi.json").body["paths"]
-    assert set(routes) == {"/livez", "/readyz", "/metrics", "/v1/tasks", "/v1/score"}
+    assert set(routes) == {"/livez", "/readyz", "/metrics", "/v1/tasks", "/v1/score", "/v1/explain"}
 
 
 class SlowBank:
