@@ -31,6 +31,7 @@ from chartune.studies.cell import Cell
 from chartune.studies.identity import Contents, identity_of
 from chartune.studies.ledger import Entry
 from chartune.studies.parents import Family
+from chartune.studies.remade import Remade, named
 from chartune.studies.spaces import trial_of
 from chartune.writing import remembered
 
@@ -102,6 +103,8 @@ class Bench:
     """Runs that a ledger lists, by fingerprint: trials among them are not trained again."""
     keep: Keep
     """Is given every trial that was trained, or was found in the store."""
+    remade: Remade = field(default_factory=dict)
+    """Adapters of parents that a ledger lists and that were trained again here."""
 
     @property
     def cell(self) -> Cell:
@@ -194,7 +197,8 @@ class Bench:
 
     def _listed(self, identity: Identity) -> Outcome | None:
         """What a ledger says of a run that is not in the store; None: nothing, or its score is not shown there."""
-        entry = None if self._found(identity) else self.entries.get(identity.fingerprint)
+        known = () if self._found(identity) else named(identity, self.remade)
+        entry = next((self.entries[one.fingerprint] for one in known if one.fingerprint in self.entries), None)
         score = entry.score(CHOOSING) if entry else None
         if entry is None or not isinstance(score, Estimate):
             return None

@@ -16,12 +16,14 @@ from chartune.runs.holdings import is_held
 from chartune.runs.record import ADAPTER
 from chartune.runs.run import SHELF, Run
 from chartune.stages.identity import Identity
+from chartune.stages.inputs import content_of, find_adapter
 from chartune.store import Artefact, Store
 from chartune.studies.cell import Cell
 from chartune.studies.failures import failure
 from chartune.studies.identity import identity_of
 from chartune.studies.ledger import Entry
 from chartune.studies.parents import Family
+from chartune.studies.remade import Remade, named
 from chartune.studies.searching import Bench, Keep, Searched
 from chartune.studies.spaces import settled
 from chartune.tasks.prepare import AnyPreparation
@@ -122,8 +124,10 @@ class Survey:
 
     def bench(self, number: int, data: Artefact) -> Bench:
         """Where the search of a cell on its prepared data is conducted."""
-        made, elsewhere = self.made(number), self._elsewhere(number)
-        return Bench(self.family, number, made, data, self.store, elsewhere, self.entries, self.keep)
+        return Bench(
+            self.family, number, self.made(number), data, self.store, self._elsewhere(number), self.entries, self.keep,
+            self._remade(number),
+        )  # fmt: skip
 
     def keep_done(self, number: int) -> None:
         """Give `keep` the run of a cell that is done here, and the trials by which its settings were chosen."""
@@ -155,7 +159,7 @@ class Survey:
         identity = identity_of(stage, data, self.store, self._elsewhere(number))
         if identity is None:
             return Standing(cell, "missing", why=NO_BASE)
-        return self._of(cell, identity)
+        return self._of(cell, identity, self._remade(number))
 
     def _prepared(self, preparation: AnyPreparation) -> Artefact | None:
         """What the store has of a config, looked for once."""
@@ -164,15 +168,29 @@ class Survey:
             self._seen[key] = prepared(preparation, self.store)
         return self._seen[key]
 
-    def _of(self, cell: Cell, identity: Identity) -> Standing:
+    def _of(self, cell: Cell, identity: Identity, remade: Remade) -> Standing:
         name, shelf = identity.fingerprint, self.store.root / SHELF
-        found, entry = self.store.find(SHELF, name), self.entries.get(name)
-        if found or entry:
-            return Standing(cell, "done", identity, Run(found.path) if found else None, entry)
+        if found := self.store.find(SHELF, name):
+            return Standing(cell, "done", identity, Run(found.path), self.entries.get(name))
+        for one in named(identity, remade):
+            if entry := self.entries.get(one.fingerprint):
+                return Standing(cell, "done", one, None, entry)
         if is_held(shelf / f"{name}.lease"):
             return Standing(cell, "running", identity)
         begun = (shelf / f"{name}{PARTIAL}").is_dir()
         return Standing(cell, "missing", identity, why="interrupted; it resumes from its checkpoint" if begun else "")
+
+    def _remade(self, number: int) -> Remade:
+        """The adapters of parents that the ledger lists with other weights than this store has."""
+        remade: dict[str, Mapping[str, Any]] = {}
+        for need, place in self.made(number).items():
+            entry = self.standings[self.family.parents[number][need]].entry
+            if entry is None or entry.adapter is None:
+                continue
+            here = content_of(find_adapter(place, self.store))["sha256"]
+            if here != entry.adapter["sha256"]:
+                remade[here] = entry.adapter
+        return remade
 
     def _elsewhere(self, number: int) -> dict[str, Mapping[str, Any]]:
         """The content of the parents' adapters, of an ensemble their fingerprints, that only the ledger lists."""
