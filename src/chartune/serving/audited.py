@@ -15,11 +15,12 @@ from chartune.log import say
 from chartune.serving.audit import AuditLog
 from chartune.serving.gate import HOLDER
 from chartune.serving.metrics import ELSEWHERE
+from chartune.serving.page import PATHS
 from chartune.serving.refusals import answer_of
 from chartune.serving.task import Task
 
-QUIET: Final = frozenset({"/livez", "/readyz", "/metrics"})
-"""Paths without notes, which others ask every few seconds."""
+QUIET: Final = frozenset({"/livez", "/readyz", "/metrics", *PATHS})
+"""Paths without notes, which others ask every few seconds; those of the page answer without a key, too."""
 RETRY: Final = 10
 """Seconds after which a client may try again where the log could not be written."""
 

@@ -9,13 +9,16 @@ from typing import Any, Final
 from fastapi import Request
 
 from chartune.serving.keys import ANYBODY, Holder, Keys, Scope
+from chartune.serving.page import PATHS
 from chartune.serving.refusals import answer_of
 
-OPEN: Final = frozenset({"/livez"})
-"""Paths that answer without a key."""
+OPEN: Final = frozenset({"/livez", *PATHS})
+"""Paths that answer without a key: of the page its files, which are the same for everybody and know no task."""
+ONE_TASK: Final = "/v1/tasks/{name:path}"
+"""Of a task by its name; whether a key may ask it is looked at there."""
 NEEDS: Final[Mapping[str, Scope | None]] = {
     "/readyz": None, "/openapi.json": None, "/v1/tasks": None, "/v1/score": None, "/metrics": "metrics",
-    "/v1/explain": "explain",
+    "/v1/explain": "explain", ONE_TASK: None,
 }  # fmt: skip
 """What a key needs for a path; None: any key will do."""
 HOLDER: Final = "holder"
@@ -51,6 +54,7 @@ class Gate:
 
     async def _further(self, holder: Holder, scope: Any, receive: Any, send: Any) -> None:
         path = scope["path"]
+        path = ONE_TASK if path.startswith("/v1/tasks/") else path
         needed = NEEDS.get(path, "admin")
         if needed is None or holder.may(needed):
             await self.app(scope, receive, send)

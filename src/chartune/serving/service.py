@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from chartune import __version__
 from chartune.prediction.rows import Choices, decided_columns, provenance
 from chartune.prediction.scorer import Reading
+from chartune.serving.about import about, add_about
 from chartune.serving.asked import Limits, Note, ScoreRequest, chosen_tasks, estimated, texts_of
 from chartune.serving.audit import AuditLog
 from chartune.serving.audited import Audited, remember
@@ -29,6 +30,7 @@ from chartune.serving.exposition import CONTENT_TYPE
 from chartune.serving.gate import Gate, holder_of
 from chartune.serving.keys import Keys
 from chartune.serving.metrics import Measured
+from chartune.serving.page import add_page
 from chartune.serving.queue import Answer, Queue
 from chartune.serving.refusals import Bounded, RefusedError, answers_errors
 
@@ -92,7 +94,7 @@ def service(
 
     @app.get("/v1/tasks")
     def tasks(request: Request) -> dict[str, list[dict[str, Any]]]:
-        return {"tasks": [_about(task) for task in bank.tasks if holder_of(request).asks(task.name)]}
+        return {"tasks": [about(task) for task in bank.tasks if holder_of(request).asks(task.name)]}
 
     @app.post("/v1/score")
     async def score(asked: ScoreRequest, request: Request) -> Scores:
@@ -112,20 +114,10 @@ def service(
             metrics.scored(task.name, answer[task.name])
         return Scores(request=request.state.request, rows=rows)
 
+    add_about(app, bank)
+    add_page(app)
     add_explanations(app, bank, limits, lambda texts, tokens, request: _answered(queue.submit(texts, tokens), request))
     return app
-
-
-def _about(task: Task) -> dict[str, Any]:
-    """What a client needs to know of a task."""
-    scorer = task.scorer
-    return {
-        "name": task.name, "task": scorer.run.task, "answer": scorer.run.answer, "labels": list(scorer.labels),
-        "titles": list(scorer.titles), "model": scorer.origin.fingerprint, "adapter": scorer.origin.weights,
-        "base": task.base, "pairs": scorer.of_pairs, "max_seq_len": scorer.max_seq_len, "long": scorer.long.kind,
-        "recalibrated": scorer.recalibrates(None), "mixed": task.mixed is not None, "apart": task.apart,
-        "precision": scorer.resolved.precision, "trained_in": scorer.run.environment.get("precision"),
-    }  # fmt: skip
 
 
 async def _answered(answer: "Future[Answer]", request: Request) -> Answer:

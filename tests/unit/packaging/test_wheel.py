@@ -46,7 +46,17 @@ def test_a_wheel_holds_every_file_of_the_package_but_what_tests_share(wheel: Pat
     wanted = {name for name in packaged if not name.startswith("chartune/testing/")}
     held = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert held == wanted
-    assert {Path(name).suffix for name in held} == {".py", ".typed", ".css", ".jinja", ".csv", ".yaml", ".json"}
+    assert {Path(name).suffix for name in held} == {
+        ".py",
+        ".typed",
+        ".css",
+        ".jinja",
+        ".csv",
+        ".yaml",
+        ".json",
+        ".html",
+        ".js",
+    }
 
 
 def test_a_wheel_works_where_there_are_no_sources(wheel: Path, tmp_path: Path) -> None:

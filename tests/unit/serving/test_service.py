@@ -116,7 +116,9 @@ def test_there_is_nothing_else(app: Any) -> None:
         assert said.status in (404, 405)
         assert RARE not in said.text
     routes = ask(app, "GET", "/openapi.json").body["paths"]
-    assert set(routes) == {"/livez", "/readyz", "/metrics", "/v1/tasks", "/v1/score", "/v1/explain"}
+    assert set(routes) == {
+        "/livez", "/readyz", "/metrics", "/v1/tasks", "/v1/tasks/{name}", "/v1/score", "/v1/explain",
+    }  # fmt: skip
 
 
 class SlowBank:
