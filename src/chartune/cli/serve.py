@@ -30,6 +30,10 @@ def command(
     ] = None,
     host: Annotated[str, typer.Option("--host", help="A loopback address; with --keys any.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")] = 8400,
+    deadline: Annotated[
+        float,
+        typer.Option("--deadline", min=0.1, max=86400, metavar="SECONDS", help="In which a request must be answered."),
+    ] = 300.0,
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
@@ -58,4 +62,4 @@ def command(
     def ready(address: str) -> None:
         emit({"address": address, "tasks": [task.name for task in served.tasks]}, as_json, f"serving on {address}")
 
-    listen(served, Limits(), host, port, ready, known, log)
+    listen(served, Limits(deadline=deadline), host, port, ready, known, log)

@@ -30,6 +30,8 @@ class Limits:
     """Estimated tokens of a request, over all of its tasks."""
     queue: int = 262144
     """Estimated tokens of all requests that wait."""
+    deadline: float = 300.0
+    """Seconds until a request must be answered, unless it asks for fewer."""
 
 
 class Note(BaseModel):
@@ -47,6 +49,7 @@ class ScoreRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
     notes: list[Note] = Field(min_length=1)
     tasks: list[str] | Literal["all"] = "all"
+    deadline: float | None = Field(None, gt=0, allow_inf_nan=False, description="Seconds; fewer than the service has.")
 
 
 class Scores(BaseModel):

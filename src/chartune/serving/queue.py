@@ -1,72 +1,52 @@
-"""Queue: requests wait in the order in which they came, and are read together as far as a budget of tokens goes.
+"""Queue: requests wait for their turn, and are read together as far as a budget of tokens goes.
 
-    requests ─submit─▶ queue ─as many as the budget takes, none waited for─▶ bank.read ─▶ each its own answer
+requests ─submit─▶ turns ─as many as the budget takes, none waited for─▶ bank.read ─▶ each its own answer
 
-There is no window in which more requests are waited for: what comes in while the base is busy is read next.
+A request that is larger than the budget is read in parts, others between them. Nothing is waited for: what comes in
+while the base is busy is read next. The bank puts texts of like length into one batch, whoever has asked.
 """
 
 import math
 import threading
 import time
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from chartune.errors import ChartuneError, RunError
 from chartune.log import say
 from chartune.notes.text_pair import Text
-from chartune.prediction.scorer import Reading
 from chartune.serving.bank import Bank
 from chartune.serving.metrics import Metrics
+from chartune.serving.parts import as_one, parts_of
+from chartune.serving.turns import Turns
+from chartune.serving.waiting import Answer, Asked, ClosedError, FullError, LateError, Waiting
 
-Asked = Mapping[str, Sequence[Text]]
-"""Task → texts."""
-Answer = dict[str, Reading]
 TOGETHER: Final = 8192
-"""Tokens of requests that are read together, at most, unless one alone has more."""
+"""Tokens of requests that are read together, at most, unless one text alone has more."""
 FIRST_RATE: Final = 1000.0
 """Tokens a second, until something was measured."""
-MEMORY: Final = 0.2
-"""Weight of the newest measurement in the rate."""
-
-
-class FullError(ChartuneError):
-    """So many tokens wait that a request cannot be accepted."""
-
-    def __init__(self, seconds: int) -> None:
-        super().__init__(f"the queue must have room for a request, but has none; ask again in {seconds} seconds.")
-        self.retry_after = seconds
-
-
-class ClosedError(ChartuneError):
-    """The service is stopping and accepts nothing more."""
-
-
-@dataclass
-class Waiting:
-    """A request that was accepted."""
-
-    asked: Asked
-    tokens: int
-    came: float
-    """When, by the clock of the queue."""
-    answer: "Future[Answer]" = field(default_factory=Future)
+MEMORY: Final = 0.8
+"""Weight of all measurements before the newest in the rate."""
+SHARE: Final = 2
+"""A client fills at most one part of so many of the queue."""
 
 
 class Queue:
     """Requests to a bank, which one thread reads."""
 
     def __init__(
-        self, bank: Bank, most_tokens: int, together: int = TOGETHER, metrics: Metrics | None = None
+        self, bank: Bank, most_tokens: int, together: int = TOGETHER, metrics: Metrics | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         """most_tokens: that may wait; together: that are read at once. The thread starts at once."""
         self.bank, self.most_tokens, self.together, self.metrics = bank, most_tokens, together, metrics or Metrics()
-        self.metrics.watch_queue(lambda: self._tokens)
-        self._waiting: deque[Waiting] = deque()
-        self._tokens, self._rate, self._closed = 0, FIRST_RATE, False
+        self._turns, self._clock, self._closed = Turns(), clock, False
+        self._number, self._reading = 0, 0
+        self._read, self._seconds = 0.0, 0.0  # of late, the newest weigh most
         self._changed = threading.Condition()
+        self.metrics.watch_queue(lambda: self._turns.tokens)
         self._thread = threading.Thread(target=self._work, name="chartune-bank", daemon=True)
         self._thread.start()
 
@@ -80,27 +60,54 @@ class Queue:
         """Whether it is not stopping."""
         return not self._closed and self.alive
 
-    def submit(self, asked: Asked, tokens: int) -> "Future[Answer]":
+    @property
+    def rate(self) -> float:
+        """Tokens a second, as measured of late."""
+        return self._read / self._seconds if self._seconds else FIRST_RATE
+
+    def submit(
+        self, asked: Asked, tokens: int, *, client: str = "", seconds: float = math.inf
+    ) -> "Future[Answer]":  # fmt: skip
         """Accept a request.
 
         Args:
             asked: the texts of each task.
             tokens: that it will take, as estimated.
+            client: who asks; turns are taken between clients.
+            seconds: within which it must begin to be read.
 
         Raises:
-            FullError: others wait, and together they are too many.
+            FullError: others wait, and together they are too many, or would take too long.
             ClosedError: it is stopping.
         """
         with self._changed:
             if self._closed:
                 raise ClosedError("the service is stopping; ask another one.")
-            if self._waiting and self._tokens + tokens > self.most_tokens:
-                raise FullError(max(1, math.ceil(self._tokens / self._rate)))
-            one = Waiting(asked, tokens, time.monotonic())
-            self._waiting.append(one)
-            self._tokens += tokens
+            self._must_have_room(client, tokens, seconds)
+            self._number, now = self._number + 1, self._clock()
+            parts = [
+                Waiting(part, share, now, now + seconds, client, self._number)
+                for part, share in parts_of(asked, tokens, self.together)
+            ]
+            for one in parts:
+                self._turns.add(one)
             self._changed.notify()
-            return one.answer
+        for one in parts:
+            one.answer.add_done_callback(partial(self._leave, one))
+        return as_one([one.answer for one in parts])
+
+    def _must_have_room(self, client: str, tokens: int, seconds: float) -> None:
+        own, every = self._turns.of(client), self._turns.tokens
+        if (own and own + tokens > self.most_tokens // SHARE) or (every and every + tokens > self.most_tokens):
+            raise FullError(math.ceil((own or every) / self.rate))
+        wait = (self._reading + self._turns.ahead(client, tokens)) / self.rate
+        if wait > seconds:
+            raise FullError(math.ceil(wait - seconds))
+
+    def _leave(self, one: Waiting, _: object) -> None:
+        """Who was given up waits no longer, and nobody waits for it."""
+        with self._changed:
+            self._turns.leave(one)
 
     def close(self) -> None:
         """Accept nothing more, and read all that was accepted."""
@@ -111,35 +118,39 @@ class Queue:
 
     def _work(self) -> None:
         while batch := self._next():
-            began = time.monotonic()
+            began = self._clock()
             for one in batch:
                 self.metrics.waited(began - one.came)
             _answer(self.bank, batch)
-            tokens, seconds = sum(one.tokens for one in batch), time.monotonic() - began
+            seconds = self._clock() - began
             for _ in batch:
                 self.metrics.was_read(seconds)
-            self._rate += MEMORY * (tokens / max(seconds, 1e-6) - self._rate)
+            with self._changed:
+                self._read = MEMORY * self._read + self._reading
+                self._seconds = MEMORY * self._seconds + max(seconds, 1e-6)
+                self._reading = 0
 
     def _next(self) -> list[Waiting]:
         """What is read together next; nothing: it has been closed, and all is done."""
         with self._changed:
-            batch: list[Waiting] = []
-            while not batch:
-                self._changed.wait_for(lambda: self._waiting or self._closed)
-                if not self._waiting:
+            while True:
+                self._changed.wait_for(lambda: self._turns or self._closed)
+                if not self._turns:
                     return []
-                batch = self._taken()
-            return batch
+                if batch := self._taken():
+                    self._reading = sum(one.tokens for one in batch)
+                    return batch
 
     def _taken(self) -> list[Waiting]:
-        batch: list[Waiting] = []
-        room = self.together
-        while self._waiting and (not batch or self._waiting[0].tokens <= room):
-            one = self._waiting.popleft()
-            self._tokens -= one.tokens
-            if one.answer.set_running_or_notify_cancel():  # else its client has gone
-                batch.append(one)
-                room -= one.tokens
+        batch, room, now = list[Waiting](), self.together, self._clock()
+        while one := self._turns.take(room) if batch else self._turns.take():
+            if not one.answer.set_running_or_notify_cancel():  # its client has gone
+                continue
+            if now > one.deadline:
+                one.answer.set_exception(LateError())
+                continue
+            batch.append(one)
+            room -= one.tokens
         return batch
 
 

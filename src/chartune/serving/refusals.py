@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from chartune.errors import ChartuneError, ConfigError, DataError
 from chartune.log import say
-from chartune.serving.queue import ClosedError, FullError
+from chartune.serving.waiting import ClosedError, FullError, LateError
 
 Call = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -40,7 +40,7 @@ def answers_errors(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
-        known = {"body", "notes", "tasks", "id", "text", "text_pair", "task", "label", "most"}
+        known = {"body", "notes", "tasks", "id", "text", "text_pair", "task", "label", "most", "deadline"}
         where = [[part for part in one["loc"] if isinstance(part, int) or part in known] for one in error.errors()[:5]]
         kinds = [one["type"] for one in error.errors()[:5]]
         return answer_of(422, "the body must be JSON as /openapi.json says", where=where, kinds=kinds)
@@ -53,6 +53,8 @@ def answers_errors(app: FastAPI) -> None:
     async def known(_: Request, error: ChartuneError) -> JSONResponse:
         if isinstance(error, FullError):
             return answer_of(429, str(error), {"Retry-After": str(error.retry_after)})
+        if isinstance(error, LateError):
+            return answer_of(504, str(error))
         if isinstance(error, ClosedError):
             return answer_of(503, str(error), {"Retry-After": "5"})
         status = 404 if isinstance(error, ConfigError) else 422 if isinstance(error, DataError) else 500

@@ -31,8 +31,9 @@ from chartune.serving.gate import Gate, holder_of
 from chartune.serving.keys import Keys
 from chartune.serving.metrics import Measured
 from chartune.serving.page import add_page
-from chartune.serving.queue import Answer, Queue
+from chartune.serving.queue import Queue
 from chartune.serving.refusals import Bounded, RefusedError, answers_errors
+from chartune.serving.waiting import Answer, LateError
 
 LOOK: Final = 0.5
 """Seconds between two looks whether a client is still there."""
@@ -108,7 +109,10 @@ def service(
                 f"a request must have at most {limits.notes} notes and {limits.tokens} tokens, all tasks counted, but "
                 f"has {len(asked.notes)} and some {tokens}; split it",
             )
-        answer = await _answered(queue.submit(texts, tokens), request)
+        seconds = min(limits.deadline, asked.deadline or limits.deadline)
+        answer = await answered(
+            queue.submit(texts, tokens, client=client_of(request), seconds=seconds), request, seconds
+        )
         rows = [row for task in chosen for row in _rows(task, asked.notes, answer[task.name])]
         for task in chosen:
             metrics.scored(task.name, answer[task.name])
@@ -120,14 +124,29 @@ def service(
     return app
 
 
-async def _answered(answer: "Future[Answer]", request: Request) -> Answer:
-    """Wait for an answer; where its client has gone, it leaves the queue."""
-    waiting = asyncio.wrap_future(answer)
-    while not (await asyncio.wait({waiting}, timeout=LOOK))[0]:
+async def answered(answer: "Future[Answer]", request: Request, seconds: float) -> Answer:
+    """Wait for an answer; where its client has gone, or its time is over, it leaves the queue.
+
+    Raises:
+        LateError: it has not come in so many seconds.
+        RefusedError: the client has gone.
+    """
+    waiting, clock = asyncio.wrap_future(answer), asyncio.get_running_loop().time
+    end = clock() + seconds
+    while not (await asyncio.wait({waiting}, timeout=max(0.0, min(LOOK, end - clock()))))[0]:
         if await request.is_disconnected():
             answer.cancel()
             raise RefusedError(499, "the client has gone")
+        if clock() >= end:
+            answer.cancel()
+            raise LateError
     return waiting.result()
+
+
+def client_of(request: Request) -> str:
+    """Between whom turns are taken: keys; without keys connections."""
+    address = request.client
+    return holder_of(request).name or (f"{address.host}:{address.port}" if address else "")
 
 
 def _rows(task: Task, notes: list[Note], reading: Reading) -> list[dict[str, Any]]:

@@ -24,8 +24,9 @@ from chartune.serving.bank import Bank
 from chartune.serving.bank_file import BankFile, bank_of, named_runs
 from chartune.serving.listening import must_be_guarded
 from chartune.serving.metrics import Metrics
-from chartune.serving.queue import Answer, ClosedError, FullError, Queue
+from chartune.serving.queue import Queue
 from chartune.serving.service import service
+from chartune.serving.waiting import Answer, ClosedError, FullError
 from chartune.stages.predicting import predict
 from chartune.store import Store
 from chartune.testing.asked import PART, ask
@@ -168,7 +169,7 @@ def test_a_full_queue_says_when_to_come_again_and_all_that_was_accepted_is_answe
     bank: Any = SlowBank()
     queue = Queue(bank, most_tokens=5000, together=10)
     first = begun(queue, bank)
-    accepted = [queue.submit({"t": [str(number)]}, 2500) for number in (1, 2)]
+    accepted = [queue.submit({"t": [str(number)]}, 2500, client=str(number)) for number in (1, 2)]
     with pytest.raises(FullError) as full:
         queue.submit({"t": ["3"]}, 1)
     assert full.value.retry_after == 5
@@ -202,7 +203,7 @@ def test_a_request_at_fault_fails_alone_and_its_error_quotes_nothing() -> None:
 
 def test_full_and_stopping_are_429_and_503_with_a_time_to_come_again(bank: Bank) -> None:
     def refuse(error: Exception) -> Any:
-        def submit(*_: object) -> None:
+        def submit(*_: object, **__: object) -> None:
             raise error
 
         return SimpleNamespace(submit=submit, alive=True, accepts=False, metrics=Metrics())
