@@ -22,8 +22,8 @@ from chartune.serving.audited import remember
 from chartune.serving.bank import Bank, Task
 from chartune.serving.explain import MOST, Occlusion, label_number, log_odds, occlusion, probability_of
 from chartune.serving.gate import holder_of
-from chartune.serving.queue import Answer, Asked
 from chartune.serving.refusals import RefusedError
+from chartune.serving.waiting import Answer, Asked
 from chartune.stages.chosen import Chosen
 
 LOT: Final = 4096

@@ -22,6 +22,8 @@ ELSEWHERE: Final = "other"
 """Stands for the route of a path that leads nowhere."""
 QUEUE_STEP: Final = 1000
 """To which tokens that wait are rounded down: of one request they would tell how long its notes are."""
+BEGAN: Final = "began"
+"""Where in the state of a request stands when it came, by the monotonic clock."""
 Call = Callable[[dict[str, Any]], Awaitable[None]]
 
 
@@ -112,7 +114,7 @@ class Measured:
             await self.app(scope, receive, send)
             return
         began, status, state = time.monotonic(), 0, scope.setdefault("state", {})
-        state["request"] = uuid.uuid4().hex
+        state["request"], state[BEGAN] = uuid.uuid4().hex, began
 
         async def noted(message: dict[str, Any]) -> None:
             nonlocal status

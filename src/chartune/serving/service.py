@@ -7,6 +7,7 @@ are replaced.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
@@ -29,11 +30,11 @@ from chartune.serving.explain_route import add_explanations
 from chartune.serving.exposition import CONTENT_TYPE
 from chartune.serving.gate import Gate, holder_of
 from chartune.serving.keys import Keys
-from chartune.serving.metrics import Measured
+from chartune.serving.metrics import BEGAN, Measured
 from chartune.serving.page import add_page
 from chartune.serving.queue import Queue
 from chartune.serving.refusals import Bounded, RefusedError, answers_errors
-from chartune.serving.waiting import Answer, LateError
+from chartune.serving.waiting import Answer, Asked, LateError
 
 LOOK: Final = 0.5
 """Seconds between two looks whether a client is still there."""
@@ -80,6 +81,10 @@ def service(
     app.add_middleware(Audited, log=log)
     app.add_middleware(Measured, metrics=metrics)  # the last is the outermost
 
+    async def read(texts: Asked, tokens: int, request: Request, seconds: float = limits.deadline) -> Answer:
+        left = max(0.0, seconds - (time.monotonic() - getattr(request.state, BEGAN)))
+        return await _answered(queue.submit(texts, tokens, client=_client(request), seconds=left), request, left)
+
     @app.get("/livez")
     def livez() -> JSONResponse:
         return JSONResponse({"alive": queue.alive}, 200 if queue.alive else 503)
@@ -109,10 +114,7 @@ def service(
                 f"a request must have at most {limits.notes} notes and {limits.tokens} tokens, all tasks counted, but "
                 f"has {len(asked.notes)} and some {tokens}; split it",
             )
-        seconds = min(limits.deadline, asked.deadline or limits.deadline)
-        answer = await answered(
-            queue.submit(texts, tokens, client=client_of(request), seconds=seconds), request, seconds
-        )
+        answer = await read(texts, tokens, request, min(limits.deadline, asked.deadline or limits.deadline))
         rows = [row for task in chosen for row in _rows(task, asked.notes, answer[task.name])]
         for task in chosen:
             metrics.scored(task.name, answer[task.name])
@@ -120,11 +122,11 @@ def service(
 
     add_about(app, bank)
     add_page(app)
-    add_explanations(app, bank, limits, lambda texts, tokens, request: _answered(queue.submit(texts, tokens), request))
+    add_explanations(app, bank, limits, read)
     return app
 
 
-async def answered(answer: "Future[Answer]", request: Request, seconds: float) -> Answer:
+async def _answered(answer: "Future[Answer]", request: Request, seconds: float) -> Answer:
     """Wait for an answer; where its client has gone, or its time is over, it leaves the queue.
 
     Raises:
@@ -143,7 +145,7 @@ async def answered(answer: "Future[Answer]", request: Request, seconds: float) -
     return waiting.result()
 
 
-def client_of(request: Request) -> str:
+def _client(request: Request) -> str:
     """Between whom turns are taken: keys; without keys connections."""
     address = request.client
     return holder_of(request).name or (f"{address.host}:{address.port}" if address else "")

@@ -66,6 +66,7 @@ def test_a_request_is_recorded_by_key_tasks_and_hashes_and_without_its_words(
     assert "denied" not in first
     assert (second["status"], second["tasks"], second["notes"], second["denied"]) == (404, {}, 0, 3)
     assert (third["route"], third["status"], fourth["route"], fourth["status"]) == ("other", 404, "other", 403)
+    assert "denied" not in third
     assert RARE not in file.read_text(encoding="utf-8")
     assert file.stat().st_mode & 0o777 == 0o600
     assert verified(file).lines == 4

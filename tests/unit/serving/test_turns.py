@@ -16,7 +16,8 @@ from chartune.serving.bank import Bank
 from chartune.serving.bank_file import bank_of, named_runs
 from chartune.serving.queue import Queue
 from chartune.serving.service import service
-from chartune.serving.waiting import Answer, FullError, LateError
+from chartune.serving.turns import Turns
+from chartune.serving.waiting import Answer, FullError, LateError, Waiting
 from chartune.testing.asked import ask
 from chartune.testing.served_runs import Served
 
@@ -122,26 +123,30 @@ def test_who_comes_back_has_not_saved_up_turns_and_who_leaves_has_not_lost_what_
     assert order[6:] == ["busy 5", "idle 1", "busy 6", "idle 2", "busy 7", "idle 3"]
 
 
-def test_new_clients_do_not_overtake_for_ever_and_are_forgotten(bank: Any) -> None:
-    queue = Queue(bank, 10_000, together=10)
-    running = blocked(queue)
-    queue.submit({"t": ["old 0"]}, 10, client="old")
-    queue.submit({"t": ["other"]}, 10, client="other")
+def test_new_clients_do_not_overtake_for_ever_and_are_forgotten() -> None:
+    turns, names = Turns(), list[str]()
+
+    def add(client: str) -> None:
+        turns.add(Waiting({"t": [client]}, 10, 0.0, 0.0, client, len(names) + turns.tokens))
+
+    def take() -> None:
+        one = turns.take()
+        assert one is not None
+        names.append(one.client)
+
+    for client in ("old", "other", "third"):
+        add(client)
+    take()
+    add("old")  # has had a turn already
     for number in range(20):
-        queue.submit({"t": [f"new {number}"]}, 10, client=f"new {number}")
-        if number == 1:
-            queue.submit({"t": ["old 1"]}, 10, client="old")
-        bank.let.release()
-        while not running.done():
-            time.sleep(0.001)
-        running = queue.submit({"t": ["mark"]}, 1, client=f"mark {number}")
-        while not running.running() and number < 19:
-            bank.let.release()
-            time.sleep(0.001)
-    order = finished(queue, bank)
-    assert order.index("old 1") < order.index("new 19")
-    assert not queue._turns._turns.served
-    assert len(bank.batches) > 20
+        add(f"new {number}")
+        take()
+    assert names[0] == "old"
+    assert "old" in names[1:8]
+    while turns:
+        take()
+    assert not turns._turns.served
+    assert turns.tokens == 0
 
 
 def test_a_large_request_is_passed_by_what_fits_and_is_next_in_an_empty_batch(bank: Any) -> None:
