@@ -14,6 +14,7 @@ from chartune.serving.asked import Limits
 from chartune.serving.audit import NOTHING, AuditLog, Chain, verified
 from chartune.serving.bank import Bank
 from chartune.serving.bank_file import bank_of, named_runs
+from chartune.serving.gate import OPEN
 from chartune.serving.keys import Keys, new_key
 from chartune.serving.queue import Queue
 from chartune.serving.service import service
@@ -52,7 +53,7 @@ def test_a_request_is_recorded_by_key_tasks_and_hashes_and_without_its_words(
     missing = ask(app, "POST", "/v1/score", {**SCORED, "tasks": [RARE]}, headers=own)
     assert ask(app, "GET", f"/{RARE}", headers=own).status == 404
     assert ask(app, "POST", "/v1/explain", SCORED, headers=own).status == 403
-    for path in ("/livez", "/readyz", "/metrics"):
+    for path in (*OPEN, "/readyz", "/metrics"):
         ask(app, "GET", path, headers=own)
     log.close()
     first, second, third, fourth = lines(file)
