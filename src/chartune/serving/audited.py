@@ -1,6 +1,6 @@
 """Audited: a request is answered only once the audit log has its line (ASGI).
 
-every request but of `/livez`, `/readyz`, `/metrics` and the page ─▶ a line     without a known key ─▶ a count in the next
+every request but of `/livez`, `/readyz`, `/metrics` and the page ─▶ a line     without a known key ─▶ counted in it
 """
 
 import asyncio
