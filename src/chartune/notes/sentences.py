@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
-_BREAKS: Final = re.compile(
-    r"(?P<stop>[.!?]+[\"')\]]*)\s+"
-    r"|\n(?=[ \t]*\n)"
+_STOP: Final = re.compile(r"(?P<stop>[.!?]+[\"')\]]*)\s+")
+_BREAK: Final = re.compile(
+    r"\n(?=[ \t]*\n)"
     r"|\n(?=[ \t]*(?:[-*•#]|\d{1,2}[.)])[ \t])"
     r"|\n(?=[ \t]*[A-Z][^\n:.]{0,50}:)"
 )
@@ -38,8 +38,9 @@ class Span(NamedTuple):
 
 def sentences(text: str) -> list[Span]:
     """The sentences of a text, in order; between them, before and behind there are blanks alone."""
-    cuts = [0, *(match.end() for match in _BREAKS.finditer(text) if _ends(text, match)), len(text)]
-    trimmed = (_trimmed(text, start, end) for start, end in pairwise(cuts))
+    stops = {match.end() for match in _STOP.finditer(text) if _ends(text, match)}
+    cuts = {0, len(text)} | stops | {match.end() for match in _BREAK.finditer(text)}
+    trimmed = (_trimmed(text, start, end) for start, end in pairwise(sorted(cuts)))
     return [span for span in trimmed if span.end > span.start]
 
 
@@ -56,10 +57,8 @@ def grouped(spans: Sequence[Span], most: int) -> list[tuple[Span, int]]:
 
 
 def _ends(text: str, match: re.Match[str]) -> bool:
-    """Whether a sentence ends where one may."""
+    """Whether a sentence ends at a full stop or the like."""
     stop = match["stop"]
-    if stop is None:
-        return True
     if text[match.end() : match.end() + 1].islower():
         return False
     word = _BEFORE.search(text[max(0, match.start() - _REACH) : match.start()])

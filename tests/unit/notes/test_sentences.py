@@ -23,6 +23,7 @@ from chartune.notes.traced import Traced
         ("well\nFamily History: none", ["well", "Family History: none"]),
         ("well\nas his note said: fine", ["well\nas his note said: fine"]),
         ('"I am ill." He said so.', ['"I am ill."', "He said so."]),
+        ("seen by Dr.\n\nshe left.\n\nand p.o.\n- rest", ["seen by Dr.", "she left.", "and p.o.", "- rest"]),
         ("Grade 3. He is well.", ["Grade 3.", "He is well."]),
         ("At 38.5\N{DEGREE SIGN}. 😀 Well. \U0001f9ec", ["At 38.5\N{DEGREE SIGN}.", "😀 Well.", "\U0001f9ec"]),
         (" \n\t \n", []),

@@ -1,11 +1,14 @@
 """Explanations: sentences left out in turn, what a planted model makes of them, and what is not read."""
 
+import random
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
 import numpy as np
+import polars as pl
 import pytest
 
 from chartune.answers import ANY_OF, BINARY, ONE_OF, Answer
@@ -22,7 +25,10 @@ from chartune.serving.explain_route import LOT
 from chartune.serving.metrics import Metrics
 from chartune.serving.queue import Queue
 from chartune.serving.service import service
+from chartune.stages.finetune import Finetune, finetune
+from chartune.store import Store
 from chartune.testing.asked import ask
+from chartune.testing.served_runs import WORDS as WORDS_OF_NOTES
 from chartune.testing.served_runs import Served
 
 NOTE: Final = (
@@ -274,3 +280,31 @@ def test_pairs_are_refused(app: Any) -> None:
     assert said.status == 422
     assert "pairs of texts" in said.text
     assert RARE not in said.text
+
+
+@pytest.mark.slow
+def test_of_a_run_that_has_learnt_a_word_the_sentence_with_it_comes_first(
+    served: Served, store: Store, tmp_path: Path
+) -> None:
+    chance = random.Random(0)
+    texts = [" ".join(chance.choice(WORDS_OF_NOTES) for _ in range(chance.randint(4, 14))) for _ in range(120)]
+    labels = ["died" if "septic" in text else "survived" for text in texts]
+    file = tmp_path / "notes.csv"
+    pl.DataFrame({"subject_id": range(120), "text": texts, "label": labels}).write_csv(file)
+    layers = [{"kind": "fresh", "method": {"kind": "lora", "rank": 8, "targets": "all-linear"}}]
+    data = {"source": {"kind": "tabular", "file": str(file)}, "tasks": [{"kind": "labels", "answer": "binary"}]}
+    asked = {
+        "data": data, "backbone": {"name": str(served.base.folder)}, "name": "planted", "stack": {"layers": layers},
+        "max_seq_len": 128, "numerics": {"precision": "fp32"},
+        "optimisation": {"duration": {"value": 150, "unit": "steps"}, "learning_rate": 1e-2, "batch_size": 16},
+    }  # fmt: skip
+    bank = Bank(store)
+    bank.load(finetune(Finetune.parse(asked), store))
+    first = 0
+    for number in range(12):
+        parts = ["fall of pain.", "the stroke.", "stable pain.", "afebrile."]
+        parts.insert(number % 5, "septic.")
+        said = explained(bank, {"text": (text := "\n\n".join(parts))})
+        top = max(said.body["parts"], key=lambda part: part["log_odds_change"])
+        first += text[top["start"] : top["end"]] == "septic."
+    assert first >= 11
