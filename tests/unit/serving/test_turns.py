@@ -4,6 +4,8 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError, Future
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +16,8 @@ from chartune.prediction.scorer import Reading
 from chartune.serving.asked import Limits
 from chartune.serving.bank import Bank
 from chartune.serving.bank_file import bank_of, named_runs
+from chartune.serving.keys import Keys, new_key
+from chartune.serving.metrics import Metrics
 from chartune.serving.queue import Queue
 from chartune.serving.service import service
 from chartune.serving.turns import Turns
@@ -300,3 +304,29 @@ def test_a_client_cannot_lengthen_the_deadline(real: Bank, bank: Any) -> None:
     assert ask(app, "POST", "/v1/score", {**SCORED, "deadline": 1000}).status == 504
     bank.let.release()
     queue.close()
+
+
+def test_turns_are_between_keys_or_connections_and_time_runs_from_the_arrival(real: Bank, tmp_path: Path) -> None:
+    given = list[tuple[str, float]]()
+
+    def submit(asked: Any, tokens: int, *, client: str, seconds: float) -> "Future[Answer]":
+        given.append((client, seconds))
+        answer: Future[Answer] = Future()
+        answer.set_result(real.read(asked))
+        return answer
+
+    keys = tmp_path / "keys.yaml"
+    headers = {"Authorization": f"Bearer {new_key(keys, 'ward', 'all', [])}"}
+    fake: Any = SimpleNamespace(submit=submit, metrics=Metrics())
+    for app in (service(real, Limits(), fake), service(real, Limits(), _with_metrics(fake), Keys(keys))):
+        for port in (5, 6):
+            body = {**SCORED, "deadline": 9} if port == 6 else SCORED
+            assert ask(app, "POST", "/v1/score", body, headers=headers, client=("127.0.0.1", port)).status == 200
+    assert [client for client, _ in given] == ["127.0.0.1:5", "127.0.0.1:6", "ward", "ward"]
+    assert [seconds < most for (_, seconds), most in zip(given, (300, 9, 300, 9), strict=True)] == [True] * 4
+    assert [seconds > 9 for _, seconds in given] == [True, False] * 2
+
+
+def _with_metrics(queue: Any) -> Any:
+    """The same with metrics of its own: each service has its own."""
+    return SimpleNamespace(submit=queue.submit, metrics=Metrics())
