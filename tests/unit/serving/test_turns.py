@@ -153,6 +153,18 @@ def test_new_clients_do_not_overtake_for_ever_and_are_forgotten() -> None:
     assert turns.tokens == 0
 
 
+def test_who_leaves_and_comes_back_at_once_has_still_had_its_turn() -> None:
+    turns = Turns()
+    for number, (client, tokens) in enumerate([("heavy", 100), *[("ward", 10)] * 8, ("heavy", 100)]):
+        turns.add(Waiting({"t": [client]}, tokens, 0.0, 0.0, client, number))
+        if number == 8:
+            first = turns.take()  # heavy waits no more
+            assert first is not None
+            assert first.client == "heavy"
+    order = [one.client for one in iter(turns.take, None)]
+    assert order == ["ward"] * 8 + ["heavy"]
+
+
 def test_a_large_request_is_passed_by_what_fits_and_is_next_in_an_empty_batch(bank: Any) -> None:
     queue = Queue(bank, 10_000, together=10)
     blocked(queue)
