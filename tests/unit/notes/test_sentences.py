@@ -19,7 +19,7 @@ from chartune.notes.traced import Traced
                                                                     "Then home."]),
         ("a line that is\nbroken at its width. next goes on", ["a line that is\nbroken at its width. next goes on"]),
         ("Chief Complaint:\nFever\n\nAllergies: latex", ["Chief Complaint:\nFever", "Allergies: latex"]),
-        ("Plan\n- fluids\n- lactate 4\n1. home\n2) rest", ["Plan", "- fluids", "- lactate 4", "1. home", "2) rest"]),
+        ("Plan\n- fluids\n- lactate 4\n1. Home\n2) rest", ["Plan", "- fluids", "- lactate 4", "1. Home", "2) rest"]),
         ("well\nFamily History: none", ["well", "Family History: none"]),
         ("well\nas his note said: fine", ["well\nas his note said: fine"]),
         ('"I am ill." He said so.', ['"I am ill."', "He said so."]),

@@ -169,6 +169,9 @@ def test_a_gap_between_what_is_read_is_kept_as_a_line_and_no_part_goes_over_it()
     joined = [text[slice(*piece.span)] for piece in occlusion(Traced.of(text), read, 2).pieces]
     assert joined == ["One aa. Two bb.", "Four dd. Five ee."]
     assert len(occlusion(Traced.of(text), read, 1).pieces) == 1
+    uneven = [Span(0, 7), Span(16, len(text))]  # "Two bb" is not read: one sentence, a gap, three
+    parts = [text[slice(*piece.span)] for piece in occlusion(Traced.of(text), uneven, 2).pieces]
+    assert parts == ["One aa.", "Three cc. Four dd. Five ee."]
 
 
 def test_neighbours_are_left_out_together_where_there_are_many() -> None:
@@ -183,6 +186,14 @@ def test_neighbours_are_left_out_together_where_there_are_many() -> None:
     tight = explained(PlantedBank(size=9999), {"text": text}, Limits(tokens=3000)).body
     assert 2 <= len(tight["parts"]) < 7
     assert explained(PlantedBank(size=9999), {"text": text}, Limits(tokens=1500)).status == 422
+
+
+def test_places_are_those_of_the_text_as_it_was_sent() -> None:
+    text = "  He is well 😀.\\n\\nSeptic shock.\\r\\n\\r\\nStable. "
+    said = explained(PlantedBank(size=5), {"text": text}).body
+    assert [text[part["start"] : part["end"]] for part in said["parts"]] == ["He is well 😀.", "Septic shock."]
+    assert [text[slice(each["start"], each["end"])] for each in said["not_read"]] == ["Stable."]
+    assert text[slice(*said["read"][0].values())] == "He is well 😀.\\n\\nSeptic"
 
 
 def test_where_a_note_is_read_costs_no_reading() -> None:

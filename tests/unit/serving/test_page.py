@@ -1,5 +1,6 @@
 """The page and what it needs: its files and headers, a task in full, and what of other patients may be shown."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -102,6 +103,15 @@ def test_a_key_sees_the_page_and_its_own_tasks_alone_and_its_files_fill_no_log(b
     other, none = (ask(app, "GET", f"/v1/tasks/{name}", headers=key) for name in ("rslora", "zebrafinch"))
     assert (other.status, other.text) == (404, none.text)
     assert ask(app, "POST", "/v1/explain", {"text": "a fall", "task": "lora"}, headers=key).status == 403
+    may = {"Authorization": f"Bearer {new_key(tmp_path / 'keys.yaml', 'may', ['lora'], ['explain'])}"}
+    asked = {name: ask(app, "POST", "/v1/explain", {"text": "a fall", "task": name}, headers=may)
+             for name in ("lora", "rslora", "zebrafinch")}  # fmt: skip
+    assert [said.status for said in asked.values()] == [200, 404, 404]
+    assert asked["rslora"].text == asked["zebrafinch"].text
+    lines = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    assert [(line["key"], line["route"], list(line["tasks"]), line["notes"]) for line in lines if line["tasks"]] == [
+        ("may", "/v1/explain", ["lora"], 1)
+    ]
     log.close()
 
 
