@@ -312,8 +312,11 @@ function marked(said, most) { // the note with its sentences marked, and what wa
   for (const part of most ? said.parts : []) {
     if (part.probability_change === null || Math.abs(part.probability_change) < LEAST) continue;
     const up = part.probability_change > 0;
-    edges.push({ ...part, tag: "mark", class: `${up ? "up" : "down"} s${strength(part)}`,
-      says: `${up ? "raises" : "lowers"} the probability by ${points(Math.abs(part.probability_change)).slice(1)} percentage points: ` });
+    for (const place of said.read) { // of a sentence that is read in part, that part
+      const start = Math.max(part.start, place.start), end = Math.min(part.end, place.end);
+      if (start < end) edges.push({ start, end, tag: "mark", class: `${up ? "up" : "down"} s${strength(part)}`,
+        says: `${up ? "raises" : "lowers"} the probability by ${points(Math.abs(part.probability_change)).slice(1)} percentage points: ` });
+    }
   }
   let reached = 0;
   for (const place of [...said.read, { start: memory.points.length, end: memory.points.length }]) {
