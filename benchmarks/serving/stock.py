@@ -39,12 +39,11 @@ class Asked(BaseModel):
 
 
 def make_adapters(base: Path, folder: Path, names: list[str]) -> None:
-    """Adapters with heads, LoRA of rank 8 on the attention that is not zero; what they say is no matter."""
+    """Adapters with heads, LoRA of rank 8 on query and value that is not zero; what they say is no matter."""
     for name in names:
         model = _model(base)
         decoder = "llama" in model.config.model_type
-        targets = ["q_proj", "k_proj", "v_proj", "o_proj"] if decoder else [
-            "query", "key", "value", "attention.output.dense"]  # fmt: skip
+        targets = ["q_proj", "v_proj"] if decoder else ["query", "value"]
         config = LoraConfig(task_type=TaskType.SEQ_CLS, r=8, target_modules=targets, init_lora_weights=False)
         get_peft_model(model, config).save_pretrained(folder / name)
 
