@@ -22,10 +22,10 @@ MOST: Final = {"fp32": 1e-3}
 OTHERWISE: Final = 0.1
 """The same of a run that was trained in two bytes, and is now computed in fp32.
 
-Measured on MiniLM with ten LoRA runs in bf16 (rank 8, query and value or all matrices, 2 to 40 steps, two outcomes): the
-largest gap of any test row was between 0.001 and 0.012 in nine runs and 0.051 in one. Another run's head, its adapter, or
-both in their place, of the same shapes and data but another seed, on four rows: 0.28 at the least of thirty, then 0.37.
-Decoders and larger bases were not measured.
+Measured on MiniLM with ten LoRA runs in bf16 (rank 8, query and value or all matrices, 2 to 40 steps, two outcomes):
+the largest gap of any test row was between 0.001 and 0.012 in nine runs and 0.051 in one. Another run's head, its
+adapter, or both in their place, of the same shapes and data but another seed, on four rows: of thirty 0.28 at the
+least, then 0.37. Decoders and larger bases were not measured.
 """
 
 
