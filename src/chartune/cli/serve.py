@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
-from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, open_store, path_option
+from chartune.cli.options import DEFAULT_STORE, JsonOption, StoreOption, emit, path_option
 from chartune.errors import ConfigError
 from chartune.extras import installed
 from chartune.log import say
+from chartune.store import Store
 
 
 def command(
@@ -54,7 +55,7 @@ def command(
     known = Keys(keys) if keys else None
     must_be_guarded(host, known is not None)
     log = AuditLog(audit) if audit else None
-    opened = open_store(store)
+    opened = Store(store)  # read alone: it may lie on a disk that nobody can write
     served = bank_of(BankFile.read(bank) if bank else named_runs(runs or [], opened), opened)
     for task in served.tasks:
         say(f"{task.name}: {f'in batches of its own ({task.apart})' if task.apart else 'in mixed batches'}")
