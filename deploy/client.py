@@ -14,8 +14,8 @@ import urllib.request
 from collections.abc import Sequence
 from typing import Any
 
-AGAIN = (429, 503)
-"""The service is full, or stopping: nothing was read, and nothing is wrong with the request."""
+AGAIN = (429, 502, 503)
+"""The service is full, away behind its proxy, or stopping; nothing is wrong with the request."""
 
 
 def ask(service: str, path: str, body: Any = None, *, key: str = "", seconds: float = 60.0) -> Any:
