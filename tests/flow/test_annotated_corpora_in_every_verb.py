@@ -123,14 +123,13 @@ def test_what_is_asked_of_two_parts_and_spans_without_a_model_is_refused_before_
 ) -> None:
     base = {} if method is Tfidf else {"backbone": {"name": "small-llama"}}
     stage = method.parse({"data": data(kind, corpora[kind]), "task": task, **base})
-    if task == "relations":  # a sentence with both entities marked is a text
+    if task in ("relations", "assertions"):  # a sentence with marked entities is a text
         assert not read_table(prepare(stage.data, store), task).of_pairs
         return
-    asks = {"assertions": "the text and its start, end"}
-    refused = f"a stage reads one text .* but {task} .*{asks[task]}" if task in asks else f"{task} asks for spans in it"
+    refused = f"{task} asks for spans in it"
     if task in ("inference", "pairs"):
         refused = f"this stage reads one text, but {task} is asked of pairs of texts"
-    if task not in asks and method is Finetune:
+    if method is Finetune:
         table = read_table(prepare(stage.data, store), task, for_model=True)
         assert table.of_pairs if table.form.whole_text else table.spans("train")
         return

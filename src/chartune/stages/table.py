@@ -12,7 +12,6 @@ from chartune.errors import DataError, LabelError
 from chartune.metrics.tagging import Labelled
 from chartune.notes.text_pair import Text, holds_pairs, read_texts
 from chartune.store import Artefact
-from chartune.tasks.annotated.catalog import read_beside
 from chartune.tasks.dataset import read_dataset
 from chartune.tasks.flow import unit
 from chartune.tasks.labels import LabelSpace
@@ -130,17 +129,11 @@ def read_table(data: Artefact, task: str, *, for_model: bool = False) -> TaskTab
         for_model: whether a base model is fine-tuned, which reads pairs of texts and learns places in a text, too.
 
     Raises:
-        DataError: it asks for spans, or of two texts, which only a fine-tuned model reads; or of a place in its text,
-            which no stage reads yet.
+        DataError: it asks for spans, or of two texts, which only a fine-tuned model reads.
     """
     dataset = read_dataset(data)
     name = task_named(dataset.tasks, task)
     frame, space = read_task(data, name), label_space(data, name)
-    if beside := read_beside(frame):
-        raise DataError(
-            f"a stage reads one text and predicts what applies to it, but {name} is asked of the text and its "
-            f"{', '.join(beside)}; such tasks can be prepared, audited and exported, and not learnt yet."
-        )
     if holds_pairs(frame) and not for_model:
         raise DataError(
             f"this stage reads one text, but {name} is asked of pairs of texts; fine-tune a base model (`chartune "

@@ -1,8 +1,7 @@
 """What can be asked of an annotated corpus: one line per task; and what is asked when nobody says."""
 
-from typing import Annotated, Final, TypeAlias, get_args
+from typing import Annotated, Final, TypeAlias
 
-import polars as pl
 from pydantic import Field
 
 from chartune.tasks.annotated.assertions import Assertions
@@ -25,9 +24,3 @@ USUAL: Final[dict[str, tuple[Member, ...]]] = {
     "brat": (Entities(), Relations()),
 }
 """Kind of corpus → all the tasks that it can answer."""
-
-
-def read_beside(examples: pl.DataFrame) -> tuple[str, ...]:
-    """What of these examples must be read beside their text (`AnnotatedTask.beside`); empty: the text is all."""
-    columns = {column for task in get_args(Member) for column in task.beside}
-    return tuple(name for name in examples.columns if name in columns and examples[name].count())

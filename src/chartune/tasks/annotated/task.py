@@ -9,7 +9,7 @@ them: a row is an example, `subject_id` the number of its patient (or document, 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import polars as pl
 
@@ -89,9 +89,6 @@ class AnnotatedTask(Config, ABC):
     """Base of what can be asked of an annotated corpus."""
 
     kind: str
-    beside: ClassVar[tuple[str, ...]] = ()
-    """Columns of its examples without which nobody could answer: a place in the text. A task that leaves them empty
-    reads the text alone."""
 
     @property
     def answers(self) -> None:

@@ -147,6 +147,22 @@ def test_an_excerpt_is_whole_lines_and_offsets_fit_into_it() -> None:
     assert lines.excerpt(1, 2) == ("two two\nthree", 5)
 
 
+@pytest.mark.parametrize(("entities", "read"), [
+    ("marked", {"He": " He  has @ * problem * severe PAIN @ .", "No": "No @ * problem * Fever @ today ."}),
+    ("replaced", {"He": " He  has @problem$ .", "No": "No @problem$ today ."}),
+])  # fmt: skip
+def test_the_problem_of_an_assertion_is_marked_or_replaced_and_its_place_is_that_of_what_stands_there(
+    tmp_path: Path, entities: str, read: dict[str, str]
+) -> None:
+    records = I2b2Relations2010(folder=write_2010(tmp_path)).load()
+    made = Assertions.parse({"entities": entities}).make(records, records.documents)
+    rows = [row for row in made.frame.iter_rows(named=True) if row["doc_id"] in ("record-13", "0001")]
+    texts = {row["text"].split()[0]: row["text"] for row in rows}
+    assert {first: texts[first] for first in read} == read
+    stands = {row["text"][row["start"] : row["end"]] for row in rows}
+    assert stands == ({"@problem$"} if entities == "replaced" else {"severe PAIN", "headache", "Fever"})
+
+
 def test_assertions_show_the_line_of_the_problem(tmp_path: Path) -> None:
     records = I2b2Relations2010(folder=write_2010(tmp_path)).load()
     made = Assertions().make(records, records.documents)
