@@ -60,7 +60,9 @@ def notes(count: int, seed: int, longest: int = 40) -> list[str]:
     return [" ".join(chance.choice(WORDS) for _ in range(chance.randint(2, longest))) for _ in range(count)]
 
 
-def served_runs(store: Store, base: LocalBackbone, folder: Path, *names: str) -> dict[str, Run]:
+def served_runs(
+    store: Store, base: LocalBackbone, folder: Path, *names: str, precision: str = "fp32"
+) -> dict[str, Run]:
     """Some of the runs of `LAYERS`, by name, on a clinical adapter that most of them share.
 
     Args:
@@ -68,20 +70,22 @@ def served_runs(store: Store, base: LocalBackbone, folder: Path, *names: str) ->
         base: a twin.
         folder: gets raw data and the clinical adapter.
         names: which.
+        precision: in which they are trained.
     """
     clinical = folder / "clinical"
     if not clinical.exists():
         kept(clinical, base, LoRA(rank=2, alpha=1, targets="all-linear"))  # as large as the matrices, not larger
-    return {name: _run(store, base, folder, name) for name in names}
+    return {name: _run(store, base, folder, name, precision) for name in names}
 
 
-def _run(store: Store, base: LocalBackbone, folder: Path, name: str) -> Run:
+def _run(store: Store, base: LocalBackbone, folder: Path, name: str, precision: str) -> Run:
     answer, below, own = LAYERS[name]
     layers: list[dict[str, Any]] = [{"kind": state, "adapter": str(folder / "clinical")} for state in below]
     layers += [] if own is None else [{"kind": "fresh", "method": {"kind": "lora", **own}}]
     asked = {
         "data": _data(folder, answer), "backbone": {"name": str(base.folder)}, "name": name,
-        "stack": {"layers": layers}, "max_seq_len": 40 if answer == "pairs" else 24, "numerics": {"precision": "fp32"},
+        "stack": {"layers": layers}, "max_seq_len": 40 if answer == "pairs" else 24,
+        "numerics": {"precision": precision},
         "long": {"kind": "windows", "most": 3} if answer == "multilabel" else {"kind": "first"},
         "optimisation": {"duration": {"value": 3, "unit": "steps"}, "learning_rate": 1e-2, "batch_size": 8},
     }  # fmt: skip
