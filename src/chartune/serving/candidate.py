@@ -22,7 +22,7 @@ from chartune.stages.inputs import Inputs
 from chartune.stages.loading import Loaded
 
 PRECISION: Final = "fp32"
-"""In which a bank computes: in two bytes the other rows of a batch would move a probability by some 0.002."""
+"""In which a bank computes: in two bytes the other rows of a batch would move a probability by some 0.001."""
 
 
 @dataclass(frozen=True)
