@@ -41,13 +41,14 @@ def command(
     """Answer requests of programs on this machine: notes in, scores of several tasks out. Research only.
 
     Routes: POST /v1/score, GET /v1/tasks, /metrics, /livez, /readyz, /openapi.json. Without --keys nobody but this
-    machine is listened to. SIGTERM ends it when all that was accepted is answered.
+    machine is listened to. SIGTERM ends it when all that was accepted is answered; SIGHUP reads the bank's file again.
     """
     if bool(runs) == bool(bank):
         raise ConfigError("either runs or --bank must say what is served; give one of the two.")
     with installed("serve", "`chartune serve` needs FastAPI and uvicorn"):
         from chartune.serving.asked import Limits
         from chartune.serving.listening import listen, must_be_guarded
+        from chartune.serving.reloading import Reloading
     from chartune.serving.audit import AuditLog
     from chartune.serving.bank_file import BankFile, bank_of, named_runs
     from chartune.serving.keys import Keys
@@ -63,4 +64,5 @@ def command(
     def ready(address: str) -> None:
         emit({"address": address, "tasks": [task.name for task in served.tasks]}, as_json, f"serving on {address}")
 
-    listen(served, Limits(deadline=deadline), host, port, ready, known, log)
+    reloading = Reloading(served, bank, log) if bank else None
+    listen(served, Limits(deadline=deadline), host, port, ready, known, log, reloading)

@@ -9,43 +9,34 @@ with it, is a LoRA of concatenated rank: its own layers, and the shared one take
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from chartune.adapters.adapter import Adapter
 from chartune.batches.long_texts import places_read
-from chartune.errors import AdapterError, ConfigError
+from chartune.errors import ConfigError
 from chartune.models.backbone import Backbone
-from chartune.models.readers import Classifier
 from chartune.notes.sentences import Span
 from chartune.notes.text_pair import Text
 from chartune.prediction.scorer import Reading
 from chartune.runs.ledger import run_at
 from chartune.runs.run import Run
-from chartune.serving.admission import (
-    must_change_something,
-    must_contribute,
-    must_depend_on_the_text,
-    must_mix,
-    probe_of,
-)
-from chartune.serving.bodies import Bodies, Key, key_of
-from chartune.serving.candidate import Candidate, as_served, changes_of, must_be_servable
-from chartune.serving.mixing import MixedBody
-from chartune.serving.repeating import must_repeat
+from chartune.serving.admitting import Admission
 from chartune.serving.tally import Tally
 from chartune.serving.task import Admitted, Task, read_mixed
-from chartune.stages.loading import Loaded, fine_tuned, inputs_of_run
+from chartune.serving.versions import Exchange, Versions, must_fit
+from chartune.stages.loading import Loaded
 from chartune.store import Store
 
 __all__ = ["Bank", "Task"]
 
 
 class Bank:
-    """Tasks over one base model. Safe for threads: reading goes on while a run is loaded, and waits for a publication.
+    """Tasks over one base model. Safe for threads: reading goes on while runs are loaded, published and evicted.
 
-    Two locks, taken in this order: `_loading` for whoever makes bodies, one run at a time, for as long as its checks
-    take; `_lock` for whoever reads, publishes or evicts. A run is checked on trees of modules of its own.
+    Three locks: `_loading` for whoever makes bodies, one run at a time, for as long as its checks take; `_reading` for
+    whoever reads a batch; and, taken last and never for long, `_lock` for which tasks there are. A run is checked on
+    trees of modules of its own; a version that is replaced or evicted goes once nobody asks it any more.
     """
 
     def __init__(
@@ -68,10 +59,10 @@ class Bank:
         self.store, self.base, self.shared, self.most_bytes = store, base, shared, most_bytes
         self._tasks: OrderedDict[str, Task] = OrderedDict()  # asked longest ago first
         self._pinned: set[str] = set()
-        self._bodies, self._mixed = Bodies(), dict[Key, MixedBody]()
-        self._loading, self._lock = threading.RLock(), threading.RLock()
-        self._content: str | None = None
+        self._loading, self._reading, self._lock = threading.RLock(), threading.RLock(), threading.RLock()
+        self._versions = Versions()
         self.tally = Tally()
+        self._admission = Admission(store, base, shared, self.tally)
 
     @property
     def tasks(self) -> tuple[Task, ...]:
@@ -83,7 +74,7 @@ class Bank:
     def nbytes(self) -> int:
         """Of the base's numbers, each counted once, and of all adapters and heads."""
         with self._lock:
-            return self._bodies.nbytes + sum(task.nbytes for task in self._tasks.values())
+            return self._admission.bodies.nbytes + sum(task.nbytes for task in self._tasks.values())
 
     def load(self, run: Run | str, name: str | None = None, *, pinned: bool = False) -> Task:
         """Load a run; it answers once all checks have passed, and what was loaded before is left as it was.
@@ -117,17 +108,60 @@ class Bank:
 
     def _publish(self, admitted: Admitted, pinned: bool) -> Task:
         """Let a run that has passed all checks answer, from one batch to the next."""
-        task, changes = admitted
         with self._lock:
-            self._make_room(task)
-            if task.mixed is not None:
-                task.mixed.put(task.name, changes)
-                self._mixed[task.key] = task.mixed
-            self._tasks[task.name], self._content = task, task.base
-            self.tally.loads += 1
+            self._make_room(admitted.task)
+            self._put(admitted)
             if pinned:
-                self._pinned.add(task.name)
-        return task
+                self._pinned.add(admitted.task.name)
+        return admitted.task
+
+    def _put(self, admitted: Admitted) -> None:
+        task, changes = admitted
+        if task.mixed is not None:
+            task.mixed.put(task.handle, changes)
+        self._tasks[task.name] = task
+        self._admission.entered(task)
+        self._versions.add(task)
+        self.tally.loads += 1
+
+    def exchange(self, runs: Mapping[str, Run], pinned: Collection[str], most_bytes: int | None) -> Exchange:
+        """Hold these runs and no others from one batch to the next; or, where one is refused, what was held before.
+
+        A request that has begun (`held`) is answered by the versions that it began with.
+
+        Args:
+            runs: by the names of their tasks.
+            pinned: which of them are never evicted for the sake of others.
+            most_bytes: of adapters and heads; None: no limit.
+
+        Raises:
+            ChartuneError: as `load`; nothing has changed.
+        """
+        with self._loading:
+            try:
+                stays = {name for name, run in runs.items() if self._runs().get(name) == run.fingerprint}
+                new = [self._admitted(run, name) for name, run in runs.items() if name not in stays]
+                must_fit([*(self._tasks[name] for name in stays), *(each.task for each in new)], most_bytes)
+                with self._lock:
+                    gone = [name for name in self._tasks if name not in stays]
+                    for name in gone:
+                        self._take(name)
+                    for each in new:
+                        self._put(each)
+                    self._pinned, self.most_bytes = set(pinned), most_bytes
+            except BaseException:
+                self.tally.refusals += 1
+                raise
+            finally:
+                self._forget_bodies()
+        return Exchange(sorted(each.task.name for each in new), sorted({*gone} - {*runs}), sorted(stays))
+
+    def _admitted(self, run: Run, name: str) -> Admitted:
+        return self._admission.admitted(run, name, self._versions.new(name))
+
+    def _runs(self) -> dict[str, str]:
+        """Fingerprints of the runs that are loaded, by task."""
+        return {name: task.scorer.origin.fingerprint for name, task in self._tasks.items()}
 
     def evict(self, name: str) -> None:
         """Let go of a task; who is reading is waited for. Raises ConfigError: it is not loaded, or pinned."""
@@ -143,10 +177,23 @@ class Bank:
                 self._loading.release()
 
     def _take(self, name: str) -> None:
-        del self._tasks[name]
+        self._versions.retire(self._tasks.pop(name))
         self.tally.evictions += 1
-        for mixed in self._mixed.values():
-            mixed.take(name)
+
+    @contextmanager
+    def held(self, choose: Callable[[], Sequence[Task]]) -> Iterator[Sequence[Task]]:
+        """Tasks that can be read by their handles to the end, whether or not they are replaced or evicted meanwhile.
+
+        Args:
+            choose: gives them from those that are loaded.
+        """
+        with self._lock:
+            tasks = self._versions.hold(choose())
+        try:
+            yield tasks
+        finally:
+            with self._lock:
+                self._versions.release(tasks)
 
     def pin(self, name: str, pinned: bool = True) -> None:
         """Keep a task, or no longer. Raises ConfigError: it is not loaded."""
@@ -158,31 +205,39 @@ class Bank:
         """Read texts of several tasks, in common batches where their layers allow.
 
         Args:
-            asked: the texts of each task, [n] each.
+            asked: the texts of each task, [n] each, by its name or its handle.
 
         Returns:
-            What was made of them, as `Scorer.read` gives it. A probability differs by at most 1e-6 from that of the
-            text alone, whatever else is read.
+            What was made of them by the same, as `Scorer.read` gives it. A probability differs by at most 1e-6 from
+            that of the text alone, whatever else is read.
 
         Raises:
             ConfigError: a task is not loaded.
             DataError: a task is asked about pairs of texts and has learnt from single ones, or the other way round.
             RunError: a score is no number, or a text does not fit into memory.
         """
-        with self._lock:
-            tasks = [self._task(name) for name in asked]
-            for task in tasks:
-                self._tasks.move_to_end(task.name)
+        with self.held(lambda: self._asked(asked)) as tasks, self._reading:
+            names = {task.handle: name for task, name in zip(tasks, asked, strict=True)}
+            texts = {task.handle: asked[names[task.handle]] for task in tasks}
             made: dict[str, Reading] = {}
             for mixed in {id(task.mixed): task.mixed for task in tasks if task.mixed}.values():
-                beside = [task for task in tasks if task.mixed is mixed and len(asked[task.name])]
-                made |= read_mixed(mixed, beside, asked) if beside else {}
-            return {task.name: made.get(task.name) or task.scorer.read(asked[task.name]) for task in tasks}
+                beside = [task for task in tasks if task.mixed is mixed and len(texts[task.handle])]
+                made |= read_mixed(mixed, beside, texts) if beside else {}
+            return {names[task.handle]: made.get(task.handle) or task.scorer.read(texts[task.handle]) for task in tasks}
+
+    def _asked(self, names: Iterable[str]) -> list[Task]:
+        """Tasks that are asked, which are evicted last."""
+        tasks = [self._task(name) for name in names]
+        for task in tasks:
+            if self._tasks.get(task.name) is task:
+                self._tasks.move_to_end(task.name)
+        return tasks
 
     def places_read(self, name: str, text: str) -> list[Span]:
         """Where a task reads a text, as it is encoded: characters. Raises ConfigError: it is not loaded."""
-        with self._lock:  # a tokenizer keeps how it cuts
+        with self._lock:
             scorer = self._task(name).scorer
+        with self._reading:  # a tokenizer keeps how it cuts
             return places_read(text, scorer.tokenizer, scorer.max_seq_len, scorer.long)
 
     def scorer(self, name: str) -> Loaded:
@@ -192,61 +247,16 @@ class Bank:
         trained in another precision, or is read with a frozen adapter beside the matrices (`reading: as-trained`).
         """
         with self._loading:
-            return self._assembled(self._task(name).scorer.run).loaded
+            return self._admission.assembled(self._task(name).scorer.run).loaded
 
     def _task(self, name: str) -> Task:
-        if name not in self._tasks:
+        task = self._tasks.get(name) or self._versions.by_handle.get(name)
+        if task is None:
             raise ConfigError(
                 f"a task must be loaded to be asked, but {ascii(name)[:80]} is not; loaded are "
                 f"{', '.join(sorted(self._tasks)) or 'none'}."
             )
-        return self._tasks[name]
-
-    def _admitted(self, run: Run, name: str) -> Admitted:
-        """A run that has passed all checks, its LoRA for mixed batches where it can be in them. Nobody sees it yet."""
-        candidate = self._assembled(run)
-        loaded, inputs, reads = candidate.loaded, candidate.inputs, candidate.loaded.model
-        both_ways, probe, base = reads.bidirectional, probe_of(reads.body), inputs.base.content_hash
-        must_change_something([adapter for adapter in inputs.adapters if adapter], run.name)
-        must_depend_on_the_text(reads.head, run.name)
-        whole = must_contribute(candidate.attached, probe, run.name, bidirectional=both_ways)
-        must_repeat(loaded, self.store)
-        changes, apart = changes_of(candidate, self.shared)
-        size = candidate.nbytes + sum(weight.nbytes for weight in reads.head.parameters())
-        if not apart:
-            mixed, trial = self._mixed_body(candidate), self._mixed_body(candidate, alone=True)
-            changes = {matrix: change.to(trial.device) for matrix, change in changes.items()}
-            trial.put(name, changes)
-            apart = must_mix(trial, name, probe, whole)
-        if apart:
-            return Admitted(Task(name, loaded, None, apart, size, base, candidate.key), {})
-        size += sum(change.nbytes for change in changes.values()) - candidate.nbytes
-        model = Classifier(mixed.module, reads.head, reads.pooling, reads.loss, bidirectional=both_ways)
-        scorer, key = replace(loaded, model=model.eval()), self._common(candidate)
-        return Admitted(Task(name, scorer, mixed, "", size, base, key), changes)
-
-    def _assembled(self, run: Run) -> Candidate:
-        stage = must_be_servable(run)
-        inputs = as_served(inputs_of_run(run, stage, self.store, self.base), self.shared)
-        if self._content not in (None, inputs.base.content_hash):
-            raise AdapterError(
-                f"all tasks of a bank must stand on one base model, but that of {run.name!r} is {inputs.base.name} "
-                f"({inputs.base.content_hash[:12]}) and the bank's is {str(self._content)[:12]}; start another bank."
-            )
-        loaded, attached = fine_tuned(run, stage, inputs, self._bodies.of)
-        return Candidate(stage, inputs, loaded, attached)
-
-    def _mixed_body(self, candidate: Candidate, *, alone: bool = False) -> MixedBody:
-        """Where the rows of a task are mixed with others; alone: another one, to try it in."""
-        held = self._mixed.get(self._common(candidate))
-        if held is not None and not alone:
-            return held
-        body = self._bodies.of(*candidate.common(self.shared))
-        tally = None if alone else self.tally
-        return MixedBody(body, bidirectional=candidate.stage.is_bidirectional(), tally=tally)
-
-    def _common(self, candidate: Candidate) -> Key:
-        return key_of(*candidate.common(self.shared))
+        return task
 
     def _make_room(self, task: Task) -> None:
         """Evict who was asked longest ago. Raises ConfigError: what is pinned leaves too little."""
@@ -269,6 +279,4 @@ class Bank:
     def _forget_bodies(self) -> None:
         """Let go of bodies on which no task stands."""
         with self._lock:
-            used = {task.key for task in self._tasks.values()}
-            self._mixed = {key: mixed for key, mixed in self._mixed.items() if key in used}
-            self._bodies.forget_but(used)
+            self._admission.forget_but({task.key for task in self._versions.by_handle.values()})

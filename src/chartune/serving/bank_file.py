@@ -29,6 +29,11 @@ class BankFile(Config):
     most_mebibytes: int | None = Field(None, gt=0)
     """Of adapters and heads; None: no limit."""
 
+    @property
+    def most_bytes(self) -> int | None:
+        """The same in bytes."""
+        return None if self.most_mebibytes is None else self.most_mebibytes << 20
+
 
 def bank_of(asked: BankFile, store: Store) -> Bank:
     """A bank with all of its runs, which share a frozen clinical adapter where most of them stand on one.
@@ -37,8 +42,7 @@ def bank_of(asked: BankFile, store: Store) -> Bank:
         ChartuneError: a run cannot be loaded; the message says why. As `Bank.load`.
     """
     runs = {name: run_at(store, task.run) for name, task in asked.tasks.items()}
-    most = None if asked.most_mebibytes is None else asked.most_mebibytes << 20
-    bank = Bank(store, shared=shared_adapter(list(runs.values())), most_bytes=most)
+    bank = Bank(store, shared=shared_adapter(list(runs.values())), most_bytes=asked.most_bytes)
     for name, run in runs.items():
         bank.load(run, name, pinned=asked.tasks[name].pinned)
     if lost := runs.keys() - {task.name for task in bank.tasks}:

@@ -87,14 +87,17 @@ def add_explanations(app: FastAPI, bank: Bank, limits: Limits, answered: Answere
 
     @app.post("/v1/explain")
     async def explain(asked: ExplainRequest, request: Request) -> Explanation:
-        task = chosen_tasks(bank, [asked.task], holder_of(request))[0]
+        with bank.held(lambda: chosen_tasks(bank, [asked.task], holder_of(request))) as (task,):
+            return await explanation(asked, request, task)
+
+    async def explanation(asked: ExplainRequest, request: Request, task: Task) -> Explanation:
         remember(request, [task], 1)
         _must_be_explained(task, asked)
         most = _affordable(task, asked, limits)
         made = await asyncio.to_thread(_occlusion, bank, task, asked.text, most)
         read = [text for text in made.texts if text] if made.pieces else []
-        lots = [await answered({task.name: lot}, estimated(task, lot), request) for lot in _lots(task, read)]
-        every = [lot[task.name].decided for lot in lots]
+        lots = [await answered({task.handle: lot}, estimated(task, lot), request) for lot in _lots(task, read)]
+        every = [lot[task.handle].decided for lot in lots]
         decided = np.concatenate(every) if every else None
         return _explanation(task, made, asked, decided, request.state.request)
 
@@ -125,7 +128,7 @@ def _affordable(task: Task, asked: ExplainRequest, limits: Limits) -> int:
 
 def _occlusion(bank: Bank, task: Task, text: str, most: int) -> Occlusion:
     given = traced(text, cast(Breaks, Chosen(task.scorer.run).breaks))
-    return occlusion(given, bank.places_read(task.name, given.text), most)
+    return occlusion(given, bank.places_read(task.handle, given.text), most)
 
 
 def _lots(task: Task, texts: Sequence[str]) -> list[list[str]]:

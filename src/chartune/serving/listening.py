@@ -16,6 +16,7 @@ from chartune.serving.audit import AuditLog
 from chartune.serving.bank import Bank
 from chartune.serving.keys import Keys
 from chartune.serving.queue import Queue
+from chartune.serving.reloading import NO_FILE, Reloading
 from chartune.serving.service import service
 
 REMINDER: Final = (
@@ -27,15 +28,27 @@ REMINDER: Final = (
 class _Server(uvicorn.Server):
     """As uvicorn's, whose end by a signal is an end in order, and not the signal's once more."""
 
+    reloading: Reloading | None = None
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT: no new connection, open requests are answered, then the queue is emptied."""
+        """SIGTERM and SIGINT: no new connection, open requests are answered, then the queue is emptied.
+
+        SIGHUP: the file of the bank is read again; of one without a file nothing is.
+        """
         before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGTERM, signal.SIGINT)}
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, self._hung_up)
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _hung_up(self, *_: object) -> None:
+        if self.reloading is None:
+            say(f"warning: {NO_FILE}")
+        else:
+            self.reloading.signalled()
 
 
 def is_loopback(host: str) -> bool:
@@ -57,7 +70,7 @@ def must_be_guarded(host: str, keyed: bool) -> None:
 
 def listen(
     bank: Bank, limits: Limits, host: str, port: int, ready: Callable[[str], None], keys: Keys | None = None,
-    log: AuditLog | None = None,
+    log: AuditLog | None = None, reloading: Reloading | None = None,
 ) -> None:  # fmt: skip
     """Serve until SIGTERM or SIGINT.
 
@@ -69,14 +82,16 @@ def listen(
         ready: is told the address once connections are accepted.
         keys: that requests must have; None: none.
         log: of requests; None: none is written.
+        reloading: the file of the bank; None: it has none.
 
     Raises:
         ConfigError: the address is not of this machine alone and there are no keys, or it is taken.
     """
     must_be_guarded(host, keys is not None)
     with _bound(host, port) as bound:
-        app = service(bank, limits, Queue(bank, limits.queue), keys, log)
+        app = service(bank, limits, Queue(bank, limits.queue), keys, log, reloading)
         server = _Server(uvicorn.Config(app, access_log=False, log_level="warning", server_header=False))
+        server.reloading = reloading
         place = bound.getsockname()
         if not is_loopback(place[0]):
             say(REMINDER)

@@ -8,7 +8,7 @@ are replaced.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -34,6 +34,7 @@ from chartune.serving.metrics import BEGAN, Measured
 from chartune.serving.page import add_page
 from chartune.serving.queue import Queue
 from chartune.serving.refusals import Bounded, RefusedError, answers_errors
+from chartune.serving.reloading import Reloading, add_reloading
 from chartune.serving.waiting import Answer, Asked, LateError
 
 LOOK: Final = 0.5
@@ -50,7 +51,8 @@ class Scores(BaseModel):
 
 
 def service(
-    bank: Bank, limits: Limits, queue: Queue, keys: Keys | None = None, log: AuditLog | None = None
+    bank: Bank, limits: Limits, queue: Queue, keys: Keys | None = None, log: AuditLog | None = None,
+    reloading: Reloading | None = None,
 ) -> FastAPI:  # fmt: skip
     """The application.
 
@@ -60,6 +62,7 @@ def service(
         queue: that reads from the bank, with its metrics; it is closed, and emptied, when the application ends.
         keys: without one only `/livez` answers; None: whoever reaches the service may ask everything.
         log: has a line for each request before it is answered; closed when the application ends. None: no log.
+        reloading: brings the bank to what its file says; None: it has no file.
     """
     metrics = queue.metrics
     metrics.watch_bank(bank)
@@ -104,10 +107,13 @@ def service(
 
     @app.post("/v1/score")
     async def score(asked: ScoreRequest, request: Request) -> Scores:
-        chosen = chosen_tasks(bank, asked.tasks, holder_of(request))
+        with bank.held(lambda: chosen_tasks(bank, asked.tasks, holder_of(request))) as chosen:
+            return await scores(asked, request, chosen)
+
+    async def scores(asked: ScoreRequest, request: Request, chosen: Sequence[Task]) -> Scores:
         remember(request, chosen, len(asked.notes))
-        texts = {task.name: texts_of(task, asked.notes) for task in chosen}
-        tokens = sum(estimated(task, texts[task.name]) for task in chosen)
+        texts = {task.handle: texts_of(task, asked.notes) for task in chosen}
+        tokens = sum(estimated(task, texts[task.handle]) for task in chosen)
         if len(asked.notes) > limits.notes or tokens > limits.tokens:
             raise RefusedError(
                 422,
@@ -115,13 +121,14 @@ def service(
                 f"has {len(asked.notes)} and some {tokens}; split it",
             )
         answer = await read(texts, tokens, request, min(limits.deadline, asked.deadline or limits.deadline))
-        rows = [row for task in chosen for row in _rows(task, asked.notes, answer[task.name])]
+        rows = [row for task in chosen for row in _rows(task, asked.notes, answer[task.handle])]
         for task in chosen:
-            metrics.scored(task.name, answer[task.name])
+            metrics.scored(task.name, answer[task.handle])
         return Scores(request=request.state.request, rows=rows)
 
     add_about(app, bank)
     add_page(app)
+    add_reloading(app, reloading, metrics.registry)
     add_explanations(app, bank, limits, read)
     return app
 

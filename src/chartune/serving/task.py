@@ -31,6 +31,8 @@ class Task:
     """Content hash of its base model."""
     key: Key
     """Which body it stands on."""
+    handle: str
+    """Of this version: a task that is replaced by another run keeps its name, and gets another handle."""
 
 
 class Admitted(NamedTuple):
@@ -44,14 +46,14 @@ class Admitted(NamedTuple):
 def read_mixed(
     mixed: MixedBody, tasks: Sequence[Task], asked: Mapping[str, Sequence[Text]]
 ) -> dict[str, Reading]:  # fmt: skip
-    """What tasks in mixed batches make of their texts."""
-    examples = [task.scorer.examples(asked[task.name]) for task in tasks]
+    """What tasks in mixed batches make of their texts; both by handle."""
+    examples = [task.scorer.examples(asked[task.handle]) for task in tasks]
     vectors = mixed.vectors([
-        Asked(task.name, task.scorer.model, each) for task, each in zip(tasks, examples, strict=True)
+        Asked(task.handle, task.scorer.model, each) for task, each in zip(tasks, examples, strict=True)
     ])  # fmt: skip
     return {
-        task.name: task.scorer.reading_of(
-            asked[task.name], each, head_logits(FeatureReader(task.scorer.model.head), pooled)
+        task.handle: task.scorer.reading_of(
+            asked[task.handle], each, head_logits(FeatureReader(task.scorer.model.head), pooled)
         )
         for task, each, pooled in zip(tasks, examples, vectors, strict=True)
     }
