@@ -18,7 +18,7 @@ ONE_TASK: Final = "/v1/tasks/{name:path}"
 """Of a task by its name; whether a key may ask it is looked at there."""
 NEEDS: Final[Mapping[str, Scope | None]] = {
     "/readyz": None, "/openapi.json": None, "/v1/tasks": None, "/v1/score": None, "/metrics": "metrics",
-    "/v1/explain": "explain", ONE_TASK: None,
+    "/v1/explain": "explain", ONE_TASK: None, "/admin/reload": "admin",
 }  # fmt: skip
 """What a key needs for a path; None: any key will do."""
 HOLDER: Final = "holder"

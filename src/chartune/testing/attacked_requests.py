@@ -33,7 +33,7 @@ def attacked_request(document: Mapping[str, Any], tasks: list[str], seed: int) -
         seed: what is wrong, and where. Every kind has its turn.
     """
     chance = random.Random(seed)
-    posts = [(path, each["post"]) for path, each in document["paths"].items() if "post" in each]
+    posts = [(path, each["post"]) for path, each in document["paths"].items() if "requestBody" in each.get("post", {})]
     path, route = posts[seed // len(KINDS) % len(posts)]
     schema = route["requestBody"]["content"][HEADER]["schema"]
     body = _example(schema, document, tasks, chance)

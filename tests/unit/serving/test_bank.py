@@ -131,11 +131,13 @@ def test_every_adapter_moves_its_own_rows_and_no_others(bank: Bank, runs: dict[s
     task, texts = next(task for task in bank.tasks if task.name == "lora"), notes(4, seed=9)
     assert task.mixed
     whole = bank.read({"lora": texts})["lora"]
-    matrices = [each for each in task.mixed.module.modules() if isinstance(each, Beside) and "lora" in each.changes]
-    changes = [each.changes.pop("lora") for each in matrices]
+    matrices = [
+        each for each in task.mixed.module.modules() if isinstance(each, Beside) and task.handle in each.changes
+    ]
+    changes = [each.changes.pop(task.handle) for each in matrices]
     moved = gap(task.scorer, whole, bank.read({"lora": texts})["lora"])
     for each, change in zip(matrices, changes, strict=True):
-        each.changes["lora"] = change
+        each.changes[task.handle] = change
     assert len(matrices) == 4  # query and value of two blocks
     assert moved > 10 * BOUND
     assert gap(task.scorer, whole, bank.read({"lora": texts, "rslora": texts, "own clinical": texts})["lora"]) <= BOUND
@@ -224,14 +226,14 @@ def test_a_run_that_shares_no_base_is_refused(
 
 
 def test_a_lora_is_tried_in_mixed_batches_before_it_is_mixed(bank: Bank) -> None:
-    task = next(task for task in bank.tasks if task.name == "rslora")
+    task, other = (next(task for task in bank.tasks if task.name == name) for name in ("rslora", "lora"))
     body, probe = task.mixed, probe_of(task.scorer.model.body)
     assert body is not None
     whole = body.states(
-        {"input_ids": probe, "attention_mask": torch.ones_like(probe)}, [("rslora", slice(0, 2))]
+        {"input_ids": probe, "attention_mask": torch.ones_like(probe)}, [(task.handle, slice(0, 2))]
     )  # fmt: skip
-    assert must_mix(body, "rslora", probe, whole) == ""
-    assert "by more than rounding" in must_mix(body, "lora", probe, whole)
+    assert must_mix(body, task.handle, probe, whole) == ""
+    assert "by more than rounding" in must_mix(body, other.handle, probe, whole)
     body.route.rows = 0
     with pytest.raises(AdapterError, match="rows of a batch in their order"):
         body.module.get_submodule("encoder.layer.0.attention.self.query")(torch.zeros(2, 3, 32))

@@ -2,7 +2,8 @@
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
@@ -50,8 +51,11 @@ class PlantedBank:
             **vars(outputs), run=learnt, of_pairs=False, max_seq_len=size, long=SimpleNamespace(kind="first", most=1),
             recalibrates=outputs.recalibrates, recalibrated=outputs.recalibrated, probability=outputs.probability,
         )  # fmt: skip
-        self.tasks: Any = (SimpleNamespace(name="planted", scorer=scorer),)
+        self.tasks: Any = (SimpleNamespace(name="planted", handle="planted", scorer=scorer),)
         self.size, self.seen = size, list[list[str]]()
+
+    def held(self, choose: Callable[[], Any]) -> Any:
+        return nullcontext(choose())
 
     def read(self, asked: dict[str, list[str]]) -> dict[str, Reading]:
         self.seen.append(texts := asked["planted"])

@@ -119,6 +119,7 @@ def test_there_is_nothing_else(app: Any) -> None:
     routes = ask(app, "GET", "/openapi.json").body["paths"]
     assert set(routes) == {
         "/livez", "/readyz", "/metrics", "/v1/tasks", "/v1/tasks/{name}", "/v1/score", "/v1/explain",
+        "/admin/reload",
     }  # fmt: skip
 
 

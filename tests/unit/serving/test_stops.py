@@ -46,9 +46,10 @@ class HeldBank:
 
     def read(self, asked: dict[str, list[str]]) -> dict[str, Reading]:
         assert self.go.wait(PATIENCE)
-        self.texts += asked["rslora"]
-        none = np.zeros(len(asked["rslora"]), dtype=np.int64)
-        return {"rslora": Reading(np.zeros((len(none), 3)), none, none, none.astype(np.int32), none > 0)}
+        ((task, texts),) = asked.items()
+        self.texts += texts
+        none = np.zeros(len(texts), dtype=np.int64)
+        return {task: Reading(np.zeros((len(none), 3)), none, none, none.astype(np.int32), none > 0)}
 
 
 @contextmanager
