@@ -45,13 +45,14 @@ if TYPE_CHECKING:
 
 def command(
     runs: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
-            metavar="RUN...",
+            metavar="[RUN]...",
             help="A finished run: fingerprint, its prefix, its name or its folder; or an export's. Several: all score "
             "the same input, which is read once, over one base model in memory.",
         ),
-    ],
+    ] = None,
+    *,
     source: Annotated[
         Path,
         path_argument(
@@ -60,6 +61,10 @@ def command(
             "files, for relations with .ann beside them; - for one text on standard input.",
         ),
     ],
+    bank: Annotated[
+        Path | None,
+        path_option("--bank", "A YAML file of tasks in place of RUN (docs/serving.md); {task} is a name in it."),
+    ] = None,
     out: Annotated[
         Path,
         path_option(
@@ -115,8 +120,10 @@ def command(
     from chartune.prediction.texts import checked
     from chartune.prediction.thresholds import read_threshold, threshold_for
     from chartune.serving.alike import must_be_the_same, must_read_alike, outputs_named
+    from chartune.serving.bank_file import runs_asked
     from chartune.stages.chosen import chosen_at
 
+    runs, names = runs_asked(runs, bank)
     outs = [out] if len(runs) == 1 else []
     _must_be_writable(outs, source)
     if threshold is not None:
@@ -125,7 +132,7 @@ def command(
     every = [chosen_at(opened, run) for run in runs]
     if len(every) > 1:
         must_read_alike(every, source)
-        _must_be_writable(outs := outputs_named(out, every), source)
+        _must_be_writable(outs := outputs_named(out, every, names), source)
     _must_suit_spans(every, outs, source)
     inputs = [
         _texts(source, each, opened, (text, text_pair), id, null_marks, sets or []) for each in _asking(every, source)

@@ -1,5 +1,6 @@
 """Alike: several runs that score one input must read it alike. Knows no tensors, so that it is checked at once."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -50,9 +51,24 @@ def must_be_the_same(inputs: Sequence[Texts], store: Store) -> None:
         )
 
 
-def outputs_named(out: Path, every: Sequence[Chosen]) -> list[Path]:
-    """Where each run writes. Raises ConfigError: two would write to one file."""
-    made = [Path(str(out).replace("{task}", chosen.task).replace("{run}", chosen.fingerprint)) for chosen in every]
+def outputs_named(out: Path, every: Sequence[Chosen], names: Sequence[str] | None = None) -> list[Path]:
+    """Where each run writes.
+
+    Args:
+        out: with places for names.
+        every: the runs.
+        names: of their tasks; None: as they are by themselves.
+
+    Raises:
+        ConfigError: two would write to one file, or a name is none of a file.
+    """
+    called = [chosen.task for chosen in every] if names is None else list(names)
+    if any(os.sep in name for name in called):
+        raise ConfigError(f"the name of a task must hold no {os.sep} to name a file, but one does; write {{run}}.")
+    made = [
+        Path(str(out).replace("{task}", name).replace("{run}", chosen.fingerprint))
+        for chosen, name in zip(every, called, strict=True)
+    ]
     if len(set(made)) < len(made):
         raise ConfigError(
             f"--out of several runs must name a file for each, but {out} names {len(set(made))} for {len(made)}; write "

@@ -88,3 +88,20 @@ def test_an_output_without_a_place_for_each_and_other_ways_of_reading_are_refuse
     assert "named twice" in refused("dora", "dora", "--out", tmp_path / "{run}.csv")
     assert "is a folder" in refused(*both, "--out", tmp_path / "{run}.csv", source=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_tasks_of_a_bank_file_write_under_their_names(
+    store: Store, some: dict[str, Run], table: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "bank.yaml"
+    file.write_text("tasks: {stay: {run: rslora}, second: {run: second head}}")
+    said = chartune("predict", "--bank", file, table, "--out", tmp_path / "{task}.csv", "--store", store.root)
+    assert said.code == 0, said.err
+    for name, run in (("stay", "rslora"), ("second", "second head")):
+        assert chartune("predict", run, table, "--out", tmp_path / "alone.csv", "--store", store.root).code == 0
+        assert (tmp_path / f"{name}.csv").read_bytes() == (tmp_path / "alone.csv").read_bytes()
+    for wrong in (("predict", table), ("predict", "rslora", table, "--bank", file)):
+        assert "either runs or --bank" in chartune(*wrong, "--store", store.root).err
+    file.write_text("tasks: {'../stay': {run: rslora}, second: {run: second head}}")
+    said = chartune("predict", "--bank", file, table, "--out", tmp_path / "{task}.csv", "--store", store.root)
+    assert "must hold no /" in said.err
