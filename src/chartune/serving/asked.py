@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from chartune.notes.text_pair import Text, TextPair
 from chartune.prediction.texts import as_read
@@ -34,13 +34,26 @@ class Limits:
     """Seconds until a request must be answered, unless it asks for fewer."""
 
 
+def _of_whole_characters(text: str) -> str:
+    """Raises ValueError: half of a surrogate pair is among them, which JSON can say and UTF-8 cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("a text must be of whole characters, but one is half of a surrogate pair") from None
+    return text
+
+
+Characters = Annotated[str, AfterValidator(_of_whole_characters)]
+"""A text that UTF-8 can say."""
+
+
 class Note(BaseModel):
     """A text to be scored."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-    id: str | int | None = Field(None, description="Comes back with its scores.")
-    text: str = Field(description="The note.")
-    text_pair: str | None = Field(None, description="The second text, of tasks on pairs.")
+    id: Characters | int | None = Field(None, description="Comes back with its scores.")
+    text: Characters = Field(description="The note.")
+    text_pair: Characters | None = Field(None, description="The second text, of tasks on pairs.")
 
 
 class ScoreRequest(BaseModel):
@@ -48,7 +61,7 @@ class ScoreRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
     notes: list[Note] = Field(min_length=1)
-    tasks: list[str] | Literal["all"] = "all"
+    tasks: list[Characters] | Literal["all"] = "all"
     deadline: float | None = Field(None, gt=0, allow_inf_nan=False, description="Seconds; fewer than the service has.")
 
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chartune.notes.line_breaks import Breaks, traced
 from chartune.prediction.rows import Choices, provenance
-from chartune.serving.asked import Limits, Note, chosen_tasks, estimated, texts_of
+from chartune.serving.asked import Characters, Limits, Note, chosen_tasks, estimated, texts_of
 from chartune.serving.audited import remember
 from chartune.serving.bank import Bank, Task
 from chartune.serving.explain import MOST, Occlusion, label_number, log_odds, occlusion, probability_of
@@ -36,9 +36,9 @@ class ExplainRequest(BaseModel):
     """A note, and what is to be explained of it."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-    text: str = Field(description="The note.")
-    task: str
-    label: str | None = Field(None, description="None: the outcome, or the label of the highest probability.")
+    text: Characters = Field(description="The note.")
+    task: Characters
+    label: Characters | None = Field(None, description="None: the outcome, or the label of the highest probability.")
     most: int = Field(MOST, ge=0, le=MOST, description="Parts that are left out in turn; 0: only where it is read.")
 
 

@@ -111,6 +111,16 @@ def test_of_a_body_that_is_too_long_the_rest_is_not_taken(app: Any) -> None:
     assert (said.status, said.unread) == (413, 30 - SMALL.body // PART - 1)
 
 
+@pytest.mark.parametrize("body", [
+    {"notes": [{"id": "\ud800", "text": "fever"}], "tasks": ["rslora"]}, {"notes": [{"text": "fever \udc00"}]},
+    {"notes": [{"text": "fever"}], "tasks": ["\ud800"]}, {"text": "fever \ud83d", "task": "rslora"},
+    {"text": "fever", "task": "rslora", "label": "\ud800"},
+])  # fmt: skip
+def test_half_a_character_is_refused(app: Any, body: dict[str, Any]) -> None:
+    said = ask(app, "POST", "/v1/score" if "notes" in body else "/v1/explain", body)
+    assert (said.status, said.body["error"][:13]) == (422, "the body must"), said.text
+
+
 def test_there_is_nothing_else(app: Any) -> None:
     for method, path in (("GET", "/docs"), ("GET", f"/{RARE}"), ("GET", "/v1/score"), ("DELETE", "/v1/tasks")):
         said = ask(app, method, path)
