@@ -2,8 +2,6 @@
 
 import json
 import os
-import stat
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +12,7 @@ from chartune.models.backbone import LocalBackbone
 from chartune.studies.slurm import ranks
 from chartune.testing.command_line import chartune
 from chartune.testing.short_texts import short_texts
-
-STAND_IN = '''#!{python}
-"""Runs an array at once, task after task; the first task of the first array is asked to end as soon as it trains."""
-import os, pathlib, signal, subprocess, sys, time
-here = pathlib.Path({here!r})
-flags = dict(word[2:].partition("=")[::2] for word in sys.argv[1:-1])
-number = str(1 + len(list(here.glob("array-*"))))
-(here / f"array-{{number}}").write_text("\\n".join(sys.argv[1:]))
-scontrol = here / "scontrol"
-asked = False
-for task in flags["array"].partition("%")[0].split(","):
-    environment = os.environ | {{"SLURM_ARRAY_JOB_ID": number, "SLURM_ARRAY_TASK_ID": task,
-                                "PATH": f"{{here}}:{{os.environ['PATH']}}"}}
-    while True:
-        with (here / f"log-{{number}}-{{task}}").open("ab") as log:
-            process = subprocess.Popen(["bash", sys.argv[-1]], env=environment, stdout=log, stderr=log)
-            while process.poll() is None:
-                files = pathlib.Path({runs!r}).glob("*.partial/events.jsonl")
-                trained = any('"loss"' in file.read_text() for file in files)
-                if trained and not asked and number == "1":
-                    asked = True
-                    process.send_signal(signal.SIGUSR1)
-                time.sleep(0.01)
-        requeued = here / f"requeued-{{number}}_{{task}}"
-        if not requeued.exists():
-            break
-        requeued.rename(here / f"seen-{{number}}_{{task}}")
-print(number)
-'''
-SCONTROL = '#!/bin/bash\ntest "$1" = requeue && touch "{here}/requeued-$2"\n'
+from chartune.testing.slurm import slurm_stand_in
 
 
 def written(folder: Path, base: LocalBackbone) -> Path:
@@ -63,25 +32,13 @@ def written(folder: Path, base: LocalBackbone) -> Path:
     return folder / "study.yaml"
 
 
-def stand_in(folder: Path, store: Path) -> Path:
-    """The folder of commands that take the place of Slurm's."""
-    folder.mkdir()
-    for name, text in (
-        ("sbatch", STAND_IN.format(python=sys.executable, here=str(folder), runs=str(store / "runs"))),
-        ("scontrol", SCONTROL.format(here=folder)),
-    ):
-        (folder / name).write_text(text)
-        (folder / name).chmod((folder / name).stat().st_mode | stat.S_IXUSR)
-    return folder
-
-
 @pytest.mark.slow
 def test_arrays_do_the_cells_and_one_that_is_asked_to_end_is_put_back_and_resumes(
     llama: LocalBackbone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, store = written(tmp_path, llama), tmp_path / "store"
-    slurm = stand_in(tmp_path / "slurm", store)
-    monkeypatch.setenv("CHARTUNE_SBATCH", str(slurm / "sbatch"))
+    slurm = tmp_path / "slurm"
+    monkeypatch.setenv("CHARTUNE_SBATCH", str(slurm_stand_in(slurm, store / "runs")))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     words = ["study", "run", file, "--executor", "slurm", "--slurm=--partition=cpu", "--store", store, "--json"]
     words += ["--ledger", tmp_path / "ledger.jsonl"]

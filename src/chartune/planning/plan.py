@@ -7,7 +7,7 @@ Nothing is prepared, pretrained or written. What depends on the data is taken fr
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +17,7 @@ from chartune.disclosure import shown
 from chartune.errors import RunError
 from chartune.models.losses import CROSS_ENTROPY
 from chartune.models.numerics import Resolved
-from chartune.planning.blueprint import Blueprint, drawn, rehearsals
+from chartune.planning.costs import costs_of
 from chartune.planning.prepared import prepared, prepared_otherwise
 from chartune.planning.rates import Rates, measured_rates
 from chartune.planning.rehearsal import Rehearsals
@@ -41,7 +41,6 @@ from chartune.stages.model_stage import HeadSpec
 from chartune.stages.pretrain import Pretrain
 from chartune.store import Store
 from chartune.tasks.dataset import read_dataset
-from chartune.train.gradients import draws
 
 BINARY: Final = 2
 
@@ -163,33 +162,26 @@ def plan(
     read = inputs.backbone if inputs.backbone and inputs.backbone.weights else None  # else there is no tokenizer
     budget = inputs.budget(stage.optimisation)
     workload = workload_of(stage, read, store, budget, exact)
-    resolved, backbone = inputs.resolved, inputs.backbone
     spec = HeadSpec(np.zeros(workload.outputs or BINARY, dtype=np.float32), workload.loss or CROSS_ENTROPY)
-    with drawn(stage, inputs, spec) as blueprint:
-        resolved = _halved(resolved, blueprint)
-        weights, rehearsed = blueprint.weights, rehearsals(stage, blueprint, resolved, budget)
-        row = min(workload.row or stage.max_seq_len, stage.max_seq_len)  # a text may have several
-        usual = rehearsed if row == stage.max_seq_len else rehearsals(stage, blueprint, resolved, budget, row)
+    row = min(workload.row or stage.max_seq_len, stage.max_seq_len)  # a text may have several
+    costs = costs_of(stage, inputs, spec, row)
+    resolved, backbone, weights = costs.resolved, inputs.backbone, costs.weights
+    rehearsed, usual = costs.batches, costs.usual
     memory = memory_of(weights, rehearsed, workload, resolved, held)
     fitting = _fitting(stage, memory, rehearsed, weights, resolved)
     fewer = fitting if stage.optimisation.micro_batch_tokens == "auto" else None
     if fewer is not None:
         rehearsed, usual = rehearsed.in_micro_batches_of(fewer), usual.in_micro_batches_of(fewer)
         memory = memory_of(weights, rehearsed, workload, resolved, held)
-    parts = workload.kept.named(stage, inputs, workload.data or "", blueprint.model.body.hidden_size)
+    parts = workload.kept.named(stage, inputs, workload.data or "", costs.hidden_size)
     disk, rates = disk_of(weights, store.root, parts), measured_rates(resolved, usual.result_bytes)
     title = f"{stage.layers().title()} on {backbone.name if backbone else stage.backbone.name}"
     return Plan(
-        stage.kind, title, resolved, blueprint.parts, workload, memory, disk, rates,
+        stage.kind, title, resolved, costs.parts, workload, memory, disk, rates,
         seconds_of(workload, usual, weights.trainable, rates, resolved, most=stage.optimisation.most_seconds),
         _ways_out(stage, resolved, memory, disk, fitting),
         _notes(stage, inputs, workload, store), fewer,
     )  # fmt: skip
-
-
-def _halved(resolved: Resolved, blueprint: Blueprint) -> Resolved:
-    """Without halves of a micro-batch where dropout is drawn, as it will be (`chartune.train.gradients`)."""
-    return replace(resolved, data_parallel=resolved.data_parallel and not draws(blueprint.model.reader))
 
 
 def planned_facts(plan: Plan) -> dict[str, Any]:

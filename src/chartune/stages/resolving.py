@@ -106,4 +106,12 @@ def _is_of_berts_kind(backbone: LocalBackbone | None) -> bool:
     """Whether an encoder can be read by fewer operations."""
     if backbone is None or backbone.family.is_decoder:
         return False
-    return can_be_fused(skeleton(shape_of(backbone), AutoModel, backbone.folder / "config.json"))
+    known = _of_berts_kind.get(backbone.content_hash)
+    if known is None:  # a study asks for hundreds of identities
+        known = can_be_fused(skeleton(shape_of(backbone), AutoModel, backbone.folder / "config.json"))
+        _of_berts_kind[backbone.content_hash] = known
+    return known
+
+
+_of_berts_kind: dict[str, bool] = {}
+"""Content hash → what was seen."""

@@ -4,6 +4,7 @@ commands   a line for each cell: its number       their end: a checkpoint is wri
 answers    {"ready"} · {"number", "state", "why"}
 """
 
+import gc
 import json
 import os
 import queue
@@ -29,9 +30,12 @@ def work(asked: Survey, journals: Journals, commands: int, answers: IO[str]) -> 
     """
     waits = waits_of(asked.family)
     _say(answers, {"ready": True})
-    for number in _numbers(commands):
+    for done, number in enumerate(_numbers(commands)):
         standing = attempted(asked, number, waits, journals)
         _say(answers, {"number": number, "state": standing.state, "why": standing.why})
+        if not done:  # what the first cell has imported stays: later collections need not look at it
+            gc.collect()
+            gc.freeze()
 
 
 def _say(answers: IO[str], entry: dict[str, object]) -> None:
