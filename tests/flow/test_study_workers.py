@@ -60,7 +60,7 @@ def command(file: Path, place: Path, workers: int) -> list[object]:
 
 def numbers(entry: Entry) -> dict[str, Any]:
     """All of a line but what differs from one run to the next of the same."""
-    line = entry.model_dump(exclude={"cost", "finished"})
+    line = entry.model_dump(exclude={"cost", "finished", "efficiency"})  # efficiency is measured, too
     return line | {name: entry.cost[name] for name in ("tokens", "trainable_parameters", "artefact_bytes")}
 
 
