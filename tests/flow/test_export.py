@@ -173,7 +173,7 @@ def must_score_alike(run: Run, store: Store, read: Any) -> None:
     logits, probabilities = np.asarray(read[0]), np.asarray(read[1])
     assert np.allclose(scorer.form.decide(logits), decided, atol=1e-5), np.abs(scorer.form.decide(logits) - decided)
     assert np.allclose(probabilities, scorer.predict_proba(TEXTS), atol=1e-5)
-    assert np.ptp(decided) > 1e-3
+    assert np.ptp(decided) > 1e-4  # ten times the tolerance: one score for all texts would be alike, too
 
 
 def must_all_score_alike(store: Store, runs: Sequence[Run], base: LocalBackbone, place: Path, merge: Any) -> None:

@@ -119,8 +119,7 @@ def command(
     from chartune.prediction.rows import Choices
     from chartune.prediction.texts import checked
     from chartune.prediction.thresholds import read_threshold, threshold_for
-    from chartune.serving.alike import must_be_the_same, must_read_alike, outputs_named
-    from chartune.serving.bank_file import runs_asked
+    from chartune.serving.alike import must_be_the_same, must_read_alike, outputs_named, runs_asked
     from chartune.stages.chosen import chosen_at
 
     runs, names = runs_asked(runs, bank)

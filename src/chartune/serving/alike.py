@@ -79,3 +79,19 @@ def outputs_named(out: Path, every: Sequence[Chosen], names: Sequence[str] | Non
 
 def _reads(chosen: Chosen) -> str:
     return f"{'pairs' if chosen.of_pairs else 'single texts'}, line breaks {chosen.breaks}"
+
+
+def runs_asked(runs: Sequence[str] | None, file: Path | None) -> tuple[list[str], list[str] | None]:
+    """The runs that a command names, and what their tasks are called; None: as they are by themselves.
+
+    Raises:
+        ConfigError: neither is given, or both; or the file cannot be read.
+    """
+    if bool(runs) == bool(file):
+        raise ConfigError("either runs or --bank must say what scores INPUT; give one of the two.")
+    if file is None:
+        return list(runs or []), None
+    from chartune.serving.bank_file import BankFile  # of a bank, which brings the libraries of models
+
+    tasks = BankFile.read(file).tasks
+    return [task.run for task in tasks.values()], list(tasks)

@@ -1,7 +1,6 @@
 """Bank file: which runs a bank holds, as YAML: `tasks: {mortality: {run: 3f2a91, pinned: true}}`."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from pydantic import Field
 
@@ -63,17 +62,3 @@ def named_runs(references: Sequence[str], store: Store) -> BankFile:
             f"file (--bank)."
         )
     return BankFile(tasks={name: BankTask(run=run) for name, run in zip(names, references, strict=True)})
-
-
-def runs_asked(runs: Sequence[str] | None, file: Path | None) -> tuple[list[str], list[str] | None]:
-    """The runs that a command names, and what their tasks are called; None: as they are by themselves.
-
-    Raises:
-        ConfigError: neither is given, or both; or the file cannot be read.
-    """
-    if bool(runs) == bool(file):
-        raise ConfigError("either runs or --bank must say what scores INPUT; give one of the two.")
-    if file is None:
-        return list(runs or []), None
-    tasks = BankFile.read(file).tasks
-    return [task.run for task in tasks.values()], list(tasks)
