@@ -90,7 +90,8 @@ def evaluate(stage: Evaluate, store: Store, data: Artefact | None = None) -> Run
         facts={"source": source_facts(dataset), **task_facts(table),
                "backbone": about.backbone and about.backbone.to_json(),
                "stack": [layer.to_json() for layer in about.layers], "parents": [run.fingerprint],
-               "max_seq_len": about.max_seq_len, "pooling": about.pooling},
+               "max_seq_len": about.max_seq_len, "pooling": about.pooling,
+               **({"prompt": about.prompt} if about.prompt else {})},
         resolved=getattr(scorer, "resolved", None),
         work=lambda work: _scored(stage, store, prepared, table, scorer, external, work),
     )  # fmt: skip

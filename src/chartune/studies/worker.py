@@ -32,10 +32,10 @@ def work(asked: Survey, journals: Journals, commands: int, answers: IO[str]) -> 
     _say(answers, {"ready": True})
     for done, number in enumerate(_numbers(commands)):
         standing = attempted(asked, number, waits, journals)
-        _say(answers, {"number": number, "state": standing.state, "why": standing.why})
         if not done:  # what the first cell has imported stays: later collections need not look at it
             gc.collect()
             gc.freeze()
+        _say(answers, {"number": number, "state": standing.state, "why": standing.why})
 
 
 def _say(answers: IO[str], entry: dict[str, object]) -> None:
@@ -52,10 +52,14 @@ def _numbers(commands: int) -> Iterator[int]:
 
 
 def _listen(commands: int, lines: "queue.SimpleQueue[bytes]") -> None:
-    """Pass on whole lines; at their end have this process end as SIGTERM does: training writes a checkpoint first."""
+    """Pass on whole lines; at their end have this process end as SIGTERM does: training writes a checkpoint first.
+
+    An end that is raised in a finalizer is lost, so that the lines end, too.
+    """
     held = b""
     while read := os.read(commands, 4096):
         *whole, held = (held + read).split(b"\n")
         for line in whole:
             lines.put(line)
     os.kill(os.getpid(), signal.SIGTERM)
+    lines.put(b"")

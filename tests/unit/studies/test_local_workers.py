@@ -1,10 +1,15 @@
 """What each worker gets: its share of the cores, and one of several GPUs; and what a time limit is."""
 
+import os
+import signal
+import threading
+
 import pytest
 
 from chartune.cli.study_work import means_of, seconds_of
 from chartune.errors import ConfigError
 from chartune.studies.local_workers import devices_for, threads_for
+from chartune.studies.worker import _numbers
 
 
 @pytest.mark.parametrize(("workers", "cores", "threads"), [(1, 8, 8), (3, 8, 2), (2, 1, 1), (16, 8, 1)])
@@ -17,6 +22,22 @@ def test_each_worker_sees_one_of_several_gpus_and_one_gpu_is_left_to_all() -> No
     assert devices_for(2, {"CUDA_VISIBLE_DEVICES": "4,7"}, 2) == ["4", "7"]
     assert devices_for(2, {}, 1) == [None, None]
     assert devices_for(2, {}, 0) == [None, None]
+
+
+def test_a_worker_ends_with_its_commands_though_the_signal_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A finalizer swallows what a signal raises in it."""
+    signals = list[int]()
+    monkeypatch.setattr("chartune.studies.worker.os.kill", lambda _, number: signals.append(number))
+    commands, said = os.pipe()
+    os.write(said, b"3\n1")
+    os.write(said, b"2\n")
+    os.close(said)
+    numbers = list[int]()
+    reading = threading.Thread(target=lambda: numbers.extend(_numbers(commands)), daemon=True)
+    reading.start()
+    reading.join(20)
+    assert not reading.is_alive()
+    assert (numbers, signals) == ([3, 12], [signal.SIGTERM])
 
 
 @pytest.mark.parametrize(
