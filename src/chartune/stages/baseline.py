@@ -34,6 +34,9 @@ def baseline_of(run: Run, stage: Finetune, store: Store) -> Run | None:
     if not isinstance(stage.long, First):
         say("note: TF-IDF on the same words is fitted where the first tokens of a text are read")
         return None
+    if run.about.of_pairs or (run.form is not None and not run.form.whole_text):
+        say("note: there is no TF-IDF beside this run, which reads pairs of texts or finds spans")
+        return None
     known = next(_fitted(run, store), None)
     about, way = run.about, f"chartune finetune --method tfidf --set length.max_seq_len={stage.max_seq_len} …"
     if known is not None or about.form is None or about.texts is None:

@@ -19,6 +19,7 @@ from chartune.notes.text_pair import TextPair
 from chartune.runner import run
 from chartune.runs.run import Run
 from chartune.stages import asking, prompted
+from chartune.stages.evaluating import Evaluate, evaluate
 from chartune.stages.loading import load
 from chartune.stages.prompted import Prompted
 from chartune.store import Store
@@ -193,6 +194,19 @@ def test_several_classes_are_scored_by_their_titles(llama: LocalBackbone, store:
     assert done.about.answer == "multiclass"
     with pytest.raises(ConfigError, match="`verbalizers` must name labels"):
         run(stage(rows(tmp_path, ["fall", "fever", "pain"]), llama, verbalizers={"stroke": "x"}), store)
+
+
+def test_other_data_are_asked_about_by_the_same_prompt(llama: LocalBackbone, store: Store, tmp_path: Path) -> None:
+    own, other = tmp_path / "own", tmp_path / "other"
+    own.mkdir()
+    other.mkdir()
+    done = run(stage(rows(own, ["fall", "fever", "pain"]), llama, examples=[2]), store)
+    there = evaluate(Evaluate.parse({"data": rows(other, ["pain", "fever", "stroke"]), "run": done.fingerprint}), store)
+    assert there.about.stack_title == done.about.stack_title == "prompted, 2 examples"
+    frame = there.predictions("test")
+    assert frame.height == 80
+    assert frame["label"].n_unique() == 2
+    assert load(done, store).decided(["2 fever"]).shape == (1, 3)
 
 
 def test_of_pairs_both_sides_are_asked_about(llama: LocalBackbone, store: Store, tmp_path: Path) -> None:
