@@ -217,13 +217,22 @@ class Bank:
             RunError: a score is no number, or a text does not fit into memory.
         """
         with self.held(lambda: self._asked(asked)) as tasks, self._reading:
-            names = {task.handle: name for task, name in zip(tasks, asked, strict=True)}
-            texts = {task.handle: asked[names[task.handle]] for task in tasks}
-            made: dict[str, Reading] = {}
-            for mixed in {id(task.mixed): task.mixed for task in tasks if task.mixed}.values():
-                beside = [task for task in tasks if task.mixed is mixed and len(texts[task.handle])]
-                made |= read_mixed(mixed, beside, texts) if beside else {}
-            return {names[task.handle]: made.get(task.handle) or task.scorer.read(texts[task.handle]) for task in tasks}
+            texts: dict[str, list[Text]] = {}
+            rows: dict[str, tuple[str, int, int]] = {}
+            for task, (name, own) in zip(tasks, asked.items(), strict=True):  # a task can be asked by name and handle
+                before = texts.setdefault(task.handle, [])
+                rows[name] = (task.handle, len(before), len(before) + len(own))
+                before.extend(own)
+            made = self._read({task.handle: task for task in tasks}, texts)
+            return {name: made[handle].rows(start, stop) for name, (handle, start, stop) in rows.items()}
+
+    def _read(self, tasks: Mapping[str, Task], texts: Mapping[str, Sequence[Text]]) -> dict[str, Reading]:
+        """Read the texts of tasks; all by handle."""
+        made: dict[str, Reading] = {}
+        for mixed in {id(task.mixed): task.mixed for task in tasks.values() if task.mixed}.values():
+            beside = [task for handle, task in tasks.items() if task.mixed is mixed and len(texts[handle])]
+            made |= read_mixed(mixed, beside, texts) if beside else {}
+        return {handle: made.get(handle) or task.scorer.read(texts[handle]) for handle, task in tasks.items()}
 
     def _asked(self, names: Iterable[str]) -> list[Task]:
         """Tasks that are asked, which are evicted last."""

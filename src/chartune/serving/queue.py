@@ -157,7 +157,7 @@ class Queue:
 def _answer(bank: Bank, batch: Sequence[Waiting]) -> None:
     """Read requests together; where one is at fault, each alone, so that no other suffers."""
     try:
-        made = bank.read(_together(batch))
+        answers = _answers(bank, batch)
     except Exception as error:
         if len(batch) == 1:
             _fail(batch[0], error)
@@ -165,13 +165,20 @@ def _answer(bank: Bank, batch: Sequence[Waiting]) -> None:
         for one in batch:
             _answer(bank, [one])
         return
-    starts = dict.fromkeys(made, 0)
+    for one, answer in zip(batch, answers, strict=True):
+        one.answer.set_result(answer)
+
+
+def _answers(bank: Bank, batch: Sequence[Waiting]) -> list[Answer]:
+    made = bank.read(_together(batch))
+    starts, answers = dict.fromkeys(made, 0), list[Answer]()
     for one in batch:
         answer = {}
         for task, texts in one.asked.items():
             answer[task] = made[task].rows(starts[task], starts[task] + len(texts))
             starts[task] += len(texts)
-        one.answer.set_result(answer)
+        answers.append(answer)
+    return answers
 
 
 def _fail(one: Waiting, error: Exception) -> None:

@@ -119,6 +119,18 @@ def must_not_depend_on_batch_mates(bank: Bank, shuffles: int, monkeypatch: pytes
                     assert gap(scorers[name], alone[name, row], one) <= BOUND, (name, row, shuffle)
 
 
+def test_a_task_is_asked_by_its_name_and_by_its_handle_at_once(bank: Bank) -> None:
+    """As a note beside an explanation, whose requests keep to the version that they began with."""
+    tasks, texts = {task.name: task for task in bank.tasks}, notes(7, seed=3)
+    for name in ("lora", "dora"):
+        both = bank.read({name: texts[:3], "rslora": texts[:1], tasks[name].handle: texts[3:]})
+        alone = bank.read({name: texts})[name]
+        assert [len(both[each].decided) for each in (name, tasks[name].handle)] == [3, 4]
+        made = np.concatenate([both[name].decided, both[tasks[name].handle].decided])
+        np.testing.assert_allclose(made, alone.decided, atol=BOUND)
+        assert np.array_equal(np.concatenate([both[name].tokens, both[tasks[name].handle].tokens]), alone.tokens)
+
+
 def test_a_task_of_the_bank_alone_is_predict_bit_for_bit(bank: Bank, runs: dict[str, Run], store: Store) -> None:
     asked = asked_of(list(runs), 9, seed=20)
     for name, run in runs.items():

@@ -204,6 +204,19 @@ def test_a_large_request_that_is_given_up_or_fails_is_not_read_further(bank: Any
     assert queue._turns.tokens == 0
 
 
+def test_an_answer_that_cannot_be_handed_out_fails_alone_and_the_queue_reads_on(bank: Any) -> None:
+    queue = Queue(bank, 100)
+    read = bank.read
+    bank.read = lambda asked: {task: made for task, made in read(asked).items() if task != "lost"}
+    first = blocked(queue)
+    lost, beside = (queue.submit({task: ["note"]}, 1, client=task) for task in ("lost", "kept"))
+    finished(queue, bank)
+    assert first.result(120)
+    with pytest.raises(RunError, match="KeyError"):
+        lost.result(120)
+    assert list(beside.result(120)) == ["kept"]
+
+
 def test_a_client_fills_half_of_the_queue_and_others_find_room(bank: Any) -> None:
     queue = Queue(bank, 100, together=10)
     blocked(queue)
