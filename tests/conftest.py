@@ -54,6 +54,14 @@ def bert(twins: Path) -> LocalBackbone:
 
 
 @pytest.fixture(scope="session")
+def in_use(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A store and its runs by answer, of TF-IDF, whose notes come later; changed by `chartune monitor` alone."""
+    from chartune.testing.in_use import runs_in_use
+
+    return runs_in_use(tmp_path_factory.mktemp("in-use"))
+
+
+@pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A `Served`: runs that all tests of serving share, trained once; not to be changed."""
     from chartune.testing.served_runs import served  # takes seconds: only where it is asked for

@@ -33,6 +33,7 @@ from chartune.cli import (
     import_backbone,
     ls,
     make_hospital,
+    monitor,
     plan,
     predict,
     predictions,
@@ -70,7 +71,7 @@ app = typer.Typer(
 
 for _verb in (
     demo, make_hospital, check, bases, import_backbone, prepare, datasets, audit_data, export_data, plan, pretrain,
-    finetune, search, fields, predict, predictions, serve, serve_key, serve_audit, evaluate, export, report,
+    finetune, search, fields, predict, predictions, serve, serve_key, serve_audit, monitor, evaluate, export, report,
     compare, ls, show, watch, clean,
 ):  # fmt: skip
     _summary = (_verb.command.__doc__ or "").partition("\n")[0]  # in full: click cuts what it derives by itself

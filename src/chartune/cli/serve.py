@@ -29,6 +29,10 @@ def command(
         Path | None,
         path_option("--audit", "A file that gets a line for each request before it is answered. Default: none."),
     ] = None,
+    metrics_from: Annotated[
+        list[Path] | None,
+        path_option("--metrics-from", "A file of `chartune monitor --metrics` that /metrics shows. Repeatable."),
+    ] = None,
     host: Annotated[str, typer.Option("--host", help="A loopback address; with --keys any.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any that is free.")] = 8400,
     deadline: Annotated[
@@ -65,4 +69,4 @@ def command(
         emit({"address": address, "tasks": [task.name for task in served.tasks]}, as_json, f"serving on {address}")
 
     reloading = Reloading(served, bank, log) if bank else None
-    listen(served, Limits(deadline=deadline), host, port, ready, known, log, reloading)
+    listen(served, Limits(deadline=deadline), host, port, ready, known, log, reloading, metrics_from or ())

@@ -59,6 +59,27 @@ def clustered_delong(
     return Tested(difference, error, float(2 * norm.sf(abs(difference) / error)))
 
 
+def auroc_error(labels: ArrayLike, scores: ArrayLike, subject_ids: ArrayLike) -> tuple[float, float]:
+    """AUROC of one model and its standard error, rows of a patient kept together.
+
+    Args:
+        labels: 0 or 1, [n].
+        scores: higher means more likely 1, [n].
+        subject_ids: the patient of each row, [n].
+
+    Returns:
+        The area, and its error: NaN of fewer than two patients with the outcome, or without it.
+
+    Raises:
+        LabelError: one class only, or a label that is neither 0 nor 1.
+        DataError: lengths disagree, or a score is not finite.
+    """
+    y, checked = rows(labels, scores, subject_ids)
+    both_classes(y, "the error of an AUROC")
+    placed = _placements(y, checked)
+    return float(placed[y == 1].mean()), _error(placed, y, np.asarray(subject_ids))
+
+
 def _placements(y: Array, scores: Array) -> Array:
     """Of each case the share of controls below it, of each control that of cases above it, a tie as half a one; [n]."""
     placed = np.empty(y.size)

@@ -34,6 +34,8 @@ def exhibits(contents: Mapping[str, Any]) -> list[Exhibit]:
     every += _of_methods(contents["methods"])
     if elsewhere := contents["elsewhere"]:
         every += [_table(table) for table in (elsewhere.scores, *elsewhere.drifts)]
+    if used := contents["in_use"]:
+        every += map(_table, used.tables)
     if spent := contents["budgets"]:
         every += [_table(spent.table), *_figures(spent.curves, "")]
     for search in contents["searches"]:

@@ -32,6 +32,7 @@ from chartune.report.files import write_exhibits
 from chartune.report.hyperparameters import hyperparameter_table
 from chartune.report.material import by_fingerprint, damage_reported, material
 from chartune.report.methods import methods
+from chartune.report.monitored import in_use
 from chartune.report.outcome import Figure, Outcome, outcome, task_title
 from chartune.report.printed_outcomes import printed_outcomes
 from chartune.report.searched import searched
@@ -186,6 +187,7 @@ def _variants(
     fictional = {run.fingerprint: _badge(run, datasets) == MADE_UP for run in runs}
     return {
         "elsewhere": elsewhere(variants, every, fictional),
+        "in_use": in_use(every, fictional),
         "costs": cost.cost_table(variants, every),
         "planned": cost.planned_table(variants),
         "budgets": budgets([v for v in variants if v.run.task is not None], every, searches),

@@ -15,6 +15,7 @@ from typing import Final
 from chartune.artefact import VERIFIED
 from chartune.errors import ConfigError
 from chartune.runs.holdings import KINDS, OF_DATA, REMOVED, Holding
+from chartune.runs.monitored import MONITORING
 from chartune.runs.names import NAMES
 from chartune.store import Store, storing
 from chartune.writing import fsync
@@ -116,7 +117,7 @@ def remove(store: Store, one: Holding) -> None:
         os.replace(one.path, aside)
         fsync(shelf)
         if one.state == "finished":
-            for ending in (NAMES, VERIFIED):
+            for ending in (NAMES, MONITORING, VERIFIED):
                 (shelf / f"{one.fingerprint}{ending}").unlink(missing_ok=True)
         shutil.rmtree(aside)
 

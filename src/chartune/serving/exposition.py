@@ -114,6 +114,23 @@ class Gauge(Series):
             yield "", {}, value
 
 
+class Labelled(Series):
+    """Numbers that are read when they are asked for, by label; of requests or of the machine."""
+
+    def __init__(
+        self, name: str, about: str, labels: Sequence[str], read: Callable[[], Iterator[tuple[Values, float]]],
+        kind: str = "gauge",
+    ) -> None:  # fmt: skip
+        """read: gives each number with its labels. kind: `counter` of what somebody else counts."""
+        super().__init__(name, about, labels)
+        self.read, self.kind = read, kind
+
+    def samples(self) -> Iterator[Sample]:
+        """The numbers of now."""
+        for values, number in self.read():
+            yield "", self._named(values), number
+
+
 class Histogram(Series):
     """How many seconds, or whatever is measured of requests, were at most so many."""
 

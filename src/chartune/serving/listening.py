@@ -2,9 +2,10 @@
 
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Final
 
 import uvicorn
@@ -18,6 +19,7 @@ from chartune.serving.keys import Keys
 from chartune.serving.queue import Queue
 from chartune.serving.reloading import NO_FILE, Reloading
 from chartune.serving.service import service
+from chartune.serving.watch import Watch
 
 REMINDER: Final = (
     "reminder: others can reach this address, and notes and keys go over it as they are: TLS is a reverse proxy's; let "
@@ -70,7 +72,7 @@ def must_be_guarded(host: str, keyed: bool) -> None:
 
 def listen(
     bank: Bank, limits: Limits, host: str, port: int, ready: Callable[[str], None], keys: Keys | None = None,
-    log: AuditLog | None = None, reloading: Reloading | None = None,
+    log: AuditLog | None = None, reloading: Reloading | None = None, files: Sequence[Path] = (),
 ) -> None:  # fmt: skip
     """Serve until SIGTERM or SIGINT.
 
@@ -83,13 +85,15 @@ def listen(
         keys: that requests must have; None: none.
         log: of requests; None: none is written.
         reloading: the file of the bank; None: it has none.
+        files: of `chartune monitor --metrics`, shown with the metrics.
 
     Raises:
         ConfigError: the address is not of this machine alone and there are no keys, or it is taken.
     """
     must_be_guarded(host, keys is not None)
     with _bound(host, port) as bound:
-        app = service(bank, limits, Queue(bank, limits.queue), keys, log, reloading)
+        queue = Queue(bank, limits.queue)
+        app = service(bank, limits, queue, keys, log, reloading, Watch(bank, queue.metrics.registry), files)
         server = _Server(uvicorn.Config(app, access_log=False, log_level="warning", server_header=False))
         server.reloading = reloading
         place = bound.getsockname()

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
@@ -35,7 +36,9 @@ from chartune.serving.page import add_page
 from chartune.serving.queue import Queue
 from chartune.serving.refusals import Bounded, RefusedError, answers_errors
 from chartune.serving.reloading import Reloading, add_reloading
+from chartune.serving.textfiles import shown_files
 from chartune.serving.waiting import Answer, Asked, LateError
+from chartune.serving.watch import Watch
 
 LOOK: Final = 0.5
 """Seconds between two looks whether a client is still there."""
@@ -52,7 +55,7 @@ class Scores(BaseModel):
 
 def service(
     bank: Bank, limits: Limits, queue: Queue, keys: Keys | None = None, log: AuditLog | None = None,
-    reloading: Reloading | None = None,
+    reloading: Reloading | None = None, watch: Watch | None = None, files: Sequence[Path] = (),
 ) -> FastAPI:  # fmt: skip
     """The application.
 
@@ -63,6 +66,8 @@ def service(
         keys: without one only `/livez` answers; None: whoever reaches the service may ask everything.
         log: has a line for each request before it is answered; closed when the application ends. None: no log.
         reloading: brings the bank to what its file says; None: it has no file.
+        watch: looks at what was scored; closed when the application ends. None: nobody does.
+        files: of `chartune monitor --metrics`, shown with the metrics.
     """
     metrics = queue.metrics
     metrics.watch_bank(bank)
@@ -73,6 +78,8 @@ def service(
             log.append("started", version=__version__, tasks=[task.name for task in bank.tasks])
         yield
         await asyncio.to_thread(queue.close)
+        if watch:
+            await asyncio.to_thread(watch.close)
         if log:
             log.append("stopped")
             log.close()
@@ -99,7 +106,7 @@ def service(
 
     @app.get("/metrics", response_class=PlainTextResponse)
     def shown() -> PlainTextResponse:
-        return PlainTextResponse(metrics.registry.text(), media_type=CONTENT_TYPE)
+        return PlainTextResponse(metrics.registry.text() + shown_files(files), media_type=CONTENT_TYPE)
 
     @app.get("/v1/tasks")
     def tasks(request: Request) -> dict[str, list[dict[str, Any]]]:
@@ -124,6 +131,8 @@ def service(
         rows = [row for task in chosen for row in _rows(task, asked.notes, answer[task.handle])]
         for task in chosen:
             metrics.scored(task.name, answer[task.handle])
+            if watch:
+                watch.scored(task, texts[task.handle], answer[task.handle])
         return Scores(request=request.state.request, rows=rows)
 
     add_about(app, bank)

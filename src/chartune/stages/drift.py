@@ -38,7 +38,7 @@ def drift(own: Side | None, here: Side, counts: str, learnt: Iterable[str]) -> t
         counts: what lengths count, such as `tokens`.
         learnt: the run's training texts; none: they are gone.
     """
-    known = {word for text in learnt for word in _words(text)}
+    known = {word for text in learnt for word in words_of(text)}
     sides = (own, here)
     rows = [
         Drift(what=f"{counts} of a text, median", share=False, own=_median(own), here=_median(here)),
@@ -63,7 +63,8 @@ _FEW_LABELS: Final = 20
 """Labels of which each one's prevalence is listed."""
 
 
-def _words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
+    """Words of two letters and more, in small letters."""
     return _WORD.findall(text.lower())
 
 
@@ -78,7 +79,7 @@ def _cut(side: Side | None) -> float | None:
 def _unknown(side: Side | None, known: set[str]) -> float | None:
     if side is None or not known:
         return None
-    every = [word in known for text in side.texts for word in _words(text)]
+    every = [word in known for text in side.texts for word in words_of(text)]
     return 1 - sum(every) / len(every) if every else None
 
 
