@@ -13,6 +13,8 @@ from chartune.store import Store
 WORDS: Final = ("septic", "afebrile", "stable", "fall", "stroke", "pain", "cough", "walks")
 NEW: Final = ("zebrafinch", "quokka")
 ROWS: Final = 2000
+OWN: Final = tuple(f"own{letter}" for letter in "abcdefghijklmnopqrstuvwxyz")
+"""Words of the first rows alone, one of each."""
 
 
 def later_notes(rows: int, seed: int, *, longest: int = 12, new: float = 0.0, grave: float = 0.125) -> list[str]:
@@ -56,6 +58,7 @@ def runs_in_use(folder: Path) -> tuple[Store, dict[str, Run]]:
     """A store and a run of each answer, by its name. folder: gets all of it."""
     store, texts = Store(folder / "store").open(), later_notes(ROWS, 0)
     came = came_true(texts, 1)
+    texts = [f"{text} {word}" for text, word in zip(texts, OWN, strict=False)] + texts[len(OWN) :]
     return store, {each: _run(folder, store, each, texts, came) for each in ("binary", "multiclass", "multilabel")}
 
 

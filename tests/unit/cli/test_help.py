@@ -33,7 +33,7 @@ def test_the_front_door_names_every_verb_with_its_first_sentence() -> None:
     assert {verb.partition(" ")[0] for verb in VERBS} == {
         "demo", "make-hospital", "import-backbone", "bases", "check", "prepare", "datasets", "audit-data",
         "export-data", "plan", "pretrain", "finetune", "search", "fields", "predict", "predictions", "evaluate",
-        "serve", "serve-key", "serve-audit",
+        "serve", "serve-key", "serve-audit", "monitor",
         "export", "study", "report", "compare", "ls", "show", "watch", "clean",
     }  # fmt: skip
     lines = "".join(said.out.split())

@@ -141,6 +141,7 @@ def test_nothing_is_removed_without_yes_nor_everything_with_it(filled: Store) ->
 
 def test_with_yes_just_that_is_gone_with_the_files_beside_it(filled: Store) -> None:
     write_json(filled.root / "runs" / f"{STACK}.names.json", ["later"])
+    write_json(filled.root / "runs" / f"{STACK}.monitoring.json", {})
     said = chartune("clean", "later", DATA, "--yes", "--store", filled.root, "--json")
     assert said.code == 0, said.err
     assert json.loads(said.out)["removed"] == [STACK]
