@@ -5,6 +5,7 @@ page faults. With higher thresholds the pages stay (`mallopt(3)`). That costs me
 large as what is alive at once, because aligned blocks seldom fit into the hole that one of their size has left. Blocks
 above 32 MiB are mapped as before: their holes were the largest, and their faults are few beside the work on them.
 `CHARTUNE_ALLOCATOR=system` leaves the allocator as it is. Other C libraries, and other allocators, are left alone.
+Between two runs of a process `give_back` returns what is free: holes that one training has left do not fit the next.
 """
 
 import ctypes
@@ -30,3 +31,8 @@ def keep_pages() -> bool:
     mallopt = ctypes.CDLL(None).mallopt
     taken = mallopt(MMAP_THRESHOLD, MAPPED_BYTES)
     return bool(taken and mallopt(TRIM_THRESHOLD, (1 << 31) - 1) and mallopt(TOP_PAD, 64 << 20))
+
+
+def give_back() -> bool:
+    """Return free pages to the system where this process keeps them; returns whether there were some."""
+    return keep_pages.cache_info().currsize > 0 and keep_pages() and bool(ctypes.CDLL(None).malloc_trim(0))

@@ -21,6 +21,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import Field, field_validator
 
+from chartune.allocator import give_back
 from chartune.config import Config, Unhashed
 from chartune.disclosure import is_made_up
 from chartune.log import say, unseen
@@ -185,6 +186,7 @@ def perform(
         with store.lease(RUNS, identity):
             done = store.find(RUNS, identity)  # another process may have finished it meanwhile
             if not done:
+                give_back()  # of what the last run of this process has left
                 place = Work(store, store.partial(RUNS, identity), identity)
                 if tested and same:
                     known, planned, work = _from(same, known), lambda: same.planned, partial(tested, same)
