@@ -1,7 +1,7 @@
 """Token lists → one padded batch: never longer than its longest text, right-padded, masked."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from chartune.batches.tokenize import Encoded
+
+CELLS: Final = 4
+"""Times the tokens that are read, where padding is not: as many cells may their hidden states be laid out in."""
 
 
 @dataclass(frozen=True)
@@ -126,4 +129,23 @@ def length_groups(lengths: NDArray[np.int64], budget: int) -> list[NDArray[np.in
             groups[-1].append(int(index))
         else:
             groups.append([int(index)])
+    return [np.asarray(group, dtype=np.int64) for group in groups]
+
+
+def token_groups(lengths: NDArray[np.int64], budget: int) -> list[NDArray[np.int64]]:
+    """The same for what reads no padding: the tokens of a group stay within a budget, and its cells within some.
+
+    Args:
+        lengths: tokens per text, [n].
+        budget: tokens of one batch; rows × longest are at most `CELLS` times as many.
+    """
+    groups: list[list[int]] = []
+    filled = 0
+    for index in np.argsort(lengths, kind="stable")[::-1]:
+        filled += int(lengths[index])
+        if groups and filled <= budget and lengths[groups[-1][0]] * (len(groups[-1]) + 1) <= CELLS * budget:
+            groups[-1].append(int(index))
+        else:
+            groups.append([int(index)])
+            filled = int(lengths[index])
     return [np.asarray(group, dtype=np.int64) for group in groups]

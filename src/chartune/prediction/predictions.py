@@ -18,6 +18,7 @@ from chartune.models.readers import Classifier, FeatureReader, LanguageModel
 from chartune.prediction.reading import reading
 
 T = TypeVar("T")
+Groups = Callable[[NDArray[np.int64], int], list[NDArray[np.int64]]]
 
 
 def pooled_vectors(model: Classifier, examples: Examples, numerics: Resolved) -> NDArray[np.float32]:
@@ -33,16 +34,17 @@ def pooled_vectors(model: Classifier, examples: Examples, numerics: Resolved) ->
 
 def in_batches(
     lengths: NDArray[np.int64], budget: int, read: Callable[[NDArray[np.int64]], NDArray[np.float32]],
-    into: Callable[[NDArray[np.int64]], NDArray[np.int64]], count: int,
+    into: Callable[[NDArray[np.int64]], NDArray[np.int64]], count: int, groups: Groups = length_groups,
 ) -> NDArray[np.float32]:  # fmt: skip
     """Read rows of like length together, as many as a budget takes, in halves where memory runs out.
 
     Args:
         lengths: tokens of each row, [n].
-        budget: padded tokens of a batch.
+        budget: tokens of a batch, padded ones unless `groups` knows none.
         read: numbers of some rows ─▶ their vectors, [vectors of these rows, D].
         into: numbers of some rows ─▶ the numbers of their vectors, in the same order.
         count: how many vectors there are in all.
+        groups: lengths and budget ─▶ the numbers of the rows that are read together, the longest first.
 
     Returns:
         [count, D].
@@ -52,7 +54,7 @@ def in_batches(
     """
     out: NDArray[np.float32] | None = None
     with progress("read", total=len(lengths)) as meter:
-        for group in length_groups(lengths, budget):
+        for group in groups(lengths, budget):
             for part, vectors in _in_parts(group, read):
                 out = np.empty((count, vectors.shape[1]), dtype=np.float32) if out is None else out
                 out[into(part)] = vectors

@@ -40,6 +40,11 @@ class Admission:
         if task.mixed is not None:
             self._mixed[task.key] = task.mixed
 
+    @property
+    def nbytes(self) -> int:
+        """Of the base's numbers, each counted once, and once more where they are prepacked."""
+        return self.bodies.nbytes + sum(mixed.copied_bytes for mixed in tuple(self._mixed.values()))
+
     def forget_but(self, used: Collection[Key]) -> None:
         """Let go of bodies on which no task stands."""
         self._mixed = {key: mixed for key, mixed in self._mixed.items() if key in used}
@@ -66,7 +71,8 @@ class Admission:
         changes, apart = changes_of(candidate, self.shared)
         size = candidate.nbytes + sum(weight.nbytes for weight in reads.head.parameters())
         if not apart:
-            mixed, trial = self._mixed_body(candidate), self._mixed_body(candidate, alone=True)
+            mixed = self._mixed_body(candidate)
+            trial = self._mixed_body(candidate, beside=mixed)
             changes = {matrix: change.to(trial.device) for matrix, change in changes.items()}
             trial.put(name, changes)
             apart = must_mix(trial, name, probe, whole)
@@ -89,14 +95,14 @@ class Admission:
         loaded, attached = fine_tuned(run, stage, inputs, self.bodies.of)
         return Candidate(stage, inputs, loaded, attached)
 
-    def _mixed_body(self, candidate: Candidate, *, alone: bool = False) -> MixedBody:
-        """Where the rows of a task are mixed with others; alone: another one, to try it in."""
+    def _mixed_body(self, candidate: Candidate, beside: MixedBody | None = None) -> MixedBody:
+        """Where the rows of a task are mixed with others; beside that: another one, to try it in."""
         held = self._mixed.get(self._common(candidate))
-        if held is not None and not alone:
+        if held is not None and beside is None:
             return held
         body = self.bodies.of(*candidate.common(self.shared))
-        tally = None if alone else self.tally
-        return MixedBody(body, bidirectional=candidate.stage.is_bidirectional(), tally=tally)
+        tally = None if beside else self.tally
+        return MixedBody(body, bidirectional=candidate.stage.is_bidirectional(), tally=tally, beside=beside)
 
     def _common(self, candidate: Candidate) -> Key:
         return key_of(*candidate.common(self.shared))

@@ -74,9 +74,9 @@ class Bank:
 
     @property
     def nbytes(self) -> int:
-        """Of the base's numbers, each counted once, and of all adapters and heads."""
+        """Of the base's numbers, each counted once unless it is prepacked, and of all adapters and heads."""
         with self._lock:
-            return self._admission.bodies.nbytes + sum(task.nbytes for task in self._tasks.values())
+            return self._admission.nbytes + sum(task.nbytes for task in self._tasks.values())
 
     def load(self, run: Run | str, name: str | None = None, *, pinned: bool = False) -> Task:
         """Load a run; it answers once all checks have passed, and what was loaded before is left as it was.

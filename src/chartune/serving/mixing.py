@@ -5,7 +5,7 @@
     of a head only  W·x
 
 The layers stand beside the matrices, so that a probability differs from that of `predict`, which reads with layers
-inside the matrices, in its last digits.
+inside the matrices, in its last digits. On a processor an encoder of BERT's kind reads its rows without padding.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,11 +23,14 @@ from torch import Tensor, nn
 
 from chartune.adapters.low_rank import LowRank
 from chartune.batches.budgets import reading_budget
-from chartune.batches.collate import Examples
+from chartune.batches.collate import Examples, length_groups, token_groups
 from chartune.errors import AdapterError
 from chartune.models.anatomy import anatomy_of
 from chartune.models.bidirectional import full_attention
+from chartune.models.fused_encoder import can_be_fused
 from chartune.models.load import Body
+from chartune.models.packed_encoder import PackedEncoder
+from chartune.models.prepacked import Product, prepacked
 from chartune.models.readers import Classifier
 from chartune.prediction.predictions import in_batches
 from chartune.serving.bodies import tree_of
@@ -36,31 +39,34 @@ from chartune.serving.tally import Tally
 Rows = NDArray[np.int64]
 Tokens = Mapping[str, Tensor]
 """Of a part of a batch: input_ids and attention_mask [R, T], and what else `Examples.tokens` gives."""
+Parts = Sequence[tuple[str, slice]]
+"""Of a batch the rows of each task."""
 
 
 @dataclass
 class Route:
-    """Which rows of the batch that is being read have which task's LoRA."""
+    """Which rows of the batch that is being read have which task's LoRA; without padding a row is a token."""
 
     rows: int = 0
     """Of the batch."""
-    parts: tuple[tuple[str, slice], ...] = ()
+    parts: Parts = ()
     """Name of a task, and its rows."""
 
 
 class Beside(nn.Module):
     """A matrix with LoRAs of many tasks beside it."""
 
-    def __init__(self, matrix: nn.Module, route: Route) -> None:
+    def __init__(self, matrix: nn.Module, route: Route, packed: Product | None) -> None:
+        """packed: multiplies as the matrix does; None: nothing does so faster."""
         super().__init__()
-        self.matrix, self.route = matrix, route
+        self.matrix, self.route, self.packed = matrix, route, packed
         self.changes: dict[str, LowRank] = {}
 
     def forward(self, states: Tensor) -> Tensor:
-        """[R, T, d_in] ─▶ [R, T, d_out]. Raises AdapterError: the first dimension is not that of rows."""
+        """[R, …, d_in] ─▶ [R, …, d_out]. Raises AdapterError: the first dimension is not that of rows."""
         if len(states) != self.route.rows:
             raise AdapterError("a matrix must see the rows of a batch in their order, but one of this base does not.")
-        out: Tensor = self.matrix(states)
+        out: Tensor = self.packed(states) if self.packed else self.matrix(states)
         for task, rows in self.route.parts:
             if (change := self.changes.get(task)) is not None:
                 narrow = states[rows].flatten(0, -2) @ change.down.T  # [R·T, r]
@@ -81,12 +87,26 @@ class Asked:
 class MixedBody:
     """A body in which every row of a batch has the LoRA of its own task. For one thread at a time."""
 
-    def __init__(self, body: Body, *, bidirectional: bool, tally: Tally | None = None) -> None:
-        """body: frozen, in fp32, without layers beside its matrices; its tensors are shared, not copied."""
+    def __init__(
+        self, body: Body, *, bidirectional: bool, tally: Tally | None = None, beside: "MixedBody | None" = None
+    ) -> None:  # fmt: skip
+        """Nobody has a LoRA yet.
+
+        Args:
+            body: frozen, in fp32, without layers beside its matrices; its tensors are shared, not copied, but where
+                they are `prepacked`.
+            bidirectional: whether a decoder reads both ways.
+            tally: counts batches; None: one of its own.
+            beside: another one of the same body, whose prepacked matrices it shares.
+        """
         self.tally = tally or Tally()
         self.module, self.route, self.bidirectional = tree_of(body).module.eval(), Route(), bidirectional
+        packs = self.device.type == "cpu" and can_be_fused(self.module)
         for name in anatomy_of(body.module).matrices:
-            self.module.set_submodule(name, Beside(self.module.get_submodule(name), self.route))
+            matrix = self.module.get_submodule(name)
+            packed = beside.matrix(name).packed if beside else prepacked(matrix)
+            self.module.set_submodule(name, Beside(matrix, self.route, packed))
+        self._packed = PackedEncoder(self.module) if packs else None
 
     @property
     def device(self) -> torch.device:
@@ -95,7 +115,7 @@ class MixedBody:
 
     def put(self, task: str, changes: Mapping[str, LowRank]) -> None:
         """Give a task its LoRA. changes: by the name of the matrix; none: its rows are read as they are."""
-        matrices = {name: self._beside(name) for name in changes}
+        matrices = {name: self.matrix(name) for name in changes}
         for name, matrix in matrices.items():
             matrix.changes[task] = changes[name].to(self.device)
 
@@ -105,23 +125,44 @@ class MixedBody:
             if isinstance(module, Beside):
                 module.changes.pop(task, None)
 
-    def _beside(self, name: str) -> Beside:
+    def matrix(self, name: str) -> Beside:
+        """One of its matrices. Raises AdapterError: it is none, or not of a block."""
         module = self.module.get_submodule(name)
         if not isinstance(module, Beside):
             raise AdapterError(f"a LoRA must be of matrices in the blocks of its base, but {name} is none of them.")
         return module
 
-    def states(self, tokens: Tokens, parts: Sequence[tuple[str, slice]]) -> Tensor:
-        """Hidden states [R, T, D] of a batch. parts: the rows of each task; others have no LoRA."""
+    @property
+    def copied_bytes(self) -> int:
+        """Of matrices that are held twice, because they are prepacked."""
+        every = (each for each in self.module.modules() if isinstance(each, Beside) and each.packed)
+        return sum(each.matrix.weight.nbytes for each in every)  # type: ignore[misc]
+
+    def states(self, tokens: Tokens, parts: Parts) -> Tensor:
+        """Hidden states [R, T, D] of a batch; 0 on padding, or anything. parts: others than these have no LoRA."""
         mask = tokens["attention_mask"]
-        seen = full_attention(mask) if self.bidirectional else {"attention_mask": mask}
         types = {name: tokens[name] for name in ("token_type_ids",) if name in tokens}
+        if self._packed:
+            return self._unpadded(self._packed, tokens["input_ids"], mask, types, parts)
+        seen = full_attention(mask) if self.bidirectional else {"attention_mask": mask}
         with self._routed(len(mask), parts), torch.inference_mode():
             made: Tensor = self.module(input_ids=tokens["input_ids"], **seen, **types).last_hidden_state
         return made
 
+    def _unpadded(
+        self, body: PackedEncoder, ids: Tensor, mask: Tensor, types: Mapping[str, Tensor], parts: Parts
+    ) -> Tensor:  # fmt: skip
+        lengths = mask.sum(1)
+        ends = [0, *lengths.cumsum(0).tolist()]
+        tokens = [(task, slice(ends[rows.start], ends[rows.stop])) for task, rows in parts]
+        with self._routed(ends[-1], tokens), torch.inference_mode():
+            read = body(body.embedded(ids, mask, **types), lengths.tolist())
+            made = read.new_zeros(*mask.shape, read.shape[-1])
+            made[mask.bool()] = read
+        return made
+
     @contextmanager
-    def _routed(self, rows: int, parts: Sequence[tuple[str, slice]]) -> Iterator[None]:
+    def _routed(self, rows: int, parts: Parts) -> Iterator[None]:
         self.route.rows, self.route.parts = rows, tuple(parts)
         try:
             yield
@@ -141,7 +182,7 @@ class MixedBody:
         lengths = np.concatenate([each.examples.encoded.lengths for each in asked])
         made = in_batches(
             lengths, reading_budget(self.device.type, "fp32"), partial(self._read, asked, starts),
-            partial(_into, asked, starts, ends), int(ends[-1]),
+            partial(_into, asked, starts, ends), int(ends[-1]), token_groups if self._packed else length_groups,
         )  # fmt: skip
         return np.split(made, ends[1:-1])
 
@@ -156,7 +197,8 @@ class MixedBody:
         names = [asked[task].task for task, _ in parts]
         pads = [asked[task].examples.pad_id for task, _ in parts]
         together = _together(tokens, pads)
-        self.tally.batch(together["attention_mask"].numel(), int(together["attention_mask"].sum()))
+        cells, filled = together["attention_mask"].numel(), int(together["attention_mask"].sum())
+        self.tally.batch(filled if self._packed else cells, filled)
         states = self.states(together, list(zip(names, places, strict=True)))
         with torch.inference_mode():
             vectors = [

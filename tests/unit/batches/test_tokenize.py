@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from chartune.batches.collate import length_groups
+from chartune.batches.collate import length_groups, token_groups
 from chartune.batches.tokenize import encode, encode_once, load_tokenizer, save_tokenizer, train_tokenizer
 from chartune.errors import AdapterError, StoreError
 from chartune.models.backbone import LocalBackbone, inspect
@@ -114,6 +114,14 @@ def test_length_groups_hold_every_row_once_within_the_budget() -> None:
     assert all(len(group) == 1 or lengths[group].max() * len(group) <= 1024 for group in groups)
     padded = sum(int(lengths[group].max()) * len(group) for group in groups)
     assert padded / lengths.sum() < 1.05
+
+
+def test_groups_without_padding_hold_tokens_within_the_budget_and_cells_within_four_times_that() -> None:
+    lengths = np.array([3, 60, 5, 40, 100, 1, 1, 1])
+    assert [group.tolist() for group in token_groups(lengths, 100)] == [[4], [1, 3], [2, 0, 7, 6, 5]]
+    assert [len(group) for group in token_groups(np.array([90, *[1] * 8]), 100)] == [4, 5]  # 5 rows of 90 are 450 cells
+    assert [group.tolist() for group in token_groups(np.array([300, 300]), 100)] == [[1], [0]]
+    assert token_groups(np.array([], dtype=np.int64), 100) == []
 
 
 def test_a_full_disk_is_told_although_the_library_raises_a_bare_exception(tmp_path: Path) -> None:
