@@ -1,12 +1,14 @@
 """What all tests share: tiny base models made once per session, an empty store, the worked examples of the docs."""
 
+import functools
 import gc
 import itertools
 import os
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,6 +30,23 @@ def pytest_collection_finish() -> None:
     """Libraries and tests stay: no later collection of garbage looks at them, and each training asks for one."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def not_waiting() -> Iterator[None]:
+    """Nothing waits for the disk, few texts are read to be timed, and versions of packages are looked up once.
+
+    Here processes die, and no machine does. A descriptor must still be open when it is synced. Processes that tests
+    start do all of it in earnest.
+    """
+    known = functools.cache(version)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", lambda descriptor: os.fstat(descriptor) and None)
+        for name, count in {"SAMPLE": 8, "SINGLE": 1, "LEAST": 1}.items():
+            patched.setattr(f"chartune.stages.efficiency.{name}", count)
+        for stage in ("stage", "facts"):
+            patched.setattr(f"chartune.stages.{stage}.version", known)
+        yield
 
 
 @pytest.fixture(scope="session")

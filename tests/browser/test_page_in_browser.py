@@ -59,7 +59,7 @@ def listening(app: Any) -> Iterator[str]:
         thread.start()
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"
         server.should_exit = True
-        thread.join(20)
+        thread.join(120)
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,7 @@ def test_an_export_that_is_ended_leaves_no_text_outside_the_store(
     )
     wait_until(lambda: any(far.glob(f"{ASIDE}*/folder/text")), process)
     process.send_signal(ended)
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
     if ended is signal.SIGTERM:
         assert process.returncode == 143
     else:
@@ -66,7 +66,7 @@ def test_a_report_that_is_killed_before_it_has_its_name_leaves_nothing_after_the
     )
     wait_until(lambda: any(tmp_path.glob(f"{ASIDE}*/file")), process)
     process.kill()
-    process.communicate(timeout=60)
+    process.communicate(timeout=120)
     assert list(tmp_path.iterdir())
     write_output(tmp_path / "report.html", b"the next")
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]

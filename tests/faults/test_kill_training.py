@@ -20,7 +20,9 @@ from chartune.train.gradients import HALVES
 
 OFTEN = ("stopping.evaluations_per_epoch=5", "stopping.patience=999", "optimisation.batch_size=8")
 """Twenty steps are an epoch of the 158 admissions: a checkpoint every fourth step."""
-FINETUNE = ("finetune", steps(60, *OFTEN, "max_seq_len=64", "stack.layers.0.method.dropout=0.2"))
+SETTINGS = (*OFTEN, "max_seq_len=64", "stack.layers.0.method.dropout=0.2")
+FINETUNE = ("finetune", steps(60, *SETTINGS))
+SHORT = ("finetune", steps(24, *SETTINGS))
 PRETRAIN = (
     "pretrain",
     steps(60, "stopping.evaluations_per_epoch=200", *OFTEN[1:], "max_seq_len=64", "validation_blocks=4",
@@ -96,7 +98,7 @@ def must_be_equal(whole: Run, broken: Run, least_resumed: int) -> None:
 def test_a_fine_tuning_killed_twice_ends_with_the_same_bytes(
     hospital: Path, llama: LocalBackbone, prepared: Path, tmp_path: Path
 ) -> None:
-    whole, broken = killed_and_taken_up(FINETUNE, hospital, llama, prepared, tmp_path, (7, 33))
+    whole, broken = killed_and_taken_up(SHORT, hospital, llama, prepared, tmp_path, (7, 22))
     must_be_equal(whole, broken, least_resumed=2)
     assert {"adapter/adapter_model.safetensors", "head.safetensors"} == set(weights(whole))
     assert whole.predictions().equals(broken.predictions())
@@ -173,7 +175,7 @@ def test_a_second_process_is_refused_while_the_first_lives_and_goes_on_when_it_w
         running = json.loads(chartune("ls", "--store", store, "--json").out)
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGCONT)
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=120)
     finally:
         process.kill()
     assert process.returncode == 130

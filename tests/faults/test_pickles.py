@@ -37,12 +37,16 @@ class Payload:
         return os.system, (f"touch {self.touched}",)
 
 
-@pytest.fixture
-def whole(bert: LocalBackbone) -> BertForPreTraining:
+def pretraining(bert: LocalBackbone) -> BertForPreTraining:
     """A BERT with its pretraining heads, as clinical encoders were published; the decoder is tied."""
     with torch.random.fork_rng():
         torch.manual_seed(3)
         return AutoModelForPreTraining.from_config(bert_config(bert), attn_implementation="eager").eval()
+
+
+@pytest.fixture
+def whole(bert: LocalBackbone) -> BertForPreTraining:
+    return pretraining(bert)
 
 
 def bert_config(bert: LocalBackbone) -> Any:
@@ -123,12 +127,26 @@ def test_shards_become_shards(folder: Path, tmp_path: Path, whole: BertForPreTra
     assert torch.equal(hidden(tmp_path / "new"), expected(whole))
 
 
+@pytest.fixture(scope="module")
+def imported(bert: LocalBackbone, tmp_path_factory: pytest.TempPathFactory) -> LocalBackbone:
+    """The base in `new` that was made of the pickled weights in `old` beside it; not to be written into."""
+    place = tmp_path_factory.mktemp("imported")
+    model = pretraining(bert)
+    shutil.copytree(bert.folder, place / "old", ignore=shutil.ignore_patterns("*.safetensors"))
+    torch.save(model.state_dict(), place / "old" / "pytorch_model.bin")
+    return import_backbone(place / "old", place / "new")
+
+
+def copied(imported: LocalBackbone, place: Path) -> Path:
+    """Copy the import and its source; returns the source."""
+    return shutil.copytree(imported.folder.parent, place, dirs_exist_ok=True) / "old"
+
+
 def test_the_same_import_is_found_and_another_one_does_not_overwrite_it(
-    folder: Path, tmp_path: Path, whole: BertForPreTraining
+    imported: LocalBackbone, tmp_path: Path, whole: BertForPreTraining
 ) -> None:
-    torch.save(whole.state_dict(), folder / "pytorch_model.bin")
-    made = import_backbone(folder, tmp_path / "new")
-    assert import_backbone(folder, tmp_path / "new") == made
+    assert import_backbone(imported.folder.with_name("old"), imported.folder) == imported
+    folder = copied(imported, tmp_path)
     torch.save(old_names(whole), folder / "pytorch_model.bin")
     with pytest.raises(ConfigError, match="must not exist yet"):
         import_backbone(folder, tmp_path / "new")
@@ -139,10 +157,9 @@ def test_the_same_import_is_found_and_another_one_does_not_overwrite_it(
     ({"files": {"../config.json": {}}}, AdapterError),
 ])  # fmt: skip
 def test_an_import_whose_record_is_damaged_is_refused(
-    folder: Path, tmp_path: Path, whole: BertForPreTraining, record: dict[str, Any], error: type[Exception]
+    imported: LocalBackbone, tmp_path: Path, record: dict[str, Any], error: type[Exception]
 ) -> None:
-    torch.save(whole.state_dict(), folder / "pytorch_model.bin")
-    import_backbone(folder, tmp_path / "new")
+    folder = copied(imported, tmp_path)
     kept = json.loads((tmp_path / "new" / RECORD).read_text())
     (tmp_path / "new" / RECORD).write_text(json.dumps(kept | record))
     with pytest.raises(error, match=r"must not exist yet|must equal"):

@@ -31,6 +31,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {"source": {"kind": "tabular", "file": str(file)}}
 
 
+@pytest.fixture(autouse=True)
+def as_many_texts_as_in_earnest(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, count in {"SAMPLE": 64, "SINGLE": 9, "LEAST": 3}.items():
+        monkeypatch.setattr(f"chartune.stages.efficiency.{name}", count)
+
+
 def tuned(store: Store, data: dict[str, Any], base: LocalBackbone, method: str | None, **further: Any) -> Run:
     layers = [{"kind": "fresh", "method": {"kind": method}}] if method else []
     optimisation = {"duration": {"value": 2}, "learning_rate": 1e-2, "batch_size": 16}

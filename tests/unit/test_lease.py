@@ -165,7 +165,7 @@ def test_a_living_holder_mends_its_lease(
     with store.lease("runs", "f00d"):
         whole = file.read_bytes()
         file.unlink() if content is None else file.write_bytes(content)
-        for _ in range(200):
+        for _ in range(6000):
             if file.exists() and file.read_bytes() == whole:
                 break
             time.sleep(0.02)

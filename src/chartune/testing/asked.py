@@ -47,7 +47,7 @@ def ask(
     async def receive() -> Any:
         if messages:
             return messages.pop(0)
-        await asyncio.sleep(60)
+        await asyncio.sleep(600)
 
     async def send(message: Any) -> None:
         sent.append(message)

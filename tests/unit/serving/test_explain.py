@@ -284,7 +284,7 @@ def test_batch_mates_change_nothing(bank: Bank) -> None:
     alone = ask(app, "POST", "/v1/explain", body).body
     mates = [queue.submit({"rslora": [f"pain {n}"] * 3, "lora": ["the stroke"]}, 10) for n in range(20)]
     among = ask(app, "POST", "/v1/explain", body).body
-    assert all(mate.result(20) for mate in mates)
+    assert all(mate.result(120) for mate in mates)
     queue.close()
     for one, other in zip(alone["parts"], among["parts"], strict=True):
         assert one["probability_change"] == pytest.approx(other["probability_change"], abs=2e-6)

@@ -100,14 +100,14 @@ def test_one_replica_dies_and_one_is_replaced_and_every_request_is_answered(serv
         try:
             further(4)
             first.send_signal(signal.SIGTERM)  # replaced in order
-            assert first.wait(60) == 0
+            assert first.wait(120) == 0
             with replica(served, ports[0]):
                 further(4)
                 second.kill()  # dies amid requests
                 further(4)
                 ends.set()
                 for one in clients:
-                    one.join(60)
+                    one.join(120)
         finally:
             ends.set()
         assert not refused

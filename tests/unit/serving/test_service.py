@@ -140,7 +140,7 @@ class SlowBank:
         self.go, self.read_together, self.broken = threading.Event(), list[int](), ""
 
     def read(self, asked: dict[str, list[str]]) -> dict[str, Reading]:
-        assert self.go.wait(20)
+        assert self.go.wait(120)
         texts = asked["t"]
         self.read_together.append(len(texts))
         if self.broken in texts:
@@ -151,7 +151,7 @@ class SlowBank:
 
 
 def values(answer: "Future[Answer]") -> list[float]:
-    return list(answer.result(20)["t"].decided)
+    return list(answer.result(120)["t"].decided)
 
 
 def begun(queue: Queue, bank: SlowBank) -> "Future[Answer]":
@@ -191,7 +191,7 @@ def test_a_full_queue_says_when_to_come_again_and_all_that_was_accepted_is_answe
     with pytest.raises(ClosedError):
         queue.submit({"t": ["4"]}, 1)
     bank.go.set()
-    closing.join(20)
+    closing.join(120)
     assert not queue.alive
     assert [values(one) for one in (first, *accepted)] == [[0], [1], [2]]
 
@@ -207,7 +207,7 @@ def test_a_request_at_fault_fails_alone_and_its_error_quotes_nothing() -> None:
         bank.go.set()
         assert values(first) + values(right) == [0, 7]
         with pytest.raises(RunError, match="ValueError") as failed:
-            wrong.result(20)
+            wrong.result(120)
         queue.close()
     assert RARE not in str(failed.value) + str(events)
 
@@ -256,7 +256,7 @@ def test_a_signal_under_load_loses_nothing_that_was_accepted(store: Store) -> No
 
             def ask_once() -> None:
                 request = Request(f"{address}/v1/score", body, {"Content-Type": "application/json"})
-                with urlopen(request, timeout=60) as answer:
+                with urlopen(request, timeout=120) as answer:
                     answers.append(len(json.load(answer)["rows"]))
 
             clients = [threading.Thread(target=ask_once) for _ in range(12)]
@@ -265,9 +265,9 @@ def test_a_signal_under_load_loses_nothing_that_was_accepted(store: Store) -> No
             while not answers:  # all have been accepted when one is answered
                 time.sleep(0.01)
             process.send_signal(signal.SIGTERM)
-            said = process.communicate(timeout=100)
+            said = process.communicate(timeout=120)
             for client in clients:
-                client.join(60)
+                client.join(120)
             assert answers == [200] * 12
             assert process.returncode == 0
             assert RARE not in "".join(said)

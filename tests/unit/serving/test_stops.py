@@ -27,7 +27,7 @@ from chartune.serving.queue import Queue
 from chartune.serving.service import service
 from chartune.testing.served_runs import Served, notes
 
-PATIENCE: Final = 60.0
+PATIENCE: Final = 120.0
 """Seconds after which a wait is given up."""
 
 

@@ -35,7 +35,7 @@ class LetBank:
         self.let, self.batches = threading.Semaphore(0), list[dict[str, list[str]]]()
 
     def read(self, asked: Mapping[str, Sequence[str]]) -> dict[str, Reading]:
-        assert self.let.acquire(timeout=20)
+        assert self.let.acquire(timeout=120)
         self.batches.append({task: list(texts) for task, texts in asked.items()})
         return {task: _read(texts) for task, texts in asked.items()}
 
@@ -184,8 +184,8 @@ def test_a_large_request_is_read_in_parts_with_others_between_them_and_answered_
     ward = queue.submit({"t": ["ward"]}, 10, client="ward")
     order = finished(queue, bank)
     assert order[:3] == ["large 0", "ward", "large 1"]
-    assert large.result(1)["t"].decided.tolist() == _read(texts).decided.tolist()
-    assert large.result(1)["u"].decided.tolist() == _read(["one", "two"]).decided.tolist()
+    assert large.result(120)["t"].decided.tolist() == _read(texts).decided.tolist()
+    assert large.result(120)["u"].decided.tolist() == _read(["one", "two"]).decided.tolist()
     assert ward.done()
     assert [sum(map(len, batch.values())) for batch in bank.batches] == [1, 1, 1, 3, 2, 3]
 
@@ -199,7 +199,7 @@ def test_a_large_request_that_is_given_up_or_fails_is_not_read_further(bank: Any
     order = finished(queue, bank)
     assert "gone" not in order
     with pytest.raises(RunError):
-        fails.result(1)
+        fails.result(120)
     assert order.count("ok") == 2
     assert queue._turns.tokens == 0
 
@@ -240,9 +240,9 @@ def test_what_is_not_begun_before_its_deadline_is_not_read(bank: Any) -> None:
     clock.now = 5.5
     bank.let.release()
     bank.let.release()
-    assert [each.result(20)["t"].decided.shape for each in (first, timely, never)] == [(1,)] * 3
+    assert [each.result(120)["t"].decided.shape for each in (first, timely, never)] == [(1,)] * 3
     with pytest.raises(LateError, match="before its deadline"):
-        late.result(20)
+        late.result(120)
     assert "late" not in finished(queue, bank)
 
 
@@ -286,7 +286,7 @@ def test_an_idle_queue_refuses_nobody_whatever_was_measured(bank: Any) -> None:
     while queue._reading:
         time.sleep(0.001)
     bank.let.release()
-    assert queue.submit({"t": ["x"]}, 1000, seconds=1).result(20)["t"].decided.shape == (1,)
+    assert queue.submit({"t": ["x"]}, 1000, seconds=1).result(120)["t"].decided.shape == (1,)
     queue.close()
 
 
@@ -300,7 +300,7 @@ def test_who_has_gone_makes_room_at_once(bank: Any) -> None:
     queue.submit({"t": ["x"]}, 30, client="x")
     assert finished(queue, bank) == ["x"]
     with pytest.raises(CancelledError):
-        gone[0].result(1)
+        gone[0].result(120)
 
 
 @pytest.fixture(scope="module")

@@ -35,7 +35,7 @@ def test_a_worker_ends_with_its_commands_though_the_signal_is_lost(monkeypatch: 
     numbers = list[int]()
     reading = threading.Thread(target=lambda: numbers.extend(_numbers(commands)), daemon=True)
     reading.start()
-    reading.join(20)
+    reading.join(120)
     assert not reading.is_alive()
     assert (numbers, signals) == ([3, 12], [signal.SIGTERM])
 
