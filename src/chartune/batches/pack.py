@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from chartune.batches.tokenize import Encoded
-from chartune.models.tokenizer import padding_of
+from chartune.models.tokenizer import padding_of, tokenised
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def rows(documents: Encoded, tokenizer: Any, max_seq_len: int, *, first_only: bo
 
 def around(tokenizer: Any) -> tuple[list[int], list[int]]:
     """The special tokens that the tokenizer puts before and after a text."""
-    plain, whole = (tokenizer("a", add_special_tokens=special)["input_ids"] for special in (False, True))
+    plain, whole = (tokenised(tokenizer, "a", add_special_tokens=special)["input_ids"] for special in (False, True))
     start = next(i for i in range(len(whole)) if whole[i : i + len(plain)] == plain)
     return whole[:start], whole[start + len(plain) :]
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from chartune.batches.tokenize import whole_words
 from chartune.errors import ConfigError
+from chartune.models.tokenizer import tokenised
 from chartune.notes.text_pair import Text, TextPair
 
 TEXT, PAIR, LABEL = "{text}", "{text_pair}", "{label}"
@@ -169,18 +170,18 @@ def _empty(template: str) -> list[str]:
 
 
 def _ids(text: str, tokenizer: Any) -> list[int]:
-    ids: list[int] = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+    ids: list[int] = tokenised(tokenizer, text, add_special_tokens=False, verbose=False)["input_ids"]
     return ids
 
 
 def _spans(text: str, tokenizer: Any) -> list[tuple[int, int]]:
     """Where the tokens of a text begin and end in it."""
-    coded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    coded = tokenised(tokenizer, text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     spans: list[tuple[int, int]] = coded["offset_mapping"]
     return spans
 
 
 def _start(tokenizer: Any) -> list[int]:
     """The special token that the tokenizer begins a text with; nothing where it begins with none."""
-    begun = tokenizer("a", verbose=False)["input_ids"][:1]
+    begun = tokenised(tokenizer, "a", verbose=False)["input_ids"][:1]
     return begun if begun and begun[0] == tokenizer.bos_token_id else []

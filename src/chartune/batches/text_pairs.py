@@ -136,7 +136,7 @@ def _read(
 
 def _frame(tokenizer: Any) -> tuple[bool, int]:
     """Whether special tokens part both sides of a pair, and how many special tokens a pair has."""
-    sides = tokenizer("a", "a").sequence_ids(0)
+    sides = tokenised(tokenizer, "a", "a").sequence_ids(0)
     last = max(place for place, side in enumerate(sides) if side == 0)
     return sides[last + 1] is None, sides.count(None)
 

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import threading
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,7 @@ SENTENCEPIECE: Final = frozenset({"tokenizer.model", "spiece.model", "spm.model"
 """Vocabularies as the library sentencepiece writes them, under the names of LLaMA, ALBERT and XLNet, DeBERTa, and
 XLM-R."""
 SPECIAL: Final = frozenset({"bos_token", "eos_token", "unk_token", "pad_token", "cls_token", "sep_token", "mask_token"})
+_ONE_AT_A_TIME: Final = threading.RLock()
 
 
 def load_tokenizer(backbone: LocalBackbone) -> Any:
@@ -35,12 +37,15 @@ def load_tokenizer(backbone: LocalBackbone) -> Any:
 
 
 def tokenised(tokenizer: Any, *texts: Any, **options: Any) -> Any:
-    """What a tokenizer makes of texts.
+    """What a tokenizer makes of texts, one caller after the other.
+
+    A fast tokenizer keeps where it cuts from one call to the next, and is read once per process: another thread would
+    cut this one's texts where its own are cut.
 
     Raises:
         AdapterError: it fails at one; what its library says then may quote the text.
     """
-    with reading(
+    with _ONE_AT_A_TIME, reading(
         "transformers", "a tokenizer must take every text",
         "use the tokenizer that belongs to these weights, or another base model",
     ):  # fmt: skip

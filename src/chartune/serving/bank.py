@@ -11,8 +11,6 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
-from dataclasses import replace
 
 from chartune.adapters.adapter import Adapter
 from chartune.batches.long_texts import places_read
@@ -248,13 +246,7 @@ class Bank:
         """Where a task reads a text, as it is encoded: characters. Raises ConfigError: it is not loaded."""
         with self._lock:
             scorer = self._task(name).scorer
-        with self._reading:  # a tokenizer keeps how it cuts
-            return places_read(text, scorer.tokenizer, scorer.max_seq_len, scorer.long)
-
-    def apart(self, task: Task) -> Loaded:
-        """A task's scorer with a tokenizer of its own, to take lengths of texts while others are read."""
-        with self._reading:
-            return replace(task.scorer, tokenizer=deepcopy(task.scorer.tokenizer))
+        return places_read(text, scorer.tokenizer, scorer.max_seq_len, scorer.long)
 
     def scorer(self, name: str) -> Loaded:
         """A task as `chartune.load` gives it, over the base of the bank: its layers are in the matrices while it reads.

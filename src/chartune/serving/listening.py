@@ -93,7 +93,7 @@ def listen(
     must_be_guarded(host, keys is not None)
     with _bound(host, port) as bound:
         queue = Queue(bank, limits.queue)
-        app = service(bank, limits, queue, keys, log, reloading, Watch(bank, queue.metrics.registry), files)
+        app = service(bank, limits, queue, keys, log, reloading, Watch(bank.store, queue.metrics.registry), files)
         server = _Server(uvicorn.Config(app, access_log=False, log_level="warning", server_header=False))
         server.reloading = reloading
         place = bound.getsockname()

@@ -17,9 +17,9 @@ from chartune.monitoring.reference import reference
 from chartune.notes.text_pair import Text
 from chartune.prediction.scorer import Reading
 from chartune.runs.monitored import Rule
-from chartune.serving.bank import Bank
 from chartune.serving.exposition import Labelled, Registry, Values
 from chartune.serving.task import Task
+from chartune.store import Store
 
 MOST_WAITING: Final = 4096
 """Notes that wait to be looked at; where more come, they are not watched."""
@@ -29,15 +29,15 @@ _DIGITS: Final = 2
 class Watch:
     """The windows of the tasks of one service. Safe for threads."""
 
-    def __init__(self, bank: Bank, registry: Registry, rule: Rule = Rule()) -> None:  # noqa: B008 - frozen
+    def __init__(self, store: Store, registry: Registry, rule: Rule = Rule()) -> None:  # noqa: B008 - frozen
         """Show what windows say.
 
         Args:
-            bank: with the tasks.
+            store: where the data of runs are.
             registry: gets the series.
             rule: how long a window is, and what is an alarm.
         """
-        self.bank, self.rule = bank, rule
+        self.store, self.rule = store, rule
         self._live: dict[str, tuple[str, Live]] = {}
         self._alarms: dict[Values, int] = {}
         self._waiting, self._lock = 0, threading.Lock()
@@ -95,7 +95,7 @@ class Watch:
     def _of(self, task: Task) -> Live:
         handle, live = self._live.get(task.name, ("", None))
         if live is None or handle != task.handle:
-            made = reference(self.bank.apart(task), self.bank.store)
+            made = reference(task.scorer, self.store)
             for missing in made.missing:
                 say(f"note: {task.name} is not watched in full; {missing}")
             self._live[task.name] = task.handle, (live := Live(made, self.rule))

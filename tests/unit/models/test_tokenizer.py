@@ -1,15 +1,18 @@
 """Tokenizers that lack what others have: no padding, no start, no end, tokens of no letters."""
 
 import json
+import re
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+import chartune
 from chartune.batches.pack import pack
 from chartune.batches.tokenize import encode
 from chartune.models.backbone import LocalBackbone, inspect
-from chartune.models.tokenizer import load_tokenizer, padding_of, padding_stand_in
+from chartune.models.tokenizer import load_tokenizer, padding_of, padding_stand_in, tokenised
 
 SPECIAL = ("bos_token", "eos_token", "pad_token", "unk_token")
 TEXTS = ["the patient was admitted", "with fever"]
@@ -67,3 +70,31 @@ def test_which_token_stands_in_is_known(copy: Path, llama: LocalBackbone) -> Non
     del config["pad_token"]
     (copy / "tokenizer_config.json").write_text(json.dumps(config))
     assert padding_stand_in(inspect(copy, name="x", licence="none", exposure="none")) == "</s>"
+
+
+def test_texts_are_cut_for_one_caller_after_the_other() -> None:
+    """A fast tokenizer keeps where it cuts: of two threads one had the other's texts."""
+    began, ends, inside = threading.Semaphore(0), threading.Event(), list[int]()
+
+    def tokenizer(_: str, *, max_length: int) -> dict[str, int]:
+        inside.append(max_length)
+        began.release()
+        assert ends.wait(120)
+        return {"cut": max_length}
+
+    threads = [threading.Thread(target=tokenised, args=(tokenizer, "a"), kwargs={"max_length": n}) for n in (16, 64)]
+    for thread in threads:
+        thread.start()
+    assert began.acquire(timeout=120)
+    assert not began.acquire(timeout=0.3)  # the other one waits outside
+    ends.set()
+    for thread in threads:
+        thread.join()
+    assert sorted(inside) == [16, 64]
+
+
+def test_no_module_asks_a_tokenizer_beside_the_one_way() -> None:
+    package = Path(chartune.__file__).parent
+    asks = re.compile(r"(?<!def )\btokenizer\(")
+    places = {str(file.relative_to(package)) for file in package.rglob("*.py") if asks.search(file.read_text())}
+    assert places - {"adapters/standalone.py"} == {"models/tokenizer.py"}  # that one is copied beside an export

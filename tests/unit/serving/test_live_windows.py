@@ -48,7 +48,7 @@ def test_a_full_window_is_shown_and_what_has_changed_raises_an_alarm(
     bank: Bank, served: Served, capsys: pytest.CaptureFixture[str]
 ) -> None:
     queue = Queue(bank, 100_000)
-    watch = Watch(bank, queue.metrics.registry, RULE)
+    watch = Watch(bank.store, queue.metrics.registry, RULE)
     app = service(bank, Limits(), queue, watch=watch)
     score(app, notes(20, seed=5, longest=16))
     watch.settle()
@@ -80,7 +80,7 @@ def test_a_full_window_is_shown_and_what_has_changed_raises_an_alarm(
 
 def test_more_notes_than_may_wait_are_not_watched_and_the_rest_is(bank: Bank) -> None:
     queue = Queue(bank, 100_000)
-    watch = Watch(bank, queue.metrics.registry, RULE)
+    watch = Watch(bank.store, queue.metrics.registry, RULE)
     task = bank.tasks[0]
     texts = notes(30, seed=9)
     reading = bank.read({task.name: texts})[task.name]
@@ -96,7 +96,7 @@ def test_more_notes_than_may_wait_are_not_watched_and_the_rest_is(bank: Bank) ->
 def test_notes_that_were_looked_at_wait_no_longer(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chartune.serving.watch.MOST_WAITING", 40)
     queue = Queue(bank, 100_000)
-    watch = Watch(bank, queue.metrics.registry, Rule(window=30))
+    watch = Watch(bank.store, queue.metrics.registry, Rule(window=30))
     task, texts = bank.tasks[0], notes(30, seed=9)
     reading = bank.read({task.name: texts})[task.name]
     for _ in range(3):
@@ -111,7 +111,7 @@ def test_an_error_of_a_look_is_said_without_its_words_and_the_next_one_is_made(
     bank: Bank, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     queue = Queue(bank, 100_000)
-    watch = Watch(bank, queue.metrics.registry, Rule(window=30))
+    watch = Watch(bank.store, queue.metrics.registry, Rule(window=30))
     task, texts = bank.tasks[0], notes(30, seed=9)
     reading = bank.read({task.name: texts})[task.name]
     with monkeypatch.context() as patched:
