@@ -29,7 +29,7 @@ from chartune.models.anatomy import anatomy_of
 from chartune.models.bidirectional import full_attention
 from chartune.models.fused_encoder import can_be_fused
 from chartune.models.load import Body
-from chartune.models.packed_encoder import PackedEncoder
+from chartune.models.packed_encoder import PackedEncoder, rows_of
 from chartune.models.prepacked import Product, prepacked
 from chartune.models.readers import Classifier
 from chartune.prediction.predictions import in_batches
@@ -104,7 +104,7 @@ class MixedBody:
         packs = self.device.type == "cpu" and can_be_fused(self.module)
         for name in anatomy_of(body.module).matrices:
             matrix = self.module.get_submodule(name)
-            packed = beside.matrix(name).packed if beside else prepacked(matrix)
+            packed = beside.matrix(name).packed if beside else prepacked(matrix) if packs else None
             self.module.set_submodule(name, Beside(matrix, self.route, packed))
         self._packed = PackedEncoder(self.module) if packs else None
 
@@ -155,7 +155,7 @@ class MixedBody:
         lengths = mask.sum(1)
         ends = [0, *lengths.cumsum(0).tolist()]
         tokens = [(task, slice(ends[rows.start], ends[rows.stop])) for task, rows in parts]
-        with self._routed(ends[-1], tokens), torch.inference_mode():
+        with self._routed(rows_of(ends[-1]), tokens), torch.inference_mode():
             read = body(body.embedded(ids, mask, **types), lengths.tolist())
             made = read.new_zeros(*mask.shape, read.shape[-1])
             made[mask.bool()] = read
@@ -198,7 +198,7 @@ class MixedBody:
         pads = [asked[task].examples.pad_id for task, _ in parts]
         together = _together(tokens, pads)
         cells, filled = together["attention_mask"].numel(), int(together["attention_mask"].sum())
-        self.tally.batch(filled if self._packed else cells, filled)
+        self.tally.batch(rows_of(filled) if self._packed else cells, filled)
         states = self.states(together, list(zip(names, places, strict=True)))
         with torch.inference_mode():
             vectors = [

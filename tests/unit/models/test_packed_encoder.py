@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from chartune.models.load import load_body
-from chartune.models.packed_encoder import PackedEncoder
+from chartune.models.packed_encoder import PackedEncoder, rows_of
 from chartune.testing.twins import EXACT, twin
 
 IDS = torch.tensor([[5, 9, 22, 40, 7], [9, 9, 17, 60, 4], [8, 7, 2, 2, 2], [30, 2, 2, 2, 2], [31, 2, 2, 2, 2]])
@@ -26,4 +26,11 @@ def test_texts_without_padding_have_the_states_of_transformers(twins: Path, mode
         alone = read(read.embedded(IDS[2:3, :2], MASK[2:3, :2]), [2])
     torch.testing.assert_close(states, expected, atol=1e-5, rtol=0.0)
     torch.testing.assert_close(states[10:12], alone, atol=1e-6, rtol=0.0)
-    assert seen == [14, 2]  # tokens: nothing is spent on padding
+    assert seen == [16, 8]  # rows of 14 tokens, and of 2: nothing is spent on padding
+
+
+def test_products_see_few_numbers_of_rows_and_little_that_is_no_token() -> None:
+    assert [rows_of(tokens) for tokens in (1, 8, 9, 127, 200, 850, 1537)] == [8, 8, 16, 128, 200, 864, 1600]
+    tokens = list(range(1, 1537))
+    assert len({rows_of(each) for each in tokens}) <= 73
+    assert all(each <= rows_of(each) <= max(each + 7, each * 17 / 16) for each in tokens)

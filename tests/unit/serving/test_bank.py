@@ -14,6 +14,7 @@ from chartune.batches import budgets
 from chartune.errors import AdapterError, ConfigError, DataError, RunError
 from chartune.models.backbone import LocalBackbone
 from chartune.models.load import load_body
+from chartune.models.packed_encoder import rows_of
 from chartune.models.prepacked import is_faster
 from chartune.notes.text_pair import Text, TextPair
 from chartune.prediction.scorer import Reading
@@ -124,7 +125,7 @@ def test_a_batch_of_many_lengths_has_no_padding(bank: Bank) -> None:
     before = bank.tally.cells, bank.tally.tokens
     made = bank.read({"lora": ["fever", *notes(2, seed=6)], "rslora": ["pain " * 40, "a fall"]})
     tokens = sum(int(each.tokens_read.sum()) for each in made.values())
-    assert (bank.tally.cells - before[0], bank.tally.tokens - before[1]) == (tokens, tokens)
+    assert (bank.tally.cells - before[0], bank.tally.tokens - before[1]) == (rows_of(tokens), tokens)
 
 
 def test_a_task_is_asked_by_its_name_and_by_its_handle_at_once(bank: Bank) -> None:
