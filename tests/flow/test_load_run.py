@@ -33,7 +33,7 @@ from chartune.testing.support import CATALOG, SMALL
 from chartune.testing.twins import added, twin
 
 WORDS = ("septic", "afebrile", "stable", "fall", "stroke", "pain")
-FAST = {"duration": {"value": 1}, "learning_rate": 3e-2, "batch_size": 16}
+FAST = {"duration": {"value": 1}, "learning_rate": 3e-2, "batch_size": 32}
 LOADED = """
 import json, sys
 from pathlib import Path

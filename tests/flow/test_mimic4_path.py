@@ -39,7 +39,7 @@ stages:
 @pytest.fixture(scope="module")
 def studied(twins: Path, llama: LocalBackbone, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
     place = tmp_path_factory.mktemp("four")
-    make_hospital(place / "raw", layout="mimic4", subjects=500, seed=2, events=False)
+    make_hospital(place / "raw", layout="mimic4", subjects=300, seed=2, events=False)
     (place / "study.yaml").write_text(STUDY.format(base=twins / "llama"))
     said = chartune(
         "study", place / "study.yaml", place / "raw", "--store", place / "s", "--out", place / "r.html", "--json"

@@ -7,16 +7,21 @@ import time
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from io import StringIO
 from typing import Final
 from unittest.mock import patch
 
 import torch
+from typer.main import get_command
 
 from chartune.cli import main
 
 PATIENCE: Final = 120.0
 """Seconds after which a wait is given up."""
+
+_command_of = cache(get_command)
+"""All verbs with their flags, which typer would gather anew for each call."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,8 @@ def chartune(*arguments: object) -> Completed:
     out, err, code, mask = StringIO(), StringIO(), 0, os.umask(0o022)
     with patch.object(sys, "argv", ["chartune", *map(str, arguments)]), redirect_stdout(out), redirect_stderr(err):
         try:
-            main()
+            with patch("typer.main.get_command", _command_of):
+                main()
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
         finally:

@@ -124,7 +124,7 @@ def test_names_of_files_are_plain_and_unique(written: tuple[str, Path]) -> None:
 
 
 def test_a_folder_that_is_taken_is_refused_and_nothing_is_written_into_it(tmp_path: Path) -> None:
-    store = past.past_runs(tmp_path / "store")
+    store = past.two_runs(tmp_path / "store")
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "mine").write_text("x")
     done = chartune("report", "--out", tmp_path / "r.html", "--tables", tmp_path / "taken", "--store", store.root)
