@@ -3,8 +3,9 @@
     a  a mixed batch of 5 tasks against 1, and 20 against 5            d  what batch mates change; equal to predict
     b  HTTP over the bare engine                                       e  notes a second beside FastAPI + peft
     c  three times the capacity: latency, refusals, memory             f  memory after a thousand loads and evictions
+    g  bf16 by switch: rate beside fp32, and what it changes
 
-python benchmarks/serve.py [--part abcdef] [--rounds 15] [--seconds 20] [--notes 160] [--bases minilm,smollm2]
+python benchmarks/serve.py [--part abcdefg] [--rounds 15] [--seconds 20] [--notes 160] [--bases minilm,smollm2]
                            [--cycles 1000] [--folder KEPT]
 
 Runs are fine-tuned on the spot, two steps each. Ways take turns, and ratios are medians of those of single rounds;
@@ -23,6 +24,7 @@ os.environ.setdefault("CHARTUNE_BASELINE", "0")
 from chartune.store import Store
 from serving.beside_stock import beside_stock
 from serving.engine import batch_mates, cycles, mixing
+from serving.in_bf16 import in_bf16
 from serving.made import trained
 from serving.over_http import overhead, overload
 from serving.shown import Row, show
@@ -50,6 +52,7 @@ def main() -> None:
             "d": lambda: batch_mates(store, runs, asked.rounds),
             "e": beside,
             "f": lambda: cycles(store, runs, asked.cycles),
+            "g": lambda: in_bf16(store, runs, asked.rounds),
         }
         show([row for part in parts if part in asked.part for row in parts[part]()])
 
@@ -57,7 +60,7 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     """What is asked for on the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--part", default="abcdef", help="which parts")
+    parser.add_argument("--part", default="abcdefg", help="which parts")
     parser.add_argument("--rounds", type=int, default=15, help="in which ways take turns")
     parser.add_argument("--seconds", type=float, default=20, help="of overload")
     parser.add_argument("--notes", type=int, default=160, help="beside the stock service; of further bases a quarter")

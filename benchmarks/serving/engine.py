@@ -64,12 +64,14 @@ def batch_mates(store: Store, runs: list[Run], shuffles: int) -> list[Row]:
     """By how much a probability depends on who else is read, and whether `bank.scorer` is `predict` bit for bit."""
     bank = bank_of_many(store, runs, len(runs))
     asked = {f"t{number}": between(10 + number, 6, 8, 128) for number in range(len(runs))}
-    alone = {(name, text): _read(bank, {name: [text]})[name][0] for name, texts in asked.items() for text in texts}
+    alone = {
+        (name, text): probabilities(bank, {name: [text]})[name][0] for name, texts in asked.items() for text in texts
+    }
     chance, gap = random.Random(3), 0.0
     for _ in range(shuffles):
         some = {name: chance.sample(texts, chance.randint(1, len(texts))) for name, texts in asked.items()}
         some = dict(chance.sample(sorted(some.items()), chance.randint(2, len(some))))
-        for name, made in _read(bank, some).items():
+        for name, made in probabilities(bank, some).items():
             for text, own in zip(some[name], made, strict=True):
                 gap = max(gap, float(np.abs(own - alone[name, text]).max()))
     texts = [text for own in asked.values() for text in own]
@@ -82,7 +84,8 @@ def batch_mates(store: Store, runs: list[Run], shuffles: int) -> list[Row]:
     ]  # fmt: skip
 
 
-def _read(bank: Bank, asked: Mapping[str, Texts]) -> dict[str, NDArray[np.float64]]:
+def probabilities(bank: Bank, asked: Mapping[str, Texts]) -> dict[str, NDArray[np.float64]]:
+    """Of each task, of its texts: [n], or [n, labels]."""
     scorers = {task.name: task.scorer for task in bank.tasks}
     return {name: scorers[name].probability(made.decided) for name, made in bank.read(asked).items()}
 

@@ -12,6 +12,7 @@ class Row:
     what: str
     value: str
     target: str
+    """Empty: nothing was asked."""
     holds: bool
     further: str
 
@@ -30,5 +31,5 @@ def show(rows: Sequence[Row]) -> None:
     """Print them."""
     print(f"\n{'':3}{'what':<68}{'measured':>14}  {'asked':<12}{'':9}further")
     for row in rows:
-        holds = "holds" if row.holds else "MISSED"
+        holds = "" if not row.target else "holds" if row.holds else "MISSED"
         print(f"{row.part:3}{row.what:<68}{row.value:>14}  {row.target:<12}{holds:9}{row.further}")

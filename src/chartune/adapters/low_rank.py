@@ -30,9 +30,9 @@ class LowRank:
         """What takes the change back."""
         return LowRank(self.down, -self.up)
 
-    def to(self, device: torch.device) -> "LowRank":
-        """The same on a device."""
-        return LowRank(self.down.to(device), self.up.to(device))
+    def to(self, device: torch.device, dtype: torch.dtype | None = None) -> "LowRank":
+        """The same on a device, rounded to a type; None: in its own."""
+        return LowRank(*(each.to(device, dtype or each.dtype) for each in (self.down, self.up)))
 
 
 def joined(changes: Sequence[Mapping[str, LowRank]]) -> dict[str, LowRank]:

@@ -1,7 +1,7 @@
 """`chartune serve`: tasks over one base model, behind HTTP on this machine."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -39,6 +39,10 @@ def command(
         float,
         typer.Option("--deadline", min=0.1, max=86400, metavar="SECONDS", help="In which a request must be answered."),
     ] = 300.0,
+    precision: Annotated[
+        Literal["fp32", "bf16"],
+        typer.Option("--precision", help="bf16: faster, and other notes of a batch move a probability by some 0.002."),
+    ] = "fp32",
     store: StoreOption = DEFAULT_STORE,
     as_json: JsonOption = False,
 ) -> None:  # fmt: skip
@@ -61,7 +65,7 @@ def command(
     must_be_guarded(host, known is not None)
     log = AuditLog(audit) if audit else None
     opened = Store(store)  # read alone: it may lie on a disk that nobody can write
-    served = bank_of(BankFile.read(bank) if bank else named_runs(runs or [], opened), opened)
+    served = bank_of(BankFile.read(bank) if bank else named_runs(runs or [], opened), opened, precision)
     for task in served.tasks:
         say(f"{task.name}: {f'in batches of its own ({task.apart})' if task.apart else 'in mixed batches'}")
 

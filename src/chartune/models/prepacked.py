@@ -33,6 +33,20 @@ def is_faster() -> bool:
     return bool(known and usual) and PROCESSOR.exists() and vendor_of(PROCESSOR.read_text()) == "AuthenticAMD"
 
 
+def rounded_product(matrix: nn.Module, half: torch.dtype) -> Product | None:
+    """What multiplies by a frozen matrix in two bytes, as autocast would round it for each call; None: it is none.
+
+    Args:
+        matrix: of a frozen body; it is held in two bytes, too.
+        half: bf16 or fp16.
+    """
+    if type(matrix) is not nn.Linear or matrix.weight.dtype != torch.float32:
+        return None
+    weight = matrix.weight.detach().to(half)
+    bias = None if matrix.bias is None else matrix.bias.detach().to(half)
+    return lambda states: nn.functional.linear(states.to(half), weight, bias)
+
+
 def prepacked(matrix: nn.Module) -> Product | None:
     """What multiplies by a matrix that will not change, without gradients; None: nothing would be gained, or it cannot.
 

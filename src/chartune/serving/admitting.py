@@ -2,10 +2,14 @@
 
 from collections.abc import Collection
 from dataclasses import replace
+from typing import Literal
+
+import torch
 
 from chartune.adapters.adapter import Adapter
-from chartune.errors import AdapterError
+from chartune.errors import AdapterError, ConfigError
 from chartune.models.backbone import Backbone
+from chartune.models.precision import Device, multiplies_bf16
 from chartune.models.readers import Classifier
 from chartune.runs.run import Run
 from chartune.serving.admission import (
@@ -24,12 +28,28 @@ from chartune.serving.task import Admitted, Task
 from chartune.stages.loading import fine_tuned, inputs_of_run
 from chartune.store import Store
 
+Served = Literal["fp32", "bf16"]
+"""In which precision a bank reads."""
+
+
+def must_multiply(precision: Served) -> None:
+    """Refuse what would be slower than fp32. Raises ConfigError: the hardware does not multiply bf16."""
+    device: Device = "cuda" if torch.cuda.is_available() else "cpu"
+    if precision == "bf16" and not multiplies_bf16(device):
+        raise ConfigError(
+            "bf16 must be multiplied by the processor itself (AVX-512-BF16, AMX or ARM's BF16), but this one does not; "
+            "leave --precision out."
+        )
+
 
 class Admission:
     """The bodies of a bank, and the way of a run onto them. For one thread at a time, but for `entered`."""
 
-    def __init__(self, store: Store, base: Backbone | None, shared: Adapter | None, tally: Tally) -> None:
+    def __init__(
+        self, store: Store, base: Backbone | None, shared: Adapter | None, tally: Tally, precision: Served = "fp32"
+    ) -> None:  # fmt: skip
         """Arguments as of `Bank`. tally: of its batches."""
+        self.precision = precision
         self.store, self.base, self.shared, self.tally = store, base, shared, tally
         self.bodies, self._mixed = Bodies(), dict[Key, MixedBody]()
         self._content: str | None = None
@@ -71,11 +91,11 @@ class Admission:
         changes, apart = changes_of(candidate, self.shared)
         size = candidate.nbytes + sum(weight.nbytes for weight in reads.head.parameters())
         if not apart:
-            mixed = self._mixed_body(candidate)
-            trial = self._mixed_body(candidate, beside=mixed)
+            mixed, trial = self._mixed_body(candidate), self._trial_body(candidate)
             changes = {matrix: change.to(trial.device) for matrix, change in changes.items()}
             trial.put(name, changes)
             apart = must_mix(trial, name, probe, whole)
+        loaded = replace(loaded, resolved=replace(loaded.resolved, precision=self.precision))
         if apart:
             return Admitted(Task(name, loaded, None, apart, size, base, candidate.key, handle), {})
         size += sum(change.nbytes for change in changes.values()) - candidate.nbytes
@@ -95,14 +115,19 @@ class Admission:
         loaded, attached = fine_tuned(run, stage, inputs, self.bodies.of)
         return Candidate(stage, inputs, loaded, attached)
 
-    def _mixed_body(self, candidate: Candidate, beside: MixedBody | None = None) -> MixedBody:
-        """Where the rows of a task are mixed with others; beside that: another one, to try it in."""
+    def _mixed_body(self, candidate: Candidate) -> MixedBody:
+        """Where the rows of a task are mixed with others."""
         held = self._mixed.get(self._common(candidate))
-        if held is not None and beside is None:
+        if held is not None:
             return held
-        body = self.bodies.of(*candidate.common(self.shared))
-        tally = None if beside else self.tally
-        return MixedBody(body, bidirectional=candidate.stage.is_bidirectional(), tally=tally, beside=beside)
+        body, both_ways = self.bodies.of(*candidate.common(self.shared)), candidate.stage.is_bidirectional()
+        return MixedBody(body, bidirectional=both_ways, tally=self.tally, precision=self.precision)
+
+    def _trial_body(self, candidate: Candidate) -> MixedBody:
+        """Another one, in fp32, to try a run in."""
+        beside = self._mixed_body(candidate) if self.precision == "fp32" else None
+        body, both_ways = self.bodies.of(*candidate.common(self.shared)), candidate.stage.is_bidirectional()
+        return MixedBody(body, bidirectional=both_ways, beside=beside)
 
     def _common(self, candidate: Candidate) -> Key:
         return key_of(*candidate.common(self.shared))

@@ -21,7 +21,7 @@ from chartune.notes.text_pair import Text
 from chartune.prediction.scorer import Reading
 from chartune.runs.ledger import run_at
 from chartune.runs.run import Run
-from chartune.serving.admitting import Admission
+from chartune.serving.admitting import Admission, Served, must_multiply
 from chartune.serving.tally import Tally
 from chartune.serving.task import Admitted, Task, read_mixed
 from chartune.serving.versions import Exchange, Versions, must_fit
@@ -46,6 +46,7 @@ class Bank:
         shared: Adapter | None = None,
         base: Backbone | None = None,
         most_bytes: int | None = None,
+        precision: Served = "fp32",
     ) -> None:
         """Nothing is read yet.
 
@@ -55,14 +56,19 @@ class Bank:
             base: where the base model is now; None: where the runs found it.
             most_bytes: of adapters and heads; where it is exceeded, the task that was asked longest ago is evicted,
                 unless it is pinned. None: no limit.
+            precision: in which texts are read; runs are proved in fp32, whatever it is.
+
+        Raises:
+            ConfigError: the processor does not multiply bf16.
         """
+        must_multiply(precision)
         self.store, self.base, self.shared, self.most_bytes = store, base, shared, most_bytes
         self._tasks: OrderedDict[str, Task] = OrderedDict()  # asked longest ago first
         self._pinned: set[str] = set()
         self._loading, self._reading, self._lock = threading.RLock(), threading.RLock(), threading.RLock()
         self._versions = Versions()
         self.tally = Tally()
-        self._admission = Admission(store, base, shared, self.tally)
+        self._admission = Admission(store, base, shared, self.tally, precision)
 
     @property
     def tasks(self) -> tuple[Task, ...]:

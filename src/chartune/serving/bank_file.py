@@ -7,6 +7,7 @@ from pydantic import Field
 from chartune.config import Config
 from chartune.errors import ConfigError
 from chartune.runs.ledger import run_at
+from chartune.serving.admitting import Served
 from chartune.serving.bank import Bank
 from chartune.serving.candidate import shared_adapter
 from chartune.store import Store
@@ -35,14 +36,19 @@ class BankFile(Config):
         return None if self.most_mebibytes is None else self.most_mebibytes << 20
 
 
-def bank_of(asked: BankFile, store: Store) -> Bank:
+def bank_of(asked: BankFile, store: Store, precision: Served = "fp32") -> Bank:
     """A bank with all of its runs, which share a frozen clinical adapter where most of them stand on one.
+
+    Args:
+        asked: which runs.
+        store: where they are.
+        precision: in which texts are read.
 
     Raises:
         ChartuneError: a run cannot be loaded; the message says why. As `Bank.load`.
     """
     runs = {name: run_at(store, task.run) for name, task in asked.tasks.items()}
-    bank = Bank(store, shared=shared_adapter(list(runs.values())), most_bytes=asked.most_bytes)
+    bank = Bank(store, shared=shared_adapter(list(runs.values())), most_bytes=asked.most_bytes, precision=precision)
     for name, run in runs.items():
         bank.load(run, name, pinned=asked.tasks[name].pinned)
     if lost := runs.keys() - {task.name for task in bank.tasks}:

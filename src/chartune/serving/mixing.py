@@ -30,7 +30,8 @@ from chartune.models.bidirectional import full_attention
 from chartune.models.fused_encoder import can_be_fused
 from chartune.models.load import Body
 from chartune.models.packed_encoder import PackedEncoder, rows_of
-from chartune.models.prepacked import Product, prepacked
+from chartune.models.precision import HALF, Computed, computing
+from chartune.models.prepacked import Product, prepacked, rounded_product
 from chartune.models.readers import Classifier
 from chartune.prediction.predictions import in_batches
 from chartune.serving.bodies import tree_of
@@ -88,7 +89,8 @@ class MixedBody:
     """A body in which every row of a batch has the LoRA of its own task. For one thread at a time."""
 
     def __init__(
-        self, body: Body, *, bidirectional: bool, tally: Tally | None = None, beside: "MixedBody | None" = None
+        self, body: Body, *, bidirectional: bool, tally: Tally | None = None, beside: "MixedBody | None" = None,
+        precision: Computed = "fp32",
     ) -> None:  # fmt: skip
         """Nobody has a LoRA yet.
 
@@ -97,16 +99,22 @@ class MixedBody:
                 they are `prepacked`.
             bidirectional: whether a decoder reads both ways.
             tally: counts batches; None: one of its own.
-            beside: another one of the same body, whose prepacked matrices it shares.
+            beside: another one of the same body and precision, whose prepacked matrices it shares.
+            precision: of matrix products; in two bytes matrices are held so, too, and rows are padded.
         """
+        self.precision = precision
         self.tally = tally or Tally()
         self.module, self.route, self.bidirectional = tree_of(body).module.eval(), Route(), bidirectional
-        packs = self.device.type == "cpu" and can_be_fused(self.module)
+        packs = precision == "fp32" and self.device.type == "cpu" and can_be_fused(self.module)
         for name in anatomy_of(body.module).matrices:
             matrix = self.module.get_submodule(name)
-            packed = beside.matrix(name).packed if beside else prepacked(matrix) if packs else None
+            packed = beside.matrix(name).packed if beside else self._product(matrix, packs)
             self.module.set_submodule(name, Beside(matrix, self.route, packed))
         self._packed = PackedEncoder(self.module) if packs else None
+
+    def _product(self, matrix: nn.Module, packs: bool) -> Product | None:
+        half = HALF.get(self.precision)
+        return rounded_product(matrix, half) if half else prepacked(matrix) if packs else None
 
     @property
     def device(self) -> torch.device:
@@ -117,7 +125,7 @@ class MixedBody:
         """Give a task its LoRA. changes: by the name of the matrix; none: its rows are read as they are."""
         matrices = {name: self.matrix(name) for name in changes}
         for name, matrix in matrices.items():
-            matrix.changes[task] = changes[name].to(self.device)
+            matrix.changes[task] = changes[name].to(self.device, HALF.get(self.precision))
 
     def take(self, task: str) -> None:
         """Take its LoRA away."""
@@ -136,7 +144,8 @@ class MixedBody:
     def copied_bytes(self) -> int:
         """Of matrices that are held twice, because they are prepacked."""
         every = (each for each in self.module.modules() if isinstance(each, Beside) and each.packed)
-        return sum(each.matrix.weight.nbytes for each in every)  # type: ignore[misc]
+        nbytes = sum(each.matrix.get_parameter("weight").nbytes for each in every)
+        return nbytes // 2 if self.precision in HALF else nbytes
 
     def states(self, tokens: Tokens, parts: Parts) -> Tensor:
         """Hidden states [R, T, D] of a batch; 0 on padding, or anything. parts: others than these have no LoRA."""
@@ -145,7 +154,7 @@ class MixedBody:
         if self._packed:
             return self._unpadded(self._packed, tokens["input_ids"], mask, types, parts)
         seen = full_attention(mask) if self.bidirectional else {"attention_mask": mask}
-        with self._routed(len(mask), parts), torch.inference_mode():
+        with self._routed(len(mask), parts), torch.inference_mode(), computing(self.device.type, self.precision):
             made: Tensor = self.module(input_ids=tokens["input_ids"], **seen, **types).last_hidden_state
         return made
 
@@ -181,7 +190,7 @@ class MixedBody:
         ends = np.cumsum([0, *(each.examples.vectors for each in asked)])
         lengths = np.concatenate([each.examples.encoded.lengths for each in asked])
         made = in_batches(
-            lengths, reading_budget(self.device.type, "fp32"), partial(self._read, asked, starts),
+            lengths, reading_budget(self.device.type, self.precision), partial(self._read, asked, starts),
             partial(_into, asked, starts, ends), int(ends[-1]), token_groups if self._packed else length_groups,
         )  # fmt: skip
         return np.split(made, ends[1:-1])
