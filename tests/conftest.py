@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from accelerate.utils import is_lomo_available
 
 from chartune.made_up import make_hospital
 from chartune.models.backbone import LocalBackbone
@@ -34,7 +35,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def not_waiting() -> Iterator[None]:
-    """Nothing waits for the disk, few texts are read to be timed, and versions of packages are looked up once.
+    """Nothing waits for the disk, few texts are read to be timed, and packages are looked up once.
 
     Here processes die, and no machine does. A descriptor must still be open when it is synced. Processes that tests
     start do all of it in earnest.
@@ -46,6 +47,8 @@ def not_waiting() -> Iterator[None]:
             patched.setattr(f"chartune.stages.efficiency.{name}", count)
         for stage in ("stage", "facts"):
             patched.setattr(f"chartune.stages.{stage}.version", known)
+        for part in ("accelerator", "optimizer"):  # which looks for a package at each step
+            patched.setattr(f"accelerate.{part}.is_lomo_available", functools.cache(is_lomo_available))
         yield
 
 

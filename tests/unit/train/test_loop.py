@@ -90,11 +90,19 @@ def equal(one: dict[str, Tensor], two: dict[str, Tensor]) -> bool:
     return all(torch.equal(one[name], two[name]) for name in one)
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Tensor], Fitted, Path]:
+    """Weights and end of a run that nobody disturbed, and its folder; not to be written into."""
+    model, folder = Small(), tmp_path_factory.mktemp("trained") / "whole"
+    fitted = fit(training(folder, model))
+    return weights(model), fitted, folder
+
+
 @pytest.fixture
-def undisturbed(tmp_path: Path) -> tuple[dict[str, Tensor], Fitted]:
-    model = Small()
-    fitted = fit(training(tmp_path / "whole", model))
-    return weights(model), fitted
+def undisturbed(tmp_path: Path, trained: tuple[dict[str, Tensor], Fitted, Path]) -> tuple[dict[str, Tensor], Fitted]:
+    """With its folder as `whole` beside that of the test."""
+    (tmp_path / "whole").symlink_to(trained[2])
+    return trained[:2]
 
 
 @pytest.mark.parametrize("fail_at", [0, 1, 4, 13, 27])  # 4: just after an evaluation
@@ -374,9 +382,7 @@ def test_a_folder_that_vanishes_is_said_and_not_made_anew(tmp_path: Path) -> Non
     assert not (tmp_path / "run").exists()
 
 
-def test_micro_batches_do_not_change_where_training_ends(
-    tmp_path: Path, undisturbed: tuple[dict[str, Tensor], Fitted]
-) -> None:
+def test_micro_batches_do_not_change_where_training_ends(tmp_path: Path) -> None:
     torch.manual_seed(0)
     models = []
     for budget in (64, 4096):
