@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 
 from chartune.adapters.adapter import Adapter
+from chartune.allocator import keep_pages
 from chartune.batches.long_texts import places_read
 from chartune.errors import ConfigError
 from chartune.models.backbone import Backbone
@@ -62,6 +63,7 @@ class Bank:
             ConfigError: the processor does not multiply bf16.
         """
         must_multiply(precision)
+        keep_pages()
         self.store, self.base, self.shared, self.most_bytes = store, base, shared, most_bytes
         self._tasks: OrderedDict[str, Task] = OrderedDict()  # asked longest ago first
         self._pinned: set[str] = set()

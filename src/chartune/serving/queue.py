@@ -21,7 +21,7 @@ from chartune.serving.bank import Bank
 from chartune.serving.metrics import Metrics
 from chartune.serving.parts import as_one, parts_of
 from chartune.serving.turns import Turns
-from chartune.serving.waiting import Answer, Asked, ClosedError, FullError, LateError, Waiting
+from chartune.serving.waiting import Answer, Asked, ClosedError, FullError, LateError, Waiting, bytes_of
 
 TOGETHER: Final = 8192
 """Tokens of requests that are read together, at most, unless one text alone has more."""
@@ -29,6 +29,10 @@ FIRST_RATE: Final = 1000.0
 """Tokens a second, until something was measured."""
 MEMORY: Final = 0.8
 """Weight of all measurements before the newest in the rate."""
+CAUTION: Final = 0.98
+"""What stays of the margin after a batch that needed none; what was foreseen is seen only when its wait is over."""
+MOST_BYTES: Final = 64 << 20
+"""Of texts that wait."""
 SHARE: Final = 2
 """A client fills at most one part of so many of the queue."""
 
@@ -38,9 +42,12 @@ class Queue:
 
     def __init__(
         self, bank: Bank, most_tokens: int, together: int = TOGETHER, metrics: Metrics | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.monotonic, most_bytes: int = MOST_BYTES,
     ) -> None:  # fmt: skip
-        """most_tokens: that may wait; together: that are read at once. The thread starts at once."""
+        """most_tokens, most_bytes: that may wait; together: tokens that are read at once. The thread starts at once."""
+        self.most_bytes = most_bytes
+        self.margin = 0.0
+        """Seconds by which answers have come later than foreseen, of late."""
         self.bank, self.most_tokens, self.together, self.metrics = bank, most_tokens, together, metrics or Metrics()
         self._turns, self._clock, self._closed = Turns(), clock, False
         self._number, self._reading = 0, 0
@@ -74,7 +81,7 @@ class Queue:
             asked: the texts of each task.
             tokens: that it will take, as estimated.
             client: who asks; turns are taken between clients.
-            seconds: within which it must begin to be read.
+            seconds: within which it must be answered.
 
         Raises:
             FullError: others wait, and together they are too many, or would take too long.
@@ -83,10 +90,12 @@ class Queue:
         with self._changed:
             if self._closed:
                 raise ClosedError("the service is stopping; ask another one.")
-            self._must_have_room(client, tokens, seconds)
+            self._must_have_room(client, tokens, bytes_of(asked))
+            wait = self._must_be_in_time(client, tokens, seconds)
             self._number, now = self._number + 1, self._clock()
+            foreseen = now + wait if self._seconds else math.inf
             parts = [
-                Waiting(part, share, now, now + seconds, client, self._number)
+                Waiting(part, share, now, now + seconds, client, self._number, foreseen=foreseen)
                 for part, share in parts_of(asked, tokens, self.together)
             ]
             for one in parts:
@@ -96,13 +105,18 @@ class Queue:
             one.answer.add_done_callback(partial(self._leave, one))
         return as_one([one.answer for one in parts])
 
-    def _must_have_room(self, client: str, tokens: int, seconds: float) -> None:
-        own, every = self._turns.of(client), self._turns.tokens
-        if (own and own + tokens > self.most_tokens // SHARE) or (every and every + tokens > self.most_tokens):
+    def _must_have_room(self, client: str, tokens: int, size: int) -> None:
+        own, every, held = self._turns.of(client), self._turns.tokens, self._turns.nbytes
+        crowded = (every and every + tokens > self.most_tokens) or (held and held + size > self.most_bytes)
+        if (own and own + tokens > self.most_tokens // SHARE) or crowded:
             raise FullError(math.ceil((own or every) / self.rate))
-        wait = (self._reading + self._turns.ahead(client, tokens)) / self.rate
-        if wait > seconds:
-            raise FullError(math.ceil(wait - seconds))
+
+    def _must_be_in_time(self, client: str, tokens: int, seconds: float) -> float:
+        """Seconds until a request will be answered; the first of an idle queue may always try."""
+        wait = (self._reading + self._turns.ahead(client) + tokens) / self.rate
+        if (self._reading or self._turns) and wait + self.margin > seconds:
+            raise FullError(math.ceil(wait + self.margin - seconds))
+        return wait
 
     def _leave(self, one: Waiting, _: object) -> None:
         """Who was given up waits no longer, and nobody waits for it."""
@@ -126,6 +140,8 @@ class Queue:
             for _ in batch:
                 self.metrics.was_read(seconds)
             with self._changed:
+                late = max(self._clock() - one.foreseen for one in batch)
+                self.margin = max(late, CAUTION * self.margin)
                 self._read = MEMORY * self._read + self._reading
                 self._seconds = MEMORY * self._seconds + max(seconds, 1e-6)
                 self._reading = 0
@@ -142,7 +158,7 @@ class Queue:
                     return batch
 
     def _taken(self) -> list[Waiting]:
-        batch, room, now = list[Waiting](), self.together, self._clock()
+        batch, room, now = list[Waiting](), float(self.together), self._clock()
         while one := self._turns.take(room) if batch else self._turns.take():
             if not one.answer.set_running_or_notify_cancel():  # its client has gone
                 continue
@@ -150,7 +166,9 @@ class Queue:
                 one.answer.set_exception(LateError())
                 continue
             batch.append(one)
-            room -= one.tokens
+            in_time = (one.deadline - self.margin - now) * self.rate  # nobody is made late by who is read with them
+            taken = sum(each.tokens for each in batch)
+            room = min(room - one.tokens, in_time - taken)
         return batch
 
 

@@ -4,6 +4,7 @@ ward-7   ▮ ▮ ▮ ▮ ▮ ▮ ▮     of every client and, within it, of ever
 ward-2   ▮                 of which the fewest tokens have been read since others wait, too
 """
 
+import math
 from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -54,6 +55,13 @@ class Client:
     turns: Served[frozenset[str]] = field(default_factory=Served)
     tokens: int = 0
 
+    def until(self, turn: float) -> int:
+        """Tokens that are read of it until it has had as many more as `turn`: its last request goes as a whole."""
+        if turn < 0:
+            return 0
+        largest = max(one.tokens for line in self.lines.values() for one in line)
+        return min(self.tokens, math.ceil(turn) + largest)
+
     def oldest(self) -> int:
         """The number of its oldest request."""
         return min(line[0].number for line in self.lines.values())
@@ -65,7 +73,7 @@ class Turns:
     def __init__(self) -> None:
         self._clients: dict[str, Client] = {}
         self._turns: Served[str] = Served()
-        self.tokens = 0
+        self.tokens = self.nbytes = 0
 
     def __bool__(self) -> bool:
         return bool(self._clients)
@@ -82,8 +90,9 @@ class Turns:
         client.lines[tasks].append(one)
         client.tokens += one.tokens
         self.tokens += one.tokens
+        self.nbytes += one.nbytes
 
-    def take(self, room: int = ALL) -> Waiting | None:
+    def take(self, room: float = ALL) -> Waiting | None:
         """Whose turn it is among those that have room; None: nobody fits."""
         for name in self._turns.order({name: client.oldest() for name, client in self._clients.items()}):
             client = self._clients[name]
@@ -104,6 +113,7 @@ class Turns:
         client.lines[tasks].remove(one)
         client.tokens -= one.tokens
         self.tokens -= one.tokens
+        self.nbytes -= one.nbytes
         if not client.lines[tasks]:
             del client.lines[tasks]
             client.turns.forget(set(client.lines))
@@ -116,8 +126,12 @@ class Turns:
         """Tokens of one client that wait."""
         return self._clients[client].tokens if client in self._clients else 0
 
-    def ahead(self, client: str, tokens: int) -> int:
-        """Tokens that go before the end of a request that comes now: its client's, and as many of each other one's."""
-        own = self.of(client)
-        others = (each.tokens for name, each in self._clients.items() if name != client)
-        return own + sum(min(each, own + tokens) for each in others)
+    def ahead(self, client: str) -> int:
+        """Tokens that go before a request that comes now: its client's, and what others still have before its turn.
+
+        Those who come later and go before it are not among them.
+        """
+        own, turns = self.of(client), self._turns
+        turn = (turns.served[client] if own else max(turns.served.get(client, 0.0), turns.now)) + own
+        others = (each.until(turn - turns.served[name]) for name, each in self._clients.items() if name != client)
+        return own + sum(others)

@@ -1,8 +1,10 @@
 """Waiting: a request that was accepted, and why one is not."""
 
+import math
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from sys import getsizeof
 
 from chartune.errors import ChartuneError
 from chartune.notes.text_pair import Text
@@ -41,8 +43,24 @@ class Waiting:
     came: float
     """When, by the clock of the queue."""
     deadline: float
-    """Until when it must begin to be read, by the same."""
+    """Until when it must be answered, by the same; what has not begun to be read by then is not read."""
     client: str
     number: int
     """In the order in which all came."""
     answer: "Future[Answer]" = field(default_factory=Future)
+    foreseen: float = math.inf
+    """When it was to be answered, by the same."""
+    nbytes: int = field(init=False)
+    """Of its texts in memory."""
+
+    def __post_init__(self) -> None:
+        self.nbytes = bytes_of(self.asked)
+
+
+def bytes_of(asked: Asked) -> int:
+    """What texts take in memory, each as often as a task has it."""
+    return sum(sum(map(getsizeof, _sides(text))) for texts in asked.values() for text in texts)
+
+
+def _sides(text: Text) -> tuple[str, ...]:
+    return text if isinstance(text, tuple) else (text,)

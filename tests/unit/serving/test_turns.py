@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from chartune.errors import RunError
+from chartune.notes.text_pair import TextPair
 from chartune.prediction.scorer import Reading
 from chartune.serving.asked import Limits
 from chartune.serving.bank import Bank
@@ -238,8 +239,8 @@ def test_what_is_not_begun_before_its_deadline_is_not_read(bank: Any) -> None:
     timely = queue.submit({"t": ["timely"]}, 4, client="a", seconds=6)
     never = queue.submit({"t": ["never"]}, 4, client="a")
     clock.now = 5.5
-    bank.let.release()
-    bank.let.release()
+    for _ in range(3):  # nobody joins the one that has half a second left
+        bank.let.release()
     assert [each.result(120)["t"].decided.shape for each in (first, timely, never)] == [(1,)] * 3
     with pytest.raises(LateError, match="before its deadline"):
         late.result(120)
@@ -264,15 +265,92 @@ def test_a_request_that_would_wait_too_long_is_refused_with_the_time_to_come_aga
     with pytest.raises(FullError) as full:
         queue.submit({"t": ["x"]}, 1, client="ward", seconds=0.5)
     assert full.value.retry_after == 3
-    queue.submit({"t": ["bulk"]}, 5000, client="bulk")
-    queue.submit({"t": ["ward"]}, 100, client="ward", seconds=4.5)  # 300, and 100 of the bulk
+    queue.submit({"t": ["bulk"] * 50}, 5000, client="bulk")
+    with pytest.raises(FullError):
+        queue.submit({"t": ["ward"]}, 100, client="ward", seconds=4.9)
+    queue.submit({"t": ["ward"]}, 100, client="ward", seconds=5.1)  # 300, 100 of the bulk, and itself
     with pytest.raises(FullError) as full:
-        queue.submit({"t": ["ward"]}, 100, client="ward", seconds=4.5)  # 300 + 100 + 200: 6 seconds
+        queue.submit({"t": ["ward"]}, 100, client="ward", seconds=5.1)  # 300 + 100 + 200 + 100: 7 seconds
     assert full.value.retry_after == 2
     with pytest.raises(FullError) as full:
-        queue.submit({"t": ["bulk"]}, 100, client="bulk", seconds=50)  # 300 + 5000 + 100: 54 seconds
-    assert full.value.retry_after == 4
+        queue.submit({"t": ["bulk"]}, 100, client="bulk", seconds=50)  # 300 + 5000 + 100 + 100: 55 seconds
+    assert full.value.retry_after == 5
     finished(queue, bank)
+
+
+def measured(bank: Any, clock: Clock, **more: Any) -> Queue:
+    """A queue that has read 500 tokens in 5 seconds, and reads 300 now."""
+    queue = Queue(bank, 100_000, clock=clock, **more)
+    blocked(queue, tokens=500)
+    clock.now = 5.0
+    read_one(queue, bank)
+    blocked(queue, tokens=300)
+    return queue
+
+
+def read_one(queue: Queue, bank: Any) -> None:
+    """Let a batch be read, until the queue has learnt from it."""
+    before = queue._read
+    bank.let.release()
+    while queue._read == before:
+        time.sleep(0.001)
+
+
+def test_a_request_that_goes_first_is_counted_as_a_whole_and_one_that_has_had_its_turn_is_not(bank: Any) -> None:
+    queue = measured(bank, Clock(), together=100)
+    queue.submit({"t": ["long"]}, 1000, client="other")
+    with pytest.raises(FullError):
+        queue.submit({"t": ["short"]}, 10, client="ward", seconds=13)  # 300 + 1000 + 10
+    queue.submit({"t": ["short"]}, 10, client="ward", seconds=13.2)
+    turns = Turns()
+    turns.add(Waiting({"t": ["a"]}, 10, 0.0, 0.0, "bulk", 1))
+    turns.add(Waiting({"t": ["a"]}, 10, 0.0, 0.0, "bulk", 2))
+    turns.add(Waiting({"t": ["b"]}, 10, 0.0, 0.0, "ward", 3))
+    assert turns.take() is not None  # bulk has had 10, and whoever comes now 5
+    assert (turns.ahead("new"), turns.ahead("ward")) == (10, 20)
+    finished(queue, bank)
+
+
+def test_nobody_is_made_late_by_those_who_are_read_with_them(bank: Any) -> None:
+    clock = Clock()
+    queue = measured(bank, clock, together=1000)
+    queue.submit({"t": ["urgent"]}, 100, client="a", seconds=5)
+    for name in "bcd":
+        queue.submit({"t": [name]}, 90, client=name)
+    clock.now = 8.0  # the urgent one has two seconds left, in which 200 tokens are read
+    finished(queue, bank)
+    assert [batch["t"] for batch in bank.batches[2:]] == [["urgent", "b"], ["c", "d"]]
+
+
+def test_the_time_by_which_answers_were_late_is_kept_back_from_deadlines(bank: Any) -> None:
+    clock = Clock()
+    queue = measured(bank, clock, together=100)  # foreseen at 8
+    clock.now = 10.0
+    read_one(queue, bank)
+    assert queue.margin == 2.0
+    blocked(queue, tokens=100)
+    wait = 200 / queue.rate
+    with pytest.raises(FullError):
+        queue.submit({"t": ["x"]}, 100, client="ward", seconds=wait + 1.9)
+    queue.submit({"t": ["x"]}, 100, client="ward", seconds=wait + 2.1)
+    clock.now += 100 / queue.rate
+    read_one(queue, bank)
+    assert queue.margin == pytest.approx(1.96)
+    finished(queue, bank)
+
+
+def test_texts_that_wait_are_counted_by_their_bytes_too(bank: Any) -> None:
+    queue = Queue(bank, 10_000, together=10, most_bytes=30_000)
+    blocked(queue)
+    queue.submit({"t": [TextPair("a" * 10_000, "b" * 10_000)]}, 1, client="a")
+    with pytest.raises(FullError):
+        queue.submit({"t": ["c" * 6_000], "u": ["c" * 6_000]}, 1, client="c")
+    queue.submit({"t": ["c" * 6_000]}, 1, client="c")
+    finished(queue, bank)
+    assert queue._turns.nbytes == 0
+    queue = Queue(bank, 10_000, most_bytes=10)
+    assert queue.submit({"t": ["alone"]}, 1).result(20)
+    queue.close()
 
 
 def test_an_idle_queue_refuses_nobody_whatever_was_measured(bank: Any) -> None:
