@@ -19,6 +19,7 @@ from scipy.stats import norm
 from chartune.metrics.drifting import Baseline, outcomes_of
 from chartune.monitoring.reference import Reference
 from chartune.monitoring.returned import Own, returned
+from chartune.monitoring.vocabulary import Vocabulary
 from chartune.monitoring.windows import judged
 from chartune.runs.monitored import LENGTH, SCORE, TRUNCATED, UNKNOWN, Rule
 
@@ -99,7 +100,7 @@ def alarms(own: Notes, here: Notes) -> tuple[bool, bool]:
     """Of inputs and scores; of outcomes."""
     rule = Rule(window=len(here.made))
     baselines = {name: Baseline.of(each) for name, each in own.values.items()}
-    drift = judged(Reference("test", len(own.made), baselines, frozenset(), ()), here.values, rule)
+    drift = judged(Reference("test", len(own.made), baselines, Vocabulary.of(()), ()), here.values, rule)
     known = Own((0,), ("died",), (outcomes_of(own.true, own.made, own.patients),))
     outcomes = returned(known, here.true[:, None], here.made[:, None], rule)
     return any(one.alarm for one in drift), any(one.ratio_alarm or one.auroc_alarm for one in outcomes)

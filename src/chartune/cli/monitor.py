@@ -94,7 +94,7 @@ def _unknown(
     from chartune.prediction.columns import table_texts
     from chartune.stages.chosen import Chosen
 
-    if file is None or not own.vocabulary:
+    if file is None or not len(own.vocabulary):
         return None
     chosen = Chosen(scorer.run)
     texts = table_texts(file, chosen.trained_on, of_pairs=chosen.of_pairs, id=key)

@@ -3,11 +3,12 @@
 a text ─▶ share of its words that no training text has      what was decided ─▶ probability, labels or spans
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chartune.monitoring.vocabulary import Vocabulary
 from chartune.notes.text_pair import Text, joined
 from chartune.prediction.outputs import Outputs
 from chartune.stages.drift import words_of
@@ -43,9 +44,9 @@ def made_of(outputs: Outputs, decided: NDArray[np.generic], *, recalibrated: boo
     return outputs.probability(decided.astype(np.float64), recalibrated=recalibrated)
 
 
-def unknown_shares(texts: Sequence[Text], vocabulary: Collection[str]) -> Array:
+def unknown_shares(texts: Sequence[Text], vocabulary: Vocabulary) -> Array:
     """Of each text the share of its words that are not in a vocabulary; NaN: it has no word. Returns [n]."""
     every = [words_of(text) for text in joined(texts)]
     return np.asarray([
-        sum(word not in vocabulary for word in words) / len(words) if words else np.nan for words in every
+        vocabulary.unknown(words) / len(words) if words else np.nan for words in every
     ])  # fmt: skip

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from chartune.errors import ChartuneError, StoreError
 from chartune.metrics.drifting import Baseline
 from chartune.monitoring.measures import made_of, scores, unknown_shares
+from chartune.monitoring.vocabulary import Vocabulary
 from chartune.notes.text_pair import Text, joined, read_texts
 from chartune.prediction.scorer import Reading
 from chartune.report.hidden import scored_on
 from chartune.runs.monitored import LENGTH, SCORE, TRUNCATED, UNKNOWN
-from chartune.stages.drift import words_of
 from chartune.stages.loading import LoadedRun
 from chartune.stages.table import read_table
 from chartune.store import Store
@@ -39,8 +39,8 @@ class Reference:
     rows: int
     baselines: Mapping[str, Baseline]
     """By measure."""
-    vocabulary: frozenset[str]
-    """Words of training texts; they stay in memory. Empty: these are gone."""
+    vocabulary: Vocabulary
+    """Words of training texts. Empty: these are gone."""
     missing: tuple[str, ...]
     """What cannot be measured, and why."""
 
@@ -53,7 +53,7 @@ class Reference:
             reading: what was made of them.
         """
         made = {SCORE: scores(scorer, made_of(scorer, reading.decided)), **_of_inputs(reading)}
-        if self.vocabulary:
+        if len(self.vocabulary):
             made[UNKNOWN] = unknown_shares(texts, self.vocabulary)
         return {name: made[name] for name in self.baselines if name in made}
 
@@ -69,7 +69,7 @@ def reference(scorer: LoadedRun, store: Store, *, recalibrated: bool | None = No
     run = scorer.run
     split = scored_on(run)
     rows = run.predictions(split) if run.has_predictions() else pl.DataFrame()
-    baselines, missing, vocabulary = dict[str, Baseline](), list[str](), frozenset[str]()
+    baselines, missing, vocabulary = dict[str, Baseline](), list[str](), Vocabulary.of(())
     if rows.is_empty():
         missing.append("scores: it has scored no rows of its own")
     else:
@@ -83,7 +83,7 @@ def reference(scorer: LoadedRun, store: Store, *, recalibrated: bool | None = No
     return Reference(split, rows.height, baselines, vocabulary, tuple(missing))
 
 
-def _of_data(scorer: LoadedRun, store: Store, split: str) -> tuple[dict[str, Baseline], frozenset[str]]:
+def _of_data(scorer: LoadedRun, store: Store, split: str) -> tuple[dict[str, Baseline], Vocabulary]:
     """Measures of texts of a split, and the words of training texts. Raises StoreError: the data are gone."""
     data = store.find("data", scorer.run.data or "")
     if data is None:
@@ -91,7 +91,7 @@ def _of_data(scorer: LoadedRun, store: Store, split: str) -> tuple[dict[str, Bas
     table = read_table(data, scorer.run.task or "", for_model=True)
     texts = read_texts(_evenly(table.frame[table.rows(split)], OWN_TEXTS))
     learnt = read_texts(_evenly(table.frame[table.rows("train")], LEARNT_TEXTS))
-    vocabulary = frozenset(word for text in joined(learnt) for word in words_of(text))
+    vocabulary = Vocabulary.of(joined(learnt))
     values = {**_of_inputs(scorer.lengths(texts)), UNKNOWN: unknown_shares(texts, vocabulary)}
     finite = {name: each[np.isfinite(each)] for name, each in values.items()}
     return {name: Baseline.of(each) for name, each in finite.items() if len(each)}, vocabulary

@@ -9,6 +9,7 @@ import pytest
 from chartune.metrics.drifting import Baseline, Outcomes, outcomes_of
 from chartune.monitoring.reference import Reference, reference
 from chartune.monitoring.returned import Own, returned
+from chartune.monitoring.vocabulary import Vocabulary
 from chartune.monitoring.windows import judged
 from chartune.runs.monitored import LENGTH, SCORE, UNKNOWN, Drifted, Returned, Rule
 from chartune.runs.run import Run
@@ -21,7 +22,7 @@ OF_THE_RUN: Final = CHANCE.normal(size=4000) ** 2
 
 
 def own(*names: str) -> Reference:
-    return Reference("test", 4000, dict.fromkeys(names, Baseline.of(OF_THE_RUN)), frozenset(), ())
+    return Reference("test", 4000, dict.fromkeys(names, Baseline.of(OF_THE_RUN)), Vocabulary.of(()), ())
 
 
 def judge(rule: Rule, here: np.ndarray, *names: str) -> Drifted:
@@ -106,5 +107,8 @@ def test_known_words_are_those_of_training_texts_alone(in_use: tuple[Store, dict
     assert data is not None
     splits = pl.read_parquet(data.path / "splits.parquet")
     learnt = set(splits.filter(pl.col("split") == "train")["subject_id"].to_list())
-    assert made.vocabulary == {*WORDS, *(word for n, word in enumerate(OWN) if n in learnt)}
+    known = {word for word in (*WORDS, *OWN) if made.vocabulary.unknown([word]) == 0}
+    assert known == {*WORDS, *(word for n, word in enumerate(OWN) if n in learnt)}
+    assert len(made.vocabulary) == len(known)
+    assert made.vocabulary.unknown(["septic", "zebrafinch", "zebrafinch"]) == 2
     assert made.baselines[UNKNOWN].values.max() > 0

@@ -10,6 +10,7 @@ from chartune.metrics.drifting import Baseline
 from chartune.monitoring.live import Live
 from chartune.monitoring.reference import Reference
 from chartune.monitoring.textfile import write_metrics
+from chartune.monitoring.vocabulary import Vocabulary
 from chartune.monitoring.windows import judged
 from chartune.runs.monitored import LENGTH, SCORE, TRUNCATED, UNKNOWN, Drifted, Monitored, Rule, Window
 from chartune.serving.asked import Limits
@@ -129,7 +130,7 @@ def test_an_error_of_a_look_is_said_without_its_words_and_the_next_one_is_made(
 def test_windows_are_slices_of_what_came_however_it_came() -> None:
     chance = np.random.default_rng(0)
     every = {SCORE: chance.random(700), LENGTH: chance.integers(1, 50, 700).astype(float)}
-    own = Reference("test", 300, {name: Baseline.of(chance.random(300) * 30) for name in every}, frozenset(), ())
+    own = Reference("test", 300, {name: Baseline.of(chance.random(300) * 30) for name in every}, Vocabulary.of(()), ())
     live, said, start = Live(own, Rule(window=150)), list[tuple[Drifted, ...]](), 0
     for size in (1, 149, 10, 330, 5, 205):
         said += live.add({name: each[start : start + size] for name, each in every.items()})
