@@ -194,3 +194,33 @@ def test_after_a_kill_the_same_bank_gives_the_same_answers_and_the_audit_log_goe
         running.popen.send_signal(signal.SIGTERM)
         assert running.popen.wait(PATIENCE) == 0
     assert verified(audit, killed.head).lines >= killed.lines + 3  # started, request, stopped
+
+
+@pytest.mark.slow
+def test_a_hangup_reads_the_bank_file_again_under_load_and_loses_no_request(served: Served, tmp_path: Path) -> None:
+    key, texts = new_key(tmp_path / "keys.yaml", "ward", "all", []), notes(20, seed=98)
+    with process(served, tmp_path, key) as running:
+        before = {row["model"] for row in running.score(texts)["rows"] if row["task"] == "one"}
+        answers, refused = list[Any](), list[int]()
+        clients = [threading.Thread(target=asking, args=(running, answers, refused)) for _ in range(4)]
+        for client in clients:
+            client.start()
+        until(lambda: len(answers) > 4)
+        (tmp_path / "bank.yaml").write_text("tasks: {one: {run: second head}, two: {run: lora}}\n", encoding="utf-8")
+        running.popen.send_signal(signal.SIGHUP)
+        until(lambda: len(answers[-1]["rows"]) == 2 * 20)
+        (tmp_path / "bank.yaml").write_text("tasks: {one: {run: nobody}}\n", encoding="utf-8")
+        running.popen.send_signal(signal.SIGHUP)  # refused, and all is as it was
+        count = len(answers)
+        until(lambda: len(answers) > count + 8)
+        running.popen.send_signal(signal.SIGTERM)
+        said = running.popen.communicate(timeout=PATIENCE)[1]
+        for client in clients:
+            client.join(PATIENCE)
+    assert running.popen.returncode == 0, said
+    assert set(refused) <= {503}
+    assert {len(answer["rows"]) for answer in answers} == {2 * 20, 3 * 20}
+    models = {row["model"] for answer in answers for row in answer["rows"] if row["task"] == "one"}
+    assert models == {*before, served.runs["second head"].fingerprint}
+    assert "2 loaded" in said or "1 loaded" in said
+    assert "the bank is as it was" in said or "could not be loaded" in said
