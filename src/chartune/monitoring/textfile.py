@@ -6,6 +6,7 @@ Monitored ─▶ chartune_monitor_…{task=…,measure=…}     of the last wind
 from collections.abc import Iterator
 from pathlib import Path
 
+from chartune.answers import AUROC
 from chartune.runs.monitored import Monitored
 from chartune.writing import write_bytes
 
@@ -16,7 +17,7 @@ NAMES = {
     "alarm": "Whether the last window raised an alarm, by measure.",
     "psi": "Population stability index of the last window.",
     "observed_to_expected": "Outcomes that were observed for each that was expected, in the last window.",
-    "auroc": "AUROC of the last window.",
+    AUROC.metric: "AUROC of the last window.",
     "calibration_slope": "Calibration slope of the last window.",
 }
 
@@ -43,7 +44,7 @@ def _lines(task: str, seen: Monitored) -> Iterator[str]:
         of = {"outcome": out.label}
         samples["alarm"].append(({"measure": "observed to expected", **of}, out.ratio_alarm))
         samples["alarm"].append(({"measure": "AUROC", **of}, out.auroc_alarm))
-        figures = {"observed_to_expected": out.ratio, "auroc": out.auroc, "calibration_slope": out.slope}
+        figures = {"observed_to_expected": out.ratio, AUROC.metric: out.auroc, "calibration_slope": out.slope}
         for name, value in figures.items():
             if value is not None:
                 samples[name].append((of, round(value, 2)))

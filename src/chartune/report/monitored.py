@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from chartune.answers import AUROC
 from chartune.disclosure import TOO_FEW, percent, shown
 from chartune.report.compare import p_text
 from chartune.report.table import NOT_MEASURED, Cell, Column, Table, listed, minus
@@ -156,7 +157,7 @@ def monitored_json(seen: Monitored, exact: bool) -> dict[str, Any]:
 
 def _round(one: dict[str, Any]) -> None:
     one |= {key: shown(one[key], False) for key in ("rows", "cases")}
-    for key in ("ratio", "own_ratio", "auroc", "own_auroc", "slope", "own_slope"):
+    for key in ("ratio", "own_ratio", AUROC.metric, "own_auroc", "slope", "own_slope"):
         one[key] = None if one[key] is None else round(one[key], 2)
     for key in ("p_ratio", "p_auroc"):
         one[key] = None if one[key] is None else round(one[key], P_DIGITS)
