@@ -50,7 +50,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_report_opens_without_an_error_on_the_console(report: Path) -> None:
     told = _chromium(report, "--enable-logging=stderr", "--v=0", "--dump-dom")
     assert "In-hospital mortality" in told.stdout
-    assert "CONSOLE" not in told.stderr
+    said = [line for line in told.stderr.splitlines() if "CONSOLE" in line]
+    assert [line for line in said if "source: chrome://" not in line] == []  # the browser's own pages speak, too
 
 
 def test_a_phone_shows_the_whole_width_of_the_page_with_every_fold_open(report: Path) -> None:
